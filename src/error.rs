@@ -1,0 +1,92 @@
+//! The one public error: what went wrong with a file, with the machine, or with a call.
+
+use std::fmt;
+use std::io;
+
+/// A mistake in a scenario or receiver file: where it stands, what was expected there, what was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The file, as the user named it.
+    pub file: String,
+    /// Line, counted from 1; 0 where the mistake is of the file as a whole.
+    pub line: usize,
+    /// The octets of the file that the mistake is about, for marking them.
+    pub span: Option<std::ops::Range<usize>>,
+    /// What was expected there.
+    pub expected: String,
+    /// What was found.
+    pub found: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: expected {}, found {}", self.file, self.line, self.expected, self.found)
+    }
+}
+
+/// Why martinet could not start, or could not do what was asked.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Mistakes { mistakes: Vec<Mistake>, report: String },
+    Io { what: String, source: io::Error },
+    Other(String),
+}
+
+impl Error {
+    /// Mistakes in files; `report` is the text for a person, with source lines.
+    pub(crate) fn mistakes(mistakes: Vec<Mistake>, report: String) -> Self {
+        Self { kind: Kind::Mistakes { mistakes, report } }
+    }
+
+    /// The operating system refused; `what` names the address or path.
+    pub(crate) fn io(what: impl Into<String>, source: io::Error) -> Self {
+        Self { kind: Kind::Io { what: what.into(), source } }
+    }
+
+    /// Anything else, in one sentence.
+    pub(crate) fn other(text: impl Into<String>) -> Self {
+        Self { kind: Kind::Other(text.into()) }
+    }
+
+    /// The mistakes found in files; empty for other errors.
+    pub fn mistakes_found(&self) -> &[Mistake] {
+        match &self.kind {
+            Kind::Mistakes { mistakes, .. } => mistakes,
+            _ => &[],
+        }
+    }
+
+    /// True where a scenario or receiver file is at fault.
+    pub fn is_scenario(&self) -> bool {
+        matches!(self.kind, Kind::Mistakes { .. })
+    }
+
+    /// True where the operating system refused: a port in use, no permission, no such file.
+    pub fn is_environment(&self) -> bool {
+        matches!(self.kind, Kind::Io { .. })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Mistakes { report, .. } => f.write_str(report.trim_end()),
+            Kind::Io { what, source } => write!(f, "{what}: {source}"),
+            Kind::Other(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.kind {
+            Kind::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The public records of a world.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::Entry;
+
+/// One DNS query that reached the server, and what was answered.
+#[derive(Clone, Debug, Serialize)]
+pub struct DnsQuery {
+    /// Number of the query in this world, from 1.
+    pub id: u64,
+    /// When it came in.
+    pub at: Timestamp,
+    /// Who asked.
+    pub client: SocketAddr,
+    /// `udp` or `tcp`.
+    pub transport: &'static str,
+    /// The name asked for, case as sent; empty where the message held no readable question.
+    pub name: String,
+    /// The type asked for, for example `PTR`.
+    #[serde(rename = "type")]
+    pub record_type: String,
+    /// The RCODE answered, for example `NXDOMAIN`; `none` where nothing was sent.
+    pub rcode: String,
+    /// The answer section as zone-file lines.
+    pub answers: Vec<String>,
+    /// Whether the TC bit was set.
+    pub truncated: bool,
+    /// The fault that fired, empty where none did.
+    pub fault: &'static str,
+}
+
+impl Entry for DnsQuery {
+    fn octets(&self) -> usize {
+        size_of::<Self>()
+            + self.name.len()
+            + self.rcode.len()
+            + self.answers.iter().map(|a| a.len() + size_of::<String>()).sum::<usize>()
+    }
+}
+
+/// The envelope of a transaction (RFC 5321 §2.3.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Envelope {
+    /// The argument of MAIL, empty for the null reverse-path.
+    pub reverse_path: String,
+    /// The arguments of the RCPT commands that were accepted.
+    pub forward_paths: Vec<String>,
+}
+
+/// A message that was accepted, as octets.
+#[derive(Clone, Debug, Serialize)]
+pub struct Message {
+    /// Number of the message in this world, from 1.
+    pub id: u64,
+    /// The session that brought it.
+    pub session: u64,
+    /// When the final dot was answered.
+    pub at: Timestamp,
+    /// Its envelope.
+    pub envelope: Envelope,
+    /// The octets between DATA and the final dot, dot-unstuffed, lines ended by CRLF as received.
+    #[serde(skip)]
+    pub octets: Vec<u8>,
+}
+
+impl Entry for Message {
+    fn octets(&self) -> usize {
+        let paths = self.envelope.forward_paths.iter().map(|p| p.len() + size_of::<String>()).sum::<usize>();
+        size_of::<Self>() + self.octets.len() + self.envelope.reverse_path.len() + paths
+    }
+}
+
+/// A duration in milliseconds, as JSON shows it.
+pub(crate) fn millis<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64() * 1e3)
+}

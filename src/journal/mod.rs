@@ -1,0 +1,156 @@
+//! What happened, kept in bounded logs: the oldest entries go first, and what was dropped is counted.
+
+mod event;
+
+pub use event::{DnsQuery, Envelope, Message};
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+/// How much a log keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Most entries.
+    pub entries: usize,
+    /// Most octets, as each entry counts them.
+    pub octets: usize,
+}
+
+/// Something a [`Log`] can hold.
+pub trait Entry {
+    /// Roughly the memory it takes.
+    fn octets(&self) -> usize;
+}
+
+/// A bounded log. Entries are numbered from 1 in the order of arrival.
+#[derive(Debug)]
+pub struct Log<T> {
+    inner: Mutex<Inner<T>>,
+    changed: Notify,
+    limits: Limits,
+}
+
+#[derive(Debug)]
+struct Inner<T> {
+    entries: VecDeque<Arc<T>>,
+    octets: usize,
+    dropped: u64,
+}
+
+/// Counts of a log at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    /// Entries kept.
+    pub kept: usize,
+    /// Octets kept.
+    pub octets: usize,
+    /// Entries dropped to stay within the limits.
+    pub dropped: u64,
+}
+
+impl<T: Entry> Log<T> {
+    /// Makes an empty log.
+    pub fn new(limits: Limits) -> Self {
+        let inner = Inner { entries: VecDeque::new(), octets: 0, dropped: 0 };
+        Self { inner: Mutex::new(inner), changed: Notify::new(), limits }
+    }
+
+    /// Appends an entry and wakes who waits; `make` is given the entry's number.
+    pub fn append(&self, make: impl FnOnce(u64) -> T) -> Arc<T> {
+        let entry = {
+            let mut inner = self.inner.lock();
+            let number = inner.dropped + inner.entries.len() as u64 + 1;
+            let entry = Arc::new(make(number));
+            inner.octets += entry.octets();
+            inner.entries.push_back(Arc::clone(&entry));
+            inner.trim(self.limits);
+            entry
+        };
+        self.changed.notify_waiters();
+        entry
+    }
+
+    /// Wakes who waits: an entry changed within itself.
+    pub fn touch(&self) {
+        self.changed.notify_waiters();
+    }
+
+    /// The entries kept, oldest first.
+    pub fn entries(&self) -> Vec<Arc<T>> {
+        self.inner.lock().entries.iter().cloned().collect()
+    }
+
+    /// The entry of a number, while it is kept.
+    pub fn entry(&self, number: u64) -> Option<Arc<T>> {
+        let inner = self.inner.lock();
+        let index = number.checked_sub(inner.dropped + 1)?;
+        inner.entries.get(usize::try_from(index).ok()?).cloned()
+    }
+
+    /// Counts at this moment.
+    pub fn counts(&self) -> Counts {
+        let inner = self.inner.lock();
+        Counts { kept: inner.entries.len(), octets: inner.octets, dropped: inner.dropped }
+    }
+
+    /// Waits until `found` returns something; asked again after each change.
+    pub async fn wait<R>(&self, mut found: impl FnMut(&Self) -> Option<R>) -> R {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if let Some(result) = found(self) {
+                return result;
+            }
+            changed.await;
+        }
+    }
+}
+
+impl<T: Entry> Inner<T> {
+    /// Drops the oldest until the limits hold; the newest entry always stays.
+    fn trim(&mut self, limits: Limits) {
+        while self.entries.len() > 1 && (self.entries.len() > limits.entries || self.octets > limits.octets) {
+            if let Some(oldest) = self.entries.pop_front() {
+                self.octets -= oldest.octets().min(self.octets);
+                self.dropped += 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Entry for String {
+        fn octets(&self) -> usize {
+            self.len()
+        }
+    }
+
+    #[track_caller]
+    fn check(limits: Limits, appended: &[&str], kept: &[&str], dropped: u64) {
+        let log = Log::new(limits);
+        for text in appended {
+            log.append(|_| (*text).to_owned());
+        }
+        let entries = log.entries();
+        assert_eq!(entries.iter().map(|e| e.as_str()).collect::<Vec<_>>(), kept);
+        assert_eq!(log.counts().dropped, dropped);
+        assert_eq!(log.entry(dropped + 1).as_deref().map(String::as_str), kept.first().copied());
+        assert_eq!(log.entry(dropped), None);
+    }
+
+    #[test]
+    fn the_oldest_go_first_and_are_counted() {
+        let limits = |entries, octets| Limits { entries, octets };
+        check(limits(2, 100), &["a", "b", "c"], &["b", "c"], 1);
+        check(limits(9, 4), &["aa", "bb", "cc"], &["bb", "cc"], 1);
+        check(limits(9, 1), &["aaaa"], &["aaaa"], 0);
+        check(limits(9, 3), &["a", "b", "cccc"], &["cccc"], 2);
+    }
+}

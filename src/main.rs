@@ -1,0 +1,2 @@
+//! The `martinet` command.
+fn main() {}

@@ -1,0 +1,89 @@
+//! Domain names: hickory's [`Name`], which keeps case and compares without it (RFC 4343), and the few
+//! questions that mail asks of a name.
+
+use std::net::IpAddr;
+
+pub use hickory_proto::rr::{Name, RecordType};
+
+/// Longest label in octets (RFC 1035 §2.3.4).
+pub const LABEL_OCTETS: usize = 63;
+/// Longest name in octets as text (RFC 1035 §2.3.4, less the length octets).
+pub const NAME_OCTETS: usize = 253;
+
+/// Reads a name as absolute, with or without its final dot.
+pub fn absolute(text: &str) -> Option<Name> {
+    let mut name = Name::from_ascii(text).ok()?;
+    name.set_fqdn(true);
+    Some(name)
+}
+
+/// The name as people write it: without the final dot, its case kept.
+pub fn display(name: &Name) -> String {
+    let mut text = name.to_ascii();
+    if text.len() > 1 && text.ends_with('.') {
+        text.pop();
+    }
+    text
+}
+
+/// The name of the PTR record for an address, under in-addr.arpa or ip6.arpa (RFC 1035 §3.5, RFC 3596 §2.5).
+pub fn reverse(address: IpAddr) -> Name {
+    let mut name = Name::from(address);
+    name.set_fqdn(true);
+    name
+}
+
+/// An IPv4-mapped IPv6 address (`::ffff:192.0.2.1`) as the IPv4 address it stands for.
+pub fn normalise(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}
+
+/// The organisational domain by the public suffix list: one label more than the public suffix (RFC 9091 §2.1 practice).
+///
+/// `None` where the name is itself a public suffix, or has one label. A top-level domain that is not on the list
+/// (`example.test`) counts as a suffix of one label, as the list's prevailing rule `*` says.
+pub fn organisational_domain(name: &Name) -> Option<String> {
+    let text = display(name).to_ascii_lowercase();
+    psl::domain_str(&text).map(str::to_owned)
+}
+
+/// Whether `name` is `suffix` or stands below it.
+pub fn is_within(name: &Name, suffix: &Name) -> bool {
+    suffix.zone_of(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        absolute(text).expect("a valid name")
+    }
+
+    #[test]
+    fn reverse_names() {
+        let reversed = |a: &str| reverse(a.parse().expect("an address")).to_ascii();
+        assert_eq!(reversed("192.0.2.10"), "10.2.0.192.in-addr.arpa.");
+        assert_eq!(
+            reversed("2001:db8::7"),
+            "7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa."
+        );
+    }
+
+    #[test]
+    fn organisational_domains() {
+        let org = |n: &str| organisational_domain(&name(n));
+        assert_eq!(org("mail-bl2.outbound.protection.Outlook.com").as_deref(), Some("outlook.com"));
+        assert_eq!(org("a.b.co.uk").as_deref(), Some("b.co.uk"));
+        assert_eq!(org("co.uk"), None);
+        assert_eq!(org("mail.example.test").as_deref(), Some("example.test"));
+    }
+
+    #[test]
+    fn names_compare_without_case_and_keep_it() {
+        assert_eq!(name("Mail.Example.TEST"), name("mail.example.test."));
+        assert_eq!(display(&name("Mail.Example.TEST.")), "Mail.Example.TEST");
+        assert!(is_within(&name("a.Example.test"), &name("example.TEST")));
+        assert!(!is_within(&name("notexample.test"), &name("example.test")));
+    }
+}

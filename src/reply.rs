@@ -1,0 +1,246 @@
+//! SMTP replies (RFC 5321 §4.2) and enhanced status codes (RFC 3463): plain values, one writer.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// Longest reply line in octets, the CRLF included (RFC 5321 §4.5.3.1.5).
+pub const REPLY_LINE_OCTETS: usize = 512;
+
+/// A three-digit reply code, 2yz to 5yz (RFC 5321 §4.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ReplyCode(u16);
+
+impl ReplyCode {
+    /// Makes a code, where `code` is one that RFC 5321 §4.2 allows: 2yz to 5yz, y from 0 to 9.
+    pub const fn new(code: u16) -> Option<Self> {
+        match code {
+            200..=599 => Some(Self(code)),
+            _ => None,
+        }
+    }
+
+    /// The code as a number.
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+
+    /// The class digit: 2 accept, 3 go on, 4 defer, 5 reject.
+    pub const fn class(self) -> u8 {
+        (self.0 / 100) as u8
+    }
+
+    /// True for 4yz and 5yz.
+    pub const fn is_refusal(self) -> bool {
+        self.class() >= 4
+    }
+}
+
+impl fmt::Display for ReplyCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// The subject and detail of an enhanced status code; its class digit is the reply code's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EnhancedCode {
+    /// What the code speaks of: 1 address, 5 protocol, 7 policy… (RFC 3463 §3).
+    pub subject: u16,
+    /// The particular case within the subject.
+    pub detail: u16,
+}
+
+/// A reply: a code and one or more lines of text, each with or without the enhanced code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    code: ReplyCode,
+    lines: Vec<String>,
+}
+
+impl Reply {
+    /// Makes a one-line reply; the enhanced code, if any, stands before the text.
+    pub fn new(code: ReplyCode, enhanced: Option<EnhancedCode>, text: &str) -> Self {
+        let line = match enhanced {
+            Some(e) => format!("{}.{}.{} {text}", code.class(), e.subject, e.detail),
+            None => text.to_owned(),
+        };
+        Self::from_lines(code, vec![line])
+    }
+
+    /// Makes a reply of several lines; each line is the text after the code and its separator.
+    ///
+    /// CR, LF and NUL become spaces and an overlong line is cut, so that no fact quoted in a text
+    /// (a hello name, a PTR name) can forge a line of its own.
+    pub fn from_lines(code: ReplyCode, lines: Vec<String>) -> Self {
+        let lines = lines.into_iter().map(clean).collect::<Vec<_>>();
+        let lines = if lines.is_empty() { vec![String::new()] } else { lines };
+        Self { code, lines }
+    }
+
+    /// Reads reply lines as written on the wire: `554-text`, `554 text`; every line has the same code,
+    /// all but the last a hyphen.
+    ///
+    /// # Errors
+    /// Says what was expected and what was found, ready for a report.
+    pub fn parse<S: AsRef<str>>(lines: &[S]) -> Result<Self, (String, String)> {
+        let mut code = None;
+        let mut texts = Vec::with_capacity(lines.len());
+        for (i, line) in lines.iter().map(AsRef::as_ref).enumerate() {
+            let (this, separator, text) = split(line)?;
+            let last = i + 1 == lines.len();
+            if *code.get_or_insert(this) != this {
+                return Err(("the same reply code on every line".into(), line.to_owned()));
+            }
+            if (separator == '-') == last {
+                let expected = if last {
+                    "a space after the code of the last line"
+                } else {
+                    "a hyphen after the code of every line but the last"
+                };
+                return Err((expected.into(), line.to_owned()));
+            }
+            texts.push(text.to_owned());
+        }
+        match code {
+            Some(code) => Ok(Self { code, lines: texts }),
+            None => Err(("at least one reply line".into(), "none".into())),
+        }
+    }
+
+    /// The reply code.
+    pub fn code(&self) -> ReplyCode {
+        self.code
+    }
+
+    /// The text of each line, after the code and its separator.
+    pub fn texts(&self) -> &[String] {
+        &self.lines
+    }
+
+    /// The first enhanced status code in the lines, for example `5.7.25`.
+    pub fn enhanced(&self) -> Option<EnhancedCode> {
+        self.lines.iter().find_map(|line| enhanced_prefix(line)).map(|(_, code)| code)
+    }
+
+    /// The lines as written on the wire, without CRLF.
+    pub fn wire_lines(&self) -> impl Iterator<Item = String> + '_ {
+        let last = self.lines.len() - 1;
+        self.lines.iter().enumerate().map(move |(i, text)| {
+            let separator = if i == last { ' ' } else { '-' };
+            format!("{}{separator}{text}", self.code)
+        })
+    }
+
+    /// Appends the reply's octets, CRLFs included.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        for line in self.wire_lines() {
+            out.extend_from_slice(line.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, line) in self.wire_lines().enumerate() {
+            if i > 0 {
+                f.write_str("\n")?;
+            }
+            f.write_str(&line)?;
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for Reply {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.wire_lines())
+    }
+}
+
+/// Splits off a leading enhanced status code: its class digit and the code.
+pub fn enhanced_prefix(text: &str) -> Option<(u8, EnhancedCode)> {
+    let token = text.split(' ').next()?;
+    let mut parts = token.split('.');
+    let (class, subject, detail) = (parts.next()?, parts.next()?, parts.next()?);
+    let number = |s: &str| (1..=3).contains(&s.len()).then(|| s.parse::<u16>().ok()).flatten();
+    if parts.next().is_some() || class.len() != 1 {
+        return None;
+    }
+    let class = class.parse().ok().filter(|c| matches!(c, 2 | 4 | 5))?;
+    Some((class, EnhancedCode { subject: number(subject)?, detail: number(detail)? }))
+}
+
+/// Splits a wire line into code, separator and text. A bare code counts as a code and a space.
+fn split(line: &str) -> Result<(ReplyCode, char, &str), (String, String)> {
+    let mistake = || ("a reply line such as \"550 5.7.1 text\" or \"550-text\"".to_owned(), line.to_owned());
+    let code = line.get(..3).and_then(|c| c.parse().ok()).and_then(ReplyCode::new).ok_or_else(mistake)?;
+    match line.as_bytes().get(3) {
+        None => Ok((code, ' ', "")),
+        Some(b' ') => Ok((code, ' ', &line[4..])),
+        Some(b'-') => Ok((code, '-', &line[4..])),
+        Some(_) => Err(mistake()),
+    }
+}
+
+fn clean(mut text: String) -> String {
+    if text.contains(['\r', '\n', '\0']) {
+        text = text.replace(['\r', '\n', '\0'], " ");
+    }
+    let most = REPLY_LINE_OCTETS - 6; // code, separator, CRLF
+    if text.len() > most {
+        let cut = (0..=most).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
+        text.truncate(cut);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(lines: &[&str], expected: Result<u16, &str>) {
+        match (Reply::parse(lines), expected) {
+            (Ok(reply), Ok(code)) => {
+                assert_eq!(reply.code().get(), code);
+                assert_eq!(reply.wire_lines().collect::<Vec<_>>(), lines, "printing gives back what was read");
+            }
+            (Err((wanted, _)), Err(text)) => assert!(wanted.contains(text), "{wanted}"),
+            (got, _) => panic!("{lines:?}: {got:?}"),
+        }
+    }
+
+    #[test]
+    fn lines_as_on_the_wire() {
+        check(&["550 5.7.25 no"], Ok(550));
+        check(&["554-one", "554 two"], Ok(554));
+        check(&["554- (RTR:BB)", "554  Connecting IP: 192.0.2.1"], Ok(554));
+        check(&["554-one", "550 two"], Err("same reply code"));
+        check(&["554 one", "554 two"], Err("hyphen"));
+        check(&["554-one"], Err("space after the code of the last line"));
+        check(&["hello"], Err("a reply line"));
+        check(&["999 no"], Err("a reply line"));
+        check(&[], Err("at least one"));
+    }
+
+    #[test]
+    fn enhanced_code_takes_its_class_from_the_reply_code() {
+        let code = ReplyCode::new(450).expect("a valid code");
+        let reply = Reply::new(code, Some(EnhancedCode { subject: 7, detail: 25 }), "no");
+        assert_eq!(reply.to_string(), "450 4.7.25 no");
+        assert_eq!(reply.enhanced(), Some(EnhancedCode { subject: 7, detail: 25 }));
+        assert_eq!(enhanced_prefix("192.0.2.1 is not an enhanced code"), None);
+    }
+
+    #[test]
+    fn a_quoted_fact_cannot_forge_a_line() {
+        let code = ReplyCode::new(550).expect("a valid code");
+        let reply = Reply::new(code, None, &format!("a\r\n250 ok{}", "x".repeat(600)));
+        let mut octets = Vec::new();
+        reply.write_to(&mut octets);
+        assert_eq!(octets.iter().filter(|&&b| b == b'\n').count(), 1);
+        assert_eq!(octets.len(), REPLY_LINE_OCTETS);
+    }
+}
