@@ -3,7 +3,10 @@
 pub mod reply;
 pub mod name;
 pub mod error;
+pub mod stage;
 pub mod journal;
 pub mod dns;
+pub mod facts;
+pub mod policy;
 
 pub use error::Error;

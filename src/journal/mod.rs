@@ -2,6 +2,7 @@
 
 mod event;
 
+pub(crate) use event::millis;
 pub use event::{DnsQuery, Envelope, Message};
 
 use std::collections::VecDeque;

@@ -1,0 +1,137 @@
+//! Names that look generated: the client's octets in them, or a word of dynamic ranges.
+
+use std::net::IpAddr;
+
+/// Words that providers put into names of dynamic ranges.
+pub const KEYWORDS: &[&str] = &[
+    "adsl",
+    "broadband",
+    "cable",
+    "client",
+    "cust",
+    "dhcp",
+    "dial",
+    "dialin",
+    "dialup",
+    "dip",
+    "dsl",
+    "dyn",
+    "dynamic",
+    "host",
+    "hsd",
+    "pool",
+    "ppp",
+    "pptp",
+    "user",
+    "xdsl",
+];
+
+/// Words that mark a name as given on purpose, as Haraka and SpamAssassin exempt them.
+pub const EXEMPTIONS: &[&str] = &["static", "business", "fix", "fixip"];
+
+/// Why a name looks generated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GenericMatch {
+    /// It holds this many of the client's octets.
+    Octets(usize),
+    /// It holds the client address in hexadecimal.
+    Hexadecimal,
+    /// It holds a word of dynamic ranges.
+    Keyword(&'static str),
+}
+
+/// Looks for the client's octets (`least` or more of them, in any order, zero-padded or not, or all of them in
+/// hexadecimal) and, where `keywords` is set, for words of dynamic ranges, in the labels left of the
+/// organisational domain.
+pub fn generic_pattern(name: &str, client: IpAddr, least: usize, keywords: bool) -> Option<GenericMatch> {
+    let host = host_part(name);
+    let IpAddr::V4(v4) = client else {
+        return if keywords { keyword(&host).map(GenericMatch::Keyword) } else { None };
+    };
+    let octets = v4.octets();
+    let hexadecimal: String = octets.iter().map(|o| format!("{o:02x}")).collect();
+    if host.contains(&hexadecimal) {
+        return Some(GenericMatch::Hexadecimal);
+    }
+    let found = octets_in(&host, &octets);
+    if found >= least {
+        return Some(GenericMatch::Octets(found));
+    }
+    if keywords { keyword(&host).map(GenericMatch::Keyword) } else { None }
+}
+
+/// Whether a name is marked as given on purpose.
+pub fn exempt(name: &str) -> bool {
+    let host = host_part(name);
+    EXEMPTIONS.iter().any(|word| words(&host).any(|w| w == *word))
+}
+
+/// The labels left of the organisational domain, in lower case; the whole name where there is none.
+fn host_part(name: &str) -> String {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let host = psl::domain_str(&name).and_then(|domain| name.strip_suffix(domain)).map(str::to_owned);
+    host.unwrap_or(name)
+}
+
+/// How many octets of the client stand in the name as numbers of their own, or run together as twelve digits.
+fn octets_in(host: &str, octets: &[u8; 4]) -> usize {
+    let padded: String = octets.iter().map(|o| format!("{o:03}")).collect();
+    let reversed: String = octets.iter().rev().map(|o| format!("{o:03}")).collect();
+    if host.contains(&padded) || host.contains(&reversed) {
+        return 4;
+    }
+    let mut numbers: Vec<u8> = host.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect();
+    octets
+        .iter()
+        .filter(|octet| match numbers.iter().position(|n| n == *octet) {
+            Some(index) => {
+                numbers.swap_remove(index);
+                true
+            }
+            None => false,
+        })
+        .count()
+}
+
+fn keyword(host: &str) -> Option<&'static str> {
+    KEYWORDS.iter().copied().find(|keyword| words(host).any(|word| word == *keyword))
+}
+
+/// Runs of letters: `ppp12-dsl.x` is `ppp`, `dsl`, `x`.
+fn words(host: &str) -> impl Iterator<Item = &str> {
+    host.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(name: &str, expected: Option<GenericMatch>) {
+        let client = "192.0.2.10".parse().expect("an address");
+        assert_eq!(generic_pattern(name, client, 3, true), expected, "{name}");
+    }
+
+    #[test]
+    fn generated_names() {
+        check("192-0-2-10.example.test", Some(GenericMatch::Octets(4)));
+        check("10.2.0.192.example.test", Some(GenericMatch::Octets(4)));
+        check("host-192-0-2.example.test", Some(GenericMatch::Octets(3)));
+        check("192000002010.example.test", Some(GenericMatch::Octets(4)));
+        check("ip-c000020a.example.test", Some(GenericMatch::Hexadecimal));
+        check("dyn7.example.test", Some(GenericMatch::Keyword("dyn")));
+        check("pool.example.test", Some(GenericMatch::Keyword("pool")));
+        check("mail.example.test", None);
+        check("mail10.example.test", None);
+        check("dynamo.example.test", None);
+        check("mail.dyn.test", None);
+        check("mail-bn1lp0150.outbound.protection.outlook.com", None);
+    }
+
+    #[test]
+    fn names_given_on_purpose() {
+        assert!(exempt("192-0-2-10.static.example.test"));
+        assert!(!exempt("192-0-2-10.statically.example.test"));
+        assert!(!exempt("mail.static.test"));
+    }
+}

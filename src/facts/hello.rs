@@ -1,0 +1,281 @@
+//! The hello: what the client claims to be in HELO or EHLO (RFC 5321 §4.1.1.1), and what DNS says of it.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::iprev::combined;
+use super::{Iprev, Lookup, Outcome, Question};
+use crate::name::{self, LABEL_OCTETS, NAME_OCTETS, Name, RecordType};
+
+/// The verb that brought the hello.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Verb {
+    /// RFC 821 style.
+    Helo,
+    /// With extensions.
+    Ehlo,
+    /// LMTP (RFC 2033).
+    Lhlo,
+}
+
+/// What kind of thing the argument is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HelloKind {
+    /// A domain name.
+    Name,
+    /// An address literal, `[192.0.2.1]` or `[IPv6:2001:db8::1]` (RFC 5321 §4.1.3).
+    Literal,
+    /// An address without brackets: not a literal, and not a name.
+    BareIp,
+    /// Neither.
+    Invalid,
+}
+
+/// The HELO/EHLO argument and what is known of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Hello {
+    /// HELO, EHLO or LHLO.
+    pub verb: Verb,
+    /// The argument as sent.
+    pub argument: String,
+    /// Its kind.
+    pub kind: HelloKind,
+    /// The address of a literal or bare address, IPv4-mapped addresses normalised.
+    pub address: Option<IpAddr>,
+    /// Why it is invalid, empty where it is not.
+    pub mistake: String,
+    /// The addresses of the name.
+    pub addresses: Vec<IpAddr>,
+    /// What looking for addresses came to; `None` where nobody asked.
+    pub addresses_outcome: Option<Outcome>,
+    /// What looking for MX came to; `None` where nobody asked.
+    pub mx_outcome: Option<Outcome>,
+    #[serde(skip)]
+    name: Option<Name>,
+}
+
+impl Hello {
+    /// Reads an argument. Never fails: what cannot be read is a hello of kind `invalid`.
+    pub fn parse(verb: Verb, argument: &str) -> Self {
+        let mut hello = Self {
+            verb,
+            argument: argument.to_owned(),
+            kind: HelloKind::Invalid,
+            address: None,
+            mistake: String::new(),
+            addresses: Vec::new(),
+            addresses_outcome: None,
+            mx_outcome: None,
+            name: None,
+        };
+        if let Some(inner) = argument.strip_prefix('[') {
+            match inner.strip_suffix(']').and_then(literal) {
+                Some(address) => (hello.kind, hello.address) = (HelloKind::Literal, Some(name::normalise(address))),
+                None => hello.mistake = "not an address literal (RFC 5321 §4.1.3)".into(),
+            }
+        } else if let Ok(address) = argument.parse::<IpAddr>() {
+            (hello.kind, hello.address) = (HelloKind::BareIp, Some(name::normalise(address)));
+        } else if let Some(mistake) = hostname_mistake(argument, true) {
+            hello.mistake = mistake;
+        } else {
+            (hello.kind, hello.name) = (HelloKind::Name, name::absolute(argument));
+        }
+        hello
+    }
+
+    /// The name, where the hello is one.
+    pub fn name(&self) -> Option<&Name> {
+        self.name.as_ref()
+    }
+
+    /// Whether the name or its absence is settled: data or proved absence, not a temporary failure.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.addresses.contains(&address)
+    }
+
+    /// Looks the name up; returns the time the slowest question would have taken.
+    pub(super) fn observe(
+        &mut self,
+        addresses: bool,
+        mx: bool,
+        lookup: &dyn Lookup,
+        evidence: &mut Vec<Question>,
+    ) -> Duration {
+        let Some(name) = self.name.clone() else { return Duration::ZERO };
+        let before = evidence.len();
+        if addresses {
+            let questions = [lookup.ask(&name, RecordType::A), lookup.ask(&name, RecordType::AAAA)];
+            self.addresses = questions.iter().flat_map(Question::addresses).map(name::normalise).collect();
+            self.addresses_outcome = Some(combined(questions.iter().map(|q| q.outcome)));
+            evidence.extend(questions);
+        }
+        if mx {
+            let question = lookup.ask(&name, RecordType::MX);
+            self.mx_outcome = Some(question.outcome);
+            evidence.push(question);
+        }
+        evidence[before..].iter().map(|q| q.elapsed).max().unwrap_or_default()
+    }
+
+    /// How the name stands to the PTR names; `None` where the hello is not a name.
+    pub fn relation(&self, iprev: &Iprev) -> Option<Relation> {
+        let hello = self.name()?;
+        let same = |name: &Name| name == hello;
+        let organisation = name::organisational_domain(hello);
+        let organisational = |name: &Name| organisation.is_some() && name::organisational_domain(name) == organisation;
+        let last_two =
+            |name: &Name| name.num_labels() >= 2 && hello.num_labels() >= 2 && name.trim_to(2) == hello.trim_to(2);
+        Some(Relation {
+            equals_first: iprev.ptr_names.first().is_some_and(same),
+            equals_any: iprev.ptr_names.iter().any(same),
+            equals_verified: iprev.verified_names().any(same),
+            same_organisation: iprev.ptr_names.iter().any(organisational),
+            last_two_labels: iprev.ptr_names.iter().any(last_two),
+            suffix: iprev.ptr_names.iter().any(|n| name::is_within(n, hello) || name::is_within(hello, n)),
+            verified_organisation: iprev.verified_names().any(organisational),
+        })
+    }
+}
+
+/// How the hello name stands to the PTR names. Names compare without case (RFC 4343).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Relation {
+    /// Equals the first PTR name.
+    pub equals_first: bool,
+    /// Equals some PTR name.
+    pub equals_any: bool,
+    /// Equals a PTR name that leads back to the client address.
+    pub equals_verified: bool,
+    /// Shares the organisational domain with some PTR name (public suffix list).
+    pub same_organisation: bool,
+    /// Shares the organisational domain with a verified name.
+    pub verified_organisation: bool,
+    /// Shares the last two labels with some PTR name (qpsmtpd).
+    pub last_two_labels: bool,
+    /// One is the other, or stands below it.
+    pub suffix: bool,
+}
+
+/// The inside of an address literal. `IPv6:` is required for IPv6 (RFC 5321 §4.1.3), in any case.
+fn literal(inner: &str) -> Option<IpAddr> {
+    match inner.get(..5) {
+        Some(tag) if tag.eq_ignore_ascii_case("IPv6:") => inner[5..].parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+        _ => inner.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
+    }
+}
+
+/// Why a text is not a host name (RFC 1123 §2.1, RFC 5321 §2.3.5), or `None` where it is one.
+///
+/// One trailing dot is tolerated; `_` where `underscore` is set.
+pub fn hostname_mistake(text: &str, underscore: bool) -> Option<String> {
+    let body = text.strip_suffix('.').unwrap_or(text);
+    if body.is_empty() {
+        return Some("the name is empty".into());
+    }
+    if !body.is_ascii() {
+        return Some("the name has octets beyond ASCII".into());
+    }
+    if body.len() > NAME_OCTETS {
+        return Some(format!("the name has {} octets, more than {NAME_OCTETS}", body.len()));
+    }
+    let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || (underscore && c == '_');
+    for label in body.split('.') {
+        if label.is_empty() {
+            return Some("the name has an empty label".into());
+        }
+        if label.len() > LABEL_OCTETS {
+            return Some(format!("a label has {} octets, more than {LABEL_OCTETS}", label.len()));
+        }
+        if let Some(c) = label.chars().find(|c| !legal(*c)) {
+            return Some(format!("the name has the character {c:?}"));
+        }
+        if label.starts_with('-') || label.ends_with('-') {
+            return Some("a label begins or ends with a hyphen".into());
+        }
+    }
+    let numeric = body.chars().all(|c| c.is_ascii_digit() || c == '.');
+    numeric.then(|| "the name is all numeric".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::lookup::table::Table;
+
+    #[track_caller]
+    fn check(argument: &str, kind: HelloKind, address: Option<&str>) {
+        let hello = Hello::parse(Verb::Ehlo, argument);
+        assert_eq!(hello.kind, kind, "{argument}: {}", hello.mistake);
+        assert_eq!(hello.address, address.map(|a| a.parse().expect("an address")));
+        assert_eq!(hello.mistake.is_empty(), kind != HelloKind::Invalid);
+    }
+
+    #[test]
+    fn kinds() {
+        check("mail.example.test", HelloKind::Name, None);
+        check("MAIL.example.test.", HelloKind::Name, None);
+        check("localhost", HelloKind::Name, None);
+        check("under_score.example.test", HelloKind::Name, None);
+        check("[192.0.2.1]", HelloKind::Literal, Some("192.0.2.1"));
+        check("[IPv6:2001:db8::1]", HelloKind::Literal, Some("2001:db8::1"));
+        check("[ipv6:::ffff:192.0.2.1]", HelloKind::Literal, Some("192.0.2.1"));
+        check("192.0.2.1", HelloKind::BareIp, Some("192.0.2.1"));
+        check("2001:db8::1", HelloKind::BareIp, Some("2001:db8::1"));
+        for invalid in [
+            "",
+            "[192.0.2.1",
+            "[2001:db8::1]",
+            "[192.0.2.256]",
+            "a..b",
+            "-a.test",
+            "a-.test",
+            "a b",
+            "bücher.test",
+            "1.2.3",
+            &"a".repeat(64),
+        ] {
+            check(invalid, HelloKind::Invalid, None);
+        }
+        check(&["a"; 128].join("."), HelloKind::Invalid, None);
+    }
+
+    #[track_caller]
+    fn relation(hello: &str, world: &str) -> Relation {
+        let mut evidence = Vec::new();
+        let client = "192.0.2.10".parse().expect("an address");
+        let (iprev, _) = super::super::iprev::observe(client, &Default::default(), &Table::new(world), &mut evidence);
+        Hello::parse(Verb::Ehlo, hello).relation(&iprev).expect("the hello is a name")
+    }
+
+    #[test]
+    fn relations() {
+        let world = "10.2.0.192.in-addr.arpa PTR a.mx.example.test b.mx.example.test\nb.mx.example.test A 192.0.2.10";
+        let first = relation("A.mx.Example.test", world);
+        assert!(first.equals_first && first.equals_any && !first.equals_verified && first.same_organisation);
+        let second = relation("b.mx.example.test.", world);
+        assert!(!second.equals_first && second.equals_any && second.equals_verified && second.verified_organisation);
+        let shared = relation("out.example.test", world);
+        assert!(!shared.equals_any && shared.same_organisation && shared.last_two_labels && !shared.suffix);
+        assert!(relation("mx.example.test", world).suffix);
+        let foreign = relation("mail.other.test", world);
+        assert!(!foreign.same_organisation && !foreign.last_two_labels && !foreign.suffix);
+    }
+
+    #[test]
+    fn addresses_of_the_name() {
+        let mut evidence = Vec::new();
+        let table = Table::new("m.test A 192.0.2.1\nm.test AAAA SERVFAIL\nt.test A timeout");
+        let mut hello = Hello::parse(Verb::Ehlo, "m.test");
+        assert_eq!(hello.observe(true, true, &table, &mut evidence), Duration::ZERO);
+        assert_eq!((hello.addresses_outcome, hello.mx_outcome), (Some(Outcome::Data), Some(Outcome::NoData)));
+        assert!(hello.contains("192.0.2.1".parse().expect("an address")));
+        let mut slow = Hello::parse(Verb::Ehlo, "t.test");
+        assert_eq!(slow.observe(true, false, &table, &mut evidence), Table::PATIENCE);
+        assert_eq!(slow.addresses_outcome, Some(Outcome::Timeout));
+        assert_eq!(evidence.len(), 5);
+    }
+}

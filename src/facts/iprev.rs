@@ -1,0 +1,361 @@
+//! iprev: the client address's PTR names, and whether one leads back (RFC 8601 §2.7.3 and §3; FCrDNS in prose).
+//!
+//! "FCrDNS" is not one algorithm: receivers differ in how many names they try, in the address family of the
+//! forward query, in what a missing forward name means and in whether one temporary failure spoils a match.
+//! [`IprevSettings`] holds those differences.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::Serialize;
+
+use super::{Lookup, Outcome, Question, hostname_mistake};
+use crate::name::{self, Name, RecordType};
+
+/// The address families of the forward query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ForwardFamily {
+    /// The client address's own: A for IPv4, AAAA for IPv6 (RFC 8601, Postfix, OpenSMTPD).
+    #[default]
+    Client,
+    /// A and AAAA (Exim, Haraka).
+    Both,
+}
+
+/// What it means when a PTR name has no address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum ForwardNxdomain {
+    /// The names disagree: fail (RFC 8601 §3).
+    #[default]
+    Fail,
+    /// Nothing could be compared: permerror (mail-auth).
+    Permerror,
+}
+
+/// What one temporary failure means where another name matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum AnyTempfail {
+    /// The match counts (RFC 8601).
+    #[default]
+    Ignored,
+    /// The failure wins: temperror (Exim).
+    Wins,
+}
+
+/// How near an address must be to count as a match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Relaxed {
+    /// Equal.
+    #[default]
+    Exact,
+    /// In the same /24 (IPv4) or /64 (IPv6), as Haraka records.
+    SameNetwork,
+}
+
+/// The parameters of the procedure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IprevSettings {
+    /// How many PTR names are tried, in answer order.
+    pub ptr_names: usize,
+    /// Families of the forward query.
+    pub forward_family: ForwardFamily,
+    /// Meaning of a forward name without addresses.
+    pub forward_nxdomain: ForwardNxdomain,
+    /// Meaning of a temporary failure beside a match.
+    pub any_tempfail: AnyTempfail,
+    /// How near counts as equal.
+    pub relaxed: Relaxed,
+}
+
+/// RFC 8601 with the customary limit of ten names (RFC 7208 §4.6.4 sets it for the `ptr` mechanism).
+impl Default for IprevSettings {
+    fn default() -> Self {
+        Self {
+            ptr_names: 10,
+            forward_family: ForwardFamily::default(),
+            forward_nxdomain: ForwardNxdomain::default(),
+            any_tempfail: AnyTempfail::default(),
+            relaxed: Relaxed::default(),
+        }
+    }
+}
+
+/// The result of the procedure (RFC 8601 §2.7.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IprevResult {
+    /// A PTR name leads back to the client address.
+    Pass,
+    /// Names and addresses were found, and do not agree.
+    Fail,
+    /// DNS failed for the time being.
+    Temperror,
+    /// There is no PTR name to compare.
+    Permerror,
+}
+
+/// What the forward lookup of one PTR name gave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Forward {
+    /// The PTR name.
+    #[serde(serialize_with = "name_text")]
+    pub name: Name,
+    /// Its addresses.
+    pub addresses: Vec<IpAddr>,
+    /// What the lookup came to; data in either family counts as data.
+    pub outcome: Outcome,
+    /// Whether a lookup of this name failed for the time being.
+    pub temporary: bool,
+    /// Whether an address is the client address.
+    pub confirms: bool,
+}
+
+/// PTR names, their addresses, and the result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Iprev {
+    /// The result.
+    pub result: IprevResult,
+    /// What the reverse lookup came to.
+    pub reverse: Outcome,
+    /// The PTR names in answer order, unconfirmed.
+    #[serde(serialize_with = "name_texts")]
+    pub ptr_names: Vec<Name>,
+    /// The first PTR name that leads back.
+    #[serde(serialize_with = "optional_name_text")]
+    pub verified_name: Option<Name>,
+    /// The forward lookup of each name that was tried.
+    pub forwards: Vec<Forward>,
+    /// The result in one sentence.
+    pub explanation: String,
+}
+
+impl Iprev {
+    /// The PTR names that could name a host: not the root, not a numeric address, legal characters
+    /// (`_` tolerated, as Postfix does).
+    pub fn host_names(&self) -> impl Iterator<Item = &Name> {
+        self.ptr_names.iter().filter(|n| hostname_mistake(&name::display(n), true).is_none())
+    }
+
+    /// Every PTR name that leads back.
+    pub fn verified_names(&self) -> impl Iterator<Item = &Name> {
+        self.forwards.iter().filter(|f| f.confirms).map(|f| &f.name)
+    }
+}
+
+/// Runs the procedure. The questions go to `evidence`; the time it would have taken is returned: the reverse
+/// lookup, then all forward lookups at once.
+pub(super) fn observe(
+    client: IpAddr,
+    settings: &IprevSettings,
+    lookup: &dyn Lookup,
+    evidence: &mut Vec<Question>,
+) -> (Iprev, Duration) {
+    let question = lookup.ask(&name::reverse(client), RecordType::PTR);
+    let (reverse, mut elapsed) = (question.outcome, question.elapsed);
+    let ptr_names: Vec<Name> = question.names().cloned().collect();
+    evidence.push(question);
+
+    let mut slowest = Duration::ZERO;
+    let tried = ptr_names.iter().take(settings.ptr_names);
+    let forwards: Vec<_> = tried.map(|n| forward(n, client, settings, lookup, evidence, &mut slowest)).collect();
+    elapsed += slowest;
+
+    let verified_name = forwards.iter().find(|f| f.confirms).map(|f| f.name.clone());
+    let result = conclude(reverse, &forwards, settings);
+    let explanation = explain(client, reverse, &forwards, result, verified_name.as_ref());
+    (Iprev { result, reverse, ptr_names, verified_name, forwards, explanation }, elapsed)
+}
+
+fn forward(
+    name: &Name,
+    client: IpAddr,
+    settings: &IprevSettings,
+    lookup: &dyn Lookup,
+    evidence: &mut Vec<Question>,
+    slowest: &mut Duration,
+) -> Forward {
+    let own = if client.is_ipv4() { RecordType::A } else { RecordType::AAAA };
+    let types: &[RecordType] = match settings.forward_family {
+        ForwardFamily::Client => &[own],
+        ForwardFamily::Both => &[RecordType::A, RecordType::AAAA],
+    };
+    let questions: Vec<_> = types.iter().map(|t| lookup.ask(name, *t)).collect();
+    *slowest = questions.iter().map(|q| q.elapsed).fold(*slowest, Duration::max);
+    let addresses: Vec<IpAddr> = questions.iter().flat_map(Question::addresses).collect();
+    let forward = Forward {
+        name: name.clone(),
+        confirms: addresses.iter().any(|a| agrees(*a, client, settings.relaxed)),
+        addresses,
+        outcome: combined(questions.iter().map(|q| q.outcome)),
+        temporary: questions.iter().any(|q| q.outcome.is_temporary()),
+    };
+    evidence.extend(questions);
+    forward
+}
+
+fn agrees(address: IpAddr, client: IpAddr, relaxed: Relaxed) -> bool {
+    let address = name::normalise(address);
+    let prefix = match (relaxed, client) {
+        (Relaxed::Exact, _) => return address == client,
+        (Relaxed::SameNetwork, IpAddr::V4(_)) => 24,
+        (Relaxed::SameNetwork, IpAddr::V6(_)) => 64,
+    };
+    IpNet::new(client, prefix).is_ok_and(|net| net.contains(&address))
+}
+
+/// Several lookups of one name as one outcome: data, else a temporary failure, else NODATA, else NXDOMAIN.
+pub(super) fn combined(outcomes: impl Iterator<Item = Outcome>) -> Outcome {
+    let rank = |o: Outcome| match o {
+        Outcome::Data => 3,
+        o if o.is_temporary() => 2,
+        Outcome::NoData => 1,
+        _ => 0,
+    };
+    outcomes.max_by_key(|o| rank(*o)).unwrap_or(Outcome::NxDomain)
+}
+
+fn conclude(reverse: Outcome, forwards: &[Forward], settings: &IprevSettings) -> IprevResult {
+    let confirmed = forwards.iter().any(|f| f.confirms);
+    let temporary = forwards.iter().any(|f| f.temporary);
+    let absent = forwards.iter().any(|f| f.outcome.is_absent());
+    match reverse {
+        r if r.is_temporary() => IprevResult::Temperror,
+        r if r.is_absent() => IprevResult::Permerror,
+        _ if temporary && settings.any_tempfail == AnyTempfail::Wins => IprevResult::Temperror,
+        _ if confirmed => IprevResult::Pass,
+        _ if temporary => IprevResult::Temperror,
+        _ if absent && settings.forward_nxdomain == ForwardNxdomain::Permerror => IprevResult::Permerror,
+        _ => IprevResult::Fail,
+    }
+}
+
+fn explain(
+    client: IpAddr,
+    reverse: Outcome,
+    forwards: &[Forward],
+    result: IprevResult,
+    verified: Option<&Name>,
+) -> String {
+    if reverse != Outcome::Data {
+        return format!("the PTR lookup of {client} came to {reverse}");
+    }
+    if let (IprevResult::Pass, Some(name)) = (result, verified) {
+        return format!("{client} is named {}, which leads back to it", name::display(name));
+    }
+    let each: Vec<_> = forwards
+        .iter()
+        .map(|f| match f.outcome {
+            Outcome::Data => {
+                let addresses: Vec<_> = f.addresses.iter().map(ToString::to_string).collect();
+                format!("{} leads to {}", name::display(&f.name), addresses.join(", "))
+            }
+            outcome => format!("the address lookup of {} came to {outcome}", name::display(&f.name)),
+        })
+        .collect();
+    format!("{}, so no name of {client} is confirmed", each.join("; "))
+}
+
+pub(super) fn name_text<S: serde::Serializer>(name: &Name, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&name::display(name))
+}
+
+pub(super) fn optional_name_text<S: serde::Serializer>(name: &Option<Name>, serializer: S) -> Result<S::Ok, S::Error> {
+    match name {
+        Some(name) => serializer.serialize_str(&name::display(name)),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn name_texts<S: serde::Serializer>(names: &[Name], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(names.iter().map(name::display))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::lookup::table::Table;
+
+    const CLIENT: &str = "192.0.2.10";
+
+    #[track_caller]
+    fn check(world: &str, settings: IprevSettings, expected: IprevResult) {
+        check_client(CLIENT, world, settings, expected);
+    }
+
+    #[track_caller]
+    fn check_client(client: &str, world: &str, settings: IprevSettings, expected: IprevResult) {
+        let client = client.parse().expect("an address");
+        let mut evidence = Vec::new();
+        let (iprev, _) = observe(client, &settings, &Table::new(world), &mut evidence);
+        assert_eq!(iprev.result, expected, "{world}: {}", iprev.explanation);
+        assert_eq!(iprev.verified_name.is_some(), iprev.forwards.iter().any(|f| f.confirms));
+        assert_eq!(evidence[0].record_type, RecordType::PTR);
+    }
+
+    fn settings(change: impl FnOnce(&mut IprevSettings)) -> IprevSettings {
+        let mut settings = IprevSettings::default();
+        change(&mut settings);
+        settings
+    }
+
+    const PTR: &str = "10.2.0.192.in-addr.arpa PTR";
+
+    /// Rows 1 to 13 of the matrix of real receivers, with the parameters that make them differ.
+    #[test]
+    fn rows_of_the_matrix() {
+        use IprevResult::{Fail, Pass, Permerror, Temperror};
+        let rfc = IprevSettings::default;
+        let exim = || settings(|s| (s.forward_family, s.any_tempfail) = (ForwardFamily::Both, AnyTempfail::Wins));
+        let mail_auth = || settings(|s| (s.ptr_names, s.forward_nxdomain) = (2, ForwardNxdomain::Permerror));
+        let one = || settings(|s| s.ptr_names = 1);
+
+        check("", rfc(), Permerror);
+        check(&format!("{PTR} NODATA"), rfc(), Permerror);
+        check(&format!("{PTR} SERVFAIL"), rfc(), Temperror);
+        check(&format!("{PTR} timeout"), rfc(), Temperror);
+        check(&format!("{PTR} REFUSED"), rfc(), Temperror);
+        check(&format!("{PTR} m.test\nm.test A 192.0.2.10"), rfc(), Pass);
+        check(&format!("{PTR} m.test\nm.test A 192.0.2.99"), rfc(), Fail);
+        check(&format!("{PTR} m.test"), rfc(), Fail);
+        check(&format!("{PTR} m.test"), mail_auth(), Permerror);
+        check(&format!("{PTR} m.test\nm.test A SERVFAIL"), rfc(), Temperror);
+        let aaaa_only = format!("{PTR} m.test\nm.test A NODATA\nm.test AAAA 2001:db8::1");
+        check(&aaaa_only, rfc(), Fail);
+        check(&aaaa_only, mail_auth(), Permerror);
+        check(&aaaa_only, exim(), Fail);
+        let second = format!("{PTR} a.test b.test\na.test A 192.0.2.99\nb.test A 192.0.2.10");
+        check(&second, rfc(), Pass);
+        check(&second, one(), Fail);
+        let third =
+            format!("{PTR} a.test b.test c.test\na.test A 192.0.2.98\nb.test A 192.0.2.99\nc.test A 192.0.2.10");
+        check(&third, rfc(), Pass);
+        check(&third, mail_auth(), Fail);
+        let good_and_servfail = format!("{PTR} a.test b.test\na.test A 192.0.2.10\nb.test A SERVFAIL");
+        check(&good_and_servfail, rfc(), Pass);
+        check(&good_and_servfail, exim(), Temperror);
+        let mismatch_and_nxdomain = format!("{PTR} a.test b.test\na.test A 192.0.2.99");
+        check(&mismatch_and_nxdomain, rfc(), Fail);
+        check(&mismatch_and_nxdomain, mail_auth(), Permerror);
+    }
+
+    #[test]
+    fn relaxed_and_ipv6() {
+        let near = settings(|s| s.relaxed = Relaxed::SameNetwork);
+        check(&format!("{PTR} m.test\nm.test A 192.0.2.99"), near, IprevResult::Pass);
+        check(&format!("{PTR} m.test\nm.test A 198.51.100.9"), near, IprevResult::Fail);
+        let reverse = name::display(&name::reverse("2001:db8::7".parse().expect("an address")));
+        let world = format!("{reverse} PTR m.test\nm.test AAAA 2001:db8::7");
+        check_client("2001:db8::7", &world, IprevSettings::default(), IprevResult::Pass);
+    }
+
+    #[test]
+    fn the_slowest_forward_lookup_counts_once() {
+        let world = format!("{PTR} a.test b.test\na.test A timeout\nb.test A timeout");
+        let mut evidence = Vec::new();
+        let client = CLIENT.parse().expect("an address");
+        let (_, elapsed) = observe(client, &IprevSettings::default(), &Table::new(&world), &mut evidence);
+        assert_eq!(elapsed, Table::PATIENCE);
+    }
+}

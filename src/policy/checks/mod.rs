@@ -1,0 +1,79 @@
+//! The catalogue of checks. A further check is one file here and one row in [`CATALOGUE`].
+
+mod settings;
+
+pub use settings::{Kind, Parameter, Setting, Settings};
+
+use crate::facts::Facts;
+use crate::policy::Remedy;
+use crate::stage::Stage;
+
+/// What a check came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// The demand is met.
+    Satisfied,
+    /// The demand is not met, and that is proved.
+    Violated(Complaint),
+    /// DNS failed for the time being: nothing is proved.
+    Unavailable(Complaint),
+    /// The demand does not concern this client.
+    NotApplicable,
+}
+
+/// Which demand was not met, and what would cure it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Complaint {
+    /// One sentence, without a final stop.
+    pub why: String,
+    /// What would cure it, the best first.
+    pub remedies: Vec<Remedy>,
+}
+
+/// A check made ready to judge.
+pub type Judge = Box<dyn Fn(&Facts) -> Finding + Send + Sync>;
+
+/// What a check has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// PTR names and their addresses.
+    pub iprev: bool,
+    /// Addresses of the hello name.
+    pub hello_addresses: bool,
+    /// MX of the hello name.
+    pub hello_mx: bool,
+}
+
+/// One row of the catalogue.
+pub struct Check {
+    /// The name used in files and verdicts.
+    pub name: &'static str,
+    /// Its number in the catalogue.
+    pub number: u8,
+    /// The earliest stage at which its facts are known; where it speaks unless a rule says otherwise.
+    pub stage: Stage,
+    /// What it demands: the **Checks** line.
+    pub checks: &'static str,
+    /// RFC section or named operator practice: the **Basis** line.
+    pub basis: &'static str,
+    /// Where it goes beyond RFC 5321 §4.1.4: the **Beyond** line.
+    pub beyond: &'static str,
+    /// Its parameters.
+    pub parameters: &'static [Parameter],
+    /// The reply to a violation, unless a rule says otherwise.
+    pub fail: &'static [&'static str],
+    /// The reply when DNS failed for the time being.
+    pub error: &'static [&'static str],
+    /// What it has to know.
+    pub needs: Needs,
+    /// Makes it ready to judge with these settings.
+    pub build: fn(&Settings) -> Judge,
+}
+
+/// Every check, in catalogue order.
+pub static CATALOGUE: &[&Check] = &[];
+
+/// The check of a name.
+pub fn find(name: &str) -> Option<&'static Check> {
+    CATALOGUE.iter().copied().find(|check| check.name == name)
+}

@@ -1,0 +1,140 @@
+//! A receiver's rules in order, and what they come to at each stage.
+
+use serde::Serialize;
+
+use super::checks::Finding;
+use super::remedy::Remedy;
+use super::rule::{After, Allow, Rule, TempPolicy};
+use super::template::{Template, Values};
+use crate::facts::{Facts, Wants};
+use crate::reply::Reply;
+use crate::stage::Stage;
+
+/// The rules of a receiver.
+#[derive(Debug, Default)]
+pub struct Policy {
+    /// Rules, sorted by the stage at which they are spoken, then in file order.
+    rules: Vec<Rule>,
+    /// Bypasses.
+    allow: Vec<Allow>,
+    /// Moves every earlier refusal to RCPT (Postfix `smtpd_delay_reject`).
+    delay_reject: bool,
+    /// What the rules need to know.
+    wants: Wants,
+}
+
+/// A verdict other than accept: which rule, where, in which words, and what would cure it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    /// The check that refused, by its catalogue name.
+    pub rule: &'static str,
+    /// The stage at which the reply is spoken.
+    pub stage: Stage,
+    /// The reply.
+    pub reply: Reply,
+    /// True where DNS failed for the time being and nothing is proved.
+    pub temporary: bool,
+    /// Which demand was not met, in one sentence.
+    pub why: String,
+    /// What would cure it.
+    pub remedies: Vec<Remedy>,
+    /// What the session does next.
+    #[serde(skip)]
+    pub after: After,
+}
+
+impl Refusal {
+    /// `defer` for a 4yz reply, `reject` for 5yz.
+    pub fn verdict(&self) -> &'static str {
+        if self.reply.code().class() == 4 { "defer" } else { "reject" }
+    }
+}
+
+/// What a session remembers between stages: deferrals that wait for everything else to permit.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    deferred: Vec<(Stage, Refusal)>,
+    /// Why rules were passed over, where an allow entry matched.
+    pub allowed: Option<String>,
+}
+
+impl Policy {
+    /// Makes a policy. `record` is what the receiver observes beyond what its rules need.
+    pub fn new(mut rules: Vec<Rule>, allow: Vec<Allow>, delay_reject: bool, record: Wants) -> Self {
+        rules.sort_by_key(|rule| spoken(rule.stage, delay_reject));
+        let mut wants = record;
+        for rule in &rules {
+            let needs = rule.check.needs;
+            wants.iprev |= needs.iprev || allow.iter().any(|a| !a.ptr_suffixes.is_empty());
+            wants.hello_addresses |= needs.hello_addresses;
+            wants.hello_mx |= needs.hello_mx;
+        }
+        Self { rules, allow, delay_reject, wants }
+    }
+
+    /// What has to be observed before the rules can judge.
+    pub fn wants(&self) -> &Wants {
+        &self.wants
+    }
+
+    /// The rules, in the order they are judged.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// Whether earlier refusals are moved to RCPT.
+    pub fn delay_reject(&self) -> bool {
+        self.delay_reject
+    }
+
+    /// Judges one stage. `None` lets the session go on.
+    ///
+    /// Judging a stage again (a second EHLO, a further RCPT) forgets what the stage had deferred before.
+    pub fn judge(&self, stage: Stage, facts: &Facts, values: &Values<'_>, standing: &mut Standing) -> Option<Refusal> {
+        standing.deferred.retain(|(at, _)| *at != stage);
+        for rule in self.rules.iter().filter(|rule| spoken(rule.stage, self.delay_reject) == stage) {
+            if let Some(reason) = self.allow.iter().find_map(|a| a.reason(rule.check.name, facts)) {
+                standing.allowed = Some(reason);
+                continue;
+            }
+            match rule.judge(facts) {
+                Finding::Satisfied | Finding::NotApplicable => {}
+                Finding::Violated(violation) => {
+                    return Some(refusal(rule, stage, &rule.fail, false, violation, facts, values));
+                }
+                Finding::Unavailable(failure) => match rule.temp {
+                    TempPolicy::Ignore => {}
+                    TempPolicy::AsFail => return Some(refusal(rule, stage, &rule.fail, true, failure, facts, values)),
+                    TempPolicy::DeferNow => {
+                        return Some(refusal(rule, stage, &rule.error, true, failure, facts, values));
+                    }
+                    TempPolicy::DeferIfPermit => {
+                        let deferral = refusal(rule, stage, &rule.error, true, failure, facts, values);
+                        standing.deferred.push((stage, deferral));
+                    }
+                },
+            }
+        }
+        // Everything that comes by RCPT permits: now a waiting deferral is spoken (Postfix DEFER_IF_PERMIT).
+        let (_, deferral) = standing.deferred.first().filter(|_| stage >= Stage::Rcpt)?;
+        Some(Refusal { stage, ..deferral.clone() })
+    }
+}
+
+fn spoken(stage: Stage, delay_reject: bool) -> Stage {
+    if delay_reject { stage.max(Stage::Rcpt) } else { stage }
+}
+
+fn refusal(
+    rule: &Rule,
+    stage: Stage,
+    template: &Template,
+    temporary: bool,
+    complaint: super::checks::Complaint,
+    facts: &Facts,
+    values: &Values<'_>,
+) -> Refusal {
+    let reply = template.fill(facts, values);
+    let after = rule.after.unwrap_or_else(|| After::usual(stage, reply.code().get()));
+    Refusal { rule: rule.check.name, stage, reply, temporary, why: complaint.why, remedies: complaint.remedies, after }
+}

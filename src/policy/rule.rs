@@ -1,0 +1,130 @@
+//! A rule: one check, the stage at which its refusal is spoken, its replies, and what follows.
+
+use std::fmt;
+
+use ipnet::IpNet;
+
+use super::checks::{Check, Finding, Judge, Settings};
+use super::template::Template;
+use crate::facts::Facts;
+use crate::name::{self, Name};
+use crate::stage::Stage;
+
+/// What a rule does when DNS failed for the time being, so that nothing is proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum TempPolicy {
+    /// Speaks the `error` reply at once (4yz).
+    #[default]
+    DeferNow,
+    /// Goes on, and speaks the `error` reply only if nothing later refuses (Postfix `defer_if_permit`).
+    DeferIfPermit,
+    /// Goes on as if the check were satisfied.
+    Ignore,
+    /// Counts it as a violation. The one way to a 5yz on a temporary failure, and a profile must ask for it.
+    AsFail,
+}
+
+/// What the session does after a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Closes the connection with the reply.
+    Close,
+    /// Answers 503 to everything but QUIT (RFC 5321 §3.1, RFC 7504).
+    Sticky503,
+    /// Repeats the reply to everything but QUIT, as Haraka does.
+    Repeat,
+    /// Goes on: the next command is judged on its own.
+    Continue,
+}
+
+impl After {
+    /// What RFC 5321 suggests where a profile says nothing: a refused greeting waits for QUIT (§3.1), 421 and 521
+    /// close (§3.8, RFC 7504 §3), anything later leaves the session as it was (§4.1.4).
+    pub fn usual(stage: Stage, code: u16) -> Self {
+        match (stage, code) {
+            (_, 421 | 521) => Self::Close,
+            (Stage::Connect, _) => Self::Sticky503,
+            _ => Self::Continue,
+        }
+    }
+}
+
+/// A check with its settings, as a receiver uses it.
+pub struct Rule {
+    /// The check, by its row in the catalogue.
+    pub check: &'static Check,
+    /// Where its refusal is spoken, unless `delay_reject` moves it.
+    pub stage: Stage,
+    /// The reply to a violation.
+    pub fail: Template,
+    /// The reply when DNS failed for the time being.
+    pub error: Template,
+    /// What a temporary failure leads to.
+    pub temp: TempPolicy,
+    /// What follows a refusal; [`After::usual`] where `None`.
+    pub after: Option<After>,
+    judge: Judge,
+}
+
+impl Rule {
+    /// Makes a rule of a check and its settings, with the check's own stage and replies.
+    pub fn new(check: &'static Check, settings: &Settings) -> Self {
+        let read = |lines: &[&str]| Template::parse(lines).expect("the catalogue's own replies are tested to be sound");
+        Self {
+            check,
+            stage: check.stage,
+            fail: read(check.fail),
+            error: read(check.error),
+            temp: TempPolicy::default(),
+            after: None,
+            judge: (check.build)(settings),
+        }
+    }
+
+    /// Judges the facts.
+    pub fn judge(&self, facts: &Facts) -> Finding {
+        (self.judge)(facts)
+    }
+}
+
+impl fmt::Debug for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rule").field("check", &self.check.name).field("stage", &self.stage).finish_non_exhaustive()
+    }
+}
+
+/// A bypass: a client that any condition matches is not judged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Allow {
+    /// Client addresses.
+    pub addresses: Vec<IpNet>,
+    /// Suffixes of the *verified* name. A PTR name alone is the client's own claim, and allows nothing.
+    pub ptr_suffixes: Vec<Name>,
+    /// Suffixes of the hello name. A claim too: as trusting as the receivers that do this.
+    pub hello_suffixes: Vec<Name>,
+    /// Only these checks are passed over; all where empty.
+    pub checks: Vec<String>,
+}
+
+impl Allow {
+    /// Why the client is allowed to pass `check`, if it is.
+    pub fn reason(&self, check: &str, facts: &Facts) -> Option<String> {
+        if !self.checks.is_empty() && !self.checks.iter().any(|c| c == check) {
+            return None;
+        }
+        if let Some(net) = self.addresses.iter().find(|net| net.contains(&facts.client_address)) {
+            return Some(format!("client address is in {net}"));
+        }
+        let verified = facts.iprev.as_ref().and_then(|i| i.verified_name.as_ref());
+        if let Some(suffix) = matching(&self.ptr_suffixes, verified) {
+            return Some(format!("verified name is within {}", name::display(suffix)));
+        }
+        let hello = facts.hello.as_ref().and_then(|h| h.name());
+        matching(&self.hello_suffixes, hello).map(|s| format!("hello name is within {}", name::display(s)))
+    }
+}
+
+fn matching<'a>(suffixes: &'a [Name], name: Option<&Name>) -> Option<&'a Name> {
+    let name = name?;
+    suffixes.iter().find(|suffix| name::is_within(name, suffix))
+}

@@ -1,0 +1,129 @@
+//! Reply texts with placeholders, checked when they are read.
+
+use crate::facts::Facts;
+use crate::name;
+use crate::reply::{REPLY_LINE_OCTETS, Reply, enhanced_prefix};
+
+/// What a template may quote, besides the facts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Values<'a> {
+    /// The receiver's host name, `{mx}`.
+    pub mx: &'a str,
+    /// An opaque token, `{id}`.
+    pub id: &'a str,
+}
+
+/// The placeholders, and what each stands for.
+pub const PLACEHOLDERS: &[(&str, &str)] = &[
+    ("ip", "the client address"),
+    ("ptr", "the first PTR name, \"unknown\" without one"),
+    ("helo", "the HELO/EHLO argument"),
+    ("mx", "the receiver's host name"),
+    ("sender", "the reverse-path"),
+    ("rcpt", "the forward-path"),
+    ("domain", "the domain of the reverse-path"),
+    ("zone", "the DNSBL zone that listed the client"),
+    ("txt", "the DNSBL's TXT record"),
+    ("id", "an opaque token"),
+];
+
+/// A reply with placeholders.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    pattern: Reply,
+    plain: bool,
+}
+
+impl Template {
+    /// Reads reply lines, each as on the wire.
+    ///
+    /// # Errors
+    /// What was expected and what was found: a placeholder that does not exist, an enhanced code of another
+    /// class than the reply code, CR or LF, a line beyond 512 octets, a code that is no refusal or greeting.
+    pub fn parse<S: AsRef<str>>(lines: &[S]) -> Result<Self, (String, String)> {
+        for line in lines.iter().map(AsRef::as_ref) {
+            if line.contains(['\r', '\n', '\0']) {
+                return Err(("reply text without CR, LF or NUL".into(), format!("{line:?}")));
+            }
+            if line.len() + 2 > REPLY_LINE_OCTETS {
+                return Err((
+                    format!("a reply line of at most {REPLY_LINE_OCTETS} octets with its CRLF (RFC 5321 §4.5.3.1.5)"),
+                    format!("{} octets", line.len() + 2),
+                ));
+            }
+            known_placeholders(line)?;
+        }
+        let pattern = Reply::parse(lines)?;
+        for text in pattern.texts() {
+            if let Some((class, _)) = enhanced_prefix(text)
+                && class != pattern.code().class()
+            {
+                let expected =
+                    format!("an enhanced code of class {} after reply code {}", pattern.code().class(), pattern.code());
+                return Err((expected, text.split(' ').next().unwrap_or_default().to_owned()));
+            }
+        }
+        let plain = !pattern.texts().iter().any(|t| t.contains('{'));
+        Ok(Self { pattern, plain })
+    }
+
+    /// The reply with its placeholders as written.
+    pub fn pattern(&self) -> &Reply {
+        &self.pattern
+    }
+
+    /// The reply for these facts.
+    pub fn fill(&self, facts: &Facts, values: &Values<'_>) -> Reply {
+        if self.plain {
+            return self.pattern.clone();
+        }
+        let lines = self.pattern.texts().iter().map(|text| fill_line(text, facts, values)).collect();
+        Reply::from_lines(self.pattern.code(), lines)
+    }
+}
+
+fn known_placeholders(line: &str) -> Result<(), (String, String)> {
+    let mut rest = line;
+    while let Some((_, from)) = rest.split_once('{') {
+        let Some((word, after)) = from.split_once('}') else {
+            return Err(("\"}\" after a placeholder".into(), format!("{{{from}")));
+        };
+        if !PLACEHOLDERS.iter().any(|(known, _)| *known == word) {
+            let known: Vec<_> = PLACEHOLDERS.iter().map(|(name, _)| format!("{{{name}}}")).collect();
+            return Err((format!("one of {}", known.join(" ")), format!("{{{word}}}")));
+        }
+        rest = after;
+    }
+    Ok(())
+}
+
+fn fill_line(text: &str, facts: &Facts, values: &Values<'_>) -> String {
+    let mut out = String::with_capacity(text.len() + 32);
+    let mut rest = text;
+    while let Some((before, from)) = rest.split_once('{') {
+        out.push_str(before);
+        let Some((word, after)) = from.split_once('}') else { break };
+        push_value(&mut out, word, facts, values);
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+fn push_value(out: &mut String, word: &str, facts: &Facts, values: &Values<'_>) {
+    let sender = facts.sender.as_deref().unwrap_or_default();
+    match word {
+        "ip" => out.push_str(&facts.client_address.to_string()),
+        "ptr" => match facts.iprev.as_ref().and_then(|i| i.ptr_names.first()) {
+            Some(name) => out.push_str(&name::display(name)),
+            None => out.push_str("unknown"),
+        },
+        "helo" => out.push_str(facts.hello.as_ref().map_or("", |h| &h.argument)),
+        "mx" => out.push_str(values.mx),
+        "sender" => out.push_str(sender),
+        "rcpt" => out.push_str(facts.recipient.as_deref().unwrap_or_default()),
+        "domain" => out.push_str(sender.rsplit_once('@').map_or("", |(_, domain)| domain)),
+        "id" => out.push_str(values.id),
+        _ => {}
+    }
+}
