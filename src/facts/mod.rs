@@ -7,7 +7,7 @@
 mod generic;
 mod hello;
 mod iprev;
-mod lookup;
+pub(crate) mod lookup;
 
 pub use generic::{GenericMatch, exempt, generic_pattern};
 pub use hello::{Hello, HelloKind, Relation, Verb, hostname_mistake};
@@ -37,6 +37,9 @@ pub struct Wants {
 /// Everything observed about one client so far.
 #[derive(Clone, Debug, Serialize)]
 pub struct Facts {
+    /// The receiver's host name, which a client should not say of itself.
+    #[serde(skip)]
+    pub receiver_name: String,
     /// The client address, IPv4-mapped addresses normalised.
     pub client_address: IpAddr,
     /// Reverse lookup and its confirmation; `None` until asked.
@@ -56,7 +59,15 @@ impl Facts {
     /// Facts about a client of which only the address is known.
     pub fn new(client_address: IpAddr) -> Self {
         let client_address = name::normalise(client_address);
-        Self { client_address, iprev: None, hello: None, sender: None, recipient: None, evidence: Vec::new() }
+        Self {
+            receiver_name: String::new(),
+            client_address,
+            iprev: None,
+            hello: None,
+            sender: None,
+            recipient: None,
+            evidence: Vec::new(),
+        }
     }
 
     /// Observes the client address: PTR names and their addresses. Returns the time the lookups would have taken.

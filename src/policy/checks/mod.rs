@@ -1,8 +1,25 @@
 //! The catalogue of checks. A further check is one file here and one row in [`CATALOGUE`].
 
+mod helo_bare_ip;
+mod helo_fqdn;
+mod helo_ip_match;
+mod helo_is_me;
+mod helo_literal_match;
+mod helo_ptr_match;
+mod helo_required;
+mod helo_resolves;
+mod helo_syntax;
+mod iprev;
+mod ptr_exists;
+mod ptr_generic;
+mod ptr_valid_name;
 mod settings;
+#[cfg(test)]
+mod test;
 
 pub use settings::{Kind, Parameter, Setting, Settings};
+
+use std::net::IpAddr;
 
 use crate::facts::Facts;
 use crate::policy::Remedy;
@@ -71,9 +88,40 @@ pub struct Check {
 }
 
 /// Every check, in catalogue order.
-pub static CATALOGUE: &[&Check] = &[];
+pub static CATALOGUE: &[&Check] = &[
+    &ptr_exists::CHECK,
+    &ptr_valid_name::CHECK,
+    &iprev::CHECK,
+    &ptr_generic::PTR,
+    &helo_required::CHECK,
+    &helo_syntax::CHECK,
+    &helo_bare_ip::CHECK,
+    &helo_literal_match::CHECK,
+    &helo_fqdn::CHECK,
+    &helo_is_me::CHECK,
+    &helo_resolves::CHECK,
+    &helo_ip_match::CHECK,
+    &helo_ptr_match::CHECK,
+    &ptr_generic::HELO,
+];
 
 /// The check of a name.
 pub fn find(name: &str) -> Option<&'static Check> {
     CATALOGUE.iter().copied().find(|check| check.name == name)
+}
+
+fn violated(why: impl Into<String>, remedies: impl IntoIterator<Item = Remedy>) -> Finding {
+    Finding::Violated(Complaint { why: why.into(), remedies: remedies.into_iter().collect() })
+}
+
+fn unavailable(why: impl Into<String>, remedies: impl IntoIterator<Item = Remedy>) -> Finding {
+    Finding::Unavailable(Complaint { why: why.into(), remedies: remedies.into_iter().collect() })
+}
+
+/// An address as the literal that a client says in EHLO (RFC 5321 §4.1.3).
+fn literal(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(v4) => format!("[{v4}]"),
+        IpAddr::V6(v6) => format!("[IPv6:{v6}]"),
+    }
 }

@@ -1,0 +1,51 @@
+//! `helo-bare-ip`: the hello is not an address without brackets.
+
+use super::{Check, Finding, Needs, violated};
+use crate::facts::HelloKind;
+use crate::policy::Remedy;
+use crate::stage::Stage;
+
+/// **Checks** that an address stands in brackets.
+/// **Replies** 550 5.7.1.
+/// **Basis** RFC 5321 §4.1.3; Haraka `bare_ip`, qpsmtpd `is_plain_ip`, rspamd HFILTER_HELO_BAREIP.
+/// **Beyond** nothing: an address without brackets is neither a domain nor a literal.
+pub(super) static CHECK: Check = Check {
+    name: "helo-bare-ip",
+    number: 14,
+    stage: Stage::Helo,
+    checks: "the hello is not an address without brackets",
+    basis: "RFC 5321 §4.1.3; Haraka bare_ip, qpsmtpd is_plain_ip, rspamd HFILTER_HELO_BAREIP",
+    beyond: "within RFC 5321: an address without brackets is neither a domain nor an address literal",
+    parameters: &[],
+    fail: &["550 5.7.1 Invalid address format in HELO: {helo}"],
+    error: &["450 4.7.1 Invalid address format in HELO: {helo}"],
+    needs: Needs { iprev: false, hello_addresses: false, hello_mx: false },
+    build: |_| {
+        Box::new(|facts| match &facts.hello {
+            None => Finding::NotApplicable,
+            Some(hello) if hello.kind == HelloKind::BareIp => {
+                let why = format!("the hello {} is an address without brackets", hello.argument);
+                violated(
+                    why,
+                    [super::helo_syntax::better(facts), Remedy::SayHello(super::literal(facts.client_address))],
+                )
+            }
+            Some(_) => Finding::Satisfied,
+        })
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::checks::test::{Case, SATISFIED, VIOLATED, case};
+
+    #[test]
+    fn helo_bare_ip() {
+        let check = |hello| case(Case { check: "helo-bare-ip", hello: Some(hello), ..Case::default() });
+        check("mail.example.test").is(SATISFIED);
+        check("[192.0.2.10]").is(SATISFIED);
+        check("not valid").is(SATISFIED);
+        check("192.0.2.10").is(VIOLATED).cured_by("[192.0.2.10]");
+        check("2001:db8::7").is(VIOLATED);
+    }
+}

@@ -1,0 +1,58 @@
+//! `helo-fqdn`: the hello name is fully qualified.
+
+use super::{Check, Finding, Needs, violated};
+use crate::facts::HelloKind;
+use crate::stage::Stage;
+
+/// **Checks** that the hello name has a dot inside; literals pass.
+/// **Replies** 504 5.5.2.
+/// **Basis** RFC 5321 §2.3.5; Postfix `reject_non_fqdn_helo_hostname`, Stalwart, Haraka `valid_hostname`.
+/// **Beyond** RFC 5321 §4.1.4 in part: §2.3.5 demands a full name, §4.1.4 names no refusal for a short one.
+pub(super) static CHECK: Check = Check {
+    name: "helo-fqdn",
+    number: 18,
+    stage: Stage::Helo,
+    checks: "the hello name has a dot inside; an address literal passes",
+    basis: "RFC 5321 §2.3.5; Postfix reject_non_fqdn_helo_hostname, Stalwart, Haraka valid_hostname",
+    beyond: "partly beyond RFC 5321: §2.3.5 demands a fully-qualified name, §4.1.4 names no refusal for another",
+    parameters: &[],
+    fail: &["504 5.5.2 <{helo}>: Helo command rejected: need fully-qualified hostname"],
+    error: &["450 4.5.2 <{helo}>: Helo command rejected"],
+    needs: Needs { iprev: false, hello_addresses: false, hello_mx: false },
+    build: |_| {
+        Box::new(|facts| match &facts.hello {
+            None => Finding::NotApplicable,
+            Some(hello) if hello.kind == HelloKind::Literal => Finding::NotApplicable,
+            Some(hello) if hello.kind == HelloKind::Name && hello.argument.trim_end_matches('.').contains('.') => {
+                Finding::Satisfied
+            }
+            Some(hello) => {
+                let why = format!("the hello {:?} is not a fully-qualified name", hello.argument);
+                violated(why, [super::helo_syntax::better(facts)])
+            }
+        })
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::checks::test::{Case, NOT_APPLICABLE, SATISFIED, VIOLATED, case};
+
+    #[test]
+    fn helo_fqdn() {
+        let check = |hello| {
+            case(Case {
+                check: "helo-fqdn",
+                hello: Some(hello),
+                world: "10.2.0.192.in-addr.arpa PTR m.test",
+                ..Case::default()
+            })
+        };
+        check("mail.example.test").is(SATISFIED);
+        check("[192.0.2.10]").is(NOT_APPLICABLE);
+        check("localhost").is(VIOLATED).cured_by("send EHLO m.test");
+        check("localhost.").is(VIOLATED);
+        check("a b.test").is(VIOLATED);
+        check("192.0.2.10").is(VIOLATED);
+    }
+}

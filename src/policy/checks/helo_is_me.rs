@@ -1,0 +1,68 @@
+//! `helo-is-me`: the client does not call itself by the receiver's name or address.
+
+use std::net::IpAddr;
+
+use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, violated};
+use crate::facts::{Facts, Hello};
+use crate::stage::Stage;
+
+/// **Checks** the hello against the receiver's own name, and further names and addresses.
+/// **Replies** 550 5.7.1.
+/// **Basis** Sendmail `block_bad_helo`, the common Exim ACL, Exchange Online 5.7.506.
+/// **Beyond** RFC 5321 §4.1.4, though no honest client says the server's name.
+pub(super) static CHECK: Check = Check {
+    name: "helo-is-me",
+    number: 20,
+    stage: Stage::Helo,
+    checks: "the hello is neither the receiver's name nor its address, nor one listed",
+    basis: "Sendmail block_bad_helo, the common Exim ACL, Exchange Online 5.7.506",
+    beyond: "beyond RFC 5321 §4.1.4, though no honest client says the receiver's name",
+    parameters: &[
+        Parameter { name: "names", kind: Kind::Words, default: "[]", doc: "further names that are the receiver's" },
+        Parameter { name: "addresses", kind: Kind::Networks, default: "[]", doc: "addresses that are the receiver's" },
+    ],
+    fail: &["550 5.7.1 REJECTED - Bad HELO - Host impersonating [{helo}]"],
+    error: &["450 4.7.1 Bad HELO"],
+    needs: Needs { iprev: false, hello_addresses: false, hello_mx: false },
+    build,
+};
+
+fn build(settings: &Settings) -> Judge {
+    let names: Vec<_> = settings.words("names", &[]).iter().map(|n| bare(n)).collect();
+    let networks = settings.networks("addresses");
+    Box::new(move |facts| {
+        let Some(hello) = &facts.hello else { return Finding::NotApplicable };
+        let listed = |a: &IpAddr| networks.iter().any(|net| net.contains(a));
+        if is_name(hello, facts, &names) || hello.address.as_ref().is_some_and(listed) {
+            let why = format!("the hello {} is the receiver's own name or address", hello.argument);
+            return violated(why, [super::helo_syntax::better(facts)]);
+        }
+        Finding::Satisfied
+    })
+}
+
+fn is_name(hello: &Hello, facts: &Facts, names: &[String]) -> bool {
+    let argument = bare(&hello.argument);
+    !argument.is_empty() && (argument == bare(&facts.receiver_name) || names.contains(&argument))
+}
+
+fn bare(name: &str) -> String {
+    name.trim_end_matches('.').to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::checks::test::{Case, SATISFIED, VIOLATED, case};
+
+    #[test]
+    fn helo_is_me() {
+        let settings = "names = [\"contoso.test\"]\naddresses = [\"198.51.100.25\"]";
+        let check = |hello| case(Case { check: "helo-is-me", hello: Some(hello), settings, ..Case::default() });
+        check("mail.example.test").is(SATISFIED);
+        check("[192.0.2.10]").is(SATISFIED);
+        check("MX.martinet.test").is(VIOLATED);
+        check("contoso.test.").is(VIOLATED);
+        check("[198.51.100.25]").is(VIOLATED);
+        check("198.51.100.25").is(VIOLATED);
+    }
+}

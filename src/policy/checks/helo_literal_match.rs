@@ -1,0 +1,85 @@
+//! `helo-literal-match`: an address literal in the hello is the client's own address.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, literal, violated};
+use crate::facts::{Facts, HelloKind};
+use crate::policy::Remedy;
+use crate::stage::Stage;
+
+/// **Checks** that the literal is the client address, or in its network.
+/// **Replies** 550 5.7.1.
+/// **Basis** Haraka `literal_mismatch`, Exim `verify = helo`, qpsmtpd `is_forged_literal`.
+/// **Beyond** RFC 5321 §4.1.4: refusing on a mismatch is what it forbids.
+pub(super) static CHECK: Check = Check {
+    name: "helo-literal-match",
+    number: 16,
+    stage: Stage::Helo,
+    checks: "an address literal in the hello is the client address",
+    basis: "Haraka literal_mismatch, Exim verify = helo, qpsmtpd is_forged_literal",
+    beyond: "beyond RFC 5321 §4.1.4, which lets a server verify the hello and forbids refusing on that ground",
+    parameters: &[Parameter {
+        name: "mode",
+        kind: Kind::Choice(&["exact", "network", "network-or-private"]),
+        default: "exact",
+        doc: "exact; network: the same /24 (IPv6: /64); network-or-private: a private address passes too (Haraka 3)",
+    }],
+    fail: &["550 5.7.1 HELO IP literal {helo} does not match your IP address {ip}"],
+    error: &["450 4.7.1 HELO IP literal {helo} cannot be judged now"],
+    needs: Needs { iprev: false, hello_addresses: false, hello_mx: false },
+    build,
+};
+
+fn build(settings: &Settings) -> Judge {
+    let mode = settings.choice("mode", "exact");
+    let (network, private) = (mode != "exact", mode == "network-or-private");
+    Box::new(move |facts| judge(facts, network, private))
+}
+
+fn judge(facts: &Facts, network: bool, private: bool) -> Finding {
+    let Some(hello) = facts.hello.as_ref().filter(|h| h.kind == HelloKind::Literal) else {
+        return Finding::NotApplicable;
+    };
+    let Some(address) = hello.address else { return Finding::NotApplicable };
+    let client = facts.client_address;
+    if address == client || (network && same_network(address, client)) || (private && is_private(address)) {
+        return Finding::Satisfied;
+    }
+    let why = format!("the hello says {address}, and the client address is {client}");
+    violated(why, [Remedy::SayHello(literal(client)), Remedy::SendFrom(address)])
+}
+
+/// Whether two addresses share a /24 (IPv4) or a /64 (IPv6).
+pub(super) fn same_network(one: IpAddr, other: IpAddr) -> bool {
+    let prefix = if one.is_ipv4() { 24 } else { 64 };
+    IpNet::new(one, prefix).is_ok_and(|net| net.contains(&other))
+}
+
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::checks::test::{Case, NOT_APPLICABLE, SATISFIED, VIOLATED, case};
+
+    #[test]
+    fn helo_literal_match() {
+        let check = |hello, settings| {
+            case(Case { check: "helo-literal-match", hello: Some(hello), settings, ..Case::default() })
+        };
+        check("[192.0.2.10]", "").is(SATISFIED);
+        check("[192.0.2.11]", "").is(VIOLATED).cured_by("send EHLO [192.0.2.10]");
+        check("[192.0.2.11]", "mode = \"network\"").is(SATISFIED);
+        check("[10.0.0.1]", "mode = \"network\"").is(VIOLATED);
+        check("[10.0.0.1]", "mode = \"network-or-private\"").is(SATISFIED);
+        check("[IPv6:::ffff:192.0.2.10]", "").is(SATISFIED);
+        check("[IPv6:2001:db8::7]", "").is(VIOLATED);
+        check("mail.example.test", "").is(NOT_APPLICABLE);
+    }
+}

@@ -1,0 +1,154 @@
+//! `helo-ptr-match`: the hello name is the PTR name.
+
+use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, unavailable, violated};
+use crate::facts::{Facts, Hello, HelloKind, Iprev, Outcome, Relation};
+use crate::name;
+use crate::policy::Remedy;
+use crate::stage::Stage;
+
+/// **Checks** that the hello name equals a PTR name of the client address, or is related to one.
+/// **Replies** 550 5.7.1; 450 4.7.1 when DNS fails.
+/// **Basis** Haraka `rdns_match`, qpsmtpd `no_matching_dns`, Fastmail's published policy, hand-written ACLs.
+/// **Beyond** RFC 5321 §4.1.4, which forbids refusing on this ground; Office 365 never satisfies `any`.
+pub(super) static CHECK: Check = Check {
+    name: "helo-ptr-match",
+    number: 24,
+    stage: Stage::Helo,
+    checks: "the hello name is a PTR name of the client address, or is related to one (mode)",
+    basis: "Haraka rdns_match, qpsmtpd no_matching_dns, Fastmail's published policy, hand-written ACLs",
+    beyond: "beyond RFC 5321 §4.1.4, which lets a server verify the hello name and forbids refusing on that ground",
+    parameters: &[Parameter {
+        name: "mode",
+        kind: Kind::Choice(MODES),
+        default: "any",
+        doc: "equal to the first, any or a verified PTR name; of the same organisational domain as any or a verified one (public suffix list); the same last two labels; one within the other",
+    }],
+    fail: &["550 5.7.1 <{helo}>: HELO host does not match rDNS {ptr}"],
+    error: &["450 4.7.1 <{helo}>: rDNS lookup failed, try again later"],
+    needs: Needs { iprev: true, hello_addresses: false, hello_mx: false },
+    build,
+};
+
+const MODES: &[&str] =
+    &["first", "any", "verified", "organisation", "verified-organisation", "last-two-labels", "suffix"];
+
+fn build(settings: &Settings) -> Judge {
+    let holds: fn(Relation) -> bool = match settings.choice("mode", "any") {
+        "first" => |r| r.equals_first,
+        "verified" => |r| r.equals_verified,
+        "organisation" => |r| r.equals_any || r.same_organisation,
+        "verified-organisation" => |r| r.equals_verified || r.verified_organisation,
+        "last-two-labels" => |r| r.equals_any || r.last_two_labels,
+        "suffix" => |r| r.suffix,
+        _ => |r| r.equals_any,
+    };
+    let verified = settings.choice("mode", "any").starts_with("verified");
+    Box::new(move |facts| judge(facts, holds, verified))
+}
+
+fn judge(facts: &Facts, holds: fn(Relation) -> bool, verified: bool) -> Finding {
+    let (Some(hello), Some(iprev)) = (&facts.hello, &facts.iprev) else { return Finding::NotApplicable };
+    if hello.kind == HelloKind::Literal {
+        return Finding::NotApplicable;
+    }
+    if hello.relation(iprev).is_some_and(holds) {
+        return Finding::Satisfied;
+    }
+    let address = facts.client_address;
+    if iprev.reverse.is_temporary() {
+        let why = format!("the PTR name of {address} is unknown: the lookup came to {}", iprev.reverse);
+        return unavailable(why, [Remedy::MendDns(name::reverse(address))]);
+    }
+    if let Some(forward) = iprev.forwards.iter().find(|f| verified && f.temporary && !f.confirms) {
+        let why =
+            format!("whether {} leads back to {address} is unknown: the lookup failed", name::display(&forward.name));
+        return unavailable(why, [Remedy::MendDns(forward.name.clone())]);
+    }
+    violated(complaint(facts, hello, iprev), remedies(facts, hello, iprev))
+}
+
+fn complaint(facts: &Facts, hello: &Hello, iprev: &Iprev) -> String {
+    if iprev.reverse != Outcome::Data {
+        return format!(
+            "the client says {:?}, and {} has no PTR name ({})",
+            hello.argument, facts.client_address, iprev.reverse
+        );
+    }
+    let names: Vec<_> = iprev.ptr_names.iter().map(name::display).collect();
+    format!(
+        "the client says {:?}, and the PTR name of {} is {}",
+        hello.argument,
+        facts.client_address,
+        names.join(", ")
+    )
+}
+
+fn remedies(facts: &Facts, hello: &Hello, iprev: &Iprev) -> Vec<Remedy> {
+    let address = facts.client_address;
+    let mut remedies = Vec::new();
+    let better = iprev.verified_name.as_ref().or_else(|| iprev.host_names().next());
+    remedies.extend(better.map(|name| Remedy::SayHello(name::display(name))));
+    if let Some(name) = hello.name() {
+        remedies.push(Remedy::AddPtr { address, target: Some(name.clone()) });
+        if !hello.contains(address) {
+            remedies.push(Remedy::AddAddress { name: name.clone(), address });
+        }
+    } else if better.is_none() {
+        remedies.push(Remedy::AddPtr { address, target: None });
+    }
+    // Translating to an address that the hello name already has cures a host whose PTR cannot be changed.
+    let translate = hello.addresses.iter().find(|a| **a != address && a.is_ipv4() == address.is_ipv4());
+    remedies.extend(translate.map(|a| Remedy::SendFrom(*a)));
+    remedies.push(Remedy::AskReceiver(address));
+    remedies
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::checks::test::{Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case};
+
+    const PTR: &str = "10.2.0.192.in-addr.arpa PTR";
+
+    #[track_caller]
+    fn check(hello: &str, world: &str, mode: &str) -> crate::policy::checks::test::Outcome {
+        let settings = format!("mode = \"{mode}\"");
+        case(Case { check: "helo-ptr-match", hello: Some(hello), world, settings: &settings, ..Case::default() })
+    }
+
+    #[test]
+    fn equal_names() {
+        let world = format!("{PTR} a.mx.example.test mail.example.test\nmail.example.test A 192.0.2.10");
+        check("Mail.Example.TEST", &world, "any").is(SATISFIED);
+        check("mail.example.test", &world, "first").is(VIOLATED).because("a.mx.example.test");
+        check("mail.example.test", &world, "verified").is(SATISFIED);
+        check("a.mx.example.test", &world, "verified").is(VIOLATED).cured_by("send EHLO mail.example.test");
+        check("other.test", &world, "any").is(VIOLATED).cured_by("10.2.0.192.in-addr.arpa. PTR other.test.");
+    }
+
+    #[test]
+    fn related_names() {
+        let world = format!("{PTR} mail-bn1lp0150.outbound.protection.outlook.com");
+        let hello = "na01-bn1-obe.outbound.protection.outlook.com";
+        check(hello, &world, "any").is(VIOLATED);
+        check(hello, &world, "suffix").is(VIOLATED);
+        check(hello, &world, "organisation").is(SATISFIED);
+        check(hello, &world, "last-two-labels").is(SATISFIED);
+        check(hello, &world, "verified-organisation").is(VIOLATED);
+        check("outlook.example.test", &world, "organisation").is(VIOLATED);
+        check("outbound.protection.outlook.com", &world, "suffix").is(SATISFIED);
+        check("b.co.uk", &format!("{PTR} a.co.uk"), "organisation").is(VIOLATED);
+        check("b.co.uk", &format!("{PTR} a.co.uk"), "last-two-labels").is(SATISFIED);
+    }
+
+    #[test]
+    fn nothing_to_compare() {
+        check("mail.example.test", "", "any").is(VIOLATED).because("no PTR name (NXDOMAIN)");
+        check("mail.example.test", &format!("{PTR} NODATA"), "any").is(VIOLATED).because("NODATA");
+        check("mail.example.test", &format!("{PTR} SERVFAIL"), "any").is(UNAVAILABLE);
+        check("mail.example.test", &format!("{PTR} timeout"), "organisation").is(UNAVAILABLE);
+        check("m.test", &format!("{PTR} m.test\nm.test A SERVFAIL"), "verified").is(UNAVAILABLE);
+        check("m.test", &format!("{PTR} m.test\nm.test A SERVFAIL"), "any").is(SATISFIED);
+        check("[192.0.2.10]", "", "any").is(NOT_APPLICABLE);
+        check("not valid", &format!("{PTR} m.test"), "any").is(VIOLATED);
+    }
+}

@@ -1,0 +1,43 @@
+//! `helo-required`: HELO or EHLO comes before MAIL.
+
+use super::{Check, Finding, Needs, violated};
+use crate::policy::Remedy;
+use crate::stage::Stage;
+
+/// **Checks** that a hello was accepted before the transaction begins.
+/// **Replies** 503 5.5.1.
+/// **Basis** RFC 5321 §4.1.1.1; Postfix `smtpd_helo_required`, Exim `hosts_require_helo`.
+/// **Beyond** nothing: RFC 5321 §4.1.4 says that a session starts with EHLO or HELO.
+pub(super) static CHECK: Check = Check {
+    name: "helo-required",
+    number: 12,
+    stage: Stage::Mail,
+    checks: "HELO or EHLO was accepted before MAIL",
+    basis: "RFC 5321 §4.1.1.1; Postfix smtpd_helo_required, Exim hosts_require_helo",
+    beyond: "within RFC 5321 §4.1.4: a session starts with EHLO or HELO",
+    parameters: &[],
+    fail: &["503 5.5.1 Error: send HELO/EHLO first"],
+    error: &["450 4.5.1 Error: send HELO/EHLO first"],
+    needs: Needs { iprev: false, hello_addresses: false, hello_mx: false },
+    build: |_| {
+        Box::new(|facts| match facts.hello {
+            Some(_) => Finding::Satisfied,
+            None => violated(
+                "the client sent no HELO or EHLO",
+                [Remedy::SayHello("with the host's name before MAIL".into())],
+            ),
+        })
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::checks::test::{Case, SATISFIED, VIOLATED, case};
+
+    #[test]
+    fn helo_required() {
+        let check = |hello| case(Case { check: "helo-required", hello, ..Case::default() });
+        check(Some("mail.example.test")).is(SATISFIED);
+        check(None).is(VIOLATED).cured_by("send EHLO");
+    }
+}

@@ -1,0 +1,78 @@
+//! `helo-resolves`: the hello name has an address (or MX).
+
+use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, unavailable, violated};
+use crate::facts::{Facts, Outcome};
+use crate::policy::Remedy;
+use crate::stage::Stage;
+
+/// **Checks** that the hello name has A or AAAA, or MX where `mx` is set. No comparison with the client address.
+/// **Replies** 550 5.7.1; 450 4.7.1 when DNS fails.
+/// **Basis** RFC 5321 §2.3.5; Postfix `reject_unknown_helo_hostname`, qpsmtpd `no_forward_dns`.
+/// **Beyond** RFC 5321 §4.1.4, which forbids refusing for a hello that fails verification.
+pub(super) static CHECK: Check = Check {
+    name: "helo-resolves",
+    number: 22,
+    stage: Stage::Helo,
+    checks: "the hello name has an A or AAAA record, or MX where mx is set",
+    basis: "RFC 5321 §2.3.5; Postfix reject_unknown_helo_hostname, qpsmtpd no_forward_dns",
+    beyond: "beyond RFC 5321 §4.1.4, which lets a server verify the hello name and forbids refusing on that ground",
+    parameters: &[Parameter {
+        name: "mx",
+        kind: Kind::Flag,
+        default: "true",
+        doc: "whether an MX record is enough (Postfix: yes, a null MX too)",
+    }],
+    fail: &["550 5.7.1 <{helo}>: Helo command rejected: Host not found"],
+    error: &["450 4.7.1 <{helo}>: Helo command rejected: Host not found"],
+    needs: Needs { iprev: false, hello_addresses: true, hello_mx: true },
+    build,
+};
+
+fn build(settings: &Settings) -> Judge {
+    let mx = settings.flag("mx", true);
+    Box::new(move |facts| judge(facts, mx))
+}
+
+fn judge(facts: &Facts, mx: bool) -> Finding {
+    let Some(hello) = &facts.hello else { return Finding::NotApplicable };
+    let Some(name) = hello.name() else { return Finding::NotApplicable };
+    let asked = [hello.addresses_outcome, hello.mx_outcome.filter(|_| mx)];
+    let outcomes = || asked.iter().flatten();
+    if outcomes().any(|o| *o == Outcome::Data) {
+        return Finding::Satisfied;
+    }
+    if let Some(failure) = outcomes().find(|o| o.is_temporary()) {
+        let why = format!("whether {} resolves is unknown: the lookup came to {failure}", hello.argument);
+        return unavailable(why, [Remedy::MendDns(name.clone())]);
+    }
+    let outcome = hello.addresses_outcome.unwrap_or(Outcome::NxDomain);
+    let why = format!("the hello name {} does not resolve ({outcome})", hello.argument);
+    violated(
+        why,
+        [super::helo_syntax::better(facts), Remedy::AddAddress { name: name.clone(), address: facts.client_address }],
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::checks::test::{Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case};
+
+    #[test]
+    fn helo_resolves() {
+        let check = |world, settings| case(Case { check: "helo-resolves", world, settings, ..Case::default() });
+        check("mail.example.test A 203.0.113.1", "").is(SATISFIED);
+        check("mail.example.test AAAA 2001:db8::1", "").is(SATISFIED);
+        check("mail.example.test MX mx.example.test", "").is(SATISFIED);
+        check("mail.example.test MX mx.example.test", "mx = false").is(VIOLATED).because("NODATA");
+        check("", "").is(VIOLATED).because("NXDOMAIN").cured_by("mail.example.test. A 192.0.2.10");
+        check("mail.example.test A SERVFAIL\nmail.example.test MX mx.example.test", "").is(SATISFIED);
+        check("mail.example.test A SERVFAIL", "").is(UNAVAILABLE);
+        check("mail.example.test A timeout\nmail.example.test AAAA 2001:db8::1", "").is(SATISFIED);
+        check("mail.example.test A NODATA\nmail.example.test MX timeout", "").is(UNAVAILABLE);
+    }
+
+    #[test]
+    fn a_literal_is_not_looked_up() {
+        case(Case { check: "helo-resolves", hello: Some("[192.0.2.10]"), ..Case::default() }).is(NOT_APPLICABLE);
+    }
+}

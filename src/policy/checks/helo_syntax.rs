@@ -1,0 +1,100 @@
+//! `helo-syntax`: the hello is a legal domain name or address literal.
+
+use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, violated};
+use crate::facts::{Facts, Hello, HelloKind, hostname_mistake};
+use crate::policy::Remedy;
+use crate::stage::Stage;
+
+/// **Checks** the characters and lengths of the hello, and its literal form.
+/// **Replies** 501 5.5.2.
+/// **Basis** RFC 5321 §2.3.5, §4.1.1.1, §4.1.3; Postfix `reject_invalid_helo_hostname`, Exim's HELO syntax check.
+/// **Beyond** nothing: RFC 5321 §4.1.4 has 501 for an argument that is not acceptable.
+pub(super) static CHECK: Check = Check {
+    name: "helo-syntax",
+    number: 13,
+    stage: Stage::Helo,
+    checks: "the hello is a legal domain name or address literal",
+    basis: "RFC 5321 §2.3.5, §4.1.1.1, §4.1.3; Postfix reject_invalid_helo_hostname, Exim's HELO syntax check",
+    beyond: "within RFC 5321 §4.1.4, which has 501 for an argument that is not acceptable",
+    parameters: &[
+        Parameter {
+            name: "underscore",
+            kind: Kind::Flag,
+            default: "false",
+            doc: "whether _ is legal (Postfix: yes, Exim: no)",
+        },
+        Parameter {
+            name: "trailing_dot",
+            kind: Kind::Flag,
+            default: "false",
+            doc: "whether one trailing dot is tolerated",
+        },
+        Parameter {
+            name: "bare_ip",
+            kind: Kind::Flag,
+            default: "false",
+            doc: "whether an address without brackets is tolerated (Postfix: yes)",
+        },
+    ],
+    fail: &["501 5.5.2 <{helo}>: Helo command rejected: Invalid name"],
+    error: &["450 4.5.2 <{helo}>: Helo command rejected"],
+    needs: Needs { iprev: false, hello_addresses: false, hello_mx: false },
+    build,
+};
+
+fn build(settings: &Settings) -> Judge {
+    let underscore = settings.flag("underscore", false);
+    let trailing_dot = settings.flag("trailing_dot", false);
+    let bare_ip = settings.flag("bare_ip", false);
+    Box::new(move |facts| match &facts.hello {
+        None => Finding::NotApplicable,
+        Some(hello) => match mistake(hello, underscore, trailing_dot, bare_ip) {
+            None => Finding::Satisfied,
+            Some(why) => violated(format!("the hello {:?} is not legal: {why}", hello.argument), [better(facts)]),
+        },
+    })
+}
+
+fn mistake(hello: &Hello, underscore: bool, trailing_dot: bool, bare_ip: bool) -> Option<String> {
+    match hello.kind {
+        HelloKind::Literal => None,
+        HelloKind::BareIp => (!bare_ip).then(|| "an address has to stand in brackets (RFC 5321 §4.1.3)".into()),
+        HelloKind::Invalid => Some(hello.mistake.clone()),
+        HelloKind::Name if hello.argument.ends_with('.') && !trailing_dot => Some("the name ends in a dot".into()),
+        HelloKind::Name => hostname_mistake(&hello.argument, underscore),
+    }
+}
+
+/// What the client could say instead: its verified name, its first PTR name, or its literal.
+pub(super) fn better(facts: &Facts) -> Remedy {
+    let iprev = facts.iprev.as_ref();
+    let name = iprev.and_then(|i| i.verified_name.as_ref().or_else(|| i.host_names().next()));
+    match name {
+        Some(name) => Remedy::SayHello(crate::name::display(name)),
+        None => Remedy::SayHello("with the host's own full name, one that resolves".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::checks::test::{Case, SATISFIED, VIOLATED, case};
+
+    #[test]
+    fn helo_syntax() {
+        let check =
+            |hello, settings| case(Case { check: "helo-syntax", hello: Some(hello), settings, ..Case::default() });
+        check("mail.example.test", "").is(SATISFIED);
+        check("localhost", "").is(SATISFIED);
+        check("[192.0.2.10]", "").is(SATISFIED);
+        check("[IPv6:2001:db8::7]", "").is(SATISFIED);
+        check("", "").is(VIOLATED).because("empty");
+        check("a..b", "").is(VIOLATED).because("empty label");
+        check("[192.0.2.300]", "").is(VIOLATED).because("literal");
+        check("under_score.example.test", "").is(VIOLATED);
+        check("under_score.example.test", "underscore = true").is(SATISFIED);
+        check("mail.example.test.", "").is(VIOLATED).because("dot");
+        check("mail.example.test.", "trailing_dot = true").is(SATISFIED);
+        check("192.0.2.10", "").is(VIOLATED).because("brackets");
+        check("192.0.2.10", "bare_ip = true").is(SATISFIED);
+    }
+}

@@ -1,0 +1,90 @@
+//! `iprev`: a PTR name leads back to the client address (FCrDNS).
+
+use super::{Check, Finding, Judge, Needs, Settings, unavailable, violated};
+use crate::facts::{Facts, Iprev, IprevResult, Outcome};
+use crate::name;
+use crate::policy::Remedy;
+use crate::stage::Stage;
+
+/// **Checks** the iprev result, by the receiver's `[iprev]` parameters: pass is demanded.
+/// **Replies** 550 5.7.25; 451 4.7.25 on temperror.
+/// **Basis** RFC 8601 §2.7.3, RFC 7372 §3.3; Postfix `reject_unknown_client_hostname`, Stalwart, EarthLink, Gmail.
+/// **Beyond** RFC 5321 asks for no reverse DNS.
+pub(super) static CHECK: Check = Check {
+    name: "iprev",
+    number: 7,
+    stage: Stage::Connect,
+    checks: "a PTR name of the client address has that address among its own (FCrDNS), by the receiver's [iprev] parameters",
+    basis: "RFC 8601 §2.7.3, RFC 7372 §3.3; Postfix reject_unknown_client_hostname, Stalwart, EarthLink, Gmail",
+    beyond: "beyond RFC 5321, which asks for no reverse DNS",
+    parameters: &[],
+    fail: &["550 5.7.25 Reverse DNS validation failed for [{ip}]"],
+    error: &["451 4.7.25 Temporary error validating reverse DNS for [{ip}]"],
+    needs: Needs { iprev: true, hello_addresses: false, hello_mx: false },
+    build,
+};
+
+fn build(_: &Settings) -> Judge {
+    Box::new(judge)
+}
+
+fn judge(facts: &Facts) -> Finding {
+    let Some(iprev) = &facts.iprev else { return Finding::NotApplicable };
+    let why = || iprev.explanation.clone();
+    match iprev.result {
+        IprevResult::Pass => Finding::Satisfied,
+        IprevResult::Temperror => unavailable(why(), [Remedy::MendDns(failed(facts, iprev))]),
+        IprevResult::Fail | IprevResult::Permerror => violated(why(), remedies(facts, iprev)),
+    }
+}
+
+/// The name whose lookup failed: the reverse name, or the first PTR name without an answer.
+fn failed(facts: &Facts, iprev: &Iprev) -> name::Name {
+    let forward = iprev.forwards.iter().find(|f| f.temporary).map(|f| f.name.clone());
+    forward.unwrap_or_else(|| name::reverse(facts.client_address))
+}
+
+fn remedies(facts: &Facts, iprev: &Iprev) -> Vec<Remedy> {
+    let address = facts.client_address;
+    let mut remedies = Vec::new();
+    if iprev.reverse != Outcome::Data {
+        let target = super::ptr_exists::named(facts);
+        remedies.push(Remedy::AddPtr { address, target: target.clone() });
+        remedies.extend(target.map(|name| Remedy::AddAddress { name, address }));
+    } else if let Some(name) = iprev.host_names().next() {
+        remedies.push(Remedy::AddAddress { name: name.clone(), address });
+        let elsewhere = iprev.forwards.iter().flat_map(|f| &f.addresses).find(|a| a.is_ipv4() == address.is_ipv4());
+        remedies.extend(elsewhere.map(|a| Remedy::SendFrom(*a)));
+    }
+    remedies.push(Remedy::AskReceiver(address));
+    remedies
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::checks::test::{Case, SATISFIED, UNAVAILABLE, VIOLATED, case};
+
+    const PTR: &str = "10.2.0.192.in-addr.arpa PTR";
+
+    #[test]
+    fn iprev() {
+        let check = |world: &str| case(Case { check: "iprev", world, ..Case::default() });
+        check(&format!("{PTR} m.test\nm.test A 192.0.2.10")).is(SATISFIED);
+        check(&format!("{PTR} a.test m.test\na.test A 192.0.2.9\nm.test A 192.0.2.10")).is(SATISFIED);
+        check("").is(VIOLATED).because("NXDOMAIN").cured_by("mail.example.test. A 192.0.2.10");
+        check(&format!("{PTR} m.test")).is(VIOLATED).cured_by("m.test. A 192.0.2.10");
+        check(&format!("{PTR} m.test\nm.test A 192.0.2.9")).is(VIOLATED).cured_by("send from 192.0.2.9");
+        check(&format!("{PTR} m.test\nm.test A NODATA\nm.test AAAA 2001:db8::1")).is(VIOLATED).because("NODATA");
+        check(&format!("{PTR} timeout")).is(UNAVAILABLE).cured_by("10.2.0.192.in-addr.arpa");
+        check(&format!("{PTR} m.test\nm.test A SERVFAIL")).is(UNAVAILABLE).cured_by("m.test");
+    }
+
+    #[test]
+    fn iprev_of_an_ipv6_client() {
+        let reverse = "7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa";
+        let check = |world: &str| case(Case { check: "iprev", client: "2001:db8::7", world, ..Case::default() });
+        check(&format!("{reverse} PTR m.test\nm.test AAAA 2001:db8::7")).is(SATISFIED);
+        check(&format!("{reverse} PTR m.test\nm.test A 192.0.2.1")).is(VIOLATED).cured_by("m.test. AAAA 2001:db8::7");
+        check(&format!("{reverse} PTR REFUSED")).is(UNAVAILABLE);
+    }
+}

@@ -1,0 +1,77 @@
+//! `ptr-exists`: the client address has a PTR record that names a host.
+
+use super::{Check, Finding, Judge, Needs, Settings, unavailable, violated};
+use crate::facts::{Facts, Outcome};
+use crate::name;
+use crate::policy::Remedy;
+use crate::stage::Stage;
+
+/// **Checks** the PTR answer for at least one name that could be a host's.
+/// **Replies** 550 5.7.25; 451 4.7.25 when DNS fails.
+/// **Basis** RFC 1912 §2.1; Postfix `reject_unknown_reverse_client_hostname`, Comcast, GoDaddy, GMX.
+/// **Beyond** RFC 5321 asks for no PTR record.
+pub(super) static CHECK: Check = Check {
+    name: "ptr-exists",
+    number: 5,
+    stage: Stage::Connect,
+    checks: "the PTR answer holds at least one name that could be a host's",
+    basis: "RFC 1912 §2.1; Postfix reject_unknown_reverse_client_hostname, Comcast, GoDaddy, GMX",
+    beyond: "beyond RFC 5321, which asks for no PTR record",
+    parameters: &[],
+    fail: &["550 5.7.25 Client host rejected: no PTR record for [{ip}]"],
+    error: &["451 4.7.25 Client host rejected: PTR lookup for [{ip}] failed, try again later"],
+    needs: Needs { iprev: true, hello_addresses: false, hello_mx: false },
+    build,
+};
+
+fn build(_: &Settings) -> Judge {
+    Box::new(judge)
+}
+
+fn judge(facts: &Facts) -> Finding {
+    let Some(iprev) = &facts.iprev else { return Finding::NotApplicable };
+    let address = facts.client_address;
+    match iprev.reverse {
+        Outcome::Data if iprev.host_names().next().is_some() => Finding::Satisfied,
+        Outcome::Data => {
+            let names: Vec<_> = iprev.ptr_names.iter().map(name::display).collect();
+            let why = format!("the PTR record of {address} names no host: {}", names.join(", "));
+            violated(why, [Remedy::AddPtr { address, target: named(facts) }])
+        }
+        outcome if outcome.is_temporary() => {
+            let why = format!("whether {address} has a PTR record is unknown: the lookup came to {outcome}");
+            unavailable(why, [Remedy::MendDns(name::reverse(address))])
+        }
+        outcome => {
+            let why = format!("{address} has no PTR record ({outcome})");
+            violated(why, [Remedy::AddPtr { address, target: named(facts) }, Remedy::AskReceiver(address)])
+        }
+    }
+}
+
+/// The hello name, as the natural target of a PTR record.
+pub(super) fn named(facts: &Facts) -> Option<name::Name> {
+    facts.hello.as_ref().and_then(|h| h.name()).filter(|n| n.num_labels() > 1).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::checks::test::{Case, SATISFIED, UNAVAILABLE, VIOLATED, case};
+
+    const PTR: &str = "10.2.0.192.in-addr.arpa PTR";
+
+    #[test]
+    fn ptr_exists() {
+        let check = |world: &str| case(Case { check: "ptr-exists", world, ..Case::default() });
+        check(&format!("{PTR} mail.example.test")).is(SATISFIED);
+        check(&format!("{PTR} under_score.example.test")).is(SATISFIED);
+        check(&format!("{PTR} 192.0.2.10 mail.example.test")).is(SATISFIED);
+        check("").is(VIOLATED).cured_by("10.2.0.192.in-addr.arpa. PTR mail.example.test.");
+        check(&format!("{PTR} NODATA")).is(VIOLATED).because("NODATA");
+        check(&format!("{PTR} 192.0.2.10")).is(VIOLATED).because("names no host");
+        check(&format!("{PTR} .")).is(VIOLATED);
+        check(&format!("{PTR} SERVFAIL")).is(UNAVAILABLE).because("SERVFAIL");
+        check(&format!("{PTR} timeout")).is(UNAVAILABLE).because("timeout");
+        check(&format!("{PTR} REFUSED")).is(UNAVAILABLE);
+    }
+}

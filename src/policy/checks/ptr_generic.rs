@@ -1,0 +1,147 @@
+//! `ptr-generic` and `helo-dynamic`: the name does not look generated from the address. One engine, two names.
+
+use super::{Check, Finding, Kind, Needs, Parameter, Settings, unavailable, violated};
+use crate::facts::{Facts, GenericMatch, exempt, generic_pattern};
+use crate::name;
+use crate::policy::Remedy;
+use crate::stage::Stage;
+
+const PARAMETERS: &[Parameter] = &[
+    Parameter {
+        name: "octets",
+        kind: Kind::Count,
+        default: "3",
+        doc: "how many of the client's four octets make a name generic",
+    },
+    Parameter {
+        name: "keywords",
+        kind: Kind::Flag,
+        default: "true",
+        doc: "whether words such as dyn, dsl, pool, ppp, dhcp make a name generic",
+    },
+    Parameter {
+        name: "exempt",
+        kind: Kind::Flag,
+        default: "true",
+        doc: "whether static, business, fix and fixip make a name acceptable again",
+    },
+];
+
+/// **Checks** the first PTR name for the client's octets and for words of dynamic ranges.
+/// **Replies** 554 5.7.1; 451 4.7.25 when DNS fails.
+/// **Basis** Haraka `fcrdns` generic_rdns, AOL RTR:DU, Mail.ru, T-Online DIAL.
+/// **Beyond** RFC 5321 says nothing of PTR names.
+pub(super) static PTR: Check = Check {
+    name: "ptr-generic",
+    number: 8,
+    stage: Stage::Connect,
+    checks: "the first PTR name does not hold the client's octets or a word of dynamic ranges",
+    basis: "Haraka fcrdns generic_rdns, AOL RTR:DU, Mail.ru, T-Online DIAL",
+    beyond: "beyond RFC 5321, which says nothing of PTR names",
+    parameters: PARAMETERS,
+    fail: &["554 5.7.1 Client host rejected: generic PTR name {ptr} for [{ip}]"],
+    error: &["451 4.7.25 Client host rejected: PTR lookup for [{ip}] failed, try again later"],
+    needs: Needs { iprev: true, hello_addresses: false, hello_mx: false },
+    build: |settings| {
+        let engine = Engine::new(settings);
+        Box::new(move |facts| engine.judge_ptr(facts))
+    },
+};
+
+/// **Checks** the hello name for the client's octets and for words of dynamic ranges.
+/// **Replies** 550 5.7.1.
+/// **Basis** Haraka `helo.checks` dynamic, SpamAssassin HELO_DYNAMIC_*, rspamd HFILTER_HELO_*.
+/// **Beyond** RFC 5321 §4.1.4, which forbids refusing for what the hello name is.
+pub(super) static HELO: Check = Check {
+    name: "helo-dynamic",
+    number: 26,
+    stage: Stage::Helo,
+    checks: "the hello name does not hold the client's octets or a word of dynamic ranges",
+    basis: "Haraka helo.checks dynamic, SpamAssassin HELO_DYNAMIC_*, rspamd HFILTER_HELO_*",
+    beyond: "beyond RFC 5321 §4.1.4, which lets a server verify the hello name and forbids refusing on that ground",
+    parameters: PARAMETERS,
+    fail: &["550 5.7.1 HELO is dynamic: {helo}"],
+    error: &["451 4.7.1 HELO cannot be judged now"],
+    needs: Needs { iprev: false, hello_addresses: false, hello_mx: false },
+    build: |settings| {
+        let engine = Engine::new(settings);
+        Box::new(move |facts| engine.judge_hello(facts))
+    },
+};
+
+struct Engine {
+    octets: usize,
+    keywords: bool,
+    exempt: bool,
+}
+
+impl Engine {
+    fn new(settings: &Settings) -> Self {
+        let octets = usize::try_from(settings.count("octets", 3)).unwrap_or(usize::MAX).max(1);
+        Self { octets, keywords: settings.flag("keywords", true), exempt: settings.flag("exempt", true) }
+    }
+
+    fn judge_ptr(&self, facts: &Facts) -> Finding {
+        let Some(iprev) = &facts.iprev else { return Finding::NotApplicable };
+        if iprev.reverse.is_temporary() {
+            let why =
+                format!("the PTR name of {} is unknown: the lookup came to {}", facts.client_address, iprev.reverse);
+            return unavailable(why, [Remedy::MendDns(name::reverse(facts.client_address))]);
+        }
+        let Some(ptr) = iprev.ptr_names.first() else { return Finding::NotApplicable };
+        let remedies = || {
+            let target = super::ptr_exists::named(facts);
+            vec![Remedy::AddPtr { address: facts.client_address, target }, Remedy::AskReceiver(facts.client_address)]
+        };
+        self.judge("PTR name", &name::display(ptr), facts, remedies)
+    }
+
+    fn judge_hello(&self, facts: &Facts) -> Finding {
+        let Some(hello) = facts.hello.as_ref().filter(|h| h.name().is_some()) else { return Finding::NotApplicable };
+        let remedies = || vec![Remedy::SayHello("a name that you gave the host, not one made from its address".into())];
+        self.judge("hello name", &hello.argument, facts, remedies)
+    }
+
+    fn judge(&self, what: &str, name: &str, facts: &Facts, remedies: impl Fn() -> Vec<Remedy>) -> Finding {
+        if self.exempt && exempt(name) {
+            return Finding::Satisfied;
+        }
+        let sign = match generic_pattern(name, facts.client_address, self.octets, self.keywords) {
+            None => return Finding::Satisfied,
+            Some(GenericMatch::Octets(count)) => format!("holds {count} octets of {}", facts.client_address),
+            Some(GenericMatch::Hexadecimal) => format!("holds {} in hexadecimal", facts.client_address),
+            Some(GenericMatch::Keyword(word)) => format!("holds the word {word:?}"),
+        };
+        violated(format!("the {what} {name} looks generated: it {sign}"), remedies())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::checks::test::{Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case};
+
+    const PTR: &str = "10.2.0.192.in-addr.arpa PTR";
+
+    #[test]
+    fn ptr_generic() {
+        let check = |world: &str, settings| case(Case { check: "ptr-generic", world, settings, ..Case::default() });
+        check(&format!("{PTR} mail.example.test"), "").is(SATISFIED);
+        check(&format!("{PTR} 192-0-2-10.example.test"), "").is(VIOLATED).because("4 octets");
+        check(&format!("{PTR} 192-0-2-10.static.example.test"), "").is(SATISFIED);
+        check(&format!("{PTR} 192-0-2-10.static.example.test"), "exempt = false").is(VIOLATED);
+        check(&format!("{PTR} dyn.example.test"), "").is(VIOLATED).because("dyn");
+        check(&format!("{PTR} dyn.example.test"), "keywords = false").is(SATISFIED);
+        check(&format!("{PTR} h10-2.example.test"), "octets = 2").is(VIOLATED);
+        check("", "").is(NOT_APPLICABLE);
+        check(&format!("{PTR} SERVFAIL"), "").is(UNAVAILABLE);
+    }
+
+    #[test]
+    fn helo_dynamic() {
+        let check = |hello| case(Case { check: "helo-dynamic", hello: Some(hello), ..Case::default() });
+        check("mail.example.test").is(SATISFIED);
+        check("192-0-2-10.example.test").is(VIOLATED);
+        check("dialup7.example.test").is(VIOLATED);
+        check("[192.0.2.10]").is(NOT_APPLICABLE);
+    }
+}

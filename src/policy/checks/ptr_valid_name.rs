@@ -1,0 +1,92 @@
+//! `ptr-valid-name`: the PTR names are legal host names under a top-level domain that exists.
+
+use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, unavailable, violated};
+use crate::facts::{Facts, Outcome, hostname_mistake};
+use crate::name::{self, Name};
+use crate::policy::Remedy;
+use crate::stage::Stage;
+
+/// **Checks** the characters of every PTR name and, where asked, its top-level domain.
+/// **Replies** 550 5.7.25; 451 4.7.25 when DNS fails.
+/// **Basis** RFC 1123 §2.1; Haraka `fcrdns` invalid_tld, Exim's illegal PTR names.
+/// **Beyond** RFC 5321 says nothing of PTR names.
+pub(super) static CHECK: Check = Check {
+    name: "ptr-valid-name",
+    number: 6,
+    stage: Stage::Connect,
+    checks: "every PTR name is a legal host name, under a known top-level domain where tld is set",
+    basis: "RFC 1123 §2.1; Haraka fcrdns invalid_tld, Exim's handling of illegal PTR names",
+    beyond: "beyond RFC 5321, which says nothing of PTR names",
+    parameters: &[
+        Parameter {
+            name: "underscore",
+            kind: Kind::Flag,
+            default: "false",
+            doc: "whether _ is legal, as Postfix has it",
+        },
+        Parameter {
+            name: "tld",
+            kind: Kind::Flag,
+            default: "false",
+            doc: "whether the top-level domain has to be on the public suffix list",
+        },
+    ],
+    fail: &["550 5.7.25 Client host rejected: invalid PTR name {ptr} for [{ip}]"],
+    error: &["451 4.7.25 Client host rejected: PTR lookup for [{ip}] failed, try again later"],
+    needs: Needs { iprev: true, hello_addresses: false, hello_mx: false },
+    build,
+};
+
+fn build(settings: &Settings) -> Judge {
+    let (underscore, tld) = (settings.flag("underscore", false), settings.flag("tld", false));
+    Box::new(move |facts| judge(facts, underscore, tld))
+}
+
+fn judge(facts: &Facts, underscore: bool, tld: bool) -> Finding {
+    let Some(iprev) = &facts.iprev else { return Finding::NotApplicable };
+    match iprev.reverse {
+        outcome if outcome.is_temporary() => {
+            let why = format!("the PTR names of {} are unknown: the lookup came to {outcome}", facts.client_address);
+            return unavailable(why, [Remedy::MendDns(name::reverse(facts.client_address))]);
+        }
+        Outcome::Data => {}
+        _ => return Finding::NotApplicable,
+    }
+    match iprev.ptr_names.iter().find_map(|n| mistake(n, underscore, tld)) {
+        None => Finding::Satisfied,
+        Some(why) => {
+            let remedy = Remedy::AddPtr { address: facts.client_address, target: super::ptr_exists::named(facts) };
+            violated(why, [remedy])
+        }
+    }
+}
+
+fn mistake(ptr: &Name, underscore: bool, tld: bool) -> Option<String> {
+    let text = name::display(ptr);
+    if let Some(mistake) = hostname_mistake(&text, underscore) {
+        return Some(format!("the PTR name {text} is not a legal host name: {mistake}"));
+    }
+    let lower = text.to_ascii_lowercase();
+    let known = psl::suffix(lower.as_bytes()).is_some_and(|suffix| suffix.is_known());
+    (tld && !known).then(|| format!("the PTR name {text} is under no known top-level domain"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::checks::test::{Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case};
+
+    const PTR: &str = "10.2.0.192.in-addr.arpa PTR";
+
+    #[test]
+    fn ptr_valid_name() {
+        let check = |world: &str, settings| case(Case { check: "ptr-valid-name", world, settings, ..Case::default() });
+        check(&format!("{PTR} mail.example.test"), "").is(SATISFIED);
+        check(&format!("{PTR} mail.example.com"), "tld = true").is(SATISFIED);
+        check(&format!("{PTR} mail.example.test"), "tld = true").is(VIOLATED).because("top-level");
+        check(&format!("{PTR} a_b.example.test"), "").is(VIOLATED).because("'_'");
+        check(&format!("{PTR} a_b.example.test"), "underscore = true").is(SATISFIED);
+        check(&format!("{PTR} good.example.test 192.0.2.10"), "").is(VIOLATED).because("all numeric");
+        check("", "").is(NOT_APPLICABLE);
+        check(&format!("{PTR} SERVFAIL"), "").is(UNAVAILABLE);
+    }
+}

@@ -1,0 +1,116 @@
+//! One table-driven helper for the tests of all checks.
+
+use super::{Complaint, Finding, Setting, Settings, find};
+use crate::facts::lookup::table::Table;
+use crate::facts::{Facts, Verb, Wants};
+
+/// One judgement: a check, its settings, a client and a small world.
+pub(super) struct Case<'a> {
+    pub(super) check: &'a str,
+    pub(super) client: &'a str,
+    pub(super) hello: Option<&'a str>,
+    pub(super) world: &'a str,
+    pub(super) settings: &'a str,
+}
+
+impl Default for Case<'_> {
+    fn default() -> Self {
+        Self { check: "", client: "192.0.2.10", hello: Some("mail.example.test"), world: "", settings: "" }
+    }
+}
+
+pub(super) const SATISFIED: &str = "satisfied";
+pub(super) const VIOLATED: &str = "violated";
+pub(super) const UNAVAILABLE: &str = "unavailable";
+pub(super) const NOT_APPLICABLE: &str = "not applicable";
+
+/// What the judgement came to.
+pub(super) struct Outcome {
+    word: &'static str,
+    complaint: Option<Complaint>,
+}
+
+impl Outcome {
+    #[track_caller]
+    pub(super) fn is(self, word: &str) -> Self {
+        assert_eq!(self.word, word, "{:?}", self.complaint);
+        self
+    }
+
+    #[track_caller]
+    pub(super) fn because(self, part: &str) -> Self {
+        let why = &self.complaint.as_ref().expect("a complaint").why;
+        assert!(why.contains(part), "{why}");
+        self
+    }
+
+    #[track_caller]
+    pub(super) fn cured_by(self, part: &str) -> Self {
+        let remedies: Vec<_> = self.complaint.iter().flat_map(|c| &c.remedies).map(ToString::to_string).collect();
+        assert!(remedies.iter().any(|r| r.contains(part)), "{remedies:?}");
+        self
+    }
+}
+
+#[track_caller]
+pub(super) fn case(case: Case<'_>) -> Outcome {
+    let check = find(case.check).expect("a check of the catalogue");
+    let wants = Wants {
+        iprev: check.needs.iprev || case.world.contains("PTR"),
+        hello_addresses: check.needs.hello_addresses,
+        hello_mx: check.needs.hello_mx,
+        ..Wants::default()
+    };
+    let table = Table::new(case.world);
+    let mut facts = Facts::new(case.client.parse().expect("an address"));
+    facts.receiver_name = "mx.martinet.test".into();
+    facts.observe_client(&wants, &table);
+    if let Some(hello) = case.hello {
+        facts.observe_hello(Verb::Ehlo, hello, &wants, &table);
+    }
+    match (check.build)(&settings(check, case.settings))(&facts) {
+        Finding::Satisfied => Outcome { word: SATISFIED, complaint: None },
+        Finding::NotApplicable => Outcome { word: NOT_APPLICABLE, complaint: None },
+        Finding::Violated(complaint) => Outcome { word: VIOLATED, complaint: Some(complaint) },
+        Finding::Unavailable(complaint) => Outcome { word: UNAVAILABLE, complaint: Some(complaint) },
+    }
+}
+
+/// Reads `key = value` lines as a receiver file has them; what the check does not know fails the test.
+fn settings(check: &'static super::Check, text: &str) -> Settings {
+    let mut settings = Settings::default();
+    for (key, value) in toml::from_str::<toml::Table>(text).expect("TOML") {
+        let parameter = check.parameters.iter().find(|p| p.name == key).expect("a parameter of the check");
+        let strings = || value.as_array().expect("a list").iter().map(|v| v.as_str().expect("a string").to_owned());
+        let setting = match parameter.kind {
+            super::Kind::Flag => Setting::Flag(value.as_bool().expect("a flag")),
+            super::Kind::Count => Setting::Count(value.as_integer().and_then(|n| n.try_into().ok()).expect("a number")),
+            super::Kind::Choice(words) => {
+                let word = value.as_str().expect("a word");
+                Setting::Choice(words.iter().find(|w| **w == word).expect("a word of the choice"))
+            }
+            super::Kind::Words => Setting::Words(strings().collect()),
+            super::Kind::Networks => Setting::Networks(
+                strings().map(|s| s.parse::<std::net::IpAddr>().expect("an address").into()).collect(),
+            ),
+        };
+        settings.set(parameter, setting);
+    }
+    settings
+}
+
+/// The catalogue's own texts are sound, its names unique, its numbers in order.
+#[test]
+fn the_catalogue_is_sound() {
+    use crate::policy::Template;
+    let mut last = 0;
+    for check in super::CATALOGUE {
+        assert!(check.number > last, "{} out of order", check.name);
+        last = check.number;
+        let fail = Template::parse(check.fail).unwrap_or_else(|e| panic!("{}: {e:?}", check.name));
+        let error = Template::parse(check.error).unwrap_or_else(|e| panic!("{}: {e:?}", check.name));
+        assert!(fail.pattern().code().is_refusal(), "{}", check.name);
+        assert_eq!(error.pattern().code().class(), 4, "{}: a temporary failure is never a 5yz", check.name);
+        assert!(std::ptr::eq(find(check.name).expect("found by its name"), *check));
+    }
+}
