@@ -87,6 +87,16 @@ impl Policy {
         self.delay_reject
     }
 
+    /// Whether some rule speaks at this stage.
+    pub fn judges_at(&self, stage: Stage) -> bool {
+        self.rules.iter().any(|rule| spoken(rule.stage, self.delay_reject) == stage)
+    }
+
+    /// The bypasses.
+    pub fn allows(&self) -> &[Allow] {
+        &self.allow
+    }
+
     /// Judges one stage. `None` lets the session go on.
     ///
     /// Judging a stage again (a second EHLO, a further RCPT) forgets what the stage had deferred before.

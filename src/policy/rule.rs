@@ -63,6 +63,8 @@ pub struct Rule {
     pub temp: TempPolicy,
     /// What follows a refusal; [`After::usual`] where `None`.
     pub after: Option<After>,
+    /// True where the text is modelled, not captured from a real receiver.
+    pub modelled: bool,
     judge: Judge,
 }
 
@@ -77,6 +79,7 @@ impl Rule {
             error: read(check.error),
             temp: TempPolicy::default(),
             after: None,
+            modelled: false,
             judge: (check.build)(settings),
         }
     }
@@ -127,4 +130,14 @@ impl Allow {
 fn matching<'a>(suffixes: &'a [Name], name: Option<&Name>) -> Option<&'a Name> {
     let name = name?;
     suffixes.iter().find(|suffix| name::is_within(name, suffix))
+}
+
+impl fmt::Display for Allow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut conditions: Vec<String> = self.addresses.iter().map(|net| format!("client address in {net}")).collect();
+        conditions.extend(self.ptr_suffixes.iter().map(|s| format!("verified name within {}", name::display(s))));
+        conditions.extend(self.hello_suffixes.iter().map(|s| format!("hello name within {}", name::display(s))));
+        let rules = if self.checks.is_empty() { "any rule".to_owned() } else { self.checks.join(", ") };
+        write!(f, "past {rules}: {}", conditions.join("; "))
+    }
 }

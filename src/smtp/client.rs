@@ -1,0 +1,197 @@
+//! A small SMTP client that keeps the whole dialogue: for `send`, `verify` and tests. It sends what it is told,
+//! also what no mail library would.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
+
+use crate::reply::Reply;
+use crate::stage::Stage;
+
+/// The longest reply line that is read.
+const LINE_OCTETS: usize = 4096;
+
+/// One session to play.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// The source address to bind.
+    pub local: Option<IpAddr>,
+    /// The client address to claim with XCLIENT.
+    pub xclient: Option<IpAddr>,
+    /// `EHLO` or `HELO`.
+    pub verb: String,
+    /// The HELO/EHLO argument.
+    pub hello: String,
+    /// The reverse-path, empty for the null one.
+    pub from: String,
+    /// The forward-paths.
+    pub to: Vec<String>,
+    /// The message, any line ends.
+    pub message: Vec<u8>,
+    /// How long to wait for each reply.
+    pub timeout: Duration,
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Self {
+            local: None,
+            xclient: None,
+            verb: "EHLO".to_owned(),
+            hello: String::new(),
+            from: String::new(),
+            to: Vec::new(),
+            message: Vec::new(),
+            timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What was said.
+#[derive(Clone, Debug, Default)]
+pub struct Dialogue {
+    /// Who (`C` or `S`) said which line.
+    pub lines: Vec<(&'static str, String)>,
+    /// The first refusal, and the stage it was spoken at.
+    pub refused: Option<(Stage, Reply)>,
+    /// The last reply before QUIT.
+    pub last: Option<Reply>,
+}
+
+/// Plays one session: it stops at the first refusal and says QUIT.
+///
+/// # Errors
+/// The socket's errors; `TimedOut`; `InvalidData` for what is no reply; `UnexpectedEof` where the receiver goes away
+/// without one.
+pub async fn deliver(receiver: SocketAddr, delivery: &Delivery) -> io::Result<Dialogue> {
+    let stream = timeout(delivery.timeout, connect(receiver, delivery.local)).await??;
+    let mut client =
+        Client { stream: BufReader::new(stream), dialogue: Dialogue::default(), patience: delivery.timeout };
+    if client.hears(Stage::Connect).await? && client.transaction(delivery).await? {
+        client.body(&delivery.message).await?;
+        client.hears(Stage::Eod).await?;
+    }
+    // A receiver that closed with its refusal does not hear QUIT; that is no error.
+    if client.say("QUIT").await.is_ok() {
+        let _ = client.reply().await;
+    }
+    Ok(client.dialogue)
+}
+
+async fn connect(receiver: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpStream> {
+    let socket = if receiver.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if let Some(local) = local {
+        socket.bind(SocketAddr::new(local, 0))?;
+    }
+    let stream = socket.connect(receiver).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+struct Client {
+    stream: BufReader<TcpStream>,
+    dialogue: Dialogue,
+    patience: Duration,
+}
+
+impl Client {
+    /// Everything from HELO to DATA; true where the message is wanted.
+    async fn transaction(&mut self, delivery: &Delivery) -> io::Result<bool> {
+        if let Some(address) = delivery.xclient {
+            let address = if address.is_ipv6() { format!("IPV6:{address}") } else { address.to_string() };
+            if !self.asks(&format!("XCLIENT ADDR={address}"), Stage::Connect).await? {
+                return Ok(false);
+            }
+        }
+        if !self.asks(&format!("{} {}", delivery.verb, delivery.hello), Stage::Helo).await? {
+            return Ok(false);
+        }
+        if !self.asks(&format!("MAIL FROM:<{}>", delivery.from), Stage::Mail).await? {
+            return Ok(false);
+        }
+        for to in &delivery.to {
+            if !self.asks(&format!("RCPT TO:<{to}>"), Stage::Rcpt).await? {
+                return Ok(false);
+            }
+        }
+        self.asks("DATA", Stage::Data).await
+    }
+
+    async fn asks(&mut self, command: &str, stage: Stage) -> io::Result<bool> {
+        self.say(command).await?;
+        self.hears(stage).await
+    }
+
+    async fn say(&mut self, command: &str) -> io::Result<()> {
+        self.dialogue.lines.push(("C", command.to_owned()));
+        self.stream.get_mut().write_all(format!("{command}\r\n").as_bytes()).await
+    }
+
+    /// Hears a reply; true where it is no refusal.
+    async fn hears(&mut self, stage: Stage) -> io::Result<bool> {
+        let reply = self.reply().await?;
+        let refused = reply.code().is_refusal();
+        if refused {
+            self.dialogue.refused = Some((stage, reply.clone()));
+        }
+        self.dialogue.last = Some(reply);
+        Ok(!refused)
+    }
+
+    async fn reply(&mut self) -> io::Result<Reply> {
+        let mut lines = Vec::new();
+        loop {
+            let line = timeout(self.patience, self.line()).await??;
+            self.dialogue.lines.push(("S", line.clone()));
+            let last = line.as_bytes().get(3) != Some(&b'-');
+            lines.push(line);
+            if last {
+                let unreadable = |(expected, found)| format!("expected {expected}, found {found}");
+                return Reply::parse(&lines).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, unreadable(e)));
+            }
+        }
+    }
+
+    async fn line(&mut self) -> io::Result<String> {
+        let mut line = Vec::new();
+        loop {
+            let available = self.stream.fill_buf().await?;
+            if available.is_empty() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let end = memchr::memchr(b'\n', available);
+            let taken = end.map_or(available.len(), |end| end + 1);
+            line.extend_from_slice(&available[..taken]);
+            self.stream.consume(taken);
+            if line.len() > LINE_OCTETS {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "a reply line without an end"));
+            }
+            if end.is_some() {
+                return Ok(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned());
+            }
+        }
+    }
+
+    /// Sends the message with CRLF line ends, dots doubled, and the final dot (RFC 5321 §4.5.2).
+    async fn body(&mut self, message: &[u8]) -> io::Result<()> {
+        let mut octets = Vec::with_capacity(message.len() + 64);
+        let body = message.strip_suffix(b"\n").unwrap_or(message);
+        if !message.is_empty() {
+            for line in body.split(|b| *b == b'\n') {
+                let line = line.strip_suffix(b"\r").unwrap_or(line);
+                if line.starts_with(b".") {
+                    octets.push(b'.');
+                }
+                octets.extend_from_slice(line);
+                octets.extend_from_slice(b"\r\n");
+            }
+        }
+        self.dialogue.lines.push(("C", format!("<{} octets of data>", octets.len())));
+        octets.extend_from_slice(b".\r\n");
+        self.stream.get_mut().write_all(&octets).await
+    }
+}

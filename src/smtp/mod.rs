@@ -1,0 +1,35 @@
+//! SMTP: a session without I/O, the sockets that carry it, and the record of what happened.
+//!
+//! [`Session`] takes octets and gives octets, with no socket, clock or await; [`serve`] owns the sockets and the
+//! time; [`SessionRecord`] is what the journal keeps. A session observes and judges: it never reads a zone.
+
+mod command;
+mod data;
+mod identity;
+mod record;
+pub(crate) mod replies;
+mod server;
+mod session;
+mod settings;
+mod transaction;
+pub mod client;
+
+pub use data::TEXT_LINE_OCTETS;
+pub use identity::{ClientAddress, ClientSource, Identity, Nat, Order};
+pub use record::{SessionEntry, SessionRecord, Speaker, Transaction, TranscriptLine};
+pub use server::{Service, serve};
+pub use session::{COMMAND_LINE_OCTETS, Event, PATH_LINE_OCTETS, Session, Step};
+pub use settings::{BareNewline, Extensions, Settings};
+
+use crate::policy::Policy;
+
+/// A receiver as SMTP needs it: how it speaks, and whom it refuses.
+#[derive(Debug, Default)]
+pub struct Receiver {
+    /// Its name.
+    pub name: String,
+    /// How it speaks.
+    pub settings: Settings,
+    /// Whom it refuses.
+    pub policy: Policy,
+}

@@ -1,0 +1,209 @@
+//! What the journal keeps of a session.
+
+use std::net::{IpAddr, SocketAddr};
+
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use serde::Serialize;
+
+use super::ClientAddress;
+use super::session::Event;
+use crate::facts::{Facts, Question};
+use crate::journal::{Entry, Envelope};
+use crate::policy::Refusal;
+
+/// Who said a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Speaker {
+    /// The client.
+    Client,
+    /// The receiver.
+    Server,
+}
+
+/// One line of a transcript.
+#[derive(Clone, Debug, Serialize)]
+pub struct TranscriptLine {
+    /// When it was sent, or read.
+    pub at: Timestamp,
+    /// Who said it.
+    pub from: Speaker,
+    /// The line without its line end.
+    pub text: String,
+}
+
+/// One transaction that reached its final dot.
+#[derive(Clone, Debug, Serialize)]
+pub struct Transaction {
+    /// Its envelope.
+    #[serde(flatten)]
+    pub envelope: Envelope,
+    /// The reply to the final dot, as wire lines.
+    pub reply: Vec<String>,
+    /// The number of the message, where it was accepted.
+    pub message: Option<u64>,
+}
+
+/// A session as far as it has come.
+#[derive(Clone, Debug, Serialize)]
+pub struct SessionRecord {
+    /// Its number in this world, from 1.
+    pub id: u64,
+    /// When the connection was accepted.
+    pub started: Timestamp,
+    /// When it ended; `null` while it runs.
+    pub ended: Option<Timestamp>,
+    /// The socket's peer.
+    pub peer: SocketAddr,
+    /// The address it is judged by.
+    pub client_address: IpAddr,
+    /// Where that address comes from: `socket`, `fixed`, `map`, `pool` or `xclient`.
+    pub client_source: &'static str,
+    /// The address before translation, where there was one.
+    pub translated_from: Option<IpAddr>,
+    /// The last HELO/EHLO argument, empty before.
+    pub hello: String,
+    /// `accept` until a rule or the session refused; then `defer` or `reject`, by the first refusal.
+    pub verdict: &'static str,
+    /// The reply of the first refusal; else that of the last transaction.
+    pub reply: Vec<String>,
+    /// Every refusal, with its rule, stage, reply and remedies.
+    pub refusals: Vec<Refusal>,
+    /// Why rules were passed over, empty where none were.
+    pub allowed: String,
+    /// What was observed.
+    pub facts: Facts,
+    /// The DNS questions the receiver asked, and what came back.
+    pub evidence: Vec<Question>,
+    /// The transactions that reached their final dot.
+    pub transactions: Vec<Transaction>,
+    /// What was said.
+    pub transcript: Vec<TranscriptLine>,
+    /// Lines beyond what is kept.
+    pub transcript_dropped: u64,
+    /// How it ended: `quit`, `refused`, `lost`, `timeout`, `errors`, `shutdown`; empty while it runs.
+    pub closed: &'static str,
+}
+
+impl SessionRecord {
+    fn new(id: u64, peer: SocketAddr, client: ClientAddress) -> Self {
+        let mut record = Self {
+            id,
+            started: Timestamp::now(),
+            ended: None,
+            peer,
+            client_address: client.address,
+            client_source: client.source,
+            translated_from: client.translated_from,
+            hello: String::new(),
+            verdict: "accept",
+            reply: Vec::new(),
+            refusals: Vec::new(),
+            allowed: String::new(),
+            facts: Facts::new(client.address),
+            evidence: Vec::new(),
+            transactions: Vec::new(),
+            transcript: Vec::new(),
+            transcript_dropped: 0,
+            closed: "",
+        };
+        record.rename(client);
+        record
+    }
+
+    fn rename(&mut self, client: ClientAddress) {
+        self.client_address = client.address;
+        self.client_source = client.source;
+        self.translated_from = client.translated_from;
+    }
+
+    /// Takes in an event; `message` is the number that an accepted message got.
+    fn apply(&mut self, event: Event, at: Timestamp, message: Option<u64>) {
+        match event {
+            Event::Client(text) => self.transcript.push(TranscriptLine { at, from: Speaker::Client, text }),
+            Event::Server(text) => self.transcript.push(TranscriptLine { at, from: Speaker::Server, text }),
+            Event::LineDropped => self.transcript_dropped += 1,
+            Event::Observed(mut facts) => {
+                self.evidence = std::mem::take(&mut facts.evidence);
+                self.hello = facts.hello.as_ref().map(|h| h.argument.clone()).unwrap_or_default();
+                self.facts = *facts;
+            }
+            Event::Renamed(client) => self.rename(client),
+            Event::Allowed(reason) => self.allowed = reason,
+            Event::Refused(refusal) => {
+                if self.refusals.is_empty() {
+                    self.verdict = refusal.verdict();
+                    self.reply = refusal.reply.wire_lines().collect();
+                }
+                // A client that tries for ever meets the same refusal for ever: the first ones tell all.
+                if self.refusals.len() < REFUSALS {
+                    self.refusals.push(*refusal);
+                }
+            }
+            Event::Transaction { envelope, reply, .. } => {
+                let reply: Vec<_> = reply.wire_lines().collect();
+                if self.refusals.is_empty() {
+                    self.reply.clone_from(&reply);
+                }
+                if self.transactions.len() < TRANSACTIONS {
+                    self.transactions.push(Transaction { envelope, reply, message });
+                }
+            }
+            Event::Closed(how) => {
+                self.closed = how;
+                self.ended = Some(at);
+            }
+        }
+    }
+}
+
+/// Most refusals kept of one session.
+const REFUSALS: usize = 100;
+/// Most transactions kept of one session; the messages stand in their own log.
+const TRANSACTIONS: usize = 1000;
+
+/// A session in the journal: running sessions change within their entry.
+#[derive(Debug)]
+pub struct SessionEntry {
+    /// Its number in this world, from 1.
+    pub id: u64,
+    record: Mutex<SessionRecord>,
+}
+
+impl SessionEntry {
+    pub(super) fn new(id: u64, peer: SocketAddr, client: ClientAddress) -> Self {
+        Self { id, record: Mutex::new(SessionRecord::new(id, peer, client)) }
+    }
+
+    /// The session as it stands now.
+    pub fn snapshot(&self) -> SessionRecord {
+        self.record.lock().clone()
+    }
+
+    /// Whether it has ended.
+    pub fn is_closed(&self) -> bool {
+        !self.record.lock().closed.is_empty()
+    }
+
+    /// Takes in what happened, once it has been sent; `store` keeps an accepted message and gives its number.
+    pub(super) fn publish(&self, events: Vec<Event>, mut store: impl FnMut(&Envelope, Vec<u8>) -> u64) {
+        let at = Timestamp::now();
+        let mut record = self.record.lock();
+        for mut event in events {
+            let mut message = None;
+            if let Event::Transaction { envelope, octets, .. } = &mut event {
+                message = octets.take().map(|octets| store(envelope, octets));
+            }
+            record.apply(event, at, message);
+        }
+    }
+}
+
+impl Entry for SessionEntry {
+    /// A session grows after it was appended: its bound is what transcript, refusals and transactions may take, of
+    /// which most sessions use little.
+    fn octets(&self) -> usize {
+        32 << 10
+    }
+}

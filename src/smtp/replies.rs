@@ -1,0 +1,86 @@
+//! The receiver's own replies, each text once. What rules say stands in receiver files.
+
+use std::borrow::Cow;
+
+use super::command::Mistake;
+use super::data::Flaw;
+use crate::reply::{EnhancedCode, Reply, ReplyCode};
+
+/// A reply of one line; the enhanced code is left out where the receiver does not offer them (RFC 2034).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Canned {
+    code: u16,
+    enhanced: Option<(u16, u16)>,
+    text: Cow<'static, str>,
+}
+
+const fn canned(code: u16, subject: u16, detail: u16, text: &'static str) -> Canned {
+    Canned { code, enhanced: Some((subject, detail)), text: Cow::Borrowed(text) }
+}
+
+pub(super) const MAIL_OK: Canned = canned(250, 1, 0, "Ok");
+pub(super) const RCPT_OK: Canned = canned(250, 1, 5, "Ok");
+pub(super) const OK: Canned = canned(250, 0, 0, "Ok");
+pub(super) const BYE: Canned = canned(221, 0, 0, "Bye");
+pub(super) const VRFY: Canned = canned(252, 5, 2, "Cannot VRFY user, but will accept message and attempt delivery");
+pub(super) const DATA: Canned =
+    Canned { code: 354, enhanced: None, text: Cow::Borrowed("End data with <CR><LF>.<CR><LF>") };
+pub(super) const HELP: Canned = canned(214, 0, 0, "martinet: HELO EHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT");
+pub(super) const HELLO_FIRST: Canned = canned(503, 5, 1, "Error: send HELO/EHLO first");
+pub(super) const MAIL_FIRST: Canned = canned(503, 5, 1, "Error: need MAIL command");
+pub(super) const RCPT_FIRST: Canned = canned(503, 5, 1, "Error: need RCPT command");
+pub(super) const NO_VALID_RCPT: Canned = canned(554, 5, 1, "Error: no valid recipients");
+pub(super) const NESTED_MAIL: Canned = canned(503, 5, 1, "Error: nested MAIL command");
+pub(super) const IN_TRANSACTION: Canned = canned(503, 5, 1, "Error: MAIL transaction in progress");
+pub(super) const NOT_AUTHORIZED: Canned = canned(550, 7, 0, "Error: insufficient authorization");
+pub(super) const ACCESS_DENIED: Canned = canned(503, 7, 0, "Error: access denied, only QUIT is accepted");
+pub(super) const TOO_MANY_RCPT: Canned = canned(452, 5, 3, "Error: too many recipients");
+pub(super) const TOO_LARGE: Canned = canned(552, 3, 4, "Error: message exceeds the size limit");
+pub(super) const LINE_TOO_LONG: Canned = canned(500, 5, 2, "Error: line too long");
+pub(super) const BARE_LF: Canned = canned(500, 5, 2, "Error: bare <LF> received");
+pub(super) const NO_SMTPUTF8: Canned = canned(555, 6, 7, "Error: SMTPUTF8 is not offered");
+pub(super) const TOO_MANY_ERRORS: Canned = canned(421, 7, 0, "Error: too many errors");
+pub(super) const TIMEOUT: Canned = canned(421, 4, 2, "Error: timeout exceeded");
+pub(super) const SHUTDOWN: Canned = canned(421, 3, 2, "Service shutting down");
+pub(super) const TOO_MANY_CONNECTIONS: Canned = canned(421, 7, 0, "Error: too many connections");
+
+/// The reply to a line that is no command.
+pub(super) fn to_mistake(mistake: &Mistake) -> Canned {
+    match mistake {
+        Mistake::Unknown => canned(500, 5, 2, "Error: command not recognized"),
+        Mistake::NotImplemented => canned(502, 5, 1, "Error: command not implemented"),
+        Mistake::Syntax(syntax @ ("HELO hostname" | "EHLO hostname")) => {
+            Canned { code: 501, enhanced: None, text: format!("Syntax: {syntax}").into() }
+        }
+        Mistake::Syntax(syntax) => Canned { text: format!("Syntax: {syntax}").into(), ..canned(501, 5, 4, "") },
+        Mistake::Parameter(name) => {
+            Canned { text: format!("Unsupported option: {name}").into(), ..canned(555, 5, 4, "") }
+        }
+        Mistake::Path => canned(501, 1, 7, "Bad address syntax"),
+        Mistake::Xclient(text) => Canned { text: text.clone().into(), ..canned(501, 5, 4, "") },
+    }
+}
+
+/// The reply to data with a flaw.
+pub(super) fn to_flaw(flaw: Flaw) -> Canned {
+    match flaw {
+        Flaw::TooLarge => TOO_LARGE,
+        Flaw::LineTooLong => LINE_TOO_LONG,
+        Flaw::BareLf => canned(550, 5, 2, "Error: bare <LF> received"),
+        Flaw::BareCr => canned(550, 5, 2, "Error: bare <CR> received"),
+    }
+}
+
+/// What stands for a reply where a session gave none.
+pub(crate) fn lost() -> Reply {
+    SHUTDOWN.reply(true)
+}
+
+impl Canned {
+    /// The reply, with or without its enhanced code.
+    pub(super) fn reply(&self, enhanced: bool) -> Reply {
+        let code = ReplyCode::new(self.code).expect("the table has codes from 2yz to 5yz");
+        let enhanced = self.enhanced.filter(|_| enhanced).map(|(subject, detail)| EnhancedCode { subject, detail });
+        Reply::new(code, enhanced, &self.text)
+    }
+}

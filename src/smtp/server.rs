@@ -1,0 +1,164 @@
+//! Sockets and time around sessions. The caller owns the listener and the end of it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::BytesMut;
+use jiff::Timestamp;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::replies;
+use super::session::{Session, Step};
+use super::{Identity, Receiver, SessionEntry};
+use crate::dns::Zones;
+use crate::facts::Resolver;
+use crate::journal::{Log, Message};
+
+/// Octets read at once.
+const READ_OCTETS: usize = 64 << 10;
+/// How long sessions may take to end once the world stops.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What all sessions of a listener share.
+#[derive(Debug)]
+pub struct Service {
+    /// The receiver.
+    pub receiver: Arc<Receiver>,
+    /// The zones of the world.
+    pub zones: Arc<ArcSwap<Zones>>,
+    /// Which client address each connection has.
+    pub identity: Identity,
+    /// How long the receiver waits for a DNS answer.
+    pub lookup_patience: Duration,
+    /// Sessions go here.
+    pub sessions: Arc<Log<SessionEntry>>,
+    /// Accepted messages go here.
+    pub messages: Arc<Log<Message>>,
+    /// Most connections at a time; a further one gets 421.
+    pub max_connections: usize,
+}
+
+/// Serves sessions until shut down: idle ones then get 421, and all a bounded time to end.
+pub async fn serve(listener: TcpListener, service: Arc<Service>, shutdown: CancellationToken) {
+    let places = Arc::new(Semaphore::new(service.max_connections));
+    let mut sessions = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        while sessions.try_join_next().is_some() {}
+        let Ok((stream, peer)) = accepted else {
+            tokio::time::sleep(Duration::from_millis(10)).await; // out of descriptors: let sessions end
+            continue;
+        };
+        match Arc::clone(&places).try_acquire_owned() {
+            Ok(place) => {
+                let (service, shutdown) = (Arc::clone(&service), shutdown.clone());
+                sessions.spawn(async move {
+                    converse(stream, peer, &service, &shutdown).await;
+                    drop(place);
+                });
+            }
+            Err(_) => turn_away(stream).await,
+        }
+    }
+    drop(listener);
+    let _ = timeout(SHUTDOWN_PATIENCE, async { while sessions.join_next().await.is_some() {} }).await;
+}
+
+async fn turn_away(mut stream: TcpStream) {
+    let mut octets = Vec::new();
+    replies::TOO_MANY_CONNECTIONS.reply(true).write_to(&mut octets);
+    let _ = timeout(Duration::from_millis(100), stream.write_all(&octets)).await;
+}
+
+async fn converse(stream: TcpStream, peer: SocketAddr, service: &Service, shutdown: &CancellationToken) {
+    let client = service.identity.next(peer.ip());
+    let entry = service.sessions.append(|id| SessionEntry::new(id, peer, client));
+    let session = Session::new(Arc::clone(&service.receiver), client, peer, entry.id);
+    let mut conversation = Conversation { stream, session, entry, service, input: BytesMut::new(), output: Vec::new() };
+    if conversation.run(shutdown).await.is_err() {
+        conversation.session.lost();
+    }
+    conversation.publish();
+}
+
+struct Conversation<'a> {
+    stream: TcpStream,
+    session: Session,
+    entry: Arc<SessionEntry>,
+    service: &'a Service,
+    input: BytesMut,
+    output: Vec<u8>,
+}
+
+impl Conversation<'_> {
+    async fn run(&mut self, shutdown: &CancellationToken) -> io::Result<()> {
+        self.stream.set_nodelay(true)?;
+        loop {
+            let step = {
+                let zones = self.service.zones.load();
+                let resolver = Resolver::new(&zones, self.service.lookup_patience);
+                self.session.advance(&mut self.input, &mut self.output, &resolver)
+            };
+            self.flush().await?;
+            match step {
+                Step::Read => self.read(shutdown).await?,
+                Step::Pause(pause) => tokio::time::sleep(pause).await,
+                Step::Close => return self.stream.shutdown().await,
+            }
+        }
+    }
+
+    /// Sends the replies of one burst in one write, then publishes what they say: whoever waits for an outcome must
+    /// not overtake the client.
+    async fn flush(&mut self) -> io::Result<()> {
+        if !self.output.is_empty() {
+            let patience = self.service.receiver.settings.command_timeout;
+            timeout(patience, self.stream.write_all(&self.output)).await??;
+            self.output.clear();
+        }
+        self.publish();
+        Ok(())
+    }
+
+    fn publish(&mut self) {
+        let events = self.session.take_events();
+        if events.is_empty() {
+            return;
+        }
+        let session = self.entry.id;
+        self.entry.publish(events, |envelope, octets| {
+            let (at, envelope) = (Timestamp::now(), envelope.clone());
+            self.service.messages.append(|id| Message { id, session, at, envelope, octets }).id
+        });
+        self.service.sessions.touch();
+    }
+
+    async fn read(&mut self, shutdown: &CancellationToken) -> io::Result<()> {
+        let settings = &self.service.receiver.settings;
+        let patience = if self.session.awaits_data() { settings.data_timeout } else { settings.command_timeout };
+        if self.input.capacity() - self.input.len() < READ_OCTETS / 4 {
+            self.input.reserve(READ_OCTETS);
+        }
+        tokio::select! {
+            read = timeout(patience, self.stream.read_buf(&mut self.input)) => match read {
+                Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return Err(error),
+                Err(_) => self.session.timed_out(&mut self.output),
+            },
+            () = shutdown.cancelled() => self.session.shut_down(&mut self.output),
+        }
+        Ok(())
+    }
+}
