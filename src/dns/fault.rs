@@ -70,6 +70,13 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// The same fault, not fired yet.
+    pub fn fresh(&self) -> Self {
+        let Self { name, suffix, record_type, transport, times, action, fired: _ } = self;
+        let (suffix, record_type, transport, times, action) = (*suffix, *record_type, *transport, *times, *action);
+        Self { name: name.clone(), suffix, record_type, transport, times, action, fired: AtomicU32::new(0) }
+    }
+
     /// Whether the fault meets this question now. Counts the firing, exactly, also between threads.
     pub(super) fn fires(&self, name: &Name, record_type: RecordType, transport: Transport) -> bool {
         let concerns =
@@ -81,6 +88,13 @@ impl Fault {
         let most = self.times.unwrap_or(u32::MAX);
         let count = |fired: u32| (self.times.is_none() || fired < most).then(|| fired.saturating_add(1));
         concerns && self.fired.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count).is_ok()
+    }
+}
+
+impl Clone for Fault {
+    /// A copy counts for itself.
+    fn clone(&self) -> Self {
+        self.fresh()
     }
 }
 

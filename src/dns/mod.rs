@@ -15,6 +15,7 @@ mod zone;
 pub use fault::{Action, Fault};
 pub use master::{MasterMistake, parse_master};
 pub use server::serve;
+pub(crate) use wire::rcode_text;
 pub use wire::{Response, respond};
 pub use zone::{Answer, Zone, Zones};
 

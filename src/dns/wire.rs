@@ -169,7 +169,7 @@ fn encode(message: &Message, size: u16) -> Option<Vec<u8>> {
 }
 
 /// The RCODE by its IANA mnemonic.
-pub(super) fn rcode_text(rcode: ResponseCode) -> String {
+pub(crate) fn rcode_text(rcode: ResponseCode) -> String {
     match rcode {
         ResponseCode::NoError => "NOERROR".to_owned(),
         ResponseCode::FormErr => "FORMERR".to_owned(),

@@ -1,0 +1,103 @@
+//! From a scenario to the zones of a world.
+
+use std::net::IpAddr;
+
+use hickory_proto::rr::rdata::{A, AAAA, MX, PTR, TXT};
+use hickory_proto::rr::{RData, Record};
+
+use super::{Pool, Scenario};
+use crate::dns::{Zone, Zones};
+use crate::name::{self, Name};
+
+/// TTL of generated records, in seconds.
+const TTL: u32 = 300;
+
+impl Scenario {
+    /// The zones and faults; the recipient domains' MX leads to `receiver`, where the receiver listens.
+    pub fn zones(&self, receiver: IpAddr) -> Zones {
+        let mut plan = Plan { zones: self.zones.clone() };
+        for domain in &self.domains {
+            plan.recipient_domain(domain, receiver);
+        }
+        for pool in &self.pools {
+            plan.pool(pool);
+        }
+        let zones = plan.zones.into_iter().map(|(origin, records)| Zone::new(origin, records)).collect();
+        Zones::new(zones, self.faults.iter().map(crate::dns::Fault::fresh).collect())
+    }
+}
+
+struct Plan {
+    zones: Vec<(Name, Vec<Record>)>,
+}
+
+impl Plan {
+    fn recipient_domain(&mut self, domain: &Name, receiver: IpAddr) {
+        self.zone(domain);
+        let has_mx =
+            self.zones.iter().flat_map(|(_, r)| r).any(|r| r.name == *domain && matches!(r.data, RData::MX(_)));
+        if has_mx {
+            return;
+        }
+        let Ok(exchange) = Name::from_ascii("mx").and_then(|mx| mx.append_domain(domain)) else { return };
+        self.add(domain.clone(), RData::MX(MX::new(10, exchange.clone())), domain);
+        self.add(exchange, address_data(receiver), domain);
+    }
+
+    fn pool(&mut self, pool: &Pool) {
+        for (position, address) in pool.hosts() {
+            for ptr in &pool.ptr {
+                let Some(name) = ptr.name(position, address) else { continue };
+                self.add(name::reverse(address), RData::PTR(PTR(name.clone())), &reverse_origin(address));
+                if pool.forward {
+                    self.add(name.clone(), address_data(address), &forward_origin(&name));
+                }
+            }
+        }
+        let Some((position, first)) = pool.hosts().next() else { return };
+        let Some(hello) = pool.hello.name(position, first) else { return };
+        let origin = forward_origin(&hello);
+        for address in &pool.hello_addresses {
+            self.add(hello.clone(), address_data(*address), &origin);
+        }
+        if let Some(spf) = &pool.spf {
+            let strings: Vec<_> = spf.as_bytes().chunks(255).collect();
+            self.add(hello, RData::TXT(TXT::from_bytes(strings)), &origin);
+        }
+    }
+
+    /// Adds a record to the deepest zone that encloses it, or to a new one.
+    fn add(&mut self, name: Name, data: RData, origin: &Name) {
+        let enclosing = self.zones.iter().enumerate().filter(|(_, (zone, _))| name::is_within(&name, zone));
+        let deepest = enclosing.max_by_key(|(_, (zone, _))| zone.num_labels()).map(|(index, _)| index);
+        let index = deepest.unwrap_or_else(|| self.zone(origin));
+        self.zones[index].1.push(Record::from_rdata(name, TTL, data));
+    }
+
+    fn zone(&mut self, origin: &Name) -> usize {
+        if let Some(index) = self.zones.iter().position(|(zone, _)| zone == origin) {
+            return index;
+        }
+        self.zones.push((origin.clone(), Vec::new()));
+        self.zones.len() - 1
+    }
+}
+
+fn address_data(address: IpAddr) -> RData {
+    match address {
+        IpAddr::V4(v4) => RData::A(A(v4)),
+        IpAddr::V6(v6) => RData::AAAA(AAAA(v6)),
+    }
+}
+
+/// The zone of an address's PTR record: the /24, or the /64 of an IPv6 address.
+fn reverse_origin(address: IpAddr) -> Name {
+    let labels = if address.is_ipv4() { 3 + 2 } else { 16 + 2 };
+    name::reverse(address).trim_to(labels)
+}
+
+/// The zone of a host: its organisational domain, or what is above its first label.
+fn forward_origin(host: &Name) -> Name {
+    let organisation = name::organisational_domain(host).and_then(|domain| name::absolute(&domain));
+    organisation.unwrap_or_else(|| if host.num_labels() > 1 { host.base_name() } else { host.clone() })
+}

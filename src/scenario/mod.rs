@@ -1,0 +1,106 @@
+//! Scenarios (the sending side and its DNS) and receivers (rules and replies), read from TOML files.
+//!
+//! Reading compiles: what comes out are zones, policies and settings that need no further check. Opens nothing but
+//! the files it is told to read.
+
+mod builtin;
+mod compile;
+mod expect;
+mod parse;
+mod pool;
+mod reader;
+mod receiver;
+mod report;
+mod source;
+
+pub use builtin::{lint, list_receivers, list_scenarios, load_files, load_receiver, load_scenario};
+pub use expect::{DnsExpectation, Expectation, SessionExpectation};
+pub use pool::{Pattern, Pool, addresses};
+pub use reader::duration;
+pub use receiver::ReceiverProfile;
+
+use std::net::IpAddr;
+
+use hickory_proto::rr::Record;
+
+use crate::dns::Fault;
+use crate::name::{self, Name};
+use crate::smtp::{ClientSource, Nat};
+
+/// The sending side and its DNS.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Its name: the file's, without directory and ending.
+    pub name: String,
+    /// What it shows, in one line.
+    pub title: String,
+    /// Where it is known from.
+    pub sources: Vec<String>,
+    /// The receiver it meets unless told otherwise.
+    pub receiver: String,
+    /// Recipient domains: their MX is the receiver.
+    pub domains: Vec<Name>,
+    /// Zones written out, with their records.
+    pub zones: Vec<(Name, Vec<Record>)>,
+    /// Pools of sending hosts.
+    pub pools: Vec<Pool>,
+    /// Which address a connection is taken to come from.
+    pub client: ClientSource,
+    /// Translations of that address.
+    pub nat: Vec<Nat>,
+    /// DNS misbehaviour on purpose.
+    pub faults: Vec<Fault>,
+    /// What is expected.
+    pub expectations: Vec<Expectation>,
+}
+
+/// A client of a scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScenarioClient {
+    /// Its address, after translation.
+    pub address: IpAddr,
+    /// Its HELO/EHLO argument.
+    pub hello: String,
+}
+
+impl Scenario {
+    /// Every client, once: the hosts of the pools, then those that only an expectation has.
+    pub fn clients(&self) -> Vec<ScenarioClient> {
+        let hosts = self.pools.iter().flat_map(|pool| {
+            let hello = |(position, address)| (address, pool.hello.fill(position, address));
+            pool.hosts().map(hello)
+        });
+        let expected = self.expectations.iter().filter_map(|expectation| match expectation {
+            Expectation::Session(session) => Some((session.client, session.hello.clone())),
+            Expectation::Dns(_) => None,
+        });
+        let mut seen = std::collections::HashSet::new();
+        let mut clients = Vec::new();
+        for (address, hello) in hosts.chain(expected) {
+            let address = self.translated(address);
+            if seen.insert((address, hello.to_ascii_lowercase())) {
+                clients.push(ScenarioClient { address, hello });
+            }
+        }
+        clients
+    }
+
+    /// An address as the receiver sees it.
+    pub fn translated(&self, address: IpAddr) -> IpAddr {
+        let nat = self.nat.iter().find(|nat| nat.from.iter().any(|net| net.contains(&address)));
+        nat.map_or(address, |nat| nat.to)
+    }
+
+    /// The source of client addresses.
+    pub fn client_source(&self) -> ClientSource {
+        self.client.clone()
+    }
+
+    /// The mailbox that mail is sent to unless told otherwise.
+    pub fn recipient(&self) -> String {
+        match self.domains.first() {
+            Some(domain) => format!("postmaster@{}", name::display(domain)),
+            None => "postmaster@contoso.test".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Scenario files.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::atomic::AtomicU32;
+
+use super::expect::{DnsExpectation, Expectation, SessionExpectation};
+use super::pool::{Pattern, Pool, addresses};
+use super::reader::{At, Reader};
+use super::report::Mistakes;
+use super::{Scenario, source};
+use crate::dns::{Action, Fault, Transport};
+use crate::name::{self, Name, RecordType};
+use crate::stage::Stage;
+
+/// The receiver of a scenario that names none.
+const RECEIVER: &str = "fcrdns";
+
+/// Reads a scenario file; `beside` is the directory that `file = "…"` of a zone is looked for in.
+pub(super) fn read(
+    name: &str,
+    mut file: Reader<'_>,
+    beside: Option<&Path>,
+    mistakes: &mut Mistakes,
+) -> Option<Scenario> {
+    let title = file.required("title", mistakes).map(|t| t.value);
+    let sources = file.strings("sources", mistakes).unwrap_or_default().into_iter().map(|s| s.value).collect();
+    let receiver = file.string("receiver", mistakes).map_or_else(|| RECEIVER.to_owned(), |r| r.value);
+    let domains = file.tables("domain", mistakes).into_iter().filter_map(|t| domain(t, mistakes)).collect();
+    let zones = source::zones(&mut file, beside, mistakes);
+    let pools: Vec<Pool> = file.tables("pool", mistakes).into_iter().filter_map(|t| pool(t, mistakes)).collect();
+    let (client, nat) = source::client(&mut file, &pools, mistakes);
+    let faults = file.tables("fault", mistakes).into_iter().filter_map(|t| fault(t, mistakes)).collect();
+    let expectations =
+        file.tables("expect", mistakes).into_iter().filter_map(|t| expect(t, &receiver, mistakes)).collect();
+    file.finish(mistakes);
+    let name = name.to_owned();
+    Some(Scenario { name, title: title?, sources, receiver, domains, zones, pools, client, nat, faults, expectations })
+}
+
+fn domain(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Name> {
+    let named = table.required("name", mistakes);
+    table.finish(mistakes);
+    named?.parsed("a domain name", mistakes, domain_name)
+}
+
+/// A domain name; a name beyond ASCII becomes its A-labels (RFC 5891).
+pub(super) fn domain_name(text: &str) -> Option<Name> {
+    let ascii = if text.is_ascii() { text.to_owned() } else { idna::domain_to_ascii(text).ok()? };
+    (!ascii.is_empty()).then(|| name::absolute(&ascii)).flatten()
+}
+
+pub(super) fn address(text: &str) -> Option<IpAddr> {
+    text.parse().ok().map(name::normalise)
+}
+
+fn pool(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Pool> {
+    const RANGE: &str = "an address, a range such as 192.0.2.1-9, or a network of at most 65536 addresses";
+    const PATTERN: &str = "a host name, maybe with {a} {b} {c} {d} {d:03} {n} or {ip}";
+    let named = table.required("name", mistakes);
+    let ranges = table.parsed_list("addresses", RANGE, mistakes, addresses);
+    let ptr = table.parsed_list("ptr", PATTERN, mistakes, host_pattern).unwrap_or_default();
+    let hello = table.required("hello", mistakes);
+    let hello = hello.and_then(|h| h.parsed("a hello, maybe with placeholders", mistakes, Pattern::parse));
+    let spf = table.string("spf", mistakes).map(|s| s.value);
+    let forward = table.flag("forward", mistakes).unwrap_or(true);
+    let span = table.span();
+    if ranges.as_ref().is_none_or(Vec::is_empty) {
+        mistakes.add(span, "addresses of the pool", "none");
+    }
+    let addresses: Vec<IpAddr> = ranges?.into_iter().flatten().collect();
+    let hello_addresses = hello_addresses(&mut table, &addresses, mistakes);
+    table.finish(mistakes);
+    Some(Pool { name: named?.value, addresses, ptr, hello: hello?, hello_addresses, spf, forward })
+}
+
+fn host_pattern(text: &str) -> Option<Pattern> {
+    let pattern = Pattern::parse(text)?;
+    pattern.name(1, IpAddr::from([192, 0, 2, 1])).map(|_| pattern)
+}
+
+/// How many of the pool the hello name lists, or which addresses.
+fn hello_addresses(table: &mut Reader<'_>, pool: &[IpAddr], mistakes: &mut Mistakes) -> Vec<IpAddr> {
+    let is_number = table.value("hello_addresses").is_some_and(|v| v.get_ref().is_integer());
+    if !is_number {
+        let listed = table.parsed_list("hello_addresses", "a number, or addresses", mistakes, addresses);
+        return listed.unwrap_or_default().into_iter().flatten().collect();
+    }
+    let Some(At { value, span }) = table.number("hello_addresses", mistakes) else { return Vec::new() };
+    let count = usize::try_from(value).unwrap_or(usize::MAX);
+    if count > pool.len() {
+        mistakes.add(span, format!("at most the {} addresses of the pool", pool.len()), value.to_string());
+    }
+    pool.iter().copied().take(count).collect()
+}
+
+fn fault(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Fault> {
+    const ACTIONS: [&str; 9] =
+        ["nxdomain", "nodata", "servfail", "refused", "drop", "delay", "truncate", "lame", "wrong-answer"];
+    let named = table.required("name", mistakes);
+    let record_type = table.parsed("type", "a record type such as A, PTR or MX", mistakes, record_type);
+    let transport = transport(&mut table, mistakes);
+    let times = table.number("times", mistakes).and_then(|n| u32::try_from(n.value).ok());
+    let delay = table.duration("delay", mistakes);
+    let span = table.span();
+    let has_action = table.value("do").is_some();
+    let word = table.choice("do", &ACTIONS, mistakes);
+    if !has_action {
+        mistakes.add(span.clone(), format!("do = one of {}", ACTIONS.join(", ")), "none");
+    }
+    let action = match (word, delay) {
+        (Some("delay"), None) => {
+            mistakes.add(span, "delay = \"3s\" beside do = \"delay\"", "none");
+            None
+        }
+        (Some(word), delay) => action(word, delay.unwrap_or_default()),
+        (None, _) => None,
+    };
+    table.finish(mistakes);
+    let At { value, span } = named?;
+    let (suffix, bare) = value.strip_prefix("*.").map_or((false, value.as_str()), |bare| (true, bare));
+    let name =
+        At { value: bare.to_owned(), span }.parsed("a domain name, or *. and a domain name", mistakes, domain_name)?;
+    Some(Fault { name, suffix, record_type, transport, times, action: action?, fired: AtomicU32::new(0) })
+}
+
+fn action(word: &str, delay: std::time::Duration) -> Option<Action> {
+    let all = [
+        Action::NxDomain,
+        Action::NoData,
+        Action::ServFail,
+        Action::Refused,
+        Action::Drop,
+        Action::Delay(delay),
+        Action::Truncate,
+        Action::Lame,
+        Action::WrongAnswer,
+    ];
+    all.into_iter().find(|action| action.word() == word)
+}
+
+fn record_type(text: &str) -> Option<RecordType> {
+    text.to_ascii_uppercase().parse().ok()
+}
+
+fn transport(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Transport> {
+    match table.choice("transport", &["udp", "tcp"], mistakes)? {
+        "tcp" => Some(Transport::Tcp),
+        _ => Some(Transport::Udp),
+    }
+}
+
+fn expect(mut table: Reader<'_>, receiver: &str, mistakes: &mut Mistakes) -> Option<Expectation> {
+    let expectation = match table.string("ask", mistakes) {
+        Some(ask) => dns_expectation(ask, &mut table, mistakes).map(Expectation::Dns),
+        None => session_expectation(&mut table, receiver, mistakes).map(|s| Expectation::Session(Box::new(s))),
+    };
+    table.string("note", mistakes);
+    table.finish(mistakes);
+    expectation
+}
+
+fn dns_expectation(ask: At<String>, table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<DnsExpectation> {
+    const RCODES: [&str; 6] = ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"];
+    let asked = |text: &str| {
+        let (owner, kind) = text.split_once(' ')?;
+        Some((domain_name(owner)?, record_type(kind.trim())?))
+    };
+    let asked = ask.parsed("a name and a type, such as \"mail.example.test A\"", mistakes, asked);
+    let transport = transport(table, mistakes).unwrap_or(Transport::Udp);
+    let edns = table.number("edns", mistakes).and_then(|n| u16::try_from(n.value).ok()).filter(|size| *size > 0);
+    let answers = table.number("answers", mistakes).and_then(|n| usize::try_from(n.value).ok());
+    let truncated = table.flag("truncated", mistakes);
+    let rcode = table.choice("rcode", &RCODES, mistakes).map(str::to_owned);
+    let (name, record_type) = asked?;
+    Some(DnsExpectation { name, record_type, transport, edns, answers, truncated, rcode })
+}
+
+fn session_expectation(table: &mut Reader<'_>, receiver: &str, mistakes: &mut Mistakes) -> Option<SessionExpectation> {
+    let client = table.required("client", mistakes).and_then(|c| c.parsed("an address", mistakes, address));
+    let hello = table.required("hello", mistakes);
+    let reply = table
+        .required("reply", mistakes)
+        .and_then(|r| r.parsed("a reply such as 250, 554 or 550 5.7.25", mistakes, reply));
+    let verb = table.choice("verb", &["EHLO", "HELO"], mistakes).unwrap_or("EHLO");
+    let text = |table: &mut Reader<'_>, key, mistakes: &mut Mistakes| table.string(key, mistakes).map(|t| t.value);
+    let mail_from = text(table, "mail_from", mistakes).unwrap_or_else(|| "sender@example.test".to_owned());
+    let rcpt = text(table, "rcpt", mistakes);
+    let receiver = text(table, "receiver", mistakes).unwrap_or_else(|| receiver.to_owned());
+    let known = |text: &str| crate::policy::checks::find(text).map(|c| c.name.to_owned());
+    let rule = table.parsed("rule", "the name of a check", mistakes, known);
+    let stage =
+        table.parsed("stage", "a stage", mistakes, |text| text.parse::<Stage>().ok().map(|s| s.name().to_owned()));
+    let verdict = table.choice("verdict", &["accept", "defer", "reject"], mistakes);
+    let hello = hello?.value;
+    Some(SessionExpectation {
+        client: client?,
+        hello,
+        verb,
+        mail_from,
+        rcpt,
+        receiver,
+        reply: reply?,
+        rule,
+        stage,
+        verdict,
+    })
+}
+
+fn reply(text: &str) -> Option<String> {
+    let code = text.get(..3)?.parse::<u16>().ok()?;
+    let separated = matches!(text.as_bytes().get(3), None | Some(b' ' | b'-'));
+    (separated && (200..=599).contains(&code)).then(|| text.to_owned())
+}
+
+/// What a file calls its scenario: its name without directory and ending.
+pub(super) fn scenario_name(path: &Path) -> String {
+    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+}

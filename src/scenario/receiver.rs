@@ -1,0 +1,296 @@
+//! Receiver files: rules, replies, and where they are known from.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::reader::{At, Reader, known, string, wrong_type};
+use super::report::Mistakes;
+use crate::facts::{AnyTempfail, ForwardFamily, ForwardNxdomain, IprevSettings, Relaxed, Wants};
+use crate::name::{self, Name};
+use crate::policy::checks::{CATALOGUE, Check, Kind, Parameter, Setting, Settings, find};
+use crate::policy::{After, Allow, Policy, Rule, TempPolicy, Template};
+use crate::smtp::{BareNewline, Extensions, Receiver, Settings as Smtp};
+use crate::stage::Stage;
+
+/// How long a receiver waits for a DNS answer, unless its file says otherwise.
+const DNS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A receiver, and where it is known from.
+#[derive(Clone, Debug)]
+pub struct ReceiverProfile {
+    /// Its name: the file's, without directory and ending.
+    pub name: String,
+    /// What it is, in one line.
+    pub title: String,
+    /// `software`, `operator` or `generic`.
+    pub group: String,
+    /// When it answered like this.
+    pub era: String,
+    /// How sure the texts are: `high`, `medium`, `low`, or `invented` where no text exists.
+    pub confidence: String,
+    /// Where it is known from.
+    pub sources: Vec<String>,
+    /// What a reader should know.
+    pub notes: String,
+    /// How long it waits for a DNS answer.
+    pub dns_timeout: Duration,
+    /// How it speaks and whom it refuses.
+    pub receiver: Arc<Receiver>,
+}
+
+/// Reads a receiver file.
+pub(super) fn read(name: &str, mut file: Reader<'_>, mistakes: &mut Mistakes) -> Option<ReceiverProfile> {
+    let title = file.required("title", mistakes).map(|t| t.value);
+    let text = |file: &mut Reader<'_>, key, mistakes: &mut Mistakes| {
+        file.string(key, mistakes).map(|t| t.value).unwrap_or_default()
+    };
+    let era = text(&mut file, "era", mistakes);
+    let notes = text(&mut file, "notes", mistakes);
+    let group = file.choice("group", &["software", "operator", "generic"], mistakes).unwrap_or("generic");
+    let confidence = file.choice("confidence", &["high", "medium", "low", "invented"], mistakes).unwrap_or_default();
+    let sources = file.strings("sources", mistakes).unwrap_or_default().into_iter().map(|s| s.value).collect();
+    let dns_timeout = file.duration("dns_timeout", mistakes).unwrap_or(DNS_TIMEOUT);
+    let settings = smtp(&mut file, mistakes);
+    let policy = policy(&mut file, mistakes);
+    file.finish(mistakes);
+    Some(ReceiverProfile {
+        name: name.to_owned(),
+        title: title?,
+        group: group.to_owned(),
+        era,
+        confidence: confidence.to_owned(),
+        sources,
+        notes,
+        dns_timeout,
+        receiver: Arc::new(Receiver { name: name.to_owned(), settings, policy }),
+    })
+}
+
+fn policy(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Policy {
+    let after = after(file, mistakes);
+    let delay_reject = file.flag("delay_reject", mistakes).unwrap_or(false);
+    let record = file.parsed_list("record", "\"iprev\" or \"hello\"", mistakes, |w| {
+        ["iprev", "hello"].into_iter().find(|k| *k == w)
+    });
+    let record = record.unwrap_or_else(|| vec!["iprev", "hello"]);
+    let wants = Wants {
+        iprev: record.contains(&"iprev"),
+        hello_addresses: record.contains(&"hello"),
+        hello_mx: false,
+        iprev_settings: iprev(file, mistakes),
+    };
+    let rules = file.tables("rule", mistakes).into_iter().filter_map(|table| rule(table, after, mistakes)).collect();
+    let allow = file.tables("allow", mistakes).into_iter().map(|table| allow(table, mistakes)).collect();
+    Policy::new(rules, allow, delay_reject, wants)
+}
+
+fn iprev(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> IprevSettings {
+    let mut settings = IprevSettings::default();
+    let Some(mut table) = file.table("iprev", mistakes) else { return settings };
+    if let Some(value) = table.value("ptr_names") {
+        let number = value.get_ref().as_integer().and_then(|i| i.as_str().parse().ok()).filter(|n| *n > 0);
+        match (number, value.get_ref().as_str()) {
+            (Some(number), _) => settings.ptr_names = number,
+            (None, Some("all")) => settings.ptr_names = usize::MAX,
+            _ => wrong_type(value, "a number from 1, or \"all\"", mistakes),
+        }
+    }
+    if table.choice("forward_family", &["client", "both"], mistakes) == Some("both") {
+        settings.forward_family = ForwardFamily::Both;
+    }
+    if table.choice("forward_nxdomain", &["fail", "permerror"], mistakes) == Some("permerror") {
+        settings.forward_nxdomain = ForwardNxdomain::Permerror;
+    }
+    if table.choice("any_tempfail", &["ignored", "wins"], mistakes) == Some("wins") {
+        settings.any_tempfail = AnyTempfail::Wins;
+    }
+    if table.choice("relaxed", &["exact", "network"], mistakes) == Some("network") {
+        settings.relaxed = Relaxed::SameNetwork;
+    }
+    table.finish(mistakes);
+    settings
+}
+
+fn smtp(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Smtp {
+    let mut settings = Smtp::default();
+    let hostname = |text: &str| crate::facts::hostname_mistake(text, false).is_none().then(|| text.to_owned());
+    if let Some(name) = file.parsed("hostname", "a host name", mistakes, hostname) {
+        settings.hostname = name;
+    }
+    if let Some(lines) = file.strings("greeting", mistakes) {
+        settings.greeting = lines.into_iter().filter_map(|l| greeting(l, mistakes)).collect();
+    }
+    let Some(mut table) = file.table("smtp", mistakes) else { return settings };
+    let number = |table: &mut Reader<'_>, key, mistakes: &mut Mistakes| {
+        table.number(key, mistakes).and_then(|n| usize::try_from(n.value).ok())
+    };
+    let Smtp { max_message_octets, max_recipients, max_errors, .. } = settings;
+    settings.max_message_octets = number(&mut table, "size", mistakes).unwrap_or(max_message_octets);
+    settings.max_recipients = number(&mut table, "max_recipients", mistakes).unwrap_or(max_recipients);
+    settings.max_errors = number(&mut table, "max_errors", mistakes).unwrap_or(max_errors);
+    settings.command_timeout = table.duration("command_timeout", mistakes).unwrap_or(settings.command_timeout);
+    settings.data_timeout = table.duration("data_timeout", mistakes).unwrap_or(settings.data_timeout);
+    settings.bare_newline = match table.choice("bare_newline", &["reject", "normalize", "accept"], mistakes) {
+        Some("normalize") => BareNewline::Normalize,
+        Some("accept") => BareNewline::Accept,
+        _ => BareNewline::Reject,
+    };
+    settings.extensions = extensions(&mut table, mistakes);
+    if let Some(networks) = table.parsed_list("xclient", "an address or network", mistakes, network) {
+        settings.xclient = networks;
+    }
+    table.finish(mistakes);
+    settings
+}
+
+fn greeting(line: At<String>, mistakes: &mut Mistakes) -> Option<String> {
+    let one_line = |text: &str| (!text.contains(['\r', '\n']) && text.len() <= 500).then(|| text.to_owned());
+    line.parsed("one line of at most 500 octets", mistakes, one_line)
+}
+
+fn extensions(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Extensions {
+    const NAMES: [&str; 5] = ["PIPELINING", "8BITMIME", "SIZE", "SMTPUTF8", "ENHANCEDSTATUSCODES"];
+    let mut extensions = Extensions::default();
+    let expected = format!("one of {}", NAMES.join(", "));
+    let without = table.parsed_list("without", &expected, mistakes, |text| NAMES.into_iter().find(|n| *n == text));
+    for name in without.unwrap_or_default() {
+        match name {
+            "PIPELINING" => extensions.pipelining = false,
+            "8BITMIME" => extensions.eight_bit_mime = false,
+            "SIZE" => extensions.size = false,
+            "SMTPUTF8" => extensions.smtputf8 = false,
+            _ => extensions.enhanced_status_codes = false,
+        }
+    }
+    extensions
+}
+
+fn after(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<After> {
+    match table.choice("after", &["close", "503", "repeat", "continue"], mistakes)? {
+        "close" => Some(After::Close),
+        "503" => Some(After::Sticky503),
+        "repeat" => Some(After::Repeat),
+        _ => Some(After::Continue),
+    }
+}
+
+fn rule(mut table: Reader<'_>, default_after: Option<After>, mistakes: &mut Mistakes) -> Option<Rule> {
+    let named = table.required("check", mistakes)?;
+    let Some(check) = find(&named.value) else {
+        let names: Vec<_> = CATALOGUE.iter().map(|c| c.name).collect();
+        mistakes.add(named.span, known(&named.value, &names), format!("unknown check {:?}", named.value));
+        return None;
+    };
+    let mut rule = Rule::new(check, &parameters(check, &mut table, mistakes));
+    let stages = Stage::ALL.map(Stage::name).join(", ");
+    if let Some(stage) = table.string("stage", mistakes)
+        && let Some(parsed) = stage.clone().parsed(&format!("one of {stages}"), mistakes, |s| s.parse::<Stage>().ok())
+    {
+        if parsed < check.stage {
+            let expected = format!("a stage from {} on, when the facts of {} are known", check.stage, check.name);
+            mistakes.add(stage.span, expected, format!("{:?}", stage.value));
+        }
+        rule.stage = parsed;
+    }
+    rule.temp = match table.choice("temp", &["defer_now", "defer_if_permit", "ignore", "as_fail"], mistakes) {
+        Some("defer_if_permit") => TempPolicy::DeferIfPermit,
+        Some("ignore") => TempPolicy::Ignore,
+        Some("as_fail") => TempPolicy::AsFail,
+        _ => TempPolicy::DeferNow,
+    };
+    if let Some(fail) = reply("fail", "a 4yz or 5yz reply", 4..=5, &mut table, mistakes) {
+        rule.fail = fail;
+    }
+    let expected = "a 4yz reply: a temporary DNS failure is never a 5yz, unless temp = \"as_fail\"";
+    if let Some(error) = reply("error", expected, 4..=4, &mut table, mistakes) {
+        rule.error = error;
+    }
+    rule.after = after(&mut table, mistakes).or(default_after);
+    rule.modelled = table.flag("modelled", mistakes).unwrap_or(false);
+    table.finish(mistakes);
+    Some(rule)
+}
+
+/// Reads the reply under a key, and checks its class.
+fn reply(
+    key: &'static str,
+    expected: &str,
+    classes: std::ops::RangeInclusive<u8>,
+    table: &mut Reader<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<Template> {
+    let lines = table.strings(key, mistakes)?;
+    let first = lines.first().map_or_else(|| table.span(), |l| l.span.clone());
+    let texts: Vec<_> = lines.iter().map(|l| l.value.as_str()).collect();
+    match Template::parse(&texts) {
+        Ok(template) if classes.contains(&template.pattern().code().class()) => Some(template),
+        Ok(template) => {
+            mistakes.add(first, expected, template.pattern().code().to_string());
+            None
+        }
+        Err((expected, found)) => {
+            let at = lines.iter().find(|l| l.value == found || l.value.contains(&found));
+            mistakes.add(at.map_or(first, |l| l.span.clone()), expected, found);
+            None
+        }
+    }
+}
+
+fn parameters(check: &'static Check, table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Settings {
+    let mut settings = Settings::default();
+    for parameter in check.parameters {
+        if let Some(setting) = parameter_value(parameter, table, mistakes) {
+            settings.set(parameter, setting);
+        }
+    }
+    settings
+}
+
+fn parameter_value(parameter: &Parameter, table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Setting> {
+    let key = parameter.name;
+    match parameter.kind {
+        Kind::Flag => table.flag(key, mistakes).map(Setting::Flag),
+        Kind::Count => table.number(key, mistakes).map(|n| Setting::Count(n.value)),
+        Kind::Choice(words) => table.choice(key, words, mistakes).map(Setting::Choice),
+        Kind::Words => table.strings(key, mistakes).map(|l| Setting::Words(l.into_iter().map(|w| w.value).collect())),
+        Kind::Networks => table.parsed_list(key, "an address or network", mistakes, network).map(Setting::Networks),
+    }
+}
+
+fn allow(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Allow {
+    let suffix = |text: &str| -> Option<Name> { name::absolute(text.trim_start_matches("*.").trim_start_matches('.')) };
+    let addresses = table.parsed_list("addresses", "an address or network", mistakes, network).unwrap_or_default();
+    let ptr_suffixes = table.parsed_list("ptr_suffix", "a domain name", mistakes, suffix).unwrap_or_default();
+    let hello_suffixes = table.parsed_list("hello_suffix", "a domain name", mistakes, suffix).unwrap_or_default();
+    let checks = checks(&mut table, mistakes);
+    if addresses.is_empty() && ptr_suffixes.is_empty() && hello_suffixes.is_empty() {
+        mistakes.add(table.span(), "addresses, ptr_suffix or hello_suffix", "none: it would allow nobody");
+    }
+    table.finish(mistakes);
+    Allow { addresses, ptr_suffixes, hello_suffixes, checks }
+}
+
+fn checks(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Vec<String> {
+    let Some(value) = table.value("checks") else { return Vec::new() };
+    let DeValue::Array(array) = value.get_ref() else {
+        wrong_type(value, "a list of checks", mistakes);
+        return Vec::new();
+    };
+    let one = |value: &Spanned<DeValue<'_>>, mistakes: &mut Mistakes| {
+        let exists = |text: &str| find(text).map(|check| check.name.to_owned());
+        string(value, mistakes)?.parsed("the name of a check", mistakes, exists)
+    };
+    let found: HashSet<_> = array.iter().filter_map(|v| one(v, mistakes)).collect();
+    found.into_iter().collect()
+}
+
+/// An address or a network; IPv4-mapped addresses are normalised.
+pub(super) fn network(text: &str) -> Option<IpNet> {
+    let address = || text.parse::<std::net::IpAddr>().ok().map(|a| IpNet::from(name::normalise(a)));
+    text.parse::<IpNet>().ok().or_else(address)
+}

@@ -1,0 +1,83 @@
+//! Mistakes of one file, collected and shown with their source lines.
+
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+use crate::error::{Error, Mistake};
+
+/// A file being read, and the mistakes found in it so far.
+#[derive(Debug)]
+pub(super) struct Mistakes {
+    file: String,
+    text: String,
+    found: Vec<Mistake>,
+}
+
+impl Mistakes {
+    pub(super) fn new(file: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { file: file.into(), text: text.into(), found: Vec::new() }
+    }
+
+    /// Adds a mistake at a span of the file.
+    pub(super) fn add(&mut self, span: Range<usize>, expected: impl Into<String>, found: impl Into<String>) {
+        let line = self.line_of(span.start);
+        let (expected, found) = (expected.into(), found.into());
+        self.found.push(Mistake { file: self.file.clone(), line, span: Some(span), expected, found });
+    }
+
+    /// Adds a mistake about a whole line.
+    pub(super) fn add_line(&mut self, line: usize, expected: impl Into<String>, found: impl Into<String>) {
+        let before: usize = self.text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        let length = self.text[before..].lines().next().map_or(0, str::len);
+        let indent = self.text[before..].len() - self.text[before..].trim_start_matches([' ', '\t']).len();
+        self.add(before + indent.min(length)..before + length, expected, found);
+    }
+
+    /// The line of an octet, from 1.
+    pub(super) fn line_of(&self, octet: usize) -> usize {
+        let upto = &self.text.as_bytes()[..octet.min(self.text.len())];
+        1 + upto.iter().filter(|b| **b == b'\n').count()
+    }
+
+    /// The source of a span.
+    pub(super) fn source(&self, span: Range<usize>) -> &str {
+        self.text.get(span).unwrap_or_default()
+    }
+
+    /// The value, or every mistake in one error.
+    pub(super) fn finish<T>(mut self, value: Option<T>) -> Result<T, Error> {
+        match value {
+            Some(value) if self.found.is_empty() => Ok(value),
+            _ => {
+                self.found.sort_by_key(|m| m.line);
+                let report = self.report();
+                Err(Error::mistakes(self.found, report))
+            }
+        }
+    }
+
+    fn report(&self) -> String {
+        let reports = self.found.iter().map(|mistake| {
+            let title = format!("expected {}, found {}", mistake.expected, mistake.found);
+            let span = mistake.span.clone().unwrap_or(0..0);
+            let snippet = Snippet::source(self.text.as_str())
+                .path(self.file.as_str())
+                .annotation(AnnotationKind::Primary.span(span));
+            let group = Level::ERROR.primary_title(title.as_str()).element(snippet);
+            Renderer::plain().render(&[group])
+        });
+        reports.collect::<Vec<_>>().join("\n\n")
+    }
+}
+
+/// Several errors as one: every mistake of every file.
+pub(super) fn merge(errors: Vec<Error>) -> Error {
+    if let Some(at) = errors.iter().position(|e| !e.is_scenario()) {
+        let mut errors = errors;
+        return errors.swap_remove(at);
+    }
+    let report = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n");
+    let mistakes = errors.iter().flat_map(|e| e.mistakes_found().to_vec()).collect();
+    Error::mistakes(mistakes, report)
+}
