@@ -1,0 +1,172 @@
+//! What-if: plays a session without sockets, over the same zones and through the same [`Session`] that serves
+//! real connections, so that what is foretold here is what a client meets.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use serde::Serialize;
+
+use crate::dns::Zones;
+use crate::facts::{Facts, Question, Resolver};
+use crate::policy::{Refusal, Remedy};
+use crate::reply::Reply;
+use crate::smtp::{ClientAddress, Event, Receiver, Session, Step};
+use crate::stage::Stage;
+
+/// Who tries what.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The client address.
+    pub client: IpAddr,
+    /// The HELO/EHLO argument.
+    pub hello: String,
+    /// The verb that brings it: `EHLO` or `HELO`.
+    pub verb: String,
+    /// The reverse-path, empty for the null one.
+    pub mail_from: String,
+    /// The forward-path.
+    pub rcpt: String,
+}
+
+/// What a receiver would say to an attempt, and why.
+#[derive(Clone, Debug, Serialize)]
+pub struct Judgement {
+    /// `accept`, `defer` or `reject`.
+    pub verdict: &'static str,
+    /// The stage of the refusal; `eod` where the message was accepted.
+    pub stage: Stage,
+    /// The rule that refused; `null` where none did.
+    pub rule: Option<&'static str>,
+    /// The reply that decided, as wire lines.
+    pub reply: Reply,
+    /// Which demand was not met; empty where none was.
+    pub why: String,
+    /// Why rules were passed over, where an allow entry matched; empty otherwise.
+    pub allowed: String,
+    /// The receiver's name.
+    pub receiver: String,
+    /// The client address as judged.
+    pub client: IpAddr,
+    /// The HELO/EHLO argument.
+    pub hello: String,
+    /// What was observed.
+    pub facts: Facts,
+    /// The DNS questions asked, and what came back.
+    pub evidence: Vec<Question>,
+    /// What would cure a refusal, the best first.
+    pub remedies: Vec<Remedy>,
+    /// The time the lookups would have taken.
+    #[serde(rename = "elapsed_ms", serialize_with = "crate::journal::millis")]
+    pub elapsed: Duration,
+}
+
+/// Plays an attempt against a receiver.
+pub fn judge(receiver: &Arc<Receiver>, zones: &Zones, patience: Duration, attempt: &Attempt) -> Judgement {
+    let mut play = Play::new(receiver, zones, patience, attempt);
+    let dialogue = [
+        (Stage::Connect, String::new()),
+        (Stage::Helo, format!("{} {}\r\n", attempt.verb, attempt.hello)),
+        (Stage::Mail, format!("MAIL FROM:<{}>\r\n", attempt.mail_from)),
+        (Stage::Rcpt, format!("RCPT TO:<{}>\r\n", attempt.rcpt)),
+        (Stage::Data, "DATA\r\n".to_owned()),
+        (Stage::Eod, "Subject: what if\r\n\r\n.\r\n".to_owned()),
+    ];
+    for (stage, line) in dialogue {
+        play.say(stage, &line);
+        if play.reply.as_ref().is_some_and(|r| r.code().is_refusal()) {
+            break;
+        }
+    }
+    play.conclude(receiver, attempt)
+}
+
+struct Play<'a> {
+    session: Session,
+    resolver: Resolver<'a>,
+    facts: Facts,
+    allowed: String,
+    refusal: Option<Refusal>,
+    stage: Stage,
+    reply: Option<Reply>,
+    elapsed: Duration,
+}
+
+impl<'a> Play<'a> {
+    fn new(receiver: &Arc<Receiver>, zones: &'a Zones, patience: Duration, attempt: &Attempt) -> Self {
+        let client = ClientAddress::fixed(attempt.client);
+        let peer = SocketAddr::new(client.address, 0);
+        Self {
+            facts: Facts::new(client.address),
+            session: Session::new(Arc::clone(receiver), client, peer, 0),
+            resolver: Resolver::new(zones, patience),
+            allowed: String::new(),
+            refusal: None,
+            stage: Stage::Connect,
+            reply: None,
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    /// Sends one line and takes in the reply and what the session tells of it.
+    fn say(&mut self, stage: Stage, line: &str) {
+        let (mut input, mut output) = (BytesMut::from(line.as_bytes()), Vec::new());
+        while let Step::Pause(pause) = self.session.advance(&mut input, &mut output, &self.resolver) {
+            self.elapsed += pause;
+        }
+        self.stage = stage;
+        self.reply = read_reply(&output);
+        for event in self.session.take_events() {
+            match event {
+                Event::Observed(facts) => self.facts = *facts,
+                Event::Refused(refusal) => self.refusal = self.refusal.take().or(Some(*refusal)),
+                Event::Allowed(reason) => self.allowed = reason,
+                _ => {}
+            }
+        }
+    }
+
+    fn conclude(self, receiver: &Receiver, attempt: &Attempt) -> Judgement {
+        let reply = self.reply.unwrap_or_else(|| crate::smtp::replies::lost());
+        let verdict = match reply.code().class() {
+            4 => "defer",
+            5 => "reject",
+            _ => "accept",
+        };
+        let (rule, why, remedies) = match self.refusal {
+            Some(refusal) => (Some(refusal.rule), refusal.why, refusal.remedies),
+            None if verdict == "accept" => (None, String::new(), Vec::new()),
+            None => (None, "the session refused the command itself, before any rule".to_owned(), Vec::new()),
+        };
+        let mut facts = self.facts;
+        let evidence = std::mem::take(&mut facts.evidence);
+        Judgement {
+            verdict,
+            stage: self.stage,
+            rule,
+            reply,
+            why,
+            allowed: self.allowed,
+            receiver: receiver.name.clone(),
+            client: facts.client_address,
+            hello: attempt.hello.clone(),
+            facts,
+            evidence,
+            remedies,
+            elapsed: self.elapsed,
+        }
+    }
+}
+
+/// The last whole reply in the output of one step.
+fn read_reply(output: &[u8]) -> Option<Reply> {
+    let text = String::from_utf8_lossy(output);
+    let lines: Vec<_> = text.lines().collect();
+    let first =
+        lines.iter().rposition(|l| l.as_bytes().get(3) == Some(&b'-')).map_or(lines.len().checked_sub(1)?, |end| {
+            let hyphen = |l: &&&str| l.as_bytes().get(3) == Some(&b'-');
+            end + 1 - lines[..=end].iter().rev().take_while(hyphen).count()
+        });
+    Reply::parse(&lines[first..]).ok()
+}

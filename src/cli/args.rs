@@ -1,0 +1,224 @@
+//! The command line: a contract, other tools call it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The mail server that refuses your mail on purpose, says exactly why, and says what would fix it.
+#[derive(Debug, Parser)]
+#[command(name = "martinet", version, max_term_width = 100)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Serve a scenario's DNS and a receiver's SMTP until stopped
+    Serve(Serve),
+    /// Ask what a receiver would say to a client, without sending
+    Check(Check),
+    /// Show every scenario client against every receiver
+    Matrix(Matrix),
+    /// Play every [[expect]] of scenarios over real SMTP and DNS sockets
+    Verify(Verify),
+    /// Play one SMTP session and print the dialogue
+    Send(Send),
+    /// List what is built in
+    List(List),
+    /// Show one scenario, receiver or check
+    Show(Show),
+    /// Look for mistakes in scenario and receiver files
+    Lint(Lint),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// Scenario: a built-in name, or a file
+    #[arg(long, env = "MARTINET_SCENARIO", value_name = "NAME|FILE", default_value = "one-to-one")]
+    pub scenario: String,
+    /// Receiver: a built-in name, or a file; the scenario's own where left out
+    #[arg(long, env = "MARTINET_RECEIVER", value_name = "NAME|FILE")]
+    pub receiver: Option<String>,
+    /// Where to listen for SMTP; port 0 picks a free one
+    #[arg(long, env = "MARTINET_SMTP", value_name = "ADDR:PORT", default_value = "127.0.0.1:1025")]
+    pub smtp: SocketAddr,
+    /// Where to serve DNS, UDP and TCP; port 0 picks a free one
+    #[arg(long, env = "MARTINET_DNS", value_name = "ADDR:PORT", default_value = "127.0.0.1:1053")]
+    pub dns: SocketAddr,
+    /// Where to serve HTTP, or off
+    #[arg(long, env = "MARTINET_HTTP", value_name = "ADDR:PORT|off", default_value = "127.0.0.1:8025", value_parser = address_or_off)]
+    pub http: Option<SocketAddr>,
+    /// How to say where the listeners are
+    #[arg(long, env = "MARTINET_FORMAT", value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+    /// Write the ready line, as JSON, to this file once every listener accepts
+    #[arg(long, env = "MARTINET_READY_FILE", value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+    /// Stop after this many sessions (10) or this time (30s)
+    #[arg(long, env = "MARTINET_EXIT_AFTER", value_name = "SESSIONS|TIME", value_parser = exit_after)]
+    pub exit_after: Option<ExitAfter>,
+}
+
+/// `Option` as a value of its own: clap would read a plain `Option` as an argument left out.
+fn address_or_off(text: &str) -> Result<Option<SocketAddr>, String> {
+    match text {
+        "off" => Ok(None),
+        text => {
+            text.parse().map(Some).map_err(|_| "expected an address and port such as 127.0.0.1:8025, or off".to_owned())
+        }
+    }
+}
+
+/// When `serve` stops by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ExitAfter {
+    Sessions(u64),
+    Time(Duration),
+}
+
+fn exit_after(text: &str) -> Result<ExitAfter, String> {
+    if let Ok(sessions) = text.parse() {
+        return Ok(ExitAfter::Sessions(sessions));
+    }
+    crate::scenario::duration(text)
+        .map(ExitAfter::Time)
+        .ok_or_else(|| "expected a number of sessions such as 10, or a time such as 30s".to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// Scenario: a built-in name, or a file
+    #[arg(long, env = "MARTINET_SCENARIO", value_name = "NAME|FILE", default_value = "one-to-one")]
+    pub scenario: String,
+    /// Receiver: a built-in name, a file, or all
+    #[arg(long, env = "MARTINET_RECEIVER", value_name = "NAME|FILE|all")]
+    pub receiver: Option<String>,
+    /// The client address
+    #[arg(long, value_name = "IP")]
+    pub client: IpAddr,
+    /// The HELO/EHLO argument
+    #[arg(long, value_name = "NAME", value_parser = one_line)]
+    pub helo: String,
+    /// The reverse-path; "" for the null one
+    #[arg(long, value_name = "ADDRESS", default_value = "sender@example.test", value_parser = one_line)]
+    pub mail_from: String,
+    /// The forward-path; postmaster of the scenario's first domain where left out
+    #[arg(long, value_name = "ADDRESS", value_parser = one_line)]
+    pub rcpt: Option<String>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+}
+
+fn one_line(text: &str) -> Result<String, String> {
+    if text.contains(['\r', '\n', '\0']) {
+        return Err("expected one line, found a line end or NUL in it".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Matrix {
+    /// Scenarios, by name or file; all built-in ones where left out
+    #[arg(long, value_name = "NAME|FILE")]
+    pub scenario: Vec<String>,
+    /// Receivers, by name or file; all built-in ones where left out
+    #[arg(long, value_name = "NAME|FILE")]
+    pub receiver: Vec<String>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = MatrixFormat::Human)]
+    pub format: MatrixFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    /// Scenario files and directories; the built-in scenarios where left out
+    #[arg(value_name = "FILE|DIR")]
+    pub files: Vec<PathBuf>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = VerifyFormat::Human)]
+    pub format: VerifyFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Send {
+    /// The receiver
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:1025")]
+    pub smtp: SocketAddr,
+    /// Send from this address: bound as the source where the machine has it, else said with XCLIENT
+    #[arg(long, value_name = "IP")]
+    pub client: Option<IpAddr>,
+    /// The EHLO argument
+    #[arg(long, value_name = "NAME", default_value = "localhost.localdomain", value_parser = one_line)]
+    pub helo: String,
+    /// The reverse-path
+    #[arg(long, value_name = "ADDRESS", default_value = "sender@example.test", value_parser = one_line)]
+    pub from: String,
+    /// The forward-paths
+    #[arg(long, value_name = "ADDRESS", default_value = "postmaster@contoso.test", value_parser = one_line)]
+    pub to: Vec<String>,
+    /// The message, as a file; a short one of our own where left out
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// What to list
+    #[arg(value_enum)]
+    pub what: Plural,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// What it is
+    #[arg(value_enum)]
+    pub what: Singular,
+    /// Its name; a file too, for scenarios and receivers
+    pub name: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Lint {
+    /// Scenario and receiver files, and directories of them
+    #[arg(required = true, value_name = "FILE|DIR")]
+    pub files: Vec<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Human,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum MatrixFormat {
+    Human,
+    Json,
+    Html,
+    Junit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum VerifyFormat {
+    Human,
+    Json,
+    Junit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Plural {
+    Scenarios,
+    Receivers,
+    Checks,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Singular {
+    Scenario,
+    Receiver,
+    Check,
+}

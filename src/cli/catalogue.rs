@@ -1,0 +1,162 @@
+//! `martinet list`, `show` and `lint`: what there is, one thing whole, and what is wrong with a file.
+
+use std::fmt::Write;
+
+use super::args::{Lint, List, Plural, Show, Singular};
+use super::{paint, print};
+use crate::error::Error;
+use crate::policy::checks::{CATALOGUE, Check, Kind, find};
+use crate::policy::{Rule, TempPolicy};
+use crate::scenario::{self, ReceiverProfile, Scenario};
+
+pub(super) fn list(options: &List) -> Result<bool, Error> {
+    let rows: Vec<[String; 3]> = match options.what {
+        Plural::Scenarios => {
+            scenario::list_scenarios()?.into_iter().map(|s| [String::new(), s.name, s.title]).collect()
+        }
+        Plural::Receivers => scenario::list_receivers()?.into_iter().map(|p| [p.group, p.name, p.title]).collect(),
+        Plural::Checks => CATALOGUE.iter().map(|c| [String::new(), c.name.to_owned(), c.checks.to_owned()]).collect(),
+    };
+    print(&grouped(rows));
+    Ok(true)
+}
+
+/// Name and title, aligned, under a heading for each group.
+fn grouped(mut rows: Vec<[String; 3]>) -> String {
+    rows.sort_by(|a, b| a[0].cmp(&b[0]));
+    let width = rows.iter().map(|r| r[1].len()).max().unwrap_or_default();
+    let mut out = String::new();
+    let mut group = "";
+    for [this, name, title] in &rows {
+        if this != group {
+            let _ = writeln!(out, "{}{this}{:#}", paint::HEADING, paint::HEADING);
+            group = this;
+        }
+        let _ = writeln!(out, "{}{name:<width$}  {title}", if this.is_empty() { "" } else { "  " });
+    }
+    out
+}
+
+pub(super) fn show(options: &Show) -> Result<bool, Error> {
+    let text = match options.what {
+        Singular::Scenario => scenario_text(&scenario::load_scenario(&options.name)?),
+        Singular::Receiver => receiver_text(&scenario::load_receiver(&options.name)?),
+        Singular::Check => match find(&options.name) {
+            Some(check) => check_text(check),
+            None => {
+                let names: Vec<_> = CATALOGUE.iter().map(|c| c.name).collect();
+                return Err(Error::other(format!(
+                    "expected a check out of {}, found {:?}",
+                    names.join(", "),
+                    options.name
+                )));
+            }
+        },
+    };
+    print(&text);
+    Ok(true)
+}
+
+fn heading(out: &mut String, name: &str, title: &str) {
+    let _ = writeln!(out, "{}{name}{:#}: {title}", paint::HEADING, paint::HEADING);
+}
+
+fn row(out: &mut String, label: &str, text: &str) {
+    if !text.is_empty() {
+        let _ = writeln!(out, "  {}{label:<11}{:#}{text}", paint::DIM, paint::DIM);
+    }
+}
+
+fn rows(out: &mut String, label: &str, lines: impl IntoIterator<Item = String>) {
+    for (i, line) in lines.into_iter().enumerate() {
+        row(out, if i == 0 { label } else { "" }, &line);
+    }
+}
+
+fn check_text(check: &Check) -> String {
+    let mut out = String::new();
+    heading(&mut out, check.name, check.checks);
+    row(&mut out, "stage", check.stage.name());
+    rows(&mut out, "replies", check.fail.iter().chain(check.error).map(|l| (*l).to_owned()));
+    row(&mut out, "basis", check.basis);
+    row(&mut out, "beyond", check.beyond);
+    for (i, parameter) in check.parameters.iter().enumerate() {
+        let values = match parameter.kind {
+            Kind::Flag => "true or false".to_owned(),
+            Kind::Count => "a number".to_owned(),
+            Kind::Choice(words) => words.join(" | "),
+            Kind::Words => "a list of names".to_owned(),
+            Kind::Networks => "a list of addresses and networks".to_owned(),
+        };
+        row(
+            &mut out,
+            if i == 0 { "parameters" } else { "" },
+            &format!("{} = {} ({values})", parameter.name, parameter.default),
+        );
+        row(&mut out, "", &format!("  {}", parameter.doc));
+    }
+    out
+}
+
+fn receiver_text(profile: &ReceiverProfile) -> String {
+    let mut out = String::new();
+    heading(&mut out, &profile.name, &profile.title);
+    row(&mut out, "era", &profile.era);
+    row(&mut out, "confidence", &profile.confidence);
+    rows(&mut out, "sources", profile.sources.iter().cloned());
+    rows(&mut out, "notes", profile.notes.lines().map(str::to_owned));
+    let policy = &profile.receiver.policy;
+    if policy.delay_reject() {
+        row(&mut out, "stages", "every refusal waits for RCPT (delay_reject)");
+    }
+    for allow in policy.allows() {
+        row(&mut out, "allows", &allow.to_string());
+    }
+    if policy.rules().is_empty() {
+        row(&mut out, "rules", "none: it accepts everything and records what it sees");
+    }
+    for rule in policy.rules() {
+        let _ = writeln!(out, "\n{}", rule_text(rule));
+    }
+    out
+}
+
+fn rule_text(rule: &Rule) -> String {
+    let mut out = String::new();
+    let modelled = if rule.modelled { ", text modelled" } else { "" };
+    let _ = writeln!(out, "  {}{}{:#} at {}{modelled}", paint::HEADING, rule.check.name, paint::HEADING, rule.stage);
+    row(&mut out, "  demands", rule.check.checks);
+    row(&mut out, "  beyond", rule.check.beyond);
+    rows(&mut out, "  fails", rule.fail.pattern().wire_lines());
+    let temporary = match rule.temp {
+        TempPolicy::DeferNow => rule.error.pattern().wire_lines().collect(),
+        TempPolicy::DeferIfPermit => {
+            let mut lines: Vec<_> = rule.error.pattern().wire_lines().collect();
+            lines.push("(only if nothing later refuses)".to_owned());
+            lines
+        }
+        TempPolicy::Ignore => vec!["(a DNS failure is passed over)".to_owned()],
+        TempPolicy::AsFail => vec!["(a DNS failure counts as a violation)".to_owned()],
+    };
+    rows(&mut out, "  DNS fails", temporary);
+    out.trim_end().to_owned()
+}
+
+fn scenario_text(scenario: &Scenario) -> String {
+    let mut out = String::new();
+    heading(&mut out, &scenario.name, &scenario.title);
+    rows(&mut out, "sources", scenario.sources.iter().cloned());
+    row(&mut out, "receiver", &scenario.receiver);
+    rows(&mut out, "domains", scenario.domains.iter().map(ToString::to_string));
+    for (i, client) in scenario.clients().iter().enumerate() {
+        row(&mut out, if i == 0 { "clients" } else { "" }, &format!("{} says {}", client.address, client.hello));
+    }
+    rows(&mut out, "expects", scenario.expectations.iter().map(ToString::to_string));
+    out
+}
+
+pub(super) fn lint(options: &Lint) -> Result<bool, Error> {
+    let count = scenario::lint(&options.files)?;
+    print(&format!("{count} file{} without mistakes\n", if count == 1 { "" } else { "s" }));
+    Ok(true)
+}

@@ -1,0 +1,61 @@
+//! The subcommands: the only place that prints.
+//!
+//! Exit codes: 0 accepted or as expected, 1 refused or not as expected, 2 usage, scenario or environment.
+
+mod args;
+mod catalogue;
+mod matrix;
+mod paint;
+mod send;
+mod serve;
+mod verify;
+mod what_if;
+
+pub use args::Arguments;
+
+use std::io::Write;
+
+use args::Command;
+
+use crate::error::Error;
+
+/// Runs a command. `Ok(false)` means refused, or not as expected.
+///
+/// # Errors
+/// Usage, scenario and environment mistakes.
+pub fn run(arguments: Arguments) -> Result<bool, Error> {
+    match arguments.command {
+        Command::Serve(options) => wait_for(serve::run(options)),
+        Command::Check(options) => what_if::run(&options),
+        Command::Matrix(options) => matrix::run(&options),
+        Command::Verify(options) => wait_for(verify::run(options)),
+        Command::Send(options) => wait_for(send::run(options)),
+        Command::List(options) => catalogue::list(&options),
+        Command::Show(options) => catalogue::show(&options),
+        Command::Lint(options) => catalogue::lint(&options),
+    }
+}
+
+/// Prints an error for a person.
+pub fn complain(error: &Error) {
+    let mut err = anstream::stderr().lock();
+    let red = paint::REFUSED;
+    let _ = if error.is_scenario() { writeln!(err, "{error}") } else { writeln!(err, "{red}error{red:#}: {error}") };
+}
+
+fn wait_for<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|e| Error::io("cannot start the runtime", e))?.block_on(work)
+}
+
+/// Writes to standard output; a reader that went away (`martinet list | head -1`) is no error.
+fn print(text: &str) {
+    let mut out = anstream::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn print_json(value: &impl serde::Serialize) -> Result<(), Error> {
+    let text = serde_json::to_string(value).map_err(|e| Error::other(e.to_string()))?;
+    print(&format!("{text}\n"));
+    Ok(())
+}

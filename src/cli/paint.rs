@@ -1,0 +1,102 @@
+//! Words and colours of the human output: aligned, coloured on a terminal, plain in a pipe.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::facts::Question;
+use crate::name;
+use crate::policy::Remedy;
+
+/// Accepted.
+pub(super) const ACCEPTED: Style = AnsiColor::Green.on_default().bold();
+/// Deferred.
+pub(super) const DEFERRED: Style = AnsiColor::Yellow.on_default().bold();
+/// Rejected.
+pub(super) const REFUSED: Style = AnsiColor::Red.on_default().bold();
+/// Headings.
+pub(super) const HEADING: Style = Style::new().bold();
+/// What matters less.
+pub(super) const DIM: Style = Style::new().dimmed();
+
+/// The colour of a verdict.
+pub(super) fn style(verdict: &str) -> Style {
+    match verdict {
+        "accept" => ACCEPTED,
+        "defer" => DEFERRED,
+        _ => REFUSED,
+    }
+}
+
+/// The verdict as a sentence's word: accepted, deferred, rejected.
+pub(super) fn past(verdict: &str) -> &'static str {
+    match verdict {
+        "accept" => "accepted",
+        "defer" => "deferred",
+        _ => "rejected",
+    }
+}
+
+/// An explanation of one judgement, from a session or from a what-if.
+pub(super) struct Explanation<'a> {
+    pub verdict: &'a str,
+    pub stage: &'a str,
+    pub rule: &'a str,
+    pub receiver: &'a str,
+    pub client: String,
+    pub hello: &'a str,
+    pub allowed: &'a str,
+    pub why: &'a str,
+    pub reply: Vec<String>,
+    pub evidence: &'a [Question],
+    pub remedies: &'a [Remedy],
+}
+
+impl Explanation<'_> {
+    /// What the client claimed, what DNS said, which rule broke, the reply, and the remedies.
+    pub(super) fn text(&self) -> String {
+        let mut out = String::new();
+        let style = style(self.verdict);
+        let by = if self.rule.is_empty() { String::new() } else { format!(", rule {}", self.rule) };
+        let _ = writeln!(out, "{style}{}{style:#} by {} at {}{by}", past(self.verdict), self.receiver, self.stage);
+        let hello = if self.hello.is_empty() { "(none)" } else { self.hello };
+        row(&mut out, "client", &format!("{}, saying {hello}", self.client));
+        for (i, question) in self.evidence.iter().enumerate() {
+            row(&mut out, if i == 0 { "DNS" } else { "" }, &self::question(question));
+        }
+        if !self.allowed.is_empty() {
+            row(&mut out, "allowed", self.allowed);
+        }
+        if !self.why.is_empty() {
+            row(&mut out, "because", self.why);
+        }
+        for (i, line) in self.reply.iter().enumerate() {
+            row(&mut out, if i == 0 { "reply" } else { "" }, line);
+        }
+        for (i, remedy) in self.remedies.iter().enumerate() {
+            let label = match i {
+                0 if self.remedies.len() == 1 => "remedy",
+                0 => "remedies",
+                _ => "",
+            };
+            let choice = if self.remedies.len() == 1 { String::new() } else { format!("{}. ", i + 1) };
+            row(&mut out, label, &format!("{choice}{remedy}"));
+        }
+        out
+    }
+}
+
+fn row(out: &mut String, label: &str, text: &str) {
+    let _ = writeln!(out, "  {DIM}{label:<9}{DIM:#}{text}");
+}
+
+/// One question and what came back, as in a zone file.
+fn question(question: &Question) -> String {
+    let asked = format!("{} {}", name::display(&question.name), question.record_type);
+    if question.records.is_empty() {
+        let waited = if question.elapsed.is_zero() { String::new() } else { format!(" after {:?}", question.elapsed) };
+        return format!("{asked}: {}{waited}", question.outcome);
+    }
+    let records: Vec<_> = question.records.iter().map(ToString::to_string).collect();
+    format!("{asked}: {}", records.join(", "))
+}

@@ -1,0 +1,154 @@
+//! `martinet serve`: a world until stopped.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::args::{ExitAfter, Format, Serve};
+use super::paint::{self, Explanation};
+use super::print;
+use crate::error::Error;
+use crate::harness::{self, World};
+use crate::http;
+use crate::journal::Log;
+use crate::smtp::{SessionEntry, SessionRecord};
+
+pub(super) async fn run(options: Serve) -> Result<bool, Error> {
+    // The HTTP address is bound before the world starts, so that a port in use leaves nothing half-started.
+    let http = match options.http {
+        Some(address) => Some(harness::bind_tcp("HTTP", address).await?),
+        None => None,
+    };
+    let mut builder = World::builder().scenario(&options.scenario).smtp(options.smtp).dns(options.dns);
+    if let Some(receiver) = &options.receiver {
+        builder = builder.receiver(receiver);
+    }
+    let world = builder.start().await?;
+
+    let ready = Ready::new(&world, http.as_ref().and_then(|h| h.local_addr().ok()));
+    let shutdown = CancellationToken::new();
+    let api = http.map(|listener| tokio::spawn(http::serve(listener, Arc::clone(world.sessions()), shutdown.clone())));
+    if let Some(file) = &options.ready_file {
+        write_whole(file, &ready.json())?;
+    }
+    match options.format {
+        Format::Json => print(&ready.json()),
+        Format::Human => print(&ready.human(&world)),
+    }
+
+    let narrator = (options.format == Format::Human).then(|| tokio::spawn(narrate(Arc::clone(world.sessions()))));
+    until_stopped(options.exit_after, world.sessions()).await?;
+    if let Some(narrator) = narrator {
+        narrator.abort();
+    }
+    shutdown.cancel();
+    world.stop().await;
+    if let Some(api) = api {
+        let _ = api.await;
+    }
+    Ok(true)
+}
+
+/// Where the listeners are.
+struct Ready {
+    smtp: String,
+    dns: String,
+    http: String,
+    scenario: String,
+    receiver: String,
+}
+
+impl Ready {
+    fn new(world: &World, http: Option<std::net::SocketAddr>) -> Self {
+        Self {
+            smtp: world.smtp_addr().to_string(),
+            dns: world.dns_addr().to_string(),
+            http: http.map_or_else(|| "off".to_owned(), |a| a.to_string()),
+            scenario: world.scenario().name.clone(),
+            receiver: world.receiver().name.clone(),
+        }
+    }
+
+    fn json(&self) -> String {
+        let Self { smtp, dns, http, scenario, receiver } = self;
+        let line =
+            serde_json::json!({ "smtp": smtp, "dns": dns, "http": http, "scenario": scenario, "receiver": receiver });
+        format!("{line}\n")
+    }
+
+    fn human(&self, world: &World) -> String {
+        let (bold, dim) = (paint::HEADING, paint::DIM);
+        let http = if self.http == "off" { "off".to_owned() } else { format!("http://{}/api/v1/sessions", self.http) };
+        format!(
+            "{bold}{}{bold:#}: {}\n{bold}{}{bold:#}: {}\n  {dim}SMTP{dim:#}  {}\n  {dim}DNS{dim:#}   {} (UDP and TCP)\n  {dim}HTTP{dim:#}  {http}\n{dim}For tests only: it refuses mail on purpose. Ctrl-C stops it.{dim:#}\n",
+            self.scenario,
+            world.scenario().title,
+            self.receiver,
+            world.receiver().title,
+            self.smtp,
+            self.dns,
+        )
+    }
+}
+
+/// Writes a file so that a reader sees all of it or nothing.
+fn write_whole(file: &Path, text: &str) -> Result<(), Error> {
+    let beside = file.with_extension("tmp");
+    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, file));
+    written.map_err(|e| Error::io(format!("cannot write {}", file.display()), e))
+}
+
+async fn until_stopped(exit_after: Option<ExitAfter>, sessions: &Log<SessionEntry>) -> Result<(), Error> {
+    let no_signals = |e| Error::io("cannot wait for signals", e);
+    let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
+    let enough = async {
+        match exit_after {
+            None => std::future::pending().await,
+            Some(ExitAfter::Time(time)) => tokio::time::sleep(time).await,
+            Some(ExitAfter::Sessions(wanted)) => sessions.wait(|log| (ended(log) >= wanted).then_some(())).await,
+        }
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        () = enough => {}
+    }
+    Ok(())
+}
+
+/// How many sessions have ended; what the log dropped had ended long before.
+fn ended(log: &Log<SessionEntry>) -> u64 {
+    let kept = log.entries().iter().filter(|e| e.is_closed()).count() as u64;
+    kept + log.counts().dropped
+}
+
+/// Prints each session when it has ended.
+async fn narrate(sessions: Arc<Log<SessionEntry>>) {
+    let mut told = 0;
+    loop {
+        let entry = sessions.wait(|log| log.entry(told + 1).filter(|e| e.is_closed())).await;
+        told += 1;
+        print(&format!("\n{}", story(&entry.snapshot())));
+    }
+}
+
+fn story(record: &SessionRecord) -> String {
+    let refusal = record.refusals.first();
+    Explanation {
+        verdict: record.verdict,
+        stage: refusal.map_or(record.closed, |r| r.stage.name()),
+        rule: refusal.map_or("", |r| r.rule),
+        receiver: "session",
+        client: record.client_address.to_string(),
+        hello: &record.hello,
+        allowed: &record.allowed,
+        why: refusal.map_or("", |r| &r.why),
+        reply: record.reply.clone(),
+        evidence: &record.evidence,
+        remedies: refusal.map_or(&[], |r| &r.remedies),
+    }
+    .text()
+}

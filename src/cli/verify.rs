@@ -1,0 +1,84 @@
+//! `martinet verify`: plays every [[expect]] over real SMTP and real DNS sockets.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use serde::Serialize;
+
+use super::args::{Verify, VerifyFormat};
+use super::{paint, print, print_json};
+use crate::error::Error;
+use crate::play::{self, Outcome};
+use crate::scenario::{self, Scenario};
+
+pub(super) async fn run(options: Verify) -> Result<bool, Error> {
+    let mut results = Vec::new();
+    for scenario in scenarios(&options.files)? {
+        for outcome in play::expectations(&scenario).await? {
+            results.push(Line { scenario: scenario.name.clone(), outcome });
+        }
+    }
+    match options.format {
+        VerifyFormat::Human => print(&human(&results)),
+        VerifyFormat::Json => print_json(&results)?,
+        VerifyFormat::Junit => print(&junit(&results)?),
+    }
+    Ok(results.iter().all(|r| r.outcome.as_expected()))
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    scenario: String,
+    #[serde(flatten)]
+    outcome: Outcome,
+}
+
+fn scenarios(files: &[PathBuf]) -> Result<Vec<Scenario>, Error> {
+    if files.is_empty() {
+        return scenario::list_scenarios();
+    }
+    scenario::load_files(files)
+}
+
+fn human(results: &[Line]) -> String {
+    let mut out = String::new();
+    for chunk in results.chunk_by(|a, b| a.scenario == b.scenario) {
+        let _ = writeln!(out, "{}{}{:#}", paint::HEADING, chunk[0].scenario, paint::HEADING);
+        for Line { outcome, .. } in chunk {
+            let (style, word) =
+                if outcome.as_expected() { (paint::ACCEPTED, "ok  ") } else { (paint::REFUSED, "FAIL") };
+            let _ = writeln!(out, "  {style}{word}{style:#}  {}", outcome.expected);
+            for mismatch in &outcome.mismatches {
+                let _ = writeln!(out, "        {mismatch}");
+            }
+            if !outcome.as_expected() {
+                for line in &outcome.dialogue {
+                    let _ = writeln!(out, "        {}{line}{:#}", paint::DIM, paint::DIM);
+                }
+            }
+        }
+    }
+    let failed = results.iter().filter(|r| !r.outcome.as_expected()).count();
+    let _ = writeln!(out, "{} expectations, {} as expected, {failed} not", results.len(), results.len() - failed);
+    out
+}
+
+fn junit(results: &[Line]) -> Result<String, Error> {
+    let mut report = Report::new("martinet verify");
+    for chunk in results.chunk_by(|a, b| a.scenario == b.scenario) {
+        let mut suite = TestSuite::new(chunk[0].scenario.as_str());
+        for Line { outcome, .. } in chunk {
+            let status = if outcome.as_expected() {
+                TestCaseStatus::success()
+            } else {
+                let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+                status.set_message(outcome.mismatches.join("; ")).set_description(outcome.dialogue.join("\n"));
+                status
+            };
+            suite.add_test_case(TestCase::new(outcome.expected.as_str(), status));
+        }
+        report.add_test_suite(suite);
+    }
+    report.to_string().map_err(|e| Error::other(e.to_string()))
+}

@@ -1,0 +1,55 @@
+//! `martinet check`: what would a receiver say?
+
+use super::args::{Check, Format};
+use super::paint::Explanation;
+use super::{print, print_json};
+use crate::check::{Attempt, Judgement, judge};
+use crate::error::Error;
+use crate::scenario::{self, ReceiverProfile, Scenario};
+
+pub(super) fn run(options: &Check) -> Result<bool, Error> {
+    let scenario = scenario::load_scenario(&options.scenario)?;
+    let all = options.receiver.as_deref() == Some("all");
+    let profiles = match options.receiver.as_deref() {
+        Some("all") => scenario::list_receivers()?,
+        Some(name) => vec![scenario::load_receiver(name)?],
+        None => vec![scenario::load_receiver(&scenario.receiver)?],
+    };
+    let judgements: Vec<_> = profiles.iter().map(|profile| one(options, &scenario, profile)).collect();
+    match (options.format, all) {
+        (Format::Json, true) => print_json(&judgements)?,
+        (Format::Json, false) => print_json(&judgements[0])?,
+        (Format::Human, _) => print(&judgements.iter().map(|j| explain(j)).collect::<Vec<_>>().join("\n")),
+    }
+    Ok(judgements.iter().all(|j| j.verdict == "accept"))
+}
+
+fn one(options: &Check, scenario: &Scenario, profile: &ReceiverProfile) -> Judgement {
+    let attempt = Attempt {
+        client: options.client,
+        hello: options.helo.clone(),
+        verb: "EHLO".to_owned(),
+        mail_from: options.mail_from.clone(),
+        rcpt: options.rcpt.clone().unwrap_or_else(|| scenario.recipient()),
+    };
+    // Each receiver meets the faults anew, as the first client would.
+    let zones = scenario.zones(std::net::Ipv4Addr::LOCALHOST.into());
+    judge(&profile.receiver, &zones, profile.dns_timeout, &attempt)
+}
+
+fn explain(judgement: &Judgement) -> String {
+    Explanation {
+        verdict: judgement.verdict,
+        stage: judgement.stage.name(),
+        rule: judgement.rule.unwrap_or_default(),
+        receiver: &judgement.receiver,
+        client: judgement.client.to_string(),
+        hello: &judgement.hello,
+        allowed: &judgement.allowed,
+        why: &judgement.why,
+        reply: judgement.reply.wire_lines().collect(),
+        evidence: &judgement.evidence,
+        remedies: &judgement.remedies,
+    }
+    .text()
+}

@@ -1,0 +1,177 @@
+//! Plays a scenario's expectations over real sockets: DNS as a sender's resolver asks it, SMTP as a sender speaks it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::task::JoinSet;
+
+use crate::dns::{self, Transport};
+use crate::error::Error;
+use crate::harness::World;
+use crate::name::{self, RecordType};
+use crate::scenario::{self, DnsExpectation, Expectation, Scenario, SessionExpectation};
+use crate::smtp::client::{Delivery, Dialogue, deliver};
+use crate::smtp::{ClientSource, SessionRecord};
+
+/// How long to wait for anything: longer than a receiver waits for DNS.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Expectations played at a time.
+const AT_A_TIME: usize = 32;
+
+/// What became of one expectation.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// The expectation in one sentence.
+    pub expected: String,
+    /// Where it was not met; empty where it was.
+    pub mismatches: Vec<String>,
+    /// What was said.
+    pub dialogue: Vec<String>,
+}
+
+impl Outcome {
+    /// Whether the expectation was met.
+    pub fn as_expected(&self) -> bool {
+        self.mismatches.is_empty()
+    }
+}
+
+/// Plays every expectation of a scenario, each in a world of its own, in their order.
+///
+/// # Errors
+/// A receiver that does not exist, or the environment: an expectation that is not met is no error.
+pub async fn expectations(scenario: &Scenario) -> Result<Vec<Outcome>, Error> {
+    let mut outcomes: Vec<Option<Outcome>> = vec![None; scenario.expectations.len()];
+    let mut playing = JoinSet::new();
+    let mut left = scenario.expectations.iter().cloned().enumerate();
+    loop {
+        while playing.len() < AT_A_TIME
+            && let Some((index, expectation)) = left.next()
+        {
+            let scenario = scenario.clone();
+            playing.spawn(async move { play(scenario, &expectation).await.map(|outcome| (index, outcome)) });
+        }
+        match playing.join_next().await {
+            None => return Ok(outcomes.into_iter().flatten().collect()),
+            Some(Ok(played)) => {
+                let (index, outcome) = played?;
+                outcomes[index] = Some(outcome);
+            }
+            Some(Err(failure)) => return Err(Error::other(format!("playing an expectation failed: {failure}"))),
+        }
+    }
+}
+
+async fn play(scenario: Scenario, expectation: &Expectation) -> Result<Outcome, Error> {
+    let expected = expectation.to_string();
+    let (mismatches, dialogue) = match expectation {
+        Expectation::Session(session) => play_session(scenario, session).await?,
+        Expectation::Dns(question) => play_dns(scenario, question).await?,
+    };
+    Ok(Outcome { expected, mismatches, dialogue })
+}
+
+async fn play_dns(scenario: Scenario, expected: &DnsExpectation) -> Result<(Vec<String>, Vec<String>), Error> {
+    let world = World::builder().with_scenario(scenario).start().await?;
+    let DnsExpectation { name, record_type, transport, edns, .. } = expected;
+    let reply = match dns::client::ask(world.dns_addr(), name, *record_type, *transport, *edns, PATIENCE).await {
+        Ok(reply) => reply,
+        Err(error) => return Ok((vec![format!("no answer: {error}")], Vec::new())),
+    };
+    let mut mismatches = Vec::new();
+    let mut compare = |what: &str, wanted: Option<String>, got: String| {
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != got) {
+            mismatches.push(format!("expected {what} {wanted}, found {got}"));
+        }
+    };
+    compare("RCODE", expected.rcode.clone(), dns::rcode_text(reply.metadata.response_code));
+    compare("answers", expected.answers.map(|n| n.to_string()), reply.answers.len().to_string());
+    compare("truncated", expected.truncated.map(|t| t.to_string()), reply.metadata.truncation.to_string());
+    Ok((mismatches, reply.answers.iter().map(ToString::to_string).collect()))
+}
+
+async fn play_session(scenario: Scenario, expected: &SessionExpectation) -> Result<(Vec<String>, Vec<String>), Error> {
+    let profile = scenario::load_receiver(&expected.receiver)?;
+    let rcpt = expected.rcpt.clone().unwrap_or_else(|| scenario.recipient());
+    let translated = scenario.translated(expected.client);
+    let world = World::builder()
+        .client(ClientSource::Fixed(translated))
+        .with_scenario(scenario)
+        .with_receiver(profile)
+        .start()
+        .await?;
+    if let Err(problem) = find_receiver(&world, &rcpt).await {
+        return Ok((vec![problem], Vec::new()));
+    }
+    let delivery = Delivery {
+        verb: expected.verb.to_owned(),
+        hello: expected.hello.clone(),
+        from: expected.mail_from.clone(),
+        to: vec![rcpt],
+        message: b"Subject: verify\r\n\r\nverify\r\n".to_vec(),
+        timeout: PATIENCE,
+        ..Delivery::default()
+    };
+    let dialogue = match deliver(world.smtp_addr(), &delivery).await {
+        Ok(dialogue) => dialogue,
+        Err(error) => return Ok((vec![format!("the session failed: {error}")], Vec::new())),
+    };
+    let ended = world.sessions().wait(|log| log.entry(1).map(|e| e.snapshot()).filter(|r| !r.closed.is_empty()));
+    let Ok(record) = tokio::time::timeout(PATIENCE, ended).await else {
+        return Ok((vec!["the session did not end".to_owned()], lines(&dialogue)));
+    };
+    Ok((compare(expected, &dialogue, &record), lines(&dialogue)))
+}
+
+/// Does what a sender does before it connects: asks for the MX of the recipient's domain, and for its address.
+async fn find_receiver(world: &World, rcpt: &str) -> Result<SocketAddr, String> {
+    let domain = rcpt.rsplit_once('@').map_or("", |(_, domain)| domain);
+    let domain = name::absolute(domain).ok_or_else(|| format!("{rcpt} has no domain"))?;
+    let ask = |owner: name::Name, record_type| async move {
+        let asked = dns::client::ask(world.dns_addr(), &owner, record_type, Transport::Udp, Some(1232), PATIENCE).await;
+        asked.map_err(|e| format!("{record_type} of {owner}: {e}"))
+    };
+    use hickory_proto::rr::RData;
+    let mx = ask(domain.clone(), RecordType::MX).await?;
+    let exchange = mx.answers.iter().find_map(|r| match &r.data {
+        RData::MX(mx) => Some(mx.exchange.clone()),
+        _ => None,
+    });
+    let exchange = exchange.ok_or_else(|| format!("{domain} has no MX: is it a [[domain]] of the scenario?"))?;
+    let family = if world.smtp_addr().is_ipv4() { RecordType::A } else { RecordType::AAAA };
+    let addresses = ask(exchange.clone(), family).await?;
+    if addresses.answers.is_empty() {
+        return Err(format!("the MX {exchange} has no address"));
+    }
+    Ok(world.smtp_addr())
+}
+
+fn compare(expected: &SessionExpectation, dialogue: &Dialogue, record: &SessionRecord) -> Vec<String> {
+    let mut mismatches = Vec::new();
+    let mut check = |what: &str, wanted: &str, got: &str, met: bool| {
+        if !met {
+            mismatches.push(format!("expected {what} {wanted}, found {got}"));
+        }
+    };
+    let first = dialogue.last.as_ref().and_then(|reply| reply.wire_lines().next()).unwrap_or_default();
+    let plain = first.replacen('-', " ", 1);
+    check("reply", &expected.reply, &first, first.starts_with(&expected.reply) || plain.starts_with(&expected.reply));
+    let refusal = record.refusals.first();
+    if let Some(rule) = &expected.rule {
+        let got = refusal.map_or("none", |r| r.rule);
+        check("rule", rule, got, got == rule);
+    }
+    if let Some(stage) = &expected.stage {
+        let got = dialogue.refused.as_ref().map_or("none", |(stage, _)| stage.name());
+        check("stage", stage, got, got == stage);
+    }
+    if let Some(verdict) = expected.verdict {
+        check("verdict", verdict, record.verdict, record.verdict == verdict);
+    }
+    mismatches
+}
+
+fn lines(dialogue: &Dialogue) -> Vec<String> {
+    dialogue.lines.iter().map(|(who, line)| format!("{who}: {line}")).collect()
+}
