@@ -128,7 +128,7 @@ impl<'a> Play<'a> {
     }
 
     fn conclude(self, receiver: &Receiver, attempt: &Attempt) -> Judgement {
-        let reply = self.reply.unwrap_or_else(|| crate::smtp::replies::lost());
+        let reply = self.reply.unwrap_or_else(crate::smtp::replies::lost);
         let verdict = match reply.code().class() {
             4 => "defer",
             5 => "reject",

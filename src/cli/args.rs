@@ -49,8 +49,8 @@ pub(super) struct Serve {
     #[arg(long, env = "MARTINET_DNS", value_name = "ADDR:PORT", default_value = "127.0.0.1:1053")]
     pub dns: SocketAddr,
     /// Where to serve HTTP, or off
-    #[arg(long, env = "MARTINET_HTTP", value_name = "ADDR:PORT|off", default_value = "127.0.0.1:8025", value_parser = address_or_off)]
-    pub http: Option<SocketAddr>,
+    #[arg(long, env = "MARTINET_HTTP", value_name = "ADDR:PORT|off", default_value = "127.0.0.1:8025", value_parser = http_at)]
+    pub http: HttpAt,
     /// How to say where the listeners are
     #[arg(long, env = "MARTINET_FORMAT", value_enum, default_value_t = Format::Human)]
     pub format: Format,
@@ -62,13 +62,20 @@ pub(super) struct Serve {
     pub exit_after: Option<ExitAfter>,
 }
 
-/// `Option` as a value of its own: clap would read a plain `Option` as an argument left out.
-fn address_or_off(text: &str) -> Result<Option<SocketAddr>, String> {
+/// Where HTTP is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HttpAt {
+    Off,
+    At(SocketAddr),
+}
+
+fn http_at(text: &str) -> Result<HttpAt, String> {
     match text {
-        "off" => Ok(None),
-        text => {
-            text.parse().map(Some).map_err(|_| "expected an address and port such as 127.0.0.1:8025, or off".to_owned())
-        }
+        "off" => Ok(HttpAt::Off),
+        text => text
+            .parse()
+            .map(HttpAt::At)
+            .map_err(|_| "expected an address and port such as 127.0.0.1:8025, or off".to_owned()),
     }
 }
 

@@ -63,7 +63,7 @@ fn heading(out: &mut String, name: &str, title: &str) {
 
 fn row(out: &mut String, label: &str, text: &str) {
     if !text.is_empty() {
-        let _ = writeln!(out, "  {}{label:<11}{:#}{text}", paint::DIM, paint::DIM);
+        let _ = writeln!(out, "  {}{label:<12}{:#}{text}", paint::DIM, paint::DIM);
     }
 }
 
@@ -147,7 +147,7 @@ fn scenario_text(scenario: &Scenario) -> String {
     heading(&mut out, &scenario.name, &scenario.title);
     rows(&mut out, "sources", scenario.sources.iter().cloned());
     row(&mut out, "receiver", &scenario.receiver);
-    rows(&mut out, "domains", scenario.domains.iter().map(ToString::to_string));
+    rows(&mut out, "domains", scenario.domains.iter().map(crate::name::display));
     for (i, client) in scenario.clients().iter().enumerate() {
         row(&mut out, if i == 0 { "clients" } else { "" }, &format!("{} says {}", client.address, client.hello));
     }

@@ -112,7 +112,7 @@ fn neighbours(addresses: &[IpAddr]) -> bool {
 
 fn human(rows: &[Row], profiles: &[ReceiverProfile]) -> String {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     let heads = ["scenario", "client", "hello"].into_iter().chain(profiles.iter().map(|p| p.name.as_str()));
     table.set_header(heads);
     let mut last = "";

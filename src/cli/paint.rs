@@ -19,6 +19,9 @@ pub(super) const HEADING: Style = Style::new().bold();
 /// What matters less.
 pub(super) const DIM: Style = Style::new().dimmed();
 
+/// Records of one answer that are shown; the JSON output has all.
+const RECORDS: usize = 4;
+
 /// The colour of a verdict.
 pub(super) fn style(verdict: &str) -> Style {
     match verdict {
@@ -42,7 +45,7 @@ pub(super) struct Explanation<'a> {
     pub verdict: &'a str,
     pub stage: &'a str,
     pub rule: &'a str,
-    pub receiver: &'a str,
+    pub who: &'a str,
     pub client: String,
     pub hello: &'a str,
     pub allowed: &'a str,
@@ -58,7 +61,7 @@ impl Explanation<'_> {
         let mut out = String::new();
         let style = style(self.verdict);
         let by = if self.rule.is_empty() { String::new() } else { format!(", rule {}", self.rule) };
-        let _ = writeln!(out, "{style}{}{style:#} by {} at {}{by}", past(self.verdict), self.receiver, self.stage);
+        let _ = writeln!(out, "{}: {style}{}{style:#} at {}{by}", self.who, past(self.verdict), self.stage);
         let hello = if self.hello.is_empty() { "(none)" } else { self.hello };
         row(&mut out, "client", &format!("{}, saying {hello}", self.client));
         for (i, question) in self.evidence.iter().enumerate() {
@@ -97,6 +100,8 @@ fn question(question: &Question) -> String {
         let waited = if question.elapsed.is_zero() { String::new() } else { format!(" after {:?}", question.elapsed) };
         return format!("{asked}: {}{waited}", question.outcome);
     }
-    let records: Vec<_> = question.records.iter().map(ToString::to_string).collect();
-    format!("{asked}: {}", records.join(", "))
+    let shown: Vec<_> = question.records.iter().take(RECORDS).map(ToString::to_string).collect();
+    let more = question.records.len().saturating_sub(RECORDS);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{asked}: {}{more}", shown.join(", "))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::args::{ExitAfter, Format, Serve};
+use super::args::{ExitAfter, Format, HttpAt, Serve};
 use super::paint::{self, Explanation};
 use super::print;
 use crate::error::Error;
@@ -18,8 +18,8 @@ use crate::smtp::{SessionEntry, SessionRecord};
 pub(super) async fn run(options: Serve) -> Result<bool, Error> {
     // The HTTP address is bound before the world starts, so that a port in use leaves nothing half-started.
     let http = match options.http {
-        Some(address) => Some(harness::bind_tcp("HTTP", address).await?),
-        None => None,
+        HttpAt::At(address) => Some(harness::bind_tcp("HTTP", address).await?),
+        HttpAt::Off => None,
     };
     let mut builder = World::builder().scenario(&options.scenario).smtp(options.smtp).dns(options.dns);
     if let Some(receiver) = &options.receiver {
@@ -141,7 +141,7 @@ fn story(record: &SessionRecord) -> String {
         verdict: record.verdict,
         stage: refusal.map_or(record.closed, |r| r.stage.name()),
         rule: refusal.map_or("", |r| r.rule),
-        receiver: "session",
+        who: &format!("session {}", record.id),
         client: record.client_address.to_string(),
         hello: &record.hello,
         allowed: &record.allowed,

@@ -19,7 +19,7 @@ pub(super) fn run(options: &Check) -> Result<bool, Error> {
     match (options.format, all) {
         (Format::Json, true) => print_json(&judgements)?,
         (Format::Json, false) => print_json(&judgements[0])?,
-        (Format::Human, _) => print(&judgements.iter().map(|j| explain(j)).collect::<Vec<_>>().join("\n")),
+        (Format::Human, _) => print(&judgements.iter().map(explain).collect::<Vec<_>>().join("\n")),
     }
     Ok(judgements.iter().all(|j| j.verdict == "accept"))
 }
@@ -42,7 +42,7 @@ fn explain(judgement: &Judgement) -> String {
         verdict: judgement.verdict,
         stage: judgement.stage.name(),
         rule: judgement.rule.unwrap_or_default(),
-        receiver: &judgement.receiver,
+        who: &judgement.receiver,
         client: judgement.client.to_string(),
         hello: &judgement.hello,
         allowed: &judgement.allowed,

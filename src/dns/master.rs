@@ -173,7 +173,7 @@ fn unknown(record_type: RecordType, tokens: &[Token]) -> Option<RData> {
     let digits: String = digits.iter().map(|t| t.text.as_str()).collect();
     let pairs = digits.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
     let octets: Vec<u8> = pairs.collect::<Option<_>>()?;
-    let whole = digits.len() % 2 == 0 && length.text.parse() == Ok(octets.len());
+    let whole = digits.len().is_multiple_of(2) && length.text.parse() == Ok(octets.len());
     whole.then(|| RData::Unknown { code: record_type, rdata: NULL::with(octets) })
 }
 

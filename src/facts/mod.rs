@@ -53,6 +53,9 @@ pub struct Facts {
     /// Every DNS question asked for these facts, in order.
     #[serde(skip)]
     pub evidence: Vec<Question>,
+    /// How much of the evidence is about the client address: a later hello replaces the rest.
+    #[serde(skip)]
+    client_evidence: usize,
 }
 
 impl Facts {
@@ -60,6 +63,7 @@ impl Facts {
     pub fn new(client_address: IpAddr) -> Self {
         let client_address = name::normalise(client_address);
         Self {
+            client_evidence: 0,
             receiver_name: String::new(),
             client_address,
             iprev: None,
@@ -77,11 +81,13 @@ impl Facts {
         }
         let (iprev, elapsed) = iprev::observe(self.client_address, &wants.iprev_settings, lookup, &mut self.evidence);
         self.iprev = Some(iprev);
+        self.client_evidence = self.evidence.len();
         elapsed
     }
 
     /// Observes a hello, the first or a later one. Returns the time the lookups would have taken.
     pub fn observe_hello(&mut self, verb: Verb, argument: &str, wants: &Wants, lookup: &dyn Lookup) -> Duration {
+        self.evidence.truncate(self.client_evidence);
         let mut hello = Hello::parse(verb, argument);
         let elapsed = hello.observe(wants.hello_addresses, wants.hello_mx, lookup, &mut self.evidence);
         self.hello = Some(hello);

@@ -32,6 +32,22 @@ pub fn load_receiver(name: &str) -> Result<ReceiverProfile, Error> {
     read_receiver(&file, &text)
 }
 
+/// Reads a scenario from text; `name` is what it is called and reported under.
+///
+/// # Errors
+/// Every mistake in it.
+pub fn parse_scenario(name: &str, text: &str) -> Result<Scenario, Error> {
+    read_scenario(Path::new(name), text)
+}
+
+/// Reads a receiver from text; `name` is what it is called and reported under.
+///
+/// # Errors
+/// Every mistake in it.
+pub fn parse_receiver(name: &str, text: &str) -> Result<ReceiverProfile, Error> {
+    read_receiver(Path::new(name), text)
+}
+
 /// Every built-in scenario, by name.
 ///
 /// # Errors

@@ -13,7 +13,9 @@ mod receiver;
 mod report;
 mod source;
 
-pub use builtin::{lint, list_receivers, list_scenarios, load_files, load_receiver, load_scenario};
+pub use builtin::{
+    lint, list_receivers, list_scenarios, load_files, load_receiver, load_scenario, parse_receiver, parse_scenario,
+};
 pub use expect::{DnsExpectation, Expectation, SessionExpectation};
 pub use pool::{Pattern, Pool, addresses};
 pub use reader::duration;

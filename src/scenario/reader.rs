@@ -211,11 +211,19 @@ pub(super) fn known(found: &str, words: &[&str]) -> String {
     }
 }
 
-/// Whether two words differ by a slip: equal but for case and separators, or by one letter more, less or other.
+/// Whether two words differ by a slip: equal but for case, separators and order, or by one letter more, less or other.
 fn is_near(one: &str, other: &str) -> bool {
     let plain =
         |text: &str| text.chars().filter(|c| c.is_ascii_alphanumeric()).collect::<String>().to_ascii_lowercase();
     let (one, other) = (plain(one), plain(other));
+    let letters = |text: &str| {
+        let mut letters = text.as_bytes().to_vec();
+        letters.sort_unstable();
+        letters
+    };
+    if letters(&one) == letters(&other) {
+        return true;
+    }
     let (short, long) = if one.len() <= other.len() { (one, other) } else { (other, one) };
     let prefix = short.bytes().zip(long.bytes()).take_while(|(a, b)| a == b).count();
     let suffix = short.bytes().rev().zip(long.bytes().rev()).take_while(|(a, b)| a == b).count();
@@ -245,6 +253,7 @@ mod tests {
             ("sorces", "sources", true),
             ("Hello_Addresses", "hello_addresses", true),
             ("hello-addresses", "hello_addresses", true),
+            ("titel", "title", true),
             ("recieve", "receiver", false),
             ("ptr-exist", "ptr-exists", true),
             ("a", "b", false),

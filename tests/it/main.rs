@@ -1,0 +1,11 @@
+//! Integration tests, one binary: dialogues by RFC section, bad input, the command line, every scenario, foreign
+//! clients.
+
+mod bad_input;
+mod cli;
+mod foreign;
+mod rfc5321_dialogues;
+mod rules_mechanics;
+mod scenarios;
+mod script;
+mod world;

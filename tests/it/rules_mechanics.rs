@@ -1,0 +1,183 @@
+//! What rules do around their check: stage, consequence, delay, deferral, bypass.
+
+use rstest::rstest;
+
+use crate::script::Stage;
+
+const GREETING: &str = "S: 220 mx.martinet.test ESMTP martinet\n";
+const CLOSED: &str = "smtp.xclient = []\nsmtp.without = [\"PIPELINING\", \"8BITMIME\", \"SIZE\", \"SMTPUTF8\", \"ENHANCEDSTATUSCODES\"]\n";
+
+#[track_caller]
+fn check(scenario: &str, client: &str, rules: &str, script: &str) {
+    let receiver = format!("title = \"t\"\n{CLOSED}{rules}");
+    Stage { scenario, receiver: &receiver, client }.play(script);
+}
+
+/// A refused greeting, by each consequence.
+#[test]
+fn after_a_refused_greeting() {
+    let rule =
+        |after: &str| format!("[[rule]]\ncheck = \"ptr-exists\"\nfail = [\"554-no PTR\", \"554 for {{ip}}\"]\n{after}");
+    let refused = "S: 554-no PTR\nS: 554 for 192.0.2.10\n";
+    check("no-ptr", "192.0.2.10", &rule("after = \"close\""), &format!("{refused}S: (closed)"));
+    check(
+        "no-ptr",
+        "192.0.2.10",
+        &rule(""),
+        &format!(
+            "{refused}C: EHLO x.test\nS: 503 Error: access denied, only QUIT is accepted\nC: QUIT\nS: 221 Bye\nS: (closed)"
+        ),
+    );
+    check(
+        "no-ptr",
+        "192.0.2.10",
+        &rule("after = \"repeat\""),
+        &format!("{refused}C: NOOP\n{refused}C: QUIT\nS: 221 Bye\nS: (closed)"),
+    );
+    check("no-ptr", "192.0.2.10", &rule("after = \"continue\""), &format!("{refused}C: NOOP\nS: 250 Ok"));
+}
+
+/// RFC 5321 §4.1.4: a refused hello leaves the session as it was, and no way around the rule.
+#[test]
+fn a_refused_hello_is_no_hello() {
+    let rule = "[[rule]]\ncheck = \"helo-ptr-match\"\nfail = \"550 no\"";
+    check(
+        "one-to-one",
+        "192.0.2.10",
+        rule,
+        &format!(
+            "{GREETING}C: MAIL FROM:<a@example.test>
+             S: 503 Error: send HELO/EHLO first
+             C: EHLO wrong.test
+             S: 550 no
+             C: MAIL FROM:<a@example.test>
+             S: 503 Error: send HELO/EHLO first
+             C: EHLO mail.example.test
+             S: 250 mx.martinet.test
+             C: HELO wrong.test
+             S: 550 no
+             C: MAIL FROM:<a@example.test>
+             S: 503 Error: send HELO/EHLO first
+             C: HELO mail.example.test
+             S: 250 mx.martinet.test
+             C: MAIL FROM:<a@example.test>
+             S: 250 Ok"
+        ),
+    );
+}
+
+#[test]
+fn delay_reject_moves_refusals_to_rcpt() {
+    let rules = "delay_reject = true\n[[rule]]\ncheck = \"ptr-exists\"\nfail = \"550 no PTR\"\n[[rule]]\ncheck = \"helo-fqdn\"\nfail = \"504 short\"";
+    check(
+        "no-ptr",
+        "192.0.2.10",
+        rules,
+        &format!(
+            "{GREETING}C: EHLO localhost
+             S: 250 mx.martinet.test
+             C: MAIL FROM:<a@example.test>
+             S: 250 Ok
+             C: RCPT TO:<b@contoso.test>
+             S: 550 no PTR
+             C: RCPT TO:<c@contoso.test>
+             S: 550 no PTR
+             C: DATA
+             S: 554 Error: no valid recipients"
+        ),
+    );
+}
+
+#[test]
+fn temporary_failures() {
+    let rule =
+        |temp: &str| format!("[[rule]]\ncheck = \"ptr-exists\"\nfail = \"550 no PTR\"\nerror = \"450 later\"\n{temp}");
+    check("ptr-servfail", "192.0.2.10", &rule(""), "S: 450 later");
+    check("ptr-servfail", "192.0.2.10", &rule("temp = \"as_fail\""), "S: 550 no PTR");
+    check("ptr-servfail", "192.0.2.10", &rule("temp = \"ignore\""), GREETING);
+    let waiting = format!(
+        "{GREETING}C: EHLO mail.example.test\nS: 250 mx.martinet.test\nC: MAIL FROM:<>\nS: 250 Ok\nC: RCPT TO:<b@contoso.test>\n"
+    );
+    check("ptr-servfail", "192.0.2.10", &rule("temp = \"defer_if_permit\""), &format!("{waiting}S: 450 later"));
+    let later = "[[rule]]\ncheck = \"helo-ip-match\"\nstage = \"rcpt\"\nfail = \"550 not yours\"";
+    let rules = format!("{}\n{later}", rule("temp = \"defer_if_permit\""));
+    let elsewhere = waiting.replace("EHLO mail.example.test", "EHLO nowhere.test");
+    check("ptr-servfail", "192.0.2.10", &rules, &format!("{elsewhere}S: 550 not yours"));
+    check("ptr-timeout", "192.0.2.10", &rule(""), "S: 450 later");
+}
+
+#[rstest]
+#[case::address("addresses = [\"192.0.2.0/24\"]", true)]
+#[case::other_addresses("addresses = [\"198.51.100.0/24\", \"2001:db8::/32\"]", false)]
+#[case::ptr_suffix("ptr_suffix = \"example.test\"", true)]
+#[case::ptr_suffix_within_a_label("ptr_suffix = \"ample.test\"", false)]
+#[case::hello_suffix("hello_suffix = \".example.test\"", true)]
+#[case::other_hello_suffix("hello_suffix = \"mail.example.test\"", false)]
+#[case::this_check("addresses = [\"192.0.2.10\"]\nchecks = [\"helo-ptr-match\"]", true)]
+#[case::another_check("addresses = [\"192.0.2.10\"]\nchecks = [\"iprev\"]", false)]
+fn bypasses(#[case] allow: &str, #[case] passes: bool) {
+    check("one-to-one", "192.0.2.10", &with_allow(allow), &answer_to_another_name(passes));
+}
+
+/// A PTR name that does not lead back is the client's own claim, and allows nothing.
+#[test]
+fn an_unverified_ptr_name_is_no_bypass() {
+    check(
+        "forward-elsewhere",
+        "192.0.2.10",
+        &with_allow("ptr_suffix = \"example.test\""),
+        &answer_to_another_name(false),
+    );
+}
+
+fn with_allow(allow: &str) -> String {
+    format!("[[rule]]\ncheck = \"helo-ptr-match\"\nfail = \"550 no\"\n[[allow]]\n{allow}")
+}
+
+fn answer_to_another_name(passes: bool) -> String {
+    let answer = if passes { "250 mx.martinet.test" } else { "550 no" };
+    format!("{GREETING}C: EHLO other.example.test\nS: {answer}")
+}
+
+#[test]
+fn placeholders() {
+    let rule = "[[rule]]\ncheck = \"iprev\"\nstage = \"rcpt\"\nfail = [\"550-{ip} {ptr} {helo} {mx}\", \"550 {sender} {rcpt} {domain}\"]";
+    check(
+        "forward-nxdomain",
+        "192.0.2.10",
+        rule,
+        &format!(
+            "{GREETING}C: EHLO says.test
+             S: 250 mx.martinet.test
+             C: MAIL FROM:<a@example.test>
+             S: 250 Ok
+             C: RCPT TO:<b@contoso.test>
+             S: 550-192.0.2.10 gone.example.test says.test mx.martinet.test
+             S: 550 a@example.test b@contoso.test example.test"
+        ),
+    );
+}
+
+#[test]
+fn a_refusal_at_the_end_of_data() {
+    let rule = "[[rule]]\ncheck = \"iprev\"\nstage = \"eod\"\nfail = \"550 after all\"";
+    check(
+        "no-ptr",
+        "192.0.2.10",
+        rule,
+        &format!(
+            "{GREETING}C: EHLO says.test
+             S: 250 mx.martinet.test
+             C: MAIL FROM:<a@example.test>
+             S: 250 Ok
+             C: RCPT TO:<b@contoso.test>
+             S: 250 Ok
+             C: DATA
+             S: 354 End data with <CR><LF>.<CR><LF>
+             C: .
+             S: 550 after all
+             C: RCPT TO:<b@contoso.test>
+             S: 503 Error: need MAIL command"
+        ),
+    );
+}

@@ -1,0 +1,65 @@
+//! Every shipped scenario is its own test, played over real sockets; and the dry run says the same.
+
+use std::time::Duration;
+
+use martinet::check::{Attempt, judge};
+use martinet::play;
+use martinet::scenario::{Expectation, list_scenarios, load_receiver};
+
+#[tokio::test]
+async fn every_expectation_over_real_sockets() {
+    let mut played = 0;
+    for scenario in list_scenarios().expect("the shipped scenarios have no mistakes") {
+        for outcome in play::expectations(&scenario).await.expect("a world starts") {
+            assert!(
+                outcome.as_expected(),
+                "{}: {}\n{:#?}\n{}",
+                scenario.name,
+                outcome.expected,
+                outcome.mismatches,
+                outcome.dialogue.join("\n")
+            );
+            played += 1;
+        }
+    }
+    assert!(played > 100, "only {played} expectations");
+}
+
+#[test]
+fn every_scenario_has_a_source_and_several_receivers() {
+    for scenario in list_scenarios().expect("the shipped scenarios have no mistakes") {
+        assert!(!scenario.sources.is_empty(), "{} has no source", scenario.name);
+        let receivers: std::collections::HashSet<_> = scenario
+            .expectations
+            .iter()
+            .filter_map(|e| match e {
+                Expectation::Session(session) => Some(session.receiver.clone()),
+                Expectation::Dns(_) => None,
+            })
+            .collect();
+        assert!(receivers.len() >= 2, "{} expects of {} receivers", scenario.name, receivers.len());
+    }
+}
+
+#[test]
+fn the_dry_run_says_what_a_session_meets() {
+    for scenario in list_scenarios().expect("the shipped scenarios have no mistakes") {
+        for expectation in &scenario.expectations {
+            let Expectation::Session(expected) = expectation else { continue };
+            let profile = load_receiver(&expected.receiver).expect("a receiver");
+            let attempt = Attempt {
+                client: scenario.translated(expected.client),
+                hello: expected.hello.clone(),
+                verb: expected.verb.to_owned(),
+                mail_from: expected.mail_from.clone(),
+                rcpt: scenario.recipient(),
+            };
+            let zones = scenario.zones([127, 0, 0, 1].into());
+            let judgement = judge(&profile.receiver, &zones, Duration::from_secs(5), &attempt);
+            let first = judgement.reply.wire_lines().next().expect("a line").replacen('-', " ", 1);
+            assert!(first.starts_with(&expected.reply), "{}: {expected}: {first}", scenario.name);
+            assert_eq!(judgement.rule, expected.rule.as_deref(), "{}: {expected}", scenario.name);
+            assert_eq!(judgement.verdict == "accept", judgement.remedies.is_empty(), "{}: {expected}", scenario.name);
+        }
+    }
+}

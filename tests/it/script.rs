@@ -1,0 +1,84 @@
+//! Dialogues as scripts: `C:` lines are sent, `S:` lines have to come back, compared whole.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use martinet::facts::Resolver;
+use martinet::scenario::{load_scenario, parse_receiver};
+use martinet::smtp::{ClientAddress, Event, Session, Step};
+
+/// What a script plays against.
+pub struct Stage<'a> {
+    pub scenario: &'a str,
+    pub receiver: &'a str,
+    pub client: &'a str,
+}
+
+impl Default for Stage<'_> {
+    fn default() -> Self {
+        Self { scenario: "one-to-one", receiver: "title = \"t\"", client: "192.0.2.10" }
+    }
+}
+
+impl Stage<'_> {
+    /// Plays a script and gives the session's events. Client lines may hold `\r`, `\n` and `\0` as escapes; each gets
+    /// CRLF unless it ends in `\`. The same script fed octet by octet has to give the same.
+    #[track_caller]
+    pub fn play(&self, script: &str) -> Vec<Event> {
+        let (whole, events) = self.run(script, usize::MAX);
+        assert_eq!(whole, normal(script));
+        let (split, _) = self.run(script, 1);
+        assert_eq!(split, whole, "octet by octet");
+        events
+    }
+
+    fn run(&self, script: &str, chunk: usize) -> (String, Vec<Event>) {
+        let profile = parse_receiver("script", self.receiver).expect("a receiver");
+        let zones = load_scenario(self.scenario).expect("a scenario").zones([127, 0, 0, 1].into());
+        let resolver = Resolver::new(&zones, Duration::from_secs(5));
+        let client = ClientAddress::fixed(self.client.parse().expect("an address"));
+        let peer = SocketAddr::from(([127, 0, 0, 1], 40_000));
+        let mut session = Session::new(Arc::clone(&profile.receiver), client, peer, 1);
+        let (mut input, mut said, mut events) = (BytesMut::new(), String::new(), Vec::new());
+        advance(&mut session, &mut input, &resolver, &mut said);
+        for line in script.lines().filter_map(|l| l.trim().strip_prefix("C:")) {
+            said.push_str(&format!("C:{line}\n"));
+            for octets in octets(line.strip_prefix(' ').unwrap_or(line)).chunks(chunk) {
+                input.extend_from_slice(octets);
+                advance(&mut session, &mut input, &resolver, &mut said);
+            }
+            events.extend(session.take_events());
+        }
+        events.extend(session.take_events());
+        (said, events)
+    }
+}
+
+fn advance(session: &mut Session, input: &mut BytesMut, resolver: &Resolver<'_>, said: &mut String) {
+    let mut output = Vec::new();
+    let mut step = session.advance(input, &mut output, resolver);
+    while let Step::Pause(_) = step {
+        step = session.advance(input, &mut output, resolver);
+    }
+    for line in String::from_utf8(output).expect("replies are text").lines() {
+        said.push_str(&format!("S: {line}\n"));
+    }
+    if step == Step::Close && !said.ends_with("S: (closed)\n") {
+        said.push_str("S: (closed)\n");
+    }
+}
+
+fn octets(line: &str) -> Vec<u8> {
+    let (line, end) = match line.strip_suffix('\\') {
+        Some(line) => (line, ""),
+        None => (line, "\r\n"),
+    };
+    let text = line.replace("\\r", "\r").replace("\\n", "\n").replace("\\0", "\0");
+    format!("{text}{end}").into_bytes()
+}
+
+fn normal(script: &str) -> String {
+    script.lines().map(str::trim).filter(|l| !l.is_empty()).map(|l| format!("{l}\n")).collect()
+}
