@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
 
 use super::args::{ExitAfter, Format, HttpAt, Serve};
 use super::paint::{self, Explanation};
@@ -16,6 +17,7 @@ use crate::journal::Log;
 use crate::smtp::{SessionEntry, SessionRecord};
 
 pub(super) async fn run(options: Serve) -> Result<bool, Error> {
+    log();
     // The HTTP address is bound before the world starts, so that a port in use leaves nothing half-started.
     let http = match options.http {
         HttpAt::At(address) => Some(harness::bind_tcp("HTTP", address).await?),
@@ -49,6 +51,12 @@ pub(super) async fn run(options: Serve) -> Result<bool, Error> {
         let _ = api.await;
     }
     Ok(true)
+}
+
+/// Log events go to standard error, at the level that `MARTINET_LOG` says (`martinet=debug`); warnings by default.
+fn log() {
+    let filter = EnvFilter::try_from_env("MARTINET_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 
 /// Where the listeners are.

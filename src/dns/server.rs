@@ -50,6 +50,7 @@ impl Desk {
     fn answer(&self, request: &[u8], transport: Transport, client: SocketAddr) -> (Vec<u8>, Duration) {
         let response = respond(&self.zones.load(), request, transport);
         let Response { octets, delay, name, record_type, rcode, answers, truncated, fault } = response;
+        tracing::debug!(%client, name, record_type, rcode, fault, "query answered");
         let at = Timestamp::now();
         let transport = transport.word();
         self.journal.append(|id| DnsQuery {

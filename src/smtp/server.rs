@@ -90,6 +90,7 @@ async fn converse(stream: TcpStream, peer: SocketAddr, service: &Service, shutdo
         conversation.session.lost();
     }
     conversation.publish();
+    tracing::debug!(session = conversation.entry.id, %peer, client = %client.address, "session ended");
 }
 
 struct Conversation<'a> {

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod cli;
+mod docs;
 mod foreign;
 mod rfc5321_dialogues;
 mod rules_mechanics;

@@ -1,0 +1,44 @@
+//! What the documents say of the code is true.
+
+use std::path::Path;
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect(path)
+}
+
+/// Every RFC that the sources cite stands in docs/rfcs.md.
+#[test]
+fn every_rfc_is_listed() {
+    let listed = read("docs/rfcs.md");
+    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut cited = std::collections::BTreeSet::new();
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                directories.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).expect("a source");
+            for after in text.split("RFC ").skip(1) {
+                let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
+                if digits.len() >= 4 {
+                    cited.insert(digits);
+                }
+            }
+        }
+    }
+    let missing: Vec<_> = cited.iter().filter(|rfc| !listed.contains(rfc.as_str())).collect();
+    assert!(missing.is_empty(), "cited, and not in docs/rfcs.md: {missing:?}");
+}
+
+/// The README's tables name every scenario and receiver.
+#[test]
+fn every_scenario_and_receiver_is_in_the_readme() {
+    let readme = read("README.md");
+    let scenarios = martinet::scenario::list_scenarios().expect("scenarios").into_iter().map(|s| s.name);
+    let receivers = martinet::scenario::list_receivers().expect("receivers").into_iter().map(|r| r.name);
+    for name in scenarios.chain(receivers) {
+        assert!(readme.contains(&format!("`{name}`")), "{name} is not in the README");
+    }
+}
