@@ -1,5 +1,6 @@
 //! `martinet serve`: a world until stopped.
 
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -40,13 +41,15 @@ pub(super) async fn run(options: Serve) -> Result<bool, Error> {
         Format::Human => print(&ready.human(&world)),
     }
 
-    let narrator = (options.format == Format::Human).then(|| tokio::spawn(narrate(Arc::clone(world.sessions()))));
-    until_stopped(options.exit_after, world.sessions()).await?;
-    if let Some(narrator) = narrator {
-        narrator.abort();
+    let sessions = Arc::clone(world.sessions());
+    let mut narrator = Narrator { silent: options.format == Format::Json, seen: 0, running: Vec::new() };
+    tokio::select! {
+        stopped = until_stopped(options.exit_after, &sessions) => stopped?,
+        () = narrator.follow(&sessions) => {}
     }
     shutdown.cancel();
     world.stop().await;
+    narrator.catch_up(&sessions);
     if let Some(api) = api {
         let _ = api.await;
     }
@@ -56,7 +59,11 @@ pub(super) async fn run(options: Serve) -> Result<bool, Error> {
 /// Log events go to standard error, at the level that `MARTINET_LOG` says (`martinet=debug`); warnings by default.
 fn log() {
     let filter = EnvFilter::try_from_env("MARTINET_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .try_init();
 }
 
 /// Where the listeners are.
@@ -134,12 +141,32 @@ fn ended(log: &Log<SessionEntry>) -> u64 {
 }
 
 /// Prints each session when it has ended.
-async fn narrate(sessions: Arc<Log<SessionEntry>>) {
-    let mut told = 0;
-    loop {
-        let entry = sessions.wait(|log| log.entry(told + 1).filter(|e| e.is_closed())).await;
-        told += 1;
-        print(&format!("\n{}", story(&entry.snapshot())));
+struct Narrator {
+    silent: bool,
+    /// The last session that was seen to begin.
+    seen: u64,
+    running: Vec<Arc<SessionEntry>>,
+}
+
+impl Narrator {
+    async fn follow(&mut self, sessions: &Log<SessionEntry>) {
+        loop {
+            sessions.wait(|log| self.catch_up(log).then_some(())).await;
+        }
+    }
+
+    /// Tells every session that has ended since the last time; true where there was one.
+    fn catch_up(&mut self, sessions: &Log<SessionEntry>) -> bool {
+        if self.silent {
+            return false;
+        }
+        self.running.extend(sessions.entries().into_iter().filter(|e| e.id > self.seen));
+        self.seen = self.running.last().map_or(self.seen, |e| e.id.max(self.seen));
+        let ended: Vec<_> = self.running.extract_if(.., |e| e.is_closed()).collect();
+        for entry in &ended {
+            print(&format!("\n{}", story(&entry.snapshot())));
+        }
+        !ended.is_empty()
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) static CHECK: Check = Check {
     parameters: &[],
     fail: &["550 5.7.1 Invalid address format in HELO: {helo}"],
     error: &["450 4.7.1 Invalid address format in HELO: {helo}"],
-    needs: Needs { iprev: false, hello_addresses: false, hello_mx: false },
+    needs: Needs::NOTHING,
     build: |_| {
         Box::new(|facts| match &facts.hello {
             None => Finding::NotApplicable,

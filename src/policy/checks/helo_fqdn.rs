@@ -18,7 +18,7 @@ pub(super) static CHECK: Check = Check {
     parameters: &[],
     fail: &["504 5.5.2 <{helo}>: Helo command rejected: need fully-qualified hostname"],
     error: &["450 4.5.2 <{helo}>: Helo command rejected"],
-    needs: Needs { iprev: false, hello_addresses: false, hello_mx: false },
+    needs: Needs::NOTHING,
     build: |_| {
         Box::new(|facts| match &facts.hello {
             None => Finding::NotApplicable,

@@ -26,7 +26,7 @@ pub(super) static CHECK: Check = Check {
     }],
     fail: &["550 5.7.1 <{helo}>: Helo command rejected: it does not resolve to {ip}"],
     error: &["450 4.7.1 <{helo}>: Helo command rejected: DNS lookup failed, try again later"],
-    needs: Needs { iprev: true, hello_addresses: true, hello_mx: false },
+    needs: Needs { hello_addresses: true, ..Needs::IPREV },
     build,
 };
 

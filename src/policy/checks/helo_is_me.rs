@@ -23,7 +23,7 @@ pub(super) static CHECK: Check = Check {
     ],
     fail: &["550 5.7.1 REJECTED - Bad HELO - Host impersonating [{helo}]"],
     error: &["450 4.7.1 Bad HELO"],
-    needs: Needs { iprev: false, hello_addresses: false, hello_mx: false },
+    needs: Needs::NOTHING,
     build,
 };
 

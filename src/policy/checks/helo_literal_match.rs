@@ -28,7 +28,7 @@ pub(super) static CHECK: Check = Check {
     }],
     fail: &["550 5.7.1 HELO IP literal {helo} does not match your IP address {ip}"],
     error: &["450 4.7.1 HELO IP literal {helo} cannot be judged now"],
-    needs: Needs { iprev: false, hello_addresses: false, hello_mx: false },
+    needs: Needs::NOTHING,
     build,
 };
 

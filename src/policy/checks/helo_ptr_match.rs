@@ -25,7 +25,7 @@ pub(super) static CHECK: Check = Check {
     }],
     fail: &["550 5.7.1 <{helo}>: HELO host does not match rDNS {ptr}"],
     error: &["450 4.7.1 <{helo}>: rDNS lookup failed, try again later"],
-    needs: Needs { iprev: true, hello_addresses: false, hello_mx: false },
+    needs: Needs::IPREV,
     build,
 };
 

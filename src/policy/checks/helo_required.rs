@@ -18,7 +18,7 @@ pub(super) static CHECK: Check = Check {
     parameters: &[],
     fail: &["503 5.5.1 Error: send HELO/EHLO first"],
     error: &["450 4.5.1 Error: send HELO/EHLO first"],
-    needs: Needs { iprev: false, hello_addresses: false, hello_mx: false },
+    needs: Needs::NOTHING,
     build: |_| {
         Box::new(|facts| match facts.hello {
             Some(_) => Finding::Satisfied,

@@ -24,7 +24,7 @@ pub(super) static CHECK: Check = Check {
     }],
     fail: &["550 5.7.1 <{helo}>: Helo command rejected: Host not found"],
     error: &["450 4.7.1 <{helo}>: Helo command rejected: Host not found"],
-    needs: Needs { iprev: false, hello_addresses: true, hello_mx: true },
+    needs: Needs { hello_addresses: true, hello_mx: true, ..Needs::NOTHING },
     build,
 };
 

@@ -38,7 +38,7 @@ pub(super) static CHECK: Check = Check {
     ],
     fail: &["501 5.5.2 <{helo}>: Helo command rejected: Invalid name"],
     error: &["450 4.5.2 <{helo}>: Helo command rejected"],
-    needs: Needs { iprev: false, hello_addresses: false, hello_mx: false },
+    needs: Needs::NOTHING,
     build,
 };
 

@@ -20,7 +20,7 @@ pub(super) static CHECK: Check = Check {
     parameters: &[],
     fail: &["550 5.7.25 Reverse DNS validation failed for [{ip}]"],
     error: &["451 4.7.25 Temporary error validating reverse DNS for [{ip}]"],
-    needs: Needs { iprev: true, hello_addresses: false, hello_mx: false },
+    needs: Needs::IPREV,
     build,
 };
 

@@ -61,6 +61,13 @@ pub struct Needs {
     pub hello_mx: bool,
 }
 
+impl Needs {
+    /// Nothing but what the client said.
+    pub const NOTHING: Self = Self { iprev: false, hello_addresses: false, hello_mx: false };
+    /// PTR names and their addresses.
+    pub const IPREV: Self = Self { iprev: true, ..Self::NOTHING };
+}
+
 /// One row of the catalogue.
 pub struct Check {
     /// The name used in files and verdicts.

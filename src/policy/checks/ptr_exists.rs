@@ -20,7 +20,7 @@ pub(super) static CHECK: Check = Check {
     parameters: &[],
     fail: &["550 5.7.25 Client host rejected: no PTR record for [{ip}]"],
     error: &["451 4.7.25 Client host rejected: PTR lookup for [{ip}] failed, try again later"],
-    needs: Needs { iprev: true, hello_addresses: false, hello_mx: false },
+    needs: Needs::IPREV,
     build,
 };
 

@@ -41,7 +41,7 @@ pub(super) static PTR: Check = Check {
     parameters: PARAMETERS,
     fail: &["554 5.7.1 Client host rejected: generic PTR name {ptr} for [{ip}]"],
     error: &["451 4.7.25 Client host rejected: PTR lookup for [{ip}] failed, try again later"],
-    needs: Needs { iprev: true, hello_addresses: false, hello_mx: false },
+    needs: Needs::IPREV,
     build: |settings| {
         let engine = Engine::new(settings);
         Box::new(move |facts| engine.judge_ptr(facts))
@@ -62,7 +62,7 @@ pub(super) static HELO: Check = Check {
     parameters: PARAMETERS,
     fail: &["550 5.7.1 HELO is dynamic: {helo}"],
     error: &["451 4.7.1 HELO cannot be judged now"],
-    needs: Needs { iprev: false, hello_addresses: false, hello_mx: false },
+    needs: Needs::NOTHING,
     build: |settings| {
         let engine = Engine::new(settings);
         Box::new(move |facts| engine.judge_hello(facts))
