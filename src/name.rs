@@ -17,6 +17,15 @@ pub fn absolute(text: &str) -> Option<Name> {
     Some(name)
 }
 
+/// Reads labels separated by dots as the octets they are: no escapes, any octet (RFC 2181 §11). SPF macros make
+/// such names.
+pub fn of_octets(text: &str) -> Option<Name> {
+    let bare = text.strip_suffix('.').unwrap_or(text);
+    let mut name = Name::from_labels(bare.split('.').map(str::as_bytes)).ok()?;
+    name.set_fqdn(true);
+    Some(name)
+}
+
 /// The name as people write it: without the final dot, its case kept.
 pub fn display(name: &Name) -> String {
     let mut text = name.to_ascii();

@@ -160,7 +160,7 @@ impl Narrator {
         if self.silent {
             return false;
         }
-        self.running.extend(sessions.entries().into_iter().filter(|e| e.id > self.seen));
+        self.running.extend(sessions.after(self.seen));
         self.seen = self.running.last().map_or(self.seen, |e| e.id.max(self.seen));
         let ended: Vec<_> = self.running.extract_if(.., |e| e.is_closed()).collect();
         for entry in &ended {

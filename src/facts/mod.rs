@@ -8,11 +8,13 @@ mod generic;
 mod hello;
 mod iprev;
 pub(crate) mod lookup;
+mod spf;
 
 pub use generic::{GenericMatch, exempt, generic_pattern};
 pub use hello::{Hello, HelloKind, Relation, Verb, hostname_mistake};
 pub use iprev::{AnyTempfail, Forward, ForwardFamily, ForwardNxdomain, Iprev, IprevResult, IprevSettings, Relaxed};
 pub use lookup::{Lookup, Outcome, Question, Resolver};
+pub use spf::{DNS_TERMS, Spf, SpfQuery, SpfResult, VOID_LOOKUPS, check_host};
 
 use std::net::IpAddr;
 use std::time::Duration;

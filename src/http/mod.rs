@@ -59,7 +59,7 @@ struct Sessions {
 
 async fn list(State(log): State<Arc<Log<SessionEntry>>>, Query(page): Query<Page>) -> Json<Sessions> {
     let limit = page.limit.unwrap_or(PAGE).clamp(1, PAGE);
-    let mut entries: Vec<_> = log.entries().into_iter().filter(|e| e.id > page.after).take(limit + 1).collect();
+    let mut entries = log.after(page.after);
     let more = entries.len() > limit;
     entries.truncate(limit);
     let sessions: Vec<_> = entries.iter().map(|e| e.snapshot()).collect();

@@ -84,6 +84,13 @@ impl<T: Entry> Log<T> {
         self.inner.lock().entries.iter().cloned().collect()
     }
 
+    /// The entries kept that have a number above this one, oldest first.
+    pub fn after(&self, number: u64) -> Vec<Arc<T>> {
+        let inner = self.inner.lock();
+        let passed = usize::try_from(number.saturating_sub(inner.dropped)).unwrap_or(usize::MAX);
+        inner.entries.iter().skip(passed).cloned().collect()
+    }
+
     /// The entry of a number, while it is kept.
     pub fn entry(&self, number: u64) -> Option<Arc<T>> {
         let inner = self.inner.lock();
@@ -144,6 +151,8 @@ mod tests {
         assert_eq!(log.counts().dropped, dropped);
         assert_eq!(log.entry(dropped + 1).as_deref().map(String::as_str), kept.first().copied());
         assert_eq!(log.entry(dropped), None);
+        assert_eq!(log.after(dropped), entries);
+        assert_eq!(log.after(dropped + 1), entries[1..]);
     }
 
     #[test]

@@ -9,4 +9,5 @@ mod rfc5321_dialogues;
 mod rules_mechanics;
 mod scenarios;
 mod script;
+mod spf;
 mod world;

@@ -1,0 +1,93 @@
+//! SPF (RFC 7208): who may send for a domain, by the world's own zones, every lookup kept as evidence.
+
+mod evaluate;
+mod macros;
+mod record;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{Lookup, Question};
+use evaluate::Evaluation;
+
+/// Most terms that ask DNS (RFC 7208 §4.6.4).
+pub const DNS_TERMS: u32 = 10;
+/// Most lookups that come to nothing (RFC 7208 §4.6.4).
+pub const VOID_LOOKUPS: u32 = 2;
+
+/// Whose authorization is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct SpfQuery<'a> {
+    /// The client address.
+    pub ip: IpAddr,
+    /// The HELO/EHLO argument.
+    pub helo: &'a str,
+    /// The reverse-path; empty stands for postmaster at the HELO name (RFC 7208 §2.4).
+    pub sender: &'a str,
+    /// The receiver's host name, for explanations.
+    pub receiver: &'a str,
+}
+
+/// The result (RFC 7208 §2.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SpfResult {
+    /// No record, or no domain to ask about.
+    None,
+    /// The domain says nothing of this client.
+    Neutral,
+    /// Authorized.
+    Pass,
+    /// Not authorized.
+    Fail,
+    /// Probably not authorized.
+    SoftFail,
+    /// DNS failed for the time being.
+    TempError,
+    /// The domain's record cannot be interpreted.
+    PermError,
+}
+
+impl SpfResult {
+    /// The word used in headers and files.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Neutral => "neutral",
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::SoftFail => "softfail",
+            Self::TempError => "temperror",
+            Self::PermError => "permerror",
+        }
+    }
+}
+
+/// A result and what led to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Spf {
+    /// The result.
+    pub result: SpfResult,
+    /// The domain whose record was evaluated.
+    pub domain: String,
+    /// The directive that matched, empty where none did.
+    pub mechanism: String,
+    /// The domain's explanation of a fail (`exp=`), empty without one.
+    pub explanation: String,
+    /// What is wrong, for temperror and permerror; empty otherwise.
+    pub problem: String,
+    /// Terms that asked DNS.
+    pub dns_terms: u32,
+    /// Lookups that came to nothing.
+    pub void_lookups: u32,
+    /// The time the lookups would have taken, one after the other.
+    #[serde(rename = "elapsed_ms", serialize_with = "crate::journal::millis")]
+    pub elapsed: Duration,
+}
+
+/// The check_host() function (RFC 7208 §4). The questions go to `evidence`.
+pub fn check_host(query: &SpfQuery<'_>, lookup: &dyn Lookup, evidence: &mut Vec<Question>) -> Spf {
+    Evaluation::new(query, lookup, evidence).run()
+}
