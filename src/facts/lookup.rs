@@ -174,7 +174,7 @@ fn as_displays<S: serde::Serializer>(values: &[RData], serializer: S) -> Result<
 #[cfg(test)]
 pub(crate) mod table {
     use super::*;
-    use hickory_proto::rr::rdata::{A, AAAA, MX, PTR};
+    use hickory_proto::rr::rdata::{A, AAAA, MX, PTR, TXT};
 
     /// Lines of a small world. A name that is not in it does not exist.
     pub(crate) struct Table {
@@ -198,6 +198,10 @@ pub(crate) mod table {
         let failures = [Outcome::NoData, Outcome::NxDomain, Outcome::ServFail, Outcome::Refused, Outcome::Timeout];
         if let Some(failure) = failures.into_iter().find(|o| o.word() == words[2]) {
             return (name, record_type, failure, Vec::new());
+        }
+        if record_type == RecordType::TXT {
+            let text = words[2..].join(" ");
+            return (name, record_type, Outcome::Data, vec![RData::TXT(TXT::from_bytes(vec![text.as_bytes()]))]);
         }
         let data = |text: &&str| match record_type {
             RecordType::A => RData::A(A(text.parse().expect("an IPv4 address"))),

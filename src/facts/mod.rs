@@ -7,13 +7,17 @@
 mod generic;
 mod hello;
 mod iprev;
+mod listing;
 pub(crate) mod lookup;
+mod sender;
 mod spf;
 
 pub use generic::{GenericMatch, exempt, generic_pattern};
 pub use hello::{Hello, HelloKind, Relation, Verb, hostname_mistake};
 pub use iprev::{AnyTempfail, Forward, ForwardFamily, ForwardNxdomain, Iprev, IprevResult, IprevSettings, Relaxed};
+pub use listing::{Listing, Subject};
 pub use lookup::{Lookup, Outcome, Question, Resolver};
+pub use sender::SenderDomain;
 pub use spf::{DNS_TERMS, Spf, SpfQuery, SpfResult, VOID_LOOKUPS, check_host};
 
 use std::net::IpAddr;
@@ -21,7 +25,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::name;
+use crate::name::{self, Name};
 
 /// What a receiver wants to know, and how it looks: the union of what its rules need.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -32,8 +36,27 @@ pub struct Wants {
     pub hello_addresses: bool,
     /// Ask for the MX of the hello name too.
     pub hello_mx: bool,
+    /// Evaluate SPF for the HELO identity (RFC 7208 §2.3).
+    pub spf_hello: bool,
+    /// Evaluate SPF for the MAIL FROM identity (RFC 7208 §2.4).
+    pub spf_sender: bool,
+    /// Ask whether the domain of the reverse-path can be replied to.
+    pub sender_domain: bool,
+    /// Block lists to ask for the client address (RFC 5782 §2.1).
+    pub lists: Vec<Name>,
+    /// Block lists to ask for the hello name (RFC 5782 §2.2).
+    pub hello_lists: Vec<Name>,
+    /// Block lists to ask for the domain of the reverse-path.
+    pub sender_lists: Vec<Name>,
     /// The parameters of the iprev procedure.
     pub iprev_settings: IprevSettings,
+}
+
+impl Wants {
+    /// Whether anything is observed at MAIL.
+    pub fn observes_sender(&self) -> bool {
+        self.spf_sender || self.sender_domain || !self.sender_lists.is_empty()
+    }
 }
 
 /// Everything observed about one client so far.
@@ -48,6 +71,14 @@ pub struct Facts {
     pub iprev: Option<Iprev>,
     /// The HELO/EHLO argument; `None` until given.
     pub hello: Option<Hello>,
+    /// SPF of the HELO identity; `None` where nobody asked.
+    pub spf_hello: Option<Spf>,
+    /// SPF of the MAIL FROM identity; `None` where nobody asked.
+    pub spf_sender: Option<Spf>,
+    /// What DNS says of the domain of the reverse-path; `None` where nobody asked.
+    pub sender_domain: Option<SenderDomain>,
+    /// What block lists say of the client address, the hello name and the domain of the reverse-path.
+    pub listings: Vec<Listing>,
     /// The reverse-path of MAIL; `None` until given, empty for the null reverse-path.
     pub sender: Option<String>,
     /// The forward-path of the RCPT under judgement.
@@ -58,6 +89,9 @@ pub struct Facts {
     /// How much of the evidence is about the client address: a later hello replaces the rest.
     #[serde(skip)]
     client_evidence: usize,
+    /// The same for the hello: a later reverse-path replaces what is behind.
+    #[serde(skip)]
+    hello_evidence: usize,
 }
 
 impl Facts {
@@ -66,6 +100,11 @@ impl Facts {
         let client_address = name::normalise(client_address);
         Self {
             client_evidence: 0,
+            hello_evidence: 0,
+            spf_hello: None,
+            spf_sender: None,
+            sender_domain: None,
+            listings: Vec::new(),
             receiver_name: String::new(),
             client_address,
             iprev: None,
@@ -76,24 +115,82 @@ impl Facts {
         }
     }
 
-    /// Observes the client address: PTR names and their addresses. Returns the time the lookups would have taken.
+    /// Observes the client address: PTR names and their addresses, block lists. Returns the time the lookups would
+    /// have taken, all at once.
     pub fn observe_client(&mut self, wants: &Wants, lookup: &dyn Lookup) -> Duration {
-        if !wants.iprev {
-            return Duration::ZERO;
+        let mut elapsed = Duration::ZERO;
+        if wants.iprev {
+            let (iprev, took) = iprev::observe(self.client_address, &wants.iprev_settings, lookup, &mut self.evidence);
+            self.iprev = Some(iprev);
+            elapsed = took;
         }
-        let (iprev, elapsed) = iprev::observe(self.client_address, &wants.iprev_settings, lookup, &mut self.evidence);
-        self.iprev = Some(iprev);
+        let name = listing::reversed(self.client_address);
+        elapsed = elapsed.max(self.observe_listings(listing::Subject::Client, &name, &wants.lists, lookup));
         self.client_evidence = self.evidence.len();
         elapsed
     }
 
-    /// Observes a hello, the first or a later one. Returns the time the lookups would have taken.
+    /// Observes a hello, the first or a later one. Returns the time the lookups would have taken, all at once.
     pub fn observe_hello(&mut self, verb: Verb, argument: &str, wants: &Wants, lookup: &dyn Lookup) -> Duration {
         self.evidence.truncate(self.client_evidence);
+        self.listings.retain(|l| l.subject == listing::Subject::Client);
         let mut hello = Hello::parse(verb, argument);
-        let elapsed = hello.observe(wants.hello_addresses, wants.hello_mx, lookup, &mut self.evidence);
+        let mut elapsed = hello.observe(wants.hello_addresses, wants.hello_mx, lookup, &mut self.evidence);
+        self.spf_hello = wants.spf_hello.then(|| self.spf(argument, "", lookup));
+        elapsed = elapsed.max(self.spf_hello.as_ref().map_or(Duration::ZERO, |spf| spf.elapsed));
+        if hello.name().is_some() {
+            elapsed = elapsed.max(self.observe_listings(listing::Subject::Hello, argument, &wants.hello_lists, lookup));
+        }
         self.hello = Some(hello);
+        self.hello_evidence = self.evidence.len();
         elapsed
+    }
+
+    /// Observes the reverse-path of a transaction. Returns the time the lookups would have taken, all at once.
+    pub fn observe_sender(&mut self, reverse_path: &str, wants: &Wants, lookup: &dyn Lookup) -> Duration {
+        self.evidence.truncate(self.hello_evidence.max(self.client_evidence));
+        self.listings.retain(|l| l.subject != listing::Subject::Sender);
+        self.sender = Some(reverse_path.to_owned());
+        let hello = self.hello.as_ref().map(|h| h.argument.clone()).unwrap_or_default();
+        self.spf_sender = wants.spf_sender.then(|| self.spf(&hello, reverse_path, lookup));
+        let mut elapsed = self.spf_sender.as_ref().map_or(Duration::ZERO, |spf| spf.elapsed);
+        let domain = reverse_path.rsplit_once('@').map_or("", |(_, domain)| domain);
+        if let Some(name) = name::absolute(domain).filter(|_| !domain.is_empty()) {
+            if wants.sender_domain {
+                let (observed, took) = sender::observe(&name, lookup, &mut self.evidence);
+                self.sender_domain = Some(observed);
+                elapsed = elapsed.max(took);
+            }
+            elapsed = elapsed.max(self.observe_listings(listing::Subject::Sender, domain, &wants.sender_lists, lookup));
+        }
+        elapsed
+    }
+
+    /// Forgets the transaction.
+    pub fn forget_sender(&mut self) {
+        (self.sender, self.recipient, self.spf_sender, self.sender_domain) = (None, None, None, None);
+        self.listings.retain(|l| l.subject != listing::Subject::Sender);
+    }
+
+    fn spf(&mut self, helo: &str, sender: &str, lookup: &dyn Lookup) -> Spf {
+        let query = SpfQuery { ip: self.client_address, helo, sender, receiver: &self.receiver_name };
+        check_host(&query, lookup, &mut self.evidence)
+    }
+
+    fn observe_listings(
+        &mut self,
+        subject: listing::Subject,
+        name: &str,
+        zones: &[Name],
+        lookup: &dyn Lookup,
+    ) -> Duration {
+        let mut slowest = Duration::ZERO;
+        for zone in zones {
+            let (listing, took) = listing::observe(subject, name, zone, lookup, &mut self.evidence);
+            self.listings.push(listing);
+            slowest = slowest.max(took);
+        }
+        slowest
     }
 
     /// How the hello name stands to the PTR names, where both are known.

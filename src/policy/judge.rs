@@ -6,7 +6,7 @@ use super::checks::Finding;
 use super::remedy::Remedy;
 use super::rule::{After, Allow, Rule, TempPolicy};
 use super::template::{Template, Values};
-use crate::facts::{Facts, Wants};
+use crate::facts::{Facts, Subject, Wants};
 use crate::reply::Reply;
 use crate::stage::Stage;
 
@@ -68,6 +68,19 @@ impl Policy {
             wants.iprev |= needs.iprev || allow.iter().any(|a| !a.ptr_suffixes.is_empty());
             wants.hello_addresses |= needs.hello_addresses;
             wants.hello_mx |= needs.hello_mx;
+            wants.spf_hello |= needs.spf_hello;
+            wants.spf_sender |= needs.spf_sender;
+            wants.sender_domain |= needs.sender_domain;
+            let lists = match rule.lists.0 {
+                Subject::Client => &mut wants.lists,
+                Subject::Hello => &mut wants.hello_lists,
+                Subject::Sender => &mut wants.sender_lists,
+            };
+            for zone in &rule.lists.1 {
+                if !lists.contains(zone) {
+                    lists.push(zone.clone());
+                }
+            }
         }
         Self { rules, allow, delay_reject, wants }
     }
@@ -144,7 +157,7 @@ fn refusal(
     facts: &Facts,
     values: &Values<'_>,
 ) -> Refusal {
-    let reply = template.fill(facts, values);
+    let reply = template.fill(facts, &Values { quotes: &complaint.quotes, ..*values });
     let after = rule.after.unwrap_or_else(|| After::usual(stage, reply.code().get()));
     Refusal { rule: rule.check.name, stage, reply, temporary, why: complaint.why, remedies: complaint.remedies, after }
 }

@@ -4,9 +4,9 @@ use std::fmt;
 
 use ipnet::IpNet;
 
-use super::checks::{Check, Finding, Judge, Settings};
+use super::checks::{self, Check, Finding, Judge, Settings};
 use super::template::Template;
-use crate::facts::Facts;
+use crate::facts::{Facts, Subject};
 use crate::name::{self, Name};
 use crate::stage::Stage;
 
@@ -65,6 +65,8 @@ pub struct Rule {
     pub after: Option<After>,
     /// True where the text is modelled, not captured from a real receiver.
     pub modelled: bool,
+    /// Block lists to ask, and for whom.
+    pub lists: (Subject, Vec<Name>),
     judge: Judge,
 }
 
@@ -80,6 +82,7 @@ impl Rule {
             temp: TempPolicy::default(),
             after: None,
             modelled: false,
+            lists: checks::lists(check, settings),
             judge: (check.build)(settings),
         }
     }

@@ -11,6 +11,8 @@ pub struct Values<'a> {
     pub mx: &'a str,
     /// An opaque token, `{id}`.
     pub id: &'a str,
+    /// Placeholders that a complaint fills: `{zone}`, `{txt}`, `{exp}`.
+    pub quotes: &'a [(&'static str, String)],
 }
 
 /// The placeholders, and what each stands for.
@@ -24,6 +26,7 @@ pub const PLACEHOLDERS: &[(&str, &str)] = &[
     ("domain", "the domain of the reverse-path"),
     ("zone", "the DNSBL zone that listed the client"),
     ("txt", "the DNSBL's TXT record"),
+    ("exp", "the explanation that the domain's SPF record gives"),
     ("id", "an opaque token"),
 ];
 
@@ -124,6 +127,9 @@ fn push_value(out: &mut String, word: &str, facts: &Facts, values: &Values<'_>) 
         "rcpt" => out.push_str(facts.recipient.as_deref().unwrap_or_default()),
         "domain" => out.push_str(sender.rsplit_once('@').map_or("", |(_, domain)| domain)),
         "id" => out.push_str(values.id),
-        _ => {}
+        word => {
+            let quote = values.quotes.iter().find(|(name, _)| *name == word);
+            out.push_str(quote.map_or("", |(_, value)| value));
+        }
     }
 }

@@ -81,8 +81,8 @@ fn policy(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Policy {
     let wants = Wants {
         iprev: record.contains(&"iprev"),
         hello_addresses: record.contains(&"hello"),
-        hello_mx: false,
         iprev_settings: iprev(file, mistakes),
+        ..Wants::default()
     };
     let rules = file.tables("rule", mistakes).into_iter().filter_map(|table| rule(table, after, mistakes)).collect();
     let allow = file.tables("allow", mistakes).into_iter().map(|table| allow(table, mistakes)).collect();

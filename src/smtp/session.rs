@@ -10,7 +10,7 @@ use super::command::{self, Attribute, Command, Mistake};
 use super::data::Collector;
 use super::replies::{self, Canned};
 use super::settings::BareNewline;
-use super::transaction::Open;
+use super::transaction::{Mail, Open};
 use super::{ClientAddress, Receiver};
 use crate::facts::{Facts, Lookup, Verb};
 use crate::journal::Envelope;
@@ -107,7 +107,7 @@ pub(super) enum State {
 }
 
 /// What is to be judged once the facts are there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Due {
     /// The client address is to be observed.
     Client,
@@ -115,6 +115,8 @@ enum Due {
     Greeting,
     /// The reply to HELO or EHLO is to be given.
     Hello(Verb),
+    /// The reply to MAIL is to be given.
+    Mail(Mail),
     Nothing,
 }
 
@@ -202,13 +204,19 @@ impl Session {
         match std::mem::replace(&mut self.due, Due::Nothing) {
             Due::Greeting => self.greet(output),
             Due::Hello(verb) => self.answer_hello(verb, output),
+            Due::Mail(mail) => self.answer_mail(mail, output),
             Due::Client | Due::Nothing => {}
         }
         None
     }
 
-    fn greet(&mut self, output: &mut Vec<u8>) {
+    /// Tells what was observed.
+    pub(super) fn observed(&mut self) {
         self.events.push(Event::Observed(Box::new(self.facts.clone())));
+    }
+
+    fn greet(&mut self, output: &mut Vec<u8>) {
+        self.observed();
         if self.refuse(Stage::Connect, output) {
             return;
         }
@@ -288,7 +296,9 @@ impl Session {
     fn command(&mut self, command: Command, output: &mut Vec<u8>, lookup: &dyn Lookup) {
         match command {
             Command::Hello(verb, argument) => self.hello(verb, &argument, lookup),
-            Command::Mail { reverse_path, size, smtputf8 } => self.mail(reverse_path, size, smtputf8, output),
+            Command::Mail { reverse_path, size, smtputf8 } => {
+                self.mail(Mail { reverse_path, size, smtputf8 }, output, lookup)
+            }
             Command::Rcpt { forward_path } => self.rcpt(forward_path, output),
             Command::Data => self.data(output),
             Command::Rset => self.rset(output),
@@ -310,7 +320,7 @@ impl Session {
     }
 
     fn answer_hello(&mut self, verb: Verb, output: &mut Vec<u8>) {
-        self.events.push(Event::Observed(Box::new(self.facts.clone())));
+        self.observed();
         if self.refuse(Stage::Helo, output) {
             self.hello = Hello::Refused;
             return;
@@ -376,13 +386,19 @@ impl Session {
         self.answer(&replies::OK, output);
     }
 
+    /// Observes the reverse-path; the reply to MAIL comes when that is done.
+    pub(super) fn observe_sender(&mut self, mail: Mail, lookup: &dyn Lookup) {
+        let receiver = Arc::clone(&self.receiver);
+        self.pause = self.facts.observe_sender(&mail.reverse_path, receiver.policy.wants(), lookup);
+        self.due = Due::Mail(mail);
+    }
+
     /// The one place that ends a transaction.
     pub(super) fn reset(&mut self) {
         if !matches!(self.state, State::Stuck(_) | State::Closed) {
             self.state = State::Idle;
         }
-        self.facts.sender = None;
-        self.facts.recipient = None;
+        self.facts.forget_sender();
     }
 
     /// Whether MAIL has to wait for a hello: one was refused, or a rule would be skipped without one.
@@ -421,7 +437,7 @@ impl Session {
 
     fn judge(&mut self, stage: Stage) -> Option<Refusal> {
         let receiver = Arc::clone(&self.receiver);
-        let values = Values { mx: &receiver.settings.hostname, id: &self.token };
+        let values = Values { mx: &receiver.settings.hostname, id: &self.token, quotes: &[] };
         let refusal = receiver.policy.judge(stage, &self.facts, &values, &mut self.standing);
         if let Some(reason) = self.standing.allowed.take() {
             self.events.push(Event::Allowed(reason));

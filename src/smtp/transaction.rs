@@ -3,6 +3,7 @@
 use super::data::Collector;
 use super::replies;
 use super::session::{Event, Session, State};
+use crate::facts::Lookup;
 use crate::journal::Envelope;
 use crate::reply::Reply;
 use crate::stage::Stage;
@@ -15,27 +16,46 @@ pub(super) struct Open {
     refused: bool,
 }
 
+/// The arguments of MAIL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mail {
+    pub(super) reverse_path: String,
+    pub(super) size: usize,
+    pub(super) smtputf8: bool,
+}
+
 impl Session {
-    pub(super) fn mail(&mut self, reverse_path: String, size: usize, smtputf8: bool, output: &mut Vec<u8>) {
+    pub(super) fn mail(&mut self, mail: Mail, output: &mut Vec<u8>, lookup: &dyn Lookup) {
         if matches!(self.state(), State::Transaction(_)) {
             return self.mistake(&replies::NESTED_MAIL, output);
         }
-        self.facts.sender = Some(reverse_path.clone());
-        if self.refuse(Stage::Mail, output) {
-            self.facts.sender = None;
-            return;
+        self.observe_sender(mail, lookup);
+    }
+
+    pub(super) fn answer_mail(&mut self, mail: Mail, output: &mut Vec<u8>) {
+        if self.receiver.policy.wants().observes_sender() {
+            self.observed();
         }
-        if self.lacks_hello() {
-            return self.mistake(&replies::HELLO_FIRST, output);
+        if self.refuse(Stage::Mail, output) {
+            return self.facts.forget_sender();
         }
         let settings = &self.receiver.settings;
-        if smtputf8 && !settings.extensions.smtputf8 {
-            return self.mistake(&replies::NO_SMTPUTF8, output);
+        let mistake = if self.lacks_hello() {
+            Some(&replies::HELLO_FIRST)
+        } else if mail.smtputf8 && !settings.extensions.smtputf8 {
+            Some(&replies::NO_SMTPUTF8)
+        } else {
+            None
+        };
+        if let Some(mistake) = mistake {
+            self.facts.forget_sender();
+            return self.mistake(mistake, output);
         }
-        if size > settings.max_message_octets {
+        if mail.size > settings.max_message_octets {
+            self.facts.forget_sender();
             return self.answer(&replies::TOO_LARGE, output);
         }
-        let envelope = Envelope { reverse_path, forward_paths: Vec::new() };
+        let envelope = Envelope { reverse_path: mail.reverse_path, forward_paths: Vec::new() };
         *self.state() = State::Transaction(Open { envelope, refused: false });
         self.answer(&replies::MAIL_OK, output);
     }

@@ -4,19 +4,27 @@ mod helo_bare_ip;
 mod helo_fqdn;
 mod helo_ip_match;
 mod helo_is_me;
+mod helo_literal;
 mod helo_literal_match;
+mod helo_name;
 mod helo_ptr_match;
 mod helo_required;
 mod helo_resolves;
 mod helo_syntax;
+mod helo_verify;
 mod iprev;
+mod listed;
 mod ptr_exists;
 mod ptr_generic;
+mod ptr_more;
 mod ptr_valid_name;
+mod sender_resolves;
 mod settings;
+mod spf;
 #[cfg(test)]
 mod test;
 
+pub(super) use listed::lists;
 pub use settings::{Kind, Parameter, Setting, Settings};
 
 use std::net::IpAddr;
@@ -45,6 +53,8 @@ pub struct Complaint {
     pub why: String,
     /// What would cure it, the best first.
     pub remedies: Vec<Remedy>,
+    /// What the reply may quote beside the facts: a placeholder and its value.
+    pub quotes: Vec<(&'static str, String)>,
 }
 
 /// A check made ready to judge.
@@ -59,11 +69,24 @@ pub struct Needs {
     pub hello_addresses: bool,
     /// MX of the hello name.
     pub hello_mx: bool,
+    /// SPF of the HELO identity.
+    pub spf_hello: bool,
+    /// SPF of the MAIL FROM identity.
+    pub spf_sender: bool,
+    /// What DNS says of the domain of the reverse-path.
+    pub sender_domain: bool,
 }
 
 impl Needs {
     /// Nothing but what the client said.
-    pub const NOTHING: Self = Self { iprev: false, hello_addresses: false, hello_mx: false };
+    pub const NOTHING: Self = Self {
+        iprev: false,
+        hello_addresses: false,
+        hello_mx: false,
+        spf_hello: false,
+        spf_sender: false,
+        sender_domain: false,
+    };
     /// PTR names and their addresses.
     pub const IPREV: Self = Self { iprev: true, ..Self::NOTHING };
 }
@@ -100,16 +123,29 @@ pub static CATALOGUE: &[&Check] = &[
     &ptr_valid_name::CHECK,
     &iprev::CHECK,
     &ptr_generic::PTR,
+    &ptr_more::COUNTRY,
+    &listed::CLIENT,
+    &listed::HELO,
+    &listed::SENDER,
     &helo_required::CHECK,
     &helo_syntax::CHECK,
     &helo_bare_ip::CHECK,
+    &helo_literal::ALLOWED,
     &helo_literal_match::CHECK,
+    &helo_literal::BAD_IP,
     &helo_fqdn::CHECK,
+    &helo_name::TLD,
     &helo_is_me::CHECK,
+    &helo_name::BADLIST,
     &helo_resolves::CHECK,
     &helo_ip_match::CHECK,
     &helo_ptr_match::CHECK,
+    &helo_verify::CHECK,
     &ptr_generic::HELO,
+    &spf::HELO,
+    &sender_resolves::CHECK,
+    &spf::SENDER,
+    &ptr_more::IPV6,
 ];
 
 /// The check of a name.
@@ -118,11 +154,15 @@ pub fn find(name: &str) -> Option<&'static Check> {
 }
 
 fn violated(why: impl Into<String>, remedies: impl IntoIterator<Item = Remedy>) -> Finding {
-    Finding::Violated(Complaint { why: why.into(), remedies: remedies.into_iter().collect() })
+    Finding::Violated(complaint(why, remedies))
 }
 
 fn unavailable(why: impl Into<String>, remedies: impl IntoIterator<Item = Remedy>) -> Finding {
-    Finding::Unavailable(Complaint { why: why.into(), remedies: remedies.into_iter().collect() })
+    Finding::Unavailable(complaint(why, remedies))
+}
+
+fn complaint(why: impl Into<String>, remedies: impl IntoIterator<Item = Remedy>) -> Complaint {
+    Complaint { why: why.into(), remedies: remedies.into_iter().collect(), quotes: Vec::new() }
 }
 
 /// An address as the literal that a client says in EHLO (RFC 5321 §4.1.3).

@@ -1,0 +1,104 @@
+//! Block lists: what a DNSBL says of an address, or a name (RFC 5782).
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use hickory_proto::rr::RData;
+use serde::Serialize;
+
+use super::iprev::name_text;
+use super::{Lookup, Outcome, Question};
+use crate::name::{self, Name, RecordType};
+
+/// Who is looked for in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Subject {
+    /// The client address.
+    Client,
+    /// The hello name.
+    Hello,
+    /// The domain of the reverse-path.
+    Sender,
+}
+
+/// What one list says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Listing {
+    /// Who was looked for.
+    pub subject: Subject,
+    /// The list.
+    #[serde(serialize_with = "name_text")]
+    pub zone: Name,
+    /// What the lookup came to.
+    pub outcome: Outcome,
+    /// The addresses in 127.0.0.0/8 that mean a listing.
+    pub codes: Vec<Ipv4Addr>,
+    /// An address that means the list would not answer (127.255.255.0/24: mistyped, public resolver, too many).
+    pub error: Option<Ipv4Addr>,
+    /// The list's TXT record, empty without one.
+    pub text: String,
+}
+
+impl Listing {
+    /// Whether the list has the subject. An error code is no listing.
+    pub fn is_listed(&self) -> bool {
+        !self.codes.is_empty()
+    }
+
+    /// Whether the list could not tell.
+    pub fn is_unknown(&self) -> bool {
+        !self.is_listed() && (self.outcome.is_temporary() || self.error.is_some())
+    }
+}
+
+/// The client address as lists have it: octets or nibbles reversed, without in-addr.arpa (RFC 5782 §2.1, §2.4).
+pub(super) fn reversed(address: IpAddr) -> String {
+    let name = name::display(&name::reverse(address));
+    name.trim_end_matches(".in-addr.arpa").trim_end_matches(".ip6.arpa").to_owned()
+}
+
+/// Asks one list; where it lists the subject, also for the reason.
+pub(super) fn observe(
+    subject: Subject,
+    text: &str,
+    zone: &Name,
+    lookup: &dyn Lookup,
+    evidence: &mut Vec<Question>,
+) -> (Listing, Duration) {
+    let mut listing = Listing {
+        subject,
+        zone: zone.clone(),
+        outcome: Outcome::NxDomain,
+        codes: Vec::new(),
+        error: None,
+        text: String::new(),
+    };
+    let owner = name::of_octets(text).and_then(|n| n.append_domain(zone).ok());
+    let Some(owner) = owner else { return (listing, Duration::ZERO) };
+    let question = lookup.ask(&owner, RecordType::A);
+    let mut elapsed = question.elapsed;
+    listing.outcome = question.outcome;
+    for address in question.addresses() {
+        match address {
+            IpAddr::V4(v4) if v4.octets()[..3] == [127, 255, 255] => listing.error = Some(v4),
+            IpAddr::V4(v4) if v4.is_loopback() => listing.codes.push(v4),
+            _ => {}
+        }
+    }
+    evidence.push(question);
+    if listing.is_listed() {
+        let reason = lookup.ask(&owner, RecordType::TXT);
+        listing.text = reason.records.iter().find_map(text_of).unwrap_or_default();
+        elapsed += reason.elapsed;
+        evidence.push(reason);
+    }
+    (listing, elapsed)
+}
+
+fn text_of(data: &RData) -> Option<String> {
+    match data {
+        RData::TXT(txt) => Some(txt.txt_data.iter().map(|s| String::from_utf8_lossy(s)).collect()),
+        _ => None,
+    }
+}

@@ -1,0 +1,122 @@
+//! `helo-literal-allowed` and `helo-bad-ip`: whether address literals are taken at all, and which.
+
+use std::net::IpAddr;
+
+use super::{Check, Finding, Needs, violated};
+use crate::facts::HelloKind;
+use crate::policy::Remedy;
+use crate::stage::Stage;
+
+/// **Checks** that the hello is no address literal.
+/// **Replies** 550 5.7.1.
+/// **Basis** qpsmtpd strict, `is_address_literal`.
+/// **Beyond** RFC 5321 §4.1.3, which allows literals.
+pub(super) static ALLOWED: Check = Check {
+    name: "helo-literal-allowed",
+    number: 15,
+    stage: Stage::Helo,
+    checks: "the hello is no address literal",
+    basis: "qpsmtpd strict, is_address_literal",
+    beyond: "beyond RFC 5321 §4.1.3, which allows a literal to a host without a name",
+    parameters: &[],
+    fail: &["550 5.7.1 RFC 2821 allows an address literal, but we do not"],
+    error: &["450 4.7.1 RFC 2821 allows an address literal, but we do not"],
+    needs: Needs::NOTHING,
+    build: |_| {
+        Box::new(|facts| match &facts.hello {
+            Some(hello) if hello.kind == HelloKind::Literal => violated(
+                format!("the hello {} is an address literal", hello.argument),
+                [super::helo_syntax::better(facts)],
+            ),
+            Some(_) => Finding::Satisfied,
+            None => Finding::NotApplicable,
+        })
+    },
+};
+
+/// **Checks** that a literal is of address space that can send mail: not private, loopback or documentation.
+/// **Replies** 550 5.7.1.
+/// **Basis** rspamd HFILTER_HELO_BADIP; RFC 6890.
+/// **Beyond** RFC 5321 §4.1.4.
+pub(super) static BAD_IP: Check = Check {
+    name: "helo-bad-ip",
+    number: 17,
+    stage: Stage::Helo,
+    checks: "an address literal in the hello is not of reserved, private or documentation space",
+    basis: "rspamd HFILTER_HELO_BADIP; RFC 6890",
+    beyond: "beyond RFC 5321 §4.1.4, which forbids refusing for what the hello says",
+    parameters: &[],
+    fail: &["550 5.7.1 HELO address {helo} is reserved"],
+    error: &["450 4.7.1 HELO address {helo} is reserved"],
+    needs: Needs::NOTHING,
+    build: |_| {
+        Box::new(|facts| {
+            let Some(hello) = facts.hello.as_ref().filter(|h| h.kind == HelloKind::Literal) else {
+                return Finding::NotApplicable;
+            };
+            match hello.address {
+                Some(address) if is_reserved(address) => {
+                    let remedy = Remedy::SayHello(super::literal(facts.client_address));
+                    violated(format!("{address} is reserved: no mail can come from it"), [remedy])
+                }
+                _ => Finding::Satisfied,
+            }
+        })
+    },
+};
+
+fn is_reserved(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, ..] = v4.octets();
+            v4.is_private()
+                || v4.is_loopback()
+                || v4.is_link_local()
+                || v4.is_documentation()
+                || v4.is_broadcast()
+                || a == 0
+                || a >= 224
+                || (a == 100 && (64..128).contains(&b))
+                || (a == 198 && (b == 18 || b == 19))
+        }
+        IpAddr::V6(v6) => {
+            let [a, b, ..] = v6.segments();
+            v6.is_loopback()
+                || v6.is_unspecified()
+                || v6.is_unique_local()
+                || v6.is_unicast_link_local()
+                || v6.is_multicast()
+                || (a == 0x2001 && b == 0xdb8)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::checks::test::{Case, NOT_APPLICABLE, SATISFIED, VIOLATED, case};
+
+    #[test]
+    fn literals() {
+        let allowed = |hello: &str| case(Case { check: "helo-literal-allowed", hello: Some(hello), ..Case::default() });
+        allowed("mail.example.test").is(SATISFIED);
+        allowed("192.0.2.10").is(SATISFIED);
+        allowed("[192.0.2.10]").is(VIOLATED);
+        let bad_ip = |hello: &str| case(Case { check: "helo-bad-ip", hello: Some(hello), ..Case::default() });
+        for reserved in [
+            "[10.0.0.1]",
+            "[127.0.0.1]",
+            "[192.0.2.10]",
+            "[100.64.0.1]",
+            "[0.0.0.0]",
+            "[224.0.0.1]",
+            "[IPv6:2001:db8::1]",
+            "[IPv6:::1]",
+        ] {
+            bad_ip(reserved).is(VIOLATED);
+        }
+        for public in ["[8.8.8.8]", "[100.128.0.1]", "[IPv6:2a01:111:f400::1]"] {
+            bad_ip(public).is(SATISFIED);
+        }
+        bad_ip("mail.example.test").is(NOT_APPLICABLE);
+    }
+}

@@ -1,0 +1,82 @@
+//! `helo-verify`: any of Exim's three ways to believe a hello.
+
+use super::{Check, Finding, Needs, unavailable, violated};
+use crate::facts::{Facts, Hello, HelloKind};
+use crate::name;
+use crate::policy::Remedy;
+use crate::stage::Stage;
+
+/// **Checks** that the literal is the client address, or the hello is a verified name, or its addresses hold the
+/// client address.
+/// **Replies** 550 5.7.1; 450 4.7.1 when DNS fails and nothing else verifies.
+/// **Basis** Exim `verify = helo`, `helo_verify_hosts`. Exim's ACL knows no temporary result: `temp = "as_fail"`.
+/// **Beyond** RFC 5321 §4.1.4: refusing on a failed verification is what it forbids.
+pub(super) static CHECK: Check = Check {
+    name: "helo-verify",
+    number: 25,
+    stage: Stage::Helo,
+    checks: "the hello is the client's own literal, or its verified name, or leads to the client address",
+    basis: "Exim verify = helo, helo_verify_hosts",
+    beyond: "beyond RFC 5321 §4.1.4, which lets a server verify the hello and forbids refusing on that ground",
+    parameters: &[],
+    fail: &["550 EHLO argument does not match calling host"],
+    error: &["451 Temporary local problem - please try later"],
+    needs: Needs { hello_addresses: true, ..Needs::IPREV },
+    build: |_| Box::new(judge),
+};
+
+fn judge(facts: &Facts) -> Finding {
+    let (Some(hello), Some(iprev)) = (&facts.hello, &facts.iprev) else { return Finding::NotApplicable };
+    let literal = hello.kind == HelloKind::Literal && hello.address == Some(facts.client_address);
+    let named = hello.relation(iprev).is_some_and(|r| r.equals_verified);
+    if literal || named || hello.contains(facts.client_address) {
+        return Finding::Satisfied;
+    }
+    let reverse = iprev.reverse.is_temporary() || iprev.forwards.iter().any(|f| f.temporary);
+    let forward = hello.addresses_outcome.is_some_and(|o| o.is_temporary());
+    if hello.name().is_some() && (reverse || forward) {
+        let mend = hello.name().filter(|_| forward).cloned().unwrap_or_else(|| name::reverse(facts.client_address));
+        return unavailable(
+            format!("whether {} is {} is unknown: DNS failed", hello.argument, facts.client_address),
+            [Remedy::MendDns(mend)],
+        );
+    }
+    violated(complaint(facts, hello), remedies(facts, hello))
+}
+
+fn complaint(facts: &Facts, hello: &Hello) -> String {
+    let client = facts.client_address;
+    format!("{:?} is neither the literal of {client}, nor a verified name of it, nor leads to it", hello.argument)
+}
+
+fn remedies(facts: &Facts, hello: &Hello) -> Vec<Remedy> {
+    let verified = facts.iprev.as_ref().and_then(|i| i.verified_name.as_ref());
+    let mut remedies: Vec<_> = verified.map(|name| Remedy::SayHello(name::display(name))).into_iter().collect();
+    remedies.extend(hello.name().map(|name| Remedy::AddAddress { name: name.clone(), address: facts.client_address }));
+    remedies.push(Remedy::SayHello(super::literal(facts.client_address)));
+    remedies
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::checks::test::{Case, SATISFIED, UNAVAILABLE, VIOLATED, case};
+
+    #[test]
+    fn helo_verify() {
+        let check = |hello: &str, world: &str| {
+            case(Case { check: "helo-verify", hello: Some(hello), world, ..Case::default() })
+        };
+        let named = "10.2.0.192.in-addr.arpa PTR m.test\nm.test A 192.0.2.10";
+        check("[192.0.2.10]", "").is(SATISFIED);
+        check("[192.0.2.11]", "").is(VIOLATED).cured_by("[192.0.2.10]");
+        check("M.test", named).is(SATISFIED);
+        check("m.test", "10.2.0.192.in-addr.arpa PTR m.test\nm.test A 192.0.2.9").is(VIOLATED);
+        check("other.test", "other.test A 192.0.2.10").is(SATISFIED);
+        check("other.test", named).is(VIOLATED).cured_by("send EHLO m.test");
+        check("other.test", "other.test A SERVFAIL").is(UNAVAILABLE);
+        check("other.test", "10.2.0.192.in-addr.arpa PTR timeout").is(UNAVAILABLE);
+        check("m.test", "10.2.0.192.in-addr.arpa PTR m.test b.test\nm.test A 192.0.2.10\nb.test A SERVFAIL")
+            .is(SATISFIED);
+        check("a b", named).is(VIOLATED);
+    }
+}

@@ -1,0 +1,183 @@
+//! `dnsbl`, `rhsbl-helo` and `rhsbl-sender`: no block list has the client address, the hello name, the domain of the
+//! reverse-path (RFC 5782).
+
+use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, complaint, unavailable};
+use crate::facts::{Facts, Listing, Subject};
+use crate::name::{self, Name};
+use crate::policy::Remedy;
+use crate::stage::Stage;
+
+const PARAMETERS: &[Parameter] = &[
+    Parameter {
+        name: "zones",
+        kind: Kind::Words,
+        default: "[]",
+        doc: "the lists to ask, served by the scenario's zones",
+    },
+    Parameter {
+        name: "errors",
+        kind: Kind::Choice(&["ignore", "report"]),
+        default: "ignore",
+        doc: "what a list that cannot answer means: not listed (Postfix), or a temporary failure",
+    },
+];
+
+/// **Checks** lists for the client address.
+/// **Replies** 554 5.7.1; 450 4.7.1 where `errors = "report"` and a list cannot answer.
+/// **Basis** RFC 5782 §2.1; Postfix `reject_rbl_client`; Spamhaus: 127.255.255.x is an error, not a listing.
+/// **Beyond** RFC 5321, which knows no lists.
+pub(super) static CLIENT: Check = Check {
+    name: "dnsbl",
+    number: 10,
+    stage: Stage::Connect,
+    checks: "no block list has the client address",
+    basis: "RFC 5782 §2.1; Postfix reject_rbl_client; Spamhaus: 127.255.255.x is an error, not a listing",
+    beyond: "beyond RFC 5321, which knows no block lists",
+    parameters: PARAMETERS,
+    fail: &["554 5.7.1 Service unavailable; Client host [{ip}] blocked using {zone}; {txt}"],
+    error: &["450 4.7.1 Service unavailable; block list {zone} cannot answer"],
+    needs: Needs::NOTHING,
+    build: |settings| build(settings, Subject::Client),
+};
+
+/// **Checks** lists for the hello name.
+/// **Replies** 554 5.7.1; 450 4.7.1 where `errors = "report"` and a list cannot answer.
+/// **Basis** RFC 5782 §2.2; Postfix `reject_rhsbl_helo`, Microsoft S8001.
+/// **Beyond** RFC 5321 §4.1.4, which forbids refusing for what the hello name is.
+pub(super) static HELO: Check = Check {
+    name: "rhsbl-helo",
+    number: 11,
+    stage: Stage::Helo,
+    checks: "no block list has the hello name",
+    basis: "RFC 5782 §2.2; Postfix reject_rhsbl_helo, Microsoft S8001",
+    beyond: "beyond RFC 5321, which knows no block lists",
+    parameters: PARAMETERS,
+    fail: &["554 5.7.1 Service unavailable; Helo command [{helo}] blocked using {zone}; {txt}"],
+    error: &["450 4.7.1 Service unavailable; block list {zone} cannot answer"],
+    needs: Needs::NOTHING,
+    build: |settings| build(settings, Subject::Hello),
+};
+
+/// **Checks** lists for the domain of the reverse-path.
+/// **Replies** 554 5.7.1; 450 4.7.1 where `errors = "report"` and a list cannot answer.
+/// **Basis** RFC 5782 §2.2; Postfix `reject_rhsbl_sender`.
+/// **Beyond** RFC 5321, which knows no lists.
+pub(super) static SENDER: Check = Check {
+    name: "rhsbl-sender",
+    number: 11,
+    stage: Stage::Mail,
+    checks: "no block list has the domain of the reverse-path",
+    basis: "RFC 5782 §2.2; Postfix reject_rhsbl_sender",
+    beyond: "beyond RFC 5321, which knows no block lists",
+    parameters: PARAMETERS,
+    fail: &["554 5.7.1 Service unavailable; Sender address [{sender}] blocked using {zone}; {txt}"],
+    error: &["450 4.7.1 Service unavailable; block list {zone} cannot answer"],
+    needs: Needs::NOTHING,
+    build: |settings| build(settings, Subject::Sender),
+};
+
+/// The lists that a rule asks, and for whom; none for other checks.
+pub(in crate::policy) fn lists(check: &Check, settings: &Settings) -> (Subject, Vec<Name>) {
+    let subject = match check.name {
+        "dnsbl" => Subject::Client,
+        "rhsbl-helo" => Subject::Hello,
+        "rhsbl-sender" => Subject::Sender,
+        _ => return (Subject::Client, Vec::new()),
+    };
+    (subject, zones(settings))
+}
+
+fn zones(settings: &Settings) -> Vec<Name> {
+    settings.words("zones", &[]).iter().filter_map(|zone| name::absolute(zone)).collect()
+}
+
+fn build(settings: &Settings, subject: Subject) -> Judge {
+    let zones = zones(settings);
+    let report = settings.choice("errors", "ignore") == "report";
+    Box::new(move |facts| {
+        let mine = || facts.listings.iter().filter(|l| l.subject == subject && zones.contains(&l.zone));
+        if let Some(listing) = mine().find(|l| l.is_listed()) {
+            return listed(facts, listing);
+        }
+        match mine().find(|l| report && l.is_unknown()) {
+            Some(listing) => silent(listing),
+            None if mine().next().is_none() => Finding::NotApplicable,
+            None => Finding::Satisfied,
+        }
+    })
+}
+
+fn listed(facts: &Facts, listing: &Listing) -> Finding {
+    let zone = name::display(&listing.zone);
+    let codes: Vec<_> = listing.codes.iter().map(ToString::to_string).collect();
+    let who = match listing.subject {
+        Subject::Client => facts.client_address.to_string(),
+        Subject::Hello => facts.hello.as_ref().map(|h| h.argument.clone()).unwrap_or_default(),
+        Subject::Sender => facts.sender.clone().unwrap_or_default(),
+    };
+    let why = format!("{zone} lists {who} ({})", codes.join(", "));
+    let mut complaint = complaint(
+        why,
+        [Remedy::Other(format!("have {who} removed from {zone}")), Remedy::AskReceiver(facts.client_address)],
+    );
+    complaint.quotes = vec![("zone", zone), ("txt", listing.text.clone())];
+    Finding::Violated(complaint)
+}
+
+fn silent(listing: &Listing) -> Finding {
+    let zone = name::display(&listing.zone);
+    let cause =
+        listing.error.map_or_else(|| listing.outcome.to_string(), |code| format!("it answers {code}, an error"));
+    let Finding::Unavailable(mut complaint) = unavailable(
+        format!("whether {zone} lists the client is unknown: {cause}"),
+        [Remedy::MendDns(listing.zone.clone())],
+    ) else {
+        return Finding::NotApplicable;
+    };
+    complaint.quotes.push(("zone", zone));
+    Finding::Unavailable(complaint)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::checks::test::{Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case};
+
+    const ASK: &str = "zones = [\"bl.test\"]";
+    const REPORT: &str = "zones = [\"bl.test\"]\nerrors = \"report\"";
+
+    #[test]
+    fn dnsbl() {
+        let check = |world: &str, settings: &str| case(Case { check: "dnsbl", world, settings, ..Case::default() });
+        let owner = "10.2.0.192.bl.test A";
+        check("", ASK).is(SATISFIED);
+        check("", "").is(NOT_APPLICABLE);
+        check(&format!("{owner} 127.0.0.2"), ASK).is(VIOLATED).because("bl.test lists 192.0.2.10 (127.0.0.2)");
+        check(&format!("{owner} 192.0.2.1"), ASK).is(SATISFIED);
+        for code in ["127.255.255.252", "127.255.255.254", "127.255.255.255"] {
+            check(&format!("{owner} {code}"), ASK).is(SATISFIED);
+            check(&format!("{owner} {code}"), REPORT).is(UNAVAILABLE).because(code);
+        }
+        check(&format!("{owner} SERVFAIL"), ASK).is(SATISFIED);
+        check(&format!("{owner} SERVFAIL"), REPORT).is(UNAVAILABLE).because("SERVFAIL");
+    }
+
+    #[test]
+    fn an_ipv6_client_is_asked_by_nibbles() {
+        let world = "7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.bl.test A 127.0.0.3";
+        case(Case { check: "dnsbl", client: "2001:db8::7", world, settings: ASK, ..Case::default() }).is(VIOLATED);
+    }
+
+    #[test]
+    fn names() {
+        let helo = |world| case(Case { check: "rhsbl-helo", world, settings: ASK, ..Case::default() });
+        helo("mail.example.test.bl.test A 127.0.1.2").is(VIOLATED);
+        helo("").is(SATISFIED);
+        helo("mail.example.test.bl.test A timeout").is(SATISFIED);
+        let sender = |world| {
+            case(Case { check: "rhsbl-sender", sender: Some("a@from.test"), world, settings: ASK, ..Case::default() })
+        };
+        sender("from.test.bl.test A 127.0.1.2").is(VIOLATED);
+        sender("").is(SATISFIED);
+        case(Case { check: "rhsbl-sender", sender: Some(""), settings: ASK, ..Case::default() }).is(NOT_APPLICABLE);
+    }
+}

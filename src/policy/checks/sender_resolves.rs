@@ -1,0 +1,71 @@
+//! `sender-resolves`: a bounce could be sent to the domain of the reverse-path.
+
+use super::{Check, Finding, Needs, unavailable, violated};
+use crate::facts::{Facts, Outcome};
+use crate::name;
+use crate::policy::Remedy;
+use crate::stage::Stage;
+
+/// **Checks** MX, else A or AAAA, of the reverse-path's domain; a null MX is no way to reply.
+/// **Replies** 550 5.1.8; 450 4.1.8 when DNS fails.
+/// **Basis** RFC 5321 §5.1, RFC 7505 §4.1; Postfix `reject_unknown_sender_domain`, Sendmail, Yahoo, GMX.
+/// **Beyond** nothing: RFC 5321 §3.6.2 demands a domain that resolves.
+pub(super) static CHECK: Check = Check {
+    name: "sender-resolves",
+    number: 30,
+    stage: Stage::Mail,
+    checks: "the domain of the reverse-path has MX, A or AAAA, and no null MX",
+    basis: "RFC 5321 §5.1, RFC 7505 §4.1; Postfix reject_unknown_sender_domain, Sendmail, Yahoo, GMX",
+    beyond: "within RFC 5321 §3.6.2, which demands a domain that resolves",
+    parameters: &[],
+    fail: &["550 5.1.8 <{sender}>: Sender address rejected: Domain not found"],
+    error: &["450 4.1.8 <{sender}>: Sender address rejected: Domain not found"],
+    needs: Needs { sender_domain: true, ..Needs::NOTHING },
+    build: |_| Box::new(judge),
+};
+
+fn judge(facts: &Facts) -> Finding {
+    let Some(sender) = &facts.sender_domain else { return Finding::NotApplicable };
+    let domain = name::display(&sender.domain);
+    if sender.null_mx {
+        return violated(
+            format!("{domain} accepts no mail (null MX), so nobody can reply"),
+            [Remedy::Other(format!("publish an MX record for {domain}, or send from another domain"))],
+        );
+    }
+    let outcomes = [Some(sender.mx), sender.addresses];
+    if outcomes.contains(&Some(Outcome::Data)) {
+        return Finding::Satisfied;
+    }
+    match outcomes.into_iter().flatten().find(|o| o.is_temporary()) {
+        Some(failure) => unavailable(
+            format!("whether {domain} can be replied to is unknown: {failure}"),
+            [Remedy::MendDns(sender.domain.clone())],
+        ),
+        None => violated(
+            format!("{domain} has neither MX nor address ({})", sender.addresses.unwrap_or(sender.mx)),
+            [Remedy::Other(format!("publish an MX record for {domain}"))],
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::checks::test::{Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case};
+
+    #[test]
+    fn sender_resolves() {
+        let check =
+            |world| case(Case { check: "sender-resolves", sender: Some("a@from.test"), world, ..Case::default() });
+        check("from.test MX mx.from.test").is(SATISFIED);
+        check("from.test A 192.0.2.1").is(SATISFIED);
+        check("from.test AAAA 2001:db8::1").is(SATISFIED);
+        check("from.test MX .").is(VIOLATED).because("null MX");
+        check("").is(VIOLATED).because("NXDOMAIN").cured_by("MX record for from.test");
+        check("from.test TXT x").is(VIOLATED).because("NODATA");
+        check("from.test MX SERVFAIL").is(UNAVAILABLE);
+        check("from.test MX NODATA\nfrom.test A timeout").is(UNAVAILABLE);
+        check("from.test MX timeout\nfrom.test A 192.0.2.1").is(SATISFIED);
+        case(Case { check: "sender-resolves", sender: Some(""), ..Case::default() }).is(NOT_APPLICABLE);
+    }
+}

@@ -1,0 +1,119 @@
+//! `helo-spf` and `sender-spf`: the domain authorizes the client address (RFC 7208).
+
+use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, complaint, unavailable};
+use crate::facts::{Facts, Spf, SpfResult};
+use crate::name;
+use crate::policy::Remedy;
+use crate::stage::Stage;
+
+const PARAMETERS: &[Parameter] = &[
+    Parameter { name: "softfail", kind: Kind::Flag, default: "false", doc: "whether softfail is refused too" },
+    Parameter {
+        name: "permerror",
+        kind: Kind::Flag,
+        default: "true",
+        doc: "whether permerror is refused (RFC 7208 §8.7 leaves it to the receiver)",
+    },
+    Parameter { name: "none", kind: Kind::Flag, default: "false", doc: "whether a domain without a record is refused" },
+];
+
+/// **Checks** SPF of the HELO identity.
+/// **Replies** 550 5.7.23; 451 4.7.24 on temperror.
+/// **Basis** RFC 7208 §2.3, RFC 7372 §3.2; Stalwart spf.verify.ehlo.
+/// **Beyond** nothing: RFC 7208 §8.4 leaves a fail to the receiver's policy.
+pub(super) static HELO: Check = Check {
+    name: "helo-spf",
+    number: 29,
+    stage: Stage::Helo,
+    checks: "the SPF record of the hello name authorizes the client address",
+    basis: "RFC 7208 §2.3, RFC 7372 §3.2; Stalwart spf.verify.ehlo",
+    beyond: "within RFC 7208 §8.4; the hello name is what its owner says of it, not compared with the client",
+    parameters: PARAMETERS,
+    fail: &["550 5.7.23 SPF validation failed for HELO {helo} from [{ip}]"],
+    error: &["451 4.7.24 Temporary SPF validation error for HELO {helo}"],
+    needs: Needs { spf_hello: true, ..Needs::NOTHING },
+    build: |settings| build(settings, |facts| facts.spf_hello.as_ref()),
+};
+
+/// **Checks** SPF of the MAIL FROM identity; with the null reverse-path, of postmaster at the hello name.
+/// **Replies** 550 5.7.23; 451 4.7.24 on temperror.
+/// **Basis** RFC 7208 §2.4, RFC 7372 §3.2.
+/// **Beyond** nothing: RFC 7208 §8.4 leaves a fail to the receiver's policy.
+pub(super) static SENDER: Check = Check {
+    name: "sender-spf",
+    number: 31,
+    stage: Stage::Mail,
+    checks: "the SPF record of the reverse-path's domain authorizes the client address",
+    basis: "RFC 7208 §2.4, RFC 7372 §3.2",
+    beyond: "within RFC 7208 §8.4",
+    parameters: PARAMETERS,
+    fail: &["550 5.7.23 <{sender}>: SPF validation failed for [{ip}]"],
+    error: &["451 4.7.24 <{sender}>: Temporary SPF validation error"],
+    needs: Needs { spf_sender: true, ..Needs::NOTHING },
+    build: |settings| build(settings, |facts| facts.spf_sender.as_ref()),
+};
+
+fn build(settings: &Settings, spf: fn(&Facts) -> Option<&Spf>) -> Judge {
+    let softfail = settings.flag("softfail", false);
+    let permerror = settings.flag("permerror", true);
+    let none = settings.flag("none", false);
+    Box::new(move |facts| {
+        let Some(spf) = spf(facts) else { return Finding::NotApplicable };
+        let refused = match spf.result {
+            SpfResult::Fail => true,
+            SpfResult::SoftFail => softfail,
+            SpfResult::PermError => permerror,
+            SpfResult::None => none,
+            SpfResult::Neutral | SpfResult::Pass => false,
+            SpfResult::TempError => {
+                let mend = name::of_octets(&spf.domain).map(Remedy::MendDns);
+                return unavailable(format!("SPF of {} came to temperror: {}", spf.domain, spf.problem), mend);
+            }
+        };
+        if refused { violated(facts, spf) } else { Finding::Satisfied }
+    })
+}
+
+fn violated(facts: &Facts, spf: &Spf) -> Finding {
+    let because = match (&*spf.mechanism, &*spf.problem) {
+        ("", "") => String::new(),
+        ("", problem) => format!(" ({problem})"),
+        (mechanism, _) => format!(" ({mechanism})"),
+    };
+    let why = format!("SPF of {} came to {} for {}{because}", spf.domain, spf.result.word(), facts.client_address);
+    let version = if facts.client_address.is_ipv4() { "ip4" } else { "ip6" };
+    let authorize = format!("let the SPF record of {} authorize {version}:{}", spf.domain, facts.client_address);
+    let mut complaint = complaint(why, [Remedy::Other(authorize), Remedy::AskReceiver(facts.client_address)]);
+    complaint.quotes.push(("exp", spf.explanation.clone()));
+    Finding::Violated(complaint)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::checks::test::{Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case};
+
+    #[test]
+    fn helo_spf() {
+        let check = |world, settings| case(Case { check: "helo-spf", world, settings, ..Case::default() });
+        check("mail.example.test TXT v=spf1 ip4:192.0.2.10 -all", "").is(SATISFIED);
+        check("mail.example.test TXT v=spf1 -all", "").is(VIOLATED).because("fail").cured_by("ip4:192.0.2.10");
+        check("mail.example.test TXT v=spf1 ~all", "").is(SATISFIED);
+        check("mail.example.test TXT v=spf1 ~all", "softfail = true").is(VIOLATED);
+        check("mail.example.test TXT v=spf1 ?all", "").is(SATISFIED);
+        check("mail.example.test TXT v=spf1 foo", "").is(VIOLATED).because("permerror");
+        check("mail.example.test TXT v=spf1 foo", "permerror = false").is(SATISFIED);
+        check("", "").is(SATISFIED);
+        check("", "none = true").is(VIOLATED);
+        check("mail.example.test TXT timeout", "").is(UNAVAILABLE).because("timeout");
+    }
+
+    #[test]
+    fn sender_spf() {
+        let check = |sender, world| case(Case { check: "sender-spf", sender: Some(sender), world, ..Case::default() });
+        check("a@from.test", "from.test TXT v=spf1 a -all\nfrom.test A 192.0.2.10").is(SATISFIED);
+        check("a@from.test", "from.test TXT v=spf1 a -all\nfrom.test A 192.0.2.9").is(VIOLATED).because("-all");
+        check("", "mail.example.test TXT v=spf1 -all").is(VIOLATED).because("mail.example.test");
+        check("a@from.test", "from.test TXT SERVFAIL").is(UNAVAILABLE);
+        case(Case { check: "sender-spf", ..Case::default() }).is(NOT_APPLICABLE);
+    }
+}
