@@ -3,7 +3,7 @@
 
 mod entry;
 
-use hickory_proto::rr::rdata::{A, AAAA, NULL, TXT};
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, MX, NS, NULL, PTR, TXT};
 use hickory_proto::rr::{RData, Record};
 use hickory_proto::serialize::txt::{Parser, parse_ttl};
 
@@ -127,6 +127,14 @@ impl Reader {
             (RecordType::A, [address]) => address.text.parse().map(|a| RData::A(A(a))).map_err(|_| mistake()),
             (RecordType::AAAA, [address]) => address.text.parse().map(|a| RData::AAAA(AAAA(a))).map_err(|_| mistake()),
             (RecordType::A | RecordType::AAAA, _) => Err(mistake()),
+            // hickory refuses host names with an underscore inside a label; DNS does not (RFC 2181 §11).
+            (RecordType::PTR, [t]) => self.name(&t.text).map(|n| RData::PTR(PTR(n))).ok_or_else(mistake),
+            (RecordType::NS, [t]) => self.name(&t.text).map(|n| RData::NS(NS(n))).ok_or_else(mistake),
+            (RecordType::CNAME, [t]) => self.name(&t.text).map(|n| RData::CNAME(CNAME(n))).ok_or_else(mistake),
+            (RecordType::MX, [preference, t]) => {
+                let parts = preference.text.parse().ok().zip(self.name(&t.text));
+                parts.map(|(preference, n)| RData::MX(MX::new(preference, n))).ok_or_else(mistake)
+            }
             (RecordType::TXT, strings) => {
                 let strings: Option<Vec<_>> = strings.iter().map(Token::octets).collect();
                 let strings = strings.filter(|s| s.iter().all(|s| s.len() <= 255)).ok_or_else(mistake)?;
@@ -229,6 +237,7 @@ mod tests {
         check("$ORIGIN sub\nm NS @\n", &["2 m.sub.example.test. 300 IN NS sub.example.test."]);
         check("\n\n; only a comment\n", &[]);
         check("t TXT \"a; b\" \"c\\\"d\" plain\n", &["1 t.example.test. 300 IN TXT a; bc\"dplain"]);
+        check("u PTR a_b.test.", &["1 u.example.test. 300 IN PTR a_b.test."]);
         check("* CNAME www.other.test.\n", &["1 *.example.test. 300 IN CNAME www.other.test."]);
     }
 
