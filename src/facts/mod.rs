@@ -71,6 +71,8 @@ pub struct Facts {
     pub iprev: Option<Iprev>,
     /// The HELO/EHLO argument; `None` until given.
     pub hello: Option<Hello>,
+    /// How the hello name stands to the PTR names; `None` where one of them is not known or the hello is no name.
+    pub relation: Option<Relation>,
     /// SPF of the HELO identity; `None` where nobody asked.
     pub spf_hello: Option<Spf>,
     /// SPF of the MAIL FROM identity; `None` where nobody asked.
@@ -101,6 +103,7 @@ impl Facts {
         Self {
             client_evidence: 0,
             hello_evidence: 0,
+            relation: None,
             spf_hello: None,
             spf_sender: None,
             sender_domain: None,
@@ -141,6 +144,7 @@ impl Facts {
         if hello.name().is_some() {
             elapsed = elapsed.max(self.observe_listings(listing::Subject::Hello, argument, &wants.hello_lists, lookup));
         }
+        self.relation = self.iprev.as_ref().and_then(|iprev| hello.relation(iprev));
         self.hello = Some(hello);
         self.hello_evidence = self.evidence.len();
         elapsed
@@ -191,10 +195,5 @@ impl Facts {
             slowest = slowest.max(took);
         }
         slowest
-    }
-
-    /// How the hello name stands to the PTR names, where both are known.
-    pub fn relation(&self) -> Option<Relation> {
-        self.hello.as_ref()?.relation(self.iprev.as_ref()?)
     }
 }

@@ -51,6 +51,8 @@ fn check_as_json() {
         (&"reject".into(), &"helo".into(), &"helo-ptr-match".into())
     );
     assert_eq!(one["facts"]["iprev"]["result"], "pass");
+    assert_eq!(one["facts"]["relation"]["equals_any"], false);
+    assert_eq!(one["facts"]["relation"]["verified_organisation"], true);
     let text = check(&office365(&["--receiver", "all", "--format", "json"]), 1, &[]);
     let all: Vec<serde_json::Value> = serde_json::from_str(&text).expect("an array");
     assert!(all.len() >= 7);
@@ -84,6 +86,11 @@ fn lint_reports_every_file() {
     std::fs::write(directory.join("b.toml"), "title = \"t\"\n[[rule]]\ncheck = \"nope\"\n").expect("a file");
     let path = directory.to_str().expect("a path");
     check(&["lint", path], 2, &["a.toml:1", "b.toml:3", "unknown check \"nope\"", "\"title\" perhaps, or another"]);
+    std::fs::create_dir_all(directory.join("more")).expect("a directory");
+    std::fs::write(directory.join("a.toml"), "title = \"t\"\n").expect("a file");
+    std::fs::remove_file(directory.join("b.toml")).expect("removed");
+    std::fs::write(directory.join("more/a.toml"), "title = \"u\"\n").expect("a file");
+    check(&["lint", path], 2, &["expected one scenario of each name", "a.toml has it too"]);
     std::fs::remove_dir_all(&directory).expect("removed");
     check(&["lint", concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios")], 0, &["files without mistakes"]);
 }

@@ -106,6 +106,20 @@ async fn read_until(stream: &mut TcpStream, end: &[u8]) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&octets).into_owned())
 }
 
+/// RFC 5321 §4.5.3.2: a silent client gets 421, and the journal says why the session ended.
+#[tokio::test]
+async fn a_silent_client_is_told_and_closed() {
+    let receiver = martinet::scenario::parse_receiver("impatient", "title = \"t\"\nsmtp.command_timeout = \"50ms\"");
+    let world = World::builder().with_receiver(receiver.expect("a receiver")).start().await.expect("a world");
+    let mut stream = TcpStream::connect(world.smtp_addr()).await.expect("a connection");
+    let said = read_until(&mut stream, b"exceeded\r\n").await.expect("replies");
+    assert_eq!(said, "220 mx.martinet.test ESMTP martinet\r\n421 4.4.2 Error: timeout exceeded\r\n");
+    let closed = |log: &martinet::journal::Log<martinet::smtp::SessionEntry>| {
+        log.entry(1).map(|e| e.snapshot().closed).filter(|c| !c.is_empty())
+    };
+    assert_eq!(world.sessions().wait(closed).await, "timeout");
+}
+
 /// No octets from a socket may end the world: random ones, then a session as usual.
 #[tokio::test]
 async fn random_octets_leave_the_world_standing() {

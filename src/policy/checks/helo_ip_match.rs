@@ -43,7 +43,7 @@ fn judge(facts: &Facts, network: bool, organisation: bool) -> Finding {
     }
     let client = facts.client_address;
     let near = |a: &std::net::IpAddr| *a == client || (network && helo_literal_match::same_network(*a, client));
-    let related = organisation && facts.relation().is_some_and(|r| r.same_organisation);
+    let related = organisation && facts.relation.is_some_and(|r| r.same_organisation);
     if hello.addresses.iter().any(near) || related {
         return Finding::Satisfied;
     }

@@ -51,7 +51,7 @@ fn judge(facts: &Facts, holds: fn(Relation) -> bool, verified: bool) -> Finding 
     if hello.kind == HelloKind::Literal {
         return Finding::NotApplicable;
     }
-    if hello.relation(iprev).is_some_and(holds) {
+    if facts.relation.is_some_and(holds) {
         return Finding::Satisfied;
     }
     let address = facts.client_address;

@@ -28,7 +28,7 @@ pub(super) static CHECK: Check = Check {
 fn judge(facts: &Facts) -> Finding {
     let (Some(hello), Some(iprev)) = (&facts.hello, &facts.iprev) else { return Finding::NotApplicable };
     let literal = hello.kind == HelloKind::Literal && hello.address == Some(facts.client_address);
-    let named = hello.relation(iprev).is_some_and(|r| r.equals_verified);
+    let named = facts.relation.is_some_and(|r| r.equals_verified);
     if literal || named || hello.contains(facts.client_address) {
         return Finding::Satisfied;
     }
