@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -123,7 +124,14 @@ async fn until_stopped(exit_after: Option<ExitAfter>, sessions: &Log<SessionEntr
         match exit_after {
             None => std::future::pending().await,
             Some(ExitAfter::Time(time)) => tokio::time::sleep(time).await,
-            Some(ExitAfter::Sessions(wanted)) => sessions.wait(|log| (ended(log) >= wanted).then_some(())).await,
+            Some(ExitAfter::Sessions(wanted)) => loop {
+                let changed = sessions.changed();
+                if ended(sessions) >= wanted {
+                    break;
+                }
+                changed.await;
+                tokio::time::sleep(BREATH).await;
+            },
         }
     };
     tokio::select! {
@@ -140,6 +148,9 @@ fn ended(log: &Log<SessionEntry>) -> u64 {
     kept + log.counts().dropped
 }
 
+/// How long to let changes gather before looking: under load there are tens of thousands a second.
+const BREATH: Duration = Duration::from_millis(10);
+
 /// Prints each session when it has ended.
 struct Narrator {
     silent: bool,
@@ -150,15 +161,21 @@ struct Narrator {
 
 impl Narrator {
     async fn follow(&mut self, sessions: &Log<SessionEntry>) {
+        if self.silent {
+            return std::future::pending().await;
+        }
         loop {
-            sessions.wait(|log| self.catch_up(log).then_some(())).await;
+            let changed = sessions.changed();
+            self.catch_up(sessions);
+            changed.await;
+            tokio::time::sleep(BREATH).await;
         }
     }
 
-    /// Tells every session that has ended since the last time; true where there was one.
-    fn catch_up(&mut self, sessions: &Log<SessionEntry>) -> bool {
+    /// Tells every session that has ended since the last time.
+    fn catch_up(&mut self, sessions: &Log<SessionEntry>) {
         if self.silent {
-            return false;
+            return;
         }
         self.running.extend(sessions.after(self.seen));
         self.seen = self.running.last().map_or(self.seen, |e| e.id.max(self.seen));
@@ -166,7 +183,6 @@ impl Narrator {
         for entry in &ended {
             print(&format!("\n{}", story(&entry.snapshot())));
         }
-        !ended.is_empty()
     }
 }
 

@@ -155,6 +155,9 @@ impl Facts {
         self.evidence.truncate(self.hello_evidence.max(self.client_evidence));
         self.listings.retain(|l| l.subject != listing::Subject::Sender);
         self.sender = Some(reverse_path.to_owned());
+        if !wants.observes_sender() {
+            return Duration::ZERO;
+        }
         let hello = self.hello.as_ref().map(|h| h.argument.clone()).unwrap_or_default();
         self.spf_sender = wants.spf_sender.then(|| self.spf(&hello, reverse_path, lookup));
         let mut elapsed = self.spf_sender.as_ref().map_or(Duration::ZERO, |spf| spf.elapsed);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 /// How much a log keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +103,11 @@ impl<T: Entry> Log<T> {
     pub fn counts(&self) -> Counts {
         let inner = self.inner.lock();
         Counts { kept: inner.entries.len(), octets: inner.octets, dropped: inner.dropped }
+    }
+
+    /// The next change from now on: take it, look at the log, then await it, and no change is missed.
+    pub fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
     }
 
     /// Waits until `found` returns something; asked again after each change.
