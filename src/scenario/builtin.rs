@@ -82,16 +82,21 @@ pub fn lint(paths: &[PathBuf]) -> Result<usize, Error> {
 }
 
 /// Names of the built-in files of a directory, sorted.
-fn names(directory: &str) -> Vec<String> {
+pub(super) fn names(directory: &str) -> Vec<String> {
     let files = if directory.is_empty() { Some(&FILES) } else { FILES.get_dir(directory) };
     let mut names: Vec<_> = files.into_iter().flat_map(Dir::files).map(|f| scenario_name(f.path())).collect();
     names.sort();
     names
 }
 
+/// Whether a value is a path, and not the name of a built-in file.
+pub(super) fn is_path(name: &str) -> bool {
+    name.contains('/') || name.ends_with(".toml")
+}
+
 /// The text of a built-in file or a user's, with the name to report it under.
 fn open(name: &str, directory: &str, what: &str) -> Result<(PathBuf, String), Error> {
-    if name.contains('/') || name.ends_with(".toml") {
+    if is_path(name) {
         let path = PathBuf::from(name);
         let text = std::fs::read_to_string(&path).map_err(|e| Error::io(format!("cannot read {name}"), e))?;
         return Ok((path, text));
@@ -141,6 +146,7 @@ fn read<T>(
 fn read_files(paths: &[PathBuf]) -> Result<(Vec<Scenario>, usize), Error> {
     let (mut scenarios, mut receivers, mut errors) = (Vec::new(), 0, Vec::new());
     let mut seen: HashMap<(bool, String), PathBuf> = HashMap::new();
+    let mut titles: HashMap<String, PathBuf> = HashMap::new();
     for file in toml_files(paths)? {
         let text =
             std::fs::read_to_string(&file).map_err(|e| Error::io(format!("cannot read {}", file.display()), e))?;
@@ -156,7 +162,10 @@ fn read_files(paths: &[PathBuf]) -> Result<(Vec<Scenario>, usize), Error> {
             errors.extend(read_receiver(&file, &text).err());
         } else {
             match read_scenario(&file, &text) {
-                Ok(scenario) => scenarios.push(scenario),
+                Ok(scenario) => match titles.insert(scenario.title.clone(), file.clone()) {
+                    Some(first) => errors.push(same_title(&file, &text, &first)),
+                    None => scenarios.push(scenario),
+                },
                 Err(error) => errors.push(error),
             }
         }
@@ -164,7 +173,17 @@ fn read_files(paths: &[PathBuf]) -> Result<(Vec<Scenario>, usize), Error> {
     if errors.is_empty() { Ok((scenarios, receivers)) } else { Err(merge(errors)) }
 }
 
-/// A receiver has rules, or lies in a directory of receivers; everything else is a scenario.
+/// The mistake of a scenario whose title another one has.
+fn same_title(file: &Path, text: &str, first: &Path) -> Error {
+    let mut mistakes = Mistakes::new(file.display().to_string(), text);
+    let (table, _) = DeTable::parse_recoverable(text);
+    let title = table.get_ref().iter().find(|(key, _)| key.get_ref() == "title");
+    let span = title.map_or(0..0, |(_, value)| value.span());
+    mistakes.add(span, "one scenario of each title", format!("{} has it too", first.display()));
+    mistakes.into_error()
+}
+
+/// A receiver has a key that only receivers have; everything else is a scenario.
 fn is_receiver(text: &str) -> bool {
     const ONLY_RECEIVERS: [&str; 12] = [
         "rule",

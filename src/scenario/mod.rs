@@ -6,6 +6,8 @@
 mod builtin;
 mod compile;
 mod expect;
+#[cfg(test)]
+mod mistakes;
 mod parse;
 mod pool;
 mod reader;

@@ -4,9 +4,10 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::atomic::AtomicU32;
 
+use super::builtin::{is_path, names};
 use super::expect::{DnsExpectation, Expectation, SessionExpectation};
 use super::pool::{Pattern, Pool, addresses};
-use super::reader::{At, Reader};
+use super::reader::{At, Reader, known};
 use super::report::Mistakes;
 use super::{Scenario, source};
 use crate::dns::{Action, Fault, Transport};
@@ -25,10 +26,10 @@ pub(super) fn read(
 ) -> Option<Scenario> {
     let title = file.required("title", mistakes).map(|t| t.value);
     let sources = file.strings("sources", mistakes).unwrap_or_default().into_iter().map(|s| s.value).collect();
-    let receiver = file.string("receiver", mistakes).map_or_else(|| RECEIVER.to_owned(), |r| r.value);
+    let receiver = receiver(&mut file, mistakes).unwrap_or_else(|| RECEIVER.to_owned());
     let domains = file.tables("domain", mistakes).into_iter().filter_map(|t| domain(t, mistakes)).collect();
     let zones = source::zones(&mut file, beside, mistakes);
-    let pools: Vec<Pool> = file.tables("pool", mistakes).into_iter().filter_map(|t| pool(t, mistakes)).collect();
+    let pools = pools(&mut file, mistakes);
     let (client, nat) = source::client(&mut file, &pools, mistakes);
     let faults = file.tables("fault", mistakes).into_iter().filter_map(|t| fault(t, mistakes)).collect();
     let expectations =
@@ -36,6 +37,21 @@ pub(super) fn read(
     file.finish(mistakes);
     let name = name.to_owned();
     Some(Scenario { name, title: title?, sources, receiver, domains, zones, pools, client, nat, faults, expectations })
+}
+
+/// The receiver under the key `receiver`: a built-in one, or a path, which is read when it is played.
+fn receiver(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<String> {
+    let At { value, span } = table.string("receiver", mistakes)?;
+    if is_path(&value) {
+        return Some(value);
+    }
+    let names = names("receivers");
+    if !names.contains(&value) {
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let expected = format!("{}; or a path with / or .toml", known(&value, &names));
+        mistakes.add(span, expected, format!("unknown receiver {value:?}"));
+    }
+    Some(value)
 }
 
 fn domain(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Name> {
@@ -52,6 +68,19 @@ pub(super) fn domain_name(text: &str) -> Option<Name> {
 
 pub(super) fn address(text: &str) -> Option<IpAddr> {
     text.parse().ok().map(name::normalise)
+}
+
+fn pools(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Vec<Pool> {
+    let mut pools: Vec<Pool> = Vec::new();
+    for table in file.tables("pool", mistakes) {
+        let span = table.span();
+        let Some(pool) = pool(table, mistakes) else { continue };
+        if pools.iter().any(|other| other.name == pool.name) {
+            mistakes.add(span, "one pool of each name", format!("a second pool {:?}", pool.name));
+        }
+        pools.push(pool);
+    }
+    pools
 }
 
 fn pool(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Pool> {
@@ -100,7 +129,7 @@ fn fault(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Fault> {
     let named = table.required("name", mistakes);
     let record_type = table.parsed("type", "a record type such as A, PTR or MX", mistakes, record_type);
     let transport = transport(&mut table, mistakes);
-    let times = table.number("times", mistakes).and_then(|n| u32::try_from(n.value).ok());
+    let times = table.number_as("times", mistakes);
     let delay = table.duration("delay", mistakes);
     let span = table.span();
     let has_action = table.value("do").is_some();
@@ -168,15 +197,15 @@ fn dns_expectation(ask: At<String>, table: &mut Reader<'_>, mistakes: &mut Mista
     };
     let asked = ask.parsed("a name and a type, such as \"mail.example.test A\"", mistakes, asked);
     let transport = transport(table, mistakes).unwrap_or(Transport::Udp);
-    let edns = table.number("edns", mistakes).and_then(|n| u16::try_from(n.value).ok()).filter(|size| *size > 0);
-    let answers = table.number("answers", mistakes).and_then(|n| usize::try_from(n.value).ok());
+    let edns = table.number_as("edns", mistakes).filter(|size: &u16| *size > 0);
+    let answers = table.number_as("answers", mistakes);
     let truncated = table.flag("truncated", mistakes);
     let rcode = table.choice("rcode", &RCODES, mistakes).map(str::to_owned);
     let (name, record_type) = asked?;
     Some(DnsExpectation { name, record_type, transport, edns, answers, truncated, rcode })
 }
 
-fn session_expectation(table: &mut Reader<'_>, receiver: &str, mistakes: &mut Mistakes) -> Option<SessionExpectation> {
+fn session_expectation(table: &mut Reader<'_>, met: &str, mistakes: &mut Mistakes) -> Option<SessionExpectation> {
     let client = table.required("client", mistakes).and_then(|c| c.parsed("an address", mistakes, address));
     let hello = table.required("hello", mistakes);
     let reply = table
@@ -186,7 +215,7 @@ fn session_expectation(table: &mut Reader<'_>, receiver: &str, mistakes: &mut Mi
     let text = |table: &mut Reader<'_>, key, mistakes: &mut Mistakes| table.string(key, mistakes).map(|t| t.value);
     let mail_from = text(table, "mail_from", mistakes).unwrap_or_else(|| "sender@example.test".to_owned());
     let rcpt = text(table, "rcpt", mistakes);
-    let receiver = text(table, "receiver", mistakes).unwrap_or_else(|| receiver.to_owned());
+    let receiver = receiver(table, mistakes).unwrap_or_else(|| met.to_owned());
     let known = |text: &str| crate::policy::checks::find(text).map(|c| c.name.to_owned());
     let rule = table.parsed("rule", "the name of a check", mistakes, known);
     let stage =

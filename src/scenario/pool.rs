@@ -104,7 +104,7 @@ pub fn addresses(text: &str) -> Option<Vec<IpAddr>> {
         let count = 1usize.checked_shl(bits).filter(|count| *count <= ADDRESSES)?;
         return Some(span(net.network(), count));
     }
-    let Some((first, last)) = text.split_once('-') else { return Some(vec![text.parse().ok()?]) };
+    let Some((first, last)) = text.split_once('-') else { return Some(span(text.parse().ok()?, 1)) };
     let first: IpAddr = first.trim().parse().ok()?;
     let last = last_address(first, last.trim())?;
     let count = match (first, last) {
@@ -127,12 +127,13 @@ fn last_address(first: IpAddr, last: &str) -> Option<IpAddr> {
     }
 }
 
+/// Addresses one after the other; IPv4-mapped ones are normalised, as those of connections are.
 fn span(first: IpAddr, count: usize) -> Vec<IpAddr> {
     let step = |i: usize| match first {
         IpAddr::V4(v4) => IpAddr::V4(Ipv4Addr::from(u32::from(v4).wrapping_add(i as u32))),
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from(u128::from(v6).wrapping_add(i as u128))),
     };
-    (0..count).map(step).collect()
+    (0..count).map(step).map(name::normalise).collect()
 }
 
 #[cfg(test)]
@@ -154,6 +155,8 @@ mod tests {
         check("10.0.0.0/16", Some((65_536, "10.0.0.0", "10.0.255.255")));
         check("2001:db8::1-2001:db8::3", Some((3, "2001:db8::1", "2001:db8::3")));
         check("2001:db8::/126", Some((4, "2001:db8::", "2001:db8::3")));
+        check("::ffff:192.0.2.1", Some((1, "192.0.2.1", "192.0.2.1")));
+        check("::ffff:192.0.2.1-::ffff:192.0.2.3", Some((3, "192.0.2.1", "192.0.2.3")));
         for bad in
             ["192.0.2.9-1", "10.0.0.0/8", "2001:db8::/64", "192.0.2.1-2001:db8::1", "192.0.2.300", "192.0.2.1-", "x"]
         {

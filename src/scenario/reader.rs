@@ -80,6 +80,17 @@ impl<'a> Reader<'a> {
         Some(At { value: number?, span: value.span() })
     }
 
+    /// A number that the type it is kept in can hold: more is a mistake, and never a smaller number or none.
+    pub(super) fn number_as<T: TryFrom<u64>>(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<T> {
+        let At { value, span } = self.number(key, mistakes)?;
+        let number = T::try_from(value).ok();
+        if number.is_none() {
+            let bits = 8 * std::mem::size_of::<T>() as u32;
+            mistakes.add(span, format!("a whole number below 2^{bits}"), value.to_string());
+        }
+        number
+    }
+
     /// A string that `parse` reads.
     pub(super) fn parsed<T>(
         &mut self,

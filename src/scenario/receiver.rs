@@ -126,13 +126,10 @@ fn smtp(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Smtp {
         settings.greeting = lines.into_iter().filter_map(|l| greeting(l, mistakes)).collect();
     }
     let Some(mut table) = file.table("smtp", mistakes) else { return settings };
-    let number = |table: &mut Reader<'_>, key, mistakes: &mut Mistakes| {
-        table.number(key, mistakes).and_then(|n| usize::try_from(n.value).ok())
-    };
     let Smtp { max_message_octets, max_recipients, max_errors, .. } = settings;
-    settings.max_message_octets = number(&mut table, "size", mistakes).unwrap_or(max_message_octets);
-    settings.max_recipients = number(&mut table, "max_recipients", mistakes).unwrap_or(max_recipients);
-    settings.max_errors = number(&mut table, "max_errors", mistakes).unwrap_or(max_errors);
+    settings.max_message_octets = table.number_as("size", mistakes).unwrap_or(max_message_octets);
+    settings.max_recipients = table.number_as("max_recipients", mistakes).unwrap_or(max_recipients);
+    settings.max_errors = table.number_as("max_errors", mistakes).unwrap_or(max_errors);
     settings.command_timeout = table.duration("command_timeout", mistakes).unwrap_or(settings.command_timeout);
     settings.data_timeout = table.duration("data_timeout", mistakes).unwrap_or(settings.data_timeout);
     settings.bare_newline = match table.choice("bare_newline", &["reject", "normalize", "accept"], mistakes) {
@@ -157,8 +154,14 @@ fn extensions(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Extensions {
     const NAMES: [&str; 5] = ["PIPELINING", "8BITMIME", "SIZE", "SMTPUTF8", "ENHANCEDSTATUSCODES"];
     let mut extensions = Extensions::default();
     let expected = format!("one of {}", NAMES.join(", "));
-    let without = table.parsed_list("without", &expected, mistakes, |text| NAMES.into_iter().find(|n| *n == text));
-    for name in without.unwrap_or_default() {
+    let one = |text: &str| NAMES.into_iter().find(|n| *n == text);
+    let only = table.parsed_list("extensions", &expected, mistakes, one);
+    let without = table.parsed_list("without", &expected, mistakes, one);
+    if only.is_some() && without.is_some() {
+        mistakes.add(table.span(), "extensions or without", "both");
+    }
+    let left_out = only.map(|only| NAMES.into_iter().filter(|n| !only.contains(n)).collect());
+    for name in left_out.or(without).unwrap_or_default() {
         match name {
             "PIPELINING" => extensions.pipelining = false,
             "8BITMIME" => extensions.eight_bit_mime = false,
@@ -207,7 +210,8 @@ fn rule(mut table: Reader<'_>, default_after: Option<After>, mistakes: &mut Mist
         rule.fail = fail;
     }
     let expected = "a 4yz reply: a temporary DNS failure is never a 5yz, unless temp = \"as_fail\"";
-    if let Some(error) = reply("error", expected, 4..=4, &mut table, mistakes) {
+    let classes = if rule.temp == TempPolicy::AsFail { 4..=5 } else { 4..=4 };
+    if let Some(error) = reply("error", expected, classes, &mut table, mistakes) {
         rule.error = error;
     }
     rule.after = after(&mut table, mistakes).or(default_after);

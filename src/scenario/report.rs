@@ -46,15 +46,18 @@ impl Mistakes {
     }
 
     /// The value, or every mistake in one error.
-    pub(super) fn finish<T>(mut self, value: Option<T>) -> Result<T, Error> {
+    pub(super) fn finish<T>(self, value: Option<T>) -> Result<T, Error> {
         match value {
             Some(value) if self.found.is_empty() => Ok(value),
-            _ => {
-                self.found.sort_by_key(|m| m.line);
-                let report = self.report();
-                Err(Error::mistakes(self.found, report))
-            }
+            _ => Err(self.into_error()),
         }
+    }
+
+    /// Every mistake in one error.
+    pub(super) fn into_error(mut self) -> Error {
+        self.found.sort_by_key(|m| m.line);
+        let report = self.report();
+        Error::mistakes(self.found, report)
     }
 
     fn report(&self) -> String {

@@ -47,7 +47,7 @@ pub(super) fn zones(file: &mut Reader<'_>, beside: Option<&Path>, mistakes: &mut
 
 fn zone(mut table: Reader<'_>, beside: Option<&Path>, mistakes: &mut Mistakes) -> Option<Text> {
     let origin = table.required("origin", mistakes).and_then(|o| o.parsed("a domain name", mistakes, domain_name));
-    let ttl = table.number("ttl", mistakes).and_then(|n| u32::try_from(n.value).ok()).unwrap_or(TTL);
+    let ttl = table.number_as("ttl", mistakes).unwrap_or(TTL);
     let text = table.string("text", mistakes);
     let path = table.string("file", mistakes);
     let span = table.span();
@@ -59,8 +59,10 @@ fn zone(mut table: Reader<'_>, beside: Option<&Path>, mistakes: &mut Mistakes) -
             let multiline = ["\"\"\"", "'''"].iter().any(|q| mistakes.source(text.span.clone()).starts_with(q));
             // A line end right after the opening quotes is no part of the text: its first line is the next one.
             let opens = mistakes.source(text.span.clone()).get(3..).is_some_and(|s| s.starts_with(['\n', '\r']));
-            let offset = first - 1 + usize::from(multiline && opens);
-            let records = records(&text.value, &origin, ttl, offset, mistakes);
+            let opened = first + usize::from(opens);
+            // The lines of a one-line string are escapes: all of them stand where the string does.
+            let place = |line: usize| if multiline { opened + line - 1 } else { first };
+            let records = records(&text.value, &origin, ttl, place, mistakes);
             Some(Text { origin, records, here: true })
         }
         (None, Some(path)) => {
@@ -78,12 +80,19 @@ fn zone(mut table: Reader<'_>, beside: Option<&Path>, mistakes: &mut Mistakes) -
     }
 }
 
-fn records(text: &str, origin: &Name, ttl: u32, offset: usize, mistakes: &mut Mistakes) -> Vec<(usize, Record)> {
+/// Reads the records of a text; `place` gives the line of the file for a line of the text, from 1.
+fn records(
+    text: &str,
+    origin: &Name,
+    ttl: u32,
+    place: impl Fn(usize) -> usize,
+    mistakes: &mut Mistakes,
+) -> Vec<(usize, Record)> {
     match parse_master(text, origin, ttl) {
-        Ok(records) => records.into_iter().map(|(line, record)| (line + offset, record)).collect(),
+        Ok(records) => records.into_iter().map(|(line, record)| (place(line), record)).collect(),
         Err(found) => {
             for mistake in found {
-                mistakes.add_line(mistake.line + offset, mistake.expected, mistake.found);
+                mistakes.add_line(place(mistake.line), mistake.expected, mistake.found);
             }
             Vec::new()
         }
