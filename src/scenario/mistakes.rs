@@ -70,7 +70,7 @@ fn error_replies() {
 #[test]
 fn extensions() {
     let text = "title = \"t\"\n[smtp]\nextensions = [\"SIZE\"]";
-    let extensions = parse_receiver("r.toml", text).expect("a receiver").receiver.settings.extensions.clone();
+    let extensions = parse_receiver("r.toml", text).expect("a receiver").receiver.settings.extensions;
     assert!(extensions.size && !extensions.pipelining && !extensions.smtputf8);
     receiver("[smtp]\nextensions = [\"TURN\"]", &[(3, "one of PIPELINING", "TURN")]);
     receiver("[smtp]\nextensions = [\"SIZE\"]\nwithout = [\"SIZE\"]", &[(2, "extensions or without", "both")]);
