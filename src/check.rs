@@ -99,7 +99,7 @@ impl<'a> Play<'a> {
         let peer = SocketAddr::new(client.address, 0);
         Self {
             facts: Facts::new(client.address),
-            session: Session::new(Arc::clone(receiver), client, peer, 0),
+            session: Session::new(Arc::clone(receiver), Arc::default(), client, peer, 0),
             resolver: Resolver::new(zones, patience),
             allowed: String::new(),
             refusal: None,
@@ -112,7 +112,9 @@ impl<'a> Play<'a> {
     /// Sends one line and takes in the reply and what the session tells of it.
     fn say(&mut self, stage: Stage, line: &str) {
         let (mut input, mut output) = (BytesMut::from(line.as_bytes()), Vec::new());
-        while let Step::Pause(pause) = self.session.advance(&mut input, &mut output, &self.resolver) {
+        while let Step::Pause(pause) | Step::Listen(pause) =
+            self.session.advance(&mut input, &mut output, &self.resolver)
+        {
             self.elapsed += pause;
         }
         self.stage = stage;

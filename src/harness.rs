@@ -106,6 +106,7 @@ impl Builder {
         let service = Arc::new(Service {
             receiver: Arc::clone(&profile.receiver),
             zones: Arc::clone(&zones),
+            memory: Arc::default(),
             identity: Identity::new(source, scenario.nat.clone()),
             lookup_patience: profile.dns_timeout,
             sessions: Arc::new(Log::new(SESSIONS)),
@@ -175,6 +176,18 @@ impl World {
     /// The DNS queries answered so far.
     pub fn dns_queries(&self) -> &Arc<Log<DnsQuery>> {
         &self.dns_queries
+    }
+
+    /// Moves the receiver's clock forward: what it remembers is so much older then.
+    pub fn advance(&self, by: Duration) {
+        self.service.memory.clock().advance(by);
+    }
+
+    /// Begins anew: faults have not fired, the receiver remembers nobody. The journal stays, and so do sessions under
+    /// way.
+    pub fn reset(&self) {
+        self.replace_zones(self.scenario.zones(self.smtp_addr.ip()));
+        self.service.memory.forget();
     }
 
     /// Replaces the zones, and with them the counts of their faults; queries under way keep the old ones.

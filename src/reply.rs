@@ -1,6 +1,7 @@
 //! SMTP replies (RFC 5321 §4.2) and enhanced status codes (RFC 3463): plain values, one writer.
 
 use std::fmt;
+use std::io::Write as _;
 
 use serde::{Serialize, Serializer};
 
@@ -125,18 +126,26 @@ impl Reply {
 
     /// The lines as written on the wire, without CRLF.
     pub fn wire_lines(&self) -> impl Iterator<Item = String> + '_ {
-        let last = self.lines.len() - 1;
-        self.lines.iter().enumerate().map(move |(i, text)| {
-            let separator = if i == last { ' ' } else { '-' };
-            format!("{}{separator}{text}", self.code)
-        })
+        (0..self.lines.len()).map(|index| self.wire_line(index))
+    }
+
+    /// One of the lines as written on the wire, without CRLF.
+    ///
+    /// # Panics
+    /// Where the reply has no such line.
+    pub fn wire_line(&self, index: usize) -> String {
+        format!("{}{}{}", self.code, self.separator(index), self.lines[index])
+    }
+
+    fn separator(&self, index: usize) -> char {
+        if index + 1 == self.lines.len() { ' ' } else { '-' }
     }
 
     /// Appends the reply's octets, CRLFs included.
     pub fn write_to(&self, out: &mut Vec<u8>) {
-        for line in self.wire_lines() {
-            out.extend_from_slice(line.as_bytes());
-            out.extend_from_slice(b"\r\n");
+        for (index, text) in self.lines.iter().enumerate() {
+            // Writing to a Vec never fails.
+            let _ = write!(out, "{}{}{text}\r\n", self.code, self.separator(index));
         }
     }
 }

@@ -87,6 +87,9 @@ fn check_text(check: &Check) -> String {
             Kind::Choice(words) => words.join(" | "),
             Kind::Words => "a list of names".to_owned(),
             Kind::Networks => "a list of addresses and networks".to_owned(),
+            Kind::Duration => "a time such as 30s or 5m".to_owned(),
+            Kind::Points => "a number such as 2.5".to_owned(),
+            Kind::Weights => "a list of tables".to_owned(),
         };
         row(
             &mut out,

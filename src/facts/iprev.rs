@@ -96,6 +96,18 @@ pub enum IprevResult {
     Permerror,
 }
 
+impl IprevResult {
+    /// The word of RFC 8601.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Temperror => "temperror",
+            Self::Permerror => "permerror",
+        }
+    }
+}
+
 /// What the forward lookup of one PTR name gave.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Forward {

@@ -4,19 +4,25 @@
 //! asked, what came back, the time it took. Data, NODATA, NXDOMAIN, SERVFAIL, REFUSED and timeout stay
 //! distinct to the end ([`Outcome`]).
 
+mod authentic;
+mod conduct;
 mod generic;
 mod hello;
 mod iprev;
 mod listing;
 pub(crate) mod lookup;
+mod memory;
 mod sender;
 mod spf;
 
+pub use authentic::{AuthResult, Dkim, Dmarc};
+pub use conduct::{Conduct, Pregreet};
 pub use generic::{GenericMatch, exempt, generic_pattern};
 pub use hello::{Hello, HelloKind, Relation, Verb, hostname_mistake};
 pub use iprev::{AnyTempfail, Forward, ForwardFamily, ForwardNxdomain, Iprev, IprevResult, IprevSettings, Relaxed};
 pub use listing::{Listing, Subject};
 pub use lookup::{Lookup, Outcome, Question, Resolver};
+pub use memory::{Clock, Greylist, History, Memory, Seen};
 pub use sender::SenderDomain;
 pub use spf::{DNS_TERMS, Spf, SpfQuery, SpfResult, VOID_LOOKUPS, check_host};
 
@@ -42,6 +48,14 @@ pub struct Wants {
     pub spf_sender: bool,
     /// Ask whether the domain of the reverse-path can be replied to.
     pub sender_domain: bool,
+    /// Verify DKIM and DMARC of a message (RFC 6376, RFC 9989).
+    pub message: bool,
+    /// Remember the client from one session to the next.
+    pub history: bool,
+    /// Remember which triples of client, reverse-path and forward-path were tried.
+    pub greylist: bool,
+    /// Hold the greeting back, to see who cannot wait.
+    pub pregreet: Option<Pregreet>,
     /// Block lists to ask for the client address (RFC 5782 §2.1).
     pub lists: Vec<Name>,
     /// Block lists to ask for the hello name (RFC 5782 §2.2).
@@ -81,6 +95,16 @@ pub struct Facts {
     pub sender_domain: Option<SenderDomain>,
     /// What block lists say of the client address, the hello name and the domain of the reverse-path.
     pub listings: Vec<Listing>,
+    /// How the client has behaved in this session.
+    pub conduct: Conduct,
+    /// What is remembered of the client; `None` where nobody asked.
+    pub history: Option<History>,
+    /// Since when client and envelope are known; `None` where nobody asked.
+    pub greylist: Option<Greylist>,
+    /// The message's DKIM signatures; `None` before the final dot, or where nobody asked.
+    pub dkim: Option<Vec<Dkim>>,
+    /// The message's DMARC; `None` before the final dot, or where nobody asked.
+    pub dmarc: Option<Dmarc>,
     /// The reverse-path of MAIL; `None` until given, empty for the null reverse-path.
     pub sender: Option<String>,
     /// The forward-path of the RCPT under judgement.
@@ -108,6 +132,11 @@ impl Facts {
             spf_sender: None,
             sender_domain: None,
             listings: Vec::new(),
+            conduct: Conduct::default(),
+            history: None,
+            greylist: None,
+            dkim: None,
+            dmarc: None,
             receiver_name: String::new(),
             client_address,
             iprev: None,
@@ -116,6 +145,11 @@ impl Facts {
             recipient: None,
             evidence: Vec::new(),
         }
+    }
+
+    /// The same, as a receiver of this name sees it.
+    pub fn of_receiver(client_address: IpAddr, receiver_name: &str) -> Self {
+        Self { receiver_name: receiver_name.to_owned(), ..Self::new(client_address) }
     }
 
     /// Observes the client address: PTR names and their addresses, block lists. Returns the time the lookups would
@@ -173,9 +207,22 @@ impl Facts {
         elapsed
     }
 
+    /// Observes a message. Returns the time the lookups would have taken, one after the other.
+    pub fn observe_message(&mut self, message: &[u8], lookup: &dyn Lookup) -> Duration {
+        let sender = self.sender.as_deref().unwrap_or_default();
+        let helo = self.hello.as_ref().map_or("", |hello| hello.argument.as_str());
+        // A null reverse-path stands for the HELO identity (RFC 7489 §3.1.2, RFC 7208 §2.4).
+        let sender_domain = sender.rsplit_once('@').map_or(helo, |(_, domain)| domain);
+        let envelope = authentic::Envelope { spf: self.spf_sender.as_ref(), sender_domain };
+        let (dkim, dmarc, elapsed) = authentic::observe(message, &envelope, lookup, &mut self.evidence);
+        (self.dkim, self.dmarc) = (Some(dkim), Some(dmarc));
+        elapsed
+    }
+
     /// Forgets the transaction.
     pub fn forget_sender(&mut self) {
         (self.sender, self.recipient, self.spf_sender, self.sender_domain) = (None, None, None, None);
+        (self.greylist, self.dkim, self.dmarc) = (None, None, None);
         self.listings.retain(|l| l.subject != listing::Subject::Sender);
     }
 

@@ -63,15 +63,24 @@ pub struct Message {
     pub at: Timestamp,
     /// Its envelope.
     pub envelope: Envelope,
+    /// The header fields that the receiver wrote above it: Return-Path, Authentication-Results, Received.
+    pub trace: String,
     /// The octets between DATA and the final dot, dot-unstuffed, lines ended by CRLF as received.
     #[serde(skip)]
     pub octets: Vec<u8>,
 }
 
+impl Message {
+    /// The message as a mailbox would hold it: the receiver's fields above what the client sent.
+    pub fn raw(&self) -> Vec<u8> {
+        [self.trace.as_bytes(), &self.octets].concat()
+    }
+}
+
 impl Entry for Message {
     fn octets(&self) -> usize {
         let paths = self.envelope.forward_paths.iter().map(|p| p.len() + size_of::<String>()).sum::<usize>();
-        size_of::<Self>() + self.octets.len() + self.envelope.reverse_path.len() + paths
+        size_of::<Self>() + self.trace.len() + self.octets.len() + self.envelope.reverse_path.len() + paths
     }
 }
 

@@ -37,7 +37,8 @@ pub struct Log<T> {
 
 #[derive(Debug)]
 struct Inner<T> {
-    entries: VecDeque<Arc<T>>,
+    /// The entries, each with the octets it is counted with.
+    entries: VecDeque<(Arc<T>, usize)>,
     octets: usize,
     dropped: u64,
 }
@@ -66,13 +67,25 @@ impl<T: Entry> Log<T> {
             let mut inner = self.inner.lock();
             let number = inner.dropped + inner.entries.len() as u64 + 1;
             let entry = Arc::new(make(number));
-            inner.octets += entry.octets();
-            inner.entries.push_back(Arc::clone(&entry));
+            let octets = entry.octets();
+            inner.octets += octets;
+            inner.entries.push_back((Arc::clone(&entry), octets));
             inner.trim(self.limits);
             entry
         };
         self.changed.notify_waiters();
         entry
+    }
+
+    /// Counts an entry that changed within itself with so many octets more, while it is kept.
+    pub fn grow(&self, number: u64, octets: usize) {
+        let mut inner = self.inner.lock();
+        let index = number.checked_sub(inner.dropped + 1).and_then(|index| usize::try_from(index).ok());
+        if let Some((_, counted)) = index.and_then(|index| inner.entries.get_mut(index)) {
+            *counted += octets;
+            inner.octets += octets;
+            inner.trim(self.limits);
+        }
     }
 
     /// Wakes who waits: an entry changed within itself.
@@ -82,21 +95,21 @@ impl<T: Entry> Log<T> {
 
     /// The entries kept, oldest first.
     pub fn entries(&self) -> Vec<Arc<T>> {
-        self.inner.lock().entries.iter().cloned().collect()
+        self.inner.lock().entries.iter().map(|(entry, _)| Arc::clone(entry)).collect()
     }
 
     /// The entries kept that have a number above this one, oldest first.
     pub fn after(&self, number: u64) -> Vec<Arc<T>> {
         let inner = self.inner.lock();
         let passed = usize::try_from(number.saturating_sub(inner.dropped)).unwrap_or(usize::MAX);
-        inner.entries.iter().skip(passed).cloned().collect()
+        inner.entries.iter().skip(passed).map(|(entry, _)| Arc::clone(entry)).collect()
     }
 
     /// The entry of a number, while it is kept.
     pub fn entry(&self, number: u64) -> Option<Arc<T>> {
         let inner = self.inner.lock();
         let index = number.checked_sub(inner.dropped + 1)?;
-        inner.entries.get(usize::try_from(index).ok()?).cloned()
+        inner.entries.get(usize::try_from(index).ok()?).map(|(entry, _)| Arc::clone(entry))
     }
 
     /// Counts at this moment.
@@ -128,8 +141,8 @@ impl<T: Entry> Inner<T> {
     /// Drops the oldest until the limits hold; the newest entry always stays.
     fn trim(&mut self, limits: Limits) {
         while self.entries.len() > 1 && (self.entries.len() > limits.entries || self.octets > limits.octets) {
-            if let Some(oldest) = self.entries.pop_front() {
-                self.octets -= oldest.octets().min(self.octets);
+            if let Some((_, octets)) = self.entries.pop_front() {
+                self.octets -= octets;
                 self.dropped += 1;
             }
         }
@@ -168,5 +181,18 @@ mod tests {
         check(limits(9, 4), &["aa", "bb", "cc"], &["bb", "cc"], 1);
         check(limits(9, 1), &["aaaa"], &["aaaa"], 0);
         check(limits(9, 3), &["a", "b", "cccc"], &["cccc"], 2);
+    }
+
+    #[test]
+    fn entries_that_grow_push_others_out() {
+        let log: Log<String> = Log::new(Limits { entries: 9, octets: 10 });
+        let [first, second] = ["aaa", "bbb"].map(|text| log.append(|_| text.to_owned()));
+        log.grow(2, 4);
+        assert_eq!((log.counts().octets, log.counts().dropped), (10, 0));
+        log.grow(2, 1);
+        assert_eq!((log.counts().octets, log.counts().dropped), (8, 1), "{first} went");
+        log.grow(1, 100);
+        assert_eq!(log.counts().octets, 8, "what is gone does not grow");
+        assert_eq!(log.entries(), [second]);
     }
 }

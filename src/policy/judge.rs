@@ -61,25 +61,28 @@ pub struct Standing {
 impl Policy {
     /// Makes a policy. `record` is what the receiver observes beyond what its rules need.
     pub fn new(mut rules: Vec<Rule>, allow: Vec<Allow>, delay_reject: bool, record: Wants) -> Self {
-        rules.sort_by_key(|rule| spoken(rule.stage, delay_reject));
+        rules.sort_by_key(|rule| spoken(rule, delay_reject));
         let mut wants = record;
         for rule in &rules {
-            let needs = rule.check.needs;
+            let needs = rule.needs;
             wants.iprev |= needs.iprev || allow.iter().any(|a| !a.ptr_suffixes.is_empty());
             wants.hello_addresses |= needs.hello_addresses;
             wants.hello_mx |= needs.hello_mx;
             wants.spf_hello |= needs.spf_hello;
             wants.spf_sender |= needs.spf_sender;
             wants.sender_domain |= needs.sender_domain;
-            let lists = match rule.lists.0 {
-                Subject::Client => &mut wants.lists,
-                Subject::Hello => &mut wants.hello_lists,
-                Subject::Sender => &mut wants.sender_lists,
-            };
-            for zone in &rule.lists.1 {
-                if !lists.contains(zone) {
-                    lists.push(zone.clone());
-                }
+            wants.message |= needs.message;
+            wants.spf_sender |= needs.message;
+            wants.history |= needs.history;
+            wants.greylist |= needs.greylist;
+            wants.pregreet = wants.pregreet.or(rule.pregreet);
+            for (subject, zones) in &rule.lists {
+                let lists = match subject {
+                    Subject::Client => &mut wants.lists,
+                    Subject::Hello => &mut wants.hello_lists,
+                    Subject::Sender => &mut wants.sender_lists,
+                };
+                lists.extend(zones.iter().filter(|zone| !lists.contains(zone)).cloned().collect::<Vec<_>>());
             }
         }
         Self { rules, allow, delay_reject, wants }
@@ -100,9 +103,24 @@ impl Policy {
         self.delay_reject
     }
 
+    /// Judges the client's conduct at any moment: rules about it speak as soon as they are violated, if their stage
+    /// has come.
+    pub fn judge_conduct(&self, by: Stage, facts: &Facts, values: &Values<'_>) -> Option<Refusal> {
+        let mine = self.rules.iter().filter(|rule| rule.needs.conduct && rule.stage <= by);
+        mine.into_iter().find_map(|rule| {
+            if self.allow.iter().any(|allow| allow.reason(rule.check.name, facts).is_some()) {
+                return None;
+            }
+            match rule.judge(facts) {
+                Finding::Violated(violation) => Some(refusal(rule, by, &rule.fail, false, violation, facts, values)),
+                _ => None,
+            }
+        })
+    }
+
     /// Whether some rule speaks at this stage.
     pub fn judges_at(&self, stage: Stage) -> bool {
-        self.rules.iter().any(|rule| spoken(rule.stage, self.delay_reject) == stage)
+        self.rules.iter().any(|rule| spoken(rule, self.delay_reject) == stage)
     }
 
     /// The bypasses.
@@ -115,7 +133,7 @@ impl Policy {
     /// Judging a stage again (a second EHLO, a further RCPT) forgets what the stage had deferred before.
     pub fn judge(&self, stage: Stage, facts: &Facts, values: &Values<'_>, standing: &mut Standing) -> Option<Refusal> {
         standing.deferred.retain(|(at, _)| *at != stage);
-        for rule in self.rules.iter().filter(|rule| spoken(rule.stage, self.delay_reject) == stage) {
+        for rule in self.rules.iter().filter(|rule| spoken(rule, self.delay_reject) == stage) {
             if let Some(reason) = self.allow.iter().find_map(|a| a.reason(rule.check.name, facts)) {
                 standing.allowed = Some(reason);
                 continue;
@@ -124,6 +142,9 @@ impl Policy {
                 Finding::Satisfied | Finding::NotApplicable => {}
                 Finding::Violated(violation) => {
                     return Some(refusal(rule, stage, &rule.fail, false, violation, facts, values));
+                }
+                Finding::Deferred(complaint) => {
+                    return Some(refusal(rule, stage, &rule.error, false, complaint, facts, values));
                 }
                 Finding::Unavailable(failure) => match rule.temp {
                     TempPolicy::Ignore => {}
@@ -144,8 +165,9 @@ impl Policy {
     }
 }
 
-fn spoken(stage: Stage, delay_reject: bool) -> Stage {
-    if delay_reject { stage.max(Stage::Rcpt) } else { stage }
+/// Where a rule speaks. `delay_reject` moves what is said of the client, not what is said of its conduct.
+fn spoken(rule: &Rule, delay_reject: bool) -> Stage {
+    if delay_reject && !rule.needs.conduct { rule.stage.max(Stage::Rcpt) } else { rule.stage }
 }
 
 fn refusal(

@@ -4,9 +4,9 @@ use std::fmt;
 
 use ipnet::IpNet;
 
-use super::checks::{self, Check, Finding, Judge, Settings};
+use super::checks::{self, Check, Finding, Judge, Needs, Settings};
 use super::template::Template;
-use crate::facts::{Facts, Subject};
+use crate::facts::{Facts, Pregreet, Subject};
 use crate::name::{self, Name};
 use crate::stage::Stage;
 
@@ -42,7 +42,7 @@ impl After {
     /// close (§3.8, RFC 7504 §3), anything later leaves the session as it was (§4.1.4).
     pub fn usual(stage: Stage, code: u16) -> Self {
         match (stage, code) {
-            (_, 421 | 521) => Self::Close,
+            (_, 221 | 421 | 521) => Self::Close,
             (Stage::Connect, _) => Self::Sticky503,
             _ => Self::Continue,
         }
@@ -66,7 +66,11 @@ pub struct Rule {
     /// True where the text is modelled, not captured from a real receiver.
     pub modelled: bool,
     /// Block lists to ask, and for whom.
-    pub lists: (Subject, Vec<Name>),
+    pub lists: Vec<(Subject, Vec<Name>)>,
+    /// What has to be observed before it can judge.
+    pub needs: Needs,
+    /// How long the greeting has to be held back for it.
+    pub pregreet: Option<Pregreet>,
     judge: Judge,
 }
 
@@ -83,6 +87,8 @@ impl Rule {
             after: None,
             modelled: false,
             lists: checks::lists(check, settings),
+            needs: checks::needs(check, settings),
+            pregreet: checks::pregreet(check, settings),
             judge: (check.build)(settings),
         }
     }

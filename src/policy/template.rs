@@ -20,6 +20,7 @@ pub const PLACEHOLDERS: &[(&str, &str)] = &[
     ("ip", "the client address"),
     ("ptr", "the first PTR name, \"unknown\" without one"),
     ("helo", "the HELO/EHLO argument"),
+    ("verb", "HELO or EHLO, as the client said"),
     ("mx", "the receiver's host name"),
     ("sender", "the reverse-path"),
     ("rcpt", "the forward-path"),
@@ -27,6 +28,12 @@ pub const PLACEHOLDERS: &[(&str, &str)] = &[
     ("zone", "the DNSBL zone that listed the client"),
     ("txt", "the DNSBL's TXT record"),
     ("exp", "the explanation that the domain's SPF record gives"),
+    ("earlier", "the hello name that the client said before"),
+    ("wait", "how long a greylisted client should wait, as hh:mm:ss"),
+    ("what", "what a limit counts"),
+    ("permitted", "how many unverifiable hello names are permitted"),
+    ("from", "the domain of the From header field"),
+    ("score", "the sum of a score"),
     ("id", "an opaque token"),
 ];
 
@@ -121,6 +128,7 @@ fn push_value(out: &mut String, word: &str, facts: &Facts, values: &Values<'_>) 
             Some(name) => out.push_str(&name::display(name)),
             None => out.push_str("unknown"),
         },
+        "verb" => out.push_str(facts.hello.as_ref().map_or("EHLO", |h| h.verb.word())),
         "helo" => out.push_str(facts.hello.as_ref().map_or("", |h| &h.argument)),
         "mx" => out.push_str(values.mx),
         "sender" => out.push_str(sender),

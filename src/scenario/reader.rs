@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::report::Mistakes;
+use crate::policy::checks::Points;
 
 /// A table being read.
 pub(super) struct Reader<'a> {
@@ -78,6 +79,21 @@ impl<'a> Reader<'a> {
             wrong_type(value, "a whole number", mistakes);
         }
         Some(At { value: number?, span: value.span() })
+    }
+
+    /// A score: a decimal number of at most two places.
+    pub(super) fn points(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<Points> {
+        let value = self.get(key)?;
+        let text = match value.get_ref() {
+            DeValue::Float(float) => float.as_str(),
+            DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str(),
+            _ => "",
+        };
+        let points = points(text);
+        if points.is_none() {
+            wrong_type(value, "a number such as 2.5, of at most two places", mistakes);
+        }
+        points
     }
 
     /// A number that the type it is kept in can hold: more is a mistake, and never a smaller number or none.
@@ -254,6 +270,19 @@ pub fn duration(text: &str) -> Option<Duration> {
     }
 }
 
+/// Reads a decimal number as hundredths.
+fn points(text: &str) -> Option<Points> {
+    let (whole, places) = text.split_once('.').unwrap_or((text, "0"));
+    let negative = whole.starts_with('-');
+    let digits = whole.strip_prefix(['-', '+']).unwrap_or(whole);
+    let all = |text: &str| !text.is_empty() && text.len() <= 12 && text.bytes().all(|b| b.is_ascii_digit());
+    if !all(digits) || !all(places) || places.len() > 2 {
+        return None;
+    }
+    let hundredths = digits.parse::<i64>().ok()? * 100 + format!("{places:0<2}").parse::<i64>().ok()?;
+    Some(Points(if negative { -hundredths } else { hundredths }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -270,6 +299,16 @@ mod tests {
             ("a", "b", false),
         ] {
             assert_eq!(is_near(found, word), near, "{found} {word}");
+        }
+    }
+
+    #[test]
+    fn scores() {
+        for (text, hundredths) in [("2", 200), ("2.5", 250), ("0.25", 25), ("-1.05", -105)] {
+            assert_eq!(points(text), Some(Points(hundredths)), "{text}");
+        }
+        for bad in ["", "2.", ".5", "1.234", "inf", "nan", "1e3", "-", "1_0"] {
+            assert_eq!(points(bad), None, "{bad}");
         }
     }
 

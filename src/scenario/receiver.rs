@@ -12,7 +12,7 @@ use super::reader::{At, Reader, known, string, wrong_type};
 use super::report::Mistakes;
 use crate::facts::{AnyTempfail, ForwardFamily, ForwardNxdomain, IprevSettings, Relaxed, Wants};
 use crate::name::{self, Name};
-use crate::policy::checks::{CATALOGUE, Check, Kind, Parameter, Setting, Settings, find};
+use crate::policy::checks::{CATALOGUE, Check, Kind, Parameter, Setting, Settings, Weight, find};
 use crate::policy::{After, Allow, Policy, Rule, TempPolicy, Template};
 use crate::smtp::{BareNewline, Extensions, Receiver, Settings as Smtp};
 use crate::stage::Stage;
@@ -206,7 +206,12 @@ fn rule(mut table: Reader<'_>, default_after: Option<After>, mistakes: &mut Mist
         Some("as_fail") => TempPolicy::AsFail,
         _ => TempPolicy::DeferNow,
     };
-    if let Some(fail) = reply("fail", "a 4yz or 5yz reply", 4..=5, &mut table, mistakes) {
+    // Postfix says 221 to a web browser: a check whose own reply is no refusal may have another such.
+    let (expected, classes) = match rule.fail.pattern().code().class() {
+        2 => ("a 221, 4yz or 5yz reply", 2..=5),
+        _ => ("a 4yz or 5yz reply", 4..=5),
+    };
+    if let Some(fail) = reply("fail", expected, classes, &mut table, mistakes) {
         rule.fail = fail;
     }
     let expected = "a 4yz reply: a temporary DNS failure is never a 5yz, unless temp = \"as_fail\"";
@@ -263,7 +268,33 @@ fn parameter_value(parameter: &Parameter, table: &mut Reader<'_>, mistakes: &mut
         Kind::Choice(words) => table.choice(key, words, mistakes).map(Setting::Choice),
         Kind::Words => table.strings(key, mistakes).map(|l| Setting::Words(l.into_iter().map(|w| w.value).collect())),
         Kind::Networks => table.parsed_list(key, "an address or network", mistakes, network).map(Setting::Networks),
+        Kind::Duration => table.duration(key, mistakes).map(Setting::Duration),
+        Kind::Points => table.points(key, mistakes).map(Setting::Points),
+        Kind::Weights => {
+            let tables = table.tables(key, mistakes);
+            let weights: Vec<_> = tables.into_iter().filter_map(|table| weight(table, mistakes)).collect();
+            (!weights.is_empty()).then_some(Setting::Weights(weights))
+        }
     }
+}
+
+/// One part of a score: a check, its parameters, and what a violation adds.
+fn weight(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Weight> {
+    let named = table.required("check", mistakes)?;
+    let names: Vec<_> = CATALOGUE.iter().map(|c| c.name).filter(|name| *name != "score").collect();
+    let Some(check) = find(&named.value).filter(|check| check.name != "score") else {
+        mistakes.add(named.span, known(&named.value, &names), format!("unknown check {:?}", named.value));
+        return None;
+    };
+    let settings = parameters(check, &mut table, mistakes);
+    let symbol = table.string("symbol", mistakes).map_or_else(|| check.name.to_owned(), |s| s.value);
+    let span = table.span();
+    let score = table.points("score", mistakes);
+    if score.is_none() {
+        mistakes.add(span, "score, what a violation adds", "none");
+    }
+    table.finish(mistakes);
+    Some(Weight { symbol, check, settings, score: score? })
 }
 
 fn allow(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Allow {

@@ -96,14 +96,15 @@ impl Collector {
         self.received
     }
 
-    /// The message, its line ends as the setting has them, or what is wrong with it.
-    pub(super) fn finish(self, bare_newline: BareNewline) -> Result<Vec<u8>, Flaw> {
-        if self.limit == 0 && self.received > 0 {
-            return Err(Flaw::TooLarge);
-        }
-        let flaw = flaw(&self.octets);
+    /// What is wrong with the data, if anything is.
+    pub(super) fn flaw(&self) -> Option<Flaw> {
+        if self.limit == 0 && self.received > 0 { Some(Flaw::TooLarge) } else { flaw(&self.octets) }
+    }
+
+    /// The message, its line ends as the setting has them, or what is wrong with it that the setting does not allow.
+    pub(super) fn finish(self, flaw: Option<Flaw>, bare_newline: BareNewline) -> Result<Vec<u8>, Flaw> {
         match (flaw, bare_newline) {
-            (Some(Flaw::LineTooLong), _) => Err(Flaw::LineTooLong),
+            (Some(flaw @ (Flaw::TooLarge | Flaw::LineTooLong)), _) => Err(flaw),
             (Some(flaw), BareNewline::Reject) => Err(flaw),
             (Some(_), BareNewline::Normalize) => Ok(normalised(&self.octets)),
             _ => Ok(self.octets),
@@ -162,7 +163,16 @@ mod tests {
             }
             assert!(done, "chunks of {size}");
             assert_eq!(&input[..], left, "chunks of {size}");
-            assert_eq!(collector.finish(mode).as_deref().map_err(|f| *f), expected, "chunks of {size}");
+            assert_eq!(
+                {
+                    let flaw = collector.flaw();
+                    collector.finish(flaw, mode)
+                }
+                .as_deref()
+                .map_err(|f| *f),
+                expected,
+                "chunks of {size}"
+            );
         }
     }
 
@@ -195,7 +205,8 @@ mod tests {
         let finish = |wire: &[u8], limit| {
             let mut collector = Collector::new(limit);
             assert!(collector.take(&mut BytesMut::from(wire)));
-            collector.finish(BareNewline::Reject)
+            let flaw = collector.flaw();
+            collector.finish(flaw, BareNewline::Reject)
         };
         assert!(finish(&line(1000), 5000).is_ok());
         assert_eq!(finish(&line(1001), 5000), Err(Flaw::LineTooLong));

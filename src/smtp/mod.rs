@@ -5,12 +5,16 @@
 
 mod command;
 mod data;
+mod hello;
 mod identity;
+mod judging;
+mod path;
 mod record;
 pub(crate) mod replies;
 mod server;
 mod session;
 mod settings;
+mod trace;
 mod transaction;
 pub mod client;
 
@@ -20,6 +24,7 @@ pub use record::{SessionEntry, SessionRecord, Speaker, Transaction, TranscriptLi
 pub use server::{Service, serve};
 pub use session::{COMMAND_LINE_OCTETS, Event, PATH_LINE_OCTETS, Session, Step};
 pub use settings::{BareNewline, Extensions, Settings};
+pub use trace::Trace;
 
 use crate::policy::Policy;
 

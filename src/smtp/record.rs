@@ -1,6 +1,7 @@
 //! What the journal keeps of a session.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -8,6 +9,7 @@ use serde::Serialize;
 
 use super::ClientAddress;
 use super::session::Event;
+use super::trace::Trace;
 use crate::facts::{Facts, Question};
 use crate::journal::{Entry, Envelope};
 use crate::policy::Refusal;
@@ -118,11 +120,11 @@ impl SessionRecord {
         self.translated_from = client.translated_from;
     }
 
-    /// Takes in an event; `message` is the number that an accepted message got.
-    fn apply(&mut self, event: Event, at: Timestamp, message: Option<u64>) {
+    /// Takes in an event; `message` is the number that an accepted message got. Gives the octets it added, roughly.
+    fn apply(&mut self, event: Event, at: Timestamp, message: Option<u64>) -> usize {
         match event {
-            Event::Client(text) => self.transcript.push(TranscriptLine { at, from: Speaker::Client, text }),
-            Event::Server(text) => self.transcript.push(TranscriptLine { at, from: Speaker::Server, text }),
+            Event::Client(text) => return self.said(Speaker::Client, text, at),
+            Event::Server(text) => return self.said(Speaker::Server, text, at),
             Event::LineDropped => self.transcript_dropped += 1,
             Event::Observed(mut facts) => {
                 self.evidence = std::mem::take(&mut facts.evidence);
@@ -131,23 +133,17 @@ impl SessionRecord {
             }
             Event::Renamed(client) => self.rename(client),
             Event::Allowed(reason) => self.allowed = reason,
-            Event::Refused(refusal) => {
-                if self.refusals.is_empty() {
-                    self.verdict = refusal.verdict();
-                    self.reply = refusal.reply.wire_lines().collect();
-                }
-                // A client that tries for ever meets the same refusal for ever: the first ones tell all.
-                if self.refusals.len() < REFUSALS {
-                    self.refusals.push(*refusal);
-                }
-            }
-            Event::Transaction { envelope, reply, .. } => {
+            Event::Refused(refusal) => return self.refused(*refusal),
+            Event::Transaction { envelope, reply, message: _ } => {
                 let reply: Vec<_> = reply.wire_lines().collect();
                 if self.refusals.is_empty() {
                     self.reply.clone_from(&reply);
                 }
                 if self.transactions.len() < TRANSACTIONS {
+                    let paths = envelope.forward_paths.iter().map(|path| size_of::<String>() + path.len());
+                    let octets = size_of::<Transaction>() + envelope.reverse_path.len() + paths.sum::<usize>();
                     self.transactions.push(Transaction { envelope, reply, message });
+                    return octets;
                 }
             }
             Event::Closed(how) => {
@@ -155,11 +151,34 @@ impl SessionRecord {
                 self.ended = Some(at);
             }
         }
+        0
+    }
+
+    fn said(&mut self, from: Speaker, text: String, at: Timestamp) -> usize {
+        let octets = size_of::<TranscriptLine>() + text.len();
+        self.transcript.push(TranscriptLine { at, from, text });
+        octets
+    }
+
+    fn refused(&mut self, refusal: Refusal) -> usize {
+        if self.refusals.is_empty() {
+            self.verdict = refusal.verdict();
+            self.reply = refusal.reply.wire_lines().collect();
+        }
+        // A client that tries for ever meets the same refusal for ever: the first ones tell all.
+        if self.refusals.len() >= REFUSALS {
+            return 0;
+        }
+        let octets = size_of::<Refusal>() + refusal.why.len() + 512;
+        self.refusals.push(refusal);
+        octets
     }
 }
 
 /// Most refusals kept of one session.
 const REFUSALS: usize = 100;
+/// Growth of a record that is told to the journal.
+const TOLD_OCTETS: usize = 4096;
 /// Most transactions kept of one session; the messages stand in their own log.
 const TRANSACTIONS: usize = 1000;
 
@@ -169,11 +188,13 @@ pub struct SessionEntry {
     /// Its number in this world, from 1.
     pub id: u64,
     record: Mutex<SessionRecord>,
+    /// Octets added since the journal was last told.
+    grown: AtomicUsize,
 }
 
 impl SessionEntry {
     pub(super) fn new(id: u64, peer: SocketAddr, client: ClientAddress) -> Self {
-        Self { id, record: Mutex::new(SessionRecord::new(id, peer, client)) }
+        Self { id, record: Mutex::new(SessionRecord::new(id, peer, client)), grown: AtomicUsize::new(0) }
     }
 
     /// The session as it stands now.
@@ -187,23 +208,33 @@ impl SessionEntry {
     }
 
     /// Takes in what happened, once it has been sent; `store` keeps an accepted message and gives its number.
-    pub(super) fn publish(&self, events: Vec<Event>, mut store: impl FnMut(&Envelope, Vec<u8>) -> u64) {
+    pub(super) fn publish(&self, events: Vec<Event>, mut store: impl FnMut(&Envelope, Trace, Vec<u8>) -> u64) {
         let at = Timestamp::now();
         let mut record = self.record.lock();
+        let mut grown = 0;
         for mut event in events {
-            let mut message = None;
-            if let Event::Transaction { envelope, octets, .. } = &mut event {
-                message = octets.take().map(|octets| store(envelope, octets));
+            let mut number = None;
+            if let Event::Transaction { envelope, message, .. } = &mut event {
+                number = message.take().map(|(trace, octets)| store(envelope, trace, octets));
             }
-            record.apply(event, at, message);
+            grown += record.apply(event, at, number);
         }
+        self.grown.fetch_add(grown, Ordering::Relaxed);
+    }
+
+    /// The octets that the record grew by, once they are worth telling: every 4 KiB, and at the end.
+    pub(super) fn grown(&self) -> usize {
+        let grown = self.grown.load(Ordering::Relaxed);
+        if grown < TOLD_OCTETS && !self.is_closed() {
+            return 0;
+        }
+        self.grown.swap(0, Ordering::Relaxed)
     }
 }
 
 impl Entry for SessionEntry {
-    /// A session grows after it was appended: its bound is what transcript, refusals and transactions may take, of
-    /// which most sessions use little.
+    /// What a session takes as it begins; how it grows is told to the journal as it does.
     fn octets(&self) -> usize {
-        32 << 10
+        size_of::<Self>() + 4096
     }
 }

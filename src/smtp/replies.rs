@@ -38,6 +38,8 @@ pub(super) const TOO_MANY_RCPT: Canned = canned(452, 5, 3, "Error: too many reci
 pub(super) const TOO_LARGE: Canned = canned(552, 3, 4, "Error: message exceeds the size limit");
 pub(super) const LINE_TOO_LONG: Canned = canned(500, 5, 2, "Error: line too long");
 pub(super) const BARE_LF: Canned = canned(500, 5, 2, "Error: bare <LF> received");
+pub(super) const NO_8BITMIME: Canned = canned(555, 6, 3, "Error: 8BITMIME is not offered");
+pub(super) const NOT_ASCII: Canned = canned(553, 6, 7, "Error: a path beyond ASCII needs SMTPUTF8 in MAIL");
 pub(super) const NO_SMTPUTF8: Canned = canned(555, 6, 7, "Error: SMTPUTF8 is not offered");
 pub(super) const TOO_MANY_ERRORS: Canned = canned(421, 7, 0, "Error: too many errors");
 pub(super) const TIMEOUT: Canned = canned(421, 4, 2, "Error: timeout exceeded");
@@ -56,7 +58,8 @@ pub(super) fn to_mistake(mistake: &Mistake) -> Canned {
         Mistake::Parameter(name) => {
             Canned { text: format!("Unsupported option: {name}").into(), ..canned(555, 5, 4, "") }
         }
-        Mistake::Path => canned(501, 1, 7, "Bad address syntax"),
+        Mistake::Sender => canned(501, 1, 7, "Bad sender address syntax"),
+        Mistake::Recipient => canned(501, 1, 3, "Bad recipient address syntax"),
         Mistake::Xclient(text) => Canned { text: text.clone().into(), ..canned(501, 5, 4, "") },
     }
 }

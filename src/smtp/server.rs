@@ -19,13 +19,16 @@ use super::replies;
 use super::session::{Session, Step};
 use super::{Identity, Receiver, SessionEntry};
 use crate::dns::Zones;
-use crate::facts::Resolver;
+use crate::facts::{Memory, Resolver};
 use crate::journal::{Log, Message};
 
 /// Octets read at once.
 const READ_OCTETS: usize = 64 << 10;
 /// How long sessions may take to end once the world stops.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
+/// How long, and how much, is still read after the last reply.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_OCTETS: usize = 1 << 20;
 
 /// What all sessions of a listener share.
 #[derive(Debug)]
@@ -34,6 +37,8 @@ pub struct Service {
     pub receiver: Arc<Receiver>,
     /// The zones of the world.
     pub zones: Arc<ArcSwap<Zones>>,
+    /// What the receiver remembers of its clients.
+    pub memory: Arc<Memory>,
     /// Which client address each connection has.
     pub identity: Identity,
     /// How long the receiver waits for a DNS answer.
@@ -68,23 +73,46 @@ pub async fn serve(listener: TcpListener, service: Arc<Service>, shutdown: Cance
                     drop(place);
                 });
             }
-            Err(_) => turn_away(stream).await,
+            Err(_) => turn_away(stream),
         }
     }
     drop(listener);
     let _ = timeout(SHUTDOWN_PATIENCE, async { while sessions.join_next().await.is_some() {} }).await;
 }
 
-async fn turn_away(mut stream: TcpStream) {
-    let mut octets = Vec::new();
-    replies::TOO_MANY_CONNECTIONS.reply(true).write_to(&mut octets);
-    let _ = timeout(Duration::from_millis(100), stream.write_all(&octets)).await;
+/// Says 421 and closes, without keeping anybody waiting.
+fn turn_away(mut stream: TcpStream) {
+    tokio::spawn(async move {
+        let mut octets = Vec::new();
+        replies::TOO_MANY_CONNECTIONS.reply(true).write_to(&mut octets);
+        if timeout(LINGER, stream.write_all(&octets)).await.is_ok() {
+            let _ = linger(&mut stream).await;
+        }
+    });
+}
+
+/// Closes our side and takes in what the client still says: octets left unread would make the kernel reset the
+/// connection, and the client lose the last reply.
+async fn linger(stream: &mut TcpStream) -> io::Result<()> {
+    stream.shutdown().await?;
+    let mut octets = [0; 4096];
+    let mut left = LINGER_OCTETS;
+    let _ = timeout(LINGER, async {
+        while left > 0 {
+            match stream.read(&mut octets).await {
+                Ok(read) if read > 0 => left = left.saturating_sub(read),
+                _ => break,
+            }
+        }
+    })
+    .await;
+    Ok(())
 }
 
 async fn converse(stream: TcpStream, peer: SocketAddr, service: &Service, shutdown: &CancellationToken) {
     let client = service.identity.next(peer.ip());
     let entry = service.sessions.append(|id| SessionEntry::new(id, peer, client));
-    let session = Session::new(Arc::clone(&service.receiver), client, peer, entry.id);
+    let session = Session::new(Arc::clone(&service.receiver), Arc::clone(&service.memory), client, peer, entry.id);
     let mut conversation = Conversation { stream, session, entry, service, input: BytesMut::new(), output: Vec::new() };
     if conversation.run(shutdown).await.is_err() {
         conversation.session.lost();
@@ -114,8 +142,9 @@ impl Conversation<'_> {
             self.flush().await?;
             match step {
                 Step::Read => self.read(shutdown).await?,
-                Step::Pause(pause) => tokio::time::sleep(pause).await,
-                Step::Close => return self.stream.shutdown().await,
+                Step::Pause(pause) => self.wait(pause, shutdown).await,
+                Step::Listen(wait) => self.listen(wait, shutdown).await?,
+                Step::Close => return linger(&mut self.stream).await,
             }
         }
     }
@@ -138,19 +167,50 @@ impl Conversation<'_> {
             return;
         }
         let session = self.entry.id;
-        self.entry.publish(events, |envelope, octets| {
+        self.entry.publish(events, |envelope, trace, octets| {
             let (at, envelope) = (Timestamp::now(), envelope.clone());
-            self.service.messages.append(|id| Message { id, session, at, envelope, octets }).id
+            let trace = trace.dated(at);
+            self.service.messages.append(|id| Message { id, session, at, envelope, trace, octets }).id
         });
+        let grown = self.entry.grown();
+        if grown > 0 {
+            self.service.sessions.grow(session, grown);
+        }
         self.service.sessions.touch();
+    }
+
+    /// Lookups take time; a world that stops does not wait for them.
+    async fn wait(&mut self, pause: Duration, shutdown: &CancellationToken) {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = shutdown.cancelled() => self.session.shut_down(&mut self.output),
+        }
+    }
+
+    /// Waits a fixed time for input that should not come.
+    async fn listen(&mut self, wait: Duration, shutdown: &CancellationToken) -> io::Result<()> {
+        self.make_room();
+        tokio::select! {
+            read = timeout(wait, self.stream.read_buf(&mut self.input)) => match read {
+                Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(Err(error)) => return Err(error),
+                Ok(Ok(_)) | Err(_) => {}
+            },
+            () = shutdown.cancelled() => self.session.shut_down(&mut self.output),
+        }
+        Ok(())
+    }
+
+    fn make_room(&mut self) {
+        if self.input.capacity() - self.input.len() < READ_OCTETS / 4 {
+            self.input.reserve(READ_OCTETS);
+        }
     }
 
     async fn read(&mut self, shutdown: &CancellationToken) -> io::Result<()> {
         let settings = &self.service.receiver.settings;
         let patience = if self.session.awaits_data() { settings.data_timeout } else { settings.command_timeout };
-        if self.input.capacity() - self.input.len() < READ_OCTETS / 4 {
-            self.input.reserve(READ_OCTETS);
-        }
+        self.make_room();
         tokio::select! {
             read = timeout(patience, self.stream.read_buf(&mut self.input)) => match read {
                 Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),

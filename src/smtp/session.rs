@@ -1,27 +1,30 @@
 //! One session, without I/O: octets in, octets out (RFC 5321 §3 and §4).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
 
-use super::command::{self, Attribute, Command, Mistake};
+use super::command::{self, Command, Mistake};
 use super::data::Collector;
 use super::replies::{self, Canned};
 use super::settings::BareNewline;
-use super::transaction::{Mail, Open};
+use super::trace::Trace;
+use super::transaction::{Mail, Open, Received};
 use super::{ClientAddress, Receiver};
-use crate::facts::{Facts, Lookup, Verb};
+use crate::facts::{Facts, Lookup, Memory, Verb};
 use crate::journal::Envelope;
-use crate::policy::{After, Refusal, Standing, Values};
-use crate::reply::{Reply, ReplyCode};
+use crate::policy::{Refusal, Standing};
+use crate::reply::Reply;
 use crate::stage::Stage;
 
 /// The longest command line in octets, CRLF included (RFC 5321 §4.5.3.1.4).
 pub const COMMAND_LINE_OCTETS: usize = 512;
 /// The longest MAIL or RCPT line: extensions lengthen it (RFC 5321 §4.5.3.1.11; RFC 3461 §4 adds 500).
 pub const PATH_LINE_OCTETS: usize = 1012;
+/// Octets of a line that a transcript keeps: enough for every line within its limit.
+const TRANSCRIPT_LINE_OCTETS: usize = PATH_LINE_OCTETS;
 
 /// What the caller does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +33,8 @@ pub enum Step {
     Read,
     /// Send the output, wait so long (DNS would have taken it), then call again.
     Pause(Duration),
+    /// Send the output, wait so long for input, and call again with what came, if anything did.
+    Listen(Duration),
     /// Send the output, close the connection.
     Close,
 }
@@ -57,8 +62,8 @@ pub enum Event {
         envelope: Envelope,
         /// The reply to the final dot.
         reply: Reply,
-        /// The message, where it was accepted.
-        octets: Option<Vec<u8>>,
+        /// The message, where it was accepted, and what the receiver writes above it.
+        message: Option<(Trace, Vec<u8>)>,
     },
     /// The session ended, and how: `quit`, `refused`, `lost`, `timeout`, `errors`, `shutdown`.
     Closed(&'static str),
@@ -68,22 +73,27 @@ pub enum Event {
 #[derive(Debug)]
 pub struct Session {
     pub(super) receiver: Arc<Receiver>,
-    peer: SocketAddr,
-    token: String,
+    pub(super) memory: Arc<Memory>,
+    pub(super) peer: SocketAddr,
+    pub(super) id: u64,
+    pub(super) token: String,
     pub(super) facts: Facts,
-    standing: Standing,
-    hello: Hello,
-    state: State,
-    due: Due,
-    pause: Duration,
-    errors: usize,
-    events: Vec<Event>,
+    pub(super) standing: Standing,
+    pub(super) hello: Hello,
+    /// The facts as they were before a later hello: a refused one changes nothing (RFC 5321 §4.1.4).
+    pub(super) before: Option<Box<Facts>>,
+    pub(super) state: State,
+    pub(super) due: Due,
+    pub(super) pause: Duration,
+    pub(super) events: Vec<Event>,
     transcript: usize,
+    /// The client address that the memory counts as connected.
+    pub(super) present: Option<IpAddr>,
 }
 
 /// Whether a hello stands. A refused one is no hello, and no way around the rules either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hello {
+pub(super) enum Hello {
     None,
     Accepted,
     Refused,
@@ -107,51 +117,58 @@ pub(super) enum State {
 }
 
 /// What is to be judged once the facts are there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Due {
+#[derive(Debug)]
+pub(super) enum Due {
     /// The client address is to be observed.
     Client,
-    /// The greeting is to be given.
-    Greeting,
+    /// The greeting is to be held back, where the receiver does that.
+    Wait,
+    /// The greeting is to be given; true where its first line was said before the wait.
+    Greeting(bool),
     /// The reply to HELO or EHLO is to be given.
     Hello(Verb),
     /// The reply to MAIL is to be given.
     Mail(Mail),
+    /// The reply to the final dot is to be given.
+    Message(Box<Received>),
     Nothing,
 }
 
 impl Session {
     /// Begins a session; `id` numbers it in the world. The greeting comes with the first [`Session::advance`].
-    pub fn new(receiver: Arc<Receiver>, client: ClientAddress, peer: SocketAddr, id: u64) -> Self {
-        let facts = fresh_facts(&receiver, client);
+    pub fn new(receiver: Arc<Receiver>, memory: Arc<Memory>, client: ClientAddress, peer: SocketAddr, id: u64) -> Self {
+        let facts = Facts::of_receiver(client.address, &receiver.settings.hostname);
         Self {
             receiver,
+            memory,
             peer,
+            id,
             token: format!("{id:08x}"),
             facts,
             standing: Standing::default(),
             hello: Hello::None,
+            before: None,
             state: State::Idle,
             due: Due::Client,
             pause: Duration::ZERO,
-            errors: 0,
             events: Vec::new(),
             transcript: 0,
+            present: None,
         }
     }
 
     /// Takes as many commands, and as much data, as the input holds; replies are appended to the output.
     pub fn advance(&mut self, input: &mut BytesMut, output: &mut Vec<u8>, lookup: &dyn Lookup) -> Step {
         loop {
-            if let Some(pause) = self.settle(output, lookup) {
-                return Step::Pause(pause);
+            if let Some(step) = self.settle(input, output, lookup) {
+                return step;
             }
             let going_on = match &mut self.state {
                 State::Closed => return Step::Close,
                 State::Data(_, collector) => {
                     let ended = collector.take(input);
                     if ended {
-                        self.end_of_data(output);
+                        self.end_of_data(output, lookup);
                     }
                     ended
                 }
@@ -191,20 +208,20 @@ impl Session {
     }
 
     /// Observes and judges what is due. A pause means that lookups take time: what is due waits for the next call.
-    fn settle(&mut self, output: &mut Vec<u8>, lookup: &dyn Lookup) -> Option<Duration> {
-        if self.due == Due::Client {
-            self.due = Due::Greeting;
-            let receiver = Arc::clone(&self.receiver);
-            self.pause = self.facts.observe_client(receiver.policy.wants(), lookup);
+    fn settle(&mut self, input: &BytesMut, output: &mut Vec<u8>, lookup: &dyn Lookup) -> Option<Step> {
+        if matches!(self.due, Due::Client) {
+            self.observe_client(lookup);
         }
         let pause = std::mem::take(&mut self.pause);
         if !pause.is_zero() {
-            return Some(pause);
+            return Some(Step::Pause(pause));
         }
         match std::mem::replace(&mut self.due, Due::Nothing) {
-            Due::Greeting => self.greet(output),
+            Due::Wait => return self.hold_greeting(output),
+            Due::Greeting(begun) => self.greet(begun, !input.is_empty(), output),
             Due::Hello(verb) => self.answer_hello(verb, output),
             Due::Mail(mail) => self.answer_mail(mail, output),
+            Due::Message(received) => self.answer_message(*received, output),
             Due::Client | Due::Nothing => {}
         }
         None
@@ -213,17 +230,6 @@ impl Session {
     /// Tells what was observed.
     pub(super) fn observed(&mut self) {
         self.events.push(Event::Observed(Box::new(self.facts.clone())));
-    }
-
-    fn greet(&mut self, output: &mut Vec<u8>) {
-        self.observed();
-        if self.refuse(Stage::Connect, output) {
-            return;
-        }
-        let settings = &self.receiver.settings;
-        let lines = settings.greeting.iter().map(|line| line.replace("{mx}", &settings.hostname)).collect();
-        let code = ReplyCode::new(220).expect("220 is a reply code");
-        self.say(&Reply::from_lines(code, lines), output);
     }
 
     /// Takes one command line. False where the input holds no whole line.
@@ -239,7 +245,7 @@ impl Session {
         if self.end_skipping() {
             self.mistake(&replies::LINE_TOO_LONG, output);
         } else {
-            self.line(&line, output, lookup);
+            self.line(&line, !input.is_empty(), output, lookup);
         }
         true
     }
@@ -265,14 +271,18 @@ impl Session {
         }
     }
 
-    /// One line, its line end included: limits and line ends first, then syntax, then the state.
-    fn line(&mut self, line: &[u8], output: &mut Vec<u8>, lookup: &dyn Lookup) {
+    /// One line, its line end included: limits and line ends first, then syntax, then the state. `more` tells that
+    /// the client did not wait for the reply.
+    fn line(&mut self, line: &[u8], more: bool, output: &mut Vec<u8>, lookup: &dyn Lookup) {
         let (text, bare) = match line.strip_suffix(b"\r\n") {
             Some(text) => (text, false),
             None => (line.strip_suffix(b"\n").unwrap_or(line), true),
         };
-        self.record(|| Event::Client(String::from_utf8_lossy(text).into_owned()));
-        if bare && self.receiver.settings.bare_newline != BareNewline::Normalize {
+        self.record(|| Event::Client(shortened(text)));
+        if bare && self.misbehaves(|conduct| conduct.bare_newline = "LF", output) {
+            return;
+        }
+        if bare && self.receiver.settings.bare_newline == BareNewline::Reject {
             return self.mistake(&replies::BARE_LF, output);
         }
         let paths = text.get(..4).is_some_and(|v| v.eq_ignore_ascii_case(b"MAIL") || v.eq_ignore_ascii_case(b"RCPT"));
@@ -281,13 +291,18 @@ impl Session {
         }
         let command = command::parse(text);
         if let State::Stuck(reply) = &self.state
-            && command != Ok(Command::Quit)
+            && !matches!(&command, Ok(Command::Quit))
+            && !(matches!(&command, Ok(Command::Xclient(_))) && self.may_xclient())
         {
             let reply = reply.clone();
             return self.say(&reply, output);
         }
+        if more && self.had_to_wait(&command) && self.out_of_step(text, output) {
+            return;
+        }
         match command {
             Ok(command) => self.command(command, output, lookup),
+            Err(Mistake::Unknown) if self.speaks_otherwise(text, output) => {}
             Err(mistake) => self.mistake(&replies::to_mistake(&mistake), output),
         }
     }
@@ -296,9 +311,7 @@ impl Session {
     fn command(&mut self, command: Command, output: &mut Vec<u8>, lookup: &dyn Lookup) {
         match command {
             Command::Hello(verb, argument) => self.hello(verb, &argument, lookup),
-            Command::Mail { reverse_path, size, smtputf8 } => {
-                self.mail(Mail { reverse_path, size, smtputf8 }, output, lookup)
-            }
+            Command::Mail { reverse_path, parameters } => self.mail(Mail { reverse_path, parameters }, output, lookup),
             Command::Rcpt { forward_path } => self.rcpt(forward_path, output),
             Command::Data => self.data(output),
             Command::Rset => self.rset(output),
@@ -311,86 +324,9 @@ impl Session {
         }
     }
 
-    /// HELO or EHLO, the first or a later one: a transaction ends (RFC 5321 §4.1.4), the hello is observed anew.
-    fn hello(&mut self, verb: Verb, argument: &str, lookup: &dyn Lookup) {
-        self.reset();
-        let receiver = Arc::clone(&self.receiver);
-        self.pause = self.facts.observe_hello(verb, argument, receiver.policy.wants(), lookup);
-        self.due = Due::Hello(verb);
-    }
-
-    fn answer_hello(&mut self, verb: Verb, output: &mut Vec<u8>) {
-        self.observed();
-        if self.refuse(Stage::Helo, output) {
-            self.hello = Hello::Refused;
-            return;
-        }
-        self.hello = Hello::Accepted;
-        let code = ReplyCode::new(250).expect("250 is a reply code");
-        let mut lines = vec![self.receiver.settings.hostname.clone()];
-        if verb != Verb::Helo {
-            lines.extend(self.extensions());
-        }
-        self.say(&Reply::from_lines(code, lines), output);
-    }
-
-    fn extensions(&self) -> Vec<String> {
-        let settings = &self.receiver.settings;
-        let offered = settings.extensions;
-        let fixed = [
-            (offered.pipelining, "PIPELINING"),
-            (offered.eight_bit_mime, "8BITMIME"),
-            (offered.smtputf8, "SMTPUTF8"),
-            (offered.enhanced_status_codes, "ENHANCEDSTATUSCODES"),
-            (self.may_xclient(), "XCLIENT NAME ADDR PORT PROTO HELO LOGIN REVERSE_NAME DESTADDR DESTPORT"),
-        ];
-        let mut lines: Vec<_> = fixed.iter().filter(|(on, _)| *on).map(|(_, line)| (*line).to_owned()).collect();
-        if offered.size {
-            lines.push(format!("SIZE {}", settings.max_message_octets));
-        }
-        lines
-    }
-
-    fn may_xclient(&self) -> bool {
-        let peer = crate::name::normalise(self.peer.ip());
-        self.receiver.settings.xclient.iter().any(|net| net.contains(&peer))
-    }
-
-    /// XCLIENT ADDR begins the session anew from another address (Postfix XCLIENT_README). The facts are gathered
-    /// again, as Haraka does: a receiver that judged a new address by old facts would judge nobody.
-    fn xclient(&mut self, attributes: Vec<Attribute>, output: &mut Vec<u8>) {
-        if !self.may_xclient() {
-            return self.mistake(&replies::NOT_AUTHORIZED, output);
-        }
-        if matches!(self.state, State::Transaction(_)) {
-            return self.mistake(&replies::IN_TRANSACTION, output);
-        }
-        let address = attributes.into_iter().rev().find_map(|a| match a {
-            Attribute::Addr(address) => Some(address),
-            Attribute::Helo(_) | Attribute::Other => None,
-        });
-        if let Some(address) = address {
-            let client = ClientAddress::of(address, "xclient");
-            self.facts = fresh_facts(&self.receiver, client);
-            self.events.push(Event::Renamed(client));
-        }
-        self.facts.hello = None;
-        self.hello = Hello::None;
-        self.standing = Standing::default();
-        self.state = State::Idle;
-        self.due = if address.is_some() { Due::Client } else { Due::Greeting };
-    }
-
     fn rset(&mut self, output: &mut Vec<u8>) {
         self.reset();
         self.answer(&replies::OK, output);
-    }
-
-    /// Observes the reverse-path; the reply to MAIL comes when that is done.
-    pub(super) fn observe_sender(&mut self, mail: Mail, lookup: &dyn Lookup) {
-        let receiver = Arc::clone(&self.receiver);
-        self.pause = self.facts.observe_sender(&mail.reverse_path, receiver.policy.wants(), lookup);
-        self.due = Due::Mail(mail);
     }
 
     /// The one place that ends a transaction.
@@ -410,41 +346,6 @@ impl Session {
         }
     }
 
-    pub(super) fn state(&mut self) -> &mut State {
-        &mut self.state
-    }
-
-    /// Judges a stage; where a rule refuses, says so and does what the rule has follow.
-    pub(super) fn refuse(&mut self, stage: Stage, output: &mut Vec<u8>) -> bool {
-        self.refuse_with(stage, output).is_some()
-    }
-
-    /// As [`Session::refuse`], and gives the reply.
-    pub(super) fn refuse_with(&mut self, stage: Stage, output: &mut Vec<u8>) -> Option<Reply> {
-        let refusal = self.judge(stage)?;
-        let reply = refusal.reply.clone();
-        self.say(&reply, output);
-        let after = refusal.after;
-        self.events.push(Event::Refused(Box::new(refusal)));
-        match after {
-            After::Close => self.close("refused"),
-            After::Sticky503 => self.state = State::Stuck(replies::ACCESS_DENIED.reply(self.enhanced())),
-            After::Repeat => self.state = State::Stuck(reply.clone()),
-            After::Continue => {}
-        }
-        Some(reply)
-    }
-
-    fn judge(&mut self, stage: Stage) -> Option<Refusal> {
-        let receiver = Arc::clone(&self.receiver);
-        let values = Values { mx: &receiver.settings.hostname, id: &self.token, quotes: &[] };
-        let refusal = receiver.policy.judge(stage, &self.facts, &values, &mut self.standing);
-        if let Some(reason) = self.standing.allowed.take() {
-            self.events.push(Event::Allowed(reason));
-        }
-        refusal
-    }
-
     pub(super) fn enhanced(&self) -> bool {
         self.receiver.settings.extensions.enhanced_status_codes
     }
@@ -455,9 +356,11 @@ impl Session {
 
     /// A reply to a client's mistake; too many of them end the session.
     pub(super) fn mistake(&mut self, canned: &Canned, output: &mut Vec<u8>) {
-        self.errors += 1;
+        if self.misbehaves(|conduct| conduct.errors += 1, output) {
+            return;
+        }
         self.answer(canned, output);
-        if self.errors >= self.receiver.settings.max_errors {
+        if self.facts.conduct.errors >= self.receiver.settings.max_errors as u64 {
             self.end(output, &replies::TOO_MANY_ERRORS, "errors");
         }
     }
@@ -467,7 +370,7 @@ impl Session {
         self.close(how);
     }
 
-    fn close(&mut self, how: &'static str) {
+    pub(super) fn close(&mut self, how: &'static str) {
         self.state = State::Closed;
         self.events.push(Event::Closed(how));
     }
@@ -475,8 +378,8 @@ impl Session {
     /// The one place that writes a reply.
     pub(super) fn say(&mut self, reply: &Reply, output: &mut Vec<u8>) {
         reply.write_to(output);
-        for line in reply.wire_lines() {
-            self.record(|| Event::Server(line));
+        for index in 0..reply.texts().len() {
+            self.record(|| Event::Server(reply.wire_line(index)));
         }
     }
 
@@ -492,8 +395,18 @@ impl Session {
     }
 }
 
-fn fresh_facts(receiver: &Receiver, client: ClientAddress) -> Facts {
-    let mut facts = Facts::new(client.address);
-    facts.receiver_name.clone_from(&receiver.settings.hostname);
-    facts
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// A line as the transcript keeps it: its beginning, and how long it was.
+fn shortened(line: &[u8]) -> String {
+    match line.get(..TRANSCRIPT_LINE_OCTETS) {
+        Some(beginning) if line.len() > TRANSCRIPT_LINE_OCTETS => {
+            format!("{}… ({} octets)", String::from_utf8_lossy(beginning), line.len())
+        }
+        _ => String::from_utf8_lossy(line).into_owned(),
+    }
 }

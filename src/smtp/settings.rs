@@ -11,9 +11,9 @@ pub enum BareNewline {
     /// Refused: RFC 5321 §2.3.8 forbids both.
     #[default]
     Reject,
-    /// A bare LF ends a line, and becomes CRLF in the message (Postfix `normalize`).
+    /// A bare LF ends a line; in the message it becomes CRLF, and so does a bare CR (Postfix `normalize`).
     Normalize,
-    /// An octet like any other in the message; in a command it is a mistake.
+    /// An octet like any other in the message; a command may end with a bare LF (Postfix `no`).
     Accept,
 }
 

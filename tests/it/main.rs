@@ -1,8 +1,9 @@
-//! Integration tests, one binary: dialogues by RFC section, bad input, the command line, every scenario, foreign
+//! Integration tests, one binary: dialogues by RFC section, conduct, bad input, the command line, every scenario, foreign
 //! clients.
 
 mod bad_input;
 mod cli;
+mod conduct;
 mod docs;
 mod foreign;
 mod rfc5321_dialogues;

@@ -6,7 +6,7 @@ use crate::script::Stage;
 
 fn messages(events: &[Event]) -> Vec<String> {
     let octets = events.iter().filter_map(|event| match event {
-        Event::Transaction { octets: Some(octets), .. } => Some(String::from_utf8_lossy(octets).into_owned()),
+        Event::Transaction { message: Some((_, octets)), .. } => Some(String::from_utf8_lossy(octets).into_owned()),
         _ => None,
     });
     octets.collect()
@@ -109,7 +109,7 @@ fn s4_2_4_commands_not_known_and_not_implemented() {
          C: DATA now
          S: 501 5.5.4 Syntax: DATA
          C: MAIL FROM:<a@example.test> FOO=bar
-         S: 555 5.5.4 Unsupported option: FOO=BAR
+         S: 555 5.5.4 Unsupported option: FOO
          C: MAIL FROM:<a@example.test\\0>
          S: 501 5.5.4 Syntax: printable characters",
     );

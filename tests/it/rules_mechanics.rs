@@ -37,7 +37,7 @@ fn after_a_refused_greeting() {
     check("no-ptr", "192.0.2.10", &rule("after = \"continue\""), &format!("{refused}C: NOOP\nS: 250 Ok"));
 }
 
-/// RFC 5321 §4.1.4: a refused hello leaves the session as it was, and no way around the rule.
+/// RFC 5321 §4.1.4: a refused hello leaves the session as it was: without one, or with the one that was accepted.
 #[test]
 fn a_refused_hello_is_no_hello() {
     let rule = "[[rule]]\ncheck = \"helo-ptr-match\"\nfail = \"550 no\"";
@@ -54,10 +54,12 @@ fn a_refused_hello_is_no_hello() {
              S: 503 Error: send HELO/EHLO first
              C: EHLO mail.example.test
              S: 250 mx.martinet.test
+             C: MAIL FROM:<a@example.test>
+             S: 250 Ok
              C: HELO wrong.test
              S: 550 no
-             C: MAIL FROM:<a@example.test>
-             S: 503 Error: send HELO/EHLO first
+             C: RCPT TO:<b@contoso.test>
+             S: 250 Ok
              C: HELO mail.example.test
              S: 250 mx.martinet.test
              C: MAIL FROM:<a@example.test>

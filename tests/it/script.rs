@@ -40,7 +40,7 @@ impl Stage<'_> {
         let resolver = Resolver::new(&zones, Duration::from_secs(5));
         let client = ClientAddress::fixed(self.client.parse().expect("an address"));
         let peer = SocketAddr::from(([127, 0, 0, 1], 40_000));
-        let mut session = Session::new(Arc::clone(&profile.receiver), client, peer, 1);
+        let mut session = Session::new(Arc::clone(&profile.receiver), Arc::default(), client, peer, 1);
         let (mut input, mut said, mut events) = (BytesMut::new(), String::new(), Vec::new());
         advance(&mut session, &mut input, &resolver, &mut said);
         for line in script.lines().filter_map(|l| l.trim().strip_prefix("C:")) {
@@ -59,7 +59,7 @@ impl Stage<'_> {
 fn advance(session: &mut Session, input: &mut BytesMut, resolver: &Resolver<'_>, said: &mut String) {
     let mut output = Vec::new();
     let mut step = session.advance(input, &mut output, resolver);
-    while let Step::Pause(_) = step {
+    while let Step::Pause(_) | Step::Listen(_) = step {
         step = session.advance(input, &mut output, resolver);
     }
     for line in String::from_utf8(output).expect("replies are text").lines() {

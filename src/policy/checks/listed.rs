@@ -77,14 +77,14 @@ pub(super) static SENDER: Check = Check {
 };
 
 /// The lists that a rule asks, and for whom; none for other checks.
-pub(in crate::policy) fn lists(check: &Check, settings: &Settings) -> (Subject, Vec<Name>) {
+pub(in crate::policy) fn lists(check: &Check, settings: &Settings) -> Vec<(Subject, Vec<Name>)> {
     let subject = match check.name {
         "dnsbl" => Subject::Client,
         "rhsbl-helo" => Subject::Hello,
         "rhsbl-sender" => Subject::Sender,
-        _ => return (Subject::Client, Vec::new()),
+        _ => return settings.weights().iter().flat_map(|weight| lists(weight.check, &weight.settings)).collect(),
     };
-    (subject, zones(settings))
+    vec![(subject, zones(settings))]
 }
 
 fn zones(settings: &Settings) -> Vec<Name> {

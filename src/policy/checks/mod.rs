@@ -1,6 +1,9 @@
 //! The catalogue of checks. A further check is one file here and one row in [`CATALOGUE`].
 
+mod authentic;
+mod conduct;
 mod helo_bare_ip;
+mod helo_conduct;
 mod helo_fqdn;
 mod helo_ip_match;
 mod helo_is_me;
@@ -13,19 +16,23 @@ mod helo_resolves;
 mod helo_syntax;
 mod helo_verify;
 mod iprev;
+mod limits;
 mod listed;
+mod memory;
 mod ptr_exists;
 mod ptr_generic;
 mod ptr_more;
 mod ptr_valid_name;
+mod score;
 mod sender_resolves;
 mod settings;
 mod spf;
 #[cfg(test)]
 mod test;
 
+pub(super) use conduct::pregreet;
 pub(super) use listed::lists;
-pub use settings::{Kind, Parameter, Setting, Settings};
+pub use settings::{Kind, Parameter, Points, Setting, Settings, Weight};
 
 use std::net::IpAddr;
 
@@ -42,6 +49,8 @@ pub enum Finding {
     Violated(Complaint),
     /// DNS failed for the time being: nothing is proved.
     Unavailable(Complaint),
+    /// The demand is not met well enough to accept now, nor badly enough to refuse for good.
+    Deferred(Complaint),
     /// The demand does not concern this client.
     NotApplicable,
 }
@@ -75,6 +84,14 @@ pub struct Needs {
     pub spf_sender: bool,
     /// What DNS says of the domain of the reverse-path.
     pub sender_domain: bool,
+    /// DKIM and DMARC of the message.
+    pub message: bool,
+    /// What is remembered of the client.
+    pub history: bool,
+    /// Since when client and envelope are known.
+    pub greylist: bool,
+    /// How the client behaves: then the rule speaks as soon as it is violated, from its stage on.
+    pub conduct: bool,
 }
 
 impl Needs {
@@ -86,9 +103,31 @@ impl Needs {
         spf_hello: false,
         spf_sender: false,
         sender_domain: false,
+        message: false,
+        history: false,
+        greylist: false,
+        conduct: false,
     };
     /// PTR names and their addresses.
     pub const IPREV: Self = Self { iprev: true, ..Self::NOTHING };
+    /// How the client behaves.
+    pub const CONDUCT: Self = Self { conduct: true, ..Self::NOTHING };
+
+    /// Either's needs. A sum that looks at conduct among other things is judged at its stage, as they are.
+    fn and(self, other: Self) -> Self {
+        Self {
+            iprev: self.iprev || other.iprev,
+            hello_addresses: self.hello_addresses || other.hello_addresses,
+            hello_mx: self.hello_mx || other.hello_mx,
+            spf_hello: self.spf_hello || other.spf_hello,
+            spf_sender: self.spf_sender || other.spf_sender,
+            sender_domain: self.sender_domain || other.sender_domain,
+            message: self.message || other.message,
+            history: self.history || other.history,
+            greylist: self.greylist || other.greylist,
+            conduct: self.conduct,
+        }
+    }
 }
 
 /// One row of the catalogue.
@@ -117,8 +156,27 @@ pub struct Check {
     pub build: fn(&Settings) -> Judge,
 }
 
+impl PartialEq for Check {
+    /// Names are unique.
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Check {}
+
+impl std::fmt::Debug for Check {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
 /// Every check, in catalogue order.
 pub static CATALOGUE: &[&Check] = &[
+    &conduct::PREGREET,
+    &conduct::SYNC,
+    &conduct::NON_SMTP,
+    &conduct::BARE_LF,
     &ptr_exists::CHECK,
     &ptr_valid_name::CHECK,
     &iprev::CHECK,
@@ -142,15 +200,31 @@ pub static CATALOGUE: &[&Check] = &[
     &helo_ptr_match::CHECK,
     &helo_verify::CHECK,
     &ptr_generic::HELO,
+    &helo_conduct::STABLE,
+    &helo_conduct::PROTO,
     &spf::HELO,
     &sender_resolves::CHECK,
     &spf::SENDER,
+    &authentic::DKIM,
+    &authentic::SPF_OR_DKIM,
+    &authentic::DMARC,
     &ptr_more::IPV6,
+    &authentic::IPV6_AUTH,
+    &limits::TLS,
+    &memory::GREYLIST,
+    &limits::LIMITS,
+    &score::CHECK,
+    &memory::UNVERIFIABLE,
 ];
 
 /// The check of a name.
 pub fn find(name: &str) -> Option<&'static Check> {
     CATALOGUE.iter().copied().find(|check| check.name == name)
+}
+
+/// What a check has to know with these settings: for a score, what its parts have to know.
+pub(super) fn needs(check: &Check, settings: &Settings) -> Needs {
+    settings.weights().iter().fold(check.needs, |all, weight| all.and(needs(weight.check, &weight.settings)))
 }
 
 fn violated(why: impl Into<String>, remedies: impl IntoIterator<Item = Remedy>) -> Finding {

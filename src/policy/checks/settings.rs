@@ -1,8 +1,11 @@
 //! The parameters of checks: declared once, checked when a file is read, shown by `show check`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use ipnet::IpNet;
+
+use super::Check;
 
 /// What values a parameter takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +20,12 @@ pub enum Kind {
     Words,
     /// A list of addresses and networks.
     Networks,
+    /// A time such as "6s" or "5m".
+    Duration,
+    /// A decimal number.
+    Points,
+    /// Tables of a check, its parameters and its `score`.
+    Weights,
 }
 
 /// One parameter of a check.
@@ -45,6 +54,49 @@ pub enum Setting {
     Words(Vec<String>),
     /// Of [`Kind::Networks`].
     Networks(Vec<IpNet>),
+    /// Of [`Kind::Duration`].
+    Duration(Duration),
+    /// Of [`Kind::Points`].
+    Points(Points),
+    /// Of [`Kind::Weights`].
+    Weights(Vec<Weight>),
+}
+
+/// A score in hundredths: sums of them are exact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Points(pub i64);
+
+impl std::ops::Add for Points {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl std::fmt::Display for Points {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let (whole, rest) = (self.0.unsigned_abs() / 100, self.0.unsigned_abs() % 100);
+        match (rest, rest % 10) {
+            (0, _) => write!(f, "{sign}{whole}.0"),
+            (_, 0) => write!(f, "{sign}{whole}.{}", rest / 10),
+            _ => write!(f, "{sign}{whole}.{rest:02}"),
+        }
+    }
+}
+
+/// A check with what its violation adds to a score.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Weight {
+    /// What the receiver calls it, for example `HFILTER_HELO_BAREIP`.
+    pub symbol: String,
+    /// The check.
+    pub check: &'static Check,
+    /// Its parameters.
+    pub settings: Settings,
+    /// What a violation adds.
+    pub score: Points,
 }
 
 /// The parameters set for one rule; what is not set has its default.
@@ -89,6 +141,38 @@ impl Settings {
             Some(Setting::Words(value)) => value.clone(),
             _ => default.iter().map(|w| (*w).to_owned()).collect(),
         }
+    }
+
+    /// A time, or `default`.
+    pub fn duration(&self, name: &str, default: Duration) -> Duration {
+        match self.set.get(name) {
+            Some(Setting::Duration(value)) => *value,
+            _ => default,
+        }
+    }
+
+    /// A score, or `default`.
+    pub fn points(&self, name: &str, default: Points) -> Points {
+        match self.set.get(name) {
+            Some(Setting::Points(value)) => *value,
+            _ => default,
+        }
+    }
+
+    /// The weighted checks of a score.
+    pub fn weights(&self) -> &[Weight] {
+        self.set
+            .values()
+            .find_map(|setting| match setting {
+                Setting::Weights(weights) => Some(weights.as_slice()),
+                _ => None,
+            })
+            .unwrap_or_default()
+    }
+
+    /// Whether a parameter was set.
+    pub fn is_set(&self, name: &str) -> bool {
+        self.set.contains_key(name)
     }
 
     /// A list of networks, empty where not set.

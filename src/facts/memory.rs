@@ -1,0 +1,292 @@
+//! What a receiver remembers of its clients from one session to the next, on a clock that tests can advance.
+//!
+//! A [`Memory`] belongs to one world. It observes and never judges: the rules read [`History`] and [`Greylist`] among
+//! the facts. It is asked only where a rule wants it, so that receivers without such rules never meet its lock.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use ipnet::IpNet;
+use parking_lot::Mutex;
+use serde::Serialize;
+
+/// Most clients, and most triples, that are remembered; beyond, the older half goes.
+const REMEMBERED: usize = 100_000;
+/// Most connections and hello names remembered of one client.
+const OF_ONE_CLIENT: usize = 1_000;
+/// A triple that nobody tried for so long is new again, as in milter-greylist and postgrey (about five weeks).
+const FORGOTTEN: Duration = Duration::from_secs(36 * 24 * 3600);
+
+/// The time since the world began, and what a test added to it.
+#[derive(Debug)]
+pub struct Clock {
+    start: Instant,
+    advanced_ns: AtomicU64,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { start: Instant::now(), advanced_ns: AtomicU64::new(0) }
+    }
+}
+
+impl Clock {
+    /// The time since the clock was made, advances included.
+    pub fn now(&self) -> Duration {
+        self.start.elapsed() + Duration::from_nanos(self.advanced_ns.load(Ordering::Relaxed))
+    }
+
+    /// Moves the clock forward: what waits on it has waited so much longer. At most some 580 years altogether.
+    pub fn advance(&self, by: Duration) {
+        let ns = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
+        let add = |advanced: u64| Some(advanced.saturating_add(ns));
+        let _ = self.advanced_ns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+    }
+}
+
+/// What is remembered of one client address.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct History {
+    /// Its connections open now, the present one included.
+    pub open: u64,
+    /// How long ago it connected, the present connection included, the latest first, in milliseconds.
+    #[serde(serialize_with = "millis")]
+    pub connections: Vec<Duration>,
+    /// The other hello names it used, and how long ago the last time.
+    #[serde(serialize_with = "names")]
+    pub hellos: Vec<(String, Duration)>,
+    /// The hello names it used that do not resolve to it, the present one included.
+    pub unverified: Vec<String>,
+}
+
+/// How well a combination of client and envelope is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Seen {
+    /// Since it was tried for the first time, in milliseconds.
+    #[serde(rename = "age_ms", serialize_with = "crate::journal::millis")]
+    pub age: Duration,
+    /// Whether that was in an earlier session.
+    pub earlier_session: bool,
+}
+
+/// What greylisting looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Greylist {
+    /// The client address alone.
+    pub client: Seen,
+    /// Client address, reverse-path and forward-path.
+    pub triple: Seen,
+    /// The same with the /24 (IPv6: /64) of the client address, for senders that retry from a neighbour.
+    pub network_triple: Seen,
+}
+
+/// The receiver's memory.
+#[derive(Debug, Default)]
+pub struct Memory {
+    clock: Clock,
+    clients: Mutex<HashMap<IpAddr, Client>>,
+    triples: Mutex<HashMap<Triple, First>>,
+}
+
+type Triple = (IpNet, Option<(String, String)>);
+
+#[derive(Debug, Default)]
+struct Client {
+    open: u64,
+    connections: Vec<Duration>,
+    hellos: Vec<(String, Duration)>,
+    unverified: Vec<(String, Duration)>,
+    last: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct First {
+    at: Duration,
+    session: u64,
+    last: Duration,
+}
+
+impl Memory {
+    /// The clock it remembers by.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Forgets everything; connections that are open are no longer counted. The clock goes on.
+    pub fn forget(&self) {
+        self.clients.lock().clear();
+        self.triples.lock().clear();
+    }
+
+    /// A client connected: what is known of it, this connection included.
+    pub fn connected(&self, client: IpAddr) -> History {
+        self.with(client, |known, now| {
+            known.open += 1;
+            keep(&mut known.connections, now);
+            known.history(now, "")
+        })
+    }
+
+    /// A client said a hello that does, or does not, resolve to it: what is known of it now.
+    pub fn hello(&self, client: IpAddr, name: &str, unverified: bool) -> History {
+        let name = name.to_ascii_lowercase();
+        self.with(client, |known, now| {
+            remember(&mut known.hellos, &name, now);
+            if unverified {
+                remember(&mut known.unverified, &name, now);
+            }
+            known.history(now, &name)
+        })
+    }
+
+    /// A client went away.
+    pub fn disconnected(&self, client: IpAddr) {
+        if let Some(known) = self.clients.lock().get_mut(&client) {
+            known.open = known.open.saturating_sub(1);
+        }
+    }
+
+    /// A client tried a recipient: since when is that known?
+    pub fn tried(&self, client: IpAddr, sender: &str, recipient: &str, session: u64) -> Greylist {
+        let now = self.clock.now();
+        let paths = Some((sender.to_ascii_lowercase(), recipient.to_ascii_lowercase()));
+        let network = IpNet::new(client, if client.is_ipv4() { 24 } else { 64 }).map_or(client.into(), |n| n.trunc());
+        let mut triples = self.triples.lock();
+        let mut seen = |key: Triple| {
+            make_room(&mut triples, |first| first.last);
+            let new = First { at: now, session, last: now };
+            let first = triples.entry(key).or_insert(new);
+            if now.saturating_sub(first.last) > FORGOTTEN {
+                *first = new;
+            }
+            first.last = now;
+            Seen { age: now.saturating_sub(first.at), earlier_session: first.session != session }
+        };
+        Greylist {
+            client: seen((client.into(), None)),
+            triple: seen((client.into(), paths.clone())),
+            network_triple: seen((network, paths)),
+        }
+    }
+
+    fn with(&self, client: IpAddr, then: impl FnOnce(&mut Client, Duration) -> History) -> History {
+        let now = self.clock.now();
+        let mut clients = self.clients.lock();
+        make_room(&mut clients, |known| known.last);
+        let known = clients.entry(client).or_default();
+        known.last = now;
+        then(known, now)
+    }
+}
+
+impl Client {
+    fn history(&self, now: Duration, name: &str) -> History {
+        let ago = |at: &Duration| now.saturating_sub(*at);
+        let others = self.hellos.iter().filter(|(other, _)| other != name);
+        History {
+            open: self.open,
+            connections: self.connections.iter().rev().map(ago).collect(),
+            hellos: others.map(|(other, at)| (other.clone(), ago(at))).collect(),
+            unverified: self.unverified.iter().map(|(other, _)| other.clone()).collect(),
+        }
+    }
+}
+
+fn keep<T>(list: &mut Vec<T>, item: T) {
+    if list.len() >= OF_ONE_CLIENT {
+        list.drain(..OF_ONE_CLIENT / 2);
+    }
+    list.push(item);
+}
+
+fn remember(names: &mut Vec<(String, Duration)>, name: &str, now: Duration) {
+    match names.iter_mut().find(|(known, _)| known == name) {
+        Some((_, at)) => *at = now,
+        None => keep(names, (name.to_owned(), now)),
+    }
+}
+
+/// Drops the older half of a full table.
+fn make_room<K: Hash + Eq, V>(table: &mut HashMap<K, V>, last: impl Fn(&V) -> Duration) {
+    if table.len() < REMEMBERED {
+        return;
+    }
+    let mut times: Vec<_> = table.values().map(&last).collect();
+    let (_, median, _) = times.select_nth_unstable(REMEMBERED / 2);
+    let median = *median;
+    table.retain(|_, value| last(value) > median);
+}
+
+fn millis<S: serde::Serializer>(ages: &[Duration], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(ages.iter().map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)))
+}
+
+fn names<S: serde::Serializer>(names: &[(String, Duration)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(names.iter().map(|(name, _)| name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    /// Ages rounded down to seconds: the real clock runs meanwhile.
+    fn seconds(ages: &[Duration]) -> Vec<u64> {
+        ages.iter().map(Duration::as_secs).collect()
+    }
+
+    #[test]
+    fn connections_of_each_client() {
+        let memory = Memory::default();
+        memory.connected(ip("192.0.2.1"));
+        memory.clock().advance(Duration::from_secs(60));
+        let second = memory.connected(ip("192.0.2.1"));
+        assert_eq!((second.open, seconds(&second.connections)), (2, vec![0, 60]));
+        assert_eq!(memory.connected(ip("192.0.2.2")).open, 1);
+        memory.disconnected(ip("192.0.2.1"));
+        assert_eq!(memory.connected(ip("192.0.2.1")).open, 2);
+        memory.forget();
+        assert_eq!(memory.connected(ip("192.0.2.1")).connections.len(), 1);
+    }
+
+    #[test]
+    fn hello_names_of_a_client() {
+        let memory = Memory::default();
+        let client = ip("2001:db8::1");
+        assert_eq!(memory.hello(client, "A.test", true).hellos, []);
+        memory.clock().advance(Duration::from_secs(3600));
+        let later = memory.hello(client, "b.test", false);
+        assert_eq!((later.hellos[0].0.as_str(), later.hellos[0].1.as_secs()), ("a.test", 3600));
+        assert_eq!(later.unverified, ["a.test"]);
+        assert_eq!(memory.hello(client, "a.TEST", true).unverified.len(), 1, "a name counts once");
+    }
+
+    #[test]
+    fn triples_by_address_and_by_network() {
+        let memory = Memory::default();
+        let try_from = |client, session| memory.tried(ip(client), "a@example.test", "b@contoso.test", session);
+        let first = try_from("192.0.2.1", 1);
+        assert_eq!((first.triple.age.as_secs(), first.triple.earlier_session), (0, false));
+        memory.clock().advance(Duration::from_secs(300));
+        let again = try_from("192.0.2.1", 1);
+        assert_eq!((again.triple.age.as_secs(), again.triple.earlier_session), (300, false));
+        let neighbour = try_from("192.0.2.9", 2);
+        assert_eq!((neighbour.triple.age.as_secs(), neighbour.network_triple.age.as_secs()), (0, 300));
+        assert!(neighbour.network_triple.earlier_session && !neighbour.client.earlier_session);
+        memory.clock().advance(FORGOTTEN + Duration::from_secs(1));
+        assert_eq!(try_from("192.0.2.1", 3).triple.age.as_secs(), 0, "forgotten by then");
+    }
+
+    #[test]
+    fn a_full_table_loses_its_older_half() {
+        let mut table: HashMap<usize, Duration> = (0..REMEMBERED).map(|n| (n, Duration::from_secs(n as u64))).collect();
+        make_room(&mut table, |at| *at);
+        assert!(table.len() < REMEMBERED / 2 + 1 && table.contains_key(&(REMEMBERED - 1)) && !table.contains_key(&0));
+    }
+}

@@ -1,0 +1,236 @@
+//! `dkim`, `spf-or-dkim`, `dmarc` and `ipv6-auth`: the message is its domain's (RFC 6376, RFC 9989).
+
+use super::{Check, Finding, Kind, Needs, Parameter, complaint, unavailable, violated};
+use crate::facts::{AuthResult, Dmarc, Facts, SpfResult};
+use crate::policy::Remedy;
+use crate::stage::Stage;
+
+const MESSAGE: Needs = Needs { message: true, spf_sender: true, ..Needs::NOTHING };
+
+/// **Checks** that a DKIM signature of the message verifies.
+/// **Replies** 550 5.7.20; 451 4.7.20 where DNS failed and nothing passed.
+/// **Basis** RFC 6376, RFC 7372 §3.1; Gmail 5.7.30.
+/// **Beyond** RFC 6376 §6.3, which would not have a message refused for lack of a signature alone.
+pub(super) static DKIM: Check = Check {
+    name: "dkim",
+    number: 32,
+    stage: Stage::Eod,
+    checks: "a DKIM signature of the message verifies",
+    basis: "RFC 6376, RFC 7372 §3.1; Gmail 5.7.30",
+    beyond: "beyond RFC 6376 §6.3: a message without a signature should be treated as any other",
+    parameters: &[],
+    fail: &["550 5.7.20 No passing DKIM signature found"],
+    error: &["451 4.7.20 Temporary error verifying the DKIM signature"],
+    needs: MESSAGE,
+    build: |_| Box::new(|facts| demand(&[dkim(facts)], "DKIM did not pass")),
+};
+
+/// **Checks** that SPF of the reverse-path or a DKIM signature passes.
+/// **Replies** 550 5.7.26; 451 4.7.26 where DNS failed and nothing passed.
+/// **Basis** RFC 7372 §3.3; Gmail 5.7.26, Yahoo 5.7.9.
+/// **Beyond** RFC 7208 and RFC 6376, which have a message without either treated as any other.
+pub(super) static SPF_OR_DKIM: Check = Check {
+    name: "spf-or-dkim",
+    number: 32,
+    stage: Stage::Eod,
+    checks: "SPF of the reverse-path or a DKIM signature passes",
+    basis: "RFC 7372 §3.3; Gmail 5.7.26, Yahoo 5.7.9",
+    beyond: "beyond RFC 7208 and RFC 6376, which have a message without either treated as any other",
+    parameters: &[],
+    fail: &["550 5.7.26 Multiple authentication checks failed"],
+    error: &["451 4.7.26 Temporary error in authentication checks"],
+    needs: MESSAGE,
+    build: |_| Box::new(|facts| demand(&[spf(facts), dkim(facts)], "neither SPF nor DKIM passed")),
+};
+
+/// **Checks** the same for clients with an IPv6 address.
+/// **Replies** 550 5.7.26; 450 4.7.26 where DNS failed and nothing passed.
+/// **Basis** Gmail's IPv6 guidelines, Microsoft 4.7.26.
+/// **Beyond** RFC 5321, which treats both families alike.
+pub(super) static IPV6_AUTH: Check = Check {
+    name: "ipv6-auth",
+    number: 33,
+    stage: Stage::Eod,
+    checks: "over IPv6, SPF of the reverse-path or a DKIM signature passes",
+    basis: "Gmail's IPv6 guidelines, Microsoft 4.7.26",
+    beyond: "beyond RFC 5321, which treats both families alike",
+    parameters: &[],
+    fail: &["550 5.7.26 Message sent over IPv6 [{ip}] must pass either SPF or DKIM validation"],
+    error: &["450 4.7.26 Temporary error in authentication checks"],
+    needs: MESSAGE,
+    build: |_| {
+        Box::new(|facts| match facts.client_address.is_ipv6() {
+            true => demand(&[spf(facts), dkim(facts)], "over IPv6 neither SPF nor DKIM passed"),
+            false => Finding::NotApplicable,
+        })
+    },
+};
+
+/// **Checks** DMARC of the From domain.
+/// **Replies** 550 5.7.1; 451 4.7.1 where DNS failed.
+/// **Basis** RFC 9989 §5.3; Microsoft 5.7.515, Gmail 5.7.26, Yahoo 5.7.9.
+/// **Beyond** nothing with `enforce = "reject"`; a quarantine or absent policy does not ask for refusal.
+pub(super) static DMARC: Check = Check {
+    name: "dmarc",
+    number: 32,
+    stage: Stage::Eod,
+    checks: "the message passes DMARC, or its From domain does not ask for more",
+    basis: "RFC 9989 §5.3; Microsoft 5.7.515, Gmail 5.7.26, Yahoo 5.7.9",
+    beyond: "beyond RFC 9989 where a policy other than reject is enforced, or a record demanded",
+    parameters: &[
+        Parameter {
+            name: "enforce",
+            kind: Kind::Choice(&["reject", "quarantine", "any"]),
+            default: "\"reject\"",
+            doc: "the mildest published policy whose failures are refused",
+        },
+        Parameter {
+            name: "record",
+            kind: Kind::Flag,
+            default: "false",
+            doc: "whether a From domain without a record is refused",
+        },
+    ],
+    fail: &["550 5.7.1 Email rejected per DMARC policy for {from}"],
+    error: &["451 4.7.1 Temporary error in the DMARC evaluation"],
+    needs: MESSAGE,
+    build: |settings| {
+        let (enforce, record) = (settings.choice("enforce", "reject"), settings.flag("record", false));
+        Box::new(move |facts| {
+            let Some(dmarc) = &facts.dmarc else { return Finding::NotApplicable };
+            let enforced = matches!((enforce, dmarc.policy), ("any", _) | (_, "reject") | ("quarantine", "quarantine"));
+            match dmarc.result {
+                AuthResult::Fail if enforced => refused(dmarc),
+                AuthResult::TempError => unavailable(format!("DNS failed for DMARC of {}", dmarc.from_domain), []),
+                AuthResult::None | AuthResult::PermError if record => refused(dmarc),
+                _ => Finding::Satisfied,
+            }
+        })
+    },
+};
+
+fn refused(dmarc: &Dmarc) -> Finding {
+    let (why, remedy) = match dmarc.record {
+        true => (
+            format!("neither an aligned SPF domain nor an aligned DKIM signature passed for {}", dmarc.from_domain),
+            format!(
+                "sign with DKIM as {0}, or send with a reverse-path of {0} that its SPF record covers",
+                dmarc.from_domain
+            ),
+        ),
+        false => (
+            format!("{:?} publishes no DMARC record", dmarc.from_domain),
+            format!("add a DMARC record: _dmarc.{} TXT \"v=DMARC1; p=none\"", dmarc.from_domain),
+        ),
+    };
+    let mut complaint = complaint(why, [Remedy::Other(remedy)]);
+    complaint.quotes.push(("from", dmarc.from_domain.clone()));
+    Finding::Violated(complaint)
+}
+
+/// The best result of the message's signatures; `None` where nobody looked.
+fn dkim(facts: &Facts) -> Option<AuthResult> {
+    let results: Vec<_> = facts.dkim.as_ref()?.iter().map(|signature| signature.result).collect();
+    let has = |result| results.contains(&result);
+    Some(match () {
+        () if has(AuthResult::Pass) => AuthResult::Pass,
+        () if has(AuthResult::TempError) => AuthResult::TempError,
+        () => results.first().copied().unwrap_or(AuthResult::None),
+    })
+}
+
+fn spf(facts: &Facts) -> Option<AuthResult> {
+    Some(match facts.spf_sender.as_ref()?.result {
+        SpfResult::Pass => AuthResult::Pass,
+        SpfResult::TempError => AuthResult::TempError,
+        SpfResult::None => AuthResult::None,
+        _ => AuthResult::Fail,
+    })
+}
+
+/// One of the results has to be a pass.
+fn demand(results: &[Option<AuthResult>], why: &str) -> Finding {
+    let has = |result| results.contains(&Some(result));
+    if results.iter().all(Option::is_none) {
+        Finding::NotApplicable
+    } else if has(AuthResult::Pass) {
+        Finding::Satisfied
+    } else if has(AuthResult::TempError) {
+        unavailable(format!("{why}, and DNS failed"), [])
+    } else {
+        let publish = "publish an SPF record that covers the client address";
+        let sign = "sign the message with DKIM (RFC 6376), and publish the key";
+        violated(why, [Remedy::Other(sign.to_owned()), Remedy::Other(publish.to_owned())])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::checks::test::{Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case};
+
+    /// The message of RFC 8463 appendix A.3, with its two signatures.
+    const SIGNED: &str = include_str!("../../../tests/data/rfc8463-a3.eml");
+    const UNSIGNED: &str = "From: Joe <joe@football.example.com>\r\nSubject: x\r\n\r\nHi.\r\n";
+    const KEYS: &str = "
+        brisbane._domainkey.football.example.com TXT v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
+        test._domainkey.football.example.com TXT NODATA";
+    const REJECT: &str = "_dmarc.football.example.com TXT v=DMARC1; p=reject";
+    const SPF: &str = "football.example.com TXT v=spf1 ip4:192.0.2.10 ip6:2001:db8::1 -all";
+
+    #[track_caller]
+    fn check(check: &str, message: &str, world: &[&str], expected: &str) {
+        let (message, world, sender) = (Some(message), &world.join("\n"), Some("joe@football.example.com"));
+        case(Case { check, message, world, sender, ..Case::default() }).is(expected);
+    }
+
+    #[test]
+    fn rfc6376_signatures() {
+        check("dkim", SIGNED, &[KEYS], SATISFIED);
+        check("dkim", UNSIGNED, &[KEYS], VIOLATED);
+        check("dkim", &SIGNED.replace("Joe.", "Jim."), &[KEYS], VIOLATED);
+        check("dkim", SIGNED, &[], VIOLATED);
+        check("dkim", SIGNED, &["brisbane._domainkey.football.example.com TXT SERVFAIL"], UNAVAILABLE);
+        case(Case { check: "dkim", ..Case::default() }).is(NOT_APPLICABLE);
+    }
+
+    #[test]
+    fn either_is_enough() {
+        check("spf-or-dkim", UNSIGNED, &[SPF], SATISFIED);
+        check("spf-or-dkim", SIGNED, &[KEYS], SATISFIED);
+        check("spf-or-dkim", UNSIGNED, &[], VIOLATED);
+        check(
+            "spf-or-dkim",
+            UNSIGNED,
+            &["football.example.com TXT TIMEOUT".replace("TIMEOUT", "timeout").as_str()],
+            UNAVAILABLE,
+        );
+        check("ipv6-auth", UNSIGNED, &[], NOT_APPLICABLE);
+        let over_ipv6 = |world: &str, expected| {
+            let (message, sender) = (Some(UNSIGNED), Some("joe@football.example.com"));
+            case(Case { check: "ipv6-auth", client: "2001:db8::1", message, sender, world, ..Case::default() })
+                .is(expected);
+        };
+        over_ipv6(SPF, SATISFIED);
+        over_ipv6("", VIOLATED);
+        over_ipv6("football.example.com TXT SERVFAIL", UNAVAILABLE);
+    }
+
+    #[test]
+    fn rfc9989_policies() {
+        check("dmarc", SIGNED, &[KEYS, REJECT], SATISFIED);
+        check("dmarc", UNSIGNED, &[SPF, REJECT], SATISFIED);
+        check("dmarc", UNSIGNED, &[REJECT], VIOLATED);
+        check("dmarc", UNSIGNED, &[&REJECT.replace("reject", "quarantine")], SATISFIED);
+        check("dmarc", UNSIGNED, &[], SATISFIED);
+        check("dmarc", UNSIGNED, &["_dmarc.football.example.com TXT SERVFAIL"], UNAVAILABLE);
+        let settings = "enforce = \"any\"\nrecord = true";
+        let strict = |world: &str, expected| {
+            let (message, sender) = (Some(UNSIGNED), Some("joe@football.example.com"));
+            case(Case { check: "dmarc", settings, message, sender, world, ..Case::default() })
+                .is(expected)
+                .because("football");
+        };
+        strict("", VIOLATED);
+        strict("_dmarc.football.example.com TXT v=DMARC1; p=none", VIOLATED);
+    }
+}

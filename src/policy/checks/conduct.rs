@@ -1,0 +1,185 @@
+//! `pregreet`, `sync`, `non-smtp-command` and `bare-lf`: the client speaks SMTP as it is written, and in its turn.
+//!
+//! Rules about conduct speak as soon as they are violated, from their stage on: with `stage = "rcpt"` the refusal
+//! waits for RCPT, as postscreen's `enforce` does; at the default stage it is the reply to the command.
+
+use std::time::Duration;
+
+use super::{Check, Finding, Kind, Needs, Parameter, Settings, violated};
+use crate::facts::Pregreet;
+use crate::policy::Remedy;
+use crate::stage::Stage;
+
+/// How long postscreen holds its greeting back (`postscreen_greet_wait`).
+const GREET_WAIT: Duration = Duration::from_secs(6);
+/// What Postfix forbids (`smtpd_forbidden_commands`).
+const FORBIDDEN: &[&str] = &["CONNECT", "GET", "POST"];
+
+/// **Checks** that the client waits for the whole greeting.
+/// **Replies** 521 5.5.1.
+/// **Basis** RFC 5321 §3.1, §4.3.1; postscreen, Sendmail greet_pause, Exim smtp_enforce_sync.
+/// **Beyond** nothing: RFC 5321 §4.3.1 has the client wait for the greeting.
+pub(super) static PREGREET: Check = Check {
+    name: "pregreet",
+    number: 1,
+    stage: Stage::Connect,
+    checks: "the client says nothing before the greeting is complete",
+    basis: "RFC 5321 §3.1, §4.3.1; postscreen, Sendmail greet_pause, Exim smtp_enforce_sync",
+    beyond: "within RFC 5321 §4.3.1: the client waits for the greeting",
+    parameters: &[
+        Parameter {
+            name: "wait",
+            kind: Kind::Duration,
+            default: "\"6s\"",
+            doc: "how long the greeting is held back, to see who cannot wait",
+        },
+        Parameter {
+            name: "teaser",
+            kind: Kind::Flag,
+            default: "false",
+            doc: "whether the first line, with a hyphen, is said before the wait, as postscreen does",
+        },
+    ],
+    fail: &["521 5.5.1 Protocol error"],
+    error: &["450 4.3.2 Service currently unavailable"],
+    needs: Needs::CONDUCT,
+    build: |_| {
+        Box::new(|facts| match facts.conduct.pregreet {
+            true => violated("the client spoke before the greeting was complete", [wait("the greeting")]),
+            false => Finding::Satisfied,
+        })
+    },
+};
+
+/// How long a rule has the greeting held back; `None` for other checks.
+pub(in crate::policy) fn pregreet(check: &Check, settings: &Settings) -> Option<Pregreet> {
+    if check.name != PREGREET.name {
+        return settings.weights().iter().find_map(|weight| pregreet(weight.check, &weight.settings));
+    }
+    Some(Pregreet { wait: settings.duration("wait", GREET_WAIT), teaser: settings.flag("teaser", false) })
+}
+
+/// **Checks** that the client waits for replies where it must.
+/// **Replies** 554 5.5.0.
+/// **Basis** RFC 2920 §3.1; Postfix smtpd_forbid_unauth_pipelining, Exim smtp_enforce_sync.
+/// **Beyond** nothing: pipelining that was not offered, or past EHLO and DATA, is against RFC 2920.
+pub(super) static SYNC: Check = Check {
+    name: "sync",
+    number: 2,
+    stage: Stage::Connect,
+    checks: "the client waits for the reply to EHLO, DATA, NOOP, VRFY, and to everything where PIPELINING is not offered",
+    basis: "RFC 2920 §3.1; Postfix smtpd_forbid_unauth_pipelining, Exim smtp_enforce_sync",
+    beyond: "within RFC 2920 §3.1",
+    parameters: &[],
+    fail: &["554 5.5.0 Error: SMTP protocol synchronization"],
+    error: &["450 4.3.2 Service currently unavailable"],
+    needs: Needs::CONDUCT,
+    build: |_| {
+        Box::new(|facts| match facts.conduct.unsynchronised.as_str() {
+            "" => Finding::Satisfied,
+            verb => violated(
+                format!("more came behind {verb} before it was answered"),
+                [wait(&format!("the reply to {verb}"))],
+            ),
+        })
+    },
+};
+
+/// **Checks** that no line is in another protocol's words.
+/// **Replies** 221 2.7.0, and closes.
+/// **Basis** Postfix smtpd_forbidden_commands: the words of the list, a line that begins with no letter, a header field.
+/// **Beyond** RFC 5321 §4.2.4, which has 500 for a command that is not recognized.
+pub(super) static NON_SMTP: Check = Check {
+    name: "non-smtp-command",
+    number: 3,
+    stage: Stage::Connect,
+    checks: "no line is HTTP, a header field, or begins with anything but a letter",
+    basis: "Postfix smtpd_forbidden_commands",
+    beyond: "beyond RFC 5321 §4.2.4, which has 500 for a command that is not recognized",
+    parameters: &[Parameter {
+        name: "commands",
+        kind: Kind::Words,
+        default: "[\"CONNECT\", \"GET\", \"POST\"]",
+        doc: "the words that are forbidden",
+    }],
+    fail: &["221 2.7.0 Error: I can break rules, too. Goodbye."],
+    error: &["450 4.3.2 Service currently unavailable"],
+    needs: Needs::CONDUCT,
+    build: |settings| {
+        let forbidden = settings.words("commands", FORBIDDEN);
+        Box::new(move |facts| {
+            let line = facts.conduct.not_smtp.as_str();
+            if line.is_empty() || !is_foreign(line, &forbidden) {
+                return Finding::Satisfied;
+            }
+            violated(format!("{line:?} is no SMTP"), [Remedy::Other("speak SMTP (RFC 5321) to this port".to_owned())])
+        })
+    },
+};
+
+fn is_foreign(line: &str, forbidden: &[String]) -> bool {
+    let word = line.split_ascii_whitespace().next().unwrap_or_default();
+    forbidden.iter().any(|known| known.eq_ignore_ascii_case(word))
+        || !line.starts_with(|c: char| c.is_ascii_alphabetic())
+        || word.ends_with(':')
+}
+
+/// **Checks** that line ends are CRLF, in commands and in the message.
+/// **Replies** 550 5.5.2.
+/// **Basis** RFC 5321 §2.3.8; Postfix smtpd_forbid_bare_newline.
+/// **Beyond** nothing: RFC 5321 §2.3.8 forbids bare CR and LF. The receiver's `smtp.bare_newline` must not refuse first.
+pub(super) static BARE_LF: Check = Check {
+    name: "bare-lf",
+    number: 4,
+    stage: Stage::Connect,
+    checks: "every line ends with CRLF, and neither CR nor LF stands alone",
+    basis: "RFC 5321 §2.3.8; Postfix smtpd_forbid_bare_newline = reject",
+    beyond: "within RFC 5321 §2.3.8",
+    parameters: &[],
+    fail: &["550 5.5.2 {mx} Error: bare <LF> received"],
+    error: &["450 4.3.2 Service currently unavailable"],
+    needs: Needs::CONDUCT,
+    build: |_| {
+        Box::new(|facts| match facts.conduct.bare_newline {
+            "" => Finding::Satisfied,
+            which => violated(
+                format!("a bare {which} was sent"),
+                [Remedy::Other("end every line with CRLF, in commands and in the message".to_owned())],
+            ),
+        })
+    },
+};
+
+fn wait(what: &str) -> Remedy {
+    Remedy::Other(format!("wait for {what} before sending more"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::facts::Facts;
+    use crate::policy::checks::test::{Case, SATISFIED, VIOLATED, case};
+
+    #[track_caller]
+    fn check(check: &str, settings: &str, expected: &str, conduct: fn(&mut Facts)) {
+        case(Case { check, settings, conduct, ..Case::default() }).is(expected);
+    }
+
+    #[test]
+    fn turns() {
+        check("pregreet", "wait = \"2s\"\nteaser = true", SATISFIED, |_| {});
+        check("pregreet", "", VIOLATED, |facts| facts.conduct.pregreet = true);
+        check("sync", "", SATISFIED, |_| {});
+        check("sync", "", VIOLATED, |facts| facts.conduct.unsynchronised = "EHLO".into());
+        check("bare-lf", "", SATISFIED, |_| {});
+        check("bare-lf", "", VIOLATED, |facts| facts.conduct.bare_newline = "CR");
+    }
+
+    #[test]
+    fn words_of_other_protocols() {
+        check("non-smtp-command", "", SATISFIED, |facts| facts.conduct.not_smtp = "FROB x".into());
+        check("non-smtp-command", "", VIOLATED, |facts| facts.conduct.not_smtp = "get / HTTP/1.1".into());
+        check("non-smtp-command", "", VIOLATED, |facts| facts.conduct.not_smtp = "Subject: x".into());
+        check("non-smtp-command", "", VIOLATED, |facts| facts.conduct.not_smtp = "\u{16}\u{3}".into());
+        check("non-smtp-command", "commands = []", SATISFIED, |facts| facts.conduct.not_smtp = "GET /".into());
+    }
+}

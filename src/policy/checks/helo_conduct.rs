@@ -1,0 +1,126 @@
+//! `helo-stable` and `helo-proto`: a client says one hello, and in one way.
+
+use std::time::Duration;
+
+use super::{Check, Finding, Kind, Needs, Parameter, complaint, violated};
+use crate::facts::Facts;
+use crate::policy::Remedy;
+use crate::stage::Stage;
+
+/// How long a hello name is held against another, unless a rule says otherwise.
+const WINDOW: Duration = Duration::from_secs(3600);
+
+/// **Checks** the hello name against the first of the session, or against those of the client's other sessions.
+/// **Replies** 450 4.7.1.
+/// **Basis** Haraka helo.checks host_mismatch (in the session); GMX (by client address).
+/// **Beyond** RFC 5321 §4.1.4, which allows a later EHLO with any argument.
+pub(super) static STABLE: Check = Check {
+    name: "helo-stable",
+    number: 27,
+    stage: Stage::Helo,
+    checks: "the hello name is the one the client said before",
+    basis: "Haraka helo.checks host_mismatch (in the session); GMX \"policy violations\" (by client address)",
+    beyond: "beyond RFC 5321 §4.1.4, which allows a later EHLO with any argument",
+    parameters: &[
+        Parameter {
+            name: "scope",
+            kind: Kind::Choice(&["session", "client"]),
+            default: "\"session\"",
+            doc: "against which hello names: of this session, or of this client address",
+        },
+        Parameter {
+            name: "window",
+            kind: Kind::Duration,
+            default: "\"1h\"",
+            doc: "for how long names of a client address are held against it",
+        },
+    ],
+    fail: &["450 4.7.1 <{helo}>: Helo command rejected: you were {earlier} before"],
+    error: &["450 4.7.1 <{helo}>: Helo command rejected"],
+    needs: Needs { history: true, ..Needs::NOTHING },
+    build: |settings| {
+        let of_client = settings.choice("scope", "session") == "client";
+        let window = settings.duration("window", WINDOW);
+        Box::new(move |facts| {
+            let Some(hello) = &facts.hello else { return Finding::NotApplicable };
+            let earlier = if of_client { other_of_client(facts, window) } else { first_of_session(facts) };
+            match earlier.filter(|earlier| !earlier.eq_ignore_ascii_case(&hello.argument)) {
+                None => Finding::Satisfied,
+                Some(earlier) => {
+                    let why = format!("the client said {} now and {earlier} before", hello.argument);
+                    let mut complaint = complaint(why, [Remedy::SayHello(earlier.clone())]);
+                    complaint.quotes.push(("earlier", earlier));
+                    Finding::Violated(complaint)
+                }
+            }
+        })
+    },
+};
+
+fn first_of_session(facts: &Facts) -> Option<String> {
+    facts.conduct.earlier_hellos.first().map(|(_, argument)| argument.clone())
+}
+
+fn other_of_client(facts: &Facts, window: Duration) -> Option<String> {
+    let names = facts.history.iter().flat_map(|history| &history.hellos);
+    names.filter(|(_, age)| *age <= window).min_by_key(|(_, age)| *age).map(|(name, _)| name.clone())
+}
+
+/// **Checks** that HELO and EHLO are not mixed in a session.
+/// **Replies** 550 5.5.1.
+/// **Basis** Haraka helo.checks proto_mismatch.
+/// **Beyond** RFC 5321 §3.2, which has clients fall back to HELO after a refused EHLO.
+pub(super) static PROTO: Check = Check {
+    name: "helo-proto",
+    number: 28,
+    stage: Stage::Helo,
+    checks: "the session has HELO or EHLO, not both",
+    basis: "Haraka helo.checks proto_mismatch",
+    beyond: "beyond RFC 5321 §3.2, which has clients fall back to HELO after a refused EHLO",
+    parameters: &[],
+    fail: &["550 5.5.1 {verb} protocol mismatch"],
+    error: &["450 4.5.1 {verb} protocol mismatch"],
+    needs: Needs::NOTHING,
+    build: |_| {
+        Box::new(|facts| match (&facts.hello, facts.conduct.earlier_hellos.first()) {
+            (Some(hello), Some((verb, _))) if hello.verb != *verb => violated(
+                format!("{} came after {}", hello.verb.word(), verb.word()),
+                [Remedy::Other(format!("stay with {}", verb.word()))],
+            ),
+            (Some(_), _) => Finding::Satisfied,
+            (None, _) => Finding::NotApplicable,
+        })
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::{History, Verb};
+    use crate::policy::checks::test::{Case, SATISFIED, VIOLATED, case};
+
+    #[track_caller]
+    fn check(check: &str, settings: &str, expected: &str, conduct: fn(&mut Facts)) {
+        case(Case { check, settings, conduct, ..Case::default() }).is(expected);
+    }
+
+    #[test]
+    fn in_a_session() {
+        check("helo-stable", "", SATISFIED, |_| {});
+        check("helo-stable", "", SATISFIED, |facts| facts.conduct.replaced(Verb::Ehlo, "MAIL.example.test".into()));
+        check("helo-stable", "", VIOLATED, |facts| facts.conduct.replaced(Verb::Ehlo, "other.example.test".into()));
+        check("helo-proto", "", SATISFIED, |facts| facts.conduct.replaced(Verb::Ehlo, "other.example.test".into()));
+        check("helo-proto", "", VIOLATED, |facts| facts.conduct.replaced(Verb::Helo, "mail.example.test".into()));
+    }
+
+    #[test]
+    fn by_client_address() {
+        fn other(facts: &mut Facts) {
+            let hellos = vec![("other.example.test".to_owned(), Duration::from_secs(600))];
+            facts.history = Some(History { hellos, ..History::default() });
+        }
+        check("helo-stable", "", SATISFIED, other);
+        check("helo-stable", "scope = \"client\"", VIOLATED, other);
+        check("helo-stable", "scope = \"client\"\nwindow = \"5m\"", SATISFIED, other);
+    }
+}

@@ -1,0 +1,153 @@
+//! `greylist` and `unverifiable-per-ip`: what the receiver remembers of the client.
+
+use std::time::Duration;
+
+use super::{Check, Finding, Kind, Needs, Parameter, Settings, complaint};
+use crate::facts::{Facts, Seen};
+use crate::policy::Remedy;
+use crate::stage::Stage;
+
+/// How long a new client is put off, unless a rule says otherwise (RFC 6647 §5: from one minute on).
+const DELAY: Duration = Duration::from_secs(5 * 60);
+
+/// **Checks** that client, reverse-path and forward-path were tried before, and long enough ago.
+/// **Replies** 451 4.7.1, whatever class the rest of the policy has.
+/// **Basis** RFC 6647; milter-greylist, postgrey; postscreen's deep tests (`key = "client"`, `reconnect = true`).
+/// **Beyond** nothing: RFC 5321 §4.5.4.1 has clients retry after a 4yz.
+pub(super) static GREYLIST: Check = Check {
+    name: "greylist",
+    number: 35,
+    stage: Stage::Rcpt,
+    checks: "the same client tried the same reverse-path and forward-path some time before",
+    basis: "RFC 6647; milter-greylist, postgrey; postscreen's deep tests (key = \"client\", reconnect = true)",
+    beyond: "within RFC 5321 §4.5.4.1, which has clients retry after a 4yz",
+    parameters: &[
+        Parameter { name: "delay", kind: Kind::Duration, default: "\"5m\"", doc: "how long ago the first try must be" },
+        Parameter {
+            name: "key",
+            kind: Kind::Choice(&["triple", "network-triple", "client"]),
+            default: "\"triple\"",
+            doc: "what has to come back: client and envelope, the client's /24 (IPv6: /64) and envelope, the client",
+        },
+        Parameter {
+            name: "reconnect",
+            kind: Kind::Flag,
+            default: "false",
+            doc: "whether the first try must have been in an earlier session",
+        },
+    ],
+    fail: &["451 4.7.1 Greylisting in action, please come back in {wait}"],
+    error: &["451 4.7.1 Greylisting in action, please come back later"],
+    needs: Needs { greylist: true, ..Needs::NOTHING },
+    build: |settings| {
+        let (delay, reconnect) = (settings.duration("delay", DELAY), settings.flag("reconnect", false));
+        let key = seen_by(settings);
+        Box::new(move |facts| {
+            let Some(seen) = key(facts) else { return Finding::NotApplicable };
+            if seen.age >= delay && (seen.earlier_session || !reconnect) {
+                return Finding::Satisfied;
+            }
+            let wait = hours(delay.saturating_sub(seen.age));
+            let why = format!("first tried {} ago, and {} are demanded", hours(seen.age), hours(delay));
+            let mut complaint =
+                complaint(why, [Remedy::Other(format!("try again after {wait}, from the same address"))]);
+            complaint.quotes.push(("wait", wait));
+            Finding::Violated(complaint)
+        })
+    },
+};
+
+fn seen_by(settings: &Settings) -> fn(&Facts) -> Option<Seen> {
+    match settings.choice("key", "triple") {
+        "client" => |facts| facts.greylist.map(|known| known.client),
+        "network-triple" => |facts| facts.greylist.map(|known| known.network_triple),
+        _ => |facts| facts.greylist.map(|known| known.triple),
+    }
+}
+
+/// Hours, minutes and seconds, as milter-greylist writes them; a part of a second counts as a whole one.
+fn hours(time: Duration) -> String {
+    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+/// **Checks** that few hello names of the client address fail to resolve to it.
+/// **Replies** 450 without an enhanced code, as captured.
+/// **Basis** a receiver's reply, "service permits 2 unverifyable sending IPs".
+/// **Beyond** RFC 5321 §4.1.4, which forbids refusing because the hello name does not match the client address.
+pub(super) static UNVERIFIABLE: Check = Check {
+    name: "unverifiable-per-ip",
+    number: 38,
+    stage: Stage::Helo,
+    checks: "no more than a few hello names of the client address fail to resolve to it",
+    basis: "a captured reply, \"service permits 2 unverifyable sending IPs\"",
+    beyond: "beyond RFC 5321 §4.1.4, which forbids refusing because the hello name does not match the client address",
+    parameters: &[Parameter { name: "names", kind: Kind::Count, default: "2", doc: "how many are permitted" }],
+    fail: &["450 service permits {permitted} unverifyable sending IPs - {helo} is not {ip}"],
+    error: &["450 service temporarily cannot verify {helo}"],
+    needs: Needs { history: true, hello_addresses: true, ..Needs::NOTHING },
+    build: |settings| {
+        let permitted = settings.count("names", 2);
+        Box::new(move |facts| {
+            let (Some(history), Some(hello)) = (&facts.history, &facts.hello) else { return Finding::NotApplicable };
+            let mine = hello.argument.to_ascii_lowercase();
+            if history.unverified.len() as u64 <= permitted || !history.unverified.contains(&mine) {
+                return Finding::Satisfied;
+            }
+            let why = format!(
+                "{} hello names of {} do not resolve to it: {}",
+                history.unverified.len(),
+                facts.client_address,
+                history.unverified.join(", ")
+            );
+            let remedy =
+                hello.name().map(|name| Remedy::AddAddress { name: name.clone(), address: facts.client_address });
+            let mut complaint = complaint(why, remedy);
+            complaint.quotes.push(("permitted", permitted.to_string()));
+            Finding::Violated(complaint)
+        })
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::{Greylist, History};
+    use crate::policy::checks::test::{Case, SATISFIED, VIOLATED, case};
+
+    #[track_caller]
+    fn greylist(settings: &str, expected: &str) {
+        fn known(facts: &mut Facts) {
+            let seen = |seconds, earlier_session| Seen { age: Duration::from_secs(seconds), earlier_session };
+            let (client, triple, network_triple) = (seen(900, false), seen(30, true), seen(400, true));
+            facts.greylist = Some(Greylist { client, triple, network_triple });
+        }
+        case(Case { check: "greylist", settings, conduct: known, ..Case::default() }).is(expected);
+    }
+
+    #[test]
+    fn rfc6647_first_tries_are_put_off() {
+        greylist("", VIOLATED);
+        greylist("delay = \"30s\"", SATISFIED);
+        greylist("key = \"network-triple\"", SATISFIED);
+        greylist("key = \"client\"", SATISFIED);
+        greylist("key = \"client\"\nreconnect = true", VIOLATED);
+        assert_eq!(hours(Duration::from_millis(3_661_001)), "01:01:02");
+    }
+
+    #[test]
+    fn unverified_names() {
+        fn three(facts: &mut Facts) {
+            let unverified = ["a.test", "b.test", "mail.example.test"].map(str::to_owned).to_vec();
+            facts.history = Some(History { unverified, ..History::default() });
+        }
+        let check = |settings, hello, conduct: fn(&mut Facts), expected| {
+            let hello = Some(hello);
+            case(Case { check: "unverifiable-per-ip", settings, hello, conduct, ..Case::default() }).is(expected);
+        };
+        check("", "mail.example.test", |facts| facts.history = Some(History::default()), SATISFIED);
+        check("", "mail.example.test", three, VIOLATED);
+        check("", "good.example.test", three, SATISFIED);
+        check("names = 3", "mail.example.test", three, SATISFIED);
+    }
+}

@@ -1,0 +1,107 @@
+//! Where a session meets the rules: at each stage, and when the client misbehaves.
+
+use std::sync::Arc;
+
+use super::command::{Command, Mistake};
+use super::session::{Event, Hello, Session, State};
+use super::{Receiver, replies};
+use crate::facts::{Conduct, Verb};
+use crate::policy::{After, Refusal, Values};
+use crate::reply::Reply;
+use crate::stage::Stage;
+
+/// Octets of a foreign line that the facts keep.
+const FOREIGN_OCTETS: usize = 100;
+
+impl Session {
+    /// Judges a stage; where a rule refuses, says so and does what the rule has follow.
+    pub(super) fn refuse(&mut self, stage: Stage, output: &mut Vec<u8>) -> bool {
+        self.refuse_with(stage, output).is_some()
+    }
+
+    /// As [`Session::refuse`], and gives the reply.
+    pub(super) fn refuse_with(&mut self, stage: Stage, output: &mut Vec<u8>) -> Option<Reply> {
+        let receiver = Arc::clone(&self.receiver);
+        let mut standing = std::mem::take(&mut self.standing);
+        let refusal = receiver.policy.judge(stage, &self.facts, &self.values(&receiver), &mut standing);
+        if let Some(reason) = standing.allowed.take() {
+            self.events.push(Event::Allowed(reason));
+        }
+        self.standing = standing;
+        Some(self.speak(refusal?, output))
+    }
+
+    /// Notes what the client does, and judges it by the rules of conduct that may speak by now. True where one did:
+    /// its reply stands for that to the command.
+    pub(super) fn misbehaves(&mut self, note: impl FnOnce(&mut Conduct), output: &mut Vec<u8>) -> bool {
+        self.judge_conduct(self.stage(), note, output).is_some()
+    }
+
+    /// As [`Session::misbehaves`] at a stage, and gives the reply.
+    pub(super) fn judge_conduct(
+        &mut self,
+        stage: Stage,
+        note: impl FnOnce(&mut Conduct),
+        output: &mut Vec<u8>,
+    ) -> Option<Reply> {
+        note(&mut self.facts.conduct);
+        let receiver = Arc::clone(&self.receiver);
+        let refusal = receiver.policy.judge_conduct(stage, &self.facts, &self.values(&receiver))?;
+        self.observed();
+        Some(self.speak(refusal, output))
+    }
+
+    /// The stage that the next command belongs to.
+    fn stage(&self) -> Stage {
+        match (&self.state, self.hello) {
+            (State::Data(..), _) => Stage::Eod,
+            (State::Transaction(open), _) if open.has_recipients() => Stage::Data,
+            (State::Transaction(_), _) => Stage::Rcpt,
+            (_, Hello::Accepted) => Stage::Mail,
+            _ => Stage::Helo,
+        }
+    }
+
+    fn values<'a>(&'a self, receiver: &'a Receiver) -> Values<'a> {
+        Values { mx: &receiver.settings.hostname, id: &self.token, quotes: &[] }
+    }
+
+    fn speak(&mut self, refusal: Refusal, output: &mut Vec<u8>) -> Reply {
+        let reply = refusal.reply.clone();
+        self.say(&reply, output);
+        let after = refusal.after;
+        self.events.push(Event::Refused(Box::new(refusal)));
+        match after {
+            After::Close => self.close("refused"),
+            After::Sticky503 => self.state = State::Stuck(replies::ACCESS_DENIED.reply(self.enhanced())),
+            After::Repeat => self.state = State::Stuck(reply.clone()),
+            After::Continue => {}
+        }
+        reply
+    }
+
+    /// Whether the reply to this command had to be awaited before more was said: always after the commands of
+    /// RFC 2920 §3.1 that end a group, and after each one where PIPELINING was not offered. QUIT ends everything.
+    pub(super) fn had_to_wait(&self, command: &Result<Command, Mistake>) -> bool {
+        let extended = self.facts.hello.as_ref().is_some_and(|hello| hello.verb != Verb::Helo);
+        let offered = extended && self.receiver.settings.extensions.pipelining;
+        match command {
+            Ok(Command::Quit | Command::Xclient(_)) => false,
+            Ok(Command::Hello(..) | Command::Data | Command::Noop | Command::Vrfy | Command::Expn) => true,
+            _ => !offered,
+        }
+    }
+
+    /// The client did not wait for the reply to this line.
+    pub(super) fn out_of_step(&mut self, line: &[u8], output: &mut Vec<u8>) -> bool {
+        let verb = line.split(|octet| octet.is_ascii_whitespace()).next().unwrap_or_default();
+        let verb = String::from_utf8_lossy(&verb[..verb.len().min(FOREIGN_OCTETS)]).to_ascii_uppercase();
+        self.misbehaves(|conduct| conduct.unsynchronised = verb, output)
+    }
+
+    /// The client said a line that is no command at all.
+    pub(super) fn speaks_otherwise(&mut self, line: &[u8], output: &mut Vec<u8>) -> bool {
+        let line = String::from_utf8_lossy(&line[..line.len().min(FOREIGN_OCTETS)]).into_owned();
+        self.misbehaves(|conduct| conduct.not_smtp = line, output)
+    }
+}
