@@ -7,6 +7,7 @@
 use std::borrow::Borrow;
 use std::cell::RefCell;
 use std::hash::{Hash, Hasher};
+use std::net::Ipv4Addr;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
@@ -19,8 +20,8 @@ use mail_auth::common::verify::DomainKey;
 use mail_auth::dmarc::verify::DmarcParameters;
 use mail_auth::hickory_resolver::config::{ResolverConfig, ResolverOpts};
 use mail_auth::{
-    AuthenticatedMessage, DkimOutput, DkimResult, DmarcOutput, DmarcResult, DnsError, MessageAuthenticator, Parameters,
-    ResolverCache, SpfOutput, Txt,
+    AuthenticatedMessage, DkimOutput, DkimResult, DmarcOutput, DmarcResult, DnsError, DnssecStatus,
+    MessageAuthenticator, Parameters, RecordSet, ResolverCache, SpfOutput, Txt,
 };
 use serde::Serialize;
 
@@ -124,7 +125,8 @@ fn verify(message: &AuthenticatedMessage<'_>, envelope: &Envelope<'_>, world: &W
         rfc5321_mail_from_domain: envelope.sender_domain,
         spf_output: &spf,
     };
-    let dmarc = at_once(authenticator().verify_dmarc(Parameters::new(parameters).with_txt_cache(world)));
+    let dmarc =
+        at_once(authenticator().verify_dmarc(Parameters::new(parameters).with_txt_cache(world).with_ipv4_cache(world)));
     let dmarc = dmarc.unwrap_or_default();
     let record = dmarc.dmarc_record().is_some();
     (signatures.iter().map(to_dkim).collect(), to_dmarc(&dmarc, record))
@@ -249,9 +251,7 @@ impl ResolverCache<Box<str>, Txt> for World<'_> {
         Box<str>: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let mut spelled = Spelled(Vec::new());
-        name.hash(&mut spelled);
-        std::str::from_utf8(spelled.0.strip_suffix(&[0xff])?).ok().map(|key| self.txt(key))
+        Some(self.txt(&spelled(name)))
     }
 
     fn remove<Q>(&self, _: &Q) -> Option<Txt>
@@ -263,6 +263,35 @@ impl ResolverCache<Box<str>, Txt> for World<'_> {
     }
 
     fn insert(&self, _: Box<str>, _: Txt, _: Instant) {}
+}
+
+/// Asked only whether a domain exists (`np=`). The trait has no word for NXDOMAIN: every domain does.
+impl ResolverCache<Box<str>, RecordSet<Ipv4Addr>> for World<'_> {
+    fn get<Q>(&self, _: &Q) -> Option<RecordSet<Ipv4Addr>>
+    where
+        Box<str>: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        Some(RecordSet { rrset: Arc::default(), dnssec_status: DnssecStatus::Indeterminate })
+    }
+
+    fn remove<Q>(&self, _: &Q) -> Option<RecordSet<Ipv4Addr>>
+    where
+        Box<str>: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        None
+    }
+
+    fn insert(&self, _: Box<str>, _: RecordSet<Ipv4Addr>, _: Instant) {}
+}
+
+/// The name behind a key.
+fn spelled(key: &(impl Hash + ?Sized)) -> String {
+    let mut spelled = Spelled(Vec::new());
+    key.hash(&mut spelled);
+    let octets = spelled.0.strip_suffix(&[0xff]).unwrap_or(&spelled.0);
+    String::from_utf8_lossy(octets).into_owned()
 }
 
 /// The trait hands over a key of which only its hash can be had. `Borrow` promises the hash of the `str`, which is

@@ -1,6 +1,6 @@
 //! The scenarios and receivers that are built in, and files of the user's.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
@@ -147,7 +147,12 @@ fn read_files(paths: &[PathBuf]) -> Result<(Vec<Scenario>, usize), Error> {
     let (mut scenarios, mut receivers, mut errors) = (Vec::new(), 0, Vec::new());
     let mut seen: HashMap<(bool, String), PathBuf> = HashMap::new();
     let mut titles: HashMap<String, PathBuf> = HashMap::new();
+    let mut read = HashSet::new();
     for file in toml_files(paths)? {
+        // A directory and one within it, given both, hold the same files.
+        if !read.insert(file.canonicalize().unwrap_or_else(|_| file.clone())) {
+            continue;
+        }
         let text =
             std::fs::read_to_string(&file).map_err(|e| Error::io(format!("cannot read {}", file.display()), e))?;
         let is_receiver = is_receiver(&text);

@@ -221,6 +221,7 @@ mod tests {
         check("dmarc", UNSIGNED, &[SPF, REJECT], SATISFIED);
         check("dmarc", UNSIGNED, &[REJECT], VIOLATED);
         check("dmarc", UNSIGNED, &[&REJECT.replace("reject", "quarantine")], SATISFIED);
+        check("dmarc", UNSIGNED, &["_dmarc.example.com TXT v=DMARC1; p=none; sp=reject; np=none"], VIOLATED);
         check("dmarc", UNSIGNED, &[], SATISFIED);
         check("dmarc", UNSIGNED, &["_dmarc.football.example.com TXT SERVFAIL"], UNAVAILABLE);
         let settings = "enforce = \"any\"\nrecord = true";
