@@ -61,7 +61,7 @@ pub struct Standing {
 impl Policy {
     /// Makes a policy. `record` is what the receiver observes beyond what its rules need.
     pub fn new(mut rules: Vec<Rule>, allow: Vec<Allow>, delay_reject: bool, record: Wants) -> Self {
-        rules.sort_by_key(|rule| spoken(rule.stage, delay_reject));
+        rules.sort_by_key(|rule| spoken(rule, delay_reject));
         let mut wants = record;
         for rule in &rules {
             let needs = rule.check.needs;
@@ -102,7 +102,7 @@ impl Policy {
 
     /// Whether some rule speaks at this stage.
     pub fn judges_at(&self, stage: Stage) -> bool {
-        self.rules.iter().any(|rule| spoken(rule.stage, self.delay_reject) == stage)
+        self.rules.iter().any(|rule| spoken(rule, self.delay_reject) == stage)
     }
 
     /// The bypasses.
@@ -115,7 +115,7 @@ impl Policy {
     /// Judging a stage again (a second EHLO, a further RCPT) forgets what the stage had deferred before.
     pub fn judge(&self, stage: Stage, facts: &Facts, values: &Values<'_>, standing: &mut Standing) -> Option<Refusal> {
         standing.deferred.retain(|(at, _)| *at != stage);
-        for rule in self.rules.iter().filter(|rule| spoken(rule.stage, self.delay_reject) == stage) {
+        for rule in self.rules.iter().filter(|rule| spoken(rule, self.delay_reject) == stage) {
             if let Some(reason) = self.allow.iter().find_map(|a| a.reason(rule.check.name, facts)) {
                 standing.allowed = Some(reason);
                 continue;
@@ -144,8 +144,11 @@ impl Policy {
     }
 }
 
-fn spoken(stage: Stage, delay_reject: bool) -> Stage {
-    if delay_reject { stage.max(Stage::Rcpt) } else { stage }
+/// The stage at which a rule is judged. `helo-required` is never moved: Postfix's `smtpd_helo_required` is none of its
+/// restrictions, and speaks at MAIL.
+fn spoken(rule: &Rule, delay_reject: bool) -> Stage {
+    let moved = delay_reject && rule.check.name != "helo-required";
+    if moved { rule.stage.max(Stage::Rcpt) } else { rule.stage }
 }
 
 fn refusal(
