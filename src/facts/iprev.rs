@@ -138,6 +138,11 @@ impl Iprev {
         self.ptr_names.iter().filter(|n| hostname_mistake(&name::display(n), true).is_none())
     }
 
+    /// The same, of the names that were tried.
+    pub fn tried_host_names(&self) -> impl Iterator<Item = &Name> {
+        self.forwards.iter().map(|f| &f.name).filter(|n| hostname_mistake(&name::display(n), true).is_none())
+    }
+
     /// Every PTR name that leads back.
     pub fn verified_names(&self) -> impl Iterator<Item = &Name> {
         self.forwards.iter().filter(|f| f.confirms).map(|f| &f.name)
