@@ -73,6 +73,8 @@ pub struct Session {
     pub(super) facts: Facts,
     standing: Standing,
     hello: Hello,
+    /// The facts before a hello that is being judged, where an earlier one stands.
+    before_hello: Option<Box<Facts>>,
     state: State,
     due: Due,
     pause: Duration,
@@ -131,6 +133,7 @@ impl Session {
             facts,
             standing: Standing::default(),
             hello: Hello::None,
+            before_hello: None,
             state: State::Idle,
             due: Due::Client,
             pause: Duration::ZERO,
@@ -311,20 +314,27 @@ impl Session {
         }
     }
 
-    /// HELO or EHLO, the first or a later one: a transaction ends (RFC 5321 §4.1.4), the hello is observed anew.
+    /// HELO or EHLO, the first or a later one: the hello is observed anew.
     fn hello(&mut self, verb: Verb, argument: &str, lookup: &dyn Lookup) {
-        self.reset();
         let receiver = Arc::clone(&self.receiver);
+        let may_stay = self.hello == Hello::Accepted && receiver.policy.judges_at(Stage::Helo);
+        self.before_hello = may_stay.then(|| Box::new(self.facts.clone()));
         self.pause = self.facts.observe_hello(verb, argument, receiver.policy.wants(), lookup);
         self.due = Due::Hello(verb);
     }
 
+    /// An accepted hello ends a transaction; a refused one leaves everything as it was (RFC 5321 §4.1.4).
     fn answer_hello(&mut self, verb: Verb, output: &mut Vec<u8>) {
         self.observed();
+        let before = self.before_hello.take();
         if self.refuse(Stage::Helo, output) {
-            self.hello = Hello::Refused;
+            match before {
+                Some(facts) => self.facts = *facts,
+                None => self.hello = Hello::Refused,
+            }
             return;
         }
+        self.reset();
         self.hello = Hello::Accepted;
         let code = ReplyCode::new(250).expect("250 is a reply code");
         let mut lines = vec![self.receiver.settings.hostname.clone()];

@@ -54,10 +54,14 @@ fn a_refused_hello_is_no_hello() {
              S: 503 Error: send HELO/EHLO first
              C: EHLO mail.example.test
              S: 250 mx.martinet.test
+             C: MAIL FROM:<a@example.test>
+             S: 250 Ok
              C: HELO wrong.test
              S: 550 no
              C: MAIL FROM:<a@example.test>
-             S: 503 Error: send HELO/EHLO first
+             S: 503 Error: nested MAIL command
+             C: RCPT TO:<b@contoso.test>
+             S: 250 Ok
              C: HELO mail.example.test
              S: 250 mx.martinet.test
              C: MAIL FROM:<a@example.test>
