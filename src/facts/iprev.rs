@@ -106,7 +106,8 @@ pub struct Forward {
     pub addresses: Vec<IpAddr>,
     /// What the lookup came to; data in either family counts as data.
     pub outcome: Outcome,
-    /// Whether a lookup of this name failed for the time being.
+    /// Whether a lookup of this name failed for the time being, and none gave an address: Exim goes by the addresses
+    /// of one family where the other fails.
     pub temporary: bool,
     /// Whether an address is the client address.
     pub confirms: bool,
@@ -189,12 +190,13 @@ fn forward(
     let questions: Vec<_> = types.iter().map(|t| lookup.ask(name, *t)).collect();
     *slowest = questions.iter().map(|q| q.elapsed).fold(*slowest, Duration::max);
     let addresses: Vec<IpAddr> = questions.iter().flat_map(Question::addresses).collect();
+    let outcome = combined(questions.iter().map(|q| q.outcome));
     let forward = Forward {
         name: name.clone(),
         confirms: addresses.iter().any(|a| agrees(*a, client, settings.relaxed)),
         addresses,
-        outcome: combined(questions.iter().map(|q| q.outcome)),
-        temporary: questions.iter().any(|q| q.outcome.is_temporary()),
+        outcome,
+        temporary: outcome.is_temporary(),
     };
     evidence.extend(questions);
     forward
@@ -330,6 +332,8 @@ mod tests {
         check(&aaaa_only, rfc(), Fail);
         check(&aaaa_only, mail_auth(), Permerror);
         check(&aaaa_only, exim(), Fail);
+        check(&format!("{PTR} m.test\nm.test A 192.0.2.10\nm.test AAAA SERVFAIL"), exim(), Pass);
+        check(&format!("{PTR} m.test\nm.test A NODATA\nm.test AAAA SERVFAIL"), exim(), Temperror);
         let second = format!("{PTR} a.test b.test\na.test A 192.0.2.99\nb.test A 192.0.2.10");
         check(&second, rfc(), Pass);
         check(&second, one(), Fail);
