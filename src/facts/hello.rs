@@ -21,6 +21,17 @@ pub enum Verb {
     Lhlo,
 }
 
+impl Verb {
+    /// The verb as it is sent.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Helo => "HELO",
+            Self::Ehlo => "EHLO",
+            Self::Lhlo => "LHLO",
+        }
+    }
+}
+
 /// What kind of thing the argument is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
