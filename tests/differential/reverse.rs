@@ -40,7 +40,7 @@ fn ptr_name(world: &World, random: &mut Random, index: usize) -> String {
         "underscore" => world.host(&format!("p_{index}")),
         "address" => match world.client {
             IpAddr::V4(client) => client.to_string(),
-            IpAddr::V6(_) => format!("192.0.2.{index}"),
+            IpAddr::V6(_) => format!("10.{index}.{}.{}", world.number / 256, world.number % 256),
         },
         "label" => format!("single{}-{index}", world.number),
         "hyphen" => world.host(&format!("p{index}-")),
