@@ -104,7 +104,7 @@ pub struct Forward {
     pub name: Name,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
-    /// What the lookup came to; data in either family counts as data.
+    /// What the lookup came to; data in either family counts as data. NXDOMAIN where the name is no host name.
     pub outcome: Outcome,
     /// Whether a lookup of this name failed for the time being, and none gave an address: Exim goes by the addresses
     /// of one family where the other fails.
@@ -182,6 +182,11 @@ fn forward(
     evidence: &mut Vec<Question>,
     slowest: &mut Duration,
 ) -> Forward {
+    // Exim looks up no such name, glibc and Postfix take none from a PTR record.
+    if hostname_mistake(&name::display(name), true).is_some() {
+        let (addresses, outcome) = (Vec::new(), Outcome::NxDomain);
+        return Forward { name: name.clone(), addresses, outcome, temporary: false, confirms: false };
+    }
     let own = if client.is_ipv4() { RecordType::A } else { RecordType::AAAA };
     let types: &[RecordType] = match settings.forward_family {
         ForwardFamily::Client => &[own],
@@ -257,6 +262,9 @@ fn explain(
             Outcome::Data => {
                 let addresses: Vec<_> = f.addresses.iter().map(ToString::to_string).collect();
                 format!("{} leads to {}", name::display(&f.name), addresses.join(", "))
+            }
+            _ if hostname_mistake(&name::display(&f.name), true).is_some() => {
+                format!("{} is no host name", name::display(&f.name))
             }
             outcome => format!("the address lookup of {} came to {outcome}", name::display(&f.name)),
         })
@@ -334,6 +342,9 @@ mod tests {
         check(&aaaa_only, exim(), Fail);
         check(&format!("{PTR} m.test\nm.test A 192.0.2.10\nm.test AAAA SERVFAIL"), exim(), Pass);
         check(&format!("{PTR} m.test\nm.test A NODATA\nm.test AAAA SERVFAIL"), exim(), Temperror);
+        check(&format!("{PTR} 10.1.2.3\n10.1.2.3 A 192.0.2.10"), rfc(), Fail);
+        check(&format!("{PTR} m-.test\nm-.test A SERVFAIL"), exim(), Fail);
+        check(&format!("{PTR} m_1.test\nm_1.test A 192.0.2.10"), rfc(), Pass);
         let second = format!("{PTR} a.test b.test\na.test A 192.0.2.99\nb.test A 192.0.2.10");
         check(&second, rfc(), Pass);
         check(&second, one(), Fail);
