@@ -73,8 +73,8 @@ pub struct Session {
     pub(super) facts: Facts,
     standing: Standing,
     hello: Hello,
-    /// The facts before a hello that is being judged, where an earlier one stands.
-    before_hello: Option<Box<Facts>>,
+    /// What was known and deferred before a hello that is being judged, where an earlier one stands.
+    before_hello: Option<Box<(Facts, Standing)>>,
     state: State,
     due: Due,
     pause: Duration,
@@ -318,7 +318,7 @@ impl Session {
     fn hello(&mut self, verb: Verb, argument: &str, lookup: &dyn Lookup) {
         let receiver = Arc::clone(&self.receiver);
         let may_stay = self.hello == Hello::Accepted && receiver.policy.judges_at(Stage::Helo);
-        self.before_hello = may_stay.then(|| Box::new(self.facts.clone()));
+        self.before_hello = may_stay.then(|| Box::new((self.facts.clone(), self.standing.clone())));
         self.pause = self.facts.observe_hello(verb, argument, receiver.policy.wants(), lookup);
         self.due = Due::Hello(verb);
     }
@@ -329,7 +329,7 @@ impl Session {
         let before = self.before_hello.take();
         if self.refuse(Stage::Helo, output) {
             match before {
-                Some(facts) => self.facts = *facts,
+                Some(before) => (self.facts, self.standing) = *before,
                 None => self.hello = Hello::Refused,
             }
             return;
