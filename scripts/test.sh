@@ -17,26 +17,47 @@ install_clients() {
     have dig || missing+=(bind9-dnsutils)
     have swaks || missing+=(swaks)
     have python3 || missing+=(python3)
+    have unshare || missing+=(util-linux)
+    have ip || missing+=(iproute2)
     if [ ${#missing[@]} -gt 0 ]; then
         as_root apt-get -qq update && as_root apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
     fi
-    # smtp-source only: Postfix is unpacked, not installed, so that no system service is touched.
-    if ! have smtp-source && [ ! -x "$foreign/usr/sbin/smtp-source" ]; then
-        mkdir -p "$foreign"
-        (cd "$foreign" && { apt-get -qq download postfix 2>/dev/null || { as_root apt-get -qq update && apt-get -qq download postfix; }; })
-        dpkg -x "$foreign"/postfix_*.deb "$foreign"
-        rm -f "$foreign"/postfix_*.deb
-        unpack_libraries
-    fi
+    unpack_servers
 }
 
-# The libraries that the unpacked smtp-source lacks on this machine.
+# Postfix and Exim conflict as packages, and would start as system services: they are unpacked, not installed.
+unpack_servers() {
+    [ -x "$foreign/usr/lib/postfix/sbin/master" ] || unpack postfix
+    [ -x "$foreign/usr/sbin/exim4" ] || unpack exim4-daemon-light
+    unpack_libraries
+}
+
+# Unpacks packages below $foreign.
+unpack() {
+    mkdir -p "$foreign"
+    (cd "$foreign" && { apt-get -qq download "$@" 2>/dev/null || { as_root apt-get -qq update && apt-get -qq download "$@"; }; })
+    for package in "$foreign"/*.deb; do
+        dpkg -x "$package" "$foreign"
+    done
+    rm -f "$foreign"/*.deb
+}
+
+# The libraries that the unpacked programs lack on this machine: installed, or unpacked beside them where that fails.
 unpack_libraries() {
     local lacking
-    lacking=$(LD_LIBRARY_PATH="$foreign/usr/lib/postfix" ldd "$foreign/usr/sbin/smtp-source" | awk '/not found/ { print $1 }')
+    lacking=$(lacking_libraries)
     [ -z "$lacking" ] && return 0
-    echo "smtp-source lacks $lacking: installing Postfix's dependencies"
-    as_root apt-get -qq install -y --no-install-recommends libdb5.3 libicu72 libnsl2 libsasl2-2 libssl3 >/dev/null || true
+    local packages
+    mapfile -t packages < <(apt-cache depends postfix exim4-daemon-light | awk '/^ *Depends: lib[^c]/ { print $2 }' | sort -u)
+    echo "Postfix and Exim lack ${lacking//$'\n'/ }: getting ${packages[*]}"
+    as_root apt-get -qq install -y --no-install-recommends "${packages[@]}" >/dev/null || unpack "${packages[@]}"
+}
+
+# The names of shared libraries that nothing provides.
+lacking_libraries() {
+    LD_LIBRARY_PATH="$PWD/$foreign/usr/lib/postfix:$PWD/$foreign/usr/lib/$(uname -m)-linux-gnu" \
+        ldd "$foreign"/usr/sbin/{smtp-source,exim4} "$foreign"/usr/lib/postfix/sbin/{master,smtpd,cleanup} |
+        awk '/not found/ { print $1 }' | sort -u
 }
 
 step "foreign clients"
@@ -47,7 +68,7 @@ else
 fi
 if ! have smtp-source && [ -x "$foreign/usr/sbin/smtp-source" ]; then
     export MARTINET_SMTP_SOURCE="$PWD/$foreign/usr/sbin/smtp-source"
-    export LD_LIBRARY_PATH="$PWD/$foreign/usr/lib/postfix${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+    export LD_LIBRARY_PATH="$PWD/$foreign/usr/lib/postfix:$PWD/$foreign/usr/lib/$(uname -m)-linux-gnu${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 fi
 [ "${CI:-}" = true ] && export MARTINET_FOREIGN=required
 

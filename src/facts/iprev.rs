@@ -116,9 +116,10 @@ pub struct Forward {
     pub name: Name,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
-    /// What the lookup came to; data in either family counts as data.
+    /// What the lookup came to; data in either family counts as data. NXDOMAIN where the name is no host name.
     pub outcome: Outcome,
-    /// Whether a lookup of this name failed for the time being.
+    /// Whether a lookup of this name failed for the time being, and none gave an address: Exim goes by the addresses
+    /// of one family where the other fails.
     pub temporary: bool,
     /// Whether an address is the client address.
     pub confirms: bool,
@@ -148,6 +149,11 @@ impl Iprev {
     /// (`_` tolerated, as Postfix does).
     pub fn host_names(&self) -> impl Iterator<Item = &Name> {
         self.ptr_names.iter().filter(|n| hostname_mistake(&name::display(n), true).is_none())
+    }
+
+    /// The same, of the names that were tried.
+    pub fn tried_host_names(&self) -> impl Iterator<Item = &Name> {
+        self.forwards.iter().map(|f| &f.name).filter(|n| hostname_mistake(&name::display(n), true).is_none())
     }
 
     /// Every PTR name that leads back.
@@ -188,6 +194,11 @@ fn forward(
     evidence: &mut Vec<Question>,
     slowest: &mut Duration,
 ) -> Forward {
+    // Exim looks up no such name, glibc and Postfix take none from a PTR record.
+    if hostname_mistake(&name::display(name), true).is_some() {
+        let (addresses, outcome) = (Vec::new(), Outcome::NxDomain);
+        return Forward { name: name.clone(), addresses, outcome, temporary: false, confirms: false };
+    }
     let own = if client.is_ipv4() { RecordType::A } else { RecordType::AAAA };
     let types: &[RecordType] = match settings.forward_family {
         ForwardFamily::Client => &[own],
@@ -196,12 +207,13 @@ fn forward(
     let questions: Vec<_> = types.iter().map(|t| lookup.ask(name, *t)).collect();
     *slowest = questions.iter().map(|q| q.elapsed).fold(*slowest, Duration::max);
     let addresses: Vec<IpAddr> = questions.iter().flat_map(Question::addresses).collect();
+    let outcome = combined(questions.iter().map(|q| q.outcome));
     let forward = Forward {
         name: name.clone(),
         confirms: addresses.iter().any(|a| agrees(*a, client, settings.relaxed)),
         addresses,
-        outcome: combined(questions.iter().map(|q| q.outcome)),
-        temporary: questions.iter().any(|q| q.outcome.is_temporary()),
+        outcome,
+        temporary: outcome.is_temporary(),
     };
     evidence.extend(questions);
     forward
@@ -262,6 +274,9 @@ fn explain(
             Outcome::Data => {
                 let addresses: Vec<_> = f.addresses.iter().map(ToString::to_string).collect();
                 format!("{} leads to {}", name::display(&f.name), addresses.join(", "))
+            }
+            _ if hostname_mistake(&name::display(&f.name), true).is_some() => {
+                format!("{} is no host name", name::display(&f.name))
             }
             outcome => format!("the address lookup of {} came to {outcome}", name::display(&f.name)),
         })
@@ -337,6 +352,11 @@ mod tests {
         check(&aaaa_only, rfc(), Fail);
         check(&aaaa_only, mail_auth(), Permerror);
         check(&aaaa_only, exim(), Fail);
+        check(&format!("{PTR} m.test\nm.test A 192.0.2.10\nm.test AAAA SERVFAIL"), exim(), Pass);
+        check(&format!("{PTR} m.test\nm.test A NODATA\nm.test AAAA SERVFAIL"), exim(), Temperror);
+        check(&format!("{PTR} 10.1.2.3\n10.1.2.3 A 192.0.2.10"), rfc(), Fail);
+        check(&format!("{PTR} m-.test\nm-.test A SERVFAIL"), exim(), Fail);
+        check(&format!("{PTR} m_1.test\nm_1.test A 192.0.2.10"), rfc(), Pass);
         let second = format!("{PTR} a.test b.test\na.test A 192.0.2.99\nb.test A 192.0.2.10");
         check(&second, rfc(), Pass);
         check(&second, one(), Fail);

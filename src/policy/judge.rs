@@ -165,9 +165,11 @@ impl Policy {
     }
 }
 
-/// Where a rule speaks. `delay_reject` moves what is said of the client, not what is said of its conduct.
+/// Where a rule speaks. `delay_reject` moves what is said of the client, not what is said of its conduct, nor
+/// `helo-required`: Postfix's `smtpd_helo_required` is none of its restrictions, and speaks at MAIL.
 fn spoken(rule: &Rule, delay_reject: bool) -> Stage {
-    if delay_reject && !rule.needs.conduct { rule.stage.max(Stage::Rcpt) } else { rule.stage }
+    let moved = delay_reject && !rule.needs.conduct && rule.check.name != "helo-required";
+    if moved { rule.stage.max(Stage::Rcpt) } else { rule.stage }
 }
 
 fn refusal(

@@ -20,7 +20,8 @@ pub const PLACEHOLDERS: &[(&str, &str)] = &[
     ("ip", "the client address"),
     ("ptr", "the first PTR name, \"unknown\" without one"),
     ("helo", "the HELO/EHLO argument"),
-    ("verb", "HELO or EHLO, as the client said"),
+    ("helo_masked", "the same, with ? for each blank and each of <>()\\\";@ (Postfix)"),
+    ("verb", "HELO or EHLO, as the client said it"),
     ("mx", "the receiver's host name"),
     ("sender", "the reverse-path"),
     ("rcpt", "the forward-path"),
@@ -128,8 +129,12 @@ fn push_value(out: &mut String, word: &str, facts: &Facts, values: &Values<'_>) 
             Some(name) => out.push_str(&name::display(name)),
             None => out.push_str("unknown"),
         },
-        "verb" => out.push_str(facts.hello.as_ref().map_or("EHLO", |h| h.verb.word())),
         "helo" => out.push_str(facts.hello.as_ref().map_or("", |h| &h.argument)),
+        "helo_masked" => {
+            let masked = |c: char| if c.is_control() || " <>()\\\";@".contains(c) { '?' } else { c };
+            out.extend(facts.hello.iter().flat_map(|h| h.argument.chars()).map(masked));
+        }
+        "verb" => out.push_str(facts.hello.as_ref().map_or("EHLO", |h| h.verb.word())),
         "mx" => out.push_str(values.mx),
         "sender" => out.push_str(sender),
         "rcpt" => out.push_str(facts.recipient.as_deref().unwrap_or_default()),

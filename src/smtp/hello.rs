@@ -72,7 +72,8 @@ impl Session {
 
     /// HELO or EHLO, the first or a later one: the hello is observed anew.
     pub(super) fn hello(&mut self, verb: Verb, argument: &str, lookup: &dyn Lookup) {
-        self.before = (self.hello == Hello::Accepted).then(|| Box::new(self.facts.clone()));
+        let may_stay = self.hello == Hello::Accepted && self.receiver.policy.judges_at(Stage::Helo);
+        self.before = may_stay.then(|| Box::new((self.facts.clone(), self.standing.clone())));
         if let Some(earlier) = self.facts.hello.take() {
             self.facts.conduct.replaced(earlier.verb, earlier.argument);
         }
@@ -112,15 +113,16 @@ impl Session {
 
     /// Goes back to the hello that stood before, where one did; the refused one is kept among the earlier ones.
     fn unsay_hello(&mut self) {
-        let Some(mut before) = self.before.take() else {
+        let Some(before) = self.before.take() else {
             self.hello = Hello::Refused;
             return;
         };
+        let (mut before, standing) = *before;
         if let Some(refused) = self.facts.hello.take() {
             before.conduct = std::mem::take(&mut self.facts.conduct);
             before.conduct.replaced(refused.verb, refused.argument);
         }
-        self.facts = *before;
+        (self.facts, self.standing) = (before, standing);
     }
 
     fn extensions(&self) -> Vec<String> {

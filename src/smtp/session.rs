@@ -80,8 +80,8 @@ pub struct Session {
     pub(super) facts: Facts,
     pub(super) standing: Standing,
     pub(super) hello: Hello,
-    /// The facts as they were before a later hello: a refused one changes nothing (RFC 5321 §4.1.4).
-    pub(super) before: Option<Box<Facts>>,
+    /// What was known and deferred before a later hello: a refused one changes nothing (RFC 5321 §4.1.4).
+    pub(super) before: Option<Box<(Facts, Standing)>>,
     pub(super) state: State,
     pub(super) due: Due,
     pub(super) pause: Duration,

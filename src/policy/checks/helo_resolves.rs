@@ -16,12 +16,20 @@ pub(super) static CHECK: Check = Check {
     checks: "the hello name has an A or AAAA record, or MX where mx is set",
     basis: "RFC 5321 §2.3.5; Postfix reject_unknown_helo_hostname, qpsmtpd no_forward_dns",
     beyond: "beyond RFC 5321 §4.1.4, which lets a server verify the hello name and forbids refusing on that ground",
-    parameters: &[Parameter {
-        name: "mx",
-        kind: Kind::Flag,
-        default: "true",
-        doc: "whether an MX record is enough (Postfix: yes, a null MX too)",
-    }],
+    parameters: &[
+        Parameter {
+            name: "mx",
+            kind: Kind::Flag,
+            default: "true",
+            doc: "whether an MX record is enough (Postfix: yes, a null MX too)",
+        },
+        Parameter {
+            name: "trailing_dot",
+            kind: Kind::Flag,
+            default: "true",
+            doc: "whether a name that ends in a dot is looked up (Postfix: no, it is as good as unknown)",
+        },
+    ],
     fail: &["550 5.7.1 <{helo}>: Helo command rejected: Host not found"],
     error: &["450 4.7.1 <{helo}>: Helo command rejected: Host not found"],
     needs: Needs { hello_addresses: true, hello_mx: true, ..Needs::NOTHING },
@@ -30,12 +38,16 @@ pub(super) static CHECK: Check = Check {
 
 fn build(settings: &Settings) -> Judge {
     let mx = settings.flag("mx", true);
-    Box::new(move |facts| judge(facts, mx))
+    let trailing_dot = settings.flag("trailing_dot", true);
+    Box::new(move |facts| judge(facts, mx, trailing_dot))
 }
 
-fn judge(facts: &Facts, mx: bool) -> Finding {
+fn judge(facts: &Facts, mx: bool, trailing_dot: bool) -> Finding {
     let Some(hello) = &facts.hello else { return Finding::NotApplicable };
     let Some(name) = hello.name() else { return Finding::NotApplicable };
+    if hello.argument.ends_with('.') && !trailing_dot {
+        return violated("the hello ends in a dot and is not looked up", [super::helo_syntax::better(facts)]);
+    }
     let asked = [hello.addresses_outcome, hello.mx_outcome.filter(|_| mx)];
     let outcomes = || asked.iter().flatten();
     if outcomes().any(|o| *o == Outcome::Data) {
@@ -69,6 +81,16 @@ mod tests {
         check("mail.example.test A SERVFAIL", "").is(UNAVAILABLE);
         check("mail.example.test A timeout\nmail.example.test AAAA 2001:db8::1", "").is(SATISFIED);
         check("mail.example.test A NODATA\nmail.example.test MX timeout", "").is(UNAVAILABLE);
+    }
+
+    #[test]
+    fn a_name_with_a_final_dot() {
+        let check = |settings| {
+            let (hello, world) = (Some("m.test."), "m.test A 203.0.113.1");
+            case(Case { check: "helo-resolves", hello, world, settings, ..Case::default() })
+        };
+        check("").is(SATISFIED);
+        check("trailing_dot = false").is(VIOLATED).because("ends in a dot");
     }
 
     #[test]

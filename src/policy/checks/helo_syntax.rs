@@ -1,5 +1,7 @@
 //! `helo-syntax`: the hello is a legal domain name or address literal.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, violated};
 use crate::facts::{Facts, Hello, HelloKind, hostname_mistake};
 use crate::policy::Remedy;
@@ -35,6 +37,18 @@ pub(super) static CHECK: Check = Check {
             default: "false",
             doc: "whether an address without brackets is tolerated (Postfix: yes)",
         },
+        Parameter {
+            name: "about",
+            kind: Kind::Choice(&["all", "literals", "names"]),
+            default: "\"all\"",
+            doc: "what is looked at: everything, what begins with [, or the rest (Postfix words them differently)",
+        },
+        Parameter {
+            name: "labels",
+            kind: Kind::Flag,
+            default: "true",
+            doc: "whether labels, lengths and tags count (Exim: no, only letters, digits, - and ., or an address in [])",
+        },
     ],
     fail: &["501 5.5.2 <{helo}>: Helo command rejected: Invalid name"],
     error: &["450 4.5.2 <{helo}>: Helo command rejected"],
@@ -46,9 +60,17 @@ fn build(settings: &Settings) -> Judge {
     let underscore = settings.flag("underscore", false);
     let trailing_dot = settings.flag("trailing_dot", false);
     let bare_ip = settings.flag("bare_ip", false);
+    let about = settings.choice("about", "all");
+    let labels = settings.flag("labels", true);
+    let concerns = move |hello: &Hello| about == "all" || hello.argument.starts_with('[') == (about == "literals");
     Box::new(move |facts| match &facts.hello {
         None => Finding::NotApplicable,
-        Some(hello) => match mistake(hello, underscore, trailing_dot, bare_ip) {
+        Some(hello) if !concerns(hello) => Finding::NotApplicable,
+        Some(hello) => match if labels {
+            mistake(hello, underscore, trailing_dot, bare_ip)
+        } else {
+            odd_characters(&hello.argument, underscore)
+        } {
             None => Finding::Satisfied,
             Some(why) => violated(format!("the hello {:?} is not legal: {why}", hello.argument), [better(facts)]),
         },
@@ -65,6 +87,22 @@ fn mistake(hello: &Hello, underscore: bool, trailing_dot: bool, bare_ip: bool) -
     }
 }
 
+/// Exim's `check_helo`: an address in brackets, with or without its family, or letters, digits, hyphens and dots.
+fn odd_characters(argument: &str, underscore: bool) -> Option<String> {
+    if let Some(inner) = argument.strip_prefix('[') {
+        let tagged = |tag: &str| inner.get(..5).filter(|t| t.eq_ignore_ascii_case(tag)).map(|_| &inner[5..]);
+        let inside = |text: &str| text.strip_suffix(']').map(str::to_owned).unwrap_or_default();
+        let legal = match (tagged("IPv6:"), tagged("IPv4:")) {
+            (Some(address), _) => inside(address).parse::<Ipv6Addr>().is_ok(),
+            (_, Some(address)) => inside(address).parse::<Ipv4Addr>().is_ok(),
+            _ => inside(inner).parse::<IpAddr>().is_ok(),
+        };
+        return (!legal).then(|| "no address stands in its brackets".into());
+    }
+    let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.' || (underscore && c == '_');
+    argument.chars().find(|c| !legal(*c)).map(|c| format!("the name has the character {c:?}"))
+}
+
 /// What the client could say instead: its verified name, its first PTR name, or its literal.
 pub(super) fn better(facts: &Facts) -> Remedy {
     let iprev = facts.iprev.as_ref();
@@ -77,7 +115,7 @@ pub(super) fn better(facts: &Facts) -> Remedy {
 
 #[cfg(test)]
 mod tests {
-    use crate::policy::checks::test::{Case, SATISFIED, VIOLATED, case};
+    use crate::policy::checks::test::{Case, NOT_APPLICABLE, SATISFIED, VIOLATED, case};
 
     #[test]
     fn helo_syntax() {
@@ -96,5 +134,23 @@ mod tests {
         check("mail.example.test.", "trailing_dot = true").is(SATISFIED);
         check("192.0.2.10", "").is(VIOLATED).because("brackets");
         check("192.0.2.10", "bare_ip = true").is(SATISFIED);
+        check("[192.0.2.300]", "about = \"literals\"").is(VIOLATED);
+        check("[192.0.2.300]", "about = \"names\"").is(NOT_APPLICABLE);
+        check("a..b", "about = \"literals\"").is(NOT_APPLICABLE);
+    }
+
+    /// As Exim 4.96 answers.
+    #[test]
+    fn characters_only() {
+        let check = |hello| {
+            case(Case { check: "helo-syntax", hello: Some(hello), settings: "labels = false", ..Case::default() })
+        };
+        for legal in ["a..b", "-", "1.2.3", "192.0.2.10", "a.", "[192.0.2.1]", "[2001:db8::7]", "[IPv4:192.0.2.1]"] {
+            check(legal).is(SATISFIED);
+        }
+        for odd in ["a_b.test", "2001:db8::7", "a b", "[192.0.2.1", "[]", "[IPv6:192.0.2.1]", "[m.test]", "192.0.2.1]"]
+        {
+            check(odd).is(VIOLATED);
+        }
     }
 }

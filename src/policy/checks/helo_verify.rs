@@ -1,15 +1,16 @@
 //! `helo-verify`: any of Exim's three ways to believe a hello.
 
 use super::{Check, Finding, Needs, unavailable, violated};
-use crate::facts::{Facts, Hello, HelloKind};
+use crate::facts::{Facts, Hello, IprevResult};
 use crate::name;
 use crate::policy::Remedy;
 use crate::stage::Stage;
 
-/// **Checks** that the literal is the client address, or the hello is a verified name, or its addresses hold the
-/// client address.
-/// **Replies** 550 5.7.1; 450 4.7.1 when DNS fails and nothing else verifies.
-/// **Basis** Exim `verify = helo`, `helo_verify_hosts`. Exim's ACL knows no temporary result: `temp = "as_fail"`.
+/// **Checks** that the client address stands behind `[` (without `IPv6:`, which Exim does not pass over), or the hello
+/// is a verified name, or its addresses hold the client address.
+/// **Replies** 550 5.7.1; 450 4.7.1 when the client's own names fail in DNS and nothing else verifies. A hello that
+/// fails in DNS is one that does not verify.
+/// **Basis** Exim `verify = helo`, `helo_verify_hosts`, `smtp_verify_helo` in smtp_in.c.
 /// **Beyond** RFC 5321 §4.1.4: refusing on a failed verification is what it forbids.
 pub(super) static CHECK: Check = Check {
     name: "helo-verify",
@@ -27,18 +28,16 @@ pub(super) static CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Finding {
     let (Some(hello), Some(iprev)) = (&facts.hello, &facts.iprev) else { return Finding::NotApplicable };
-    let literal = hello.kind == HelloKind::Literal && hello.address == Some(facts.client_address);
-    let named = facts.relation.is_some_and(|r| r.equals_verified);
-    if literal || named || hello.contains(facts.client_address) {
+    let literal = hello.argument.strip_prefix('[');
+    let same = literal.is_some_and(|inner| inner.starts_with(&facts.client_address.to_string()));
+    let named = iprev.result == IprevResult::Pass && facts.relation.is_some_and(|r| r.equals_verified);
+    if same || named || hello.contains(facts.client_address) {
         return Finding::Satisfied;
     }
-    let reverse = iprev.reverse.is_temporary() || iprev.forwards.iter().any(|f| f.temporary);
-    let forward = hello.addresses_outcome.is_some_and(|o| o.is_temporary());
-    if hello.name().is_some() && (reverse || forward) {
-        let mend = hello.name().filter(|_| forward).cloned().unwrap_or_else(|| name::reverse(facts.client_address));
+    if literal.is_none() && iprev.result == IprevResult::Temperror {
         return unavailable(
-            format!("whether {} is {} is unknown: DNS failed", hello.argument, facts.client_address),
-            [Remedy::MendDns(mend)],
+            format!("whether {} is {} is unknown: {}", hello.argument, facts.client_address, iprev.explanation),
+            [Remedy::MendDns(super::iprev::failed(facts, iprev))],
         );
     }
     violated(complaint(facts, hello), remedies(facts, hello))
@@ -53,7 +52,7 @@ fn remedies(facts: &Facts, hello: &Hello) -> Vec<Remedy> {
     let verified = facts.iprev.as_ref().and_then(|i| i.verified_name.as_ref());
     let mut remedies: Vec<_> = verified.map(|name| Remedy::SayHello(name::display(name))).into_iter().collect();
     remedies.extend(hello.name().map(|name| Remedy::AddAddress { name: name.clone(), address: facts.client_address }));
-    remedies.push(Remedy::SayHello(super::literal(facts.client_address)));
+    remedies.push(Remedy::SayHello(format!("[{}]", facts.client_address)));
     remedies
 }
 
@@ -73,7 +72,7 @@ mod tests {
         check("m.test", "10.2.0.192.in-addr.arpa PTR m.test\nm.test A 192.0.2.9").is(VIOLATED);
         check("other.test", "other.test A 192.0.2.10").is(SATISFIED);
         check("other.test", named).is(VIOLATED).cured_by("send EHLO m.test");
-        check("other.test", "other.test A SERVFAIL").is(UNAVAILABLE);
+        check("other.test", "other.test A SERVFAIL").is(VIOLATED);
         check("other.test", "10.2.0.192.in-addr.arpa PTR timeout").is(UNAVAILABLE);
         check("m.test", "10.2.0.192.in-addr.arpa PTR m.test b.test\nm.test A 192.0.2.10\nb.test A SERVFAIL")
             .is(SATISFIED);

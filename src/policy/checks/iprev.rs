@@ -39,7 +39,7 @@ fn judge(facts: &Facts) -> Finding {
 }
 
 /// The name whose lookup failed: the reverse name, or the first PTR name without an answer.
-fn failed(facts: &Facts, iprev: &Iprev) -> name::Name {
+pub(super) fn failed(facts: &Facts, iprev: &Iprev) -> name::Name {
     let forward = iprev.forwards.iter().find(|f| f.temporary).map(|f| f.name.clone());
     forward.unwrap_or_else(|| name::reverse(facts.client_address))
 }

@@ -6,7 +6,8 @@ use crate::name;
 use crate::policy::Remedy;
 use crate::stage::Stage;
 
-/// **Checks** the PTR answer for at least one name that could be a host's.
+/// **Checks** the PTR answer for at least one name that could be a host's, among those that `[iprev]` has tried:
+/// Postfix reads the first name and no other.
 /// **Replies** 550 5.7.25; 451 4.7.25 when DNS fails.
 /// **Basis** RFC 1912 §2.1; Postfix `reject_unknown_reverse_client_hostname`, Comcast, GoDaddy, GMX.
 /// **Beyond** RFC 5321 asks for no PTR record.
@@ -32,9 +33,9 @@ fn judge(facts: &Facts) -> Finding {
     let Some(iprev) = &facts.iprev else { return Finding::NotApplicable };
     let address = facts.client_address;
     match iprev.reverse {
-        Outcome::Data if iprev.host_names().next().is_some() => Finding::Satisfied,
+        Outcome::Data if iprev.tried_host_names().next().is_some() => Finding::Satisfied,
         Outcome::Data => {
-            let names: Vec<_> = iprev.ptr_names.iter().map(name::display).collect();
+            let names: Vec<_> = iprev.forwards.iter().map(|f| name::display(&f.name)).collect();
             let why = format!("the PTR record of {address} names no host: {}", names.join(", "));
             violated(why, [Remedy::AddPtr { address, target: named(facts) }])
         }

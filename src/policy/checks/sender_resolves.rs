@@ -1,6 +1,6 @@
 //! `sender-resolves`: a bounce could be sent to the domain of the reverse-path.
 
-use super::{Check, Finding, Needs, unavailable, violated};
+use super::{Check, Finding, Kind, Needs, Parameter, unavailable, violated};
 use crate::facts::{Facts, Outcome};
 use crate::name;
 use crate::policy::Remedy;
@@ -17,16 +17,27 @@ pub(super) static CHECK: Check = Check {
     checks: "the domain of the reverse-path has MX, A or AAAA, and no null MX",
     basis: "RFC 5321 §5.1, RFC 7505 §4.1; Postfix reject_unknown_sender_domain, Sendmail, Yahoo, GMX",
     beyond: "within RFC 5321 §3.6.2, which demands a domain that resolves",
-    parameters: &[],
+    parameters: &[Parameter {
+        name: "about",
+        kind: Kind::Choice(&["all", "null-mx", "absence"]),
+        default: "\"all\"",
+        doc: "what is refused: everything, only a null MX, or all but that (Postfix words them differently)",
+    }],
     fail: &["550 5.1.8 <{sender}>: Sender address rejected: Domain not found"],
     error: &["450 4.1.8 <{sender}>: Sender address rejected: Domain not found"],
     needs: Needs { sender_domain: true, ..Needs::NOTHING },
-    build: |_| Box::new(judge),
+    build: |settings| {
+        let about = settings.choice("about", "all");
+        Box::new(move |facts| judge(facts, about))
+    },
 };
 
-fn judge(facts: &Facts) -> Finding {
+fn judge(facts: &Facts, about: &str) -> Finding {
     let Some(sender) = &facts.sender_domain else { return Finding::NotApplicable };
     let domain = name::display(&sender.domain);
+    if (about == "null-mx" && !sender.null_mx) || (about == "absence" && sender.null_mx) {
+        return Finding::Satisfied;
+    }
     if sender.null_mx {
         return violated(
             format!("{domain} accepts no mail (null MX), so nobody can reply"),
@@ -66,6 +77,14 @@ mod tests {
         check("from.test MX SERVFAIL").is(UNAVAILABLE);
         check("from.test MX NODATA\nfrom.test A timeout").is(UNAVAILABLE);
         check("from.test MX timeout\nfrom.test A 192.0.2.1").is(SATISFIED);
+        let about = |settings, world| {
+            let sender = Some("a@from.test");
+            case(Case { check: "sender-resolves", sender, world, settings, ..Case::default() })
+        };
+        about("about = \"null-mx\"", "from.test MX .").is(VIOLATED);
+        about("about = \"null-mx\"", "").is(SATISFIED);
+        about("about = \"absence\"", "from.test MX .").is(SATISFIED);
+        about("about = \"absence\"", "").is(VIOLATED);
         case(Case { check: "sender-resolves", sender: Some(""), ..Case::default() }).is(NOT_APPLICABLE);
     }
 }

@@ -1,0 +1,91 @@
+//! Where the foreign programs are, and how to enter the network they are to run in.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What must be there for the test to run, below the root of the foreign programs.
+const NEEDED: [&str; 2] = ["usr/lib/postfix/sbin/master", "usr/sbin/exim4"];
+
+/// The variable that tells the test binary that it runs within its namespaces.
+pub const INSIDE: &str = "MARTINET_LAB";
+/// The variables that are handed to the inside.
+const PASSED: [&str; 3] = ["MARTINET_SEED", "MARTINET_WORLDS", "RUST_BACKTRACE"];
+
+/// The root below which Postfix and Exim are: unpacked by `scripts/test.sh`, or the machine's own.
+pub struct Foreign {
+    root: PathBuf,
+}
+
+impl Foreign {
+    /// Finds both programs, or says what is not there.
+    pub fn find() -> Result<Self, String> {
+        let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/foreign");
+        let has_all = |root: &&Path| NEEDED.iter().all(|program| root.join(program).exists());
+        match [unpacked.as_path(), Path::new("/")].iter().copied().find(has_all) {
+            Some(root) => Ok(Self { root: root.to_owned() }),
+            None => Err(format!("no {} below {}", NEEDED.join(", "), unpacked.display())),
+        }
+    }
+
+    /// The path of a file of theirs.
+    pub fn path(&self, below: &str) -> PathBuf {
+        self.root.join(below)
+    }
+
+    /// Where the dynamic linker finds their libraries.
+    pub fn libraries(&self) -> OsString {
+        let own = format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+        let mut paths = vec![self.path("usr/lib/postfix"), self.path(&own)];
+        paths.extend(std::env::var_os("LD_LIBRARY_PATH").iter().flat_map(std::env::split_paths));
+        std::env::join_paths(paths).expect("paths without colons")
+    }
+}
+
+/// Sets owner and mode of a file.
+pub fn chown(owner: &str, mode: &str, path: &Path) {
+    for (program, argument) in [("chown", owner), ("chmod", mode)] {
+        let status = Command::new(program).arg(argument).arg(path).status().expect("coreutils run");
+        assert!(status.success(), "{program} {argument} {}", path.display());
+    }
+}
+
+/// A command that runs this test binary's `test` in namespaces of its own, as root.
+///
+/// The variables of [`PASSED`] are handed over; sudo keeps none by itself.
+pub fn within_namespaces(test: &str) -> Command {
+    const UNSHARE: [&str; 7] = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
+    let root = user_id() == "0";
+    let mut words: Vec<OsString> = Vec::new();
+    if !root {
+        words.extend(["sudo", "-n"].map(OsString::from));
+    }
+    words.push("env".into());
+    words.push(format!("{INSIDE}=1").into());
+    let set = PASSED.iter().filter_map(|name| Some((name, std::env::var(name).ok()?)));
+    words.extend(set.map(|(name, value)| OsString::from(format!("{name}={value}"))));
+    words.extend(UNSHARE.map(OsString::from));
+    words.push(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/differential/lab.sh").into());
+    words.push(std::env::current_exe().expect("the test binary").into());
+    words.extend([test, "--ignored", "--exact", "--nocapture"].map(OsString::from));
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
+    command
+}
+
+/// Whether namespaces can be made here.
+pub fn namespaces() -> Result<(), String> {
+    let root = user_id() == "0";
+    let (program, arguments): (_, &[&str]) =
+        if root { ("unshare", &["--net", "ip", "link"]) } else { ("sudo", &["-n", "unshare", "--net", "ip", "link"]) };
+    match Command::new(program).args(arguments).output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(format!("{program}: {}", String::from_utf8_lossy(&output.stderr).trim())),
+        Err(error) => Err(format!("{program}: {error}")),
+    }
+}
+
+fn user_id() -> String {
+    let output = Command::new("id").arg("-u").output().expect("id runs");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}

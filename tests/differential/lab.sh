@@ -1,0 +1,43 @@
+#!/bin/sh
+# Runs a command in a network of its own: documentation addresses on the loopback device, one resolver, no other
+# source of names, and the users that Postfix and Exim want. Begins within new network, mount and PID namespaces:
+#
+#     unshare --net --mount --pid --fork --kill-child --mount-proc tests/differential/lab.sh COMMAND…
+#
+# What is mounted and added here ends with the namespaces. $LAB is a directory for the command's files.
+set -e
+
+ip link set lo up
+for host in 53 25; do
+    ip addr add 198.51.100.$host/32 dev lo
+    ip -6 addr add 2001:db8::$host/128 dev lo nodad
+done
+ip route add local 203.0.113.0/24 dev lo
+ip route add local 192.0.2.0/24 dev lo
+ip -6 route add local 2001:db8:1::/48 dev lo
+echo 1 >/proc/sys/net/ipv6/ip_nonlocal_bind
+
+LAB=$(mktemp -d -t martinet-lab.XXXXXX)
+export LAB
+mount -t tmpfs -o mode=755 none "$LAB"
+printf 'nameserver 198.51.100.53\nsearch .\noptions timeout:1 attempts:1\n' >"$LAB/resolv.conf"
+printf '127.0.0.1 localhost\n::1 localhost\n' >"$LAB/hosts"
+printf 'passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n' >"$LAB/nsswitch.conf"
+cp /etc/passwd /etc/group "$LAB/"
+number=64100
+for user in postfix postdrop Debian-exim; do
+    grep -q "^$user:" "$LAB/passwd" || echo "$user:x:$number:$number::/nonexistent:/usr/sbin/nologin" >>"$LAB/passwd"
+    grep -q "^$user:" "$LAB/group" || echo "$user:x:$number:" >>"$LAB/group"
+    number=$((number + 1))
+done
+for file in passwd group resolv.conf hosts nsswitch.conf; do
+    mount --bind "$LAB/$file" "$(readlink -f /etc/$file)"
+done
+# A cache of names outside would answer past the resolver here.
+if [ -d /run/nscd ]; then mount -t tmpfs none /run/nscd; fi
+
+status=0
+"$@" || status=$?
+umount -l "$LAB"
+rmdir "$LAB"
+exit $status

@@ -1,0 +1,107 @@
+//! The differential test: real Postfix and real Exim beside martinet's profiles of them, in the same random worlds.
+//!
+//! All of them resolve through martinet's own DNS, in a network that holds nothing else, and hear the same sessions
+//! from the same addresses. Codes and enhanced codes have to agree everywhere, texts where the profile has them.
+//! `MARTINET_SEED` makes other worlds, `MARTINET_WORLDS` more or fewer.
+
+mod compare;
+mod dialogue;
+mod exim;
+mod foreign;
+mod hello;
+mod postfix;
+mod random;
+mod receivers;
+mod reverse;
+mod worlds;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use foreign::{Foreign, INSIDE};
+use random::Random;
+use receivers::Receiver;
+use worlds::World;
+
+/// The seed unless told otherwise.
+const SEED: u64 = 20_261_121;
+/// The number of worlds unless told otherwise.
+const WORLDS: usize = 400;
+/// Worlds played at a time. Most of the time is lookups that nobody answers.
+const AT_A_TIME: usize = 24;
+
+#[test]
+fn real_receivers_agree() {
+    if let Err(missing) = Foreign::find().and_then(|_| foreign::namespaces()) {
+        let required = std::env::var("MARTINET_FOREIGN").is_ok_and(|v| v == "required");
+        assert!(!required, "required here: {missing}");
+        println!("skipped: {missing}");
+        return;
+    }
+    let status = foreign::within_namespaces("within_the_lab").status().expect("unshare runs");
+    assert!(status.success(), "disagreements, or a failure to look for them: see above");
+}
+
+/// The inside of [`real_receivers_agree`], which starts it.
+#[test]
+#[ignore = "runs within the namespaces that real_receivers_agree makes"]
+fn within_the_lab() {
+    if std::env::var_os(INSIDE).is_none() {
+        println!("skipped: not within the lab");
+        return;
+    }
+    let lab = PathBuf::from(std::env::var_os("LAB").expect("lab.sh sets LAB"));
+    let foreign = Foreign::find().expect("the outside has found them");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let (seed, worlds) = (number("MARTINET_SEED", SEED), number("MARTINET_WORLDS", WORLDS as u64));
+        let mut random = Random::new(seed);
+        let count = usize::try_from(worlds).expect("a number of worlds");
+        let worlds: Vec<_> = (0..count).map(|number| World::random(number, &mut random)).collect();
+        println!("{count} worlds of MARTINET_SEED={seed}");
+        let began = Instant::now();
+        let receivers = receivers::start(&foreign, &lab, &worlds).await;
+        let report = play_all(worlds, receivers).await;
+        println!("{} s", began.elapsed().as_secs());
+        println!("{report}");
+        assert!(report.disagreements.is_empty(), "{} disagreements", report.disagreements.len());
+    });
+}
+
+fn number(variable: &str, default: u64) -> u64 {
+    match std::env::var(variable) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")),
+        Err(_) => default,
+    }
+}
+
+async fn play_all(worlds: Vec<World>, receivers: Vec<Receiver>) -> compare::Report {
+    let receivers = Arc::new(receivers);
+    let places = Arc::new(Semaphore::new(AT_A_TIME));
+    let mut tasks = JoinSet::new();
+    for world in worlds {
+        let place = Arc::clone(&places).acquire_owned().await.expect("the semaphore stays open");
+        let receivers = Arc::clone(&receivers);
+        tasks.spawn(async move {
+            let mut report = compare::Report::default();
+            for receiver in receivers.iter() {
+                let commands = &world.commands;
+                let real = dialogue::play(receiver.real(world.client), world.client, commands);
+                let ours = dialogue::play(receiver.ours(world.client), world.client, commands);
+                let (real, ours) = tokio::join!(real, ours);
+                report.compare(&world, receiver, &real, &ours);
+            }
+            drop(place);
+            report
+        });
+    }
+    let mut report = compare::Report::default();
+    while let Some(one) = tasks.join_next().await {
+        report.add(one.expect("a world is played"));
+    }
+    report
+}
