@@ -28,6 +28,8 @@ pub struct Attempt {
     pub mail_from: String,
     /// The forward-path.
     pub rcpt: String,
+    /// The message, its lines ended by CRLF.
+    pub message: Vec<u8>,
 }
 
 /// What a receiver would say to an attempt, and why.
@@ -71,10 +73,11 @@ pub fn judge(receiver: &Arc<Receiver>, zones: &Zones, patience: Duration, attemp
         (Stage::Mail, format!("MAIL FROM:<{}>\r\n", attempt.mail_from)),
         (Stage::Rcpt, format!("RCPT TO:<{}>\r\n", attempt.rcpt)),
         (Stage::Data, "DATA\r\n".to_owned()),
-        (Stage::Eod, "Subject: what if\r\n\r\n.\r\n".to_owned()),
     ];
-    for (stage, line) in dialogue {
-        play.say(stage, &line);
+    let data = crate::smtp::client::stuffed(&attempt.message);
+    let dialogue = dialogue.into_iter().map(|(stage, line)| (stage, line.into_bytes())).chain([(Stage::Eod, data)]);
+    for (stage, octets) in dialogue {
+        play.say(stage, &octets);
         if play.reply.as_ref().is_some_and(|r| r.code().is_refusal()) {
             break;
         }
@@ -110,8 +113,8 @@ impl<'a> Play<'a> {
     }
 
     /// Sends one line and takes in the reply and what the session tells of it.
-    fn say(&mut self, stage: Stage, line: &str) {
-        let (mut input, mut output) = (BytesMut::from(line.as_bytes()), Vec::new());
+    fn say(&mut self, stage: Stage, octets: &[u8]) {
+        let (mut input, mut output) = (BytesMut::from(octets), Vec::new());
         while let Step::Pause(pause) | Step::Listen(pause) =
             self.session.advance(&mut input, &mut output, &self.resolver)
         {

@@ -109,7 +109,7 @@ async fn play_session(scenario: Scenario, expected: &SessionExpectation) -> Resu
         hello: expected.hello.clone(),
         from: expected.mail_from.clone(),
         to: vec![rcpt],
-        message: b"Subject: verify\r\n\r\nverify\r\n".to_vec(),
+        message: expected.octets(),
         timeout: PATIENCE,
         ..Delivery::default()
     };

@@ -109,9 +109,9 @@ pub(super) struct Check {
     /// The HELO/EHLO argument
     #[arg(long, value_name = "NAME", value_parser = one_line)]
     pub helo: String,
-    /// The reverse-path; "" for the null one
-    #[arg(long, value_name = "ADDRESS", default_value = "sender@example.test", value_parser = one_line)]
-    pub mail_from: String,
+    /// The reverse-path; "" for the null one, the scenario's sender where left out
+    #[arg(long, value_name = "ADDRESS", value_parser = one_line)]
+    pub mail_from: Option<String>,
     /// The forward-path; postmaster of the scenario's first domain where left out
     #[arg(long, value_name = "ADDRESS", value_parser = one_line)]
     pub rcpt: Option<String>,

@@ -10,7 +10,7 @@ use super::args::{Matrix, MatrixFormat};
 use super::{paint, print, print_json};
 use crate::check::{Attempt, Judgement, judge};
 use crate::error::Error;
-use crate::scenario::{self, ReceiverProfile, Scenario};
+use crate::scenario::{self, ReceiverProfile, Scenario, plain_message};
 
 pub(super) fn run(options: &Matrix) -> Result<bool, Error> {
     let scenarios = match options.scenario.as_slice() {
@@ -79,8 +79,9 @@ fn cell(scenario: &Scenario, profile: &ReceiverProfile, client: IpAddr, hello: &
         client,
         hello: hello.to_owned(),
         verb: "EHLO".to_owned(),
-        mail_from: "sender@example.test".to_owned(),
+        mail_from: scenario.sender.clone(),
         rcpt: scenario.recipient(),
+        message: plain_message(&scenario.sender),
     };
     let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
     let Judgement { verdict, stage, rule, reply, .. } = judge(&profile.receiver, &zones, profile.dns_timeout, &attempt);

@@ -5,7 +5,7 @@ use super::paint::Explanation;
 use super::{print, print_json};
 use crate::check::{Attempt, Judgement, judge};
 use crate::error::Error;
-use crate::scenario::{self, ReceiverProfile, Scenario};
+use crate::scenario::{self, ReceiverProfile, Scenario, plain_message};
 
 pub(super) fn run(options: &Check) -> Result<bool, Error> {
     let scenario = scenario::load_scenario(&options.scenario)?;
@@ -25,11 +25,13 @@ pub(super) fn run(options: &Check) -> Result<bool, Error> {
 }
 
 fn one(options: &Check, scenario: &Scenario, profile: &ReceiverProfile) -> Judgement {
+    let mail_from = options.mail_from.clone().unwrap_or_else(|| scenario.sender.clone());
     let attempt = Attempt {
         client: options.client,
         hello: options.helo.clone(),
         verb: "EHLO".to_owned(),
-        mail_from: options.mail_from.clone(),
+        message: plain_message(&mail_from),
+        mail_from,
         rcpt: options.rcpt.clone().unwrap_or_else(|| scenario.recipient()),
     };
     // Each receiver meets the faults anew, as the first client would.

@@ -28,6 +28,8 @@ pub struct SessionExpectation {
     pub mail_from: String,
     /// The forward-path; postmaster of the scenario's first domain where `None`.
     pub rcpt: Option<String>,
+    /// The message, its lines ended by LF; a small one from the reverse-path where `None`.
+    pub message: Option<String>,
     /// The receiver, by name or file.
     pub receiver: String,
     /// How the first line of the deciding reply begins: `554`, `550 5.7.25`.
@@ -66,6 +68,22 @@ impl fmt::Display for Expectation {
             Self::Dns(dns) => dns.fmt(f),
         }
     }
+}
+
+impl SessionExpectation {
+    /// The message to send.
+    pub fn octets(&self) -> Vec<u8> {
+        match &self.message {
+            Some(text) => text.replace('\n', "\r\n").into_bytes(),
+            None => plain_message(&self.mail_from),
+        }
+    }
+}
+
+/// A message that says nothing but whom it is from (RFC 5322 §3.6).
+pub fn plain_message(from: &str) -> Vec<u8> {
+    let from = if from.is_empty() { "postmaster@example.test" } else { from };
+    format!("From: <{from}>\r\nSubject: martinet\r\n\r\nA message to be judged.\r\n").into_bytes()
 }
 
 impl fmt::Display for SessionExpectation {

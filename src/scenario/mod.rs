@@ -18,7 +18,7 @@ mod source;
 pub use builtin::{
     lint, list_receivers, list_scenarios, load_files, load_receiver, load_scenario, parse_receiver, parse_scenario,
 };
-pub use expect::{DnsExpectation, Expectation, SessionExpectation};
+pub use expect::{DnsExpectation, Expectation, SessionExpectation, plain_message};
 pub use pool::{Pattern, Pool, addresses};
 pub use reader::duration;
 pub use receiver::ReceiverProfile;
@@ -44,6 +44,8 @@ pub struct Scenario {
     pub receiver: String,
     /// Recipient domains: their MX is the receiver.
     pub domains: Vec<Name>,
+    /// Whom mail is from unless told otherwise.
+    pub sender: String,
     /// Zones written out, with their records.
     pub zones: Vec<(Name, Vec<Record>)>,
     /// Pools of sending hosts.

@@ -16,6 +16,8 @@ use crate::stage::Stage;
 
 /// The receiver of a scenario that names none.
 const RECEIVER: &str = "fcrdns";
+/// The sender of a scenario that names none.
+const SENDER: &str = "sender@example.test";
 
 /// Reads a scenario file; `beside` is the directory that `file = "…"` of a zone is looked for in.
 pub(super) fn read(
@@ -27,16 +29,30 @@ pub(super) fn read(
     let title = file.required("title", mistakes).map(|t| t.value);
     let sources = file.strings("sources", mistakes).unwrap_or_default().into_iter().map(|s| s.value).collect();
     let receiver = receiver(&mut file, mistakes).unwrap_or_else(|| RECEIVER.to_owned());
+    let sender = file.string("sender", mistakes).map_or_else(|| SENDER.to_owned(), |s| s.value);
     let domains = file.tables("domain", mistakes).into_iter().filter_map(|t| domain(t, mistakes)).collect();
     let zones = source::zones(&mut file, beside, mistakes);
     let pools = pools(&mut file, mistakes);
     let (client, nat) = source::client(&mut file, &pools, mistakes);
     let faults = file.tables("fault", mistakes).into_iter().filter_map(|t| fault(t, mistakes)).collect();
     let expectations =
-        file.tables("expect", mistakes).into_iter().filter_map(|t| expect(t, &receiver, mistakes)).collect();
+        file.tables("expect", mistakes).into_iter().filter_map(|t| expect(t, &receiver, &sender, mistakes)).collect();
     file.finish(mistakes);
     let name = name.to_owned();
-    Some(Scenario { name, title: title?, sources, receiver, domains, zones, pools, client, nat, faults, expectations })
+    Some(Scenario {
+        name,
+        title: title?,
+        sources,
+        receiver,
+        sender,
+        domains,
+        zones,
+        pools,
+        client,
+        nat,
+        faults,
+        expectations,
+    })
 }
 
 /// The receiver under the key `receiver`: a built-in one, or a path, which is read when it is played.
@@ -179,10 +195,10 @@ fn transport(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Transpor
     }
 }
 
-fn expect(mut table: Reader<'_>, receiver: &str, mistakes: &mut Mistakes) -> Option<Expectation> {
+fn expect(mut table: Reader<'_>, receiver: &str, sender: &str, mistakes: &mut Mistakes) -> Option<Expectation> {
     let expectation = match table.string("ask", mistakes) {
         Some(ask) => dns_expectation(ask, &mut table, mistakes).map(Expectation::Dns),
-        None => session_expectation(&mut table, receiver, mistakes).map(|s| Expectation::Session(Box::new(s))),
+        None => session_expectation(&mut table, receiver, sender, mistakes).map(|s| Expectation::Session(Box::new(s))),
     };
     table.string("note", mistakes);
     table.finish(mistakes);
@@ -205,7 +221,12 @@ fn dns_expectation(ask: At<String>, table: &mut Reader<'_>, mistakes: &mut Mista
     Some(DnsExpectation { name, record_type, transport, edns, answers, truncated, rcode })
 }
 
-fn session_expectation(table: &mut Reader<'_>, met: &str, mistakes: &mut Mistakes) -> Option<SessionExpectation> {
+fn session_expectation(
+    table: &mut Reader<'_>,
+    met: &str,
+    sender: &str,
+    mistakes: &mut Mistakes,
+) -> Option<SessionExpectation> {
     let client = table.required("client", mistakes).and_then(|c| c.parsed("an address", mistakes, address));
     let hello = table.required("hello", mistakes);
     let reply = table
@@ -213,8 +234,9 @@ fn session_expectation(table: &mut Reader<'_>, met: &str, mistakes: &mut Mistake
         .and_then(|r| r.parsed("a reply such as 250, 554 or 550 5.7.25", mistakes, reply));
     let verb = table.choice("verb", &["EHLO", "HELO"], mistakes).unwrap_or("EHLO");
     let text = |table: &mut Reader<'_>, key, mistakes: &mut Mistakes| table.string(key, mistakes).map(|t| t.value);
-    let mail_from = text(table, "mail_from", mistakes).unwrap_or_else(|| "sender@example.test".to_owned());
+    let mail_from = text(table, "mail_from", mistakes).unwrap_or_else(|| sender.to_owned());
     let rcpt = text(table, "rcpt", mistakes);
+    let message = text(table, "message", mistakes);
     let receiver = receiver(table, mistakes).unwrap_or_else(|| met.to_owned());
     let known = |text: &str| crate::policy::checks::find(text).map(|c| c.name.to_owned());
     let rule = table.parsed("rule", "the name of a check", mistakes, known);
@@ -228,6 +250,7 @@ fn session_expectation(table: &mut Reader<'_>, met: &str, mistakes: &mut Mistake
         verb,
         mail_from,
         rcpt,
+        message,
         receiver,
         reply: reply?,
         rule,

@@ -176,22 +176,30 @@ impl Client {
         }
     }
 
-    /// Sends the message with CRLF line ends, dots doubled, and the final dot (RFC 5321 §4.5.2).
     async fn body(&mut self, message: &[u8]) -> io::Result<()> {
-        let mut octets = Vec::with_capacity(message.len() + 64);
-        let body = message.strip_suffix(b"\n").unwrap_or(message);
-        if !message.is_empty() {
-            for line in body.split(|b| *b == b'\n') {
-                let line = line.strip_suffix(b"\r").unwrap_or(line);
-                if line.starts_with(b".") {
-                    octets.push(b'.');
-                }
-                octets.extend_from_slice(line);
-                octets.extend_from_slice(b"\r\n");
-            }
-        }
-        self.dialogue.lines.push(("C", format!("<{} octets of data>", octets.len())));
-        octets.extend_from_slice(b".\r\n");
+        let octets = stuffed(message);
+        self.dialogue.lines.push(("C", format!("<{} octets of data>", octets.len() - FINAL_DOT.len())));
         self.stream.get_mut().write_all(&octets).await
     }
+}
+
+/// What ends the data, behind the CRLF of its last line.
+const FINAL_DOT: &[u8] = b".\r\n";
+
+/// The message as it is sent: CRLF line ends, dots doubled, and the final dot (RFC 5321 §4.5.2).
+pub fn stuffed(message: &[u8]) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(message.len() + 64);
+    let body = message.strip_suffix(b"\n").unwrap_or(message);
+    if !message.is_empty() {
+        for line in body.split(|b| *b == b'\n') {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if line.starts_with(b".") {
+                octets.push(b'.');
+            }
+            octets.extend_from_slice(line);
+            octets.extend_from_slice(b"\r\n");
+        }
+    }
+    octets.extend_from_slice(FINAL_DOT);
+    octets
 }

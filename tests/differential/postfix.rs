@@ -53,7 +53,7 @@ const QUEUE: &[(&str, &str, &str)] = &[
 
 /// Starts Postfix with one smtpd service for each port and its `-o` settings.
 pub fn start(foreign: &Foreign, lab: &Path, variants: &[(u16, &[&str])]) -> Child {
-    let directory = lab.join("postfix");
+    let directory = lab.join("postfix-strict");
     let configuration = directory.join("etc");
     fs::create_dir_all(&configuration).expect("a directory");
     fs::write(configuration.join("main.cf"), main_cf(foreign, &directory)).expect("main.cf");

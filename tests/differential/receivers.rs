@@ -24,8 +24,12 @@ const LOOKUP_PATIENCE: Duration = Duration::from_secs(1);
 const START_PATIENCE: Duration = Duration::from_secs(20);
 
 /// The profiles, and the port of the real program; martinet listens one above.
-const PROFILES: [(&str, u16); 4] =
-    [("postfix", 2500), ("postfix-no-delay", 2510), ("exim-reverse-host-lookup", 2520), ("exim-verify-helo", 2530)];
+const PROFILES: [(&str, u16); 4] = [
+    ("postfix-strict", 2500),
+    ("postfix-no-delay", 2510),
+    ("exim-reverse-host-lookup", 2520),
+    ("exim-verify-helo", 2530),
+];
 
 /// A real receiver and martinet in its place.
 pub struct Receiver {

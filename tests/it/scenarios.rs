@@ -53,6 +53,7 @@ fn the_dry_run_says_what_a_session_meets() {
                 verb: expected.verb.to_owned(),
                 mail_from: expected.mail_from.clone(),
                 rcpt: scenario.recipient(),
+                message: expected.octets(),
             };
             let zones = scenario.zones([127, 0, 0, 1].into());
             let judgement = judge(&profile.receiver, &zones, Duration::from_secs(5), &attempt);
