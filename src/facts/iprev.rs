@@ -247,6 +247,7 @@ fn conclude(reverse: Outcome, forwards: &[Forward], settings: &IprevSettings) ->
     match reverse {
         r if r.is_temporary() => IprevResult::Temperror,
         r if r.is_absent() => IprevResult::Permerror,
+        _ if forwards.iter().all(|f| f.name.is_root()) => IprevResult::Permerror,
         _ if temporary && settings.any_tempfail == AnyTempfail::Wins => IprevResult::Temperror,
         _ if confirmed => IprevResult::Pass,
         _ if temporary => IprevResult::Temperror,

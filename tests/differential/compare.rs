@@ -20,7 +20,7 @@ struct Intended {
 const INTENDED: &[Intended] = &[Intended {
     reason: "Postfix has names of 254 and 255 octets for legal, and says that DNS has none of them; they are illegal",
     holds: |receiver, hello, real, ours| {
-        receiver.profile.name.starts_with("postfix-strict")
+        receiver.profile.name.starts_with("postfix-")
             && matches!(hello.len(), 254 | 255)
             && real.text().ends_with("Helo command rejected: Host not found")
             && ours.text().ends_with("Helo command rejected: Invalid name")

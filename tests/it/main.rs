@@ -6,6 +6,7 @@ mod cli;
 mod conduct;
 mod docs;
 mod foreign;
+mod matrix;
 mod rfc5321_dialogues;
 mod rules_mechanics;
 mod scenarios;
