@@ -14,6 +14,7 @@ use crate::facts::{AnyTempfail, ForwardFamily, ForwardNxdomain, IprevSettings, R
 use crate::name::{self, Name};
 use crate::policy::checks::{CATALOGUE, Check, Kind, Parameter, Setting, Settings, Weight, find};
 use crate::policy::{After, Allow, Policy, Rule, TempPolicy, Template};
+use crate::reply::ReplyCode;
 use crate::smtp::{BareNewline, Extensions, Receiver, Settings as Smtp};
 use crate::stage::Stage;
 
@@ -207,16 +208,16 @@ fn rule(mut table: Reader<'_>, default_after: Option<After>, mistakes: &mut Mist
         _ => TempPolicy::DeferNow,
     };
     // Postfix says 221 to a web browser: a check whose own reply is no refusal may have another such.
-    let (expected, classes) = match rule.fail.pattern().code().class() {
-        2 => ("a 221, 4yz or 5yz reply", 2..=5),
-        _ => ("a 4yz or 5yz reply", 4..=5),
-    };
-    if let Some(fail) = reply("fail", expected, classes, &mut table, mistakes) {
+    let says_goodbye = rule.fail.pattern().code().get() == 221;
+    let expected = if says_goodbye { "a 221, 4yz or 5yz reply" } else { "a 4yz or 5yz reply" };
+    let refuses = |code: ReplyCode| code.is_refusal() || (says_goodbye && code.get() == 221);
+    if let Some(fail) = reply("fail", expected, refuses, &mut table, mistakes) {
         rule.fail = fail;
     }
     let expected = "a 4yz reply: a temporary DNS failure is never a 5yz, unless temp = \"as_fail\"";
-    let classes = if rule.temp == TempPolicy::AsFail { 4..=5 } else { 4..=4 };
-    if let Some(error) = reply("error", expected, classes, &mut table, mistakes) {
+    let as_fail = rule.temp == TempPolicy::AsFail;
+    let defers = |code: ReplyCode| code.class() == 4 || (as_fail && code.is_refusal());
+    if let Some(error) = reply("error", expected, defers, &mut table, mistakes) {
         rule.error = error;
     }
     rule.after = after(&mut table, mistakes).or(default_after);
@@ -229,7 +230,7 @@ fn rule(mut table: Reader<'_>, default_after: Option<After>, mistakes: &mut Mist
 fn reply(
     key: &'static str,
     expected: &str,
-    classes: std::ops::RangeInclusive<u8>,
+    allowed: impl Fn(ReplyCode) -> bool,
     table: &mut Reader<'_>,
     mistakes: &mut Mistakes,
 ) -> Option<Template> {
@@ -237,7 +238,7 @@ fn reply(
     let first = lines.first().map_or_else(|| table.span(), |l| l.span.clone());
     let texts: Vec<_> = lines.iter().map(|l| l.value.as_str()).collect();
     match Template::parse(&texts) {
-        Ok(template) if classes.contains(&template.pattern().code().class()) => Some(template),
+        Ok(template) if allowed(template.pattern().code()) => Some(template),
         Ok(template) => {
             mistakes.add(first, expected, template.pattern().code().to_string());
             None
