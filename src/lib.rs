@@ -37,6 +37,7 @@ pub mod journal;
 pub mod dns;
 pub mod facts;
 pub mod policy;
+pub mod tls;
 pub mod smtp;
 pub mod scenario;
 pub mod check;

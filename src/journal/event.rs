@@ -50,6 +50,10 @@ pub struct Envelope {
     pub reverse_path: String,
     /// The arguments of the RCPT commands that were accepted.
     pub forward_paths: Vec<String>,
+    /// The parameters of MAIL as they were said, `RET=HDRS`.
+    pub parameters: Vec<String>,
+    /// The parameters of each accepted RCPT, `NOTIFY=NEVER`.
+    pub forward_parameters: Vec<Vec<String>>,
 }
 
 /// A message that was accepted, as octets.

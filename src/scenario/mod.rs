@@ -3,6 +3,7 @@
 //! Reading compiles: what comes out are zones, policies and settings that need no further check. Opens nothing but
 //! the files it is told to read.
 
+mod behaviour;
 mod builtin;
 mod compile;
 mod expect;

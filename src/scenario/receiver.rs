@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::behaviour;
 use super::reader::{At, Reader, known, string, wrong_type};
 use super::report::Mistakes;
 use crate::facts::{AnyTempfail, ForwardFamily, ForwardNxdomain, IprevSettings, Relaxed, Wants};
@@ -15,8 +16,9 @@ use crate::name::{self, Name};
 use crate::policy::checks::{CATALOGUE, Check, Kind, Parameter, Setting, Settings, Weight, find};
 use crate::policy::{After, Allow, Policy, Rule, TempPolicy, Template};
 use crate::reply::ReplyCode;
-use crate::smtp::{BareNewline, Extensions, Receiver, Settings as Smtp};
+use crate::smtp::{BareNewline, Extension, Extensions, Receiver, Settings as Smtp, StartTls};
 use crate::stage::Stage;
+use crate::tls::TlsFault;
 
 /// How long a receiver waits for a DNS answer, unless its file says otherwise.
 const DNS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -56,7 +58,9 @@ pub(super) fn read(name: &str, mut file: Reader<'_>, mistakes: &mut Mistakes) ->
     let confidence = file.choice("confidence", &["high", "medium", "low", "invented"], mistakes).unwrap_or_default();
     let sources = file.strings("sources", mistakes).unwrap_or_default().into_iter().map(|s| s.value).collect();
     let dns_timeout = file.duration("dns_timeout", mistakes).unwrap_or(DNS_TIMEOUT);
-    let settings = smtp(&mut file, mistakes);
+    let mut settings = smtp(&mut file, mistakes);
+    settings.auth = behaviour::auth(&mut file, mistakes);
+    settings.scripts = behaviour::scripts(&mut file, mistakes);
     let policy = policy(&mut file, mistakes);
     file.finish(mistakes);
     Some(ReceiverProfile {
@@ -139,6 +143,17 @@ fn smtp(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Smtp {
         _ => BareNewline::Reject,
     };
     settings.extensions = extensions(&mut table, mistakes);
+    settings.starttls = match table.choice("starttls", &["never", "offered", "refused"], mistakes) {
+        Some("offered") => StartTls::Offered,
+        Some("refused") => StartTls::Refused,
+        _ => StartTls::Never,
+    };
+    let faults = TlsFault::ALL.map(|(word, _)| word);
+    if let Some(word) = table.choice("tls_fault", &faults, mistakes) {
+        settings.tls_fault =
+            TlsFault::ALL.into_iter().find(|(known, _)| *known == word).map(|(_, f)| f).unwrap_or_default();
+    }
+    settings.magic_recipients = table.flag("magic_recipients", mistakes).unwrap_or(true);
     if let Some(networks) = table.parsed_list("xclient", "an address or network", mistakes, network) {
         settings.xclient = networks;
     }
@@ -151,27 +166,23 @@ fn greeting(line: At<String>, mistakes: &mut Mistakes) -> Option<String> {
     line.parsed("one line of at most 500 octets", mistakes, one_line)
 }
 
+/// `extensions` is the whole set, `without` and `with` change the usual one.
 fn extensions(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Extensions {
-    const NAMES: [&str; 5] = ["PIPELINING", "8BITMIME", "SIZE", "SMTPUTF8", "ENHANCEDSTATUSCODES"];
-    let mut extensions = Extensions::default();
-    let expected = format!("one of {}", NAMES.join(", "));
-    let one = |text: &str| NAMES.into_iter().find(|n| *n == text);
-    let only = table.parsed_list("extensions", &expected, mistakes, one);
-    let without = table.parsed_list("without", &expected, mistakes, one);
-    if only.is_some() && without.is_some() {
-        mistakes.add(table.span(), "extensions or without", "both");
+    let names: Vec<_> = Extension::ALL.into_iter().map(Extension::keyword).collect();
+    let expected = format!("one of {}", names.join(", "));
+    let mut list = |key, mistakes: &mut Mistakes| table.parsed_list(key, &expected, mistakes, Extension::of_keyword);
+    let only = list("extensions", mistakes);
+    let (without, with) = (list("without", mistakes), list("with", mistakes));
+    if only.is_some() && (without.is_some() || with.is_some()) {
+        mistakes.add(table.span(), "extensions, or with and without", "both");
     }
-    let left_out = only.map(|only| NAMES.into_iter().filter(|n| !only.contains(n)).collect());
-    for name in left_out.or(without).unwrap_or_default() {
-        match name {
-            "PIPELINING" => extensions.pipelining = false,
-            "8BITMIME" => extensions.eight_bit_mime = false,
-            "SIZE" => extensions.size = false,
-            "SMTPUTF8" => extensions.smtputf8 = false,
-            _ => extensions.enhanced_status_codes = false,
+    match only {
+        Some(only) => only.into_iter().fold(Extensions::NONE, Extensions::with),
+        None => {
+            let more = with.unwrap_or_default().into_iter().fold(Extensions::default(), Extensions::with);
+            without.unwrap_or_default().into_iter().fold(more, Extensions::without)
         }
     }
-    extensions
 }
 
 fn after(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<After> {
@@ -227,7 +238,7 @@ fn rule(mut table: Reader<'_>, default_after: Option<After>, mistakes: &mut Mist
 }
 
 /// Reads the reply under a key, and checks its class.
-fn reply(
+pub(super) fn reply(
     key: &'static str,
     expected: &str,
     allowed: impl Fn(ReplyCode) -> bool,

@@ -64,6 +64,8 @@ pub struct SessionRecord {
     pub client_source: &'static str,
     /// The address before translation, where there was one.
     pub translated_from: Option<IpAddr>,
+    /// TLS version and cipher suite, empty where the session was in clear text.
+    pub tls: String,
     /// The last HELO/EHLO argument, empty before.
     pub hello: String,
     /// `accept` until a rule or the session refused; then `defer` or `reject`, by the first refusal.
@@ -78,13 +80,16 @@ pub struct SessionRecord {
     pub facts: Facts,
     /// The DNS questions the receiver asked, and what came back.
     pub evidence: Vec<Question>,
+    /// The scripts that spoke.
+    pub scripted: Vec<String>,
     /// The transactions that reached their final dot.
     pub transactions: Vec<Transaction>,
     /// What was said.
     pub transcript: Vec<TranscriptLine>,
     /// Lines beyond what is kept.
     pub transcript_dropped: u64,
-    /// How it ended: `quit`, `refused`, `lost`, `timeout`, `errors`, `shutdown`; empty while it runs.
+    /// How it ended: `quit`, `refused`, `lost`, `timeout`, `errors`, `shutdown`, `script`, `proxy`, `tls`; empty while it
+    /// runs.
     pub closed: &'static str,
 }
 
@@ -98,6 +103,7 @@ impl SessionRecord {
             client_address: client.address,
             client_source: client.source,
             translated_from: client.translated_from,
+            tls: String::new(),
             hello: String::new(),
             verdict: "accept",
             reply: Vec::new(),
@@ -105,6 +111,7 @@ impl SessionRecord {
             allowed: String::new(),
             facts: Facts::new(client.address),
             evidence: Vec::new(),
+            scripted: Vec::new(),
             transactions: Vec::new(),
             transcript: Vec::new(),
             transcript_dropped: 0,
@@ -132,6 +139,9 @@ impl SessionRecord {
                 self.facts = *facts;
             }
             Event::Renamed(client) => self.rename(client),
+            Event::Scripted(what) if self.scripted.len() < REFUSALS => self.scripted.push(what),
+            Event::Scripted(_) => {}
+            Event::Secured(suite) => self.tls = suite,
             Event::Allowed(reason) => self.allowed = reason,
             Event::Refused(refusal) => return self.refused(*refusal),
             Event::Transaction { envelope, reply, message: _ } => {

@@ -1,34 +1,27 @@
-//! Sockets and time around sessions. The caller owns the listener and the end of it.
+//! Listeners and the connections they accept. The caller owns the listener and the end of it.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use bytes::BytesMut;
-use jiff::Timestamp;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::conversation::{Conversation, LINGER, linger};
 use super::replies;
-use super::session::{Session, Step};
-use super::{Identity, Receiver, SessionEntry};
+use super::session::{Front, Protocol};
+use super::{Identity, ProxyMode, Receiver, SessionEntry};
 use crate::dns::Zones;
-use crate::facts::{Memory, Resolver};
+use crate::facts::Memory;
 use crate::journal::{Log, Message};
+use crate::tls::Tls;
 
-/// Octets read at once.
-const READ_OCTETS: usize = 64 << 10;
 /// How long sessions may take to end once the world stops.
-const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
-/// How long, and how much, is still read after the last reply.
-const LINGER: Duration = Duration::from_secs(1);
-const LINGER_OCTETS: usize = 1 << 20;
+pub(super) const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What all sessions of a listener share.
 #[derive(Debug)]
@@ -49,6 +42,21 @@ pub struct Service {
     pub messages: Arc<Log<Message>>,
     /// Most connections at a time; a further one gets 421.
     pub max_connections: usize,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// Whether connections begin with a PROXY header.
+    pub proxy: ProxyMode,
+    /// TLS, where the listener can do it.
+    pub tls: Option<Tls>,
+    /// Whether TLS begins with the first octet (RFC 8314 §3.3).
+    pub implicit_tls: bool,
+}
+
+impl Service {
+    /// What a session has to know of the listener.
+    pub(super) fn front(&self) -> Front {
+        Front { protocol: self.protocol, tls: self.tls.is_some(), secured: self.implicit_tls }
+    }
 }
 
 /// Serves sessions until shut down: idle ones then get 421, and all a bounded time to end.
@@ -69,7 +77,7 @@ pub async fn serve(listener: TcpListener, service: Arc<Service>, shutdown: Cance
             Ok(place) => {
                 let (service, shutdown) = (Arc::clone(&service), shutdown.clone());
                 sessions.spawn(async move {
-                    converse(stream, peer, &service, &shutdown).await;
+                    Conversation::accept(stream, peer, &service, &shutdown).await;
                     drop(place);
                 });
             }
@@ -89,137 +97,4 @@ fn turn_away(mut stream: TcpStream) {
             let _ = linger(&mut stream).await;
         }
     });
-}
-
-/// Closes our side and takes in what the client still says: octets left unread would make the kernel reset the
-/// connection, and the client lose the last reply.
-async fn linger(stream: &mut TcpStream) -> io::Result<()> {
-    stream.shutdown().await?;
-    let mut octets = [0; 4096];
-    let mut left = LINGER_OCTETS;
-    let _ = timeout(LINGER, async {
-        while left > 0 {
-            match stream.read(&mut octets).await {
-                Ok(read) if read > 0 => left = left.saturating_sub(read),
-                _ => break,
-            }
-        }
-    })
-    .await;
-    Ok(())
-}
-
-async fn converse(stream: TcpStream, peer: SocketAddr, service: &Service, shutdown: &CancellationToken) {
-    let client = service.identity.next(peer.ip());
-    let entry = service.sessions.append(|id| SessionEntry::new(id, peer, client));
-    let session = Session::new(Arc::clone(&service.receiver), Arc::clone(&service.memory), client, peer, entry.id);
-    let mut conversation = Conversation { stream, session, entry, service, input: BytesMut::new(), output: Vec::new() };
-    if conversation.run(shutdown).await.is_err() {
-        conversation.session.lost();
-    }
-    conversation.publish();
-    tracing::debug!(session = conversation.entry.id, %peer, client = %client.address, "session ended");
-}
-
-struct Conversation<'a> {
-    stream: TcpStream,
-    session: Session,
-    entry: Arc<SessionEntry>,
-    service: &'a Service,
-    input: BytesMut,
-    output: Vec<u8>,
-}
-
-impl Conversation<'_> {
-    async fn run(&mut self, shutdown: &CancellationToken) -> io::Result<()> {
-        self.stream.set_nodelay(true)?;
-        loop {
-            let step = {
-                let zones = self.service.zones.load();
-                let resolver = Resolver::new(&zones, self.service.lookup_patience);
-                self.session.advance(&mut self.input, &mut self.output, &resolver)
-            };
-            self.flush().await?;
-            match step {
-                Step::Read => self.read(shutdown).await?,
-                Step::Pause(pause) => self.wait(pause, shutdown).await,
-                Step::Listen(wait) => self.listen(wait, shutdown).await?,
-                Step::Close => return linger(&mut self.stream).await,
-            }
-        }
-    }
-
-    /// Sends the replies of one burst in one write, then publishes what they say: whoever waits for an outcome must
-    /// not overtake the client.
-    async fn flush(&mut self) -> io::Result<()> {
-        if !self.output.is_empty() {
-            let patience = self.service.receiver.settings.command_timeout;
-            timeout(patience, self.stream.write_all(&self.output)).await??;
-            self.output.clear();
-        }
-        self.publish();
-        Ok(())
-    }
-
-    fn publish(&mut self) {
-        let events = self.session.take_events();
-        if events.is_empty() {
-            return;
-        }
-        let session = self.entry.id;
-        self.entry.publish(events, |envelope, trace, octets| {
-            let (at, envelope) = (Timestamp::now(), envelope.clone());
-            let trace = trace.dated(at);
-            self.service.messages.append(|id| Message { id, session, at, envelope, trace, octets }).id
-        });
-        let grown = self.entry.grown();
-        if grown > 0 {
-            self.service.sessions.grow(session, grown);
-        }
-        self.service.sessions.touch();
-    }
-
-    /// Lookups take time; a world that stops does not wait for them.
-    async fn wait(&mut self, pause: Duration, shutdown: &CancellationToken) {
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = shutdown.cancelled() => self.session.shut_down(&mut self.output),
-        }
-    }
-
-    /// Waits a fixed time for input that should not come.
-    async fn listen(&mut self, wait: Duration, shutdown: &CancellationToken) -> io::Result<()> {
-        self.make_room();
-        tokio::select! {
-            read = timeout(wait, self.stream.read_buf(&mut self.input)) => match read {
-                Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(Err(error)) => return Err(error),
-                Ok(Ok(_)) | Err(_) => {}
-            },
-            () = shutdown.cancelled() => self.session.shut_down(&mut self.output),
-        }
-        Ok(())
-    }
-
-    fn make_room(&mut self) {
-        if self.input.capacity() - self.input.len() < READ_OCTETS / 4 {
-            self.input.reserve(READ_OCTETS);
-        }
-    }
-
-    async fn read(&mut self, shutdown: &CancellationToken) -> io::Result<()> {
-        let settings = &self.service.receiver.settings;
-        let patience = if self.session.awaits_data() { settings.data_timeout } else { settings.command_timeout };
-        self.make_room();
-        tokio::select! {
-            read = timeout(patience, self.stream.read_buf(&mut self.input)) => match read {
-                Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => return Err(error),
-                Err(_) => self.session.timed_out(&mut self.output),
-            },
-            () = shutdown.cancelled() => self.session.shut_down(&mut self.output),
-        }
-        Ok(())
-    }
 }

@@ -5,6 +5,7 @@ mod bad_input;
 mod cli;
 mod conduct;
 mod docs;
+mod extensions;
 mod foreign;
 mod matrix;
 mod rfc5321_dialogues;
