@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bytes::BytesMut;
@@ -17,10 +17,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::replies;
 use super::session::{Session, Step};
+use super::tell::Teller;
 use super::{Identity, Receiver, SessionEntry};
 use crate::dns::Zones;
 use crate::facts::{Memory, Resolver};
-use crate::journal::{Log, Message};
+use crate::journal::{Happening, Log, Message, Tally, What};
 
 /// Octets read at once.
 const READ_OCTETS: usize = 64 << 10;
@@ -33,22 +34,33 @@ const LINGER_OCTETS: usize = 1 << 20;
 /// What all sessions of a listener share.
 #[derive(Debug)]
 pub struct Service {
-    /// The receiver.
-    pub receiver: Arc<Receiver>,
+    /// The receiver, and whom it takes connections to come from; replaced for later connections.
+    pub reception: ArcSwap<Reception>,
     /// The zones of the world.
     pub zones: Arc<ArcSwap<Zones>>,
     /// What the receiver remembers of its clients.
     pub memory: Arc<Memory>,
-    /// Which client address each connection has.
-    pub identity: Identity,
-    /// How long the receiver waits for a DNS answer.
-    pub lookup_patience: Duration,
     /// Sessions go here.
     pub sessions: Arc<Log<SessionEntry>>,
     /// Accepted messages go here.
     pub messages: Arc<Log<Message>>,
+    /// Everything that happens, in order.
+    pub events: Arc<Log<Happening>>,
+    /// Counts for monitoring.
+    pub tally: Arc<Tally>,
     /// Most connections at a time; a further one gets 421.
     pub max_connections: usize,
+}
+
+/// How connections are received: what a session keeps from its beginning to its end.
+#[derive(Clone, Debug)]
+pub struct Reception {
+    /// The receiver.
+    pub receiver: Arc<Receiver>,
+    /// Which client address each connection has.
+    pub identity: Arc<Identity>,
+    /// How long the receiver waits for a DNS answer.
+    pub lookup_patience: Duration,
 }
 
 /// Serves sessions until shut down: idle ones then get 421, and all a bounded time to end.
@@ -110,14 +122,32 @@ async fn linger(stream: &mut TcpStream) -> io::Result<()> {
 }
 
 async fn converse(stream: TcpStream, peer: SocketAddr, service: &Service, shutdown: &CancellationToken) {
-    let client = service.identity.next(peer.ip());
-    let entry = service.sessions.append(|id| SessionEntry::new(id, peer, client));
-    let session = Session::new(Arc::clone(&service.receiver), Arc::clone(&service.memory), client, peer, entry.id);
-    let mut conversation = Conversation { stream, session, entry, service, input: BytesMut::new(), output: Vec::new() };
+    let reception = service.reception.load_full();
+    let client = reception.identity.next(peer.ip());
+    let clock = service.memory.clock().now();
+    let entry = service.sessions.append(|id| SessionEntry::new(id, peer, client, clock));
+    service.tally.sessions.add(1);
+    let what = What::Connection { peer, client_address: client.address };
+    service.events.append(|id| Happening { id, at: Timestamp::now(), session: entry.id, what });
+    let session = Session::new(Arc::clone(&reception.receiver), Arc::clone(&service.memory), client, peer, entry.id);
+    let mut conversation = Conversation {
+        stream,
+        session,
+        entry,
+        reception,
+        service,
+        teller: Teller::default(),
+        input: BytesMut::new(),
+        output: Vec::new(),
+        began: Instant::now(),
+    };
+    let began = conversation.began;
     if conversation.run(shutdown).await.is_err() {
         conversation.session.lost();
     }
     conversation.publish();
+    service.tally.ended.count(conversation.entry.look(|record| record.verdict));
+    service.tally.session_time.observe(began.elapsed());
     tracing::debug!(session = conversation.entry.id, %peer, client = %client.address, "session ended");
 }
 
@@ -125,9 +155,13 @@ struct Conversation<'a> {
     stream: TcpStream,
     session: Session,
     entry: Arc<SessionEntry>,
+    reception: Arc<Reception>,
     service: &'a Service,
+    teller: Teller,
     input: BytesMut,
     output: Vec<u8>,
+    /// When the octets came that are being answered.
+    began: Instant,
 }
 
 impl Conversation<'_> {
@@ -136,7 +170,7 @@ impl Conversation<'_> {
         loop {
             let step = {
                 let zones = self.service.zones.load();
-                let resolver = Resolver::new(&zones, self.service.lookup_patience);
+                let resolver = Resolver::new(&zones, self.reception.lookup_patience);
                 self.session.advance(&mut self.input, &mut self.output, &resolver)
             };
             self.flush().await?;
@@ -153,9 +187,10 @@ impl Conversation<'_> {
     /// not overtake the client.
     async fn flush(&mut self) -> io::Result<()> {
         if !self.output.is_empty() {
-            let patience = self.service.receiver.settings.command_timeout;
+            let patience = self.reception.receiver.settings.command_timeout;
             timeout(patience, self.stream.write_all(&self.output)).await??;
             self.output.clear();
+            self.service.tally.reply_time.observe(self.began.elapsed());
         }
         self.publish();
         Ok(())
@@ -167,6 +202,7 @@ impl Conversation<'_> {
             return;
         }
         let session = self.entry.id;
+        self.teller.tell(session, &events, &self.service.events, &self.service.tally);
         self.entry.publish(events, |envelope, trace, octets| {
             let (at, envelope) = (Timestamp::now(), envelope.clone());
             let trace = trace.dated(at);
@@ -194,7 +230,7 @@ impl Conversation<'_> {
             read = timeout(wait, self.stream.read_buf(&mut self.input)) => match read {
                 Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(Err(error)) => return Err(error),
-                Ok(Ok(_)) | Err(_) => {}
+                Ok(Ok(_)) | Err(_) => self.began = Instant::now(),
             },
             () = shutdown.cancelled() => self.session.shut_down(&mut self.output),
         }
@@ -208,13 +244,13 @@ impl Conversation<'_> {
     }
 
     async fn read(&mut self, shutdown: &CancellationToken) -> io::Result<()> {
-        let settings = &self.service.receiver.settings;
+        let settings = &self.reception.receiver.settings;
         let patience = if self.session.awaits_data() { settings.data_timeout } else { settings.command_timeout };
         self.make_room();
         tokio::select! {
             read = timeout(patience, self.stream.read_buf(&mut self.input)) => match read {
                 Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(Ok(_)) => {}
+                Ok(Ok(_)) => self.began = Instant::now(),
                 Ok(Err(error)) => return Err(error),
                 Err(_) => self.session.timed_out(&mut self.output),
             },

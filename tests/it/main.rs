@@ -5,6 +5,8 @@ mod bad_input;
 mod cli;
 mod conduct;
 mod docs;
+mod embedding;
+mod examples;
 mod foreign;
 mod rfc5321_dialogues;
 mod rules_mechanics;
