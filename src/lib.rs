@@ -4,30 +4,98 @@
 //! those zones say of it, as a named strict receiver does: PTR, FCrDNS, HELO. So sending software is tested end to
 //! end, with no real domain, no real address and no network.
 //!
+//! # A first test
+//!
+//! A [`World`] is one scenario and one receiver on ports of its own. Start one, point the software under test at it,
+//! and assert what became of the session:
+//!
 //! ```
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-//! # runtime.block_on(async {
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use martinet::World;
 //! use martinet::smtp::client::{Delivery, deliver};
 //!
 //! let world = World::builder().scenario("office365").receiver("helo-equals-ptr").start().await?;
-//! let delivery = Delivery {
-//!     hello: "na01-bn1-obe.outbound.protection.outlook.com".into(),
-//!     to: vec!["postmaster@contoso.test".into()],
-//!     ..Delivery::default()
-//! };
-//! let dialogue = deliver(world.smtp_addr(), &delivery).await?;
-//! let (_, reply) = dialogue.refused.expect("a strict receiver refuses Office 365");
-//! assert_eq!(reply.code().get(), 554);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! # })
+//!
+//! // The software under test; here a small client that comes with the crate.
+//! let hello = "na01-bn1-obe.outbound.protection.outlook.com".into();
+//! deliver(world.smtp_addr(), &Delivery { hello, to: vec!["postmaster@contoso.test".into()], ..Delivery::default() }).await?;
+//!
+//! let session = world.wait_for_session().await?;
+//! session.assert_rejected().by_rule("helo-ptr-match").with_code(554);
+//! println!("{}", session.refusals[0].remedies[0]); // add this PTR record: …
+//! # Ok(())
 //! # }
 //! ```
 //!
-//! The modules, in the order to read them; each uses only those above it (the session, in `smtp`, is the heart):
-//! values ([`reply`], [`name`], [`stage`], [`error`]), [`journal`], [`dns`], [`facts`], [`policy`], [`smtp`],
-//! [`scenario`], [`check`], [`harness`], [`play`], [`http`], [`cli`].
+//! Dropping the world stops it. An assertion that fails prints the session: what the client said, what DNS said, which
+//! rule broke, the reply, and what would cure it. Nothing sleeps: every wait has a deadline, and one that passes tells
+//! what was seen and what came nearest.
+//!
+//! # Without tokio
+//!
+//! [`World::blocking`] gives a world with a thread of its own, and waits that block:
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let world = martinet::World::blocking().scenario("no-ptr").receiver("fcrdns").start()?;
+//! # let send = |_: std::net::SocketAddr| (); // your mailer
+//! send(world.smtp_addr());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Expectations
+//!
+//! As with HTTP mocks, what should happen can be said before, and is counted and verified when the world is dropped:
+//!
+//! ```
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use martinet::World;
+//! use martinet::expect::{Expectation, Queries, Sessions};
+//!
+//! let world = World::builder().scenario("one-to-one").start().await?;
+//! world.expect(Expectation::of(Sessions::rejected()).never());
+//! world.expect(Expectation::of(Queries::of("contoso.test", "MX")).at_most(1));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Another scenario, another receiver
+//!
+//! Both come by name (`martinet list scenarios`), from a file, or from text in the test, and can be replaced while the
+//! world runs, as can zones, faults, the client address and the receiver's clock ([`World::set_receiver`],
+//! [`World::set_zone`], [`World::set_faults`], [`World::set_client`], [`World::advance`]):
+//!
+//! ```
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//! use martinet::{World, scenario};
+//!
+//! let rules = "title = \"Greylists\"\n[[rule]]\ncheck = \"greylist\"\ndelay = \"5m\"";
+//! let world = World::builder().with_receiver(scenario::parse_receiver("greylist", rules)?).start().await?;
+//! // … a first try is deferred …
+//! world.advance(Duration::from_secs(301));
+//! // … and a second one accepted, at once.
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Other languages use the same worlds over HTTP: see the README. `examples/` has a mailer built on lettre, a raw
+//! socket, and a retry queue against greylisting.
+//!
+//! # Features
+//!
+//! `cli` (on by default) is the program; `http` the HTTP APIs; `journal-file` journals that outlive the process. Tests
+//! need none of them: `martinet = { version = "0.1", default-features = false }`.
+//!
+//! # The modules, in the order to read them
+//!
+//! Each uses only those above it (the session, in `smtp`, is the heart): values ([`reply`], [`name`], [`stage`],
+//! [`error`]), [`journal`], [`dns`], [`facts`], [`policy`], [`smtp`], [`scenario`], [`check`], [`expect`], [`harness`],
+//! [`play`], `http`, `cli`.
 
 pub mod reply;
 pub mod name;
@@ -41,9 +109,12 @@ pub mod tls;
 pub mod smtp;
 pub mod scenario;
 pub mod check;
+pub mod expect;
 pub mod harness;
 pub mod play;
+#[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "cli")]
 pub mod cli;
 
 pub use error::Error;

@@ -10,12 +10,15 @@ use super::Entry;
 
 /// One DNS query that reached the server, and what was answered.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct DnsQuery {
     /// Number of the query in this world, from 1.
     pub id: u64,
     /// When it came in.
+    #[cfg_attr(feature = "http", schema(value_type = String, format = DateTime))]
     pub at: Timestamp,
     /// Who asked.
+    #[cfg_attr(feature = "http", schema(value_type = String))]
     pub client: SocketAddr,
     /// `udp` or `tcp`.
     pub transport: &'static str,
@@ -34,6 +37,14 @@ pub struct DnsQuery {
     pub fault: &'static str,
 }
 
+impl DnsQuery {
+    /// One line: who asked what, and what was answered.
+    pub fn headline(&self) -> String {
+        let Self { id, client, transport, name, record_type, rcode, answers, .. } = self;
+        format!("query {id} from {client} over {transport}: {name} {record_type}, {rcode}, {} answers", answers.len())
+    }
+}
+
 impl Entry for DnsQuery {
     fn octets(&self) -> usize {
         size_of::<Self>()
@@ -45,6 +56,7 @@ impl Entry for DnsQuery {
 
 /// The envelope of a transaction (RFC 5321 §2.3.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct Envelope {
     /// The argument of MAIL, empty for the null reverse-path.
     pub reverse_path: String,

@@ -1,9 +1,13 @@
 //! What happened, kept in bounded logs: the oldest entries go first, and what was dropped is counted.
 
 mod event;
+mod happening;
+mod tally;
 
 pub(crate) use event::millis;
 pub use event::{DnsQuery, Envelope, Message};
+pub use happening::{Happening, What};
+pub use tally::{BOUNDS, Counter, Family, Histogram, Tally, Words};
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -28,11 +32,20 @@ pub trait Entry {
 }
 
 /// A bounded log. Entries are numbered from 1 in the order of arrival.
-#[derive(Debug)]
 pub struct Log<T> {
     inner: Mutex<Inner<T>>,
     changed: Notify,
     limits: Limits,
+    relay: Option<Relay<T>>,
+}
+
+/// Who is told of each entry, outside the log's lock.
+type Relay<T> = Box<dyn Fn(&Arc<T>) + Send + Sync>;
+
+impl<T: std::fmt::Debug> std::fmt::Debug for Log<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Log").field("inner", &self.inner).field("limits", &self.limits).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
@@ -58,23 +71,53 @@ impl<T: Entry> Log<T> {
     /// Makes an empty log.
     pub fn new(limits: Limits) -> Self {
         let inner = Inner { entries: VecDeque::new(), octets: 0, dropped: 0 };
-        Self { inner: Mutex::new(inner), changed: Notify::new(), limits }
+        Self { inner: Mutex::new(inner), changed: Notify::new(), limits, relay: None }
+    }
+
+    /// Makes an empty log that tells `relay` of each entry, once it is in.
+    pub fn relayed(limits: Limits, relay: impl Fn(&Arc<T>) + Send + Sync + 'static) -> Self {
+        Self { relay: Some(Box::new(relay)), ..Self::new(limits) }
     }
 
     /// Appends an entry and wakes who waits; `make` is given the entry's number.
     pub fn append(&self, make: impl FnOnce(u64) -> T) -> Arc<T> {
-        let entry = {
-            let mut inner = self.inner.lock();
-            let number = inner.dropped + inner.entries.len() as u64 + 1;
-            let entry = Arc::new(make(number));
-            let octets = entry.octets();
-            inner.octets += octets;
-            inner.entries.push_back((Arc::clone(&entry), octets));
-            inner.trim(self.limits);
-            entry
-        };
+        let entry = self.inner.lock().append(make, self.limits);
+        if let Some(relay) = &self.relay {
+            relay(&entry);
+        }
         self.changed.notify_waiters();
         entry
+    }
+
+    /// Appends several entries at once, without others between them.
+    pub fn append_all<W>(&self, whats: Vec<W>, make: impl Fn(u64, W) -> T) {
+        if whats.is_empty() {
+            return;
+        }
+        let mut inner = self.inner.lock();
+        let append = |what| inner.append(|number| make(number, what), self.limits);
+        let entries: Vec<_> = whats.into_iter().map(append).collect();
+        drop(inner);
+        if let Some(relay) = &self.relay {
+            entries.iter().for_each(relay);
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// The number of the newest entry, also where it is gone; 0 where there was none.
+    pub fn last(&self) -> u64 {
+        let inner = self.inner.lock();
+        inner.dropped + inner.entries.len() as u64
+    }
+
+    /// Forgets what it keeps; the numbers go on. What is forgotten on purpose counts as dropped.
+    pub fn clear(&self) {
+        let mut inner = self.inner.lock();
+        inner.dropped += inner.entries.len() as u64;
+        inner.entries.clear();
+        inner.octets = 0;
+        drop(inner);
+        self.changed.notify_waiters();
     }
 
     /// Counts an entry that changed within itself with so many octets more, while it is kept.
@@ -138,6 +181,15 @@ impl<T: Entry> Log<T> {
 }
 
 impl<T: Entry> Inner<T> {
+    fn append(&mut self, make: impl FnOnce(u64) -> T, limits: Limits) -> Arc<T> {
+        let entry = Arc::new(make(self.dropped + self.entries.len() as u64 + 1));
+        let octets = entry.octets();
+        self.octets += octets;
+        self.entries.push_back((Arc::clone(&entry), octets));
+        self.trim(limits);
+        entry
+    }
+
     /// Drops the oldest until the limits hold; the newest entry always stays.
     fn trim(&mut self, limits: Limits) {
         while self.entries.len() > 1 && (self.entries.len() > limits.entries || self.octets > limits.octets) {

@@ -16,10 +16,11 @@ use super::proxy::{self, Beginning};
 use super::script::{End, Manner};
 use super::server::SHUTDOWN_PATIENCE;
 use super::session::{Session, Step};
+use super::tell::Teller;
 use super::wire::Wire;
-use super::{ClientAddress, ProxyMode, Service, SessionEntry};
+use super::{ClientAddress, Door, ProxyMode, Reception, Service, SessionEntry};
 use crate::facts::Resolver;
-use crate::journal::Message;
+use crate::journal::{Happening, Message, What};
 
 /// Octets read at once.
 const READ_OCTETS: usize = 64 << 10;
@@ -38,9 +39,14 @@ pub(super) struct Conversation<'a> {
     wire: Wire,
     session: Session,
     entry: Arc<SessionEntry>,
+    reception: Arc<Reception>,
     service: &'a Service,
+    door: &'a Door,
+    teller: Teller,
     input: BytesMut,
     output: Vec<u8>,
+    /// When the octets came that are being answered.
+    began: std::time::Instant,
     /// When a world that stops has waited long enough for this session.
     deadline: Option<Instant>,
 }
@@ -51,34 +57,55 @@ impl<'a> Conversation<'a> {
         mut stream: TcpStream,
         peer: SocketAddr,
         service: &'a Service,
+        door: &'a Door,
         shutdown: &CancellationToken,
     ) {
         let mut input = BytesMut::new();
-        let named = match service.proxy {
+        let named = match door.proxy {
             ProxyMode::Off => Ok(None),
             mode => timeout(PROXY_PATIENCE, named_by_proxy(&mut stream, &mut input, mode))
                 .await
                 .unwrap_or_else(|_| Err("no header came".to_owned())),
         };
+        let reception = door.reception.clone().unwrap_or_else(|| service.reception.load_full());
         let client = match &named {
-            Ok(Some(address)) => service.identity.translated(ClientAddress::of(address.ip(), "proxy")),
-            _ => service.identity.next(peer.ip()),
+            Ok(Some(address)) => reception.identity.translated(ClientAddress::of(address.ip(), "proxy")),
+            _ => reception.identity.next(peer.ip()),
         };
-        let entry = service.sessions.append(|id| SessionEntry::new(id, peer, client));
-        let session = Session::new(Arc::clone(&service.receiver), Arc::clone(&service.memory), client, peer, entry.id)
-            .behind(service.front());
-        let wire = Wire::Plain(stream);
-        let mut conversation = Self { wire, session, entry, service, input, output: Vec::new(), deadline: None };
+        let clock = service.memory.clock().now();
+        let entry = service.sessions.append(|id| SessionEntry::new(id, peer, client, clock));
+        service.tally.sessions.add(1);
+        let what = What::Connection { peer, client_address: client.address };
+        service.events.append(|id| Happening { id, at: Timestamp::now(), session: entry.id, what });
+        let session =
+            Session::new(Arc::clone(&reception.receiver), Arc::clone(&service.memory), client, peer, entry.id)
+                .behind(door.front());
+        let began = std::time::Instant::now();
+        let mut conversation = Self {
+            wire: Wire::Plain(stream),
+            session,
+            entry,
+            reception,
+            service,
+            door,
+            teller: Teller::default(),
+            input,
+            output: Vec::new(),
+            began,
+            deadline: None,
+        };
         match named {
             Ok(_) => conversation.converse(shutdown).await,
             Err(why) => conversation.refuse_proxy(&why).await,
         }
         conversation.publish();
+        service.tally.ended.count(conversation.entry.look(|record| record.verdict));
+        service.tally.session_time.observe(began.elapsed());
         tracing::debug!(session = conversation.entry.id, %peer, client = %client.address, "session ended");
     }
 
     async fn converse(&mut self, shutdown: &CancellationToken) {
-        let secured = match self.service.implicit_tls {
+        let secured = match self.door.implicit_tls {
             true => self.secure(shutdown).await,
             false => Ok(()),
         };
@@ -99,7 +126,7 @@ impl<'a> Conversation<'a> {
         loop {
             let step = {
                 let zones = self.service.zones.load();
-                let resolver = Resolver::new(&zones, self.service.lookup_patience);
+                let resolver = Resolver::new(&zones, self.reception.lookup_patience);
                 self.session.advance(&mut self.input, &mut self.output, &resolver)
             };
             let manner = if step == Step::Flush { self.session.take_manner() } else { Manner::default() };
@@ -131,13 +158,13 @@ impl<'a> Conversation<'a> {
     async fn secure(&mut self, shutdown: &CancellationToken) -> io::Result<()> {
         let discarded = self.input.len();
         self.input.clear();
-        let Some(tls) = &self.service.tls else { return Err(io::ErrorKind::Unsupported.into()) };
+        let Some(tls) = &self.door.tls else { return Err(io::ErrorKind::Unsupported.into()) };
         let handshake = tokio::select! {
             handshake = timeout(HANDSHAKE_PATIENCE, self.wire.secure(tls)) => handshake.map_err(io::Error::from).flatten(),
             () = shutdown.cancelled() => Err(io::ErrorKind::Interrupted.into()),
         };
         match handshake {
-            Ok(suite) if self.service.implicit_tls => self.session.under_tls(suite),
+            Ok(suite) if self.door.implicit_tls => self.session.under_tls(suite),
             Ok(suite) => self.session.secured(suite, discarded, &mut self.output),
             Err(error) => {
                 self.session.ended("tls");
@@ -154,13 +181,14 @@ impl<'a> Conversation<'a> {
             tokio::time::sleep(manner.delay).await;
         }
         if !self.output.is_empty() && !manner.mute {
-            let patience = self.service.receiver.settings.command_timeout;
+            let patience = self.reception.receiver.settings.command_timeout;
             match manner {
                 Manner { drip: Some(rate), .. } => self.drip(rate).await?,
                 Manner { split: true, .. } => self.split().await?,
                 _ => timeout(patience, self.wire.write_all(&self.output)).await??,
             }
             self.wire.flush().await?;
+            self.service.tally.reply_time.observe(self.began.elapsed());
         }
         self.output.clear();
         self.publish();
@@ -195,6 +223,7 @@ impl<'a> Conversation<'a> {
             return;
         }
         let session = self.entry.id;
+        self.teller.tell(session, &events, &self.service.events, &self.service.tally);
         self.entry.publish(events, |envelope, trace, octets| {
             let (at, envelope) = (Timestamp::now(), envelope.clone());
             let trace = trace.dated(at);
@@ -222,7 +251,7 @@ impl<'a> Conversation<'a> {
             read = timeout(wait, self.wire.read_buf(&mut self.input)) => match read {
                 Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(Err(error)) => return Err(error),
-                Ok(Ok(_)) | Err(_) => {}
+                Ok(Ok(_)) | Err(_) => self.began = std::time::Instant::now(),
             },
             () = shutdown.cancelled() => self.session.shut_down(&mut self.output),
         }
@@ -237,7 +266,7 @@ impl<'a> Conversation<'a> {
 
     /// Reads on. A world that stops says 421 to who is idle; a running transaction has a bounded chance to end.
     async fn read(&mut self, shutdown: &CancellationToken) -> io::Result<()> {
-        let settings = &self.service.receiver.settings;
+        let settings = &self.reception.receiver.settings;
         let patience = if self.session.awaits_data() { settings.data_timeout } else { settings.command_timeout };
         self.make_room();
         if shutdown.is_cancelled() && self.session.in_transaction() {
@@ -252,7 +281,7 @@ impl<'a> Conversation<'a> {
         tokio::select! {
             read = timeout(patience, self.wire.read_buf(&mut self.input)) => match read {
                 Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(Ok(_)) => {}
+                Ok(Ok(_)) => self.began = std::time::Instant::now(),
                 Ok(Err(error)) => return Err(error),
                 Err(_) => self.session.timed_out(&mut self.output),
             },

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -66,8 +67,15 @@ pub struct SessionRecord {
     pub translated_from: Option<IpAddr>,
     /// TLS version and cipher suite, empty where the session was in clear text.
     pub tls: String,
+    /// The receiver's clock when the connection was accepted: the time since the world began, advances included.
+    #[serde(rename = "clock_ms", serialize_with = "crate::journal::millis")]
+    pub clock: Duration,
     /// The last HELO/EHLO argument, empty before.
     pub hello: String,
+    /// The reverse-path of the last transaction that was tried; empty before, and for the null reverse-path.
+    pub reverse_path: String,
+    /// The arguments of RCPT, accepted or not.
+    pub recipients: Vec<String>,
     /// `accept` until a rule or the session refused; then `defer` or `reject`, by the first refusal.
     pub verdict: &'static str,
     /// The reply of the first refusal; else that of the last transaction.
@@ -94,7 +102,7 @@ pub struct SessionRecord {
 }
 
 impl SessionRecord {
-    fn new(id: u64, peer: SocketAddr, client: ClientAddress) -> Self {
+    fn new(id: u64, peer: SocketAddr, client: ClientAddress, clock: Duration) -> Self {
         let mut record = Self {
             id,
             started: Timestamp::now(),
@@ -104,7 +112,10 @@ impl SessionRecord {
             client_source: client.source,
             translated_from: client.translated_from,
             tls: String::new(),
+            clock,
             hello: String::new(),
+            reverse_path: String::new(),
+            recipients: Vec::new(),
             verdict: "accept",
             reply: Vec::new(),
             refusals: Vec::new(),
@@ -136,6 +147,9 @@ impl SessionRecord {
             Event::Observed(mut facts) => {
                 self.evidence = std::mem::take(&mut facts.evidence);
                 self.hello = facts.hello.as_ref().map(|h| h.argument.clone()).unwrap_or_default();
+                if let Some(sender) = &facts.sender {
+                    self.reverse_path.clone_from(sender);
+                }
                 self.facts = *facts;
             }
             Event::Renamed(client) => self.rename(client),
@@ -143,6 +157,7 @@ impl SessionRecord {
             Event::Scripted(_) => {}
             Event::Secured(suite) => self.tls = suite,
             Event::Allowed(reason) => self.allowed = reason,
+            Event::Tried { reverse_path, forward_path } => return self.tried(reverse_path, forward_path),
             Event::Refused(refusal) => return self.refused(*refusal),
             Event::Transaction { envelope, reply, message: _ } => {
                 let reply: Vec<_> = reply.wire_lines().collect();
@@ -170,6 +185,21 @@ impl SessionRecord {
         octets
     }
 
+    fn tried(&mut self, reverse_path: String, forward_path: String) -> usize {
+        self.reverse_path = reverse_path;
+        if self.recipients.len() >= RECIPIENTS || self.recipients.contains(&forward_path) {
+            return 0;
+        }
+        let octets = size_of::<String>() + forward_path.len();
+        self.recipients.push(forward_path);
+        octets
+    }
+
+    /// Whether what it comes to is known: it ended, it was refused, or a transaction reached its final dot.
+    pub fn is_settled(&self) -> bool {
+        !self.closed.is_empty() || !self.refusals.is_empty() || !self.transactions.is_empty()
+    }
+
     fn refused(&mut self, refusal: Refusal) -> usize {
         if self.refusals.is_empty() {
             self.verdict = refusal.verdict();
@@ -185,6 +215,8 @@ impl SessionRecord {
     }
 }
 
+/// Most recipients kept of one session.
+const RECIPIENTS: usize = 100;
 /// Most refusals kept of one session.
 const REFUSALS: usize = 100;
 /// Growth of a record that is told to the journal.
@@ -203,8 +235,8 @@ pub struct SessionEntry {
 }
 
 impl SessionEntry {
-    pub(super) fn new(id: u64, peer: SocketAddr, client: ClientAddress) -> Self {
-        Self { id, record: Mutex::new(SessionRecord::new(id, peer, client)), grown: AtomicUsize::new(0) }
+    pub(super) fn new(id: u64, peer: SocketAddr, client: ClientAddress, clock: Duration) -> Self {
+        Self { id, record: Mutex::new(SessionRecord::new(id, peer, client, clock)), grown: AtomicUsize::new(0) }
     }
 
     /// The session as it stands now.
@@ -230,6 +262,11 @@ impl SessionEntry {
             grown += record.apply(event, at, number);
         }
         self.grown.fetch_add(grown, Ordering::Relaxed);
+    }
+
+    /// Looks at the record without copying it; what `look` does holds up the session.
+    pub fn look<R>(&self, look: impl FnOnce(&SessionRecord) -> R) -> R {
+        look(&self.record.lock())
     }
 
     /// The octets that the record grew by, once they are worth telling: every 4 KiB, and at the end.

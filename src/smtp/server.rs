@@ -17,7 +17,7 @@ use super::session::{Front, Protocol};
 use super::{Identity, ProxyMode, Receiver, SessionEntry};
 use crate::dns::Zones;
 use crate::facts::Memory;
-use crate::journal::{Log, Message};
+use crate::journal::{Happening, Log, Message, Tally};
 use crate::tls::Tls;
 
 /// How long sessions may take to end once the world stops.
@@ -26,22 +26,29 @@ pub(super) const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
 /// What all sessions of a listener share.
 #[derive(Debug)]
 pub struct Service {
-    /// The receiver.
-    pub receiver: Arc<Receiver>,
+    /// The receiver, and whom it takes connections to come from; replaced for later connections.
+    pub reception: ArcSwap<Reception>,
     /// The zones of the world.
     pub zones: Arc<ArcSwap<Zones>>,
     /// What the receiver remembers of its clients.
     pub memory: Arc<Memory>,
-    /// Which client address each connection has.
-    pub identity: Identity,
-    /// How long the receiver waits for a DNS answer.
-    pub lookup_patience: Duration,
     /// Sessions go here.
     pub sessions: Arc<Log<SessionEntry>>,
     /// Accepted messages go here.
     pub messages: Arc<Log<Message>>,
+    /// Everything that happens, in order.
+    pub events: Arc<Log<Happening>>,
+    /// Counts for monitoring.
+    pub tally: Arc<Tally>,
     /// Most connections at a time; a further one gets 421.
     pub max_connections: usize,
+}
+
+/// One listener of a world: what is its own.
+#[derive(Clone, Debug, Default)]
+pub struct Door {
+    /// Its own receiver and client identity; the world's where `None`.
+    pub reception: Option<Arc<Reception>>,
     /// The protocol.
     pub protocol: Protocol,
     /// Whether connections begin with a PROXY header.
@@ -52,15 +59,27 @@ pub struct Service {
     pub implicit_tls: bool,
 }
 
-impl Service {
+impl Door {
     /// What a session has to know of the listener.
     pub(super) fn front(&self) -> Front {
         Front { protocol: self.protocol, tls: self.tls.is_some(), secured: self.implicit_tls }
     }
 }
 
+/// How connections are received: what a session keeps from its beginning to its end.
+#[derive(Clone, Debug)]
+pub struct Reception {
+    /// The receiver.
+    pub receiver: Arc<Receiver>,
+    /// Which client address each connection has.
+    pub identity: Arc<Identity>,
+    /// How long the receiver waits for a DNS answer.
+    pub lookup_patience: Duration,
+}
+
 /// Serves sessions until shut down: idle ones then get 421, and all a bounded time to end.
-pub async fn serve(listener: TcpListener, service: Arc<Service>, shutdown: CancellationToken) {
+pub async fn serve(listener: TcpListener, service: Arc<Service>, door: Door, shutdown: CancellationToken) {
+    let door = Arc::new(door);
     let places = Arc::new(Semaphore::new(service.max_connections));
     let mut sessions = JoinSet::new();
     loop {
@@ -75,9 +94,9 @@ pub async fn serve(listener: TcpListener, service: Arc<Service>, shutdown: Cance
         };
         match Arc::clone(&places).try_acquire_owned() {
             Ok(place) => {
-                let (service, shutdown) = (Arc::clone(&service), shutdown.clone());
+                let (service, door, shutdown) = (Arc::clone(&service), Arc::clone(&door), shutdown.clone());
                 sessions.spawn(async move {
-                    Conversation::accept(stream, peer, &service, &shutdown).await;
+                    Conversation::accept(stream, peer, &service, &door, &shutdown).await;
                     drop(place);
                 });
             }

@@ -85,6 +85,13 @@ pub enum Event {
     Secured(String),
     /// An allow entry let the client pass.
     Allowed(String),
+    /// A recipient was tried, whatever comes of it.
+    Tried {
+        /// The reverse-path of the transaction.
+        reverse_path: String,
+        /// The argument of RCPT.
+        forward_path: String,
+    },
     /// A rule refused.
     Refused(Box<Refusal>),
     /// A transaction reached its final dot.

@@ -127,6 +127,8 @@ impl Session {
         if open.envelope.forward_paths.len() >= most {
             return self.answer(&replies::TOO_MANY_RCPT, output);
         }
+        let reverse_path = open.envelope.reverse_path.clone();
+        self.events.push(Event::Tried { reverse_path, forward_path: forward_path.clone() });
         self.observe_recipient(&forward_path);
         let refused = self.misbehaves(|conduct| conduct.recipients += 1, output) || self.refuse(Stage::Rcpt, output);
         let scripted = if refused { None } else { self.script(Point::Rcpt, None, output) };

@@ -5,6 +5,8 @@ mod bad_input;
 mod cli;
 mod conduct;
 mod docs;
+mod embedding;
+mod examples;
 mod extensions;
 mod foreign;
 mod matrix;

@@ -1,0 +1,315 @@
+//! Expectations: mounted before, counted while the world runs, verified after.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use serde::Serialize;
+
+use super::pattern::{Mismatch, Queries, Sessions};
+use super::times::Times;
+use super::wait::nearest;
+use crate::journal::{DnsQuery, Log};
+use crate::smtp::SessionEntry;
+
+/// How long a verification lets sessions under way come to their end.
+const GRACE: Duration = Duration::from_millis(200);
+/// Near misses that an outcome tells.
+const NEAR: usize = 3;
+
+/// What is expected to happen from now on, and how often: at least once unless told otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expectation {
+    name: String,
+    of: Of,
+    times: Times,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Of {
+    Sessions(Sessions),
+    Queries(Queries),
+}
+
+impl From<Sessions> for Expectation {
+    fn from(pattern: Sessions) -> Self {
+        Self { name: String::new(), of: Of::Sessions(pattern), times: Times::default() }
+    }
+}
+
+impl From<Queries> for Expectation {
+    fn from(pattern: Queries) -> Self {
+        Self { name: String::new(), of: Of::Queries(pattern), times: Times::default() }
+    }
+}
+
+impl Expectation {
+    /// Expects sessions or DNS queries of a pattern.
+    pub fn of(pattern: impl Into<Self>) -> Self {
+        pattern.into()
+    }
+
+    /// Calls it something, for the report.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        Self { name: name.to_owned(), ..self }
+    }
+
+    /// Exactly so often.
+    #[must_use]
+    pub fn times(self, times: u64) -> Self {
+        self.often(Times::exactly(times))
+    }
+
+    /// Never.
+    #[must_use]
+    pub fn never(self) -> Self {
+        self.times(0)
+    }
+
+    /// So often or more.
+    #[must_use]
+    pub fn at_least(self, least: u64) -> Self {
+        let most = self.times.most;
+        self.often(Times { least, most })
+    }
+
+    /// So often or less, and perhaps never.
+    #[must_use]
+    pub fn at_most(self, most: u64) -> Self {
+        self.often(Times { least: 0, most: Some(most) })
+    }
+
+    /// As often as this.
+    #[must_use]
+    pub fn often(self, times: Times) -> Self {
+        Self { times, ..self }
+    }
+}
+
+impl fmt::Display for Expectation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.name.is_empty() {
+            write!(f, "{}: ", self.name)?;
+        }
+        match &self.of {
+            Of::Sessions(pattern) => pattern.fmt(f)?,
+            Of::Queries(pattern) => pattern.fmt(f)?,
+        }
+        write!(f, ", {}", self.times)
+    }
+}
+
+/// Something that was seen and nearly matched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+pub struct NearMiss {
+    /// The number of the session or DNS query.
+    pub id: u64,
+    /// What it was, in one line.
+    pub what: String,
+    /// Where it differs from what was looked for.
+    pub mismatches: Vec<Mismatch>,
+}
+
+impl fmt::Display for NearMiss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let differs: Vec<_> = self.mismatches.iter().map(ToString::to_string).collect();
+        write!(f, "{}\n      {}", self.what, differs.join("\n      "))
+    }
+}
+
+/// What became of an expectation so far.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+pub struct Outcome {
+    /// Its number in this world, from 1.
+    pub id: u64,
+    /// What is expected, in words.
+    pub expected: String,
+    /// How often.
+    pub times: Times,
+    /// How often it happened since it was mounted.
+    pub count: u64,
+    /// Whether that is as often as expected.
+    pub met: bool,
+    /// Where it happened too seldom: what came nearest.
+    pub near_misses: Vec<NearMiss>,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = if self.met { "met" } else { "not met" };
+        write!(f, "{word}: expected {}; found {}", self.expected, self.count)?;
+        for near in &self.near_misses {
+            write!(f, "\n    near miss: {near}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Expectations that were not met: the report of a verification.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Unmet {
+    /// Every expectation that was not met.
+    pub outcomes: Vec<Outcome>,
+}
+
+impl fmt::Display for Unmet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<_> = self.outcomes.iter().map(ToString::to_string).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+/// The report, so that a test that returns the error shows it.
+impl fmt::Debug for Unmet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Unmet {}
+
+/// Where expectations look.
+#[derive(Clone, Debug)]
+pub(crate) struct Sources {
+    pub sessions: Arc<Log<SessionEntry>>,
+    pub queries: Arc<Log<DnsQuery>>,
+}
+
+/// The expectations of a world.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    sources: Sources,
+    mounted: Mutex<Mounted>,
+}
+
+#[derive(Debug, Default)]
+struct Mounted {
+    last: u64,
+    all: Vec<(u64, Arc<Watched>)>,
+}
+
+/// An expectation, and what had happened before it was mounted.
+#[derive(Debug)]
+struct Watched {
+    expectation: Expectation,
+    after_session: u64,
+    after_query: u64,
+}
+
+impl Ledger {
+    pub fn new(sources: Sources) -> Arc<Self> {
+        Arc::new(Self { sources, mounted: Mutex::default() })
+    }
+
+    /// Mounts an expectation; what has happened already does not count. Gives its number.
+    pub fn mount(&self, expectation: Expectation) -> u64 {
+        let (after_session, after_query) = (self.sources.sessions.last(), self.sources.queries.last());
+        let mut mounted = self.mounted.lock();
+        mounted.last += 1;
+        let id = mounted.last;
+        mounted.all.push((id, Arc::new(Watched { expectation, after_session, after_query })));
+        id
+    }
+
+    /// Mounts an expectation for a scope.
+    pub fn guard(self: &Arc<Self>, expectation: Expectation) -> Guard {
+        Guard { id: self.mount(expectation), ledger: Arc::clone(self) }
+    }
+
+    /// Takes an expectation away; false where there is none of that number.
+    pub fn unmount(&self, id: u64) -> bool {
+        let mut mounted = self.mounted.lock();
+        let before = mounted.all.len();
+        mounted.all.retain(|(other, _)| *other != id);
+        mounted.all.len() < before
+    }
+
+    /// Takes all away.
+    pub fn clear(&self) {
+        self.mounted.lock().all.clear();
+    }
+
+    /// What became of each so far.
+    pub fn outcomes(&self) -> Vec<Outcome> {
+        let all = self.mounted.lock().all.clone();
+        all.iter().map(|(id, watched)| self.outcome(*id, watched)).collect()
+    }
+
+    /// What became of one so far.
+    pub fn find(&self, id: u64) -> Option<Outcome> {
+        let watched = self.mounted.lock().all.iter().find(|(other, _)| *other == id).map(|(_, w)| Arc::clone(w))?;
+        Some(self.outcome(id, &watched))
+    }
+
+    fn outcome(&self, id: u64, watched: &Watched) -> Outcome {
+        let Watched { expectation, after_session, after_query } = watched;
+        let (count, near) = match &expectation.of {
+            Of::Sessions(pattern) => nearest::sessions(&self.sources.sessions, *after_session, pattern, NEAR),
+            Of::Queries(pattern) => nearest::queries(&self.sources.queries, *after_query, pattern, NEAR),
+        };
+        let met = expectation.times.holds(count);
+        let near_misses = if count < expectation.times.least { near } else { Vec::new() };
+        Outcome { id, expected: expectation.to_string(), times: expectation.times, count, met, near_misses }
+    }
+
+    /// Verifies what `look` gives, with some patience for sessions under way: what a client has heard already may be
+    /// told a moment later where threads run side by side.
+    fn settled(&self, look: impl Fn() -> Vec<Outcome>) -> Result<(), Unmet> {
+        let deadline = Instant::now() + GRACE;
+        loop {
+            let mut outcomes = look();
+            outcomes.retain(|outcome| !outcome.met);
+            let hopeful = outcomes.iter().any(|o| o.count < o.times.least) && self.is_anything_under_way();
+            if outcomes.is_empty() {
+                return Ok(());
+            }
+            if !hopeful || Instant::now() > deadline {
+                return Err(Unmet { outcomes });
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    fn is_anything_under_way(&self) -> bool {
+        self.sources.sessions.entries().iter().rev().any(|entry| !entry.is_closed())
+    }
+
+    /// Verifies all.
+    pub fn verify(&self) -> Result<(), Unmet> {
+        self.settled(|| self.outcomes())
+    }
+}
+
+/// An expectation that holds for a scope: dropping it verifies, and takes it away.
+///
+/// # Panics
+/// Dropping it panics where the expectation was not met, unless the thread panics already.
+#[derive(Debug)]
+#[must_use = "an expectation that is dropped at once is verified at once; keep the guard as long as it should hold"]
+pub struct Guard {
+    id: u64,
+    ledger: Arc<Ledger>,
+}
+
+impl Guard {
+    /// What became of it so far.
+    pub fn outcome(&self) -> Outcome {
+        self.ledger.find(self.id).unwrap_or_else(|| unreachable!("a guard's expectation stays as long as the guard"))
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let verified = self.ledger.settled(|| self.ledger.find(self.id).into_iter().collect());
+        self.ledger.unmount(self.id);
+        if let Err(unmet) = verified
+            && !std::thread::panicking()
+        {
+            panic!("{unmet}");
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! What a test expects of a world: patterns of sessions and DNS queries, assertions, waits that end with evidence, and
+//! expectations that are mounted before and verified after.
+//!
+//! ```no_run
+//! # async fn test(world: martinet::World) -> Result<(), Box<dyn std::error::Error>> {
+//! use martinet::expect::{Expectation, Sessions};
+//!
+//! world.expect(Expectation::of(Sessions::rejected().by_rule("helo-ptr-match")).times(2));
+//! // … the software under test sends; then
+//! let session = world.wait_for_session().await?;
+//! session.assert_rejected().by_rule("helo-ptr-match").with_code(554);
+//! // Dropping the world verifies what is expected of it.
+//! # Ok(())
+//! # }
+//! ```
+
+mod expectation;
+mod pattern;
+mod seen;
+mod story;
+mod times;
+mod wait;
+
+pub use expectation::{Expectation, Guard, NearMiss, Outcome, Unmet};
+pub(crate) use expectation::{Ledger, Sources};
+pub use pattern::{Addresses, Mismatch, Queries, Sessions, Verdict};
+pub use seen::{Asserted, Session};
+pub use times::Times;
+pub use wait::Missed;
+pub(crate) use wait::{found_or_missed, nearest};

@@ -1,0 +1,154 @@
+//! Worlds for tests without tokio: a world with a runtime of its own, and waits that block the thread.
+//!
+//! ```
+//! use martinet::World;
+//! use std::io::{BufRead, BufReader};
+//! use std::net::TcpStream;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let world = World::blocking().scenario("one-to-one").receiver("helo-equals-ptr").start()?;
+//! let mut greeting = String::new();
+//! BufReader::new(TcpStream::connect(world.smtp_addr())?).read_line(&mut greeting)?;
+//! assert!(greeting.starts_with("220 "));
+//! assert_eq!(world.wait_for_session()?.closed, "lost");
+//! # Ok(())
+//! # }
+//! ```
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use tokio::runtime::{self, Runtime};
+
+use crate::dns::Fault;
+use crate::error::Error;
+use crate::expect::{Missed, Session, Sessions};
+use crate::journal::Message;
+use crate::scenario::{ReceiverProfile, Scenario};
+use crate::smtp::{ClientSource, SessionRecord};
+
+/// Sets up a [`World`]. It has the methods of [`super::Builder`] that tests want most; `with` reaches the others.
+#[derive(Debug, Default)]
+#[must_use = "nothing runs until `start`"]
+pub struct Builder(super::Builder);
+
+impl Builder {
+    /// Takes a scenario by name or path.
+    pub fn scenario(self, name: &str) -> Self {
+        self.with(|builder| builder.scenario(name))
+    }
+
+    /// Takes a scenario that is read already, or built in code.
+    pub fn with_scenario(self, scenario: Scenario) -> Self {
+        self.with(|builder| builder.with_scenario(scenario))
+    }
+
+    /// Takes a receiver by name or path.
+    pub fn receiver(self, name: &str) -> Self {
+        self.with(|builder| builder.receiver(name))
+    }
+
+    /// Takes a receiver that is read already, or built in code.
+    pub fn with_receiver(self, receiver: ReceiverProfile) -> Self {
+        self.with(|builder| builder.with_receiver(receiver))
+    }
+
+    /// Takes connections to come from here.
+    pub fn client(self, source: ClientSource) -> Self {
+        self.with(|builder| builder.client(source))
+    }
+
+    /// Misbehaves in DNS so.
+    pub fn fault(self, fault: Fault) -> Self {
+        self.with(|builder| builder.fault(fault))
+    }
+
+    /// Sets up anything else.
+    pub fn with(self, set_up: impl FnOnce(super::Builder) -> super::Builder) -> Self {
+        Self(set_up(self.0))
+    }
+
+    /// Binds everything and starts, on a thread of its own: when this returns, every socket accepts.
+    ///
+    /// # Errors
+    /// As [`super::Builder::start`], or no thread can be started.
+    ///
+    /// # Panics
+    /// Where the thread runs async code already: use [`super::World::builder`] there.
+    pub fn start(self) -> Result<World, Error> {
+        let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.map_err(|e| Error::io("cannot start a runtime", e))?;
+        let world = runtime.block_on(self.0.start())?;
+        Ok(World { world, runtime: Some(runtime) })
+    }
+}
+
+/// A running world, its waits blocking. Everything else is [`super::World`]'s.
+#[derive(Debug)]
+pub struct World {
+    world: super::World,
+    /// Gone only while it is dropped.
+    runtime: Option<Runtime>,
+}
+
+impl World {
+    /// As [`super::World::wait_for_session`].
+    ///
+    /// # Errors
+    /// None ended in time.
+    pub fn wait_for_session(&self) -> Result<Session, Missed> {
+        self.wait(self.world.wait_for_session())
+    }
+
+    /// As [`super::World::wait_for_sessions`].
+    ///
+    /// # Errors
+    /// Fewer came in time.
+    pub fn wait_for_sessions(&self, pattern: &Sessions, count: usize) -> Result<Vec<Session>, Missed> {
+        self.wait(self.world.wait_for_sessions(pattern, count))
+    }
+
+    /// As [`super::World::wait_for_message`].
+    ///
+    /// # Errors
+    /// None came in time.
+    pub fn wait_for_message(&self) -> Result<Arc<Message>, Missed> {
+        self.wait(self.world.wait_for_message())
+    }
+
+    /// As [`super::World::wait_until`].
+    ///
+    /// # Errors
+    /// No session was so in time.
+    pub fn wait_until(&self, wanted: impl Fn(&SessionRecord) -> bool) -> Result<Session, Missed> {
+        self.wait(self.world.wait_until(wanted))
+    }
+
+    fn wait<R>(&self, future: impl Future<Output = R>) -> R {
+        self.runtime.as_ref().expect("it is gone only while the world is dropped").block_on(future)
+    }
+}
+
+impl Deref for World {
+    type Target = super::World;
+    fn deref(&self) -> &super::World {
+        &self.world
+    }
+}
+
+impl Drop for World {
+    /// The runtime goes without waiting for its tasks; the world inside verifies what is expected of it after that, so
+    /// it is verified here while sessions can still end.
+    fn drop(&mut self) {
+        let verified = self.world.verify();
+        self.world.ledger.clear();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+        if let Err(unmet) = verified
+            && !std::thread::panicking()
+        {
+            panic!("{unmet}");
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! Sets a world up, and starts it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::World;
+use crate::dns::{self, Fault};
+use crate::error::Error;
+use crate::expect::{Ledger, Sources};
+use crate::journal::{DnsQuery, Happening, Limits, Log, Message, Tally, What};
+use crate::scenario::{self, ReceiverProfile, Scenario};
+use crate::smtp::{self, ClientSource, Identity, Reception, Service};
+
+/// Most SMTP connections at a time.
+pub const CONNECTIONS: usize = 1_000;
+/// How long a wait waits, unless told otherwise.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How much a world keeps of what happened; the oldest goes first, and is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// Of sessions.
+    pub sessions: Limits,
+    /// Of messages.
+    pub messages: Limits,
+    /// Of DNS queries.
+    pub dns_queries: Limits,
+    /// Of events.
+    pub events: Limits,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self {
+            sessions: Limits { entries: 2_000, octets: 64 << 20 },
+            messages: Limits { entries: 100_000, octets: 256 << 20 },
+            dns_queries: Limits { entries: 10_000, octets: 8 << 20 },
+            events: Limits { entries: 50_000, octets: 32 << 20 },
+        }
+    }
+}
+
+/// Sets up a [`World`].
+///
+/// ```
+/// # tokio_test(async {
+/// use std::time::Duration;
+/// use martinet::World;
+/// use martinet::smtp::ClientSource;
+///
+/// let world = World::builder()
+///     .scenario("one-to-one")
+///     .receiver("helo-equals-ptr")
+///     .client(ClientSource::Fixed([192, 0, 2, 10].into()))
+///     .patience(Duration::from_secs(2))
+///     .start()
+///     .await?;
+/// assert_eq!(world.scenario().name, "one-to-one");
+/// # Ok(()) });
+/// # fn tokio_test(f: impl Future<Output = Result<(), martinet::Error>>) {
+/// #     tokio::runtime::Runtime::new().unwrap().block_on(f).unwrap()
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "nothing runs until `start`"]
+pub struct Builder {
+    scenario: Option<Result<Scenario, Error>>,
+    receiver: Option<Result<ReceiverProfile, Error>>,
+    smtp: SocketAddr,
+    dns: SocketAddr,
+    client: Option<ClientSource>,
+    faults: Vec<Fault>,
+    clock: Duration,
+    keep: Keep,
+    connections: usize,
+    patience: Duration,
+    tally: Option<Arc<Tally>>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self {
+            scenario: None,
+            receiver: None,
+            smtp: any,
+            dns: any,
+            client: None,
+            faults: Vec::new(),
+            clock: Duration::ZERO,
+            keep: Keep::default(),
+            connections: CONNECTIONS,
+            patience: PATIENCE,
+            tally: None,
+        }
+    }
+}
+
+impl Builder {
+    /// Takes a scenario by name or path.
+    pub fn scenario(mut self, name: &str) -> Self {
+        self.scenario = Some(scenario::load_scenario(name));
+        self
+    }
+
+    /// Takes a scenario that is read already, or built in code.
+    pub fn with_scenario(mut self, scenario: Scenario) -> Self {
+        self.scenario = Some(Ok(scenario));
+        self
+    }
+
+    /// Takes a receiver by name or path; without it, the scenario's own.
+    pub fn receiver(mut self, name: &str) -> Self {
+        self.receiver = Some(scenario::load_receiver(name));
+        self
+    }
+
+    /// Takes a receiver that is read already, or built in code.
+    pub fn with_receiver(mut self, receiver: ReceiverProfile) -> Self {
+        self.receiver = Some(Ok(receiver));
+        self
+    }
+
+    /// Listens for SMTP here; a free port of 127.0.0.1 unless told otherwise.
+    pub fn smtp(mut self, address: SocketAddr) -> Self {
+        self.smtp = address;
+        self
+    }
+
+    /// Serves DNS here, UDP and TCP; a free port of 127.0.0.1 unless told otherwise.
+    pub fn dns(mut self, address: SocketAddr) -> Self {
+        self.dns = address;
+        self
+    }
+
+    /// Takes connections to come from here, whatever the scenario says.
+    pub fn client(mut self, source: ClientSource) -> Self {
+        self.client = Some(source);
+        self
+    }
+
+    /// Misbehaves in DNS so, beside what the scenario says.
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.faults.push(fault);
+        self
+    }
+
+    /// Begins with the receiver's clock advanced by so much.
+    pub fn clock(mut self, advanced: Duration) -> Self {
+        self.clock = advanced;
+        self
+    }
+
+    /// Keeps so much of what happened.
+    pub fn keep(mut self, keep: Keep) -> Self {
+        self.keep = keep;
+        self
+    }
+
+    /// Serves at most so many SMTP connections at a time; a further one gets 421.
+    pub fn connections(mut self, most: usize) -> Self {
+        self.connections = most;
+        self
+    }
+
+    /// How long a wait waits: five seconds unless told otherwise.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Counts into this, so that several worlds are counted together.
+    pub fn tally(mut self, tally: Arc<Tally>) -> Self {
+        self.tally = Some(tally);
+        self
+    }
+
+    /// Binds everything and starts: when this returns, every socket accepts.
+    ///
+    /// # Errors
+    /// A mistake in a file, a name that does not exist, an address that cannot be bound. Nothing is left running.
+    pub async fn start(self) -> Result<World, Error> {
+        let mut scenario = self.scenario.unwrap_or_else(|| scenario::load_scenario("one-to-one"))?;
+        let profile = match self.receiver {
+            Some(profile) => profile?,
+            None => scenario::load_receiver(&scenario.receiver)?,
+        };
+        scenario.faults.extend(self.faults);
+        if let Some(client) = self.client {
+            scenario.client = client;
+        }
+        let smtp = bind_tcp("SMTP", self.smtp).await?;
+        let (udp, tcp) = bind_dns(self.dns).await?;
+        let local = |e| Error::io("cannot read a local address", e);
+        let (smtp_addr, dns_addr) = (smtp.local_addr().map_err(local)?, udp.local_addr().map_err(local)?);
+
+        let zones = Arc::new(ArcSwap::from_pointee(scenario.zones(smtp_addr.ip())));
+        let tally = self.tally.unwrap_or_default();
+        let events = Arc::new(Log::new(self.keep.events));
+        let dns_queries = query_log(self.keep.dns_queries, &events, &tally);
+        let reception = Reception {
+            receiver: Arc::clone(&profile.receiver),
+            identity: Arc::new(Identity::new(scenario.client_source(), scenario.nat.clone())),
+            lookup_patience: profile.dns_timeout,
+        };
+        let service = Arc::new(Service {
+            reception: ArcSwap::from_pointee(reception),
+            zones: Arc::clone(&zones),
+            memory: Arc::default(),
+            sessions: Arc::new(Log::new(self.keep.sessions)),
+            messages: message_log(self.keep.messages, &events, &tally),
+            events,
+            tally,
+            max_connections: self.connections,
+        });
+        service.memory.clock().advance(self.clock);
+
+        let shutdown = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(dns::serve(udp, tcp, Arc::clone(&zones), Arc::clone(&dns_queries), shutdown.clone()));
+        tasks.spawn(smtp::serve(smtp, Arc::clone(&service), smtp::Door::default(), shutdown.clone()));
+        let sources = Sources { sessions: Arc::clone(&service.sessions), queries: Arc::clone(&dns_queries) };
+        Ok(World {
+            scenario: ArcSwap::from_pointee(scenario),
+            profile: ArcSwap::from_pointee(profile),
+            smtp_addr,
+            dns_addr,
+            zones,
+            service,
+            dns_queries,
+            ledger: Ledger::new(sources),
+            taken: super::watch::Taken::default(),
+            patience: self.patience,
+            shutdown,
+            tasks: tokio::sync::Mutex::new(tasks),
+        })
+    }
+}
+
+/// The log of DNS queries, which tells the event log and the counts of each.
+fn query_log(limits: Limits, events: &Arc<Log<Happening>>, tally: &Arc<Tally>) -> Arc<Log<DnsQuery>> {
+    let (events, tally) = (Arc::clone(events), Arc::clone(tally));
+    Arc::new(Log::relayed(limits, move |query: &Arc<DnsQuery>| {
+        tally.queries.count(&query.rcode);
+        let happening = |what| move |id| Happening { id, at: query.at, session: 0, what };
+        if !query.fault.is_empty() {
+            tally.faults.count([query.fault]);
+            let DnsQuery { id, fault, name, record_type, .. } = &**query;
+            let (name, record_type) = (name.clone(), record_type.clone());
+            events.append(happening(What::Fault { query: *id, fault, name, record_type }));
+        }
+        events.append(happening(What::DnsQuery { query: Arc::clone(query) }));
+    }))
+}
+
+/// The log of messages, which tells the event log and the counts of each.
+fn message_log(limits: Limits, events: &Arc<Log<Happening>>, tally: &Arc<Tally>) -> Arc<Log<Message>> {
+    let (events, tally) = (Arc::clone(events), Arc::clone(tally));
+    Arc::new(Log::relayed(limits, move |message: &Arc<Message>| {
+        tally.messages.add(1);
+        tally.message_octets.add(message.octets.len() as u64);
+        let Message { id: number, session, envelope, octets, .. } = &**message;
+        let what = What::Message {
+            message: *number,
+            reverse_path: envelope.reverse_path.clone(),
+            forward_paths: envelope.forward_paths.clone(),
+            octets: octets.len(),
+        };
+        events.append(|id| Happening { id, at: Timestamp::now(), session: *session, what });
+    }))
+}
+
+/// Binds a TCP listener; the error names the address.
+///
+/// # Errors
+/// The operating system's refusal.
+pub async fn bind_tcp(what: &str, address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|e| Error::io(format!("cannot listen for {what} on {address}"), e))
+}
+
+/// Binds UDP and TCP on the same port. With port 0 the port that TCP gets may be taken for UDP: then another is tried.
+async fn bind_dns(address: SocketAddr) -> Result<(UdpSocket, TcpListener), Error> {
+    const TRIES: usize = 16;
+    for attempt in 1.. {
+        let tcp = bind_tcp("DNS over TCP", address).await?;
+        let local = tcp.local_addr().map_err(|e| Error::io("cannot read a local address", e))?;
+        match UdpSocket::bind(local).await {
+            Ok(udp) => return Ok((udp, tcp)),
+            Err(e) if e.kind() == io::ErrorKind::AddrInUse && address.port() == 0 && attempt < TRIES => {}
+            Err(e) => return Err(Error::io(format!("cannot serve DNS over UDP on {local}"), e)),
+        }
+    }
+    unreachable!("the last try returns")
+}

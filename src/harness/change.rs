@@ -1,0 +1,134 @@
+//! What can be changed while a world runs. Sessions under way keep the receiver and the client address they began with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::World;
+use crate::dns::{Fault, Zones, parse_master};
+use crate::error::{Error, Mistake};
+use crate::journal::{Happening, What};
+use crate::name;
+use crate::scenario::{ReceiverProfile, Scenario};
+use crate::smtp::{ClientSource, Identity, Reception};
+
+/// TTL of records that a test writes without one, in seconds.
+const TTL: u32 = 300;
+
+impl World {
+    /// Moves the receiver's clock forward: what it remembers is so much older then.
+    pub fn advance(&self, by: Duration) {
+        self.service.memory.clock().advance(by);
+        self.changed("clock", format!("advanced by {by:?}"));
+    }
+
+    /// Begins anew: faults have not fired, the receiver remembers nobody. The journal stays, and so do sessions under
+    /// way.
+    pub fn reset(&self) {
+        self.begin_anew();
+        self.changed("reset", String::new());
+    }
+
+    /// As [`World::reset`], and forgets what was seen and expected too.
+    pub fn clear(&self) {
+        self.ledger.clear();
+        self.service.sessions.clear();
+        self.service.messages.clear();
+        self.dns_queries.clear();
+        self.service.events.clear();
+        self.reset();
+    }
+
+    fn begin_anew(&self) {
+        self.zones.store(Arc::new(self.scenario.load().zones(self.smtp_addr.ip())));
+        self.service.memory.forget();
+    }
+
+    /// Replaces the zones, and with them the counts of their faults; queries under way keep the old ones.
+    pub fn replace_zones(&self, zones: Zones) {
+        self.zones.store(Arc::new(zones));
+        self.changed("zones", "replaced".to_owned());
+    }
+
+    /// Adds a zone to the scenario, or replaces the one of that origin: master-file text (RFC 1035 §5). Other zones and
+    /// what a pool generates stay; faults begin anew.
+    ///
+    /// # Errors
+    /// Every mistake in the text.
+    pub fn set_zone(&self, origin: &str, text: &str) -> Result<(), Error> {
+        let name = name::absolute(origin).ok_or_else(|| Error::other(format!("expected a name, found {origin:?}")))?;
+        let parsed = parse_master(text, &name, TTL).map_err(|mistakes| {
+            let located = |m: crate::dns::MasterMistake| Mistake {
+                file: origin.to_owned(),
+                line: m.line,
+                span: None,
+                expected: m.expected,
+                found: m.found,
+            };
+            let mistakes: Vec<_> = mistakes.into_iter().map(located).collect();
+            let report: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+            Error::mistakes(mistakes, report.join("\n"))
+        })?;
+        let records = parsed.into_iter().map(|(_, record)| record).collect();
+        self.rewrite("zones", origin.to_owned(), |scenario| {
+            scenario.zones.retain(|(other, _)| *other != name);
+            scenario.zones.push((name, records));
+        });
+        Ok(())
+    }
+
+    /// Replaces the faults; none of them has fired.
+    pub fn set_faults(&self, faults: Vec<Fault>) {
+        let detail = format!("{} of them", faults.len());
+        self.rewrite("faults", detail, |scenario| scenario.faults = faults);
+    }
+
+    /// Replaces the scenario: its zones, faults, and client addresses.
+    pub fn set_scenario(&self, scenario: Scenario) {
+        let (source, nat) = (scenario.client_source(), scenario.nat.clone());
+        self.receive(|reception| reception.identity = Arc::new(Identity::new(source, nat)));
+        self.rewrite("scenario", scenario.name.clone(), |old| *old = scenario);
+    }
+
+    /// Replaces the receiver for connections from now on. What it remembers stays.
+    pub fn set_receiver(&self, profile: ReceiverProfile) {
+        self.receive(|reception| {
+            reception.receiver = Arc::clone(&profile.receiver);
+            reception.lookup_patience = profile.dns_timeout;
+        });
+        let name = profile.name.clone();
+        self.profile.store(Arc::new(profile));
+        self.changed("receiver", name);
+    }
+
+    /// Takes connections from now on to come from here.
+    pub fn set_client(&self, source: ClientSource) {
+        let detail = format!("{source:?}");
+        let mut scenario = Scenario::clone(&self.scenario.load());
+        scenario.client = source.clone();
+        self.receive(|reception| reception.identity = Arc::new(Identity::new(source, scenario.nat.clone())));
+        self.scenario.store(Arc::new(scenario));
+        self.changed("client", detail);
+    }
+
+    fn receive(&self, change: impl FnOnce(&mut Reception)) {
+        let mut reception = Reception::clone(&self.service.reception.load());
+        change(&mut reception);
+        self.service.reception.store(Arc::new(reception));
+    }
+
+    /// Changes the scenario, and serves its zones as they are then.
+    fn rewrite(&self, what: &'static str, detail: String, change: impl FnOnce(&mut Scenario)) {
+        let mut scenario = Scenario::clone(&self.scenario.load());
+        change(&mut scenario);
+        self.zones.store(Arc::new(scenario.zones(self.smtp_addr.ip())));
+        self.scenario.store(Arc::new(scenario));
+        self.changed(what, detail);
+    }
+
+    fn changed(&self, what: &'static str, detail: String) {
+        let what = What::Changed { what, detail };
+        self.service.events.append(|id| Happening { id, at: Timestamp::now(), session: 0, what });
+    }
+}

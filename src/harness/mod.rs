@@ -1,0 +1,159 @@
+//! Worlds: one scenario, one receiver, their own ports, zones and journal. The only module that binds and spawns.
+//!
+//! [`World`] is the embedding API: [`World::builder`] sets one up, its methods read what happened, wait for it, expect
+//! it and change the world while it runs. [`blocking`] is the same for tests without tokio; [`Worlds`] keeps many.
+
+pub mod blocking;
+mod builder;
+mod change;
+mod watch;
+mod worlds;
+
+pub use builder::{Builder, CONNECTIONS, Keep, PATIENCE, bind_tcp};
+pub use worlds::{MAIN, WORLDS, Worlds};
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::dns::Zones;
+use crate::expect::Ledger;
+use crate::journal::{DnsQuery, Happening, Log, Message, Tally};
+use crate::scenario::{ReceiverProfile, Scenario};
+use crate::smtp::{Service, SessionEntry};
+
+/// How long a world that stops waits for its sessions.
+const STOPPING: Duration = Duration::from_secs(3);
+
+/// A running world. Dropping it stops it, and verifies what is expected of it.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use martinet::World;
+///
+/// let world = World::blocking().scenario("no-ptr").receiver("fcrdns").start()?;
+/// // … point the software under test at world.smtp_addr() and world.dns_addr(), then:
+/// assert!(world.sessions().entries().is_empty());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct World {
+    scenario: ArcSwap<Scenario>,
+    profile: ArcSwap<ReceiverProfile>,
+    smtp_addr: SocketAddr,
+    dns_addr: SocketAddr,
+    zones: Arc<ArcSwap<Zones>>,
+    service: Arc<Service>,
+    dns_queries: Arc<Log<DnsQuery>>,
+    ledger: Arc<Ledger>,
+    taken: watch::Taken,
+    patience: Duration,
+    shutdown: CancellationToken,
+    tasks: tokio::sync::Mutex<JoinSet<()>>,
+}
+
+impl World {
+    /// Begins to set up a world: scenario `one-to-one`, the scenario's receiver, free ports of 127.0.0.1.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The same for tests without tokio.
+    pub fn blocking() -> blocking::Builder {
+        blocking::Builder::default()
+    }
+
+    /// Where the receiver listens.
+    pub fn smtp_addr(&self) -> SocketAddr {
+        self.smtp_addr
+    }
+
+    /// Where DNS is served, over UDP and TCP.
+    pub fn dns_addr(&self) -> SocketAddr {
+        self.dns_addr
+    }
+
+    /// The scenario, as it stands now.
+    pub fn scenario(&self) -> Arc<Scenario> {
+        self.scenario.load_full()
+    }
+
+    /// The receiver that judges new connections.
+    pub fn receiver(&self) -> Arc<ReceiverProfile> {
+        self.profile.load_full()
+    }
+
+    /// The zones that are served now.
+    pub fn zones(&self) -> Arc<Zones> {
+        self.zones.load_full()
+    }
+
+    /// The sessions so far, running ones too.
+    pub fn sessions(&self) -> &Arc<Log<SessionEntry>> {
+        &self.service.sessions
+    }
+
+    /// The messages accepted so far.
+    pub fn messages(&self) -> &Arc<Log<Message>> {
+        &self.service.messages
+    }
+
+    /// The DNS queries answered so far.
+    pub fn dns_queries(&self) -> &Arc<Log<DnsQuery>> {
+        &self.dns_queries
+    }
+
+    /// Everything that happened, in order: queries, connections, commands, replies, facts, verdicts, messages, faults,
+    /// changes.
+    pub fn events(&self) -> &Arc<Log<Happening>> {
+        &self.service.events
+    }
+
+    /// Counts for monitoring.
+    pub fn tally(&self) -> &Arc<Tally> {
+        &self.service.tally
+    }
+
+    /// The time by the receiver's clock: since the world began, advances included.
+    pub fn now(&self) -> Duration {
+        self.service.memory.clock().now()
+    }
+
+    /// How long a wait waits.
+    pub fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// The expectations mounted.
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// Stops: idle sessions get 421, running ones a bounded chance to end. Expectations are verified as by a drop.
+    pub async fn stop(self) {
+        self.close().await;
+    }
+
+    /// Stops, where others hold the world too.
+    pub async fn close(&self) {
+        self.shutdown.cancel();
+        let mut tasks = self.tasks.lock().await;
+        let _ = tokio::time::timeout(STOPPING, async { while tasks.join_next().await.is_some() {} }).await;
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+        if !std::thread::panicking()
+            && let Err(unmet) = self.ledger.verify()
+        {
+            panic!("{unmet}");
+        }
+    }
+}

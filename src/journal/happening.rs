@@ -1,0 +1,187 @@
+//! One log of everything that happens in a world, in order: enough to explain any refusal afterwards.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{DnsQuery, Entry};
+
+/// One event.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+pub struct Happening {
+    /// Number of the event in this world, from 1.
+    pub id: u64,
+    /// When it was told. What a client caused is told once the reply has been sent.
+    #[cfg_attr(feature = "http", schema(value_type = String, format = DateTime))]
+    pub at: Timestamp,
+    /// The session it belongs to; 0 where it belongs to none.
+    pub session: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+pub enum What {
+    /// A DNS query reached the server, and was answered.
+    DnsQuery {
+        /// The query and its answer.
+        query: Arc<DnsQuery>,
+    },
+    /// A fault fired.
+    Fault {
+        /// The number of the DNS query it met.
+        query: u64,
+        /// The word of the fault.
+        fault: &'static str,
+        /// The name asked for.
+        name: String,
+        /// The type asked for.
+        #[serde(rename = "type")]
+        record_type: String,
+    },
+    /// A client connected.
+    Connection {
+        /// The socket's peer.
+        #[cfg_attr(feature = "http", schema(value_type = String))]
+        peer: SocketAddr,
+        /// The address it is judged by.
+        #[cfg_attr(feature = "http", schema(value_type = String))]
+        client_address: IpAddr,
+    },
+    /// The client said a line, or sent so many octets of data.
+    Command {
+        /// The line.
+        text: String,
+    },
+    /// The receiver replied with a line.
+    Reply {
+        /// The line.
+        text: String,
+    },
+    /// The receiver asked DNS.
+    Lookup {
+        /// The name asked for.
+        name: String,
+        /// The type asked for.
+        #[serde(rename = "type")]
+        record_type: String,
+        /// What it came to: `data`, `NODATA`, `NXDOMAIN`, `SERVFAIL`, `REFUSED`, `timeout`.
+        outcome: &'static str,
+        /// The records.
+        records: Vec<String>,
+        /// The time the answer took, in milliseconds.
+        #[serde(rename = "elapsed_ms", serialize_with = "super::millis")]
+        #[cfg_attr(feature = "http", schema(value_type = f64))]
+        elapsed: Duration,
+    },
+    /// Facts were observed.
+    Facts {
+        /// The facts, each as a word and its value; those not asked for are left out.
+        facts: Vec<(&'static str, String)>,
+    },
+    /// The session is under TLS now.
+    Secured {
+        /// Version and cipher suite.
+        suite: String,
+    },
+    /// A script of the receiver spoke, or a recipient whose name asks for something.
+    Scripted {
+        /// Which.
+        what: String,
+    },
+    /// An allow entry let the client pass.
+    Allowed {
+        /// Why.
+        reason: String,
+    },
+    /// A rule refused.
+    Verdict {
+        /// `defer` or `reject`.
+        verdict: &'static str,
+        /// The rule.
+        rule: &'static str,
+        /// The stage at which it was spoken.
+        stage: &'static str,
+        /// The reply, as wire lines.
+        reply: Vec<String>,
+        /// Which demand was not met.
+        why: String,
+        /// What would cure it.
+        remedies: Vec<String>,
+    },
+    /// A message was accepted.
+    Message {
+        /// Its number.
+        message: u64,
+        /// Its reverse-path, empty for the null one.
+        reverse_path: String,
+        /// Its forward-paths.
+        forward_paths: Vec<String>,
+        /// Octets of the message as sent.
+        octets: usize,
+    },
+    /// A session ended.
+    Closed {
+        /// How: `quit`, `refused`, `lost`, `timeout`, `errors`, `shutdown`.
+        how: &'static str,
+    },
+    /// The world was changed.
+    Changed {
+        /// What: `zones`, `faults`, `receiver`, `scenario`, `client`, `clock`, `reset`.
+        what: &'static str,
+        /// To what.
+        detail: String,
+    },
+}
+
+impl What {
+    /// The word for it, as in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::DnsQuery { .. } => "dns-query",
+            Self::Fault { .. } => "fault",
+            Self::Connection { .. } => "connection",
+            Self::Command { .. } => "command",
+            Self::Reply { .. } => "reply",
+            Self::Lookup { .. } => "lookup",
+            Self::Facts { .. } => "facts",
+            Self::Secured { .. } => "secured",
+            Self::Scripted { .. } => "scripted",
+            Self::Allowed { .. } => "allowed",
+            Self::Verdict { .. } => "verdict",
+            Self::Message { .. } => "message",
+            Self::Closed { .. } => "closed",
+            Self::Changed { .. } => "changed",
+        }
+    }
+
+    fn octets(&self) -> usize {
+        let texts = |all: &[String]| all.iter().map(|text| text.len() + size_of::<String>()).sum::<usize>();
+        match self {
+            Self::DnsQuery { query } => query.octets(),
+            Self::Fault { name, record_type, .. } => name.len() + record_type.len(),
+            Self::Command { text } | Self::Reply { text } | Self::Allowed { reason: text } => text.len(),
+            Self::Secured { suite: text } | Self::Scripted { what: text } => text.len(),
+            Self::Lookup { name, record_type, records, .. } => name.len() + record_type.len() + texts(records),
+            Self::Facts { facts } => facts.iter().map(|(_, value)| value.len() + 40).sum(),
+            Self::Verdict { reply, why, remedies, .. } => texts(reply) + why.len() + texts(remedies),
+            Self::Message { reverse_path, forward_paths, .. } => reverse_path.len() + texts(forward_paths),
+            Self::Changed { detail, .. } => detail.len(),
+            Self::Connection { .. } | Self::Closed { .. } => 0,
+        }
+    }
+}
+
+impl Entry for Happening {
+    fn octets(&self) -> usize {
+        size_of::<Self>() + self.what.octets()
+    }
+}

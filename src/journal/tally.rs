@@ -1,0 +1,177 @@
+//! Counts of what happened, for monitoring: they only grow, and forget nothing.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds.
+    pub fn add(&self, by: u64) {
+        self.0.fetch_add(by, Ordering::Relaxed);
+    }
+
+    /// The sum so far.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Times, counted in buckets.
+#[derive(Debug, Default)]
+pub struct Histogram {
+    buckets: [AtomicU64; BOUNDS.len()],
+    count: Counter,
+    sum_us: Counter,
+}
+
+/// The upper bounds of the buckets, in seconds.
+pub const BOUNDS: [f64; 11] = [0.000_1, 0.000_25, 0.001, 0.002_5, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0, 30.0];
+
+impl Histogram {
+    /// Counts a time.
+    pub fn observe(&self, time: Duration) {
+        let seconds = time.as_secs_f64();
+        if let Some(bucket) = BOUNDS.iter().position(|bound| seconds <= *bound) {
+            self.buckets[bucket].fetch_add(1, Ordering::Relaxed);
+        }
+        self.count.add(1);
+        self.sum_us.add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// How many times were at most each bound.
+    pub fn cumulative(&self) -> Vec<(f64, u64)> {
+        let mut sum = 0;
+        let up_to = |(bound, bucket): (&f64, &AtomicU64)| {
+            sum += bucket.load(Ordering::Relaxed);
+            (*bound, sum)
+        };
+        BOUNDS.iter().zip(&self.buckets).map(up_to).collect()
+    }
+
+    /// How many times were counted.
+    pub fn count(&self) -> u64 {
+        self.count.get()
+    }
+
+    /// Their sum in seconds.
+    pub fn sum(&self) -> f64 {
+        Duration::from_micros(self.sum_us.get()).as_secs_f64()
+    }
+}
+
+/// Counts by labels; the labels are few.
+#[derive(Debug)]
+pub struct Family<const N: usize>(Mutex<BTreeMap<[String; N], u64>>);
+
+impl<const N: usize> Default for Family<N> {
+    fn default() -> Self {
+        Self(Mutex::new(BTreeMap::new()))
+    }
+}
+
+impl<const N: usize> Family<N> {
+    /// Counts one more.
+    pub fn count(&self, labels: [&str; N]) {
+        *self.0.lock().entry(labels.map(str::to_owned)).or_default() += 1;
+    }
+
+    /// Every count so far.
+    pub fn counts(&self) -> Vec<([String; N], u64)> {
+        self.0.lock().iter().map(|(labels, count)| (labels.clone(), *count)).collect()
+    }
+}
+
+/// Counts by one of a few known words; anything else is counted under the last.
+#[derive(Debug)]
+pub struct Words<const N: usize> {
+    words: [&'static str; N],
+    counts: [Counter; N],
+}
+
+impl<const N: usize> Words<N> {
+    fn new(words: [&'static str; N]) -> Self {
+        Self { words, counts: std::array::from_fn(|_| Counter::default()) }
+    }
+
+    /// Counts one more.
+    pub fn count(&self, word: &str) {
+        let index = self.words.iter().position(|known| *known == word).unwrap_or(N - 1);
+        self.counts[index].add(1);
+    }
+
+    /// Every word with its count so far.
+    pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.words.iter().zip(&self.counts).map(|(word, count)| (*word, count.get()))
+    }
+}
+
+/// The counts of a process, or of one world. Nothing here waits for a lock but a refusal.
+#[derive(Debug)]
+pub struct Tally {
+    /// Connections accepted.
+    pub sessions: Counter,
+    /// Messages accepted.
+    pub messages: Counter,
+    /// Octets of them.
+    pub message_octets: Counter,
+    /// Refusals by verdict, rule and stage.
+    pub refusals: Family<3>,
+    /// Sessions that ended, by verdict.
+    pub ended: Words<3>,
+    /// DNS queries by RCODE.
+    pub queries: Words<9>,
+    /// Faults that fired, by kind.
+    pub faults: Family<1>,
+    /// From the accepted connection to its end.
+    pub session_time: Histogram,
+    /// From octets read to their replies sent, pauses for DNS included.
+    pub reply_time: Histogram,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        let rcodes = ["NOERROR", "NXDOMAIN", "SERVFAIL", "REFUSED", "FORMERR", "NOTIMP", "BADVERS", "none", "other"];
+        Self {
+            sessions: Counter::default(),
+            messages: Counter::default(),
+            message_octets: Counter::default(),
+            refusals: Family::default(),
+            ended: Words::new(["accept", "defer", "reject"]),
+            queries: Words::new(rcodes),
+            faults: Family::default(),
+            session_time: Histogram::default(),
+            reply_time: Histogram::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_add_up() {
+        let times = Histogram::default();
+        for ms in [0, 1, 200, 60_000] {
+            times.observe(Duration::from_millis(ms));
+        }
+        let cumulative = times.cumulative();
+        assert_eq!(cumulative.first(), Some(&(0.000_1, 1)));
+        assert_eq!(cumulative.last(), Some(&(30.0, 3)), "what is above the last bound is in the count alone");
+        assert_eq!((times.count(), times.sum()), (4, 60.201));
+    }
+
+    #[test]
+    fn families_count_by_labels() {
+        let family: Family<2> = Family::default();
+        family.count(["a", "b"]);
+        family.count(["a", "b"]);
+        assert_eq!(family.counts(), [(["a".to_owned(), "b".to_owned()], 2)]);
+    }
+}

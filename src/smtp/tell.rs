@@ -1,0 +1,94 @@
+//! What the event log of a world is told of a session.
+
+use jiff::Timestamp;
+
+use super::session::Event;
+use crate::facts::{Facts, Question};
+use crate::journal::{Happening, Log, Tally, What};
+use crate::name;
+use crate::policy::Refusal;
+
+/// Tells the events of one session.
+#[derive(Debug, Default)]
+pub(super) struct Teller {
+    /// The lookups told so far: facts carry all of them each time.
+    told: Vec<(name::Name, name::RecordType)>,
+}
+
+impl Teller {
+    /// Tells events in one go, each with its own number. Messages tell themselves, where they are stored.
+    pub(super) fn tell(&mut self, session: u64, events: &[Event], log: &Log<Happening>, tally: &Tally) {
+        let whats: Vec<What> = events.iter().flat_map(|event| self.what(event, tally)).collect();
+        let at = Timestamp::now();
+        log.append_all(whats, |id, what| Happening { id, at, session, what });
+    }
+
+    fn what(&mut self, event: &Event, tally: &Tally) -> Vec<What> {
+        match event {
+            Event::Client(text) => vec![What::Command { text: text.clone() }],
+            Event::Server(text) => vec![What::Reply { text: text.clone() }],
+            Event::Observed(facts) => self.observed(facts),
+            Event::Allowed(reason) => vec![What::Allowed { reason: reason.clone() }],
+            Event::Refused(refusal) => {
+                tally.refusals.count([refusal.verdict(), refusal.rule, refusal.stage.name()]);
+                vec![verdict(refusal)]
+            }
+            Event::Secured(suite) => vec![What::Secured { suite: suite.clone() }],
+            Event::Scripted(what) => vec![What::Scripted { what: what.clone() }],
+            Event::Closed(how) => vec![What::Closed { how }],
+            Event::LineDropped | Event::Renamed(_) | Event::Tried { .. } | Event::Transaction { .. } => Vec::new(),
+        }
+    }
+
+    /// The lookups that are new, then the facts.
+    fn observed(&mut self, facts: &Facts) -> Vec<What> {
+        let same = |(told, question): &(&(name::Name, name::RecordType), &Question)| {
+            told.0 == question.name && told.1 == question.record_type
+        };
+        let known = self.told.iter().zip(&facts.evidence).take_while(same).count();
+        self.told.truncate(known);
+        let fresh = &facts.evidence[known..];
+        self.told.extend(fresh.iter().map(|question| (question.name.clone(), question.record_type)));
+        let mut whats: Vec<_> = fresh.iter().map(lookup).collect();
+        whats.push(What::Facts { facts: summary(facts) });
+        whats
+    }
+}
+
+fn lookup(question: &Question) -> What {
+    What::Lookup {
+        name: name::display(&question.name),
+        record_type: question.record_type.to_string(),
+        outcome: question.outcome.word(),
+        records: question.records.iter().map(ToString::to_string).collect(),
+        elapsed: question.elapsed,
+    }
+}
+
+fn verdict(refusal: &Refusal) -> What {
+    What::Verdict {
+        verdict: refusal.verdict(),
+        rule: refusal.rule,
+        stage: refusal.stage.name(),
+        reply: refusal.reply.wire_lines().collect(),
+        why: refusal.why.clone(),
+        remedies: refusal.remedies.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// The facts in a few words; the session's record has them whole.
+fn summary(facts: &Facts) -> Vec<(&'static str, String)> {
+    let mut words = vec![("client_address", facts.client_address.to_string())];
+    if let Some(iprev) = &facts.iprev {
+        words.push(("iprev", iprev.result.word().to_owned()));
+        words.extend(iprev.verified_name.as_ref().map(|name| ("verified_name", name::display(name))));
+    }
+    if let Some(hello) = &facts.hello {
+        words.push(("hello", hello.argument.clone()));
+    }
+    words.extend(facts.spf_hello.as_ref().map(|spf| ("spf_hello", spf.result.word().to_owned())));
+    words.extend(facts.spf_sender.as_ref().map(|spf| ("spf_sender", spf.result.word().to_owned())));
+    words.extend(facts.sender.as_ref().map(|sender| ("sender", sender.clone())));
+    words.extend(facts.dmarc.as_ref().map(|dmarc| ("dmarc", dmarc.result.word().to_owned())));
+    words
+}

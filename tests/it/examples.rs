@@ -1,0 +1,23 @@
+//! The examples run, and what they assert holds.
+
+#[path = "../../examples/lettre.rs"]
+mod with_lettre;
+#[path = "../../examples/raw_socket.rs"]
+mod raw_socket;
+#[path = "../../examples/retry_queue.rs"]
+mod retry_queue;
+
+#[test]
+fn lettre() {
+    with_lettre::main().expect("the example ends well");
+}
+
+#[test]
+fn a_raw_socket() {
+    raw_socket::main().expect("the example ends well");
+}
+
+#[test]
+fn a_retry_queue() {
+    retry_queue::main().expect("the example ends well");
+}
