@@ -154,7 +154,7 @@ impl Session {
                 other => other.keyword().to_owned(),
             })
             .collect();
-        if self.front.tls && !self.facts.conduct.tls && settings.starttls != StartTls::Never {
+        if self.front.tls && !self.facts.conduct.tls && self.starttls_setting() != StartTls::Never {
             lines.push("STARTTLS".to_owned());
         }
         lines.extend(self.auth_line());
@@ -164,12 +164,16 @@ impl Session {
         lines
     }
 
+    fn starttls_setting(&self) -> StartTls {
+        self.front.starttls.unwrap_or(self.receiver.settings.starttls)
+    }
+
     /// STARTTLS (RFC 3207 §4).
     pub(super) fn starttls(&mut self, output: &mut Vec<u8>) {
         if self.facts.conduct.tls {
             return self.mistake(&replies::TLS_ACTIVE, output);
         }
-        match self.receiver.settings.starttls {
+        match self.starttls_setting() {
             StartTls::Offered if self.front.tls => {
                 if self.script(Point::StartTls, None, output).is_some() {
                     return;

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::conversation::{Conversation, LINGER, linger};
 use super::replies;
 use super::session::{Front, Protocol};
-use super::{Identity, ProxyMode, Receiver, SessionEntry};
+use super::{Identity, ProxyMode, Receiver, SessionEntry, StartTls};
 use crate::dns::Zones;
 use crate::facts::Memory;
 use crate::journal::{Happening, Log, Message, Tally};
@@ -53,6 +53,8 @@ pub struct Door {
     pub protocol: Protocol,
     /// Whether connections begin with a PROXY header.
     pub proxy: ProxyMode,
+    /// What becomes of STARTTLS; as the receiver says where `None`.
+    pub starttls: Option<StartTls>,
     /// TLS, where the listener can do it.
     pub tls: Option<Tls>,
     /// Whether TLS begins with the first octet (RFC 8314 §3.3).
@@ -62,7 +64,8 @@ pub struct Door {
 impl Door {
     /// What a session has to know of the listener.
     pub(super) fn front(&self) -> Front {
-        Front { protocol: self.protocol, tls: self.tls.is_some(), secured: self.implicit_tls }
+        let Self { protocol, starttls, implicit_tls, .. } = *self;
+        Front { protocol, tls: self.tls.is_some(), starttls, secured: implicit_tls }
     }
 }
 

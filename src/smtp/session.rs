@@ -13,7 +13,7 @@ use super::data::Collector;
 use super::proxy;
 use super::replies::{self, Canned};
 use super::script::{Manner, Point};
-use super::settings::BareNewline;
+use super::settings::{BareNewline, StartTls};
 use super::trace::Trace;
 use super::transaction::{Mail, Open, Received};
 use super::{ClientAddress, Extension, Receiver};
@@ -64,6 +64,8 @@ pub struct Front {
     pub protocol: Protocol,
     /// Whether the listener can do TLS at all.
     pub tls: bool,
+    /// What becomes of STARTTLS; as the receiver says where `None`.
+    pub starttls: Option<StartTls>,
     /// Whether the connection was under TLS from its first octet.
     pub secured: bool,
 }

@@ -9,6 +9,7 @@ mod embedding;
 mod examples;
 mod extensions;
 mod foreign;
+mod listeners;
 mod matrix;
 mod rfc5321_dialogues;
 mod rules_mechanics;
