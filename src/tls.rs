@@ -40,6 +40,37 @@ impl TlsFault {
     ];
 }
 
+/// Who signs the certificates of one world. There is one, because clients look an authority up by its name.
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Authority")
+    }
+}
+
+impl Authority {
+    /// Makes an authority, valid from 2020 to 2049, so that no clock has to be asked.
+    ///
+    /// # Errors
+    /// The operating system gives no random octets.
+    pub fn new() -> Result<Self, Error> {
+        let bad = |e: rcgen::Error| Error::other(format!("cannot make a certificate authority: {e}"));
+        let mut root = CertificateParams::default();
+        root.distinguished_name.push(DnType::CommonName, "martinet test authority");
+        root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        root.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        (root.not_before, root.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2049, 12, 31));
+        let key = KeyPair::generate().map_err(bad)?;
+        CertifiedIssuer::self_signed(root, key).map(Self).map_err(bad)
+    }
+
+    /// Its certificate, as PEM.
+    pub fn pem(&self) -> String {
+        self.0.as_ref().pem()
+    }
+}
+
 /// A listener's TLS.
 #[derive(Clone)]
 pub struct Tls {
@@ -56,29 +87,20 @@ impl fmt::Debug for Tls {
 }
 
 impl Tls {
-    /// Makes an authority and a certificate for a host, for `localhost` and for the loopback addresses. Both are
-    /// valid from 2020 to 2049, so that no clock has to be asked.
+    /// Makes a certificate for a host, for `localhost` and for the loopback addresses.
     ///
     /// # Errors
     /// The host name is none that a certificate can have.
-    pub fn made(host: &str, fault: TlsFault) -> Result<Self, Error> {
+    pub fn made(authority: &Authority, host: &str, fault: TlsFault) -> Result<Self, Error> {
         let bad = |e: &dyn fmt::Display| Error::other(format!("cannot make a certificate for {host}: {e}"));
-        let mut root = CertificateParams::default();
-        root.distinguished_name.push(DnType::CommonName, "martinet test authority");
-        root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        root.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        (root.not_before, root.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2049, 12, 31));
-        let key = KeyPair::generate().map_err(|e| bad(&e))?;
-        let root = CertifiedIssuer::self_signed(root, key).map_err(|e| bad(&e))?;
-
         let own = KeyPair::generate().map_err(|e| bad(&e))?;
         let params = leaf(host, fault).map_err(|e| bad(&e))?;
         let certificate = match fault {
             TlsFault::SelfSigned => params.self_signed(&own),
-            _ => params.signed_by(&own, &root),
+            _ => params.signed_by(&own, &authority.0),
         };
         let certificate = certificate.map_err(|e| bad(&e))?;
-        let authority = if fault == TlsFault::SelfSigned { certificate.pem() } else { root.as_ref().pem() };
+        let authority = if fault == TlsFault::SelfSigned { certificate.pem() } else { authority.pem() };
         Self::of(&certificate.pem(), &own.serialize_pem(), authority, fault)
     }
 
@@ -147,8 +169,9 @@ mod tests {
 
     #[test]
     fn certificates_of_every_fault() {
+        let authority = Authority::new().expect("an authority");
         for (word, fault) in TlsFault::ALL {
-            let tls = Tls::made("mx.martinet.test", fault).unwrap_or_else(|e| panic!("{word}: {e}"));
+            let tls = Tls::made(&authority, "mx.martinet.test", fault).unwrap_or_else(|e| panic!("{word}: {e}"));
             assert!(tls.authority().starts_with("-----BEGIN CERTIFICATE-----"), "{word}");
             assert_eq!(tls.authority() == tls.certificate(), fault == TlsFault::SelfSigned, "{word}");
         }

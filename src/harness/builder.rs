@@ -238,7 +238,9 @@ impl Builder {
             further.push(self.front.bind(spec, &scenario, &profile).await?);
         }
         let doors = further.iter().map(|bound| &bound.door).chain([&door]);
-        let authorities: String = doors.filter_map(|door| door.tls.as_ref()).map(Tls::authority).collect();
+        let mut authorities: Vec<_> = doors.filter_map(|door| door.tls.as_ref()).map(Tls::authority).collect();
+        authorities.dedup();
+        let authorities = authorities.concat();
         let listeners = further.iter().map(|bound| bound.address).collect();
 
         let zones = Arc::new(ArcSwap::from_pointee(scenario.zones(smtp_addr.ip())));

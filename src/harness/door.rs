@@ -1,7 +1,7 @@
 //! The listeners of a world: the main one, and further ones with receivers and identities of their own.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::net::TcpListener;
 
@@ -9,7 +9,7 @@ use super::builder::bind_tcp;
 use crate::error::Error;
 use crate::scenario::{self, Listener, ReceiverProfile, Scenario};
 use crate::smtp::{Door, Identity, ProxyMode, Reception, StartTls};
-use crate::tls::Tls;
+use crate::tls::{Authority, Tls};
 
 /// What the main listener does beside plain SMTP.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +19,8 @@ pub(super) struct Front {
     pub(super) starttls: Option<StartTls>,
     /// One's own certificate.
     pub(super) tls: Option<Tls>,
+    /// Who signs the certificates that are made.
+    authority: OnceLock<Arc<Authority>>,
 }
 
 /// A further listener that is bound.
@@ -37,8 +39,18 @@ impl Front {
     }
 
     fn tls(&self, profile: &ReceiverProfile) -> Result<Tls, Error> {
+        if let Some(own) = &self.tls {
+            return Ok(own.clone());
+        }
+        let authority = match self.authority.get() {
+            Some(made) => made,
+            None => {
+                let made = Arc::new(Authority::new()?);
+                self.authority.get_or_init(|| made)
+            }
+        };
         let settings = &profile.receiver.settings;
-        self.tls.clone().map_or_else(|| Tls::made(&settings.hostname, settings.tls_fault), Ok)
+        Tls::made(authority, &settings.hostname, settings.tls_fault)
     }
 
     /// Binds a further listener.

@@ -9,6 +9,7 @@ mod embedding;
 mod examples;
 mod extensions;
 mod foreign;
+mod foreign_smtp;
 mod listeners;
 mod matrix;
 mod rfc5321_dialogues;
