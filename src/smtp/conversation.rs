@@ -130,10 +130,14 @@ impl<'a> Conversation<'a> {
                 self.session.advance(&mut self.input, &mut self.output, &resolver)
             };
             let manner = if step == Step::Flush { self.session.take_manner() } else { Manner::default() };
-            tokio::select! {
-                flushed = self.flush(manner) => flushed?,
-                // What is delayed or dripped does not keep a world from stopping.
-                () = shutdown.cancelled(), if manner != Manner::default() => return self.wire.reset(),
+            if manner == Manner::default() {
+                self.flush(manner).await?;
+            } else {
+                tokio::select! {
+                    flushed = self.flush(manner) => flushed?,
+                    // What is delayed or dripped does not keep a world from stopping.
+                    () = shutdown.cancelled() => return self.wire.reset(),
+                }
             }
             match (step, manner.end) {
                 (_, Some(End::Reset)) => {
@@ -149,6 +153,10 @@ impl<'a> Conversation<'a> {
                 (Step::Pause(pause), None) => self.wait(pause, shutdown).await,
                 (Step::Listen(wait), None) => self.listen(wait, shutdown).await?,
                 (Step::StartTls, None) => self.secure(shutdown).await?,
+                // Nothing comes behind QUIT from who waits for its reply: then there is nothing to linger for.
+                (Step::Close, None) if self.session.has_quit() && self.input.is_empty() && self.wire.is_silent() => {
+                    return self.wire.shutdown().await;
+                }
                 (Step::Close, None) => return linger(&mut self.wire).await,
             }
         }

@@ -134,6 +134,7 @@ pub struct Session {
     pub(super) present: Option<IpAddr>,
     /// How the next output is sent, where a script says so.
     pub(super) manner: Option<Manner>,
+    quit: bool,
     /// The hello that XCLIENT told.
     pub(super) told_hello: Option<(Verb, String)>,
     /// What a recipient asked to be said to the final dot.
@@ -213,6 +214,7 @@ impl Session {
             transcript: 0,
             present: None,
             manner: None,
+            quit: false,
             told_hello: None,
             at_the_dot: None,
         }
@@ -255,6 +257,11 @@ impl Session {
         self.events.push(Event::Scripted(format!("PROXY header refused: {why}")));
         self.answer(&replies::NO_PROXY, output);
         self.close("proxy");
+    }
+
+    /// Whether QUIT ended the session.
+    pub fn has_quit(&self) -> bool {
+        self.quit
     }
 
     /// Whether a transaction is open.
@@ -466,6 +473,7 @@ impl Session {
                 if self.script(Point::Quit, None, output).is_none() {
                     self.answer(&replies::BYE, output);
                 }
+                self.quit = true;
                 self.close("quit");
             }
             Command::Xclient(xclient) => self.xclient(xclient, output),

@@ -35,6 +35,14 @@ impl Wire {
         self.tcp()?.set_nodelay(true)
     }
 
+    /// Whether no octet waits to be read, as far as can be told without waiting.
+    pub(super) fn is_silent(&self) -> bool {
+        match self {
+            Self::Plain(stream) => stream.try_read(&mut [0; 1]).is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock),
+            Self::Secured(_) | Self::Gone => false,
+        }
+    }
+
     /// Has the connection reset once it is dropped.
     pub(super) fn reset(&self) -> io::Result<()> {
         self.tcp()?.set_zero_linger()
