@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::dns::{self, Zones};
+use crate::dns::{self, Fault, Zones};
 use crate::error::Error;
 use crate::journal::{DnsQuery, Limits, Log, Message};
 use crate::scenario::{self, ReceiverProfile, Scenario};
@@ -116,9 +116,10 @@ impl Builder {
 
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        tasks.spawn(dns::serve(udp, tcp, Arc::clone(&zones), Arc::clone(&dns_queries), shutdown.clone()));
+        let dns = Arc::new(dns::Service::new(Arc::clone(&zones), Arc::clone(&dns_queries)));
+        tasks.spawn(dns::serve(udp, tcp, Arc::clone(&dns), shutdown.clone()));
         tasks.spawn(smtp::serve(smtp, Arc::clone(&service), shutdown.clone()));
-        Ok(World { scenario, profile, smtp_addr, dns_addr, zones, service, dns_queries, shutdown, tasks })
+        Ok(World { scenario, profile, smtp_addr, dns_addr, zones, service, dns, dns_queries, shutdown, tasks })
     }
 }
 
@@ -131,6 +132,7 @@ pub struct World {
     dns_addr: SocketAddr,
     zones: Arc<ArcSwap<Zones>>,
     service: Arc<Service>,
+    dns: Arc<dns::Service>,
     dns_queries: Arc<Log<DnsQuery>>,
     shutdown: CancellationToken,
     tasks: JoinSet<()>,
@@ -176,6 +178,33 @@ impl World {
     /// The DNS queries answered so far.
     pub fn dns_queries(&self) -> &Arc<Log<DnsQuery>> {
         &self.dns_queries
+    }
+
+    /// Counts of what came in at the DNS server.
+    pub fn dns_counts(&self) -> dns::Counts {
+        self.dns.counts()
+    }
+
+    /// The snapshot that DNS and the receiver answer from, to be read and replaced.
+    pub fn snapshot(&self) -> &Arc<ArcSwap<Zones>> {
+        &self.zones
+    }
+
+    /// The DNS faults, with their counts.
+    pub fn faults(&self) -> Vec<Arc<Fault>> {
+        self.zones.load().faults().to_vec()
+    }
+
+    /// Replaces the DNS faults; none has fired yet.
+    pub fn set_faults(&self, faults: Vec<Fault>) {
+        let faults: Vec<_> = faults.into_iter().map(Arc::new).collect();
+        self.zones.rcu(|zones| zones.with_faults(faults.clone()));
+    }
+
+    /// Adds a DNS fault behind the others, which go on counting: of several for one question the first fires.
+    pub fn add_fault(&self, fault: Fault) {
+        let fault = Arc::new(fault);
+        self.zones.rcu(|zones| zones.with_faults([zones.faults(), &[Arc::clone(&fault)]].concat()));
     }
 
     /// Moves the receiver's clock forward: what it remembers is so much older then.

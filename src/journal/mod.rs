@@ -3,7 +3,7 @@
 mod event;
 
 pub(crate) use event::millis;
-pub use event::{DnsQuery, Envelope, Message};
+pub use event::{DnsExchange, DnsQuery, Envelope, Message};
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -75,6 +75,22 @@ impl<T: Entry> Log<T> {
         };
         self.changed.notify_waiters();
         entry
+    }
+
+    /// Appends several entries at once, for one lock and one waking.
+    pub fn extend<F: FnOnce(u64) -> T>(&self, makes: impl IntoIterator<Item = F>) {
+        {
+            let mut inner = self.inner.lock();
+            for make in makes {
+                let number = inner.dropped + inner.entries.len() as u64 + 1;
+                let entry = Arc::new(make(number));
+                let octets = entry.octets();
+                inner.octets += octets;
+                inner.entries.push_back((entry, octets));
+                inner.trim(self.limits);
+            }
+        }
+        self.changed.notify_waiters();
     }
 
     /// Counts an entry that changed within itself with so many octets more, while it is kept.
