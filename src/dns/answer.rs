@@ -102,13 +102,21 @@ impl Zones {
         let mut seen = Vec::new();
         for host in hosts {
             let lower = host.to_ascii_lowercase();
-            let node = self.enclosing(&lower).and_then(|zone| zone.node(&lower));
+            let node = self.enclosing(&lower).and_then(|zone| addresses_at(zone, &lower));
             let Some(node) = node.filter(|_| !seen.contains(&lower)) else { continue };
             let addresses = node.entries().filter(|e| matches!(e.kind, kind::A | kind::AAAA));
             sections.additional.extend(addresses.map(|entry| Rr::of(&host, entry)));
             seen.push(lower);
         }
     }
+}
+
+/// Where the addresses of a host stand: at the name itself, even below a delegation (glue), or at a wildcard.
+fn addresses_at<'z>(zone: &'z Zone, lower: &[u8]) -> Option<&'z Node> {
+    zone.node(lower).or_else(|| match place(zone, lower, kind::A) {
+        Place::Here(wildcard) => Some(wildcard),
+        _ => None,
+    })
 }
 
 /// Where a name leads within its zone.

@@ -49,13 +49,13 @@ struct Writer {
 
 impl Writer {
     fn header(&mut self, head: &Head<'_>, sections: &Sections<'_>, truncated: bool) {
-        let [id1, id2, flags1, flags2] = head.request;
-        // QR, the opcode, AA, TC, RD as asked; RA, CD as asked (RFC 4035 §3.1.6), the low four bits of the RCODE.
+        let [id1, id2, flags1, _] = head.request;
+        // QR, the opcode, AA, TC, RD as asked; RA, AD and CD clear, the low four bits of the RCODE.
         let aa = u8::from(sections.authoritative) << 2;
         let tc = u8::from(truncated) << 1;
         let ra = u8::from(head.recursion_available) << 7;
         let rcode = (u16::from(sections.rcode) & 0x0f) as u8;
-        self.octets.extend([id1, id2, 0x80 | flags1 & 0x79 | aa | tc, ra | flags2 & 0x10 | rcode]);
+        self.octets.extend([id1, id2, 0x80 | flags1 & 0x79 | aa | tc, ra | rcode]);
         let count = |records: &[Rr<'_>]| u16::try_from(records.len()).unwrap_or(u16::MAX);
         let additional = count(&sections.additional).saturating_add(u16::from(head.edns.is_some()));
         let counts =

@@ -85,10 +85,7 @@ fn faults_and_expectations() {
     scenario("title = \"t\"\n[[fault]]\nname = \"a.test\"\ndo = \"explode\"", &[(4, "one of nxdomain", "explode")]);
     scenario("title = \"t\"\n[[fault]]\nname = \"a.test\"", &[(2, "do = ", "none")]);
     scenario("title = \"t\"\n[[fault]]\nname = \"a.test\"\ndo = \"delay\"", &[(2, "delay = ", "none")]);
-    scenario(
-        "title = \"t\"\n[[fault]]\nname = \"a.test\"\ndo = \"delay\"\ndelay = \"soon\"",
-        &[(5, "a time", "soon")],
-    );
+    scenario("title = \"t\"\n[[fault]]\nname = \"a.test\"\ndo = \"delay\"\ndelay = \"soon\"", &[(5, "a time", "soon")]);
     let fault = |lines: &str| format!("title = \"t\"\n[[fault]]\nname = \"a.test\"\n{lines}");
     scenario(&fault("do = \"ttl\""), &[(2, "ttl = 0", "none")]);
     scenario(&fault("do = \"reorder\"\norder = \"up\""), &[(5, "round-robin", "up")]);
@@ -100,7 +97,10 @@ fn faults_and_expectations() {
     scenario(&dns("outside = \"forward\""), &[(3, "upstream = ", "none")]);
     scenario(&dns("upstream = \"127.0.0.1:53\""), &[(3, "outside = \"forward\"", "none")]);
     scenario(&dns("outside = \"forward\"\nupstream = \"localhost\""), &[(4, "an address and a port", "localhost")]);
-    scenario(&dns("axfr = \"all\"\nrecursion = true"), &[(3, "one of refused, loopback", "all"), (4, "recursion_available", "recursion")]);
+    scenario(
+        &dns("axfr = \"all\"\nrecursion = true"),
+        &[(3, "one of refused, loopback", "all"), (4, "recursion_available", "recursion")],
+    );
     scenario(
         "title = \"t\"\n[[expect]]\nclient = \"x\"\nhello = \"h\"\nreply = \"9\"\nrule = \"nope\"",
         &[(3, "an address", "x"), (5, "a reply such as", "9"), (6, "the name of a check", "nope")],
