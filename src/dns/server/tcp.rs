@@ -101,7 +101,7 @@ impl Connection<'_> {
             match response.deed.clone() {
                 Deed::Reset => {
                     self.record(&request, &response);
-                    return self.writer.lock().await.as_ref().set_zero_linger();
+                    return self.reset(reader.into_inner()).await;
                 }
                 Deed::Hang => {
                     self.record(&request, &response);
@@ -132,6 +132,17 @@ impl Connection<'_> {
         }
         while self.waiting.join_next().await.is_some() {}
         Ok(())
+    }
+
+    /// Closes with RST: what is still to be sent is forgotten.
+    async fn reset(mut self, reader: OwnedReadHalf) -> io::Result<()> {
+        self.waiting.shutdown().await;
+        let writer = Arc::into_inner(self.writer).map(Mutex::into_inner);
+        // The halves together: a writing half that is dropped alone would close in peace.
+        match writer.and_then(|writer| reader.reunite(writer).ok()) {
+            Some(stream) => stream.set_zero_linger(),
+            None => Ok(()),
+        }
     }
 
     /// The length of the next message; `None` where the client has ended, or stays silent with nothing to wait for.
