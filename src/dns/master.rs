@@ -289,6 +289,29 @@ mod tests {
     }
 
     #[test]
+    fn numbers_have_no_signs_and_ttls_an_end() {
+        check_mistake("a 99999999999 A 192.0.2.1", 1, "a TTL", "99999999999");
+        check_mistake("a 99999999w A 192.0.2.1", 1, "a TTL", "99999999w");
+        check_mistake("a 2147483648 A 192.0.2.1", 1, "2147483647", "2147483648");
+        check_mistake("a 1w2 A 192.0.2.1", 1, "a TTL", "1w2");
+        check_mistake("a 1 2 A 192.0.2.1", 1, "one TTL", "2");
+        check_mistake("$TTL 99999999999w\nx A 192.0.2.1", 1, "after $TTL", "99999999999w");
+        check_mistake("a MX +1 x", 1, "a preference", "+1 x");
+        check_mistake("a MX 65536 x", 1, "a preference", "65536 x");
+        check_mistake("a SOA ns h 1 99999999w 1 1 1", 1, "mname", "ns h 1 99999999w 1 1 1");
+        check_mistake("a TYPE9 \\# 1 +1", 1, "RFC 3597", "\\# 1 +1");
+        check_mistake("a TYPE+9 \\# 0", 1, "a record type", "TYPE+9");
+        check_mistake("a TYPE1 \\# 3 c00002", 1, "an IPv4 address", "\\# 3 c00002");
+        check("a 2147483647 A 192.0.2.1", &["1 a.example.test. 2147483647 IN A 192.0.2.1"]);
+        check("_x SRV 0 5 25 mx", &["1 _x.example.test. 300 IN SRV 0 5 25 mx.example.test."]);
+        check("_x SRV 0 5 25 @", &["1 _x.example.test. 300 IN SRV 0 5 25 example.test."]);
+        check(
+            "A A 192.0.2.1\r\nIN A 192.0.2.2\r\n",
+            &["1 A.example.test. 300 IN A 192.0.2.1", "2 IN.example.test. 300 IN A 192.0.2.2"],
+        );
+    }
+
+    #[test]
     fn every_mistake_is_reported() {
         assert_eq!(parse("a A x\nb A 192.0.2.1\nc AAAA y\nd NOPE z").expect_err("mistakes").len(), 3);
     }

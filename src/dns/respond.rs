@@ -49,7 +49,7 @@ pub enum Deed {
     Reset,
     /// Never answers on this TCP connection again.
     Hang,
-    /// Asks this server in its place, and hands the answer to [`complete`].
+    /// Asks this server in its place, and hands on what it says.
     Forward(SocketAddr),
     /// Sends the zone (RFC 5936).
     Transfer(Vec<u8>),

@@ -42,7 +42,7 @@ fn mutated_packets_never_panic_and_never_amplify() {
                 octets[at] = random() as u8;
             }
         }
-        let transport = if random() % 4 == 0 { Transport::Tcp } else { Transport::Udp };
+        let transport = if random().is_multiple_of(4) { Transport::Tcp } else { Transport::Udp };
         let response = respond(&zones, &octets, transport);
         let real = response.rcode == 0 || response.rcode == 3;
         assert!(real || response.octets.len() <= octets.len(), "{octets:x?}");
@@ -79,7 +79,8 @@ fn random_zone_text_never_panics_and_goes_round() {
             assert_eq!((read, again.to_master()), (Ok(()), printed), "{text:?}");
             records += zone.records();
         }
-        let octets: Vec<u8> = text.bytes().map(|b| if random() % 20 == 0 { random() as u8 } else { b }).collect();
+        let octets: Vec<u8> =
+            text.bytes().map(|b| if random().is_multiple_of(20) { random() as u8 } else { b }).collect();
         let _ = read_master(&octets, &origin, 300, |_| {});
     }
     println!("{records} records");
