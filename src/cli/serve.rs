@@ -38,7 +38,8 @@ pub(super) async fn run(options: Serve) -> Result<bool, Error> {
 
     let ready = Ready::new(&world, &options, http.as_ref().and_then(|h| h.local_addr().ok()));
     let shutdown = CancellationToken::new();
-    let api = http.map(|listener| tokio::spawn(http::serve(listener, Arc::clone(world.sessions()), shutdown.clone())));
+    let (sessions, zones) = (Arc::clone(world.sessions()), Arc::clone(world.snapshot()));
+    let api = http.map(|listener| tokio::spawn(http::serve(listener, sessions, zones, shutdown.clone())));
     if let Some(file) = &options.ready_file {
         write_whole(file, &ready.json())?;
     }

@@ -1,14 +1,11 @@
-//! DNS misbehaviour on purpose: scripted, repeatable, journalled when it fires.
+//! DNS misbehaviour on purpose: which questions meet it, and when. Scripted, repeatable, counted.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use hickory_proto::rr::RData;
-use hickory_proto::rr::rdata::{A, AAAA, PTR};
-
-use super::Transport;
-use crate::name::{self, Name, RecordType};
+use super::{Transport, label};
+use crate::name::{Name, RecordType};
 
 /// What a fault does instead of answering truthfully.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,16 +18,53 @@ pub enum Action {
     ServFail,
     /// RCODE 5.
     Refused,
+    /// RCODE 4.
+    NotImp,
+    /// RCODE 1.
+    FormErr,
     /// No answer at all.
     Drop,
-    /// The truthful answer, later.
-    Delay(Duration),
+    /// The truth, later: by the fault's delay and jitter, which any other action may have too.
+    Delay,
     /// TC set and no records over UDP; the truth over TCP.
     Truncate,
+    /// The TCP connection is reset. For every name (`*.`, any type) as soon as it is made, else at the question.
+    TcpRefused,
+    /// The TCP connection stays open and silent.
+    TcpHang,
     /// The answer of a server that is not authoritative: AA clear, nothing in it.
     Lame,
-    /// Another address (or name) than the zone holds.
-    WrongAnswer,
+    /// The same with a referral up to the root.
+    Referral,
+    /// The truth under another message id.
+    WrongId,
+    /// The truth to another question than was asked.
+    WrongQuestion,
+    /// Other data than the zone holds; for A and AAAA also where it holds none. The address, where it is given.
+    WrongAnswer(Option<IpAddr>),
+    /// Two CNAMEs that lead to each other.
+    CnameLoop,
+    /// So many CNAMEs in front of the truth.
+    CnameChain(u8),
+    /// Over UDP so many octets, whatever the client can take.
+    Oversized(u16),
+    /// The truth with this TTL everywhere, in seconds.
+    Ttl(u32),
+    /// The records of each set in another order.
+    Reorder(Order),
+    /// Octets that no parser reads: a name that points to itself.
+    Malformed,
+}
+
+/// An order of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The zone's order backwards, every time.
+    Fixed,
+    /// Each answer begins one record later than the one before.
+    RoundRobin,
+    /// Shuffled by the fault's seed and the number of the question.
+    Seeded,
 }
 
 impl Action {
@@ -41,69 +75,263 @@ impl Action {
             Self::NoData => "nodata",
             Self::ServFail => "servfail",
             Self::Refused => "refused",
+            Self::NotImp => "notimp",
+            Self::FormErr => "formerr",
             Self::Drop => "drop",
-            Self::Delay(_) => "delay",
+            Self::Delay => "delay",
             Self::Truncate => "truncate",
+            Self::TcpRefused => "tcp-refused",
+            Self::TcpHang => "tcp-hang",
             Self::Lame => "lame",
-            Self::WrongAnswer => "wrong-answer",
+            Self::Referral => "referral",
+            Self::WrongId => "wrong-id",
+            Self::WrongQuestion => "wrong-question",
+            Self::WrongAnswer(_) => "wrong-answer",
+            Self::CnameLoop => "cname-loop",
+            Self::CnameChain(_) => "cname-chain",
+            Self::Oversized(_) => "oversized",
+            Self::Ttl(_) => "ttl",
+            Self::Reorder(_) => "reorder",
+            Self::Malformed => "malformed",
+        }
+    }
+
+    /// The one transport on which it can happen.
+    pub(super) const fn only(self) -> Option<Transport> {
+        match self {
+            Self::Truncate | Self::Oversized(_) => Some(Transport::Udp),
+            Self::TcpRefused | Self::TcpHang => Some(Transport::Tcp),
+            _ => None,
         }
     }
 }
 
-/// One fault: which questions it meets, how often, and what it does.
+/// One misbehaviour: whom it concerns and how often.
+///
+/// Of the questions it concerns, those before `from` are answered truthfully; then `times` of every `every` meet it
+/// (all of them where neither is given, only the first `times` where `every` is not).
+///
+/// ```
+/// use martinet::dns::{Action, Fault};
+/// let down_twice_up_once = Fault::new("*.example.test", Action::ServFail).expect("a name").times(2).every(3);
+/// assert_eq!(down_twice_up_once.action().word(), "servfail");
+/// ```
 #[derive(Debug)]
 pub struct Fault {
-    /// The name, or the suffix where `suffix` is set.
-    pub name: Name,
-    /// Whether every name below `name` is meant (`*.example.test.` in files), and not `name` itself.
-    pub suffix: bool,
-    /// Only questions of this type; all where `None`.
-    pub record_type: Option<RecordType>,
-    /// Only questions over this transport; both where `None`.
-    pub transport: Option<Transport>,
-    /// Fires this many times, then answers truthfully; always where `None`.
-    pub times: Option<u32>,
-    /// What it does.
-    pub action: Action,
-    /// How often it has fired.
-    pub fired: AtomicU32,
+    /// The name, without `*.`.
+    name: Name,
+    /// The same in lower case, as it is on the wire.
+    key: Box<[u8]>,
+    suffix: bool,
+    record_type: Option<RecordType>,
+    transport: Option<Transport>,
+    from: u64,
+    times: Option<u64>,
+    every: Option<u64>,
+    action: Action,
+    delay: Duration,
+    jitter: Duration,
+    seed: u64,
+    seen: AtomicU64,
+    fired: AtomicU64,
+}
+
+/// A fault that fires, and at which of its questions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Firing<'f> {
+    pub(super) fault: &'f Fault,
+    /// From 0.
+    pub(super) nth: u64,
 }
 
 impl Fault {
-    /// The same fault, not fired yet.
-    pub fn fresh(&self) -> Self {
-        let Self { name, suffix, record_type, transport, times, action, fired: _ } = self;
-        let (suffix, record_type, transport, times, action) = (*suffix, *record_type, *transport, *times, *action);
-        Self { name: name.clone(), suffix, record_type, transport, times, action, fired: AtomicU32::new(0) }
+    /// Makes a fault for a name, or for all names below it where it begins with `*.`; `None` where that is no name.
+    pub fn new(name: &str, action: Action) -> Option<Self> {
+        let (suffix, bare) = match name.strip_prefix("*.") {
+            Some("") => (true, "."),
+            Some(bare) => (true, bare),
+            None => (false, name),
+        };
+        let name = (!bare.is_empty()).then(|| crate::name::absolute(bare)).flatten()?;
+        let key = label::of(&name).to_ascii_lowercase().into();
+        let (record_type, transport, delay) = (None, None, Duration::ZERO);
+        let (seen, fired) = (AtomicU64::new(0), AtomicU64::new(0));
+        let (from, times, every, jitter, seed) = (1, None, None, Duration::ZERO, 1);
+        Some(Self {
+            name,
+            key,
+            suffix,
+            record_type,
+            transport,
+            from,
+            times,
+            every,
+            action,
+            delay,
+            jitter,
+            seed,
+            seen,
+            fired,
+        })
     }
 
-    /// Whether the fault meets this question now. Counts the firing, exactly, also between threads.
-    pub(super) fn fires(&self, name: &Name, record_type: RecordType, transport: Transport) -> bool {
-        let concerns =
-            if self.suffix { *name != self.name && name::is_within(name, &self.name) } else { *name == self.name };
-        let concerns = concerns
-            && self.record_type.is_none_or(|t| t == record_type)
+    /// Concerns only questions of this type.
+    #[must_use]
+    pub fn of_type(self, record_type: RecordType) -> Self {
+        Self { record_type: Some(record_type), ..self }
+    }
+
+    /// Concerns only questions over this transport.
+    #[must_use]
+    pub fn over(self, transport: Transport) -> Self {
+        Self { transport: Some(transport), ..self }
+    }
+
+    /// Begins with this question, counted from 1.
+    #[must_use]
+    pub fn from_question(self, from: u64) -> Self {
+        Self { from: from.max(1), ..self }
+    }
+
+    /// Fires so many times, then answers truthfully.
+    #[must_use]
+    pub fn times(self, times: u64) -> Self {
+        Self { times: Some(times), ..self }
+    }
+
+    /// Begins anew every so many questions.
+    #[must_use]
+    pub fn every(self, every: u64) -> Self {
+        Self { every: Some(every.max(1)), ..self }
+    }
+
+    /// Answers after `delay` and up to `jitter` more, by the seed and the number of the question.
+    #[must_use]
+    pub fn delayed(self, delay: Duration, jitter: Duration) -> Self {
+        Self { delay, jitter, ..self }
+    }
+
+    /// Sets the seed of jitter and order; 1 unless told otherwise.
+    #[must_use]
+    pub fn seeded(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// What it does.
+    pub fn action(&self) -> Action {
+        self.action
+    }
+
+    /// The name as files have it, `*.` in front where all names below are meant.
+    pub fn pattern(&self) -> String {
+        match (self.suffix, self.name.is_root()) {
+            (true, true) => "*.".to_owned(),
+            (true, false) => format!("*.{}", self.name),
+            (false, _) => self.name.to_string(),
+        }
+    }
+
+    /// The type it concerns, all where `None`.
+    pub fn record_type(&self) -> Option<RecordType> {
+        self.record_type
+    }
+
+    /// The transport it concerns, both where `None`.
+    pub fn transport(&self) -> Option<Transport> {
+        self.transport
+    }
+
+    /// The first question that meets it, how many do, and of how many: `from`, `times`, `every`.
+    pub fn schedule(&self) -> (u64, Option<u64>, Option<u64>) {
+        (self.from, self.times, self.every)
+    }
+
+    /// Delay, jitter and seed.
+    pub fn timing(&self) -> (Duration, Duration, u64) {
+        (self.delay, self.jitter, self.seed)
+    }
+
+    /// How many questions it concerned so far.
+    pub fn seen(&self) -> u64 {
+        self.seen.load(Ordering::Relaxed)
+    }
+
+    /// How often it has fired.
+    pub fn fired(&self) -> u64 {
+        self.fired.load(Ordering::Relaxed)
+    }
+
+    /// Whether a question of this name, in lower case, may ever meet it.
+    pub(super) fn concerns(&self, name: &[u8], kind: u16, transport: Transport) -> bool {
+        let named = if self.suffix {
+            name.len() > self.key.len() && label::is_within(name, &self.key)
+        } else {
+            *name == *self.key
+        };
+        named
+            && self.record_type.is_none_or(|t| u16::from(t) == kind)
             && self.transport.is_none_or(|t| t == transport)
-            && !(self.action == Action::Truncate && transport == Transport::Tcp);
-        let most = self.times.unwrap_or(u32::MAX);
-        let count = |fired: u32| (self.times.is_none() || fired < most).then(|| fired.saturating_add(1));
-        concerns && self.fired.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count).is_ok()
+            && self.action.only().is_none_or(|t| t == transport)
+    }
+
+    /// Whether every connection over TCP meets it before a question is read.
+    pub(super) fn concerns_connections(&self) -> bool {
+        let all = self.suffix && self.name.is_root() && self.record_type.is_none();
+        all && self.transport != Some(Transport::Udp) && self.action.only() == Some(Transport::Tcp)
+    }
+
+    /// Counts a question that it concerns, exactly, also between threads; whether the question meets the fault.
+    pub(super) fn fires(&self) -> Option<Firing<'_>> {
+        let nth = self.seen.fetch_add(1, Ordering::Relaxed);
+        let since = nth.checked_sub(self.from - 1)?;
+        let within = self.every.map_or(since, |every| since % every);
+        if self.times.is_some_and(|times| within >= times) {
+            return None;
+        }
+        self.fired.fetch_add(1, Ordering::Relaxed);
+        Some(Firing { fault: self, nth })
     }
 }
 
 impl Clone for Fault {
     /// A copy counts for itself.
     fn clone(&self) -> Self {
-        self.fresh()
+        let Self { name, key, suffix, record_type, transport, from, times, every, action, delay, jitter, seed, .. } =
+            self;
+        let (seen, fired) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self {
+            name: name.clone(),
+            key: key.clone(),
+            suffix: *suffix,
+            record_type: *record_type,
+            transport: *transport,
+            from: *from,
+            times: *times,
+            every: *every,
+            action: *action,
+            delay: *delay,
+            jitter: *jitter,
+            seed: *seed,
+            seen,
+            fired,
+        }
     }
 }
 
-/// The wrong data in place of the right: addresses of documentation ranges, a name of our own.
-pub(super) fn falsified(data: RData) -> RData {
-    match data {
-        RData::A(_) => RData::A(A(Ipv4Addr::new(192, 0, 2, 255))),
-        RData::AAAA(_) => RData::AAAA(AAAA(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0xffff))),
-        RData::PTR(_) => RData::PTR(PTR(name::absolute("wrong.martinet.test").unwrap_or_default())),
-        other => other,
+impl Firing<'_> {
+    /// How late the answer is.
+    pub(super) fn delay(&self) -> Duration {
+        let most = u64::try_from(self.fault.jitter.as_micros()).unwrap_or(u64::MAX);
+        let more = if most == 0 { 0 } else { self.chance(0) % most.saturating_add(1) };
+        self.fault.delay.saturating_add(Duration::from_micros(more))
+    }
+
+    /// The number at a place of this firing's own sequence: equal seeds and questions give equal numbers (splitmix64).
+    pub(super) fn chance(&self, place: u64) -> u64 {
+        let state = self.fault.seed ^ self.nth.wrapping_mul(0xD1B5_4A32_D192_ED03);
+        let state = state.wrapping_add((place + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
     }
 }

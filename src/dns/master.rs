@@ -1,14 +1,14 @@
-//! RFC 1035 §5 master-file text. Entries are split here, so that every mistake has its line; the data of a record
-//! is read by hickory-proto, except where its text form is an address or a string.
+//! RFC 1035 §5 master-file text, read entry by entry, so that every mistake has its line, and a large file takes
+//! no more memory than its records.
 
-mod entry;
+mod token;
 
-use hickory_proto::rr::rdata::{A, AAAA, CNAME, MX, NS, NULL, PTR, TXT};
-use hickory_proto::rr::{RData, Record};
-use hickory_proto::serialize::txt::{Parser, parse_ttl};
+use hickory_proto::rr::Record;
 
+use super::{label, rdata};
 use crate::name::{Name, RecordType};
-use entry::{Entry, Token};
+pub(super) use token::Token;
+use token::{Entries, Entry};
 
 /// A mistake in zone text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,183 +21,195 @@ pub struct MasterMistake {
     pub found: String,
 }
 
+/// A record as it was read, in wire form.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'r> {
+    /// The line it begins on, from 1.
+    pub line: usize,
+    pub(super) owner: &'r [u8],
+    pub(super) kind: u16,
+    pub(super) ttl: u32,
+    pub(super) data: &'r [u8],
+}
+
+impl Row<'_> {
+    /// The owner.
+    pub fn owner(&self) -> Name {
+        label::name(self.owner)
+    }
+
+    /// The type.
+    pub fn record_type(&self) -> RecordType {
+        self.kind.into()
+    }
+
+    /// The host that an NS, MX or SRV record names.
+    pub fn target(&self) -> Option<Name> {
+        rdata::target(self.kind, self.data).map(label::name)
+    }
+
+    /// The record as hickory-proto has it; `None` where it cannot read the data.
+    pub fn record(&self) -> Option<Record> {
+        super::node::record(self.owner, self.kind, self.ttl, self.data)
+    }
+}
+
 /// Reads zone text; every record comes with the line it begins on, every mistake is reported.
 ///
 /// # Errors
 /// All mistakes of the text.
 pub fn parse_master(text: &str, origin: &Name, default_ttl: u32) -> Result<Vec<(usize, Record)>, Vec<MasterMistake>> {
-    let mut reader = Reader { origin: origin.clone(), ttl: default_ttl, owner: None };
-    let (mut records, mut mistakes) = (Vec::new(), Vec::new());
-    for entry in entry::split(text) {
-        match entry.and_then(|entry| Ok((entry.line, reader.read(&entry)?))) {
-            Ok((line, Some(record))) => records.push((line, record)),
-            Ok((_, None)) => {}
-            Err(mistake) => mistakes.push(mistake),
-        }
+    let mut records = Vec::new();
+    let take = |row: Row<'_>| records.extend(row.record().map(|record| (row.line, record)));
+    read_master(text.as_bytes(), origin, default_ttl, take).map(|()| records)
+}
+
+/// Reads zone text and hands on each record as it comes; octets need not be UTF-8.
+///
+/// # Errors
+/// All mistakes of the text; the records without a mistake are handed on all the same.
+pub fn read_master(
+    text: &[u8],
+    origin: &Name,
+    default_ttl: u32,
+    mut take: impl FnMut(Row<'_>),
+) -> Result<(), Vec<MasterMistake>> {
+    let origin = label::of(origin);
+    let mut reader = Reader {
+        origin,
+        ttl: default_ttl.min(i32::MAX as u32),
+        owner: Vec::new(),
+        data: Vec::new(),
+        written: Vec::new(),
+    };
+    let mut entries = Entries::new(text);
+    let (mut tokens, mut mistakes) = (Vec::new(), Vec::new());
+    while let Some(entry) = entries.next(&mut tokens) {
+        let read = entry.and_then(|entry| reader.read(&entry, &tokens, &mut take));
+        mistakes.extend(read.err());
     }
-    if mistakes.is_empty() { Ok(records) } else { Err(mistakes) }
+    if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
 }
 
 /// What earlier entries set for later ones.
 struct Reader {
-    origin: Name,
+    origin: Vec<u8>,
     ttl: u32,
-    owner: Option<Name>,
+    /// Empty before the first record.
+    owner: Vec<u8>,
+    /// The text that `owner` was read from, empty where the origin has changed since.
+    written: Vec<u8>,
+    /// The data of the record being read.
+    data: Vec<u8>,
 }
 
 impl Reader {
-    /// Reads one entry: a record, or nothing for a directive.
-    fn read(&mut self, entry: &Entry) -> Result<Option<Record>, MasterMistake> {
-        let first = entry.tokens.first();
-        match first.filter(|t| !entry.blank_owner && t.text.starts_with('$')) {
-            Some(directive) => self.directive(entry, &directive.text.to_ascii_uppercase()).map(|()| None),
-            None => self.record(entry).map(Some),
+    /// Reads one entry: a record, which is handed on, or a directive.
+    fn read(&mut self, entry: &Entry, tokens: &[Token], take: &mut impl FnMut(Row<'_>)) -> Result<(), MasterMistake> {
+        match tokens.first().filter(|t| !entry.blank_owner && !t.quoted && t.octets.starts_with(b"$")) {
+            Some(directive) => self.directive(entry, &directive.word().to_ascii_uppercase(), tokens),
+            None => self.record(entry, tokens, take),
         }
     }
 
-    fn directive(&mut self, entry: &Entry, directive: &str) -> Result<(), MasterMistake> {
-        let argument = entry.tokens.get(1).map(|t| t.text.as_str());
-        match (directive, argument) {
-            ("$ORIGIN", Some(name)) => {
-                self.origin = self.name(name).ok_or_else(|| entry.mistake("a domain name after $ORIGIN", name))?
-            }
-            ("$TTL", Some(ttl)) => {
-                self.ttl = parse_ttl(ttl).map_err(|_| entry.mistake("a TTL after $TTL, such as 3600 or 1h", ttl))?
-            }
-            ("$ORIGIN" | "$TTL", None) => return Err(entry.mistake(&format!("a value after {directive}"), "nothing")),
+    fn directive(&mut self, entry: &Entry, directive: &str, tokens: &[Token]) -> Result<(), MasterMistake> {
+        match (directive, tokens) {
             ("$INCLUDE", _) => {
-                return Err(entry.mistake(
-                    "a zone in one piece: $INCLUDE is refused, a scenario reads no further files",
-                    "$INCLUDE",
-                ));
+                let expected = "a zone in one piece: $INCLUDE is refused, a scenario reads no further files";
+                Err(entry.mistake(expected, "$INCLUDE"))
             }
-            _ => return Err(entry.mistake("$ORIGIN or $TTL", directive)),
+            ("$ORIGIN" | "$TTL", [_]) => Err(entry.mistake(&format!("a value after {directive}"), "nothing")),
+            ("$ORIGIN", [_, name]) => {
+                let origin = label::parse(name.octets, &self.origin);
+                self.origin =
+                    origin.ok_or_else(|| entry.mistake("a domain name after $ORIGIN", token::text(&[*name])))?;
+                self.written.clear();
+                Ok(())
+            }
+            ("$TTL", [_, ttl]) => {
+                let seconds = rdata::ttl(ttl.word()).filter(|_| !ttl.octets.is_empty());
+                self.ttl = seconds.ok_or_else(|| entry.mistake(&format!("{TTL}, after $TTL"), token::text(&[*ttl])))?;
+                Ok(())
+            }
+            ("$ORIGIN" | "$TTL", [_, _, more @ ..]) => {
+                Err(entry.mistake(&format!("one value after {directive}"), token::text(more)))
+            }
+            _ => Err(entry.mistake("$ORIGIN or $TTL", directive)),
         }
+    }
+
+    fn record(&mut self, entry: &Entry, tokens: &[Token], take: &mut impl FnMut(Row<'_>)) -> Result<(), MasterMistake> {
+        let mut rest = tokens;
+        if !entry.blank_owner
+            && let Some((owner, after)) = rest.split_first()
+        {
+            self.owner(entry, owner)?;
+            rest = after;
+        }
+        if self.owner.is_empty() {
+            return Err(entry.mistake("an owner name in the first record", "a blank"));
+        }
+        let (ttl, kind, data) = self.head(entry, rest)?;
+        self.data(kind, data).ok_or_else(|| entry.mistake(rdata::expected(kind), token::text(data)))?;
+        take(Row { line: entry.line, owner: &self.owner, kind, ttl, data: &self.data });
         Ok(())
     }
 
-    fn record(&mut self, entry: &Entry) -> Result<Record, MasterMistake> {
-        let mut tokens = entry.tokens.as_slice();
-        if !entry.blank_owner
-            && let Some((owner, rest)) = tokens.split_first()
-        {
-            self.owner =
-                Some(self.name(&owner.text).ok_or_else(|| entry.mistake("a domain name as owner", &owner.text))?);
-            tokens = rest;
+    fn owner(&mut self, entry: &Entry, token: &Token) -> Result<(), MasterMistake> {
+        if self.written == token.octets && !self.written.is_empty() {
+            return Ok(());
         }
-        let owner = self.owner.clone().ok_or_else(|| entry.mistake("an owner name in the first record", "a blank"))?;
-        let (ttl, record_type, data) = self.head(entry, tokens)?;
-        let data = self.data(entry, record_type, data)?;
-        Ok(Record::from_rdata(owner, ttl, data))
+        let name = (!token.quoted).then(|| label::parse(token.octets, &self.origin)).flatten();
+        // A bad owner leaves none behind: the records below it would go to another name.
+        self.written.clear();
+        self.owner = name.ok_or_else(|| entry.mistake("a domain name as owner", token::text(&[*token])))?;
+        self.written.extend_from_slice(token.octets);
+        Ok(())
     }
 
-    /// TTL and class in either order, both optional, then the type.
-    fn head<'t>(
+    /// TTL and class in either order, each at most once, then the type.
+    fn head<'k, 't>(
         &self,
         entry: &Entry,
-        mut tokens: &'t [Token],
-    ) -> Result<(u32, RecordType, &'t [Token]), MasterMistake> {
-        let mut ttl = self.ttl;
+        mut tokens: &'k [Token<'t>],
+    ) -> Result<(u32, u16, &'k [Token<'t>]), MasterMistake> {
+        let (mut ttl, mut class) = (None, false);
         while let Some((token, rest)) = tokens.split_first() {
-            let word = token.text.to_ascii_uppercase();
+            let word = if token.quoted { "" } else { token.word() };
+            let mistake = |expected: &str| Err(entry.mistake(expected, token::text(&[*token])));
+            if word.starts_with(|c: char| c.is_ascii_digit()) {
+                match rdata::ttl(word) {
+                    Some(seconds) if ttl.is_none() => ttl = Some(seconds),
+                    Some(_) => return mistake("one TTL"),
+                    None => return mistake(TTL),
+                }
+            } else if word.eq_ignore_ascii_case("IN") && !class {
+                class = true;
+            } else if ["CH", "HS", "CS"].iter().any(|other| word.eq_ignore_ascii_case(other)) {
+                return mistake("class IN");
+            } else {
+                return match rdata::record_type(word) {
+                    Some(kind) => Ok((ttl.unwrap_or(self.ttl), kind, rest)),
+                    None => mistake(TYPE),
+                };
+            }
             tokens = rest;
-            if token.quoted {
-                break;
-            } else if word.starts_with(|c: char| c.is_ascii_digit()) {
-                ttl = parse_ttl(&token.text).map_err(|_| entry.mistake("a TTL such as 3600 or 1h", &token.text))?;
-            } else if matches!(word.as_str(), "CH" | "HS" | "CS") {
-                return Err(entry.mistake("class IN", &token.text));
-            } else if word != "IN" {
-                let record_type = record_type(&word)
-                    .ok_or_else(|| entry.mistake("a record type such as A, PTR, MX or TXT", &token.text))?;
-                return Ok((ttl, record_type, rest));
-            }
         }
-        Err(entry.mistake("a record type such as A, PTR, MX or TXT", "nothing"))
+        Err(entry.mistake(TYPE, "nothing"))
     }
 
-    fn data(&self, entry: &Entry, record_type: RecordType, tokens: &[Token]) -> Result<RData, MasterMistake> {
-        let found = || if tokens.is_empty() { "nothing".to_owned() } else { entry::text(tokens) };
-        let mistake = || entry.mistake(expected(record_type), &found());
-        match (record_type, tokens) {
-            (_, [mark, rest @ ..]) if mark.text == "\\#" && !mark.quoted => {
-                unknown(record_type, rest).ok_or_else(mistake)
+    fn data(&mut self, kind: u16, tokens: &[Token]) -> Option<()> {
+        match tokens {
+            [mark, rest @ ..] if mark.octets == b"\\#" && !mark.quoted => {
+                rdata::read_unknown(kind, rest, &mut self.data)
             }
-            (_, []) => Err(mistake()),
-            (RecordType::A, [address]) => address.text.parse().map(|a| RData::A(A(a))).map_err(|_| mistake()),
-            (RecordType::AAAA, [address]) => address.text.parse().map(|a| RData::AAAA(AAAA(a))).map_err(|_| mistake()),
-            (RecordType::A | RecordType::AAAA, _) => Err(mistake()),
-            // hickory refuses host names with an underscore inside a label; DNS does not (RFC 2181 §11).
-            (RecordType::PTR, [t]) => self.name(&t.text).map(|n| RData::PTR(PTR(n))).ok_or_else(mistake),
-            (RecordType::NS, [t]) => self.name(&t.text).map(|n| RData::NS(NS(n))).ok_or_else(mistake),
-            (RecordType::CNAME, [t]) => self.name(&t.text).map(|n| RData::CNAME(CNAME(n))).ok_or_else(mistake),
-            (RecordType::MX, [preference, t]) => {
-                let parts = preference.text.parse().ok().zip(self.name(&t.text));
-                parts.map(|(preference, n)| RData::MX(MX::new(preference, n))).ok_or_else(mistake)
-            }
-            (RecordType::TXT, strings) => {
-                let strings: Option<Vec<_>> = strings.iter().map(Token::octets).collect();
-                let strings = strings.filter(|s| s.iter().all(|s| s.len() <= 255)).ok_or_else(mistake)?;
-                Ok(RData::TXT(TXT::from_bytes(strings.iter().map(Vec::as_slice).collect())))
-            }
-            _ => self.by_hickory(record_type, tokens).ok_or_else(mistake),
+            _ => rdata::read(kind, tokens, &self.origin, &mut self.data),
         }
     }
-
-    /// Lets hickory-proto read the data: it takes whole files, so it is given one of one line.
-    fn by_hickory(&self, record_type: RecordType, tokens: &[Token]) -> Option<RData> {
-        let origin = self.origin.to_ascii();
-        let written = tokens.iter().map(|t| if t.text == "@" && !t.quoted { origin.clone() } else { t.written() });
-        let line = format!(". 0 IN {record_type} {}\n", written.collect::<Vec<_>>().join(" "));
-        let (_, mut sets) = Parser::new(line, None, Some(self.origin.clone())).parse().ok()?;
-        let (_, set) = sets.pop_first()?;
-        set.records_without_rrsigs().next().map(|record| record.data.clone())
-    }
-
-    fn name(&self, text: &str) -> Option<Name> {
-        let mut name = match text {
-            "@" => return Some(self.origin.clone()),
-            text if text.ends_with('.') && !text.ends_with("\\.") => Name::from_ascii(text).ok()?,
-            text => Name::from_ascii(text).ok()?.append_domain(&self.origin).ok()?,
-        };
-        name.set_fqdn(true);
-        Some(name)
-    }
 }
 
-/// A type by its mnemonic or as TYPE1234 (RFC 3597 §5). Types that only questions have are none.
-fn record_type(word: &str) -> Option<RecordType> {
-    let record_type = match word.strip_prefix("TYPE") {
-        Some(number) => RecordType::from(number.parse::<u16>().ok()?),
-        None => word.parse().ok()?,
-    };
-    let question = matches!(record_type, RecordType::ANY | RecordType::AXFR | RecordType::IXFR | RecordType::OPT);
-    (!question).then_some(record_type)
-}
-
-/// Data as `\# length hexadecimal` (RFC 3597 §5).
-fn unknown(record_type: RecordType, tokens: &[Token]) -> Option<RData> {
-    let (length, digits) = tokens.split_first()?;
-    let digits: String = digits.iter().map(|t| t.text.as_str()).collect();
-    let pairs = digits.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
-    let octets: Vec<u8> = pairs.collect::<Option<_>>()?;
-    let whole = digits.len().is_multiple_of(2) && length.text.parse() == Ok(octets.len());
-    whole.then(|| RData::Unknown { code: record_type, rdata: NULL::with(octets) })
-}
-
-fn expected(record_type: RecordType) -> &'static str {
-    match record_type {
-        RecordType::A => "an IPv4 address",
-        RecordType::AAAA => "an IPv6 address",
-        RecordType::PTR | RecordType::NS | RecordType::CNAME => "one domain name",
-        RecordType::MX => "a preference and a host name, such as 10 mx.example.test.",
-        RecordType::SOA => "mname rname serial refresh retry expire minimum",
-        RecordType::SRV => "priority weight port target",
-        RecordType::CAA => "flags tag \"value\"",
-        RecordType::TXT => "strings of at most 255 octets each",
-        _ => "data of the record's type, or \\# length hexadecimal (RFC 3597)",
-    }
-}
+const TTL: &str = "a TTL such as 3600 or 1h, of at most 2147483647 seconds (RFC 2181 §8)";
+const TYPE: &str = "a record type such as A, PTR, MX or TXT";
 
 #[cfg(test)]
 mod tests {
@@ -274,6 +286,29 @@ mod tests {
         check_mistake("a A 192.0.2.1 )", 1, "an opening parenthesis", ")");
         check_mistake("a CH TXT x", 1, "class IN", "CH");
         check_mistake("a TYPE9 \\# 2 ab", 1, "RFC 3597", "\\# 2 ab");
+    }
+
+    #[test]
+    fn numbers_have_no_signs_and_ttls_an_end() {
+        check_mistake("a 99999999999 A 192.0.2.1", 1, "a TTL", "99999999999");
+        check_mistake("a 99999999w A 192.0.2.1", 1, "a TTL", "99999999w");
+        check_mistake("a 2147483648 A 192.0.2.1", 1, "2147483647", "2147483648");
+        check_mistake("a 1w2 A 192.0.2.1", 1, "a TTL", "1w2");
+        check_mistake("a 1 2 A 192.0.2.1", 1, "one TTL", "2");
+        check_mistake("$TTL 99999999999w\nx A 192.0.2.1", 1, "after $TTL", "99999999999w");
+        check_mistake("a MX +1 x", 1, "a preference", "+1 x");
+        check_mistake("a MX 65536 x", 1, "a preference", "65536 x");
+        check_mistake("a SOA ns h 1 99999999w 1 1 1", 1, "mname", "ns h 1 99999999w 1 1 1");
+        check_mistake("a TYPE9 \\# 1 +1", 1, "RFC 3597", "\\# 1 +1");
+        check_mistake("a TYPE+9 \\# 0", 1, "a record type", "TYPE+9");
+        check_mistake("a TYPE1 \\# 3 c00002", 1, "an IPv4 address", "\\# 3 c00002");
+        check("a 2147483647 A 192.0.2.1", &["1 a.example.test. 2147483647 IN A 192.0.2.1"]);
+        check("_x SRV 0 5 25 mx", &["1 _x.example.test. 300 IN SRV 0 5 25 mx.example.test."]);
+        check("_x SRV 0 5 25 @", &["1 _x.example.test. 300 IN SRV 0 5 25 example.test."]);
+        check(
+            "A A 192.0.2.1\r\nIN A 192.0.2.2\r\n",
+            &["1 A.example.test. 300 IN A 192.0.2.1", "2 IN.example.test. 300 IN A 192.0.2.2"],
+        );
     }
 
     #[test]

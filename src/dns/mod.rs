@@ -1,23 +1,41 @@
 //! An authoritative DNS server over the zones of one scenario. Knows no mail.
 //!
-//! Zone text becomes records ([`parse_master`]), records become an immutable snapshot ([`Zones`]), a snapshot
-//! answers questions ([`Zones::answer`]), octets are answered with octets ([`respond`]), and sockets carry them
-//! ([`serve`]).
+//! Zone text becomes records ([`read_master`]), records become zones ([`Zone`]), zones, faults and settings an immutable
+//! snapshot ([`Zones`]); a snapshot answers questions ([`Zones::answer`]), octets are answered with octets
+//! ([`respond`]()), and sockets carry them ([`serve`]).
 
 mod answer;
+mod cache;
 pub mod client;
+mod counts;
 mod fault;
+mod label;
+mod limit;
 mod master;
+mod message;
+mod misbehave;
+mod node;
+mod query;
+mod rdata;
+mod respond;
 mod server;
-mod wire;
+mod settings;
+mod spec;
+#[cfg(test)]
+mod tests;
 mod zone;
+mod zones;
 
-pub use fault::{Action, Fault};
-pub use master::{MasterMistake, parse_master};
-pub use server::serve;
-pub(crate) use wire::rcode_text;
-pub use wire::{Response, respond};
-pub use zone::{Answer, Zone, Zones};
+pub use counts::Counts;
+pub use fault::{Action, Fault, Order};
+pub use master::{MasterMistake, Row, parse_master, read_master};
+pub(crate) use respond::rcode_text;
+pub use respond::{Answer, Deed, Response, respond};
+pub use server::{Service, serve};
+pub use settings::{Limits, Outside, Settings};
+pub use spec::{FaultMistake, FaultSpec};
+pub use zone::Zone;
+pub use zones::Zones;
 
 use serde::Serialize;
 

@@ -1,153 +1,189 @@
-//! Zones and what they hold: an immutable snapshot, indexed by name.
+//! Zones and what they hold, indexed by name.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
 
-use hickory_proto::op::ResponseCode;
-use hickory_proto::rr::rdata::{NS, SOA};
-use hickory_proto::rr::{RData, Record};
+use hickory_proto::rr::Record;
 
-use super::Fault;
-use crate::name::{self, Name, RecordType};
+use super::master::Row;
+use super::node::{self, Entry, Node};
+use super::{label, rdata};
+use crate::name::{Name, RecordType};
 
 /// TTL of what is supplied where a zone leaves it out, in seconds.
 const SUPPLIED_TTL: u32 = 60;
-/// The server's own name, where a zone names no other.
-const SERVER: &str = "ns.martinet.test";
-/// The mailbox of the supplied SOA.
-const MAILBOX: &str = "hostmaster.martinet.test";
+/// The server's own name, where a zone names no other: ns.martinet.test.
+const SERVER: &[u8] = b"\x02ns\x08martinet\x04test\x00";
+/// The mailbox of the supplied SOA: hostmaster.martinet.test.
+const MAILBOX: &[u8] = b"\x0ahostmaster\x08martinet\x04test\x00";
+/// Serial, refresh, retry, expire and minimum of the supplied SOA.
+const TIMES: [u32; 5] = [1, 3600, 600, 86400, 60];
 
-/// One zone: its origin and its records by owner, in the order given.
-#[derive(Debug)]
+/// Type numbers that the answering algorithm knows.
+pub(super) mod kind {
+    pub(in crate::dns) const A: u16 = 1;
+    pub(in crate::dns) const NS: u16 = 2;
+    pub(in crate::dns) const CNAME: u16 = 5;
+    pub(in crate::dns) const SOA: u16 = 6;
+    pub(in crate::dns) const HINFO: u16 = 13;
+    pub(in crate::dns) const MX: u16 = 15;
+    pub(in crate::dns) const TXT: u16 = 16;
+    pub(in crate::dns) const AAAA: u16 = 28;
+    pub(in crate::dns) const SRV: u16 = 33;
+    pub(in crate::dns) const DNAME: u16 = 39;
+    pub(in crate::dns) const DS: u16 = 43;
+    pub(in crate::dns) const ANY: u16 = 255;
+}
+
+/// One zone: its origin and its records by owner, in the order given. A copy shares them until one of both changes.
+#[derive(Clone)]
 pub struct Zone {
-    pub(super) origin: Name,
-    /// Records by owner; an empty non-terminal has an entry without records (RFC 4592 §2.2.2).
-    nodes: HashMap<Name, Vec<Record>>,
+    /// In lower case.
+    pub(super) origin: Box<[u8]>,
+    /// Records by owner in lower case; an empty non-terminal has an entry without records (RFC 4592 §2.2.2).
+    nodes: Arc<HashMap<Box<[u8]>, Node>>,
 }
 
 impl Zone {
-    /// Makes a zone; SOA and NS are supplied where the records have none. Duplicates are dropped (RFC 2181 §5).
+    /// Makes a zone of hickory-proto's records; SOA and NS are supplied where the records have none. Duplicates are
+    /// dropped (RFC 2181 §5), and so are records outside the zone.
     pub fn new(origin: Name, records: Vec<Record>) -> Self {
-        let mut zone = Self { origin: origin.clone(), nodes: HashMap::new() };
-        zone.nodes.insert(origin.clone(), Vec::new());
-        for record in records {
+        let mut zone = Self::empty(&origin);
+        for record in &records {
             zone.add(record);
         }
-        let has = |zone: &Self, t| zone.nodes[&origin].iter().any(|r| r.record_type() == t);
-        let own = |text| name::absolute(text).unwrap_or_default();
-        if !has(&zone, RecordType::SOA) {
-            let soa = SOA::new(own(SERVER), own(MAILBOX), 1, 3600, 600, 86400, 60);
-            zone.add(Record::from_rdata(origin.clone(), SUPPLIED_TTL, RData::SOA(soa)));
-        }
-        if !has(&zone, RecordType::NS) {
-            zone.add(Record::from_rdata(origin.clone(), SUPPLIED_TTL, RData::NS(NS(own(SERVER)))));
-        }
+        zone.complete();
         zone
     }
 
-    fn add(&mut self, record: Record) {
-        let mut above = record.name.base_name();
-        while self.origin.zone_of(&above) && above != self.origin {
-            self.nodes.entry(above.clone()).or_default();
-            above = above.base_name();
+    /// Makes a zone without records, to be filled with [`Zone::take`] or [`Zone::add`] and then completed.
+    pub fn empty(origin: &Name) -> Self {
+        let origin: Box<[u8]> = label::of(origin).to_ascii_lowercase().into();
+        let apex = (origin.clone(), Node::default());
+        Self { origin, nodes: Arc::new(HashMap::from([apex])) }
+    }
+
+    /// Adds a record of hickory-proto.
+    pub fn add(&mut self, record: &Record) {
+        if let Some((owner, kind, ttl, data)) = node::parts(record) {
+            self.insert(&owner, kind, ttl, &data);
         }
-        let node = self.nodes.entry(record.name.clone()).or_default();
-        if !node.iter().any(|r| r.data == record.data) {
-            node.push(record);
+    }
+
+    /// Whether a record's owner is within the zone.
+    pub fn encloses(&self, row: &Row<'_>) -> bool {
+        label::is_within(&row.owner.to_ascii_lowercase(), &self.origin)
+    }
+
+    /// Adds a record as it was read from zone text.
+    pub fn take(&mut self, row: &Row<'_>) {
+        self.insert(row.owner, row.kind, row.ttl, row.data);
+    }
+
+    /// Supplies SOA and NS where there are none.
+    pub fn complete(&mut self) {
+        let origin = self.origin.clone();
+        if !self.nodes[&origin].has(kind::SOA) {
+            let times = TIMES.iter().flat_map(|time| time.to_be_bytes());
+            let data: Vec<u8> = SERVER.iter().chain(MAILBOX).copied().chain(times).collect();
+            self.insert(&origin, kind::SOA, SUPPLIED_TTL, &data);
+        }
+        if !self.nodes[&origin].has(kind::NS) {
+            self.insert(&origin, kind::NS, SUPPLIED_TTL, SERVER);
         }
     }
 
-    /// The records of a name; `None` where the name does not exist.
-    pub(super) fn node(&self, name: &Name) -> Option<&[Record]> {
-        self.nodes.get(name).map(Vec::as_slice)
-    }
-
-    /// The delegation that a name falls under: the highest NS set below the apex (RFC 1034 §4.3.2 3b).
-    pub(super) fn cut(&self, name: &Name) -> Option<&[Record]> {
-        let depth = name.num_labels();
-        let apex = self.origin.num_labels();
-        (apex + 1..=depth).find_map(|labels| {
-            let node = self.node(&name.trim_to(usize::from(labels)))?;
-            node.iter().any(|r| r.record_type() == RecordType::NS).then_some(node)
-        })
-    }
-
-    /// The records that answer for a name which does not exist itself: those of the wildcard at its closest
-    /// encloser (RFC 4592 §3.3.1).
-    pub(super) fn wildcard(&self, name: &Name) -> Option<&[Record]> {
-        let mut encloser = name.base_name();
-        while self.node(&encloser).is_none() {
-            if encloser == self.origin || encloser.is_root() {
-                return None;
+    fn insert(&mut self, owner: &[u8], kind: u16, ttl: u32, data: &[u8]) {
+        let owner: Box<[u8]> = owner.to_ascii_lowercase().into();
+        if !label::is_within(&owner, &self.origin) {
+            return;
+        }
+        let nodes = Arc::make_mut(&mut self.nodes);
+        if let Some(node) = nodes.get_mut(&owner) {
+            return node.add(kind, ttl, data);
+        }
+        // Above a name that exists, every name does.
+        for above in label::and_above(&owner).skip(1).take_while(|above| above.len() > self.origin.len()) {
+            if nodes.contains_key(above) {
+                break;
             }
-            encloser = encloser.base_name();
+            nodes.insert(above.into(), Node::default());
         }
-        let star = Name::from_ascii("*").ok()?.append_domain(&encloser).ok()?;
-        self.node(&star)
+        nodes.entry(owner).or_default().add(kind, ttl, data);
     }
 
-    /// The SOA for a negative answer, its TTL the lesser of its own and the minimum (RFC 2308 §3).
-    pub(super) fn negative_soa(&self) -> Option<Record> {
-        let mut soa = self.nodes[&self.origin].iter().find(|r| r.record_type() == RecordType::SOA)?.clone();
-        if let RData::SOA(data) = &soa.data {
-            soa.ttl = soa.ttl.min(data.minimum);
+    /// The origin.
+    pub fn origin(&self) -> Name {
+        label::name(&self.origin)
+    }
+
+    /// How many records it holds.
+    pub fn records(&self) -> usize {
+        self.nodes.values().map(|node| node.entries().count()).sum()
+    }
+
+    /// Whether it holds records of a type at a name.
+    pub fn has(&self, name: &Name, record_type: RecordType) -> bool {
+        let name = label::of(name).to_ascii_lowercase();
+        self.node(&name).is_some_and(|node| node.has(record_type.into()))
+    }
+
+    /// Makes a name exist, without records.
+    pub(super) fn claim(&mut self, name: &[u8]) {
+        let nodes = Arc::make_mut(&mut self.nodes);
+        for above in label::and_above(name).take_while(|above| above.len() > self.origin.len()) {
+            nodes.entry(above.into()).or_default();
         }
-        Some(soa)
+    }
+
+    /// The records of a name in lower case; `None` where the name does not exist.
+    pub(super) fn node(&self, name: &[u8]) -> Option<&Node> {
+        self.nodes.get(name)
+    }
+
+    /// The SOA and its TTL in a negative answer: the lesser of its own and the minimum (RFC 2308 §3).
+    pub(super) fn negative_soa(&self) -> Option<Entry<'_>> {
+        let soa = self.soa()?;
+        let minimum = soa.data.last_chunk().map_or(0, |octets| u32::from_be_bytes(*octets));
+        Some(Entry { ttl: soa.ttl.min(minimum), ..soa })
+    }
+
+    pub(super) fn soa(&self) -> Option<Entry<'_>> {
+        self.node(&self.origin)?.of(kind::SOA).next()
+    }
+
+    /// Every record with its owner, the SOA first, in canonical order of names (RFC 4034 §6.1).
+    pub(super) fn rows(&self) -> Vec<(&[u8], Entry<'_>)> {
+        let mut names: Vec<_> = self.nodes.iter().filter(|(_, node)| !node.is_empty()).collect();
+        names.sort_by_cached_key(|(name, _)| canonical(name));
+        let mut rows: Vec<_> = names.iter().flat_map(|(name, node)| node.entries().map(|e| (&***name, e))).collect();
+        rows.sort_by_key(|(_, entry)| entry.kind != kind::SOA);
+        rows
+    }
+
+    /// The zone as master-file text (RFC 1035 §5), which [`read_master`](super::read_master) reads back.
+    ///
+    /// Names are absolute and in lower case; types without a form of their own are `TYPE1234 \# …` (RFC 3597 §5).
+    pub fn to_master(&self) -> String {
+        let mut text = format!("$ORIGIN {}\n", label::text(&self.origin));
+        for (owner, Entry { kind, ttl, data }) in self.rows() {
+            let (owner, data) = (label::text(owner), rdata::text(kind, data));
+            let _ = writeln!(text, "{owner} {ttl} IN {} {data}", rdata::type_text(kind));
+        }
+        text
     }
 }
 
-/// An immutable snapshot of all zones of a world, and the faults that apply to them.
-#[derive(Debug, Default)]
-pub struct Zones {
-    zones: HashMap<Name, Zone>,
-    pub(super) faults: Vec<Fault>,
+fn canonical(name: &[u8]) -> Vec<&[u8]> {
+    let mut labels: Vec<_> = label::and_above(name).map(|n| n.get(1..=usize::from(n[0])).unwrap_or_default()).collect();
+    labels.reverse();
+    labels
 }
 
-/// What the zones say to one question.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// The RCODE.
-    pub rcode: ResponseCode,
-    /// The AA bit.
-    pub authoritative: bool,
-    /// The TC bit, set by a `truncate` fault (size limits are the wire's concern).
-    pub truncated: bool,
-    /// Answer section, CNAMEs first.
-    pub answers: Vec<Record>,
-    /// Authority section.
-    pub authority: Vec<Record>,
-    /// Additional section, without OPT.
-    pub additional: Vec<Record>,
-    /// A `drop` fault fired: nothing is sent.
-    pub dropped: bool,
-    /// A `delay` fault fired: the answer is sent after this time.
-    pub delay: Duration,
-    /// The word of the fault that fired, as in files.
-    pub fault: Option<&'static str>,
-}
-
-impl Zones {
-    /// Makes a snapshot.
-    pub fn new(zones: Vec<Zone>, faults: Vec<Fault>) -> Self {
-        Self { zones: zones.into_iter().map(|zone| (zone.origin.clone(), zone)).collect(), faults }
-    }
-
-    /// Whether some zone holds the name, or a name of it would be an answer.
-    pub fn holds(&self, name: &Name) -> bool {
-        self.zone(name).is_some()
-    }
-
-    /// The deepest zone that encloses a name.
-    pub(super) fn zone(&self, name: &Name) -> Option<&Zone> {
-        let mut origin = name.clone();
-        loop {
-            if let Some(zone) = self.zones.get(&origin) {
-                return Some(zone);
-            }
-            if origin.is_root() {
-                return None;
-            }
-            origin = origin.base_name();
-        }
+impl fmt::Debug for Zone {
+    /// The origin and how much there is: a zone may hold a million records.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Zone({}, {} names)", label::text(&self.origin), self.nodes.len())
     }
 }

@@ -293,10 +293,10 @@ impl Queries {
         let bare = |name: &str| name.trim_end_matches('.').to_ascii_lowercase();
         let client = query.client.ip().to_canonical();
         found.compare("client", &self.client, |net| net.contains(&client), || client);
-        found.compare("name", &self.name, |name| bare(name) == bare(&query.name), || some_text(&query.name));
-        let (asked, rcode) = (&query.record_type, &query.rcode);
-        found.compare("type", &self.record_type, |t| t.eq_ignore_ascii_case(asked), || asked.clone());
-        found.compare("rcode", &self.rcode, |r| r.eq_ignore_ascii_case(rcode), || rcode.clone());
+        let (asked_name, asked, rcode) = (query.name(), query.record_type(), query.rcode());
+        found.compare("name", &self.name, |name| bare(name) == bare(&asked_name), || some_text(&asked_name));
+        found.compare("type", &self.record_type, |t| t.eq_ignore_ascii_case(&asked), || asked.clone());
+        found.compare("rcode", &self.rcode, |r| r.eq_ignore_ascii_case(&rcode), || rcode.clone());
         found.compare("since", &self.since, |since| query.at >= *since, || query.at);
         found.0
     }

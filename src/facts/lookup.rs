@@ -7,7 +7,7 @@ use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::{RData, Record};
 use serde::Serialize;
 
-use crate::dns::{Transport, Zones};
+use crate::dns::{Action, Answer, Transport, Zones};
 use crate::name::{self, Name, RecordType};
 
 /// What a lookup came to. The five ways to have no data are different facts with different consequences.
@@ -75,6 +75,9 @@ pub struct Question {
     /// The time the answer took, in milliseconds in JSON.
     #[serde(rename = "elapsed_ms", serialize_with = "crate::journal::millis")]
     pub elapsed: Duration,
+    /// The word of the DNS fault that the question met, empty where it met none; not in JSON then.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub fault: &'static str,
 }
 
 impl Question {
@@ -102,6 +105,9 @@ pub trait Lookup {
     fn ask(&self, name: &Name, record_type: RecordType) -> Question;
 }
 
+/// Most CNAMEs that a resolver follows (BIND 9 as much; unbound 11).
+const CNAME_LINKS: usize = 16;
+
 /// Asks the world's zones as a stub resolver would: over UDP, again over TCP where the answer was truncated.
 #[derive(Clone, Copy, Debug)]
 pub struct Resolver<'a> {
@@ -116,23 +122,29 @@ impl<'a> Resolver<'a> {
     }
 
     fn over(&self, name: &Name, record_type: RecordType, transport: Transport) -> Question {
-        let question =
-            |outcome, records, elapsed| Question { name: name.clone(), record_type, outcome, records, elapsed };
-        if !self.zones.holds(name) {
-            // The root of this closed world knows the scenario's zones and nothing else.
-            return question(Outcome::NxDomain, Vec::new(), Duration::ZERO);
-        }
         let answer = self.zones.answer(name, record_type, transport);
-        if answer.dropped || answer.delay >= self.patience {
-            return question(Outcome::Timeout, Vec::new(), self.patience);
+        let fault = answer.fault.map_or("", Action::word);
+        let question =
+            |outcome, records, elapsed| Question { name: name.clone(), record_type, outcome, records, elapsed, fault };
+        match answer.fault {
+            Some(Action::Truncate) => {
+                let again = self.over(name, record_type, Transport::Tcp);
+                let fault = if again.fault.is_empty() { fault } else { again.fault };
+                return Question { elapsed: again.elapsed + answer.delay, fault, ..again };
+            }
+            // What bears another id or question is no answer: a resolver waits on (RFC 5452 §9.1).
+            Some(Action::Drop | Action::TcpHang | Action::WrongId | Action::WrongQuestion) => {
+                return question(Outcome::Timeout, Vec::new(), self.patience);
+            }
+            _ if answer.delay >= self.patience => return question(Outcome::Timeout, Vec::new(), self.patience),
+            // A reset connection, octets that nobody can read, or more of them than the resolver's buffer takes.
+            Some(Action::TcpRefused | Action::Malformed | Action::Oversized(_)) => {
+                return question(Outcome::ServFail, Vec::new(), answer.delay);
+            }
+            _ => {}
         }
-        if answer.truncated && transport == Transport::Udp {
-            let mut again = self.over(name, record_type, Transport::Tcp);
-            again.elapsed += answer.delay;
-            return again;
-        }
-        let records = matching(answer.answers, record_type);
-        let outcome = outcome(answer.rcode, answer.authoritative, !records.is_empty());
+        let outcome = outcome(&answer, record_type);
+        let records = if outcome == Outcome::Data { matching(answer.answers, record_type) } else { Vec::new() };
         question(outcome, records, answer.delay)
     }
 }
@@ -147,15 +159,30 @@ fn matching(answers: Vec<Record>, record_type: RecordType) -> Vec<RData> {
     answers.into_iter().filter(|r| r.record_type() == record_type).map(|r| r.data).collect()
 }
 
-/// A lame answer (no AA, no data) is a failure to answer, as a resolver reports it: SERVFAIL.
-fn outcome(rcode: ResponseCode, authoritative: bool, data: bool) -> Outcome {
-    match rcode {
+/// What a resolver makes of an answer.
+///
+/// A lame answer (no AA, no data), a referral to servers that this world does not have, CNAMEs in a circle or too many of
+/// them are failures to answer, as a resolver reports them: SERVFAIL. What lies outside the zones does not exist: the
+/// root of this closed world knows the scenario's zones and nothing else.
+fn outcome(answer: &Answer, record_type: RecordType) -> Outcome {
+    let of = |wanted| answer.answers.iter().filter(move |r: &&Record| r.record_type() == wanted);
+    let data = of(record_type).next().is_some();
+    let referral = answer.authority.iter().any(|r| r.record_type() == RecordType::NS);
+    match answer.rcode {
+        _ if record_type != RecordType::CNAME && of(RecordType::CNAME).count() > CNAME_LINKS => Outcome::ServFail,
         ResponseCode::NoError if data => Outcome::Data,
-        ResponseCode::NoError if authoritative => Outcome::NoData,
+        _ if answer.outside.is_some() => Outcome::NxDomain,
+        ResponseCode::NoError if !answer.authoritative || referral || ends_in_cname(answer) => Outcome::ServFail,
+        ResponseCode::NoError => Outcome::NoData,
         ResponseCode::NXDomain => Outcome::NxDomain,
         ResponseCode::Refused => Outcome::Refused,
         _ => Outcome::ServFail,
     }
+}
+
+/// Whether nothing is said of where the last CNAME leads: no data, and no SOA that denies it. So ends a circle.
+fn ends_in_cname(answer: &Answer) -> bool {
+    !answer.answers.is_empty() && answer.authority.is_empty()
 }
 
 fn as_text<S: serde::Serializer>(name: &Name, serializer: S) -> Result<S::Ok, S::Error> {
@@ -226,7 +253,7 @@ pub(crate) mod table {
                 None => (Outcome::NxDomain, Vec::new()),
             };
             let elapsed = if outcome == Outcome::Timeout { Self::PATIENCE } else { Duration::ZERO };
-            Question { name: name.clone(), record_type, outcome, records, elapsed }
+            Question { name: name.clone(), record_type, outcome, records, elapsed, fault: "" }
         }
     }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use jiff::Timestamp;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -266,7 +265,8 @@ impl Builder {
 
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        tasks.spawn(dns::serve(udp, tcp, Arc::clone(&zones), Arc::clone(&dns_queries), shutdown.clone()));
+        let dns = Arc::new(dns::Service::new(Arc::clone(&zones), Arc::clone(&dns_queries)));
+        tasks.spawn(dns::serve(udp, tcp, Arc::clone(&dns), shutdown.clone()));
         tasks.spawn(smtp::serve(smtp, Arc::clone(&service), door, shutdown.clone()));
         for bound in further {
             tasks.spawn(smtp::serve(bound.listener, Arc::clone(&service), bound.door, shutdown.clone()));
@@ -281,6 +281,7 @@ impl Builder {
             dns_addr,
             zones,
             service,
+            dns,
             dns_queries,
             ledger: Ledger::new(sources),
             taken: super::watch::Taken::default(),
@@ -294,33 +295,41 @@ impl Builder {
 /// The log of DNS queries, which tells the event log and the counts of each.
 fn query_log(limits: Limits, events: &Arc<Log<Happening>>, tally: &Arc<Tally>) -> Arc<Log<DnsQuery>> {
     let (events, tally) = (Arc::clone(events), Arc::clone(tally));
-    Arc::new(Log::relayed(limits, move |query: &Arc<DnsQuery>| {
-        tally.queries.count(&query.rcode);
-        let happening = |what| move |id| Happening { id, at: query.at, session: 0, what };
-        if !query.fault.is_empty() {
-            tally.faults.count([query.fault]);
-            let DnsQuery { id, fault, name, record_type, .. } = &**query;
-            let (name, record_type) = (name.clone(), record_type.clone());
-            events.append(happening(What::Fault { query: *id, fault, name, record_type }));
+    Arc::new(Log::relayed(limits, move |queries: &[Arc<DnsQuery>]| {
+        let mut whats = Vec::with_capacity(queries.len());
+        for query in queries {
+            tally.queries.count(&query.rcode());
+            let fault = query.fault();
+            if !fault.is_empty() {
+                tally.faults.count([fault]);
+                let (name, record_type) = (query.name(), query.record_type());
+                whats.push((query.at, What::Fault { query: query.id, fault, name, record_type }));
+            }
+            whats.push((query.at, What::DnsQuery { query: Arc::clone(query) }));
         }
-        events.append(happening(What::DnsQuery { query: Arc::clone(query) }));
+        events.append_all(whats, |id, (at, what)| Happening { id, at, session: 0, what });
     }))
 }
 
 /// The log of messages, which tells the event log and the counts of each.
 fn message_log(limits: Limits, events: &Arc<Log<Happening>>, tally: &Arc<Tally>) -> Arc<Log<Message>> {
     let (events, tally) = (Arc::clone(events), Arc::clone(tally));
-    Arc::new(Log::relayed(limits, move |message: &Arc<Message>| {
-        tally.messages.add(1);
-        tally.message_octets.add(message.octets.len() as u64);
-        let Message { id: number, session, envelope, octets, .. } = &**message;
-        let what = What::Message {
-            message: *number,
-            reverse_path: envelope.reverse_path.clone(),
-            forward_paths: envelope.forward_paths.clone(),
-            octets: octets.len(),
+    Arc::new(Log::relayed(limits, move |messages: &[Arc<Message>]| {
+        for message in messages {
+            tally.messages.add(1);
+            tally.message_octets.add(message.octets.len() as u64);
+        }
+        let what = |message: &Arc<Message>| {
+            let what = What::Message {
+                message: message.id,
+                reverse_path: message.envelope.reverse_path.clone(),
+                forward_paths: message.envelope.forward_paths.clone(),
+                octets: message.octets.len(),
+            };
+            (message.at, message.session, what)
         };
-        events.append(|id| Happening { id, at: Timestamp::now(), session: *session, what });
+        let whats = messages.iter().map(what).collect();
+        events.append_all(whats, |id, (at, session, what)| Happening { id, at, session, what });
     }))
 }
 

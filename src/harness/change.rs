@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::World;
-use crate::dns::{Fault, Zones, parse_master};
+use crate::dns::{Fault, Zone, Zones, parse_master};
 use crate::error::{Error, Mistake};
 use crate::journal::{Happening, What};
 use crate::name;
@@ -72,16 +72,31 @@ impl World {
         })?;
         let records = parsed.into_iter().map(|(_, record)| record).collect();
         self.rewrite("zones", origin.to_owned(), |scenario| {
-            scenario.zones.retain(|(other, _)| *other != name);
-            scenario.zones.push((name, records));
+            scenario.zones.retain(|zone| zone.origin() != name);
+            scenario.zones.push(Zone::new(name, records));
         });
         Ok(())
     }
 
-    /// Replaces the faults; none of them has fired.
+    /// Replaces the DNS faults; none of them has fired.
     pub fn set_faults(&self, faults: Vec<Fault>) {
         let detail = format!("{} of them", faults.len());
-        self.rewrite("faults", detail, |scenario| scenario.faults = faults);
+        let shared: Vec<_> = faults.iter().cloned().map(Arc::new).collect();
+        self.zones.rcu(|zones| zones.with_faults(shared.clone()));
+        let mut scenario = Scenario::clone(&self.scenario.load());
+        scenario.faults = faults;
+        self.scenario.store(Arc::new(scenario));
+        self.changed("faults", detail);
+    }
+
+    /// Adds a DNS fault behind the others, which go on counting: of several for one question the first fires.
+    pub fn add_fault(&self, fault: Fault) {
+        let shared = Arc::new(fault.clone());
+        self.zones.rcu(|zones| zones.with_faults([zones.faults(), &[Arc::clone(&shared)]].concat()));
+        let mut scenario = Scenario::clone(&self.scenario.load());
+        scenario.faults.push(fault);
+        self.scenario.store(Arc::new(scenario));
+        self.changed("faults", "one more".to_owned());
     }
 
     /// Replaces the scenario: its zones, faults, and client addresses.

@@ -21,7 +21,7 @@ use arc_swap::ArcSwap;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::dns::Zones;
+use crate::dns::{self, Fault, Zones};
 use crate::expect::Ledger;
 use crate::journal::{DnsQuery, Happening, Log, Message, Tally};
 use crate::scenario::{ReceiverProfile, Scenario};
@@ -52,6 +52,7 @@ pub struct World {
     dns_addr: SocketAddr,
     zones: Arc<ArcSwap<Zones>>,
     service: Arc<Service>,
+    dns: Arc<dns::Service>,
     dns_queries: Arc<Log<DnsQuery>>,
     ledger: Arc<Ledger>,
     taken: watch::Taken,
@@ -120,6 +121,21 @@ impl World {
     /// The DNS queries answered so far.
     pub fn dns_queries(&self) -> &Arc<Log<DnsQuery>> {
         &self.dns_queries
+    }
+
+    /// Counts of what came in at the DNS server.
+    pub fn dns_counts(&self) -> dns::Counts {
+        self.dns.counts()
+    }
+
+    /// The snapshot that DNS and the receiver answer from, to be read and replaced.
+    pub fn snapshot(&self) -> &Arc<ArcSwap<Zones>> {
+        &self.zones
+    }
+
+    /// The DNS faults, with their counts.
+    pub fn faults(&self) -> Vec<Arc<Fault>> {
+        self.zones.load().faults().to_vec()
     }
 
     /// Everything that happened, in order: queries, connections, commands, replies, facts, verdicts, messages, faults,

@@ -1,7 +1,10 @@
-//! The HTTP API: whether the world is up, and its sessions. Read-only; everything it shows comes from the journal.
+//! The HTTP API: whether the world is up, its sessions from the journal, and its DNS faults, which it can change.
+
+pub mod faults;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::Json;
 use axum::Router;
 use axum::extract::{Path, Query, State};
@@ -12,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::dns::Zones;
 use crate::journal::Log;
 use crate::smtp::{SessionEntry, SessionRecord};
 
@@ -22,8 +26,14 @@ const PAGE: usize = 100;
 ///
 /// The listener accepts before the first request is read, and the world's sockets before that: whoever can ask
 /// `/readyz` gets a true answer.
-pub async fn serve(listener: TcpListener, sessions: Arc<Log<SessionEntry>>, shutdown: CancellationToken) {
-    let served = axum::serve(listener, router(sessions)).with_graceful_shutdown(shutdown.cancelled_owned());
+pub async fn serve(
+    listener: TcpListener,
+    sessions: Arc<Log<SessionEntry>>,
+    zones: Arc<ArcSwap<Zones>>,
+    shutdown: CancellationToken,
+) {
+    let router = router(sessions).merge(faults::router(zones));
+    let served = axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned());
     if let Err(error) = served.await {
         tracing::error!(%error, "the HTTP API stopped");
     }

@@ -5,7 +5,7 @@ mod happening;
 mod tally;
 
 pub(crate) use event::millis;
-pub use event::{DnsQuery, Envelope, Message};
+pub use event::{DnsExchange, DnsQuery, Envelope, Message};
 pub use happening::{Happening, What};
 pub use tally::{BOUNDS, Counter, Family, Histogram, Tally, Words};
 
@@ -40,7 +40,7 @@ pub struct Log<T> {
 }
 
 /// Who is told of each entry, outside the log's lock.
-type Relay<T> = Box<dyn Fn(&Arc<T>) + Send + Sync>;
+type Relay<T> = Box<dyn Fn(&[Arc<T>]) + Send + Sync>;
 
 impl<T: std::fmt::Debug> std::fmt::Debug for Log<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -74,8 +74,8 @@ impl<T: Entry> Log<T> {
         Self { inner: Mutex::new(inner), changed: Notify::new(), limits, relay: None }
     }
 
-    /// Makes an empty log that tells `relay` of each entry, once it is in.
-    pub fn relayed(limits: Limits, relay: impl Fn(&Arc<T>) + Send + Sync + 'static) -> Self {
+    /// Makes an empty log that tells `relay` of entries, once they are in: those that came together, together.
+    pub fn relayed(limits: Limits, relay: impl Fn(&[Arc<T>]) + Send + Sync + 'static) -> Self {
         Self { relay: Some(Box::new(relay)), ..Self::new(limits) }
     }
 
@@ -83,7 +83,7 @@ impl<T: Entry> Log<T> {
     pub fn append(&self, make: impl FnOnce(u64) -> T) -> Arc<T> {
         let entry = self.inner.lock().append(make, self.limits);
         if let Some(relay) = &self.relay {
-            relay(&entry);
+            relay(std::slice::from_ref(&entry));
         }
         self.changed.notify_waiters();
         entry
@@ -94,12 +94,18 @@ impl<T: Entry> Log<T> {
         if whats.is_empty() {
             return;
         }
+        let make = &make;
+        self.extend(whats.into_iter().map(|what| move |number| make(number, what)));
+    }
+
+    /// Appends several entries at once, for one lock and one waking.
+    pub fn extend<F: FnOnce(u64) -> T>(&self, makes: impl IntoIterator<Item = F>) {
         let mut inner = self.inner.lock();
-        let append = |what| inner.append(|number| make(number, what), self.limits);
-        let entries: Vec<_> = whats.into_iter().map(append).collect();
+        let append = |make: F| inner.append(make, self.limits);
+        let entries: Vec<_> = makes.into_iter().map(append).collect();
         drop(inner);
         if let Some(relay) = &self.relay {
-            entries.iter().for_each(relay);
+            relay(&entries);
         }
         self.changed.notify_waiters();
     }

@@ -1,5 +1,6 @@
 //! From a scenario to the zones of a world.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use hickory_proto::rr::rdata::{A, AAAA, MX, PTR, TXT};
@@ -7,36 +8,45 @@ use hickory_proto::rr::{RData, Record};
 
 use super::{Pool, Scenario};
 use crate::dns::{Zone, Zones};
-use crate::name::{self, Name};
+use crate::name::{self, Name, RecordType};
 
 /// TTL of generated records, in seconds.
 const TTL: u32 = 300;
 
 impl Scenario {
-    /// The zones and faults; the recipient domains' MX leads to `receiver`, where the receiver listens.
+    /// The zones, faults and DNS settings; the recipient domains' MX leads to `receiver`, where the receiver listens.
+    ///
+    /// A zone that nothing is added to shares its records with the scenario.
     pub fn zones(&self, receiver: IpAddr) -> Zones {
-        let mut plan = Plan { zones: self.zones.clone() };
+        let mut plan = Plan::default();
+        for zone in &self.zones {
+            plan.places.insert(zone.origin(), plan.zones.len());
+            plan.zones.push(zone.clone());
+        }
         for domain in &self.domains {
             plan.recipient_domain(domain, receiver);
         }
         for pool in &self.pools {
             plan.pool(pool);
         }
-        let zones = plan.zones.into_iter().map(|(origin, records)| Zone::new(origin, records)).collect();
-        Zones::new(zones, self.faults.iter().map(crate::dns::Fault::fresh).collect())
+        for zone in &mut plan.zones {
+            zone.complete();
+        }
+        Zones::new(plan.zones, self.faults.clone()).with_settings(self.dns)
     }
 }
 
+#[derive(Default)]
 struct Plan {
-    zones: Vec<(Name, Vec<Record>)>,
+    zones: Vec<Zone>,
+    /// Which zone has which origin.
+    places: HashMap<Name, usize>,
 }
 
 impl Plan {
     fn recipient_domain(&mut self, domain: &Name, receiver: IpAddr) {
         self.zone(domain);
-        let has_mx =
-            self.zones.iter().flat_map(|(_, r)| r).any(|r| r.name == *domain && matches!(r.data, RData::MX(_)));
-        if has_mx {
+        if self.zones.iter().any(|zone| zone.has(domain, RecordType::MX)) {
             return;
         }
         let Ok(exchange) = Name::from_ascii("mx").and_then(|mx| mx.append_domain(domain)) else { return };
@@ -68,18 +78,24 @@ impl Plan {
 
     /// Adds a record to the deepest zone that encloses it, or to a new one.
     fn add(&mut self, name: Name, data: RData, origin: &Name) {
-        let enclosing = self.zones.iter().enumerate().filter(|(_, (zone, _))| name::is_within(&name, zone));
-        let deepest = enclosing.max_by_key(|(_, (zone, _))| zone.num_labels()).map(|(index, _)| index);
-        let index = deepest.unwrap_or_else(|| self.zone(origin));
-        self.zones[index].1.push(Record::from_rdata(name, TTL, data));
+        let mut above = name.clone();
+        let enclosing = loop {
+            match self.places.get(&above) {
+                Some(index) => break Some(*index),
+                None if above.is_root() => break None,
+                None => above = above.base_name(),
+            }
+        };
+        let index = enclosing.unwrap_or_else(|| self.zone(origin));
+        self.zones[index].add(&Record::from_rdata(name, TTL, data));
     }
 
     fn zone(&mut self, origin: &Name) -> usize {
-        if let Some(index) = self.zones.iter().position(|(zone, _)| zone == origin) {
-            return index;
+        let index = *self.places.entry(origin.clone()).or_insert(self.zones.len());
+        if index == self.zones.len() {
+            self.zones.push(Zone::empty(origin));
         }
-        self.zones.push((origin.clone(), Vec::new()));
-        self.zones.len() - 1
+        index
     }
 }
 

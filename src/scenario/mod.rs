@@ -28,9 +28,7 @@ pub use receiver::ReceiverProfile;
 
 use std::net::IpAddr;
 
-use hickory_proto::rr::Record;
-
-use crate::dns::Fault;
+use crate::dns::{Fault, Settings, Zone};
 use crate::name::{self, Name};
 use crate::smtp::{ClientSource, Nat};
 
@@ -50,7 +48,9 @@ pub struct Scenario {
     /// Whom mail is from unless told otherwise.
     pub sender: String,
     /// Zones written out, with their records.
-    pub zones: Vec<(Name, Vec<Record>)>,
+    pub zones: Vec<Zone>,
+    /// How the DNS server presents itself.
+    pub dns: Settings,
     /// Pools of sending hosts.
     pub pools: Vec<Pool>,
     /// Which address a connection is taken to come from.

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::atomic::AtomicU32;
 
 use super::builtin::{is_path, names};
 use super::expect::{DnsExpectation, Expectation, SessionExpectation};
@@ -11,7 +10,7 @@ use super::pool::{Pattern, Pool, addresses};
 use super::reader::{At, Reader, known};
 use super::report::Mistakes;
 use super::{Scenario, source};
-use crate::dns::{Action, Fault, Transport};
+use crate::dns::{Fault, FaultMistake, FaultSpec, Outside, Settings, Transport};
 use crate::name::{self, Name, RecordType};
 use crate::stage::Stage;
 
@@ -33,6 +32,7 @@ pub(super) fn read(
     let sender = file.string("sender", mistakes).map_or_else(|| SENDER.to_owned(), |s| s.value);
     let domains = file.tables("domain", mistakes).into_iter().filter_map(|t| domain(t, mistakes)).collect();
     let zones = source::zones(&mut file, beside, mistakes);
+    let dns = dns(&mut file, mistakes);
     let pools = pools(&mut file, mistakes);
     let (client, nat) = source::client(&mut file, &pools, mistakes);
     let listeners = listeners(&mut file, &pools, mistakes);
@@ -49,6 +49,7 @@ pub(super) fn read(
         sender,
         domains,
         zones,
+        dns,
         pools,
         client,
         nat,
@@ -143,48 +144,79 @@ fn hello_addresses(table: &mut Reader<'_>, pool: &[IpAddr], mistakes: &mut Mista
 }
 
 fn fault(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Fault> {
-    const ACTIONS: [&str; 9] =
-        ["nxdomain", "nodata", "servfail", "refused", "drop", "delay", "truncate", "lame", "wrong-answer"];
     let named = table.required("name", mistakes);
-    let record_type = table.parsed("type", "a record type such as A, PTR or MX", mistakes, record_type);
-    let transport = transport(&mut table, mistakes);
-    let times = table.number_as("times", mistakes);
-    let delay = table.duration("delay", mistakes);
-    let span = table.span();
-    let has_action = table.value("do").is_some();
-    let word = table.choice("do", &ACTIONS, mistakes);
-    if !has_action {
-        mistakes.add(span.clone(), format!("do = one of {}", ACTIONS.join(", ")), "none");
-    }
-    let action = match (word, delay) {
-        (Some("delay"), None) => {
-            mistakes.add(span, "delay = \"3s\" beside do = \"delay\"", "none");
-            None
-        }
-        (Some(word), delay) => action(word, delay.unwrap_or_default()),
-        (None, _) => None,
+    let text = |table: &mut Reader<'_>, key, mistakes: &mut Mistakes| table.string(key, mistakes).map(|t| t.value);
+    let number = |table: &mut Reader<'_>, key, mistakes: &mut Mistakes| table.number(key, mistakes).map(|n| n.value);
+    let spec = FaultSpec {
+        name: named.as_ref().map(|n| pattern(&n.value)).unwrap_or_default(),
+        record_type: text(&mut table, "type", mistakes),
+        transport: text(&mut table, "transport", mistakes),
+        action: text(&mut table, "do", mistakes),
+        from: number(&mut table, "from", mistakes),
+        times: number(&mut table, "times", mistakes),
+        every: number(&mut table, "every", mistakes),
+        delay: table.duration("delay", mistakes),
+        jitter: table.duration("jitter", mistakes),
+        seed: number(&mut table, "seed", mistakes),
+        ttl: number(&mut table, "ttl", mistakes),
+        length: number(&mut table, "length", mistakes),
+        octets: number(&mut table, "octets", mistakes),
+        order: text(&mut table, "order", mistakes),
+        address: text(&mut table, "address", mistakes),
     };
+    let built = spec.build();
+    for FaultMistake { key, expected, found } in built.as_ref().err().into_iter().flatten() {
+        let value = table.value(key).map(|v| v.span());
+        // A value that could not be read has been reported already, and so has a name that is not there.
+        let reported = (value.is_some() && found == "none") || (*key == "name" && named.is_none());
+        if !reported {
+            mistakes.add(value.unwrap_or_else(|| table.span()), expected, found);
+        }
+    }
     table.finish(mistakes);
-    let At { value, span } = named?;
-    let (suffix, bare) = value.strip_prefix("*.").map_or((false, value.as_str()), |bare| (true, bare));
-    let name =
-        At { value: bare.to_owned(), span }.parsed("a domain name, or *. and a domain name", mistakes, domain_name)?;
-    Some(Fault { name, suffix, record_type, transport, times, action: action?, fired: AtomicU32::new(0) })
+    built.ok()
 }
 
-fn action(word: &str, delay: std::time::Duration) -> Option<Action> {
-    let all = [
-        Action::NxDomain,
-        Action::NoData,
-        Action::ServFail,
-        Action::Refused,
-        Action::Drop,
-        Action::Delay(delay),
-        Action::Truncate,
-        Action::Lame,
-        Action::WrongAnswer,
-    ];
-    all.into_iter().find(|action| action.word() == word)
+/// The name of a fault with its labels beyond ASCII as A-labels (RFC 5891).
+fn pattern(text: &str) -> String {
+    let (star, bare) = text.strip_prefix("*.").map_or(("", text), |bare| ("*.", bare));
+    let ascii = if bare.is_ascii() { Some(bare.to_owned()) } else { idna::domain_to_ascii(bare).ok() };
+    ascii.map_or_else(|| text.to_owned(), |ascii| format!("{star}{ascii}"))
+}
+
+/// The settings of the DNS server: `[dns]`.
+fn dns(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Settings {
+    let mut settings = Settings::default();
+    let Some(mut table) = file.table("dns", mistakes) else { return settings };
+    let outside = table.value("outside").map(toml::Spanned::span);
+    let word = table.choice("outside", &Outside::WORDS, mistakes);
+    let at = table.value("upstream").map(toml::Spanned::span);
+    let upstream =
+        table.parsed("upstream", "an address and a port, such as 127.0.0.1:5353", mistakes, |t| t.parse().ok());
+    settings.outside = match (word, upstream) {
+        (Some("nxdomain"), _) => Outside::NxDomain,
+        (Some("servfail"), _) => Outside::ServFail,
+        (Some("drop"), _) => Outside::Drop,
+        (Some("forward"), Some(upstream)) => Outside::Forward(upstream),
+        _ => Outside::Refused,
+    };
+    match (word, outside, at) {
+        (Some("forward"), Some(span), None) => {
+            mistakes.add(span, "upstream = \"127.0.0.1:5353\" beside outside = \"forward\"", "none");
+        }
+        (None | Some("refused" | "nxdomain" | "servfail" | "drop"), _, Some(span)) => {
+            mistakes.add(span, "outside = \"forward\" beside upstream", word.unwrap_or("none"));
+        }
+        _ => {}
+    }
+    settings.recursion_available = table.flag("recursion_available", mistakes).unwrap_or_default();
+    settings.transfer = table.choice("axfr", &["refused", "loopback"], mistakes) == Some("loopback");
+    let limits = &mut settings.limits;
+    limits.responses_per_second =
+        table.number_as("responses_per_second", mistakes).unwrap_or(limits.responses_per_second);
+    limits.tcp_connections = table.number_as("tcp_connections", mistakes).unwrap_or(limits.tcp_connections);
+    table.finish(mistakes);
+    settings
 }
 
 fn record_type(text: &str) -> Option<RecordType> {

@@ -1,10 +1,9 @@
 //! Zones as text, and where client addresses come from: the parts of a scenario file that have rules of their own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::path::Path;
 
-use hickory_proto::rr::Record;
 use toml::de::DeValue;
 
 use super::parse::{address, domain_name};
@@ -12,148 +11,188 @@ use super::pool::Pool;
 use super::reader::{At, Reader, known, string, wrong_type};
 use super::receiver::network;
 use super::report::Mistakes;
-use crate::dns::parse_master;
-use crate::name::{self, Name, RecordType};
+use crate::dns::{Zone, read_master};
+use crate::name::{Name, RecordType};
 use crate::smtp::{ClientSource, Nat, Order};
 
 /// TTL of records whose zone says nothing, in seconds.
 const TTL: u32 = 300;
 
-/// A zone as read, its records with the lines they stand on.
+/// A zone as read, and what of it may stand in the wrong zone.
 struct Text {
     origin: Name,
-    records: Vec<(usize, Record)>,
-    /// Whether the lines are those of the scenario file.
-    here: bool,
+    zone: Zone,
+    /// Where the text stands: the lines of the scenario file, or the key that names another file.
+    place: Place,
+    /// Records at or below the origin of another zone, with their lines.
+    suspects: Vec<(usize, Name, RecordType)>,
+    /// Hosts that delegations name: their addresses may stand in this zone.
+    glue: HashSet<Name>,
+}
+
+/// Where the lines of a zone are.
+enum Place {
+    /// In the scenario file, from this line on.
+    Lines(usize),
+    /// In the scenario file, all on this line: line ends are escapes.
+    Line(usize),
+    /// In the file that this key names.
+    File(At<String>),
+}
+
+impl Place {
+    fn report(&self, line: usize, expected: String, found: String, mistakes: &mut Mistakes) {
+        match self {
+            Self::Lines(first) => mistakes.add_line(first + line - 1, expected, found),
+            Self::Line(only) => mistakes.add_line(*only, expected, found),
+            Self::File(path) => {
+                let expected = format!("{expected} in {} line {line}", path.value);
+                mistakes.add(path.span.clone(), expected, found);
+            }
+        }
+    }
 }
 
 /// Reads every `[[zone]]`, and checks that each name stands in one zone only.
-pub(super) fn zones(file: &mut Reader<'_>, beside: Option<&Path>, mistakes: &mut Mistakes) -> Vec<(Name, Vec<Record>)> {
-    let mut zones: Vec<Text> = Vec::new();
-    for table in file.tables("zone", mistakes) {
-        let span = table.span();
-        let Some(zone) = zone(table, beside, mistakes) else { continue };
-        if zones.iter().any(|other| other.origin == zone.origin) {
-            mistakes.add(span, "one zone for each origin", format!("a second zone {}", zone.origin));
-        } else {
-            zones.push(zone);
+pub(super) fn zones(file: &mut Reader<'_>, beside: Option<&Path>, mistakes: &mut Mistakes) -> Vec<Zone> {
+    let mut tables = file.tables("zone", mistakes);
+    let mut origins = Vec::new();
+    for table in &mut tables {
+        let origin = table.required("origin", mistakes);
+        let origin = origin.and_then(|o| o.parsed("a domain name", mistakes, domain_name));
+        if let Some(origin) = origin.as_ref().filter(|origin| origins.contains(&Some((*origin).clone()))) {
+            mistakes.add(table.span(), "one zone for each origin", format!("a second zone {origin}"));
         }
+        origins.push(origin);
     }
+    let known: HashSet<Name> = origins.iter().flatten().cloned().collect();
+    let read = |(table, origin)| zone(table, origin, &known, beside, mistakes);
+    let zones: Vec<Text> = tables.into_iter().zip(origins).filter_map(read).collect();
     for zone in &zones {
-        misplaced(zone, &zones, mistakes);
+        misplaced(zone, &known, mistakes);
     }
-    zones.into_iter().map(|zone| (zone.origin, zone.records.into_iter().map(|(_, r)| r).collect())).collect()
+    zones.into_iter().map(|text| text.zone).collect()
 }
 
-fn zone(mut table: Reader<'_>, beside: Option<&Path>, mistakes: &mut Mistakes) -> Option<Text> {
-    let origin = table.required("origin", mistakes).and_then(|o| o.parsed("a domain name", mistakes, domain_name));
+fn zone(
+    mut table: Reader<'_>,
+    origin: Option<Name>,
+    origins: &HashSet<Name>,
+    beside: Option<&Path>,
+    mistakes: &mut Mistakes,
+) -> Option<Text> {
     let ttl = table.number_as("ttl", mistakes).unwrap_or(TTL);
     let text = table.string("text", mistakes);
     let path = table.string("file", mistakes);
+    table.value("origin");
     let span = table.span();
     table.finish(mistakes);
     let origin = origin?;
-    match (text, path) {
+    let (octets, place) = match (text, path) {
         (Some(text), None) => {
-            let first = mistakes.line_of(text.span.start);
-            let multiline = ["\"\"\"", "'''"].iter().any(|q| mistakes.source(text.span.clone()).starts_with(q));
-            // A line end right after the opening quotes is no part of the text: its first line is the next one.
-            let opens = mistakes.source(text.span.clone()).get(3..).is_some_and(|s| s.starts_with(['\n', '\r']));
-            let opened = first + usize::from(opens);
-            // The lines of a one-line string are escapes: all of them stand where the string does.
-            let place = |line: usize| if multiline { opened + line - 1 } else { first };
-            let records = records(&text.value, &origin, ttl, place, mistakes);
-            Some(Text { origin, records, here: true })
+            let place = place(&text, mistakes);
+            (text.value.into_bytes(), place)
         }
-        (None, Some(path)) => {
-            let records = records_of_file(path, &origin, ttl, beside, mistakes);
-            Some(Text { origin, records, here: false })
-        }
+        (None, Some(path)) => (octets_of_file(&path, beside, mistakes)?, Place::File(path)),
         (Some(_), Some(path)) => {
             mistakes.add(path.span, "text or file", "both");
-            None
+            return None;
         }
         (None, None) => {
             mistakes.add(span, "text = \"…\" or file = \"…\"", "neither");
+            return None;
+        }
+    };
+    Some(read_zone(&octets, origin, ttl, place, origins, mistakes))
+}
+
+fn place(text: &At<String>, mistakes: &Mistakes) -> Place {
+    let first = mistakes.line_of(text.span.start);
+    let source = mistakes.source(text.span.clone());
+    if !["\"\"\"", "'''"].iter().any(|quotes| source.starts_with(quotes)) {
+        return Place::Line(first);
+    }
+    // A line end right after the opening quotes is no part of the text: its first line is the next one.
+    let opens = source.get(3..).is_some_and(|s| s.starts_with(['\n', '\r']));
+    Place::Lines(first + usize::from(opens))
+}
+
+fn octets_of_file(path: &At<String>, beside: Option<&Path>, mistakes: &mut Mistakes) -> Option<Vec<u8>> {
+    let Some(beside) = beside else {
+        mistakes.add(path.span.clone(), "text: a built-in scenario reads no files", "file");
+        return None;
+    };
+    match std::fs::read(beside.join(&path.value)) {
+        Ok(octets) => Some(octets),
+        Err(cause) => {
+            mistakes.add(path.span.clone(), "a zone file that can be read", format!("{:?}: {cause}", path.value));
             None
         }
     }
 }
 
-/// Reads the records of a text; `place` gives the line of the file for a line of the text, from 1.
-fn records(
-    text: &str,
-    origin: &Name,
+/// Reads the records as they come: a large zone is never held twice.
+fn read_zone(
+    octets: &[u8],
+    origin: Name,
     ttl: u32,
-    place: impl Fn(usize) -> usize,
+    place: Place,
+    origins: &HashSet<Name>,
     mistakes: &mut Mistakes,
-) -> Vec<(usize, Record)> {
-    match parse_master(text, origin, ttl) {
-        Ok(records) => records.into_iter().map(|(line, record)| (place(line), record)).collect(),
-        Err(found) => {
-            for mistake in found {
-                mistakes.add_line(place(mistake.line), mistake.expected, mistake.found);
-            }
-            Vec::new()
+) -> Text {
+    let mut zone = Zone::empty(&origin);
+    let (mut outside, mut suspects, mut glue) = (Vec::new(), Vec::new(), HashSet::new());
+    let alone = origins.len() == 1;
+    let read = read_master(octets, &origin, ttl, |row| {
+        if !zone.encloses(&row) {
+            outside.push((row.line, row.owner()));
+            return;
         }
+        zone.take(&row);
+        if alone {
+            return;
+        }
+        let owner = row.owner();
+        if row.record_type() == RecordType::NS && owner != origin {
+            glue.extend(row.target());
+        }
+        if within_another(&owner, &origin, origins).is_some() {
+            suspects.push((row.line, owner, row.record_type()));
+        }
+    });
+    for mistake in read.err().into_iter().flatten() {
+        place.report(mistake.line, mistake.expected, mistake.found, mistakes);
     }
+    for (line, owner) in outside {
+        place.report(line, format!("a name within the zone {origin}"), owner.to_string(), mistakes);
+    }
+    zone.complete();
+    Text { origin, zone, place, suspects, glue }
 }
 
-fn records_of_file(
-    path: At<String>,
-    origin: &Name,
-    ttl: u32,
-    beside: Option<&Path>,
-    mistakes: &mut Mistakes,
-) -> Vec<(usize, Record)> {
-    let Some(beside) = beside else {
-        mistakes.add(path.span, "text: a built-in scenario reads no files", "file");
-        return Vec::new();
-    };
-    let read = std::fs::read_to_string(beside.join(&path.value)).map_err(|e| e.to_string());
-    match read.map(|text| parse_master(&text, origin, ttl)) {
-        Ok(Ok(records)) => records,
-        Ok(Err(found)) => {
-            for m in found {
-                let expected = format!("{} in {} line {}", m.expected, path.value, m.line);
-                mistakes.add(path.span.clone(), expected, m.found);
-            }
-            Vec::new()
+/// The deepest other zone below `origin` that a name falls into.
+fn within_another(name: &Name, origin: &Name, origins: &HashSet<Name>) -> Option<Name> {
+    let mut above = name.clone();
+    while above.num_labels() > origin.num_labels() {
+        if origins.contains(&above) {
+            return Some(above);
         }
-        Err(cause) => {
-            mistakes.add(path.span, "a zone file that can be read", format!("{:?}: {cause}", path.value));
-            Vec::new()
-        }
+        above = above.base_name();
     }
+    None
 }
 
-/// Names outside their zone, and names that a deeper zone answers for.
-fn misplaced(zone: &Text, zones: &[Text], mistakes: &mut Mistakes) {
-    for (line, record) in &zone.records {
-        let deeper = zones.iter().filter(|z| z.origin.num_labels() > zone.origin.num_labels());
-        let deeper = deeper
-            .filter(|z| name::is_within(&z.origin, &zone.origin))
-            .find(|z| name::is_within(&record.name, &z.origin));
-        let delegation = record.record_type() == RecordType::NS;
-        let glue = matches!(record.record_type(), RecordType::A | RecordType::AAAA) && delegated(zone, &record.name);
-        let (expected, found) = if !name::is_within(&record.name, &zone.origin) {
-            (format!("a name within the zone {}", zone.origin), record.name.to_string())
-        } else if let Some(deeper) = deeper.filter(|_| !delegation && !glue) {
-            (format!("each name in one zone: zone {} holds it", deeper.origin), record.name.to_string())
-        } else {
+/// Names that a deeper zone answers for: here only its delegation may stand, and the addresses of its servers.
+fn misplaced(text: &Text, origins: &HashSet<Name>, mistakes: &mut Mistakes) {
+    for (line, owner, record_type) in &text.suspects {
+        let glue = matches!(record_type, RecordType::A | RecordType::AAAA) && text.glue.contains(owner);
+        let delegation = matches!(record_type, RecordType::NS | RecordType::DS);
+        let Some(deeper) = within_another(owner, &text.origin, origins).filter(|_| !delegation && !glue) else {
             continue;
         };
-        if zone.here {
-            mistakes.add_line(*line, expected, found);
-        } else {
-            mistakes.add(0..0, expected, found);
-        }
+        let expected = format!("each name in one zone: zone {deeper} holds it");
+        text.place.report(*line, expected, owner.to_string(), mistakes);
     }
-}
-
-fn delegated(zone: &Text, host: &Name) -> bool {
-    use hickory_proto::rr::RData;
-    zone.records.iter().any(|(_, r)| matches!(&r.data, RData::NS(ns) if ns.0 == *host && r.name != zone.origin))
 }
 
 /// Reads `[client]`: where addresses come from, and how they are translated.

@@ -85,9 +85,21 @@ fn faults_and_expectations() {
     scenario("title = \"t\"\n[[fault]]\nname = \"a.test\"\ndo = \"explode\"", &[(4, "one of nxdomain", "explode")]);
     scenario("title = \"t\"\n[[fault]]\nname = \"a.test\"", &[(2, "do = ", "none")]);
     scenario("title = \"t\"\n[[fault]]\nname = \"a.test\"\ndo = \"delay\"", &[(2, "delay = ", "none")]);
+    scenario("title = \"t\"\n[[fault]]\nname = \"a.test\"\ndo = \"delay\"\ndelay = \"soon\"", &[(5, "a time", "soon")]);
+    let fault = |lines: &str| format!("title = \"t\"\n[[fault]]\nname = \"a.test\"\n{lines}");
+    scenario(&fault("do = \"ttl\""), &[(2, "ttl = 0", "none")]);
+    scenario(&fault("do = \"reorder\"\norder = \"up\""), &[(5, "round-robin", "up")]);
+    scenario(&fault("do = \"drop\"\ntimes = 2\nevery = 2"), &[(6, "above times = 2", "2")]);
+    scenario(&fault("do = \"drop\"\ndelay = \"1s\""), &[(5, "no delay", "delay")]);
+    scenario(&fault("do = \"tcp-hang\"\ntransport = \"udp\""), &[(5, "tcp", "udp")]);
+    scenario(&fault("do = \"drop\"\ntype = \"FOO\""), &[(5, "a record type", "FOO")]);
+    let dns = |lines: &str| format!("title = \"t\"\n[dns]\n{lines}");
+    scenario(&dns("outside = \"forward\""), &[(3, "upstream = ", "none")]);
+    scenario(&dns("upstream = \"127.0.0.1:53\""), &[(3, "outside = \"forward\"", "none")]);
+    scenario(&dns("outside = \"forward\"\nupstream = \"localhost\""), &[(4, "an address and a port", "localhost")]);
     scenario(
-        "title = \"t\"\n[[fault]]\nname = \"a.test\"\ndo = \"delay\"\ndelay = \"soon\"",
-        &[(2, "delay = ", "none"), (5, "a time", "soon")],
+        &dns("axfr = \"all\"\nrecursion = true"),
+        &[(3, "one of refused, loopback", "all"), (4, "recursion_available", "recursion")],
     );
     scenario(
         "title = \"t\"\n[[expect]]\nclient = \"x\"\nhello = \"h\"\nreply = \"9\"\nrule = \"nope\"",

@@ -4,6 +4,7 @@
 mod bad_input;
 mod cli;
 mod conduct;
+mod dns;
 mod docs;
 mod embedding;
 mod examples;

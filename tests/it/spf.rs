@@ -130,7 +130,7 @@ fn data(record_type: RecordType, value: &Value) -> Option<RData> {
 impl Lookup for World<'_> {
     fn ask(&self, name: &Name, record_type: RecordType) -> Question {
         let (outcome, records) = self.look(name, record_type, 0);
-        Question { name: name.clone(), record_type, outcome, records, elapsed: Duration::ZERO }
+        Question { name: name.clone(), record_type, outcome, records, elapsed: Duration::ZERO, fault: "" }
     }
 }
 

@@ -60,7 +60,7 @@ async fn dns_queries_are_journalled_and_zones_replaced() {
         .dns_queries()
         .entries()
         .iter()
-        .map(|q| format!("{} {} {}", q.transport, q.record_type, q.rcode))
+        .map(|q| format!("{} {} {}", q.transport, q.record_type(), q.rcode()))
         .collect();
     assert_eq!(seen, ["udp A NOERROR", "tcp A NOERROR", "udp A REFUSED"]);
 }
@@ -152,7 +152,12 @@ async fn http_lists_sessions() {
     let listener = martinet::harness::bind_tcp("HTTP", any).await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let shutdown = tokio_util::sync::CancellationToken::new();
-    let serving = tokio::spawn(martinet::http::serve(listener, world.sessions().clone(), shutdown.clone()));
+    let serving = tokio::spawn(martinet::http::serve(
+        listener,
+        world.sessions().clone(),
+        world.snapshot().clone(),
+        shutdown.clone(),
+    ));
     for (path, status, part) in [
         ("/livez", "200", "ok"),
         ("/readyz", "200", "ok"),

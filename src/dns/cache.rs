@@ -1,0 +1,45 @@
+//! Answers of one snapshot, by the octets of the request behind its id.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use super::Zones;
+use crate::journal::DnsExchange;
+
+/// Most answers kept; then all are forgotten, which costs less than to know which were asked for last.
+const ANSWERS: usize = 20_000;
+/// The longest request whose answer is kept, in octets.
+const REQUEST_OCTETS: usize = 300;
+
+/// The answers of one snapshot. Each socket has its own, so that no lock is taken.
+#[derive(Default)]
+pub(super) struct Cache {
+    answers: HashMap<Box<[u8]>, Arc<DnsExchange>>,
+    /// The snapshot they are of. A weak reference keeps its address from being used again, and not its zones.
+    snapshot: Weak<Zones>,
+}
+
+impl Cache {
+    /// Forgets everything where the snapshot is another one.
+    pub(super) fn follow(&mut self, zones: &Arc<Zones>) {
+        if self.snapshot.as_ptr() != Arc::as_ptr(zones) {
+            self.answers.clear();
+            self.snapshot = Arc::downgrade(zones);
+        }
+    }
+
+    /// What an equal request was answered with; the id is that of the earlier request.
+    pub(super) fn get(&self, request: &[u8]) -> Option<&Arc<DnsExchange>> {
+        self.answers.get(request.get(2..)?)
+    }
+
+    /// Keeps an answer. Whoever calls knows that it lasts as long as the snapshot.
+    pub(super) fn keep(&mut self, exchange: &Arc<DnsExchange>) {
+        if self.answers.len() >= ANSWERS {
+            self.answers.clear();
+        }
+        if let Some(key) = exchange.request.get(2..).filter(|key| key.len() <= REQUEST_OCTETS) {
+            self.answers.insert(key.into(), Arc::clone(exchange));
+        }
+    }
+}

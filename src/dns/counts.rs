@@ -1,0 +1,58 @@
+//! Counts of what came in and went out.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counts of a running server.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) udp: AtomicU64,
+    pub(super) tcp: AtomicU64,
+    pub(super) ignored: AtomicU64,
+    pub(super) malformed: AtomicU64,
+    pub(super) faults: AtomicU64,
+    pub(super) limited: AtomicU64,
+    pub(super) refused_connections: AtomicU64,
+    pub(super) forwarded: AtomicU64,
+}
+
+/// The counts at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    /// Datagrams received.
+    pub udp: u64,
+    /// Messages received over TCP.
+    pub tcp: u64,
+    /// Of both, those too short for a header, or themselves responses: nothing was sent.
+    pub ignored: u64,
+    /// Of both, those answered with FORMERR: unreadable, or without exactly one question.
+    pub malformed: u64,
+    /// Of both, those that met a fault.
+    pub faults: u64,
+    /// Of both, those that were over the client's rate: dropped, or answered with TC alone.
+    pub limited: u64,
+    /// TCP connections closed at once: their client had too many.
+    pub refused_connections: u64,
+    /// Queries handed to the upstream server.
+    pub forwarded: u64,
+}
+
+impl Counters {
+    /// Counts so many more.
+    pub(super) fn add(counter: &AtomicU64, more: u64) {
+        counter.fetch_add(more, Ordering::Relaxed);
+    }
+
+    pub(super) fn read(&self) -> Counts {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counts {
+            udp: read(&self.udp),
+            tcp: read(&self.tcp),
+            ignored: read(&self.ignored),
+            malformed: read(&self.malformed),
+            faults: read(&self.faults),
+            limited: read(&self.limited),
+            refused_connections: read(&self.refused_connections),
+            forwarded: read(&self.forwarded),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Writing a response (RFC 1035 §4.1), names compressed.
+
+use hickory_proto::op::ResponseCode;
+
+use super::answer::{Rr, Sections};
+use super::query::{Edns, HEADER_OCTETS};
+use super::{label, rdata};
+
+/// The most that we send over UDP and advertise: no fragments on any path (DNS flag day 2020).
+pub(super) const EDNS_UDP_OCTETS: u16 = 1232;
+/// Most places in a message that later names may point to: enough for any answer, and few to search.
+const PLACES: usize = 64;
+/// The highest offset that a pointer can hold (RFC 1035 §4.1.4).
+const POINTER: usize = 0x3fff;
+
+/// What the header of a response takes from the request and from the settings.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head<'r> {
+    /// The first four octets of the request: id and flags.
+    pub(super) request: [u8; 4],
+    pub(super) recursion_available: bool,
+    /// The question section, empty where it cannot be read.
+    pub(super) question: &'r [u8],
+    pub(super) edns: Option<Edns>,
+}
+
+/// The whole message, TC as told. Sections are written in full: whoever calls looks at the length.
+pub(super) fn write(head: &Head<'_>, sections: &Sections<'_>, truncated: bool) -> Vec<u8> {
+    let mut message = Writer { octets: Vec::with_capacity(512), places: Vec::new() };
+    message.header(head, sections, truncated);
+    if !head.question.is_empty() {
+        message.octets.extend_from_slice(head.question);
+        message.remember(HEADER_OCTETS);
+    }
+    for rr in sections.answers.iter().chain(&sections.authority).chain(&sections.additional) {
+        message.record(rr);
+    }
+    if let Some(edns) = head.edns {
+        message.opt(edns, u16::from(sections.rcode));
+    }
+    message.octets
+}
+
+struct Writer {
+    octets: Vec<u8>,
+    /// Where names begin, whole or in part.
+    places: Vec<u16>,
+}
+
+impl Writer {
+    fn header(&mut self, head: &Head<'_>, sections: &Sections<'_>, truncated: bool) {
+        let [id1, id2, flags1, _] = head.request;
+        // QR, the opcode, AA, TC, RD as asked; RA, AD and CD clear, the low four bits of the RCODE.
+        let aa = u8::from(sections.authoritative) << 2;
+        let tc = u8::from(truncated) << 1;
+        let ra = u8::from(head.recursion_available) << 7;
+        let rcode = (u16::from(sections.rcode) & 0x0f) as u8;
+        self.octets.extend([id1, id2, 0x80 | flags1 & 0x79 | aa | tc, ra | rcode]);
+        let count = |records: &[Rr<'_>]| u16::try_from(records.len()).unwrap_or(u16::MAX);
+        let additional = count(&sections.additional).saturating_add(u16::from(head.edns.is_some()));
+        let counts =
+            [u16::from(!head.question.is_empty()), count(&sections.answers), count(&sections.authority), additional];
+        self.octets.extend(counts.iter().flat_map(|count| count.to_be_bytes()));
+    }
+
+    fn record(&mut self, rr: &Rr<'_>) {
+        self.name(&rr.owner);
+        self.octets.extend(rr.kind.to_be_bytes());
+        self.octets.extend(1_u16.to_be_bytes());
+        self.octets.extend(rr.ttl.to_be_bytes());
+        let length_at = self.octets.len();
+        self.octets.extend([0, 0]);
+        if rdata::compressible(rr.kind) {
+            for (is_name, part) in rdata::names(rr.kind, &rr.data) {
+                if is_name { self.name(part) } else { self.octets.extend_from_slice(part) }
+            }
+        } else {
+            self.octets.extend_from_slice(&rr.data);
+        }
+        let length = u16::try_from(self.octets.len() - length_at - 2).unwrap_or(u16::MAX);
+        self.octets[length_at..length_at + 2].copy_from_slice(&length.to_be_bytes());
+    }
+
+    fn opt(&mut self, edns: Edns, rcode: u16) {
+        let flags: u16 = if edns.dnssec_ok { 0x8000 } else { 0 };
+        self.octets.extend([0, 0, 41]);
+        self.octets.extend(EDNS_UDP_OCTETS.to_be_bytes());
+        self.octets.extend([(rcode >> 4) as u8, 0]); // the version is ours: 0
+        self.octets.extend(flags.to_be_bytes());
+        self.octets.extend([0, 0]);
+    }
+
+    /// Writes a name, its end as a pointer where the same labels, in the same case, stand in the message already.
+    fn name(&mut self, name: &[u8]) {
+        let known = label::and_above(name)
+            .filter(|above| above.len() > 1)
+            .find_map(|above| Some((above.len(), *self.places.iter().find(|at| self.stands_at(above, **at))?)));
+        let Some((length, at)) = known else {
+            let at = self.octets.len();
+            self.octets.extend_from_slice(name);
+            return self.remember(at);
+        };
+        let pointer = (0xc000 | at).to_be_bytes();
+        let begin = self.octets.len();
+        self.octets.extend_from_slice(&name[..name.len() - length]);
+        self.octets.extend(pointer);
+        self.remember(begin);
+    }
+
+    /// Remembers where a name begins, and each part of it up to its end or a pointer.
+    fn remember(&mut self, mut at: usize) {
+        while self.places.len() < PLACES && at <= POINTER {
+            match self.octets.get(at) {
+                None | Some(0 | 0xc0..) => return,
+                Some(length) => {
+                    self.places.extend(u16::try_from(at));
+                    at += 1 + usize::from(*length);
+                }
+            }
+        }
+    }
+
+    /// Whether a name stands at a place of the message, which only names that were written lead to.
+    fn stands_at(&self, name: &[u8], at: u16) -> bool {
+        let (mut at, mut rest) = (usize::from(at), name);
+        loop {
+            match (self.octets.get(at), self.octets.get(at + 1)) {
+                (Some(high @ 0xc0..), Some(low)) => at = usize::from(high & 0x3f) << 8 | usize::from(*low),
+                (Some(length), _) => {
+                    let label = 1 + usize::from(*length);
+                    if self.octets.get(at..at + label) != rest.get(..label) {
+                        return false;
+                    }
+                    if label == 1 {
+                        return true;
+                    }
+                    (at, rest) = (at + label, &rest[label..]);
+                }
+                (None, _) => return false,
+            }
+        }
+    }
+}
+
+/// A header alone, for what cannot be read.
+pub(super) fn header_only(request: [u8; 4], rcode: ResponseCode) -> Vec<u8> {
+    let head = Head { request, recursion_available: false, question: &[], edns: None };
+    write(&head, &Sections::of(rcode), false)
+}

@@ -1,0 +1,153 @@
+//! The data of a record as zone files write it.
+
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::{Field, layout, name_at, service, type_text};
+use crate::dns::label;
+
+/// The data as text; as `\# length hexadecimal` where the type's form is not known (RFC 3597 §5).
+pub(in crate::dns) fn text(kind: u16, data: &[u8]) -> String {
+    known(kind, data).unwrap_or_else(|| format!("\\# {} {}", data.len(), hexadecimal(data)).trim_end().to_owned())
+}
+
+/// The data in the form of its type; `None` where the type has none, or the octets are not of it.
+pub(super) fn known(kind: u16, data: &[u8]) -> Option<String> {
+    let mut rest = data;
+    let mut words = Vec::new();
+    for field in layout(kind)? {
+        let word = field_text(*field, &mut rest)?;
+        if !word.is_empty() {
+            words.push(word);
+        }
+    }
+    rest.is_empty().then(|| words.join(" "))
+}
+
+fn field_text(field: Field, rest: &mut &[u8]) -> Option<String> {
+    Some(match field {
+        Field::Ip4 => Ipv4Addr::from(take(rest, 4)?.first_chunk::<4>().copied()?).to_string(),
+        Field::Ip6 => Ipv6Addr::from(take(rest, 16)?.first_chunk::<16>().copied()?).to_string(),
+        Field::Name => {
+            let name = name_at(rest)?;
+            *rest = &rest[name.len()..];
+            label::text(name)
+        }
+        Field::Byte | Field::Algorithm => take(rest, 1)?[0].to_string(),
+        Field::Short | Field::CertType => short(rest)?.to_string(),
+        Field::Long | Field::Period | Field::Moment => {
+            u32::from_be_bytes(take(rest, 4)?.first_chunk().copied()?).to_string()
+        }
+        Field::Type => type_text(short(rest)?),
+        Field::Text => quoted(counted(rest)?),
+        Field::Texts => {
+            let mut strings = vec![quoted(counted(rest)?)];
+            while !rest.is_empty() {
+                strings.push(quoted(counted(rest)?));
+            }
+            strings.join(" ")
+        }
+        Field::Rest => quoted(std::mem::take(rest)),
+        Field::Hex => hexadecimal(std::mem::take(rest)),
+        Field::Base64 => base64(std::mem::take(rest)),
+        Field::Salt => match counted(rest)? {
+            [] => "-".to_owned(),
+            salt => hexadecimal(salt),
+        },
+        Field::Hash => base32(counted(rest)?),
+        Field::Types => types(std::mem::take(rest))?,
+        Field::Eui(octets) => {
+            let pairs: Vec<_> = take(rest, octets)?.iter().map(|octet| format!("{octet:02x}")).collect();
+            pairs.join("-")
+        }
+        Field::Locator => {
+            let groups: Vec<_> = take(rest, 8)?.chunks(2).map(|g| format!("{:02x}{:02x}", g[0], g[1])).collect();
+            groups.join(":")
+        }
+        Field::Parameters => service::text(std::mem::take(rest))?,
+    })
+}
+
+fn take<'d>(rest: &mut &'d [u8], octets: usize) -> Option<&'d [u8]> {
+    let (taken, after) = rest.split_at_checked(octets)?;
+    *rest = after;
+    Some(taken)
+}
+
+pub(super) fn short(rest: &mut &[u8]) -> Option<u16> {
+    Some(u16::from_be_bytes(take(rest, 2)?.first_chunk().copied()?))
+}
+
+fn counted<'d>(rest: &mut &'d [u8]) -> Option<&'d [u8]> {
+    let length = take(rest, 1)?[0];
+    take(rest, usize::from(length))
+}
+
+/// A string in quotes: what is not printable, and what would end it, is escaped (RFC 1035 §5.1).
+pub(super) fn quoted(octets: &[u8]) -> String {
+    let mut text = String::with_capacity(octets.len() + 2);
+    text.push('"');
+    for octet in octets {
+        match octet {
+            b'"' | b'\\' => text.extend(['\\', char::from(*octet)]),
+            b' '..=b'~' => text.push(char::from(*octet)),
+            other => _ = write!(text, "\\{other:03}"),
+        }
+    }
+    text.push('"');
+    text
+}
+
+fn hexadecimal(octets: &[u8]) -> String {
+    octets.iter().fold(String::with_capacity(2 * octets.len()), |mut text, octet| {
+        let _ = write!(text, "{octet:02x}");
+        text
+    })
+}
+
+/// Octets in base 64 with padding (RFC 4648 §4).
+pub(super) fn base64(octets: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = digits(octets, 6, DIGITS);
+    while !text.len().is_multiple_of(4) {
+        text.push('=');
+    }
+    text
+}
+
+/// Octets in base 32 with the extended hex alphabet, without padding (RFC 5155 §3.3).
+fn base32(octets: &[u8]) -> String {
+    digits(octets, 5, b"0123456789ABCDEFGHIJKLMNOPQRSTUV")
+}
+
+fn digits(octets: &[u8], bits: u32, digits: &[u8]) -> String {
+    let (mut held, mut count) = (0_u32, 0);
+    let mut text = String::new();
+    for octet in octets {
+        held = held << 8 | u32::from(*octet);
+        count += 8;
+        while count >= bits {
+            count -= bits;
+            text.push(char::from(digits[(held >> count) as usize]));
+            held &= (1 << count) - 1;
+        }
+    }
+    if count > 0 {
+        text.push(char::from(digits[(held << (bits - count)) as usize]));
+    }
+    text
+}
+
+fn types(mut rest: &[u8]) -> Option<String> {
+    let mut words = Vec::new();
+    while !rest.is_empty() {
+        let window = u16::from(take(&mut rest, 1)?[0]) << 8;
+        let bits = counted(&mut rest)?;
+        let set = (0..bits.len() * 8).filter(|bit| bits[bit / 8] & (0x80 >> (bit % 8)) != 0);
+        words.extend(set.map(|bit| type_text(window | bit as u16)));
+        if bits.is_empty() || bits.len() > 32 {
+            return None;
+        }
+    }
+    Some(words.join(" "))
+}

@@ -1,0 +1,304 @@
+//! The data of a record from its text.
+
+use super::{ALGORITHMS, CERTIFICATES, Field, layout, print, record_type, service};
+use crate::dns::label;
+use crate::dns::master::Token;
+
+/// Most octets of a record's data (RFC 1035 §3.2.1).
+const DATA_OCTETS: usize = 65_535;
+
+/// Reads the data of a type into `data`; names are relative to `origin`.
+pub(in crate::dns) fn read(kind: u16, tokens: &[Token], origin: &[u8], data: &mut Vec<u8>) -> Option<()> {
+    data.clear();
+    let mut reader = Reader { tokens, origin, data };
+    for field in layout(kind)? {
+        reader.field(*field)?;
+    }
+    (reader.tokens.is_empty() && data.len() <= DATA_OCTETS).then_some(())
+}
+
+/// Reads data as `\# length hexadecimal` (RFC 3597 §5). Where the type is known, the octets have to be of its form.
+pub(in crate::dns) fn read_unknown(kind: u16, tokens: &[Token], data: &mut Vec<u8>) -> Option<()> {
+    data.clear();
+    let (length, digits) = tokens.split_first()?;
+    hexadecimal(digits, data)?;
+    let whole = number::<u16>(length.word()) == u16::try_from(data.len()).ok();
+    (whole && (layout(kind).is_none() || print::known(kind, data).is_some())).then_some(())
+}
+
+/// A time in seconds: a number, or numbers with the units s, m, h, d and w. At most 2^31 - 1 (RFC 2181 §8).
+pub(in crate::dns) fn ttl(text: &str) -> Option<u32> {
+    period(text).filter(|seconds| *seconds <= i32::MAX as u32)
+}
+
+/// A time in seconds as SOA data have it: up to 2^32 - 1.
+fn period(text: &str) -> Option<u32> {
+    if text.bytes().all(|b| b.is_ascii_digit()) {
+        return number(text);
+    }
+    let (mut seconds, mut digits) = (0_u32, 0..0);
+    for (at, octet) in text.bytes().enumerate() {
+        if octet.is_ascii_digit() {
+            digits.end = at + 1;
+            continue;
+        }
+        let unit = match octet.to_ascii_lowercase() {
+            b's' => 1,
+            b'm' => 60,
+            b'h' => 3600,
+            b'd' => 86_400,
+            b'w' => 604_800,
+            _ => return None,
+        };
+        let count: u32 = number(&text[digits])?;
+        seconds = seconds.checked_add(count.checked_mul(unit)?)?;
+        digits = at + 1..at + 1;
+    }
+    digits.is_empty().then_some(seconds)
+}
+
+/// Digits only: Rust's own parser takes a sign too.
+fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+struct Reader<'r, 't> {
+    tokens: &'r [Token<'t>],
+    origin: &'r [u8],
+    data: &'r mut Vec<u8>,
+}
+
+impl<'r, 't> Reader<'r, 't> {
+    fn field(&mut self, field: Field) -> Option<()> {
+        match field {
+            Field::Ip4 => {
+                let address: std::net::Ipv4Addr = self.word()?.parse().ok()?;
+                self.data.extend(address.octets());
+            }
+            Field::Ip6 => {
+                let address: std::net::Ipv6Addr = self.word()?.parse().ok()?;
+                self.data.extend(address.octets());
+            }
+            Field::Name => {
+                let token = self.next().filter(|t| !t.quoted)?;
+                let name = label::parse(token.octets, self.origin)?;
+                self.data.extend(name);
+            }
+            Field::Byte => {
+                let value = number(self.word()?)?;
+                self.data.push(value);
+            }
+            Field::Algorithm => {
+                let value = u8::try_from(self.mnemonic(ALGORITHMS)?).ok()?;
+                self.data.push(value);
+            }
+            Field::Short => {
+                let value = number::<u16>(self.word()?)?;
+                self.data.extend(value.to_be_bytes());
+            }
+            Field::CertType => {
+                let value = self.mnemonic(CERTIFICATES)?;
+                self.data.extend(value.to_be_bytes());
+            }
+            Field::Long => {
+                let value = number::<u32>(self.word()?)?;
+                self.data.extend(value.to_be_bytes());
+            }
+            Field::Period => {
+                let value = period(self.word()?)?;
+                self.data.extend(value.to_be_bytes());
+            }
+            Field::Moment => {
+                let value = moment(self.word()?)?;
+                self.data.extend(value.to_be_bytes());
+            }
+            Field::Type => {
+                let value = record_type(self.word()?)?;
+                self.data.extend(value.to_be_bytes());
+            }
+            Field::Text => self.string()?,
+            Field::Texts => {
+                self.string()?;
+                while !self.tokens.is_empty() {
+                    self.string()?;
+                }
+            }
+            Field::Rest => {
+                let octets = self.next()?.unescaped()?;
+                self.data.extend_from_slice(&octets);
+            }
+            Field::Hex => {
+                let digits = std::mem::take(&mut self.tokens);
+                hexadecimal(digits, self.data)?;
+            }
+            Field::Base64 => {
+                let digits = std::mem::take(&mut self.tokens);
+                digits_of(digits, 6, base64_digit, self.data)?;
+            }
+            Field::Salt => self.salt()?,
+            Field::Hash => {
+                let token = [*self.next()?];
+                let mut octets = Vec::new();
+                digits_of(&token, 5, base32_digit, &mut octets)?;
+                self.counted(&octets)?;
+            }
+            Field::Types => self.types()?,
+            Field::Eui(octets) => self.pairs(octets)?,
+            Field::Locator => self.locator()?,
+            Field::Parameters => {
+                let tokens = std::mem::take(&mut self.tokens);
+                service::read(tokens, self.data)?;
+            }
+        }
+        Some(())
+    }
+
+    fn next(&mut self) -> Option<&'r Token<'t>> {
+        let (token, rest) = self.tokens.split_first()?;
+        self.tokens = rest;
+        Some(token)
+    }
+
+    fn word(&mut self) -> Option<&'t str> {
+        self.next().filter(|t| !t.quoted && !t.octets.is_empty()).map(Token::word).filter(|w| !w.is_empty())
+    }
+
+    fn mnemonic(&mut self, known: &[(u16, &str)]) -> Option<u16> {
+        let word = self.word()?;
+        let named = known.iter().find(|(_, name)| word.eq_ignore_ascii_case(name)).map(|(number, _)| *number);
+        named.or_else(|| number(word))
+    }
+
+    fn string(&mut self) -> Option<()> {
+        let octets = self.next()?.unescaped()?;
+        self.counted(&octets)
+    }
+
+    fn counted(&mut self, octets: &[u8]) -> Option<()> {
+        self.data.push(u8::try_from(octets.len()).ok()?);
+        self.data.extend_from_slice(octets);
+        Some(())
+    }
+
+    fn salt(&mut self) -> Option<()> {
+        let token = *self.next()?;
+        let mut octets = Vec::new();
+        if token.octets != b"-" {
+            hexadecimal(&[token], &mut octets)?;
+        }
+        self.counted(&octets)
+    }
+
+    fn types(&mut self) -> Option<()> {
+        let mut kinds = Vec::new();
+        while !self.tokens.is_empty() {
+            kinds.push(record_type(self.word()?)?);
+        }
+        kinds.sort_unstable();
+        for window in kinds.chunk_by(|a, b| a >> 8 == b >> 8) {
+            let mut bits = [0_u8; 32];
+            for kind in window {
+                bits[usize::from(kind & 0xff) / 8] |= 0x80 >> (kind & 7);
+            }
+            let length = usize::from(window[window.len() - 1] & 0xff) / 8 + 1;
+            self.data.push((window[0] >> 8) as u8);
+            self.counted(&bits[..length])?;
+        }
+        Some(())
+    }
+
+    fn pairs(&mut self, octets: usize) -> Option<()> {
+        let pairs: Vec<_> = self.word()?.split('-').collect();
+        (pairs.len() == octets).then_some(())?;
+        for pair in pairs {
+            (pair.len() == 2).then_some(())?;
+            hexadecimal(&[Token { octets: pair.as_bytes(), quoted: false }], self.data)?;
+        }
+        Some(())
+    }
+
+    fn locator(&mut self) -> Option<()> {
+        let groups: Vec<_> = self.word()?.split(':').collect();
+        (groups.len() == 4).then_some(())?;
+        for group in groups {
+            let digits = (1..=4).contains(&group.len()) && group.bytes().all(|b| b.is_ascii_hexdigit());
+            self.data.extend(digits.then(|| u16::from_str_radix(group, 16).ok())??.to_be_bytes());
+        }
+        Some(())
+    }
+}
+
+/// YYYYMMDDHHmmSS, or seconds since 1970 (RFC 4034 §3.2). Serial arithmetic: the years after 2106 wrap.
+fn moment(text: &str) -> Option<u32> {
+    if text.len() != 14 {
+        return number(text);
+    }
+    let at = jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", text).ok()?;
+    let seconds = at.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second();
+    Some(seconds.rem_euclid(1 << 32) as u32)
+}
+
+/// Reads hexadecimal digits, two an octet, spread over any number of tokens.
+pub(super) fn hexadecimal(tokens: &[Token], octets: &mut Vec<u8>) -> Option<()> {
+    let mut high = None;
+    for digit in tokens.iter().flat_map(|t| t.octets) {
+        let digit = u8::try_from(char::from(*digit).to_digit(16)?).ok()?;
+        match high.take() {
+            Some(high) => octets.push(high << 4 | digit),
+            None => high = Some(digit),
+        }
+    }
+    high.is_none().then_some(())
+}
+
+/// Reads digits of `bits` bits each; at the end come `=` signs or nothing, and no bits are left over.
+pub(super) fn digits_of(tokens: &[Token], bits: u32, digit: fn(u8) -> Option<u8>, octets: &mut Vec<u8>) -> Option<()> {
+    let (mut held, mut count) = (0_u32, 0);
+    let mut digits = tokens.iter().flat_map(|t| t.octets);
+    for octet in digits.by_ref() {
+        if *octet == b'=' {
+            break;
+        }
+        held = held << bits | u32::from(digit(*octet)?);
+        count += bits;
+        if count >= 8 {
+            count -= 8;
+            octets.push((held >> count) as u8);
+            held &= (1 << count) - 1;
+        }
+    }
+    (held == 0 && count < bits && digits.all(|octet| *octet == b'=')).then_some(())
+}
+
+/// A digit of base 64 (RFC 4648 §4).
+pub(super) fn base64_digit(digit: u8) -> Option<u8> {
+    match digit {
+        b'A'..=b'Z' => Some(digit - b'A'),
+        b'a'..=b'z' => Some(digit - b'a' + 26),
+        b'0'..=b'9' => Some(digit - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    }
+}
+
+/// A digit of base 32 with the extended hex alphabet (RFC 4648 §7).
+fn base32_digit(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(32).and_then(|value| u8::try_from(value).ok())
+}
+
+/// What the data of a type looks like, for reports of mistakes.
+pub(in crate::dns) fn expected(kind: u16) -> &'static str {
+    match kind {
+        1 => "an IPv4 address",
+        28 => "an IPv6 address",
+        2 | 5 | 12 | 39 => "one domain name",
+        15 => "a preference and a host name, such as 10 mx.example.test.",
+        6 => "mname rname serial refresh retry expire minimum",
+        33 => "priority weight port target",
+        257 => "flags tag \"value\"",
+        16 => "strings of at most 255 octets each",
+        64 | 65 => "priority target key=value…",
+        _ => "data of the record's type, or \\# length hexadecimal (RFC 3597)",
+    }
+}

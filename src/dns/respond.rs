@@ -1,0 +1,330 @@
+//! Octets in, octets out: one DNS message answered (RFC 1035 §4, RFC 6891). Pure; no octets may panic it.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use hickory_proto::op::{Message, ResponseCode};
+use hickory_proto::rr::Record;
+
+use super::answer::{Rr, Sections};
+use super::fault::{Action, Firing};
+use super::message::{EDNS_UDP_OCTETS, Head, header_only, write};
+use super::query::{Edns, HEADER_OCTETS, Query, Read, op_code, read};
+use super::zone::kind;
+use super::{Outside, Transport, Zones, node};
+use crate::name::{Name, RecordType};
+
+/// The most that a UDP answer may have without EDNS (RFC 1035 §4.2.1).
+const PLAIN_UDP_OCTETS: u16 = 512;
+/// The type numbers of zone transfers.
+const TRANSFERS: [u16; 2] = [251, 252];
+
+/// What becomes of one request.
+#[derive(Clone, Debug, Default)]
+pub struct Response {
+    /// What to send; empty where nothing is sent.
+    pub octets: Vec<u8>,
+    /// What to do beside, or instead.
+    pub deed: Deed,
+    /// Send it after this time.
+    pub delay: Duration,
+    /// The RCODE with its extension (RFC 6891 §6.1.3).
+    pub rcode: u16,
+    /// The fault that fired, empty where none did.
+    pub fault: &'static str,
+    /// Whether the same request would get the same answer from this snapshot.
+    pub(super) lasting: bool,
+}
+
+/// What a server does with a response.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Deed {
+    /// Sends it.
+    Send,
+    /// Nothing: the request was none, or a `drop` fault fired.
+    #[default]
+    Ignore,
+    /// Resets the TCP connection.
+    Reset,
+    /// Never answers on this TCP connection again.
+    Hang,
+    /// Asks this server in its place, and hands on what it says.
+    Forward(SocketAddr),
+    /// Sends the zone (RFC 5936).
+    Transfer(Vec<u8>),
+}
+
+/// Answers one request.
+///
+/// Too short for a header, or itself a response: nothing is sent. Unreadable, or not exactly one question: FORMERR.
+/// An opcode other than QUERY: NOTIMP. EDNS of another version: BADVERS (RFC 6891 §6.1.3). A class other than IN, or a
+/// zone transfer that the settings do not allow: REFUSED.
+pub fn respond(zones: &Zones, request: &[u8], transport: Transport) -> Response {
+    answer(zones, request, transport, false)
+}
+
+/// The same for a client on this machine, who may transfer zones where the settings say so.
+pub(super) fn respond_locally(zones: &Zones, request: &[u8], transport: Transport) -> Response {
+    answer(zones, request, transport, true)
+}
+
+fn answer(zones: &Zones, request: &[u8], transport: Transport, local: bool) -> Response {
+    let query = match read(request) {
+        Read::Ignored => return Response::default(),
+        Read::Malformed => return unread(request),
+        Read::Query(query) => query,
+    };
+    let desk = Desk { zones, request, query, transport };
+    let rcode = match (op_code(request), query.class, query.edns) {
+        (0, _, Some(edns)) if edns.version > 0 => ResponseCode::BADVERS,
+        (0, 1, _) if TRANSFERS.contains(&query.kind) => return desk.transfer(local),
+        (0, 1, _) => return desk.answer(),
+        (0, ..) => ResponseCode::Refused,
+        _ => ResponseCode::NotImp,
+    };
+    desk.finish(Sections::of(rcode))
+}
+
+/// FORMERR (or NOTIMP for another opcode) to a request that cannot be read: the header alone.
+fn unread(request: &[u8]) -> Response {
+    let rcode = if op_code(request) == 0 { ResponseCode::FormErr } else { ResponseCode::NotImp };
+    let Some(head) = request.first_chunk() else { return Response::default() };
+    Response { octets: header_only(*head, rcode), deed: Deed::Send, rcode: rcode.into(), ..Response::default() }
+}
+
+/// The response to a request that was forwarded, made of what the upstream server said; SERVFAIL where it said nothing
+/// that can be read.
+pub(super) fn complete(zones: &Zones, request: &[u8], transport: Transport, upstream: Option<&[u8]>) -> Response {
+    let Read::Query(query) = read(request) else { return Response::default() };
+    let desk = Desk { zones, request, query, transport };
+    let mut sections = zones.truth(query.name, query.kind);
+    let said = upstream.and_then(|octets| Message::from_vec(octets).ok());
+    let Some(said) = said else { return desk.finish(Sections::of(ResponseCode::ServFail)) };
+    sections.rcode = said.metadata.response_code;
+    sections.answers.extend(said.answers.iter().filter_map(owned));
+    sections.authority.extend(said.authorities.iter().filter_map(owned));
+    desk.finish(sections)
+}
+
+fn owned<'a>(record: &Record) -> Option<Rr<'a>> {
+    let (owner, kind, ttl, data) = node::parts(record)?;
+    Some(Rr { owner: Cow::Owned(owner), kind, ttl, data: Cow::Owned(data) })
+}
+
+/// One request on its way to a response.
+struct Desk<'a> {
+    zones: &'a Zones,
+    request: &'a [u8],
+    query: Query<'a>,
+    transport: Transport,
+}
+
+impl<'a> Desk<'a> {
+    fn answer(&self) -> Response {
+        let Query { name, kind, edns, .. } = self.query;
+        let (firing, concerned) = self.zones.meets(name, kind, self.transport, false);
+        let Some(firing) = firing else {
+            let sections = self.zones.truth(name, kind);
+            let forward = sections.left.is_some();
+            return match (forward, self.zones.settings().outside) {
+                (true, Outside::Forward(upstream)) => Response { deed: Deed::Forward(upstream), ..Response::default() },
+                (true, Outside::Drop) if sections.answers.is_empty() => Response::default(),
+                _ => {
+                    let lasting = !concerned && edns.is_none_or(|edns| !edns.options);
+                    Response { lasting, ..self.finish(sections) }
+                }
+            };
+        };
+        let response = self.misbehave(firing);
+        Response { delay: firing.delay(), fault: firing.fault.action().word(), ..response }
+    }
+
+    fn misbehave(&self, firing: Firing<'_>) -> Response {
+        let Query { name, kind, .. } = self.query;
+        let action = firing.fault.action();
+        let sections = self.zones.misbehave(firing, name, kind);
+        let mut response = match action {
+            Action::Truncate => self.send(write(&self.head(), &sections, true), &sections),
+            Action::Oversized(octets) => self.send(self.padded(sections.clone(), octets), &sections),
+            _ => self.finish(sections),
+        };
+        match action {
+            Action::Drop => response = Response { rcode: response.rcode, ..Response::default() },
+            Action::TcpRefused => response.deed = Deed::Reset,
+            Action::TcpHang => response.deed = Deed::Hang,
+            Action::WrongId => response.octets[..2].iter_mut().for_each(|octet| *octet ^= 0x55),
+            // The first letter of the first label, or the type where the question is for the root.
+            Action::WrongQuestion => response.octets[HEADER_OCTETS + 1] ^= 1,
+            Action::Malformed => spoil(&mut response.octets, HEADER_OCTETS + self.query.question.len()),
+            _ => {}
+        }
+        if !matches!(response.deed, Deed::Send) {
+            response.octets.clear();
+        }
+        response
+    }
+
+    /// The message with text in its additional section up to so many octets.
+    fn padded(&self, mut sections: Sections<'a>, octets: u16) -> Vec<u8> {
+        let string = [&[254][..], &[b'x'; 254]].concat();
+        let owner = Cow::Owned(super::label::ROOT.to_vec());
+        let padding = Rr { owner, kind: kind::TXT, ttl: 0, data: Cow::Owned(string) };
+        let mut message = write(&self.head(), &sections, false);
+        while message.len() < usize::from(octets) {
+            sections.additional.push(padding.clone());
+            message = write(&self.head(), &sections, false);
+        }
+        message
+    }
+
+    fn transfer(&self, local: bool) -> Response {
+        let name = self.query.name.to_ascii_lowercase();
+        let held = self.zones.enclosing(&name).is_some_and(|zone| *zone.origin == *name);
+        if local && held && self.zones.settings().transfer && self.transport == Transport::Tcp {
+            return Response { deed: Deed::Transfer(name), ..Response::default() };
+        }
+        self.finish(Sections::of(ResponseCode::Refused))
+    }
+
+    fn head(&self) -> Head<'a> {
+        Head {
+            request: self.request.first_chunk().copied().unwrap_or_default(),
+            recursion_available: self.zones.settings().recursion_available,
+            question: self.query.question,
+            edns: self.query.edns,
+        }
+    }
+
+    fn send(&self, octets: Vec<u8>, sections: &Sections<'_>) -> Response {
+        Response { octets, deed: Deed::Send, rcode: sections.rcode.into(), ..Response::default() }
+    }
+
+    /// Encodes a response within the client's limit: first without the additional section, which is no loss
+    /// (RFC 2181 §9), then without any records and with TC, so that nobody takes a part for the whole.
+    fn finish(&self, mut sections: Sections<'_>) -> Response {
+        let (head, most) = (self.head(), size(self.query.edns, self.transport));
+        let mut octets = write(&head, &sections, false);
+        if octets.len() > most && !sections.additional.is_empty() {
+            sections.additional.clear();
+            octets = write(&head, &sections, false);
+        }
+        if octets.len() > most {
+            sections.answers.clear();
+            sections.authority.clear();
+            octets = write(&head, &sections, true);
+        }
+        self.send(octets, &sections)
+    }
+}
+
+/// The most octets of the answer (RFC 6891 §6.2.3: a size below 512 counts as 512).
+fn size(edns: Option<Edns>, transport: Transport) -> usize {
+    let most = match (transport, edns) {
+        (Transport::Tcp, _) => u16::MAX,
+        (Transport::Udp, None) => PLAIN_UDP_OCTETS,
+        (Transport::Udp, Some(edns)) => edns.size.clamp(PLAIN_UDP_OCTETS, EDNS_UDP_OCTETS),
+    };
+    usize::from(most)
+}
+
+/// In place of all records one whose owner is a pointer to itself.
+fn spoil(octets: &mut Vec<u8>, end_of_question: usize) {
+    octets.truncate(end_of_question);
+    let pointer = 0xc000 | u16::try_from(end_of_question).unwrap_or_default();
+    octets.extend(pointer.to_be_bytes());
+    octets.extend([0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 192, 0, 2, 1]);
+    if let Some(counts) = octets.get_mut(6..HEADER_OCTETS) {
+        counts.copy_from_slice(&[0, 1, 0, 0, 0, 0]);
+    }
+}
+
+/// What the zones say to one question, as records: for lookups within the process.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The RCODE.
+    pub rcode: ResponseCode,
+    /// The AA bit.
+    pub authoritative: bool,
+    /// Answer section, CNAMEs first.
+    pub answers: Vec<Record>,
+    /// Authority section.
+    pub authority: Vec<Record>,
+    /// Additional section, without OPT.
+    pub additional: Vec<Record>,
+    /// The name that the answer ended at, where it is outside the zones.
+    pub outside: Option<Name>,
+    /// The answer is sent after this time.
+    pub delay: Duration,
+    /// The fault that fired.
+    pub fault: Option<Action>,
+}
+
+impl Zones {
+    /// Answers one question of class IN, faults included. CNAMEs are chased within the zones (RFC 2317 delegations
+    /// lead into another zone of the snapshot). A name outside every zone gets what the settings say.
+    pub fn answer(&self, name: &Name, record_type: RecordType, transport: Transport) -> Answer {
+        let (name, kind) = (super::label::of(name), u16::from(record_type));
+        let (firing, _) = self.meets(&name, kind, transport, true);
+        let sections = match firing {
+            Some(firing) => self.misbehave(firing, &name, kind),
+            None => self.truth(&name, kind),
+        };
+        let records = |section: &[Rr<'_>]| {
+            section.iter().filter_map(|rr| node::record(&rr.owner, rr.kind, rr.ttl, &rr.data)).collect()
+        };
+        Answer {
+            rcode: sections.rcode,
+            authoritative: sections.authoritative,
+            answers: records(&sections.answers),
+            authority: records(&sections.authority),
+            additional: records(&sections.additional),
+            outside: sections.left.as_deref().map(super::label::name),
+            delay: firing.map_or(Duration::ZERO, |firing| firing.delay()),
+            fault: firing.map(|firing| firing.fault.action()),
+        }
+    }
+
+    /// The fault that a new TCP connection meets before any question.
+    pub(super) fn meets_connection(&self) -> Option<Action> {
+        let mut faults = self.faults.iter().filter(|fault| fault.concerns_connections());
+        faults.find_map(|fault| fault.fires()).map(|firing| firing.fault.action())
+    }
+
+    /// The fault that a question meets now, and whether any may concern it at another time. The first that fires
+    /// does; those after it do not count the question. `connecting` asks also those that meet connections.
+    fn meets(&self, name: &[u8], kind: u16, transport: Transport, connecting: bool) -> (Option<Firing<'_>>, bool) {
+        if self.faults.is_empty() {
+            return (None, false);
+        }
+        let name = name.to_ascii_lowercase();
+        let concerned = |fault: &&std::sync::Arc<super::Fault>| {
+            fault.concerns(&name, kind, transport) && (connecting || !fault.concerns_connections())
+        };
+        let mut faults = self.faults.iter().filter(concerned).peekable();
+        let any = faults.peek().is_some();
+        (faults.find_map(|fault| fault.fires()), any)
+    }
+}
+
+/// The RCODE by its IANA mnemonic.
+pub(crate) fn rcode_text(rcode: ResponseCode) -> String {
+    match rcode {
+        ResponseCode::NoError => "NOERROR".to_owned(),
+        ResponseCode::FormErr => "FORMERR".to_owned(),
+        ResponseCode::ServFail => "SERVFAIL".to_owned(),
+        ResponseCode::NXDomain => "NXDOMAIN".to_owned(),
+        ResponseCode::NotImp => "NOTIMP".to_owned(),
+        ResponseCode::Refused => "REFUSED".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// TC and the question alone, which is no longer than the request: for a client over its limit.
+pub(super) fn truncated(request: &[u8]) -> Option<Vec<u8>> {
+    let Read::Query(query) = read(request) else { return None };
+    let request = *request.first_chunk()?;
+    let head = Head { request, recursion_available: false, question: query.question, edns: query.edns };
+    let sections = Sections { authoritative: true, ..Sections::of(ResponseCode::NoError) };
+    Some(write(&head, &sections, true))
+}

@@ -1,0 +1,130 @@
+//! DNS over UDP (RFC 1035 §4.2.1).
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use tokio::net::UdpSocket;
+use tokio::sync::Semaphore;
+
+use super::batch::{Outgoing, Received};
+use super::{Service, exchange};
+use crate::dns::cache::Cache;
+use crate::dns::counts::Counters;
+use crate::dns::limit::Allowance;
+use crate::dns::respond::{Deed, Response};
+use crate::dns::{Transport, Zones};
+use crate::journal::DnsExchange;
+
+/// Most answers that wait at a time, for their delay or for the upstream server; further ones are not sent.
+const WAITING: usize = 4_096;
+
+/// Answers until dropped.
+pub(super) async fn serve(socket: Arc<UdpSocket>, service: Arc<Service>) {
+    let mut desk = Desk {
+        socket: Arc::clone(&socket),
+        service,
+        cache: Cache::default(),
+        outgoing: Outgoing::default(),
+        answered: Vec::new(),
+        waiting: Arc::new(Semaphore::new(WAITING)),
+    };
+    let mut received = Received::new();
+    loop {
+        // An error here is another host's ICMP message, not ours: the socket goes on.
+        if socket.readable().await.is_ok() && received.fill(&socket).is_ok() {
+            desk.answer(&received).await;
+        }
+    }
+}
+
+struct Desk {
+    socket: Arc<UdpSocket>,
+    service: Arc<Service>,
+    cache: Cache,
+    outgoing: Outgoing,
+    /// What goes to the journal.
+    answered: Vec<(Arc<DnsExchange>, SocketAddr)>,
+    waiting: Arc<Semaphore>,
+}
+
+impl Desk {
+    async fn answer(&mut self, received: &Received) {
+        self.outgoing.clear();
+        // The guard is not kept over an await: a snapshot that is replaced goes as soon as nobody reads it.
+        {
+            let zones = self.service.zones.load();
+            self.cache.follow(&zones);
+            for (request, client) in received.iter() {
+                match self.allowance(&zones, client) {
+                    Allowance::Answer => self.one(&zones, request, client),
+                    Allowance::Truncated => self.limited(request, client, true),
+                    Allowance::Nothing => self.limited(request, client, false),
+                }
+            }
+        }
+        Counters::add(&self.service.counters.udp, received.len() as u64);
+        self.service.record(Transport::Udp, Timestamp::now(), self.answered.drain(..));
+        self.outgoing.send(&self.socket).await;
+    }
+
+    fn allowance(&self, zones: &Zones, client: SocketAddr) -> Allowance {
+        if client.ip().is_loopback() {
+            return Allowance::Answer;
+        }
+        let per_second = zones.settings().limits.responses_per_second;
+        self.service.limiter.response(client.ip(), per_second, Instant::now())
+    }
+
+    /// Over the limit: TC and nothing else, or no answer.
+    fn limited(&mut self, request: &[u8], client: SocketAddr, answered: bool) {
+        Counters::add(&self.service.counters.limited, 1);
+        let Some(octets) = crate::dns::respond::truncated(request).filter(|_| answered) else { return };
+        self.outgoing.push([request[0], request[1]], &octets, client);
+    }
+
+    fn one(&mut self, zones: &Arc<Zones>, request: &[u8], client: SocketAddr) {
+        let id = request.first_chunk().copied().unwrap_or_default();
+        if let Some(known) = self.cache.get(request) {
+            self.outgoing.push(id, &known.response, client);
+            self.answered.push((Arc::clone(known), client));
+            return;
+        }
+        let response = self.service.respond(zones, request, Transport::Udp, client);
+        if let Deed::Forward(upstream) = response.deed {
+            return self.forward(upstream, Arc::clone(zones), request, client);
+        }
+        let exchange = exchange(request, &response);
+        if response.lasting {
+            self.cache.keep(&exchange);
+        }
+        self.send(&response, client);
+        self.answered.push((exchange, client));
+    }
+
+    fn send(&mut self, response: &Response, client: SocketAddr) {
+        let Some(id) = response.octets.first_chunk() else { return };
+        if response.delay.is_zero() {
+            return self.outgoing.push(*id, &response.octets, client);
+        }
+        let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else { return };
+        let (socket, octets, delay) = (Arc::clone(&self.socket), response.octets.clone(), response.delay);
+        tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            let _ = socket.send_to(&octets, client).await;
+            drop(place);
+        });
+    }
+
+    fn forward(&mut self, upstream: SocketAddr, zones: Arc<Zones>, request: &[u8], client: SocketAddr) {
+        let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else { return };
+        let (socket, service, request) = (Arc::clone(&self.socket), Arc::clone(&self.service), request.to_vec());
+        tokio::spawn(async move {
+            let response = service.forward(upstream, &zones, &request, Transport::Udp).await;
+            service.record(Transport::Udp, Timestamp::now(), [(exchange(&request, &response), client)]);
+            let _ = socket.send_to(&response.octets, client).await;
+            drop(place);
+        });
+    }
+}

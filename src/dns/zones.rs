@@ -1,0 +1,81 @@
+//! A snapshot: all zones of a world, the faults that apply to them, and the settings.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::zone::Zone;
+use super::{Fault, Outside, Settings, label};
+use crate::name::Name;
+
+/// An immutable snapshot. Only the faults' counts change.
+#[derive(Debug, Default)]
+pub struct Zones {
+    zones: Arc<HashMap<Box<[u8]>, Zone>>,
+    pub(super) faults: Vec<Arc<Fault>>,
+    settings: Settings,
+    /// The root, where names outside the zones do not exist.
+    root: Option<Box<Zone>>,
+}
+
+impl Zones {
+    /// Makes a snapshot with the default settings.
+    pub fn new(zones: Vec<Zone>, faults: Vec<Fault>) -> Self {
+        let zones = zones.into_iter().map(|zone| (zone.origin.clone(), zone)).collect();
+        Self { zones: Arc::new(zones), faults: faults.into_iter().map(Arc::new).collect(), ..Self::default() }
+    }
+
+    /// The same zones and faults with other settings.
+    #[must_use]
+    pub fn with_settings(mut self, settings: Settings) -> Self {
+        self.root = (settings.outside == Outside::NxDomain).then(|| Box::new(root_of(&self.zones)));
+        self.settings = settings;
+        self
+    }
+
+    /// A snapshot of the same zones and settings with other faults. The zones are shared; a fault that is in both
+    /// snapshots keeps its counts.
+    #[must_use]
+    pub fn with_faults(&self, faults: Vec<Arc<Fault>>) -> Self {
+        Self { zones: Arc::clone(&self.zones), faults, settings: self.settings, root: self.root.clone() }
+    }
+
+    /// The faults, with their counts.
+    pub fn faults(&self) -> &[Arc<Fault>] {
+        &self.faults
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The zones, in no order.
+    pub fn zones(&self) -> impl Iterator<Item = &Zone> {
+        self.zones.values()
+    }
+
+    /// Whether some zone holds the name, or a name of it would be an answer.
+    pub fn holds(&self, name: &Name) -> bool {
+        self.enclosing(&label::of(name).to_ascii_lowercase()).is_some()
+    }
+
+    /// The deepest zone that encloses a name in lower case; not the supplied root.
+    pub(super) fn enclosing(&self, name: &[u8]) -> Option<&Zone> {
+        label::and_above(name).find_map(|origin| self.zones.get(origin))
+    }
+
+    /// The deepest zone that encloses a name in lower case, maybe the supplied root.
+    pub(super) fn zone(&self, name: &[u8]) -> Option<&Zone> {
+        self.enclosing(name).or(self.root.as_deref())
+    }
+}
+
+/// A root zone in which the names above the zones exist, and no others (RFC 8020).
+fn root_of(zones: &HashMap<Box<[u8]>, Zone>) -> Zone {
+    let mut root = Zone::empty(&Name::root());
+    for origin in zones.keys() {
+        root.claim(origin);
+    }
+    root.complete();
+    root
+}

@@ -1,0 +1,143 @@
+//! Two answers side by side: what has to agree, and the report of what does not.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use hickory_proto::op::Message;
+use hickory_proto::rr::{Record, RecordType};
+
+use crate::questions::Question;
+
+/// Most disagreements that are written out.
+const WRITTEN: usize = 25;
+
+/// A difference that is meant to be.
+struct Intended {
+    reason: &'static str,
+    holds: fn(server: &str, &Question, ours: &Message, theirs: &Message) -> bool,
+}
+
+/// The whole list. An entry says when it holds as narrowly as it can, so that it hides nothing else.
+const INTENDED: &[Intended] = &[
+    Intended {
+        reason: "ANY gets the HINFO record of RFC 8482 §4.2; NSD sends all sets over TCP and TC over UDP, Knot one set",
+        holds: |_, question, ours, theirs| {
+            let refused = ours.answers.last().is_some_and(|r| r.record_type() == RecordType::HINFO);
+            question.record_type == RecordType::ANY && refused && ours.authorities == theirs.authorities
+        },
+    },
+    Intended {
+        reason: "an answer that does not fit has TC and no records: no client takes a part for the whole",
+        holds: |_, question, ours, theirs| {
+            let both = ours.metadata.truncation && theirs.metadata.truncation && !question.tcp;
+            both && ours.answers.is_empty() && ours.authorities.is_empty()
+        },
+    },
+    Intended {
+        reason: "a CNAME is followed into another zone of the server (RFC 1034 §4.3.2 3a); Knot stays in the zone",
+        holds: |server, _, ours, theirs| {
+            let crossing = theirs.answers.last().is_some_and(|r| r.record_type() == RecordType::CNAME);
+            let more = set(&theirs.answers).iter().all(|record| set(&ours.answers).contains(record));
+            server == "knot" && crossing && more && theirs.authorities.is_empty()
+        },
+    },
+    Intended {
+        reason: "addresses of hosts in another zone of the server are added; Knot looks into the zone only",
+        holds: |server, question, ours, theirs| {
+            let bare = |message| summary(message, false);
+            let more: Vec<_> = ours.additionals.iter().filter(|r| !theirs.additionals.contains(r)).collect();
+            let elsewhere = |r: &&Record| ends(&r.name.to_string()) != ends(&question.name);
+            server == "knot" && bare(ours) == bare(theirs) && !more.is_empty() && more.iter().all(elsewhere)
+        },
+    },
+    Intended {
+        reason: "DO is copied into every response (RFC 3225 §3); NSD leaves it out of BADVERS",
+        holds: |server, question, ours, _| {
+            server == "nsd" && question.version == Some(1) && u16::from(ours.metadata.response_code) == 16
+        },
+    },
+];
+
+/// What came out.
+#[derive(Default)]
+pub struct Report {
+    /// Answers compared, by server and RCODE.
+    pub answers: BTreeMap<(&'static str, String), usize>,
+    /// Differences that are meant, by server and reason.
+    pub intended: BTreeMap<(&'static str, &'static str), usize>,
+    /// Everything else.
+    pub disagreements: Vec<String>,
+}
+
+impl Report {
+    /// Compares two answers to one question.
+    pub fn compare(&mut self, server: &'static str, question: &Question, ours: &Message, theirs: &Message) {
+        *self.answers.entry((server, format!("{:?}", ours.metadata.response_code))).or_default() += 1;
+        // What NSD adds to an answer is a setting, which is off; what it adds to a referral has to agree.
+        let referral = !ours.metadata.authoritative && !ours.authorities.is_empty();
+        let additional = server == "knot" || referral;
+        let (one, other) = (summary(ours, additional), summary(theirs, additional));
+        if one == other {
+            return;
+        }
+        match INTENDED.iter().find(|meant| (meant.holds)(server, question, ours, theirs)) {
+            Some(meant) => *self.intended.entry((server, meant.reason)).or_default() += 1,
+            None => self.disagreements.push(format!(
+                "{server}: {} {} {}{:?}\n  ours   {one}\n  theirs {other}",
+                question.name,
+                question.record_type,
+                if question.tcp { "tcp " } else { "" },
+                question.version.map(|version| (version, question.size)),
+            )),
+        }
+    }
+}
+
+/// The last two labels of a name: each zone here has its own, but for a child and its parent.
+fn ends(name: &str) -> String {
+    let labels: Vec<_> = name.trim_end_matches('.').rsplit('.').take(2).collect();
+    labels.join(".").to_ascii_lowercase()
+}
+
+/// Everything that has to agree, as text: sections are sets, names have no case.
+fn summary(message: &Message, additional: bool) -> String {
+    let header = &message.metadata;
+    let flags = [
+        ("aa", header.authoritative),
+        ("tc", header.truncation),
+        ("rd", header.recursion_desired),
+        ("ra", header.recursion_available),
+        ("ad", header.authentic_data),
+        ("cd", header.checking_disabled),
+    ];
+    let flags: Vec<_> = flags.iter().filter(|(_, set)| *set).map(|(name, _)| *name).collect();
+    let edns = message.edns.as_ref().map_or("none".to_owned(), |edns| {
+        format!("{}{}", edns.version(), if edns.flags().dnssec_ok { " do" } else { "" })
+    });
+    let (rcode, flags) = (u16::from(header.response_code), flags.join(" "));
+    let additional = if additional { &message.additionals[..] } else { &[] };
+    let sections = [&message.answers, &message.authorities, additional].map(|section| set(section).join(", "));
+    format!("rcode {rcode} {flags} edns {edns} | {}", sections.join(" | "))
+}
+
+/// The records of a section, sorted.
+pub fn set(section: &[Record]) -> Vec<String> {
+    let mut records: Vec<_> = section.iter().map(|r| r.to_string().to_ascii_lowercase()).collect();
+    records.sort();
+    records
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for disagreement in self.disagreements.iter().take(WRITTEN) {
+            writeln!(f, "DISAGREEMENT {disagreement}")?;
+        }
+        for ((server, rcode), count) in &self.answers {
+            writeln!(f, "  {count:6} {rcode} {server}")?;
+        }
+        for ((server, reason), count) in &self.intended {
+            writeln!(f, "  {count:6} times meant, {server}: {reason}")?;
+        }
+        write!(f, "{} disagreements", self.disagreements.len())
+    }
+}
