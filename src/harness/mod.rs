@@ -134,6 +134,11 @@ impl World {
         &self.ledger
     }
 
+    /// Waits until the world stops.
+    pub async fn stopped(&self) {
+        self.shutdown.cancelled().await;
+    }
+
     /// Stops: idle sessions get 421, running ones a bounded chance to end. Expectations are verified as by a drop.
     pub async fn stop(self) {
         self.close().await;

@@ -148,6 +148,21 @@ impl<T: Entry> Log<T> {
         inner.entries.iter().skip(passed).map(|(entry, _)| Arc::clone(entry)).collect()
     }
 
+    /// At most so many of the entries kept above a number, oldest first.
+    pub fn page(&self, after: u64, most: usize) -> Vec<Arc<T>> {
+        let inner = self.inner.lock();
+        let passed = usize::try_from(after.saturating_sub(inner.dropped)).unwrap_or(usize::MAX);
+        inner.entries.iter().skip(passed).take(most).map(|(entry, _)| Arc::clone(entry)).collect()
+    }
+
+    /// At most so many of the entries kept below a number, newest first.
+    pub fn page_back(&self, before: u64, most: usize) -> Vec<Arc<T>> {
+        let inner = self.inner.lock();
+        let below = before.saturating_sub(inner.dropped).saturating_sub(1);
+        let below = usize::try_from(below).unwrap_or(usize::MAX).min(inner.entries.len());
+        inner.entries.range(..below).rev().take(most).map(|(entry, _)| Arc::clone(entry)).collect()
+    }
+
     /// The entry of a number, while it is kept.
     pub fn entry(&self, number: u64) -> Option<Arc<T>> {
         let inner = self.inner.lock();
