@@ -51,6 +51,9 @@ pub(super) struct Serve {
     /// Where to serve HTTP, or off
     #[arg(long, env = "MARTINET_HTTP", value_name = "ADDR:PORT|off", default_value = "127.0.0.1:8025", value_parser = http_at)]
     pub http: HttpAt,
+    /// Keep the journal in this file (SQLite): what was acknowledged survives the process, and is read again
+    #[arg(long, env = "MARTINET_JOURNAL", value_name = "FILE")]
+    pub journal: Option<PathBuf>,
     /// Ask for these credentials; may be given several times
     #[arg(long, env = "MARTINET_HTTP_AUTH", value_name = "USER:PASSWORD", value_parser = user_and_password, hide_env_values = true)]
     pub http_auth: Vec<String>,

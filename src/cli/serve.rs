@@ -30,6 +30,9 @@ pub(super) async fn run(options: Serve) -> Result<bool, Error> {
     if let Some(receiver) = &options.receiver {
         builder = builder.receiver(receiver);
     }
+    if let Some(journal) = &options.journal {
+        builder = builder.journal(journal);
+    }
     let worlds = Worlds::new(builder.start().await?);
     let world = worlds.main();
 

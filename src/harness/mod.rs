@@ -6,6 +6,7 @@
 pub mod blocking;
 mod builder;
 mod change;
+mod kept;
 mod watch;
 mod worlds;
 
@@ -149,6 +150,9 @@ impl World {
         self.shutdown.cancel();
         let mut tasks = self.tasks.lock().await;
         let _ = tokio::time::timeout(STOPPING, async { while tasks.join_next().await.is_some() {} }).await;
+        if let Some(keeper) = &self.service.keeper {
+            let _ = keeper.settled().await;
+        }
     }
 }
 

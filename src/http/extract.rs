@@ -117,6 +117,11 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
         json_type(request.headers())?;
         let octets = octets(request, app).await?;
+        // serde takes a list for an object, its fields in order; nobody else would.
+        if octets.trim_ascii_start().first() != Some(&b'{') {
+            let start = String::from_utf8_lossy(&octets[..octets.len().min(40)]).into_owned();
+            return Err(Problem::mistake("", "a JSON object", &start));
+        }
         let mut reader = serde_json::Deserializer::from_slice(&octets);
         let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
             let field = error.path().to_string();

@@ -155,9 +155,13 @@ impl SessionView {
 
     /// The session with facts, evidence and transcript.
     pub fn whole(record: &SessionRecord) -> Self {
+        let (facts, evidence) = match record.archived.as_deref() {
+            Some((facts, evidence)) => (without_nulls(facts.clone()), without_nulls(evidence.clone())),
+            None => (plain(&record.facts), plain(&record.evidence)),
+        };
         Self {
-            facts: Some(plain(&record.facts)),
-            evidence: Some(plain(&record.evidence)),
+            facts: Some(facts),
+            evidence: Some(evidence),
             transcript: Some(record.transcript.iter().map(LineView::of).collect()),
             ..Self::outline(record)
         }

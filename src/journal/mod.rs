@@ -1,12 +1,16 @@
 //! What happened, kept in bounded logs: the oldest entries go first, and what was dropped is counted.
 
 mod event;
+#[cfg(feature = "journal-file")]
+pub mod file;
 mod happening;
+mod keeper;
 mod tally;
 
 pub(crate) use event::millis;
 pub use event::{DnsQuery, Envelope, Message};
 pub use happening::{Happening, What};
+pub use keeper::{Deposit, Keeper};
 pub use tally::{BOUNDS, Counter, Family, Histogram, Tally, Words};
 
 use std::collections::VecDeque;
@@ -102,6 +106,15 @@ impl<T: Entry> Log<T> {
             entries.iter().for_each(relay);
         }
         self.changed.notify_waiters();
+    }
+
+    /// Begins with entries of an earlier process, the oldest first, numbered from `first` on.
+    pub fn restore(&self, first: u64, entries: Vec<T>) {
+        let mut inner = self.inner.lock();
+        inner.dropped = first.saturating_sub(1);
+        for entry in entries {
+            inner.append(|_| entry, self.limits);
+        }
     }
 
     /// The number of the newest entry, also where it is gone; 0 where there was none.

@@ -10,6 +10,7 @@ mod identity;
 mod judging;
 mod path;
 mod record;
+mod restore;
 pub(crate) mod replies;
 mod server;
 mod session;

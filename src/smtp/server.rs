@@ -16,12 +16,13 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::replies;
-use super::session::{Session, Step};
+use super::session::{Event, Session, Step};
 use super::tell::Teller;
+use super::trace::Trace;
 use super::{Identity, Receiver, SessionEntry};
 use crate::dns::Zones;
 use crate::facts::{Memory, Resolver};
-use crate::journal::{Happening, Log, Message, Tally, What};
+use crate::journal::{Deposit, Envelope, Happening, Keeper, Log, Message, Tally, What};
 
 /// Octets read at once.
 const READ_OCTETS: usize = 64 << 10;
@@ -48,6 +49,8 @@ pub struct Service {
     pub events: Arc<Log<Happening>>,
     /// Counts for monitoring.
     pub tally: Arc<Tally>,
+    /// Where messages have to be safe before they are acknowledged, if anywhere.
+    pub keeper: Option<Arc<dyn Keeper>>,
     /// Most connections at a time; a further one gets 421.
     pub max_connections: usize,
 }
@@ -148,6 +151,10 @@ async fn converse(stream: TcpStream, peer: SocketAddr, service: &Service, shutdo
     conversation.publish();
     service.tally.ended.count(conversation.entry.look(|record| record.verdict));
     service.tally.session_time.observe(began.elapsed());
+    if let Some(keeper) = &service.keeper {
+        let record = conversation.entry.look(|record| serde_json::to_string(record).unwrap_or_default());
+        keeper.session(conversation.entry.id, record);
+    }
     tracing::debug!(session = conversation.entry.id, %peer, client = %client.address, "session ended");
 }
 
@@ -187,6 +194,7 @@ impl Conversation<'_> {
     /// not overtake the client.
     async fn flush(&mut self) -> io::Result<()> {
         if !self.output.is_empty() {
+            self.deposit().await?;
             let patience = self.reception.receiver.settings.command_timeout;
             timeout(patience, self.stream.write_all(&self.output)).await??;
             self.output.clear();
@@ -194,6 +202,28 @@ impl Conversation<'_> {
         }
         self.publish();
         Ok(())
+    }
+
+    /// Has accepted messages made safe before they are acknowledged; where that fails, nothing is said.
+    async fn deposit(&self) -> io::Result<()> {
+        let Some(keeper) = &self.service.keeper else { return Ok(()) };
+        let (at, session) = (Timestamp::now(), self.entry.id);
+        let accepted = self.session.events.iter().filter_map(|event| match event {
+            Event::Transaction { envelope, message: Some((trace, octets)), .. } => Some((envelope, trace, octets)),
+            _ => None,
+        });
+        let deposit = |(envelope, trace, octets): (&Envelope, &Trace, &Vec<u8>)| Deposit {
+            session,
+            at,
+            envelope: envelope.clone(),
+            trace: trace.clone().dated(at),
+            octets: octets.clone(),
+        };
+        let deposits: Vec<_> = accepted.map(deposit).collect();
+        if deposits.is_empty() {
+            return Ok(());
+        }
+        keeper.messages(deposits).await.map_err(|_| io::Error::other("the journal has ended"))?
     }
 
     fn publish(&mut self) {

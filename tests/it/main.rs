@@ -11,6 +11,7 @@ mod foreign;
 mod http;
 mod http_compatible;
 mod http_guard;
+mod journal_file;
 mod rfc5321_dialogues;
 mod rules_mechanics;
 mod scenarios;
