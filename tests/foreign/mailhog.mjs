@@ -11,7 +11,7 @@ for (;;) if ((await client.messages()).count === 1) break;
 
 const latest = await client.latestTo("b@contoso.test");
 assert.equal(latest.subject, "Grüße");
-assert.equal(latest.from, "a@example.test");
+assert.match(latest.from, /a@example.test/);
 assert.match(latest.text, /words/);
 assert.equal(latest.attachments[0].name, "a.pdf");
 assert.equal((await client.search("words", "containing", 0, 10)).count, 1);
