@@ -111,4 +111,7 @@ else
     cargo test
 fi
 
+step "HTTP: foreign clients, the README's snippets, the API's description"
+bash scripts/foreign-http.sh
+
 step "done"

@@ -94,7 +94,8 @@
 //! # The modules, in the order to read them
 //!
 //! Each uses only those above it (the session, in `smtp`, is the heart): values ([`reply`], [`name`], [`stage`],
-//! [`error`]), [`journal`], [`dns`], [`facts`], [`policy`], [`smtp`], [`scenario`], [`check`], [`expect`], [`harness`],
+//! [`error`]), [`journal`], [`dns`], [`facts`], [`policy`], [`smtp`], [`scenario`], [`check`], [`matrix`],
+//! [`expect`], [`harness`],
 //! [`play`], `http`, `cli`.
 
 pub mod reply;
@@ -109,6 +110,7 @@ pub mod tls;
 pub mod smtp;
 pub mod scenario;
 pub mod check;
+pub mod matrix;
 pub mod expect;
 pub mod harness;
 pub mod play;

@@ -52,6 +52,27 @@ pub(super) struct Serve {
     /// Where to serve HTTP, or off
     #[arg(long, env = "MARTINET_HTTP", value_name = "ADDR:PORT|off", default_value = "127.0.0.1:8025", value_parser = http_at)]
     pub http: HttpAt,
+    /// Keep the journal in this file (SQLite): what was acknowledged survives the process, and is read again
+    #[arg(long, env = "MARTINET_JOURNAL", value_name = "FILE")]
+    pub journal: Option<PathBuf>,
+    /// Ask for these credentials; may be given several times
+    #[arg(long, env = "MARTINET_HTTP_AUTH", value_name = "USER:PASSWORD", value_parser = user_and_password, hide_env_values = true)]
+    pub http_auth: Vec<String>,
+    /// Ask for this bearer token; may be given several times
+    #[arg(long, env = "MARTINET_HTTP_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub http_token: Vec<String>,
+    /// Answer to this host name too, beside localhost and addresses (a container's service name)
+    #[arg(long, env = "MARTINET_HTTP_HOST", value_name = "NAME", value_delimiter = ',')]
+    pub http_host: Vec<String>,
+    /// Let pages of this origin ask (CORS)
+    #[arg(long, env = "MARTINET_HTTP_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    pub http_origin: Vec<String>,
+    /// What to log on standard error: a level, or filters such as martinet=debug
+    #[arg(long, env = "MARTINET_LOG", value_name = "LEVEL", default_value = "warn")]
+    pub log: String,
+    /// How to log
+    #[arg(long, env = "MARTINET_LOG_FORMAT", value_enum, default_value_t = Format::Human)]
+    pub log_format: Format,
     /// How to say where the listeners are
     #[arg(long, env = "MARTINET_FORMAT", value_enum, default_value_t = Format::Human)]
     pub format: Format,
@@ -108,6 +129,11 @@ fn proxy_mode(text: &str) -> Result<ProxyMode, String> {
         "required" => Ok(ProxyMode::Required),
         _ => Err("expected off, optional or required".to_owned()),
     }
+}
+
+fn user_and_password(text: &str) -> Result<String, String> {
+    let (user, _) = text.split_once(':').unwrap_or_default();
+    if user.is_empty() { Err("expected USER:PASSWORD".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 /// When `serve` stops by itself.

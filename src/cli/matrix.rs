@@ -1,16 +1,15 @@
 //! `martinet matrix`: every scenario client against every receiver, with the rule that refused in each cell.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
-use serde::Serialize;
 
 use super::args::{Matrix, MatrixFormat};
 use super::{paint, print, print_json};
-use crate::check::{Attempt, Judgement, judge};
 use crate::error::Error;
-use crate::scenario::{self, ReceiverProfile, Scenario, plain_message};
+use crate::matrix::{Row, Verdict, rows};
+use crate::scenario::{self, ReceiverProfile};
 
 pub(super) fn run(options: &Matrix) -> Result<bool, Error> {
     let scenarios = match options.scenario.as_slice() {
@@ -31,61 +30,12 @@ pub(super) fn run(options: &Matrix) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// One row: clients of a scenario that say the same hello and fare alike.
-#[derive(Debug, Serialize)]
-struct Row {
-    scenario: String,
-    clients: Vec<IpAddr>,
-    hello: String,
-    cells: Vec<Verdict>,
-}
-
-/// One cell.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Verdict {
-    receiver: String,
-    verdict: &'static str,
-    stage: &'static str,
-    rule: Option<&'static str>,
-    code: u16,
-}
-
-impl Verdict {
-    fn text(&self) -> String {
-        match self.rule {
-            Some(rule) => format!("{} {rule}", self.code),
-            None => format!("{} {}", self.code, paint::past(self.verdict)),
-        }
+/// What a cell says.
+fn text(verdict: &Verdict) -> String {
+    match verdict.rule {
+        Some(rule) => format!("{} {rule}", verdict.code),
+        None => format!("{} {}", verdict.code, paint::past(verdict.verdict)),
     }
-}
-
-fn rows(scenario: &Scenario, profiles: &[ReceiverProfile]) -> Vec<Row> {
-    let mut rows: Vec<Row> = Vec::new();
-    for client in scenario.clients() {
-        let cells: Vec<_> = profiles.iter().map(|p| cell(scenario, p, client.address, &client.hello)).collect();
-        match rows.iter_mut().find(|r| r.hello.eq_ignore_ascii_case(&client.hello) && r.cells == cells) {
-            Some(row) => row.clients.push(client.address),
-            None => {
-                let hello = client.hello.clone();
-                rows.push(Row { scenario: scenario.name.clone(), clients: vec![client.address], hello, cells });
-            }
-        }
-    }
-    rows
-}
-
-fn cell(scenario: &Scenario, profile: &ReceiverProfile, client: IpAddr, hello: &str) -> Verdict {
-    let attempt = Attempt {
-        client,
-        hello: hello.to_owned(),
-        verb: "EHLO".to_owned(),
-        mail_from: scenario.sender.clone(),
-        rcpt: scenario.recipient(),
-        message: plain_message(&scenario.sender),
-    };
-    let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
-    let Judgement { verdict, stage, rule, reply, .. } = judge(&profile.receiver, &zones, profile.dns_timeout, &attempt);
-    Verdict { receiver: profile.name.clone(), verdict, stage: stage.name(), rule, code: reply.code().get() }
 }
 
 /// Addresses as people write them: one, a range of neighbours, or the first and how many more.
@@ -132,7 +82,7 @@ fn painted(verdict: &Verdict) -> Cell {
         "defer" => Color::Yellow,
         _ => Color::Red,
     };
-    Cell::new(verdict.text()).fg(color).set_alignment(CellAlignment::Left)
+    Cell::new(text(verdict)).fg(color).set_alignment(CellAlignment::Left)
 }
 
 fn html(rows: &[Row], profiles: &[ReceiverProfile]) -> String {
@@ -146,7 +96,7 @@ fn html(rows: &[Row], profiles: &[ReceiverProfile]) -> String {
     for row in rows {
         let fixed = [row.scenario.clone(), clients(&row.clients), row.hello.clone()];
         let fixed: String = fixed.iter().map(|text| cell("td", "", text)).collect();
-        let cells: String = row.cells.iter().map(|v| cell("td", v.verdict, &v.text())).collect();
+        let cells: String = row.cells.iter().map(|v| cell("td", v.verdict, &text(v))).collect();
         out.push_str(&format!("<tr>{fixed}{cells}</tr>\n"));
     }
     out.push_str("</table>\n</html>\n");
@@ -168,7 +118,7 @@ fn junit(rows: &[Row]) -> Result<String, Error> {
                     TestCaseStatus::success()
                 } else {
                     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-                    status.set_message(verdict.text());
+                    status.set_message(text(verdict));
                     status
                 };
                 let name = format!("{} says {} to {}", clients(&row.clients), row.hello, verdict.receiver);

@@ -13,7 +13,7 @@ use super::args::{ExitAfter, Format, HttpAt, Serve};
 use super::paint::{self, Explanation};
 use super::print;
 use crate::error::Error;
-use crate::harness::{self, Builder, World};
+use crate::harness::{self, Builder, World, Worlds};
 use crate::http;
 use crate::journal::Log;
 use crate::scenario::Listener;
@@ -21,7 +21,8 @@ use crate::smtp::{Protocol, SessionEntry, SessionRecord, StartTls};
 use crate::tls::Tls;
 
 pub(super) async fn run(options: Serve) -> Result<bool, Error> {
-    log();
+    log(&options)?;
+    notice(&options);
     // The HTTP address is bound before the world starts, so that a port in use leaves nothing half-started.
     let http = match options.http {
         HttpAt::At(address) => Some(harness::bind_tcp("HTTP", address).await?),
@@ -31,21 +32,27 @@ pub(super) async fn run(options: Serve) -> Result<bool, Error> {
     if let Some(receiver) = &options.receiver {
         builder = builder.receiver(receiver);
     }
-    let world = listeners(builder, &options)?.start().await?;
+    if let Some(journal) = &options.journal {
+        builder = builder.journal(journal);
+    }
+    let worlds = Worlds::new(listeners(builder, &options)?.start().await?);
+    let world = worlds.main();
     if let Some(directory) = &options.tls_dir {
         write_whole(&directory.join("ca.pem"), world.authorities())?;
     }
 
-    let ready = Ready::new(&world, &options, http.as_ref().and_then(|h| h.local_addr().ok()));
+    let ready = Ready::new(world, &options, http.as_ref().and_then(|h| h.local_addr().ok()));
     let shutdown = CancellationToken::new();
-    let (sessions, zones) = (Arc::clone(world.sessions()), Arc::clone(world.snapshot()));
-    let api = http.map(|listener| tokio::spawn(http::serve(listener, sessions, zones, shutdown.clone())));
+    let api = http.map(|listener| {
+        let guard = guard(&options);
+        tokio::spawn(http::serve(listener, Arc::clone(&worlds), guard, shutdown.clone()))
+    });
     if let Some(file) = &options.ready_file {
         write_whole(file, &ready.json())?;
     }
     match options.format {
         Format::Json => print(&ready.json()),
-        Format::Human => print(&ready.human(&world)),
+        Format::Human => print(&ready.human(world)),
     }
 
     let sessions = Arc::clone(world.sessions());
@@ -55,7 +62,7 @@ pub(super) async fn run(options: Serve) -> Result<bool, Error> {
         () = narrator.follow(&sessions) => {}
     }
     shutdown.cancel();
-    world.stop().await;
+    worlds.close().await;
     narrator.catch_up(&sessions);
     if let Some(api) = api {
         let _ = api.await;
@@ -84,14 +91,40 @@ fn listeners(mut builder: Builder, options: &Serve) -> Result<Builder, Error> {
     Ok(builder)
 }
 
-/// Log events go to standard error, at the level that `MARTINET_LOG` says (`martinet=debug`); warnings by default.
-fn log() {
-    let filter = EnvFilter::try_from_env("MARTINET_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .try_init();
+/// Log events go to standard error.
+fn log(options: &Serve) -> Result<(), Error> {
+    let expected =
+        |_| Error::other(format!("expected a level or filters such as martinet=debug, found {:?}", options.log));
+    let filter = EnvFilter::try_new(&options.log).map_err(expected)?;
+    let events = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let _ = match options.log_format {
+        Format::Human => events.with_ansi(std::io::stderr().is_terminal()).try_init(),
+        Format::Json => events.json().flatten_event(true).try_init(),
+    };
+    Ok(())
+}
+
+/// Who else can reach it should be meant.
+fn notice(options: &Serve) {
+    let http = match options.http {
+        HttpAt::At(address) => Some(("HTTP", address)),
+        HttpAt::Off => None,
+    };
+    for (what, address) in [("SMTP", options.smtp), ("DNS", options.dns)].into_iter().chain(http) {
+        if !address.ip().is_loopback() {
+            let open = options.http_auth.is_empty() && options.http_token.is_empty();
+            let more =
+                if what == "HTTP" && open { ", and asks for no credentials (--http-auth, --http-token)" } else { "" };
+            tracing::warn!("{what} on {address} can be reached from other machines{more}; martinet is for tests only");
+        }
+    }
+}
+
+fn guard(options: &Serve) -> http::Options {
+    let basic = options.http_auth.iter().cloned().map(http::Credentials::Basic);
+    let bearer = options.http_token.iter().cloned().map(http::Credentials::Bearer);
+    let credentials = basic.chain(bearer).collect();
+    http::Options { credentials, hosts: options.http_host.clone(), origins: options.http_origin.clone() }
 }
 
 /// Where the listeners are.

@@ -56,7 +56,7 @@ impl std::error::Error for Missed {}
 pub(crate) async fn found_or_missed<T: Entry, R>(
     log: &Log<T>,
     patience: Duration,
-    wanted: &dyn fmt::Display,
+    wanted: &(dyn fmt::Display + Sync),
     mut found: impl FnMut(&Log<T>) -> Result<R, u64>,
     line: impl Fn(&T) -> String,
     near: impl FnOnce(usize) -> Vec<NearMiss>,

@@ -12,10 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::World;
 use super::door::Front;
+use super::kept::Kept;
 use crate::dns::{self, Fault};
 use crate::error::Error;
 use crate::expect::{Ledger, Sources};
-use crate::journal::{DnsQuery, Happening, Limits, Log, Message, Tally, What};
+use crate::journal::{DnsQuery, Happening, Keeper, Limits, Log, Message, Tally, What};
 use crate::scenario::{self, Listener, ReceiverProfile, Scenario};
 use crate::smtp::{self, ClientSource, Identity, ProxyMode, Reception, Service, StartTls};
 use crate::tls::Tls;
@@ -86,6 +87,8 @@ pub struct Builder {
     tally: Option<Arc<Tally>>,
     front: Front,
     listeners: Vec<Listener>,
+    #[cfg(feature = "journal-file")]
+    journal: Option<std::path::PathBuf>,
 }
 
 impl Default for Builder {
@@ -105,6 +108,8 @@ impl Default for Builder {
             tally: None,
             front: Front::default(),
             listeners: Vec::new(),
+            #[cfg(feature = "journal-file")]
+            journal: None,
         }
     }
 }
@@ -212,6 +217,14 @@ impl Builder {
         self
     }
 
+    /// Keeps the journal in this file too (SQLite): a message is safe there before it is acknowledged. What the file
+    /// holds already is read again.
+    #[cfg(feature = "journal-file")]
+    pub fn journal(mut self, path: impl Into<std::path::PathBuf>) -> Self {
+        self.journal = Some(path.into());
+        self
+    }
+
     /// Binds everything and starts: when this returns, every socket accepts.
     ///
     /// # Errors
@@ -244,19 +257,28 @@ impl Builder {
 
         let zones = Arc::new(ArcSwap::from_pointee(scenario.zones(smtp_addr.ip())));
         let tally = self.tally.unwrap_or_default();
-        let events = Arc::new(Log::new(self.keep.events));
+        let (kept, keeper) = Kept::open(
+            #[cfg(feature = "journal-file")]
+            self.journal.as_deref(),
+            self.keep,
+        )?;
+        let events = Arc::new(event_log(self.keep.events, keeper.clone()));
         let dns_queries = query_log(self.keep.dns_queries, &events, &tally);
         let reception = Reception {
             receiver: Arc::clone(&profile.receiver),
             identity: Arc::new(Identity::new(scenario.client_source(), scenario.nat.clone())),
             lookup_patience: profile.dns_timeout,
         };
+        let sessions = Arc::new(Log::new(self.keep.sessions));
+        let messages = message_log(self.keep.messages, &events, &tally);
+        kept.restore(&sessions, &messages, &events);
         let service = Arc::new(Service {
             reception: ArcSwap::from_pointee(reception),
             zones: Arc::clone(&zones),
             memory: Arc::default(),
-            sessions: Arc::new(Log::new(self.keep.sessions)),
-            messages: message_log(self.keep.messages, &events, &tally),
+            sessions,
+            messages,
+            keeper,
             events,
             tally,
             max_connections: self.connections,
@@ -289,6 +311,16 @@ impl Builder {
             shutdown,
             tasks: tokio::sync::Mutex::new(tasks),
         })
+    }
+}
+
+/// The event log, which a journal file hears of.
+fn event_log(limits: Limits, keeper: Option<Arc<dyn Keeper>>) -> Log<Happening> {
+    match keeper {
+        Some(keeper) => {
+            Log::relayed(limits, move |happenings| happenings.iter().for_each(|happening| keeper.event(happening)))
+        }
+        None => Log::new(limits),
     }
 }
 

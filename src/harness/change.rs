@@ -37,6 +37,9 @@ impl World {
         self.service.messages.clear();
         self.dns_queries.clear();
         self.service.events.clear();
+        if let Some(keeper) = &self.service.keeper {
+            keeper.clear();
+        }
         self.reset();
     }
 

@@ -7,6 +7,7 @@ pub mod blocking;
 mod builder;
 mod change;
 mod door;
+mod kept;
 mod watch;
 mod worlds;
 
@@ -164,6 +165,11 @@ impl World {
         &self.ledger
     }
 
+    /// Waits until the world stops.
+    pub async fn stopped(&self) {
+        self.shutdown.cancelled().await;
+    }
+
     /// Stops: idle sessions get 421, running ones a bounded chance to end. Expectations are verified as by a drop.
     pub async fn stop(self) {
         self.close().await;
@@ -174,6 +180,9 @@ impl World {
         self.shutdown.cancel();
         let mut tasks = self.tasks.lock().await;
         let _ = tokio::time::timeout(STOPPING, async { while tasks.join_next().await.is_some() {} }).await;
+        if let Some(keeper) = &self.service.keeper {
+            let _ = keeper.settled().await;
+        }
     }
 }
 

@@ -1,98 +1,159 @@
-//! The HTTP API: whether the world is up, its sessions from the journal, and its DNS faults, which it can change.
+//! The HTTP APIs: the native one under `/api/v1`, Mailpit's and MailHog's message APIs beside it, metrics and health.
+//!
+//! Everything it shows comes from the worlds' journals, and everything it does, it does through [`Worlds`]. Safe by
+//! default: see `guard`.
 
+mod accept;
+mod changes;
+mod events;
+mod expectations;
+mod extract;
 pub mod faults;
+mod guard;
+mod mail;
+mod mailhog;
+mod mailpit;
+mod metrics;
+mod mime;
+mod paging;
+mod problem;
+mod queries;
+mod sessions;
+mod views;
+mod wait;
+mod what_if;
+mod worlds;
+
+pub use guard::{Credentials, Options};
+pub use problem::Problem;
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use arc_swap::ArcSwap;
-use axum::Json;
 use axum::Router;
-use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
 
-use crate::dns::Zones;
-use crate::journal::Log;
-use crate::smtp::{SessionEntry, SessionRecord};
+use crate::harness::Worlds;
+use crate::journal::{Family, Histogram};
 
-/// Most sessions in one page.
-const PAGE: usize = 100;
+/// Most octets of a request body: a scenario with a few thousand records, or a message to send.
+const BODY_OCTETS: usize = 32 << 20;
 
-/// Serves the API on a listener until shut down.
-///
-/// The listener accepts before the first request is read, and the world's sockets before that: whoever can ask
-/// `/readyz` gets a true answer.
-pub async fn serve(
-    listener: TcpListener,
-    sessions: Arc<Log<SessionEntry>>,
-    zones: Arc<ArcSwap<Zones>>,
+/// What all requests share.
+#[derive(Debug)]
+struct App {
+    worlds: Arc<Worlds>,
+    options: Options,
+    started: Instant,
     shutdown: CancellationToken,
-) {
-    let router = router(sessions).merge(faults::router(zones));
-    let served = axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned());
-    if let Err(error) = served.await {
-        tracing::error!(%error, "the HTTP API stopped");
-    }
+    /// Requests by method, route and status.
+    requests: Family<3>,
+    request_time: Histogram,
+    mailpit: mailpit::Marks,
 }
 
-fn router(sessions: Arc<Log<SessionEntry>>) -> Router {
-    Router::new()
-        .route("/livez", get(async || "ok\n"))
-        .route("/readyz", get(async || "ok\n"))
-        .route("/api/v1/sessions", get(list))
-        .route("/api/v1/sessions/{id}", get(one))
-        .with_state(sessions)
-}
+/// The API in OpenAPI's terms; paths come from the handlers.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "martinet",
+        description = "A mail server that refuses your mail on purpose, says exactly why, and says what would fix it. \
+            For tests only.\n\nEvery path of a world exists twice: under `/api/v1` for the main world, and under \
+            `/api/v1/worlds/{world}` for one made later."
+    ),
+    tags(
+        (name = "journal", description = "What happened"),
+        (name = "expect", description = "Waiting, expecting, verifying"),
+        (name = "change", description = "Changing a world while it runs"),
+        (name = "worlds", description = "Many worlds in one process"),
+        (name = "ask", description = "Judging without sending"),
+    )
+)]
+struct Api;
 
-/// Which page of the sessions.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Page {
-    /// Only sessions with a number above this one.
-    after: u64,
-    /// Most sessions; 100 at most.
-    limit: Option<usize>,
-}
-
-/// One page, oldest first; `next` is the `after` of the following page, as long as `more` is true.
-#[derive(Debug, Serialize)]
-struct Sessions {
-    sessions: Vec<SessionRecord>,
-    next: u64,
-    more: bool,
-    dropped: u64,
-}
-
-async fn list(State(log): State<Arc<Log<SessionEntry>>>, Query(page): Query<Page>) -> Json<Sessions> {
-    let limit = page.limit.unwrap_or(PAGE).clamp(1, PAGE);
-    let mut entries = log.after(page.after);
-    let more = entries.len() > limit;
-    entries.truncate(limit);
-    let sessions: Vec<_> = entries.iter().map(|e| e.snapshot()).collect();
-    let next = entries.last().map_or(page.after, |e| e.id);
-    Json(Sessions { sessions, next, more, dropped: log.counts().dropped })
-}
-
-async fn one(State(log): State<Arc<Log<SessionEntry>>>, Path(id): Path<String>) -> Response {
-    let entry = id.parse().ok().and_then(|number| log.entry(number));
-    match entry {
-        Some(entry) => Json(entry.snapshot()).into_response(),
-        None => problem(StatusCode::NOT_FOUND, "the number of a session that is kept", &id),
-    }
-}
-
-/// A mistake as problem details (RFC 9457).
-fn problem(status: StatusCode, expected: &str, found: &str) -> Response {
-    let body = serde_json::json!({
-        "type": "about:blank",
-        "title": status.canonical_reason().unwrap_or_default(),
-        "status": status.as_u16(),
-        "expected": expected,
-        "found": found,
+/// Serves the APIs on a listener until shut down.
+///
+/// The listener accepts before the first request is read, and the worlds' sockets before that: whoever can ask
+/// `/readyz` gets a true answer.
+pub async fn serve(listener: TcpListener, worlds: Arc<Worlds>, options: Options, shutdown: CancellationToken) {
+    let app = Arc::new(App {
+        worlds,
+        options,
+        started: Instant::now(),
+        shutdown: shutdown.clone(),
+        requests: Family::default(),
+        request_time: Histogram::default(),
+        mailpit: mailpit::Marks::default(),
     });
-    (status, [("content-type", "application/problem+json")], body.to_string()).into_response()
+    accept::serve(listener, router(app), shutdown).await;
+}
+
+/// The API description, as `/api/openapi.json` shows it.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    native().1
+}
+
+/// The native routes with their description.
+fn native() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
+    OpenApiRouter::with_openapi(Api::openapi())
+        .nest("/api/v1", of_a_world().merge(worlds::routes()).merge(what_if::routes()))
+        .split_for_parts()
+}
+
+/// What every world has.
+fn of_a_world() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .merge(sessions::routes())
+        .merge(mail::routes())
+        .merge(queries::routes())
+        .merge(events::routes())
+        .merge(wait::routes())
+        .merge(expectations::routes())
+        .merge(changes::routes())
+}
+
+fn router(app: Arc<App>) -> Router {
+    let (native, api) = native();
+    let (others, _) = OpenApiRouter::new().nest("/api/v1/worlds/{world}", of_a_world()).split_for_parts();
+    let health = Router::new()
+        .route("/livez", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics::show))
+        .route("/api/openapi.json", get(async || axum::Json(api)));
+    let faults = faults::router(Arc::clone(app.worlds.main().snapshot()));
+    native
+        .merge(others)
+        .merge(health)
+        .merge(mailpit::routes())
+        .merge(mailhog::routes())
+        .fallback(nothing)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(Arc::clone(&app))
+        .merge(faults)
+        .layer(DefaultBodyLimit::max(BODY_OCTETS))
+        .layer(middleware::from_fn_with_state(app, guard::guard))
+}
+
+/// Ready as long as nothing told it to stop.
+async fn ready(axum::extract::State(app): axum::extract::State<Arc<App>>) -> Response {
+    if app.shutdown.is_cancelled() {
+        return (axum::http::StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
+    }
+    "ok\n".into_response()
+}
+
+async fn nothing(uri: axum::http::Uri) -> Problem {
+    Problem::not_found("path", "a path of /api/openapi.json", uri.path())
+}
+
+async fn wrong_method(method: axum::http::Method) -> Problem {
+    let wrong = Problem::new(axum::http::StatusCode::METHOD_NOT_ALLOWED, "this path has no such method");
+    wrong.about("method", "one of the methods in /api/openapi.json", method.as_str())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hickory_proto::op::Query;
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Entry;
 
@@ -160,7 +160,8 @@ impl Entry for DnsQuery {
 }
 
 /// The envelope of a transaction (RFC 5321 §2.3.1).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct Envelope {
     /// The argument of MAIL, empty for the null reverse-path.

@@ -1,12 +1,16 @@
 //! What happened, kept in bounded logs: the oldest entries go first, and what was dropped is counted.
 
 mod event;
+#[cfg(feature = "journal-file")]
+pub mod file;
 mod happening;
+mod keeper;
 mod tally;
 
 pub(crate) use event::millis;
 pub use event::{DnsExchange, DnsQuery, Envelope, Message};
 pub use happening::{Happening, What};
+pub use keeper::{Deposit, Keeper};
 pub use tally::{BOUNDS, Counter, Family, Histogram, Tally, Words};
 
 use std::collections::VecDeque;
@@ -110,6 +114,15 @@ impl<T: Entry> Log<T> {
         self.changed.notify_waiters();
     }
 
+    /// Begins with entries of an earlier process, the oldest first, numbered from `first` on.
+    pub fn restore(&self, first: u64, entries: Vec<T>) {
+        let mut inner = self.inner.lock();
+        inner.dropped = first.saturating_sub(1);
+        for entry in entries {
+            inner.append(|_| entry, self.limits);
+        }
+    }
+
     /// The number of the newest entry, also where it is gone; 0 where there was none.
     pub fn last(&self) -> u64 {
         let inner = self.inner.lock();
@@ -152,6 +165,21 @@ impl<T: Entry> Log<T> {
         let inner = self.inner.lock();
         let passed = usize::try_from(number.saturating_sub(inner.dropped)).unwrap_or(usize::MAX);
         inner.entries.iter().skip(passed).map(|(entry, _)| Arc::clone(entry)).collect()
+    }
+
+    /// At most so many of the entries kept above a number, oldest first.
+    pub fn page(&self, after: u64, most: usize) -> Vec<Arc<T>> {
+        let inner = self.inner.lock();
+        let passed = usize::try_from(after.saturating_sub(inner.dropped)).unwrap_or(usize::MAX);
+        inner.entries.iter().skip(passed).take(most).map(|(entry, _)| Arc::clone(entry)).collect()
+    }
+
+    /// At most so many of the entries kept below a number, newest first.
+    pub fn page_back(&self, before: u64, most: usize) -> Vec<Arc<T>> {
+        let inner = self.inner.lock();
+        let below = before.saturating_sub(inner.dropped).saturating_sub(1);
+        let below = usize::try_from(below).unwrap_or(usize::MAX).min(inner.entries.len());
+        inner.entries.range(..below).rev().take(most).map(|(entry, _)| Arc::clone(entry)).collect()
     }
 
     /// The entry of a number, while it is kept.

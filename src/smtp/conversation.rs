@@ -15,12 +15,13 @@ use tokio_util::sync::CancellationToken;
 use super::proxy::{self, Beginning};
 use super::script::{End, Manner};
 use super::server::SHUTDOWN_PATIENCE;
-use super::session::{Session, Step};
+use super::session::{Event, Session, Step};
 use super::tell::Teller;
+use super::trace::Trace;
 use super::wire::Wire;
 use super::{ClientAddress, Door, ProxyMode, Reception, Service, SessionEntry};
 use crate::facts::Resolver;
-use crate::journal::{Happening, Message, What};
+use crate::journal::{Deposit, Envelope, Happening, Message, What};
 
 /// Octets read at once.
 const READ_OCTETS: usize = 64 << 10;
@@ -101,6 +102,10 @@ impl<'a> Conversation<'a> {
         conversation.publish();
         service.tally.ended.count(conversation.entry.look(|record| record.verdict));
         service.tally.session_time.observe(began.elapsed());
+        if let Some(keeper) = &service.keeper {
+            let record = conversation.entry.look(|record| serde_json::to_string(record).unwrap_or_default());
+            keeper.session(conversation.entry.id, record);
+        }
         tracing::debug!(session = conversation.entry.id, %peer, client = %client.address, "session ended");
     }
 
@@ -188,6 +193,7 @@ impl<'a> Conversation<'a> {
         if !manner.delay.is_zero() {
             tokio::time::sleep(manner.delay).await;
         }
+        self.deposit().await?;
         if !self.output.is_empty() && !manner.mute {
             let patience = self.reception.receiver.settings.command_timeout;
             match manner {
@@ -201,6 +207,28 @@ impl<'a> Conversation<'a> {
         self.output.clear();
         self.publish();
         Ok(())
+    }
+
+    /// Has accepted messages made safe before they are acknowledged; where that fails, nothing is said.
+    async fn deposit(&self) -> io::Result<()> {
+        let Some(keeper) = &self.service.keeper else { return Ok(()) };
+        let (at, session) = (Timestamp::now(), self.entry.id);
+        let accepted = self.session.events.iter().filter_map(|event| match event {
+            Event::Transaction { envelope, message: Some((trace, octets)), .. } => Some((envelope, trace, octets)),
+            _ => None,
+        });
+        let deposit = |(envelope, trace, octets): (&Envelope, &Trace, &Vec<u8>)| Deposit {
+            session,
+            at,
+            envelope: envelope.clone(),
+            trace: trace.clone().dated(at),
+            octets: octets.clone(),
+        };
+        let deposits: Vec<_> = accepted.map(deposit).collect();
+        if deposits.is_empty() {
+            return Ok(());
+        }
+        keeper.messages(deposits).await.map_err(|_| io::Error::other("the journal has ended"))?
     }
 
     /// So many octets a second.

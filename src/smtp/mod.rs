@@ -15,6 +15,7 @@ mod judging;
 mod path;
 mod proxy;
 mod record;
+mod restore;
 pub(crate) mod replies;
 mod script;
 mod server;

@@ -99,10 +99,13 @@ pub struct SessionRecord {
     /// How it ended: `quit`, `refused`, `lost`, `timeout`, `errors`, `shutdown`, `script`, `proxy`, `tls`; empty while it
     /// runs.
     pub closed: &'static str,
+    /// Facts and evidence of an earlier process, as JSON: what was read again from a journal file.
+    #[serde(skip)]
+    pub archived: Option<Box<(serde_json::Value, serde_json::Value)>>,
 }
 
 impl SessionRecord {
-    fn new(id: u64, peer: SocketAddr, client: ClientAddress, clock: Duration) -> Self {
+    pub(super) fn new(id: u64, peer: SocketAddr, client: ClientAddress, clock: Duration) -> Self {
         let mut record = Self {
             id,
             started: Timestamp::now(),
@@ -127,6 +130,7 @@ impl SessionRecord {
             transcript: Vec::new(),
             transcript_dropped: 0,
             closed: "",
+            archived: None,
         };
         record.rename(client);
         record
@@ -236,7 +240,15 @@ pub struct SessionEntry {
 
 impl SessionEntry {
     pub(super) fn new(id: u64, peer: SocketAddr, client: ClientAddress, clock: Duration) -> Self {
-        Self { id, record: Mutex::new(SessionRecord::new(id, peer, client, clock)), grown: AtomicUsize::new(0) }
+        Self::of(SessionRecord::new(id, peer, client, clock))
+    }
+
+    pub(super) fn of(record: SessionRecord) -> Self {
+        Self { id: record.id, record: Mutex::new(record), grown: AtomicUsize::new(0) }
+    }
+
+    pub(super) fn change(&self, change: impl FnOnce(&mut SessionRecord)) {
+        change(&mut self.record.lock());
     }
 
     /// The session as it stands now.

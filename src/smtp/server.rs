@@ -17,7 +17,7 @@ use super::session::{Front, Protocol};
 use super::{Identity, ProxyMode, Receiver, SessionEntry, StartTls};
 use crate::dns::Zones;
 use crate::facts::Memory;
-use crate::journal::{Happening, Log, Message, Tally};
+use crate::journal::{Happening, Keeper, Log, Message, Tally};
 use crate::tls::Tls;
 
 /// How long sessions may take to end once the world stops.
@@ -40,6 +40,8 @@ pub struct Service {
     pub events: Arc<Log<Happening>>,
     /// Counts for monitoring.
     pub tally: Arc<Tally>,
+    /// Where messages have to be safe before they are acknowledged, if anywhere.
+    pub keeper: Option<Arc<dyn Keeper>>,
     /// Most connections at a time; a further one gets 421.
     pub max_connections: usize,
 }

@@ -1,7 +1,6 @@
-//! A world as a whole: its journal, its HTTP API, its end.
+//! A world as a whole: its journal, its end.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use martinet::World;
@@ -142,40 +141,4 @@ async fn random_octets_leave_the_world_standing() {
     }
     let dialogue = deliver(world.smtp_addr(), &delivery("mail.example.test")).await.expect("a session");
     assert!(dialogue.refused.is_none());
-}
-
-#[tokio::test]
-async fn http_lists_sessions() {
-    let world = World::builder().scenario("no-ptr").receiver("fcrdns").start().await.expect("a world");
-    deliver(world.smtp_addr(), &delivery("mail.example.test")).await.expect("a session");
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let listener = martinet::harness::bind_tcp("HTTP", any).await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let shutdown = tokio_util::sync::CancellationToken::new();
-    let serving = tokio::spawn(martinet::http::serve(
-        listener,
-        world.sessions().clone(),
-        world.snapshot().clone(),
-        shutdown.clone(),
-    ));
-    for (path, status, part) in [
-        ("/livez", "200", "ok"),
-        ("/readyz", "200", "ok"),
-        ("/api/v1/sessions", "200", "\"rule\":\"iprev\""),
-        ("/api/v1/sessions?after=1", "200", "\"sessions\":[]"),
-        ("/api/v1/sessions?foo=1", "400", "foo"),
-        ("/api/v1/sessions/1", "200", "\"outcome\":\"nxdomain\""),
-        ("/api/v1/sessions/2", "404", "problem+json"),
-        ("/nothing", "404", ""),
-    ] {
-        let mut stream = TcpStream::connect(address).await.expect("a connection");
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.expect("sent");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.expect("an answer");
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{path}: {answer}");
-        assert!(answer.contains(part), "{path}: {answer}");
-    }
-    shutdown.cancel();
-    serving.await.expect("the API ends");
 }

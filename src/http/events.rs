@@ -1,0 +1,138 @@
+//! `events`: everything that happens, as server-sent events with ids and resume, as pages, and as JSON lines.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::App;
+use super::extract::{Listing, TheWorld};
+use super::paging::{Cursor, Page};
+use super::problem::Problem;
+use crate::harness::World;
+use crate::journal::Happening;
+
+/// Silence after which a comment is sent, so that nothing in between closes the connection.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Events sent at once.
+const BURST: usize = 256;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(follow)).routes(routes!(export))
+}
+
+/// Which events.
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+struct EventPattern {
+    /// Only events of this kind, for example `verdict`.
+    event: Option<String>,
+    /// Only events of this session.
+    #[param(minimum = 0)]
+    session: Option<u64>,
+}
+
+impl EventPattern {
+    fn matches(&self, happening: &Happening) -> bool {
+        self.event.as_ref().is_none_or(|event| event == happening.what.name())
+            && self.session.is_none_or(|session| session == happening.session)
+    }
+}
+
+/// One page of events.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct EventPage {
+    /// The events.
+    events: Vec<Arc<Happening>>,
+    #[serde(flatten)]
+    cursor: Cursor,
+}
+
+/// Events: one page as JSON, or all from now on where `text/event-stream` is accepted
+///
+/// A stream begins after `Last-Event-ID`, else after `after`, else with what happens next.
+#[utoipa::path(get, path = "/events", tag = "journal", params(Page, EventPattern), responses(
+    (status = 200, description = "One page, or a stream", body = EventPage),
+    (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+))]
+async fn follow(
+    State(app): State<Arc<App>>,
+    TheWorld(world): TheWorld,
+    headers: HeaderMap,
+    Listing(page, pattern): Listing<Page, EventPattern>,
+) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !accept.contains("text/event-stream") {
+        let found = page.of(world.events(), |happening| happening.id, |happening| pattern.matches(happening));
+        return Json(EventPage { events: found.entries, cursor: found.cursor }).into_response();
+    }
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()).and_then(|id| id.parse().ok());
+    let after = last.or(page.after).unwrap_or_else(|| world.events().last());
+    let follower = Follower { world, pattern, after, pending: Vec::new(), shutdown: app.shutdown.clone() };
+    let events = stream::unfold(follower, Follower::next);
+    Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
+}
+
+struct Follower {
+    world: Arc<World>,
+    pattern: EventPattern,
+    after: u64,
+    /// What is to be sent next, the latest first.
+    pending: Vec<Arc<Happening>>,
+    shutdown: CancellationToken,
+}
+
+impl Follower {
+    async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
+        loop {
+            while let Some(happening) = self.pending.pop() {
+                self.after = happening.id;
+                if self.pattern.matches(&happening) {
+                    return Some((Ok(event(&happening)), self));
+                }
+            }
+            let log = Arc::clone(self.world.events());
+            let after = self.after;
+            let fresh = log.wait(|log| Some(log.page(after, BURST)).filter(|page| !page.is_empty()));
+            self.pending = tokio::select! {
+                () = self.shutdown.cancelled() => return None,
+                () = self.world.stopped() => return None,
+                fresh = fresh => fresh,
+            };
+            self.pending.reverse();
+        }
+    }
+}
+
+fn event(happening: &Happening) -> Event {
+    let data = serde_json::to_string(happening).unwrap_or_default();
+    Event::default().id(happening.id.to_string()).event(happening.what.name()).data(data)
+}
+
+/// Every event that is kept, as JSON lines
+#[utoipa::path(get, path = "/events.jsonl", tag = "journal", params(EventPattern), responses(
+    (status = 200, description = "A JSON object a line", body = String, content_type = "application/jsonl"),
+    (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+))]
+async fn export(
+    TheWorld(world): TheWorld,
+    super::extract::Params(pattern): super::extract::Params<EventPattern>,
+) -> impl IntoResponse {
+    let mut lines = String::new();
+    for happening in world.events().entries().iter().filter(|happening| pattern.matches(happening)) {
+        lines.push_str(&serde_json::to_string(happening).unwrap_or_default());
+        lines.push('\n');
+    }
+    ([(header::CONTENT_TYPE, "application/jsonl")], lines)
+}

@@ -1,0 +1,158 @@
+//! What handlers take from a request; every mistake is a [`Problem`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use serde::de::DeserializeOwned;
+
+use super::App;
+use super::problem::Problem;
+use crate::harness::World;
+
+/// How long a body may take to come.
+const BODY_TIME: Duration = Duration::from_secs(15);
+
+/// The world that the path names; the main one where it names none.
+pub(super) struct TheWorld(pub Arc<World>);
+
+impl FromRequestParts<Arc<App>> for TheWorld {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        match named(parts, app, "world").await {
+            None => Ok(Self(Arc::clone(app.worlds.main()))),
+            Some(name) => {
+                let world = app.worlds.find(&name);
+                world.map(Self).ok_or_else(|| Problem::not_found("world", "the name of a world", &name))
+            }
+        }
+    }
+}
+
+/// The number in the path.
+pub(super) struct Id(pub u64);
+
+impl FromRequestParts<Arc<App>> for Id {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let text = named(parts, app, "id").await.unwrap_or_default();
+        text.parse().map(Self).map_err(|_| Problem::not_found("id", "a number", &text))
+    }
+}
+
+/// The text in the path that is called `name`.
+pub(super) struct Name(pub String);
+
+impl FromRequestParts<Arc<App>> for Name {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        Ok(Self(named(parts, app, "name").await.unwrap_or_default()))
+    }
+}
+
+async fn named(parts: &mut Parts, app: &Arc<App>, key: &str) -> Option<String> {
+    let params = RawPathParams::from_request_parts(parts, app).await.ok()?;
+    params.iter().find(|(name, _)| *name == key).map(|(_, value)| value.to_owned())
+}
+
+/// The parameters of the query.
+pub(super) struct Params<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Params<T> {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Problem> {
+        of_pairs(&pairs(parts)?).map(Self)
+    }
+}
+
+/// The parameters of the query, of which some are a page's and the rest a pattern's.
+pub(super) struct Listing<P, T>(pub P, pub T);
+
+impl<P: DeserializeOwned + super::paging::Keys, T: DeserializeOwned> FromRequestParts<Arc<App>> for Listing<P, T> {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Problem> {
+        let (page, pattern): (Vec<_>, Vec<_>) =
+            pairs(parts)?.into_iter().partition(|(key, _)| P::KEYS.contains(&key.as_str()));
+        Ok(Self(of_pairs(&page)?, of_pairs(&pattern)?))
+    }
+}
+
+type Pair = (String, String);
+
+fn pairs(parts: &Parts) -> Result<Vec<Pair>, Problem> {
+    let query = parts.uri.query().unwrap_or_default();
+    serde_urlencoded::from_str(query).map_err(|error| Problem::mistake("", "a query string", &error.to_string()))
+}
+
+fn of_pairs<T: DeserializeOwned>(pairs: &[Pair]) -> Result<T, Problem> {
+    let text = serde_urlencoded::to_string(pairs).unwrap_or_default();
+    let reader = serde_urlencoded::Deserializer::new(form(&text));
+    serde_path_to_error::deserialize(reader).map_err(|error| {
+        let field = error.path().to_string();
+        let field = if field == "." { String::new() } else { field };
+        let text = error.inner().to_string();
+        let given = pairs.iter().find(|(key, _)| *key == field).map_or("", |(_, value)| value.as_str());
+        let expected = match text.as_str() {
+            "invalid digit found in string" | "cannot parse integer from empty string" => "a number",
+            "number too large to fit in target type" => "a smaller number",
+            "provided string was not `true` or `false`" => "true or false",
+            _ => return Problem::unreadable(&field, &text),
+        };
+        Problem::mistake(&field, expected, &format!("{given:?}"))
+    })
+}
+
+fn form(text: &str) -> form_urlencoded::Parse<'_> {
+    form_urlencoded::parse(text.as_bytes())
+}
+
+/// A JSON body. The content type has to say so: a form of another site cannot.
+pub(super) struct Body<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
+    type Rejection = Problem;
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        json_type(request.headers())?;
+        let octets = octets(request, app).await?;
+        // serde takes a list for an object, its fields in order; nobody else would.
+        if octets.trim_ascii_start().first() != Some(&b'{') {
+            let start = String::from_utf8_lossy(&octets[..octets.len().min(40)]).into_owned();
+            return Err(Problem::mistake("", "a JSON object", &start));
+        }
+        let mut reader = serde_json::Deserializer::from_slice(&octets);
+        let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+            let field = error.path().to_string();
+            Problem::unreadable(if field == "." { "" } else { &field }, &error.inner().to_string())
+        })?;
+        reader.end().map_err(|error| Problem::unreadable("", &error.to_string()))?;
+        Ok(Self(value))
+    }
+}
+
+/// The octets of a body, within the limit.
+pub(super) async fn octets(request: Request, app: &Arc<App>) -> Result<Bytes, Problem> {
+    let reading = tokio::time::timeout(BODY_TIME, Bytes::from_request(request, app));
+    let slow = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time");
+    reading.await.map_err(slow)?.map_err(|rejection| {
+        let limit = format!("at most {} octets", super::BODY_OCTETS);
+        let found = rejection.body_text();
+        Problem::new(rejection.status(), &found).about("body", &limit, &found)
+    })
+}
+
+/// Whether the body is said to be JSON.
+///
+/// # Errors
+/// 415 where it is not.
+pub(super) fn json_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence == "application/json" || essence.starts_with("application/") && essence.ends_with("+json") {
+        return Ok(());
+    }
+    let wrong = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body of a write has to be JSON, and to say so");
+    Err(wrong.about("Content-Type", "application/json", if given.is_empty() { "none" } else { given }))
+}

@@ -1,0 +1,179 @@
+//! Mailpit's search: words, and `key:value` filters, each of which has to hold; `-` or `!` before one turns it round.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use super::super::App;
+use super::super::extract::{Params, TheWorld};
+use super::super::mime::{self, Mail};
+use super::message::all;
+use super::{Page, listed, ok, plain};
+use crate::harness::World;
+use crate::journal::Message;
+
+/// What is searched for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Query {
+    query: String,
+    start: usize,
+    limit: Option<usize>,
+}
+
+pub(super) async fn search(
+    State(app): State<Arc<App>>,
+    TheWorld(world): TheWorld,
+    Params(Query { query, start, limit }): Params<Query>,
+) -> Response {
+    if query.trim().is_empty() {
+        return plain(StatusCode::BAD_REQUEST, "Error: no search query");
+    }
+    let found = matching(&app, &world, &query);
+    Json(listed(&app, &world, &found, Page { start, limit })).into_response()
+}
+
+pub(super) async fn delete(
+    State(app): State<Arc<App>>,
+    TheWorld(world): TheWorld,
+    Params(Query { query, .. }): Params<Query>,
+) -> Response {
+    if query.trim().is_empty() {
+        return plain(StatusCode::BAD_REQUEST, "Error: no search query");
+    }
+    for message in matching(&app, &world, &query) {
+        super::hide(&app, &world, message.id);
+    }
+    ok()
+}
+
+/// The messages that a query finds, oldest first; all where it is empty.
+pub(super) fn matching(app: &App, world: &World, query: &str) -> Vec<Arc<Message>> {
+    let terms = terms(query);
+    let mut messages = all(app, world);
+    if !terms.is_empty() {
+        let marks: Vec<_> = app
+            .mailpit
+            .with(world, |marked| messages.iter().map(|m| (marked.read.contains(&m.id), marked.tags(m.id))).collect());
+        let mut marks = marks.into_iter();
+        messages.retain(|message| {
+            let (read, tags) = marks.next().unwrap_or_default();
+            let raw = mime::raw(message);
+            let mail = Mail::read(&raw);
+            terms.iter().all(|term| term.holds(message, &mail, read, &tags))
+        });
+    }
+    messages
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Term {
+    negated: bool,
+    key: String,
+    value: String,
+}
+
+/// The terms of a query; quotes keep words together.
+fn terms(query: &str) -> Vec<Term> {
+    let mut words = Vec::new();
+    let (mut word, mut quoted) = (String::new(), false);
+    for c in query.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            c if c.is_whitespace() && !quoted => words.push(std::mem::take(&mut word)),
+            c => word.push(c),
+        }
+    }
+    words.push(word);
+    words.retain(|word| !word.is_empty());
+    words.into_iter().map(|word| term(&word)).collect()
+}
+
+fn term(word: &str) -> Term {
+    const KEYS: [&str; 13] = [
+        "subject",
+        "to",
+        "from",
+        "cc",
+        "bcc",
+        "addressed",
+        "reply-to",
+        "message-id",
+        "tag",
+        "is",
+        "has",
+        "before",
+        "after",
+    ];
+    let bare = word.trim_start_matches(['-', '!']);
+    let negated = bare.len() < word.len();
+    let (key, value) = bare.split_once(':').unwrap_or(("", bare));
+    let key = key.to_ascii_lowercase();
+    if KEYS.contains(&key.as_str()) {
+        return Term { negated, key, value: value.trim().to_lowercase() };
+    }
+    Term { negated, key: String::new(), value: bare.to_lowercase() }
+}
+
+impl Term {
+    fn holds(&self, message: &Message, mail: &Mail<'_>, read: bool, tags: &[String]) -> bool {
+        self.found(message, mail, read, tags) != self.negated
+    }
+
+    fn found(&self, message: &Message, mail: &Mail<'_>, read: bool, tags: &[String]) -> bool {
+        let wanted = self.value.as_str();
+        let within = |text: &str| text.to_lowercase().contains(wanted);
+        let among = |all: Vec<(String, String)>| all.iter().any(|(name, address)| within(name) || within(address));
+        let envelope = &message.envelope;
+        let to = || among(mail.addresses(|m| m.to().cloned())) || envelope.forward_paths.iter().any(|p| within(p));
+        let from = || among(mail.addresses(|m| m.from().cloned())) || within(&envelope.reverse_path);
+        let cc = || among(mail.addresses(|m| m.cc().cloned()));
+        match self.key.as_str() {
+            "subject" => within(&mail.subject()),
+            "to" => to(),
+            "from" => from(),
+            "cc" => cc(),
+            "bcc" => super::blind(mail, message).iter().any(|mailbox| within(&mailbox.address)),
+            "addressed" => from() || to() || cc(),
+            "reply-to" => among(mail.addresses(|m| m.reply_to().cloned())),
+            "message-id" => within(&mail.message_id()),
+            "tag" => tags.iter().any(|tag| tag.to_lowercase() == wanted),
+            "is" => match wanted {
+                "read" => read,
+                "unread" => !read,
+                _ => wanted == "tagged" && !tags.is_empty(),
+            },
+            "has" => match wanted {
+                "attachment" | "attachments" => mail.parts().iter().any(|part| !part.inline),
+                _ => wanted == "inline" && mail.parts().iter().any(|part| part.inline),
+            },
+            "before" => message.at.to_string().as_str() < wanted.to_uppercase().as_str(),
+            "after" => message.at.to_string().as_str() >= wanted.to_uppercase().as_str(),
+            _ => within(&mail.subject()) || from() || to() || cc() || within(&mail.text()) || within(&mail.html()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries() {
+        let show = |query| {
+            let all: Vec<_> = terms(query)
+                .iter()
+                .map(|t| format!("{}{}={}", if t.negated { "!" } else { "" }, t.key, t.value))
+                .collect();
+            all.join(" ")
+        };
+        assert_eq!(show("hello World"), "=hello =world");
+        assert_eq!(show("subject:\"two words\" -to:a@b.test"), "subject=two words !to=a@b.test");
+        assert_eq!(show("!is:read http://x"), "!is=read =http://x");
+        assert_eq!(show("  "), "");
+    }
+}

@@ -1,0 +1,217 @@
+//! What the API shows of a session: stable names, nothing null. What is not known is left out, and lists may be empty.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::expect::Verdict;
+use crate::policy::Refusal;
+use crate::smtp::{SessionRecord, Transaction, TranscriptLine};
+use crate::stage::Stage;
+
+/// A session.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct SessionView {
+    /// Its number in this world, from 1.
+    pub id: u64,
+    /// When the connection was accepted.
+    #[schema(value_type = String, format = DateTime)]
+    pub started: Timestamp,
+    /// When it ended; left out while it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub ended: Option<Timestamp>,
+    /// The socket's peer.
+    pub peer: String,
+    /// The address it is judged by.
+    pub client_address: String,
+    /// Where that address comes from: `socket`, `fixed`, `map`, `pool` or `xclient`.
+    pub client_source: &'static str,
+    /// The address before translation, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub translated_from: Option<String>,
+    /// The receiver's clock when the connection was accepted, in milliseconds.
+    pub clock_ms: f64,
+    /// The last HELO/EHLO argument, empty before.
+    pub hello: String,
+    /// The reverse-path of the last transaction that was tried.
+    pub reverse_path: String,
+    /// The arguments of RCPT, accepted or not.
+    pub recipients: Vec<String>,
+    /// What it came to so far.
+    pub verdict: Verdict,
+    /// The reply code that decided; left out before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+    /// The rule of the first refusal; left out where nothing was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<&'static str>,
+    /// The stage of the first refusal; left out where nothing was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Stage>,
+    /// The reply that decided, as wire lines.
+    pub reply: Vec<String>,
+    /// Every refusal.
+    pub refusals: Vec<RefusalView>,
+    /// Why rules were passed over, empty where none were.
+    pub allowed: String,
+    /// The transactions that reached their final dot.
+    pub transactions: Vec<TransactionView>,
+    /// How it ended: `quit`, `refused`, `lost`, `timeout`, `errors`, `shutdown`; empty while it runs.
+    pub closed: &'static str,
+    /// What was observed; left out of outlines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub facts: Option<Value>,
+    /// The DNS questions the receiver asked, and what came back; left out of outlines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
+    pub evidence: Option<Value>,
+    /// What was said; left out of outlines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transcript: Option<Vec<LineView>>,
+    /// Lines beyond what a transcript keeps.
+    pub transcript_dropped: u64,
+}
+
+/// One refusal.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct RefusalView {
+    /// The rule.
+    pub rule: &'static str,
+    /// The stage at which the reply was spoken.
+    pub stage: Stage,
+    /// The reply, as wire lines.
+    pub reply: Vec<String>,
+    /// True where DNS failed for the time being and nothing is proved.
+    pub temporary: bool,
+    /// Which demand was not met.
+    pub why: String,
+    /// What would cure it, the best first.
+    pub remedies: Vec<String>,
+}
+
+/// One transaction that reached its final dot.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct TransactionView {
+    /// Its reverse-path, empty for the null one.
+    pub reverse_path: String,
+    /// Its forward-paths.
+    pub forward_paths: Vec<String>,
+    /// The reply to the final dot, as wire lines.
+    pub reply: Vec<String>,
+    /// The number of the message, where it was accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<u64>,
+}
+
+/// One line of a transcript.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct LineView {
+    /// When it was sent, or read.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// Who said it: `client` or `server`.
+    pub from: &'static str,
+    /// The line without its line end.
+    pub text: String,
+}
+
+impl SessionView {
+    /// The outline: who, what, and which verdict.
+    pub fn outline(record: &SessionRecord) -> Self {
+        let first = record.refusals.first();
+        Self {
+            id: record.id,
+            started: record.started,
+            ended: record.ended,
+            peer: record.peer.to_string(),
+            client_address: record.client_address.to_string(),
+            client_source: record.client_source,
+            translated_from: record.translated_from.map(|address| address.to_string()),
+            clock_ms: record.clock.as_secs_f64() * 1e3,
+            hello: record.hello.clone(),
+            reverse_path: record.reverse_path.clone(),
+            recipients: record.recipients.clone(),
+            verdict: match record.verdict {
+                "defer" => Verdict::Defer,
+                "reject" => Verdict::Reject,
+                _ => Verdict::Accept,
+            },
+            code: record.code(),
+            rule: first.map(|refusal| refusal.rule),
+            stage: first.map(|refusal| refusal.stage),
+            reply: record.reply.clone(),
+            refusals: record.refusals.iter().map(RefusalView::of).collect(),
+            allowed: record.allowed.clone(),
+            transactions: record.transactions.iter().map(TransactionView::of).collect(),
+            closed: record.closed,
+            facts: None,
+            evidence: None,
+            transcript: None,
+            transcript_dropped: record.transcript_dropped,
+        }
+    }
+
+    /// The session with facts, evidence and transcript.
+    pub fn whole(record: &SessionRecord) -> Self {
+        let (facts, evidence) = match record.archived.as_deref() {
+            Some((facts, evidence)) => (without_nulls(facts.clone()), without_nulls(evidence.clone())),
+            None => (plain(&record.facts), plain(&record.evidence)),
+        };
+        Self {
+            facts: Some(facts),
+            evidence: Some(evidence),
+            transcript: Some(record.transcript.iter().map(LineView::of).collect()),
+            ..Self::outline(record)
+        }
+    }
+}
+
+impl RefusalView {
+    fn of(refusal: &Refusal) -> Self {
+        Self {
+            rule: refusal.rule,
+            stage: refusal.stage,
+            reply: refusal.reply.wire_lines().collect(),
+            temporary: refusal.temporary,
+            why: refusal.why.clone(),
+            remedies: refusal.remedies.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl TransactionView {
+    fn of(transaction: &Transaction) -> Self {
+        let envelope = transaction.envelope.clone();
+        Self {
+            reverse_path: envelope.reverse_path,
+            forward_paths: envelope.forward_paths,
+            reply: transaction.reply.clone(),
+            message: transaction.message,
+        }
+    }
+}
+
+impl LineView {
+    fn of(line: &TranscriptLine) -> Self {
+        let from = if line.from == crate::smtp::Speaker::Client { "client" } else { "server" };
+        Self { at: line.at, from, text: line.text.clone() }
+    }
+}
+
+/// A value as JSON without nulls: what is not known is left out.
+pub(super) fn plain(value: &impl Serialize) -> Value {
+    without_nulls(serde_json::to_value(value).unwrap_or_default())
+}
+
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let kept = map.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(kept.map(|(key, value)| (key, without_nulls(value))).collect())
+        }
+        Value::Array(list) => Value::Array(list.into_iter().map(without_nulls).collect()),
+        other => other,
+    }
+}

@@ -1,0 +1,38 @@
+//! What a journal that outlives the process has to do; [`file`](super::file) does it with SQLite.
+
+use std::io;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+use super::{Envelope, Happening};
+
+/// A message on its way into the file, before it is acknowledged.
+#[derive(Clone, Debug)]
+pub struct Deposit {
+    /// The session that brought it.
+    pub session: u64,
+    /// When it came.
+    pub at: Timestamp,
+    /// Its envelope.
+    pub envelope: Envelope,
+    /// The header fields that the receiver writes above it.
+    pub trace: String,
+    /// Its octets.
+    pub octets: Vec<u8>,
+}
+
+/// Keeps what happened beyond the end of the process.
+pub trait Keeper: Send + Sync + std::fmt::Debug {
+    /// Keeps messages. What is answered says that they are safe: only then may they be acknowledged (250).
+    fn messages(&self, deposits: Vec<Deposit>) -> oneshot::Receiver<io::Result<()>>;
+    /// Keeps a session that ended, as JSON.
+    fn session(&self, id: u64, record: String);
+    /// Keeps an event.
+    fn event(&self, happening: &Arc<Happening>);
+    /// Forgets everything.
+    fn clear(&self);
+    /// Waits until everything given so far is safe.
+    fn settled(&self) -> oneshot::Receiver<io::Result<()>>;
+}

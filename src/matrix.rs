@@ -1,0 +1,66 @@
+//! Every scenario client against every receiver, judged without sending.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use serde::Serialize;
+
+use crate::check::{Attempt, Judgement, judge};
+use crate::scenario::{ReceiverProfile, Scenario, plain_message};
+
+/// One row: clients of a scenario that say the same hello and fare alike.
+#[derive(Debug, Serialize)]
+pub struct Row {
+    /// The scenario.
+    pub scenario: String,
+    /// The client addresses.
+    pub clients: Vec<IpAddr>,
+    /// What they say in HELO/EHLO.
+    pub hello: String,
+    /// A cell for each receiver.
+    pub cells: Vec<Verdict>,
+}
+
+/// One cell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// The receiver.
+    pub receiver: String,
+    /// `accept`, `defer` or `reject`.
+    pub verdict: &'static str,
+    /// The stage of the refusal; `eod` where the message was accepted.
+    pub stage: &'static str,
+    /// The rule that refused.
+    pub rule: Option<&'static str>,
+    /// The reply code.
+    pub code: u16,
+}
+
+/// The rows of a scenario against receivers.
+pub fn rows(scenario: &Scenario, profiles: &[ReceiverProfile]) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    for client in scenario.clients() {
+        let cells: Vec<_> = profiles.iter().map(|p| cell(scenario, p, client.address, &client.hello)).collect();
+        match rows.iter_mut().find(|r| r.hello.eq_ignore_ascii_case(&client.hello) && r.cells == cells) {
+            Some(row) => row.clients.push(client.address),
+            None => {
+                let hello = client.hello.clone();
+                rows.push(Row { scenario: scenario.name.clone(), clients: vec![client.address], hello, cells });
+            }
+        }
+    }
+    rows
+}
+
+fn cell(scenario: &Scenario, profile: &ReceiverProfile, client: IpAddr, hello: &str) -> Verdict {
+    let attempt = Attempt {
+        client,
+        hello: hello.to_owned(),
+        verb: "EHLO".to_owned(),
+        mail_from: scenario.sender.clone(),
+        rcpt: scenario.recipient(),
+        message: plain_message(&scenario.sender),
+    };
+    let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
+    let Judgement { verdict, stage, rule, reply, .. } = judge(&profile.receiver, &zones, profile.dns_timeout, &attempt);
+    Verdict { receiver: profile.name.clone(), verdict, stage: stage.name(), rule, code: reply.code().get() }
+}
