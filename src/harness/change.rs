@@ -55,7 +55,7 @@ impl World {
     }
 
     /// Adds a zone to the scenario, or replaces the one of that origin: master-file text (RFC 1035 §5). Other zones and
-    /// what a pool generates stay; faults begin anew.
+    /// what a pool generates stay, and so do faults and their counts.
     ///
     /// # Errors
     /// Every mistake in the text.
@@ -74,31 +74,27 @@ impl World {
             Error::mistakes(mistakes, report.join("\n"))
         })?;
         let records = parsed.into_iter().map(|(_, record)| record).collect();
+        let faults = self.zones.load().faults().to_vec();
         self.rewrite("zones", origin.to_owned(), |scenario| {
             scenario.zones.retain(|zone| zone.origin() != name);
             scenario.zones.push(Zone::new(name, records));
         });
+        self.zones.rcu(|zones| zones.with_faults(faults.clone()));
         Ok(())
     }
 
-    /// Replaces the DNS faults; none of them has fired.
+    /// Replaces the DNS faults; none of them has fired. A reset brings back those of the scenario.
     pub fn set_faults(&self, faults: Vec<Fault>) {
         let detail = format!("{} of them", faults.len());
-        let shared: Vec<_> = faults.iter().cloned().map(Arc::new).collect();
-        self.zones.rcu(|zones| zones.with_faults(shared.clone()));
-        let mut scenario = Scenario::clone(&self.scenario.load());
-        scenario.faults = faults;
-        self.scenario.store(Arc::new(scenario));
+        let faults: Vec<_> = faults.into_iter().map(Arc::new).collect();
+        self.zones.rcu(|zones| zones.with_faults(faults.clone()));
         self.changed("faults", detail);
     }
 
     /// Adds a DNS fault behind the others, which go on counting: of several for one question the first fires.
     pub fn add_fault(&self, fault: Fault) {
-        let shared = Arc::new(fault.clone());
-        self.zones.rcu(|zones| zones.with_faults([zones.faults(), &[Arc::clone(&shared)]].concat()));
-        let mut scenario = Scenario::clone(&self.scenario.load());
-        scenario.faults.push(fault);
-        self.scenario.store(Arc::new(scenario));
+        let fault = Arc::new(fault);
+        self.zones.rcu(|zones| zones.with_faults([zones.faults(), &[Arc::clone(&fault)]].concat()));
         self.changed("faults", "one more".to_owned());
     }
 
