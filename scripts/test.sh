@@ -17,12 +17,20 @@ install_clients() {
     have dig || missing+=(bind9-dnsutils)
     have swaks || missing+=(swaks)
     have python3 || missing+=(python3)
+    have curl || missing+=(curl)
+    have msmtp || missing+=(msmtp)
+    have haproxy || missing+=(haproxy)
+    have node || missing+=(nodejs)
+    have npm || missing+=(npm)
+    perl -MNet::SSLeay -e1 2>/dev/null || missing+=(libnet-ssleay-perl)
+    perl -MAuthen::SASL -e1 2>/dev/null || missing+=(libauthen-sasl-perl)
     have unshare || missing+=(util-linux)
     have ip || missing+=(iproute2)
     if [ ${#missing[@]} -gt 0 ]; then
         as_root apt-get -qq update && as_root apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
     fi
     unpack_servers
+    [ -d "$foreign/node/node_modules/nodemailer" ] || npm install --prefix "$foreign/node" --silent --no-audit --no-fund nodemailer@7
 }
 
 # Postfix and Exim conflict as packages, and would start as system services: they are unpacked, not installed.

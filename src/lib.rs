@@ -106,6 +106,7 @@ pub mod journal;
 pub mod dns;
 pub mod facts;
 pub mod policy;
+pub mod tls;
 pub mod smtp;
 pub mod scenario;
 pub mod check;

@@ -56,6 +56,14 @@ pub fn organisational_domain(name: &Name) -> Option<String> {
     psl::domain_str(&text).map(str::to_owned)
 }
 
+/// Whether a name is under a suffix of the public suffix list. The top-level domains that RFC 2606 sets aside for tests
+/// and examples count: in a scenario they stand for real ones, and a receiver that asks would refuse every name else.
+pub fn has_public_suffix(name: &Name) -> bool {
+    let text = display(name).to_ascii_lowercase();
+    let set_aside = ["test", "example"].iter().any(|top| text.rsplit('.').next() == Some(top));
+    set_aside || psl::suffix(text.as_bytes()).is_some_and(|suffix| suffix.is_known())
+}
+
 /// Whether `name` is `suffix` or stands below it.
 pub fn is_within(name: &Name, suffix: &Name) -> bool {
     suffix.zone_of(name)

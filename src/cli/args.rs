@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::smtp::ProxyMode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// The mail server that refuses your mail on purpose, says exactly why, and says what would fix it.
@@ -78,6 +79,27 @@ pub(super) struct Serve {
     /// Write the ready line, as JSON, to this file once every listener accepts
     #[arg(long, env = "MARTINET_READY_FILE", value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
+    /// Listen for SMTP under TLS from the first octet
+    #[arg(long, env = "MARTINET_SMTPS", value_name = "ADDRESS:PORT")]
+    pub smtps: Option<SocketAddr>,
+    /// Listen for LMTP
+    #[arg(long, env = "MARTINET_LMTP", value_name = "ADDRESS:PORT")]
+    pub lmtp: Option<SocketAddr>,
+    /// Have connections to --smtp begin with a PROXY header: off, optional or required
+    #[arg(long, env = "MARTINET_PROXY", value_name = "MODE", default_value = "off", value_parser = proxy_mode)]
+    pub proxy: ProxyMode,
+    /// Offer STARTTLS, whatever the receiver says
+    #[arg(long, env = "MARTINET_STARTTLS")]
+    pub starttls: bool,
+    /// Write the authority that clients have to trust into this directory, as ca.pem
+    #[arg(long, env = "MARTINET_TLS_DIR", value_name = "DIRECTORY")]
+    pub tls_dir: Option<PathBuf>,
+    /// One's own certificate chain, PEM
+    #[arg(long, env = "MARTINET_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its key, PEM
+    #[arg(long, env = "MARTINET_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
     /// Stop after this many sessions (10) or this time (30s)
     #[arg(long, env = "MARTINET_EXIT_AFTER", value_name = "SESSIONS|TIME", value_parser = exit_after)]
     pub exit_after: Option<ExitAfter>,
@@ -103,6 +125,15 @@ fn http_at(text: &str) -> Result<HttpAt, String> {
 fn user_and_password(text: &str) -> Result<String, String> {
     let (user, _) = text.split_once(':').unwrap_or_default();
     if user.is_empty() { Err("expected USER:PASSWORD".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+fn proxy_mode(text: &str) -> Result<ProxyMode, String> {
+    match text {
+        "off" => Ok(ProxyMode::Off),
+        "optional" => Ok(ProxyMode::Optional),
+        "required" => Ok(ProxyMode::Required),
+        _ => Err("expected off, optional or required".to_owned()),
+    }
 }
 
 /// When `serve` stops by itself.

@@ -130,6 +130,13 @@ fn rule_text(rule: &Rule) -> String {
     let _ = writeln!(out, "  {}{}{:#} at {}{modelled}", paint::HEADING, rule.check.name, paint::HEADING, rule.stage);
     row(&mut out, "  demands", rule.check.checks);
     row(&mut out, "  beyond", rule.check.beyond);
+    rows(&mut out, "  with", rule.settings.lines());
+    let parts = rule.settings.weights().iter().map(|weight| {
+        let with: Vec<_> = weight.settings.lines().collect();
+        let with = if with.is_empty() { String::new() } else { format!(" ({})", with.join(", ")) };
+        format!("{:>5} {} where {} is violated{with}", weight.score.to_string(), weight.symbol, weight.check.name)
+    });
+    rows(&mut out, "  adds", parts);
     rows(&mut out, "  fails", rule.fail.pattern().wire_lines());
     let temporary = match rule.temp {
         TempPolicy::DeferNow => rule.error.pattern().wire_lines().collect(),
@@ -141,7 +148,8 @@ fn rule_text(rule: &Rule) -> String {
         TempPolicy::Ignore => vec!["(a DNS failure is passed over)".to_owned()],
         TempPolicy::AsFail => vec!["(a DNS failure counts as a violation)".to_owned()],
     };
-    rows(&mut out, "  DNS fails", temporary);
+    let label = if rule.settings.weights().is_empty() { "  DNS fails" } else { "  defers" };
+    rows(&mut out, label, temporary);
     out.trim_end().to_owned()
 }
 

@@ -13,10 +13,12 @@ use super::args::{ExitAfter, Format, HttpAt, Serve};
 use super::paint::{self, Explanation};
 use super::print;
 use crate::error::Error;
-use crate::harness::{self, World, Worlds};
+use crate::harness::{self, Builder, World, Worlds};
 use crate::http;
 use crate::journal::Log;
-use crate::smtp::{SessionEntry, SessionRecord};
+use crate::scenario::Listener;
+use crate::smtp::{Protocol, SessionEntry, SessionRecord, StartTls};
+use crate::tls::Tls;
 
 pub(super) async fn run(options: Serve) -> Result<bool, Error> {
     log(&options)?;
@@ -33,10 +35,13 @@ pub(super) async fn run(options: Serve) -> Result<bool, Error> {
     if let Some(journal) = &options.journal {
         builder = builder.journal(journal);
     }
-    let worlds = Worlds::new(builder.start().await?);
+    let worlds = Worlds::new(listeners(builder, &options)?.start().await?);
     let world = worlds.main();
+    if let Some(directory) = &options.tls_dir {
+        write_whole(&directory.join("ca.pem"), world.authorities())?;
+    }
 
-    let ready = Ready::new(world, http.as_ref().and_then(|h| h.local_addr().ok()));
+    let ready = Ready::new(world, &options, http.as_ref().and_then(|h| h.local_addr().ok()));
     let shutdown = CancellationToken::new();
     let api = http.map(|listener| {
         let guard = guard(&options);
@@ -63,6 +68,27 @@ pub(super) async fn run(options: Serve) -> Result<bool, Error> {
         let _ = api.await;
     }
     Ok(true)
+}
+
+/// What is listened for beside plain SMTP.
+fn listeners(mut builder: Builder, options: &Serve) -> Result<Builder, Error> {
+    builder = builder.proxy(options.proxy);
+    if options.starttls {
+        builder = builder.starttls(StartTls::Offered);
+    }
+    if let (Some(certificate), Some(key)) = (&options.tls_cert, &options.tls_key) {
+        let read = |file: &Path| {
+            std::fs::read_to_string(file).map_err(|e| Error::io(format!("cannot read {}", file.display()), e))
+        };
+        builder = builder.tls(Tls::own(&read(certificate)?, &read(key)?)?);
+    }
+    if let Some(address) = options.smtps {
+        builder = builder.listen(Listener { address, implicit_tls: true, ..Listener::default() });
+    }
+    if let Some(address) = options.lmtp {
+        builder = builder.listen(Listener { address, protocol: Protocol::Lmtp, ..Listener::default() });
+    }
+    Ok(builder)
 }
 
 /// Log events go to standard error.
@@ -108,11 +134,18 @@ struct Ready {
     http: String,
     scenario: String,
     receiver: String,
+    /// The further listeners, each with its word.
+    further: Vec<(String, String)>,
 }
 
 impl Ready {
-    fn new(world: &World, http: Option<std::net::SocketAddr>) -> Self {
+    fn new(world: &World, options: &Serve, http: Option<std::net::SocketAddr>) -> Self {
+        let asked = [options.smtps.map(|_| "smtps"), options.lmtp.map(|_| "lmtp")];
+        let own = world.scenario().listeners.len();
+        let words = (1..=own).map(|n| format!("listener{n}")).chain(asked.into_iter().flatten().map(str::to_owned));
+        let addresses = world.listeners().iter().map(ToString::to_string);
         Self {
+            further: words.zip(addresses).collect(),
             smtp: world.smtp_addr().to_string(),
             dns: world.dns_addr().to_string(),
             http: http.map_or_else(|| "off".to_owned(), |a| a.to_string()),
@@ -122,17 +155,22 @@ impl Ready {
     }
 
     fn json(&self) -> String {
-        let Self { smtp, dns, http, scenario, receiver } = self;
-        let line =
+        let Self { smtp, dns, http, scenario, receiver, further } = self;
+        let mut line =
             serde_json::json!({ "smtp": smtp, "dns": dns, "http": http, "scenario": scenario, "receiver": receiver });
+        for (word, address) in further {
+            line[word] = address.clone().into();
+        }
         format!("{line}\n")
     }
 
     fn human(&self, world: &World) -> String {
         let (bold, dim) = (paint::HEADING, paint::DIM);
+        let each = |(word, address): &(String, String)| format!("  {dim}{}{dim:#}  {address}\n", word.to_uppercase());
+        let further: String = self.further.iter().map(each).collect();
         let http = if self.http == "off" { "off".to_owned() } else { format!("http://{}/api/v1/sessions", self.http) };
         format!(
-            "{bold}{}{bold:#}: {}\n{bold}{}{bold:#}: {}\n  {dim}SMTP{dim:#}  {}\n  {dim}DNS{dim:#}   {} (UDP and TCP)\n  {dim}HTTP{dim:#}  {http}\n{dim}For tests only: it refuses mail on purpose. Ctrl-C stops it.{dim:#}\n",
+            "{bold}{}{bold:#}: {}\n{bold}{}{bold:#}: {}\n  {dim}SMTP{dim:#}  {}\n  {dim}DNS{dim:#}   {} (UDP and TCP)\n  {dim}HTTP{dim:#}  {http}\n{further}{dim}For tests only: it refuses mail on purpose. Ctrl-C stops it.{dim:#}\n",
             self.scenario,
             world.scenario().title,
             self.receiver,

@@ -27,6 +27,8 @@ pub struct Conduct {
     pub errors: u64,
     /// Whether the session is under TLS (RFC 3207).
     pub tls: bool,
+    /// The user that authenticated (RFC 4954), empty where none did.
+    pub login: String,
 }
 
 impl Conduct {

@@ -98,6 +98,12 @@ impl Hello {
         hello
     }
 
+    /// Whether nothing is wrong with a name but that it has 254 or 255 octets: Postfix counts those on the wire, where
+    /// two more are needed, as if they were characters, and takes the name for legal.
+    pub fn is_overlong_name(&self) -> bool {
+        self.kind == HelloKind::Invalid && mistake_within(NAME_OCTETS + 2, &self.argument, true).is_none()
+    }
+
     /// The name, where the hello is one.
     pub fn name(&self) -> Option<&Name> {
         self.name.as_ref()
@@ -183,6 +189,11 @@ fn literal(inner: &str) -> Option<IpAddr> {
 ///
 /// One trailing dot is tolerated; `_` where `underscore` is set.
 pub fn hostname_mistake(text: &str, underscore: bool) -> Option<String> {
+    mistake_within(NAME_OCTETS, text, underscore)
+}
+
+/// The same for names of at most so many octets.
+fn mistake_within(most: usize, text: &str, underscore: bool) -> Option<String> {
     let body = text.strip_suffix('.').unwrap_or(text);
     if body.is_empty() {
         return Some("the name is empty".into());
@@ -190,8 +201,8 @@ pub fn hostname_mistake(text: &str, underscore: bool) -> Option<String> {
     if !body.is_ascii() {
         return Some("the name has octets beyond ASCII".into());
     }
-    if body.len() > NAME_OCTETS {
-        return Some(format!("the name has {} octets, more than {NAME_OCTETS}", body.len()));
+    if body.len() > most {
+        return Some(format!("the name has {} octets, more than {most}", body.len()));
     }
     let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || (underscore && c == '_');
     for label in body.split('.') {

@@ -145,6 +145,27 @@ pub struct Iprev {
 }
 
 impl Iprev {
+    /// What somebody else says of a client, without any lookup of ours (XCLIENT NAME and REVERSE_NAME).
+    pub fn told(ptr_name: Option<Name>, verified_name: Option<Name>, temporary: bool) -> Self {
+        let (result, reverse) = match (&ptr_name, &verified_name) {
+            _ if temporary => (IprevResult::Temperror, Outcome::ServFail),
+            (_, Some(_)) => (IprevResult::Pass, Outcome::Data),
+            (Some(_), None) => (IprevResult::Fail, Outcome::Data),
+            (None, None) => (IprevResult::Permerror, Outcome::NxDomain),
+        };
+        let explanation = format!("the names were told, not looked up: {}", result.word());
+        let ptr_names: Vec<_> = ptr_name.or_else(|| verified_name.clone()).into_iter().collect();
+        let forward = |name: &Name| Forward {
+            name: name.clone(),
+            addresses: Vec::new(),
+            outcome: Outcome::NoData,
+            temporary: false,
+            confirms: verified_name.as_ref() == Some(name),
+        };
+        let forwards = ptr_names.iter().map(forward).collect();
+        Self { result, reverse, ptr_names, verified_name, forwards, explanation }
+    }
+
     /// The PTR names that could name a host: not the root, not a numeric address, legal characters
     /// (`_` tolerated, as Postfix does).
     pub fn host_names(&self) -> impl Iterator<Item = &Name> {
@@ -247,6 +268,7 @@ fn conclude(reverse: Outcome, forwards: &[Forward], settings: &IprevSettings) ->
     match reverse {
         r if r.is_temporary() => IprevResult::Temperror,
         r if r.is_absent() => IprevResult::Permerror,
+        _ if forwards.iter().all(|f| f.name.is_root()) => IprevResult::Permerror,
         _ if temporary && settings.any_tempfail == AnyTempfail::Wins => IprevResult::Temperror,
         _ if confirmed => IprevResult::Pass,
         _ if temporary => IprevResult::Temperror,

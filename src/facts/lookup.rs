@@ -174,7 +174,7 @@ fn as_displays<S: serde::Serializer>(values: &[RData], serializer: S) -> Result<
 #[cfg(test)]
 pub(crate) mod table {
     use super::*;
-    use hickory_proto::rr::rdata::{A, AAAA, MX, PTR, TXT};
+    use hickory_proto::rr::rdata::{A, AAAA, MX, PTR, SOA, TXT};
 
     /// Lines of a small world. A name that is not in it does not exist.
     pub(crate) struct Table {
@@ -207,6 +207,10 @@ pub(crate) mod table {
             RecordType::A => RData::A(A(text.parse().expect("an IPv4 address"))),
             RecordType::AAAA => RData::AAAA(AAAA(text.parse().expect("an IPv6 address"))),
             RecordType::PTR => RData::PTR(PTR(name::absolute(text).expect("a name"))),
+            RecordType::SOA => {
+                let name = || name::absolute(text).expect("a name");
+                RData::SOA(SOA::new(name(), name(), 1, 3600, 600, 86400, 60))
+            }
             RecordType::MX => RData::MX(MX::new(10, name::absolute(text).expect("a name"))),
             other => panic!("no {other} in a table"),
         };

@@ -89,6 +89,7 @@ pub struct Memory {
     clock: Clock,
     clients: Mutex<HashMap<IpAddr, Client>>,
     triples: Mutex<HashMap<Triple, First>>,
+    counts: Mutex<HashMap<String, u64>>,
 }
 
 type Triple = (IpNet, Option<(String, String)>);
@@ -119,6 +120,18 @@ impl Memory {
     pub fn forget(&self) {
         self.clients.lock().clear();
         self.triples.lock().clear();
+        self.counts.lock().clear();
+    }
+
+    /// How many times this was asked for, this time included; of at most 100,000 things, then all are forgotten.
+    pub fn count(&self, of: &str) -> u64 {
+        let mut counts = self.counts.lock();
+        if counts.len() >= REMEMBERED && !counts.contains_key(of) {
+            counts.clear();
+        }
+        let count = counts.entry(of.to_owned()).or_default();
+        *count += 1;
+        *count
     }
 
     /// A client connected: what is known of it, this connection included.

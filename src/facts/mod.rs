@@ -109,6 +109,9 @@ pub struct Facts {
     pub sender: Option<String>,
     /// The forward-path of the RCPT under judgement.
     pub recipient: Option<String>,
+    /// PTR names that were told, and need no lookup.
+    #[serde(skip)]
+    pub told: Option<Iprev>,
     /// Every DNS question asked for these facts, in order.
     #[serde(skip)]
     pub evidence: Vec<Question>,
@@ -126,6 +129,7 @@ impl Facts {
         let client_address = name::normalise(client_address);
         Self {
             client_evidence: 0,
+            told: None,
             hello_evidence: 0,
             relation: None,
             spf_hello: None,
@@ -156,7 +160,9 @@ impl Facts {
     /// have taken, all at once.
     pub fn observe_client(&mut self, wants: &Wants, lookup: &dyn Lookup) -> Duration {
         let mut elapsed = Duration::ZERO;
-        if wants.iprev {
+        if self.told.is_some() {
+            self.iprev = self.told.take();
+        } else if wants.iprev {
             let (iprev, took) = iprev::observe(self.client_address, &wants.iprev_settings, lookup, &mut self.evidence);
             self.iprev = Some(iprev);
             elapsed = took;

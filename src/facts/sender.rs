@@ -21,6 +21,8 @@ pub struct SenderDomain {
     pub null_mx: bool,
     /// What looking for A and AAAA came to; asked only without MX (RFC 5321 §5.1).
     pub addresses: Option<Outcome>,
+    /// What looking for SOA came to; asked only without addresses too (Yahoo).
+    pub soa: Option<Outcome>,
 }
 
 pub(super) fn observe(domain: &Name, lookup: &dyn Lookup, evidence: &mut Vec<Question>) -> (SenderDomain, Duration) {
@@ -29,12 +31,18 @@ pub(super) fn observe(domain: &Name, lookup: &dyn Lookup, evidence: &mut Vec<Que
     let null = |data: &RData| matches!(data, RData::MX(mx) if mx.exchange.is_root());
     let null_mx = question.records.len() == 1 && question.records.iter().all(null);
     evidence.push(question);
-    let mut addresses = None;
+    let (mut addresses, mut soa) = (None, None);
     if mx != Outcome::Data {
         let questions = [lookup.ask(domain, RecordType::A), lookup.ask(domain, RecordType::AAAA)];
         addresses = Some(combined(questions.iter().map(|q| q.outcome)));
         elapsed += questions.iter().map(|q| q.elapsed).max().unwrap_or_default();
         evidence.extend(questions);
     }
-    (SenderDomain { domain: domain.clone(), mx, null_mx, addresses }, elapsed)
+    if addresses.is_some_and(Outcome::is_absent) {
+        let question = lookup.ask(domain, RecordType::SOA);
+        soa = Some(question.outcome);
+        elapsed += question.elapsed;
+        evidence.push(question);
+    }
+    (SenderDomain { domain: domain.clone(), mx, null_mx, addresses, soa }, elapsed)
 }

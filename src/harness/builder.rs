@@ -12,13 +12,15 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::World;
+use super::door::Front;
 use super::kept::Kept;
 use crate::dns::{self, Fault};
 use crate::error::Error;
 use crate::expect::{Ledger, Sources};
 use crate::journal::{DnsQuery, Happening, Keeper, Limits, Log, Message, Tally, What};
-use crate::scenario::{self, ReceiverProfile, Scenario};
-use crate::smtp::{self, ClientSource, Identity, Reception, Service};
+use crate::scenario::{self, Listener, ReceiverProfile, Scenario};
+use crate::smtp::{self, ClientSource, Identity, ProxyMode, Reception, Service, StartTls};
+use crate::tls::Tls;
 
 /// Most SMTP connections at a time.
 pub const CONNECTIONS: usize = 1_000;
@@ -86,6 +88,8 @@ pub struct Builder {
     tally: Option<Arc<Tally>>,
     #[cfg(feature = "journal-file")]
     journal: Option<std::path::PathBuf>,
+    front: Front,
+    listeners: Vec<Listener>,
 }
 
 impl Default for Builder {
@@ -105,6 +109,8 @@ impl Default for Builder {
             tally: None,
             #[cfg(feature = "journal-file")]
             journal: None,
+            front: Front::default(),
+            listeners: Vec::new(),
         }
     }
 }
@@ -149,6 +155,30 @@ impl Builder {
     /// Takes connections to come from here, whatever the scenario says.
     pub fn client(mut self, source: ClientSource) -> Self {
         self.client = Some(source);
+        self
+    }
+
+    /// Listens for SMTP, or LMTP, in one more place.
+    pub fn listen(mut self, listener: Listener) -> Self {
+        self.listeners.push(listener);
+        self
+    }
+
+    /// Has connections to the main listener begin with a PROXY header.
+    pub fn proxy(mut self, mode: ProxyMode) -> Self {
+        self.front.proxy = mode;
+        self
+    }
+
+    /// Offers STARTTLS, or not, whatever the receiver says.
+    pub fn starttls(mut self, starttls: StartTls) -> Self {
+        self.front.starttls = Some(starttls);
+        self
+    }
+
+    /// Takes one's own certificate; without it, one is made, and [`World::authorities`] tells who signed it.
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.front.tls = Some(tls);
         self
     }
 
@@ -215,6 +245,17 @@ impl Builder {
         let local = |e| Error::io("cannot read a local address", e);
         let (smtp_addr, dns_addr) = (smtp.local_addr().map_err(local)?, udp.local_addr().map_err(local)?);
 
+        let door = self.front.door(&profile)?;
+        let mut further = Vec::new();
+        for spec in scenario.listeners.iter().chain(&self.listeners) {
+            further.push(self.front.bind(spec, &scenario, &profile).await?);
+        }
+        let doors = further.iter().map(|bound| &bound.door).chain([&door]);
+        let mut authorities: Vec<_> = doors.filter_map(|door| door.tls.as_ref()).map(Tls::authority).collect();
+        authorities.dedup();
+        let authorities = authorities.concat();
+        let listeners = further.iter().map(|bound| bound.address).collect();
+
         let zones = Arc::new(ArcSwap::from_pointee(scenario.zones(smtp_addr.ip())));
         let tally = self.tally.unwrap_or_default();
         let (kept, keeper) = Kept::open(
@@ -248,12 +289,17 @@ impl Builder {
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(dns::serve(udp, tcp, Arc::clone(&zones), Arc::clone(&dns_queries), shutdown.clone()));
-        tasks.spawn(smtp::serve(smtp, Arc::clone(&service), shutdown.clone()));
+        tasks.spawn(smtp::serve(smtp, Arc::clone(&service), door, shutdown.clone()));
+        for bound in further {
+            tasks.spawn(smtp::serve(bound.listener, Arc::clone(&service), bound.door, shutdown.clone()));
+        }
         let sources = Sources { sessions: Arc::clone(&service.sessions), queries: Arc::clone(&dns_queries) };
         Ok(World {
             scenario: ArcSwap::from_pointee(scenario),
             profile: ArcSwap::from_pointee(profile),
             smtp_addr,
+            listeners,
+            authorities,
             dns_addr,
             zones,
             service,

@@ -6,6 +6,7 @@
 pub mod blocking;
 mod builder;
 mod change;
+mod door;
 mod kept;
 mod watch;
 mod worlds;
@@ -47,6 +48,8 @@ pub struct World {
     scenario: ArcSwap<Scenario>,
     profile: ArcSwap<ReceiverProfile>,
     smtp_addr: SocketAddr,
+    listeners: Vec<SocketAddr>,
+    authorities: String,
     dns_addr: SocketAddr,
     zones: Arc<ArcSwap<Zones>>,
     service: Arc<Service>,
@@ -72,6 +75,17 @@ impl World {
     /// Where the receiver listens.
     pub fn smtp_addr(&self) -> SocketAddr {
         self.smtp_addr
+    }
+
+    /// Where the further listeners are, in the order they were asked for: those of the scenario first.
+    pub fn listeners(&self) -> &[SocketAddr] {
+        &self.listeners
+    }
+
+    /// The authorities that a client has to trust for STARTTLS and implicit TLS, as PEM; empty without TLS, or with one's
+    /// own certificate.
+    pub fn authorities(&self) -> &str {
+        &self.authorities
     }
 
     /// Where DNS is served, over UDP and TCP.

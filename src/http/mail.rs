@@ -40,7 +40,7 @@ struct MailPattern {
 
 impl MailPattern {
     fn matches(&self, message: &Message) -> bool {
-        let Envelope { reverse_path, forward_paths } = &message.envelope;
+        let Envelope { reverse_path, forward_paths, .. } = &message.envelope;
         let to = |wanted: &String| forward_paths.iter().any(|path| path.eq_ignore_ascii_case(wanted));
         self.recipient.as_ref().is_none_or(to)
             && self.sender.as_ref().is_none_or(|sender| sender.eq_ignore_ascii_case(reverse_path))

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Entry;
 
@@ -55,13 +55,18 @@ impl Entry for DnsQuery {
 }
 
 /// The envelope of a transaction (RFC 5321 §2.3.1).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct Envelope {
     /// The argument of MAIL, empty for the null reverse-path.
     pub reverse_path: String,
     /// The arguments of the RCPT commands that were accepted.
     pub forward_paths: Vec<String>,
+    /// The parameters of MAIL as they were said, `RET=HDRS`.
+    pub parameters: Vec<String>,
+    /// The parameters of each accepted RCPT, `NOTIFY=NEVER`.
+    pub forward_parameters: Vec<Vec<String>>,
 }
 
 /// A message that was accepted, as octets.

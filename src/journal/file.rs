@@ -25,8 +25,8 @@ PRAGMA synchronous = OFF;
 PRAGMA wal_autocheckpoint = 4000;
 PRAGMA cache_size = -32768;
 CREATE TABLE IF NOT EXISTS message (
-    id INTEGER PRIMARY KEY, session INTEGER NOT NULL, at TEXT NOT NULL, reverse_path TEXT NOT NULL,
-    forward_paths TEXT NOT NULL, trace TEXT NOT NULL, octets BLOB NOT NULL) STRICT;
+    id INTEGER PRIMARY KEY, session INTEGER NOT NULL, at TEXT NOT NULL, envelope TEXT NOT NULL,
+    trace TEXT NOT NULL, octets BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS session (id INTEGER PRIMARY KEY, record TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY, record TEXT NOT NULL) STRICT;
 ";
@@ -132,19 +132,11 @@ fn write(mut connection: Connection, waiting: &Receiver<Work>) {
 fn insert(transaction: &Transaction<'_>, work: &Work) -> rusqlite::Result<()> {
     match work {
         Work::Messages(deposits, _) => {
-            let mut insert = transaction.prepare_cached(
-                "INSERT INTO message (session, at, reverse_path, forward_paths, trace, octets) VALUES (?, ?, ?, ?, ?, ?)",
-            )?;
+            let mut insert = transaction
+                .prepare_cached("INSERT INTO message (session, at, envelope, trace, octets) VALUES (?, ?, ?, ?, ?)")?;
             for Deposit { session, at, envelope, trace, octets } in deposits {
-                let paths = envelope.forward_paths.join("\n");
-                insert.execute(params![
-                    session.cast_signed(),
-                    at.to_string(),
-                    envelope.reverse_path,
-                    paths,
-                    trace,
-                    octets
-                ])?;
+                let envelope = serde_json::to_string(envelope).unwrap_or_default();
+                insert.execute(params![session.cast_signed(), at.to_string(), envelope, trace, octets])?;
             }
         }
         Work::Session(id, record) => {
@@ -164,18 +156,16 @@ fn insert(transaction: &Transaction<'_>, work: &Work) -> rusqlite::Result<()> {
 
 fn restore(connection: &Connection, messages: usize, sessions: usize) -> rusqlite::Result<Restored> {
     let latest = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    let mut select = connection.prepare(
-        "SELECT session, at, reverse_path, forward_paths, trace, octets FROM message ORDER BY id DESC LIMIT ?",
-    )?;
+    let mut select =
+        connection.prepare("SELECT session, at, envelope, trace, octets FROM message ORDER BY id DESC LIMIT ?")?;
     let deposits = select.query_map([latest(messages)], |row| {
-        let (at, paths): (String, String) = (row.get(1)?, row.get(3)?);
-        let forward_paths = paths.split('\n').filter(|path| !path.is_empty()).map(str::to_owned).collect();
+        let (at, envelope): (String, String) = (row.get(1)?, row.get(2)?);
         Ok(Deposit {
             session: row.get::<_, i64>(0)?.cast_unsigned(),
             at: at.parse().unwrap_or(Timestamp::UNIX_EPOCH),
-            envelope: super::Envelope { reverse_path: row.get(2)?, forward_paths },
-            trace: row.get(4)?,
-            octets: row.get(5)?,
+            envelope: serde_json::from_str(&envelope).unwrap_or_default(),
+            trace: row.get(3)?,
+            octets: row.get(4)?,
         })
     })?;
     let mut messages = deposits.collect::<rusqlite::Result<Vec<_>>>()?;

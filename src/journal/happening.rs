@@ -87,6 +87,16 @@ pub enum What {
         /// The facts, each as a word and its value; those not asked for are left out.
         facts: Vec<(&'static str, String)>,
     },
+    /// The session is under TLS now.
+    Secured {
+        /// Version and cipher suite.
+        suite: String,
+    },
+    /// A script of the receiver spoke, or a recipient whose name asks for something.
+    Scripted {
+        /// Which.
+        what: String,
+    },
     /// An allow entry let the client pass.
     Allowed {
         /// Why.
@@ -143,6 +153,8 @@ impl What {
             Self::Reply { .. } => "reply",
             Self::Lookup { .. } => "lookup",
             Self::Facts { .. } => "facts",
+            Self::Secured { .. } => "secured",
+            Self::Scripted { .. } => "scripted",
             Self::Allowed { .. } => "allowed",
             Self::Verdict { .. } => "verdict",
             Self::Message { .. } => "message",
@@ -157,6 +169,7 @@ impl What {
             Self::DnsQuery { query } => query.octets(),
             Self::Fault { name, record_type, .. } => name.len() + record_type.len(),
             Self::Command { text } | Self::Reply { text } | Self::Allowed { reason: text } => text.len(),
+            Self::Secured { suite: text } | Self::Scripted { what: text } => text.len(),
             Self::Lookup { name, record_type, records, .. } => name.len() + record_type.len() + texts(records),
             Self::Facts { facts } => facts.iter().map(|(_, value)| value.len() + 40).sum(),
             Self::Verdict { reply, why, remedies, .. } => texts(reply) + why.len() + texts(remedies),

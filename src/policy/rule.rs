@@ -53,6 +53,8 @@ impl After {
 pub struct Rule {
     /// The check, by its row in the catalogue.
     pub check: &'static Check,
+    /// Its parameters, as far as they were set.
+    pub settings: Settings,
     /// Where its refusal is spoken, unless `delay_reject` moves it.
     pub stage: Stage,
     /// The reply to a violation.
@@ -80,6 +82,7 @@ impl Rule {
         let read = |lines: &[&str]| Template::parse(lines).expect("the catalogue's own replies are tested to be sound");
         Self {
             check,
+            settings: settings.clone(),
             stage: check.stage,
             fail: read(check.fail),
             error: read(check.error),

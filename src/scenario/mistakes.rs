@@ -5,6 +5,7 @@ use std::fs;
 
 use super::{lint, parse_receiver, parse_scenario};
 use crate::error::Error;
+use crate::smtp::Extension;
 
 /// Every mistake as its line, what was expected in part, and what was found in part.
 #[track_caller]
@@ -71,9 +72,9 @@ fn error_replies() {
 fn extensions() {
     let text = "title = \"t\"\n[smtp]\nextensions = [\"SIZE\"]";
     let extensions = parse_receiver("r.toml", text).expect("a receiver").receiver.settings.extensions;
-    assert!(extensions.size && !extensions.pipelining && !extensions.smtputf8);
+    assert!(extensions.offers(Extension::Size) && !extensions.offers(Extension::Pipelining));
     receiver("[smtp]\nextensions = [\"TURN\"]", &[(3, "one of PIPELINING", "TURN")]);
-    receiver("[smtp]\nextensions = [\"SIZE\"]\nwithout = [\"SIZE\"]", &[(2, "extensions or without", "both")]);
+    receiver("[smtp]\nextensions = [\"SIZE\"]\nwithout = [\"SIZE\"]", &[(2, "extensions, or with", "both")]);
 }
 
 #[test]

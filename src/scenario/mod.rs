@@ -3,9 +3,11 @@
 //! Reading compiles: what comes out are zones, policies and settings that need no further check. Opens nothing but
 //! the files it is told to read.
 
+mod behaviour;
 mod builtin;
 mod compile;
 mod expect;
+mod listener;
 #[cfg(test)]
 mod mistakes;
 mod parse;
@@ -19,6 +21,7 @@ pub use builtin::{
     lint, list_receivers, list_scenarios, load_files, load_receiver, load_scenario, parse_receiver, parse_scenario,
 };
 pub use expect::{DnsExpectation, Expectation, SessionExpectation, plain_message};
+pub use listener::Listener;
 pub use pool::{Pattern, Pool, addresses};
 pub use reader::duration;
 pub use receiver::ReceiverProfile;
@@ -54,6 +57,8 @@ pub struct Scenario {
     pub client: ClientSource,
     /// Translations of that address.
     pub nat: Vec<Nat>,
+    /// Further SMTP listeners.
+    pub listeners: Vec<Listener>,
     /// DNS misbehaviour on purpose.
     pub faults: Vec<Fault>,
     /// What is expected.

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU32;
 
 use super::builtin::{is_path, names};
 use super::expect::{DnsExpectation, Expectation, SessionExpectation};
+use super::listener::listeners;
 use super::pool::{Pattern, Pool, addresses};
 use super::reader::{At, Reader, known};
 use super::report::Mistakes;
@@ -34,6 +35,7 @@ pub(super) fn read(
     let zones = source::zones(&mut file, beside, mistakes);
     let pools = pools(&mut file, mistakes);
     let (client, nat) = source::client(&mut file, &pools, mistakes);
+    let listeners = listeners(&mut file, &pools, mistakes);
     let faults = file.tables("fault", mistakes).into_iter().filter_map(|t| fault(t, mistakes)).collect();
     let expectations =
         file.tables("expect", mistakes).into_iter().filter_map(|t| expect(t, &receiver, &sender, mistakes)).collect();
@@ -50,13 +52,14 @@ pub(super) fn read(
         pools,
         client,
         nat,
+        listeners,
         faults,
         expectations,
     })
 }
 
 /// The receiver under the key `receiver`: a built-in one, or a path, which is read when it is played.
-fn receiver(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<String> {
+pub(super) fn receiver(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<String> {
     let At { value, span } = table.string("receiver", mistakes)?;
     if is_path(&value) {
         return Some(value);

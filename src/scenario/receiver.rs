@@ -8,14 +8,17 @@ use ipnet::IpNet;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::behaviour;
 use super::reader::{At, Reader, known, string, wrong_type};
 use super::report::Mistakes;
 use crate::facts::{AnyTempfail, ForwardFamily, ForwardNxdomain, IprevSettings, Relaxed, Wants};
 use crate::name::{self, Name};
 use crate::policy::checks::{CATALOGUE, Check, Kind, Parameter, Setting, Settings, Weight, find};
 use crate::policy::{After, Allow, Policy, Rule, TempPolicy, Template};
-use crate::smtp::{BareNewline, Extensions, Receiver, Settings as Smtp};
+use crate::reply::ReplyCode;
+use crate::smtp::{BareNewline, Extension, Extensions, Receiver, Settings as Smtp, StartTls};
 use crate::stage::Stage;
+use crate::tls::TlsFault;
 
 /// How long a receiver waits for a DNS answer, unless its file says otherwise.
 const DNS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -55,7 +58,9 @@ pub(super) fn read(name: &str, mut file: Reader<'_>, mistakes: &mut Mistakes) ->
     let confidence = file.choice("confidence", &["high", "medium", "low", "invented"], mistakes).unwrap_or_default();
     let sources = file.strings("sources", mistakes).unwrap_or_default().into_iter().map(|s| s.value).collect();
     let dns_timeout = file.duration("dns_timeout", mistakes).unwrap_or(DNS_TIMEOUT);
-    let settings = smtp(&mut file, mistakes);
+    let mut settings = smtp(&mut file, mistakes);
+    settings.auth = behaviour::auth(&mut file, mistakes);
+    settings.scripts = behaviour::scripts(&mut file, mistakes);
     let policy = policy(&mut file, mistakes);
     file.finish(mistakes);
     Some(ReceiverProfile {
@@ -138,6 +143,17 @@ fn smtp(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Smtp {
         _ => BareNewline::Reject,
     };
     settings.extensions = extensions(&mut table, mistakes);
+    settings.starttls = match table.choice("starttls", &["never", "offered", "refused"], mistakes) {
+        Some("offered") => StartTls::Offered,
+        Some("refused") => StartTls::Refused,
+        _ => StartTls::Never,
+    };
+    let faults = TlsFault::ALL.map(|(word, _)| word);
+    if let Some(word) = table.choice("tls_fault", &faults, mistakes) {
+        settings.tls_fault =
+            TlsFault::ALL.into_iter().find(|(known, _)| *known == word).map(|(_, f)| f).unwrap_or_default();
+    }
+    settings.magic_recipients = table.flag("magic_recipients", mistakes).unwrap_or(true);
     if let Some(networks) = table.parsed_list("xclient", "an address or network", mistakes, network) {
         settings.xclient = networks;
     }
@@ -150,27 +166,23 @@ fn greeting(line: At<String>, mistakes: &mut Mistakes) -> Option<String> {
     line.parsed("one line of at most 500 octets", mistakes, one_line)
 }
 
+/// `extensions` is the whole set, `without` and `with` change the usual one.
 fn extensions(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Extensions {
-    const NAMES: [&str; 5] = ["PIPELINING", "8BITMIME", "SIZE", "SMTPUTF8", "ENHANCEDSTATUSCODES"];
-    let mut extensions = Extensions::default();
-    let expected = format!("one of {}", NAMES.join(", "));
-    let one = |text: &str| NAMES.into_iter().find(|n| *n == text);
-    let only = table.parsed_list("extensions", &expected, mistakes, one);
-    let without = table.parsed_list("without", &expected, mistakes, one);
-    if only.is_some() && without.is_some() {
-        mistakes.add(table.span(), "extensions or without", "both");
+    let names: Vec<_> = Extension::ALL.into_iter().map(Extension::keyword).collect();
+    let expected = format!("one of {}", names.join(", "));
+    let mut list = |key, mistakes: &mut Mistakes| table.parsed_list(key, &expected, mistakes, Extension::of_keyword);
+    let only = list("extensions", mistakes);
+    let (without, with) = (list("without", mistakes), list("with", mistakes));
+    if only.is_some() && (without.is_some() || with.is_some()) {
+        mistakes.add(table.span(), "extensions, or with and without", "both");
     }
-    let left_out = only.map(|only| NAMES.into_iter().filter(|n| !only.contains(n)).collect());
-    for name in left_out.or(without).unwrap_or_default() {
-        match name {
-            "PIPELINING" => extensions.pipelining = false,
-            "8BITMIME" => extensions.eight_bit_mime = false,
-            "SIZE" => extensions.size = false,
-            "SMTPUTF8" => extensions.smtputf8 = false,
-            _ => extensions.enhanced_status_codes = false,
+    match only {
+        Some(only) => only.into_iter().fold(Extensions::NONE, Extensions::with),
+        None => {
+            let more = with.unwrap_or_default().into_iter().fold(Extensions::default(), Extensions::with);
+            without.unwrap_or_default().into_iter().fold(more, Extensions::without)
         }
     }
-    extensions
 }
 
 fn after(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<After> {
@@ -207,16 +219,16 @@ fn rule(mut table: Reader<'_>, default_after: Option<After>, mistakes: &mut Mist
         _ => TempPolicy::DeferNow,
     };
     // Postfix says 221 to a web browser: a check whose own reply is no refusal may have another such.
-    let (expected, classes) = match rule.fail.pattern().code().class() {
-        2 => ("a 221, 4yz or 5yz reply", 2..=5),
-        _ => ("a 4yz or 5yz reply", 4..=5),
-    };
-    if let Some(fail) = reply("fail", expected, classes, &mut table, mistakes) {
+    let says_goodbye = rule.fail.pattern().code().get() == 221;
+    let expected = if says_goodbye { "a 221, 4yz or 5yz reply" } else { "a 4yz or 5yz reply" };
+    let refuses = |code: ReplyCode| code.is_refusal() || (says_goodbye && code.get() == 221);
+    if let Some(fail) = reply("fail", expected, refuses, &mut table, mistakes) {
         rule.fail = fail;
     }
     let expected = "a 4yz reply: a temporary DNS failure is never a 5yz, unless temp = \"as_fail\"";
-    let classes = if rule.temp == TempPolicy::AsFail { 4..=5 } else { 4..=4 };
-    if let Some(error) = reply("error", expected, classes, &mut table, mistakes) {
+    let as_fail = rule.temp == TempPolicy::AsFail;
+    let defers = |code: ReplyCode| code.class() == 4 || (as_fail && code.is_refusal());
+    if let Some(error) = reply("error", expected, defers, &mut table, mistakes) {
         rule.error = error;
     }
     rule.after = after(&mut table, mistakes).or(default_after);
@@ -226,10 +238,10 @@ fn rule(mut table: Reader<'_>, default_after: Option<After>, mistakes: &mut Mist
 }
 
 /// Reads the reply under a key, and checks its class.
-fn reply(
+pub(super) fn reply(
     key: &'static str,
     expected: &str,
-    classes: std::ops::RangeInclusive<u8>,
+    allowed: impl Fn(ReplyCode) -> bool,
     table: &mut Reader<'_>,
     mistakes: &mut Mistakes,
 ) -> Option<Template> {
@@ -237,7 +249,7 @@ fn reply(
     let first = lines.first().map_or_else(|| table.span(), |l| l.span.clone());
     let texts: Vec<_> = lines.iter().map(|l| l.value.as_str()).collect();
     match Template::parse(&texts) {
-        Ok(template) if classes.contains(&template.pattern().code().class()) => Some(template),
+        Ok(template) if allowed(template.pattern().code()) => Some(template),
         Ok(template) => {
             mistakes.add(first, expected, template.pattern().code().to_string());
             None

@@ -159,21 +159,29 @@ fn delegated(zone: &Text, host: &Name) -> bool {
 /// Reads `[client]`: where addresses come from, and how they are translated.
 pub(super) fn client(file: &mut Reader<'_>, pools: &[Pool], mistakes: &mut Mistakes) -> (ClientSource, Vec<Nat>) {
     let Some(mut table) = file.table("client", mistakes) else { return (all_pools(pools), Vec::new()) };
-    let source = match table.value("from") {
-        None => all_pools(pools),
-        Some(value) => match value.get_ref() {
-            DeValue::String(text) if text == "socket" => ClientSource::Socket,
-            DeValue::String(_) => fixed(value, mistakes),
-            DeValue::Table(inner) => from_table(Reader::new(inner, value.span()), pools, mistakes),
-            _ => {
-                wrong_type(value, "\"socket\", an address, or a table with pool or map", mistakes);
-                ClientSource::Socket
-            }
-        },
-    };
+    let source = identity("from", &mut table, pools, mistakes).unwrap_or_else(|| all_pools(pools));
     let nat = table.tables("nat", mistakes).into_iter().filter_map(|t| translation(t, mistakes)).collect();
     table.finish(mistakes);
     (source, nat)
+}
+
+/// Which client address connections have, under this key.
+pub(super) fn identity(
+    key: &'static str,
+    table: &mut Reader<'_>,
+    pools: &[Pool],
+    mistakes: &mut Mistakes,
+) -> Option<ClientSource> {
+    let value = table.value(key)?;
+    Some(match value.get_ref() {
+        DeValue::String(text) if text == "socket" => ClientSource::Socket,
+        DeValue::String(_) => fixed(value, mistakes),
+        DeValue::Table(inner) => from_table(Reader::new(inner, value.span()), pools, mistakes),
+        _ => {
+            wrong_type(value, "\"socket\", an address, or a table with pool or map", mistakes);
+            ClientSource::Socket
+        }
+    })
 }
 
 /// Without `from`: every pool, one address after the other; the socket's peer where there is no pool.

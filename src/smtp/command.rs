@@ -3,33 +3,42 @@
 //! MAIL and RCPT are read in `path`. The HELO argument is taken as it stands: what is wrong with it is a fact for the
 //! rules, not a mistake of the parser.
 
-use std::net::IpAddr;
-
-use super::path::{self, MailParameters};
+use super::path::{self, Parameters};
+use super::xclient::{self, Xclient};
 use crate::facts::Verb;
 
 /// A command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Command {
     Hello(Verb, String),
-    Mail { reverse_path: String, parameters: MailParameters },
-    Rcpt { forward_path: String },
+    Mail {
+        reverse_path: String,
+        parameters: Parameters,
+    },
+    Rcpt {
+        forward_path: String,
+        parameters: Parameters,
+    },
     Data,
+    /// RFC 3030 §2: so many octets follow; whether they are the last.
+    Bdat {
+        octets: usize,
+        last: bool,
+    },
+    StartTls,
+    /// RFC 4954 §4: the mechanism, and the initial response where one was given.
+    Auth {
+        mechanism: String,
+        initial: Option<String>,
+    },
+    Etrn,
     Rset,
     Noop,
     Vrfy,
     Expn,
     Help,
     Quit,
-    Xclient(Vec<Attribute>),
-}
-
-/// One attribute of XCLIENT that changes something here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Attribute {
-    Addr(IpAddr),
-    Helo(String),
-    Other,
+    Xclient(Xclient),
 }
 
 /// Why a line is no command.
@@ -72,9 +81,14 @@ pub(super) fn parse(line: &[u8]) -> Result<Command, Mistake> {
         b"VRFY" if argument.is_empty() => Err(Mistake::Syntax("VRFY address")),
         b"VRFY" => Ok(Command::Vrfy),
         b"EXPN" => Ok(Command::Expn),
-        b"XCLIENT" => xclient(argument),
-        b"LHLO" | b"ETRN" | b"ATRN" | b"TURN" | b"SEND" | b"SOML" | b"SAML" | b"AUTH" | b"BDAT" | b"STARTTLS"
-        | b"BURL" => Err(Mistake::NotImplemented),
+        b"XCLIENT" => xclient::parse(argument),
+        b"LHLO" => hello(Verb::Lhlo, argument, "LHLO hostname"),
+        b"BDAT" => bdat(argument),
+        b"STARTTLS" => alone(Command::StartTls, argument, "STARTTLS"),
+        b"AUTH" => auth(argument),
+        b"ETRN" if argument.is_empty() => Err(Mistake::Syntax("ETRN domain")),
+        b"ETRN" => Ok(Command::Etrn),
+        b"ATRN" | b"TURN" | b"SEND" | b"SOML" | b"SAML" | b"BURL" => Err(Mistake::NotImplemented),
         _ => Err(Mistake::Unknown),
     }
 }
@@ -86,51 +100,46 @@ fn hello(verb: Verb, argument: &[u8], syntax: &'static str) -> Result<Command, M
     Ok(Command::Hello(verb, String::from_utf8_lossy(argument).into_owned()))
 }
 
+/// `BDAT size [LAST]` (RFC 3030 §2).
+fn bdat(argument: &[u8]) -> Result<Command, Mistake> {
+    let syntax = Mistake::Syntax("BDAT octets [LAST]");
+    let text = std::str::from_utf8(argument).map_err(|_| syntax.clone())?;
+    let mut words = text.split_ascii_whitespace();
+    let octets = words.next().and_then(path::octets).ok_or(syntax.clone())?;
+    let last = match (words.next(), words.next()) {
+        (None, _) => false,
+        (Some(word), None) if word.eq_ignore_ascii_case("LAST") => true,
+        _ => return Err(syntax),
+    };
+    Ok(Command::Bdat { octets, last })
+}
+
+/// `AUTH mechanism [initial-response]` (RFC 4954 §4).
+fn auth(argument: &[u8]) -> Result<Command, Mistake> {
+    let syntax = || Mistake::Syntax("AUTH mechanism");
+    let text = std::str::from_utf8(argument).map_err(|_| syntax())?;
+    let mut words = text.split_ascii_whitespace();
+    let mechanism = words.next().ok_or_else(syntax)?.to_ascii_uppercase();
+    let initial = words.next().map(str::to_owned);
+    if words.next().is_some() {
+        return Err(syntax());
+    }
+    Ok(Command::Auth { mechanism, initial })
+}
+
 fn alone(command: Command, argument: &[u8], syntax: &'static str) -> Result<Command, Mistake> {
     if argument.is_empty() { Ok(command) } else { Err(Mistake::Syntax(syntax)) }
 }
 
-/// Attributes as Postfix's XCLIENT_README has them; values are xtext (RFC 3461 §4).
-fn xclient(argument: &[u8]) -> Result<Command, Mistake> {
-    let text = std::str::from_utf8(argument).map_err(|_| Mistake::Xclient("Bad XCLIENT syntax".to_owned()))?;
-    if text.is_empty() {
-        return Err(Mistake::Syntax("XCLIENT attribute=value..."));
-    }
-    text.split_ascii_whitespace().map(attribute).collect::<Result<_, _>>().map(Command::Xclient)
-}
-
-fn attribute(text: &str) -> Result<Attribute, Mistake> {
-    let (name, value) =
-        text.split_once('=').ok_or_else(|| Mistake::Xclient("Error: attribute=value expected".to_owned()))?;
-    if value.len() > 255 {
-        return Err(Mistake::Xclient("Error: attribute value too long".to_owned()));
-    }
-    let upper = name.to_ascii_uppercase();
-    let bad = || Mistake::Xclient(format!("Bad {upper} syntax: {value}"));
-    let value = xtext(value).ok_or_else(bad)?;
-    match upper.as_str() {
-        "ADDR" => address(&value).map(Attribute::Addr).ok_or_else(bad),
-        "HELO" => Ok(Attribute::Helo(value)),
-        "NAME" | "REVERSE_NAME" | "PORT" | "PROTO" | "LOGIN" | "DESTADDR" | "DESTPORT" => Ok(Attribute::Other),
-        _ => Err(Mistake::Xclient(format!("Bad XCLIENT attribute name: {name}"))),
-    }
-}
-
-fn address(value: &str) -> Option<IpAddr> {
-    match value.get(..5) {
-        Some(tag) if tag.eq_ignore_ascii_case("IPV6:") => value[5..].parse().ok().map(IpAddr::V6),
-        _ => value.parse().ok().map(IpAddr::V4),
-    }
-}
-
 /// `+` and two hexadecimal digits stand for an octet (RFC 3461 §4). Control characters are refused.
-fn xtext(value: &str) -> Option<String> {
+pub(super) fn xtext(value: &str) -> Option<String> {
     let mut octets = Vec::with_capacity(value.len());
     let mut rest = value.as_bytes();
     while let Some((octet, after)) = rest.split_first() {
         rest = after;
         if *octet == b'+' {
-            let digits = std::str::from_utf8(after.get(..2)?).ok()?;
+            let digits =
+                std::str::from_utf8(after.get(..2)?).ok().filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
             octets.push(u8::from_str_radix(digits, 16).ok()?);
             rest = &after[2..];
         } else {
@@ -162,7 +171,20 @@ mod tests {
         check("NOOP anything", Ok(Command::Noop));
         check("QUIT", Ok(Command::Quit));
         check("VRFY", Err(Mistake::Syntax("VRFY address")));
-        check("STARTTLS", Err(Mistake::NotImplemented));
+        check("STARTTLS", Ok(Command::StartTls));
+        check("TURN", Err(Mistake::NotImplemented));
+        check("BDAT 86 last", Ok(Command::Bdat { octets: 86, last: true }));
+        check("BDAT 0", Ok(Command::Bdat { octets: 0, last: false }));
+        for bad in ["BDAT", "BDAT x", "BDAT -1", "BDAT 1 FIRST", "BDAT 1 LAST x"] {
+            check(bad, Err(Mistake::Syntax("BDAT octets [LAST]")));
+        }
+        let auth = |initial: Option<&str>| {
+            Ok(Command::Auth { mechanism: "PLAIN".into(), initial: initial.map(str::to_owned) })
+        };
+        check("AUTH plain", auth(None));
+        check("AUTH PLAIN =", auth(Some("=")));
+        check("AUTH", Err(Mistake::Syntax("AUTH mechanism")));
+        check("LHLO a.test", Ok(Command::Hello(Verb::Lhlo, "a.test".into())));
         check("GET / HTTP/1.1", Err(Mistake::Unknown));
         check("VERYLONGVERB", Err(Mistake::Unknown));
         check("", Err(Mistake::Unknown));
@@ -173,18 +195,5 @@ mod tests {
         assert!(matches!(parse(b"MAIL FROM:<a@example.test\r\n250 x>"), Err(Mistake::Syntax(_))));
         assert!(parse(b"RCPT TO:<a\0b@contoso.test>").is_err());
         assert!(parse(b"RCPT TO:<\xff@contoso.test>").is_err());
-    }
-
-    #[test]
-    fn xclient_attributes() {
-        let ok = |attributes: &[Attribute]| Ok(Command::Xclient(attributes.to_vec()));
-        let ip = |text: &str| Attribute::Addr(text.parse().expect("an address"));
-        check("XCLIENT ADDR=192.0.2.1", ok(&[ip("192.0.2.1")]));
-        check("XCLIENT ADDR=IPV6:2001:db8::1 PORT=25", ok(&[ip("2001:db8::1"), Attribute::Other]));
-        check("xclient helo=a+2Eb", ok(&[Attribute::Helo("a.b".into())]));
-        check("XCLIENT ADDR=x", Err(Mistake::Xclient("Bad ADDR syntax: x".into())));
-        check("XCLIENT FOO=1", Err(Mistake::Xclient("Bad XCLIENT attribute name: FOO".into())));
-        check("XCLIENT HELO=a+0D", Err(Mistake::Xclient("Bad HELO syntax: a+0D".into())));
-        check("XCLIENT", Err(Mistake::Syntax("XCLIENT attribute=value...")));
     }
 }

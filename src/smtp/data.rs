@@ -101,18 +101,23 @@ impl Collector {
         if self.limit == 0 && self.received > 0 { Some(Flaw::TooLarge) } else { flaw(&self.octets) }
     }
 
-    /// The message, its line ends as the setting has them, or what is wrong with it that the setting does not allow.
-    pub(super) fn finish(self, flaw: Option<Flaw>, bare_newline: BareNewline) -> Result<Vec<u8>, Flaw> {
-        match (flaw, bare_newline) {
-            (Some(flaw @ (Flaw::TooLarge | Flaw::LineTooLong)), _) => Err(flaw),
-            (Some(flaw), BareNewline::Reject) => Err(flaw),
-            (Some(_), BareNewline::Normalize) => Ok(normalised(&self.octets)),
-            _ => Ok(self.octets),
-        }
+    /// The message.
+    pub(super) fn into_octets(self) -> Vec<u8> {
+        self.octets
     }
 }
 
-fn flaw(octets: &[u8]) -> Option<Flaw> {
+/// The message, its line ends as the setting has them, or what is wrong with it that the setting does not allow.
+pub(super) fn finish(octets: Vec<u8>, flaw: Option<Flaw>, bare_newline: BareNewline) -> Result<Vec<u8>, Flaw> {
+    match (flaw, bare_newline) {
+        (Some(flaw @ (Flaw::TooLarge | Flaw::LineTooLong)), _) => Err(flaw),
+        (Some(flaw), BareNewline::Reject) => Err(flaw),
+        (Some(_), BareNewline::Normalize) => Ok(normalised(&octets)),
+        _ => Ok(octets),
+    }
+}
+
+pub(super) fn flaw(octets: &[u8]) -> Option<Flaw> {
     let (mut start, mut line_feeds, mut bare_lf) = (0, 0, false);
     for at in memchr::memchr_iter(b'\n', octets) {
         if at + 1 - start > TEXT_LINE_OCTETS {
@@ -166,7 +171,7 @@ mod tests {
             assert_eq!(
                 {
                     let flaw = collector.flaw();
-                    collector.finish(flaw, mode)
+                    finish(collector.into_octets(), flaw, mode)
                 }
                 .as_deref()
                 .map_err(|f| *f),
@@ -206,7 +211,7 @@ mod tests {
             let mut collector = Collector::new(limit);
             assert!(collector.take(&mut BytesMut::from(wire)));
             let flaw = collector.flaw();
-            collector.finish(flaw, BareNewline::Reject)
+            finish(collector.into_octets(), flaw, BareNewline::Reject)
         };
         assert!(finish(&line(1000), 5000).is_ok());
         assert_eq!(finish(&line(1001), 5000), Err(Flaw::LineTooLong));

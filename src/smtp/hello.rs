@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use super::ClientAddress;
-use super::command::Attribute;
+use super::Extension;
 use super::replies;
+use super::script::Point;
 use super::session::{Due, Event, Hello, Session, State, Step};
+use super::settings::StartTls;
+use super::xclient::{Value, Xclient};
 use crate::facts::{Facts, HelloKind, Lookup, Verb};
 use crate::policy::Standing;
 use crate::reply::{Reply, ReplyCode};
@@ -33,9 +36,9 @@ impl Session {
     }
 
     /// Holds the greeting back where the receiver does that, and greets at once where it does not.
-    pub(super) fn hold_greeting(&mut self, output: &mut Vec<u8>) -> Option<Step> {
+    pub(super) fn hold_greeting(&mut self, output: &mut Vec<u8>, lookup: &dyn Lookup) -> Option<Step> {
         let Some(pregreet) = self.receiver.policy.wants().pregreet else {
-            self.greet(false, false, output);
+            self.greet(false, false, output, lookup);
             return None;
         };
         if pregreet.teaser
@@ -57,10 +60,17 @@ impl Session {
 
     /// The greeting, or the refusal in its place. `begun` tells that its first line was said before the wait, and
     /// `early` that the client spoke during it.
-    pub(super) fn greet(&mut self, begun: bool, early: bool, output: &mut Vec<u8>) {
+    pub(super) fn greet(&mut self, begun: bool, early: bool, output: &mut Vec<u8>, lookup: &dyn Lookup) {
         self.facts.conduct.pregreet = early;
+        if let Some((verb, argument)) = self.told_hello.take() {
+            let receiver = Arc::clone(&self.receiver);
+            self.pause = self.facts.observe_hello(verb, &argument, receiver.policy.wants(), lookup);
+        }
         self.observed();
         if self.refuse(Stage::Connect, output) {
+            return;
+        }
+        if self.script(Point::Connect, None, output).is_some() {
             return;
         }
         let mut lines = self.greeting();
@@ -101,9 +111,17 @@ impl Session {
             self.unsay_hello();
             return;
         }
+        let scripted = self.script(Point::Helo, None, output);
+        if scripted.as_ref().is_some_and(|reply| reply.code().is_refusal()) {
+            self.unsay_hello();
+            return;
+        }
         self.before = None;
         self.reset();
         self.hello = Hello::Accepted;
+        if scripted.is_some() {
+            return;
+        }
         let mut lines = vec![self.receiver.settings.hostname.clone()];
         if verb != Verb::Helo {
             lines.extend(self.extensions());
@@ -127,19 +145,56 @@ impl Session {
 
     fn extensions(&self) -> Vec<String> {
         let settings = &self.receiver.settings;
-        let offered = settings.extensions;
-        let fixed = [
-            (offered.pipelining, "PIPELINING"),
-            (offered.eight_bit_mime, "8BITMIME"),
-            (offered.smtputf8, "SMTPUTF8"),
-            (offered.enhanced_status_codes, "ENHANCEDSTATUSCODES"),
-            (self.may_xclient(), "XCLIENT NAME ADDR PORT PROTO HELO LOGIN REVERSE_NAME DESTADDR DESTPORT"),
-        ];
-        let mut lines: Vec<_> = fixed.iter().filter(|(on, _)| *on).map(|(_, line)| (*line).to_owned()).collect();
-        if offered.size {
-            lines.push(format!("SIZE {}", settings.max_message_octets));
+        let mut lines: Vec<_> = Extension::ALL
+            .into_iter()
+            .filter(|extension| self.offers(*extension))
+            .map(|extension| match extension {
+                Extension::Size => format!("SIZE {}", settings.max_message_octets),
+                Extension::Limits => format!("LIMITS RCPTMAX={}", settings.max_recipients),
+                other => other.keyword().to_owned(),
+            })
+            .collect();
+        if self.front.tls && !self.facts.conduct.tls && self.starttls_setting() != StartTls::Never {
+            lines.push("STARTTLS".to_owned());
+        }
+        lines.extend(self.auth_line());
+        if self.may_xclient() {
+            lines.push("XCLIENT NAME ADDR PORT PROTO HELO LOGIN REVERSE_NAME DESTADDR DESTPORT".to_owned());
         }
         lines
+    }
+
+    fn starttls_setting(&self) -> StartTls {
+        self.front.starttls.unwrap_or(self.receiver.settings.starttls)
+    }
+
+    /// STARTTLS (RFC 3207 §4).
+    pub(super) fn starttls(&mut self, output: &mut Vec<u8>) {
+        if self.facts.conduct.tls {
+            return self.mistake(&replies::TLS_ACTIVE, output);
+        }
+        match self.starttls_setting() {
+            StartTls::Offered if self.front.tls => {
+                if self.script(Point::StartTls, None, output).is_some() {
+                    return;
+                }
+                self.answer(&replies::READY_FOR_TLS, output);
+                self.state = State::Handshake;
+            }
+            StartTls::Refused => self.answer(&replies::TLS_TEMPORARY, output),
+            _ => self.mistake(&replies::TLS_NOT_OFFERED, output),
+        }
+    }
+
+    /// Nobody has said hello yet.
+    pub(super) fn forget_hello(&mut self) {
+        self.reset();
+        self.facts.hello = None;
+        self.facts.conduct.earlier_hellos.clear();
+        self.facts.conduct.login.clear();
+        self.hello = Hello::None;
+        self.before = None;
+        self.standing = Standing::default();
     }
 
     pub(super) fn may_xclient(&self) -> bool {
@@ -147,30 +202,37 @@ impl Session {
         self.receiver.settings.xclient.iter().any(|net| net.contains(&peer))
     }
 
-    /// XCLIENT ADDR begins the session anew from another address (Postfix XCLIENT_README). The facts are gathered
-    /// again, as Haraka does: a receiver that judged a new address by old facts would judge nobody.
-    pub(super) fn xclient(&mut self, attributes: Vec<Attribute>, output: &mut Vec<u8>) {
+    /// XCLIENT begins the session anew, as another client (Postfix XCLIENT_README): back to the greeting. With a new
+    /// address the facts are gathered again, as Haraka does: a receiver that judged a new address by old facts would
+    /// judge nobody. NAME and REVERSE_NAME stand for what would be looked up.
+    pub(super) fn xclient(&mut self, xclient: Xclient, output: &mut Vec<u8>) {
         if !self.may_xclient() {
             return self.mistake(&replies::NOT_AUTHORIZED, output);
         }
-        if matches!(self.state, State::Transaction(_)) {
+        if self.in_transaction() {
             return self.mistake(&replies::IN_TRANSACTION, output);
         }
-        let address = attributes.into_iter().rev().find_map(|a| match a {
-            Attribute::Addr(address) => Some(address),
-            Attribute::Helo(_) | Attribute::Other => None,
-        });
-        if let Some(address) = address {
+        let tls = self.facts.conduct.tls;
+        let told = xclient.names();
+        let again = xclient.address.is_some() || told.is_some();
+        if again {
+            let address = xclient.address.unwrap_or(self.facts.client_address);
             let client = ClientAddress::of(address, "xclient");
             self.facts = Facts::of_receiver(client.address, &self.receiver.settings.hostname);
+            (self.facts.told, self.facts.conduct.tls) = (told, tls);
             self.events.push(Event::Renamed(client));
         }
-        self.facts.hello = None;
-        self.hello = Hello::None;
-        self.before = None;
-        self.standing = Standing::default();
+        self.forget_hello();
         self.state = State::Idle;
-        self.due = if address.is_some() { Due::Client } else { Due::Wait };
+        if let Some(Value::Known(login)) = &xclient.login {
+            self.facts.conduct.login.clone_from(login);
+        }
+        // A HELO that is told stands as if it had been said before the greeting; it is judged where rules judge it later.
+        self.told_hello = match xclient.hello {
+            Some(Value::Known(hello)) => Some((xclient.verb.unwrap_or(Verb::Ehlo), hello)),
+            _ => None,
+        };
+        self.due = if again { Due::Client } else { Due::Wait };
     }
 }
 

@@ -55,7 +55,7 @@ pub struct Nat {
 pub struct ClientAddress {
     /// The address.
     pub address: IpAddr,
-    /// `socket`, `fixed`, `map`, `pool` or `xclient`.
+    /// `socket`, `fixed`, `map`, `pool`, `proxy` or `xclient`.
     pub source: &'static str,
     /// The address before translation, where there was one.
     pub translated_from: Option<IpAddr>,
@@ -114,6 +114,11 @@ impl Identity {
         addresses.get(usize::try_from(index).ok()?).copied()
     }
 
+    /// An address that is known otherwise, translated.
+    pub(super) fn translated(&self, client: ClientAddress) -> ClientAddress {
+        self.translate(client)
+    }
+
     fn translate(&self, client: ClientAddress) -> ClientAddress {
         let nat = self.nat.iter().find(|nat| nat.from.iter().any(|net| net.contains(&client.address)));
         match nat {
@@ -124,7 +129,7 @@ impl Identity {
 }
 
 /// Sebastiano Vigna's mixing function: a seed and a number give an arbitrary, repeatable value.
-fn splitmix64(value: u64) -> u64 {
+pub(super) fn splitmix64(value: u64) -> u64 {
     let mut z = value.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::command::{Command, Mistake};
 use super::session::{Event, Hello, Session, State};
-use super::{Receiver, replies};
+use super::{Extension, Receiver, replies};
 use crate::facts::{Conduct, Verb};
 use crate::policy::{After, Refusal, Values};
 use crate::reply::Reply;
@@ -54,7 +54,7 @@ impl Session {
     /// The stage that the next command belongs to.
     fn stage(&self) -> Stage {
         match (&self.state, self.hello) {
-            (State::Data(..), _) => Stage::Eod,
+            (State::Data(..) | State::Chunk(_) | State::Chunked(..), _) => Stage::Eod,
             (State::Transaction(open), _) if open.has_recipients() => Stage::Data,
             (State::Transaction(_), _) => Stage::Rcpt,
             (_, Hello::Accepted) => Stage::Mail,
@@ -84,10 +84,14 @@ impl Session {
     /// RFC 2920 §3.1 that end a group, and after each one where PIPELINING was not offered. QUIT ends everything.
     pub(super) fn had_to_wait(&self, command: &Result<Command, Mistake>) -> bool {
         let extended = self.facts.hello.as_ref().is_some_and(|hello| hello.verb != Verb::Helo);
-        let offered = extended && self.receiver.settings.extensions.pipelining;
+        let offered = extended && self.receiver.settings.extensions.offers(Extension::Pipelining);
         match command {
-            Ok(Command::Quit | Command::Xclient(_)) => false,
+            // The octets behind BDAT are its chunk.
+            Ok(Command::Quit | Command::Xclient(_) | Command::Bdat { .. }) => false,
+            // What comes behind STARTTLS is thrown away, and judged, once TLS stands.
+            Ok(Command::StartTls) => false,
             Ok(Command::Hello(..) | Command::Data | Command::Noop | Command::Vrfy | Command::Expn) => true,
+            Ok(Command::Auth { .. } | Command::Etrn) => true,
             _ => !offered,
         }
     }

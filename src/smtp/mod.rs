@@ -3,29 +3,40 @@
 //! [`Session`] takes octets and gives octets, with no socket, clock or await; [`serve`] owns the sockets and the
 //! time; [`SessionRecord`] is what the journal keeps. A session observes and judges: it never reads a zone.
 
+mod auth;
+mod chunk;
 mod command;
+mod conversation;
 mod data;
+mod extension;
 mod hello;
 mod identity;
 mod judging;
 mod path;
+mod proxy;
 mod record;
 mod restore;
 pub(crate) mod replies;
+mod script;
 mod server;
 mod session;
 mod settings;
 mod tell;
 mod trace;
 mod transaction;
+mod wire;
+mod xclient;
 pub mod client;
 
 pub use data::TEXT_LINE_OCTETS;
+pub use extension::{Extension, Extensions};
 pub use identity::{ClientAddress, ClientSource, Identity, Nat, Order};
+pub use proxy::ProxyMode;
 pub use record::{SessionEntry, SessionRecord, Speaker, Transaction, TranscriptLine};
-pub use server::{Reception, Service, serve};
-pub use session::{COMMAND_LINE_OCTETS, Event, PATH_LINE_OCTETS, Session, Step};
-pub use settings::{BareNewline, Extensions, Settings};
+pub use script::{End, Manner, Often, Point, Script, When};
+pub use server::{Door, Reception, Service, serve};
+pub use session::{COMMAND_LINE_OCTETS, Event, Front, PATH_LINE_OCTETS, Protocol, Session, Step};
+pub use settings::{Auth, AuthOutcome, BareNewline, Mechanism, Settings, StartTls};
 pub use trace::Trace;
 
 use crate::policy::Policy;

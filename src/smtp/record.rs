@@ -65,6 +65,8 @@ pub struct SessionRecord {
     pub client_source: &'static str,
     /// The address before translation, where there was one.
     pub translated_from: Option<IpAddr>,
+    /// TLS version and cipher suite, empty where the session was in clear text.
+    pub tls: String,
     /// The receiver's clock when the connection was accepted: the time since the world began, advances included.
     #[serde(rename = "clock_ms", serialize_with = "crate::journal::millis")]
     pub clock: Duration,
@@ -86,13 +88,16 @@ pub struct SessionRecord {
     pub facts: Facts,
     /// The DNS questions the receiver asked, and what came back.
     pub evidence: Vec<Question>,
+    /// The scripts that spoke.
+    pub scripted: Vec<String>,
     /// The transactions that reached their final dot.
     pub transactions: Vec<Transaction>,
     /// What was said.
     pub transcript: Vec<TranscriptLine>,
     /// Lines beyond what is kept.
     pub transcript_dropped: u64,
-    /// How it ended: `quit`, `refused`, `lost`, `timeout`, `errors`, `shutdown`; empty while it runs.
+    /// How it ended: `quit`, `refused`, `lost`, `timeout`, `errors`, `shutdown`, `script`, `proxy`, `tls`; empty while it
+    /// runs.
     pub closed: &'static str,
     /// Facts and evidence of an earlier process, as JSON: what was read again from a journal file.
     #[serde(skip)]
@@ -109,6 +114,7 @@ impl SessionRecord {
             client_address: client.address,
             client_source: client.source,
             translated_from: client.translated_from,
+            tls: String::new(),
             clock,
             hello: String::new(),
             reverse_path: String::new(),
@@ -119,6 +125,7 @@ impl SessionRecord {
             allowed: String::new(),
             facts: Facts::new(client.address),
             evidence: Vec::new(),
+            scripted: Vec::new(),
             transactions: Vec::new(),
             transcript: Vec::new(),
             transcript_dropped: 0,
@@ -150,6 +157,9 @@ impl SessionRecord {
                 self.facts = *facts;
             }
             Event::Renamed(client) => self.rename(client),
+            Event::Scripted(what) if self.scripted.len() < REFUSALS => self.scripted.push(what),
+            Event::Scripted(_) => {}
+            Event::Secured(suite) => self.tls = suite,
             Event::Allowed(reason) => self.allowed = reason,
             Event::Tried { reverse_path, forward_path } => return self.tried(reverse_path, forward_path),
             Event::Refused(refusal) => return self.refused(*refusal),

@@ -1,36 +1,27 @@
-//! Sockets and time around sessions. The caller owns the listener and the end of it.
+//! Listeners and the connections they accept. The caller owns the listener and the end of it.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use bytes::BytesMut;
-use jiff::Timestamp;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::conversation::{Conversation, LINGER, linger};
 use super::replies;
-use super::session::{Event, Session, Step};
-use super::tell::Teller;
-use super::trace::Trace;
-use super::{Identity, Receiver, SessionEntry};
+use super::session::{Front, Protocol};
+use super::{Identity, ProxyMode, Receiver, SessionEntry, StartTls};
 use crate::dns::Zones;
-use crate::facts::{Memory, Resolver};
-use crate::journal::{Deposit, Envelope, Happening, Keeper, Log, Message, Tally, What};
+use crate::facts::Memory;
+use crate::journal::{Happening, Keeper, Log, Message, Tally};
+use crate::tls::Tls;
 
-/// Octets read at once.
-const READ_OCTETS: usize = 64 << 10;
 /// How long sessions may take to end once the world stops.
-const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
-/// How long, and how much, is still read after the last reply.
-const LINGER: Duration = Duration::from_secs(1);
-const LINGER_OCTETS: usize = 1 << 20;
+pub(super) const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What all sessions of a listener share.
 #[derive(Debug)]
@@ -55,6 +46,31 @@ pub struct Service {
     pub max_connections: usize,
 }
 
+/// One listener of a world: what is its own.
+#[derive(Clone, Debug, Default)]
+pub struct Door {
+    /// Its own receiver and client identity; the world's where `None`.
+    pub reception: Option<Arc<Reception>>,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// Whether connections begin with a PROXY header.
+    pub proxy: ProxyMode,
+    /// What becomes of STARTTLS; as the receiver says where `None`.
+    pub starttls: Option<StartTls>,
+    /// TLS, where the listener can do it.
+    pub tls: Option<Tls>,
+    /// Whether TLS begins with the first octet (RFC 8314 §3.3).
+    pub implicit_tls: bool,
+}
+
+impl Door {
+    /// What a session has to know of the listener.
+    pub(super) fn front(&self) -> Front {
+        let Self { protocol, starttls, implicit_tls, .. } = *self;
+        Front { protocol, tls: self.tls.is_some(), starttls, secured: implicit_tls }
+    }
+}
+
 /// How connections are received: what a session keeps from its beginning to its end.
 #[derive(Clone, Debug)]
 pub struct Reception {
@@ -67,7 +83,8 @@ pub struct Reception {
 }
 
 /// Serves sessions until shut down: idle ones then get 421, and all a bounded time to end.
-pub async fn serve(listener: TcpListener, service: Arc<Service>, shutdown: CancellationToken) {
+pub async fn serve(listener: TcpListener, service: Arc<Service>, door: Door, shutdown: CancellationToken) {
+    let door = Arc::new(door);
     let places = Arc::new(Semaphore::new(service.max_connections));
     let mut sessions = JoinSet::new();
     loop {
@@ -82,9 +99,9 @@ pub async fn serve(listener: TcpListener, service: Arc<Service>, shutdown: Cance
         };
         match Arc::clone(&places).try_acquire_owned() {
             Ok(place) => {
-                let (service, shutdown) = (Arc::clone(&service), shutdown.clone());
+                let (service, door, shutdown) = (Arc::clone(&service), Arc::clone(&door), shutdown.clone());
                 sessions.spawn(async move {
-                    converse(stream, peer, &service, &shutdown).await;
+                    Conversation::accept(stream, peer, &service, &door, &shutdown).await;
                     drop(place);
                 });
             }
@@ -104,188 +121,4 @@ fn turn_away(mut stream: TcpStream) {
             let _ = linger(&mut stream).await;
         }
     });
-}
-
-/// Closes our side and takes in what the client still says: octets left unread would make the kernel reset the
-/// connection, and the client lose the last reply.
-async fn linger(stream: &mut TcpStream) -> io::Result<()> {
-    stream.shutdown().await?;
-    let mut octets = [0; 4096];
-    let mut left = LINGER_OCTETS;
-    let _ = timeout(LINGER, async {
-        while left > 0 {
-            match stream.read(&mut octets).await {
-                Ok(read) if read > 0 => left = left.saturating_sub(read),
-                _ => break,
-            }
-        }
-    })
-    .await;
-    Ok(())
-}
-
-async fn converse(stream: TcpStream, peer: SocketAddr, service: &Service, shutdown: &CancellationToken) {
-    let reception = service.reception.load_full();
-    let client = reception.identity.next(peer.ip());
-    let clock = service.memory.clock().now();
-    let entry = service.sessions.append(|id| SessionEntry::new(id, peer, client, clock));
-    service.tally.sessions.add(1);
-    let what = What::Connection { peer, client_address: client.address };
-    service.events.append(|id| Happening { id, at: Timestamp::now(), session: entry.id, what });
-    let session = Session::new(Arc::clone(&reception.receiver), Arc::clone(&service.memory), client, peer, entry.id);
-    let mut conversation = Conversation {
-        stream,
-        session,
-        entry,
-        reception,
-        service,
-        teller: Teller::default(),
-        input: BytesMut::new(),
-        output: Vec::new(),
-        began: Instant::now(),
-    };
-    let began = conversation.began;
-    if conversation.run(shutdown).await.is_err() {
-        conversation.session.lost();
-    }
-    conversation.publish();
-    service.tally.ended.count(conversation.entry.look(|record| record.verdict));
-    service.tally.session_time.observe(began.elapsed());
-    if let Some(keeper) = &service.keeper {
-        let record = conversation.entry.look(|record| serde_json::to_string(record).unwrap_or_default());
-        keeper.session(conversation.entry.id, record);
-    }
-    tracing::debug!(session = conversation.entry.id, %peer, client = %client.address, "session ended");
-}
-
-struct Conversation<'a> {
-    stream: TcpStream,
-    session: Session,
-    entry: Arc<SessionEntry>,
-    reception: Arc<Reception>,
-    service: &'a Service,
-    teller: Teller,
-    input: BytesMut,
-    output: Vec<u8>,
-    /// When the octets came that are being answered.
-    began: Instant,
-}
-
-impl Conversation<'_> {
-    async fn run(&mut self, shutdown: &CancellationToken) -> io::Result<()> {
-        self.stream.set_nodelay(true)?;
-        loop {
-            let step = {
-                let zones = self.service.zones.load();
-                let resolver = Resolver::new(&zones, self.reception.lookup_patience);
-                self.session.advance(&mut self.input, &mut self.output, &resolver)
-            };
-            self.flush().await?;
-            match step {
-                Step::Read => self.read(shutdown).await?,
-                Step::Pause(pause) => self.wait(pause, shutdown).await,
-                Step::Listen(wait) => self.listen(wait, shutdown).await?,
-                Step::Close => return linger(&mut self.stream).await,
-            }
-        }
-    }
-
-    /// Sends the replies of one burst in one write, then publishes what they say: whoever waits for an outcome must
-    /// not overtake the client.
-    async fn flush(&mut self) -> io::Result<()> {
-        if !self.output.is_empty() {
-            self.deposit().await?;
-            let patience = self.reception.receiver.settings.command_timeout;
-            timeout(patience, self.stream.write_all(&self.output)).await??;
-            self.output.clear();
-            self.service.tally.reply_time.observe(self.began.elapsed());
-        }
-        self.publish();
-        Ok(())
-    }
-
-    /// Has accepted messages made safe before they are acknowledged; where that fails, nothing is said.
-    async fn deposit(&self) -> io::Result<()> {
-        let Some(keeper) = &self.service.keeper else { return Ok(()) };
-        let (at, session) = (Timestamp::now(), self.entry.id);
-        let accepted = self.session.events.iter().filter_map(|event| match event {
-            Event::Transaction { envelope, message: Some((trace, octets)), .. } => Some((envelope, trace, octets)),
-            _ => None,
-        });
-        let deposit = |(envelope, trace, octets): (&Envelope, &Trace, &Vec<u8>)| Deposit {
-            session,
-            at,
-            envelope: envelope.clone(),
-            trace: trace.clone().dated(at),
-            octets: octets.clone(),
-        };
-        let deposits: Vec<_> = accepted.map(deposit).collect();
-        if deposits.is_empty() {
-            return Ok(());
-        }
-        keeper.messages(deposits).await.map_err(|_| io::Error::other("the journal has ended"))?
-    }
-
-    fn publish(&mut self) {
-        let events = self.session.take_events();
-        if events.is_empty() {
-            return;
-        }
-        let session = self.entry.id;
-        self.teller.tell(session, &events, &self.service.events, &self.service.tally);
-        self.entry.publish(events, |envelope, trace, octets| {
-            let (at, envelope) = (Timestamp::now(), envelope.clone());
-            let trace = trace.dated(at);
-            self.service.messages.append(|id| Message { id, session, at, envelope, trace, octets }).id
-        });
-        let grown = self.entry.grown();
-        if grown > 0 {
-            self.service.sessions.grow(session, grown);
-        }
-        self.service.sessions.touch();
-    }
-
-    /// Lookups take time; a world that stops does not wait for them.
-    async fn wait(&mut self, pause: Duration, shutdown: &CancellationToken) {
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = shutdown.cancelled() => self.session.shut_down(&mut self.output),
-        }
-    }
-
-    /// Waits a fixed time for input that should not come.
-    async fn listen(&mut self, wait: Duration, shutdown: &CancellationToken) -> io::Result<()> {
-        self.make_room();
-        tokio::select! {
-            read = timeout(wait, self.stream.read_buf(&mut self.input)) => match read {
-                Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(Err(error)) => return Err(error),
-                Ok(Ok(_)) | Err(_) => self.began = Instant::now(),
-            },
-            () = shutdown.cancelled() => self.session.shut_down(&mut self.output),
-        }
-        Ok(())
-    }
-
-    fn make_room(&mut self) {
-        if self.input.capacity() - self.input.len() < READ_OCTETS / 4 {
-            self.input.reserve(READ_OCTETS);
-        }
-    }
-
-    async fn read(&mut self, shutdown: &CancellationToken) -> io::Result<()> {
-        let settings = &self.reception.receiver.settings;
-        let patience = if self.session.awaits_data() { settings.data_timeout } else { settings.command_timeout };
-        self.make_room();
-        tokio::select! {
-            read = timeout(patience, self.stream.read_buf(&mut self.input)) => match read {
-                Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(Ok(_)) => self.began = Instant::now(),
-                Ok(Err(error)) => return Err(error),
-                Err(_) => self.session.timed_out(&mut self.output),
-            },
-            () = shutdown.cancelled() => self.session.shut_down(&mut self.output),
-        }
-        Ok(())
-    }
 }

@@ -6,13 +6,17 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
+use super::auth::{AUTH_LINE_OCTETS, Exchange};
+use super::chunk::{Chunk, Chunks};
 use super::command::{self, Command, Mistake};
 use super::data::Collector;
+use super::proxy;
 use super::replies::{self, Canned};
-use super::settings::BareNewline;
+use super::script::{Manner, Point};
+use super::settings::{BareNewline, StartTls};
 use super::trace::Trace;
 use super::transaction::{Mail, Open, Received};
-use super::{ClientAddress, Receiver};
+use super::{ClientAddress, Extension, Receiver};
 use crate::facts::{Facts, Lookup, Memory, Verb};
 use crate::journal::Envelope;
 use crate::policy::{Refusal, Standing};
@@ -35,8 +39,35 @@ pub enum Step {
     Pause(Duration),
     /// Send the output, wait so long for input, and call again with what came, if anything did.
     Listen(Duration),
+    /// Send the output, throw away what input there is, begin TLS, and call [`Session::secured`] (RFC 3207 §4).
+    StartTls,
+    /// Send the output in the manner of [`Session::take_manner`], and call again.
+    Flush,
     /// Send the output, close the connection.
     Close,
+}
+
+/// Which protocol a listener speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Protocol {
+    /// RFC 5321.
+    #[default]
+    Smtp,
+    /// RFC 2033: LHLO, and a reply for each recipient behind the final dot.
+    Lmtp,
+}
+
+/// What a session has to know of its listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Front {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// Whether the listener can do TLS at all.
+    pub tls: bool,
+    /// What becomes of STARTTLS; as the receiver says where `None`.
+    pub starttls: Option<StartTls>,
+    /// Whether the connection was under TLS from its first octet.
+    pub secured: bool,
 }
 
 /// What happened, to be published once the reply has been sent.
@@ -52,6 +83,8 @@ pub enum Event {
     Observed(Box<Facts>),
     /// The client address was replaced (XCLIENT).
     Renamed(ClientAddress),
+    /// The session is under TLS now: version and cipher suite.
+    Secured(String),
     /// An allow entry let the client pass.
     Allowed(String),
     /// A recipient was tried, whatever comes of it.
@@ -72,7 +105,9 @@ pub enum Event {
         /// The message, where it was accepted, and what the receiver writes above it.
         message: Option<(Trace, Vec<u8>)>,
     },
-    /// The session ended, and how: `quit`, `refused`, `lost`, `timeout`, `errors`, `shutdown`.
+    /// A script spoke.
+    Scripted(String),
+    /// The session ended, and how: `quit`, `refused`, `lost`, `timeout`, `errors`, `shutdown`, `script`, `proxy`, `tls`.
     Closed(&'static str),
 }
 
@@ -83,6 +118,7 @@ pub struct Session {
     pub(super) memory: Arc<Memory>,
     pub(super) peer: SocketAddr,
     pub(super) id: u64,
+    pub(super) front: Front,
     pub(super) token: String,
     pub(super) facts: Facts,
     pub(super) standing: Standing,
@@ -96,6 +132,13 @@ pub struct Session {
     transcript: usize,
     /// The client address that the memory counts as connected.
     pub(super) present: Option<IpAddr>,
+    /// How the next output is sent, where a script says so.
+    pub(super) manner: Option<Manner>,
+    quit: bool,
+    /// The hello that XCLIENT told.
+    pub(super) told_hello: Option<(Verb, String)>,
+    /// What a recipient asked to be said to the final dot.
+    pub(super) at_the_dot: Option<Reply>,
 }
 
 /// Whether a hello stands. A refused one is no hello, and no way around the rules either.
@@ -115,6 +158,14 @@ pub(super) enum State {
     Transaction(Open),
     /// DATA was accepted.
     Data(Open, Collector),
+    /// A chunk is coming in (RFC 3030).
+    Chunk(Chunk),
+    /// Between the chunks of a message.
+    Chunked(Open, Chunks),
+    /// Within the exchange of AUTH.
+    Auth(Exchange),
+    /// STARTTLS was accepted: nothing is said until TLS stands.
+    Handshake,
     /// A refusal stands: everything but QUIT gets this reply.
     Stuck(Reply),
     /// A line too long is being passed over.
@@ -150,6 +201,7 @@ impl Session {
             memory,
             peer,
             id,
+            front: Front::default(),
             token: format!("{id:08x}"),
             facts,
             standing: Standing::default(),
@@ -161,7 +213,60 @@ impl Session {
             events: Vec::new(),
             transcript: 0,
             present: None,
+            manner: None,
+            quit: false,
+            told_hello: None,
+            at_the_dot: None,
         }
+    }
+
+    /// The session as it is behind a listener of this kind.
+    #[must_use]
+    pub fn behind(mut self, front: Front) -> Self {
+        self.front = front;
+        self.facts.conduct.tls = front.secured;
+        self
+    }
+
+    /// TLS stands, by this version and cipher suite: what was known of the client before is forgotten, as if the session
+    /// began anew without a greeting (RFC 3207 §4.2). Octets that came in clear text behind STARTTLS were thrown away;
+    /// whoever sent them is out of step.
+    pub fn secured(&mut self, suite: String, discarded: usize, output: &mut Vec<u8>) {
+        self.state = State::Idle;
+        self.forget_hello();
+        self.facts.conduct.tls = true;
+        self.events.push(Event::Secured(suite));
+        if discarded > 0 {
+            self.misbehaves(|conduct| conduct.unsynchronised = "STARTTLS".to_owned(), output);
+        }
+    }
+
+    /// The connection was under TLS from its first octet, by this version and cipher suite.
+    pub fn under_tls(&mut self, suite: String) {
+        self.facts.conduct.tls = true;
+        self.events.push(Event::Secured(suite));
+    }
+
+    /// The listener ended the session, and how.
+    pub fn ended(&mut self, how: &'static str) {
+        self.close(how);
+    }
+
+    /// The listener cannot take the PROXY header, or its absence: Postfix's reply, and the end.
+    pub fn refuse_proxy(&mut self, why: &str, output: &mut Vec<u8>) {
+        self.events.push(Event::Scripted(format!("PROXY header refused: {why}")));
+        self.answer(&replies::NO_PROXY, output);
+        self.close("proxy");
+    }
+
+    /// Whether QUIT ended the session.
+    pub fn has_quit(&self) -> bool {
+        self.quit
+    }
+
+    /// Whether a transaction is open.
+    pub fn in_transaction(&self) -> bool {
+        matches!(self.state, State::Transaction(_) | State::Data(..) | State::Chunk(_) | State::Chunked(..))
     }
 
     /// Takes as many commands, and as much data, as the input holds; replies are appended to the output.
@@ -170,8 +275,19 @@ impl Session {
             if let Some(step) = self.settle(input, output, lookup) {
                 return step;
             }
+            if self.manner.is_some() {
+                return Step::Flush;
+            }
             let going_on = match &mut self.state {
                 State::Closed => return Step::Close,
+                State::Handshake => return Step::StartTls,
+                State::Chunk(chunk) => {
+                    let whole = chunk.take(input);
+                    if whole {
+                        self.end_of_chunk(output, lookup);
+                    }
+                    whole
+                }
                 State::Data(_, collector) => {
                     let ended = collector.take(input);
                     if ended {
@@ -187,9 +303,14 @@ impl Session {
         }
     }
 
+    /// How the output is to be sent, once; [`Step::Flush`] asks for it.
+    pub fn take_manner(&mut self) -> Manner {
+        self.manner.take().unwrap_or_default()
+    }
+
     /// Whether data is awaited rather than a command: the timeouts differ (RFC 5321 §4.5.3.2).
     pub fn awaits_data(&self) -> bool {
-        matches!(self.state, State::Data(..))
+        matches!(self.state, State::Data(..) | State::Chunk(_))
     }
 
     /// The client was silent too long.
@@ -224,8 +345,8 @@ impl Session {
             return Some(Step::Pause(pause));
         }
         match std::mem::replace(&mut self.due, Due::Nothing) {
-            Due::Wait => return self.hold_greeting(output),
-            Due::Greeting(begun) => self.greet(begun, !input.is_empty(), output),
+            Due::Wait => return self.hold_greeting(output, lookup),
+            Due::Greeting(begun) => self.greet(begun, !input.is_empty(), output, lookup),
             Due::Hello(verb) => self.answer_hello(verb, output),
             Due::Mail(mail) => self.answer_mail(mail, output),
             Due::Message(received) => self.answer_message(*received, output),
@@ -242,7 +363,7 @@ impl Session {
     /// Takes one command line. False where the input holds no whole line.
     fn next_line(&mut self, input: &mut BytesMut, output: &mut Vec<u8>, lookup: &dyn Lookup) -> bool {
         let Some(end) = memchr::memchr(b'\n', input) else {
-            if input.len() > PATH_LINE_OCTETS {
+            if input.len() > self.line_octets() {
                 input.clear();
                 self.skip();
             }
@@ -255,6 +376,11 @@ impl Session {
             self.line(&line, !input.is_empty(), output, lookup);
         }
         true
+    }
+
+    /// The longest line that may come now.
+    fn line_octets(&self) -> usize {
+        if matches!(self.state, State::Auth(_)) { AUTH_LINE_OCTETS } else { PATH_LINE_OCTETS }
     }
 
     fn skip(&mut self) {
@@ -285,15 +411,19 @@ impl Session {
             Some(text) => (text, false),
             None => (line.strip_suffix(b"\n").unwrap_or(line), true),
         };
-        self.record(|| Event::Client(shortened(text)));
+        let told = self.told(text);
+        self.record(|| Event::Client(told.unwrap_or_else(|| shortened(text))));
         if bare && self.misbehaves(|conduct| conduct.bare_newline = "LF", output) {
             return;
         }
         if bare && self.receiver.settings.bare_newline == BareNewline::Reject {
             return self.mistake(&replies::BARE_LF, output);
         }
+        if matches!(self.state, State::Auth(_)) {
+            return self.auth_response(text, output);
+        }
         let paths = text.get(..4).is_some_and(|v| v.eq_ignore_ascii_case(b"MAIL") || v.eq_ignore_ascii_case(b"RCPT"));
-        if line.len() > if paths { PATH_LINE_OCTETS } else { COMMAND_LINE_OCTETS } {
+        if line.len() > if paths || is_auth(text) { PATH_LINE_OCTETS } else { COMMAND_LINE_OCTETS } {
             return self.mistake(&replies::LINE_TOO_LONG, output);
         }
         let command = command::parse(text);
@@ -309,6 +439,7 @@ impl Session {
         }
         match command {
             Ok(command) => self.command(command, output, lookup),
+            Err(Mistake::Unknown) if proxy::is_late(text) => self.refuse_proxy("it came too late", output),
             Err(Mistake::Unknown) if self.speaks_otherwise(text, output) => {}
             Err(mistake) => self.mistake(&replies::to_mistake(&mistake), output),
         }
@@ -317,17 +448,35 @@ impl Session {
     /// The one table from command to method.
     fn command(&mut self, command: Command, output: &mut Vec<u8>, lookup: &dyn Lookup) {
         match command {
-            Command::Hello(verb, argument) => self.hello(verb, &argument, lookup),
+            Command::Hello(verb, argument) => match (self.front.protocol, verb) {
+                (Protocol::Smtp, Verb::Lhlo) => self.mistake(&replies::to_mistake(&Mistake::NotImplemented), output),
+                (Protocol::Lmtp, Verb::Helo | Verb::Ehlo) => self.mistake(&replies::LMTP_ONLY, output),
+                _ => self.hello(verb, &argument, lookup),
+            },
             Command::Mail { reverse_path, parameters } => self.mail(Mail { reverse_path, parameters }, output, lookup),
-            Command::Rcpt { forward_path } => self.rcpt(forward_path, output),
+            Command::Rcpt { forward_path, parameters } => self.rcpt(forward_path, parameters, output),
             Command::Data => self.data(output),
+            Command::Bdat { .. } if !self.offers(Extension::Chunking) => {
+                self.mistake(&replies::to_mistake(&Mistake::NotImplemented), output);
+            }
+            Command::Bdat { octets, last } => self.bdat(octets, last, output),
+            Command::StartTls => self.starttls(output),
+            Command::Auth { mechanism, initial } => self.auth(&mechanism, initial.as_deref(), output),
+            Command::Etrn if self.offers(Extension::Etrn) => self.answer(&replies::ETRN_QUEUED, output),
+            Command::Etrn => self.mistake(&replies::to_mistake(&Mistake::NotImplemented), output),
             Command::Rset => self.rset(output),
             Command::Noop => self.answer(&replies::OK, output),
             Command::Vrfy => self.answer(&replies::VRFY, output),
             Command::Help => self.answer(&replies::HELP, output),
             Command::Expn => self.mistake(&replies::to_mistake(&Mistake::NotImplemented), output),
-            Command::Quit => self.end(output, &replies::BYE, "quit"),
-            Command::Xclient(attributes) => self.xclient(attributes, output),
+            Command::Quit => {
+                if self.script(Point::Quit, None, output).is_none() {
+                    self.answer(&replies::BYE, output);
+                }
+                self.quit = true;
+                self.close("quit");
+            }
+            Command::Xclient(xclient) => self.xclient(xclient, output),
         }
     }
 
@@ -342,6 +491,7 @@ impl Session {
             self.state = State::Idle;
         }
         self.facts.forget_sender();
+        self.at_the_dot = None;
     }
 
     /// Whether MAIL has to wait for a hello: one was refused, or a rule would be skipped without one.
@@ -353,8 +503,27 @@ impl Session {
         }
     }
 
+    /// Whether an extension is offered in this session, now.
+    pub(super) fn offers(&self, extension: Extension) -> bool {
+        let possible = extension != Extension::RequireTls || self.facts.conduct.tls;
+        possible && self.receiver.settings.extensions.offers(extension)
+    }
+
+    /// A line that must not stand in the journal as it came: credentials (RFC 4954).
+    fn told(&self, text: &[u8]) -> Option<String> {
+        if self.receiver.settings.auth.as_ref().is_some_and(|auth| auth.keep_credentials) {
+            return None;
+        }
+        if matches!(self.state, State::Auth(_)) {
+            return Some("<credentials>".to_owned());
+        }
+        let mut words = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        let (_, mechanism, _) = (words.next().filter(|_| is_auth(text))?, words.next()?, words.next()?);
+        Some(format!("AUTH {} <credentials>", String::from_utf8_lossy(&mechanism[..mechanism.len().min(20)])))
+    }
+
     pub(super) fn enhanced(&self) -> bool {
-        self.receiver.settings.extensions.enhanced_status_codes
+        self.receiver.settings.extensions.offers(Extension::EnhancedStatusCodes)
     }
 
     pub(super) fn answer(&mut self, canned: &Canned, output: &mut Vec<u8>) {
@@ -378,6 +547,9 @@ impl Session {
     }
 
     pub(super) fn close(&mut self, how: &'static str) {
+        if matches!(self.state, State::Closed) {
+            return;
+        }
         self.state = State::Closed;
         self.events.push(Event::Closed(how));
     }
@@ -406,6 +578,10 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.leave();
     }
+}
+
+fn is_auth(line: &[u8]) -> bool {
+    line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH"))
 }
 
 /// A line as the transcript keeps it: its beginning, and how long it was.

@@ -1,8 +1,12 @@
 //! How a receiver speaks SMTP, apart from whom it refuses.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ipnet::IpNet;
+
+use super::{Extensions, Script};
+use crate::tls::TlsFault;
 
 /// What a bare LF or bare CR means. Only CRLF `.` CRLF ever ends the data (RFC 5321 §4.1.1.4), so that no setting
 /// opens the door to SMTP smuggling.
@@ -17,24 +21,71 @@ pub enum BareNewline {
     Accept,
 }
 
-/// The extensions offered in the EHLO reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Extensions {
-    /// RFC 2920.
-    pub pipelining: bool,
-    /// RFC 6152.
-    pub eight_bit_mime: bool,
-    /// RFC 1870.
-    pub size: bool,
-    /// RFC 6531.
-    pub smtputf8: bool,
-    /// RFC 2034.
-    pub enhanced_status_codes: bool,
+/// What becomes of STARTTLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum StartTls {
+    /// Not offered.
+    #[default]
+    Never,
+    /// Offered.
+    Offered,
+    /// Offered, and refused with 454.
+    Refused,
 }
 
-impl Default for Extensions {
-    fn default() -> Self {
-        Self { pipelining: true, eight_bit_mime: true, size: true, smtputf8: true, enhanced_status_codes: true }
+/// How a client may authenticate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Auth {
+    /// The mechanisms offered, in order.
+    pub mechanisms: Vec<Mechanism>,
+    /// What becomes of credentials.
+    pub outcome: AuthOutcome,
+    /// Whether MAIL demands it (530).
+    pub required: bool,
+    /// Whether it is offered under TLS only (538 otherwise).
+    pub tls_only: bool,
+    /// Whether the journal keeps what was sent; else it stands there as `<credentials>`.
+    pub keep_credentials: bool,
+}
+
+/// What becomes of credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuthOutcome {
+    /// Whatever is sent is right.
+    Any,
+    /// Right are those of these users, by their passwords.
+    Users(BTreeMap<String, String>),
+    /// Whatever is sent is wrong: 535.
+    Refuse,
+    /// Nobody can tell for the time being: 454.
+    Temporary,
+}
+
+/// A SASL mechanism.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mechanism {
+    /// RFC 4616.
+    Plain,
+    /// The old one of many clients.
+    Login,
+    /// RFC 2195.
+    CramMd5,
+    /// Google's and Microsoft's bearer tokens.
+    XOAuth2,
+}
+
+impl Mechanism {
+    /// Every mechanism.
+    pub const ALL: [Self; 4] = [Self::Plain, Self::Login, Self::CramMd5, Self::XOAuth2];
+
+    /// The name it has in EHLO.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::Login => "LOGIN",
+            Self::CramMd5 => "CRAM-MD5",
+            Self::XOAuth2 => "XOAUTH2",
+        }
     }
 }
 
@@ -61,6 +112,16 @@ pub struct Settings {
     pub data_timeout: Duration,
     /// Lines of a session's transcript that are kept; the rest is counted.
     pub transcript_lines: usize,
+    /// AUTH (RFC 4954); not offered where `None`.
+    pub auth: Option<Auth>,
+    /// Whether STARTTLS is offered (RFC 3207), where the listener can do TLS.
+    pub starttls: StartTls,
+    /// What is wrong with the receiver's TLS, on purpose.
+    pub tls_fault: TlsFault,
+    /// Misbehaviour on purpose; the first that holds for a client speaks.
+    pub scripts: Vec<Script>,
+    /// Whether recipients such as `550-5.1.1@…` get what their name asks for.
+    pub magic_recipients: bool,
     /// Peers that may say XCLIENT.
     pub xclient: Vec<IpNet>,
 }
@@ -79,6 +140,11 @@ impl Default for Settings {
             command_timeout: Duration::from_secs(5 * 60),
             data_timeout: Duration::from_secs(3 * 60),
             transcript_lines: 400,
+            auth: None,
+            starttls: StartTls::default(),
+            tls_fault: TlsFault::None,
+            scripts: Vec::new(),
+            magic_recipients: true,
             xclient: loopback.iter().filter_map(|net| net.parse().ok()).collect(),
         }
     }

@@ -33,6 +33,8 @@ impl Teller {
                 tally.refusals.count([refusal.verdict(), refusal.rule, refusal.stage.name()]);
                 vec![verdict(refusal)]
             }
+            Event::Secured(suite) => vec![What::Secured { suite: suite.clone() }],
+            Event::Scripted(what) => vec![What::Scripted { what: what.clone() }],
             Event::Closed(how) => vec![What::Closed { how }],
             Event::LineDropped | Event::Renamed(_) | Event::Tried { .. } | Event::Transaction { .. } => Vec::new(),
         }

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::data::{Collector, Flaw};
-use super::path::MailParameters;
-use super::replies;
-use super::session::{Due, Event, Session, State};
+use super::Extension;
+use super::command::Mistake;
+use super::data::{self, Collector, Flaw};
+use super::path::Parameters;
+use super::replies::{self, Canned};
+use super::script::Point;
+use super::session::{Due, Event, Protocol, Session, State};
 use super::trace::Trace;
 use crate::facts::Lookup;
 use crate::journal::Envelope;
@@ -21,11 +24,17 @@ pub(super) struct Open {
     refused: bool,
     /// Whether addresses and header may hold UTF-8 (RFC 6531).
     smtputf8: bool,
+    /// Whether the message is binary, and only BDAT may bring it (RFC 3030 §3).
+    binary: bool,
 }
 
 impl Open {
     pub(super) fn has_recipients(&self) -> bool {
         !self.envelope.forward_paths.is_empty()
+    }
+
+    pub(super) fn is_binary(&self) -> bool {
+        self.binary
     }
 }
 
@@ -33,7 +42,7 @@ impl Open {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mail {
     pub(super) reverse_path: String,
-    pub(super) parameters: MailParameters,
+    pub(super) parameters: Parameters,
 }
 
 /// A message whose facts are being observed.
@@ -45,7 +54,7 @@ pub(super) struct Received {
 
 impl Session {
     pub(super) fn mail(&mut self, mail: Mail, output: &mut Vec<u8>, lookup: &dyn Lookup) {
-        if matches!(self.state, State::Transaction(_)) {
+        if matches!(self.state, State::Transaction(_) | State::Chunked(..)) {
             return self.mistake(&replies::NESTED_MAIL, output);
         }
         if self.misbehaves(|conduct| (conduct.messages, conduct.recipients) = (conduct.messages + 1, 0), output) {
@@ -66,29 +75,51 @@ impl Session {
         let settings = &self.receiver.settings;
         let Mail { reverse_path, parameters } = mail;
         let mistake = if self.lacks_hello() {
-            Some(&replies::HELLO_FIRST)
-        } else if parameters.smtputf8 && !settings.extensions.smtputf8 {
-            Some(&replies::NO_SMTPUTF8)
-        } else if parameters.eight_bit_mime && !settings.extensions.eight_bit_mime {
-            Some(&replies::NO_8BITMIME)
+            Some(replies::HELLO_FIRST)
+        } else if settings.auth.as_ref().is_some_and(|auth| auth.required) && self.facts.conduct.login.is_empty() {
+            Some(replies::AUTH_REQUIRED)
         } else {
-            None
+            self.not_offered(&parameters)
         };
         if let Some(mistake) = mistake {
             self.facts.forget_sender();
-            return self.mistake(mistake, output);
+            return self.mistake(&mistake, output);
         }
         if parameters.size > settings.max_message_octets {
             self.facts.forget_sender();
             return self.answer(&replies::TOO_LARGE, output);
         }
-        let envelope = Envelope { reverse_path, forward_paths: Vec::new() };
-        self.state = State::Transaction(Open { envelope, refused: false, smtputf8: parameters.smtputf8 });
-        self.answer(&replies::MAIL_OK, output);
+        let scripted = self.script(Point::Mail, None, output);
+        if scripted.as_ref().is_some_and(|reply| reply.code().is_refusal()) {
+            return self.facts.forget_sender();
+        }
+        let Parameters { smtputf8, binary, said, .. } = parameters;
+        let envelope = Envelope { reverse_path, parameters: said, ..Envelope::default() };
+        self.state = State::Transaction(Open { envelope, refused: false, smtputf8, binary });
+        if scripted.is_none() {
+            self.answer(&replies::MAIL_OK, output);
+        }
     }
 
-    pub(super) fn rcpt(&mut self, forward_path: String, output: &mut Vec<u8>) {
+    /// The reply to a parameter of an extension that was not offered (RFC 5321 §4.1.1.11).
+    fn not_offered(&self, parameters: &Parameters) -> Option<Canned> {
+        let settings = &self.receiver.settings;
+        let lacking = parameters.needs.iter().find(|(extension, _)| !self.offers(*extension));
+        match lacking {
+            Some((Extension::SmtpUtf8, _)) => Some(replies::NO_SMTPUTF8),
+            Some((_, keyword)) => Some(replies::to_mistake(&Mistake::Parameter(keyword.clone()))),
+            None if parameters.auth && settings.auth.is_none() => {
+                Some(replies::to_mistake(&Mistake::Parameter("AUTH".to_owned())))
+            }
+            None => None,
+        }
+    }
+
+    pub(super) fn rcpt(&mut self, forward_path: String, parameters: Parameters, output: &mut Vec<u8>) {
         let most = self.receiver.settings.max_recipients;
+        if let Some(mistake) = self.not_offered(&parameters) {
+            return self.mistake(&mistake, output);
+        }
         let State::Transaction(open) = &self.state else { return self.mistake(&replies::MAIL_FIRST, output) };
         if !open.smtputf8 && !forward_path.is_ascii() {
             return self.mistake(&replies::NOT_ASCII, output);
@@ -100,13 +131,20 @@ impl Session {
         self.events.push(Event::Tried { reverse_path, forward_path: forward_path.clone() });
         self.observe_recipient(&forward_path);
         let refused = self.misbehaves(|conduct| conduct.recipients += 1, output) || self.refuse(Stage::Rcpt, output);
+        let scripted = if refused { None } else { self.script(Point::Rcpt, None, output) };
+        let refused = refused
+            || scripted.as_ref().is_some_and(|reply| reply.code().is_refusal())
+            || (scripted.is_none() && self.magic(&forward_path, output).is_some());
         let State::Transaction(open) = &mut self.state else { return };
         if refused {
             open.refused = true;
             return;
         }
         open.envelope.forward_paths.push(forward_path);
-        self.answer(&replies::RCPT_OK, output);
+        open.envelope.forward_parameters.push(parameters.said);
+        if scripted.is_none() {
+            self.answer(&replies::RCPT_OK, output);
+        }
     }
 
     fn observe_recipient(&mut self, forward_path: &str) {
@@ -120,7 +158,9 @@ impl Session {
 
     pub(super) fn data(&mut self, output: &mut Vec<u8>) {
         match &self.state {
+            State::Transaction(open) if open.binary => return self.mistake(&replies::BDAT_ONLY, output),
             State::Transaction(open) if open.has_recipients() => {}
+            State::Chunked(..) => return self.mistake(&replies::BDAT_ONLY, output),
             State::Transaction(open) if open.refused => return self.mistake(&replies::NO_VALID_RCPT, output),
             State::Transaction(_) => return self.mistake(&replies::RCPT_FIRST, output),
             _ => return self.mistake(&replies::MAIL_FIRST, output),
@@ -128,19 +168,37 @@ impl Session {
         if self.refuse(Stage::Data, output) {
             return;
         }
+        let scripted = self.script(Point::Data, None, output);
+        if scripted.as_ref().is_some_and(|reply| reply.code().is_refusal()) {
+            return;
+        }
         let limit = self.receiver.settings.max_message_octets;
         if let State::Transaction(open) = std::mem::replace(&mut self.state, State::Idle) {
             self.state = State::Data(open, Collector::new(limit));
         }
-        self.answer(&replies::DATA, output);
+        if scripted.is_none() {
+            self.answer(&replies::DATA, output);
+        }
     }
 
-    /// The final dot: what is wrong with the data itself is said at once; a message is observed, then judged.
+    /// The final dot.
     pub(super) fn end_of_data(&mut self, output: &mut Vec<u8>, lookup: &dyn Lookup) {
         let State::Data(open, collector) = std::mem::replace(&mut self.state, State::Idle) else { return };
         let received = collector.received();
         self.record(|| Event::Client(format!("<{received} octets of data>")));
         let flaw = collector.flaw();
+        self.end_of_message(open, collector.into_octets(), flaw, output, lookup);
+    }
+
+    /// The message is whole: what is wrong with its octets is said at once, else it is observed, then judged.
+    pub(super) fn end_of_message(
+        &mut self,
+        open: Open,
+        octets: Vec<u8>,
+        flaw: Option<Flaw>,
+        output: &mut Vec<u8>,
+        lookup: &dyn Lookup,
+    ) {
         let bare = match flaw {
             Some(Flaw::BareLf) => "LF",
             Some(Flaw::BareCr) => "CR",
@@ -149,12 +207,14 @@ impl Session {
         if !bare.is_empty()
             && let Some(reply) = self.judge_conduct(Stage::Eod, |conduct| conduct.bare_newline = bare, output)
         {
+            self.say_again(&open, &reply, output);
             return self.end_transaction(open.envelope, reply, None);
         }
-        match collector.finish(flaw, self.receiver.settings.bare_newline) {
+        match data::finish(octets, flaw, self.receiver.settings.bare_newline) {
             Err(flaw) => {
                 let reply = replies::to_flaw(flaw).reply(self.enhanced());
                 self.say(&reply, output);
+                self.say_again(&open, &reply, output);
                 self.end_transaction(open.envelope, reply, None);
             }
             Ok(octets) => self.observe_message(Received { open, octets }, lookup),
@@ -174,12 +234,34 @@ impl Session {
     pub(super) fn answer_message(&mut self, received: Received, output: &mut Vec<u8>) {
         let Received { open, octets } = received;
         if let Some(reply) = self.refuse_with(Stage::Eod, output) {
+            self.say_again(&open, &reply, output);
             return self.end_transaction(open.envelope, reply, None);
         }
-        let reply = replies::OK.reply(self.enhanced());
-        self.say(&reply, output);
+        let asked = self.at_the_dot.take();
+        let reply = match (self.script(Point::Eod, Some(&octets), output), asked) {
+            (Some(scripted), _) => scripted,
+            (None, asked) => {
+                let reply = asked.unwrap_or_else(|| replies::OK.reply(self.enhanced()));
+                self.say(&reply, output);
+                reply
+            }
+        };
+        if reply.code().is_refusal() {
+            self.say_again(&open, &reply, output);
+            return self.end_transaction(open.envelope, reply, None);
+        }
+        self.say_again(&open, &reply, output);
         let trace = Trace::new(&self.facts, &self.receiver.settings.hostname, &self.token, open.smtputf8);
         self.end_transaction(open.envelope, reply, Some((trace, octets)));
+    }
+
+    /// LMTP answers the final dot once for each recipient (RFC 2033 §4.2).
+    fn say_again(&mut self, open: &Open, reply: &Reply, output: &mut Vec<u8>) {
+        if self.front.protocol == Protocol::Lmtp {
+            for _ in 1..open.envelope.forward_paths.len() {
+                self.say(reply, output);
+            }
+        }
     }
 
     fn end_transaction(&mut self, envelope: Envelope, reply: Reply, message: Option<(Trace, Vec<u8>)>) {

@@ -9,24 +9,6 @@ use crate::dialogue::Exchange;
 use crate::receivers::Receiver;
 use crate::worlds::World;
 
-/// A difference that is meant to be.
-struct Intended {
-    reason: &'static str,
-    /// Whether it explains two replies that differ, after the hello that was said last.
-    holds: fn(&Receiver, &str, real: &Exchange, ours: &Exchange) -> bool,
-}
-
-/// The whole list. An entry names both replies, so that it hides nothing else.
-const INTENDED: &[Intended] = &[Intended {
-    reason: "Postfix has names of 254 and 255 octets for legal, and says that DNS has none of them; they are illegal",
-    holds: |receiver, hello, real, ours| {
-        receiver.profile.name.starts_with("postfix-strict")
-            && matches!(hello.len(), 254 | 255)
-            && real.text().ends_with("Helo command rejected: Host not found")
-            && ours.text().ends_with("Helo command rejected: Invalid name")
-    },
-}];
-
 /// What came out.
 #[derive(Default)]
 pub struct Report {
@@ -38,8 +20,6 @@ pub struct Report {
     pub texts: usize,
     /// Replies by profile and code.
     pub codes: BTreeMap<(String, String), usize>,
-    /// Differences that are meant, by their reason.
-    pub intended: BTreeMap<&'static str, usize>,
     /// Everything else: world, session and both dialogues.
     pub disagreements: Vec<String>,
 }
@@ -49,22 +29,13 @@ impl Report {
     pub fn compare(&mut self, world: &World, receiver: &Receiver, real: &[Exchange], ours: &[Exchange]) {
         self.sessions += 1;
         let mut disagrees = real.len() != ours.len();
-        let mut hello = "";
         for (real, ours) in real.iter().zip(ours) {
             self.replies += 1;
-            hello = hello_of(&real.command).unwrap_or(hello);
             *self.codes.entry((receiver.profile.name.clone(), ours.code().to_owned())).or_default() += 1;
             let claimed = claims(receiver, ours);
             self.texts += usize::from(claimed);
             let agrees = real.code() == ours.code() && real.enhanced() == ours.enhanced();
-            if agrees && (!claimed || real.text() == ours.text()) {
-                continue;
-            }
-            let meant = INTENDED.iter().find(|meant| (meant.holds)(receiver, hello, real, ours));
-            match meant {
-                Some(meant) => *self.intended.entry(meant.reason).or_default() += 1,
-                None => disagrees = true,
-            }
+            disagrees |= !agrees || (claimed && real.text() != ours.text());
         }
         if disagrees {
             self.disagreements.push(disagreement(world, receiver, real, ours));
@@ -79,16 +50,8 @@ impl Report {
         for (key, count) in other.codes {
             *self.codes.entry(key).or_default() += count;
         }
-        for (reason, count) in other.intended {
-            *self.intended.entry(reason).or_default() += count;
-        }
         self.disagreements.extend(other.disagreements);
     }
-}
-
-/// The argument of HELO or EHLO.
-fn hello_of(command: &str) -> Option<&str> {
-    command.strip_prefix("EHLO ").or(command.strip_prefix("HELO "))
 }
 
 /// Whether the profile has the words of this reply: whether it is one of its rules' texts.
@@ -135,9 +98,6 @@ impl fmt::Display for Report {
         writeln!(f, "{} sessions, {} replies, {} texts compared", self.sessions, self.replies, self.texts)?;
         for ((profile, code), count) in &self.codes {
             writeln!(f, "  {count:6} {code} {profile}")?;
-        }
-        for (reason, count) in &self.intended {
-            writeln!(f, "  {count} times meant: {reason}")?;
         }
         write!(f, "{} disagreements", self.disagreements.len())
     }

@@ -126,6 +126,21 @@ fn receivers() {
 }
 
 #[test]
+fn scores_and_times() {
+    let rule = |text: &str| format!("title = \"t\"\n[[rule]]\n{text}");
+    let part = |text: &str| rule(&format!("check = \"score\"\n[[rule.weights]]\n{text}"));
+    receiver(&rule("check = \"greylist\"\ndelay = 5"), &[(4, "a string", "5")]);
+    receiver(&rule("check = \"greylist\"\ndelay = \"soon\""), &[(4, "a time such as", "soon")]);
+    receiver(&rule("check = \"limits\"\nmesages = 3"), &[(4, "messages", "mesages")]);
+    receiver(&rule("check = \"score\"\nreject = 1.234"), &[(4, "at most two places", "1.234")]);
+    receiver(&part("check = \"helo-fqdn\""), &[(4, "score", "none")]);
+    receiver(&part("check = \"helo-fqnd\"\nscore = 1.0"), &[(5, "\"helo-fqdn\" perhaps", "unknown check")]);
+    receiver(&part("check = \"helo-fqdn\"\nscore = 1.0\nmx = true"), &[(7, "one of check", "mx")]);
+    receiver(&part("check = \"score\"\nscore = 1.0"), &[(5, "", "unknown check")]);
+    receiver(&rule("check = \"non-smtp-command\"\nfail = \"250 fine\""), &[(4, "a 221, 4yz or 5yz", "250")]);
+}
+
+#[test]
 fn all_mistakes_at_once_with_their_source() {
     let error = parse_scenario("many.toml", "title = 1\nfoo = 2\n[[pool]]\nhello = 3\n").expect_err("mistakes");
     assert_eq!(error.mistakes_found().len(), 5, "{error}");

@@ -6,17 +6,24 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 /// A running `martinet serve`, stopped when dropped.
-struct Serve {
+pub struct Serve {
     child: Child,
-    smtp: String,
+    pub smtp: String,
     dns: String,
+    ready: serde_json::Value,
 }
 
 impl Serve {
-    fn start(scenario: &str, receiver: &str) -> Self {
+    pub fn start(scenario: &str, receiver: &str) -> Self {
+        Self::start_with(scenario, receiver, &[])
+    }
+
+    /// The same with further arguments.
+    pub fn start_with(scenario: &str, receiver: &str, further: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_martinet"))
             .args(["serve", "--scenario", scenario, "--receiver", receiver, "--format", "json"])
             .args(["--smtp", "127.0.0.1:0", "--dns", "127.0.0.1:0", "--http", "off"])
+            .args(further)
             .stdout(Stdio::piped())
             .spawn()
             .expect("martinet runs");
@@ -24,10 +31,15 @@ impl Serve {
         BufReader::new(child.stdout.take().expect("stdout")).read_line(&mut line).expect("the ready line");
         let ready: serde_json::Value = serde_json::from_str(&line).expect("JSON");
         let address = |key: &str| ready[key].as_str().expect("an address").to_owned();
-        Self { smtp: address("smtp"), dns: address("dns"), child }
+        Self { smtp: address("smtp"), dns: address("dns"), ready, child }
     }
 
-    fn smtp_port(&self) -> &str {
+    /// Where a further listener is, by its word in the ready line.
+    pub fn address(&self, word: &str) -> &str {
+        self.ready[word].as_str().expect("a listener")
+    }
+
+    pub fn smtp_port(&self) -> &str {
         self.smtp.rsplit(':').next().expect("a port")
     }
 }
@@ -40,7 +52,7 @@ impl Drop for Serve {
 }
 
 /// Runs a program and gives its output; `None` where it is not on the machine.
-fn run(program: &str, arguments: &[&str]) -> Option<String> {
+pub fn run(program: &str, arguments: &[&str]) -> Option<String> {
     match Command::new(program).args(arguments).stdin(Stdio::null()).output() {
         Ok(output) => {
             Some(format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
@@ -55,7 +67,7 @@ fn run(program: &str, arguments: &[&str]) -> Option<String> {
 }
 
 #[track_caller]
-fn has(text: &str, parts: &[&str]) {
+pub fn has(text: &str, parts: &[&str]) {
     for part in parts {
         assert!(text.contains(part), "no {part:?} in\n{text}");
     }

@@ -22,8 +22,11 @@ fn d_1_a_typical_transaction() {
          S: 250-8BITMIME
          S: 250-SMTPUTF8
          S: 250-ENHANCEDSTATUSCODES
-         S: 250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN REVERSE_NAME DESTADDR DESTPORT
-         S: 250 SIZE 26214400
+         S: 250-CHUNKING
+         S: 250-BINARYMIME
+         S: 250-DSN
+         S: 250-SIZE 26214400
+         S: 250 XCLIENT NAME ADDR PORT PROTO HELO LOGIN REVERSE_NAME DESTADDR DESTPORT
          C: MAIL FROM:<a@example.test>
          S: 250 2.1.0 Ok
          C: RCPT TO:<b@contoso.test>
@@ -72,7 +75,7 @@ fn s4_1_4_order_of_commands() {
 #[test]
 fn s4_1_4_a_second_ehlo_resets_the_transaction() {
     Stage {
-        receiver: "title = \"t\"\nsmtp.xclient = []\nsmtp.without = [\"SIZE\", \"SMTPUTF8\", \"8BITMIME\"]",
+        receiver: "title = \"t\"\nsmtp.xclient = []\nsmtp.extensions = [\"PIPELINING\", \"ENHANCEDSTATUSCODES\"]",
         ..Stage::default()
     }
     .play(
@@ -105,7 +108,7 @@ fn s4_2_4_commands_not_known_and_not_implemented() {
          C: VRFY someone
          S: 252 2.5.2 Cannot VRFY user, but will accept message and attempt delivery
          C: HELP
-         S: 214 2.0.0 martinet: HELO EHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT
+         S: 214 2.0.0 martinet: HELO EHLO LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY AUTH STARTTLS HELP QUIT
          C: DATA now
          S: 501 5.5.4 Syntax: DATA
          C: MAIL FROM:<a@example.test> FOO=bar

@@ -5,7 +5,7 @@ use rstest::rstest;
 use crate::script::Stage;
 
 const GREETING: &str = "S: 220 mx.martinet.test ESMTP martinet\n";
-const CLOSED: &str = "smtp.xclient = []\nsmtp.without = [\"PIPELINING\", \"8BITMIME\", \"SIZE\", \"SMTPUTF8\", \"ENHANCEDSTATUSCODES\"]\n";
+const CLOSED: &str = "smtp.xclient = []\nsmtp.extensions = []\n";
 
 #[track_caller]
 fn check(scenario: &str, client: &str, rules: &str, script: &str) {

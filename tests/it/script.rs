@@ -63,7 +63,8 @@ fn advance(session: &mut Session, input: &mut BytesMut, resolver: &Resolver<'_>,
         step = session.advance(input, &mut output, resolver);
     }
     for line in String::from_utf8(output).expect("replies are text").lines() {
-        said.push_str(&format!("S: {line}\n"));
+        // A challenge may be empty; a script's line does not end in a blank.
+        said.push_str(&format!("S: {}\n", line.trim_end()));
     }
     if step == Step::Close && !said.ends_with("S: (closed)\n") {
         said.push_str("S: (closed)\n");

@@ -101,13 +101,19 @@ pub(super) static DMARC: Check = Check {
             let enforced = matches!((enforce, dmarc.policy), ("any", _) | (_, "reject") | ("quarantine", "quarantine"));
             match dmarc.result {
                 AuthResult::Fail if enforced => refused(dmarc),
-                AuthResult::TempError => unavailable(format!("DNS failed for DMARC of {}", dmarc.from_domain), []),
+                AuthResult::TempError => {
+                    unavailable(format!("DNS failed for DMARC of {}", dmarc.from_domain), [answer()])
+                }
                 AuthResult::None | AuthResult::PermError if record => refused(dmarc),
                 _ => Finding::Satisfied,
             }
         })
     },
 };
+
+fn answer() -> Remedy {
+    Remedy::Other("make the DNS servers of the sender's domains answer TXT questions".to_owned())
+}
 
 fn refused(dmarc: &Dmarc) -> Finding {
     let (why, remedy) = match dmarc.record {
@@ -156,7 +162,7 @@ fn demand(results: &[Option<AuthResult>], why: &str) -> Finding {
     } else if has(AuthResult::Pass) {
         Finding::Satisfied
     } else if has(AuthResult::TempError) {
-        unavailable(format!("{why}, and DNS failed"), [])
+        unavailable(format!("{why}, and DNS failed"), [answer()])
     } else {
         let publish = "publish an SPF record that covers the client address";
         let sign = "sign the message with DKIM (RFC 6376), and publish the key";

@@ -44,8 +44,7 @@ pub(super) static TLD: Check = Check {
             let Some(name) = hello.name() else { return Finding::NotApplicable };
             let text = name::display(name).to_ascii_lowercase();
             let top = text.rsplit('.').next().unwrap_or_default();
-            let suffix = psl::suffix(text.as_bytes()).is_some_and(|s| s.is_known());
-            let public = name::organisational_domain(name).is_some() && (suffix || !known);
+            let public = name::organisational_domain(name).is_some() && (!known || name::has_public_suffix(name));
             if public && !private.iter().any(|label| label == top) {
                 return Finding::Satisfied;
             }
@@ -113,8 +112,9 @@ mod tests {
             |hello: &str, settings| case(Case { check: "helo-tld", hello: Some(hello), settings, ..Case::default() });
         check("mail.example.com", "").is(SATISFIED);
         check("mail.example.co.uk", "").is(SATISFIED);
-        check("mail.example.test", "").is(VIOLATED);
-        check("mail.example.test", "known = false").is(SATISFIED);
+        check("mail.example.test", "").is(SATISFIED);
+        check("mail.example.nowhere", "").is(VIOLATED);
+        check("mail.example.nowhere", "known = false").is(SATISFIED);
         for private in ["server.lan", "pc.LOCAL", "localhost", "localhost.localdomain"] {
             check(private, "").is(VIOLATED);
             check(private, "known = false").is(VIOLATED);

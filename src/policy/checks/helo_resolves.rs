@@ -29,6 +29,12 @@ pub(super) static CHECK: Check = Check {
             default: "true",
             doc: "whether a name that ends in a dot is looked up (Postfix: no, it is as good as unknown)",
         },
+        Parameter {
+            name: "overlong",
+            kind: Kind::Flag,
+            default: "false",
+            doc: "whether names of 254 and 255 octets, which DNS cannot hold, count as unknown (Postfix: yes)",
+        },
     ],
     fail: &["550 5.7.1 <{helo}>: Helo command rejected: Host not found"],
     error: &["450 4.7.1 <{helo}>: Helo command rejected: Host not found"],
@@ -39,7 +45,13 @@ pub(super) static CHECK: Check = Check {
 fn build(settings: &Settings) -> Judge {
     let mx = settings.flag("mx", true);
     let trailing_dot = settings.flag("trailing_dot", true);
-    Box::new(move |facts| judge(facts, mx, trailing_dot))
+    let overlong = settings.flag("overlong", false);
+    Box::new(move |facts| match &facts.hello {
+        Some(hello) if overlong && hello.is_overlong_name() => {
+            violated("the hello is too long for DNS to hold", [super::helo_syntax::better(facts)])
+        }
+        _ => judge(facts, mx, trailing_dot),
+    })
 }
 
 fn judge(facts: &Facts, mx: bool, trailing_dot: bool) -> Finding {

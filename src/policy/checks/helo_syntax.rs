@@ -38,6 +38,12 @@ pub(super) static CHECK: Check = Check {
             doc: "whether an address without brackets is tolerated (Postfix: yes)",
         },
         Parameter {
+            name: "overlong",
+            kind: Kind::Flag,
+            default: "false",
+            doc: "whether names of 254 and 255 octets are legal, which DNS cannot hold (Postfix: yes)",
+        },
+        Parameter {
             name: "about",
             kind: Kind::Choice(&["all", "literals", "names"]),
             default: "\"all\"",
@@ -61,11 +67,12 @@ fn build(settings: &Settings) -> Judge {
     let trailing_dot = settings.flag("trailing_dot", false);
     let bare_ip = settings.flag("bare_ip", false);
     let about = settings.choice("about", "all");
-    let labels = settings.flag("labels", true);
+    let (labels, overlong) = (settings.flag("labels", true), settings.flag("overlong", false));
     let concerns = move |hello: &Hello| about == "all" || hello.argument.starts_with('[') == (about == "literals");
     Box::new(move |facts| match &facts.hello {
         None => Finding::NotApplicable,
         Some(hello) if !concerns(hello) => Finding::NotApplicable,
+        Some(hello) if overlong && hello.is_overlong_name() => Finding::Satisfied,
         Some(hello) => match if labels {
             mistake(hello, underscore, trailing_dot, bare_ip)
         } else {

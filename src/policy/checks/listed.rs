@@ -1,6 +1,8 @@
 //! `dnsbl`, `rhsbl-helo` and `rhsbl-sender`: no block list has the client address, the hello name, the domain of the
 //! reverse-path (RFC 5782).
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, complaint, unavailable};
 use crate::facts::{Facts, Listing, Subject};
 use crate::name::{self, Name};
@@ -19,6 +21,18 @@ const PARAMETERS: &[Parameter] = &[
         kind: Kind::Choice(&["ignore", "report"]),
         default: "ignore",
         doc: "what a list that cannot answer means: not listed (Postfix), or a temporary failure",
+    },
+    Parameter {
+        name: "values",
+        kind: Kind::Networks,
+        default: "127.0.0.0/8 but 127.255.255.0/24",
+        doc: "which answers are a listing, such as 127.0.0.2 or 127.0.0.0/29",
+    },
+    Parameter {
+        name: "threshold",
+        kind: Kind::Count,
+        default: "1",
+        doc: "how many of the lists have to list (postscreen)",
     },
 ];
 
@@ -94,10 +108,16 @@ fn zones(settings: &Settings) -> Vec<Name> {
 fn build(settings: &Settings, subject: Subject) -> Judge {
     let zones = zones(settings);
     let report = settings.choice("errors", "ignore") == "report";
+    let (values, threshold) = (settings.networks("values"), settings.count("threshold", 1).max(1));
+    let counts = move |listing: &Listing| {
+        let code = |code: &Ipv4Addr| values.is_empty() || values.iter().any(|net| net.contains(&IpAddr::V4(*code)));
+        listing.codes.iter().any(code)
+    };
     Box::new(move |facts| {
         let mine = || facts.listings.iter().filter(|l| l.subject == subject && zones.contains(&l.zone));
-        if let Some(listing) = mine().find(|l| l.is_listed()) {
-            return listed(facts, listing);
+        let listing: Vec<_> = mine().filter(|l| counts(l)).collect();
+        if let Some(first) = listing.first().filter(|_| listing.len() as u64 >= threshold) {
+            return listed(facts, first);
         }
         match mine().find(|l| report && l.is_unknown()) {
             Some(listing) => silent(listing),
@@ -157,6 +177,11 @@ mod tests {
             check(&format!("{owner} {code}"), ASK).is(SATISFIED);
             check(&format!("{owner} {code}"), REPORT).is(UNAVAILABLE).because(code);
         }
+        check(&format!("{owner} 127.0.0.4"), &format!("{ASK}\nvalues = [\"127.0.0.2\"]")).is(SATISFIED);
+        check(&format!("{owner} 127.0.0.2"), &format!("{ASK}\nvalues = [\"127.0.0.2\"]")).is(VIOLATED);
+        let two = "zones = [\"bl.test\", \"other.test\"]\nthreshold = 2";
+        check(&format!("{owner} 127.0.0.2"), two).is(SATISFIED);
+        check(&format!("{owner} 127.0.0.2\n10.2.0.192.other.test A 127.0.0.9"), two).is(VIOLATED);
         check(&format!("{owner} SERVFAIL"), ASK).is(SATISFIED);
         check(&format!("{owner} SERVFAIL"), REPORT).is(UNAVAILABLE).because("SERVFAIL");
     }

@@ -1,6 +1,6 @@
 //! `ptr-exists`: the client address has a PTR record that names a host.
 
-use super::{Check, Finding, Judge, Needs, Settings, unavailable, violated};
+use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, unavailable, violated};
 use crate::facts::{Facts, Outcome};
 use crate::name;
 use crate::policy::Remedy;
@@ -18,22 +18,29 @@ pub(super) static CHECK: Check = Check {
     checks: "the PTR answer holds at least one name that could be a host's",
     basis: "RFC 1912 §2.1; Postfix reject_unknown_reverse_client_hostname, Comcast, GoDaddy, GMX",
     beyond: "beyond RFC 5321, which asks for no PTR record",
-    parameters: &[],
+    parameters: &[Parameter {
+        name: "names",
+        kind: Kind::Choice(&["host", "any"]),
+        default: "\"host\"",
+        doc: "which names count: legal host names, or any but the root, a numeric one too",
+    }],
     fail: &["550 5.7.25 Client host rejected: no PTR record for [{ip}]"],
     error: &["451 4.7.25 Client host rejected: PTR lookup for [{ip}] failed, try again later"],
     needs: Needs::IPREV,
     build,
 };
 
-fn build(_: &Settings) -> Judge {
-    Box::new(judge)
+fn build(settings: &Settings) -> Judge {
+    let any = settings.choice("names", "host") == "any";
+    Box::new(move |facts| judge(facts, any))
 }
 
-fn judge(facts: &Facts) -> Finding {
+fn judge(facts: &Facts, any: bool) -> Finding {
     let Some(iprev) = &facts.iprev else { return Finding::NotApplicable };
     let address = facts.client_address;
     match iprev.reverse {
         Outcome::Data if iprev.tried_host_names().next().is_some() => Finding::Satisfied,
+        Outcome::Data if any && iprev.forwards.iter().any(|f| !f.name.is_root()) => Finding::Satisfied,
         Outcome::Data => {
             let names: Vec<_> = iprev.forwards.iter().map(|f| name::display(&f.name)).collect();
             let why = format!("the PTR record of {address} names no host: {}", names.join(", "));
@@ -74,5 +81,9 @@ mod tests {
         check(&format!("{PTR} SERVFAIL")).is(UNAVAILABLE).because("SERVFAIL");
         check(&format!("{PTR} timeout")).is(UNAVAILABLE).because("timeout");
         check(&format!("{PTR} REFUSED")).is(UNAVAILABLE);
+        let any =
+            |world: &str| case(Case { check: "ptr-exists", world, settings: "names = \"any\"", ..Case::default() });
+        any(&format!("{PTR} 192.0.2.10")).is(SATISFIED);
+        any(&format!("{PTR} .")).is(VIOLATED);
     }
 }

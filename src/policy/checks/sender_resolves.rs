@@ -17,22 +17,30 @@ pub(super) static CHECK: Check = Check {
     checks: "the domain of the reverse-path has MX, A or AAAA, and no null MX",
     basis: "RFC 5321 §5.1, RFC 7505 §4.1; Postfix reject_unknown_sender_domain, Sendmail, Yahoo, GMX",
     beyond: "within RFC 5321 §3.6.2, which demands a domain that resolves",
-    parameters: &[Parameter {
-        name: "about",
-        kind: Kind::Choice(&["all", "null-mx", "absence"]),
-        default: "\"all\"",
-        doc: "what is refused: everything, only a null MX, or all but that (Postfix words them differently)",
-    }],
+    parameters: &[
+        Parameter {
+            name: "about",
+            kind: Kind::Choice(&["all", "null-mx", "absence"]),
+            default: "\"all\"",
+            doc: "what is refused: everything, only a null MX, or all but that (Postfix words them differently)",
+        },
+        Parameter {
+            name: "soa",
+            kind: Kind::Flag,
+            default: "false",
+            doc: "whether a domain with a SOA record and nothing else will do (Yahoo)",
+        },
+    ],
     fail: &["550 5.1.8 <{sender}>: Sender address rejected: Domain not found"],
     error: &["450 4.1.8 <{sender}>: Sender address rejected: Domain not found"],
     needs: Needs { sender_domain: true, ..Needs::NOTHING },
     build: |settings| {
-        let about = settings.choice("about", "all");
-        Box::new(move |facts| judge(facts, about))
+        let (about, soa) = (settings.choice("about", "all"), settings.flag("soa", false));
+        Box::new(move |facts| judge(facts, about, soa))
     },
 };
 
-fn judge(facts: &Facts, about: &str) -> Finding {
+fn judge(facts: &Facts, about: &str, soa: bool) -> Finding {
     let Some(sender) = &facts.sender_domain else { return Finding::NotApplicable };
     let domain = name::display(&sender.domain);
     if (about == "null-mx" && !sender.null_mx) || (about == "absence" && sender.null_mx) {
@@ -44,7 +52,7 @@ fn judge(facts: &Facts, about: &str) -> Finding {
             [Remedy::Other(format!("publish an MX record for {domain}, or send from another domain"))],
         );
     }
-    let outcomes = [Some(sender.mx), sender.addresses];
+    let outcomes = [Some(sender.mx), sender.addresses, sender.soa.filter(|_| soa)];
     if outcomes.contains(&Some(Outcome::Data)) {
         return Finding::Satisfied;
     }
@@ -85,6 +93,10 @@ mod tests {
         about("about = \"null-mx\"", "").is(SATISFIED);
         about("about = \"absence\"", "from.test MX .").is(SATISFIED);
         about("about = \"absence\"", "").is(VIOLATED);
+        about("soa = true", "from.test SOA SERVFAIL").is(UNAVAILABLE);
+        about("soa = true", "from.test TXT x").is(VIOLATED);
+        about("soa = true", "from.test SOA ns.from.test").is(SATISFIED);
+        about("", "from.test SOA ns.from.test").is(VIOLATED);
         case(Case { check: "sender-resolves", sender: Some(""), ..Case::default() }).is(NOT_APPLICABLE);
     }
 }

@@ -1,6 +1,7 @@
 //! The parameters of checks: declared once, checked when a file is read, shown by `show check`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -74,8 +75,8 @@ impl std::ops::Add for Points {
     }
 }
 
-impl std::fmt::Display for Points {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Points {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };
         let (whole, rest) = (self.0.unsigned_abs() / 100, self.0.unsigned_abs() % 100);
         match (rest, rest % 10) {
@@ -97,6 +98,25 @@ pub struct Weight {
     pub settings: Settings,
     /// What a violation adds.
     pub score: Points,
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |f: &mut fmt::Formatter<'_>, words: Vec<String>| {
+            write!(f, "[{}]", words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", "))
+        };
+        match self {
+            Self::Flag(value) => value.fmt(f),
+            Self::Count(value) => value.fmt(f),
+            Self::Choice(word) => write!(f, "{word:?}"),
+            Self::Words(words) => list(f, words.clone()),
+            Self::Networks(networks) => list(f, networks.iter().map(ToString::to_string).collect()),
+            Self::Duration(time) if time.subsec_nanos() == 0 => write!(f, "\"{}s\"", time.as_secs()),
+            Self::Duration(time) => write!(f, "\"{}ms\"", time.as_millis()),
+            Self::Points(points) => points.fmt(f),
+            Self::Weights(weights) => write!(f, "{} parts", weights.len()),
+        }
+    }
 }
 
 /// The parameters set for one rule; what is not set has its default.
@@ -168,6 +188,12 @@ impl Settings {
                 _ => None,
             })
             .unwrap_or_default()
+    }
+
+    /// What was set, as a file has it; the parts of a score are left out.
+    pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
+        let told = self.set.iter().filter(|(_, setting)| !matches!(setting, Setting::Weights(_)));
+        told.map(|(name, setting)| format!("{name} = {setting}"))
     }
 
     /// Whether a parameter was set.

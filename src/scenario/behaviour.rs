@@ -1,0 +1,117 @@
+//! `[auth]` and `[[script]]` of receiver files: credentials, and misbehaviour on purpose.
+
+use std::collections::BTreeMap;
+
+use super::reader::{Reader, string};
+use super::receiver::{network, reply};
+use super::report::Mistakes;
+use crate::smtp::{Auth, AuthOutcome, End, Manner, Mechanism, Often, Point, Script, When};
+
+/// Reads `[auth]`; without it, AUTH is not offered.
+pub(super) fn auth(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Auth> {
+    let mut table = file.table("auth", mistakes)?;
+    let words = Mechanism::ALL.map(Mechanism::word);
+    let mechanism = |text: &str| Mechanism::ALL.into_iter().find(|known| known.word() == text);
+    let mechanisms = table.parsed_list("mechanisms", &format!("one of {}", words.join(", ")), mistakes, mechanism);
+    let users = users(&mut table, mistakes);
+    let span = table.span();
+    let outcome = table.choice("accept", &["any", "users", "none", "later"], mistakes);
+    if outcome == Some("users") && users.is_empty() {
+        mistakes.add(span, "users = { name = \"password\" } beside accept = \"users\"", "none");
+    }
+    let auth = Auth {
+        mechanisms: mechanisms.unwrap_or_else(|| vec![Mechanism::Plain, Mechanism::Login]),
+        outcome: match outcome {
+            Some("none") => AuthOutcome::Refuse,
+            Some("later") => AuthOutcome::Temporary,
+            Some("users") => AuthOutcome::Users(users),
+            _ if !users.is_empty() => AuthOutcome::Users(users),
+            _ => AuthOutcome::Any,
+        },
+        required: table.flag("required", mistakes).unwrap_or(false),
+        tls_only: table.flag("tls_only", mistakes).unwrap_or(false),
+        keep_credentials: table.flag("keep_credentials", mistakes).unwrap_or(false),
+    };
+    table.finish(mistakes);
+    Some(auth)
+}
+
+fn users(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> BTreeMap<String, String> {
+    let Some(mut users) = table.table("users", mistakes) else { return BTreeMap::new() };
+    let each = users
+        .entries()
+        .filter_map(|(user, password)| Some((user.get_ref().to_string(), string(password, mistakes)?.value)));
+    each.collect()
+}
+
+/// Reads every `[[script]]`.
+pub(super) fn scripts(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Vec<Script> {
+    file.tables("script", mistakes).into_iter().filter_map(|table| script(table, mistakes)).collect()
+}
+
+fn script(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Script> {
+    let words = Point::ALL.map(|(word, _)| word);
+    let at = table.required("stage", mistakes);
+    let known = |text: &str| Point::ALL.into_iter().find(|(word, _)| *word == text).map(|(_, point)| point);
+    let point = at.and_then(|at| at.parsed(&format!("one of {}", words.join(", ")), mistakes, known));
+    let (when, often) = (when(&mut table, mistakes), often(&mut table, mistakes));
+    let expected = "a reply code from 2yz to 5yz";
+    let reply = reply("reply", expected, |code| code.class() != 3 || code.get() == 354, &mut table, mistakes);
+    let one_line = |text: &str| (!text.contains(['\r', '\n']) && text.len() <= 5000).then(|| text.to_owned());
+    let raw = table.parsed("raw", "one line of at most 5000 octets", mistakes, one_line);
+    let manner = manner(&mut table, mistakes);
+    let span = table.span();
+    if reply.is_some() && raw.is_some() {
+        mistakes.add(span.clone(), "reply or raw", "both");
+    }
+    if reply.is_none() && raw.is_none() && manner == Manner::default() {
+        mistakes.add(span, "reply, raw, delay, drip, split, instead or after", "none: it would do nothing");
+    }
+    table.finish(mistakes);
+    Some(Script { point: point?, when, often, reply, raw, manner })
+}
+
+fn when(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> When {
+    let mut list = |key, mistakes: &mut Mistakes| -> Vec<String> {
+        table.strings(key, mistakes).unwrap_or_default().into_iter().map(|text| text.value).collect()
+    };
+    let (recipients, senders) = (list("recipient", mistakes), list("sender", mistakes));
+    let (hellos, headers) = (list("hello", mistakes), list("header", mistakes));
+    let clients = table.parsed_list("client", "an address or network", mistakes, network).unwrap_or_default();
+    When { recipients, senders, hellos, clients, headers }
+}
+
+fn often(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Often {
+    let probability = table.points("probability", mistakes);
+    let seed = table.number("seed", mistakes).map_or(0, |seed| seed.value);
+    let span = table.span();
+    let millionths =
+        probability.and_then(|points| u32::try_from(points.0).ok()).filter(|p| *p <= 100).map(|p| p * 10_000);
+    if probability.is_some() && millionths.is_none() {
+        mistakes.add(span, "a probability from 0.0 to 1.0, of at most two places", "another number");
+    }
+    let mut count = |key, mistakes: &mut Mistakes| table.number(key, mistakes).map(|number| number.value);
+    Often {
+        attempt: count("attempt", mistakes),
+        times: count("times", mistakes),
+        every: count("every", mistakes),
+        probability: millionths.map(|millionths| (millionths, seed)),
+    }
+}
+
+fn manner(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Manner {
+    let end = |word| match word {
+        Some("close") => Some(End::Close),
+        Some("reset") => Some(End::Reset),
+        _ => None,
+    };
+    let instead = table.choice("instead", &["close", "reset", "silence"], mistakes);
+    let after = table.choice("after", &["close", "reset"], mistakes);
+    Manner {
+        delay: table.duration("delay", mistakes).unwrap_or_default(),
+        drip: table.number_as("drip", mistakes).filter(|rate| *rate > 0),
+        split: table.flag("split", mistakes).unwrap_or(false),
+        mute: instead.is_some(),
+        end: end(instead).or_else(|| end(after)),
+    }
+}

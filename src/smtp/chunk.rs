@@ -1,0 +1,115 @@
+//! BDAT: messages in chunks of known size, binary ones too (RFC 3030).
+
+use bytes::BytesMut;
+
+use super::data;
+use super::replies;
+use super::session::{Event, Session, State};
+use super::transaction::Open;
+use crate::facts::Lookup;
+use crate::reply::{EnhancedCode, Reply, ReplyCode};
+use crate::stage::Stage;
+
+/// What the chunks of a message have brought so far.
+#[derive(Debug, Default)]
+pub(super) struct Chunks {
+    octets: Vec<u8>,
+    received: usize,
+    too_large: bool,
+}
+
+/// A chunk under way.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    /// The transaction it belongs to; `None` where BDAT was refused, and its octets have to be read all the same.
+    open: Option<(Open, Chunks)>,
+    size: usize,
+    remaining: usize,
+    last: bool,
+    /// What is said where it was refused.
+    refusal: Option<Reply>,
+    limit: usize,
+}
+
+impl Chunk {
+    /// Takes what it can; true once the chunk is whole.
+    pub(super) fn take(&mut self, input: &mut BytesMut) -> bool {
+        let taken = input.split_to(input.len().min(self.remaining));
+        self.remaining -= taken.len();
+        if let Some((_, chunks)) = &mut self.open {
+            chunks.received += taken.len();
+            if chunks.received > self.limit {
+                (chunks.octets, chunks.too_large) = (Vec::new(), true);
+            } else {
+                chunks.octets.extend_from_slice(&taken);
+            }
+        }
+        self.remaining == 0
+    }
+}
+
+impl Session {
+    /// BDAT: its octets follow at once, whatever the reply will be (RFC 3030 §2).
+    pub(super) fn bdat(&mut self, size: usize, last: bool, output: &mut Vec<u8>) {
+        let refusal = self.refuse_chunk(output);
+        let limit = self.receiver.settings.max_message_octets;
+        let open = match (&refusal, std::mem::replace(&mut self.state, State::Idle)) {
+            (None, State::Transaction(open)) => Some((open, Chunks::default())),
+            (None, State::Chunked(open, chunks)) => Some((open, chunks)),
+            (_, state @ (State::Stuck(_) | State::Closed)) => {
+                self.state = state;
+                return;
+            }
+            _ => {
+                self.facts.forget_sender();
+                None
+            }
+        };
+        self.state = State::Chunk(Chunk { open, size, remaining: size, last, refusal, limit });
+    }
+
+    /// Why a chunk is not taken; the reply is said behind its octets.
+    fn refuse_chunk(&mut self, output: &mut Vec<u8>) -> Option<Reply> {
+        let canned = match &self.state {
+            State::Chunked(..) => return None,
+            State::Transaction(open) if open.has_recipients() => {
+                // The rules of DATA speak at the first chunk.
+                let mut said = Vec::new();
+                let reply = self.refuse_with(Stage::Data, &mut said);
+                if reply.is_some() && matches!(self.state, State::Closed | State::Stuck(_)) {
+                    output.extend_from_slice(&said);
+                }
+                return reply;
+            }
+            State::Transaction(_) => &replies::NO_VALID_RCPT,
+            _ => &replies::MAIL_FIRST,
+        };
+        self.facts.conduct.errors += 1;
+        Some(canned.reply(self.enhanced()))
+    }
+
+    /// The chunk is whole.
+    pub(super) fn end_of_chunk(&mut self, output: &mut Vec<u8>, lookup: &dyn Lookup) {
+        let State::Chunk(chunk) = std::mem::replace(&mut self.state, State::Idle) else { return };
+        self.record(|| Event::Client(format!("<{} octets of a chunk>", chunk.size)));
+        let Some((open, chunks)) = chunk.open else {
+            if let Some(reply) = chunk.refusal {
+                self.say(&reply, output);
+            }
+            return;
+        };
+        if !chunk.last {
+            let enhanced = self.enhanced().then_some(EnhancedCode { subject: 0, detail: 0 });
+            let code = ReplyCode::new(250).expect("250 is a reply code");
+            self.say(&Reply::new(code, enhanced, &format!("{} octets received", chunk.size)), output);
+            self.state = State::Chunked(open, chunks);
+            return;
+        }
+        let flaw = match (chunks.too_large, open.is_binary()) {
+            (true, _) => Some(data::Flaw::TooLarge),
+            (false, true) => None,
+            (false, false) => data::flaw(&chunks.octets),
+        };
+        self.end_of_message(open, chunks.octets, flaw, output, lookup);
+    }
+}

@@ -1,0 +1,372 @@
+//! One connection: octets and time around a session.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use jiff::Timestamp;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::proxy::{self, Beginning};
+use super::script::{End, Manner};
+use super::server::SHUTDOWN_PATIENCE;
+use super::session::{Event, Session, Step};
+use super::tell::Teller;
+use super::trace::Trace;
+use super::wire::Wire;
+use super::{ClientAddress, Door, ProxyMode, Reception, Service, SessionEntry};
+use crate::facts::Resolver;
+use crate::journal::{Deposit, Envelope, Happening, Message, What};
+
+/// Octets read at once.
+const READ_OCTETS: usize = 64 << 10;
+/// How long, and how much, is still read after the last reply.
+pub(super) const LINGER: Duration = Duration::from_secs(1);
+const LINGER_OCTETS: usize = 1 << 20;
+/// How long a proxy may take for its header (Postfix: five seconds).
+const PROXY_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a client may hold back before it is taken to have no proxy, where that is left open.
+const PROXY_OPTIONAL: Duration = Duration::from_millis(500);
+/// How long a handshake may take.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// A connection and its session.
+pub(super) struct Conversation<'a> {
+    wire: Wire,
+    session: Session,
+    entry: Arc<SessionEntry>,
+    reception: Arc<Reception>,
+    service: &'a Service,
+    door: &'a Door,
+    teller: Teller,
+    input: BytesMut,
+    output: Vec<u8>,
+    /// When the octets came that are being answered.
+    began: std::time::Instant,
+    /// When a world that stops has waited long enough for this session.
+    deadline: Option<Instant>,
+}
+
+impl<'a> Conversation<'a> {
+    /// Serves a connection to its end.
+    pub(super) async fn accept(
+        mut stream: TcpStream,
+        peer: SocketAddr,
+        service: &'a Service,
+        door: &'a Door,
+        shutdown: &CancellationToken,
+    ) {
+        let mut input = BytesMut::new();
+        let named = match door.proxy {
+            ProxyMode::Off => Ok(None),
+            mode => timeout(PROXY_PATIENCE, named_by_proxy(&mut stream, &mut input, mode))
+                .await
+                .unwrap_or_else(|_| Err("no header came".to_owned())),
+        };
+        let reception = door.reception.clone().unwrap_or_else(|| service.reception.load_full());
+        let client = match &named {
+            Ok(Some(address)) => reception.identity.translated(ClientAddress::of(address.ip(), "proxy")),
+            _ => reception.identity.next(peer.ip()),
+        };
+        let clock = service.memory.clock().now();
+        let entry = service.sessions.append(|id| SessionEntry::new(id, peer, client, clock));
+        service.tally.sessions.add(1);
+        let what = What::Connection { peer, client_address: client.address };
+        service.events.append(|id| Happening { id, at: Timestamp::now(), session: entry.id, what });
+        let session =
+            Session::new(Arc::clone(&reception.receiver), Arc::clone(&service.memory), client, peer, entry.id)
+                .behind(door.front());
+        let began = std::time::Instant::now();
+        let mut conversation = Self {
+            wire: Wire::Plain(stream),
+            session,
+            entry,
+            reception,
+            service,
+            door,
+            teller: Teller::default(),
+            input,
+            output: Vec::new(),
+            began,
+            deadline: None,
+        };
+        match named {
+            Ok(_) => conversation.converse(shutdown).await,
+            Err(why) => conversation.refuse_proxy(&why).await,
+        }
+        conversation.publish();
+        service.tally.ended.count(conversation.entry.look(|record| record.verdict));
+        service.tally.session_time.observe(began.elapsed());
+        if let Some(keeper) = &service.keeper {
+            let record = conversation.entry.look(|record| serde_json::to_string(record).unwrap_or_default());
+            keeper.session(conversation.entry.id, record);
+        }
+        tracing::debug!(session = conversation.entry.id, %peer, client = %client.address, "session ended");
+    }
+
+    async fn converse(&mut self, shutdown: &CancellationToken) {
+        let secured = match self.door.implicit_tls {
+            true => self.secure(shutdown).await,
+            false => Ok(()),
+        };
+        if secured.is_ok() && self.run(shutdown).await.is_err() {
+            self.session.lost();
+        }
+    }
+
+    /// Postfix's reply to a header it cannot take; the journal has the reason.
+    async fn refuse_proxy(&mut self, why: &str) {
+        self.session.refuse_proxy(why, &mut self.output);
+        let _ = self.flush(Manner::default()).await;
+        let _ = linger(&mut self.wire).await;
+    }
+
+    async fn run(&mut self, shutdown: &CancellationToken) -> io::Result<()> {
+        self.wire.set_nodelay()?;
+        loop {
+            let step = {
+                let zones = self.service.zones.load();
+                let resolver = Resolver::new(&zones, self.reception.lookup_patience);
+                self.session.advance(&mut self.input, &mut self.output, &resolver)
+            };
+            let manner = if step == Step::Flush { self.session.take_manner() } else { Manner::default() };
+            if manner == Manner::default() {
+                self.flush(manner).await?;
+            } else {
+                tokio::select! {
+                    flushed = self.flush(manner) => flushed?,
+                    // What is delayed or dripped does not keep a world from stopping.
+                    () = shutdown.cancelled() => return self.wire.reset(),
+                }
+            }
+            match (step, manner.end) {
+                (_, Some(End::Reset)) => {
+                    self.session.ended("script");
+                    return self.wire.reset();
+                }
+                (_, Some(End::Close)) => {
+                    self.session.ended("script");
+                    return linger(&mut self.wire).await;
+                }
+                (Step::Flush, None) => {}
+                (Step::Read, None) => self.read(shutdown).await?,
+                (Step::Pause(pause), None) => self.wait(pause, shutdown).await,
+                (Step::Listen(wait), None) => self.listen(wait, shutdown).await?,
+                (Step::StartTls, None) => self.secure(shutdown).await?,
+                // Nothing comes behind QUIT from who waits for its reply: then there is nothing to linger for.
+                (Step::Close, None) if self.session.has_quit() && self.input.is_empty() && self.wire.is_silent() => {
+                    return self.wire.shutdown().await;
+                }
+                (Step::Close, None) => return linger(&mut self.wire).await,
+            }
+        }
+    }
+
+    /// Begins TLS. What came in clear text behind STARTTLS is thrown away (RFC 3207 §4; CVE-2011-0411).
+    async fn secure(&mut self, shutdown: &CancellationToken) -> io::Result<()> {
+        let discarded = self.input.len();
+        self.input.clear();
+        let Some(tls) = &self.door.tls else { return Err(io::ErrorKind::Unsupported.into()) };
+        let handshake = tokio::select! {
+            handshake = timeout(HANDSHAKE_PATIENCE, self.wire.secure(tls)) => handshake.map_err(io::Error::from).flatten(),
+            () = shutdown.cancelled() => Err(io::ErrorKind::Interrupted.into()),
+        };
+        match handshake {
+            Ok(suite) if self.door.implicit_tls => self.session.under_tls(suite),
+            Ok(suite) => self.session.secured(suite, discarded, &mut self.output),
+            Err(error) => {
+                self.session.ended("tls");
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the replies of one burst, in one write unless a script has another manner, then publishes what they say:
+    /// whoever waits for an outcome must not overtake the client.
+    async fn flush(&mut self, manner: Manner) -> io::Result<()> {
+        if !manner.delay.is_zero() {
+            tokio::time::sleep(manner.delay).await;
+        }
+        self.deposit().await?;
+        if !self.output.is_empty() && !manner.mute {
+            let patience = self.reception.receiver.settings.command_timeout;
+            match manner {
+                Manner { drip: Some(rate), .. } => self.drip(rate).await?,
+                Manner { split: true, .. } => self.split().await?,
+                _ => timeout(patience, self.wire.write_all(&self.output)).await??,
+            }
+            self.wire.flush().await?;
+            self.service.tally.reply_time.observe(self.began.elapsed());
+        }
+        self.output.clear();
+        self.publish();
+        Ok(())
+    }
+
+    /// So many octets a second.
+    async fn drip(&mut self, rate: u32) -> io::Result<()> {
+        for octet in std::mem::take(&mut self.output) {
+            self.wire.write_all(&[octet]).await?;
+            self.wire.flush().await?;
+            tokio::time::sleep(Duration::from_secs(1) / rate.max(1)).await;
+        }
+        Ok(())
+    }
+
+    /// Each line in two packets.
+    async fn split(&mut self) -> io::Result<()> {
+        for line in std::mem::take(&mut self.output).split_inclusive(|octet| *octet == b'\n') {
+            for part in [&line[..line.len() / 2], &line[line.len() / 2..]] {
+                self.wire.write_all(part).await?;
+                self.wire.flush().await?;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has accepted messages made safe before they are acknowledged; where that fails, nothing is said.
+    async fn deposit(&self) -> io::Result<()> {
+        let Some(keeper) = &self.service.keeper else { return Ok(()) };
+        let (at, session) = (Timestamp::now(), self.entry.id);
+        let accepted = self.session.events.iter().filter_map(|event| match event {
+            Event::Transaction { envelope, message: Some((trace, octets)), .. } => Some((envelope, trace, octets)),
+            _ => None,
+        });
+        let deposit = |(envelope, trace, octets): (&Envelope, &Trace, &Vec<u8>)| Deposit {
+            session,
+            at,
+            envelope: envelope.clone(),
+            trace: trace.clone().dated(at),
+            octets: octets.clone(),
+        };
+        let deposits: Vec<_> = accepted.map(deposit).collect();
+        if deposits.is_empty() {
+            return Ok(());
+        }
+        keeper.messages(deposits).await.map_err(|_| io::Error::other("the journal has ended"))?
+    }
+
+    fn publish(&mut self) {
+        let events = self.session.take_events();
+        if events.is_empty() {
+            return;
+        }
+        let session = self.entry.id;
+        self.teller.tell(session, &events, &self.service.events, &self.service.tally);
+        self.entry.publish(events, |envelope, trace, octets| {
+            let (at, envelope) = (Timestamp::now(), envelope.clone());
+            let trace = trace.dated(at);
+            self.service.messages.append(|id| Message { id, session, at, envelope, trace, octets }).id
+        });
+        let grown = self.entry.grown();
+        if grown > 0 {
+            self.service.sessions.grow(session, grown);
+        }
+        self.service.sessions.touch();
+    }
+
+    /// Lookups take time; a world that stops does not wait for them.
+    async fn wait(&mut self, pause: Duration, shutdown: &CancellationToken) {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = shutdown.cancelled() => self.session.shut_down(&mut self.output),
+        }
+    }
+
+    /// Waits a fixed time for input that should not come.
+    async fn listen(&mut self, wait: Duration, shutdown: &CancellationToken) -> io::Result<()> {
+        self.make_room();
+        tokio::select! {
+            read = timeout(wait, self.wire.read_buf(&mut self.input)) => match read {
+                Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(Err(error)) => return Err(error),
+                Ok(Ok(_)) | Err(_) => self.began = std::time::Instant::now(),
+            },
+            () = shutdown.cancelled() => self.session.shut_down(&mut self.output),
+        }
+        Ok(())
+    }
+
+    fn make_room(&mut self) {
+        if self.input.capacity() - self.input.len() < READ_OCTETS / 4 {
+            self.input.reserve(READ_OCTETS);
+        }
+    }
+
+    /// Reads on. A world that stops says 421 to who is idle; a running transaction has a bounded chance to end.
+    async fn read(&mut self, shutdown: &CancellationToken) -> io::Result<()> {
+        let settings = &self.reception.receiver.settings;
+        let patience = if self.session.awaits_data() { settings.data_timeout } else { settings.command_timeout };
+        self.make_room();
+        if shutdown.is_cancelled() && self.session.in_transaction() {
+            let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + SHUTDOWN_PATIENCE * 3 / 4);
+            match tokio::time::timeout_at(deadline, self.wire.read_buf(&mut self.input)).await {
+                Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(read) => return read.map(|_| ()),
+                Err(_) => self.session.shut_down(&mut self.output),
+            }
+            return Ok(());
+        }
+        tokio::select! {
+            read = timeout(patience, self.wire.read_buf(&mut self.input)) => match read {
+                Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(Ok(_)) => self.began = std::time::Instant::now(),
+                Ok(Err(error)) => return Err(error),
+                Err(_) => self.session.timed_out(&mut self.output),
+            },
+            () = shutdown.cancelled() => if !self.session.in_transaction() {
+                self.session.shut_down(&mut self.output);
+            },
+        }
+        Ok(())
+    }
+}
+
+/// The client that a proxy names, or `None` where it keeps the socket's peer.
+async fn named_by_proxy(
+    stream: &mut TcpStream,
+    input: &mut BytesMut,
+    mode: ProxyMode,
+) -> Result<Option<SocketAddr>, String> {
+    loop {
+        match proxy::begin(input) {
+            Beginning::Header(client) => return Ok(client),
+            Beginning::Malformed(why) => return Err(why),
+            Beginning::Absent if mode == ProxyMode::Required => return Err("the header is missing".to_owned()),
+            Beginning::Absent => return Ok(None),
+            Beginning::Incomplete => {}
+        }
+        let open = mode == ProxyMode::Optional && input.is_empty();
+        let patience = if open { PROXY_OPTIONAL } else { PROXY_PATIENCE };
+        match timeout(patience, stream.read_buf(input)).await {
+            Ok(Ok(read)) if read > 0 => {}
+            Err(_) if open => return Ok(None),
+            _ => return Err("the connection ended within the header".to_owned()),
+        }
+    }
+}
+
+/// Closes our side and takes in what the client still says: octets left unread would make the kernel reset the
+/// connection, and the client lose the last reply.
+pub(super) async fn linger(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
+    stream.shutdown().await?;
+    let mut octets = [0; 4096];
+    let mut left = LINGER_OCTETS;
+    let _ = timeout(LINGER, async {
+        while left > 0 {
+            match stream.read(&mut octets).await {
+                Ok(read) if read > 0 => left = left.saturating_sub(read),
+                _ => break,
+            }
+        }
+    })
+    .await;
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! What a session's octets go over: TCP, or TLS over it.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::tls::{Tls, TlsFault};
+
+/// A fatal alert, handshake_failure (RFC 8446 §6).
+const REFUSAL: &[u8] = &[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x28];
+
+/// A connection, in clear text or not.
+pub(super) enum Wire {
+    Plain(TcpStream),
+    Secured(Box<TlsStream<TcpStream>>),
+    /// Within a handshake, or after one that failed.
+    Gone,
+}
+
+impl Wire {
+    fn tcp(&self) -> io::Result<&TcpStream> {
+        match self {
+            Self::Plain(stream) => Ok(stream),
+            Self::Secured(stream) => Ok(stream.get_ref().0),
+            Self::Gone => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    pub(super) fn set_nodelay(&self) -> io::Result<()> {
+        self.tcp()?.set_nodelay(true)
+    }
+
+    /// Whether no octet waits to be read, as far as can be told without waiting.
+    pub(super) fn is_silent(&self) -> bool {
+        match self {
+            Self::Plain(stream) => stream.try_read(&mut [0; 1]).is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock),
+            Self::Secured(_) | Self::Gone => false,
+        }
+    }
+
+    /// Has the connection reset once it is dropped.
+    pub(super) fn reset(&self) -> io::Result<()> {
+        self.tcp()?.set_zero_linger()
+    }
+
+    /// Does the handshake; gives version and cipher suite.
+    pub(super) async fn secure(&mut self, tls: &Tls) -> io::Result<String> {
+        let Self::Plain(mut stream) = std::mem::replace(self, Self::Gone) else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
+        if tls.fault() == TlsFault::Refused {
+            stream.write_all(REFUSAL).await?;
+            stream.shutdown().await?;
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        let stream = TlsAcceptor::from(tls.config()).accept(stream).await?;
+        let session = stream.get_ref().1;
+        let version = session.protocol_version().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+        let suite = session.negotiated_cipher_suite().and_then(|s| s.suite().as_str().map(str::to_owned));
+        *self = Self::Secured(Box::new(stream));
+        Ok(format!("{version} {}", suite.unwrap_or_default()))
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(context, into),
+            Self::Secured(stream) => Pin::new(stream).poll_read(context, into),
+            Self::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(context, octets),
+            Self::Secured(stream) => Pin::new(stream).poll_write(context, octets),
+            Self::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Self::Secured(stream) => Pin::new(stream).poll_flush(context),
+            Self::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Secured(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! TLS of a listener: an authority and a certificate made at start, or one's own; and what may be wrong with them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
+};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::error::Error;
+
+/// What is wrong with a listener's TLS, on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum TlsFault {
+    /// Nothing.
+    #[default]
+    None,
+    /// The certificate has expired.
+    Expired,
+    /// The certificate is another host's.
+    WrongName,
+    /// The certificate is signed by nobody but itself.
+    SelfSigned,
+    /// The handshake is refused with an alert.
+    Refused,
+}
+
+impl TlsFault {
+    /// Every fault by its word.
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("none", Self::None),
+        ("expired", Self::Expired),
+        ("wrong-name", Self::WrongName),
+        ("self-signed", Self::SelfSigned),
+        ("refused", Self::Refused),
+    ];
+}
+
+/// Who signs the certificates of one world. There is one, because clients look an authority up by its name.
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Authority")
+    }
+}
+
+impl Authority {
+    /// Makes an authority, valid from 2020 to 2049, so that no clock has to be asked.
+    ///
+    /// # Errors
+    /// The operating system gives no random octets.
+    pub fn new() -> Result<Self, Error> {
+        let bad = |e: rcgen::Error| Error::other(format!("cannot make a certificate authority: {e}"));
+        let mut root = CertificateParams::default();
+        root.distinguished_name.push(DnType::CommonName, "martinet test authority");
+        root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        root.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        (root.not_before, root.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2049, 12, 31));
+        let key = KeyPair::generate().map_err(bad)?;
+        CertifiedIssuer::self_signed(root, key).map(Self).map_err(bad)
+    }
+
+    /// Its certificate, as PEM.
+    pub fn pem(&self) -> String {
+        self.0.as_ref().pem()
+    }
+}
+
+/// A listener's TLS.
+#[derive(Clone)]
+pub struct Tls {
+    config: Arc<ServerConfig>,
+    fault: TlsFault,
+    authority: String,
+    certificate: String,
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").field("fault", &self.fault).finish_non_exhaustive()
+    }
+}
+
+impl Tls {
+    /// Makes a certificate for a host, for `localhost` and for the loopback addresses.
+    ///
+    /// # Errors
+    /// The host name is none that a certificate can have.
+    pub fn made(authority: &Authority, host: &str, fault: TlsFault) -> Result<Self, Error> {
+        let bad = |e: &dyn fmt::Display| Error::other(format!("cannot make a certificate for {host}: {e}"));
+        let own = KeyPair::generate().map_err(|e| bad(&e))?;
+        let params = leaf(host, fault).map_err(|e| bad(&e))?;
+        let certificate = match fault {
+            TlsFault::SelfSigned => params.self_signed(&own),
+            _ => params.signed_by(&own, &authority.0),
+        };
+        let certificate = certificate.map_err(|e| bad(&e))?;
+        let authority = if fault == TlsFault::SelfSigned { certificate.pem() } else { authority.pem() };
+        Self::of(&certificate.pem(), &own.serialize_pem(), authority, fault)
+    }
+
+    /// Takes one's own certificate chain and key, both PEM.
+    ///
+    /// # Errors
+    /// What is no PEM, or no key for the certificate.
+    pub fn own(certificate: &str, key: &str) -> Result<Self, Error> {
+        Self::of(certificate, key, String::new(), TlsFault::None)
+    }
+
+    fn of(certificate: &str, key: &str, authority: String, fault: TlsFault) -> Result<Self, Error> {
+        let bad = |what: &str, e: &dyn fmt::Display| Error::other(format!("cannot use the {what}: {e}"));
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(certificate.as_bytes())
+            .collect::<Result<_, _>>()
+            .map_err(|e| bad("certificate", &e))?;
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|e| bad("key", &e))?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|e| bad("TLS versions", &e))?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .map_err(|e| bad("certificate and key", &e))?;
+        Ok(Self { config: Arc::new(config), fault, authority, certificate: certificate.to_owned() })
+    }
+
+    /// What rustls serves with.
+    pub fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config)
+    }
+
+    /// What is wrong with it.
+    pub fn fault(&self) -> TlsFault {
+        self.fault
+    }
+
+    /// The authority that a client should trust, as PEM; empty with one's own certificate.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// The certificate, as PEM.
+    pub fn certificate(&self) -> &str {
+        &self.certificate
+    }
+}
+
+fn leaf(host: &str, fault: TlsFault) -> Result<CertificateParams, rcgen::Error> {
+    let name = if fault == TlsFault::WrongName { "wrong-name.invalid" } else { host };
+    let mut names = vec![name.to_owned()];
+    if fault != TlsFault::WrongName {
+        names.extend(["localhost", "127.0.0.1", "::1"].map(str::to_owned));
+    }
+    let mut params = CertificateParams::new(names)?;
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let last = if fault == TlsFault::Expired { date_time_ymd(2021, 1, 1) } else { date_time_ymd(2049, 12, 31) };
+    (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), last);
+    Ok(params)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_of_every_fault() {
+        let authority = Authority::new().expect("an authority");
+        for (word, fault) in TlsFault::ALL {
+            let tls = Tls::made(&authority, "mx.martinet.test", fault).unwrap_or_else(|e| panic!("{word}: {e}"));
+            assert!(tls.authority().starts_with("-----BEGIN CERTIFICATE-----"), "{word}");
+            assert_eq!(tls.authority() == tls.certificate(), fault == TlsFault::SelfSigned, "{word}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_certificate() {
+        assert!(Tls::own("x", "y").is_err());
+        let (one, other) = (KeyPair::generate().expect("a key"), KeyPair::generate().expect("a key"));
+        let certificate = leaf("a.test", TlsFault::None).and_then(|p| p.self_signed(&one)).expect("a certificate");
+        assert!(Tls::own(&certificate.pem(), &other.serialize_pem()).is_err());
+        assert!(Tls::own(&certificate.pem(), &one.serialize_pem()).is_ok());
+    }
+}
