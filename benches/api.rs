@@ -55,7 +55,7 @@ async fn stored_messages() {
     let octets = [b"Subject: x\r\n\r\n".as_slice(), &b"x".repeat(1024 - 16), b"\r\n"].concat();
     for n in 0..MESSAGES {
         let forward_paths = vec![format!("user{n}@contoso.test")];
-        let envelope = Envelope { reverse_path: "a@example.test".into(), forward_paths };
+        let envelope = Envelope { reverse_path: "a@example.test".into(), forward_paths, ..Envelope::default() };
         let (at, trace, octets) = (jiff::Timestamp::now(), "x".repeat(400), octets.clone());
         world.messages().append(|id| Message { id, session: 1, at, envelope, trace, octets });
     }
