@@ -18,7 +18,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Serve a scenario's DNS and a receiver's SMTP until stopped
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Ask what a receiver would say to a client, without sending
     Check(Check),
     /// Show every scenario client against every receiver

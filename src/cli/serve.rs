@@ -20,7 +20,7 @@ use crate::scenario::Listener;
 use crate::smtp::{Protocol, SessionEntry, SessionRecord, StartTls};
 use crate::tls::Tls;
 
-pub(super) async fn run(options: Serve) -> Result<bool, Error> {
+pub(super) async fn run(options: Box<Serve>) -> Result<bool, Error> {
     log(&options)?;
     notice(&options);
     // The HTTP address is bound before the world starts, so that a port in use leaves nothing half-started.

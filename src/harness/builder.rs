@@ -53,7 +53,8 @@ impl Default for Keep {
 /// Sets up a [`World`].
 ///
 /// ```
-/// # tokio_test(async {
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), martinet::Error> {
 /// use std::time::Duration;
 /// use martinet::World;
 /// use martinet::smtp::ClientSource;
@@ -66,9 +67,7 @@ impl Default for Keep {
 ///     .start()
 ///     .await?;
 /// assert_eq!(world.scenario().name, "one-to-one");
-/// # Ok(()) });
-/// # fn tokio_test(f: impl Future<Output = Result<(), martinet::Error>>) {
-/// #     tokio::runtime::Runtime::new().unwrap().block_on(f).unwrap()
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Debug)]

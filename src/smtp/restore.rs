@@ -51,7 +51,7 @@ fn restored(id: u64, value: &Value) -> SessionRecord {
     };
     let unknown = std::net::IpAddr::from([0, 0, 0, 0]);
     let address = text("client_address").parse().unwrap_or(unknown);
-    let source = word("client_source", &["socket", "fixed", "map", "pool", "xclient"]);
+    let source = word("client_source", &["socket", "fixed", "map", "pool", "xclient", "proxy"]);
     let client = ClientAddress { address, source, translated_from: text("translated_from").parse().ok() };
     let peer = text("peer").parse().unwrap_or_else(|_| std::net::SocketAddr::new(unknown, 0));
     let clock = Duration::try_from_secs_f64(value["clock_ms"].as_f64().unwrap_or_default() / 1e3).unwrap_or_default();
@@ -68,7 +68,8 @@ fn restored(id: u64, value: &Value) -> SessionRecord {
     record.transactions = list(&value["transactions"]).iter().map(transaction).collect();
     record.transcript = list(&value["transcript"]).iter().map(line).collect();
     record.transcript_dropped = value["transcript_dropped"].as_u64().unwrap_or_default();
-    record.closed = word("closed", &["lost", "quit", "refused", "timeout", "errors", "shutdown"]);
+    record.closed =
+        word("closed", &["lost", "quit", "refused", "timeout", "errors", "shutdown", "script", "tls", "proxy"]);
     record.archived = Some(Box::new((value["facts"].clone(), value["evidence"].clone())));
     record
 }
