@@ -5,7 +5,7 @@
 #
 #   benches/dns.sh [rounds] [seconds]        after scripts/test.sh has unpacked nsd and dnsperf below target/foreign
 #
-# SERVER_CORE and CLIENT_CORE name the cores. The query journal of martinet is on: it has no switch.
+# SERVER_CORE and CLIENT_CORE name the cores, MARTINET another binary. The query journal of martinet is on: it has no switch.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 rounds=${1:-7} seconds=${2:-5}
@@ -14,8 +14,8 @@ foreign=$PWD/target/foreign
 export LD_LIBRARY_PATH="$foreign/usr/lib/$(uname -m)-linux-gnu:$foreign/lib/$(uname -m)-linux-gnu"
 nsd=$foreign/usr/sbin/nsd dnsperf=$foreign/usr/bin/dnsperf
 [ -x "$nsd" ] && [ -x "$dnsperf" ] || { echo "no nsd or dnsperf below $foreign"; exit 2; }
-martinet=$PWD/target/release/martinet
-cargo build --quiet --release
+martinet=${MARTINET:-$PWD/target/release/martinet}
+[ -n "${MARTINET:-}" ] || cargo build --quiet --release
 
 work=$(mktemp -d)
 started=()
@@ -121,7 +121,8 @@ for kind in "250000" "1000000 alone"; do
     for _ in 1 2 3; do
         began=$(date +%s%N)
         serve "$work/large.toml"
-        printf '  served after %d ms; at most %d MiB resident\n' "$((($(date +%s%N) - began) / 1000000))" \
+        printf '  served after %d ms, %d ms of them CPU time; at most %d MiB resident\n' \
+            "$((($(date +%s%N) - began) / 1000000))" "$(($(ticks "$pid") * 1000 / hz))" \
             "$(($(awk '/VmHWM/ { print $2 }' "/proc/$pid/status") / 1024))"
         kill "$pid"
         wait "$pid" 2>/dev/null || true

@@ -93,7 +93,8 @@ fn exchange(request: &[u8], response: &Response) -> Arc<DnsExchange> {
     Arc::new(DnsExchange { request: request.into(), response: octets, fault: response.fault })
 }
 
-/// Answers on both sockets until shut down. Every query goes to the journal.
+/// Answers on both sockets until shut down. Every query goes to the journal, but for those beyond a client's limit, which
+/// are counted.
 pub async fn serve(udp: UdpSocket, tcp: TcpListener, service: Arc<Service>, shutdown: CancellationToken) {
     tokio::select! {
         () = shutdown.cancelled() => {}

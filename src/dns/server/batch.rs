@@ -11,6 +11,10 @@ const REQUEST_OCTETS: usize = 4096;
 /// Most datagrams a call.
 const DATAGRAMS: usize = 64;
 
+/// What the system is asked to keep for a server that does not get to read: as much as NSD asks for, in octets.
+#[cfg(target_os = "linux")]
+const QUEUE_OCTETS: usize = 1 << 20;
+
 /// Datagrams as they came in.
 pub(super) struct Received {
     buffers: Vec<u8>,
@@ -19,7 +23,9 @@ pub(super) struct Received {
 }
 
 impl Received {
-    pub(super) fn new() -> Self {
+    /// Makes room for a socket's datagrams, in its queue too.
+    pub(super) fn new(socket: &UdpSocket) -> Self {
+        system::widen(socket);
         Self { buffers: vec![0; DATAGRAMS * REQUEST_OCTETS], datagrams: Vec::with_capacity(DATAGRAMS) }
     }
 
@@ -88,10 +94,18 @@ mod system {
     use std::net::SocketAddr;
     use std::os::fd::AsRawFd;
 
-    use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
+    use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg, setsockopt, sockopt};
     use tokio::net::UdpSocket;
 
-    use super::{DATAGRAMS, REQUEST_OCTETS};
+    use super::{DATAGRAMS, QUEUE_OCTETS, REQUEST_OCTETS};
+
+    /// Asks for a longer queue: past the system's limit where the process may, else up to it.
+    pub(super) fn widen(socket: &UdpSocket) {
+        let forced = setsockopt(socket, sockopt::RcvBufForce, &QUEUE_OCTETS);
+        if forced.or_else(|_| setsockopt(socket, sockopt::RcvBuf, &QUEUE_OCTETS)).is_err() {
+            tracing::debug!("the queue of the DNS socket keeps its length");
+        }
+    }
 
     pub(super) fn receive(
         socket: &UdpSocket,
@@ -143,6 +157,9 @@ mod system {
     use tokio::net::UdpSocket;
 
     use super::REQUEST_OCTETS;
+
+    /// The queue keeps its length.
+    pub(super) fn widen(_: &UdpSocket) {}
 
     pub(super) fn receive(
         socket: &UdpSocket,

@@ -30,7 +30,7 @@ pub(super) async fn serve(socket: Arc<UdpSocket>, service: Arc<Service>) {
         answered: Vec::new(),
         waiting: Arc::new(Semaphore::new(WAITING)),
     };
-    let mut received = Received::new();
+    let mut received = Received::new(&socket);
     loop {
         // An error here is another host's ICMP message, not ours: the socket goes on.
         if socket.readable().await.is_ok() && received.fill(&socket).is_ok() {
