@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 rounds=${1:-5} mode=${2:-pipeline} size=${3:-1024}
 load=${SMTPLOAD:?the load generator}
 
-cargo build --quiet --release
+[ -n "${BUILT:-}" ] || cargo build --quiet --release
 work=$(mktemp -d)
 serve() {
     target/release/martinet serve --scenario one-to-one --receiver fcrdns --smtp 127.0.0.1:0 --dns 127.0.0.1:0 --http off \

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::Serialize;
 
 use crate::check::{Attempt, Judgement, judge};
+use crate::dns::Zones;
 use crate::scenario::{ReceiverProfile, Scenario, plain_message};
 
 /// One row: clients of a scenario that say the same hello and fare alike.
@@ -38,8 +39,15 @@ pub struct Verdict {
 /// The rows of a scenario against receivers.
 pub fn rows(scenario: &Scenario, profiles: &[ReceiverProfile]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
+    // Faults that count have to begin anew for each attempt; without them the zones are the same for all.
+    let fresh = || scenario.zones(Ipv4Addr::LOCALHOST.into());
+    let shared = scenario.faults.iter().all(|fault| fault.times.is_none()).then(fresh);
     for client in scenario.clients() {
-        let cells: Vec<_> = profiles.iter().map(|p| cell(scenario, p, client.address, &client.hello)).collect();
+        let cell = |profile| match &shared {
+            Some(zones) => cell(scenario, zones, profile, client.address, &client.hello),
+            None => cell(scenario, &fresh(), profile, client.address, &client.hello),
+        };
+        let cells: Vec<_> = profiles.iter().map(cell).collect();
         match rows.iter_mut().find(|r| r.hello.eq_ignore_ascii_case(&client.hello) && r.cells == cells) {
             Some(row) => row.clients.push(client.address),
             None => {
@@ -51,7 +59,7 @@ pub fn rows(scenario: &Scenario, profiles: &[ReceiverProfile]) -> Vec<Row> {
     rows
 }
 
-fn cell(scenario: &Scenario, profile: &ReceiverProfile, client: IpAddr, hello: &str) -> Verdict {
+fn cell(scenario: &Scenario, zones: &Zones, profile: &ReceiverProfile, client: IpAddr, hello: &str) -> Verdict {
     let attempt = Attempt {
         client,
         hello: hello.to_owned(),
@@ -60,7 +68,6 @@ fn cell(scenario: &Scenario, profile: &ReceiverProfile, client: IpAddr, hello: &
         rcpt: scenario.recipient(),
         message: plain_message(&scenario.sender),
     };
-    let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
-    let Judgement { verdict, stage, rule, reply, .. } = judge(&profile.receiver, &zones, profile.dns_timeout, &attempt);
+    let Judgement { verdict, stage, rule, reply, .. } = judge(&profile.receiver, zones, profile.dns_timeout, &attempt);
     Verdict { receiver: profile.name.clone(), verdict, stage: stage.name(), rule, code: reply.code().get() }
 }

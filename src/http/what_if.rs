@@ -79,6 +79,7 @@ async fn check(Params(what_if): Params<WhatIf>) -> Result<Json<Judgements>, Prob
     };
     let judged = tokio::task::spawn_blocking(move || {
         let judgement = |profile: &ReceiverProfile| {
+            // Faults that count begin anew for each.
             let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
             plain(&judge(&profile.receiver, &zones, profile.dns_timeout, &attempt))
         };

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use tokio::sync::oneshot;
 
-use super::{Deposit, Happening, Keeper};
+use super::{Deposit, Happening, Keeper, What};
 use crate::error::Error;
 
 /// Most pieces of work in one transaction.
@@ -95,7 +95,10 @@ impl Keeper for File {
     }
 
     fn event(&self, happening: &Arc<Happening>) {
-        self.give(Work::Event(Arc::clone(happening)));
+        // A message has its own table, and was written there before it was acknowledged.
+        if !matches!(happening.what, What::Message { .. }) {
+            self.give(Work::Event(Arc::clone(happening)));
+        }
     }
 
     fn clear(&self) {
