@@ -121,3 +121,5 @@ pub mod cli;
 
 pub use error::Error;
 pub use harness::World;
+#[doc(hidden)]
+pub use smtp::fuzzing;

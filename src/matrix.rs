@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::Serialize;
 
 use crate::check::{Attempt, Judgement, judge};
-use crate::dns::Zones;
+use crate::dns::{Fault, Zones};
 use crate::scenario::{ReceiverProfile, Scenario, plain_message};
 
 /// One row: clients of a scenario that say the same hello and fare alike.
@@ -41,7 +41,7 @@ pub fn rows(scenario: &Scenario, profiles: &[ReceiverProfile]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     // Faults that count have to begin anew for each attempt; without them the zones are the same for all.
     let fresh = || scenario.zones(Ipv4Addr::LOCALHOST.into());
-    let shared = scenario.faults.iter().all(|fault| fault.times.is_none()).then(fresh);
+    let shared = (!scenario.faults.iter().any(Fault::counts)).then(fresh);
     for client in scenario.clients() {
         let cell = |profile| match &shared {
             Some(zones) => cell(scenario, zones, profile, client.address, &client.hello),

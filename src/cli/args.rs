@@ -100,6 +100,9 @@ pub(super) struct Serve {
     /// Its key, PEM
     #[arg(long, env = "MARTINET_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
+    /// Most SMTP connections at a time, of each listener; a further one gets 421
+    #[arg(long, env = "MARTINET_CONNECTIONS", value_name = "NUMBER", default_value_t = crate::harness::CONNECTIONS)]
+    pub connections: usize,
     /// Stop after this many sessions (10) or this time (30s)
     #[arg(long, env = "MARTINET_EXIT_AFTER", value_name = "SESSIONS|TIME", value_parser = exit_after)]
     pub exit_after: Option<ExitAfter>,

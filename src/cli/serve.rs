@@ -72,7 +72,7 @@ pub(super) async fn run(options: Box<Serve>) -> Result<bool, Error> {
 
 /// What is listened for beside plain SMTP.
 fn listeners(mut builder: Builder, options: &Serve) -> Result<Builder, Error> {
-    builder = builder.proxy(options.proxy);
+    builder = builder.proxy(options.proxy).connections(options.connections);
     if options.starttls {
         builder = builder.starttls(StartTls::Offered);
     }

@@ -241,6 +241,11 @@ impl Fault {
         self.transport
     }
 
+    /// Whether what a question meets hangs on how many came before it.
+    pub fn counts(&self) -> bool {
+        self.from > 1 || self.times.is_some()
+    }
+
     /// The first question that meets it, how many do, and of how many: `from`, `times`, `every`.
     pub fn schedule(&self) -> (u64, Option<u64>, Option<u64>) {
         (self.from, self.times, self.every)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +23,8 @@ use crate::tls::Tls;
 
 /// Most SMTP connections at a time.
 pub const CONNECTIONS: usize = 1_000;
+/// Connections that may wait to be accepted; the system's own limit holds besides.
+const BACKLOG: u32 = 4_096;
 /// How long a wait waits, unless told otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -369,7 +371,16 @@ fn message_log(limits: Limits, events: &Arc<Log<Happening>>, tally: &Arc<Tally>)
 /// # Errors
 /// The operating system's refusal.
 pub async fn bind_tcp(what: &str, address: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(address).await.map_err(|e| Error::io(format!("cannot listen for {what} on {address}"), e))
+    listen(address).map_err(|e| Error::io(format!("cannot listen for {what} on {address}"), e))
+}
+
+/// Listens with room for a flood: with the usual 128 places the kernel forgets clients that believe to be connected.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Binds UDP and TCP on the same port. With port 0 the port that TCP gets may be taken for UDP: then another is tried.

@@ -174,6 +174,15 @@ pub struct Envelope {
     pub forward_parameters: Vec<Vec<String>>,
 }
 
+impl Envelope {
+    /// Roughly the memory it takes beyond its own size.
+    pub(crate) fn octets(&self) -> usize {
+        let texts = |all: &[String]| all.iter().map(|text| size_of::<String>() + text.len()).sum::<usize>();
+        let said = self.forward_parameters.iter().map(|all| size_of::<Vec<String>>() + texts(all)).sum::<usize>();
+        self.reverse_path.len() + texts(&self.forward_paths) + texts(&self.parameters) + said
+    }
+}
+
 /// A message that was accepted, as octets.
 #[derive(Clone, Debug, Serialize)]
 pub struct Message {
@@ -201,8 +210,7 @@ impl Message {
 
 impl Entry for Message {
     fn octets(&self) -> usize {
-        let paths = self.envelope.forward_paths.iter().map(|p| p.len() + size_of::<String>()).sum::<usize>();
-        size_of::<Self>() + self.trace.len() + self.octets.len() + self.envelope.reverse_path.len() + paths
+        size_of::<Self>() + self.trace.len() + self.octets.len() + self.envelope.octets()
     }
 }
 

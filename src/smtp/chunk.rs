@@ -28,6 +28,8 @@ pub(super) struct Chunk {
     last: bool,
     /// What is said where it was refused.
     refusal: Option<Reply>,
+    /// The refusal that stands, and goes on standing behind the chunk.
+    stuck: Option<Reply>,
     limit: usize,
 }
 
@@ -49,34 +51,34 @@ impl Chunk {
 }
 
 impl Session {
-    /// BDAT: its octets follow at once, whatever the reply will be (RFC 3030 §2).
+    /// BDAT: its octets follow at once, whatever the reply will be (RFC 3030 §2): none of them is a command.
     pub(super) fn bdat(&mut self, size: usize, last: bool, output: &mut Vec<u8>) {
         let refusal = self.refuse_chunk(output);
         let limit = self.receiver.settings.max_message_octets;
-        let open = match (&refusal, std::mem::replace(&mut self.state, State::Idle)) {
-            (None, State::Transaction(open)) => Some((open, Chunks::default())),
-            (None, State::Chunked(open, chunks)) => Some((open, chunks)),
-            (_, state @ (State::Stuck(_) | State::Closed)) => {
-                self.state = state;
+        let (mut open, mut stuck) = (None, None);
+        match (&refusal, std::mem::replace(&mut self.state, State::Idle)) {
+            (_, State::Closed) => {
+                self.state = State::Closed;
                 return;
             }
-            _ => {
-                self.facts.forget_sender();
-                None
-            }
-        };
-        self.state = State::Chunk(Chunk { open, size, remaining: size, last, refusal, limit });
+            (_, State::Stuck(reply)) => stuck = Some(reply),
+            (None, State::Transaction(transaction)) => open = Some((transaction, Chunks::default())),
+            (None, State::Chunked(transaction, chunks)) => open = Some((transaction, chunks)),
+            _ => self.facts.forget_sender(),
+        }
+        self.state = State::Chunk(Chunk { open, size, remaining: size, last, refusal, stuck, limit });
     }
 
-    /// Why a chunk is not taken; the reply is said behind its octets.
+    /// Why a chunk is not taken; the reply is said behind its octets, unless it closes the connection.
     fn refuse_chunk(&mut self, output: &mut Vec<u8>) -> Option<Reply> {
         let canned = match &self.state {
             State::Chunked(..) => return None,
+            State::Stuck(reply) => return Some(reply.clone()),
             State::Transaction(open) if open.has_recipients() => {
                 // The rules of DATA speak at the first chunk.
                 let mut said = Vec::new();
                 let reply = self.refuse_with(Stage::Data, &mut said);
-                if reply.is_some() && matches!(self.state, State::Closed | State::Stuck(_)) {
+                if matches!(self.state, State::Closed) {
                     output.extend_from_slice(&said);
                 }
                 return reply;
@@ -96,7 +98,10 @@ impl Session {
             if let Some(reply) = chunk.refusal {
                 self.say(&reply, output);
             }
-            return;
+            return match chunk.stuck {
+                Some(reply) => self.state = State::Stuck(reply),
+                None => self.end_of_patience(output),
+            };
         };
         if !chunk.last {
             let enhanced = self.enhanced().then_some(EnhancedCode { subject: 0, detail: 0 });

@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::proxy::{self, Beginning};
@@ -48,6 +48,8 @@ pub(super) struct Conversation<'a> {
     output: Vec<u8>,
     /// When the octets came that are being answered.
     began: std::time::Instant,
+    /// When the command that is awaited has to be whole: each octet of it does not buy new time.
+    command_by: Option<Instant>,
     /// When a world that stops has waited long enough for this session.
     deadline: Option<Instant>,
 }
@@ -93,6 +95,7 @@ impl<'a> Conversation<'a> {
             input,
             output: Vec::new(),
             began,
+            command_by: None,
             deadline: None,
         };
         match named {
@@ -134,6 +137,9 @@ impl<'a> Conversation<'a> {
                 let resolver = Resolver::new(&zones, self.reception.lookup_patience);
                 self.session.advance(&mut self.input, &mut self.output, &resolver)
             };
+            if step != Step::Read || !self.output.is_empty() {
+                self.command_by = None;
+            }
             let manner = if step == Step::Flush { self.session.take_manner() } else { Manner::default() };
             if manner == Manner::default() {
                 self.flush(manner).await?;
@@ -195,13 +201,15 @@ impl<'a> Conversation<'a> {
         }
         self.deposit().await?;
         if !self.output.is_empty() && !manner.mute {
-            let patience = self.reception.receiver.settings.command_timeout;
             match manner {
                 Manner { drip: Some(rate), .. } => self.drip(rate).await?,
                 Manner { split: true, .. } => self.split().await?,
-                _ => timeout(patience, self.wire.write_all(&self.output)).await??,
+                _ => {
+                    let output = std::mem::take(&mut self.output);
+                    self.send(&output).await?;
+                    self.output = output;
+                }
             }
-            self.wire.flush().await?;
             self.service.tally.reply_time.observe(self.began.elapsed());
         }
         self.output.clear();
@@ -231,11 +239,20 @@ impl<'a> Conversation<'a> {
         keeper.messages(deposits).await.map_err(|_| io::Error::other("the journal has ended"))?
     }
 
+    /// Sends octets. A client that does not take them loses its session.
+    async fn send(&mut self, octets: &[u8]) -> io::Result<()> {
+        let patience = self.reception.receiver.settings.command_timeout;
+        timeout(patience, async {
+            self.wire.write_all(octets).await?;
+            self.wire.flush().await
+        })
+        .await?
+    }
+
     /// So many octets a second.
     async fn drip(&mut self, rate: u32) -> io::Result<()> {
         for octet in std::mem::take(&mut self.output) {
-            self.wire.write_all(&[octet]).await?;
-            self.wire.flush().await?;
+            self.send(&[octet]).await?;
             tokio::time::sleep(Duration::from_secs(1) / rate.max(1)).await;
         }
         Ok(())
@@ -245,8 +262,7 @@ impl<'a> Conversation<'a> {
     async fn split(&mut self) -> io::Result<()> {
         for line in std::mem::take(&mut self.output).split_inclusive(|octet| *octet == b'\n') {
             for part in [&line[..line.len() / 2], &line[line.len() / 2..]] {
-                self.wire.write_all(part).await?;
-                self.wire.flush().await?;
+                self.send(part).await?;
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         }
@@ -300,14 +316,23 @@ impl<'a> Conversation<'a> {
         }
     }
 
+    /// How long the client may take: each block of data has its own time, a command has one from its beginning to its end
+    /// (RFC 5321 §4.5.3.2).
+    fn patience(&mut self) -> Instant {
+        let settings = &self.reception.receiver.settings;
+        if self.session.awaits_data() {
+            return Instant::now() + settings.data_timeout;
+        }
+        *self.command_by.get_or_insert_with(|| Instant::now() + settings.command_timeout)
+    }
+
     /// Reads on. A world that stops says 421 to who is idle; a running transaction has a bounded chance to end.
     async fn read(&mut self, shutdown: &CancellationToken) -> io::Result<()> {
-        let settings = &self.reception.receiver.settings;
-        let patience = if self.session.awaits_data() { settings.data_timeout } else { settings.command_timeout };
+        let by = self.patience();
         self.make_room();
         if shutdown.is_cancelled() && self.session.in_transaction() {
             let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + SHUTDOWN_PATIENCE * 3 / 4);
-            match tokio::time::timeout_at(deadline, self.wire.read_buf(&mut self.input)).await {
+            match timeout_at(deadline, self.wire.read_buf(&mut self.input)).await {
                 Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(read) => return read.map(|_| ()),
                 Err(_) => self.session.shut_down(&mut self.output),
@@ -315,7 +340,7 @@ impl<'a> Conversation<'a> {
             return Ok(());
         }
         tokio::select! {
-            read = timeout(patience, self.wire.read_buf(&mut self.input)) => match read {
+            read = timeout_at(by, self.wire.read_buf(&mut self.input)) => match read {
                 Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(Ok(_)) => self.began = std::time::Instant::now(),
                 Ok(Err(error)) => return Err(error),
@@ -356,16 +381,17 @@ async fn named_by_proxy(
 /// Closes our side and takes in what the client still says: octets left unread would make the kernel reset the
 /// connection, and the client lose the last reply.
 pub(super) async fn linger(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
-    stream.shutdown().await?;
     let mut octets = [0; 4096];
     let mut left = LINGER_OCTETS;
     let _ = timeout(LINGER, async {
+        stream.shutdown().await?;
         while left > 0 {
-            match stream.read(&mut octets).await {
-                Ok(read) if read > 0 => left = left.saturating_sub(read),
-                _ => break,
+            match stream.read(&mut octets).await? {
+                0 => break,
+                read => left = left.saturating_sub(read),
             }
         }
+        io::Result::Ok(())
     })
     .await;
     Ok(())

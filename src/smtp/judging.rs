@@ -51,8 +51,18 @@ impl Session {
         Some(self.speak(refusal, output))
     }
 
+    /// Notes a bare LF or CR, and judges it. The journal is told of a session's first, also where nobody minds.
+    pub(super) fn bare_newline(&mut self, which: &'static str, stage: Stage, output: &mut Vec<u8>) -> Option<Reply> {
+        let first = self.facts.conduct.bare_newline.is_empty();
+        let reply = self.judge_conduct(stage, |conduct| conduct.bare_newline = which, output);
+        if first && reply.is_none() {
+            self.observed();
+        }
+        reply
+    }
+
     /// The stage that the next command belongs to.
-    fn stage(&self) -> Stage {
+    pub(super) fn stage(&self) -> Stage {
         match (&self.state, self.hello) {
             (State::Data(..) | State::Chunk(_) | State::Chunked(..), _) => Stage::Eod,
             (State::Transaction(open), _) if open.has_recipients() => Stage::Data,

@@ -9,8 +9,11 @@ mod command;
 mod conversation;
 mod data;
 mod extension;
+#[doc(hidden)]
+pub mod fuzzing;
 mod hello;
 mod identity;
+mod line;
 mod judging;
 mod path;
 mod proxy;

@@ -96,6 +96,9 @@ pub struct SessionRecord {
     pub transcript: Vec<TranscriptLine>,
     /// Lines beyond what is kept.
     pub transcript_dropped: u64,
+    /// Octets of the transactions kept.
+    #[serde(skip)]
+    transaction_octets: usize,
     /// How it ended: `quit`, `refused`, `lost`, `timeout`, `errors`, `shutdown`, `script`, `proxy`, `tls`; empty while it
     /// runs.
     pub closed: &'static str,
@@ -129,6 +132,7 @@ impl SessionRecord {
             transactions: Vec::new(),
             transcript: Vec::new(),
             transcript_dropped: 0,
+            transaction_octets: 0,
             closed: "",
             archived: None,
         };
@@ -168,9 +172,9 @@ impl SessionRecord {
                 if self.refusals.is_empty() {
                     self.reply.clone_from(&reply);
                 }
-                if self.transactions.len() < TRANSACTIONS {
-                    let paths = envelope.forward_paths.iter().map(|path| size_of::<String>() + path.len());
-                    let octets = size_of::<Transaction>() + envelope.reverse_path.len() + paths.sum::<usize>();
+                let octets = size_of::<Transaction>() + envelope.octets();
+                if self.transactions.len() < TRANSACTIONS && self.transaction_octets + octets <= TRANSACTION_OCTETS {
+                    self.transaction_octets += octets;
                     self.transactions.push(Transaction { envelope, reply, message });
                     return octets;
                 }
@@ -227,6 +231,8 @@ const REFUSALS: usize = 100;
 const TOLD_OCTETS: usize = 4096;
 /// Most transactions kept of one session; the messages stand in their own log.
 const TRANSACTIONS: usize = 1000;
+/// Most octets that the envelopes of those take: an envelope of 1000 recipients with their parameters takes one MiB.
+const TRANSACTION_OCTETS: usize = 4 << 20;
 
 /// A session in the journal: running sessions change within their entry.
 #[derive(Debug)]

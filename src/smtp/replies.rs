@@ -38,6 +38,7 @@ pub(super) const ACCESS_DENIED: Canned = canned(503, 7, 0, "Error: access denied
 pub(super) const TOO_MANY_RCPT: Canned = canned(452, 5, 3, "Error: too many recipients");
 pub(super) const TOO_LARGE: Canned = canned(552, 3, 4, "Error: message exceeds the size limit");
 pub(super) const LINE_TOO_LONG: Canned = canned(500, 5, 2, "Error: line too long");
+pub(super) const AUTH_LINE_TOO_LONG: Canned = canned(500, 5, 6, "Authentication Exchange line is too long");
 pub(super) const BARE_LF: Canned = canned(500, 5, 2, "Error: bare <LF> received");
 pub(super) const NO_PROXY: Canned = canned(421, 3, 0, "Server local error");
 pub(super) const BDAT_ONLY: Canned = canned(503, 5, 1, "Error: this message comes by BDAT");

@@ -1,5 +1,6 @@
 //! Listeners and the connections they accept. The caller owns the listener and the end of it.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ use crate::tls::Tls;
 
 /// How long sessions may take to end once the world stops.
 pub(super) const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Most clients at a time that are turned away with patience; a further one gets its 421, and no time to speak.
+const TURNED_AWAY: usize = 256;
 
 /// What all sessions of a listener share.
 #[derive(Debug)]
@@ -86,6 +90,7 @@ pub struct Reception {
 pub async fn serve(listener: TcpListener, service: Arc<Service>, door: Door, shutdown: CancellationToken) {
     let door = Arc::new(door);
     let places = Arc::new(Semaphore::new(service.max_connections));
+    let lobby = Arc::new(Semaphore::new(TURNED_AWAY));
     let mut sessions = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -105,20 +110,26 @@ pub async fn serve(listener: TcpListener, service: Arc<Service>, door: Door, shu
                     drop(place);
                 });
             }
-            Err(_) => turn_away(stream),
+            Err(_) => turn_away(stream, &lobby),
         }
     }
     drop(listener);
     let _ = timeout(SHUTDOWN_PATIENCE, async { while sessions.join_next().await.is_some() {} }).await;
 }
 
-/// Says 421 and closes, without keeping anybody waiting.
-fn turn_away(mut stream: TcpStream) {
+/// Says 421 and closes, without keeping anybody waiting. Where the lobby is full, the reply goes into the empty buffer of
+/// the socket, and the connection ends at once.
+fn turn_away(mut stream: TcpStream, lobby: &Arc<Semaphore>) {
+    let mut octets = Vec::new();
+    replies::TOO_MANY_CONNECTIONS.reply(true).write_to(&mut octets);
+    let Ok(place) = Arc::clone(lobby).try_acquire_owned() else {
+        let _ = stream.into_std().and_then(|mut socket| socket.write(&octets));
+        return;
+    };
     tokio::spawn(async move {
-        let mut octets = Vec::new();
-        replies::TOO_MANY_CONNECTIONS.reply(true).write_to(&mut octets);
         if timeout(LINGER, stream.write_all(&octets)).await.is_ok() {
             let _ = linger(&mut stream).await;
         }
+        drop(place);
     });
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
-use super::auth::{AUTH_LINE_OCTETS, Exchange};
+use super::auth::Exchange;
 use super::chunk::{Chunk, Chunks};
 use super::command::{self, Command, Mistake};
 use super::data::Collector;
+use super::line::{Passed, shortened};
 use super::proxy;
 use super::replies::{self, Canned};
 use super::script::{Manner, Point};
@@ -27,8 +28,10 @@ use crate::stage::Stage;
 pub const COMMAND_LINE_OCTETS: usize = 512;
 /// The longest MAIL or RCPT line: extensions lengthen it (RFC 5321 §4.5.3.1.11; RFC 3461 §4 adds 500).
 pub const PATH_LINE_OCTETS: usize = 1012;
-/// Octets of a line that a transcript keeps: enough for every line within its limit.
-const TRANSCRIPT_LINE_OCTETS: usize = PATH_LINE_OCTETS;
+/// Octets of replies that are made before they are sent: a client that asks and does not listen is not asked on.
+const BURST_OCTETS: usize = 16 << 10;
+/// Observations that are made before they are published: each one holds all facts.
+const BURST_OBSERVATIONS: usize = 32;
 
 /// What the caller does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +44,7 @@ pub enum Step {
     Listen(Duration),
     /// Send the output, throw away what input there is, begin TLS, and call [`Session::secured`] (RFC 3207 §4).
     StartTls,
-    /// Send the output in the manner of [`Session::take_manner`], and call again.
+    /// Send the output in the manner of [`Session::take_manner`], publish the events, and call again.
     Flush,
     /// Send the output, close the connection.
     Close,
@@ -130,6 +133,8 @@ pub struct Session {
     pub(super) pause: Duration,
     pub(super) events: Vec<Event>,
     transcript: usize,
+    /// Observations among the events.
+    observations: usize,
     /// The client address that the memory counts as connected.
     pub(super) present: Option<IpAddr>,
     /// How the next output is sent, where a script says so.
@@ -169,7 +174,7 @@ pub(super) enum State {
     /// A refusal stands: everything but QUIT gets this reply.
     Stuck(Reply),
     /// A line too long is being passed over.
-    Skipping(Box<State>),
+    Passing(Box<Passed>),
     /// Nothing more is said.
     Closed,
 }
@@ -212,6 +217,7 @@ impl Session {
             pause: Duration::ZERO,
             events: Vec::new(),
             transcript: 0,
+            observations: 0,
             present: None,
             manner: None,
             quit: false,
@@ -275,7 +281,8 @@ impl Session {
             if let Some(step) = self.settle(input, output, lookup) {
                 return step;
             }
-            if self.manner.is_some() {
+            if self.manner.is_some() || output.len() >= BURST_OCTETS || self.observations >= BURST_OBSERVATIONS {
+                self.observations = 0;
                 return Step::Flush;
             }
             let going_on = match &mut self.state {
@@ -357,63 +364,20 @@ impl Session {
 
     /// Tells what was observed.
     pub(super) fn observed(&mut self) {
+        self.observations += 1;
         self.events.push(Event::Observed(Box::new(self.facts.clone())));
-    }
-
-    /// Takes one command line. False where the input holds no whole line.
-    fn next_line(&mut self, input: &mut BytesMut, output: &mut Vec<u8>, lookup: &dyn Lookup) -> bool {
-        let Some(end) = memchr::memchr(b'\n', input) else {
-            if input.len() > self.line_octets() {
-                input.clear();
-                self.skip();
-            }
-            return false;
-        };
-        let line = input.split_to(end + 1);
-        if self.end_skipping() {
-            self.mistake(&replies::LINE_TOO_LONG, output);
-        } else {
-            self.line(&line, !input.is_empty(), output, lookup);
-        }
-        true
-    }
-
-    /// The longest line that may come now.
-    fn line_octets(&self) -> usize {
-        if matches!(self.state, State::Auth(_)) { AUTH_LINE_OCTETS } else { PATH_LINE_OCTETS }
-    }
-
-    fn skip(&mut self) {
-        if !matches!(self.state, State::Skipping(_)) {
-            let state = std::mem::replace(&mut self.state, State::Idle);
-            self.state = State::Skipping(Box::new(state));
-        }
-    }
-
-    /// Returns to the state before a line too long, where one was being passed over.
-    fn end_skipping(&mut self) -> bool {
-        match std::mem::replace(&mut self.state, State::Idle) {
-            State::Skipping(state) => {
-                self.state = *state;
-                true
-            }
-            state => {
-                self.state = state;
-                false
-            }
-        }
     }
 
     /// One line, its line end included: limits and line ends first, then syntax, then the state. `more` tells that
     /// the client did not wait for the reply.
-    fn line(&mut self, line: &[u8], more: bool, output: &mut Vec<u8>, lookup: &dyn Lookup) {
+    pub(super) fn line(&mut self, line: &[u8], more: bool, output: &mut Vec<u8>, lookup: &dyn Lookup) {
         let (text, bare) = match line.strip_suffix(b"\r\n") {
             Some(text) => (text, false),
             None => (line.strip_suffix(b"\n").unwrap_or(line), true),
         };
         let told = self.told(text);
         self.record(|| Event::Client(told.unwrap_or_else(|| shortened(text))));
-        if bare && self.misbehaves(|conduct| conduct.bare_newline = "LF", output) {
+        if bare && self.bare_newline("LF", self.stage(), output).is_some() {
             return;
         }
         if bare && self.receiver.settings.bare_newline == BareNewline::Reject {
@@ -432,7 +396,12 @@ impl Session {
             && !(matches!(&command, Ok(Command::Xclient(_))) && self.may_xclient())
         {
             let reply = reply.clone();
-            return self.say(&reply, output);
+            return match command {
+                Ok(Command::Bdat { octets, last }) if self.offers(Extension::Chunking) => {
+                    self.bdat(octets, last, output)
+                }
+                _ => self.say(&reply, output),
+            };
         }
         if more && self.had_to_wait(&command) && self.out_of_step(text, output) {
             return;
@@ -510,7 +479,7 @@ impl Session {
     }
 
     /// A line that must not stand in the journal as it came: credentials (RFC 4954).
-    fn told(&self, text: &[u8]) -> Option<String> {
+    pub(super) fn told(&self, text: &[u8]) -> Option<String> {
         if self.receiver.settings.auth.as_ref().is_some_and(|auth| auth.keep_credentials) {
             return None;
         }
@@ -536,6 +505,11 @@ impl Session {
             return;
         }
         self.answer(canned, output);
+        self.end_of_patience(output);
+    }
+
+    /// Ends a session that has made too many mistakes.
+    pub(super) fn end_of_patience(&mut self, output: &mut Vec<u8>) {
         if self.facts.conduct.errors >= self.receiver.settings.max_errors as u64 {
             self.end(output, &replies::TOO_MANY_ERRORS, "errors");
         }
@@ -582,14 +556,4 @@ impl Drop for Session {
 
 fn is_auth(line: &[u8]) -> bool {
     line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH"))
-}
-
-/// A line as the transcript keeps it: its beginning, and how long it was.
-fn shortened(line: &[u8]) -> String {
-    match line.get(..TRANSCRIPT_LINE_OCTETS) {
-        Some(beginning) if line.len() > TRANSCRIPT_LINE_OCTETS => {
-            format!("{}… ({} octets)", String::from_utf8_lossy(beginning), line.len())
-        }
-        _ => String::from_utf8_lossy(line).into_owned(),
-    }
 }

@@ -89,6 +89,11 @@ fn summary(facts: &Facts) -> Vec<(&'static str, String)> {
     words.extend(facts.spf_hello.as_ref().map(|spf| ("spf_hello", spf.result.word().to_owned())));
     words.extend(facts.spf_sender.as_ref().map(|spf| ("spf_sender", spf.result.word().to_owned())));
     words.extend(facts.sender.as_ref().map(|sender| ("sender", sender.clone())));
+    words.extend(
+        Some(facts.conduct.bare_newline)
+            .filter(|which| !which.is_empty())
+            .map(|which| ("bare_newline", which.to_owned())),
+    );
     words.extend(facts.dmarc.as_ref().map(|dmarc| ("dmarc", dmarc.result.word().to_owned())));
     words
 }

@@ -205,7 +205,7 @@ impl Session {
             _ => "",
         };
         if !bare.is_empty()
-            && let Some(reply) = self.judge_conduct(Stage::Eod, |conduct| conduct.bare_newline = bare, output)
+            && let Some(reply) = self.bare_newline(bare, Stage::Eod, output)
         {
             self.say_again(&open, &reply, output);
             return self.end_transaction(open.envelope, reply, None);

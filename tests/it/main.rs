@@ -18,6 +18,12 @@ mod journal_file;
 mod listeners;
 mod matrix;
 mod rfc5321_dialogues;
+mod robustness;
+mod robustness_dialogues;
+mod robustness_player;
+#[cfg(target_os = "linux")]
+mod robustness_process;
+mod robustness_sockets;
 mod rules_mechanics;
 mod scenarios;
 mod script;

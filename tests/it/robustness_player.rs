@@ -1,0 +1,155 @@
+//! Plays octets to a session without sockets, cut in any way, and looks at what came back: for the dialogues that are
+//! mutated in `robustness_dialogues`, and for the fuzz targets, which share this file.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use martinet::dns::Zones;
+use martinet::facts::Resolver;
+use martinet::scenario::{load_scenario, parse_receiver};
+use martinet::smtp::{ClientAddress, Event, Front, Protocol, Receiver, Session, StartTls, Step};
+
+/// The receivers that are played against: between them they offer everything, and refuse in every way.
+pub const RECEIVERS: [&str; 4] = [
+    "title = \"open\"",
+    "title = \"narrow\"\nsmtp.size = 300\nsmtp.max_recipients = 3\nsmtp.max_errors = 4\nsmtp.bare_newline = \"accept\"
+     smtp.starttls = \"offered\"\nsmtp.extensions = [\"CHUNKING\", \"BINARYMIME\", \"SIZE\"]
+     [[rule]]\ncheck = \"helo-fqdn\"\nafter = \"503\"",
+    "title = \"normal\"\nsmtp.bare_newline = \"normalize\"\nsmtp.xclient = []\n[auth]\nmechanisms = [\"PLAIN\", \"LOGIN\", \"CRAM-MD5\"]\nusers = { tim = \"tanstaaf\" }
+     [[rule]]\ncheck = \"sender-resolves\"\nstage = \"data\"\nafter = \"503\"
+     [[script]]\nstage = \"eod\"\nevery = 2\nreply = \"451 4.3.0 every second\"",
+    "title = \"strict\"\nsmtp.starttls = \"offered\"\n[[rule]]\ncheck = \"bare-lf\"\nafter = \"close\"
+     [[rule]]\ncheck = \"non-smtp-command\"\n[[rule]]\ncheck = \"ptr-exists\"\nstage = \"rcpt\"
+     [[rule]]\ncheck = \"limits\"\nmessages = 3\nfail = \"421 enough\"",
+];
+
+/// A world without sockets.
+pub struct Ground {
+    receivers: Vec<Arc<Receiver>>,
+    zones: Zones,
+}
+
+/// What a dialogue came to.
+#[derive(PartialEq, Eq)]
+pub struct Outcome {
+    /// Everything that was replied.
+    pub output: Vec<u8>,
+    /// What was published, in words: lines, transactions with their messages, refusals, the end.
+    pub events: Vec<String>,
+    /// Replies that the transactions of LMTP may add.
+    recipients: usize,
+}
+
+impl Ground {
+    pub fn new() -> Self {
+        let receivers = RECEIVERS.map(|text| parse_receiver("robust", text).unwrap_or_else(|e| panic!("{e}")).receiver);
+        let zones = load_scenario("one-to-one").expect("a scenario").zones([127, 0, 0, 1].into());
+        Self { receivers: receivers.to_vec(), zones }
+    }
+
+    /// Plays octets to the receiver of this number, at most so many at a time; odd rounds are LMTP.
+    pub fn play(&self, number: usize, octets: &[u8], at_once: usize) -> Outcome {
+        let resolver = Resolver::new(&self.zones, Duration::from_secs(5));
+        let client = ClientAddress::fixed([192, 0, 2, 10].into());
+        let peer = SocketAddr::from(([127, 0, 0, 1], 40_000));
+        let receiver = Arc::clone(&self.receivers[number % self.receivers.len()]);
+        let protocol = if number / self.receivers.len() % 2 == 1 { Protocol::Lmtp } else { Protocol::Smtp };
+        let front = Front { protocol, tls: true, starttls: None::<StartTls>, secured: false };
+        let mut play = Play {
+            session: Session::new(receiver, Arc::default(), client, peer, 1).behind(front),
+            input: BytesMut::new(),
+            output: Vec::new(),
+            outcome: Outcome { output: Vec::new(), events: Vec::new(), recipients: 0 },
+        };
+        let mut open = play.advance(&resolver);
+        for chunk in octets.chunks(at_once) {
+            if !open {
+                break;
+            }
+            play.input.extend_from_slice(chunk);
+            open = play.advance(&resolver);
+            assert!(!open || play.input.len() <= 12_288, "{} octets are waiting in the input", play.input.len());
+        }
+        play.session.lost();
+        play.publish();
+        play.outcome
+    }
+}
+
+struct Play {
+    session: Session,
+    input: BytesMut,
+    output: Vec<u8>,
+    outcome: Outcome,
+}
+
+impl Play {
+    /// Goes on until more input is wanted; false where the connection has ended.
+    fn advance(&mut self, resolver: &Resolver<'_>) -> bool {
+        loop {
+            let step = self.session.advance(&mut self.input, &mut self.output, resolver);
+            assert!(self.output.len() <= 32 << 10, "{} octets of replies at once", self.output.len());
+            self.publish();
+            match step {
+                Step::Read => return true,
+                Step::Close => return false,
+                Step::Pause(_) | Step::Listen(_) => {}
+                // As if the client had waited: what came in the same packet comes under TLS.
+                Step::StartTls => self.session.secured("TLS".to_owned(), 0, &mut self.output),
+                Step::Flush => {
+                    if self.session.take_manner().end.is_some() {
+                        self.session.ended("script");
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+
+    fn publish(&mut self) {
+        self.outcome.output.append(&mut self.output);
+        for event in self.session.take_events() {
+            let words = match event {
+                Event::Observed(_) | Event::LineDropped | Event::Tried { .. } => continue,
+                Event::Refused(refusal) => format!("refused by {}", refusal.rule),
+                Event::Transaction { envelope, reply, message } => {
+                    self.outcome.recipients += envelope.forward_paths.len();
+                    format!("{envelope:?} {reply} {:?}", message.map(|(_, octets)| octets))
+                }
+                other => format!("{other:?}"),
+            };
+            self.outcome.events.push(words);
+        }
+    }
+}
+
+impl std::fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{:#?}", String::from_utf8_lossy(&self.output), self.events)
+    }
+}
+
+impl Outcome {
+    /// Whether the replies are replies, and not more than the client asked for: one for each line, a greeting, and a 421.
+    pub fn is_sound(&self, octets: &[u8]) -> Result<(), String> {
+        let text = std::str::from_utf8(&self.output).map_err(|e| format!("replies that are no text: {e}"))?;
+        let (mut replies, mut code) = (0, None::<&str>);
+        for line in text.split_inclusive("\r\n") {
+            let body = line.strip_suffix("\r\n").ok_or(format!("no CRLF behind {line:?}"))?;
+            if line.len() > 512 || body.contains(['\r', '\n', '\0']) {
+                return Err(format!("a line that is none: {line:?}"));
+            }
+            let (this, rest) = body.split_at_checked(3).ok_or(format!("no code in {line:?}"))?;
+            if this.parse::<u16>().is_err() || code.is_some_and(|code| code != this) || !rest.starts_with([' ', '-']) {
+                return Err(format!("no reply line: {line:?}"));
+            }
+            code = rest.starts_with('-').then_some(this);
+            replies += usize::from(code.is_none());
+        }
+        let lines = octets.iter().filter(|octet| **octet == b'\n').count();
+        let most = lines + 2 + self.recipients;
+        (code.is_none() && replies <= most).then_some(()).ok_or(format!("{replies} replies, of at most {most}"))
+    }
+}
