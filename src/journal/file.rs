@@ -25,7 +25,7 @@ PRAGMA synchronous = OFF;
 PRAGMA wal_autocheckpoint = 4000;
 PRAGMA cache_size = -32768;
 CREATE TABLE IF NOT EXISTS message (
-    id INTEGER PRIMARY KEY, session INTEGER NOT NULL, at TEXT NOT NULL, envelope TEXT NOT NULL,
+    id INTEGER PRIMARY KEY, session INTEGER NOT NULL, at_us INTEGER NOT NULL, envelope TEXT NOT NULL,
     trace TEXT NOT NULL, octets BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS session (id INTEGER PRIMARY KEY, record TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY, record TEXT NOT NULL) STRICT;
@@ -135,11 +135,12 @@ fn write(mut connection: Connection, waiting: &Receiver<Work>) {
 fn insert(transaction: &Transaction<'_>, work: &Work) -> rusqlite::Result<()> {
     match work {
         Work::Messages(deposits, _) => {
-            let mut insert = transaction
-                .prepare_cached("INSERT INTO message (session, at, envelope, trace, octets) VALUES (?, ?, ?, ?, ?)")?;
+            let mut insert = transaction.prepare_cached(
+                "INSERT INTO message (session, at_us, envelope, trace, octets) VALUES (?, ?, ?, ?, ?)",
+            )?;
             for Deposit { session, at, envelope, trace, octets } in deposits {
                 let envelope = serde_json::to_string(envelope).unwrap_or_default();
-                insert.execute(params![session.cast_signed(), at.to_string(), envelope, trace, octets])?;
+                insert.execute(params![session.cast_signed(), at.as_microsecond(), envelope, trace, octets])?;
             }
         }
         Work::Session(id, record) => {
@@ -160,12 +161,12 @@ fn insert(transaction: &Transaction<'_>, work: &Work) -> rusqlite::Result<()> {
 fn restore(connection: &Connection, messages: usize, sessions: usize) -> rusqlite::Result<Restored> {
     let latest = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let mut select =
-        connection.prepare("SELECT session, at, envelope, trace, octets FROM message ORDER BY id DESC LIMIT ?")?;
+        connection.prepare("SELECT session, at_us, envelope, trace, octets FROM message ORDER BY id DESC LIMIT ?")?;
     let deposits = select.query_map([latest(messages)], |row| {
-        let (at, envelope): (String, String) = (row.get(1)?, row.get(2)?);
+        let (at, envelope): (i64, String) = (row.get(1)?, row.get(2)?);
         Ok(Deposit {
             session: row.get::<_, i64>(0)?.cast_unsigned(),
-            at: at.parse().unwrap_or(Timestamp::UNIX_EPOCH),
+            at: Timestamp::from_microsecond(at).unwrap_or(Timestamp::UNIX_EPOCH),
             envelope: serde_json::from_str(&envelope).unwrap_or_default(),
             trace: row.get(3)?,
             octets: row.get(4)?,
