@@ -23,7 +23,9 @@ use super::{ClientAddress, Door, ProxyMode, Reception, Service, SessionEntry};
 use crate::facts::Resolver;
 use crate::journal::{Deposit, Envelope, Happening, Message, What};
 
-/// Octets read at once.
+/// Octets read at first: most clients that hold a connection open have said little.
+const FIRST_READ_OCTETS: usize = 4 << 10;
+/// Octets read at once from then on.
 const READ_OCTETS: usize = 64 << 10;
 /// How long, and how much, is still read after the last reply.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
@@ -311,8 +313,9 @@ impl<'a> Conversation<'a> {
     }
 
     fn make_room(&mut self) {
-        if self.input.capacity() - self.input.len() < READ_OCTETS / 4 {
-            self.input.reserve(READ_OCTETS);
+        if self.input.capacity() - self.input.len() < FIRST_READ_OCTETS / 2 {
+            let first = self.input.capacity() == 0;
+            self.input.reserve(if first { FIRST_READ_OCTETS } else { READ_OCTETS });
         }
     }
 
