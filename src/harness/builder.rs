@@ -3,9 +3,11 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -264,7 +266,7 @@ impl Builder {
             self.keep,
         )?;
         let events = Arc::new(event_log(self.keep.events, keeper.clone()));
-        let dns_queries = query_log(self.keep.dns_queries, &events, &tally);
+        let dns_queries = query_log(self.keep.dns_queries, &events, &tally, keeper.is_some());
         let reception = Reception {
             receiver: Arc::clone(&profile.receiver),
             identity: Arc::new(Identity::new(scenario.client_source(), scenario.nat.clone())),
@@ -325,23 +327,43 @@ fn event_log(limits: Limits, keeper: Option<Arc<dyn Keeper>>) -> Log<Happening> 
     }
 }
 
-/// The log of DNS queries, which tells the event log and the counts of each.
-fn query_log(limits: Limits, events: &Arc<Log<Happening>>, tally: &Arc<Tally>) -> Arc<Log<DnsQuery>> {
-    let (events, tally) = (Arc::clone(events), Arc::clone(tally));
-    Arc::new(Log::relayed(limits, move |queries: &[Arc<DnsQuery>]| {
-        let mut whats = Vec::with_capacity(queries.len());
+/// The log of DNS queries, which the event log is supplied from. With a keeper it takes them at once: the file is to have
+/// them also where nobody looks.
+fn query_log(limits: Limits, events: &Arc<Log<Happening>>, tally: &Arc<Tally>, kept: bool) -> Arc<Log<DnsQuery>> {
+    let (told, tally) = (Arc::downgrade(events), Arc::clone(tally));
+    let queries = Arc::new(Log::relayed(limits, move |queries: &[Arc<DnsQuery>]| {
         for query in queries {
             tally.queries.count(&query.rcode());
-            let fault = query.fault();
-            if !fault.is_empty() {
-                tally.faults.count([fault]);
-                let (name, record_type) = (query.name(), query.record_type());
-                whats.push((query.at, What::Fault { query: query.id, fault, name, record_type }));
+            if !query.fault().is_empty() {
+                tally.faults.count([query.fault()]);
             }
-            whats.push((query.at, What::DnsQuery { query: Arc::clone(query) }));
         }
-        events.append_all(whats, |id, (at, what)| Happening { id, at, session: 0, what });
-    }))
+        let Some(events) = told.upgrade() else { return };
+        if kept {
+            events.catch_up();
+        }
+        events.touch();
+    }));
+    let (source, taken) = (Arc::clone(&queries), AtomicU64::new(0));
+    events.supplied(move |first| {
+        let new = source.after(taken.load(Ordering::Relaxed));
+        let Some(last) = new.last() else { return Vec::new() };
+        taken.store(last.id, Ordering::Relaxed);
+        let whats = new.iter().flat_map(happenings);
+        (first..).zip(whats).map(|(id, (at, what))| Happening { id, at, session: 0, what }).collect()
+    });
+    queries
+}
+
+/// The fault that fired, where one did, and the query.
+fn happenings(query: &Arc<DnsQuery>) -> impl Iterator<Item = (Timestamp, What)> {
+    let fault = query.fault();
+    let fired = (!fault.is_empty()).then(|| {
+        let (name, record_type) = (query.name(), query.record_type());
+        What::Fault { query: query.id, fault, name, record_type }
+    });
+    let at = query.at;
+    fired.into_iter().chain([What::DnsQuery { query: Arc::clone(query) }]).map(move |what| (at, what))
 }
 
 /// The log of messages, which tells the event log and the counts of each.

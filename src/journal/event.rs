@@ -1,5 +1,6 @@
 //! The public records of a world.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,13 +67,13 @@ impl DnsQuery {
     }
 
     /// The RCODE answered, for example `NXDOMAIN`; `none` where nothing was sent.
-    pub fn rcode(&self) -> String {
-        let Some(header) = self.exchange.response.first_chunk::<4>() else { return "none".to_owned() };
+    pub fn rcode(&self) -> Cow<'static, str> {
+        let Some(header) = self.exchange.response.first_chunk::<4>() else { return "none".into() };
         let known = ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"];
         match (self.extended(), usize::from(header[3] & 0x0f)) {
-            (0, low) => known.get(low).map_or_else(|| format!("RCODE{low}"), |word| (*word).to_owned()),
-            (1, 0) => "BADVERS".to_owned(),
-            (high, low) => format!("RCODE{}", high << 4 | low),
+            (0, low) => known.get(low).map_or_else(|| format!("RCODE{low}").into(), |word| Cow::Borrowed(*word)),
+            (1, 0) => "BADVERS".into(),
+            (high, low) => format!("RCODE{}", high << 4 | low).into(),
         }
     }
 
@@ -120,7 +121,7 @@ struct Shown {
     #[serde(rename = "type")]
     record_type: String,
     /// The RCODE answered, for example `NXDOMAIN`; `none` where nothing was sent.
-    rcode: String,
+    rcode: Cow<'static, str>,
     /// The answer section as zone-file lines.
     answers: Vec<String>,
     /// Whether the TC bit was set.

@@ -14,9 +14,9 @@ pub use keeper::{Deposit, Keeper};
 pub use tally::{BOUNDS, Counter, Family, Histogram, Tally, Words};
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
@@ -41,9 +41,13 @@ pub struct Log<T> {
     changed: Notify,
     limits: Limits,
     relay: Option<Relay<T>>,
+    supply: OnceLock<Supply<T>>,
 }
 
-/// Who is told of each entry, outside the log's lock.
+/// What another log has had since it was last asked, as entries numbered from the given number on.
+type Supply<T> = Box<dyn Fn(u64) -> Vec<T> + Send + Sync>;
+
+/// Who is told of each entry, outside the log's lock (of what is supplied: within it).
 type Relay<T> = Box<dyn Fn(&[Arc<T>]) + Send + Sync>;
 
 impl<T: std::fmt::Debug> std::fmt::Debug for Log<T> {
@@ -75,7 +79,7 @@ impl<T: Entry> Log<T> {
     /// Makes an empty log.
     pub fn new(limits: Limits) -> Self {
         let inner = Inner { entries: VecDeque::new(), octets: 0, dropped: 0 };
-        Self { inner: Mutex::new(inner), changed: Notify::new(), limits, relay: None }
+        Self { inner: Mutex::new(inner), changed: Notify::new(), limits, relay: None, supply: OnceLock::new() }
     }
 
     /// Makes an empty log that tells `relay` of entries, once they are in: those that came together, together.
@@ -83,9 +87,32 @@ impl<T: Entry> Log<T> {
         Self { relay: Some(Box::new(relay)), ..Self::new(limits) }
     }
 
+    /// Has entries made of another log's, when this one is next looked at or appended to: a busy server has many more of
+    /// them than anybody reads. What the other log has dropped by then is counted there.
+    pub fn supplied(&self, supply: impl Fn(u64) -> Vec<T> + Send + Sync + 'static) {
+        let _ = self.supply.set(Box::new(supply));
+    }
+
+    /// Takes in what is supplied.
+    pub fn catch_up(&self) {
+        drop(self.lock());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner<T>> {
+        let mut inner = self.inner.lock();
+        let supplied = self.supply.get().map(|supply| supply(inner.next())).unwrap_or_default();
+        if !supplied.is_empty() {
+            let entries: Vec<_> = supplied.into_iter().map(|entry| inner.append(|_| entry, self.limits)).collect();
+            if let Some(relay) = &self.relay {
+                relay(&entries);
+            }
+        }
+        inner
+    }
+
     /// Appends an entry and wakes who waits; `make` is given the entry's number.
     pub fn append(&self, make: impl FnOnce(u64) -> T) -> Arc<T> {
-        let entry = self.inner.lock().append(make, self.limits);
+        let entry = self.lock().append(make, self.limits);
         if let Some(relay) = &self.relay {
             relay(std::slice::from_ref(&entry));
         }
@@ -104,7 +131,7 @@ impl<T: Entry> Log<T> {
 
     /// Appends several entries at once, for one lock and one waking.
     pub fn extend<F: FnOnce(u64) -> T>(&self, makes: impl IntoIterator<Item = F>) {
-        let mut inner = self.inner.lock();
+        let mut inner = self.lock();
         let append = |make: F| inner.append(make, self.limits);
         let entries: Vec<_> = makes.into_iter().map(append).collect();
         drop(inner);
@@ -116,7 +143,7 @@ impl<T: Entry> Log<T> {
 
     /// Begins with entries of an earlier process, the oldest first, numbered from `first` on.
     pub fn restore(&self, first: u64, entries: Vec<T>) {
-        let mut inner = self.inner.lock();
+        let mut inner = self.lock();
         inner.dropped = first.saturating_sub(1);
         for entry in entries {
             inner.append(|_| entry, self.limits);
@@ -125,13 +152,13 @@ impl<T: Entry> Log<T> {
 
     /// The number of the newest entry, also where it is gone; 0 where there was none.
     pub fn last(&self) -> u64 {
-        let inner = self.inner.lock();
+        let inner = self.lock();
         inner.dropped + inner.entries.len() as u64
     }
 
     /// Forgets what it keeps; the numbers go on. What is forgotten on purpose counts as dropped.
     pub fn clear(&self) {
-        let mut inner = self.inner.lock();
+        let mut inner = self.lock();
         inner.dropped += inner.entries.len() as u64;
         inner.entries.clear();
         inner.octets = 0;
@@ -141,7 +168,7 @@ impl<T: Entry> Log<T> {
 
     /// Counts an entry that changed within itself with so many octets more, while it is kept.
     pub fn grow(&self, number: u64, octets: usize) {
-        let mut inner = self.inner.lock();
+        let mut inner = self.lock();
         let index = number.checked_sub(inner.dropped + 1).and_then(|index| usize::try_from(index).ok());
         if let Some((_, counted)) = index.and_then(|index| inner.entries.get_mut(index)) {
             *counted += octets;
@@ -157,26 +184,26 @@ impl<T: Entry> Log<T> {
 
     /// The entries kept, oldest first.
     pub fn entries(&self) -> Vec<Arc<T>> {
-        self.inner.lock().entries.iter().map(|(entry, _)| Arc::clone(entry)).collect()
+        self.lock().entries.iter().map(|(entry, _)| Arc::clone(entry)).collect()
     }
 
     /// The entries kept that have a number above this one, oldest first.
     pub fn after(&self, number: u64) -> Vec<Arc<T>> {
-        let inner = self.inner.lock();
+        let inner = self.lock();
         let passed = usize::try_from(number.saturating_sub(inner.dropped)).unwrap_or(usize::MAX);
         inner.entries.iter().skip(passed).map(|(entry, _)| Arc::clone(entry)).collect()
     }
 
     /// At most so many of the entries kept above a number, oldest first.
     pub fn page(&self, after: u64, most: usize) -> Vec<Arc<T>> {
-        let inner = self.inner.lock();
+        let inner = self.lock();
         let passed = usize::try_from(after.saturating_sub(inner.dropped)).unwrap_or(usize::MAX);
         inner.entries.iter().skip(passed).take(most).map(|(entry, _)| Arc::clone(entry)).collect()
     }
 
     /// At most so many of the entries kept below a number, newest first.
     pub fn page_back(&self, before: u64, most: usize) -> Vec<Arc<T>> {
-        let inner = self.inner.lock();
+        let inner = self.lock();
         let below = before.saturating_sub(inner.dropped).saturating_sub(1);
         let below = usize::try_from(below).unwrap_or(usize::MAX).min(inner.entries.len());
         inner.entries.range(..below).rev().take(most).map(|(entry, _)| Arc::clone(entry)).collect()
@@ -184,14 +211,14 @@ impl<T: Entry> Log<T> {
 
     /// The entry of a number, while it is kept.
     pub fn entry(&self, number: u64) -> Option<Arc<T>> {
-        let inner = self.inner.lock();
+        let inner = self.lock();
         let index = number.checked_sub(inner.dropped + 1)?;
         inner.entries.get(usize::try_from(index).ok()?).map(|(entry, _)| Arc::clone(entry))
     }
 
     /// Counts at this moment.
     pub fn counts(&self) -> Counts {
-        let inner = self.inner.lock();
+        let inner = self.lock();
         Counts { kept: inner.entries.len(), octets: inner.octets, dropped: inner.dropped }
     }
 
@@ -215,8 +242,13 @@ impl<T: Entry> Log<T> {
 }
 
 impl<T: Entry> Inner<T> {
+    /// The number of the next entry.
+    fn next(&self) -> u64 {
+        self.dropped + self.entries.len() as u64 + 1
+    }
+
     fn append(&mut self, make: impl FnOnce(u64) -> T, limits: Limits) -> Arc<T> {
-        let entry = Arc::new(make(self.dropped + self.entries.len() as u64 + 1));
+        let entry = Arc::new(make(self.next()));
         let octets = entry.octets();
         self.octets += octets;
         self.entries.push_back((Arc::clone(&entry), octets));
