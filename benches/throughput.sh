@@ -35,10 +35,17 @@ ticks() { awk '{ sub(/^.*\) /, ""); print $12 + $13 }' "/proc/$1/stat"; }
 one() {
     local before
     before=$(ticks "$3")
-    "$load" "$1" --mode "$mode" --conns "$conns" --msgs "$messages" --size "$size" --helo mail.example.test >>"$work/$2"
+    timeout "${PATIENCE:-60}" "$load" "$1" --mode "$mode" --conns "$conns" --msgs "$messages" --size "$size" --helo mail.example.test >>"$work/$2" || return
     echo $(($(ticks "$3") - before)) >>"$work/$2.ticks"
 }
-for _ in $(seq "$rounds"); do one "$smtp" ours $ours; one "127.0.0.1:$port" theirs $theirs; done
+for _ in $(seq "$rounds"); do
+    for side in "$smtp ours $ours" "127.0.0.1:$port theirs $theirs"; do
+        # shellcheck disable=SC2086
+        one $side && continue
+        echo "$mode $size octets $conns connections: no ratio, the load on ${side#* } did not end"
+        exit 0
+    done
+done
 python3 - "$work" "$mode" "$size" "$conns" "$(getconf CLK_TCK)" <<'PY'
 import json, statistics, sys
 work, mode, size, conns, tick = sys.argv[1:]
