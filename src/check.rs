@@ -56,7 +56,7 @@ pub struct Judgement {
     /// What was observed.
     pub facts: Facts,
     /// The DNS questions asked, and what came back.
-    pub evidence: Vec<Question>,
+    pub evidence: Vec<Arc<Question>>,
     /// What would cure a refusal, the best first.
     pub remedies: Vec<Remedy>,
     /// The time the lookups would have taken.

@@ -1,7 +1,6 @@
 //! SMTP replies (RFC 5321 §4.2) and enhanced status codes (RFC 3463): plain values, one writer.
 
 use std::fmt;
-use std::io::Write as _;
 
 use serde::{Serialize, Serializer};
 
@@ -29,6 +28,11 @@ impl ReplyCode {
     /// The class digit: 2 accept, 3 go on, 4 defer, 5 reject.
     pub const fn class(self) -> u8 {
         (self.0 / 100) as u8
+    }
+
+    /// The code as it stands on the wire.
+    fn digits(self) -> [u8; 3] {
+        [self.0 / 100, self.0 / 10 % 10, self.0 % 10].map(|digit| b'0' + digit as u8)
     }
 
     /// True for 4yz and 5yz.
@@ -134,18 +138,20 @@ impl Reply {
     /// # Panics
     /// Where the reply has no such line.
     pub fn wire_line(&self, index: usize) -> String {
-        format!("{}{}{}", self.code, self.separator(index), self.lines[index])
+        format!("{}{}{}", self.code, char::from(self.separator(index)), self.lines[index])
     }
 
-    fn separator(&self, index: usize) -> char {
-        if index + 1 == self.lines.len() { ' ' } else { '-' }
+    fn separator(&self, index: usize) -> u8 {
+        if index + 1 == self.lines.len() { b' ' } else { b'-' }
     }
 
     /// Appends the reply's octets, CRLFs included.
     pub fn write_to(&self, out: &mut Vec<u8>) {
         for (index, text) in self.lines.iter().enumerate() {
-            // Writing to a Vec never fails.
-            let _ = write!(out, "{}{}{text}\r\n", self.code, self.separator(index));
+            out.extend_from_slice(&self.code.digits());
+            out.push(self.separator(index));
+            out.extend_from_slice(text.as_bytes());
+            out.extend_from_slice(b"\r\n");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Words and colours of the human output: aligned, coloured on a terminal, plain in a pipe.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use anstyle::{AnsiColor, Style};
 
@@ -51,7 +52,7 @@ pub(super) struct Explanation<'a> {
     pub allowed: &'a str,
     pub why: &'a str,
     pub reply: Vec<String>,
-    pub evidence: &'a [Question],
+    pub evidence: &'a [Arc<Question>],
     pub remedies: &'a [Remedy],
 }
 

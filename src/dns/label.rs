@@ -2,7 +2,7 @@
 //!
 //! No length octet is a letter, so lower-casing all octets lower-cases the name (RFC 4343).
 
-use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, BinEncodable};
+use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 
 use crate::name::{LABEL_OCTETS, Name};
 
@@ -31,7 +31,13 @@ pub(super) fn is_within(name: &[u8], suffix: &[u8]) -> bool {
 
 /// The wire form of a name, its case kept.
 pub(super) fn of(name: &Name) -> Vec<u8> {
-    name.to_bytes().unwrap_or_else(|_| ROOT.to_vec())
+    let mut octets = Vec::with_capacity(name.len() + 1);
+    for label in name.iter() {
+        octets.push(u8::try_from(label.len()).unwrap_or_default()); // hickory-proto has none beyond 63 octets
+        octets.extend_from_slice(label);
+    }
+    octets.push(0);
+    octets
 }
 
 /// The name of a wire form; the root where it is none.

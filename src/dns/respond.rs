@@ -271,7 +271,9 @@ impl Zones {
             None => self.truth(&name, kind),
         };
         let records = |section: &[Rr<'_>]| {
-            section.iter().filter_map(|rr| node::record(&rr.owner, rr.kind, rr.ttl, &rr.data)).collect()
+            let mut records = Vec::with_capacity(section.len());
+            records.extend(section.iter().filter_map(|rr| node::record(&rr.owner, rr.kind, rr.ttl, &rr.data)));
+            records
         };
         Answer {
             rcode: sections.rcode,

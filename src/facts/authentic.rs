@@ -101,7 +101,7 @@ pub(super) fn observe(
     message: &[u8],
     envelope: &Envelope<'_>,
     lookup: &dyn Lookup,
-    evidence: &mut Vec<Question>,
+    evidence: &mut Vec<Arc<Question>>,
 ) -> (Vec<Dkim>, Dmarc, Duration) {
     let world = World { lookup, asked: RefCell::new(Vec::new()) };
     let (dkim, dmarc) = match AuthenticatedMessage::parse(message) {
@@ -203,7 +203,7 @@ fn to_dmarc(output: &DmarcOutput, record: bool) -> Dmarc {
 /// The world's zones in the place of mail-auth's cache.
 struct World<'a> {
     lookup: &'a dyn Lookup,
-    asked: RefCell<Vec<Question>>,
+    asked: RefCell<Vec<Arc<Question>>>,
 }
 
 impl World<'_> {

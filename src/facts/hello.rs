@@ -1,6 +1,7 @@
 //! The hello: what the client claims to be in HELO or EHLO (RFC 5321 §4.1.1.1), and what DNS says of it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -120,13 +121,13 @@ impl Hello {
         addresses: bool,
         mx: bool,
         lookup: &dyn Lookup,
-        evidence: &mut Vec<Question>,
+        evidence: &mut Vec<Arc<Question>>,
     ) -> Duration {
         let Some(name) = self.name.clone() else { return Duration::ZERO };
         let before = evidence.len();
         if addresses {
             let questions = [lookup.ask(&name, RecordType::A), lookup.ask(&name, RecordType::AAAA)];
-            self.addresses = questions.iter().flat_map(Question::addresses).map(name::normalise).collect();
+            self.addresses = questions.iter().flat_map(|question| question.addresses()).map(name::normalise).collect();
             self.addresses_outcome = Some(combined(questions.iter().map(|q| q.outcome)));
             evidence.extend(questions);
         }

@@ -5,6 +5,7 @@
 //! [`IprevSettings`] holds those differences.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -189,7 +190,7 @@ pub(super) fn observe(
     client: IpAddr,
     settings: &IprevSettings,
     lookup: &dyn Lookup,
-    evidence: &mut Vec<Question>,
+    evidence: &mut Vec<Arc<Question>>,
 ) -> (Iprev, Duration) {
     let question = lookup.ask(&name::reverse(client), RecordType::PTR);
     let (reverse, mut elapsed) = (question.outcome, question.elapsed);
@@ -212,7 +213,7 @@ fn forward(
     client: IpAddr,
     settings: &IprevSettings,
     lookup: &dyn Lookup,
-    evidence: &mut Vec<Question>,
+    evidence: &mut Vec<Arc<Question>>,
     slowest: &mut Duration,
 ) -> Forward {
     // Exim looks up no such name, glibc and Postfix take none from a PTR record.
@@ -227,7 +228,7 @@ fn forward(
     };
     let questions: Vec<_> = types.iter().map(|t| lookup.ask(name, *t)).collect();
     *slowest = questions.iter().map(|q| q.elapsed).fold(*slowest, Duration::max);
-    let addresses: Vec<IpAddr> = questions.iter().flat_map(Question::addresses).collect();
+    let addresses: Vec<IpAddr> = questions.iter().flat_map(|question| question.addresses()).collect();
     let outcome = combined(questions.iter().map(|q| q.outcome));
     let forward = Forward {
         name: name.clone(),

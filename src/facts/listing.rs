@@ -1,6 +1,7 @@
 //! Block lists: what a DNSBL says of an address, or a name (RFC 5782).
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_proto::rr::RData;
@@ -64,7 +65,7 @@ pub(super) fn observe(
     text: &str,
     zone: &Name,
     lookup: &dyn Lookup,
-    evidence: &mut Vec<Question>,
+    evidence: &mut Vec<Arc<Question>>,
 ) -> (Listing, Duration) {
     let mut listing = Listing {
         subject,

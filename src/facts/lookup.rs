@@ -1,6 +1,7 @@
 //! The one seam towards DNS: a question, and what came back, kept as evidence.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_proto::op::ResponseCode;
@@ -13,6 +14,7 @@ use crate::name::{self, Name, RecordType};
 /// What a lookup came to. The five ways to have no data are different facts with different consequences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub enum Outcome {
     /// At least one record of the type asked for.
     Data,
@@ -60,27 +62,38 @@ impl std::fmt::Display for Outcome {
 
 /// One question the receiver asked, and what came back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct Question {
     /// The name asked for.
     #[serde(serialize_with = "as_text")]
+    #[cfg_attr(feature = "http", schema(value_type = String))]
     pub name: Name,
     /// The type asked for.
     #[serde(rename = "type", serialize_with = "as_display")]
+    #[cfg_attr(feature = "http", schema(value_type = String))]
     pub record_type: RecordType,
     /// What it came to.
     pub outcome: Outcome,
     /// The data of the records of the type asked for, in answer order, CNAMEs followed.
     #[serde(serialize_with = "as_displays")]
+    #[cfg_attr(feature = "http", schema(value_type = Vec<String>))]
     pub records: Vec<RData>,
     /// The time the answer took, in milliseconds in JSON.
     #[serde(rename = "elapsed_ms", serialize_with = "crate::journal::millis")]
+    #[cfg_attr(feature = "http", schema(value_type = f64))]
     pub elapsed: Duration,
     /// The word of the DNS fault that the question met, empty where it met none; not in JSON then.
     #[serde(skip_serializing_if = "str::is_empty")]
+    #[cfg_attr(feature = "http", schema(required = false))]
     pub fault: &'static str,
 }
 
 impl Question {
+    /// Roughly the memory it takes.
+    pub(crate) fn octets(&self) -> usize {
+        size_of::<Self>() + self.records.len() * size_of::<RData>()
+    }
+
     /// The addresses among the records.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
         self.records.iter().filter_map(|data| match data {
@@ -102,7 +115,7 @@ impl Question {
 /// Answers the receiver's questions. The world's zones do it; a test may do it from a table.
 pub trait Lookup {
     /// Asks one question. Never waits: the time it would have taken is in the answer.
-    fn ask(&self, name: &Name, record_type: RecordType) -> Question;
+    fn ask(&self, name: &Name, record_type: RecordType) -> Arc<Question>;
 }
 
 /// Most CNAMEs that a resolver follows (BIND 9 as much; unbound 11).
@@ -150,8 +163,8 @@ impl<'a> Resolver<'a> {
 }
 
 impl Lookup for Resolver<'_> {
-    fn ask(&self, name: &Name, record_type: RecordType) -> Question {
-        self.over(name, record_type, Transport::Udp)
+    fn ask(&self, name: &Name, record_type: RecordType) -> Arc<Question> {
+        Arc::new(self.over(name, record_type, Transport::Udp))
     }
 }
 
@@ -245,7 +258,7 @@ pub(crate) mod table {
     }
 
     impl Lookup for Table {
-        fn ask(&self, name: &Name, record_type: RecordType) -> Question {
+        fn ask(&self, name: &Name, record_type: RecordType) -> Arc<Question> {
             let exact = self.rows.iter().find(|(n, t, ..)| n == name && *t == record_type);
             let (outcome, records) = match exact {
                 Some((_, _, outcome, records)) => (*outcome, records.clone()),
@@ -253,7 +266,7 @@ pub(crate) mod table {
                 None => (Outcome::NxDomain, Vec::new()),
             };
             let elapsed = if outcome == Outcome::Timeout { Self::PATIENCE } else { Duration::ZERO };
-            Question { name: name.clone(), record_type, outcome, records, elapsed, fault: "" }
+            Arc::new(Question { name: name.clone(), record_type, outcome, records, elapsed, fault: "" })
         }
     }
 }

@@ -27,6 +27,7 @@ pub use sender::SenderDomain;
 pub use spf::{DNS_TERMS, Spf, SpfQuery, SpfResult, VOID_LOOKUPS, check_host};
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -114,7 +115,7 @@ pub struct Facts {
     pub told: Option<Iprev>,
     /// Every DNS question asked for these facts, in order.
     #[serde(skip)]
-    pub evidence: Vec<Question>,
+    pub evidence: Vec<Arc<Question>>,
     /// How much of the evidence is about the client address: a later hello replaces the rest.
     #[serde(skip)]
     client_evidence: usize,
@@ -167,8 +168,10 @@ impl Facts {
             self.iprev = Some(iprev);
             elapsed = took;
         }
-        let name = listing::reversed(self.client_address);
-        elapsed = elapsed.max(self.observe_listings(listing::Subject::Client, &name, &wants.lists, lookup));
+        if !wants.lists.is_empty() {
+            let name = listing::reversed(self.client_address);
+            elapsed = elapsed.max(self.observe_listings(listing::Subject::Client, &name, &wants.lists, lookup));
+        }
         self.client_evidence = self.evidence.len();
         elapsed
     }

@@ -1,5 +1,6 @@
 //! The domain of the reverse-path: whether a bounce could be sent there.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_proto::rr::RData;
@@ -25,7 +26,11 @@ pub struct SenderDomain {
     pub soa: Option<Outcome>,
 }
 
-pub(super) fn observe(domain: &Name, lookup: &dyn Lookup, evidence: &mut Vec<Question>) -> (SenderDomain, Duration) {
+pub(super) fn observe(
+    domain: &Name,
+    lookup: &dyn Lookup,
+    evidence: &mut Vec<Arc<Question>>,
+) -> (SenderDomain, Duration) {
     let question = lookup.ask(domain, RecordType::MX);
     let (mx, mut elapsed) = (question.outcome, question.elapsed);
     let null = |data: &RData| matches!(data, RData::MX(mx) if mx.exchange.is_root());

@@ -196,7 +196,7 @@ impl TransactionView {
 impl LineView {
     fn of(line: &TranscriptLine) -> Self {
         let from = if line.from == crate::smtp::Speaker::Client { "client" } else { "server" };
-        Self { at: line.at, from, text: line.text.clone() }
+        Self { at: line.at, from, text: line.text.to_string() }
     }
 }
 

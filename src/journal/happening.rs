@@ -2,12 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{DnsQuery, Entry};
+use crate::facts::Question;
 
 /// One event.
 #[derive(Clone, Debug, Serialize)]
@@ -59,29 +59,17 @@ pub enum What {
     /// The client said a line, or sent so many octets of data.
     Command {
         /// The line.
-        text: String,
+        #[cfg_attr(feature = "http", schema(value_type = String))]
+        text: Arc<str>,
     },
     /// The receiver replied with a line.
     Reply {
         /// The line.
-        text: String,
+        #[cfg_attr(feature = "http", schema(value_type = String))]
+        text: Arc<str>,
     },
     /// The receiver asked DNS.
-    Lookup {
-        /// The name asked for.
-        name: String,
-        /// The type asked for.
-        #[serde(rename = "type")]
-        record_type: String,
-        /// What it came to: `data`, `NODATA`, `NXDOMAIN`, `SERVFAIL`, `REFUSED`, `timeout`.
-        outcome: &'static str,
-        /// The records.
-        records: Vec<String>,
-        /// The time the answer took, in milliseconds.
-        #[serde(rename = "elapsed_ms", serialize_with = "super::millis")]
-        #[cfg_attr(feature = "http", schema(value_type = f64))]
-        elapsed: Duration,
-    },
+    Lookup(Arc<Question>),
     /// Facts were observed.
     Facts {
         /// The facts, each as a word and its value; those not asked for are left out.
@@ -151,7 +139,7 @@ impl What {
             Self::Connection { .. } => "connection",
             Self::Command { .. } => "command",
             Self::Reply { .. } => "reply",
-            Self::Lookup { .. } => "lookup",
+            Self::Lookup(_) => "lookup",
             Self::Facts { .. } => "facts",
             Self::Secured { .. } => "secured",
             Self::Scripted { .. } => "scripted",
@@ -168,9 +156,11 @@ impl What {
         match self {
             Self::DnsQuery { query } => query.octets(),
             Self::Fault { name, record_type, .. } => name.len() + record_type.len(),
-            Self::Command { text } | Self::Reply { text } | Self::Allowed { reason: text } => text.len(),
-            Self::Secured { suite: text } | Self::Scripted { what: text } => text.len(),
-            Self::Lookup { name, record_type, records, .. } => name.len() + record_type.len() + texts(records),
+            Self::Command { text } | Self::Reply { text } => text.len(),
+            Self::Allowed { reason: text } | Self::Secured { suite: text } | Self::Scripted { what: text } => {
+                text.len()
+            }
+            Self::Lookup(question) => question.octets(),
             Self::Facts { facts } => facts.iter().map(|(_, value)| value.len() + 40).sum(),
             Self::Verdict { reply, why, remedies, .. } => texts(reply) + why.len() + texts(remedies),
             Self::Message { reverse_path, forward_paths, .. } => reverse_path.len() + texts(forward_paths),

@@ -132,11 +132,18 @@ impl<T: Entry> Log<T> {
     /// Appends several entries at once, for one lock and one waking.
     pub fn extend<F: FnOnce(u64) -> T>(&self, makes: impl IntoIterator<Item = F>) {
         let mut inner = self.lock();
-        let append = |make: F| inner.append(make, self.limits);
-        let entries: Vec<_> = makes.into_iter().map(append).collect();
-        drop(inner);
-        if let Some(relay) = &self.relay {
-            relay(&entries);
+        match &self.relay {
+            None => {
+                for make in makes {
+                    inner.append(make, self.limits);
+                }
+                drop(inner);
+            }
+            Some(relay) => {
+                let entries: Vec<_> = makes.into_iter().map(|make| inner.append(make, self.limits)).collect();
+                drop(inner);
+                relay(&entries);
+            }
         }
         self.changed.notify_waiters();
     }

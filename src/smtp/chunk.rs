@@ -93,7 +93,7 @@ impl Session {
     /// The chunk is whole.
     pub(super) fn end_of_chunk(&mut self, output: &mut Vec<u8>, lookup: &dyn Lookup) {
         let State::Chunk(chunk) = std::mem::replace(&mut self.state, State::Idle) else { return };
-        self.record(|| Event::Client(format!("<{} octets of a chunk>", chunk.size)));
+        self.record(|| Event::Client(format!("<{} octets of a chunk>", chunk.size).into()));
         let Some((open, chunks)) = chunk.open else {
             if let Some(reply) = chunk.refusal {
                 self.say(&reply, output);

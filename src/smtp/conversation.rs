@@ -168,7 +168,7 @@ impl<'a> Conversation<'a> {
                 (Step::StartTls, None) => self.secure(shutdown).await?,
                 // Nothing comes behind QUIT from who waits for its reply: then there is nothing to linger for.
                 (Step::Close, None) if self.session.has_quit() && self.input.is_empty() && self.wire.is_silent() => {
-                    return self.wire.shutdown().await;
+                    return Ok(());
                 }
                 (Step::Close, None) => return linger(&mut self.wire).await,
             }
@@ -272,17 +272,18 @@ impl<'a> Conversation<'a> {
     }
 
     fn publish(&mut self) {
-        let events = self.session.take_events();
+        let mut events = self.session.take_events();
         if events.is_empty() {
             return;
         }
         let session = self.entry.id;
         self.teller.tell(session, &events, &self.service.events, &self.service.tally);
-        self.entry.publish(events, |envelope, trace, octets| {
+        self.entry.publish(events.drain(..), |envelope, trace, octets| {
             let (at, envelope) = (Timestamp::now(), envelope.clone());
             let trace = trace.dated(at);
             self.service.messages.append(|id| Message { id, session, at, envelope, trace, octets }).id
         });
+        self.session.events = events; // and the room it has
         let grown = self.entry.grown();
         if grown > 0 {
             self.service.sessions.grow(session, grown);

@@ -47,7 +47,7 @@ impl Session {
             let teaser = format!("220-{first}");
             output.extend_from_slice(teaser.as_bytes());
             output.extend_from_slice(b"\r\n");
-            self.record(|| Event::Server(teaser));
+            self.record(|| Event::Server(teaser.into()));
         }
         self.due = Due::Greeting(pregreet.teaser);
         Some(Step::Listen(pregreet.wait))

@@ -3,6 +3,8 @@
 //! A line too long fares the same however it was cut into packets: it is passed over to its end, answered once, and the
 //! journal keeps how it began and how long it was.
 
+use std::sync::Arc;
+
 use bytes::{Buf, BytesMut};
 
 use super::auth::AUTH_LINE_OCTETS;
@@ -63,7 +65,7 @@ impl Session {
     fn end_of_passing(&mut self, output: &mut Vec<u8>) {
         let State::Passing(passed) = std::mem::replace(&mut self.state, State::Idle) else { return };
         let Passed { state, beginning, octets } = *passed;
-        self.record(|| Event::Client(format!("{beginning}… ({octets} octets)")));
+        self.record(|| Event::Client(format!("{beginning}… ({octets} octets)").into()));
         match state {
             State::Auth(_) => self.mistake(&replies::AUTH_LINE_TOO_LONG, output),
             state => {
@@ -75,11 +77,11 @@ impl Session {
 }
 
 /// A line as the transcript keeps it: its beginning, and how long it was.
-pub(super) fn shortened(line: &[u8]) -> String {
+pub(super) fn shortened(line: &[u8]) -> Arc<str> {
     match line.get(..TRANSCRIPT_LINE_OCTETS) {
         Some(beginning) if line.len() > TRANSCRIPT_LINE_OCTETS => {
-            format!("{}… ({} octets)", String::from_utf8_lossy(beginning), line.len())
+            format!("{}… ({} octets)", String::from_utf8_lossy(beginning), line.len()).into()
         }
-        _ => String::from_utf8_lossy(line).into_owned(),
+        _ => String::from_utf8_lossy(line).into(),
     }
 }

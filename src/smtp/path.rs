@@ -69,8 +69,9 @@ fn mailbox(path: &[u8]) -> Option<String> {
         return Some(path.to_owned());
     }
     // smtp-proto knows no address literals: a name stands in for one while it reads the local part.
-    let literal =
-        path.rsplit_once('@').filter(|(_, domain)| Hello::parse(Verb::Ehlo, domain).kind == HelloKind::Literal);
+    let literal = path
+        .rsplit_once('@')
+        .filter(|(_, domain)| domain.starts_with('[') && Hello::parse(Verb::Ehlo, domain).kind == HelloKind::Literal);
     let line = match literal {
         Some((local, _)) => format!("RCPT TO:<{local}@literal.invalid>\r\n"),
         None => format!("RCPT TO:<{path}>\r\n"),

@@ -1,6 +1,7 @@
 //! What the journal keeps of a session.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ pub struct TranscriptLine {
     /// Who said it.
     pub from: Speaker,
     /// The line without its line end.
-    pub text: String,
+    pub text: Arc<str>,
 }
 
 /// One transaction that reached its final dot.
@@ -87,7 +88,7 @@ pub struct SessionRecord {
     /// What was observed.
     pub facts: Facts,
     /// The DNS questions the receiver asked, and what came back.
-    pub evidence: Vec<Question>,
+    pub evidence: Vec<Arc<Question>>,
     /// The scripts that spoke.
     pub scripted: Vec<String>,
     /// The transactions that reached their final dot.
@@ -187,7 +188,7 @@ impl SessionRecord {
         0
     }
 
-    fn said(&mut self, from: Speaker, text: String, at: Timestamp) -> usize {
+    fn said(&mut self, from: Speaker, text: Arc<str>, at: Timestamp) -> usize {
         let octets = size_of::<TranscriptLine>() + text.len();
         self.transcript.push(TranscriptLine { at, from, text });
         octets
@@ -268,7 +269,11 @@ impl SessionEntry {
     }
 
     /// Takes in what happened, once it has been sent; `store` keeps an accepted message and gives its number.
-    pub(super) fn publish(&self, events: Vec<Event>, mut store: impl FnMut(&Envelope, Trace, Vec<u8>) -> u64) {
+    pub(super) fn publish(
+        &self,
+        events: impl Iterator<Item = Event>,
+        mut store: impl FnMut(&Envelope, Trace, Vec<u8>) -> u64,
+    ) {
         let at = Timestamp::now();
         let mut record = self.record.lock();
         let mut grown = 0;

@@ -1,6 +1,7 @@
 //! The receiver's own replies, each text once. What rules say stands in receiver files.
 
 use std::borrow::Cow;
+use std::io::Write as _;
 
 use super::command::Mistake;
 use super::data::Flaw;
@@ -105,5 +106,23 @@ impl Canned {
         let code = ReplyCode::new(self.code).expect("the table has codes from 2yz to 5yz");
         let enhanced = self.enhanced.filter(|_| enhanced).map(|(subject, detail)| EnhancedCode { subject, detail });
         Reply::new(code, enhanced, &self.text)
+    }
+
+    /// Appends the reply's octets, as [`Reply::write_to`] does.
+    pub(super) fn write_to(&self, enhanced: bool, out: &mut Vec<u8>) {
+        // Only texts that quote the client can be too long, or hold what no line may hold.
+        match self.text {
+            Cow::Owned(_) => self.reply(enhanced).write_to(out),
+            Cow::Borrowed(text) => {
+                let enhanced = self.enhanced.filter(|_| enhanced);
+                // Writing to a Vec never fails.
+                let _ = match enhanced {
+                    Some((subject, detail)) => {
+                        write!(out, "{} {}.{subject}.{detail} {text}\r\n", self.code, self.code / 100)
+                    }
+                    None => write!(out, "{} {text}\r\n", self.code),
+                };
+            }
+        }
     }
 }

@@ -103,5 +103,5 @@ fn transaction(value: &Value) -> Transaction {
 fn line(value: &Value) -> TranscriptLine {
     let from = if value["from"] == "client" { Speaker::Client } else { Speaker::Server };
     let at = value["at"].as_str().and_then(|at| at.parse().ok()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    TranscriptLine { at, from, text: value["text"].as_str().unwrap_or_default().to_owned() }
+    TranscriptLine { at, from, text: value["text"].as_str().unwrap_or_default().into() }
 }

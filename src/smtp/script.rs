@@ -179,7 +179,7 @@ impl Session {
             if let Some(raw) = &script.raw {
                 output.extend_from_slice(raw.as_bytes());
                 output.extend_from_slice(b"\r\n");
-                self.record(|| Event::Server(raw.clone()));
+                self.record(|| Event::Server(raw.as_str().into()));
                 return Some(Reply::new(ReplyCode::new(500).expect("500 is a reply code"), None, raw));
             }
             let values = Values { mx: &receiver.settings.hostname, id: &self.token, quotes: &[] };

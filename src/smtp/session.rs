@@ -77,9 +77,9 @@ pub struct Front {
 #[derive(Clone, Debug)]
 pub enum Event {
     /// The client said a line, or sent so many octets of data.
-    Client(String),
+    Client(Arc<str>),
     /// The receiver replied.
-    Server(String),
+    Server(Arc<str>),
     /// A line beyond what a transcript keeps.
     LineDropped,
     /// Facts were observed.
@@ -376,7 +376,7 @@ impl Session {
             None => (line.strip_suffix(b"\n").unwrap_or(line), true),
         };
         let told = self.told(text);
-        self.record(|| Event::Client(told.unwrap_or_else(|| shortened(text))));
+        self.record(|| Event::Client(told.map_or_else(|| shortened(text), Into::into)));
         if bare && self.bare_newline("LF", self.stage(), output).is_some() {
             return;
         }
@@ -496,7 +496,9 @@ impl Session {
     }
 
     pub(super) fn answer(&mut self, canned: &Canned, output: &mut Vec<u8>) {
-        self.say(&canned.reply(self.enhanced()), output);
+        let begin = output.len();
+        canned.write_to(self.enhanced(), output);
+        self.said(&output[begin..]);
     }
 
     /// A reply to a client's mistake; too many of them end the session.
@@ -528,11 +530,17 @@ impl Session {
         self.events.push(Event::Closed(how));
     }
 
-    /// The one place that writes a reply.
+    /// Says a reply.
     pub(super) fn say(&mut self, reply: &Reply, output: &mut Vec<u8>) {
+        let begin = output.len();
         reply.write_to(output);
-        for index in 0..reply.texts().len() {
-            self.record(|| Event::Server(reply.wire_line(index)));
+        self.said(&output[begin..]);
+    }
+
+    /// Takes the lines of a reply into the transcript.
+    fn said(&mut self, reply: &[u8]) {
+        for line in reply.split_inclusive(|octet| *octet == b'\n') {
+            self.record(|| Event::Server(String::from_utf8_lossy(line.strip_suffix(b"\r\n").unwrap_or(line)).into()));
         }
     }
 

@@ -1,5 +1,7 @@
 //! What the event log of a world is told of a session.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::session::Event;
@@ -18,50 +20,45 @@ pub(super) struct Teller {
 impl Teller {
     /// Tells events in one go, each with its own number. Messages tell themselves, where they are stored.
     pub(super) fn tell(&mut self, session: u64, events: &[Event], log: &Log<Happening>, tally: &Tally) {
-        let whats: Vec<What> = events.iter().flat_map(|event| self.what(event, tally)).collect();
+        let mut whats = Vec::with_capacity(events.len());
+        for event in events {
+            self.what(event, tally, &mut whats);
+        }
         let at = Timestamp::now();
         log.append_all(whats, |id, what| Happening { id, at, session, what });
     }
 
-    fn what(&mut self, event: &Event, tally: &Tally) -> Vec<What> {
-        match event {
-            Event::Client(text) => vec![What::Command { text: text.clone() }],
-            Event::Server(text) => vec![What::Reply { text: text.clone() }],
-            Event::Observed(facts) => self.observed(facts),
-            Event::Allowed(reason) => vec![What::Allowed { reason: reason.clone() }],
+    fn what(&mut self, event: &Event, tally: &Tally, whats: &mut Vec<What>) {
+        let what = match event {
+            Event::Client(text) => What::Command { text: Arc::clone(text) },
+            Event::Server(text) => What::Reply { text: Arc::clone(text) },
+            Event::Observed(facts) => {
+                whats.extend(self.fresh(facts).iter().cloned().map(What::Lookup));
+                What::Facts { facts: summary(facts) }
+            }
+            Event::Allowed(reason) => What::Allowed { reason: reason.clone() },
             Event::Refused(refusal) => {
                 tally.refusals.count([refusal.verdict(), refusal.rule, refusal.stage.name()]);
-                vec![verdict(refusal)]
+                verdict(refusal)
             }
-            Event::Secured(suite) => vec![What::Secured { suite: suite.clone() }],
-            Event::Scripted(what) => vec![What::Scripted { what: what.clone() }],
-            Event::Closed(how) => vec![What::Closed { how }],
-            Event::LineDropped | Event::Renamed(_) | Event::Tried { .. } | Event::Transaction { .. } => Vec::new(),
-        }
+            Event::Secured(suite) => What::Secured { suite: suite.clone() },
+            Event::Scripted(what) => What::Scripted { what: what.clone() },
+            Event::Closed(how) => What::Closed { how },
+            Event::LineDropped | Event::Renamed(_) | Event::Tried { .. } | Event::Transaction { .. } => return,
+        };
+        whats.push(what);
     }
 
-    /// The lookups that are new, then the facts.
-    fn observed(&mut self, facts: &Facts) -> Vec<What> {
-        let same = |(told, question): &(&(name::Name, name::RecordType), &Question)| {
+    /// The lookups that are new.
+    fn fresh<'a>(&mut self, facts: &'a Facts) -> &'a [Arc<Question>] {
+        let same = |(told, question): &(&(name::Name, name::RecordType), &Arc<Question>)| {
             told.0 == question.name && told.1 == question.record_type
         };
         let known = self.told.iter().zip(&facts.evidence).take_while(same).count();
         self.told.truncate(known);
         let fresh = &facts.evidence[known..];
         self.told.extend(fresh.iter().map(|question| (question.name.clone(), question.record_type)));
-        let mut whats: Vec<_> = fresh.iter().map(lookup).collect();
-        whats.push(What::Facts { facts: summary(facts) });
-        whats
-    }
-}
-
-fn lookup(question: &Question) -> What {
-    What::Lookup {
-        name: name::display(&question.name),
-        record_type: question.record_type.to_string(),
-        outcome: question.outcome.word(),
-        records: question.records.iter().map(ToString::to_string).collect(),
-        elapsed: question.elapsed,
+        fresh
     }
 }
 

@@ -185,7 +185,7 @@ impl Session {
     pub(super) fn end_of_data(&mut self, output: &mut Vec<u8>, lookup: &dyn Lookup) {
         let State::Data(open, collector) = std::mem::replace(&mut self.state, State::Idle) else { return };
         let received = collector.received();
-        self.record(|| Event::Client(format!("<{received} octets of data>")));
+        self.record(|| Event::Client(format!("<{received} octets of data>").into()));
         let flaw = collector.flaw();
         self.end_of_message(open, collector.into_octets(), flaw, output, lookup);
     }

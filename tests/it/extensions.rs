@@ -170,7 +170,7 @@ fn rfc4954_auth() {
     let told: Vec<_> = events
         .iter()
         .filter_map(|event| match event {
-            Event::Client(line) if line.contains("credentials") => Some(line.as_str()),
+            Event::Client(line) if line.contains("credentials") => Some(&**line),
             Event::Client(line) => {
                 assert!(!line.contains("dGlt") && !line.contains("AHRpbQ"), "credentials are not told: {line}");
                 None

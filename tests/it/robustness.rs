@@ -59,7 +59,7 @@ impl Played {
     fn said(&self) -> Vec<&str> {
         self.events
             .iter()
-            .filter_map(|event| if let Event::Client(text) = event { Some(text.as_str()) } else { None })
+            .filter_map(|event| if let Event::Client(text) = event { Some(&**text) } else { None })
             .collect()
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_proto::rr::RData;
@@ -128,9 +129,9 @@ fn data(record_type: RecordType, value: &Value) -> Option<RData> {
 }
 
 impl Lookup for World<'_> {
-    fn ask(&self, name: &Name, record_type: RecordType) -> Question {
+    fn ask(&self, name: &Name, record_type: RecordType) -> Arc<Question> {
         let (outcome, records) = self.look(name, record_type, 0);
-        Question { name: name.clone(), record_type, outcome, records, elapsed: Duration::ZERO, fault: "" }
+        Arc::new(Question { name: name.clone(), record_type, outcome, records, elapsed: Duration::ZERO, fault: "" })
     }
 }
 

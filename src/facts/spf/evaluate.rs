@@ -1,6 +1,7 @@
 //! The evaluation of records: check_host() (RFC 7208 §4), its mechanisms (§5) and modifiers (§6).
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_proto::rr::RData;
@@ -18,7 +19,7 @@ const NAMES: usize = 10;
 pub(super) struct Evaluation<'a> {
     query: SpfQuery<'a>,
     lookup: &'a dyn Lookup,
-    evidence: &'a mut Vec<Question>,
+    evidence: &'a mut Vec<Arc<Question>>,
     local_part: &'a str,
     sender_domain: &'a str,
     dns_terms: u32,
@@ -37,7 +38,7 @@ fn permerror(problem: impl Into<String>) -> Stop {
 type Evaluated<T> = Result<T, Stop>;
 
 impl<'a> Evaluation<'a> {
-    pub(super) fn new(query: &'a SpfQuery<'a>, lookup: &'a dyn Lookup, evidence: &'a mut Vec<Question>) -> Self {
+    pub(super) fn new(query: &'a SpfQuery<'a>, lookup: &'a dyn Lookup, evidence: &'a mut Vec<Arc<Question>>) -> Self {
         let (local_part, sender_domain) = match query.sender.rsplit_once('@') {
             Some(("", domain)) => ("postmaster", domain),
             Some((local_part, domain)) => (local_part, domain),

@@ -5,6 +5,7 @@ mod macros;
 mod record;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -88,6 +89,6 @@ pub struct Spf {
 }
 
 /// The check_host() function (RFC 7208 §4). The questions go to `evidence`.
-pub fn check_host(query: &SpfQuery<'_>, lookup: &dyn Lookup, evidence: &mut Vec<Question>) -> Spf {
+pub fn check_host(query: &SpfQuery<'_>, lookup: &dyn Lookup, evidence: &mut Vec<Arc<Question>>) -> Spf {
     Evaluation::new(query, lookup, evidence).run()
 }
