@@ -24,7 +24,7 @@ target/release/martinet serve --scenario one-to-one --receiver fcrdns --smtp 127
     --format json >"$work/ready" &
 ours=$!
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-"$sink" ${SMTP_SINK_USER:+-u "$SMTP_SINK_USER"} "127.0.0.1:$port" 1000 &
+"$sink" -m 2000 ${SMTP_SINK_USER:+-u "$SMTP_SINK_USER"} "127.0.0.1:$port" 1000 &
 theirs=$!
 trap 'kill $ours $theirs 2>/dev/null; wait 2>/dev/null; rm -rf "$work"' EXIT
 until [ -s "$work/ready" ] && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done

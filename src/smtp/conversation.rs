@@ -30,6 +30,7 @@ const READ_OCTETS: usize = 64 << 10;
 /// How long, and how much, is still read after the last reply.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
 const LINGER_OCTETS: usize = 1 << 20;
+const LINGER_READ_OCTETS: usize = 4 << 10;
 /// How long a proxy may take for its header (Postfix: five seconds).
 const PROXY_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a client may hold back before it is taken to have no proxy, where that is left open.
@@ -385,7 +386,7 @@ async fn named_by_proxy(
 /// Closes our side and takes in what the client still says: octets left unread would make the kernel reset the
 /// connection, and the client lose the last reply.
 pub(super) async fn linger(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
-    let mut octets = [0; 4096];
+    let mut octets = vec![0; LINGER_READ_OCTETS]; // an array would be part of every conversation
     let mut left = LINGER_OCTETS;
     let _ = timeout(LINGER, async {
         stream.shutdown().await?;
