@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::expect::{Ledger, Sources};
 use crate::journal::{DnsQuery, Happening, Keeper, Limits, Log, Message, Tally, What};
 use crate::scenario::{self, Listener, ReceiverProfile, Scenario};
-use crate::smtp::{self, ClientSource, Identity, ProxyMode, Reception, Service, StartTls};
+use crate::smtp::{self, ClientSource, Identity, ProxyMode, Reception, Service, StartTls, Storage};
 use crate::tls::Tls;
 
 /// Most SMTP connections at a time.
@@ -41,6 +41,8 @@ pub struct Keep {
     pub dns_queries: Limits,
     /// Of events.
     pub events: Limits,
+    /// Octets of the messages under way, all sessions together: beyond them it is 452, until others have ended.
+    pub under_way: usize,
 }
 
 impl Default for Keep {
@@ -50,6 +52,7 @@ impl Default for Keep {
             messages: Limits { entries: 100_000, octets: 256 << 20 },
             dns_queries: Limits { entries: 10_000, octets: 8 << 20 },
             events: Limits { entries: 50_000, octets: 32 << 20 },
+            under_way: 256 << 20,
         }
     }
 }
@@ -279,6 +282,7 @@ impl Builder {
             reception: ArcSwap::from_pointee(reception),
             zones: Arc::clone(&zones),
             memory: Arc::default(),
+            storage: Arc::new(Storage::new(self.keep.under_way)),
             sessions,
             messages,
             keeper,

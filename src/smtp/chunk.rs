@@ -2,27 +2,21 @@
 
 use bytes::BytesMut;
 
-use super::data;
+use super::data::flaw;
+use super::event::Event;
 use super::replies;
-use super::session::{Event, Session, State};
+use super::session::{Session, State};
+use super::storage::MailData;
 use super::transaction::Open;
 use crate::facts::Lookup;
 use crate::reply::{EnhancedCode, Reply, ReplyCode};
 use crate::stage::Stage;
 
-/// What the chunks of a message have brought so far.
-#[derive(Debug, Default)]
-pub(super) struct Chunks {
-    octets: Vec<u8>,
-    received: usize,
-    too_large: bool,
-}
-
 /// A chunk under way.
 #[derive(Debug)]
 pub(super) struct Chunk {
     /// The transaction it belongs to; `None` where BDAT was refused, and its octets have to be read all the same.
-    open: Option<(Open, Chunks)>,
+    open: Option<(Open, MailData)>,
     size: usize,
     remaining: usize,
     last: bool,
@@ -30,7 +24,6 @@ pub(super) struct Chunk {
     refusal: Option<Reply>,
     /// The refusal that stands, and goes on standing behind the chunk.
     stuck: Option<Reply>,
-    limit: usize,
 }
 
 impl Chunk {
@@ -38,13 +31,8 @@ impl Chunk {
     pub(super) fn take(&mut self, input: &mut BytesMut) -> bool {
         let taken = input.split_to(input.len().min(self.remaining));
         self.remaining -= taken.len();
-        if let Some((_, chunks)) = &mut self.open {
-            chunks.received += taken.len();
-            if chunks.received > self.limit {
-                (chunks.octets, chunks.too_large) = (Vec::new(), true);
-            } else {
-                chunks.octets.extend_from_slice(&taken);
-            }
+        if let Some((_, data)) = &mut self.open {
+            data.push(&taken);
         }
         self.remaining == 0
     }
@@ -54,7 +42,6 @@ impl Session {
     /// BDAT: its octets follow at once, whatever the reply will be (RFC 3030 §2): none of them is a command.
     pub(super) fn bdat(&mut self, size: usize, last: bool, output: &mut Vec<u8>) {
         let refusal = self.refuse_chunk(output);
-        let limit = self.receiver.settings.max_message_octets;
         let (mut open, mut stuck) = (None, None);
         match (&refusal, std::mem::replace(&mut self.state, State::Idle)) {
             (_, State::Closed) => {
@@ -62,11 +49,11 @@ impl Session {
                 return;
             }
             (_, State::Stuck(reply)) => stuck = Some(reply),
-            (None, State::Transaction(transaction)) => open = Some((transaction, Chunks::default())),
-            (None, State::Chunked(transaction, chunks)) => open = Some((transaction, chunks)),
+            (None, State::Transaction(transaction)) => open = Some((transaction, self.mail_data())),
+            (None, State::Chunked(transaction, data)) => open = Some((transaction, data)),
             _ => self.facts.forget_sender(),
         }
-        self.state = State::Chunk(Chunk { open, size, remaining: size, last, refusal, stuck, limit });
+        self.state = State::Chunk(Chunk { open, size, remaining: size, last, refusal, stuck });
     }
 
     /// Why a chunk is not taken; the reply is said behind its octets, unless it closes the connection.
@@ -94,7 +81,7 @@ impl Session {
     pub(super) fn end_of_chunk(&mut self, output: &mut Vec<u8>, lookup: &dyn Lookup) {
         let State::Chunk(chunk) = std::mem::replace(&mut self.state, State::Idle) else { return };
         self.record(|| Event::Client(format!("<{} octets of a chunk>", chunk.size).into()));
-        let Some((open, chunks)) = chunk.open else {
+        let Some((open, data)) = chunk.open else {
             if let Some(reply) = chunk.refusal {
                 self.say(&reply, output);
             }
@@ -107,14 +94,11 @@ impl Session {
             let enhanced = self.enhanced().then_some(EnhancedCode { subject: 0, detail: 0 });
             let code = ReplyCode::new(250).expect("250 is a reply code");
             self.say(&Reply::new(code, enhanced, &format!("{} octets received", chunk.size)), output);
-            self.state = State::Chunked(open, chunks);
+            self.state = State::Chunked(open, data);
             return;
         }
-        let flaw = match (chunks.too_large, open.is_binary()) {
-            (true, _) => Some(data::Flaw::TooLarge),
-            (false, true) => None,
-            (false, false) => data::flaw(&chunks.octets),
-        };
-        self.end_of_message(open, chunks.octets, flaw, output, lookup);
+        let (octets, lost) = data.into_octets();
+        let flaw = lost.or_else(|| if open.is_binary() { None } else { flaw(&octets) });
+        self.end_of_message(open, octets, flaw, output, lookup);
     }
 }

@@ -12,10 +12,11 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::event::Event;
 use super::proxy::{self, Beginning};
 use super::script::{End, Manner};
 use super::server::SHUTDOWN_PATIENCE;
-use super::session::{Event, Session, Step};
+use super::session::{Session, Step};
 use super::tell::Teller;
 use super::trace::Trace;
 use super::wire::Wire;
@@ -85,7 +86,8 @@ impl<'a> Conversation<'a> {
         service.events.append(|id| Happening { id, at: Timestamp::now(), session: entry.id, what });
         let session =
             Session::new(Arc::clone(&reception.receiver), Arc::clone(&service.memory), client, peer, entry.id)
-                .behind(door.front());
+                .behind(door.front())
+                .storing_in(&service.storage);
         let began = std::time::Instant::now();
         let mut conversation = Self {
             wire: Wire::Plain(stream),

@@ -4,6 +4,7 @@ use bytes::BytesMut;
 use memchr::memmem;
 
 use super::settings::BareNewline;
+use super::storage::MailData;
 
 /// The longest text line in octets, CRLF included (RFC 5321 §4.5.3.1.6).
 pub const TEXT_LINE_OCTETS: usize = 1000;
@@ -13,10 +14,9 @@ const END: &[u8] = b"\r\n.\r\n";
 /// Collects the data of one message from chunks of any size.
 #[derive(Debug)]
 pub(super) struct Collector {
-    octets: Vec<u8>,
+    data: MailData,
     /// Octets taken in, also those not kept.
     received: usize,
-    limit: usize,
     line_start: bool,
 }
 
@@ -24,15 +24,16 @@ pub(super) struct Collector {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flaw {
     TooLarge,
+    NoStorage,
     LineTooLong,
     BareLf,
     BareCr,
 }
 
 impl Collector {
-    /// Collects at most `limit` octets; what comes beyond is received and not kept.
-    pub(super) fn new(limit: usize) -> Self {
-        Self { octets: Vec::new(), received: 0, limit, line_start: true }
+    /// Collects octets into `data`.
+    pub(super) fn new(data: MailData) -> Self {
+        Self { data, received: 0, line_start: true }
     }
 
     /// Takes what it can from the input; true when the end of data was taken.
@@ -71,24 +72,11 @@ impl Collector {
             run = &run[1..];
         }
         while let Some(at) = memmem::find(run, b"\r\n.") {
-            self.push(&run[..at + 2]);
+            self.data.push(&run[..at + 2]);
             run = &run[at + 3..];
         }
-        self.push(run);
+        self.data.push(run);
         self.line_start = ends_line;
-    }
-
-    fn push(&mut self, run: &[u8]) {
-        if self.octets.len() + run.len() > self.limit {
-            // Marks the message as too large; what was kept so far is of no use any more.
-            self.octets = Vec::new();
-            self.limit = 0;
-            return;
-        }
-        if self.octets.capacity() == 0 {
-            self.octets.reserve(run.len().max(1024));
-        }
-        self.octets.extend_from_slice(run);
     }
 
     /// The octets received so far, as they came.
@@ -96,21 +84,18 @@ impl Collector {
         self.received
     }
 
-    /// What is wrong with the data, if anything is.
-    pub(super) fn flaw(&self) -> Option<Flaw> {
-        if self.limit == 0 && self.received > 0 { Some(Flaw::TooLarge) } else { flaw(&self.octets) }
-    }
-
-    /// The message.
-    pub(super) fn into_octets(self) -> Vec<u8> {
-        self.octets
+    /// The message, and what is wrong with it, if anything is.
+    pub(super) fn into_octets(self) -> (Vec<u8>, Option<Flaw>) {
+        let (octets, lost) = self.data.into_octets();
+        let flaw = lost.or_else(|| flaw(&octets));
+        (octets, flaw)
     }
 }
 
 /// The message, its line ends as the setting has them, or what is wrong with it that the setting does not allow.
 pub(super) fn finish(octets: Vec<u8>, flaw: Option<Flaw>, bare_newline: BareNewline) -> Result<Vec<u8>, Flaw> {
     match (flaw, bare_newline) {
-        (Some(flaw @ (Flaw::TooLarge | Flaw::LineTooLong)), _) => Err(flaw),
+        (Some(flaw @ (Flaw::TooLarge | Flaw::NoStorage | Flaw::LineTooLong)), _) => Err(flaw),
         (Some(flaw), BareNewline::Reject) => Err(flaw),
         (Some(_), BareNewline::Normalize) => Ok(normalised(&octets)),
         _ => Ok(octets),
@@ -159,7 +144,7 @@ mod tests {
     #[track_caller]
     fn check(wire: &[u8], mode: BareNewline, expected: Result<&[u8], Flaw>, left: &[u8]) {
         for size in 1..=wire.len() {
-            let mut collector = Collector::new(5000);
+            let mut collector = Collector::new(MailData::new(5000, None));
             let mut input = BytesMut::new();
             let mut done = false;
             for chunk in wire.chunks(size) {
@@ -170,8 +155,8 @@ mod tests {
             assert_eq!(&input[..], left, "chunks of {size}");
             assert_eq!(
                 {
-                    let flaw = collector.flaw();
-                    finish(collector.into_octets(), flaw, mode)
+                    let (octets, flaw) = collector.into_octets();
+                    finish(octets, flaw, mode)
                 }
                 .as_deref()
                 .map_err(|f| *f),
@@ -208,10 +193,10 @@ mod tests {
     fn limits() {
         let line = |octets: usize| [vec![b'x'; octets - 2], b"\r\n.\r\n".to_vec()].concat();
         let finish = |wire: &[u8], limit| {
-            let mut collector = Collector::new(limit);
+            let mut collector = Collector::new(MailData::new(limit, None));
             assert!(collector.take(&mut BytesMut::from(wire)));
-            let flaw = collector.flaw();
-            finish(collector.into_octets(), flaw, BareNewline::Reject)
+            let (octets, flaw) = collector.into_octets();
+            finish(octets, flaw, BareNewline::Reject)
         };
         assert!(finish(&line(1000), 5000).is_ok());
         assert_eq!(finish(&line(1001), 5000), Err(Flaw::LineTooLong));

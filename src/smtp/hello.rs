@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::ClientAddress;
 use super::Extension;
+use super::event::Event;
 use super::replies;
 use super::script::Point;
-use super::session::{Due, Event, Hello, Session, State, Step};
+use super::session::{Due, Hello, Session, State, Step};
 use super::settings::StartTls;
 use super::xclient::{Value, Xclient};
 use crate::facts::{Facts, HelloKind, Lookup, Verb};

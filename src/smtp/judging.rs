@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::command::{Command, Mistake};
-use super::session::{Event, Hello, Session, State};
+use super::event::Event;
+use super::session::{Hello, Session, State};
 use super::{Extension, Receiver, replies};
 use crate::facts::{Conduct, Verb};
 use crate::policy::{After, Refusal, Values};

@@ -1,4 +1,4 @@
-//! Command lines cut out of the input, and those too long for it (RFC 5321 §4.5.3.1).
+//! Command lines: cut out of the input, judged, and handed to the method of their command (RFC 5321 §4.1, §4.5.3.1).
 //!
 //! A line too long fares the same however it was cut into packets: it is passed over to its end, answered once, and the
 //! journal keeps how it began and how long it was.
@@ -7,10 +7,16 @@ use std::sync::Arc;
 
 use bytes::{Buf, BytesMut};
 
+use super::Extension;
 use super::auth::AUTH_LINE_OCTETS;
-use super::replies;
-use super::session::{Event, PATH_LINE_OCTETS, Session, State};
-use crate::facts::Lookup;
+use super::command::{self, Command, Mistake};
+use super::event::Event;
+use super::script::Point;
+use super::session::{COMMAND_LINE_OCTETS, PATH_LINE_OCTETS, Protocol, Session, State};
+use super::settings::BareNewline;
+use super::transaction::Mail;
+use super::{proxy, replies};
+use crate::facts::{Lookup, Verb};
 
 /// Octets of a line that a transcript keeps: enough for every line within its limit.
 const TRANSCRIPT_LINE_OCTETS: usize = PATH_LINE_OCTETS;
@@ -43,6 +49,100 @@ impl Session {
             self.line(&line, !input.is_empty(), output, lookup);
         }
         end.is_some()
+    }
+
+    /// One line, its line end included: limits and line ends first, then syntax, then the state. `more` tells that
+    /// the client did not wait for the reply.
+    pub(super) fn line(&mut self, line: &[u8], more: bool, output: &mut Vec<u8>, lookup: &dyn Lookup) {
+        let (text, bare) = match line.strip_suffix(b"\r\n") {
+            Some(text) => (text, false),
+            None => (line.strip_suffix(b"\n").unwrap_or(line), true),
+        };
+        let told = self.told(text);
+        self.record(|| Event::Client(told.map_or_else(|| shortened(text), Into::into)));
+        if bare && self.bare_newline("LF", self.stage(), output).is_some() {
+            return;
+        }
+        if bare && self.receiver.settings.bare_newline == BareNewline::Reject {
+            return self.mistake(&replies::BARE_LF, output);
+        }
+        if matches!(self.state, State::Auth(_)) {
+            return self.auth_response(text, output);
+        }
+        let paths = text.get(..4).is_some_and(|v| v.eq_ignore_ascii_case(b"MAIL") || v.eq_ignore_ascii_case(b"RCPT"));
+        if line.len() > if paths || is_auth(text) { PATH_LINE_OCTETS } else { COMMAND_LINE_OCTETS } {
+            return self.mistake(&replies::LINE_TOO_LONG, output);
+        }
+        let command = command::parse(text);
+        if let State::Stuck(reply) = &self.state
+            && !matches!(&command, Ok(Command::Quit))
+            && !(matches!(&command, Ok(Command::Xclient(_))) && self.may_xclient())
+        {
+            let reply = reply.clone();
+            return match command {
+                Ok(Command::Bdat { octets, last }) if self.offers(Extension::Chunking) => {
+                    self.bdat(octets, last, output)
+                }
+                _ => self.say(&reply, output),
+            };
+        }
+        if more && self.had_to_wait(&command) && self.out_of_step(text, output) {
+            return;
+        }
+        match command {
+            Ok(command) => self.command(command, output, lookup),
+            Err(Mistake::Unknown) if proxy::is_late(text) => self.refuse_proxy("it came too late", output),
+            Err(Mistake::Unknown) if self.speaks_otherwise(text, output) => {}
+            Err(mistake) => self.mistake(&replies::to_mistake(&mistake), output),
+        }
+    }
+
+    /// The one table from command to method.
+    fn command(&mut self, command: Command, output: &mut Vec<u8>, lookup: &dyn Lookup) {
+        match command {
+            Command::Hello(verb, argument) => match (self.front.protocol, verb) {
+                (Protocol::Smtp, Verb::Lhlo) => self.mistake(&replies::to_mistake(&Mistake::NotImplemented), output),
+                (Protocol::Lmtp, Verb::Helo | Verb::Ehlo) => self.mistake(&replies::LMTP_ONLY, output),
+                _ => self.hello(verb, &argument, lookup),
+            },
+            Command::Mail { reverse_path, parameters } => self.mail(Mail { reverse_path, parameters }, output, lookup),
+            Command::Rcpt { forward_path, parameters } => self.rcpt(forward_path, parameters, output),
+            Command::Data => self.data(output),
+            Command::Bdat { .. } if !self.offers(Extension::Chunking) => {
+                self.mistake(&replies::to_mistake(&Mistake::NotImplemented), output);
+            }
+            Command::Bdat { octets, last } => self.bdat(octets, last, output),
+            Command::StartTls => self.starttls(output),
+            Command::Auth { mechanism, initial } => self.auth(&mechanism, initial.as_deref(), output),
+            Command::Etrn if self.offers(Extension::Etrn) => self.answer(&replies::ETRN_QUEUED, output),
+            Command::Etrn => self.mistake(&replies::to_mistake(&Mistake::NotImplemented), output),
+            Command::Rset => self.rset(output),
+            Command::Noop => self.answer(&replies::OK, output),
+            Command::Vrfy => self.answer(&replies::VRFY, output),
+            Command::Help => self.answer(&replies::HELP, output),
+            Command::Expn => self.mistake(&replies::to_mistake(&Mistake::NotImplemented), output),
+            Command::Quit => {
+                if self.script(Point::Quit, None, output).is_none() {
+                    self.answer(&replies::BYE, output);
+                }
+                self.quit = true;
+                self.close("quit");
+            }
+            Command::Xclient(xclient) => self.xclient(xclient, output),
+        }
+    }
+
+    /// A line that must not stand in the journal as it came: credentials (RFC 4954).
+    fn told(&self, text: &[u8]) -> Option<String> {
+        if self.receiver.settings.auth.as_ref().is_some_and(|auth| auth.keep_credentials) {
+            return None;
+        }
+        if matches!(self.state, State::Auth(_)) {
+            return Some("<credentials>".to_owned());
+        }
+        let mut words = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        let (_, mechanism, _) = (words.next().filter(|_| is_auth(text))?, words.next()?, words.next()?);
+        Some(format!("AUTH {} <credentials>", String::from_utf8_lossy(&mechanism[..mechanism.len().min(20)])))
     }
 
     /// The longest line that may come now.
@@ -84,4 +184,8 @@ pub(super) fn shortened(line: &[u8]) -> Arc<str> {
         }
         _ => String::from_utf8_lossy(line).into(),
     }
+}
+
+fn is_auth(line: &[u8]) -> bool {
+    line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH"))
 }

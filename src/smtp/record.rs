@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::ClientAddress;
-use super::session::Event;
+use super::event::Event;
 use super::trace::Trace;
 use crate::facts::{Facts, Question};
 use crate::journal::{Entry, Envelope};

@@ -38,6 +38,7 @@ pub(super) const NOT_AUTHORIZED: Canned = canned(550, 7, 0, "Error: insufficient
 pub(super) const ACCESS_DENIED: Canned = canned(503, 7, 0, "Error: access denied, only QUIT is accepted");
 pub(super) const TOO_MANY_RCPT: Canned = canned(452, 5, 3, "Error: too many recipients");
 pub(super) const TOO_LARGE: Canned = canned(552, 3, 4, "Error: message exceeds the size limit");
+pub(super) const NO_STORAGE: Canned = canned(452, 3, 1, "Insufficient system storage");
 pub(super) const LINE_TOO_LONG: Canned = canned(500, 5, 2, "Error: line too long");
 pub(super) const AUTH_LINE_TOO_LONG: Canned = canned(500, 5, 6, "Authentication Exchange line is too long");
 pub(super) const BARE_LF: Canned = canned(500, 5, 2, "Error: bare <LF> received");
@@ -89,6 +90,7 @@ pub(super) fn to_mistake(mistake: &Mistake) -> Canned {
 pub(super) fn to_flaw(flaw: Flaw) -> Canned {
     match flaw {
         Flaw::TooLarge => TOO_LARGE,
+        Flaw::NoStorage => NO_STORAGE,
         Flaw::LineTooLong => LINE_TOO_LONG,
         Flaw::BareLf => canned(550, 5, 2, "Error: bare <LF> received"),
         Flaw::BareCr => canned(550, 5, 2, "Error: bare <CR> received"),

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::session::{Event, Session, State};
+use super::event::Event;
+use super::session::{Session, State};
 use crate::facts::Facts;
 use crate::policy::{Template, Values};
 use crate::reply::{EnhancedCode, Reply, ReplyCode};

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::conversation::{Conversation, LINGER, linger};
 use super::replies;
 use super::session::{Front, Protocol};
-use super::{Identity, ProxyMode, Receiver, SessionEntry, StartTls};
+use super::{Identity, ProxyMode, Receiver, SessionEntry, StartTls, Storage};
 use crate::dns::Zones;
 use crate::facts::Memory;
 use crate::journal::{Happening, Keeper, Log, Message, Tally};
@@ -44,6 +44,8 @@ pub struct Service {
     pub events: Arc<Log<Happening>>,
     /// Counts for monitoring.
     pub tally: Arc<Tally>,
+    /// What messages under way may take.
+    pub storage: Arc<Storage>,
     /// Where messages have to be safe before they are acknowledged, if anywhere.
     pub keeper: Option<Arc<dyn Keeper>>,
     /// Most connections at a time; a further one gets 421.

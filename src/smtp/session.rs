@@ -7,20 +7,18 @@ use std::time::Duration;
 use bytes::BytesMut;
 
 use super::auth::Exchange;
-use super::chunk::{Chunk, Chunks};
-use super::command::{self, Command, Mistake};
+use super::chunk::Chunk;
 use super::data::Collector;
-use super::line::{Passed, shortened};
-use super::proxy;
+use super::event::Event;
+use super::line::Passed;
 use super::replies::{self, Canned};
-use super::script::{Manner, Point};
-use super::settings::{BareNewline, StartTls};
-use super::trace::Trace;
+use super::script::Manner;
+use super::settings::StartTls;
+use super::storage::{MailData, Storage};
 use super::transaction::{Mail, Open, Received};
 use super::{ClientAddress, Extension, Receiver};
 use crate::facts::{Facts, Lookup, Memory, Verb};
-use crate::journal::Envelope;
-use crate::policy::{Refusal, Standing};
+use crate::policy::Standing;
 use crate::reply::Reply;
 use crate::stage::Stage;
 
@@ -73,52 +71,12 @@ pub struct Front {
     pub secured: bool,
 }
 
-/// What happened, to be published once the reply has been sent.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// The client said a line, or sent so many octets of data.
-    Client(Arc<str>),
-    /// The receiver replied.
-    Server(Arc<str>),
-    /// A line beyond what a transcript keeps.
-    LineDropped,
-    /// Facts were observed.
-    Observed(Box<Facts>),
-    /// The client address was replaced (XCLIENT).
-    Renamed(ClientAddress),
-    /// The session is under TLS now: version and cipher suite.
-    Secured(String),
-    /// An allow entry let the client pass.
-    Allowed(String),
-    /// A recipient was tried, whatever comes of it.
-    Tried {
-        /// The reverse-path of the transaction.
-        reverse_path: String,
-        /// The argument of RCPT.
-        forward_path: String,
-    },
-    /// A rule refused.
-    Refused(Box<Refusal>),
-    /// A transaction reached its final dot.
-    Transaction {
-        /// Its envelope.
-        envelope: Envelope,
-        /// The reply to the final dot.
-        reply: Reply,
-        /// The message, where it was accepted, and what the receiver writes above it.
-        message: Option<(Trace, Vec<u8>)>,
-    },
-    /// A script spoke.
-    Scripted(String),
-    /// The session ended, and how: `quit`, `refused`, `lost`, `timeout`, `errors`, `shutdown`, `script`, `proxy`, `tls`.
-    Closed(&'static str),
-}
-
 /// One session.
 #[derive(Debug)]
 pub struct Session {
     pub(super) receiver: Arc<Receiver>,
     pub(super) memory: Arc<Memory>,
+    pub(super) storage: Option<Arc<Storage>>,
     pub(super) peer: SocketAddr,
     pub(super) id: u64,
     pub(super) front: Front,
@@ -139,7 +97,7 @@ pub struct Session {
     pub(super) present: Option<IpAddr>,
     /// How the next output is sent, where a script says so.
     pub(super) manner: Option<Manner>,
-    quit: bool,
+    pub(super) quit: bool,
     /// The hello that XCLIENT told.
     pub(super) told_hello: Option<(Verb, String)>,
     /// What a recipient asked to be said to the final dot.
@@ -166,7 +124,7 @@ pub(super) enum State {
     /// A chunk is coming in (RFC 3030).
     Chunk(Chunk),
     /// Between the chunks of a message.
-    Chunked(Open, Chunks),
+    Chunked(Open, MailData),
     /// Within the exchange of AUTH.
     Auth(Exchange),
     /// STARTTLS was accepted: nothing is said until TLS stands.
@@ -204,6 +162,7 @@ impl Session {
         Self {
             receiver,
             memory,
+            storage: None,
             peer,
             id,
             front: Front::default(),
@@ -231,6 +190,13 @@ impl Session {
     pub fn behind(mut self, front: Front) -> Self {
         self.front = front;
         self.facts.conduct.tls = front.secured;
+        self
+    }
+
+    /// The session as one of those that share this storage; without it, it has as much as it wants.
+    #[must_use]
+    pub fn storing_in(mut self, storage: &Arc<Storage>) -> Self {
+        self.storage = Some(Arc::clone(storage));
         self
     }
 
@@ -368,88 +334,7 @@ impl Session {
         self.events.push(Event::Observed(Box::new(self.facts.clone())));
     }
 
-    /// One line, its line end included: limits and line ends first, then syntax, then the state. `more` tells that
-    /// the client did not wait for the reply.
-    pub(super) fn line(&mut self, line: &[u8], more: bool, output: &mut Vec<u8>, lookup: &dyn Lookup) {
-        let (text, bare) = match line.strip_suffix(b"\r\n") {
-            Some(text) => (text, false),
-            None => (line.strip_suffix(b"\n").unwrap_or(line), true),
-        };
-        let told = self.told(text);
-        self.record(|| Event::Client(told.map_or_else(|| shortened(text), Into::into)));
-        if bare && self.bare_newline("LF", self.stage(), output).is_some() {
-            return;
-        }
-        if bare && self.receiver.settings.bare_newline == BareNewline::Reject {
-            return self.mistake(&replies::BARE_LF, output);
-        }
-        if matches!(self.state, State::Auth(_)) {
-            return self.auth_response(text, output);
-        }
-        let paths = text.get(..4).is_some_and(|v| v.eq_ignore_ascii_case(b"MAIL") || v.eq_ignore_ascii_case(b"RCPT"));
-        if line.len() > if paths || is_auth(text) { PATH_LINE_OCTETS } else { COMMAND_LINE_OCTETS } {
-            return self.mistake(&replies::LINE_TOO_LONG, output);
-        }
-        let command = command::parse(text);
-        if let State::Stuck(reply) = &self.state
-            && !matches!(&command, Ok(Command::Quit))
-            && !(matches!(&command, Ok(Command::Xclient(_))) && self.may_xclient())
-        {
-            let reply = reply.clone();
-            return match command {
-                Ok(Command::Bdat { octets, last }) if self.offers(Extension::Chunking) => {
-                    self.bdat(octets, last, output)
-                }
-                _ => self.say(&reply, output),
-            };
-        }
-        if more && self.had_to_wait(&command) && self.out_of_step(text, output) {
-            return;
-        }
-        match command {
-            Ok(command) => self.command(command, output, lookup),
-            Err(Mistake::Unknown) if proxy::is_late(text) => self.refuse_proxy("it came too late", output),
-            Err(Mistake::Unknown) if self.speaks_otherwise(text, output) => {}
-            Err(mistake) => self.mistake(&replies::to_mistake(&mistake), output),
-        }
-    }
-
-    /// The one table from command to method.
-    fn command(&mut self, command: Command, output: &mut Vec<u8>, lookup: &dyn Lookup) {
-        match command {
-            Command::Hello(verb, argument) => match (self.front.protocol, verb) {
-                (Protocol::Smtp, Verb::Lhlo) => self.mistake(&replies::to_mistake(&Mistake::NotImplemented), output),
-                (Protocol::Lmtp, Verb::Helo | Verb::Ehlo) => self.mistake(&replies::LMTP_ONLY, output),
-                _ => self.hello(verb, &argument, lookup),
-            },
-            Command::Mail { reverse_path, parameters } => self.mail(Mail { reverse_path, parameters }, output, lookup),
-            Command::Rcpt { forward_path, parameters } => self.rcpt(forward_path, parameters, output),
-            Command::Data => self.data(output),
-            Command::Bdat { .. } if !self.offers(Extension::Chunking) => {
-                self.mistake(&replies::to_mistake(&Mistake::NotImplemented), output);
-            }
-            Command::Bdat { octets, last } => self.bdat(octets, last, output),
-            Command::StartTls => self.starttls(output),
-            Command::Auth { mechanism, initial } => self.auth(&mechanism, initial.as_deref(), output),
-            Command::Etrn if self.offers(Extension::Etrn) => self.answer(&replies::ETRN_QUEUED, output),
-            Command::Etrn => self.mistake(&replies::to_mistake(&Mistake::NotImplemented), output),
-            Command::Rset => self.rset(output),
-            Command::Noop => self.answer(&replies::OK, output),
-            Command::Vrfy => self.answer(&replies::VRFY, output),
-            Command::Help => self.answer(&replies::HELP, output),
-            Command::Expn => self.mistake(&replies::to_mistake(&Mistake::NotImplemented), output),
-            Command::Quit => {
-                if self.script(Point::Quit, None, output).is_none() {
-                    self.answer(&replies::BYE, output);
-                }
-                self.quit = true;
-                self.close("quit");
-            }
-            Command::Xclient(xclient) => self.xclient(xclient, output),
-        }
-    }
-
-    fn rset(&mut self, output: &mut Vec<u8>) {
+    pub(super) fn rset(&mut self, output: &mut Vec<u8>) {
         self.reset();
         self.answer(&replies::OK, output);
     }
@@ -476,19 +361,6 @@ impl Session {
     pub(super) fn offers(&self, extension: Extension) -> bool {
         let possible = extension != Extension::RequireTls || self.facts.conduct.tls;
         possible && self.receiver.settings.extensions.offers(extension)
-    }
-
-    /// A line that must not stand in the journal as it came: credentials (RFC 4954).
-    pub(super) fn told(&self, text: &[u8]) -> Option<String> {
-        if self.receiver.settings.auth.as_ref().is_some_and(|auth| auth.keep_credentials) {
-            return None;
-        }
-        if matches!(self.state, State::Auth(_)) {
-            return Some("<credentials>".to_owned());
-        }
-        let mut words = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-        let (_, mechanism, _) = (words.next().filter(|_| is_auth(text))?, words.next()?, words.next()?);
-        Some(format!("AUTH {} <credentials>", String::from_utf8_lossy(&mechanism[..mechanism.len().min(20)])))
     }
 
     pub(super) fn enhanced(&self) -> bool {
@@ -560,8 +432,4 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.leave();
     }
-}
-
-fn is_auth(line: &[u8]) -> bool {
-    line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH"))
 }

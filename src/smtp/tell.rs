@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::session::Event;
+use super::event::Event;
 use crate::facts::{Facts, Question};
 use crate::journal::{Happening, Log, Tally, What};
 use crate::name;

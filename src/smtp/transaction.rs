@@ -6,10 +6,12 @@ use std::time::Duration;
 use super::Extension;
 use super::command::Mistake;
 use super::data::{self, Collector, Flaw};
+use super::event::Event;
 use super::path::Parameters;
 use super::replies::{self, Canned};
 use super::script::Point;
-use super::session::{Due, Event, Protocol, Session, State};
+use super::session::{Due, Protocol, Session, State};
+use super::storage::MailData;
 use super::trace::Trace;
 use crate::facts::Lookup;
 use crate::journal::Envelope;
@@ -85,9 +87,9 @@ impl Session {
             self.facts.forget_sender();
             return self.mistake(&mistake, output);
         }
-        if parameters.size > settings.max_message_octets {
+        if let Some(reply) = self.has_no_room(parameters.size) {
             self.facts.forget_sender();
-            return self.answer(&replies::TOO_LARGE, output);
+            return self.answer(&reply, output);
         }
         let scripted = self.script(Point::Mail, None, output);
         if scripted.as_ref().is_some_and(|reply| reply.code().is_refusal()) {
@@ -99,6 +101,20 @@ impl Session {
         if scripted.is_none() {
             self.answer(&replies::MAIL_OK, output);
         }
+    }
+
+    /// The reply to a message too large for the receiver, or for now (RFC 1870 §6.1); what SIZE did not say is 0.
+    fn has_no_room(&self, size: usize) -> Option<Canned> {
+        if size > self.receiver.settings.max_message_octets {
+            return Some(replies::TOO_LARGE);
+        }
+        let full = self.storage.as_ref().is_some_and(|storage| !storage.has_room(size.max(1)));
+        full.then_some(replies::NO_STORAGE)
+    }
+
+    /// Where the octets of a message go.
+    pub(super) fn mail_data(&self) -> MailData {
+        MailData::new(self.receiver.settings.max_message_octets, self.storage.clone())
     }
 
     /// The reply to a parameter of an extension that was not offered (RFC 5321 §4.1.1.11).
@@ -172,9 +188,9 @@ impl Session {
         if scripted.as_ref().is_some_and(|reply| reply.code().is_refusal()) {
             return;
         }
-        let limit = self.receiver.settings.max_message_octets;
+        let data = self.mail_data();
         if let State::Transaction(open) = std::mem::replace(&mut self.state, State::Idle) {
-            self.state = State::Data(open, Collector::new(limit));
+            self.state = State::Data(open, Collector::new(data));
         }
         if scripted.is_none() {
             self.answer(&replies::DATA, output);
@@ -186,8 +202,8 @@ impl Session {
         let State::Data(open, collector) = std::mem::replace(&mut self.state, State::Idle) else { return };
         let received = collector.received();
         self.record(|| Event::Client(format!("<{received} octets of data>").into()));
-        let flaw = collector.flaw();
-        self.end_of_message(open, collector.into_octets(), flaw, output, lookup);
+        let (octets, flaw) = collector.into_octets();
+        self.end_of_message(open, octets, flaw, output, lookup);
     }
 
     /// The message is whole: what is wrong with its octets is said at once, else it is observed, then judged.

@@ -300,6 +300,37 @@ async fn journals_stay_within_their_bounds() {
     assert_eq!(rest(&mut stream).await, "221 2.0.0 Bye\r\n", "a session that the journal has dropped goes on");
 }
 
+/// What messages under way take has one bound for all sessions; what is turned away may come again (RFC 5321 §4.2.2).
+#[tokio::test]
+async fn messages_under_way_share_one_bound() {
+    let keep = Keep { under_way: 40_000, ..Keep::default() };
+    let world = builder("").keep(keep).start().await.expect("a world");
+    let line = "0123456789\r\n".repeat(2000);
+    let go_ahead = "354 End data with <CR><LF>.<CR><LF>\r\n";
+    let (mut first, mut second) = (connect(world.smtp_addr()).await, connect(world.smtp_addr()).await);
+    let opening = "EHLO mail.example.test\r\nMAIL FROM:<a@example.test>\r\nRCPT TO:<b@contoso.test>\r\nDATA\r\n";
+    for stream in [&mut first, &mut second] {
+        stream.write_all(opening.as_bytes()).await.expect("written");
+        assert!(read_until(stream, go_ahead).await.ends_with(go_ahead));
+    }
+    first.write_all(line.as_bytes()).await.expect("written");
+    second.write_all((line.clone() + ".\r\n").as_bytes()).await.expect("written");
+    let reply = read_until(&mut second, "\r\n").await;
+    let mut kept = u64::from(reply == "250 2.0.0 Ok\r\n");
+    assert!(kept == 1 || reply == "452 4.3.1 Insufficient system storage\r\n", "{reply}");
+    first.write_all((line.clone() + ".\r\n").as_bytes()).await.expect("written");
+    assert_eq!(read_until(&mut first, "\r\n").await, "452 4.3.1 Insufficient system storage\r\n");
+    second.write_all(b"MAIL FROM:<a@example.test> SIZE=40001\r\n").await.expect("written");
+    assert_eq!(read_until(&mut second, "\r\n").await, "452 4.3.1 Insufficient system storage\r\n");
+    let again = "MAIL FROM:<a@example.test>\r\nRCPT TO:<b@contoso.test>\r\nDATA\r\n".to_owned() + &line + ".\r\n";
+    second.write_all(again.as_bytes()).await.expect("written");
+    let end = go_ahead.to_owned() + "250 2.0.0 Ok\r\n";
+    assert!(read_until(&mut second, &end).await.ends_with(&end), "what others had is free again");
+    kept += 1;
+    assert_eq!(world.messages().counts().kept as u64, kept);
+    serves(&world).await;
+}
+
 /// Connecting to nobody is what a stopped world looks like.
 #[tokio::test]
 async fn stopping_tells_who_is_idle_and_waits_for_who_is_not() {

@@ -1,0 +1,125 @@
+//! Where the octets of messages under way are kept: each message within its own limit, and all of a world's together
+//! within what it has for them (452, RFC 5321 §4.2.2; SIZE, RFC 1870 §6).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::data::Flaw;
+
+/// The octets that messages under way may take, all sessions of a world together.
+#[derive(Debug)]
+pub struct Storage {
+    most: usize,
+    used: AtomicUsize,
+}
+
+impl Storage {
+    /// Storage for so many octets.
+    pub fn new(most: usize) -> Self {
+        Self { most, used: AtomicUsize::new(0) }
+    }
+
+    /// The octets that messages under way take now.
+    pub fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Whether so many octets more would fit now.
+    pub(super) fn has_room(&self, octets: usize) -> bool {
+        self.used().saturating_add(octets) <= self.most
+    }
+
+    fn claim(&self, octets: usize) -> bool {
+        let claimed = |used: usize| used.checked_add(octets).filter(|used| *used <= self.most);
+        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, claimed).is_ok()
+    }
+
+    fn release(&self, octets: usize) {
+        self.used.fetch_sub(octets, Ordering::Relaxed);
+    }
+}
+
+/// The octets of one message as far as it has come. What does not fit is received and not kept.
+#[derive(Debug)]
+pub(super) struct MailData {
+    octets: Vec<u8>,
+    limit: usize,
+    storage: Option<Arc<Storage>>,
+    lost: Option<Flaw>,
+}
+
+impl MailData {
+    /// At most `limit` octets, and no more than the storage has room for.
+    pub(super) fn new(limit: usize, storage: Option<Arc<Storage>>) -> Self {
+        Self { octets: Vec::new(), limit, storage, lost: None }
+    }
+
+    pub(super) fn push(&mut self, run: &[u8]) {
+        if self.lost.is_some() {
+            return;
+        }
+        if self.octets.len() + run.len() > self.limit {
+            return self.lose(Flaw::TooLarge);
+        }
+        if self.storage.as_ref().is_some_and(|storage| !storage.claim(run.len())) {
+            return self.lose(Flaw::NoStorage);
+        }
+        if self.octets.capacity() == 0 {
+            self.octets.reserve(run.len().max(1024));
+        }
+        self.octets.extend_from_slice(run);
+    }
+
+    /// What was kept so far is of no use any more.
+    fn lose(&mut self, flaw: Flaw) {
+        self.release();
+        self.lost = Some(flaw);
+    }
+
+    fn release(&mut self) -> Vec<u8> {
+        if let Some(storage) = &self.storage {
+            storage.release(self.octets.len());
+        }
+        std::mem::take(&mut self.octets)
+    }
+
+    /// The octets, and why they were lost, if they were.
+    pub(super) fn into_octets(mut self) -> (Vec<u8>, Option<Flaw>) {
+        (self.release(), self.lost)
+    }
+}
+
+impl Drop for MailData {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_claimed_is_given_back() {
+        let storage = Arc::new(Storage::new(10));
+        let data = || MailData::new(8, Some(Arc::clone(&storage)));
+        let (mut first, mut second) = (data(), data());
+        first.push(b"123456");
+        second.push(b"1234");
+        assert!(storage.used() == 10 && !storage.has_room(1));
+        second.push(b"5");
+        assert_eq!(storage.used(), 6, "what has no room loses what it had");
+        assert_eq!(second.into_octets(), (Vec::new(), Some(Flaw::NoStorage)));
+        first.push(b"789");
+        assert_eq!(first.into_octets(), (Vec::new(), Some(Flaw::TooLarge)));
+        let mut third = data();
+        third.push(b"12345678");
+        assert_eq!(third.into_octets(), (b"12345678".to_vec(), None));
+        drop({
+            let mut lost = data();
+            lost.push(b"1");
+            lost
+        });
+        assert_eq!(storage.used(), 0);
+    }
+}
