@@ -210,8 +210,9 @@ impl Message {
 }
 
 impl Entry for Message {
+    /// Counts the room that the octets take: up to twice their number, as they came in without a size.
     fn octets(&self) -> usize {
-        size_of::<Self>() + self.trace.len() + self.octets.len() + self.envelope.octets()
+        size_of::<Self>() + self.trace.capacity() + self.octets.capacity() + self.envelope.octets()
     }
 }
 
