@@ -287,14 +287,14 @@ impl Builder {
             messages,
             keeper,
             events,
-            tally,
+            tally: Arc::clone(&tally),
             max_connections: self.connections,
         });
         service.memory.clock().advance(self.clock);
 
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        let dns = Arc::new(dns::Service::new(Arc::clone(&zones), Arc::clone(&dns_queries)));
+        let dns = Arc::new(dns::Service::new(Arc::clone(&zones), Arc::clone(&dns_queries), Arc::clone(&tally)));
         tasks.spawn(dns::serve(udp, tcp, Arc::clone(&dns), shutdown.clone()));
         tasks.spawn(smtp::serve(smtp, Arc::clone(&service), door, shutdown.clone()));
         for bound in further {
@@ -324,9 +324,7 @@ impl Builder {
 /// The event log, which a journal file hears of.
 fn event_log(limits: Limits, keeper: Option<Arc<dyn Keeper>>) -> Log<Happening> {
     match keeper {
-        Some(keeper) => {
-            Log::relayed(limits, move |happenings| happenings.iter().for_each(|happening| keeper.event(happening)))
-        }
+        Some(keeper) => Log::relayed(limits, move |happenings| keeper.events(happenings)),
         None => Log::new(limits),
     }
 }

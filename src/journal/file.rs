@@ -2,6 +2,8 @@
 //!
 //! The write-ahead log makes a committed batch survive the end of the process at any moment. It is not synced to the
 //! disk: a test's journal need not survive the loss of power.
+//!
+//! Events come many to a message, and nobody asks the file for one of them: a row holds those of a while as JSON lines.
 
 use std::io;
 use std::path::Path;
@@ -18,6 +20,9 @@ use crate::error::Error;
 /// Most pieces of work in one transaction.
 const BATCH: usize = 2048;
 
+/// Octets of events from which on they make a row.
+const ROW_OCTETS: usize = 64 << 10;
+
 const SCHEMA: &str = "
 PRAGMA page_size = 16384;
 PRAGMA journal_mode = WAL;
@@ -28,7 +33,8 @@ CREATE TABLE IF NOT EXISTS message (
     id INTEGER PRIMARY KEY, session INTEGER NOT NULL, at_us INTEGER NOT NULL, envelope TEXT NOT NULL,
     trace TEXT NOT NULL, octets BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS session (id INTEGER PRIMARY KEY, record TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY, record TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS events (
+    first INTEGER PRIMARY KEY, last INTEGER NOT NULL, lines TEXT NOT NULL) STRICT;
 ";
 
 /// The writing end of a journal file.
@@ -52,7 +58,7 @@ pub struct Restored {
 enum Work {
     Messages(Vec<Deposit>, oneshot::Sender<io::Result<()>>),
     Session(u64, String),
-    Event(Arc<Happening>),
+    Events(Vec<Arc<Happening>>),
     Clear,
     Settled(oneshot::Sender<io::Result<()>>),
 }
@@ -94,10 +100,12 @@ impl Keeper for File {
         self.give(Work::Session(id, record));
     }
 
-    fn event(&self, happening: &Arc<Happening>) {
+    fn events(&self, happenings: &[Arc<Happening>]) {
         // A message has its own table, and was written there before it was acknowledged.
-        if !matches!(happening.what, What::Message { .. }) {
-            self.give(Work::Event(Arc::clone(happening)));
+        let kept = happenings.iter().filter(|happening| !matches!(happening.what, What::Message { .. }));
+        let kept: Vec<_> = kept.map(Arc::clone).collect();
+        if !kept.is_empty() {
+            self.give(Work::Events(kept));
         }
     }
 
@@ -117,7 +125,9 @@ fn write(mut connection: Connection, waiting: &Receiver<Work>) {
     while let Ok(first) = waiting.recv() {
         let batch: Vec<_> = std::iter::once(first).chain(waiting.try_iter().take(BATCH - 1)).collect();
         let written = connection.transaction().and_then(|transaction| {
-            batch.iter().try_for_each(|work| insert(&transaction, work))?;
+            let mut lines = Lines::default();
+            batch.iter().try_for_each(|work| insert(&transaction, work, &mut lines))?;
+            lines.insert(&transaction)?;
             transaction.commit()
         });
         if let Err(error) = &written {
@@ -132,7 +142,38 @@ fn write(mut connection: Connection, waiting: &Receiver<Work>) {
     }
 }
 
-fn insert(transaction: &Transaction<'_>, work: &Work) -> rusqlite::Result<()> {
+/// Events on their way into one row.
+#[derive(Default)]
+struct Lines {
+    first: u64,
+    last: u64,
+    text: Vec<u8>,
+}
+
+impl Lines {
+    fn push(&mut self, happening: &Happening) {
+        let begun = !self.text.is_empty();
+        self.first = if begun { self.first.min(happening.id) } else { happening.id };
+        self.last = if begun { self.last.max(happening.id) } else { happening.id };
+        // Writing to a Vec never fails, and an event has no map with keys that are no text.
+        let _ = serde_json::to_writer(&mut self.text, happening);
+        self.text.push(b'\n');
+    }
+
+    /// Writes the row, where there is anything to write, and begins anew.
+    fn insert(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+        if self.text.is_empty() {
+            return Ok(());
+        }
+        let lines = String::from_utf8_lossy(&self.text);
+        let mut insert = transaction.prepare_cached("INSERT INTO events (first, last, lines) VALUES (?, ?, ?)")?;
+        insert.execute(params![self.first.cast_signed(), self.last.cast_signed(), lines])?;
+        self.text.clear();
+        Ok(())
+    }
+}
+
+fn insert(transaction: &Transaction<'_>, work: &Work, lines: &mut Lines) -> rusqlite::Result<()> {
     match work {
         Work::Messages(deposits, _) => {
             let mut insert = transaction.prepare_cached(
@@ -147,12 +188,16 @@ fn insert(transaction: &Transaction<'_>, work: &Work) -> rusqlite::Result<()> {
             let mut insert = transaction.prepare_cached("INSERT OR REPLACE INTO session (id, record) VALUES (?, ?)")?;
             insert.execute(params![id.cast_signed(), record])?;
         }
-        Work::Event(happening) => {
-            let record = serde_json::to_string(happening).unwrap_or_default();
-            let mut insert = transaction.prepare_cached("INSERT OR REPLACE INTO event (id, record) VALUES (?, ?)")?;
-            insert.execute(params![happening.id.cast_signed(), record])?;
+        Work::Events(happenings) => {
+            happenings.iter().for_each(|happening| lines.push(happening));
+            if lines.text.len() >= ROW_OCTETS {
+                lines.insert(transaction)?;
+            }
         }
-        Work::Clear => transaction.execute_batch("DELETE FROM message; DELETE FROM session; DELETE FROM event;")?,
+        Work::Clear => {
+            lines.text.clear();
+            transaction.execute_batch("DELETE FROM message; DELETE FROM session; DELETE FROM events;")?;
+        }
         Work::Settled(_) => {}
     }
     Ok(())
@@ -180,7 +225,7 @@ fn restore(connection: &Connection, messages: usize, sessions: usize) -> rusqlit
     let mut sessions = records.collect::<rusqlite::Result<Vec<_>>>()?;
     sessions.reverse();
     let last: Option<Option<i64>> =
-        connection.query_row("SELECT max(id) FROM event", [], |row| row.get(0)).optional()?;
+        connection.query_row("SELECT max(last) FROM events", [], |row| row.get(0)).optional()?;
     let last_event = last.flatten().unwrap_or_default().cast_unsigned();
     Ok(Restored { messages, sessions, last_event })
 }

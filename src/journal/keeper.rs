@@ -29,8 +29,8 @@ pub trait Keeper: Send + Sync + std::fmt::Debug {
     fn messages(&self, deposits: Vec<Deposit>) -> oneshot::Receiver<io::Result<()>>;
     /// Keeps a session that ended, as JSON.
     fn session(&self, id: u64, record: String);
-    /// Keeps an event.
-    fn event(&self, happening: &Arc<Happening>);
+    /// Keeps events.
+    fn events(&self, happenings: &[Arc<Happening>]);
     /// Forgets everything.
     fn clear(&self);
     /// Waits until everything given so far is safe.

@@ -31,17 +31,23 @@ pub struct Histogram {
 }
 
 /// The upper bounds of the buckets, in seconds.
-pub const BOUNDS: [f64; 11] = [0.000_1, 0.000_25, 0.001, 0.002_5, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0, 30.0];
+pub const BOUNDS: [f64; 13] =
+    [0.000_01, 0.000_05, 0.000_1, 0.000_25, 0.001, 0.002_5, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0, 30.0];
 
 impl Histogram {
     /// Counts a time.
     pub fn observe(&self, time: Duration) {
+        self.observe_each(time, 1);
+    }
+
+    /// Counts a time that each of so many took.
+    pub fn observe_each(&self, time: Duration, times: u64) {
         let seconds = time.as_secs_f64();
         if let Some(bucket) = BOUNDS.iter().position(|bound| seconds <= *bound) {
-            self.buckets[bucket].fetch_add(1, Ordering::Relaxed);
+            self.buckets[bucket].fetch_add(times, Ordering::Relaxed);
         }
-        self.count.add(1);
-        self.sum_us.add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+        self.count.add(times);
+        self.sum_us.add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX).saturating_mul(times));
     }
 
     /// How many times were at most each bound.
@@ -132,6 +138,8 @@ pub struct Tally {
     pub session_time: Histogram,
     /// From octets read to their replies sent, pauses for DNS included.
     pub reply_time: Histogram,
+    /// From DNS queries read to their answers sent; those that a fault delays or another server is asked for are left out.
+    pub answer_time: Histogram,
 }
 
 impl Default for Tally {
@@ -147,6 +155,7 @@ impl Default for Tally {
             faults: Family::default(),
             session_time: Histogram::default(),
             reply_time: Histogram::default(),
+            answer_time: Histogram::default(),
         }
     }
 }
@@ -162,9 +171,10 @@ mod tests {
             times.observe(Duration::from_millis(ms));
         }
         let cumulative = times.cumulative();
-        assert_eq!(cumulative.first(), Some(&(0.000_1, 1)));
+        assert_eq!(cumulative.first(), Some(&(0.000_01, 1)));
         assert_eq!(cumulative.last(), Some(&(30.0, 3)), "what is above the last bound is in the count alone");
-        assert_eq!((times.count(), times.sum()), (4, 60.201));
+        times.observe_each(Duration::from_millis(2), 10);
+        assert_eq!((times.cumulative()[5], times.count(), times.sum()), ((0.002_5, 12), 14, 60.221));
     }
 
     #[test]
