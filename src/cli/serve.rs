@@ -22,7 +22,9 @@ use crate::tls::Tls;
 
 pub(super) async fn run(options: Box<Serve>) -> Result<bool, Error> {
     log(&options)?;
-    notice(&options);
+    for notice in notices(&options) {
+        tracing::warn!("{notice}");
+    }
     // The HTTP address is bound before the world starts, so that a port in use leaves nothing half-started.
     let http = match options.http {
         HttpAt::At(address) => Some(harness::bind_tcp("HTTP", address).await?),
@@ -105,19 +107,20 @@ fn log(options: &Serve) -> Result<(), Error> {
 }
 
 /// Who else can reach it should be meant.
-fn notice(options: &Serve) {
+fn notices(options: &Serve) -> Vec<String> {
     let http = match options.http {
         HttpAt::At(address) => Some(("HTTP", address)),
         HttpAt::Off => None,
     };
-    for (what, address) in [("SMTP", options.smtp), ("DNS", options.dns)].into_iter().chain(http) {
-        if !address.ip().is_loopback() {
-            let open = options.http_auth.is_empty() && options.http_token.is_empty();
-            let more =
-                if what == "HTTP" && open { ", and asks for no credentials (--http-auth, --http-token)" } else { "" };
-            tracing::warn!("{what} on {address} can be reached from other machines{more}; martinet is for tests only");
-        }
-    }
+    let open = options.http_auth.is_empty() && options.http_token.is_empty();
+    let listeners = [("SMTP", options.smtp), ("DNS", options.dns)].into_iter().chain(http);
+    let reachable = listeners.filter(|(_, address)| !address.ip().is_loopback());
+    let notice = |(what, address)| {
+        let more =
+            if what == "HTTP" && open { ", and asks for no credentials (--http-auth, --http-token)" } else { "" };
+        format!("{what} on {address} can be reached from other machines{more}; martinet is for tests only")
+    };
+    reachable.map(notice).collect()
 }
 
 fn guard(options: &Serve) -> http::Options {
@@ -274,4 +277,34 @@ fn story(record: &SessionRecord) -> String {
         remedies: refusal.map_or(&[], |r| &r.remedies),
     }
     .text()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::args::{Arguments, Command};
+    use super::*;
+
+    #[track_caller]
+    fn said(words: &str, expected: &[&str]) {
+        let arguments =
+            Arguments::try_parse_from(format!("martinet serve {words}").split_whitespace()).expect("arguments");
+        let Command::Serve(options) = arguments.command else { panic!("{words}") };
+        assert_eq!(notices(&options), expected, "{words}");
+    }
+
+    #[test]
+    fn who_else_can_reach_it_is_told() {
+        said("", &[]);
+        said("--smtp [::1]:25 --dns 127.0.0.2:53 --http off", &[]);
+        said(
+            "--smtp 0.0.0.0:25",
+            &["SMTP on 0.0.0.0:25 can be reached from other machines; martinet is for tests only"],
+        );
+        let http = "HTTP on [::]:8025 can be reached from other machines";
+        let open = ", and asks for no credentials (--http-auth, --http-token)";
+        said("--http [::]:8025", &[&format!("{http}{open}; martinet is for tests only")]);
+        said("--http [::]:8025 --http-token t", &[&format!("{http}; martinet is for tests only")]);
+    }
 }

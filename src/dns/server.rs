@@ -19,7 +19,7 @@ use super::limit::Limiter;
 use super::query::HEADER_OCTETS;
 use super::respond::{Response, complete, respond, respond_locally};
 use super::{Transport, Zones};
-use crate::journal::{DnsExchange, DnsQuery, Log};
+use crate::journal::{DnsExchange, DnsQuery, Log, Tally};
 
 /// RCODE 1.
 const FORMERR: u16 = 1;
@@ -31,12 +31,13 @@ pub struct Service {
     journal: Arc<Log<DnsQuery>>,
     counters: Counters,
     limiter: Limiter,
+    tally: Arc<Tally>,
 }
 
 impl Service {
     /// Makes a server of what answers and what is written to.
-    pub fn new(zones: Arc<ArcSwap<Zones>>, journal: Arc<Log<DnsQuery>>) -> Self {
-        Self { zones, journal, counters: Counters::default(), limiter: Limiter::default() }
+    pub fn new(zones: Arc<ArcSwap<Zones>>, journal: Arc<Log<DnsQuery>>, tally: Arc<Tally>) -> Self {
+        Self { zones, journal, counters: Counters::default(), limiter: Limiter::default(), tally }
     }
 
     /// Counts so far.

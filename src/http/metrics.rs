@@ -38,6 +38,8 @@ fn text(app: &App) -> String {
     page.histogram("martinet_session_seconds", "From the accepted connection to its end.", &tally.session_time);
     let help = "From octets read to their replies sent, pauses for DNS included.";
     page.histogram("martinet_smtp_reply_seconds", help, &tally.reply_time);
+    let help = "From DNS queries read to their answers sent; those delayed or forwarded are left out.";
+    page.histogram("martinet_dns_answer_seconds", help, &tally.answer_time);
     page.histogram("martinet_http_request_seconds", "HTTP requests.", &app.request_time);
     journal(app, &mut page);
     page.gauge("martinet_worlds", "Worlds that run.", [(labels(&[]), app.worlds.count())]);

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use martinet::World;
+use martinet::dns::Transport;
 use martinet::harness::{Worlds, bind_tcp};
 use martinet::http::{self, Options};
+use martinet::name::RecordType;
 use martinet::smtp::client::{Delivery, deliver};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -346,7 +348,15 @@ async fn what_if_metrics_and_health() {
     assert!(all["judgements"].as_array().is_some_and(|all| all.len() > 20));
     let rows = served.get("/api/v1/matrix?scenario=office365&receiver=fcrdns,helo-equals-ptr").await.json();
     assert_eq!(rows["rows"][0]["cells"][1]["rule"], "helo-ptr-match");
+    let (dns, name) = (served.worlds.main().dns_addr(), martinet::name::absolute("mail.example.test").expect("a name"));
+    for _ in 0..2 {
+        // The first has been counted when the second is answered.
+        let asked = martinet::dns::client::ask(dns, &name, RecordType::A, Transport::Udp, None, Duration::from_secs(5));
+        asked.await.expect("an answer");
+    }
     let metrics = served.get("/metrics").await.text();
+    let answered = metrics.lines().find_map(|line| line.strip_prefix("martinet_dns_answer_seconds_count "));
+    assert!(matches!(answered, Some("1" | "2")), "{answered:?}");
     for line in [
         "martinet_sessions_total 2",
         "martinet_refusals_total{verdict=\"reject\",rule=\"helo-ptr-match\",stage=\"helo\"} 1",

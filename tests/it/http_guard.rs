@@ -11,6 +11,30 @@ async fn guarded(options: Options) -> Served {
     Served::of(World::builder().start().await.expect("a world"), options).await
 }
 
+/// Who is slow with its headers or its body is sent away (the clock runs ahead while nobody has anything to do).
+#[tokio::test(start_paused = true)]
+async fn slow_headers_and_bodies_end() {
+    let served = guarded(Options::default()).await;
+    for (request, seconds, reply) in [
+        ("GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Slow: ", 10, ""),
+        (
+            "PUT /api/v1/receiver HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{",
+            15,
+            "HTTP/1.1 408 Request Timeout\r\n",
+        ),
+    ] {
+        let mut stream = TcpStream::connect(served.address).await.expect("a connection");
+        let began = tokio::time::Instant::now();
+        stream.write_all(request.as_bytes()).await.expect("written");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.expect("the end");
+        let waited = began.elapsed().as_secs();
+        assert!((seconds..seconds + 5).contains(&waited), "{waited} s: {request}");
+        assert!(String::from_utf8_lossy(&answer).starts_with(reply), "{}", String::from_utf8_lossy(&answer));
+    }
+    assert_eq!(served.get("/livez").await.status, 200, "others are served");
+}
+
 /// A name that is rebound to this address asks by its own name.
 #[tokio::test]
 async fn dns_rebinding_is_refused() {

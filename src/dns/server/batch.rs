@@ -54,6 +54,10 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
+    pub(super) fn len(&self) -> usize {
+        self.datagrams.len()
+    }
+
     pub(super) fn clear(&mut self) {
         self.octets.clear();
         self.datagrams.clear();

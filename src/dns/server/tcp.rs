@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -95,6 +95,7 @@ impl Connection<'_> {
             let Some(length) = self.length(&mut reader).await? else { break };
             request.resize(usize::from(length), 0);
             timeout(IDLE, reader.read_exact(&mut request)).await??;
+            let began = Instant::now();
             let zones = self.service.zones.load_full();
             Counters::add(&self.service.counters.tcp, 1);
             let response = self.service.respond(&zones, &request, Transport::Tcp, self.client);
@@ -123,7 +124,11 @@ impl Connection<'_> {
                 Deed::Forward(upstream) => self.forward(upstream, zones, request.clone()).await,
                 Deed::Send | Deed::Ignore => {
                     self.record(&request, &response);
+                    let at_once = response.delay.is_zero();
                     self.answer(response).await;
+                    if at_once {
+                        self.service.tally.answer_time.observe(began.elapsed());
+                    }
                 }
             }
             if !holds_message(reader.buffer()) {

@@ -51,6 +51,7 @@ struct Desk {
 
 impl Desk {
     async fn answer(&mut self, received: &Received) {
+        let began = Instant::now();
         self.outgoing.clear();
         // The guard is not kept over an await: a snapshot that is replaced goes as soon as nobody reads it.
         {
@@ -67,6 +68,7 @@ impl Desk {
         Counters::add(&self.service.counters.udp, received.len() as u64);
         self.service.record(Transport::Udp, Timestamp::now(), self.answered.drain(..));
         self.outgoing.send(&self.socket).await;
+        self.service.tally.answer_time.observe_each(began.elapsed(), self.outgoing.len() as u64);
     }
 
     fn allowance(&self, zones: &Zones, client: SocketAddr) -> Allowance {
