@@ -97,6 +97,11 @@ cargo fmt --check
 step "lints"
 cargo clippy --quiet --all-targets -- -D warnings
 
+step "features apart"
+for features in "" http journal-file tls; do
+    cargo clippy --quiet --lib --no-default-features --features "$features" -- -D warnings
+done
+
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps
 
@@ -106,9 +111,11 @@ cargo metadata --format-version 1 --quiet | python3 scripts/licences.py
 step "tests"
 if cargo nextest --version >/dev/null 2>&1; then
     cargo nextest run
+    cargo nextest run --lib --no-default-features
     cargo test --quiet --doc
 else
     cargo test
+    cargo test --quiet --lib --no-default-features
 fi
 
 step "HTTP: foreign clients, the README's snippets, the API's description"

@@ -88,8 +88,9 @@
 //!
 //! # Features
 //!
-//! `cli` (on by default) is the program; `http` the HTTP APIs; `journal-file` journals that outlive the process. Tests
-//! need none of them: `martinet = { version = "0.1", default-features = false }`.
+//! `cli` (on by default) is the program and has the others; `http` is the HTTP APIs; `journal-file` journals that outlive
+//! the process; `tls` STARTTLS and implicit TLS, without which a listener that wants them is an error. Most tests need
+//! none of them: `martinet = { version = "0.1", default-features = false }`.
 //!
 //! # The modules, in the order to read them
 //!

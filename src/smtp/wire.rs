@@ -6,10 +6,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
-use crate::tls::{Tls, TlsFault};
+use crate::tls::{Secured, Tls, TlsFault};
 
 /// A fatal alert, handshake_failure (RFC 8446 §6).
 const REFUSAL: &[u8] = &[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x28];
@@ -17,7 +15,7 @@ const REFUSAL: &[u8] = &[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x28];
 /// A connection, in clear text or not.
 pub(super) enum Wire {
     Plain(TcpStream),
-    Secured(Box<TlsStream<TcpStream>>),
+    Secured(Box<Secured>),
     /// Within a handshake, or after one that failed.
     Gone,
 }
@@ -26,7 +24,7 @@ impl Wire {
     fn tcp(&self) -> io::Result<&TcpStream> {
         match self {
             Self::Plain(stream) => Ok(stream),
-            Self::Secured(stream) => Ok(stream.get_ref().0),
+            Self::Secured(stream) => Ok(stream.tcp()),
             Self::Gone => Err(io::ErrorKind::NotConnected.into()),
         }
     }
@@ -58,12 +56,9 @@ impl Wire {
             stream.shutdown().await?;
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
-        let stream = TlsAcceptor::from(tls.config()).accept(stream).await?;
-        let session = stream.get_ref().1;
-        let version = session.protocol_version().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
-        let suite = session.negotiated_cipher_suite().and_then(|s| s.suite().as_str().map(str::to_owned));
+        let (stream, suite) = tls.accept(stream).await?;
         *self = Self::Secured(Box::new(stream));
-        Ok(format!("{version} {}", suite.unwrap_or_default()))
+        Ok(suite)
     }
 }
 

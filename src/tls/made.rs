@@ -1,6 +1,7 @@
-//! TLS of a listener: an authority and a certificate made at start, or one's own; and what may be wrong with them.
+//! TLS by rustls: an authority and a certificate made at start, or one's own.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use rcgen::{
@@ -10,35 +11,12 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
+use super::TlsFault;
 use crate::error::Error;
-
-/// What is wrong with a listener's TLS, on purpose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum TlsFault {
-    /// Nothing.
-    #[default]
-    None,
-    /// The certificate has expired.
-    Expired,
-    /// The certificate is another host's.
-    WrongName,
-    /// The certificate is signed by nobody but itself.
-    SelfSigned,
-    /// The handshake is refused with an alert.
-    Refused,
-}
-
-impl TlsFault {
-    /// Every fault by its word.
-    pub const ALL: [(&'static str, Self); 5] = [
-        ("none", Self::None),
-        ("expired", Self::Expired),
-        ("wrong-name", Self::WrongName),
-        ("self-signed", Self::SelfSigned),
-        ("refused", Self::Refused),
-    ];
-}
 
 /// Who signs the certificates of one world. There is one, because clients look an authority up by its name.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -133,6 +111,16 @@ impl Tls {
         Arc::clone(&self.config)
     }
 
+    /// Does the handshake as the server; gives version and cipher suite beside the connection.
+    pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<(Secured, String)> {
+        let stream = TlsAcceptor::from(self.config()).accept(stream).await?;
+        let session = stream.get_ref().1;
+        let version = session.protocol_version().and_then(|v| v.as_str()).unwrap_or_default();
+        let suite = session.negotiated_cipher_suite().and_then(|s| s.suite().as_str()).unwrap_or_default();
+        let suite = format!("{version} {suite}");
+        Ok((Secured(stream), suite))
+    }
+
     /// What is wrong with it.
     pub fn fault(&self) -> TlsFault {
         self.fault
@@ -146,6 +134,16 @@ impl Tls {
     /// The certificate, as PEM.
     pub fn certificate(&self) -> &str {
         &self.certificate
+    }
+}
+
+/// A connection under TLS.
+pub(crate) struct Secured(pub(super) TlsStream<TcpStream>);
+
+impl Secured {
+    /// The connection below it.
+    pub(crate) fn tcp(&self) -> &TcpStream {
+        self.0.get_ref().0
     }
 }
 
