@@ -14,7 +14,7 @@ use crate::name::{self, Name, RecordType};
 /// What a lookup came to. The five ways to have no data are different facts with different consequences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema), schema(as = LookupOutcome))]
 pub enum Outcome {
     /// At least one record of the type asked for.
     Data,

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::App;
-use super::extract::{Body, Id, TheWorld};
+use super::extract::{Body, Id, Object, TheWorld};
 use super::problem::Problem;
 use crate::expect::{Expectation, Outcome, Queries, Sessions, Times};
 
@@ -30,12 +30,15 @@ struct Declared {
     #[serde(default)]
     name: String,
     /// Sessions like this. Either this or `queries`.
-    sessions: Option<Sessions>,
+    #[schema(value_type = Option<Sessions>)]
+    sessions: Option<Object<Sessions>>,
     /// DNS queries like this. Either this or `sessions`.
-    queries: Option<Queries>,
+    #[schema(value_type = Option<Queries>)]
+    queries: Option<Object<Queries>>,
     /// How often; once or more unless told otherwise.
     #[serde(default)]
-    times: Times,
+    #[schema(value_type = Times)]
+    times: Object<Times>,
 }
 
 /// What became of expectations.
@@ -77,13 +80,13 @@ async fn declare(
     TheWorld(world): TheWorld,
     Body(declared): Body<Declared>,
 ) -> Result<(StatusCode, Json<Outcome>), Problem> {
-    let Declared { name, sessions, queries, times } = declared;
+    let Declared { name, sessions, queries, times: Object(times) } = declared;
     if times.most.is_some_and(|most| most < times.least) {
         return Err(Problem::mistake("times.most", "a number not below times.least", &format!("{times}")));
     }
     let expectation: Expectation = match (sessions, queries) {
-        (Some(sessions), None) => sessions.into(),
-        (None, Some(queries)) => queries.into(),
+        (Some(Object(sessions)), None) => sessions.into(),
+        (None, Some(Object(queries))) => queries.into(),
         (Some(_), Some(_)) => return Err(Problem::mistake("queries", "either sessions or queries", "both")),
         (None, None) => return Err(Problem::mistake("sessions", "either sessions or queries", "none")),
     };

@@ -96,8 +96,33 @@ pub async fn serve(listener: TcpListener, worlds: Arc<Worlds>, options: Options,
 }
 
 /// The API description, as `/api/openapi.json` shows it.
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    native().1
+pub fn openapi() -> serde_json::Value {
+    described(&native().1)
+}
+
+/// The description as JSON, with the bounds of unsigned numbers: utoipa gives them the formats of signed ones.
+fn described(api: &utoipa::openapi::OpenApi) -> serde_json::Value {
+    fn bound(value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::Array(all) => all.iter_mut().for_each(bound),
+            serde_json::Value::Object(map) => {
+                let integer = |kind: &serde_json::Value| kind == "integer" || kind[0] == "integer";
+                let unsigned =
+                    map.get("type").is_some_and(integer) && map.get("minimum").is_some_and(|least| least == 0);
+                if unsigned && !map.contains_key("maximum") {
+                    let narrow = map.get("format").is_some_and(|format| format == "int32");
+                    let most = if narrow { u64::from(u32::MAX) } else { u64::MAX };
+                    map.insert("format".to_owned(), if narrow { "uint32" } else { "uint64" }.into());
+                    map.insert("maximum".to_owned(), most.into());
+                }
+                map.values_mut().for_each(bound);
+            }
+            _ => {}
+        }
+    }
+    let mut json = serde_json::to_value(api).unwrap_or_default();
+    bound(&mut json);
+    json
 }
 
 /// The native routes with their description.
@@ -126,7 +151,7 @@ fn router(app: Arc<App>) -> Router {
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics::show))
-        .route("/api/openapi.json", get(async || axum::Json(api)));
+        .route("/api/openapi.json", get(async move || axum::Json(described(&api))));
     let faults = faults::router(Arc::clone(app.worlds.main().snapshot()));
     native
         .merge(others)

@@ -188,6 +188,10 @@ async fn every_mistake_is_a_problem() {
             assert!(problem[key].as_str().is_some_and(|text| text.contains(part)), "{path}: no {part:?} in {problem}");
         }
     }
+    for body in [json!({"queries": [null]}), json!({"sessions": []}), json!({"sessions": {}, "times": [1, 2]})] {
+        let answer = served.send_json("POST", "/api/v1/expectations", &body).await;
+        assert_eq!((answer.status, answer.json()["expected"].as_str()), (400, Some("an object")), "{body}");
+    }
     let wrong = served.send_json("POST", "/api/v1/expectations", &json!({ "sessions": { "code": "x" } })).await.json();
     assert_eq!((&wrong["field"], &wrong["expected"]), (&json!("sessions.code"), &json!("u16")), "{wrong}");
     assert_eq!(served.ask("PATCH", "/api/v1/sessions", "", b"").await.status, 405);
