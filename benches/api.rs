@@ -21,6 +21,7 @@ fn main() {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     runtime.block_on(thousand_worlds());
+    runtime.block_on(thousand_worlds_over_http());
     runtime.block_on(stored_messages());
 }
 
@@ -49,6 +50,33 @@ async fn thousand_worlds() {
     drop(warm);
 }
 
+/// The same by `POST /api/v1/worlds`, one after the other, each on a connection of its own; then each is deleted.
+async fn thousand_worlds_over_http() {
+    let address = api(World::builder().start().await.expect("a world")).await;
+    let body = r#"{"scenario": "one-to-one", "receiver": "helo-equals-ptr"}"#;
+    let (began, before) = (Instant::now(), resident());
+    for _ in 0..WORLDS {
+        let length = body.len();
+        let fields = format!("Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}");
+        ask(address, &format!("POST /api/v1/worlds HTTP/1.1\r\n{fields}"), "HTTP/1.1 201").await;
+    }
+    let (made, each) = (began.elapsed(), resident().saturating_sub(before) / WORLDS);
+    for number in 1..=WORLDS {
+        ask(address, &format!("DELETE /api/v1/worlds/w{number:04} HTTP/1.1\r\n\r\n"), "HTTP/1.1 204").await;
+    }
+    let deleted = began.elapsed() - made;
+    println!("{WORLDS} worlds over HTTP: {made:?}, {:.1} KiB each; deleted in {deleted:?}", each as f64 / 1024.0);
+}
+
+/// Serves a world's API; gives its address.
+async fn api(world: World) -> SocketAddr {
+    let listener = bind_tcp("HTTP", SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let stop = tokio_util::sync::CancellationToken::new();
+    tokio::spawn(http::serve(listener, Worlds::new(world), Options::default(), stop));
+    address
+}
+
 async fn stored_messages() {
     let before = resident();
     let world = World::builder().receiver("lenient").start().await.expect("a world");
@@ -68,10 +96,7 @@ async fn stored_messages() {
         used as f64 / (1 << 20) as f64
     );
 
-    let worlds = Worlds::new(world);
-    let listener = bind_tcp("HTTP", SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    tokio::spawn(http::serve(listener, worlds, Options::default(), tokio_util::sync::CancellationToken::new()));
+    let address = api(world).await;
     for (what, path) in [
         ("mail, first page", "/api/v1/mail".to_owned()),
         ("mail, newest page", "/api/v1/mail?newest=true".to_owned()),
@@ -92,13 +117,18 @@ async fn stored_messages() {
 }
 
 async fn get(address: SocketAddr, path: &str) -> usize {
+    ask(address, &format!("GET {path} HTTP/1.1\r\n\r\n"), "HTTP/1.1 200").await
+}
+
+/// Sends a request that lacks what every one has; gives the octets of the answer.
+async fn ask(address: SocketAddr, request: &str, status: &str) -> usize {
     let mut stream = TcpStream::connect(address).await.expect("a connection");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let request = request.replacen("\r\n", "\r\nHost: localhost\r\nConnection: close\r\n", 1);
     stream.write_all(request.as_bytes()).await.expect("sent");
     let mut octets = Vec::new();
     let read = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut octets)).await;
     read.expect("in time").expect("an answer");
-    assert!(octets.starts_with(b"HTTP/1.1 200"), "{path}");
+    assert!(octets.starts_with(status.as_bytes()), "{request}: {}", String::from_utf8_lossy(&octets));
     octets.len()
 }
 

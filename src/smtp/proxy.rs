@@ -45,12 +45,18 @@ pub(super) fn begin(input: &mut BytesMut) -> Beginning {
     if !is_prefix(V1_PREFIX) && !is_prefix(v2::PROTOCOL_PREFIX) {
         return Beginning::Absent;
     }
-    // A header of version 1 is a line: before its end, ppp takes a half-written port for a wrong one.
-    let whole = !input.starts_with(V1_PREFIX) || input.iter().take(V1_OCTETS).any(|octet| *octet == b'\n');
-    if !whole && input.len() < V1_OCTETS {
-        return Beginning::Incomplete;
+    // A header of version 1 is a line: before its end, ppp takes a half-written port for a wrong one; behind a bare LF it
+    // would look for another.
+    let mut seen = &input[..];
+    if input.starts_with(V1_PREFIX) {
+        seen = &input[..input.len().min(V1_OCTETS)];
+        match memchr::memchr(b'\n', seen) {
+            Some(end) => seen = &seen[..=end],
+            None if seen.len() < V1_OCTETS => return Beginning::Incomplete,
+            None => {}
+        }
     }
-    let (length, beginning) = match HeaderResult::parse(input) {
+    let (length, beginning) = match HeaderResult::parse(seen) {
         HeaderResult::V1(Ok(header)) => (header.header.len(), Beginning::Header(of_v1(&header.addresses))),
         HeaderResult::V2(Ok(header)) => (header.header.len(), of_v2(&header)),
         HeaderResult::V2(partial) if partial.is_incomplete() && input.len() < HEADER_OCTETS => {
@@ -164,6 +170,11 @@ mod tests {
         }
         let endless = [b"PROXY TCP4 ".to_vec(), vec![b'1'; 200]].concat();
         assert!(matches!(first(&endless), Beginning::Malformed(_)));
+        // The line ends at its first LF, however much came with it.
+        for cut in [20, 40] {
+            let bare = &b"PROXY UNKNOWN 1 2 3\nT\nEHLO x\r\nMAIL FROM:<>"[..cut];
+            assert!(matches!(first(bare), Beginning::Malformed(_)), "{:?}", first(bare));
+        }
         let unix = v2_header(0x21, 0x31, &[0; 216]);
         assert!(matches!(first(&unix), Beginning::Malformed(_)));
     }

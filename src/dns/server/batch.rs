@@ -8,6 +8,8 @@ use tokio::net::UdpSocket;
 
 /// The largest request that is read whole.
 const REQUEST_OCTETS: usize = 4096;
+/// Datagrams a call at first: most servers of tests are asked one thing at a time, and there may be a thousand of them.
+const FEW_DATAGRAMS: usize = 4;
 /// Most datagrams a call.
 const DATAGRAMS: usize = 64;
 
@@ -26,7 +28,7 @@ impl Received {
     /// Makes room for a socket's datagrams, in its queue too.
     pub(super) fn new(socket: &UdpSocket) -> Self {
         system::widen(socket);
-        Self { buffers: vec![0; DATAGRAMS * REQUEST_OCTETS], datagrams: Vec::with_capacity(DATAGRAMS) }
+        Self { buffers: vec![0; FEW_DATAGRAMS * REQUEST_OCTETS], datagrams: Vec::new() }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], SocketAddr)> {
@@ -38,8 +40,12 @@ impl Received {
         self.datagrams.len()
     }
 
-    /// Takes what is there; `WouldBlock` where that is nothing.
+    /// Takes what is there; `WouldBlock` where that is nothing. Where all room was taken, there is more from then on.
     pub(super) fn fill(&mut self, socket: &UdpSocket) -> io::Result<()> {
+        let room = self.buffers.len() / REQUEST_OCTETS;
+        if self.datagrams.len() == room && room < DATAGRAMS {
+            self.buffers = vec![0; DATAGRAMS * REQUEST_OCTETS];
+        }
         self.datagrams.clear();
         socket.try_io(Interest::READABLE, || system::receive(socket, &mut self.buffers, &mut self.datagrams))
     }
@@ -101,7 +107,7 @@ mod system {
     use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg, setsockopt, sockopt};
     use tokio::net::UdpSocket;
 
-    use super::{DATAGRAMS, QUEUE_OCTETS, REQUEST_OCTETS};
+    use super::{QUEUE_OCTETS, REQUEST_OCTETS};
 
     /// Asks for a longer queue: past the system's limit where the process may, else up to it.
     pub(super) fn widen(socket: &UdpSocket) {
@@ -116,7 +122,7 @@ mod system {
         buffers: &mut [u8],
         datagrams: &mut Vec<(usize, SocketAddr)>,
     ) -> io::Result<()> {
-        let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(DATAGRAMS, None);
+        let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(buffers.len() / REQUEST_OCTETS, None);
         let mut slices: Vec<_> = buffers.chunks_mut(REQUEST_OCTETS).map(|b| [IoSliceMut::new(b)]).collect();
         let received = recvmmsg(socket.as_raw_fd(), &mut headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
         let nobody = SocketAddr::from(([0, 0, 0, 0], 0));
