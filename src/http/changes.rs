@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use super::App;
 use super::extract::{Body, Name, Params, TheWorld};
-use super::problem::Problem;
+use super::problem::{BodyMistakes, Problem};
 use crate::name;
 use crate::scenario::{self, ReceiverProfile, Scenario};
 use crate::smtp::{ClientSource, Order};
@@ -147,8 +147,7 @@ struct NewScenario {
 /// Replaces the scenario: zones, faults, client addresses
 #[utoipa::path(put, path = "/scenario", tag = "change", request_body = NewScenario, responses(
     (status = 200, description = "It is served from now on", body = ScenarioView),
-    (status = 400, description = "The body is wrong", body = Problem, content_type = "application/problem+json"),
-    (status = 415, description = "The body is not said to be JSON", body = Problem, content_type = "application/problem+json"),
+    BodyMistakes,
 ))]
 async fn set_scenario(TheWorld(world): TheWorld, Body(new): Body<NewScenario>) -> Result<Json<ScenarioView>, Problem> {
     world.set_scenario(new.scenario.scenario()?);
@@ -195,8 +194,7 @@ struct NewReceiver {
 /// Replaces the receiver for connections from now on
 #[utoipa::path(put, path = "/receiver", tag = "change", request_body = NewReceiver, responses(
     (status = 200, description = "It judges from now on", body = ReceiverView),
-    (status = 400, description = "The body is wrong", body = Problem, content_type = "application/problem+json"),
-    (status = 415, description = "The body is not said to be JSON", body = Problem, content_type = "application/problem+json"),
+    BodyMistakes,
 ))]
 async fn set_receiver(TheWorld(world): TheWorld, Body(new): Body<NewReceiver>) -> Result<Json<ReceiverView>, Problem> {
     world.set_receiver(new.receiver.receiver()?);
@@ -215,8 +213,7 @@ struct NewZone {
 /// Adds a zone, or replaces the one of that origin
 #[utoipa::path(put, path = "/zones/{name}", tag = "change", params(("name" = String, Path, description = "The origin", example = "example.test")), request_body = NewZone, responses(
     (status = 204, description = "It is served from now on"),
-    (status = 400, description = "The body is wrong", body = Problem, content_type = "application/problem+json"),
-    (status = 415, description = "The body is not said to be JSON", body = Problem, content_type = "application/problem+json"),
+    BodyMistakes,
 ))]
 async fn set_zone(
     TheWorld(world): TheWorld,
@@ -274,8 +271,7 @@ struct NewClient {
 /// Takes connections from now on to come from elsewhere
 #[utoipa::path(put, path = "/client", tag = "change", request_body = NewClient, responses(
     (status = 204, description = "They do"),
-    (status = 400, description = "The body is wrong", body = Problem, content_type = "application/problem+json"),
-    (status = 415, description = "The body is not said to be JSON", body = Problem, content_type = "application/problem+json"),
+    BodyMistakes,
 ))]
 async fn set_client(TheWorld(world): TheWorld, Body(new): Body<NewClient>) -> StatusCode {
     world.set_client(new.client.into());
@@ -307,8 +303,7 @@ struct Advance {
 /// Moves the receiver's clock forward: what it remembers is so much older then
 #[utoipa::path(post, path = "/clock", tag = "change", request_body = Advance, responses(
     (status = 200, description = "The time now", body = Now),
-    (status = 400, description = "The body is wrong", body = Problem, content_type = "application/problem+json"),
-    (status = 415, description = "The body is not said to be JSON", body = Problem, content_type = "application/problem+json"),
+    BodyMistakes,
 ))]
 async fn advance(TheWorld(world): TheWorld, Body(new): Body<Advance>) -> Result<Json<Now>, Problem> {
     let by = scenario::duration(&new.advance);

@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 
 use super::App;
 use super::extract::{Body, Id, Object, TheWorld};
-use super::problem::Problem;
+use super::problem::{BodyMistakes, Problem};
 use crate::expect::{Expectation, Outcome, Queries, Sessions, Times};
 
 /// How long a verification waits for what is under way.
@@ -73,8 +73,7 @@ async fn list(TheWorld(world): TheWorld) -> Json<Outcomes> {
 /// Declares an expectation: what happens from now on counts
 #[utoipa::path(post, path = "/expectations", tag = "expect", request_body = Declared, responses(
     (status = 201, description = "It is counted from now on", body = Outcome),
-    (status = 400, description = "The body is wrong", body = Problem, content_type = "application/problem+json"),
-    (status = 415, description = "The body is not said to be JSON", body = Problem, content_type = "application/problem+json"),
+    BodyMistakes,
 ))]
 async fn declare(
     TheWorld(world): TheWorld,

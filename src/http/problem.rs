@@ -33,6 +33,18 @@ struct Details {
     mistakes: Vec<Located>,
 }
 
+/// What is said to a body that cannot be taken, for the description.
+#[derive(utoipa::IntoResponses)]
+#[expect(dead_code, reason = "the description is made of it, and nothing else is")]
+pub(super) enum BodyMistakes {
+    /// The body is wrong
+    #[response(status = 400, content_type = "application/problem+json")]
+    Wrong(Problem),
+    /// The body is not said to be JSON
+    #[response(status = 415, content_type = "application/problem+json")]
+    NotJson(Problem),
+}
+
 /// A mistake with its place in the text that was sent.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 struct Located {

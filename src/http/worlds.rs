@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 use super::App;
 use super::changes::{Client, Source};
 use super::extract::{Body, Name};
-use super::problem::Problem;
+use super::problem::{BodyMistakes, Problem};
 use crate::harness::{MAIN, World};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
@@ -83,8 +83,7 @@ struct NewWorld {
 /// Starts a world on free ports of its own
 #[utoipa::path(post, path = "/worlds", tag = "worlds", request_body = NewWorld, responses(
     (status = 201, description = "Every socket accepts", body = WorldView),
-    (status = 400, description = "The body is wrong", body = Problem, content_type = "application/problem+json"),
-    (status = 415, description = "The body is not said to be JSON", body = Problem, content_type = "application/problem+json"),
+    BodyMistakes,
     (status = 503, description = "The operating system refused", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn create(
