@@ -7,20 +7,20 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use jiff::Timestamp;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::event::Event;
-use super::proxy::{self, Beginning};
+use super::proxy;
 use super::script::{End, Manner};
 use super::server::SHUTDOWN_PATIENCE;
 use super::session::{Session, Step};
 use super::tell::Teller;
 use super::trace::Trace;
-use super::wire::Wire;
-use super::{ClientAddress, Door, ProxyMode, Reception, Service, SessionEntry};
+use super::wire::{Wire, linger};
+use super::{ClientAddress, Door, Reception, Service, SessionEntry};
 use crate::facts::Resolver;
 use crate::journal::{Deposit, Envelope, Happening, Message, What};
 
@@ -28,14 +28,6 @@ use crate::journal::{Deposit, Envelope, Happening, Message, What};
 const FIRST_READ_OCTETS: usize = 4 << 10;
 /// Octets read at once from then on.
 const READ_OCTETS: usize = 64 << 10;
-/// How long, and how much, is still read after the last reply.
-pub(super) const LINGER: Duration = Duration::from_secs(1);
-const LINGER_OCTETS: usize = 1 << 20;
-const LINGER_READ_OCTETS: usize = 4 << 10;
-/// How long a proxy may take for its header (Postfix: five seconds).
-const PROXY_PATIENCE: Duration = Duration::from_secs(5);
-/// How long a client may hold back before it is taken to have no proxy, where that is left open.
-const PROXY_OPTIONAL: Duration = Duration::from_millis(500);
 /// How long a handshake may take.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -68,12 +60,7 @@ impl<'a> Conversation<'a> {
         shutdown: &CancellationToken,
     ) {
         let mut input = BytesMut::new();
-        let named = match door.proxy {
-            ProxyMode::Off => Ok(None),
-            mode => timeout(PROXY_PATIENCE, named_by_proxy(&mut stream, &mut input, mode))
-                .await
-                .unwrap_or_else(|_| Err("no header came".to_owned())),
-        };
+        let named = proxy::client(&mut stream, &mut input, door.proxy).await;
         let reception = door.reception.clone().unwrap_or_else(|| service.reception.load_full());
         let client = match &named {
             Ok(Some(address)) => reception.identity.translated(ClientAddress::of(address.ip(), "proxy")),
@@ -359,47 +346,4 @@ impl<'a> Conversation<'a> {
         }
         Ok(())
     }
-}
-
-/// The client that a proxy names, or `None` where it keeps the socket's peer.
-async fn named_by_proxy(
-    stream: &mut TcpStream,
-    input: &mut BytesMut,
-    mode: ProxyMode,
-) -> Result<Option<SocketAddr>, String> {
-    loop {
-        match proxy::begin(input) {
-            Beginning::Header(client) => return Ok(client),
-            Beginning::Malformed(why) => return Err(why),
-            Beginning::Absent if mode == ProxyMode::Required => return Err("the header is missing".to_owned()),
-            Beginning::Absent => return Ok(None),
-            Beginning::Incomplete => {}
-        }
-        let open = mode == ProxyMode::Optional && input.is_empty();
-        let patience = if open { PROXY_OPTIONAL } else { PROXY_PATIENCE };
-        match timeout(patience, stream.read_buf(input)).await {
-            Ok(Ok(read)) if read > 0 => {}
-            Err(_) if open => return Ok(None),
-            _ => return Err("the connection ended within the header".to_owned()),
-        }
-    }
-}
-
-/// Closes our side and takes in what the client still says: octets left unread would make the kernel reset the
-/// connection, and the client lose the last reply.
-pub(super) async fn linger(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
-    let mut octets = vec![0; LINGER_READ_OCTETS]; // an array would be part of every conversation
-    let mut left = LINGER_OCTETS;
-    let _ = timeout(LINGER, async {
-        stream.shutdown().await?;
-        while left > 0 {
-            match stream.read(&mut octets).await? {
-                0 => break,
-                read => left = left.saturating_sub(read),
-            }
-        }
-        io::Result::Ok(())
-    })
-    .await;
-    Ok(())
 }

@@ -25,6 +25,7 @@ mod script;
 mod server;
 mod session;
 mod settings;
+mod speech;
 mod storage;
 mod tell;
 mod trace;

@@ -2,9 +2,13 @@
 //! package reads the header; what it means for a listener is decided here.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use ppp::{HeaderResult, PartialResult, v1, v2};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 /// Whether a listener expects a PROXY header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -22,6 +26,11 @@ pub enum ProxyMode {
 const HEADER_OCTETS: usize = 16 + 1024;
 const V1_OCTETS: usize = 107;
 const V1_PREFIX: &[u8] = b"PROXY";
+
+/// How long a proxy may take for its header (Postfix: five seconds).
+const PROXY_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a client may hold back before it is taken to have no proxy, where that is left open.
+const PROXY_OPTIONAL: Duration = Duration::from_millis(500);
 
 /// What the first octets of a connection are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +100,38 @@ fn of_v2(header: &v2::Header<'_>) -> Beginning {
             Beginning::Header(Some(SocketAddr::new(IpAddr::V6(tcp.source_address), tcp.source_port)))
         }
         v2::Addresses::Unix(_) => Beginning::Malformed("a Unix socket is no client address".to_owned()),
+    }
+}
+
+/// The client that a proxy names, or `None` where there is no proxy, or it keeps the socket's peer.
+pub(super) async fn client(
+    stream: &mut TcpStream,
+    input: &mut BytesMut,
+    mode: ProxyMode,
+) -> Result<Option<SocketAddr>, String> {
+    if mode == ProxyMode::Off {
+        return Ok(None);
+    }
+    let named = timeout(PROXY_PATIENCE, header(stream, input, mode)).await;
+    named.unwrap_or_else(|_| Err("no header came".to_owned()))
+}
+
+async fn header(stream: &mut TcpStream, input: &mut BytesMut, mode: ProxyMode) -> Result<Option<SocketAddr>, String> {
+    loop {
+        match begin(input) {
+            Beginning::Header(client) => return Ok(client),
+            Beginning::Malformed(why) => return Err(why),
+            Beginning::Absent if mode == ProxyMode::Required => return Err("the header is missing".to_owned()),
+            Beginning::Absent => return Ok(None),
+            Beginning::Incomplete => {}
+        }
+        let open = mode == ProxyMode::Optional && input.is_empty();
+        let patience = if open { PROXY_OPTIONAL } else { PROXY_PATIENCE };
+        match timeout(patience, stream.read_buf(input)).await {
+            Ok(Ok(read)) if read > 0 => {}
+            Err(_) if open => return Ok(None),
+            _ => return Err("the connection ended within the header".to_owned()),
+        }
     }
 }
 

@@ -12,9 +12,10 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::conversation::{Conversation, LINGER, linger};
+use super::conversation::Conversation;
 use super::replies;
 use super::session::{Front, Protocol};
+use super::wire::{LINGER, linger};
 use super::{Identity, ProxyMode, Receiver, SessionEntry, StartTls, Storage};
 use crate::dns::Zones;
 use crate::facts::Memory;

@@ -281,7 +281,7 @@ impl Session {
     }
 
     fn end_transaction(&mut self, envelope: Envelope, reply: Reply, message: Option<(Trace, Vec<u8>)>) {
-        self.publish(Event::Transaction { envelope, reply, message });
+        self.events.push(Event::Transaction { envelope, reply, message });
         self.reset();
     }
 }

@@ -3,14 +3,21 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::tls::{Secured, Tls, TlsFault};
 
 /// A fatal alert, handshake_failure (RFC 8446 §6).
 const REFUSAL: &[u8] = &[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x28];
+
+/// How long, and how much, is still read after the last reply.
+pub(super) const LINGER: Duration = Duration::from_secs(1);
+const LINGER_OCTETS: usize = 1 << 20;
+const LINGER_READ_OCTETS: usize = 4 << 10;
 
 /// A connection, in clear text or not.
 pub(super) enum Wire {
@@ -96,4 +103,23 @@ impl AsyncWrite for Wire {
             Self::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
+}
+
+/// Closes our side and takes in what the client still says: octets left unread would make the kernel reset the
+/// connection, and the client lose the last reply.
+pub(super) async fn linger(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
+    let mut octets = vec![0; LINGER_READ_OCTETS]; // an array would be part of every conversation
+    let mut left = LINGER_OCTETS;
+    let _ = timeout(LINGER, async {
+        stream.shutdown().await?;
+        while left > 0 {
+            match stream.read(&mut octets).await? {
+                0 => break,
+                read => left = left.saturating_sub(read),
+            }
+        }
+        io::Result::Ok(())
+    })
+    .await;
+    Ok(())
 }

@@ -1,0 +1,75 @@
+//! What a session says, and what of it the journal hears: replies to mistakes and otherwise, and the end.
+
+use super::Extension;
+use super::event::Event;
+use super::replies::{self, Canned};
+use super::session::{Session, State};
+use crate::reply::Reply;
+
+impl Session {
+    /// Tells what was observed.
+    pub(super) fn observed(&mut self) {
+        self.observations += 1;
+        self.events.push(Event::Observed(Box::new(self.facts.clone())));
+    }
+
+    pub(super) fn enhanced(&self) -> bool {
+        self.receiver.settings.extensions.offers(Extension::EnhancedStatusCodes)
+    }
+
+    pub(super) fn answer(&mut self, canned: &Canned, output: &mut Vec<u8>) {
+        let begin = output.len();
+        canned.write_to(self.enhanced(), output);
+        self.said(&output[begin..]);
+    }
+
+    /// A reply to a client's mistake; too many of them end the session.
+    pub(super) fn mistake(&mut self, canned: &Canned, output: &mut Vec<u8>) {
+        if self.misbehaves(|conduct| conduct.errors += 1, output) {
+            return;
+        }
+        self.answer(canned, output);
+        self.end_of_patience(output);
+    }
+
+    /// Ends a session that has made too many mistakes.
+    pub(super) fn end_of_patience(&mut self, output: &mut Vec<u8>) {
+        if self.facts.conduct.errors >= self.receiver.settings.max_errors as u64 {
+            self.end(output, &replies::TOO_MANY_ERRORS, "errors");
+        }
+    }
+
+    pub(super) fn end(&mut self, output: &mut Vec<u8>, canned: &Canned, how: &'static str) {
+        self.answer(canned, output);
+        self.close(how);
+    }
+
+    pub(super) fn close(&mut self, how: &'static str) {
+        if matches!(self.state, State::Closed) {
+            return;
+        }
+        self.state = State::Closed;
+        self.events.push(Event::Closed(how));
+    }
+
+    /// Says a reply.
+    pub(super) fn say(&mut self, reply: &Reply, output: &mut Vec<u8>) {
+        let begin = output.len();
+        reply.write_to(output);
+        self.said(&output[begin..]);
+    }
+
+    /// Takes the lines of a reply into the transcript.
+    fn said(&mut self, reply: &[u8]) {
+        for line in reply.split_inclusive(|octet| *octet == b'\n') {
+            self.record(|| Event::Server(String::from_utf8_lossy(line.strip_suffix(b"\r\n").unwrap_or(line)).into()));
+        }
+    }
+
+    /// Adds a line to the transcript while it has room; a dropped line costs nothing but its count.
+    pub(super) fn record(&mut self, line: impl FnOnce() -> Event) {
+        self.transcript += 1;
+        let keep = self.transcript <= self.receiver.settings.transcript_lines;
+        self.events.push(if keep { line() } else { Event::LineDropped });
+    }
+}
