@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Messages a second with a journal file beside the same without, run in turn. SMTPLOAD names the load generator.
 #
-#   SMTPLOAD=./smtpload benches/journal.sh [rounds] [mode] [size]
+#   SMTPLOAD=./smtpload benches/journal.sh [rounds] [mode] [size] [messages]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-rounds=${1:-5} mode=${2:-pipeline} size=${3:-1024}
+rounds=${1:-5} mode=${2:-pipeline} size=${3:-1024} messages=${4:-50000}
 load=${SMTPLOAD:?the load generator}
 
 [ -n "${BUILT:-}" ] || cargo build --quiet --release
@@ -20,7 +20,7 @@ serve memory
 memory=$!
 trap 'kill $file $memory 2>/dev/null; wait 2>/dev/null; rm -rf "$work"' EXIT
 address() { sed 's/.*"smtp":"\([^"]*\)".*/\1/' "$work/$1.ready"; }
-one() { "$load" "$(address "$1")" --mode "$mode" --conns 20 --msgs 50000 --size "$size" --helo mail.example.test >>"$work/$1"; }
+one() { "$load" "$(address "$1")" --mode "$mode" --conns 20 --msgs "$messages" --size "$size" --helo mail.example.test >>"$work/$1"; }
 for _ in $(seq "$rounds"); do one file; one memory; done
 python3 - "$work" <<'PY'
 import json, statistics, sys
