@@ -14,7 +14,7 @@ use crate::policy::Refusal;
 #[derive(Debug, Default)]
 pub(super) struct Teller {
     /// The lookups told so far: facts carry all of them each time.
-    told: Vec<(name::Name, name::RecordType)>,
+    told: Vec<Arc<Question>>,
 }
 
 impl Teller {
@@ -51,13 +51,12 @@ impl Teller {
 
     /// The lookups that are new.
     fn fresh<'a>(&mut self, facts: &'a Facts) -> &'a [Arc<Question>] {
-        let same = |(told, question): &(&(name::Name, name::RecordType), &Arc<Question>)| {
-            told.0 == question.name && told.1 == question.record_type
-        };
+        // The same question asked again, by a second EHLO, may have another answer: it is another record.
+        let same = |(told, question): &(&Arc<Question>, &Arc<Question>)| Arc::ptr_eq(told, question);
         let known = self.told.iter().zip(&facts.evidence).take_while(same).count();
         self.told.truncate(known);
         let fresh = &facts.evidence[known..];
-        self.told.extend(fresh.iter().map(|question| (question.name.clone(), question.record_type)));
+        self.told.extend(fresh.iter().cloned());
         fresh
     }
 }

@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 use martinet::World;
 use martinet::dns::{self, Transport};
 use martinet::expect::{Expectation, Queries, Sessions};
+use martinet::journal::What;
 use martinet::name::{RecordType, absolute};
 use martinet::scenario::{load_receiver, load_scenario, parse_receiver};
 use martinet::smtp::ClientSource;
 use martinet::smtp::client::{Delivery, Dialogue, deliver};
 use martinet::stage::Stage;
 use rstest::{fixture, rstest};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// A world as most tests want it: one server, one name, the strictest receiver.
 #[fixture]
@@ -236,6 +239,28 @@ async fn the_event_log_tells_everything_in_order() {
     let verdict = serde_json::to_value(&*world.events().entries()[of("verdict")]).expect("JSON");
     assert_eq!((&verdict["rule"], &verdict["session"]), (&"iprev".into(), &1.into()));
     assert_eq!(world.events().counts().dropped, 0);
+}
+
+/// A second EHLO of the same name asks anew, and the event log has both answers: the first failed, the second did not.
+#[tokio::test]
+async fn lookups_of_a_second_hello_are_told_again() {
+    let builder = World::builder().scenario("one-to-one").receiver("helo-resolves-to-client");
+    let world = builder.start().await.expect("a world");
+    // The PTR name leads there first; then the hello.
+    let once = dns::Fault::new("mail.example.test", dns::Action::ServFail).expect("a name");
+    world.set_faults(vec![once.of_type(RecordType::A).from_question(2).times(1)]);
+    let mut stream = TcpStream::connect(world.smtp_addr()).await.expect("open");
+    let ehlo = "EHLO mail.example.test\r\n";
+    stream.write_all(format!("{ehlo}{ehlo}QUIT\r\n").as_bytes()).await.expect("written");
+    let mut replies = String::new();
+    stream.read_to_string(&mut replies).await.expect("read");
+    let session = world.wait_for_session().await.expect("a session");
+    let entries = world.events().entries();
+    let outcomes = entries.iter().filter_map(|event| match &event.what {
+        What::Lookup(asked) if asked.record_type == RecordType::A => Some(asked.outcome.word()),
+        _ => None,
+    });
+    assert_eq!(outcomes.collect::<Vec<_>>(), ["data", "SERVFAIL", "data"], "{replies}{session:?}");
 }
 
 /// Two hundred tests at once, each with a world of its own: none sees another's sessions.
