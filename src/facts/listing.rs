@@ -53,6 +53,19 @@ impl Listing {
     }
 }
 
+/// Asks lists for a name; gives what each says, and the time the slowest would have taken.
+pub(super) fn observe_all(
+    subject: Subject,
+    name: &str,
+    lists: &[Name],
+    lookup: &dyn Lookup,
+    evidence: &mut Vec<Arc<Question>>,
+) -> (Vec<Listing>, Duration) {
+    let observed = lists.iter().map(|zone| observe(subject, name, zone, lookup, evidence));
+    let (listings, took): (Vec<_>, Vec<_>) = observed.unzip();
+    (listings, took.into_iter().max().unwrap_or_default())
+}
+
 /// The client address as lists have it: octets or nibbles reversed, without in-addr.arpa (RFC 5782 §2.1, §2.4).
 pub(super) fn reversed(address: IpAddr) -> String {
     let name = name::display(&name::reverse(address));

@@ -8,6 +8,7 @@ use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::{RData, Record};
 use serde::Serialize;
 
+use super::{Recall, Recollection};
 use crate::dns::{Action, Answer, Transport, Zones};
 use crate::name::{self, Name, RecordType};
 
@@ -116,6 +117,11 @@ impl Question {
 pub trait Lookup {
     /// Asks one question. Never waits: the time it would have taken is in the answer.
     fn ask(&self, name: &Name, record_type: RecordType) -> Arc<Question>;
+
+    /// What was found out before and still holds, where anything is remembered.
+    fn recall(&self) -> Option<Recollection<'_>> {
+        None
+    }
 }
 
 /// Most CNAMEs that a resolver follows (BIND 9 as much; unbound 11).
@@ -126,12 +132,18 @@ const CNAME_LINKS: usize = 16;
 pub struct Resolver<'a> {
     zones: &'a Zones,
     patience: Duration,
+    recollection: Option<Recollection<'a>>,
 }
 
 impl<'a> Resolver<'a> {
     /// Makes a resolver that waits `patience` for an answer.
     pub fn new(zones: &'a Zones, patience: Duration) -> Self {
-        Self { zones, patience }
+        Self { zones, patience, recollection: None }
+    }
+
+    /// Makes one for a receiver that remembers what it found out. The memory is of one receiver and its patience.
+    pub fn remembering(zones: &'a Arc<Zones>, patience: Duration, recall: &'a Recall) -> Self {
+        Self { zones, patience, recollection: recall.of(zones) }
     }
 
     fn over(&self, name: &Name, record_type: RecordType, transport: Transport) -> Question {
@@ -165,6 +177,10 @@ impl<'a> Resolver<'a> {
 impl Lookup for Resolver<'_> {
     fn ask(&self, name: &Name, record_type: RecordType) -> Arc<Question> {
         Arc::new(self.over(name, record_type, Transport::Udp))
+    }
+
+    fn recall(&self) -> Option<Recollection<'_>> {
+        self.recollection
     }
 }
 

@@ -12,6 +12,7 @@ mod iprev;
 mod listing;
 pub(crate) mod lookup;
 mod memory;
+mod recall;
 mod sender;
 mod spf;
 
@@ -23,6 +24,7 @@ pub use iprev::{AnyTempfail, Forward, ForwardFamily, ForwardNxdomain, Iprev, Ipr
 pub use listing::{Listing, Subject};
 pub use lookup::{Lookup, Outcome, Question, Resolver};
 pub use memory::{Clock, Greylist, History, Memory, Seen};
+pub use recall::{Recall, Recollection};
 pub use sender::SenderDomain;
 pub use spf::{DNS_TERMS, Spf, SpfQuery, SpfResult, VOID_LOOKUPS, check_host};
 
@@ -33,6 +35,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::name::{self, Name};
+use recall::{ClientSeen, HelloSeen};
 
 /// What a receiver wants to know, and how it looks: the union of what its rules need.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -83,13 +86,13 @@ pub struct Facts {
     /// The client address, IPv4-mapped addresses normalised.
     pub client_address: IpAddr,
     /// Reverse lookup and its confirmation; `None` until asked.
-    pub iprev: Option<Iprev>,
+    pub iprev: Option<Arc<Iprev>>,
     /// The HELO/EHLO argument; `None` until given.
-    pub hello: Option<Hello>,
+    pub hello: Option<Arc<Hello>>,
     /// How the hello name stands to the PTR names; `None` where one of them is not known or the hello is no name.
     pub relation: Option<Relation>,
     /// SPF of the HELO identity; `None` where nobody asked.
-    pub spf_hello: Option<Spf>,
+    pub spf_hello: Option<Arc<Spf>>,
     /// SPF of the MAIL FROM identity; `None` where nobody asked.
     pub spf_sender: Option<Spf>,
     /// What DNS says of the domain of the reverse-path; `None` where nobody asked.
@@ -160,37 +163,38 @@ impl Facts {
     /// Observes the client address: PTR names and their addresses, block lists. Returns the time the lookups would
     /// have taken, all at once.
     pub fn observe_client(&mut self, wants: &Wants, lookup: &dyn Lookup) -> Duration {
-        let mut elapsed = Duration::ZERO;
-        if self.told.is_some() {
-            self.iprev = self.told.take();
-        } else if wants.iprev {
-            let (iprev, took) = iprev::observe(self.client_address, &wants.iprev_settings, lookup, &mut self.evidence);
-            self.iprev = Some(iprev);
-            elapsed = took;
-        }
-        if !wants.lists.is_empty() {
-            let name = listing::reversed(self.client_address);
-            elapsed = elapsed.max(self.observe_listings(listing::Subject::Client, &name, &wants.lists, lookup));
-        }
+        let address = self.client_address;
+        let recall = lookup.recall().filter(|_| self.told.is_none());
+        let seen = recall.and_then(|recall| recall.client(address)).unwrap_or_else(|| {
+            let seen = Arc::new(ClientSeen::look(address, self.told.take(), wants, lookup));
+            recall.inspect(|recall| recall.keep_client(address, &seen));
+            seen
+        });
+        self.iprev.clone_from(&seen.iprev);
+        self.listings.extend_from_slice(&seen.listings);
+        self.evidence.extend_from_slice(&seen.evidence);
         self.client_evidence = self.evidence.len();
-        elapsed
+        seen.elapsed
     }
 
     /// Observes a hello, the first or a later one. Returns the time the lookups would have taken, all at once.
     pub fn observe_hello(&mut self, verb: Verb, argument: &str, wants: &Wants, lookup: &dyn Lookup) -> Duration {
         self.evidence.truncate(self.client_evidence);
         self.listings.retain(|l| l.subject == listing::Subject::Client);
-        let mut hello = Hello::parse(verb, argument);
-        let mut elapsed = hello.observe(wants.hello_addresses, wants.hello_mx, lookup, &mut self.evidence);
-        self.spf_hello = wants.spf_hello.then(|| self.spf(argument, "", lookup));
-        elapsed = elapsed.max(self.spf_hello.as_ref().map_or(Duration::ZERO, |spf| spf.elapsed));
-        if hello.name().is_some() {
-            elapsed = elapsed.max(self.observe_listings(listing::Subject::Hello, argument, &wants.hello_lists, lookup));
-        }
-        self.relation = self.iprev.as_ref().and_then(|iprev| hello.relation(iprev));
-        self.hello = Some(hello);
+        let (address, iprev, recall) = (self.client_address, self.iprev.as_ref(), lookup.recall());
+        let known = recall.and_then(|recall| recall.hello(address, iprev, verb, argument));
+        let seen = known.unwrap_or_else(|| {
+            let seen = Arc::new(HelloSeen::look(self, verb, argument, wants, lookup));
+            recall.inspect(|recall| recall.keep_hello(address, iprev, &seen));
+            seen
+        });
+        self.hello = Some(Arc::clone(&seen.hello));
+        self.relation = seen.relation;
+        self.spf_hello.clone_from(&seen.spf);
+        self.listings.extend_from_slice(&seen.listings);
+        self.evidence.extend_from_slice(&seen.evidence);
         self.hello_evidence = self.evidence.len();
-        elapsed
+        seen.elapsed
     }
 
     /// Observes the reverse-path of a transaction. Returns the time the lookups would have taken, all at once.
@@ -201,18 +205,24 @@ impl Facts {
         if !wants.observes_sender() {
             return Duration::ZERO;
         }
-        let hello = self.hello.as_ref().map(|h| h.argument.clone()).unwrap_or_default();
-        self.spf_sender = wants.spf_sender.then(|| self.spf(&hello, reverse_path, lookup));
+        let hello = self.hello.clone();
+        let hello = hello.as_ref().map_or("", |hello| hello.argument.as_str());
+        let mut evidence = std::mem::take(&mut self.evidence);
+        self.spf_sender = wants.spf_sender.then(|| self.spf(hello, reverse_path, lookup, &mut evidence));
         let mut elapsed = self.spf_sender.as_ref().map_or(Duration::ZERO, |spf| spf.elapsed);
         let domain = reverse_path.rsplit_once('@').map_or("", |(_, domain)| domain);
         if let Some(name) = name::absolute(domain).filter(|_| !domain.is_empty()) {
             if wants.sender_domain {
-                let (observed, took) = sender::observe(&name, lookup, &mut self.evidence);
+                let (observed, took) = sender::observe(&name, lookup, &mut evidence);
                 self.sender_domain = Some(observed);
                 elapsed = elapsed.max(took);
             }
-            elapsed = elapsed.max(self.observe_listings(listing::Subject::Sender, domain, &wants.sender_lists, lookup));
+            let subject = listing::Subject::Sender;
+            let (listings, took) = listing::observe_all(subject, domain, &wants.sender_lists, lookup, &mut evidence);
+            self.listings.extend(listings);
+            elapsed = elapsed.max(took);
         }
+        self.evidence = evidence;
         elapsed
     }
 
@@ -235,24 +245,46 @@ impl Facts {
         self.listings.retain(|l| l.subject != listing::Subject::Sender);
     }
 
-    fn spf(&mut self, helo: &str, sender: &str, lookup: &dyn Lookup) -> Spf {
+    fn spf(&self, helo: &str, sender: &str, lookup: &dyn Lookup, evidence: &mut Vec<Arc<Question>>) -> Spf {
         let query = SpfQuery { ip: self.client_address, helo, sender, receiver: &self.receiver_name };
-        check_host(&query, lookup, &mut self.evidence)
+        check_host(&query, lookup, evidence)
     }
+}
 
-    fn observe_listings(
-        &mut self,
-        subject: listing::Subject,
-        name: &str,
-        zones: &[Name],
-        lookup: &dyn Lookup,
-    ) -> Duration {
-        let mut slowest = Duration::ZERO;
-        for zone in zones {
-            let (listing, took) = listing::observe(subject, name, zone, lookup, &mut self.evidence);
-            self.listings.push(listing);
-            slowest = slowest.max(took);
+impl ClientSeen {
+    /// Looks a client up; what was told of its names needs no lookup.
+    fn look(address: IpAddr, told: Option<Iprev>, wants: &Wants, lookup: &dyn Lookup) -> Self {
+        let (mut evidence, mut elapsed) = (Vec::new(), Duration::ZERO);
+        let iprev = told.or_else(|| {
+            let settings = wants.iprev.then_some(&wants.iprev_settings)?;
+            let (iprev, took) = iprev::observe(address, settings, lookup, &mut evidence);
+            elapsed = took;
+            Some(iprev)
+        });
+        let (mut listings, mut listed) = (Vec::new(), Duration::ZERO);
+        if !wants.lists.is_empty() {
+            let (subject, name) = (listing::Subject::Client, listing::reversed(address));
+            (listings, listed) = listing::observe_all(subject, &name, &wants.lists, lookup, &mut evidence);
         }
-        slowest
+        Self { iprev: iprev.map(Arc::new), listings, evidence, elapsed: elapsed.max(listed) }
+    }
+}
+
+impl HelloSeen {
+    /// Looks up what a client says it is.
+    fn look(facts: &Facts, verb: Verb, argument: &str, wants: &Wants, lookup: &dyn Lookup) -> Self {
+        let mut evidence = Vec::new();
+        let mut hello = Hello::parse(verb, argument);
+        let mut elapsed = hello.observe(wants.hello_addresses, wants.hello_mx, lookup, &mut evidence);
+        let spf = wants.spf_hello.then(|| facts.spf(argument, "", lookup, &mut evidence));
+        elapsed = elapsed.max(spf.as_ref().map_or(Duration::ZERO, |spf| spf.elapsed));
+        let (mut listings, mut listed) = (Vec::new(), Duration::ZERO);
+        if hello.name().is_some() {
+            let subject = listing::Subject::Hello;
+            (listings, listed) = listing::observe_all(subject, argument, &wants.hello_lists, lookup, &mut evidence);
+        }
+        let relation = facts.iprev.as_ref().and_then(|iprev| hello.relation(iprev));
+        let (hello, spf, elapsed) = (Arc::new(hello), spf.map(Arc::new), elapsed.max(listed));
+        Self { hello, relation, spf, listings, evidence, elapsed }
     }
 }

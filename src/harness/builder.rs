@@ -274,6 +274,7 @@ impl Builder {
             receiver: Arc::clone(&profile.receiver),
             identity: Arc::new(Identity::new(scenario.client_source(), scenario.nat.clone())),
             lookup_patience: profile.dns_timeout,
+            recall: Arc::default(),
         };
         let sessions = Arc::new(Log::new(self.keep.sessions));
         let messages = message_log(self.keep.messages, &events, &tally);

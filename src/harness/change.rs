@@ -129,6 +129,7 @@ impl World {
     fn receive(&self, change: impl FnOnce(&mut Reception)) {
         let mut reception = Reception::clone(&self.service.reception.load());
         change(&mut reception);
+        reception.recall = Arc::default(); // another receiver asks otherwise
         self.service.reception.store(Arc::new(reception));
     }
 

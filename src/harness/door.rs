@@ -68,6 +68,7 @@ impl Front {
                 receiver: Arc::clone(&met.receiver),
                 identity: Arc::new(Identity::new(source, scenario.nat.clone())),
                 lookup_patience: met.dns_timeout,
+                recall: Arc::default(),
             })
         });
         let starttls = self.starttls.unwrap_or(met.receiver.settings.starttls);

@@ -126,7 +126,8 @@ impl<'a> Conversation<'a> {
         loop {
             let step = {
                 let zones = self.service.zones.load();
-                let resolver = Resolver::new(&zones, self.reception.lookup_patience);
+                let Reception { lookup_patience, recall, .. } = &*self.reception;
+                let resolver = Resolver::remembering(&zones, *lookup_patience, recall);
                 self.session.advance(&mut self.input, &mut self.output, &resolver)
             };
             if step != Step::Read || !self.output.is_empty() {

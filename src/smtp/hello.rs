@@ -86,7 +86,7 @@ impl Session {
         let may_stay = self.hello == Hello::Accepted && self.receiver.policy.judges_at(Stage::Helo);
         self.before = may_stay.then(|| Box::new((self.facts.clone(), self.standing.clone())));
         if let Some(earlier) = self.facts.hello.take() {
-            self.facts.conduct.replaced(earlier.verb, earlier.argument);
+            self.facts.conduct.replaced(earlier.verb, earlier.argument.clone());
         }
         let receiver = Arc::clone(&self.receiver);
         let wants = receiver.policy.wants();
@@ -139,7 +139,7 @@ impl Session {
         let (mut before, standing) = *before;
         if let Some(refused) = self.facts.hello.take() {
             before.conduct = std::mem::take(&mut self.facts.conduct);
-            before.conduct.replaced(refused.verb, refused.argument);
+            before.conduct.replaced(refused.verb, refused.argument.clone());
         }
         (self.facts, self.standing) = (before, standing);
     }

@@ -18,7 +18,7 @@ use super::session::{Front, Protocol};
 use super::wire::{LINGER, linger};
 use super::{Identity, ProxyMode, Receiver, SessionEntry, StartTls, Storage};
 use crate::dns::Zones;
-use crate::facts::Memory;
+use crate::facts::{Memory, Recall};
 use crate::journal::{Happening, Keeper, Log, Message, Tally};
 use crate::tls::Tls;
 
@@ -87,6 +87,8 @@ pub struct Reception {
     pub identity: Arc<Identity>,
     /// How long the receiver waits for a DNS answer.
     pub lookup_patience: Duration,
+    /// What the receiver found out before.
+    pub recall: Arc<Recall>,
 }
 
 /// Serves sessions until shut down: idle ones then get 421, and all a bounded time to end.

@@ -32,7 +32,7 @@ pub(super) static HELO: Check = Check {
     fail: &["550 5.7.23 SPF validation failed for HELO {helo} from [{ip}]"],
     error: &["451 4.7.24 Temporary SPF validation error for HELO {helo}"],
     needs: Needs { spf_hello: true, ..Needs::NOTHING },
-    build: |settings| build(settings, |facts| facts.spf_hello.as_ref()),
+    build: |settings| build(settings, |facts| facts.spf_hello.as_deref()),
 };
 
 /// **Checks** SPF of the MAIL FROM identity; with the null reverse-path, of postmaster at the hello name.

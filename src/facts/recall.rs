@@ -1,0 +1,221 @@
+//! What a receiver found out before, for as long as DNS stands still.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::RwLock;
+
+use super::{Hello, Iprev, Listing, Question, Relation, Spf, Verb};
+use crate::dns::Zones;
+
+/// Clients that are remembered, and hellos. What goes beyond is looked up each time.
+const CLIENTS: usize = 1024;
+const HELLOS: usize = 1024;
+
+/// What one receiver found out about client addresses and hellos, as a receiver behind a caching resolver has it at
+/// hand. It holds for one snapshot of zones without faults: there the same question has the same answer, and no fault
+/// counts who asks.
+#[derive(Debug, Default)]
+pub struct Recall {
+    known: RwLock<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// The snapshot that all of it is about.
+    zones: Weak<Zones>,
+    clients: HashMap<IpAddr, (Arc<ClientSeen>, Vec<Arc<HelloSeen>>)>,
+    /// Hellos of all clients.
+    hellos: usize,
+}
+
+/// What is known of a client address.
+#[derive(Debug)]
+pub(super) struct ClientSeen {
+    pub(super) iprev: Option<Arc<Iprev>>,
+    pub(super) listings: Vec<Listing>,
+    pub(super) evidence: Vec<Arc<Question>>,
+    pub(super) elapsed: Duration,
+}
+
+/// What is known of a hello that a client said.
+#[derive(Debug)]
+pub(super) struct HelloSeen {
+    pub(super) hello: Arc<Hello>,
+    pub(super) relation: Option<Relation>,
+    pub(super) spf: Option<Arc<Spf>>,
+    pub(super) listings: Vec<Listing>,
+    pub(super) evidence: Vec<Arc<Question>>,
+    pub(super) elapsed: Duration,
+}
+
+impl Recall {
+    /// What can be remembered while the zones are these; nothing where they misbehave.
+    pub fn of<'a>(&'a self, zones: &'a Arc<Zones>) -> Option<Recollection<'a>> {
+        zones.faults().is_empty().then_some(Recollection { recall: self, zones })
+    }
+}
+
+/// A [`Recall`] beside the snapshot it is asked about.
+#[derive(Clone, Copy, Debug)]
+pub struct Recollection<'a> {
+    recall: &'a Recall,
+    zones: &'a Arc<Zones>,
+}
+
+impl Recollection<'_> {
+    pub(super) fn client(&self, address: IpAddr) -> Option<Arc<ClientSeen>> {
+        self.look(|known| known.clients.get(&address).map(|(client, _)| Arc::clone(client)))
+    }
+
+    /// What is known of a hello, by who has these names and no others: those of a client may have been told (XCLIENT).
+    pub(super) fn hello(
+        &self,
+        address: IpAddr,
+        iprev: Option<&Arc<Iprev>>,
+        verb: Verb,
+        argument: &str,
+    ) -> Option<Arc<HelloSeen>> {
+        self.look(|known| {
+            let (_, hellos) = known.clients.get(&address).filter(|(client, _)| client.has(iprev))?;
+            let said = |seen: &&Arc<HelloSeen>| seen.hello.verb == verb && seen.hello.argument == argument;
+            hellos.iter().find(said).map(Arc::clone)
+        })
+    }
+
+    fn look<R>(&self, look: impl FnOnce(&Known) -> Option<R>) -> Option<R> {
+        let known = self.recall.known.read();
+        if self.is_about(&known) { look(&known) } else { None }
+    }
+
+    fn is_about(&self, known: &Known) -> bool {
+        known.zones.as_ptr() == Arc::as_ptr(self.zones)
+    }
+
+    pub(super) fn keep_client(&self, address: IpAddr, client: &Arc<ClientSeen>) {
+        let mut known = self.recall.known.write();
+        if !self.is_about(&known) {
+            *known = Known { zones: Arc::downgrade(self.zones), ..Known::default() };
+        }
+        if known.clients.len() < CLIENTS {
+            known.clients.entry(address).or_insert_with(|| (Arc::clone(client), Vec::new()));
+        }
+    }
+
+    pub(super) fn keep_hello(&self, address: IpAddr, iprev: Option<&Arc<Iprev>>, hello: &Arc<HelloSeen>) {
+        let mut known = self.recall.known.write();
+        if !self.is_about(&known) || known.hellos >= HELLOS {
+            return;
+        }
+        if let Some((_, hellos)) = known.clients.get_mut(&address).filter(|(client, _)| client.has(iprev)) {
+            hellos.push(Arc::clone(hello));
+            known.hellos += 1;
+        }
+    }
+}
+
+impl ClientSeen {
+    /// Whether these are the names that were found here.
+    fn has(&self, iprev: Option<&Arc<Iprev>>) -> bool {
+        self.iprev.as_ref().map(Arc::as_ptr) == iprev.map(Arc::as_ptr)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dns::{Action, Fault, Zone, read_master};
+    use crate::facts::{Facts, Resolver, Wants};
+    use crate::name;
+
+    const CLIENT: [u8; 4] = [192, 0, 2, 10];
+
+    fn zones(name: &str, faults: Vec<Fault>) -> Arc<Zones> {
+        let zone = |origin: &str, text: &str| {
+            let origin = name::absolute(origin).expect("a name");
+            let mut zone = Zone::empty(&origin);
+            read_master(text.as_bytes(), &origin, 300, |row| zone.take(&row)).expect("a zone");
+            zone.complete();
+            zone
+        };
+        let reverse = zone("2.0.192.in-addr.arpa", &format!("10 PTR {name}.example.test."));
+        Arc::new(Zones::new(vec![reverse, zone("example.test", "mail A 192.0.2.10\nmx A 192.0.2.11")], faults))
+    }
+
+    fn facts(recall: &Recall, zones: &Arc<Zones>, told: Option<Iprev>, hello: &str) -> Facts {
+        let wants = Wants { iprev: true, hello_addresses: true, ..Wants::default() };
+        let resolver = Resolver::remembering(zones, Duration::from_secs(5), recall);
+        let mut facts = Facts { told, ..Facts::new(CLIENT.into()) };
+        facts.observe_client(&wants, &resolver);
+        facts.observe_hello(Verb::Ehlo, hello, &wants, &resolver);
+        facts
+    }
+
+    #[track_caller]
+    fn check(first: &Facts, second: &Facts, client: bool, hello: bool) {
+        let same =
+            |a: &Option<Arc<Iprev>>, b: &Option<Arc<Iprev>>| a.as_ref().map(Arc::as_ptr) == b.as_ref().map(Arc::as_ptr);
+        assert_eq!(same(&first.iprev, &second.iprev), client, "the client is recalled");
+        let hellos = [first, second].map(|facts| facts.hello.as_ref().map(Arc::as_ptr));
+        assert_eq!(hellos[0] == hellos[1], hello, "the hello is recalled");
+    }
+
+    #[test]
+    fn what_was_found_out_is_found_again() {
+        let (recall, zones) = (Recall::default(), zones("mail", Vec::new()));
+        let first = facts(&recall, &zones, None, "mail.example.test");
+        let second = facts(&recall, &zones, None, "mail.example.test");
+        check(&first, &second, true, true);
+        assert_eq!((first.evidence.len(), &first.evidence), (4, &second.evidence), "with its evidence");
+        assert_eq!((first.relation, first.client_evidence), (second.relation, second.client_evidence));
+        let other = facts(&recall, &zones, None, "mx.example.test");
+        check(&first, &other, true, false);
+        assert!(!other.hello.expect("a hello").contains(CLIENT.into()));
+    }
+
+    #[test]
+    fn other_zones_other_facts() {
+        let (recall, before) = (Recall::default(), zones("mail", Vec::new()));
+        let first = facts(&recall, &before, None, "mail.example.test");
+        let after = zones("mx", Vec::new());
+        drop(before);
+        let second = facts(&recall, &after, None, "mail.example.test");
+        check(&first, &second, false, false);
+        assert_ne!(first.iprev.map(|iprev| iprev.result), second.iprev.map(|iprev| iprev.result));
+    }
+
+    #[test]
+    fn where_dns_misbehaves_each_asks_for_itself() {
+        let fault = Fault::new("mail.example.test", Action::ServFail).expect("a name").times(1);
+        let (recall, zones) = (Recall::default(), zones("mail", vec![fault]));
+        let first = facts(&recall, &zones, None, "mail.example.test");
+        let second = facts(&recall, &zones, None, "mail.example.test");
+        check(&first, &second, false, false);
+        assert_ne!(first.evidence, second.evidence, "the fault was met once");
+    }
+
+    #[test]
+    fn what_was_told_is_not_taken_for_found_out() {
+        let (recall, zones) = (Recall::default(), zones("mail", Vec::new()));
+        let told = Iprev::told(name::absolute("told.test"), None, false);
+        let first = facts(&recall, &zones, Some(told.clone()), "mail.example.test");
+        let second = facts(&recall, &zones, None, "mail.example.test");
+        check(&first, &second, false, false);
+        let third = facts(&recall, &zones, Some(told), "mail.example.test");
+        check(&second, &third, false, false);
+        assert_eq!(first.relation, third.relation);
+        assert_ne!(second.relation, third.relation);
+    }
+
+    #[test]
+    fn there_is_an_end_to_what_is_kept() {
+        let (recall, zones) = (Recall::default(), zones("mail", Vec::new()));
+        for n in 0..=HELLOS {
+            facts(&recall, &zones, None, &format!("h{n}.example.test"));
+        }
+        let last = format!("h{HELLOS}.example.test");
+        check(&facts(&recall, &zones, None, &last), &facts(&recall, &zones, None, &last), true, false);
+    }
+}
