@@ -51,7 +51,7 @@ impl SessionRecord {
     /// The dialogue, a line each, after `C:` or `S:`.
     pub fn transcript(&self) -> String {
         let mut out = String::new();
-        for line in &self.transcript {
+        for line in self.transcript.iter() {
             let who = if line.from == Speaker::Client { 'C' } else { 'S' };
             let _ = writeln!(out, "{who}: {}", line.text);
         }

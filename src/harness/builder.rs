@@ -3,11 +3,9 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use jiff::Timestamp;
 use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -15,10 +13,11 @@ use tokio_util::sync::CancellationToken;
 use super::World;
 use super::door::Front;
 use super::kept::Kept;
+use super::logs::Logs;
 use crate::dns::{self, Fault};
 use crate::error::Error;
 use crate::expect::{Ledger, Sources};
-use crate::journal::{DnsQuery, Happening, Keeper, Limits, Log, Message, Tally, What};
+use crate::journal::{Limits, Tally};
 use crate::scenario::{self, Listener, ReceiverProfile, Scenario};
 use crate::smtp::{self, ClientSource, Identity, ProxyMode, Reception, Service, StartTls, Storage};
 use crate::tls::Tls;
@@ -268,16 +267,14 @@ impl Builder {
             self.journal.as_deref(),
             self.keep,
         )?;
-        let events = Arc::new(event_log(self.keep.events, keeper.clone()));
-        let dns_queries = query_log(self.keep.dns_queries, &events, &tally, keeper.is_some());
+        let logs = Logs::new(&self.keep, keeper.as_ref(), &tally);
+        let Logs { sessions, messages, dns_queries, tellings, events } = logs;
         let reception = Reception {
             receiver: Arc::clone(&profile.receiver),
             identity: Arc::new(Identity::new(scenario.client_source(), scenario.nat.clone())),
             lookup_patience: profile.dns_timeout,
             recall: Arc::default(),
         };
-        let sessions = Arc::new(Log::new(self.keep.sessions));
-        let messages = message_log(self.keep.messages, &events, &tally);
         kept.restore(&sessions, &messages, &events);
         let service = Arc::new(Service {
             reception: ArcSwap::from_pointee(reception),
@@ -288,6 +285,7 @@ impl Builder {
             messages,
             keeper,
             events,
+            tellings,
             tally: Arc::clone(&tally),
             max_connections: self.connections,
         });
@@ -320,75 +318,6 @@ impl Builder {
             tasks: tokio::sync::Mutex::new(tasks),
         })
     }
-}
-
-/// The event log, which a journal file hears of.
-fn event_log(limits: Limits, keeper: Option<Arc<dyn Keeper>>) -> Log<Happening> {
-    match keeper {
-        Some(keeper) => Log::relayed(limits, move |happenings| keeper.events(happenings)),
-        None => Log::new(limits),
-    }
-}
-
-/// The log of DNS queries, which the event log is supplied from. With a keeper it takes them at once: the file is to have
-/// them also where nobody looks.
-fn query_log(limits: Limits, events: &Arc<Log<Happening>>, tally: &Arc<Tally>, kept: bool) -> Arc<Log<DnsQuery>> {
-    let (told, tally) = (Arc::downgrade(events), Arc::clone(tally));
-    let queries = Arc::new(Log::relayed(limits, move |queries: &[Arc<DnsQuery>]| {
-        for query in queries {
-            tally.queries.count(&query.rcode());
-            if !query.fault().is_empty() {
-                tally.faults.count([query.fault()]);
-            }
-        }
-        let Some(events) = told.upgrade() else { return };
-        if kept {
-            events.catch_up();
-        }
-        events.touch();
-    }));
-    let (source, taken) = (Arc::clone(&queries), AtomicU64::new(0));
-    events.supplied(move |first| {
-        let new = source.after(taken.load(Ordering::Relaxed));
-        let Some(last) = new.last() else { return Vec::new() };
-        taken.store(last.id, Ordering::Relaxed);
-        let whats = new.iter().flat_map(happenings);
-        (first..).zip(whats).map(|(id, (at, what))| Happening { id, at, session: 0, what }).collect()
-    });
-    queries
-}
-
-/// The fault that fired, where one did, and the query.
-fn happenings(query: &Arc<DnsQuery>) -> impl Iterator<Item = (Timestamp, What)> {
-    let fault = query.fault();
-    let fired = (!fault.is_empty()).then(|| {
-        let (name, record_type) = (query.name(), query.record_type());
-        What::Fault { query: query.id, fault, name, record_type }
-    });
-    let at = query.at;
-    fired.into_iter().chain([What::DnsQuery { query: Arc::clone(query) }]).map(move |what| (at, what))
-}
-
-/// The log of messages, which tells the event log and the counts of each.
-fn message_log(limits: Limits, events: &Arc<Log<Happening>>, tally: &Arc<Tally>) -> Arc<Log<Message>> {
-    let (events, tally) = (Arc::clone(events), Arc::clone(tally));
-    Arc::new(Log::relayed(limits, move |messages: &[Arc<Message>]| {
-        for message in messages {
-            tally.messages.add(1);
-            tally.message_octets.add(message.octets.len() as u64);
-        }
-        let what = |message: &Arc<Message>| {
-            let what = What::Message {
-                message: message.id,
-                reverse_path: message.envelope.reverse_path.clone(),
-                forward_paths: message.envelope.forward_paths.clone(),
-                octets: message.octets.len(),
-            };
-            (message.at, message.session, what)
-        };
-        let whats = messages.iter().map(what).collect();
-        events.append_all(whats, |id, (at, session, what)| Happening { id, at, session, what });
-    }))
 }
 
 /// Binds a TCP listener; the error names the address.

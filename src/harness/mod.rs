@@ -8,6 +8,7 @@ mod builder;
 mod change;
 mod door;
 mod kept;
+mod logs;
 mod watch;
 mod worlds;
 

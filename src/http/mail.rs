@@ -40,7 +40,7 @@ struct MailPattern {
 
 impl MailPattern {
     fn matches(&self, message: &Message) -> bool {
-        let Envelope { reverse_path, forward_paths, .. } = &message.envelope;
+        let Envelope { reverse_path, forward_paths, .. } = &*message.envelope;
         let to = |wanted: &String| forward_paths.iter().any(|path| path.eq_ignore_ascii_case(wanted));
         self.recipient.as_ref().is_none_or(to)
             && self.sender.as_ref().is_none_or(|sender| sender.eq_ignore_ascii_case(reverse_path))
@@ -69,7 +69,7 @@ struct MailView {
 impl From<&Arc<Message>> for MailView {
     fn from(message: &Arc<Message>) -> Self {
         let Message { id, session, at, envelope, octets, .. } = &**message;
-        Self { id: *id, session: *session, at: *at, envelope: envelope.clone(), octets: octets.len() }
+        Self { id: *id, session: *session, at: *at, envelope: Envelope::clone(envelope), octets: octets.len() }
     }
 }
 

@@ -183,10 +183,10 @@ impl RefusalView {
 
 impl TransactionView {
     fn of(transaction: &Transaction) -> Self {
-        let envelope = transaction.envelope.clone();
+        let envelope = &transaction.envelope;
         Self {
-            reverse_path: envelope.reverse_path,
-            forward_paths: envelope.forward_paths,
+            reverse_path: envelope.reverse_path.clone(),
+            forward_paths: envelope.forward_paths.clone(),
             reply: transaction.reply.clone(),
             message: transaction.message,
         }
@@ -194,9 +194,9 @@ impl TransactionView {
 }
 
 impl LineView {
-    fn of(line: &TranscriptLine) -> Self {
+    fn of(line: TranscriptLine<'_>) -> Self {
         let from = if line.from == crate::smtp::Speaker::Client { "client" } else { "server" };
-        Self { at: line.at, from, text: line.text.to_string() }
+        Self { at: line.at, from, text: line.text.to_owned() }
     }
 }
 

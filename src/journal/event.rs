@@ -194,7 +194,7 @@ pub struct Message {
     /// When the final dot was answered.
     pub at: Timestamp,
     /// Its envelope.
-    pub envelope: Envelope,
+    pub envelope: Arc<Envelope>,
     /// The header fields that the receiver wrote above it: Return-Path, Authentication-Results, Received.
     pub trace: String,
     /// The octets between DATA and the final dot, dot-unstuffed, lines ended by CRLF as received.

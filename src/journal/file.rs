@@ -180,7 +180,7 @@ fn insert(transaction: &Transaction<'_>, work: &Work, lines: &mut Lines) -> rusq
                 "INSERT INTO message (session, at_us, envelope, trace, octets) VALUES (?, ?, ?, ?, ?)",
             )?;
             for Deposit { session, at, envelope, trace, octets } in deposits {
-                let envelope = serde_json::to_string(envelope).unwrap_or_default();
+                let envelope = serde_json::to_string(&**envelope).unwrap_or_default();
                 insert.execute(params![session.cast_signed(), at.as_microsecond(), envelope, trace, octets])?;
             }
         }
@@ -212,7 +212,7 @@ fn restore(connection: &Connection, messages: usize, sessions: usize) -> rusqlit
         Ok(Deposit {
             session: row.get::<_, i64>(0)?.cast_unsigned(),
             at: Timestamp::from_microsecond(at).unwrap_or(Timestamp::UNIX_EPOCH),
-            envelope: serde_json::from_str(&envelope).unwrap_or_default(),
+            envelope: Arc::new(serde_json::from_str(&envelope).unwrap_or_default()),
             trace: row.get(3)?,
             octets: row.get(4)?,
         })

@@ -151,7 +151,7 @@ impl What {
         }
     }
 
-    fn octets(&self) -> usize {
+    pub(crate) fn octets(&self) -> usize {
         let texts = |all: &[String]| all.iter().map(|text| text.len() + size_of::<String>()).sum::<usize>();
         match self {
             Self::DnsQuery { query } => query.octets(),

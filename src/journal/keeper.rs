@@ -16,7 +16,7 @@ pub struct Deposit {
     /// When it came.
     pub at: Timestamp,
     /// Its envelope.
-    pub envelope: Envelope,
+    pub envelope: Arc<Envelope>,
     /// The header fields that the receiver writes above it.
     pub trace: String,
     /// Its octets.

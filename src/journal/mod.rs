@@ -1,5 +1,6 @@
 //! What happened, kept in bounded logs: the oldest entries go first, and what was dropped is counted.
 
+mod backlog;
 mod event;
 #[cfg(feature = "journal-file")]
 pub mod file;
@@ -7,6 +8,7 @@ mod happening;
 mod keeper;
 mod tally;
 
+pub use backlog::{Backlog, Waiting};
 pub(crate) use event::millis;
 pub use event::{DnsExchange, DnsQuery, Envelope, Message};
 pub use happening::{Happening, What};
@@ -44,8 +46,9 @@ pub struct Log<T> {
     supply: OnceLock<Supply<T>>,
 }
 
-/// What another log has had since it was last asked, as entries numbered from the given number on.
-type Supply<T> = Box<dyn Fn(u64) -> Vec<T> + Send + Sync>;
+/// What there has been since it was last asked, as entries numbered from the given number on, and how many of those
+/// numbers are skipped: entries that were dropped before anybody looked.
+type Supply<T> = Box<dyn Fn(u64) -> (u64, Vec<T>) + Send + Sync>;
 
 /// Who is told of each entry, outside the log's lock (of what is supplied: within it).
 type Relay<T> = Box<dyn Fn(&[Arc<T>]) + Send + Sync>;
@@ -87,9 +90,9 @@ impl<T: Entry> Log<T> {
         Self { relay: Some(Box::new(relay)), ..Self::new(limits) }
     }
 
-    /// Has entries made of another log's, when this one is next looked at or appended to: a busy server has many more of
-    /// them than anybody reads. What the other log has dropped by then is counted there.
-    pub fn supplied(&self, supply: impl Fn(u64) -> Vec<T> + Send + Sync + 'static) {
+    /// Has entries made of what lies elsewhere, when this log is next looked at or appended to: a busy server has many
+    /// more of them than anybody reads.
+    pub fn supplied(&self, supply: impl Fn(u64) -> (u64, Vec<T>) + Send + Sync + 'static) {
         let _ = self.supply.set(Box::new(supply));
     }
 
@@ -100,7 +103,8 @@ impl<T: Entry> Log<T> {
 
     fn lock(&self) -> MutexGuard<'_, Inner<T>> {
         let mut inner = self.inner.lock();
-        let supplied = self.supply.get().map(|supply| supply(inner.next())).unwrap_or_default();
+        let (skipped, supplied) = self.supply.get().map(|supply| supply(inner.next())).unwrap_or_default();
+        inner.skip(skipped);
         if !supplied.is_empty() {
             let entries: Vec<_> = supplied.into_iter().map(|entry| inner.append(|_| entry, self.limits)).collect();
             if let Some(relay) = &self.relay {
@@ -118,15 +122,6 @@ impl<T: Entry> Log<T> {
         }
         self.changed.notify_waiters();
         entry
-    }
-
-    /// Appends several entries at once, without others between them.
-    pub fn append_all<W>(&self, whats: Vec<W>, make: impl Fn(u64, W) -> T) {
-        if whats.is_empty() {
-            return;
-        }
-        let make = &make;
-        self.extend(whats.into_iter().map(|what| move |number| make(number, what)));
     }
 
     /// Appends several entries at once, for one lock and one waking.
@@ -261,6 +256,15 @@ impl<T: Entry> Inner<T> {
         self.entries.push_back((Arc::clone(&entry), octets));
         self.trim(limits);
         entry
+    }
+
+    /// Drops entries that never came in: all that are kept are older.
+    fn skip(&mut self, skipped: u64) {
+        if skipped > 0 {
+            self.dropped += self.entries.len() as u64 + skipped;
+            self.entries.clear();
+            self.octets = 0;
+        }
     }
 
     /// Drops the oldest until the limits hold; the newest entry always stays.

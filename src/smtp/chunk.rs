@@ -3,11 +3,11 @@
 use bytes::BytesMut;
 
 use super::data::flaw;
-use super::event::Event;
 use super::replies;
 use super::session::{Session, State};
 use super::storage::MailData;
 use super::transaction::Open;
+use super::transcript::Speaker;
 use crate::facts::Lookup;
 use crate::reply::{EnhancedCode, Reply, ReplyCode};
 use crate::stage::Stage;
@@ -80,7 +80,7 @@ impl Session {
     /// The chunk is whole.
     pub(super) fn end_of_chunk(&mut self, output: &mut Vec<u8>, lookup: &dyn Lookup) {
         let State::Chunk(chunk) = std::mem::replace(&mut self.state, State::Idle) else { return };
-        self.record(|| Event::Client(format!("<{} octets of a chunk>", chunk.size).into()));
+        self.record(Speaker::Client, &format!("<{} octets of a chunk>", chunk.size));
         let Some((open, data)) = chunk.open else {
             if let Some(reply) = chunk.refusal {
                 self.say(&reply, output);

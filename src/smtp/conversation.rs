@@ -22,7 +22,7 @@ use super::trace::Trace;
 use super::wire::{Wire, linger};
 use super::{ClientAddress, Door, Reception, Service, SessionEntry};
 use crate::facts::Resolver;
-use crate::journal::{Deposit, Envelope, Happening, Message, What};
+use crate::journal::{Deposit, Envelope, Message};
 
 /// Octets read at first: most clients that hold a connection open have said little.
 const FIRST_READ_OCTETS: usize = 4 << 10;
@@ -69,8 +69,7 @@ impl<'a> Conversation<'a> {
         let clock = service.memory.clock().now();
         let entry = service.sessions.append(|id| SessionEntry::new(id, peer, client, clock));
         service.tally.sessions.add(1);
-        let what = What::Connection { peer, client_address: client.address };
-        service.events.append(|id| Happening { id, at: Timestamp::now(), session: entry.id, what });
+        service.tell(entry.connected());
         let session =
             Session::new(Arc::clone(&reception.receiver), Arc::clone(&service.memory), client, peer, entry.id)
                 .behind(door.front())
@@ -218,10 +217,10 @@ impl<'a> Conversation<'a> {
             Event::Transaction { envelope, message: Some((trace, octets)), .. } => Some((envelope, trace, octets)),
             _ => None,
         });
-        let deposit = |(envelope, trace, octets): (&Envelope, &Trace, &Vec<u8>)| Deposit {
+        let deposit = |(envelope, trace, octets): (&Arc<Envelope>, &Trace, &Vec<u8>)| Deposit {
             session,
             at,
-            envelope: envelope.clone(),
+            envelope: Arc::clone(envelope),
             trace: trace.clone().dated(at),
             octets: octets.clone(),
         };
@@ -263,23 +262,29 @@ impl<'a> Conversation<'a> {
     }
 
     fn publish(&mut self) {
-        let mut events = self.session.take_events();
+        let Self { session, entry, service, teller, .. } = self;
+        let events = &mut session.events;
         if events.is_empty() {
             return;
         }
-        let session = self.entry.id;
-        self.teller.tell(session, &events, &self.service.events, &self.service.tally);
-        self.entry.publish(events.drain(..), |envelope, trace, octets| {
-            let (at, envelope) = (Timestamp::now(), envelope.clone());
-            let trace = trace.dated(at);
-            self.service.messages.append(|id| Message { id, session, at, envelope, trace, octets }).id
-        });
-        self.session.events = events; // and the room it has
-        let grown = self.entry.grown();
-        if grown > 0 {
-            self.service.sessions.grow(session, grown);
+        for event in &*events {
+            if let Event::Refused(refusal) = event {
+                service.tally.refusals.count([refusal.verdict(), refusal.rule, refusal.stage.name()]);
+            }
         }
-        self.service.sessions.touch();
+        let id = entry.id;
+        let telling = entry.publish(events, teller, |envelope, trace, octets| {
+            let (at, envelope) = (Timestamp::now(), Arc::clone(envelope));
+            let trace = trace.dated(at);
+            service.messages.append(|number| Message { id: number, session: id, at, envelope, trace, octets })
+        });
+        events.clear();
+        service.tell(telling);
+        let grown = entry.grown();
+        if grown > 0 {
+            service.sessions.grow(id, grown);
+        }
+        service.sessions.touch();
     }
 
     /// Lookups take time; a world that stops does not wait for them.

@@ -1,9 +1,11 @@
 //! What a session tells of itself.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::ClientAddress;
 use super::trace::Trace;
+use super::transcript::Speaker;
 use crate::facts::Facts;
 use crate::journal::Envelope;
 use crate::policy::Refusal;
@@ -12,10 +14,8 @@ use crate::reply::Reply;
 /// What happened, to be published once the reply has been sent.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// The client said a line, or sent so many octets of data.
-    Client(Arc<str>),
-    /// The receiver replied.
-    Server(Arc<str>),
+    /// The client said a line, or sent so many octets of data; or the receiver replied with one. [`Events::text`] has it.
+    Line(Speaker, Range<usize>),
     /// A line beyond what a transcript keeps.
     LineDropped,
     /// Facts were observed.
@@ -38,7 +38,7 @@ pub enum Event {
     /// A transaction reached its final dot.
     Transaction {
         /// Its envelope.
-        envelope: Envelope,
+        envelope: Arc<Envelope>,
         /// The reply to the final dot.
         reply: Reply,
         /// The message, where it was accepted, and what the receiver writes above it.
@@ -48,4 +48,75 @@ pub enum Event {
     Scripted(String),
     /// The session ended, and how: `quit`, `refused`, `lost`, `timeout`, `errors`, `shutdown`, `script`, `proxy`, `tls`.
     Closed(&'static str),
+}
+
+/// What happened since it was last asked, in order. The lines of the dialogue stand in one text: a session says many.
+#[derive(Clone, Debug, Default)]
+pub struct Events {
+    list: Vec<Event>,
+    speech: String,
+}
+
+impl Events {
+    pub(super) fn push(&mut self, event: Event) {
+        self.list.push(event);
+    }
+
+    pub(super) fn line(&mut self, from: Speaker, text: &str) {
+        let begin = self.speech.len();
+        self.speech.push_str(text);
+        self.list.push(Event::Line(from, begin..self.speech.len()));
+    }
+
+    /// The text of a line among them.
+    pub fn text(&self, line: &Range<usize>) -> &str {
+        self.speech.get(line.clone()).unwrap_or_default()
+    }
+
+    /// The lines of the dialogue that are kept.
+    pub fn lines(&self) -> impl Iterator<Item = (Speaker, &str)> {
+        self.iter().filter_map(|event| match event {
+            Event::Line(from, text) => Some((*from, self.text(text))),
+            _ => None,
+        })
+    }
+
+    /// Whether nothing happened.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// The events, oldest first.
+    pub fn iter(&self) -> std::slice::Iter<'_, Event> {
+        self.list.iter()
+    }
+
+    /// Takes the events out, beside their text, and keeps the room they had.
+    pub(super) fn drain(&mut self) -> (std::vec::Drain<'_, Event>, &str) {
+        (self.list.drain(..), &self.speech)
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        self.list.clear();
+        self.speech.clear();
+    }
+}
+
+impl<'a> IntoIterator for &'a Events {
+    type Item = &'a Event;
+    type IntoIter = std::slice::Iter<'a, Event>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl IntoIterator for Events {
+    type Item = Event;
+    type IntoIter = std::vec::IntoIter<Event>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.list.into_iter()
+    }
 }

@@ -9,6 +9,7 @@ use super::replies;
 use super::script::Point;
 use super::session::{Due, Hello, Session, State, Step};
 use super::settings::StartTls;
+use super::transcript::Speaker;
 use super::xclient::{Value, Xclient};
 use crate::facts::{Facts, HelloKind, Lookup, Verb};
 use crate::policy::Standing;
@@ -48,7 +49,7 @@ impl Session {
             let teaser = format!("220-{first}");
             output.extend_from_slice(teaser.as_bytes());
             output.extend_from_slice(b"\r\n");
-            self.record(|| Event::Server(teaser.into()));
+            self.record(Speaker::Server, &teaser);
         }
         self.due = Due::Greeting(pregreet.teaser);
         Some(Step::Listen(pregreet.wait))

@@ -3,18 +3,18 @@
 //! A line too long fares the same however it was cut into packets: it is passed over to its end, answered once, and the
 //! journal keeps how it began and how long it was.
 
-use std::sync::Arc;
+use std::borrow::Cow;
 
 use bytes::{Buf, BytesMut};
 
 use super::Extension;
 use super::auth::AUTH_LINE_OCTETS;
 use super::command::{self, Command, Mistake};
-use super::event::Event;
 use super::script::Point;
 use super::session::{COMMAND_LINE_OCTETS, PATH_LINE_OCTETS, Protocol, Session, State};
 use super::settings::BareNewline;
 use super::transaction::Mail;
+use super::transcript::Speaker;
 use super::{proxy, replies};
 use crate::facts::{Lookup, Verb};
 
@@ -59,7 +59,8 @@ impl Session {
             None => (line.strip_suffix(b"\n").unwrap_or(line), true),
         };
         let told = self.told(text);
-        self.record(|| Event::Client(told.map_or_else(|| shortened(text), Into::into)));
+        let told = told.map_or_else(|| shortened(text), Cow::Owned);
+        self.record(Speaker::Client, &told);
         if bare && self.bare_newline("LF", self.stage(), output).is_some() {
             return;
         }
@@ -165,7 +166,7 @@ impl Session {
     fn end_of_passing(&mut self, output: &mut Vec<u8>) {
         let State::Passing(passed) = std::mem::replace(&mut self.state, State::Idle) else { return };
         let Passed { state, beginning, octets } = *passed;
-        self.record(|| Event::Client(format!("{beginning}… ({octets} octets)").into()));
+        self.record(Speaker::Client, &format!("{beginning}… ({octets} octets)"));
         match state {
             State::Auth(_) => self.mistake(&replies::AUTH_LINE_TOO_LONG, output),
             state => {
@@ -177,12 +178,12 @@ impl Session {
 }
 
 /// A line as the transcript keeps it: its beginning, and how long it was.
-pub(super) fn shortened(line: &[u8]) -> Arc<str> {
+pub(super) fn shortened(line: &[u8]) -> Cow<'_, str> {
     match line.get(..TRANSCRIPT_LINE_OCTETS) {
         Some(beginning) if line.len() > TRANSCRIPT_LINE_OCTETS => {
             format!("{}… ({} octets)", String::from_utf8_lossy(beginning), line.len()).into()
         }
-        _ => String::from_utf8_lossy(line).into(),
+        _ => String::from_utf8_lossy(line),
     }
 }
 

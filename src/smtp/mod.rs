@@ -30,22 +30,25 @@ mod storage;
 mod tell;
 mod trace;
 mod transaction;
+mod transcript;
 mod wire;
 mod xclient;
 pub mod client;
 
 pub use data::TEXT_LINE_OCTETS;
-pub use event::Event;
+pub use event::{Event, Events};
 pub use extension::{Extension, Extensions};
 pub use identity::{ClientAddress, ClientSource, Identity, Nat, Order};
 pub use proxy::ProxyMode;
-pub use record::{SessionEntry, SessionRecord, Speaker, Transaction, TranscriptLine};
+pub use record::{SessionEntry, SessionRecord, Transaction};
 pub use script::{End, Manner, Often, Point, Script, When};
 pub use server::{Door, Reception, Service, serve};
 pub use session::{COMMAND_LINE_OCTETS, Front, PATH_LINE_OCTETS, Protocol, Session, Step};
 pub use settings::{Auth, AuthOutcome, BareNewline, Mechanism, Settings, StartTls};
 pub use storage::Storage;
+pub use tell::Telling;
 pub use trace::Trace;
+pub use transcript::{Speaker, Transcript, TranscriptLine};
 
 use crate::policy::Policy;
 

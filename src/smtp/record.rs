@@ -10,39 +10,20 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::ClientAddress;
-use super::event::Event;
+use super::event::{Event, Events};
+use super::tell::{Remark, Teller, Telling};
 use super::trace::Trace;
+use super::transcript::{Transcript, TranscriptLine};
 use crate::facts::{Facts, Question};
-use crate::journal::{Entry, Envelope};
+use crate::journal::{Entry, Envelope, Message};
 use crate::policy::Refusal;
-
-/// Who said a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Speaker {
-    /// The client.
-    Client,
-    /// The receiver.
-    Server,
-}
-
-/// One line of a transcript.
-#[derive(Clone, Debug, Serialize)]
-pub struct TranscriptLine {
-    /// When it was sent, or read.
-    pub at: Timestamp,
-    /// Who said it.
-    pub from: Speaker,
-    /// The line without its line end.
-    pub text: Arc<str>,
-}
 
 /// One transaction that reached its final dot.
 #[derive(Clone, Debug, Serialize)]
 pub struct Transaction {
     /// Its envelope.
     #[serde(flatten)]
-    pub envelope: Envelope,
+    pub envelope: Arc<Envelope>,
     /// The reply to the final dot, as wire lines.
     pub reply: Vec<String>,
     /// The number of the message, where it was accepted.
@@ -94,12 +75,15 @@ pub struct SessionRecord {
     /// The transactions that reached their final dot.
     pub transactions: Vec<Transaction>,
     /// What was said.
-    pub transcript: Vec<TranscriptLine>,
+    pub transcript: Transcript,
     /// Lines beyond what is kept.
     pub transcript_dropped: u64,
     /// Octets of the transactions kept.
     #[serde(skip)]
     transaction_octets: usize,
+    /// Octets that it grew by, roughly.
+    #[serde(skip)]
+    octets: usize,
     /// How it ended: `quit`, `refused`, `lost`, `timeout`, `errors`, `shutdown`, `script`, `proxy`, `tls`; empty while it
     /// runs.
     pub closed: &'static str,
@@ -131,9 +115,10 @@ impl SessionRecord {
             evidence: Vec::new(),
             scripted: Vec::new(),
             transactions: Vec::new(),
-            transcript: Vec::new(),
+            transcript: Transcript::default(),
             transcript_dropped: 0,
             transaction_octets: 0,
+            octets: 0,
             closed: "",
             archived: None,
         };
@@ -148,10 +133,12 @@ impl SessionRecord {
     }
 
     /// Takes in an event; `message` is the number that an accepted message got. Gives the octets it added, roughly.
-    fn apply(&mut self, event: Event, at: Timestamp, message: Option<u64>) -> usize {
+    fn apply(&mut self, event: Event, speech: &str, at: Timestamp, message: Option<u64>) -> usize {
         match event {
-            Event::Client(text) => return self.said(Speaker::Client, text, at),
-            Event::Server(text) => return self.said(Speaker::Server, text, at),
+            Event::Line(from, text) => {
+                let text = speech.get(text).unwrap_or_default();
+                return self.transcript.push(TranscriptLine { at, from, text });
+            }
             Event::LineDropped => self.transcript_dropped += 1,
             Event::Observed(mut facts) => {
                 self.evidence = std::mem::take(&mut facts.evidence);
@@ -186,12 +173,6 @@ impl SessionRecord {
             }
         }
         0
-    }
-
-    fn said(&mut self, from: Speaker, text: Arc<str>, at: Timestamp) -> usize {
-        let octets = size_of::<TranscriptLine>() + text.len();
-        self.transcript.push(TranscriptLine { at, from, text });
-        octets
     }
 
     fn tried(&mut self, reverse_path: String, forward_path: String) -> usize {
@@ -268,23 +249,45 @@ impl SessionEntry {
         !self.record.lock().closed.is_empty()
     }
 
-    /// Takes in what happened, once it has been sent; `store` keeps an accepted message and gives its number.
+    /// What the event log is told first.
+    pub(super) fn connected(self: &Arc<Self>) -> Telling {
+        let (at, client) = self.look(|record| (record.started, record.client_address));
+        Telling::new(self, at, (0, 0), vec![(0, Remark::Connection(client))], 0)
+    }
+
+    /// Takes in what happened, once it has been sent, and gives what the event log is to be told; `store` keeps an
+    /// accepted message and gives what it has become.
     pub(super) fn publish(
-        &self,
-        events: impl Iterator<Item = Event>,
-        mut store: impl FnMut(&Envelope, Trace, Vec<u8>) -> u64,
-    ) {
+        self: &Arc<Self>,
+        events: &mut Events,
+        teller: &mut Teller,
+        mut store: impl FnMut(&Arc<Envelope>, Trace, Vec<u8>) -> Arc<Message>,
+    ) -> Telling {
         let at = Timestamp::now();
         let mut record = self.record.lock();
-        let mut grown = 0;
+        let (mut grown, mut remarks) = (0, Vec::new());
+        let before = record.transcript.len();
+        let (events, speech) = events.drain();
         for mut event in events {
+            let lines = record.transcript.len();
+            teller.remark(&event, |remark| remarks.push((lines, remark)));
             let mut number = None;
-            if let Event::Transaction { envelope, message, .. } = &mut event {
-                number = message.take().map(|(trace, octets)| store(envelope, trace, octets));
+            if let Event::Transaction { envelope, message, .. } = &mut event
+                && let Some((trace, octets)) = message.take()
+            {
+                let message = store(envelope, trace, octets);
+                number = Some(message.id);
+                remarks.push((lines, Remark::Message(message.id, Arc::clone(envelope), message.octets.len())));
             }
-            grown += record.apply(event, at, number);
+            grown += record.apply(event, speech, at, number);
         }
+        let lines = (before, record.transcript.len());
+        record.octets += grown;
+        // The last telling holds the session: nothing else may by then.
+        let held = if record.closed.is_empty() { grown } else { self.octets() + record.octets };
+        drop(record);
         self.grown.fetch_add(grown, Ordering::Relaxed);
+        Telling::new(self, at, lines, remarks, held)
     }
 
     /// Looks at the record without copying it; what `look` does holds up the session.

@@ -1,11 +1,13 @@
 //! Sessions read again from a journal file.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::ClientAddress;
-use super::record::{SessionEntry, SessionRecord, Speaker, Transaction, TranscriptLine};
+use super::record::{SessionEntry, SessionRecord, Transaction};
+use super::transcript::{Speaker, TranscriptLine};
 use crate::journal::{Deposit, Envelope};
 use crate::policy::{After, Refusal, Remedy, checks};
 use crate::reply::Reply;
@@ -26,7 +28,7 @@ impl SessionEntry {
         }
         for message in messages {
             record.recipients.extend(message.envelope.forward_paths.iter().cloned());
-            let envelope = message.envelope.clone();
+            let envelope = Arc::clone(&message.envelope);
             record.transactions.push(Transaction { envelope, reply: Vec::new(), message: Some(0) });
         }
         Self::of(record)
@@ -66,7 +68,9 @@ fn restored(id: u64, value: &Value) -> SessionRecord {
     record.refusals = list(&value["refusals"]).iter().filter_map(refusal).collect();
     record.allowed = text("allowed");
     record.transactions = list(&value["transactions"]).iter().map(transaction).collect();
-    record.transcript = list(&value["transcript"]).iter().map(line).collect();
+    for line in list(&value["transcript"]) {
+        record.transcript.push(said(line));
+    }
     record.transcript_dropped = value["transcript_dropped"].as_u64().unwrap_or_default();
     record.closed =
         word("closed", &["lost", "quit", "refused", "timeout", "errors", "shutdown", "script", "tls", "proxy"]);
@@ -97,11 +101,12 @@ fn refusal(value: &Value) -> Option<Refusal> {
 
 fn transaction(value: &Value) -> Transaction {
     let envelope: Envelope = serde_json::from_value(value.clone()).unwrap_or_default();
+    let envelope = Arc::new(envelope);
     Transaction { envelope, reply: strings(&value["reply"]), message: value["message"].as_u64() }
 }
 
-fn line(value: &Value) -> TranscriptLine {
+fn said(value: &Value) -> TranscriptLine<'_> {
     let from = if value["from"] == "client" { Speaker::Client } else { Speaker::Server };
     let at = value["at"].as_str().and_then(|at| at.parse().ok()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    TranscriptLine { at, from, text: value["text"].as_str().unwrap_or_default().into() }
+    TranscriptLine { at, from, text: value["text"].as_str().unwrap_or_default() }
 }

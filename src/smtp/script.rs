@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use super::event::Event;
 use super::session::{Session, State};
+use super::transcript::Speaker;
 use crate::facts::Facts;
 use crate::policy::{Template, Values};
 use crate::reply::{EnhancedCode, Reply, ReplyCode};
@@ -180,7 +181,7 @@ impl Session {
             if let Some(raw) = &script.raw {
                 output.extend_from_slice(raw.as_bytes());
                 output.extend_from_slice(b"\r\n");
-                self.record(|| Event::Server(raw.as_str().into()));
+                self.record(Speaker::Server, raw);
                 return Some(Reply::new(ReplyCode::new(500).expect("500 is a reply code"), None, raw));
             }
             let values = Values { mx: &receiver.settings.hostname, id: &self.token, quotes: &[] };

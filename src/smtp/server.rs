@@ -16,10 +16,10 @@ use super::conversation::Conversation;
 use super::replies;
 use super::session::{Front, Protocol};
 use super::wire::{LINGER, linger};
-use super::{Identity, ProxyMode, Receiver, SessionEntry, StartTls, Storage};
+use super::{Identity, ProxyMode, Receiver, SessionEntry, StartTls, Storage, Telling};
 use crate::dns::Zones;
 use crate::facts::{Memory, Recall};
-use crate::journal::{Happening, Keeper, Log, Message, Tally};
+use crate::journal::{Backlog, Happening, Keeper, Log, Message, Tally};
 use crate::tls::Tls;
 
 /// How long sessions may take to end once the world stops.
@@ -43,6 +43,8 @@ pub struct Service {
     pub messages: Arc<Log<Message>>,
     /// Everything that happens, in order.
     pub events: Arc<Log<Happening>>,
+    /// What the event log has yet to take in of the sessions.
+    pub tellings: Arc<Backlog<Telling>>,
     /// Counts for monitoring.
     pub tally: Arc<Tally>,
     /// What messages under way may take.
@@ -51,6 +53,17 @@ pub struct Service {
     pub keeper: Option<Arc<dyn Keeper>>,
     /// Most connections at a time; a further one gets 421.
     pub max_connections: usize,
+}
+
+impl Service {
+    /// Tells the event log, and who waits for it. A journal file takes everything in at once.
+    pub(super) fn tell(&self, telling: Telling) {
+        self.tellings.push(telling);
+        if self.keeper.is_some() {
+            self.events.catch_up();
+        }
+        self.events.touch();
+    }
 }
 
 /// One listener of a world: what is its own.

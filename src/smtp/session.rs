@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use super::auth::Exchange;
 use super::chunk::Chunk;
 use super::data::Collector;
-use super::event::Event;
+use super::event::{Event, Events};
 use super::line::Passed;
 use super::replies;
 use super::script::Manner;
@@ -89,7 +89,7 @@ pub struct Session {
     pub(super) state: State,
     pub(super) due: Due,
     pub(super) pause: Duration,
-    pub(super) events: Vec<Event>,
+    pub(super) events: Events,
     /// Lines of the dialogue so far.
     pub(super) transcript: usize,
     /// Observations among the events.
@@ -175,7 +175,7 @@ impl Session {
             state: State::Idle,
             due: Due::Client,
             pause: Duration::ZERO,
-            events: Vec::new(),
+            events: Events::default(),
             transcript: 0,
             observations: 0,
             present: None,
@@ -305,7 +305,7 @@ impl Session {
     }
 
     /// What happened since the last call.
-    pub fn take_events(&mut self) -> Vec<Event> {
+    pub fn take_events(&mut self) -> Events {
         std::mem::take(&mut self.events)
     }
 

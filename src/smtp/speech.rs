@@ -4,6 +4,7 @@ use super::Extension;
 use super::event::Event;
 use super::replies::{self, Canned};
 use super::session::{Session, State};
+use super::transcript::Speaker;
 use crate::reply::Reply;
 
 impl Session {
@@ -62,14 +63,17 @@ impl Session {
     /// Takes the lines of a reply into the transcript.
     fn said(&mut self, reply: &[u8]) {
         for line in reply.split_inclusive(|octet| *octet == b'\n') {
-            self.record(|| Event::Server(String::from_utf8_lossy(line.strip_suffix(b"\r\n").unwrap_or(line)).into()));
+            self.record(Speaker::Server, &String::from_utf8_lossy(line.strip_suffix(b"\r\n").unwrap_or(line)));
         }
     }
 
     /// Adds a line to the transcript while it has room; a dropped line costs nothing but its count.
-    pub(super) fn record(&mut self, line: impl FnOnce() -> Event) {
+    pub(super) fn record(&mut self, from: Speaker, text: &str) {
         self.transcript += 1;
-        let keep = self.transcript <= self.receiver.settings.transcript_lines;
-        self.events.push(if keep { line() } else { Event::LineDropped });
+        if self.transcript <= self.receiver.settings.transcript_lines {
+            self.events.line(from, text);
+        } else {
+            self.events.push(Event::LineDropped);
+        }
     }
 }

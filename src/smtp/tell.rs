@@ -1,16 +1,134 @@
-//! What the event log of a world is told of a session.
+//! What the event log of a world is told of a session. The texts are made when somebody reads them.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::event::Event;
-use crate::facts::{Facts, Question};
-use crate::journal::{Happening, Log, Tally, What};
+use super::record::SessionEntry;
+use super::transcript::Speaker;
+use crate::facts::{AuthResult, Facts, Hello, Iprev, Question, Spf, SpfResult};
+use crate::journal::{Envelope, Waiting, What};
 use crate::name;
 use crate::policy::Refusal;
 
-/// Tells the events of one session.
+/// What a session told at one moment: lines of its transcript, and remarks between them.
+#[derive(Debug)]
+pub struct Telling {
+    session: Arc<SessionEntry>,
+    at: Timestamp,
+    /// The lines of the transcript, from and to.
+    lines: (usize, usize),
+    /// Each with the number of lines that stand before it.
+    remarks: Vec<(usize, Remark)>,
+    /// What it holds of the session.
+    held: usize,
+}
+
+/// What is not a line of the dialogue.
+#[derive(Debug)]
+pub(super) enum Remark {
+    /// A client connected, which is judged by this address.
+    Connection(IpAddr),
+    Lookup(Arc<Question>),
+    Observed(Box<Summary>),
+    /// A message was accepted: its number, its envelope, its octets.
+    Message(u64, Arc<Envelope>, usize),
+    Other(Box<What>),
+}
+
+impl Remark {
+    fn octets(&self) -> usize {
+        size_of::<Self>()
+            + match self {
+                Self::Connection(_) => 0,
+                Self::Lookup(question) => question.octets(),
+                Self::Observed(summary) => size_of::<Summary>() + summary.sender.as_ref().map_or(0, String::len),
+                Self::Message(_, envelope, _) => size_of::<Envelope>() + envelope.octets(),
+                Self::Other(what) => size_of::<What>() + what.octets(),
+            }
+    }
+}
+
+/// Facts as far as events tell them; the session's record has them whole.
+#[derive(Debug)]
+pub(super) struct Summary {
+    client_address: IpAddr,
+    iprev: Option<Arc<Iprev>>,
+    hello: Option<Arc<Hello>>,
+    spf_hello: Option<Arc<Spf>>,
+    spf_sender: Option<SpfResult>,
+    sender: Option<String>,
+    bare_newline: &'static str,
+    dmarc: Option<AuthResult>,
+}
+
+impl Waiting for Telling {
+    fn entries(&self) -> usize {
+        self.lines.1 - self.lines.0 + self.remarks.len()
+    }
+
+    fn octets(&self) -> usize {
+        size_of::<Self>() + self.held + self.remarks.iter().map(|(_, remark)| remark.octets()).sum::<usize>()
+    }
+}
+
+impl Telling {
+    pub(super) fn new(
+        session: &Arc<SessionEntry>,
+        at: Timestamp,
+        lines: (usize, usize),
+        remarks: Vec<(usize, Remark)>,
+        held: usize,
+    ) -> Self {
+        Self { session: Arc::clone(session), at, lines, remarks, held }
+    }
+
+    /// The session it belongs to.
+    pub fn session(&self) -> u64 {
+        self.session.id
+    }
+
+    /// When it was told.
+    pub fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// What happened, in order.
+    pub fn whats(self) -> Vec<What> {
+        let (begin, end) = self.lines;
+        let mut whats = Vec::with_capacity(end - begin + self.remarks.len());
+        self.session.look(|record| {
+            let said = |index| record.transcript.get(index).map(|line| (line.from, Arc::<str>::from(line.text)));
+            let mut lines = (begin..end).filter_map(said).map(|(from, text)| match from {
+                Speaker::Client => What::Command { text },
+                Speaker::Server => What::Reply { text },
+            });
+            let mut told = begin;
+            for (before, remark) in self.remarks {
+                whats.extend(lines.by_ref().take(before - told));
+                told = before;
+                whats.push(match remark {
+                    Remark::Connection(client_address) => What::Connection { peer: record.peer, client_address },
+                    Remark::Lookup(question) => What::Lookup(question),
+                    Remark::Observed(summary) => What::Facts { facts: summary.words() },
+                    Remark::Message(message, envelope, octets) => What::Message {
+                        message,
+                        reverse_path: envelope.reverse_path.clone(),
+                        forward_paths: envelope.forward_paths.clone(),
+                        octets,
+                    },
+                    Remark::Other(what) => *what,
+                });
+            }
+            whats.extend(lines);
+        });
+        whats
+    }
+}
+
+/// Makes remarks of the events of one session.
 #[derive(Debug, Default)]
 pub(super) struct Teller {
     /// The lookups told so far: facts carry all of them each time.
@@ -18,35 +136,25 @@ pub(super) struct Teller {
 }
 
 impl Teller {
-    /// Tells events in one go, each with its own number. Messages tell themselves, where they are stored.
-    pub(super) fn tell(&mut self, session: u64, events: &[Event], log: &Log<Happening>, tally: &Tally) {
-        let mut whats = Vec::with_capacity(events.len());
-        for event in events {
-            self.what(event, tally, &mut whats);
-        }
-        let at = Timestamp::now();
-        log.append_all(whats, |id, what| Happening { id, at, session, what });
-    }
-
-    fn what(&mut self, event: &Event, tally: &Tally, whats: &mut Vec<What>) {
+    /// What there is to remark of an event that is no line. Messages are remarked where they are stored.
+    pub(super) fn remark(&mut self, event: &Event, mut remark: impl FnMut(Remark)) {
         let what = match event {
-            Event::Client(text) => What::Command { text: Arc::clone(text) },
-            Event::Server(text) => What::Reply { text: Arc::clone(text) },
             Event::Observed(facts) => {
-                whats.extend(self.fresh(facts).iter().cloned().map(What::Lookup));
-                What::Facts { facts: summary(facts) }
+                self.fresh(facts).iter().cloned().for_each(|question| remark(Remark::Lookup(question)));
+                return remark(Remark::Observed(Box::new(Summary::of(facts))));
             }
             Event::Allowed(reason) => What::Allowed { reason: reason.clone() },
-            Event::Refused(refusal) => {
-                tally.refusals.count([refusal.verdict(), refusal.rule, refusal.stage.name()]);
-                verdict(refusal)
-            }
+            Event::Refused(refusal) => verdict(refusal),
             Event::Secured(suite) => What::Secured { suite: suite.clone() },
             Event::Scripted(what) => What::Scripted { what: what.clone() },
             Event::Closed(how) => What::Closed { how },
-            Event::LineDropped | Event::Renamed(_) | Event::Tried { .. } | Event::Transaction { .. } => return,
+            Event::Line(..)
+            | Event::LineDropped
+            | Event::Renamed(_)
+            | Event::Tried { .. }
+            | Event::Transaction { .. } => return,
         };
-        whats.push(what);
+        remark(Remark::Other(Box::new(what)));
     }
 
     /// The lookups that are new.
@@ -72,24 +180,34 @@ fn verdict(refusal: &Refusal) -> What {
     }
 }
 
-/// The facts in a few words; the session's record has them whole.
-fn summary(facts: &Facts) -> Vec<(&'static str, String)> {
-    let mut words = vec![("client_address", facts.client_address.to_string())];
-    if let Some(iprev) = &facts.iprev {
-        words.push(("iprev", iprev.result.word().to_owned()));
-        words.extend(iprev.verified_name.as_ref().map(|name| ("verified_name", name::display(name))));
+impl Summary {
+    fn of(facts: &Facts) -> Self {
+        Self {
+            client_address: facts.client_address,
+            iprev: facts.iprev.clone(),
+            hello: facts.hello.clone(),
+            spf_hello: facts.spf_hello.clone(),
+            spf_sender: facts.spf_sender.as_ref().map(|spf| spf.result),
+            sender: facts.sender.clone(),
+            bare_newline: facts.conduct.bare_newline,
+            dmarc: facts.dmarc.as_ref().map(|dmarc| dmarc.result),
+        }
     }
-    if let Some(hello) = &facts.hello {
-        words.push(("hello", hello.argument.clone()));
+
+    fn words(self) -> Vec<(&'static str, String)> {
+        let mut words = vec![("client_address", self.client_address.to_string())];
+        if let Some(iprev) = &self.iprev {
+            words.push(("iprev", iprev.result.word().to_owned()));
+            words.extend(iprev.verified_name.as_ref().map(|name| ("verified_name", name::display(name))));
+        }
+        words.extend(self.hello.map(|hello| ("hello", hello.argument.clone())));
+        words.extend(self.spf_hello.map(|spf| ("spf_hello", spf.result.word().to_owned())));
+        words.extend(self.spf_sender.map(|result| ("spf_sender", result.word().to_owned())));
+        words.extend(self.sender.map(|sender| ("sender", sender)));
+        if !self.bare_newline.is_empty() {
+            words.push(("bare_newline", self.bare_newline.to_owned()));
+        }
+        words.extend(self.dmarc.map(|result| ("dmarc", result.word().to_owned())));
+        words
     }
-    words.extend(facts.spf_hello.as_ref().map(|spf| ("spf_hello", spf.result.word().to_owned())));
-    words.extend(facts.spf_sender.as_ref().map(|spf| ("spf_sender", spf.result.word().to_owned())));
-    words.extend(facts.sender.as_ref().map(|sender| ("sender", sender.clone())));
-    words.extend(
-        Some(facts.conduct.bare_newline)
-            .filter(|which| !which.is_empty())
-            .map(|which| ("bare_newline", which.to_owned())),
-    );
-    words.extend(facts.dmarc.as_ref().map(|dmarc| ("dmarc", dmarc.result.word().to_owned())));
-    words
 }

@@ -13,6 +13,7 @@ use super::script::Point;
 use super::session::{Due, Protocol, Session, State};
 use super::storage::MailData;
 use super::trace::Trace;
+use super::transcript::Speaker;
 use crate::facts::Lookup;
 use crate::journal::Envelope;
 use crate::reply::Reply;
@@ -201,7 +202,7 @@ impl Session {
     pub(super) fn end_of_data(&mut self, output: &mut Vec<u8>, lookup: &dyn Lookup) {
         let State::Data(open, collector) = std::mem::replace(&mut self.state, State::Idle) else { return };
         let received = collector.received();
-        self.record(|| Event::Client(format!("<{received} octets of data>").into()));
+        self.record(Speaker::Client, &format!("<{received} octets of data>"));
         let (octets, flaw) = collector.into_octets();
         self.end_of_message(open, octets, flaw, output, lookup);
     }
@@ -281,7 +282,7 @@ impl Session {
     }
 
     fn end_transaction(&mut self, envelope: Envelope, reply: Reply, message: Option<(Trace, Vec<u8>)>) {
-        self.events.push(Event::Transaction { envelope, reply, message });
+        self.events.push(Event::Transaction { envelope: Arc::new(envelope), reply, message });
         self.reset();
     }
 }

@@ -1,17 +1,17 @@
 //! Whole dialogues of the extensions: BDAT, DSN, AUTH, ETRN, LIMITS, XCLIENT.
 
-use martinet::smtp::Event;
+use martinet::smtp::{Event, Events, Speaker};
 
 use crate::script::Stage;
 
 const PLAIN: &str = "smtp.xclient = []\nsmtp.extensions = [\"CHUNKING\", \"BINARYMIME\", \"8BITMIME\", \"DSN\"]\n";
 
 #[track_caller]
-fn play(receiver: &str, script: &str) -> Vec<Event> {
+fn play(receiver: &str, script: &str) -> Events {
     Stage { receiver: &format!("title = \"t\"\n{receiver}"), ..Stage::default() }.play(script)
 }
 
-fn message(events: &[Event]) -> Option<String> {
+fn message(events: &Events) -> Option<String> {
     events.iter().find_map(|event| match event {
         Event::Transaction { message: Some((_, octets)), .. } => Some(String::from_utf8_lossy(octets).into_owned()),
         _ => None,
@@ -167,17 +167,11 @@ fn rfc4954_auth() {
              S: 250 Ok"
         ),
     );
-    let told: Vec<_> = events
-        .iter()
-        .filter_map(|event| match event {
-            Event::Client(line) if line.contains("credentials") => Some(&**line),
-            Event::Client(line) => {
-                assert!(!line.contains("dGlt") && !line.contains("AHRpbQ"), "credentials are not told: {line}");
-                None
-            }
-            _ => None,
-        })
-        .collect();
+    let lines = || events.lines().filter(|(from, _)| *from == Speaker::Client).map(|(_, line)| line);
+    for line in lines() {
+        assert!(!line.contains("dGlt") && !line.contains("AHRpbQ"), "credentials are not told: {line}");
+    }
+    let told: Vec<_> = lines().filter(|line| line.contains("credentials")).collect();
     let plain = "AUTH PLAIN <credentials>";
     assert_eq!(told, [plain, "<credentials>", "<credentials>", "<credentials>", plain]);
     play(

@@ -1,10 +1,10 @@
 //! Whole dialogues, by section of RFC 5321 and its extensions.
 
-use martinet::smtp::Event;
+use martinet::smtp::{Event, Events};
 
 use crate::script::Stage;
 
-fn messages(events: &[Event]) -> Vec<String> {
+fn messages(events: &Events) -> Vec<String> {
     let octets = events.iter().filter_map(|event| match event {
         Event::Transaction { message: Some((_, octets)), .. } => Some(String::from_utf8_lossy(octets).into_owned()),
         _ => None,

@@ -9,14 +9,14 @@ use std::time::Duration;
 use bytes::BytesMut;
 use martinet::facts::{Facts, Resolver};
 use martinet::scenario::{load_scenario, parse_receiver};
-use martinet::smtp::{ClientAddress, Event, Session, Step};
+use martinet::smtp::{ClientAddress, Event, Events, Session, Speaker, Step};
 
 use crate::script::Stage;
 
 /// What a session came to: its replies, and what was published of it.
 struct Played {
     replies: Vec<String>,
-    events: Vec<Event>,
+    events: Events,
     /// The most that waited in the input, and that was said at once.
     most: (usize, usize),
     closed: bool,
@@ -32,7 +32,7 @@ impl Played {
         let peer = SocketAddr::from(([127, 0, 0, 1], 40_000));
         let mut session = Session::new(Arc::clone(&profile.receiver), Arc::default(), client, peer, 1);
         let (mut input, mut output) = (BytesMut::new(), Vec::new());
-        let mut played = Self { replies: Vec::new(), events: Vec::new(), most: (0, 0), closed: false };
+        let mut played = Self { replies: Vec::new(), events: Events::default(), most: (0, 0), closed: false };
         for packet in std::iter::once(&b""[..]).chain(packets) {
             input.extend_from_slice(packet);
             while !played.closed {
@@ -40,7 +40,6 @@ impl Played {
                 played.most.1 = played.most.1.max(output.len());
                 let text = String::from_utf8(std::mem::take(&mut output)).expect("replies are text");
                 played.replies.extend(text.lines().map(str::to_owned));
-                played.events.extend(session.take_events());
                 played.closed = step == Step::Close;
                 if step == Step::Read {
                     break;
@@ -48,6 +47,7 @@ impl Played {
             }
             played.most.0 = played.most.0.max(input.len());
         }
+        played.events = session.take_events();
         played
     }
 
@@ -57,10 +57,7 @@ impl Played {
     }
 
     fn said(&self) -> Vec<&str> {
-        self.events
-            .iter()
-            .filter_map(|event| if let Event::Client(text) = event { Some(&**text) } else { None })
-            .collect()
+        self.events.lines().filter(|(from, _)| *from == Speaker::Client).map(|(_, line)| line).collect()
     }
 
     /// The messages that were accepted.

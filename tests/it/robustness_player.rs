@@ -110,13 +110,15 @@ impl Play {
 
     fn publish(&mut self) {
         self.outcome.output.append(&mut self.output);
-        for event in self.session.take_events() {
+        let events = self.session.take_events();
+        for event in &events {
             let words = match event {
+                Event::Line(from, text) => format!("{from:?} {}", events.text(text)),
                 Event::Observed(_) | Event::LineDropped | Event::Tried { .. } => continue,
                 Event::Refused(refusal) => format!("refused by {}", refusal.rule),
                 Event::Transaction { envelope, reply, message } => {
                     self.outcome.recipients += envelope.forward_paths.len();
-                    format!("{envelope:?} {reply} {:?}", message.map(|(_, octets)| octets))
+                    format!("{envelope:?} {reply} {:?}", message.as_ref().map(|(_, octets)| octets))
                 }
                 other => format!("{other:?}"),
             };

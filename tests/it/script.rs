@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use martinet::facts::Resolver;
 use martinet::scenario::{load_scenario, parse_receiver};
-use martinet::smtp::{ClientAddress, Event, Session, Step};
+use martinet::smtp::{ClientAddress, Events, Session, Step};
 
 /// What a script plays against.
 pub struct Stage<'a> {
@@ -26,7 +26,7 @@ impl Stage<'_> {
     /// Plays a script and gives the session's events. Client lines may hold `\r`, `\n` and `\0` as escapes; each gets
     /// CRLF unless it ends in `\`. The same script fed octet by octet has to give the same.
     #[track_caller]
-    pub fn play(&self, script: &str) -> Vec<Event> {
+    pub fn play(&self, script: &str) -> Events {
         let (whole, events) = self.run(script, usize::MAX);
         assert_eq!(whole, normal(script));
         let (split, _) = self.run(script, 1);
@@ -34,14 +34,14 @@ impl Stage<'_> {
         events
     }
 
-    fn run(&self, script: &str, chunk: usize) -> (String, Vec<Event>) {
+    fn run(&self, script: &str, chunk: usize) -> (String, Events) {
         let profile = parse_receiver("script", self.receiver).expect("a receiver");
         let zones = load_scenario(self.scenario).expect("a scenario").zones([127, 0, 0, 1].into());
         let resolver = Resolver::new(&zones, Duration::from_secs(5));
         let client = ClientAddress::fixed(self.client.parse().expect("an address"));
         let peer = SocketAddr::from(([127, 0, 0, 1], 40_000));
         let mut session = Session::new(Arc::clone(&profile.receiver), Arc::default(), client, peer, 1);
-        let (mut input, mut said, mut events) = (BytesMut::new(), String::new(), Vec::new());
+        let (mut input, mut said) = (BytesMut::new(), String::new());
         advance(&mut session, &mut input, &resolver, &mut said);
         for line in script.lines().filter_map(|l| l.trim().strip_prefix("C:")) {
             said.push_str(&format!("C:{line}\n"));
@@ -49,10 +49,8 @@ impl Stage<'_> {
                 input.extend_from_slice(octets);
                 advance(&mut session, &mut input, &resolver, &mut said);
             }
-            events.extend(session.take_events());
         }
-        events.extend(session.take_events());
-        (said, events)
+        (said, session.take_events())
     }
 }
 

@@ -30,7 +30,7 @@ async fn the_journal_tells_the_session() {
     assert_eq!((good.verdict, bad.verdict), ("accept", "reject"));
     assert_eq!(good.transactions[0].message, Some(1));
     assert_eq!(bad.refusals[0].rule, "helo-ptr-match");
-    assert_eq!(good.transcript.first().map(|l| &*l.text), Some("220 mx.martinet.test ESMTP martinet"));
+    assert_eq!(good.transcript.get(0).map(|l| l.text), Some("220 mx.martinet.test ESMTP martinet"));
     assert!(bad.transactions.is_empty());
     let message = world.messages().entry(1).expect("a message");
     assert_eq!(message.octets, b"Subject: x\r\n\r\n.dot\r\n");

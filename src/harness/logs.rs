@@ -1,0 +1,95 @@
+//! The logs of a world, and how the event log comes by what the others have.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jiff::Timestamp;
+
+use super::Keep;
+use crate::journal::{Backlog, DnsQuery, Happening, Keeper, Limits, Log, Message, Tally, What};
+use crate::smtp::{SessionEntry, Telling};
+
+/// The logs of one world.
+pub(super) struct Logs {
+    pub sessions: Arc<Log<SessionEntry>>,
+    pub messages: Arc<Log<Message>>,
+    pub dns_queries: Arc<Log<DnsQuery>>,
+    pub tellings: Arc<Backlog<Telling>>,
+    pub events: Arc<Log<Happening>>,
+}
+
+impl Logs {
+    /// Makes empty logs. The event log is made of what sessions tell and of DNS queries when somebody looks at it; with a
+    /// keeper at once, for the file is to have them also where nobody looks.
+    pub fn new(keep: &Keep, keeper: Option<&Arc<dyn Keeper>>, tally: &Arc<Tally>) -> Self {
+        let events = Arc::new(event_log(keep.events, keeper.cloned()));
+        let dns_queries = query_log(keep.dns_queries, &events, tally, keeper.is_some());
+        let tellings = Arc::new(Backlog::new(keep.events));
+        let (queries, told, taken) = (Arc::clone(&dns_queries), Arc::clone(&tellings), AtomicU64::new(0));
+        events.supplied(move |first| {
+            let (skipped, tellings) = told.take();
+            let told = tellings.flat_map(|telling: Telling| {
+                let (at, session) = (telling.at(), telling.session());
+                telling.whats().into_iter().map(move |what| (at, session, what))
+            });
+            let asked = queries.after(taken.load(Ordering::Relaxed));
+            if let Some(last) = asked.last() {
+                taken.store(last.id, Ordering::Relaxed);
+            }
+            let mut fresh: Vec<_> = asked.iter().flat_map(asking).chain(told).collect();
+            fresh.sort_by_key(|(at, ..)| *at);
+            let numbered = (first + skipped..).zip(fresh);
+            (skipped, numbered.map(|(id, (at, session, what))| Happening { id, at, session, what }).collect())
+        });
+        let sessions = Arc::new(Log::new(keep.sessions));
+        Self { sessions, messages: message_log(keep.messages, tally), dns_queries, tellings, events }
+    }
+}
+
+/// The event log, which a journal file hears of.
+fn event_log(limits: Limits, keeper: Option<Arc<dyn Keeper>>) -> Log<Happening> {
+    match keeper {
+        Some(keeper) => Log::relayed(limits, move |happenings| keeper.events(happenings)),
+        None => Log::new(limits),
+    }
+}
+
+/// The log of DNS queries, which tells the counts of each, and the event log that there are some.
+fn query_log(limits: Limits, events: &Arc<Log<Happening>>, tally: &Arc<Tally>, kept: bool) -> Arc<Log<DnsQuery>> {
+    let (told, tally) = (Arc::downgrade(events), Arc::clone(tally));
+    Arc::new(Log::relayed(limits, move |queries: &[Arc<DnsQuery>]| {
+        for query in queries {
+            tally.queries.count(&query.rcode());
+            if !query.fault().is_empty() {
+                tally.faults.count([query.fault()]);
+            }
+        }
+        let Some(events) = told.upgrade() else { return };
+        if kept {
+            events.catch_up();
+        }
+        events.touch();
+    }))
+}
+
+/// The fault that fired, where one did, and the query.
+fn asking(query: &Arc<DnsQuery>) -> impl Iterator<Item = (Timestamp, u64, What)> + use<> {
+    let fault = query.fault();
+    let fired = (!fault.is_empty()).then(|| {
+        let (name, record_type) = (query.name(), query.record_type());
+        What::Fault { query: query.id, fault, name, record_type }
+    });
+    let at = query.at;
+    fired.into_iter().chain([What::DnsQuery { query: Arc::clone(query) }]).map(move |what| (at, 0, what))
+}
+
+/// The log of messages, which tells the counts of each.
+fn message_log(limits: Limits, tally: &Arc<Tally>) -> Arc<Log<Message>> {
+    let tally = Arc::clone(tally);
+    Arc::new(Log::relayed(limits, move |messages: &[Arc<Message>]| {
+        for message in messages {
+            tally.messages.add(1);
+            tally.message_octets.add(message.octets.len() as u64);
+        }
+    }))
+}
