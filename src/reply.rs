@@ -1,5 +1,6 @@
 //! SMTP replies (RFC 5321 §4.2) and enhanced status codes (RFC 3463): plain values, one writer.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Serialize, Serializer};
@@ -31,7 +32,7 @@ impl ReplyCode {
     }
 
     /// The code as it stands on the wire.
-    fn digits(self) -> [u8; 3] {
+    pub(crate) fn digits(self) -> [u8; 3] {
         [self.0 / 100, self.0 / 10 % 10, self.0 % 10].map(|digit| b'0' + digit as u8)
     }
 
@@ -60,7 +61,7 @@ pub struct EnhancedCode {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     code: ReplyCode,
-    lines: Vec<String>,
+    lines: Vec<Cow<'static, str>>,
 }
 
 impl Reply {
@@ -77,9 +78,9 @@ impl Reply {
     ///
     /// CR, LF and NUL become spaces and an overlong line is cut, so that no fact quoted in a text
     /// (a hello name, a PTR name) can forge a line of its own.
-    pub fn from_lines(code: ReplyCode, lines: Vec<String>) -> Self {
-        let lines = lines.into_iter().map(clean).collect::<Vec<_>>();
-        let lines = if lines.is_empty() { vec![String::new()] } else { lines };
+    pub fn from_lines(code: ReplyCode, lines: impl IntoIterator<Item = impl Into<Cow<'static, str>>>) -> Self {
+        let lines = lines.into_iter().map(|line| clean(line.into())).collect::<Vec<_>>();
+        let lines = if lines.is_empty() { vec![Cow::default()] } else { lines };
         Self { code, lines }
     }
 
@@ -105,7 +106,7 @@ impl Reply {
                 };
                 return Err((expected.into(), line.to_owned()));
             }
-            texts.push(text.to_owned());
+            texts.push(Cow::Owned(text.to_owned()));
         }
         match code {
             Some(code) => Ok(Self { code, lines: texts }),
@@ -119,7 +120,7 @@ impl Reply {
     }
 
     /// The text of each line, after the code and its separator.
-    pub fn texts(&self) -> &[String] {
+    pub fn texts(&self) -> &[Cow<'static, str>] {
         &self.lines
     }
 
@@ -199,14 +200,14 @@ fn split(line: &str) -> Result<(ReplyCode, char, &str), (String, String)> {
     }
 }
 
-fn clean(mut text: String) -> String {
+fn clean(mut text: Cow<'static, str>) -> Cow<'static, str> {
     if text.contains(['\r', '\n', '\0']) {
-        text = text.replace(['\r', '\n', '\0'], " ");
+        text = text.replace(['\r', '\n', '\0'], " ").into();
     }
     let most = REPLY_LINE_OCTETS - 6; // code, separator, CRLF
     if text.len() > most {
         let cut = (0..=most).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
-        text.truncate(cut);
+        text.to_mut().truncate(cut);
     }
     text
 }

@@ -88,7 +88,7 @@ impl Template {
         if self.plain {
             return self.pattern.clone();
         }
-        let lines = self.pattern.texts().iter().map(|text| fill_line(text, facts, values)).collect();
+        let lines = self.pattern.texts().iter().map(|text| fill_line(text, facts, values));
         Reply::from_lines(self.pattern.code(), lines)
     }
 }

@@ -1,5 +1,6 @@
 //! How a session begins: client address, greeting, HELO and EHLO, XCLIENT (RFC 5321 §3.1, §3.2, §4.1.1.1).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::ClientAddress;
@@ -124,11 +125,9 @@ impl Session {
         if scripted.is_some() {
             return;
         }
-        let mut lines = vec![self.receiver.settings.hostname.clone()];
-        if verb != Verb::Helo {
-            lines.extend(self.extensions());
-        }
-        self.say(&Reply::from_lines(code(250), lines), output);
+        let hostname = Cow::Owned(self.receiver.settings.hostname.clone());
+        let extensions = if verb == Verb::Helo { Vec::new() } else { self.extensions() };
+        self.say(&Reply::from_lines(code(250), [hostname].into_iter().chain(extensions)), output);
     }
 
     /// Goes back to the hello that stood before, where one did; the refused one is kept among the earlier ones.
@@ -145,23 +144,23 @@ impl Session {
         (self.facts, self.standing) = (before, standing);
     }
 
-    fn extensions(&self) -> Vec<String> {
+    fn extensions(&self) -> Vec<Cow<'static, str>> {
         let settings = &self.receiver.settings;
         let mut lines: Vec<_> = Extension::ALL
             .into_iter()
             .filter(|extension| self.offers(*extension))
             .map(|extension| match extension {
-                Extension::Size => format!("SIZE {}", settings.max_message_octets),
-                Extension::Limits => format!("LIMITS RCPTMAX={}", settings.max_recipients),
-                other => other.keyword().to_owned(),
+                Extension::Size => format!("SIZE {}", settings.max_message_octets).into(),
+                Extension::Limits => format!("LIMITS RCPTMAX={}", settings.max_recipients).into(),
+                other => other.keyword().into(),
             })
             .collect();
         if self.front.tls && !self.facts.conduct.tls && self.starttls_setting() != StartTls::Never {
-            lines.push("STARTTLS".to_owned());
+            lines.push("STARTTLS".into());
         }
-        lines.extend(self.auth_line());
+        lines.extend(self.auth_line().map(Cow::Owned));
         if self.may_xclient() {
-            lines.push("XCLIENT NAME ADDR PORT PROTO HELO LOGIN REVERSE_NAME DESTADDR DESTPORT".to_owned());
+            lines.push("XCLIENT NAME ADDR PORT PROTO HELO LOGIN REVERSE_NAME DESTADDR DESTPORT".into());
         }
         lines
     }

@@ -1,7 +1,6 @@
 //! The receiver's own replies, each text once. What rules say stands in receiver files.
 
 use std::borrow::Cow;
-use std::io::Write as _;
 
 use super::command::Mistake;
 use super::data::Flaw;
@@ -103,9 +102,13 @@ pub(crate) fn lost() -> Reply {
 }
 
 impl Canned {
+    fn code(&self) -> ReplyCode {
+        ReplyCode::new(self.code).expect("the table has codes from 2yz to 5yz")
+    }
+
     /// The reply, with or without its enhanced code.
     pub(super) fn reply(&self, enhanced: bool) -> Reply {
-        let code = ReplyCode::new(self.code).expect("the table has codes from 2yz to 5yz");
+        let code = self.code();
         let enhanced = self.enhanced.filter(|_| enhanced).map(|(subject, detail)| EnhancedCode { subject, detail });
         Reply::new(code, enhanced, &self.text)
     }
@@ -116,15 +119,26 @@ impl Canned {
         match self.text {
             Cow::Owned(_) => self.reply(enhanced).write_to(out),
             Cow::Borrowed(text) => {
-                let enhanced = self.enhanced.filter(|_| enhanced);
-                // Writing to a Vec never fails.
-                let _ = match enhanced {
-                    Some((subject, detail)) => {
-                        write!(out, "{} {}.{subject}.{detail} {text}\r\n", self.code, self.code / 100)
-                    }
-                    None => write!(out, "{} {text}\r\n", self.code),
-                };
+                let code = self.code();
+                out.extend_from_slice(&code.digits());
+                out.push(b' ');
+                if let Some((subject, detail)) = self.enhanced.filter(|_| enhanced) {
+                    out.extend_from_slice(&[b'0' + code.class(), b'.']);
+                    decimal(subject, out);
+                    out.push(b'.');
+                    decimal(detail, out);
+                    out.push(b' ');
+                }
+                out.extend_from_slice(text.as_bytes());
+                out.extend_from_slice(b"\r\n");
             }
         }
     }
+}
+
+fn decimal(number: u16, out: &mut Vec<u8>) {
+    if number >= 10 {
+        decimal(number / 10, out);
+    }
+    out.push(b'0' + (number % 10) as u8);
 }

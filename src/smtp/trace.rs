@@ -1,12 +1,12 @@
 //! What a receiver writes above an accepted message: Return-Path, Authentication-Results, Received
 //! (RFC 5321 §4.4, RFC 8601).
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 
-use crate::facts::{Facts, Verb};
+use crate::facts::{Dkim, Facts, Verb};
 use crate::name;
 
 /// The header fields of one message, all but the date of the last one.
@@ -19,26 +19,22 @@ impl Trace {
     /// Writes the fields. What was not observed is not told: without any check it is `none` (RFC 8601 §2.2).
     pub(super) fn new(facts: &Facts, receiver: &str, id: &str, smtputf8: bool) -> Self {
         let mut fields = String::with_capacity(512);
+        let address = facts.client_address.to_string();
+        let verified = facts.iprev.as_ref().and_then(|iprev| iprev.verified_name.as_ref()).map(name::display);
         let sender = facts.sender.as_deref().unwrap_or_default();
-        let _ = write!(fields, "Return-Path: <{sender}>\r\nAuthentication-Results: {receiver};");
-        let results = results(facts);
-        if results.is_empty() {
-            fields.push_str(" none");
-        }
-        for (i, result) in results.iter().enumerate() {
-            let end = if i + 1 == results.len() { "" } else { ";" };
-            let _ = write!(fields, "\r\n\t{result}{end}");
-        }
+        fields.extend(["Return-Path: <", sender, ">\r\nAuthentication-Results: ", receiver, ";"]);
+        results(facts, &address, verified.as_deref(), &mut fields);
         let hello = facts.hello.as_ref().map_or("", |hello| hello.argument.as_str());
-        let verified = facts.iprev.as_ref().and_then(|iprev| iprev.verified_name.as_ref());
-        let verified = verified.map_or_else(|| "unknown".to_owned(), name::display);
+        let (hello, verified) = (printable(hello), verified.as_deref().unwrap_or("unknown"));
+        // IPv6 carries its tag (RFC 5321 §4.1.3).
+        let tag = if facts.client_address.is_ipv6() { "IPv6:" } else { "" };
         let with = protocol(facts, smtputf8);
-        let _ = write!(fields, "\r\nReceived: from {} ({verified} [{}])", printable(hello), address(facts));
-        let _ = write!(fields, "\r\n\tby {receiver} with {with} id {id}");
+        fields.extend(["\r\nReceived: from ", &hello, " (", verified, " [", tag, &address, "])"]);
+        fields.extend(["\r\n\tby ", receiver, " with ", with, " id ", id]);
         if let Some(recipient) = &facts.recipient
             && facts.conduct.recipients == 1
         {
-            let _ = write!(fields, "\r\n\tfor <{recipient}>");
+            fields.extend(["\r\n\tfor <", recipient, ">"]);
         }
         Self { fields }
     }
@@ -51,14 +47,6 @@ impl Trace {
         let _ = DateTimePrinter::new().print_zoned(&date, &mut text);
         text.push_str("\r\n");
         text
-    }
-}
-
-/// The address in a Received field: IPv6 carries its tag (RFC 5321 §4.1.3).
-fn address(facts: &Facts) -> String {
-    match facts.client_address {
-        std::net::IpAddr::V4(v4) => v4.to_string(),
-        std::net::IpAddr::V6(v6) => format!("IPv6:{v6}"),
     }
 }
 
@@ -78,49 +66,54 @@ fn protocol(facts: &Facts, smtputf8: bool) -> &'static str {
     }
 }
 
-/// One result of each method that was observed (RFC 8601 §2.7).
-fn results(facts: &Facts) -> Vec<String> {
-    let mut results = Vec::new();
+/// Writes one result of each method that was observed (RFC 8601 §2.7).
+fn results(facts: &Facts, address: &str, verified: Option<&str>, fields: &mut String) {
+    let begin = fields.len();
+    let mut result = |parts: &[&str]| {
+        let end = if fields.len() == begin { "" } else { ";" };
+        fields.extend([end, "\r\n\t"]);
+        fields.extend(parts.iter().copied());
+    };
     if let Some(iprev) = &facts.iprev {
-        let name = iprev.verified_name.as_ref().map(|n| format!(" ({})", name::display(n))).unwrap_or_default();
-        results.push(format!(
-            "iprev={}{name} policy.iprev={}",
-            iprev.result.word(),
-            value(&facts.client_address.to_string())
-        ));
+        let [open, name, close] = verified.map_or([""; 3], |name| [" (", name, ")"]);
+        result(&["iprev=", iprev.result.word(), open, name, close, " policy.iprev=", &value(address)]);
     }
     if let (Some(spf), Some(hello)) = (&facts.spf_hello, &facts.hello) {
-        results.push(format!("spf={} smtp.helo={}", spf.result.word(), value(&hello.argument)));
+        result(&["spf=", spf.result.word(), " smtp.helo=", &value(&hello.argument)]);
     }
     if let Some(spf) = &facts.spf_sender {
         let identity = facts.sender.as_deref().filter(|sender| !sender.is_empty()).map(str::to_owned);
         let identity = identity.unwrap_or_else(|| format!("postmaster@{}", spf.domain));
-        results.push(format!("spf={} smtp.mailfrom={}", spf.result.word(), value(&identity)));
+        result(&["spf=", spf.result.word(), " smtp.mailfrom=", &value(&identity)]);
     }
     match facts.dkim.as_deref() {
         None => {}
-        Some([]) => results.push("dkim=none".to_owned()),
-        Some(signatures) => results.extend(signatures.iter().map(|signature| {
-            let why =
-                if signature.why.is_empty() { String::new() } else { format!(" reason={}", value(&signature.why)) };
-            let (domain, selector) = (value(&signature.domain), value(&signature.selector));
-            format!("dkim={}{why} header.d={domain} header.s={selector}", signature.result.word())
-        })),
+        Some([]) => result(&["dkim=none"]),
+        Some(signatures) => {
+            for signature in signatures {
+                let Dkim { domain, selector, why, .. } = signature;
+                let reason = if why.is_empty() { String::new() } else { format!(" reason={}", value(why)) };
+                let header = ["dkim=", signature.result.word(), &reason, " header.d=", &value(domain)];
+                result(&[&header[..], &[" header.s=", &value(selector)]].concat());
+            }
+        }
     }
     if let Some(dmarc) = &facts.dmarc {
-        let (result, domain) = (dmarc.result.word(), value(&dmarc.from_domain));
-        let policy = if dmarc.record { format!(" policy.dmarc={}", dmarc.policy) } else { String::new() };
-        results.push(format!("dmarc={result} header.from={domain}{policy}"));
+        let policy = if dmarc.record { [" policy.dmarc=", dmarc.policy] } else { [""; 2] };
+        let domain = value(&dmarc.from_domain);
+        result(&["dmarc=", dmarc.result.word(), " header.from=", &domain, policy[0], policy[1]]);
     }
-    results
+    if fields.len() == begin {
+        fields.push_str(" none");
+    }
 }
 
 /// A value as a token, or as a quoted string where it is none (RFC 8601 §2.2, RFC 5322 §3.2.4). Control characters
 /// have no place in either: they become `?`.
-fn value(text: &str) -> String {
+fn value(text: &str) -> Cow<'_, str> {
     let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-./^_`{|}~@".contains(c);
     if !text.is_empty() && text.chars().all(token) {
-        return text.to_owned();
+        return text.into();
     }
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
@@ -131,7 +124,7 @@ fn value(text: &str) -> String {
         quoted.push(if c.is_control() { '?' } else { c });
     }
     quoted.push('"');
-    quoted
+    quoted.into()
 }
 
 /// What a client claims, where a domain is expected: whatever could end the field or begin a comment becomes `?`.
@@ -144,7 +137,7 @@ fn printable(claim: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::{AuthResult, Dkim, Dmarc, Lookup, Wants, lookup::table::Table};
+    use crate::facts::{AuthResult, Dmarc, Lookup, Wants, lookup::table::Table};
 
     fn facts(client: &str, hello: &str, wants: &Wants, world: &dyn Lookup) -> Facts {
         let mut facts = Facts::of_receiver(client.parse().expect("an address"), "mx.martinet.test");
