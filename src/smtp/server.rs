@@ -28,6 +28,10 @@ pub(super) const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
 /// Most clients at a time that are turned away with patience; a further one gets its 421, and no time to speak.
 const TURNED_AWAY: usize = 256;
 
+/// From so many sessions on, those that have begun come before a further one: fewer are under way at a time, and what
+/// they need is nearer at hand.
+const CROWD: usize = 64;
+
 /// What all sessions of a listener share.
 #[derive(Debug)]
 pub struct Service {
@@ -129,6 +133,9 @@ pub async fn serve(listener: TcpListener, service: Arc<Service>, door: Door, shu
                 });
             }
             Err(_) => turn_away(stream, &lobby),
+        }
+        if sessions.len() >= CROWD {
+            tokio::task::yield_now().await;
         }
     }
     drop(listener);
