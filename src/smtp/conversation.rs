@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use bytes::BytesMut;
 use jiff::Timestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout, timeout_at};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 use super::event::Event;
 use super::proxy;
@@ -28,6 +29,8 @@ use crate::journal::{Deposit, Envelope, Message};
 const FIRST_READ_OCTETS: usize = 4 << 10;
 /// Octets read at once from then on.
 const READ_OCTETS: usize = 64 << 10;
+/// Octets of replies that there is room for at first.
+const OUTPUT_OCTETS: usize = 512;
 /// How long a handshake may take.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -84,7 +87,7 @@ impl<'a> Conversation<'a> {
             door,
             teller: Teller::default(),
             input,
-            output: Vec::new(),
+            output: Vec::with_capacity(OUTPUT_OCTETS),
             began,
             command_by: None,
             deadline: None,
@@ -122,6 +125,9 @@ impl<'a> Conversation<'a> {
 
     async fn run(&mut self, shutdown: &CancellationToken) -> io::Result<()> {
         self.wire.set_nodelay()?;
+        let timer = pin!(sleep(Duration::MAX));
+        let stop = pin!(shutdown.cancelled());
+        let mut until = Until { timer, stop };
         loop {
             let step = {
                 let zones = self.service.zones.load();
@@ -152,7 +158,7 @@ impl<'a> Conversation<'a> {
                     return linger(&mut self.wire).await;
                 }
                 (Step::Flush, None) => {}
-                (Step::Read, None) => self.read(shutdown).await?,
+                (Step::Read, None) => self.read(shutdown, &mut until).await?,
                 (Step::Pause(pause), None) => self.wait(pause, shutdown).await,
                 (Step::Listen(wait), None) => self.listen(wait, shutdown).await?,
                 (Step::StartTls, None) => self.secure(shutdown).await?,
@@ -327,29 +333,39 @@ impl<'a> Conversation<'a> {
     }
 
     /// Reads on. A world that stops says 421 to who is idle; a running transaction has a bounded chance to end.
-    async fn read(&mut self, shutdown: &CancellationToken) -> io::Result<()> {
-        let by = self.patience();
-        self.make_room();
-        if shutdown.is_cancelled() && self.session.in_transaction() {
-            let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + SHUTDOWN_PATIENCE * 3 / 4);
-            match timeout_at(deadline, self.wire.read_buf(&mut self.input)).await {
-                Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(read) => return read.map(|_| ()),
-                Err(_) => self.session.shut_down(&mut self.output),
-            }
+    async fn read(&mut self, shutdown: &CancellationToken, until: &mut Until<'_, '_>) -> io::Result<()> {
+        let (mut by, stops, in_transaction) = (self.patience(), shutdown.is_cancelled(), self.session.in_transaction());
+        if stops && !in_transaction {
+            self.session.shut_down(&mut self.output);
             return Ok(());
         }
+        if stops {
+            by = by.min(*self.deadline.get_or_insert_with(|| Instant::now() + SHUTDOWN_PATIENCE * 3 / 4));
+        }
+        if until.timer.deadline() != by {
+            until.timer.as_mut().reset(by);
+        }
+        self.make_room();
         tokio::select! {
-            read = timeout_at(by, self.wire.read_buf(&mut self.input)) => match read {
-                Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(Ok(_)) => self.began = std::time::Instant::now(),
-                Ok(Err(error)) => return Err(error),
-                Err(_) => self.session.timed_out(&mut self.output),
+            biased;
+            read = self.wire.read_buf(&mut self.input) => match read? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                _ => self.began = std::time::Instant::now(),
             },
-            () = shutdown.cancelled() => if !self.session.in_transaction() {
+            () = until.timer.as_mut() => match stops {
+                true => self.session.shut_down(&mut self.output),
+                false => self.session.timed_out(&mut self.output),
+            },
+            () = until.stop.as_mut(), if !stops => if !in_transaction {
                 self.session.shut_down(&mut self.output);
             },
         }
         Ok(())
     }
+}
+
+/// What ends a wait for octets. Both stand for the whole conversation: a timer that is moved costs less than a new one.
+struct Until<'a, 't> {
+    timer: Pin<&'a mut Sleep>,
+    stop: Pin<&'a mut WaitForCancellationFuture<'t>>,
 }

@@ -11,6 +11,10 @@ use crate::journal::Envelope;
 use crate::policy::Refusal;
 use crate::reply::Reply;
 
+/// Events, and octets of their lines, that there is room for at first: those of an EHLO and its reply.
+const EVENTS: usize = 20;
+const OCTETS: usize = 384;
+
 /// What happened, to be published once the reply has been sent.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -59,13 +63,19 @@ pub struct Events {
 
 impl Events {
     pub(super) fn push(&mut self, event: Event) {
+        if self.list.capacity() == 0 {
+            self.list.reserve(EVENTS);
+        }
         self.list.push(event);
     }
 
     pub(super) fn line(&mut self, from: Speaker, text: &str) {
+        if self.speech.capacity() == 0 {
+            self.speech.reserve(OCTETS);
+        }
         let begin = self.speech.len();
         self.speech.push_str(text);
-        self.list.push(Event::Line(from, begin..self.speech.len()));
+        self.push(Event::Line(from, begin..self.speech.len()));
     }
 
     /// The text of a line among them.

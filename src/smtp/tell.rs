@@ -35,6 +35,7 @@ pub(super) enum Remark {
     Observed(Box<Summary>),
     /// A message was accepted: its number, its envelope, its octets.
     Message(u64, Arc<Envelope>, usize),
+    Closed(&'static str),
     Other(Box<What>),
 }
 
@@ -42,7 +43,7 @@ impl Remark {
     fn octets(&self) -> usize {
         size_of::<Self>()
             + match self {
-                Self::Connection(_) => 0,
+                Self::Connection(_) | Self::Closed(_) => 0,
                 Self::Lookup(question) => question.octets(),
                 Self::Observed(summary) => size_of::<Summary>() + summary.sender.as_ref().map_or(0, String::len),
                 Self::Message(_, envelope, _) => size_of::<Envelope>() + envelope.octets(),
@@ -119,6 +120,7 @@ impl Telling {
                         forward_paths: envelope.forward_paths.clone(),
                         octets,
                     },
+                    Remark::Closed(how) => What::Closed { how },
                     Remark::Other(what) => *what,
                 });
             }
@@ -147,7 +149,7 @@ impl Teller {
             Event::Refused(refusal) => verdict(refusal),
             Event::Secured(suite) => What::Secured { suite: suite.clone() },
             Event::Scripted(what) => What::Scripted { what: what.clone() },
-            Event::Closed(how) => What::Closed { how },
+            Event::Closed(how) => return remark(Remark::Closed(how)),
             Event::Line(..)
             | Event::LineDropped
             | Event::Renamed(_)
