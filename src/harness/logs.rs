@@ -19,8 +19,8 @@ pub(super) struct Logs {
 }
 
 impl Logs {
-    /// Makes empty logs. The event log is made of what sessions tell and of DNS queries when somebody looks at it; with a
-    /// keeper at once, for the file is to have them also where nobody looks.
+    /// Makes empty logs. The event log is made of what sessions tell and of DNS queries when somebody looks at it; a
+    /// keeper does now and then, for the file is to have them also where nobody else does.
     pub fn new(keep: &Keep, keeper: Option<&Arc<dyn Keeper>>, tally: &Arc<Tally>) -> Self {
         let events = Arc::new(event_log(keep.events, keeper.cloned()));
         let dns_queries = query_log(keep.dns_queries, &events, tally, keeper.is_some());
@@ -41,6 +41,9 @@ impl Logs {
             let numbered = (first + skipped..).zip(fresh);
             (skipped, numbered.map(|(id, (at, session, what))| Happening { id, at, session, what }).collect())
         });
+        if let Some(keeper) = keeper {
+            keeper.follow(Arc::downgrade(&events));
+        }
         let sessions = Arc::new(Log::new(keep.sessions));
         Self { sessions, messages: message_log(keep.messages, tally), dns_queries, tellings, events }
     }

@@ -1,27 +1,26 @@
-//! A journal in a file (SQLite): one thread writes, in batches, and says of each when it is safe.
+//! A journal in a file (SQLite): one thread writes, in batches, and says of messages when they are safe.
 //!
 //! The write-ahead log makes a committed batch survive the end of the process at any moment. It is not synced to the
 //! disk: a test's journal need not survive the loss of power.
 //!
-//! Events come many to a message, and nobody asks the file for one of them: a row holds those of a while as JSON lines.
+//! Messages are written at once, for somebody waits for their 250. Sessions and events gather for a moment first: nobody
+//! was promised that they are safe, and each would cost more than the message they belong to. Events come many to a
+//! message, and nobody asks the file for one of them: a row holds those of a while as JSON lines.
+
+mod writer;
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, OnceLock, Weak};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::oneshot;
 
-use super::{Deposit, Happening, Keeper, What};
+use super::{Deposit, Happening, Keeper, Log, Record, What};
 use crate::error::Error;
-
-/// Most pieces of work in one transaction.
-const BATCH: usize = 2048;
-
-/// Octets of events from which on they make a row.
-const ROW_OCTETS: usize = 64 << 10;
+use writer::Writer;
 
 const SCHEMA: &str = "
 PRAGMA page_size = 16384;
@@ -41,6 +40,7 @@ CREATE TABLE IF NOT EXISTS events (
 #[derive(Debug)]
 pub struct File {
     work: Sender<Work>,
+    followed: Arc<OnceLock<Weak<Log<Happening>>>>,
 }
 
 /// What a file held when it was opened.
@@ -57,8 +57,9 @@ pub struct Restored {
 #[derive(Debug)]
 enum Work {
     Messages(Vec<Deposit>, oneshot::Sender<io::Result<()>>),
-    Session(u64, String),
+    Session(Arc<dyn Record>),
     Events(Vec<Arc<Happening>>),
+    Hurry,
     Clear,
     Settled(oneshot::Sender<io::Result<()>>),
 }
@@ -76,9 +77,11 @@ impl File {
         let restored = restore(&connection, messages, sessions).map_err(failed)?;
         let (work, waiting) = channel();
         let thread = std::thread::Builder::new().name("journal".to_owned());
-        let thread = thread.spawn(move || write(connection, &waiting));
+        let followed = Arc::default();
+        let writer = Writer::new(connection, waiting, Arc::clone(&followed));
+        let thread = thread.spawn(move || writer.run());
         thread.map_err(|e| Error::io("cannot start the journal's thread", e))?;
-        Ok((Arc::new(Self { work }), restored))
+        Ok((Arc::new(Self { work, followed }), restored))
     }
 
     /// Where the thread has gone, the receiver of what is dropped here is told so.
@@ -96,8 +99,16 @@ impl Keeper for File {
         safe
     }
 
-    fn session(&self, id: u64, record: String) {
-        self.give(Work::Session(id, record));
+    fn session(&self, record: Arc<dyn Record>) {
+        self.give(Work::Session(record));
+    }
+
+    fn follow(&self, events: Weak<Log<Happening>>) {
+        let _ = self.followed.set(events);
+    }
+
+    fn hurry(&self) {
+        self.give(Work::Hurry);
     }
 
     fn events(&self, happenings: &[Arc<Happening>]) {
@@ -118,89 +129,6 @@ impl Keeper for File {
         self.give(Work::Settled(done));
         safe
     }
-}
-
-/// Writes until nobody can give work any more.
-fn write(mut connection: Connection, waiting: &Receiver<Work>) {
-    while let Ok(first) = waiting.recv() {
-        let batch: Vec<_> = std::iter::once(first).chain(waiting.try_iter().take(BATCH - 1)).collect();
-        let written = connection.transaction().and_then(|transaction| {
-            let mut lines = Lines::default();
-            batch.iter().try_for_each(|work| insert(&transaction, work, &mut lines))?;
-            lines.insert(&transaction)?;
-            transaction.commit()
-        });
-        if let Err(error) = &written {
-            tracing::error!(%error, "the journal cannot be written");
-        }
-        for work in batch {
-            if let Work::Messages(_, done) | Work::Settled(done) = work {
-                // Who asked may have gone away.
-                let _ = done.send(written.as_ref().copied().map_err(|e| io::Error::other(e.to_string())));
-            }
-        }
-    }
-}
-
-/// Events on their way into one row.
-#[derive(Default)]
-struct Lines {
-    first: u64,
-    last: u64,
-    text: Vec<u8>,
-}
-
-impl Lines {
-    fn push(&mut self, happening: &Happening) {
-        let begun = !self.text.is_empty();
-        self.first = if begun { self.first.min(happening.id) } else { happening.id };
-        self.last = if begun { self.last.max(happening.id) } else { happening.id };
-        // Writing to a Vec never fails, and an event has no map with keys that are no text.
-        let _ = serde_json::to_writer(&mut self.text, happening);
-        self.text.push(b'\n');
-    }
-
-    /// Writes the row, where there is anything to write, and begins anew.
-    fn insert(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-        if self.text.is_empty() {
-            return Ok(());
-        }
-        let lines = String::from_utf8_lossy(&self.text);
-        let mut insert = transaction.prepare_cached("INSERT INTO events (first, last, lines) VALUES (?, ?, ?)")?;
-        insert.execute(params![self.first.cast_signed(), self.last.cast_signed(), lines])?;
-        self.text.clear();
-        Ok(())
-    }
-}
-
-fn insert(transaction: &Transaction<'_>, work: &Work, lines: &mut Lines) -> rusqlite::Result<()> {
-    match work {
-        Work::Messages(deposits, _) => {
-            let mut insert = transaction.prepare_cached(
-                "INSERT INTO message (session, at_us, envelope, trace, octets) VALUES (?, ?, ?, ?, ?)",
-            )?;
-            for Deposit { session, at, envelope, trace, octets } in deposits {
-                let envelope = serde_json::to_string(&**envelope).unwrap_or_default();
-                insert.execute(params![session.cast_signed(), at.as_microsecond(), envelope, trace, octets])?;
-            }
-        }
-        Work::Session(id, record) => {
-            let mut insert = transaction.prepare_cached("INSERT OR REPLACE INTO session (id, record) VALUES (?, ?)")?;
-            insert.execute(params![id.cast_signed(), record])?;
-        }
-        Work::Events(happenings) => {
-            happenings.iter().for_each(|happening| lines.push(happening));
-            if lines.text.len() >= ROW_OCTETS {
-                lines.insert(transaction)?;
-            }
-        }
-        Work::Clear => {
-            lines.text.clear();
-            transaction.execute_batch("DELETE FROM message; DELETE FROM session; DELETE FROM events;")?;
-        }
-        Work::Settled(_) => {}
-    }
-    Ok(())
 }
 
 fn restore(connection: &Connection, messages: usize, sessions: usize) -> rusqlite::Result<Restored> {

@@ -1,12 +1,12 @@
 //! What a journal that outlives the process has to do; [`file`](super::file) does it with SQLite.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use super::{Envelope, Happening};
+use super::{Envelope, Happening, Log};
 
 /// A message on its way into the file, before it is acknowledged.
 #[derive(Clone, Debug)]
@@ -23,14 +23,26 @@ pub struct Deposit {
     pub octets: Vec<u8>,
 }
 
+/// A session as a file keeps it.
+pub trait Record: Send + Sync + std::fmt::Debug {
+    /// Its number.
+    fn id(&self) -> u64;
+    /// The session as JSON.
+    fn json(&self) -> String;
+}
+
 /// Keeps what happened beyond the end of the process.
 pub trait Keeper: Send + Sync + std::fmt::Debug {
     /// Keeps messages. What is answered says that they are safe: only then may they be acknowledged (250).
     fn messages(&self, deposits: Vec<Deposit>) -> oneshot::Receiver<io::Result<()>>;
-    /// Keeps a session that ended, as JSON.
-    fn session(&self, id: u64, record: String);
-    /// Keeps events.
+    /// Keeps a session that ended, soon.
+    fn session(&self, record: Arc<dyn Record>);
+    /// Keeps events, soon.
     fn events(&self, happenings: &[Arc<Happening>]);
+    /// Has the event log looked at now and then, so that what it takes in comes to be kept.
+    fn follow(&self, events: Weak<Log<Happening>>);
+    /// Has it looked at now: much waits.
+    fn hurry(&self);
     /// Forgets everything.
     fn clear(&self);
     /// Waits until everything given so far is safe.

@@ -12,7 +12,7 @@ pub use backlog::{Backlog, Waiting};
 pub(crate) use event::millis;
 pub use event::{DnsExchange, DnsQuery, Envelope, Message};
 pub use happening::{Happening, What};
-pub use keeper::{Deposit, Keeper};
+pub use keeper::{Deposit, Keeper, Record};
 pub use tally::{BOUNDS, Counter, Family, Histogram, Tally, Words};
 
 use std::collections::VecDeque;

@@ -100,8 +100,7 @@ impl<'a> Conversation<'a> {
         service.tally.ended.count(conversation.entry.look(|record| record.verdict));
         service.tally.session_time.observe(began.elapsed());
         if let Some(keeper) = &service.keeper {
-            let record = conversation.entry.look(|record| serde_json::to_string(record).unwrap_or_default());
-            keeper.session(conversation.entry.id, record);
+            keeper.session(conversation.entry.clone());
         }
         tracing::debug!(session = conversation.entry.id, %peer, client = %client.address, "session ended");
     }

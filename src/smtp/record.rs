@@ -15,7 +15,7 @@ use super::tell::{Remark, Teller, Telling};
 use super::trace::Trace;
 use super::transcript::{Transcript, TranscriptLine};
 use crate::facts::{Facts, Question};
-use crate::journal::{Entry, Envelope, Message};
+use crate::journal::{Entry, Envelope, Message, Record};
 use crate::policy::Refusal;
 
 /// One transaction that reached its final dot.
@@ -309,5 +309,15 @@ impl Entry for SessionEntry {
     /// What a session takes as it begins; how it grows is told to the journal as it does.
     fn octets(&self) -> usize {
         size_of::<Self>() + 4096
+    }
+}
+
+impl Record for SessionEntry {
+    fn id(&self) -> u64 {
+        self.id
+    }
+
+    fn json(&self) -> String {
+        self.look(|record| serde_json::to_string(record).unwrap_or_default())
     }
 }

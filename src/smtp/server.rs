@@ -60,11 +60,11 @@ pub struct Service {
 }
 
 impl Service {
-    /// Tells the event log, and who waits for it. A journal file takes everything in at once.
+    /// Tells the event log, and who waits for it.
     pub(super) fn tell(&self, telling: Telling) {
-        self.tellings.push(telling);
-        if self.keeper.is_some() {
-            self.events.catch_up();
+        let much = self.tellings.push(telling);
+        if much && let Some(keeper) = &self.keeper {
+            keeper.hurry();
         }
         self.events.touch();
     }

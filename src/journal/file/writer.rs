@@ -1,0 +1,190 @@
+//! The thread that writes a journal file.
+
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, Transaction, params};
+use tokio::sync::oneshot;
+
+use super::Work;
+use crate::journal::{Deposit, Happening, Log, Record};
+
+/// Most pieces of work in one transaction.
+const BATCH: usize = 2048;
+/// Octets of events from which on they make a row.
+const ROW_OCTETS: usize = 64 << 10;
+/// How long sessions and events gather.
+const GATHERING: Duration = Duration::from_millis(200);
+/// Most sessions that gather; more are written at once.
+const SESSIONS: usize = 512;
+/// Most rows of events that gather.
+const ROWS: usize = 32;
+
+/// Writes what it is given.
+pub(super) struct Writer {
+    connection: Connection,
+    waiting: Receiver<Work>,
+    followed: Arc<OnceLock<Weak<Log<Happening>>>>,
+    batch: Batch,
+    /// When what gathers is to be written.
+    due: Option<Instant>,
+}
+
+/// What is to be written in one transaction.
+#[derive(Default)]
+struct Batch {
+    clear: bool,
+    messages: Vec<Deposit>,
+    sessions: Vec<Arc<dyn Record>>,
+    rows: Vec<Row>,
+    done: Vec<oneshot::Sender<io::Result<()>>>,
+}
+
+/// Events as JSON lines.
+#[derive(Default)]
+struct Row {
+    first: u64,
+    last: u64,
+    lines: Vec<u8>,
+}
+
+impl Writer {
+    pub(super) fn new(
+        connection: Connection,
+        waiting: Receiver<Work>,
+        followed: Arc<OnceLock<Weak<Log<Happening>>>>,
+    ) -> Self {
+        Self { connection, waiting, followed, batch: Batch::default(), due: None }
+    }
+
+    /// Writes until nobody can give work any more.
+    pub(super) fn run(mut self) {
+        loop {
+            let work = match self.due {
+                None => self.waiting.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(due) => self.waiting.recv_timeout(due.saturating_duration_since(Instant::now())),
+            };
+            let mut hurry = match work {
+                Ok(work) => self.gather(work),
+                Err(RecvTimeoutError::Timeout) => true,
+                Err(RecvTimeoutError::Disconnected) => return self.write(true),
+            };
+            hurry |= self.gather_waiting();
+            hurry |= self.due.is_some_and(|due| due <= Instant::now()) || self.batch.is_full();
+            if hurry && let Some(events) = self.followed.get().and_then(Weak::upgrade) {
+                events.catch_up(); // what the log takes in now comes by the same way
+                self.gather_waiting();
+            }
+            self.write(hurry);
+            self.due = (!hurry).then(|| self.due.unwrap_or_else(|| Instant::now() + GATHERING));
+        }
+    }
+
+    fn gather_waiting(&mut self) -> bool {
+        let mut hurry = false;
+        for _ in 1..BATCH {
+            let Ok(work) = self.waiting.try_recv() else { break };
+            hurry |= self.gather(work);
+        }
+        hurry
+    }
+
+    /// Takes work in; true where what gathers is not to wait.
+    fn gather(&mut self, work: Work) -> bool {
+        match work {
+            Work::Messages(deposits, done) => {
+                self.batch.messages.extend(deposits);
+                self.batch.done.push(done);
+            }
+            Work::Session(record) => self.batch.sessions.push(record),
+            Work::Events(happenings) => happenings.iter().for_each(|happening| self.batch.event(happening)),
+            Work::Clear => {
+                self.batch = Batch { clear: true, done: std::mem::take(&mut self.batch.done), ..Batch::default() }
+            }
+            Work::Hurry => return true,
+            Work::Settled(done) => {
+                self.batch.done.push(done);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Writes the messages, and what has gathered too where `all` says so.
+    fn write(&mut self, all: bool) {
+        if !self.batch.is_due(all) {
+            return;
+        }
+        let written = self.connection.transaction().and_then(|transaction| {
+            self.batch.insert(&transaction, all)?;
+            transaction.commit()
+        });
+        if let Err(error) = &written {
+            tracing::error!(%error, "the journal cannot be written");
+        }
+        for done in self.batch.written(all) {
+            // Who asked may have gone away.
+            let _ = done.send(written.as_ref().copied().map_err(|e| io::Error::other(e.to_string())));
+        }
+    }
+}
+
+impl Batch {
+    fn event(&mut self, happening: &Happening) {
+        let full = self.rows.last().is_none_or(|row| row.lines.len() >= ROW_OCTETS);
+        if full {
+            self.rows.push(Row { first: happening.id, ..Row::default() });
+        }
+        let Some(row) = self.rows.last_mut() else { return };
+        (row.first, row.last) = (row.first.min(happening.id), row.last.max(happening.id));
+        // Writing to a Vec never fails, and an event has no map with keys that are no text.
+        let _ = serde_json::to_writer(&mut row.lines, happening);
+        row.lines.push(b'\n');
+    }
+
+    fn is_full(&self) -> bool {
+        self.sessions.len() >= SESSIONS || self.rows.len() >= ROWS
+    }
+
+    fn is_due(&self, all: bool) -> bool {
+        let gathered = !self.sessions.is_empty() || !self.rows.is_empty();
+        self.clear || !self.done.is_empty() || all && gathered
+    }
+
+    fn insert(&self, transaction: &Transaction<'_>, all: bool) -> rusqlite::Result<()> {
+        if self.clear {
+            transaction.execute_batch("DELETE FROM message; DELETE FROM session; DELETE FROM events;")?;
+        }
+        let mut insert = transaction
+            .prepare_cached("INSERT INTO message (session, at_us, envelope, trace, octets) VALUES (?, ?, ?, ?, ?)")?;
+        for Deposit { session, at, envelope, trace, octets } in &self.messages {
+            let envelope = serde_json::to_string(&**envelope).unwrap_or_default();
+            insert.execute(params![session.cast_signed(), at.as_microsecond(), envelope, trace, octets])?;
+        }
+        if !all {
+            return Ok(());
+        }
+        let mut insert = transaction.prepare_cached("INSERT OR REPLACE INTO session (id, record) VALUES (?, ?)")?;
+        for record in &self.sessions {
+            insert.execute(params![record.id().cast_signed(), record.json()])?;
+        }
+        let mut insert = transaction.prepare_cached("INSERT INTO events (first, last, lines) VALUES (?, ?, ?)")?;
+        for Row { first, last, lines } in &self.rows {
+            insert.execute(params![first.cast_signed(), last.cast_signed(), String::from_utf8_lossy(lines)])?;
+        }
+        Ok(())
+    }
+
+    /// Forgets what was written, and gives who waits for that.
+    fn written(&mut self, all: bool) -> Vec<oneshot::Sender<io::Result<()>>> {
+        self.clear = false;
+        self.messages.clear();
+        if all {
+            self.sessions.clear();
+            self.rows.clear();
+        }
+        std::mem::take(&mut self.done)
+    }
+}
