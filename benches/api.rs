@@ -85,7 +85,14 @@ async fn stored_messages() {
         let forward_paths = vec![format!("user{n}@contoso.test")];
         let envelope = Envelope { reverse_path: "a@example.test".into(), forward_paths, ..Envelope::default() };
         let (at, trace, octets) = (jiff::Timestamp::now(), "x".repeat(400), octets.clone());
-        world.messages().append(|id| Message { id, session: 1, at, envelope: envelope.into(), trace, octets });
+        world.messages().append(|id| Message {
+            id,
+            session: 1,
+            at,
+            envelope: envelope.into(),
+            trace,
+            octets: octets.into(),
+        });
     }
     let counts = world.messages().counts();
     let used = resident().saturating_sub(before);

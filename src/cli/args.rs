@@ -52,7 +52,7 @@ pub(super) struct Serve {
     /// Where to serve HTTP, or off
     #[arg(long, env = "MARTINET_HTTP", value_name = "ADDR:PORT|off", default_value = "127.0.0.1:8025", value_parser = http_at)]
     pub http: HttpAt,
-    /// Keep the journal in this file (SQLite): what was acknowledged survives the process, and is read again
+    /// Keep the journal in this file (SQLite), and messages in FILE.mail: what was acknowledged survives, and is read again
     #[arg(long, env = "MARTINET_JOURNAL", value_name = "FILE")]
     pub journal: Option<PathBuf>,
     /// Ask for these credentials; may be given several times

@@ -222,8 +222,8 @@ impl Builder {
         self
     }
 
-    /// Keeps the journal in this file too (SQLite): a message is safe there before it is acknowledged. What the file
-    /// holds already is read again.
+    /// Keeps the journal in this file too (SQLite), and messages in one beside it, `FILE.mail`: a message is safe there
+    /// before it is acknowledged. What they hold already is read again.
     #[cfg(feature = "journal-file")]
     pub fn journal(mut self, path: impl Into<std::path::PathBuf>) -> Self {
         self.journal = Some(path.into());

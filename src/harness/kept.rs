@@ -21,7 +21,7 @@ impl Kept {
     #[cfg(feature = "journal-file")]
     pub fn open(path: Option<&std::path::Path>, keep: Keep) -> Result<Opened, Error> {
         let Some(path) = path else { return Ok((Self::default(), None)) };
-        let (file, restored) = crate::journal::file::File::open(path, keep.messages.entries, keep.sessions.entries)?;
+        let (file, restored) = crate::journal::file::File::open(path, keep.messages, keep.sessions.entries)?;
         Ok((Self { restored }, Some(file)))
     }
 

@@ -183,6 +183,7 @@ impl World {
         let _ = tokio::time::timeout(STOPPING, async { while tasks.join_next().await.is_some() {} }).await;
         if let Some(keeper) = &self.service.keeper {
             let _ = keeper.settled().await;
+            keeper.release();
         }
     }
 }
@@ -190,6 +191,9 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         self.shutdown.cancel();
+        if let Some(keeper) = &self.service.keeper {
+            keeper.release();
+        }
         if !std::thread::panicking()
             && let Err(unmet) = self.ledger.verify()
         {

@@ -199,7 +199,7 @@ pub struct Message {
     pub trace: String,
     /// The octets between DATA and the final dot, dot-unstuffed, lines ended by CRLF as received.
     #[serde(skip)]
-    pub octets: Vec<u8>,
+    pub octets: Arc<Vec<u8>>,
 }
 
 impl Message {

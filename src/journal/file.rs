@@ -1,12 +1,14 @@
-//! A journal in a file (SQLite): one thread writes, in batches, and says of messages when they are safe.
+//! A journal in a file (SQLite): one thread writes, in batches; messages are written by who brings them.
 //!
 //! The write-ahead log makes a committed batch survive the end of the process at any moment. It is not synced to the
 //! disk: a test's journal need not survive the loss of power.
 //!
-//! Messages are written at once, for somebody waits for their 250. Sessions and events gather for a moment first: nobody
-//! was promised that they are safe, and each would cost more than the message they belong to. Events come many to a
-//! message, and nobody asks the file for one of them: a row holds those of a while as JSON lines.
+//! Messages stand in a file beside the database, where a 250 waits for them: each octet is written once. Sessions and
+//! events gather for a moment: nobody was promised that they are safe, and each would cost more than the message they
+//! belong to. Events come many to a message, and nobody asks the file for one of them: a row holds those of a while as
+//! JSON lines.
 
+mod mail;
 mod writer;
 
 use std::io;
@@ -14,12 +16,13 @@ use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, OnceLock, Weak};
 
-use jiff::Timestamp;
+use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::oneshot;
 
-use super::{Deposit, Happening, Keeper, Log, Record, What};
+use super::{Deposit, Happening, Keeper, Limits, Log, Record, What};
 use crate::error::Error;
+use mail::MailFile;
 use writer::Writer;
 
 const SCHEMA: &str = "
@@ -28,9 +31,6 @@ PRAGMA journal_mode = WAL;
 PRAGMA synchronous = OFF;
 PRAGMA wal_autocheckpoint = 4000;
 PRAGMA cache_size = -32768;
-CREATE TABLE IF NOT EXISTS message (
-    id INTEGER PRIMARY KEY, session INTEGER NOT NULL, at_us INTEGER NOT NULL, envelope TEXT NOT NULL,
-    trace TEXT NOT NULL, octets BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS session (id INTEGER PRIMARY KEY, record TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS events (
     first INTEGER PRIMARY KEY, last INTEGER NOT NULL, lines TEXT NOT NULL) STRICT;
@@ -39,6 +39,7 @@ CREATE TABLE IF NOT EXISTS events (
 /// The writing end of a journal file.
 #[derive(Debug)]
 pub struct File {
+    mail: Mutex<MailFile>,
     work: Sender<Work>,
     followed: Arc<OnceLock<Weak<Log<Happening>>>>,
 }
@@ -56,7 +57,6 @@ pub struct Restored {
 
 #[derive(Debug)]
 enum Work {
-    Messages(Vec<Deposit>, oneshot::Sender<io::Result<()>>),
     Session(Arc<dyn Record>),
     Events(Vec<Arc<Happening>>),
     Hurry,
@@ -65,23 +65,26 @@ enum Work {
 }
 
 impl File {
-    /// Opens a file, or makes one; gives what it held, at most so many messages and sessions, the latest ones.
+    /// Opens a file, or makes one, and the one of its messages beside it; gives what they held: the latest messages, and
+    /// the latest sessions.
     ///
     /// # Errors
-    /// The file cannot be opened, is no SQLite file, or holds something else.
-    pub fn open(path: &Path, messages: usize, sessions: usize) -> Result<(Arc<Self>, Restored), Error> {
-        let failed =
-            |e: rusqlite::Error| Error::io(format!("cannot use the journal {}", path.display()), io::Error::other(e));
-        let connection = Connection::open(path).map_err(failed)?;
-        connection.execute_batch(SCHEMA).map_err(failed)?;
-        let restored = restore(&connection, messages, sessions).map_err(failed)?;
+    /// A file cannot be opened, is no journal, or another process has it.
+    pub fn open(path: &Path, messages: Limits, sessions: usize) -> Result<(Arc<Self>, Restored), Error> {
+        let failed = |path: &Path, e| Error::io(format!("cannot use the journal {}", path.display()), e);
+        let database = |e: rusqlite::Error| failed(path, io::Error::other(e));
+        let connection = Connection::open(path).map_err(database)?;
+        connection.execute_batch(SCHEMA).map_err(database)?;
+        let beside = path.with_added_extension("mail");
+        let (mail, messages) = MailFile::open(&beside, messages).map_err(|e| failed(&beside, e))?;
+        let restored = restore(&connection, messages, sessions).map_err(database)?;
         let (work, waiting) = channel();
         let thread = std::thread::Builder::new().name("journal".to_owned());
         let followed = Arc::default();
         let writer = Writer::new(connection, waiting, Arc::clone(&followed));
         let thread = thread.spawn(move || writer.run());
         thread.map_err(|e| Error::io("cannot start the journal's thread", e))?;
-        Ok((Arc::new(Self { work, followed }), restored))
+        Ok((Arc::new(Self { mail: Mutex::new(mail), work, followed }), restored))
     }
 
     /// Where the thread has gone, the receiver of what is dropped here is told so.
@@ -93,10 +96,12 @@ impl File {
 }
 
 impl Keeper for File {
-    fn messages(&self, deposits: Vec<Deposit>) -> oneshot::Receiver<io::Result<()>> {
-        let (done, safe) = oneshot::channel();
-        self.give(Work::Messages(deposits, done));
-        safe
+    fn messages(&self, deposits: &[Deposit]) -> io::Result<()> {
+        self.mail.lock().append(deposits)
+    }
+
+    fn try_messages(&self, deposits: &[Deposit]) -> Option<io::Result<()>> {
+        Some(self.mail.try_lock()?.append(deposits))
     }
 
     fn session(&self, record: Arc<dyn Record>) {
@@ -112,7 +117,7 @@ impl Keeper for File {
     }
 
     fn events(&self, happenings: &[Arc<Happening>]) {
-        // A message has its own table, and was written there before it was acknowledged.
+        // A message has its own file, and was written there before it was acknowledged.
         let kept = happenings.iter().filter(|happening| !matches!(happening.what, What::Message { .. }));
         let kept: Vec<_> = kept.map(Arc::clone).collect();
         if !kept.is_empty() {
@@ -121,6 +126,9 @@ impl Keeper for File {
     }
 
     fn clear(&self) {
+        if let Err(error) = self.mail.lock().clear() {
+            tracing::error!(%error, "the journal's messages cannot be cleared");
+        }
         self.give(Work::Clear);
     }
 
@@ -129,27 +137,16 @@ impl Keeper for File {
         self.give(Work::Settled(done));
         safe
     }
+
+    fn release(&self) {
+        self.mail.lock().release();
+    }
 }
 
-fn restore(connection: &Connection, messages: usize, sessions: usize) -> rusqlite::Result<Restored> {
-    let latest = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    let mut select =
-        connection.prepare("SELECT session, at_us, envelope, trace, octets FROM message ORDER BY id DESC LIMIT ?")?;
-    let deposits = select.query_map([latest(messages)], |row| {
-        let (at, envelope): (i64, String) = (row.get(1)?, row.get(2)?);
-        Ok(Deposit {
-            session: row.get::<_, i64>(0)?.cast_unsigned(),
-            at: Timestamp::from_microsecond(at).unwrap_or(Timestamp::UNIX_EPOCH),
-            envelope: Arc::new(serde_json::from_str(&envelope).unwrap_or_default()),
-            trace: row.get(3)?,
-            octets: row.get(4)?,
-        })
-    })?;
-    let mut messages = deposits.collect::<rusqlite::Result<Vec<_>>>()?;
-    messages.reverse();
+fn restore(connection: &Connection, messages: Vec<Deposit>, sessions: usize) -> rusqlite::Result<Restored> {
+    let latest = i64::try_from(sessions).unwrap_or(i64::MAX);
     let mut select = connection.prepare("SELECT id, record FROM session ORDER BY id DESC LIMIT ?")?;
-    let records =
-        select.query_map([latest(sessions)], |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?)))?;
+    let records = select.query_map([latest], |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?)))?;
     let mut sessions = records.collect::<rusqlite::Result<Vec<_>>>()?;
     sessions.reverse();
     let last: Option<Option<i64>> =

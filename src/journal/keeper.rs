@@ -20,7 +20,7 @@ pub struct Deposit {
     /// The header fields that the receiver writes above it.
     pub trace: String,
     /// Its octets.
-    pub octets: Vec<u8>,
+    pub octets: Arc<Vec<u8>>,
 }
 
 /// A session as a file keeps it.
@@ -33,8 +33,11 @@ pub trait Record: Send + Sync + std::fmt::Debug {
 
 /// Keeps what happened beyond the end of the process.
 pub trait Keeper: Send + Sync + std::fmt::Debug {
-    /// Keeps messages. What is answered says that they are safe: only then may they be acknowledged (250).
-    fn messages(&self, deposits: Vec<Deposit>) -> oneshot::Receiver<io::Result<()>>;
+    /// Keeps messages. When this returns they are safe, and may be acknowledged (250). It waits for others who do the same,
+    /// and large messages may have to wait for the disk.
+    fn messages(&self, deposits: &[Deposit]) -> io::Result<()>;
+    /// The same without waiting for others: `None` where somebody else is at it.
+    fn try_messages(&self, deposits: &[Deposit]) -> Option<io::Result<()>>;
     /// Keeps a session that ended, soon.
     fn session(&self, record: Arc<dyn Record>);
     /// Keeps events, soon.
@@ -47,4 +50,6 @@ pub trait Keeper: Send + Sync + std::fmt::Debug {
     fn clear(&self);
     /// Waits until everything given so far is safe.
     fn settled(&self) -> oneshot::Receiver<io::Result<()>>;
+    /// Says that nothing more is given: others may have the file now.
+    fn release(&self);
 }

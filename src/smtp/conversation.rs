@@ -10,6 +10,7 @@ use bytes::BytesMut;
 use jiff::Timestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::{spawn_blocking, yield_now};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
@@ -19,11 +20,10 @@ use super::script::{End, Manner};
 use super::server::SHUTDOWN_PATIENCE;
 use super::session::{Session, Step};
 use super::tell::Teller;
-use super::trace::Trace;
 use super::wire::{Wire, linger};
 use super::{ClientAddress, Door, Reception, Service, SessionEntry};
 use crate::facts::Resolver;
-use crate::journal::{Deposit, Envelope, Message};
+use crate::journal::{Deposit, Message};
 
 /// Octets read at first: most clients that hold a connection open have said little.
 const FIRST_READ_OCTETS: usize = 4 << 10;
@@ -31,6 +31,10 @@ const FIRST_READ_OCTETS: usize = 4 << 10;
 const READ_OCTETS: usize = 64 << 10;
 /// Octets of replies that there is room for at first.
 const OUTPUT_OCTETS: usize = 512;
+/// Octets of messages from which on nobody else waits while they are written to a journal file.
+const LARGE_OCTETS: usize = 64 << 10;
+/// How often small ones are tried to be written, other sessions being served between, before somebody waits for them.
+const DEPOSITS: usize = 8;
 /// How long a handshake may take.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -215,25 +219,27 @@ impl<'a> Conversation<'a> {
     }
 
     /// Has accepted messages made safe before they are acknowledged; where that fails, nothing is said.
-    async fn deposit(&self) -> io::Result<()> {
+    async fn deposit(&mut self) -> io::Result<()> {
         let Some(keeper) = &self.service.keeper else { return Ok(()) };
         let (at, session) = (Timestamp::now(), self.entry.id);
-        let accepted = self.session.events.iter().filter_map(|event| match event {
-            Event::Transaction { envelope, message: Some((trace, octets)), .. } => Some((envelope, trace, octets)),
-            _ => None,
+        let accepted = self.session.events.accepted();
+        let deposits = accepted.map(|(envelope, trace, octets)| {
+            let (envelope, trace, octets) = (Arc::clone(envelope), trace.dated(at).to_owned(), Arc::clone(octets));
+            Deposit { session, at, envelope, trace, octets }
         });
-        let deposit = |(envelope, trace, octets): (&Arc<Envelope>, &Trace, &Vec<u8>)| Deposit {
-            session,
-            at,
-            envelope: Arc::clone(envelope),
-            trace: trace.clone().dated(at),
-            octets: octets.clone(),
-        };
-        let deposits: Vec<_> = accepted.map(deposit).collect();
+        let deposits: Vec<_> = deposits.collect();
+        let octets: usize = deposits.iter().map(|deposit| deposit.octets.len()).sum();
         if deposits.is_empty() {
             return Ok(());
         }
-        keeper.messages(deposits).await.map_err(|_| io::Error::other("the journal has ended"))?
+        for _ in 0..if octets < LARGE_OCTETS { DEPOSITS } else { 0 } {
+            if let Some(kept) = keeper.try_messages(&deposits) {
+                return kept;
+            }
+            yield_now().await;
+        }
+        let keeper = Arc::clone(keeper);
+        spawn_blocking(move || keeper.messages(&deposits)).await?
     }
 
     /// Sends octets. A client that does not take them loses its session.
@@ -279,8 +285,8 @@ impl<'a> Conversation<'a> {
         }
         let id = entry.id;
         let telling = entry.publish(events, teller, |envelope, trace, octets| {
-            let (at, envelope) = (Timestamp::now(), Arc::clone(envelope));
-            let trace = trace.dated(at);
+            let (at, trace) = trace.finished();
+            let envelope = Arc::clone(envelope);
             service.messages.append(|number| Message { id: number, session: id, at, envelope, trace, octets })
         });
         events.clear();

@@ -46,7 +46,7 @@ pub enum Event {
         /// The reply to the final dot.
         reply: Reply,
         /// The message, where it was accepted, and what the receiver writes above it.
-        message: Option<(Trace, Vec<u8>)>,
+        message: Option<(Trace, Arc<Vec<u8>>)>,
     },
     /// A script spoke.
     Scripted(String),
@@ -87,6 +87,14 @@ impl Events {
     pub fn lines(&self) -> impl Iterator<Item = (Speaker, &str)> {
         self.iter().filter_map(|event| match event {
             Event::Line(from, text) => Some((*from, self.text(text))),
+            _ => None,
+        })
+    }
+
+    /// The messages that were accepted: envelope, trace, octets.
+    pub(super) fn accepted(&mut self) -> impl Iterator<Item = (&Arc<Envelope>, &mut Trace, &Arc<Vec<u8>>)> {
+        self.list.iter_mut().filter_map(|event| match event {
+            Event::Transaction { envelope, message: Some((trace, octets)), .. } => Some((&*envelope, trace, &*octets)),
             _ => None,
         })
     }

@@ -261,7 +261,7 @@ impl SessionEntry {
         self: &Arc<Self>,
         events: &mut Events,
         teller: &mut Teller,
-        mut store: impl FnMut(&Arc<Envelope>, Trace, Vec<u8>) -> Arc<Message>,
+        mut store: impl FnMut(&Arc<Envelope>, Trace, Arc<Vec<u8>>) -> Arc<Message>,
     ) -> Telling {
         let at = Timestamp::now();
         let mut record = self.record.lock();

@@ -9,10 +9,11 @@ use jiff::fmt::rfc2822::DateTimePrinter;
 use crate::facts::{Dkim, Facts, Verb};
 use crate::name;
 
-/// The header fields of one message, all but the date of the last one.
+/// The header fields of one message; the last one is dated when the message is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
     fields: String,
+    dated: Option<Timestamp>,
 }
 
 impl Trace {
@@ -36,17 +37,26 @@ impl Trace {
         {
             fields.extend(["\r\n\tfor <", recipient, ">"]);
         }
-        Self { fields }
+        Self { fields, dated: None }
     }
 
-    /// The fields as they stand above the message, dated.
-    pub(super) fn dated(self, at: Timestamp) -> String {
-        let mut text = self.fields;
-        text.push_str(";\r\n\t");
-        let date = at.to_zoned(jiff::tz::TimeZone::UTC);
-        let _ = DateTimePrinter::new().print_zoned(&date, &mut text);
-        text.push_str("\r\n");
-        text
+    /// The fields as they stand above a message that is stored now, or was stored before.
+    pub(super) fn dated(&mut self, at: Timestamp) -> &str {
+        if self.dated.is_none() {
+            self.dated = Some(at);
+            self.fields.push_str(";\r\n\t");
+            let date = at.to_zoned(jiff::tz::TimeZone::UTC);
+            let _ = DateTimePrinter::new().print_zoned(&date, &mut self.fields);
+            self.fields.push_str("\r\n");
+        }
+        &self.fields
+    }
+
+    /// The fields of a message that is being stored, and when that is.
+    pub(super) fn finished(mut self) -> (Timestamp, String) {
+        let at = self.dated.unwrap_or_else(Timestamp::now);
+        self.dated(at);
+        (at, self.fields)
     }
 }
 
@@ -152,7 +162,9 @@ mod tests {
     #[track_caller]
     fn check(facts: &Facts, expected: &str) {
         let at: Timestamp = "2026-11-21T10:00:00Z".parse().expect("a time");
-        let got = Trace::new(facts, "mx.martinet.test", "0000002a", false).dated(at);
+        let mut trace = Trace::new(facts, "mx.martinet.test", "0000002a", false);
+        let got = trace.dated(at).to_owned();
+        assert_eq!(trace.finished(), (at, got.clone()), "once");
         assert_eq!(got.replace("\r\n", "\n"), expected);
     }
 

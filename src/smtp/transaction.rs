@@ -282,6 +282,7 @@ impl Session {
     }
 
     fn end_transaction(&mut self, envelope: Envelope, reply: Reply, message: Option<(Trace, Vec<u8>)>) {
+        let message = message.map(|(trace, octets)| (trace, Arc::new(octets)));
         self.events.push(Event::Transaction { envelope: Arc::new(envelope), reply, message });
         self.reset();
     }

@@ -25,7 +25,7 @@ impl Journal {
     }
 
     fn remove(&self) {
-        for ending in ["", "-wal", "-shm"] {
+        for ending in ["", "-wal", "-shm", ".mail"] {
             let _ = std::fs::remove_file(format!("{}{ending}", self.0.display()));
         }
     }
@@ -81,6 +81,23 @@ async fn a_file_that_is_no_journal_is_an_environment_error() {
     std::fs::write(&journal.0, "this is no database, and long enough to be none".repeat(100)).expect("a file");
     let error = World::builder().journal(&journal.0).start().await.expect_err("it is no journal");
     assert!(error.is_environment() && error.to_string().contains("cannot use the journal"), "{error}");
+}
+
+/// Two worlds that append to one file would cut off each other's messages.
+#[tokio::test]
+async fn a_journal_belongs_to_one_world_until_it_is_closed() {
+    let journal = Journal::new("shared");
+    let world = open(&journal).await;
+    let error = World::builder().journal(&journal.0).start().await.map(drop).expect_err("it is in use");
+    let text = error.to_string();
+    assert!(text.contains(".sqlite.mail") && text.contains("another process has it open"), "{text}");
+    deliver_to(world.smtp_addr(), "mail.example.test", b"Subject: x\r\n\r\nx\r\n").await;
+    world.wait_for_message().await.expect("a message");
+    world.stop().await;
+    let again = open(&journal).await;
+    assert_eq!(again.messages().counts().kept, 1, "closed, it is free");
+    drop(again);
+    assert_eq!(open(&journal).await.messages().counts().kept, 1, "dropped, it is free too");
 }
 
 fn serve(journal: &Journal) -> (Child, SocketAddr) {

@@ -33,7 +33,7 @@ async fn the_journal_tells_the_session() {
     assert_eq!(good.transcript.get(0).map(|l| l.text), Some("220 mx.martinet.test ESMTP martinet"));
     assert!(bad.transactions.is_empty());
     let message = world.messages().entry(1).expect("a message");
-    assert_eq!(message.octets, b"Subject: x\r\n\r\n.dot\r\n");
+    assert_eq!(*message.octets, b"Subject: x\r\n\r\n.dot\r\n");
     assert_eq!(message.envelope.forward_paths, ["b@contoso.test"]);
     assert_eq!((message.session, world.messages().counts().kept), (1, 1));
     world.stop().await;

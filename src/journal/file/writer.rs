@@ -1,4 +1,4 @@
-//! The thread that writes a journal file.
+//! The thread that writes sessions and events.
 
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -9,7 +9,7 @@ use rusqlite::{Connection, Transaction, params};
 use tokio::sync::oneshot;
 
 use super::Work;
-use crate::journal::{Deposit, Happening, Log, Record};
+use crate::journal::{Happening, Log, Record};
 
 /// Most pieces of work in one transaction.
 const BATCH: usize = 2048;
@@ -36,7 +36,6 @@ pub(super) struct Writer {
 #[derive(Default)]
 struct Batch {
     clear: bool,
-    messages: Vec<Deposit>,
     sessions: Vec<Arc<dyn Record>>,
     rows: Vec<Row>,
     done: Vec<oneshot::Sender<io::Result<()>>>,
@@ -69,16 +68,20 @@ impl Writer {
             let mut hurry = match work {
                 Ok(work) => self.gather(work),
                 Err(RecvTimeoutError::Timeout) => true,
-                Err(RecvTimeoutError::Disconnected) => return self.write(true),
+                Err(RecvTimeoutError::Disconnected) => return self.write(),
             };
             hurry |= self.gather_waiting();
             hurry |= self.due.is_some_and(|due| due <= Instant::now()) || self.batch.is_full();
-            if hurry && let Some(events) = self.followed.get().and_then(Weak::upgrade) {
+            if !hurry {
+                self.due.get_or_insert_with(|| Instant::now() + GATHERING);
+                continue;
+            }
+            self.due = None;
+            if let Some(events) = self.followed.get().and_then(Weak::upgrade) {
                 events.catch_up(); // what the log takes in now comes by the same way
                 self.gather_waiting();
             }
-            self.write(hurry);
-            self.due = (!hurry).then(|| self.due.unwrap_or_else(|| Instant::now() + GATHERING));
+            self.write();
         }
     }
 
@@ -94,10 +97,6 @@ impl Writer {
     /// Takes work in; true where what gathers is not to wait.
     fn gather(&mut self, work: Work) -> bool {
         match work {
-            Work::Messages(deposits, done) => {
-                self.batch.messages.extend(deposits);
-                self.batch.done.push(done);
-            }
             Work::Session(record) => self.batch.sessions.push(record),
             Work::Events(happenings) => happenings.iter().for_each(|happening| self.batch.event(happening)),
             Work::Clear => {
@@ -112,19 +111,17 @@ impl Writer {
         false
     }
 
-    /// Writes the messages, and what has gathered too where `all` says so.
-    fn write(&mut self, all: bool) {
-        if !self.batch.is_due(all) {
-            return;
-        }
+    /// Writes what has gathered.
+    fn write(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
         let written = self.connection.transaction().and_then(|transaction| {
-            self.batch.insert(&transaction, all)?;
+            batch.insert(&transaction)?;
             transaction.commit()
         });
         if let Err(error) = &written {
             tracing::error!(%error, "the journal cannot be written");
         }
-        for done in self.batch.written(all) {
+        for done in batch.done {
             // Who asked may have gone away.
             let _ = done.send(written.as_ref().copied().map_err(|e| io::Error::other(e.to_string())));
         }
@@ -148,23 +145,9 @@ impl Batch {
         self.sessions.len() >= SESSIONS || self.rows.len() >= ROWS
     }
 
-    fn is_due(&self, all: bool) -> bool {
-        let gathered = !self.sessions.is_empty() || !self.rows.is_empty();
-        self.clear || !self.done.is_empty() || all && gathered
-    }
-
-    fn insert(&self, transaction: &Transaction<'_>, all: bool) -> rusqlite::Result<()> {
+    fn insert(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         if self.clear {
-            transaction.execute_batch("DELETE FROM message; DELETE FROM session; DELETE FROM events;")?;
-        }
-        let mut insert = transaction
-            .prepare_cached("INSERT INTO message (session, at_us, envelope, trace, octets) VALUES (?, ?, ?, ?, ?)")?;
-        for Deposit { session, at, envelope, trace, octets } in &self.messages {
-            let envelope = serde_json::to_string(&**envelope).unwrap_or_default();
-            insert.execute(params![session.cast_signed(), at.as_microsecond(), envelope, trace, octets])?;
-        }
-        if !all {
-            return Ok(());
+            transaction.execute_batch("DELETE FROM session; DELETE FROM events;")?;
         }
         let mut insert = transaction.prepare_cached("INSERT OR REPLACE INTO session (id, record) VALUES (?, ?)")?;
         for record in &self.sessions {
@@ -175,16 +158,5 @@ impl Batch {
             insert.execute(params![first.cast_signed(), last.cast_signed(), String::from_utf8_lossy(lines)])?;
         }
         Ok(())
-    }
-
-    /// Forgets what was written, and gives who waits for that.
-    fn written(&mut self, all: bool) -> Vec<oneshot::Sender<io::Result<()>>> {
-        self.clear = false;
-        self.messages.clear();
-        if all {
-            self.sessions.clear();
-            self.rows.clear();
-        }
-        std::mem::take(&mut self.done)
     }
 }
