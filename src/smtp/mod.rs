@@ -16,6 +16,7 @@ mod hello;
 mod identity;
 mod judging;
 mod line;
+mod outgoing;
 mod path;
 mod proxy;
 mod record;
