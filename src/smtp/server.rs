@@ -19,7 +19,7 @@ use super::wire::{LINGER, linger};
 use super::{Identity, ProxyMode, Receiver, SessionEntry, StartTls, Storage, Telling};
 use crate::dns::Zones;
 use crate::facts::{Memory, Recall};
-use crate::journal::{Backlog, Happening, Keeper, Log, Message, Tally};
+use crate::journal::{Backlog, Happening, Keeper, Log, Message, Tally, Waiting};
 use crate::tls::Tls;
 
 /// How long sessions may take to end once the world stops.
@@ -62,7 +62,7 @@ pub struct Service {
 impl Service {
     /// Tells the event log, and who waits for it.
     pub(super) fn tell(&self, telling: Telling) {
-        let much = self.tellings.push(telling);
+        let much = telling.entries() > 0 && self.tellings.push(telling);
         if much && let Some(keeper) = &self.keeper {
             keeper.hurry();
         }

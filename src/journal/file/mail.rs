@@ -15,6 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::journal::{Deposit, Envelope, Limits};
 
+/// How every record begins.
+const BEGINNING: &[u8] = b"{\"session\":";
+
 /// Messages from this size on are not copied beside others first.
 const LARGE_OCTETS: usize = 32 << 10;
 
@@ -24,6 +27,8 @@ pub(super) struct MailFile {
     file: fs::File,
     /// Where the last whole record ends.
     end: u64,
+    /// Whether something may stand behind that end: a part of a record that could not be written, nor be cut off.
+    torn: bool,
     buffer: Vec<u8>,
 }
 
@@ -52,16 +57,22 @@ impl MailFile {
             file.set_len(end)?;
         }
         let deposits = found.into_iter().map(|(at, head)| read(&mut file, at, head)).collect::<io::Result<_>>()?;
-        Ok((Self { file, end, buffer: Vec::new() }, deposits))
+        Ok((Self { file, end, torn: false, buffer: Vec::new() }, deposits))
     }
 
     /// Appends messages. When this returns they survive the end of the process; where it fails, none of them stays.
     pub(super) fn append(&mut self, deposits: &[Deposit]) -> io::Result<()> {
-        let written = self.write(deposits);
-        match written {
-            Ok(octets) => self.end += octets,
-            Err(_) => self.file.set_len(self.end)?,
+        if self.torn {
+            self.file.set_len(self.end)?;
         }
+        let written = self.write(deposits);
+        self.torn = match written {
+            Ok(octets) => {
+                self.end += octets;
+                false
+            }
+            Err(_) => self.file.set_len(self.end).is_err(),
+        };
         written.map(|_| ())
     }
 
@@ -95,7 +106,7 @@ impl MailFile {
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) -> io::Result<()> {
-        self.end = 0;
+        (self.end, self.torn) = (0, true);
         self.file.set_len(0)
     }
 }
@@ -111,17 +122,20 @@ fn scan(file: &fs::File, limits: Limits) -> io::Result<(Found, u64)> {
     loop {
         line.clear();
         reader.read_until(b'\n', &mut line)?;
+        let stranger = |why: &dyn std::fmt::Display| {
+            io::Error::other(format!("at octet {end}: expected the head of a message, found something else ({why})"))
+        };
         if line.last() != Some(&b'\n') {
-            return Ok((found, end));
+            // What was torn begins as a record does; anything else is somebody's, and is not cut off.
+            let ours = line.starts_with(BEGINNING) || BEGINNING.starts_with(&line);
+            return if ours { Ok((found, end)) } else { Err(stranger(&"no line of JSON")) };
         }
-        let head: Head<Envelope> = serde_json::from_slice(&line).map_err(|e| {
-            io::Error::other(format!("at octet {end}: expected the head of a message, found something else ({e})"))
-        })?;
-        let (begin, octets) = (end + line.len() as u64, head.trace + head.octets);
-        let next = begin + octets as u64 + 1;
-        if next > length {
+        let head: Head<Envelope> = serde_json::from_slice(&line).map_err(|e| stranger(&e))?;
+        let begin = end + line.len() as u64;
+        let octets = head.trace.checked_add(head.octets).ok_or_else(|| stranger(&"no such length"))?;
+        let Some(next) = begin.checked_add(octets as u64 + 1).filter(|next| *next <= length) else {
             return Ok((found, end));
-        }
+        };
         reader.seek(SeekFrom::Start(next))?;
         found.push_back((begin, head));
         (end, kept) = (next, kept + octets);
@@ -215,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_are_read_and_what_is_no_journal_is_not() {
+    fn the_latest_are_read() {
         let path = Path::new("latest");
         let sent: Vec<_> = (1..=9).map(|session| deposit(session, b"1234567")).collect();
         path.open(ALL).expect("a file").0.append(&sent).expect("written");
@@ -223,11 +237,21 @@ mod tests {
         assert_eq!(kept(2, 1 << 20), [8, 9]);
         assert_eq!(kept(9, 60), [7, 8, 9]);
         assert_eq!(kept(9, 1), [9]);
-        let mut octets = fs::read(&path.0).expect("read");
-        octets[0] = b'[';
-        fs::write(&path.0, &octets).expect("written");
-        let error = path.open(ALL).expect_err("not a journal").to_string();
-        assert!(error.starts_with("at octet 0: expected the head of a message"), "{error}");
-        assert_eq!(fs::read(&path.0).expect("read"), octets, "nothing is lost");
+    }
+
+    #[test]
+    fn what_is_no_journal_is_an_error_and_stays() {
+        let path = Path::new("stranger");
+        path.open(ALL).expect("a file").0.append(&[deposit(1, b"x")]).expect("written");
+        let mut changed = fs::read(&path.0).expect("read");
+        changed[0] = b'[';
+        let huge =
+            String::from_utf8_lossy(&changed[1..]).replace(r#""octets":1}"#, &format!(r#""octets":{}}}"#, usize::MAX));
+        for octets in [changed, format!("{{{huge}").into_bytes(), b"a letter".to_vec(), b"a letter\n".to_vec()] {
+            fs::write(&path.0, &octets).expect("written");
+            let error = path.open(ALL).expect_err("not a journal").to_string();
+            assert!(error.starts_with("at octet 0: expected the head of a message"), "{error}");
+            assert_eq!(fs::read(&path.0).expect("read"), octets, "nothing is lost");
+        }
     }
 }
