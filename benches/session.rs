@@ -19,7 +19,10 @@ const SESSIONS: usize = 4000;
 fn main() {
     let ready = median((0..READY_RUNS).map(|_| time_to_ready()).collect());
     println!("serve, from start to the ready line: {ready:?} (median of {READY_RUNS})");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(judging());
     runtime.block_on(everything());
 }
@@ -28,10 +31,23 @@ fn main() {
 async fn everything() {
     let lenient = load_receiver("lenient").expect("a receiver");
     let all = parse_receiver("all", &all_rules()).expect("a receiver");
-    let world = |profile| World::builder().with_scenario(all_good()).with_receiver(profile).start();
-    let (plain, strict) = (world(lenient).await.expect("a world"), world(all).await.expect("a world"));
+    let world = |profile| {
+        World::builder()
+            .with_scenario(all_good())
+            .with_receiver(profile)
+            .start()
+    };
+    let (plain, strict) = (
+        world(lenient).await.expect("a world"),
+        world(all).await.expect("a world"),
+    );
     let (without, with) = in_turn(&plain, &strict).await;
-    let record = strict.sessions().entries().last().expect("a session").snapshot();
+    let record = strict
+        .sessions()
+        .entries()
+        .last()
+        .expect("a session")
+        .snapshot();
     assert!(record.refusals.is_empty(), "{:?}", record.refusals);
     println!(
         "session by lenient: {without:?}; by SPF, DNSBL, FCrDNS and {} hello checks ({} lookups): {with:?}",
@@ -43,7 +59,10 @@ async fn everything() {
 
 fn hello_checks() -> impl Iterator<Item = &'static Check> {
     // helo-literal-match and helo-bad-ip pass over names; they are judged all the same.
-    CATALOGUE.iter().copied().filter(|check| check.name.starts_with("helo-"))
+    CATALOGUE
+        .iter()
+        .copied()
+        .filter(|check| check.name.starts_with("helo-"))
 }
 
 fn all_rules() -> String {
@@ -73,12 +92,21 @@ fn time_to_ready() -> Duration {
     let start = Instant::now();
     let mut child = Command::new(env!("CARGO_BIN_EXE_martinet"))
         .args(["serve", "--scenario", "office365", "--format", "json"])
-        .args(["--smtp", "127.0.0.1:0", "--dns", "127.0.0.1:0", "--http", "127.0.0.1:0"])
+        .args([
+            "--smtp",
+            "127.0.0.1:0",
+            "--dns",
+            "127.0.0.1:0",
+            "--http",
+            "127.0.0.1:0",
+        ])
         .stdout(Stdio::piped())
         .spawn()
         .expect("martinet runs");
     let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("stdout")).read_line(&mut line).expect("the ready line");
+    BufReader::new(child.stdout.take().expect("stdout"))
+        .read_line(&mut line)
+        .expect("the ready line");
     let ready = start.elapsed();
     assert!(line.contains("\"smtp\""), "{line}");
     child.kill().expect("stopped");
@@ -87,17 +115,35 @@ fn time_to_ready() -> Duration {
 }
 
 async fn judging() {
-    let unjudged = parse_receiver("unjudged", "title = \"no rules, no facts\"\nrecord = []").expect("a receiver");
+    let unjudged = parse_receiver("unjudged", "title = \"no rules, no facts\"\nrecord = []")
+        .expect("a receiver");
     let judged = load_receiver("fcrdns").expect("a receiver");
-    let world = |profile| World::builder().scenario("one-to-one").with_receiver(profile).start();
-    let (plain, strict) = (world(unjudged).await.expect("a world"), world(judged).await.expect("a world"));
+    let world = |profile| {
+        World::builder()
+            .scenario("one-to-one")
+            .with_receiver(profile)
+            .start()
+    };
+    let (plain, strict) = (
+        world(unjudged).await.expect("a world"),
+        world(judged).await.expect("a world"),
+    );
     let (without, with) = in_turn(&plain, &strict).await;
-    let record = strict.sessions().entries().last().expect("a session").snapshot();
+    let record = strict
+        .sessions()
+        .entries()
+        .last()
+        .expect("a session")
+        .snapshot();
     println!(
         "session without facts or rules: {without:?}; judged by fcrdns ({} lookups): {with:?}",
         record.evidence.len()
     );
-    println!("judging adds {:?} (medians of {} each)", with.saturating_sub(without), SESSIONS * 9 / 10);
+    println!(
+        "judging adds {:?} (medians of {} each)",
+        with.saturating_sub(without),
+        SESSIONS * 9 / 10
+    );
 }
 
 /// Sessions with two worlds in turn: the median of each, the first tenth left out.
@@ -116,14 +162,24 @@ async fn in_turn(plain: &World, strict: &World) -> (Duration, Duration) {
 /// Connect, greeting, EHLO, MAIL, QUIT.
 async fn session(world: &World) -> Duration {
     let start = Instant::now();
-    let mut stream = TcpStream::connect(world.smtp_addr()).await.expect("a connection");
+    let mut stream = TcpStream::connect(world.smtp_addr())
+        .await
+        .expect("a connection");
     stream.set_nodelay(true).expect("no delay");
     let mut octets = Vec::with_capacity(1024);
-    for command in ["", "EHLO mail.example.test\r\n", "MAIL FROM:<a@example.test>\r\n", "QUIT\r\n"] {
+    for command in [
+        "",
+        "EHLO mail.example.test\r\n",
+        "MAIL FROM:<a@example.test>\r\n",
+        "QUIT\r\n",
+    ] {
         stream.write_all(command.as_bytes()).await.expect("sent");
         octets.clear();
         while !ends(&octets) {
-            assert!(stream.read_buf(&mut octets).await.expect("a reply") > 0, "the session goes on");
+            assert!(
+                stream.read_buf(&mut octets).await.expect("a reply") > 0,
+                "the session goes on"
+            );
         }
     }
     start.elapsed()
@@ -131,7 +187,9 @@ async fn session(world: &World) -> Duration {
 
 /// Whether the octets end with the last line of a reply.
 fn ends(octets: &[u8]) -> bool {
-    let last = octets.strip_suffix(b"\r\n").map(|o| o.rsplit(|b| *b == b'\n').next().unwrap_or(o));
+    let last = octets
+        .strip_suffix(b"\r\n")
+        .map(|o| o.rsplit(|b| *b == b'\n').next().unwrap_or(o));
     last.is_some_and(|line| line.get(3) == Some(&b' '))
 }
 

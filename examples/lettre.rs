@@ -24,12 +24,20 @@ fn send(receiver: SocketAddr, hello: &str) -> Result<(), lettre::transport::smtp
 
 /// Plays the example.
 pub fn main() -> Result<(), Box<dyn Error>> {
-    let world = World::blocking().scenario("one-to-one").receiver("helo-equals-ptr").start()?;
+    let world = World::blocking()
+        .scenario("one-to-one")
+        .receiver("helo-equals-ptr")
+        .start()?;
 
-    let refused = send(world.smtp_addr(), "localhost").expect_err("the EHLO name is not the PTR name");
+    let refused =
+        send(world.smtp_addr(), "localhost").expect_err("the EHLO name is not the PTR name");
     assert!(refused.is_permanent(), "{refused}");
     let session = world.wait_for_session()?;
-    session.assert_rejected().by_rule("helo-ptr-match").with_code(554).saying("localhost");
+    session
+        .assert_rejected()
+        .by_rule("helo-ptr-match")
+        .with_code(554)
+        .saying("localhost");
     print!("{session:?}");
 
     send(world.smtp_addr(), "mail.example.test")?;

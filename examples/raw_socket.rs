@@ -9,13 +9,24 @@ use martinet::stage::Stage;
 
 /// Plays the example.
 pub fn main() -> Result<(), Box<dyn Error>> {
-    let world = World::blocking().scenario("no-ptr").receiver("postfix-strict").start()?;
+    let world = World::blocking()
+        .scenario("no-ptr")
+        .receiver("postfix-strict")
+        .start()?;
     let mut stream = BufReader::new(TcpStream::connect(world.smtp_addr())?);
     // Postfix speaks what it has against a client at RCPT (`smtpd_delay_reject`).
-    for command in ["", "EHLO mail.example.test", "MAIL FROM:<a@example.test>", "RCPT TO:<b@contoso.test>", "QUIT"] {
+    for command in [
+        "",
+        "EHLO mail.example.test",
+        "MAIL FROM:<a@example.test>",
+        "RCPT TO:<b@contoso.test>",
+        "QUIT",
+    ] {
         if !command.is_empty() {
             println!("C: {command}");
-            stream.get_mut().write_all(format!("{command}\r\n").as_bytes())?;
+            stream
+                .get_mut()
+                .write_all(format!("{command}\r\n").as_bytes())?;
         }
         loop {
             let mut line = String::new();
@@ -27,7 +38,11 @@ pub fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     let session = world.wait_for_session()?;
-    session.assert_that().at_stage(Stage::Rcpt).saying("mail.example.test").to(&["b@contoso.test"]);
+    session
+        .assert_that()
+        .at_stage(Stage::Rcpt)
+        .saying("mail.example.test")
+        .to(&["b@contoso.test"]);
     for remedy in &session.refusals[0].remedies {
         println!("remedy: {remedy}");
     }

@@ -31,7 +31,9 @@ impl Queue {
                     self.waiting.push_back((self.now + pause, delivery));
                     pause *= 2;
                 }
-                Some((stage, reply)) => return Err(format!("given up at {stage}: {}", reply.wire_line(0)).into()),
+                Some((stage, reply)) => {
+                    return Err(format!("given up at {stage}: {}", reply.wire_line(0)).into());
+                }
                 None => {}
             }
         }
@@ -42,10 +44,21 @@ impl Queue {
 /// Delivers one message through the queue.
 #[tokio::main]
 pub async fn main() -> Result<(), Box<dyn Error>> {
-    let receiver = parse_receiver("greylist", "title = \"Greylists\"\n[[rule]]\ncheck = \"greylist\"\ndelay = \"5m\"")?;
-    let world = World::builder().scenario("one-to-one").with_receiver(receiver).start().await?;
+    let receiver = parse_receiver(
+        "greylist",
+        "title = \"Greylists\"\n[[rule]]\ncheck = \"greylist\"\ndelay = \"5m\"",
+    )?;
+    let world = World::builder()
+        .scenario("one-to-one")
+        .with_receiver(receiver)
+        .start()
+        .await?;
     world.expect(Expectation::of(Sessions::deferred().by_rule("greylist")).at_least(1));
-    world.expect(Expectation::of(Sessions::accepted()).times(1).named("delivered once"));
+    world.expect(
+        Expectation::of(Sessions::accepted())
+            .times(1)
+            .named("delivered once"),
+    );
 
     let delivery = Delivery {
         hello: "mail.example.test".into(),
@@ -54,9 +67,15 @@ pub async fn main() -> Result<(), Box<dyn Error>> {
         message: b"Subject: Hello\r\n\r\nIt works.\r\n".to_vec(),
         ..Delivery::default()
     };
-    let mut queue = Queue { waiting: VecDeque::from([(Duration::ZERO, delivery)]), now: Duration::ZERO };
+    let mut queue = Queue {
+        waiting: VecDeque::from([(Duration::ZERO, delivery)]),
+        now: Duration::ZERO,
+    };
     let tries = queue.run(&world).await?;
-    println!("delivered after {tries} tries in {:?} of the receiver's time", world.now());
+    println!(
+        "delivered after {tries} tries in {:?} of the receiver's time",
+        world.now()
+    );
     assert_eq!(tries, 4, "after 0, 1, 3 and 7 minutes");
     world.assert_retry_spacing(&Sessions::any(), Duration::from_secs(60));
     let message = world.wait_for_message().await?;

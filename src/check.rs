@@ -65,17 +65,31 @@ pub struct Judgement {
 }
 
 /// Plays an attempt against a receiver.
-pub fn judge(receiver: &Arc<Receiver>, zones: &Zones, patience: Duration, attempt: &Attempt) -> Judgement {
+pub fn judge(
+    receiver: &Arc<Receiver>,
+    zones: &Zones,
+    patience: Duration,
+    attempt: &Attempt,
+) -> Judgement {
     let mut play = Play::new(receiver, zones, patience, attempt);
     let dialogue = [
         (Stage::Connect, String::new()),
-        (Stage::Helo, format!("{} {}\r\n", attempt.verb, attempt.hello)),
-        (Stage::Mail, format!("MAIL FROM:<{}>\r\n", attempt.mail_from)),
+        (
+            Stage::Helo,
+            format!("{} {}\r\n", attempt.verb, attempt.hello),
+        ),
+        (
+            Stage::Mail,
+            format!("MAIL FROM:<{}>\r\n", attempt.mail_from),
+        ),
         (Stage::Rcpt, format!("RCPT TO:<{}>\r\n", attempt.rcpt)),
         (Stage::Data, "DATA\r\n".to_owned()),
     ];
     let data = crate::smtp::client::stuffed(&attempt.message);
-    let dialogue = dialogue.into_iter().map(|(stage, line)| (stage, line.into_bytes())).chain([(Stage::Eod, data)]);
+    let dialogue = dialogue
+        .into_iter()
+        .map(|(stage, line)| (stage, line.into_bytes()))
+        .chain([(Stage::Eod, data)]);
     for (stage, octets) in dialogue {
         play.say(stage, &octets);
         if play.reply.as_ref().is_some_and(|r| r.code().is_refusal()) {
@@ -97,7 +111,12 @@ struct Play<'a> {
 }
 
 impl<'a> Play<'a> {
-    fn new(receiver: &Arc<Receiver>, zones: &'a Zones, patience: Duration, attempt: &Attempt) -> Self {
+    fn new(
+        receiver: &Arc<Receiver>,
+        zones: &'a Zones,
+        patience: Duration,
+        attempt: &Attempt,
+    ) -> Self {
         let client = ClientAddress::fixed(attempt.client);
         let peer = SocketAddr::new(client.address, 0);
         Self {
@@ -116,7 +135,8 @@ impl<'a> Play<'a> {
     fn say(&mut self, stage: Stage, octets: &[u8]) {
         let (mut input, mut output) = (BytesMut::from(octets), Vec::new());
         while let Step::Pause(pause) | Step::Listen(pause) =
-            self.session.advance(&mut input, &mut output, &self.resolver)
+            self.session
+                .advance(&mut input, &mut output, &self.resolver)
         {
             self.elapsed += pause;
         }
@@ -142,7 +162,11 @@ impl<'a> Play<'a> {
         let (rule, why, remedies) = match self.refusal {
             Some(refusal) => (Some(refusal.rule), refusal.why, refusal.remedies),
             None if verdict == "accept" => (None, String::new(), Vec::new()),
-            None => (None, "the session refused the command itself, before any rule".to_owned(), Vec::new()),
+            None => (
+                None,
+                "the session refused the command itself, before any rule".to_owned(),
+                Vec::new(),
+            ),
         };
         let mut facts = self.facts;
         let evidence = std::mem::take(&mut facts.evidence);
@@ -168,8 +192,10 @@ impl<'a> Play<'a> {
 fn read_reply(output: &[u8]) -> Option<Reply> {
     let text = String::from_utf8_lossy(output);
     let lines: Vec<_> = text.lines().collect();
-    let first =
-        lines.iter().rposition(|l| l.as_bytes().get(3) == Some(&b'-')).map_or(lines.len().checked_sub(1)?, |end| {
+    let first = lines
+        .iter()
+        .rposition(|l| l.as_bytes().get(3) == Some(&b'-'))
+        .map_or(lines.len().checked_sub(1)?, |end| {
             let hyphen = |l: &&&str| l.as_bytes().get(3) == Some(&b'-');
             end + 1 - lines[..=end].iter().rev().take_while(hyphen).count()
         });

@@ -20,7 +20,11 @@ pub struct Mistake {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: expected {}, found {}", self.file, self.line, self.expected, self.found)
+        write!(
+            f,
+            "{}:{}: expected {}, found {}",
+            self.file, self.line, self.expected, self.found
+        )
     }
 }
 
@@ -32,25 +36,40 @@ pub struct Error {
 
 #[derive(Debug)]
 enum Kind {
-    Mistakes { mistakes: Vec<Mistake>, report: String },
-    Io { what: String, source: io::Error },
+    Mistakes {
+        mistakes: Vec<Mistake>,
+        report: String,
+    },
+    Io {
+        what: String,
+        source: io::Error,
+    },
     Other(String),
 }
 
 impl Error {
     /// Mistakes in files; `report` is the text for a person, with source lines.
     pub(crate) fn mistakes(mistakes: Vec<Mistake>, report: String) -> Self {
-        Self { kind: Kind::Mistakes { mistakes, report } }
+        Self {
+            kind: Kind::Mistakes { mistakes, report },
+        }
     }
 
     /// The operating system refused; `what` names the address or path.
     pub(crate) fn io(what: impl Into<String>, source: io::Error) -> Self {
-        Self { kind: Kind::Io { what: what.into(), source } }
+        Self {
+            kind: Kind::Io {
+                what: what.into(),
+                source,
+            },
+        }
     }
 
     /// Anything else, in one sentence.
     pub(crate) fn other(text: impl Into<String>) -> Self {
-        Self { kind: Kind::Other(text.into()) }
+        Self {
+            kind: Kind::Other(text.into()),
+        }
     }
 
     /// The mistakes found in files; empty for other errors.

@@ -99,26 +99,26 @@
 //! [`expect`], [`harness`],
 //! [`play`], `http`, `cli`.
 
-pub mod reply;
-pub mod name;
-pub mod stage;
-pub mod error;
-pub mod journal;
-pub mod dns;
-pub mod facts;
-pub mod policy;
-pub mod tls;
-pub mod smtp;
-pub mod scenario;
 pub mod check;
-pub mod matrix;
-pub mod expect;
-pub mod harness;
-pub mod play;
-#[cfg(feature = "http")]
-pub mod http;
 #[cfg(feature = "cli")]
 pub mod cli;
+pub mod dns;
+pub mod error;
+pub mod expect;
+pub mod facts;
+pub mod harness;
+#[cfg(feature = "http")]
+pub mod http;
+pub mod journal;
+pub mod matrix;
+pub mod name;
+pub mod play;
+pub mod policy;
+pub mod reply;
+pub mod scenario;
+pub mod smtp;
+pub mod stage;
+pub mod tls;
 
 pub use error::Error;
 pub use harness::World;

@@ -48,18 +48,32 @@ pub fn rows(scenario: &Scenario, profiles: &[ReceiverProfile]) -> Vec<Row> {
             None => cell(scenario, &fresh(), profile, client.address, &client.hello),
         };
         let cells: Vec<_> = profiles.iter().map(cell).collect();
-        match rows.iter_mut().find(|r| r.hello.eq_ignore_ascii_case(&client.hello) && r.cells == cells) {
+        match rows
+            .iter_mut()
+            .find(|r| r.hello.eq_ignore_ascii_case(&client.hello) && r.cells == cells)
+        {
             Some(row) => row.clients.push(client.address),
             None => {
                 let hello = client.hello.clone();
-                rows.push(Row { scenario: scenario.name.clone(), clients: vec![client.address], hello, cells });
+                rows.push(Row {
+                    scenario: scenario.name.clone(),
+                    clients: vec![client.address],
+                    hello,
+                    cells,
+                });
             }
         }
     }
     rows
 }
 
-fn cell(scenario: &Scenario, zones: &Zones, profile: &ReceiverProfile, client: IpAddr, hello: &str) -> Verdict {
+fn cell(
+    scenario: &Scenario,
+    zones: &Zones,
+    profile: &ReceiverProfile,
+    client: IpAddr,
+    hello: &str,
+) -> Verdict {
     let attempt = Attempt {
         client,
         hello: hello.to_owned(),
@@ -68,6 +82,18 @@ fn cell(scenario: &Scenario, zones: &Zones, profile: &ReceiverProfile, client: I
         rcpt: scenario.recipient(),
         message: plain_message(&scenario.sender),
     };
-    let Judgement { verdict, stage, rule, reply, .. } = judge(&profile.receiver, zones, profile.dns_timeout, &attempt);
-    Verdict { receiver: profile.name.clone(), verdict, stage: stage.name(), rule, code: reply.code().get() }
+    let Judgement {
+        verdict,
+        stage,
+        rule,
+        reply,
+        ..
+    } = judge(&profile.receiver, zones, profile.dns_timeout, &attempt);
+    Verdict {
+        receiver: profile.name.clone(),
+        verdict,
+        stage: stage.name(),
+        rule,
+        code: reply.code().get(),
+    }
 }

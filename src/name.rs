@@ -60,7 +60,9 @@ pub fn organisational_domain(name: &Name) -> Option<String> {
 /// and examples count: in a scenario they stand for real ones, and a receiver that asks would refuse every name else.
 pub fn has_public_suffix(name: &Name) -> bool {
     let text = display(name).to_ascii_lowercase();
-    let set_aside = ["test", "example"].iter().any(|top| text.rsplit('.').next() == Some(top));
+    let set_aside = ["test", "example"]
+        .iter()
+        .any(|top| text.rsplit('.').next() == Some(top));
     set_aside || psl::suffix(text.as_bytes()).is_some_and(|suffix| suffix.is_known())
 }
 
@@ -90,7 +92,10 @@ mod tests {
     #[test]
     fn organisational_domains() {
         let org = |n: &str| organisational_domain(&name(n));
-        assert_eq!(org("mail-bl2.outbound.protection.Outlook.com").as_deref(), Some("outlook.com"));
+        assert_eq!(
+            org("mail-bl2.outbound.protection.Outlook.com").as_deref(),
+            Some("outlook.com")
+        );
         assert_eq!(org("a.b.co.uk").as_deref(), Some("b.co.uk"));
         assert_eq!(org("co.uk"), None);
         assert_eq!(org("mail.example.test").as_deref(), Some("example.test"));

@@ -50,7 +50,11 @@ pub async fn expectations(scenario: &Scenario) -> Result<Vec<Outcome>, Error> {
             && let Some((index, expectation)) = left.next()
         {
             let scenario = scenario.clone();
-            playing.spawn(async move { play(scenario, &expectation).await.map(|outcome| (index, outcome)) });
+            playing.spawn(async move {
+                play(scenario, &expectation)
+                    .await
+                    .map(|outcome| (index, outcome))
+            });
         }
         match playing.join_next().await {
             None => return Ok(outcomes.into_iter().flatten().collect()),
@@ -58,7 +62,11 @@ pub async fn expectations(scenario: &Scenario) -> Result<Vec<Outcome>, Error> {
                 let (index, outcome) = played?;
                 outcomes[index] = Some(outcome);
             }
-            Some(Err(failure)) => return Err(Error::other(format!("playing an expectation failed: {failure}"))),
+            Some(Err(failure)) => {
+                return Err(Error::other(format!(
+                    "playing an expectation failed: {failure}"
+                )));
+            }
         }
     }
 }
@@ -69,13 +77,35 @@ async fn play(scenario: Scenario, expectation: &Expectation) -> Result<Outcome, 
         Expectation::Session(session) => play_session(scenario, session).await?,
         Expectation::Dns(question) => play_dns(scenario, question).await?,
     };
-    Ok(Outcome { expected, mismatches, dialogue })
+    Ok(Outcome {
+        expected,
+        mismatches,
+        dialogue,
+    })
 }
 
-async fn play_dns(scenario: Scenario, expected: &DnsExpectation) -> Result<(Vec<String>, Vec<String>), Error> {
+async fn play_dns(
+    scenario: Scenario,
+    expected: &DnsExpectation,
+) -> Result<(Vec<String>, Vec<String>), Error> {
     let world = World::builder().with_scenario(scenario).start().await?;
-    let DnsExpectation { name, record_type, transport, edns, .. } = expected;
-    let reply = match dns::client::ask(world.dns_addr(), name, *record_type, *transport, *edns, PATIENCE).await {
+    let DnsExpectation {
+        name,
+        record_type,
+        transport,
+        edns,
+        ..
+    } = expected;
+    let reply = match dns::client::ask(
+        world.dns_addr(),
+        name,
+        *record_type,
+        *transport,
+        *edns,
+        PATIENCE,
+    )
+    .await
+    {
         Ok(reply) => reply,
         Err(error) => return Ok((vec![format!("no answer: {error}")], Vec::new())),
     };
@@ -85,15 +115,36 @@ async fn play_dns(scenario: Scenario, expected: &DnsExpectation) -> Result<(Vec<
             mismatches.push(format!("expected {what} {wanted}, found {got}"));
         }
     };
-    compare("RCODE", expected.rcode.clone(), dns::rcode_text(reply.metadata.response_code));
-    compare("answers", expected.answers.map(|n| n.to_string()), reply.answers.len().to_string());
-    compare("truncated", expected.truncated.map(|t| t.to_string()), reply.metadata.truncation.to_string());
-    Ok((mismatches, reply.answers.iter().map(ToString::to_string).collect()))
+    compare(
+        "RCODE",
+        expected.rcode.clone(),
+        dns::rcode_text(reply.metadata.response_code),
+    );
+    compare(
+        "answers",
+        expected.answers.map(|n| n.to_string()),
+        reply.answers.len().to_string(),
+    );
+    compare(
+        "truncated",
+        expected.truncated.map(|t| t.to_string()),
+        reply.metadata.truncation.to_string(),
+    );
+    Ok((
+        mismatches,
+        reply.answers.iter().map(ToString::to_string).collect(),
+    ))
 }
 
-async fn play_session(scenario: Scenario, expected: &SessionExpectation) -> Result<(Vec<String>, Vec<String>), Error> {
+async fn play_session(
+    scenario: Scenario,
+    expected: &SessionExpectation,
+) -> Result<(Vec<String>, Vec<String>), Error> {
     let profile = scenario::load_receiver(&expected.receiver)?;
-    let rcpt = expected.rcpt.clone().unwrap_or_else(|| scenario.recipient());
+    let rcpt = expected
+        .rcpt
+        .clone()
+        .unwrap_or_else(|| scenario.recipient());
     let translated = scenario.translated(expected.client);
     let world = World::builder()
         .client(ClientSource::Fixed(translated))
@@ -117,7 +168,11 @@ async fn play_session(scenario: Scenario, expected: &SessionExpectation) -> Resu
         Ok(dialogue) => dialogue,
         Err(error) => return Ok((vec![format!("the session failed: {error}")], Vec::new())),
     };
-    let ended = world.sessions().wait(|log| log.entry(1).map(|e| e.snapshot()).filter(|r| !r.closed.is_empty()));
+    let ended = world.sessions().wait(|log| {
+        log.entry(1)
+            .map(|e| e.snapshot())
+            .filter(|r| !r.closed.is_empty())
+    });
     let Ok(record) = tokio::time::timeout(PATIENCE, ended).await else {
         return Ok((vec!["the session did not end".to_owned()], lines(&dialogue)));
     };
@@ -129,7 +184,15 @@ async fn find_receiver(world: &World, rcpt: &str) -> Result<SocketAddr, String> 
     let domain = rcpt.rsplit_once('@').map_or("", |(_, domain)| domain);
     let domain = name::absolute(domain).ok_or_else(|| format!("{rcpt} has no domain"))?;
     let ask = |owner: name::Name, record_type| async move {
-        let asked = dns::client::ask(world.dns_addr(), &owner, record_type, Transport::Udp, Some(1232), PATIENCE).await;
+        let asked = dns::client::ask(
+            world.dns_addr(),
+            &owner,
+            record_type,
+            Transport::Udp,
+            Some(1232),
+            PATIENCE,
+        )
+        .await;
         asked.map_err(|e| format!("{record_type} of {owner}: {e}"))
     };
     use hickory_proto::rr::RData;
@@ -138,8 +201,13 @@ async fn find_receiver(world: &World, rcpt: &str) -> Result<SocketAddr, String> 
         RData::MX(mx) => Some(mx.exchange.clone()),
         _ => None,
     });
-    let exchange = exchange.ok_or_else(|| format!("{domain} has no MX: is it a [[domain]] of the scenario?"))?;
-    let family = if world.smtp_addr().is_ipv4() { RecordType::A } else { RecordType::AAAA };
+    let exchange = exchange
+        .ok_or_else(|| format!("{domain} has no MX: is it a [[domain]] of the scenario?"))?;
+    let family = if world.smtp_addr().is_ipv4() {
+        RecordType::A
+    } else {
+        RecordType::AAAA
+    };
     let addresses = ask(exchange.clone(), family).await?;
     if addresses.answers.is_empty() {
         return Err(format!("the MX {exchange} has no address"));
@@ -147,31 +215,60 @@ async fn find_receiver(world: &World, rcpt: &str) -> Result<SocketAddr, String> 
     Ok(world.smtp_addr())
 }
 
-fn compare(expected: &SessionExpectation, dialogue: &Dialogue, record: &SessionRecord) -> Vec<String> {
+fn compare(
+    expected: &SessionExpectation,
+    dialogue: &Dialogue,
+    record: &SessionRecord,
+) -> Vec<String> {
     let mut mismatches = Vec::new();
     let mut check = |what: &str, wanted: &str, got: &str, met: bool| {
         if !met {
             mismatches.push(format!("expected {what} {wanted}, found {got}"));
         }
     };
-    let first = dialogue.last.as_ref().and_then(|reply| reply.wire_lines().next()).unwrap_or_default();
-    let plain = format!("{} {}", first.get(..3).unwrap_or_default(), first.get(4..).unwrap_or_default());
-    check("reply", &expected.reply, &first, first.starts_with(&expected.reply) || plain.starts_with(&expected.reply));
+    let first = dialogue
+        .last
+        .as_ref()
+        .and_then(|reply| reply.wire_lines().next())
+        .unwrap_or_default();
+    let plain = format!(
+        "{} {}",
+        first.get(..3).unwrap_or_default(),
+        first.get(4..).unwrap_or_default()
+    );
+    check(
+        "reply",
+        &expected.reply,
+        &first,
+        first.starts_with(&expected.reply) || plain.starts_with(&expected.reply),
+    );
     let refusal = record.refusals.first();
     if let Some(rule) = &expected.rule {
         let got = refusal.map_or("none", |r| r.rule);
         check("rule", rule, got, got == rule);
     }
     if let Some(stage) = &expected.stage {
-        let got = dialogue.refused.as_ref().map_or("none", |(stage, _)| stage.name());
+        let got = dialogue
+            .refused
+            .as_ref()
+            .map_or("none", |(stage, _)| stage.name());
         check("stage", stage, got, got == stage);
     }
     if let Some(verdict) = expected.verdict {
-        check("verdict", verdict, record.verdict, record.verdict == verdict);
+        check(
+            "verdict",
+            verdict,
+            record.verdict,
+            record.verdict == verdict,
+        );
     }
     mismatches
 }
 
 fn lines(dialogue: &Dialogue) -> Vec<String> {
-    dialogue.lines.iter().map(|(who, line)| format!("{who}: {line}")).collect()
+    dialogue
+        .lines
+        .iter()
+        .map(|(who, line)| format!("{who}: {line}"))
+        .collect()
 }

@@ -78,9 +78,19 @@ impl Reply {
     ///
     /// CR, LF and NUL become spaces and an overlong line is cut, so that no fact quoted in a text
     /// (a hello name, a PTR name) can forge a line of its own.
-    pub fn from_lines(code: ReplyCode, lines: impl IntoIterator<Item = impl Into<Cow<'static, str>>>) -> Self {
-        let lines = lines.into_iter().map(|line| clean(line.into())).collect::<Vec<_>>();
-        let lines = if lines.is_empty() { vec![Cow::default()] } else { lines };
+    pub fn from_lines(
+        code: ReplyCode,
+        lines: impl IntoIterator<Item = impl Into<Cow<'static, str>>>,
+    ) -> Self {
+        let lines = lines
+            .into_iter()
+            .map(|line| clean(line.into()))
+            .collect::<Vec<_>>();
+        let lines = if lines.is_empty() {
+            vec![Cow::default()]
+        } else {
+            lines
+        };
         Self { code, lines }
     }
 
@@ -126,7 +136,10 @@ impl Reply {
 
     /// The first enhanced status code in the lines, for example `5.7.25`.
     pub fn enhanced(&self) -> Option<EnhancedCode> {
-        self.lines.iter().find_map(|line| enhanced_prefix(line)).map(|(_, code)| code)
+        self.lines
+            .iter()
+            .find_map(|line| enhanced_prefix(line))
+            .map(|(_, code)| code)
     }
 
     /// The lines as written on the wire, without CRLF.
@@ -139,11 +152,20 @@ impl Reply {
     /// # Panics
     /// Where the reply has no such line.
     pub fn wire_line(&self, index: usize) -> String {
-        format!("{}{}{}", self.code, char::from(self.separator(index)), self.lines[index])
+        format!(
+            "{}{}{}",
+            self.code,
+            char::from(self.separator(index)),
+            self.lines[index]
+        )
     }
 
     fn separator(&self, index: usize) -> u8 {
-        if index + 1 == self.lines.len() { b' ' } else { b'-' }
+        if index + 1 == self.lines.len() {
+            b' '
+        } else {
+            b'-'
+        }
     }
 
     /// Appends the reply's octets, CRLFs included.
@@ -180,18 +202,38 @@ pub fn enhanced_prefix(text: &str) -> Option<(u8, EnhancedCode)> {
     let token = text.split(' ').next()?;
     let mut parts = token.split('.');
     let (class, subject, detail) = (parts.next()?, parts.next()?, parts.next()?);
-    let number = |s: &str| (1..=3).contains(&s.len()).then(|| s.parse::<u16>().ok()).flatten();
+    let number = |s: &str| {
+        (1..=3)
+            .contains(&s.len())
+            .then(|| s.parse::<u16>().ok())
+            .flatten()
+    };
     if parts.next().is_some() || class.len() != 1 {
         return None;
     }
     let class = class.parse().ok().filter(|c| matches!(c, 2 | 4 | 5))?;
-    Some((class, EnhancedCode { subject: number(subject)?, detail: number(detail)? }))
+    Some((
+        class,
+        EnhancedCode {
+            subject: number(subject)?,
+            detail: number(detail)?,
+        },
+    ))
 }
 
 /// Splits a wire line into code, separator and text. A bare code counts as a code and a space.
 fn split(line: &str) -> Result<(ReplyCode, char, &str), (String, String)> {
-    let mistake = || ("a reply line such as \"550 5.7.1 text\" or \"550-text\"".to_owned(), line.to_owned());
-    let code = line.get(..3).and_then(|c| c.parse().ok()).and_then(ReplyCode::new).ok_or_else(mistake)?;
+    let mistake = || {
+        (
+            "a reply line such as \"550 5.7.1 text\" or \"550-text\"".to_owned(),
+            line.to_owned(),
+        )
+    };
+    let code = line
+        .get(..3)
+        .and_then(|c| c.parse().ok())
+        .and_then(ReplyCode::new)
+        .ok_or_else(mistake)?;
     match line.as_bytes().get(3) {
         None => Ok((code, ' ', "")),
         Some(b' ') => Ok((code, ' ', &line[4..])),
@@ -206,7 +248,10 @@ fn clean(mut text: Cow<'static, str>) -> Cow<'static, str> {
     }
     let most = REPLY_LINE_OCTETS - 6; // code, separator, CRLF
     if text.len() > most {
-        let cut = (0..=most).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
+        let cut = (0..=most)
+            .rev()
+            .find(|&i| text.is_char_boundary(i))
+            .unwrap_or(0);
         text.to_mut().truncate(cut);
     }
     text
@@ -221,7 +266,11 @@ mod tests {
         match (Reply::parse(lines), expected) {
             (Ok(reply), Ok(code)) => {
                 assert_eq!(reply.code().get(), code);
-                assert_eq!(reply.wire_lines().collect::<Vec<_>>(), lines, "printing gives back what was read");
+                assert_eq!(
+                    reply.wire_lines().collect::<Vec<_>>(),
+                    lines,
+                    "printing gives back what was read"
+                );
             }
             (Err((wanted, _)), Err(text)) => assert!(wanted.contains(text), "{wanted}"),
             (got, _) => panic!("{lines:?}: {got:?}"),
@@ -244,9 +293,22 @@ mod tests {
     #[test]
     fn enhanced_code_takes_its_class_from_the_reply_code() {
         let code = ReplyCode::new(450).expect("a valid code");
-        let reply = Reply::new(code, Some(EnhancedCode { subject: 7, detail: 25 }), "no");
+        let reply = Reply::new(
+            code,
+            Some(EnhancedCode {
+                subject: 7,
+                detail: 25,
+            }),
+            "no",
+        );
         assert_eq!(reply.to_string(), "450 4.7.25 no");
-        assert_eq!(reply.enhanced(), Some(EnhancedCode { subject: 7, detail: 25 }));
+        assert_eq!(
+            reply.enhanced(),
+            Some(EnhancedCode {
+                subject: 7,
+                detail: 25
+            })
+        );
         assert_eq!(enhanced_prefix("192.0.2.1 is not an enhanced code"), None);
     }
 

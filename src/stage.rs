@@ -26,7 +26,14 @@ pub enum Stage {
 
 impl Stage {
     /// Every stage, in order.
-    pub const ALL: [Stage; 6] = [Self::Connect, Self::Helo, Self::Mail, Self::Rcpt, Self::Data, Self::Eod];
+    pub const ALL: [Stage; 6] = [
+        Self::Connect,
+        Self::Helo,
+        Self::Mail,
+        Self::Rcpt,
+        Self::Data,
+        Self::Eod,
+    ];
 
     /// The word used in files and JSON.
     pub const fn name(self) -> &'static str {

@@ -38,16 +38,31 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     /// Scenario: a built-in name, or a file
-    #[arg(long, env = "MARTINET_SCENARIO", value_name = "NAME|FILE", default_value = "one-to-one")]
+    #[arg(
+        long,
+        env = "MARTINET_SCENARIO",
+        value_name = "NAME|FILE",
+        default_value = "one-to-one"
+    )]
     pub scenario: String,
     /// Receiver: a built-in name, or a file; the scenario's own where left out
     #[arg(long, env = "MARTINET_RECEIVER", value_name = "NAME|FILE")]
     pub receiver: Option<String>,
     /// Where to listen for SMTP; port 0 picks a free one
-    #[arg(long, env = "MARTINET_SMTP", value_name = "ADDR:PORT", default_value = "127.0.0.1:1025")]
+    #[arg(
+        long,
+        env = "MARTINET_SMTP",
+        value_name = "ADDR:PORT",
+        default_value = "127.0.0.1:1025"
+    )]
     pub smtp: SocketAddr,
     /// Where to serve DNS, UDP and TCP; port 0 picks a free one
-    #[arg(long, env = "MARTINET_DNS", value_name = "ADDR:PORT", default_value = "127.0.0.1:1053")]
+    #[arg(
+        long,
+        env = "MARTINET_DNS",
+        value_name = "ADDR:PORT",
+        default_value = "127.0.0.1:1053"
+    )]
     pub dns: SocketAddr,
     /// Where to serve HTTP, or off
     #[arg(long, env = "MARTINET_HTTP", value_name = "ADDR:PORT|off", default_value = "127.0.0.1:8025", value_parser = http_at)]
@@ -59,16 +74,36 @@ pub(super) struct Serve {
     #[arg(long, env = "MARTINET_HTTP_AUTH", value_name = "USER:PASSWORD", value_parser = user_and_password, hide_env_values = true)]
     pub http_auth: Vec<String>,
     /// Ask for this bearer token; may be given several times
-    #[arg(long, env = "MARTINET_HTTP_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "MARTINET_HTTP_TOKEN",
+        value_name = "TOKEN",
+        hide_env_values = true
+    )]
     pub http_token: Vec<String>,
     /// Answer to this host name too, beside localhost and addresses (a container's service name)
-    #[arg(long, env = "MARTINET_HTTP_HOST", value_name = "NAME", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "MARTINET_HTTP_HOST",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
     pub http_host: Vec<String>,
     /// Let pages of this origin ask (CORS)
-    #[arg(long, env = "MARTINET_HTTP_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "MARTINET_HTTP_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
     pub http_origin: Vec<String>,
     /// What to log on standard error: a level, or filters such as martinet=debug
-    #[arg(long, env = "MARTINET_LOG", value_name = "LEVEL", default_value = "warn")]
+    #[arg(
+        long,
+        env = "MARTINET_LOG",
+        value_name = "LEVEL",
+        default_value = "warn"
+    )]
     pub log: String,
     /// How to log
     #[arg(long, env = "MARTINET_LOG_FORMAT", value_enum, default_value_t = Format::Human)]
@@ -95,10 +130,20 @@ pub(super) struct Serve {
     #[arg(long, env = "MARTINET_TLS_DIR", value_name = "DIRECTORY")]
     pub tls_dir: Option<PathBuf>,
     /// One's own certificate chain, PEM
-    #[arg(long, env = "MARTINET_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    #[arg(
+        long,
+        env = "MARTINET_TLS_CERT",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
     pub tls_cert: Option<PathBuf>,
     /// Its key, PEM
-    #[arg(long, env = "MARTINET_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    #[arg(
+        long,
+        env = "MARTINET_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_cert"
+    )]
     pub tls_key: Option<PathBuf>,
     /// Most SMTP connections at a time, of each listener; a further one gets 421
     #[arg(long, env = "MARTINET_CONNECTIONS", value_name = "NUMBER", default_value_t = crate::harness::CONNECTIONS)]
@@ -136,7 +181,11 @@ fn proxy_mode(text: &str) -> Result<ProxyMode, String> {
 
 fn user_and_password(text: &str) -> Result<String, String> {
     let (user, _) = text.split_once(':').unwrap_or_default();
-    if user.is_empty() { Err("expected USER:PASSWORD".to_owned()) } else { Ok(text.to_owned()) }
+    if user.is_empty() {
+        Err("expected USER:PASSWORD".to_owned())
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 /// When `serve` stops by itself.
@@ -158,7 +207,12 @@ fn exit_after(text: &str) -> Result<ExitAfter, String> {
 #[derive(Debug, Args)]
 pub(super) struct Check {
     /// Scenario: a built-in name, or a file
-    #[arg(long, env = "MARTINET_SCENARIO", value_name = "NAME|FILE", default_value = "one-to-one")]
+    #[arg(
+        long,
+        env = "MARTINET_SCENARIO",
+        value_name = "NAME|FILE",
+        default_value = "one-to-one"
+    )]
     pub scenario: String,
     /// Receiver: a built-in name, a file, or all
     #[arg(long, env = "MARTINET_RECEIVER", value_name = "NAME|FILE|all")]

@@ -11,11 +11,18 @@ use crate::scenario::{self, ReceiverProfile, Scenario};
 
 pub(super) fn list(options: &List) -> Result<bool, Error> {
     let rows: Vec<[String; 3]> = match options.what {
-        Plural::Scenarios => {
-            scenario::list_scenarios()?.into_iter().map(|s| [String::new(), s.name, s.title]).collect()
-        }
-        Plural::Receivers => scenario::list_receivers()?.into_iter().map(|p| [p.group, p.name, p.title]).collect(),
-        Plural::Checks => CATALOGUE.iter().map(|c| [String::new(), c.name.to_owned(), c.checks.to_owned()]).collect(),
+        Plural::Scenarios => scenario::list_scenarios()?
+            .into_iter()
+            .map(|s| [String::new(), s.name, s.title])
+            .collect(),
+        Plural::Receivers => scenario::list_receivers()?
+            .into_iter()
+            .map(|p| [p.group, p.name, p.title])
+            .collect(),
+        Plural::Checks => CATALOGUE
+            .iter()
+            .map(|c| [String::new(), c.name.to_owned(), c.checks.to_owned()])
+            .collect(),
     };
     print(&grouped(rows));
     Ok(true)
@@ -32,7 +39,11 @@ fn grouped(mut rows: Vec<[String; 3]>) -> String {
             let _ = writeln!(out, "{}{this}{:#}", paint::HEADING, paint::HEADING);
             group = this;
         }
-        let _ = writeln!(out, "{}{name:<width$}  {title}", if this.is_empty() { "" } else { "  " });
+        let _ = writeln!(
+            out,
+            "{}{name:<width$}  {title}",
+            if this.is_empty() { "" } else { "  " }
+        );
     }
     out
 }
@@ -77,7 +88,15 @@ fn check_text(check: &Check) -> String {
     let mut out = String::new();
     heading(&mut out, check.name, check.checks);
     row(&mut out, "stage", check.stage.name());
-    rows(&mut out, "replies", check.fail.iter().chain(check.error).map(|l| (*l).to_owned()));
+    rows(
+        &mut out,
+        "replies",
+        check
+            .fail
+            .iter()
+            .chain(check.error)
+            .map(|l| (*l).to_owned()),
+    );
     row(&mut out, "basis", check.basis);
     row(&mut out, "beyond", check.beyond);
     for (i, parameter) in check.parameters.iter().enumerate() {
@@ -110,13 +129,21 @@ fn receiver_text(profile: &ReceiverProfile) -> String {
     rows(&mut out, "notes", profile.notes.lines().map(str::to_owned));
     let policy = &profile.receiver.policy;
     if policy.delay_reject() {
-        row(&mut out, "stages", "every refusal waits for RCPT (delay_reject)");
+        row(
+            &mut out,
+            "stages",
+            "every refusal waits for RCPT (delay_reject)",
+        );
     }
     for allow in policy.allows() {
         row(&mut out, "allows", &allow.to_string());
     }
     if policy.rules().is_empty() {
-        row(&mut out, "rules", "none: it accepts everything and records what it sees");
+        row(
+            &mut out,
+            "rules",
+            "none: it accepts everything and records what it sees",
+        );
     }
     for rule in policy.rules() {
         let _ = writeln!(out, "\n{}", rule_text(rule));
@@ -127,14 +154,30 @@ fn receiver_text(profile: &ReceiverProfile) -> String {
 fn rule_text(rule: &Rule) -> String {
     let mut out = String::new();
     let modelled = if rule.modelled { ", text modelled" } else { "" };
-    let _ = writeln!(out, "  {}{}{:#} at {}{modelled}", paint::HEADING, rule.check.name, paint::HEADING, rule.stage);
+    let _ = writeln!(
+        out,
+        "  {}{}{:#} at {}{modelled}",
+        paint::HEADING,
+        rule.check.name,
+        paint::HEADING,
+        rule.stage
+    );
     row(&mut out, "  demands", rule.check.checks);
     row(&mut out, "  beyond", rule.check.beyond);
     rows(&mut out, "  with", rule.settings.lines());
     let parts = rule.settings.weights().iter().map(|weight| {
         let with: Vec<_> = weight.settings.lines().collect();
-        let with = if with.is_empty() { String::new() } else { format!(" ({})", with.join(", ")) };
-        format!("{:>5} {} where {} is violated{with}", weight.score.to_string(), weight.symbol, weight.check.name)
+        let with = if with.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", with.join(", "))
+        };
+        format!(
+            "{:>5} {} where {} is violated{with}",
+            weight.score.to_string(),
+            weight.symbol,
+            weight.check.name
+        )
     });
     rows(&mut out, "  adds", parts);
     rows(&mut out, "  fails", rule.fail.pattern().wire_lines());
@@ -148,7 +191,11 @@ fn rule_text(rule: &Rule) -> String {
         TempPolicy::Ignore => vec!["(a DNS failure is passed over)".to_owned()],
         TempPolicy::AsFail => vec!["(a DNS failure counts as a violation)".to_owned()],
     };
-    let label = if rule.settings.weights().is_empty() { "  DNS fails" } else { "  defers" };
+    let label = if rule.settings.weights().is_empty() {
+        "  DNS fails"
+    } else {
+        "  defers"
+    };
     rows(&mut out, label, temporary);
     out.trim_end().to_owned()
 }
@@ -158,16 +205,31 @@ fn scenario_text(scenario: &Scenario) -> String {
     heading(&mut out, &scenario.name, &scenario.title);
     rows(&mut out, "sources", scenario.sources.iter().cloned());
     row(&mut out, "receiver", &scenario.receiver);
-    rows(&mut out, "domains", scenario.domains.iter().map(crate::name::display));
+    rows(
+        &mut out,
+        "domains",
+        scenario.domains.iter().map(crate::name::display),
+    );
     for (i, client) in scenario.clients().iter().enumerate() {
-        row(&mut out, if i == 0 { "clients" } else { "" }, &format!("{} says {}", client.address, client.hello));
+        row(
+            &mut out,
+            if i == 0 { "clients" } else { "" },
+            &format!("{} says {}", client.address, client.hello),
+        );
     }
-    rows(&mut out, "expects", scenario.expectations.iter().map(ToString::to_string));
+    rows(
+        &mut out,
+        "expects",
+        scenario.expectations.iter().map(ToString::to_string),
+    );
     out
 }
 
 pub(super) fn lint(options: &Lint) -> Result<bool, Error> {
     let count = scenario::lint(&options.files)?;
-    print(&format!("{count} file{} without mistakes\n", if count == 1 { "" } else { "s" }));
+    print(&format!(
+        "{count} file{} without mistakes\n",
+        if count == 1 { "" } else { "s" }
+    ));
     Ok(true)
 }

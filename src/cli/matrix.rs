@@ -14,11 +14,17 @@ use crate::scenario::{self, ReceiverProfile};
 pub(super) fn run(options: &Matrix) -> Result<bool, Error> {
     let scenarios = match options.scenario.as_slice() {
         [] => scenario::list_scenarios()?,
-        names => names.iter().map(|n| scenario::load_scenario(n)).collect::<Result<_, _>>()?,
+        names => names
+            .iter()
+            .map(|n| scenario::load_scenario(n))
+            .collect::<Result<_, _>>()?,
     };
     let profiles = match options.receiver.as_slice() {
         [] => scenario::list_receivers()?,
-        names => names.iter().map(|n| scenario::load_receiver(n)).collect::<Result<_, _>>()?,
+        names => names
+            .iter()
+            .map(|n| scenario::load_receiver(n))
+            .collect::<Result<_, _>>()?,
     };
     let rows: Vec<_> = scenarios.iter().flat_map(|s| rows(s, &profiles)).collect();
     match options.format {
@@ -63,12 +69,20 @@ fn neighbours(addresses: &[IpAddr]) -> bool {
 
 fn human(rows: &[Row], profiles: &[ReceiverProfile]) -> String {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    let heads = ["scenario", "client", "hello"].into_iter().chain(profiles.iter().map(|p| p.name.as_str()));
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
+    let heads = ["scenario", "client", "hello"]
+        .into_iter()
+        .chain(profiles.iter().map(|p| p.name.as_str()));
     table.set_header(heads);
     let mut last = "";
     for row in rows {
-        let name = if row.scenario == last { "" } else { &row.scenario };
+        let name = if row.scenario == last {
+            ""
+        } else {
+            &row.scenario
+        };
         last = &row.scenario;
         let fixed = [name.to_owned(), clients(&row.clients), row.hello.clone()].map(Cell::new);
         table.add_row(fixed.into_iter().chain(row.cells.iter().map(painted)));
@@ -82,7 +96,9 @@ fn painted(verdict: &Verdict) -> Cell {
         "defer" => Color::Yellow,
         _ => Color::Red,
     };
-    Cell::new(text(verdict)).fg(color).set_alignment(CellAlignment::Left)
+    Cell::new(text(verdict))
+        .fg(color)
+        .set_alignment(CellAlignment::Left)
 }
 
 fn html(rows: &[Row], profiles: &[ReceiverProfile]) -> String {
@@ -90,13 +106,28 @@ fn html(rows: &[Row], profiles: &[ReceiverProfile]) -> String {
         body{font:14px system-ui,sans-serif}table{border-collapse:collapse}td,th{border:1px solid #ccc;padding:.3em .6em;text-align:left}\
         .accept{background:#dfd}.defer{background:#ffc}.reject{background:#fdd}</style>\n<table>\n";
     let mut out = String::from(HEAD);
-    let cell = |tag: &str, class: &str, text: &str| format!("<{tag} class=\"{class}\">{}</{tag}>", escape(text));
-    let heads = ["scenario", "client", "hello"].into_iter().chain(profiles.iter().map(|p| p.name.as_str()));
-    out.push_str(&format!("<tr>{}</tr>\n", heads.map(|h| cell("th", "", h)).collect::<String>()));
+    let cell = |tag: &str, class: &str, text: &str| {
+        format!("<{tag} class=\"{class}\">{}</{tag}>", escape(text))
+    };
+    let heads = ["scenario", "client", "hello"]
+        .into_iter()
+        .chain(profiles.iter().map(|p| p.name.as_str()));
+    out.push_str(&format!(
+        "<tr>{}</tr>\n",
+        heads.map(|h| cell("th", "", h)).collect::<String>()
+    ));
     for row in rows {
-        let fixed = [row.scenario.clone(), clients(&row.clients), row.hello.clone()];
+        let fixed = [
+            row.scenario.clone(),
+            clients(&row.clients),
+            row.hello.clone(),
+        ];
         let fixed: String = fixed.iter().map(|text| cell("td", "", text)).collect();
-        let cells: String = row.cells.iter().map(|v| cell("td", v.verdict, &text(v))).collect();
+        let cells: String = row
+            .cells
+            .iter()
+            .map(|v| cell("td", v.verdict, &text(v)))
+            .collect();
         out.push_str(&format!("<tr>{fixed}{cells}</tr>\n"));
     }
     out.push_str("</table>\n</html>\n");
@@ -104,7 +135,10 @@ fn html(rows: &[Row], profiles: &[ReceiverProfile]) -> String {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 /// A suite per scenario, a case per cell; a refusal is a failure.
@@ -121,7 +155,12 @@ fn junit(rows: &[Row]) -> Result<String, Error> {
                     status.set_message(text(verdict));
                     status
                 };
-                let name = format!("{} says {} to {}", clients(&row.clients), row.hello, verdict.receiver);
+                let name = format!(
+                    "{} says {} to {}",
+                    clients(&row.clients),
+                    row.hello,
+                    verdict.receiver
+                );
                 suite.add_test_case(TestCase::new(name, status));
             }
         }
@@ -136,7 +175,10 @@ mod tests {
 
     #[track_caller]
     fn check(addresses: &[&str], expected: &str) {
-        let addresses: Vec<IpAddr> = addresses.iter().map(|a| a.parse().expect("an address")).collect();
+        let addresses: Vec<IpAddr> = addresses
+            .iter()
+            .map(|a| a.parse().expect("an address"))
+            .collect();
         assert_eq!(clients(&addresses), expected);
     }
 
@@ -146,11 +188,17 @@ mod tests {
         check(&["192.0.2.1", "192.0.2.2", "192.0.2.3"], "192.0.2.1-3");
         check(&["192.0.2.1", "192.0.2.3"], "192.0.2.1 and 1 more");
         check(&["192.0.2.255", "192.0.3.0"], "192.0.2.255 and 1 more");
-        check(&["2001:db8::1", "2001:db8::2"], "2001:db8::1 to 2001:db8::2");
+        check(
+            &["2001:db8::1", "2001:db8::2"],
+            "2001:db8::1 to 2001:db8::2",
+        );
     }
 
     #[test]
     fn html_is_escaped() {
-        assert_eq!(escape("<a href=\"x\">&"), "&lt;a href=&quot;x&quot;&gt;&amp;");
+        assert_eq!(
+            escape("<a href=\"x\">&"),
+            "&lt;a href=&quot;x&quot;&gt;&amp;"
+        );
     }
 }

@@ -40,12 +40,20 @@ pub fn run(arguments: Arguments) -> Result<bool, Error> {
 pub fn complain(error: &Error) {
     let mut err = anstream::stderr().lock();
     let red = paint::REFUSED;
-    let _ = if error.is_scenario() { writeln!(err, "{error}") } else { writeln!(err, "{red}error{red:#}: {error}") };
+    let _ = if error.is_scenario() {
+        writeln!(err, "{error}")
+    } else {
+        writeln!(err, "{red}error{red:#}: {error}")
+    };
 }
 
 fn wait_for<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|e| Error::io("cannot start the runtime", e))?.block_on(work)
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    runtime
+        .map_err(|e| Error::io("cannot start the runtime", e))?
+        .block_on(work)
 }
 
 /// Writes to standard output; a reader that went away (`martinet list | head -1`) is no error.

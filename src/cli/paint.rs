@@ -61,12 +61,34 @@ impl Explanation<'_> {
     pub(super) fn text(&self) -> String {
         let mut out = String::new();
         let style = style(self.verdict);
-        let by = if self.rule.is_empty() { String::new() } else { format!(", rule {}", self.rule) };
-        let _ = writeln!(out, "{}: {style}{}{style:#} at {}{by}", self.who, past(self.verdict), self.stage);
-        let hello = if self.hello.is_empty() { "(none)" } else { self.hello };
-        row(&mut out, "client", &format!("{}, saying {hello}", self.client));
+        let by = if self.rule.is_empty() {
+            String::new()
+        } else {
+            format!(", rule {}", self.rule)
+        };
+        let _ = writeln!(
+            out,
+            "{}: {style}{}{style:#} at {}{by}",
+            self.who,
+            past(self.verdict),
+            self.stage
+        );
+        let hello = if self.hello.is_empty() {
+            "(none)"
+        } else {
+            self.hello
+        };
+        row(
+            &mut out,
+            "client",
+            &format!("{}, saying {hello}", self.client),
+        );
         for (i, question) in self.evidence.iter().enumerate() {
-            row(&mut out, if i == 0 { "DNS" } else { "" }, &self::question(question));
+            row(
+                &mut out,
+                if i == 0 { "DNS" } else { "" },
+                &self::question(question),
+            );
         }
         if !self.allowed.is_empty() {
             row(&mut out, "allowed", self.allowed);
@@ -83,7 +105,11 @@ impl Explanation<'_> {
                 0 => "remedies",
                 _ => "",
             };
-            let choice = if self.remedies.len() == 1 { String::new() } else { format!("{}. ", i + 1) };
+            let choice = if self.remedies.len() == 1 {
+                String::new()
+            } else {
+                format!("{}. ", i + 1)
+            };
             row(&mut out, label, &format!("{choice}{remedy}"));
         }
         out
@@ -98,11 +124,24 @@ fn row(out: &mut String, label: &str, text: &str) {
 fn question(question: &Question) -> String {
     let asked = format!("{} {}", name::display(&question.name), question.record_type);
     if question.records.is_empty() {
-        let waited = if question.elapsed.is_zero() { String::new() } else { format!(" after {:?}", question.elapsed) };
+        let waited = if question.elapsed.is_zero() {
+            String::new()
+        } else {
+            format!(" after {:?}", question.elapsed)
+        };
         return format!("{asked}: {}{waited}", question.outcome);
     }
-    let shown: Vec<_> = question.records.iter().take(RECORDS).map(ToString::to_string).collect();
+    let shown: Vec<_> = question
+        .records
+        .iter()
+        .take(RECORDS)
+        .map(ToString::to_string)
+        .collect();
     let more = question.records.len().saturating_sub(RECORDS);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
     format!("{asked}: {}{more}", shown.join(", "))
 }

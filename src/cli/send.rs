@@ -16,11 +16,14 @@ const MESSAGE: &[u8] = b"From: <sender@example.test>\r\nTo: <postmaster@contoso.
 
 pub(super) async fn run(options: Send) -> Result<bool, Error> {
     let message = match &options.file {
-        Some(file) => std::fs::read(file).map_err(|e| Error::io(format!("cannot read {}", file.display()), e))?,
+        Some(file) => std::fs::read(file)
+            .map_err(|e| Error::io(format!("cannot read {}", file.display()), e))?,
         None => MESSAGE.to_vec(),
     };
     // An address of this machine is bound as the source; any other can only be claimed, with XCLIENT.
-    let bound = options.client.filter(|ip| std::net::UdpSocket::bind((*ip, 0)).is_ok());
+    let bound = options
+        .client
+        .filter(|ip| std::net::UdpSocket::bind((*ip, 0)).is_ok());
     let delivery = Delivery {
         local: bound,
         xclient: options.client.filter(|_| bound.is_none()),
@@ -31,8 +34,9 @@ pub(super) async fn run(options: Send) -> Result<bool, Error> {
         timeout: PATIENCE,
         ..Delivery::default()
     };
-    let dialogue =
-        deliver(options.smtp, &delivery).await.map_err(|e| Error::io(format!("session with {}", options.smtp), e))?;
+    let dialogue = deliver(options.smtp, &delivery)
+        .await
+        .map_err(|e| Error::io(format!("session with {}", options.smtp), e))?;
     print(&text(&dialogue));
     Ok(dialogue.refused.is_none())
 }
@@ -45,9 +49,18 @@ fn text(dialogue: &Dialogue) -> String {
     }
     let _ = match &dialogue.refused {
         Some((stage, reply)) => {
-            let verdict = if reply.code().class() == 4 { "defer" } else { "reject" };
+            let verdict = if reply.code().class() == 4 {
+                "defer"
+            } else {
+                "reject"
+            };
             let style = paint::style(verdict);
-            writeln!(out, "{style}{}{style:#} at {stage}: {}", paint::past(verdict), reply.code())
+            writeln!(
+                out,
+                "{style}{}{style:#} at {stage}: {}",
+                paint::past(verdict),
+                reply.code()
+            )
         }
         None => writeln!(out, "{}accepted{:#}", paint::ACCEPTED, paint::ACCEPTED),
     };

@@ -30,7 +30,10 @@ pub(super) async fn run(options: Box<Serve>) -> Result<bool, Error> {
         HttpAt::At(address) => Some(harness::bind_tcp("HTTP", address).await?),
         HttpAt::Off => None,
     };
-    let mut builder = World::builder().scenario(&options.scenario).smtp(options.smtp).dns(options.dns);
+    let mut builder = World::builder()
+        .scenario(&options.scenario)
+        .smtp(options.smtp)
+        .dns(options.dns);
     if let Some(receiver) = &options.receiver {
         builder = builder.receiver(receiver);
     }
@@ -43,11 +46,20 @@ pub(super) async fn run(options: Box<Serve>) -> Result<bool, Error> {
         write_whole(&directory.join("ca.pem"), world.authorities())?;
     }
 
-    let ready = Ready::new(world, &options, http.as_ref().and_then(|h| h.local_addr().ok()));
+    let ready = Ready::new(
+        world,
+        &options,
+        http.as_ref().and_then(|h| h.local_addr().ok()),
+    );
     let shutdown = CancellationToken::new();
     let api = http.map(|listener| {
         let guard = guard(&options);
-        tokio::spawn(http::serve(listener, Arc::clone(&worlds), guard, shutdown.clone()))
+        tokio::spawn(http::serve(
+            listener,
+            Arc::clone(&worlds),
+            guard,
+            shutdown.clone(),
+        ))
     });
     if let Some(file) = &options.ready_file {
         write_whole(file, &ready.json())?;
@@ -58,7 +70,11 @@ pub(super) async fn run(options: Box<Serve>) -> Result<bool, Error> {
     }
 
     let sessions = Arc::clone(world.sessions());
-    let mut narrator = Narrator { silent: options.format == Format::Json, seen: 0, running: Vec::new() };
+    let mut narrator = Narrator {
+        silent: options.format == Format::Json,
+        seen: 0,
+        running: Vec::new(),
+    };
     tokio::select! {
         stopped = until_stopped(options.exit_after, &sessions) => stopped?,
         () = narrator.follow(&sessions) => {}
@@ -74,31 +90,48 @@ pub(super) async fn run(options: Box<Serve>) -> Result<bool, Error> {
 
 /// What is listened for beside plain SMTP.
 fn listeners(mut builder: Builder, options: &Serve) -> Result<Builder, Error> {
-    builder = builder.proxy(options.proxy).connections(options.connections);
+    builder = builder
+        .proxy(options.proxy)
+        .connections(options.connections);
     if options.starttls {
         builder = builder.starttls(StartTls::Offered);
     }
     if let (Some(certificate), Some(key)) = (&options.tls_cert, &options.tls_key) {
         let read = |file: &Path| {
-            std::fs::read_to_string(file).map_err(|e| Error::io(format!("cannot read {}", file.display()), e))
+            std::fs::read_to_string(file)
+                .map_err(|e| Error::io(format!("cannot read {}", file.display()), e))
         };
         builder = builder.tls(Tls::own(&read(certificate)?, &read(key)?)?);
     }
     if let Some(address) = options.smtps {
-        builder = builder.listen(Listener { address, implicit_tls: true, ..Listener::default() });
+        builder = builder.listen(Listener {
+            address,
+            implicit_tls: true,
+            ..Listener::default()
+        });
     }
     if let Some(address) = options.lmtp {
-        builder = builder.listen(Listener { address, protocol: Protocol::Lmtp, ..Listener::default() });
+        builder = builder.listen(Listener {
+            address,
+            protocol: Protocol::Lmtp,
+            ..Listener::default()
+        });
     }
     Ok(builder)
 }
 
 /// Log events go to standard error.
 fn log(options: &Serve) -> Result<(), Error> {
-    let expected =
-        |_| Error::other(format!("expected a level or filters such as martinet=debug, found {:?}", options.log));
+    let expected = |_| {
+        Error::other(format!(
+            "expected a level or filters such as martinet=debug, found {:?}",
+            options.log
+        ))
+    };
     let filter = EnvFilter::try_new(&options.log).map_err(expected)?;
-    let events = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let events = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     let _ = match options.log_format {
         Format::Human => events.with_ansi(std::io::stderr().is_terminal()).try_init(),
         Format::Json => events.json().flatten_event(true).try_init(),
@@ -113,21 +146,40 @@ fn notices(options: &Serve) -> Vec<String> {
         HttpAt::Off => None,
     };
     let open = options.http_auth.is_empty() && options.http_token.is_empty();
-    let listeners = [("SMTP", options.smtp), ("DNS", options.dns)].into_iter().chain(http);
+    let listeners = [("SMTP", options.smtp), ("DNS", options.dns)]
+        .into_iter()
+        .chain(http);
     let reachable = listeners.filter(|(_, address)| !address.ip().is_loopback());
     let notice = |(what, address)| {
-        let more =
-            if what == "HTTP" && open { ", and asks for no credentials (--http-auth, --http-token)" } else { "" };
-        format!("{what} on {address} can be reached from other machines{more}; martinet is for tests only")
+        let more = if what == "HTTP" && open {
+            ", and asks for no credentials (--http-auth, --http-token)"
+        } else {
+            ""
+        };
+        format!(
+            "{what} on {address} can be reached from other machines{more}; martinet is for tests only"
+        )
     };
     reachable.map(notice).collect()
 }
 
 fn guard(options: &Serve) -> http::Options {
-    let basic = options.http_auth.iter().cloned().map(http::Credentials::Basic);
-    let bearer = options.http_token.iter().cloned().map(http::Credentials::Bearer);
+    let basic = options
+        .http_auth
+        .iter()
+        .cloned()
+        .map(http::Credentials::Basic);
+    let bearer = options
+        .http_token
+        .iter()
+        .cloned()
+        .map(http::Credentials::Bearer);
     let credentials = basic.chain(bearer).collect();
-    http::Options { credentials, hosts: options.http_host.clone(), origins: options.http_origin.clone() }
+    http::Options {
+        credentials,
+        hosts: options.http_host.clone(),
+        origins: options.http_origin.clone(),
+    }
 }
 
 /// Where the listeners are.
@@ -145,7 +197,9 @@ impl Ready {
     fn new(world: &World, options: &Serve, http: Option<std::net::SocketAddr>) -> Self {
         let asked = [options.smtps.map(|_| "smtps"), options.lmtp.map(|_| "lmtp")];
         let own = world.scenario().listeners.len();
-        let words = (1..=own).map(|n| format!("listener{n}")).chain(asked.into_iter().flatten().map(str::to_owned));
+        let words = (1..=own)
+            .map(|n| format!("listener{n}"))
+            .chain(asked.into_iter().flatten().map(str::to_owned));
         let addresses = world.listeners().iter().map(ToString::to_string);
         Self {
             further: words.zip(addresses).collect(),
@@ -158,9 +212,15 @@ impl Ready {
     }
 
     fn json(&self) -> String {
-        let Self { smtp, dns, http, scenario, receiver, further } = self;
-        let mut line =
-            serde_json::json!({ "smtp": smtp, "dns": dns, "http": http, "scenario": scenario, "receiver": receiver });
+        let Self {
+            smtp,
+            dns,
+            http,
+            scenario,
+            receiver,
+            further,
+        } = self;
+        let mut line = serde_json::json!({ "smtp": smtp, "dns": dns, "http": http, "scenario": scenario, "receiver": receiver });
         for (word, address) in further {
             line[word] = address.clone().into();
         }
@@ -169,9 +229,15 @@ impl Ready {
 
     fn human(&self, world: &World) -> String {
         let (bold, dim) = (paint::HEADING, paint::DIM);
-        let each = |(word, address): &(String, String)| format!("  {dim}{}{dim:#}  {address}\n", word.to_uppercase());
+        let each = |(word, address): &(String, String)| {
+            format!("  {dim}{}{dim:#}  {address}\n", word.to_uppercase())
+        };
         let further: String = self.further.iter().map(each).collect();
-        let http = if self.http == "off" { "off".to_owned() } else { format!("http://{}/api/v1/sessions", self.http) };
+        let http = if self.http == "off" {
+            "off".to_owned()
+        } else {
+            format!("http://{}/api/v1/sessions", self.http)
+        };
         format!(
             "{bold}{}{bold:#}: {}\n{bold}{}{bold:#}: {}\n  {dim}SMTP{dim:#}  {}\n  {dim}DNS{dim:#}   {} (UDP and TCP)\n  {dim}HTTP{dim:#}  {http}\n{further}{dim}For tests only: it refuses mail on purpose. Ctrl-C stops it.{dim:#}\n",
             self.scenario,
@@ -191,7 +257,10 @@ fn write_whole(file: &Path, text: &str) -> Result<(), Error> {
     written.map_err(|e| Error::io(format!("cannot write {}", file.display()), e))
 }
 
-async fn until_stopped(exit_after: Option<ExitAfter>, sessions: &Log<SessionEntry>) -> Result<(), Error> {
+async fn until_stopped(
+    exit_after: Option<ExitAfter>,
+    sessions: &Log<SessionEntry>,
+) -> Result<(), Error> {
     let no_signals = |e| Error::io("cannot wait for signals", e);
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
@@ -253,7 +322,10 @@ impl Narrator {
             return;
         }
         self.running.extend(sessions.after(self.seen));
-        self.seen = self.running.last().map_or(self.seen, |e| e.id.max(self.seen));
+        self.seen = self
+            .running
+            .last()
+            .map_or(self.seen, |e| e.id.max(self.seen));
         let ended: Vec<_> = self.running.extract_if(.., |e| e.is_closed()).collect();
         for entry in &ended {
             print(&format!("\n{}", story(&entry.snapshot())));
@@ -289,8 +361,11 @@ mod tests {
     #[track_caller]
     fn said(words: &str, expected: &[&str]) {
         let arguments =
-            Arguments::try_parse_from(format!("martinet serve {words}").split_whitespace()).expect("arguments");
-        let Command::Serve(options) = arguments.command else { panic!("{words}") };
+            Arguments::try_parse_from(format!("martinet serve {words}").split_whitespace())
+                .expect("arguments");
+        let Command::Serve(options) = arguments.command else {
+            panic!("{words}")
+        };
         assert_eq!(notices(&options), expected, "{words}");
     }
 
@@ -304,7 +379,13 @@ mod tests {
         );
         let http = "HTTP on [::]:8025 can be reached from other machines";
         let open = ", and asks for no credentials (--http-auth, --http-token)";
-        said("--http [::]:8025", &[&format!("{http}{open}; martinet is for tests only")]);
-        said("--http [::]:8025 --http-token t", &[&format!("{http}; martinet is for tests only")]);
+        said(
+            "--http [::]:8025",
+            &[&format!("{http}{open}; martinet is for tests only")],
+        );
+        said(
+            "--http [::]:8025 --http-token t",
+            &[&format!("{http}; martinet is for tests only")],
+        );
     }
 }

@@ -16,7 +16,10 @@ pub(super) async fn run(options: Verify) -> Result<bool, Error> {
     let mut results = Vec::new();
     for scenario in scenarios(&options.files)? {
         for outcome in play::expectations(&scenario).await? {
-            results.push(Line { scenario: scenario.name.clone(), outcome });
+            results.push(Line {
+                scenario: scenario.name.clone(),
+                outcome,
+            });
         }
     }
     match options.format {
@@ -44,10 +47,19 @@ fn scenarios(files: &[PathBuf]) -> Result<Vec<Scenario>, Error> {
 fn human(results: &[Line]) -> String {
     let mut out = String::new();
     for chunk in results.chunk_by(|a, b| a.scenario == b.scenario) {
-        let _ = writeln!(out, "{}{}{:#}", paint::HEADING, chunk[0].scenario, paint::HEADING);
+        let _ = writeln!(
+            out,
+            "{}{}{:#}",
+            paint::HEADING,
+            chunk[0].scenario,
+            paint::HEADING
+        );
         for Line { outcome, .. } in chunk {
-            let (style, word) =
-                if outcome.as_expected() { (paint::ACCEPTED, "ok  ") } else { (paint::REFUSED, "FAIL") };
+            let (style, word) = if outcome.as_expected() {
+                (paint::ACCEPTED, "ok  ")
+            } else {
+                (paint::REFUSED, "FAIL")
+            };
             let _ = writeln!(out, "  {style}{word}{style:#}  {}", outcome.expected);
             for mismatch in &outcome.mismatches {
                 let _ = writeln!(out, "        {mismatch}");
@@ -60,7 +72,12 @@ fn human(results: &[Line]) -> String {
         }
     }
     let failed = results.iter().filter(|r| !r.outcome.as_expected()).count();
-    let _ = writeln!(out, "{} expectations, {} as expected, {failed} not", results.len(), results.len() - failed);
+    let _ = writeln!(
+        out,
+        "{} expectations, {} as expected, {failed} not",
+        results.len(),
+        results.len() - failed
+    );
     out
 }
 
@@ -73,7 +90,9 @@ fn junit(results: &[Line]) -> Result<String, Error> {
                 TestCaseStatus::success()
             } else {
                 let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-                status.set_message(outcome.mismatches.join("; ")).set_description(outcome.dialogue.join("\n"));
+                status
+                    .set_message(outcome.mismatches.join("; "))
+                    .set_description(outcome.dialogue.join("\n"));
                 status
             };
             suite.add_test_case(TestCase::new(outcome.expected.as_str(), status));

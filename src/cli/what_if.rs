@@ -15,17 +15,29 @@ pub(super) fn run(options: &Check) -> Result<bool, Error> {
         Some(name) => vec![scenario::load_receiver(name)?],
         None => vec![scenario::load_receiver(&scenario.receiver)?],
     };
-    let judgements: Vec<_> = profiles.iter().map(|profile| one(options, &scenario, profile)).collect();
+    let judgements: Vec<_> = profiles
+        .iter()
+        .map(|profile| one(options, &scenario, profile))
+        .collect();
     match (options.format, all) {
         (Format::Json, true) => print_json(&judgements)?,
         (Format::Json, false) => print_json(&judgements[0])?,
-        (Format::Human, _) => print(&judgements.iter().map(explain).collect::<Vec<_>>().join("\n")),
+        (Format::Human, _) => print(
+            &judgements
+                .iter()
+                .map(explain)
+                .collect::<Vec<_>>()
+                .join("\n"),
+        ),
     }
     Ok(judgements.iter().all(|j| j.verdict == "accept"))
 }
 
 fn one(options: &Check, scenario: &Scenario, profile: &ReceiverProfile) -> Judgement {
-    let mail_from = options.mail_from.clone().unwrap_or_else(|| scenario.sender.clone());
+    let mail_from = options
+        .mail_from
+        .clone()
+        .unwrap_or_else(|| scenario.sender.clone());
     let attempt = Attempt {
         client: options.client,
         hello: options.helo.clone(),

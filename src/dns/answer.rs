@@ -23,7 +23,12 @@ pub(super) struct Rr<'z> {
 
 impl<'z> Rr<'z> {
     fn of(owner: &[u8], Entry { kind, ttl, data }: Entry<'z>) -> Self {
-        Self { owner: Cow::Owned(owner.to_vec()), kind, ttl, data: Cow::Borrowed(data) }
+        Self {
+            owner: Cow::Owned(owner.to_vec()),
+            kind,
+            ttl,
+            data: Cow::Borrowed(data),
+        }
     }
 }
 
@@ -42,14 +47,24 @@ pub(super) struct Sections<'z> {
 impl Sections<'_> {
     pub(super) fn of(rcode: ResponseCode) -> Self {
         let (answers, authority, additional) = (Vec::new(), Vec::new(), Vec::new());
-        Self { rcode, authoritative: false, answers, authority, additional, left: None }
+        Self {
+            rcode,
+            authoritative: false,
+            answers,
+            authority,
+            additional,
+            left: None,
+        }
     }
 }
 
 impl Zones {
     /// The truth about a name, in wire form with its case, and a type.
     pub(super) fn truth(&self, name: &[u8], kind: u16) -> Sections<'_> {
-        let mut sections = Sections { authoritative: true, ..Sections::of(ResponseCode::NoError) };
+        let mut sections = Sections {
+            authoritative: true,
+            ..Sections::of(ResponseCode::NoError)
+        };
         let mut current = name.to_vec();
         let mut visited = Vec::new();
         loop {
@@ -61,7 +76,10 @@ impl Zones {
             let next = step(zone, &current, &lower, kind, &mut sections);
             visited.push(lower);
             match next {
-                Some(target) if visited.len() < CNAME_LINKS && !visited.contains(&target.to_ascii_lowercase()) => {
+                Some(target)
+                    if visited.len() < CNAME_LINKS
+                        && !visited.contains(&target.to_ascii_lowercase()) =>
+                {
                     current = target;
                 }
                 _ => break,
@@ -75,7 +93,11 @@ impl Zones {
     fn zone_for(&self, lower: &[u8], kind: u16) -> Option<&Zone> {
         let zone = self.zone(lower)?;
         let above = || self.enclosing(label::parent(lower));
-        if kind == kind::DS && *zone.origin == *lower { above().or(Some(zone)) } else { Some(zone) }
+        if kind == kind::DS && *zone.origin == *lower {
+            above().or(Some(zone))
+        } else {
+            Some(zone)
+        }
     }
 
     fn outside(&self, name: Vec<u8>, sections: &mut Sections<'_>) {
@@ -102,10 +124,18 @@ impl Zones {
         let mut seen = Vec::new();
         for host in hosts {
             let lower = host.to_ascii_lowercase();
-            let node = self.enclosing(&lower).and_then(|zone| addresses_at(zone, &lower));
-            let Some(node) = node.filter(|_| !seen.contains(&lower)) else { continue };
-            let addresses = node.entries().filter(|e| matches!(e.kind, kind::A | kind::AAAA));
-            sections.additional.extend(addresses.map(|entry| Rr::of(&host, entry)));
+            let node = self
+                .enclosing(&lower)
+                .and_then(|zone| addresses_at(zone, &lower));
+            let Some(node) = node.filter(|_| !seen.contains(&lower)) else {
+                continue;
+            };
+            let addresses = node
+                .entries()
+                .filter(|e| matches!(e.kind, kind::A | kind::AAAA));
+            sections
+                .additional
+                .extend(addresses.map(|entry| Rr::of(&host, entry)));
             seen.push(lower);
         }
     }
@@ -113,10 +143,11 @@ impl Zones {
 
 /// Where the addresses of a host stand: at the name itself, even below a delegation (glue), or at a wildcard.
 fn addresses_at<'z>(zone: &'z Zone, lower: &[u8]) -> Option<&'z Node> {
-    zone.node(lower).or_else(|| match place(zone, lower, kind::A) {
-        Place::Here(wildcard) => Some(wildcard),
-        _ => None,
-    })
+    zone.node(lower)
+        .or_else(|| match place(zone, lower, kind::A) {
+            Place::Here(wildcard) => Some(wildcard),
+            _ => None,
+        })
 }
 
 /// Where a name leads within its zone.
@@ -131,12 +162,20 @@ enum Place<'z> {
 }
 
 /// One step within one zone; the name to go on with, where a CNAME or DNAME leads to one.
-fn step<'z>(zone: &'z Zone, name: &[u8], lower: &[u8], kind: u16, sections: &mut Sections<'z>) -> Option<Vec<u8>> {
+fn step<'z>(
+    zone: &'z Zone,
+    name: &[u8],
+    lower: &[u8],
+    kind: u16,
+    sections: &mut Sections<'z>,
+) -> Option<Vec<u8>> {
     match place(zone, lower, kind) {
         Place::Cut(owner, node) => {
             // A referral: the data stands elsewhere (RFC 1034 §4.3.2 3b). AA stays where a CNAME led here.
             sections.authoritative = !sections.answers.is_empty();
-            sections.authority.extend(node.of(kind::NS).map(|e| Rr::of(above(name, owner), e)));
+            sections
+                .authority
+                .extend(node.of(kind::NS).map(|e| Rr::of(above(name, owner), e)));
             None
         }
         Place::Redirected(owner, entry) => redirect(name, owner, entry, sections),
@@ -150,7 +189,9 @@ fn step<'z>(zone: &'z Zone, name: &[u8], lower: &[u8], kind: u16, sections: &mut
 }
 
 fn place<'z>(zone: &'z Zone, lower: &[u8], kind: u16) -> Place<'z> {
-    let mut path: Vec<&[u8]> = label::and_above(lower).take_while(|above| above.len() >= zone.origin.len()).collect();
+    let mut path: Vec<&[u8]> = label::and_above(lower)
+        .take_while(|above| above.len() >= zone.origin.len())
+        .collect();
     path.reverse();
     let mut closest: &[u8] = &zone.origin;
     for above in path {
@@ -177,7 +218,12 @@ fn above(name: &[u8], octets: usize) -> &[u8] {
 }
 
 /// A DNAME: it, and the CNAME it makes (RFC 6672 §3.2). A name that becomes too long is YXDOMAIN.
-fn redirect<'z>(name: &[u8], owner: usize, entry: Entry<'z>, sections: &mut Sections<'z>) -> Option<Vec<u8>> {
+fn redirect<'z>(
+    name: &[u8],
+    owner: usize,
+    entry: Entry<'z>,
+    sections: &mut Sections<'z>,
+) -> Option<Vec<u8>> {
     sections.answers.push(Rr::of(above(name, owner), entry));
     let target = [&name[..name.len() - owner], entry.data].concat();
     if target.len() > label::WIRE_OCTETS {
@@ -185,17 +231,30 @@ fn redirect<'z>(name: &[u8], owner: usize, entry: Entry<'z>, sections: &mut Sect
         return None;
     }
     let (owner, data) = (Cow::Owned(name.to_vec()), Cow::Owned(target.clone()));
-    sections.answers.push(Rr { owner, kind: kind::CNAME, ttl: entry.ttl, data });
+    sections.answers.push(Rr {
+        owner,
+        kind: kind::CNAME,
+        ttl: entry.ttl,
+        data,
+    });
     Some(target)
 }
 
-fn at_node<'z>(zone: &'z Zone, node: &'z Node, name: &[u8], kind: u16, sections: &mut Sections<'z>) -> Option<Vec<u8>> {
+fn at_node<'z>(
+    zone: &'z Zone,
+    node: &'z Node,
+    name: &[u8],
+    kind: u16,
+    sections: &mut Sections<'z>,
+) -> Option<Vec<u8>> {
     if kind == kind::ANY && !node.is_empty() {
         sections.answers.push(refused_any(name));
         return None;
     }
     let before = sections.answers.len();
-    sections.answers.extend(node.of(kind).map(|entry| Rr::of(name, entry)));
+    sections
+        .answers
+        .extend(node.of(kind).map(|entry| Rr::of(name, entry)));
     if sections.answers.len() > before {
         return None;
     }
@@ -209,11 +268,19 @@ fn at_node<'z>(zone: &'z Zone, node: &'z Node, name: &[u8], kind: u16, sections:
 
 /// The SOA of a negative answer (RFC 2308 §2).
 pub(super) fn negative<'z>(zone: &'z Zone, name: &[u8], sections: &mut Sections<'z>) {
-    sections.authority.extend(zone.negative_soa().map(|soa| Rr::of(above(name, zone.origin.len()), soa)));
+    sections.authority.extend(
+        zone.negative_soa()
+            .map(|soa| Rr::of(above(name, zone.origin.len()), soa)),
+    );
 }
 
 /// The answer to ANY: a record that says it is not answered (RFC 8482 §4.2).
 fn refused_any(name: &[u8]) -> Rr<'static> {
     let data = Cow::Borrowed(&b"\x07RFC8482\x00"[..]);
-    Rr { owner: Cow::Owned(name.to_vec()), kind: kind::HINFO, ttl: 3600, data }
+    Rr {
+        owner: Cow::Owned(name.to_vec()),
+        kind: kind::HINFO,
+        ttl: 3600,
+        data,
+    }
 }

@@ -38,7 +38,11 @@ impl Cache {
         if self.answers.len() >= ANSWERS {
             self.answers.clear();
         }
-        if let Some(key) = exchange.request.get(2..).filter(|key| key.len() <= REQUEST_OCTETS) {
+        if let Some(key) = exchange
+            .request
+            .get(2..)
+            .filter(|key| key.len() <= REQUEST_OCTETS)
+        {
             self.answers.insert(key.into(), Arc::clone(exchange));
         }
     }

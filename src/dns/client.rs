@@ -32,7 +32,8 @@ pub async fn ask(
         edns.set_max_payload(size);
         edns
     });
-    let unreadable = |e: &dyn std::fmt::Display| io::Error::new(io::ErrorKind::InvalidData, e.to_string());
+    let unreadable =
+        |e: &dyn std::fmt::Display| io::Error::new(io::ErrorKind::InvalidData, e.to_string());
     let request = message.to_vec().map_err(|e| unreadable(&e))?;
     let exchange = async {
         match transport {
@@ -40,7 +41,9 @@ pub async fn ask(
             Transport::Tcp => over_tcp(server, &request).await,
         }
     };
-    let octets = timeout(patience, exchange).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    let octets = timeout(patience, exchange)
+        .await
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     let reply = Message::from_vec(&octets).map_err(|e| unreadable(&e))?;
     if reply.metadata.id != id {
         return Err(unreadable(&"the answer has another id"));
@@ -49,7 +52,11 @@ pub async fn ask(
 }
 
 async fn over_udp(server: SocketAddr, request: &[u8]) -> io::Result<Vec<u8>> {
-    let any = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let any = if server.is_ipv4() {
+        "0.0.0.0:0"
+    } else {
+        "[::]:0"
+    };
     let socket = UdpSocket::bind(any).await?;
     socket.connect(server).await?;
     socket.send(request).await?;
@@ -61,7 +68,8 @@ async fn over_udp(server: SocketAddr, request: &[u8]) -> io::Result<Vec<u8>> {
 
 async fn over_tcp(server: SocketAddr, request: &[u8]) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(server).await?;
-    let length = u16::try_from(request.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let length =
+        u16::try_from(request.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
     let framed = [&length.to_be_bytes()[..], request].concat();
     stream.write_all(&framed).await?;
     let length = stream.read_u16().await?;

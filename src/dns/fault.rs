@@ -152,7 +152,9 @@ impl Fault {
             Some(bare) => (true, bare),
             None => (false, name),
         };
-        let name = (!bare.is_empty()).then(|| crate::name::absolute(bare)).flatten()?;
+        let name = (!bare.is_empty())
+            .then(|| crate::name::absolute(bare))
+            .flatten()?;
         let key = label::of(&name).to_ascii_lowercase().into();
         let (record_type, transport, delay) = (None, None, Duration::ZERO);
         let (seen, fired) = (AtomicU64::new(0), AtomicU64::new(0));
@@ -178,37 +180,56 @@ impl Fault {
     /// Concerns only questions of this type.
     #[must_use]
     pub fn of_type(self, record_type: RecordType) -> Self {
-        Self { record_type: Some(record_type), ..self }
+        Self {
+            record_type: Some(record_type),
+            ..self
+        }
     }
 
     /// Concerns only questions over this transport.
     #[must_use]
     pub fn over(self, transport: Transport) -> Self {
-        Self { transport: Some(transport), ..self }
+        Self {
+            transport: Some(transport),
+            ..self
+        }
     }
 
     /// Begins with this question, counted from 1.
     #[must_use]
     pub fn from_question(self, from: u64) -> Self {
-        Self { from: from.max(1), ..self }
+        Self {
+            from: from.max(1),
+            ..self
+        }
     }
 
     /// Fires so many times, then answers truthfully.
     #[must_use]
     pub fn times(self, times: u64) -> Self {
-        Self { times: Some(times), ..self }
+        Self {
+            times: Some(times),
+            ..self
+        }
     }
 
     /// Begins anew every so many questions.
     #[must_use]
     pub fn every(self, every: u64) -> Self {
-        Self { every: Some(every.max(1)), ..self }
+        Self {
+            every: Some(every.max(1)),
+            ..self
+        }
     }
 
     /// Answers after `delay` and up to `jitter` more, by the seed and the number of the question.
     #[must_use]
     pub fn delayed(self, delay: Duration, jitter: Duration) -> Self {
-        Self { delay, jitter, ..self }
+        Self {
+            delay,
+            jitter,
+            ..self
+        }
     }
 
     /// Sets the seed of jitter and order; 1 unless told otherwise.
@@ -301,8 +322,21 @@ impl Fault {
 impl Clone for Fault {
     /// A copy counts for itself.
     fn clone(&self) -> Self {
-        let Self { name, key, suffix, record_type, transport, from, times, every, action, delay, jitter, seed, .. } =
-            self;
+        let Self {
+            name,
+            key,
+            suffix,
+            record_type,
+            transport,
+            from,
+            times,
+            every,
+            action,
+            delay,
+            jitter,
+            seed,
+            ..
+        } = self;
         let (seen, fired) = (AtomicU64::new(0), AtomicU64::new(0));
         Self {
             name: name.clone(),
@@ -327,7 +361,11 @@ impl Firing<'_> {
     /// How late the answer is.
     pub(super) fn delay(&self) -> Duration {
         let most = u64::try_from(self.fault.jitter.as_micros()).unwrap_or(u64::MAX);
-        let more = if most == 0 { 0 } else { self.chance(0) % most.saturating_add(1) };
+        let more = if most == 0 {
+            0
+        } else {
+            self.chance(0) % most.saturating_add(1)
+        };
         self.fault.delay.saturating_add(Duration::from_micros(more))
     }
 

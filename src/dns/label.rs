@@ -109,7 +109,9 @@ pub(super) fn text(name: &[u8]) -> String {
     for label in and_above(name).filter(|n| n.len() > 1) {
         for octet in &label[1..=usize::from(label[0])] {
             match octet {
-                b'.' | b'\\' | b'"' | b'@' | b'$' | b';' | b'(' | b')' => text.extend(['\\', char::from(*octet)]),
+                b'.' | b'\\' | b'"' | b'@' | b'$' | b';' | b'(' | b')' => {
+                    text.extend(['\\', char::from(*octet)])
+                }
                 b'!'..=b'~' => text.push(char::from(*octet)),
                 other => text.push_str(&format!("\\{other:03}")),
             }
@@ -126,7 +128,13 @@ mod tests {
     #[track_caller]
     fn check(written: &str, expected: Option<&str>) {
         let origin = parse(b"example.test.", ROOT).expect("an origin");
-        assert_eq!(parse(written.as_bytes(), &origin).map(|n| text(&n)).as_deref(), expected, "{written}");
+        assert_eq!(
+            parse(written.as_bytes(), &origin)
+                .map(|n| text(&n))
+                .as_deref(),
+            expected,
+            "{written}"
+        );
     }
 
     #[test]
@@ -145,7 +153,10 @@ mod tests {
         check(r"\300", None);
         check(r"\25", None);
         check(r"a\", None);
-        check(&"x".repeat(63), Some(&format!("{}.example.test.", "x".repeat(63))));
+        check(
+            &"x".repeat(63),
+            Some(&format!("{}.example.test.", "x".repeat(63))),
+        );
         check(&"x".repeat(64), None);
         check(&"abc.".repeat(64), None);
     }
@@ -156,7 +167,10 @@ mod tests {
         assert!(is_within(&name("a.example.test."), &name("example.test.")));
         assert!(is_within(&name("example.test."), &name("example.test.")));
         assert!(is_within(&name("example.test."), ROOT));
-        assert!(!is_within(&name("notexample.test."), &name("example.test.")));
+        assert!(!is_within(
+            &name("notexample.test."),
+            &name("example.test.")
+        ));
         // The octets of "test." stand at the end of this label, and are no label.
         assert!(!is_within(&name(r"x\004test."), &name("test.")));
         assert_eq!(of(&super::name(&name("Mail.Test."))), name("Mail.Test."));

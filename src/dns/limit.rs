@@ -49,7 +49,11 @@ impl Limiter {
         if networks.len() >= NETWORKS {
             networks.clear();
         }
-        let bucket = networks.entry(network(client)).or_insert(Bucket { left: most, at: now, refused: 0 });
+        let bucket = networks.entry(network(client)).or_insert(Bucket {
+            left: most,
+            at: now,
+            refused: 0,
+        });
         let earned = now.saturating_duration_since(bucket.at).as_secs_f64() * most;
         (bucket.left, bucket.at) = ((bucket.left + earned).min(most), now);
         if bucket.left >= 1.0 {
@@ -57,7 +61,11 @@ impl Limiter {
             return Allowance::Answer;
         }
         bucket.refused += 1;
-        if bucket.refused.is_multiple_of(SLIP) { Allowance::Truncated } else { Allowance::Nothing }
+        if bucket.refused.is_multiple_of(SLIP) {
+            Allowance::Truncated
+        } else {
+            Allowance::Nothing
+        }
     }
 
     /// Takes one of a client's connections; false where it has as many as it may.
@@ -102,7 +110,9 @@ mod tests {
     fn check(client: &str, per_second: u32, expected: [usize; 3]) {
         let (limiter, now) = (Limiter::default(), Instant::now());
         let client = client.parse().expect("an address");
-        let said: Vec<_> = (0..10).map(|_| limiter.response(client, per_second, now)).collect();
+        let said: Vec<_> = (0..10)
+            .map(|_| limiter.response(client, per_second, now))
+            .collect();
         let count = |wanted| said.iter().filter(|a| **a == wanted).count();
         let counts = [Allowance::Answer, Allowance::Truncated, Allowance::Nothing].map(count);
         assert_eq!(counts, expected, "{client} at {per_second}/s");
@@ -126,15 +136,26 @@ mod tests {
         assert_eq!(ask("198.51.100.1", now), Allowance::Answer);
         assert_eq!(ask("198.51.100.2", now), Allowance::Answer);
         assert_eq!(ask("198.51.100.3", now), Allowance::Nothing);
-        assert_eq!(ask("198.51.101.3", now), Allowance::Answer, "another network");
-        assert_eq!(ask("198.51.100.1", now + Duration::from_millis(500)), Allowance::Answer);
-        assert_eq!(ask("198.51.100.1", now + Duration::from_millis(501)), Allowance::Truncated);
+        assert_eq!(
+            ask("198.51.101.3", now),
+            Allowance::Answer,
+            "another network"
+        );
+        assert_eq!(
+            ask("198.51.100.1", now + Duration::from_millis(500)),
+            Allowance::Answer
+        );
+        assert_eq!(
+            ask("198.51.100.1", now + Duration::from_millis(501)),
+            Allowance::Truncated
+        );
     }
 
     #[test]
     fn connections() {
         let limiter = Limiter::default();
-        let [far, near] = ["198.51.100.1", "127.0.0.1"].map(|a| a.parse::<IpAddr>().expect("an address"));
+        let [far, near] =
+            ["198.51.100.1", "127.0.0.1"].map(|a| a.parse::<IpAddr>().expect("an address"));
         let taken = |client| (0..5).filter(|_| limiter.connect(client, 2)).count();
         assert_eq!((taken(far), taken(near)), (2, 5));
         limiter.disconnect(far);

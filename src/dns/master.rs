@@ -58,7 +58,11 @@ impl Row<'_> {
 ///
 /// # Errors
 /// All mistakes of the text.
-pub fn parse_master(text: &str, origin: &Name, default_ttl: u32) -> Result<Vec<(usize, Record)>, Vec<MasterMistake>> {
+pub fn parse_master(
+    text: &str,
+    origin: &Name,
+    default_ttl: u32,
+) -> Result<Vec<(usize, Record)>, Vec<MasterMistake>> {
     let mut records = Vec::new();
     let take = |row: Row<'_>| records.extend(row.record().map(|record| (row.line, record)));
     read_master(text.as_bytes(), origin, default_ttl, take).map(|()| records)
@@ -88,7 +92,11 @@ pub fn read_master(
         let read = entry.and_then(|entry| reader.read(&entry, &tokens, &mut take));
         mistakes.extend(read.err());
     }
-    if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
+    if mistakes.is_empty() {
+        Ok(())
+    } else {
+        Err(mistakes)
+    }
 }
 
 /// What earlier entries set for later ones.
@@ -105,30 +113,51 @@ struct Reader {
 
 impl Reader {
     /// Reads one entry: a record, which is handed on, or a directive.
-    fn read(&mut self, entry: &Entry, tokens: &[Token], take: &mut impl FnMut(Row<'_>)) -> Result<(), MasterMistake> {
-        match tokens.first().filter(|t| !entry.blank_owner && !t.quoted && t.octets.starts_with(b"$")) {
-            Some(directive) => self.directive(entry, &directive.word().to_ascii_uppercase(), tokens),
+    fn read(
+        &mut self,
+        entry: &Entry,
+        tokens: &[Token],
+        take: &mut impl FnMut(Row<'_>),
+    ) -> Result<(), MasterMistake> {
+        match tokens
+            .first()
+            .filter(|t| !entry.blank_owner && !t.quoted && t.octets.starts_with(b"$"))
+        {
+            Some(directive) => {
+                self.directive(entry, &directive.word().to_ascii_uppercase(), tokens)
+            }
             None => self.record(entry, tokens, take),
         }
     }
 
-    fn directive(&mut self, entry: &Entry, directive: &str, tokens: &[Token]) -> Result<(), MasterMistake> {
+    fn directive(
+        &mut self,
+        entry: &Entry,
+        directive: &str,
+        tokens: &[Token],
+    ) -> Result<(), MasterMistake> {
         match (directive, tokens) {
             ("$INCLUDE", _) => {
-                let expected = "a zone in one piece: $INCLUDE is refused, a scenario reads no further files";
+                let expected =
+                    "a zone in one piece: $INCLUDE is refused, a scenario reads no further files";
                 Err(entry.mistake(expected, "$INCLUDE"))
             }
-            ("$ORIGIN" | "$TTL", [_]) => Err(entry.mistake(&format!("a value after {directive}"), "nothing")),
+            ("$ORIGIN" | "$TTL", [_]) => {
+                Err(entry.mistake(&format!("a value after {directive}"), "nothing"))
+            }
             ("$ORIGIN", [_, name]) => {
                 let origin = label::parse(name.octets, &self.origin);
-                self.origin =
-                    origin.ok_or_else(|| entry.mistake("a domain name after $ORIGIN", token::text(&[*name])))?;
+                self.origin = origin.ok_or_else(|| {
+                    entry.mistake("a domain name after $ORIGIN", token::text(&[*name]))
+                })?;
                 self.written.clear();
                 Ok(())
             }
             ("$TTL", [_, ttl]) => {
                 let seconds = rdata::ttl(ttl.word()).filter(|_| !ttl.octets.is_empty());
-                self.ttl = seconds.ok_or_else(|| entry.mistake(&format!("{TTL}, after $TTL"), token::text(&[*ttl])))?;
+                self.ttl = seconds.ok_or_else(|| {
+                    entry.mistake(&format!("{TTL}, after $TTL"), token::text(&[*ttl]))
+                })?;
                 Ok(())
             }
             ("$ORIGIN" | "$TTL", [_, _, more @ ..]) => {
@@ -138,7 +167,12 @@ impl Reader {
         }
     }
 
-    fn record(&mut self, entry: &Entry, tokens: &[Token], take: &mut impl FnMut(Row<'_>)) -> Result<(), MasterMistake> {
+    fn record(
+        &mut self,
+        entry: &Entry,
+        tokens: &[Token],
+        take: &mut impl FnMut(Row<'_>),
+    ) -> Result<(), MasterMistake> {
         let mut rest = tokens;
         if !entry.blank_owner
             && let Some((owner, after)) = rest.split_first()
@@ -150,8 +184,15 @@ impl Reader {
             return Err(entry.mistake("an owner name in the first record", "a blank"));
         }
         let (ttl, kind, data) = self.head(entry, rest)?;
-        self.data(kind, data).ok_or_else(|| entry.mistake(rdata::expected(kind), token::text(data)))?;
-        take(Row { line: entry.line, owner: &self.owner, kind, ttl, data: &self.data });
+        self.data(kind, data)
+            .ok_or_else(|| entry.mistake(rdata::expected(kind), token::text(data)))?;
+        take(Row {
+            line: entry.line,
+            owner: &self.owner,
+            kind,
+            ttl,
+            data: &self.data,
+        });
         Ok(())
     }
 
@@ -159,10 +200,13 @@ impl Reader {
         if self.written == token.octets && !self.written.is_empty() {
             return Ok(());
         }
-        let name = (!token.quoted).then(|| label::parse(token.octets, &self.origin)).flatten();
+        let name = (!token.quoted)
+            .then(|| label::parse(token.octets, &self.origin))
+            .flatten();
         // A bad owner leaves none behind: the records below it would go to another name.
         self.written.clear();
-        self.owner = name.ok_or_else(|| entry.mistake("a domain name as owner", token::text(&[*token])))?;
+        self.owner =
+            name.ok_or_else(|| entry.mistake("a domain name as owner", token::text(&[*token])))?;
         self.written.extend_from_slice(token.octets);
         Ok(())
     }
@@ -185,7 +229,10 @@ impl Reader {
                 }
             } else if word.eq_ignore_ascii_case("IN") && !class {
                 class = true;
-            } else if ["CH", "HS", "CS"].iter().any(|other| word.eq_ignore_ascii_case(other)) {
+            } else if ["CH", "HS", "CS"]
+                .iter()
+                .any(|other| word.eq_ignore_ascii_case(other))
+            {
                 return mistake("class IN");
             } else {
                 return match rdata::record_type(word) {
@@ -218,9 +265,18 @@ mod tests {
 
     fn parse(text: &str) -> Result<Vec<String>, Vec<(usize, String, String)>> {
         let origin = name::absolute("example.test").expect("a name");
-        let lines = |records: Vec<(usize, Record)>| records.iter().map(|(line, r)| format!("{line} {r}")).collect();
+        let lines = |records: Vec<(usize, Record)>| {
+            records
+                .iter()
+                .map(|(line, r)| format!("{line} {r}"))
+                .collect()
+        };
         let parsed = parse_master(text, &origin, 300).map(lines);
-        parsed.map_err(|all| all.into_iter().map(|m| (m.line, m.expected, m.found)).collect())
+        parsed.map_err(|all| {
+            all.into_iter()
+                .map(|m| (m.line, m.expected, m.found))
+                .collect()
+        })
     }
 
     #[track_caller]
@@ -232,32 +288,67 @@ mod tests {
     fn check_mistake(text: &str, line: usize, expected: &str, found: &str) {
         let mistakes = parse(text).expect_err("a mistake");
         assert_eq!(mistakes.len(), 1, "{mistakes:?}");
-        assert_eq!((mistakes[0].0, mistakes[0].2.as_str()), (line, found), "{}", mistakes[0].1);
+        assert_eq!(
+            (mistakes[0].0, mistakes[0].2.as_str()),
+            (line, found),
+            "{}",
+            mistakes[0].1
+        );
         assert!(mistakes[0].1.contains(expected), "{}", mistakes[0].1);
     }
 
     #[test]
     fn rfc1035_5_1_entries() {
-        check("www A 192.0.2.1\n", &["1 www.example.test. 300 IN A 192.0.2.1"]);
-        check("@ 60 IN A 192.0.2.1", &["1 example.test. 60 IN A 192.0.2.1"]);
-        check("www IN 1h A 192.0.2.1", &["1 www.example.test. 3600 IN A 192.0.2.1"]);
+        check(
+            "www A 192.0.2.1\n",
+            &["1 www.example.test. 300 IN A 192.0.2.1"],
+        );
+        check(
+            "@ 60 IN A 192.0.2.1",
+            &["1 example.test. 60 IN A 192.0.2.1"],
+        );
+        check(
+            "www IN 1h A 192.0.2.1",
+            &["1 www.example.test. 3600 IN A 192.0.2.1"],
+        );
         check(
             "a A 192.0.2.1\n  AAAA 2001:db8::1 ; second\n",
-            &["1 a.example.test. 300 IN A 192.0.2.1", "2 a.example.test. 300 IN AAAA 2001:db8::1"],
+            &[
+                "1 a.example.test. 300 IN A 192.0.2.1",
+                "2 a.example.test. 300 IN AAAA 2001:db8::1",
+            ],
         );
-        check("$ORIGIN sub.test.\n$TTL 2d\nm MX 10 mx\n", &["3 m.sub.test. 172800 IN MX 10 mx.sub.test."]);
-        check("$ORIGIN sub\nm NS @\n", &["2 m.sub.example.test. 300 IN NS sub.example.test."]);
+        check(
+            "$ORIGIN sub.test.\n$TTL 2d\nm MX 10 mx\n",
+            &["3 m.sub.test. 172800 IN MX 10 mx.sub.test."],
+        );
+        check(
+            "$ORIGIN sub\nm NS @\n",
+            &["2 m.sub.example.test. 300 IN NS sub.example.test."],
+        );
         check("\n\n; only a comment\n", &[]);
-        check("t TXT \"a; b\" \"c\\\"d\" plain\n", &["1 t.example.test. 300 IN TXT a; bc\"dplain"]);
-        check("u PTR a_b.test.", &["1 u.example.test. 300 IN PTR a_b.test."]);
-        check("* CNAME www.other.test.\n", &["1 *.example.test. 300 IN CNAME www.other.test."]);
+        check(
+            "t TXT \"a; b\" \"c\\\"d\" plain\n",
+            &["1 t.example.test. 300 IN TXT a; bc\"dplain"],
+        );
+        check(
+            "u PTR a_b.test.",
+            &["1 u.example.test. 300 IN PTR a_b.test."],
+        );
+        check(
+            "* CNAME www.other.test.\n",
+            &["1 *.example.test. 300 IN CNAME www.other.test."],
+        );
     }
 
     #[test]
     fn several_lines_in_parentheses() {
         let soa = "@ SOA ns hostmaster ( 1 ; serial\n 3600 600\n 86400 60 )\nwww A 192.0.2.1";
         let records = parse(soa).expect("no mistakes");
-        assert!(records[0].contains("ns.example.test. hostmaster.example.test. 1 3600 600 86400 60"), "{records:?}");
+        assert!(
+            records[0].contains("ns.example.test. hostmaster.example.test. 1 3600 600 86400 60"),
+            "{records:?}"
+        );
         assert_eq!(records[1], "4 www.example.test. 300 IN A 192.0.2.1");
     }
 
@@ -265,7 +356,9 @@ mod tests {
     fn further_types() {
         let count = |text: &str| parse(text).expect("no mistakes").len();
         assert_eq!(
-            count("_smtp._tcp SRV 0 5 25 mx\n@ CAA 0 issue \"ca.test\"\nx TYPE65280 \\# 3 abcdef\nh HINFO \"a b\" c\n"),
+            count(
+                "_smtp._tcp SRV 0 5 25 mx\n@ CAA 0 issue \"ca.test\"\nx TYPE65280 \\# 3 abcdef\nh HINFO \"a b\" c\n"
+            ),
             4
         );
     }
@@ -282,7 +375,12 @@ mod tests {
         check_mistake("$INCLUDE x.zone", 1, "$INCLUDE is refused", "$INCLUDE");
         check_mistake("$GENERATE 1-2 a A 1", 1, "$ORIGIN or $TTL", "$GENERATE");
         check_mistake("a TXT \"open", 1, "a closing quote", "the end of the line");
-        check_mistake("a SOA ns h ( 1 2", 1, "a closing parenthesis", "the end of the text");
+        check_mistake(
+            "a SOA ns h ( 1 2",
+            1,
+            "a closing parenthesis",
+            "the end of the text",
+        );
         check_mistake("a A 192.0.2.1 )", 1, "an opening parenthesis", ")");
         check_mistake("a CH TXT x", 1, "class IN", "CH");
         check_mistake("a TYPE9 \\# 2 ab", 1, "RFC 3597", "\\# 2 ab");
@@ -295,25 +393,52 @@ mod tests {
         check_mistake("a 2147483648 A 192.0.2.1", 1, "2147483647", "2147483648");
         check_mistake("a 1w2 A 192.0.2.1", 1, "a TTL", "1w2");
         check_mistake("a 1 2 A 192.0.2.1", 1, "one TTL", "2");
-        check_mistake("$TTL 99999999999w\nx A 192.0.2.1", 1, "after $TTL", "99999999999w");
+        check_mistake(
+            "$TTL 99999999999w\nx A 192.0.2.1",
+            1,
+            "after $TTL",
+            "99999999999w",
+        );
         check_mistake("a MX +1 x", 1, "a preference", "+1 x");
         check_mistake("a MX 65536 x", 1, "a preference", "65536 x");
-        check_mistake("a SOA ns h 1 99999999w 1 1 1", 1, "mname", "ns h 1 99999999w 1 1 1");
+        check_mistake(
+            "a SOA ns h 1 99999999w 1 1 1",
+            1,
+            "mname",
+            "ns h 1 99999999w 1 1 1",
+        );
         check_mistake("a TYPE9 \\# 1 +1", 1, "RFC 3597", "\\# 1 +1");
         check_mistake("a TYPE+9 \\# 0", 1, "a record type", "TYPE+9");
         check_mistake("a TYPE1 \\# 3 c00002", 1, "an IPv4 address", "\\# 3 c00002");
-        check("a 2147483647 A 192.0.2.1", &["1 a.example.test. 2147483647 IN A 192.0.2.1"]);
-        check("_x SRV 0 5 25 mx", &["1 _x.example.test. 300 IN SRV 0 5 25 mx.example.test."]);
-        check("_x SRV 0 5 25 @", &["1 _x.example.test. 300 IN SRV 0 5 25 example.test."]);
+        check(
+            "a 2147483647 A 192.0.2.1",
+            &["1 a.example.test. 2147483647 IN A 192.0.2.1"],
+        );
+        check(
+            "_x SRV 0 5 25 mx",
+            &["1 _x.example.test. 300 IN SRV 0 5 25 mx.example.test."],
+        );
+        check(
+            "_x SRV 0 5 25 @",
+            &["1 _x.example.test. 300 IN SRV 0 5 25 example.test."],
+        );
         check(
             "A A 192.0.2.1\r\nIN A 192.0.2.2\r\n",
-            &["1 A.example.test. 300 IN A 192.0.2.1", "2 IN.example.test. 300 IN A 192.0.2.2"],
+            &[
+                "1 A.example.test. 300 IN A 192.0.2.1",
+                "2 IN.example.test. 300 IN A 192.0.2.2",
+            ],
         );
     }
 
     #[test]
     fn every_mistake_is_reported() {
-        assert_eq!(parse("a A x\nb A 192.0.2.1\nc AAAA y\nd NOPE z").expect_err("mistakes").len(), 3);
+        assert_eq!(
+            parse("a A x\nb A 192.0.2.1\nc AAAA y\nd NOPE z")
+                .expect_err("mistakes")
+                .len(),
+            3
+        );
     }
 
     #[test]

@@ -26,13 +26,21 @@ pub(super) struct Head<'r> {
 
 /// The whole message, TC as told. Sections are written in full: whoever calls looks at the length.
 pub(super) fn write(head: &Head<'_>, sections: &Sections<'_>, truncated: bool) -> Vec<u8> {
-    let mut message = Writer { octets: Vec::with_capacity(512), places: Vec::new() };
+    let mut message = Writer {
+        octets: Vec::with_capacity(512),
+        places: Vec::new(),
+    };
     message.header(head, sections, truncated);
     if !head.question.is_empty() {
         message.octets.extend_from_slice(head.question);
         message.remember(HEADER_OCTETS);
     }
-    for rr in sections.answers.iter().chain(&sections.authority).chain(&sections.additional) {
+    for rr in sections
+        .answers
+        .iter()
+        .chain(&sections.authority)
+        .chain(&sections.additional)
+    {
         message.record(rr);
     }
     if let Some(edns) = head.edns {
@@ -55,12 +63,18 @@ impl Writer {
         let tc = u8::from(truncated) << 1;
         let ra = u8::from(head.recursion_available) << 7;
         let rcode = (u16::from(sections.rcode) & 0x0f) as u8;
-        self.octets.extend([id1, id2, 0x80 | flags1 & 0x79 | aa | tc, ra | rcode]);
+        self.octets
+            .extend([id1, id2, 0x80 | flags1 & 0x79 | aa | tc, ra | rcode]);
         let count = |records: &[Rr<'_>]| u16::try_from(records.len()).unwrap_or(u16::MAX);
         let additional = count(&sections.additional).saturating_add(u16::from(head.edns.is_some()));
-        let counts =
-            [u16::from(!head.question.is_empty()), count(&sections.answers), count(&sections.authority), additional];
-        self.octets.extend(counts.iter().flat_map(|count| count.to_be_bytes()));
+        let counts = [
+            u16::from(!head.question.is_empty()),
+            count(&sections.answers),
+            count(&sections.authority),
+            additional,
+        ];
+        self.octets
+            .extend(counts.iter().flat_map(|count| count.to_be_bytes()));
     }
 
     fn record(&mut self, rr: &Rr<'_>) {
@@ -72,7 +86,11 @@ impl Writer {
         self.octets.extend([0, 0]);
         if rdata::compressible(rr.kind) {
             for (is_name, part) in rdata::names(rr.kind, &rr.data) {
-                if is_name { self.name(part) } else { self.octets.extend_from_slice(part) }
+                if is_name {
+                    self.name(part)
+                } else {
+                    self.octets.extend_from_slice(part)
+                }
             }
         } else {
             self.octets.extend_from_slice(&rr.data);
@@ -94,7 +112,12 @@ impl Writer {
     fn name(&mut self, name: &[u8]) {
         let known = label::and_above(name)
             .filter(|above| above.len() > 1)
-            .find_map(|above| Some((above.len(), *self.places.iter().find(|at| self.stands_at(above, **at))?)));
+            .find_map(|above| {
+                Some((
+                    above.len(),
+                    *self.places.iter().find(|at| self.stands_at(above, **at))?,
+                ))
+            });
         let Some((length, at)) = known else {
             let at = self.octets.len();
             self.octets.extend_from_slice(name);
@@ -125,7 +148,9 @@ impl Writer {
         let (mut at, mut rest) = (usize::from(at), name);
         loop {
             match (self.octets.get(at), self.octets.get(at + 1)) {
-                (Some(high @ 0xc0..), Some(low)) => at = usize::from(high & 0x3f) << 8 | usize::from(*low),
+                (Some(high @ 0xc0..), Some(low)) => {
+                    at = usize::from(high & 0x3f) << 8 | usize::from(*low)
+                }
                 (Some(length), _) => {
                     let label = 1 + usize::from(*length);
                     if self.octets.get(at..at + label) != rest.get(..label) {
@@ -144,6 +169,11 @@ impl Writer {
 
 /// A header alone, for what cannot be read.
 pub(super) fn header_only(request: [u8; 4], rcode: ResponseCode) -> Vec<u8> {
-    let head = Head { request, recursion_available: false, question: &[], edns: None };
+    let head = Head {
+        request,
+        recursion_available: false,
+        question: &[],
+        edns: None,
+    };
     write(&head, &Sections::of(rcode), false)
 }

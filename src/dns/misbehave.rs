@@ -21,32 +21,51 @@ impl Zones {
     /// The sections that the fault answers with. What it does to header and octets is the encoder's.
     pub(super) fn misbehave(&self, firing: Firing<'_>, name: &[u8], kind: u16) -> Sections<'_> {
         let rcode = |rcode| Sections::of(rcode);
-        let authoritative = |rcode| Sections { authoritative: true, ..Sections::of(rcode) };
+        let authoritative = |rcode| Sections {
+            authoritative: true,
+            ..Sections::of(rcode)
+        };
         match firing.fault.action() {
             Action::NxDomain => self.negative(authoritative(ResponseCode::NXDomain), name),
             Action::NoData => self.negative(authoritative(ResponseCode::NoError), name),
-            Action::ServFail | Action::Drop | Action::TcpRefused | Action::TcpHang => rcode(ResponseCode::ServFail),
+            Action::ServFail | Action::Drop | Action::TcpRefused | Action::TcpHang => {
+                rcode(ResponseCode::ServFail)
+            }
             Action::Refused => rcode(ResponseCode::Refused),
             Action::NotImp => rcode(ResponseCode::NotImp),
             Action::FormErr => rcode(ResponseCode::FormErr),
             Action::Lame => rcode(ResponseCode::NoError),
             Action::Referral => upwards(),
             Action::Truncate => authoritative(ResponseCode::NoError),
-            Action::Delay | Action::WrongId | Action::WrongQuestion | Action::Oversized(_) | Action::Malformed => {
-                self.truth(name, kind)
-            }
+            Action::Delay
+            | Action::WrongId
+            | Action::WrongQuestion
+            | Action::Oversized(_)
+            | Action::Malformed => self.truth(name, kind),
             Action::WrongAnswer(address) => falsify(self.truth(name, kind), name, kind, address),
             Action::CnameLoop => round(name, authoritative(ResponseCode::NoError)),
             Action::CnameChain(links) => chain(self.truth(name, kind), name, links),
             Action::Ttl(ttl) => {
                 let mut sections = self.truth(name, kind);
-                let Sections { answers, authority, additional, .. } = &mut sections;
-                answers.iter_mut().chain(authority).chain(additional).for_each(|rr| rr.ttl = ttl);
+                let Sections {
+                    answers,
+                    authority,
+                    additional,
+                    ..
+                } = &mut sections;
+                answers
+                    .iter_mut()
+                    .chain(authority)
+                    .chain(additional)
+                    .for_each(|rr| rr.ttl = ttl);
                 sections
             }
             Action::Reorder(order) => {
                 let mut sections = self.truth(name, kind);
-                for set in sections.answers.chunk_by_mut(|a, b| a.owner == b.owner && a.kind == b.kind) {
+                for set in sections
+                    .answers
+                    .chunk_by_mut(|a, b| a.owner == b.owner && a.kind == b.kind)
+                {
                     reorder(set, order, firing);
                 }
                 sections
@@ -64,13 +83,28 @@ impl Zones {
 
 /// A referral to the root's servers: what a server says that was never told of the zone.
 fn upwards() -> Sections<'static> {
-    let servers = [&b"\x01a\x0croot-servers\x03net\x00"[..], b"\x01b\x0croot-servers\x03net\x00"];
-    let ns =
-        |data| Rr { owner: Cow::Borrowed(super::label::ROOT), kind: kind::NS, ttl: 518_400, data: Cow::Borrowed(data) };
-    Sections { authority: servers.map(ns).to_vec(), ..Sections::of(ResponseCode::NoError) }
+    let servers = [
+        &b"\x01a\x0croot-servers\x03net\x00"[..],
+        b"\x01b\x0croot-servers\x03net\x00",
+    ];
+    let ns = |data| Rr {
+        owner: Cow::Borrowed(super::label::ROOT),
+        kind: kind::NS,
+        ttl: 518_400,
+        data: Cow::Borrowed(data),
+    };
+    Sections {
+        authority: servers.map(ns).to_vec(),
+        ..Sections::of(ResponseCode::NoError)
+    }
 }
 
-fn falsify<'z>(mut truth: Sections<'z>, name: &[u8], kind: u16, address: Option<IpAddr>) -> Sections<'z> {
+fn falsify<'z>(
+    mut truth: Sections<'z>,
+    name: &[u8],
+    kind: u16,
+    address: Option<IpAddr>,
+) -> Sections<'z> {
     truth.additional.clear();
     let mut met = false;
     for rr in truth.answers.iter_mut().filter(|rr| rr.kind == kind) {
@@ -79,8 +113,16 @@ fn falsify<'z>(mut truth: Sections<'z>, name: &[u8], kind: u16, address: Option<
     }
     if !met && matches!(kind, kind::A | kind::AAAA) {
         let data = Cow::Owned(falsified(kind, &[], address));
-        truth = Sections { authoritative: true, ..Sections::of(ResponseCode::NoError) };
-        truth.answers.push(Rr { owner: Cow::Owned(name.to_vec()), kind, ttl: TTL, data });
+        truth = Sections {
+            authoritative: true,
+            ..Sections::of(ResponseCode::NoError)
+        };
+        truth.answers.push(Rr {
+            owner: Cow::Owned(name.to_vec()),
+            kind,
+            ttl: TTL,
+            data,
+        });
     }
     truth
 }
@@ -93,9 +135,18 @@ fn falsified(kind: u16, data: &[u8], address: Option<IpAddr>) -> Vec<u8> {
         (kind::AAAA, Some(IpAddr::V6(v6))) => Some(v6.octets().to_vec()),
         _ => None,
     };
-    let other = |choices: [Vec<u8>; 2]| choices.into_iter().find(|choice| choice != data).unwrap_or_default();
+    let other = |choices: [Vec<u8>; 2]| {
+        choices
+            .into_iter()
+            .find(|choice| choice != data)
+            .unwrap_or_default()
+    };
     let v4 = |last| Ipv4Addr::new(192, 0, 2, last).octets().to_vec();
-    let v6 = |last| Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last).octets().to_vec();
+    let v6 = |last| {
+        Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last)
+            .octets()
+            .to_vec()
+    };
     match (given, kind) {
         (Some(address), _) => address,
         (None, kind::A) => other([v4(255), v4(254)]),
@@ -108,7 +159,11 @@ fn falsified(kind: u16, data: &[u8], address: Option<IpAddr>) -> Vec<u8> {
 fn misnamed(kind: u16, data: &[u8]) -> Vec<u8> {
     let parts = rdata::names(kind, data);
     if parts.iter().any(|(is_name, _)| *is_name) {
-        return parts.into_iter().flat_map(|(is_name, part)| if is_name { WRONG } else { part }).copied().collect();
+        return parts
+            .into_iter()
+            .flat_map(|(is_name, part)| if is_name { WRONG } else { part })
+            .copied()
+            .collect();
     }
     let mut data = data.to_vec();
     if let Some(last) = data.last_mut() {
@@ -119,7 +174,12 @@ fn misnamed(kind: u16, data: &[u8]) -> Vec<u8> {
 
 fn alias(owner: &[u8], target: &[u8]) -> Rr<'static> {
     let (owner, data) = (Cow::Owned(owner.to_vec()), Cow::Owned(target.to_vec()));
-    Rr { owner, kind: kind::CNAME, ttl: TTL, data }
+    Rr {
+        owner,
+        kind: kind::CNAME,
+        ttl: TTL,
+        data,
+    }
 }
 
 fn link(number: u8) -> Vec<u8> {
@@ -142,7 +202,11 @@ fn chain<'z>(mut truth: Sections<'z>, name: &[u8], links: u8) -> Sections<'z> {
         answers.push(alias(&owner, &target));
         owner = target;
     }
-    for rr in truth.answers.iter_mut().filter(|rr| rr.owner.eq_ignore_ascii_case(name)) {
+    for rr in truth
+        .answers
+        .iter_mut()
+        .filter(|rr| rr.owner.eq_ignore_ascii_case(name))
+    {
         rr.owner = Cow::Owned(owner.clone());
     }
     answers.append(&mut truth.answers);

@@ -1,7 +1,9 @@
 //! The records of one owner, packed into octets: a million of them take little more than their text.
 
 use hickory_proto::rr::Record;
-use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, BinEncodable, BinEncoder, NameEncoding};
+use hickory_proto::serialize::binary::{
+    BinDecodable, BinDecoder, BinEncodable, BinEncoder, NameEncoding,
+};
 
 use super::label;
 
@@ -29,10 +31,23 @@ impl Node {
         let added = if known { 0 } else { HEAD + data.len() };
         let mut octets = Vec::with_capacity(self.0.len() + added);
         for entry in self.entries() {
-            pack(&mut octets, Entry { ttl: if entry.kind == kind { least } else { entry.ttl }, ..entry });
+            pack(
+                &mut octets,
+                Entry {
+                    ttl: if entry.kind == kind { least } else { entry.ttl },
+                    ..entry
+                },
+            );
         }
         if !known {
-            pack(&mut octets, Entry { kind, ttl: least, data });
+            pack(
+                &mut octets,
+                Entry {
+                    kind,
+                    ttl: least,
+                    data,
+                },
+            );
         }
         self.0 = octets.into_boxed_slice();
     }
@@ -42,9 +57,14 @@ impl Node {
         std::iter::from_fn(move || {
             let (head, after) = rest.split_first_chunk::<HEAD>()?;
             let [k1, k2, t1, t2, t3, t4, l1, l2] = *head;
-            let (data, after) = after.split_at_checked(usize::from(u16::from_be_bytes([l1, l2])))?;
+            let (data, after) =
+                after.split_at_checked(usize::from(u16::from_be_bytes([l1, l2])))?;
             rest = after;
-            Some(Entry { kind: u16::from_be_bytes([k1, k2]), ttl: u32::from_be_bytes([t1, t2, t3, t4]), data })
+            Some(Entry {
+                kind: u16::from_be_bytes([k1, k2]),
+                ttl: u32::from_be_bytes([t1, t2, t3, t4]),
+                data,
+            })
         })
     }
 
@@ -65,7 +85,11 @@ impl Node {
 fn pack(octets: &mut Vec<u8>, entry: Entry<'_>) {
     octets.extend(entry.kind.to_be_bytes());
     octets.extend(entry.ttl.to_be_bytes());
-    octets.extend(u16::try_from(entry.data.len()).unwrap_or(u16::MAX).to_be_bytes());
+    octets.extend(
+        u16::try_from(entry.data.len())
+            .unwrap_or(u16::MAX)
+            .to_be_bytes(),
+    );
     octets.extend_from_slice(entry.data);
 }
 
@@ -100,10 +124,19 @@ mod tests {
     #[test]
     fn records_are_kept_in_order_without_duplicates() {
         let mut node = Node::default();
-        for (kind, ttl, data) in [(1, 300, b"abcd"), (16, 60, b"\x03xyz"), (1, 60, b"efgh"), (1, 900, b"abcd")] {
+        for (kind, ttl, data) in [
+            (1, 300, b"abcd"),
+            (16, 60, b"\x03xyz"),
+            (1, 60, b"efgh"),
+            (1, 900, b"abcd"),
+        ] {
             node.add(kind, ttl, data);
         }
-        let entry = |kind, data: &'static [u8; 4]| Entry { kind, ttl: 60, data };
+        let entry = |kind, data: &'static [u8; 4]| Entry {
+            kind,
+            ttl: 60,
+            data,
+        };
         let expected = [entry(1, b"abcd"), entry(16, b"\x03xyz"), entry(1, b"efgh")];
         assert_eq!(node.entries().collect::<Vec<_>>(), expected);
         assert_eq!(node.of(1).count(), 2);

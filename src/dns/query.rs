@@ -48,7 +48,9 @@ pub(super) fn op_code(request: &[u8]) -> u8 {
 
 /// Reads a request.
 pub(super) fn read(request: &[u8]) -> Read<'_> {
-    let Some((header, _)) = request.split_first_chunk::<HEADER_OCTETS>() else { return Read::Ignored };
+    let Some((header, _)) = request.split_first_chunk::<HEADER_OCTETS>() else {
+        return Read::Ignored;
+    };
     if header[2] & 0x80 != 0 {
         return Read::Ignored;
     }
@@ -57,7 +59,10 @@ pub(super) fn read(request: &[u8]) -> Read<'_> {
     if count(4) != 1 || (op_code(request) == 0 && count(6) != 0) {
         return Read::Malformed;
     }
-    let mut reader = Reader { octets: request, at: HEADER_OCTETS };
+    let mut reader = Reader {
+        octets: request,
+        at: HEADER_OCTETS,
+    };
     let query = reader.query(count(6) + count(8), count(10));
     query.map_or(Read::Malformed, Read::Query)
 }
@@ -84,7 +89,13 @@ impl<'r> Reader<'r> {
             }
             edns = edns.or(found);
         }
-        Some(Query { question, name, kind, class, edns })
+        Some(Query {
+            question,
+            name,
+            kind,
+            class,
+            edns,
+        })
     }
 
     /// The name of a question. Nothing stands before it that a pointer could lead to.
@@ -106,8 +117,13 @@ impl<'r> Reader<'r> {
     fn record(&mut self) -> Option<Option<Edns>> {
         let owner = self.at;
         self.skip_name()?;
-        let (kind, class, high, low, length) =
-            (self.short()?, self.short()?, self.short()?, self.short()?, self.short()?);
+        let (kind, class, high, low, length) = (
+            self.short()?,
+            self.short()?,
+            self.short()?,
+            self.short()?,
+            self.short()?,
+        );
         let data = self.octets.get(self.at..self.at + usize::from(length))?;
         self.at += usize::from(length);
         if kind != OPT {
@@ -115,7 +131,12 @@ impl<'r> Reader<'r> {
         }
         let options = well_formed_options(data)? > 0;
         let root = self.octets.get(owner) == Some(&0);
-        let edns = Edns { size: class, version: (high & 0xff) as u8, dnssec_ok: low & 0x8000 != 0, options };
+        let edns = Edns {
+            size: class,
+            version: (high & 0xff) as u8,
+            dnssec_ok: low & 0x8000 != 0,
+            options,
+        };
         root.then_some(Some(edns))
     }
 

@@ -79,7 +79,9 @@ fn layout(kind: u16) -> Option<&'static [Field]> {
         37 => &[CertType, Short, Algorithm, Base64],   // CERT
         43 | 59 => &[Short, Algorithm, Byte, Hex],     // DS CDS
         44 => &[Byte, Byte, Hex],                      // SSHFP
-        46 => &[Type, Algorithm, Byte, Long, Moment, Moment, Short, Name, Base64], // RRSIG
+        46 => &[
+            Type, Algorithm, Byte, Long, Moment, Moment, Short, Name, Base64,
+        ], // RRSIG
         47 => &[Name, Types],                          // NSEC
         48 | 60 | 25 => &[Short, Byte, Algorithm, Base64], // DNSKEY CDNSKEY KEY
         49 | 61 => &[Base64],                          // DHCID OPENPGPKEY
@@ -106,11 +108,18 @@ pub(super) fn compressible(kind: u16) -> bool {
 
 /// The name within the data that a client looks up next: of NS, MX, SRV, CNAME and their like.
 pub(super) fn target(kind: u16, data: &[u8]) -> Option<&[u8]> {
-    let at = layout(kind)?.iter().take_while(|f| **f != Field::Name).try_fold(0, |at, field| match field {
-        Field::Short => Some(at + 2),
-        _ => None,
-    })?;
-    layout(kind)?.contains(&Field::Name).then(|| data.get(at..)).flatten().and_then(name_at)
+    let at = layout(kind)?
+        .iter()
+        .take_while(|f| **f != Field::Name)
+        .try_fold(0, |at, field| match field {
+            Field::Short => Some(at + 2),
+            _ => None,
+        })?;
+    layout(kind)?
+        .contains(&Field::Name)
+        .then(|| data.get(at..))
+        .flatten()
+        .and_then(name_at)
 }
 
 /// The name that octets begin with: no pointers, as zones hold them.
@@ -120,7 +129,9 @@ fn name_at(octets: &[u8]) -> Option<&[u8]> {
         let length = usize::from(*octets.get(end)?);
         end += 1 + length;
         if length == 0 {
-            return octets.get(..end).filter(|n| n.len() <= super::label::WIRE_OCTETS);
+            return octets
+                .get(..end)
+                .filter(|n| n.len() <= super::label::WIRE_OCTETS);
         }
         if length > crate::name::LABEL_OCTETS {
             return None;
@@ -140,7 +151,9 @@ pub(super) fn names(kind: u16, data: &[u8]) -> Vec<(bool, &[u8])> {
             _ => None,
         };
         // What follows the last name is one piece, whatever it is.
-        let Some((part, after)) = length.and_then(|length| rest.split_at_checked(length)) else { break };
+        let Some((part, after)) = length.and_then(|length| rest.split_at_checked(length)) else {
+            break;
+        };
         parts.push((*field == Field::Name, part));
         rest = after;
     }
@@ -153,7 +166,9 @@ pub(super) fn names(kind: u16, data: &[u8]) -> Vec<(bool, &[u8])> {
 /// The mnemonic of a type, or TYPE1234 (RFC 3597 §5).
 pub(super) fn type_text(kind: u16) -> String {
     match RecordType::from(kind) {
-        RecordType::Unknown(_) => further_type(kind).map_or_else(|| format!("TYPE{kind}"), str::to_owned),
+        RecordType::Unknown(_) => {
+            further_type(kind).map_or_else(|| format!("TYPE{kind}"), str::to_owned)
+        }
         known => known.to_string(),
     }
 }
@@ -187,22 +202,38 @@ const FURTHER: &[(u16, &str)] = &[
 ];
 
 fn further_type(kind: u16) -> Option<&'static str> {
-    FURTHER.iter().find(|(number, _)| *number == kind).map(|(_, name)| *name)
+    FURTHER
+        .iter()
+        .find(|(number, _)| *number == kind)
+        .map(|(_, name)| *name)
 }
 
 /// A type by its mnemonic or as TYPE1234, in any case (RFC 3597 §5). Types that only questions have are none.
 pub(super) fn record_type(word: &str) -> Option<u16> {
     // The few that zones are full of, without a copy of the word.
-    const FREQUENT: [(&str, u16); 5] = [("A", 1), ("PTR", 12), ("AAAA", 28), ("MX", 15), ("TXT", 16)];
-    if let Some((_, kind)) = FREQUENT.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)) {
+    const FREQUENT: [(&str, u16); 5] =
+        [("A", 1), ("PTR", 12), ("AAAA", 28), ("MX", 15), ("TXT", 16)];
+    if let Some((_, kind)) = FREQUENT
+        .iter()
+        .find(|(name, _)| word.eq_ignore_ascii_case(name))
+    {
         return Some(*kind);
     }
     let word = word.to_ascii_uppercase();
-    let further = FURTHER.iter().find(|(_, name)| *name == word).map(|(number, _)| *number);
+    let further = FURTHER
+        .iter()
+        .find(|(_, name)| *name == word)
+        .map(|(number, _)| *number);
     let kind = match (further, word.strip_prefix("TYPE")) {
         (Some(kind), _) => kind,
-        (None, Some(number)) if number.bytes().all(|b| b.is_ascii_digit()) => number.parse().ok()?,
-        (None, _) => word.parse::<RecordType>().ok().filter(|t| !matches!(t, RecordType::Unknown(_)))?.into(),
+        (None, Some(number)) if number.bytes().all(|b| b.is_ascii_digit()) => {
+            number.parse().ok()?
+        }
+        (None, _) => word
+            .parse::<RecordType>()
+            .ok()
+            .filter(|t| !matches!(t, RecordType::Unknown(_)))?
+            .into(),
     };
     // 0 is reserved, 41 is OPT, 128 to 255 are meta types and questions (RFC 6895 §3.1); ANAME (65305) is no RFC's.
     (!matches!(kind, 0 | 41 | 128..=255)).then_some(kind)

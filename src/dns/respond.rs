@@ -75,7 +75,12 @@ fn answer(zones: &Zones, request: &[u8], transport: Transport, local: bool) -> R
         Read::Malformed => return unread(request),
         Read::Query(query) => query,
     };
-    let desk = Desk { zones, request, query, transport };
+    let desk = Desk {
+        zones,
+        request,
+        query,
+        transport,
+    };
     let rcode = match (op_code(request), query.class, query.edns) {
         (0, _, Some(edns)) if edns.version > 0 => ResponseCode::BADVERS,
         (0, 1, _) if TRANSFERS.contains(&query.kind) => return desk.transfer(local),
@@ -88,28 +93,62 @@ fn answer(zones: &Zones, request: &[u8], transport: Transport, local: bool) -> R
 
 /// FORMERR (or NOTIMP for another opcode) to a request that cannot be read: the header alone.
 fn unread(request: &[u8]) -> Response {
-    let rcode = if op_code(request) == 0 { ResponseCode::FormErr } else { ResponseCode::NotImp };
-    let Some(head) = request.first_chunk() else { return Response::default() };
-    Response { octets: header_only(*head, rcode), deed: Deed::Send, rcode: rcode.into(), ..Response::default() }
+    let rcode = if op_code(request) == 0 {
+        ResponseCode::FormErr
+    } else {
+        ResponseCode::NotImp
+    };
+    let Some(head) = request.first_chunk() else {
+        return Response::default();
+    };
+    Response {
+        octets: header_only(*head, rcode),
+        deed: Deed::Send,
+        rcode: rcode.into(),
+        ..Response::default()
+    }
 }
 
 /// The response to a request that was forwarded, made of what the upstream server said; SERVFAIL where it said nothing
 /// that can be read.
-pub(super) fn complete(zones: &Zones, request: &[u8], transport: Transport, upstream: Option<&[u8]>) -> Response {
-    let Read::Query(query) = read(request) else { return Response::default() };
-    let desk = Desk { zones, request, query, transport };
+pub(super) fn complete(
+    zones: &Zones,
+    request: &[u8],
+    transport: Transport,
+    upstream: Option<&[u8]>,
+) -> Response {
+    let Read::Query(query) = read(request) else {
+        return Response::default();
+    };
+    let desk = Desk {
+        zones,
+        request,
+        query,
+        transport,
+    };
     let mut sections = zones.truth(query.name, query.kind);
     let said = upstream.and_then(|octets| Message::from_vec(octets).ok());
-    let Some(said) = said else { return desk.finish(Sections::of(ResponseCode::ServFail)) };
+    let Some(said) = said else {
+        return desk.finish(Sections::of(ResponseCode::ServFail));
+    };
     sections.rcode = said.metadata.response_code;
-    sections.answers.extend(said.answers.iter().filter_map(owned));
-    sections.authority.extend(said.authorities.iter().filter_map(owned));
+    sections
+        .answers
+        .extend(said.answers.iter().filter_map(owned));
+    sections
+        .authority
+        .extend(said.authorities.iter().filter_map(owned));
     desk.finish(sections)
 }
 
 fn owned<'a>(record: &Record) -> Option<Rr<'a>> {
     let (owner, kind, ttl, data) = node::parts(record)?;
-    Some(Rr { owner: Cow::Owned(owner), kind, ttl, data: Cow::Owned(data) })
+    Some(Rr {
+        owner: Cow::Owned(owner),
+        kind,
+        ttl,
+        data: Cow::Owned(data),
+    })
 }
 
 /// One request on its way to a response.
@@ -122,22 +161,34 @@ struct Desk<'a> {
 
 impl<'a> Desk<'a> {
     fn answer(&self) -> Response {
-        let Query { name, kind, edns, .. } = self.query;
+        let Query {
+            name, kind, edns, ..
+        } = self.query;
         let (firing, concerned) = self.zones.meets(name, kind, self.transport, false);
         let Some(firing) = firing else {
             let sections = self.zones.truth(name, kind);
             let forward = sections.left.is_some();
             return match (forward, self.zones.settings().outside) {
-                (true, Outside::Forward(upstream)) => Response { deed: Deed::Forward(upstream), ..Response::default() },
+                (true, Outside::Forward(upstream)) => Response {
+                    deed: Deed::Forward(upstream),
+                    ..Response::default()
+                },
                 (true, Outside::Drop) if sections.answers.is_empty() => Response::default(),
                 _ => {
                     let lasting = !concerned && edns.is_none_or(|edns| !edns.options);
-                    Response { lasting, ..self.finish(sections) }
+                    Response {
+                        lasting,
+                        ..self.finish(sections)
+                    }
                 }
             };
         };
         let response = self.misbehave(firing);
-        Response { delay: firing.delay(), fault: firing.fault.action().word(), ..response }
+        Response {
+            delay: firing.delay(),
+            fault: firing.fault.action().word(),
+            ..response
+        }
     }
 
     fn misbehave(&self, firing: Firing<'_>) -> Response {
@@ -146,17 +197,29 @@ impl<'a> Desk<'a> {
         let sections = self.zones.misbehave(firing, name, kind);
         let mut response = match action {
             Action::Truncate => self.send(write(&self.head(), &sections, true), &sections),
-            Action::Oversized(octets) => self.send(self.padded(sections.clone(), octets), &sections),
+            Action::Oversized(octets) => {
+                self.send(self.padded(sections.clone(), octets), &sections)
+            }
             _ => self.finish(sections),
         };
         match action {
-            Action::Drop => response = Response { rcode: response.rcode, ..Response::default() },
+            Action::Drop => {
+                response = Response {
+                    rcode: response.rcode,
+                    ..Response::default()
+                }
+            }
             Action::TcpRefused => response.deed = Deed::Reset,
             Action::TcpHang => response.deed = Deed::Hang,
-            Action::WrongId => response.octets[..2].iter_mut().for_each(|octet| *octet ^= 0x55),
+            Action::WrongId => response.octets[..2]
+                .iter_mut()
+                .for_each(|octet| *octet ^= 0x55),
             // The first letter of the first label, or the type where the question is for the root.
             Action::WrongQuestion => response.octets[HEADER_OCTETS + 1] ^= 1,
-            Action::Malformed => spoil(&mut response.octets, HEADER_OCTETS + self.query.question.len()),
+            Action::Malformed => spoil(
+                &mut response.octets,
+                HEADER_OCTETS + self.query.question.len(),
+            ),
             _ => {}
         }
         if !matches!(response.deed, Deed::Send) {
@@ -169,7 +232,12 @@ impl<'a> Desk<'a> {
     fn padded(&self, mut sections: Sections<'a>, octets: u16) -> Vec<u8> {
         let string = [&[254][..], &[b'x'; 254]].concat();
         let owner = Cow::Owned(super::label::ROOT.to_vec());
-        let padding = Rr { owner, kind: kind::TXT, ttl: 0, data: Cow::Owned(string) };
+        let padding = Rr {
+            owner,
+            kind: kind::TXT,
+            ttl: 0,
+            data: Cow::Owned(string),
+        };
         let mut message = write(&self.head(), &sections, false);
         while message.len() < usize::from(octets) {
             sections.additional.push(padding.clone());
@@ -180,9 +248,15 @@ impl<'a> Desk<'a> {
 
     fn transfer(&self, local: bool) -> Response {
         let name = self.query.name.to_ascii_lowercase();
-        let held = self.zones.enclosing(&name).is_some_and(|zone| *zone.origin == *name);
+        let held = self
+            .zones
+            .enclosing(&name)
+            .is_some_and(|zone| *zone.origin == *name);
         if local && held && self.zones.settings().transfer && self.transport == Transport::Tcp {
-            return Response { deed: Deed::Transfer(name), ..Response::default() };
+            return Response {
+                deed: Deed::Transfer(name),
+                ..Response::default()
+            };
         }
         self.finish(Sections::of(ResponseCode::Refused))
     }
@@ -197,7 +271,12 @@ impl<'a> Desk<'a> {
     }
 
     fn send(&self, octets: Vec<u8>, sections: &Sections<'_>) -> Response {
-        Response { octets, deed: Deed::Send, rcode: sections.rcode.into(), ..Response::default() }
+        Response {
+            octets,
+            deed: Deed::Send,
+            rcode: sections.rcode.into(),
+            ..Response::default()
+        }
     }
 
     /// Encodes a response within the client's limit: first without the additional section, which is no loss
@@ -272,7 +351,11 @@ impl Zones {
         };
         let records = |section: &[Rr<'_>]| {
             let mut records = Vec::with_capacity(section.len());
-            records.extend(section.iter().filter_map(|rr| node::record(&rr.owner, rr.kind, rr.ttl, &rr.data)));
+            records.extend(
+                section
+                    .iter()
+                    .filter_map(|rr| node::record(&rr.owner, rr.kind, rr.ttl, &rr.data)),
+            );
             records
         };
         Answer {
@@ -289,13 +372,24 @@ impl Zones {
 
     /// The fault that a new TCP connection meets before any question.
     pub(super) fn meets_connection(&self) -> Option<Action> {
-        let mut faults = self.faults.iter().filter(|fault| fault.concerns_connections());
-        faults.find_map(|fault| fault.fires()).map(|firing| firing.fault.action())
+        let mut faults = self
+            .faults
+            .iter()
+            .filter(|fault| fault.concerns_connections());
+        faults
+            .find_map(|fault| fault.fires())
+            .map(|firing| firing.fault.action())
     }
 
     /// The fault that a question meets now, and whether any may concern it at another time. The first that fires
     /// does; those after it do not count the question. `connecting` asks also those that meet connections.
-    fn meets(&self, name: &[u8], kind: u16, transport: Transport, connecting: bool) -> (Option<Firing<'_>>, bool) {
+    fn meets(
+        &self,
+        name: &[u8],
+        kind: u16,
+        transport: Transport,
+        connecting: bool,
+    ) -> (Option<Firing<'_>>, bool) {
         if self.faults.is_empty() {
             return (None, false);
         }
@@ -324,9 +418,19 @@ pub(crate) fn rcode_text(rcode: ResponseCode) -> String {
 
 /// TC and the question alone, which is no longer than the request: for a client over its limit.
 pub(super) fn truncated(request: &[u8]) -> Option<Vec<u8>> {
-    let Read::Query(query) = read(request) else { return None };
+    let Read::Query(query) = read(request) else {
+        return None;
+    };
     let request = *request.first_chunk()?;
-    let head = Head { request, recursion_available: false, question: query.question, edns: query.edns };
-    let sections = Sections { authoritative: true, ..Sections::of(ResponseCode::NoError) };
+    let head = Head {
+        request,
+        recursion_available: false,
+        question: query.question,
+        edns: query.edns,
+    };
+    let sections = Sections {
+        authoritative: true,
+        ..Sections::of(ResponseCode::NoError)
+    };
     Some(write(&head, &sections, true))
 }

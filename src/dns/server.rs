@@ -37,7 +37,13 @@ pub struct Service {
 impl Service {
     /// Makes a server of what answers and what is written to.
     pub fn new(zones: Arc<ArcSwap<Zones>>, journal: Arc<Log<DnsQuery>>, tally: Arc<Tally>) -> Self {
-        Self { zones, journal, counters: Counters::default(), limiter: Limiter::default(), tally }
+        Self {
+            zones,
+            journal,
+            counters: Counters::default(),
+            limiter: Limiter::default(),
+            tally,
+        }
     }
 
     /// Counts so far.
@@ -46,10 +52,19 @@ impl Service {
     }
 
     /// Answers a request that no cache knows.
-    fn respond(&self, zones: &Zones, request: &[u8], transport: Transport, client: SocketAddr) -> Response {
+    fn respond(
+        &self,
+        zones: &Zones,
+        request: &[u8],
+        transport: Transport,
+        client: SocketAddr,
+    ) -> Response {
         let local = client.ip().to_canonical().is_loopback();
-        let response =
-            if local { respond_locally(zones, request, transport) } else { respond(zones, request, transport) };
+        let response = if local {
+            respond_locally(zones, request, transport)
+        } else {
+            respond(zones, request, transport)
+        };
         let counters = &self.counters;
         if request.len() < HEADER_OCTETS || is_response(request) {
             Counters::add(&counters.ignored, 1);
@@ -64,7 +79,13 @@ impl Service {
     }
 
     /// Asks the upstream server and makes the response of what it says.
-    async fn forward(&self, upstream: SocketAddr, zones: &Zones, request: &[u8], transport: Transport) -> Response {
+    async fn forward(
+        &self,
+        upstream: SocketAddr,
+        zones: &Zones,
+        request: &[u8],
+        transport: Transport,
+    ) -> Response {
         Counters::add(&self.counters.forwarded, 1);
         let said = forward::ask(upstream, zones, request, transport).await;
         complete(zones, request, transport, said.as_deref())
@@ -91,12 +112,21 @@ fn is_response(request: &[u8]) -> bool {
 
 fn exchange(request: &[u8], response: &Response) -> Arc<DnsExchange> {
     let octets = response.octets.as_slice().into();
-    Arc::new(DnsExchange { request: request.into(), response: octets, fault: response.fault })
+    Arc::new(DnsExchange {
+        request: request.into(),
+        response: octets,
+        fault: response.fault,
+    })
 }
 
 /// Answers on both sockets until shut down. Every query goes to the journal, but for those beyond a client's limit, which
 /// are counted.
-pub async fn serve(udp: UdpSocket, tcp: TcpListener, service: Arc<Service>, shutdown: CancellationToken) {
+pub async fn serve(
+    udp: UdpSocket,
+    tcp: TcpListener,
+    service: Arc<Service>,
+    shutdown: CancellationToken,
+) {
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = udp::serve(Arc::new(udp), Arc::clone(&service)) => {}

@@ -34,7 +34,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { responses_per_second: 1_000, tcp_connections: 32 }
+        Self {
+            responses_per_second: 1_000,
+            tcp_connections: 32,
+        }
     }
 }
 

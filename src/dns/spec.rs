@@ -92,18 +92,29 @@ impl FaultSpec {
     /// # Errors
     /// All mistakes, each with its key.
     pub fn build(&self) -> Result<Fault, Vec<FaultMistake>> {
-        let mut reading = Reading { spec: self, mistakes: Vec::new() };
+        let mut reading = Reading {
+            spec: self,
+            mistakes: Vec::new(),
+        };
         let action = reading.action();
         let record_type = reading.record_type();
         let transport = reading.transport(action);
         reading.schedule();
         let fault = Fault::new(&self.name, action.unwrap_or(Action::Drop));
         if fault.is_none() {
-            reading.add("name", "a domain name, or *. and a domain name", format!("{:?}", self.name));
+            reading.add(
+                "name",
+                "a domain name, or *. and a domain name",
+                format!("{:?}", self.name),
+            );
         }
-        let (Some(mut fault), true) = (fault, reading.mistakes.is_empty()) else { return Err(reading.mistakes) };
+        let (Some(mut fault), true) = (fault, reading.mistakes.is_empty()) else {
+            return Err(reading.mistakes);
+        };
         let delay = self.delay.unwrap_or_default();
-        fault = fault.delayed(delay, self.jitter.unwrap_or_default()).from_question(self.from.unwrap_or(1));
+        fault = fault
+            .delayed(delay, self.jitter.unwrap_or_default())
+            .from_question(self.from.unwrap_or(1));
         if let Some(record_type) = record_type {
             fault = fault.of_type(record_type);
         }
@@ -155,12 +166,20 @@ struct Reading<'s> {
 
 impl Reading<'_> {
     fn add(&mut self, key: &'static str, expected: impl Into<String>, found: impl Into<String>) {
-        self.mistakes.push(FaultMistake { key, expected: expected.into(), found: found.into() });
+        self.mistakes.push(FaultMistake {
+            key,
+            expected: expected.into(),
+            found: found.into(),
+        });
     }
 
     fn action(&mut self) -> Option<Action> {
         let Some(word) = self.spec.action.as_deref() else {
-            self.add("do", format!("do = one of {}", FaultSpec::WORDS.join(", ")), "none");
+            self.add(
+                "do",
+                format!("do = one of {}", FaultSpec::WORDS.join(", ")),
+                "none",
+            );
             return None;
         };
         self.foreign_keys(word);
@@ -182,15 +201,25 @@ impl Reading<'_> {
             "wrong-question" => Action::WrongQuestion,
             "wrong-answer" => Action::WrongAnswer(self.address()),
             "cname-loop" => Action::CnameLoop,
-            "cname-chain" => Action::CnameChain(self.number("length", self.spec.length.unwrap_or(LINKS), 1..=200)?),
-            "oversized" => {
-                Action::Oversized(self.number("octets", self.spec.octets.unwrap_or(OVERSIZED), 513..=65_000)?)
-            }
+            "cname-chain" => Action::CnameChain(self.number(
+                "length",
+                self.spec.length.unwrap_or(LINKS),
+                1..=200,
+            )?),
+            "oversized" => Action::Oversized(self.number(
+                "octets",
+                self.spec.octets.unwrap_or(OVERSIZED),
+                513..=65_000,
+            )?),
             "ttl" => Action::Ttl(self.ttl()?),
             "reorder" => Action::Reorder(self.order()?),
             "malformed" => Action::Malformed,
             other => {
-                self.add("do", format!("one of {}", FaultSpec::WORDS.join(", ")), format!("{other:?}"));
+                self.add(
+                    "do",
+                    format!("one of {}", FaultSpec::WORDS.join(", ")),
+                    format!("{other:?}"),
+                );
                 return None;
             }
         })
@@ -226,7 +255,11 @@ impl Reading<'_> {
     ) -> Option<N> {
         let number = N::try_from(value).ok().filter(|_| range.contains(&value));
         if number.is_none() {
-            self.add(key, format!("a number from {} to {}", range.start(), range.end()), value.to_string());
+            self.add(
+                key,
+                format!("a number from {} to {}", range.start(), range.end()),
+                value.to_string(),
+            );
         }
         number
     }
@@ -246,7 +279,11 @@ impl Reading<'_> {
             Some("round-robin") => Some(Order::RoundRobin),
             Some("seeded") => Some(Order::Seeded),
             other => {
-                self.add("order", expected, other.map_or("none".to_owned(), |word| format!("{word:?}")));
+                self.add(
+                    "order",
+                    expected,
+                    other.map_or("none".to_owned(), |word| format!("{word:?}")),
+                );
                 None
             }
         }
@@ -264,21 +301,33 @@ impl Reading<'_> {
     fn record_type(&mut self) -> Option<RecordType> {
         let text = self.spec.record_type.as_deref()?;
         // ANY is no type of records, and yet questions have it.
-        let any = text.eq_ignore_ascii_case("ANY").then_some(super::zone::kind::ANY);
+        let any = text
+            .eq_ignore_ascii_case("ANY")
+            .then_some(super::zone::kind::ANY);
         let kind = any.or_else(|| rdata::record_type(text));
         if kind.is_none() {
-            self.add("type", "a record type such as A, PTR or MX", format!("{text:?}"));
+            self.add(
+                "type",
+                "a record type such as A, PTR or MX",
+                format!("{text:?}"),
+            );
         }
         kind.map(RecordType::from)
     }
 
     fn transport(&mut self, action: Option<Action>) -> Option<Transport> {
         let word = self.spec.transport.as_deref()?;
-        let known = [Transport::Udp, Transport::Tcp].into_iter().find(|t| t.word() == word);
+        let known = [Transport::Udp, Transport::Tcp]
+            .into_iter()
+            .find(|t| t.word() == word);
         match (known, action.and_then(Action::only)) {
             (None, _) => self.add("transport", "one of udp, tcp", format!("{word:?}")),
             (Some(transport), Some(only)) if transport != only => {
-                self.add("transport", format!("{}, on which alone it can happen", only.word()), format!("{word:?}"));
+                self.add(
+                    "transport",
+                    format!("{}, on which alone it can happen", only.word()),
+                    format!("{word:?}"),
+                );
             }
             _ => {}
         }
@@ -286,14 +335,20 @@ impl Reading<'_> {
     }
 
     fn schedule(&mut self) {
-        let FaultSpec { from, times, every, .. } = *self.spec;
+        let FaultSpec {
+            from, times, every, ..
+        } = *self.spec;
         if from == Some(0) {
             self.add("from", "a number from 1", "0");
         }
         match (times, every) {
             (None, Some(_)) => self.add("every", "times beside every", "none"),
             (Some(times), Some(every)) if times >= every => {
-                self.add("every", format!("a number above times = {times}"), every.to_string());
+                self.add(
+                    "every",
+                    format!("a number above times = {times}"),
+                    every.to_string(),
+                );
             }
             _ => {}
         }

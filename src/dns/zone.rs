@@ -61,7 +61,10 @@ impl Zone {
     pub fn empty(origin: &Name) -> Self {
         let origin: Box<[u8]> = label::of(origin).to_ascii_lowercase().into();
         let apex = (origin.clone(), Node::default());
-        Self { origin, nodes: Arc::new(HashMap::from([apex])) }
+        Self {
+            origin,
+            nodes: Arc::new(HashMap::from([apex])),
+        }
     }
 
     /// Adds a record of hickory-proto.
@@ -104,7 +107,10 @@ impl Zone {
             return node.add(kind, ttl, data);
         }
         // Above a name that exists, every name does.
-        for above in label::and_above(&owner).skip(1).take_while(|above| above.len() > self.origin.len()) {
+        for above in label::and_above(&owner)
+            .skip(1)
+            .take_while(|above| above.len() > self.origin.len())
+        {
             if nodes.contains_key(above) {
                 break;
             }
@@ -126,7 +132,8 @@ impl Zone {
     /// Whether it holds records of a type at a name.
     pub fn has(&self, name: &Name, record_type: RecordType) -> bool {
         let name = label::of(name).to_ascii_lowercase();
-        self.node(&name).is_some_and(|node| node.has(record_type.into()))
+        self.node(&name)
+            .is_some_and(|node| node.has(record_type.into()))
     }
 
     /// Makes a name exist, without records.
@@ -145,8 +152,14 @@ impl Zone {
     /// The SOA and its TTL in a negative answer: the lesser of its own and the minimum (RFC 2308 §3).
     pub(super) fn negative_soa(&self) -> Option<Entry<'_>> {
         let soa = self.soa()?;
-        let minimum = soa.data.last_chunk().map_or(0, |octets| u32::from_be_bytes(*octets));
-        Some(Entry { ttl: soa.ttl.min(minimum), ..soa })
+        let minimum = soa
+            .data
+            .last_chunk()
+            .map_or(0, |octets| u32::from_be_bytes(*octets));
+        Some(Entry {
+            ttl: soa.ttl.min(minimum),
+            ..soa
+        })
     }
 
     pub(super) fn soa(&self) -> Option<Entry<'_>> {
@@ -155,9 +168,16 @@ impl Zone {
 
     /// Every record with its owner, the SOA first, in canonical order of names (RFC 4034 §6.1).
     pub(super) fn rows(&self) -> Vec<(&[u8], Entry<'_>)> {
-        let mut names: Vec<_> = self.nodes.iter().filter(|(_, node)| !node.is_empty()).collect();
+        let mut names: Vec<_> = self
+            .nodes
+            .iter()
+            .filter(|(_, node)| !node.is_empty())
+            .collect();
         names.sort_by_cached_key(|(name, _)| canonical(name));
-        let mut rows: Vec<_> = names.iter().flat_map(|(name, node)| node.entries().map(|e| (&***name, e))).collect();
+        let mut rows: Vec<_> = names
+            .iter()
+            .flat_map(|(name, node)| node.entries().map(|e| (&***name, e)))
+            .collect();
         rows.sort_by_key(|(_, entry)| entry.kind != kind::SOA);
         rows
     }
@@ -176,7 +196,9 @@ impl Zone {
 }
 
 fn canonical(name: &[u8]) -> Vec<&[u8]> {
-    let mut labels: Vec<_> = label::and_above(name).map(|n| n.get(1..=usize::from(n[0])).unwrap_or_default()).collect();
+    let mut labels: Vec<_> = label::and_above(name)
+        .map(|n| n.get(1..=usize::from(n[0])).unwrap_or_default())
+        .collect();
     labels.reverse();
     labels
 }
@@ -184,6 +206,11 @@ fn canonical(name: &[u8]) -> Vec<&[u8]> {
 impl fmt::Debug for Zone {
     /// The origin and how much there is: a zone may hold a million records.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Zone({}, {} names)", label::text(&self.origin), self.nodes.len())
+        write!(
+            f,
+            "Zone({}, {} names)",
+            label::text(&self.origin),
+            self.nodes.len()
+        )
     }
 }

@@ -20,8 +20,15 @@ pub struct Zones {
 impl Zones {
     /// Makes a snapshot with the default settings.
     pub fn new(zones: Vec<Zone>, faults: Vec<Fault>) -> Self {
-        let zones = zones.into_iter().map(|zone| (zone.origin.clone(), zone)).collect();
-        Self { zones: Arc::new(zones), faults: faults.into_iter().map(Arc::new).collect(), ..Self::default() }
+        let zones = zones
+            .into_iter()
+            .map(|zone| (zone.origin.clone(), zone))
+            .collect();
+        Self {
+            zones: Arc::new(zones),
+            faults: faults.into_iter().map(Arc::new).collect(),
+            ..Self::default()
+        }
     }
 
     /// The same zones and faults with other settings.
@@ -36,7 +43,12 @@ impl Zones {
     /// snapshots keeps its counts.
     #[must_use]
     pub fn with_faults(&self, faults: Vec<Arc<Fault>>) -> Self {
-        Self { zones: Arc::clone(&self.zones), faults, settings: self.settings, root: self.root.clone() }
+        Self {
+            zones: Arc::clone(&self.zones),
+            faults,
+            settings: self.settings,
+            root: self.root.clone(),
+        }
     }
 
     /// The faults, with their counts.
@@ -56,7 +68,8 @@ impl Zones {
 
     /// Whether some zone holds the name, or a name of it would be an answer.
     pub fn holds(&self, name: &Name) -> bool {
-        self.enclosing(&label::of(name).to_ascii_lowercase()).is_some()
+        self.enclosing(&label::of(name).to_ascii_lowercase())
+            .is_some()
     }
 
     /// The deepest zone that encloses a name in lower case; not the supplied root.

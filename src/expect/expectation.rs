@@ -34,13 +34,21 @@ enum Of {
 
 impl From<Sessions> for Expectation {
     fn from(pattern: Sessions) -> Self {
-        Self { name: String::new(), of: Of::Sessions(pattern), times: Times::default() }
+        Self {
+            name: String::new(),
+            of: Of::Sessions(pattern),
+            times: Times::default(),
+        }
     }
 }
 
 impl From<Queries> for Expectation {
     fn from(pattern: Queries) -> Self {
-        Self { name: String::new(), of: Of::Queries(pattern), times: Times::default() }
+        Self {
+            name: String::new(),
+            of: Of::Queries(pattern),
+            times: Times::default(),
+        }
     }
 }
 
@@ -53,7 +61,10 @@ impl Expectation {
     /// Calls it something, for the report.
     #[must_use]
     pub fn named(self, name: &str) -> Self {
-        Self { name: name.to_owned(), ..self }
+        Self {
+            name: name.to_owned(),
+            ..self
+        }
     }
 
     /// Exactly so often.
@@ -78,7 +89,10 @@ impl Expectation {
     /// So often or less, and perhaps never.
     #[must_use]
     pub fn at_most(self, most: u64) -> Self {
-        self.often(Times { least: 0, most: Some(most) })
+        self.often(Times {
+            least: 0,
+            most: Some(most),
+        })
     }
 
     /// As often as this.
@@ -141,7 +155,11 @@ pub struct Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = if self.met { "met" } else { "not met" };
-        write!(f, "{word}: expected {}; found {}", self.expected, self.count)?;
+        write!(
+            f,
+            "{word}: expected {}; found {}",
+            self.expected, self.count
+        )?;
         for near in &self.near_misses {
             write!(f, "\n    near miss: {near}")?;
         }
@@ -202,22 +220,36 @@ struct Watched {
 
 impl Ledger {
     pub fn new(sources: Sources) -> Arc<Self> {
-        Arc::new(Self { sources, mounted: Mutex::default() })
+        Arc::new(Self {
+            sources,
+            mounted: Mutex::default(),
+        })
     }
 
     /// Mounts an expectation; what has happened already does not count. Gives its number.
     pub fn mount(&self, expectation: Expectation) -> u64 {
-        let (after_session, after_query) = (self.sources.sessions.last(), self.sources.queries.last());
+        let (after_session, after_query) =
+            (self.sources.sessions.last(), self.sources.queries.last());
         let mut mounted = self.mounted.lock();
         mounted.last += 1;
         let id = mounted.last;
-        mounted.all.push((id, Arc::new(Watched { expectation, after_session, after_query })));
+        mounted.all.push((
+            id,
+            Arc::new(Watched {
+                expectation,
+                after_session,
+                after_query,
+            }),
+        ));
         id
     }
 
     /// Mounts an expectation for a scope.
     pub fn guard(self: &Arc<Self>, expectation: Expectation) -> Guard {
-        Guard { id: self.mount(expectation), ledger: Arc::clone(self) }
+        Guard {
+            id: self.mount(expectation),
+            ledger: Arc::clone(self),
+        }
     }
 
     /// Takes an expectation away; false where there is none of that number.
@@ -236,24 +268,51 @@ impl Ledger {
     /// What became of each so far.
     pub fn outcomes(&self) -> Vec<Outcome> {
         let all = self.mounted.lock().all.clone();
-        all.iter().map(|(id, watched)| self.outcome(*id, watched)).collect()
+        all.iter()
+            .map(|(id, watched)| self.outcome(*id, watched))
+            .collect()
     }
 
     /// What became of one so far.
     pub fn find(&self, id: u64) -> Option<Outcome> {
-        let watched = self.mounted.lock().all.iter().find(|(other, _)| *other == id).map(|(_, w)| Arc::clone(w))?;
+        let watched = self
+            .mounted
+            .lock()
+            .all
+            .iter()
+            .find(|(other, _)| *other == id)
+            .map(|(_, w)| Arc::clone(w))?;
         Some(self.outcome(id, &watched))
     }
 
     fn outcome(&self, id: u64, watched: &Watched) -> Outcome {
-        let Watched { expectation, after_session, after_query } = watched;
+        let Watched {
+            expectation,
+            after_session,
+            after_query,
+        } = watched;
         let (count, near) = match &expectation.of {
-            Of::Sessions(pattern) => nearest::sessions(&self.sources.sessions, *after_session, pattern, NEAR),
-            Of::Queries(pattern) => nearest::queries(&self.sources.queries, *after_query, pattern, NEAR),
+            Of::Sessions(pattern) => {
+                nearest::sessions(&self.sources.sessions, *after_session, pattern, NEAR)
+            }
+            Of::Queries(pattern) => {
+                nearest::queries(&self.sources.queries, *after_query, pattern, NEAR)
+            }
         };
         let met = expectation.times.holds(count);
-        let near_misses = if count < expectation.times.least { near } else { Vec::new() };
-        Outcome { id, expected: expectation.to_string(), times: expectation.times, count, met, near_misses }
+        let near_misses = if count < expectation.times.least {
+            near
+        } else {
+            Vec::new()
+        };
+        Outcome {
+            id,
+            expected: expectation.to_string(),
+            times: expectation.times,
+            count,
+            met,
+            near_misses,
+        }
     }
 
     /// Verifies what `look` gives, with some patience for sessions under way: what a client has heard already may be
@@ -263,7 +322,8 @@ impl Ledger {
         loop {
             let mut outcomes = look();
             outcomes.retain(|outcome| !outcome.met);
-            let hopeful = outcomes.iter().any(|o| o.count < o.times.least) && self.is_anything_under_way();
+            let hopeful =
+                outcomes.iter().any(|o| o.count < o.times.least) && self.is_anything_under_way();
             if outcomes.is_empty() {
                 return Ok(());
             }
@@ -275,7 +335,12 @@ impl Ledger {
     }
 
     fn is_anything_under_way(&self) -> bool {
-        self.sources.sessions.entries().iter().rev().any(|entry| !entry.is_closed())
+        self.sources
+            .sessions
+            .entries()
+            .iter()
+            .rev()
+            .any(|entry| !entry.is_closed())
     }
 
     /// Verifies all.
@@ -298,13 +363,17 @@ pub struct Guard {
 impl Guard {
     /// What became of it so far.
     pub fn outcome(&self) -> Outcome {
-        self.ledger.find(self.id).unwrap_or_else(|| unreachable!("a guard's expectation stays as long as the guard"))
+        self.ledger
+            .find(self.id)
+            .unwrap_or_else(|| unreachable!("a guard's expectation stays as long as the guard"))
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let verified = self.ledger.settled(|| self.ledger.find(self.id).into_iter().collect());
+        let verified = self
+            .ledger
+            .settled(|| self.ledger.find(self.id).into_iter().collect());
         self.ledger.unmount(self.id);
         if let Err(unmet) = verified
             && !std::thread::panicking()

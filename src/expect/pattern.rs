@@ -58,7 +58,9 @@ impl Addresses {
 impl FromStr for Addresses {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let one = text.parse::<IpAddr>().map(|a| IpNet::from(a.to_canonical()));
+        let one = text
+            .parse::<IpAddr>()
+            .map(|a| IpNet::from(a.to_canonical()));
         one.or_else(|_| text.parse()).map(Self).map_err(|_| {
             format!("invalid value {text:?}, expected an address such as 192.0.2.1 or a network such as 192.0.2.0/24")
         })
@@ -73,7 +75,11 @@ impl From<IpAddr> for Addresses {
 
 impl fmt::Display for Addresses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.prefix_len() == self.0.max_prefix_len() { self.0.addr().fmt(f) } else { self.0.fmt(f) }
+        if self.0.prefix_len() == self.0.max_prefix_len() {
+            self.0.addr().fmt(f)
+        } else {
+            self.0.fmt(f)
+        }
     }
 }
 
@@ -85,7 +91,9 @@ impl Serialize for Addresses {
 
 impl<'de> Deserialize<'de> for Addresses {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -103,7 +111,11 @@ pub struct Mismatch {
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "expected {} {}, found {}", self.field, self.expected, self.found)
+        write!(
+            f,
+            "expected {} {}, found {}",
+            self.field, self.expected, self.found
+        )
     }
 }
 
@@ -161,65 +173,98 @@ impl Sessions {
 
     /// Sessions in which nothing was refused.
     pub fn accepted() -> Self {
-        Self { verdict: Some(Verdict::Accept), ..Self::default() }
+        Self {
+            verdict: Some(Verdict::Accept),
+            ..Self::default()
+        }
     }
 
     /// Sessions refused with 4yz.
     pub fn deferred() -> Self {
-        Self { verdict: Some(Verdict::Defer), ..Self::default() }
+        Self {
+            verdict: Some(Verdict::Defer),
+            ..Self::default()
+        }
     }
 
     /// Sessions refused with 5yz.
     pub fn rejected() -> Self {
-        Self { verdict: Some(Verdict::Reject), ..Self::default() }
+        Self {
+            verdict: Some(Verdict::Reject),
+            ..Self::default()
+        }
     }
 
     /// Only those from this client address.
     #[must_use]
     pub fn from_client(self, address: impl Into<IpAddr>) -> Self {
-        Self { client: Some(address.into().into()), ..self }
+        Self {
+            client: Some(address.into().into()),
+            ..self
+        }
     }
 
     /// Only those that said this in HELO or EHLO.
     #[must_use]
     pub fn saying(self, hello: &str) -> Self {
-        Self { hello: Some(hello.to_owned()), ..self }
+        Self {
+            hello: Some(hello.to_owned()),
+            ..self
+        }
     }
 
     /// Only those that this rule refused.
     #[must_use]
     pub fn by_rule(self, rule: &str) -> Self {
-        Self { rule: Some(rule.to_owned()), ..self }
+        Self {
+            rule: Some(rule.to_owned()),
+            ..self
+        }
     }
 
     /// Only those refused at this stage.
     #[must_use]
     pub fn at_stage(self, stage: Stage) -> Self {
-        Self { stage: Some(stage), ..self }
+        Self {
+            stage: Some(stage),
+            ..self
+        }
     }
 
     /// Only those decided with this reply code.
     #[must_use]
     pub fn with_code(self, code: u16) -> Self {
-        Self { code: Some(code), ..self }
+        Self {
+            code: Some(code),
+            ..self
+        }
     }
 
     /// Only those decided with this enhanced status code.
     #[must_use]
     pub fn with_enhanced(self, code: &str) -> Self {
-        Self { enhanced: Some(code.to_owned()), ..self }
+        Self {
+            enhanced: Some(code.to_owned()),
+            ..self
+        }
     }
 
     /// Only those that tried this recipient.
     #[must_use]
     pub fn to(self, recipient: &str) -> Self {
-        Self { recipient: Some(recipient.to_owned()), ..self }
+        Self {
+            recipient: Some(recipient.to_owned()),
+            ..self
+        }
     }
 
     /// Only those with this reverse-path.
     #[must_use]
     pub fn by_sender(self, sender: &str) -> Self {
-        Self { sender: Some(sender.to_owned()), ..self }
+        Self {
+            sender: Some(sender.to_owned()),
+            ..self
+        }
     }
 
     /// Whether a session meets every condition.
@@ -230,22 +275,72 @@ impl Sessions {
     /// The conditions that a session does not meet.
     pub fn mismatches(&self, record: &SessionRecord) -> Vec<Mismatch> {
         let mut found = Differences::default();
-        found.compare("client", &self.client, |net| net.contains(&record.client_address), || record.client_address);
-        found.compare("hello", &self.hello, |h| h.eq_ignore_ascii_case(&record.hello), || some_text(&record.hello));
-        found.compare("verdict", &self.verdict, |v| v.name() == record.verdict, || record.verdict);
+        found.compare(
+            "client",
+            &self.client,
+            |net| net.contains(&record.client_address),
+            || record.client_address,
+        );
+        found.compare(
+            "hello",
+            &self.hello,
+            |h| h.eq_ignore_ascii_case(&record.hello),
+            || some_text(&record.hello),
+        );
+        found.compare(
+            "verdict",
+            &self.verdict,
+            |v| v.name() == record.verdict,
+            || record.verdict,
+        );
         let rules = || listed(record.refusals.iter().map(|r| r.rule));
-        found.compare("rule", &self.rule, |rule| record.refusals.iter().any(|r| r.rule == *rule), rules);
+        found.compare(
+            "rule",
+            &self.rule,
+            |rule| record.refusals.iter().any(|r| r.rule == *rule),
+            rules,
+        );
         let stages = || listed(record.refusals.iter().map(|r| r.stage.name()));
-        found.compare("stage", &self.stage, |stage| record.refusals.iter().any(|r| r.stage == *stage), stages);
+        found.compare(
+            "stage",
+            &self.stage,
+            |stage| record.refusals.iter().any(|r| r.stage == *stage),
+            stages,
+        );
         let code = record.code();
-        found.compare("code", &self.code, |c| code == Some(*c), || code.map_or("none".into(), |c| c.to_string()));
+        found.compare(
+            "code",
+            &self.code,
+            |c| code == Some(*c),
+            || code.map_or("none".into(), |c| c.to_string()),
+        );
         let enhanced = record.enhanced();
-        found.compare("enhanced", &self.enhanced, |e| *e == enhanced, || some_text(&enhanced));
+        found.compare(
+            "enhanced",
+            &self.enhanced,
+            |e| *e == enhanced,
+            || some_text(&enhanced),
+        );
         let (sender, rcpts) = (&record.reverse_path, &record.recipients);
-        found.compare("sender", &self.sender, |s| s.eq_ignore_ascii_case(sender), || format!("<{sender}>"));
+        found.compare(
+            "sender",
+            &self.sender,
+            |s| s.eq_ignore_ascii_case(sender),
+            || format!("<{sender}>"),
+        );
         let tried = || listed(rcpts.iter().map(String::as_str));
-        found.compare("recipient", &self.recipient, |to| rcpts.iter().any(|r| r.eq_ignore_ascii_case(to)), tried);
-        found.compare("since", &self.since, |since| record.started >= *since, || record.started);
+        found.compare(
+            "recipient",
+            &self.recipient,
+            |to| rcpts.iter().any(|r| r.eq_ignore_ascii_case(to)),
+            tried,
+        );
+        found.compare(
+            "since",
+            &self.since,
+            |since| record.started >= *since,
+            || record.started,
+        );
         found.0
     }
 }
@@ -284,7 +379,11 @@ pub struct Queries {
 impl Queries {
     /// Queries for this name and type.
     pub fn of(name: &str, record_type: &str) -> Self {
-        Self { name: Some(name.to_owned()), record_type: Some(record_type.to_owned()), ..Self::default() }
+        Self {
+            name: Some(name.to_owned()),
+            record_type: Some(record_type.to_owned()),
+            ..Self::default()
+        }
     }
 
     /// The conditions that a query does not meet.
@@ -292,12 +391,37 @@ impl Queries {
         let mut found = Differences::default();
         let bare = |name: &str| name.trim_end_matches('.').to_ascii_lowercase();
         let client = query.client.ip().to_canonical();
-        found.compare("client", &self.client, |net| net.contains(&client), || client);
+        found.compare(
+            "client",
+            &self.client,
+            |net| net.contains(&client),
+            || client,
+        );
         let (asked_name, asked, rcode) = (query.name(), query.record_type(), query.rcode());
-        found.compare("name", &self.name, |name| bare(name) == bare(&asked_name), || some_text(&asked_name));
-        found.compare("type", &self.record_type, |t| t.eq_ignore_ascii_case(&asked), || asked.clone());
-        found.compare("rcode", &self.rcode, |r| r.eq_ignore_ascii_case(&rcode), || rcode.clone());
-        found.compare("since", &self.since, |since| query.at >= *since, || query.at);
+        found.compare(
+            "name",
+            &self.name,
+            |name| bare(name) == bare(&asked_name),
+            || some_text(&asked_name),
+        );
+        found.compare(
+            "type",
+            &self.record_type,
+            |t| t.eq_ignore_ascii_case(&asked),
+            || asked.clone(),
+        );
+        found.compare(
+            "rcode",
+            &self.rcode,
+            |r| r.eq_ignore_ascii_case(&rcode),
+            || rcode.clone(),
+        );
+        found.compare(
+            "since",
+            &self.since,
+            |since| query.at >= *since,
+            || query.at,
+        );
         found.0
     }
 }
@@ -322,13 +446,21 @@ impl Differences {
         if let Some(wanted) = wanted
             && !met(wanted)
         {
-            self.0.push(Mismatch { field, expected: wanted.to_string(), found: found().to_string() });
+            self.0.push(Mismatch {
+                field,
+                expected: wanted.to_string(),
+                found: found().to_string(),
+            });
         }
     }
 }
 
 fn some_text(text: &str) -> String {
-    if text.is_empty() { "none".to_owned() } else { text.to_owned() }
+    if text.is_empty() {
+        "none".to_owned()
+    } else {
+        text.to_owned()
+    }
 }
 
 fn listed<'a>(words: impl Iterator<Item = &'a str>) -> String {
@@ -340,9 +472,13 @@ fn listed<'a>(words: impl Iterator<Item = &'a str>) -> String {
 /// The conditions as words: what is serialised is what was given.
 fn describe(f: &mut fmt::Formatter<'_>, what: &str, pattern: &impl Serialize) -> fmt::Result {
     f.write_str(what)?;
-    let Ok(serde_json::Value::Object(given)) = serde_json::to_value(pattern) else { return Ok(()) };
+    let Ok(serde_json::Value::Object(given)) = serde_json::to_value(pattern) else {
+        return Ok(());
+    };
     for (i, (key, value)) in given.iter().enumerate() {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let value = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
         write!(f, "{}{key} {value}", if i == 0 { " with " } else { ", " })?;
     }
     Ok(())

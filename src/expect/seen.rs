@@ -26,7 +26,10 @@ impl Session {
     /// Where something was.
     #[track_caller]
     pub fn assert_accepted(&self) -> Asserted<'_> {
-        self.asserted(Sessions { verdict: Some(Verdict::Accept), ..Sessions::default() })
+        self.asserted(Sessions {
+            verdict: Some(Verdict::Accept),
+            ..Sessions::default()
+        })
     }
 
     /// Asserts that the first refusal was a 4yz reply.
@@ -35,7 +38,10 @@ impl Session {
     /// Where it was not.
     #[track_caller]
     pub fn assert_deferred(&self) -> Asserted<'_> {
-        self.asserted(Sessions { verdict: Some(Verdict::Defer), ..Sessions::default() })
+        self.asserted(Sessions {
+            verdict: Some(Verdict::Defer),
+            ..Sessions::default()
+        })
     }
 
     /// Asserts that the first refusal was a 5yz reply.
@@ -44,7 +50,10 @@ impl Session {
     /// Where it was not.
     #[track_caller]
     pub fn assert_rejected(&self) -> Asserted<'_> {
-        self.asserted(Sessions { verdict: Some(Verdict::Reject), ..Sessions::default() })
+        self.asserted(Sessions {
+            verdict: Some(Verdict::Reject),
+            ..Sessions::default()
+        })
     }
 
     /// Asserts nothing yet: what follows does.
@@ -150,9 +159,24 @@ impl Asserted<'_> {
             all.sort();
             all.join(", ")
         };
-        let wanted = sorted(recipients.iter().map(|r| r.as_ref().to_ascii_lowercase()).collect());
-        let found = sorted(self.0.recipients.iter().map(|r| r.to_ascii_lowercase()).collect());
-        assert!(wanted == found, "expected recipients {wanted}, found {found}\n{}", self.0.story());
+        let wanted = sorted(
+            recipients
+                .iter()
+                .map(|r| r.as_ref().to_ascii_lowercase())
+                .collect(),
+        );
+        let found = sorted(
+            self.0
+                .recipients
+                .iter()
+                .map(|r| r.to_ascii_lowercase())
+                .collect(),
+        );
+        assert!(
+            wanted == found,
+            "expected recipients {wanted}, found {found}\n{}",
+            self.0.story()
+        );
         self
     }
 
@@ -163,7 +187,11 @@ impl Asserted<'_> {
     #[track_caller]
     pub fn with_text(self, part: &str) -> Self {
         let reply = self.0.reply.join("\n");
-        assert!(reply.contains(part), "expected a reply with {part:?}, found {reply:?}\n{}", self.0.story());
+        assert!(
+            reply.contains(part),
+            "expected a reply with {part:?}, found {reply:?}\n{}",
+            self.0.story()
+        );
         self
     }
 
@@ -173,8 +201,17 @@ impl Asserted<'_> {
     /// Where the session differs.
     #[track_caller]
     pub fn met(self, pattern: &Sessions) -> Self {
-        let mismatches: Vec<_> = pattern.mismatches(self.0).iter().map(ToString::to_string).collect();
-        assert!(mismatches.is_empty(), "{}\n{}", mismatches.join("\n"), self.0.story());
+        let mismatches: Vec<_> = pattern
+            .mismatches(self.0)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert!(
+            mismatches.is_empty(),
+            "{}\n{}",
+            mismatches.join("\n"),
+            self.0.story()
+        );
         self
     }
 }

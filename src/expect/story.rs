@@ -13,28 +13,60 @@ impl SessionRecord {
     pub fn headline(&self) -> String {
         let refusal = self.refusals.first();
         let by = refusal.map_or(String::new(), |r| format!(" at {} by {}", r.stage, r.rule));
-        let hello = if self.hello.is_empty() { "no hello" } else { &self.hello };
-        let reply = self.reply.first().map_or(String::new(), |line| format!(": {line}"));
-        let state = if self.is_settled() { self.verdict } else { "under way" };
-        format!("session {} from {}, {hello}: {state}{by}{reply}", self.id, self.client_address)
+        let hello = if self.hello.is_empty() {
+            "no hello"
+        } else {
+            &self.hello
+        };
+        let reply = self
+            .reply
+            .first()
+            .map_or(String::new(), |line| format!(": {line}"));
+        let state = if self.is_settled() {
+            self.verdict
+        } else {
+            "under way"
+        };
+        format!(
+            "session {} from {}, {hello}: {state}{by}{reply}",
+            self.id, self.client_address
+        )
     }
 
     /// Everything that explains the session: the headline, DNS, the refusals with their remedies, the dialogue.
     pub fn story(&self) -> String {
         let mut out = format!("{}\n", self.headline());
         for question in &self.evidence {
-            let _ = write!(out, "  DNS      {} {}: ", name::display(&question.name), question.record_type);
+            let _ = write!(
+                out,
+                "  DNS      {} {}: ",
+                name::display(&question.name),
+                question.record_type
+            );
             if question.records.is_empty() {
                 let _ = writeln!(out, "{}", question.outcome);
                 continue;
             }
-            let shown: Vec<_> = question.records.iter().take(RECORDS).map(ToString::to_string).collect();
+            let shown: Vec<_> = question
+                .records
+                .iter()
+                .take(RECORDS)
+                .map(ToString::to_string)
+                .collect();
             let more = question.records.len().saturating_sub(RECORDS);
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
             let _ = writeln!(out, "{}{more}", shown.join(", "));
         }
         for refusal in &self.refusals {
-            let _ = writeln!(out, "  refused  at {}, rule {}: {}", refusal.stage, refusal.rule, refusal.why);
+            let _ = writeln!(
+                out,
+                "  refused  at {}, rule {}: {}",
+                refusal.stage, refusal.rule, refusal.why
+            );
             for remedy in &refusal.remedies {
                 let _ = writeln!(out, "  remedy   {remedy}");
             }
@@ -52,23 +84,38 @@ impl SessionRecord {
     pub fn transcript(&self) -> String {
         let mut out = String::new();
         for line in self.transcript.iter() {
-            let who = if line.from == Speaker::Client { 'C' } else { 'S' };
+            let who = if line.from == Speaker::Client {
+                'C'
+            } else {
+                'S'
+            };
             let _ = writeln!(out, "{who}: {}", line.text);
         }
         if self.transcript_dropped > 0 {
-            let _ = writeln!(out, "({} further lines were not kept)", self.transcript_dropped);
+            let _ = writeln!(
+                out,
+                "({} further lines were not kept)",
+                self.transcript_dropped
+            );
         }
         out
     }
 
     /// The reply code that decided: of the first refusal, else of the last transaction; `None` before.
     pub fn code(&self) -> Option<u16> {
-        self.reply.first().and_then(|line| line.get(..3)).and_then(|code| code.parse().ok())
+        self.reply
+            .first()
+            .and_then(|line| line.get(..3))
+            .and_then(|code| code.parse().ok())
     }
 
     /// The enhanced status code of that reply (RFC 3463), empty where it has none.
     pub fn enhanced(&self) -> String {
-        let text = self.reply.first().and_then(|line| line.get(4..)).unwrap_or_default();
+        let text = self
+            .reply
+            .first()
+            .and_then(|line| line.get(4..))
+            .unwrap_or_default();
         match crate::reply::enhanced_prefix(text) {
             Some((class, code)) => format!("{class}.{}.{}", code.subject, code.detail),
             None => String::new(),

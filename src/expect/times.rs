@@ -20,14 +20,20 @@ pub struct Times {
 /// Once or more.
 impl Default for Times {
     fn default() -> Self {
-        Self { least: 1, most: None }
+        Self {
+            least: 1,
+            most: None,
+        }
     }
 }
 
 impl Times {
     /// Exactly so often.
     pub const fn exactly(times: u64) -> Self {
-        Self { least: times, most: Some(times) }
+        Self {
+            least: times,
+            most: Some(times),
+        }
     }
 
     /// Whether a count is within.
@@ -68,8 +74,32 @@ mod tests {
         check(Times::exactly(0), "never", &[0], &[1]);
         check(Times::exactly(1), "once", &[1], &[0, 2]);
         check(Times::exactly(3), "3 times", &[3], &[2, 4]);
-        check(Times { least: 0, most: Some(2) }, "at most 2 times", &[0, 2], &[3]);
-        check(Times { least: 2, most: None }, "at least 2 times", &[2, 9], &[1]);
-        check(Times { least: 2, most: Some(3) }, "2 to 3 times", &[2, 3], &[1, 4]);
+        check(
+            Times {
+                least: 0,
+                most: Some(2),
+            },
+            "at most 2 times",
+            &[0, 2],
+            &[3],
+        );
+        check(
+            Times {
+                least: 2,
+                most: None,
+            },
+            "at least 2 times",
+            &[2, 9],
+            &[1],
+        );
+        check(
+            Times {
+                least: 2,
+                most: Some(3),
+            },
+            "2 to 3 times",
+            &[2, 3],
+            &[1, 4],
+        );
     }
 }

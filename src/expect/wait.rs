@@ -28,7 +28,11 @@ pub struct Missed {
 
 impl fmt::Display for Missed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "waited {:?} for {}, found {}", self.waited, self.wanted, self.found)?;
+        write!(
+            f,
+            "waited {:?} for {}, found {}",
+            self.waited, self.wanted, self.found
+        )?;
         if self.seen.is_empty() {
             return f.write_str("; nothing was seen");
         }
@@ -73,8 +77,17 @@ pub(crate) async fn found_or_missed<T: Entry, R>(
         return Ok(result);
     }
     let entries = log.entries();
-    let seen = entries[entries.len().saturating_sub(SEEN)..].iter().map(|entry| line(entry)).collect();
-    Err(Missed { wanted: wanted.to_string(), waited: patience, found: best, seen, near_misses: near(NEAR) })
+    let seen = entries[entries.len().saturating_sub(SEEN)..]
+        .iter()
+        .map(|entry| line(entry))
+        .collect();
+    Err(Missed {
+        wanted: wanted.to_string(),
+        waited: patience,
+        found: best,
+        seen,
+        near_misses: near(NEAR),
+    })
 }
 
 /// How many match, and what comes nearest.
@@ -87,25 +100,47 @@ pub(crate) mod nearest {
     use crate::smtp::SessionEntry;
 
     /// Settled sessions above a number that match, and those that nearly do.
-    pub fn sessions(log: &Log<SessionEntry>, after: u64, pattern: &Sessions, most: usize) -> (u64, Vec<NearMiss>) {
+    pub fn sessions(
+        log: &Log<SessionEntry>,
+        after: u64,
+        pattern: &Sessions,
+        most: usize,
+    ) -> (u64, Vec<NearMiss>) {
         let judged = log.after(after).into_iter().filter_map(|entry| {
-            let look = entry.look(|r| r.is_settled().then(|| (pattern.mismatches(r), r.headline())));
-            look.map(|(mismatches, what)| NearMiss { id: entry.id, what, mismatches })
+            let look = entry.look(|r| {
+                r.is_settled()
+                    .then(|| (pattern.mismatches(r), r.headline()))
+            });
+            look.map(|(mismatches, what)| NearMiss {
+                id: entry.id,
+                what,
+                mismatches,
+            })
         });
         split(judged, most)
     }
 
     /// DNS queries above a number that match, and those that nearly do.
-    pub fn queries(log: &Log<DnsQuery>, after: u64, pattern: &Queries, most: usize) -> (u64, Vec<NearMiss>) {
+    pub fn queries(
+        log: &Log<DnsQuery>,
+        after: u64,
+        pattern: &Queries,
+        most: usize,
+    ) -> (u64, Vec<NearMiss>) {
         let judged = log.after(after).into_iter().map(|query| {
             let mismatches = pattern.mismatches(&query);
-            NearMiss { id: query.id, what: query.headline(), mismatches }
+            NearMiss {
+                id: query.id,
+                what: query.headline(),
+                mismatches,
+            }
         });
         split(judged, most)
     }
 
     fn split(judged: impl Iterator<Item = NearMiss>, most: usize) -> (u64, Vec<NearMiss>) {
-        let (matching, mut near): (Vec<_>, Vec<_>) = judged.partition(|near| near.mismatches.is_empty());
+        let (matching, mut near): (Vec<_>, Vec<_>) =
+            judged.partition(|near| near.mismatches.is_empty());
         near.sort_by_key(|near| (near.mismatches.len(), Reverse(near.id)));
         near.truncate(most);
         (matching.len() as u64, near)

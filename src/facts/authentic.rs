@@ -103,7 +103,10 @@ pub(super) fn observe(
     lookup: &dyn Lookup,
     evidence: &mut Vec<Arc<Question>>,
 ) -> (Vec<Dkim>, Dmarc, Duration) {
-    let world = World { lookup, asked: RefCell::new(Vec::new()) };
+    let world = World {
+        lookup,
+        asked: RefCell::new(Vec::new()),
+    };
     let (dkim, dmarc) = match AuthenticatedMessage::parse(message) {
         Some(parsed) => verify(&parsed, envelope, &world),
         None => (Vec::new(), to_dmarc(&DmarcOutput::default(), false)),
@@ -114,8 +117,13 @@ pub(super) fn observe(
     (dkim, dmarc, elapsed)
 }
 
-fn verify(message: &AuthenticatedMessage<'_>, envelope: &Envelope<'_>, world: &World<'_>) -> (Vec<Dkim>, Dmarc) {
-    let signatures = at_once(authenticator().verify_dkim(Parameters::new(message).with_txt_cache(world)));
+fn verify(
+    message: &AuthenticatedMessage<'_>,
+    envelope: &Envelope<'_>,
+    world: &World<'_>,
+) -> (Vec<Dkim>, Dmarc) {
+    let signatures =
+        at_once(authenticator().verify_dkim(Parameters::new(message).with_txt_cache(world)));
     let signatures = signatures.unwrap_or_default();
     let spf = to_spf_output(envelope);
     let parameters = DmarcParameters {
@@ -125,11 +133,19 @@ fn verify(message: &AuthenticatedMessage<'_>, envelope: &Envelope<'_>, world: &W
         rfc5321_mail_from_domain: envelope.sender_domain,
         spf_output: &spf,
     };
-    let dmarc =
-        at_once(authenticator().verify_dmarc(Parameters::new(parameters).with_txt_cache(world).with_ipv4_cache(world)));
+    let dmarc = at_once(
+        authenticator().verify_dmarc(
+            Parameters::new(parameters)
+                .with_txt_cache(world)
+                .with_ipv4_cache(world),
+        ),
+    );
     let dmarc = dmarc.unwrap_or_default();
     let record = dmarc.dmarc_record().is_some();
-    (signatures.iter().map(to_dkim).collect(), to_dmarc(&dmarc, record))
+    (
+        signatures.iter().map(to_dkim).collect(),
+        to_dmarc(&dmarc, record),
+    )
 }
 
 /// mail-auth's verifier, whose resolver knows no name server.
@@ -137,7 +153,8 @@ fn authenticator() -> &'static MessageAuthenticator {
     static AUTHENTICATOR: OnceLock<MessageAuthenticator> = OnceLock::new();
     AUTHENTICATOR.get_or_init(|| {
         let nobody = ResolverConfig::from_parts(None, Vec::new(), Vec::new());
-        MessageAuthenticator::new(nobody, ResolverOpts::default()).expect("a resolver without servers needs nothing")
+        MessageAuthenticator::new(nobody, ResolverOpts::default())
+            .expect("a resolver without servers needs nothing")
     })
 }
 
@@ -167,23 +184,35 @@ fn to_dkim(output: &DkimOutput<'_>) -> Dkim {
         DkimResult::Pass => (AuthResult::Pass, String::new()),
         DkimResult::Fail(error) => (AuthResult::Fail, error.to_string()),
         // RFC 8601 §2.7.1: a signature whose hash does not match fails; mail-auth calls it neutral.
-        DkimResult::Neutral(error @ mail_auth::Error::Dkim(mail_auth::dkim::DkimError::FailedBodyHashMatch)) => {
-            (AuthResult::Fail, error.to_string())
-        }
+        DkimResult::Neutral(
+            error @ mail_auth::Error::Dkim(mail_auth::dkim::DkimError::FailedBodyHashMatch),
+        ) => (AuthResult::Fail, error.to_string()),
         DkimResult::Neutral(error) => (AuthResult::Neutral, error.to_string()),
         DkimResult::PermError(error) => (AuthResult::PermError, error.to_string()),
         DkimResult::TempError(error) => (AuthResult::TempError, error.to_string()),
         DkimResult::None => (AuthResult::None, String::new()),
     };
-    let (domain, selector) = output.signature().map(|s| (s.d.clone(), s.s.clone())).unwrap_or_default();
-    Dkim { domain, selector, result, why }
+    let (domain, selector) = output
+        .signature()
+        .map(|s| (s.d.clone(), s.s.clone()))
+        .unwrap_or_default();
+    Dkim {
+        domain,
+        selector,
+        result,
+        why,
+    }
 }
 
 fn to_dmarc(output: &DmarcOutput, record: bool) -> Dmarc {
     let (spf, dkim) = (output.spf_result(), output.dkim_result());
     let aligned = |result: &DmarcResult| *result == DmarcResult::Pass;
-    let temporary = [spf, dkim].iter().any(|r| matches!(r, DmarcResult::TempError(_)));
-    let permanent = [spf, dkim].iter().any(|r| matches!(r, DmarcResult::PermError(_)));
+    let temporary = [spf, dkim]
+        .iter()
+        .any(|r| matches!(r, DmarcResult::TempError(_)));
+    let permanent = [spf, dkim]
+        .iter()
+        .any(|r| matches!(r, DmarcResult::PermError(_)));
     let result = match record {
         true if aligned(spf) || aligned(dkim) => AuthResult::Pass,
         _ if temporary => AuthResult::TempError,
@@ -197,7 +226,14 @@ fn to_dmarc(output: &DmarcOutput, record: bool) -> Dmarc {
         mail_auth::dmarc::Policy::None | mail_auth::dmarc::Policy::Unspecified => "none",
     };
     let from_domain = output.domain().to_owned();
-    Dmarc { from_domain, record, policy, result, spf_aligned: aligned(spf), dkim_aligned: aligned(dkim) }
+    Dmarc {
+        from_domain,
+        record,
+        policy,
+        result,
+        spf_aligned: aligned(spf),
+        dkim_aligned: aligned(dkim),
+    }
 }
 
 /// The world's zones in the place of mail-auth's cache.
@@ -209,15 +245,17 @@ struct World<'a> {
 impl World<'_> {
     fn txt(&self, key: &str) -> Txt {
         let absent = |code| Txt::Error(mail_auth::Error::Dns(DnsError::RecordNotFound(code)));
-        let Some(name) = name::absolute(key) else { return absent(ResponseCode::NXDomain) };
+        let Some(name) = name::absolute(key) else {
+            return absent(ResponseCode::NXDomain);
+        };
         let question = self.lookup.ask(&name, RecordType::TXT);
         let answer = match question.outcome {
             Outcome::Data => to_record(key, &question),
             Outcome::NxDomain => absent(ResponseCode::NXDomain),
             Outcome::NoData => absent(ResponseCode::NoError),
-            Outcome::ServFail | Outcome::Refused | Outcome::Timeout => {
-                Txt::Error(mail_auth::Error::Dns(DnsError::Resolver(question.outcome.to_string())))
-            }
+            Outcome::ServFail | Outcome::Refused | Outcome::Timeout => Txt::Error(
+                mail_auth::Error::Dns(DnsError::Resolver(question.outcome.to_string())),
+            ),
         };
         self.asked.borrow_mut().push(question);
         answer
@@ -272,7 +310,10 @@ impl ResolverCache<Box<str>, RecordSet<Ipv4Addr>> for World<'_> {
         Box<str>: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        Some(RecordSet { rrset: Arc::default(), dnssec_status: DnssecStatus::Indeterminate })
+        Some(RecordSet {
+            rrset: Arc::default(),
+            dnssec_status: DnssecStatus::Indeterminate,
+        })
     }
 
     fn remove<Q>(&self, _: &Q) -> Option<RecordSet<Ipv4Addr>>

@@ -43,10 +43,19 @@ pub enum GenericMatch {
 /// Looks for the client's octets (`least` or more of them, in any order, zero-padded or not, or all of them in
 /// hexadecimal) and, where `keywords` is set, for words of dynamic ranges, in the labels left of the
 /// organisational domain.
-pub fn generic_pattern(name: &str, client: IpAddr, least: usize, keywords: bool) -> Option<GenericMatch> {
+pub fn generic_pattern(
+    name: &str,
+    client: IpAddr,
+    least: usize,
+    keywords: bool,
+) -> Option<GenericMatch> {
     let host = host_part(name);
     let IpAddr::V4(v4) = client else {
-        return if keywords { keyword(&host).map(GenericMatch::Keyword) } else { None };
+        return if keywords {
+            keyword(&host).map(GenericMatch::Keyword)
+        } else {
+            None
+        };
     };
     let octets = v4.octets();
     let hexadecimal: String = octets.iter().map(|o| format!("{o:02x}")).collect();
@@ -57,19 +66,27 @@ pub fn generic_pattern(name: &str, client: IpAddr, least: usize, keywords: bool)
     if found >= least {
         return Some(GenericMatch::Octets(found));
     }
-    if keywords { keyword(&host).map(GenericMatch::Keyword) } else { None }
+    if keywords {
+        keyword(&host).map(GenericMatch::Keyword)
+    } else {
+        None
+    }
 }
 
 /// Whether a name is marked as given on purpose.
 pub fn exempt(name: &str) -> bool {
     let host = host_part(name);
-    EXEMPTIONS.iter().any(|word| words(&host).any(|w| w == *word))
+    EXEMPTIONS
+        .iter()
+        .any(|word| words(&host).any(|w| w == *word))
 }
 
 /// The labels left of the organisational domain, in lower case; the whole name where there is none.
 fn host_part(name: &str) -> String {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
-    let host = psl::domain_str(&name).and_then(|domain| name.strip_suffix(domain)).map(str::to_owned);
+    let host = psl::domain_str(&name)
+        .and_then(|domain| name.strip_suffix(domain))
+        .map(str::to_owned);
     host.unwrap_or(name)
 }
 
@@ -80,7 +97,10 @@ fn octets_in(host: &str, octets: &[u8; 4]) -> usize {
     if host.contains(&padded) || host.contains(&reversed) {
         return 4;
     }
-    let mut numbers: Vec<u8> = host.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect();
+    let mut numbers: Vec<u8> = host
+        .split(|c: char| !c.is_ascii_digit())
+        .filter_map(|n| n.parse().ok())
+        .collect();
     octets
         .iter()
         .filter(|octet| match numbers.iter().position(|n| n == *octet) {
@@ -94,12 +114,16 @@ fn octets_in(host: &str, octets: &[u8; 4]) -> usize {
 }
 
 fn keyword(host: &str) -> Option<&'static str> {
-    KEYWORDS.iter().copied().find(|keyword| words(host).any(|word| word == *keyword))
+    KEYWORDS
+        .iter()
+        .copied()
+        .find(|keyword| words(host).any(|word| word == *keyword))
 }
 
 /// Runs of letters: `ppp12-dsl.x` is `ppp`, `dsl`, `x`.
 fn words(host: &str) -> impl Iterator<Item = &str> {
-    host.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty())
+    host.split(|c: char| !c.is_ascii_alphabetic())
+        .filter(|word| !word.is_empty())
 }
 
 #[cfg(test)]

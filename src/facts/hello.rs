@@ -86,7 +86,10 @@ impl Hello {
         };
         if let Some(inner) = argument.strip_prefix('[') {
             match inner.strip_suffix(']').and_then(literal) {
-                Some(address) => (hello.kind, hello.address) = (HelloKind::Literal, Some(name::normalise(address))),
+                Some(address) => {
+                    (hello.kind, hello.address) =
+                        (HelloKind::Literal, Some(name::normalise(address)))
+                }
                 None => hello.mistake = "not an address literal (RFC 5321 §4.1.3)".into(),
             }
         } else if let Ok(address) = argument.parse::<IpAddr>() {
@@ -102,7 +105,8 @@ impl Hello {
     /// Whether nothing is wrong with a name but that it has 254 or 255 octets: Postfix counts those on the wire, where
     /// two more are needed, as if they were characters, and takes the name for legal.
     pub fn is_overlong_name(&self) -> bool {
-        self.kind == HelloKind::Invalid && mistake_within(NAME_OCTETS + 2, &self.argument, true).is_none()
+        self.kind == HelloKind::Invalid
+            && mistake_within(NAME_OCTETS + 2, &self.argument, true).is_none()
     }
 
     /// The name, where the hello is one.
@@ -123,11 +127,20 @@ impl Hello {
         lookup: &dyn Lookup,
         evidence: &mut Vec<Arc<Question>>,
     ) -> Duration {
-        let Some(name) = self.name.clone() else { return Duration::ZERO };
+        let Some(name) = self.name.clone() else {
+            return Duration::ZERO;
+        };
         let before = evidence.len();
         if addresses {
-            let questions = [lookup.ask(&name, RecordType::A), lookup.ask(&name, RecordType::AAAA)];
-            self.addresses = questions.iter().flat_map(|question| question.addresses()).map(name::normalise).collect();
+            let questions = [
+                lookup.ask(&name, RecordType::A),
+                lookup.ask(&name, RecordType::AAAA),
+            ];
+            self.addresses = questions
+                .iter()
+                .flat_map(|question| question.addresses())
+                .map(name::normalise)
+                .collect();
             self.addresses_outcome = Some(combined(questions.iter().map(|q| q.outcome)));
             evidence.extend(questions);
         }
@@ -136,7 +149,11 @@ impl Hello {
             self.mx_outcome = Some(question.outcome);
             evidence.push(question);
         }
-        evidence[before..].iter().map(|q| q.elapsed).max().unwrap_or_default()
+        evidence[before..]
+            .iter()
+            .map(|q| q.elapsed)
+            .max()
+            .unwrap_or_default()
     }
 
     /// How the name stands to the PTR names; `None` where the hello is not a name.
@@ -144,16 +161,22 @@ impl Hello {
         let hello = self.name()?;
         let same = |name: &Name| name == hello;
         let organisation = name::organisational_domain(hello);
-        let organisational = |name: &Name| organisation.is_some() && name::organisational_domain(name) == organisation;
-        let last_two =
-            |name: &Name| name.num_labels() >= 2 && hello.num_labels() >= 2 && name.trim_to(2) == hello.trim_to(2);
+        let organisational = |name: &Name| {
+            organisation.is_some() && name::organisational_domain(name) == organisation
+        };
+        let last_two = |name: &Name| {
+            name.num_labels() >= 2 && hello.num_labels() >= 2 && name.trim_to(2) == hello.trim_to(2)
+        };
         Some(Relation {
             equals_first: iprev.ptr_names.first().is_some_and(same),
             equals_any: iprev.ptr_names.iter().any(same),
             equals_verified: iprev.verified_names().any(same),
             same_organisation: iprev.ptr_names.iter().any(organisational),
             last_two_labels: iprev.ptr_names.iter().any(last_two),
-            suffix: iprev.ptr_names.iter().any(|n| name::is_within(n, hello) || name::is_within(hello, n)),
+            suffix: iprev
+                .ptr_names
+                .iter()
+                .any(|n| name::is_within(n, hello) || name::is_within(hello, n)),
             verified_organisation: iprev.verified_names().any(organisational),
         })
     }
@@ -181,7 +204,9 @@ pub struct Relation {
 /// The inside of an address literal. `IPv6:` is required for IPv6 (RFC 5321 §4.1.3), in any case.
 fn literal(inner: &str) -> Option<IpAddr> {
     match inner.get(..5) {
-        Some(tag) if tag.eq_ignore_ascii_case("IPv6:") => inner[5..].parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+        Some(tag) if tag.eq_ignore_ascii_case("IPv6:") => {
+            inner[5..].parse::<Ipv6Addr>().ok().map(IpAddr::V6)
+        }
         _ => inner.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
     }
 }
@@ -203,7 +228,10 @@ fn mistake_within(most: usize, text: &str, underscore: bool) -> Option<String> {
         return Some("the name has octets beyond ASCII".into());
     }
     if body.len() > most {
-        return Some(format!("the name has {} octets, more than {most}", body.len()));
+        return Some(format!(
+            "the name has {} octets, more than {most}",
+            body.len()
+        ));
     }
     let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || (underscore && c == '_');
     for label in body.split('.') {
@@ -211,7 +239,10 @@ fn mistake_within(most: usize, text: &str, underscore: bool) -> Option<String> {
             return Some("the name has an empty label".into());
         }
         if label.len() > LABEL_OCTETS {
-            return Some(format!("a label has {} octets, more than {LABEL_OCTETS}", label.len()));
+            return Some(format!(
+                "a label has {} octets, more than {LABEL_OCTETS}",
+                label.len()
+            ));
         }
         if let Some(c) = label.chars().find(|c| !legal(*c)) {
             return Some(format!("the name has the character {c:?}"));
@@ -233,7 +264,10 @@ mod tests {
     fn check(argument: &str, kind: HelloKind, address: Option<&str>) {
         let hello = Hello::parse(Verb::Ehlo, argument);
         assert_eq!(hello.kind, kind, "{argument}: {}", hello.mistake);
-        assert_eq!(hello.address, address.map(|a| a.parse().expect("an address")));
+        assert_eq!(
+            hello.address,
+            address.map(|a| a.parse().expect("an address"))
+        );
         assert_eq!(hello.mistake.is_empty(), kind != HelloKind::Invalid);
     }
 
@@ -244,8 +278,16 @@ mod tests {
         check("localhost", HelloKind::Name, None);
         check("under_score.example.test", HelloKind::Name, None);
         check("[192.0.2.1]", HelloKind::Literal, Some("192.0.2.1"));
-        check("[IPv6:2001:db8::1]", HelloKind::Literal, Some("2001:db8::1"));
-        check("[ipv6:::ffff:192.0.2.1]", HelloKind::Literal, Some("192.0.2.1"));
+        check(
+            "[IPv6:2001:db8::1]",
+            HelloKind::Literal,
+            Some("2001:db8::1"),
+        );
+        check(
+            "[ipv6:::ffff:192.0.2.1]",
+            HelloKind::Literal,
+            Some("192.0.2.1"),
+        );
         check("192.0.2.1", HelloKind::BareIp, Some("192.0.2.1"));
         check("2001:db8::1", HelloKind::BareIp, Some("2001:db8::1"));
         for invalid in [
@@ -270,19 +312,41 @@ mod tests {
     fn relation(hello: &str, world: &str) -> Relation {
         let mut evidence = Vec::new();
         let client = "192.0.2.10".parse().expect("an address");
-        let (iprev, _) = super::super::iprev::observe(client, &Default::default(), &Table::new(world), &mut evidence);
-        Hello::parse(Verb::Ehlo, hello).relation(&iprev).expect("the hello is a name")
+        let (iprev, _) = super::super::iprev::observe(
+            client,
+            &Default::default(),
+            &Table::new(world),
+            &mut evidence,
+        );
+        Hello::parse(Verb::Ehlo, hello)
+            .relation(&iprev)
+            .expect("the hello is a name")
     }
 
     #[test]
     fn relations() {
         let world = "10.2.0.192.in-addr.arpa PTR a.mx.example.test b.mx.example.test\nb.mx.example.test A 192.0.2.10";
         let first = relation("A.mx.Example.test", world);
-        assert!(first.equals_first && first.equals_any && !first.equals_verified && first.same_organisation);
+        assert!(
+            first.equals_first
+                && first.equals_any
+                && !first.equals_verified
+                && first.same_organisation
+        );
         let second = relation("b.mx.example.test.", world);
-        assert!(!second.equals_first && second.equals_any && second.equals_verified && second.verified_organisation);
+        assert!(
+            !second.equals_first
+                && second.equals_any
+                && second.equals_verified
+                && second.verified_organisation
+        );
         let shared = relation("out.example.test", world);
-        assert!(!shared.equals_any && shared.same_organisation && shared.last_two_labels && !shared.suffix);
+        assert!(
+            !shared.equals_any
+                && shared.same_organisation
+                && shared.last_two_labels
+                && !shared.suffix
+        );
         assert!(relation("mx.example.test", world).suffix);
         let foreign = relation("mail.other.test", world);
         assert!(!foreign.same_organisation && !foreign.last_two_labels && !foreign.suffix);
@@ -293,11 +357,20 @@ mod tests {
         let mut evidence = Vec::new();
         let table = Table::new("m.test A 192.0.2.1\nm.test AAAA SERVFAIL\nt.test A timeout");
         let mut hello = Hello::parse(Verb::Ehlo, "m.test");
-        assert_eq!(hello.observe(true, true, &table, &mut evidence), Duration::ZERO);
-        assert_eq!((hello.addresses_outcome, hello.mx_outcome), (Some(Outcome::Data), Some(Outcome::NoData)));
+        assert_eq!(
+            hello.observe(true, true, &table, &mut evidence),
+            Duration::ZERO
+        );
+        assert_eq!(
+            (hello.addresses_outcome, hello.mx_outcome),
+            (Some(Outcome::Data), Some(Outcome::NoData))
+        );
         assert!(hello.contains("192.0.2.1".parse().expect("an address")));
         let mut slow = Hello::parse(Verb::Ehlo, "t.test");
-        assert_eq!(slow.observe(true, false, &table, &mut evidence), Table::PATIENCE);
+        assert_eq!(
+            slow.observe(true, false, &table, &mut evidence),
+            Table::PATIENCE
+        );
         assert_eq!(slow.addresses_outcome, Some(Outcome::Timeout));
         assert_eq!(evidence.len(), 5);
     }

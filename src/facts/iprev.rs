@@ -155,7 +155,10 @@ impl Iprev {
             (None, None) => (IprevResult::Permerror, Outcome::NxDomain),
         };
         let explanation = format!("the names were told, not looked up: {}", result.word());
-        let ptr_names: Vec<_> = ptr_name.or_else(|| verified_name.clone()).into_iter().collect();
+        let ptr_names: Vec<_> = ptr_name
+            .or_else(|| verified_name.clone())
+            .into_iter()
+            .collect();
         let forward = |name: &Name| Forward {
             name: name.clone(),
             addresses: Vec::new(),
@@ -164,18 +167,30 @@ impl Iprev {
             confirms: verified_name.as_ref() == Some(name),
         };
         let forwards = ptr_names.iter().map(forward).collect();
-        Self { result, reverse, ptr_names, verified_name, forwards, explanation }
+        Self {
+            result,
+            reverse,
+            ptr_names,
+            verified_name,
+            forwards,
+            explanation,
+        }
     }
 
     /// The PTR names that could name a host: not the root, not a numeric address, legal characters
     /// (`_` tolerated, as Postfix does).
     pub fn host_names(&self) -> impl Iterator<Item = &Name> {
-        self.ptr_names.iter().filter(|n| hostname_mistake(&name::display(n), true).is_none())
+        self.ptr_names
+            .iter()
+            .filter(|n| hostname_mistake(&name::display(n), true).is_none())
     }
 
     /// The same, of the names that were tried.
     pub fn tried_host_names(&self) -> impl Iterator<Item = &Name> {
-        self.forwards.iter().map(|f| &f.name).filter(|n| hostname_mistake(&name::display(n), true).is_none())
+        self.forwards
+            .iter()
+            .map(|f| &f.name)
+            .filter(|n| hostname_mistake(&name::display(n), true).is_none())
     }
 
     /// Every PTR name that leads back.
@@ -199,13 +214,25 @@ pub(super) fn observe(
 
     let mut slowest = Duration::ZERO;
     let tried = ptr_names.iter().take(settings.ptr_names);
-    let forwards: Vec<_> = tried.map(|n| forward(n, client, settings, lookup, evidence, &mut slowest)).collect();
+    let forwards: Vec<_> = tried
+        .map(|n| forward(n, client, settings, lookup, evidence, &mut slowest))
+        .collect();
     elapsed += slowest;
 
     let verified_name = forwards.iter().find(|f| f.confirms).map(|f| f.name.clone());
     let result = conclude(reverse, &forwards, settings);
     let explanation = explain(client, reverse, &forwards, result, verified_name.as_ref());
-    (Iprev { result, reverse, ptr_names, verified_name, forwards, explanation }, elapsed)
+    (
+        Iprev {
+            result,
+            reverse,
+            ptr_names,
+            verified_name,
+            forwards,
+            explanation,
+        },
+        elapsed,
+    )
 }
 
 fn forward(
@@ -219,20 +246,38 @@ fn forward(
     // Exim looks up no such name, glibc and Postfix take none from a PTR record.
     if hostname_mistake(&name::display(name), true).is_some() {
         let (addresses, outcome) = (Vec::new(), Outcome::NxDomain);
-        return Forward { name: name.clone(), addresses, outcome, temporary: false, confirms: false };
+        return Forward {
+            name: name.clone(),
+            addresses,
+            outcome,
+            temporary: false,
+            confirms: false,
+        };
     }
-    let own = if client.is_ipv4() { RecordType::A } else { RecordType::AAAA };
+    let own = if client.is_ipv4() {
+        RecordType::A
+    } else {
+        RecordType::AAAA
+    };
     let types: &[RecordType] = match settings.forward_family {
         ForwardFamily::Client => &[own],
         ForwardFamily::Both => &[RecordType::A, RecordType::AAAA],
     };
     let questions: Vec<_> = types.iter().map(|t| lookup.ask(name, *t)).collect();
-    *slowest = questions.iter().map(|q| q.elapsed).fold(*slowest, Duration::max);
-    let addresses: Vec<IpAddr> = questions.iter().flat_map(|question| question.addresses()).collect();
+    *slowest = questions
+        .iter()
+        .map(|q| q.elapsed)
+        .fold(*slowest, Duration::max);
+    let addresses: Vec<IpAddr> = questions
+        .iter()
+        .flat_map(|question| question.addresses())
+        .collect();
     let outcome = combined(questions.iter().map(|q| q.outcome));
     let forward = Forward {
         name: name.clone(),
-        confirms: addresses.iter().any(|a| agrees(*a, client, settings.relaxed)),
+        confirms: addresses
+            .iter()
+            .any(|a| agrees(*a, client, settings.relaxed)),
         addresses,
         outcome,
         temporary: outcome.is_temporary(),
@@ -259,7 +304,9 @@ pub(super) fn combined(outcomes: impl Iterator<Item = Outcome>) -> Outcome {
         Outcome::NoData => 1,
         _ => 0,
     };
-    outcomes.max_by_key(|o| rank(*o)).unwrap_or(Outcome::NxDomain)
+    outcomes
+        .max_by_key(|o| rank(*o))
+        .unwrap_or(Outcome::NxDomain)
 }
 
 fn conclude(reverse: Outcome, forwards: &[Forward], settings: &IprevSettings) -> IprevResult {
@@ -273,7 +320,9 @@ fn conclude(reverse: Outcome, forwards: &[Forward], settings: &IprevSettings) ->
         _ if temporary && settings.any_tempfail == AnyTempfail::Wins => IprevResult::Temperror,
         _ if confirmed => IprevResult::Pass,
         _ if temporary => IprevResult::Temperror,
-        _ if absent && settings.forward_nxdomain == ForwardNxdomain::Permerror => IprevResult::Permerror,
+        _ if absent && settings.forward_nxdomain == ForwardNxdomain::Permerror => {
+            IprevResult::Permerror
+        }
         _ => IprevResult::Fail,
     }
 }
@@ -289,29 +338,45 @@ fn explain(
         return format!("the PTR lookup of {client} came to {reverse}");
     }
     if let (IprevResult::Pass, Some(name)) = (result, verified) {
-        return format!("{client} is named {}, which leads back to it", name::display(name));
+        return format!(
+            "{client} is named {}, which leads back to it",
+            name::display(name)
+        );
     }
     let each: Vec<_> = forwards
         .iter()
         .map(|f| match f.outcome {
             Outcome::Data => {
                 let addresses: Vec<_> = f.addresses.iter().map(ToString::to_string).collect();
-                format!("{} leads to {}", name::display(&f.name), addresses.join(", "))
+                format!(
+                    "{} leads to {}",
+                    name::display(&f.name),
+                    addresses.join(", ")
+                )
             }
             _ if hostname_mistake(&name::display(&f.name), true).is_some() => {
                 format!("{} is no host name", name::display(&f.name))
             }
-            outcome => format!("the address lookup of {} came to {outcome}", name::display(&f.name)),
+            outcome => format!(
+                "the address lookup of {} came to {outcome}",
+                name::display(&f.name)
+            ),
         })
         .collect();
     format!("{}, so no name of {client} is confirmed", each.join("; "))
 }
 
-pub(super) fn name_text<S: serde::Serializer>(name: &Name, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn name_text<S: serde::Serializer>(
+    name: &Name,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&name::display(name))
 }
 
-pub(super) fn optional_name_text<S: serde::Serializer>(name: &Option<Name>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn optional_name_text<S: serde::Serializer>(
+    name: &Option<Name>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     match name {
         Some(name) => serializer.serialize_str(&name::display(name)),
         None => serializer.serialize_none(),
@@ -340,7 +405,10 @@ mod tests {
         let mut evidence = Vec::new();
         let (iprev, _) = observe(client, &settings, &Table::new(world), &mut evidence);
         assert_eq!(iprev.result, expected, "{world}: {}", iprev.explanation);
-        assert_eq!(iprev.verified_name.is_some(), iprev.forwards.iter().any(|f| f.confirms));
+        assert_eq!(
+            iprev.verified_name.is_some(),
+            iprev.forwards.iter().any(|f| f.confirms)
+        );
         assert_eq!(evidence[0].record_type, RecordType::PTR);
     }
 
@@ -357,8 +425,13 @@ mod tests {
     fn rows_of_the_matrix() {
         use IprevResult::{Fail, Pass, Permerror, Temperror};
         let rfc = IprevSettings::default;
-        let exim = || settings(|s| (s.forward_family, s.any_tempfail) = (ForwardFamily::Both, AnyTempfail::Wins));
-        let mail_auth = || settings(|s| (s.ptr_names, s.forward_nxdomain) = (2, ForwardNxdomain::Permerror));
+        let exim = || {
+            settings(|s| {
+                (s.forward_family, s.any_tempfail) = (ForwardFamily::Both, AnyTempfail::Wins)
+            })
+        };
+        let mail_auth =
+            || settings(|s| (s.ptr_names, s.forward_nxdomain) = (2, ForwardNxdomain::Permerror));
         let one = || settings(|s| s.ptr_names = 1);
 
         check("", rfc(), Permerror);
@@ -370,24 +443,46 @@ mod tests {
         check(&format!("{PTR} m.test\nm.test A 192.0.2.99"), rfc(), Fail);
         check(&format!("{PTR} m.test"), rfc(), Fail);
         check(&format!("{PTR} m.test"), mail_auth(), Permerror);
-        check(&format!("{PTR} m.test\nm.test A SERVFAIL"), rfc(), Temperror);
+        check(
+            &format!("{PTR} m.test\nm.test A SERVFAIL"),
+            rfc(),
+            Temperror,
+        );
         let aaaa_only = format!("{PTR} m.test\nm.test A NODATA\nm.test AAAA 2001:db8::1");
         check(&aaaa_only, rfc(), Fail);
         check(&aaaa_only, mail_auth(), Permerror);
         check(&aaaa_only, exim(), Fail);
-        check(&format!("{PTR} m.test\nm.test A 192.0.2.10\nm.test AAAA SERVFAIL"), exim(), Pass);
-        check(&format!("{PTR} m.test\nm.test A NODATA\nm.test AAAA SERVFAIL"), exim(), Temperror);
-        check(&format!("{PTR} 10.1.2.3\n10.1.2.3 A 192.0.2.10"), rfc(), Fail);
+        check(
+            &format!("{PTR} m.test\nm.test A 192.0.2.10\nm.test AAAA SERVFAIL"),
+            exim(),
+            Pass,
+        );
+        check(
+            &format!("{PTR} m.test\nm.test A NODATA\nm.test AAAA SERVFAIL"),
+            exim(),
+            Temperror,
+        );
+        check(
+            &format!("{PTR} 10.1.2.3\n10.1.2.3 A 192.0.2.10"),
+            rfc(),
+            Fail,
+        );
         check(&format!("{PTR} m-.test\nm-.test A SERVFAIL"), exim(), Fail);
-        check(&format!("{PTR} m_1.test\nm_1.test A 192.0.2.10"), rfc(), Pass);
+        check(
+            &format!("{PTR} m_1.test\nm_1.test A 192.0.2.10"),
+            rfc(),
+            Pass,
+        );
         let second = format!("{PTR} a.test b.test\na.test A 192.0.2.99\nb.test A 192.0.2.10");
         check(&second, rfc(), Pass);
         check(&second, one(), Fail);
-        let third =
-            format!("{PTR} a.test b.test c.test\na.test A 192.0.2.98\nb.test A 192.0.2.99\nc.test A 192.0.2.10");
+        let third = format!(
+            "{PTR} a.test b.test c.test\na.test A 192.0.2.98\nb.test A 192.0.2.99\nc.test A 192.0.2.10"
+        );
         check(&third, rfc(), Pass);
         check(&third, mail_auth(), Fail);
-        let good_and_servfail = format!("{PTR} a.test b.test\na.test A 192.0.2.10\nb.test A SERVFAIL");
+        let good_and_servfail =
+            format!("{PTR} a.test b.test\na.test A 192.0.2.10\nb.test A SERVFAIL");
         check(&good_and_servfail, rfc(), Pass);
         check(&good_and_servfail, exim(), Temperror);
         let mismatch_and_nxdomain = format!("{PTR} a.test b.test\na.test A 192.0.2.99");
@@ -398,11 +493,24 @@ mod tests {
     #[test]
     fn relaxed_and_ipv6() {
         let near = settings(|s| s.relaxed = Relaxed::SameNetwork);
-        check(&format!("{PTR} m.test\nm.test A 192.0.2.99"), near, IprevResult::Pass);
-        check(&format!("{PTR} m.test\nm.test A 198.51.100.9"), near, IprevResult::Fail);
+        check(
+            &format!("{PTR} m.test\nm.test A 192.0.2.99"),
+            near,
+            IprevResult::Pass,
+        );
+        check(
+            &format!("{PTR} m.test\nm.test A 198.51.100.9"),
+            near,
+            IprevResult::Fail,
+        );
         let reverse = name::display(&name::reverse("2001:db8::7".parse().expect("an address")));
         let world = format!("{reverse} PTR m.test\nm.test AAAA 2001:db8::7");
-        check_client("2001:db8::7", &world, IprevSettings::default(), IprevResult::Pass);
+        check_client(
+            "2001:db8::7",
+            &world,
+            IprevSettings::default(),
+            IprevResult::Pass,
+        );
     }
 
     #[test]
@@ -410,7 +518,12 @@ mod tests {
         let world = format!("{PTR} a.test b.test\na.test A timeout\nb.test A timeout");
         let mut evidence = Vec::new();
         let client = CLIENT.parse().expect("an address");
-        let (_, elapsed) = observe(client, &IprevSettings::default(), &Table::new(&world), &mut evidence);
+        let (_, elapsed) = observe(
+            client,
+            &IprevSettings::default(),
+            &Table::new(&world),
+            &mut evidence,
+        );
         assert_eq!(elapsed, Table::PATIENCE);
     }
 }

@@ -61,7 +61,9 @@ pub(super) fn observe_all(
     lookup: &dyn Lookup,
     evidence: &mut Vec<Arc<Question>>,
 ) -> (Vec<Listing>, Duration) {
-    let observed = lists.iter().map(|zone| observe(subject, name, zone, lookup, evidence));
+    let observed = lists
+        .iter()
+        .map(|zone| observe(subject, name, zone, lookup, evidence));
     let (listings, took): (Vec<_>, Vec<_>) = observed.unzip();
     (listings, took.into_iter().max().unwrap_or_default())
 }
@@ -69,7 +71,9 @@ pub(super) fn observe_all(
 /// The client address as lists have it: octets or nibbles reversed, without in-addr.arpa (RFC 5782 §2.1, §2.4).
 pub(super) fn reversed(address: IpAddr) -> String {
     let name = name::display(&name::reverse(address));
-    name.trim_end_matches(".in-addr.arpa").trim_end_matches(".ip6.arpa").to_owned()
+    name.trim_end_matches(".in-addr.arpa")
+        .trim_end_matches(".ip6.arpa")
+        .to_owned()
 }
 
 /// Asks one list; where it lists the subject, also for the reason.
@@ -89,7 +93,9 @@ pub(super) fn observe(
         text: String::new(),
     };
     let owner = name::of_octets(text).and_then(|n| n.append_domain(zone).ok());
-    let Some(owner) = owner else { return (listing, Duration::ZERO) };
+    let Some(owner) = owner else {
+        return (listing, Duration::ZERO);
+    };
     let question = lookup.ask(&owner, RecordType::A);
     let mut elapsed = question.elapsed;
     listing.outcome = question.outcome;
@@ -112,7 +118,12 @@ pub(super) fn observe(
 
 fn text_of(data: &RData) -> Option<String> {
     match data {
-        RData::TXT(txt) => Some(txt.txt_data.iter().map(|s| String::from_utf8_lossy(s)).collect()),
+        RData::TXT(txt) => Some(
+            txt.txt_data
+                .iter()
+                .map(|s| String::from_utf8_lossy(s))
+                .collect(),
+        ),
         _ => None,
     }
 }

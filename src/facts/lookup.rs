@@ -138,30 +138,54 @@ pub struct Resolver<'a> {
 impl<'a> Resolver<'a> {
     /// Makes a resolver that waits `patience` for an answer.
     pub fn new(zones: &'a Zones, patience: Duration) -> Self {
-        Self { zones, patience, recollection: None }
+        Self {
+            zones,
+            patience,
+            recollection: None,
+        }
     }
 
     /// Makes one for a receiver that remembers what it found out. The memory is of one receiver and its patience.
     pub fn remembering(zones: &'a Arc<Zones>, patience: Duration, recall: &'a Recall) -> Self {
-        Self { zones, patience, recollection: recall.of(zones) }
+        Self {
+            zones,
+            patience,
+            recollection: recall.of(zones),
+        }
     }
 
     fn over(&self, name: &Name, record_type: RecordType, transport: Transport) -> Question {
         let answer = self.zones.answer(name, record_type, transport);
         let fault = answer.fault.map_or("", Action::word);
-        let question =
-            |outcome, records, elapsed| Question { name: name.clone(), record_type, outcome, records, elapsed, fault };
+        let question = |outcome, records, elapsed| Question {
+            name: name.clone(),
+            record_type,
+            outcome,
+            records,
+            elapsed,
+            fault,
+        };
         match answer.fault {
             Some(Action::Truncate) => {
                 let again = self.over(name, record_type, Transport::Tcp);
-                let fault = if again.fault.is_empty() { fault } else { again.fault };
-                return Question { elapsed: again.elapsed + answer.delay, fault, ..again };
+                let fault = if again.fault.is_empty() {
+                    fault
+                } else {
+                    again.fault
+                };
+                return Question {
+                    elapsed: again.elapsed + answer.delay,
+                    fault,
+                    ..again
+                };
             }
             // What bears another id or question is no answer: a resolver waits on (RFC 5452 §9.1).
             Some(Action::Drop | Action::TcpHang | Action::WrongId | Action::WrongQuestion) => {
                 return question(Outcome::Timeout, Vec::new(), self.patience);
             }
-            _ if answer.delay >= self.patience => return question(Outcome::Timeout, Vec::new(), self.patience),
+            _ if answer.delay >= self.patience => {
+                return question(Outcome::Timeout, Vec::new(), self.patience);
+            }
             // A reset connection, octets that nobody can read, or more of them than the resolver's buffer takes.
             Some(Action::TcpRefused | Action::Malformed | Action::Oversized(_)) => {
                 return question(Outcome::ServFail, Vec::new(), answer.delay);
@@ -169,7 +193,11 @@ impl<'a> Resolver<'a> {
             _ => {}
         }
         let outcome = outcome(&answer, record_type);
-        let records = if outcome == Outcome::Data { matching(answer.answers, record_type) } else { Vec::new() };
+        let records = if outcome == Outcome::Data {
+            matching(answer.answers, record_type)
+        } else {
+            Vec::new()
+        };
         question(outcome, records, answer.delay)
     }
 }
@@ -185,7 +213,11 @@ impl Lookup for Resolver<'_> {
 }
 
 fn matching(answers: Vec<Record>, record_type: RecordType) -> Vec<RData> {
-    answers.into_iter().filter(|r| r.record_type() == record_type).map(|r| r.data).collect()
+    answers
+        .into_iter()
+        .filter(|r| r.record_type() == record_type)
+        .map(|r| r.data)
+        .collect()
 }
 
 /// What a resolver makes of an answer.
@@ -194,14 +226,26 @@ fn matching(answers: Vec<Record>, record_type: RecordType) -> Vec<RData> {
 /// them are failures to answer, as a resolver reports them: SERVFAIL. What lies outside the zones does not exist: the
 /// root of this closed world knows the scenario's zones and nothing else.
 fn outcome(answer: &Answer, record_type: RecordType) -> Outcome {
-    let of = |wanted| answer.answers.iter().filter(move |r: &&Record| r.record_type() == wanted);
+    let of = |wanted| {
+        answer
+            .answers
+            .iter()
+            .filter(move |r: &&Record| r.record_type() == wanted)
+    };
     let data = of(record_type).next().is_some();
-    let referral = answer.authority.iter().any(|r| r.record_type() == RecordType::NS);
+    let referral = answer
+        .authority
+        .iter()
+        .any(|r| r.record_type() == RecordType::NS);
     match answer.rcode {
-        _ if record_type != RecordType::CNAME && of(RecordType::CNAME).count() > CNAME_LINKS => Outcome::ServFail,
+        _ if record_type != RecordType::CNAME && of(RecordType::CNAME).count() > CNAME_LINKS => {
+            Outcome::ServFail
+        }
         ResponseCode::NoError if data => Outcome::Data,
         _ if answer.outside.is_some() => Outcome::NxDomain,
-        ResponseCode::NoError if !answer.authoritative || referral || ends_in_cname(answer) => Outcome::ServFail,
+        ResponseCode::NoError if !answer.authoritative || referral || ends_in_cname(answer) => {
+            Outcome::ServFail
+        }
         ResponseCode::NoError => Outcome::NoData,
         ResponseCode::NXDomain => Outcome::NxDomain,
         ResponseCode::Refused => Outcome::Refused,
@@ -218,7 +262,10 @@ fn as_text<S: serde::Serializer>(name: &Name, serializer: S) -> Result<S::Ok, S:
     serializer.serialize_str(&name::display(name))
 }
 
-fn as_display<S: serde::Serializer>(value: &impl std::fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
+fn as_display<S: serde::Serializer>(
+    value: &impl std::fmt::Display,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }
 
@@ -243,7 +290,13 @@ pub(crate) mod table {
 
         /// Reads the lines; anything unreadable fails the test.
         pub(crate) fn new(text: &str) -> Self {
-            Self { rows: text.lines().filter(|l| !l.trim().is_empty()).map(row).collect() }
+            Self {
+                rows: text
+                    .lines()
+                    .filter(|l| !l.trim().is_empty())
+                    .map(row)
+                    .collect(),
+            }
         }
     }
 
@@ -251,13 +304,24 @@ pub(crate) mod table {
         let words: Vec<_> = line.split_whitespace().collect();
         let name = name::absolute(words[0]).expect("a name");
         let record_type: RecordType = words[1].parse().expect("a type");
-        let failures = [Outcome::NoData, Outcome::NxDomain, Outcome::ServFail, Outcome::Refused, Outcome::Timeout];
+        let failures = [
+            Outcome::NoData,
+            Outcome::NxDomain,
+            Outcome::ServFail,
+            Outcome::Refused,
+            Outcome::Timeout,
+        ];
         if let Some(failure) = failures.into_iter().find(|o| o.word() == words[2]) {
             return (name, record_type, failure, Vec::new());
         }
         if record_type == RecordType::TXT {
             let text = words[2..].join(" ");
-            return (name, record_type, Outcome::Data, vec![RData::TXT(TXT::from_bytes(vec![text.as_bytes()]))]);
+            return (
+                name,
+                record_type,
+                Outcome::Data,
+                vec![RData::TXT(TXT::from_bytes(vec![text.as_bytes()]))],
+            );
         }
         let data = |text: &&str| match record_type {
             RecordType::A => RData::A(A(text.parse().expect("an IPv4 address"))),
@@ -270,19 +334,38 @@ pub(crate) mod table {
             RecordType::MX => RData::MX(MX::new(10, name::absolute(text).expect("a name"))),
             other => panic!("no {other} in a table"),
         };
-        (name, record_type, Outcome::Data, words[2..].iter().map(data).collect())
+        (
+            name,
+            record_type,
+            Outcome::Data,
+            words[2..].iter().map(data).collect(),
+        )
     }
 
     impl Lookup for Table {
         fn ask(&self, name: &Name, record_type: RecordType) -> Arc<Question> {
-            let exact = self.rows.iter().find(|(n, t, ..)| n == name && *t == record_type);
+            let exact = self
+                .rows
+                .iter()
+                .find(|(n, t, ..)| n == name && *t == record_type);
             let (outcome, records) = match exact {
                 Some((_, _, outcome, records)) => (*outcome, records.clone()),
                 None if self.rows.iter().any(|(n, ..)| n == name) => (Outcome::NoData, Vec::new()),
                 None => (Outcome::NxDomain, Vec::new()),
             };
-            let elapsed = if outcome == Outcome::Timeout { Self::PATIENCE } else { Duration::ZERO };
-            Arc::new(Question { name: name.clone(), record_type, outcome, records, elapsed, fault: "" })
+            let elapsed = if outcome == Outcome::Timeout {
+                Self::PATIENCE
+            } else {
+                Duration::ZERO
+            };
+            Arc::new(Question {
+                name: name.clone(),
+                record_type,
+                outcome,
+                records,
+                elapsed,
+                fault: "",
+            })
         }
     }
 }

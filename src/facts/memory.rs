@@ -29,7 +29,10 @@ pub struct Clock {
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { start: Instant::now(), advanced_ns: AtomicU64::new(0) }
+        Self {
+            start: Instant::now(),
+            advanced_ns: AtomicU64::new(0),
+        }
     }
 }
 
@@ -43,7 +46,9 @@ impl Clock {
     pub fn advance(&self, by: Duration) {
         let ns = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
         let add = |advanced: u64| Some(advanced.saturating_add(ns));
-        let _ = self.advanced_ns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+        let _ = self
+            .advanced_ns
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
     }
 }
 
@@ -166,17 +171,25 @@ impl Memory {
     pub fn tried(&self, client: IpAddr, sender: &str, recipient: &str, session: u64) -> Greylist {
         let now = self.clock.now();
         let paths = Some((sender.to_ascii_lowercase(), recipient.to_ascii_lowercase()));
-        let network = IpNet::new(client, if client.is_ipv4() { 24 } else { 64 }).map_or(client.into(), |n| n.trunc());
+        let network = IpNet::new(client, if client.is_ipv4() { 24 } else { 64 })
+            .map_or(client.into(), |n| n.trunc());
         let mut triples = self.triples.lock();
         let mut seen = |key: Triple| {
             make_room(&mut triples, |first| first.last);
-            let new = First { at: now, session, last: now };
+            let new = First {
+                at: now,
+                session,
+                last: now,
+            };
             let first = triples.entry(key).or_insert(new);
             if now.saturating_sub(first.last) > FORGOTTEN {
                 *first = new;
             }
             first.last = now;
-            Seen { age: now.saturating_sub(first.at), earlier_session: first.session != session }
+            Seen {
+                age: now.saturating_sub(first.at),
+                earlier_session: first.session != session,
+            }
         };
         Greylist {
             client: seen((client.into(), None)),
@@ -203,7 +216,11 @@ impl Client {
             open: self.open,
             connections: self.connections.iter().rev().map(ago).collect(),
             hellos: others.map(|(other, at)| (other.clone(), ago(at))).collect(),
-            unverified: self.unverified.iter().map(|(other, _)| other.clone()).collect(),
+            unverified: self
+                .unverified
+                .iter()
+                .map(|(other, _)| other.clone())
+                .collect(),
         }
     }
 }
@@ -234,10 +251,16 @@ fn make_room<K: Hash + Eq, V>(table: &mut HashMap<K, V>, last: impl Fn(&V) -> Du
 }
 
 fn millis<S: serde::Serializer>(ages: &[Duration], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(ages.iter().map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)))
+    serializer.collect_seq(
+        ages.iter()
+            .map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+    )
 }
 
-fn names<S: serde::Serializer>(names: &[(String, Duration)], serializer: S) -> Result<S::Ok, S::Error> {
+fn names<S: serde::Serializer>(
+    names: &[(String, Duration)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(names.iter().map(|(name, _)| name))
 }
 
@@ -260,7 +283,10 @@ mod tests {
         memory.connected(ip("192.0.2.1"));
         memory.clock().advance(Duration::from_secs(60));
         let second = memory.connected(ip("192.0.2.1"));
-        assert_eq!((second.open, seconds(&second.connections)), (2, vec![0, 60]));
+        assert_eq!(
+            (second.open, seconds(&second.connections)),
+            (2, vec![0, 60])
+        );
         assert_eq!(memory.connected(ip("192.0.2.2")).open, 1);
         memory.disconnected(ip("192.0.2.1"));
         assert_eq!(memory.connected(ip("192.0.2.1")).open, 2);
@@ -275,31 +301,61 @@ mod tests {
         assert_eq!(memory.hello(client, "A.test", true).hellos, []);
         memory.clock().advance(Duration::from_secs(3600));
         let later = memory.hello(client, "b.test", false);
-        assert_eq!((later.hellos[0].0.as_str(), later.hellos[0].1.as_secs()), ("a.test", 3600));
+        assert_eq!(
+            (later.hellos[0].0.as_str(), later.hellos[0].1.as_secs()),
+            ("a.test", 3600)
+        );
         assert_eq!(later.unverified, ["a.test"]);
-        assert_eq!(memory.hello(client, "a.TEST", true).unverified.len(), 1, "a name counts once");
+        assert_eq!(
+            memory.hello(client, "a.TEST", true).unverified.len(),
+            1,
+            "a name counts once"
+        );
     }
 
     #[test]
     fn triples_by_address_and_by_network() {
         let memory = Memory::default();
-        let try_from = |client, session| memory.tried(ip(client), "a@example.test", "b@contoso.test", session);
+        let try_from =
+            |client, session| memory.tried(ip(client), "a@example.test", "b@contoso.test", session);
         let first = try_from("192.0.2.1", 1);
-        assert_eq!((first.triple.age.as_secs(), first.triple.earlier_session), (0, false));
+        assert_eq!(
+            (first.triple.age.as_secs(), first.triple.earlier_session),
+            (0, false)
+        );
         memory.clock().advance(Duration::from_secs(300));
         let again = try_from("192.0.2.1", 1);
-        assert_eq!((again.triple.age.as_secs(), again.triple.earlier_session), (300, false));
+        assert_eq!(
+            (again.triple.age.as_secs(), again.triple.earlier_session),
+            (300, false)
+        );
         let neighbour = try_from("192.0.2.9", 2);
-        assert_eq!((neighbour.triple.age.as_secs(), neighbour.network_triple.age.as_secs()), (0, 300));
+        assert_eq!(
+            (
+                neighbour.triple.age.as_secs(),
+                neighbour.network_triple.age.as_secs()
+            ),
+            (0, 300)
+        );
         assert!(neighbour.network_triple.earlier_session && !neighbour.client.earlier_session);
         memory.clock().advance(FORGOTTEN + Duration::from_secs(1));
-        assert_eq!(try_from("192.0.2.1", 3).triple.age.as_secs(), 0, "forgotten by then");
+        assert_eq!(
+            try_from("192.0.2.1", 3).triple.age.as_secs(),
+            0,
+            "forgotten by then"
+        );
     }
 
     #[test]
     fn a_full_table_loses_its_older_half() {
-        let mut table: HashMap<usize, Duration> = (0..REMEMBERED).map(|n| (n, Duration::from_secs(n as u64))).collect();
+        let mut table: HashMap<usize, Duration> = (0..REMEMBERED)
+            .map(|n| (n, Duration::from_secs(n as u64)))
+            .collect();
         make_room(&mut table, |at| *at);
-        assert!(table.len() < REMEMBERED / 2 + 1 && table.contains_key(&(REMEMBERED - 1)) && !table.contains_key(&0));
+        assert!(
+            table.len() < REMEMBERED / 2 + 1
+                && table.contains_key(&(REMEMBERED - 1))
+                && !table.contains_key(&0)
+        );
     }
 }

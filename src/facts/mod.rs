@@ -20,7 +20,10 @@ pub use authentic::{AuthResult, Dkim, Dmarc};
 pub use conduct::{Conduct, Pregreet};
 pub use generic::{GenericMatch, exempt, generic_pattern};
 pub use hello::{Hello, HelloKind, Relation, Verb, hostname_mistake};
-pub use iprev::{AnyTempfail, Forward, ForwardFamily, ForwardNxdomain, Iprev, IprevResult, IprevSettings, Relaxed};
+pub use iprev::{
+    AnyTempfail, Forward, ForwardFamily, ForwardNxdomain, Iprev, IprevResult, IprevSettings,
+    Relaxed,
+};
 pub use listing::{Listing, Subject};
 pub use lookup::{Lookup, Outcome, Question, Resolver};
 pub use memory::{Clock, Greylist, History, Memory, Seen};
@@ -157,7 +160,10 @@ impl Facts {
 
     /// The same, as a receiver of this name sees it.
     pub fn of_receiver(client_address: IpAddr, receiver_name: &str) -> Self {
-        Self { receiver_name: receiver_name.to_owned(), ..Self::new(client_address) }
+        Self {
+            receiver_name: receiver_name.to_owned(),
+            ..Self::new(client_address)
+        }
     }
 
     /// Observes the client address: PTR names and their addresses, block lists. Returns the time the lookups would
@@ -165,11 +171,13 @@ impl Facts {
     pub fn observe_client(&mut self, wants: &Wants, lookup: &dyn Lookup) -> Duration {
         let address = self.client_address;
         let recall = lookup.recall().filter(|_| self.told.is_none());
-        let seen = recall.and_then(|recall| recall.client(address)).unwrap_or_else(|| {
-            let seen = Arc::new(ClientSeen::look(address, self.told.take(), wants, lookup));
-            recall.inspect(|recall| recall.keep_client(address, &seen));
-            seen
-        });
+        let seen = recall
+            .and_then(|recall| recall.client(address))
+            .unwrap_or_else(|| {
+                let seen = Arc::new(ClientSeen::look(address, self.told.take(), wants, lookup));
+                recall.inspect(|recall| recall.keep_client(address, &seen));
+                seen
+            });
         self.iprev.clone_from(&seen.iprev);
         self.listings.extend_from_slice(&seen.listings);
         self.evidence.extend_from_slice(&seen.evidence);
@@ -178,9 +186,16 @@ impl Facts {
     }
 
     /// Observes a hello, the first or a later one. Returns the time the lookups would have taken, all at once.
-    pub fn observe_hello(&mut self, verb: Verb, argument: &str, wants: &Wants, lookup: &dyn Lookup) -> Duration {
+    pub fn observe_hello(
+        &mut self,
+        verb: Verb,
+        argument: &str,
+        wants: &Wants,
+        lookup: &dyn Lookup,
+    ) -> Duration {
         self.evidence.truncate(self.client_evidence);
-        self.listings.retain(|l| l.subject == listing::Subject::Client);
+        self.listings
+            .retain(|l| l.subject == listing::Subject::Client);
         let (address, iprev, recall) = (self.client_address, self.iprev.as_ref(), lookup.recall());
         let known = recall.and_then(|recall| recall.hello(address, iprev, verb, argument));
         let seen = known.unwrap_or_else(|| {
@@ -198,9 +213,16 @@ impl Facts {
     }
 
     /// Observes the reverse-path of a transaction. Returns the time the lookups would have taken, all at once.
-    pub fn observe_sender(&mut self, reverse_path: &str, wants: &Wants, lookup: &dyn Lookup) -> Duration {
-        self.evidence.truncate(self.hello_evidence.max(self.client_evidence));
-        self.listings.retain(|l| l.subject != listing::Subject::Sender);
+    pub fn observe_sender(
+        &mut self,
+        reverse_path: &str,
+        wants: &Wants,
+        lookup: &dyn Lookup,
+    ) -> Duration {
+        self.evidence
+            .truncate(self.hello_evidence.max(self.client_evidence));
+        self.listings
+            .retain(|l| l.subject != listing::Subject::Sender);
         self.sender = Some(reverse_path.to_owned());
         if !wants.observes_sender() {
             return Duration::ZERO;
@@ -208,9 +230,16 @@ impl Facts {
         let hello = self.hello.clone();
         let hello = hello.as_ref().map_or("", |hello| hello.argument.as_str());
         let mut evidence = std::mem::take(&mut self.evidence);
-        self.spf_sender = wants.spf_sender.then(|| self.spf(hello, reverse_path, lookup, &mut evidence));
-        let mut elapsed = self.spf_sender.as_ref().map_or(Duration::ZERO, |spf| spf.elapsed);
-        let domain = reverse_path.rsplit_once('@').map_or("", |(_, domain)| domain);
+        self.spf_sender = wants
+            .spf_sender
+            .then(|| self.spf(hello, reverse_path, lookup, &mut evidence));
+        let mut elapsed = self
+            .spf_sender
+            .as_ref()
+            .map_or(Duration::ZERO, |spf| spf.elapsed);
+        let domain = reverse_path
+            .rsplit_once('@')
+            .map_or("", |(_, domain)| domain);
         if let Some(name) = name::absolute(domain).filter(|_| !domain.is_empty()) {
             if wants.sender_domain {
                 let (observed, took) = sender::observe(&name, lookup, &mut evidence);
@@ -218,7 +247,8 @@ impl Facts {
                 elapsed = elapsed.max(took);
             }
             let subject = listing::Subject::Sender;
-            let (listings, took) = listing::observe_all(subject, domain, &wants.sender_lists, lookup, &mut evidence);
+            let (listings, took) =
+                listing::observe_all(subject, domain, &wants.sender_lists, lookup, &mut evidence);
             self.listings.extend(listings);
             elapsed = elapsed.max(took);
         }
@@ -229,24 +259,48 @@ impl Facts {
     /// Observes a message. Returns the time the lookups would have taken, one after the other.
     pub fn observe_message(&mut self, message: &[u8], lookup: &dyn Lookup) -> Duration {
         let sender = self.sender.as_deref().unwrap_or_default();
-        let helo = self.hello.as_ref().map_or("", |hello| hello.argument.as_str());
+        let helo = self
+            .hello
+            .as_ref()
+            .map_or("", |hello| hello.argument.as_str());
         // A null reverse-path stands for the HELO identity (RFC 7489 §3.1.2, RFC 7208 §2.4).
         let sender_domain = sender.rsplit_once('@').map_or(helo, |(_, domain)| domain);
-        let envelope = authentic::Envelope { spf: self.spf_sender.as_ref(), sender_domain };
-        let (dkim, dmarc, elapsed) = authentic::observe(message, &envelope, lookup, &mut self.evidence);
+        let envelope = authentic::Envelope {
+            spf: self.spf_sender.as_ref(),
+            sender_domain,
+        };
+        let (dkim, dmarc, elapsed) =
+            authentic::observe(message, &envelope, lookup, &mut self.evidence);
         (self.dkim, self.dmarc) = (Some(dkim), Some(dmarc));
         elapsed
     }
 
     /// Forgets the transaction.
     pub fn forget_sender(&mut self) {
-        (self.sender, self.recipient, self.spf_sender, self.sender_domain) = (None, None, None, None);
+        (
+            self.sender,
+            self.recipient,
+            self.spf_sender,
+            self.sender_domain,
+        ) = (None, None, None, None);
         (self.greylist, self.dkim, self.dmarc) = (None, None, None);
-        self.listings.retain(|l| l.subject != listing::Subject::Sender);
+        self.listings
+            .retain(|l| l.subject != listing::Subject::Sender);
     }
 
-    fn spf(&self, helo: &str, sender: &str, lookup: &dyn Lookup, evidence: &mut Vec<Arc<Question>>) -> Spf {
-        let query = SpfQuery { ip: self.client_address, helo, sender, receiver: &self.receiver_name };
+    fn spf(
+        &self,
+        helo: &str,
+        sender: &str,
+        lookup: &dyn Lookup,
+        evidence: &mut Vec<Arc<Question>>,
+    ) -> Spf {
+        let query = SpfQuery {
+            ip: self.client_address,
+            helo,
+            sender,
+            receiver: &self.receiver_name,
+        };
         check_host(&query, lookup, evidence)
     }
 }
@@ -264,9 +318,15 @@ impl ClientSeen {
         let (mut listings, mut listed) = (Vec::new(), Duration::ZERO);
         if !wants.lists.is_empty() {
             let (subject, name) = (listing::Subject::Client, listing::reversed(address));
-            (listings, listed) = listing::observe_all(subject, &name, &wants.lists, lookup, &mut evidence);
+            (listings, listed) =
+                listing::observe_all(subject, &name, &wants.lists, lookup, &mut evidence);
         }
-        Self { iprev: iprev.map(Arc::new), listings, evidence, elapsed: elapsed.max(listed) }
+        Self {
+            iprev: iprev.map(Arc::new),
+            listings,
+            evidence,
+            elapsed: elapsed.max(listed),
+        }
     }
 }
 
@@ -275,16 +335,27 @@ impl HelloSeen {
     fn look(facts: &Facts, verb: Verb, argument: &str, wants: &Wants, lookup: &dyn Lookup) -> Self {
         let mut evidence = Vec::new();
         let mut hello = Hello::parse(verb, argument);
-        let mut elapsed = hello.observe(wants.hello_addresses, wants.hello_mx, lookup, &mut evidence);
-        let spf = wants.spf_hello.then(|| facts.spf(argument, "", lookup, &mut evidence));
+        let mut elapsed =
+            hello.observe(wants.hello_addresses, wants.hello_mx, lookup, &mut evidence);
+        let spf = wants
+            .spf_hello
+            .then(|| facts.spf(argument, "", lookup, &mut evidence));
         elapsed = elapsed.max(spf.as_ref().map_or(Duration::ZERO, |spf| spf.elapsed));
         let (mut listings, mut listed) = (Vec::new(), Duration::ZERO);
         if hello.name().is_some() {
             let subject = listing::Subject::Hello;
-            (listings, listed) = listing::observe_all(subject, argument, &wants.hello_lists, lookup, &mut evidence);
+            (listings, listed) =
+                listing::observe_all(subject, argument, &wants.hello_lists, lookup, &mut evidence);
         }
         let relation = facts.iprev.as_ref().and_then(|iprev| hello.relation(iprev));
         let (hello, spf, elapsed) = (Arc::new(hello), spf.map(Arc::new), elapsed.max(listed));
-        Self { hello, relation, spf, listings, evidence, elapsed }
+        Self {
+            hello,
+            relation,
+            spf,
+            listings,
+            evidence,
+            elapsed,
+        }
     }
 }

@@ -54,7 +54,10 @@ pub(super) struct HelloSeen {
 impl Recall {
     /// What can be remembered while the zones are these; nothing where they misbehave.
     pub fn of<'a>(&'a self, zones: &'a Arc<Zones>) -> Option<Recollection<'a>> {
-        zones.faults().is_empty().then_some(Recollection { recall: self, zones })
+        zones.faults().is_empty().then_some(Recollection {
+            recall: self,
+            zones,
+        })
     }
 }
 
@@ -67,7 +70,12 @@ pub struct Recollection<'a> {
 
 impl Recollection<'_> {
     pub(super) fn client(&self, address: IpAddr) -> Option<Arc<ClientSeen>> {
-        self.look(|known| known.clients.get(&address).map(|(client, _)| Arc::clone(client)))
+        self.look(|known| {
+            known
+                .clients
+                .get(&address)
+                .map(|(client, _)| Arc::clone(client))
+        })
     }
 
     /// What is known of a hello, by who has these names and no others: those of a client may have been told (XCLIENT).
@@ -79,15 +87,23 @@ impl Recollection<'_> {
         argument: &str,
     ) -> Option<Arc<HelloSeen>> {
         self.look(|known| {
-            let (_, hellos) = known.clients.get(&address).filter(|(client, _)| client.has(iprev))?;
-            let said = |seen: &&Arc<HelloSeen>| seen.hello.verb == verb && seen.hello.argument == argument;
+            let (_, hellos) = known
+                .clients
+                .get(&address)
+                .filter(|(client, _)| client.has(iprev))?;
+            let said =
+                |seen: &&Arc<HelloSeen>| seen.hello.verb == verb && seen.hello.argument == argument;
             hellos.iter().find(said).map(Arc::clone)
         })
     }
 
     fn look<R>(&self, look: impl FnOnce(&Known) -> Option<R>) -> Option<R> {
         let known = self.recall.known.read();
-        if self.is_about(&known) { look(&known) } else { None }
+        if self.is_about(&known) {
+            look(&known)
+        } else {
+            None
+        }
     }
 
     fn is_about(&self, known: &Known) -> bool {
@@ -97,19 +113,34 @@ impl Recollection<'_> {
     pub(super) fn keep_client(&self, address: IpAddr, client: &Arc<ClientSeen>) {
         let mut known = self.recall.known.write();
         if !self.is_about(&known) {
-            *known = Known { zones: Arc::downgrade(self.zones), ..Known::default() };
+            *known = Known {
+                zones: Arc::downgrade(self.zones),
+                ..Known::default()
+            };
         }
         if known.clients.len() < CLIENTS {
-            known.clients.entry(address).or_insert_with(|| (Arc::clone(client), Vec::new()));
+            known
+                .clients
+                .entry(address)
+                .or_insert_with(|| (Arc::clone(client), Vec::new()));
         }
     }
 
-    pub(super) fn keep_hello(&self, address: IpAddr, iprev: Option<&Arc<Iprev>>, hello: &Arc<HelloSeen>) {
+    pub(super) fn keep_hello(
+        &self,
+        address: IpAddr,
+        iprev: Option<&Arc<Iprev>>,
+        hello: &Arc<HelloSeen>,
+    ) {
         let mut known = self.recall.known.write();
         if !self.is_about(&known) || known.hellos >= HELLOS {
             return;
         }
-        if let Some((_, hellos)) = known.clients.get_mut(&address).filter(|(client, _)| client.has(iprev)) {
+        if let Some((_, hellos)) = known
+            .clients
+            .get_mut(&address)
+            .filter(|(client, _)| client.has(iprev))
+        {
             hellos.push(Arc::clone(hello));
             known.hellos += 1;
         }
@@ -140,14 +171,30 @@ mod tests {
             zone.complete();
             zone
         };
-        let reverse = zone("2.0.192.in-addr.arpa", &format!("10 PTR {name}.example.test."));
-        Arc::new(Zones::new(vec![reverse, zone("example.test", "mail A 192.0.2.10\nmx A 192.0.2.11")], faults))
+        let reverse = zone(
+            "2.0.192.in-addr.arpa",
+            &format!("10 PTR {name}.example.test."),
+        );
+        Arc::new(Zones::new(
+            vec![
+                reverse,
+                zone("example.test", "mail A 192.0.2.10\nmx A 192.0.2.11"),
+            ],
+            faults,
+        ))
     }
 
     fn facts(recall: &Recall, zones: &Arc<Zones>, told: Option<Iprev>, hello: &str) -> Facts {
-        let wants = Wants { iprev: true, hello_addresses: true, ..Wants::default() };
+        let wants = Wants {
+            iprev: true,
+            hello_addresses: true,
+            ..Wants::default()
+        };
         let resolver = Resolver::remembering(zones, Duration::from_secs(5), recall);
-        let mut facts = Facts { told, ..Facts::new(CLIENT.into()) };
+        let mut facts = Facts {
+            told,
+            ..Facts::new(CLIENT.into())
+        };
         facts.observe_client(&wants, &resolver);
         facts.observe_hello(Verb::Ehlo, hello, &wants, &resolver);
         facts
@@ -155,9 +202,14 @@ mod tests {
 
     #[track_caller]
     fn check(first: &Facts, second: &Facts, client: bool, hello: bool) {
-        let same =
-            |a: &Option<Arc<Iprev>>, b: &Option<Arc<Iprev>>| a.as_ref().map(Arc::as_ptr) == b.as_ref().map(Arc::as_ptr);
-        assert_eq!(same(&first.iprev, &second.iprev), client, "the client is recalled");
+        let same = |a: &Option<Arc<Iprev>>, b: &Option<Arc<Iprev>>| {
+            a.as_ref().map(Arc::as_ptr) == b.as_ref().map(Arc::as_ptr)
+        };
+        assert_eq!(
+            same(&first.iprev, &second.iprev),
+            client,
+            "the client is recalled"
+        );
         let hellos = [first, second].map(|facts| facts.hello.as_ref().map(Arc::as_ptr));
         assert_eq!(hellos[0] == hellos[1], hello, "the hello is recalled");
     }
@@ -168,8 +220,15 @@ mod tests {
         let first = facts(&recall, &zones, None, "mail.example.test");
         let second = facts(&recall, &zones, None, "mail.example.test");
         check(&first, &second, true, true);
-        assert_eq!((first.evidence.len(), &first.evidence), (4, &second.evidence), "with its evidence");
-        assert_eq!((first.relation, first.client_evidence), (second.relation, second.client_evidence));
+        assert_eq!(
+            (first.evidence.len(), &first.evidence),
+            (4, &second.evidence),
+            "with its evidence"
+        );
+        assert_eq!(
+            (first.relation, first.client_evidence),
+            (second.relation, second.client_evidence)
+        );
         let other = facts(&recall, &zones, None, "mx.example.test");
         check(&first, &other, true, false);
         assert!(!other.hello.expect("a hello").contains(CLIENT.into()));
@@ -183,12 +242,17 @@ mod tests {
         drop(before);
         let second = facts(&recall, &after, None, "mail.example.test");
         check(&first, &second, false, false);
-        assert_ne!(first.iprev.map(|iprev| iprev.result), second.iprev.map(|iprev| iprev.result));
+        assert_ne!(
+            first.iprev.map(|iprev| iprev.result),
+            second.iprev.map(|iprev| iprev.result)
+        );
     }
 
     #[test]
     fn where_dns_misbehaves_each_asks_for_itself() {
-        let fault = Fault::new("mail.example.test", Action::ServFail).expect("a name").times(1);
+        let fault = Fault::new("mail.example.test", Action::ServFail)
+            .expect("a name")
+            .times(1);
         let (recall, zones) = (Recall::default(), zones("mail", vec![fault]));
         let first = facts(&recall, &zones, None, "mail.example.test");
         let second = facts(&recall, &zones, None, "mail.example.test");
@@ -216,6 +280,11 @@ mod tests {
             facts(&recall, &zones, None, &format!("h{n}.example.test"));
         }
         let last = format!("h{HELLOS}.example.test");
-        check(&facts(&recall, &zones, None, &last), &facts(&recall, &zones, None, &last), true, false);
+        check(
+            &facts(&recall, &zones, None, &last),
+            &facts(&recall, &zones, None, &last),
+            true,
+            false,
+        );
     }
 }

@@ -38,9 +38,16 @@ pub(super) fn observe(
     evidence.push(question);
     let (mut addresses, mut soa) = (None, None);
     if mx != Outcome::Data {
-        let questions = [lookup.ask(domain, RecordType::A), lookup.ask(domain, RecordType::AAAA)];
+        let questions = [
+            lookup.ask(domain, RecordType::A),
+            lookup.ask(domain, RecordType::AAAA),
+        ];
         addresses = Some(combined(questions.iter().map(|q| q.outcome)));
-        elapsed += questions.iter().map(|q| q.elapsed).max().unwrap_or_default();
+        elapsed += questions
+            .iter()
+            .map(|q| q.elapsed)
+            .max()
+            .unwrap_or_default();
         evidence.extend(questions);
     }
     if addresses.is_some_and(Outcome::is_absent) {
@@ -49,5 +56,14 @@ pub(super) fn observe(
         elapsed += question.elapsed;
         evidence.push(question);
     }
-    (SenderDomain { domain: domain.clone(), mx, null_mx, addresses, soa }, elapsed)
+    (
+        SenderDomain {
+            domain: domain.clone(),
+            mx,
+            null_mx,
+            addresses,
+            soa,
+        },
+        elapsed,
+    )
 }

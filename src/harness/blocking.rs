@@ -76,10 +76,16 @@ impl Builder {
     /// # Panics
     /// Where the thread runs async code already: use [`super::World::builder`] there.
     pub fn start(self) -> Result<World, Error> {
-        let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build();
         let runtime = runtime.map_err(|e| Error::io("cannot start a runtime", e))?;
         let world = runtime.block_on(self.0.start())?;
-        Ok(World { world, runtime: Some(runtime) })
+        Ok(World {
+            world,
+            runtime: Some(runtime),
+        })
     }
 }
 
@@ -104,7 +110,11 @@ impl World {
     ///
     /// # Errors
     /// Fewer came in time.
-    pub fn wait_for_sessions(&self, pattern: &Sessions, count: usize) -> Result<Vec<Session>, Missed> {
+    pub fn wait_for_sessions(
+        &self,
+        pattern: &Sessions,
+        count: usize,
+    ) -> Result<Vec<Session>, Missed> {
         self.wait(self.world.wait_for_sessions(pattern, count))
     }
 
@@ -125,7 +135,10 @@ impl World {
     }
 
     fn wait<R>(&self, future: impl Future<Output = R>) -> R {
-        self.runtime.as_ref().expect("it is gone only while the world is dropped").block_on(future)
+        self.runtime
+            .as_ref()
+            .expect("it is gone only while the world is dropped")
+            .block_on(future)
     }
 }
 

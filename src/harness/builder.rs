@@ -47,10 +47,22 @@ pub struct Keep {
 impl Default for Keep {
     fn default() -> Self {
         Self {
-            sessions: Limits { entries: 2_000, octets: 64 << 20 },
-            messages: Limits { entries: 100_000, octets: 256 << 20 },
-            dns_queries: Limits { entries: 10_000, octets: 8 << 20 },
-            events: Limits { entries: 50_000, octets: 32 << 20 },
+            sessions: Limits {
+                entries: 2_000,
+                octets: 64 << 20,
+            },
+            messages: Limits {
+                entries: 100_000,
+                octets: 256 << 20,
+            },
+            dns_queries: Limits {
+                entries: 10_000,
+                octets: 8 << 20,
+            },
+            events: Limits {
+                entries: 50_000,
+                octets: 32 << 20,
+            },
             under_way: 256 << 20,
         }
     }
@@ -235,7 +247,9 @@ impl Builder {
     /// # Errors
     /// A mistake in a file, a name that does not exist, an address that cannot be bound. Nothing is left running.
     pub async fn start(self) -> Result<World, Error> {
-        let mut scenario = self.scenario.unwrap_or_else(|| scenario::load_scenario("one-to-one"))?;
+        let mut scenario = self
+            .scenario
+            .unwrap_or_else(|| scenario::load_scenario("one-to-one"))?;
         let profile = match self.receiver {
             Some(profile) => profile?,
             None => scenario::load_receiver(&scenario.receiver)?,
@@ -247,7 +261,10 @@ impl Builder {
         let smtp = bind_tcp("SMTP", self.smtp).await?;
         let (udp, tcp) = bind_dns(self.dns).await?;
         let local = |e| Error::io("cannot read a local address", e);
-        let (smtp_addr, dns_addr) = (smtp.local_addr().map_err(local)?, udp.local_addr().map_err(local)?);
+        let (smtp_addr, dns_addr) = (
+            smtp.local_addr().map_err(local)?,
+            udp.local_addr().map_err(local)?,
+        );
 
         let door = self.front.door(&profile)?;
         let mut further = Vec::new();
@@ -255,7 +272,10 @@ impl Builder {
             further.push(self.front.bind(spec, &scenario, &profile).await?);
         }
         let doors = further.iter().map(|bound| &bound.door).chain([&door]);
-        let mut authorities: Vec<_> = doors.filter_map(|door| door.tls.as_ref()).map(Tls::authority).collect();
+        let mut authorities: Vec<_> = doors
+            .filter_map(|door| door.tls.as_ref())
+            .map(Tls::authority)
+            .collect();
         authorities.dedup();
         let authorities = authorities.concat();
         let listeners = further.iter().map(|bound| bound.address).collect();
@@ -268,10 +288,19 @@ impl Builder {
             self.keep,
         )?;
         let logs = Logs::new(&self.keep, keeper.as_ref(), &tally);
-        let Logs { sessions, messages, dns_queries, tellings, events } = logs;
+        let Logs {
+            sessions,
+            messages,
+            dns_queries,
+            tellings,
+            events,
+        } = logs;
         let reception = Reception {
             receiver: Arc::clone(&profile.receiver),
-            identity: Arc::new(Identity::new(scenario.client_source(), scenario.nat.clone())),
+            identity: Arc::new(Identity::new(
+                scenario.client_source(),
+                scenario.nat.clone(),
+            )),
             lookup_patience: profile.dns_timeout,
             recall: Arc::default(),
         };
@@ -293,13 +322,30 @@ impl Builder {
 
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        let dns = Arc::new(dns::Service::new(Arc::clone(&zones), Arc::clone(&dns_queries), Arc::clone(&tally)));
+        let dns = Arc::new(dns::Service::new(
+            Arc::clone(&zones),
+            Arc::clone(&dns_queries),
+            Arc::clone(&tally),
+        ));
         tasks.spawn(dns::serve(udp, tcp, Arc::clone(&dns), shutdown.clone()));
-        tasks.spawn(smtp::serve(smtp, Arc::clone(&service), door, shutdown.clone()));
+        tasks.spawn(smtp::serve(
+            smtp,
+            Arc::clone(&service),
+            door,
+            shutdown.clone(),
+        ));
         for bound in further {
-            tasks.spawn(smtp::serve(bound.listener, Arc::clone(&service), bound.door, shutdown.clone()));
+            tasks.spawn(smtp::serve(
+                bound.listener,
+                Arc::clone(&service),
+                bound.door,
+                shutdown.clone(),
+            ));
         }
-        let sources = Sources { sessions: Arc::clone(&service.sessions), queries: Arc::clone(&dns_queries) };
+        let sources = Sources {
+            sessions: Arc::clone(&service.sessions),
+            queries: Arc::clone(&dns_queries),
+        };
         Ok(World {
             scenario: ArcSwap::from_pointee(scenario),
             profile: ArcSwap::from_pointee(profile),
@@ -330,7 +376,11 @@ pub async fn bind_tcp(what: &str, address: SocketAddr) -> Result<TcpListener, Er
 
 /// Listens with room for a flood: with the usual 128 places the kernel forgets clients that believe to be connected.
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
     #[cfg(not(windows))]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
@@ -342,11 +392,21 @@ async fn bind_dns(address: SocketAddr) -> Result<(UdpSocket, TcpListener), Error
     const TRIES: usize = 16;
     for attempt in 1.. {
         let tcp = bind_tcp("DNS over TCP", address).await?;
-        let local = tcp.local_addr().map_err(|e| Error::io("cannot read a local address", e))?;
+        let local = tcp
+            .local_addr()
+            .map_err(|e| Error::io("cannot read a local address", e))?;
         match UdpSocket::bind(local).await {
             Ok(udp) => return Ok((udp, tcp)),
-            Err(e) if e.kind() == io::ErrorKind::AddrInUse && address.port() == 0 && attempt < TRIES => {}
-            Err(e) => return Err(Error::io(format!("cannot serve DNS over UDP on {local}"), e)),
+            Err(e)
+                if e.kind() == io::ErrorKind::AddrInUse
+                    && address.port() == 0
+                    && attempt < TRIES => {}
+            Err(e) => {
+                return Err(Error::io(
+                    format!("cannot serve DNS over UDP on {local}"),
+                    e,
+                ));
+            }
         }
     }
     unreachable!("the last try returns")

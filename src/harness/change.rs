@@ -44,7 +44,8 @@ impl World {
     }
 
     fn begin_anew(&self) {
-        self.zones.store(Arc::new(self.scenario.load().zones(self.smtp_addr.ip())));
+        self.zones
+            .store(Arc::new(self.scenario.load().zones(self.smtp_addr.ip())));
         self.service.memory.forget();
     }
 
@@ -60,7 +61,8 @@ impl World {
     /// # Errors
     /// Every mistake in the text.
     pub fn set_zone(&self, origin: &str, text: &str) -> Result<(), Error> {
-        let name = name::absolute(origin).ok_or_else(|| Error::other(format!("expected a name, found {origin:?}")))?;
+        let name = name::absolute(origin)
+            .ok_or_else(|| Error::other(format!("expected a name, found {origin:?}")))?;
         let parsed = parse_master(text, &name, TTL).map_err(|mistakes| {
             let located = |m: crate::dns::MasterMistake| Mistake {
                 file: origin.to_owned(),
@@ -94,7 +96,8 @@ impl World {
     /// Adds a DNS fault behind the others, which go on counting: of several for one question the first fires.
     pub fn add_fault(&self, fault: Fault) {
         let fault = Arc::new(fault);
-        self.zones.rcu(|zones| zones.with_faults([zones.faults(), &[Arc::clone(&fault)]].concat()));
+        self.zones
+            .rcu(|zones| zones.with_faults([zones.faults(), &[Arc::clone(&fault)]].concat()));
         self.changed("faults", "one more".to_owned());
     }
 
@@ -121,7 +124,9 @@ impl World {
         let detail = format!("{source:?}");
         let mut scenario = Scenario::clone(&self.scenario.load());
         scenario.client = source.clone();
-        self.receive(|reception| reception.identity = Arc::new(Identity::new(source, scenario.nat.clone())));
+        self.receive(|reception| {
+            reception.identity = Arc::new(Identity::new(source, scenario.nat.clone()))
+        });
         self.scenario.store(Arc::new(scenario));
         self.changed("client", detail);
     }
@@ -137,13 +142,19 @@ impl World {
     fn rewrite(&self, what: &'static str, detail: String, change: impl FnOnce(&mut Scenario)) {
         let mut scenario = Scenario::clone(&self.scenario.load());
         change(&mut scenario);
-        self.zones.store(Arc::new(scenario.zones(self.smtp_addr.ip())));
+        self.zones
+            .store(Arc::new(scenario.zones(self.smtp_addr.ip())));
         self.scenario.store(Arc::new(scenario));
         self.changed(what, detail);
     }
 
     fn changed(&self, what: &'static str, detail: String) {
         let what = What::Changed { what, detail };
-        self.service.events.append(|id| Happening { id, at: Timestamp::now(), session: 0, what });
+        self.service.events.append(|id| Happening {
+            id,
+            at: Timestamp::now(),
+            session: 0,
+            what,
+        });
     }
 }

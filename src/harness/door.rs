@@ -34,8 +34,17 @@ impl Front {
     /// The main listener.
     pub(super) fn door(&self, profile: &ReceiverProfile) -> Result<Door, Error> {
         let starttls = self.starttls.unwrap_or(profile.receiver.settings.starttls);
-        let tls = if starttls == StartTls::Never { None } else { Some(self.tls(profile)?) };
-        Ok(Door { proxy: self.proxy, starttls: self.starttls, tls, ..Door::default() })
+        let tls = if starttls == StartTls::Never {
+            None
+        } else {
+            Some(self.tls(profile)?)
+        };
+        Ok(Door {
+            proxy: self.proxy,
+            starttls: self.starttls,
+            tls,
+            ..Door::default()
+        })
     }
 
     fn tls(&self, profile: &ReceiverProfile) -> Result<Tls, Error> {
@@ -60,10 +69,17 @@ impl Front {
         scenario: &Scenario,
         profile: &ReceiverProfile,
     ) -> Result<Bound, Error> {
-        let own = spec.receiver.as_deref().map(scenario::load_receiver).transpose()?;
+        let own = spec
+            .receiver
+            .as_deref()
+            .map(scenario::load_receiver)
+            .transpose()?;
         let met = own.as_ref().unwrap_or(profile);
         let reception = (own.is_some() || spec.client.is_some()).then(|| {
-            let source = spec.client.clone().unwrap_or_else(|| scenario.client_source());
+            let source = spec
+                .client
+                .clone()
+                .unwrap_or_else(|| scenario.client_source());
             Arc::new(Reception {
                 receiver: Arc::clone(&met.receiver),
                 identity: Arc::new(Identity::new(source, scenario.nat.clone())),
@@ -72,11 +88,33 @@ impl Front {
             })
         });
         let starttls = self.starttls.unwrap_or(met.receiver.settings.starttls);
-        let tls = if spec.implicit_tls || starttls != StartTls::Never { Some(self.tls(met)?) } else { None };
-        let Listener { protocol, proxy, implicit_tls, .. } = *spec;
-        let door = Door { reception, protocol, proxy, tls, implicit_tls, starttls: self.starttls };
+        let tls = if spec.implicit_tls || starttls != StartTls::Never {
+            Some(self.tls(met)?)
+        } else {
+            None
+        };
+        let Listener {
+            protocol,
+            proxy,
+            implicit_tls,
+            ..
+        } = *spec;
+        let door = Door {
+            reception,
+            protocol,
+            proxy,
+            tls,
+            implicit_tls,
+            starttls: self.starttls,
+        };
         let listener = bind_tcp("SMTP", spec.address).await?;
-        let address = listener.local_addr().map_err(|e| Error::io("cannot read a local address", e))?;
-        Ok(Bound { listener, address, door })
+        let address = listener
+            .local_addr()
+            .map_err(|e| Error::io("cannot read a local address", e))?;
+        Ok(Bound {
+            listener,
+            address,
+            door,
+        })
     }
 }

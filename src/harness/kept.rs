@@ -20,8 +20,11 @@ impl Kept {
     /// Opens the file, if there is to be one.
     #[cfg(feature = "journal-file")]
     pub fn open(path: Option<&std::path::Path>, keep: Keep) -> Result<Opened, Error> {
-        let Some(path) = path else { return Ok((Self::default(), None)) };
-        let (file, restored) = crate::journal::file::File::open(path, keep.messages, keep.sessions.entries)?;
+        let Some(path) = path else {
+            return Ok((Self::default(), None));
+        };
+        let (file, restored) =
+            crate::journal::file::File::open(path, keep.messages, keep.sessions.entries)?;
         Ok((Self { restored }, Some(file)))
     }
 
@@ -37,32 +40,73 @@ impl Kept {
 
     /// Fills the logs. Messages are numbered from 1 in the order they were stored; sessions keep their numbers.
     #[cfg(feature = "journal-file")]
-    pub fn restore(self, sessions: &Log<SessionEntry>, messages: &Log<Message>, events: &Log<Happening>) {
+    pub fn restore(
+        self,
+        sessions: &Log<SessionEntry>,
+        messages: &Log<Message>,
+        events: &Log<Happening>,
+    ) {
         use std::collections::BTreeMap;
 
         use crate::journal::Deposit;
 
-        let crate::journal::file::Restored { messages: deposits, sessions: records, last_event } = self.restored;
+        let crate::journal::file::Restored {
+            messages: deposits,
+            sessions: records,
+            last_event,
+        } = self.restored;
         let mut of_session: BTreeMap<u64, Vec<(u64, &Deposit)>> = BTreeMap::new();
         for (number, deposit) in (1..).zip(&deposits) {
-            of_session.entry(deposit.session).or_default().push((number, deposit));
+            of_session
+                .entry(deposit.session)
+                .or_default()
+                .push((number, deposit));
         }
         let records: BTreeMap<u64, String> = records.into_iter().collect();
-        let first = records.keys().next().copied().or_else(|| of_session.keys().next().copied()).unwrap_or(1);
-        let last = records.keys().last().max(of_session.keys().last()).copied().unwrap_or(0);
+        let first = records
+            .keys()
+            .next()
+            .copied()
+            .or_else(|| of_session.keys().next().copied())
+            .unwrap_or(1);
+        let last = records
+            .keys()
+            .last()
+            .max(of_session.keys().last())
+            .copied()
+            .unwrap_or(0);
         let entry = |id: u64| {
             let mine = of_session.get(&id).map(Vec::as_slice).unwrap_or_default();
-            let entry = match records.get(&id).and_then(|text| serde_json::from_str(text).ok()) {
+            let entry = match records
+                .get(&id)
+                .and_then(|text| serde_json::from_str(text).ok())
+            {
                 Some(record) => SessionEntry::restored(id, &record),
-                None => SessionEntry::interrupted(id, &mine.iter().map(|(_, deposit)| *deposit).collect::<Vec<_>>()),
+                None => SessionEntry::interrupted(
+                    id,
+                    &mine.iter().map(|(_, deposit)| *deposit).collect::<Vec<_>>(),
+                ),
             };
             entry.renumber(&mine.iter().map(|(number, _)| *number).collect::<Vec<_>>());
             entry
         };
         sessions.restore(first, (first..=last).map(entry).collect());
         let message = |(id, deposit): (u64, Deposit)| {
-            let Deposit { session, at, envelope, trace, octets } = deposit;
-            Message { id, session, at, envelope, trace, octets }
+            let Deposit {
+                session,
+                at,
+                envelope,
+                trace,
+                octets,
+            } = deposit;
+            Message {
+                id,
+                session,
+                at,
+                envelope,
+                trace,
+                octets,
+            }
         };
         messages.restore(1, (1..).zip(deposits).map(message).collect());
         events.restore(last_event + 1, Vec::new());

@@ -25,12 +25,19 @@ impl Logs {
         let events = Arc::new(event_log(keep.events, keeper.cloned()));
         let dns_queries = query_log(keep.dns_queries, &events, tally, keeper.is_some());
         let tellings = Arc::new(Backlog::new(keep.events));
-        let (queries, told, taken) = (Arc::clone(&dns_queries), Arc::clone(&tellings), AtomicU64::new(0));
+        let (queries, told, taken) = (
+            Arc::clone(&dns_queries),
+            Arc::clone(&tellings),
+            AtomicU64::new(0),
+        );
         events.supplied(move |first| {
             let (skipped, tellings) = told.take();
             let told = tellings.flat_map(|telling: Telling| {
                 let (at, session) = (telling.at(), telling.session());
-                telling.whats().into_iter().map(move |what| (at, session, what))
+                telling
+                    .whats()
+                    .into_iter()
+                    .map(move |what| (at, session, what))
             });
             let asked = queries.after(taken.load(Ordering::Relaxed));
             if let Some(last) = asked.last() {
@@ -39,13 +46,29 @@ impl Logs {
             let mut fresh: Vec<_> = asked.iter().flat_map(asking).chain(told).collect();
             fresh.sort_by_key(|(at, ..)| *at);
             let numbered = (first + skipped..).zip(fresh);
-            (skipped, numbered.map(|(id, (at, session, what))| Happening { id, at, session, what }).collect())
+            (
+                skipped,
+                numbered
+                    .map(|(id, (at, session, what))| Happening {
+                        id,
+                        at,
+                        session,
+                        what,
+                    })
+                    .collect(),
+            )
         });
         if let Some(keeper) = keeper {
             keeper.follow(Arc::downgrade(&events));
         }
         let sessions = Arc::new(Log::new(keep.sessions));
-        Self { sessions, messages: message_log(keep.messages, tally), dns_queries, tellings, events }
+        Self {
+            sessions,
+            messages: message_log(keep.messages, tally),
+            dns_queries,
+            tellings,
+            events,
+        }
     }
 }
 
@@ -58,7 +81,12 @@ fn event_log(limits: Limits, keeper: Option<Arc<dyn Keeper>>) -> Log<Happening> 
 }
 
 /// The log of DNS queries, which tells the counts of each, and the event log that there are some.
-fn query_log(limits: Limits, events: &Arc<Log<Happening>>, tally: &Arc<Tally>, kept: bool) -> Arc<Log<DnsQuery>> {
+fn query_log(
+    limits: Limits,
+    events: &Arc<Log<Happening>>,
+    tally: &Arc<Tally>,
+    kept: bool,
+) -> Arc<Log<DnsQuery>> {
     let (told, tally) = (Arc::downgrade(events), Arc::clone(tally));
     Arc::new(Log::relayed(limits, move |queries: &[Arc<DnsQuery>]| {
         for query in queries {
@@ -80,10 +108,20 @@ fn asking(query: &Arc<DnsQuery>) -> impl Iterator<Item = (Timestamp, u64, What)>
     let fault = query.fault();
     let fired = (!fault.is_empty()).then(|| {
         let (name, record_type) = (query.name(), query.record_type());
-        What::Fault { query: query.id, fault, name, record_type }
+        What::Fault {
+            query: query.id,
+            fault,
+            name,
+            record_type,
+        }
     });
     let at = query.at;
-    fired.into_iter().chain([What::DnsQuery { query: Arc::clone(query) }]).map(move |what| (at, 0, what))
+    fired
+        .into_iter()
+        .chain([What::DnsQuery {
+            query: Arc::clone(query),
+        }])
+        .map(move |what| (at, 0, what))
 }
 
 /// The log of messages, which tells the counts of each.

@@ -180,7 +180,10 @@ impl World {
     pub async fn close(&self) {
         self.shutdown.cancel();
         let mut tasks = self.tasks.lock().await;
-        let _ = tokio::time::timeout(STOPPING, async { while tasks.join_next().await.is_some() {} }).await;
+        let _ = tokio::time::timeout(STOPPING, async {
+            while tasks.join_next().await.is_some() {}
+        })
+        .await;
         if let Some(keeper) = &self.service.keeper {
             let _ = keeper.settled().await;
             keeper.release();

@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 
 use super::World;
-use crate::expect::{Expectation, Guard, Missed, Outcome, Session, Sessions, Unmet, found_or_missed, nearest};
+use crate::expect::{
+    Expectation, Guard, Missed, Outcome, Session, Sessions, Unmet, found_or_missed, nearest,
+};
 use crate::journal::Message;
 use crate::smtp::SessionRecord;
 
@@ -34,7 +36,11 @@ impl World {
         let wanted = "a session to end";
         let next = |log: &crate::journal::Log<crate::smtp::SessionEntry>| {
             let mut taken = self.taken.sessions.lock();
-            let entry = log.entries().into_iter().find(|e| !taken.contains(&e.id) && e.is_closed()).ok_or(0_u64)?;
+            let entry = log
+                .entries()
+                .into_iter()
+                .find(|e| !taken.contains(&e.id) && e.is_closed())
+                .ok_or(0_u64)?;
             taken.insert(entry.id);
             Ok(Session::new(entry.snapshot()))
         };
@@ -46,8 +52,13 @@ impl World {
     ///
     /// # Errors
     /// Fewer came within the world's patience; says what was seen, and where the nearest one differs.
-    pub async fn wait_for_sessions(&self, pattern: &Sessions, count: usize) -> Result<Vec<Session>, Missed> {
-        self.wait_for_sessions_within(pattern, count, 0, self.patience).await
+    pub async fn wait_for_sessions(
+        &self,
+        pattern: &Sessions,
+        count: usize,
+    ) -> Result<Vec<Session>, Missed> {
+        self.wait_for_sessions_within(pattern, count, 0, self.patience)
+            .await
     }
 
     /// The same among sessions above a number, with a patience of its own.
@@ -65,8 +76,17 @@ impl World {
         let wanted = format!("{count} {pattern}");
         let matching = |log: &crate::journal::Log<crate::smtp::SessionEntry>| {
             let met = |r: &SessionRecord| (r.is_settled() && pattern.matches(r)).then(|| r.clone());
-            let found: Vec<_> = log.after(after).iter().filter_map(|entry| entry.look(met)).map(Session::new).collect();
-            if found.len() >= count { Ok(found) } else { Err(found.len() as u64) }
+            let found: Vec<_> = log
+                .after(after)
+                .iter()
+                .filter_map(|entry| entry.look(met))
+                .map(Session::new)
+                .collect();
+            if found.len() >= count {
+                Ok(found)
+            } else {
+                Err(found.len() as u64)
+            }
         };
         let line = |entry: &crate::smtp::SessionEntry| entry.look(SessionRecord::headline);
         let near = |most| nearest::sessions(log, after, pattern, most).1;
@@ -77,14 +97,29 @@ impl World {
     ///
     /// # Errors
     /// None was within the world's patience; says what was seen.
-    pub async fn wait_until(&self, wanted: impl Fn(&SessionRecord) -> bool) -> Result<Session, Missed> {
+    pub async fn wait_until(
+        &self,
+        wanted: impl Fn(&SessionRecord) -> bool,
+    ) -> Result<Session, Missed> {
         let log = self.sessions();
         let found = |log: &crate::journal::Log<crate::smtp::SessionEntry>| {
             let met = |record: &SessionRecord| wanted(record).then(|| record.clone());
-            log.entries().iter().find_map(|entry| entry.look(met)).map(Session::new).ok_or(0)
+            log.entries()
+                .iter()
+                .find_map(|entry| entry.look(met))
+                .map(Session::new)
+                .ok_or(0)
         };
         let line = |entry: &crate::smtp::SessionEntry| entry.look(SessionRecord::headline);
-        found_or_missed(log, self.patience, &"a session as the closure wants it", found, line, |_| Vec::new()).await
+        found_or_missed(
+            log,
+            self.patience,
+            &"a session as the closure wants it",
+            found,
+            line,
+            |_| Vec::new(),
+        )
+        .await
     }
 
     /// Waits for a message to be accepted, and gives it: the next that no earlier call gave.
@@ -100,13 +135,21 @@ impl World {
             Ok(message)
         };
         let line = |_: &Message| String::new();
-        let missed = found_or_missed(log, self.patience, &"a message", next, line, |_| Vec::new()).await;
+        let missed =
+            found_or_missed(log, self.patience, &"a message", next, line, |_| Vec::new()).await;
         missed.map_err(|missed| {
             let refused = nearest::sessions(self.sessions(), 0, &Sessions::accepted(), 3).1;
             let entries = self.sessions().entries();
             let last = &entries[entries.len().saturating_sub(SEEN)..];
-            let seen = last.iter().map(|entry| entry.look(SessionRecord::headline)).collect();
-            Missed { seen, near_misses: refused, ..missed }
+            let seen = last
+                .iter()
+                .map(|entry| entry.look(SessionRecord::headline))
+                .collect();
+            Missed {
+                seen,
+                near_misses: refused,
+                ..missed
+            }
         })
     }
 
@@ -136,7 +179,12 @@ impl World {
     /// Every session that matches, as it stands now, the oldest first.
     pub fn sessions_like(&self, pattern: &Sessions) -> Vec<Session> {
         let met = |record: &SessionRecord| pattern.matches(record).then(|| record.clone());
-        self.sessions().entries().iter().filter_map(|entry| entry.look(met)).map(Session::new).collect()
+        self.sessions()
+            .entries()
+            .iter()
+            .filter_map(|entry| entry.look(met))
+            .map(Session::new)
+            .collect()
     }
 
     /// Asserts that nobody connected from an address.
@@ -148,7 +196,10 @@ impl World {
         let client = client.into();
         let found = self.sessions_like(&Sessions::any().from_client(client));
         if let Some(first) = found.first() {
-            panic!("expected no attempt from {client}, found {}\n{first:?}", found.len());
+            panic!(
+                "expected no attempt from {client}, found {}\n{first:?}",
+                found.len()
+            );
         }
     }
 
@@ -164,14 +215,23 @@ impl World {
             panic!("expected a connection after a lookup of {domain} MX, found no connection");
         };
         let queries = self.dns_queries().entries();
-        let asked = |q: &&Arc<crate::journal::DnsQuery>| q.record_type() == "MX" && bare(&q.name()) == bare(domain);
+        let asked = |q: &&Arc<crate::journal::DnsQuery>| {
+            q.record_type() == "MX" && bare(&q.name()) == bare(domain)
+        };
         let at: Option<Timestamp> = queries.iter().find(asked).map(|q| q.at);
-        let seen: Vec<_> = queries.iter().map(|q| format!("\n    {} {}", q.at, q.headline())).collect();
+        let seen: Vec<_> = queries
+            .iter()
+            .map(|q| format!("\n    {} {}", q.at, q.headline()))
+            .collect();
         assert!(
             at.is_some_and(|at| at <= first.started),
             "expected a lookup of {domain} MX before the connection at {}, found {}",
             first.started,
-            if seen.is_empty() { "no DNS query".to_owned() } else { seen.concat() }
+            if seen.is_empty() {
+                "no DNS query".to_owned()
+            } else {
+                seen.concat()
+            }
         );
     }
 
@@ -183,7 +243,11 @@ impl World {
     #[track_caller]
     pub fn assert_retry_spacing(&self, pattern: &Sessions, least: Duration) {
         let found = self.sessions_like(pattern);
-        assert!(found.len() >= 2, "expected two or more {pattern}, found {}", found.len());
+        assert!(
+            found.len() >= 2,
+            "expected two or more {pattern}, found {}",
+            found.len()
+        );
         for pair in found.windows(2) {
             let apart = pair[1].clock.saturating_sub(pair[0].clock);
             assert!(

@@ -28,7 +28,12 @@ impl Worlds {
     /// Begins with a main world; the others count into its counts.
     pub fn new(main: World) -> Arc<Self> {
         let tally = Arc::clone(main.tally());
-        Arc::new(Self { main: Arc::new(main), others: RwLock::default(), made: AtomicU64::new(0), tally })
+        Arc::new(Self {
+            main: Arc::new(main),
+            others: RwLock::default(),
+            made: AtomicU64::new(0),
+            tally,
+        })
     }
 
     /// The main world.
@@ -43,14 +48,23 @@ impl Worlds {
 
     /// A world by its name.
     pub fn find(&self, name: &str) -> Option<Arc<World>> {
-        if name == MAIN { Some(Arc::clone(&self.main)) } else { self.others.read().get(name).cloned() }
+        if name == MAIN {
+            Some(Arc::clone(&self.main))
+        } else {
+            self.others.read().get(name).cloned()
+        }
     }
 
     /// Every world with its name, the main one first.
     pub fn all(&self) -> Vec<(String, Arc<World>)> {
         let others = self.others.read();
-        let others = others.iter().map(|(name, world)| (name.clone(), Arc::clone(world)));
-        [(MAIN.to_owned(), Arc::clone(&self.main))].into_iter().chain(others).collect()
+        let others = others
+            .iter()
+            .map(|(name, world)| (name.clone(), Arc::clone(world)));
+        [(MAIN.to_owned(), Arc::clone(&self.main))]
+            .into_iter()
+            .chain(others)
+            .collect()
     }
 
     /// How many worlds there are.
@@ -62,14 +76,22 @@ impl Worlds {
     ///
     /// # Errors
     /// As [`Builder::start`]; a name that is taken, or too many worlds.
-    pub async fn add(&self, name: Option<String>, builder: Builder) -> Result<(String, Arc<World>), Error> {
-        let name = name.unwrap_or_else(|| format!("w{:04}", self.made.fetch_add(1, Ordering::Relaxed) + 1));
+    pub async fn add(
+        &self,
+        name: Option<String>,
+        builder: Builder,
+    ) -> Result<(String, Arc<World>), Error> {
+        let name = name
+            .unwrap_or_else(|| format!("w{:04}", self.made.fetch_add(1, Ordering::Relaxed) + 1));
         self.free(&name)?;
         let world = Arc::new(builder.tally(Arc::clone(&self.tally)).start().await?);
         let mut others = self.others.write();
         if others.len() >= WORLDS || others.contains_key(&name) {
             drop(others);
-            return Err(self.free(&name).err().unwrap_or_else(|| Error::other("the world was not added")));
+            return Err(self
+                .free(&name)
+                .err()
+                .unwrap_or_else(|| Error::other("the world was not added")));
         }
         others.insert(name.clone(), Arc::clone(&world));
         Ok((name, world))
@@ -77,10 +99,14 @@ impl Worlds {
 
     fn free(&self, name: &str) -> Result<(), Error> {
         if self.find(name).is_some() {
-            return Err(Error::other(format!("expected the name of no other world, found {name:?}")));
+            return Err(Error::other(format!(
+                "expected the name of no other world, found {name:?}"
+            )));
         }
         if self.others.read().len() >= WORLDS {
-            return Err(Error::other(format!("expected at most {WORLDS} worlds, found as many already")));
+            return Err(Error::other(format!(
+                "expected at most {WORLDS} worlds, found as many already"
+            )));
         }
         Ok(())
     }

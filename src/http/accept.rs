@@ -29,21 +29,32 @@ pub(super) async fn serve(listener: TcpListener, router: Router, shutdown: Cance
         };
         while connections.try_join_next().is_some() {}
         match accepted {
-            Ok((stream, _)) => _ = connections.spawn(connection(stream, router.clone(), shutdown.clone())),
+            Ok((stream, _)) => {
+                _ = connections.spawn(connection(stream, router.clone(), shutdown.clone()))
+            }
             // Out of descriptors: let connections end.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
     drop(listener);
-    let _ = tokio::time::timeout(STOPPING, async { while connections.join_next().await.is_some() {} }).await;
+    let _ = tokio::time::timeout(STOPPING, async {
+        while connections.join_next().await.is_some() {}
+    })
+    .await;
 }
 
 async fn connection(stream: TcpStream, router: Router, shutdown: CancellationToken) {
     let _ = stream.set_nodelay(true);
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME);
-    builder.max_headers(HEADER_FIELDS).max_buf_size(HEADER_OCTETS);
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)).with_upgrades();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME);
+    builder
+        .max_headers(HEADER_FIELDS)
+        .max_buf_size(HEADER_OCTETS);
+    let connection = builder
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

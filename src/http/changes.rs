@@ -75,7 +75,8 @@ impl Source {
             }
             Self::Object(map) => {
                 let text = toml::to_string(map);
-                text.map(Read::Toml).map_err(|e| Problem::mistake(field, "what TOML can say", &e.to_string()))
+                text.map(Read::Toml)
+                    .map_err(|e| Problem::mistake(field, "what TOML can say", &e.to_string()))
             }
         }
     }
@@ -88,7 +89,11 @@ enum Read<'a> {
 
 fn not_a_path(field: &str, name: &str) -> Result<(), Problem> {
     if name.contains(['/', '\\']) || name.ends_with(".toml") {
-        return Err(Problem::mistake(field, "a built-in name, TOML text or an object; files are not read here", name));
+        return Err(Problem::mistake(
+            field,
+            "a built-in name, TOML text or an object; files are not read here",
+            name,
+        ));
     }
     Ok(())
 }
@@ -119,7 +124,10 @@ struct ClientView {
 }
 
 fn view(scenario: &Scenario) -> ScenarioView {
-    let client = |c: crate::scenario::ScenarioClient| ClientView { address: c.address.to_string(), hello: c.hello };
+    let client = |c: crate::scenario::ScenarioClient| ClientView {
+        address: c.address.to_string(),
+        hello: c.hello,
+    };
     ScenarioView {
         name: scenario.name.clone(),
         title: scenario.title.clone(),
@@ -149,7 +157,10 @@ struct NewScenario {
     (status = 200, description = "It is served from now on", body = ScenarioView),
     BodyMistakes,
 ))]
-async fn set_scenario(TheWorld(world): TheWorld, Body(new): Body<NewScenario>) -> Result<Json<ScenarioView>, Problem> {
+async fn set_scenario(
+    TheWorld(world): TheWorld,
+    Body(new): Body<NewScenario>,
+) -> Result<Json<ScenarioView>, Problem> {
     world.set_scenario(new.scenario.scenario()?);
     Ok(Json(view(&world.scenario())))
 }
@@ -173,9 +184,26 @@ struct ReceiverView {
 }
 
 fn view_receiver(profile: &ReceiverProfile) -> ReceiverView {
-    let ReceiverProfile { name, title, group, era, confidence, sources, receiver, .. } = profile.clone();
+    let ReceiverProfile {
+        name,
+        title,
+        group,
+        era,
+        confidence,
+        sources,
+        receiver,
+        ..
+    } = profile.clone();
     let hostname = receiver.settings.hostname.clone();
-    ReceiverView { name, title, group, era, confidence, sources, hostname }
+    ReceiverView {
+        name,
+        title,
+        group,
+        era,
+        confidence,
+        sources,
+        hostname,
+    }
 }
 
 /// The receiver
@@ -196,7 +224,10 @@ struct NewReceiver {
     (status = 200, description = "It judges from now on", body = ReceiverView),
     BodyMistakes,
 ))]
-async fn set_receiver(TheWorld(world): TheWorld, Body(new): Body<NewReceiver>) -> Result<Json<ReceiverView>, Problem> {
+async fn set_receiver(
+    TheWorld(world): TheWorld,
+    Body(new): Body<NewReceiver>,
+) -> Result<Json<ReceiverView>, Problem> {
     world.set_receiver(new.receiver.receiver()?);
     Ok(Json(view_receiver(&world.receiver())))
 }
@@ -220,7 +251,9 @@ async fn set_zone(
     Name(origin): Name,
     Body(new): Body<NewZone>,
 ) -> Result<StatusCode, Problem> {
-    world.set_zone(&origin, &new.text).map_err(|error| Problem::of("text", &error))?;
+    world
+        .set_zone(&origin, &new.text)
+        .map_err(|error| Problem::of("text", &error))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -288,7 +321,9 @@ struct Now {
 /// The time by the receiver's clock
 #[utoipa::path(get, path = "/clock", tag = "change", responses((status = 200, description = "The time", body = Now)))]
 async fn clock(TheWorld(world): TheWorld) -> Json<Now> {
-    Json(Now { now_ms: world.now().as_secs_f64() * 1e3 })
+    Json(Now {
+        now_ms: world.now().as_secs_f64() * 1e3,
+    })
 }
 
 /// How far.
@@ -305,9 +340,14 @@ struct Advance {
     (status = 200, description = "The time now", body = Now),
     BodyMistakes,
 ))]
-async fn advance(TheWorld(world): TheWorld, Body(new): Body<Advance>) -> Result<Json<Now>, Problem> {
+async fn advance(
+    TheWorld(world): TheWorld,
+    Body(new): Body<Advance>,
+) -> Result<Json<Now>, Problem> {
     let by = scenario::duration(&new.advance);
-    world.advance(by.ok_or_else(|| Problem::mistake("advance", "a time such as 300s or 5m", &new.advance))?);
+    world.advance(
+        by.ok_or_else(|| Problem::mistake("advance", "a time such as 300s or 5m", &new.advance))?,
+    );
     Ok(clock(TheWorld(world)).await)
 }
 

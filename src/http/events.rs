@@ -28,7 +28,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const BURST: usize = 256;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(follow)).routes(routes!(export))
+    OpenApiRouter::new()
+        .routes(routes!(follow))
+        .routes(routes!(export))
 }
 
 /// Which events.
@@ -45,8 +47,12 @@ struct EventPattern {
 
 impl EventPattern {
     fn matches(&self, happening: &Happening) -> bool {
-        self.event.as_ref().is_none_or(|event| event == happening.what.name())
-            && self.session.is_none_or(|session| session == happening.session)
+        self.event
+            .as_ref()
+            .is_none_or(|event| event == happening.what.name())
+            && self
+                .session
+                .is_none_or(|session| session == happening.session)
     }
 }
 
@@ -72,16 +78,38 @@ async fn follow(
     headers: HeaderMap,
     Listing(page, pattern): Listing<Page, EventPattern>,
 ) -> Response {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     if !accept.contains("text/event-stream") {
-        let found = page.of(world.events(), |happening| happening.id, |happening| pattern.matches(happening));
-        return Json(EventPage { events: found.entries, cursor: found.cursor }).into_response();
+        let found = page.of(
+            world.events(),
+            |happening| happening.id,
+            |happening| pattern.matches(happening),
+        );
+        return Json(EventPage {
+            events: found.entries,
+            cursor: found.cursor,
+        })
+        .into_response();
     }
-    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()).and_then(|id| id.parse().ok());
+    let last = headers
+        .get("last-event-id")
+        .and_then(|value| value.to_str().ok())
+        .and_then(|id| id.parse().ok());
     let after = last.or(page.after).unwrap_or_else(|| world.events().last());
-    let follower = Follower { world, pattern, after, pending: Vec::new(), shutdown: app.shutdown.clone() };
+    let follower = Follower {
+        world,
+        pattern,
+        after,
+        pending: Vec::new(),
+        shutdown: app.shutdown.clone(),
+    };
     let events = stream::unfold(follower, Follower::next);
-    Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
+    Sse::new(events)
+        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+        .into_response()
 }
 
 struct Follower {
@@ -104,7 +132,8 @@ impl Follower {
             }
             let log = Arc::clone(self.world.events());
             let after = self.after;
-            let fresh = log.wait(|log| Some(log.page(after, BURST)).filter(|page| !page.is_empty()));
+            let fresh =
+                log.wait(|log| Some(log.page(after, BURST)).filter(|page| !page.is_empty()));
             self.pending = tokio::select! {
                 () = self.shutdown.cancelled() => return None,
                 () = self.world.stopped() => return None,
@@ -117,7 +146,10 @@ impl Follower {
 
 fn event(happening: &Happening) -> Event {
     let data = serde_json::to_string(happening).unwrap_or_default();
-    Event::default().id(happening.id.to_string()).event(happening.what.name()).data(data)
+    Event::default()
+        .id(happening.id.to_string())
+        .event(happening.what.name())
+        .data(data)
 }
 
 /// Every event that is kept, as JSON lines
@@ -130,7 +162,12 @@ async fn export(
     super::extract::Params(pattern): super::extract::Params<EventPattern>,
 ) -> impl IntoResponse {
     let mut lines = String::new();
-    for happening in world.events().entries().iter().filter(|happening| pattern.matches(happening)) {
+    for happening in world
+        .events()
+        .entries()
+        .iter()
+        .filter(|happening| pattern.matches(happening))
+    {
         lines.push_str(&serde_json::to_string(happening).unwrap_or_default());
         lines.push('\n');
     }

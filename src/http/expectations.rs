@@ -19,7 +19,10 @@ use crate::expect::{Expectation, Outcome, Queries, Sessions, Times};
 const GRACE: Duration = Duration::from_millis(200);
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(list, declare, clear)).routes(routes!(verify)).routes(routes!(one, withdraw))
+    OpenApiRouter::new()
+        .routes(routes!(list, declare, clear))
+        .routes(routes!(verify))
+        .routes(routes!(one, withdraw))
 }
 
 /// What is expected from now on: sessions or DNS queries of a pattern.
@@ -58,7 +61,11 @@ impl From<Vec<Outcome>> for Outcomes {
         for outcome in &expectations {
             let _ = writeln!(report, "{outcome}");
         }
-        Self { met: expectations.iter().all(|outcome| outcome.met), report, expectations }
+        Self {
+            met: expectations.iter().all(|outcome| outcome.met),
+            report,
+            expectations,
+        }
     }
 }
 
@@ -79,20 +86,43 @@ async fn declare(
     TheWorld(world): TheWorld,
     Body(declared): Body<Declared>,
 ) -> Result<(StatusCode, Json<Outcome>), Problem> {
-    let Declared { name, sessions, queries, times: Object(times) } = declared;
+    let Declared {
+        name,
+        sessions,
+        queries,
+        times: Object(times),
+    } = declared;
     if times.most.is_some_and(|most| most < times.least) {
-        return Err(Problem::mistake("times.most", "a number not below times.least", &format!("{times}")));
+        return Err(Problem::mistake(
+            "times.most",
+            "a number not below times.least",
+            &format!("{times}"),
+        ));
     }
     let expectation: Expectation = match (sessions, queries) {
         (Some(Object(sessions)), None) => sessions.into(),
         (None, Some(Object(queries))) => queries.into(),
-        (Some(_), Some(_)) => return Err(Problem::mistake("queries", "either sessions or queries", "both")),
-        (None, None) => return Err(Problem::mistake("sessions", "either sessions or queries", "none")),
+        (Some(_), Some(_)) => {
+            return Err(Problem::mistake(
+                "queries",
+                "either sessions or queries",
+                "both",
+            ));
+        }
+        (None, None) => {
+            return Err(Problem::mistake(
+                "sessions",
+                "either sessions or queries",
+                "none",
+            ));
+        }
     };
     let id = world.ledger().mount(expectation.named(&name).often(times));
     let outcome = world.ledger().find(id);
     let gone = || Problem::not_found("id", "an expectation that is declared", &id.to_string());
-    outcome.map(|outcome| (StatusCode::CREATED, Json(outcome))).ok_or_else(gone)
+    outcome
+        .map(|outcome| (StatusCode::CREATED, Json(outcome)))
+        .ok_or_else(gone)
 }
 
 /// Withdraws every expectation
@@ -114,7 +144,11 @@ async fn verify(TheWorld(world): TheWorld) -> (StatusCode, Json<Outcomes>) {
     let met = || world.outcomes().iter().all(|outcome| outcome.met);
     let _ = tokio::time::timeout(GRACE, world.sessions().wait(|_| met().then_some(()))).await;
     let outcomes = Outcomes::from(world.outcomes());
-    let status = if outcomes.met { StatusCode::OK } else { StatusCode::EXPECTATION_FAILED };
+    let status = if outcomes.met {
+        StatusCode::OK
+    } else {
+        StatusCode::EXPECTATION_FAILED
+    };
     (status, Json(outcomes))
 }
 
@@ -137,5 +171,9 @@ async fn withdraw(TheWorld(world): TheWorld, Id(id): Id) -> Result<StatusCode, P
     if world.ledger().unmount(id) {
         return Ok(StatusCode::NO_CONTENT);
     }
-    Err(Problem::not_found("id", "the number of an expectation", &id.to_string()))
+    Err(Problem::not_found(
+        "id",
+        "the number of an expectation",
+        &id.to_string(),
+    ))
 }

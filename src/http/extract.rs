@@ -29,7 +29,9 @@ impl FromRequestParts<Arc<App>> for TheWorld {
             None => Ok(Self(Arc::clone(app.worlds.main()))),
             Some(name) => {
                 let world = app.worlds.find(&name);
-                world.map(Self).ok_or_else(|| Problem::not_found("world", "the name of a world", &name))
+                world
+                    .map(Self)
+                    .ok_or_else(|| Problem::not_found("world", "the name of a world", &name))
             }
         }
     }
@@ -42,7 +44,9 @@ impl FromRequestParts<Arc<App>> for Id {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let text = named(parts, app, "id").await.unwrap_or_default();
-        text.parse().map(Self).map_err(|_| Problem::not_found("id", "a number", &text))
+        text.parse()
+            .map(Self)
+            .map_err(|_| Problem::not_found("id", "a number", &text))
     }
 }
 
@@ -58,7 +62,10 @@ impl FromRequestParts<Arc<App>> for Name {
 
 async fn named(parts: &mut Parts, app: &Arc<App>, key: &str) -> Option<String> {
     let params = RawPathParams::from_request_parts(parts, app).await.ok()?;
-    params.iter().find(|(name, _)| *name == key).map(|(_, value)| value.to_owned())
+    params
+        .iter()
+        .find(|(name, _)| *name == key)
+        .map(|(_, value)| value.to_owned())
 }
 
 /// The parameters of the query.
@@ -74,11 +81,14 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Params<T> {
 /// The parameters of the query, of which some are a page's and the rest a pattern's.
 pub(super) struct Listing<P, T>(pub P, pub T);
 
-impl<P: DeserializeOwned + super::paging::Keys, T: DeserializeOwned> FromRequestParts<Arc<App>> for Listing<P, T> {
+impl<P: DeserializeOwned + super::paging::Keys, T: DeserializeOwned> FromRequestParts<Arc<App>>
+    for Listing<P, T>
+{
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Problem> {
-        let (page, pattern): (Vec<_>, Vec<_>) =
-            pairs(parts)?.into_iter().partition(|(key, _)| P::KEYS.contains(&key.as_str()));
+        let (page, pattern): (Vec<_>, Vec<_>) = pairs(parts)?
+            .into_iter()
+            .partition(|(key, _)| P::KEYS.contains(&key.as_str()));
         Ok(Self(of_pairs(&page)?, of_pairs(&pattern)?))
     }
 }
@@ -87,7 +97,8 @@ type Pair = (String, String);
 
 fn pairs(parts: &Parts) -> Result<Vec<Pair>, Problem> {
     let query = parts.uri.query().unwrap_or_default();
-    serde_urlencoded::from_str(query).map_err(|error| Problem::mistake("", "a query string", &error.to_string()))
+    serde_urlencoded::from_str(query)
+        .map_err(|error| Problem::mistake("", "a query string", &error.to_string()))
 }
 
 fn of_pairs<T: DeserializeOwned>(pairs: &[Pair]) -> Result<T, Problem> {
@@ -97,9 +108,14 @@ fn of_pairs<T: DeserializeOwned>(pairs: &[Pair]) -> Result<T, Problem> {
         let field = error.path().to_string();
         let field = if field == "." { String::new() } else { field };
         let text = error.inner().to_string();
-        let given = pairs.iter().find(|(key, _)| *key == field).map_or("", |(_, value)| value.as_str());
+        let given = pairs
+            .iter()
+            .find(|(key, _)| *key == field)
+            .map_or("", |(_, value)| value.as_str());
         let expected = match text.as_str() {
-            "invalid digit found in string" | "cannot parse integer from empty string" => "a number",
+            "invalid digit found in string" | "cannot parse integer from empty string" => {
+                "a number"
+            }
             "number too large to fit in target type" => "a smaller number",
             "provided string was not `true` or `false`" => "true or false",
             _ => return Problem::unreadable(&field, &text),
@@ -124,7 +140,10 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("an object")
             }
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                map: A,
+            ) -> Result<Object<T>, A::Error> {
                 T::deserialize(MapAccessDeserializer::new(map)).map(Object)
             }
         }
@@ -148,9 +167,14 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
         let mut reader = serde_json::Deserializer::from_slice(&octets);
         let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
             let field = error.path().to_string();
-            Problem::unreadable(if field == "." { "" } else { &field }, &error.inner().to_string())
+            Problem::unreadable(
+                if field == "." { "" } else { &field },
+                &error.inner().to_string(),
+            )
         })?;
-        reader.end().map_err(|error| Problem::unreadable("", &error.to_string()))?;
+        reader
+            .end()
+            .map_err(|error| Problem::unreadable("", &error.to_string()))?;
         Ok(Self(value))
     }
 }
@@ -171,11 +195,28 @@ pub(super) async fn octets(request: Request, app: &Arc<App>) -> Result<Bytes, Pr
 /// # Errors
 /// 415 where it is not.
 pub(super) fn json_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if essence == "application/json" || essence.starts_with("application/") && essence.ends_with("+json") {
+    let given = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let essence = given
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    if essence == "application/json"
+        || essence.starts_with("application/") && essence.ends_with("+json")
+    {
         return Ok(());
     }
-    let wrong = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body of a write has to be JSON, and to say so");
-    Err(wrong.about("Content-Type", "application/json", if given.is_empty() { "none" } else { given }))
+    let wrong = Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "the body of a write has to be JSON, and to say so",
+    );
+    Err(wrong.about(
+        "Content-Type",
+        "application/json",
+        if given.is_empty() { "none" } else { given },
+    ))
 }

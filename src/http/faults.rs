@@ -28,7 +28,9 @@ type Snapshot = Arc<ArcSwap<Zones>>;
 
 /// The routes, over the snapshot that DNS and the receiver answer from.
 pub fn router(zones: Snapshot) -> Router {
-    Router::new().route(PATH, get(list).put(replace).post(add).delete(clear)).with_state(zones)
+    Router::new()
+        .route(PATH, get(list).put(replace).post(add).delete(clear))
+        .with_state(zones)
 }
 
 /// A fault as JSON; times such as `500ms`, `3s`.
@@ -87,10 +89,15 @@ async fn list(State(zones): State<Snapshot>) -> Response {
 }
 
 async fn replace(State(zones): State<Snapshot>, body: Bytes) -> Response {
-    let read = serde_json::from_slice::<Vec<Written>>(&body).map_err(|e| unreadable("a list of faults", &e));
+    let read = serde_json::from_slice::<Vec<Written>>(&body)
+        .map_err(|e| unreadable("a list of faults", &e));
     let written = match read {
         Ok(written) if written.len() > FAULTS => {
-            return problem(&[mistake("", format!("at most {FAULTS} faults"), written.len().to_string())]);
+            return problem(&[mistake(
+                "",
+                format!("at most {FAULTS} faults"),
+                written.len().to_string(),
+            )]);
         }
         Ok(written) => written,
         Err(response) => return response,
@@ -119,7 +126,11 @@ async fn add(State(zones): State<Snapshot>, body: Bytes) -> Response {
         Err(found) => return problem(&found.iter().map(|m| described("", m)).collect::<Vec<_>>()),
     };
     if zones.load().faults().len() >= FAULTS {
-        return problem(&[mistake("", format!("at most {FAULTS} faults"), "one more".to_owned())]);
+        return problem(&[mistake(
+            "",
+            format!("at most {FAULTS} faults"),
+            "one more".to_owned(),
+        )]);
     }
     zones.rcu(|zones| zones.with_faults([zones.faults(), &[Arc::clone(&fault)]].concat()));
     listed(&zones, StatusCode::CREATED)
@@ -131,7 +142,11 @@ async fn clear(State(zones): State<Snapshot>) -> StatusCode {
 }
 
 fn listed(zones: &Snapshot, status: StatusCode) -> Response {
-    let row = |fault: &Arc<Fault>| Listed { fault: written(fault), seen: fault.seen(), fired: fault.fired() };
+    let row = |fault: &Arc<Fault>| Listed {
+        fault: written(fault),
+        seen: fault.seen(),
+        fired: fault.fired(),
+    };
     let faults = zones.load().faults().iter().map(row).collect();
     (status, axum::Json(List { faults })).into_response()
 }
@@ -142,17 +157,40 @@ fn build(written: Written) -> Result<Fault, Vec<FaultMistake>> {
         let text = text?;
         let time = duration(text);
         if time.is_none() {
-            let (expected, found) = ("a time such as 500ms, 5s or 2m".to_owned(), format!("{text:?}"));
-            mistakes.push(FaultMistake { key, expected, found });
+            let (expected, found) = (
+                "a time such as 500ms, 5s or 2m".to_owned(),
+                format!("{text:?}"),
+            );
+            mistakes.push(FaultMistake {
+                key,
+                expected,
+                found,
+            });
         }
         time
     };
-    let (delay, jitter) = (time("delay", written.delay.as_ref()), time("jitter", written.jitter.as_ref()));
+    let (delay, jitter) = (
+        time("delay", written.delay.as_ref()),
+        time("jitter", written.jitter.as_ref()),
+    );
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
-    let Written { name, record_type, transport, from, times, every, seed, ttl, length, octets, order, address, .. } =
-        written;
+    let Written {
+        name,
+        record_type,
+        transport,
+        from,
+        times,
+        every,
+        seed,
+        ttl,
+        length,
+        octets,
+        order,
+        address,
+        ..
+    } = written;
     let action = Some(written.action);
     let spec = FaultSpec {
         name,
@@ -201,11 +239,19 @@ fn mistake(key: &str, expected: String, found: String) -> serde_json::Value {
 }
 
 fn described(place: &str, found: &FaultMistake) -> serde_json::Value {
-    mistake(&format!("{place}{}", found.key), found.expected.clone(), found.found.clone())
+    mistake(
+        &format!("{place}{}", found.key),
+        found.expected.clone(),
+        found.found.clone(),
+    )
 }
 
 fn unreadable(expected: &str, error: &serde_json::Error) -> Response {
-    problem(&[mistake("", format!("{expected} as JSON"), error.to_string())])
+    problem(&[mistake(
+        "",
+        format!("{expected} as JSON"),
+        error.to_string(),
+    )])
 }
 
 /// The mistakes as problem details (RFC 9457).
@@ -213,5 +259,10 @@ fn problem(mistakes: &[serde_json::Value]) -> Response {
     let status = StatusCode::BAD_REQUEST;
     let title = status.canonical_reason().unwrap_or_default();
     let body = serde_json::json!({ "type": "about:blank", "title": title, "status": 400, "mistakes": mistakes });
-    (status, [("content-type", "application/problem+json")], body.to_string()).into_response()
+    (
+        status,
+        [("content-type", "application/problem+json")],
+        body.to_string(),
+    )
+        .into_response()
 }

@@ -54,9 +54,9 @@ impl Credentials {
         let (scheme, value) = field.split_once(' ').unwrap_or((field, ""));
         let same = |a: &[u8], b: &[u8]| bool::from(a.ct_eq(b));
         match self {
-            Self::Basic(expected) if scheme.eq_ignore_ascii_case("basic") => {
-                STANDARD.decode(value.trim()).is_ok_and(|given| same(&given, expected.as_bytes()))
-            }
+            Self::Basic(expected) if scheme.eq_ignore_ascii_case("basic") => STANDARD
+                .decode(value.trim())
+                .is_ok_and(|given| same(&given, expected.as_bytes())),
             Self::Bearer(expected) if scheme.eq_ignore_ascii_case("bearer") => {
                 same(value.trim().as_bytes(), expected.as_bytes())
             }
@@ -69,23 +69,40 @@ impl Credentials {
 pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("none", MatchedPath::as_str)
+        .to_owned();
     let origin = request.headers().get(header::ORIGIN).cloned();
     let mut response = match pass(&app.options, &request) {
         Err(problem) => *problem,
         Ok(Passed::Preflight) => StatusCode::NO_CONTENT.into_response(),
         Ok(Passed::Request) => match tokio::time::timeout(REQUEST_TIME, next.run(request)).await {
             Ok(response) => response,
-            Err(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the request took too long").into_response(),
+            Err(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the request took too long")
+                .into_response(),
         },
     };
     harden(response.headers_mut());
     if let Some(origin) = origin.filter(|origin| allowed(&app.options, origin)) {
         allow(response.headers_mut(), origin);
     }
-    let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS];
-    let method = if known.contains(&method) { method.as_str().to_owned() } else { "other".to_owned() };
-    app.requests.count([&method, &route, response.status().as_str()]);
+    let known = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::DELETE,
+        Method::OPTIONS,
+    ];
+    let method = if known.contains(&method) {
+        method.as_str().to_owned()
+    } else {
+        "other".to_owned()
+    };
+    app.requests
+        .count([&method, &route, response.status().as_str()]);
     app.request_time.observe(began.elapsed());
     tracing::debug!(%method, route, status = response.status().as_u16(), took = ?began.elapsed(), "HTTP request");
     response
@@ -105,28 +122,48 @@ fn pass(options: &Options, request: &Request) -> Result<Passed, Box<Response>> {
         return refuse(wrong.about("Host", "localhost, an address, or an allowed name", &host));
     }
     if let Some(origin) = foreign(options, request.headers(), &host) {
-        let wrong =
-            Problem::new(StatusCode::FORBIDDEN, "pages of other sites may not ask: allow one with --http-origin");
+        let wrong = Problem::new(
+            StatusCode::FORBIDDEN,
+            "pages of other sites may not ask: allow one with --http-origin",
+        );
         return refuse(wrong.about("Origin", "the server's own", &origin));
     }
     let headers = request.headers();
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|l| l.parse().ok());
+    let length = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|l| l.parse().ok());
     if length.is_some_and(|length: usize| length > BODY_OCTETS) {
         let wrong = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
-        let (limit, found) = (format!("at most {BODY_OCTETS} octets"), length.unwrap_or_default().to_string());
+        let (limit, found) = (
+            format!("at most {BODY_OCTETS} octets"),
+            length.unwrap_or_default().to_string(),
+        );
         return refuse(wrong.about("Content-Length", &limit, &found));
     }
-    if request.method() == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
+    if request.method() == Method::OPTIONS
+        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+    {
         return Ok(Passed::Preflight);
     }
     let open = matches!(request.uri().path(), "/livez" | "/readyz");
-    let field = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !options.credentials.is_empty() && !open && !options.credentials.iter().any(|c| c.proved_by(field)) {
+    let field = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    if !options.credentials.is_empty()
+        && !open
+        && !options.credentials.iter().any(|c| c.proved_by(field))
+    {
         let found = if field.is_empty() { "none" } else { "others" };
         let wrong = Problem::new(StatusCode::UNAUTHORIZED, "credentials are wanted");
-        let mut response = wrong.about("Authorization", "the server's credentials", found).into_response();
+        let mut response = wrong
+            .about("Authorization", "the server's credentials", found)
+            .into_response();
         let challenge = HeaderValue::from_static("Basic realm=\"martinet\", charset=\"UTF-8\"");
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, challenge);
         return Err(Box::new(response));
     }
     Ok(Passed::Request)
@@ -134,14 +171,21 @@ fn pass(options: &Options, request: &Request) -> Result<Passed, Box<Response>> {
 
 /// The host asked for, without its port.
 fn host(request: &Request) -> String {
-    let field = request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
-    let text = field.or_else(|| request.uri().authority().map(|a| a.as_str())).unwrap_or_default();
+    let field = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|value| value.to_str().ok());
+    let text = field
+        .or_else(|| request.uri().authority().map(|a| a.as_str()))
+        .unwrap_or_default();
     without_port(text).to_ascii_lowercase()
 }
 
 fn without_port(text: &str) -> &str {
     match text.rsplit_once(':') {
-        Some((host, port)) if !host.ends_with(':') && port.bytes().all(|o| o.is_ascii_digit()) => host,
+        Some((host, port)) if !host.ends_with(':') && port.bytes().all(|o| o.is_ascii_digit()) => {
+            host
+        }
         _ => text,
     }
 }
@@ -153,15 +197,23 @@ fn known_host(options: &Options, host: &str) -> bool {
         || bare.parse::<IpAddr>().is_ok()
         || host == "localhost"
         || host.ends_with(".localhost")
-        || options.hosts.iter().any(|known| known.eq_ignore_ascii_case(host))
+        || options
+            .hosts
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(host))
 }
 
 /// The origin of a page of another site, where the request comes from one.
 fn foreign(options: &Options, headers: &HeaderMap, host: &str) -> Option<String> {
     if let Some(origin) = headers.get(header::ORIGIN) {
         let text = String::from_utf8_lossy(origin.as_bytes()).into_owned();
-        let authority = text.split_once("://").map_or("", |(_, rest)| rest).to_ascii_lowercase();
-        let own = headers.get(header::HOST).and_then(|value| value.to_str().ok());
+        let authority = text
+            .split_once("://")
+            .map_or("", |(_, rest)| rest)
+            .to_ascii_lowercase();
+        let own = headers
+            .get(header::HOST)
+            .and_then(|value| value.to_str().ok());
         let same = own.is_some_and(|own| own.eq_ignore_ascii_case(&authority));
         return (!same && !allowed(options, origin)).then_some(text);
     }
@@ -170,13 +222,21 @@ fn foreign(options: &Options, headers: &HeaderMap, host: &str) -> Option<String>
 }
 
 fn allowed(options: &Options, origin: &HeaderValue) -> bool {
-    options.origins.iter().any(|known| known.as_bytes() == origin.as_bytes())
+    options
+        .origins
+        .iter()
+        .any(|known| known.as_bytes() == origin.as_bytes())
 }
 
 /// A browser takes nothing here for a page of its own.
 fn harden(headers: &mut HeaderMap) {
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
 }
 
 /// What a page of an allowed origin may do.
@@ -195,7 +255,10 @@ mod tests {
 
     #[track_caller]
     fn check(host: &str, known: bool) {
-        let options = Options { hosts: vec!["martinet".to_owned()], ..Options::default() };
+        let options = Options {
+            hosts: vec!["martinet".to_owned()],
+            ..Options::default()
+        };
         assert_eq!(known_host(&options, without_port(host)), known, "{host}");
     }
 
@@ -216,10 +279,16 @@ mod tests {
     fn credentials() {
         let basic = Credentials::Basic("user:pass".to_owned());
         assert!(basic.proved_by("Basic dXNlcjpwYXNz") && basic.proved_by("basic dXNlcjpwYXNz"));
-        assert!(!basic.proved_by("Basic dXNlcjpwYXNy") && !basic.proved_by("Bearer user:pass") && !basic.proved_by(""));
+        assert!(
+            !basic.proved_by("Basic dXNlcjpwYXNy")
+                && !basic.proved_by("Bearer user:pass")
+                && !basic.proved_by("")
+        );
         let bearer = Credentials::Bearer("token".to_owned());
         assert!(
-            bearer.proved_by("Bearer token") && !bearer.proved_by("Bearer toke") && !bearer.proved_by("Basic token")
+            bearer.proved_by("Bearer token")
+                && !bearer.proved_by("Bearer toke")
+                && !bearer.proved_by("Basic token")
         );
         assert_eq!(format!("{basic:?}"), "Basic(…)");
     }

@@ -18,7 +18,10 @@ use crate::harness::World;
 use crate::journal::{Envelope, Message};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(one)).routes(routes!(raw))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(one))
+        .routes(routes!(raw))
 }
 
 /// Which messages: every condition that is given has to hold.
@@ -40,11 +43,24 @@ struct MailPattern {
 
 impl MailPattern {
     fn matches(&self, message: &Message) -> bool {
-        let Envelope { reverse_path, forward_paths, .. } = &*message.envelope;
-        let to = |wanted: &String| forward_paths.iter().any(|path| path.eq_ignore_ascii_case(wanted));
+        let Envelope {
+            reverse_path,
+            forward_paths,
+            ..
+        } = &*message.envelope;
+        let to = |wanted: &String| {
+            forward_paths
+                .iter()
+                .any(|path| path.eq_ignore_ascii_case(wanted))
+        };
         self.recipient.as_ref().is_none_or(to)
-            && self.sender.as_ref().is_none_or(|sender| sender.eq_ignore_ascii_case(reverse_path))
-            && self.session.is_none_or(|session| session == message.session)
+            && self
+                .sender
+                .as_ref()
+                .is_none_or(|sender| sender.eq_ignore_ascii_case(reverse_path))
+            && self
+                .session
+                .is_none_or(|session| session == message.session)
             && self.since.is_none_or(|since| message.at >= since)
     }
 }
@@ -68,8 +84,21 @@ struct MailView {
 
 impl From<&Arc<Message>> for MailView {
     fn from(message: &Arc<Message>) -> Self {
-        let Message { id, session, at, envelope, octets, .. } = &**message;
-        Self { id: *id, session: *session, at: *at, envelope: Envelope::clone(envelope), octets: octets.len() }
+        let Message {
+            id,
+            session,
+            at,
+            envelope,
+            octets,
+            ..
+        } = &**message;
+        Self {
+            id: *id,
+            session: *session,
+            at: *at,
+            envelope: Envelope::clone(envelope),
+            octets: octets.len(),
+        }
     }
 }
 
@@ -87,9 +116,19 @@ struct MailPage {
     (status = 200, description = "One page", body = MailPage),
     (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn list(TheWorld(world): TheWorld, Listing(page, pattern): Listing<Page, MailPattern>) -> Json<MailPage> {
-    let found = page.of(world.messages(), |message| message.id, |message| pattern.matches(message));
-    Json(MailPage { mail: found.entries.iter().map(MailView::from).collect(), cursor: found.cursor })
+async fn list(
+    TheWorld(world): TheWorld,
+    Listing(page, pattern): Listing<Page, MailPattern>,
+) -> Json<MailPage> {
+    let found = page.of(
+        world.messages(),
+        |message| message.id,
+        |message| pattern.matches(message),
+    );
+    Json(MailPage {
+        mail: found.entries.iter().map(MailView::from).collect(),
+        cursor: found.cursor,
+    })
 }
 
 /// One message's envelope
@@ -109,10 +148,22 @@ async fn one(TheWorld(world): TheWorld, Id(id): Id) -> Result<Json<MailView>, Pr
 async fn raw(TheWorld(world): TheWorld, Id(id): Id) -> Result<impl IntoResponse, Problem> {
     let message = find(&world, id)?;
     let name = format!("attachment; filename=\"message-{id}.eml\"");
-    Ok(([(header::CONTENT_TYPE, "message/rfc822".to_owned()), (header::CONTENT_DISPOSITION, name)], message.raw()))
+    Ok((
+        [
+            (header::CONTENT_TYPE, "message/rfc822".to_owned()),
+            (header::CONTENT_DISPOSITION, name),
+        ],
+        message.raw(),
+    ))
 }
 
 fn find(world: &World, id: u64) -> Result<Arc<Message>, Problem> {
     let message = world.messages().entry(id);
-    message.ok_or_else(|| Problem::not_found("id", "the number of a message that is kept", &id.to_string()))
+    message.ok_or_else(|| {
+        Problem::not_found(
+            "id",
+            "the number of a message that is kept",
+            &id.to_string(),
+        )
+    })
 }

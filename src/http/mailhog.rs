@@ -28,7 +28,10 @@ pub(super) fn routes() -> Router<Arc<App>> {
         Router::new()
             .route("/api/v2/messages", get(list))
             .route("/api/v2/search", get(search))
-            .route("/api/v2/jim", get(no_jim).post(no_jim).put(no_jim).delete(no_jim))
+            .route(
+                "/api/v2/jim",
+                get(no_jim).post(no_jim).put(no_jim).delete(no_jim),
+            )
             .route("/api/v1/messages/{id}", delete(remove).get(one))
             .route("/api/v1/messages/{id}/download", get(download))
             .route("/api/v1/messages/{id}/release", post(release))
@@ -54,12 +57,25 @@ struct Query {
     limit: Option<usize>,
 }
 
-async fn list(State(app): State<Arc<App>>, TheWorld(world): TheWorld, Params(page): Params<Page>) -> Response {
+async fn list(
+    State(app): State<Arc<App>>,
+    TheWorld(world): TheWorld,
+    Params(page): Params<Page>,
+) -> Response {
     listed(&shown(&app, &world), page)
 }
 
-async fn search(State(app): State<Arc<App>>, TheWorld(world): TheWorld, Params(query): Params<Query>) -> Response {
-    let Query { kind, query, start, limit } = query;
+async fn search(
+    State(app): State<Arc<App>>,
+    TheWorld(world): TheWorld,
+    Params(query): Params<Query>,
+) -> Response {
+    let Query {
+        kind,
+        query,
+        start,
+        limit,
+    } = query;
     if query.is_empty() || !["from", "to", "containing"].contains(&kind.as_str()) {
         return StatusCode::BAD_REQUEST.into_response();
     }
@@ -74,18 +90,37 @@ fn matches(message: &Message, kind: &str, wanted: &str) -> bool {
     let within = |text: &str| text.to_lowercase().contains(wanted);
     let raw = mime::raw(message);
     let mail = Mail::read(&raw);
-    let field = |name: &str| mail.headers().iter().any(|(n, value)| n.eq_ignore_ascii_case(name) && within(value));
+    let field = |name: &str| {
+        mail.headers()
+            .iter()
+            .any(|(n, value)| n.eq_ignore_ascii_case(name) && within(value))
+    };
     match kind {
         "from" => within(&message.envelope.reverse_path) || field("From"),
-        "to" => message.envelope.forward_paths.iter().any(|path| within(path)) || field("To"),
+        "to" => {
+            message
+                .envelope
+                .forward_paths
+                .iter()
+                .any(|path| within(path))
+                || field("To")
+        }
         _ => within(&String::from_utf8_lossy(&raw)),
     }
 }
 
 fn listed(found: &[Arc<Message>], page: Page) -> Response {
     let limit = page.limit.unwrap_or(PAGE).min(MOST);
-    let items: Vec<_> = found.iter().rev().skip(page.start).take(limit).map(|m| object(m)).collect();
-    json_text(&json!({ "total": found.len(), "count": items.len(), "start": page.start, "items": items }))
+    let items: Vec<_> = found
+        .iter()
+        .rev()
+        .skip(page.start)
+        .take(limit)
+        .map(|m| object(m))
+        .collect();
+    json_text(
+        &json!({ "total": found.len(), "count": items.len(), "start": page.start, "items": items }),
+    )
 }
 
 /// MailHog's v2 answers call themselves text/json.
@@ -104,11 +139,16 @@ fn object(message: &Message) -> Value {
     let paths = &message.envelope.forward_paths;
     let data = String::from_utf8_lossy(&raw);
     let body = match &mail.parsed {
-        Some(parsed) => text(raw.get(parsed.root_part().offset_body as usize..).unwrap_or_default()),
+        Some(parsed) => text(
+            raw.get(parsed.root_part().offset_body as usize..)
+                .unwrap_or_default(),
+        ),
         None => data.clone().into_owned(),
     };
     let mut headers = grouped(mail.headers().into_iter());
-    headers.entry("Subject".to_owned()).or_insert_with(|| vec![String::new()]);
+    headers
+        .entry("Subject".to_owned())
+        .or_insert_with(|| vec![String::new()]);
     let hello = raw_hello(&message.trace);
     json!({
         "ID": message.id.to_string(),
@@ -141,13 +181,19 @@ fn text(octets: &[u8]) -> String {
 
 /// The parts as they were sent, not decoded; null where the message has no parts.
 fn parts(mail: &Mail<'_>) -> Value {
-    let Some(parsed) = mail.parsed.as_ref().filter(|parsed| parsed.parts.len() > 1) else { return Value::Null };
+    let Some(parsed) = mail.parsed.as_ref().filter(|parsed| parsed.parts.len() > 1) else {
+        return Value::Null;
+    };
     let leaf = |part: &&mail_parser::MessagePart<'_>| !part.is_multipart();
     let all = parsed.parts.iter().skip(1).filter(leaf).map(|part| {
-        let slice = |from: u32, to: u32| mail.raw.get(from as usize..to as usize).unwrap_or_default();
+        let slice =
+            |from: u32, to: u32| mail.raw.get(from as usize..to as usize).unwrap_or_default();
         let fields = part.headers.iter().map(|field| {
             let value = text(slice(field.offset_start, field.offset_end));
-            (field.name.as_str().to_owned(), value.split_whitespace().collect::<Vec<_>>().join(" "))
+            (
+                field.name.as_str().to_owned(),
+                value.split_whitespace().collect::<Vec<_>>().join(" "),
+            )
         });
         let body = slice(part.offset_body, part.offset_end);
         json!({ "Headers": grouped(fields), "Body": text(body), "Size": body.len(), "MIME": null })
@@ -156,26 +202,49 @@ fn parts(mail: &Mail<'_>) -> Value {
 }
 
 fn id(params: &RawPathParams) -> Option<u64> {
-    params.iter().find(|(name, _)| *name == "id").and_then(|(_, value)| value.parse().ok())
+    params
+        .iter()
+        .find(|(name, _)| *name == "id")
+        .and_then(|(_, value)| value.parse().ok())
 }
 
-async fn remove(State(app): State<Arc<App>>, TheWorld(world): TheWorld, params: RawPathParams) -> StatusCode {
+async fn remove(
+    State(app): State<Arc<App>>,
+    TheWorld(world): TheWorld,
+    params: RawPathParams,
+) -> StatusCode {
     match id(&params) {
         Some(id) if hide(&app, &world, id) => StatusCode::OK,
         _ => StatusCode::NOT_FOUND,
     }
 }
 
-async fn one(State(app): State<Arc<App>>, TheWorld(world): TheWorld, params: RawPathParams) -> Response {
+async fn one(
+    State(app): State<Arc<App>>,
+    TheWorld(world): TheWorld,
+    params: RawPathParams,
+) -> Response {
     let found = id(&params).and_then(|id| shown(&app, &world).into_iter().find(|m| m.id == id));
-    found.map_or_else(|| StatusCode::NOT_FOUND.into_response(), |message| json_text(&object(&message)))
+    found.map_or_else(
+        || StatusCode::NOT_FOUND.into_response(),
+        |message| json_text(&object(&message)),
+    )
 }
 
-async fn download(State(app): State<Arc<App>>, TheWorld(world): TheWorld, params: RawPathParams) -> Response {
+async fn download(
+    State(app): State<Arc<App>>,
+    TheWorld(world): TheWorld,
+    params: RawPathParams,
+) -> Response {
     let found = id(&params).and_then(|id| shown(&app, &world).into_iter().find(|m| m.id == id));
-    let Some(message) = found else { return StatusCode::NOT_FOUND.into_response() };
+    let Some(message) = found else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
     let name = format!("attachment; filename=\"{}.eml\"", message.id);
-    let fields = [(header::CONTENT_TYPE, "message/rfc822".to_owned()), (header::CONTENT_DISPOSITION, name)];
+    let fields = [
+        (header::CONTENT_TYPE, "message/rfc822".to_owned()),
+        (header::CONTENT_DISPOSITION, name),
+    ];
     (fields, mime::raw(&message)).into_response()
 }
 

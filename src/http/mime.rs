@@ -33,26 +33,46 @@ pub(super) struct Part<'a> {
 impl<'a> Mail<'a> {
     /// Reads a message.
     pub fn read(raw: &'a [u8]) -> Self {
-        Self { raw, parsed: MessageParser::default().parse(raw) }
+        Self {
+            raw,
+            parsed: MessageParser::default().parse(raw),
+        }
     }
 
     /// The subject, decoded.
     pub fn subject(&self) -> String {
-        self.parsed.as_ref().and_then(|mail| mail.subject()).unwrap_or_default().to_owned()
+        self.parsed
+            .as_ref()
+            .and_then(|mail| mail.subject())
+            .unwrap_or_default()
+            .to_owned()
     }
 
     /// The Message-ID without brackets.
     pub fn message_id(&self) -> String {
-        self.parsed.as_ref().and_then(|mail| mail.message_id()).unwrap_or_default().to_owned()
+        self.parsed
+            .as_ref()
+            .and_then(|mail| mail.message_id())
+            .unwrap_or_default()
+            .to_owned()
     }
 
     /// The addresses of a field of the header section, as names and addresses.
-    pub fn addresses(&self, field: impl Fn(&mail_parser::Message<'a>) -> Option<Address<'a>>) -> Vec<(String, String)> {
+    pub fn addresses(
+        &self,
+        field: impl Fn(&mail_parser::Message<'a>) -> Option<Address<'a>>,
+    ) -> Vec<(String, String)> {
         let one = |addr: &Addr<'_>| {
-            (addr.name().unwrap_or_default().to_owned(), addr.address().unwrap_or_default().to_owned())
+            (
+                addr.name().unwrap_or_default().to_owned(),
+                addr.address().unwrap_or_default().to_owned(),
+            )
         };
         let found = self.parsed.as_ref().and_then(field);
-        found.iter().flat_map(|address| address.iter().map(one).collect::<Vec<_>>()).collect()
+        found
+            .iter()
+            .flat_map(|address| address.iter().map(one).collect::<Vec<_>>())
+            .collect()
     }
 
     /// The text, or what of the HTML is text.
@@ -63,7 +83,9 @@ impl<'a> Mail<'a> {
 
     /// The HTML, empty where the message has none of its own.
     pub fn html(&self) -> String {
-        let Some(mail) = &self.parsed else { return String::new() };
+        let Some(mail) = &self.parsed else {
+            return String::new();
+        };
         let own = mail.html_bodies().find_map(|part| match &part.body {
             PartType::Html(html) => Some(html.clone().into_owned()),
             _ => None,
@@ -73,13 +95,19 @@ impl<'a> Mail<'a> {
 
     /// The fields of the header section in their order, unfolded.
     pub fn headers(&self) -> Vec<(String, String)> {
-        let Some(mail) = &self.parsed else { return Vec::new() };
-        mail.headers_raw().map(|(name, value)| (name.to_owned(), unfolded(value))).collect()
+        let Some(mail) = &self.parsed else {
+            return Vec::new();
+        };
+        mail.headers_raw()
+            .map(|(name, value)| (name.to_owned(), unfolded(value)))
+            .collect()
     }
 
     /// The parts that are attached or inline.
     pub fn parts(&self) -> Vec<Part<'_>> {
-        let Some(mail) = &self.parsed else { return Vec::new() };
+        let Some(mail) = &self.parsed else {
+            return Vec::new();
+        };
         let part = |id: &u32| mail.part(*id).map(|part| self.part_of(*id as usize, part));
         mail.attachments.iter().filter_map(part).collect()
     }
@@ -93,7 +121,11 @@ impl<'a> Mail<'a> {
     fn part_of<'p>(&'p self, id: usize, part: &'p MessagePart<'a>) -> Part<'p> {
         let kind = part.content_type();
         let content_type = match kind {
-            Some(kind) => format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or("octet-stream")),
+            Some(kind) => format!(
+                "{}/{}",
+                kind.ctype(),
+                kind.subtype().unwrap_or("octet-stream")
+            ),
             None if part.is_text() => "text/plain".to_owned(),
             None => "application/octet-stream".to_owned(),
         };
@@ -102,7 +134,8 @@ impl<'a> Mail<'a> {
             file_name: harmless(part.attachment_name().unwrap_or_default()),
             content_type: content_type.to_ascii_lowercase(),
             content_id: part.content_id().unwrap_or_default().to_owned(),
-            inline: part.content_disposition().is_some_and(|d| d.is_inline()) || part.content_id().is_some(),
+            inline: part.content_disposition().is_some_and(|d| d.is_inline())
+                || part.content_id().is_some(),
             octets: part.contents(),
         }
     }
@@ -121,14 +154,20 @@ pub(super) fn raw(message: &Message) -> Vec<u8> {
 }
 
 fn unfolded(value: &str) -> String {
-    value.split(['\r', '\n']).map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+    value
+        .split(['\r', '\n'])
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// A file name that is a name and nothing else: no directory, no control character, no quote (MailHog's
 /// CVE-2022-50908, MailDev's CVE-2024-27448).
 pub(super) fn harmless(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let plain = |c: &char| !c.is_control() && !matches!(c, '"' | '<' | '>' | '\'' | '`' | '&' | ';');
+    let plain =
+        |c: &char| !c.is_control() && !matches!(c, '"' | '<' | '>' | '\'' | '`' | '&' | ';');
     let kept: String = last.chars().filter(plain).take(120).collect();
     kept.trim_start_matches('.').trim().to_owned()
 }
@@ -143,7 +182,10 @@ mod tests {
             ("report.pdf", "report.pdf"),
             ("../../etc/passwd", "passwd"),
             ("..\\..\\boot.ini", "boot.ini"),
-            ("<img src=x onerror=alert(1)>.png", "img src=x onerror=alert(1).png"),
+            (
+                "<img src=x onerror=alert(1)>.png",
+                "img src=x onerror=alert(1).png",
+            ),
             ("a\"; filename=\"b.exe", "a filename=b.exe"),
             ("x\r\nSet-Cookie: y", "xSet-Cookie: y"),
             ("..", ""),

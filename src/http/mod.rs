@@ -82,7 +82,12 @@ struct Api;
 ///
 /// The listener accepts before the first request is read, and the worlds' sockets before that: whoever can ask
 /// `/readyz` gets a true answer.
-pub async fn serve(listener: TcpListener, worlds: Arc<Worlds>, options: Options, shutdown: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    worlds: Arc<Worlds>,
+    options: Options,
+    shutdown: CancellationToken,
+) {
     let app = Arc::new(App {
         worlds,
         options,
@@ -107,12 +112,19 @@ fn described(api: &utoipa::openapi::OpenApi) -> serde_json::Value {
             serde_json::Value::Array(all) => all.iter_mut().for_each(bound),
             serde_json::Value::Object(map) => {
                 let integer = |kind: &serde_json::Value| kind == "integer" || kind[0] == "integer";
-                let unsigned =
-                    map.get("type").is_some_and(integer) && map.get("minimum").is_some_and(|least| least == 0);
+                let unsigned = map.get("type").is_some_and(integer)
+                    && map.get("minimum").is_some_and(|least| least == 0);
                 if unsigned && !map.contains_key("maximum") {
                     let narrow = map.get("format").is_some_and(|format| format == "int32");
-                    let most = if narrow { u64::from(u32::MAX) } else { u64::MAX };
-                    map.insert("format".to_owned(), if narrow { "uint32" } else { "uint64" }.into());
+                    let most = if narrow {
+                        u64::from(u32::MAX)
+                    } else {
+                        u64::MAX
+                    };
+                    map.insert(
+                        "format".to_owned(),
+                        if narrow { "uint32" } else { "uint64" }.into(),
+                    );
                     map.insert("maximum".to_owned(), most.into());
                 }
                 map.values_mut().for_each(bound);
@@ -128,7 +140,12 @@ fn described(api: &utoipa::openapi::OpenApi) -> serde_json::Value {
 /// The native routes with their description.
 fn native() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
     OpenApiRouter::with_openapi(Api::openapi())
-        .nest("/api/v1", of_a_world().merge(worlds::routes()).merge(what_if::routes()))
+        .nest(
+            "/api/v1",
+            of_a_world()
+                .merge(worlds::routes())
+                .merge(what_if::routes()),
+        )
         .split_for_parts()
 }
 
@@ -146,12 +163,17 @@ fn of_a_world() -> OpenApiRouter<Arc<App>> {
 
 fn router(app: Arc<App>) -> Router {
     let (native, api) = native();
-    let (others, _) = OpenApiRouter::new().nest("/api/v1/worlds/{world}", of_a_world()).split_for_parts();
+    let (others, _) = OpenApiRouter::new()
+        .nest("/api/v1/worlds/{world}", of_a_world())
+        .split_for_parts();
     let health = Router::new()
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics::show))
-        .route("/api/openapi.json", get(async move || axum::Json(described(&api))));
+        .route(
+            "/api/openapi.json",
+            get(async move || axum::Json(described(&api))),
+        );
     let faults = faults::router(Arc::clone(app.worlds.main().snapshot()));
     native
         .merge(others)
@@ -179,6 +201,13 @@ async fn nothing(uri: axum::http::Uri) -> Problem {
 }
 
 async fn wrong_method(method: axum::http::Method) -> Problem {
-    let wrong = Problem::new(axum::http::StatusCode::METHOD_NOT_ALLOWED, "this path has no such method");
-    wrong.about("method", "one of the methods in /api/openapi.json", method.as_str())
+    let wrong = Problem::new(
+        axum::http::StatusCode::METHOD_NOT_ALLOWED,
+        "this path has no such method",
+    );
+    wrong.about(
+        "method",
+        "one of the methods in /api/openapi.json",
+        method.as_str(),
+    )
 }

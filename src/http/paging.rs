@@ -70,14 +70,27 @@ impl Page {
     }
 
     /// One page of the entries that `matches`.
-    pub fn of<T: Entry>(&self, log: &Log<T>, id: impl Fn(&T) -> u64, matches: impl Fn(&T) -> bool) -> Found<T> {
+    pub fn of<T: Entry>(
+        &self,
+        log: &Log<T>,
+        id: impl Fn(&T) -> u64,
+        matches: impl Fn(&T) -> bool,
+    ) -> Found<T> {
         let limit = self.limit();
-        let begin = if self.backwards() { self.before.unwrap_or(u64::MAX) } else { self.after.unwrap_or_default() };
+        let begin = if self.backwards() {
+            self.before.unwrap_or(u64::MAX)
+        } else {
+            self.after.unwrap_or_default()
+        };
         let mut next = begin;
         let mut entries = Vec::new();
         let mut more = false;
         'looking: loop {
-            let chunk = if self.backwards() { log.page_back(next, CHUNK) } else { log.page(next, CHUNK) };
+            let chunk = if self.backwards() {
+                log.page_back(next, CHUNK)
+            } else {
+                log.page(next, CHUNK)
+            };
             let last = chunk.len() < CHUNK;
             for entry in chunk {
                 if entries.len() == limit {
@@ -94,8 +107,19 @@ impl Page {
             }
         }
         // Where the newest were asked for and there are none, the next page begins at the end.
-        let next = if next == u64::MAX { log.last() + 1 } else { next };
-        Found { entries, cursor: Cursor { next, more, dropped: log.counts().dropped } }
+        let next = if next == u64::MAX {
+            log.last() + 1
+        } else {
+            next
+        };
+        Found {
+            entries,
+            cursor: Cursor {
+                next,
+                more,
+                dropped: log.counts().dropped,
+            },
+        }
     }
 }
 
@@ -114,13 +138,19 @@ mod tests {
 
     #[track_caller]
     fn check(page: Page, expected: &[u64], next: u64, more: bool) {
-        let log = Log::new(Limits { entries: 3000, octets: usize::MAX });
+        let log = Log::new(Limits {
+            entries: 3000,
+            octets: usize::MAX,
+        });
         for _ in 0..5000 {
             log.append(Number);
         }
         let found = page.of(&log, |n| n.0, |n| n.0 % 1000 == 0);
         let numbers: Vec<_> = found.entries.iter().map(|n| n.0).collect();
-        assert_eq!((numbers.as_slice(), found.cursor.next, found.cursor.more), (expected, next, more));
+        assert_eq!(
+            (numbers.as_slice(), found.cursor.next, found.cursor.more),
+            (expected, next, more)
+        );
         assert_eq!(found.cursor.dropped, 2000);
     }
 
@@ -128,11 +158,60 @@ mod tests {
     fn pages_forwards_and_backwards() {
         let page = Page::default();
         check(page, &[3000, 4000, 5000], 5000, false);
-        check(Page { limit: Some(2), ..page }, &[3000, 4000], 4000, true);
-        check(Page { after: Some(4000), ..page }, &[5000], 5000, false);
-        check(Page { after: Some(9000), ..page }, &[], 9000, false);
-        check(Page { newest: true, limit: Some(1), ..page }, &[5000], 5000, true);
-        check(Page { before: Some(5000), ..page }, &[4000, 3000], 2001, false);
-        check(Page { before: Some(1), ..page }, &[], 1, false);
+        check(
+            Page {
+                limit: Some(2),
+                ..page
+            },
+            &[3000, 4000],
+            4000,
+            true,
+        );
+        check(
+            Page {
+                after: Some(4000),
+                ..page
+            },
+            &[5000],
+            5000,
+            false,
+        );
+        check(
+            Page {
+                after: Some(9000),
+                ..page
+            },
+            &[],
+            9000,
+            false,
+        );
+        check(
+            Page {
+                newest: true,
+                limit: Some(1),
+                ..page
+            },
+            &[5000],
+            5000,
+            true,
+        );
+        check(
+            Page {
+                before: Some(5000),
+                ..page
+            },
+            &[4000, 3000],
+            2001,
+            false,
+        );
+        check(
+            Page {
+                before: Some(1),
+                ..page
+            },
+            &[],
+            1,
+            false,
+        );
     }
 }

@@ -35,7 +35,10 @@ struct Details {
 
 /// What is said to a body that cannot be taken, for the description.
 #[derive(utoipa::IntoResponses)]
-#[expect(dead_code, reason = "the description is made of it, and nothing else is")]
+#[expect(
+    dead_code,
+    reason = "the description is made of it, and nothing else is"
+)]
 pub(super) enum BodyMistakes {
     /// The body is wrong
     #[response(status = 400, content_type = "application/problem+json")]
@@ -102,15 +105,22 @@ impl Problem {
             Some((found, expected)) => (found, expected),
             None => match text.strip_prefix("missing field ") {
                 Some(name) => {
-                    let field = if field.is_empty() { name.trim_matches('`') } else { field };
+                    let field = if field.is_empty() {
+                        name.trim_matches('`')
+                    } else {
+                        field
+                    };
                     return Self::mistake(field, &format!("a value for {name}"), "none");
                 }
                 None => (text, "a value that can be read"),
             },
         };
-        let unknown = found.strip_prefix("unknown field `").and_then(|rest| rest.strip_suffix('`'));
-        let field =
-            unknown.filter(|name| !field.ends_with(name)).map_or_else(|| field.to_owned(), |name| name.to_owned());
+        let unknown = found
+            .strip_prefix("unknown field `")
+            .and_then(|rest| rest.strip_suffix('`'));
+        let field = unknown
+            .filter(|name| !field.ends_with(name))
+            .map_or_else(|| field.to_owned(), |name| name.to_owned());
         Self::mistake(&field, expected, found)
     }
 
@@ -120,16 +130,24 @@ impl Problem {
             let found = error.to_string();
             return Self::new(StatusCode::SERVICE_UNAVAILABLE, &found).about(field, "", &found);
         }
-        let located =
-            |m: &crate::error::Mistake| Located { line: m.line, expected: m.expected.clone(), found: m.found.clone() };
+        let located = |m: &crate::error::Mistake| Located {
+            line: m.line,
+            expected: m.expected.clone(),
+            found: m.found.clone(),
+        };
         let mistakes: Vec<_> = error.mistakes_found().iter().map(located).collect();
         let text = error.to_string();
         let (expected, found) = match mistakes.first() {
             Some(first) => (first.expected.clone(), first.found.clone()),
             None => split(&text),
         };
-        let detail = if mistakes.is_empty() { text } else { format!("{} mistakes in the text", mistakes.len()) };
-        let mut problem = Self::new(StatusCode::BAD_REQUEST, &detail).about(field, &expected, &found);
+        let detail = if mistakes.is_empty() {
+            text
+        } else {
+            format!("{} mistakes in the text", mistakes.len())
+        };
+        let mut problem =
+            Self::new(StatusCode::BAD_REQUEST, &detail).about(field, &expected, &found);
         problem.0.mistakes = mistakes;
         problem
     }
@@ -139,13 +157,22 @@ impl Problem {
 fn split(text: &str) -> (String, String) {
     let text = text.strip_prefix("expected ").unwrap_or(text);
     let (expected, found) = text.rsplit_once("found ").unwrap_or((text, ""));
-    (expected.trim_end_matches([',', ';', ' ']).to_owned(), found.to_owned())
+    (
+        expected.trim_end_matches([',', ';', ' ']).to_owned(),
+        found.to_owned(),
+    )
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status =
+            StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_string(&self).unwrap_or_default();
-        (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+        (
+            status,
+            [(header::CONTENT_TYPE, "application/problem+json")],
+            body,
+        )
+            .into_response()
     }
 }

@@ -32,7 +32,17 @@ struct QueryPage {
     (status = 200, description = "One page", body = QueryPage),
     (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn list(TheWorld(world): TheWorld, Listing(page, pattern): Listing<Page, Queries>) -> Json<QueryPage> {
-    let found = page.of(world.dns_queries(), |query| query.id, |query| pattern.mismatches(query).is_empty());
-    Json(QueryPage { queries: found.entries, cursor: found.cursor })
+async fn list(
+    TheWorld(world): TheWorld,
+    Listing(page, pattern): Listing<Page, Queries>,
+) -> Json<QueryPage> {
+    let found = page.of(
+        world.dns_queries(),
+        |query| query.id,
+        |query| pattern.mismatches(query).is_empty(),
+    );
+    Json(QueryPage {
+        queries: found.entries,
+        cursor: found.cursor,
+    })
 }

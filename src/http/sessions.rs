@@ -19,7 +19,11 @@ use crate::harness::World;
 use crate::smtp::SessionEntry;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(one)).routes(routes!(transcript)).routes(routes!(story))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(one))
+        .routes(routes!(transcript))
+        .routes(routes!(story))
 }
 
 /// One page of sessions.
@@ -36,12 +40,22 @@ struct SessionPage {
     (status = 200, description = "One page", body = SessionPage),
     (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn list(TheWorld(world): TheWorld, Listing(page, pattern): Listing<Page, Sessions>) -> Json<SessionPage> {
+async fn list(
+    TheWorld(world): TheWorld,
+    Listing(page, pattern): Listing<Page, Sessions>,
+) -> Json<SessionPage> {
     let any = pattern == Sessions::default();
     let matches = |entry: &SessionEntry| any || entry.look(|record| pattern.matches(record));
     let found = page.of(world.sessions(), |entry| entry.id, matches);
-    let view = if page.full { SessionView::whole } else { SessionView::outline };
-    Json(SessionPage { sessions: found.entries.iter().map(|e| e.look(view)).collect(), cursor: found.cursor })
+    let view = if page.full {
+        SessionView::whole
+    } else {
+        SessionView::outline
+    };
+    Json(SessionPage {
+        sessions: found.entries.iter().map(|e| e.look(view)).collect(),
+        cursor: found.cursor,
+    })
 }
 
 /// One session with its transcript, facts and evidence
@@ -75,5 +89,11 @@ async fn story(TheWorld(world): TheWorld, Id(id): Id) -> Result<impl IntoRespons
 
 fn find(world: &World, id: u64) -> Result<Arc<SessionEntry>, Problem> {
     let entry = world.sessions().entry(id);
-    entry.ok_or_else(|| Problem::not_found("id", "the number of a session that is kept", &id.to_string()))
+    entry.ok_or_else(|| {
+        Problem::not_found(
+            "id",
+            "the number of a session that is kept",
+            &id.to_string(),
+        )
+    })
 }

@@ -144,7 +144,11 @@ impl SessionView {
             reply: record.reply.clone(),
             refusals: record.refusals.iter().map(RefusalView::of).collect(),
             allowed: record.allowed.clone(),
-            transactions: record.transactions.iter().map(TransactionView::of).collect(),
+            transactions: record
+                .transactions
+                .iter()
+                .map(TransactionView::of)
+                .collect(),
             closed: record.closed,
             facts: None,
             evidence: None,
@@ -156,7 +160,10 @@ impl SessionView {
     /// The session with facts, evidence and transcript.
     pub fn whole(record: &SessionRecord) -> Self {
         let (facts, evidence) = match record.archived.as_deref() {
-            Some((facts, evidence)) => (without_nulls(facts.clone()), without_nulls(evidence.clone())),
+            Some((facts, evidence)) => (
+                without_nulls(facts.clone()),
+                without_nulls(evidence.clone()),
+            ),
             None => (plain(&record.facts), plain(&record.evidence)),
         };
         Self {
@@ -195,8 +202,16 @@ impl TransactionView {
 
 impl LineView {
     fn of(line: TranscriptLine<'_>) -> Self {
-        let from = if line.from == crate::smtp::Speaker::Client { "client" } else { "server" };
-        Self { at: line.at, from, text: line.text.to_owned() }
+        let from = if line.from == crate::smtp::Speaker::Client {
+            "client"
+        } else {
+            "server"
+        };
+        Self {
+            at: line.at,
+            from,
+            text: line.text.to_owned(),
+        }
     }
 }
 
@@ -209,7 +224,10 @@ fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(map) => {
             let kept = map.into_iter().filter(|(_, value)| !value.is_null());
-            Value::Object(kept.map(|(key, value)| (key, without_nulls(value))).collect())
+            Value::Object(
+                kept.map(|(key, value)| (key, without_nulls(value)))
+                    .collect(),
+            )
         }
         Value::Array(list) => Value::Array(list.into_iter().map(without_nulls).collect()),
         other => other,

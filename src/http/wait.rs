@@ -76,16 +76,43 @@ async fn wait(
 ) -> (StatusCode, Json<Waited>) {
     let count = until.count.unwrap_or(1).min(MOST);
     let patience = Duration::from_millis(until.timeout_ms.unwrap_or(USUAL_MS).min(LONGEST_MS));
-    match world.wait_for_sessions_within(&pattern, count, until.after, patience).await {
+    match world
+        .wait_for_sessions_within(&pattern, count, until.after, patience)
+        .await
+    {
         Ok(found) => {
-            let sessions: Vec<_> = found.iter().take(MOST).map(|session| SessionView::whole(session)).collect();
+            let sessions: Vec<_> = found
+                .iter()
+                .take(MOST)
+                .map(|session| SessionView::whole(session))
+                .collect();
             let wanted = format!("{count} {pattern}");
             let found = found.len() as u64;
-            let waited = Waited { matched: true, wanted, found, sessions, seen: Vec::new(), near_misses: Vec::new() };
+            let waited = Waited {
+                matched: true,
+                wanted,
+                found,
+                sessions,
+                seen: Vec::new(),
+                near_misses: Vec::new(),
+            };
             (StatusCode::OK, Json(waited))
         }
-        Err(Missed { wanted, found, seen, near_misses, .. }) => {
-            let waited = Waited { matched: false, wanted, found, sessions: Vec::new(), seen, near_misses };
+        Err(Missed {
+            wanted,
+            found,
+            seen,
+            near_misses,
+            ..
+        }) => {
+            let waited = Waited {
+                matched: false,
+                wanted,
+                found,
+                sessions: Vec::new(),
+                seen,
+                near_misses,
+            };
             (StatusCode::EXPECTATION_FAILED, Json(waited))
         }
     }

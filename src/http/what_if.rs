@@ -20,7 +20,9 @@ use crate::matrix::{self, Row};
 use crate::scenario::{self, ReceiverProfile, Scenario, plain_message};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(check)).routes(routes!(show_matrix))
+    OpenApiRouter::new()
+        .routes(routes!(check))
+        .routes(routes!(show_matrix))
 }
 
 /// Who tries what.
@@ -59,16 +61,29 @@ struct Judgements {
     (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn check(Params(what_if): Params<WhatIf>) -> Result<Json<Judgements>, Problem> {
-    for (field, text) in
-        [("hello", Some(&what_if.hello)), ("mail_from", what_if.mail_from.as_ref()), ("rcpt", what_if.rcpt.as_ref())]
-    {
+    for (field, text) in [
+        ("hello", Some(&what_if.hello)),
+        ("mail_from", what_if.mail_from.as_ref()),
+        ("rcpt", what_if.rcpt.as_ref()),
+    ] {
         if text.is_some_and(|text| text.contains(['\r', '\n', '\0'])) {
-            return Err(Problem::mistake(field, "one line", "a line end or NUL in it"));
+            return Err(Problem::mistake(
+                field,
+                "one line",
+                "a line end or NUL in it",
+            ));
         }
     }
     let scenario = named_scenario(what_if.scenario.as_deref().unwrap_or("one-to-one"))?;
-    let receiver = what_if.receiver.clone().unwrap_or_else(|| scenario.receiver.clone());
-    let profiles = if receiver == "all" { all_receivers()? } else { vec![named_receiver(&receiver)?] };
+    let receiver = what_if
+        .receiver
+        .clone()
+        .unwrap_or_else(|| scenario.receiver.clone());
+    let profiles = if receiver == "all" {
+        all_receivers()?
+    } else {
+        vec![named_receiver(&receiver)?]
+    };
     let attempt = Attempt {
         client: what_if.client,
         hello: what_if.hello,
@@ -81,11 +96,18 @@ async fn check(Params(what_if): Params<WhatIf>) -> Result<Json<Judgements>, Prob
         let judgement = |profile: &ReceiverProfile| {
             // Faults that count begin anew for each.
             let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
-            plain(&judge(&profile.receiver, &zones, profile.dns_timeout, &attempt))
+            plain(&judge(
+                &profile.receiver,
+                &zones,
+                profile.dns_timeout,
+                &attempt,
+            ))
         };
         profiles.iter().map(judgement).collect()
     });
-    let judgements = judged.await.map_err(|e| Problem::of("", &Error::other(e.to_string())))?;
+    let judgements = judged
+        .await
+        .map_err(|e| Problem::of("", &Error::other(e.to_string())))?;
     Ok(Json(Judgements { judgements }))
 }
 
@@ -116,17 +138,27 @@ struct Matrix {
 async fn show_matrix(Params(which): Params<Which>) -> Result<Json<Matrix>, Problem> {
     let scenarios = match &which.scenario {
         None => scenario::list_scenarios().map_err(|e| Problem::of("scenario", &e))?,
-        Some(names) => names.split(',').map(named_scenario).collect::<Result<_, _>>()?,
+        Some(names) => names
+            .split(',')
+            .map(named_scenario)
+            .collect::<Result<_, _>>()?,
     };
     let profiles = match &which.receiver {
         None => all_receivers()?,
-        Some(names) => names.split(',').map(named_receiver).collect::<Result<_, _>>()?,
+        Some(names) => names
+            .split(',')
+            .map(named_receiver)
+            .collect::<Result<_, _>>()?,
     };
     let rows = tokio::task::spawn_blocking(move || {
-        let rows = scenarios.iter().flat_map(|scenario| matrix::rows(scenario, &profiles));
+        let rows = scenarios
+            .iter()
+            .flat_map(|scenario| matrix::rows(scenario, &profiles));
         rows.map(|row: Row| plain(&row)).collect()
     });
-    let rows = rows.await.map_err(|e| Problem::of("", &Error::other(e.to_string())))?;
+    let rows = rows
+        .await
+        .map_err(|e| Problem::of("", &Error::other(e.to_string())))?;
     Ok(Json(Matrix { rows }))
 }
 

@@ -16,7 +16,9 @@ use super::problem::{BodyMistakes, Problem};
 use crate::harness::{MAIN, World};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(one, remove))
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(one, remove))
 }
 
 /// A world.
@@ -62,7 +64,12 @@ struct WorldList {
 #[utoipa::path(get, path = "/worlds", tag = "worlds", responses((status = 200, description = "The worlds", body = WorldList)))]
 async fn list(State(app): State<Arc<App>>) -> Json<WorldList> {
     let worlds = app.worlds.all();
-    Json(WorldList { worlds: worlds.iter().map(|(name, world)| WorldView::of(name, world)).collect() })
+    Json(WorldList {
+        worlds: worlds
+            .iter()
+            .map(|(name, world)| WorldView::of(name, world))
+            .collect(),
+    })
 }
 
 /// A world to be made.
@@ -90,9 +97,18 @@ async fn create(
     State(app): State<Arc<App>>,
     Body(new): Body<NewWorld>,
 ) -> Result<(StatusCode, Json<WorldView>), Problem> {
-    let NewWorld { name, scenario, receiver, client } = new;
+    let NewWorld {
+        name,
+        scenario,
+        receiver,
+        client,
+    } = new;
     if let Some(name) = name.as_deref().filter(|name| !is_plain(name)) {
-        return Err(Problem::mistake("name", "1 to 64 letters, digits, -, _ and .", &format!("{name:?}")));
+        return Err(Problem::mistake(
+            "name",
+            "1 to 64 letters, digits, -, _ and .",
+            &format!("{name:?}"),
+        ));
     }
     let mut builder = World::builder();
     if let Some(scenario) = scenario {
@@ -104,7 +120,11 @@ async fn create(
     if let Some(client) = client {
         builder = builder.client(client.into());
     }
-    let (name, world) = app.worlds.add(name, builder).await.map_err(|error| Problem::of("name", &error))?;
+    let (name, world) = app
+        .worlds
+        .add(name, builder)
+        .await
+        .map_err(|error| Problem::of("name", &error))?;
     Ok((StatusCode::CREATED, Json(WorldView::of(&name, &world))))
 }
 
@@ -121,7 +141,9 @@ fn is_plain(name: &str) -> bool {
 async fn one(State(app): State<Arc<App>>, Name(name): Name) -> Result<Json<WorldView>, Problem> {
     let world = app.worlds.find(&name);
     let none = || Problem::not_found("name", "the name of a world", &name);
-    world.map(|world| Json(WorldView::of(&name, &world))).ok_or_else(none)
+    world
+        .map(|world| Json(WorldView::of(&name, &world)))
+        .ok_or_else(none)
 }
 
 /// Stops a world and forgets it; the main one stays
@@ -132,7 +154,11 @@ async fn one(State(app): State<Arc<App>>, Name(name): Name) -> Result<Json<World
 ))]
 async fn remove(State(app): State<Arc<App>>, Name(name): Name) -> Result<StatusCode, Problem> {
     if name == MAIN {
-        return Err(Problem::mistake("name", "another world than the main one", MAIN));
+        return Err(Problem::mistake(
+            "name",
+            "another world than the main one",
+            MAIN,
+        ));
     }
     if app.worlds.remove(&name).await {
         return Ok(StatusCode::NO_CONTENT);

@@ -32,8 +32,16 @@ struct Inner<T> {
 impl<T: Waiting> Backlog<T> {
     /// Makes an empty one. The limits are those of the log that will take everything in.
     pub fn new(limits: Limits) -> Self {
-        let inner = Inner { waiting: VecDeque::new(), entries: 0, octets: 0, skipped: 0 };
-        Self { inner: Mutex::new(inner), limits }
+        let inner = Inner {
+            waiting: VecDeque::new(),
+            entries: 0,
+            octets: 0,
+            skipped: 0,
+        };
+        Self {
+            inner: Mutex::new(inner),
+            limits,
+        }
     }
 
     /// Puts something behind what waits; true where the queue is half full by it.
@@ -41,13 +49,19 @@ impl<T: Waiting> Backlog<T> {
         let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let (entries, octets) = (narrow(what.entries()), narrow(what.octets()));
         let mut inner = self.inner.lock();
-        let half = |inner: &Inner<T>| inner.entries > self.limits.entries / 2 || inner.octets > self.limits.octets / 2;
+        let half = |inner: &Inner<T>| {
+            inner.entries > self.limits.entries / 2 || inner.octets > self.limits.octets / 2
+        };
         let before = half(&inner);
         inner.entries += entries as usize;
         inner.octets += octets as usize;
         inner.waiting.push_back((what, entries, octets));
-        while inner.waiting.len() > 1 && (inner.entries > self.limits.entries || inner.octets > self.limits.octets) {
-            let Some((_gone, entries, octets)) = inner.waiting.pop_front() else { break };
+        while inner.waiting.len() > 1
+            && (inner.entries > self.limits.entries || inner.octets > self.limits.octets)
+        {
+            let Some((_gone, entries, octets)) = inner.waiting.pop_front() else {
+                break;
+            };
             inner.entries -= entries as usize;
             inner.octets -= octets as usize;
             inner.skipped += u64::from(entries);
@@ -59,7 +73,10 @@ impl<T: Waiting> Backlog<T> {
     pub fn take(&self) -> (u64, impl Iterator<Item = T> + use<T>) {
         let mut inner = self.inner.lock();
         (inner.entries, inner.octets) = (0, 0);
-        let (skipped, waiting) = (std::mem::take(&mut inner.skipped), std::mem::take(&mut inner.waiting));
+        let (skipped, waiting) = (
+            std::mem::take(&mut inner.skipped),
+            std::mem::take(&mut inner.waiting),
+        );
         (skipped, waiting.into_iter().map(|(what, ..)| what))
     }
 }
@@ -97,13 +114,22 @@ mod tests {
 
     /// Pushes tens, looks at the log where told, and compares what it keeps: number and id.
     #[track_caller]
-    fn check(limits: Limits, pushed: &[&[u64]], look_after: usize, kept: &[(u64, u64)], dropped: u64) {
+    fn check(
+        limits: Limits,
+        pushed: &[&[u64]],
+        look_after: usize,
+        kept: &[(u64, u64)],
+        dropped: u64,
+    ) {
         let backlog = Arc::new(Backlog::new(limits));
         let (source, log) = (Arc::clone(&backlog), Log::new(limits));
         log.supplied(move |first| {
             let (skipped, waiting) = source.take();
             let numbers = (first + skipped..).zip(waiting.flat_map(|Numbers(numbers)| numbers));
-            (skipped, numbers.map(|(id, number)| Number { id, number }).collect())
+            (
+                skipped,
+                numbers.map(|(id, number)| Number { id, number }).collect(),
+            )
         });
         for (index, numbers) in pushed.iter().enumerate() {
             backlog.push(Numbers(numbers.to_vec()));
@@ -112,7 +138,13 @@ mod tests {
             }
         }
         let entries = log.entries();
-        assert_eq!(entries.iter().map(|entry| (entry.number, entry.id)).collect::<Vec<_>>(), kept);
+        assert_eq!(
+            entries
+                .iter()
+                .map(|entry| (entry.number, entry.id))
+                .collect::<Vec<_>>(),
+            kept
+        );
         assert_eq!(log.counts().dropped, dropped);
         assert_eq!(log.last(), dropped + entries.len() as u64);
     }
@@ -121,12 +153,30 @@ mod tests {
     fn the_log_takes_in_what_waits_and_counts_what_went() {
         let limits = |entries, octets| Limits { entries, octets };
         let pushed: &[&[u64]] = &[&[1, 2], &[3], &[4, 5]];
-        check(limits(9, 900), pushed, 0, &[(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)], 0);
-        check(limits(9, 900), pushed, 2, &[(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)], 0);
+        check(
+            limits(9, 900),
+            pushed,
+            0,
+            &[(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)],
+            0,
+        );
+        check(
+            limits(9, 900),
+            pushed,
+            2,
+            &[(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)],
+            0,
+        );
         check(limits(3, 900), pushed, 0, &[(3, 3), (4, 4), (5, 5)], 2);
         check(limits(9, 30), pushed, 0, &[(3, 3), (4, 4), (5, 5)], 2);
         // What the log has is older than what went while nobody looked.
-        check(limits(3, 900), &[&[1], &[2, 3], &[4, 5]], 1, &[(4, 4), (5, 5)], 3);
+        check(
+            limits(3, 900),
+            &[&[1], &[2, 3], &[4, 5]],
+            1,
+            &[(4, 4), (5, 5)],
+            3,
+        );
         // The newest stays, whatever its size: the log trims it.
         check(limits(2, 900), &[&[1, 2, 3]], 0, &[(2, 2), (3, 3)], 1);
     }

@@ -45,9 +45,21 @@ const HEADER: u16 = 12;
 impl DnsQuery {
     /// One line: who asked what, and what was answered.
     pub fn headline(&self) -> String {
-        let Self { id, client, transport, .. } = self;
-        let (name, record_type, rcode, answers) = (self.name(), self.record_type(), self.rcode(), self.answers().len());
-        format!("query {id} from {client} over {transport}: {name} {record_type}, {rcode}, {answers} answers")
+        let Self {
+            id,
+            client,
+            transport,
+            ..
+        } = self;
+        let (name, record_type, rcode, answers) = (
+            self.name(),
+            self.record_type(),
+            self.rcode(),
+            self.answers().len(),
+        );
+        format!(
+            "query {id} from {client} over {transport}: {name} {record_type}, {rcode}, {answers} answers"
+        )
     }
 
     fn question(&self) -> Option<Query> {
@@ -58,20 +70,30 @@ impl DnsQuery {
 
     /// The name asked for, case as sent; empty where the message held no readable question.
     pub fn name(&self) -> String {
-        self.question().map(|q| q.name().to_ascii()).unwrap_or_default()
+        self.question()
+            .map(|q| q.name().to_ascii())
+            .unwrap_or_default()
     }
 
     /// The type asked for, for example `PTR`; likewise.
     pub fn record_type(&self) -> String {
-        self.question().map(|q| q.query_type().to_string()).unwrap_or_default()
+        self.question()
+            .map(|q| q.query_type().to_string())
+            .unwrap_or_default()
     }
 
     /// The RCODE answered, for example `NXDOMAIN`; `none` where nothing was sent.
     pub fn rcode(&self) -> Cow<'static, str> {
-        let Some(header) = self.exchange.response.first_chunk::<4>() else { return "none".into() };
-        let known = ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"];
+        let Some(header) = self.exchange.response.first_chunk::<4>() else {
+            return "none".into();
+        };
+        let known = [
+            "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED",
+        ];
         match (self.extended(), usize::from(header[3] & 0x0f)) {
-            (0, low) => known.get(low).map_or_else(|| format!("RCODE{low}").into(), |word| Cow::Borrowed(*word)),
+            (0, low) => known
+                .get(low)
+                .map_or_else(|| format!("RCODE{low}").into(), |word| Cow::Borrowed(*word)),
             (1, 0) => "BADVERS".into(),
             (high, low) => format!("RCODE{}", high << 4 | low).into(),
         }
@@ -80,19 +102,28 @@ impl DnsQuery {
     /// The upper bits of the RCODE: those of the OPT record, which this server writes last and without options
     /// (RFC 6891 §6.1.3).
     fn extended(&self) -> usize {
-        let opt = self.exchange.response.last_chunk::<11>().filter(|opt| opt[..3] == [0, 0, 41] && opt[9..] == [0, 0]);
+        let opt = self
+            .exchange
+            .response
+            .last_chunk::<11>()
+            .filter(|opt| opt[..3] == [0, 0, 41] && opt[9..] == [0, 0]);
         opt.map_or(0, |opt| usize::from(opt[5]))
     }
 
     /// The answer section as zone-file lines; empty where the response cannot be read.
     pub fn answers(&self) -> Vec<String> {
         let message = hickory_proto::op::Message::from_vec(&self.exchange.response);
-        message.map(|m| m.answers.iter().map(ToString::to_string).collect()).unwrap_or_default()
+        message
+            .map(|m| m.answers.iter().map(ToString::to_string).collect())
+            .unwrap_or_default()
     }
 
     /// Whether the TC bit was set.
     pub fn truncated(&self) -> bool {
-        self.exchange.response.get(2).is_some_and(|flags| flags & 2 != 0)
+        self.exchange
+            .response
+            .get(2)
+            .is_some_and(|flags| flags & 2 != 0)
     }
 
     /// The word of the fault that fired, empty where none did.
@@ -132,10 +163,28 @@ struct Shown {
 
 impl Serialize for DnsQuery {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { id, at, client, transport, .. } = *self;
+        let Self {
+            id,
+            at,
+            client,
+            transport,
+            ..
+        } = *self;
         let (name, record_type, rcode) = (self.name(), self.record_type(), self.rcode());
         let (answers, truncated, fault) = (self.answers(), self.truncated(), self.fault());
-        Shown { id, at, client, transport, name, record_type, rcode, answers, truncated, fault }.serialize(serializer)
+        Shown {
+            id,
+            at,
+            client,
+            transport,
+            name,
+            record_type,
+            rcode,
+            answers,
+            truncated,
+            fault,
+        }
+        .serialize(serializer)
     }
 }
 
@@ -156,7 +205,10 @@ impl utoipa::ToSchema for DnsQuery {
 impl Entry for DnsQuery {
     /// Counts the octets of the exchange, though equal queries share them.
     fn octets(&self) -> usize {
-        size_of::<Self>() + size_of::<DnsExchange>() + self.exchange.request.len() + self.exchange.response.len()
+        size_of::<Self>()
+            + size_of::<DnsExchange>()
+            + self.exchange.request.len()
+            + self.exchange.response.len()
     }
 }
 
@@ -178,8 +230,16 @@ pub struct Envelope {
 impl Envelope {
     /// Roughly the memory it takes beyond its own size.
     pub(crate) fn octets(&self) -> usize {
-        let texts = |all: &[String]| all.iter().map(|text| size_of::<String>() + text.len()).sum::<usize>();
-        let said = self.forward_parameters.iter().map(|all| size_of::<Vec<String>>() + texts(all)).sum::<usize>();
+        let texts = |all: &[String]| {
+            all.iter()
+                .map(|text| size_of::<String>() + text.len())
+                .sum::<usize>()
+        };
+        let said = self
+            .forward_parameters
+            .iter()
+            .map(|all| size_of::<Vec<String>>() + texts(all))
+            .sum::<usize>();
         self.reverse_path.len() + texts(&self.forward_paths) + texts(&self.parameters) + said
     }
 }
@@ -217,6 +277,9 @@ impl Entry for Message {
 }
 
 /// A duration in milliseconds, as JSON shows it.
-pub(crate) fn millis<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn millis<S: serde::Serializer>(
+    duration: &Duration,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(duration.as_secs_f64() * 1e3)
 }

@@ -70,8 +70,13 @@ impl File {
     ///
     /// # Errors
     /// A file cannot be opened, is no journal, or another process has it.
-    pub fn open(path: &Path, messages: Limits, sessions: usize) -> Result<(Arc<Self>, Restored), Error> {
-        let failed = |path: &Path, e| Error::io(format!("cannot use the journal {}", path.display()), e);
+    pub fn open(
+        path: &Path,
+        messages: Limits,
+        sessions: usize,
+    ) -> Result<(Arc<Self>, Restored), Error> {
+        let failed =
+            |path: &Path, e| Error::io(format!("cannot use the journal {}", path.display()), e);
         let database = |e: rusqlite::Error| failed(path, io::Error::other(e));
         let connection = Connection::open(path).map_err(database)?;
         connection.execute_batch(SCHEMA).map_err(database)?;
@@ -84,7 +89,14 @@ impl File {
         let writer = Writer::new(connection, waiting, Arc::clone(&followed));
         let thread = thread.spawn(move || writer.run());
         thread.map_err(|e| Error::io("cannot start the journal's thread", e))?;
-        Ok((Arc::new(Self { mail: Mutex::new(mail), work, followed }), restored))
+        Ok((
+            Arc::new(Self {
+                mail: Mutex::new(mail),
+                work,
+                followed,
+            }),
+            restored,
+        ))
     }
 
     /// Where the thread has gone, the receiver of what is dropped here is told so.
@@ -118,7 +130,9 @@ impl Keeper for File {
 
     fn events(&self, happenings: &[Arc<Happening>]) {
         // A message has its own file, and was written there before it was acknowledged.
-        let kept = happenings.iter().filter(|happening| !matches!(happening.what, What::Message { .. }));
+        let kept = happenings
+            .iter()
+            .filter(|happening| !matches!(happening.what, What::Message { .. }));
         let kept: Vec<_> = kept.map(Arc::clone).collect();
         if !kept.is_empty() {
             self.give(Work::Events(kept));
@@ -143,14 +157,26 @@ impl Keeper for File {
     }
 }
 
-fn restore(connection: &Connection, messages: Vec<Deposit>, sessions: usize) -> rusqlite::Result<Restored> {
+fn restore(
+    connection: &Connection,
+    messages: Vec<Deposit>,
+    sessions: usize,
+) -> rusqlite::Result<Restored> {
     let latest = i64::try_from(sessions).unwrap_or(i64::MAX);
-    let mut select = connection.prepare("SELECT id, record FROM session ORDER BY id DESC LIMIT ?")?;
-    let records = select.query_map([latest], |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?)))?;
+    let mut select =
+        connection.prepare("SELECT id, record FROM session ORDER BY id DESC LIMIT ?")?;
+    let records = select.query_map([latest], |row| {
+        Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?))
+    })?;
     let mut sessions = records.collect::<rusqlite::Result<Vec<_>>>()?;
     sessions.reverse();
-    let last: Option<Option<i64>> =
-        connection.query_row("SELECT max(last) FROM events", [], |row| row.get(0)).optional()?;
+    let last: Option<Option<i64>> = connection
+        .query_row("SELECT max(last) FROM events", [], |row| row.get(0))
+        .optional()?;
     let last_event = last.flatten().unwrap_or_default().cast_unsigned();
-    Ok(Restored { messages, sessions, last_event })
+    Ok(Restored {
+        messages,
+        sessions,
+        last_event,
+    })
 }

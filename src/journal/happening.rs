@@ -152,18 +152,33 @@ impl What {
     }
 
     pub(crate) fn octets(&self) -> usize {
-        let texts = |all: &[String]| all.iter().map(|text| text.len() + size_of::<String>()).sum::<usize>();
+        let texts = |all: &[String]| {
+            all.iter()
+                .map(|text| text.len() + size_of::<String>())
+                .sum::<usize>()
+        };
         match self {
             Self::DnsQuery { query } => query.octets(),
-            Self::Fault { name, record_type, .. } => name.len() + record_type.len(),
+            Self::Fault {
+                name, record_type, ..
+            } => name.len() + record_type.len(),
             Self::Command { text } | Self::Reply { text } => text.len(),
-            Self::Allowed { reason: text } | Self::Secured { suite: text } | Self::Scripted { what: text } => {
-                text.len()
-            }
+            Self::Allowed { reason: text }
+            | Self::Secured { suite: text }
+            | Self::Scripted { what: text } => text.len(),
             Self::Lookup(question) => question.octets(),
             Self::Facts { facts } => facts.iter().map(|(_, value)| value.len() + 40).sum(),
-            Self::Verdict { reply, why, remedies, .. } => texts(reply) + why.len() + texts(remedies),
-            Self::Message { reverse_path, forward_paths, .. } => reverse_path.len() + texts(forward_paths),
+            Self::Verdict {
+                reply,
+                why,
+                remedies,
+                ..
+            } => texts(reply) + why.len() + texts(remedies),
+            Self::Message {
+                reverse_path,
+                forward_paths,
+                ..
+            } => reverse_path.len() + texts(forward_paths),
             Self::Changed { detail, .. } => detail.len(),
             Self::Connection { .. } | Self::Closed { .. } => 0,
         }

@@ -55,7 +55,10 @@ type Relay<T> = Box<dyn Fn(&[Arc<T>]) + Send + Sync>;
 
 impl<T: std::fmt::Debug> std::fmt::Debug for Log<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Log").field("inner", &self.inner).field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("Log")
+            .field("inner", &self.inner)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }
 
@@ -81,13 +84,26 @@ pub struct Counts {
 impl<T: Entry> Log<T> {
     /// Makes an empty log.
     pub fn new(limits: Limits) -> Self {
-        let inner = Inner { entries: VecDeque::new(), octets: 0, dropped: 0 };
-        Self { inner: Mutex::new(inner), changed: Notify::new(), limits, relay: None, supply: OnceLock::new() }
+        let inner = Inner {
+            entries: VecDeque::new(),
+            octets: 0,
+            dropped: 0,
+        };
+        Self {
+            inner: Mutex::new(inner),
+            changed: Notify::new(),
+            limits,
+            relay: None,
+            supply: OnceLock::new(),
+        }
     }
 
     /// Makes an empty log that tells `relay` of entries, once they are in: those that came together, together.
     pub fn relayed(limits: Limits, relay: impl Fn(&[Arc<T>]) + Send + Sync + 'static) -> Self {
-        Self { relay: Some(Box::new(relay)), ..Self::new(limits) }
+        Self {
+            relay: Some(Box::new(relay)),
+            ..Self::new(limits)
+        }
     }
 
     /// Has entries made of what lies elsewhere, when this log is next looked at or appended to: a busy server has many
@@ -103,10 +119,17 @@ impl<T: Entry> Log<T> {
 
     fn lock(&self) -> MutexGuard<'_, Inner<T>> {
         let mut inner = self.inner.lock();
-        let (skipped, supplied) = self.supply.get().map(|supply| supply(inner.next())).unwrap_or_default();
+        let (skipped, supplied) = self
+            .supply
+            .get()
+            .map(|supply| supply(inner.next()))
+            .unwrap_or_default();
         inner.skip(skipped);
         if !supplied.is_empty() {
-            let entries: Vec<_> = supplied.into_iter().map(|entry| inner.append(|_| entry, self.limits)).collect();
+            let entries: Vec<_> = supplied
+                .into_iter()
+                .map(|entry| inner.append(|_| entry, self.limits))
+                .collect();
             if let Some(relay) = &self.relay {
                 relay(&entries);
             }
@@ -135,7 +158,10 @@ impl<T: Entry> Log<T> {
                 drop(inner);
             }
             Some(relay) => {
-                let entries: Vec<_> = makes.into_iter().map(|make| inner.append(make, self.limits)).collect();
+                let entries: Vec<_> = makes
+                    .into_iter()
+                    .map(|make| inner.append(make, self.limits))
+                    .collect();
                 drop(inner);
                 relay(&entries);
             }
@@ -171,7 +197,9 @@ impl<T: Entry> Log<T> {
     /// Counts an entry that changed within itself with so many octets more, while it is kept.
     pub fn grow(&self, number: u64, octets: usize) {
         let mut inner = self.lock();
-        let index = number.checked_sub(inner.dropped + 1).and_then(|index| usize::try_from(index).ok());
+        let index = number
+            .checked_sub(inner.dropped + 1)
+            .and_then(|index| usize::try_from(index).ok());
         if let Some((_, counted)) = index.and_then(|index| inner.entries.get_mut(index)) {
             *counted += octets;
             inner.octets += octets;
@@ -186,42 +214,72 @@ impl<T: Entry> Log<T> {
 
     /// The entries kept, oldest first.
     pub fn entries(&self) -> Vec<Arc<T>> {
-        self.lock().entries.iter().map(|(entry, _)| Arc::clone(entry)).collect()
+        self.lock()
+            .entries
+            .iter()
+            .map(|(entry, _)| Arc::clone(entry))
+            .collect()
     }
 
     /// The entries kept that have a number above this one, oldest first.
     pub fn after(&self, number: u64) -> Vec<Arc<T>> {
         let inner = self.lock();
         let passed = usize::try_from(number.saturating_sub(inner.dropped)).unwrap_or(usize::MAX);
-        inner.entries.iter().skip(passed).map(|(entry, _)| Arc::clone(entry)).collect()
+        inner
+            .entries
+            .iter()
+            .skip(passed)
+            .map(|(entry, _)| Arc::clone(entry))
+            .collect()
     }
 
     /// At most so many of the entries kept above a number, oldest first.
     pub fn page(&self, after: u64, most: usize) -> Vec<Arc<T>> {
         let inner = self.lock();
         let passed = usize::try_from(after.saturating_sub(inner.dropped)).unwrap_or(usize::MAX);
-        inner.entries.iter().skip(passed).take(most).map(|(entry, _)| Arc::clone(entry)).collect()
+        inner
+            .entries
+            .iter()
+            .skip(passed)
+            .take(most)
+            .map(|(entry, _)| Arc::clone(entry))
+            .collect()
     }
 
     /// At most so many of the entries kept below a number, newest first.
     pub fn page_back(&self, before: u64, most: usize) -> Vec<Arc<T>> {
         let inner = self.lock();
         let below = before.saturating_sub(inner.dropped).saturating_sub(1);
-        let below = usize::try_from(below).unwrap_or(usize::MAX).min(inner.entries.len());
-        inner.entries.range(..below).rev().take(most).map(|(entry, _)| Arc::clone(entry)).collect()
+        let below = usize::try_from(below)
+            .unwrap_or(usize::MAX)
+            .min(inner.entries.len());
+        inner
+            .entries
+            .range(..below)
+            .rev()
+            .take(most)
+            .map(|(entry, _)| Arc::clone(entry))
+            .collect()
     }
 
     /// The entry of a number, while it is kept.
     pub fn entry(&self, number: u64) -> Option<Arc<T>> {
         let inner = self.lock();
         let index = number.checked_sub(inner.dropped + 1)?;
-        inner.entries.get(usize::try_from(index).ok()?).map(|(entry, _)| Arc::clone(entry))
+        inner
+            .entries
+            .get(usize::try_from(index).ok()?)
+            .map(|(entry, _)| Arc::clone(entry))
     }
 
     /// Counts at this moment.
     pub fn counts(&self) -> Counts {
         let inner = self.lock();
-        Counts { kept: inner.entries.len(), octets: inner.octets, dropped: inner.dropped }
+        Counts {
+            kept: inner.entries.len(),
+            octets: inner.octets,
+            dropped: inner.dropped,
+        }
     }
 
     /// The next change from now on: take it, look at the log, then await it, and no change is missed.
@@ -269,7 +327,9 @@ impl<T: Entry> Inner<T> {
 
     /// Drops the oldest until the limits hold; the newest entry always stays.
     fn trim(&mut self, limits: Limits) {
-        while self.entries.len() > 1 && (self.entries.len() > limits.entries || self.octets > limits.octets) {
+        while self.entries.len() > 1
+            && (self.entries.len() > limits.entries || self.octets > limits.octets)
+        {
             if let Some((_, octets)) = self.entries.pop_front() {
                 self.octets -= octets;
                 self.dropped += 1;
@@ -297,7 +357,10 @@ mod tests {
         let entries = log.entries();
         assert_eq!(entries.iter().map(|e| e.as_str()).collect::<Vec<_>>(), kept);
         assert_eq!(log.counts().dropped, dropped);
-        assert_eq!(log.entry(dropped + 1).as_deref().map(String::as_str), kept.first().copied());
+        assert_eq!(
+            log.entry(dropped + 1).as_deref().map(String::as_str),
+            kept.first().copied()
+        );
         assert_eq!(log.entry(dropped), None);
         assert_eq!(log.after(dropped), entries);
         assert_eq!(log.after(dropped + 1), entries[1..]);
@@ -314,12 +377,19 @@ mod tests {
 
     #[test]
     fn entries_that_grow_push_others_out() {
-        let log: Log<String> = Log::new(Limits { entries: 9, octets: 10 });
+        let log: Log<String> = Log::new(Limits {
+            entries: 9,
+            octets: 10,
+        });
         let [first, second] = ["aaa", "bbb"].map(|text| log.append(|_| text.to_owned()));
         log.grow(2, 4);
         assert_eq!((log.counts().octets, log.counts().dropped), (10, 0));
         log.grow(2, 1);
-        assert_eq!((log.counts().octets, log.counts().dropped), (8, 1), "{first} went");
+        assert_eq!(
+            (log.counts().octets, log.counts().dropped),
+            (8, 1),
+            "{first} went"
+        );
         log.grow(1, 100);
         assert_eq!(log.counts().octets, 8, "what is gone does not grow");
         assert_eq!(log.entries(), [second]);

@@ -31,8 +31,9 @@ pub struct Histogram {
 }
 
 /// The upper bounds of the buckets, in seconds.
-pub const BOUNDS: [f64; 13] =
-    [0.000_01, 0.000_05, 0.000_1, 0.000_25, 0.001, 0.002_5, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0, 30.0];
+pub const BOUNDS: [f64; 13] = [
+    0.000_01, 0.000_05, 0.000_1, 0.000_25, 0.001, 0.002_5, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0, 30.0,
+];
 
 impl Histogram {
     /// Counts a time.
@@ -47,7 +48,11 @@ impl Histogram {
             self.buckets[bucket].fetch_add(times, Ordering::Relaxed);
         }
         self.count.add(times);
-        self.sum_us.add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX).saturating_mul(times));
+        self.sum_us.add(
+            u64::try_from(time.as_micros())
+                .unwrap_or(u64::MAX)
+                .saturating_mul(times),
+        );
     }
 
     /// How many times were at most each bound.
@@ -89,7 +94,11 @@ impl<const N: usize> Family<N> {
 
     /// Every count so far.
     pub fn counts(&self) -> Vec<([String; N], u64)> {
-        self.0.lock().iter().map(|(labels, count)| (labels.clone(), *count)).collect()
+        self.0
+            .lock()
+            .iter()
+            .map(|(labels, count)| (labels.clone(), *count))
+            .collect()
     }
 }
 
@@ -102,18 +111,28 @@ pub struct Words<const N: usize> {
 
 impl<const N: usize> Words<N> {
     fn new(words: [&'static str; N]) -> Self {
-        Self { words, counts: std::array::from_fn(|_| Counter::default()) }
+        Self {
+            words,
+            counts: std::array::from_fn(|_| Counter::default()),
+        }
     }
 
     /// Counts one more.
     pub fn count(&self, word: &str) {
-        let index = self.words.iter().position(|known| *known == word).unwrap_or(N - 1);
+        let index = self
+            .words
+            .iter()
+            .position(|known| *known == word)
+            .unwrap_or(N - 1);
         self.counts[index].add(1);
     }
 
     /// Every word with its count so far.
     pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        self.words.iter().zip(&self.counts).map(|(word, count)| (*word, count.get()))
+        self.words
+            .iter()
+            .zip(&self.counts)
+            .map(|(word, count)| (*word, count.get()))
     }
 }
 
@@ -144,7 +163,10 @@ pub struct Tally {
 
 impl Default for Tally {
     fn default() -> Self {
-        let rcodes = ["NOERROR", "NXDOMAIN", "SERVFAIL", "REFUSED", "FORMERR", "NOTIMP", "BADVERS", "none", "other"];
+        let rcodes = [
+            "NOERROR", "NXDOMAIN", "SERVFAIL", "REFUSED", "FORMERR", "NOTIMP", "BADVERS", "none",
+            "other",
+        ];
         Self {
             sessions: Counter::default(),
             messages: Counter::default(),
@@ -172,9 +194,16 @@ mod tests {
         }
         let cumulative = times.cumulative();
         assert_eq!(cumulative.first(), Some(&(0.000_01, 1)));
-        assert_eq!(cumulative.last(), Some(&(30.0, 3)), "what is above the last bound is in the count alone");
+        assert_eq!(
+            cumulative.last(),
+            Some(&(30.0, 3)),
+            "what is above the last bound is in the count alone"
+        );
         times.observe_each(Duration::from_millis(2), 10);
-        assert_eq!((times.cumulative()[5], times.count(), times.sum()), ((0.002_5, 12), 14, 60.221));
+        assert_eq!(
+            (times.cumulative()[5], times.count(), times.sum()),
+            ((0.002_5, 12), 14, 60.221)
+        );
     }
 
     #[test]

@@ -46,7 +46,11 @@ pub struct Refusal {
 impl Refusal {
     /// `defer` for a 4yz reply, `reject` for 5yz.
     pub fn verdict(&self) -> &'static str {
-        if self.reply.code().class() == 4 { "defer" } else { "reject" }
+        if self.reply.code().class() == 4 {
+            "defer"
+        } else {
+            "reject"
+        }
     }
 }
 
@@ -82,10 +86,21 @@ impl Policy {
                     Subject::Hello => &mut wants.hello_lists,
                     Subject::Sender => &mut wants.sender_lists,
                 };
-                lists.extend(zones.iter().filter(|zone| !lists.contains(zone)).cloned().collect::<Vec<_>>());
+                lists.extend(
+                    zones
+                        .iter()
+                        .filter(|zone| !lists.contains(zone))
+                        .cloned()
+                        .collect::<Vec<_>>(),
+                );
             }
         }
-        Self { rules, allow, delay_reject, wants }
+        Self {
+            rules,
+            allow,
+            delay_reject,
+            wants,
+        }
     }
 
     /// What has to be observed before the rules can judge.
@@ -106,13 +121,22 @@ impl Policy {
     /// Judges the client's conduct at any moment: rules about it speak as soon as they are violated, if their stage
     /// has come.
     pub fn judge_conduct(&self, by: Stage, facts: &Facts, values: &Values<'_>) -> Option<Refusal> {
-        let mine = self.rules.iter().filter(|rule| rule.needs.conduct && rule.stage <= by);
+        let mine = self
+            .rules
+            .iter()
+            .filter(|rule| rule.needs.conduct && rule.stage <= by);
         mine.into_iter().find_map(|rule| {
-            if self.allow.iter().any(|allow| allow.reason(rule.check.name, facts).is_some()) {
+            if self
+                .allow
+                .iter()
+                .any(|allow| allow.reason(rule.check.name, facts).is_some())
+            {
                 return None;
             }
             match rule.judge(facts) {
-                Finding::Violated(violation) => Some(refusal(rule, by, &rule.fail, false, violation, facts, values)),
+                Finding::Violated(violation) => Some(refusal(
+                    rule, by, &rule.fail, false, violation, facts, values,
+                )),
                 _ => None,
             }
         })
@@ -120,7 +144,9 @@ impl Policy {
 
     /// Whether some rule speaks at this stage.
     pub fn judges_at(&self, stage: Stage) -> bool {
-        self.rules.iter().any(|rule| spoken(rule, self.delay_reject) == stage)
+        self.rules
+            .iter()
+            .any(|rule| spoken(rule, self.delay_reject) == stage)
     }
 
     /// The bypasses.
@@ -131,29 +157,66 @@ impl Policy {
     /// Judges one stage. `None` lets the session go on.
     ///
     /// Judging a stage again (a second EHLO, a further RCPT) forgets what the stage had deferred before.
-    pub fn judge(&self, stage: Stage, facts: &Facts, values: &Values<'_>, standing: &mut Standing) -> Option<Refusal> {
+    pub fn judge(
+        &self,
+        stage: Stage,
+        facts: &Facts,
+        values: &Values<'_>,
+        standing: &mut Standing,
+    ) -> Option<Refusal> {
         standing.deferred.retain(|(at, _)| *at != stage);
-        for rule in self.rules.iter().filter(|rule| spoken(rule, self.delay_reject) == stage) {
-            if let Some(reason) = self.allow.iter().find_map(|a| a.reason(rule.check.name, facts)) {
+        for rule in self
+            .rules
+            .iter()
+            .filter(|rule| spoken(rule, self.delay_reject) == stage)
+        {
+            if let Some(reason) = self
+                .allow
+                .iter()
+                .find_map(|a| a.reason(rule.check.name, facts))
+            {
                 standing.allowed = Some(reason);
                 continue;
             }
             match rule.judge(facts) {
                 Finding::Satisfied | Finding::NotApplicable => {}
                 Finding::Violated(violation) => {
-                    return Some(refusal(rule, stage, &rule.fail, false, violation, facts, values));
+                    return Some(refusal(
+                        rule, stage, &rule.fail, false, violation, facts, values,
+                    ));
                 }
                 Finding::Deferred(complaint) => {
-                    return Some(refusal(rule, stage, &rule.error, false, complaint, facts, values));
+                    return Some(refusal(
+                        rule,
+                        stage,
+                        &rule.error,
+                        false,
+                        complaint,
+                        facts,
+                        values,
+                    ));
                 }
                 Finding::Unavailable(failure) => match rule.temp {
                     TempPolicy::Ignore => {}
-                    TempPolicy::AsFail => return Some(refusal(rule, stage, &rule.fail, true, failure, facts, values)),
+                    TempPolicy::AsFail => {
+                        return Some(refusal(
+                            rule, stage, &rule.fail, true, failure, facts, values,
+                        ));
+                    }
                     TempPolicy::DeferNow => {
-                        return Some(refusal(rule, stage, &rule.error, true, failure, facts, values));
+                        return Some(refusal(
+                            rule,
+                            stage,
+                            &rule.error,
+                            true,
+                            failure,
+                            facts,
+                            values,
+                        ));
                     }
                     TempPolicy::DeferIfPermit => {
-                        let deferral = refusal(rule, stage, &rule.error, true, failure, facts, values);
+                        let deferral =
+                            refusal(rule, stage, &rule.error, true, failure, facts, values);
                         standing.deferred.push((stage, deferral));
                     }
                 },
@@ -161,7 +224,10 @@ impl Policy {
         }
         // Everything that comes by RCPT permits: now a waiting deferral is spoken (Postfix DEFER_IF_PERMIT).
         let (_, deferral) = standing.deferred.first().filter(|_| stage >= Stage::Rcpt)?;
-        Some(Refusal { stage, ..deferral.clone() })
+        Some(Refusal {
+            stage,
+            ..deferral.clone()
+        })
     }
 }
 
@@ -169,7 +235,11 @@ impl Policy {
 /// `helo-required`: Postfix's `smtpd_helo_required` is none of its restrictions, and speaks at MAIL.
 fn spoken(rule: &Rule, delay_reject: bool) -> Stage {
     let moved = delay_reject && !rule.needs.conduct && rule.check.name != "helo-required";
-    if moved { rule.stage.max(Stage::Rcpt) } else { rule.stage }
+    if moved {
+        rule.stage.max(Stage::Rcpt)
+    } else {
+        rule.stage
+    }
 }
 
 fn refusal(
@@ -181,7 +251,23 @@ fn refusal(
     facts: &Facts,
     values: &Values<'_>,
 ) -> Refusal {
-    let reply = template.fill(facts, &Values { quotes: &complaint.quotes, ..*values });
-    let after = rule.after.unwrap_or_else(|| After::usual(stage, reply.code().get()));
-    Refusal { rule: rule.check.name, stage, reply, temporary, why: complaint.why, remedies: complaint.remedies, after }
+    let reply = template.fill(
+        facts,
+        &Values {
+            quotes: &complaint.quotes,
+            ..*values
+        },
+    );
+    let after = rule
+        .after
+        .unwrap_or_else(|| After::usual(stage, reply.code().get()));
+    Refusal {
+        rule: rule.check.name,
+        stage,
+        reply,
+        temporary,
+        why: complaint.why,
+        remedies: complaint.remedies,
+        after,
+    }
 }

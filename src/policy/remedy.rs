@@ -42,18 +42,33 @@ impl fmt::Display for Remedy {
             Self::AddPtr { address, target } => {
                 let owner = name::reverse(*address).to_ascii();
                 match target {
-                    Some(target) => write!(f, "add this PTR record: {owner} PTR {}.", name::display(target)),
-                    None => write!(f, "add a PTR record: {owner} PTR <the name the host says in EHLO>."),
+                    Some(target) => write!(
+                        f,
+                        "add this PTR record: {owner} PTR {}.",
+                        name::display(target)
+                    ),
+                    None => write!(
+                        f,
+                        "add a PTR record: {owner} PTR <the name the host says in EHLO>."
+                    ),
                 }
             }
             Self::AddAddress { name, address } => {
                 let kind = if address.is_ipv4() { "A" } else { "AAAA" };
-                write!(f, "add this {kind} record: {}. {kind} {address}", name::display(name))
+                write!(
+                    f,
+                    "add this {kind} record: {}. {kind} {address}",
+                    name::display(name)
+                )
             }
             Self::SayHello(argument) => write!(f, "send EHLO {argument}"),
-            Self::MendDns(name) => write!(f, "make the DNS servers of {} answer", name::display(name)),
+            Self::MendDns(name) => {
+                write!(f, "make the DNS servers of {} answer", name::display(name))
+            }
             Self::SendFrom(address) => write!(f, "send from {address}, or translate to it (NAT)"),
-            Self::AskReceiver(address) => write!(f, "ask the receiver to allow {address} past this rule"),
+            Self::AskReceiver(address) => {
+                write!(f, "ask the receiver to allow {address} past this rule")
+            }
             Self::Other(text) => f.write_str(text),
         }
     }

@@ -79,7 +79,9 @@ pub struct Rule {
 impl Rule {
     /// Makes a rule of a check and its settings, with the check's own stage and replies.
     pub fn new(check: &'static Check, settings: &Settings) -> Self {
-        let read = |lines: &[&str]| Template::parse(lines).expect("the catalogue's own replies are tested to be sound");
+        let read = |lines: &[&str]| {
+            Template::parse(lines).expect("the catalogue's own replies are tested to be sound")
+        };
         Self {
             check,
             settings: settings.clone(),
@@ -104,7 +106,10 @@ impl Rule {
 
 impl fmt::Debug for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rule").field("check", &self.check.name).field("stage", &self.stage).finish_non_exhaustive()
+        f.debug_struct("Rule")
+            .field("check", &self.check.name)
+            .field("stage", &self.stage)
+            .finish_non_exhaustive()
     }
 }
 
@@ -127,7 +132,11 @@ impl Allow {
         if !self.checks.is_empty() && !self.checks.iter().any(|c| c == check) {
             return None;
         }
-        if let Some(net) = self.addresses.iter().find(|net| net.contains(&facts.client_address)) {
+        if let Some(net) = self
+            .addresses
+            .iter()
+            .find(|net| net.contains(&facts.client_address))
+        {
             return Some(format!("client address is in {net}"));
         }
         let verified = facts.iprev.as_ref().and_then(|i| i.verified_name.as_ref());
@@ -135,7 +144,8 @@ impl Allow {
             return Some(format!("verified name is within {}", name::display(suffix)));
         }
         let hello = facts.hello.as_ref().and_then(|h| h.name());
-        matching(&self.hello_suffixes, hello).map(|s| format!("hello name is within {}", name::display(s)))
+        matching(&self.hello_suffixes, hello)
+            .map(|s| format!("hello name is within {}", name::display(s)))
     }
 }
 
@@ -146,10 +156,26 @@ fn matching<'a>(suffixes: &'a [Name], name: Option<&Name>) -> Option<&'a Name> {
 
 impl fmt::Display for Allow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut conditions: Vec<String> = self.addresses.iter().map(|net| format!("client address in {net}")).collect();
-        conditions.extend(self.ptr_suffixes.iter().map(|s| format!("verified name within {}", name::display(s))));
-        conditions.extend(self.hello_suffixes.iter().map(|s| format!("hello name within {}", name::display(s))));
-        let rules = if self.checks.is_empty() { "any rule".to_owned() } else { self.checks.join(", ") };
+        let mut conditions: Vec<String> = self
+            .addresses
+            .iter()
+            .map(|net| format!("client address in {net}"))
+            .collect();
+        conditions.extend(
+            self.ptr_suffixes
+                .iter()
+                .map(|s| format!("verified name within {}", name::display(s))),
+        );
+        conditions.extend(
+            self.hello_suffixes
+                .iter()
+                .map(|s| format!("hello name within {}", name::display(s))),
+        );
+        let rules = if self.checks.is_empty() {
+            "any rule".to_owned()
+        } else {
+            self.checks.join(", ")
+        };
         write!(f, "past {rules}: {}", conditions.join("; "))
     }
 }

@@ -20,7 +20,10 @@ pub const PLACEHOLDERS: &[(&str, &str)] = &[
     ("ip", "the client address"),
     ("ptr", "the first PTR name, \"unknown\" without one"),
     ("helo", "the HELO/EHLO argument"),
-    ("helo_masked", "the same, with ? for each blank and each of <>()\\\";@ (Postfix)"),
+    (
+        "helo_masked",
+        "the same, with ? for each blank and each of <>()\\\";@ (Postfix)",
+    ),
     ("verb", "HELO or EHLO, as the client said it"),
     ("mx", "the receiver's host name"),
     ("sender", "the reverse-path"),
@@ -30,9 +33,15 @@ pub const PLACEHOLDERS: &[(&str, &str)] = &[
     ("txt", "the DNSBL's TXT record"),
     ("exp", "the explanation that the domain's SPF record gives"),
     ("earlier", "the hello name that the client said before"),
-    ("wait", "how long a greylisted client should wait, as hh:mm:ss"),
+    (
+        "wait",
+        "how long a greylisted client should wait, as hh:mm:ss",
+    ),
     ("what", "what a limit counts"),
-    ("permitted", "how many unverifiable hello names are permitted"),
+    (
+        "permitted",
+        "how many unverifiable hello names are permitted",
+    ),
     ("from", "the domain of the From header field"),
     ("score", "the sum of a score"),
     ("id", "an opaque token"),
@@ -54,11 +63,16 @@ impl Template {
     pub fn parse<S: AsRef<str>>(lines: &[S]) -> Result<Self, (String, String)> {
         for line in lines.iter().map(AsRef::as_ref) {
             if line.contains(['\r', '\n', '\0']) {
-                return Err(("reply text without CR, LF or NUL".into(), format!("{line:?}")));
+                return Err((
+                    "reply text without CR, LF or NUL".into(),
+                    format!("{line:?}"),
+                ));
             }
             if line.len() + 2 > REPLY_LINE_OCTETS {
                 return Err((
-                    format!("a reply line of at most {REPLY_LINE_OCTETS} octets with its CRLF (RFC 5321 §4.5.3.1.5)"),
+                    format!(
+                        "a reply line of at most {REPLY_LINE_OCTETS} octets with its CRLF (RFC 5321 §4.5.3.1.5)"
+                    ),
                     format!("{} octets", line.len() + 2),
                 ));
             }
@@ -69,9 +83,15 @@ impl Template {
             if let Some((class, _)) = enhanced_prefix(text)
                 && class != pattern.code().class()
             {
-                let expected =
-                    format!("an enhanced code of class {} after reply code {}", pattern.code().class(), pattern.code());
-                return Err((expected, text.split(' ').next().unwrap_or_default().to_owned()));
+                let expected = format!(
+                    "an enhanced code of class {} after reply code {}",
+                    pattern.code().class(),
+                    pattern.code()
+                );
+                return Err((
+                    expected,
+                    text.split(' ').next().unwrap_or_default().to_owned(),
+                ));
             }
         }
         let plain = !pattern.texts().iter().any(|t| t.contains('{'));
@@ -88,7 +108,11 @@ impl Template {
         if self.plain {
             return self.pattern.clone();
         }
-        let lines = self.pattern.texts().iter().map(|text| fill_line(text, facts, values));
+        let lines = self
+            .pattern
+            .texts()
+            .iter()
+            .map(|text| fill_line(text, facts, values));
         Reply::from_lines(self.pattern.code(), lines)
     }
 }
@@ -100,7 +124,10 @@ fn known_placeholders(line: &str) -> Result<(), (String, String)> {
             return Err(("\"}\" after a placeholder".into(), format!("{{{from}")));
         };
         if !PLACEHOLDERS.iter().any(|(known, _)| *known == word) {
-            let known: Vec<_> = PLACEHOLDERS.iter().map(|(name, _)| format!("{{{name}}}")).collect();
+            let known: Vec<_> = PLACEHOLDERS
+                .iter()
+                .map(|(name, _)| format!("{{{name}}}"))
+                .collect();
             return Err((format!("one of {}", known.join(" ")), format!("{{{word}}}")));
         }
         rest = after;
@@ -113,7 +140,9 @@ fn fill_line(text: &str, facts: &Facts, values: &Values<'_>) -> String {
     let mut rest = text;
     while let Some((before, from)) = rest.split_once('{') {
         out.push_str(before);
-        let Some((word, after)) = from.split_once('}') else { break };
+        let Some((word, after)) = from.split_once('}') else {
+            break;
+        };
         push_value(&mut out, word, facts, values);
         rest = after;
     }
@@ -131,8 +160,20 @@ fn push_value(out: &mut String, word: &str, facts: &Facts, values: &Values<'_>) 
         },
         "helo" => out.push_str(facts.hello.as_ref().map_or("", |h| &h.argument)),
         "helo_masked" => {
-            let masked = |c: char| if c.is_control() || " <>()\\\";@".contains(c) { '?' } else { c };
-            out.extend(facts.hello.iter().flat_map(|h| h.argument.chars()).map(masked));
+            let masked = |c: char| {
+                if c.is_control() || " <>()\\\";@".contains(c) {
+                    '?'
+                } else {
+                    c
+                }
+            };
+            out.extend(
+                facts
+                    .hello
+                    .iter()
+                    .flat_map(|h| h.argument.chars())
+                    .map(masked),
+            );
         }
         "verb" => out.push_str(facts.hello.as_ref().map_or("EHLO", |h| h.verb.word())),
         "mx" => out.push_str(values.mx),

@@ -11,13 +11,26 @@ use crate::smtp::{Auth, AuthOutcome, End, Manner, Mechanism, Often, Point, Scrip
 pub(super) fn auth(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Auth> {
     let mut table = file.table("auth", mistakes)?;
     let words = Mechanism::ALL.map(Mechanism::word);
-    let mechanism = |text: &str| Mechanism::ALL.into_iter().find(|known| known.word() == text);
-    let mechanisms = table.parsed_list("mechanisms", &format!("one of {}", words.join(", ")), mistakes, mechanism);
+    let mechanism = |text: &str| {
+        Mechanism::ALL
+            .into_iter()
+            .find(|known| known.word() == text)
+    };
+    let mechanisms = table.parsed_list(
+        "mechanisms",
+        &format!("one of {}", words.join(", ")),
+        mistakes,
+        mechanism,
+    );
     let users = users(&mut table, mistakes);
     let span = table.span();
     let outcome = table.choice("accept", &["any", "users", "none", "later"], mistakes);
     if outcome == Some("users") && users.is_empty() {
-        mistakes.add(span, "users = { name = \"password\" } beside accept = \"users\"", "none");
+        mistakes.add(
+            span,
+            "users = { name = \"password\" } beside accept = \"users\"",
+            "none",
+        );
     }
     let auth = Auth {
         mechanisms: mechanisms.unwrap_or_else(|| vec![Mechanism::Plain, Mechanism::Login]),
@@ -37,27 +50,48 @@ pub(super) fn auth(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Aut
 }
 
 fn users(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> BTreeMap<String, String> {
-    let Some(mut users) = table.table("users", mistakes) else { return BTreeMap::new() };
-    let each = users
-        .entries()
-        .filter_map(|(user, password)| Some((user.get_ref().to_string(), string(password, mistakes)?.value)));
+    let Some(mut users) = table.table("users", mistakes) else {
+        return BTreeMap::new();
+    };
+    let each = users.entries().filter_map(|(user, password)| {
+        Some((
+            user.get_ref().to_string(),
+            string(password, mistakes)?.value,
+        ))
+    });
     each.collect()
 }
 
 /// Reads every `[[script]]`.
 pub(super) fn scripts(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Vec<Script> {
-    file.tables("script", mistakes).into_iter().filter_map(|table| script(table, mistakes)).collect()
+    file.tables("script", mistakes)
+        .into_iter()
+        .filter_map(|table| script(table, mistakes))
+        .collect()
 }
 
 fn script(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Script> {
     let words = Point::ALL.map(|(word, _)| word);
     let at = table.required("stage", mistakes);
-    let known = |text: &str| Point::ALL.into_iter().find(|(word, _)| *word == text).map(|(_, point)| point);
-    let point = at.and_then(|at| at.parsed(&format!("one of {}", words.join(", ")), mistakes, known));
+    let known = |text: &str| {
+        Point::ALL
+            .into_iter()
+            .find(|(word, _)| *word == text)
+            .map(|(_, point)| point)
+    };
+    let point =
+        at.and_then(|at| at.parsed(&format!("one of {}", words.join(", ")), mistakes, known));
     let (when, often) = (when(&mut table, mistakes), often(&mut table, mistakes));
     let expected = "a reply code from 2yz to 5yz";
-    let reply = reply("reply", expected, |code| code.class() != 3 || code.get() == 354, &mut table, mistakes);
-    let one_line = |text: &str| (!text.contains(['\r', '\n']) && text.len() <= 5000).then(|| text.to_owned());
+    let reply = reply(
+        "reply",
+        expected,
+        |code| code.class() != 3 || code.get() == 354,
+        &mut table,
+        mistakes,
+    );
+    let one_line =
+        |text: &str| (!text.contains(['\r', '\n']) && text.len() <= 5000).then(|| text.to_owned());
     let raw = table.parsed("raw", "one line of at most 5000 octets", mistakes, one_line);
     let manner = manner(&mut table, mistakes);
     let span = table.span();
@@ -65,32 +99,63 @@ fn script(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Script> {
         mistakes.add(span.clone(), "reply or raw", "both");
     }
     if reply.is_none() && raw.is_none() && manner == Manner::default() {
-        mistakes.add(span, "reply, raw, delay, drip, split, instead or after", "none: it would do nothing");
+        mistakes.add(
+            span,
+            "reply, raw, delay, drip, split, instead or after",
+            "none: it would do nothing",
+        );
     }
     table.finish(mistakes);
-    Some(Script { point: point?, when, often, reply, raw, manner })
+    Some(Script {
+        point: point?,
+        when,
+        often,
+        reply,
+        raw,
+        manner,
+    })
 }
 
 fn when(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> When {
     let mut list = |key, mistakes: &mut Mistakes| -> Vec<String> {
-        table.strings(key, mistakes).unwrap_or_default().into_iter().map(|text| text.value).collect()
+        table
+            .strings(key, mistakes)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|text| text.value)
+            .collect()
     };
     let (recipients, senders) = (list("recipient", mistakes), list("sender", mistakes));
     let (hellos, headers) = (list("hello", mistakes), list("header", mistakes));
-    let clients = table.parsed_list("client", "an address or network", mistakes, network).unwrap_or_default();
-    When { recipients, senders, hellos, clients, headers }
+    let clients = table
+        .parsed_list("client", "an address or network", mistakes, network)
+        .unwrap_or_default();
+    When {
+        recipients,
+        senders,
+        hellos,
+        clients,
+        headers,
+    }
 }
 
 fn often(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Often {
     let probability = table.points("probability", mistakes);
     let seed = table.number("seed", mistakes).map_or(0, |seed| seed.value);
     let span = table.span();
-    let millionths =
-        probability.and_then(|points| u32::try_from(points.0).ok()).filter(|p| *p <= 100).map(|p| p * 10_000);
+    let millionths = probability
+        .and_then(|points| u32::try_from(points.0).ok())
+        .filter(|p| *p <= 100)
+        .map(|p| p * 10_000);
     if probability.is_some() && millionths.is_none() {
-        mistakes.add(span, "a probability from 0.0 to 1.0, of at most two places", "another number");
+        mistakes.add(
+            span,
+            "a probability from 0.0 to 1.0, of at most two places",
+            "another number",
+        );
     }
-    let mut count = |key, mistakes: &mut Mistakes| table.number(key, mistakes).map(|number| number.value);
+    let mut count =
+        |key, mistakes: &mut Mistakes| table.number(key, mistakes).map(|number| number.value);
     Often {
         attempt: count("attempt", mistakes),
         times: count("times", mistakes),

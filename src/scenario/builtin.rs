@@ -61,7 +61,10 @@ pub fn list_scenarios() -> Result<Vec<Scenario>, Error> {
 /// # Errors
 /// A mistake in a file.
 pub fn list_receivers() -> Result<Vec<ReceiverProfile>, Error> {
-    names("receivers").iter().map(|name| load_receiver(name)).collect()
+    names("receivers")
+        .iter()
+        .map(|name| load_receiver(name))
+        .collect()
 }
 
 /// The scenarios in files and directories; receiver files among them are read for mistakes only.
@@ -83,8 +86,16 @@ pub fn lint(paths: &[PathBuf]) -> Result<usize, Error> {
 
 /// Names of the built-in files of a directory, sorted.
 pub(super) fn names(directory: &str) -> Vec<String> {
-    let files = if directory.is_empty() { Some(&FILES) } else { FILES.get_dir(directory) };
-    let mut names: Vec<_> = files.into_iter().flat_map(Dir::files).map(|f| scenario_name(f.path())).collect();
+    let files = if directory.is_empty() {
+        Some(&FILES)
+    } else {
+        FILES.get_dir(directory)
+    };
+    let mut names: Vec<_> = files
+        .into_iter()
+        .flat_map(Dir::files)
+        .map(|f| scenario_name(f.path()))
+        .collect();
     names.sort();
     names
 }
@@ -98,7 +109,8 @@ pub(super) fn is_path(name: &str) -> bool {
 fn open(name: &str, directory: &str, what: &str) -> Result<(PathBuf, String), Error> {
     if is_path(name) {
         let path = PathBuf::from(name);
-        let text = std::fs::read_to_string(&path).map_err(|e| Error::io(format!("cannot read {name}"), e))?;
+        let text = std::fs::read_to_string(&path)
+            .map_err(|e| Error::io(format!("cannot read {name}"), e))?;
         return Ok((path, text));
     }
     let path = format!("{directory}{name}.toml");
@@ -117,7 +129,9 @@ fn open(name: &str, directory: &str, what: &str) -> Result<(PathBuf, String), Er
 
 fn read_scenario(file: &Path, text: &str) -> Result<Scenario, Error> {
     let beside = file.parent().filter(|_| !file.starts_with("builtin:"));
-    read(file, text, |name, reader, mistakes| parse::read(name, reader, beside, mistakes))
+    read(file, text, |name, reader, mistakes| {
+        parse::read(name, reader, beside, mistakes)
+    })
 }
 
 fn read_receiver(file: &Path, text: &str) -> Result<ReceiverProfile, Error> {
@@ -136,7 +150,11 @@ fn read<T>(
     }
     // What broken TOML leaves is not read further: what is missing there would be reported as mistakes of its own.
     let value = if broken.is_empty() {
-        then(&scenario_name(file), Reader::new(table.get_ref(), 0..0), &mut mistakes)
+        then(
+            &scenario_name(file),
+            Reader::new(table.get_ref(), 0..0),
+            &mut mistakes,
+        )
     } else {
         None
     };
@@ -153,12 +171,16 @@ fn read_files(paths: &[PathBuf]) -> Result<(Vec<Scenario>, usize), Error> {
         if !read.insert(file.canonicalize().unwrap_or_else(|_| file.clone())) {
             continue;
         }
-        let text =
-            std::fs::read_to_string(&file).map_err(|e| Error::io(format!("cannot read {}", file.display()), e))?;
+        let text = std::fs::read_to_string(&file)
+            .map_err(|e| Error::io(format!("cannot read {}", file.display()), e))?;
         let is_receiver = is_receiver(&text);
         if let Some(first) = seen.insert((is_receiver, scenario_name(&file)), file.clone()) {
             let mut mistakes = Mistakes::new(file.display().to_string(), text.as_str());
-            mistakes.add(0..0, "one scenario of each name", format!("{} has it too", first.display()));
+            mistakes.add(
+                0..0,
+                "one scenario of each name",
+                format!("{} has it too", first.display()),
+            );
             errors.extend(mistakes.finish(None::<()>).err());
             continue;
         }
@@ -175,16 +197,27 @@ fn read_files(paths: &[PathBuf]) -> Result<(Vec<Scenario>, usize), Error> {
             }
         }
     }
-    if errors.is_empty() { Ok((scenarios, receivers)) } else { Err(merge(errors)) }
+    if errors.is_empty() {
+        Ok((scenarios, receivers))
+    } else {
+        Err(merge(errors))
+    }
 }
 
 /// The mistake of a scenario whose title another one has.
 fn same_title(file: &Path, text: &str, first: &Path) -> Error {
     let mut mistakes = Mistakes::new(file.display().to_string(), text);
     let (table, _) = DeTable::parse_recoverable(text);
-    let title = table.get_ref().iter().find(|(key, _)| key.get_ref() == "title");
+    let title = table
+        .get_ref()
+        .iter()
+        .find(|(key, _)| key.get_ref() == "title");
     let span = title.map_or(0..0, |(_, value)| value.span());
-    mistakes.add(span, "one scenario of each title", format!("{} has it too", first.display()));
+    mistakes.add(
+        span,
+        "one scenario of each title",
+        format!("{} has it too", first.display()),
+    );
     mistakes.into_error()
 }
 
@@ -205,7 +238,10 @@ fn is_receiver(text: &str) -> bool {
         "hostname",
     ];
     let (table, _) = DeTable::parse_recoverable(text);
-    table.get_ref().keys().any(|key| ONLY_RECEIVERS.contains(&key.get_ref().as_ref()))
+    table
+        .get_ref()
+        .keys()
+        .any(|key| ONLY_RECEIVERS.contains(&key.get_ref().as_ref()))
 }
 
 /// The files named, and the TOML files of the directories named.
@@ -218,10 +254,17 @@ fn toml_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
             continue;
         }
         let entries = std::fs::read_dir(path).map_err(unreadable)?;
-        let mut inside: Vec<_> = entries.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>().map_err(unreadable)?;
+        let mut inside: Vec<_> = entries
+            .map(|e| e.map(|e| e.path()))
+            .collect::<Result<_, _>>()
+            .map_err(unreadable)?;
         inside.sort();
         let directories: Vec<_> = inside.iter().filter(|p| p.is_dir()).cloned().collect();
-        files.extend(inside.into_iter().filter(|p| p.extension().is_some_and(|e| e == "toml")));
+        files.extend(
+            inside
+                .into_iter()
+                .filter(|p| p.extension().is_some_and(|e| e == "toml")),
+        );
         files.extend(toml_files(&directories)?);
     }
     Ok(files)

@@ -46,26 +46,46 @@ struct Plan {
 impl Plan {
     fn recipient_domain(&mut self, domain: &Name, receiver: IpAddr) {
         self.zone(domain);
-        if self.zones.iter().any(|zone| zone.has(domain, RecordType::MX)) {
+        if self
+            .zones
+            .iter()
+            .any(|zone| zone.has(domain, RecordType::MX))
+        {
             return;
         }
-        let Ok(exchange) = Name::from_ascii("mx").and_then(|mx| mx.append_domain(domain)) else { return };
-        self.add(domain.clone(), RData::MX(MX::new(10, exchange.clone())), domain);
+        let Ok(exchange) = Name::from_ascii("mx").and_then(|mx| mx.append_domain(domain)) else {
+            return;
+        };
+        self.add(
+            domain.clone(),
+            RData::MX(MX::new(10, exchange.clone())),
+            domain,
+        );
         self.add(exchange, address_data(receiver), domain);
     }
 
     fn pool(&mut self, pool: &Pool) {
         for (position, address) in pool.hosts() {
             for ptr in &pool.ptr {
-                let Some(name) = ptr.name(position, address) else { continue };
-                self.add(name::reverse(address), RData::PTR(PTR(name.clone())), &reverse_origin(address));
+                let Some(name) = ptr.name(position, address) else {
+                    continue;
+                };
+                self.add(
+                    name::reverse(address),
+                    RData::PTR(PTR(name.clone())),
+                    &reverse_origin(address),
+                );
                 if pool.forward {
                     self.add(name.clone(), address_data(address), &forward_origin(&name));
                 }
             }
         }
-        let Some((position, first)) = pool.hosts().next() else { return };
-        let Some(hello) = pool.hello.name(position, first) else { return };
+        let Some((position, first)) = pool.hosts().next() else {
+            return;
+        };
+        let Some(hello) = pool.hello.name(position, first) else {
+            return;
+        };
         let origin = forward_origin(&hello);
         for address in &pool.hello_addresses {
             self.add(hello.clone(), address_data(*address), &origin);
@@ -91,7 +111,10 @@ impl Plan {
     }
 
     fn zone(&mut self, origin: &Name) -> usize {
-        let index = *self.places.entry(origin.clone()).or_insert(self.zones.len());
+        let index = *self
+            .places
+            .entry(origin.clone())
+            .or_insert(self.zones.len());
         if index == self.zones.len() {
             self.zones.push(Zone::empty(origin));
         }
@@ -115,5 +138,11 @@ fn reverse_origin(address: IpAddr) -> Name {
 /// The zone of a host: its organisational domain, or what is above its first label.
 fn forward_origin(host: &Name) -> Name {
     let organisation = name::organisational_domain(host).and_then(|domain| name::absolute(&domain));
-    organisation.unwrap_or_else(|| if host.num_labels() > 1 { host.base_name() } else { host.clone() })
+    organisation.unwrap_or_else(|| {
+        if host.num_labels() > 1 {
+            host.base_name()
+        } else {
+            host.clone()
+        }
+    })
 }

@@ -82,14 +82,28 @@ impl SessionExpectation {
 
 /// A message that says nothing but whom it is from (RFC 5322 §3.6).
 pub fn plain_message(from: &str) -> Vec<u8> {
-    let from = if from.is_empty() { "postmaster@example.test" } else { from };
+    let from = if from.is_empty() {
+        "postmaster@example.test"
+    } else {
+        from
+    };
     format!("From: <{from}>\r\nSubject: martinet\r\n\r\nA message to be judged.\r\n").into_bytes()
 }
 
 impl fmt::Display for SessionExpectation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { receiver, client, verb, hello, reply, .. } = self;
-        write!(f, "{receiver} answers {reply} to {client} saying {verb} {hello}")?;
+        let Self {
+            receiver,
+            client,
+            verb,
+            hello,
+            reply,
+            ..
+        } = self;
+        write!(
+            f,
+            "{receiver} answers {reply} to {client} saying {verb} {hello}"
+        )?;
         match &self.rule {
             Some(rule) => write!(f, ", by {rule}"),
             None => Ok(()),
@@ -99,7 +113,13 @@ impl fmt::Display for SessionExpectation {
 
 impl fmt::Display for DnsExpectation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} over {}", name::display(&self.name), self.record_type, self.transport.word())?;
+        write!(
+            f,
+            "{} {} over {}",
+            name::display(&self.name),
+            self.record_type,
+            self.transport.word()
+        )?;
         if let Some(size) = self.edns {
             write!(f, " with EDNS {size}")?;
         }

@@ -40,14 +40,26 @@ impl Default for Listener {
 }
 
 /// Reads every `[[listener]]`.
-pub(super) fn listeners(file: &mut Reader<'_>, pools: &[Pool], mistakes: &mut Mistakes) -> Vec<Listener> {
-    file.tables("listener", mistakes).into_iter().map(|table| listener(table, pools, mistakes)).collect()
+pub(super) fn listeners(
+    file: &mut Reader<'_>,
+    pools: &[Pool],
+    mistakes: &mut Mistakes,
+) -> Vec<Listener> {
+    file.tables("listener", mistakes)
+        .into_iter()
+        .map(|table| listener(table, pools, mistakes))
+        .collect()
 }
 
 fn listener(mut table: Reader<'_>, pools: &[Pool], mistakes: &mut Mistakes) -> Listener {
     let usual = Listener::default();
     let parse = |text: &str| text.parse::<SocketAddr>().ok();
-    let address = table.parsed("address", "an address and port such as 127.0.0.1:0 or [::1]:0", mistakes, parse);
+    let address = table.parsed(
+        "address",
+        "an address and port such as 127.0.0.1:0 or [::1]:0",
+        mistakes,
+        parse,
+    );
     let receiver = receiver(&mut table, mistakes);
     let client = identity("client", &mut table, pools, mistakes);
     let protocol = table.choice("protocol", &["smtp", "lmtp"], mistakes);
@@ -58,7 +70,11 @@ fn listener(mut table: Reader<'_>, pools: &[Pool], mistakes: &mut Mistakes) -> L
         address: address.unwrap_or(usual.address),
         receiver,
         client,
-        protocol: if protocol == Some("lmtp") { Protocol::Lmtp } else { Protocol::Smtp },
+        protocol: if protocol == Some("lmtp") {
+            Protocol::Lmtp
+        } else {
+            Protocol::Smtp
+        },
         proxy: match proxy {
             Some("optional") => ProxyMode::Optional,
             Some("required") => ProxyMode::Required,

@@ -10,49 +10,84 @@ use crate::smtp::Extension;
 /// Every mistake as its line, what was expected in part, and what was found in part.
 #[track_caller]
 fn check(error: Option<Error>, expected: &[(usize, &str, &str)]) {
-    let found = error.as_ref().map(Error::mistakes_found).unwrap_or_default();
-    let got: Vec<_> = found.iter().map(|m| format!("{}: {} | {}", m.line, m.expected, m.found)).collect();
+    let found = error
+        .as_ref()
+        .map(Error::mistakes_found)
+        .unwrap_or_default();
+    let got: Vec<_> = found
+        .iter()
+        .map(|m| format!("{}: {} | {}", m.line, m.expected, m.found))
+        .collect();
     assert_eq!(found.len(), expected.len(), "{got:#?}");
     for (mistake, (line, part, found)) in found.iter().zip(expected) {
-        let same = mistake.line == *line && mistake.expected.contains(part) && mistake.found.contains(found);
+        let same = mistake.line == *line
+            && mistake.expected.contains(part)
+            && mistake.found.contains(found);
         assert!(same, "expected {line}: …{part}… | …{found}… in {got:#?}");
     }
 }
 
 #[track_caller]
 fn scenario(text: &str, expected: &[(usize, &str, &str)]) {
-    check(parse_scenario("bad.toml", &format!("title = \"t\"\n{text}")).err(), expected);
+    check(
+        parse_scenario("bad.toml", &format!("title = \"t\"\n{text}")).err(),
+        expected,
+    );
 }
 
 #[track_caller]
 fn receiver(text: &str, expected: &[(usize, &str, &str)]) {
-    check(parse_receiver("bad.toml", &format!("title = \"t\"\n{text}")).err(), expected);
+    check(
+        parse_receiver("bad.toml", &format!("title = \"t\"\n{text}")).err(),
+        expected,
+    );
 }
 
 #[test]
 fn numbers_out_of_range() {
     let fault = "[[fault]]\nname = \"a.test\"\ndo = \"servfail\"\n";
     scenario(&format!("{fault}times = 4294967295"), &[]);
-    scenario(&format!("{fault}times = -1"), &[(5, "a whole number", "-1")]);
-    scenario("[[expect]]\nask = \"a.test A\"\nedns = 65536", &[(4, "below 2^16", "65536")]);
-    scenario("[[zone]]\norigin = \"a.test\"\nttl = 99999999999\ntext = \"\"", &[(4, "below 2^32", "99999999999")]);
-    scenario("[[zone]]\norigin = \"a.test\"\nttl = -1\ntext = \"\"", &[(4, "a whole number", "-1")]);
+    scenario(
+        &format!("{fault}times = -1"),
+        &[(5, "a whole number", "-1")],
+    );
+    scenario(
+        "[[expect]]\nask = \"a.test A\"\nedns = 65536",
+        &[(4, "below 2^16", "65536")],
+    );
+    scenario(
+        "[[zone]]\norigin = \"a.test\"\nttl = 99999999999\ntext = \"\"",
+        &[(4, "below 2^32", "99999999999")],
+    );
+    scenario(
+        "[[zone]]\norigin = \"a.test\"\nttl = -1\ntext = \"\"",
+        &[(4, "a whole number", "-1")],
+    );
     receiver("[smtp]\nsize = \"1M\"", &[(3, "a whole number", "1M")]);
 }
 
 #[test]
 fn pools_of_one_name() {
     let pool = "[[pool]]\nname = \"p\"\naddresses = [\"192.0.2.1\"]\nhello = \"h.test\"\n";
-    scenario(&format!("{pool}{pool}"), &[(6, "one pool of each name", "a second pool \"p\"")]);
+    scenario(
+        &format!("{pool}{pool}"),
+        &[(6, "one pool of each name", "a second pool \"p\"")],
+    );
 }
 
 #[test]
 fn receivers_that_do_not_exist() {
-    scenario("receiver = \"fcrdn\"", &[(2, "\"fcrdns\" perhaps", "unknown receiver \"fcrdn\"")]);
+    scenario(
+        "receiver = \"fcrdn\"",
+        &[(2, "\"fcrdns\" perhaps", "unknown receiver \"fcrdn\"")],
+    );
     scenario("receiver = \"./mine.toml\"", &[]);
     let expect = "[[expect]]\nclient = \"192.0.2.1\"\nhello = \"h.test\"\nreply = \"250\"\n";
     scenario(expect, &[]);
-    scenario(&format!("{expect}receiver = \"nobody\""), &[(6, "a path with / or .toml", "unknown receiver")]);
+    scenario(
+        &format!("{expect}receiver = \"nobody\""),
+        &[(6, "a path with / or .toml", "unknown receiver")],
+    );
 }
 
 #[test]
@@ -63,7 +98,8 @@ fn records_in_a_string_of_one_line() {
 
 #[test]
 fn error_replies() {
-    let rule = |temp: &str| format!("[[rule]]\ncheck = \"iprev\"\ntemp = \"{temp}\"\nerror = \"550 no\"");
+    let rule =
+        |temp: &str| format!("[[rule]]\ncheck = \"iprev\"\ntemp = \"{temp}\"\nerror = \"550 no\"");
     receiver(&rule("as_fail"), &[]);
     receiver(&rule("defer_now"), &[(5, "never a 5yz", "550")]);
 }
@@ -71,10 +107,20 @@ fn error_replies() {
 #[test]
 fn extensions() {
     let text = "title = \"t\"\n[smtp]\nextensions = [\"SIZE\"]";
-    let extensions = parse_receiver("r.toml", text).expect("a receiver").receiver.settings.extensions;
+    let extensions = parse_receiver("r.toml", text)
+        .expect("a receiver")
+        .receiver
+        .settings
+        .extensions;
     assert!(extensions.offers(Extension::Size) && !extensions.offers(Extension::Pipelining));
-    receiver("[smtp]\nextensions = [\"TURN\"]", &[(3, "one of PIPELINING", "TURN")]);
-    receiver("[smtp]\nextensions = [\"SIZE\"]\nwithout = [\"SIZE\"]", &[(2, "extensions, or with", "both")]);
+    receiver(
+        "[smtp]\nextensions = [\"TURN\"]",
+        &[(3, "one of PIPELINING", "TURN")],
+    );
+    receiver(
+        "[smtp]\nextensions = [\"SIZE\"]\nwithout = [\"SIZE\"]",
+        &[(2, "extensions, or with", "both")],
+    );
 }
 
 #[test]
@@ -86,5 +132,8 @@ fn scenarios_of_one_title() {
     }
     let error = lint(std::slice::from_ref(&directory)).err();
     fs::remove_dir_all(&directory).expect("the directory goes");
-    check(error, &[(2, "one scenario of each title", "one.toml has it too")]);
+    check(
+        error,
+        &[(2, "one scenario of each title", "one.toml has it too")],
+    );
 }

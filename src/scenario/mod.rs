@@ -18,7 +18,8 @@ mod report;
 mod source;
 
 pub use builtin::{
-    lint, list_receivers, list_scenarios, load_files, load_receiver, load_scenario, parse_receiver, parse_scenario,
+    lint, list_receivers, list_scenarios, load_files, load_receiver, load_scenario, parse_receiver,
+    parse_scenario,
 };
 pub use expect::{DnsExpectation, Expectation, SessionExpectation, plain_message};
 pub use listener::Listener;
@@ -81,10 +82,13 @@ impl Scenario {
             let hello = |(position, address)| (address, pool.hello.fill(position, address));
             pool.hosts().map(hello)
         });
-        let expected = self.expectations.iter().filter_map(|expectation| match expectation {
-            Expectation::Session(session) => Some((session.client, session.hello.clone())),
-            Expectation::Dns(_) => None,
-        });
+        let expected = self
+            .expectations
+            .iter()
+            .filter_map(|expectation| match expectation {
+                Expectation::Session(session) => Some((session.client, session.hello.clone())),
+                Expectation::Dns(_) => None,
+            });
         let mut seen = std::collections::HashSet::new();
         let mut clients = Vec::new();
         for (address, hello) in hosts.chain(expected) {
@@ -98,7 +102,10 @@ impl Scenario {
 
     /// An address as the receiver sees it.
     pub fn translated(&self, address: IpAddr) -> IpAddr {
-        let nat = self.nat.iter().find(|nat| nat.from.iter().any(|net| net.contains(&address)));
+        let nat = self
+            .nat
+            .iter()
+            .find(|nat| nat.from.iter().any(|net| net.contains(&address)));
         nat.map_or(address, |nat| nat.to)
     }
 

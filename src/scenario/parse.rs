@@ -27,18 +27,36 @@ pub(super) fn read(
     mistakes: &mut Mistakes,
 ) -> Option<Scenario> {
     let title = file.required("title", mistakes).map(|t| t.value);
-    let sources = file.strings("sources", mistakes).unwrap_or_default().into_iter().map(|s| s.value).collect();
+    let sources = file
+        .strings("sources", mistakes)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|s| s.value)
+        .collect();
     let receiver = receiver(&mut file, mistakes).unwrap_or_else(|| RECEIVER.to_owned());
-    let sender = file.string("sender", mistakes).map_or_else(|| SENDER.to_owned(), |s| s.value);
-    let domains = file.tables("domain", mistakes).into_iter().filter_map(|t| domain(t, mistakes)).collect();
+    let sender = file
+        .string("sender", mistakes)
+        .map_or_else(|| SENDER.to_owned(), |s| s.value);
+    let domains = file
+        .tables("domain", mistakes)
+        .into_iter()
+        .filter_map(|t| domain(t, mistakes))
+        .collect();
     let zones = source::zones(&mut file, beside, mistakes);
     let dns = dns(&mut file, mistakes);
     let pools = pools(&mut file, mistakes);
     let (client, nat) = source::client(&mut file, &pools, mistakes);
     let listeners = listeners(&mut file, &pools, mistakes);
-    let faults = file.tables("fault", mistakes).into_iter().filter_map(|t| fault(t, mistakes)).collect();
-    let expectations =
-        file.tables("expect", mistakes).into_iter().filter_map(|t| expect(t, &receiver, &sender, mistakes)).collect();
+    let faults = file
+        .tables("fault", mistakes)
+        .into_iter()
+        .filter_map(|t| fault(t, mistakes))
+        .collect();
+    let expectations = file
+        .tables("expect", mistakes)
+        .into_iter()
+        .filter_map(|t| expect(t, &receiver, &sender, mistakes))
+        .collect();
     file.finish(mistakes);
     let name = name.to_owned();
     Some(Scenario {
@@ -82,8 +100,14 @@ fn domain(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Name> {
 
 /// A domain name; a name beyond ASCII becomes its A-labels (RFC 5891).
 pub(super) fn domain_name(text: &str) -> Option<Name> {
-    let ascii = if text.is_ascii() { text.to_owned() } else { idna::domain_to_ascii(text).ok()? };
-    (!ascii.is_empty()).then(|| name::absolute(&ascii)).flatten()
+    let ascii = if text.is_ascii() {
+        text.to_owned()
+    } else {
+        idna::domain_to_ascii(text).ok()?
+    };
+    (!ascii.is_empty())
+        .then(|| name::absolute(&ascii))
+        .flatten()
 }
 
 pub(super) fn address(text: &str) -> Option<IpAddr> {
@@ -94,9 +118,15 @@ fn pools(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Vec<Pool> {
     let mut pools: Vec<Pool> = Vec::new();
     for table in file.tables("pool", mistakes) {
         let span = table.span();
-        let Some(pool) = pool(table, mistakes) else { continue };
+        let Some(pool) = pool(table, mistakes) else {
+            continue;
+        };
         if pools.iter().any(|other| other.name == pool.name) {
-            mistakes.add(span, "one pool of each name", format!("a second pool {:?}", pool.name));
+            mistakes.add(
+                span,
+                "one pool of each name",
+                format!("a second pool {:?}", pool.name),
+            );
         }
         pools.push(pool);
     }
@@ -104,13 +134,17 @@ fn pools(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Vec<Pool> {
 }
 
 fn pool(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Pool> {
-    const RANGE: &str = "an address, a range such as 192.0.2.1-9, or a network of at most 65536 addresses";
+    const RANGE: &str =
+        "an address, a range such as 192.0.2.1-9, or a network of at most 65536 addresses";
     const PATTERN: &str = "a host name, maybe with {a} {b} {c} {d} {d:03} {n} or {ip}";
     let named = table.required("name", mistakes);
     let ranges = table.parsed_list("addresses", RANGE, mistakes, addresses);
-    let ptr = table.parsed_list("ptr", PATTERN, mistakes, host_pattern).unwrap_or_default();
+    let ptr = table
+        .parsed_list("ptr", PATTERN, mistakes, host_pattern)
+        .unwrap_or_default();
     let hello = table.required("hello", mistakes);
-    let hello = hello.and_then(|h| h.parsed("a hello, maybe with placeholders", mistakes, Pattern::parse));
+    let hello =
+        hello.and_then(|h| h.parsed("a hello, maybe with placeholders", mistakes, Pattern::parse));
     let spf = table.string("spf", mistakes).map(|s| s.value);
     let forward = table.flag("forward", mistakes).unwrap_or(true);
     let span = table.span();
@@ -120,35 +154,69 @@ fn pool(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Pool> {
     let addresses: Vec<IpAddr> = ranges?.into_iter().flatten().collect();
     let hello_addresses = hello_addresses(&mut table, &addresses, mistakes);
     table.finish(mistakes);
-    Some(Pool { name: named?.value, addresses, ptr, hello: hello?, hello_addresses, spf, forward })
+    Some(Pool {
+        name: named?.value,
+        addresses,
+        ptr,
+        hello: hello?,
+        hello_addresses,
+        spf,
+        forward,
+    })
 }
 
 fn host_pattern(text: &str) -> Option<Pattern> {
     let pattern = Pattern::parse(text)?;
-    pattern.name(1, IpAddr::from([192, 0, 2, 1])).map(|_| pattern)
+    pattern
+        .name(1, IpAddr::from([192, 0, 2, 1]))
+        .map(|_| pattern)
 }
 
 /// How many of the pool the hello name lists, or which addresses.
-fn hello_addresses(table: &mut Reader<'_>, pool: &[IpAddr], mistakes: &mut Mistakes) -> Vec<IpAddr> {
-    let is_number = table.value("hello_addresses").is_some_and(|v| v.get_ref().is_integer());
+fn hello_addresses(
+    table: &mut Reader<'_>,
+    pool: &[IpAddr],
+    mistakes: &mut Mistakes,
+) -> Vec<IpAddr> {
+    let is_number = table
+        .value("hello_addresses")
+        .is_some_and(|v| v.get_ref().is_integer());
     if !is_number {
-        let listed = table.parsed_list("hello_addresses", "a number, or addresses", mistakes, addresses);
+        let listed = table.parsed_list(
+            "hello_addresses",
+            "a number, or addresses",
+            mistakes,
+            addresses,
+        );
         return listed.unwrap_or_default().into_iter().flatten().collect();
     }
-    let Some(At { value, span }) = table.number("hello_addresses", mistakes) else { return Vec::new() };
+    let Some(At { value, span }) = table.number("hello_addresses", mistakes) else {
+        return Vec::new();
+    };
     let count = usize::try_from(value).unwrap_or(usize::MAX);
     if count > pool.len() {
-        mistakes.add(span, format!("at most the {} addresses of the pool", pool.len()), value.to_string());
+        mistakes.add(
+            span,
+            format!("at most the {} addresses of the pool", pool.len()),
+            value.to_string(),
+        );
     }
     pool.iter().copied().take(count).collect()
 }
 
 fn fault(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Fault> {
     let named = table.required("name", mistakes);
-    let text = |table: &mut Reader<'_>, key, mistakes: &mut Mistakes| table.string(key, mistakes).map(|t| t.value);
-    let number = |table: &mut Reader<'_>, key, mistakes: &mut Mistakes| table.number(key, mistakes).map(|n| n.value);
+    let text = |table: &mut Reader<'_>, key, mistakes: &mut Mistakes| {
+        table.string(key, mistakes).map(|t| t.value)
+    };
+    let number = |table: &mut Reader<'_>, key, mistakes: &mut Mistakes| {
+        table.number(key, mistakes).map(|n| n.value)
+    };
     let spec = FaultSpec {
-        name: named.as_ref().map(|n| pattern(&n.value)).unwrap_or_default(),
+        name: named
+            .as_ref()
+            .map(|n| pattern(&n.value))
+            .unwrap_or_default(),
         record_type: text(&mut table, "type", mistakes),
         transport: text(&mut table, "transport", mistakes),
         action: text(&mut table, "do", mistakes),
@@ -165,7 +233,12 @@ fn fault(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Fault> {
         address: text(&mut table, "address", mistakes),
     };
     let built = spec.build();
-    for FaultMistake { key, expected, found } in built.as_ref().err().into_iter().flatten() {
+    for FaultMistake {
+        key,
+        expected,
+        found,
+    } in built.as_ref().err().into_iter().flatten()
+    {
         let value = table.value(key).map(|v| v.span());
         // A value that could not be read has been reported already, and so has a name that is not there.
         let reported = (value.is_some() && found == "none") || (*key == "name" && named.is_none());
@@ -179,20 +252,32 @@ fn fault(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Fault> {
 
 /// The name of a fault with its labels beyond ASCII as A-labels (RFC 5891).
 fn pattern(text: &str) -> String {
-    let (star, bare) = text.strip_prefix("*.").map_or(("", text), |bare| ("*.", bare));
-    let ascii = if bare.is_ascii() { Some(bare.to_owned()) } else { idna::domain_to_ascii(bare).ok() };
+    let (star, bare) = text
+        .strip_prefix("*.")
+        .map_or(("", text), |bare| ("*.", bare));
+    let ascii = if bare.is_ascii() {
+        Some(bare.to_owned())
+    } else {
+        idna::domain_to_ascii(bare).ok()
+    };
     ascii.map_or_else(|| text.to_owned(), |ascii| format!("{star}{ascii}"))
 }
 
 /// The settings of the DNS server: `[dns]`.
 fn dns(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Settings {
     let mut settings = Settings::default();
-    let Some(mut table) = file.table("dns", mistakes) else { return settings };
+    let Some(mut table) = file.table("dns", mistakes) else {
+        return settings;
+    };
     let outside = table.value("outside").map(toml::Spanned::span);
     let word = table.choice("outside", &Outside::WORDS, mistakes);
     let at = table.value("upstream").map(toml::Spanned::span);
-    let upstream =
-        table.parsed("upstream", "an address and a port, such as 127.0.0.1:5353", mistakes, |t| t.parse().ok());
+    let upstream = table.parsed(
+        "upstream",
+        "an address and a port, such as 127.0.0.1:5353",
+        mistakes,
+        |t| t.parse().ok(),
+    );
     settings.outside = match (word, upstream) {
         (Some("nxdomain"), _) => Outside::NxDomain,
         (Some("servfail"), _) => Outside::ServFail,
@@ -202,19 +287,33 @@ fn dns(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Settings {
     };
     match (word, outside, at) {
         (Some("forward"), Some(span), None) => {
-            mistakes.add(span, "upstream = \"127.0.0.1:5353\" beside outside = \"forward\"", "none");
+            mistakes.add(
+                span,
+                "upstream = \"127.0.0.1:5353\" beside outside = \"forward\"",
+                "none",
+            );
         }
         (None | Some("refused" | "nxdomain" | "servfail" | "drop"), _, Some(span)) => {
-            mistakes.add(span, "outside = \"forward\" beside upstream", word.unwrap_or("none"));
+            mistakes.add(
+                span,
+                "outside = \"forward\" beside upstream",
+                word.unwrap_or("none"),
+            );
         }
         _ => {}
     }
-    settings.recursion_available = table.flag("recursion_available", mistakes).unwrap_or_default();
-    settings.transfer = table.choice("axfr", &["refused", "loopback"], mistakes) == Some("loopback");
+    settings.recursion_available = table
+        .flag("recursion_available", mistakes)
+        .unwrap_or_default();
+    settings.transfer =
+        table.choice("axfr", &["refused", "loopback"], mistakes) == Some("loopback");
     let limits = &mut settings.limits;
-    limits.responses_per_second =
-        table.number_as("responses_per_second", mistakes).unwrap_or(limits.responses_per_second);
-    limits.tcp_connections = table.number_as("tcp_connections", mistakes).unwrap_or(limits.tcp_connections);
+    limits.responses_per_second = table
+        .number_as("responses_per_second", mistakes)
+        .unwrap_or(limits.responses_per_second);
+    limits.tcp_connections = table
+        .number_as("tcp_connections", mistakes)
+        .unwrap_or(limits.tcp_connections);
     table.finish(mistakes);
     settings
 }
@@ -230,30 +329,56 @@ fn transport(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Transpor
     }
 }
 
-fn expect(mut table: Reader<'_>, receiver: &str, sender: &str, mistakes: &mut Mistakes) -> Option<Expectation> {
+fn expect(
+    mut table: Reader<'_>,
+    receiver: &str,
+    sender: &str,
+    mistakes: &mut Mistakes,
+) -> Option<Expectation> {
     let expectation = match table.string("ask", mistakes) {
         Some(ask) => dns_expectation(ask, &mut table, mistakes).map(Expectation::Dns),
-        None => session_expectation(&mut table, receiver, sender, mistakes).map(|s| Expectation::Session(Box::new(s))),
+        None => session_expectation(&mut table, receiver, sender, mistakes)
+            .map(|s| Expectation::Session(Box::new(s))),
     };
     table.string("note", mistakes);
     table.finish(mistakes);
     expectation
 }
 
-fn dns_expectation(ask: At<String>, table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<DnsExpectation> {
-    const RCODES: [&str; 6] = ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"];
+fn dns_expectation(
+    ask: At<String>,
+    table: &mut Reader<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<DnsExpectation> {
+    const RCODES: [&str; 6] = [
+        "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED",
+    ];
     let asked = |text: &str| {
         let (owner, kind) = text.split_once(' ')?;
         Some((domain_name(owner)?, record_type(kind.trim())?))
     };
-    let asked = ask.parsed("a name and a type, such as \"mail.example.test A\"", mistakes, asked);
+    let asked = ask.parsed(
+        "a name and a type, such as \"mail.example.test A\"",
+        mistakes,
+        asked,
+    );
     let transport = transport(table, mistakes).unwrap_or(Transport::Udp);
-    let edns = table.number_as("edns", mistakes).filter(|size: &u16| *size > 0);
+    let edns = table
+        .number_as("edns", mistakes)
+        .filter(|size: &u16| *size > 0);
     let answers = table.number_as("answers", mistakes);
     let truncated = table.flag("truncated", mistakes);
     let rcode = table.choice("rcode", &RCODES, mistakes).map(str::to_owned);
     let (name, record_type) = asked?;
-    Some(DnsExpectation { name, record_type, transport, edns, answers, truncated, rcode })
+    Some(DnsExpectation {
+        name,
+        record_type,
+        transport,
+        edns,
+        answers,
+        truncated,
+        rcode,
+    })
 }
 
 fn session_expectation(
@@ -262,21 +387,28 @@ fn session_expectation(
     sender: &str,
     mistakes: &mut Mistakes,
 ) -> Option<SessionExpectation> {
-    let client = table.required("client", mistakes).and_then(|c| c.parsed("an address", mistakes, address));
+    let client = table
+        .required("client", mistakes)
+        .and_then(|c| c.parsed("an address", mistakes, address));
     let hello = table.required("hello", mistakes);
     let reply = table
         .required("reply", mistakes)
         .and_then(|r| r.parsed("a reply such as 250, 554 or 550 5.7.25", mistakes, reply));
-    let verb = table.choice("verb", &["EHLO", "HELO"], mistakes).unwrap_or("EHLO");
-    let text = |table: &mut Reader<'_>, key, mistakes: &mut Mistakes| table.string(key, mistakes).map(|t| t.value);
+    let verb = table
+        .choice("verb", &["EHLO", "HELO"], mistakes)
+        .unwrap_or("EHLO");
+    let text = |table: &mut Reader<'_>, key, mistakes: &mut Mistakes| {
+        table.string(key, mistakes).map(|t| t.value)
+    };
     let mail_from = text(table, "mail_from", mistakes).unwrap_or_else(|| sender.to_owned());
     let rcpt = text(table, "rcpt", mistakes);
     let message = text(table, "message", mistakes);
     let receiver = receiver(table, mistakes).unwrap_or_else(|| met.to_owned());
     let known = |text: &str| crate::policy::checks::find(text).map(|c| c.name.to_owned());
     let rule = table.parsed("rule", "the name of a check", mistakes, known);
-    let stage =
-        table.parsed("stage", "a stage", mistakes, |text| text.parse::<Stage>().ok().map(|s| s.name().to_owned()));
+    let stage = table.parsed("stage", "a stage", mistakes, |text| {
+        text.parse::<Stage>().ok().map(|s| s.name().to_owned())
+    });
     let verdict = table.choice("verdict", &["accept", "defer", "reject"], mistakes);
     let hello = hello?.value;
     Some(SessionExpectation {
@@ -302,5 +434,7 @@ fn reply(text: &str) -> Option<String> {
 
 /// What a file calls its scenario: its name without directory and ending.
 pub(super) fn scenario_name(path: &Path) -> String {
-    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+    path.file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned())
+        .unwrap_or_default()
 }

@@ -90,7 +90,10 @@ fn part(placeholder: &str) -> Option<Part> {
     let (word, width) = placeholder.split_once(':').unwrap_or((placeholder, "0"));
     let width = width.parse().ok().filter(|w| *w <= 9)?;
     match word {
-        "a" | "b" | "c" | "d" => Some(Part::Octet { index: usize::from(word.as_bytes()[0] - b'a'), width }),
+        "a" | "b" | "c" | "d" => Some(Part::Octet {
+            index: usize::from(word.as_bytes()[0] - b'a'),
+            width,
+        }),
         "n" => Some(Part::Position { width }),
         "ip" => Some(Part::Dashed),
         _ => None,
@@ -101,10 +104,14 @@ fn part(placeholder: &str) -> Option<Part> {
 pub fn addresses(text: &str) -> Option<Vec<IpAddr>> {
     if let Ok(net) = text.parse::<IpNet>() {
         let bits = u32::from(net.max_prefix_len() - net.prefix_len());
-        let count = 1usize.checked_shl(bits).filter(|count| *count <= ADDRESSES)?;
+        let count = 1usize
+            .checked_shl(bits)
+            .filter(|count| *count <= ADDRESSES)?;
         return Some(span(net.network(), count));
     }
-    let Some((first, last)) = text.split_once('-') else { return Some(span(text.parse().ok()?, 1)) };
+    let Some((first, last)) = text.split_once('-') else {
+        return Some(span(text.parse().ok()?, 1));
+    };
     let first: IpAddr = first.trim().parse().ok()?;
     let last = last_address(first, last.trim())?;
     let count = match (first, last) {
@@ -112,7 +119,10 @@ pub fn addresses(text: &str) -> Option<Vec<IpAddr>> {
         (IpAddr::V6(a), IpAddr::V6(b)) => u128::from(b).checked_sub(u128::from(a))?,
         _ => return None,
     };
-    let count = usize::try_from(count).ok()?.checked_add(1).filter(|count| *count <= ADDRESSES)?;
+    let count = usize::try_from(count)
+        .ok()?
+        .checked_add(1)
+        .filter(|count| *count <= ADDRESSES)?;
     Some(span(first, count))
 }
 
@@ -143,23 +153,45 @@ mod tests {
     #[track_caller]
     fn check(range: &str, expected: Option<(usize, &str, &str)>) {
         let got = addresses(range).map(|a| (a.len(), a[0].to_string(), a[a.len() - 1].to_string()));
-        assert_eq!(got, expected.map(|(n, a, b)| (n, a.to_owned(), b.to_owned())), "{range}");
+        assert_eq!(
+            got,
+            expected.map(|(n, a, b)| (n, a.to_owned(), b.to_owned())),
+            "{range}"
+        );
     }
 
     #[test]
     fn ranges() {
         check("192.0.2.7", Some((1, "192.0.2.7", "192.0.2.7")));
-        check("207.46.163.149-158", Some((10, "207.46.163.149", "207.46.163.158")));
-        check("192.0.2.250-192.0.3.4", Some((11, "192.0.2.250", "192.0.3.4")));
+        check(
+            "207.46.163.149-158",
+            Some((10, "207.46.163.149", "207.46.163.158")),
+        );
+        check(
+            "192.0.2.250-192.0.3.4",
+            Some((11, "192.0.2.250", "192.0.3.4")),
+        );
         check("192.0.2.0/28", Some((16, "192.0.2.0", "192.0.2.15")));
         check("10.0.0.0/16", Some((65_536, "10.0.0.0", "10.0.255.255")));
-        check("2001:db8::1-2001:db8::3", Some((3, "2001:db8::1", "2001:db8::3")));
+        check(
+            "2001:db8::1-2001:db8::3",
+            Some((3, "2001:db8::1", "2001:db8::3")),
+        );
         check("2001:db8::/126", Some((4, "2001:db8::", "2001:db8::3")));
         check("::ffff:192.0.2.1", Some((1, "192.0.2.1", "192.0.2.1")));
-        check("::ffff:192.0.2.1-::ffff:192.0.2.3", Some((3, "192.0.2.1", "192.0.2.3")));
-        for bad in
-            ["192.0.2.9-1", "10.0.0.0/8", "2001:db8::/64", "192.0.2.1-2001:db8::1", "192.0.2.300", "192.0.2.1-", "x"]
-        {
+        check(
+            "::ffff:192.0.2.1-::ffff:192.0.2.3",
+            Some((3, "192.0.2.1", "192.0.2.3")),
+        );
+        for bad in [
+            "192.0.2.9-1",
+            "10.0.0.0/8",
+            "2001:db8::/64",
+            "192.0.2.1-2001:db8::1",
+            "192.0.2.300",
+            "192.0.2.1-",
+            "x",
+        ] {
             check(bad, None);
         }
     }
@@ -167,12 +199,21 @@ mod tests {
     #[track_caller]
     fn check_pattern(pattern: &str, expected: Option<&str>) {
         let address = "207.46.163.7".parse().expect("an address");
-        assert_eq!(Pattern::parse(pattern).map(|p| p.fill(3, address)).as_deref(), expected, "{pattern}");
+        assert_eq!(
+            Pattern::parse(pattern)
+                .map(|p| p.fill(3, address))
+                .as_deref(),
+            expected,
+            "{pattern}"
+        );
     }
 
     #[test]
     fn patterns() {
-        check_pattern("mail-bn1lp0{d:03}.outlook.test.", Some("mail-bn1lp0007.outlook.test."));
+        check_pattern(
+            "mail-bn1lp0{d:03}.outlook.test.",
+            Some("mail-bn1lp0007.outlook.test."),
+        );
         check_pattern("{a}-{b}-{c}-{d}.isp.test", Some("207-46-163-7.isp.test"));
         check_pattern("host{n}.test", Some("host3.test"));
         check_pattern("{ip}.dyn.test", Some("207-46-163-7.dyn.test"));

@@ -25,7 +25,11 @@ pub(super) struct At<T> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(table: &'a DeTable<'a>, span: Range<usize>) -> Self {
-        Self { table, span, known: Vec::new() }
+        Self {
+            table,
+            span,
+            known: Vec::new(),
+        }
     }
 
     /// Where the table stands.
@@ -35,14 +39,25 @@ impl<'a> Reader<'a> {
 
     fn get(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.known.push(key);
-        self.table.iter().find(|(k, _)| k.get_ref() == key).map(|(_, value)| value)
+        self.table
+            .iter()
+            .find(|(k, _)| k.get_ref() == key)
+            .map(|(_, value)| value)
     }
 
-    pub(super) fn string(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<At<String>> {
+    pub(super) fn string(
+        &mut self,
+        key: &'static str,
+        mistakes: &mut Mistakes,
+    ) -> Option<At<String>> {
         string(self.get(key)?, mistakes)
     }
 
-    pub(super) fn required(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<At<String>> {
+    pub(super) fn required(
+        &mut self,
+        key: &'static str,
+        mistakes: &mut Mistakes,
+    ) -> Option<At<String>> {
         let found = self.string(key, mistakes);
         if found.is_none() && !self.table.iter().any(|(k, _)| k.get_ref() == key) {
             mistakes.add(self.span(), format!("a key {key:?}"), "none");
@@ -51,11 +66,20 @@ impl<'a> Reader<'a> {
     }
 
     /// A string, or a list of strings.
-    pub(super) fn strings(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<Vec<At<String>>> {
+    pub(super) fn strings(
+        &mut self,
+        key: &'static str,
+        mistakes: &mut Mistakes,
+    ) -> Option<Vec<At<String>>> {
         let value = self.get(key)?;
         match value.get_ref() {
-            DeValue::Array(array) => Some(array.iter().filter_map(|v| string(v, mistakes)).collect()),
-            DeValue::String(text) => Some(vec![At { value: text.to_string(), span: value.span() }]),
+            DeValue::Array(array) => {
+                Some(array.iter().filter_map(|v| string(v, mistakes)).collect())
+            }
+            DeValue::String(text) => Some(vec![At {
+                value: text.to_string(),
+                span: value.span(),
+            }]),
             _ => {
                 wrong_type(value, "a string or a list of strings", mistakes);
                 None
@@ -74,11 +98,17 @@ impl<'a> Reader<'a> {
 
     pub(super) fn number(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<At<u64>> {
         let value = self.get(key)?;
-        let number = value.get_ref().as_integer().and_then(|i| u64::from_str_radix(i.as_str(), i.radix()).ok());
+        let number = value
+            .get_ref()
+            .as_integer()
+            .and_then(|i| u64::from_str_radix(i.as_str(), i.radix()).ok());
         if number.is_none() {
             wrong_type(value, "a whole number", mistakes);
         }
-        Some(At { value: number?, span: value.span() })
+        Some(At {
+            value: number?,
+            span: value.span(),
+        })
     }
 
     /// A score: a decimal number of at most two places.
@@ -91,18 +121,30 @@ impl<'a> Reader<'a> {
         };
         let points = points(text);
         if points.is_none() {
-            wrong_type(value, "a number such as 2.5, of at most two places", mistakes);
+            wrong_type(
+                value,
+                "a number such as 2.5, of at most two places",
+                mistakes,
+            );
         }
         points
     }
 
     /// A number that the type it is kept in can hold: more is a mistake, and never a smaller number or none.
-    pub(super) fn number_as<T: TryFrom<u64>>(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<T> {
+    pub(super) fn number_as<T: TryFrom<u64>>(
+        &mut self,
+        key: &'static str,
+        mistakes: &mut Mistakes,
+    ) -> Option<T> {
         let At { value, span } = self.number(key, mistakes)?;
         let number = T::try_from(value).ok();
         if number.is_none() {
             let bits = 8 * std::mem::size_of::<T>() as u32;
-            mistakes.add(span, format!("a whole number below 2^{bits}"), value.to_string());
+            mistakes.add(
+                span,
+                format!("a whole number below 2^{bits}"),
+                value.to_string(),
+            );
         }
         number
     }
@@ -115,7 +157,8 @@ impl<'a> Reader<'a> {
         mistakes: &mut Mistakes,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
-        self.string(key, mistakes)?.parsed(expected, mistakes, parse)
+        self.string(key, mistakes)?
+            .parsed(expected, mistakes, parse)
     }
 
     /// A list of strings, each of which `parse` reads.
@@ -127,7 +170,12 @@ impl<'a> Reader<'a> {
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<Vec<T>> {
         let strings = self.strings(key, mistakes)?;
-        Some(strings.into_iter().filter_map(|s| s.parsed(expected, mistakes, &parse)).collect())
+        Some(
+            strings
+                .into_iter()
+                .filter_map(|s| s.parsed(expected, mistakes, &parse))
+                .collect(),
+        )
     }
 
     /// One of some words.
@@ -138,10 +186,16 @@ impl<'a> Reader<'a> {
         mistakes: &mut Mistakes,
     ) -> Option<&'static str> {
         let expected = format!("one of {}", words.join(", "));
-        self.parsed(key, &expected, mistakes, |text| words.iter().copied().find(|word| *word == text))
+        self.parsed(key, &expected, mistakes, |text| {
+            words.iter().copied().find(|word| *word == text)
+        })
     }
 
-    pub(super) fn duration(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<Duration> {
+    pub(super) fn duration(
+        &mut self,
+        key: &'static str,
+        mistakes: &mut Mistakes,
+    ) -> Option<Duration> {
         self.parsed(key, "a time such as 500ms, 5s or 2m", mistakes, duration)
     }
 
@@ -151,7 +205,11 @@ impl<'a> Reader<'a> {
     }
 
     /// A table within this one.
-    pub(super) fn table(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<Reader<'a>> {
+    pub(super) fn table(
+        &mut self,
+        key: &'static str,
+        mistakes: &mut Mistakes,
+    ) -> Option<Reader<'a>> {
         let value = self.get(key)?;
         match value.get_ref() {
             DeValue::Table(table) => Some(Reader::new(table, value.span())),
@@ -164,9 +222,15 @@ impl<'a> Reader<'a> {
 
     /// The tables of `[[key]]`.
     pub(super) fn tables(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Vec<Reader<'a>> {
-        let Some(value) = self.get(key) else { return Vec::new() };
+        let Some(value) = self.get(key) else {
+            return Vec::new();
+        };
         let DeValue::Array(array) = value.get_ref() else {
-            wrong_type(value, &format!("tables, each begun with [[{key}]]"), mistakes);
+            wrong_type(
+                value,
+                &format!("tables, each begun with [[{key}]]"),
+                mistakes,
+            );
             return Vec::new();
         };
         let mut tables = Vec::new();
@@ -182,14 +246,27 @@ impl<'a> Reader<'a> {
     /// Keys and values, all of them known to the caller.
     pub(super) fn entries(
         &mut self,
-    ) -> impl Iterator<Item = (&'a Spanned<std::borrow::Cow<'a, str>>, &'a Spanned<DeValue<'a>>)> {
+    ) -> impl Iterator<
+        Item = (
+            &'a Spanned<std::borrow::Cow<'a, str>>,
+            &'a Spanned<DeValue<'a>>,
+        ),
+    > {
         self.table.iter()
     }
 
     /// Every key that was never asked for is a mistake.
     pub(super) fn finish(self, mistakes: &mut Mistakes) {
-        for (key, _) in self.table.iter().filter(|(k, _)| !self.known.contains(&k.get_ref().as_ref())) {
-            mistakes.add(key.span(), known(key.get_ref(), &self.known), format!("unknown key {:?}", key.get_ref()));
+        for (key, _) in self
+            .table
+            .iter()
+            .filter(|(k, _)| !self.known.contains(&k.get_ref().as_ref()))
+        {
+            mistakes.add(
+                key.span(),
+                known(key.get_ref(), &self.known),
+                format!("unknown key {:?}", key.get_ref()),
+            );
         }
     }
 }
@@ -212,7 +289,10 @@ impl At<String> {
 
 pub(super) fn string(value: &Spanned<DeValue<'_>>, mistakes: &mut Mistakes) -> Option<At<String>> {
     match value.get_ref() {
-        DeValue::String(text) => Some(At { value: text.to_string(), span: value.span() }),
+        DeValue::String(text) => Some(At {
+            value: text.to_string(),
+            span: value.span(),
+        }),
         _ => {
             wrong_type(value, "a string", mistakes);
             None
@@ -231,7 +311,11 @@ pub(super) fn wrong_type(value: &Spanned<DeValue<'_>>, expected: &str, mistakes:
 
 /// "one of …", the nearest first where one is near.
 pub(super) fn known(found: &str, words: &[&str]) -> String {
-    let near = words.iter().copied().filter(|word| is_near(found, word)).min();
+    let near = words
+        .iter()
+        .copied()
+        .filter(|word| is_near(found, word))
+        .min();
     match near {
         Some(near) => format!("{near:?} perhaps, or another of {}", words.join(", ")),
         None => format!("one of {}", words.join(", ")),
@@ -240,8 +324,12 @@ pub(super) fn known(found: &str, words: &[&str]) -> String {
 
 /// Whether two words differ by a slip: equal but for case, separators and order, or by one letter more, less or other.
 fn is_near(one: &str, other: &str) -> bool {
-    let plain =
-        |text: &str| text.chars().filter(|c| c.is_ascii_alphanumeric()).collect::<String>().to_ascii_lowercase();
+    let plain = |text: &str| {
+        text.chars()
+            .filter(|c| c.is_ascii_alphanumeric())
+            .collect::<String>()
+            .to_ascii_lowercase()
+    };
     let (one, other) = (plain(one), plain(other));
     let letters = |text: &str| {
         let mut letters = text.as_bytes().to_vec();
@@ -251,9 +339,22 @@ fn is_near(one: &str, other: &str) -> bool {
     if letters(&one) == letters(&other) {
         return true;
     }
-    let (short, long) = if one.len() <= other.len() { (one, other) } else { (other, one) };
-    let prefix = short.bytes().zip(long.bytes()).take_while(|(a, b)| a == b).count();
-    let suffix = short.bytes().rev().zip(long.bytes().rev()).take_while(|(a, b)| a == b).count();
+    let (short, long) = if one.len() <= other.len() {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    let prefix = short
+        .bytes()
+        .zip(long.bytes())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let suffix = short
+        .bytes()
+        .rev()
+        .zip(long.bytes().rev())
+        .take_while(|(a, b)| a == b)
+        .count();
     long.len() - short.len() <= 1 && prefix + suffix + 1 >= long.len() && long.len() > 2
 }
 
@@ -275,11 +376,14 @@ fn points(text: &str) -> Option<Points> {
     let (whole, places) = text.split_once('.').unwrap_or((text, "0"));
     let negative = whole.starts_with('-');
     let digits = whole.strip_prefix(['-', '+']).unwrap_or(whole);
-    let all = |text: &str| !text.is_empty() && text.len() <= 12 && text.bytes().all(|b| b.is_ascii_digit());
+    let all = |text: &str| {
+        !text.is_empty() && text.len() <= 12 && text.bytes().all(|b| b.is_ascii_digit())
+    };
     if !all(digits) || !all(places) || places.len() > 2 {
         return None;
     }
-    let hundredths = digits.parse::<i64>().ok()? * 100 + format!("{places:0<2}").parse::<i64>().ok()?;
+    let hundredths =
+        digits.parse::<i64>().ok()? * 100 + format!("{places:0<2}").parse::<i64>().ok()?;
     Some(Points(if negative { -hundredths } else { hundredths }))
 }
 

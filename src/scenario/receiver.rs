@@ -47,17 +47,38 @@ pub struct ReceiverProfile {
 }
 
 /// Reads a receiver file.
-pub(super) fn read(name: &str, mut file: Reader<'_>, mistakes: &mut Mistakes) -> Option<ReceiverProfile> {
+pub(super) fn read(
+    name: &str,
+    mut file: Reader<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<ReceiverProfile> {
     let title = file.required("title", mistakes).map(|t| t.value);
     let text = |file: &mut Reader<'_>, key, mistakes: &mut Mistakes| {
-        file.string(key, mistakes).map(|t| t.value).unwrap_or_default()
+        file.string(key, mistakes)
+            .map(|t| t.value)
+            .unwrap_or_default()
     };
     let era = text(&mut file, "era", mistakes);
     let notes = text(&mut file, "notes", mistakes);
-    let group = file.choice("group", &["software", "operator", "generic"], mistakes).unwrap_or("generic");
-    let confidence = file.choice("confidence", &["high", "medium", "low", "invented"], mistakes).unwrap_or_default();
-    let sources = file.strings("sources", mistakes).unwrap_or_default().into_iter().map(|s| s.value).collect();
-    let dns_timeout = file.duration("dns_timeout", mistakes).unwrap_or(DNS_TIMEOUT);
+    let group = file
+        .choice("group", &["software", "operator", "generic"], mistakes)
+        .unwrap_or("generic");
+    let confidence = file
+        .choice(
+            "confidence",
+            &["high", "medium", "low", "invented"],
+            mistakes,
+        )
+        .unwrap_or_default();
+    let sources = file
+        .strings("sources", mistakes)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|s| s.value)
+        .collect();
+    let dns_timeout = file
+        .duration("dns_timeout", mistakes)
+        .unwrap_or(DNS_TIMEOUT);
     let mut settings = smtp(&mut file, mistakes);
     settings.auth = behaviour::auth(&mut file, mistakes);
     settings.scripts = behaviour::scripts(&mut file, mistakes);
@@ -72,7 +93,11 @@ pub(super) fn read(name: &str, mut file: Reader<'_>, mistakes: &mut Mistakes) ->
         sources,
         notes,
         dns_timeout,
-        receiver: Arc::new(Receiver { name: name.to_owned(), settings, policy }),
+        receiver: Arc::new(Receiver {
+            name: name.to_owned(),
+            settings,
+            policy,
+        }),
     })
 }
 
@@ -89,16 +114,30 @@ fn policy(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Policy {
         iprev_settings: iprev(file, mistakes),
         ..Wants::default()
     };
-    let rules = file.tables("rule", mistakes).into_iter().filter_map(|table| rule(table, after, mistakes)).collect();
-    let allow = file.tables("allow", mistakes).into_iter().map(|table| allow(table, mistakes)).collect();
+    let rules = file
+        .tables("rule", mistakes)
+        .into_iter()
+        .filter_map(|table| rule(table, after, mistakes))
+        .collect();
+    let allow = file
+        .tables("allow", mistakes)
+        .into_iter()
+        .map(|table| allow(table, mistakes))
+        .collect();
     Policy::new(rules, allow, delay_reject, wants)
 }
 
 fn iprev(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> IprevSettings {
     let mut settings = IprevSettings::default();
-    let Some(mut table) = file.table("iprev", mistakes) else { return settings };
+    let Some(mut table) = file.table("iprev", mistakes) else {
+        return settings;
+    };
     if let Some(value) = table.value("ptr_names") {
-        let number = value.get_ref().as_integer().and_then(|i| i.as_str().parse().ok()).filter(|n| *n > 0);
+        let number = value
+            .get_ref()
+            .as_integer()
+            .and_then(|i| i.as_str().parse().ok())
+            .filter(|n| *n > 0);
         match (number, value.get_ref().as_str()) {
             (Some(number), _) => settings.ptr_names = number,
             (None, Some("all")) => settings.ptr_names = usize::MAX,
@@ -123,25 +162,50 @@ fn iprev(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> IprevSettings {
 
 fn smtp(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Smtp {
     let mut settings = Smtp::default();
-    let hostname = |text: &str| crate::facts::hostname_mistake(text, false).is_none().then(|| text.to_owned());
+    let hostname = |text: &str| {
+        crate::facts::hostname_mistake(text, false)
+            .is_none()
+            .then(|| text.to_owned())
+    };
     if let Some(name) = file.parsed("hostname", "a host name", mistakes, hostname) {
         settings.hostname = name;
     }
     if let Some(lines) = file.strings("greeting", mistakes) {
-        settings.greeting = lines.into_iter().filter_map(|l| greeting(l, mistakes)).collect();
+        settings.greeting = lines
+            .into_iter()
+            .filter_map(|l| greeting(l, mistakes))
+            .collect();
     }
-    let Some(mut table) = file.table("smtp", mistakes) else { return settings };
-    let Smtp { max_message_octets, max_recipients, max_errors, .. } = settings;
-    settings.max_message_octets = table.number_as("size", mistakes).unwrap_or(max_message_octets);
-    settings.max_recipients = table.number_as("max_recipients", mistakes).unwrap_or(max_recipients);
-    settings.max_errors = table.number_as("max_errors", mistakes).unwrap_or(max_errors);
-    settings.command_timeout = table.duration("command_timeout", mistakes).unwrap_or(settings.command_timeout);
-    settings.data_timeout = table.duration("data_timeout", mistakes).unwrap_or(settings.data_timeout);
-    settings.bare_newline = match table.choice("bare_newline", &["reject", "normalize", "accept"], mistakes) {
-        Some("normalize") => BareNewline::Normalize,
-        Some("accept") => BareNewline::Accept,
-        _ => BareNewline::Reject,
+    let Some(mut table) = file.table("smtp", mistakes) else {
+        return settings;
     };
+    let Smtp {
+        max_message_octets,
+        max_recipients,
+        max_errors,
+        ..
+    } = settings;
+    settings.max_message_octets = table
+        .number_as("size", mistakes)
+        .unwrap_or(max_message_octets);
+    settings.max_recipients = table
+        .number_as("max_recipients", mistakes)
+        .unwrap_or(max_recipients);
+    settings.max_errors = table
+        .number_as("max_errors", mistakes)
+        .unwrap_or(max_errors);
+    settings.command_timeout = table
+        .duration("command_timeout", mistakes)
+        .unwrap_or(settings.command_timeout);
+    settings.data_timeout = table
+        .duration("data_timeout", mistakes)
+        .unwrap_or(settings.data_timeout);
+    settings.bare_newline =
+        match table.choice("bare_newline", &["reject", "normalize", "accept"], mistakes) {
+            Some("normalize") => BareNewline::Normalize,
+            Some("accept") => BareNewline::Accept,
+            _ => BareNewline::Reject,
+        };
     settings.extensions = extensions(&mut table, mistakes);
     settings.starttls = match table.choice("starttls", &["never", "offered", "refused"], mistakes) {
         Some("offered") => StartTls::Offered,
@@ -150,11 +214,15 @@ fn smtp(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Smtp {
     };
     let faults = TlsFault::ALL.map(|(word, _)| word);
     if let Some(word) = table.choice("tls_fault", &faults, mistakes) {
-        settings.tls_fault =
-            TlsFault::ALL.into_iter().find(|(known, _)| *known == word).map(|(_, f)| f).unwrap_or_default();
+        settings.tls_fault = TlsFault::ALL
+            .into_iter()
+            .find(|(known, _)| *known == word)
+            .map(|(_, f)| f)
+            .unwrap_or_default();
     }
     settings.magic_recipients = table.flag("magic_recipients", mistakes).unwrap_or(true);
-    if let Some(networks) = table.parsed_list("xclient", "an address or network", mistakes, network) {
+    if let Some(networks) = table.parsed_list("xclient", "an address or network", mistakes, network)
+    {
         settings.xclient = networks;
     }
     table.finish(mistakes);
@@ -162,7 +230,8 @@ fn smtp(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Smtp {
 }
 
 fn greeting(line: At<String>, mistakes: &mut Mistakes) -> Option<String> {
-    let one_line = |text: &str| (!text.contains(['\r', '\n']) && text.len() <= 500).then(|| text.to_owned());
+    let one_line =
+        |text: &str| (!text.contains(['\r', '\n']) && text.len() <= 500).then(|| text.to_owned());
     line.parsed("one line of at most 500 octets", mistakes, one_line)
 }
 
@@ -170,7 +239,9 @@ fn greeting(line: At<String>, mistakes: &mut Mistakes) -> Option<String> {
 fn extensions(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Extensions {
     let names: Vec<_> = Extension::ALL.into_iter().map(Extension::keyword).collect();
     let expected = format!("one of {}", names.join(", "));
-    let mut list = |key, mistakes: &mut Mistakes| table.parsed_list(key, &expected, mistakes, Extension::of_keyword);
+    let mut list = |key, mistakes: &mut Mistakes| {
+        table.parsed_list(key, &expected, mistakes, Extension::of_keyword)
+    };
     let only = list("extensions", mistakes);
     let (without, with) = (list("without", mistakes), list("with", mistakes));
     if only.is_some() && (without.is_some() || with.is_some()) {
@@ -179,8 +250,14 @@ fn extensions(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Extensions {
     match only {
         Some(only) => only.into_iter().fold(Extensions::NONE, Extensions::with),
         None => {
-            let more = with.unwrap_or_default().into_iter().fold(Extensions::default(), Extensions::with);
-            without.unwrap_or_default().into_iter().fold(more, Extensions::without)
+            let more = with
+                .unwrap_or_default()
+                .into_iter()
+                .fold(Extensions::default(), Extensions::with);
+            without
+                .unwrap_or_default()
+                .into_iter()
+                .fold(more, Extensions::without)
         }
     }
 }
@@ -194,25 +271,44 @@ fn after(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<After> {
     }
 }
 
-fn rule(mut table: Reader<'_>, default_after: Option<After>, mistakes: &mut Mistakes) -> Option<Rule> {
+fn rule(
+    mut table: Reader<'_>,
+    default_after: Option<After>,
+    mistakes: &mut Mistakes,
+) -> Option<Rule> {
     let named = table.required("check", mistakes)?;
     let Some(check) = find(&named.value) else {
         let names: Vec<_> = CATALOGUE.iter().map(|c| c.name).collect();
-        mistakes.add(named.span, known(&named.value, &names), format!("unknown check {:?}", named.value));
+        mistakes.add(
+            named.span,
+            known(&named.value, &names),
+            format!("unknown check {:?}", named.value),
+        );
         return None;
     };
     let mut rule = Rule::new(check, &parameters(check, &mut table, mistakes));
     let stages = Stage::ALL.map(Stage::name).join(", ");
     if let Some(stage) = table.string("stage", mistakes)
-        && let Some(parsed) = stage.clone().parsed(&format!("one of {stages}"), mistakes, |s| s.parse::<Stage>().ok())
+        && let Some(parsed) = stage
+            .clone()
+            .parsed(&format!("one of {stages}"), mistakes, |s| {
+                s.parse::<Stage>().ok()
+            })
     {
         if parsed < check.stage {
-            let expected = format!("a stage from {} on, when the facts of {} are known", check.stage, check.name);
+            let expected = format!(
+                "a stage from {} on, when the facts of {} are known",
+                check.stage, check.name
+            );
             mistakes.add(stage.span, expected, format!("{:?}", stage.value));
         }
         rule.stage = parsed;
     }
-    rule.temp = match table.choice("temp", &["defer_now", "defer_if_permit", "ignore", "as_fail"], mistakes) {
+    rule.temp = match table.choice(
+        "temp",
+        &["defer_now", "defer_if_permit", "ignore", "as_fail"],
+        mistakes,
+    ) {
         Some("defer_if_permit") => TempPolicy::DeferIfPermit,
         Some("ignore") => TempPolicy::Ignore,
         Some("as_fail") => TempPolicy::AsFail,
@@ -220,7 +316,11 @@ fn rule(mut table: Reader<'_>, default_after: Option<After>, mistakes: &mut Mist
     };
     // Postfix says 221 to a web browser: a check whose own reply is no refusal may have another such.
     let says_goodbye = rule.fail.pattern().code().get() == 221;
-    let expected = if says_goodbye { "a 221, 4yz or 5yz reply" } else { "a 4yz or 5yz reply" };
+    let expected = if says_goodbye {
+        "a 221, 4yz or 5yz reply"
+    } else {
+        "a 4yz or 5yz reply"
+    };
     let refuses = |code: ReplyCode| code.is_refusal() || (says_goodbye && code.get() == 221);
     if let Some(fail) = reply("fail", expected, refuses, &mut table, mistakes) {
         rule.fail = fail;
@@ -246,7 +346,9 @@ pub(super) fn reply(
     mistakes: &mut Mistakes,
 ) -> Option<Template> {
     let lines = table.strings(key, mistakes)?;
-    let first = lines.first().map_or_else(|| table.span(), |l| l.span.clone());
+    let first = lines
+        .first()
+        .map_or_else(|| table.span(), |l| l.span.clone());
     let texts: Vec<_> = lines.iter().map(|l| l.value.as_str()).collect();
     match Template::parse(&texts) {
         Ok(template) if allowed(template.pattern().code()) => Some(template),
@@ -255,7 +357,9 @@ pub(super) fn reply(
             None
         }
         Err((expected, found)) => {
-            let at = lines.iter().find(|l| l.value == found || l.value.contains(&found));
+            let at = lines
+                .iter()
+                .find(|l| l.value == found || l.value.contains(&found));
             mistakes.add(at.map_or(first, |l| l.span.clone()), expected, found);
             None
         }
@@ -272,19 +376,30 @@ fn parameters(check: &'static Check, table: &mut Reader<'_>, mistakes: &mut Mist
     settings
 }
 
-fn parameter_value(parameter: &Parameter, table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Setting> {
+fn parameter_value(
+    parameter: &Parameter,
+    table: &mut Reader<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<Setting> {
     let key = parameter.name;
     match parameter.kind {
         Kind::Flag => table.flag(key, mistakes).map(Setting::Flag),
         Kind::Count => table.number(key, mistakes).map(|n| Setting::Count(n.value)),
         Kind::Choice(words) => table.choice(key, words, mistakes).map(Setting::Choice),
-        Kind::Words => table.strings(key, mistakes).map(|l| Setting::Words(l.into_iter().map(|w| w.value).collect())),
-        Kind::Networks => table.parsed_list(key, "an address or network", mistakes, network).map(Setting::Networks),
+        Kind::Words => table
+            .strings(key, mistakes)
+            .map(|l| Setting::Words(l.into_iter().map(|w| w.value).collect())),
+        Kind::Networks => table
+            .parsed_list(key, "an address or network", mistakes, network)
+            .map(Setting::Networks),
         Kind::Duration => table.duration(key, mistakes).map(Setting::Duration),
         Kind::Points => table.points(key, mistakes).map(Setting::Points),
         Kind::Weights => {
             let tables = table.tables(key, mistakes);
-            let weights: Vec<_> = tables.into_iter().filter_map(|table| weight(table, mistakes)).collect();
+            let weights: Vec<_> = tables
+                .into_iter()
+                .filter_map(|table| weight(table, mistakes))
+                .collect();
             (!weights.is_empty()).then_some(Setting::Weights(weights))
         }
     }
@@ -293,37 +408,71 @@ fn parameter_value(parameter: &Parameter, table: &mut Reader<'_>, mistakes: &mut
 /// One part of a score: a check, its parameters, and what a violation adds.
 fn weight(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Weight> {
     let named = table.required("check", mistakes)?;
-    let names: Vec<_> = CATALOGUE.iter().map(|c| c.name).filter(|name| *name != "score").collect();
+    let names: Vec<_> = CATALOGUE
+        .iter()
+        .map(|c| c.name)
+        .filter(|name| *name != "score")
+        .collect();
     let Some(check) = find(&named.value).filter(|check| check.name != "score") else {
-        mistakes.add(named.span, known(&named.value, &names), format!("unknown check {:?}", named.value));
+        mistakes.add(
+            named.span,
+            known(&named.value, &names),
+            format!("unknown check {:?}", named.value),
+        );
         return None;
     };
     let settings = parameters(check, &mut table, mistakes);
-    let symbol = table.string("symbol", mistakes).map_or_else(|| check.name.to_owned(), |s| s.value);
+    let symbol = table
+        .string("symbol", mistakes)
+        .map_or_else(|| check.name.to_owned(), |s| s.value);
     let span = table.span();
     let score = table.points("score", mistakes);
     if score.is_none() {
         mistakes.add(span, "score, what a violation adds", "none");
     }
     table.finish(mistakes);
-    Some(Weight { symbol, check, settings, score: score? })
+    Some(Weight {
+        symbol,
+        check,
+        settings,
+        score: score?,
+    })
 }
 
 fn allow(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Allow {
-    let suffix = |text: &str| -> Option<Name> { name::absolute(text.trim_start_matches("*.").trim_start_matches('.')) };
-    let addresses = table.parsed_list("addresses", "an address or network", mistakes, network).unwrap_or_default();
-    let ptr_suffixes = table.parsed_list("ptr_suffix", "a domain name", mistakes, suffix).unwrap_or_default();
-    let hello_suffixes = table.parsed_list("hello_suffix", "a domain name", mistakes, suffix).unwrap_or_default();
+    let suffix = |text: &str| -> Option<Name> {
+        name::absolute(text.trim_start_matches("*.").trim_start_matches('.'))
+    };
+    let addresses = table
+        .parsed_list("addresses", "an address or network", mistakes, network)
+        .unwrap_or_default();
+    let ptr_suffixes = table
+        .parsed_list("ptr_suffix", "a domain name", mistakes, suffix)
+        .unwrap_or_default();
+    let hello_suffixes = table
+        .parsed_list("hello_suffix", "a domain name", mistakes, suffix)
+        .unwrap_or_default();
     let checks = checks(&mut table, mistakes);
     if addresses.is_empty() && ptr_suffixes.is_empty() && hello_suffixes.is_empty() {
-        mistakes.add(table.span(), "addresses, ptr_suffix or hello_suffix", "none: it would allow nobody");
+        mistakes.add(
+            table.span(),
+            "addresses, ptr_suffix or hello_suffix",
+            "none: it would allow nobody",
+        );
     }
     table.finish(mistakes);
-    Allow { addresses, ptr_suffixes, hello_suffixes, checks }
+    Allow {
+        addresses,
+        ptr_suffixes,
+        hello_suffixes,
+        checks,
+    }
 }
 
 fn checks(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Vec<String> {
-    let Some(value) = table.value("checks") else { return Vec::new() };
+    let Some(value) = table.value("checks") else {
+        return Vec::new();
+    };
     let DeValue::Array(array) = value.get_ref() else {
         wrong_type(value, "a list of checks", mistakes);
         return Vec::new();
@@ -338,6 +487,10 @@ fn checks(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Vec<String> {
 
 /// An address or a network; IPv4-mapped addresses are normalised.
 pub(super) fn network(text: &str) -> Option<IpNet> {
-    let address = || text.parse::<std::net::IpAddr>().ok().map(|a| IpNet::from(name::normalise(a)));
+    let address = || {
+        text.parse::<std::net::IpAddr>()
+            .ok()
+            .map(|a| IpNet::from(name::normalise(a)))
+    };
     text.parse::<IpNet>().ok().or_else(address)
 }

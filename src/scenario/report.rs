@@ -16,22 +16,52 @@ pub(super) struct Mistakes {
 
 impl Mistakes {
     pub(super) fn new(file: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { file: file.into(), text: text.into(), found: Vec::new() }
+        Self {
+            file: file.into(),
+            text: text.into(),
+            found: Vec::new(),
+        }
     }
 
     /// Adds a mistake at a span of the file.
-    pub(super) fn add(&mut self, span: Range<usize>, expected: impl Into<String>, found: impl Into<String>) {
+    pub(super) fn add(
+        &mut self,
+        span: Range<usize>,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) {
         let line = self.line_of(span.start);
         let (expected, found) = (expected.into(), found.into());
-        self.found.push(Mistake { file: self.file.clone(), line, span: Some(span), expected, found });
+        self.found.push(Mistake {
+            file: self.file.clone(),
+            line,
+            span: Some(span),
+            expected,
+            found,
+        });
     }
 
     /// Adds a mistake about a whole line.
-    pub(super) fn add_line(&mut self, line: usize, expected: impl Into<String>, found: impl Into<String>) {
-        let before: usize = self.text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    pub(super) fn add_line(
+        &mut self,
+        line: usize,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) {
+        let before: usize = self
+            .text
+            .split_inclusive('\n')
+            .take(line.saturating_sub(1))
+            .map(str::len)
+            .sum();
         let length = self.text[before..].lines().next().map_or(0, str::len);
-        let indent = self.text[before..].len() - self.text[before..].trim_start_matches([' ', '\t']).len();
-        self.add(before + indent.min(length)..before + length, expected, found);
+        let indent =
+            self.text[before..].len() - self.text[before..].trim_start_matches([' ', '\t']).len();
+        self.add(
+            before + indent.min(length)..before + length,
+            expected,
+            found,
+        );
     }
 
     /// The line of an octet, from 1.
@@ -80,7 +110,14 @@ pub(super) fn merge(errors: Vec<Error>) -> Error {
         let mut errors = errors;
         return errors.swap_remove(at);
     }
-    let report = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n");
-    let mistakes = errors.iter().flat_map(|e| e.mistakes_found().to_vec()).collect();
+    let report = errors
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n\n");
+    let mistakes = errors
+        .iter()
+        .flat_map(|e| e.mistakes_found().to_vec())
+        .collect();
     Error::mistakes(mistakes, report)
 }

@@ -54,14 +54,25 @@ impl Place {
 }
 
 /// Reads every `[[zone]]`, and checks that each name stands in one zone only.
-pub(super) fn zones(file: &mut Reader<'_>, beside: Option<&Path>, mistakes: &mut Mistakes) -> Vec<Zone> {
+pub(super) fn zones(
+    file: &mut Reader<'_>,
+    beside: Option<&Path>,
+    mistakes: &mut Mistakes,
+) -> Vec<Zone> {
     let mut tables = file.tables("zone", mistakes);
     let mut origins = Vec::new();
     for table in &mut tables {
         let origin = table.required("origin", mistakes);
         let origin = origin.and_then(|o| o.parsed("a domain name", mistakes, domain_name));
-        if let Some(origin) = origin.as_ref().filter(|origin| origins.contains(&Some((*origin).clone()))) {
-            mistakes.add(table.span(), "one zone for each origin", format!("a second zone {origin}"));
+        if let Some(origin) = origin
+            .as_ref()
+            .filter(|origin| origins.contains(&Some((*origin).clone())))
+        {
+            mistakes.add(
+                table.span(),
+                "one zone for each origin",
+                format!("a second zone {origin}"),
+            );
         }
         origins.push(origin);
     }
@@ -109,7 +120,10 @@ fn zone(
 fn place(text: &At<String>, mistakes: &Mistakes) -> Place {
     let first = mistakes.line_of(text.span.start);
     let source = mistakes.source(text.span.clone());
-    if !["\"\"\"", "'''"].iter().any(|quotes| source.starts_with(quotes)) {
+    if !["\"\"\"", "'''"]
+        .iter()
+        .any(|quotes| source.starts_with(quotes))
+    {
         return Place::Line(first);
     }
     // A line end right after the opening quotes is no part of the text: its first line is the next one.
@@ -117,15 +131,27 @@ fn place(text: &At<String>, mistakes: &Mistakes) -> Place {
     Place::Lines(first + usize::from(opens))
 }
 
-fn octets_of_file(path: &At<String>, beside: Option<&Path>, mistakes: &mut Mistakes) -> Option<Vec<u8>> {
+fn octets_of_file(
+    path: &At<String>,
+    beside: Option<&Path>,
+    mistakes: &mut Mistakes,
+) -> Option<Vec<u8>> {
     let Some(beside) = beside else {
-        mistakes.add(path.span.clone(), "text: a built-in scenario reads no files", "file");
+        mistakes.add(
+            path.span.clone(),
+            "text: a built-in scenario reads no files",
+            "file",
+        );
         return None;
     };
     match std::fs::read(beside.join(&path.value)) {
         Ok(octets) => Some(octets),
         Err(cause) => {
-            mistakes.add(path.span.clone(), "a zone file that can be read", format!("{:?}: {cause}", path.value));
+            mistakes.add(
+                path.span.clone(),
+                "a zone file that can be read",
+                format!("{:?}: {cause}", path.value),
+            );
             None
         }
     }
@@ -164,10 +190,21 @@ fn read_zone(
         place.report(mistake.line, mistake.expected, mistake.found, mistakes);
     }
     for (line, owner) in outside {
-        place.report(line, format!("a name within the zone {origin}"), owner.to_string(), mistakes);
+        place.report(
+            line,
+            format!("a name within the zone {origin}"),
+            owner.to_string(),
+            mistakes,
+        );
     }
     zone.complete();
-    Text { origin, zone, place, suspects, glue }
+    Text {
+        origin,
+        zone,
+        place,
+        suspects,
+        glue,
+    }
 }
 
 /// The deepest other zone below `origin` that a name falls into.
@@ -185,21 +222,35 @@ fn within_another(name: &Name, origin: &Name, origins: &HashSet<Name>) -> Option
 /// Names that a deeper zone answers for: here only its delegation may stand, and the addresses of its servers.
 fn misplaced(text: &Text, origins: &HashSet<Name>, mistakes: &mut Mistakes) {
     for (line, owner, record_type) in &text.suspects {
-        let glue = matches!(record_type, RecordType::A | RecordType::AAAA) && text.glue.contains(owner);
+        let glue =
+            matches!(record_type, RecordType::A | RecordType::AAAA) && text.glue.contains(owner);
         let delegation = matches!(record_type, RecordType::NS | RecordType::DS);
-        let Some(deeper) = within_another(owner, &text.origin, origins).filter(|_| !delegation && !glue) else {
+        let Some(deeper) =
+            within_another(owner, &text.origin, origins).filter(|_| !delegation && !glue)
+        else {
             continue;
         };
         let expected = format!("each name in one zone: zone {deeper} holds it");
-        text.place.report(*line, expected, owner.to_string(), mistakes);
+        text.place
+            .report(*line, expected, owner.to_string(), mistakes);
     }
 }
 
 /// Reads `[client]`: where addresses come from, and how they are translated.
-pub(super) fn client(file: &mut Reader<'_>, pools: &[Pool], mistakes: &mut Mistakes) -> (ClientSource, Vec<Nat>) {
-    let Some(mut table) = file.table("client", mistakes) else { return (all_pools(pools), Vec::new()) };
+pub(super) fn client(
+    file: &mut Reader<'_>,
+    pools: &[Pool],
+    mistakes: &mut Mistakes,
+) -> (ClientSource, Vec<Nat>) {
+    let Some(mut table) = file.table("client", mistakes) else {
+        return (all_pools(pools), Vec::new());
+    };
     let source = identity("from", &mut table, pools, mistakes).unwrap_or_else(|| all_pools(pools));
-    let nat = table.tables("nat", mistakes).into_iter().filter_map(|t| translation(t, mistakes)).collect();
+    let nat = table
+        .tables("nat", mistakes)
+        .into_iter()
+        .filter_map(|t| translation(t, mistakes))
+        .collect();
     table.finish(mistakes);
     (source, nat)
 }
@@ -217,7 +268,11 @@ pub(super) fn identity(
         DeValue::String(_) => fixed(value, mistakes),
         DeValue::Table(inner) => from_table(Reader::new(inner, value.span()), pools, mistakes),
         _ => {
-            wrong_type(value, "\"socket\", an address, or a table with pool or map", mistakes);
+            wrong_type(
+                value,
+                "\"socket\", an address, or a table with pool or map",
+                mistakes,
+            );
             ClientSource::Socket
         }
     })
@@ -228,12 +283,19 @@ fn all_pools(pools: &[Pool]) -> ClientSource {
     if pools.is_empty() {
         return ClientSource::Socket;
     }
-    let addresses = pools.iter().flat_map(|pool| pool.addresses.clone()).collect();
-    ClientSource::Pool { addresses, order: Order::RoundRobin }
+    let addresses = pools
+        .iter()
+        .flat_map(|pool| pool.addresses.clone())
+        .collect();
+    ClientSource::Pool {
+        addresses,
+        order: Order::RoundRobin,
+    }
 }
 
 fn fixed(value: &toml::Spanned<DeValue<'_>>, mistakes: &mut Mistakes) -> ClientSource {
-    let parsed = string(value, mistakes).and_then(|s| s.parsed("\"socket\", or an address", mistakes, address));
+    let parsed = string(value, mistakes)
+        .and_then(|s| s.parsed("\"socket\", or an address", mistakes, address));
     parsed.map_or(ClientSource::Socket, ClientSource::Fixed)
 }
 
@@ -257,19 +319,32 @@ fn from_table(mut table: Reader<'_>, pools: &[Pool], mistakes: &mut Mistakes) ->
             Some(pool) => addresses.extend(&pool.addresses),
             None => {
                 let all: Vec<_> = pools.iter().map(|p| p.name.as_str()).collect();
-                mistakes.add(named.span, known(&named.value, &all), format!("unknown pool {:?}", named.value));
+                mistakes.add(
+                    named.span,
+                    known(&named.value, &all),
+                    format!("unknown pool {:?}", named.value),
+                );
             }
         }
     }
-    let order = if order == Some("random") { Order::Random { seed } } else { Order::RoundRobin };
+    let order = if order == Some("random") {
+        Order::Random { seed }
+    } else {
+        Order::RoundRobin
+    };
     ClientSource::Pool { addresses, order }
 }
 
 fn address_map(mut table: Reader<'_>, mistakes: &mut Mistakes) -> HashMap<IpAddr, IpAddr> {
     let mut map = HashMap::new();
     for (key, value) in table.entries() {
-        let inside = At { value: key.get_ref().to_string(), span: key.span() }.parsed("an address", mistakes, address);
-        let outside = string(value, mistakes).and_then(|s| s.parsed("an address", mistakes, address));
+        let inside = At {
+            value: key.get_ref().to_string(),
+            span: key.span(),
+        }
+        .parsed("an address", mistakes, address);
+        let outside =
+            string(value, mistakes).and_then(|s| s.parsed("an address", mistakes, address));
         map.extend(inside.zip(outside));
     }
     map
@@ -277,11 +352,16 @@ fn address_map(mut table: Reader<'_>, mistakes: &mut Mistakes) -> HashMap<IpAddr
 
 fn translation(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Nat> {
     let from = table.parsed_list("from", "an address or network", mistakes, network);
-    let to = table.required("to", mistakes).and_then(|t| t.parsed("an address", mistakes, address));
+    let to = table
+        .required("to", mistakes)
+        .and_then(|t| t.parsed("an address", mistakes, address));
     let span = table.span();
     table.finish(mistakes);
     if from.is_none() {
         mistakes.add(span, "from = [\"10.0.0.0/8\"]", "none");
     }
-    Some(Nat { from: from?, to: to? })
+    Some(Nat {
+        from: from?,
+        to: to?,
+    })
 }

@@ -35,9 +35,18 @@ pub(super) enum Exchange {
 /// What the client proved, or claimed.
 #[derive(Debug)]
 enum Credentials {
-    Password { user: String, password: String },
-    Digest { user: String, digest: String, challenge: String },
-    Token { user: String },
+    Password {
+        user: String,
+        password: String,
+    },
+    Digest {
+        user: String,
+        digest: String,
+        challenge: String,
+    },
+    Token {
+        user: String,
+    },
 }
 
 impl Session {
@@ -60,7 +69,11 @@ impl Session {
         if let Some(mistake) = mistake {
             return self.mistake(mistake, output);
         }
-        let Some(mechanism) = settings.mechanisms.iter().find(|known| known.word() == mechanism) else {
+        let Some(mechanism) = settings
+            .mechanisms
+            .iter()
+            .find(|known| known.word() == mechanism)
+        else {
             return self.mistake(&replies::UNKNOWN_MECHANISM, output);
         };
         if self.script(Point::Auth, None, output).is_some() {
@@ -71,7 +84,14 @@ impl Session {
         match initial {
             // "=" stands for an empty initial response (RFC 4954 §4).
             Some(response) if *mechanism != Mechanism::CramMd5 => {
-                self.auth_response(if response == "=" { b"" } else { response.as_bytes() }, output);
+                self.auth_response(
+                    if response == "=" {
+                        b""
+                    } else {
+                        response.as_bytes()
+                    },
+                    output,
+                );
             }
             Some(_) => self.auth_ends(&replies::AUTH_SYNTAX, output),
             None => self.challenge(&challenge, output),
@@ -84,7 +104,10 @@ impl Session {
             Mechanism::Login => (Exchange::LoginName, "Username:".to_owned()),
             Mechanism::XOAuth2 => (Exchange::XOAuth2, String::new()),
             Mechanism::CramMd5 => {
-                let challenge = format!("<{}.{}@{}>", self.id, self.token, self.receiver.settings.hostname);
+                let challenge = format!(
+                    "<{}.{}@{}>",
+                    self.id, self.token, self.receiver.settings.hostname
+                );
                 (Exchange::CramMd5(challenge.clone()), challenge)
             }
         }
@@ -92,16 +115,25 @@ impl Session {
 
     fn challenge(&mut self, text: &str, output: &mut Vec<u8>) {
         let code = ReplyCode::new(334).expect("334 is a reply code");
-        self.say(&Reply::from_lines(code, vec![STANDARD.encode(text)]), output);
+        self.say(
+            &Reply::from_lines(code, vec![STANDARD.encode(text)]),
+            output,
+        );
     }
 
     /// One line of the exchange.
     pub(super) fn auth_response(&mut self, line: &[u8], output: &mut Vec<u8>) {
-        let State::Auth(exchange) = std::mem::replace(&mut self.state, State::Idle) else { return };
+        let State::Auth(exchange) = std::mem::replace(&mut self.state, State::Idle) else {
+            return;
+        };
         if line == b"*" {
             return self.auth_ends(&replies::AUTH_CANCELLED, output);
         }
-        let Some(text) = STANDARD.decode(line).ok().and_then(|octets| String::from_utf8(octets).ok()) else {
+        let Some(text) = STANDARD
+            .decode(line)
+            .ok()
+            .and_then(|octets| String::from_utf8(octets).ok())
+        else {
             return self.auth_ends(&replies::AUTH_SYNTAX, output);
         };
         let credentials = match exchange {
@@ -110,7 +142,10 @@ impl Session {
                 return self.challenge("Password:", output);
             }
             Exchange::XOAuth2Error => return self.auth_ends(&replies::AUTH_REFUSED, output),
-            Exchange::LoginPassword(user) => Some(Credentials::Password { user, password: text }),
+            Exchange::LoginPassword(user) => Some(Credentials::Password {
+                user,
+                password: text,
+            }),
             Exchange::Plain => plain(&text),
             Exchange::CramMd5(challenge) => cram_md5(&text, challenge),
             Exchange::XOAuth2 => xoauth2(&text),
@@ -122,12 +157,16 @@ impl Session {
     }
 
     fn decide(&mut self, credentials: Credentials, output: &mut Vec<u8>) {
-        let Some(settings) = self.receiver.settings.auth.clone() else { return };
+        let Some(settings) = self.receiver.settings.auth.clone() else {
+            return;
+        };
         let accepted = match &settings.outcome {
             AuthOutcome::Any => true,
             AuthOutcome::Refuse => false,
             AuthOutcome::Temporary => return self.auth_ends(&replies::AUTH_TEMPORARY, output),
-            AuthOutcome::Users(users) => credentials.holds(|user| users.get(user).map(String::as_str)),
+            AuthOutcome::Users(users) => {
+                credentials.holds(|user| users.get(user).map(String::as_str))
+            }
         };
         if accepted {
             self.facts.conduct.login = credentials.user().to_owned();
@@ -136,7 +175,10 @@ impl Session {
         }
         if let Credentials::Token { .. } = credentials {
             self.state = State::Auth(Exchange::XOAuth2Error);
-            return self.challenge("{\"status\":\"401\",\"schemes\":\"bearer\",\"scope\":\"mail\"}", output);
+            return self.challenge(
+                "{\"status\":\"401\",\"schemes\":\"bearer\",\"scope\":\"mail\"}",
+                output,
+            );
         }
         self.auth_ends(&replies::AUTH_REFUSED, output);
     }
@@ -152,7 +194,11 @@ impl Session {
         if settings.tls_only && !self.facts.conduct.tls {
             return None;
         }
-        let words: Vec<_> = settings.mechanisms.iter().map(|mechanism| mechanism.word()).collect();
+        let words: Vec<_> = settings
+            .mechanisms
+            .iter()
+            .map(|mechanism| mechanism.word())
+            .collect();
         Some(format!("AUTH {}", words.join(" ")))
     }
 }
@@ -166,10 +212,14 @@ impl Credentials {
 
     /// Whether they are those of a listed user. A token is nobody's password: it is never right.
     fn holds<'a>(&self, password_of: impl Fn(&str) -> Option<&'a str>) -> bool {
-        let Some(known) = password_of(self.user()) else { return false };
+        let Some(known) = password_of(self.user()) else {
+            return false;
+        };
         match self {
             Self::Password { password, .. } => password == known,
-            Self::Digest { digest, challenge, .. } => digest.eq_ignore_ascii_case(&hmac_md5(known, challenge)),
+            Self::Digest {
+                digest, challenge, ..
+            } => digest.eq_ignore_ascii_case(&hmac_md5(known, challenge)),
             Self::Token { .. } => false,
         }
     }
@@ -180,14 +230,22 @@ fn plain(text: &str) -> Option<Credentials> {
     let mut parts = text.split('\0');
     let (_, user, password) = (parts.next()?, parts.next()?, parts.next()?);
     let sound = parts.next().is_none() && !user.is_empty();
-    sound.then(|| Credentials::Password { user: user.to_owned(), password: password.to_owned() })
+    sound.then(|| Credentials::Password {
+        user: user.to_owned(),
+        password: password.to_owned(),
+    })
 }
 
 /// `user SP digest` (RFC 2195 §2).
 fn cram_md5(text: &str, challenge: String) -> Option<Credentials> {
     let (user, digest) = text.rsplit_once(' ')?;
-    let sound = digest.len() == 32 && digest.bytes().all(|b| b.is_ascii_hexdigit()) && !user.is_empty();
-    sound.then(|| Credentials::Digest { user: user.to_owned(), digest: digest.to_owned(), challenge })
+    let sound =
+        digest.len() == 32 && digest.bytes().all(|b| b.is_ascii_hexdigit()) && !user.is_empty();
+    sound.then(|| Credentials::Digest {
+        user: user.to_owned(),
+        digest: digest.to_owned(),
+        challenge,
+    })
 }
 
 /// `user=… ^A auth=Bearer … ^A ^A` (Google's and Microsoft's documentation).
@@ -195,13 +253,20 @@ fn xoauth2(text: &str) -> Option<Credentials> {
     let mut fields = text.strip_suffix("\u{1}\u{1}")?.split('\u{1}');
     let user = fields.next()?.strip_prefix("user=")?;
     let token = fields.next()?.strip_prefix("auth=Bearer ")?;
-    (!user.is_empty() && !token.is_empty()).then(|| Credentials::Token { user: user.to_owned() })
+    (!user.is_empty() && !token.is_empty()).then(|| Credentials::Token {
+        user: user.to_owned(),
+    })
 }
 
 fn hmac_md5(key: &str, message: &str) -> String {
-    let mut mac = Hmac::<Md5>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
+    let mut mac =
+        Hmac::<Md5>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
     mac.update(message.as_bytes());
-    mac.finalize().into_bytes().iter().map(|octet| format!("{octet:02x}")).collect()
+    mac.finalize()
+        .into_bytes()
+        .iter()
+        .map(|octet| format!("{octet:02x}"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -211,7 +276,8 @@ mod tests {
     #[test]
     fn rfc2195_example() {
         let challenge = "<1896.697170952@postoffice.reston.mci.net>".to_owned();
-        let credentials = cram_md5("tim b913a602c7eda7a495b4e6e7334d3890", challenge).expect("credentials");
+        let credentials =
+            cram_md5("tim b913a602c7eda7a495b4e6e7334d3890", challenge).expect("credentials");
         assert!(credentials.holds(|user| (user == "tim").then_some("tanstaaftanstaaf")));
         assert!(!credentials.holds(|_| Some("other")));
     }
@@ -224,7 +290,11 @@ mod tests {
         for text in ["tim", "tim b913", " b913a602c7eda7a495b4e6e7334d3890"] {
             assert!(cram_md5(text, String::new()).is_none(), "{text:?}");
         }
-        for text in ["user=a", "user=a\u{1}auth=Basic x\u{1}\u{1}", "user=\u{1}auth=Bearer x\u{1}\u{1}"] {
+        for text in [
+            "user=a",
+            "user=a\u{1}auth=Basic x\u{1}\u{1}",
+            "user=\u{1}auth=Bearer x\u{1}\u{1}",
+        ] {
             assert!(xoauth2(text).is_none(), "{text:?}");
         }
     }

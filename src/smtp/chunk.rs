@@ -53,7 +53,14 @@ impl Session {
             (None, State::Chunked(transaction, data)) => open = Some((transaction, data)),
             _ => self.facts.forget_sender(),
         }
-        self.state = State::Chunk(Chunk { open, size, remaining: size, last, refusal, stuck });
+        self.state = State::Chunk(Chunk {
+            open,
+            size,
+            remaining: size,
+            last,
+            refusal,
+            stuck,
+        });
     }
 
     /// Why a chunk is not taken; the reply is said behind its octets, unless it closes the connection.
@@ -79,8 +86,13 @@ impl Session {
 
     /// The chunk is whole.
     pub(super) fn end_of_chunk(&mut self, output: &mut Vec<u8>, lookup: &dyn Lookup) {
-        let State::Chunk(chunk) = std::mem::replace(&mut self.state, State::Idle) else { return };
-        self.record(Speaker::Client, &format!("<{} octets of a chunk>", chunk.size));
+        let State::Chunk(chunk) = std::mem::replace(&mut self.state, State::Idle) else {
+            return;
+        };
+        self.record(
+            Speaker::Client,
+            &format!("<{} octets of a chunk>", chunk.size),
+        );
         let Some((open, data)) = chunk.open else {
             if let Some(reply) = chunk.refusal {
                 self.say(&reply, output);
@@ -91,14 +103,26 @@ impl Session {
             };
         };
         if !chunk.last {
-            let enhanced = self.enhanced().then_some(EnhancedCode { subject: 0, detail: 0 });
+            let enhanced = self.enhanced().then_some(EnhancedCode {
+                subject: 0,
+                detail: 0,
+            });
             let code = ReplyCode::new(250).expect("250 is a reply code");
-            self.say(&Reply::new(code, enhanced, &format!("{} octets received", chunk.size)), output);
+            self.say(
+                &Reply::new(code, enhanced, &format!("{} octets received", chunk.size)),
+                output,
+            );
             self.state = State::Chunked(open, data);
             return;
         }
         let (octets, lost) = data.into_octets();
-        let flaw = lost.or_else(|| if open.is_binary() { None } else { flaw(&octets) });
+        let flaw = lost.or_else(|| {
+            if open.is_binary() {
+                None
+            } else {
+                flaw(&octets)
+            }
+        });
         self.end_of_message(open, octets, flaw, output, lookup);
     }
 }

@@ -69,8 +69,11 @@ pub struct Dialogue {
 /// without one.
 pub async fn deliver(receiver: SocketAddr, delivery: &Delivery) -> io::Result<Dialogue> {
     let stream = timeout(delivery.timeout, connect(receiver, delivery.local)).await??;
-    let mut client =
-        Client { stream: BufReader::new(stream), dialogue: Dialogue::default(), patience: delivery.timeout };
+    let mut client = Client {
+        stream: BufReader::new(stream),
+        dialogue: Dialogue::default(),
+        patience: delivery.timeout,
+    };
     if client.hears(Stage::Connect).await? && client.transaction(delivery).await? {
         client.body(&delivery.message).await?;
         client.hears(Stage::Eod).await?;
@@ -83,7 +86,11 @@ pub async fn deliver(receiver: SocketAddr, delivery: &Delivery) -> io::Result<Di
 }
 
 async fn connect(receiver: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpStream> {
-    let socket = if receiver.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    let socket = if receiver.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
     if let Some(local) = local {
         socket.bind(SocketAddr::new(local, 0))?;
     }
@@ -102,15 +109,31 @@ impl Client {
     /// Everything from HELO to DATA; true where the message is wanted.
     async fn transaction(&mut self, delivery: &Delivery) -> io::Result<bool> {
         if let Some(address) = delivery.xclient {
-            let address = if address.is_ipv6() { format!("IPV6:{address}") } else { address.to_string() };
-            if !self.asks(&format!("XCLIENT ADDR={address}"), Stage::Connect).await? {
+            let address = if address.is_ipv6() {
+                format!("IPV6:{address}")
+            } else {
+                address.to_string()
+            };
+            if !self
+                .asks(&format!("XCLIENT ADDR={address}"), Stage::Connect)
+                .await?
+            {
                 return Ok(false);
             }
         }
-        if !self.asks(&format!("{} {}", delivery.verb, delivery.hello), Stage::Helo).await? {
+        if !self
+            .asks(
+                &format!("{} {}", delivery.verb, delivery.hello),
+                Stage::Helo,
+            )
+            .await?
+        {
             return Ok(false);
         }
-        if !self.asks(&format!("MAIL FROM:<{}>", delivery.from), Stage::Mail).await? {
+        if !self
+            .asks(&format!("MAIL FROM:<{}>", delivery.from), Stage::Mail)
+            .await?
+        {
             return Ok(false);
         }
         for to in &delivery.to {
@@ -128,7 +151,10 @@ impl Client {
 
     async fn say(&mut self, command: &str) -> io::Result<()> {
         self.dialogue.lines.push(("C", command.to_owned()));
-        self.stream.get_mut().write_all(format!("{command}\r\n").as_bytes()).await
+        self.stream
+            .get_mut()
+            .write_all(format!("{command}\r\n").as_bytes())
+            .await
     }
 
     /// Hears a reply; true where it is no refusal.
@@ -151,7 +177,8 @@ impl Client {
             lines.push(line);
             if last {
                 let unreadable = |(expected, found)| format!("expected {expected}, found {found}");
-                return Reply::parse(&lines).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, unreadable(e)));
+                return Reply::parse(&lines)
+                    .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, unreadable(e)));
             }
         }
     }
@@ -168,17 +195,25 @@ impl Client {
             line.extend_from_slice(&available[..taken]);
             self.stream.consume(taken);
             if line.len() > LINE_OCTETS {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "a reply line without an end"));
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "a reply line without an end",
+                ));
             }
             if end.is_some() {
-                return Ok(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned());
+                return Ok(String::from_utf8_lossy(&line)
+                    .trim_end_matches(['\r', '\n'])
+                    .to_owned());
             }
         }
     }
 
     async fn body(&mut self, message: &[u8]) -> io::Result<()> {
         let octets = stuffed(message);
-        self.dialogue.lines.push(("C", format!("<{} octets of data>", octets.len() - FINAL_DOT.len())));
+        self.dialogue.lines.push((
+            "C",
+            format!("<{} octets of data>", octets.len() - FINAL_DOT.len()),
+        ));
         self.stream.get_mut().write_all(&octets).await
     }
 }

@@ -58,7 +58,10 @@ pub(super) enum Mistake {
 
 /// Parses a line, its CRLF left out.
 pub(super) fn parse(line: &[u8]) -> Result<Command, Mistake> {
-    let end = line.iter().position(|b| *b == b' ' || *b == b'\t').unwrap_or(line.len());
+    let end = line
+        .iter()
+        .position(|b| *b == b' ' || *b == b'\t')
+        .unwrap_or(line.len());
     let (verb, argument) = line.split_at(end);
     let mut upper = [0; 8];
     let upper = upper.get_mut(..verb.len()).ok_or(Mistake::Unknown)?;
@@ -97,7 +100,10 @@ fn hello(verb: Verb, argument: &[u8], syntax: &'static str) -> Result<Command, M
     if argument.is_empty() {
         return Err(Mistake::Syntax(syntax));
     }
-    Ok(Command::Hello(verb, String::from_utf8_lossy(argument).into_owned()))
+    Ok(Command::Hello(
+        verb,
+        String::from_utf8_lossy(argument).into_owned(),
+    ))
 }
 
 /// `BDAT size [LAST]` (RFC 3030 §2).
@@ -128,7 +134,11 @@ fn auth(argument: &[u8]) -> Result<Command, Mistake> {
 }
 
 fn alone(command: Command, argument: &[u8], syntax: &'static str) -> Result<Command, Mistake> {
-    if argument.is_empty() { Ok(command) } else { Err(Mistake::Syntax(syntax)) }
+    if argument.is_empty() {
+        Ok(command)
+    } else {
+        Err(Mistake::Syntax(syntax))
+    }
 }
 
 /// `+` and two hexadecimal digits stand for an octet (RFC 3461 §4). Control characters are refused.
@@ -138,15 +148,18 @@ pub(super) fn xtext(value: &str) -> Option<String> {
     while let Some((octet, after)) = rest.split_first() {
         rest = after;
         if *octet == b'+' {
-            let digits =
-                std::str::from_utf8(after.get(..2)?).ok().filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
+            let digits = std::str::from_utf8(after.get(..2)?)
+                .ok()
+                .filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
             octets.push(u8::from_str_radix(digits, 16).ok()?);
             rest = &after[2..];
         } else {
             octets.push(*octet);
         }
     }
-    String::from_utf8(octets).ok().filter(|text| !text.chars().any(char::is_control))
+    String::from_utf8(octets)
+        .ok()
+        .filter(|text| !text.chars().any(char::is_control))
 }
 
 #[cfg(test)]
@@ -160,12 +173,24 @@ mod tests {
 
     #[test]
     fn rfc5321_4_1_1_commands() {
-        check("EHLO mail.example.test", Ok(Command::Hello(Verb::Ehlo, "mail.example.test".into())));
-        check("helo [192.0.2.1]", Ok(Command::Hello(Verb::Helo, "[192.0.2.1]".into())));
+        check(
+            "EHLO mail.example.test",
+            Ok(Command::Hello(Verb::Ehlo, "mail.example.test".into())),
+        );
+        check(
+            "helo [192.0.2.1]",
+            Ok(Command::Hello(Verb::Helo, "[192.0.2.1]".into())),
+        );
         check("EHLO a b", Ok(Command::Hello(Verb::Ehlo, "a b".into())));
         check("EHLO", Err(Mistake::Syntax("EHLO hostname")));
-        assert!(matches!(parse(b"MAIL FROM:<a@example.test>"), Ok(Command::Mail { .. })));
-        assert!(matches!(parse(b"rcpt to:<b@contoso.test>"), Ok(Command::Rcpt { .. })));
+        assert!(matches!(
+            parse(b"MAIL FROM:<a@example.test>"),
+            Ok(Command::Mail { .. })
+        ));
+        assert!(matches!(
+            parse(b"rcpt to:<b@contoso.test>"),
+            Ok(Command::Rcpt { .. })
+        ));
         check("data", Ok(Command::Data));
         check("DATA now", Err(Mistake::Syntax("DATA")));
         check("NOOP anything", Ok(Command::Noop));
@@ -173,18 +198,36 @@ mod tests {
         check("VRFY", Err(Mistake::Syntax("VRFY address")));
         check("STARTTLS", Ok(Command::StartTls));
         check("TURN", Err(Mistake::NotImplemented));
-        check("BDAT 86 last", Ok(Command::Bdat { octets: 86, last: true }));
-        check("BDAT 0", Ok(Command::Bdat { octets: 0, last: false }));
+        check(
+            "BDAT 86 last",
+            Ok(Command::Bdat {
+                octets: 86,
+                last: true,
+            }),
+        );
+        check(
+            "BDAT 0",
+            Ok(Command::Bdat {
+                octets: 0,
+                last: false,
+            }),
+        );
         for bad in ["BDAT", "BDAT x", "BDAT -1", "BDAT 1 FIRST", "BDAT 1 LAST x"] {
             check(bad, Err(Mistake::Syntax("BDAT octets [LAST]")));
         }
         let auth = |initial: Option<&str>| {
-            Ok(Command::Auth { mechanism: "PLAIN".into(), initial: initial.map(str::to_owned) })
+            Ok(Command::Auth {
+                mechanism: "PLAIN".into(),
+                initial: initial.map(str::to_owned),
+            })
         };
         check("AUTH plain", auth(None));
         check("AUTH PLAIN =", auth(Some("=")));
         check("AUTH", Err(Mistake::Syntax("AUTH mechanism")));
-        check("LHLO a.test", Ok(Command::Hello(Verb::Lhlo, "a.test".into())));
+        check(
+            "LHLO a.test",
+            Ok(Command::Hello(Verb::Lhlo, "a.test".into())),
+        );
         check("GET / HTTP/1.1", Err(Mistake::Unknown));
         check("VERYLONGVERB", Err(Mistake::Unknown));
         check("", Err(Mistake::Unknown));
@@ -192,7 +235,10 @@ mod tests {
 
     #[test]
     fn octets_that_no_command_holds() {
-        assert!(matches!(parse(b"MAIL FROM:<a@example.test\r\n250 x>"), Err(Mistake::Syntax(_))));
+        assert!(matches!(
+            parse(b"MAIL FROM:<a@example.test\r\n250 x>"),
+            Err(Mistake::Syntax(_))
+        ));
         assert!(parse(b"RCPT TO:<a\0b@contoso.test>").is_err());
         assert!(parse(b"RCPT TO:<\xff@contoso.test>").is_err());
     }

@@ -60,19 +60,31 @@ impl<'a> Conversation<'a> {
     ) {
         let mut input = BytesMut::new();
         let named = proxy::client(&mut stream, &mut input, door.proxy).await;
-        let reception = door.reception.clone().unwrap_or_else(|| service.reception.load_full());
+        let reception = door
+            .reception
+            .clone()
+            .unwrap_or_else(|| service.reception.load_full());
         let client = match &named {
-            Ok(Some(address)) => reception.identity.translated(ClientAddress::of(address.ip(), "proxy")),
+            Ok(Some(address)) => reception
+                .identity
+                .translated(ClientAddress::of(address.ip(), "proxy")),
             _ => reception.identity.next(peer.ip()),
         };
         let clock = service.memory.clock().now();
-        let entry = service.sessions.append(|id| SessionEntry::new(id, peer, client, clock));
+        let entry = service
+            .sessions
+            .append(|id| SessionEntry::new(id, peer, client, clock));
         service.tally.sessions.add(1);
         service.tell(entry.connected());
-        let session =
-            Session::new(Arc::clone(&reception.receiver), Arc::clone(&service.memory), client, peer, entry.id)
-                .behind(door.front())
-                .storing_in(&service.storage);
+        let session = Session::new(
+            Arc::clone(&reception.receiver),
+            Arc::clone(&service.memory),
+            client,
+            peer,
+            entry.id,
+        )
+        .behind(door.front())
+        .storing_in(&service.storage);
         let began = std::time::Instant::now();
         let mut conversation = Self {
             wire: Wire::Plain(stream),
@@ -93,7 +105,10 @@ impl<'a> Conversation<'a> {
             Err(why) => conversation.refuse_proxy(&why).await,
         }
         conversation.publish();
-        service.tally.ended.count(conversation.entry.look(|record| record.verdict));
+        service
+            .tally
+            .ended
+            .count(conversation.entry.look(|record| record.verdict));
         service.tally.session_time.observe(began.elapsed());
         if let Some(keeper) = &service.keeper {
             keeper.session(conversation.entry.clone());
@@ -126,14 +141,23 @@ impl<'a> Conversation<'a> {
         loop {
             let step = {
                 let zones = self.service.zones.load();
-                let Reception { lookup_patience, recall, .. } = &*self.reception;
+                let Reception {
+                    lookup_patience,
+                    recall,
+                    ..
+                } = &*self.reception;
                 let resolver = Resolver::remembering(&zones, *lookup_patience, recall);
-                self.session.advance(&mut self.input, &mut self.output, &resolver)
+                self.session
+                    .advance(&mut self.input, &mut self.output, &resolver)
             };
             if step != Step::Read || !self.output.is_empty() {
                 self.command_by = None;
             }
-            let manner = if step == Step::Flush { self.session.take_manner() } else { Manner::default() };
+            let manner = if step == Step::Flush {
+                self.session.take_manner()
+            } else {
+                Manner::default()
+            };
             if manner == Manner::default() {
                 self.flush(manner).await?;
             } else {
@@ -158,7 +182,11 @@ impl<'a> Conversation<'a> {
                 (Step::Listen(wait), None) => self.listen(wait, shutdown).await?,
                 (Step::StartTls, None) => self.secure(shutdown).await?,
                 // Nothing comes behind QUIT from who waits for its reply: then there is nothing to linger for.
-                (Step::Close, None) if self.session.has_quit() && self.input.is_empty() && self.wire.is_silent() => {
+                (Step::Close, None)
+                    if self.session.has_quit()
+                        && self.input.is_empty()
+                        && self.wire.is_silent() =>
+                {
                     return Ok(());
                 }
                 (Step::Close, None) => return linger(&mut self.wire).await,
@@ -170,7 +198,9 @@ impl<'a> Conversation<'a> {
     async fn secure(&mut self, shutdown: &CancellationToken) -> io::Result<()> {
         let discarded = self.input.len();
         self.input.clear();
-        let Some(tls) = &self.door.tls else { return Err(io::ErrorKind::Unsupported.into()) };
+        let Some(tls) = &self.door.tls else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
         let handshake = tokio::select! {
             handshake = timeout(HANDSHAKE_PATIENCE, self.wire.secure(tls)) => handshake.map_err(io::Error::from).flatten(),
             () = shutdown.cancelled() => Err(io::ErrorKind::Interrupted.into()),
@@ -211,7 +241,11 @@ impl<'a> Conversation<'a> {
     fn make_room(&mut self) {
         if self.input.capacity() - self.input.len() < FIRST_READ_OCTETS / 2 {
             let first = self.input.capacity() == 0;
-            self.input.reserve(if first { FIRST_READ_OCTETS } else { READ_OCTETS });
+            self.input.reserve(if first {
+                FIRST_READ_OCTETS
+            } else {
+                READ_OCTETS
+            });
         }
     }
 
@@ -222,18 +256,32 @@ impl<'a> Conversation<'a> {
         if self.session.awaits_data() {
             return Instant::now() + settings.data_timeout;
         }
-        *self.command_by.get_or_insert_with(|| Instant::now() + settings.command_timeout)
+        *self
+            .command_by
+            .get_or_insert_with(|| Instant::now() + settings.command_timeout)
     }
 
     /// Reads on. A world that stops says 421 to who is idle; a running transaction has a bounded chance to end.
-    async fn read(&mut self, shutdown: &CancellationToken, until: &mut Until<'_, '_>) -> io::Result<()> {
-        let (mut by, stops, in_transaction) = (self.patience(), shutdown.is_cancelled(), self.session.in_transaction());
+    async fn read(
+        &mut self,
+        shutdown: &CancellationToken,
+        until: &mut Until<'_, '_>,
+    ) -> io::Result<()> {
+        let (mut by, stops, in_transaction) = (
+            self.patience(),
+            shutdown.is_cancelled(),
+            self.session.in_transaction(),
+        );
         if stops && !in_transaction {
             self.session.shut_down(&mut self.output);
             return Ok(());
         }
         if stops {
-            by = by.min(*self.deadline.get_or_insert_with(|| Instant::now() + SHUTDOWN_PATIENCE * 3 / 4));
+            by = by.min(
+                *self
+                    .deadline
+                    .get_or_insert_with(|| Instant::now() + SHUTDOWN_PATIENCE * 3 / 4),
+            );
         }
         if until.timer.deadline() != by {
             until.timer.as_mut().reset(by);

@@ -33,7 +33,11 @@ pub(super) enum Flaw {
 impl Collector {
     /// Collects octets into `data`.
     pub(super) fn new(data: MailData) -> Self {
-        Self { data, received: 0, line_start: true }
+        Self {
+            data,
+            received: 0,
+            line_start: true,
+        }
     }
 
     /// Takes what it can from the input; true when the end of data was taken.
@@ -93,7 +97,11 @@ impl Collector {
 }
 
 /// The message, its line ends as the setting has them, or what is wrong with it that the setting does not allow.
-pub(super) fn finish(octets: Vec<u8>, flaw: Option<Flaw>, bare_newline: BareNewline) -> Result<Vec<u8>, Flaw> {
+pub(super) fn finish(
+    octets: Vec<u8>,
+    flaw: Option<Flaw>,
+    bare_newline: BareNewline,
+) -> Result<Vec<u8>, Flaw> {
     match (flaw, bare_newline) {
         (Some(flaw @ (Flaw::TooLarge | Flaw::NoStorage | Flaw::LineTooLong)), _) => Err(flaw),
         (Some(flaw), BareNewline::Reject) => Err(flaw),
@@ -173,7 +181,12 @@ mod tests {
         check(b"a\r\n.\r\n", mode, Ok(b"a\r\n"), b"");
         check(b"a\r\n.\r\nQUIT\r\n", mode, Ok(b"a\r\n"), b"QUIT\r\n");
         check(b"..\r\n.\r\n", mode, Ok(b".\r\n"), b"");
-        check(b"..a\r\n..b\r\n...\r\n.\r\n", mode, Ok(b".a\r\n.b\r\n..\r\n"), b"");
+        check(
+            b"..a\r\n..b\r\n...\r\n.\r\n",
+            mode,
+            Ok(b".a\r\n.b\r\n..\r\n"),
+            b"",
+        );
         check(b".a\r\n.\r\n", mode, Ok(b"a\r\n"), b"");
         check(b"\r\n\r\n.\r\n", mode, Ok(b"\r\n\r\n"), b"");
         check(b"a\r\n..\r\n.\r\n", mode, Ok(b"a\r\n.\r\n"), b"");
@@ -181,12 +194,31 @@ mod tests {
 
     #[test]
     fn only_crlf_dot_crlf_ends_the_data() {
-        for wire in [&b"a\n.\nb\r\n.\r\n"[..], b"a\n.\r\nb\r\n.\r\n", b"a\r\n.\nb\r\n.\r\n"] {
+        for wire in [
+            &b"a\n.\nb\r\n.\r\n"[..],
+            b"a\n.\r\nb\r\n.\r\n",
+            b"a\r\n.\nb\r\n.\r\n",
+        ] {
             check(wire, BareNewline::Reject, Err(Flaw::BareLf), b"");
         }
-        check(b"a\r.\rb\r\n.\r\n", BareNewline::Reject, Err(Flaw::BareCr), b"");
-        check(b"a\n.\nb\r\n.\r\n", BareNewline::Normalize, Ok(b"a\r\n.\r\nb\r\n"), b"");
-        check(b"a\n.\nb\r\n.\r\n", BareNewline::Accept, Ok(b"a\n.\nb\r\n"), b"");
+        check(
+            b"a\r.\rb\r\n.\r\n",
+            BareNewline::Reject,
+            Err(Flaw::BareCr),
+            b"",
+        );
+        check(
+            b"a\n.\nb\r\n.\r\n",
+            BareNewline::Normalize,
+            Ok(b"a\r\n.\r\nb\r\n"),
+            b"",
+        );
+        check(
+            b"a\n.\nb\r\n.\r\n",
+            BareNewline::Accept,
+            Ok(b"a\n.\nb\r\n"),
+            b"",
+        );
     }
 
     #[test]

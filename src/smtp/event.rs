@@ -92,9 +92,15 @@ impl Events {
     }
 
     /// The messages that were accepted: envelope, trace, octets.
-    pub(super) fn accepted(&mut self) -> impl Iterator<Item = (&Arc<Envelope>, &mut Trace, &Arc<Vec<u8>>)> {
+    pub(super) fn accepted(
+        &mut self,
+    ) -> impl Iterator<Item = (&Arc<Envelope>, &mut Trace, &Arc<Vec<u8>>)> {
         self.list.iter_mut().filter_map(|event| match event {
-            Event::Transaction { envelope, message: Some((trace, octets)), .. } => Some((&*envelope, trace, &*octets)),
+            Event::Transaction {
+                envelope,
+                message: Some((trace, octets)),
+                ..
+            } => Some((&*envelope, trace, &*octets)),
             _ => None,
         })
     }

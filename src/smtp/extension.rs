@@ -70,7 +70,9 @@ impl Extension {
 
     /// The extension of a keyword.
     pub fn of_keyword(keyword: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|extension| extension.keyword() == keyword)
+        Self::ALL
+            .into_iter()
+            .find(|extension| extension.keyword() == keyword)
     }
 }
 
@@ -107,10 +109,22 @@ impl Extensions {
 impl Default for Extensions {
     /// What most receivers offer. LIMITS, MT-PRIORITY, DELIVERBY, REQUIRETLS and ETRN are for those who ask.
     fn default() -> Self {
-        use Extension::{BinaryMime, Chunking, Dsn, EightBitMime, EnhancedStatusCodes, Pipelining, Size, SmtpUtf8};
-        [Pipelining, EightBitMime, Size, SmtpUtf8, EnhancedStatusCodes, Chunking, BinaryMime, Dsn]
-            .into_iter()
-            .fold(Self::NONE, Self::with)
+        use Extension::{
+            BinaryMime, Chunking, Dsn, EightBitMime, EnhancedStatusCodes, Pipelining, Size,
+            SmtpUtf8,
+        };
+        [
+            Pipelining,
+            EightBitMime,
+            Size,
+            SmtpUtf8,
+            EnhancedStatusCodes,
+            Chunking,
+            BinaryMime,
+            Dsn,
+        ]
+        .into_iter()
+        .fold(Self::NONE, Self::with)
     }
 }
 
@@ -132,6 +146,10 @@ mod tests {
         assert!(offered.offers(Extension::BinaryMime) && !offered.offers(Extension::Etrn));
         let plain = offered.without(Extension::Chunking);
         assert!(!plain.offers(Extension::BinaryMime) && plain.offers(Extension::Dsn));
-        assert!(Extensions::NONE.with(Extension::Etrn).offers(Extension::Etrn));
+        assert!(
+            Extensions::NONE
+                .with(Extension::Etrn)
+                .offers(Extension::Etrn)
+        );
     }
 }

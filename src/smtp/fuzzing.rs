@@ -12,8 +12,14 @@ use super::xclient;
 /// Where that does not hold.
 pub fn command(line: &[u8]) {
     let kept = match command::parse(line) {
-        Ok(Command::Mail { reverse_path, parameters }) => [vec![reverse_path], parameters.said].concat(),
-        Ok(Command::Rcpt { forward_path, parameters }) => [vec![forward_path], parameters.said].concat(),
+        Ok(Command::Mail {
+            reverse_path,
+            parameters,
+        }) => [vec![reverse_path], parameters.said].concat(),
+        Ok(Command::Rcpt {
+            forward_path,
+            parameters,
+        }) => [vec![forward_path], parameters.said].concat(),
         Ok(Command::Hello(_, argument)) => vec![argument],
         _ => Vec::new(),
     };
@@ -26,11 +32,19 @@ pub fn command(line: &[u8]) {
 /// # Panics
 /// Where a value holds control characters.
 pub fn xclient(argument: &[u8]) {
-    let Ok(Command::Xclient(told)) = xclient::parse(argument) else { return };
+    let Ok(Command::Xclient(told)) = xclient::parse(argument) else {
+        return;
+    };
     let _ = told.names();
-    for value in [&told.name, &told.reverse_name, &told.hello, &told.login].into_iter().flatten() {
+    for value in [&told.name, &told.reverse_name, &told.hello, &told.login]
+        .into_iter()
+        .flatten()
+    {
         if let xclient::Value::Known(text) = value {
-            assert!(!text.chars().any(char::is_control) && text.len() <= 255, "{text:?}");
+            assert!(
+                !text.chars().any(char::is_control) && text.len() <= 255,
+                "{text:?}"
+            );
         }
     }
 }
@@ -49,7 +63,10 @@ pub fn proxy(octets: &[u8], cut: usize) {
             assert_eq!((proxy::begin(&mut part), part), (beginning, whole));
         }
         // The rest of an overlong or broken header may break it in another way.
-        Beginning::Malformed(_) => assert!(matches!(beginning, Beginning::Malformed(_)), "{beginning:?}"),
+        Beginning::Malformed(_) => assert!(
+            matches!(beginning, Beginning::Malformed(_)),
+            "{beginning:?}"
+        ),
         first => assert_eq!(first, beginning),
     }
 }

@@ -39,7 +39,11 @@ impl Session {
     }
 
     /// Holds the greeting back where the receiver does that, and greets at once where it does not.
-    pub(super) fn hold_greeting(&mut self, output: &mut Vec<u8>, lookup: &dyn Lookup) -> Option<Step> {
+    pub(super) fn hold_greeting(
+        &mut self,
+        output: &mut Vec<u8>,
+        lookup: &dyn Lookup,
+    ) -> Option<Step> {
         let Some(pregreet) = self.receiver.policy.wants().pregreet else {
             self.greet(false, false, output, lookup);
             return None;
@@ -58,16 +62,28 @@ impl Session {
 
     fn greeting(&self) -> Vec<String> {
         let settings = &self.receiver.settings;
-        settings.greeting.iter().map(|line| line.replace("{mx}", &settings.hostname)).collect()
+        settings
+            .greeting
+            .iter()
+            .map(|line| line.replace("{mx}", &settings.hostname))
+            .collect()
     }
 
     /// The greeting, or the refusal in its place. `begun` tells that its first line was said before the wait, and
     /// `early` that the client spoke during it.
-    pub(super) fn greet(&mut self, begun: bool, early: bool, output: &mut Vec<u8>, lookup: &dyn Lookup) {
+    pub(super) fn greet(
+        &mut self,
+        begun: bool,
+        early: bool,
+        output: &mut Vec<u8>,
+        lookup: &dyn Lookup,
+    ) {
         self.facts.conduct.pregreet = early;
         if let Some((verb, argument)) = self.told_hello.take() {
             let receiver = Arc::clone(&self.receiver);
-            self.pause = self.facts.observe_hello(verb, &argument, receiver.policy.wants(), lookup);
+            self.pause = self
+                .facts
+                .observe_hello(verb, &argument, receiver.policy.wants(), lookup);
         }
         self.observed();
         if self.refuse(Stage::Connect, output) {
@@ -88,7 +104,9 @@ impl Session {
         let may_stay = self.hello == Hello::Accepted && self.receiver.policy.judges_at(Stage::Helo);
         self.before = may_stay.then(|| Box::new((self.facts.clone(), self.standing.clone())));
         if let Some(earlier) = self.facts.hello.take() {
-            self.facts.conduct.replaced(earlier.verb, earlier.argument.clone());
+            self.facts
+                .conduct
+                .replaced(earlier.verb, earlier.argument.clone());
         }
         let receiver = Arc::clone(&self.receiver);
         let wants = receiver.policy.wants();
@@ -96,7 +114,9 @@ impl Session {
         if wants.history {
             let client = self.facts.client_address;
             let unverified = self.facts.hello.as_ref().is_some_and(|hello| {
-                let told = hello.addresses_outcome.is_some_and(|outcome| !outcome.is_temporary());
+                let told = hello
+                    .addresses_outcome
+                    .is_some_and(|outcome| !outcome.is_temporary());
                 hello.kind == HelloKind::Name && told && !hello.addresses.contains(&client)
             });
             let known = self.memory.hello(client, argument, unverified);
@@ -115,7 +135,10 @@ impl Session {
             return;
         }
         let scripted = self.script(Point::Helo, None, output);
-        if scripted.as_ref().is_some_and(|reply| reply.code().is_refusal()) {
+        if scripted
+            .as_ref()
+            .is_some_and(|reply| reply.code().is_refusal())
+        {
             self.unsay_hello();
             return;
         }
@@ -126,8 +149,15 @@ impl Session {
             return;
         }
         let hostname = Cow::Owned(self.receiver.settings.hostname.clone());
-        let extensions = if verb == Verb::Helo { Vec::new() } else { self.extensions() };
-        self.say(&Reply::from_lines(code(250), [hostname].into_iter().chain(extensions)), output);
+        let extensions = if verb == Verb::Helo {
+            Vec::new()
+        } else {
+            self.extensions()
+        };
+        self.say(
+            &Reply::from_lines(code(250), [hostname].into_iter().chain(extensions)),
+            output,
+        );
     }
 
     /// Goes back to the hello that stood before, where one did; the refused one is kept among the earlier ones.
@@ -139,7 +169,9 @@ impl Session {
         let (mut before, standing) = *before;
         if let Some(refused) = self.facts.hello.take() {
             before.conduct = std::mem::take(&mut self.facts.conduct);
-            before.conduct.replaced(refused.verb, refused.argument.clone());
+            before
+                .conduct
+                .replaced(refused.verb, refused.argument.clone());
         }
         (self.facts, self.standing) = (before, standing);
     }
@@ -160,13 +192,17 @@ impl Session {
         }
         lines.extend(self.auth_line().map(Cow::Owned));
         if self.may_xclient() {
-            lines.push("XCLIENT NAME ADDR PORT PROTO HELO LOGIN REVERSE_NAME DESTADDR DESTPORT".into());
+            lines.push(
+                "XCLIENT NAME ADDR PORT PROTO HELO LOGIN REVERSE_NAME DESTADDR DESTPORT".into(),
+            );
         }
         lines
     }
 
     fn starttls_setting(&self) -> StartTls {
-        self.front.starttls.unwrap_or(self.receiver.settings.starttls)
+        self.front
+            .starttls
+            .unwrap_or(self.receiver.settings.starttls)
     }
 
     /// STARTTLS (RFC 3207 §4).
@@ -200,7 +236,11 @@ impl Session {
 
     pub(super) fn may_xclient(&self) -> bool {
         let peer = crate::name::normalise(self.peer.ip());
-        self.receiver.settings.xclient.iter().any(|net| net.contains(&peer))
+        self.receiver
+            .settings
+            .xclient
+            .iter()
+            .any(|net| net.contains(&peer))
     }
 
     /// XCLIENT begins the session anew, as another client (Postfix XCLIENT_README): back to the greeting. With a new

@@ -68,7 +68,11 @@ impl ClientAddress {
     }
 
     pub(super) fn of(address: IpAddr, source: &'static str) -> Self {
-        Self { address: name::normalise(address), source, translated_from: None }
+        Self {
+            address: name::normalise(address),
+            source,
+            translated_from: None,
+        }
     }
 }
 
@@ -83,7 +87,11 @@ pub struct Identity {
 impl Identity {
     /// Makes an identity source.
     pub fn new(source: ClientSource, nat: Vec<Nat>) -> Self {
-        Self { source, nat, connections: AtomicU64::new(0) }
+        Self {
+            source,
+            nat,
+            connections: AtomicU64::new(0),
+        }
     }
 
     /// The client address of the next connection, which comes from `peer`.
@@ -105,7 +113,9 @@ impl Identity {
     }
 
     fn of_pool(&self, addresses: &[IpAddr], order: Order) -> Option<IpAddr> {
-        let count = u64::try_from(addresses.len()).ok().filter(|count| *count > 0)?;
+        let count = u64::try_from(addresses.len())
+            .ok()
+            .filter(|count| *count > 0)?;
         let number = self.connections.fetch_add(1, Ordering::Relaxed);
         let index = match order {
             Order::RoundRobin => number % count,
@@ -120,9 +130,16 @@ impl Identity {
     }
 
     fn translate(&self, client: ClientAddress) -> ClientAddress {
-        let nat = self.nat.iter().find(|nat| nat.from.iter().any(|net| net.contains(&client.address)));
+        let nat = self
+            .nat
+            .iter()
+            .find(|nat| nat.from.iter().any(|net| net.contains(&client.address)));
         match nat {
-            Some(nat) => ClientAddress { address: nat.to, translated_from: Some(client.address), ..client },
+            Some(nat) => ClientAddress {
+                address: nat.to,
+                translated_from: Some(client.address),
+                ..client
+            },
             None => client,
         }
     }
@@ -130,7 +147,9 @@ impl Identity {
 
 /// Sebastiano Vigna's mixing function: a seed and a number give an arbitrary, repeatable value.
 pub(super) fn splitmix64(value: u64) -> u64 {
-    let mut z = value.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = value
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        .wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
@@ -147,40 +166,82 @@ mod tests {
     #[track_caller]
     fn check(source: ClientSource, peers: &[&str], expected: &[&str]) {
         let identity = Identity::new(source, Vec::new());
-        let got: Vec<_> = peers.iter().map(|p| identity.next(ip(p)).address.to_string()).collect();
+        let got: Vec<_> = peers
+            .iter()
+            .map(|p| identity.next(ip(p)).address.to_string())
+            .collect();
         assert_eq!(got, expected);
     }
 
     #[test]
     fn sources() {
-        let pool =
-            |order| ClientSource::Pool { addresses: vec![ip("192.0.2.1"), ip("192.0.2.2"), ip("192.0.2.3")], order };
-        check(ClientSource::Socket, &["127.0.0.9", "::ffff:127.0.0.9"], &["127.0.0.9", "127.0.0.9"]);
-        check(ClientSource::Fixed(ip("192.0.2.1")), &["127.0.0.1"], &["192.0.2.1"]);
+        let pool = |order| ClientSource::Pool {
+            addresses: vec![ip("192.0.2.1"), ip("192.0.2.2"), ip("192.0.2.3")],
+            order,
+        };
+        check(
+            ClientSource::Socket,
+            &["127.0.0.9", "::ffff:127.0.0.9"],
+            &["127.0.0.9", "127.0.0.9"],
+        );
+        check(
+            ClientSource::Fixed(ip("192.0.2.1")),
+            &["127.0.0.1"],
+            &["192.0.2.1"],
+        );
         let map = ClientSource::Map([(ip("127.0.0.2"), ip("192.0.2.2"))].into());
-        check(map, &["127.0.0.2", "127.0.0.3", "::ffff:127.0.0.2"], &["192.0.2.2", "127.0.0.3", "192.0.2.2"]);
-        check(pool(Order::RoundRobin), &["::1"; 4], &["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.1"]);
-        check(ClientSource::Pool { addresses: Vec::new(), order: Order::RoundRobin }, &["127.0.0.1"], &["127.0.0.1"]);
+        check(
+            map,
+            &["127.0.0.2", "127.0.0.3", "::ffff:127.0.0.2"],
+            &["192.0.2.2", "127.0.0.3", "192.0.2.2"],
+        );
+        check(
+            pool(Order::RoundRobin),
+            &["::1"; 4],
+            &["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.1"],
+        );
+        check(
+            ClientSource::Pool {
+                addresses: Vec::new(),
+                order: Order::RoundRobin,
+            },
+            &["127.0.0.1"],
+            &["127.0.0.1"],
+        );
     }
 
     #[test]
     fn random_order_is_the_seeds() {
         let addresses: Vec<_> = (1..=9).map(|n| ip(&format!("192.0.2.{n}"))).collect();
         let draw = |seed| {
-            let source = ClientSource::Pool { addresses: addresses.clone(), order: Order::Random { seed } };
+            let source = ClientSource::Pool {
+                addresses: addresses.clone(),
+                order: Order::Random { seed },
+            };
             let identity = Identity::new(source, Vec::new());
-            (0..50).map(|_| identity.next(ip("::1")).address).collect::<Vec<_>>()
+            (0..50)
+                .map(|_| identity.next(ip("::1")).address)
+                .collect::<Vec<_>>()
         };
         assert_eq!(draw(7), draw(7));
         assert_ne!(draw(7), draw(8));
-        assert!(addresses.iter().all(|a| draw(7).contains(a)), "every address has its turn");
+        assert!(
+            addresses.iter().all(|a| draw(7).contains(a)),
+            "every address has its turn"
+        );
     }
 
     #[test]
     fn translation_keeps_the_inside() {
-        let nat = Nat { from: vec!["10.0.0.0/8".parse().expect("a network")], to: ip("203.0.113.25") };
+        let nat = Nat {
+            from: vec!["10.0.0.0/8".parse().expect("a network")],
+            to: ip("203.0.113.25"),
+        };
         let identity = Identity::new(ClientSource::Fixed(ip("10.1.2.3")), vec![nat]);
         let client = identity.next(ip("127.0.0.1"));
-        assert_eq!((client.address, client.translated_from), (ip("203.0.113.25"), Some(ip("10.1.2.3"))));
+        assert_eq!(
+            (client.address, client.translated_from),
+            (ip("203.0.113.25"), Some(ip("10.1.2.3")))
+        );
     }
 }

@@ -24,7 +24,10 @@ impl Session {
     pub(super) fn refuse_with(&mut self, stage: Stage, output: &mut Vec<u8>) -> Option<Reply> {
         let receiver = Arc::clone(&self.receiver);
         let mut standing = std::mem::take(&mut self.standing);
-        let refusal = receiver.policy.judge(stage, &self.facts, &self.values(&receiver), &mut standing);
+        let refusal =
+            receiver
+                .policy
+                .judge(stage, &self.facts, &self.values(&receiver), &mut standing);
         if let Some(reason) = standing.allowed.take() {
             self.events.push(Event::Allowed(reason));
         }
@@ -34,7 +37,11 @@ impl Session {
 
     /// Notes what the client does, and judges it by the rules of conduct that may speak by now. True where one did:
     /// its reply stands for that to the command.
-    pub(super) fn misbehaves(&mut self, note: impl FnOnce(&mut Conduct), output: &mut Vec<u8>) -> bool {
+    pub(super) fn misbehaves(
+        &mut self,
+        note: impl FnOnce(&mut Conduct),
+        output: &mut Vec<u8>,
+    ) -> bool {
         self.judge_conduct(self.stage(), note, output).is_some()
     }
 
@@ -47,13 +54,20 @@ impl Session {
     ) -> Option<Reply> {
         note(&mut self.facts.conduct);
         let receiver = Arc::clone(&self.receiver);
-        let refusal = receiver.policy.judge_conduct(stage, &self.facts, &self.values(&receiver))?;
+        let refusal = receiver
+            .policy
+            .judge_conduct(stage, &self.facts, &self.values(&receiver))?;
         self.observed();
         Some(self.speak(refusal, output))
     }
 
     /// Notes a bare LF or CR, and judges it. The journal is told of a session's first, also where nobody minds.
-    pub(super) fn bare_newline(&mut self, which: &'static str, stage: Stage, output: &mut Vec<u8>) -> Option<Reply> {
+    pub(super) fn bare_newline(
+        &mut self,
+        which: &'static str,
+        stage: Stage,
+        output: &mut Vec<u8>,
+    ) -> Option<Reply> {
         let first = self.facts.conduct.bare_newline.is_empty();
         let reply = self.judge_conduct(stage, |conduct| conduct.bare_newline = which, output);
         if first && reply.is_none() {
@@ -74,7 +88,11 @@ impl Session {
     }
 
     fn values<'a>(&'a self, receiver: &'a Receiver) -> Values<'a> {
-        Values { mx: &receiver.settings.hostname, id: &self.token, quotes: &[] }
+        Values {
+            mx: &receiver.settings.hostname,
+            id: &self.token,
+            quotes: &[],
+        }
     }
 
     fn speak(&mut self, refusal: Refusal, output: &mut Vec<u8>) -> Reply {
@@ -84,7 +102,9 @@ impl Session {
         self.events.push(Event::Refused(Box::new(refusal)));
         match after {
             After::Close => self.close("refused"),
-            After::Sticky503 => self.state = State::Stuck(replies::ACCESS_DENIED.reply(self.enhanced())),
+            After::Sticky503 => {
+                self.state = State::Stuck(replies::ACCESS_DENIED.reply(self.enhanced()))
+            }
             After::Repeat => self.state = State::Stuck(reply.clone()),
             After::Continue => {}
         }
@@ -94,14 +114,25 @@ impl Session {
     /// Whether the reply to this command had to be awaited before more was said: always after the commands of
     /// RFC 2920 §3.1 that end a group, and after each one where PIPELINING was not offered. QUIT ends everything.
     pub(super) fn had_to_wait(&self, command: &Result<Command, Mistake>) -> bool {
-        let extended = self.facts.hello.as_ref().is_some_and(|hello| hello.verb != Verb::Helo);
-        let offered = extended && self.receiver.settings.extensions.offers(Extension::Pipelining);
+        let extended = self
+            .facts
+            .hello
+            .as_ref()
+            .is_some_and(|hello| hello.verb != Verb::Helo);
+        let offered = extended
+            && self
+                .receiver
+                .settings
+                .extensions
+                .offers(Extension::Pipelining);
         match command {
             // The octets behind BDAT are its chunk.
             Ok(Command::Quit | Command::Xclient(_) | Command::Bdat { .. }) => false,
             // What comes behind STARTTLS is thrown away, and judged, once TLS stands.
             Ok(Command::StartTls) => false,
-            Ok(Command::Hello(..) | Command::Data | Command::Noop | Command::Vrfy | Command::Expn) => true,
+            Ok(
+                Command::Hello(..) | Command::Data | Command::Noop | Command::Vrfy | Command::Expn,
+            ) => true,
             Ok(Command::Auth { .. } | Command::Etrn) => true,
             _ => !offered,
         }
@@ -109,8 +140,12 @@ impl Session {
 
     /// The client did not wait for the reply to this line.
     pub(super) fn out_of_step(&mut self, line: &[u8], output: &mut Vec<u8>) -> bool {
-        let verb = line.split(|octet| octet.is_ascii_whitespace()).next().unwrap_or_default();
-        let verb = String::from_utf8_lossy(&verb[..verb.len().min(FOREIGN_OCTETS)]).to_ascii_uppercase();
+        let verb = line
+            .split(|octet| octet.is_ascii_whitespace())
+            .next()
+            .unwrap_or_default();
+        let verb =
+            String::from_utf8_lossy(&verb[..verb.len().min(FOREIGN_OCTETS)]).to_ascii_uppercase();
         self.misbehaves(|conduct| conduct.unsynchronised = verb, output)
     }
 

@@ -34,7 +34,12 @@ pub(super) struct Passed {
 
 impl Session {
     /// Takes one command line. False where the input holds no whole line.
-    pub(super) fn next_line(&mut self, input: &mut BytesMut, output: &mut Vec<u8>, lookup: &dyn Lookup) -> bool {
+    pub(super) fn next_line(
+        &mut self,
+        input: &mut BytesMut,
+        output: &mut Vec<u8>,
+        lookup: &dyn Lookup,
+    ) -> bool {
         let end = memchr::memchr(b'\n', input).map(|end| end + 1);
         let octets = end.unwrap_or(input.len());
         let passing = matches!(self.state, State::Passing(_)) || octets > self.line_octets();
@@ -53,7 +58,13 @@ impl Session {
 
     /// One line, its line end included: limits and line ends first, then syntax, then the state. `more` tells that
     /// the client did not wait for the reply.
-    pub(super) fn line(&mut self, line: &[u8], more: bool, output: &mut Vec<u8>, lookup: &dyn Lookup) {
+    pub(super) fn line(
+        &mut self,
+        line: &[u8],
+        more: bool,
+        output: &mut Vec<u8>,
+        lookup: &dyn Lookup,
+    ) {
         let (text, bare) = match line.strip_suffix(b"\r\n") {
             Some(text) => (text, false),
             None => (line.strip_suffix(b"\n").unwrap_or(line), true),
@@ -70,8 +81,16 @@ impl Session {
         if matches!(self.state, State::Auth(_)) {
             return self.auth_response(text, output);
         }
-        let paths = text.get(..4).is_some_and(|v| v.eq_ignore_ascii_case(b"MAIL") || v.eq_ignore_ascii_case(b"RCPT"));
-        if line.len() > if paths || is_auth(text) { PATH_LINE_OCTETS } else { COMMAND_LINE_OCTETS } {
+        let paths = text
+            .get(..4)
+            .is_some_and(|v| v.eq_ignore_ascii_case(b"MAIL") || v.eq_ignore_ascii_case(b"RCPT"));
+        if line.len()
+            > if paths || is_auth(text) {
+                PATH_LINE_OCTETS
+            } else {
+                COMMAND_LINE_OCTETS
+            }
+        {
             return self.mistake(&replies::LINE_TOO_LONG, output);
         }
         let command = command::parse(text);
@@ -92,7 +111,9 @@ impl Session {
         }
         match command {
             Ok(command) => self.command(command, output, lookup),
-            Err(Mistake::Unknown) if proxy::is_late(text) => self.refuse_proxy("it came too late", output),
+            Err(Mistake::Unknown) if proxy::is_late(text) => {
+                self.refuse_proxy("it came too late", output)
+            }
             Err(Mistake::Unknown) if self.speaks_otherwise(text, output) => {}
             Err(mistake) => self.mistake(&replies::to_mistake(&mistake), output),
         }
@@ -102,20 +123,41 @@ impl Session {
     fn command(&mut self, command: Command, output: &mut Vec<u8>, lookup: &dyn Lookup) {
         match command {
             Command::Hello(verb, argument) => match (self.front.protocol, verb) {
-                (Protocol::Smtp, Verb::Lhlo) => self.mistake(&replies::to_mistake(&Mistake::NotImplemented), output),
-                (Protocol::Lmtp, Verb::Helo | Verb::Ehlo) => self.mistake(&replies::LMTP_ONLY, output),
+                (Protocol::Smtp, Verb::Lhlo) => {
+                    self.mistake(&replies::to_mistake(&Mistake::NotImplemented), output)
+                }
+                (Protocol::Lmtp, Verb::Helo | Verb::Ehlo) => {
+                    self.mistake(&replies::LMTP_ONLY, output)
+                }
                 _ => self.hello(verb, &argument, lookup),
             },
-            Command::Mail { reverse_path, parameters } => self.mail(Mail { reverse_path, parameters }, output, lookup),
-            Command::Rcpt { forward_path, parameters } => self.rcpt(forward_path, parameters, output),
+            Command::Mail {
+                reverse_path,
+                parameters,
+            } => self.mail(
+                Mail {
+                    reverse_path,
+                    parameters,
+                },
+                output,
+                lookup,
+            ),
+            Command::Rcpt {
+                forward_path,
+                parameters,
+            } => self.rcpt(forward_path, parameters, output),
             Command::Data => self.data(output),
             Command::Bdat { .. } if !self.offers(Extension::Chunking) => {
                 self.mistake(&replies::to_mistake(&Mistake::NotImplemented), output);
             }
             Command::Bdat { octets, last } => self.bdat(octets, last, output),
             Command::StartTls => self.starttls(output),
-            Command::Auth { mechanism, initial } => self.auth(&mechanism, initial.as_deref(), output),
-            Command::Etrn if self.offers(Extension::Etrn) => self.answer(&replies::ETRN_QUEUED, output),
+            Command::Auth { mechanism, initial } => {
+                self.auth(&mechanism, initial.as_deref(), output)
+            }
+            Command::Etrn if self.offers(Extension::Etrn) => {
+                self.answer(&replies::ETRN_QUEUED, output)
+            }
             Command::Etrn => self.mistake(&replies::to_mistake(&Mistake::NotImplemented), output),
             Command::Rset => self.rset(output),
             Command::Noop => self.answer(&replies::OK, output),
@@ -135,20 +177,39 @@ impl Session {
 
     /// A line that must not stand in the journal as it came: credentials (RFC 4954).
     fn told(&self, text: &[u8]) -> Option<String> {
-        if self.receiver.settings.auth.as_ref().is_some_and(|auth| auth.keep_credentials) {
+        if self
+            .receiver
+            .settings
+            .auth
+            .as_ref()
+            .is_some_and(|auth| auth.keep_credentials)
+        {
             return None;
         }
         if matches!(self.state, State::Auth(_)) {
             return Some("<credentials>".to_owned());
         }
-        let mut words = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-        let (_, mechanism, _) = (words.next().filter(|_| is_auth(text))?, words.next()?, words.next()?);
-        Some(format!("AUTH {} <credentials>", String::from_utf8_lossy(&mechanism[..mechanism.len().min(20)])))
+        let mut words = text
+            .split(u8::is_ascii_whitespace)
+            .filter(|word| !word.is_empty());
+        let (_, mechanism, _) = (
+            words.next().filter(|_| is_auth(text))?,
+            words.next()?,
+            words.next()?,
+        );
+        Some(format!(
+            "AUTH {} <credentials>",
+            String::from_utf8_lossy(&mechanism[..mechanism.len().min(20)])
+        ))
     }
 
     /// The longest line that may come now.
     fn line_octets(&self) -> usize {
-        if matches!(self.state, State::Auth(_)) { AUTH_LINE_OCTETS } else { PATH_LINE_OCTETS }
+        if matches!(self.state, State::Auth(_)) {
+            AUTH_LINE_OCTETS
+        } else {
+            PATH_LINE_OCTETS
+        }
     }
 
     fn pass_over(&mut self, octets: &[u8]) {
@@ -157,15 +218,27 @@ impl Session {
             return;
         }
         let beginning = octets[..octets.len().min(TRANSCRIPT_LINE_OCTETS)].trim_ascii_end();
-        let beginning = self.told(beginning).unwrap_or_else(|| String::from_utf8_lossy(beginning).into_owned());
+        let beginning = self
+            .told(beginning)
+            .unwrap_or_else(|| String::from_utf8_lossy(beginning).into_owned());
         let state = std::mem::replace(&mut self.state, State::Idle);
-        self.state = State::Passing(Box::new(Passed { state, beginning, octets: octets.len() }));
+        self.state = State::Passing(Box::new(Passed {
+            state,
+            beginning,
+            octets: octets.len(),
+        }));
     }
 
     /// The end of a line too long: back to the state before it. It ends an exchange of AUTH (RFC 4954 §4).
     fn end_of_passing(&mut self, output: &mut Vec<u8>) {
-        let State::Passing(passed) = std::mem::replace(&mut self.state, State::Idle) else { return };
-        let Passed { state, beginning, octets } = *passed;
+        let State::Passing(passed) = std::mem::replace(&mut self.state, State::Idle) else {
+            return;
+        };
+        let Passed {
+            state,
+            beginning,
+            octets,
+        } = *passed;
         self.record(Speaker::Client, &format!("{beginning}… ({octets} octets)"));
         match state {
             State::Auth(_) => self.mistake(&replies::AUTH_LINE_TOO_LONG, output),
@@ -180,13 +253,17 @@ impl Session {
 /// A line as the transcript keeps it: its beginning, and how long it was.
 pub(super) fn shortened(line: &[u8]) -> Cow<'_, str> {
     match line.get(..TRANSCRIPT_LINE_OCTETS) {
-        Some(beginning) if line.len() > TRANSCRIPT_LINE_OCTETS => {
-            format!("{}… ({} octets)", String::from_utf8_lossy(beginning), line.len()).into()
-        }
+        Some(beginning) if line.len() > TRANSCRIPT_LINE_OCTETS => format!(
+            "{}… ({} octets)",
+            String::from_utf8_lossy(beginning),
+            line.len()
+        )
+        .into(),
         _ => String::from_utf8_lossy(line),
     }
 }
 
 fn is_auth(line: &[u8]) -> bool {
-    line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH"))
+    line.get(..4)
+        .is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH"))
 }

@@ -5,6 +5,7 @@
 
 mod auth;
 mod chunk;
+pub mod client;
 mod command;
 mod conversation;
 mod data;
@@ -20,8 +21,8 @@ mod outgoing;
 mod path;
 mod proxy;
 mod record;
-mod restore;
 pub(crate) mod replies;
+mod restore;
 mod script;
 mod server;
 mod session;
@@ -34,7 +35,6 @@ mod transaction;
 mod transcript;
 mod wire;
 mod xclient;
-pub mod client;
 
 pub use data::TEXT_LINE_OCTETS;
 pub use event::{Event, Events};

@@ -29,7 +29,9 @@ impl Conversation<'_> {
         self.deposit().await?;
         if !self.output.is_empty() && !manner.mute {
             match manner {
-                Manner { drip: Some(rate), .. } => self.drip(rate).await?,
+                Manner {
+                    drip: Some(rate), ..
+                } => self.drip(rate).await?,
                 Manner { split: true, .. } => self.split().await?,
                 _ => {
                     let output = std::mem::take(&mut self.output);
@@ -46,12 +48,24 @@ impl Conversation<'_> {
 
     /// Has accepted messages made safe before they are acknowledged; where that fails, nothing is said.
     async fn deposit(&mut self) -> io::Result<()> {
-        let Some(keeper) = &self.service.keeper else { return Ok(()) };
+        let Some(keeper) = &self.service.keeper else {
+            return Ok(());
+        };
         let (at, session) = (Timestamp::now(), self.entry.id);
         let accepted = self.session.events.accepted();
         let deposits = accepted.map(|(envelope, trace, octets)| {
-            let (envelope, trace, octets) = (Arc::clone(envelope), trace.dated(at).to_owned(), Arc::clone(octets));
-            Deposit { session, at, envelope, trace, octets }
+            let (envelope, trace, octets) = (
+                Arc::clone(envelope),
+                trace.dated(at).to_owned(),
+                Arc::clone(octets),
+            );
+            Deposit {
+                session,
+                at,
+                envelope,
+                trace,
+                octets,
+            }
         });
         let deposits: Vec<_> = deposits.collect();
         let octets: usize = deposits.iter().map(|deposit| deposit.octets.len()).sum();
@@ -99,21 +113,38 @@ impl Conversation<'_> {
     }
 
     pub(super) fn publish(&mut self) {
-        let Self { session, entry, service, teller, .. } = self;
+        let Self {
+            session,
+            entry,
+            service,
+            teller,
+            ..
+        } = self;
         let events = &mut session.events;
         if events.is_empty() {
             return;
         }
         for event in &*events {
             if let Event::Refused(refusal) = event {
-                service.tally.refusals.count([refusal.verdict(), refusal.rule, refusal.stage.name()]);
+                service.tally.refusals.count([
+                    refusal.verdict(),
+                    refusal.rule,
+                    refusal.stage.name(),
+                ]);
             }
         }
         let id = entry.id;
         let telling = entry.publish(events, teller, |envelope, trace, octets| {
             let (at, trace) = trace.finished();
             let envelope = Arc::clone(envelope);
-            service.messages.append(|number| Message { id: number, session: id, at, envelope, trace, octets })
+            service.messages.append(|number| Message {
+                id: number,
+                session: id,
+                at,
+                envelope,
+                trace,
+                octets,
+            })
         });
         events.clear();
         service.tell(telling);

@@ -66,7 +66,10 @@ pub(super) fn begin(input: &mut BytesMut) -> Beginning {
         }
     }
     let (length, beginning) = match HeaderResult::parse(seen) {
-        HeaderResult::V1(Ok(header)) => (header.header.len(), Beginning::Header(of_v1(&header.addresses))),
+        HeaderResult::V1(Ok(header)) => (
+            header.header.len(),
+            Beginning::Header(of_v1(&header.addresses)),
+        ),
         HeaderResult::V2(Ok(header)) => (header.header.len(), of_v2(&header)),
         HeaderResult::V2(partial) if partial.is_incomplete() && input.len() < HEADER_OCTETS => {
             return Beginning::Incomplete;
@@ -82,8 +85,14 @@ pub(super) fn begin(input: &mut BytesMut) -> Beginning {
 fn of_v1(addresses: &v1::Addresses) -> Option<SocketAddr> {
     match addresses {
         v1::Addresses::Unknown => None,
-        v1::Addresses::Tcp4(tcp) => Some(SocketAddr::new(IpAddr::V4(tcp.source_address), tcp.source_port)),
-        v1::Addresses::Tcp6(tcp) => Some(SocketAddr::new(IpAddr::V6(tcp.source_address), tcp.source_port)),
+        v1::Addresses::Tcp4(tcp) => Some(SocketAddr::new(
+            IpAddr::V4(tcp.source_address),
+            tcp.source_port,
+        )),
+        v1::Addresses::Tcp6(tcp) => Some(SocketAddr::new(
+            IpAddr::V6(tcp.source_address),
+            tcp.source_port,
+        )),
     }
 }
 
@@ -93,13 +102,17 @@ fn of_v2(header: &v2::Header<'_>) -> Beginning {
     }
     match header.addresses {
         v2::Addresses::Unspecified => Beginning::Header(None),
-        v2::Addresses::IPv4(tcp) => {
-            Beginning::Header(Some(SocketAddr::new(IpAddr::V4(tcp.source_address), tcp.source_port)))
+        v2::Addresses::IPv4(tcp) => Beginning::Header(Some(SocketAddr::new(
+            IpAddr::V4(tcp.source_address),
+            tcp.source_port,
+        ))),
+        v2::Addresses::IPv6(tcp) => Beginning::Header(Some(SocketAddr::new(
+            IpAddr::V6(tcp.source_address),
+            tcp.source_port,
+        ))),
+        v2::Addresses::Unix(_) => {
+            Beginning::Malformed("a Unix socket is no client address".to_owned())
         }
-        v2::Addresses::IPv6(tcp) => {
-            Beginning::Header(Some(SocketAddr::new(IpAddr::V6(tcp.source_address), tcp.source_port)))
-        }
-        v2::Addresses::Unix(_) => Beginning::Malformed("a Unix socket is no client address".to_owned()),
     }
 }
 
@@ -116,12 +129,18 @@ pub(super) async fn client(
     named.unwrap_or_else(|_| Err("no header came".to_owned()))
 }
 
-async fn header(stream: &mut TcpStream, input: &mut BytesMut, mode: ProxyMode) -> Result<Option<SocketAddr>, String> {
+async fn header(
+    stream: &mut TcpStream,
+    input: &mut BytesMut,
+    mode: ProxyMode,
+) -> Result<Option<SocketAddr>, String> {
     loop {
         match begin(input) {
             Beginning::Header(client) => return Ok(client),
             Beginning::Malformed(why) => return Err(why),
-            Beginning::Absent if mode == ProxyMode::Required => return Err("the header is missing".to_owned()),
+            Beginning::Absent if mode == ProxyMode::Required => {
+                return Err("the header is missing".to_owned());
+            }
             Beginning::Absent => return Ok(None),
             Beginning::Incomplete => {}
         }
@@ -182,39 +201,77 @@ mod tests {
             &client("192.0.2.10:40000"),
             b"EHLO x\r\n",
         );
-        check(b"PROXY TCP6 2001:db8::7 2001:db8::25 40000 25\r\n", &client("[2001:db8::7]:40000"), b"");
-        check(b"PROXY UNKNOWN\r\nEHLO x\r\n", &Beginning::Header(None), b"EHLO x\r\n");
+        check(
+            b"PROXY TCP6 2001:db8::7 2001:db8::25 40000 25\r\n",
+            &client("[2001:db8::7]:40000"),
+            b"",
+        );
+        check(
+            b"PROXY UNKNOWN\r\nEHLO x\r\n",
+            &Beginning::Header(None),
+            b"EHLO x\r\n",
+        );
     }
 
     #[test]
     fn version_2() {
         let v4 = [192, 0, 2, 10, 198, 51, 100, 25, 0x9c, 0x40, 0, 25];
-        check(&v2_header(0x21, 0x11, &v4), &client("192.0.2.10:40000"), b"EHLO x\r\n");
+        check(
+            &v2_header(0x21, 0x11, &v4),
+            &client("192.0.2.10:40000"),
+            b"EHLO x\r\n",
+        );
         // A TLV behind the addresses is passed over.
         let with_tlv = [&v4[..], &[0x04, 0, 1, 0]].concat();
-        check(&v2_header(0x21, 0x11, &with_tlv), &client("192.0.2.10:40000"), b"EHLO x\r\n");
-        check(&v2_header(0x20, 0x00, &[]), &Beginning::Header(None), b"EHLO x\r\n");
-        check(&v2_header(0x20, 0x11, &v4), &Beginning::Header(None), b"EHLO x\r\n");
+        check(
+            &v2_header(0x21, 0x11, &with_tlv),
+            &client("192.0.2.10:40000"),
+            b"EHLO x\r\n",
+        );
+        check(
+            &v2_header(0x20, 0x00, &[]),
+            &Beginning::Header(None),
+            b"EHLO x\r\n",
+        );
+        check(
+            &v2_header(0x20, 0x11, &v4),
+            &Beginning::Header(None),
+            b"EHLO x\r\n",
+        );
     }
 
     #[test]
     fn what_is_no_header() {
         let first = |octets: &[u8]| begin(&mut BytesMut::from(octets));
         assert_eq!(first(b"EHLO x\r\n"), Beginning::Absent);
-        assert_eq!(first(b"\r\n"), Beginning::Incomplete, "the first octets of version 2");
+        assert_eq!(
+            first(b"\r\n"),
+            Beginning::Incomplete,
+            "the first octets of version 2"
+        );
         assert_eq!(first(b"PRO"), Beginning::Incomplete);
-        for bad in
-            [&b"PROXY TCP4 192.0.2.10\r\n"[..], b"PROXY TCP4 a b c d\r\n", b"PROXY FOO 1 2 3 4\r\n", &[b'P'; 200]]
-        {
+        for bad in [
+            &b"PROXY TCP4 192.0.2.10\r\n"[..],
+            b"PROXY TCP4 a b c d\r\n",
+            b"PROXY FOO 1 2 3 4\r\n",
+            &[b'P'; 200],
+        ] {
             let got = first(bad);
-            assert!(matches!(got, Beginning::Malformed(_) | Beginning::Absent), "{got:?}");
+            assert!(
+                matches!(got, Beginning::Malformed(_) | Beginning::Absent),
+                "{got:?}"
+            );
         }
         let endless = [b"PROXY TCP4 ".to_vec(), vec![b'1'; 200]].concat();
         assert!(matches!(first(&endless), Beginning::Malformed(_)));
         // The line ends at its first LF, however much came with it.
         for cut in [20, 40] {
             let bare = &b"PROXY UNKNOWN 1 2 3\nT\nEHLO x\r\nMAIL FROM:<>"[..cut];
-            assert!(matches!(first(bare), Beginning::Malformed(_)), "{:?}", first(bare));
+            assert!(
+                matches!(first(bare), Beginning::Malformed(_)),
+                "{:?}",
+                first(bare)
+            );
         }
         let unix = v2_header(0x21, 0x31, &[0; 216]);
         assert!(matches!(first(&unix), Beginning::Malformed(_)));

@@ -142,7 +142,11 @@ impl SessionRecord {
             Event::LineDropped => self.transcript_dropped += 1,
             Event::Observed(mut facts) => {
                 self.evidence = std::mem::take(&mut facts.evidence);
-                self.hello = facts.hello.as_ref().map(|h| h.argument.clone()).unwrap_or_default();
+                self.hello = facts
+                    .hello
+                    .as_ref()
+                    .map(|h| h.argument.clone())
+                    .unwrap_or_default();
                 if let Some(sender) = &facts.sender {
                     self.reverse_path.clone_from(sender);
                 }
@@ -153,17 +157,30 @@ impl SessionRecord {
             Event::Scripted(_) => {}
             Event::Secured(suite) => self.tls = suite,
             Event::Allowed(reason) => self.allowed = reason,
-            Event::Tried { reverse_path, forward_path } => return self.tried(reverse_path, forward_path),
+            Event::Tried {
+                reverse_path,
+                forward_path,
+            } => return self.tried(reverse_path, forward_path),
             Event::Refused(refusal) => return self.refused(*refusal),
-            Event::Transaction { envelope, reply, message: _ } => {
+            Event::Transaction {
+                envelope,
+                reply,
+                message: _,
+            } => {
                 let reply: Vec<_> = reply.wire_lines().collect();
                 if self.refusals.is_empty() {
                     self.reply.clone_from(&reply);
                 }
                 let octets = size_of::<Transaction>() + envelope.octets();
-                if self.transactions.len() < TRANSACTIONS && self.transaction_octets + octets <= TRANSACTION_OCTETS {
+                if self.transactions.len() < TRANSACTIONS
+                    && self.transaction_octets + octets <= TRANSACTION_OCTETS
+                {
                     self.transaction_octets += octets;
-                    self.transactions.push(Transaction { envelope, reply, message });
+                    self.transactions.push(Transaction {
+                        envelope,
+                        reply,
+                        message,
+                    });
                     return octets;
                 }
             }
@@ -232,7 +249,11 @@ impl SessionEntry {
     }
 
     pub(super) fn of(record: SessionRecord) -> Self {
-        Self { id: record.id, record: Mutex::new(record), grown: AtomicUsize::new(0) }
+        Self {
+            id: record.id,
+            record: Mutex::new(record),
+            grown: AtomicUsize::new(0),
+        }
     }
 
     pub(super) fn change(&self, change: impl FnOnce(&mut SessionRecord)) {
@@ -272,19 +293,28 @@ impl SessionEntry {
             let lines = record.transcript.len();
             teller.remark(&event, |remark| remarks.push((lines, remark)));
             let mut number = None;
-            if let Event::Transaction { envelope, message, .. } = &mut event
+            if let Event::Transaction {
+                envelope, message, ..
+            } = &mut event
                 && let Some((trace, octets)) = message.take()
             {
                 let message = store(envelope, trace, octets);
                 number = Some(message.id);
-                remarks.push((lines, Remark::Message(message.id, Arc::clone(envelope), message.octets.len())));
+                remarks.push((
+                    lines,
+                    Remark::Message(message.id, Arc::clone(envelope), message.octets.len()),
+                ));
             }
             grown += record.apply(event, speech, at, number);
         }
         let lines = (before, record.transcript.len());
         record.octets += grown;
         // The last telling holds the session: nothing else may by then.
-        let held = if record.closed.is_empty() { grown } else { self.octets() + record.octets };
+        let held = if record.closed.is_empty() {
+            grown
+        } else {
+            self.octets() + record.octets
+        };
         drop(record);
         self.grown.fetch_add(grown, Ordering::Relaxed);
         Telling::new(self, at, lines, remarks, held)

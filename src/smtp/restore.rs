@@ -27,9 +27,15 @@ impl SessionEntry {
             record.reverse_path.clone_from(&first.envelope.reverse_path);
         }
         for message in messages {
-            record.recipients.extend(message.envelope.forward_paths.iter().cloned());
+            record
+                .recipients
+                .extend(message.envelope.forward_paths.iter().cloned());
             let envelope = Arc::clone(&message.envelope);
-            record.transactions.push(Transaction { envelope, reply: Vec::new(), message: Some(0) });
+            record.transactions.push(Transaction {
+                envelope,
+                reply: Vec::new(),
+                message: Some(0),
+            });
         }
         Self::of(record)
     }
@@ -38,7 +44,11 @@ impl SessionEntry {
     pub fn renumber(&self, numbers: &[u64]) {
         let mut numbers = numbers.iter();
         self.change(|record| {
-            for transaction in record.transactions.iter_mut().filter(|t| t.message.is_some()) {
+            for transaction in record
+                .transactions
+                .iter_mut()
+                .filter(|t| t.message.is_some())
+            {
                 transaction.message = numbers.next().copied();
             }
         });
@@ -49,14 +59,28 @@ fn restored(id: u64, value: &Value) -> SessionRecord {
     let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
     let word = |key: &str, words: &[&'static str]| {
         let found = value[key].as_str().unwrap_or_default();
-        words.iter().copied().find(|word| *word == found).unwrap_or(words[0])
+        words
+            .iter()
+            .copied()
+            .find(|word| *word == found)
+            .unwrap_or(words[0])
     };
     let unknown = std::net::IpAddr::from([0, 0, 0, 0]);
     let address = text("client_address").parse().unwrap_or(unknown);
-    let source = word("client_source", &["socket", "fixed", "map", "pool", "xclient", "proxy"]);
-    let client = ClientAddress { address, source, translated_from: text("translated_from").parse().ok() };
-    let peer = text("peer").parse().unwrap_or_else(|_| std::net::SocketAddr::new(unknown, 0));
-    let clock = Duration::try_from_secs_f64(value["clock_ms"].as_f64().unwrap_or_default() / 1e3).unwrap_or_default();
+    let source = word(
+        "client_source",
+        &["socket", "fixed", "map", "pool", "xclient", "proxy"],
+    );
+    let client = ClientAddress {
+        address,
+        source,
+        translated_from: text("translated_from").parse().ok(),
+    };
+    let peer = text("peer")
+        .parse()
+        .unwrap_or_else(|_| std::net::SocketAddr::new(unknown, 0));
+    let clock = Duration::try_from_secs_f64(value["clock_ms"].as_f64().unwrap_or_default() / 1e3)
+        .unwrap_or_default();
     let mut record = SessionRecord::new(id, peer, client, clock);
     record.started = text("started").parse().unwrap_or(record.started);
     record.ended = text("ended").parse().ok();
@@ -65,16 +89,29 @@ fn restored(id: u64, value: &Value) -> SessionRecord {
     record.recipients = strings(&value["recipients"]);
     record.verdict = word("verdict", &["accept", "defer", "reject"]);
     record.reply = strings(&value["reply"]);
-    record.refusals = list(&value["refusals"]).iter().filter_map(refusal).collect();
+    record.refusals = list(&value["refusals"])
+        .iter()
+        .filter_map(refusal)
+        .collect();
     record.allowed = text("allowed");
-    record.transactions = list(&value["transactions"]).iter().map(transaction).collect();
+    record.transactions = list(&value["transactions"])
+        .iter()
+        .map(transaction)
+        .collect();
     for line in list(&value["transcript"]) {
         record.transcript.push(said(line));
     }
     record.transcript_dropped = value["transcript_dropped"].as_u64().unwrap_or_default();
-    record.closed =
-        word("closed", &["lost", "quit", "refused", "timeout", "errors", "shutdown", "script", "tls", "proxy"]);
-    record.archived = Some(Box::new((value["facts"].clone(), value["evidence"].clone())));
+    record.closed = word(
+        "closed",
+        &[
+            "lost", "quit", "refused", "timeout", "errors", "shutdown", "script", "tls", "proxy",
+        ],
+    );
+    record.archived = Some(Box::new((
+        value["facts"].clone(),
+        value["evidence"].clone(),
+    )));
     record
 }
 
@@ -83,7 +120,11 @@ fn list(value: &Value) -> &[Value] {
 }
 
 fn strings(value: &Value) -> Vec<String> {
-    list(value).iter().filter_map(Value::as_str).map(str::to_owned).collect()
+    list(value)
+        .iter()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// A refusal whose rule is still in the catalogue.
@@ -94,7 +135,10 @@ fn refusal(value: &Value) -> Option<Refusal> {
         reply: Reply::parse(&strings(&value["reply"])).ok()?,
         temporary: value["temporary"].as_bool().unwrap_or_default(),
         why: value["why"].as_str().unwrap_or_default().to_owned(),
-        remedies: strings(&value["remedies"]).into_iter().map(Remedy::Other).collect(),
+        remedies: strings(&value["remedies"])
+            .into_iter()
+            .map(Remedy::Other)
+            .collect(),
         after: After::Continue,
     })
 }
@@ -102,11 +146,26 @@ fn refusal(value: &Value) -> Option<Refusal> {
 fn transaction(value: &Value) -> Transaction {
     let envelope: Envelope = serde_json::from_value(value.clone()).unwrap_or_default();
     let envelope = Arc::new(envelope);
-    Transaction { envelope, reply: strings(&value["reply"]), message: value["message"].as_u64() }
+    Transaction {
+        envelope,
+        reply: strings(&value["reply"]),
+        message: value["message"].as_u64(),
+    }
 }
 
 fn said(value: &Value) -> TranscriptLine<'_> {
-    let from = if value["from"] == "client" { Speaker::Client } else { Speaker::Server };
-    let at = value["at"].as_str().and_then(|at| at.parse().ok()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    TranscriptLine { at, from, text: value["text"].as_str().unwrap_or_default() }
+    let from = if value["from"] == "client" {
+        Speaker::Client
+    } else {
+        Speaker::Server
+    };
+    let at = value["at"]
+        .as_str()
+        .and_then(|at| at.parse().ok())
+        .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    TranscriptLine {
+        at,
+        from,
+        text: value["text"].as_str().unwrap_or_default(),
+    }
 }

@@ -122,43 +122,72 @@ pub struct Often {
 impl Often {
     /// Whether it speaks the nth time it could, from 1.
     fn holds(&self, n: u64) -> bool {
-        let one_of = |limit: Option<u64>, holds: fn(u64, u64) -> bool| limit.is_none_or(|limit| holds(n, limit));
+        let one_of = |limit: Option<u64>, holds: fn(u64, u64) -> bool| {
+            limit.is_none_or(|limit| holds(n, limit))
+        };
         one_of(self.attempt, |n, attempt| n == attempt)
             && one_of(self.times, |n, times| n <= times)
             && one_of(self.every, |n, every| n % every.max(1) == 0)
             && self.probability.is_none_or(|(millionths, seed)| {
-                super::identity::splitmix64(seed.wrapping_add(n)) % 1_000_000 < u64::from(millionths)
+                super::identity::splitmix64(seed.wrapping_add(n)) % 1_000_000
+                    < u64::from(millionths)
             })
     }
 }
 
 impl When {
     fn holds(&self, facts: &Facts, header: Option<&[u8]>) -> bool {
-        let any = |patterns: &[String], text: &str| patterns.is_empty() || patterns.iter().any(|p| matches(p, text));
-        let hello = facts.hello.as_ref().map_or("", |hello| hello.argument.as_str());
-        any(&self.recipients, facts.recipient.as_deref().unwrap_or_default())
-            && any(&self.senders, facts.sender.as_deref().unwrap_or_default())
+        let any = |patterns: &[String], text: &str| {
+            patterns.is_empty() || patterns.iter().any(|p| matches(p, text))
+        };
+        let hello = facts
+            .hello
+            .as_ref()
+            .map_or("", |hello| hello.argument.as_str());
+        any(
+            &self.recipients,
+            facts.recipient.as_deref().unwrap_or_default(),
+        ) && any(&self.senders, facts.sender.as_deref().unwrap_or_default())
             && any(&self.hellos, hello)
-            && (self.clients.is_empty() || self.clients.iter().any(|net| net.contains(&facts.client_address)))
+            && (self.clients.is_empty()
+                || self
+                    .clients
+                    .iter()
+                    .any(|net| net.contains(&facts.client_address)))
             && (self.headers.is_empty() || header.is_some_and(|header| self.has_field(header)))
     }
 
     fn has_field(&self, message: &[u8]) -> bool {
         let text = String::from_utf8_lossy(message);
-        let header = text.split("\r\n\r\n").next().unwrap_or_default().replace("\r\n\t", " ").replace("\r\n ", " ");
-        header.lines().any(|field| self.headers.iter().any(|pattern| matches(pattern, field)))
+        let header = text
+            .split("\r\n\r\n")
+            .next()
+            .unwrap_or_default()
+            .replace("\r\n\t", " ")
+            .replace("\r\n ", " ");
+        header
+            .lines()
+            .any(|field| self.headers.iter().any(|pattern| matches(pattern, field)))
     }
 }
 
 /// Whether a text is as a pattern has it, without regard to case; `*` stands for any octets.
 fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.to_ascii_lowercase(), text.to_ascii_lowercase());
-    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
-    let Some(mut left) = text.strip_prefix(first) else { return false };
+    let Some((first, rest)) = pattern.split_once('*') else {
+        return pattern == text;
+    };
+    let Some(mut left) = text.strip_prefix(first) else {
+        return false;
+    };
     let parts: Vec<_> = rest.split('*').collect();
-    let Some((last, middle)) = parts.split_last() else { return true };
+    let Some((last, middle)) = parts.split_last() else {
+        return true;
+    };
     for part in middle {
-        let Some(at) = left.find(part) else { return false };
+        let Some(at) = left.find(part) else {
+            return false;
+        };
         left = &left[at + part.len()..];
     }
     left.ends_with(last)
@@ -167,25 +196,48 @@ fn matches(pattern: &str, text: &str) -> bool {
 impl Session {
     /// Does what a script has for this point, if any does. Some where its reply stands for the receiver's own; a manner
     /// of sending is kept for whatever is said next.
-    pub(super) fn script(&mut self, point: Point, header: Option<&[u8]>, output: &mut Vec<u8>) -> Option<Reply> {
+    pub(super) fn script(
+        &mut self,
+        point: Point,
+        header: Option<&[u8]>,
+        output: &mut Vec<u8>,
+    ) -> Option<Reply> {
         let receiver = std::sync::Arc::clone(&self.receiver);
         for (index, script) in receiver.settings.scripts.iter().enumerate() {
             if script.point != point || !script.when.holds(&self.facts, header) {
                 continue;
             }
-            if !script.often.holds(self.memory.count(&format!("script {index}"))) {
+            if !script
+                .often
+                .holds(self.memory.count(&format!("script {index}")))
+            {
                 continue;
             }
-            self.events.push(Event::Scripted(format!("script {} at {}", index + 1, word(point))));
+            self.events.push(Event::Scripted(format!(
+                "script {} at {}",
+                index + 1,
+                word(point)
+            )));
             self.manner = Some(script.manner);
             if let Some(raw) = &script.raw {
                 output.extend_from_slice(raw.as_bytes());
                 output.extend_from_slice(b"\r\n");
                 self.record(Speaker::Server, raw);
-                return Some(Reply::new(ReplyCode::new(500).expect("500 is a reply code"), None, raw));
+                return Some(Reply::new(
+                    ReplyCode::new(500).expect("500 is a reply code"),
+                    None,
+                    raw,
+                ));
             }
-            let values = Values { mx: &receiver.settings.hostname, id: &self.token, quotes: &[] };
-            let reply = script.reply.as_ref().map(|template| template.fill(&self.facts, &values))?;
+            let values = Values {
+                mx: &receiver.settings.hostname,
+                id: &self.token,
+                quotes: &[],
+            };
+            let reply = script
+                .reply
+                .as_ref()
+                .map(|template| template.fill(&self.facts, &values))?;
             self.say(&reply, output);
             self.end_after(&reply);
             return Some(reply);
@@ -197,7 +249,11 @@ impl Session {
     pub(super) fn magic(&mut self, forward_path: &str, output: &mut Vec<u8>) -> Option<Reply> {
         let asked = Magic::of(forward_path).filter(|_| self.receiver.settings.magic_recipients)?;
         let enhanced = |code: ReplyCode, enhanced: Option<EnhancedCode>| {
-            Reply::new(code, enhanced.filter(|_| self.enhanced()), &format!("<{forward_path}> asked for this"))
+            Reply::new(
+                code,
+                enhanced.filter(|_| self.enhanced()),
+                &format!("<{forward_path}> asked for this"),
+            )
         };
         let (reply, manner) = match asked {
             Magic::Reply(code, detail) => (Some(enhanced(code, detail)), None),
@@ -208,12 +264,19 @@ impl Session {
             Magic::AcceptAfter(times) => {
                 let tried = self.memory.count(&format!("magic {forward_path}"));
                 let code = ReplyCode::new(451).expect("451 is a reply code");
-                let later = enhanced(code, Some(EnhancedCode { subject: 7, detail: 1 }));
+                let later = enhanced(
+                    code,
+                    Some(EnhancedCode {
+                        subject: 7,
+                        detail: 1,
+                    }),
+                );
                 (Some(later).filter(|_| tried <= times), None)
             }
             Magic::Manner(manner) => (None, Some(manner)),
         };
-        self.events.push(Event::Scripted(format!("recipient {forward_path}")));
+        self.events
+            .push(Event::Scripted(format!("recipient {forward_path}")));
         self.manner = manner.or(self.manner);
         let reply = reply?;
         self.say(&reply, output);
@@ -230,7 +293,10 @@ impl Session {
 }
 
 fn word(point: Point) -> &'static str {
-    Point::ALL.into_iter().find(|(_, known)| *known == point).map_or("", |(word, _)| word)
+    Point::ALL
+        .into_iter()
+        .find(|(_, known)| *known == point)
+        .map_or("", |(word, _)| word)
 }
 
 /// What the local part of a recipient asks for.
@@ -244,23 +310,55 @@ enum Magic {
 
 impl Magic {
     fn of(forward_path: &str) -> Option<Self> {
-        let local = forward_path.rsplit_once('@').map_or(forward_path, |(local, _)| local).to_ascii_lowercase();
+        let local = forward_path
+            .rsplit_once('@')
+            .map_or(forward_path, |(local, _)| local)
+            .to_ascii_lowercase();
         let manner = |manner| Some(Self::Manner(manner));
-        let end = |end| manner(Manner { mute: true, end: Some(end), ..Manner::default() });
+        let end = |end| {
+            manner(Manner {
+                mute: true,
+                end: Some(end),
+                ..Manner::default()
+            })
+        };
         match local.as_str() {
             "close" => return end(End::Close),
             "reset" => return end(End::Reset),
-            "silence" => return manner(Manner { mute: true, ..Manner::default() }),
-            "split" => return manner(Manner { split: true, ..Manner::default() }),
+            "silence" => {
+                return manner(Manner {
+                    mute: true,
+                    ..Manner::default()
+                });
+            }
+            "split" => {
+                return manner(Manner {
+                    split: true,
+                    ..Manner::default()
+                });
+            }
             _ => {}
         }
         if let Some(delay) = local.strip_prefix("delay-").and_then(time) {
-            return manner(Manner { delay, ..Manner::default() });
+            return manner(Manner {
+                delay,
+                ..Manner::default()
+            });
         }
-        if let Some(drip) = local.strip_prefix("drip-").and_then(|n| n.parse().ok()).filter(|n| *n > 0) {
-            return manner(Manner { drip: Some(drip), ..Manner::default() });
+        if let Some(drip) = local
+            .strip_prefix("drip-")
+            .and_then(|n| n.parse().ok())
+            .filter(|n| *n > 0)
+        {
+            return manner(Manner {
+                drip: Some(drip),
+                ..Manner::default()
+            });
         }
-        if let Some(times) = local.strip_prefix("after-").and_then(|rest| rest.strip_suffix("-accept")) {
+        if let Some(times) = local
+            .strip_prefix("after-")
+            .and_then(|rest| rest.strip_suffix("-accept"))
+        {
             return times.parse().ok().map(Self::AcceptAfter);
         }
         match local.strip_prefix("eod-") {
@@ -272,9 +370,15 @@ impl Magic {
 
 /// `550`, or `550-5.1.1`.
 fn refusal(text: &str) -> Option<(ReplyCode, Option<EnhancedCode>)> {
-    let (code, detail) = text.split_once('-').map_or((text, None), |(code, detail)| (code, Some(detail)));
-    let code =
-        code.parse().ok().filter(|_| code.len() == 3).and_then(ReplyCode::new).filter(|code| code.is_refusal())?;
+    let (code, detail) = text
+        .split_once('-')
+        .map_or((text, None), |(code, detail)| (code, Some(detail)));
+    let code = code
+        .parse()
+        .ok()
+        .filter(|_| code.len() == 3)
+        .and_then(ReplyCode::new)
+        .filter(|code| code.is_refusal())?;
     match detail {
         None => Some((code, None)),
         Some(detail) => {
@@ -320,10 +424,31 @@ mod tests {
     fn how_often() {
         let spoken = |often: Often| (1..=6).filter(|n| often.holds(*n)).collect::<Vec<_>>();
         assert_eq!(spoken(Often::default()), [1, 2, 3, 4, 5, 6]);
-        assert_eq!(spoken(Often { attempt: Some(2), ..Often::default() }), [2]);
-        assert_eq!(spoken(Often { times: Some(3), ..Often::default() }), [1, 2, 3]);
-        assert_eq!(spoken(Often { every: Some(3), ..Often::default() }), [3, 6]);
-        let seeded = Often { probability: Some((500_000, 7)), ..Often::default() };
+        assert_eq!(
+            spoken(Often {
+                attempt: Some(2),
+                ..Often::default()
+            }),
+            [2]
+        );
+        assert_eq!(
+            spoken(Often {
+                times: Some(3),
+                ..Often::default()
+            }),
+            [1, 2, 3]
+        );
+        assert_eq!(
+            spoken(Often {
+                every: Some(3),
+                ..Often::default()
+            }),
+            [3, 6]
+        );
+        let seeded = Often {
+            probability: Some((500_000, 7)),
+            ..Often::default()
+        };
         let count = (1..=1000).filter(|n| seeded.holds(*n)).count();
         assert!((400..600).contains(&count), "{count} of 1000");
         assert_eq!(spoken(seeded), spoken(seeded));
@@ -335,13 +460,38 @@ mod tests {
         let detail = |subject, detail| Some(EnhancedCode { subject, detail });
         let manner = |manner| Some(Magic::Manner(manner));
         for (path, expected) in [
-            ("550-5.1.1@contoso.test", Some(Magic::Reply(code(550), detail(1, 1)))),
+            (
+                "550-5.1.1@contoso.test",
+                Some(Magic::Reply(code(550), detail(1, 1))),
+            ),
             ("451@contoso.test", Some(Magic::Reply(code(451), None))),
-            ("eod-554-5.7.1@contoso.test", Some(Magic::AtTheDot(code(554), detail(7, 1)))),
+            (
+                "eod-554-5.7.1@contoso.test",
+                Some(Magic::AtTheDot(code(554), detail(7, 1))),
+            ),
             ("after-3-accept@contoso.test", Some(Magic::AcceptAfter(3))),
-            ("delay-5s@contoso.test", manner(Manner { delay: Duration::from_secs(5), ..Manner::default() })),
-            ("drip-10@contoso.test", manner(Manner { drip: Some(10), ..Manner::default() })),
-            ("reset@contoso.test", manner(Manner { mute: true, end: Some(End::Reset), ..Manner::default() })),
+            (
+                "delay-5s@contoso.test",
+                manner(Manner {
+                    delay: Duration::from_secs(5),
+                    ..Manner::default()
+                }),
+            ),
+            (
+                "drip-10@contoso.test",
+                manner(Manner {
+                    drip: Some(10),
+                    ..Manner::default()
+                }),
+            ),
+            (
+                "reset@contoso.test",
+                manner(Manner {
+                    mute: true,
+                    end: Some(End::Reset),
+                    ..Manner::default()
+                }),
+            ),
             ("250@contoso.test", None),
             ("550-4.1.1@contoso.test", None),
             ("delay-2h@contoso.test", None),

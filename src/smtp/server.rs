@@ -90,8 +90,18 @@ pub struct Door {
 impl Door {
     /// What a session has to know of the listener.
     pub(super) fn front(&self) -> Front {
-        let Self { protocol, starttls, implicit_tls, .. } = *self;
-        Front { protocol, tls: self.tls.is_some(), starttls, secured: implicit_tls }
+        let Self {
+            protocol,
+            starttls,
+            implicit_tls,
+            ..
+        } = *self;
+        Front {
+            protocol,
+            tls: self.tls.is_some(),
+            starttls,
+            secured: implicit_tls,
+        }
     }
 }
 
@@ -109,7 +119,12 @@ pub struct Reception {
 }
 
 /// Serves sessions until shut down: idle ones then get 421, and all a bounded time to end.
-pub async fn serve(listener: TcpListener, service: Arc<Service>, door: Door, shutdown: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    service: Arc<Service>,
+    door: Door,
+    shutdown: CancellationToken,
+) {
     let door = Arc::new(door);
     let places = Arc::new(Semaphore::new(service.max_connections));
     let lobby = Arc::new(Semaphore::new(TURNED_AWAY));
@@ -126,7 +141,8 @@ pub async fn serve(listener: TcpListener, service: Arc<Service>, door: Door, shu
         };
         match Arc::clone(&places).try_acquire_owned() {
             Ok(place) => {
-                let (service, door, shutdown) = (Arc::clone(&service), Arc::clone(&door), shutdown.clone());
+                let (service, door, shutdown) =
+                    (Arc::clone(&service), Arc::clone(&door), shutdown.clone());
                 sessions.spawn(async move {
                     Conversation::accept(stream, peer, &service, &door, &shutdown).await;
                     drop(place);
@@ -139,16 +155,23 @@ pub async fn serve(listener: TcpListener, service: Arc<Service>, door: Door, shu
         }
     }
     drop(listener);
-    let _ = timeout(SHUTDOWN_PATIENCE, async { while sessions.join_next().await.is_some() {} }).await;
+    let _ = timeout(SHUTDOWN_PATIENCE, async {
+        while sessions.join_next().await.is_some() {}
+    })
+    .await;
 }
 
 /// Says 421 and closes, without keeping anybody waiting. Where the lobby is full, the reply goes into the empty buffer of
 /// the socket, and the connection ends at once.
 fn turn_away(mut stream: TcpStream, lobby: &Arc<Semaphore>) {
     let mut octets = Vec::new();
-    replies::TOO_MANY_CONNECTIONS.reply(true).write_to(&mut octets);
+    replies::TOO_MANY_CONNECTIONS
+        .reply(true)
+        .write_to(&mut octets);
     let Ok(place) = Arc::clone(lobby).try_acquire_owned() else {
-        let _ = stream.into_std().and_then(|mut socket| socket.write(&octets));
+        let _ = stream
+            .into_std()
+            .and_then(|mut socket| socket.write(&octets));
         return;
     };
     tokio::spawn(async move {

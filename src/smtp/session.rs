@@ -158,7 +158,13 @@ pub(super) enum Due {
 
 impl Session {
     /// Begins a session; `id` numbers it in the world. The greeting comes with the first [`Session::advance`].
-    pub fn new(receiver: Arc<Receiver>, memory: Arc<Memory>, client: ClientAddress, peer: SocketAddr, id: u64) -> Self {
+    pub fn new(
+        receiver: Arc<Receiver>,
+        memory: Arc<Memory>,
+        client: ClientAddress,
+        peer: SocketAddr,
+        id: u64,
+    ) -> Self {
         let facts = Facts::of_receiver(client.address, &receiver.settings.hostname);
         Self {
             receiver,
@@ -210,7 +216,10 @@ impl Session {
         self.facts.conduct.tls = true;
         self.events.push(Event::Secured(suite));
         if discarded > 0 {
-            self.misbehaves(|conduct| conduct.unsynchronised = "STARTTLS".to_owned(), output);
+            self.misbehaves(
+                |conduct| conduct.unsynchronised = "STARTTLS".to_owned(),
+                output,
+            );
         }
     }
 
@@ -227,7 +236,8 @@ impl Session {
 
     /// The listener cannot take the PROXY header, or its absence: Postfix's reply, and the end.
     pub fn refuse_proxy(&mut self, why: &str, output: &mut Vec<u8>) {
-        self.events.push(Event::Scripted(format!("PROXY header refused: {why}")));
+        self.events
+            .push(Event::Scripted(format!("PROXY header refused: {why}")));
         self.answer(&replies::NO_PROXY, output);
         self.close("proxy");
     }
@@ -239,16 +249,27 @@ impl Session {
 
     /// Whether a transaction is open.
     pub fn in_transaction(&self) -> bool {
-        matches!(self.state, State::Transaction(_) | State::Data(..) | State::Chunk(_) | State::Chunked(..))
+        matches!(
+            self.state,
+            State::Transaction(_) | State::Data(..) | State::Chunk(_) | State::Chunked(..)
+        )
     }
 
     /// Takes as many commands, and as much data, as the input holds; replies are appended to the output.
-    pub fn advance(&mut self, input: &mut BytesMut, output: &mut Vec<u8>, lookup: &dyn Lookup) -> Step {
+    pub fn advance(
+        &mut self,
+        input: &mut BytesMut,
+        output: &mut Vec<u8>,
+        lookup: &dyn Lookup,
+    ) -> Step {
         loop {
             if let Some(step) = self.settle(input, output, lookup) {
                 return step;
             }
-            if self.manner.is_some() || output.len() >= BURST_OCTETS || self.observations >= BURST_OBSERVATIONS {
+            if self.manner.is_some()
+                || output.len() >= BURST_OCTETS
+                || self.observations >= BURST_OBSERVATIONS
+            {
                 self.observations = 0;
                 return Step::Flush;
             }
@@ -310,7 +331,12 @@ impl Session {
     }
 
     /// Observes and judges what is due. A pause means that lookups take time: what is due waits for the next call.
-    fn settle(&mut self, input: &BytesMut, output: &mut Vec<u8>, lookup: &dyn Lookup) -> Option<Step> {
+    fn settle(
+        &mut self,
+        input: &BytesMut,
+        output: &mut Vec<u8>,
+        lookup: &dyn Lookup,
+    ) -> Option<Step> {
         if matches!(self.due, Due::Client) {
             self.observe_client(lookup);
         }

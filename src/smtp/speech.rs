@@ -11,11 +11,15 @@ impl Session {
     /// Tells what was observed.
     pub(super) fn observed(&mut self) {
         self.observations += 1;
-        self.events.push(Event::Observed(Box::new(self.facts.clone())));
+        self.events
+            .push(Event::Observed(Box::new(self.facts.clone())));
     }
 
     pub(super) fn enhanced(&self) -> bool {
-        self.receiver.settings.extensions.offers(Extension::EnhancedStatusCodes)
+        self.receiver
+            .settings
+            .extensions
+            .offers(Extension::EnhancedStatusCodes)
     }
 
     pub(super) fn answer(&mut self, canned: &Canned, output: &mut Vec<u8>) {
@@ -63,7 +67,10 @@ impl Session {
     /// Takes the lines of a reply into the transcript.
     fn said(&mut self, reply: &[u8]) {
         for line in reply.split_inclusive(|octet| *octet == b'\n') {
-            self.record(Speaker::Server, &String::from_utf8_lossy(line.strip_suffix(b"\r\n").unwrap_or(line)));
+            self.record(
+                Speaker::Server,
+                &String::from_utf8_lossy(line.strip_suffix(b"\r\n").unwrap_or(line)),
+            );
         }
     }
 

@@ -16,7 +16,10 @@ pub struct Storage {
 impl Storage {
     /// Storage for so many octets.
     pub fn new(most: usize) -> Self {
-        Self { most, used: AtomicUsize::new(0) }
+        Self {
+            most,
+            used: AtomicUsize::new(0),
+        }
     }
 
     /// The octets that messages under way take now.
@@ -31,7 +34,9 @@ impl Storage {
 
     fn claim(&self, octets: usize) -> bool {
         let claimed = |used: usize| used.checked_add(octets).filter(|used| *used <= self.most);
-        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, claimed).is_ok()
+        self.used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, claimed)
+            .is_ok()
     }
 
     fn release(&self, octets: usize) {
@@ -51,7 +56,12 @@ pub(super) struct MailData {
 impl MailData {
     /// At most `limit` octets, and no more than the storage has room for.
     pub(super) fn new(limit: usize, storage: Option<Arc<Storage>>) -> Self {
-        Self { octets: Vec::new(), limit, storage, lost: None }
+        Self {
+            octets: Vec::new(),
+            limit,
+            storage,
+            lost: None,
+        }
     }
 
     pub(super) fn push(&mut self, run: &[u8]) {
@@ -61,7 +71,11 @@ impl MailData {
         if self.octets.len() + run.len() > self.limit {
             return self.lose(Flaw::TooLarge);
         }
-        if self.storage.as_ref().is_some_and(|storage| !storage.claim(run.len())) {
+        if self
+            .storage
+            .as_ref()
+            .is_some_and(|storage| !storage.claim(run.len()))
+        {
             return self.lose(Flaw::NoStorage);
         }
         if self.octets.capacity() == 0 {

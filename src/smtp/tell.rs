@@ -45,7 +45,9 @@ impl Remark {
             + match self {
                 Self::Connection(_) | Self::Closed(_) => 0,
                 Self::Lookup(question) => question.octets(),
-                Self::Observed(summary) => size_of::<Summary>() + summary.sender.as_ref().map_or(0, String::len),
+                Self::Observed(summary) => {
+                    size_of::<Summary>() + summary.sender.as_ref().map_or(0, String::len)
+                }
                 Self::Message(_, envelope, _) => size_of::<Envelope>() + envelope.octets(),
                 Self::Other(what) => size_of::<What>() + what.octets(),
             }
@@ -71,7 +73,13 @@ impl Waiting for Telling {
     }
 
     fn octets(&self) -> usize {
-        size_of::<Self>() + self.held + self.remarks.iter().map(|(_, remark)| remark.octets()).sum::<usize>()
+        size_of::<Self>()
+            + self.held
+            + self
+                .remarks
+                .iter()
+                .map(|(_, remark)| remark.octets())
+                .sum::<usize>()
     }
 }
 
@@ -83,7 +91,13 @@ impl Telling {
         remarks: Vec<(usize, Remark)>,
         held: usize,
     ) -> Self {
-        Self { session: Arc::clone(session), at, lines, remarks, held }
+        Self {
+            session: Arc::clone(session),
+            at,
+            lines,
+            remarks,
+            held,
+        }
     }
 
     /// The session it belongs to.
@@ -101,19 +115,31 @@ impl Telling {
         let (begin, end) = self.lines;
         let mut whats = Vec::with_capacity(end - begin + self.remarks.len());
         self.session.look(|record| {
-            let said = |index| record.transcript.get(index).map(|line| (line.from, Arc::<str>::from(line.text)));
-            let mut lines = (begin..end).filter_map(said).map(|(from, text)| match from {
-                Speaker::Client => What::Command { text },
-                Speaker::Server => What::Reply { text },
-            });
+            let said = |index| {
+                record
+                    .transcript
+                    .get(index)
+                    .map(|line| (line.from, Arc::<str>::from(line.text)))
+            };
+            let mut lines = (begin..end)
+                .filter_map(said)
+                .map(|(from, text)| match from {
+                    Speaker::Client => What::Command { text },
+                    Speaker::Server => What::Reply { text },
+                });
             let mut told = begin;
             for (before, remark) in self.remarks {
                 whats.extend(lines.by_ref().take(before - told));
                 told = before;
                 whats.push(match remark {
-                    Remark::Connection(client_address) => What::Connection { peer: record.peer, client_address },
+                    Remark::Connection(client_address) => What::Connection {
+                        peer: record.peer,
+                        client_address,
+                    },
                     Remark::Lookup(question) => What::Lookup(question),
-                    Remark::Observed(summary) => What::Facts { facts: summary.words() },
+                    Remark::Observed(summary) => What::Facts {
+                        facts: summary.words(),
+                    },
                     Remark::Message(message, envelope, octets) => What::Message {
                         message,
                         reverse_path: envelope.reverse_path.clone(),
@@ -142,12 +168,19 @@ impl Teller {
     pub(super) fn remark(&mut self, event: &Event, mut remark: impl FnMut(Remark)) {
         let what = match event {
             Event::Observed(facts) => {
-                self.fresh(facts).iter().cloned().for_each(|question| remark(Remark::Lookup(question)));
+                self.fresh(facts)
+                    .iter()
+                    .cloned()
+                    .for_each(|question| remark(Remark::Lookup(question)));
                 return remark(Remark::Observed(Box::new(Summary::of(facts))));
             }
-            Event::Allowed(reason) => What::Allowed { reason: reason.clone() },
+            Event::Allowed(reason) => What::Allowed {
+                reason: reason.clone(),
+            },
             Event::Refused(refusal) => verdict(refusal),
-            Event::Secured(suite) => What::Secured { suite: suite.clone() },
+            Event::Secured(suite) => What::Secured {
+                suite: suite.clone(),
+            },
             Event::Scripted(what) => What::Scripted { what: what.clone() },
             Event::Closed(how) => return remark(Remark::Closed(how)),
             Event::Line(..)
@@ -162,8 +195,14 @@ impl Teller {
     /// The lookups that are new.
     fn fresh<'a>(&mut self, facts: &'a Facts) -> &'a [Arc<Question>] {
         // The same question asked again, by a second EHLO, may have another answer: it is another record.
-        let same = |(told, question): &(&Arc<Question>, &Arc<Question>)| Arc::ptr_eq(told, question);
-        let known = self.told.iter().zip(&facts.evidence).take_while(same).count();
+        let same =
+            |(told, question): &(&Arc<Question>, &Arc<Question>)| Arc::ptr_eq(told, question);
+        let known = self
+            .told
+            .iter()
+            .zip(&facts.evidence)
+            .take_while(same)
+            .count();
         self.told.truncate(known);
         let fresh = &facts.evidence[known..];
         self.told.extend(fresh.iter().cloned());
@@ -200,11 +239,22 @@ impl Summary {
         let mut words = vec![("client_address", self.client_address.to_string())];
         if let Some(iprev) = &self.iprev {
             words.push(("iprev", iprev.result.word().to_owned()));
-            words.extend(iprev.verified_name.as_ref().map(|name| ("verified_name", name::display(name))));
+            words.extend(
+                iprev
+                    .verified_name
+                    .as_ref()
+                    .map(|name| ("verified_name", name::display(name))),
+            );
         }
         words.extend(self.hello.map(|hello| ("hello", hello.argument.clone())));
-        words.extend(self.spf_hello.map(|spf| ("spf_hello", spf.result.word().to_owned())));
-        words.extend(self.spf_sender.map(|result| ("spf_sender", result.word().to_owned())));
+        words.extend(
+            self.spf_hello
+                .map(|spf| ("spf_hello", spf.result.word().to_owned())),
+        );
+        words.extend(
+            self.spf_sender
+                .map(|result| ("spf_sender", result.word().to_owned())),
+        );
         words.extend(self.sender.map(|sender| ("sender", sender)));
         if !self.bare_newline.is_empty() {
             words.push(("bare_newline", self.bare_newline.to_owned()));

@@ -21,23 +21,52 @@ impl Trace {
     pub(super) fn new(facts: &Facts, receiver: &str, id: &str, smtputf8: bool) -> Self {
         let mut fields = String::with_capacity(512);
         let address = facts.client_address.to_string();
-        let verified = facts.iprev.as_ref().and_then(|iprev| iprev.verified_name.as_ref()).map(name::display);
+        let verified = facts
+            .iprev
+            .as_ref()
+            .and_then(|iprev| iprev.verified_name.as_ref())
+            .map(name::display);
         let sender = facts.sender.as_deref().unwrap_or_default();
-        fields.extend(["Return-Path: <", sender, ">\r\nAuthentication-Results: ", receiver, ";"]);
+        fields.extend([
+            "Return-Path: <",
+            sender,
+            ">\r\nAuthentication-Results: ",
+            receiver,
+            ";",
+        ]);
         results(facts, &address, verified.as_deref(), &mut fields);
-        let hello = facts.hello.as_ref().map_or("", |hello| hello.argument.as_str());
+        let hello = facts
+            .hello
+            .as_ref()
+            .map_or("", |hello| hello.argument.as_str());
         let (hello, verified) = (printable(hello), verified.as_deref().unwrap_or("unknown"));
         // IPv6 carries its tag (RFC 5321 §4.1.3).
-        let tag = if facts.client_address.is_ipv6() { "IPv6:" } else { "" };
+        let tag = if facts.client_address.is_ipv6() {
+            "IPv6:"
+        } else {
+            ""
+        };
         let with = protocol(facts, smtputf8);
-        fields.extend(["\r\nReceived: from ", &hello, " (", verified, " [", tag, &address, "])"]);
+        fields.extend([
+            "\r\nReceived: from ",
+            &hello,
+            " (",
+            verified,
+            " [",
+            tag,
+            &address,
+            "])",
+        ]);
         fields.extend(["\r\n\tby ", receiver, " with ", with, " id ", id]);
         if let Some(recipient) = &facts.recipient
             && facts.conduct.recipients == 1
         {
             fields.extend(["\r\n\tfor <", recipient, ">"]);
         }
-        Self { fields, dated: None }
+        Self {
+            fields,
+            dated: None,
+        }
     }
 
     /// The fields as they stand above a message that is stored now, or was stored before.
@@ -86,32 +115,80 @@ fn results(facts: &Facts, address: &str, verified: Option<&str>, fields: &mut St
     };
     if let Some(iprev) = &facts.iprev {
         let [open, name, close] = verified.map_or([""; 3], |name| [" (", name, ")"]);
-        result(&["iprev=", iprev.result.word(), open, name, close, " policy.iprev=", &value(address)]);
+        result(&[
+            "iprev=",
+            iprev.result.word(),
+            open,
+            name,
+            close,
+            " policy.iprev=",
+            &value(address),
+        ]);
     }
     if let (Some(spf), Some(hello)) = (&facts.spf_hello, &facts.hello) {
-        result(&["spf=", spf.result.word(), " smtp.helo=", &value(&hello.argument)]);
+        result(&[
+            "spf=",
+            spf.result.word(),
+            " smtp.helo=",
+            &value(&hello.argument),
+        ]);
     }
     if let Some(spf) = &facts.spf_sender {
-        let identity = facts.sender.as_deref().filter(|sender| !sender.is_empty()).map(str::to_owned);
+        let identity = facts
+            .sender
+            .as_deref()
+            .filter(|sender| !sender.is_empty())
+            .map(str::to_owned);
         let identity = identity.unwrap_or_else(|| format!("postmaster@{}", spf.domain));
-        result(&["spf=", spf.result.word(), " smtp.mailfrom=", &value(&identity)]);
+        result(&[
+            "spf=",
+            spf.result.word(),
+            " smtp.mailfrom=",
+            &value(&identity),
+        ]);
     }
     match facts.dkim.as_deref() {
         None => {}
         Some([]) => result(&["dkim=none"]),
         Some(signatures) => {
             for signature in signatures {
-                let Dkim { domain, selector, why, .. } = signature;
-                let reason = if why.is_empty() { String::new() } else { format!(" reason={}", value(why)) };
-                let header = ["dkim=", signature.result.word(), &reason, " header.d=", &value(domain)];
+                let Dkim {
+                    domain,
+                    selector,
+                    why,
+                    ..
+                } = signature;
+                let reason = if why.is_empty() {
+                    String::new()
+                } else {
+                    format!(" reason={}", value(why))
+                };
+                let header = [
+                    "dkim=",
+                    signature.result.word(),
+                    &reason,
+                    " header.d=",
+                    &value(domain),
+                ];
                 result(&[&header[..], &[" header.s=", &value(selector)]].concat());
             }
         }
     }
     if let Some(dmarc) = &facts.dmarc {
-        let policy = if dmarc.record { [" policy.dmarc=", dmarc.policy] } else { [""; 2] };
+        let policy = if dmarc.record {
+            [" policy.dmarc=", dmarc.policy]
+        } else {
+            [""; 2]
+        };
         let domain = value(&dmarc.from_domain);
-        result(&["dmarc=", dmarc.result.word(), " header.from=", &domain, policy[0], policy[1]]);
+        result(&[
+            "dmarc=",
+            dmarc.result.word(),
+            " header.from=",
+            &domain,
+            policy[0],
+            policy[1],
+        ]);
     }
     if fields.len() == begin {
         fields.push_str(" none");
@@ -139,9 +216,19 @@ fn value(text: &str) -> Cow<'_, str> {
 
 /// What a client claims, where a domain is expected: whatever could end the field or begin a comment becomes `?`.
 fn printable(claim: &str) -> String {
-    let kept = |c: char| if c.is_alphanumeric() || "[]:.-_".contains(c) { c } else { '?' };
+    let kept = |c: char| {
+        if c.is_alphanumeric() || "[]:.-_".contains(c) {
+            c
+        } else {
+            '?'
+        }
+    };
     let claim: String = claim.chars().take(255).map(kept).collect();
-    if claim.is_empty() { "unknown".to_owned() } else { claim }
+    if claim.is_empty() {
+        "unknown".to_owned()
+    } else {
+        claim
+    }
 }
 
 #[cfg(test)]
@@ -174,7 +261,12 @@ mod tests {
             "10.2.0.192.in-addr.arpa PTR mail.example.test\nmail.example.test A 192.0.2.10\n\
              mail.example.test TXT v=spf1 a -all\nexample.test TXT v=spf1 -all",
         );
-        let wants = Wants { iprev: true, spf_hello: true, spf_sender: true, ..Wants::default() };
+        let wants = Wants {
+            iprev: true,
+            spf_hello: true,
+            spf_sender: true,
+            ..Wants::default()
+        };
         let mut facts = facts("192.0.2.10", "mail.example.test", &wants, &world);
         let dkim = |result, why: &str| Dkim {
             domain: "example.test".into(),
@@ -182,7 +274,10 @@ mod tests {
             result,
             why: why.to_owned(),
         };
-        facts.dkim = Some(vec![dkim(AuthResult::Pass, ""), dkim(AuthResult::Fail, "body \"changed\"")]);
+        facts.dkim = Some(vec![
+            dkim(AuthResult::Pass, ""),
+            dkim(AuthResult::Fail, "body \"changed\""),
+        ]);
         facts.dmarc = Some(Dmarc {
             from_domain: "example.test".into(),
             record: true,
@@ -212,7 +307,12 @@ Received: from mail.example.test (mail.example.test [192.0.2.10])
     #[test]
     fn claims_cannot_leave_their_place() {
         let world = Table::new("");
-        let mut facts = facts("2001:db8::1", "x) by evil (y;\r\nX-Evil: 1", &Wants::default(), &world);
+        let mut facts = facts(
+            "2001:db8::1",
+            "x) by evil (y;\r\nX-Evil: 1",
+            &Wants::default(),
+            &world,
+        );
         facts.conduct.recipients = 2;
         check(
             &facts,

@@ -60,11 +60,16 @@ impl Session {
         if matches!(self.state, State::Transaction(_) | State::Chunked(..)) {
             return self.mistake(&replies::NESTED_MAIL, output);
         }
-        if self.misbehaves(|conduct| (conduct.messages, conduct.recipients) = (conduct.messages + 1, 0), output) {
+        if self.misbehaves(
+            |conduct| (conduct.messages, conduct.recipients) = (conduct.messages + 1, 0),
+            output,
+        ) {
             return;
         }
         let receiver = Arc::clone(&self.receiver);
-        self.pause = self.facts.observe_sender(&mail.reverse_path, receiver.policy.wants(), lookup);
+        self.pause = self
+            .facts
+            .observe_sender(&mail.reverse_path, receiver.policy.wants(), lookup);
         self.due = Due::Mail(mail);
     }
 
@@ -76,10 +81,15 @@ impl Session {
             return self.facts.forget_sender();
         }
         let settings = &self.receiver.settings;
-        let Mail { reverse_path, parameters } = mail;
+        let Mail {
+            reverse_path,
+            parameters,
+        } = mail;
         let mistake = if self.lacks_hello() {
             Some(replies::HELLO_FIRST)
-        } else if settings.auth.as_ref().is_some_and(|auth| auth.required) && self.facts.conduct.login.is_empty() {
+        } else if settings.auth.as_ref().is_some_and(|auth| auth.required)
+            && self.facts.conduct.login.is_empty()
+        {
             Some(replies::AUTH_REQUIRED)
         } else {
             self.not_offered(&parameters)
@@ -93,12 +103,29 @@ impl Session {
             return self.answer(&reply, output);
         }
         let scripted = self.script(Point::Mail, None, output);
-        if scripted.as_ref().is_some_and(|reply| reply.code().is_refusal()) {
+        if scripted
+            .as_ref()
+            .is_some_and(|reply| reply.code().is_refusal())
+        {
             return self.facts.forget_sender();
         }
-        let Parameters { smtputf8, binary, said, .. } = parameters;
-        let envelope = Envelope { reverse_path, parameters: said, ..Envelope::default() };
-        self.state = State::Transaction(Open { envelope, refused: false, smtputf8, binary });
+        let Parameters {
+            smtputf8,
+            binary,
+            said,
+            ..
+        } = parameters;
+        let envelope = Envelope {
+            reverse_path,
+            parameters: said,
+            ..Envelope::default()
+        };
+        self.state = State::Transaction(Open {
+            envelope,
+            refused: false,
+            smtputf8,
+            binary,
+        });
         if scripted.is_none() {
             self.answer(&replies::MAIL_OK, output);
         }
@@ -109,19 +136,28 @@ impl Session {
         if size > self.receiver.settings.max_message_octets {
             return Some(replies::TOO_LARGE);
         }
-        let full = self.storage.as_ref().is_some_and(|storage| !storage.has_room(size.max(1)));
+        let full = self
+            .storage
+            .as_ref()
+            .is_some_and(|storage| !storage.has_room(size.max(1)));
         full.then_some(replies::NO_STORAGE)
     }
 
     /// Where the octets of a message go.
     pub(super) fn mail_data(&self) -> MailData {
-        MailData::new(self.receiver.settings.max_message_octets, self.storage.clone())
+        MailData::new(
+            self.receiver.settings.max_message_octets,
+            self.storage.clone(),
+        )
     }
 
     /// The reply to a parameter of an extension that was not offered (RFC 5321 §4.1.1.11).
     fn not_offered(&self, parameters: &Parameters) -> Option<Canned> {
         let settings = &self.receiver.settings;
-        let lacking = parameters.needs.iter().find(|(extension, _)| !self.offers(*extension));
+        let lacking = parameters
+            .needs
+            .iter()
+            .find(|(extension, _)| !self.offers(*extension));
         match lacking {
             Some((Extension::SmtpUtf8, _)) => Some(replies::NO_SMTPUTF8),
             Some((_, keyword)) => Some(replies::to_mistake(&Mistake::Parameter(keyword.clone()))),
@@ -132,12 +168,19 @@ impl Session {
         }
     }
 
-    pub(super) fn rcpt(&mut self, forward_path: String, parameters: Parameters, output: &mut Vec<u8>) {
+    pub(super) fn rcpt(
+        &mut self,
+        forward_path: String,
+        parameters: Parameters,
+        output: &mut Vec<u8>,
+    ) {
         let most = self.receiver.settings.max_recipients;
         if let Some(mistake) = self.not_offered(&parameters) {
             return self.mistake(&mistake, output);
         }
-        let State::Transaction(open) = &self.state else { return self.mistake(&replies::MAIL_FIRST, output) };
+        let State::Transaction(open) = &self.state else {
+            return self.mistake(&replies::MAIL_FIRST, output);
+        };
         if !open.smtputf8 && !forward_path.is_ascii() {
             return self.mistake(&replies::NOT_ASCII, output);
         }
@@ -145,14 +188,26 @@ impl Session {
             return self.answer(&replies::TOO_MANY_RCPT, output);
         }
         let reverse_path = open.envelope.reverse_path.clone();
-        self.events.push(Event::Tried { reverse_path, forward_path: forward_path.clone() });
+        self.events.push(Event::Tried {
+            reverse_path,
+            forward_path: forward_path.clone(),
+        });
         self.observe_recipient(&forward_path);
-        let refused = self.misbehaves(|conduct| conduct.recipients += 1, output) || self.refuse(Stage::Rcpt, output);
-        let scripted = if refused { None } else { self.script(Point::Rcpt, None, output) };
+        let refused = self.misbehaves(|conduct| conduct.recipients += 1, output)
+            || self.refuse(Stage::Rcpt, output);
+        let scripted = if refused {
+            None
+        } else {
+            self.script(Point::Rcpt, None, output)
+        };
         let refused = refused
-            || scripted.as_ref().is_some_and(|reply| reply.code().is_refusal())
+            || scripted
+                .as_ref()
+                .is_some_and(|reply| reply.code().is_refusal())
             || (scripted.is_none() && self.magic(&forward_path, output).is_some());
-        let State::Transaction(open) = &mut self.state else { return };
+        let State::Transaction(open) = &mut self.state else {
+            return;
+        };
         if refused {
             open.refused = true;
             return;
@@ -167,7 +222,9 @@ impl Session {
     fn observe_recipient(&mut self, forward_path: &str) {
         if self.receiver.policy.wants().greylist {
             let sender = self.facts.sender.as_deref().unwrap_or_default();
-            let known = self.memory.tried(self.facts.client_address, sender, forward_path, self.id);
+            let known = self
+                .memory
+                .tried(self.facts.client_address, sender, forward_path, self.id);
             self.facts.greylist = Some(known);
         }
         self.facts.recipient = Some(forward_path.to_owned());
@@ -175,10 +232,14 @@ impl Session {
 
     pub(super) fn data(&mut self, output: &mut Vec<u8>) {
         match &self.state {
-            State::Transaction(open) if open.binary => return self.mistake(&replies::BDAT_ONLY, output),
+            State::Transaction(open) if open.binary => {
+                return self.mistake(&replies::BDAT_ONLY, output);
+            }
             State::Transaction(open) if open.has_recipients() => {}
             State::Chunked(..) => return self.mistake(&replies::BDAT_ONLY, output),
-            State::Transaction(open) if open.refused => return self.mistake(&replies::NO_VALID_RCPT, output),
+            State::Transaction(open) if open.refused => {
+                return self.mistake(&replies::NO_VALID_RCPT, output);
+            }
             State::Transaction(_) => return self.mistake(&replies::RCPT_FIRST, output),
             _ => return self.mistake(&replies::MAIL_FIRST, output),
         }
@@ -186,7 +247,10 @@ impl Session {
             return;
         }
         let scripted = self.script(Point::Data, None, output);
-        if scripted.as_ref().is_some_and(|reply| reply.code().is_refusal()) {
+        if scripted
+            .as_ref()
+            .is_some_and(|reply| reply.code().is_refusal())
+        {
             return;
         }
         let data = self.mail_data();
@@ -200,7 +264,9 @@ impl Session {
 
     /// The final dot.
     pub(super) fn end_of_data(&mut self, output: &mut Vec<u8>, lookup: &dyn Lookup) {
-        let State::Data(open, collector) = std::mem::replace(&mut self.state, State::Idle) else { return };
+        let State::Data(open, collector) = std::mem::replace(&mut self.state, State::Idle) else {
+            return;
+        };
         let received = collector.received();
         self.record(Speaker::Client, &format!("<{received} octets of data>"));
         let (octets, flaw) = collector.into_octets();
@@ -268,7 +334,12 @@ impl Session {
             return self.end_transaction(open.envelope, reply, None);
         }
         self.say_again(&open, &reply, output);
-        let trace = Trace::new(&self.facts, &self.receiver.settings.hostname, &self.token, open.smtputf8);
+        let trace = Trace::new(
+            &self.facts,
+            &self.receiver.settings.hostname,
+            &self.token,
+            open.smtputf8,
+        );
         self.end_transaction(open.envelope, reply, Some((trace, octets)));
     }
 
@@ -281,9 +352,18 @@ impl Session {
         }
     }
 
-    fn end_transaction(&mut self, envelope: Envelope, reply: Reply, message: Option<(Trace, Vec<u8>)>) {
+    fn end_transaction(
+        &mut self,
+        envelope: Envelope,
+        reply: Reply,
+        message: Option<(Trace, Vec<u8>)>,
+    ) {
         let message = message.map(|(trace, octets)| (trace, Arc::new(octets)));
-        self.events.push(Event::Transaction { envelope: Arc::new(envelope), reply, message });
+        self.events.push(Event::Transaction {
+            envelope: Arc::new(envelope),
+            reply,
+            message,
+        });
         self.reset();
     }
 }

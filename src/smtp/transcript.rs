@@ -52,7 +52,11 @@ impl Transcript {
             self.lines.reserve(LINES);
         }
         self.text.push_str(text);
-        self.lines.push(Line { at, from, end: u32::try_from(self.text.len()).unwrap_or(u32::MAX) });
+        self.lines.push(Line {
+            at,
+            from,
+            end: u32::try_from(self.text.len()).unwrap_or(u32::MAX),
+        });
         size_of::<Line>() + text.len()
     }
 
@@ -69,8 +73,15 @@ impl Transcript {
     /// The line at a place, from 0.
     pub fn get(&self, index: usize) -> Option<TranscriptLine<'_>> {
         let Line { at, from, end } = *self.lines.get(index)?;
-        let begin = index.checked_sub(1).and_then(|before| self.lines.get(before)).map_or(0, |before| before.end);
-        Some(TranscriptLine { at, from, text: self.text.get(begin as usize..end as usize)? })
+        let begin = index
+            .checked_sub(1)
+            .and_then(|before| self.lines.get(before))
+            .map_or(0, |before| before.end);
+        Some(TranscriptLine {
+            at,
+            from,
+            text: self.text.get(begin as usize..end as usize)?,
+        })
     }
 
     /// The lines in their order.
@@ -92,14 +103,33 @@ mod tests {
     #[test]
     fn lines_are_read_back() {
         let at = Timestamp::UNIX_EPOCH;
-        let said = [(Speaker::Server, "220 mx"), (Speaker::Client, ""), (Speaker::Client, "EHLO bücher.test")];
+        let said = [
+            (Speaker::Server, "220 mx"),
+            (Speaker::Client, ""),
+            (Speaker::Client, "EHLO bücher.test"),
+        ];
         let mut transcript = Transcript::default();
         for (from, text) in said {
-            assert_eq!(transcript.push(TranscriptLine { at, from, text }), size_of::<Line>() + text.len());
+            assert_eq!(
+                transcript.push(TranscriptLine { at, from, text }),
+                size_of::<Line>() + text.len()
+            );
         }
-        assert_eq!(transcript.iter().map(|line| (line.from, line.text)).collect::<Vec<_>>(), said);
-        assert_eq!((transcript.len(), transcript.is_empty(), transcript.get(3)), (3, false, None));
+        assert_eq!(
+            transcript
+                .iter()
+                .map(|line| (line.from, line.text))
+                .collect::<Vec<_>>(),
+            said
+        );
+        assert_eq!(
+            (transcript.len(), transcript.is_empty(), transcript.get(3)),
+            (3, false, None)
+        );
         let json = serde_json::to_string(&transcript).expect("JSON");
-        assert!(json.starts_with(r#"[{"at":"1970-01-01T00:00:00Z","from":"server","text":"220 mx"}"#), "{json}");
+        assert!(
+            json.starts_with(r#"[{"at":"1970-01-01T00:00:00Z","from":"server","text":"220 mx"}"#),
+            "{json}"
+        );
     }
 }

@@ -43,7 +43,9 @@ impl Wire {
     /// Whether no octet waits to be read, as far as can be told without waiting.
     pub(super) fn is_silent(&self) -> bool {
         match self {
-            Self::Plain(stream) => stream.try_read(&mut [0; 1]).is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock),
+            Self::Plain(stream) => stream
+                .try_read(&mut [0; 1])
+                .is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock),
             Self::Secured(_) | Self::Gone => false,
         }
     }
@@ -70,7 +72,11 @@ impl Wire {
 }
 
 impl AsyncRead for Wire {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(context, into),
             Self::Secured(stream) => Pin::new(stream).poll_read(context, into),
@@ -80,7 +86,11 @@ impl AsyncRead for Wire {
 }
 
 impl AsyncWrite for Wire {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(context, octets),
             Self::Secured(stream) => Pin::new(stream).poll_write(context, octets),

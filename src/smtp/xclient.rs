@@ -41,7 +41,8 @@ impl Xclient {
             Value::Known(text) => name::absolute(text).map(Some),
             _ => Some(None),
         };
-        let temporary = [self.name.as_ref(), Some(reverse)].contains(&Some(&Value::TemporarilyUnavailable));
+        let temporary =
+            [self.name.as_ref(), Some(reverse)].contains(&Some(&Value::TemporarilyUnavailable));
         let verified = self.name.as_ref().and_then(|value| read(value).flatten());
         Some(Iprev::told(read(reverse).flatten(), verified, temporary))
     }
@@ -49,7 +50,8 @@ impl Xclient {
 
 /// Reads the attributes.
 pub(super) fn parse(argument: &[u8]) -> Result<Command, Mistake> {
-    let text = std::str::from_utf8(argument).map_err(|_| Mistake::Xclient("Bad XCLIENT syntax".to_owned()))?;
+    let text = std::str::from_utf8(argument)
+        .map_err(|_| Mistake::Xclient("Bad XCLIENT syntax".to_owned()))?;
     if text.is_empty() {
         return Err(Mistake::Syntax("XCLIENT attribute=value..."));
     }
@@ -62,10 +64,13 @@ pub(super) fn parse(argument: &[u8]) -> Result<Command, Mistake> {
 }
 
 fn attribute(word: &str, xclient: &mut Xclient) -> Result<(), Mistake> {
-    let (attribute, raw) =
-        word.split_once('=').ok_or_else(|| Mistake::Xclient("Error: attribute=value expected".to_owned()))?;
+    let (attribute, raw) = word
+        .split_once('=')
+        .ok_or_else(|| Mistake::Xclient("Error: attribute=value expected".to_owned()))?;
     if raw.len() > VALUE_OCTETS {
-        return Err(Mistake::Xclient("Error: attribute value too long".to_owned()));
+        return Err(Mistake::Xclient(
+            "Error: attribute value too long".to_owned(),
+        ));
     }
     let upper = attribute.to_ascii_uppercase();
     let bad = || Mistake::Xclient(format!("Bad {upper} syntax: {raw}"));
@@ -80,17 +85,35 @@ fn attribute(word: &str, xclient: &mut Xclient) -> Result<(), Mistake> {
     };
     let is_port = |text: &str| text.parse::<u16>().is_ok();
     match upper.as_str() {
-        "NAME" | "REVERSE_NAME" if known.is_some_and(|text| name::absolute(text).is_none()) => return Err(bad()),
+        "NAME" | "REVERSE_NAME" if known.is_some_and(|text| name::absolute(text).is_none()) => {
+            return Err(bad());
+        }
         "NAME" => xclient.name = Some(value),
         "REVERSE_NAME" => xclient.reverse_name = Some(value),
-        "ADDR" => xclient.address = known.map(|text| address(text).ok_or_else(bad)).transpose()?,
-        "DESTADDR" => drop(known.map(|text| address(text).ok_or_else(bad)).transpose()?),
+        "ADDR" => {
+            xclient.address = known
+                .map(|text| address(text).ok_or_else(bad))
+                .transpose()?
+        }
+        "DESTADDR" => drop(
+            known
+                .map(|text| address(text).ok_or_else(bad))
+                .transpose()?,
+        ),
         "PORT" | "DESTPORT" if known.is_none_or(is_port) => {}
-        "PROTO" => xclient.verb = known.map(|text| protocol(text).ok_or_else(bad)).transpose()?,
+        "PROTO" => {
+            xclient.verb = known
+                .map(|text| protocol(text).ok_or_else(bad))
+                .transpose()?
+        }
         "HELO" => xclient.hello = Some(value),
         "LOGIN" => xclient.login = Some(value),
         "PORT" | "DESTPORT" => return Err(bad()),
-        _ => return Err(Mistake::Xclient(format!("Bad XCLIENT attribute name: {attribute}"))),
+        _ => {
+            return Err(Mistake::Xclient(format!(
+                "Bad XCLIENT attribute name: {attribute}"
+            )));
+        }
     }
     Ok(())
 }
@@ -123,17 +146,30 @@ mod tests {
 
     #[track_caller]
     fn wrong(text: &str, expected: &str) {
-        assert_eq!(parse(text.as_bytes()), Err(Mistake::Xclient(expected.to_owned())), "{text}");
+        assert_eq!(
+            parse(text.as_bytes()),
+            Err(Mistake::Xclient(expected.to_owned())),
+            "{text}"
+        );
     }
 
     #[test]
     fn attributes() {
         assert_eq!(read("ADDR=192.0.2.1").address, Some([192, 0, 2, 1].into()));
-        assert_eq!(read("addr=IPV6:2001:db8::1 PORT=25").address, "2001:db8::1".parse().ok());
+        assert_eq!(
+            read("addr=IPV6:2001:db8::1 PORT=25").address,
+            "2001:db8::1".parse().ok()
+        );
         assert_eq!(read("ADDR=[UNAVAILABLE]").address, None);
         assert_eq!(read("HELO=a+2Eb").hello, Some(Value::Known("a.b".into())));
-        assert_eq!(read("NAME=[tempunavail]").name, Some(Value::TemporarilyUnavailable));
-        assert_eq!(read("PROTO=ESMTP LOGIN=user DESTADDR=192.0.2.25 DESTPORT=25").verb, Some(Verb::Ehlo));
+        assert_eq!(
+            read("NAME=[tempunavail]").name,
+            Some(Value::TemporarilyUnavailable)
+        );
+        assert_eq!(
+            read("PROTO=ESMTP LOGIN=user DESTADDR=192.0.2.25 DESTPORT=25").verb,
+            Some(Verb::Ehlo)
+        );
         wrong("ADDR=x", "Bad ADDR syntax: x");
         wrong("ADDR=2001:db8::1", "Bad ADDR syntax: 2001:db8::1");
         wrong("PORT=99999", "Bad PORT syntax: 99999");
@@ -142,8 +178,14 @@ mod tests {
         wrong("HELO=a+0D", "Bad HELO syntax: a+0D");
         wrong("FOO=1", "Bad XCLIENT attribute name: FOO");
         wrong("ADDR", "Error: attribute=value expected");
-        wrong(&format!("HELO={}", "a".repeat(256)), "Error: attribute value too long");
-        assert_eq!(parse(b""), Err(Mistake::Syntax("XCLIENT attribute=value...")));
+        wrong(
+            &format!("HELO={}", "a".repeat(256)),
+            "Error: attribute value too long",
+        );
+        assert_eq!(
+            parse(b""),
+            Err(Mistake::Syntax("XCLIENT attribute=value..."))
+        );
     }
 
     #[test]
@@ -153,12 +195,19 @@ mod tests {
             ("NAME=mail.example.test", Some(Pass)),
             ("NAME=[UNAVAILABLE]", Some(Permerror)),
             ("NAME=[TEMPUNAVAIL]", Some(Temperror)),
-            ("NAME=[UNAVAILABLE] REVERSE_NAME=ptr.example.test", Some(Fail)),
+            (
+                "NAME=[UNAVAILABLE] REVERSE_NAME=ptr.example.test",
+                Some(Fail),
+            ),
             ("REVERSE_NAME=[UNAVAILABLE]", Some(Permerror)),
             ("REVERSE_NAME=ptr.example.test", Some(Fail)),
             ("HELO=x.test", None),
         ] {
-            assert_eq!(read(text).names().map(|iprev| iprev.result), expected, "{text}");
+            assert_eq!(
+                read(text).names().map(|iprev| iprev.result),
+                expected,
+                "{text}"
+            );
         }
     }
 }

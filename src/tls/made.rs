@@ -5,8 +5,8 @@ use std::io;
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
@@ -33,14 +33,19 @@ impl Authority {
     /// # Errors
     /// The operating system gives no random octets.
     pub fn new() -> Result<Self, Error> {
-        let bad = |e: rcgen::Error| Error::other(format!("cannot make a certificate authority: {e}"));
+        let bad =
+            |e: rcgen::Error| Error::other(format!("cannot make a certificate authority: {e}"));
         let mut root = CertificateParams::default();
-        root.distinguished_name.push(DnType::CommonName, "martinet test authority");
+        root.distinguished_name
+            .push(DnType::CommonName, "martinet test authority");
         root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         root.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        (root.not_before, root.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2049, 12, 31));
+        (root.not_before, root.not_after) =
+            (date_time_ymd(2020, 1, 1), date_time_ymd(2049, 12, 31));
         let key = KeyPair::generate().map_err(bad)?;
-        CertifiedIssuer::self_signed(root, key).map(Self).map_err(bad)
+        CertifiedIssuer::self_signed(root, key)
+            .map(Self)
+            .map_err(bad)
     }
 
     /// Its certificate, as PEM.
@@ -60,7 +65,9 @@ pub struct Tls {
 
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tls").field("fault", &self.fault).finish_non_exhaustive()
+        f.debug_struct("Tls")
+            .field("fault", &self.fault)
+            .finish_non_exhaustive()
     }
 }
 
@@ -70,7 +77,9 @@ impl Tls {
     /// # Errors
     /// The host name is none that a certificate can have.
     pub fn made(authority: &Authority, host: &str, fault: TlsFault) -> Result<Self, Error> {
-        let bad = |e: &dyn fmt::Display| Error::other(format!("cannot make a certificate for {host}: {e}"));
+        let bad = |e: &dyn fmt::Display| {
+            Error::other(format!("cannot make a certificate for {host}: {e}"))
+        };
         let own = KeyPair::generate().map_err(|e| bad(&e))?;
         let params = leaf(host, fault).map_err(|e| bad(&e))?;
         let certificate = match fault {
@@ -78,7 +87,11 @@ impl Tls {
             _ => params.signed_by(&own, &authority.0),
         };
         let certificate = certificate.map_err(|e| bad(&e))?;
-        let authority = if fault == TlsFault::SelfSigned { certificate.pem() } else { authority.pem() };
+        let authority = if fault == TlsFault::SelfSigned {
+            certificate.pem()
+        } else {
+            authority.pem()
+        };
         Self::of(&certificate.pem(), &own.serialize_pem(), authority, fault)
     }
 
@@ -91,7 +104,8 @@ impl Tls {
     }
 
     fn of(certificate: &str, key: &str, authority: String, fault: TlsFault) -> Result<Self, Error> {
-        let bad = |what: &str, e: &dyn fmt::Display| Error::other(format!("cannot use the {what}: {e}"));
+        let bad =
+            |what: &str, e: &dyn fmt::Display| Error::other(format!("cannot use the {what}: {e}"));
         let chain: Vec<_> = CertificateDer::pem_slice_iter(certificate.as_bytes())
             .collect::<Result<_, _>>()
             .map_err(|e| bad("certificate", &e))?;
@@ -103,7 +117,12 @@ impl Tls {
             .with_no_client_auth()
             .with_single_cert(chain, key)
             .map_err(|e| bad("certificate and key", &e))?;
-        Ok(Self { config: Arc::new(config), fault, authority, certificate: certificate.to_owned() })
+        Ok(Self {
+            config: Arc::new(config),
+            fault,
+            authority,
+            certificate: certificate.to_owned(),
+        })
     }
 
     /// What rustls serves with.
@@ -115,8 +134,14 @@ impl Tls {
     pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<(Secured, String)> {
         let stream = TlsAcceptor::from(self.config()).accept(stream).await?;
         let session = stream.get_ref().1;
-        let version = session.protocol_version().and_then(|v| v.as_str()).unwrap_or_default();
-        let suite = session.negotiated_cipher_suite().and_then(|s| s.suite().as_str()).unwrap_or_default();
+        let version = session
+            .protocol_version()
+            .and_then(|v| v.as_str())
+            .unwrap_or_default();
+        let suite = session
+            .negotiated_cipher_suite()
+            .and_then(|s| s.suite().as_str())
+            .unwrap_or_default();
         let suite = format!("{version} {suite}");
         Ok((Secured(stream), suite))
     }
@@ -148,7 +173,11 @@ impl Secured {
 }
 
 fn leaf(host: &str, fault: TlsFault) -> Result<CertificateParams, rcgen::Error> {
-    let name = if fault == TlsFault::WrongName { "wrong-name.invalid" } else { host };
+    let name = if fault == TlsFault::WrongName {
+        "wrong-name.invalid"
+    } else {
+        host
+    };
     let mut names = vec![name.to_owned()];
     if fault != TlsFault::WrongName {
         names.extend(["localhost", "127.0.0.1", "::1"].map(str::to_owned));
@@ -156,7 +185,11 @@ fn leaf(host: &str, fault: TlsFault) -> Result<CertificateParams, rcgen::Error> 
     let mut params = CertificateParams::new(names)?;
     params.distinguished_name.push(DnType::CommonName, name);
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    let last = if fault == TlsFault::Expired { date_time_ymd(2021, 1, 1) } else { date_time_ymd(2049, 12, 31) };
+    let last = if fault == TlsFault::Expired {
+        date_time_ymd(2021, 1, 1)
+    } else {
+        date_time_ymd(2049, 12, 31)
+    };
     (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), last);
     Ok(params)
 }
@@ -169,17 +202,30 @@ mod tests {
     fn certificates_of_every_fault() {
         let authority = Authority::new().expect("an authority");
         for (word, fault) in TlsFault::ALL {
-            let tls = Tls::made(&authority, "mx.martinet.test", fault).unwrap_or_else(|e| panic!("{word}: {e}"));
-            assert!(tls.authority().starts_with("-----BEGIN CERTIFICATE-----"), "{word}");
-            assert_eq!(tls.authority() == tls.certificate(), fault == TlsFault::SelfSigned, "{word}");
+            let tls = Tls::made(&authority, "mx.martinet.test", fault)
+                .unwrap_or_else(|e| panic!("{word}: {e}"));
+            assert!(
+                tls.authority().starts_with("-----BEGIN CERTIFICATE-----"),
+                "{word}"
+            );
+            assert_eq!(
+                tls.authority() == tls.certificate(),
+                fault == TlsFault::SelfSigned,
+                "{word}"
+            );
         }
     }
 
     #[test]
     fn what_is_no_certificate() {
         assert!(Tls::own("x", "y").is_err());
-        let (one, other) = (KeyPair::generate().expect("a key"), KeyPair::generate().expect("a key"));
-        let certificate = leaf("a.test", TlsFault::None).and_then(|p| p.self_signed(&one)).expect("a certificate");
+        let (one, other) = (
+            KeyPair::generate().expect("a key"),
+            KeyPair::generate().expect("a key"),
+        );
+        let certificate = leaf("a.test", TlsFault::None)
+            .and_then(|p| p.self_signed(&one))
+            .expect("a certificate");
         assert!(Tls::own(&certificate.pem(), &other.serialize_pem()).is_err());
         assert!(Tls::own(&certificate.pem(), &one.serialize_pem()).is_ok());
     }

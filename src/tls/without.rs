@@ -9,7 +9,9 @@ use super::TlsFault;
 use crate::error::Error;
 
 fn none<T>() -> Result<T, Error> {
-    Err(Error::other("this build of martinet has no TLS: it wants the feature `tls`"))
+    Err(Error::other(
+        "this build of martinet has no TLS: it wants the feature `tls`",
+    ))
 }
 
 /// Who signs the certificates of one world: in this build nobody.
@@ -88,7 +90,14 @@ mod tests {
 
     #[tokio::test]
     async fn who_wants_tls_is_told() {
-        let error = World::builder().starttls(StartTls::Offered).start().await.expect_err("no TLS");
-        assert_eq!(error.to_string(), "this build of martinet has no TLS: it wants the feature `tls`");
+        let error = World::builder()
+            .starttls(StartTls::Offered)
+            .start()
+            .await
+            .expect_err("no TLS");
+        assert_eq!(
+            error.to_string(),
+            "this build of martinet has no TLS: it wants the feature `tls`"
+        );
     }
 }

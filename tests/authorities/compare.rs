@@ -22,8 +22,13 @@ const INTENDED: &[Intended] = &[
     Intended {
         reason: "ANY gets the HINFO record of RFC 8482 §4.2; NSD sends all sets over TCP and TC over UDP, Knot one set",
         holds: |_, question, ours, theirs| {
-            let refused = ours.answers.last().is_some_and(|r| r.record_type() == RecordType::HINFO);
-            question.record_type == RecordType::ANY && refused && ours.authorities == theirs.authorities
+            let refused = ours
+                .answers
+                .last()
+                .is_some_and(|r| r.record_type() == RecordType::HINFO);
+            question.record_type == RecordType::ANY
+                && refused
+                && ours.authorities == theirs.authorities
         },
     },
     Intended {
@@ -36,8 +41,13 @@ const INTENDED: &[Intended] = &[
     Intended {
         reason: "a CNAME is followed into another zone of the server (RFC 1034 §4.3.2 3a); Knot stays in the zone",
         holds: |server, _, ours, theirs| {
-            let crossing = theirs.answers.last().is_some_and(|r| r.record_type() == RecordType::CNAME);
-            let more = set(&theirs.answers).iter().all(|record| set(&ours.answers).contains(record));
+            let crossing = theirs
+                .answers
+                .last()
+                .is_some_and(|r| r.record_type() == RecordType::CNAME);
+            let more = set(&theirs.answers)
+                .iter()
+                .all(|record| set(&ours.answers).contains(record));
             server == "knot" && crossing && more && theirs.authorities.is_empty()
         },
     },
@@ -45,15 +55,24 @@ const INTENDED: &[Intended] = &[
         reason: "addresses of hosts in another zone of the server are added; Knot looks into the zone only",
         holds: |server, question, ours, theirs| {
             let bare = |message| summary(message, false);
-            let more: Vec<_> = ours.additionals.iter().filter(|r| !theirs.additionals.contains(r)).collect();
+            let more: Vec<_> = ours
+                .additionals
+                .iter()
+                .filter(|r| !theirs.additionals.contains(r))
+                .collect();
             let elsewhere = |r: &&Record| ends(&r.name.to_string()) != ends(&question.name);
-            server == "knot" && bare(ours) == bare(theirs) && !more.is_empty() && more.iter().all(elsewhere)
+            server == "knot"
+                && bare(ours) == bare(theirs)
+                && !more.is_empty()
+                && more.iter().all(elsewhere)
         },
     },
     Intended {
         reason: "DO is copied into every response (RFC 3225 §3); NSD leaves it out of BADVERS",
         holds: |server, question, ours, _| {
-            server == "nsd" && question.version == Some(1) && u16::from(ours.metadata.response_code) == 16
+            server == "nsd"
+                && question.version == Some(1)
+                && u16::from(ours.metadata.response_code) == 16
         },
     },
 ];
@@ -71,8 +90,17 @@ pub struct Report {
 
 impl Report {
     /// Compares two answers to one question.
-    pub fn compare(&mut self, server: &'static str, question: &Question, ours: &Message, theirs: &Message) {
-        *self.answers.entry((server, format!("{:?}", ours.metadata.response_code))).or_default() += 1;
+    pub fn compare(
+        &mut self,
+        server: &'static str,
+        question: &Question,
+        ours: &Message,
+        theirs: &Message,
+    ) {
+        *self
+            .answers
+            .entry((server, format!("{:?}", ours.metadata.response_code)))
+            .or_default() += 1;
         // What NSD adds to an answer is a setting, which is off; what it adds to a referral has to agree.
         let referral = !ours.metadata.authoritative && !ours.authorities.is_empty();
         let additional = server == "knot" || referral;
@@ -80,7 +108,10 @@ impl Report {
         if one == other {
             return;
         }
-        match INTENDED.iter().find(|meant| (meant.holds)(server, question, ours, theirs)) {
+        match INTENDED
+            .iter()
+            .find(|meant| (meant.holds)(server, question, ours, theirs))
+        {
             Some(meant) => *self.intended.entry((server, meant.reason)).or_default() += 1,
             None => self.disagreements.push(format!(
                 "{server}: {} {} {}{:?}\n  ours   {one}\n  theirs {other}",
@@ -110,19 +141,38 @@ fn summary(message: &Message, additional: bool) -> String {
         ("ad", header.authentic_data),
         ("cd", header.checking_disabled),
     ];
-    let flags: Vec<_> = flags.iter().filter(|(_, set)| *set).map(|(name, _)| *name).collect();
+    let flags: Vec<_> = flags
+        .iter()
+        .filter(|(_, set)| *set)
+        .map(|(name, _)| *name)
+        .collect();
     let edns = message.edns.as_ref().map_or("none".to_owned(), |edns| {
-        format!("{}{}", edns.version(), if edns.flags().dnssec_ok { " do" } else { "" })
+        format!(
+            "{}{}",
+            edns.version(),
+            if edns.flags().dnssec_ok { " do" } else { "" }
+        )
     });
     let (rcode, flags) = (u16::from(header.response_code), flags.join(" "));
-    let additional = if additional { &message.additionals[..] } else { &[] };
-    let sections = [&message.answers, &message.authorities, additional].map(|section| set(section).join(", "));
-    format!("rcode {rcode} {flags} edns {edns} | {}", sections.join(" | "))
+    let additional = if additional {
+        &message.additionals[..]
+    } else {
+        &[]
+    };
+    let sections =
+        [&message.answers, &message.authorities, additional].map(|section| set(section).join(", "));
+    format!(
+        "rcode {rcode} {flags} edns {edns} | {}",
+        sections.join(" | ")
+    )
 }
 
 /// The records of a section, sorted.
 pub fn set(section: &[Record]) -> Vec<String> {
-    let mut records: Vec<_> = section.iter().map(|r| r.to_string().to_ascii_lowercase()).collect();
+    let mut records: Vec<_> = section
+        .iter()
+        .map(|r| r.to_string().to_ascii_lowercase())
+        .collect();
     records.sort();
     records
 }

@@ -13,9 +13,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Asks, and reads the answer.
 pub fn ask(server: SocketAddr, question: &Question) -> io::Result<Message> {
-    let octets =
-        if question.tcp { over_tcp(server, &question.octets) } else { over_udp(server, &question.octets, PATIENCE) };
-    Message::from_vec(&octets?).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.to_string()))
+    let octets = if question.tcp {
+        over_tcp(server, &question.octets)
+    } else {
+        over_udp(server, &question.octets, PATIENCE)
+    };
+    Message::from_vec(&octets?)
+        .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.to_string()))
 }
 
 /// Sends a datagram and takes the one that comes back.

@@ -32,7 +32,8 @@ impl Server {
             address.port()
         );
         for zone in zones {
-            write!(text, "zone:\n name: {0}\n zonefile: {0}zone\n", zone.origin).expect("a string takes text");
+            write!(text, "zone:\n name: {0}\n zonefile: {0}zone\n", zone.origin)
+                .expect("a string takes text");
         }
         let configuration = directory.join("nsd.conf");
         std::fs::write(&configuration, text).expect("a file");
@@ -49,7 +50,8 @@ impl Server {
             address.port()
         );
         for zone in zones {
-            write!(text, "  - domain: {0}\n    file: {0}zone\n", zone.origin).expect("a string takes text");
+            write!(text, "  - domain: {0}\n    file: {0}zone\n", zone.origin)
+                .expect("a string takes text");
         }
         let configuration = directory.join("knot.conf");
         std::fs::write(&configuration, text).expect("a file");
@@ -66,11 +68,18 @@ impl Server {
     ) -> Result<Self, String> {
         let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/foreign");
         let roots = [unpacked.clone(), PathBuf::from("/")];
-        let Some(path) = roots.iter().map(|root| root.join(program)).find(|path| path.exists()) else {
+        let Some(path) = roots
+            .iter()
+            .map(|root| root.join(program))
+            .find(|path| path.exists())
+        else {
             return Err(format!("no {program} below {}", unpacked.display()));
         };
         let own = format!("{}-linux-gnu", std::env::consts::ARCH);
-        let libraries = [unpacked.join("usr/lib").join(&own), unpacked.join("lib").join(&own)];
+        let libraries = [
+            unpacked.join("usr/lib").join(&own),
+            unpacked.join("lib").join(&own),
+        ];
         let libraries = std::env::join_paths(libraries).expect("paths without colons");
         let log = directory.join(format!("{name}.log"));
         let output = File::create(&log).expect("a file");
@@ -82,7 +91,12 @@ impl Server {
             .stdin(Stdio::null())
             .spawn()
             .map_err(|e| format!("{name}: {e}"))?;
-        Ok(Self { name, address, child, log })
+        Ok(Self {
+            name,
+            address,
+            child,
+            log,
+        })
     }
 
     /// Waits until it answers for a zone: asks until it does.
@@ -95,13 +109,20 @@ impl Server {
         let began = Instant::now();
         loop {
             let reply = over_udp(self.address, &octets, Duration::from_millis(200));
-            let reply = reply.ok().and_then(|octets| Message::from_vec(&octets).ok());
+            let reply = reply
+                .ok()
+                .and_then(|octets| Message::from_vec(&octets).ok());
             if reply.is_some_and(|m| m.answers.len() == 1) {
                 return;
             }
             let ended = self.child.try_wait().expect("a child").is_some();
             let log = || std::fs::read_to_string(&self.log).unwrap_or_default();
-            assert!(!ended && began.elapsed() < BEGIN, "{} does not answer: {}", self.name, log());
+            assert!(
+                !ended && began.elapsed() < BEGIN,
+                "{} does not answer: {}",
+                self.name,
+                log()
+            );
         }
     }
 }
@@ -109,7 +130,9 @@ impl Server {
 impl Drop for Server {
     /// NSD and Knot end their own children where they are asked to end.
     fn drop(&mut self) {
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status();
         let _ = self.child.wait();
     }
 }

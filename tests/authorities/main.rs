@@ -26,13 +26,22 @@ const QUESTIONS: u64 = 12_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn real_authorities_agree() {
-    let directory = std::env::temp_dir().join(format!("martinet-authorities-{}", std::process::id()));
+    let directory =
+        std::env::temp_dir().join(format!("martinet-authorities-{}", std::process::id()));
     std::fs::create_dir_all(&directory).expect("a directory");
-    let (seed, count) = (number("MARTINET_SEED", SEED), number("MARTINET_QUESTIONS", QUESTIONS));
+    let (seed, count) = (
+        number("MARTINET_SEED", SEED),
+        number("MARTINET_QUESTIONS", QUESTIONS),
+    );
     let mut random = Random::new(seed);
     let zones = zones::random(&mut random);
     zones::write(&zones, &directory);
-    let servers: Vec<_> = [Server::nsd(&directory, &zones), Server::knot(&directory, &zones)].into_iter().collect();
+    let servers: Vec<_> = [
+        Server::nsd(&directory, &zones),
+        Server::knot(&directory, &zones),
+    ]
+    .into_iter()
+    .collect();
     let mut running = Vec::new();
     for server in servers {
         match server {
@@ -44,8 +53,13 @@ async fn real_authorities_agree() {
             }
         }
     }
-    let scenario = load_scenario(directory.join("authorities.toml").to_str().expect("a path")).expect("a scenario");
-    let world = World::builder().with_scenario(scenario).start().await.expect("a world");
+    let scenario = load_scenario(directory.join("authorities.toml").to_str().expect("a path"))
+        .expect("a scenario");
+    let world = World::builder()
+        .with_scenario(scenario)
+        .start()
+        .await
+        .expect("a world");
     let ours = world.dns_addr();
     let report = tokio::task::spawn_blocking(move || {
         let mut report = compare::Report::default();
@@ -65,12 +79,18 @@ async fn real_authorities_agree() {
     let report = report.await.expect("the comparison ends");
     let _ = std::fs::remove_dir_all(&directory);
     println!("{count} questions of MARTINET_SEED={seed}\n{report}");
-    assert!(report.disagreements.is_empty(), "{} disagreements", report.disagreements.len());
+    assert!(
+        report.disagreements.is_empty(),
+        "{} disagreements",
+        report.disagreements.len()
+    );
 }
 
 fn number(variable: &str, default: u64) -> u64 {
     match std::env::var(variable) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")),
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")),
         Err(_) => default,
     }
 }

@@ -45,26 +45,43 @@ const TYPES: [RecordType; 16] = [
 /// Makes a question.
 pub fn random(zones: &[Zone], random: &mut Random) -> Question {
     let (name, record_type) = (name(zones, random), random.pick(&TYPES));
-    let mut message = Message::new(random.below(65536) as u16, MessageType::Query, OpCode::Query);
+    let mut message = Message::new(
+        random.below(65536) as u16,
+        MessageType::Query,
+        OpCode::Query,
+    );
     message.metadata.recursion_desired = random.chance(50);
     message.metadata.checking_disabled = random.chance(5);
     message.metadata.authentic_data = random.chance(5);
-    message.add_query(Query::query(Name::from_ascii(&name).expect("a name"), record_type));
+    message.add_query(Query::query(
+        Name::from_ascii(&name).expect("a name"),
+        record_type,
+    ));
     let (mut size, mut version) = (512, None);
     if random.chance(60) {
         let mut edns = Edns::new();
         let offered = random.pick(&[0, 512, 600, 1232, 1232, 4096]);
         let asked = u8::from(random.chance(2));
-        edns.set_max_payload(offered).set_version(asked).set_dnssec_ok(random.chance(20));
+        edns.set_max_payload(offered)
+            .set_version(asked)
+            .set_dnssec_ok(random.chance(20));
         if random.chance(10) {
             let code = random.pick(&[65_001, 18, 26_946]);
-            edns.options_mut().insert(EdnsOption::Unknown(code, vec![7; random.below(20)]));
+            edns.options_mut()
+                .insert(EdnsOption::Unknown(code, vec![7; random.below(20)]));
         }
         (size, version) = (usize::from(offered.clamp(512, 1232)), Some(asked));
         message.edns = Some(edns);
     }
     let octets = message.to_vec().expect("a message");
-    Question { octets, name, record_type, tcp: random.chance(15), size, version }
+    Question {
+        octets,
+        name,
+        record_type,
+        tcp: random.chance(15),
+        size,
+        version,
+    }
 }
 
 fn name(zones: &[Zone], random: &mut Random) -> String {
@@ -81,20 +98,44 @@ fn name(zones: &[Zone], random: &mut Random) -> String {
         (3, "out"),
     ]) {
         "below" => format!("{}.{owner}", random.pick(&["x", "x.y", "mail", "*"])),
-        "above" if owner != zone.origin => owner.split_once('.').map_or(owner.clone(), |(_, above)| above.to_owned()),
+        "above" if owner != zone.origin => owner
+            .split_once('.')
+            .map_or(owner.clone(), |(_, above)| above.to_owned()),
         "large" => format!("{}.{}", random.pick(&["many", "big"]), zone.origin),
-        "beside" => format!("{}.{}", random.pick(&["nobody", "missing", "zz", "*", "child"]), zone.origin),
+        "beside" => format!(
+            "{}.{}",
+            random.pick(&["nobody", "missing", "zz", "*", "child"]),
+            zone.origin
+        ),
         "cut" if !zone.cuts.is_empty() => {
             let cut = random.below(zone.cuts.len());
-            format!("{}{}", random.pick(&["", "www.", "ns.", "a.b."]), zone.cuts[cut])
+            format!(
+                "{}{}",
+                random.pick(&["", "www.", "ns.", "a.b."]),
+                zone.cuts[cut]
+            )
         }
-        "out" => random.pick(&["www.unknown.invalid.", "test.", ".", "notone.test."]).to_owned(),
+        "out" => random
+            .pick(&["www.unknown.invalid.", "test.", ".", "notone.test."])
+            .to_owned(),
         _ => owner,
     };
     let flip = random.chance(25);
-    base.chars().map(|c| if flip && random.chance(40) { swapped(c) } else { c }).collect()
+    base.chars()
+        .map(|c| {
+            if flip && random.chance(40) {
+                swapped(c)
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 fn swapped(c: char) -> char {
-    if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() }
+    if c.is_ascii_lowercase() {
+        c.to_ascii_uppercase()
+    } else {
+        c.to_ascii_lowercase()
+    }
 }

@@ -17,7 +17,9 @@ pub struct Zone {
     pub cuts: Vec<String>,
 }
 
-const LABELS: [&str; 10] = ["a", "b", "c", "mail", "www", "_tcp", "x-1", "*", "deep", "Upper"];
+const LABELS: [&str; 10] = [
+    "a", "b", "c", "mail", "www", "_tcp", "x-1", "*", "deep", "Upper",
+];
 
 /// Makes three zones, one of them a child of another, and their delegation.
 pub fn random(random: &mut Random) -> Vec<Zone> {
@@ -27,23 +29,41 @@ pub fn random(random: &mut Random) -> Vec<Zone> {
         "NS ns.child.one.test.".to_owned(),
         "DS 1 8 2 00112233445566778899AABBCCDDEEFF00112233445566778899AABBCCDDEEFF".to_owned(),
     ];
-    zones[0].nodes.insert("child.one.test.".to_owned(), delegation);
-    zones[0].nodes.insert("ns.child.one.test.".to_owned(), vec!["A 192.0.2.53".to_owned()]);
+    zones[0]
+        .nodes
+        .insert("child.one.test.".to_owned(), delegation);
+    zones[0].nodes.insert(
+        "ns.child.one.test.".to_owned(),
+        vec!["A 192.0.2.53".to_owned()],
+    );
     zones[0].cuts.push("child.one.test.".to_owned());
-    zones[2].nodes.insert("ns.child.one.test.".to_owned(), vec!["A 192.0.2.53".to_owned()]);
+    zones[2].nodes.insert(
+        "ns.child.one.test.".to_owned(),
+        vec!["A 192.0.2.53".to_owned()],
+    );
     zones
 }
 
 fn zone(origin: &str, random: &mut Random) -> Zone {
-    let mut zone = Zone { origin: origin.to_owned(), nodes: BTreeMap::new(), cuts: Vec::new() };
+    let mut zone = Zone {
+        origin: origin.to_owned(),
+        nodes: BTreeMap::new(),
+        cuts: Vec::new(),
+    };
     let apex = [
-        format!("SOA ns.{origin} hostmaster.{origin} 1 3600 600 86400 {}", random.pick(&[30, 300, 3600])),
+        format!(
+            "SOA ns.{origin} hostmaster.{origin} 1 3600 600 86400 {}",
+            random.pick(&[30, 300, 3600])
+        ),
         format!("NS ns.{origin}"),
         "NS ns.elsewhere.invalid.".to_owned(),
         format!("MX 10 mail.{origin}"),
     ];
     zone.nodes.insert(origin.to_owned(), apex.to_vec());
-    zone.nodes.insert(format!("ns.{origin}"), vec!["A 192.0.2.1".to_owned(), "AAAA 2001:db8::1".to_owned()]);
+    zone.nodes.insert(
+        format!("ns.{origin}"),
+        vec!["A 192.0.2.1".to_owned(), "AAAA 2001:db8::1".to_owned()],
+    );
     for _ in 0..120 {
         let depth = random.weighted(&[(50, 1), (30, 2), (20, 3)]);
         let labels: Vec<_> = (0..depth).map(|_| random.pick(&LABELS)).collect();
@@ -53,14 +73,20 @@ fn zone(origin: &str, random: &mut Random) -> Zone {
     let many = (1..=60).map(|n| format!("A 198.51.100.{n}")).collect();
     zone.nodes.insert(format!("many.{origin}"), many);
     let text = "x".repeat(250);
-    zone.nodes.insert(format!("big.{origin}"), (0..9).map(|n| format!("TXT \"{n}{text}\"")).collect());
+    zone.nodes.insert(
+        format!("big.{origin}"),
+        (0..9).map(|n| format!("TXT \"{n}{text}\"")).collect(),
+    );
     zone
 }
 
 fn add(zone: &mut Zone, owner: String, random: &mut Random) {
     let same = |other: &String| other.eq_ignore_ascii_case(&owner);
-    let below_cut =
-        zone.cuts.iter().any(|cut| owner.to_ascii_lowercase().ends_with(&format!(".{}", cut.to_ascii_lowercase())));
+    let below_cut = zone.cuts.iter().any(|cut| {
+        owner
+            .to_ascii_lowercase()
+            .ends_with(&format!(".{}", cut.to_ascii_lowercase()))
+    });
     // No wildcard owns a delegation or another label's place: what that means is disputed.
     let starred = owner.trim_start_matches("*.").contains('*');
     if zone.nodes.keys().any(same) || below_cut || starred {
@@ -71,11 +97,18 @@ fn add(zone: &mut Zone, owner: String, random: &mut Random) {
         "alias" => _ = zone.nodes.insert(owner, vec![format!("CNAME {host}")]),
         "cut" if !owner.starts_with('*') => {
             let suffix = format!(".{}", owner.to_ascii_lowercase());
-            if zone.nodes.keys().any(|other| other.to_ascii_lowercase().ends_with(&suffix)) {
+            if zone
+                .nodes
+                .keys()
+                .any(|other| other.to_ascii_lowercase().ends_with(&suffix))
+            {
                 return;
             }
             let (inside, outside) = (format!("ns.{owner}"), "ns2.elsewhere.invalid.".to_owned());
-            zone.nodes.insert(owner.clone(), vec![format!("NS {inside}"), format!("NS {outside}")]);
+            zone.nodes.insert(
+                owner.clone(),
+                vec![format!("NS {inside}"), format!("NS {outside}")],
+            );
             zone.nodes.insert(inside, vec!["A 192.0.2.54".to_owned()]);
             zone.cuts.push(owner);
         }
@@ -98,7 +131,11 @@ fn host(zone: &Zone, random: &mut Random) -> String {
     match random.below(10) {
         0 => format!("{label}.elsewhere.invalid."),
         1 => format!("{label}.two.example."),
-        2 => format!("{label}.{}.{}", random.pick(&["a", "b", "deep"]), zone.origin),
+        2 => format!(
+            "{label}.{}.{}",
+            random.pick(&["a", "b", "deep"]),
+            zone.origin
+        ),
         3 => format!("missing.{}", zone.origin),
         _ => format!("{label}.{}", zone.origin),
     }
@@ -125,14 +162,23 @@ pub fn write(zones: &[Zone], directory: &Path) {
     for zone in zones {
         let mut text = format!("$ORIGIN {}\n$TTL 300\n", zone.origin);
         let apex = zone.nodes.get_key_value(&zone.origin);
-        for (owner, lines) in apex.into_iter().chain(zone.nodes.iter().filter(|(owner, _)| **owner != zone.origin)) {
+        for (owner, lines) in apex.into_iter().chain(
+            zone.nodes
+                .iter()
+                .filter(|(owner, _)| **owner != zone.origin),
+        ) {
             for line in lines {
                 writeln!(text, "{owner} IN {line}").expect("a string takes text");
             }
         }
         let file = format!("{}zone", zone.origin);
         std::fs::write(directory.join(&file), text).expect("a zone file");
-        writeln!(scenario, "[[zone]]\norigin = \"{}\"\nfile = \"{file}\"", zone.origin).expect("a string takes text");
+        writeln!(
+            scenario,
+            "[[zone]]\norigin = \"{}\"\nfile = \"{file}\"",
+            zone.origin
+        )
+        .expect("a string takes text");
     }
     std::fs::write(directory.join("authorities.toml"), scenario).expect("a scenario file");
 }

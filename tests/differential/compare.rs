@@ -26,19 +26,29 @@ pub struct Report {
 
 impl Report {
     /// Compares one session of one world.
-    pub fn compare(&mut self, world: &World, receiver: &Receiver, real: &[Exchange], ours: &[Exchange]) {
+    pub fn compare(
+        &mut self,
+        world: &World,
+        receiver: &Receiver,
+        real: &[Exchange],
+        ours: &[Exchange],
+    ) {
         self.sessions += 1;
         let mut disagrees = real.len() != ours.len();
         for (real, ours) in real.iter().zip(ours) {
             self.replies += 1;
-            *self.codes.entry((receiver.profile.name.clone(), ours.code().to_owned())).or_default() += 1;
+            *self
+                .codes
+                .entry((receiver.profile.name.clone(), ours.code().to_owned()))
+                .or_default() += 1;
             let claimed = claims(receiver, ours);
             self.texts += usize::from(claimed);
             let agrees = real.code() == ours.code() && real.enhanced() == ours.enhanced();
             disagrees |= !agrees || (claimed && real.text() != ours.text());
         }
         if disagrees {
-            self.disagreements.push(disagreement(world, receiver, real, ours));
+            self.disagreements
+                .push(disagreement(world, receiver, real, ours));
         }
     }
 
@@ -57,29 +67,48 @@ impl Report {
 /// Whether the profile has the words of this reply: whether it is one of its rules' texts.
 fn claims(receiver: &Receiver, ours: &Exchange) -> bool {
     let rules = receiver.profile.receiver.policy.rules();
-    rules.iter().any(|rule| is_filled(&rule.fail, ours) || is_filled(&rule.error, ours))
+    rules
+        .iter()
+        .any(|rule| is_filled(&rule.fail, ours) || is_filled(&rule.error, ours))
 }
 
 /// Whether a reply is this template with its placeholders filled.
 fn is_filled(template: &Template, ours: &Exchange) -> bool {
     let pattern = template.pattern();
     let text = &pattern.texts()[0];
-    let (before, after) = (text.split('{').next().unwrap_or_default(), text.rsplit('}').next().unwrap_or_default());
-    pattern.code().to_string() == ours.code() && ours.text().starts_with(before) && ours.text().ends_with(after)
+    let (before, after) = (
+        text.split('{').next().unwrap_or_default(),
+        text.rsplit('}').next().unwrap_or_default(),
+    );
+    pattern.code().to_string() == ours.code()
+        && ours.text().starts_with(before)
+        && ours.text().ends_with(after)
 }
 
-fn disagreement(world: &World, receiver: &Receiver, real: &[Exchange], ours: &[Exchange]) -> String {
+fn disagreement(
+    world: &World,
+    receiver: &Receiver,
+    real: &[Exchange],
+    ours: &[Exchange],
+) -> String {
     use fmt::Write as _;
-    let mut text = format!("world {}, {}: {}\n", world.number, receiver.profile.name, world.client);
+    let mut text = format!(
+        "world {}, {}: {}\n",
+        world.number, receiver.profile.name, world.client
+    );
     for line in world.records.lines().chain(world.faults.lines()) {
         writeln!(text, "    {line}").expect("a string takes text");
     }
     for pair in 0..real.len().max(ours.len()) {
-        let one = real.get(pair).or(ours.get(pair)).expect("one of them goes on");
+        let one = real
+            .get(pair)
+            .or(ours.get(pair))
+            .expect("one of them goes on");
         if pair > 0 {
             writeln!(text, "  C {}", one.command).expect("a string takes text");
         }
-        let reply = |said: Option<&Exchange>| said.map_or("(ended)".to_owned(), |e| e.reply[0].clone());
+        let reply =
+            |said: Option<&Exchange>| said.map_or("(ended)".to_owned(), |e| e.reply[0].clone());
         let (real, ours) = (reply(real.get(pair)), reply(ours.get(pair)));
         if real == ours {
             writeln!(text, "  = {real}").expect("a string takes text");
@@ -95,7 +124,11 @@ impl fmt::Display for Report {
         for disagreement in &self.disagreements {
             writeln!(f, "DISAGREEMENT {disagreement}")?;
         }
-        writeln!(f, "{} sessions, {} replies, {} texts compared", self.sessions, self.replies, self.texts)?;
+        writeln!(
+            f,
+            "{} sessions, {} replies, {} texts compared",
+            self.sessions, self.replies, self.texts
+        )?;
         for ((profile, code), count) in &self.codes {
             writeln!(f, "  {count:6} {code} {profile}")?;
         }

@@ -24,7 +24,11 @@ impl Exchange {
     /// The reply code, or what stands for it.
     pub fn code(&self) -> &str {
         let first = &self.reply[0];
-        if first.starts_with('<') { first } else { first.get(..3).unwrap_or(first) }
+        if first.starts_with('<') {
+            first
+        } else {
+            first.get(..3).unwrap_or(first)
+        }
     }
 
     /// The text of the first line, behind the code.
@@ -35,8 +39,15 @@ impl Exchange {
     /// The enhanced code, empty where there is none.
     pub fn enhanced(&self) -> &str {
         let word = self.text().split(' ').next().unwrap_or_default();
-        let numbers = word.split('.').filter(|part| part.parse::<u16>().is_ok()).count();
-        if numbers == 3 && word.split('.').count() == 3 { word } else { "" }
+        let numbers = word
+            .split('.')
+            .filter(|part| part.parse::<u16>().is_ok())
+            .count();
+        if numbers == 3 && word.split('.').count() == 3 {
+            word
+        } else {
+            ""
+        }
     }
 }
 
@@ -46,18 +57,31 @@ pub async fn play(server: SocketAddr, source: IpAddr, commands: &[String]) -> Ve
     let mut stream = match connect(server, source).await {
         Ok(stream) => BufReader::new(stream),
         Err(error) => {
-            return vec![Exchange { command: String::new(), reply: vec![format!("<no connection: {error}>")] }];
+            return vec![Exchange {
+                command: String::new(),
+                reply: vec![format!("<no connection: {error}>")],
+            }];
         }
     };
     let greeting = hear(&mut stream).await;
-    dialogue.push(Exchange { command: String::new(), reply: greeting });
+    dialogue.push(Exchange {
+        command: String::new(),
+        reply: greeting,
+    });
     for command in commands {
-        let reply = match stream.get_mut().write_all(format!("{command}\r\n").as_bytes()).await {
+        let reply = match stream
+            .get_mut()
+            .write_all(format!("{command}\r\n").as_bytes())
+            .await
+        {
             Ok(()) => hear(&mut stream).await,
             Err(_) => vec!["<closed>".to_owned()],
         };
         let ended = reply[0].starts_with('<');
-        dialogue.push(Exchange { command: command.clone(), reply });
+        dialogue.push(Exchange {
+            command: command.clone(),
+            reply,
+        });
         if ended {
             break;
         }
@@ -66,7 +90,11 @@ pub async fn play(server: SocketAddr, source: IpAddr, commands: &[String]) -> Ve
 }
 
 async fn connect(server: SocketAddr, source: IpAddr) -> io::Result<TcpStream> {
-    let socket = if server.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    let socket = if server.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
     socket.bind(SocketAddr::new(source, 0))?;
     let stream = socket.connect(server).await?;
     stream.set_nodelay(true)?;

@@ -36,7 +36,10 @@ pub fn start(foreign: &Foreign, lab: &Path, port: u16, settings: &str, acl: &str
         "spool_directory = {0}/spool\nlog_file_path = {0}/spool/%slog\npid_file_path = {0}/spool/pid\n",
         directory.display()
     );
-    let text = format!("{}{paths}{settings}\nbegin acl\nrcpt:\n{acl}\n", COMMON.trim_start());
+    let text = format!(
+        "{}{paths}{settings}\nbegin acl\nrcpt:\n{acl}\n",
+        COMMON.trim_start()
+    );
     fs::write(&configuration, text).expect("exim.conf");
     Command::new(foreign.path("usr/sbin/exim4"))
         .arg("-C")

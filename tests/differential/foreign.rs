@@ -22,9 +22,19 @@ impl Foreign {
     pub fn find() -> Result<Self, String> {
         let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/foreign");
         let has_all = |root: &&Path| NEEDED.iter().all(|program| root.join(program).exists());
-        match [unpacked.as_path(), Path::new("/")].iter().copied().find(has_all) {
-            Some(root) => Ok(Self { root: root.to_owned() }),
-            None => Err(format!("no {} below {}", NEEDED.join(", "), unpacked.display())),
+        match [unpacked.as_path(), Path::new("/")]
+            .iter()
+            .copied()
+            .find(has_all)
+        {
+            Some(root) => Ok(Self {
+                root: root.to_owned(),
+            }),
+            None => Err(format!(
+                "no {} below {}",
+                NEEDED.join(", "),
+                unpacked.display()
+            )),
         }
     }
 
@@ -37,7 +47,11 @@ impl Foreign {
     pub fn libraries(&self) -> OsString {
         let own = format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH);
         let mut paths = vec![self.path("usr/lib/postfix"), self.path(&own)];
-        paths.extend(std::env::var_os("LD_LIBRARY_PATH").iter().flat_map(std::env::split_paths));
+        paths.extend(
+            std::env::var_os("LD_LIBRARY_PATH")
+                .iter()
+                .flat_map(std::env::split_paths),
+        );
         std::env::join_paths(paths).expect("paths without colons")
     }
 }
@@ -45,7 +59,11 @@ impl Foreign {
 /// Sets owner and mode of a file.
 pub fn chown(owner: &str, mode: &str, path: &Path) {
     for (program, argument) in [("chown", owner), ("chmod", mode)] {
-        let status = Command::new(program).arg(argument).arg(path).status().expect("coreutils run");
+        let status = Command::new(program)
+            .arg(argument)
+            .arg(path)
+            .status()
+            .expect("coreutils run");
         assert!(status.success(), "{program} {argument} {}", path.display());
     }
 }
@@ -54,7 +72,15 @@ pub fn chown(owner: &str, mode: &str, path: &Path) {
 ///
 /// The variables of [`PASSED`] are handed over; sudo keeps none by itself.
 pub fn within_namespaces(test: &str) -> Command {
-    const UNSHARE: [&str; 7] = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
+    const UNSHARE: [&str; 7] = [
+        "unshare",
+        "--net",
+        "--mount",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+    ];
     let root = user_id() == "0";
     let mut words: Vec<OsString> = Vec::new();
     if !root {
@@ -62,7 +88,9 @@ pub fn within_namespaces(test: &str) -> Command {
     }
     words.push("env".into());
     words.push(format!("{INSIDE}=1").into());
-    let set = PASSED.iter().filter_map(|name| Some((name, std::env::var(name).ok()?)));
+    let set = PASSED
+        .iter()
+        .filter_map(|name| Some((name, std::env::var(name).ok()?)));
     words.extend(set.map(|(name, value)| OsString::from(format!("{name}={value}"))));
     words.extend(UNSHARE.map(OsString::from));
     words.push(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/differential/lab.sh").into());
@@ -76,11 +104,17 @@ pub fn within_namespaces(test: &str) -> Command {
 /// Whether namespaces can be made here.
 pub fn namespaces() -> Result<(), String> {
     let root = user_id() == "0";
-    let (program, arguments): (_, &[&str]) =
-        if root { ("unshare", &["--net", "ip", "link"]) } else { ("sudo", &["-n", "unshare", "--net", "ip", "link"]) };
+    let (program, arguments): (_, &[&str]) = if root {
+        ("unshare", &["--net", "ip", "link"])
+    } else {
+        ("sudo", &["-n", "unshare", "--net", "ip", "link"])
+    };
     match Command::new(program).args(arguments).output() {
         Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(format!("{program}: {}", String::from_utf8_lossy(&output.stderr).trim())),
+        Ok(output) => Err(format!(
+            "{program}: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        )),
         Err(error) => Err(format!("{program}: {error}")),
     }
 }

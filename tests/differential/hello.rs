@@ -52,7 +52,13 @@ fn resolving(world: &mut World, kind: &str, label: &str) -> Option<String> {
     match kind {
         "ptr name" => return world.ptr_names.first().cloned().or(Some(name)),
         "second ptr name" => return world.ptr_names.get(1).cloned().or(Some(name)),
-        "capitals" => return world.ptr_names.last().map(|n| n.to_uppercase()).or(Some(name)),
+        "capitals" => {
+            return world
+                .ptr_names
+                .last()
+                .map(|n| n.to_uppercase())
+                .or(Some(name));
+        }
         "own" => world.address(&name, true),
         "elsewhere" => world.address(&name, false),
         "nxdomain" => {}
@@ -87,12 +93,18 @@ fn textual(world: &mut World, random: &mut Random, kind: &str, label: &str) -> S
     let client = world.client;
     match kind {
         "own literal" => literal(client),
-        "other literal" => random.pick(&["[198.51.100.7]", "[IPv6:2001:db8::7]", "[198.51.100.25]"]).to_owned(),
+        "other literal" => random
+            .pick(&["[198.51.100.7]", "[IPv6:2001:db8::7]", "[198.51.100.25]"])
+            .to_owned(),
         "malformed literal" => malformed(random, client),
         "bare address" => client.to_string(),
-        "other bare address" => random.pick(&[ELSEWHERE_4, ELSEWHERE_6, "::ffff:198.51.100.7"]).to_owned(),
+        "other bare address" => random
+            .pick(&[ELSEWHERE_4, ELSEWHERE_6, "::ffff:198.51.100.7"])
+            .to_owned(),
         "single label" => random.pick(&["mail", "WIN-SERVER", "x1"]).to_owned(),
-        "localhost" => random.pick(&["localhost", "localhost.", "localhost.localdomain"]).to_owned(),
+        "localhost" => random
+            .pick(&["localhost", "localhost.", "localhost.localdomain"])
+            .to_owned(),
         "trailing dot" => {
             let name = world.host(label);
             world.address(&name, true);
@@ -112,16 +124,33 @@ fn textual(world: &mut World, random: &mut Random, kind: &str, label: &str) -> S
             name
         }
         "empty label" => random.pick(&["a..test", ".a.test", ".", ".."]).to_owned(),
-        "numeric" => random.pick(&["1.2.3", "123", "1.2.3.4.5", "256.1.1.1", "1.2.3.test", "0x7f.1"]).to_owned(),
+        "numeric" => random
+            .pick(&[
+                "1.2.3",
+                "123",
+                "1.2.3.4.5",
+                "256.1.1.1",
+                "1.2.3.test",
+                "0x7f.1",
+            ])
+            .to_owned(),
         "long label" => format!("{}.test", "l".repeat(random.pick(&[63, 64]))),
         "long name" => vec!["long"; random.pick(&[50, 51, 60])].join("."),
         "receiver" => "mx.martinet.test".to_owned(),
-        _ => random.pick(&["a!b.test", "a b", "a@b.test", "<a.test>", "a/b.test", "a*b.test", "a,b.test"]).to_owned(),
+        _ => random
+            .pick(&[
+                "a!b.test", "a b", "a@b.test", "<a.test>", "a/b.test", "a*b.test", "a,b.test",
+            ])
+            .to_owned(),
     }
 }
 
 fn literal(address: IpAddr) -> String {
-    if address.is_ipv4() { format!("[{address}]") } else { format!("[IPv6:{address}]") }
+    if address.is_ipv4() {
+        format!("[{address}]")
+    } else {
+        format!("[IPv6:{address}]")
+    }
 }
 
 fn malformed(random: &mut Random, client: IpAddr) -> String {
@@ -129,7 +158,15 @@ fn malformed(random: &mut Random, client: IpAddr) -> String {
         0 => format!("[{client}"),
         1 => "[198.51.100.300]".to_owned(),
         2 => "[]".to_owned(),
-        3 => format!("[{}]", random.pick(&["2001:db8::7", "IPv6:198.51.100.7", "IPv4:198.51.100.7", "IPv6:zz"])),
+        3 => format!(
+            "[{}]",
+            random.pick(&[
+                "2001:db8::7",
+                "IPv6:198.51.100.7",
+                "IPv4:198.51.100.7",
+                "IPv6:zz"
+            ])
+        ),
         4 => "[198.51.100]".to_owned(),
         5 => "[mail.test]".to_owned(),
         6 if client.is_ipv6() => format!("[{client}]"),

@@ -42,8 +42,13 @@ fn real_receivers_agree() {
         println!("skipped: {missing}");
         return;
     }
-    let status = foreign::within_namespaces("within_the_lab").status().expect("unshare runs");
-    assert!(status.success(), "disagreements, or a failure to look for them: see above");
+    let status = foreign::within_namespaces("within_the_lab")
+        .status()
+        .expect("unshare runs");
+    assert!(
+        status.success(),
+        "disagreements, or a failure to look for them: see above"
+    );
 }
 
 /// The inside of [`real_receivers_agree`], which starts it.
@@ -56,26 +61,42 @@ fn within_the_lab() {
     }
     let lab = PathBuf::from(std::env::var_os("LAB").expect("lab.sh sets LAB"));
     let foreign = Foreign::find().expect("the outside has found them");
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(async {
-        let (seed, worlds) = (number("MARTINET_SEED", SEED), number("MARTINET_WORLDS", WORLDS as u64));
+        let (seed, worlds) = (
+            number("MARTINET_SEED", SEED),
+            number("MARTINET_WORLDS", WORLDS as u64),
+        );
         let mut random = Random::new(seed);
         let count = usize::try_from(worlds).expect("a number of worlds");
-        let worlds: Vec<_> = (0..count).map(|number| World::random(number, &mut random)).collect();
+        let worlds: Vec<_> = (0..count)
+            .map(|number| World::random(number, &mut random))
+            .collect();
         let slow = worlds.iter().filter(|w| w.faults.contains("drop")).count();
-        println!("{count} worlds of MARTINET_SEED={seed}, {slow} of them with a name that times out");
+        println!(
+            "{count} worlds of MARTINET_SEED={seed}, {slow} of them with a name that times out"
+        );
         let began = Instant::now();
         let receivers = receivers::start(&foreign, &lab, &worlds).await;
         let report = play_all(worlds, receivers).await;
         println!("{} s", began.elapsed().as_secs());
         println!("{report}");
-        assert!(report.disagreements.is_empty(), "{} disagreements", report.disagreements.len());
+        assert!(
+            report.disagreements.is_empty(),
+            "{} disagreements",
+            report.disagreements.len()
+        );
     });
 }
 
 fn number(variable: &str, default: u64) -> u64 {
     match std::env::var(variable) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")),
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")),
         Err(_) => default,
     }
 }
@@ -85,7 +106,10 @@ async fn play_all(worlds: Vec<World>, receivers: Vec<Receiver>) -> compare::Repo
     let places = Arc::new(Semaphore::new(AT_A_TIME));
     let mut tasks = JoinSet::new();
     for world in worlds {
-        let place = Arc::clone(&places).acquire_owned().await.expect("the semaphore stays open");
+        let place = Arc::clone(&places)
+            .acquire_owned()
+            .await
+            .expect("the semaphore stays open");
         let receivers = Arc::clone(&receivers);
         tasks.spawn(async move {
             let mut report = compare::Report::default();

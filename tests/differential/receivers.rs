@@ -78,7 +78,12 @@ pub async fn start(foreign: &Foreign, lab: &Path, worlds: &[World]) -> Vec<Recei
             builder = builder.dns(DNS.into());
         }
         let world = builder.start().await.expect("a world starts");
-        receivers.push(Receiver { profile, port, _world: world, _daemons: Vec::new() });
+        receivers.push(Receiver {
+            profile,
+            port,
+            _world: world,
+            _daemons: Vec::new(),
+        });
     }
     for (receiver, daemon) in receivers.iter_mut().zip(daemons(foreign, lab)) {
         receiver._daemons.extend(daemon.map(Daemon));
@@ -91,9 +96,22 @@ pub async fn start(foreign: &Foreign, lab: &Path, worlds: &[World]) -> Vec<Recei
 /// The real programs, in the order of the profiles; the second Postfix is a service of the first.
 fn daemons(foreign: &Foreign, lab: &Path) -> [Option<Child>; 4] {
     let [postfix, no_delay, reverse, verify] = PROFILES.map(|(_, port)| port);
-    let delayed = ["smtpd_delay_reject=yes", "smtpd_sender_restrictions=reject_unknown_sender_domain"];
-    let master = postfix::start(foreign, lab, &[(postfix, &delayed), (no_delay, &["smtpd_delay_reject=no"])]);
-    let lookup = exim::start(foreign, lab, reverse, "", "  require verify = reverse_host_lookup\n  accept");
+    let delayed = [
+        "smtpd_delay_reject=yes",
+        "smtpd_sender_restrictions=reject_unknown_sender_domain",
+    ];
+    let master = postfix::start(
+        foreign,
+        lab,
+        &[(postfix, &delayed), (no_delay, &["smtpd_delay_reject=no"])],
+    );
+    let lookup = exim::start(
+        foreign,
+        lab,
+        reverse,
+        "",
+        "  require verify = reverse_host_lookup\n  accept",
+    );
     let hello = exim::start(foreign, lab, verify, "helo_verify_hosts = *", "  accept");
     [Some(master), None, Some(lookup), Some(hello)]
 }

@@ -35,8 +35,14 @@ pub fn random(world: &mut World, random: &mut Random) {
 }
 
 fn ptr_name(world: &World, random: &mut Random, index: usize) -> String {
-    match random.weighted(&[(80, ""), (4, "underscore"), (4, "address"), (3, "label"), (2, "hyphen"), (3, "capitals")])
-    {
+    match random.weighted(&[
+        (80, ""),
+        (4, "underscore"),
+        (4, "address"),
+        (3, "label"),
+        (2, "hyphen"),
+        (3, "capitals"),
+    ]) {
         "underscore" => world.host(&format!("p_{index}")),
         "address" => match world.client {
             IpAddr::V4(client) => client.to_string(),
@@ -52,9 +58,26 @@ fn ptr_name(world: &World, random: &mut Random, index: usize) -> String {
 /// The addresses of a PTR name.
 fn forward(world: &mut World, random: &mut Random, name: &str) {
     let (own, other) = world.families();
-    let mostly = [(50, "match"), (10, "mismatch"), (5, "nxdomain"), (4, "nodata"), (5, "fails"), (4, "other family")];
-    let seldom = [(6, "several"), (5, "alias"), (3, "other fails"), (3, "own fails"), (3, "both families")];
-    let elsewhere = if other == "A" { ELSEWHERE_4 } else { ELSEWHERE_6 };
+    let mostly = [
+        (50, "match"),
+        (10, "mismatch"),
+        (5, "nxdomain"),
+        (4, "nodata"),
+        (5, "fails"),
+        (4, "other family"),
+    ];
+    let seldom = [
+        (6, "several"),
+        (5, "alias"),
+        (3, "other fails"),
+        (3, "own fails"),
+        (3, "both families"),
+    ];
+    let elsewhere = if other == "A" {
+        ELSEWHERE_4
+    } else {
+        ELSEWHERE_6
+    };
     match random.weighted(&[&mostly[..], &seldom[..]].concat()) {
         "match" => world.address(name, true),
         "mismatch" => world.address(name, false),

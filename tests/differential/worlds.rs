@@ -39,10 +39,22 @@ impl World {
     /// Makes the world of a number.
     pub fn random(number: usize, random: &mut Random) -> Self {
         // Three in five are IPv4: the documentation ranges hold 500 addresses.
-        let client = if number % 5 < 3 { client_4(number) } else { client_6(number) };
+        let client = if number % 5 < 3 {
+            client_4(number)
+        } else {
+            client_6(number)
+        };
         let slow = random.chance(SLOW_IN_HUNDRED);
         let (records, faults) = (String::new(), String::new());
-        let mut world = Self { number, client, records, faults, ptr_names: Vec::new(), commands: Vec::new(), slow };
+        let mut world = Self {
+            number,
+            client,
+            records,
+            faults,
+            ptr_names: Vec::new(),
+            commands: Vec::new(),
+            slow,
+        };
         reverse::random(&mut world, random);
         world.commands = session(&mut world, random);
         world
@@ -71,18 +83,34 @@ impl World {
 
     /// Has questions for a name answered otherwise; every type where `kind` is empty.
     pub fn fault(&mut self, name: &str, kind: &str, action: &str) {
-        let kind = if kind.is_empty() { String::new() } else { format!("type = \"{kind}\"\n") };
-        write!(self.faults, "[[fault]]\nname = \"{name}.\"\n{kind}do = \"{action}\"\n").expect("a string takes text");
+        let kind = if kind.is_empty() {
+            String::new()
+        } else {
+            format!("type = \"{kind}\"\n")
+        };
+        write!(
+            self.faults,
+            "[[fault]]\nname = \"{name}.\"\n{kind}do = \"{action}\"\n"
+        )
+        .expect("a string takes text");
     }
 
     /// The record types of the client's family and of the other one.
     pub fn families(&self) -> (&'static str, &'static str) {
-        if self.client.is_ipv4() { ("A", "AAAA") } else { ("AAAA", "A") }
+        if self.client.is_ipv4() {
+            ("A", "AAAA")
+        } else {
+            ("AAAA", "A")
+        }
     }
 
     /// SERVFAIL, or a timeout where this world is to have one.
     pub fn failure(&mut self) -> &'static str {
-        if std::mem::take(&mut self.slow) { "drop" } else { "servfail" }
+        if std::mem::take(&mut self.slow) {
+            "drop"
+        } else {
+            "servfail"
+        }
     }
 
     /// The name of the client's PTR record, without a final dot.
@@ -102,7 +130,17 @@ fn client_4(number: usize) -> IpAddr {
 }
 
 fn client_6(number: usize) -> IpAddr {
-    Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, u16::try_from(number + 1).expect("a group")).into()
+    Ipv6Addr::new(
+        0x2001,
+        0xdb8,
+        1,
+        0,
+        0,
+        0,
+        0,
+        u16::try_from(number + 1).expect("a group"),
+    )
+    .into()
 }
 
 /// What the client says, QUIT at the end.
@@ -113,7 +151,14 @@ fn session(world: &mut World, random: &mut Random) -> Vec<String> {
     let rcpt = "RCPT TO:<postmaster@contoso.test>".to_owned();
     let first = [format!("{verb} {hello}"), mail.clone(), rcpt.clone()];
     let mut commands = first.to_vec();
-    match random.weighted(&[(60, ""), (15, "hello"), (7, "none"), (7, "rcpt"), (6, "rset"), (5, "early")]) {
+    match random.weighted(&[
+        (60, ""),
+        (15, "hello"),
+        (7, "none"),
+        (7, "rcpt"),
+        (6, "rset"),
+        (5, "early"),
+    ]) {
         "hello" => {
             let second = hello::random(world, random, "i");
             commands.extend([format!("EHLO {second}"), mail, rcpt]);
@@ -131,7 +176,15 @@ fn session(world: &mut World, random: &mut Random) -> Vec<String> {
 /// A reverse-path, and what DNS says of its domain.
 fn sender(world: &mut World, random: &mut Random) -> String {
     let domain = world.host("from");
-    let kinds = [(20, "mx"), (8, "a"), (3, "aaaa"), (4, "nxdomain"), (4, "nodata"), (4, "fails"), (3, "mx fails")];
+    let kinds = [
+        (20, "mx"),
+        (8, "a"),
+        (3, "aaaa"),
+        (4, "nxdomain"),
+        (4, "nodata"),
+        (4, "fails"),
+        (3, "mx fails"),
+    ];
     let more = [(4, "null mx"), (6, "null"), (3, "cname"), (2, "a fails")];
     match random.weighted(&[&kinds[..], &more[..]].concat()) {
         "mx" => world.record(&domain, "MX 10 mx.contoso.test."),

@@ -7,24 +7,41 @@ use martinet::scenario::{load_receiver, load_scenario, parse_receiver, parse_sce
 fn check(error: martinet::Error, expected: &[(usize, &str, &str)]) {
     assert!(error.is_scenario(), "{error}");
     let mistakes = error.mistakes_found();
-    let got: Vec<_> = mistakes.iter().map(|m| format!("{}: {} | {}", m.line, m.expected, m.found)).collect();
+    let got: Vec<_> = mistakes
+        .iter()
+        .map(|m| format!("{}: {} | {}", m.line, m.expected, m.found))
+        .collect();
     assert_eq!(got.len(), expected.len(), "{got:#?}");
     for (mistake, (line, part, found)) in mistakes.iter().zip(expected) {
         assert_eq!(mistake.line, *line, "{got:#?}");
-        assert!(mistake.expected.contains(part), "expected …{part}… in {got:#?}");
+        assert!(
+            mistake.expected.contains(part),
+            "expected …{part}… in {got:#?}"
+        );
         assert!(mistake.found.contains(found), "found …{found}… in {got:#?}");
-        assert!(error.to_string().contains(&format!("{}:{line}", mistake.file)), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains(&format!("{}:{line}", mistake.file)),
+            "{error}"
+        );
     }
 }
 
 #[track_caller]
 fn scenario(text: &str, expected: &[(usize, &str, &str)]) {
-    check(parse_scenario("bad.toml", text).expect_err("a mistake"), expected);
+    check(
+        parse_scenario("bad.toml", text).expect_err("a mistake"),
+        expected,
+    );
 }
 
 #[track_caller]
 fn receiver(text: &str, expected: &[(usize, &str, &str)]) {
-    check(parse_receiver("bad.toml", text).expect_err("a mistake"), expected);
+    check(
+        parse_receiver("bad.toml", text).expect_err("a mistake"),
+        expected,
+    );
 }
 
 #[test]
@@ -35,7 +52,10 @@ fn broken_toml() {
 
 #[test]
 fn keys() {
-    scenario("title = \"t\"\nsorces = []", &[(2, "\"sources\" perhaps", "unknown key \"sorces\"")]);
+    scenario(
+        "title = \"t\"\nsorces = []",
+        &[(2, "\"sources\" perhaps", "unknown key \"sorces\"")],
+    );
     scenario("sources = [\"x\"]", &[(1, "a key \"title\"", "none")]);
     scenario("title = 1", &[(1, "a string", "1")]);
     scenario(
@@ -46,34 +66,72 @@ fn keys() {
 
 #[test]
 fn addresses_and_names() {
-    let pool = |line: &str| format!("title = \"t\"\n[[pool]]\nname = \"p\"\nhello = \"h.test\"\n{line}");
+    let pool =
+        |line: &str| format!("title = \"t\"\n[[pool]]\nname = \"p\"\nhello = \"h.test\"\n{line}");
     scenario(
         &pool("addresses = [\"192.0.2.300\"]"),
-        &[(2, "addresses of the pool", "none"), (5, "a range", "192.0.2.300")],
+        &[
+            (2, "addresses of the pool", "none"),
+            (5, "a range", "192.0.2.300"),
+        ],
     );
-    scenario(&pool("addresses = [\"192.0.2.1\", \"192.0.2.9-1\"]"), &[(5, "a range", "192.0.2.9-1")]);
-    scenario(&pool("addresses = [\"192.0.2.1\"]\nptr = \"{x}.test\""), &[(6, "a host name", "{x}.test")]);
-    scenario(&pool("addresses = [\"192.0.2.1\"]\nhello_addresses = 2"), &[(6, "at most the 1", "2")]);
-    scenario("title = \"t\"\n[client]\nfrom = \"192.0.2\"", &[(3, "\"socket\", or an address", "192.0.2")]);
-    scenario("title = \"t\"\n[client]\nfrom = { pool = \"x\" }", &[(3, "one of", "unknown pool \"x\"")]);
-    scenario("title = \"t\"\n[client]\nfrom = { map = { a = \"192.0.2.1\" } }", &[(3, "an address", "\"a\"")]);
+    scenario(
+        &pool("addresses = [\"192.0.2.1\", \"192.0.2.9-1\"]"),
+        &[(5, "a range", "192.0.2.9-1")],
+    );
+    scenario(
+        &pool("addresses = [\"192.0.2.1\"]\nptr = \"{x}.test\""),
+        &[(6, "a host name", "{x}.test")],
+    );
+    scenario(
+        &pool("addresses = [\"192.0.2.1\"]\nhello_addresses = 2"),
+        &[(6, "at most the 1", "2")],
+    );
+    scenario(
+        "title = \"t\"\n[client]\nfrom = \"192.0.2\"",
+        &[(3, "\"socket\", or an address", "192.0.2")],
+    );
+    scenario(
+        "title = \"t\"\n[client]\nfrom = { pool = \"x\" }",
+        &[(3, "one of", "unknown pool \"x\"")],
+    );
+    scenario(
+        "title = \"t\"\n[client]\nfrom = { map = { a = \"192.0.2.1\" } }",
+        &[(3, "an address", "\"a\"")],
+    );
 }
 
 #[test]
 fn zones() {
-    scenario("title = \"t\"\n[[zone]]\ntext = \"\"", &[(2, "a key \"origin\"", "none")]);
-    scenario("title = \"t\"\n[[zone]]\norigin = \"a.test\"", &[(2, "text = ", "neither")]);
+    scenario(
+        "title = \"t\"\n[[zone]]\ntext = \"\"",
+        &[(2, "a key \"origin\"", "none")],
+    );
+    scenario(
+        "title = \"t\"\n[[zone]]\norigin = \"a.test\"",
+        &[(2, "text = ", "neither")],
+    );
     scenario(
         "title = \"t\"\n[[zone]]\norigin = \"a.test\"\ntext = \"\"\"\nok A 192.0.2.1\nbad A 300.1.1.1\nworse FOO x\n\"\"\"",
-        &[(6, "an IPv4 address", "300.1.1.1"), (7, "a record type", "FOO")],
+        &[
+            (6, "an IPv4 address", "300.1.1.1"),
+            (7, "a record type", "FOO"),
+        ],
     );
-    scenario("title = \"t\"\n[[zone]]\norigin = \"a.test\"\ntext = \"x A 1\"", &[(4, "an IPv4 address", "1")]);
+    scenario(
+        "title = \"t\"\n[[zone]]\norigin = \"a.test\"\ntext = \"x A 1\"",
+        &[(4, "an IPv4 address", "1")],
+    );
     let two = "title = \"t\"\n[[zone]]\norigin = \"a.test\"\ntext = \"\"\n[[zone]]\norigin = \"A.test.\"\ntext = \"\"";
     scenario(two, &[(5, "one zone for each origin", "a second zone")]);
     let nested = "title = \"t\"\n[[zone]]\norigin = \"a.test\"\ntext = '''\nx.b A 192.0.2.1\n'''\n[[zone]]\norigin = \"b.a.test\"\ntext = \"\"";
     scenario(nested, &[(5, "zone b.a.test. holds it", "x.b.a.test.")]);
-    let outside = "title = \"t\"\n[[zone]]\norigin = \"a.test\"\ntext = '''\nx.other.test. A 192.0.2.1\n'''";
-    scenario(outside, &[(5, "a name within the zone a.test.", "x.other.test.")]);
+    let outside =
+        "title = \"t\"\n[[zone]]\norigin = \"a.test\"\ntext = '''\nx.other.test. A 192.0.2.1\n'''";
+    scenario(
+        outside,
+        &[(5, "a name within the zone a.test.", "x.other.test.")],
+    );
     scenario(
         "title = \"t\"\n[[zone]]\norigin = \"a.test\"\nfile = \"/nonexistent.zone\"",
         &[(4, "a zone file that can be read", "nonexistent")],
@@ -82,55 +140,146 @@ fn zones() {
 
 #[test]
 fn faults_and_expectations() {
-    scenario("title = \"t\"\n[[fault]]\nname = \"a.test\"\ndo = \"explode\"", &[(4, "one of nxdomain", "explode")]);
-    scenario("title = \"t\"\n[[fault]]\nname = \"a.test\"", &[(2, "do = ", "none")]);
-    scenario("title = \"t\"\n[[fault]]\nname = \"a.test\"\ndo = \"delay\"", &[(2, "delay = ", "none")]);
-    scenario("title = \"t\"\n[[fault]]\nname = \"a.test\"\ndo = \"delay\"\ndelay = \"soon\"", &[(5, "a time", "soon")]);
+    scenario(
+        "title = \"t\"\n[[fault]]\nname = \"a.test\"\ndo = \"explode\"",
+        &[(4, "one of nxdomain", "explode")],
+    );
+    scenario(
+        "title = \"t\"\n[[fault]]\nname = \"a.test\"",
+        &[(2, "do = ", "none")],
+    );
+    scenario(
+        "title = \"t\"\n[[fault]]\nname = \"a.test\"\ndo = \"delay\"",
+        &[(2, "delay = ", "none")],
+    );
+    scenario(
+        "title = \"t\"\n[[fault]]\nname = \"a.test\"\ndo = \"delay\"\ndelay = \"soon\"",
+        &[(5, "a time", "soon")],
+    );
     let fault = |lines: &str| format!("title = \"t\"\n[[fault]]\nname = \"a.test\"\n{lines}");
     scenario(&fault("do = \"ttl\""), &[(2, "ttl = 0", "none")]);
-    scenario(&fault("do = \"reorder\"\norder = \"up\""), &[(5, "round-robin", "up")]);
-    scenario(&fault("do = \"drop\"\ntimes = 2\nevery = 2"), &[(6, "above times = 2", "2")]);
-    scenario(&fault("do = \"drop\"\ndelay = \"1s\""), &[(5, "no delay", "delay")]);
-    scenario(&fault("do = \"tcp-hang\"\ntransport = \"udp\""), &[(5, "tcp", "udp")]);
-    scenario(&fault("do = \"drop\"\ntype = \"FOO\""), &[(5, "a record type", "FOO")]);
+    scenario(
+        &fault("do = \"reorder\"\norder = \"up\""),
+        &[(5, "round-robin", "up")],
+    );
+    scenario(
+        &fault("do = \"drop\"\ntimes = 2\nevery = 2"),
+        &[(6, "above times = 2", "2")],
+    );
+    scenario(
+        &fault("do = \"drop\"\ndelay = \"1s\""),
+        &[(5, "no delay", "delay")],
+    );
+    scenario(
+        &fault("do = \"tcp-hang\"\ntransport = \"udp\""),
+        &[(5, "tcp", "udp")],
+    );
+    scenario(
+        &fault("do = \"drop\"\ntype = \"FOO\""),
+        &[(5, "a record type", "FOO")],
+    );
     let dns = |lines: &str| format!("title = \"t\"\n[dns]\n{lines}");
     scenario(&dns("outside = \"forward\""), &[(3, "upstream = ", "none")]);
-    scenario(&dns("upstream = \"127.0.0.1:53\""), &[(3, "outside = \"forward\"", "none")]);
-    scenario(&dns("outside = \"forward\"\nupstream = \"localhost\""), &[(4, "an address and a port", "localhost")]);
+    scenario(
+        &dns("upstream = \"127.0.0.1:53\""),
+        &[(3, "outside = \"forward\"", "none")],
+    );
+    scenario(
+        &dns("outside = \"forward\"\nupstream = \"localhost\""),
+        &[(4, "an address and a port", "localhost")],
+    );
     scenario(
         &dns("axfr = \"all\"\nrecursion = true"),
-        &[(3, "one of refused, loopback", "all"), (4, "recursion_available", "recursion")],
+        &[
+            (3, "one of refused, loopback", "all"),
+            (4, "recursion_available", "recursion"),
+        ],
     );
     scenario(
         "title = \"t\"\n[[expect]]\nclient = \"x\"\nhello = \"h\"\nreply = \"9\"\nrule = \"nope\"",
-        &[(3, "an address", "x"), (5, "a reply such as", "9"), (6, "the name of a check", "nope")],
+        &[
+            (3, "an address", "x"),
+            (5, "a reply such as", "9"),
+            (6, "the name of a check", "nope"),
+        ],
     );
-    scenario("title = \"t\"\n[[expect]]\nask = \"a.test\"", &[(3, "a name and a type", "a.test")]);
+    scenario(
+        "title = \"t\"\n[[expect]]\nask = \"a.test\"",
+        &[(3, "a name and a type", "a.test")],
+    );
 }
 
 #[test]
 fn receivers() {
     let rule = |lines: &str| format!("title = \"t\"\n[[rule]]\n{lines}");
-    receiver(&rule("check = \"ptr-exist\""), &[(3, "\"ptr-exists\" perhaps", "unknown check \"ptr-exist\"")]);
-    receiver(&rule("stage = \"mail\""), &[(2, "a key \"check\"", "none")]);
-    receiver(&rule("check = \"iprev\"\nmode = \"any\""), &[(4, "one of", "unknown key \"mode\"")]);
-    receiver(&rule("check = \"helo-ptr-match\"\nmode = \"exact\""), &[(4, "one of first, any", "exact")]);
-    receiver(&rule("check = \"helo-fqdn\"\nstage = \"connect\""), &[(4, "a stage from helo on", "connect")]);
-    receiver(&rule("check = \"iprev\"\nstage = \"late\""), &[(4, "one of connect", "late")]);
-    receiver(&rule("check = \"iprev\"\nfail = \"no\""), &[(4, "a reply line", "no")]);
-    receiver(&rule("check = \"iprev\"\nfail = \"550 {who}\""), &[(4, "one of {ip}", "{who}")]);
-    receiver(&rule("check = \"iprev\"\nfail = \"550 4.7.25 no\""), &[(4, "an enhanced code of class 5", "4.7.25")]);
-    receiver(&rule("check = \"iprev\"\nfail = [\"550 a\", \"550 b\"]"), &[(4, "a hyphen after the code", "550 a")]);
-    receiver(&rule("check = \"iprev\"\nfail = [\"550-a\", \"551 b\"]"), &[(4, "the same reply code", "551 b")]);
-    receiver(&rule("check = \"iprev\"\nfail = \"250 ok\""), &[(4, "a 4yz or 5yz reply", "250")]);
-    receiver(&rule("check = \"iprev\"\nerror = \"550 no\""), &[(4, "never a 5yz", "550")]);
-    receiver(&rule("check = \"iprev\"\nfail = \"550 a\\r\\nb\""), &[(4, "without CR, LF", "a")]);
     receiver(
-        &rule(&format!("check = \"iprev\"\nfail = \"550 {}\"", "x".repeat(510))),
+        &rule("check = \"ptr-exist\""),
+        &[(3, "\"ptr-exists\" perhaps", "unknown check \"ptr-exist\"")],
+    );
+    receiver(&rule("stage = \"mail\""), &[(2, "a key \"check\"", "none")]);
+    receiver(
+        &rule("check = \"iprev\"\nmode = \"any\""),
+        &[(4, "one of", "unknown key \"mode\"")],
+    );
+    receiver(
+        &rule("check = \"helo-ptr-match\"\nmode = \"exact\""),
+        &[(4, "one of first, any", "exact")],
+    );
+    receiver(
+        &rule("check = \"helo-fqdn\"\nstage = \"connect\""),
+        &[(4, "a stage from helo on", "connect")],
+    );
+    receiver(
+        &rule("check = \"iprev\"\nstage = \"late\""),
+        &[(4, "one of connect", "late")],
+    );
+    receiver(
+        &rule("check = \"iprev\"\nfail = \"no\""),
+        &[(4, "a reply line", "no")],
+    );
+    receiver(
+        &rule("check = \"iprev\"\nfail = \"550 {who}\""),
+        &[(4, "one of {ip}", "{who}")],
+    );
+    receiver(
+        &rule("check = \"iprev\"\nfail = \"550 4.7.25 no\""),
+        &[(4, "an enhanced code of class 5", "4.7.25")],
+    );
+    receiver(
+        &rule("check = \"iprev\"\nfail = [\"550 a\", \"550 b\"]"),
+        &[(4, "a hyphen after the code", "550 a")],
+    );
+    receiver(
+        &rule("check = \"iprev\"\nfail = [\"550-a\", \"551 b\"]"),
+        &[(4, "the same reply code", "551 b")],
+    );
+    receiver(
+        &rule("check = \"iprev\"\nfail = \"250 ok\""),
+        &[(4, "a 4yz or 5yz reply", "250")],
+    );
+    receiver(
+        &rule("check = \"iprev\"\nerror = \"550 no\""),
+        &[(4, "never a 5yz", "550")],
+    );
+    receiver(
+        &rule("check = \"iprev\"\nfail = \"550 a\\r\\nb\""),
+        &[(4, "without CR, LF", "a")],
+    );
+    receiver(
+        &rule(&format!(
+            "check = \"iprev\"\nfail = \"550 {}\"",
+            "x".repeat(510)
+        )),
         &[(4, "at most 512 octets", "516 octets")],
     );
-    receiver("title = \"t\"\n[[allow]]\nchecks = [\"iprev\"]", &[(2, "addresses, ptr_suffix or hello_suffix", "none")]);
-    receiver("title = \"t\"\n[iprev]\nptr_names = 0", &[(3, "a number from 1", "0")]);
+    receiver(
+        "title = \"t\"\n[[allow]]\nchecks = [\"iprev\"]",
+        &[(2, "addresses, ptr_suffix or hello_suffix", "none")],
+    );
+    receiver(
+        "title = \"t\"\n[iprev]\nptr_names = 0",
+        &[(3, "a number from 1", "0")],
+    );
     receiver(
         "title = \"t\"\nhostname = \"a b\"\nsmtp.without = \"TURN\"",
         &[(2, "a host name", "a b"), (3, "one of PIPELINING", "TURN")],
@@ -141,28 +290,65 @@ fn receivers() {
 fn scores_and_times() {
     let rule = |text: &str| format!("title = \"t\"\n[[rule]]\n{text}");
     let part = |text: &str| rule(&format!("check = \"score\"\n[[rule.weights]]\n{text}"));
-    receiver(&rule("check = \"greylist\"\ndelay = 5"), &[(4, "a string", "5")]);
-    receiver(&rule("check = \"greylist\"\ndelay = \"soon\""), &[(4, "a time such as", "soon")]);
-    receiver(&rule("check = \"limits\"\nmesages = 3"), &[(4, "messages", "mesages")]);
-    receiver(&rule("check = \"score\"\nreject = 1.234"), &[(4, "at most two places", "1.234")]);
+    receiver(
+        &rule("check = \"greylist\"\ndelay = 5"),
+        &[(4, "a string", "5")],
+    );
+    receiver(
+        &rule("check = \"greylist\"\ndelay = \"soon\""),
+        &[(4, "a time such as", "soon")],
+    );
+    receiver(
+        &rule("check = \"limits\"\nmesages = 3"),
+        &[(4, "messages", "mesages")],
+    );
+    receiver(
+        &rule("check = \"score\"\nreject = 1.234"),
+        &[(4, "at most two places", "1.234")],
+    );
     receiver(&part("check = \"helo-fqdn\""), &[(4, "score", "none")]);
-    receiver(&part("check = \"helo-fqnd\"\nscore = 1.0"), &[(5, "\"helo-fqdn\" perhaps", "unknown check")]);
-    receiver(&part("check = \"helo-fqdn\"\nscore = 1.0\nmx = true"), &[(7, "one of check", "mx")]);
-    receiver(&part("check = \"score\"\nscore = 1.0"), &[(5, "", "unknown check")]);
-    receiver(&rule("check = \"non-smtp-command\"\nfail = \"250 fine\""), &[(4, "a 221, 4yz or 5yz", "250")]);
+    receiver(
+        &part("check = \"helo-fqnd\"\nscore = 1.0"),
+        &[(5, "\"helo-fqdn\" perhaps", "unknown check")],
+    );
+    receiver(
+        &part("check = \"helo-fqdn\"\nscore = 1.0\nmx = true"),
+        &[(7, "one of check", "mx")],
+    );
+    receiver(
+        &part("check = \"score\"\nscore = 1.0"),
+        &[(5, "", "unknown check")],
+    );
+    receiver(
+        &rule("check = \"non-smtp-command\"\nfail = \"250 fine\""),
+        &[(4, "a 221, 4yz or 5yz", "250")],
+    );
 }
 
 #[test]
 fn all_mistakes_at_once_with_their_source() {
-    let error = parse_scenario("many.toml", "title = 1\nfoo = 2\n[[pool]]\nhello = 3\n").expect_err("mistakes");
+    let error = parse_scenario("many.toml", "title = 1\nfoo = 2\n[[pool]]\nhello = 3\n")
+        .expect_err("mistakes");
     assert_eq!(error.mistakes_found().len(), 5, "{error}");
     let report = error.to_string();
-    assert!(report.contains("expected a string, found 1") && report.contains("1 | title = 1"), "{report}");
+    assert!(
+        report.contains("expected a string, found 1") && report.contains("1 | title = 1"),
+        "{report}"
+    );
 }
 
 #[test]
 fn names_and_files_that_do_not_exist() {
-    let error = load_scenario("ofice365").expect_err("no such scenario").to_string();
-    assert!(error.contains("\"office365\" perhaps") && error.contains("found \"ofice365\""), "{error}");
-    assert!(load_receiver("./nonexistent.toml").expect_err("no such file").is_environment());
+    let error = load_scenario("ofice365")
+        .expect_err("no such scenario")
+        .to_string();
+    assert!(
+        error.contains("\"office365\" perhaps") && error.contains("found \"ofice365\""),
+        "{error}"
+    );
+    assert!(
+        load_receiver("./nonexistent.toml")
+            .expect_err("no such file")
+            .is_environment()
+    );
 }

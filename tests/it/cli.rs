@@ -3,13 +3,20 @@
 use std::process::{Command, Output};
 
 fn martinet(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_martinet")).args(arguments).output().expect("martinet runs")
+    Command::new(env!("CARGO_BIN_EXE_martinet"))
+        .args(arguments)
+        .output()
+        .expect("martinet runs")
 }
 
 #[track_caller]
 fn check(arguments: &[&str], code: i32, parts: &[&str]) -> String {
     let output = martinet(arguments);
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{text}");
     for part in parts {
         assert!(text.contains(part), "{arguments:?}: no {part:?} in\n{text}");
@@ -18,7 +25,14 @@ fn check(arguments: &[&str], code: i32, parts: &[&str]) -> String {
     text
 }
 
-const OFFICE365: [&str; 6] = ["check", "--scenario", "office365", "--client", "207.46.163.150", "--helo"];
+const OFFICE365: [&str; 6] = [
+    "check",
+    "--scenario",
+    "office365",
+    "--client",
+    "207.46.163.150",
+    "--helo",
+];
 const HELLO: &str = "na01-bn1-obe.outbound.protection.outlook.com";
 
 fn office365<'a>(more: &[&'a str]) -> Vec<&'a str> {
@@ -36,14 +50,24 @@ fn check_explains() {
         "add this PTR record: 150.163.46.207.in-addr.arpa. PTR na01-bn1-obe",
     ];
     check(&office365(&["--receiver", "helo-equals-ptr"]), 1, &refused);
-    check(&office365(&["--receiver", "fcrdns"]), 0, &["fcrdns: accepted at eod", "250 2.0.0 Ok"]);
+    check(
+        &office365(&["--receiver", "fcrdns"]),
+        0,
+        &["fcrdns: accepted at eod", "250 2.0.0 Ok"],
+    );
 }
 
 #[test]
 fn check_as_json() {
-    let text = check(&office365(&["--receiver", "helo-equals-ptr", "--format", "json"]), 1, &[]);
+    let text = check(
+        &office365(&["--receiver", "helo-equals-ptr", "--format", "json"]),
+        1,
+        &[],
+    );
     let one: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    for key in ["verdict", "stage", "rule", "reply", "facts", "evidence", "remedies"] {
+    for key in [
+        "verdict", "stage", "rule", "reply", "facts", "evidence", "remedies",
+    ] {
         assert!(one.get(key).is_some(), "no {key} in {one}");
     }
     assert_eq!(
@@ -53,28 +77,68 @@ fn check_as_json() {
     assert_eq!(one["facts"]["iprev"]["result"], "pass");
     assert_eq!(one["facts"]["relation"]["equals_any"], false);
     assert_eq!(one["facts"]["relation"]["verified_organisation"], true);
-    let text = check(&office365(&["--receiver", "all", "--format", "json"]), 1, &[]);
+    let text = check(
+        &office365(&["--receiver", "all", "--format", "json"]),
+        1,
+        &[],
+    );
     let all: Vec<serde_json::Value> = serde_json::from_str(&text).expect("an array");
     assert!(all.len() >= 7);
 }
 
 #[test]
 fn usage_and_mistakes_are_exit_code_2() {
-    check(&["check", "--client", "x", "--helo", "y"], 2, &["invalid value 'x'"]);
-    check(&["check", "--client", "192.0.2.1", "--helo", "a\r\nb"], 2, &["expected one line"]);
     check(
-        &["check", "--scenario", "nope", "--client", "192.0.2.1", "--helo", "y"],
+        &["check", "--client", "x", "--helo", "y"],
+        2,
+        &["invalid value 'x'"],
+    );
+    check(
+        &["check", "--client", "192.0.2.1", "--helo", "a\r\nb"],
+        2,
+        &["expected one line"],
+    );
+    check(
+        &[
+            "check",
+            "--scenario",
+            "nope",
+            "--client",
+            "192.0.2.1",
+            "--helo",
+            "y",
+        ],
         2,
         &["error: expected a scenario", "found \"nope\""],
     );
     check(
-        &["serve", "--smtp", "192.0.2.1:25", "--http", "off", "--dns", "127.0.0.1:0"],
+        &[
+            "serve",
+            "--smtp",
+            "192.0.2.1:25",
+            "--http",
+            "off",
+            "--dns",
+            "127.0.0.1:0",
+        ],
         2,
         &["cannot listen for SMTP on 192.0.2.1:25"],
     );
-    check(&["serve", "--exit-after", "soon"], 2, &["expected a number of sessions such as 10"]);
-    check(&["lint", "/nonexistent.toml"], 2, &["cannot read /nonexistent.toml"]);
-    check(&["show", "check", "nope"], 2, &["expected a check out of", "found \"nope\""]);
+    check(
+        &["serve", "--exit-after", "soon"],
+        2,
+        &["expected a number of sessions such as 10"],
+    );
+    check(
+        &["lint", "/nonexistent.toml"],
+        2,
+        &["cannot read /nonexistent.toml"],
+    );
+    check(
+        &["show", "check", "nope"],
+        2,
+        &["expected a check out of", "found \"nope\""],
+    );
     check(&["nope"], 2, &["unrecognized subcommand"]);
 }
 
@@ -83,27 +147,68 @@ fn lint_reports_every_file() {
     let directory = std::env::temp_dir().join(format!("martinet-lint-{}", std::process::id()));
     std::fs::create_dir_all(&directory).expect("a directory");
     std::fs::write(directory.join("a.toml"), "titel = \"t\"\n").expect("a file");
-    std::fs::write(directory.join("b.toml"), "title = \"t\"\n[[rule]]\ncheck = \"nope\"\n").expect("a file");
+    std::fs::write(
+        directory.join("b.toml"),
+        "title = \"t\"\n[[rule]]\ncheck = \"nope\"\n",
+    )
+    .expect("a file");
     let path = directory.to_str().expect("a path");
-    check(&["lint", path], 2, &["a.toml:1", "b.toml:3", "unknown check \"nope\"", "\"title\" perhaps, or another"]);
+    check(
+        &["lint", path],
+        2,
+        &[
+            "a.toml:1",
+            "b.toml:3",
+            "unknown check \"nope\"",
+            "\"title\" perhaps, or another",
+        ],
+    );
     std::fs::create_dir_all(directory.join("more")).expect("a directory");
     std::fs::write(directory.join("a.toml"), "title = \"t\"\n").expect("a file");
     std::fs::remove_file(directory.join("b.toml")).expect("removed");
     std::fs::write(directory.join("more/a.toml"), "title = \"u\"\n").expect("a file");
-    check(&["lint", path], 2, &["expected one scenario of each name", "a.toml has it too"]);
+    check(
+        &["lint", path],
+        2,
+        &["expected one scenario of each name", "a.toml has it too"],
+    );
     std::fs::remove_dir_all(&directory).expect("removed");
-    check(&["lint", concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios")], 0, &["files without mistakes"]);
+    check(
+        &["lint", concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios")],
+        0,
+        &["files without mistakes"],
+    );
 }
 
 #[test]
 fn list_and_show() {
     check(&["list", "scenarios"], 0, &["office365-pool", "ipv6-good"]);
-    check(&["list", "receivers"], 0, &["generic", "operator", "aol-yahoo-2007"]);
+    check(
+        &["list", "receivers"],
+        0,
+        &["generic", "operator", "aol-yahoo-2007"],
+    );
     check(&["list", "checks"], 0, &["helo-ptr-match", "iprev"]);
-    check(&["show", "receiver", "aol-yahoo-2007"], 0, &["invented", "text modelled", "554  Connecting IP: {ip}"]);
-    check(&["show", "receiver", "lenient"], 0, &["none: it accepts everything"]);
-    check(&["show", "check", "helo-ptr-match"], 0, &["RFC 5321 §4.1.4", "organisation"]);
-    check(&["show", "scenario", "exchange2003-nat"], 0, &["203.0.113.10 says mail.branded.test"]);
+    check(
+        &["show", "receiver", "aol-yahoo-2007"],
+        0,
+        &["invented", "text modelled", "554  Connecting IP: {ip}"],
+    );
+    check(
+        &["show", "receiver", "lenient"],
+        0,
+        &["none: it accepts everything"],
+    );
+    check(
+        &["show", "check", "helo-ptr-match"],
+        0,
+        &["RFC 5321 §4.1.4", "organisation"],
+    );
+    check(
+        &["show", "scenario", "exchange2003-nat"],
+        0,
+        &["203.0.113.10 says mail.branded.test"],
+    );
 }
 
 #[test]
@@ -121,10 +226,23 @@ fn matrix_in_every_format() {
             format,
         ]
     };
-    check(&arguments("human"), 0, &["250 accepted", "554 helo-ptr-match", "207.46.163.149"]);
-    check(&arguments("html"), 0, &["<table>", "class=\"reject\">554 helo-ptr-match"]);
-    check(&arguments("junit"), 0, &["<testsuite name=\"office365\"", "554 helo-ptr-match"]);
-    let rows: Vec<serde_json::Value> = serde_json::from_str(&check(&arguments("json"), 0, &[])).expect("JSON");
+    check(
+        &arguments("human"),
+        0,
+        &["250 accepted", "554 helo-ptr-match", "207.46.163.149"],
+    );
+    check(
+        &arguments("html"),
+        0,
+        &["<table>", "class=\"reject\">554 helo-ptr-match"],
+    );
+    check(
+        &arguments("junit"),
+        0,
+        &["<testsuite name=\"office365\"", "554 helo-ptr-match"],
+    );
+    let rows: Vec<serde_json::Value> =
+        serde_json::from_str(&check(&arguments("json"), 0, &[])).expect("JSON");
     assert_eq!(rows[0]["cells"][1]["rule"], "helo-ptr-match");
 }
 
@@ -137,9 +255,18 @@ fn verify_tells_what_is_not_as_expected() {
     check(
         &["verify", path],
         1,
-        &["FAIL", "expected reply 550, found 250 2.0.0 Ok", "expected rule iprev, found none", "C: EHLO x.test"],
+        &[
+            "FAIL",
+            "expected reply 550, found 250 2.0.0 Ok",
+            "expected rule iprev, found none",
+            "C: EHLO x.test",
+        ],
     );
-    check(&["verify", path, "--format", "junit"], 1, &["<failure", "found 250 2.0.0 Ok"]);
+    check(
+        &["verify", path, "--format", "junit"],
+        1,
+        &["<failure", "found 250 2.0.0 Ok"],
+    );
     let lines: Vec<serde_json::Value> =
         serde_json::from_str(&check(&["verify", path, "--format", "json"], 1, &[])).expect("JSON");
     assert_eq!(lines[0]["mismatches"].as_array().map(Vec::len), Some(2));

@@ -11,9 +11,16 @@ use tokio::net::TcpStream;
 
 /// Builds a world from the rules of a receiver; connections come from 192.0.2.10.
 async fn world(scenario: &str, receiver: &str) -> World {
-    let profile = parse_receiver("conduct.toml", &format!("title = \"t\"\n{receiver}")).expect("a receiver");
+    let profile =
+        parse_receiver("conduct.toml", &format!("title = \"t\"\n{receiver}")).expect("a receiver");
     let client = ClientSource::Fixed([192, 0, 2, 10].into());
-    World::builder().scenario(scenario).with_receiver(profile).client(client).start().await.expect("a world")
+    World::builder()
+        .scenario(scenario)
+        .with_receiver(profile)
+        .client(client)
+        .start()
+        .await
+        .expect("a world")
 }
 
 /// A client that can do everything wrong.
@@ -21,11 +28,19 @@ struct Talk(BufReader<TcpStream>);
 
 impl Talk {
     async fn with(world: &World) -> Self {
-        Self(BufReader::new(TcpStream::connect(world.smtp_addr()).await.expect("a connection")))
+        Self(BufReader::new(
+            TcpStream::connect(world.smtp_addr())
+                .await
+                .expect("a connection"),
+        ))
     }
 
     async fn say(&mut self, octets: &str) {
-        self.0.get_mut().write_all(octets.as_bytes()).await.expect("written");
+        self.0
+            .get_mut()
+            .write_all(octets.as_bytes())
+            .await
+            .expect("written");
     }
 
     /// The next reply, its lines joined by `|`.
@@ -72,17 +87,21 @@ async fn an_early_talker_is_told() {
     assert_eq!(patient.hear().await, "220-mx.martinet.test one|220 two");
     let mut hasty = Talk::with(&world).await;
     hasty.say("EHLO mail.example.test\r\n").await;
-    assert_eq!(hasty.hear().await, "220-mx.martinet.test one|521 5.5.1 Protocol error");
+    assert_eq!(
+        hasty.hear().await,
+        "220-mx.martinet.test one|521 5.5.1 Protocol error"
+    );
     assert_eq!(hasty.hear().await, "(closed)");
 }
 
 #[tokio::test]
 async fn an_early_talker_is_put_off_until_rcpt() {
-    let rule =
-        "[[rule]]\ncheck = \"pregreet\"\nwait = \"300ms\"\nstage = \"rcpt\"\nfail = \"550 5.5.1 Protocol error\"";
+    let rule = "[[rule]]\ncheck = \"pregreet\"\nwait = \"300ms\"\nstage = \"rcpt\"\nfail = \"550 5.5.1 Protocol error\"";
     let world = world("one-to-one", rule).await;
     let mut hasty = Talk::with(&world).await;
-    hasty.say("EHLO mail.example.test\r\nMAIL FROM:<a@example.test>\r\nRCPT TO:<b@contoso.test>\r\n").await;
+    hasty
+        .say("EHLO mail.example.test\r\nMAIL FROM:<a@example.test>\r\nRCPT TO:<b@contoso.test>\r\n")
+        .await;
     let mut last = String::new();
     for _ in 0..4 {
         last = hasty.hear().await;
@@ -92,11 +111,16 @@ async fn an_early_talker_is_put_off_until_rcpt() {
 
 #[tokio::test]
 async fn rfc2920_who_does_not_wait_is_out_of_step() {
-    let world = world("one-to-one", "smtp.xclient = []\n[[rule]]\ncheck = \"sync\"").await;
+    let world = world(
+        "one-to-one",
+        "smtp.xclient = []\n[[rule]]\ncheck = \"sync\"",
+    )
+    .await;
     let mut good = Talk::with(&world).await;
     good.hear().await;
     good.ask("EHLO mail.example.test").await;
-    good.say("MAIL FROM:<a@example.test>\r\nRCPT TO:<b@contoso.test>\r\nDATA\r\n").await;
+    good.say("MAIL FROM:<a@example.test>\r\nRCPT TO:<b@contoso.test>\r\nDATA\r\n")
+        .await;
     for expected in ["250", "250", "354"] {
         assert!(good.hear().await.starts_with(expected));
     }
@@ -108,7 +132,11 @@ async fn rfc2920_who_does_not_wait_is_out_of_step() {
         let mut bad = Talk::with(&world).await;
         bad.hear().await;
         bad.say(burst).await;
-        assert_eq!(bad.hear().await, "554 5.5.0 Error: SMTP protocol synchronization", "{burst}");
+        assert_eq!(
+            bad.hear().await,
+            "554 5.5.0 Error: SMTP protocol synchronization",
+            "{burst}"
+        );
     }
 }
 
@@ -117,17 +145,31 @@ async fn other_protocols_are_sent_away() {
     let world = world("one-to-one", "[[rule]]\ncheck = \"non-smtp-command\"").await;
     let mut browser = Talk::with(&world).await;
     browser.hear().await;
-    assert_eq!(browser.ask("FROB").await, "500 5.5.2 Error: command not recognized");
+    assert_eq!(
+        browser.ask("FROB").await,
+        "500 5.5.2 Error: command not recognized"
+    );
     browser.say("GET / HTTP/1.1\r\nHost: mx\r\n\r\n").await;
-    assert_eq!(browser.hear().await, "221 2.7.0 Error: I can break rules, too. Goodbye.");
+    assert_eq!(
+        browser.hear().await,
+        "221 2.7.0 Error: I can break rules, too. Goodbye."
+    );
     let mut rest = String::new();
-    browser.0.read_to_string(&mut rest).await.expect("closed in order, not reset");
+    browser
+        .0
+        .read_to_string(&mut rest)
+        .await
+        .expect("closed in order, not reset");
     assert_eq!(rest, "");
 }
 
 #[tokio::test]
 async fn a_bare_line_feed_is_refused_in_the_receivers_words() {
-    let world = world("one-to-one", "smtp.bare_newline = \"normalize\"\n[[rule]]\ncheck = \"bare-lf\"").await;
+    let world = world(
+        "one-to-one",
+        "smtp.bare_newline = \"normalize\"\n[[rule]]\ncheck = \"bare-lf\"",
+    )
+    .await;
     let mut talk = Talk::with(&world).await;
     talk.hear().await;
     talk.ask("EHLO mail.example.test").await;
@@ -135,23 +177,39 @@ async fn a_bare_line_feed_is_refused_in_the_receivers_words() {
     talk.ask("RCPT TO:<b@contoso.test>").await;
     talk.ask("DATA").await;
     let reply = talk.ask("Subject: x\n\r\nbare\nline\r\n.").await;
-    assert_eq!(reply, "550 5.5.2 mx.martinet.test Error: bare <LF> received");
+    assert_eq!(
+        reply,
+        "550 5.5.2 mx.martinet.test Error: bare <LF> received"
+    );
     assert_eq!(world.messages().counts().kept, 0);
 }
 
 #[tokio::test]
 async fn rfc6647_greylisting_on_an_advanced_clock() {
-    let world = world("one-to-one", "[[rule]]\ncheck = \"greylist\"\ndelay = \"5m\"").await;
+    let world = world(
+        "one-to-one",
+        "[[rule]]\ncheck = \"greylist\"\ndelay = \"5m\"",
+    )
+    .await;
     let attempt = || Talk::try_recipient(&world, "mail.example.test", "a@example.test");
-    assert_eq!(attempt().await, "451 4.7.1 Greylisting in action, please come back in 00:05:00");
+    assert_eq!(
+        attempt().await,
+        "451 4.7.1 Greylisting in action, please come back in 00:05:00"
+    );
     world.advance(Duration::from_secs(240));
-    assert_eq!(attempt().await, "451 4.7.1 Greylisting in action, please come back in 00:01:00");
+    assert_eq!(
+        attempt().await,
+        "451 4.7.1 Greylisting in action, please come back in 00:01:00"
+    );
     world.advance(Duration::from_secs(61));
     assert!(attempt().await.starts_with("250"));
     let other = Talk::try_recipient(&world, "mail.example.test", "other@example.test").await;
     assert!(other.starts_with("451"), "{other}");
     world.reset();
-    assert!(attempt().await.starts_with("451"), "a reset world knows nobody");
+    assert!(
+        attempt().await.starts_with("451"),
+        "a reset world knows nobody"
+    );
 }
 
 #[tokio::test]
@@ -164,32 +222,67 @@ async fn limits_of_connections_messages_and_recipients() {
     let mut second = Talk::with(&world).await;
     assert!(first.hear().await.starts_with("220") && second.hear().await.starts_with("220"));
     let mut third = Talk::with(&world).await;
-    assert_eq!(third.hear().await, "421 4.7.0 mx.martinet.test Error: too many connections");
+    assert_eq!(
+        third.hear().await,
+        "421 4.7.0 mx.martinet.test Error: too many connections"
+    );
     first.ask("EHLO mail.example.test").await;
     first.ask("MAIL FROM:<a@example.test>").await;
     for expected in ["250", "250", "452 4.5.3 enough"] {
-        assert!(first.ask("RCPT TO:<b@contoso.test>").await.starts_with(expected));
+        assert!(
+            first
+                .ask("RCPT TO:<b@contoso.test>")
+                .await
+                .starts_with(expected)
+        );
     }
     first.ask("RSET").await;
-    assert_eq!(first.ask("MAIL FROM:<a@example.test>").await, "421 one message only");
+    assert_eq!(
+        first.ask("MAIL FROM:<a@example.test>").await,
+        "421 one message only"
+    );
     assert_eq!(first.hear().await, "(closed)");
 }
 
 #[tokio::test]
 async fn hello_names_of_a_client_are_remembered() {
-    let rules = "[[rule]]\ncheck = \"helo-stable\"\nscope = \"client\"\nfail = \"450 you were {earlier}\"";
+    let rules =
+        "[[rule]]\ncheck = \"helo-stable\"\nscope = \"client\"\nfail = \"450 you were {earlier}\"";
     let stable = world("one-to-one", rules).await;
-    assert!(Talk::try_recipient(&stable, "mail.example.test", "").await.starts_with("250"));
-    assert_eq!(Talk::try_recipient(&stable, "other.test", "").await, "450 you were mail.example.test");
+    assert!(
+        Talk::try_recipient(&stable, "mail.example.test", "")
+            .await
+            .starts_with("250")
+    );
+    assert_eq!(
+        Talk::try_recipient(&stable, "other.test", "").await,
+        "450 you were mail.example.test"
+    );
     stable.advance(Duration::from_secs(3601));
-    assert!(Talk::try_recipient(&stable, "new.test", "").await.starts_with("250"));
+    assert!(
+        Talk::try_recipient(&stable, "new.test", "")
+            .await
+            .starts_with("250")
+    );
 
-    let two = world("one-to-one", "[[rule]]\ncheck = \"unverifiable-per-ip\"\nnames = 2").await;
+    let two = world(
+        "one-to-one",
+        "[[rule]]\ncheck = \"unverifiable-per-ip\"\nnames = 2",
+    )
+    .await;
     for hello in ["a.test", "b.test", "mail.example.test"] {
-        assert!(Talk::try_recipient(&two, hello, "").await.starts_with("250"), "{hello}");
+        assert!(
+            Talk::try_recipient(&two, hello, "")
+                .await
+                .starts_with("250"),
+            "{hello}"
+        );
     }
     let third = Talk::try_recipient(&two, "c.test", "").await;
-    assert_eq!(third, "450 service permits 2 unverifyable sending IPs - c.test is not 192.0.2.10");
+    assert_eq!(
+        third,
+        "450 service permits 2 unverifyable sending IPs - c.test is not 192.0.2.10"
+    );
 }
 
 #[tokio::test]
@@ -202,7 +295,11 @@ async fn rfc8601_an_accepted_message_carries_its_results() {
     talk.ask("MAIL FROM:<a@example.test>").await;
     talk.ask("RCPT TO:<b@contoso.test>").await;
     talk.ask("DATA").await;
-    assert!(talk.ask("From: a@example.test\r\n\r\nx\r\n.").await.starts_with("250"));
+    assert!(
+        talk.ask("From: a@example.test\r\n\r\nx\r\n.")
+            .await
+            .starts_with("250")
+    );
     let message = world.messages().wait(|log| log.entry(1)).await;
     let raw = String::from_utf8(message.raw()).expect("text");
     for part in [

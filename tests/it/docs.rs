@@ -28,17 +28,32 @@ fn every_rfc_is_listed() {
             }
         }
     }
-    let missing: Vec<_> = cited.iter().filter(|rfc| !listed.contains(rfc.as_str())).collect();
-    assert!(missing.is_empty(), "cited, and not in docs/rfcs.md: {missing:?}");
+    let missing: Vec<_> = cited
+        .iter()
+        .filter(|rfc| !listed.contains(rfc.as_str()))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "cited, and not in docs/rfcs.md: {missing:?}"
+    );
 }
 
 /// The README's tables name every scenario and receiver.
 #[test]
 fn every_scenario_and_receiver_is_in_the_readme() {
     let readme = read("README.md");
-    let scenarios = martinet::scenario::list_scenarios().expect("scenarios").into_iter().map(|s| s.name);
-    let receivers = martinet::scenario::list_receivers().expect("receivers").into_iter().map(|r| r.name);
+    let scenarios = martinet::scenario::list_scenarios()
+        .expect("scenarios")
+        .into_iter()
+        .map(|s| s.name);
+    let receivers = martinet::scenario::list_receivers()
+        .expect("receivers")
+        .into_iter()
+        .map(|r| r.name);
     for name in scenarios.chain(receivers) {
-        assert!(readme.contains(&format!("`{name}`")), "{name} is not in the README");
+        assert!(
+            readme.contains(&format!("`{name}`")),
+            "{name} is not in the README"
+        );
     }
 }

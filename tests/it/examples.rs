@@ -1,11 +1,11 @@
 //! The examples run, and what they assert holds.
 
-#[path = "../../examples/lettre.rs"]
-mod with_lettre;
 #[path = "../../examples/raw_socket.rs"]
 mod raw_socket;
 #[path = "../../examples/retry_queue.rs"]
 mod retry_queue;
+#[path = "../../examples/lettre.rs"]
+mod with_lettre;
 
 #[test]
 fn lettre() {

@@ -4,16 +4,24 @@ use martinet::smtp::{Event, Events, Speaker};
 
 use crate::script::Stage;
 
-const PLAIN: &str = "smtp.xclient = []\nsmtp.extensions = [\"CHUNKING\", \"BINARYMIME\", \"8BITMIME\", \"DSN\"]\n";
+const PLAIN: &str =
+    "smtp.xclient = []\nsmtp.extensions = [\"CHUNKING\", \"BINARYMIME\", \"8BITMIME\", \"DSN\"]\n";
 
 #[track_caller]
 fn play(receiver: &str, script: &str) -> Events {
-    Stage { receiver: &format!("title = \"t\"\n{receiver}"), ..Stage::default() }.play(script)
+    Stage {
+        receiver: &format!("title = \"t\"\n{receiver}"),
+        ..Stage::default()
+    }
+    .play(script)
 }
 
 fn message(events: &Events) -> Option<String> {
     events.iter().find_map(|event| match event {
-        Event::Transaction { message: Some((_, octets)), .. } => Some(String::from_utf8_lossy(octets).into_owned()),
+        Event::Transaction {
+            message: Some((_, octets)),
+            ..
+        } => Some(String::from_utf8_lossy(octets).into_owned()),
         _ => None,
     })
 }
@@ -47,7 +55,11 @@ fn rfc3030_chunks() {
              S: 250 Ok"
         ),
     );
-    assert_eq!(message(&events).as_deref(), Some("Subject: x\r\n\r\n.\r\nx\r\n"), "a dot is a dot, a size is a size");
+    assert_eq!(
+        message(&events).as_deref(),
+        Some("Subject: x\r\n\r\n.\r\nx\r\n"),
+        "a dot is a dot, a size is a size"
+    );
 }
 
 #[test]
@@ -131,7 +143,10 @@ fn rfc3461_parameters_are_kept() {
     });
     let envelope = envelope.expect("a transaction");
     assert_eq!(envelope.parameters, ["RET=HDRS", "ENVID=QQ314159"]);
-    assert_eq!(envelope.forward_parameters, [["NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;b@contoso.test"]]);
+    assert_eq!(
+        envelope.forward_parameters,
+        [["NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;b@contoso.test"]]
+    );
 }
 
 #[test]
@@ -167,13 +182,32 @@ fn rfc4954_auth() {
              S: 250 Ok"
         ),
     );
-    let lines = || events.lines().filter(|(from, _)| *from == Speaker::Client).map(|(_, line)| line);
+    let lines = || {
+        events
+            .lines()
+            .filter(|(from, _)| *from == Speaker::Client)
+            .map(|(_, line)| line)
+    };
     for line in lines() {
-        assert!(!line.contains("dGlt") && !line.contains("AHRpbQ"), "credentials are not told: {line}");
+        assert!(
+            !line.contains("dGlt") && !line.contains("AHRpbQ"),
+            "credentials are not told: {line}"
+        );
     }
-    let told: Vec<_> = lines().filter(|line| line.contains("credentials")).collect();
+    let told: Vec<_> = lines()
+        .filter(|line| line.contains("credentials"))
+        .collect();
     let plain = "AUTH PLAIN <credentials>";
-    assert_eq!(told, [plain, "<credentials>", "<credentials>", "<credentials>", plain]);
+    assert_eq!(
+        told,
+        [
+            plain,
+            "<credentials>",
+            "<credentials>",
+            "<credentials>",
+            plain
+        ]
+    );
     play(
         users,
         &format!(
@@ -191,8 +225,11 @@ fn rfc4954_auth() {
 
 #[test]
 fn rfc4954_auth_by_setting() {
-    let auth =
-        |setting: &str| format!("smtp.xclient = []\nsmtp.extensions = []\n[auth]\nmechanisms = [\"PLAIN\"]\n{setting}");
+    let auth = |setting: &str| {
+        format!(
+            "smtp.xclient = []\nsmtp.extensions = []\n[auth]\nmechanisms = [\"PLAIN\"]\n{setting}"
+        )
+    };
     let try_any = |setting: &str, reply: &str| {
         play(
             &auth(setting),
@@ -265,7 +302,10 @@ fn xclient_in_its_breadth() {
     told("ADDR=192.0.2.10", "250 Ok");
     told("ADDR=198.51.100.1", "550 unknown [198.51.100.1]");
     told("ADDR=198.51.100.1 NAME=told.example.test", "250 Ok");
-    told("ADDR=198.51.100.1 NAME=[UNAVAILABLE] REVERSE_NAME=ptr.example.test", "550 ptr.example.test [198.51.100.1]");
+    told(
+        "ADDR=198.51.100.1 NAME=[UNAVAILABLE] REVERSE_NAME=ptr.example.test",
+        "550 ptr.example.test [198.51.100.1]",
+    );
     told("NAME=[TEMPUNAVAIL]", "451 later");
     told("ADDR=IPV6:2001:db8::9", "550 unknown [2001:db8::9]");
     play(

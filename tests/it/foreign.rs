@@ -21,17 +21,39 @@ impl Serve {
     /// The same with further arguments.
     pub fn start_with(scenario: &str, receiver: &str, further: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_martinet"))
-            .args(["serve", "--scenario", scenario, "--receiver", receiver, "--format", "json"])
-            .args(["--smtp", "127.0.0.1:0", "--dns", "127.0.0.1:0", "--http", "off"])
+            .args([
+                "serve",
+                "--scenario",
+                scenario,
+                "--receiver",
+                receiver,
+                "--format",
+                "json",
+            ])
+            .args([
+                "--smtp",
+                "127.0.0.1:0",
+                "--dns",
+                "127.0.0.1:0",
+                "--http",
+                "off",
+            ])
             .args(further)
             .stdout(Stdio::piped())
             .spawn()
             .expect("martinet runs");
         let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("stdout")).read_line(&mut line).expect("the ready line");
+        BufReader::new(child.stdout.take().expect("stdout"))
+            .read_line(&mut line)
+            .expect("the ready line");
         let ready: serde_json::Value = serde_json::from_str(&line).expect("JSON");
         let address = |key: &str| ready[key].as_str().expect("an address").to_owned();
-        Self { smtp: address("smtp"), dns: address("dns"), ready, child }
+        Self {
+            smtp: address("smtp"),
+            dns: address("dns"),
+            ready,
+            child,
+        }
     }
 
     /// Where a further listener is, by its word in the ready line.
@@ -53,10 +75,16 @@ impl Drop for Serve {
 
 /// Runs a program and gives its output; `None` where it is not on the machine.
 pub fn run(program: &str, arguments: &[&str]) -> Option<String> {
-    match Command::new(program).args(arguments).stdin(Stdio::null()).output() {
-        Ok(output) => {
-            Some(format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
-        }
+    match Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+    {
+        Ok(output) => Some(format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        )),
         Err(error) => {
             let required = std::env::var("MARTINET_FOREIGN").is_ok_and(|v| v == "required");
             assert!(!required, "{program} is required here: {error}");
@@ -77,38 +105,99 @@ pub fn has(text: &str, parts: &[&str]) {
 fn dig_asks_over_udp_and_tcp() {
     let serve = Serve::start("office365-pool", "fcrdns");
     let port = serve.dns.rsplit(':').next().expect("a port");
-    let dig =
-        |arguments: &[&str]| run("dig", &[&["@127.0.0.1", "-p", port, "+tries=1", "+time=5"], arguments].concat());
-    let Some(plain) = dig(&["+noedns", "+ignore", "na29-bn1-obe.outbound.protection.outlook.com", "A"]) else { return };
-    has(&plain, &["status: NOERROR", "flags: qr aa tc rd;", "ANSWER: 0"]);
-    let whole = dig(&["+noedns", "na29-bn1-obe.outbound.protection.outlook.com", "A"]).expect("dig runs");
-    has(&whole, &["Truncated, retrying in TCP", "ANSWER: 29", "(TCP)"]);
-    let edns = dig(&["+bufsize=1232", "na72-bn1-obe.outbound.protection.outlook.com", "A"]).expect("dig runs");
+    let dig = |arguments: &[&str]| {
+        run(
+            "dig",
+            &[
+                &["@127.0.0.1", "-p", port, "+tries=1", "+time=5"],
+                arguments,
+            ]
+            .concat(),
+        )
+    };
+    let Some(plain) = dig(&[
+        "+noedns",
+        "+ignore",
+        "na29-bn1-obe.outbound.protection.outlook.com",
+        "A",
+    ]) else {
+        return;
+    };
+    has(
+        &plain,
+        &["status: NOERROR", "flags: qr aa tc rd;", "ANSWER: 0"],
+    );
+    let whole = dig(&[
+        "+noedns",
+        "na29-bn1-obe.outbound.protection.outlook.com",
+        "A",
+    ])
+    .expect("dig runs");
+    has(
+        &whole,
+        &["Truncated, retrying in TCP", "ANSWER: 29", "(TCP)"],
+    );
+    let edns = dig(&[
+        "+bufsize=1232",
+        "na72-bn1-obe.outbound.protection.outlook.com",
+        "A",
+    ])
+    .expect("dig runs");
     has(&edns, &["ANSWER: 72", "udp: 1232", "(UDP)"]);
     let ptr = dig(&["-x", "104.47.38.7"]).expect("dig runs");
-    has(&ptr, &["PTR\tmail-bl2nam02on2007.outbound.protection.outlook.com."]);
+    has(
+        &ptr,
+        &["PTR\tmail-bl2nam02on2007.outbound.protection.outlook.com."],
+    );
     let nobody = dig(&["nobody.outbound.protection.outlook.com", "A"]).expect("dig runs");
     has(&nobody, &["status: NXDOMAIN", "SOA"]);
-    has(&dig(&["www.elsewhere.test"]).expect("dig runs"), &["status: REFUSED"]);
-    has(&dig(&["MX", "contoso.test"]).expect("dig runs"), &["10 mx.contoso.test.", "mx.contoso.test.\t"]);
+    has(
+        &dig(&["www.elsewhere.test"]).expect("dig runs"),
+        &["status: REFUSED"],
+    );
+    has(
+        &dig(&["MX", "contoso.test"]).expect("dig runs"),
+        &["10 mx.contoso.test.", "mx.contoso.test.\t"],
+    );
 }
 
 #[test]
 fn swaks_is_refused_and_accepted() {
     let serve = Serve::start("one-to-one", "helo-equals-ptr");
     let swaks = |hello: &str| {
-        run("swaks", &["--server", &serve.smtp, "--ehlo", hello, "--from", "a@example.test", "--to", "b@contoso.test"])
+        run(
+            "swaks",
+            &[
+                "--server",
+                &serve.smtp,
+                "--ehlo",
+                hello,
+                "--from",
+                "a@example.test",
+                "--to",
+                "b@contoso.test",
+            ],
+        )
     };
-    let Some(refused) = swaks("wrong.test") else { return };
-    has(&refused, &["<** 554 5.7.1 HELO host wrong.test does not match rDNS mail.example.test"]);
-    has(&swaks("mail.example.test").expect("swaks runs"), &["<-  250 2.0.0 Ok", "<-  221 2.0.0 Bye"]);
+    let Some(refused) = swaks("wrong.test") else {
+        return;
+    };
+    has(
+        &refused,
+        &["<** 554 5.7.1 HELO host wrong.test does not match rDNS mail.example.test"],
+    );
+    has(
+        &swaks("mail.example.test").expect("swaks runs"),
+        &["<-  250 2.0.0 Ok", "<-  221 2.0.0 Bye"],
+    );
 }
 
 /// The client address is the socket's: Linux has all of 127/8, so a source address is an identity.
 #[test]
 #[cfg(target_os = "linux")]
 fn smtplib_binds_its_source_address() {
-    let scenario = std::env::temp_dir().join(format!("martinet-loopback-{}.toml", std::process::id()));
+    let scenario =
+        std::env::temp_dir().join(format!("martinet-loopback-{}.toml", std::process::id()));
     let zone = "title = \"t\"\n[[domain]]\nname = \"contoso.test\"\n[[pool]]\nname = \"p\"\naddresses = [\"127.1.2.3\"]\nptr = \"mail.example.test.\"\nhello = \"mail.example.test\"\n[client]\nfrom = \"socket\"\n";
     std::fs::write(&scenario, zone).expect("a file");
     let serve = Serve::start(scenario.to_str().expect("a path"), "fcrdns");
@@ -127,13 +216,17 @@ print(send('127.1.2.4'))
     let said = run("python3", &["-c", script, serve.smtp_port()]);
     std::fs::remove_file(&scenario).expect("removed");
     let Some(said) = said else { return };
-    assert_eq!(said, "accepted\n550 5.7.25 Reverse DNS validation failed.\n");
+    assert_eq!(
+        said,
+        "accepted\n550 5.7.25 Reverse DNS validation failed.\n"
+    );
 }
 
 #[test]
 fn smtp_source_of_postfix_sends_many() {
     let serve = Serve::start("one-to-one", "helo-equals-ptr");
-    let program = std::env::var("MARTINET_SMTP_SOURCE").unwrap_or_else(|_| "smtp-source".to_owned());
+    let program =
+        std::env::var("MARTINET_SMTP_SOURCE").unwrap_or_else(|_| "smtp-source".to_owned());
     let send = |hello: &str| {
         run(
             &program,
@@ -154,7 +247,12 @@ fn smtp_source_of_postfix_sends_many() {
             ],
         )
     };
-    let Some(accepted) = send("mail.example.test") else { return };
+    let Some(accepted) = send("mail.example.test") else {
+        return;
+    };
     assert_eq!(accepted, "", "smtp-source says nothing where all is well");
-    has(&send("wrong.test").expect("smtp-source runs"), &["554 5.7.1 HELO host wrong.test"]);
+    has(
+        &send("wrong.test").expect("smtp-source runs"),
+        &["554 5.7.1 HELO host wrong.test"],
+    );
 }

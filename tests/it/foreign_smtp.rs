@@ -12,7 +12,8 @@ struct Scratch(PathBuf);
 
 impl Scratch {
     fn new(test: &str) -> Self {
-        let directory = std::env::temp_dir().join(format!("martinet-{test}-{}", std::process::id()));
+        let directory =
+            std::env::temp_dir().join(format!("martinet-{test}-{}", std::process::id()));
         fs::create_dir_all(&directory).expect("a directory");
         Self(directory)
     }
@@ -49,7 +50,11 @@ check = \"tls-required\"
 fn front(scratch: &Scratch) -> Serve {
     let receiver = scratch.write("receiver.toml", RECEIVER);
     let directory = scratch.0.to_str().expect("a path");
-    Serve::start_with("one-to-one", &receiver, &["--smtps", "127.0.0.1:0", "--tls-dir", directory])
+    Serve::start_with(
+        "one-to-one",
+        &receiver,
+        &["--smtps", "127.0.0.1:0", "--tls-dir", directory],
+    )
 }
 
 #[test]
@@ -58,26 +63,71 @@ fn swaks_with_tls_auth_xclient_and_proxy() {
     let serve = front(&scratch);
     let authority = scratch.path("ca.pem");
     let swaks = |server: &str, further: &[&str]| {
-        let usual =
-            ["--server", server, "--ehlo", "mail.example.test", "--from", "a@example.test", "--to", "b@contoso.test"];
+        let usual = [
+            "--server",
+            server,
+            "--ehlo",
+            "mail.example.test",
+            "--from",
+            "a@example.test",
+            "--to",
+            "b@contoso.test",
+        ];
         run("swaks", &[&usual[..], further].concat())
     };
     let verified = ["--tls-ca-path", &authority, "--tls-verify"];
-    let Some(plain) = swaks(&serve.smtp, &[]) else { return };
-    has(&plain, &["<** 530 5.7.0 Must issue a STARTTLS command first"]);
+    let Some(plain) = swaks(&serve.smtp, &[]) else {
+        return;
+    };
+    has(
+        &plain,
+        &["<** 530 5.7.0 Must issue a STARTTLS command first"],
+    );
     let started = swaks(&serve.smtp, &[&["--tls"], &verified[..]].concat()).expect("swaks runs");
-    has(&started, &["<-  220 2.0.0 Ready to start TLS", "<~  250 2.0.0 Ok"]);
-    let implicit = swaks(serve.address("smtps"), &[&["--tls-on-connect"], &verified[..]].concat()).expect("swaks runs");
-    has(&implicit, &["<~  220 localhost ESMTP martinet", "<~  250 2.0.0 Ok"]);
+    has(
+        &started,
+        &["<-  220 2.0.0 Ready to start TLS", "<~  250 2.0.0 Ok"],
+    );
+    let implicit = swaks(
+        serve.address("smtps"),
+        &[&["--tls-on-connect"], &verified[..]].concat(),
+    )
+    .expect("swaks runs");
+    has(
+        &implicit,
+        &["<~  220 localhost ESMTP martinet", "<~  250 2.0.0 Ok"],
+    );
     for mechanism in ["PLAIN", "LOGIN", "CRAM-MD5"] {
-        let auth = ["--tls", "--auth", mechanism, "--auth-user", "tim", "--auth-password", "tanstaaf tanstaaf"];
+        let auth = [
+            "--tls",
+            "--auth",
+            mechanism,
+            "--auth-user",
+            "tim",
+            "--auth-password",
+            "tanstaaf tanstaaf",
+        ];
         has(
             &swaks(&serve.smtp, &auth).expect("swaks runs"),
-            &["<~  235 2.7.0 Authentication successful", "<~  250 2.0.0 Ok"],
+            &[
+                "<~  235 2.7.0 Authentication successful",
+                "<~  250 2.0.0 Ok",
+            ],
         );
     }
-    let wrong = ["--tls", "--auth", "PLAIN", "--auth-user", "tim", "--auth-password", "x"];
-    has(&swaks(&serve.smtp, &wrong).expect("swaks runs"), &["<~* 535 5.7.8 Error: authentication failed"]);
+    let wrong = [
+        "--tls",
+        "--auth",
+        "PLAIN",
+        "--auth-user",
+        "tim",
+        "--auth-password",
+        "x",
+    ];
+    has(
+        &swaks(&serve.smtp, &wrong).expect("swaks runs"),
+        &["<~* 535 5.7.8 Error: authentication failed"],
+    );
 
     let judging = Serve::start("one-to-one", "fcrdns");
     let judged = |address: &str| {
@@ -90,8 +140,22 @@ fn swaks_with_tls_auth_xclient_and_proxy() {
     let behind = Serve::start_with("one-to-one", "fcrdns", &["--proxy", "required"]);
     for (version, family) in [("1", "TCP4"), ("2", "AF_INET")] {
         let proxied = |address: &str| {
-            let proxy = ["--proxy-version", version, "--proxy-family", family, "--proxy-source", address];
-            let to = ["--proxy-source-port", "40000", "--proxy-dest", "192.0.2.25", "--proxy-dest-port", "25"];
+            let proxy = [
+                "--proxy-version",
+                version,
+                "--proxy-family",
+                family,
+                "--proxy-source",
+                address,
+            ];
+            let to = [
+                "--proxy-source-port",
+                "40000",
+                "--proxy-dest",
+                "192.0.2.25",
+                "--proxy-dest-port",
+                "25",
+            ];
             swaks(&behind.smtp, &[&proxy[..], &to].concat()).expect("swaks runs")
         };
         has(&proxied("192.0.2.10"), &["<-  250 2.0.0 Ok"]);
@@ -114,8 +178,22 @@ with smtplib.SMTP_SSL('localhost', int(sys.argv[3]), context=context) as smtp:
     print(smtp.noop())
 ";
     let smtps = serve.address("smtps").rsplit(':').next().expect("a port");
-    let Some(said) = run("python3", &["-c", script, serve.smtp_port(), &scratch.path("ca.pem"), smtps]) else { return };
-    assert_eq!(said, "(235, b'2.7.0 Authentication successful')\n{}\n(250, b'2.0.0 Ok')\n");
+    let Some(said) = run(
+        "python3",
+        &[
+            "-c",
+            script,
+            serve.smtp_port(),
+            &scratch.path("ca.pem"),
+            smtps,
+        ],
+    ) else {
+        return;
+    };
+    assert_eq!(
+        said,
+        "(235, b'2.7.0 Authentication successful')\n{}\n(250, b'2.0.0 Ok')\n"
+    );
 }
 
 #[test]
@@ -125,18 +203,39 @@ fn curl_sends_mail() {
     let mail = scratch.write("mail", "Subject: x\r\n\r\n.x\r\n");
     let authority = scratch.path("ca.pem");
     let curl = |url: &str, further: &[&str]| {
-        let envelope =
-            ["-sS", "--url", url, "--mail-from", "a@example.test", "--mail-rcpt", "b@contoso.test", "-T", &mail];
+        let envelope = [
+            "-sS",
+            "--url",
+            url,
+            "--mail-from",
+            "a@example.test",
+            "--mail-rcpt",
+            "b@contoso.test",
+            "-T",
+            &mail,
+        ];
         run("curl", &[&envelope[..], further].concat())
     };
-    let verified = ["--ssl-reqd", "--cacert", &authority, "--user", "tim:tanstaaf tanstaaf"];
+    let verified = [
+        "--ssl-reqd",
+        "--cacert",
+        &authority,
+        "--user",
+        "tim:tanstaaf tanstaaf",
+    ];
     let starttls = format!("smtp://localhost:{}/mail.example.test", serve.smtp_port());
-    let Some(said) = curl(&starttls, &verified) else { return };
+    let Some(said) = curl(&starttls, &verified) else {
+        return;
+    };
     assert_eq!(said, "", "curl says nothing where all is well");
     let smtps = serve.address("smtps").rsplit(':').next().expect("a port");
     let implicit = format!("smtps://localhost:{smtps}/mail.example.test");
     assert_eq!(curl(&implicit, &verified).expect("curl runs"), "");
-    let refused = curl(&starttls, &["--ssl-reqd", "--cacert", &authority, "--user", "tim:wrong"]).expect("curl runs");
+    let refused = curl(
+        &starttls,
+        &["--ssl-reqd", "--cacert", &authority, "--user", "tim:wrong"],
+    )
+    .expect("curl runs");
     has(&refused, &["curl: (67)"]);
 }
 
@@ -154,9 +253,14 @@ fn msmtp_sends_mail() {
         );
         run("msmtp", &["--version"]).and_then(|_| run("sh", &["-c", &script]))
     };
-    let Some(said) = msmtp("tanstaaf tanstaaf") else { return };
+    let Some(said) = msmtp("tanstaaf tanstaaf") else {
+        return;
+    };
     assert_eq!(said, "", "msmtp says nothing where all is well");
-    has(&msmtp("wrong").expect("msmtp runs"), &["535 5.7.8 Error: authentication failed"]);
+    has(
+        &msmtp("wrong").expect("msmtp runs"),
+        &["535 5.7.8 Error: authentication failed"],
+    );
 }
 
 #[test]
@@ -171,7 +275,10 @@ const transport = require('nodemailer').createTransport({
 transport.sendMail({ from: 'a@example.test', to: ['b@contoso.test', '550-5.1.1@contoso.test'], subject: 'x', text: 'x' })
   .then(info => console.log(info.accepted, info.rejected, info.response), error => console.log(error.responseCode, error.response));
 ";
-    let modules = concat!(env!("CARGO_MANIFEST_DIR"), "/target/foreign/node/node_modules");
+    let modules = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/target/foreign/node/node_modules"
+    );
     if !PathBuf::from(modules).join("nodemailer").is_dir() {
         let required = std::env::var("MARTINET_FOREIGN").is_ok_and(|v| v == "required");
         assert!(!required, "nodemailer is required here");
@@ -180,11 +287,28 @@ transport.sendMail({ from: 'a@example.test', to: ['b@contoso.test', '550-5.1.1@c
     }
     let node = |password: &str| {
         let program = format!("module.paths.push({modules:?});{script}");
-        run("node", &["-e", &program, serve.smtp_port(), &scratch.path("ca.pem"), password])
+        run(
+            "node",
+            &[
+                "-e",
+                &program,
+                serve.smtp_port(),
+                &scratch.path("ca.pem"),
+                password,
+            ],
+        )
     };
-    let Some(said) = node("tanstaaf tanstaaf") else { return };
-    has(&said, &["[ 'b@contoso.test' ] [ '550-5.1.1@contoso.test' ] 250 2.0.0 Ok"]);
-    has(&node("wrong").expect("node runs"), &["535 535 5.7.8 Error: authentication failed"]);
+    let Some(said) = node("tanstaaf tanstaaf") else {
+        return;
+    };
+    has(
+        &said,
+        &["[ 'b@contoso.test' ] [ '550-5.1.1@contoso.test' ] 250 2.0.0 Ok"],
+    );
+    has(
+        &node("wrong").expect("node runs"),
+        &["535 535 5.7.8 Error: authentication failed"],
+    );
 }
 
 /// A proxy that is stopped with the test.
@@ -216,7 +340,10 @@ fn haproxy_in_front_tells_the_client() {
             serve.smtp
         );
         let file = scratch.write("haproxy.cfg", &configuration);
-        let child = Command::new("haproxy").args(["-q", "-db", "-f", &file]).stdin(Stdio::null()).spawn();
+        let child = Command::new("haproxy")
+            .args(["-q", "-db", "-f", &file])
+            .stdin(Stdio::null())
+            .spawn();
         let proxy = Proxy(child.expect("haproxy runs"));
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
             std::thread::yield_now();
@@ -232,7 +359,9 @@ def send(source):
         return str(e.smtp_code)
 print(send('127.0.0.9'), send('127.0.0.10'))
 ";
-        let Some(said) = run("python3", &["-c", script, &port.to_string()]) else { return };
+        let Some(said) = run("python3", &["-c", script, &port.to_string()]) else {
+            return;
+        };
         assert_eq!(said, "accepted 550\n", "{send}");
         drop(proxy);
     }

@@ -50,32 +50,69 @@ impl Answer {
 impl Served {
     pub async fn of(world: World, options: Options) -> Self {
         let worlds = Worlds::new(world);
-        let listener = bind_tcp("HTTP", SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a port");
+        let listener = bind_tcp("HTTP", SocketAddr::from(([127, 0, 0, 1], 0)))
+            .await
+            .expect("a port");
         let address = listener.local_addr().expect("an address");
         let shutdown = CancellationToken::new();
-        tokio::spawn(http::serve(listener, Arc::clone(&worlds), options, shutdown.clone()));
-        Self { worlds, address, shutdown }
+        tokio::spawn(http::serve(
+            listener,
+            Arc::clone(&worlds),
+            options,
+            shutdown.clone(),
+        ));
+        Self {
+            worlds,
+            address,
+            shutdown,
+        }
     }
 
     pub async fn start(scenario: &str, receiver: &str) -> Self {
-        let world = World::builder().scenario(scenario).receiver(receiver).start().await.expect("a world");
+        let world = World::builder()
+            .scenario(scenario)
+            .receiver(receiver)
+            .start()
+            .await
+            .expect("a world");
         Self::of(world, Options::default()).await
     }
 
     /// Any request; `fields` are header fields, each with its line end.
     pub async fn ask(&self, method: &str, path: &str, fields: &str, body: &[u8]) -> Answer {
-        let mut stream = TcpStream::connect(self.address).await.expect("a connection");
-        let host = if fields.contains("Host:") { String::new() } else { format!("Host: {}\r\n", self.address) };
+        let mut stream = TcpStream::connect(self.address)
+            .await
+            .expect("a connection");
+        let host = if fields.contains("Host:") {
+            String::new()
+        } else {
+            format!("Host: {}\r\n", self.address)
+        };
         let length = body.len();
-        let head =
-            format!("{method} {path} HTTP/1.1\r\n{host}Connection: close\r\nContent-Length: {length}\r\n{fields}\r\n");
-        stream.write_all(&[head.as_bytes(), body].concat()).await.expect("sent");
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\n{host}Connection: close\r\nContent-Length: {length}\r\n{fields}\r\n"
+        );
+        stream
+            .write_all(&[head.as_bytes(), body].concat())
+            .await
+            .expect("sent");
         let mut octets = Vec::new();
         stream.read_to_end(&mut octets).await.expect("an answer");
-        let end = octets.windows(4).position(|four| four == b"\r\n\r\n").expect("a header section");
+        let end = octets
+            .windows(4)
+            .position(|four| four == b"\r\n\r\n")
+            .expect("a header section");
         let head = String::from_utf8_lossy(&octets[..end]).into_owned();
-        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
-        Answer { status, head, body: octets[end + 4..].to_vec() }
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|code| code.parse().ok())
+            .expect("a status");
+        Answer {
+            status,
+            head,
+            body: octets[end + 4..].to_vec(),
+        }
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -83,7 +120,13 @@ impl Served {
     }
 
     pub async fn send_json(&self, method: &str, path: &str, body: &Value) -> Answer {
-        self.ask(method, path, "Content-Type: application/json\r\n", body.to_string().as_bytes()).await
+        self.ask(
+            method,
+            path,
+            "Content-Type: application/json\r\n",
+            body.to_string().as_bytes(),
+        )
+        .await
     }
 
     pub async fn deliver(&self, hello: &str, message: &[u8]) {
@@ -146,30 +189,96 @@ async fn sessions_by_filter_and_cursor() {
         assert_eq!(count(query).await, Some(expected), "{query}");
     }
     let page = served.get("/api/v1/sessions?limit=2").await.json();
-    assert_eq!((&page["next"], &page["more"], &page["dropped"]), (&json!(2), &json!(true), &json!(0)));
+    assert_eq!(
+        (&page["next"], &page["more"], &page["dropped"]),
+        (&json!(2), &json!(true), &json!(0))
+    );
     let one = served.get("/api/v1/sessions/1").await.json();
     never_null(&one);
     assert_eq!(one["facts"]["iprev"]["result"], "pass");
     assert_eq!(one["refusals"][0]["rule"], "helo-ptr-match");
     let transcript = served.get("/api/v1/sessions/1/transcript").await.text();
-    assert!(transcript.contains("C: EHLO wrong.test\nS: 554 5.7.1"), "{transcript}");
-    assert!(served.get("/api/v1/sessions/1/story").await.text().contains("remedy   send EHLO mail.example.test"));
+    assert!(
+        transcript.contains("C: EHLO wrong.test\nS: 554 5.7.1"),
+        "{transcript}"
+    );
+    assert!(
+        served
+            .get("/api/v1/sessions/1/story")
+            .await
+            .text()
+            .contains("remedy   send EHLO mail.example.test")
+    );
 }
 
 #[tokio::test]
 async fn every_mistake_is_a_problem() {
     let served = Served::start("one-to-one", "fcrdns").await;
     for (path, status, field, expected, found) in [
-        ("/api/v1/sessions?foo=1", 400, "foo", "", "unknown field `foo`"),
-        ("/api/v1/sessions?limit=x", 400, "limit", "a number", "\"x\""),
-        ("/api/v1/sessions?verdict=maybe", 400, "verdict", "one of `accept`, `defer`, `reject`", "maybe"),
-        ("/api/v1/sessions?client=nope", 400, "client", "an address such as 192.0.2.1", "nope"),
-        ("/api/v1/sessions?since=yesterday", 400, "since", "a time such as", "digit"),
-        ("/api/v1/sessions/99", 404, "id", "the number of a session that is kept", "99"),
+        (
+            "/api/v1/sessions?foo=1",
+            400,
+            "foo",
+            "",
+            "unknown field `foo`",
+        ),
+        (
+            "/api/v1/sessions?limit=x",
+            400,
+            "limit",
+            "a number",
+            "\"x\"",
+        ),
+        (
+            "/api/v1/sessions?verdict=maybe",
+            400,
+            "verdict",
+            "one of `accept`, `defer`, `reject`",
+            "maybe",
+        ),
+        (
+            "/api/v1/sessions?client=nope",
+            400,
+            "client",
+            "an address such as 192.0.2.1",
+            "nope",
+        ),
+        (
+            "/api/v1/sessions?since=yesterday",
+            400,
+            "since",
+            "a time such as",
+            "digit",
+        ),
+        (
+            "/api/v1/sessions/99",
+            404,
+            "id",
+            "the number of a session that is kept",
+            "99",
+        ),
         ("/api/v1/sessions/x", 404, "id", "a number", "x"),
-        ("/api/v1/worlds/w9/sessions", 404, "world", "the name of a world", "w9"),
-        ("/api/v1/check?client=192.0.2.1", 400, "hello", "a value", "none"),
-        ("/api/v1/check?client=192.0.2.1&hello=x&receiver=nope", 400, "receiver", "a receiver", "nope"),
+        (
+            "/api/v1/worlds/w9/sessions",
+            404,
+            "world",
+            "the name of a world",
+            "w9",
+        ),
+        (
+            "/api/v1/check?client=192.0.2.1",
+            400,
+            "hello",
+            "a value",
+            "none",
+        ),
+        (
+            "/api/v1/check?client=192.0.2.1&hello=x&receiver=nope",
+            400,
+            "receiver",
+            "a receiver",
+            "nope",
+        ),
         (
             "/api/v1/check?client=192.0.2.1&hello=x&receiver=/etc/passwd",
             400,
@@ -185,35 +294,86 @@ async fn every_mistake_is_a_problem() {
         assert!(answer.head.contains("application/problem+json"), "{path}");
         assert_eq!(problem["field"], field, "{path}: {problem}");
         for (key, part) in [("expected", expected), ("found", found)] {
-            assert!(problem[key].as_str().is_some_and(|text| text.contains(part)), "{path}: no {part:?} in {problem}");
+            assert!(
+                problem[key]
+                    .as_str()
+                    .is_some_and(|text| text.contains(part)),
+                "{path}: no {part:?} in {problem}"
+            );
         }
     }
-    for body in [json!({"queries": [null]}), json!({"sessions": []}), json!({"sessions": {}, "times": [1, 2]})] {
-        let answer = served.send_json("POST", "/api/v1/expectations", &body).await;
-        assert_eq!((answer.status, answer.json()["expected"].as_str()), (400, Some("an object")), "{body}");
+    for body in [
+        json!({"queries": [null]}),
+        json!({"sessions": []}),
+        json!({"sessions": {}, "times": [1, 2]}),
+    ] {
+        let answer = served
+            .send_json("POST", "/api/v1/expectations", &body)
+            .await;
+        assert_eq!(
+            (answer.status, answer.json()["expected"].as_str()),
+            (400, Some("an object")),
+            "{body}"
+        );
     }
-    let wrong = served.send_json("POST", "/api/v1/expectations", &json!({ "sessions": { "code": "x" } })).await.json();
-    assert_eq!((&wrong["field"], &wrong["expected"]), (&json!("sessions.code"), &json!("u16")), "{wrong}");
-    assert_eq!(served.ask("PATCH", "/api/v1/sessions", "", b"").await.status, 405);
+    let wrong = served
+        .send_json(
+            "POST",
+            "/api/v1/expectations",
+            &json!({ "sessions": { "code": "x" } }),
+        )
+        .await
+        .json();
+    assert_eq!(
+        (&wrong["field"], &wrong["expected"]),
+        (&json!("sessions.code"), &json!("u16")),
+        "{wrong}"
+    );
+    assert_eq!(
+        served
+            .ask("PATCH", "/api/v1/sessions", "", b"")
+            .await
+            .status,
+        405
+    );
     let lines = json!({ "scenario": "titel = 1\nreceiver = \"nope\"\n" });
-    let mistakes = served.send_json("PUT", "/api/v1/scenario", &lines).await.json();
-    assert!(mistakes["mistakes"].as_array().is_some_and(|all| all.len() >= 2), "{mistakes}");
+    let mistakes = served
+        .send_json("PUT", "/api/v1/scenario", &lines)
+        .await
+        .json();
+    assert!(
+        mistakes["mistakes"]
+            .as_array()
+            .is_some_and(|all| all.len() >= 2),
+        "{mistakes}"
+    );
     assert_eq!(mistakes["mistakes"][0]["line"], 1);
 }
 
 #[tokio::test]
 async fn a_wait_holds_until_matched_and_has_evidence_either_way() {
     let served = Served::start("one-to-one", "helo-equals-ptr").await;
-    let (answer, ()) = tokio::join!(served.get("/api/v1/wait?rule=helo-ptr-match&count=2&timeout_ms=20000"), async {
-        served.deliver("wrong.test", MESSAGE).await;
-        served.deliver("wrong.test", MESSAGE).await;
-    });
+    let (answer, ()) = tokio::join!(
+        served.get("/api/v1/wait?rule=helo-ptr-match&count=2&timeout_ms=20000"),
+        async {
+            served.deliver("wrong.test", MESSAGE).await;
+            served.deliver("wrong.test", MESSAGE).await;
+        }
+    );
     assert_eq!((answer.status, &answer.json()["found"]), (200, &json!(2)));
-    assert_eq!(answer.json()["sessions"][0]["transcript"][1]["from"], "client");
-    let answer = served.get("/api/v1/wait?rule=iprev&hello=wrong.test&timeout_ms=1").await;
+    assert_eq!(
+        answer.json()["sessions"][0]["transcript"][1]["from"],
+        "client"
+    );
+    let answer = served
+        .get("/api/v1/wait?rule=iprev&hello=wrong.test&timeout_ms=1")
+        .await;
     let missed = answer.json();
     assert_eq!((answer.status, &missed["matched"]), (417, &json!(false)));
-    assert_eq!(missed["near_misses"][0]["mismatches"][0]["found"], "helo-ptr-match");
+    assert_eq!(
+        missed["near_misses"][0]["mismatches"][0]["found"],
+        "helo-ptr-match"
+    );
     assert_eq!(missed["seen"].as_array().map(Vec::len), Some(2));
     assert_eq!(
         served.get("/api/v1/wait?after=2&timeout_ms=1").await.status,
@@ -225,26 +385,60 @@ async fn a_wait_holds_until_matched_and_has_evidence_either_way() {
 #[tokio::test]
 async fn expectations_are_declared_and_verified() {
     let served = Served::start("one-to-one", "helo-equals-ptr").await;
-    let declared =
-        json!({ "name": "refused", "sessions": { "rule": "helo-ptr-match" }, "times": { "least": 1, "most": 1 } });
-    let answer = served.send_json("POST", "/api/v1/expectations", &declared).await;
+    let declared = json!({ "name": "refused", "sessions": { "rule": "helo-ptr-match" }, "times": { "least": 1, "most": 1 } });
+    let answer = served
+        .send_json("POST", "/api/v1/expectations", &declared)
+        .await;
     assert_eq!((answer.status, &answer.json()["count"]), (201, &json!(0)));
     served
-        .send_json("POST", "/api/v1/expectations", &json!({ "queries": { "type": "TXT" }, "times": { "most": 0 } }))
+        .send_json(
+            "POST",
+            "/api/v1/expectations",
+            &json!({ "queries": { "type": "TXT" }, "times": { "most": 0 } }),
+        )
         .await;
     served.deliver("mail.example.test", MESSAGE).await;
     let unmet = served.get("/api/v1/expectations/verify").await;
     assert_eq!(unmet.status, 417);
-    let report = unmet.json()["report"].as_str().expect("a report").to_owned();
-    assert!(report.contains("not met: expected refused: sessions with rule helo-ptr-match, once; found 0"), "{report}");
+    let report = unmet.json()["report"]
+        .as_str()
+        .expect("a report")
+        .to_owned();
+    assert!(
+        report.contains(
+            "not met: expected refused: sessions with rule helo-ptr-match, once; found 0"
+        ),
+        "{report}"
+    );
     assert!(report.contains("near miss: session 1"), "{report}");
     served.deliver("wrong.test", MESSAGE).await;
     assert_eq!(served.get("/api/v1/expectations/verify").await.status, 200);
-    assert_eq!(served.get("/api/v1/expectations/1").await.json()["met"], true);
-    assert_eq!(served.ask("DELETE", "/api/v1/expectations/1", "", b"").await.status, 204);
-    assert_eq!(served.ask("DELETE", "/api/v1/expectations/1", "", b"").await.status, 404);
+    assert_eq!(
+        served.get("/api/v1/expectations/1").await.json()["met"],
+        true
+    );
+    assert_eq!(
+        served
+            .ask("DELETE", "/api/v1/expectations/1", "", b"")
+            .await
+            .status,
+        204
+    );
+    assert_eq!(
+        served
+            .ask("DELETE", "/api/v1/expectations/1", "", b"")
+            .await
+            .status,
+        404
+    );
     let both = json!({ "queries": {}, "sessions": {} });
-    assert_eq!(served.send_json("POST", "/api/v1/expectations", &both).await.json()["found"], "both");
+    assert_eq!(
+        served
+            .send_json("POST", "/api/v1/expectations", &both)
+            .await
+            .json()["found"],
+        "both"
+    );
 }
 
 #[tokio::test]
@@ -259,28 +453,90 @@ async fn worlds_share_nothing() {
     let answer = served.send_json("POST", "/api/v1/worlds", &inline).await;
     let mine = answer.json();
     assert_eq!(answer.status, 201, "{mine}");
-    let other =
-        served.send_json("POST", "/api/v1/worlds", &json!({ "scenario": "no-ptr", "receiver": "fcrdns" })).await.json();
-    let smtp = |world: &Value| world["smtp"].as_str().and_then(|a| a.parse().ok()).expect("an address");
+    let other = served
+        .send_json(
+            "POST",
+            "/api/v1/worlds",
+            &json!({ "scenario": "no-ptr", "receiver": "fcrdns" }),
+        )
+        .await
+        .json();
+    let smtp = |world: &Value| {
+        world["smtp"]
+            .as_str()
+            .and_then(|a| a.parse().ok())
+            .expect("an address")
+    };
     deliver_to(smtp(&mine), "x.test", MESSAGE).await;
     deliver_to(smtp(&other), "y.test", MESSAGE).await;
     let rule = async |path: &str| served.get(path).await.json()["sessions"][0]["code"].clone();
-    assert_eq!(rule("/api/v1/worlds/mine/sessions").await, 451, "its own fault");
+    assert_eq!(
+        rule("/api/v1/worlds/mine/sessions").await,
+        451,
+        "its own fault"
+    );
     assert_eq!(rule("/api/v1/worlds/w0001/sessions").await, 550);
-    assert_eq!(served.ask("POST", "/api/v1/worlds/mine/reset", "", b"").await.status, 204);
+    assert_eq!(
+        served
+            .ask("POST", "/api/v1/worlds/mine/reset", "", b"")
+            .await
+            .status,
+        204
+    );
     let kept = async |world: &str| {
-        served.get(&format!("/api/v1/worlds/{world}/sessions")).await.json()["sessions"].as_array().map(Vec::len)
+        served
+            .get(&format!("/api/v1/worlds/{world}/sessions"))
+            .await
+            .json()["sessions"]
+            .as_array()
+            .map(Vec::len)
     };
-    assert_eq!((kept("mine").await, kept("w0001").await), (Some(0), Some(1)), "a reset is of one world");
+    assert_eq!(
+        (kept("mine").await, kept("w0001").await),
+        (Some(0), Some(1)),
+        "a reset is of one world"
+    );
     deliver_to(smtp(&mine), "x.test", MESSAGE).await;
-    assert_eq!(rule("/api/v1/worlds/mine/sessions").await, 451, "and its faults begin anew");
-    assert_eq!(served.get("/api/v1/worlds").await.json()["worlds"].as_array().map(Vec::len), Some(3));
-    let again = served.send_json("POST", "/api/v1/worlds", &json!({ "name": "mine" })).await;
+    assert_eq!(
+        rule("/api/v1/worlds/mine/sessions").await,
+        451,
+        "and its faults begin anew"
+    );
+    assert_eq!(
+        served.get("/api/v1/worlds").await.json()["worlds"]
+            .as_array()
+            .map(Vec::len),
+        Some(3)
+    );
+    let again = served
+        .send_json("POST", "/api/v1/worlds", &json!({ "name": "mine" }))
+        .await;
     assert_eq!(again.status, 400, "{}", again.text());
-    assert_eq!(served.ask("DELETE", "/api/v1/worlds/mine", "", b"").await.status, 204);
-    assert!(TcpStream::connect(smtp(&mine)).await.is_err(), "its ports are closed");
-    assert_eq!(served.ask("DELETE", "/api/v1/worlds/mine", "", b"").await.status, 404);
-    assert_eq!(served.ask("DELETE", "/api/v1/worlds/main", "", b"").await.status, 400);
+    assert_eq!(
+        served
+            .ask("DELETE", "/api/v1/worlds/mine", "", b"")
+            .await
+            .status,
+        204
+    );
+    assert!(
+        TcpStream::connect(smtp(&mine)).await.is_err(),
+        "its ports are closed"
+    );
+    assert_eq!(
+        served
+            .ask("DELETE", "/api/v1/worlds/mine", "", b"")
+            .await
+            .status,
+        404
+    );
+    assert_eq!(
+        served
+            .ask("DELETE", "/api/v1/worlds/main", "", b"")
+            .await
+            .status,
+        400
+    );
 }
 
 #[tokio::test]
@@ -290,26 +546,58 @@ async fn a_world_is_changed_over_http() {
         served.deliver("mail.example.test", MESSAGE).await;
         let page = served.get("/api/v1/wait?timeout_ms=20000").await.json();
         assert_eq!(page["matched"], true);
-        served.get("/api/v1/sessions?newest=true&limit=1").await.json()["sessions"][0]["verdict"].clone()
+        served
+            .get("/api/v1/sessions?newest=true&limit=1")
+            .await
+            .json()["sessions"][0]["verdict"]
+            .clone()
     };
     let put = async |path: &str, body: Value| {
         let answer = served.send_json("PUT", path, &body).await;
         assert!(answer.status < 300, "{path}: {}", answer.text());
     };
     assert_eq!(verdict().await, "accept");
-    put("/api/v1/client", json!({ "client": { "address": "192.0.2.77" } })).await;
+    put(
+        "/api/v1/client",
+        json!({ "client": { "address": "192.0.2.77" } }),
+    )
+    .await;
     assert_eq!(verdict().await, "reject");
-    put("/api/v1/zones/2.0.192.in-addr.arpa", json!({ "text": "77 PTR mail.example.test." })).await;
-    put("/api/v1/zones/example.test", json!({ "text": "mail A 192.0.2.77" })).await;
+    put(
+        "/api/v1/zones/2.0.192.in-addr.arpa",
+        json!({ "text": "77 PTR mail.example.test." }),
+    )
+    .await;
+    put(
+        "/api/v1/zones/example.test",
+        json!({ "text": "mail A 192.0.2.77" }),
+    )
+    .await;
     assert_eq!(verdict().await, "accept");
     put("/api/v1/receiver", json!({ "receiver": "helo-equals-ptr" })).await;
     put("/api/v1/scenario", json!({ "scenario": "no-ptr" })).await;
     assert_eq!(verdict().await, "reject");
-    assert_eq!(served.get("/api/v1/receiver").await.json()["name"], "helo-equals-ptr");
-    assert_eq!(served.get("/api/v1/scenario").await.json()["name"], "no-ptr");
-    let before = served.get("/api/v1/clock").await.json()["now_ms"].as_f64().expect("a number");
-    let after = served.send_json("POST", "/api/v1/clock", &json!({ "advance": "5m" })).await.json();
-    assert!(after["now_ms"].as_f64().is_some_and(|now| now >= before + 300_000.0), "{after}");
+    assert_eq!(
+        served.get("/api/v1/receiver").await.json()["name"],
+        "helo-equals-ptr"
+    );
+    assert_eq!(
+        served.get("/api/v1/scenario").await.json()["name"],
+        "no-ptr"
+    );
+    let before = served.get("/api/v1/clock").await.json()["now_ms"]
+        .as_f64()
+        .expect("a number");
+    let after = served
+        .send_json("POST", "/api/v1/clock", &json!({ "advance": "5m" }))
+        .await
+        .json();
+    assert!(
+        after["now_ms"]
+            .as_f64()
+            .is_some_and(|now| now >= before + 300_000.0),
+        "{after}"
+    );
 }
 
 #[tokio::test]
@@ -323,7 +611,9 @@ async fn events_as_pages_lines_and_a_stream_that_resumes() {
     let first: Value = serde_json::from_str(lines.lines().next().expect("a line")).expect("JSON");
     assert_eq!(first["event"], "connection");
 
-    let mut stream = TcpStream::connect(served.address).await.expect("a connection");
+    let mut stream = TcpStream::connect(served.address)
+        .await
+        .expect("a connection");
     let id = first["id"].as_u64().expect("a number");
     let request = format!(
         "GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nLast-Event-ID: {id}\r\n\r\n"
@@ -332,11 +622,16 @@ async fn events_as_pages_lines_and_a_stream_that_resumes() {
     let mut read = String::new();
     let mut octets = [0; 4096];
     while !read.contains("event: verdict") {
-        let count = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut octets)).await.expect("in time");
+        let count = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut octets))
+            .await
+            .expect("in time");
         read.push_str(&String::from_utf8_lossy(&octets[..count.expect("octets")]));
     }
     assert!(read.contains("text/event-stream"), "{read}");
-    assert!(read.contains(&format!("id: {}\n", id + 1)) && !read.contains("event: connection"), "{read}");
+    assert!(
+        read.contains(&format!("id: {}\n", id + 1)) && !read.contains("event: connection"),
+        "{read}"
+    );
 }
 
 #[tokio::test]
@@ -345,21 +640,46 @@ async fn what_if_metrics_and_health() {
     served.deliver("wrong.test", MESSAGE).await;
     served.deliver("mail.example.test", MESSAGE).await;
     served.get("/api/v1/wait?verdict=accept").await;
-    let judged = served.get("/api/v1/check?client=192.0.2.10&hello=wrong.test&receiver=helo-equals-ptr").await.json();
+    let judged = served
+        .get("/api/v1/check?client=192.0.2.10&hello=wrong.test&receiver=helo-equals-ptr")
+        .await
+        .json();
     never_null(&judged);
     assert_eq!(judged["judgements"][0]["rule"], "helo-ptr-match");
-    let all = served.get("/api/v1/check?client=192.0.2.10&hello=wrong.test&receiver=all").await.json();
-    assert!(all["judgements"].as_array().is_some_and(|all| all.len() > 20));
-    let rows = served.get("/api/v1/matrix?scenario=office365&receiver=fcrdns,helo-equals-ptr").await.json();
+    let all = served
+        .get("/api/v1/check?client=192.0.2.10&hello=wrong.test&receiver=all")
+        .await
+        .json();
+    assert!(
+        all["judgements"]
+            .as_array()
+            .is_some_and(|all| all.len() > 20)
+    );
+    let rows = served
+        .get("/api/v1/matrix?scenario=office365&receiver=fcrdns,helo-equals-ptr")
+        .await
+        .json();
     assert_eq!(rows["rows"][0]["cells"][1]["rule"], "helo-ptr-match");
-    let (dns, name) = (served.worlds.main().dns_addr(), martinet::name::absolute("mail.example.test").expect("a name"));
+    let (dns, name) = (
+        served.worlds.main().dns_addr(),
+        martinet::name::absolute("mail.example.test").expect("a name"),
+    );
     for _ in 0..2 {
         // The first has been counted when the second is answered.
-        let asked = martinet::dns::client::ask(dns, &name, RecordType::A, Transport::Udp, None, Duration::from_secs(5));
+        let asked = martinet::dns::client::ask(
+            dns,
+            &name,
+            RecordType::A,
+            Transport::Udp,
+            None,
+            Duration::from_secs(5),
+        );
         asked.await.expect("an answer");
     }
     let metrics = served.get("/metrics").await.text();
-    let answered = metrics.lines().find_map(|line| line.strip_prefix("martinet_dns_answer_seconds_count "));
+    let answered = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("martinet_dns_answer_seconds_count "));
     assert!(matches!(answered, Some("1" | "2")), "{answered:?}");
     for line in [
         "martinet_sessions_total 2",
@@ -369,16 +689,36 @@ async fn what_if_metrics_and_health() {
         "martinet_journal_dropped{log=\"sessions\"} 0",
         "martinet_worlds 1",
     ] {
-        assert!(metrics.lines().any(|l| l == line), "no {line:?} in\n{metrics}");
+        assert!(
+            metrics.lines().any(|l| l == line),
+            "no {line:?} in\n{metrics}"
+        );
     }
-    assert_eq!((served.get("/livez").await.status, served.get("/readyz").await.status), (200, 200));
+    assert_eq!(
+        (
+            served.get("/livez").await.status,
+            served.get("/readyz").await.status
+        ),
+        (200, 200)
+    );
     let api = served.get("/api/openapi.json").await.json();
     assert!(api["paths"]["/api/v1/sessions/{id}"]["get"].is_object());
     let raw = served.get("/api/v1/mail/1/raw").await;
     assert!(
-        raw.text().ends_with("\r\nSubject: x\r\n\r\nx\r\n") && raw.text().starts_with("Return-Path: <a@example.test>")
+        raw.text().ends_with("\r\nSubject: x\r\n\r\nx\r\n")
+            && raw.text().starts_with("Return-Path: <a@example.test>")
     );
-    let mail = served.get("/api/v1/mail?recipient=B@contoso.test").await.json();
+    let mail = served
+        .get("/api/v1/mail?recipient=B@contoso.test")
+        .await
+        .json();
     assert_eq!(mail["mail"][0]["session"], 2);
-    assert_eq!(served.get("/api/v1/mail?recipient=contoso.test").await.json()["mail"], json!([]), "whole addresses");
+    assert_eq!(
+        served
+            .get("/api/v1/mail?recipient=contoso.test")
+            .await
+            .json()["mail"],
+        json!([]),
+        "whole addresses"
+    );
 }

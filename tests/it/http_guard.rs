@@ -23,14 +23,23 @@ async fn slow_headers_and_bodies_end() {
             "HTTP/1.1 408 Request Timeout\r\n",
         ),
     ] {
-        let mut stream = TcpStream::connect(served.address).await.expect("a connection");
+        let mut stream = TcpStream::connect(served.address)
+            .await
+            .expect("a connection");
         let began = tokio::time::Instant::now();
         stream.write_all(request.as_bytes()).await.expect("written");
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.expect("the end");
         let waited = began.elapsed().as_secs();
-        assert!((seconds..seconds + 5).contains(&waited), "{waited} s: {request}");
-        assert!(String::from_utf8_lossy(&answer).starts_with(reply), "{}", String::from_utf8_lossy(&answer));
+        assert!(
+            (seconds..seconds + 5).contains(&waited),
+            "{waited} s: {request}"
+        );
+        assert!(
+            String::from_utf8_lossy(&answer).starts_with(reply),
+            "{}",
+            String::from_utf8_lossy(&answer)
+        );
     }
     assert_eq!(served.get("/livez").await.status, 200, "others are served");
 }
@@ -38,7 +47,11 @@ async fn slow_headers_and_bodies_end() {
 /// A name that is rebound to this address asks by its own name.
 #[tokio::test]
 async fn dns_rebinding_is_refused() {
-    let served = guarded(Options { hosts: vec!["martinet".to_owned()], ..Options::default() }).await;
+    let served = guarded(Options {
+        hosts: vec!["martinet".to_owned()],
+        ..Options::default()
+    })
+    .await;
     for (host, status) in [
         ("127.0.0.1:8025", 200),
         ("localhost", 200),
@@ -47,7 +60,9 @@ async fn dns_rebinding_is_refused() {
         ("evil.example", 421),
         ("127.0.0.1.evil.example:8025", 421),
     ] {
-        let answer = served.ask("GET", "/api/v1/sessions", &format!("Host: {host}\r\n"), b"").await;
+        let answer = served
+            .ask("GET", "/api/v1/sessions", &format!("Host: {host}\r\n"), b"")
+            .await;
         assert_eq!(answer.status, status, "{host}");
     }
 }
@@ -59,49 +74,111 @@ async fn pages_of_other_sites_are_refused() {
     let own = format!("Origin: http://{}\r\n", served.address);
     let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     for (method, path, fields, status) in [
-        ("GET", "/api/v1/sessions", "Origin: https://evil.example\r\n", 403),
-        ("GET", "/api/v1/sessions", "Sec-Fetch-Site: cross-site\r\n", 403),
+        (
+            "GET",
+            "/api/v1/sessions",
+            "Origin: https://evil.example\r\n",
+            403,
+        ),
+        (
+            "GET",
+            "/api/v1/sessions",
+            "Sec-Fetch-Site: cross-site\r\n",
+            403,
+        ),
         ("GET", "/api/v1/sessions", "Origin: null\r\n", 403),
-        ("GET", "/api/v1/events", "Origin: https://evil.example\r\nAccept: text/event-stream\r\n", 403),
-        ("GET", "/api/events", &format!("Origin: https://evil.example\r\n{upgrade}"), 403),
-        ("POST", "/api/v1/reset", "Origin: https://evil.example\r\n", 403),
+        (
+            "GET",
+            "/api/v1/events",
+            "Origin: https://evil.example\r\nAccept: text/event-stream\r\n",
+            403,
+        ),
+        (
+            "GET",
+            "/api/events",
+            &format!("Origin: https://evil.example\r\n{upgrade}"),
+            403,
+        ),
+        (
+            "POST",
+            "/api/v1/reset",
+            "Origin: https://evil.example\r\n",
+            403,
+        ),
         ("POST", "/api/v1/reset", &own, 204),
         ("GET", "/api/v1/sessions", &own, 200),
     ] {
         let answer = served.ask(method, path, fields, b"").await;
         assert_eq!(answer.status, status, "{method} {path} {fields}");
-        assert!(!answer.head.to_lowercase().contains("access-control-allow-origin"), "no CORS unless asked");
+        assert!(
+            !answer
+                .head
+                .to_lowercase()
+                .contains("access-control-allow-origin"),
+            "no CORS unless asked"
+        );
     }
 }
 
 #[tokio::test]
 async fn cors_for_an_origin_that_is_allowed() {
     let origin = "http://localhost:5173";
-    let served = guarded(Options { origins: vec![origin.to_owned()], ..Options::default() }).await;
+    let served = guarded(Options {
+        origins: vec![origin.to_owned()],
+        ..Options::default()
+    })
+    .await;
     let field = format!("Origin: {origin}\r\n");
     let answer = served.ask("GET", "/api/v1/sessions", &field, b"").await;
-    assert!(answer.head.contains(&format!("access-control-allow-origin: {origin}")), "{}", answer.head);
+    assert!(
+        answer
+            .head
+            .contains(&format!("access-control-allow-origin: {origin}")),
+        "{}",
+        answer.head
+    );
     let preflight = format!("{field}Access-Control-Request-Method: PUT\r\n");
-    assert_eq!(served.ask("OPTIONS", "/api/v1/client", &preflight, b"").await.status, 204);
+    assert_eq!(
+        served
+            .ask("OPTIONS", "/api/v1/client", &preflight, b"")
+            .await
+            .status,
+        204
+    );
 }
 
 #[tokio::test]
 async fn credentials_are_asked_for_and_checked() {
-    let credentials = vec![Credentials::Basic("user:pass".to_owned()), Credentials::Bearer("token".to_owned())];
-    let served = guarded(Options { credentials, ..Options::default() }).await;
+    let credentials = vec![
+        Credentials::Basic("user:pass".to_owned()),
+        Credentials::Bearer("token".to_owned()),
+    ];
+    let served = guarded(Options {
+        credentials,
+        ..Options::default()
+    })
+    .await;
     for (path, field, status) in [
         ("/api/v1/sessions", "", 401),
         ("/api/v1/messages", "", 401),
         ("/metrics", "", 401),
         ("/livez", "", 200),
         ("/readyz", "", 200),
-        ("/api/v1/sessions", "Authorization: Basic dXNlcjpwYXNz\r\n", 200),
+        (
+            "/api/v1/sessions",
+            "Authorization: Basic dXNlcjpwYXNz\r\n",
+            200,
+        ),
         ("/api/v1/sessions", "Authorization: Bearer token\r\n", 200),
         ("/api/v1/sessions", "Authorization: Bearer wrong\r\n", 401),
     ] {
         let answer = served.ask("GET", path, field, b"").await;
         assert_eq!(answer.status, status, "{path} {field}");
-        assert_eq!(answer.head.contains("www-authenticate: Basic"), status == 401, "{path} {field}");
+        assert_eq!(
+            answer.head.contains("www-authenticate: Basic"),
+            status == 401,
+            "{path} {field}"
+        );
     }
 }
 
@@ -109,10 +186,21 @@ async fn credentials_are_asked_for_and_checked() {
 #[tokio::test]
 async fn writes_are_json() {
     let served = guarded(Options::default()).await;
-    for path in ["/api/v1/worlds", "/api/v1/expectations", "/api/v1/clock", "/api/v1/send"] {
-        let answer = served.ask("POST", path, "Content-Type: text/plain\r\n", b"{}").await;
+    for path in [
+        "/api/v1/worlds",
+        "/api/v1/expectations",
+        "/api/v1/clock",
+        "/api/v1/send",
+    ] {
+        let answer = served
+            .ask("POST", path, "Content-Type: text/plain\r\n", b"{}")
+            .await;
         assert_eq!(answer.status, 415, "{path}: {}", answer.text());
-        assert_eq!(served.ask("POST", path, "", b"{}").await.status, 415, "{path}");
+        assert_eq!(
+            served.ask("POST", path, "", b"{}").await.status,
+            415,
+            "{path}"
+        );
     }
     for path in ["/api/v1/reset", "/api/v1/send"] {
         assert_eq!(served.get(path).await.status, 405, "{path}");
@@ -124,7 +212,9 @@ async fn large_and_slow_requests_end() {
     let served = guarded(Options::default()).await;
     let fields = "X-Padding: x\r\n".repeat(200);
     assert_eq!(served.ask("GET", "/livez", &fields, b"").await.status, 431);
-    let mut stream = TcpStream::connect(served.address).await.expect("a connection");
+    let mut stream = TcpStream::connect(served.address)
+        .await
+        .expect("a connection");
     let head = format!(
         "PUT /api/v1/client HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         64 << 20
@@ -132,7 +222,10 @@ async fn large_and_slow_requests_end() {
     stream.write_all(head.as_bytes()).await.expect("sent");
     let mut octets = [0; 64];
     let read = stream.read(&mut octets).await.expect("an answer");
-    assert!(String::from_utf8_lossy(&octets[..read]).starts_with("HTTP/1.1 413"), "before the body is sent");
+    assert!(
+        String::from_utf8_lossy(&octets[..read]).starts_with("HTTP/1.1 413"),
+        "before the body is sent"
+    );
 }
 
 /// No file of the server is read for a request: not a scenario, not a zone, not a receiver named in a scenario.
@@ -161,9 +254,25 @@ async fn nothing_is_fetched_or_delivered_elsewhere() {
         ("GET", "/api/v1/message/latest/html-check"),
         ("GET", "/screenshot?url=http://127.0.0.1:1/"),
     ] {
-        assert_eq!(served.ask(method, path, "", b"").await.status, 404, "{path}");
+        assert_eq!(
+            served.ask(method, path, "", b"").await.status,
+            404,
+            "{path}"
+        );
     }
     let body = serde_json::json!({ "host": "127.0.0.1", "port": "25", "email": "x@y.test" });
-    assert_eq!(served.send_json("POST", "/api/v1/messages/1/release", &body).await.status, 403);
-    assert_eq!(served.send_json("POST", "/api/v1/message/1/release", &body).await.status, 400);
+    assert_eq!(
+        served
+            .send_json("POST", "/api/v1/messages/1/release", &body)
+            .await
+            .status,
+        403
+    );
+    assert_eq!(
+        served
+            .send_json("POST", "/api/v1/message/1/release", &body)
+            .await
+            .status,
+        400
+    );
 }

@@ -15,9 +15,14 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 fn builder(receiver: &str) -> Builder {
-    let profile =
-        parse_receiver("r.toml", &format!("title = \"t\"\nsmtp.xclient = []\n{receiver}")).expect("a receiver");
-    World::builder().with_receiver(profile).client(ClientSource::Fixed([192, 0, 2, 10].into()))
+    let profile = parse_receiver(
+        "r.toml",
+        &format!("title = \"t\"\nsmtp.xclient = []\n{receiver}"),
+    )
+    .expect("a receiver");
+    World::builder()
+        .with_receiver(profile)
+        .client(ClientSource::Fixed([192, 0, 2, 10].into()))
 }
 
 async fn world(receiver: &str) -> World {
@@ -28,7 +33,9 @@ struct Talk<S>(BufReader<S>);
 
 impl Talk<TcpStream> {
     async fn with(address: std::net::SocketAddr) -> Self {
-        Self(BufReader::new(TcpStream::connect(address).await.expect("a connection")))
+        Self(BufReader::new(
+            TcpStream::connect(address).await.expect("a connection"),
+        ))
     }
 }
 
@@ -70,18 +77,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
 }
 
 /// A handshake that trusts the world's authorities and nobody else.
-async fn secure(stream: TcpStream, world: &World, name: &str) -> std::io::Result<TlsStream<TcpStream>> {
+async fn secure(
+    stream: TcpStream,
+    world: &World,
+    name: &str,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = rustls::RootCertStore::empty();
     for authority in CertificateDer::pem_slice_iter(world.authorities().as_bytes()) {
         roots.add(authority.expect("PEM")).expect("an authority");
     }
-    let config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let config = rustls::ClientConfig::builder_with_provider(Arc::new(
+        rustls::crypto::ring::default_provider(),
+    ))
+    .with_safe_default_protocol_versions()
+    .expect("versions")
+    .with_root_certificates(roots)
+    .with_no_client_auth();
     let name = ServerName::try_from(name.to_owned()).expect("a name");
-    TlsConnector::from(Arc::new(config)).connect(name, stream).await
+    TlsConnector::from(Arc::new(config))
+        .connect(name, stream)
+        .await
 }
 
 #[tokio::test]
@@ -91,18 +106,45 @@ async fn rfc3207_starttls() {
     talk.hear().await;
     let extensions = talk.ask("EHLO mail.example.test").await;
     assert!(extensions.contains("|250 STARTTLS"), "{extensions}");
-    assert_eq!(talk.ask("MAIL FROM:<a@example.test>").await, "530 5.7.0 Must issue a STARTTLS command first");
+    assert_eq!(
+        talk.ask("MAIL FROM:<a@example.test>").await,
+        "530 5.7.0 Must issue a STARTTLS command first"
+    );
     assert_eq!(talk.ask("STARTTLS").await, "220 2.0.0 Ready to start TLS");
-    let stream = secure(talk.0.into_inner(), &world, "mx.martinet.test").await.expect("a handshake");
+    let stream = secure(talk.0.into_inner(), &world, "mx.martinet.test")
+        .await
+        .expect("a handshake");
     let mut talk = Talk(BufReader::new(stream));
     // RFC 3207 §4.2: the hello is forgotten, and XCLIENT, AUTH and the transaction with it.
-    assert_eq!(world.sessions().entry(1).expect("a session").snapshot().closed, "");
+    assert_eq!(
+        world
+            .sessions()
+            .entry(1)
+            .expect("a session")
+            .snapshot()
+            .closed,
+        ""
+    );
     let extensions = talk.ask("EHLO mail.example.test").await;
     assert!(!extensions.contains("STARTTLS"), "{extensions}");
-    assert_eq!(talk.ask("STARTTLS").await, "554 5.5.1 Error: TLS already active");
-    assert!(talk.ask("MAIL FROM:<a@example.test>").await.starts_with("250"));
+    assert_eq!(
+        talk.ask("STARTTLS").await,
+        "554 5.5.1 Error: TLS already active"
+    );
+    assert!(
+        talk.ask("MAIL FROM:<a@example.test>")
+            .await
+            .starts_with("250")
+    );
     talk.ask("QUIT").await;
-    let record = world.sessions().wait(|log| log.entry(1).map(|e| e.snapshot()).filter(|r| r.closed == "quit")).await;
+    let record = world
+        .sessions()
+        .wait(|log| {
+            log.entry(1)
+                .map(|e| e.snapshot())
+                .filter(|r| r.closed == "quit")
+        })
+        .await;
     assert!(record.tls.starts_with("TLSv1_3 TLS13_"), "{}", record.tls);
     assert!(record.facts.conduct.tls);
 }
@@ -110,18 +152,31 @@ async fn rfc3207_starttls() {
 /// CVE-2011-0411: what came in clear text behind STARTTLS is not taken for commands under TLS.
 #[tokio::test]
 async fn rfc3207_plaintext_behind_starttls_is_thrown_away() {
-    let world = world("smtp.starttls = \"offered\"\n[[rule]]\ncheck = \"sync\"\nfail = \"554 out of step\"").await;
+    let world = world(
+        "smtp.starttls = \"offered\"\n[[rule]]\ncheck = \"sync\"\nfail = \"554 out of step\"",
+    )
+    .await;
     let mut talk = Talk::with(world.smtp_addr()).await;
     talk.hear().await;
     talk.ask("EHLO mail.example.test").await;
-    talk.say(b"STARTTLS\r\nMAIL FROM:<evil@example.test>\r\n").await;
+    talk.say(b"STARTTLS\r\nMAIL FROM:<evil@example.test>\r\n")
+        .await;
     assert_eq!(talk.hear().await, "220 2.0.0 Ready to start TLS");
-    let stream = secure(talk.0.into_inner(), &world, "mx.martinet.test").await.expect("a handshake");
+    let stream = secure(talk.0.into_inner(), &world, "mx.martinet.test")
+        .await
+        .expect("a handshake");
     let mut talk = Talk(BufReader::new(stream));
     assert_eq!(talk.hear().await, "554 out of step");
     talk.ask("EHLO mail.example.test").await;
     let record = world.sessions().entry(1).expect("a session").snapshot();
-    assert!(record.transcript.iter().all(|line| !line.text.contains("evil")), "{:?}", record.transcript);
+    assert!(
+        record
+            .transcript
+            .iter()
+            .all(|line| !line.text.contains("evil")),
+        "{:?}",
+        record.transcript
+    );
 }
 
 #[tokio::test]
@@ -134,17 +189,28 @@ async fn tls_with_something_wrong() {
         ("wrong-name", "wrong-name.invalid", true),
         ("refused", "mx.martinet.test", false),
     ] {
-        let world = world(&format!("smtp.starttls = \"offered\"\nsmtp.tls_fault = \"{fault}\"")).await;
+        let world = world(&format!(
+            "smtp.starttls = \"offered\"\nsmtp.tls_fault = \"{fault}\""
+        ))
+        .await;
         let mut talk = Talk::with(world.smtp_addr()).await;
         talk.hear().await;
         talk.ask("EHLO mail.example.test").await;
         talk.ask("STARTTLS").await;
         let handshake = secure(talk.0.into_inner(), &world, name).await;
-        assert_eq!(handshake.is_ok(), sound, "{fault} {name}: {:?}", handshake.err());
+        assert_eq!(
+            handshake.is_ok(),
+            sound,
+            "{fault} {name}: {:?}",
+            handshake.err()
+        );
         if !sound {
             drop(handshake);
-            let ended =
-                world.sessions().wait(|log| log.entry(1).map(|e| e.snapshot().closed).filter(|c| !c.is_empty()));
+            let ended = world.sessions().wait(|log| {
+                log.entry(1)
+                    .map(|e| e.snapshot().closed)
+                    .filter(|c| !c.is_empty())
+            });
             assert!(["tls", "lost"].contains(&ended.await), "{fault}");
         }
     }
@@ -152,17 +218,34 @@ async fn tls_with_something_wrong() {
     let mut talk = Talk::with(refused.smtp_addr()).await;
     talk.hear().await;
     talk.ask("EHLO mail.example.test").await;
-    assert_eq!(talk.ask("STARTTLS").await, "454 4.7.0 TLS not available due to temporary reason");
+    assert_eq!(
+        talk.ask("STARTTLS").await,
+        "454 4.7.0 TLS not available due to temporary reason"
+    );
 }
 
 #[tokio::test]
 async fn rfc8314_implicit_tls_and_garbage_on_it() {
-    let listener = Listener { implicit_tls: true, ..Listener::default() };
+    let listener = Listener {
+        implicit_tls: true,
+        ..Listener::default()
+    };
     let world = builder("").listen(listener).start().await.expect("a world");
-    let stream = TcpStream::connect(world.listeners()[0]).await.expect("a connection");
-    let mut talk = Talk(BufReader::new(secure(stream, &world, "127.0.0.1").await.expect("a handshake")));
+    let stream = TcpStream::connect(world.listeners()[0])
+        .await
+        .expect("a connection");
+    let mut talk = Talk(BufReader::new(
+        secure(stream, &world, "127.0.0.1")
+            .await
+            .expect("a handshake"),
+    ));
     assert!(talk.hear().await.starts_with("220"));
-    assert!(!talk.ask("EHLO mail.example.test").await.contains("STARTTLS"));
+    assert!(
+        !talk
+            .ask("EHLO mail.example.test")
+            .await
+            .contains("STARTTLS")
+    );
     let mut plain = Talk::with(world.listeners()[0]).await;
     plain.say(b"EHLO mail.example.test\r\n").await;
     let mut rest = Vec::new();
@@ -172,25 +255,42 @@ async fn rfc8314_implicit_tls_and_garbage_on_it() {
 
 #[tokio::test]
 async fn rfc2033_lmtp() {
-    let listener = Listener { protocol: Protocol::Lmtp, ..Listener::default() };
+    let listener = Listener {
+        protocol: Protocol::Lmtp,
+        ..Listener::default()
+    };
     let world = builder("").listen(listener).start().await.expect("a world");
     let mut talk = Talk::with(world.listeners()[0]).await;
     talk.hear().await;
-    assert_eq!(talk.ask("EHLO mail.example.test").await, "500 5.5.1 Error: this is LMTP, say LHLO");
-    assert!(talk.ask("LHLO mail.example.test").await.starts_with("250-mx.martinet.test"));
+    assert_eq!(
+        talk.ask("EHLO mail.example.test").await,
+        "500 5.5.1 Error: this is LMTP, say LHLO"
+    );
+    assert!(
+        talk.ask("LHLO mail.example.test")
+            .await
+            .starts_with("250-mx.martinet.test")
+    );
     talk.ask("MAIL FROM:<a@example.test>").await;
     for recipient in ["b@contoso.test", "c@contoso.test"] {
         talk.ask(&format!("RCPT TO:<{recipient}>")).await;
     }
     talk.ask("DATA").await;
     assert_eq!(talk.ask("Subject: x\r\n\r\nx\r\n.").await, "250 2.0.0 Ok");
-    assert_eq!(talk.hear().await, "250 2.0.0 Ok", "one reply for each recipient");
+    assert_eq!(
+        talk.hear().await,
+        "250 2.0.0 Ok",
+        "one reply for each recipient"
+    );
     assert_eq!(talk.ask("NOOP").await, "250 2.0.0 Ok");
     let message = world.messages().entry(1).expect("a message");
     assert!(message.trace.contains("with LMTP id"), "{}", message.trace);
     let mut smtp = Talk::with(world.smtp_addr()).await;
     smtp.hear().await;
-    assert_eq!(smtp.ask("LHLO mail.example.test").await, "502 5.5.1 Error: command not implemented");
+    assert_eq!(
+        smtp.ask("LHLO mail.example.test").await,
+        "502 5.5.1 Error: command not implemented"
+    );
 }
 
 #[tokio::test]
@@ -209,19 +309,54 @@ async fn the_proxy_protocol() {
     };
     let with = |mode| builder(rule).proxy(mode).start();
     let world = |mode| async move { with(mode).await.expect("a world") };
-    assert_eq!(judged(world(ProxyMode::Required).await, header).await, "550 [198.51.100.1]");
-    assert_eq!(judged(world(ProxyMode::Optional).await, header).await, "550 [198.51.100.1]");
-    assert_eq!(judged(world(ProxyMode::Optional).await, b"").await, "250 2.1.0 Ok", "after a short wait");
-    assert_eq!(judged(world(ProxyMode::Required).await, b"PROXY UNKNOWN\r\n").await, "250 2.1.0 Ok");
-    assert_eq!(judged(world(ProxyMode::Required).await, b"EHLO x\r\n").await, "421 4.3.0 Server local error");
-    assert_eq!(judged(world(ProxyMode::Required).await, b"PROXY TCP4 x\r\n").await, "421 4.3.0 Server local error");
+    assert_eq!(
+        judged(world(ProxyMode::Required).await, header).await,
+        "550 [198.51.100.1]"
+    );
+    assert_eq!(
+        judged(world(ProxyMode::Optional).await, header).await,
+        "550 [198.51.100.1]"
+    );
+    assert_eq!(
+        judged(world(ProxyMode::Optional).await, b"").await,
+        "250 2.1.0 Ok",
+        "after a short wait"
+    );
+    assert_eq!(
+        judged(world(ProxyMode::Required).await, b"PROXY UNKNOWN\r\n").await,
+        "250 2.1.0 Ok"
+    );
+    assert_eq!(
+        judged(world(ProxyMode::Required).await, b"EHLO x\r\n").await,
+        "421 4.3.0 Server local error"
+    );
+    assert_eq!(
+        judged(world(ProxyMode::Required).await, b"PROXY TCP4 x\r\n").await,
+        "421 4.3.0 Server local error"
+    );
 
     let off = world(ProxyMode::Off).await;
     let mut talk = Talk::with(off.smtp_addr()).await;
     talk.hear().await;
-    assert_eq!(talk.ask("PROXY TCP4 198.51.100.1 192.0.2.25 40000 25").await, "421 4.3.0 Server local error");
-    let record = off.sessions().wait(|log| log.entry(1).map(|e| e.snapshot()).filter(|r| !r.closed.is_empty())).await;
-    assert_eq!((record.closed, record.scripted.len()), ("proxy", 1), "{:?}", record.scripted);
+    assert_eq!(
+        talk.ask("PROXY TCP4 198.51.100.1 192.0.2.25 40000 25")
+            .await,
+        "421 4.3.0 Server local error"
+    );
+    let record = off
+        .sessions()
+        .wait(|log| {
+            log.entry(1)
+                .map(|e| e.snapshot())
+                .filter(|r| !r.closed.is_empty())
+        })
+        .await;
+    assert_eq!(
+        (record.closed, record.scripted.len()),
+        ("proxy", 1),
+        "{:?}",
+        record.scripted
+    );
 }
 
 #[tokio::test]
@@ -231,13 +366,39 @@ async fn listeners_with_receivers_and_identities_of_their_own() {
         client: Some(ClientSource::Fixed([198, 51, 100, 1].into())),
         ..Listener::default()
     };
-    let six = Listener { address: "[::1]:0".parse().expect("an address"), ..Listener::default() };
-    let world = builder("").listen(strict).listen(six).start().await.expect("a world");
-    assert!(Talk::with(world.smtp_addr()).await.recipient("b@contoso.test").await.starts_with("250"));
-    assert!(Talk::with(world.listeners()[1]).await.recipient("b@contoso.test").await.starts_with("250"));
+    let six = Listener {
+        address: "[::1]:0".parse().expect("an address"),
+        ..Listener::default()
+    };
+    let world = builder("")
+        .listen(strict)
+        .listen(six)
+        .start()
+        .await
+        .expect("a world");
+    assert!(
+        Talk::with(world.smtp_addr())
+            .await
+            .recipient("b@contoso.test")
+            .await
+            .starts_with("250")
+    );
+    assert!(
+        Talk::with(world.listeners()[1])
+            .await
+            .recipient("b@contoso.test")
+            .await
+            .starts_with("250")
+    );
     let refused = Talk::with(world.listeners()[0]).await.hear().await;
-    assert!(refused.starts_with("220") || refused.starts_with("550"), "{refused}");
-    let record = world.sessions().wait(|log| log.entry(3).map(|e| e.snapshot())).await;
+    assert!(
+        refused.starts_with("220") || refused.starts_with("550"),
+        "{refused}"
+    );
+    let record = world
+        .sessions()
+        .wait(|log| log.entry(3).map(|e| e.snapshot()))
+        .await;
     assert_eq!(record.client_address.to_string(), "198.51.100.1");
 }
 
@@ -271,7 +432,11 @@ async fn scripts_misbehave_as_they_are_told() {
     let start = Instant::now();
     assert!(slow.ask("DATA").await.starts_with("354"));
     assert!(start.elapsed() >= Duration::from_millis(200));
-    assert_eq!(slow.ask("Subject: lose it\r\n\r\nx\r\n.").await, "(ConnectionReset)", "accepted, then lost");
+    assert_eq!(
+        slow.ask("Subject: lose it\r\n\r\nx\r\n.").await,
+        "(ConnectionReset)",
+        "accepted, then lost"
+    );
     let kept = world.messages().wait(|log| log.entry(1)).await;
     assert_eq!(kept.envelope.reverse_path, "slow@example.test");
     let mut garbage = Talk::with(world.smtp_addr()).await;
@@ -286,25 +451,48 @@ async fn recipients_get_what_their_name_asks_for() {
         let address = world.smtp_addr();
         async move { Talk::with(address).await.recipient(recipient).await }
     };
-    assert_eq!(tries("550-5.1.1@contoso.test").await, "550 5.1.1 <550-5.1.1@contoso.test> asked for this");
-    assert_eq!(tries("451@contoso.test").await, "451 <451@contoso.test> asked for this");
+    assert_eq!(
+        tries("550-5.1.1@contoso.test").await,
+        "550 5.1.1 <550-5.1.1@contoso.test> asked for this"
+    );
+    assert_eq!(
+        tries("451@contoso.test").await,
+        "451 <451@contoso.test> asked for this"
+    );
     assert_eq!(tries("reset@contoso.test").await, "(ConnectionReset)");
     assert_eq!(tries("close@contoso.test").await, "(closed)");
     assert_eq!(tries("split@contoso.test").await, "250 2.1.5 Ok");
     for expected in ["451", "451", "250"] {
-        assert!(tries("after-2-accept@contoso.test").await.starts_with(expected));
+        assert!(
+            tries("after-2-accept@contoso.test")
+                .await
+                .starts_with(expected)
+        );
     }
     let start = Instant::now();
     assert!(tries("delay-200ms@contoso.test").await.starts_with("250"));
     assert!(start.elapsed() >= Duration::from_millis(200));
     let start = Instant::now();
     assert!(tries("drip-100@contoso.test").await.starts_with("250"));
-    assert!(start.elapsed() >= Duration::from_millis(130), "fourteen octets at a hundredth of a second");
+    assert!(
+        start.elapsed() >= Duration::from_millis(130),
+        "fourteen octets at a hundredth of a second"
+    );
     let mut dot = Talk::with(world.smtp_addr()).await;
-    assert!(dot.recipient("eod-554-5.7.1@contoso.test").await.starts_with("250"));
+    assert!(
+        dot.recipient("eod-554-5.7.1@contoso.test")
+            .await
+            .starts_with("250")
+    );
     dot.ask("DATA").await;
-    assert_eq!(dot.ask("x\r\n.").await, "554 5.7.1 <eod-554-5.7.1@contoso.test> asked for this");
-    let gone = Talk::with(world.smtp_addr()).await.recipient("421@contoso.test").await;
+    assert_eq!(
+        dot.ask("x\r\n.").await,
+        "554 5.7.1 <eod-554-5.7.1@contoso.test> asked for this"
+    );
+    let gone = Talk::with(world.smtp_addr())
+        .await
+        .recipient("421@contoso.test")
+        .await;
     assert!(gone.starts_with("421"), "{gone}");
     assert_eq!(world.messages().counts().kept, 0);
 }
@@ -328,9 +516,21 @@ async fn a_world_that_stops_lets_transactions_end() {
 
 #[tokio::test]
 async fn starttls_by_the_builder() {
-    let world = builder("").starttls(StartTls::Offered).start().await.expect("a world");
+    let world = builder("")
+        .starttls(StartTls::Offered)
+        .start()
+        .await
+        .expect("a world");
     let mut talk = Talk::with(world.smtp_addr()).await;
     talk.hear().await;
-    assert!(talk.ask("EHLO mail.example.test").await.contains("STARTTLS"));
-    assert!(world.authorities().starts_with("-----BEGIN CERTIFICATE-----"));
+    assert!(
+        talk.ask("EHLO mail.example.test")
+            .await
+            .contains("STARTTLS")
+    );
+    assert!(
+        world
+            .authorities()
+            .starts_with("-----BEGIN CERTIFICATE-----")
+    );
 }

@@ -5,7 +5,9 @@
 use std::time::Duration;
 
 use martinet::check::{Attempt, Judgement, judge};
-use martinet::scenario::{ReceiverProfile, load_receiver, load_scenario, parse_receiver, plain_message};
+use martinet::scenario::{
+    ReceiverProfile, load_receiver, load_scenario, parse_receiver, plain_message,
+};
 
 /// A column: its name, the receiver that stands for it, and how its judgement is worded.
 struct Column {
@@ -15,19 +17,34 @@ struct Column {
 }
 
 fn columns() -> Vec<Column> {
-    let real = |name, profile: &str, word| Column { name, receiver: load_receiver(profile).expect("a profile"), word };
+    let real = |name, profile: &str, word| Column {
+        name,
+        receiver: load_receiver(profile).expect("a profile"),
+        word,
+    };
     let postfix = |name, check: &str| {
         let text = format!(
             "title = \"t\"\n[iprev]\nptr_names = 1\nforward_family = \"client\"\n[[rule]]\ncheck = \"{check}\"\n\
              stage = \"rcpt\"\nfail = \"550 no\"\nerror = \"450 later\""
         );
-        Column { name, receiver: parse_receiver("column.toml", &text).expect("a receiver"), word: by_code }
+        Column {
+            name,
+            receiver: parse_receiver("column.toml", &text).expect("a receiver"),
+            word: by_code,
+        }
     };
     let rfc8601 = "title = \"t\"\nrecord = [\"iprev\"]\n[iprev]\nptr_names = \"all\"\nforward_family = \"client\"";
     vec![
-        postfix("Postfix reject_unknown_reverse_client_hostname", "ptr-exists"),
+        postfix(
+            "Postfix reject_unknown_reverse_client_hostname",
+            "ptr-exists",
+        ),
         postfix("Postfix reject_unknown_client_hostname", "iprev"),
-        real("Exim verify = reverse_host_lookup", "exim-reverse-host-lookup", by_code),
+        real(
+            "Exim verify = reverse_host_lookup",
+            "exim-reverse-host-lookup",
+            by_code,
+        ),
         real("Sendmail require_rdns", "sendmail-rdns", sendmail),
         real("OpenSMTPD fcrdns", "opensmtpd-fcrdns", opensmtpd),
         real("Haraka fcrdns", "haraka-all", haraka),
@@ -51,14 +68,25 @@ fn by_code(judgement: &Judgement) -> String {
 
 fn sendmail(judgement: &Judgement) -> String {
     let text = judgement.reply.to_string();
-    let words = [("Fix reverse DNS", "FAIL"), ("forged", "FORGED"), ("does not resolve", "TEMP")];
-    words.into_iter().find(|(part, _)| text.contains(part)).map_or("ok", |(_, word)| word).to_owned()
+    let words = [
+        ("Fix reverse DNS", "FAIL"),
+        ("forged", "FORGED"),
+        ("does not resolve", "TEMP"),
+    ];
+    words
+        .into_iter()
+        .find(|(part, _)| text.contains(part))
+        .map_or("ok", |(_, word)| word)
+        .to_owned()
 }
 
 /// 1 for a match, 0 for none, -1 where DNS failed, as its filters have it.
 fn opensmtpd(judgement: &Judgement) -> String {
     let iprev = judgement.facts.iprev.as_ref().expect("looked up");
-    match (judgement.verdict, serde_json::to_value(iprev.result).expect("a word").as_str()) {
+    match (
+        judgement.verdict,
+        serde_json::to_value(iprev.result).expect("a word").as_str(),
+    ) {
         ("accept", _) => "1",
         (_, Some("temperror")) => "-1",
         _ => "0",
@@ -74,35 +102,99 @@ fn haraka(judgement: &Judgement) -> String {
         ("invalid TLD", "invalid_tld"),
         ("no FCrDNS", "no_fcrdns"),
     ];
-    words.into_iter().find(|(part, _)| text.contains(part)).map_or("pass", |(_, word)| word).to_owned()
+    words
+        .into_iter()
+        .find(|(part, _)| text.contains(part))
+        .map_or("pass", |(_, word)| word)
+        .to_owned()
 }
 
 fn iprev(judgement: &Judgement) -> String {
     let result = judgement.facts.iprev.as_ref().expect("looked up").result;
-    serde_json::to_value(result).expect("a word").as_str().expect("a word").to_owned()
+    serde_json::to_value(result)
+        .expect("a word")
+        .as_str()
+        .expect("a word")
+        .to_owned()
 }
 
 /// Each row: its number, the scenario, and the eight cells.
 /// Row 13 of Postfix and Exim is as the differential test found it: Exim 4.96 takes such a name.
 const ROWS: &[(&str, &str, &str)] = &[
-    ("1", "no-ptr", "fail fail fail FAIL 0 no_rdns permerror permerror"),
-    ("2", "ptr-nodata", "fail fail fail FAIL 0 no_rdns? permerror permerror"),
-    ("3 SERVFAIL", "ptr-servfail", "defer defer defer TEMP -1 DENYSOFT temperror temperror"),
-    ("3 timeout", "ptr-timeout", "defer defer defer TEMP -1 DENYSOFT temperror temperror"),
+    (
+        "1",
+        "no-ptr",
+        "fail fail fail FAIL 0 no_rdns permerror permerror",
+    ),
+    (
+        "2",
+        "ptr-nodata",
+        "fail fail fail FAIL 0 no_rdns? permerror permerror",
+    ),
+    (
+        "3 SERVFAIL",
+        "ptr-servfail",
+        "defer defer defer TEMP -1 DENYSOFT temperror temperror",
+    ),
+    (
+        "3 timeout",
+        "ptr-timeout",
+        "defer defer defer TEMP -1 DENYSOFT temperror temperror",
+    ),
     ("4", "one-to-one", "ok ok ok ok 1 pass pass pass"),
-    ("5", "forward-elsewhere", "ok fail fail FORGED 0 no_fcrdns fail fail"),
-    ("6", "forward-nxdomain", "ok fail fail FORGED? 0 no_fcrdns permerror fail"),
-    ("7", "forward-servfail", "ok defer defer FORGED? -1 no_fcrdns temperror temperror"),
-    ("8", "mixed-family", "ok fail fail FORGED? 0 no_fcrdns permerror fail"),
+    (
+        "5",
+        "forward-elsewhere",
+        "ok fail fail FORGED 0 no_fcrdns fail fail",
+    ),
+    (
+        "6",
+        "forward-nxdomain",
+        "ok fail fail FORGED? 0 no_fcrdns permerror fail",
+    ),
+    (
+        "7",
+        "forward-servfail",
+        "ok defer defer FORGED? -1 no_fcrdns temperror temperror",
+    ),
+    (
+        "8",
+        "mixed-family",
+        "ok fail fail FORGED? 0 no_fcrdns permerror fail",
+    ),
     ("9", "two-ptrs", "ok fail~ ok FORGED~ 0~ pass pass pass"),
-    ("10", "three-ptrs-third-good", "ok fail~ ok FORGED~ 0~ pass fail pass"),
-    ("11", "good-and-servfail", "ok ok~ defer ok~ 1~ pass pass pass"),
-    ("12", "mismatch-and-nxdomain", "ok fail fail FORGED? 0 no_fcrdns permerror fail"),
+    (
+        "10",
+        "three-ptrs-third-good",
+        "ok fail~ ok FORGED~ 0~ pass fail pass",
+    ),
+    (
+        "11",
+        "good-and-servfail",
+        "ok ok~ defer ok~ 1~ pass pass pass",
+    ),
+    (
+        "12",
+        "mismatch-and-nxdomain",
+        "ok fail fail FORGED? 0 no_fcrdns permerror fail",
+    ),
     ("13", "ptr-underscore", "ok ok ok ok? 1? pass? pass? pass?"),
-    ("14", "ptr-numeric", "fail? fail? fail? FORGED? 0? invalid_tld? permerror? fail?"),
+    (
+        "14",
+        "ptr-numeric",
+        "fail? fail? fail? FORGED? 0? invalid_tld? permerror? fail?",
+    ),
     ("15", "rfc2317", "ok? ok? ok? ok? 1? pass? pass? pass?"),
-    ("16", "ptr-root", "fail? fail? fail? FAIL? 0? no_rdns? permerror? permerror?"),
-    ("17", "one-to-one as ::ffff:192.0.2.10", "ok? ok? ok? ok? 1? pass? pass? pass?"),
+    (
+        "16",
+        "ptr-root",
+        "fail? fail? fail? FAIL? 0? no_rdns? permerror? permerror?",
+    ),
+    (
+        "17",
+        "one-to-one as ::ffff:192.0.2.10",
+        "ok? ok? ok? ok? 1? pass? pass? pass?",
+    ),
 ];
 
 #[test]
@@ -118,11 +210,17 @@ fn every_cell() {
             inferred += usize::from(expected != cell);
             let got = (column.word)(&judged(scenario, client, &column.receiver));
             if got != expected {
-                wrong.push(format!("row {number} ({scenario}), {}: expected {cell}, found {got}", column.name));
+                wrong.push(format!(
+                    "row {number} ({scenario}), {}: expected {cell}, found {got}",
+                    column.name
+                ));
             }
         }
     }
-    println!("{} cells, of which {inferred} are inferred or depend on the resolver", ROWS.len() * columns.len());
+    println!(
+        "{} cells, of which {inferred} are inferred or depend on the resolver",
+        ROWS.len() * columns.len()
+    );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -136,5 +234,10 @@ fn judged(scenario: &str, client: &str, receiver: &ReceiverProfile) -> Judgement
         rcpt: scenario.recipient(),
         message: plain_message(&scenario.sender),
     };
-    judge(&receiver.receiver, &scenario.zones([127, 0, 0, 1].into()), Duration::from_secs(5), &attempt)
+    judge(
+        &receiver.receiver,
+        &scenario.zones([127, 0, 0, 1].into()),
+        Duration::from_secs(5),
+        &attempt,
+    )
 }

@@ -6,7 +6,10 @@ use crate::script::Stage;
 
 fn messages(events: &Events) -> Vec<String> {
     let octets = events.iter().filter_map(|event| match event {
-        Event::Transaction { message: Some((_, octets)), .. } => Some(String::from_utf8_lossy(octets).into_owned()),
+        Event::Transaction {
+            message: Some((_, octets)),
+            ..
+        } => Some(String::from_utf8_lossy(octets).into_owned()),
         _ => None,
     });
     octets.collect()
@@ -138,7 +141,11 @@ fn s4_5_3_1_limits() {
 
 #[test]
 fn s4_5_3_1_10_too_many_recipients_and_rfc1870_size() {
-    Stage { receiver: "title = \"t\"\nsmtp.max_recipients = 1\nsmtp.size = 20", ..Stage::default() }.play(
+    Stage {
+        receiver: "title = \"t\"\nsmtp.max_recipients = 1\nsmtp.size = 20",
+        ..Stage::default()
+    }
+    .play(
         "S: 220 mx.martinet.test ESMTP martinet
          C: MAIL FROM:<a@example.test> SIZE=21
          S: 552 5.3.4 Error: message exceeds the size limit
@@ -175,7 +182,11 @@ fn s2_3_8_bare_line_feeds() {
          S: 550 5.5.2 Error: bare <LF> received",
     );
     let receiver = "title = \"t\"\nsmtp.bare_newline = \"normalize\"";
-    let events = Stage { receiver, ..Stage::default() }.play(
+    let events = Stage {
+        receiver,
+        ..Stage::default()
+    }
+    .play(
         "S: 220 mx.martinet.test ESMTP martinet
          C: MAIL FROM:<a@example.test>\\n\\
          S: 250 2.1.0 Ok
@@ -192,7 +203,11 @@ fn s2_3_8_bare_line_feeds() {
 
 #[test]
 fn rfc2034_enhanced_codes_can_be_left_out() {
-    Stage { receiver: "title = \"t\"\nsmtp.without = \"ENHANCEDSTATUSCODES\"", ..Stage::default() }.play(
+    Stage {
+        receiver: "title = \"t\"\nsmtp.without = \"ENHANCEDSTATUSCODES\"",
+        ..Stage::default()
+    }
+    .play(
         "S: 220 mx.martinet.test ESMTP martinet
          C: NOOP
          S: 250 Ok
@@ -203,7 +218,11 @@ fn rfc2034_enhanced_codes_can_be_left_out() {
 
 #[test]
 fn too_many_mistakes_end_the_session() {
-    Stage { receiver: "title = \"t\"\nsmtp.max_errors = 2", ..Stage::default() }.play(
+    Stage {
+        receiver: "title = \"t\"\nsmtp.max_errors = 2",
+        ..Stage::default()
+    }
+    .play(
         "S: 220 mx.martinet.test ESMTP martinet
          C: FOO
          S: 500 5.5.2 Error: command not recognized
@@ -217,7 +236,11 @@ fn too_many_mistakes_end_the_session() {
 #[test]
 fn xclient_begins_anew_from_another_address() {
     let receiver = "title = \"t\"\n[[rule]]\ncheck = \"ptr-exists\"\nfail = \"554 no PTR for {ip}\"\nafter = \"503\"";
-    Stage { receiver, ..Stage::default() }.play(
+    Stage {
+        receiver,
+        ..Stage::default()
+    }
+    .play(
         "S: 220 mx.martinet.test ESMTP martinet
          C: XCLIENT ADDR=nowhere
          S: 501 5.5.4 Bad ADDR syntax: nowhere
@@ -237,7 +260,11 @@ fn xclient_begins_anew_from_another_address() {
          S: 221 2.0.0 Bye
          S: (closed)",
     );
-    Stage { receiver: "title = \"t\"\nsmtp.xclient = []", ..Stage::default() }.play(
+    Stage {
+        receiver: "title = \"t\"\nsmtp.xclient = []",
+        ..Stage::default()
+    }
+    .play(
         "S: 220 mx.martinet.test ESMTP martinet
          C: XCLIENT ADDR=192.0.2.10
          S: 550 5.7.0 Error: insufficient authorization",

@@ -25,20 +25,35 @@ struct Played {
 impl Played {
     /// Plays packets to a receiver, given as TOML.
     fn with<'a>(receiver: &str, packets: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        let profile = parse_receiver("r", &format!("title = \"t\"\n{receiver}")).expect("a receiver");
-        let zones = load_scenario("one-to-one").expect("a scenario").zones([127, 0, 0, 1].into());
+        let profile =
+            parse_receiver("r", &format!("title = \"t\"\n{receiver}")).expect("a receiver");
+        let zones = load_scenario("one-to-one")
+            .expect("a scenario")
+            .zones([127, 0, 0, 1].into());
         let resolver = Resolver::new(&zones, Duration::from_secs(5));
         let client = ClientAddress::fixed([192, 0, 2, 10].into());
         let peer = SocketAddr::from(([127, 0, 0, 1], 40_000));
-        let mut session = Session::new(Arc::clone(&profile.receiver), Arc::default(), client, peer, 1);
+        let mut session = Session::new(
+            Arc::clone(&profile.receiver),
+            Arc::default(),
+            client,
+            peer,
+            1,
+        );
         let (mut input, mut output) = (BytesMut::new(), Vec::new());
-        let mut played = Self { replies: Vec::new(), events: Events::default(), most: (0, 0), closed: false };
+        let mut played = Self {
+            replies: Vec::new(),
+            events: Events::default(),
+            most: (0, 0),
+            closed: false,
+        };
         for packet in std::iter::once(&b""[..]).chain(packets) {
             input.extend_from_slice(packet);
             while !played.closed {
                 let step = session.advance(&mut input, &mut output, &resolver);
                 played.most.1 = played.most.1.max(output.len());
-                let text = String::from_utf8(std::mem::take(&mut output)).expect("replies are text");
+                let text =
+                    String::from_utf8(std::mem::take(&mut output)).expect("replies are text");
                 played.replies.extend(text.lines().map(str::to_owned));
                 played.closed = step == Step::Close;
                 if step == Step::Read {
@@ -53,31 +68,46 @@ impl Played {
 
     /// The reply codes, the last line of each reply.
     fn codes(&self) -> Vec<&str> {
-        self.replies.iter().filter(|line| line.as_bytes().get(3) == Some(&b' ')).map(|line| &line[..3]).collect()
+        self.replies
+            .iter()
+            .filter(|line| line.as_bytes().get(3) == Some(&b' '))
+            .map(|line| &line[..3])
+            .collect()
     }
 
     fn said(&self) -> Vec<&str> {
-        self.events.lines().filter(|(from, _)| *from == Speaker::Client).map(|(_, line)| line).collect()
+        self.events
+            .lines()
+            .filter(|(from, _)| *from == Speaker::Client)
+            .map(|(_, line)| line)
+            .collect()
     }
 
     /// The messages that were accepted.
     fn messages(&self) -> Vec<&[u8]> {
         let messages = self.events.iter().filter_map(|event| match event {
-            Event::Transaction { message: Some((_, octets)), .. } => Some(octets.as_slice()),
+            Event::Transaction {
+                message: Some((_, octets)),
+                ..
+            } => Some(octets.as_slice()),
             _ => None,
         });
         messages.collect()
     }
 
     fn facts(&self) -> Option<&Facts> {
-        self.events
-            .iter()
-            .rev()
-            .find_map(|event| if let Event::Observed(facts) = event { Some(&**facts) } else { None })
+        self.events.iter().rev().find_map(|event| {
+            if let Event::Observed(facts) = event {
+                Some(&**facts)
+            } else {
+                None
+            }
+        })
     }
 }
 
-const ENVELOPE: &[u8] = b"EHLO mail.example.test\r\nMAIL FROM:<a@example.test>\r\nRCPT TO:<b@contoso.test>\r\n";
+const ENVELOPE: &[u8] =
+    b"EHLO mail.example.test\r\nMAIL FROM:<a@example.test>\r\nRCPT TO:<b@contoso.test>\r\n";
 
 /// One packet.
 fn one(octets: &[u8]) -> [&[u8]; 1] {
@@ -92,17 +122,34 @@ fn each(octets: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// RFC 5321 §4.5.3.1.4: a line too long is answered once, wherever packets cut it, and what follows is a command again.
 #[test]
 fn lines_too_long_are_passed_over_and_told() {
-    let line = |verb: &str, octets: usize| format!("{verb}{}\r\n", "x".repeat(octets - verb.len() - 2)).into_bytes();
+    let line = |verb: &str, octets: usize| {
+        format!("{verb}{}\r\n", "x".repeat(octets - verb.len() - 2)).into_bytes()
+    };
     for (octets, codes, told) in [
         (line("NOOP ", 512), ["220", "250", "250"], "x"),
         (line("NOOP ", 513), ["220", "500", "250"], "x"),
         (line("MAIL FROM:<", 1012), ["220", "501", "250"], "x"),
-        (line("MAIL FROM:<", 1013), ["220", "500", "250"], "x… (1013 octets)"),
-        (line("AUTH PLAIN ", 5000), ["220", "500", "250"], "AUTH PLAIN <credentials>… (5000 octets)"),
-        (line("", 100_000), ["220", "500", "250"], "x… (100000 octets)"),
+        (
+            line("MAIL FROM:<", 1013),
+            ["220", "500", "250"],
+            "x… (1013 octets)",
+        ),
+        (
+            line("AUTH PLAIN ", 5000),
+            ["220", "500", "250"],
+            "AUTH PLAIN <credentials>… (5000 octets)",
+        ),
+        (
+            line("", 100_000),
+            ["220", "500", "250"],
+            "x… (100000 octets)",
+        ),
     ] {
         let octets = [octets, b"NOOP\r\n".to_vec()].concat();
-        for played in [Played::with("", one(&octets)), Played::with("", each(&octets))] {
+        for played in [
+            Played::with("", one(&octets)),
+            Played::with("", each(&octets)),
+        ] {
             assert_eq!(played.codes(), codes);
             assert!(played.said()[0].ends_with(told), "{:?}", played.said());
         }
@@ -116,7 +163,10 @@ fn an_endless_line_is_not_kept() {
     let played = Played::with("", packets.iter().map(Vec::as_slice).chain(end));
     assert_eq!(played.codes(), ["220", "500", "250"]);
     assert_eq!(played.most.0, 0, "nothing of it waits in the input");
-    assert_eq!(played.said()[0].chars().count(), 1012 + "… (6000002 octets)".chars().count());
+    assert_eq!(
+        played.said()[0].chars().count(),
+        1012 + "… (6000002 octets)".chars().count()
+    );
 }
 
 #[test]
@@ -124,8 +174,15 @@ fn text_lines_too_long_are_refused_at_the_dot() {
     for (octets, code) in [(998, "250"), (999, "500"), (100_000, "500")] {
         let text = "x".repeat(octets);
         let octets = [ENVELOPE, b"DATA\r\n", text.as_bytes(), b"\r\n.\r\nNOOP\r\n"].concat();
-        for played in [Played::with("", one(&octets)), Played::with("", each(&octets))] {
-            assert_eq!(played.codes(), ["220", "250", "250", "250", "354", code, "250"], "{octets:?} octets");
+        for played in [
+            Played::with("", one(&octets)),
+            Played::with("", each(&octets)),
+        ] {
+            assert_eq!(
+                played.codes(),
+                ["220", "250", "250", "250", "354", code, "250"],
+                "{octets:?} octets"
+            );
         }
     }
 }
@@ -147,8 +204,15 @@ fn octets_that_no_command_holds() {
          C: \\0\\0\\0
          S: 500 5.5.2 Error: command not recognized",
     );
-    let codes = Played::with("", one(b"HELO \xff\xfe\r\n\xff\xfe\r\nRCPT TO:<\xff@contoso.test>\r\n"));
-    assert_eq!(codes.codes(), ["220", "250", "500", "501"], "the name is judged by rules; elsewhere it is a mistake");
+    let codes = Played::with(
+        "",
+        one(b"HELO \xff\xfe\r\n\xff\xfe\r\nRCPT TO:<\xff@contoso.test>\r\n"),
+    );
+    assert_eq!(
+        codes.codes(),
+        ["220", "250", "500", "501"],
+        "the name is judged by rules; elsewhere it is a mistake"
+    );
 }
 
 /// Forms that some server took for the end of data (CVE-2023-51764 and its like), and NUL variants.
@@ -177,17 +241,36 @@ const SMUGGLED: [&str; 16] = [
 fn forms_of_smtp_smuggling_end_nothing() {
     let smuggled = "MAIL FROM:<evil@example.test>\r\nRCPT TO:<b@contoso.test>\r\nDATA\r\nevil\r\n";
     for form in SMUGGLED {
-        let octets = [ENVELOPE, b"DATA\r\nfirst", form.as_bytes(), smuggled.as_bytes(), b".\r\nQUIT\r\n"].concat();
+        let octets = [
+            ENVELOPE,
+            b"DATA\r\nfirst",
+            form.as_bytes(),
+            smuggled.as_bytes(),
+            b".\r\nQUIT\r\n",
+        ]
+        .concat();
         let bare = form.replace("\r\n", "").contains(['\r', '\n']);
         for (setting, accepted) in [("reject", !bare), ("normalize", true), ("accept", true)] {
             let receiver = format!("smtp.bare_newline = \"{setting}\"");
-            for played in [Played::with(&receiver, one(&octets)), Played::with(&receiver, each(&octets))] {
+            for played in [
+                Played::with(&receiver, one(&octets)),
+                Played::with(&receiver, each(&octets)),
+            ] {
                 let end = if accepted { "250" } else { "550" };
-                assert_eq!(played.codes(), ["220", "250", "250", "250", "354", end, "221"], "{form:?} {setting}");
+                assert_eq!(
+                    played.codes(),
+                    ["220", "250", "250", "250", "354", end, "221"],
+                    "{form:?} {setting}"
+                );
                 let messages = played.messages();
                 assert_eq!(messages.len(), usize::from(accepted), "{form:?} {setting}");
-                assert!(messages.iter().all(|m| m.windows(5).any(|w| w == b"evil@")), "{form:?} {setting}");
-                let told = played.facts().is_some_and(|facts| !facts.conduct.bare_newline.is_empty());
+                assert!(
+                    messages.iter().all(|m| m.windows(5).any(|w| w == b"evil@")),
+                    "{form:?} {setting}"
+                );
+                let told = played
+                    .facts()
+                    .is_some_and(|facts| !facts.conduct.bare_newline.is_empty());
                 assert_eq!(told, bare, "the journal has it: {form:?} {setting}");
             }
         }
@@ -203,10 +286,16 @@ fn bdat_sizes_that_lie() {
         ("BDAT -1 LAST\r\nNOOP\r\n", &["501", "250"]),
         ("BDAT 0x10 LAST\r\nNOOP\r\n", &["501", "250"]),
         ("BDAT 0 LAST\r\nNOOP\r\n", &["250", "250"]),
-        ("BDAT 6\r\nQUIT\r\nBDAT 0 LAST\r\nNOOP\r\n", &["250", "250", "250"]),
+        (
+            "BDAT 6\r\nQUIT\r\nBDAT 0 LAST\r\nNOOP\r\n",
+            &["250", "250", "250"],
+        ),
     ] {
         let octets = [ENVELOPE, chunk.as_bytes()].concat();
-        for played in [Played::with("", one(&octets)), Played::with("", each(&octets))] {
+        for played in [
+            Played::with("", one(&octets)),
+            Played::with("", each(&octets)),
+        ] {
             assert_eq!(&played.codes()[4..], codes, "{chunk:?}");
         }
     }
@@ -216,19 +305,34 @@ fn bdat_sizes_that_lie() {
 #[test]
 fn refused_chunks_are_no_commands() {
     let chunk = b"BDAT 12 LAST\r\nQUIT\r\nNOOP\r\nNOOP\r\n";
-    for (stage, codes) in
-        [("helo", ["220", "554", "503", "503", "503", "503"]), ("data", ["220", "250", "250", "250", "554", "503"])]
-    {
-        let rule = format!("[[rule]]\ncheck = \"helo-fqdn\"\nstage = \"{stage}\"\nfail = \"554 no\"\nafter = \"503\"");
-        let octets = [&b"EHLO x\r\n"[..], &ENVELOPE[b"EHLO mail.example.test\r\n".len()..], chunk].concat();
-        for played in [Played::with(&rule, one(&octets)), Played::with(&rule, each(&octets))] {
+    for (stage, codes) in [
+        ("helo", ["220", "554", "503", "503", "503", "503"]),
+        ("data", ["220", "250", "250", "250", "554", "503"]),
+    ] {
+        let rule = format!(
+            "[[rule]]\ncheck = \"helo-fqdn\"\nstage = \"{stage}\"\nfail = \"554 no\"\nafter = \"503\""
+        );
+        let octets = [
+            &b"EHLO x\r\n"[..],
+            &ENVELOPE[b"EHLO mail.example.test\r\n".len()..],
+            chunk,
+        ]
+        .concat();
+        for played in [
+            Played::with(&rule, one(&octets)),
+            Played::with(&rule, each(&octets)),
+        ] {
             assert_eq!(played.codes(), codes, "{stage}");
             assert!(!played.closed, "QUIT was an octet of the chunk");
         }
     }
     let many = [&b"BDAT 6 LAST\r\nQUIT\r\n"[..]; 30].concat();
     let played = Played::with("smtp.max_errors = 3", one(&many));
-    assert_eq!(played.codes(), ["220", "503", "503", "503", "421"], "refused chunks are mistakes like others");
+    assert_eq!(
+        played.codes(),
+        ["220", "503", "503", "503", "421"],
+        "refused chunks are mistakes like others"
+    );
 }
 
 /// RFC 1870: what was announced is refused at MAIL; what comes is measured all the same.
@@ -241,10 +345,18 @@ fn sizes_that_lie() {
         ("SIZE=99999999999999999999", 10, &["552", "503", "503"]),
         ("SIZE=0", 110, &["250", "250", "354", "552"]),
     ] {
-        let envelope =
-            format!("EHLO a.test\r\nMAIL FROM:<a@example.test> {announced}\r\nRCPT TO:<b@contoso.test>\r\nDATA\r\n");
-        let text = if codes.contains(&"354") { format!("{}\r\n.\r\n", "x".repeat(sent)) } else { String::new() };
-        let played = Played::with("smtp.size = 100", one(&[envelope, text].concat().into_bytes()));
+        let envelope = format!(
+            "EHLO a.test\r\nMAIL FROM:<a@example.test> {announced}\r\nRCPT TO:<b@contoso.test>\r\nDATA\r\n"
+        );
+        let text = if codes.contains(&"354") {
+            format!("{}\r\n.\r\n", "x".repeat(sent))
+        } else {
+            String::new()
+        };
+        let played = Played::with(
+            "smtp.size = 100",
+            one(&[envelope, text].concat().into_bytes()),
+        );
         assert_eq!(&played.codes()[2..], codes, "{announced}, {sent} sent");
     }
 }
@@ -252,23 +364,42 @@ fn sizes_that_lie() {
 /// 100,000 recipients: 1,000 are taken, the rest gets 452; neither replies nor records grow with them.
 #[test]
 fn a_hundred_thousand_recipients() {
-    let burst: Vec<u8> = (0..2000).flat_map(|n| format!("RCPT TO:<user{n}@contoso.test>\r\n").into_bytes()).collect();
-    let packets =
-        [ENVELOPE].into_iter().chain(std::iter::repeat_n(burst.as_slice(), 50)).chain([&b"DATA\r\nx\r\n.\r\n"[..]]);
+    let burst: Vec<u8> = (0..2000)
+        .flat_map(|n| format!("RCPT TO:<user{n}@contoso.test>\r\n").into_bytes())
+        .collect();
+    let packets = [ENVELOPE]
+        .into_iter()
+        .chain(std::iter::repeat_n(burst.as_slice(), 50))
+        .chain([&b"DATA\r\nx\r\n.\r\n"[..]]);
     let played = Played::with("", packets);
     let count = |code: &str| played.codes().iter().filter(|c| **c == code).count();
-    assert_eq!((count("250"), count("452"), count("354")), (2 + 1000 + 1, 100_000 - 999, 1));
-    assert!(played.most.1 <= 17 << 10, "{} octets of replies at once", played.most.1);
+    assert_eq!(
+        (count("250"), count("452"), count("354")),
+        (2 + 1000 + 1, 100_000 - 999, 1)
+    );
+    assert!(
+        played.most.1 <= 17 << 10,
+        "{} octets of replies at once",
+        played.most.1
+    );
     assert!(played.said().len() <= 400, "the transcript has its limit");
 }
 
 /// A burst of commands with long replies, or with many facts, is answered in parts: the client has to take the first.
 #[test]
 fn a_burst_is_answered_in_parts() {
-    for (line, most) in [("HELP\r\n", 17 << 10), ("EHLO a.test\r\n", 17 << 10), ("HELO a.test\r\n", 2 << 10)] {
+    for (line, most) in [
+        ("HELP\r\n", 17 << 10),
+        ("EHLO a.test\r\n", 17 << 10),
+        ("HELO a.test\r\n", 2 << 10),
+    ] {
         let played = Played::with("", one(line.repeat(5000).as_bytes()));
         assert_eq!(played.codes().len(), 5001);
-        assert!(played.most.1 <= most, "{line:?}: {} octets at once", played.most.1);
+        assert!(
+            played.most.1 <= most,
+            "{line:?}: {} octets at once",
+            played.most.1
+        );
     }
 }
 
@@ -276,15 +407,27 @@ fn a_burst_is_answered_in_parts() {
 #[test]
 fn every_row_names_a_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_else(|e| panic!("{path}: {e}"));
+    let read = |path: &str| {
+        std::fs::read_to_string(root.join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+    };
     let table = read("docs/robustness.md");
-    let named: BTreeSet<_> = table.split('`').filter_map(|word| word.split_once("::")).collect();
+    let named: BTreeSet<_> = table
+        .split('`')
+        .filter_map(|word| word.split_once("::"))
+        .collect();
     assert!(named.len() > 20, "{named:?}");
     for (module, test) in named {
         let source = read(&format!("tests/it/{module}.rs"));
-        assert!(source.contains(&format!("fn {test}(")), "no test {module}::{test}");
+        assert!(
+            source.contains(&format!("fn {test}(")),
+            "no test {module}::{test}"
+        );
     }
-    for row in table.lines().filter(|line| line.starts_with("| ") && line.matches('|').count() == 5).skip(2) {
+    for row in table
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.matches('|').count() == 5)
+        .skip(2)
+    {
         assert!(row.contains("::"), "a row without a test: {row}");
     }
 }

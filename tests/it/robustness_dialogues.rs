@@ -62,7 +62,10 @@ impl Chance {
     /// A dialogue, changed in one to four places.
     fn dialogue(&mut self) -> Vec<u8> {
         let text = DIALOGUES[self.below(DIALOGUES.len())];
-        let mut lines: Vec<Vec<u8>> = text.split('|').map(|line| [line.as_bytes(), b"\r\n"].concat()).collect();
+        let mut lines: Vec<Vec<u8>> = text
+            .split('|')
+            .map(|line| [line.as_bytes(), b"\r\n"].concat())
+            .collect();
         for _ in 0..=self.below(4) {
             let line = self.below(lines.len());
             match self.below(8) {
@@ -73,8 +76,9 @@ impl Chance {
                     lines.swap(line, other);
                 }
                 3 => {
-                    let other =
-                        DIALOGUES[self.below(DIALOGUES.len())].split('|').map(|l| [l.as_bytes(), b"\r\n"].concat());
+                    let other = DIALOGUES[self.below(DIALOGUES.len())]
+                        .split('|')
+                        .map(|l| [l.as_bytes(), b"\r\n"].concat());
                     lines.truncate(line + 1);
                     lines.extend(other);
                 }
@@ -112,13 +116,28 @@ fn play(seed: u64, count: usize) -> usize {
         let octets = chance.dialogue();
         let number = chance.below(2 * RECEIVERS.len());
         let whole = ground.play(number, &octets, usize::MAX);
-        let told = || format!("seed {seed}, dialogue {round}, receiver {number}: {}", octets.escape_ascii());
-        whole.is_sound(&octets).unwrap_or_else(|why| panic!("{why}: {}", told()));
+        let told = || {
+            format!(
+                "seed {seed}, dialogue {round}, receiver {number}: {}",
+                octets.escape_ascii()
+            )
+        };
+        whole
+            .is_sound(&octets)
+            .unwrap_or_else(|why| panic!("{why}: {}", told()));
         // In a debug build one in sixteen goes octet by octet, the others in packets of any size.
-        let at_once = if !cfg!(debug_assertions) || round % 16 == 0 { 1 } else { 8 + chance.below(120) };
+        let at_once = if !cfg!(debug_assertions) || round % 16 == 0 {
+            1
+        } else {
+            8 + chance.below(120)
+        };
         let split = ground.play(number, &octets, at_once);
         assert_eq!(split, whole, "{at_once} octets at once: {}", told());
-        messages += whole.events.iter().filter(|event| event.contains("Some([")).count();
+        messages += whole
+            .events
+            .iter()
+            .filter(|event| event.contains("Some(["))
+            .count();
     }
     messages
 }
@@ -127,10 +146,22 @@ fn play(seed: u64, count: usize) -> usize {
 /// `MARTINET_DIALOGUES` tells how many, `MARTINET_SEED` which.
 #[test]
 fn mutated_dialogues_whole_and_cut() {
-    let of = |name: &str, usual: u64| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual);
+    let of = |name: &str, usual: u64| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(usual)
+    };
     let (seed, count) = (
         of("MARTINET_SEED", 2026),
-        of("MARTINET_DIALOGUES", if cfg!(debug_assertions) { 3_000 } else { 100_000 }) as usize,
+        of(
+            "MARTINET_DIALOGUES",
+            if cfg!(debug_assertions) {
+                3_000
+            } else {
+                100_000
+            },
+        ) as usize,
     );
     println!("seed {seed}, {count} dialogues");
     let start = std::time::Instant::now();
@@ -139,5 +170,8 @@ fn mutated_dialogues_whole_and_cut() {
         play(seed, count - count / 2) + half.join().expect("the other half")
     });
     println!("{messages} messages were accepted, {:?}", start.elapsed());
-    assert!(messages > count / 100, "mutations leave something to accept: {messages}");
+    assert!(
+        messages > count / 100,
+        "mutations leave something to accept: {messages}"
+    );
 }

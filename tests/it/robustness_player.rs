@@ -44,9 +44,18 @@ pub struct Outcome {
 
 impl Ground {
     pub fn new() -> Self {
-        let receivers = RECEIVERS.map(|text| parse_receiver("robust", text).unwrap_or_else(|e| panic!("{e}")).receiver);
-        let zones = load_scenario("one-to-one").expect("a scenario").zones([127, 0, 0, 1].into());
-        Self { receivers: receivers.to_vec(), zones }
+        let receivers = RECEIVERS.map(|text| {
+            parse_receiver("robust", text)
+                .unwrap_or_else(|e| panic!("{e}"))
+                .receiver
+        });
+        let zones = load_scenario("one-to-one")
+            .expect("a scenario")
+            .zones([127, 0, 0, 1].into());
+        Self {
+            receivers: receivers.to_vec(),
+            zones,
+        }
     }
 
     /// Plays octets to the receiver of this number, at most so many at a time; odd rounds are LMTP.
@@ -55,13 +64,26 @@ impl Ground {
         let client = ClientAddress::fixed([192, 0, 2, 10].into());
         let peer = SocketAddr::from(([127, 0, 0, 1], 40_000));
         let receiver = Arc::clone(&self.receivers[number % self.receivers.len()]);
-        let protocol = if number / self.receivers.len() % 2 == 1 { Protocol::Lmtp } else { Protocol::Smtp };
-        let front = Front { protocol, tls: true, starttls: None::<StartTls>, secured: false };
+        let protocol = if number / self.receivers.len() % 2 == 1 {
+            Protocol::Lmtp
+        } else {
+            Protocol::Smtp
+        };
+        let front = Front {
+            protocol,
+            tls: true,
+            starttls: None::<StartTls>,
+            secured: false,
+        };
         let mut play = Play {
             session: Session::new(receiver, Arc::default(), client, peer, 1).behind(front),
             input: BytesMut::new(),
             output: Vec::new(),
-            outcome: Outcome { output: Vec::new(), events: Vec::new(), recipients: 0 },
+            outcome: Outcome {
+                output: Vec::new(),
+                events: Vec::new(),
+                recipients: 0,
+            },
         };
         let mut open = play.advance(&resolver);
         for chunk in octets.chunks(at_once) {
@@ -70,7 +92,11 @@ impl Ground {
             }
             play.input.extend_from_slice(chunk);
             open = play.advance(&resolver);
-            assert!(!open || play.input.len() <= 12_288, "{} octets are waiting in the input", play.input.len());
+            assert!(
+                !open || play.input.len() <= 12_288,
+                "{} octets are waiting in the input",
+                play.input.len()
+            );
         }
         play.session.lost();
         play.publish();
@@ -89,8 +115,14 @@ impl Play {
     /// Goes on until more input is wanted; false where the connection has ended.
     fn advance(&mut self, resolver: &Resolver<'_>) -> bool {
         loop {
-            let step = self.session.advance(&mut self.input, &mut self.output, resolver);
-            assert!(self.output.len() <= 32 << 10, "{} octets of replies at once", self.output.len());
+            let step = self
+                .session
+                .advance(&mut self.input, &mut self.output, resolver);
+            assert!(
+                self.output.len() <= 32 << 10,
+                "{} octets of replies at once",
+                self.output.len()
+            );
             self.publish();
             match step {
                 Step::Read => return true,
@@ -116,9 +148,16 @@ impl Play {
                 Event::Line(from, text) => format!("{from:?} {}", events.text(text)),
                 Event::Observed(_) | Event::LineDropped | Event::Tried { .. } => continue,
                 Event::Refused(refusal) => format!("refused by {}", refusal.rule),
-                Event::Transaction { envelope, reply, message } => {
+                Event::Transaction {
+                    envelope,
+                    reply,
+                    message,
+                } => {
                     self.outcome.recipients += envelope.forward_paths.len();
-                    format!("{envelope:?} {reply} {:?}", message.as_ref().map(|(_, octets)| octets))
+                    format!(
+                        "{envelope:?} {reply} {:?}",
+                        message.as_ref().map(|(_, octets)| octets)
+                    )
                 }
                 other => format!("{other:?}"),
             };
@@ -129,22 +168,35 @@ impl Play {
 
 impl std::fmt::Debug for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}{:#?}", String::from_utf8_lossy(&self.output), self.events)
+        write!(
+            f,
+            "{}{:#?}",
+            String::from_utf8_lossy(&self.output),
+            self.events
+        )
     }
 }
 
 impl Outcome {
     /// Whether the replies are replies, and not more than the client asked for: one for each line, a greeting, and a 421.
     pub fn is_sound(&self, octets: &[u8]) -> Result<(), String> {
-        let text = std::str::from_utf8(&self.output).map_err(|e| format!("replies that are no text: {e}"))?;
+        let text = std::str::from_utf8(&self.output)
+            .map_err(|e| format!("replies that are no text: {e}"))?;
         let (mut replies, mut code) = (0, None::<&str>);
         for line in text.split_inclusive("\r\n") {
-            let body = line.strip_suffix("\r\n").ok_or(format!("no CRLF behind {line:?}"))?;
+            let body = line
+                .strip_suffix("\r\n")
+                .ok_or(format!("no CRLF behind {line:?}"))?;
             if line.len() > 512 || body.contains(['\r', '\n', '\0']) {
                 return Err(format!("a line that is none: {line:?}"));
             }
-            let (this, rest) = body.split_at_checked(3).ok_or(format!("no code in {line:?}"))?;
-            if this.parse::<u16>().is_err() || code.is_some_and(|code| code != this) || !rest.starts_with([' ', '-']) {
+            let (this, rest) = body
+                .split_at_checked(3)
+                .ok_or(format!("no code in {line:?}"))?;
+            if this.parse::<u16>().is_err()
+                || code.is_some_and(|code| code != this)
+                || !rest.starts_with([' ', '-'])
+            {
                 return Err(format!("no reply line: {line:?}"));
             }
             code = rest.starts_with('-').then_some(this);
@@ -152,6 +204,8 @@ impl Outcome {
         }
         let lines = octets.iter().filter(|octet| **octet == b'\n').count();
         let most = lines + 2 + self.recipients;
-        (code.is_none() && replies <= most).then_some(()).ok_or(format!("{replies} replies, of at most {most}"))
+        (code.is_none() && replies <= most)
+            .then_some(())
+            .ok_or(format!("{replies} replies, of at most {most}"))
     }
 }

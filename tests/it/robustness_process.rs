@@ -26,7 +26,8 @@ mod tempfile {
 
     impl Receiver {
         pub fn new(name: &str, text: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("martinet-{name}-{}.toml", std::process::id()));
+            let path =
+                std::env::temp_dir().join(format!("martinet-{name}-{}.toml", std::process::id()));
             std::fs::write(&path, format!("title = \"t\"\n{text}")).expect("a receiver file");
             Self(path)
         }
@@ -44,29 +45,53 @@ impl Serve {
         let receiver = tempfile::Receiver::new(name, receiver);
         let path = receiver.0.to_str().expect("a path");
         let mut child = Command::new(env!("CARGO_BIN_EXE_martinet"))
-            .args(["serve", "--receiver", path, "--smtp", "127.0.0.1:0", "--dns", "127.0.0.1:0"])
+            .args([
+                "serve",
+                "--receiver",
+                path,
+                "--smtp",
+                "127.0.0.1:0",
+                "--dns",
+                "127.0.0.1:0",
+            ])
             .args(["--http", "off", "--format", "json"])
             .args(more)
             .stdout(Stdio::piped())
             .spawn()
             .expect("martinet runs");
         let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("a ready line");
+        BufReader::new(child.stdout.take().expect("a pipe"))
+            .read_line(&mut line)
+            .expect("a ready line");
         let ready: serde_json::Value = serde_json::from_str(&line).expect("JSON");
-        let smtp = ready["smtp"].as_str().and_then(|text| text.parse().ok()).expect("an address");
-        Self { child, smtp, _receiver: receiver }
+        let smtp = ready["smtp"]
+            .as_str()
+            .and_then(|text| text.parse().ok())
+            .expect("an address");
+        Self {
+            child,
+            smtp,
+            _receiver: receiver,
+        }
     }
 
     /// The memory it occupies, in octets: pages of /proc/PID/statm.
     fn resident(&self) -> usize {
-        let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id())).expect("it is up");
-        let pages: usize = statm.split(' ').nth(1).and_then(|field| field.parse().ok()).expect("a number of pages");
+        let statm =
+            std::fs::read_to_string(format!("/proc/{}/statm", self.child.id())).expect("it is up");
+        let pages: usize = statm
+            .split(' ')
+            .nth(1)
+            .and_then(|field| field.parse().ok())
+            .expect("a number of pages");
         pages * page()
     }
 
     fn connect(&self) -> BufReader<TcpStream> {
         let stream = TcpStream::connect(self.smtp).expect("a connection");
-        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .expect("a timeout");
         let mut stream = BufReader::new(stream);
         assert!(hear(&mut stream).starts_with("220"), "a greeting");
         stream
@@ -75,7 +100,10 @@ impl Serve {
     /// Sends SIGTERM and gives the exit code, and how long it took.
     fn terminate(&mut self) -> (Option<i32>, Duration) {
         let start = Instant::now();
-        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("kill runs");
+        let told = Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status()
+            .expect("kill runs");
         assert!(told.success());
         (self.child.wait().expect("it ends").code(), start.elapsed())
     }
@@ -91,9 +119,14 @@ impl Drop for Serve {
 /// The size of a page: AT_PAGESZ of the auxiliary vector.
 fn page() -> usize {
     let vector = std::fs::read("/proc/self/auxv").expect("an auxiliary vector");
-    let words: Vec<_> =
-        vector.chunks_exact(8).map(|word| u64::from_ne_bytes(word.try_into().expect("8 octets"))).collect();
-    words.chunks_exact(2).find(|pair| pair[0] == 6).map_or(4096, |pair| pair[1] as usize)
+    let words: Vec<_> = vector
+        .chunks_exact(8)
+        .map(|word| u64::from_ne_bytes(word.try_into().expect("8 octets")))
+        .collect();
+    words
+        .chunks_exact(2)
+        .find(|pair| pair[0] == 6)
+        .map_or(4096, |pair| pair[1] as usize)
 }
 
 fn say(stream: &mut BufReader<TcpStream>, octets: &[u8]) {
@@ -133,8 +166,14 @@ fn serves(serve: &Serve) {
 /// The soft limit of open descriptors.
 fn descriptors() -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").expect("limits");
-    let line = limits.lines().find(|line| line.starts_with("Max open files")).expect("a limit of open files");
-    line.split_ascii_whitespace().nth(3).and_then(|soft| soft.parse().ok()).unwrap_or(usize::MAX)
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"))
+        .expect("a limit of open files");
+    line.split_ascii_whitespace()
+        .nth(3)
+        .and_then(|soft| soft.parse().ok())
+        .unwrap_or(usize::MAX)
 }
 
 const MIB: usize = 1 << 20;
@@ -143,9 +182,16 @@ const GREETING: &[u8; 37] = b"220 mx.martinet.test ESMTP martinet\r\n";
 /// 10,000 connections at a time stay below 300 MiB, and are served. `MARTINET_IDLE` asks for another number of them.
 #[tokio::test]
 async fn ten_thousand_idle_connections() {
-    let wanted = std::env::var("MARTINET_IDLE").ok().and_then(|text| text.parse().ok()).unwrap_or(10_000);
+    let wanted = std::env::var("MARTINET_IDLE")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(10_000);
     if descriptors() < wanted + 200 {
-        println!("skipped: {wanted} connections need {} descriptors, {} are allowed", wanted + 200, descriptors());
+        println!(
+            "skipped: {wanted} connections need {} descriptors, {} are allowed",
+            wanted + 200,
+            descriptors()
+        );
         return;
     }
     let serve = Serve::start("idle", "", &["--connections", &(wanted + 10).to_string()]);
@@ -161,7 +207,11 @@ async fn ten_thousand_idle_connections() {
         }
     }
     let full = serve.resident();
-    println!("{wanted} connections: {} KiB, of which {} KiB before the first", full >> 10, empty >> 10);
+    println!(
+        "{wanted} connections: {} KiB, of which {} KiB before the first",
+        full >> 10,
+        empty >> 10
+    );
     assert!(full < 300 * MIB, "{} MiB", full / MIB);
     serves(&serve);
     drop(connections);
@@ -171,7 +221,9 @@ async fn ten_thousand_idle_connections() {
 /// A connection that has its greeting. It comes from 127.0.0.2, whose ports nobody else uses.
 async fn greeted(address: SocketAddr) -> tokio::net::TcpStream {
     let socket = TcpSocket::new_v4().expect("a socket");
-    socket.bind(SocketAddr::from(([127, 0, 0, 2], 0))).expect("a port");
+    socket
+        .bind(SocketAddr::from(([127, 0, 0, 2], 0)))
+        .expect("a port");
     let mut stream = socket.connect(address).await.expect("a connection");
     let mut greeting = [0; GREETING.len()];
     stream.read_exact(&mut greeting).await.expect("a greeting");
@@ -185,22 +237,36 @@ async fn greeted(address: SocketAddr) -> tokio::net::TcpStream {
 fn greedy_clients_stay_within_the_stated_octets() {
     const CLIENTS: usize = 20;
     const STATED: usize = 8 * MIB;
-    let serve = Serve::start("greedy", "smtp.size = 1000000\nsmtp.command_timeout = \"60s\"", &[]);
+    let serve = Serve::start(
+        "greedy",
+        "smtp.size = 1000000\nsmtp.command_timeout = \"60s\"",
+        &[],
+    );
     let (empty, mut kept, mut most) = (serve.resident(), Vec::new(), 0);
     let envelope = b"EHLO a.test\r\nMAIL FROM:<a@example.test>\r\nRCPT TO:<b@contoso.test>\r\n";
-    let recipient = format!("RCPT TO:<{}@contoso.test> ORCPT=rfc822;{}\r\n", "r".repeat(60), "o".repeat(450));
+    let recipient = format!(
+        "RCPT TO:<{}@contoso.test> ORCPT=rfc822;{}\r\n",
+        "r".repeat(60),
+        "o".repeat(450)
+    );
     let line = [vec![b'x'; 998], b"\r\n".to_vec()].concat();
     for client in 0..CLIENTS {
         let mut stream = serve.connect();
         let (before, octets) = match client % 5 {
             0 => (Vec::new(), vec![b'x'; 4 * MIB]),
             1 => ([&envelope[..], b"DATA\r\n"].concat(), line.repeat(4000)),
-            2 => ([&envelope[..], b"BDAT 99999999999 LAST\r\n"].concat(), line.repeat(4000)),
+            2 => (
+                [&envelope[..], b"BDAT 99999999999 LAST\r\n"].concat(),
+                line.repeat(4000),
+            ),
             3 => (envelope.to_vec(), recipient.repeat(1500).into_bytes()),
             _ => (Vec::new(), b"HELP\r\n".repeat(20_000)),
         };
         say(&mut stream, &before);
-        stream.get_ref().set_write_timeout(Some(Duration::from_millis(500))).expect("a timeout");
+        stream
+            .get_ref()
+            .set_write_timeout(Some(Duration::from_millis(500)))
+            .expect("a timeout");
         // Where nobody reads the replies, not everything can be written.
         let _ = stream.get_mut().write_all(&octets);
         most = most.max(serve.resident());
@@ -208,7 +274,11 @@ fn greedy_clients_stay_within_the_stated_octets() {
     }
     serves(&serve);
     most = most.max(serve.resident());
-    println!("{CLIENTS} greedy clients: {} KiB, of which {} KiB before the first", most >> 10, empty >> 10);
+    println!(
+        "{CLIENTS} greedy clients: {} KiB, of which {} KiB before the first",
+        most >> 10,
+        empty >> 10
+    );
     assert!(most < empty + CLIENTS * STATED, "{} KiB", most >> 10);
 }
 
@@ -218,7 +288,10 @@ fn sigterm_ends_in_order() {
     let mut serve = Serve::start("sigterm", "", &[]);
     let (mut idle, mut busy, mut stuck) = (serve.connect(), serve.connect(), serve.connect());
     for stream in [&mut busy, &mut stuck] {
-        say(stream, b"HELO a.test\r\nMAIL FROM:<a@example.test>\r\nRCPT TO:<b@contoso.test>\r\nDATA\r\n");
+        say(
+            stream,
+            b"HELO a.test\r\nMAIL FROM:<a@example.test>\r\nRCPT TO:<b@contoso.test>\r\nDATA\r\n",
+        );
         for code in ["250", "250", "250", "354"] {
             expect(stream, code);
         }
@@ -230,7 +303,10 @@ fn sigterm_ends_in_order() {
         expect(&mut busy, "421 4.3.2");
         let mut rest = String::new();
         let _ = stuck.read_to_string(&mut rest);
-        assert_eq!(rest, "421 4.3.2 Service shutting down\r\n", "who never ends hears the same, later");
+        assert_eq!(
+            rest, "421 4.3.2 Service shutting down\r\n",
+            "who never ends hears the same, later"
+        );
     });
     let (code, took) = serve.terminate();
     clients.join().expect("the clients heard it");

@@ -15,8 +15,14 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
 
 fn builder(receiver: &str) -> Builder {
-    let profile = parse_receiver("r", &format!("title = \"t\"\nsmtp.xclient = []\n{receiver}")).expect("a receiver");
-    World::builder().with_receiver(profile).client(ClientSource::Fixed([192, 0, 2, 10].into()))
+    let profile = parse_receiver(
+        "r",
+        &format!("title = \"t\"\nsmtp.xclient = []\n{receiver}"),
+    )
+    .expect("a receiver");
+    World::builder()
+        .with_receiver(profile)
+        .client(ClientSource::Fixed([192, 0, 2, 10].into()))
 }
 
 async fn world(receiver: &str) -> World {
@@ -32,7 +38,12 @@ async fn connect(address: SocketAddr) -> TcpStream {
 /// Reads until the text ends so; what came, where the connection ends before.
 async fn read_until(stream: &mut TcpStream, end: &str) -> String {
     let mut octets = Vec::new();
-    while !octets.ends_with(end.as_bytes()) && stream.read_buf(&mut octets).await.is_ok_and(|read| read > 0) {}
+    while !octets.ends_with(end.as_bytes())
+        && stream
+            .read_buf(&mut octets)
+            .await
+            .is_ok_and(|read| read > 0)
+    {}
     String::from_utf8(octets).expect("replies are text")
 }
 
@@ -51,8 +62,13 @@ async fn arrived() {
 }
 
 async fn ended(world: &World, session: u64) -> SessionRecord {
-    let ended = |entry: std::sync::Arc<martinet::smtp::SessionEntry>| entry.is_closed().then(|| entry.snapshot());
-    world.sessions().wait(move |log| log.entry(session).and_then(ended)).await
+    let ended = |entry: std::sync::Arc<martinet::smtp::SessionEntry>| {
+        entry.is_closed().then(|| entry.snapshot())
+    };
+    world
+        .sessions()
+        .wait(move |log| log.entry(session).and_then(ended))
+        .await
 }
 
 /// A message goes through, as from a client that means well.
@@ -65,7 +81,9 @@ async fn serves(world: &World) {
         timeout: Duration::from_secs(20),
         ..Delivery::default()
     };
-    let dialogue = deliver(world.smtp_addr(), &delivery).await.expect("a session");
+    let dialogue = deliver(world.smtp_addr(), &delivery)
+        .await
+        .expect("a session");
     assert!(dialogue.refused.is_none(), "{:?}", dialogue.refused);
 }
 
@@ -74,7 +92,10 @@ async fn serves(world: &World) {
 async fn an_octet_a_minute_does_not_buy_time() {
     let world = world("").await;
     let mut stream = connect(world.smtp_addr()).await;
-    assert_eq!(read_until(&mut stream, "\r\n").await, "220 mx.martinet.test ESMTP martinet\r\n");
+    assert_eq!(
+        read_until(&mut stream, "\r\n").await,
+        "220 mx.martinet.test ESMTP martinet\r\n"
+    );
     let start = Instant::now();
     let (mut reading, mut writing) = stream.split();
     let mut octets = Vec::new();
@@ -90,9 +111,15 @@ async fn an_octet_a_minute_does_not_buy_time() {
         read = reading.read_to_end(&mut octets) => drop(read),
         () = drip => {}
     }
-    assert_eq!(String::from_utf8_lossy(&octets), "421 4.4.2 Error: timeout exceeded\r\n");
+    assert_eq!(
+        String::from_utf8_lossy(&octets),
+        "421 4.4.2 Error: timeout exceeded\r\n"
+    );
     let took = start.elapsed();
-    assert!(took >= Duration::from_secs(300) && took < Duration::from_secs(420), "{took:?}");
+    assert!(
+        took >= Duration::from_secs(300) && took < Duration::from_secs(420),
+        "{took:?}"
+    );
     assert_eq!(ended(&world, 1).await.closed, "timeout");
 }
 
@@ -109,9 +136,15 @@ async fn who_says_a_command_every_four_minutes_is_heard() {
         ("DATA", "354 "),
     ] {
         tokio::time::sleep(Duration::from_secs(240)).await;
-        stream.write_all(format!("{line}\r\n").as_bytes()).await.expect("written");
+        stream
+            .write_all(format!("{line}\r\n").as_bytes())
+            .await
+            .expect("written");
         arrived().await;
-        assert!(read_until(&mut stream, "\r\n").await.contains(reply), "{line}");
+        assert!(
+            read_until(&mut stream, "\r\n").await.contains(reply),
+            "{line}"
+        );
     }
     for _ in 0..10 {
         tokio::time::sleep(Duration::from_secs(150)).await;
@@ -128,7 +161,10 @@ async fn who_never_reads_replies_is_cut_off() {
     let world = world("smtp.command_timeout = \"300ms\"").await;
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4096).expect("a small buffer");
-    let mut stream = socket.connect(world.smtp_addr()).await.expect("a connection");
+    let mut stream = socket
+        .connect(world.smtp_addr())
+        .await
+        .expect("a connection");
     let burst = b"HELP\r\n".repeat(10_000);
     let flood = async { while stream.write_all(&burst).await.is_ok() {} };
     let (record, ()) = tokio::join!(ended(&world, 1), async {
@@ -146,9 +182,15 @@ async fn octets_behind_quit_are_nothing() {
     let world = world("").await;
     let mut stream = connect(world.smtp_addr()).await;
     let after = "MAIL FROM:<evil@example.test>\r\n".repeat(3000);
-    stream.write_all(format!("QUIT\r\n{after}").as_bytes()).await.expect("written");
+    stream
+        .write_all(format!("QUIT\r\n{after}").as_bytes())
+        .await
+        .expect("written");
     let all = rest(&mut stream).await;
-    assert_eq!(all, "220 mx.martinet.test ESMTP martinet\r\n221 2.0.0 Bye\r\n", "closed in order, not reset");
+    assert_eq!(
+        all, "220 mx.martinet.test ESMTP martinet\r\n221 2.0.0 Bye\r\n",
+        "closed in order, not reset"
+    );
     let record = ended(&world, 1).await;
     assert_eq!((record.closed, record.transcript.len()), ("quit", 3));
 }
@@ -156,16 +198,32 @@ async fn octets_behind_quit_are_nothing() {
 /// What speaks HTTP or TLS to SMTP is told so in SMTP, and sent away when it goes on.
 #[tokio::test]
 async fn other_protocols_on_the_plain_port() {
-    let hello = [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], &[0x0a; 300], &[0x8f; 200]].concat();
-    let http = b"POST / HTTP/1.1\r\nHost: mx\r\nContent-Length: 27\r\n\r\nMAIL FROM:<a@example.test>\r\n".repeat(9);
-    for (octets, first) in [(&hello, "500 5.5.2"), (&http, "500 5.5.2 Error: command not recognized")] {
+    let hello = [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
+        &[0x0a; 300],
+        &[0x8f; 200],
+    ]
+    .concat();
+    let http =
+        b"POST / HTTP/1.1\r\nHost: mx\r\nContent-Length: 27\r\n\r\nMAIL FROM:<a@example.test>\r\n"
+            .repeat(9);
+    for (octets, first) in [
+        (&hello, "500 5.5.2"),
+        (&http, "500 5.5.2 Error: command not recognized"),
+    ] {
         let world = world("").await;
         let mut stream = connect(world.smtp_addr()).await;
         stream.write_all(octets).await.expect("written");
         let all = rest(&mut stream).await;
         let mut lines = all.lines().skip(1);
-        assert!(lines.next().is_some_and(|line| line.starts_with(first)), "{all}");
-        assert!(all.ends_with("421 4.7.0 Error: too many errors\r\n"), "{all}");
+        assert!(
+            lines.next().is_some_and(|line| line.starts_with(first)),
+            "{all}"
+        );
+        assert!(
+            all.ends_with("421 4.7.0 Error: too many errors\r\n"),
+            "{all}"
+        );
         serves(&world).await;
     }
 }
@@ -173,9 +231,17 @@ async fn other_protocols_on_the_plain_port() {
 /// Plain text, and records that are none, on the port that is TLS from its first octet.
 #[tokio::test]
 async fn other_protocols_on_the_tls_port() {
-    let listener = Listener { implicit_tls: true, ..Listener::default() };
+    let listener = Listener {
+        implicit_tls: true,
+        ..Listener::default()
+    };
     let world = builder("").listen(listener).start().await.expect("a world");
-    let records = [&b"EHLO mail.example.test\r\n"[..], b"\x16\x03\x01\xff\xff", &[0; 70_000], b"\x17\x03\x03\x00\x01x"];
+    let records = [
+        &b"EHLO mail.example.test\r\n"[..],
+        b"\x16\x03\x01\xff\xff",
+        &[0; 70_000],
+        b"\x17\x03\x03\x00\x01x",
+    ];
     for (session, octets) in records.into_iter().enumerate() {
         let mut stream = connect(world.listeners()[0]).await;
         let _ = stream.write_all(octets).await;
@@ -204,21 +270,38 @@ async fn floods_beyond_the_limit_get_421() {
             flood.spawn(async move { rest(&mut connect(address).await).await });
         }
         while let Some(said) = flood.join_next().await {
-            assert_eq!(said.expect("no panic"), "421 4.7.0 Error: too many connections\r\n");
+            assert_eq!(
+                said.expect("no panic"),
+                "421 4.7.0 Error: too many connections\r\n"
+            );
         }
     }
     // Those who stay beyond the lobby's places hear the same.
     let mut staying = Vec::new();
     for _ in 0..300 {
         let mut stream = connect(world.smtp_addr()).await;
-        assert_eq!(read_until(&mut stream, "\r\n").await, "421 4.7.0 Error: too many connections\r\n");
+        assert_eq!(
+            read_until(&mut stream, "\r\n").await,
+            "421 4.7.0 Error: too many connections\r\n"
+        );
         staying.push(stream);
     }
     first[7].write_all(b"NOOP\r\n").await.expect("written");
     assert_eq!(read_until(&mut first[7], "\r\n").await, "250 2.0.0 Ok\r\n");
     drop(first);
-    world.sessions().wait(|log| log.entries().iter().all(|entry| entry.is_closed()).then_some(())).await;
-    while !read_until(&mut connect(world.smtp_addr()).await, "\r\n").await.starts_with("220") {}
+    world
+        .sessions()
+        .wait(|log| {
+            log.entries()
+                .iter()
+                .all(|entry| entry.is_closed())
+                .then_some(())
+        })
+        .await;
+    while !read_until(&mut connect(world.smtp_addr()).await, "\r\n")
+        .await
+        .starts_with("220")
+    {}
 }
 
 /// Clients that reset, at once and half-way, leave sessions that are lost, and nothing else.
@@ -249,10 +332,21 @@ async fn a_message_beyond_the_limit_is_read_and_not_kept() {
     let text = format!("{}\r\n", "x".repeat(98)).repeat(5000);
     let size = 10 * text.len();
     for (command, before, behind) in [
-        ("DATA\r\n".to_owned(), "354 End data with <CR><LF>.<CR><LF>\r\n", ".\r\nNOOP\r\n"),
-        (format!("BDAT {size} LAST\r\n"), "250 2.1.5 Ok\r\n", "NOOP\r\n"),
+        (
+            "DATA\r\n".to_owned(),
+            "354 End data with <CR><LF>.<CR><LF>\r\n",
+            ".\r\nNOOP\r\n",
+        ),
+        (
+            format!("BDAT {size} LAST\r\n"),
+            "250 2.1.5 Ok\r\n",
+            "NOOP\r\n",
+        ),
     ] {
-        stream.write_all(format!("{begin}{command}").as_bytes()).await.expect("written");
+        stream
+            .write_all(format!("{begin}{command}").as_bytes())
+            .await
+            .expect("written");
         assert!(read_until(&mut stream, before).await.ends_with(before));
         for _ in 0..10 {
             stream.write_all(text.as_bytes()).await.expect("written");
@@ -260,7 +354,10 @@ async fn a_message_beyond_the_limit_is_read_and_not_kept() {
         serves(&world).await;
         stream.write_all(behind.as_bytes()).await.expect("written");
         let said = read_until(&mut stream, "250 2.0.0 Ok\r\n").await;
-        assert_eq!(said, "552 5.3.4 Error: message exceeds the size limit\r\n250 2.0.0 Ok\r\n");
+        assert_eq!(
+            said,
+            "552 5.3.4 Error: message exceeds the size limit\r\n250 2.0.0 Ok\r\n"
+        );
     }
 }
 
@@ -276,56 +373,100 @@ async fn journals_stay_within_their_bounds() {
     };
     let world = builder("").keep(keep).start().await.expect("a world");
     let mut stream = connect(world.smtp_addr()).await;
-    let mail = "MAIL FROM:<a@example.test> ENVID=x\r\nRCPT TO:<b@contoso.test> ORCPT=rfc822;".to_owned()
+    let mail = "MAIL FROM:<a@example.test> ENVID=x\r\nRCPT TO:<b@contoso.test> ORCPT=rfc822;"
+        .to_owned()
         + &"o".repeat(400)
         + "\r\nDATA\r\n"
         + &"0123456789\r\n".repeat(800)
         + ".\r\n";
-    stream.write_all(b"EHLO mail.example.test\r\n").await.expect("written");
+    stream
+        .write_all(b"EHLO mail.example.test\r\n")
+        .await
+        .expect("written");
     for _ in 0..100 {
         stream.write_all(mail.as_bytes()).await.expect("written");
         let end = "354 End data with <CR><LF>.<CR><LF>\r\n250 2.0.0 Ok\r\n";
         assert!(read_until(&mut stream, end).await.ends_with(end));
     }
     let messages = world.messages().counts();
-    assert!(messages.octets <= 200_000 && messages.kept >= 15 && messages.dropped + messages.kept as u64 == 100);
+    assert!(
+        messages.octets <= 200_000
+            && messages.kept >= 15
+            && messages.dropped + messages.kept as u64 == 100
+    );
     let newest = world.messages().entry(100).expect("the newest is kept");
     assert_eq!((newest.id, newest.octets.len()), (100, 9600));
     for _ in 0..20 {
         serves(&world).await;
     }
     let (sessions, events) = (world.sessions().counts(), world.events().counts());
-    assert!(sessions.kept <= 5 && events.kept <= 50 && events.octets <= 20_000, "{sessions:?} {events:?}");
+    assert!(
+        sessions.kept <= 5 && events.kept <= 50 && events.octets <= 20_000,
+        "{sessions:?} {events:?}"
+    );
     stream.write_all(b"QUIT\r\n").await.expect("written");
-    assert_eq!(rest(&mut stream).await, "221 2.0.0 Bye\r\n", "a session that the journal has dropped goes on");
+    assert_eq!(
+        rest(&mut stream).await,
+        "221 2.0.0 Bye\r\n",
+        "a session that the journal has dropped goes on"
+    );
 }
 
 /// What messages under way take has one bound for all sessions; what is turned away may come again (RFC 5321 §4.2.2).
 #[tokio::test]
 async fn messages_under_way_share_one_bound() {
-    let keep = Keep { under_way: 40_000, ..Keep::default() };
+    let keep = Keep {
+        under_way: 40_000,
+        ..Keep::default()
+    };
     let world = builder("").keep(keep).start().await.expect("a world");
     let line = "0123456789\r\n".repeat(2000);
     let go_ahead = "354 End data with <CR><LF>.<CR><LF>\r\n";
-    let (mut first, mut second) = (connect(world.smtp_addr()).await, connect(world.smtp_addr()).await);
+    let (mut first, mut second) = (
+        connect(world.smtp_addr()).await,
+        connect(world.smtp_addr()).await,
+    );
     let opening = "EHLO mail.example.test\r\nMAIL FROM:<a@example.test>\r\nRCPT TO:<b@contoso.test>\r\nDATA\r\n";
     for stream in [&mut first, &mut second] {
         stream.write_all(opening.as_bytes()).await.expect("written");
         assert!(read_until(stream, go_ahead).await.ends_with(go_ahead));
     }
     first.write_all(line.as_bytes()).await.expect("written");
-    second.write_all((line.clone() + ".\r\n").as_bytes()).await.expect("written");
+    second
+        .write_all((line.clone() + ".\r\n").as_bytes())
+        .await
+        .expect("written");
     let reply = read_until(&mut second, "\r\n").await;
     let mut kept = u64::from(reply == "250 2.0.0 Ok\r\n");
-    assert!(kept == 1 || reply == "452 4.3.1 Insufficient system storage\r\n", "{reply}");
-    first.write_all((line.clone() + ".\r\n").as_bytes()).await.expect("written");
-    assert_eq!(read_until(&mut first, "\r\n").await, "452 4.3.1 Insufficient system storage\r\n");
-    second.write_all(b"MAIL FROM:<a@example.test> SIZE=40001\r\n").await.expect("written");
-    assert_eq!(read_until(&mut second, "\r\n").await, "452 4.3.1 Insufficient system storage\r\n");
-    let again = "MAIL FROM:<a@example.test>\r\nRCPT TO:<b@contoso.test>\r\nDATA\r\n".to_owned() + &line + ".\r\n";
+    assert!(
+        kept == 1 || reply == "452 4.3.1 Insufficient system storage\r\n",
+        "{reply}"
+    );
+    first
+        .write_all((line.clone() + ".\r\n").as_bytes())
+        .await
+        .expect("written");
+    assert_eq!(
+        read_until(&mut first, "\r\n").await,
+        "452 4.3.1 Insufficient system storage\r\n"
+    );
+    second
+        .write_all(b"MAIL FROM:<a@example.test> SIZE=40001\r\n")
+        .await
+        .expect("written");
+    assert_eq!(
+        read_until(&mut second, "\r\n").await,
+        "452 4.3.1 Insufficient system storage\r\n"
+    );
+    let again = "MAIL FROM:<a@example.test>\r\nRCPT TO:<b@contoso.test>\r\nDATA\r\n".to_owned()
+        + &line
+        + ".\r\n";
     second.write_all(again.as_bytes()).await.expect("written");
     let end = go_ahead.to_owned() + "250 2.0.0 Ok\r\n";
-    assert!(read_until(&mut second, &end).await.ends_with(&end), "what others had is free again");
+    assert!(
+        read_until(&mut second, &end).await.ends_with(&end),
+        "what others had is free again"
+    );
     kept += 1;
     assert_eq!(world.messages().counts().kept as u64, kept);
     serves(&world).await;
@@ -338,18 +479,29 @@ async fn stopping_tells_who_is_idle_and_waits_for_who_is_not() {
     let (address, mut idle) = (world.smtp_addr(), connect(world.smtp_addr()).await);
     read_until(&mut idle, "\r\n").await;
     let mut busy = connect(address).await;
-    busy.write_all(b"HELO a.test\r\nMAIL FROM:<a@example.test>\r\nRCPT TO:<b@contoso.test>\r\nDATA\r\n")
-        .await
-        .expect("w");
+    busy.write_all(
+        b"HELO a.test\r\nMAIL FROM:<a@example.test>\r\nRCPT TO:<b@contoso.test>\r\nDATA\r\n",
+    )
+    .await
+    .expect("w");
     read_until(&mut busy, "354 End data with <CR><LF>.<CR><LF>\r\n").await;
     let messages = world.messages().clone();
     let finish = async {
         assert_eq!(rest(&mut idle).await, "421 4.3.2 Service shutting down\r\n");
         busy.write_all(b"x\r\n.\r\n").await.expect("written");
-        assert_eq!(rest(&mut busy).await, "250 2.0.0 Ok\r\n421 4.3.2 Service shutting down\r\n");
+        assert_eq!(
+            rest(&mut busy).await,
+            "250 2.0.0 Ok\r\n421 4.3.2 Service shutting down\r\n"
+        );
     };
     tokio::join!(world.stop(), finish);
-    assert_eq!(messages.counts().kept, 1, "what was accepted is in the journal");
-    let refused = TcpStream::connect(address).await.expect_err("nobody listens");
+    assert_eq!(
+        messages.counts().kept,
+        1,
+        "what was accepted is in the journal"
+    );
+    let refused = TcpStream::connect(address)
+        .await
+        .expect_err("nobody listens");
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
 }

@@ -10,16 +10,29 @@ const CLOSED: &str = "smtp.xclient = []\nsmtp.extensions = []\n";
 #[track_caller]
 fn check(scenario: &str, client: &str, rules: &str, script: &str) {
     let receiver = format!("title = \"t\"\n{CLOSED}{rules}");
-    Stage { scenario, receiver: &receiver, client }.play(script);
+    Stage {
+        scenario,
+        receiver: &receiver,
+        client,
+    }
+    .play(script);
 }
 
 /// A refused greeting, by each consequence.
 #[test]
 fn after_a_refused_greeting() {
-    let rule =
-        |after: &str| format!("[[rule]]\ncheck = \"ptr-exists\"\nfail = [\"554-no PTR\", \"554 for {{ip}}\"]\n{after}");
+    let rule = |after: &str| {
+        format!(
+            "[[rule]]\ncheck = \"ptr-exists\"\nfail = [\"554-no PTR\", \"554 for {{ip}}\"]\n{after}"
+        )
+    };
     let refused = "S: 554-no PTR\nS: 554 for 192.0.2.10\n";
-    check("no-ptr", "192.0.2.10", &rule("after = \"close\""), &format!("{refused}S: (closed)"));
+    check(
+        "no-ptr",
+        "192.0.2.10",
+        &rule("after = \"close\""),
+        &format!("{refused}S: (closed)"),
+    );
     check(
         "no-ptr",
         "192.0.2.10",
@@ -34,7 +47,12 @@ fn after_a_refused_greeting() {
         &rule("after = \"repeat\""),
         &format!("{refused}C: NOOP\n{refused}C: QUIT\nS: 221 Bye\nS: (closed)"),
     );
-    check("no-ptr", "192.0.2.10", &rule("after = \"continue\""), &format!("{refused}C: NOOP\nS: 250 Ok"));
+    check(
+        "no-ptr",
+        "192.0.2.10",
+        &rule("after = \"continue\""),
+        &format!("{refused}C: NOOP\nS: 250 Ok"),
+    );
 }
 
 /// RFC 5321 §4.1.4: a refused hello leaves the session as it was: without one, or with the one that was accepted.
@@ -92,19 +110,42 @@ fn delay_reject_moves_refusals_to_rcpt() {
 
 #[test]
 fn temporary_failures() {
-    let rule =
-        |temp: &str| format!("[[rule]]\ncheck = \"ptr-exists\"\nfail = \"550 no PTR\"\nerror = \"450 later\"\n{temp}");
+    let rule = |temp: &str| {
+        format!(
+            "[[rule]]\ncheck = \"ptr-exists\"\nfail = \"550 no PTR\"\nerror = \"450 later\"\n{temp}"
+        )
+    };
     check("ptr-servfail", "192.0.2.10", &rule(""), "S: 450 later");
-    check("ptr-servfail", "192.0.2.10", &rule("temp = \"as_fail\""), "S: 550 no PTR");
-    check("ptr-servfail", "192.0.2.10", &rule("temp = \"ignore\""), GREETING);
+    check(
+        "ptr-servfail",
+        "192.0.2.10",
+        &rule("temp = \"as_fail\""),
+        "S: 550 no PTR",
+    );
+    check(
+        "ptr-servfail",
+        "192.0.2.10",
+        &rule("temp = \"ignore\""),
+        GREETING,
+    );
     let waiting = format!(
         "{GREETING}C: EHLO mail.example.test\nS: 250 mx.martinet.test\nC: MAIL FROM:<>\nS: 250 Ok\nC: RCPT TO:<b@contoso.test>\n"
     );
-    check("ptr-servfail", "192.0.2.10", &rule("temp = \"defer_if_permit\""), &format!("{waiting}S: 450 later"));
+    check(
+        "ptr-servfail",
+        "192.0.2.10",
+        &rule("temp = \"defer_if_permit\""),
+        &format!("{waiting}S: 450 later"),
+    );
     let later = "[[rule]]\ncheck = \"helo-ip-match\"\nstage = \"rcpt\"\nfail = \"550 not yours\"";
     let rules = format!("{}\n{later}", rule("temp = \"defer_if_permit\""));
     let elsewhere = waiting.replace("EHLO mail.example.test", "EHLO nowhere.test");
-    check("ptr-servfail", "192.0.2.10", &rules, &format!("{elsewhere}S: 550 not yours"));
+    check(
+        "ptr-servfail",
+        "192.0.2.10",
+        &rules,
+        &format!("{elsewhere}S: 550 not yours"),
+    );
     check("ptr-timeout", "192.0.2.10", &rule(""), "S: 450 later");
 }
 
@@ -118,7 +159,12 @@ fn temporary_failures() {
 #[case::this_check("addresses = [\"192.0.2.10\"]\nchecks = [\"helo-ptr-match\"]", true)]
 #[case::another_check("addresses = [\"192.0.2.10\"]\nchecks = [\"iprev\"]", false)]
 fn bypasses(#[case] allow: &str, #[case] passes: bool) {
-    check("one-to-one", "192.0.2.10", &with_allow(allow), &answer_to_another_name(passes));
+    check(
+        "one-to-one",
+        "192.0.2.10",
+        &with_allow(allow),
+        &answer_to_another_name(passes),
+    );
 }
 
 /// A PTR name that does not lead back is the client's own claim, and allows nothing.
@@ -137,7 +183,11 @@ fn with_allow(allow: &str) -> String {
 }
 
 fn answer_to_another_name(passes: bool) -> String {
-    let answer = if passes { "250 mx.martinet.test" } else { "550 no" };
+    let answer = if passes {
+        "250 mx.martinet.test"
+    } else {
+        "550 no"
+    };
     format!("{GREETING}C: EHLO other.example.test\nS: {answer}")
 }
 

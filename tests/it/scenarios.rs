@@ -28,7 +28,11 @@ async fn every_expectation_over_real_sockets() {
 #[test]
 fn every_scenario_has_a_source_and_several_receivers() {
     for scenario in list_scenarios().expect("the shipped scenarios have no mistakes") {
-        assert!(!scenario.sources.is_empty(), "{} has no source", scenario.name);
+        assert!(
+            !scenario.sources.is_empty(),
+            "{} has no source",
+            scenario.name
+        );
         let receivers: std::collections::HashSet<_> = scenario
             .expectations
             .iter()
@@ -37,7 +41,12 @@ fn every_scenario_has_a_source_and_several_receivers() {
                 Expectation::Dns(_) => None,
             })
             .collect();
-        assert!(receivers.len() >= 2, "{} expects of {} receivers", scenario.name, receivers.len());
+        assert!(
+            receivers.len() >= 2,
+            "{} expects of {} receivers",
+            scenario.name,
+            receivers.len()
+        );
     }
 }
 
@@ -45,7 +54,9 @@ fn every_scenario_has_a_source_and_several_receivers() {
 fn the_dry_run_says_what_a_session_meets() {
     for scenario in list_scenarios().expect("the shipped scenarios have no mistakes") {
         for expectation in &scenario.expectations {
-            let Expectation::Session(expected) = expectation else { continue };
+            let Expectation::Session(expected) = expectation else {
+                continue;
+            };
             let profile = load_receiver(&expected.receiver).expect("a receiver");
             let attempt = Attempt {
                 client: scenario.translated(expected.client),
@@ -59,9 +70,23 @@ fn the_dry_run_says_what_a_session_meets() {
             let judgement = judge(&profile.receiver, &zones, Duration::from_secs(5), &attempt);
             let line = judgement.reply.wire_lines().next().expect("a line");
             let first = format!("{} {}", &line[..3], &line[4..]);
-            assert!(first.starts_with(&expected.reply), "{}: {expected}: {first}", scenario.name);
-            assert_eq!(judgement.rule, expected.rule.as_deref(), "{}: {expected}", scenario.name);
-            assert_eq!(judgement.verdict == "accept", judgement.remedies.is_empty(), "{}: {expected}", scenario.name);
+            assert!(
+                first.starts_with(&expected.reply),
+                "{}: {expected}: {first}",
+                scenario.name
+            );
+            assert_eq!(
+                judgement.rule,
+                expected.rule.as_deref(),
+                "{}: {expected}",
+                scenario.name
+            );
+            assert_eq!(
+                judgement.verdict == "accept",
+                judgement.remedies.is_empty(),
+                "{}: {expected}",
+                scenario.name
+            );
         }
     }
 }

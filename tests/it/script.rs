@@ -18,7 +18,11 @@ pub struct Stage<'a> {
 
 impl Default for Stage<'_> {
     fn default() -> Self {
-        Self { scenario: "one-to-one", receiver: "title = \"t\"", client: "192.0.2.10" }
+        Self {
+            scenario: "one-to-one",
+            receiver: "title = \"t\"",
+            client: "192.0.2.10",
+        }
     }
 }
 
@@ -36,11 +40,19 @@ impl Stage<'_> {
 
     fn run(&self, script: &str, chunk: usize) -> (String, Events) {
         let profile = parse_receiver("script", self.receiver).expect("a receiver");
-        let zones = load_scenario(self.scenario).expect("a scenario").zones([127, 0, 0, 1].into());
+        let zones = load_scenario(self.scenario)
+            .expect("a scenario")
+            .zones([127, 0, 0, 1].into());
         let resolver = Resolver::new(&zones, Duration::from_secs(5));
         let client = ClientAddress::fixed(self.client.parse().expect("an address"));
         let peer = SocketAddr::from(([127, 0, 0, 1], 40_000));
-        let mut session = Session::new(Arc::clone(&profile.receiver), Arc::default(), client, peer, 1);
+        let mut session = Session::new(
+            Arc::clone(&profile.receiver),
+            Arc::default(),
+            client,
+            peer,
+            1,
+        );
         let (mut input, mut said) = (BytesMut::new(), String::new());
         advance(&mut session, &mut input, &resolver, &mut said);
         for line in script.lines().filter_map(|l| l.trim().strip_prefix("C:")) {
@@ -54,7 +66,12 @@ impl Stage<'_> {
     }
 }
 
-fn advance(session: &mut Session, input: &mut BytesMut, resolver: &Resolver<'_>, said: &mut String) {
+fn advance(
+    session: &mut Session,
+    input: &mut BytesMut,
+    resolver: &Resolver<'_>,
+    said: &mut String,
+) {
     let mut output = Vec::new();
     let mut step = session.advance(input, &mut output, resolver);
     while let Step::Pause(_) | Step::Listen(_) = step {
@@ -74,10 +91,18 @@ fn octets(line: &str) -> Vec<u8> {
         Some(line) => (line, ""),
         None => (line, "\r\n"),
     };
-    let text = line.replace("\\r", "\r").replace("\\n", "\n").replace("\\0", "\0");
+    let text = line
+        .replace("\\r", "\r")
+        .replace("\\n", "\n")
+        .replace("\\0", "\0");
     format!("{text}{end}").into_bytes()
 }
 
 fn normal(script: &str) -> String {
-    script.lines().map(str::trim).filter(|l| !l.is_empty()).map(|l| format!("{l}\n")).collect()
+    script
+        .lines()
+        .map(str::trim)
+        .filter(|l| !l.is_empty())
+        .map(|l| format!("{l}\n"))
+        .collect()
 }

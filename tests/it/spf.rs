@@ -75,11 +75,16 @@ struct World<'a> {
 
 impl World<'_> {
     fn entries(&self, name: &Name) -> Option<&Vec<Entry>> {
-        self.zone.iter().find(|(owner, _)| of_octets(owner).as_ref() == Some(name)).map(|(_, entries)| entries)
+        self.zone
+            .iter()
+            .find(|(owner, _)| of_octets(owner).as_ref() == Some(name))
+            .map(|(_, entries)| entries)
     }
 
     fn look(&self, name: &Name, record_type: RecordType, depth: usize) -> (Outcome, Vec<RData>) {
-        let Some(entries) = self.entries(name) else { return (Outcome::NxDomain, Vec::new()) };
+        let Some(entries) = self.entries(name) else {
+            return (Outcome::NxDomain, Vec::new());
+        };
         if depth > 10 {
             return (Outcome::ServFail, Vec::new());
         }
@@ -95,8 +100,11 @@ impl World<'_> {
         if record_type == RecordType::TXT && values.is_empty() {
             values = of("SPF");
         }
-        let records: Vec<_> =
-            values.iter().filter(|v| v.text() != "NONE").filter_map(|v| data(record_type, v)).collect();
+        let records: Vec<_> = values
+            .iter()
+            .filter(|v| v.text() != "NONE")
+            .filter_map(|v| data(record_type, v))
+            .collect();
         if !records.is_empty() {
             return (Outcome::Data, records);
         }
@@ -104,13 +112,28 @@ impl World<'_> {
             let target = of_octets(&alias.text()).expect("a name");
             return self.look(&target, record_type, depth + 1);
         }
-        let timeout = entries.iter().any(|e| matches!(e, Entry::Word(word) if word == "TIMEOUT"));
-        (if timeout { Outcome::Timeout } else { Outcome::NoData }, Vec::new())
+        let timeout = entries
+            .iter()
+            .any(|e| matches!(e, Entry::Word(word) if word == "TIMEOUT"));
+        (
+            if timeout {
+                Outcome::Timeout
+            } else {
+                Outcome::NoData
+            },
+            Vec::new(),
+        )
     }
 }
 
 fn data(record_type: RecordType, value: &Value) -> Option<RData> {
-    let name = |text: &str| if text.is_empty() { Some(Name::root()) } else { of_octets(text) };
+    let name = |text: &str| {
+        if text.is_empty() {
+            Some(Name::root())
+        } else {
+            of_octets(text)
+        }
+    };
     match record_type {
         RecordType::A => value.text().parse().ok().map(|a| RData::A(A(a))),
         RecordType::AAAA => value.text().parse().ok().map(|a| RData::AAAA(AAAA(a))),
@@ -121,7 +144,11 @@ fn data(record_type: RecordType, value: &Value) -> Option<RData> {
         },
         // A character of the file beyond ASCII stands for the octet of that number (ISO 8859-1).
         RecordType::TXT => {
-            let octets: Vec<u8> = value.text().chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect();
+            let octets: Vec<u8> = value
+                .text()
+                .chars()
+                .map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?'))
+                .collect();
             Some(RData::TXT(TXT::from_bytes(octets.chunks(255).collect())))
         }
         _ => None,
@@ -131,14 +158,25 @@ fn data(record_type: RecordType, value: &Value) -> Option<RData> {
 impl Lookup for World<'_> {
     fn ask(&self, name: &Name, record_type: RecordType) -> Arc<Question> {
         let (outcome, records) = self.look(name, record_type, 0);
-        Arc::new(Question { name: name.clone(), record_type, outcome, records, elapsed: Duration::ZERO, fault: "" })
+        Arc::new(Question {
+            name: name.clone(),
+            record_type,
+            outcome,
+            records,
+            elapsed: Duration::ZERO,
+            fault: "",
+        })
     }
 }
 
 #[test]
 fn rfc7208_test_suite() {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/spf/rfc7208-tests.yml");
-    let path = std::env::var_os("MARTINET_SPF_TESTS").map_or_else(|| PathBuf::from(beside), PathBuf::from);
+    let beside = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../shared/data/spf/rfc7208-tests.yml"
+    );
+    let path =
+        std::env::var_os("MARTINET_SPF_TESTS").map_or_else(|| PathBuf::from(beside), PathBuf::from);
     let Ok(text) = std::fs::read_to_string(&path) else {
         println!("skipped: no {}", path.display());
         return;
@@ -146,7 +184,9 @@ fn rfc7208_test_suite() {
     let suites: Vec<Suite> = serde_saphyr::from_multiple(&text).expect("the test suite");
     let (mut all, mut failed) = (0, Vec::new());
     for suite in &suites {
-        let world = World { zone: &suite.zonedata };
+        let world = World {
+            zone: &suite.zonedata,
+        };
         for (name, case) in &suite.tests {
             all += 1;
             let helo = case.helo.as_deref().unwrap_or_default();
@@ -165,8 +205,10 @@ fn rfc7208_test_suite() {
                     spf.result.word(),
                     spf.problem
                 ));
-            } else if let Some(expected) =
-                case.explanation.as_ref().filter(|e| *e != "DEFAULT" && spf.result.word() == "fail")
+            } else if let Some(expected) = case
+                .explanation
+                .as_ref()
+                .filter(|e| *e != "DEFAULT" && spf.result.word() == "fail")
                 && *expected != spf.explanation
             {
                 failed.push(format!(
@@ -176,7 +218,10 @@ fn rfc7208_test_suite() {
             }
         }
     }
-    println!("SPF: {} of {all} tests of the RFC 7208 suite", all - failed.len());
+    println!(
+        "SPF: {} of {all} tests of the RFC 7208 suite",
+        all - failed.len()
+    );
     assert!(failed.is_empty(), "{}", failed.join("\n"));
     assert!(all > 200, "only {all} tests");
 }

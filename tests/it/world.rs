@@ -22,15 +22,33 @@ fn delivery(hello: &str) -> Delivery {
 
 #[tokio::test]
 async fn the_journal_tells_the_session() {
-    let world = World::builder().scenario("one-to-one").receiver("helo-equals-ptr").start().await.expect("a world");
-    deliver(world.smtp_addr(), &delivery("mail.example.test")).await.expect("a session");
-    deliver(world.smtp_addr(), &delivery("wrong.test")).await.expect("a session");
-    let ended = |n| world.sessions().wait(move |log| log.entry(n).map(|e| e.snapshot()).filter(|r| r.closed == "quit"));
+    let world = World::builder()
+        .scenario("one-to-one")
+        .receiver("helo-equals-ptr")
+        .start()
+        .await
+        .expect("a world");
+    deliver(world.smtp_addr(), &delivery("mail.example.test"))
+        .await
+        .expect("a session");
+    deliver(world.smtp_addr(), &delivery("wrong.test"))
+        .await
+        .expect("a session");
+    let ended = |n| {
+        world.sessions().wait(move |log| {
+            log.entry(n)
+                .map(|e| e.snapshot())
+                .filter(|r| r.closed == "quit")
+        })
+    };
     let (good, bad) = (ended(1).await, ended(2).await);
     assert_eq!((good.verdict, bad.verdict), ("accept", "reject"));
     assert_eq!(good.transactions[0].message, Some(1));
     assert_eq!(bad.refusals[0].rule, "helo-ptr-match");
-    assert_eq!(good.transcript.get(0).map(|l| l.text), Some("220 mx.martinet.test ESMTP martinet"));
+    assert_eq!(
+        good.transcript.get(0).map(|l| l.text),
+        Some("220 mx.martinet.test ESMTP martinet")
+    );
     assert!(bad.transactions.is_empty());
     let message = world.messages().entry(1).expect("a message");
     assert_eq!(*message.octets, b"Subject: x\r\n\r\n.dot\r\n");
@@ -41,19 +59,37 @@ async fn the_journal_tells_the_session() {
 
 #[tokio::test]
 async fn dns_queries_are_journalled_and_zones_replaced() {
-    let world = World::builder().scenario("one-to-one").start().await.expect("a world");
+    let world = World::builder()
+        .scenario("one-to-one")
+        .start()
+        .await
+        .expect("a world");
     let name = absolute("mail.example.test").expect("a name");
     let patience = Duration::from_secs(10);
     for transport in [Transport::Udp, Transport::Tcp] {
-        let reply = dns::client::ask(world.dns_addr(), &name, RecordType::A, transport, None, patience)
-            .await
-            .expect("an answer");
+        let reply = dns::client::ask(
+            world.dns_addr(),
+            &name,
+            RecordType::A,
+            transport,
+            None,
+            patience,
+        )
+        .await
+        .expect("an answer");
         assert_eq!(reply.answers.len(), 1);
     }
     world.replace_zones(dns::Zones::new(Vec::new(), Vec::new()));
-    let reply = dns::client::ask(world.dns_addr(), &name, RecordType::A, Transport::Udp, None, patience)
-        .await
-        .expect("an answer");
+    let reply = dns::client::ask(
+        world.dns_addr(),
+        &name,
+        RecordType::A,
+        Transport::Udp,
+        None,
+        patience,
+    )
+    .await
+    .expect("an answer");
     assert!(reply.answers.is_empty());
     let seen: Vec<_> = world
         .dns_queries()
@@ -67,9 +103,16 @@ async fn dns_queries_are_journalled_and_zones_replaced() {
 #[tokio::test]
 async fn a_port_in_use_is_an_environment_error() {
     let world = World::builder().start().await.expect("a world");
-    let error = World::builder().smtp(world.smtp_addr()).start().await.expect_err("the port is taken");
+    let error = World::builder()
+        .smtp(world.smtp_addr())
+        .start()
+        .await
+        .expect_err("the port is taken");
     assert!(error.is_environment());
-    assert!(error.to_string().contains(&world.smtp_addr().to_string()), "{error}");
+    assert!(
+        error.to_string().contains(&world.smtp_addr().to_string()),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -83,12 +126,22 @@ async fn dropping_a_world_closes_its_ports() {
 /// Pipelined commands are answered in one write: the client needs one read, and no reply waits for another packet.
 #[tokio::test]
 async fn rfc2920_a_pipelined_burst() {
-    let world = World::builder().scenario("one-to-one").receiver("lenient").start().await.expect("a world");
-    let mut stream = TcpStream::connect(world.smtp_addr()).await.expect("a connection");
-    let burst = b"EHLO x.test\r\nMAIL FROM:<a@example.test>\r\nRCPT TO:<b@contoso.test>\r\nDATA\r\n";
+    let world = World::builder()
+        .scenario("one-to-one")
+        .receiver("lenient")
+        .start()
+        .await
+        .expect("a world");
+    let mut stream = TcpStream::connect(world.smtp_addr())
+        .await
+        .expect("a connection");
+    let burst =
+        b"EHLO x.test\r\nMAIL FROM:<a@example.test>\r\nRCPT TO:<b@contoso.test>\r\nDATA\r\n";
     read_until(&mut stream, b"\r\n").await.expect("a greeting");
     stream.write_all(burst).await.expect("sent");
-    let replies = read_until(&mut stream, b"354 End data with <CR><LF>.<CR><LF>\r\n").await.expect("replies");
+    let replies = read_until(&mut stream, b"354 End data with <CR><LF>.<CR><LF>\r\n")
+        .await
+        .expect("replies");
     assert!(replies.contains("250 2.1.5 Ok\r\n354"), "{replies}");
     stream.write_all(b"x\r\n.\r\nQUIT\r\n").await.expect("sent");
     let end = read_until(&mut stream, b"Bye\r\n").await.expect("replies");
@@ -108,13 +161,29 @@ async fn read_until(stream: &mut TcpStream, end: &[u8]) -> io::Result<String> {
 /// RFC 5321 §4.5.3.2: a silent client gets 421, and the journal says why the session ended.
 #[tokio::test]
 async fn a_silent_client_is_told_and_closed() {
-    let receiver = martinet::scenario::parse_receiver("impatient", "title = \"t\"\nsmtp.command_timeout = \"50ms\"");
-    let world = World::builder().with_receiver(receiver.expect("a receiver")).start().await.expect("a world");
-    let mut stream = TcpStream::connect(world.smtp_addr()).await.expect("a connection");
-    let said = read_until(&mut stream, b"exceeded\r\n").await.expect("replies");
-    assert_eq!(said, "220 mx.martinet.test ESMTP martinet\r\n421 4.4.2 Error: timeout exceeded\r\n");
+    let receiver = martinet::scenario::parse_receiver(
+        "impatient",
+        "title = \"t\"\nsmtp.command_timeout = \"50ms\"",
+    );
+    let world = World::builder()
+        .with_receiver(receiver.expect("a receiver"))
+        .start()
+        .await
+        .expect("a world");
+    let mut stream = TcpStream::connect(world.smtp_addr())
+        .await
+        .expect("a connection");
+    let said = read_until(&mut stream, b"exceeded\r\n")
+        .await
+        .expect("replies");
+    assert_eq!(
+        said,
+        "220 mx.martinet.test ESMTP martinet\r\n421 4.4.2 Error: timeout exceeded\r\n"
+    );
     let closed = |log: &martinet::journal::Log<martinet::smtp::SessionEntry>| {
-        log.entry(1).map(|e| e.snapshot().closed).filter(|c| !c.is_empty())
+        log.entry(1)
+            .map(|e| e.snapshot().closed)
+            .filter(|c| !c.is_empty())
     };
     assert_eq!(world.sessions().wait(closed).await, "timeout");
 }
@@ -122,23 +191,37 @@ async fn a_silent_client_is_told_and_closed() {
 /// No octets from a socket may end the world: random ones, then a session as usual.
 #[tokio::test]
 async fn random_octets_leave_the_world_standing() {
-    let world = World::builder().scenario("one-to-one").receiver("helo-equals-ptr").start().await.expect("a world");
-    let seed = std::env::var("MARTINET_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(25_u64);
+    let world = World::builder()
+        .scenario("one-to-one")
+        .receiver("helo-equals-ptr")
+        .start()
+        .await
+        .expect("a world");
+    let seed = std::env::var("MARTINET_SEED")
+        .ok()
+        .and_then(|s| s.parse().ok())
+        .unwrap_or(25_u64);
     println!("seed {seed}");
     let mut state = seed;
     let mut octet = move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         let pieces: &[u8] = b"\r\n. <>:@[]EHLOMAILRCPTDATAXCLIENT=+\0\xff";
         pieces[(state >> 33) as usize % pieces.len()]
     };
     for _ in 0..50 {
-        let mut stream = TcpStream::connect(world.smtp_addr()).await.expect("a connection");
+        let mut stream = TcpStream::connect(world.smtp_addr())
+            .await
+            .expect("a connection");
         let octets: Vec<u8> = (0..2000).map(|_| octet()).collect();
         let _ = stream.write_all(&octets).await;
         let _ = stream.shutdown().await;
         let mut sink = Vec::new();
         let _ = stream.read_to_end(&mut sink).await;
     }
-    let dialogue = deliver(world.smtp_addr(), &delivery("mail.example.test")).await.expect("a session");
+    let dialogue = deliver(world.smtp_addr(), &delivery("mail.example.test"))
+        .await
+        .expect("a session");
     assert!(dialogue.refused.is_none());
 }

@@ -40,7 +40,11 @@ impl<'t> Token<'t> {
 
     fn written(&self) -> String {
         let text = String::from_utf8_lossy(self.octets);
-        if self.quoted { format!("\"{text}\"") } else { text.into_owned() }
+        if self.quoted {
+            format!("\"{text}\"")
+        } else {
+            text.into_owned()
+        }
     }
 }
 
@@ -49,7 +53,11 @@ pub(super) fn text(tokens: &[Token]) -> String {
     if tokens.is_empty() {
         return "nothing".to_owned();
     }
-    tokens.iter().map(Token::written).collect::<Vec<_>>().join(" ")
+    tokens
+        .iter()
+        .map(Token::written)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// One entry, maybe of several lines.
@@ -67,7 +75,11 @@ impl Entry {
 }
 
 fn mistake(line: usize, expected: &str, found: impl Into<String>) -> MasterMistake {
-    MasterMistake { line, expected: expected.to_owned(), found: found.into() }
+    MasterMistake {
+        line,
+        expected: expected.to_owned(),
+        found: found.into(),
+    }
 }
 
 /// Reads a text entry by entry.
@@ -78,23 +90,33 @@ pub(super) struct Entries<'t> {
 
 impl<'t> Entries<'t> {
     pub(super) fn new(text: &'t [u8]) -> Self {
-        Self { rest: text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text), line: 0 }
+        Self {
+            rest: text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text),
+            line: 0,
+        }
     }
 
     /// The next entry, its tokens in `tokens`; after a mistake the next line begins anew.
-    pub(super) fn next(&mut self, tokens: &mut Vec<Token<'t>>) -> Option<Result<Entry, MasterMistake>> {
+    pub(super) fn next(
+        &mut self,
+        tokens: &mut Vec<Token<'t>>,
+    ) -> Option<Result<Entry, MasterMistake>> {
         loop {
             tokens.clear();
             let first = self.take_line()?;
-            let entry =
-                Entry { line: self.line, blank_owner: first.first().is_some_and(|c| matches!(c, b' ' | b'\t')) };
+            let entry = Entry {
+                line: self.line,
+                blank_owner: first.first().is_some_and(|c| matches!(c, b' ' | b'\t')),
+            };
             let mut open = match split(first, self.line, false, tokens) {
                 Ok(open) => open,
                 Err(mistake) => return Some(Err(mistake)),
             };
             while open {
                 let Some(line) = self.take_line() else {
-                    return Some(Err(entry.mistake("a closing parenthesis", "the end of the text")));
+                    return Some(Err(
+                        entry.mistake("a closing parenthesis", "the end of the text")
+                    ));
                 };
                 open = match split(line, self.line, true, tokens) {
                     Ok(open) => open,
@@ -138,14 +160,25 @@ fn split<'t>(
                 if end >= line.len() {
                     return Err(mistake(number, "a closing quote", "the end of the line"));
                 }
-                tokens.push(Token { octets: &line[at + 1..end], quoted: true });
+                tokens.push(Token {
+                    octets: &line[at + 1..end],
+                    quoted: true,
+                });
                 at = end;
             }
             b' ' | b'\t' | b'\r' | 0x0b | 0x0c => {}
             _ => {
-                let stop = |c| matches!(c, b' ' | b'\t' | b'\r' | 0x0b | 0x0c | b';' | b'(' | b')' | b'"');
+                let stop = |c| {
+                    matches!(
+                        c,
+                        b' ' | b'\t' | b'\r' | 0x0b | 0x0c | b';' | b'(' | b')' | b'"'
+                    )
+                };
                 let length = end_of(&line[at..], stop);
-                tokens.push(Token { octets: &line[at..at + length], quoted: false });
+                tokens.push(Token {
+                    octets: &line[at..at + length],
+                    quoted: false,
+                });
                 at += length - 1;
             }
         }

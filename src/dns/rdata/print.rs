@@ -8,7 +8,11 @@ use crate::dns::label;
 
 /// The data as text; as `\# length hexadecimal` where the type's form is not known (RFC 3597 §5).
 pub(in crate::dns) fn text(kind: u16, data: &[u8]) -> String {
-    known(kind, data).unwrap_or_else(|| format!("\\# {} {}", data.len(), hexadecimal(data)).trim_end().to_owned())
+    known(kind, data).unwrap_or_else(|| {
+        format!("\\# {} {}", data.len(), hexadecimal(data))
+            .trim_end()
+            .to_owned()
+    })
 }
 
 /// The data in the form of its type; `None` where the type has none, or the octets are not of it.
@@ -57,11 +61,17 @@ fn field_text(field: Field, rest: &mut &[u8]) -> Option<String> {
         Field::Hash => base32(counted(rest)?),
         Field::Types => types(std::mem::take(rest))?,
         Field::Eui(octets) => {
-            let pairs: Vec<_> = take(rest, octets)?.iter().map(|octet| format!("{octet:02x}")).collect();
+            let pairs: Vec<_> = take(rest, octets)?
+                .iter()
+                .map(|octet| format!("{octet:02x}"))
+                .collect();
             pairs.join("-")
         }
         Field::Locator => {
-            let groups: Vec<_> = take(rest, 8)?.chunks(2).map(|g| format!("{:02x}{:02x}", g[0], g[1])).collect();
+            let groups: Vec<_> = take(rest, 8)?
+                .chunks(2)
+                .map(|g| format!("{:02x}{:02x}", g[0], g[1]))
+                .collect();
             groups.join(":")
         }
         Field::Parameters => service::text(std::mem::take(rest))?,
@@ -99,10 +109,13 @@ pub(super) fn quoted(octets: &[u8]) -> String {
 }
 
 fn hexadecimal(octets: &[u8]) -> String {
-    octets.iter().fold(String::with_capacity(2 * octets.len()), |mut text, octet| {
-        let _ = write!(text, "{octet:02x}");
-        text
-    })
+    octets.iter().fold(
+        String::with_capacity(2 * octets.len()),
+        |mut text, octet| {
+            let _ = write!(text, "{octet:02x}");
+            text
+        },
+    )
 }
 
 /// Octets in base 64 with padding (RFC 4648 §4).

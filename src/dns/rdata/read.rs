@@ -8,9 +8,18 @@ use crate::dns::master::Token;
 const DATA_OCTETS: usize = 65_535;
 
 /// Reads the data of a type into `data`; names are relative to `origin`.
-pub(in crate::dns) fn read(kind: u16, tokens: &[Token], origin: &[u8], data: &mut Vec<u8>) -> Option<()> {
+pub(in crate::dns) fn read(
+    kind: u16,
+    tokens: &[Token],
+    origin: &[u8],
+    data: &mut Vec<u8>,
+) -> Option<()> {
     data.clear();
-    let mut reader = Reader { tokens, origin, data };
+    let mut reader = Reader {
+        tokens,
+        origin,
+        data,
+    };
     for field in layout(kind)? {
         reader.field(*field)?;
     }
@@ -59,7 +68,10 @@ fn period(text: &str) -> Option<u32> {
 
 /// Digits only: Rust's own parser takes a sign too.
 fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
-    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+    text.bytes()
+        .all(|b| b.is_ascii_digit())
+        .then(|| text.parse().ok())
+        .flatten()
 }
 
 struct Reader<'r, 't> {
@@ -160,12 +172,18 @@ impl<'r, 't> Reader<'r, 't> {
     }
 
     fn word(&mut self) -> Option<&'t str> {
-        self.next().filter(|t| !t.quoted && !t.octets.is_empty()).map(Token::word).filter(|w| !w.is_empty())
+        self.next()
+            .filter(|t| !t.quoted && !t.octets.is_empty())
+            .map(Token::word)
+            .filter(|w| !w.is_empty())
     }
 
     fn mnemonic(&mut self, known: &[(u16, &str)]) -> Option<u16> {
         let word = self.word()?;
-        let named = known.iter().find(|(_, name)| word.eq_ignore_ascii_case(name)).map(|(number, _)| *number);
+        let named = known
+            .iter()
+            .find(|(_, name)| word.eq_ignore_ascii_case(name))
+            .map(|(number, _)| *number);
         named.or_else(|| number(word))
     }
 
@@ -212,7 +230,13 @@ impl<'r, 't> Reader<'r, 't> {
         (pairs.len() == octets).then_some(())?;
         for pair in pairs {
             (pair.len() == 2).then_some(())?;
-            hexadecimal(&[Token { octets: pair.as_bytes(), quoted: false }], self.data)?;
+            hexadecimal(
+                &[Token {
+                    octets: pair.as_bytes(),
+                    quoted: false,
+                }],
+                self.data,
+            )?;
         }
         Some(())
     }
@@ -221,8 +245,13 @@ impl<'r, 't> Reader<'r, 't> {
         let groups: Vec<_> = self.word()?.split(':').collect();
         (groups.len() == 4).then_some(())?;
         for group in groups {
-            let digits = (1..=4).contains(&group.len()) && group.bytes().all(|b| b.is_ascii_hexdigit());
-            self.data.extend(digits.then(|| u16::from_str_radix(group, 16).ok())??.to_be_bytes());
+            let digits =
+                (1..=4).contains(&group.len()) && group.bytes().all(|b| b.is_ascii_hexdigit());
+            self.data.extend(
+                digits
+                    .then(|| u16::from_str_radix(group, 16).ok())??
+                    .to_be_bytes(),
+            );
         }
         Some(())
     }
@@ -234,7 +263,11 @@ fn moment(text: &str) -> Option<u32> {
         return number(text);
     }
     let at = jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", text).ok()?;
-    let seconds = at.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second();
+    let seconds = at
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .ok()?
+        .timestamp()
+        .as_second();
     Some(seconds.rem_euclid(1 << 32) as u32)
 }
 
@@ -252,7 +285,12 @@ pub(super) fn hexadecimal(tokens: &[Token], octets: &mut Vec<u8>) -> Option<()> 
 }
 
 /// Reads digits of `bits` bits each; at the end come `=` signs or nothing, and no bits are left over.
-pub(super) fn digits_of(tokens: &[Token], bits: u32, digit: fn(u8) -> Option<u8>, octets: &mut Vec<u8>) -> Option<()> {
+pub(super) fn digits_of(
+    tokens: &[Token],
+    bits: u32,
+    digit: fn(u8) -> Option<u8>,
+    octets: &mut Vec<u8>,
+) -> Option<()> {
     let (mut held, mut count) = (0_u32, 0);
     let mut digits = tokens.iter().flat_map(|t| t.octets);
     for octet in digits.by_ref() {
@@ -284,7 +322,9 @@ pub(super) fn base64_digit(digit: u8) -> Option<u8> {
 
 /// A digit of base 32 with the extended hex alphabet (RFC 4648 §7).
 fn base32_digit(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(32).and_then(|value| u8::try_from(value).ok())
+    char::from(digit)
+        .to_digit(32)
+        .and_then(|value| u8::try_from(value).ok())
 }
 
 /// What the data of a type looks like, for reports of mistakes.

@@ -9,7 +9,16 @@ use super::read::{base64_digit, digits_of};
 use crate::dns::master::Token;
 
 /// Keys with a name, by number (RFC 9460 §14.3.2, RFC 9461).
-const KEYS: [&str; 8] = ["mandatory", "alpn", "no-default-alpn", "port", "ipv4hint", "ech", "ipv6hint", "dohpath"];
+const KEYS: [&str; 8] = [
+    "mandatory",
+    "alpn",
+    "no-default-alpn",
+    "port",
+    "ipv4hint",
+    "ech",
+    "ipv6hint",
+    "dohpath",
+];
 
 /// Reads `key=value…`; the value may stand in quotes. Octets come in the order of the keys, each key once.
 pub(super) fn read(mut tokens: &[Token], data: &mut Vec<u8>) -> Option<()> {
@@ -17,7 +26,13 @@ pub(super) fn read(mut tokens: &[Token], data: &mut Vec<u8>) -> Option<()> {
     while let Some((token, mut rest)) = tokens.split_first() {
         let word = (!token.quoted).then_some(token.octets)?;
         let (key, mut value) = match word.iter().position(|c| *c == b'=') {
-            Some(at) => (&word[..at], Some(Token { octets: &word[at + 1..], quoted: false })),
+            Some(at) => (
+                &word[..at],
+                Some(Token {
+                    octets: &word[at + 1..],
+                    quoted: false,
+                }),
+            ),
             None => (word, None),
         };
         // `key="…"` is split at the quote.
@@ -46,7 +61,10 @@ fn key_number(word: &str) -> Option<u16> {
         return u16::try_from(at).ok();
     }
     let digits = word.strip_prefix("key")?;
-    digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?
+    digits
+        .bytes()
+        .all(|b| b.is_ascii_digit())
+        .then(|| digits.parse().ok())?
 }
 
 fn octets(key: u16, value: &[u8]) -> Option<Vec<u8>> {
@@ -54,7 +72,10 @@ fn octets(key: u16, value: &[u8]) -> Option<Vec<u8>> {
     let mut octets = Vec::new();
     match key {
         0 => {
-            let mut keys = text()?.split(',').map(key_number).collect::<Option<Vec<_>>>()?;
+            let mut keys = text()?
+                .split(',')
+                .map(key_number)
+                .collect::<Option<Vec<_>>>()?;
             keys.sort_unstable();
             octets.extend(keys.into_iter().flat_map(u16::to_be_bytes));
         }
@@ -74,7 +95,15 @@ fn octets(key: u16, value: &[u8]) -> Option<Vec<u8>> {
                 octets.extend(address.parse::<Ipv4Addr>().ok()?.octets());
             }
         }
-        5 => digits_of(&[Token { octets: value, quoted: false }], 6, base64_digit, &mut octets)?,
+        5 => digits_of(
+            &[Token {
+                octets: value,
+                quoted: false,
+            }],
+            6,
+            base64_digit,
+            &mut octets,
+        )?,
         6 => {
             for address in text()?.split(',') {
                 octets.extend(address.parse::<Ipv6Addr>().ok()?.octets());
@@ -108,9 +137,15 @@ pub(super) fn text(mut rest: &[u8]) -> Option<String> {
         let length = short(&mut rest)?;
         let (value, after) = rest.split_at_checked(usize::from(length))?;
         rest = after;
-        let name = KEYS.get(usize::from(key)).map_or_else(|| format!("key{key}"), |name| (*name).to_owned());
+        let name = KEYS
+            .get(usize::from(key))
+            .map_or_else(|| format!("key{key}"), |name| (*name).to_owned());
         let value = value_text(key, value)?;
-        words.push(if value.is_empty() { name } else { format!("{name}={value}") });
+        words.push(if value.is_empty() {
+            name
+        } else {
+            format!("{name}={value}")
+        });
     }
     Some(words.join(" "))
 }
@@ -118,19 +153,32 @@ pub(super) fn text(mut rest: &[u8]) -> Option<String> {
 fn value_text(key: u16, value: &[u8]) -> Option<String> {
     let list = |size: usize, item: &dyn Fn(&[u8]) -> Option<String>| {
         let whole = !value.is_empty() && value.len().is_multiple_of(size);
-        whole.then(|| value.chunks(size).map(item).collect::<Option<Vec<_>>>().map(|items| items.join(",")))?
+        whole.then(|| {
+            value
+                .chunks(size)
+                .map(item)
+                .collect::<Option<Vec<_>>>()
+                .map(|items| items.join(","))
+        })?
     };
     match key {
         0 => list(2, &|pair| {
             let number = u16::from_be_bytes([pair[0], pair[1]]);
-            Some(KEYS.get(usize::from(number)).map_or_else(|| format!("key{number}"), |name| (*name).to_owned()))
+            Some(
+                KEYS.get(usize::from(number))
+                    .map_or_else(|| format!("key{number}"), |name| (*name).to_owned()),
+            )
         }),
         1 => alpn(value),
         2 => value.is_empty().then(String::new),
         3 => Some(u16::from_be_bytes(<[u8; 2]>::try_from(value).ok()?).to_string()),
-        4 => list(4, &|a| Some(Ipv4Addr::from(<[u8; 4]>::try_from(a).ok()?).to_string())),
+        4 => list(4, &|a| {
+            Some(Ipv4Addr::from(<[u8; 4]>::try_from(a).ok()?).to_string())
+        }),
         5 => Some(base64(value)),
-        6 => list(16, &|a| Some(Ipv6Addr::from(<[u8; 16]>::try_from(a).ok()?).to_string())),
+        6 => list(16, &|a| {
+            Some(Ipv6Addr::from(<[u8; 16]>::try_from(a).ok()?).to_string())
+        }),
         _ if value.is_empty() => Some(String::new()),
         _ => Some(quoted(value)),
     }
@@ -139,7 +187,9 @@ fn value_text(key: u16, value: &[u8]) -> Option<String> {
 fn alpn(mut rest: &[u8]) -> Option<String> {
     let mut list = Vec::new();
     while let Some((length, after)) = rest.split_first() {
-        let (id, after) = after.split_at_checked(usize::from(*length)).filter(|(id, _)| !id.is_empty())?;
+        let (id, after) = after
+            .split_at_checked(usize::from(*length))
+            .filter(|(id, _)| !id.is_empty())?;
         rest = after;
         if !list.is_empty() {
             list.push(b',');

@@ -28,7 +28,10 @@ impl Received {
     /// Makes room for a socket's datagrams, in its queue too.
     pub(super) fn new(socket: &UdpSocket) -> Self {
         system::widen(socket);
-        Self { buffers: vec![0; FEW_DATAGRAMS * REQUEST_OCTETS], datagrams: Vec::new() }
+        Self {
+            buffers: vec![0; FEW_DATAGRAMS * REQUEST_OCTETS],
+            datagrams: Vec::new(),
+        }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], SocketAddr)> {
@@ -47,7 +50,9 @@ impl Received {
             self.buffers = vec![0; DATAGRAMS * REQUEST_OCTETS];
         }
         self.datagrams.clear();
-        socket.try_io(Interest::READABLE, || system::receive(socket, &mut self.buffers, &mut self.datagrams))
+        socket.try_io(Interest::READABLE, || {
+            system::receive(socket, &mut self.buffers, &mut self.datagrams)
+        })
     }
 }
 
@@ -72,7 +77,8 @@ impl Outgoing {
     /// Adds a datagram whose first octets are `id` in place of its own.
     pub(super) fn push(&mut self, id: [u8; 2], octets: &[u8], client: SocketAddr) {
         self.octets.extend(id);
-        self.octets.extend_from_slice(octets.get(2..).unwrap_or_default());
+        self.octets
+            .extend_from_slice(octets.get(2..).unwrap_or_default());
         self.datagrams.push((self.octets.len(), client));
     }
 
@@ -82,7 +88,9 @@ impl Outgoing {
         while sent < self.datagrams.len() {
             let begin = sent.checked_sub(1).map_or(0, |last| self.datagrams[last].0);
             let (octets, datagrams) = (&self.octets[begin..], &self.datagrams[sent..]);
-            match socket.try_io(Interest::WRITABLE, || system::send(socket, begin, octets, datagrams)) {
+            match socket.try_io(Interest::WRITABLE, || {
+                system::send(socket, begin, octets, datagrams)
+            }) {
                 Ok(more) => sent += more.max(1),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if socket.writable().await.is_err() {
@@ -104,7 +112,9 @@ mod system {
     use std::net::SocketAddr;
     use std::os::fd::AsRawFd;
 
-    use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg, setsockopt, sockopt};
+    use nix::sys::socket::{
+        MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg, setsockopt, sockopt,
+    };
     use tokio::net::UdpSocket;
 
     use super::{QUEUE_OCTETS, REQUEST_OCTETS};
@@ -112,7 +122,10 @@ mod system {
     /// Asks for a longer queue: past the system's limit where the process may, else up to it.
     pub(super) fn widen(socket: &UdpSocket) {
         let forced = setsockopt(socket, sockopt::RcvBufForce, &QUEUE_OCTETS);
-        if forced.or_else(|_| setsockopt(socket, sockopt::RcvBuf, &QUEUE_OCTETS)).is_err() {
+        if forced
+            .or_else(|_| setsockopt(socket, sockopt::RcvBuf, &QUEUE_OCTETS))
+            .is_err()
+        {
             tracing::debug!("the queue of the DNS socket keeps its length");
         }
     }
@@ -122,17 +135,38 @@ mod system {
         buffers: &mut [u8],
         datagrams: &mut Vec<(usize, SocketAddr)>,
     ) -> io::Result<()> {
-        let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(buffers.len() / REQUEST_OCTETS, None);
-        let mut slices: Vec<_> = buffers.chunks_mut(REQUEST_OCTETS).map(|b| [IoSliceMut::new(b)]).collect();
-        let received = recvmmsg(socket.as_raw_fd(), &mut headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
+        let mut headers =
+            MultiHeaders::<SockaddrStorage>::preallocate(buffers.len() / REQUEST_OCTETS, None);
+        let mut slices: Vec<_> = buffers
+            .chunks_mut(REQUEST_OCTETS)
+            .map(|b| [IoSliceMut::new(b)])
+            .collect();
+        let received = recvmmsg(
+            socket.as_raw_fd(),
+            &mut headers,
+            slices.iter_mut(),
+            MsgFlags::MSG_DONTWAIT,
+            None,
+        )?;
         let nobody = SocketAddr::from(([0, 0, 0, 0], 0));
-        datagrams.extend(received.map(|m| (m.bytes, m.address.as_ref().and_then(address).unwrap_or(nobody))));
+        datagrams.extend(received.map(|m| {
+            (
+                m.bytes,
+                m.address.as_ref().and_then(address).unwrap_or(nobody),
+            )
+        }));
         Ok(())
     }
 
     fn address(storage: &SockaddrStorage) -> Option<SocketAddr> {
-        let v4 = storage.as_sockaddr_in().map(|a| SocketAddr::from((a.ip(), a.port())));
-        v4.or_else(|| storage.as_sockaddr_in6().map(|a| std::net::SocketAddrV6::from(*a).into()))
+        let v4 = storage
+            .as_sockaddr_in()
+            .map(|a| SocketAddr::from((a.ip(), a.port())));
+        v4.or_else(|| {
+            storage
+                .as_sockaddr_in6()
+                .map(|a| std::net::SocketAddrV6::from(*a).into())
+        })
     }
 
     /// Sends from the front; how many were taken.
@@ -150,9 +184,19 @@ mod system {
             slices.push([IoSlice::new(one)]);
             (rest, at) = (after, *end);
         }
-        let clients: Vec<_> = datagrams.iter().map(|(_, client)| Some(SockaddrStorage::from(*client))).collect();
+        let clients: Vec<_> = datagrams
+            .iter()
+            .map(|(_, client)| Some(SockaddrStorage::from(*client)))
+            .collect();
         let mut headers = MultiHeaders::preallocate(datagrams.len(), None);
-        let sent = sendmmsg(socket.as_raw_fd(), &mut headers, &slices, &clients, [], MsgFlags::MSG_DONTWAIT)?;
+        let sent = sendmmsg(
+            socket.as_raw_fd(),
+            &mut headers,
+            &slices,
+            &clients,
+            [],
+            MsgFlags::MSG_DONTWAIT,
+        )?;
         Ok(sent.count())
     }
 }
@@ -187,6 +231,8 @@ mod system {
         datagrams: &[(usize, SocketAddr)],
     ) -> io::Result<usize> {
         let (end, client) = datagrams[0];
-        socket.try_send_to(&octets[..end - begin], client).map(|_| 1)
+        socket
+            .try_send_to(&octets[..end - begin], client)
+            .map(|_| 1)
     }
 }

@@ -21,11 +21,19 @@ const OPT: [u8; 11] = [0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0];
 
 /// What the upstream server says to a request: of its name, or of the name outside that its CNAMEs lead to. `None`
 /// where it does not answer.
-pub(super) async fn ask(upstream: SocketAddr, zones: &Zones, request: &[u8], transport: Transport) -> Option<Vec<u8>> {
+pub(super) async fn ask(
+    upstream: SocketAddr,
+    zones: &Zones,
+    request: &[u8],
+    transport: Transport,
+) -> Option<Vec<u8>> {
     let question = question(zones, request)?;
     if transport == Transport::Udp {
         for _ in 0..TRIES {
-            let reply = timeout(PATIENCE, over_udp(upstream, &question)).await.ok().and_then(Result::ok);
+            let reply = timeout(PATIENCE, over_udp(upstream, &question))
+                .await
+                .ok()
+                .and_then(Result::ok);
             match reply {
                 Some(reply) if reply[2] & 2 == 0 => return Some(reply),
                 Some(_) => break, // truncated: the whole is asked for, and cut to what the client takes
@@ -33,19 +41,39 @@ pub(super) async fn ask(upstream: SocketAddr, zones: &Zones, request: &[u8], tra
             }
         }
     }
-    timeout(PATIENCE, over_tcp(upstream, &question)).await.ok().and_then(Result::ok)
+    timeout(PATIENCE, over_tcp(upstream, &question))
+        .await
+        .ok()
+        .and_then(Result::ok)
 }
 
 /// A request for the name that is outside.
 fn question(zones: &Zones, request: &[u8]) -> Option<Vec<u8>> {
-    let Read::Query(query) = read(request) else { return None };
+    let Read::Query(query) = read(request) else {
+        return None;
+    };
     let name = zones.truth(query.name, query.kind).left?;
-    let head = [request[0], request[1], request[2], request[3], 0, 1, 0, 0, 0, 0, 0, 1];
-    Some([&head[..], &name, &query.kind.to_be_bytes(), &query.class.to_be_bytes(), &OPT].concat())
+    let head = [
+        request[0], request[1], request[2], request[3], 0, 1, 0, 0, 0, 0, 0, 1,
+    ];
+    Some(
+        [
+            &head[..],
+            &name,
+            &query.kind.to_be_bytes(),
+            &query.class.to_be_bytes(),
+            &OPT,
+        ]
+        .concat(),
+    )
 }
 
 async fn over_udp(upstream: SocketAddr, question: &[u8]) -> io::Result<Vec<u8>> {
-    let any = if upstream.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let any = if upstream.is_ipv4() {
+        "0.0.0.0:0"
+    } else {
+        "[::]:0"
+    };
     let socket = UdpSocket::bind(any).await?;
     socket.connect(upstream).await?;
     socket.send(question).await?;
@@ -64,13 +92,19 @@ async fn over_tcp(upstream: SocketAddr, question: &[u8]) -> io::Result<Vec<u8>> 
     stream.write_all(&framed(question)).await?;
     let mut reply = vec![0; usize::from(stream.read_u16().await?)];
     stream.read_exact(&mut reply).await?;
-    if answers(&reply, question) { Ok(reply) } else { Err(io::ErrorKind::InvalidData.into()) }
+    if answers(&reply, question) {
+        Ok(reply)
+    } else {
+        Err(io::ErrorKind::InvalidData.into())
+    }
 }
 
 /// Whether this is a response with the id and the question that were sent (RFC 5452 §4.2, §9.1).
 fn answers(reply: &[u8], question: &[u8]) -> bool {
     let end = question.len() - OPT.len();
     let asked = &question[HEADER_OCTETS..end];
-    let echoed = reply.get(HEADER_OCTETS..end).is_some_and(|echo| echo.eq_ignore_ascii_case(asked));
+    let echoed = reply
+        .get(HEADER_OCTETS..end)
+        .is_some_and(|echo| echo.eq_ignore_ascii_case(asked));
     echoed && reply[..2] == question[..2] && reply[2] & 0x80 != 0
 }

@@ -32,7 +32,9 @@ pub(super) async fn serve(listener: TcpListener, service: Arc<Service>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
         while connections.try_join_next().is_some() {}
         let Ok((stream, client)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(10)).await; // out of descriptors: let connections end
@@ -58,7 +60,10 @@ async fn welcome(stream: TcpStream, client: SocketAddr, service: &Arc<Service>) 
     let met = service.zones.load().meets_connection();
     if let Some(action) = met {
         Counters::add(&service.counters.faults, 1);
-        let exchange = Arc::new(DnsExchange { fault: action.word(), ..DnsExchange::default() });
+        let exchange = Arc::new(DnsExchange {
+            fault: action.word(),
+            ..DnsExchange::default()
+        });
         service.record(Transport::Tcp, Timestamp::now(), [(exchange, client)]);
         if action == Action::TcpRefused {
             return stream.set_zero_linger();
@@ -67,12 +72,22 @@ async fn welcome(stream: TcpStream, client: SocketAddr, service: &Arc<Service>) 
     }
     let (reader, writer) = stream.into_split();
     let writer = Arc::new(Mutex::new(writer));
-    Connection { client, service, writer, ready: Vec::new(), waiting: JoinSet::new() }.converse(reader).await
+    Connection {
+        client,
+        service,
+        writer,
+        ready: Vec::new(),
+        waiting: JoinSet::new(),
+    }
+    .converse(reader)
+    .await
 }
 
 /// Reads until the client gives up.
 async fn swallow(mut stream: impl AsyncRead + Unpin) -> io::Result<()> {
-    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await.map(|_| ())
+    tokio::io::copy(&mut stream, &mut tokio::io::sink())
+        .await
+        .map(|_| ())
 }
 
 struct Connection<'a> {
@@ -92,13 +107,17 @@ impl Connection<'_> {
         let mut reader = BufReader::with_capacity(16 << 10, reader);
         let mut request = Vec::new();
         loop {
-            let Some(length) = self.length(&mut reader).await? else { break };
+            let Some(length) = self.length(&mut reader).await? else {
+                break;
+            };
             request.resize(usize::from(length), 0);
             timeout(IDLE, reader.read_exact(&mut request)).await??;
             let began = Instant::now();
             let zones = self.service.zones.load_full();
             Counters::add(&self.service.counters.tcp, 1);
-            let response = self.service.respond(&zones, &request, Transport::Tcp, self.client);
+            let response = self
+                .service
+                .respond(&zones, &request, Transport::Tcp, self.client);
             match response.deed.clone() {
                 Deed::Reset => {
                     self.record(&request, &response);
@@ -114,7 +133,10 @@ impl Connection<'_> {
                     let messages = transfer::messages(&zones, &origin, &request);
                     self.record(
                         &request,
-                        &Response { octets: messages.first().cloned().unwrap_or_default(), ..response },
+                        &Response {
+                            octets: messages.first().cloned().unwrap_or_default(),
+                            ..response
+                        },
                     );
                     for message in messages {
                         self.frame(&message);
@@ -169,7 +191,8 @@ impl Connection<'_> {
 
     fn record(&self, request: &[u8], response: &Response) {
         let exchange = exchange(request, response);
-        self.service.record(Transport::Tcp, Timestamp::now(), [(exchange, self.client)]);
+        self.service
+            .record(Transport::Tcp, Timestamp::now(), [(exchange, self.client)]);
     }
 
     fn frame(&mut self, octets: &[u8]) {
@@ -187,17 +210,35 @@ impl Connection<'_> {
         let writer = Arc::clone(&self.writer);
         self.waiting.spawn(async move {
             tokio::time::sleep(response.delay).await;
-            let _ = timeout(IDLE, writer.lock().await.write_all(&framed(&response.octets))).await;
+            let _ = timeout(
+                IDLE,
+                writer.lock().await.write_all(&framed(&response.octets)),
+            )
+            .await;
         });
     }
 
     async fn forward(&mut self, upstream: SocketAddr, zones: Arc<Zones>, request: Vec<u8>) {
         self.make_room().await;
-        let (writer, service, client) = (Arc::clone(&self.writer), Arc::clone(self.service), self.client);
+        let (writer, service, client) = (
+            Arc::clone(&self.writer),
+            Arc::clone(self.service),
+            self.client,
+        );
         self.waiting.spawn(async move {
-            let response = service.forward(upstream, &zones, &request, Transport::Tcp).await;
-            service.record(Transport::Tcp, Timestamp::now(), [(exchange(&request, &response), client)]);
-            let _ = timeout(IDLE, writer.lock().await.write_all(&framed(&response.octets))).await;
+            let response = service
+                .forward(upstream, &zones, &request, Transport::Tcp)
+                .await;
+            service.record(
+                Transport::Tcp,
+                Timestamp::now(),
+                [(exchange(&request, &response), client)],
+            );
+            let _ = timeout(
+                IDLE,
+                writer.lock().await.write_all(&framed(&response.octets)),
+            )
+            .await;
         });
     }
 
@@ -219,7 +260,9 @@ impl Connection<'_> {
 
 /// Whether a whole further message has been read.
 fn holds_message(buffer: &[u8]) -> bool {
-    let length = buffer.first_chunk().map(|length| usize::from(u16::from_be_bytes(*length)));
+    let length = buffer
+        .first_chunk()
+        .map(|length| usize::from(u16::from_be_bytes(*length)));
     length.is_some_and(|length| buffer.len() >= 2 + length)
 }
 

@@ -66,9 +66,13 @@ impl Desk {
             }
         }
         Counters::add(&self.service.counters.udp, received.len() as u64);
-        self.service.record(Transport::Udp, Timestamp::now(), self.answered.drain(..));
+        self.service
+            .record(Transport::Udp, Timestamp::now(), self.answered.drain(..));
         self.outgoing.send(&self.socket).await;
-        self.service.tally.answer_time.observe_each(began.elapsed(), self.outgoing.len() as u64);
+        self.service
+            .tally
+            .answer_time
+            .observe_each(began.elapsed(), self.outgoing.len() as u64);
     }
 
     fn allowance(&self, zones: &Zones, client: SocketAddr) -> Allowance {
@@ -76,14 +80,19 @@ impl Desk {
             return Allowance::Answer;
         }
         let per_second = zones.settings().limits.responses_per_second;
-        self.service.limiter.response(client.ip(), per_second, Instant::now())
+        self.service
+            .limiter
+            .response(client.ip(), per_second, Instant::now())
     }
 
     /// Over the limit: TC and nothing else, or no answer.
     fn limited(&mut self, request: &[u8], client: SocketAddr, answered: bool) {
         Counters::add(&self.service.counters.limited, 1);
-        let Some(octets) = crate::dns::respond::truncated(request).filter(|_| answered) else { return };
-        self.outgoing.push([request[0], request[1]], &octets, client);
+        let Some(octets) = crate::dns::respond::truncated(request).filter(|_| answered) else {
+            return;
+        };
+        self.outgoing
+            .push([request[0], request[1]], &octets, client);
     }
 
     fn one(&mut self, zones: &Arc<Zones>, request: &[u8], client: SocketAddr) {
@@ -106,12 +115,20 @@ impl Desk {
     }
 
     fn send(&mut self, response: &Response, client: SocketAddr) {
-        let Some(id) = response.octets.first_chunk() else { return };
+        let Some(id) = response.octets.first_chunk() else {
+            return;
+        };
         if response.delay.is_zero() {
             return self.outgoing.push(*id, &response.octets, client);
         }
-        let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else { return };
-        let (socket, octets, delay) = (Arc::clone(&self.socket), response.octets.clone(), response.delay);
+        let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else {
+            return;
+        };
+        let (socket, octets, delay) = (
+            Arc::clone(&self.socket),
+            response.octets.clone(),
+            response.delay,
+        );
         tokio::spawn(async move {
             tokio::time::sleep(delay).await;
             let _ = socket.send_to(&octets, client).await;
@@ -119,12 +136,30 @@ impl Desk {
         });
     }
 
-    fn forward(&mut self, upstream: SocketAddr, zones: Arc<Zones>, request: &[u8], client: SocketAddr) {
-        let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else { return };
-        let (socket, service, request) = (Arc::clone(&self.socket), Arc::clone(&self.service), request.to_vec());
+    fn forward(
+        &mut self,
+        upstream: SocketAddr,
+        zones: Arc<Zones>,
+        request: &[u8],
+        client: SocketAddr,
+    ) {
+        let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else {
+            return;
+        };
+        let (socket, service, request) = (
+            Arc::clone(&self.socket),
+            Arc::clone(&self.service),
+            request.to_vec(),
+        );
         tokio::spawn(async move {
-            let response = service.forward(upstream, &zones, &request, Transport::Udp).await;
-            service.record(Transport::Udp, Timestamp::now(), [(exchange(&request, &response), client)]);
+            let response = service
+                .forward(upstream, &zones, &request, Transport::Udp)
+                .await;
+            service.record(
+                Transport::Udp,
+                Timestamp::now(),
+                [(exchange(&request, &response), client)],
+            );
             let _ = socket.send_to(&response.octets, client).await;
             drop(place);
         });

@@ -4,7 +4,11 @@ use super::*;
 
 #[track_caller]
 fn check(question: &str, expected: &str) {
-    assert_eq!(said(&ask(&zones(Vec::new()), question, Transport::Udp)), expected, "{question}");
+    assert_eq!(
+        said(&ask(&zones(Vec::new()), question, Transport::Udp)),
+        expected,
+        "{question}"
+    );
 }
 
 #[test]
@@ -13,21 +17,42 @@ fn rfc1034_answers() {
     check("MAIL.Example.Test AAAA", "NoError aa AAAA 2001:db8::10 |");
     check("case.example.test A", "NoError aa A 192.0.2.13 |");
     check("example.test MX", "NoError aa MX 10 mail.example.test. |");
-    check("alias.example.test A", "NoError aa CNAME mail.example.test. A 192.0.2.10 |");
-    check("far.example.test A", "NoError aa CNAME host.other.test. A 192.0.2.99 |");
-    check("lost.example.test A", "NoError aa CNAME nowhere.elsewhere.test. |");
-    check("alias.example.test CNAME", "NoError aa CNAME mail.example.test. |");
+    check(
+        "alias.example.test A",
+        "NoError aa CNAME mail.example.test. A 192.0.2.10 |",
+    );
+    check(
+        "far.example.test A",
+        "NoError aa CNAME host.other.test. A 192.0.2.99 |",
+    );
+    check(
+        "lost.example.test A",
+        "NoError aa CNAME nowhere.elsewhere.test. |",
+    );
+    check(
+        "alias.example.test CNAME",
+        "NoError aa CNAME mail.example.test. |",
+    );
     check("www.unknown.test A", "Refused |");
     check("sub.example.test A", "NoError | NS");
     check("deep.sub.example.test A", "NoError | NS");
-    check("down.example.test A", "NoError aa CNAME www.sub.example.test. | NS");
+    check(
+        "down.example.test A",
+        "NoError aa CNAME www.sub.example.test. | NS",
+    );
 }
 
 #[test]
 fn rfc4035_the_parent_answers_for_ds() {
-    let ds = "NoError aa DS 1 8 2 00112233445566778899AABBCCDDEEFF00112233445566778899AABBCCDDEEFF |";
+    let ds =
+        "NoError aa DS 1 8 2 00112233445566778899AABBCCDDEEFF00112233445566778899AABBCCDDEEFF |";
     let answer = ask(&zones(Vec::new()), "sub.example.test DS", Transport::Udp);
-    assert_eq!((answer.answers.len(), answer.authoritative), (1, true), "{}", said(&answer));
+    assert_eq!(
+        (answer.answers.len(), answer.authoritative),
+        (1, true),
+        "{}",
+        said(&answer)
+    );
     assert!(said(&answer).len() <= ds.len() + 20);
     check("deep.sub.example.test DS", "NoError | NS");
 }
@@ -37,9 +62,15 @@ fn rfc2308_negative_answers() {
     check("nobody.example.test A", "NXDomain aa | SOA");
     check("mail.example.test MX", "NoError aa | SOA");
     check("ent.example.test A", "NoError aa | SOA");
-    check("alias.example.test MX", "NoError aa CNAME mail.example.test. | SOA");
+    check(
+        "alias.example.test MX",
+        "NoError aa CNAME mail.example.test. | SOA",
+    );
     let answer = ask(&zones(Vec::new()), "nobody.example.test A", Transport::Udp);
-    assert_eq!(answer.authority[0].ttl, 60, "the lesser of the SOA's TTL and its minimum");
+    assert_eq!(
+        answer.authority[0].ttl, 60,
+        "the lesser of the SOA's TTL and its minimum"
+    );
 }
 
 /// RFC 8020: what does not exist has nothing below it, and what has something below it exists.
@@ -60,8 +91,16 @@ fn rfc4592_wildcards() {
     check("x.host.wild.example.test TXT", "NXDomain aa | SOA");
     check("wild.example.test TXT", "NoError aa | SOA");
     check("*.wild.example.test TXT", "NoError aa TXT wild |");
-    let answer = ask(&zones(Vec::new()), "X.wild.example.test TXT", Transport::Udp);
-    assert_eq!(answer.answers[0].name.to_ascii(), "X.wild.example.test.", "the owner is the name asked for");
+    let answer = ask(
+        &zones(Vec::new()),
+        "X.wild.example.test TXT",
+        Transport::Udp,
+    );
+    assert_eq!(
+        answer.answers[0].name.to_ascii(),
+        "X.wild.example.test.",
+        "the owner is the name asked for"
+    );
 }
 
 #[test]
@@ -75,13 +114,43 @@ fn rfc8482_any() {
 
 #[test]
 fn rfc6672_dname() {
-    let answer = ask(&zones(Vec::new()), "host.tree.example.test A", Transport::Udp);
-    let owners: Vec<_> =
-        answer.answers.iter().map(|r| format!("{} {:?}", r.name, u16::from(r.record_type()))).collect();
-    assert_eq!(owners, ["tree.example.test. 39", "host.tree.example.test. 5", "host.other.test. 1"]);
-    assert_eq!(ask(&zones(Vec::new()), "tree.example.test A", Transport::Udp).answers.len(), 0, "not for itself");
-    let long = format!("{0}.{0}.{0}.{1}.tree.example.test", "x".repeat(60), "y".repeat(40));
-    let zones = Zones::new(vec![zone("example.test", &format!("tree DNAME {}", "z".repeat(60)))], Vec::new());
+    let answer = ask(
+        &zones(Vec::new()),
+        "host.tree.example.test A",
+        Transport::Udp,
+    );
+    let owners: Vec<_> = answer
+        .answers
+        .iter()
+        .map(|r| format!("{} {:?}", r.name, u16::from(r.record_type())))
+        .collect();
+    assert_eq!(
+        owners,
+        [
+            "tree.example.test. 39",
+            "host.tree.example.test. 5",
+            "host.other.test. 1"
+        ]
+    );
+    assert_eq!(
+        ask(&zones(Vec::new()), "tree.example.test A", Transport::Udp)
+            .answers
+            .len(),
+        0,
+        "not for itself"
+    );
+    let long = format!(
+        "{0}.{0}.{0}.{1}.tree.example.test",
+        "x".repeat(60),
+        "y".repeat(40)
+    );
+    let zones = Zones::new(
+        vec![zone(
+            "example.test",
+            &format!("tree DNAME {}", "z".repeat(60)),
+        )],
+        Vec::new(),
+    );
     let answer = zones.answer(&name(&long), RecordType::A, Transport::Udp);
     assert_eq!(answer.rcode, hickory_proto::op::ResponseCode::YXDomain);
 }
@@ -89,7 +158,11 @@ fn rfc6672_dname() {
 /// Each CNAME once: a set has no duplicates (RFC 2181 §5).
 #[test]
 fn a_cname_loop_ends() {
-    let links = |question| ask(&zones(Vec::new()), question, Transport::Udp).answers.len();
+    let links = |question| {
+        ask(&zones(Vec::new()), question, Transport::Udp)
+            .answers
+            .len()
+    };
     assert_eq!(links("loop.example.test A"), 2);
     assert_eq!(links("b.self.example.test A"), 2);
     assert_eq!(links("x.self.example.test A"), 1);
@@ -97,15 +170,23 @@ fn a_cname_loop_ends() {
 
 #[test]
 fn rfc2181_one_ttl_a_set_and_no_duplicates() {
-    let text = "a 300 A 192.0.2.1\na 60 A 192.0.2.2\na 900 A 192.0.2.1\nA.Example.TEST. 300 A 192.0.2.2";
+    let text =
+        "a 300 A 192.0.2.1\na 60 A 192.0.2.2\na 900 A 192.0.2.1\nA.Example.TEST. 300 A 192.0.2.2";
     let zones = Zones::new(vec![zone("example.test", text)], Vec::new());
     let answer = ask(&zones, "a.example.test A", Transport::Udp);
-    assert_eq!(answer.answers.iter().map(|r| r.ttl).collect::<Vec<_>>(), [60, 60]);
+    assert_eq!(
+        answer.answers.iter().map(|r| r.ttl).collect::<Vec<_>>(),
+        [60, 60]
+    );
 }
 
 #[test]
 fn referrals_mx_and_srv_bring_addresses() {
-    let additional = |question| ask(&zones(Vec::new()), question, Transport::Udp).additional.len();
+    let additional = |question| {
+        ask(&zones(Vec::new()), question, Transport::Udp)
+            .additional
+            .len()
+    };
     assert_eq!(additional("sub.example.test A"), 1);
     assert_eq!(additional("example.test MX"), 2);
     assert_eq!(additional("_s._tcp.example.test SRV"), 2);
@@ -113,8 +194,15 @@ fn referrals_mx_and_srv_bring_addresses() {
 
 #[track_caller]
 fn outside(outside: Outside, question: &str, expected: &str) {
-    let zones = zones(Vec::new()).with_settings(Settings { outside, ..Settings::default() });
-    assert_eq!(said(&ask(&zones, question, Transport::Udp)), expected, "{outside:?} {question}");
+    let zones = zones(Vec::new()).with_settings(Settings {
+        outside,
+        ..Settings::default()
+    });
+    assert_eq!(
+        said(&ask(&zones, question, Transport::Udp)),
+        expected,
+        "{outside:?} {question}"
+    );
 }
 
 #[test]
@@ -126,8 +214,16 @@ fn names_outside_the_zones() {
     outside(Outside::NxDomain, "test A", "NoError aa | SOA");
     outside(Outside::NxDomain, ". A", "NoError aa | SOA");
     outside(Outside::NxDomain, "com A", "NXDomain aa | SOA");
-    outside(Outside::NxDomain, "lost.example.test A", "NXDomain aa CNAME nowhere.elsewhere.test. | SOA");
-    outside(Outside::NxDomain, "mail.example.test A", "NoError aa A 192.0.2.10 |");
+    outside(
+        Outside::NxDomain,
+        "lost.example.test A",
+        "NXDomain aa CNAME nowhere.elsewhere.test. | SOA",
+    );
+    outside(
+        Outside::NxDomain,
+        "mail.example.test A",
+        "NoError aa A 192.0.2.10 |",
+    );
 }
 
 #[test]
@@ -140,5 +236,8 @@ fn a_zone_is_printed_and_read_back() {
     assert!(
         text.contains("\nexample.test. 60 IN SOA ns.martinet.test. hostmaster.martinet.test. 1 3600 600 86400 60\n")
     );
-    assert!(text.contains("mail.example.test. 300 IN TXT \"v=spf1 -all\"\n"), "{text}");
+    assert!(
+        text.contains("mail.example.test. 300 IN TXT \"v=spf1 -all\"\n"),
+        "{text}"
+    );
 }

@@ -52,7 +52,13 @@ fn zone(origin: &str, text: &str) -> Zone {
 }
 
 fn zones(faults: Vec<Fault>) -> Zones {
-    Zones::new(vec![zone("example.test", ZONE), zone("other.test", "host A 192.0.2.99")], faults)
+    Zones::new(
+        vec![
+            zone("example.test", ZONE),
+            zone("other.test", "host A 192.0.2.99"),
+        ],
+        faults,
+    )
 }
 
 fn fault(name: &str, action: Action) -> Fault {
@@ -79,7 +85,11 @@ fn reply(zones: &Zones, request: &[u8], transport: Transport) -> Message {
 fn said(answer: &Answer) -> String {
     let data = |r: &hickory_proto::rr::Record| format!(" {} {}", r.record_type(), r.data);
     let answers: String = answer.answers.iter().map(data).collect();
-    let authority: String = answer.authority.iter().map(|r| format!(" {}", r.record_type())).collect();
+    let authority: String = answer
+        .authority
+        .iter()
+        .map(|r| format!(" {}", r.record_type()))
+        .collect();
     let aa = if answer.authoritative { " aa" } else { "" };
     format!("{:?}{aa}{answers} |{authority}", answer.rcode)
 }
@@ -87,7 +97,11 @@ fn said(answer: &Answer) -> String {
 /// Asks for `name TYPE`.
 fn ask(zones: &Zones, question: &str, transport: Transport) -> Answer {
     let (owner, record_type) = question.split_once(' ').expect("name and type");
-    zones.answer(&name(owner), record_type.parse().expect("a type"), transport)
+    zones.answer(
+        &name(owner),
+        record_type.parse().expect("a type"),
+        transport,
+    )
 }
 
 /// A snapshot is shared between threads.

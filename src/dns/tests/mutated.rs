@@ -4,14 +4,19 @@ use super::*;
 use crate::dns::query::{HEADER_OCTETS, op_code};
 
 fn seed(default: u64) -> u64 {
-    let seed = std::env::var("MARTINET_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(default);
+    let seed = std::env::var("MARTINET_SEED")
+        .ok()
+        .and_then(|s| s.parse().ok())
+        .unwrap_or(default);
     println!("MARTINET_SEED={seed}");
     seed
 }
 
 fn random(mut state: u64) -> impl FnMut() -> usize {
     move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as usize
     }
 }
@@ -22,12 +27,28 @@ fn random(mut state: u64) -> impl FnMut() -> usize {
 fn mutated_packets_never_panic_and_never_amplify() {
     let mut random = random(seed(0x6d61_7274));
     let zones = zones(vec![fault("loop.example.test", Action::CnameLoop)]);
-    let owners = ["mail.example.test", "x.wild.example.test", "example.test", "nobody.example.test", "unknown.test"];
-    let kinds = [RecordType::A, RecordType::MX, RecordType::ANY, RecordType::AXFR, RecordType::NS];
+    let owners = [
+        "mail.example.test",
+        "x.wild.example.test",
+        "example.test",
+        "nobody.example.test",
+        "unknown.test",
+    ];
+    let kinds = [
+        RecordType::A,
+        RecordType::MX,
+        RecordType::ANY,
+        RecordType::AXFR,
+        RecordType::NS,
+    ];
     let (mut answered, mut refused, mut ignored) = (0, 0, 0);
     for _ in 0..100_000 {
         let edns = [None, Some(512), Some(1232)][random() % 3];
-        let mut octets = request(owners[random() % owners.len()], kinds[random() % kinds.len()], edns);
+        let mut octets = request(
+            owners[random() % owners.len()],
+            kinds[random() % kinds.len()],
+            edns,
+        );
         match random() % 8 {
             0 => octets.truncate(random() % (octets.len() + 1)),
             1 => octets[5] = random() as u8,
@@ -42,11 +63,17 @@ fn mutated_packets_never_panic_and_never_amplify() {
                 octets[at] = random() as u8;
             }
         }
-        let transport = if random().is_multiple_of(4) { Transport::Tcp } else { Transport::Udp };
+        let transport = if random().is_multiple_of(4) {
+            Transport::Tcp
+        } else {
+            Transport::Udp
+        };
         let response = respond(&zones, &octets, transport);
         let real = response.rcode == 0 || response.rcode == 3;
         assert!(real || response.octets.len() <= octets.len(), "{octets:x?}");
-        assert!(response.octets.is_empty() || octets.len() >= HEADER_OCTETS && octets[2] & 0x80 == 0);
+        assert!(
+            response.octets.is_empty() || octets.len() >= HEADER_OCTETS && octets[2] & 0x80 == 0
+        );
         assert!(op_code(&octets) == 0 || !real || response.octets.is_empty());
         match (response.octets.is_empty(), real) {
             (true, _) => ignored += 1,
@@ -79,8 +106,16 @@ fn random_zone_text_never_panics_and_goes_round() {
             assert_eq!((read, again.to_master()), (Ok(()), printed), "{text:?}");
             records += zone.records();
         }
-        let octets: Vec<u8> =
-            text.bytes().map(|b| if random().is_multiple_of(20) { random() as u8 } else { b }).collect();
+        let octets: Vec<u8> = text
+            .bytes()
+            .map(|b| {
+                if random().is_multiple_of(20) {
+                    random() as u8
+                } else {
+                    b
+                }
+            })
+            .collect();
         let _ = read_master(&octets, &origin, 300, |_| {});
     }
     println!("{records} records");

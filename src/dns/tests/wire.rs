@@ -8,14 +8,25 @@ use super::*;
 const OWNER: &str = "na01-bn1-obe.outbound.protection.outlook.com";
 
 fn pool(addresses: u8) -> Zones {
-    let text: String = (1..=addresses).map(|n| format!("na01-bn1-obe A 192.0.2.{n}\n")).collect();
-    Zones::new(vec![zone("outbound.protection.outlook.com", &text)], Vec::new())
+    let text: String = (1..=addresses)
+        .map(|n| format!("na01-bn1-obe A 192.0.2.{n}\n"))
+        .collect();
+    Zones::new(
+        vec![zone("outbound.protection.outlook.com", &text)],
+        Vec::new(),
+    )
 }
 
 /// How many addresses fit: the figures for Office 365 names.
 #[test]
 fn sizes_of_address_sets() {
-    let udp = |n, edns| reply(&pool(n), &request(OWNER, RecordType::A, edns), Transport::Udp);
+    let udp = |n, edns| {
+        reply(
+            &pool(n),
+            &request(OWNER, RecordType::A, edns),
+            Transport::Udp,
+        )
+    };
     for (addresses, edns, truncated) in [
         (10, None, false),
         (28, None, false),
@@ -27,27 +38,49 @@ fn sizes_of_address_sets() {
         (73, Some(4096), true),
     ] {
         let message = udp(addresses, edns);
-        assert_eq!(message.metadata.truncation, truncated, "{addresses} addresses, EDNS {edns:?}");
+        assert_eq!(
+            message.metadata.truncation, truncated,
+            "{addresses} addresses, EDNS {edns:?}"
+        );
         let expected = if truncated { 0 } else { usize::from(addresses) };
         assert_eq!(message.answers.len(), expected);
         assert_eq!(message.edns.is_some(), edns.is_some());
     }
-    let tcp = reply(&pool(73), &request(OWNER, RecordType::A, None), Transport::Tcp);
+    let tcp = reply(
+        &pool(73),
+        &request(OWNER, RecordType::A, None),
+        Transport::Tcp,
+    );
     assert_eq!((tcp.answers.len(), tcp.metadata.truncation), (73, false));
 }
 
 #[test]
 fn the_header_is_an_authoritative_servers() {
-    let asked = request("Na01-BN1-obe.outbound.protection.outlook.com", RecordType::A, None);
+    let asked = request(
+        "Na01-BN1-obe.outbound.protection.outlook.com",
+        RecordType::A,
+        None,
+    );
     let message = reply(&pool(1), &asked, Transport::Udp);
     let header = message.metadata;
     assert!(header.authoritative && header.recursion_desired && !header.recursion_available);
     assert_eq!((header.id, header.message_type), (7, MessageType::Response));
     let owner = "Na01-BN1-obe.outbound.protection.outlook.com.";
-    assert_eq!(message.queries[0].name().to_ascii(), owner, "case preserved");
+    assert_eq!(
+        message.queries[0].name().to_ascii(),
+        owner,
+        "case preserved"
+    );
     assert_eq!(message.answers[0].name.to_ascii(), owner);
-    let available = pool(1).with_settings(Settings { recursion_available: true, ..Settings::default() });
-    assert!(reply(&available, &asked, Transport::Udp).metadata.recursion_available);
+    let available = pool(1).with_settings(Settings {
+        recursion_available: true,
+        ..Settings::default()
+    });
+    assert!(
+        reply(&available, &asked, Transport::Udp)
+            .metadata
+            .recursion_available
+    );
 }
 
 #[track_caller]
@@ -55,10 +88,15 @@ fn check(change: impl FnOnce(&mut Vec<u8>), expected: Option<ResponseCode>) {
     let mut octets = request(OWNER, RecordType::A, None);
     change(&mut octets);
     let response = respond(&pool(1), &octets, Transport::Udp);
-    let rcode = Message::from_vec(&response.octets).ok().map(|m| m.metadata.response_code);
+    let rcode = Message::from_vec(&response.octets)
+        .ok()
+        .map(|m| m.metadata.response_code);
     assert_eq!(rcode, expected);
     if expected != Some(ResponseCode::NoError) {
-        assert!(response.octets.len() <= octets.len(), "a refusal is no longer than the request");
+        assert!(
+            response.octets.len() <= octets.len(),
+            "a refusal is no longer than the request"
+        );
     }
 }
 
@@ -74,17 +112,34 @@ fn odd_requests() {
     check(|o| o[5] = 2, Some(ResponseCode::FormErr));
     check(|o| o[11] = 1, Some(ResponseCode::FormErr));
     check(|o| o[12] = 64, Some(ResponseCode::FormErr));
-    check(|o| o.splice(12..13, [0xc0, 12]).for_each(drop), Some(ResponseCode::FormErr));
+    check(
+        |o| o.splice(12..13, [0xc0, 12]).for_each(drop),
+        Some(ResponseCode::FormErr),
+    );
     check(|o| o[2] |= 4 << 3, Some(ResponseCode::NotImp));
-    check(|o| *o.last_mut().expect("octets") = 3, Some(ResponseCode::Refused));
+    check(
+        |o| *o.last_mut().expect("octets") = 3,
+        Some(ResponseCode::Refused),
+    );
     let transfer = request(OWNER, RecordType::AXFR, None);
-    assert_eq!(reply(&pool(1), &transfer, Transport::Tcp).metadata.response_code, ResponseCode::Refused);
+    assert_eq!(
+        reply(&pool(1), &transfer, Transport::Tcp)
+            .metadata
+            .response_code,
+        ResponseCode::Refused
+    );
     let unknown = request("unknown.test", RecordType::A, None);
-    assert_eq!(reply(&pool(1), &unknown, Transport::Udp).metadata.response_code, ResponseCode::Refused);
+    assert_eq!(
+        reply(&pool(1), &unknown, Transport::Udp)
+            .metadata
+            .response_code,
+        ResponseCode::Refused
+    );
 }
 
 fn with_edns(change: impl FnOnce(&mut Edns)) -> Vec<u8> {
-    let mut message = Message::from_vec(&request(OWNER, RecordType::A, Some(1232))).expect("a message");
+    let mut message =
+        Message::from_vec(&request(OWNER, RecordType::A, Some(1232))).expect("a message");
     change(message.edns.as_mut().expect("EDNS"));
     message.to_vec().expect("a message")
 }
@@ -95,10 +150,19 @@ fn rfc6891_badvers_on_the_wire() {
     let asked = with_edns(|edns| _ = edns.set_version(1));
     let octets = respond(&pool(1), &asked, Transport::Udp).octets;
     assert_eq!(octets[3] & 0x0f, 0);
-    assert_eq!(octets[octets.len() - 11..], [0, 0, 41, 4, 208, 1, 0, 0, 0, 0, 0]);
+    assert_eq!(
+        octets[octets.len() - 11..],
+        [0, 0, 41, 4, 208, 1, 0, 0, 0, 0, 0]
+    );
     let message = Message::from_vec(&octets).expect("a message");
     // hickory-proto says BADSIG: both are 16.
-    assert_eq!((u16::from(message.metadata.response_code), message.answers.len()), (16, 0));
+    assert_eq!(
+        (
+            u16::from(message.metadata.response_code),
+            message.answers.len()
+        ),
+        (16, 0)
+    );
 }
 
 #[test]
@@ -107,16 +171,31 @@ fn rfc6891_two_opt_records_and_broken_options() {
     let opt = twice[twice.len() - 11..].to_vec();
     twice.extend(opt);
     twice[11] = 2;
-    let rcode = |octets: &[u8]| reply(&pool(1), octets, Transport::Udp).metadata.response_code;
+    let rcode = |octets: &[u8]| {
+        reply(&pool(1), octets, Transport::Udp)
+            .metadata
+            .response_code
+    };
     assert_eq!(rcode(&twice), ResponseCode::FormErr);
     let mut owned = with_edns(|_| {});
     let at = owned.len() - 11;
     owned.splice(at..=at, [1, b'x', 0]);
-    assert_eq!(rcode(&owned), ResponseCode::FormErr, "the owner of OPT is the root");
-    let mut cut = with_edns(|edns| edns.options_mut().insert(EdnsOption::Unknown(65_001, vec![1, 2, 3])));
+    assert_eq!(
+        rcode(&owned),
+        ResponseCode::FormErr,
+        "the owner of OPT is the root"
+    );
+    let mut cut = with_edns(|edns| {
+        edns.options_mut()
+            .insert(EdnsOption::Unknown(65_001, vec![1, 2, 3]))
+    });
     let length = cut.len();
     cut[length - 4] = 9;
-    assert_eq!(rcode(&cut), ResponseCode::FormErr, "an option longer than the record");
+    assert_eq!(
+        rcode(&cut),
+        ResponseCode::FormErr,
+        "an option longer than the record"
+    );
 }
 
 /// RFC 6891 §6.1.2: options that are not known are ignored; so are cookies (RFC 7873 §5.2.1), of whatever length, and
@@ -124,30 +203,83 @@ fn rfc6891_two_opt_records_and_broken_options() {
 #[test]
 fn edns_options_are_ignored() {
     let plain = reply(&pool(1), &with_edns(|_| {}), Transport::Udp);
-    for (code, data) in [(10, vec![1; 8]), (10, vec![1; 3]), (10, vec![1; 40]), (18, vec![0; 5]), (65_001, Vec::new())]
-    {
+    for (code, data) in [
+        (10, vec![1; 8]),
+        (10, vec![1; 3]),
+        (10, vec![1; 40]),
+        (18, vec![0; 5]),
+        (65_001, Vec::new()),
+    ] {
         let asked = with_edns(|edns| edns.options_mut().insert(EdnsOption::Unknown(code, data)));
         let message = reply(&pool(1), &asked, Transport::Udp);
         assert_eq!(message.answers, plain.answers);
-        assert_eq!(message.edns.as_ref().expect("EDNS").options().get(EdnsCode::Cookie), None);
-        assert!(!respond(&pool(1), &asked, Transport::Udp).lasting, "each cookie would fill the cache");
+        assert_eq!(
+            message
+                .edns
+                .as_ref()
+                .expect("EDNS")
+                .options()
+                .get(EdnsCode::Cookie),
+            None
+        );
+        assert!(
+            !respond(&pool(1), &asked, Transport::Udp).lasting,
+            "each cookie would fill the cache"
+        );
     }
     let asked = with_edns(|edns| _ = edns.set_dnssec_ok(true));
-    assert!(reply(&pool(1), &asked, Transport::Udp).edns.expect("EDNS").flags().dnssec_ok);
+    assert!(
+        reply(&pool(1), &asked, Transport::Udp)
+            .edns
+            .expect("EDNS")
+            .flags()
+            .dnssec_ok
+    );
 }
 
 /// Names are compressed only where case and labels are the same; SRV targets never are (RFC 3597 §4).
 #[test]
 fn names_are_compressed() {
     let zones = zones(Vec::new());
-    let mx = respond(&zones, &request("example.test", RecordType::MX, None), Transport::Udp).octets;
-    let labels = |octets: &[u8]| octets.windows(8).filter(|w| w.eq_ignore_ascii_case(b"\x07example")).count();
+    let mx = respond(
+        &zones,
+        &request("example.test", RecordType::MX, None),
+        Transport::Udp,
+    )
+    .octets;
+    let labels = |octets: &[u8]| {
+        octets
+            .windows(8)
+            .filter(|w| w.eq_ignore_ascii_case(b"\x07example"))
+            .count()
+    };
     assert_eq!(labels(&mx), 1);
-    let other = respond(&zones, &request("Example.test", RecordType::MX, None), Transport::Udp).octets;
+    let other = respond(
+        &zones,
+        &request("Example.test", RecordType::MX, None),
+        Transport::Udp,
+    )
+    .octets;
     assert_eq!(labels(&other), 2);
-    let srv = respond(&zones, &request("_s._tcp.example.test", RecordType::SRV, None), Transport::Udp).octets;
-    assert_eq!(srv.windows(18).filter(|w| **w == *b"\x04mail\x07example\x04test").count(), 1);
-    assert_eq!(Message::from_vec(&srv).expect("a message").additionals.len(), 2);
+    let srv = respond(
+        &zones,
+        &request("_s._tcp.example.test", RecordType::SRV, None),
+        Transport::Udp,
+    )
+    .octets;
+    assert_eq!(
+        srv.windows(18)
+            .filter(|w| **w == *b"\x04mail\x07example\x04test")
+            .count(),
+        1
+    );
+    assert_eq!(
+        Message::from_vec(&srv)
+            .expect("a message")
+            .additionals
+            .len(),
+        2
+    );
 }
 
 /// Every message that we write, hickory-proto reads.
@@ -155,8 +287,19 @@ fn names_are_compressed() {
 fn what_is_written_can_be_read() {
     let zones = zones(Vec::new());
     for line in ZONE.lines().filter(|l| !l.is_empty()) {
-        let owner = line.split_whitespace().next().expect("an owner").trim_start_matches(['@', '*']);
-        for kind in [RecordType::A, RecordType::MX, RecordType::TXT, RecordType::ANY, RecordType::NS, RecordType::DS] {
+        let owner = line
+            .split_whitespace()
+            .next()
+            .expect("an owner")
+            .trim_start_matches(['@', '*']);
+        for kind in [
+            RecordType::A,
+            RecordType::MX,
+            RecordType::TXT,
+            RecordType::ANY,
+            RecordType::NS,
+            RecordType::DS,
+        ] {
             let name = format!("{}.example.test", owner.trim_matches('.'));
             let asked = request(name.trim_start_matches('.'), kind, Some(1232));
             reply(&zones, &asked, Transport::Udp);

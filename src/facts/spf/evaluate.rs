@@ -38,7 +38,11 @@ fn permerror(problem: impl Into<String>) -> Stop {
 type Evaluated<T> = Result<T, Stop>;
 
 impl<'a> Evaluation<'a> {
-    pub(super) fn new(query: &'a SpfQuery<'a>, lookup: &'a dyn Lookup, evidence: &'a mut Vec<Arc<Question>>) -> Self {
+    pub(super) fn new(
+        query: &'a SpfQuery<'a>,
+        lookup: &'a dyn Lookup,
+        evidence: &'a mut Vec<Arc<Question>>,
+    ) -> Self {
         let (local_part, sender_domain) = match query.sender.rsplit_once('@') {
             Some(("", domain)) => ("postmaster", domain),
             Some((local_part, domain)) => (local_part, domain),
@@ -46,8 +50,21 @@ impl<'a> Evaluation<'a> {
             None => ("postmaster", query.sender),
         };
         let (dns_terms, void_lookups, elapsed, matched) = (0, 0, Duration::ZERO, String::new());
-        let query = SpfQuery { ip: name::normalise(query.ip), ..*query };
-        Self { query, lookup, evidence, local_part, sender_domain, dns_terms, void_lookups, elapsed, matched }
+        let query = SpfQuery {
+            ip: name::normalise(query.ip),
+            ..*query
+        };
+        Self {
+            query,
+            lookup,
+            evidence,
+            local_part,
+            sender_domain,
+            dns_terms,
+            void_lookups,
+            elapsed,
+            matched,
+        }
     }
 
     pub(super) fn run(mut self) -> Spf {
@@ -62,14 +79,32 @@ impl<'a> Evaluation<'a> {
             }
             Err(Stop(result, problem)) => (result, problem),
         };
-        let mechanism = if problem.is_empty() { self.matched } else { String::new() };
+        let mechanism = if problem.is_empty() {
+            self.matched
+        } else {
+            String::new()
+        };
         let (dns_terms, void_lookups, elapsed) = (self.dns_terms, self.void_lookups, self.elapsed);
-        Spf { result, domain, mechanism, explanation, problem, dns_terms, void_lookups, elapsed }
+        Spf {
+            result,
+            domain,
+            mechanism,
+            explanation,
+            problem,
+            dns_terms,
+            void_lookups,
+            elapsed,
+        }
     }
 
     /// The result for a domain, and the `exp` that would explain it with the domain it belongs to.
-    fn check_host(&mut self, domain: &str) -> Evaluated<(SpfResult, Option<(MacroString, String)>)> {
-        let Some(record) = self.record(domain)? else { return Ok((SpfResult::None, None)) };
+    fn check_host(
+        &mut self,
+        domain: &str,
+    ) -> Evaluated<(SpfResult, Option<(MacroString, String)>)> {
+        let Some(record) = self.record(domain)? else {
+            return Ok((SpfResult::None, None));
+        };
         for directive in &record.directives {
             if self.matches(directive, domain)? {
                 self.matched.clone_from(&directive.text);
@@ -79,10 +114,15 @@ impl<'a> Evaluation<'a> {
                     Qualifier::SoftFail => SpfResult::SoftFail,
                     Qualifier::Neutral => SpfResult::Neutral,
                 };
-                return Ok((result, record.explanation.map(|exp| (exp, domain.to_owned()))));
+                return Ok((
+                    result,
+                    record.explanation.map(|exp| (exp, domain.to_owned())),
+                ));
             }
         }
-        let Some(redirect) = record.redirect else { return Ok((SpfResult::Neutral, None)) };
+        let Some(redirect) = record.redirect else {
+            return Ok((SpfResult::Neutral, None));
+        };
         self.count_term()?;
         let target = self.expand(&redirect, domain);
         match self.check_host(&target)? {
@@ -93,12 +133,20 @@ impl<'a> Evaluation<'a> {
 
     /// The one record of a domain (§4.4, §4.5).
     fn record(&mut self, domain: &str) -> Evaluated<Option<SpfRecord>> {
-        let Some(name) = multi_label(domain) else { return Ok(None) };
+        let Some(name) = multi_label(domain) else {
+            return Ok(None);
+        };
         let records = self.ask(&name, RecordType::TXT)?;
-        let texts: Vec<Vec<u8>> = records.iter().filter_map(text).filter(|text| is_spf(text)).collect();
+        let texts: Vec<Vec<u8>> = records
+            .iter()
+            .filter_map(text)
+            .filter(|text| is_spf(text))
+            .collect();
         match texts.as_slice() {
             [] => Ok(None),
-            [one] => parse(one).map(Some).map_err(|problem| permerror(format!("{domain}: {problem}"))),
+            [one] => parse(one)
+                .map(Some)
+                .map_err(|problem| permerror(format!("{domain}: {problem}"))),
             _ => Err(permerror(format!("{domain} has {} records", texts.len()))),
         }
     }
@@ -125,21 +173,42 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    fn a(&mut self, target: Option<&MacroString>, prefixes: Prefixes, domain: &str) -> Evaluated<bool> {
+    fn a(
+        &mut self,
+        target: Option<&MacroString>,
+        prefixes: Prefixes,
+        domain: &str,
+    ) -> Evaluated<bool> {
         self.count_term()?;
         let target = self.target(target, domain);
         let addresses = self.addresses(name::of_octets(&target))?;
         Ok(addresses.iter().any(|a| prefixes.agree(self.query.ip, *a)))
     }
 
-    fn mx(&mut self, target: Option<&MacroString>, prefixes: Prefixes, domain: &str) -> Evaluated<bool> {
+    fn mx(
+        &mut self,
+        target: Option<&MacroString>,
+        prefixes: Prefixes,
+        domain: &str,
+    ) -> Evaluated<bool> {
         self.count_term()?;
         let target = self.target(target, domain);
         let records = self.ask_counted(name::of_octets(&target), RecordType::MX)?;
-        let exchanges: Vec<_> =
-            records.into_iter().filter_map(|r| if let RData::MX(mx) = r { Some(mx.exchange) } else { None }).collect();
+        let exchanges: Vec<_> = records
+            .into_iter()
+            .filter_map(|r| {
+                if let RData::MX(mx) = r {
+                    Some(mx.exchange)
+                } else {
+                    None
+                }
+            })
+            .collect();
         if exchanges.len() > NAMES {
-            return Err(permerror(format!("{target} has {} MX records, more than {NAMES}", exchanges.len())));
+            return Err(permerror(format!(
+                "{target} has {} MX records, more than {NAMES}",
+                exchanges.len()
+            )));
         }
         for exchange in exchanges {
             let addresses = self.addresses(Some(exchange))?;
@@ -153,20 +222,35 @@ impl<'a> Evaluation<'a> {
     fn ptr(&mut self, target: Option<&MacroString>, domain: &str) -> Evaluated<bool> {
         self.count_term()?;
         let target = self.target(target, domain);
-        let Some(target) = name::of_octets(&target) else { return Ok(false) };
-        Ok(self.validated_names().iter().any(|name| name::is_within(name, &target)))
+        let Some(target) = name::of_octets(&target) else {
+            return Ok(false);
+        };
+        Ok(self
+            .validated_names()
+            .iter()
+            .any(|name| name::is_within(name, &target)))
     }
 
     fn exists(&mut self, target: &MacroString, domain: &str) -> Evaluated<bool> {
         self.count_term()?;
         let target = self.expand(target, domain);
-        Ok(!self.ask_counted(name::of_octets(&target), RecordType::A)?.is_empty())
+        Ok(!self
+            .ask_counted(name::of_octets(&target), RecordType::A)?
+            .is_empty())
     }
 
     /// The PTR names that lead back to the client address; failures leave a name out (§5.5).
     fn validated_names(&mut self) -> Vec<Name> {
-        let Ok(records) = self.ask(&name::reverse(self.query.ip), RecordType::PTR) else { return Vec::new() };
-        let names = records.into_iter().filter_map(|r| if let RData::PTR(ptr) = r { Some(ptr.0) } else { None });
+        let Ok(records) = self.ask(&name::reverse(self.query.ip), RecordType::PTR) else {
+            return Vec::new();
+        };
+        let names = records.into_iter().filter_map(|r| {
+            if let RData::PTR(ptr) = r {
+                Some(ptr.0)
+            } else {
+                None
+            }
+        });
         let names: Vec<_> = names.take(NAMES).collect();
         names.into_iter().filter(|n| self.leads_back(n)).collect()
     }
@@ -183,7 +267,11 @@ impl<'a> Evaluation<'a> {
     }
 
     fn family(&self) -> RecordType {
-        if self.query.ip.is_ipv4() { RecordType::A } else { RecordType::AAAA }
+        if self.query.ip.is_ipv4() {
+            RecordType::A
+        } else {
+            RecordType::AAAA
+        }
     }
 
     fn target(&mut self, target: Option<&MacroString>, domain: &str) -> String {
@@ -197,8 +285,18 @@ impl<'a> Evaluation<'a> {
 
     fn values<'v>(&'v self, domain: &'v str, validated: &'v str) -> Values<'v> {
         let (local_part, sender_domain) = (self.local_part, self.sender_domain);
-        let SpfQuery { ip, helo, receiver, .. } = self.query;
-        Values { ip, helo, local_part, sender_domain, domain, receiver, validated }
+        let SpfQuery {
+            ip, helo, receiver, ..
+        } = self.query;
+        Values {
+            ip,
+            helo,
+            local_part,
+            sender_domain,
+            domain,
+            receiver,
+            validated,
+        }
     }
 
     /// What `%{p}` stands for: the domain itself, a name within it, any validated name, "unknown" (§7.3).
@@ -208,15 +306,24 @@ impl<'a> Evaluation<'a> {
         }
         let names = self.validated_names();
         let domain = name::of_octets(domain).unwrap_or_default();
-        let best = names.iter().find(|n| **n == domain).or_else(|| names.iter().find(|n| name::is_within(n, &domain)));
-        best.or(names.first()).map_or_else(|| "unknown".to_owned(), name::display)
+        let best = names
+            .iter()
+            .find(|n| **n == domain)
+            .or_else(|| names.iter().find(|n| name::is_within(n, &domain)));
+        best.or(names.first())
+            .map_or_else(|| "unknown".to_owned(), name::display)
     }
 
     /// The explanation; whatever goes wrong, there is none (§6.2).
     fn explain(&mut self, target: &MacroString, domain: &str) -> Option<String> {
         let target = self.expand(target, domain);
         let records = self.ask(&name::of_octets(&target)?, RecordType::TXT).ok()?;
-        let [one] = records.iter().filter_map(text).collect::<Vec<_>>().try_into().ok()?;
+        let [one] = records
+            .iter()
+            .filter_map(text)
+            .collect::<Vec<_>>()
+            .try_into()
+            .ok()?;
         let one = String::from_utf8(one).ok().filter(|text| text.is_ascii())?;
         let explanation = MacroString::parse(&one, true)?;
         let validated = self.validated_for(&explanation, domain);
@@ -232,7 +339,11 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Asks on behalf of a mechanism: an answer without data is a void lookup.
-    fn ask_counted(&mut self, host: Option<Name>, record_type: RecordType) -> Evaluated<Vec<RData>> {
+    fn ask_counted(
+        &mut self,
+        host: Option<Name>,
+        record_type: RecordType,
+    ) -> Evaluated<Vec<RData>> {
         let records = match host {
             Some(name) => self.ask(&name, record_type)?,
             None => Vec::new(),
@@ -240,7 +351,9 @@ impl<'a> Evaluation<'a> {
         if records.is_empty() {
             self.void_lookups += 1;
             if self.void_lookups > VOID_LOOKUPS {
-                return Err(permerror(format!("more than {VOID_LOOKUPS} lookups came to nothing")));
+                return Err(permerror(format!(
+                    "more than {VOID_LOOKUPS} lookups came to nothing"
+                )));
             }
         }
         Ok(records)
@@ -272,7 +385,12 @@ fn address(data: &RData) -> Option<IpAddr> {
 /// The strings of a TXT record as one (§3.3).
 fn text(data: &RData) -> Option<Vec<u8>> {
     match data {
-        RData::TXT(txt) => Some(txt.txt_data.iter().flat_map(|s| s.iter().copied()).collect()),
+        RData::TXT(txt) => Some(
+            txt.txt_data
+                .iter()
+                .flat_map(|s| s.iter().copied())
+                .collect(),
+        ),
         _ => None,
     }
 }
@@ -280,6 +398,10 @@ fn text(data: &RData) -> Option<Vec<u8>> {
 /// A domain that a record can be asked of: labels of 1 to 63 octets, at least two (§4.3).
 fn multi_label(domain: &str) -> Option<Name> {
     let bare = domain.strip_suffix('.').unwrap_or(domain);
-    let labels = bare.split('.').all(|label| (1..=LABEL_OCTETS).contains(&label.len()));
-    (labels && bare.contains('.')).then(|| name::of_octets(bare)).flatten()
+    let labels = bare
+        .split('.')
+        .all(|label| (1..=LABEL_OCTETS).contains(&label.len()));
+    (labels && bare.contains('.'))
+        .then(|| name::of_octets(bare))
+        .flatten()
 }

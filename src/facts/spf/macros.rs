@@ -11,7 +11,13 @@ pub(super) struct MacroString {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
     Text(String),
-    Macro { letter: char, url: bool, digits: usize, reverse: bool, delimiters: String },
+    Macro {
+        letter: char,
+        url: bool,
+        digits: usize,
+        reverse: bool,
+        delimiters: String,
+    },
 }
 
 /// What macros stand for.
@@ -59,17 +65,21 @@ impl MacroString {
     /// Parses a domain-spec: a macro string that ends in a macro or in a top-level label (§7.1).
     pub(super) fn domain_spec(text: &str) -> Option<Self> {
         let parsed = Self::parse(text, false)?;
-        let ends_in_macro = text.ends_with('}') || ["%%", "%_", "%-"].iter().any(|m| text.ends_with(m));
+        let ends_in_macro =
+            text.ends_with('}') || ["%%", "%_", "%-"].iter().any(|m| text.ends_with(m));
         let ends_in_label = || {
             let bare = text.strip_suffix('.').unwrap_or(text);
-            bare.rsplit_once('.').is_some_and(|(_, label)| is_top_label(label))
+            bare.rsplit_once('.')
+                .is_some_and(|(_, label)| is_top_label(label))
         };
         (ends_in_macro || ends_in_label()).then_some(parsed)
     }
 
     /// Whether `%{p}` is needed.
     pub(super) fn asks_for_validated_name(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Macro { letter: 'p', .. }))
+        self.parts
+            .iter()
+            .any(|part| matches!(part, Part::Macro { letter: 'p', .. }))
     }
 
     /// The text, macros replaced.
@@ -78,9 +88,19 @@ impl MacroString {
         for part in &self.parts {
             match part {
                 Part::Text(text) => out.push_str(text),
-                Part::Macro { letter, url, digits, reverse, delimiters } => {
+                Part::Macro {
+                    letter,
+                    url,
+                    digits,
+                    reverse,
+                    delimiters,
+                } => {
                     let value = transformed(&value(*letter, values), *digits, *reverse, delimiters);
-                    if *url { out.push_str(&url_escaped(&value)) } else { out.push_str(&value) }
+                    if *url {
+                        out.push_str(&url_escaped(&value))
+                    } else {
+                        out.push_str(&value)
+                    }
                 }
             }
         }
@@ -124,7 +144,13 @@ fn expand(inside: &str, explanation: bool) -> Option<Part> {
     };
     let legal = digits > 0 && delimiters.chars().all(|c| ".-+,/_=".contains(c));
     let url = letter.is_ascii_uppercase();
-    legal.then(|| Part::Macro { letter: lower, url, digits, reverse, delimiters: delimiters.to_owned() })
+    legal.then(|| Part::Macro {
+        letter: lower,
+        url,
+        digits,
+        reverse,
+        delimiters: delimiters.to_owned(),
+    })
 }
 
 fn value(letter: char, values: &Values<'_>) -> String {
@@ -135,7 +161,12 @@ fn value(letter: char, values: &Values<'_>) -> String {
         'd' => values.domain.to_owned(),
         'i' => dotted(values.ip),
         'p' => values.validated.to_owned(),
-        'v' => if values.ip.is_ipv4() { "in-addr" } else { "ip6" }.to_owned(),
+        'v' => if values.ip.is_ipv4() {
+            "in-addr"
+        } else {
+            "ip6"
+        }
+        .to_owned(),
         'h' => values.helo.to_owned(),
         'c' => values.ip.to_string(),
         'r' => values.receiver.to_owned(),
@@ -148,8 +179,14 @@ fn dotted(ip: IpAddr) -> String {
     match ip {
         IpAddr::V4(v4) => v4.to_string(),
         IpAddr::V6(v6) => {
-            let nibbles = v6.octets().into_iter().flat_map(|octet| [octet >> 4, octet & 15]);
-            nibbles.map(|nibble| format!("{nibble:X}")).collect::<Vec<_>>().join(".")
+            let nibbles = v6
+                .octets()
+                .into_iter()
+                .flat_map(|octet| [octet >> 4, octet & 15]);
+            nibbles
+                .map(|nibble| format!("{nibble:X}"))
+                .collect::<Vec<_>>()
+                .join(".")
         }
     }
 }
@@ -159,7 +196,11 @@ fn transformed(value: &str, digits: usize, reverse: bool, delimiters: &str) -> S
     if digits == usize::MAX && !reverse && delimiters.is_empty() {
         return value.to_owned();
     }
-    let delimiters = if delimiters.is_empty() { "." } else { delimiters };
+    let delimiters = if delimiters.is_empty() {
+        "."
+    } else {
+        delimiters
+    };
     let mut parts: Vec<_> = value.split(|c| delimiters.contains(c)).collect();
     if reverse {
         parts.reverse();
@@ -171,7 +212,11 @@ fn transformed(value: &str, digits: usize, reverse: bool, delimiters: &str) -> S
 fn url_escaped(value: &str) -> String {
     let escape = |octet: u8| {
         let plain = octet.is_ascii_alphanumeric() || b"-._~".contains(&octet);
-        if plain { char::from(octet).to_string() } else { format!("%{octet:02X}") }
+        if plain {
+            char::from(octet).to_string()
+        } else {
+            format!("%{octet:02X}")
+        }
     };
     value.bytes().map(escape).collect()
 }
@@ -192,8 +237,13 @@ mod tests {
             validated: "mx.example.org",
         };
         // Nibbles are upper-case here and lower-case in the RFC; names compare without case.
-        let got = MacroString::parse(text, true).expect("a macro string").expand(&values);
-        assert!(got.eq_ignore_ascii_case(expected), "{text}: {got}, not {expected}");
+        let got = MacroString::parse(text, true)
+            .expect("a macro string")
+            .expand(&values);
+        assert!(
+            got.eq_ignore_ascii_case(expected),
+            "{text}: {got}, not {expected}"
+        );
     }
 
     #[test]
@@ -211,14 +261,24 @@ mod tests {
             ("%{l-}", "strong.bad"),
             ("%{lr-}", "bad.strong"),
             ("%{l1r-}", "strong"),
-            ("%{ir}.%{v}._spf.%{d2}", "3.2.0.192.in-addr._spf.example.com"),
-            ("%{lr-}.lp.%{ir}.%{v}._spf.%{d2}", "bad.strong.lp.3.2.0.192.in-addr._spf.example.com"),
-            ("%{d2}.trusted-domains.example.net", "example.com.trusted-domains.example.net"),
+            (
+                "%{ir}.%{v}._spf.%{d2}",
+                "3.2.0.192.in-addr._spf.example.com",
+            ),
+            (
+                "%{lr-}.lp.%{ir}.%{v}._spf.%{d2}",
+                "bad.strong.lp.3.2.0.192.in-addr._spf.example.com",
+            ),
+            (
+                "%{d2}.trusted-domains.example.net",
+                "example.com.trusted-domains.example.net",
+            ),
             ("%{S} %%%_%-", "strong-bad%40email.example.com % %20"),
         ] {
             check(text, v4, expected);
         }
-        let nibbles = "1.0.b.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6._spf.example.com";
+        let nibbles =
+            "1.0.b.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6._spf.example.com";
         check("%{ir}.%{v}._spf.%{d2}", "2001:db8::cb01", nibbles);
     }
 }

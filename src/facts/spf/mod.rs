@@ -89,6 +89,10 @@ pub struct Spf {
 }
 
 /// The check_host() function (RFC 7208 §4). The questions go to `evidence`.
-pub fn check_host(query: &SpfQuery<'_>, lookup: &dyn Lookup, evidence: &mut Vec<Arc<Question>>) -> Spf {
+pub fn check_host(
+    query: &SpfQuery<'_>,
+    lookup: &dyn Lookup,
+    evidence: &mut Vec<Arc<Question>>,
+) -> Spf {
     Evaluation::new(query, lookup, evidence).run()
 }

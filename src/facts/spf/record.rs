@@ -60,13 +60,18 @@ pub(super) struct SpfRecord {
 
 /// Whether a TXT record is an SPF record: the version, then a space or nothing (RFC 7208 §4.5).
 pub(super) fn is_spf(text: &[u8]) -> bool {
-    let version = text.get(..6).is_some_and(|v| v.eq_ignore_ascii_case(b"v=spf1"));
+    let version = text
+        .get(..6)
+        .is_some_and(|v| v.eq_ignore_ascii_case(b"v=spf1"));
     version && matches!(text.get(6), None | Some(b' '))
 }
 
 /// Parses a record; the error names the term that is none.
 pub(super) fn parse(text: &[u8]) -> Result<SpfRecord, String> {
-    let text = std::str::from_utf8(text).ok().filter(|t| t.is_ascii()).ok_or("the record is not ASCII")?;
+    let text = std::str::from_utf8(text)
+        .ok()
+        .filter(|t| t.is_ascii())
+        .ok_or("the record is not ASCII")?;
     let mut record = SpfRecord::default();
     for term in text[6..].split(' ').filter(|t| !t.is_empty()) {
         let known = match modifier(term) {
@@ -82,7 +87,8 @@ pub(super) fn parse(text: &[u8]) -> Result<SpfRecord, String> {
 fn modifier(term: &str) -> Option<(&str, &str)> {
     let (name, value) = term.split_once('=')?;
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    (name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(legal)).then_some((name, value))
+    (name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(legal))
+        .then_some((name, value))
 }
 
 /// Each of redirect and exp once; any other modifier is passed over, once its value is a macro-string (§6).
@@ -117,7 +123,11 @@ fn directive(term: &str) -> Option<Directive> {
         "ip6" => Mechanism::Ip(network(argument, false)?),
         _ => return None,
     };
-    Some(Directive { qualifier, mechanism, text: term.to_owned() })
+    Some(Directive {
+        qualifier,
+        mechanism,
+        text: term.to_owned(),
+    })
 }
 
 fn required(argument: &str) -> Option<MacroString> {
@@ -125,7 +135,11 @@ fn required(argument: &str) -> Option<MacroString> {
 }
 
 fn optional(argument: &str) -> Option<Option<MacroString>> {
-    if argument.is_empty() { Some(None) } else { required(argument).map(Some) }
+    if argument.is_empty() {
+        Some(None)
+    } else {
+        required(argument).map(Some)
+    }
 }
 
 /// `[:domain-spec][/v4][//v6]`. A slash before anything but the last digits belongs to the domain-spec.
@@ -140,7 +154,9 @@ fn addresses(argument: &str) -> Option<(Option<MacroString>, Prefixes)> {
 /// What stands before the separator, and the digits behind it, where nothing else stands behind it.
 fn trailing<'t>(text: &'t str, separator: &str) -> (&'t str, Option<&'t str>) {
     match text.rsplit_once(separator) {
-        Some((before, digits)) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
+        Some((before, digits))
+            if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) =>
+        {
             (before, Some(digits))
         }
         _ => (text, None),
@@ -159,7 +175,10 @@ fn network(argument: &str, v4: bool) -> Option<IpNet> {
         Some((address, bits)) => (address, Some(bits)),
         None => (text, None),
     };
-    let address: IpAddr = address.parse().ok().filter(|a: &IpAddr| a.is_ipv4() == v4)?;
+    let address: IpAddr = address
+        .parse()
+        .ok()
+        .filter(|a: &IpAddr| a.is_ipv4() == v4)?;
     let most = if v4 { 32 } else { 128 };
     IpNet::new(address, bits.map_or(Some(most), |bits| prefix(bits, most))?).ok()
 }
@@ -175,9 +194,13 @@ mod tests {
 
     #[test]
     fn versions() {
-        for (text, expected) in
-            [("v=spf1", true), ("V=SPF1 -all", true), ("v=spf10", false), ("v=spf1\t", false), (" v=spf1", false)]
-        {
+        for (text, expected) in [
+            ("v=spf1", true),
+            ("V=SPF1 -all", true),
+            ("v=spf10", false),
+            ("v=spf1\t", false),
+            (" v=spf1", false),
+        ] {
             assert_eq!(is_spf(text.as_bytes()), expected, "{text}");
         }
     }

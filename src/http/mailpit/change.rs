@@ -34,9 +34,15 @@ fn list<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
 
 /// Reads a body. One that cannot be read is refused: to take it for none would delete all.
 async fn wanted(request: Request, app: &Arc<App>) -> Result<Option<Wanted>, Response> {
-    let field = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let field = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let is_form = field.starts_with("application/x-www-form-urlencoded");
-    let octets = octets(request, app).await.map_err(axum::response::IntoResponse::into_response)?;
+    let octets = octets(request, app)
+        .await
+        .map_err(axum::response::IntoResponse::into_response)?;
     if octets.is_empty() {
         return Ok(None);
     }
@@ -44,7 +50,9 @@ async fn wanted(request: Request, app: &Arc<App>) -> Result<Option<Wanted>, Resp
     if is_form && octets.first() != Some(&b'{') {
         return form(&octets).map(Some).map_err(wrong);
     }
-    serde_json::from_slice(&octets).map(Some).map_err(|error| wrong(error.to_string()))
+    serde_json::from_slice(&octets)
+        .map(Some)
+        .map_err(|error| wrong(error.to_string()))
 }
 
 fn form(octets: &[u8]) -> Result<Wanted, String> {
@@ -55,19 +63,30 @@ fn form(octets: &[u8]) -> Result<Wanted, String> {
             "tags" => wanted.tags.push(value.into_owned()),
             "read" => wanted.read = value.eq_ignore_ascii_case("true"),
             "search" => wanted.search = value.into_owned(),
-            other => return Err(format!("expected IDs, Tags, Read or Search, found {other:?}")),
+            other => {
+                return Err(format!(
+                    "expected IDs, Tags, Read or Search, found {other:?}"
+                ));
+            }
         }
     }
     Ok(wanted)
 }
 
-pub(super) async fn mark(State(app): State<Arc<App>>, TheWorld(world): TheWorld, request: Request) -> Response {
+pub(super) async fn mark(
+    State(app): State<Arc<App>>,
+    TheWorld(world): TheWorld,
+    request: Request,
+) -> Response {
     let wanted = match wanted(request, &app).await {
         Ok(wanted) => wanted.unwrap_or_default(),
         Err(response) => return response,
     };
     let ids: Vec<u64> = if wanted.ids.is_empty() {
-        matching(&app, &world, &wanted.search).iter().map(|message| message.id).collect()
+        matching(&app, &world, &wanted.search)
+            .iter()
+            .map(|message| message.id)
+            .collect()
     } else {
         wanted.ids.iter().filter_map(|id| id.parse().ok()).collect()
     };
@@ -84,7 +103,11 @@ pub(super) async fn mark(State(app): State<Arc<App>>, TheWorld(world): TheWorld,
 }
 
 /// Deletes those named, or all where nothing is said. The answer is empty: npm `mailhog` reads any text as JSON.
-pub(super) async fn delete(State(app): State<Arc<App>>, TheWorld(world): TheWorld, request: Request) -> Response {
+pub(super) async fn delete(
+    State(app): State<Arc<App>>,
+    TheWorld(world): TheWorld,
+    request: Request,
+) -> Response {
     let wanted = match wanted(request, &app).await {
         Ok(wanted) => wanted.unwrap_or_default(),
         Err(response) => return response,
@@ -98,25 +121,39 @@ pub(super) async fn delete(State(app): State<Arc<App>>, TheWorld(world): TheWorl
     plain(StatusCode::OK, "")
 }
 
-pub(super) async fn tags(State(app): State<Arc<App>>, TheWorld(world): TheWorld) -> Json<BTreeSet<String>> {
-    Json(app.mailpit.with(&world, |marked| marked.tags.values().flatten().cloned().collect()))
+pub(super) async fn tags(
+    State(app): State<Arc<App>>,
+    TheWorld(world): TheWorld,
+) -> Json<BTreeSet<String>> {
+    Json(app.mailpit.with(&world, |marked| {
+        marked.tags.values().flatten().cloned().collect()
+    }))
 }
 
-pub(super) async fn tag(State(app): State<Arc<App>>, TheWorld(world): TheWorld, request: Request) -> Response {
+pub(super) async fn tag(
+    State(app): State<Arc<App>>,
+    TheWorld(world): TheWorld,
+    request: Request,
+) -> Response {
     let wanted = match wanted(request, &app).await {
         Ok(wanted) => wanted.unwrap_or_default(),
         Err(response) => return response,
     };
     app.mailpit.with(&world, |marked| {
         for id in wanted.ids.iter().filter_map(|id| id.parse().ok()) {
-            marked.tags.insert(id, wanted.tags.iter().cloned().collect());
+            marked
+                .tags
+                .insert(id, wanted.tags.iter().cloned().collect());
         }
     });
     ok()
 }
 
 fn tag_of(params: &RawPathParams) -> String {
-    params.iter().find(|(name, _)| *name == "tag").map_or_else(String::new, |(_, value)| value.to_owned())
+    params
+        .iter()
+        .find(|(name, _)| *name == "tag")
+        .map_or_else(String::new, |(_, value)| value.to_owned())
 }
 
 pub(super) async fn rename_tag(
@@ -130,7 +167,10 @@ pub(super) async fn rename_tag(
         Err(response) => return response,
     };
     if wanted.name.is_empty() {
-        return plain(StatusCode::BAD_REQUEST, "Error: expected a Name, found none");
+        return plain(
+            StatusCode::BAD_REQUEST,
+            "Error: expected a Name, found none",
+        );
     }
     let old = tag_of(&params);
     app.mailpit.with(&world, |marked| {
@@ -148,6 +188,11 @@ pub(super) async fn drop_tag(
     params: RawPathParams,
 ) -> Response {
     let old = tag_of(&params);
-    app.mailpit.with(&world, |marked| marked.tags.values_mut().for_each(|tags| _ = tags.remove(&old)));
+    app.mailpit.with(&world, |marked| {
+        marked
+            .tags
+            .values_mut()
+            .for_each(|tags| _ = tags.remove(&old))
+    });
     ok()
 }

@@ -32,7 +32,10 @@ pub(super) struct Latest {
 }
 
 fn value<'a>(params: &'a RawPathParams, key: &str) -> &'a str {
-    params.iter().find(|(name, _)| *name == key).map_or("", |(_, value)| value)
+    params
+        .iter()
+        .find(|(name, _)| *name == key)
+        .map_or("", |(_, value)| value)
 }
 
 /// The message of a path: by its number, or the latest.
@@ -41,7 +44,10 @@ fn find(app: &App, world: &World, id: &str, query: &str) -> Option<Arc<Message>>
         return matching(app, world, query).pop();
     }
     let id = id.parse().ok()?;
-    world.messages().entry(id).filter(|_| app.mailpit.with(world, |marked| marked.is_there(id)))
+    world
+        .messages()
+        .entry(id)
+        .filter(|_| app.mailpit.with(world, |marked| marked.is_there(id)))
 }
 
 pub(super) async fn show(
@@ -50,11 +56,16 @@ pub(super) async fn show(
     params: RawPathParams,
     Params(latest): Params<Latest>,
 ) -> Response {
-    let Some(message) = find(&app, &world, value(&params, "id"), &latest.query) else { return not_found() };
-    let (read, tags) = app.mailpit.with(&world, |marked| (!marked.read.insert(message.id), marked.tags(message.id)));
+    let Some(message) = find(&app, &world, value(&params, "id"), &latest.query) else {
+        return not_found();
+    };
+    let (read, tags) = app.mailpit.with(&world, |marked| {
+        (!marked.read.insert(message.id), marked.tags(message.id))
+    });
     let raw = mime::raw(&message);
     let mail = Mail::read(&raw);
-    let (inline, attached): (Vec<_>, Vec<_>) = mail.parts().into_iter().partition(|part| part.inline);
+    let (inline, attached): (Vec<_>, Vec<_>) =
+        mail.parts().into_iter().partition(|part| part.inline);
     let parts = |parts: &[Part<'_>]| parts.iter().map(part_object).collect::<Vec<_>>();
     Json(json!({
         "ID": message.id.to_string(),
@@ -82,7 +93,12 @@ pub(super) async fn show(
 }
 
 fn part_object(part: &Part<'_>) -> Value {
-    let hex = |octets: &[u8]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
+    let hex = |octets: &[u8]| {
+        octets
+            .iter()
+            .map(|octet| format!("{octet:02x}"))
+            .collect::<String>()
+    };
     json!({
         "PartID": part.id.to_string(),
         "FileName": part.file_name,
@@ -98,20 +114,30 @@ fn part_object(part: &Part<'_>) -> Value {
 }
 
 fn field(mail: &Mail<'_>, wanted: &str) -> Option<String> {
-    mail.headers().into_iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
+    mail.headers()
+        .into_iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
+        .map(|(_, value)| value)
 }
 
 fn unsubscribe(mail: &Mail<'_>) -> Value {
     let header = field(mail, "List-Unsubscribe").unwrap_or_default();
-    let links: Vec<_> =
-        header.split(',').map(|link| link.trim().trim_matches(['<', '>'])).filter(|l| !l.is_empty()).collect();
+    let links: Vec<_> = header
+        .split(',')
+        .map(|link| link.trim().trim_matches(['<', '>']))
+        .filter(|l| !l.is_empty())
+        .collect();
     let post = field(mail, "List-Unsubscribe-Post").unwrap_or_default();
     json!({ "Header": header, "Links": links, "Errors": "", "HeaderPost": post })
 }
 
 /// The message's own date; the time it was accepted where it has none.
 fn date(mail: &Mail<'_>, message: &Message) -> String {
-    let own = mail.parsed.as_ref().and_then(|mail| mail.date()).map(|date| date.to_rfc3339());
+    let own = mail
+        .parsed
+        .as_ref()
+        .and_then(|mail| mail.date())
+        .map(|date| date.to_rfc3339());
     own.unwrap_or_else(|| format!("{:.3}", message.at))
 }
 
@@ -123,7 +149,9 @@ pub(super) async fn headers(
     params: RawPathParams,
     Params(latest): Params<Latest>,
 ) -> Response {
-    let Some(message) = find(&app, &world, value(&params, "id"), &latest.query) else { return not_found() };
+    let Some(message) = find(&app, &world, value(&params, "id"), &latest.query) else {
+        return not_found();
+    };
     let raw = mime::raw(&message);
     let mail = Mail::read(&raw);
     let mut fields: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -133,10 +161,16 @@ pub(super) async fn headers(
     let to = message.envelope.forward_paths.clone();
     let supplied = [
         ("Delivered-To", to.into_iter().take(1).collect()),
-        ("Content-Type", vec!["text/plain; charset=us-ascii".to_owned()]),
+        (
+            "Content-Type",
+            vec!["text/plain; charset=us-ascii".to_owned()],
+        ),
         ("Date", vec![date(&mail, &message)]),
         ("From", vec![message.envelope.reverse_path.clone()]),
-        ("Message-Id", vec![format!("<{}@martinet.test>", message.id)]),
+        (
+            "Message-Id",
+            vec![format!("<{}@martinet.test>", message.id)],
+        ),
     ];
     for (name, values) in supplied {
         fields.entry(name.to_owned()).or_insert(values);
@@ -149,7 +183,10 @@ fn canonical(name: &str) -> String {
     let word = |word: &str| {
         let mut letters = word.chars();
         let first = letters.next().map(|c| c.to_ascii_uppercase());
-        first.into_iter().chain(letters.map(|c| c.to_ascii_lowercase())).collect::<String>()
+        first
+            .into_iter()
+            .chain(letters.map(|c| c.to_ascii_lowercase()))
+            .collect::<String>()
     };
     name.split('-').map(word).collect::<Vec<_>>().join("-")
 }
@@ -160,19 +197,32 @@ pub(super) async fn raw(
     params: RawPathParams,
     Params(latest): Params<Latest>,
 ) -> Response {
-    let Some(message) = find(&app, &world, value(&params, "id"), &latest.query) else { return not_found() };
+    let Some(message) = find(&app, &world, value(&params, "id"), &latest.query) else {
+        return not_found();
+    };
     let mut response = mime::raw(&message).into_response();
     let kind = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
 }
 
-pub(super) async fn part(State(app): State<Arc<App>>, TheWorld(world): TheWorld, params: RawPathParams) -> Response {
-    let Some(message) = find(&app, &world, value(&params, "id"), "") else { return not_found() };
+pub(super) async fn part(
+    State(app): State<Arc<App>>,
+    TheWorld(world): TheWorld,
+    params: RawPathParams,
+) -> Response {
+    let Some(message) = find(&app, &world, value(&params, "id"), "") else {
+        return not_found();
+    };
     let raw = mime::raw(&message);
     let mail = Mail::read(&raw);
-    let found = value(&params, "part").parse().ok().and_then(|id| mail.part(id));
-    let Some(part) = found else { return plain(StatusCode::NOT_FOUND, "Part not found") };
+    let found = value(&params, "part")
+        .parse()
+        .ok()
+        .and_then(|id| mail.part(id));
+    let Some(part) = found else {
+        return plain(StatusCode::NOT_FOUND, "Part not found");
+    };
     attachment(&part)
 }
 
@@ -187,7 +237,8 @@ pub(in super::super) fn attachment(part: &Part<'_>) -> Response {
         (header::CONTENT_SECURITY_POLICY, SANDBOX),
     ];
     for (name, value) in fields {
-        let value = HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static("application/octet-stream"));
+        let value = HeaderValue::from_str(value)
+            .unwrap_or(HeaderValue::from_static("application/octet-stream"));
         response.headers_mut().insert(name, value);
     }
     response
@@ -201,18 +252,30 @@ pub(super) async fn view(
     Params(latest): Params<ViewOptions>,
 ) -> Response {
     let (id, kind) = value(&params, "file").rsplit_once('.').unwrap_or_default();
-    let Some(message) = find(&app, &world, id, &latest.query) else { return not_found() };
+    let Some(message) = find(&app, &world, id, &latest.query) else {
+        return not_found();
+    };
     let raw = mime::raw(&message);
     let mail = Mail::read(&raw);
     let (text, kind) = match kind {
         "html" if mail.html().is_empty() => {
-            return plain(StatusCode::NOT_FOUND, "This message does not contain a HTML part");
+            return plain(
+                StatusCode::NOT_FOUND,
+                "This message does not contain a HTML part",
+            );
         }
         "html" => (mail.html(), "text/html; charset=utf-8"),
         "txt" => (mail.text(), "text/plain; charset=utf-8"),
         _ => return not_found(),
     };
-    ([(header::CONTENT_TYPE, kind), (header::CONTENT_SECURITY_POLICY, SANDBOX)], text).into_response()
+    (
+        [
+            (header::CONTENT_TYPE, kind),
+            (header::CONTENT_SECURITY_POLICY, SANDBOX),
+        ],
+        text,
+    )
+        .into_response()
 }
 
 /// How a message is looked at; `embed` changes nothing here.

@@ -35,7 +35,10 @@ const MOST: usize = 1000;
 pub(super) fn routes() -> Router<Arc<App>> {
     let api = || {
         Router::new()
-            .route("/api/v1/messages", get(list).put(change::mark).delete(change::delete))
+            .route(
+                "/api/v1/messages",
+                get(list).put(change::mark).delete(change::delete),
+            )
             .route("/api/v1/search", get(search::search).delete(search::delete))
             .route("/api/v1/message/{id}", get(message::show))
             .route("/api/v1/message/{id}/headers", get(message::headers))
@@ -44,7 +47,10 @@ pub(super) fn routes() -> Router<Arc<App>> {
             .route("/api/v1/message/{id}/release", post(release))
             .route("/api/v1/send", post(send::send))
             .route("/api/v1/tags", get(change::tags).put(change::tag))
-            .route("/api/v1/tags/{tag}", put(change::rename_tag).delete(change::drop_tag))
+            .route(
+                "/api/v1/tags/{tag}",
+                put(change::rename_tag).delete(change::drop_tag),
+            )
             .route("/api/v1/chaos", get(chaos).put(chaos))
             .route("/api/v1/info", get(info))
             .route("/api/v1/webui", get(webui))
@@ -173,14 +179,24 @@ fn mailboxes(all: Vec<(String, String)>) -> Vec<Mailbox> {
 
 /// Those of the envelope that no header field names.
 fn blind(mail: &Mail<'_>, message: &Message) -> Vec<Mailbox> {
-    let named: Vec<_> = [mail.addresses(|m| m.to().cloned()), mail.addresses(|m| m.cc().cloned())].concat();
-    let unnamed =
-        message.envelope.forward_paths.iter().filter(|p| !named.iter().any(|(_, a)| a.eq_ignore_ascii_case(p)));
+    let named: Vec<_> = [
+        mail.addresses(|m| m.to().cloned()),
+        mail.addresses(|m| m.cc().cloned()),
+    ]
+    .concat();
+    let unnamed = message
+        .envelope
+        .forward_paths
+        .iter()
+        .filter(|p| !named.iter().any(|(_, a)| a.eq_ignore_ascii_case(p)));
     let bcc = mail.addresses(|m| m.bcc().cloned()).into_iter();
     let more = unnamed.map(|path| (String::new(), path.clone()));
     let mut all: Vec<(String, String)> = bcc.collect();
     for one in more {
-        if !all.iter().any(|(_, address)| address.eq_ignore_ascii_case(&one.1)) {
+        if !all
+            .iter()
+            .any(|(_, address)| address.eq_ignore_ascii_case(&one.1))
+        {
             all.push(one);
         }
     }
@@ -190,7 +206,8 @@ fn blind(mail: &Mail<'_>, message: &Message) -> Vec<Mailbox> {
 /// The author; where no header field tells, the reverse-path.
 fn author(mail: &Mail<'_>, message: &Message) -> Mailbox {
     let from = mail.addresses(|m| m.from().cloned()).into_iter().next();
-    from.unwrap_or_else(|| (String::new(), message.envelope.reverse_path.clone())).into()
+    from.unwrap_or_else(|| (String::new(), message.envelope.reverse_path.clone()))
+        .into()
 }
 
 fn summary(message: &Message, read: bool, tags: Vec<String>) -> Value {
@@ -219,10 +236,22 @@ fn summary(message: &Message, read: bool, tags: Vec<String>) -> Value {
 fn listed(app: &App, world: &World, found: &[Arc<Message>], page: Page) -> Value {
     let all = shown(app, world);
     app.mailpit.with(world, |marked| {
-        let unread = |messages: &[Arc<Message>]| messages.iter().filter(|m| !marked.read.contains(&m.id)).count();
+        let unread = |messages: &[Arc<Message>]| {
+            messages
+                .iter()
+                .filter(|m| !marked.read.contains(&m.id))
+                .count()
+        };
         let slice = found.iter().rev().skip(page.start).take(page.limit());
-        let messages: Vec<_> =
-            slice.map(|message| summary(message, marked.read.contains(&message.id), marked.tags(message.id))).collect();
+        let messages: Vec<_> = slice
+            .map(|message| {
+                summary(
+                    message,
+                    marked.read.contains(&message.id),
+                    marked.tags(message.id),
+                )
+            })
+            .collect();
         let tags: BTreeSet<_> = marked.tags.values().flatten().collect();
         json!({
             "total": all.len(),
@@ -237,7 +266,11 @@ fn listed(app: &App, world: &World, found: &[Arc<Message>], page: Page) -> Value
     })
 }
 
-async fn list(State(app): State<Arc<App>>, TheWorld(world): TheWorld, Params(page): Params<Page>) -> Json<Value> {
+async fn list(
+    State(app): State<Arc<App>>,
+    TheWorld(world): TheWorld,
+    Params(page): Params<Page>,
+) -> Json<Value> {
     let found = shown(&app, &world);
     Json(listed(&app, &world, &found, page))
 }
@@ -250,7 +283,11 @@ async fn info(State(app): State<Arc<App>>, TheWorld(world): TheWorld) -> Json<Va
         for tag in marked.tags.values().flatten() {
             *tags.entry(tag.clone()).or_default() += 1;
         }
-        (all.iter().filter(|m| !marked.read.contains(&m.id)).count(), tags, marked.deletions)
+        (
+            all.iter().filter(|m| !marked.read.contains(&m.id)).count(),
+            tags,
+            marked.deletions,
+        )
     });
     let refused: u64 = tally.refusals.counts().iter().map(|(_, count)| count).sum();
     Json(json!({
@@ -307,5 +344,10 @@ fn not_found() -> Response {
 
 /// What Mailpit says in text.
 fn plain(status: StatusCode, text: &str) -> Response {
-    (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text.to_owned()).into_response()
+    (
+        status,
+        [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
+        text.to_owned(),
+    )
+        .into_response()
 }

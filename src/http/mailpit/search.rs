@@ -28,7 +28,11 @@ pub(super) struct Query {
 pub(super) async fn search(
     State(app): State<Arc<App>>,
     TheWorld(world): TheWorld,
-    Params(Query { query, start, limit }): Params<Query>,
+    Params(Query {
+        query,
+        start,
+        limit,
+    }): Params<Query>,
 ) -> Response {
     if query.trim().is_empty() {
         return plain(StatusCode::BAD_REQUEST, "Error: no search query");
@@ -56,15 +60,20 @@ pub(super) fn matching(app: &App, world: &World, query: &str) -> Vec<Arc<Message
     let terms = terms(query);
     let mut messages = all(app, world);
     if !terms.is_empty() {
-        let marks: Vec<_> = app
-            .mailpit
-            .with(world, |marked| messages.iter().map(|m| (marked.read.contains(&m.id), marked.tags(m.id))).collect());
+        let marks: Vec<_> = app.mailpit.with(world, |marked| {
+            messages
+                .iter()
+                .map(|m| (marked.read.contains(&m.id), marked.tags(m.id)))
+                .collect()
+        });
         let mut marks = marks.into_iter();
         messages.retain(|message| {
             let (read, tags) = marks.next().unwrap_or_default();
             let raw = mime::raw(message);
             let mail = Mail::read(&raw);
-            terms.iter().all(|term| term.holds(message, &mail, read, &tags))
+            terms
+                .iter()
+                .all(|term| term.holds(message, &mail, read, &tags))
         });
     }
     messages
@@ -114,9 +123,17 @@ fn term(word: &str) -> Term {
     let (key, value) = bare.split_once(':').unwrap_or(("", bare));
     let key = key.to_ascii_lowercase();
     if KEYS.contains(&key.as_str()) {
-        return Term { negated, key, value: value.trim().to_lowercase() };
+        return Term {
+            negated,
+            key,
+            value: value.trim().to_lowercase(),
+        };
     }
-    Term { negated, key: String::new(), value: bare.to_lowercase() }
+    Term {
+        negated,
+        key: String::new(),
+        value: bare.to_lowercase(),
+    }
 }
 
 impl Term {
@@ -127,17 +144,26 @@ impl Term {
     fn found(&self, message: &Message, mail: &Mail<'_>, read: bool, tags: &[String]) -> bool {
         let wanted = self.value.as_str();
         let within = |text: &str| text.to_lowercase().contains(wanted);
-        let among = |all: Vec<(String, String)>| all.iter().any(|(name, address)| within(name) || within(address));
+        let among = |all: Vec<(String, String)>| {
+            all.iter()
+                .any(|(name, address)| within(name) || within(address))
+        };
         let envelope = &message.envelope;
-        let to = || among(mail.addresses(|m| m.to().cloned())) || envelope.forward_paths.iter().any(|p| within(p));
-        let from = || among(mail.addresses(|m| m.from().cloned())) || within(&envelope.reverse_path);
+        let to = || {
+            among(mail.addresses(|m| m.to().cloned()))
+                || envelope.forward_paths.iter().any(|p| within(p))
+        };
+        let from =
+            || among(mail.addresses(|m| m.from().cloned())) || within(&envelope.reverse_path);
         let cc = || among(mail.addresses(|m| m.cc().cloned()));
         match self.key.as_str() {
             "subject" => within(&mail.subject()),
             "to" => to(),
             "from" => from(),
             "cc" => cc(),
-            "bcc" => super::blind(mail, message).iter().any(|mailbox| within(&mailbox.address)),
+            "bcc" => super::blind(mail, message)
+                .iter()
+                .any(|mailbox| within(&mailbox.address)),
             "addressed" => from() || to() || cc(),
             "reply-to" => among(mail.addresses(|m| m.reply_to().cloned())),
             "message-id" => within(&mail.message_id()),
@@ -153,7 +179,14 @@ impl Term {
             },
             "before" => message.at.to_string().as_str() < wanted.to_uppercase().as_str(),
             "after" => message.at.to_string().as_str() >= wanted.to_uppercase().as_str(),
-            _ => within(&mail.subject()) || from() || to() || cc() || within(&mail.text()) || within(&mail.html()),
+            _ => {
+                within(&mail.subject())
+                    || from()
+                    || to()
+                    || cc()
+                    || within(&mail.text())
+                    || within(&mail.html())
+            }
         }
     }
 }
@@ -172,7 +205,10 @@ mod tests {
             all.join(" ")
         };
         assert_eq!(show("hello World"), "=hello =world");
-        assert_eq!(show("subject:\"two words\" -to:a@b.test"), "subject=two words !to=a@b.test");
+        assert_eq!(
+            show("subject:\"two words\" -to:a@b.test"),
+            "subject=two words !to=a@b.test"
+        );
         assert_eq!(show("!is:read http://x"), "!is=read =http://x");
         assert_eq!(show("  "), "");
     }

@@ -54,19 +54,31 @@ struct Attachment {
     content_id: String,
 }
 
-pub(super) async fn send(State(app): State<Arc<App>>, TheWorld(world): TheWorld, request: Request) -> Response {
-    let mail = match <Body<Mail> as axum::extract::FromRequest<_>>::from_request(request, &app).await {
-        Ok(Body(mail)) => mail,
-        Err(problem) => return problem.into_response(),
-    };
-    let failed = |text: String| (StatusCode::BAD_REQUEST, Json(json!({ "Error": text }))).into_response();
+pub(super) async fn send(
+    State(app): State<Arc<App>>,
+    TheWorld(world): TheWorld,
+    request: Request,
+) -> Response {
+    let mail =
+        match <Body<Mail> as axum::extract::FromRequest<_>>::from_request(request, &app).await {
+            Ok(Body(mail)) => mail,
+            Err(problem) => return problem.into_response(),
+        };
+    let failed =
+        |text: String| (StatusCode::BAD_REQUEST, Json(json!({ "Error": text }))).into_response();
     let (recipients, message) = match mail.build() {
         Ok(built) => built,
         Err(text) => return failed(text),
     };
     let before = world.messages().last();
     let hello = "localhost".to_owned();
-    let delivery = Delivery { hello, from: mail.from.email.clone(), to: recipients, message, ..Delivery::default() };
+    let delivery = Delivery {
+        hello,
+        from: mail.from.email.clone(),
+        to: recipients,
+        message,
+        ..Delivery::default()
+    };
     let dialogue = match deliver(world.smtp_addr(), &delivery).await {
         Ok(dialogue) => dialogue,
         Err(error) => return failed(error.to_string()),
@@ -76,11 +88,23 @@ pub(super) async fn send(State(app): State<Arc<App>>, TheWorld(world): TheWorld,
         return failed(format!("refused at {stage}: {}", lines.join(" / ")));
     }
     let mine = Sessions::accepted().by_sender(&mail.from.email);
-    let _ = world.wait_for_sessions_within(&mine, 1, 0, world.patience()).await;
-    let sent = world.messages().after(before).into_iter().find(|m| m.envelope.reverse_path == mail.from.email);
-    let Some(message) = sent else { return failed("the message is not kept any more".to_owned()) };
+    let _ = world
+        .wait_for_sessions_within(&mine, 1, 0, world.patience())
+        .await;
+    let sent = world
+        .messages()
+        .after(before)
+        .into_iter()
+        .find(|m| m.envelope.reverse_path == mail.from.email);
+    let Some(message) = sent else {
+        return failed("the message is not kept any more".to_owned());
+    };
     if !mail.tags.is_empty() {
-        app.mailpit.with(&world, |marked| marked.tags.insert(message.id, mail.tags.iter().cloned().collect()));
+        app.mailpit.with(&world, |marked| {
+            marked
+                .tags
+                .insert(message.id, mail.tags.iter().cloned().collect())
+        });
     }
     Json(json!({ "ID": message.id.to_string() })).into_response()
 }
@@ -88,7 +112,12 @@ pub(super) async fn send(State(app): State<Arc<App>>, TheWorld(world): TheWorld,
 impl Mail {
     /// The envelope's recipients, and the message. No value may carry a line end: it would become a field of its own.
     fn build(&self) -> Result<(Vec<String>, Vec<u8>), String> {
-        let mut recipients: Vec<String> = self.to.iter().chain(&self.cc).map(|mailbox| mailbox.email.clone()).collect();
+        let mut recipients: Vec<String> = self
+            .to
+            .iter()
+            .chain(&self.cc)
+            .map(|mailbox| mailbox.email.clone())
+            .collect();
         recipients.extend(self.bcc.iter().cloned());
         if self.from.email.is_empty() {
             return Err("expected an address in From.Email, found none".to_owned());
@@ -96,9 +125,20 @@ impl Mail {
         if recipients.is_empty() {
             return Err("expected a recipient in To, Cc or Bcc, found none".to_owned());
         }
-        let named = self.to.iter().chain(&self.cc).chain(&self.reply_to).chain([&self.from]);
-        let texts = named.flat_map(|mailbox| [&mailbox.name, &mailbox.email]).chain(&self.bcc).chain([&self.subject]);
-        let files = self.attachments.iter().flat_map(|a| [&a.filename, &a.content_type, &a.content_id]);
+        let named = self
+            .to
+            .iter()
+            .chain(&self.cc)
+            .chain(&self.reply_to)
+            .chain([&self.from]);
+        let texts = named
+            .flat_map(|mailbox| [&mailbox.name, &mailbox.email])
+            .chain(&self.bcc)
+            .chain([&self.subject]);
+        let files = self
+            .attachments
+            .iter()
+            .flat_map(|a| [&a.filename, &a.content_type, &a.content_id]);
         let fields = self.headers.iter().flat_map(|(name, value)| [name, value]);
         for text in texts.chain(files).chain(fields) {
             if text.contains(['\r', '\n', '\0']) {
@@ -106,15 +146,24 @@ impl Mail {
             }
         }
         let address = recipients.iter().chain([&self.from.email]);
-        if let Some(wrong) = address.into_iter().find(|a| a.contains(['<', '>', ' ']) || !a.contains('@')) {
-            return Err(format!("expected an address such as user@example.test, found {wrong:?}"));
+        if let Some(wrong) = address
+            .into_iter()
+            .find(|a| a.contains(['<', '>', ' ']) || !a.contains('@'))
+        {
+            return Err(format!(
+                "expected an address such as user@example.test, found {wrong:?}"
+            ));
         }
         let octets = self.message()?;
         Ok((recipients, octets))
     }
 
     fn message(&self) -> Result<Vec<u8>, String> {
-        let pairs = |all: &[Mailbox]| all.iter().map(|m| (m.name.clone(), m.email.clone())).collect::<Vec<_>>();
+        let pairs = |all: &[Mailbox]| {
+            all.iter()
+                .map(|m| (m.name.clone(), m.email.clone()))
+                .collect::<Vec<_>>()
+        };
         let mut builder = MessageBuilder::new()
             .from((self.from.name.clone(), self.from.email.clone()))
             .to(pairs(&self.to))
@@ -133,8 +182,14 @@ impl Mail {
             builder = builder.header(name.clone(), Raw::new(value.clone()));
         }
         for file in &self.attachments {
-            let octets = STANDARD.decode(&file.content).map_err(|error| format!("{}: {error}", file.filename))?;
-            let kind = if file.content_type.is_empty() { "application/octet-stream" } else { &file.content_type };
+            let octets = STANDARD
+                .decode(&file.content)
+                .map_err(|error| format!("{}: {error}", file.filename))?;
+            let kind = if file.content_type.is_empty() {
+                "application/octet-stream"
+            } else {
+                &file.content_type
+            };
             builder = if file.content_id.is_empty() {
                 builder.attachment(kind.to_owned(), file.filename.clone(), octets)
             } else {

@@ -41,7 +41,11 @@ async fn follow(mut socket: WebSocket, app: &App, world: &World) -> Result<(), a
         };
         for message in fresh {
             after = message.id;
-            tell(&mut socket, &json!({ "Type": "new", "Data": summary(&message, false, Vec::new()) })).await?;
+            tell(
+                &mut socket,
+                &json!({ "Type": "new", "Data": summary(&message, false, Vec::new()) }),
+            )
+            .await?;
         }
         tell(&mut socket, &stats(app, world)).await?;
     }
@@ -49,7 +53,9 @@ async fn follow(mut socket: WebSocket, app: &App, world: &World) -> Result<(), a
 
 fn stats(app: &App, world: &World) -> Value {
     let all = shown(app, world);
-    let unread = app.mailpit.with(world, |marked| all.iter().filter(|m| !marked.read.contains(&m.id)).count());
+    let unread = app.mailpit.with(world, |marked| {
+        all.iter().filter(|m| !marked.read.contains(&m.id)).count()
+    });
     let version = concat!("v", env!("CARGO_PKG_VERSION"));
     json!({ "Type": "stats", "Data": { "Total": all.len(), "Unread": unread, "Version": version } })
 }

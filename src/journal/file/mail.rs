@@ -50,14 +50,30 @@ impl MailFile {
     /// # Errors
     /// It cannot be read or written, another process has it, or it holds something else.
     pub(super) fn open(path: &Path, limits: Limits) -> io::Result<(Self, Vec<Deposit>)> {
-        let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
-        file.try_lock().map_err(|_| io::Error::other("another process has it open"))?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .read(true)
+            .append(true)
+            .open(path)?;
+        file.try_lock()
+            .map_err(|_| io::Error::other("another process has it open"))?;
         let (found, end) = scan(&file, limits)?;
         if end < file.metadata()?.len() {
             file.set_len(end)?;
         }
-        let deposits = found.into_iter().map(|(at, head)| read(&mut file, at, head)).collect::<io::Result<_>>()?;
-        Ok((Self { file, end, torn: false, buffer: Vec::new() }, deposits))
+        let deposits = found
+            .into_iter()
+            .map(|(at, head)| read(&mut file, at, head))
+            .collect::<io::Result<_>>()?;
+        Ok((
+            Self {
+                file,
+                end,
+                torn: false,
+                buffer: Vec::new(),
+            },
+            deposits,
+        ))
     }
 
     /// Appends messages. When this returns they survive the end of the process; where it fails, none of them stays.
@@ -79,9 +95,21 @@ impl MailFile {
     fn write(&mut self, deposits: &[Deposit]) -> io::Result<u64> {
         let (buffer, mut octets_written) = (&mut self.buffer, 0);
         buffer.clear();
-        for Deposit { session, at, envelope, trace, octets } in deposits {
-            let head =
-                Head { session: *session, at: *at, envelope: &**envelope, trace: trace.len(), octets: octets.len() };
+        for Deposit {
+            session,
+            at,
+            envelope,
+            trace,
+            octets,
+        } in deposits
+        {
+            let head = Head {
+                session: *session,
+                at: *at,
+                envelope: &**envelope,
+                trace: trace.len(),
+                octets: octets.len(),
+            };
             serde_json::to_writer(&mut *buffer, &head)?;
             buffer.push(b'\n');
             buffer.extend_from_slice(trace.as_bytes());
@@ -123,24 +151,38 @@ fn scan(file: &fs::File, limits: Limits) -> io::Result<(Found, u64)> {
         line.clear();
         reader.read_until(b'\n', &mut line)?;
         let stranger = |why: &dyn std::fmt::Display| {
-            io::Error::other(format!("at octet {end}: expected the head of a message, found something else ({why})"))
+            io::Error::other(format!(
+                "at octet {end}: expected the head of a message, found something else ({why})"
+            ))
         };
         if line.last() != Some(&b'\n') {
             // What was torn begins as a record does; anything else is somebody's, and is not cut off.
             let ours = line.starts_with(BEGINNING) || BEGINNING.starts_with(&line);
-            return if ours { Ok((found, end)) } else { Err(stranger(&"no line of JSON")) };
+            return if ours {
+                Ok((found, end))
+            } else {
+                Err(stranger(&"no line of JSON"))
+            };
         }
         let head: Head<Envelope> = serde_json::from_slice(&line).map_err(|e| stranger(&e))?;
         let begin = end + line.len() as u64;
-        let octets = head.trace.checked_add(head.octets).ok_or_else(|| stranger(&"no such length"))?;
-        let Some(next) = begin.checked_add(octets as u64 + 1).filter(|next| *next <= length) else {
+        let octets = head
+            .trace
+            .checked_add(head.octets)
+            .ok_or_else(|| stranger(&"no such length"))?;
+        let Some(next) = begin
+            .checked_add(octets as u64 + 1)
+            .filter(|next| *next <= length)
+        else {
             return Ok((found, end));
         };
         reader.seek(SeekFrom::Start(next))?;
         found.push_back((begin, head));
         (end, kept) = (next, kept + octets);
         while found.len() > limits.entries || kept > limits.octets && found.len() > 1 {
-            kept -= found.pop_front().map_or(0, |(_, head)| head.trace + head.octets);
+            kept -= found
+                .pop_front()
+                .map_or(0, |(_, head)| head.trace + head.octets);
         }
     }
 }
@@ -150,8 +192,17 @@ fn read(file: &mut fs::File, begin: u64, head: Head<Envelope>) -> io::Result<Dep
     let (mut trace, mut octets) = (vec![0; head.trace], vec![0; head.octets]);
     file.read_exact(&mut trace)?;
     file.read_exact(&mut octets)?;
-    let (trace, octets) = (String::from_utf8_lossy(&trace).into_owned(), Arc::new(octets));
-    Ok(Deposit { session: head.session, at: head.at, envelope: Arc::new(head.envelope), trace, octets })
+    let (trace, octets) = (
+        String::from_utf8_lossy(&trace).into_owned(),
+        Arc::new(octets),
+    );
+    Ok(Deposit {
+        session: head.session,
+        at: head.at,
+        envelope: Arc::new(head.envelope),
+        trace,
+        octets,
+    })
 }
 
 #[cfg(test)]
@@ -163,7 +214,9 @@ mod tests {
 
     impl Path {
         fn new(name: &str) -> Self {
-            let path = Self(std::env::temp_dir().join(format!("martinet-mail-{name}-{}", std::process::id())));
+            let path = Self(
+                std::env::temp_dir().join(format!("martinet-mail-{name}-{}", std::process::id())),
+            );
             let _ = fs::remove_file(&path.0);
             path
         }
@@ -179,12 +232,28 @@ mod tests {
         }
     }
 
-    const ALL: Limits = Limits { entries: 100, octets: 1 << 30 };
+    const ALL: Limits = Limits {
+        entries: 100,
+        octets: 1 << 30,
+    };
 
     fn deposit(session: u64, octets: &[u8]) -> Deposit {
-        let envelope = Envelope { reverse_path: "a@example.test".into(), ..Envelope::default() };
-        let (envelope, trace, octets) = (Arc::new(envelope), "Received: x\r\n".to_owned(), Arc::new(octets.to_vec()));
-        Deposit { session, at: Timestamp::UNIX_EPOCH, envelope, trace, octets }
+        let envelope = Envelope {
+            reverse_path: "a@example.test".into(),
+            ..Envelope::default()
+        };
+        let (envelope, trace, octets) = (
+            Arc::new(envelope),
+            "Received: x\r\n".to_owned(),
+            Arc::new(octets.to_vec()),
+        );
+        Deposit {
+            session,
+            at: Timestamp::UNIX_EPOCH,
+            envelope,
+            trace,
+            octets,
+        }
     }
 
     fn sessions(deposits: &[Deposit]) -> Vec<u64> {
@@ -195,7 +264,12 @@ mod tests {
     fn messages_are_read_again_whatever_they_hold() {
         let path = Path::new("again");
         let large = vec![b'\n'; LARGE_OCTETS];
-        let sent = [deposit(1, b"{}\n\0\xff\r\n"), deposit(2, &large), deposit(3, b""), deposit(4, b"x")];
+        let sent = [
+            deposit(1, b"{}\n\0\xff\r\n"),
+            deposit(2, &large),
+            deposit(3, b""),
+            deposit(4, b"x"),
+        ];
         let (mut mail, none) = path.open(ALL).expect("a file");
         assert!(none.is_empty());
         mail.append(&sent[..2]).expect("written");
@@ -214,7 +288,11 @@ mod tests {
     #[test]
     fn a_torn_record_is_cut_off() {
         let path = Path::new("torn");
-        path.open(ALL).expect("a file").0.append(&[deposit(1, b"one"), deposit(2, b"two")]).expect("written");
+        path.open(ALL)
+            .expect("a file")
+            .0
+            .append(&[deposit(1, b"one"), deposit(2, b"two")])
+            .expect("written");
         let whole = fs::read(&path.0).expect("read");
         let first = whole.len() / 2;
         for length in 0..=whole.len() {
@@ -224,16 +302,26 @@ mod tests {
             assert_eq!(sessions(&kept), expected, "{length} octets");
             mail.append(&[deposit(3, b"three")]).expect("written");
             drop(mail);
-            assert_eq!(sessions(&path.open(ALL).expect("the file").1), [expected, vec![3]].concat());
+            assert_eq!(
+                sessions(&path.open(ALL).expect("the file").1),
+                [expected, vec![3]].concat()
+            );
         }
     }
 
     #[test]
     fn the_latest_are_read() {
         let path = Path::new("latest");
-        let sent: Vec<_> = (1..=9).map(|session| deposit(session, b"1234567")).collect();
-        path.open(ALL).expect("a file").0.append(&sent).expect("written");
-        let kept = |entries, octets| sessions(&path.open(Limits { entries, octets }).expect("the file").1);
+        let sent: Vec<_> = (1..=9)
+            .map(|session| deposit(session, b"1234567"))
+            .collect();
+        path.open(ALL)
+            .expect("a file")
+            .0
+            .append(&sent)
+            .expect("written");
+        let kept =
+            |entries, octets| sessions(&path.open(Limits { entries, octets }).expect("the file").1);
         assert_eq!(kept(2, 1 << 20), [8, 9]);
         assert_eq!(kept(9, 60), [7, 8, 9]);
         assert_eq!(kept(9, 1), [9]);
@@ -242,15 +330,27 @@ mod tests {
     #[test]
     fn what_is_no_journal_is_an_error_and_stays() {
         let path = Path::new("stranger");
-        path.open(ALL).expect("a file").0.append(&[deposit(1, b"x")]).expect("written");
+        path.open(ALL)
+            .expect("a file")
+            .0
+            .append(&[deposit(1, b"x")])
+            .expect("written");
         let mut changed = fs::read(&path.0).expect("read");
         changed[0] = b'[';
-        let huge =
-            String::from_utf8_lossy(&changed[1..]).replace(r#""octets":1}"#, &format!(r#""octets":{}}}"#, usize::MAX));
-        for octets in [changed, format!("{{{huge}").into_bytes(), b"a letter".to_vec(), b"a letter\n".to_vec()] {
+        let huge = String::from_utf8_lossy(&changed[1..])
+            .replace(r#""octets":1}"#, &format!(r#""octets":{}}}"#, usize::MAX));
+        for octets in [
+            changed,
+            format!("{{{huge}").into_bytes(),
+            b"a letter".to_vec(),
+            b"a letter\n".to_vec(),
+        ] {
             fs::write(&path.0, &octets).expect("written");
             let error = path.open(ALL).expect_err("not a journal").to_string();
-            assert!(error.starts_with("at octet 0: expected the head of a message"), "{error}");
+            assert!(
+                error.starts_with("at octet 0: expected the head of a message"),
+                "{error}"
+            );
             assert_eq!(fs::read(&path.0).expect("read"), octets, "nothing is lost");
         }
     }

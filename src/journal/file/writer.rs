@@ -55,15 +55,26 @@ impl Writer {
         waiting: Receiver<Work>,
         followed: Arc<OnceLock<Weak<Log<Happening>>>>,
     ) -> Self {
-        Self { connection, waiting, followed, batch: Batch::default(), due: None }
+        Self {
+            connection,
+            waiting,
+            followed,
+            batch: Batch::default(),
+            due: None,
+        }
     }
 
     /// Writes until nobody can give work any more.
     pub(super) fn run(mut self) {
         loop {
             let work = match self.due {
-                None => self.waiting.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(due) => self.waiting.recv_timeout(due.saturating_duration_since(Instant::now())),
+                None => self
+                    .waiting
+                    .recv()
+                    .map_err(|_| RecvTimeoutError::Disconnected),
+                Some(due) => self
+                    .waiting
+                    .recv_timeout(due.saturating_duration_since(Instant::now())),
             };
             let mut hurry = match work {
                 Ok(work) => self.gather(work),
@@ -88,7 +99,9 @@ impl Writer {
     fn gather_waiting(&mut self) -> bool {
         let mut hurry = false;
         for _ in 1..BATCH {
-            let Ok(work) = self.waiting.try_recv() else { break };
+            let Ok(work) = self.waiting.try_recv() else {
+                break;
+            };
             hurry |= self.gather(work);
         }
         hurry
@@ -98,9 +111,15 @@ impl Writer {
     fn gather(&mut self, work: Work) -> bool {
         match work {
             Work::Session(record) => self.batch.sessions.push(record),
-            Work::Events(happenings) => happenings.iter().for_each(|happening| self.batch.event(happening)),
+            Work::Events(happenings) => happenings
+                .iter()
+                .for_each(|happening| self.batch.event(happening)),
             Work::Clear => {
-                self.batch = Batch { clear: true, done: std::mem::take(&mut self.batch.done), ..Batch::default() }
+                self.batch = Batch {
+                    clear: true,
+                    done: std::mem::take(&mut self.batch.done),
+                    ..Batch::default()
+                }
             }
             Work::Hurry => return true,
             Work::Settled(done) => {
@@ -123,18 +142,31 @@ impl Writer {
         }
         for done in batch.done {
             // Who asked may have gone away.
-            let _ = done.send(written.as_ref().copied().map_err(|e| io::Error::other(e.to_string())));
+            let _ = done.send(
+                written
+                    .as_ref()
+                    .copied()
+                    .map_err(|e| io::Error::other(e.to_string())),
+            );
         }
     }
 }
 
 impl Batch {
     fn event(&mut self, happening: &Happening) {
-        let full = self.rows.last().is_none_or(|row| row.lines.len() >= ROW_OCTETS);
+        let full = self
+            .rows
+            .last()
+            .is_none_or(|row| row.lines.len() >= ROW_OCTETS);
         if full {
-            self.rows.push(Row { first: happening.id, ..Row::default() });
+            self.rows.push(Row {
+                first: happening.id,
+                ..Row::default()
+            });
         }
-        let Some(row) = self.rows.last_mut() else { return };
+        let Some(row) = self.rows.last_mut() else {
+            return;
+        };
         (row.first, row.last) = (row.first.min(happening.id), row.last.max(happening.id));
         // Writing to a Vec never fails, and an event has no map with keys that are no text.
         let _ = serde_json::to_writer(&mut row.lines, happening);
@@ -149,13 +181,19 @@ impl Batch {
         if self.clear {
             transaction.execute_batch("DELETE FROM session; DELETE FROM events;")?;
         }
-        let mut insert = transaction.prepare_cached("INSERT OR REPLACE INTO session (id, record) VALUES (?, ?)")?;
+        let mut insert = transaction
+            .prepare_cached("INSERT OR REPLACE INTO session (id, record) VALUES (?, ?)")?;
         for record in &self.sessions {
             insert.execute(params![record.id().cast_signed(), record.json()])?;
         }
-        let mut insert = transaction.prepare_cached("INSERT INTO events (first, last, lines) VALUES (?, ?, ?)")?;
+        let mut insert = transaction
+            .prepare_cached("INSERT INTO events (first, last, lines) VALUES (?, ?, ?)")?;
         for Row { first, last, lines } in &self.rows {
-            insert.execute(params![first.cast_signed(), last.cast_signed(), String::from_utf8_lossy(lines)])?;
+            insert.execute(params![
+                first.cast_signed(),
+                last.cast_signed(),
+                String::from_utf8_lossy(lines)
+            ])?;
         }
         Ok(())
     }

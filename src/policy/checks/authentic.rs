@@ -5,7 +5,11 @@ use crate::facts::{AuthResult, Dmarc, Facts, SpfResult};
 use crate::policy::Remedy;
 use crate::stage::Stage;
 
-const MESSAGE: Needs = Needs { message: true, spf_sender: true, ..Needs::NOTHING };
+const MESSAGE: Needs = Needs {
+    message: true,
+    spf_sender: true,
+    ..Needs::NOTHING
+};
 
 /// **Checks** that a DKIM signature of the message verifies.
 /// **Replies** 550 5.7.20; 451 4.7.20 where DNS failed and nothing passed.
@@ -60,7 +64,10 @@ pub(super) static IPV6_AUTH: Check = Check {
     needs: MESSAGE,
     build: |_| {
         Box::new(|facts| match facts.client_address.is_ipv6() {
-            true => demand(&[spf(facts), dkim(facts)], "over IPv6 neither SPF nor DKIM passed"),
+            true => demand(
+                &[spf(facts), dkim(facts)],
+                "over IPv6 neither SPF nor DKIM passed",
+            ),
             false => Finding::NotApplicable,
         })
     },
@@ -95,15 +102,24 @@ pub(super) static DMARC: Check = Check {
     error: &["451 4.7.1 Temporary error in the DMARC evaluation"],
     needs: MESSAGE,
     build: |settings| {
-        let (enforce, record) = (settings.choice("enforce", "reject"), settings.flag("record", false));
+        let (enforce, record) = (
+            settings.choice("enforce", "reject"),
+            settings.flag("record", false),
+        );
         Box::new(move |facts| {
-            let Some(dmarc) = &facts.dmarc else { return Finding::NotApplicable };
-            let enforced = matches!((enforce, dmarc.policy), ("any", _) | (_, "reject") | ("quarantine", "quarantine"));
+            let Some(dmarc) = &facts.dmarc else {
+                return Finding::NotApplicable;
+            };
+            let enforced = matches!(
+                (enforce, dmarc.policy),
+                ("any", _) | (_, "reject") | ("quarantine", "quarantine")
+            );
             match dmarc.result {
                 AuthResult::Fail if enforced => refused(dmarc),
-                AuthResult::TempError => {
-                    unavailable(format!("DNS failed for DMARC of {}", dmarc.from_domain), [answer()])
-                }
+                AuthResult::TempError => unavailable(
+                    format!("DNS failed for DMARC of {}", dmarc.from_domain),
+                    [answer()],
+                ),
                 AuthResult::None | AuthResult::PermError if record => refused(dmarc),
                 _ => Finding::Satisfied,
             }
@@ -118,7 +134,10 @@ fn answer() -> Remedy {
 fn refused(dmarc: &Dmarc) -> Finding {
     let (why, remedy) = match dmarc.record {
         true => (
-            format!("neither an aligned SPF domain nor an aligned DKIM signature passed for {}", dmarc.from_domain),
+            format!(
+                "neither an aligned SPF domain nor an aligned DKIM signature passed for {}",
+                dmarc.from_domain
+            ),
             format!(
                 "sign with DKIM as {0}, or send with a reverse-path of {0} that its SPF record covers",
                 dmarc.from_domain
@@ -126,7 +145,10 @@ fn refused(dmarc: &Dmarc) -> Finding {
         ),
         false => (
             format!("{:?} publishes no DMARC record", dmarc.from_domain),
-            format!("add a DMARC record: _dmarc.{} TXT \"v=DMARC1; p=none\"", dmarc.from_domain),
+            format!(
+                "add a DMARC record: _dmarc.{} TXT \"v=DMARC1; p=none\"",
+                dmarc.from_domain
+            ),
         ),
     };
     let mut complaint = complaint(why, [Remedy::Other(remedy)]);
@@ -136,7 +158,12 @@ fn refused(dmarc: &Dmarc) -> Finding {
 
 /// The best result of the message's signatures; `None` where nobody looked.
 fn dkim(facts: &Facts) -> Option<AuthResult> {
-    let results: Vec<_> = facts.dkim.as_ref()?.iter().map(|signature| signature.result).collect();
+    let results: Vec<_> = facts
+        .dkim
+        .as_ref()?
+        .iter()
+        .map(|signature| signature.result)
+        .collect();
     let has = |result| results.contains(&result);
     Some(match () {
         () if has(AuthResult::Pass) => AuthResult::Pass,
@@ -166,13 +193,21 @@ fn demand(results: &[Option<AuthResult>], why: &str) -> Finding {
     } else {
         let publish = "publish an SPF record that covers the client address";
         let sign = "sign the message with DKIM (RFC 6376), and publish the key";
-        violated(why, [Remedy::Other(sign.to_owned()), Remedy::Other(publish.to_owned())])
+        violated(
+            why,
+            [
+                Remedy::Other(sign.to_owned()),
+                Remedy::Other(publish.to_owned()),
+            ],
+        )
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::policy::checks::test::{Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case};
+    use crate::policy::checks::test::{
+        Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case,
+    };
 
     /// The message of RFC 8463 appendix A.3, with its two signatures.
     const SIGNED: &str = include_str!("../../../tests/data/rfc8463-a3.eml");
@@ -185,8 +220,19 @@ mod tests {
 
     #[track_caller]
     fn check(check: &str, message: &str, world: &[&str], expected: &str) {
-        let (message, world, sender) = (Some(message), &world.join("\n"), Some("joe@football.example.com"));
-        case(Case { check, message, world, sender, ..Case::default() }).is(expected);
+        let (message, world, sender) = (
+            Some(message),
+            &world.join("\n"),
+            Some("joe@football.example.com"),
+        );
+        case(Case {
+            check,
+            message,
+            world,
+            sender,
+            ..Case::default()
+        })
+        .is(expected);
     }
 
     #[test]
@@ -195,8 +241,17 @@ mod tests {
         check("dkim", UNSIGNED, &[KEYS], VIOLATED);
         check("dkim", &SIGNED.replace("Joe.", "Jim."), &[KEYS], VIOLATED);
         check("dkim", SIGNED, &[], VIOLATED);
-        check("dkim", SIGNED, &["brisbane._domainkey.football.example.com TXT SERVFAIL"], UNAVAILABLE);
-        case(Case { check: "dkim", ..Case::default() }).is(NOT_APPLICABLE);
+        check(
+            "dkim",
+            SIGNED,
+            &["brisbane._domainkey.football.example.com TXT SERVFAIL"],
+            UNAVAILABLE,
+        );
+        case(Case {
+            check: "dkim",
+            ..Case::default()
+        })
+        .is(NOT_APPLICABLE);
     }
 
     #[test]
@@ -207,14 +262,23 @@ mod tests {
         check(
             "spf-or-dkim",
             UNSIGNED,
-            &["football.example.com TXT TIMEOUT".replace("TIMEOUT", "timeout").as_str()],
+            &["football.example.com TXT TIMEOUT"
+                .replace("TIMEOUT", "timeout")
+                .as_str()],
             UNAVAILABLE,
         );
         check("ipv6-auth", UNSIGNED, &[], NOT_APPLICABLE);
         let over_ipv6 = |world: &str, expected| {
             let (message, sender) = (Some(UNSIGNED), Some("joe@football.example.com"));
-            case(Case { check: "ipv6-auth", client: "2001:db8::1", message, sender, world, ..Case::default() })
-                .is(expected);
+            case(Case {
+                check: "ipv6-auth",
+                client: "2001:db8::1",
+                message,
+                sender,
+                world,
+                ..Case::default()
+            })
+            .is(expected);
         };
         over_ipv6(SPF, SATISFIED);
         over_ipv6("", VIOLATED);
@@ -226,16 +290,38 @@ mod tests {
         check("dmarc", SIGNED, &[KEYS, REJECT], SATISFIED);
         check("dmarc", UNSIGNED, &[SPF, REJECT], SATISFIED);
         check("dmarc", UNSIGNED, &[REJECT], VIOLATED);
-        check("dmarc", UNSIGNED, &[&REJECT.replace("reject", "quarantine")], SATISFIED);
-        check("dmarc", UNSIGNED, &["_dmarc.example.com TXT v=DMARC1; p=none; sp=reject; np=none"], VIOLATED);
+        check(
+            "dmarc",
+            UNSIGNED,
+            &[&REJECT.replace("reject", "quarantine")],
+            SATISFIED,
+        );
+        check(
+            "dmarc",
+            UNSIGNED,
+            &["_dmarc.example.com TXT v=DMARC1; p=none; sp=reject; np=none"],
+            VIOLATED,
+        );
         check("dmarc", UNSIGNED, &[], SATISFIED);
-        check("dmarc", UNSIGNED, &["_dmarc.football.example.com TXT SERVFAIL"], UNAVAILABLE);
+        check(
+            "dmarc",
+            UNSIGNED,
+            &["_dmarc.football.example.com TXT SERVFAIL"],
+            UNAVAILABLE,
+        );
         let settings = "enforce = \"any\"\nrecord = true";
         let strict = |world: &str, expected| {
             let (message, sender) = (Some(UNSIGNED), Some("joe@football.example.com"));
-            case(Case { check: "dmarc", settings, message, sender, world, ..Case::default() })
-                .is(expected)
-                .because("football");
+            case(Case {
+                check: "dmarc",
+                settings,
+                message,
+                sender,
+                world,
+                ..Case::default()
+            })
+            .is(expected)
+            .because("football");
         };
         strict("", VIOLATED);
         strict("_dmarc.football.example.com TXT v=DMARC1; p=none", VIOLATED);

@@ -45,7 +45,10 @@ pub(super) static PREGREET: Check = Check {
     needs: Needs::CONDUCT,
     build: |_| {
         Box::new(|facts| match facts.conduct.pregreet {
-            true => violated("the client spoke before the greeting was complete", [wait("the greeting")]),
+            true => violated(
+                "the client spoke before the greeting was complete",
+                [wait("the greeting")],
+            ),
             false => Finding::Satisfied,
         })
     },
@@ -54,9 +57,15 @@ pub(super) static PREGREET: Check = Check {
 /// How long a rule has the greeting held back; `None` for other checks.
 pub(in crate::policy) fn pregreet(check: &Check, settings: &Settings) -> Option<Pregreet> {
     if check.name != PREGREET.name {
-        return settings.weights().iter().find_map(|weight| pregreet(weight.check, &weight.settings));
+        return settings
+            .weights()
+            .iter()
+            .find_map(|weight| pregreet(weight.check, &weight.settings));
     }
-    Some(Pregreet { wait: settings.duration("wait", GREET_WAIT), teaser: settings.flag("teaser", false) })
+    Some(Pregreet {
+        wait: settings.duration("wait", GREET_WAIT),
+        teaser: settings.flag("teaser", false),
+    })
 }
 
 /// **Checks** that the client waits for replies where it must.
@@ -112,14 +121,21 @@ pub(super) static NON_SMTP: Check = Check {
             if line.is_empty() || !is_foreign(line, &forbidden) {
                 return Finding::Satisfied;
             }
-            violated(format!("{line:?} is no SMTP"), [Remedy::Other("speak SMTP (RFC 5321) to this port".to_owned())])
+            violated(
+                format!("{line:?} is no SMTP"),
+                [Remedy::Other(
+                    "speak SMTP (RFC 5321) to this port".to_owned(),
+                )],
+            )
         })
     },
 };
 
 fn is_foreign(line: &str, forbidden: &[String]) -> bool {
     let word = line.split_ascii_whitespace().next().unwrap_or_default();
-    forbidden.iter().any(|known| known.eq_ignore_ascii_case(word))
+    forbidden
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(word))
         || !line.starts_with(|c: char| c.is_ascii_alphabetic())
         || word.ends_with(':')
 }
@@ -144,7 +160,9 @@ pub(super) static BARE_LF: Check = Check {
             "" => Finding::Satisfied,
             which => violated(
                 format!("a bare {which} was sent"),
-                [Remedy::Other("end every line with CRLF, in commands and in the message".to_owned())],
+                [Remedy::Other(
+                    "end every line with CRLF, in commands and in the message".to_owned(),
+                )],
             ),
         })
     },
@@ -161,25 +179,52 @@ mod tests {
 
     #[track_caller]
     fn check(check: &str, settings: &str, expected: &str, conduct: fn(&mut Facts)) {
-        case(Case { check, settings, conduct, ..Case::default() }).is(expected);
+        case(Case {
+            check,
+            settings,
+            conduct,
+            ..Case::default()
+        })
+        .is(expected);
     }
 
     #[test]
     fn turns() {
-        check("pregreet", "wait = \"2s\"\nteaser = true", SATISFIED, |_| {});
-        check("pregreet", "", VIOLATED, |facts| facts.conduct.pregreet = true);
+        check(
+            "pregreet",
+            "wait = \"2s\"\nteaser = true",
+            SATISFIED,
+            |_| {},
+        );
+        check("pregreet", "", VIOLATED, |facts| {
+            facts.conduct.pregreet = true
+        });
         check("sync", "", SATISFIED, |_| {});
-        check("sync", "", VIOLATED, |facts| facts.conduct.unsynchronised = "EHLO".into());
+        check("sync", "", VIOLATED, |facts| {
+            facts.conduct.unsynchronised = "EHLO".into()
+        });
         check("bare-lf", "", SATISFIED, |_| {});
-        check("bare-lf", "", VIOLATED, |facts| facts.conduct.bare_newline = "CR");
+        check("bare-lf", "", VIOLATED, |facts| {
+            facts.conduct.bare_newline = "CR"
+        });
     }
 
     #[test]
     fn words_of_other_protocols() {
-        check("non-smtp-command", "", SATISFIED, |facts| facts.conduct.not_smtp = "FROB x".into());
-        check("non-smtp-command", "", VIOLATED, |facts| facts.conduct.not_smtp = "get / HTTP/1.1".into());
-        check("non-smtp-command", "", VIOLATED, |facts| facts.conduct.not_smtp = "Subject: x".into());
-        check("non-smtp-command", "", VIOLATED, |facts| facts.conduct.not_smtp = "\u{16}\u{3}".into());
-        check("non-smtp-command", "commands = []", SATISFIED, |facts| facts.conduct.not_smtp = "GET /".into());
+        check("non-smtp-command", "", SATISFIED, |facts| {
+            facts.conduct.not_smtp = "FROB x".into()
+        });
+        check("non-smtp-command", "", VIOLATED, |facts| {
+            facts.conduct.not_smtp = "get / HTTP/1.1".into()
+        });
+        check("non-smtp-command", "", VIOLATED, |facts| {
+            facts.conduct.not_smtp = "Subject: x".into()
+        });
+        check("non-smtp-command", "", VIOLATED, |facts| {
+            facts.conduct.not_smtp = "\u{16}\u{3}".into()
+        });
+        check("non-smtp-command", "commands = []", SATISFIED, |facts| {
+            facts.conduct.not_smtp = "GET /".into()
+        });
     }
 }

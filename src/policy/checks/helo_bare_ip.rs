@@ -24,10 +24,16 @@ pub(super) static CHECK: Check = Check {
         Box::new(|facts| match &facts.hello {
             None => Finding::NotApplicable,
             Some(hello) if hello.kind == HelloKind::BareIp => {
-                let why = format!("the hello {} is an address without brackets", hello.argument);
+                let why = format!(
+                    "the hello {} is an address without brackets",
+                    hello.argument
+                );
                 violated(
                     why,
-                    [super::helo_syntax::better(facts), Remedy::SayHello(super::literal(facts.client_address))],
+                    [
+                        super::helo_syntax::better(facts),
+                        Remedy::SayHello(super::literal(facts.client_address)),
+                    ],
                 )
             }
             Some(_) => Finding::Satisfied,
@@ -41,7 +47,13 @@ mod tests {
 
     #[test]
     fn helo_bare_ip() {
-        let check = |hello| case(Case { check: "helo-bare-ip", hello: Some(hello), ..Case::default() });
+        let check = |hello| {
+            case(Case {
+                check: "helo-bare-ip",
+                hello: Some(hello),
+                ..Case::default()
+            })
+        };
         check("mail.example.test").is(SATISFIED);
         check("[192.0.2.10]").is(SATISFIED);
         check("not valid").is(SATISFIED);

@@ -37,17 +37,29 @@ pub(super) static STABLE: Check = Check {
     ],
     fail: &["450 4.7.1 <{helo}>: Helo command rejected: you were {earlier} before"],
     error: &["450 4.7.1 <{helo}>: Helo command rejected"],
-    needs: Needs { history: true, ..Needs::NOTHING },
+    needs: Needs {
+        history: true,
+        ..Needs::NOTHING
+    },
     build: |settings| {
         let of_client = settings.choice("scope", "session") == "client";
         let window = settings.duration("window", WINDOW);
         Box::new(move |facts| {
-            let Some(hello) = &facts.hello else { return Finding::NotApplicable };
-            let earlier = if of_client { other_of_client(facts, window) } else { first_of_session(facts) };
+            let Some(hello) = &facts.hello else {
+                return Finding::NotApplicable;
+            };
+            let earlier = if of_client {
+                other_of_client(facts, window)
+            } else {
+                first_of_session(facts)
+            };
             match earlier.filter(|earlier| !earlier.eq_ignore_ascii_case(&hello.argument)) {
                 None => Finding::Satisfied,
                 Some(earlier) => {
-                    let why = format!("the client said {} now and {earlier} before", hello.argument);
+                    let why = format!(
+                        "the client said {} now and {earlier} before",
+                        hello.argument
+                    );
                     let mut complaint = complaint(why, [Remedy::SayHello(earlier.clone())]);
                     complaint.quotes.push(("earlier", earlier));
                     Finding::Violated(complaint)
@@ -58,12 +70,19 @@ pub(super) static STABLE: Check = Check {
 };
 
 fn first_of_session(facts: &Facts) -> Option<String> {
-    facts.conduct.earlier_hellos.first().map(|(_, argument)| argument.clone())
+    facts
+        .conduct
+        .earlier_hellos
+        .first()
+        .map(|(_, argument)| argument.clone())
 }
 
 fn other_of_client(facts: &Facts, window: Duration) -> Option<String> {
     let names = facts.history.iter().flat_map(|history| &history.hellos);
-    names.filter(|(_, age)| *age <= window).min_by_key(|(_, age)| *age).map(|(name, _)| name.clone())
+    names
+        .filter(|(_, age)| *age <= window)
+        .min_by_key(|(_, age)| *age)
+        .map(|(name, _)| name.clone())
 }
 
 /// **Checks** that HELO and EHLO are not mixed in a session.
@@ -82,14 +101,16 @@ pub(super) static PROTO: Check = Check {
     error: &["450 4.5.1 {verb} protocol mismatch"],
     needs: Needs::NOTHING,
     build: |_| {
-        Box::new(|facts| match (&facts.hello, facts.conduct.earlier_hellos.first()) {
-            (Some(hello), Some((verb, _))) if hello.verb != *verb => violated(
-                format!("{} came after {}", hello.verb.word(), verb.word()),
-                [Remedy::Other(format!("stay with {}", verb.word()))],
-            ),
-            (Some(_), _) => Finding::Satisfied,
-            (None, _) => Finding::NotApplicable,
-        })
+        Box::new(
+            |facts| match (&facts.hello, facts.conduct.earlier_hellos.first()) {
+                (Some(hello), Some((verb, _))) if hello.verb != *verb => violated(
+                    format!("{} came after {}", hello.verb.word(), verb.word()),
+                    [Remedy::Other(format!("stay with {}", verb.word()))],
+                ),
+                (Some(_), _) => Finding::Satisfied,
+                (None, _) => Finding::NotApplicable,
+            },
+        )
     },
 };
 
@@ -101,26 +122,56 @@ mod tests {
 
     #[track_caller]
     fn check(check: &str, settings: &str, expected: &str, conduct: fn(&mut Facts)) {
-        case(Case { check, settings, conduct, ..Case::default() }).is(expected);
+        case(Case {
+            check,
+            settings,
+            conduct,
+            ..Case::default()
+        })
+        .is(expected);
     }
 
     #[test]
     fn in_a_session() {
         check("helo-stable", "", SATISFIED, |_| {});
-        check("helo-stable", "", SATISFIED, |facts| facts.conduct.replaced(Verb::Ehlo, "MAIL.example.test".into()));
-        check("helo-stable", "", VIOLATED, |facts| facts.conduct.replaced(Verb::Ehlo, "other.example.test".into()));
-        check("helo-proto", "", SATISFIED, |facts| facts.conduct.replaced(Verb::Ehlo, "other.example.test".into()));
-        check("helo-proto", "", VIOLATED, |facts| facts.conduct.replaced(Verb::Helo, "mail.example.test".into()));
+        check("helo-stable", "", SATISFIED, |facts| {
+            facts
+                .conduct
+                .replaced(Verb::Ehlo, "MAIL.example.test".into())
+        });
+        check("helo-stable", "", VIOLATED, |facts| {
+            facts
+                .conduct
+                .replaced(Verb::Ehlo, "other.example.test".into())
+        });
+        check("helo-proto", "", SATISFIED, |facts| {
+            facts
+                .conduct
+                .replaced(Verb::Ehlo, "other.example.test".into())
+        });
+        check("helo-proto", "", VIOLATED, |facts| {
+            facts
+                .conduct
+                .replaced(Verb::Helo, "mail.example.test".into())
+        });
     }
 
     #[test]
     fn by_client_address() {
         fn other(facts: &mut Facts) {
             let hellos = vec![("other.example.test".to_owned(), Duration::from_secs(600))];
-            facts.history = Some(History { hellos, ..History::default() });
+            facts.history = Some(History {
+                hellos,
+                ..History::default()
+            });
         }
         check("helo-stable", "", SATISFIED, other);
         check("helo-stable", "scope = \"client\"", VIOLATED, other);
-        check("helo-stable", "scope = \"client\"\nwindow = \"5m\"", SATISFIED, other);
+        check(
+            "helo-stable",
+            "scope = \"client\"\nwindow = \"5m\"",
+            SATISFIED,
+            other,
+        );
     }
 }

@@ -23,13 +23,21 @@ pub(super) static CHECK: Check = Check {
         Box::new(|facts| match &facts.hello {
             None => Finding::NotApplicable,
             Some(hello) if hello.kind == HelloKind::Literal => Finding::NotApplicable,
-            Some(hello) if hello.kind == HelloKind::Name && hello.argument.trim_end_matches('.').contains('.') => {
+            Some(hello)
+                if hello.kind == HelloKind::Name
+                    && hello.argument.trim_end_matches('.').contains('.') =>
+            {
                 Finding::Satisfied
             }
             // Its length is the business of helo-syntax.
-            Some(hello) if hello.is_overlong_name() && hello.argument.contains('.') => Finding::Satisfied,
+            Some(hello) if hello.is_overlong_name() && hello.argument.contains('.') => {
+                Finding::Satisfied
+            }
             Some(hello) => {
-                let why = format!("the hello {:?} is not a fully-qualified name", hello.argument);
+                let why = format!(
+                    "the hello {:?} is not a fully-qualified name",
+                    hello.argument
+                );
                 violated(why, [super::helo_syntax::better(facts)])
             }
         })

@@ -1,7 +1,8 @@
 //! `helo-ip-match`: the client address is among the addresses of the hello name.
 
 use super::{
-    Check, Finding, Judge, Kind, Needs, Parameter, Settings, helo_literal_match, literal, unavailable, violated,
+    Check, Finding, Judge, Kind, Needs, Parameter, Settings, helo_literal_match, literal,
+    unavailable, violated,
 };
 use crate::facts::{Facts, Hello, HelloKind, Outcome};
 use crate::policy::Remedy;
@@ -26,7 +27,10 @@ pub(super) static CHECK: Check = Check {
     }],
     fail: &["550 5.7.1 <{helo}>: Helo command rejected: it does not resolve to {ip}"],
     error: &["450 4.7.1 <{helo}>: Helo command rejected: DNS lookup failed, try again later"],
-    needs: Needs { hello_addresses: true, ..Needs::IPREV },
+    needs: Needs {
+        hello_addresses: true,
+        ..Needs::IPREV
+    },
     build,
 };
 
@@ -37,19 +41,26 @@ fn build(settings: &Settings) -> Judge {
 }
 
 fn judge(facts: &Facts, network: bool, organisation: bool) -> Finding {
-    let Some(hello) = &facts.hello else { return Finding::NotApplicable };
+    let Some(hello) = &facts.hello else {
+        return Finding::NotApplicable;
+    };
     if hello.kind == HelloKind::Literal {
         return Finding::NotApplicable;
     }
     let client = facts.client_address;
-    let near = |a: &std::net::IpAddr| *a == client || (network && helo_literal_match::same_network(*a, client));
+    let near = |a: &std::net::IpAddr| {
+        *a == client || (network && helo_literal_match::same_network(*a, client))
+    };
     let related = organisation && facts.relation.is_some_and(|r| r.same_organisation);
     if hello.addresses.iter().any(near) || related {
         return Finding::Satisfied;
     }
     match (hello.name(), hello.addresses_outcome) {
         (Some(name), Some(outcome)) if outcome.is_temporary() => {
-            let why = format!("the addresses of {} are unknown: the lookup came to {outcome}", hello.argument);
+            let why = format!(
+                "the addresses of {} are unknown: the lookup came to {outcome}",
+                hello.argument
+            );
             unavailable(why, [Remedy::MendDns(name.clone())])
         }
         _ => violated(complaint(facts, hello), remedies(facts, hello)),
@@ -65,21 +76,33 @@ fn complaint(facts: &Facts, hello: &Hello) -> String {
             addresses.join(", "),
             facts.client_address
         ),
-        Some(outcome) => format!("the hello name {} leads to no address ({outcome})", hello.argument),
-        None => format!("the hello {:?} is no name that could lead to {}", hello.argument, facts.client_address),
+        Some(outcome) => format!(
+            "the hello name {} leads to no address ({outcome})",
+            hello.argument
+        ),
+        None => format!(
+            "the hello {:?} is no name that could lead to {}",
+            hello.argument, facts.client_address
+        ),
     }
 }
 
 fn remedies(facts: &Facts, hello: &Hello) -> Vec<Remedy> {
     let client = facts.client_address;
     let mut remedies = Vec::new();
-    remedies.extend(hello.name().map(|name| Remedy::AddAddress { name: name.clone(), address: client }));
+    remedies.extend(hello.name().map(|name| Remedy::AddAddress {
+        name: name.clone(),
+        address: client,
+    }));
     match facts.iprev.as_ref().and_then(|i| i.verified_name.as_ref()) {
         Some(name) => remedies.push(Remedy::SayHello(crate::name::display(name))),
         None if hello.name().is_none() => remedies.push(Remedy::SayHello(literal(client))),
         None => {}
     }
-    let translate = hello.addresses.iter().find(|a| a.is_ipv4() == client.is_ipv4());
+    let translate = hello
+        .addresses
+        .iter()
+        .find(|a| a.is_ipv4() == client.is_ipv4());
     remedies.extend(translate.map(|a| Remedy::SendFrom(*a)));
     remedies.push(Remedy::AskReceiver(client));
     remedies
@@ -87,27 +110,52 @@ fn remedies(facts: &Facts, hello: &Hello) -> Vec<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use crate::policy::checks::test::{Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case};
+    use crate::policy::checks::test::{
+        Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case,
+    };
 
     #[test]
     fn helo_ip_match() {
-        let check = |world, settings| case(Case { check: "helo-ip-match", world, settings, ..Case::default() });
+        let check = |world, settings| {
+            case(Case {
+                check: "helo-ip-match",
+                world,
+                settings,
+                ..Case::default()
+            })
+        };
         check("mail.example.test A 203.0.113.1 192.0.2.10", "").is(SATISFIED);
-        check("mail.example.test A 203.0.113.1", "").is(VIOLATED).cured_by("send from 203.0.113.1");
-        check("mail.example.test A 192.0.2.99", "").is(VIOLATED).because("192.0.2.99");
+        check("mail.example.test A 203.0.113.1", "")
+            .is(VIOLATED)
+            .cured_by("send from 203.0.113.1");
+        check("mail.example.test A 192.0.2.99", "")
+            .is(VIOLATED)
+            .because("192.0.2.99");
         check("mail.example.test A 192.0.2.99", "mode = \"network\"").is(SATISFIED);
-        check("", "").is(VIOLATED).because("NXDOMAIN").cured_by("mail.example.test. A 192.0.2.10");
-        check("mail.example.test A NODATA", "").is(VIOLATED).because("NODATA");
+        check("", "")
+            .is(VIOLATED)
+            .because("NXDOMAIN")
+            .cured_by("mail.example.test. A 192.0.2.10");
+        check("mail.example.test A NODATA", "")
+            .is(VIOLATED)
+            .because("NODATA");
         check("mail.example.test A timeout", "").is(UNAVAILABLE);
         check("mail.example.test A SERVFAIL", "").is(UNAVAILABLE);
-        let sibling = "10.2.0.192.in-addr.arpa PTR out7.example.test\nmail.example.test A 203.0.113.1";
+        let sibling =
+            "10.2.0.192.in-addr.arpa PTR out7.example.test\nmail.example.test A 203.0.113.1";
         check(sibling, "").is(VIOLATED);
         check(sibling, "mode = \"exact-or-organisation\"").is(SATISFIED);
     }
 
     #[test]
     fn only_names_are_looked_up() {
-        let check = |hello| case(Case { check: "helo-ip-match", hello: Some(hello), ..Case::default() });
+        let check = |hello| {
+            case(Case {
+                check: "helo-ip-match",
+                hello: Some(hello),
+                ..Case::default()
+            })
+        };
         check("[192.0.2.10]").is(NOT_APPLICABLE);
         check("192.0.2.10").is(VIOLATED).cured_by("[192.0.2.10]");
     }

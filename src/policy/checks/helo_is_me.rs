@@ -18,8 +18,18 @@ pub(super) static CHECK: Check = Check {
     basis: "Sendmail block_bad_helo, the common Exim ACL, Exchange Online 5.7.506",
     beyond: "beyond RFC 5321 §4.1.4, though no honest client says the receiver's name",
     parameters: &[
-        Parameter { name: "names", kind: Kind::Words, default: "[]", doc: "further names that are the receiver's" },
-        Parameter { name: "addresses", kind: Kind::Networks, default: "[]", doc: "addresses that are the receiver's" },
+        Parameter {
+            name: "names",
+            kind: Kind::Words,
+            default: "[]",
+            doc: "further names that are the receiver's",
+        },
+        Parameter {
+            name: "addresses",
+            kind: Kind::Networks,
+            default: "[]",
+            doc: "addresses that are the receiver's",
+        },
     ],
     fail: &["550 5.7.1 REJECTED - Bad HELO - Host impersonating [{helo}]"],
     error: &["450 4.7.1 Bad HELO"],
@@ -28,13 +38,22 @@ pub(super) static CHECK: Check = Check {
 };
 
 fn build(settings: &Settings) -> Judge {
-    let names: Vec<_> = settings.words("names", &[]).iter().map(|n| bare(n)).collect();
+    let names: Vec<_> = settings
+        .words("names", &[])
+        .iter()
+        .map(|n| bare(n))
+        .collect();
     let networks = settings.networks("addresses");
     Box::new(move |facts| {
-        let Some(hello) = &facts.hello else { return Finding::NotApplicable };
+        let Some(hello) = &facts.hello else {
+            return Finding::NotApplicable;
+        };
         let listed = |a: &IpAddr| networks.iter().any(|net| net.contains(a));
         if is_name(hello, facts, &names) || hello.address.as_ref().is_some_and(listed) {
-            let why = format!("the hello {} is the receiver's own name or address", hello.argument);
+            let why = format!(
+                "the hello {} is the receiver's own name or address",
+                hello.argument
+            );
             return violated(why, [super::helo_syntax::better(facts)]);
         }
         Finding::Satisfied
@@ -57,7 +76,14 @@ mod tests {
     #[test]
     fn helo_is_me() {
         let settings = "names = [\"contoso.test\"]\naddresses = [\"198.51.100.25\"]";
-        let check = |hello| case(Case { check: "helo-is-me", hello: Some(hello), settings, ..Case::default() });
+        let check = |hello| {
+            case(Case {
+                check: "helo-is-me",
+                hello: Some(hello),
+                settings,
+                ..Case::default()
+            })
+        };
         check("mail.example.test").is(SATISFIED);
         check("[192.0.2.10]").is(SATISFIED);
         check("MX.martinet.test").is(VIOLATED);

@@ -51,13 +51,20 @@ pub(super) static BAD_IP: Check = Check {
     needs: Needs::NOTHING,
     build: |_| {
         Box::new(|facts| {
-            let Some(hello) = facts.hello.as_ref().filter(|h| h.kind == HelloKind::Literal) else {
+            let Some(hello) = facts
+                .hello
+                .as_ref()
+                .filter(|h| h.kind == HelloKind::Literal)
+            else {
                 return Finding::NotApplicable;
             };
             match hello.address {
                 Some(address) if is_reserved(address) => {
                     let remedy = Remedy::SayHello(super::literal(facts.client_address));
-                    violated(format!("{address} is reserved: no mail can come from it"), [remedy])
+                    violated(
+                        format!("{address} is reserved: no mail can come from it"),
+                        [remedy],
+                    )
                 }
                 _ => Finding::Satisfied,
             }
@@ -97,11 +104,23 @@ mod tests {
 
     #[test]
     fn literals() {
-        let allowed = |hello: &str| case(Case { check: "helo-literal-allowed", hello: Some(hello), ..Case::default() });
+        let allowed = |hello: &str| {
+            case(Case {
+                check: "helo-literal-allowed",
+                hello: Some(hello),
+                ..Case::default()
+            })
+        };
         allowed("mail.example.test").is(SATISFIED);
         allowed("192.0.2.10").is(SATISFIED);
         allowed("[192.0.2.10]").is(VIOLATED);
-        let bad_ip = |hello: &str| case(Case { check: "helo-bad-ip", hello: Some(hello), ..Case::default() });
+        let bad_ip = |hello: &str| {
+            case(Case {
+                check: "helo-bad-ip",
+                hello: Some(hello),
+                ..Case::default()
+            })
+        };
         for reserved in [
             "[10.0.0.1]",
             "[127.0.0.1]",

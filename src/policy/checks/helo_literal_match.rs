@@ -39,16 +39,28 @@ fn build(settings: &Settings) -> Judge {
 }
 
 fn judge(facts: &Facts, network: bool, private: bool) -> Finding {
-    let Some(hello) = facts.hello.as_ref().filter(|h| h.kind == HelloKind::Literal) else {
+    let Some(hello) = facts
+        .hello
+        .as_ref()
+        .filter(|h| h.kind == HelloKind::Literal)
+    else {
         return Finding::NotApplicable;
     };
-    let Some(address) = hello.address else { return Finding::NotApplicable };
+    let Some(address) = hello.address else {
+        return Finding::NotApplicable;
+    };
     let client = facts.client_address;
-    if address == client || (network && same_network(address, client)) || (private && is_private(address)) {
+    if address == client
+        || (network && same_network(address, client))
+        || (private && is_private(address))
+    {
         return Finding::Satisfied;
     }
     let why = format!("the hello says {address}, and the client address is {client}");
-    violated(why, [Remedy::SayHello(literal(client)), Remedy::SendFrom(address)])
+    violated(
+        why,
+        [Remedy::SayHello(literal(client)), Remedy::SendFrom(address)],
+    )
 }
 
 /// Whether two addresses share a /24 (IPv4) or a /64 (IPv6).
@@ -71,10 +83,17 @@ mod tests {
     #[test]
     fn helo_literal_match() {
         let check = |hello, settings| {
-            case(Case { check: "helo-literal-match", hello: Some(hello), settings, ..Case::default() })
+            case(Case {
+                check: "helo-literal-match",
+                hello: Some(hello),
+                settings,
+                ..Case::default()
+            })
         };
         check("[192.0.2.10]", "").is(SATISFIED);
-        check("[192.0.2.11]", "").is(VIOLATED).cured_by("send EHLO [192.0.2.10]");
+        check("[192.0.2.11]", "")
+            .is(VIOLATED)
+            .cured_by("send EHLO [192.0.2.10]");
         check("[192.0.2.11]", "mode = \"network\"").is(SATISFIED);
         check("[10.0.0.1]", "mode = \"network\"").is(VIOLATED);
         check("[10.0.0.1]", "mode = \"network-or-private\"").is(SATISFIED);

@@ -7,7 +7,16 @@ use crate::policy::Remedy;
 use crate::stage::Stage;
 
 /// Top-level labels of private networks.
-const PRIVATE: &[&str] = &["lan", "local", "intern", "internal", "localhost", "localdomain", "home", "corp"];
+const PRIVATE: &[&str] = &[
+    "lan",
+    "local",
+    "intern",
+    "internal",
+    "localhost",
+    "localdomain",
+    "home",
+    "corp",
+];
 
 /// **Checks** that the hello name has an organisational domain under a public suffix.
 /// **Replies** 550 5.7.1.
@@ -38,17 +47,28 @@ pub(super) static TLD: Check = Check {
     error: &["450 4.7.1 HELO host name invalid"],
     needs: Needs::NOTHING,
     build: |settings| {
-        let (private, known) = (settings.words("private", PRIVATE), settings.flag("known", true));
+        let (private, known) = (
+            settings.words("private", PRIVATE),
+            settings.flag("known", true),
+        );
         Box::new(move |facts| {
-            let Some(hello) = facts.hello.as_ref() else { return Finding::NotApplicable };
-            let Some(name) = hello.name() else { return Finding::NotApplicable };
+            let Some(hello) = facts.hello.as_ref() else {
+                return Finding::NotApplicable;
+            };
+            let Some(name) = hello.name() else {
+                return Finding::NotApplicable;
+            };
             let text = name::display(name).to_ascii_lowercase();
             let top = text.rsplit('.').next().unwrap_or_default();
-            let public = name::organisational_domain(name).is_some() && (!known || name::has_public_suffix(name));
+            let public = name::organisational_domain(name).is_some()
+                && (!known || name::has_public_suffix(name));
             if public && !private.iter().any(|label| label == top) {
                 return Finding::Satisfied;
             }
-            violated(format!("{text} is under no public suffix"), [super::helo_syntax::better(facts)])
+            violated(
+                format!("{text} is under no public suffix"),
+                [super::helo_syntax::better(facts)],
+            )
         })
     },
 };
@@ -71,51 +91,91 @@ pub(super) static BADLIST: Check = Check {
             default: "[]",
             doc: "names that only their owner may say; names below them count too",
         },
-        Parameter { name: "allowed", kind: Kind::Words, default: "[]", doc: "domains whose hosts may say them" },
+        Parameter {
+            name: "allowed",
+            kind: Kind::Words,
+            default: "[]",
+            doc: "domains whose hosts may say them",
+        },
     ],
     fail: &["550 5.7.1 You are not who you say you are"],
     error: &["450 4.7.1 rDNS lookup failed, try again later"],
     needs: Needs::IPREV,
     build: |settings| {
-        let read = |key| settings.words(key, &[]).iter().filter_map(|n| name::absolute(n)).collect::<Vec<_>>();
+        let read = |key| {
+            settings
+                .words(key, &[])
+                .iter()
+                .filter_map(|n| name::absolute(n))
+                .collect::<Vec<_>>()
+        };
         let (names, allowed) = (read("names"), read("allowed"));
         Box::new(move |facts| badlist(facts, &names, &allowed))
     },
 };
 
 fn badlist(facts: &Facts, names: &[Name], allowed: &[Name]) -> Finding {
-    let Some(hello) = facts.hello.as_ref().filter(|h| h.kind == HelloKind::Name) else { return Finding::NotApplicable };
-    let listed = hello.name().and_then(|name| names.iter().find(|listed| name::is_within(name, listed)));
-    let (Some(listed), Some(iprev)) = (listed, &facts.iprev) else { return Finding::Satisfied };
-    let owned =
-        |verified: &Name| std::iter::once(listed).chain(allowed).any(|domain| name::is_within(verified, domain));
+    let Some(hello) = facts.hello.as_ref().filter(|h| h.kind == HelloKind::Name) else {
+        return Finding::NotApplicable;
+    };
+    let listed = hello
+        .name()
+        .and_then(|name| names.iter().find(|listed| name::is_within(name, listed)));
+    let (Some(listed), Some(iprev)) = (listed, &facts.iprev) else {
+        return Finding::Satisfied;
+    };
+    let owned = |verified: &Name| {
+        std::iter::once(listed)
+            .chain(allowed)
+            .any(|domain| name::is_within(verified, domain))
+    };
     if iprev.verified_names().any(owned) {
         return Finding::Satisfied;
     }
     if iprev.reverse.is_temporary() || iprev.forwards.iter().any(|f| f.temporary) {
-        let why = format!("whether the client may say {} is unknown: {}", hello.argument, iprev.explanation);
+        let why = format!(
+            "whether the client may say {} is unknown: {}",
+            hello.argument, iprev.explanation
+        );
         return super::unavailable(why, [Remedy::MendDns(name::reverse(facts.client_address))]);
     }
     violated(
-        format!("{} is said by a host that is not of {}", hello.argument, name::display(listed)),
+        format!(
+            "{} is said by a host that is not of {}",
+            hello.argument,
+            name::display(listed)
+        ),
         [super::helo_syntax::better(facts)],
     )
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::policy::checks::test::{Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case};
+    use crate::policy::checks::test::{
+        Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case,
+    };
 
     #[test]
     fn helo_tld() {
-        let check =
-            |hello: &str, settings| case(Case { check: "helo-tld", hello: Some(hello), settings, ..Case::default() });
+        let check = |hello: &str, settings| {
+            case(Case {
+                check: "helo-tld",
+                hello: Some(hello),
+                settings,
+                ..Case::default()
+            })
+        };
         check("mail.example.com", "").is(SATISFIED);
         check("mail.example.co.uk", "").is(SATISFIED);
         check("mail.example.test", "").is(SATISFIED);
         check("mail.example.nowhere", "").is(VIOLATED);
         check("mail.example.nowhere", "known = false").is(SATISFIED);
-        for private in ["server.lan", "pc.LOCAL", "localhost", "localhost.localdomain"] {
+        for private in [
+            "server.lan",
+            "pc.LOCAL",
+            "localhost",
+            "localhost.localdomain",
+        ] {
             check(private, "").is(VIOLATED);
             check(private, "known = false").is(VIOLATED);
         }
@@ -125,14 +185,25 @@ mod tests {
 
     #[test]
     fn helo_badlist() {
-        let settings = "names = [\"aol.test\", \"mail.example.test\"]\nallowed = [\"partner.test\"]";
+        let settings =
+            "names = [\"aol.test\", \"mail.example.test\"]\nallowed = [\"partner.test\"]";
         let check = |hello: &str, world: &str| {
-            case(Case { check: "helo-badlist", hello: Some(hello), world, settings, ..Case::default() })
+            case(Case {
+                check: "helo-badlist",
+                hello: Some(hello),
+                world,
+                settings,
+                ..Case::default()
+            })
         };
         let ptr = |name: &str| format!("10.2.0.192.in-addr.arpa PTR {name}\n{name} A 192.0.2.10");
         check("other.test", "").is(SATISFIED);
-        check("AOL.test", "").is(VIOLATED).because("not of aol.test");
-        check("mx.aol.test", &ptr("m.isp.test")).is(VIOLATED).cured_by("m.isp.test");
+        check("AOL.test", "")
+            .is(VIOLATED)
+            .because("not of aol.test");
+        check("mx.aol.test", &ptr("m.isp.test"))
+            .is(VIOLATED)
+            .cured_by("m.isp.test");
         check("mx.aol.test", &ptr("out.aol.test")).is(SATISFIED);
         check("mx.aol.test", &ptr("out.partner.test")).is(SATISFIED);
         check("aol.test", "10.2.0.192.in-addr.arpa PTR SERVFAIL").is(UNAVAILABLE);

@@ -29,8 +29,15 @@ pub(super) static CHECK: Check = Check {
     build,
 };
 
-const MODES: &[&str] =
-    &["first", "any", "verified", "organisation", "verified-organisation", "last-two-labels", "suffix"];
+const MODES: &[&str] = &[
+    "first",
+    "any",
+    "verified",
+    "organisation",
+    "verified-organisation",
+    "last-two-labels",
+    "suffix",
+];
 
 fn build(settings: &Settings) -> Judge {
     let holds: fn(Relation) -> bool = match settings.choice("mode", "any") {
@@ -47,7 +54,9 @@ fn build(settings: &Settings) -> Judge {
 }
 
 fn judge(facts: &Facts, holds: fn(Relation) -> bool, verified: bool) -> Finding {
-    let (Some(hello), Some(iprev)) = (&facts.hello, &facts.iprev) else { return Finding::NotApplicable };
+    let (Some(hello), Some(iprev)) = (&facts.hello, &facts.iprev) else {
+        return Finding::NotApplicable;
+    };
     if hello.kind == HelloKind::Literal {
         return Finding::NotApplicable;
     }
@@ -56,15 +65,27 @@ fn judge(facts: &Facts, holds: fn(Relation) -> bool, verified: bool) -> Finding 
     }
     let address = facts.client_address;
     if iprev.reverse.is_temporary() {
-        let why = format!("the PTR name of {address} is unknown: the lookup came to {}", iprev.reverse);
+        let why = format!(
+            "the PTR name of {address} is unknown: the lookup came to {}",
+            iprev.reverse
+        );
         return unavailable(why, [Remedy::MendDns(name::reverse(address))]);
     }
-    if let Some(forward) = iprev.forwards.iter().find(|f| verified && f.temporary && !f.confirms) {
-        let why =
-            format!("whether {} leads back to {address} is unknown: the lookup failed", name::display(&forward.name));
+    if let Some(forward) = iprev
+        .forwards
+        .iter()
+        .find(|f| verified && f.temporary && !f.confirms)
+    {
+        let why = format!(
+            "whether {} leads back to {address} is unknown: the lookup failed",
+            name::display(&forward.name)
+        );
         return unavailable(why, [Remedy::MendDns(forward.name.clone())]);
     }
-    violated(complaint(facts, hello, iprev), remedies(facts, hello, iprev))
+    violated(
+        complaint(facts, hello, iprev),
+        remedies(facts, hello, iprev),
+    )
 }
 
 fn complaint(facts: &Facts, hello: &Hello, iprev: &Iprev) -> String {
@@ -86,18 +107,33 @@ fn complaint(facts: &Facts, hello: &Hello, iprev: &Iprev) -> String {
 fn remedies(facts: &Facts, hello: &Hello, iprev: &Iprev) -> Vec<Remedy> {
     let address = facts.client_address;
     let mut remedies = Vec::new();
-    let better = iprev.verified_name.as_ref().or_else(|| iprev.host_names().next());
+    let better = iprev
+        .verified_name
+        .as_ref()
+        .or_else(|| iprev.host_names().next());
     remedies.extend(better.map(|name| Remedy::SayHello(name::display(name))));
     if let Some(name) = hello.name() {
-        remedies.push(Remedy::AddPtr { address, target: Some(name.clone()) });
+        remedies.push(Remedy::AddPtr {
+            address,
+            target: Some(name.clone()),
+        });
         if !hello.contains(address) {
-            remedies.push(Remedy::AddAddress { name: name.clone(), address });
+            remedies.push(Remedy::AddAddress {
+                name: name.clone(),
+                address,
+            });
         }
     } else if better.is_none() {
-        remedies.push(Remedy::AddPtr { address, target: None });
+        remedies.push(Remedy::AddPtr {
+            address,
+            target: None,
+        });
     }
     // Translating to an address that the hello name already has cures a host whose PTR cannot be changed.
-    let translate = hello.addresses.iter().find(|a| **a != address && a.is_ipv4() == address.is_ipv4());
+    let translate = hello
+        .addresses
+        .iter()
+        .find(|a| **a != address && a.is_ipv4() == address.is_ipv4());
     remedies.extend(translate.map(|a| Remedy::SendFrom(*a)));
     remedies.push(Remedy::AskReceiver(address));
     remedies
@@ -105,24 +141,39 @@ fn remedies(facts: &Facts, hello: &Hello, iprev: &Iprev) -> Vec<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use crate::policy::checks::test::{Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case};
+    use crate::policy::checks::test::{
+        Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case,
+    };
 
     const PTR: &str = "10.2.0.192.in-addr.arpa PTR";
 
     #[track_caller]
     fn check(hello: &str, world: &str, mode: &str) -> crate::policy::checks::test::Outcome {
         let settings = format!("mode = \"{mode}\"");
-        case(Case { check: "helo-ptr-match", hello: Some(hello), world, settings: &settings, ..Case::default() })
+        case(Case {
+            check: "helo-ptr-match",
+            hello: Some(hello),
+            world,
+            settings: &settings,
+            ..Case::default()
+        })
     }
 
     #[test]
     fn equal_names() {
-        let world = format!("{PTR} a.mx.example.test mail.example.test\nmail.example.test A 192.0.2.10");
+        let world =
+            format!("{PTR} a.mx.example.test mail.example.test\nmail.example.test A 192.0.2.10");
         check("Mail.Example.TEST", &world, "any").is(SATISFIED);
-        check("mail.example.test", &world, "first").is(VIOLATED).because("a.mx.example.test");
+        check("mail.example.test", &world, "first")
+            .is(VIOLATED)
+            .because("a.mx.example.test");
         check("mail.example.test", &world, "verified").is(SATISFIED);
-        check("a.mx.example.test", &world, "verified").is(VIOLATED).cured_by("send EHLO mail.example.test");
-        check("other.test", &world, "any").is(VIOLATED).cured_by("10.2.0.192.in-addr.arpa. PTR other.test.");
+        check("a.mx.example.test", &world, "verified")
+            .is(VIOLATED)
+            .cured_by("send EHLO mail.example.test");
+        check("other.test", &world, "any")
+            .is(VIOLATED)
+            .cured_by("10.2.0.192.in-addr.arpa. PTR other.test.");
     }
 
     #[test]
@@ -142,11 +193,25 @@ mod tests {
 
     #[test]
     fn nothing_to_compare() {
-        check("mail.example.test", "", "any").is(VIOLATED).because("no PTR name (NXDOMAIN)");
-        check("mail.example.test", &format!("{PTR} NODATA"), "any").is(VIOLATED).because("NODATA");
+        check("mail.example.test", "", "any")
+            .is(VIOLATED)
+            .because("no PTR name (NXDOMAIN)");
+        check("mail.example.test", &format!("{PTR} NODATA"), "any")
+            .is(VIOLATED)
+            .because("NODATA");
         check("mail.example.test", &format!("{PTR} SERVFAIL"), "any").is(UNAVAILABLE);
-        check("mail.example.test", &format!("{PTR} timeout"), "organisation").is(UNAVAILABLE);
-        check("m.test", &format!("{PTR} m.test\nm.test A SERVFAIL"), "verified").is(UNAVAILABLE);
+        check(
+            "mail.example.test",
+            &format!("{PTR} timeout"),
+            "organisation",
+        )
+        .is(UNAVAILABLE);
+        check(
+            "m.test",
+            &format!("{PTR} m.test\nm.test A SERVFAIL"),
+            "verified",
+        )
+        .is(UNAVAILABLE);
         check("m.test", &format!("{PTR} m.test\nm.test A SERVFAIL"), "any").is(SATISFIED);
         check("[192.0.2.10]", "", "any").is(NOT_APPLICABLE);
         check("not valid", &format!("{PTR} m.test"), "any").is(VIOLATED);

@@ -36,7 +36,13 @@ mod tests {
 
     #[test]
     fn helo_required() {
-        let check = |hello| case(Case { check: "helo-required", hello, ..Case::default() });
+        let check = |hello| {
+            case(Case {
+                check: "helo-required",
+                hello,
+                ..Case::default()
+            })
+        };
         check(Some("mail.example.test")).is(SATISFIED);
         check(None).is(VIOLATED).cured_by("send EHLO");
     }

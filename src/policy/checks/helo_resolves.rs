@@ -38,7 +38,11 @@ pub(super) static CHECK: Check = Check {
     ],
     fail: &["550 5.7.1 <{helo}>: Helo command rejected: Host not found"],
     error: &["450 4.7.1 <{helo}>: Helo command rejected: Host not found"],
-    needs: Needs { hello_addresses: true, hello_mx: true, ..Needs::NOTHING },
+    needs: Needs {
+        hello_addresses: true,
+        hello_mx: true,
+        ..Needs::NOTHING
+    },
     build,
 };
 
@@ -47,18 +51,26 @@ fn build(settings: &Settings) -> Judge {
     let trailing_dot = settings.flag("trailing_dot", true);
     let overlong = settings.flag("overlong", false);
     Box::new(move |facts| match &facts.hello {
-        Some(hello) if overlong && hello.is_overlong_name() => {
-            violated("the hello is too long for DNS to hold", [super::helo_syntax::better(facts)])
-        }
+        Some(hello) if overlong && hello.is_overlong_name() => violated(
+            "the hello is too long for DNS to hold",
+            [super::helo_syntax::better(facts)],
+        ),
         _ => judge(facts, mx, trailing_dot),
     })
 }
 
 fn judge(facts: &Facts, mx: bool, trailing_dot: bool) -> Finding {
-    let Some(hello) = &facts.hello else { return Finding::NotApplicable };
-    let Some(name) = hello.name() else { return Finding::NotApplicable };
+    let Some(hello) = &facts.hello else {
+        return Finding::NotApplicable;
+    };
+    let Some(name) = hello.name() else {
+        return Finding::NotApplicable;
+    };
     if hello.argument.ends_with('.') && !trailing_dot {
-        return violated("the hello ends in a dot and is not looked up", [super::helo_syntax::better(facts)]);
+        return violated(
+            "the hello ends in a dot and is not looked up",
+            [super::helo_syntax::better(facts)],
+        );
     }
     let asked = [hello.addresses_outcome, hello.mx_outcome.filter(|_| mx)];
     let outcomes = || asked.iter().flatten();
@@ -66,47 +78,98 @@ fn judge(facts: &Facts, mx: bool, trailing_dot: bool) -> Finding {
         return Finding::Satisfied;
     }
     if let Some(failure) = outcomes().find(|o| o.is_temporary()) {
-        let why = format!("whether {} resolves is unknown: the lookup came to {failure}", hello.argument);
+        let why = format!(
+            "whether {} resolves is unknown: the lookup came to {failure}",
+            hello.argument
+        );
         return unavailable(why, [Remedy::MendDns(name.clone())]);
     }
     let outcome = hello.addresses_outcome.unwrap_or(Outcome::NxDomain);
-    let why = format!("the hello name {} does not resolve ({outcome})", hello.argument);
+    let why = format!(
+        "the hello name {} does not resolve ({outcome})",
+        hello.argument
+    );
     violated(
         why,
-        [super::helo_syntax::better(facts), Remedy::AddAddress { name: name.clone(), address: facts.client_address }],
+        [
+            super::helo_syntax::better(facts),
+            Remedy::AddAddress {
+                name: name.clone(),
+                address: facts.client_address,
+            },
+        ],
     )
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::policy::checks::test::{Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case};
+    use crate::policy::checks::test::{
+        Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case,
+    };
 
     #[test]
     fn helo_resolves() {
-        let check = |world, settings| case(Case { check: "helo-resolves", world, settings, ..Case::default() });
+        let check = |world, settings| {
+            case(Case {
+                check: "helo-resolves",
+                world,
+                settings,
+                ..Case::default()
+            })
+        };
         check("mail.example.test A 203.0.113.1", "").is(SATISFIED);
         check("mail.example.test AAAA 2001:db8::1", "").is(SATISFIED);
         check("mail.example.test MX mx.example.test", "").is(SATISFIED);
-        check("mail.example.test MX mx.example.test", "mx = false").is(VIOLATED).because("NODATA");
-        check("", "").is(VIOLATED).because("NXDOMAIN").cured_by("mail.example.test. A 192.0.2.10");
-        check("mail.example.test A SERVFAIL\nmail.example.test MX mx.example.test", "").is(SATISFIED);
+        check("mail.example.test MX mx.example.test", "mx = false")
+            .is(VIOLATED)
+            .because("NODATA");
+        check("", "")
+            .is(VIOLATED)
+            .because("NXDOMAIN")
+            .cured_by("mail.example.test. A 192.0.2.10");
+        check(
+            "mail.example.test A SERVFAIL\nmail.example.test MX mx.example.test",
+            "",
+        )
+        .is(SATISFIED);
         check("mail.example.test A SERVFAIL", "").is(UNAVAILABLE);
-        check("mail.example.test A timeout\nmail.example.test AAAA 2001:db8::1", "").is(SATISFIED);
-        check("mail.example.test A NODATA\nmail.example.test MX timeout", "").is(UNAVAILABLE);
+        check(
+            "mail.example.test A timeout\nmail.example.test AAAA 2001:db8::1",
+            "",
+        )
+        .is(SATISFIED);
+        check(
+            "mail.example.test A NODATA\nmail.example.test MX timeout",
+            "",
+        )
+        .is(UNAVAILABLE);
     }
 
     #[test]
     fn a_name_with_a_final_dot() {
         let check = |settings| {
             let (hello, world) = (Some("m.test."), "m.test A 203.0.113.1");
-            case(Case { check: "helo-resolves", hello, world, settings, ..Case::default() })
+            case(Case {
+                check: "helo-resolves",
+                hello,
+                world,
+                settings,
+                ..Case::default()
+            })
         };
         check("").is(SATISFIED);
-        check("trailing_dot = false").is(VIOLATED).because("ends in a dot");
+        check("trailing_dot = false")
+            .is(VIOLATED)
+            .because("ends in a dot");
     }
 
     #[test]
     fn a_literal_is_not_looked_up() {
-        case(Case { check: "helo-resolves", hello: Some("[192.0.2.10]"), ..Case::default() }).is(NOT_APPLICABLE);
+        case(Case {
+            check: "helo-resolves",
+            hello: Some("[192.0.2.10]"),
+            ..Case::default()
+        })
+        .is(NOT_APPLICABLE);
     }
 }

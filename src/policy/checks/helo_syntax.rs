@@ -67,8 +67,13 @@ fn build(settings: &Settings) -> Judge {
     let trailing_dot = settings.flag("trailing_dot", false);
     let bare_ip = settings.flag("bare_ip", false);
     let about = settings.choice("about", "all");
-    let (labels, overlong) = (settings.flag("labels", true), settings.flag("overlong", false));
-    let concerns = move |hello: &Hello| about == "all" || hello.argument.starts_with('[') == (about == "literals");
+    let (labels, overlong) = (
+        settings.flag("labels", true),
+        settings.flag("overlong", false),
+    );
+    let concerns = move |hello: &Hello| {
+        about == "all" || hello.argument.starts_with('[') == (about == "literals")
+    };
     Box::new(move |facts| match &facts.hello {
         None => Finding::NotApplicable,
         Some(hello) if !concerns(hello) => Finding::NotApplicable,
@@ -79,7 +84,10 @@ fn build(settings: &Settings) -> Judge {
             odd_characters(&hello.argument, underscore)
         } {
             None => Finding::Satisfied,
-            Some(why) => violated(format!("the hello {:?} is not legal: {why}", hello.argument), [better(facts)]),
+            Some(why) => violated(
+                format!("the hello {:?} is not legal: {why}", hello.argument),
+                [better(facts)],
+            ),
         },
     })
 }
@@ -87,9 +95,13 @@ fn build(settings: &Settings) -> Judge {
 fn mistake(hello: &Hello, underscore: bool, trailing_dot: bool, bare_ip: bool) -> Option<String> {
     match hello.kind {
         HelloKind::Literal => None,
-        HelloKind::BareIp => (!bare_ip).then(|| "an address has to stand in brackets (RFC 5321 §4.1.3)".into()),
+        HelloKind::BareIp => {
+            (!bare_ip).then(|| "an address has to stand in brackets (RFC 5321 §4.1.3)".into())
+        }
         HelloKind::Invalid => Some(hello.mistake.clone()),
-        HelloKind::Name if hello.argument.ends_with('.') && !trailing_dot => Some("the name ends in a dot".into()),
+        HelloKind::Name if hello.argument.ends_with('.') && !trailing_dot => {
+            Some("the name ends in a dot".into())
+        }
         HelloKind::Name => hostname_mistake(&hello.argument, underscore),
     }
 }
@@ -97,8 +109,17 @@ fn mistake(hello: &Hello, underscore: bool, trailing_dot: bool, bare_ip: bool) -
 /// Exim's `check_helo`: an address in brackets, with or without its family, or letters, digits, hyphens and dots.
 fn odd_characters(argument: &str, underscore: bool) -> Option<String> {
     if let Some(inner) = argument.strip_prefix('[') {
-        let tagged = |tag: &str| inner.get(..5).filter(|t| t.eq_ignore_ascii_case(tag)).map(|_| &inner[5..]);
-        let inside = |text: &str| text.strip_suffix(']').map(str::to_owned).unwrap_or_default();
+        let tagged = |tag: &str| {
+            inner
+                .get(..5)
+                .filter(|t| t.eq_ignore_ascii_case(tag))
+                .map(|_| &inner[5..])
+        };
+        let inside = |text: &str| {
+            text.strip_suffix(']')
+                .map(str::to_owned)
+                .unwrap_or_default()
+        };
         let legal = match (tagged("IPv6:"), tagged("IPv4:")) {
             (Some(address), _) => inside(address).parse::<Ipv6Addr>().is_ok(),
             (_, Some(address)) => inside(address).parse::<Ipv4Addr>().is_ok(),
@@ -106,8 +127,12 @@ fn odd_characters(argument: &str, underscore: bool) -> Option<String> {
         };
         return (!legal).then(|| "no address stands in its brackets".into());
     }
-    let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.' || (underscore && c == '_');
-    argument.chars().find(|c| !legal(*c)).map(|c| format!("the name has the character {c:?}"))
+    let legal =
+        |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.' || (underscore && c == '_');
+    argument
+        .chars()
+        .find(|c| !legal(*c))
+        .map(|c| format!("the name has the character {c:?}"))
 }
 
 /// What the client could say instead: its verified name, its first PTR name, or its literal.
@@ -126,8 +151,14 @@ mod tests {
 
     #[test]
     fn helo_syntax() {
-        let check =
-            |hello, settings| case(Case { check: "helo-syntax", hello: Some(hello), settings, ..Case::default() });
+        let check = |hello, settings| {
+            case(Case {
+                check: "helo-syntax",
+                hello: Some(hello),
+                settings,
+                ..Case::default()
+            })
+        };
         check("mail.example.test", "").is(SATISFIED);
         check("localhost", "").is(SATISFIED);
         check("[192.0.2.10]", "").is(SATISFIED);
@@ -150,13 +181,35 @@ mod tests {
     #[test]
     fn characters_only() {
         let check = |hello| {
-            case(Case { check: "helo-syntax", hello: Some(hello), settings: "labels = false", ..Case::default() })
+            case(Case {
+                check: "helo-syntax",
+                hello: Some(hello),
+                settings: "labels = false",
+                ..Case::default()
+            })
         };
-        for legal in ["a..b", "-", "1.2.3", "192.0.2.10", "a.", "[192.0.2.1]", "[2001:db8::7]", "[IPv4:192.0.2.1]"] {
+        for legal in [
+            "a..b",
+            "-",
+            "1.2.3",
+            "192.0.2.10",
+            "a.",
+            "[192.0.2.1]",
+            "[2001:db8::7]",
+            "[IPv4:192.0.2.1]",
+        ] {
             check(legal).is(SATISFIED);
         }
-        for odd in ["a_b.test", "2001:db8::7", "a b", "[192.0.2.1", "[]", "[IPv6:192.0.2.1]", "[m.test]", "192.0.2.1]"]
-        {
+        for odd in [
+            "a_b.test",
+            "2001:db8::7",
+            "a b",
+            "[192.0.2.1",
+            "[]",
+            "[IPv6:192.0.2.1]",
+            "[m.test]",
+            "192.0.2.1]",
+        ] {
             check(odd).is(VIOLATED);
         }
     }

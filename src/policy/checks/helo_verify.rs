@@ -22,21 +22,30 @@ pub(super) static CHECK: Check = Check {
     parameters: &[],
     fail: &["550 EHLO argument does not match calling host"],
     error: &["451 Temporary local problem - please try later"],
-    needs: Needs { hello_addresses: true, ..Needs::IPREV },
+    needs: Needs {
+        hello_addresses: true,
+        ..Needs::IPREV
+    },
     build: |_| Box::new(judge),
 };
 
 fn judge(facts: &Facts) -> Finding {
-    let (Some(hello), Some(iprev)) = (&facts.hello, &facts.iprev) else { return Finding::NotApplicable };
+    let (Some(hello), Some(iprev)) = (&facts.hello, &facts.iprev) else {
+        return Finding::NotApplicable;
+    };
     let literal = hello.argument.strip_prefix('[');
     let same = literal.is_some_and(|inner| inner.starts_with(&facts.client_address.to_string()));
-    let named = iprev.result == IprevResult::Pass && facts.relation.is_some_and(|r| r.equals_verified);
+    let named =
+        iprev.result == IprevResult::Pass && facts.relation.is_some_and(|r| r.equals_verified);
     if same || named || hello.contains(facts.client_address) {
         return Finding::Satisfied;
     }
     if literal.is_none() && iprev.result == IprevResult::Temperror {
         return unavailable(
-            format!("whether {} is {} is unknown: {}", hello.argument, facts.client_address, iprev.explanation),
+            format!(
+                "whether {} is {} is unknown: {}",
+                hello.argument, facts.client_address, iprev.explanation
+            ),
             [Remedy::MendDns(super::iprev::failed(facts, iprev))],
         );
     }
@@ -45,13 +54,22 @@ fn judge(facts: &Facts) -> Finding {
 
 fn complaint(facts: &Facts, hello: &Hello) -> String {
     let client = facts.client_address;
-    format!("{:?} is neither the literal of {client}, nor a verified name of it, nor leads to it", hello.argument)
+    format!(
+        "{:?} is neither the literal of {client}, nor a verified name of it, nor leads to it",
+        hello.argument
+    )
 }
 
 fn remedies(facts: &Facts, hello: &Hello) -> Vec<Remedy> {
     let verified = facts.iprev.as_ref().and_then(|i| i.verified_name.as_ref());
-    let mut remedies: Vec<_> = verified.map(|name| Remedy::SayHello(name::display(name))).into_iter().collect();
-    remedies.extend(hello.name().map(|name| Remedy::AddAddress { name: name.clone(), address: facts.client_address }));
+    let mut remedies: Vec<_> = verified
+        .map(|name| Remedy::SayHello(name::display(name)))
+        .into_iter()
+        .collect();
+    remedies.extend(hello.name().map(|name| Remedy::AddAddress {
+        name: name.clone(),
+        address: facts.client_address,
+    }));
     remedies.push(Remedy::SayHello(format!("[{}]", facts.client_address)));
     remedies
 }
@@ -63,19 +81,35 @@ mod tests {
     #[test]
     fn helo_verify() {
         let check = |hello: &str, world: &str| {
-            case(Case { check: "helo-verify", hello: Some(hello), world, ..Case::default() })
+            case(Case {
+                check: "helo-verify",
+                hello: Some(hello),
+                world,
+                ..Case::default()
+            })
         };
         let named = "10.2.0.192.in-addr.arpa PTR m.test\nm.test A 192.0.2.10";
         check("[192.0.2.10]", "").is(SATISFIED);
-        check("[192.0.2.11]", "").is(VIOLATED).cured_by("[192.0.2.10]");
+        check("[192.0.2.11]", "")
+            .is(VIOLATED)
+            .cured_by("[192.0.2.10]");
         check("M.test", named).is(SATISFIED);
-        check("m.test", "10.2.0.192.in-addr.arpa PTR m.test\nm.test A 192.0.2.9").is(VIOLATED);
+        check(
+            "m.test",
+            "10.2.0.192.in-addr.arpa PTR m.test\nm.test A 192.0.2.9",
+        )
+        .is(VIOLATED);
         check("other.test", "other.test A 192.0.2.10").is(SATISFIED);
-        check("other.test", named).is(VIOLATED).cured_by("send EHLO m.test");
+        check("other.test", named)
+            .is(VIOLATED)
+            .cured_by("send EHLO m.test");
         check("other.test", "other.test A SERVFAIL").is(VIOLATED);
         check("other.test", "10.2.0.192.in-addr.arpa PTR timeout").is(UNAVAILABLE);
-        check("m.test", "10.2.0.192.in-addr.arpa PTR m.test b.test\nm.test A 192.0.2.10\nb.test A SERVFAIL")
-            .is(SATISFIED);
+        check(
+            "m.test",
+            "10.2.0.192.in-addr.arpa PTR m.test b.test\nm.test A 192.0.2.10\nb.test A SERVFAIL",
+        )
+        .is(SATISFIED);
         check("a b", named).is(VIOLATED);
     }
 }

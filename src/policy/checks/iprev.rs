@@ -29,7 +29,9 @@ fn build(_: &Settings) -> Judge {
 }
 
 fn judge(facts: &Facts) -> Finding {
-    let Some(iprev) = &facts.iprev else { return Finding::NotApplicable };
+    let Some(iprev) = &facts.iprev else {
+        return Finding::NotApplicable;
+    };
     let why = || iprev.explanation.clone();
     match iprev.result {
         IprevResult::Pass => Finding::Satisfied,
@@ -40,7 +42,11 @@ fn judge(facts: &Facts) -> Finding {
 
 /// The name whose lookup failed: the reverse name, or the first PTR name without an answer.
 pub(super) fn failed(facts: &Facts, iprev: &Iprev) -> name::Name {
-    let forward = iprev.forwards.iter().find(|f| f.temporary).map(|f| f.name.clone());
+    let forward = iprev
+        .forwards
+        .iter()
+        .find(|f| f.temporary)
+        .map(|f| f.name.clone());
     forward.unwrap_or_else(|| name::reverse(facts.client_address))
 }
 
@@ -49,11 +55,21 @@ fn remedies(facts: &Facts, iprev: &Iprev) -> Vec<Remedy> {
     let mut remedies = Vec::new();
     if iprev.reverse != Outcome::Data {
         let target = super::ptr_exists::named(facts);
-        remedies.push(Remedy::AddPtr { address, target: target.clone() });
+        remedies.push(Remedy::AddPtr {
+            address,
+            target: target.clone(),
+        });
         remedies.extend(target.map(|name| Remedy::AddAddress { name, address }));
     } else if let Some(name) = iprev.host_names().next() {
-        remedies.push(Remedy::AddAddress { name: name.clone(), address });
-        let elsewhere = iprev.forwards.iter().flat_map(|f| &f.addresses).find(|a| a.is_ipv4() == address.is_ipv4());
+        remedies.push(Remedy::AddAddress {
+            name: name.clone(),
+            address,
+        });
+        let elsewhere = iprev
+            .forwards
+            .iter()
+            .flat_map(|f| &f.addresses)
+            .find(|a| a.is_ipv4() == address.is_ipv4());
         remedies.extend(elsewhere.map(|a| Remedy::SendFrom(*a)));
     }
     remedies.push(Remedy::AskReceiver(address));
@@ -68,23 +84,56 @@ mod tests {
 
     #[test]
     fn iprev() {
-        let check = |world: &str| case(Case { check: "iprev", world, ..Case::default() });
+        let check = |world: &str| {
+            case(Case {
+                check: "iprev",
+                world,
+                ..Case::default()
+            })
+        };
         check(&format!("{PTR} m.test\nm.test A 192.0.2.10")).is(SATISFIED);
-        check(&format!("{PTR} a.test m.test\na.test A 192.0.2.9\nm.test A 192.0.2.10")).is(SATISFIED);
-        check("").is(VIOLATED).because("NXDOMAIN").cured_by("mail.example.test. A 192.0.2.10");
-        check(&format!("{PTR} m.test")).is(VIOLATED).cured_by("m.test. A 192.0.2.10");
-        check(&format!("{PTR} m.test\nm.test A 192.0.2.9")).is(VIOLATED).cured_by("send from 192.0.2.9");
-        check(&format!("{PTR} m.test\nm.test A NODATA\nm.test AAAA 2001:db8::1")).is(VIOLATED).because("NODATA");
-        check(&format!("{PTR} timeout")).is(UNAVAILABLE).cured_by("10.2.0.192.in-addr.arpa");
-        check(&format!("{PTR} m.test\nm.test A SERVFAIL")).is(UNAVAILABLE).cured_by("m.test");
+        check(&format!(
+            "{PTR} a.test m.test\na.test A 192.0.2.9\nm.test A 192.0.2.10"
+        ))
+        .is(SATISFIED);
+        check("")
+            .is(VIOLATED)
+            .because("NXDOMAIN")
+            .cured_by("mail.example.test. A 192.0.2.10");
+        check(&format!("{PTR} m.test"))
+            .is(VIOLATED)
+            .cured_by("m.test. A 192.0.2.10");
+        check(&format!("{PTR} m.test\nm.test A 192.0.2.9"))
+            .is(VIOLATED)
+            .cured_by("send from 192.0.2.9");
+        check(&format!(
+            "{PTR} m.test\nm.test A NODATA\nm.test AAAA 2001:db8::1"
+        ))
+        .is(VIOLATED)
+        .because("NODATA");
+        check(&format!("{PTR} timeout"))
+            .is(UNAVAILABLE)
+            .cured_by("10.2.0.192.in-addr.arpa");
+        check(&format!("{PTR} m.test\nm.test A SERVFAIL"))
+            .is(UNAVAILABLE)
+            .cured_by("m.test");
     }
 
     #[test]
     fn iprev_of_an_ipv6_client() {
         let reverse = "7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa";
-        let check = |world: &str| case(Case { check: "iprev", client: "2001:db8::7", world, ..Case::default() });
+        let check = |world: &str| {
+            case(Case {
+                check: "iprev",
+                client: "2001:db8::7",
+                world,
+                ..Case::default()
+            })
+        };
         check(&format!("{reverse} PTR m.test\nm.test AAAA 2001:db8::7")).is(SATISFIED);
-        check(&format!("{reverse} PTR m.test\nm.test A 192.0.2.1")).is(VIOLATED).cured_by("m.test. AAAA 2001:db8::7");
+        check(&format!("{reverse} PTR m.test\nm.test A 192.0.2.1"))
+            .is(VIOLATED)
+            .cured_by("m.test. AAAA 2001:db8::7");
         check(&format!("{reverse} PTR REFUSED")).is(UNAVAILABLE);
     }
 }

@@ -10,7 +10,12 @@ use crate::stage::Stage;
 const PER: Duration = Duration::from_secs(60);
 
 const fn limit(name: &'static str, doc: &'static str) -> Parameter {
-    Parameter { name, kind: Kind::Count, default: "no limit", doc }
+    Parameter {
+        name,
+        kind: Kind::Count,
+        default: "no limit",
+        doc,
+    }
 }
 
 /// **Checks** connections at a time, connections per time, messages, recipients and mistakes of a client.
@@ -25,18 +30,36 @@ pub(super) static LIMITS: Check = Check {
     basis: "RFC 5321 §7.8; Postfix smtpd_client_connection_count_limit and others, Yahoo, Comcast, AT&T",
     beyond: "within RFC 5321 §7.8; at least 100 recipients must be taken (§4.5.3.1.8)",
     parameters: &[
-        limit("connections", "most connections of a client address at a time"),
+        limit(
+            "connections",
+            "most connections of a client address at a time",
+        ),
         limit("rate", "most connections of a client address within `per`"),
-        Parameter { name: "per", kind: Kind::Duration, default: "\"1m\"", doc: "the time that `rate` is counted over" },
+        Parameter {
+            name: "per",
+            kind: Kind::Duration,
+            default: "\"1m\"",
+            doc: "the time that `rate` is counted over",
+        },
         limit("messages", "most transactions of a session"),
-        limit("recipients", "most recipients of a transaction, refused ones too"),
+        limit(
+            "recipients",
+            "most recipients of a transaction, refused ones too",
+        ),
         limit("errors", "most mistakes of a session"),
     ],
     fail: &["421 4.7.0 {mx} Error: too many {what}"],
     error: &["421 4.7.0 {mx} Error: try again later"],
-    needs: Needs { history: true, ..Needs::CONDUCT },
+    needs: Needs {
+        history: true,
+        ..Needs::CONDUCT
+    },
     build: |settings| {
-        let most = |name| settings.is_set(name).then(|| settings.count(name, u64::MAX));
+        let most = |name| {
+            settings
+                .is_set(name)
+                .then(|| settings.count(name, u64::MAX))
+        };
         let (connections, rate) = (most("connections"), most("rate"));
         let (messages, recipients, errors) = (most("messages"), most("recipients"), most("errors"));
         let per = settings.duration("per", PER);
@@ -45,17 +68,35 @@ pub(super) static LIMITS: Check = Check {
             let recent = |ages: &[Duration]| ages.iter().filter(|age| **age <= per).count() as u64;
             let history = facts.history.as_ref();
             let counts = [
-                ("connections", connections, history.map_or(0, |known| known.open)),
-                ("connections within a time", rate, history.map_or(0, |known| recent(&known.connections))),
+                (
+                    "connections",
+                    connections,
+                    history.map_or(0, |known| known.open),
+                ),
+                (
+                    "connections within a time",
+                    rate,
+                    history.map_or(0, |known| recent(&known.connections)),
+                ),
                 ("messages", messages, conduct.messages),
                 ("recipients", recipients, conduct.recipients),
                 ("errors", errors, conduct.errors),
             ];
-            let beyond = counts.into_iter().find(|(_, most, count)| most.is_some_and(|most| *count > most));
-            let Some((what, Some(most), count)) = beyond else { return Finding::Satisfied };
+            let beyond = counts
+                .into_iter()
+                .find(|(_, most, count)| most.is_some_and(|most| *count > most));
+            let Some((what, Some(most), count)) = beyond else {
+                return Finding::Satisfied;
+            };
             let remedy = Remedy::Other(format!("stay within {most} {what}"));
-            let mut complaint = complaint(format!("{count} {what}, and {most} are permitted"), [remedy]);
-            complaint.quotes.push(("what", what.split(' ').next().unwrap_or_default().to_owned()));
+            let mut complaint = complaint(
+                format!("{count} {what}, and {most} are permitted"),
+                [remedy],
+            );
+            complaint.quotes.push((
+                "what",
+                what.split(' ').next().unwrap_or_default().to_owned(),
+            ));
             Finding::Violated(complaint)
         })
     },
@@ -81,7 +122,9 @@ pub(super) static TLS: Check = Check {
             true => Finding::Satisfied,
             false => violated(
                 "the session is not under TLS",
-                [Remedy::Other("say STARTTLS before MAIL (RFC 3207)".to_owned())],
+                [Remedy::Other(
+                    "say STARTTLS before MAIL (RFC 3207)".to_owned(),
+                )],
             ),
         })
     },
@@ -97,17 +140,33 @@ mod tests {
     fn check(check: &str, settings: &str, expected: &str) {
         fn busy(facts: &mut Facts) {
             let connections = [1, 30, 300].map(Duration::from_secs).to_vec();
-            facts.history = Some(History { open: 3, connections, ..History::default() });
+            facts.history = Some(History {
+                open: 3,
+                connections,
+                ..History::default()
+            });
             let conduct = &mut facts.conduct;
             (conduct.messages, conduct.recipients, conduct.errors) = (5, 7, 2);
         }
-        case(Case { check, settings, conduct: busy, ..Case::default() }).is(expected);
+        case(Case {
+            check,
+            settings,
+            conduct: busy,
+            ..Case::default()
+        })
+        .is(expected);
     }
 
     #[test]
     fn each_limit() {
         check("limits", "", SATISFIED);
-        for (name, count) in [("connections", 3), ("rate", 2), ("messages", 5), ("recipients", 7), ("errors", 2)] {
+        for (name, count) in [
+            ("connections", 3),
+            ("rate", 2),
+            ("messages", 5),
+            ("recipients", 7),
+            ("errors", 2),
+        ] {
             check("limits", &format!("{name} = {count}"), SATISFIED);
             check("limits", &format!("{name} = {}", count - 1), VIOLATED);
         }
@@ -117,7 +176,11 @@ mod tests {
     #[test]
     fn tls() {
         check("tls-required", "", VIOLATED);
-        case(Case { check: "tls-required", conduct: |facts| facts.conduct.tls = true, ..Case::default() })
-            .is(SATISFIED);
+        case(Case {
+            check: "tls-required",
+            conduct: |facts| facts.conduct.tls = true,
+            ..Case::default()
+        })
+        .is(SATISFIED);
     }
 }

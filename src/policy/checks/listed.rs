@@ -96,27 +96,50 @@ pub(in crate::policy) fn lists(check: &Check, settings: &Settings) -> Vec<(Subje
         "dnsbl" => Subject::Client,
         "rhsbl-helo" => Subject::Hello,
         "rhsbl-sender" => Subject::Sender,
-        _ => return settings.weights().iter().flat_map(|weight| lists(weight.check, &weight.settings)).collect(),
+        _ => {
+            return settings
+                .weights()
+                .iter()
+                .flat_map(|weight| lists(weight.check, &weight.settings))
+                .collect();
+        }
     };
     vec![(subject, zones(settings))]
 }
 
 fn zones(settings: &Settings) -> Vec<Name> {
-    settings.words("zones", &[]).iter().filter_map(|zone| name::absolute(zone)).collect()
+    settings
+        .words("zones", &[])
+        .iter()
+        .filter_map(|zone| name::absolute(zone))
+        .collect()
 }
 
 fn build(settings: &Settings, subject: Subject) -> Judge {
     let zones = zones(settings);
     let report = settings.choice("errors", "ignore") == "report";
-    let (values, threshold) = (settings.networks("values"), settings.count("threshold", 1).max(1));
+    let (values, threshold) = (
+        settings.networks("values"),
+        settings.count("threshold", 1).max(1),
+    );
     let counts = move |listing: &Listing| {
-        let code = |code: &Ipv4Addr| values.is_empty() || values.iter().any(|net| net.contains(&IpAddr::V4(*code)));
+        let code = |code: &Ipv4Addr| {
+            values.is_empty() || values.iter().any(|net| net.contains(&IpAddr::V4(*code)))
+        };
         listing.codes.iter().any(code)
     };
     Box::new(move |facts| {
-        let mine = || facts.listings.iter().filter(|l| l.subject == subject && zones.contains(&l.zone));
+        let mine = || {
+            facts
+                .listings
+                .iter()
+                .filter(|l| l.subject == subject && zones.contains(&l.zone))
+        };
         let listing: Vec<_> = mine().filter(|l| counts(l)).collect();
-        if let Some(first) = listing.first().filter(|_| listing.len() as u64 >= threshold) {
+        if let Some(first) = listing
+            .first()
+            .filter(|_| listing.len() as u64 >= threshold)
+        {
             return listed(facts, first);
         }
         match mine().find(|l| report && l.is_unknown()) {
@@ -132,13 +155,20 @@ fn listed(facts: &Facts, listing: &Listing) -> Finding {
     let codes: Vec<_> = listing.codes.iter().map(ToString::to_string).collect();
     let who = match listing.subject {
         Subject::Client => facts.client_address.to_string(),
-        Subject::Hello => facts.hello.as_ref().map(|h| h.argument.clone()).unwrap_or_default(),
+        Subject::Hello => facts
+            .hello
+            .as_ref()
+            .map(|h| h.argument.clone())
+            .unwrap_or_default(),
         Subject::Sender => facts.sender.clone().unwrap_or_default(),
     };
     let why = format!("{zone} lists {who} ({})", codes.join(", "));
     let mut complaint = complaint(
         why,
-        [Remedy::Other(format!("have {who} removed from {zone}")), Remedy::AskReceiver(facts.client_address)],
+        [
+            Remedy::Other(format!("have {who} removed from {zone}")),
+            Remedy::AskReceiver(facts.client_address),
+        ],
     );
     complaint.quotes = vec![("zone", zone), ("txt", listing.text.clone())];
     Finding::Violated(complaint)
@@ -146,8 +176,10 @@ fn listed(facts: &Facts, listing: &Listing) -> Finding {
 
 fn silent(listing: &Listing) -> Finding {
     let zone = name::display(&listing.zone);
-    let cause =
-        listing.error.map_or_else(|| listing.outcome.to_string(), |code| format!("it answers {code}, an error"));
+    let cause = listing.error.map_or_else(
+        || listing.outcome.to_string(),
+        |code| format!("it answers {code}, an error"),
+    );
     let Finding::Unavailable(mut complaint) = unavailable(
         format!("whether {zone} lists the client is unknown: {cause}"),
         [Remedy::MendDns(listing.zone.clone())],
@@ -160,49 +192,103 @@ fn silent(listing: &Listing) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use crate::policy::checks::test::{Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case};
+    use crate::policy::checks::test::{
+        Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case,
+    };
 
     const ASK: &str = "zones = [\"bl.test\"]";
     const REPORT: &str = "zones = [\"bl.test\"]\nerrors = \"report\"";
 
     #[test]
     fn dnsbl() {
-        let check = |world: &str, settings: &str| case(Case { check: "dnsbl", world, settings, ..Case::default() });
+        let check = |world: &str, settings: &str| {
+            case(Case {
+                check: "dnsbl",
+                world,
+                settings,
+                ..Case::default()
+            })
+        };
         let owner = "10.2.0.192.bl.test A";
         check("", ASK).is(SATISFIED);
         check("", "").is(NOT_APPLICABLE);
-        check(&format!("{owner} 127.0.0.2"), ASK).is(VIOLATED).because("bl.test lists 192.0.2.10 (127.0.0.2)");
+        check(&format!("{owner} 127.0.0.2"), ASK)
+            .is(VIOLATED)
+            .because("bl.test lists 192.0.2.10 (127.0.0.2)");
         check(&format!("{owner} 192.0.2.1"), ASK).is(SATISFIED);
         for code in ["127.255.255.252", "127.255.255.254", "127.255.255.255"] {
             check(&format!("{owner} {code}"), ASK).is(SATISFIED);
-            check(&format!("{owner} {code}"), REPORT).is(UNAVAILABLE).because(code);
+            check(&format!("{owner} {code}"), REPORT)
+                .is(UNAVAILABLE)
+                .because(code);
         }
-        check(&format!("{owner} 127.0.0.4"), &format!("{ASK}\nvalues = [\"127.0.0.2\"]")).is(SATISFIED);
-        check(&format!("{owner} 127.0.0.2"), &format!("{ASK}\nvalues = [\"127.0.0.2\"]")).is(VIOLATED);
+        check(
+            &format!("{owner} 127.0.0.4"),
+            &format!("{ASK}\nvalues = [\"127.0.0.2\"]"),
+        )
+        .is(SATISFIED);
+        check(
+            &format!("{owner} 127.0.0.2"),
+            &format!("{ASK}\nvalues = [\"127.0.0.2\"]"),
+        )
+        .is(VIOLATED);
         let two = "zones = [\"bl.test\", \"other.test\"]\nthreshold = 2";
         check(&format!("{owner} 127.0.0.2"), two).is(SATISFIED);
-        check(&format!("{owner} 127.0.0.2\n10.2.0.192.other.test A 127.0.0.9"), two).is(VIOLATED);
+        check(
+            &format!("{owner} 127.0.0.2\n10.2.0.192.other.test A 127.0.0.9"),
+            two,
+        )
+        .is(VIOLATED);
         check(&format!("{owner} SERVFAIL"), ASK).is(SATISFIED);
-        check(&format!("{owner} SERVFAIL"), REPORT).is(UNAVAILABLE).because("SERVFAIL");
+        check(&format!("{owner} SERVFAIL"), REPORT)
+            .is(UNAVAILABLE)
+            .because("SERVFAIL");
     }
 
     #[test]
     fn an_ipv6_client_is_asked_by_nibbles() {
-        let world = "7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.bl.test A 127.0.0.3";
-        case(Case { check: "dnsbl", client: "2001:db8::7", world, settings: ASK, ..Case::default() }).is(VIOLATED);
+        let world =
+            "7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.bl.test A 127.0.0.3";
+        case(Case {
+            check: "dnsbl",
+            client: "2001:db8::7",
+            world,
+            settings: ASK,
+            ..Case::default()
+        })
+        .is(VIOLATED);
     }
 
     #[test]
     fn names() {
-        let helo = |world| case(Case { check: "rhsbl-helo", world, settings: ASK, ..Case::default() });
+        let helo = |world| {
+            case(Case {
+                check: "rhsbl-helo",
+                world,
+                settings: ASK,
+                ..Case::default()
+            })
+        };
         helo("mail.example.test.bl.test A 127.0.1.2").is(VIOLATED);
         helo("").is(SATISFIED);
         helo("mail.example.test.bl.test A timeout").is(SATISFIED);
         let sender = |world| {
-            case(Case { check: "rhsbl-sender", sender: Some("a@from.test"), world, settings: ASK, ..Case::default() })
+            case(Case {
+                check: "rhsbl-sender",
+                sender: Some("a@from.test"),
+                world,
+                settings: ASK,
+                ..Case::default()
+            })
         };
         sender("from.test.bl.test A 127.0.1.2").is(VIOLATED);
         sender("").is(SATISFIED);
-        case(Case { check: "rhsbl-sender", sender: Some(""), settings: ASK, ..Case::default() }).is(NOT_APPLICABLE);
+        case(Case {
+            check: "rhsbl-sender",
+            sender: Some(""),
+            settings: ASK,
+            ..Case::default()
+        })
+        .is(NOT_APPLICABLE);
     }
 }

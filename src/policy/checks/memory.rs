@@ -22,7 +22,12 @@ pub(super) static GREYLIST: Check = Check {
     basis: "RFC 6647; milter-greylist, postgrey; postscreen's deep tests (key = \"client\", reconnect = true)",
     beyond: "within RFC 5321 §4.5.4.1, which has clients retry after a 4yz",
     parameters: &[
-        Parameter { name: "delay", kind: Kind::Duration, default: "\"5m\"", doc: "how long ago the first try must be" },
+        Parameter {
+            name: "delay",
+            kind: Kind::Duration,
+            default: "\"5m\"",
+            doc: "how long ago the first try must be",
+        },
         Parameter {
             name: "key",
             kind: Kind::Choice(&["triple", "network-triple", "client"]),
@@ -38,19 +43,35 @@ pub(super) static GREYLIST: Check = Check {
     ],
     fail: &["451 4.7.1 Greylisting in action, please come back in {wait}"],
     error: &["451 4.7.1 Greylisting in action, please come back later"],
-    needs: Needs { greylist: true, ..Needs::NOTHING },
+    needs: Needs {
+        greylist: true,
+        ..Needs::NOTHING
+    },
     build: |settings| {
-        let (delay, reconnect) = (settings.duration("delay", DELAY), settings.flag("reconnect", false));
+        let (delay, reconnect) = (
+            settings.duration("delay", DELAY),
+            settings.flag("reconnect", false),
+        );
         let key = seen_by(settings);
         Box::new(move |facts| {
-            let Some(seen) = key(facts) else { return Finding::NotApplicable };
+            let Some(seen) = key(facts) else {
+                return Finding::NotApplicable;
+            };
             if seen.age >= delay && (seen.earlier_session || !reconnect) {
                 return Finding::Satisfied;
             }
             let wait = hours(delay.saturating_sub(seen.age));
-            let why = format!("first tried {} ago, and {} are demanded", hours(seen.age), hours(delay));
-            let mut complaint =
-                complaint(why, [Remedy::Other(format!("try again after {wait}, from the same address"))]);
+            let why = format!(
+                "first tried {} ago, and {} are demanded",
+                hours(seen.age),
+                hours(delay)
+            );
+            let mut complaint = complaint(
+                why,
+                [Remedy::Other(format!(
+                    "try again after {wait}, from the same address"
+                ))],
+            );
             complaint.quotes.push(("wait", wait));
             Finding::Violated(complaint)
         })
@@ -68,7 +89,12 @@ fn seen_by(settings: &Settings) -> fn(&Facts) -> Option<Seen> {
 /// Hours, minutes and seconds, as milter-greylist writes them; a part of a second counts as a whole one.
 fn hours(time: Duration) -> String {
     let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
-    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    format!(
+        "{:02}:{:02}:{:02}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
 }
 
 /// **Checks** that few hello names of the client address fail to resolve to it.
@@ -82,14 +108,25 @@ pub(super) static UNVERIFIABLE: Check = Check {
     checks: "no more than a few hello names of the client address fail to resolve to it",
     basis: "a captured reply, \"service permits 2 unverifyable sending IPs\"",
     beyond: "beyond RFC 5321 §4.1.4, which forbids refusing because the hello name does not match the client address",
-    parameters: &[Parameter { name: "names", kind: Kind::Count, default: "2", doc: "how many are permitted" }],
+    parameters: &[Parameter {
+        name: "names",
+        kind: Kind::Count,
+        default: "2",
+        doc: "how many are permitted",
+    }],
     fail: &["450 service permits {permitted} unverifyable sending IPs - {helo} is not {ip}"],
     error: &["450 service temporarily cannot verify {helo}"],
-    needs: Needs { history: true, hello_addresses: true, ..Needs::NOTHING },
+    needs: Needs {
+        history: true,
+        hello_addresses: true,
+        ..Needs::NOTHING
+    },
     build: |settings| {
         let permitted = settings.count("names", 2);
         Box::new(move |facts| {
-            let (Some(history), Some(hello)) = (&facts.history, &facts.hello) else { return Finding::NotApplicable };
+            let (Some(history), Some(hello)) = (&facts.history, &facts.hello) else {
+                return Finding::NotApplicable;
+            };
             let mine = hello.argument.to_ascii_lowercase();
             if history.unverified.len() as u64 <= permitted || !history.unverified.contains(&mine) {
                 return Finding::Satisfied;
@@ -100,8 +137,10 @@ pub(super) static UNVERIFIABLE: Check = Check {
                 facts.client_address,
                 history.unverified.join(", ")
             );
-            let remedy =
-                hello.name().map(|name| Remedy::AddAddress { name: name.clone(), address: facts.client_address });
+            let remedy = hello.name().map(|name| Remedy::AddAddress {
+                name: name.clone(),
+                address: facts.client_address,
+            });
             let mut complaint = complaint(why, remedy);
             complaint.quotes.push(("permitted", permitted.to_string()));
             Finding::Violated(complaint)
@@ -118,11 +157,25 @@ mod tests {
     #[track_caller]
     fn greylist(settings: &str, expected: &str) {
         fn known(facts: &mut Facts) {
-            let seen = |seconds, earlier_session| Seen { age: Duration::from_secs(seconds), earlier_session };
-            let (client, triple, network_triple) = (seen(900, false), seen(30, true), seen(400, true));
-            facts.greylist = Some(Greylist { client, triple, network_triple });
+            let seen = |seconds, earlier_session| Seen {
+                age: Duration::from_secs(seconds),
+                earlier_session,
+            };
+            let (client, triple, network_triple) =
+                (seen(900, false), seen(30, true), seen(400, true));
+            facts.greylist = Some(Greylist {
+                client,
+                triple,
+                network_triple,
+            });
         }
-        case(Case { check: "greylist", settings, conduct: known, ..Case::default() }).is(expected);
+        case(Case {
+            check: "greylist",
+            settings,
+            conduct: known,
+            ..Case::default()
+        })
+        .is(expected);
     }
 
     #[test]
@@ -138,14 +191,31 @@ mod tests {
     #[test]
     fn unverified_names() {
         fn three(facts: &mut Facts) {
-            let unverified = ["a.test", "b.test", "mail.example.test"].map(str::to_owned).to_vec();
-            facts.history = Some(History { unverified, ..History::default() });
+            let unverified = ["a.test", "b.test", "mail.example.test"]
+                .map(str::to_owned)
+                .to_vec();
+            facts.history = Some(History {
+                unverified,
+                ..History::default()
+            });
         }
         let check = |settings, hello, conduct: fn(&mut Facts), expected| {
             let hello = Some(hello);
-            case(Case { check: "unverifiable-per-ip", settings, hello, conduct, ..Case::default() }).is(expected);
+            case(Case {
+                check: "unverifiable-per-ip",
+                settings,
+                hello,
+                conduct,
+                ..Case::default()
+            })
+            .is(expected);
         };
-        check("", "mail.example.test", |facts| facts.history = Some(History::default()), SATISFIED);
+        check(
+            "",
+            "mail.example.test",
+            |facts| facts.history = Some(History::default()),
+            SATISFIED,
+        );
         check("", "mail.example.test", three, VIOLATED);
         check("", "good.example.test", three, SATISFIED);
         check("names = 3", "mail.example.test", three, SATISFIED);

@@ -109,9 +109,15 @@ impl Needs {
         conduct: false,
     };
     /// PTR names and their addresses.
-    pub const IPREV: Self = Self { iprev: true, ..Self::NOTHING };
+    pub const IPREV: Self = Self {
+        iprev: true,
+        ..Self::NOTHING
+    };
     /// How the client behaves.
-    pub const CONDUCT: Self = Self { conduct: true, ..Self::NOTHING };
+    pub const CONDUCT: Self = Self {
+        conduct: true,
+        ..Self::NOTHING
+    };
 
     /// Either's needs. A sum that looks at conduct among other things is judged at its stage, as they are.
     fn and(self, other: Self) -> Self {
@@ -224,7 +230,9 @@ pub fn find(name: &str) -> Option<&'static Check> {
 
 /// What a check has to know with these settings: for a score, what its parts have to know.
 pub(super) fn needs(check: &Check, settings: &Settings) -> Needs {
-    settings.weights().iter().fold(check.needs, |all, weight| all.and(needs(weight.check, &weight.settings)))
+    settings.weights().iter().fold(check.needs, |all, weight| {
+        all.and(needs(weight.check, &weight.settings))
+    })
 }
 
 fn violated(why: impl Into<String>, remedies: impl IntoIterator<Item = Remedy>) -> Finding {
@@ -236,7 +244,11 @@ fn unavailable(why: impl Into<String>, remedies: impl IntoIterator<Item = Remedy
 }
 
 fn complaint(why: impl Into<String>, remedies: impl IntoIterator<Item = Remedy>) -> Complaint {
-    Complaint { why: why.into(), remedies: remedies.into_iter().collect(), quotes: Vec::new() }
+    Complaint {
+        why: why.into(),
+        remedies: remedies.into_iter().collect(),
+        quotes: Vec::new(),
+    }
 }
 
 /// An address as the literal that a client says in EHLO (RFC 5321 §4.1.3).

@@ -36,30 +36,63 @@ fn build(settings: &Settings) -> Judge {
 }
 
 fn judge(facts: &Facts, any: bool) -> Finding {
-    let Some(iprev) = &facts.iprev else { return Finding::NotApplicable };
+    let Some(iprev) = &facts.iprev else {
+        return Finding::NotApplicable;
+    };
     let address = facts.client_address;
     match iprev.reverse {
         Outcome::Data if iprev.tried_host_names().next().is_some() => Finding::Satisfied,
-        Outcome::Data if any && iprev.forwards.iter().any(|f| !f.name.is_root()) => Finding::Satisfied,
+        Outcome::Data if any && iprev.forwards.iter().any(|f| !f.name.is_root()) => {
+            Finding::Satisfied
+        }
         Outcome::Data => {
-            let names: Vec<_> = iprev.forwards.iter().map(|f| name::display(&f.name)).collect();
-            let why = format!("the PTR record of {address} names no host: {}", names.join(", "));
-            violated(why, [Remedy::AddPtr { address, target: named(facts) }])
+            let names: Vec<_> = iprev
+                .forwards
+                .iter()
+                .map(|f| name::display(&f.name))
+                .collect();
+            let why = format!(
+                "the PTR record of {address} names no host: {}",
+                names.join(", ")
+            );
+            violated(
+                why,
+                [Remedy::AddPtr {
+                    address,
+                    target: named(facts),
+                }],
+            )
         }
         outcome if outcome.is_temporary() => {
-            let why = format!("whether {address} has a PTR record is unknown: the lookup came to {outcome}");
+            let why = format!(
+                "whether {address} has a PTR record is unknown: the lookup came to {outcome}"
+            );
             unavailable(why, [Remedy::MendDns(name::reverse(address))])
         }
         outcome => {
             let why = format!("{address} has no PTR record ({outcome})");
-            violated(why, [Remedy::AddPtr { address, target: named(facts) }, Remedy::AskReceiver(address)])
+            violated(
+                why,
+                [
+                    Remedy::AddPtr {
+                        address,
+                        target: named(facts),
+                    },
+                    Remedy::AskReceiver(address),
+                ],
+            )
         }
     }
 }
 
 /// The hello name, as the natural target of a PTR record.
 pub(super) fn named(facts: &Facts) -> Option<name::Name> {
-    facts.hello.as_ref().and_then(|h| h.name()).filter(|n| n.num_labels() > 1).cloned()
+    facts
+        .hello
+        .as_ref()
+        .and_then(|h| h.name())
+        .filter(|n| n.num_labels() > 1)
+        .cloned()
 }
 
 #[cfg(test)]
@@ -70,19 +103,41 @@ mod tests {
 
     #[test]
     fn ptr_exists() {
-        let check = |world: &str| case(Case { check: "ptr-exists", world, ..Case::default() });
+        let check = |world: &str| {
+            case(Case {
+                check: "ptr-exists",
+                world,
+                ..Case::default()
+            })
+        };
         check(&format!("{PTR} mail.example.test")).is(SATISFIED);
         check(&format!("{PTR} under_score.example.test")).is(SATISFIED);
         check(&format!("{PTR} 192.0.2.10 mail.example.test")).is(SATISFIED);
-        check("").is(VIOLATED).cured_by("10.2.0.192.in-addr.arpa. PTR mail.example.test.");
-        check(&format!("{PTR} NODATA")).is(VIOLATED).because("NODATA");
-        check(&format!("{PTR} 192.0.2.10")).is(VIOLATED).because("names no host");
+        check("")
+            .is(VIOLATED)
+            .cured_by("10.2.0.192.in-addr.arpa. PTR mail.example.test.");
+        check(&format!("{PTR} NODATA"))
+            .is(VIOLATED)
+            .because("NODATA");
+        check(&format!("{PTR} 192.0.2.10"))
+            .is(VIOLATED)
+            .because("names no host");
         check(&format!("{PTR} .")).is(VIOLATED);
-        check(&format!("{PTR} SERVFAIL")).is(UNAVAILABLE).because("SERVFAIL");
-        check(&format!("{PTR} timeout")).is(UNAVAILABLE).because("timeout");
+        check(&format!("{PTR} SERVFAIL"))
+            .is(UNAVAILABLE)
+            .because("SERVFAIL");
+        check(&format!("{PTR} timeout"))
+            .is(UNAVAILABLE)
+            .because("timeout");
         check(&format!("{PTR} REFUSED")).is(UNAVAILABLE);
-        let any =
-            |world: &str| case(Case { check: "ptr-exists", world, settings: "names = \"any\"", ..Case::default() });
+        let any = |world: &str| {
+            case(Case {
+                check: "ptr-exists",
+                world,
+                settings: "names = \"any\"",
+                ..Case::default()
+            })
+        };
         any(&format!("{PTR} 192.0.2.10")).is(SATISFIED);
         any(&format!("{PTR} .")).is(VIOLATED);
     }

@@ -77,59 +77,113 @@ struct Engine {
 
 impl Engine {
     fn new(settings: &Settings) -> Self {
-        let octets = usize::try_from(settings.count("octets", 3)).unwrap_or(usize::MAX).max(1);
-        Self { octets, keywords: settings.flag("keywords", true), exempt: settings.flag("exempt", true) }
+        let octets = usize::try_from(settings.count("octets", 3))
+            .unwrap_or(usize::MAX)
+            .max(1);
+        Self {
+            octets,
+            keywords: settings.flag("keywords", true),
+            exempt: settings.flag("exempt", true),
+        }
     }
 
     fn judge_ptr(&self, facts: &Facts) -> Finding {
-        let Some(iprev) = &facts.iprev else { return Finding::NotApplicable };
+        let Some(iprev) = &facts.iprev else {
+            return Finding::NotApplicable;
+        };
         if iprev.reverse.is_temporary() {
-            let why =
-                format!("the PTR name of {} is unknown: the lookup came to {}", facts.client_address, iprev.reverse);
+            let why = format!(
+                "the PTR name of {} is unknown: the lookup came to {}",
+                facts.client_address, iprev.reverse
+            );
             return unavailable(why, [Remedy::MendDns(name::reverse(facts.client_address))]);
         }
-        let Some(ptr) = iprev.ptr_names.first() else { return Finding::NotApplicable };
+        let Some(ptr) = iprev.ptr_names.first() else {
+            return Finding::NotApplicable;
+        };
         let remedies = || {
             let target = super::ptr_exists::named(facts);
-            vec![Remedy::AddPtr { address: facts.client_address, target }, Remedy::AskReceiver(facts.client_address)]
+            vec![
+                Remedy::AddPtr {
+                    address: facts.client_address,
+                    target,
+                },
+                Remedy::AskReceiver(facts.client_address),
+            ]
         };
         self.judge("PTR name", &name::display(ptr), facts, remedies)
     }
 
     fn judge_hello(&self, facts: &Facts) -> Finding {
-        let Some(hello) = facts.hello.as_ref().filter(|h| h.name().is_some()) else { return Finding::NotApplicable };
-        let remedies = || vec![Remedy::SayHello("a name that you gave the host, not one made from its address".into())];
+        let Some(hello) = facts.hello.as_ref().filter(|h| h.name().is_some()) else {
+            return Finding::NotApplicable;
+        };
+        let remedies = || {
+            vec![Remedy::SayHello(
+                "a name that you gave the host, not one made from its address".into(),
+            )]
+        };
         self.judge("hello name", &hello.argument, facts, remedies)
     }
 
-    fn judge(&self, what: &str, name: &str, facts: &Facts, remedies: impl Fn() -> Vec<Remedy>) -> Finding {
+    fn judge(
+        &self,
+        what: &str,
+        name: &str,
+        facts: &Facts,
+        remedies: impl Fn() -> Vec<Remedy>,
+    ) -> Finding {
         if self.exempt && exempt(name) {
             return Finding::Satisfied;
         }
         let sign = match generic_pattern(name, facts.client_address, self.octets, self.keywords) {
             None => return Finding::Satisfied,
-            Some(GenericMatch::Octets(count)) => format!("holds {count} octets of {}", facts.client_address),
-            Some(GenericMatch::Hexadecimal) => format!("holds {} in hexadecimal", facts.client_address),
+            Some(GenericMatch::Octets(count)) => {
+                format!("holds {count} octets of {}", facts.client_address)
+            }
+            Some(GenericMatch::Hexadecimal) => {
+                format!("holds {} in hexadecimal", facts.client_address)
+            }
             Some(GenericMatch::Keyword(word)) => format!("holds the word {word:?}"),
         };
-        violated(format!("the {what} {name} looks generated: it {sign}"), remedies())
+        violated(
+            format!("the {what} {name} looks generated: it {sign}"),
+            remedies(),
+        )
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::policy::checks::test::{Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case};
+    use crate::policy::checks::test::{
+        Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case,
+    };
 
     const PTR: &str = "10.2.0.192.in-addr.arpa PTR";
 
     #[test]
     fn ptr_generic() {
-        let check = |world: &str, settings| case(Case { check: "ptr-generic", world, settings, ..Case::default() });
+        let check = |world: &str, settings| {
+            case(Case {
+                check: "ptr-generic",
+                world,
+                settings,
+                ..Case::default()
+            })
+        };
         check(&format!("{PTR} mail.example.test"), "").is(SATISFIED);
-        check(&format!("{PTR} 192-0-2-10.example.test"), "").is(VIOLATED).because("4 octets");
+        check(&format!("{PTR} 192-0-2-10.example.test"), "")
+            .is(VIOLATED)
+            .because("4 octets");
         check(&format!("{PTR} 192-0-2-10.static.example.test"), "").is(SATISFIED);
-        check(&format!("{PTR} 192-0-2-10.static.example.test"), "exempt = false").is(VIOLATED);
-        check(&format!("{PTR} dyn.example.test"), "").is(VIOLATED).because("dyn");
+        check(
+            &format!("{PTR} 192-0-2-10.static.example.test"),
+            "exempt = false",
+        )
+        .is(VIOLATED);
+        check(&format!("{PTR} dyn.example.test"), "")
+            .is(VIOLATED)
+            .because("dyn");
         check(&format!("{PTR} dyn.example.test"), "keywords = false").is(SATISFIED);
         check(&format!("{PTR} h10-2.example.test"), "octets = 2").is(VIOLATED);
         check("", "").is(NOT_APPLICABLE);
@@ -138,7 +192,13 @@ mod tests {
 
     #[test]
     fn helo_dynamic() {
-        let check = |hello| case(Case { check: "helo-dynamic", hello: Some(hello), ..Case::default() });
+        let check = |hello| {
+            case(Case {
+                check: "helo-dynamic",
+                hello: Some(hello),
+                ..Case::default()
+            })
+        };
         check("mail.example.test").is(SATISFIED);
         check("192-0-2-10.example.test").is(VIOLATED);
         check("dialup7.example.test").is(VIOLATED);

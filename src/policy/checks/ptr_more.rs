@@ -25,20 +25,38 @@ pub(super) static COUNTRY: Check = Check {
 };
 
 fn country(facts: &Facts) -> Finding {
-    let Some(iprev) = &facts.iprev else { return Finding::NotApplicable };
+    let Some(iprev) = &facts.iprev else {
+        return Finding::NotApplicable;
+    };
     if iprev.reverse.is_temporary() {
-        let why = format!("the PTR name of {} is unknown: the lookup came to {}", facts.client_address, iprev.reverse);
+        let why = format!(
+            "the PTR name of {} is unknown: the lookup came to {}",
+            facts.client_address, iprev.reverse
+        );
         return unavailable(why, [Remedy::MendDns(name::reverse(facts.client_address))]);
     }
-    let Some(ptr) = iprev.ptr_names.first().map(name::display) else { return Finding::NotApplicable };
+    let Some(ptr) = iprev.ptr_names.first().map(name::display) else {
+        return Finding::NotApplicable;
+    };
     // A two-letter top-level domain is a country's (RFC 1591 §2).
-    let country =
-        ptr.rsplit('.').next().is_some_and(|top| top.len() == 2 && top.chars().all(|c| c.is_ascii_alphabetic()));
+    let country = ptr
+        .rsplit('.')
+        .next()
+        .is_some_and(|top| top.len() == 2 && top.chars().all(|c| c.is_ascii_alphabetic()));
     match generic_pattern(&ptr, facts.client_address, 4, false).filter(|_| country) {
         None => Finding::Satisfied,
         Some(_) => {
-            let remedy = Remedy::AddPtr { address: facts.client_address, target: super::ptr_exists::named(facts) };
-            violated(format!("the PTR name {ptr} holds {} and a country code", facts.client_address), [remedy])
+            let remedy = Remedy::AddPtr {
+                address: facts.client_address,
+                target: super::ptr_exists::named(facts),
+            };
+            violated(
+                format!(
+                    "the PTR name {ptr} holds {} and a country code",
+                    facts.client_address
+                ),
+                [remedy],
+            )
         }
     }
 }
@@ -56,20 +74,34 @@ pub(super) static IPV6: Check = Check {
     beyond: "beyond RFC 5321, which asks for no reverse DNS",
     parameters: &[],
     fail: &["550 5.7.1 [{ip}] does not meet IPv6 sending guidelines regarding PTR records"],
-    error: &["450 4.7.25 Service unavailable, sending IPv6 address [{ip}] must have reverse DNS record."],
+    error: &[
+        "450 4.7.25 Service unavailable, sending IPv6 address [{ip}] must have reverse DNS record.",
+    ],
     needs: Needs::IPREV,
     build: |_| {
         Box::new(|facts| {
-            let Some(iprev) = facts.iprev.as_ref().filter(|_| facts.client_address.is_ipv6()) else {
+            let Some(iprev) = facts
+                .iprev
+                .as_ref()
+                .filter(|_| facts.client_address.is_ipv6())
+            else {
                 return Finding::NotApplicable;
             };
             let reverse = || name::reverse(facts.client_address);
             match iprev.result {
                 IprevResult::Pass => Finding::Satisfied,
-                IprevResult::Temperror => unavailable(iprev.explanation.clone(), [Remedy::MendDns(reverse())]),
+                IprevResult::Temperror => {
+                    unavailable(iprev.explanation.clone(), [Remedy::MendDns(reverse())])
+                }
                 _ => {
                     let target = super::ptr_exists::named(facts);
-                    violated(iprev.explanation.clone(), [Remedy::AddPtr { address: facts.client_address, target }])
+                    violated(
+                        iprev.explanation.clone(),
+                        [Remedy::AddPtr {
+                            address: facts.client_address,
+                            target,
+                        }],
+                    )
                 }
             }
         })
@@ -78,28 +110,50 @@ pub(super) static IPV6: Check = Check {
 
 #[cfg(test)]
 mod tests {
-    use crate::policy::checks::test::{Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case};
+    use crate::policy::checks::test::{
+        Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case,
+    };
 
     #[test]
     fn ptr_country_and_ip() {
         let check = |ptr: &str| {
             let world = format!("10.2.0.192.in-addr.arpa PTR {ptr}");
-            case(Case { check: "ptr-country-and-ip", world: &world, ..Case::default() })
+            case(Case {
+                check: "ptr-country-and-ip",
+                world: &world,
+                ..Case::default()
+            })
         };
         check("192-0-2-10.isp.de").is(VIOLATED);
         check("192-0-2-10.isp.com").is(SATISFIED);
         check("mail.isp.de").is(SATISFIED);
         check("SERVFAIL").is(UNAVAILABLE);
-        case(Case { check: "ptr-country-and-ip", ..Case::default() }).is(NOT_APPLICABLE);
+        case(Case {
+            check: "ptr-country-and-ip",
+            ..Case::default()
+        })
+        .is(NOT_APPLICABLE);
     }
 
     #[test]
     fn ipv6_ptr() {
-        let check = |client, world: &str| case(Case { check: "ipv6-ptr", client, world, ..Case::default() });
-        let reverse = "7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa PTR";
+        let check = |client, world: &str| {
+            case(Case {
+                check: "ipv6-ptr",
+                client,
+                world,
+                ..Case::default()
+            })
+        };
+        let reverse =
+            "7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa PTR";
         check("192.0.2.10", "").is(NOT_APPLICABLE);
         check("2001:db8::7", "").is(VIOLATED);
-        check("2001:db8::7", &format!("{reverse} m.test\nm.test AAAA 2001:db8::7")).is(SATISFIED);
+        check(
+            "2001:db8::7",
+            &format!("{reverse} m.test\nm.test AAAA 2001:db8::7"),
+        )
+        .is(SATISFIED);
         check("2001:db8::7", &format!("{reverse} timeout")).is(UNAVAILABLE);
     }
 }

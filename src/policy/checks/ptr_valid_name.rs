@@ -38,24 +38,39 @@ pub(super) static CHECK: Check = Check {
 };
 
 fn build(settings: &Settings) -> Judge {
-    let (underscore, tld) = (settings.flag("underscore", false), settings.flag("tld", false));
+    let (underscore, tld) = (
+        settings.flag("underscore", false),
+        settings.flag("tld", false),
+    );
     Box::new(move |facts| judge(facts, underscore, tld))
 }
 
 fn judge(facts: &Facts, underscore: bool, tld: bool) -> Finding {
-    let Some(iprev) = &facts.iprev else { return Finding::NotApplicable };
+    let Some(iprev) = &facts.iprev else {
+        return Finding::NotApplicable;
+    };
     match iprev.reverse {
         outcome if outcome.is_temporary() => {
-            let why = format!("the PTR names of {} are unknown: the lookup came to {outcome}", facts.client_address);
+            let why = format!(
+                "the PTR names of {} are unknown: the lookup came to {outcome}",
+                facts.client_address
+            );
             return unavailable(why, [Remedy::MendDns(name::reverse(facts.client_address))]);
         }
         Outcome::Data => {}
         _ => return Finding::NotApplicable,
     }
-    match iprev.ptr_names.iter().find_map(|n| mistake(n, underscore, tld)) {
+    match iprev
+        .ptr_names
+        .iter()
+        .find_map(|n| mistake(n, underscore, tld))
+    {
         None => Finding::Satisfied,
         Some(why) => {
-            let remedy = Remedy::AddPtr { address: facts.client_address, target: super::ptr_exists::named(facts) };
+            let remedy = Remedy::AddPtr {
+                address: facts.client_address,
+                target: super::ptr_exists::named(facts),
+            };
             violated(why, [remedy])
         }
     }
@@ -64,26 +79,44 @@ fn judge(facts: &Facts, underscore: bool, tld: bool) -> Finding {
 fn mistake(ptr: &Name, underscore: bool, tld: bool) -> Option<String> {
     let text = name::display(ptr);
     if let Some(mistake) = hostname_mistake(&text, underscore) {
-        return Some(format!("the PTR name {text} is not a legal host name: {mistake}"));
+        return Some(format!(
+            "the PTR name {text} is not a legal host name: {mistake}"
+        ));
     }
-    (tld && !name::has_public_suffix(ptr)).then(|| format!("the PTR name {text} is under no known top-level domain"))
+    (tld && !name::has_public_suffix(ptr))
+        .then(|| format!("the PTR name {text} is under no known top-level domain"))
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::policy::checks::test::{Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case};
+    use crate::policy::checks::test::{
+        Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case,
+    };
 
     const PTR: &str = "10.2.0.192.in-addr.arpa PTR";
 
     #[test]
     fn ptr_valid_name() {
-        let check = |world: &str, settings| case(Case { check: "ptr-valid-name", world, settings, ..Case::default() });
+        let check = |world: &str, settings| {
+            case(Case {
+                check: "ptr-valid-name",
+                world,
+                settings,
+                ..Case::default()
+            })
+        };
         check(&format!("{PTR} mail.example.test"), "").is(SATISFIED);
         check(&format!("{PTR} mail.example.com"), "tld = true").is(SATISFIED);
-        check(&format!("{PTR} mail.example.nowhere"), "tld = true").is(VIOLATED).because("top-level");
-        check(&format!("{PTR} a_b.example.test"), "").is(VIOLATED).because("'_'");
+        check(&format!("{PTR} mail.example.nowhere"), "tld = true")
+            .is(VIOLATED)
+            .because("top-level");
+        check(&format!("{PTR} a_b.example.test"), "")
+            .is(VIOLATED)
+            .because("'_'");
         check(&format!("{PTR} a_b.example.test"), "underscore = true").is(SATISFIED);
-        check(&format!("{PTR} good.example.test 192.0.2.10"), "").is(VIOLATED).because("all numeric");
+        check(&format!("{PTR} good.example.test 192.0.2.10"), "")
+            .is(VIOLATED)
+            .because("all numeric");
         check("", "").is(NOT_APPLICABLE);
         check(&format!("{PTR} SERVFAIL"), "").is(UNAVAILABLE);
     }

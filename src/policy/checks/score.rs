@@ -1,6 +1,8 @@
 //! `score`: many small demands, weighed and summed, as rspamd and SpamAssassin do.
 
-use super::{Check, Complaint, Finding, Kind, Needs, Parameter, Points, Settings, Weight, complaint};
+use super::{
+    Check, Complaint, Finding, Kind, Needs, Parameter, Points, Settings, Weight, complaint,
+};
 use crate::facts::Facts;
 use crate::stage::Stage;
 
@@ -40,7 +42,9 @@ pub(super) static CHECK: Check = Check {
     needs: Needs::NOTHING,
     build: |settings| {
         let reject = settings.points("reject", Points(1500));
-        let defer = settings.is_set("defer").then(|| settings.points("defer", reject));
+        let defer = settings
+            .is_set("defer")
+            .then(|| settings.points("defer", reject));
         let parts: Vec<_> = settings.weights().iter().map(Part::new).collect();
         Box::new(move |facts| weigh(&parts, reject, defer, facts))
     },
@@ -55,7 +59,11 @@ struct Part {
 impl Part {
     fn new(weight: &Weight) -> Self {
         let settings: &Settings = &weight.settings;
-        Self { symbol: weight.symbol.clone(), score: weight.score, judge: (weight.check.build)(settings) }
+        Self {
+            symbol: weight.symbol.clone(),
+            score: weight.score,
+            judge: (weight.check.build)(settings),
+        }
     }
 }
 
@@ -73,13 +81,22 @@ fn weigh(parts: &[Part], reject: Points, defer: Option<Points>, facts: &Facts) -
         return Finding::Satisfied;
     }
     found.sort_by_key(|(part, _)| std::cmp::Reverse(part.score));
-    let symbols: Vec<_> = found.iter().map(|(part, _)| format!("{} {}", part.symbol, part.score)).collect();
+    let symbols: Vec<_> = found
+        .iter()
+        .map(|(part, _)| format!("{} {}", part.symbol, part.score))
+        .collect();
     let why = format!("the score is {sum}: {}", symbols.join(", "));
-    let remedies: Vec<_> =
-        found.into_iter().filter_map(|(_, complaint)| complaint.remedies.into_iter().next()).collect();
+    let remedies: Vec<_> = found
+        .into_iter()
+        .filter_map(|(_, complaint)| complaint.remedies.into_iter().next())
+        .collect();
     let mut complaint = complaint(why, remedies);
     complaint.quotes.push(("score", sum.to_string()));
-    if sum >= reject { Finding::Violated(complaint) } else { Finding::Deferred(complaint) }
+    if sum >= reject {
+        Finding::Violated(complaint)
+    } else {
+        Finding::Deferred(complaint)
+    }
 }
 
 #[cfg(test)]
@@ -98,9 +115,21 @@ mod tests {
         score = 2.5";
 
     #[track_caller]
-    fn check(thresholds: &str, hello: &str, world: &str, expected: &str) -> crate::policy::checks::test::Outcome {
+    fn check(
+        thresholds: &str,
+        hello: &str,
+        world: &str,
+        expected: &str,
+    ) -> crate::policy::checks::test::Outcome {
         let settings = format!("{thresholds}\n{WEIGHTS}");
-        case(Case { check: "score", settings: &settings, hello: Some(hello), world, ..Case::default() }).is(expected)
+        case(Case {
+            check: "score",
+            settings: &settings,
+            hello: Some(hello),
+            world,
+            ..Case::default()
+        })
+        .is(expected)
     }
 
     #[test]
@@ -108,8 +137,11 @@ mod tests {
         let named = "10.2.0.192.in-addr.arpa PTR mail.example.test";
         let both = "reject = 7.5\ndefer = 2.5";
         check(both, "mail.example.test", named, SATISFIED);
-        check(both, "mail.example.test", "", DEFERRED).because("score is 2.5: PTR-EXISTS 2.5").cured_by("PTR record");
-        check(both, "192.0.2.10", "", VIOLATED).because("score is 7.5: HELO-BARE-IP 3.0, PTR-EXISTS 2.5, ");
+        check(both, "mail.example.test", "", DEFERRED)
+            .because("score is 2.5: PTR-EXISTS 2.5")
+            .cured_by("PTR record");
+        check(both, "192.0.2.10", "", VIOLATED)
+            .because("score is 7.5: HELO-BARE-IP 3.0, PTR-EXISTS 2.5, ");
         check("reject = 7.51", "192.0.2.10", "", SATISFIED);
         let failing = "10.2.0.192.in-addr.arpa PTR SERVFAIL";
         check(both, "mail.example.test", failing, SATISFIED);

@@ -33,7 +33,10 @@ pub(super) static CHECK: Check = Check {
     ],
     fail: &["550 5.1.8 <{sender}>: Sender address rejected: Domain not found"],
     error: &["450 4.1.8 <{sender}>: Sender address rejected: Domain not found"],
-    needs: Needs { sender_domain: true, ..Needs::NOTHING },
+    needs: Needs {
+        sender_domain: true,
+        ..Needs::NOTHING
+    },
     build: |settings| {
         let (about, soa) = (settings.choice("about", "all"), settings.flag("soa", false));
         Box::new(move |facts| judge(facts, about, soa))
@@ -41,7 +44,9 @@ pub(super) static CHECK: Check = Check {
 };
 
 fn judge(facts: &Facts, about: &str, soa: bool) -> Finding {
-    let Some(sender) = &facts.sender_domain else { return Finding::NotApplicable };
+    let Some(sender) = &facts.sender_domain else {
+        return Finding::NotApplicable;
+    };
     let domain = name::display(&sender.domain);
     if (about == "null-mx" && !sender.null_mx) || (about == "absence" && sender.null_mx) {
         return Finding::Satisfied;
@@ -49,10 +54,16 @@ fn judge(facts: &Facts, about: &str, soa: bool) -> Finding {
     if sender.null_mx {
         return violated(
             format!("{domain} accepts no mail (null MX), so nobody can reply"),
-            [Remedy::Other(format!("publish an MX record for {domain}, or send from another domain"))],
+            [Remedy::Other(format!(
+                "publish an MX record for {domain}, or send from another domain"
+            ))],
         );
     }
-    let outcomes = [Some(sender.mx), sender.addresses, sender.soa.filter(|_| soa)];
+    let outcomes = [
+        Some(sender.mx),
+        sender.addresses,
+        sender.soa.filter(|_| soa),
+    ];
     if outcomes.contains(&Some(Outcome::Data)) {
         return Finding::Satisfied;
     }
@@ -62,7 +73,10 @@ fn judge(facts: &Facts, about: &str, soa: bool) -> Finding {
             [Remedy::MendDns(sender.domain.clone())],
         ),
         None => violated(
-            format!("{domain} has neither MX nor address ({})", sender.addresses.unwrap_or(sender.mx)),
+            format!(
+                "{domain} has neither MX nor address ({})",
+                sender.addresses.unwrap_or(sender.mx)
+            ),
             [Remedy::Other(format!("publish an MX record for {domain}"))],
         ),
     }
@@ -70,24 +84,41 @@ fn judge(facts: &Facts, about: &str, soa: bool) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use crate::policy::checks::test::{Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case};
+    use crate::policy::checks::test::{
+        Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case,
+    };
 
     #[test]
     fn sender_resolves() {
-        let check =
-            |world| case(Case { check: "sender-resolves", sender: Some("a@from.test"), world, ..Case::default() });
+        let check = |world| {
+            case(Case {
+                check: "sender-resolves",
+                sender: Some("a@from.test"),
+                world,
+                ..Case::default()
+            })
+        };
         check("from.test MX mx.from.test").is(SATISFIED);
         check("from.test A 192.0.2.1").is(SATISFIED);
         check("from.test AAAA 2001:db8::1").is(SATISFIED);
         check("from.test MX .").is(VIOLATED).because("null MX");
-        check("").is(VIOLATED).because("NXDOMAIN").cured_by("MX record for from.test");
+        check("")
+            .is(VIOLATED)
+            .because("NXDOMAIN")
+            .cured_by("MX record for from.test");
         check("from.test TXT x").is(VIOLATED).because("NODATA");
         check("from.test MX SERVFAIL").is(UNAVAILABLE);
         check("from.test MX NODATA\nfrom.test A timeout").is(UNAVAILABLE);
         check("from.test MX timeout\nfrom.test A 192.0.2.1").is(SATISFIED);
         let about = |settings, world| {
             let sender = Some("a@from.test");
-            case(Case { check: "sender-resolves", sender, world, settings, ..Case::default() })
+            case(Case {
+                check: "sender-resolves",
+                sender,
+                world,
+                settings,
+                ..Case::default()
+            })
         };
         about("about = \"null-mx\"", "from.test MX .").is(VIOLATED);
         about("about = \"null-mx\"", "").is(SATISFIED);
@@ -97,6 +128,11 @@ mod tests {
         about("soa = true", "from.test TXT x").is(VIOLATED);
         about("soa = true", "from.test SOA ns.from.test").is(SATISFIED);
         about("", "from.test SOA ns.from.test").is(VIOLATED);
-        case(Case { check: "sender-resolves", sender: Some(""), ..Case::default() }).is(NOT_APPLICABLE);
+        case(Case {
+            check: "sender-resolves",
+            sender: Some(""),
+            ..Case::default()
+        })
+        .is(NOT_APPLICABLE);
     }
 }

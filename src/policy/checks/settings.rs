@@ -103,7 +103,15 @@ pub struct Weight {
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list = |f: &mut fmt::Formatter<'_>, words: Vec<String>| {
-            write!(f, "[{}]", words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", "))
+            write!(
+                f,
+                "[{}]",
+                words
+                    .iter()
+                    .map(|word| format!("{word:?}"))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )
         };
         match self {
             Self::Flag(value) => value.fmt(f),
@@ -111,7 +119,9 @@ impl fmt::Display for Setting {
             Self::Choice(word) => write!(f, "{word:?}"),
             Self::Words(words) => list(f, words.clone()),
             Self::Networks(networks) => list(f, networks.iter().map(ToString::to_string).collect()),
-            Self::Duration(time) if time.subsec_nanos() == 0 => write!(f, "\"{}s\"", time.as_secs()),
+            Self::Duration(time) if time.subsec_nanos() == 0 => {
+                write!(f, "\"{}s\"", time.as_secs())
+            }
             Self::Duration(time) => write!(f, "\"{}ms\"", time.as_millis()),
             Self::Points(points) => points.fmt(f),
             Self::Weights(weights) => write!(f, "{} parts", weights.len()),
@@ -192,7 +202,10 @@ impl Settings {
 
     /// What was set, as a file has it; the parts of a score are left out.
     pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
-        let told = self.set.iter().filter(|(_, setting)| !matches!(setting, Setting::Weights(_)));
+        let told = self
+            .set
+            .iter()
+            .filter(|(_, setting)| !matches!(setting, Setting::Weights(_)));
         told.map(|(name, setting)| format!("{name} = {setting}"))
     }
 

@@ -7,14 +7,24 @@ use crate::policy::Remedy;
 use crate::stage::Stage;
 
 const PARAMETERS: &[Parameter] = &[
-    Parameter { name: "softfail", kind: Kind::Flag, default: "false", doc: "whether softfail is refused too" },
+    Parameter {
+        name: "softfail",
+        kind: Kind::Flag,
+        default: "false",
+        doc: "whether softfail is refused too",
+    },
     Parameter {
         name: "permerror",
         kind: Kind::Flag,
         default: "true",
         doc: "whether permerror is refused (RFC 7208 §8.7 leaves it to the receiver)",
     },
-    Parameter { name: "none", kind: Kind::Flag, default: "false", doc: "whether a domain without a record is refused" },
+    Parameter {
+        name: "none",
+        kind: Kind::Flag,
+        default: "false",
+        doc: "whether a domain without a record is refused",
+    },
 ];
 
 /// **Checks** SPF of the HELO identity.
@@ -31,7 +41,10 @@ pub(super) static HELO: Check = Check {
     parameters: PARAMETERS,
     fail: &["550 5.7.23 SPF validation failed for HELO {helo} from [{ip}]"],
     error: &["451 4.7.24 Temporary SPF validation error for HELO {helo}"],
-    needs: Needs { spf_hello: true, ..Needs::NOTHING },
+    needs: Needs {
+        spf_hello: true,
+        ..Needs::NOTHING
+    },
     build: |settings| build(settings, |facts| facts.spf_hello.as_deref()),
 };
 
@@ -49,7 +62,10 @@ pub(super) static SENDER: Check = Check {
     parameters: PARAMETERS,
     fail: &["550 5.7.23 <{sender}>: SPF validation failed for [{ip}]"],
     error: &["451 4.7.24 <{sender}>: Temporary SPF validation error"],
-    needs: Needs { spf_sender: true, ..Needs::NOTHING },
+    needs: Needs {
+        spf_sender: true,
+        ..Needs::NOTHING
+    },
     build: |settings| build(settings, |facts| facts.spf_sender.as_ref()),
 };
 
@@ -58,7 +74,9 @@ fn build(settings: &Settings, spf: fn(&Facts) -> Option<&Spf>) -> Judge {
     let permerror = settings.flag("permerror", true);
     let none = settings.flag("none", false);
     Box::new(move |facts| {
-        let Some(spf) = spf(facts) else { return Finding::NotApplicable };
+        let Some(spf) = spf(facts) else {
+            return Finding::NotApplicable;
+        };
         let refused = match spf.result {
             SpfResult::Fail => true,
             SpfResult::SoftFail => softfail,
@@ -67,10 +85,17 @@ fn build(settings: &Settings, spf: fn(&Facts) -> Option<&Spf>) -> Judge {
             SpfResult::Neutral | SpfResult::Pass => false,
             SpfResult::TempError => {
                 let mend = name::of_octets(&spf.domain).map(Remedy::MendDns);
-                return unavailable(format!("SPF of {} came to temperror: {}", spf.domain, spf.problem), mend);
+                return unavailable(
+                    format!("SPF of {} came to temperror: {}", spf.domain, spf.problem),
+                    mend,
+                );
             }
         };
-        if refused { violated(facts, spf) } else { Finding::Satisfied }
+        if refused {
+            violated(facts, spf)
+        } else {
+            Finding::Satisfied
+        }
     })
 }
 
@@ -80,40 +105,96 @@ fn violated(facts: &Facts, spf: &Spf) -> Finding {
         ("", problem) => format!(" ({problem})"),
         (mechanism, _) => format!(" ({mechanism})"),
     };
-    let why = format!("SPF of {} came to {} for {}{because}", spf.domain, spf.result.word(), facts.client_address);
-    let version = if facts.client_address.is_ipv4() { "ip4" } else { "ip6" };
-    let authorize = format!("let the SPF record of {} authorize {version}:{}", spf.domain, facts.client_address);
-    let mut complaint = complaint(why, [Remedy::Other(authorize), Remedy::AskReceiver(facts.client_address)]);
+    let why = format!(
+        "SPF of {} came to {} for {}{because}",
+        spf.domain,
+        spf.result.word(),
+        facts.client_address
+    );
+    let version = if facts.client_address.is_ipv4() {
+        "ip4"
+    } else {
+        "ip6"
+    };
+    let authorize = format!(
+        "let the SPF record of {} authorize {version}:{}",
+        spf.domain, facts.client_address
+    );
+    let mut complaint = complaint(
+        why,
+        [
+            Remedy::Other(authorize),
+            Remedy::AskReceiver(facts.client_address),
+        ],
+    );
     complaint.quotes.push(("exp", spf.explanation.clone()));
     Finding::Violated(complaint)
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::policy::checks::test::{Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case};
+    use crate::policy::checks::test::{
+        Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case,
+    };
 
     #[test]
     fn helo_spf() {
-        let check = |world, settings| case(Case { check: "helo-spf", world, settings, ..Case::default() });
+        let check = |world, settings| {
+            case(Case {
+                check: "helo-spf",
+                world,
+                settings,
+                ..Case::default()
+            })
+        };
         check("mail.example.test TXT v=spf1 ip4:192.0.2.10 -all", "").is(SATISFIED);
-        check("mail.example.test TXT v=spf1 -all", "").is(VIOLATED).because("fail").cured_by("ip4:192.0.2.10");
+        check("mail.example.test TXT v=spf1 -all", "")
+            .is(VIOLATED)
+            .because("fail")
+            .cured_by("ip4:192.0.2.10");
         check("mail.example.test TXT v=spf1 ~all", "").is(SATISFIED);
         check("mail.example.test TXT v=spf1 ~all", "softfail = true").is(VIOLATED);
         check("mail.example.test TXT v=spf1 ?all", "").is(SATISFIED);
-        check("mail.example.test TXT v=spf1 foo", "").is(VIOLATED).because("permerror");
+        check("mail.example.test TXT v=spf1 foo", "")
+            .is(VIOLATED)
+            .because("permerror");
         check("mail.example.test TXT v=spf1 foo", "permerror = false").is(SATISFIED);
         check("", "").is(SATISFIED);
         check("", "none = true").is(VIOLATED);
-        check("mail.example.test TXT timeout", "").is(UNAVAILABLE).because("timeout");
+        check("mail.example.test TXT timeout", "")
+            .is(UNAVAILABLE)
+            .because("timeout");
     }
 
     #[test]
     fn sender_spf() {
-        let check = |sender, world| case(Case { check: "sender-spf", sender: Some(sender), world, ..Case::default() });
-        check("a@from.test", "from.test TXT v=spf1 a -all\nfrom.test A 192.0.2.10").is(SATISFIED);
-        check("a@from.test", "from.test TXT v=spf1 a -all\nfrom.test A 192.0.2.9").is(VIOLATED).because("-all");
-        check("", "mail.example.test TXT v=spf1 -all").is(VIOLATED).because("mail.example.test");
+        let check = |sender, world| {
+            case(Case {
+                check: "sender-spf",
+                sender: Some(sender),
+                world,
+                ..Case::default()
+            })
+        };
+        check(
+            "a@from.test",
+            "from.test TXT v=spf1 a -all\nfrom.test A 192.0.2.10",
+        )
+        .is(SATISFIED);
+        check(
+            "a@from.test",
+            "from.test TXT v=spf1 a -all\nfrom.test A 192.0.2.9",
+        )
+        .is(VIOLATED)
+        .because("-all");
+        check("", "mail.example.test TXT v=spf1 -all")
+            .is(VIOLATED)
+            .because("mail.example.test");
         check("a@from.test", "from.test TXT SERVFAIL").is(UNAVAILABLE);
-        case(Case { check: "sender-spf", ..Case::default() }).is(NOT_APPLICABLE);
+        case(Case {
+            check: "sender-spf",
+            ..Case::default()
+        })
+        .is(NOT_APPLICABLE);
     }
 }

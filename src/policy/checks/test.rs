@@ -64,7 +64,12 @@ impl Outcome {
 
     #[track_caller]
     pub(super) fn cured_by(self, part: &str) -> Self {
-        let remedies: Vec<_> = self.complaint.iter().flat_map(|c| &c.remedies).map(ToString::to_string).collect();
+        let remedies: Vec<_> = self
+            .complaint
+            .iter()
+            .flat_map(|c| &c.remedies)
+            .map(ToString::to_string)
+            .collect();
         assert!(remedies.iter().any(|r| r.contains(part)), "{remedies:?}");
         self
     }
@@ -75,7 +80,10 @@ pub(super) fn case(case: Case<'_>) -> Outcome {
     let check = find(case.check).expect("a check of the catalogue");
     let settings = settings(check, case.settings);
     let rule = Rule::new(check, &settings);
-    let record = Wants { iprev: case.world.contains("PTR"), ..Wants::default() };
+    let record = Wants {
+        iprev: case.world.contains("PTR"),
+        ..Wants::default()
+    };
     let policy = Policy::new(vec![rule], Vec::new(), false, record);
     let wants = policy.wants();
     let table = Table::new(case.world);
@@ -93,11 +101,26 @@ pub(super) fn case(case: Case<'_>) -> Outcome {
     }
     (case.conduct)(&mut facts);
     match policy.rules()[0].judge(&facts) {
-        Finding::Satisfied => Outcome { word: SATISFIED, complaint: None },
-        Finding::NotApplicable => Outcome { word: NOT_APPLICABLE, complaint: None },
-        Finding::Violated(complaint) => Outcome { word: VIOLATED, complaint: Some(complaint) },
-        Finding::Deferred(complaint) => Outcome { word: DEFERRED, complaint: Some(complaint) },
-        Finding::Unavailable(complaint) => Outcome { word: UNAVAILABLE, complaint: Some(complaint) },
+        Finding::Satisfied => Outcome {
+            word: SATISFIED,
+            complaint: None,
+        },
+        Finding::NotApplicable => Outcome {
+            word: NOT_APPLICABLE,
+            complaint: None,
+        },
+        Finding::Violated(complaint) => Outcome {
+            word: VIOLATED,
+            complaint: Some(complaint),
+        },
+        Finding::Deferred(complaint) => Outcome {
+            word: DEFERRED,
+            complaint: Some(complaint),
+        },
+        Finding::Unavailable(complaint) => Outcome {
+            word: UNAVAILABLE,
+            complaint: Some(complaint),
+        },
     }
 }
 
@@ -109,21 +132,50 @@ fn settings(check: &'static super::Check, text: &str) -> Settings {
 fn of_table(check: &'static super::Check, table: toml::Table) -> Settings {
     let mut settings = Settings::default();
     for (key, value) in table {
-        let parameter = check.parameters.iter().find(|p| p.name == key).expect("a parameter of the check");
-        let strings = || value.as_array().expect("a list").iter().map(|v| v.as_str().expect("a string").to_owned());
+        let parameter = check
+            .parameters
+            .iter()
+            .find(|p| p.name == key)
+            .expect("a parameter of the check");
+        let strings = || {
+            value
+                .as_array()
+                .expect("a list")
+                .iter()
+                .map(|v| v.as_str().expect("a string").to_owned())
+        };
         let setting = match parameter.kind {
             super::Kind::Flag => Setting::Flag(value.as_bool().expect("a flag")),
-            super::Kind::Count => Setting::Count(value.as_integer().and_then(|n| n.try_into().ok()).expect("a number")),
+            super::Kind::Count => Setting::Count(
+                value
+                    .as_integer()
+                    .and_then(|n| n.try_into().ok())
+                    .expect("a number"),
+            ),
             super::Kind::Choice(words) => {
                 let word = value.as_str().expect("a word");
-                Setting::Choice(words.iter().find(|w| **w == word).expect("a word of the choice"))
+                Setting::Choice(
+                    words
+                        .iter()
+                        .find(|w| **w == word)
+                        .expect("a word of the choice"),
+                )
             }
             super::Kind::Words => Setting::Words(strings().collect()),
             super::Kind::Duration => Setting::Duration(duration(value.as_str().expect("a time"))),
             super::Kind::Points => Setting::Points(points(&value)),
-            super::Kind::Weights => Setting::Weights(value.as_array().expect("tables").iter().map(weight).collect()),
+            super::Kind::Weights => Setting::Weights(
+                value
+                    .as_array()
+                    .expect("tables")
+                    .iter()
+                    .map(weight)
+                    .collect(),
+            ),
             super::Kind::Networks => Setting::Networks(
-                strings().map(|s| s.parse::<std::net::IpAddr>().expect("an address").into()).collect(),
+                strings()
+                    .map(|s| s.parse::<std::net::IpAddr>().expect("an address").into())
+                    .collect(),
             ),
         };
         settings.set(parameter, setting);
@@ -151,7 +203,12 @@ fn weight(value: &toml::Value) -> Weight {
     let score = points(&table.remove("score").expect("a score"));
     let check = find(name.as_str().expect("a name")).expect("a check of the catalogue");
     let settings = of_table(check, table);
-    Weight { symbol: check.name.to_uppercase(), check, settings, score }
+    Weight {
+        symbol: check.name.to_uppercase(),
+        check,
+        settings,
+        score,
+    }
 }
 
 /// The catalogue's own texts are sound, its names unique, its numbers in order.
@@ -163,10 +220,19 @@ fn the_catalogue_is_sound() {
         assert!(check.number >= last, "{} out of order", check.name);
         last = check.number;
         let fail = Template::parse(check.fail).unwrap_or_else(|e| panic!("{}: {e:?}", check.name));
-        let error = Template::parse(check.error).unwrap_or_else(|e| panic!("{}: {e:?}", check.name));
+        let error =
+            Template::parse(check.error).unwrap_or_else(|e| panic!("{}: {e:?}", check.name));
         let code = fail.pattern().code();
         assert!(code.is_refusal() || code.get() == 221, "{}", check.name);
-        assert_eq!(error.pattern().code().class(), 4, "{}: a temporary failure is never a 5yz", check.name);
-        assert!(std::ptr::eq(find(check.name).expect("found by its name"), *check));
+        assert_eq!(
+            error.pattern().code().class(),
+            4,
+            "{}: a temporary failure is never a 5yz",
+            check.name
+        );
+        assert!(std::ptr::eq(
+            find(check.name).expect("found by its name"),
+            *check
+        ));
     }
 }

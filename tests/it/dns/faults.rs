@@ -13,13 +13,23 @@ fn fault(lines: &str) -> String {
 async fn a_connection_is_reset() {
     let world = world(&fault("do = \"tcp-refused\"")).await;
     assert_eq!(
-        said(&ask(world.dns_addr(), "mail.example.test", Transport::Udp).await.expect("UDP")),
+        said(
+            &ask(world.dns_addr(), "mail.example.test", Transport::Udp)
+                .await
+                .expect("UDP")
+        ),
         "NoError 192.0.2.10"
     );
-    let error = ask(world.dns_addr(), "mail.example.test", Transport::Tcp).await.expect_err("no answer");
+    let error = ask(world.dns_addr(), "mail.example.test", Transport::Tcp)
+        .await
+        .expect_err("no answer");
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
     assert_eq!(
-        said(&ask(world.dns_addr(), "many.example.test", Transport::Tcp).await.expect("another")),
+        said(
+            &ask(world.dns_addr(), "many.example.test", Transport::Tcp)
+                .await
+                .expect("another")
+        ),
         "NoError 192.0.2.1 192.0.2.2"
     );
     assert_eq!(journalled(&world, 3).await, ["", "tcp-refused", ""]);
@@ -28,11 +38,24 @@ async fn a_connection_is_reset() {
 /// For every name: nothing is read, the connection is reset as soon as it is made, once.
 #[tokio::test]
 async fn every_connection_is_reset() {
-    let world = world(&zone("[[fault]]\nname = \"*.\"\ndo = \"tcp-refused\"\ntimes = 1")).await;
-    let mut stream = TcpStream::connect(world.dns_addr()).await.expect("the kernel accepts");
+    let world = world(&zone(
+        "[[fault]]\nname = \"*.\"\ndo = \"tcp-refused\"\ntimes = 1",
+    ))
+    .await;
+    let mut stream = TcpStream::connect(world.dns_addr())
+        .await
+        .expect("the kernel accepts");
     let error = stream.read_u16().await.expect_err("no answer");
-    assert!(matches!(error.kind(), std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::UnexpectedEof), "{error}");
-    ask(world.dns_addr(), "mail.example.test", Transport::Tcp).await.expect("the second connection is served");
+    assert!(
+        matches!(
+            error.kind(),
+            std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::UnexpectedEof
+        ),
+        "{error}"
+    );
+    ask(world.dns_addr(), "mail.example.test", Transport::Tcp)
+        .await
+        .expect("the second connection is served");
     assert_eq!(journalled(&world, 2).await, ["tcp-refused", ""]);
     assert_eq!(world.dns_counts().faults, 1);
 }
@@ -41,12 +64,27 @@ async fn every_connection_is_reset() {
 async fn a_connection_hangs() {
     let world = world(&fault("do = \"tcp-hang\"\ntimes = 1")).await;
     let mut stream = connect(world.dns_addr()).await;
-    send(&mut stream, &[query(1, "mail.example.test", RecordType::A), query(2, "many.example.test", RecordType::A)])
-        .await;
-    assert_eq!(journalled(&world, 1).await, ["tcp-hang"], "the second query is never read");
+    send(
+        &mut stream,
+        &[
+            query(1, "mail.example.test", RecordType::A),
+            query(2, "many.example.test", RecordType::A),
+        ],
+    )
+    .await;
+    assert_eq!(
+        journalled(&world, 1).await,
+        ["tcp-hang"],
+        "the second query is never read"
+    );
     let silence = tokio::time::timeout(Duration::from_millis(200), stream.read_u16()).await;
-    assert!(silence.is_err(), "neither an answer nor an end: {silence:?}");
-    ask(world.dns_addr(), "mail.example.test", Transport::Tcp).await.expect("the second connection is served");
+    assert!(
+        silence.is_err(),
+        "neither an answer nor an end: {silence:?}"
+    );
+    ask(world.dns_addr(), "mail.example.test", Transport::Tcp)
+        .await
+        .expect("the second connection is served");
 }
 
 /// What clients see of answers that no resolver takes.
@@ -55,29 +93,56 @@ async fn wrong_ids_and_malformed_packets() {
     let world = world(&zone("")).await;
     let error = async |action| {
         world.set_faults(vec![Fault::new("*.", action).expect("a name")]);
-        ask(world.dns_addr(), "mail.example.test", Transport::Udp).await.expect_err("no answer").to_string()
+        ask(world.dns_addr(), "mail.example.test", Transport::Udp)
+            .await
+            .expect_err("no answer")
+            .to_string()
     };
     assert_eq!(error(Action::WrongId).await, "the answer has another id");
     assert!(!error(Action::Malformed).await.is_empty());
-    world.set_faults(vec![Fault::new("*.", Action::Oversized(4000)).expect("a name")]);
-    let large = ask(world.dns_addr(), "mail.example.test", Transport::Udp).await.expect("an answer");
+    world.set_faults(vec![
+        Fault::new("*.", Action::Oversized(4000)).expect("a name"),
+    ]);
+    let large = ask(world.dns_addr(), "mail.example.test", Transport::Udp)
+        .await
+        .expect("an answer");
     assert!(large.to_vec().expect("a message").len() > 3900 && !large.metadata.truncation);
-    assert_eq!(journalled(&world, 3).await, ["wrong-id", "malformed", "oversized"]);
+    assert_eq!(
+        journalled(&world, 3).await,
+        ["wrong-id", "malformed", "oversized"]
+    );
 }
 
 #[tokio::test]
 async fn faults_are_set_while_running() {
     let world = world(&fault("do = \"servfail\"\ntimes = 1")).await;
-    let rcode = async || said(&ask(world.dns_addr(), "mail.example.test", Transport::Udp).await.expect("an answer"));
-    assert_eq!((rcode().await, rcode().await), ("ServFail".to_owned(), "NoError 192.0.2.10".to_owned()));
+    let rcode = async || {
+        said(
+            &ask(world.dns_addr(), "mail.example.test", Transport::Udp)
+                .await
+                .expect("an answer"),
+        )
+    };
+    assert_eq!(
+        (rcode().await, rcode().await),
+        ("ServFail".to_owned(), "NoError 192.0.2.10".to_owned())
+    );
     world.add_fault(Fault::new("*.example.test", Action::Refused).expect("a name"));
     assert_eq!(rcode().await, "Refused");
-    let counts: Vec<_> = world.faults().iter().map(|f| (f.action().word(), f.seen(), f.fired())).collect();
+    let counts: Vec<_> = world
+        .faults()
+        .iter()
+        .map(|f| (f.action().word(), f.seen(), f.fired()))
+        .collect();
     assert_eq!(counts, [("servfail", 3, 1), ("refused", 1, 1)]);
     world.set_faults(Vec::new());
     assert_eq!(rcode().await, "NoError 192.0.2.10");
     world.reset();
-    assert_eq!(rcode().await, "ServFail", "the scenario's faults, not fired yet");
+    assert_eq!(
+        rcode().await,
+        "ServFail",
+        "the scenario's faults, not fired yet"
+    );
 }
 
 /// The receiver's own PTR lookup meets the same faults. Whatever may be otherwise at the next try is 4yz, and the
@@ -106,7 +171,11 @@ async fn the_receiver_meets_the_same_faults() {
         ("do = \"truncate\"", "250", "data"),
         ("do = \"ttl\"\nttl = 0", "250", "data"),
         ("do = \"reorder\"\norder = \"fixed\"", "250", "data"),
-        ("do = \"delay\"\ndelay = \"10ms\"\njitter = \"5ms\"", "250", "data"),
+        (
+            "do = \"delay\"\ndelay = \"10ms\"\njitter = \"5ms\"",
+            "250",
+            "data",
+        ),
         ("do = \"servfail\"\nfrom = 2", "250", "data"),
     ] {
         let pool = "[[pool]]\nname = \"p\"\naddresses = [\"192.0.2.25\"]\nptr = \"out.example.test.\"\nhello = \"out.example.test\"";
@@ -124,11 +193,17 @@ async fn the_receiver_meets_the_same_faults() {
             rcpt: "b@contoso.test".to_owned(),
             message: b"Subject: x\r\n\r\nx\r\n".to_vec(),
         };
-        let judgement = martinet::check::judge(&receiver.receiver, &zones, Duration::from_secs(5), &attempt);
+        let judgement =
+            martinet::check::judge(&receiver.receiver, &zones, Duration::from_secs(5), &attempt);
         let json = serde_json::to_value(&judgement).expect("JSON");
         let reply = json["reply"][0].as_str().unwrap_or("250");
         assert_eq!(&reply[..3], code, "{lines}: {json}");
-        let ptr = json["evidence"].as_array().expect("a list").iter().find(|q| q["type"] == "PTR").expect("PTR");
+        let ptr = json["evidence"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .find(|q| q["type"] == "PTR")
+            .expect("PTR");
         assert_eq!(ptr["outcome"], outcome, "{lines}");
         if !lines.contains("from") {
             let word = lines.split('"').nth(1).expect("a word");
@@ -140,12 +215,20 @@ async fn the_receiver_meets_the_same_faults() {
 /// The same over SMTP, with TCP as the only way to a truncated answer, and that way closed.
 #[tokio::test]
 async fn truncated_and_tcp_refused_is_deferred() {
-    for (action, verdict) in [("tcp-refused", "defer"), ("tcp-hang", "defer"), ("ttl\"\nttl = \"0", "accept")] {
+    for (action, verdict) in [
+        ("tcp-refused", "defer"),
+        ("tcp-hang", "defer"),
+        ("ttl\"\nttl = \"0", "accept"),
+    ] {
         let pool = "[[pool]]\nname = \"p\"\naddresses = [\"192.0.2.25\"]\nptr = \"out.example.test.\"\nhello = \"out.example.test\"";
-        let faults = ["truncate", action]
-            .map(|word| format!("[[fault]]\nname = \"25.2.0.192.in-addr.arpa\"\ndo = \"{word}\"\n"));
-        let text = format!("title = \"t\"\n[[domain]]\nname = \"contoso.test\"\n{pool}\n{}", faults.concat())
-            .replace("\"0\"", "0");
+        let faults = ["truncate", action].map(|word| {
+            format!("[[fault]]\nname = \"25.2.0.192.in-addr.arpa\"\ndo = \"{word}\"\n")
+        });
+        let text = format!(
+            "title = \"t\"\n[[domain]]\nname = \"contoso.test\"\n{pool}\n{}",
+            faults.concat()
+        )
+        .replace("\"0\"", "0");
         let receiver = "title = \"t\"\ndns_timeout = \"50ms\"\n[[rule]]\ncheck = \"iprev\"";
         let world = World::builder()
             .with_scenario(martinet::scenario::parse_scenario("t", &text).expect("a scenario"))
@@ -161,8 +244,14 @@ async fn truncated_and_tcp_refused_is_deferred() {
             ..Delivery::default()
         };
         let _ = deliver(world.smtp_addr(), &delivery).await;
-        let ended =
-            world.sessions().wait(|log| log.entry(1).map(|e| e.snapshot()).filter(|r| !r.closed.is_empty())).await;
+        let ended = world
+            .sessions()
+            .wait(|log| {
+                log.entry(1)
+                    .map(|e| e.snapshot())
+                    .filter(|r| !r.closed.is_empty())
+            })
+            .await;
         assert_eq!(ended.verdict, verdict, "{action}");
     }
 }

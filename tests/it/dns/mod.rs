@@ -21,7 +21,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 async fn world(text: &str) -> World {
     let scenario = martinet::scenario::parse_scenario("test", text).expect("a scenario");
-    World::builder().with_scenario(scenario).receiver("fcrdns").start().await.expect("a world")
+    World::builder()
+        .with_scenario(scenario)
+        .receiver("fcrdns")
+        .start()
+        .await
+        .expect("a world")
 }
 
 /// A scenario of one zone, with other tables behind it.
@@ -45,7 +50,9 @@ async fn ask(server: SocketAddr, name: &str, transport: Transport) -> std::io::R
 /// RCODE and the data of the answer section.
 fn said(message: &Message) -> String {
     let data: Vec<_> = message.answers.iter().map(|r| r.data.to_string()).collect();
-    format!("{:?} {}", message.metadata.response_code, data.join(" ")).trim_end().to_owned()
+    format!("{:?} {}", message.metadata.response_code, data.join(" "))
+        .trim_end()
+        .to_owned()
 }
 
 async fn connect(server: SocketAddr) -> TcpStream {
@@ -55,7 +62,10 @@ async fn connect(server: SocketAddr) -> TcpStream {
 }
 
 async fn send(stream: &mut TcpStream, queries: &[Vec<u8>]) {
-    let framed: Vec<u8> = queries.iter().flat_map(|q| [&(q.len() as u16).to_be_bytes()[..], q].concat()).collect();
+    let framed: Vec<u8> = queries
+        .iter()
+        .flat_map(|q| [&(q.len() as u16).to_be_bytes()[..], q].concat())
+        .collect();
     stream.write_all(&framed).await.expect("sent");
 }
 
@@ -72,7 +82,9 @@ async fn journalled(world: &World, queries: usize) -> Vec<&'static str> {
         let entries = log.entries();
         (entries.len() >= queries).then(|| entries.iter().map(|q| q.fault()).collect())
     };
-    tokio::time::timeout(PATIENCE, world.dns_queries().wait(all)).await.expect("the journal has them")
+    tokio::time::timeout(PATIENCE, world.dns_queries().wait(all))
+        .await
+        .expect("the journal has them")
 }
 
 /// Replacing the snapshot under load loses no query: each is answered, from one snapshot or the other.
@@ -82,7 +94,10 @@ async fn replacing_a_snapshot_loses_no_query() {
     let world = world(&zone("")).await;
     let scenarios: Vec<_> = ["192.0.2.10", "192.0.2.11"]
         .iter()
-        .map(|a| martinet::scenario::parse_scenario("t", &zone("").replace("192.0.2.10", a)).expect("a scenario"))
+        .map(|a| {
+            martinet::scenario::parse_scenario("t", &zone("").replace("192.0.2.10", a))
+                .expect("a scenario")
+        })
         .collect();
     let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
     socket.connect(world.dns_addr()).await.expect("connected");
@@ -92,8 +107,13 @@ async fn replacing_a_snapshot_loses_no_query() {
         if id % 20 == 0 {
             world.replace_zones(scenarios[usize::from(id / 20 % 2)].zones([127, 0, 0, 1].into()));
         }
-        socket.send(&query(id, "mail.example.test", RecordType::A)).await.expect("sent");
-        let received = tokio::time::timeout(PATIENCE, socket.recv(&mut reply)).await.expect("an answer");
+        socket
+            .send(&query(id, "mail.example.test", RecordType::A))
+            .await
+            .expect("sent");
+        let received = tokio::time::timeout(PATIENCE, socket.recv(&mut reply))
+            .await
+            .expect("an answer");
         let message = Message::from_vec(&reply[..received.expect("received")]).expect("a message");
         assert_eq!(message.metadata.id, id);
         *seen.entry(said(&message)).or_insert(0) += 1;
@@ -115,16 +135,29 @@ async fn bad_packets_are_counted() {
     none[5] = 0;
     let mut looping = good[..12].to_vec();
     looping.extend([0xc0, 12, 0, 1, 0, 1]);
-    for packet in [&good[..5], &response, &[], &none, &looping, &good[..20], &good] {
+    for packet in [
+        &good[..5],
+        &response,
+        &[],
+        &none,
+        &looping,
+        &good[..20],
+        &good,
+    ] {
         socket.send(packet).await.expect("sent");
     }
     let mut reply = [0; 512];
     let mut rcodes = Vec::new();
     for _ in 0..4 {
-        let length =
-            tokio::time::timeout(PATIENCE, socket.recv(&mut reply)).await.expect("an answer").expect("received");
+        let length = tokio::time::timeout(PATIENCE, socket.recv(&mut reply))
+            .await
+            .expect("an answer")
+            .expect("received");
         rcodes.push(reply[3] & 0x0f);
-        assert!(reply[3] & 0x0f == 0 || length <= 20, "FORMERR is no longer than what it answers");
+        assert!(
+            reply[3] & 0x0f == 0 || length <= 20,
+            "FORMERR is no longer than what it answers"
+        );
     }
     assert_eq!(rcodes, [1, 1, 1, 0]);
     let counts = world.dns_counts();

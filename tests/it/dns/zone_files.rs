@@ -10,7 +10,8 @@ const FILE: &str = include_str!("../../data/foreign.zone");
 fn load(text: &[u8]) -> Zone {
     let origin = absolute("example.test").expect("a name");
     let mut zone = Zone::empty(&origin);
-    read_master(text, &origin, 300, |row| zone.take(&row)).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"));
+    read_master(text, &origin, 300, |row| zone.take(&row))
+        .unwrap_or_else(|mistakes| panic!("{mistakes:#?}"));
     zone
 }
 
@@ -20,7 +21,10 @@ fn every_type_goes_round() {
     let printed = zone.to_master();
     println!("{printed}");
     assert_eq!(load(printed.as_bytes()).to_master(), printed);
-    let lines = FILE.lines().filter(|l| l.split_whitespace().any(|word| word == "IN")).count();
+    let lines = FILE
+        .lines()
+        .filter(|l| l.split_whitespace().any(|word| word == "IN"))
+        .count();
     assert_eq!(zone.records(), lines, "no record is lost");
     for expected in [
         "txt.example.test. 300 IN TXT \"quoted; not a comment\" \"a \\\"quote\\\" and a \\\\\" \"plain\" \"\\000\\255\"\n",
@@ -38,8 +42,14 @@ fn every_type_goes_round() {
 #[test]
 fn latin_1_comments() {
     let zone = load(b"a A 192.0.2.1 ; caf\xe9\nb TXT \"caf\xe9\"\n\xff\xfe A 192.0.2.2\n");
-    assert!(zone.to_master().contains("b.example.test. 300 IN TXT \"caf\\233\"\n"));
-    assert!(zone.to_master().contains("\\255\\254.example.test. 300 IN A 192.0.2.2\n"));
+    assert!(
+        zone.to_master()
+            .contains("b.example.test. 300 IN TXT \"caf\\233\"\n")
+    );
+    assert!(
+        zone.to_master()
+            .contains("\\255\\254.example.test. 300 IN A 192.0.2.2\n")
+    );
 }
 
 #[tokio::test]
@@ -50,13 +60,32 @@ async fn a_file_beside_the_scenario() {
     let scenario = "title = \"t\"\n[[zone]]\norigin = \"example.test\"\nfile = \"foreign.zone\"\n";
     std::fs::write(directory.join("s.toml"), scenario).expect("a file");
     let path = directory.join("s.toml");
-    let scenario = martinet::scenario::load_scenario(path.to_str().expect("a path")).expect("a scenario");
-    std::fs::write(directory.join("foreign.zone"), "$INCLUDE other.zone\na A 1\n").expect("a file");
-    let refused = martinet::scenario::load_scenario(path.to_str().expect("a path")).expect_err("a mistake").to_string();
+    let scenario =
+        martinet::scenario::load_scenario(path.to_str().expect("a path")).expect("a scenario");
+    std::fs::write(
+        directory.join("foreign.zone"),
+        "$INCLUDE other.zone\na A 1\n",
+    )
+    .expect("a file");
+    let refused = martinet::scenario::load_scenario(path.to_str().expect("a path"))
+        .expect_err("a mistake")
+        .to_string();
     std::fs::remove_dir_all(&directory).expect("removed");
-    assert!(refused.contains("$INCLUDE is refused") && refused.contains("foreign.zone line 1"), "{refused}");
-    assert!(refused.contains("foreign.zone line 2"), "all mistakes: {refused}");
-    let world = World::builder().with_scenario(scenario).start().await.expect("a world");
-    let answer = ask(world.dns_addr(), "known.example.test", Transport::Udp).await.expect("an answer");
+    assert!(
+        refused.contains("$INCLUDE is refused") && refused.contains("foreign.zone line 1"),
+        "{refused}"
+    );
+    assert!(
+        refused.contains("foreign.zone line 2"),
+        "all mistakes: {refused}"
+    );
+    let world = World::builder()
+        .with_scenario(scenario)
+        .start()
+        .await
+        .expect("a world");
+    let answer = ask(world.dns_addr(), "known.example.test", Transport::Udp)
+        .await
+        .expect("an answer");
     assert_eq!(said(&answer), "NoError 192.0.2.1");
 }
