@@ -27,7 +27,7 @@ fn main() {
     runtime.block_on(everything());
 }
 
-/// A receiver that asks block lists and SPF and has every check of the hello, beside `lenient`.
+/// A receiver that asks block lists and SPF and has every check of the HELO, beside `lenient`.
 async fn everything() {
     let lenient = load_receiver("lenient").expect("a receiver");
     let all = parse_receiver("all", &all_rules()).expect("a receiver");
@@ -50,14 +50,14 @@ async fn everything() {
         .snapshot();
     assert!(record.refusals.is_empty(), "{:?}", record.refusals);
     println!(
-        "session by lenient: {without:?}; by SPF, DNSBL, FCrDNS and {} hello checks ({} lookups): {with:?}",
-        hello_checks().count(),
+        "session by lenient: {without:?}; by SPF, DNSBL, FCrDNS and {} helo checks ({} lookups): {with:?}",
+        helo_checks().count(),
         record.evidence.len()
     );
     println!("they add {:?}", with.saturating_sub(without));
 }
 
-fn hello_checks() -> impl Iterator<Item = &'static Check> {
+fn helo_checks() -> impl Iterator<Item = &'static Check> {
     // helo-literal-match and helo-bad-ip pass over names; they are judged all the same.
     CATALOGUE
         .iter()
@@ -71,7 +71,7 @@ fn all_rules() -> String {
                     [[rule]]\ncheck = \"rhsbl-helo\"\nzones = [\"dbl.list.test\"]\n\
                     [[rule]]\ncheck = \"iprev\"\n[[rule]]\ncheck = \"sender-spf\"\n"
             .to_owned();
-    for check in hello_checks() {
+    for check in helo_checks() {
         text.push_str(&format!("[[rule]]\ncheck = \"{}\"\n", check.name));
     }
     text

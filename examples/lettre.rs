@@ -8,7 +8,7 @@ use lettre::{Message, SmtpTransport, Transport};
 use martinet::World;
 
 /// The software under test.
-fn send(receiver: SocketAddr, hello: &str) -> Result<(), lettre::transport::smtp::Error> {
+fn send(receiver: SocketAddr, helo: &str) -> Result<(), lettre::transport::smtp::Error> {
     let message = Message::builder()
         .from("Sender <a@example.test>".parse().expect("a mailbox"))
         .to("b@contoso.test".parse().expect("a mailbox"))
@@ -17,7 +17,7 @@ fn send(receiver: SocketAddr, hello: &str) -> Result<(), lettre::transport::smtp
         .expect("a message");
     let mailer = SmtpTransport::builder_dangerous(receiver.ip().to_string())
         .port(receiver.port())
-        .hello_name(ClientId::Domain(hello.to_owned()))
+        .hello_name(ClientId::Domain(helo.to_owned()))
         .build();
     mailer.send(&message).map(drop)
 }

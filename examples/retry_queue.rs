@@ -61,7 +61,7 @@ pub async fn main() -> Result<(), Box<dyn Error>> {
     );
 
     let delivery = Delivery {
-        hello: "mail.example.test".into(),
+        helo: "mail.example.test".into(),
         from: "a@example.test".into(),
         to: vec!["b@contoso.test".into()],
         message: b"Subject: Hello\r\n\r\nIt works.\r\n".to_vec(),

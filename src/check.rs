@@ -9,10 +9,10 @@ use bytes::BytesMut;
 use serde::Serialize;
 
 use crate::dns::Zones;
-use crate::facts::{Facts, Question, Resolver};
+use crate::facts::{Facts, LookupRecord, Resolver};
 use crate::policy::{Refusal, Remedy};
 use crate::reply::Reply;
-use crate::smtp::{ClientAddress, Event, Receiver, Session, Step};
+use crate::smtp::{ClientAddress, Receiver, Session, SessionEvent, Step};
 use crate::stage::Stage;
 
 /// Who tries what.
@@ -21,7 +21,7 @@ pub struct Attempt {
     /// The client address.
     pub client: IpAddr,
     /// The HELO/EHLO argument.
-    pub hello: String,
+    pub helo: String,
     /// The verb that brings it: `EHLO` or `HELO`.
     pub verb: String,
     /// The reverse-path, empty for the null one.
@@ -52,11 +52,11 @@ pub struct Judgement {
     /// The client address as judged.
     pub client: IpAddr,
     /// The HELO/EHLO argument.
-    pub hello: String,
+    pub helo: String,
     /// What was observed.
     pub facts: Facts,
     /// The DNS questions asked, and what came back.
-    pub evidence: Vec<Arc<Question>>,
+    pub evidence: Vec<Arc<LookupRecord>>,
     /// What would cure a refusal, the best first.
     pub remedies: Vec<Remedy>,
     /// The time the lookups would have taken.
@@ -76,7 +76,7 @@ pub fn judge(
         (Stage::Connect, String::new()),
         (
             Stage::Helo,
-            format!("{} {}\r\n", attempt.verb, attempt.hello),
+            format!("{} {}\r\n", attempt.verb, attempt.helo),
         ),
         (
             Stage::Mail,
@@ -144,9 +144,11 @@ impl<'a> Play<'a> {
         self.reply = read_reply(&output);
         for event in self.session.take_events() {
             match event {
-                Event::Observed(facts) => self.facts = *facts,
-                Event::Refused(refusal) => self.refusal = self.refusal.take().or(Some(*refusal)),
-                Event::Allowed(reason) => self.allowed = reason,
+                SessionEvent::Observed(facts) => self.facts = *facts,
+                SessionEvent::Refused(refusal) => {
+                    self.refusal = self.refusal.take().or(Some(*refusal))
+                }
+                SessionEvent::Allowed(reason) => self.allowed = reason,
                 _ => {}
             }
         }
@@ -179,7 +181,7 @@ impl<'a> Play<'a> {
             allowed: self.allowed,
             receiver: receiver.name.clone(),
             client: facts.client_address,
-            hello: attempt.hello.clone(),
+            helo: attempt.helo.clone(),
             facts,
             evidence,
             remedies,

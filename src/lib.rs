@@ -18,8 +18,8 @@
 //! let world = World::builder().scenario("office365").receiver("helo-equals-ptr").start().await?;
 //!
 //! // The software under test; here a small client that comes with the crate.
-//! let hello = "na01-bn1-obe.outbound.protection.outlook.com".into();
-//! deliver(world.smtp_addr(), &Delivery { hello, to: vec!["postmaster@contoso.test".into()], ..Delivery::default() }).await?;
+//! let helo = "na01-bn1-obe.outbound.protection.outlook.com".into();
+//! deliver(world.smtp_addr(), &Delivery { helo, to: vec!["postmaster@contoso.test".into()], ..Delivery::default() }).await?;
 //!
 //! let session = world.wait_for_session().await?;
 //! session.assert_rejected().by_rule("helo-ptr-match").with_code(554);

@@ -8,7 +8,7 @@ use crate::check::{Attempt, Judgement, judge};
 use crate::dns::{Fault, Zones};
 use crate::scenario::{ReceiverProfile, Scenario, plain_message};
 
-/// One row: clients of a scenario that say the same hello and fare alike.
+/// One row: clients of a scenario that say the same HELO and fare alike.
 #[derive(Debug, Serialize)]
 pub struct Row {
     /// The scenario.
@@ -16,7 +16,7 @@ pub struct Row {
     /// The client addresses.
     pub clients: Vec<IpAddr>,
     /// What they say in HELO/EHLO.
-    pub hello: String,
+    pub helo: String,
     /// A cell for each receiver.
     pub cells: Vec<Verdict>,
 }
@@ -44,21 +44,21 @@ pub fn rows(scenario: &Scenario, profiles: &[ReceiverProfile]) -> Vec<Row> {
     let shared = (!scenario.faults.iter().any(Fault::counts)).then(fresh);
     for client in scenario.clients() {
         let cell = |profile| match &shared {
-            Some(zones) => cell(scenario, zones, profile, client.address, &client.hello),
-            None => cell(scenario, &fresh(), profile, client.address, &client.hello),
+            Some(zones) => cell(scenario, zones, profile, client.address, &client.helo),
+            None => cell(scenario, &fresh(), profile, client.address, &client.helo),
         };
         let cells: Vec<_> = profiles.iter().map(cell).collect();
         match rows
             .iter_mut()
-            .find(|r| r.hello.eq_ignore_ascii_case(&client.hello) && r.cells == cells)
+            .find(|r| r.helo.eq_ignore_ascii_case(&client.helo) && r.cells == cells)
         {
             Some(row) => row.clients.push(client.address),
             None => {
-                let hello = client.hello.clone();
+                let helo = client.helo.clone();
                 rows.push(Row {
                     scenario: scenario.name.clone(),
                     clients: vec![client.address],
-                    hello,
+                    helo,
                     cells,
                 });
             }
@@ -72,11 +72,11 @@ fn cell(
     zones: &Zones,
     profile: &ReceiverProfile,
     client: IpAddr,
-    hello: &str,
+    helo: &str,
 ) -> Verdict {
     let attempt = Attempt {
         client,
-        hello: hello.to_owned(),
+        helo: helo.to_owned(),
         verb: "EHLO".to_owned(),
         mail_from: scenario.sender.clone(),
         rcpt: scenario.recipient(),

@@ -157,7 +157,7 @@ async fn play_session(
     }
     let delivery = Delivery {
         verb: expected.verb.to_owned(),
-        hello: expected.hello.clone(),
+        helo: expected.helo.clone(),
         from: expected.mail_from.clone(),
         to: vec![rcpt],
         message: expected.octets(),

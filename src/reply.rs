@@ -77,7 +77,7 @@ impl Reply {
     /// Makes a reply of several lines; each line is the text after the code and its separator.
     ///
     /// CR, LF and NUL become spaces and an overlong line is cut, so that no fact quoted in a text
-    /// (a hello name, a PTR name) can forge a line of its own.
+    /// (a HELO name, a PTR name) can forge a line of its own.
     pub fn from_lines(
         code: ReplyCode,
         lines: impl IntoIterator<Item = impl Into<Cow<'static, str>>>,
@@ -285,7 +285,7 @@ mod tests {
         check(&["554-one", "550 two"], Err("same reply code"));
         check(&["554 one", "554 two"], Err("hyphen"));
         check(&["554-one"], Err("space after the code of the last line"));
-        check(&["hello"], Err("a reply line"));
+        check(&["helo"], Err("a reply line"));
         check(&["999 no"], Err("a reply line"));
         check(&[], Err("at least one"));
     }

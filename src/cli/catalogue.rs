@@ -214,7 +214,7 @@ fn scenario_text(scenario: &Scenario) -> String {
         row(
             &mut out,
             if i == 0 { "clients" } else { "" },
-            &format!("{} says {}", client.address, client.hello),
+            &format!("{} says {}", client.address, client.helo),
         );
     }
     rows(

@@ -72,7 +72,7 @@ fn human(rows: &[Row], profiles: &[ReceiverProfile]) -> String {
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled);
-    let heads = ["scenario", "client", "hello"]
+    let heads = ["scenario", "client", "helo"]
         .into_iter()
         .chain(profiles.iter().map(|p| p.name.as_str()));
     table.set_header(heads);
@@ -84,7 +84,7 @@ fn human(rows: &[Row], profiles: &[ReceiverProfile]) -> String {
             &row.scenario
         };
         last = &row.scenario;
-        let fixed = [name.to_owned(), clients(&row.clients), row.hello.clone()].map(Cell::new);
+        let fixed = [name.to_owned(), clients(&row.clients), row.helo.clone()].map(Cell::new);
         table.add_row(fixed.into_iter().chain(row.cells.iter().map(painted)));
     }
     format!("{table}\n")
@@ -109,7 +109,7 @@ fn html(rows: &[Row], profiles: &[ReceiverProfile]) -> String {
     let cell = |tag: &str, class: &str, text: &str| {
         format!("<{tag} class=\"{class}\">{}</{tag}>", escape(text))
     };
-    let heads = ["scenario", "client", "hello"]
+    let heads = ["scenario", "client", "helo"]
         .into_iter()
         .chain(profiles.iter().map(|p| p.name.as_str()));
     out.push_str(&format!(
@@ -120,7 +120,7 @@ fn html(rows: &[Row], profiles: &[ReceiverProfile]) -> String {
         let fixed = [
             row.scenario.clone(),
             clients(&row.clients),
-            row.hello.clone(),
+            row.helo.clone(),
         ];
         let fixed: String = fixed.iter().map(|text| cell("td", "", text)).collect();
         let cells: String = row
@@ -158,7 +158,7 @@ fn junit(rows: &[Row]) -> Result<String, Error> {
                 let name = format!(
                     "{} says {} to {}",
                     clients(&row.clients),
-                    row.hello,
+                    row.helo,
                     verdict.receiver
                 );
                 suite.add_test_case(TestCase::new(name, status));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::facts::Question;
+use crate::facts::LookupRecord;
 use crate::name;
 use crate::policy::Remedy;
 
@@ -48,11 +48,11 @@ pub(super) struct Explanation<'a> {
     pub rule: &'a str,
     pub who: &'a str,
     pub client: String,
-    pub hello: &'a str,
+    pub helo: &'a str,
     pub allowed: &'a str,
     pub why: &'a str,
     pub reply: Vec<String>,
-    pub evidence: &'a [Arc<Question>],
+    pub evidence: &'a [Arc<LookupRecord>],
     pub remedies: &'a [Remedy],
 }
 
@@ -73,15 +73,15 @@ impl Explanation<'_> {
             past(self.verdict),
             self.stage
         );
-        let hello = if self.hello.is_empty() {
+        let helo = if self.helo.is_empty() {
             "(none)"
         } else {
-            self.hello
+            self.helo
         };
         row(
             &mut out,
             "client",
-            &format!("{}, saying {hello}", self.client),
+            &format!("{}, saying {helo}", self.client),
         );
         for (i, question) in self.evidence.iter().enumerate() {
             row(
@@ -121,7 +121,7 @@ fn row(out: &mut String, label: &str, text: &str) {
 }
 
 /// One question and what came back, as in a zone file.
-fn question(question: &Question) -> String {
+fn question(question: &LookupRecord) -> String {
     let asked = format!("{} {}", name::display(&question.name), question.record_type);
     if question.records.is_empty() {
         let waited = if question.elapsed.is_zero() {

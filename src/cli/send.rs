@@ -27,7 +27,7 @@ pub(super) async fn run(options: Send) -> Result<bool, Error> {
     let delivery = Delivery {
         local: bound,
         xclient: options.client.filter(|_| bound.is_none()),
-        hello: options.helo,
+        helo: options.helo,
         from: options.from,
         to: options.to,
         message,

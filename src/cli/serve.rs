@@ -341,7 +341,7 @@ fn story(record: &SessionRecord) -> String {
         rule: refusal.map_or("", |r| r.rule),
         who: &format!("session {}", record.id),
         client: record.client_address.to_string(),
-        hello: &record.hello,
+        helo: &record.helo,
         allowed: &record.allowed,
         why: refusal.map_or("", |r| &r.why),
         reply: record.reply.clone(),

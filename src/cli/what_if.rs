@@ -40,7 +40,7 @@ fn one(options: &Check, scenario: &Scenario, profile: &ReceiverProfile) -> Judge
         .unwrap_or_else(|| scenario.sender.clone());
     let attempt = Attempt {
         client: options.client,
-        hello: options.helo.clone(),
+        helo: options.helo.clone(),
         verb: "EHLO".to_owned(),
         message: plain_message(&mail_from),
         mail_from,
@@ -58,7 +58,7 @@ fn explain(judgement: &Judgement) -> String {
         rule: judgement.rule.unwrap_or_default(),
         who: &judgement.receiver,
         client: judgement.client.to_string(),
-        hello: &judgement.hello,
+        helo: &judgement.helo,
         allowed: &judgement.allowed,
         why: &judgement.why,
         reply: judgement.reply.wire_lines().collect(),

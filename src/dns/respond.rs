@@ -26,7 +26,7 @@ pub struct Response {
     /// What to send; empty where nothing is sent.
     pub octets: Vec<u8>,
     /// What to do beside, or instead.
-    pub deed: Deed,
+    pub deed: Disposition,
     /// Send it after this time.
     pub delay: Duration,
     /// The RCODE with its extension (RFC 6891 §6.1.3).
@@ -39,7 +39,7 @@ pub struct Response {
 
 /// What a server does with a response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Deed {
+pub enum Disposition {
     /// Sends it.
     Send,
     /// Nothing: the request was none, or a `drop` fault fired.
@@ -75,7 +75,7 @@ fn answer(zones: &Zones, request: &[u8], transport: Transport, local: bool) -> R
         Read::Malformed => return unread(request),
         Read::Query(query) => query,
     };
-    let desk = Desk {
+    let desk = Responder {
         zones,
         request,
         query,
@@ -103,7 +103,7 @@ fn unread(request: &[u8]) -> Response {
     };
     Response {
         octets: header_only(*head, rcode),
-        deed: Deed::Send,
+        deed: Disposition::Send,
         rcode: rcode.into(),
         ..Response::default()
     }
@@ -120,7 +120,7 @@ pub(super) fn complete(
     let Read::Query(query) = read(request) else {
         return Response::default();
     };
-    let desk = Desk {
+    let desk = Responder {
         zones,
         request,
         query,
@@ -152,14 +152,14 @@ fn owned<'a>(record: &Record) -> Option<Rr<'a>> {
 }
 
 /// One request on its way to a response.
-struct Desk<'a> {
+struct Responder<'a> {
     zones: &'a Zones,
     request: &'a [u8],
     query: Query<'a>,
     transport: Transport,
 }
 
-impl<'a> Desk<'a> {
+impl<'a> Responder<'a> {
     fn answer(&self) -> Response {
         let Query {
             name, kind, edns, ..
@@ -170,7 +170,7 @@ impl<'a> Desk<'a> {
             let forward = sections.left.is_some();
             return match (forward, self.zones.settings().outside) {
                 (true, Outside::Forward(upstream)) => Response {
-                    deed: Deed::Forward(upstream),
+                    deed: Disposition::Forward(upstream),
                     ..Response::default()
                 },
                 (true, Outside::Drop) if sections.answers.is_empty() => Response::default(),
@@ -209,8 +209,8 @@ impl<'a> Desk<'a> {
                     ..Response::default()
                 }
             }
-            Action::TcpRefused => response.deed = Deed::Reset,
-            Action::TcpHang => response.deed = Deed::Hang,
+            Action::TcpRefused => response.deed = Disposition::Reset,
+            Action::TcpHang => response.deed = Disposition::Hang,
             Action::WrongId => response.octets[..2]
                 .iter_mut()
                 .for_each(|octet| *octet ^= 0x55),
@@ -222,7 +222,7 @@ impl<'a> Desk<'a> {
             ),
             _ => {}
         }
-        if !matches!(response.deed, Deed::Send) {
+        if !matches!(response.deed, Disposition::Send) {
             response.octets.clear();
         }
         response
@@ -254,7 +254,7 @@ impl<'a> Desk<'a> {
             .is_some_and(|zone| *zone.origin == *name);
         if local && held && self.zones.settings().transfer && self.transport == Transport::Tcp {
             return Response {
-                deed: Deed::Transfer(name),
+                deed: Disposition::Transfer(name),
                 ..Response::default()
             };
         }
@@ -273,7 +273,7 @@ impl<'a> Desk<'a> {
     fn send(&self, octets: Vec<u8>, sections: &Sections<'_>) -> Response {
         Response {
             octets,
-            deed: Deed::Send,
+            deed: Disposition::Send,
             rcode: sections.rcode.into(),
             ..Response::default()
         }

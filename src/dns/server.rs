@@ -19,24 +19,28 @@ use super::limit::Limiter;
 use super::query::HEADER_OCTETS;
 use super::respond::{Response, complete, respond, respond_locally};
 use super::{Transport, Zones};
-use crate::journal::{DnsExchange, DnsQuery, Log, Tally};
+use crate::journal::{DnsExchange, DnsQuery, Log, Metrics};
 
 /// RCODE 1.
 const FORMERR: u16 = 1;
 
 /// What all sockets of a server share.
 #[derive(Debug)]
-pub struct Service {
+pub struct ServerState {
     zones: Arc<ArcSwap<Zones>>,
     journal: Arc<Log<DnsQuery>>,
     counters: Counters,
     limiter: Limiter,
-    tally: Arc<Tally>,
+    tally: Arc<Metrics>,
 }
 
-impl Service {
+impl ServerState {
     /// Makes a server of what answers and what is written to.
-    pub fn new(zones: Arc<ArcSwap<Zones>>, journal: Arc<Log<DnsQuery>>, tally: Arc<Tally>) -> Self {
+    pub fn new(
+        zones: Arc<ArcSwap<Zones>>,
+        journal: Arc<Log<DnsQuery>>,
+        tally: Arc<Metrics>,
+    ) -> Self {
         Self {
             zones,
             journal,
@@ -124,7 +128,7 @@ fn exchange(request: &[u8], response: &Response) -> Arc<DnsExchange> {
 pub async fn serve(
     udp: UdpSocket,
     tcp: TcpListener,
-    service: Arc<Service>,
+    service: Arc<ServerState>,
     shutdown: CancellationToken,
 ) {
     tokio::select! {

@@ -169,12 +169,12 @@ impl fmt::Display for Outcome {
 
 /// Expectations that were not met: the report of a verification.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Unmet {
+pub struct UnmetExpectations {
     /// Every expectation that was not met.
     pub outcomes: Vec<Outcome>,
 }
 
-impl fmt::Display for Unmet {
+impl fmt::Display for UnmetExpectations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines: Vec<_> = self.outcomes.iter().map(ToString::to_string).collect();
         f.write_str(&lines.join("\n"))
@@ -182,13 +182,13 @@ impl fmt::Display for Unmet {
 }
 
 /// The report, so that a test that returns the error shows it.
-impl fmt::Debug for Unmet {
+impl fmt::Debug for UnmetExpectations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl std::error::Error for Unmet {}
+impl std::error::Error for UnmetExpectations {}
 
 /// Where expectations look.
 #[derive(Clone, Debug)]
@@ -317,7 +317,7 @@ impl Ledger {
 
     /// Verifies what `look` gives, with some patience for sessions under way: what a client has heard already may be
     /// told a moment later where threads run side by side.
-    fn settled(&self, look: impl Fn() -> Vec<Outcome>) -> Result<(), Unmet> {
+    fn settled(&self, look: impl Fn() -> Vec<Outcome>) -> Result<(), UnmetExpectations> {
         let deadline = Instant::now() + GRACE;
         loop {
             let mut outcomes = look();
@@ -328,7 +328,7 @@ impl Ledger {
                 return Ok(());
             }
             if !hopeful || Instant::now() > deadline {
-                return Err(Unmet { outcomes });
+                return Err(UnmetExpectations { outcomes });
             }
             std::thread::yield_now();
         }
@@ -344,7 +344,7 @@ impl Ledger {
     }
 
     /// Verifies all.
-    pub fn verify(&self) -> Result<(), Unmet> {
+    pub fn verify(&self) -> Result<(), UnmetExpectations> {
         self.settled(|| self.outcomes())
     }
 }

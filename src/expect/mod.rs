@@ -21,10 +21,10 @@ mod story;
 mod times;
 mod wait;
 
-pub use expectation::{Expectation, Guard, NearMiss, Outcome, Unmet};
+pub use expectation::{Expectation, Guard, NearMiss, Outcome, UnmetExpectations};
 pub(crate) use expectation::{Ledger, Sources};
 pub use pattern::{Addresses, Mismatch, Queries, Sessions, Verdict};
 pub use seen::{Asserted, Session};
 pub use times::Times;
-pub use wait::Missed;
+pub use wait::WaitTimeout;
 pub(crate) use wait::{found_or_missed, nearest};

@@ -136,7 +136,7 @@ pub struct Sessions {
     pub client: Option<Addresses>,
     /// The HELO/EHLO argument, in any case.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hello: Option<String>,
+    pub helo: Option<String>,
     /// What it came to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
@@ -206,9 +206,9 @@ impl Sessions {
 
     /// Only those that said this in HELO or EHLO.
     #[must_use]
-    pub fn saying(self, hello: &str) -> Self {
+    pub fn saying(self, helo: &str) -> Self {
         Self {
-            hello: Some(hello.to_owned()),
+            helo: Some(helo.to_owned()),
             ..self
         }
     }
@@ -282,10 +282,10 @@ impl Sessions {
             || record.client_address,
         );
         found.compare(
-            "hello",
-            &self.hello,
-            |h| h.eq_ignore_ascii_case(&record.hello),
-            || some_text(&record.hello),
+            "helo",
+            &self.helo,
+            |h| h.eq_ignore_ascii_case(&record.helo),
+            || some_text(&record.helo),
         );
         found.compare(
             "verdict",

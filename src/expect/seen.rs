@@ -127,8 +127,8 @@ impl Asserted<'_> {
     /// # Panics
     /// Where it was another.
     #[track_caller]
-    pub fn saying(self, hello: &str) -> Self {
-        self.met(&Sessions::any().saying(hello))
+    pub fn saying(self, helo: &str) -> Self {
+        self.met(&Sessions::any().saying(helo))
     }
 
     /// The client address.

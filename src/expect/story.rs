@@ -13,10 +13,10 @@ impl SessionRecord {
     pub fn headline(&self) -> String {
         let refusal = self.refusals.first();
         let by = refusal.map_or(String::new(), |r| format!(" at {} by {}", r.stage, r.rule));
-        let hello = if self.hello.is_empty() {
-            "no hello"
+        let helo = if self.helo.is_empty() {
+            "no helo"
         } else {
-            &self.hello
+            &self.helo
         };
         let reply = self
             .reply
@@ -28,7 +28,7 @@ impl SessionRecord {
             "under way"
         };
         format!(
-            "session {} from {}, {hello}: {state}{by}{reply}",
+            "session {} from {}, {helo}: {state}{by}{reply}",
             self.id, self.client_address
         )
     }

@@ -13,7 +13,7 @@ const NEAR: usize = 3;
 
 /// Nothing of what was waited for came in time. Says what was seen, and what came nearest.
 #[derive(Clone)]
-pub struct Missed {
+pub struct WaitTimeout {
     /// What was waited for.
     pub wanted: String,
     /// How long.
@@ -26,7 +26,7 @@ pub struct Missed {
     pub near_misses: Vec<NearMiss>,
 }
 
-impl fmt::Display for Missed {
+impl fmt::Display for WaitTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -48,15 +48,15 @@ impl fmt::Display for Missed {
 }
 
 /// As for people: a test that returns the error shows this.
-impl fmt::Debug for Missed {
+impl fmt::Debug for WaitTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl std::error::Error for Missed {}
+impl std::error::Error for WaitTimeout {}
 
-/// Waits until `found` gives something, or makes a [`Missed`] of `seen` and `near` as they stand at the deadline.
+/// Waits until `found` gives something, or makes a [`WaitTimeout`] of `seen` and `near` as they stand at the deadline.
 pub(crate) async fn found_or_missed<T: Entry, R>(
     log: &Log<T>,
     patience: Duration,
@@ -64,7 +64,7 @@ pub(crate) async fn found_or_missed<T: Entry, R>(
     mut found: impl FnMut(&Log<T>) -> Result<R, u64>,
     line: impl Fn(&T) -> String,
     near: impl FnOnce(usize) -> Vec<NearMiss>,
-) -> Result<R, Missed> {
+) -> Result<R, WaitTimeout> {
     let mut best = 0;
     let waiting = log.wait(|log| match found(log) {
         Ok(result) => Some(result),
@@ -81,7 +81,7 @@ pub(crate) async fn found_or_missed<T: Entry, R>(
         .iter()
         .map(|entry| line(entry))
         .collect();
-    Err(Missed {
+    Err(WaitTimeout {
         wanted: wanted.to_string(),
         waited: patience,
         found: best,

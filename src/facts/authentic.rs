@@ -25,7 +25,7 @@ use mail_auth::{
 };
 use serde::Serialize;
 
-use super::{Lookup, Outcome, Question, Spf, SpfResult};
+use super::{Lookup, LookupRecord, Outcome, Spf, SpfResult};
 use crate::name::{self, RecordType};
 
 /// What a verification came to, in the words of RFC 8601 §2.7.
@@ -101,7 +101,7 @@ pub(super) fn observe(
     message: &[u8],
     envelope: &Envelope<'_>,
     lookup: &dyn Lookup,
-    evidence: &mut Vec<Arc<Question>>,
+    evidence: &mut Vec<Arc<LookupRecord>>,
 ) -> (Vec<Dkim>, Dmarc, Duration) {
     let world = World {
         lookup,
@@ -239,7 +239,7 @@ fn to_dmarc(output: &DmarcOutput, record: bool) -> Dmarc {
 /// The world's zones in the place of mail-auth's cache.
 struct World<'a> {
     lookup: &'a dyn Lookup,
-    asked: RefCell<Vec<Arc<Question>>>,
+    asked: RefCell<Vec<Arc<LookupRecord>>>,
 }
 
 impl World<'_> {
@@ -263,7 +263,7 @@ impl World<'_> {
 }
 
 /// The first text that can be read as what the name is asked for.
-fn to_record(key: &str, question: &Question) -> Txt {
+fn to_record(key: &str, question: &LookupRecord) -> Txt {
     let texts = question.records.iter().filter_map(|data| match data {
         RData::TXT(txt) => Some(txt.txt_data.concat()),
         _ => None,

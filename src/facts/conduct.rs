@@ -17,8 +17,8 @@ pub struct Conduct {
     pub not_smtp: String,
     /// `LF` or `CR` that stood alone (RFC 5321 §2.3.8); empty where none.
     pub bare_newline: &'static str,
-    /// Every hello before the present one, refused ones too.
-    pub earlier_hellos: Vec<(Verb, String)>,
+    /// Every helo before the present one, refused ones too.
+    pub earlier_helos: Vec<(Verb, String)>,
     /// Transactions begun, the present one included.
     pub messages: u64,
     /// Recipients tried in the present transaction.
@@ -32,13 +32,13 @@ pub struct Conduct {
 }
 
 impl Conduct {
-    /// Most earlier hellos kept; a client that goes on beyond has told enough.
+    /// Most earlier helos kept; a client that goes on beyond has told enough.
     const EARLIER_HELLOS: usize = 16;
 
-    /// Keeps a hello that another one replaces.
+    /// Keeps a HELO that another one replaces.
     pub fn replaced(&mut self, verb: Verb, argument: String) {
-        if self.earlier_hellos.len() < Self::EARLIER_HELLOS {
-            self.earlier_hellos.push((verb, argument));
+        if self.earlier_helos.len() < Self::EARLIER_HELLOS {
+            self.earlier_helos.push((verb, argument));
         }
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::{Lookup, Outcome, Question, hostname_mistake};
+use super::{Lookup, LookupRecord, Outcome, hostname_mistake};
 use crate::name::{self, Name, RecordType};
 
 /// The address families of the forward query.
@@ -205,7 +205,7 @@ pub(super) fn observe(
     client: IpAddr,
     settings: &IprevSettings,
     lookup: &dyn Lookup,
-    evidence: &mut Vec<Arc<Question>>,
+    evidence: &mut Vec<Arc<LookupRecord>>,
 ) -> (Iprev, Duration) {
     let question = lookup.ask(&name::reverse(client), RecordType::PTR);
     let (reverse, mut elapsed) = (question.outcome, question.elapsed);
@@ -240,7 +240,7 @@ fn forward(
     client: IpAddr,
     settings: &IprevSettings,
     lookup: &dyn Lookup,
-    evidence: &mut Vec<Arc<Question>>,
+    evidence: &mut Vec<Arc<LookupRecord>>,
     slowest: &mut Duration,
 ) -> Forward {
     // Exim looks up no such name, glibc and Postfix take none from a PTR record.

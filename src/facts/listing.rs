@@ -8,7 +8,7 @@ use hickory_proto::rr::RData;
 use serde::Serialize;
 
 use super::iprev::name_text;
-use super::{Lookup, Outcome, Question};
+use super::{Lookup, LookupRecord, Outcome};
 use crate::name::{self, Name, RecordType};
 
 /// Who is looked for in a list.
@@ -17,8 +17,8 @@ use crate::name::{self, Name, RecordType};
 pub enum Subject {
     /// The client address.
     Client,
-    /// The hello name.
-    Hello,
+    /// The HELO name.
+    Helo,
     /// The domain of the reverse-path.
     Sender,
 }
@@ -59,7 +59,7 @@ pub(super) fn observe_all(
     name: &str,
     lists: &[Name],
     lookup: &dyn Lookup,
-    evidence: &mut Vec<Arc<Question>>,
+    evidence: &mut Vec<Arc<LookupRecord>>,
 ) -> (Vec<Listing>, Duration) {
     let observed = lists
         .iter()
@@ -82,7 +82,7 @@ pub(super) fn observe(
     text: &str,
     zone: &Name,
     lookup: &dyn Lookup,
-    evidence: &mut Vec<Arc<Question>>,
+    evidence: &mut Vec<Arc<LookupRecord>>,
 ) -> (Listing, Duration) {
     let mut listing = Listing {
         subject,

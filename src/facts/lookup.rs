@@ -8,7 +8,7 @@ use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::{RData, Record};
 use serde::Serialize;
 
-use super::{Recall, Recollection};
+use super::{CachedLookups, LookupCache};
 use crate::dns::{Action, Answer, Transport, Zones};
 use crate::name::{self, Name, RecordType};
 
@@ -64,7 +64,7 @@ impl std::fmt::Display for Outcome {
 /// One question the receiver asked, and what came back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
-pub struct Question {
+pub struct LookupRecord {
     /// The name asked for.
     #[serde(serialize_with = "as_text")]
     #[cfg_attr(feature = "http", schema(value_type = String))]
@@ -89,7 +89,7 @@ pub struct Question {
     pub fault: &'static str,
 }
 
-impl Question {
+impl LookupRecord {
     /// Roughly the memory it takes.
     pub(crate) fn octets(&self) -> usize {
         size_of::<Self>() + self.records.len() * size_of::<RData>()
@@ -116,10 +116,10 @@ impl Question {
 /// Answers the receiver's questions. The world's zones do it; a test may do it from a table.
 pub trait Lookup {
     /// Asks one question. Never waits: the time it would have taken is in the answer.
-    fn ask(&self, name: &Name, record_type: RecordType) -> Arc<Question>;
+    fn ask(&self, name: &Name, record_type: RecordType) -> Arc<LookupRecord>;
 
     /// What was found out before and still holds, where anything is remembered.
-    fn recall(&self) -> Option<Recollection<'_>> {
+    fn recall(&self) -> Option<CachedLookups<'_>> {
         None
     }
 }
@@ -132,7 +132,7 @@ const CNAME_LINKS: usize = 16;
 pub struct Resolver<'a> {
     zones: &'a Zones,
     patience: Duration,
-    recollection: Option<Recollection<'a>>,
+    recollection: Option<CachedLookups<'a>>,
 }
 
 impl<'a> Resolver<'a> {
@@ -146,7 +146,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// Makes one for a receiver that remembers what it found out. The memory is of one receiver and its patience.
-    pub fn remembering(zones: &'a Arc<Zones>, patience: Duration, recall: &'a Recall) -> Self {
+    pub fn remembering(zones: &'a Arc<Zones>, patience: Duration, recall: &'a LookupCache) -> Self {
         Self {
             zones,
             patience,
@@ -154,10 +154,10 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn over(&self, name: &Name, record_type: RecordType, transport: Transport) -> Question {
+    fn over(&self, name: &Name, record_type: RecordType, transport: Transport) -> LookupRecord {
         let answer = self.zones.answer(name, record_type, transport);
         let fault = answer.fault.map_or("", Action::word);
-        let question = |outcome, records, elapsed| Question {
+        let question = |outcome, records, elapsed| LookupRecord {
             name: name.clone(),
             record_type,
             outcome,
@@ -173,7 +173,7 @@ impl<'a> Resolver<'a> {
                 } else {
                     again.fault
                 };
-                return Question {
+                return LookupRecord {
                     elapsed: again.elapsed + answer.delay,
                     fault,
                     ..again
@@ -203,11 +203,11 @@ impl<'a> Resolver<'a> {
 }
 
 impl Lookup for Resolver<'_> {
-    fn ask(&self, name: &Name, record_type: RecordType) -> Arc<Question> {
+    fn ask(&self, name: &Name, record_type: RecordType) -> Arc<LookupRecord> {
         Arc::new(self.over(name, record_type, Transport::Udp))
     }
 
-    fn recall(&self) -> Option<Recollection<'_>> {
+    fn recall(&self) -> Option<CachedLookups<'_>> {
         self.recollection
     }
 }
@@ -343,7 +343,7 @@ pub(crate) mod table {
     }
 
     impl Lookup for Table {
-        fn ask(&self, name: &Name, record_type: RecordType) -> Arc<Question> {
+        fn ask(&self, name: &Name, record_type: RecordType) -> Arc<LookupRecord> {
             let exact = self
                 .rows
                 .iter()
@@ -358,7 +358,7 @@ pub(crate) mod table {
             } else {
                 Duration::ZERO
             };
-            Arc::new(Question {
+            Arc::new(LookupRecord {
                 name: name.clone(),
                 record_type,
                 outcome,

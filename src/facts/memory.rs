@@ -15,7 +15,7 @@ use serde::Serialize;
 
 /// Most clients, and most triples, that are remembered; beyond, the older half goes.
 const REMEMBERED: usize = 100_000;
-/// Most connections and hello names remembered of one client.
+/// Most connections and HELO names remembered of one client.
 const OF_ONE_CLIENT: usize = 1_000;
 /// A triple that nobody tried for so long is new again, as in milter-greylist and postgrey (about five weeks).
 const FORGOTTEN: Duration = Duration::from_secs(36 * 24 * 3600);
@@ -60,10 +60,10 @@ pub struct History {
     /// How long ago it connected, the present connection included, the latest first, in milliseconds.
     #[serde(serialize_with = "millis")]
     pub connections: Vec<Duration>,
-    /// The other hello names it used, and how long ago the last time.
+    /// The other HELO names it used, and how long ago the last time.
     #[serde(serialize_with = "names")]
-    pub hellos: Vec<(String, Duration)>,
-    /// The hello names it used that do not resolve to it, the present one included.
+    pub helos: Vec<(String, Duration)>,
+    /// The HELO names it used that do not resolve to it, the present one included.
     pub unverified: Vec<String>,
 }
 
@@ -103,7 +103,7 @@ type Triple = (IpNet, Option<(String, String)>);
 struct Client {
     open: u64,
     connections: Vec<Duration>,
-    hellos: Vec<(String, Duration)>,
+    helos: Vec<(String, Duration)>,
     unverified: Vec<(String, Duration)>,
     last: Duration,
 }
@@ -148,11 +148,11 @@ impl Memory {
         })
     }
 
-    /// A client said a hello that does, or does not, resolve to it: what is known of it now.
-    pub fn hello(&self, client: IpAddr, name: &str, unverified: bool) -> History {
+    /// A client said a HELO that does, or does not, resolve to it: what is known of it now.
+    pub fn helo(&self, client: IpAddr, name: &str, unverified: bool) -> History {
         let name = name.to_ascii_lowercase();
         self.with(client, |known, now| {
-            remember(&mut known.hellos, &name, now);
+            remember(&mut known.helos, &name, now);
             if unverified {
                 remember(&mut known.unverified, &name, now);
             }
@@ -211,11 +211,11 @@ impl Memory {
 impl Client {
     fn history(&self, now: Duration, name: &str) -> History {
         let ago = |at: &Duration| now.saturating_sub(*at);
-        let others = self.hellos.iter().filter(|(other, _)| other != name);
+        let others = self.helos.iter().filter(|(other, _)| other != name);
         History {
             open: self.open,
             connections: self.connections.iter().rev().map(ago).collect(),
-            hellos: others.map(|(other, at)| (other.clone(), ago(at))).collect(),
+            helos: others.map(|(other, at)| (other.clone(), ago(at))).collect(),
             unverified: self
                 .unverified
                 .iter()
@@ -295,19 +295,19 @@ mod tests {
     }
 
     #[test]
-    fn hello_names_of_a_client() {
+    fn helo_names_of_a_client() {
         let memory = Memory::default();
         let client = ip("2001:db8::1");
-        assert_eq!(memory.hello(client, "A.test", true).hellos, []);
+        assert_eq!(memory.helo(client, "A.test", true).helos, []);
         memory.clock().advance(Duration::from_secs(3600));
-        let later = memory.hello(client, "b.test", false);
+        let later = memory.helo(client, "b.test", false);
         assert_eq!(
-            (later.hellos[0].0.as_str(), later.hellos[0].1.as_secs()),
+            (later.helos[0].0.as_str(), later.helos[0].1.as_secs()),
             ("a.test", 3600)
         );
         assert_eq!(later.unverified, ["a.test"]);
         assert_eq!(
-            memory.hello(client, "a.TEST", true).unverified.len(),
+            memory.helo(client, "a.TEST", true).unverified.len(),
             1,
             "a name counts once"
         );

@@ -5,29 +5,29 @@
 //! distinct to the end ([`Outcome`]).
 
 mod authentic;
+mod cache;
 mod conduct;
 mod generic;
-mod hello;
+mod helo;
 mod iprev;
 mod listing;
 pub(crate) mod lookup;
 mod memory;
-mod recall;
 mod sender;
 mod spf;
 
 pub use authentic::{AuthResult, Dkim, Dmarc};
+pub use cache::{CachedLookups, LookupCache};
 pub use conduct::{Conduct, Pregreet};
 pub use generic::{GenericMatch, exempt, generic_pattern};
-pub use hello::{Hello, HelloKind, Relation, Verb, hostname_mistake};
+pub use helo::{Helo, HeloKind, Relation, Verb, hostname_mistake};
 pub use iprev::{
     AnyTempfail, Forward, ForwardFamily, ForwardNxdomain, Iprev, IprevResult, IprevSettings,
     Relaxed,
 };
 pub use listing::{Listing, Subject};
-pub use lookup::{Lookup, Outcome, Question, Resolver};
+pub use lookup::{Lookup, LookupRecord, Outcome, Resolver};
 pub use memory::{Clock, Greylist, History, Memory, Seen};
-pub use recall::{Recall, Recollection};
 pub use sender::SenderDomain;
 pub use spf::{DNS_TERMS, Spf, SpfQuery, SpfResult, VOID_LOOKUPS, check_host};
 
@@ -38,19 +38,19 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::name::{self, Name};
-use recall::{ClientSeen, HelloSeen};
+use cache::{ClientSeen, HeloSeen};
 
 /// What a receiver wants to know, and how it looks: the union of what its rules need.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Wants {
     /// Ask for the PTR names and their addresses.
     pub iprev: bool,
-    /// Ask for the addresses of the hello name.
-    pub hello_addresses: bool,
-    /// Ask for the MX of the hello name too.
-    pub hello_mx: bool,
+    /// Ask for the addresses of the HELO name.
+    pub helo_addresses: bool,
+    /// Ask for the MX of the HELO name too.
+    pub helo_mx: bool,
     /// Evaluate SPF for the HELO identity (RFC 7208 §2.3).
-    pub spf_hello: bool,
+    pub spf_helo: bool,
     /// Evaluate SPF for the MAIL FROM identity (RFC 7208 §2.4).
     pub spf_sender: bool,
     /// Ask whether the domain of the reverse-path can be replied to.
@@ -65,8 +65,8 @@ pub struct Wants {
     pub pregreet: Option<Pregreet>,
     /// Block lists to ask for the client address (RFC 5782 §2.1).
     pub lists: Vec<Name>,
-    /// Block lists to ask for the hello name (RFC 5782 §2.2).
-    pub hello_lists: Vec<Name>,
+    /// Block lists to ask for the HELO name (RFC 5782 §2.2).
+    pub helo_lists: Vec<Name>,
     /// Block lists to ask for the domain of the reverse-path.
     pub sender_lists: Vec<Name>,
     /// The parameters of the iprev procedure.
@@ -91,16 +91,16 @@ pub struct Facts {
     /// Reverse lookup and its confirmation; `None` until asked.
     pub iprev: Option<Arc<Iprev>>,
     /// The HELO/EHLO argument; `None` until given.
-    pub hello: Option<Arc<Hello>>,
-    /// How the hello name stands to the PTR names; `None` where one of them is not known or the hello is no name.
+    pub helo: Option<Arc<Helo>>,
+    /// How the HELO name stands to the PTR names; `None` where one of them is not known or the HELO is no name.
     pub relation: Option<Relation>,
     /// SPF of the HELO identity; `None` where nobody asked.
-    pub spf_hello: Option<Arc<Spf>>,
+    pub spf_helo: Option<Arc<Spf>>,
     /// SPF of the MAIL FROM identity; `None` where nobody asked.
     pub spf_sender: Option<Spf>,
     /// What DNS says of the domain of the reverse-path; `None` where nobody asked.
     pub sender_domain: Option<SenderDomain>,
-    /// What block lists say of the client address, the hello name and the domain of the reverse-path.
+    /// What block lists say of the client address, the HELO name and the domain of the reverse-path.
     pub listings: Vec<Listing>,
     /// How the client has behaved in this session.
     pub conduct: Conduct,
@@ -121,13 +121,13 @@ pub struct Facts {
     pub told: Option<Iprev>,
     /// Every DNS question asked for these facts, in order.
     #[serde(skip)]
-    pub evidence: Vec<Arc<Question>>,
-    /// How much of the evidence is about the client address: a later hello replaces the rest.
+    pub evidence: Vec<Arc<LookupRecord>>,
+    /// How much of the evidence is about the client address: a later helo replaces the rest.
     #[serde(skip)]
     client_evidence: usize,
-    /// The same for the hello: a later reverse-path replaces what is behind.
+    /// The same for the HELO: a later reverse-path replaces what is behind.
     #[serde(skip)]
-    hello_evidence: usize,
+    helo_evidence: usize,
 }
 
 impl Facts {
@@ -137,9 +137,9 @@ impl Facts {
         Self {
             client_evidence: 0,
             told: None,
-            hello_evidence: 0,
+            helo_evidence: 0,
             relation: None,
-            spf_hello: None,
+            spf_helo: None,
             spf_sender: None,
             sender_domain: None,
             listings: Vec::new(),
@@ -151,7 +151,7 @@ impl Facts {
             receiver_name: String::new(),
             client_address,
             iprev: None,
-            hello: None,
+            helo: None,
             sender: None,
             recipient: None,
             evidence: Vec::new(),
@@ -185,8 +185,8 @@ impl Facts {
         seen.elapsed
     }
 
-    /// Observes a hello, the first or a later one. Returns the time the lookups would have taken, all at once.
-    pub fn observe_hello(
+    /// Observes a HELO, the first or a later one. Returns the time the lookups would have taken, all at once.
+    pub fn observe_helo(
         &mut self,
         verb: Verb,
         argument: &str,
@@ -197,18 +197,18 @@ impl Facts {
         self.listings
             .retain(|l| l.subject == listing::Subject::Client);
         let (address, iprev, recall) = (self.client_address, self.iprev.as_ref(), lookup.recall());
-        let known = recall.and_then(|recall| recall.hello(address, iprev, verb, argument));
+        let known = recall.and_then(|recall| recall.helo(address, iprev, verb, argument));
         let seen = known.unwrap_or_else(|| {
-            let seen = Arc::new(HelloSeen::look(self, verb, argument, wants, lookup));
-            recall.inspect(|recall| recall.keep_hello(address, iprev, &seen));
+            let seen = Arc::new(HeloSeen::look(self, verb, argument, wants, lookup));
+            recall.inspect(|recall| recall.keep_helo(address, iprev, &seen));
             seen
         });
-        self.hello = Some(Arc::clone(&seen.hello));
+        self.helo = Some(Arc::clone(&seen.helo));
         self.relation = seen.relation;
-        self.spf_hello.clone_from(&seen.spf);
+        self.spf_helo.clone_from(&seen.spf);
         self.listings.extend_from_slice(&seen.listings);
         self.evidence.extend_from_slice(&seen.evidence);
-        self.hello_evidence = self.evidence.len();
+        self.helo_evidence = self.evidence.len();
         seen.elapsed
     }
 
@@ -220,19 +220,19 @@ impl Facts {
         lookup: &dyn Lookup,
     ) -> Duration {
         self.evidence
-            .truncate(self.hello_evidence.max(self.client_evidence));
+            .truncate(self.helo_evidence.max(self.client_evidence));
         self.listings
             .retain(|l| l.subject != listing::Subject::Sender);
         self.sender = Some(reverse_path.to_owned());
         if !wants.observes_sender() {
             return Duration::ZERO;
         }
-        let hello = self.hello.clone();
-        let hello = hello.as_ref().map_or("", |hello| hello.argument.as_str());
+        let helo = self.helo.clone();
+        let helo = helo.as_ref().map_or("", |helo| helo.argument.as_str());
         let mut evidence = std::mem::take(&mut self.evidence);
         self.spf_sender = wants
             .spf_sender
-            .then(|| self.spf(hello, reverse_path, lookup, &mut evidence));
+            .then(|| self.spf(helo, reverse_path, lookup, &mut evidence));
         let mut elapsed = self
             .spf_sender
             .as_ref()
@@ -259,10 +259,7 @@ impl Facts {
     /// Observes a message. Returns the time the lookups would have taken, one after the other.
     pub fn observe_message(&mut self, message: &[u8], lookup: &dyn Lookup) -> Duration {
         let sender = self.sender.as_deref().unwrap_or_default();
-        let helo = self
-            .hello
-            .as_ref()
-            .map_or("", |hello| hello.argument.as_str());
+        let helo = self.helo.as_ref().map_or("", |helo| helo.argument.as_str());
         // A null reverse-path stands for the HELO identity (RFC 7489 §3.1.2, RFC 7208 §2.4).
         let sender_domain = sender.rsplit_once('@').map_or(helo, |(_, domain)| domain);
         let envelope = authentic::Envelope {
@@ -293,7 +290,7 @@ impl Facts {
         helo: &str,
         sender: &str,
         lookup: &dyn Lookup,
-        evidence: &mut Vec<Arc<Question>>,
+        evidence: &mut Vec<Arc<LookupRecord>>,
     ) -> Spf {
         let query = SpfQuery {
             ip: self.client_address,
@@ -330,27 +327,26 @@ impl ClientSeen {
     }
 }
 
-impl HelloSeen {
+impl HeloSeen {
     /// Looks up what a client says it is.
     fn look(facts: &Facts, verb: Verb, argument: &str, wants: &Wants, lookup: &dyn Lookup) -> Self {
         let mut evidence = Vec::new();
-        let mut hello = Hello::parse(verb, argument);
-        let mut elapsed =
-            hello.observe(wants.hello_addresses, wants.hello_mx, lookup, &mut evidence);
+        let mut helo = Helo::parse(verb, argument);
+        let mut elapsed = helo.observe(wants.helo_addresses, wants.helo_mx, lookup, &mut evidence);
         let spf = wants
-            .spf_hello
+            .spf_helo
             .then(|| facts.spf(argument, "", lookup, &mut evidence));
         elapsed = elapsed.max(spf.as_ref().map_or(Duration::ZERO, |spf| spf.elapsed));
         let (mut listings, mut listed) = (Vec::new(), Duration::ZERO);
-        if hello.name().is_some() {
-            let subject = listing::Subject::Hello;
+        if helo.name().is_some() {
+            let subject = listing::Subject::Helo;
             (listings, listed) =
-                listing::observe_all(subject, argument, &wants.hello_lists, lookup, &mut evidence);
+                listing::observe_all(subject, argument, &wants.helo_lists, lookup, &mut evidence);
         }
-        let relation = facts.iprev.as_ref().and_then(|iprev| hello.relation(iprev));
-        let (hello, spf, elapsed) = (Arc::new(hello), spf.map(Arc::new), elapsed.max(listed));
+        let relation = facts.iprev.as_ref().and_then(|iprev| helo.relation(iprev));
+        let (helo, spf, elapsed) = (Arc::new(helo), spf.map(Arc::new), elapsed.max(listed));
         Self {
-            hello,
+            helo,
             relation,
             spf,
             listings,

@@ -7,7 +7,7 @@ use hickory_proto::rr::RData;
 use serde::Serialize;
 
 use super::iprev::{combined, name_text};
-use super::{Lookup, Outcome, Question};
+use super::{Lookup, LookupRecord, Outcome};
 use crate::name::{Name, RecordType};
 
 /// What DNS says of the domain of the reverse-path.
@@ -29,7 +29,7 @@ pub struct SenderDomain {
 pub(super) fn observe(
     domain: &Name,
     lookup: &dyn Lookup,
-    evidence: &mut Vec<Arc<Question>>,
+    evidence: &mut Vec<Arc<LookupRecord>>,
 ) -> (SenderDomain, Duration) {
     let question = lookup.ask(domain, RecordType::MX);
     let (mx, mut elapsed) = (question.outcome, question.elapsed);

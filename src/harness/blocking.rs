@@ -22,7 +22,7 @@ use tokio::runtime::{self, Runtime};
 
 use crate::dns::Fault;
 use crate::error::Error;
-use crate::expect::{Missed, Session, Sessions};
+use crate::expect::{Session, Sessions, WaitTimeout};
 use crate::journal::Message;
 use crate::scenario::{ReceiverProfile, Scenario};
 use crate::smtp::{ClientSource, SessionRecord};
@@ -102,7 +102,7 @@ impl World {
     ///
     /// # Errors
     /// None ended in time.
-    pub fn wait_for_session(&self) -> Result<Session, Missed> {
+    pub fn wait_for_session(&self) -> Result<Session, WaitTimeout> {
         self.wait(self.world.wait_for_session())
     }
 
@@ -114,7 +114,7 @@ impl World {
         &self,
         pattern: &Sessions,
         count: usize,
-    ) -> Result<Vec<Session>, Missed> {
+    ) -> Result<Vec<Session>, WaitTimeout> {
         self.wait(self.world.wait_for_sessions(pattern, count))
     }
 
@@ -122,7 +122,7 @@ impl World {
     ///
     /// # Errors
     /// None came in time.
-    pub fn wait_for_message(&self) -> Result<Arc<Message>, Missed> {
+    pub fn wait_for_message(&self) -> Result<Arc<Message>, WaitTimeout> {
         self.wait(self.world.wait_for_message())
     }
 
@@ -130,7 +130,10 @@ impl World {
     ///
     /// # Errors
     /// No session was so in time.
-    pub fn wait_until(&self, wanted: impl Fn(&SessionRecord) -> bool) -> Result<Session, Missed> {
+    pub fn wait_until(
+        &self,
+        wanted: impl Fn(&SessionRecord) -> bool,
+    ) -> Result<Session, WaitTimeout> {
         self.wait(self.world.wait_until(wanted))
     }
 

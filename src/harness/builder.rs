@@ -11,15 +11,17 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::World;
-use super::door::Front;
-use super::kept::Kept;
+use super::listen::MainListener;
 use super::logs::Logs;
+use super::restored::Restored;
 use crate::dns::{self, Fault};
 use crate::error::Error;
 use crate::expect::{Ledger, Sources};
-use crate::journal::{Limits, Tally};
+use crate::journal::{Limits, Metrics};
 use crate::scenario::{self, Listener, ReceiverProfile, Scenario};
-use crate::smtp::{self, ClientSource, Identity, ProxyMode, Reception, Service, StartTls, Storage};
+use crate::smtp::{
+    self, ClientSource, Identity, MessageBudget, ProxyMode, ServerState, SessionConfig, StartTls,
+};
 use crate::tls::Tls;
 
 /// Most SMTP connections at a time.
@@ -31,7 +33,7 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How much a world keeps of what happened; the oldest goes first, and is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Keep {
+pub struct Retention {
     /// Of sessions.
     pub sessions: Limits,
     /// Of messages.
@@ -44,7 +46,7 @@ pub struct Keep {
     pub under_way: usize,
 }
 
-impl Default for Keep {
+impl Default for Retention {
     fn default() -> Self {
         Self {
             sessions: Limits {
@@ -98,11 +100,11 @@ pub struct Builder {
     client: Option<ClientSource>,
     faults: Vec<Fault>,
     clock: Duration,
-    keep: Keep,
+    keep: Retention,
     connections: usize,
     patience: Duration,
-    tally: Option<Arc<Tally>>,
-    front: Front,
+    tally: Option<Arc<Metrics>>,
+    front: MainListener,
     listeners: Vec<Listener>,
     #[cfg(feature = "journal-file")]
     journal: Option<std::path::PathBuf>,
@@ -119,11 +121,11 @@ impl Default for Builder {
             client: None,
             faults: Vec::new(),
             clock: Duration::ZERO,
-            keep: Keep::default(),
+            keep: Retention::default(),
             connections: CONNECTIONS,
             patience: PATIENCE,
             tally: None,
-            front: Front::default(),
+            front: MainListener::default(),
             listeners: Vec::new(),
             #[cfg(feature = "journal-file")]
             journal: None,
@@ -211,7 +213,7 @@ impl Builder {
     }
 
     /// Keeps so much of what happened.
-    pub fn keep(mut self, keep: Keep) -> Self {
+    pub fn keep(mut self, keep: Retention) -> Self {
         self.keep = keep;
         self
     }
@@ -229,7 +231,7 @@ impl Builder {
     }
 
     /// Counts into this, so that several worlds are counted together.
-    pub fn tally(mut self, tally: Arc<Tally>) -> Self {
+    pub fn tally(mut self, tally: Arc<Metrics>) -> Self {
         self.tally = Some(tally);
         self
     }
@@ -282,7 +284,7 @@ impl Builder {
 
         let zones = Arc::new(ArcSwap::from_pointee(scenario.zones(smtp_addr.ip())));
         let tally = self.tally.unwrap_or_default();
-        let (kept, keeper) = Kept::open(
+        let (kept, keeper) = Restored::open(
             #[cfg(feature = "journal-file")]
             self.journal.as_deref(),
             self.keep,
@@ -295,7 +297,7 @@ impl Builder {
             tellings,
             events,
         } = logs;
-        let reception = Reception {
+        let reception = SessionConfig {
             receiver: Arc::clone(&profile.receiver),
             identity: Arc::new(Identity::new(
                 scenario.client_source(),
@@ -305,11 +307,11 @@ impl Builder {
             recall: Arc::default(),
         };
         kept.restore(&sessions, &messages, &events);
-        let service = Arc::new(Service {
+        let service = Arc::new(ServerState {
             reception: ArcSwap::from_pointee(reception),
             zones: Arc::clone(&zones),
             memory: Arc::default(),
-            storage: Arc::new(Storage::new(self.keep.under_way)),
+            storage: Arc::new(MessageBudget::new(self.keep.under_way)),
             sessions,
             messages,
             keeper,
@@ -322,7 +324,7 @@ impl Builder {
 
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        let dns = Arc::new(dns::Service::new(
+        let dns = Arc::new(dns::ServerState::new(
             Arc::clone(&zones),
             Arc::clone(&dns_queries),
             Arc::clone(&tally),

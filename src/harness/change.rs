@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use super::World;
 use crate::dns::{Fault, Zone, Zones, parse_master};
 use crate::error::{Error, Mistake};
-use crate::journal::{Happening, What};
+use crate::journal::{Event, EventKind};
 use crate::name;
 use crate::scenario::{ReceiverProfile, Scenario};
-use crate::smtp::{ClientSource, Identity, Reception};
+use crate::smtp::{ClientSource, Identity, SessionConfig};
 
 /// TTL of records that a test writes without one, in seconds.
 const TTL: u32 = 300;
@@ -131,8 +131,8 @@ impl World {
         self.changed("client", detail);
     }
 
-    fn receive(&self, change: impl FnOnce(&mut Reception)) {
-        let mut reception = Reception::clone(&self.service.reception.load());
+    fn receive(&self, change: impl FnOnce(&mut SessionConfig)) {
+        let mut reception = SessionConfig::clone(&self.service.reception.load());
         change(&mut reception);
         reception.recall = Arc::default(); // another receiver asks otherwise
         self.service.reception.store(Arc::new(reception));
@@ -149,8 +149,8 @@ impl World {
     }
 
     fn changed(&self, what: &'static str, detail: String) {
-        let what = What::Changed { what, detail };
-        self.service.events.append(|id| Happening {
+        let what = EventKind::Changed { what, detail };
+        self.service.events.append(|id| Event {
             id,
             at: Timestamp::now(),
             session: 0,

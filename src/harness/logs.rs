@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 
-use super::Keep;
-use crate::journal::{Backlog, DnsQuery, Happening, Keeper, Limits, Log, Message, Tally, What};
+use super::Retention;
+use crate::journal::{
+    Backlog, DnsQuery, Event, EventKind, JournalStore, Limits, Log, Message, Metrics,
+};
 use crate::smtp::{SessionEntry, Telling};
 
 /// The logs of one world.
@@ -15,13 +17,17 @@ pub(super) struct Logs {
     pub messages: Arc<Log<Message>>,
     pub dns_queries: Arc<Log<DnsQuery>>,
     pub tellings: Arc<Backlog<Telling>>,
-    pub events: Arc<Log<Happening>>,
+    pub events: Arc<Log<Event>>,
 }
 
 impl Logs {
     /// Makes empty logs. The event log is made of what sessions tell and of DNS queries when somebody looks at it; a
     /// keeper does now and then, for the file is to have them also where nobody else does.
-    pub fn new(keep: &Keep, keeper: Option<&Arc<dyn Keeper>>, tally: &Arc<Tally>) -> Self {
+    pub fn new(
+        keep: &Retention,
+        keeper: Option<&Arc<dyn JournalStore>>,
+        tally: &Arc<Metrics>,
+    ) -> Self {
         let events = Arc::new(event_log(keep.events, keeper.cloned()));
         let dns_queries = query_log(keep.dns_queries, &events, tally, keeper.is_some());
         let tellings = Arc::new(Backlog::new(keep.events));
@@ -49,7 +55,7 @@ impl Logs {
             (
                 skipped,
                 numbered
-                    .map(|(id, (at, session, what))| Happening {
+                    .map(|(id, (at, session, what))| Event {
                         id,
                         at,
                         session,
@@ -73,7 +79,7 @@ impl Logs {
 }
 
 /// The event log, which a journal file hears of.
-fn event_log(limits: Limits, keeper: Option<Arc<dyn Keeper>>) -> Log<Happening> {
+fn event_log(limits: Limits, keeper: Option<Arc<dyn JournalStore>>) -> Log<Event> {
     match keeper {
         Some(keeper) => Log::relayed(limits, move |happenings| keeper.events(happenings)),
         None => Log::new(limits),
@@ -83,8 +89,8 @@ fn event_log(limits: Limits, keeper: Option<Arc<dyn Keeper>>) -> Log<Happening> 
 /// The log of DNS queries, which tells the counts of each, and the event log that there are some.
 fn query_log(
     limits: Limits,
-    events: &Arc<Log<Happening>>,
-    tally: &Arc<Tally>,
+    events: &Arc<Log<Event>>,
+    tally: &Arc<Metrics>,
     kept: bool,
 ) -> Arc<Log<DnsQuery>> {
     let (told, tally) = (Arc::downgrade(events), Arc::clone(tally));
@@ -104,11 +110,11 @@ fn query_log(
 }
 
 /// The fault that fired, where one did, and the query.
-fn asking(query: &Arc<DnsQuery>) -> impl Iterator<Item = (Timestamp, u64, What)> + use<> {
+fn asking(query: &Arc<DnsQuery>) -> impl Iterator<Item = (Timestamp, u64, EventKind)> + use<> {
     let fault = query.fault();
     let fired = (!fault.is_empty()).then(|| {
         let (name, record_type) = (query.name(), query.record_type());
-        What::Fault {
+        EventKind::Fault {
             query: query.id,
             fault,
             name,
@@ -118,14 +124,14 @@ fn asking(query: &Arc<DnsQuery>) -> impl Iterator<Item = (Timestamp, u64, What)>
     let at = query.at;
     fired
         .into_iter()
-        .chain([What::DnsQuery {
+        .chain([EventKind::DnsQuery {
             query: Arc::clone(query),
         }])
         .map(move |what| (at, 0, what))
 }
 
 /// The log of messages, which tells the counts of each.
-fn message_log(limits: Limits, tally: &Arc<Tally>) -> Arc<Log<Message>> {
+fn message_log(limits: Limits, tally: &Arc<Metrics>) -> Arc<Log<Message>> {
     let tally = Arc::clone(tally);
     Arc::new(Log::relayed(limits, move |messages: &[Arc<Message>]| {
         for message in messages {

@@ -6,13 +6,13 @@
 pub mod blocking;
 mod builder;
 mod change;
-mod door;
-mod kept;
+mod listen;
 mod logs;
+mod restored;
 mod watch;
 mod worlds;
 
-pub use builder::{Builder, CONNECTIONS, Keep, PATIENCE, bind_tcp};
+pub use builder::{Builder, CONNECTIONS, PATIENCE, Retention, bind_tcp};
 pub use worlds::{MAIN, WORLDS, Worlds};
 
 use std::net::SocketAddr;
@@ -25,9 +25,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::dns::{self, Fault, Zones};
 use crate::expect::Ledger;
-use crate::journal::{DnsQuery, Happening, Log, Message, Tally};
+use crate::journal::{DnsQuery, Event, Log, Message, Metrics};
 use crate::scenario::{ReceiverProfile, Scenario};
-use crate::smtp::{Service, SessionEntry};
+use crate::smtp::{ServerState, SessionEntry};
 
 /// How long a world that stops waits for its sessions.
 const STOPPING: Duration = Duration::from_secs(3);
@@ -53,8 +53,8 @@ pub struct World {
     authorities: String,
     dns_addr: SocketAddr,
     zones: Arc<ArcSwap<Zones>>,
-    service: Arc<Service>,
-    dns: Arc<dns::Service>,
+    service: Arc<ServerState>,
+    dns: Arc<dns::ServerState>,
     dns_queries: Arc<Log<DnsQuery>>,
     ledger: Arc<Ledger>,
     taken: watch::Taken,
@@ -142,12 +142,12 @@ impl World {
 
     /// Everything that happened, in order: queries, connections, commands, replies, facts, verdicts, messages, faults,
     /// changes.
-    pub fn events(&self) -> &Arc<Log<Happening>> {
+    pub fn events(&self) -> &Arc<Log<Event>> {
         &self.service.events
     }
 
     /// Counts for monitoring.
-    pub fn tally(&self) -> &Arc<Tally> {
+    pub fn tally(&self) -> &Arc<Metrics> {
         &self.service.tally
     }
 

@@ -9,7 +9,8 @@ use parking_lot::Mutex;
 
 use super::World;
 use crate::expect::{
-    Expectation, Guard, Missed, Outcome, Session, Sessions, Unmet, found_or_missed, nearest,
+    Expectation, Guard, Outcome, Session, Sessions, UnmetExpectations, WaitTimeout,
+    found_or_missed, nearest,
 };
 use crate::journal::Message;
 use crate::smtp::SessionRecord;
@@ -31,7 +32,7 @@ impl World {
     ///
     /// # Errors
     /// None ended within the world's patience; says what was seen.
-    pub async fn wait_for_session(&self) -> Result<Session, Missed> {
+    pub async fn wait_for_session(&self) -> Result<Session, WaitTimeout> {
         let log = self.sessions();
         let wanted = "a session to end";
         let next = |log: &crate::journal::Log<crate::smtp::SessionEntry>| {
@@ -56,7 +57,7 @@ impl World {
         &self,
         pattern: &Sessions,
         count: usize,
-    ) -> Result<Vec<Session>, Missed> {
+    ) -> Result<Vec<Session>, WaitTimeout> {
         self.wait_for_sessions_within(pattern, count, 0, self.patience)
             .await
     }
@@ -71,7 +72,7 @@ impl World {
         count: usize,
         after: u64,
         patience: Duration,
-    ) -> Result<Vec<Session>, Missed> {
+    ) -> Result<Vec<Session>, WaitTimeout> {
         let log = self.sessions();
         let wanted = format!("{count} {pattern}");
         let matching = |log: &crate::journal::Log<crate::smtp::SessionEntry>| {
@@ -100,7 +101,7 @@ impl World {
     pub async fn wait_until(
         &self,
         wanted: impl Fn(&SessionRecord) -> bool,
-    ) -> Result<Session, Missed> {
+    ) -> Result<Session, WaitTimeout> {
         let log = self.sessions();
         let found = |log: &crate::journal::Log<crate::smtp::SessionEntry>| {
             let met = |record: &SessionRecord| wanted(record).then(|| record.clone());
@@ -126,7 +127,7 @@ impl World {
     ///
     /// # Errors
     /// None came within the world's patience; says which sessions were seen, for they tell why.
-    pub async fn wait_for_message(&self) -> Result<Arc<Message>, Missed> {
+    pub async fn wait_for_message(&self) -> Result<Arc<Message>, WaitTimeout> {
         let log = self.messages();
         let next = |log: &crate::journal::Log<Message>| {
             let mut taken = self.taken.message.lock();
@@ -145,7 +146,7 @@ impl World {
                 .iter()
                 .map(|entry| entry.look(SessionRecord::headline))
                 .collect();
-            Missed {
+            WaitTimeout {
                 seen,
                 near_misses: refused,
                 ..missed
@@ -172,7 +173,7 @@ impl World {
     ///
     /// # Errors
     /// The expectations that are not met, with near misses.
-    pub fn verify(&self) -> Result<(), Unmet> {
+    pub fn verify(&self) -> Result<(), UnmetExpectations> {
         self.ledger.verify()
     }
 

@@ -8,7 +8,7 @@ use parking_lot::RwLock;
 
 use super::{Builder, World};
 use crate::error::Error;
-use crate::journal::Tally;
+use crate::journal::Metrics;
 
 /// The name of the world that a server begins with.
 pub const MAIN: &str = "main";
@@ -21,7 +21,7 @@ pub struct Worlds {
     main: Arc<World>,
     others: RwLock<BTreeMap<String, Arc<World>>>,
     made: AtomicU64,
-    tally: Arc<Tally>,
+    tally: Arc<Metrics>,
 }
 
 impl Worlds {
@@ -42,7 +42,7 @@ impl Worlds {
     }
 
     /// The counts of all worlds, also of those that are gone.
-    pub fn tally(&self) -> &Arc<Tally> {
+    pub fn tally(&self) -> &Arc<Metrics> {
         &self.tally
     }
 

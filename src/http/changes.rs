@@ -110,7 +110,7 @@ struct ScenarioView {
     receiver: String,
     /// Recipient domains: their MX is the receiver.
     domains: Vec<String>,
-    /// Its clients: address and hello.
+    /// Its clients: address and helo.
     clients: Vec<ClientView>,
     /// How many DNS faults it has.
     faults: usize,
@@ -120,13 +120,13 @@ struct ScenarioView {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct ClientView {
     address: String,
-    hello: String,
+    helo: String,
 }
 
 fn view(scenario: &Scenario) -> ScenarioView {
     let client = |c: crate::scenario::ScenarioClient| ClientView {
         address: c.address.to_string(),
-        hello: c.hello,
+        helo: c.helo,
     };
     ScenarioView {
         name: scenario.name.clone(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ use super::extract::{Listing, TheWorld};
 use super::paging::{Cursor, Page};
 use super::problem::Problem;
 use crate::harness::World;
-use crate::journal::Happening;
+use crate::journal::Event;
 
 /// Silence after which a comment is sent, so that nothing in between closes the connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -46,7 +46,7 @@ struct EventPattern {
 }
 
 impl EventPattern {
-    fn matches(&self, happening: &Happening) -> bool {
+    fn matches(&self, happening: &Event) -> bool {
         self.event
             .as_ref()
             .is_none_or(|event| event == happening.what.name())
@@ -60,7 +60,7 @@ impl EventPattern {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct EventPage {
     /// The events.
-    events: Vec<Arc<Happening>>,
+    events: Vec<Arc<Event>>,
     #[serde(flatten)]
     cursor: Cursor,
 }
@@ -117,12 +117,12 @@ struct Follower {
     pattern: EventPattern,
     after: u64,
     /// What is to be sent next, the latest first.
-    pending: Vec<Arc<Happening>>,
+    pending: Vec<Arc<Event>>,
     shutdown: CancellationToken,
 }
 
 impl Follower {
-    async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
+    async fn next(mut self) -> Option<(Result<sse::Event, Infallible>, Self)> {
         loop {
             while let Some(happening) = self.pending.pop() {
                 self.after = happening.id;
@@ -144,9 +144,9 @@ impl Follower {
     }
 }
 
-fn event(happening: &Happening) -> Event {
+fn event(happening: &Event) -> sse::Event {
     let data = serde_json::to_string(happening).unwrap_or_default();
-    Event::default()
+    sse::Event::default()
         .id(happening.id.to_string())
         .event(happening.what.name())
         .data(data)

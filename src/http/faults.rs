@@ -36,7 +36,7 @@ pub fn router(zones: Snapshot) -> Router {
 /// A fault as JSON; times such as `500ms`, `3s`.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct FaultJson {
     name: String,
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     record_type: Option<String>,
@@ -72,7 +72,7 @@ struct Written {
 #[derive(Debug, Serialize)]
 struct Listed {
     #[serde(flatten)]
-    fault: Written,
+    fault: FaultJson,
     /// Questions that it concerned.
     seen: u64,
     /// Questions that met it.
@@ -89,7 +89,7 @@ async fn list(State(zones): State<Snapshot>) -> Response {
 }
 
 async fn replace(State(zones): State<Snapshot>, body: Bytes) -> Response {
-    let read = serde_json::from_slice::<Vec<Written>>(&body)
+    let read = serde_json::from_slice::<Vec<FaultJson>>(&body)
         .map_err(|e| unreadable("a list of faults", &e));
     let written = match read {
         Ok(written) if written.len() > FAULTS => {
@@ -117,7 +117,7 @@ async fn replace(State(zones): State<Snapshot>, body: Bytes) -> Response {
 }
 
 async fn add(State(zones): State<Snapshot>, body: Bytes) -> Response {
-    let written = match serde_json::from_slice::<Written>(&body) {
+    let written = match serde_json::from_slice::<FaultJson>(&body) {
         Ok(written) => written,
         Err(error) => return unreadable("a fault", &error),
     };
@@ -151,7 +151,7 @@ fn listed(zones: &Snapshot, status: StatusCode) -> Response {
     (status, axum::Json(List { faults })).into_response()
 }
 
-fn build(written: Written) -> Result<Fault, Vec<FaultMistake>> {
+fn build(written: FaultJson) -> Result<Fault, Vec<FaultMistake>> {
     let mut mistakes = Vec::new();
     let mut time = |key, text: Option<&String>| {
         let text = text?;
@@ -176,7 +176,7 @@ fn build(written: Written) -> Result<Fault, Vec<FaultMistake>> {
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
-    let Written {
+    let FaultJson {
         name,
         record_type,
         transport,
@@ -212,10 +212,10 @@ fn build(written: Written) -> Result<Fault, Vec<FaultMistake>> {
     spec.build()
 }
 
-fn written(fault: &Fault) -> Written {
+fn written(fault: &Fault) -> FaultJson {
     let spec = FaultSpec::of(fault);
     let time = |time: Duration| format!("{}ms", time.as_millis());
-    Written {
+    FaultJson {
         name: spec.name,
         record_type: spec.record_type,
         transport: spec.transport,

@@ -149,7 +149,7 @@ fn object(message: &Message) -> Value {
     headers
         .entry("Subject".to_owned())
         .or_insert_with(|| vec![String::new()]);
-    let hello = raw_hello(&message.trace);
+    let helo = raw_helo(&message.trace);
     json!({
         "ID": message.id.to_string(),
         "From": path(&message.envelope.reverse_path),
@@ -157,12 +157,12 @@ fn object(message: &Message) -> Value {
         "Content": { "Headers": headers, "Body": body, "Size": raw.len(), "MIME": null },
         "Created": format!("{:.9}", message.at),
         "MIME": parts(&mail),
-        "Raw": { "From": message.envelope.reverse_path, "To": paths, "Data": data, "Helo": hello },
+        "Raw": { "From": message.envelope.reverse_path, "To": paths, "Data": data, "Helo": helo },
     })
 }
 
 /// The name after `Received: from`, which the receiver wrote.
-fn raw_hello(trace: &str) -> &str {
+fn raw_helo(trace: &str) -> &str {
     let after = trace.split("Received: from ").nth(1).unwrap_or_default();
     after.split(' ').next().unwrap_or_default()
 }

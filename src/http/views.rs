@@ -33,7 +33,7 @@ pub(super) struct SessionView {
     /// The receiver's clock when the connection was accepted, in milliseconds.
     pub clock_ms: f64,
     /// The last HELO/EHLO argument, empty before.
-    pub hello: String,
+    pub helo: String,
     /// The reverse-path of the last transaction that was tried.
     pub reverse_path: String,
     /// The arguments of RCPT, accepted or not.
@@ -130,7 +130,7 @@ impl SessionView {
             client_source: record.client_source,
             translated_from: record.translated_from.map(|address| address.to_string()),
             clock_ms: record.clock.as_secs_f64() * 1e3,
-            hello: record.hello.clone(),
+            helo: record.helo.clone(),
             reverse_path: record.reverse_path.clone(),
             recipients: record.recipients.clone(),
             verdict: match record.verdict {

@@ -14,7 +14,7 @@ use super::extract::{Listing, TheWorld};
 use super::paging::Keys;
 use super::problem::Problem;
 use super::views::SessionView;
-use crate::expect::{Missed, NearMiss, Sessions};
+use crate::expect::{NearMiss, Sessions, WaitTimeout};
 
 /// How long a wait waits unless told otherwise.
 const USUAL_MS: u64 = 5_000;
@@ -98,7 +98,7 @@ async fn wait(
             };
             (StatusCode::OK, Json(waited))
         }
-        Err(Missed {
+        Err(WaitTimeout {
             wanted,
             found,
             seen,

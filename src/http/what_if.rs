@@ -35,7 +35,7 @@ struct WhatIf {
     client: IpAddr,
     /// The HELO/EHLO argument.
     #[param(example = "mail.example.test")]
-    hello: String,
+    helo: String,
     /// The scenario; `one-to-one` where left out.
     scenario: Option<String>,
     /// The receiver, or `all`; the scenario's own where left out.
@@ -62,7 +62,7 @@ struct Judgements {
 ))]
 async fn check(Params(what_if): Params<WhatIf>) -> Result<Json<Judgements>, Problem> {
     for (field, text) in [
-        ("hello", Some(&what_if.hello)),
+        ("helo", Some(&what_if.helo)),
         ("mail_from", what_if.mail_from.as_ref()),
         ("rcpt", what_if.rcpt.as_ref()),
     ] {
@@ -86,7 +86,7 @@ async fn check(Params(what_if): Params<WhatIf>) -> Result<Json<Judgements>, Prob
     };
     let attempt = Attempt {
         client: what_if.client,
-        hello: what_if.hello,
+        helo: what_if.helo,
         verb: "EHLO".to_owned(),
         rcpt: what_if.rcpt.unwrap_or_else(|| scenario.recipient()),
         message: plain_message(&scenario.sender),
@@ -125,7 +125,7 @@ struct Which {
 /// Every scenario client against every receiver.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct Matrix {
-    /// A row for the clients of a scenario that say the same hello and fare alike.
+    /// A row for the clients of a scenario that say the same HELO and fare alike.
     #[schema(value_type = Vec<Object>)]
     rows: Vec<Value>,
 }

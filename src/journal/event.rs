@@ -1,285 +1,192 @@
-//! The public records of a world.
+//! One log of everything that happens in a world, in order: enough to explain any refusal afterwards.
 
-use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
-use hickory_proto::op::Query;
-use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::Entry;
+use super::{DnsQuery, Entry};
+use crate::facts::LookupRecord;
 
-/// One DNS query that reached the server, and what was answered, as octets. The text is made when it is read: a busy
-/// server writes many more entries than anybody looks at.
-#[derive(Clone, Debug)]
-pub struct DnsQuery {
-    /// Number of the query in this world, from 1.
+/// One event.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+pub struct Event {
+    /// Number of the event in this world, from 1.
     pub id: u64,
-    /// When it came in.
-    pub at: Timestamp,
-    /// Who asked.
-    pub client: SocketAddr,
-    /// `udp` or `tcp`.
-    pub transport: &'static str,
-    /// What was asked and answered; the id of the message may be that of an earlier, equal query.
-    pub exchange: Arc<DnsExchange>,
-}
-
-/// A request and its response as they were on the wire.
-#[derive(Clone, Debug, Default)]
-pub struct DnsExchange {
-    /// The request.
-    pub request: Box<[u8]>,
-    /// The response, empty where nothing was sent.
-    pub response: Box<[u8]>,
-    /// The fault that fired, empty where none did.
-    pub fault: &'static str,
-}
-
-/// Octets of a DNS header (RFC 1035 §4.1.1).
-const HEADER: u16 = 12;
-
-impl DnsQuery {
-    /// One line: who asked what, and what was answered.
-    pub fn headline(&self) -> String {
-        let Self {
-            id,
-            client,
-            transport,
-            ..
-        } = self;
-        let (name, record_type, rcode, answers) = (
-            self.name(),
-            self.record_type(),
-            self.rcode(),
-            self.answers().len(),
-        );
-        format!(
-            "query {id} from {client} over {transport}: {name} {record_type}, {rcode}, {answers} answers"
-        )
-    }
-
-    fn question(&self) -> Option<Query> {
-        let request = &self.exchange.request;
-        let one = request.get(4..6) == Some(&[0, 1]);
-        one.then(|| Query::read(&mut BinDecoder::new(request).clone(HEADER)).ok())?
-    }
-
-    /// The name asked for, case as sent; empty where the message held no readable question.
-    pub fn name(&self) -> String {
-        self.question()
-            .map(|q| q.name().to_ascii())
-            .unwrap_or_default()
-    }
-
-    /// The type asked for, for example `PTR`; likewise.
-    pub fn record_type(&self) -> String {
-        self.question()
-            .map(|q| q.query_type().to_string())
-            .unwrap_or_default()
-    }
-
-    /// The RCODE answered, for example `NXDOMAIN`; `none` where nothing was sent.
-    pub fn rcode(&self) -> Cow<'static, str> {
-        let Some(header) = self.exchange.response.first_chunk::<4>() else {
-            return "none".into();
-        };
-        let known = [
-            "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED",
-        ];
-        match (self.extended(), usize::from(header[3] & 0x0f)) {
-            (0, low) => known
-                .get(low)
-                .map_or_else(|| format!("RCODE{low}").into(), |word| Cow::Borrowed(*word)),
-            (1, 0) => "BADVERS".into(),
-            (high, low) => format!("RCODE{}", high << 4 | low).into(),
-        }
-    }
-
-    /// The upper bits of the RCODE: those of the OPT record, which this server writes last and without options
-    /// (RFC 6891 §6.1.3).
-    fn extended(&self) -> usize {
-        let opt = self
-            .exchange
-            .response
-            .last_chunk::<11>()
-            .filter(|opt| opt[..3] == [0, 0, 41] && opt[9..] == [0, 0]);
-        opt.map_or(0, |opt| usize::from(opt[5]))
-    }
-
-    /// The answer section as zone-file lines; empty where the response cannot be read.
-    pub fn answers(&self) -> Vec<String> {
-        let message = hickory_proto::op::Message::from_vec(&self.exchange.response);
-        message
-            .map(|m| m.answers.iter().map(ToString::to_string).collect())
-            .unwrap_or_default()
-    }
-
-    /// Whether the TC bit was set.
-    pub fn truncated(&self) -> bool {
-        self.exchange
-            .response
-            .get(2)
-            .is_some_and(|flags| flags & 2 != 0)
-    }
-
-    /// The word of the fault that fired, empty where none did.
-    pub fn fault(&self) -> &'static str {
-        self.exchange.fault
-    }
-}
-
-/// A query as it is shown.
-#[derive(Serialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
-struct Shown {
-    /// Number of the query in this world, from 1.
-    id: u64,
-    /// When it came in.
+    /// When it was told. What a client caused is told once the reply has been sent.
     #[cfg_attr(feature = "http", schema(value_type = String, format = DateTime))]
-    at: Timestamp,
-    /// Who asked.
-    #[cfg_attr(feature = "http", schema(value_type = String))]
-    client: SocketAddr,
-    /// `udp` or `tcp`.
-    transport: &'static str,
-    /// The name asked for, case as sent; empty where the message held no readable question.
-    name: String,
-    /// The type asked for, for example `PTR`.
-    #[serde(rename = "type")]
-    record_type: String,
-    /// The RCODE answered, for example `NXDOMAIN`; `none` where nothing was sent.
-    rcode: Cow<'static, str>,
-    /// The answer section as zone-file lines.
-    answers: Vec<String>,
-    /// Whether the TC bit was set.
-    truncated: bool,
-    /// The fault that fired, empty where none did.
-    fault: &'static str,
+    pub at: Timestamp,
+    /// The session it belongs to; 0 where it belongs to none.
+    pub session: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub what: EventKind,
 }
 
-impl Serialize for DnsQuery {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self {
-            id,
-            at,
-            client,
-            transport,
-            ..
-        } = *self;
-        let (name, record_type, rcode) = (self.name(), self.record_type(), self.rcode());
-        let (answers, truncated, fault) = (self.answers(), self.truncated(), self.fault());
-        Shown {
-            id,
-            at,
-            client,
-            transport,
-            name,
-            record_type,
-            rcode,
-            answers,
-            truncated,
-            fault,
-        }
-        .serialize(serializer)
-    }
-}
-
-#[cfg(feature = "http")]
-impl utoipa::PartialSchema for DnsQuery {
-    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-        Shown::schema()
-    }
-}
-
-#[cfg(feature = "http")]
-impl utoipa::ToSchema for DnsQuery {
-    fn name() -> std::borrow::Cow<'static, str> {
-        "DnsQuery".into()
-    }
-}
-
-impl Entry for DnsQuery {
-    /// Counts the octets of the exchange, though equal queries share them.
-    fn octets(&self) -> usize {
-        size_of::<Self>()
-            + size_of::<DnsExchange>()
-            + self.exchange.request.len()
-            + self.exchange.response.len()
-    }
-}
-
-/// The envelope of a transaction (RFC 5321 §2.3.1).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+/// What happened.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
-pub struct Envelope {
-    /// The argument of MAIL, empty for the null reverse-path.
-    pub reverse_path: String,
-    /// The arguments of the RCPT commands that were accepted.
-    pub forward_paths: Vec<String>,
-    /// The parameters of MAIL as they were said, `RET=HDRS`.
-    pub parameters: Vec<String>,
-    /// The parameters of each accepted RCPT, `NOTIFY=NEVER`.
-    pub forward_parameters: Vec<Vec<String>>,
+pub enum EventKind {
+    /// A DNS query reached the server, and was answered.
+    DnsQuery {
+        /// The query and its answer.
+        query: Arc<DnsQuery>,
+    },
+    /// A fault fired.
+    Fault {
+        /// The number of the DNS query it met.
+        query: u64,
+        /// The word of the fault.
+        fault: &'static str,
+        /// The name asked for.
+        name: String,
+        /// The type asked for.
+        #[serde(rename = "type")]
+        record_type: String,
+    },
+    /// A client connected.
+    Connection {
+        /// The socket's peer.
+        #[cfg_attr(feature = "http", schema(value_type = String))]
+        peer: SocketAddr,
+        /// The address it is judged by.
+        #[cfg_attr(feature = "http", schema(value_type = String))]
+        client_address: IpAddr,
+    },
+    /// The client said a line, or sent so many octets of data.
+    Command {
+        /// The line.
+        #[cfg_attr(feature = "http", schema(value_type = String))]
+        text: Arc<str>,
+    },
+    /// The receiver replied with a line.
+    Reply {
+        /// The line.
+        #[cfg_attr(feature = "http", schema(value_type = String))]
+        text: Arc<str>,
+    },
+    /// The receiver asked DNS.
+    Lookup(Arc<LookupRecord>),
+    /// Facts were observed.
+    Facts {
+        /// The facts, each as a word and its value; those not asked for are left out.
+        facts: Vec<(&'static str, String)>,
+    },
+    /// The session is under TLS now.
+    Secured {
+        /// Version and cipher suite.
+        suite: String,
+    },
+    /// A script of the receiver spoke, or a recipient whose name asks for something.
+    Scripted {
+        /// Which.
+        what: String,
+    },
+    /// An allow entry let the client pass.
+    Allowed {
+        /// Why.
+        reason: String,
+    },
+    /// A rule refused.
+    Verdict {
+        /// `defer` or `reject`.
+        verdict: &'static str,
+        /// The rule.
+        rule: &'static str,
+        /// The stage at which it was spoken.
+        stage: &'static str,
+        /// The reply, as wire lines.
+        reply: Vec<String>,
+        /// Which demand was not met.
+        why: String,
+        /// What would cure it.
+        remedies: Vec<String>,
+    },
+    /// A message was accepted.
+    Message {
+        /// Its number.
+        message: u64,
+        /// Its reverse-path, empty for the null one.
+        reverse_path: String,
+        /// Its forward-paths.
+        forward_paths: Vec<String>,
+        /// Octets of the message as sent.
+        octets: usize,
+    },
+    /// A session ended.
+    Closed {
+        /// How: `quit`, `refused`, `lost`, `timeout`, `errors`, `shutdown`.
+        how: &'static str,
+    },
+    /// The world was changed.
+    Changed {
+        /// What: `zones`, `faults`, `receiver`, `scenario`, `client`, `clock`, `reset`.
+        what: &'static str,
+        /// To what.
+        detail: String,
+    },
 }
 
-impl Envelope {
-    /// Roughly the memory it takes beyond its own size.
+impl EventKind {
+    /// The word for it, as in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::DnsQuery { .. } => "dns-query",
+            Self::Fault { .. } => "fault",
+            Self::Connection { .. } => "connection",
+            Self::Command { .. } => "command",
+            Self::Reply { .. } => "reply",
+            Self::Lookup(_) => "lookup",
+            Self::Facts { .. } => "facts",
+            Self::Secured { .. } => "secured",
+            Self::Scripted { .. } => "scripted",
+            Self::Allowed { .. } => "allowed",
+            Self::Verdict { .. } => "verdict",
+            Self::Message { .. } => "message",
+            Self::Closed { .. } => "closed",
+            Self::Changed { .. } => "changed",
+        }
+    }
+
     pub(crate) fn octets(&self) -> usize {
         let texts = |all: &[String]| {
             all.iter()
-                .map(|text| size_of::<String>() + text.len())
+                .map(|text| text.len() + size_of::<String>())
                 .sum::<usize>()
         };
-        let said = self
-            .forward_parameters
-            .iter()
-            .map(|all| size_of::<Vec<String>>() + texts(all))
-            .sum::<usize>();
-        self.reverse_path.len() + texts(&self.forward_paths) + texts(&self.parameters) + said
+        match self {
+            Self::DnsQuery { query } => query.octets(),
+            Self::Fault {
+                name, record_type, ..
+            } => name.len() + record_type.len(),
+            Self::Command { text } | Self::Reply { text } => text.len(),
+            Self::Allowed { reason: text }
+            | Self::Secured { suite: text }
+            | Self::Scripted { what: text } => text.len(),
+            Self::Lookup(question) => question.octets(),
+            Self::Facts { facts } => facts.iter().map(|(_, value)| value.len() + 40).sum(),
+            Self::Verdict {
+                reply,
+                why,
+                remedies,
+                ..
+            } => texts(reply) + why.len() + texts(remedies),
+            Self::Message {
+                reverse_path,
+                forward_paths,
+                ..
+            } => reverse_path.len() + texts(forward_paths),
+            Self::Changed { detail, .. } => detail.len(),
+            Self::Connection { .. } | Self::Closed { .. } => 0,
+        }
     }
 }
 
-/// A message that was accepted, as octets.
-#[derive(Clone, Debug, Serialize)]
-pub struct Message {
-    /// Number of the message in this world, from 1.
-    pub id: u64,
-    /// The session that brought it.
-    pub session: u64,
-    /// When the final dot was answered.
-    pub at: Timestamp,
-    /// Its envelope.
-    pub envelope: Arc<Envelope>,
-    /// The header fields that the receiver wrote above it: Return-Path, Authentication-Results, Received.
-    pub trace: String,
-    /// The octets between DATA and the final dot, dot-unstuffed, lines ended by CRLF as received.
-    #[serde(skip)]
-    pub octets: Arc<Vec<u8>>,
-}
-
-impl Message {
-    /// The message as a mailbox would hold it: the receiver's fields above what the client sent.
-    pub fn raw(&self) -> Vec<u8> {
-        [self.trace.as_bytes(), &self.octets].concat()
-    }
-}
-
-impl Entry for Message {
-    /// Counts the room that the octets take: up to twice their number, as they came in without a size.
+impl Entry for Event {
     fn octets(&self) -> usize {
-        size_of::<Self>() + self.trace.capacity() + self.octets.capacity() + self.envelope.octets()
+        size_of::<Self>() + self.what.octets()
     }
-}
-
-/// A duration in milliseconds, as JSON shows it.
-pub(crate) fn millis<S: serde::Serializer>(
-    duration: &Duration,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(duration.as_secs_f64() * 1e3)
 }

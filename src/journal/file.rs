@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::oneshot;
 
-use super::{Deposit, Happening, Keeper, Limits, Log, Record, What};
+use super::{Event, EventKind, JournalStore, Limits, Log, StoredMessage, StoredSession};
 use crate::error::Error;
 use mail::MailFile;
 use writer::Writer;
@@ -41,14 +41,14 @@ CREATE TABLE IF NOT EXISTS events (
 pub struct File {
     mail: Mutex<MailFile>,
     work: Sender<Work>,
-    followed: Arc<OnceLock<Weak<Log<Happening>>>>,
+    followed: Arc<OnceLock<Weak<Log<Event>>>>,
 }
 
 /// What a file held when it was opened.
 #[derive(Debug, Default)]
 pub struct Restored {
     /// Messages, in the order they were stored.
-    pub messages: Vec<Deposit>,
+    pub messages: Vec<StoredMessage>,
     /// Sessions that had ended, by their numbers, as JSON.
     pub sessions: Vec<(u64, String)>,
     /// The number of the last event.
@@ -57,8 +57,8 @@ pub struct Restored {
 
 #[derive(Debug)]
 enum Work {
-    Session(Arc<dyn Record>),
-    Events(Vec<Arc<Happening>>),
+    Session(Arc<dyn StoredSession>),
+    Events(Vec<Arc<Event>>),
     Hurry,
     Clear,
     Settled(oneshot::Sender<io::Result<()>>),
@@ -107,20 +107,20 @@ impl File {
     }
 }
 
-impl Keeper for File {
-    fn messages(&self, deposits: &[Deposit]) -> io::Result<()> {
+impl JournalStore for File {
+    fn messages(&self, deposits: &[StoredMessage]) -> io::Result<()> {
         self.mail.lock().append(deposits)
     }
 
-    fn try_messages(&self, deposits: &[Deposit]) -> Option<io::Result<()>> {
+    fn try_messages(&self, deposits: &[StoredMessage]) -> Option<io::Result<()>> {
         Some(self.mail.try_lock()?.append(deposits))
     }
 
-    fn session(&self, record: Arc<dyn Record>) {
+    fn session(&self, record: Arc<dyn StoredSession>) {
         self.give(Work::Session(record));
     }
 
-    fn follow(&self, events: Weak<Log<Happening>>) {
+    fn follow(&self, events: Weak<Log<Event>>) {
         let _ = self.followed.set(events);
     }
 
@@ -128,11 +128,11 @@ impl Keeper for File {
         self.give(Work::Hurry);
     }
 
-    fn events(&self, happenings: &[Arc<Happening>]) {
+    fn events(&self, happenings: &[Arc<Event>]) {
         // A message has its own file, and was written there before it was acknowledged.
         let kept = happenings
             .iter()
-            .filter(|happening| !matches!(happening.what, What::Message { .. }));
+            .filter(|happening| !matches!(happening.what, EventKind::Message { .. }));
         let kept: Vec<_> = kept.map(Arc::clone).collect();
         if !kept.is_empty() {
             self.give(Work::Events(kept));
@@ -159,7 +159,7 @@ impl Keeper for File {
 
 fn restore(
     connection: &Connection,
-    messages: Vec<Deposit>,
+    messages: Vec<StoredMessage>,
     sessions: usize,
 ) -> rusqlite::Result<Restored> {
     let latest = i64::try_from(sessions).unwrap_or(i64::MAX);

@@ -1,19 +1,19 @@
 //! What happened, kept in bounded logs: the oldest entries go first, and what was dropped is counted.
 
 mod backlog;
+mod entry;
 mod event;
 #[cfg(feature = "journal-file")]
 pub mod file;
-mod happening;
-mod keeper;
-mod tally;
+mod metrics;
+mod store;
 
 pub use backlog::{Backlog, Waiting};
-pub(crate) use event::millis;
-pub use event::{DnsExchange, DnsQuery, Envelope, Message};
-pub use happening::{Happening, What};
-pub use keeper::{Deposit, Keeper, Record};
-pub use tally::{BOUNDS, Counter, Family, Histogram, Tally, Words};
+pub(crate) use entry::millis;
+pub use entry::{DnsExchange, DnsQuery, Envelope, Message};
+pub use event::{Event, EventKind};
+pub use metrics::{BOUNDS, Counter, Family, Histogram, LabelledCounter, Metrics};
+pub use store::{JournalStore, StoredMessage, StoredSession};
 
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};

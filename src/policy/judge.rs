@@ -56,7 +56,7 @@ impl Refusal {
 
 /// What a session remembers between stages: deferrals that wait for everything else to permit.
 #[derive(Clone, Debug, Default)]
-pub struct Standing {
+pub struct DeferIfPermit {
     deferred: Vec<(Stage, Refusal)>,
     /// Why rules were passed over, where an allow entry matched.
     pub allowed: Option<String>,
@@ -70,9 +70,9 @@ impl Policy {
         for rule in &rules {
             let needs = rule.needs;
             wants.iprev |= needs.iprev || allow.iter().any(|a| !a.ptr_suffixes.is_empty());
-            wants.hello_addresses |= needs.hello_addresses;
-            wants.hello_mx |= needs.hello_mx;
-            wants.spf_hello |= needs.spf_hello;
+            wants.helo_addresses |= needs.helo_addresses;
+            wants.helo_mx |= needs.helo_mx;
+            wants.spf_helo |= needs.spf_helo;
             wants.spf_sender |= needs.spf_sender;
             wants.sender_domain |= needs.sender_domain;
             wants.message |= needs.message;
@@ -83,7 +83,7 @@ impl Policy {
             for (subject, zones) in &rule.lists {
                 let lists = match subject {
                     Subject::Client => &mut wants.lists,
-                    Subject::Hello => &mut wants.hello_lists,
+                    Subject::Helo => &mut wants.helo_lists,
                     Subject::Sender => &mut wants.sender_lists,
                 };
                 lists.extend(
@@ -162,7 +162,7 @@ impl Policy {
         stage: Stage,
         facts: &Facts,
         values: &Values<'_>,
-        standing: &mut Standing,
+        standing: &mut DeferIfPermit,
     ) -> Option<Refusal> {
         standing.deferred.retain(|(at, _)| *at != stage);
         for rule in self

@@ -7,7 +7,7 @@ mod remedy;
 mod rule;
 mod template;
 
-pub use judge::{Policy, Refusal, Standing};
+pub use judge::{DeferIfPermit, Policy, Refusal};
 pub use remedy::Remedy;
 pub use rule::{After, Allow, Rule, TempPolicy};
 pub use template::{Template, Values};

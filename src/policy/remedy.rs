@@ -25,7 +25,7 @@ pub enum Remedy {
         address: IpAddr,
     },
     /// Say another name (or literal) in HELO/EHLO.
-    SayHello(String),
+    SayHelo(String),
     /// Make the DNS servers of a name answer.
     MendDns(Name),
     /// Send from, or translate to, another address.
@@ -61,7 +61,7 @@ impl fmt::Display for Remedy {
                     name::display(name)
                 )
             }
-            Self::SayHello(argument) => write!(f, "send EHLO {argument}"),
+            Self::SayHelo(argument) => write!(f, "send EHLO {argument}"),
             Self::MendDns(name) => {
                 write!(f, "make the DNS servers of {} answer", name::display(name))
             }

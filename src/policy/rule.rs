@@ -120,8 +120,8 @@ pub struct Allow {
     pub addresses: Vec<IpNet>,
     /// Suffixes of the *verified* name. A PTR name alone is the client's own claim, and allows nothing.
     pub ptr_suffixes: Vec<Name>,
-    /// Suffixes of the hello name. A claim too: as trusting as the receivers that do this.
-    pub hello_suffixes: Vec<Name>,
+    /// Suffixes of the HELO name. A claim too: as trusting as the receivers that do this.
+    pub helo_suffixes: Vec<Name>,
     /// Only these checks are passed over; all where empty.
     pub checks: Vec<String>,
 }
@@ -143,9 +143,9 @@ impl Allow {
         if let Some(suffix) = matching(&self.ptr_suffixes, verified) {
             return Some(format!("verified name is within {}", name::display(suffix)));
         }
-        let hello = facts.hello.as_ref().and_then(|h| h.name());
-        matching(&self.hello_suffixes, hello)
-            .map(|s| format!("hello name is within {}", name::display(s)))
+        let helo = facts.helo.as_ref().and_then(|h| h.name());
+        matching(&self.helo_suffixes, helo)
+            .map(|s| format!("HELO name is within {}", name::display(s)))
     }
 }
 
@@ -167,9 +167,9 @@ impl fmt::Display for Allow {
                 .map(|s| format!("verified name within {}", name::display(s))),
         );
         conditions.extend(
-            self.hello_suffixes
+            self.helo_suffixes
                 .iter()
-                .map(|s| format!("hello name within {}", name::display(s))),
+                .map(|s| format!("HELO name within {}", name::display(s))),
         );
         let rules = if self.checks.is_empty() {
             "any rule".to_owned()

@@ -32,7 +32,7 @@ pub const PLACEHOLDERS: &[(&str, &str)] = &[
     ("zone", "the DNSBL zone that listed the client"),
     ("txt", "the DNSBL's TXT record"),
     ("exp", "the explanation that the domain's SPF record gives"),
-    ("earlier", "the hello name that the client said before"),
+    ("earlier", "the HELO name that the client said before"),
     (
         "wait",
         "how long a greylisted client should wait, as hh:mm:ss",
@@ -40,7 +40,7 @@ pub const PLACEHOLDERS: &[(&str, &str)] = &[
     ("what", "what a limit counts"),
     (
         "permitted",
-        "how many unverifiable hello names are permitted",
+        "how many unverifiable HELO names are permitted",
     ),
     ("from", "the domain of the From header field"),
     ("score", "the sum of a score"),
@@ -158,7 +158,7 @@ fn push_value(out: &mut String, word: &str, facts: &Facts, values: &Values<'_>) 
             Some(name) => out.push_str(&name::display(name)),
             None => out.push_str("unknown"),
         },
-        "helo" => out.push_str(facts.hello.as_ref().map_or("", |h| &h.argument)),
+        "helo" => out.push_str(facts.helo.as_ref().map_or("", |h| &h.argument)),
         "helo_masked" => {
             let masked = |c: char| {
                 if c.is_control() || " <>()\\\";@".contains(c) {
@@ -169,13 +169,13 @@ fn push_value(out: &mut String, word: &str, facts: &Facts, values: &Values<'_>) 
             };
             out.extend(
                 facts
-                    .hello
+                    .helo
                     .iter()
                     .flat_map(|h| h.argument.chars())
                     .map(masked),
             );
         }
-        "verb" => out.push_str(facts.hello.as_ref().map_or("EHLO", |h| h.verb.word())),
+        "verb" => out.push_str(facts.helo.as_ref().map_or("EHLO", |h| h.verb.word())),
         "mx" => out.push_str(values.mx),
         "sender" => out.push_str(sender),
         "rcpt" => out.push_str(facts.recipient.as_deref().unwrap_or_default()),

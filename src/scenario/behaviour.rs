@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::reader::{Reader, string};
 use super::receiver::{network, reply};
 use super::report::Mistakes;
-use crate::smtp::{Auth, AuthOutcome, End, Manner, Mechanism, Often, Point, Script, When};
+use crate::smtp::{
+    Auth, AuthOutcome, Condition, End, Mechanism, Point, Schedule, Script, SendMode,
+};
 
 /// Reads `[auth]`; without it, AUTH is not offered.
 pub(super) fn auth(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Auth> {
@@ -98,7 +100,7 @@ fn script(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Script> {
     if reply.is_some() && raw.is_some() {
         mistakes.add(span.clone(), "reply or raw", "both");
     }
-    if reply.is_none() && raw.is_none() && manner == Manner::default() {
+    if reply.is_none() && raw.is_none() && manner == SendMode::default() {
         mistakes.add(
             span,
             "reply, raw, delay, drip, split, instead or after",
@@ -116,7 +118,7 @@ fn script(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Script> {
     })
 }
 
-fn when(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> When {
+fn when(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Condition {
     let mut list = |key, mistakes: &mut Mistakes| -> Vec<String> {
         table
             .strings(key, mistakes)
@@ -126,20 +128,20 @@ fn when(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> When {
             .collect()
     };
     let (recipients, senders) = (list("recipient", mistakes), list("sender", mistakes));
-    let (hellos, headers) = (list("hello", mistakes), list("header", mistakes));
+    let (helos, headers) = (list("helo", mistakes), list("header", mistakes));
     let clients = table
         .parsed_list("client", "an address or network", mistakes, network)
         .unwrap_or_default();
-    When {
+    Condition {
         recipients,
         senders,
-        hellos,
+        helos,
         clients,
         headers,
     }
 }
 
-fn often(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Often {
+fn often(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Schedule {
     let probability = table.points("probability", mistakes);
     let seed = table.number("seed", mistakes).map_or(0, |seed| seed.value);
     let span = table.span();
@@ -156,7 +158,7 @@ fn often(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Often {
     }
     let mut count =
         |key, mistakes: &mut Mistakes| table.number(key, mistakes).map(|number| number.value);
-    Often {
+    Schedule {
         attempt: count("attempt", mistakes),
         times: count("times", mistakes),
         every: count("every", mistakes),
@@ -164,7 +166,7 @@ fn often(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Often {
     }
 }
 
-fn manner(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Manner {
+fn manner(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> SendMode {
     let end = |word| match word {
         Some("close") => Some(End::Close),
         Some("reset") => Some(End::Reset),
@@ -172,7 +174,7 @@ fn manner(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Manner {
     };
     let instead = table.choice("instead", &["close", "reset", "silence"], mistakes);
     let after = table.choice("after", &["close", "reset"], mistakes);
-    Manner {
+    SendMode {
         delay: table.duration("delay", mistakes).unwrap_or_default(),
         drip: table.number_as("drip", mistakes).filter(|rate| *rate > 0),
         split: table.flag("split", mistakes).unwrap_or(false),

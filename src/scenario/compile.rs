@@ -83,16 +83,16 @@ impl Plan {
         let Some((position, first)) = pool.hosts().next() else {
             return;
         };
-        let Some(hello) = pool.hello.name(position, first) else {
+        let Some(helo) = pool.helo.name(position, first) else {
             return;
         };
-        let origin = forward_origin(&hello);
-        for address in &pool.hello_addresses {
-            self.add(hello.clone(), address_data(*address), &origin);
+        let origin = forward_origin(&helo);
+        for address in &pool.helo_addresses {
+            self.add(helo.clone(), address_data(*address), &origin);
         }
         if let Some(spf) = &pool.spf {
             let strings: Vec<_> = spf.as_bytes().chunks(255).collect();
-            self.add(hello, RData::TXT(TXT::from_bytes(strings)), &origin);
+            self.add(helo, RData::TXT(TXT::from_bytes(strings)), &origin);
         }
     }
 

@@ -21,7 +21,7 @@ pub struct SessionExpectation {
     /// The client address.
     pub client: IpAddr,
     /// The HELO/EHLO argument.
-    pub hello: String,
+    pub helo: String,
     /// `EHLO` or `HELO`.
     pub verb: &'static str,
     /// The reverse-path.
@@ -96,13 +96,13 @@ impl fmt::Display for SessionExpectation {
             receiver,
             client,
             verb,
-            hello,
+            helo,
             reply,
             ..
         } = self;
         write!(
             f,
-            "{receiver} answers {reply} to {client} saying {verb} {hello}"
+            "{receiver} answers {reply} to {client} saying {verb} {helo}"
         )?;
         match &self.rule {
             Some(rule) => write!(f, ", by {rule}"),

@@ -68,7 +68,7 @@ fn numbers_out_of_range() {
 
 #[test]
 fn pools_of_one_name() {
-    let pool = "[[pool]]\nname = \"p\"\naddresses = [\"192.0.2.1\"]\nhello = \"h.test\"\n";
+    let pool = "[[pool]]\nname = \"p\"\naddresses = [\"192.0.2.1\"]\nhelo = \"h.test\"\n";
     scenario(
         &format!("{pool}{pool}"),
         &[(6, "one pool of each name", "a second pool \"p\"")],
@@ -82,7 +82,7 @@ fn receivers_that_do_not_exist() {
         &[(2, "\"fcrdns\" perhaps", "unknown receiver \"fcrdn\"")],
     );
     scenario("receiver = \"./mine.toml\"", &[]);
-    let expect = "[[expect]]\nclient = \"192.0.2.1\"\nhello = \"h.test\"\nreply = \"250\"\n";
+    let expect = "[[expect]]\nclient = \"192.0.2.1\"\nhelo = \"h.test\"\nreply = \"250\"\n";
     scenario(expect, &[]);
     scenario(
         &format!("{expect}receiver = \"nobody\""),

@@ -72,29 +72,29 @@ pub struct ScenarioClient {
     /// Its address, after translation.
     pub address: IpAddr,
     /// Its HELO/EHLO argument.
-    pub hello: String,
+    pub helo: String,
 }
 
 impl Scenario {
     /// Every client, once: the hosts of the pools, then those that only an expectation has.
     pub fn clients(&self) -> Vec<ScenarioClient> {
         let hosts = self.pools.iter().flat_map(|pool| {
-            let hello = |(position, address)| (address, pool.hello.fill(position, address));
-            pool.hosts().map(hello)
+            let helo = |(position, address)| (address, pool.helo.fill(position, address));
+            pool.hosts().map(helo)
         });
         let expected = self
             .expectations
             .iter()
             .filter_map(|expectation| match expectation {
-                Expectation::Session(session) => Some((session.client, session.hello.clone())),
+                Expectation::Session(session) => Some((session.client, session.helo.clone())),
                 Expectation::Dns(_) => None,
             });
         let mut seen = std::collections::HashSet::new();
         let mut clients = Vec::new();
-        for (address, hello) in hosts.chain(expected) {
+        for (address, helo) in hosts.chain(expected) {
             let address = self.translated(address);
-            if seen.insert((address, hello.to_ascii_lowercase())) {
-                clients.push(ScenarioClient { address, hello });
+            if seen.insert((address, helo.to_ascii_lowercase())) {
+                clients.push(ScenarioClient { address, helo });
             }
         }
         clients

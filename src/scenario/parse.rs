@@ -142,9 +142,9 @@ fn pool(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Pool> {
     let ptr = table
         .parsed_list("ptr", PATTERN, mistakes, host_pattern)
         .unwrap_or_default();
-    let hello = table.required("hello", mistakes);
-    let hello =
-        hello.and_then(|h| h.parsed("a hello, maybe with placeholders", mistakes, Pattern::parse));
+    let helo = table.required("helo", mistakes);
+    let helo =
+        helo.and_then(|h| h.parsed("a HELO, maybe with placeholders", mistakes, Pattern::parse));
     let spf = table.string("spf", mistakes).map(|s| s.value);
     let forward = table.flag("forward", mistakes).unwrap_or(true);
     let span = table.span();
@@ -152,14 +152,14 @@ fn pool(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Pool> {
         mistakes.add(span, "addresses of the pool", "none");
     }
     let addresses: Vec<IpAddr> = ranges?.into_iter().flatten().collect();
-    let hello_addresses = hello_addresses(&mut table, &addresses, mistakes);
+    let helo_addresses = helo_addresses(&mut table, &addresses, mistakes);
     table.finish(mistakes);
     Some(Pool {
         name: named?.value,
         addresses,
         ptr,
-        hello: hello?,
-        hello_addresses,
+        helo: helo?,
+        helo_addresses,
         spf,
         forward,
     })
@@ -172,25 +172,21 @@ fn host_pattern(text: &str) -> Option<Pattern> {
         .map(|_| pattern)
 }
 
-/// How many of the pool the hello name lists, or which addresses.
-fn hello_addresses(
-    table: &mut Reader<'_>,
-    pool: &[IpAddr],
-    mistakes: &mut Mistakes,
-) -> Vec<IpAddr> {
+/// How many of the pool the HELO name lists, or which addresses.
+fn helo_addresses(table: &mut Reader<'_>, pool: &[IpAddr], mistakes: &mut Mistakes) -> Vec<IpAddr> {
     let is_number = table
-        .value("hello_addresses")
+        .value("helo_addresses")
         .is_some_and(|v| v.get_ref().is_integer());
     if !is_number {
         let listed = table.parsed_list(
-            "hello_addresses",
+            "helo_addresses",
             "a number, or addresses",
             mistakes,
             addresses,
         );
         return listed.unwrap_or_default().into_iter().flatten().collect();
     }
-    let Some(At { value, span }) = table.number("hello_addresses", mistakes) else {
+    let Some(At { value, span }) = table.number("helo_addresses", mistakes) else {
         return Vec::new();
     };
     let count = usize::try_from(value).unwrap_or(usize::MAX);
@@ -390,7 +386,7 @@ fn session_expectation(
     let client = table
         .required("client", mistakes)
         .and_then(|c| c.parsed("an address", mistakes, address));
-    let hello = table.required("hello", mistakes);
+    let helo = table.required("helo", mistakes);
     let reply = table
         .required("reply", mistakes)
         .and_then(|r| r.parsed("a reply such as 250, 554 or 550 5.7.25", mistakes, reply));
@@ -410,10 +406,10 @@ fn session_expectation(
         text.parse::<Stage>().ok().map(|s| s.name().to_owned())
     });
     let verdict = table.choice("verdict", &["accept", "defer", "reject"], mistakes);
-    let hello = hello?.value;
+    let helo = helo?.value;
     Some(SessionExpectation {
         client: client?,
-        hello,
+        helo,
         verb,
         mail_from,
         rcpt,

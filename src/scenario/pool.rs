@@ -9,7 +9,7 @@ use crate::name::{self, Name};
 /// Most addresses of one range: a /16.
 const ADDRESSES: usize = 65_536;
 
-/// Sending hosts that share a hello name, or a pattern of names.
+/// Sending hosts that share a HELO name, or a pattern of names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pool {
     /// Its name, for `[client] from`.
@@ -18,11 +18,11 @@ pub struct Pool {
     pub addresses: Vec<IpAddr>,
     /// Patterns of the PTR names of each address; empty for none.
     pub ptr: Vec<Pattern>,
-    /// Pattern of the hello of each address.
-    pub hello: Pattern,
-    /// Which addresses the hello name has.
-    pub hello_addresses: Vec<IpAddr>,
-    /// The TXT record at the hello name.
+    /// Pattern of the HELO of each address.
+    pub helo: Pattern,
+    /// Which addresses the HELO name has.
+    pub helo_addresses: Vec<IpAddr>,
+    /// The TXT record at the HELO name.
     pub spf: Option<String>,
     /// Whether the PTR names lead back to their addresses.
     pub forward: bool,

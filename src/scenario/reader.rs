@@ -395,8 +395,8 @@ mod tests {
     fn near_words() {
         for (found, word, near) in [
             ("sorces", "sources", true),
-            ("Hello_Addresses", "hello_addresses", true),
-            ("hello-addresses", "hello_addresses", true),
+            ("Helo_Addresses", "helo_addresses", true),
+            ("helo-addresses", "helo_addresses", true),
             ("titel", "title", true),
             ("recieve", "receiver", false),
             ("ptr-exist", "ptr-exists", true),

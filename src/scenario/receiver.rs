@@ -104,13 +104,13 @@ pub(super) fn read(
 fn policy(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Policy {
     let after = after(file, mistakes);
     let delay_reject = file.flag("delay_reject", mistakes).unwrap_or(false);
-    let record = file.parsed_list("record", "\"iprev\" or \"hello\"", mistakes, |w| {
-        ["iprev", "hello"].into_iter().find(|k| *k == w)
+    let record = file.parsed_list("record", "\"iprev\" or \"helo\"", mistakes, |w| {
+        ["iprev", "helo"].into_iter().find(|k| *k == w)
     });
-    let record = record.unwrap_or_else(|| vec!["iprev", "hello"]);
+    let record = record.unwrap_or_else(|| vec!["iprev", "helo"]);
     let wants = Wants {
         iprev: record.contains(&"iprev"),
-        hello_addresses: record.contains(&"hello"),
+        helo_addresses: record.contains(&"helo"),
         iprev_settings: iprev(file, mistakes),
         ..Wants::default()
     };
@@ -449,14 +449,14 @@ fn allow(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Allow {
     let ptr_suffixes = table
         .parsed_list("ptr_suffix", "a domain name", mistakes, suffix)
         .unwrap_or_default();
-    let hello_suffixes = table
-        .parsed_list("hello_suffix", "a domain name", mistakes, suffix)
+    let helo_suffixes = table
+        .parsed_list("helo_suffix", "a domain name", mistakes, suffix)
         .unwrap_or_default();
     let checks = checks(&mut table, mistakes);
-    if addresses.is_empty() && ptr_suffixes.is_empty() && hello_suffixes.is_empty() {
+    if addresses.is_empty() && ptr_suffixes.is_empty() && helo_suffixes.is_empty() {
         mistakes.add(
             table.span(),
-            "addresses, ptr_suffix or hello_suffix",
+            "addresses, ptr_suffix or helo_suffix",
             "none: it would allow nobody",
         );
     }
@@ -464,7 +464,7 @@ fn allow(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Allow {
     Allow {
         addresses,
         ptr_suffixes,
-        hello_suffixes,
+        helo_suffixes,
         checks,
     }
 }

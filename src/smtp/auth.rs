@@ -8,7 +8,7 @@ use md5::Md5;
 
 use super::replies::{self, Canned};
 use super::script::Point;
-use super::session::{Hello, Session, State};
+use super::session::{HeloState, Session, State};
 use super::settings::{AuthOutcome, Mechanism};
 use crate::reply::{Reply, ReplyCode};
 
@@ -55,7 +55,7 @@ impl Session {
         let Some(settings) = self.receiver.settings.auth.clone() else {
             return self.mistake(&replies::AUTH_NOT_OFFERED, output);
         };
-        let mistake = if self.hello != Hello::Accepted {
+        let mistake = if self.helo != HeloState::Accepted {
             Some(&replies::HELLO_FIRST)
         } else if matches!(self.state, State::Transaction(_) | State::Chunked(..)) {
             Some(&replies::IN_TRANSACTION)

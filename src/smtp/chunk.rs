@@ -2,10 +2,10 @@
 
 use bytes::BytesMut;
 
+use super::budget::MailData;
 use super::data::flaw;
 use super::replies;
 use super::session::{Session, State};
-use super::storage::MailData;
 use super::transaction::Open;
 use super::transcript::Speaker;
 use crate::facts::Lookup;

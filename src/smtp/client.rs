@@ -25,7 +25,7 @@ pub struct Delivery {
     /// `EHLO` or `HELO`.
     pub verb: String,
     /// The HELO/EHLO argument.
-    pub hello: String,
+    pub helo: String,
     /// The reverse-path, empty for the null one.
     pub from: String,
     /// The forward-paths.
@@ -42,7 +42,7 @@ impl Default for Delivery {
             local: None,
             xclient: None,
             verb: "EHLO".to_owned(),
-            hello: String::new(),
+            helo: String::new(),
             from: String::new(),
             to: Vec::new(),
             message: Vec::new(),
@@ -122,10 +122,7 @@ impl Client {
             }
         }
         if !self
-            .asks(
-                &format!("{} {}", delivery.verb, delivery.hello),
-                Stage::Helo,
-            )
+            .asks(&format!("{} {}", delivery.verb, delivery.helo), Stage::Helo)
             .await?
         {
             return Ok(false);

@@ -10,7 +10,7 @@ use crate::facts::Verb;
 /// A command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Command {
-    Hello(Verb, String),
+    Helo(Verb, String),
     Mail {
         reverse_path: String,
         parameters: Parameters,
@@ -72,8 +72,8 @@ pub(super) fn parse(line: &[u8]) -> Result<Command, Mistake> {
         return Err(Mistake::Syntax("printable characters"));
     }
     match &*upper {
-        b"HELO" => hello(Verb::Helo, argument, "HELO hostname"),
-        b"EHLO" => hello(Verb::Ehlo, argument, "EHLO hostname"),
+        b"HELO" => helo(Verb::Helo, argument, "HELO hostname"),
+        b"EHLO" => helo(Verb::Ehlo, argument, "EHLO hostname"),
         b"MAIL" => path::mail(argument),
         b"RCPT" => path::rcpt(argument),
         b"DATA" => alone(Command::Data, argument, "DATA"),
@@ -85,7 +85,7 @@ pub(super) fn parse(line: &[u8]) -> Result<Command, Mistake> {
         b"VRFY" => Ok(Command::Vrfy),
         b"EXPN" => Ok(Command::Expn),
         b"XCLIENT" => xclient::parse(argument),
-        b"LHLO" => hello(Verb::Lhlo, argument, "LHLO hostname"),
+        b"LHLO" => helo(Verb::Lhlo, argument, "LHLO hostname"),
         b"BDAT" => bdat(argument),
         b"STARTTLS" => alone(Command::StartTls, argument, "STARTTLS"),
         b"AUTH" => auth(argument),
@@ -96,11 +96,11 @@ pub(super) fn parse(line: &[u8]) -> Result<Command, Mistake> {
     }
 }
 
-fn hello(verb: Verb, argument: &[u8], syntax: &'static str) -> Result<Command, Mistake> {
+fn helo(verb: Verb, argument: &[u8], syntax: &'static str) -> Result<Command, Mistake> {
     if argument.is_empty() {
         return Err(Mistake::Syntax(syntax));
     }
-    Ok(Command::Hello(
+    Ok(Command::Helo(
         verb,
         String::from_utf8_lossy(argument).into_owned(),
     ))
@@ -175,13 +175,13 @@ mod tests {
     fn rfc5321_4_1_1_commands() {
         check(
             "EHLO mail.example.test",
-            Ok(Command::Hello(Verb::Ehlo, "mail.example.test".into())),
+            Ok(Command::Helo(Verb::Ehlo, "mail.example.test".into())),
         );
         check(
             "helo [192.0.2.1]",
-            Ok(Command::Hello(Verb::Helo, "[192.0.2.1]".into())),
+            Ok(Command::Helo(Verb::Helo, "[192.0.2.1]".into())),
         );
-        check("EHLO a b", Ok(Command::Hello(Verb::Ehlo, "a b".into())));
+        check("EHLO a b", Ok(Command::Helo(Verb::Ehlo, "a b".into())));
         check("EHLO", Err(Mistake::Syntax("EHLO hostname")));
         assert!(matches!(
             parse(b"MAIL FROM:<a@example.test>"),
@@ -226,7 +226,7 @@ mod tests {
         check("AUTH", Err(Mistake::Syntax("AUTH mechanism")));
         check(
             "LHLO a.test",
-            Ok(Command::Hello(Verb::Lhlo, "a.test".into())),
+            Ok(Command::Helo(Verb::Lhlo, "a.test".into())),
         );
         check("GET / HTTP/1.1", Err(Mistake::Unknown));
         check("VERYLONGVERB", Err(Mistake::Unknown));

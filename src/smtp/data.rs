@@ -3,8 +3,8 @@
 use bytes::BytesMut;
 use memchr::memmem;
 
+use super::budget::MailData;
 use super::settings::BareNewline;
-use super::storage::MailData;
 
 /// The longest text line in octets, CRLF included (RFC 5321 §4.5.3.1.6).
 pub const TEXT_LINE_OCTETS: usize = 1000;

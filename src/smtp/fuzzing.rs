@@ -20,7 +20,7 @@ pub fn command(line: &[u8]) {
             forward_path,
             parameters,
         }) => [vec![forward_path], parameters.said].concat(),
-        Ok(Command::Hello(_, argument)) => vec![argument],
+        Ok(Command::Helo(_, argument)) => vec![argument],
         _ => Vec::new(),
     };
     let sound = |text: &String| !text.chars().any(|c| c.is_ascii_control() && c != '\t');
@@ -36,7 +36,7 @@ pub fn xclient(argument: &[u8]) {
         return;
     };
     let _ = told.names();
-    for value in [&told.name, &told.reverse_name, &told.hello, &told.login]
+    for value in [&told.name, &told.reverse_name, &told.helo, &told.login]
         .into_iter()
         .flatten()
     {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::command::{Command, Mistake};
-use super::event::Event;
-use super::session::{Hello, Session, State};
+use super::session::{HeloState, Session, State};
+use super::session_event::SessionEvent;
 use super::{Extension, Receiver, replies};
 use crate::facts::{Conduct, Verb};
 use crate::policy::{After, Refusal, Values};
@@ -29,7 +29,7 @@ impl Session {
                 .policy
                 .judge(stage, &self.facts, &self.values(&receiver), &mut standing);
         if let Some(reason) = standing.allowed.take() {
-            self.events.push(Event::Allowed(reason));
+            self.events.push(SessionEvent::Allowed(reason));
         }
         self.standing = standing;
         Some(self.speak(refusal?, output))
@@ -78,11 +78,11 @@ impl Session {
 
     /// The stage that the next command belongs to.
     pub(super) fn stage(&self) -> Stage {
-        match (&self.state, self.hello) {
+        match (&self.state, self.helo) {
             (State::Data(..) | State::Chunk(_) | State::Chunked(..), _) => Stage::Eod,
             (State::Transaction(open), _) if open.has_recipients() => Stage::Data,
             (State::Transaction(_), _) => Stage::Rcpt,
-            (_, Hello::Accepted) => Stage::Mail,
+            (_, HeloState::Accepted) => Stage::Mail,
             _ => Stage::Helo,
         }
     }
@@ -99,7 +99,7 @@ impl Session {
         let reply = refusal.reply.clone();
         self.say(&reply, output);
         let after = refusal.after;
-        self.events.push(Event::Refused(Box::new(refusal)));
+        self.events.push(SessionEvent::Refused(Box::new(refusal)));
         match after {
             After::Close => self.close("refused"),
             After::Sticky503 => {
@@ -116,9 +116,9 @@ impl Session {
     pub(super) fn had_to_wait(&self, command: &Result<Command, Mistake>) -> bool {
         let extended = self
             .facts
-            .hello
+            .helo
             .as_ref()
-            .is_some_and(|hello| hello.verb != Verb::Helo);
+            .is_some_and(|helo| helo.verb != Verb::Helo);
         let offered = extended
             && self
                 .receiver
@@ -131,7 +131,7 @@ impl Session {
             // What comes behind STARTTLS is thrown away, and judged, once TLS stands.
             Ok(Command::StartTls) => false,
             Ok(
-                Command::Hello(..) | Command::Data | Command::Noop | Command::Vrfy | Command::Expn,
+                Command::Helo(..) | Command::Data | Command::Noop | Command::Vrfy | Command::Expn,
             ) => true,
             Ok(Command::Auth { .. } | Command::Etrn) => true,
             _ => !offered,

@@ -23,7 +23,7 @@ const TRANSCRIPT_LINE_OCTETS: usize = PATH_LINE_OCTETS;
 
 /// A line too long that is being passed over.
 #[derive(Debug)]
-pub(super) struct Passed {
+pub(super) struct OverlongLine {
     /// The state it came in.
     state: State,
     /// How it began, as the transcript may show it.
@@ -122,14 +122,14 @@ impl Session {
     /// The one table from command to method.
     fn command(&mut self, command: Command, output: &mut Vec<u8>, lookup: &dyn Lookup) {
         match command {
-            Command::Hello(verb, argument) => match (self.front.protocol, verb) {
+            Command::Helo(verb, argument) => match (self.front.protocol, verb) {
                 (Protocol::Smtp, Verb::Lhlo) => {
                     self.mistake(&replies::to_mistake(&Mistake::NotImplemented), output)
                 }
                 (Protocol::Lmtp, Verb::Helo | Verb::Ehlo) => {
                     self.mistake(&replies::LMTP_ONLY, output)
                 }
-                _ => self.hello(verb, &argument, lookup),
+                _ => self.helo(verb, &argument, lookup),
             },
             Command::Mail {
                 reverse_path,
@@ -222,7 +222,7 @@ impl Session {
             .told(beginning)
             .unwrap_or_else(|| String::from_utf8_lossy(beginning).into_owned());
         let state = std::mem::replace(&mut self.state, State::Idle);
-        self.state = State::Passing(Box::new(Passed {
+        self.state = State::Passing(Box::new(OverlongLine {
             state,
             beginning,
             octets: octets.len(),
@@ -234,7 +234,7 @@ impl Session {
         let State::Passing(passed) = std::mem::replace(&mut self.state, State::Idle) else {
             return;
         };
-        let Passed {
+        let OverlongLine {
             state,
             beginning,
             octets,

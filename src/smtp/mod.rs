@@ -4,16 +4,16 @@
 //! time; [`SessionRecord`] is what the journal keeps. A session observes and judges: it never reads a zone.
 
 mod auth;
+mod budget;
 mod chunk;
 pub mod client;
 mod command;
-mod conversation;
+mod connection;
 mod data;
-mod event;
 mod extension;
 #[doc(hidden)]
 pub mod fuzzing;
-mod hello;
+mod helo;
 mod identity;
 mod judging;
 mod line;
@@ -26,27 +26,27 @@ mod restore;
 mod script;
 mod server;
 mod session;
+mod session_event;
 mod settings;
 mod speech;
-mod storage;
+mod stream;
 mod tell;
 mod trace;
 mod transaction;
 mod transcript;
-mod wire;
 mod xclient;
 
+pub use budget::MessageBudget;
 pub use data::TEXT_LINE_OCTETS;
-pub use event::{Event, Events};
 pub use extension::{Extension, Extensions};
 pub use identity::{ClientAddress, ClientSource, Identity, Nat, Order};
 pub use proxy::ProxyMode;
 pub use record::{SessionEntry, SessionRecord, Transaction};
-pub use script::{End, Manner, Often, Point, Script, When};
-pub use server::{Door, Reception, Service, serve};
-pub use session::{COMMAND_LINE_OCTETS, Front, PATH_LINE_OCTETS, Protocol, Session, Step};
+pub use script::{Condition, End, Point, Schedule, Script, SendMode};
+pub use server::{ListenerConfig, ServerState, SessionConfig, serve};
+pub use session::{COMMAND_LINE_OCTETS, ListenerMode, PATH_LINE_OCTETS, Protocol, Session, Step};
+pub use session_event::{SessionEvent, SessionEvents};
 pub use settings::{Auth, AuthOutcome, BareNewline, Mechanism, Settings, StartTls};
-pub use storage::Storage;
 pub use tell::Telling;
 pub use trace::Trace;
 pub use transcript::{Speaker, Transcript, TranscriptLine};

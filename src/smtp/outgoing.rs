@@ -9,30 +9,30 @@ use tokio::io::AsyncWriteExt;
 use tokio::task::{spawn_blocking, yield_now};
 use tokio::time::timeout;
 
-use super::conversation::Conversation;
-use super::event::Event;
-use super::script::Manner;
-use crate::journal::{Deposit, Message};
+use super::connection::Connection;
+use super::script::SendMode;
+use super::session_event::SessionEvent;
+use crate::journal::{Message, StoredMessage};
 
 /// Octets of messages from which on nobody else waits while they are written to a journal file.
 const LARGE_OCTETS: usize = 64 << 10;
 /// How often small ones are tried to be written, other sessions being served between, before somebody waits for them.
 const DEPOSITS: usize = 8;
 
-impl Conversation<'_> {
+impl Connection<'_> {
     /// Sends the replies of one burst, in one write unless a script has another manner, then publishes what they say:
     /// whoever waits for an outcome must not overtake the client.
-    pub(super) async fn flush(&mut self, manner: Manner) -> io::Result<()> {
+    pub(super) async fn flush(&mut self, manner: SendMode) -> io::Result<()> {
         if !manner.delay.is_zero() {
             tokio::time::sleep(manner.delay).await;
         }
         self.deposit().await?;
         if !self.output.is_empty() && !manner.mute {
             match manner {
-                Manner {
+                SendMode {
                     drip: Some(rate), ..
                 } => self.drip(rate).await?,
-                Manner { split: true, .. } => self.split().await?,
+                SendMode { split: true, .. } => self.split().await?,
                 _ => {
                     let output = std::mem::take(&mut self.output);
                     self.send(&output).await?;
@@ -59,7 +59,7 @@ impl Conversation<'_> {
                 trace.dated(at).to_owned(),
                 Arc::clone(octets),
             );
-            Deposit {
+            StoredMessage {
                 session,
                 at,
                 envelope,
@@ -125,7 +125,7 @@ impl Conversation<'_> {
             return;
         }
         for event in &*events {
-            if let Event::Refused(refusal) = event {
+            if let SessionEvent::Refused(refusal) = event {
                 service.tally.refusals.count([
                     refusal.verdict(),
                     refusal.rule,

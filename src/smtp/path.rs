@@ -4,7 +4,7 @@ use smtp_proto::Request;
 
 use super::Extension;
 use super::command::{Command, Mistake, xtext};
-use crate::facts::{Hello, HelloKind, Verb};
+use crate::facts::{Helo, HeloKind, Verb};
 
 /// What MAIL or RCPT said beside the path.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -87,7 +87,7 @@ fn mailbox(path: &[u8]) -> Option<String> {
     }
     // smtp-proto knows no address literals: a name stands in for one while it reads the local part.
     let literal = path.rsplit_once('@').filter(|(_, domain)| {
-        domain.starts_with('[') && Hello::parse(Verb::Ehlo, domain).kind == HelloKind::Literal
+        domain.starts_with('[') && Helo::parse(Verb::Ehlo, domain).kind == HeloKind::Literal
     });
     let line = match literal {
         Some((local, _)) => format!("RCPT TO:<{local}@literal.invalid>\r\n"),

@@ -10,12 +10,12 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::ClientAddress;
-use super::event::{Event, Events};
+use super::session_event::{SessionEvent, SessionEvents};
 use super::tell::{Remark, Teller, Telling};
 use super::trace::Trace;
 use super::transcript::{Transcript, TranscriptLine};
-use crate::facts::{Facts, Question};
-use crate::journal::{Entry, Envelope, Message, Record};
+use crate::facts::{Facts, LookupRecord};
+use crate::journal::{Entry, Envelope, Message, StoredSession};
 use crate::policy::Refusal;
 
 /// One transaction that reached its final dot.
@@ -53,7 +53,7 @@ pub struct SessionRecord {
     #[serde(rename = "clock_ms", serialize_with = "crate::journal::millis")]
     pub clock: Duration,
     /// The last HELO/EHLO argument, empty before.
-    pub hello: String,
+    pub helo: String,
     /// The reverse-path of the last transaction that was tried; empty before, and for the null reverse-path.
     pub reverse_path: String,
     /// The arguments of RCPT, accepted or not.
@@ -69,7 +69,7 @@ pub struct SessionRecord {
     /// What was observed.
     pub facts: Facts,
     /// The DNS questions the receiver asked, and what came back.
-    pub evidence: Vec<Arc<Question>>,
+    pub evidence: Vec<Arc<LookupRecord>>,
     /// The scripts that spoke.
     pub scripted: Vec<String>,
     /// The transactions that reached their final dot.
@@ -104,7 +104,7 @@ impl SessionRecord {
             translated_from: client.translated_from,
             tls: String::new(),
             clock,
-            hello: String::new(),
+            helo: String::new(),
             reverse_path: String::new(),
             recipients: Vec::new(),
             verdict: "accept",
@@ -133,17 +133,23 @@ impl SessionRecord {
     }
 
     /// Takes in an event; `message` is the number that an accepted message got. Gives the octets it added, roughly.
-    fn apply(&mut self, event: Event, speech: &str, at: Timestamp, message: Option<u64>) -> usize {
+    fn apply(
+        &mut self,
+        event: SessionEvent,
+        speech: &str,
+        at: Timestamp,
+        message: Option<u64>,
+    ) -> usize {
         match event {
-            Event::Line(from, text) => {
+            SessionEvent::Line(from, text) => {
                 let text = speech.get(text).unwrap_or_default();
                 return self.transcript.push(TranscriptLine { at, from, text });
             }
-            Event::LineDropped => self.transcript_dropped += 1,
-            Event::Observed(mut facts) => {
+            SessionEvent::LineDropped => self.transcript_dropped += 1,
+            SessionEvent::Observed(mut facts) => {
                 self.evidence = std::mem::take(&mut facts.evidence);
-                self.hello = facts
-                    .hello
+                self.helo = facts
+                    .helo
                     .as_ref()
                     .map(|h| h.argument.clone())
                     .unwrap_or_default();
@@ -152,17 +158,19 @@ impl SessionRecord {
                 }
                 self.facts = *facts;
             }
-            Event::Renamed(client) => self.rename(client),
-            Event::Scripted(what) if self.scripted.len() < REFUSALS => self.scripted.push(what),
-            Event::Scripted(_) => {}
-            Event::Secured(suite) => self.tls = suite,
-            Event::Allowed(reason) => self.allowed = reason,
-            Event::Tried {
+            SessionEvent::Renamed(client) => self.rename(client),
+            SessionEvent::Scripted(what) if self.scripted.len() < REFUSALS => {
+                self.scripted.push(what)
+            }
+            SessionEvent::Scripted(_) => {}
+            SessionEvent::Secured(suite) => self.tls = suite,
+            SessionEvent::Allowed(reason) => self.allowed = reason,
+            SessionEvent::Tried {
                 reverse_path,
                 forward_path,
             } => return self.tried(reverse_path, forward_path),
-            Event::Refused(refusal) => return self.refused(*refusal),
-            Event::Transaction {
+            SessionEvent::Refused(refusal) => return self.refused(*refusal),
+            SessionEvent::Transaction {
                 envelope,
                 reply,
                 message: _,
@@ -184,7 +192,7 @@ impl SessionRecord {
                     return octets;
                 }
             }
-            Event::Closed(how) => {
+            SessionEvent::Closed(how) => {
                 self.closed = how;
                 self.ended = Some(at);
             }
@@ -280,7 +288,7 @@ impl SessionEntry {
     /// accepted message and gives what it has become.
     pub(super) fn publish(
         self: &Arc<Self>,
-        events: &mut Events,
+        events: &mut SessionEvents,
         teller: &mut Teller,
         mut store: impl FnMut(&Arc<Envelope>, Trace, Arc<Vec<u8>>) -> Arc<Message>,
     ) -> Telling {
@@ -293,7 +301,7 @@ impl SessionEntry {
             let lines = record.transcript.len();
             teller.remark(&event, |remark| remarks.push((lines, remark)));
             let mut number = None;
-            if let Event::Transaction {
+            if let SessionEvent::Transaction {
                 envelope, message, ..
             } = &mut event
                 && let Some((trace, octets)) = message.take()
@@ -342,7 +350,7 @@ impl Entry for SessionEntry {
     }
 }
 
-impl Record for SessionEntry {
+impl StoredSession for SessionEntry {
     fn id(&self) -> u64 {
         self.id
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::ClientAddress;
 use super::record::{SessionEntry, SessionRecord, Transaction};
 use super::transcript::{Speaker, TranscriptLine};
-use crate::journal::{Deposit, Envelope};
+use crate::journal::{Envelope, StoredMessage};
 use crate::policy::{After, Refusal, Remedy, checks};
 use crate::reply::Reply;
 
@@ -19,7 +19,7 @@ impl SessionEntry {
     }
 
     /// A session that was under way when the process ended: all that is known of it are its messages.
-    pub fn interrupted(id: u64, messages: &[&Deposit]) -> Self {
+    pub fn interrupted(id: u64, messages: &[&StoredMessage]) -> Self {
         let mut record = restored(id, &Value::Null);
         record.closed = "lost";
         if let Some(first) = messages.first() {
@@ -84,7 +84,7 @@ fn restored(id: u64, value: &Value) -> SessionRecord {
     let mut record = SessionRecord::new(id, peer, client, clock);
     record.started = text("started").parse().unwrap_or(record.started);
     record.ended = text("ended").parse().ok();
-    record.hello = text("hello");
+    record.helo = text("helo");
     record.reverse_path = text("reverse_path");
     record.recipients = strings(&value["recipients"]);
     record.verdict = word("verdict", &["accept", "defer", "reject"]);

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::event::Event;
 use super::session::{Session, State};
+use super::session_event::SessionEvent;
 use super::transcript::Speaker;
 use crate::facts::Facts;
 use crate::policy::{Template, Values};
@@ -61,7 +61,7 @@ pub enum End {
 
 /// How the output of one step is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Manner {
+pub struct SendMode {
     /// How long to wait before.
     pub delay: Duration,
     /// How many octets a second; all at once where `None`.
@@ -80,26 +80,26 @@ pub struct Script {
     /// Where.
     pub point: Point,
     /// For whom; for everybody where all are empty.
-    pub when: When,
+    pub when: Condition,
     /// How often.
-    pub often: Often,
+    pub often: Schedule,
     /// What is said instead of the receiver's own reply.
     pub reply: Option<Template>,
     /// Octets that are sent instead, whatever they are; CRLF is added.
     pub raw: Option<String>,
     /// How it is sent.
-    pub manner: Manner,
+    pub manner: SendMode,
 }
 
 /// For whom a script speaks: every list that is not empty has to hold the client.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct When {
+pub struct Condition {
     /// Forward-paths, `*` for any octets.
     pub recipients: Vec<String>,
     /// Reverse-paths.
     pub senders: Vec<String>,
     /// HELO/EHLO arguments.
-    pub hellos: Vec<String>,
+    pub helos: Vec<String>,
     /// Client addresses.
     pub clients: Vec<IpNet>,
     /// Header fields of the message, `Subject: urgent*`; they are known at the final dot only.
@@ -108,7 +108,7 @@ pub struct When {
 
 /// How often a script speaks, of the times that it could.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Often {
+pub struct Schedule {
     /// Only this time, from 1.
     pub attempt: Option<u64>,
     /// Only the first so many times.
@@ -119,7 +119,7 @@ pub struct Often {
     pub probability: Option<(u32, u64)>,
 }
 
-impl Often {
+impl Schedule {
     /// Whether it speaks the nth time it could, from 1.
     fn holds(&self, n: u64) -> bool {
         let one_of = |limit: Option<u64>, holds: fn(u64, u64) -> bool| {
@@ -135,20 +135,20 @@ impl Often {
     }
 }
 
-impl When {
+impl Condition {
     fn holds(&self, facts: &Facts, header: Option<&[u8]>) -> bool {
         let any = |patterns: &[String], text: &str| {
             patterns.is_empty() || patterns.iter().any(|p| matches(p, text))
         };
-        let hello = facts
-            .hello
+        let helo = facts
+            .helo
             .as_ref()
-            .map_or("", |hello| hello.argument.as_str());
+            .map_or("", |helo| helo.argument.as_str());
         any(
             &self.recipients,
             facts.recipient.as_deref().unwrap_or_default(),
         ) && any(&self.senders, facts.sender.as_deref().unwrap_or_default())
-            && any(&self.hellos, hello)
+            && any(&self.helos, helo)
             && (self.clients.is_empty()
                 || self
                     .clients
@@ -213,7 +213,7 @@ impl Session {
             {
                 continue;
             }
-            self.events.push(Event::Scripted(format!(
+            self.events.push(SessionEvent::Scripted(format!(
                 "script {} at {}",
                 index + 1,
                 word(point)
@@ -273,10 +273,10 @@ impl Session {
                 );
                 (Some(later).filter(|_| tried <= times), None)
             }
-            Magic::Manner(manner) => (None, Some(manner)),
+            Magic::SendMode(manner) => (None, Some(manner)),
         };
         self.events
-            .push(Event::Scripted(format!("recipient {forward_path}")));
+            .push(SessionEvent::Scripted(format!("recipient {forward_path}")));
         self.manner = manner.or(self.manner);
         let reply = reply?;
         self.say(&reply, output);
@@ -305,7 +305,7 @@ enum Magic {
     Reply(ReplyCode, Option<EnhancedCode>),
     AtTheDot(ReplyCode, Option<EnhancedCode>),
     AcceptAfter(u64),
-    Manner(Manner),
+    SendMode(SendMode),
 }
 
 impl Magic {
@@ -314,35 +314,35 @@ impl Magic {
             .rsplit_once('@')
             .map_or(forward_path, |(local, _)| local)
             .to_ascii_lowercase();
-        let manner = |manner| Some(Self::Manner(manner));
+        let manner = |manner| Some(Self::SendMode(manner));
         let end = |end| {
-            manner(Manner {
+            manner(SendMode {
                 mute: true,
                 end: Some(end),
-                ..Manner::default()
+                ..SendMode::default()
             })
         };
         match local.as_str() {
             "close" => return end(End::Close),
             "reset" => return end(End::Reset),
             "silence" => {
-                return manner(Manner {
+                return manner(SendMode {
                     mute: true,
-                    ..Manner::default()
+                    ..SendMode::default()
                 });
             }
             "split" => {
-                return manner(Manner {
+                return manner(SendMode {
                     split: true,
-                    ..Manner::default()
+                    ..SendMode::default()
                 });
             }
             _ => {}
         }
         if let Some(delay) = local.strip_prefix("delay-").and_then(time) {
-            return manner(Manner {
+            return manner(SendMode {
                 delay,
-                ..Manner::default()
+                ..SendMode::default()
             });
         }
         if let Some(drip) = local
@@ -350,9 +350,9 @@ impl Magic {
             .and_then(|n| n.parse().ok())
             .filter(|n| *n > 0)
         {
-            return manner(Manner {
+            return manner(SendMode {
                 drip: Some(drip),
-                ..Manner::default()
+                ..SendMode::default()
             });
         }
         if let Some(times) = local
@@ -422,32 +422,32 @@ mod tests {
 
     #[test]
     fn how_often() {
-        let spoken = |often: Often| (1..=6).filter(|n| often.holds(*n)).collect::<Vec<_>>();
-        assert_eq!(spoken(Often::default()), [1, 2, 3, 4, 5, 6]);
+        let spoken = |often: Schedule| (1..=6).filter(|n| often.holds(*n)).collect::<Vec<_>>();
+        assert_eq!(spoken(Schedule::default()), [1, 2, 3, 4, 5, 6]);
         assert_eq!(
-            spoken(Often {
+            spoken(Schedule {
                 attempt: Some(2),
-                ..Often::default()
+                ..Schedule::default()
             }),
             [2]
         );
         assert_eq!(
-            spoken(Often {
+            spoken(Schedule {
                 times: Some(3),
-                ..Often::default()
+                ..Schedule::default()
             }),
             [1, 2, 3]
         );
         assert_eq!(
-            spoken(Often {
+            spoken(Schedule {
                 every: Some(3),
-                ..Often::default()
+                ..Schedule::default()
             }),
             [3, 6]
         );
-        let seeded = Often {
+        let seeded = Schedule {
             probability: Some((500_000, 7)),
-            ..Often::default()
+            ..Schedule::default()
         };
         let count = (1..=1000).filter(|n| seeded.holds(*n)).count();
         assert!((400..600).contains(&count), "{count} of 1000");
@@ -458,7 +458,7 @@ mod tests {
     fn magic_recipients() {
         let code = |code| ReplyCode::new(code).expect("a code");
         let detail = |subject, detail| Some(EnhancedCode { subject, detail });
-        let manner = |manner| Some(Magic::Manner(manner));
+        let manner = |manner| Some(Magic::SendMode(manner));
         for (path, expected) in [
             (
                 "550-5.1.1@contoso.test",
@@ -472,24 +472,24 @@ mod tests {
             ("after-3-accept@contoso.test", Some(Magic::AcceptAfter(3))),
             (
                 "delay-5s@contoso.test",
-                manner(Manner {
+                manner(SendMode {
                     delay: Duration::from_secs(5),
-                    ..Manner::default()
+                    ..SendMode::default()
                 }),
             ),
             (
                 "drip-10@contoso.test",
-                manner(Manner {
+                manner(SendMode {
                     drip: Some(10),
-                    ..Manner::default()
+                    ..SendMode::default()
                 }),
             ),
             (
                 "reset@contoso.test",
-                manner(Manner {
+                manner(SendMode {
                     mute: true,
                     end: Some(End::Reset),
-                    ..Manner::default()
+                    ..SendMode::default()
                 }),
             ),
             ("250@contoso.test", None),

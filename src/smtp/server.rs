@@ -12,14 +12,14 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::conversation::Conversation;
+use super::connection::Connection;
 use super::replies;
-use super::session::{Front, Protocol};
-use super::wire::{LINGER, linger};
-use super::{Identity, ProxyMode, Receiver, SessionEntry, StartTls, Storage, Telling};
+use super::session::{ListenerMode, Protocol};
+use super::stream::{LINGER, linger};
+use super::{Identity, MessageBudget, ProxyMode, Receiver, SessionEntry, StartTls, Telling};
 use crate::dns::Zones;
-use crate::facts::{Memory, Recall};
-use crate::journal::{Backlog, Happening, Keeper, Log, Message, Tally, Waiting};
+use crate::facts::{LookupCache, Memory};
+use crate::journal::{Backlog, Event, JournalStore, Log, Message, Metrics, Waiting};
 use crate::tls::Tls;
 
 /// How long sessions may take to end once the world stops.
@@ -34,9 +34,9 @@ const CROWD: usize = 64;
 
 /// What all sessions of a listener share.
 #[derive(Debug)]
-pub struct Service {
+pub struct ServerState {
     /// The receiver, and whom it takes connections to come from; replaced for later connections.
-    pub reception: ArcSwap<Reception>,
+    pub reception: ArcSwap<SessionConfig>,
     /// The zones of the world.
     pub zones: Arc<ArcSwap<Zones>>,
     /// What the receiver remembers of its clients.
@@ -46,20 +46,20 @@ pub struct Service {
     /// Accepted messages go here.
     pub messages: Arc<Log<Message>>,
     /// Everything that happens, in order.
-    pub events: Arc<Log<Happening>>,
+    pub events: Arc<Log<Event>>,
     /// What the event log has yet to take in of the sessions.
     pub tellings: Arc<Backlog<Telling>>,
     /// Counts for monitoring.
-    pub tally: Arc<Tally>,
+    pub tally: Arc<Metrics>,
     /// What messages under way may take.
-    pub storage: Arc<Storage>,
+    pub storage: Arc<MessageBudget>,
     /// Where messages have to be safe before they are acknowledged, if anywhere.
-    pub keeper: Option<Arc<dyn Keeper>>,
+    pub keeper: Option<Arc<dyn JournalStore>>,
     /// Most connections at a time; a further one gets 421.
     pub max_connections: usize,
 }
 
-impl Service {
+impl ServerState {
     /// Tells the event log, and who waits for it.
     pub(super) fn tell(&self, telling: Telling) {
         let much = telling.entries() > 0 && self.tellings.push(telling);
@@ -72,9 +72,9 @@ impl Service {
 
 /// One listener of a world: what is its own.
 #[derive(Clone, Debug, Default)]
-pub struct Door {
+pub struct ListenerConfig {
     /// Its own receiver and client identity; the world's where `None`.
-    pub reception: Option<Arc<Reception>>,
+    pub reception: Option<Arc<SessionConfig>>,
     /// The protocol.
     pub protocol: Protocol,
     /// Whether connections begin with a PROXY header.
@@ -87,16 +87,16 @@ pub struct Door {
     pub implicit_tls: bool,
 }
 
-impl Door {
+impl ListenerConfig {
     /// What a session has to know of the listener.
-    pub(super) fn front(&self) -> Front {
+    pub(super) fn front(&self) -> ListenerMode {
         let Self {
             protocol,
             starttls,
             implicit_tls,
             ..
         } = *self;
-        Front {
+        ListenerMode {
             protocol,
             tls: self.tls.is_some(),
             starttls,
@@ -107,7 +107,7 @@ impl Door {
 
 /// How connections are received: what a session keeps from its beginning to its end.
 #[derive(Clone, Debug)]
-pub struct Reception {
+pub struct SessionConfig {
     /// The receiver.
     pub receiver: Arc<Receiver>,
     /// Which client address each connection has.
@@ -115,14 +115,14 @@ pub struct Reception {
     /// How long the receiver waits for a DNS answer.
     pub lookup_patience: Duration,
     /// What the receiver found out before.
-    pub recall: Arc<Recall>,
+    pub recall: Arc<LookupCache>,
 }
 
 /// Serves sessions until shut down: idle ones then get 421, and all a bounded time to end.
 pub async fn serve(
     listener: TcpListener,
-    service: Arc<Service>,
-    door: Door,
+    service: Arc<ServerState>,
+    door: ListenerConfig,
     shutdown: CancellationToken,
 ) {
     let door = Arc::new(door);
@@ -144,7 +144,7 @@ pub async fn serve(
                 let (service, door, shutdown) =
                     (Arc::clone(&service), Arc::clone(&door), shutdown.clone());
                 sessions.spawn(async move {
-                    Conversation::accept(stream, peer, &service, &door, &shutdown).await;
+                    Connection::accept(stream, peer, &service, &door, &shutdown).await;
                     drop(place);
                 });
             }

@@ -7,18 +7,18 @@ use std::time::Duration;
 use bytes::BytesMut;
 
 use super::auth::Exchange;
+use super::budget::{MailData, MessageBudget};
 use super::chunk::Chunk;
 use super::data::Collector;
-use super::event::{Event, Events};
-use super::line::Passed;
+use super::line::OverlongLine;
 use super::replies;
-use super::script::Manner;
+use super::script::SendMode;
+use super::session_event::{SessionEvent, SessionEvents};
 use super::settings::StartTls;
-use super::storage::{MailData, Storage};
 use super::transaction::{Mail, Open, Received};
 use super::{ClientAddress, Extension, Receiver};
 use crate::facts::{Facts, Lookup, Memory, Verb};
-use crate::policy::Standing;
+use crate::policy::DeferIfPermit;
 use crate::reply::Reply;
 use crate::stage::Stage;
 
@@ -60,7 +60,7 @@ pub enum Protocol {
 
 /// What a session has to know of its listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Front {
+pub struct ListenerMode {
     /// The protocol.
     pub protocol: Protocol,
     /// Whether the listener can do TLS at all.
@@ -76,20 +76,20 @@ pub struct Front {
 pub struct Session {
     pub(super) receiver: Arc<Receiver>,
     pub(super) memory: Arc<Memory>,
-    pub(super) storage: Option<Arc<Storage>>,
+    pub(super) storage: Option<Arc<MessageBudget>>,
     pub(super) peer: SocketAddr,
     pub(super) id: u64,
-    pub(super) front: Front,
+    pub(super) front: ListenerMode,
     pub(super) token: String,
     pub(super) facts: Facts,
-    pub(super) standing: Standing,
-    pub(super) hello: Hello,
-    /// What was known and deferred before a later hello: a refused one changes nothing (RFC 5321 §4.1.4).
-    pub(super) before: Option<Box<(Facts, Standing)>>,
+    pub(super) standing: DeferIfPermit,
+    pub(super) helo: HeloState,
+    /// What was known and deferred before a later helo: a refused one changes nothing (RFC 5321 §4.1.4).
+    pub(super) before: Option<Box<(Facts, DeferIfPermit)>>,
     pub(super) state: State,
     pub(super) due: Due,
     pub(super) pause: Duration,
-    pub(super) events: Events,
+    pub(super) events: SessionEvents,
     /// Lines of the dialogue so far.
     pub(super) transcript: usize,
     /// Observations among the events.
@@ -97,17 +97,17 @@ pub struct Session {
     /// The client address that the memory counts as connected.
     pub(super) present: Option<IpAddr>,
     /// How the next output is sent, where a script says so.
-    pub(super) manner: Option<Manner>,
+    pub(super) manner: Option<SendMode>,
     pub(super) quit: bool,
-    /// The hello that XCLIENT told.
-    pub(super) told_hello: Option<(Verb, String)>,
+    /// The helo that XCLIENT told.
+    pub(super) told_helo: Option<(Verb, String)>,
     /// What a recipient asked to be said to the final dot.
     pub(super) at_the_dot: Option<Reply>,
 }
 
-/// Whether a hello stands. A refused one is no hello, and no way around the rules either.
+/// Whether a HELO stands. A refused one is no HELO, and no way around the rules either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hello {
+pub(super) enum HeloState {
     None,
     Accepted,
     Refused,
@@ -133,7 +133,7 @@ pub(super) enum State {
     /// A refusal stands: everything but QUIT gets this reply.
     Stuck(Reply),
     /// A line too long is being passed over.
-    Passing(Box<Passed>),
+    Passing(Box<OverlongLine>),
     /// Nothing more is said.
     Closed,
 }
@@ -148,7 +148,7 @@ pub(super) enum Due {
     /// The greeting is to be given; true where its first line was said before the wait.
     Greeting(bool),
     /// The reply to HELO or EHLO is to be given.
-    Hello(Verb),
+    Helo(Verb),
     /// The reply to MAIL is to be given.
     Mail(Mail),
     /// The reply to the final dot is to be given.
@@ -172,29 +172,29 @@ impl Session {
             storage: None,
             peer,
             id,
-            front: Front::default(),
+            front: ListenerMode::default(),
             token: format!("{id:08x}"),
             facts,
-            standing: Standing::default(),
-            hello: Hello::None,
+            standing: DeferIfPermit::default(),
+            helo: HeloState::None,
             before: None,
             state: State::Idle,
             due: Due::Client,
             pause: Duration::ZERO,
-            events: Events::default(),
+            events: SessionEvents::default(),
             transcript: 0,
             observations: 0,
             present: None,
             manner: None,
             quit: false,
-            told_hello: None,
+            told_helo: None,
             at_the_dot: None,
         }
     }
 
     /// The session as it is behind a listener of this kind.
     #[must_use]
-    pub fn behind(mut self, front: Front) -> Self {
+    pub fn behind(mut self, front: ListenerMode) -> Self {
         self.front = front;
         self.facts.conduct.tls = front.secured;
         self
@@ -202,7 +202,7 @@ impl Session {
 
     /// The session as one of those that share this storage; without it, it has as much as it wants.
     #[must_use]
-    pub fn storing_in(mut self, storage: &Arc<Storage>) -> Self {
+    pub fn storing_in(mut self, storage: &Arc<MessageBudget>) -> Self {
         self.storage = Some(Arc::clone(storage));
         self
     }
@@ -212,9 +212,9 @@ impl Session {
     /// whoever sent them is out of step.
     pub fn secured(&mut self, suite: String, discarded: usize, output: &mut Vec<u8>) {
         self.state = State::Idle;
-        self.forget_hello();
+        self.forget_helo();
         self.facts.conduct.tls = true;
-        self.events.push(Event::Secured(suite));
+        self.events.push(SessionEvent::Secured(suite));
         if discarded > 0 {
             self.misbehaves(
                 |conduct| conduct.unsynchronised = "STARTTLS".to_owned(),
@@ -226,7 +226,7 @@ impl Session {
     /// The connection was under TLS from its first octet, by this version and cipher suite.
     pub fn under_tls(&mut self, suite: String) {
         self.facts.conduct.tls = true;
-        self.events.push(Event::Secured(suite));
+        self.events.push(SessionEvent::Secured(suite));
     }
 
     /// The listener ended the session, and how.
@@ -236,8 +236,9 @@ impl Session {
 
     /// The listener cannot take the PROXY header, or its absence: Postfix's reply, and the end.
     pub fn refuse_proxy(&mut self, why: &str, output: &mut Vec<u8>) {
-        self.events
-            .push(Event::Scripted(format!("PROXY header refused: {why}")));
+        self.events.push(SessionEvent::Scripted(format!(
+            "PROXY header refused: {why}"
+        )));
         self.answer(&replies::NO_PROXY, output);
         self.close("proxy");
     }
@@ -299,7 +300,7 @@ impl Session {
     }
 
     /// How the output is to be sent, once; [`Step::Flush`] asks for it.
-    pub fn take_manner(&mut self) -> Manner {
+    pub fn take_manner(&mut self) -> SendMode {
         self.manner.take().unwrap_or_default()
     }
 
@@ -326,7 +327,7 @@ impl Session {
     }
 
     /// What happened since the last call.
-    pub fn take_events(&mut self) -> Events {
+    pub fn take_events(&mut self) -> SessionEvents {
         std::mem::take(&mut self.events)
     }
 
@@ -347,7 +348,7 @@ impl Session {
         match std::mem::replace(&mut self.due, Due::Nothing) {
             Due::Wait => return self.hold_greeting(output, lookup),
             Due::Greeting(begun) => self.greet(begun, !input.is_empty(), output, lookup),
-            Due::Hello(verb) => self.answer_hello(verb, output),
+            Due::Helo(verb) => self.answer_helo(verb, output),
             Due::Mail(mail) => self.answer_mail(mail, output),
             Due::Message(received) => self.answer_message(*received, output),
             Due::Client | Due::Nothing => {}
@@ -369,12 +370,12 @@ impl Session {
         self.at_the_dot = None;
     }
 
-    /// Whether MAIL has to wait for a hello: one was refused, or a rule would be skipped without one.
-    pub(super) fn lacks_hello(&self) -> bool {
-        match self.hello {
-            Hello::Accepted => false,
-            Hello::Refused => true,
-            Hello::None => self.receiver.policy.judges_at(Stage::Helo),
+    /// Whether MAIL has to wait for a HELO: one was refused, or a rule would be skipped without one.
+    pub(super) fn lacks_helo(&self) -> bool {
+        match self.helo {
+            HeloState::Accepted => false,
+            HeloState::Refused => true,
+            HeloState::None => self.receiver.policy.judges_at(Stage::Helo),
         }
     }
 

@@ -1,9 +1,9 @@
 //! What a session says, and what of it the journal hears: replies to mistakes and otherwise, and the end.
 
 use super::Extension;
-use super::event::Event;
 use super::replies::{self, Canned};
 use super::session::{Session, State};
+use super::session_event::SessionEvent;
 use super::transcript::Speaker;
 use crate::reply::Reply;
 
@@ -12,7 +12,7 @@ impl Session {
     pub(super) fn observed(&mut self) {
         self.observations += 1;
         self.events
-            .push(Event::Observed(Box::new(self.facts.clone())));
+            .push(SessionEvent::Observed(Box::new(self.facts.clone())));
     }
 
     pub(super) fn enhanced(&self) -> bool {
@@ -54,7 +54,7 @@ impl Session {
             return;
         }
         self.state = State::Closed;
-        self.events.push(Event::Closed(how));
+        self.events.push(SessionEvent::Closed(how));
     }
 
     /// Says a reply.
@@ -80,7 +80,7 @@ impl Session {
         if self.transcript <= self.receiver.settings.transcript_lines {
             self.events.line(from, text);
         } else {
-            self.events.push(Event::LineDropped);
+            self.events.push(SessionEvent::LineDropped);
         }
     }
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::event::Event;
 use super::record::SessionEntry;
+use super::session_event::SessionEvent;
 use super::transcript::Speaker;
-use crate::facts::{AuthResult, Facts, Hello, Iprev, Question, Spf, SpfResult};
-use crate::journal::{Envelope, Waiting, What};
+use crate::facts::{AuthResult, Facts, Helo, Iprev, LookupRecord, Spf, SpfResult};
+use crate::journal::{Envelope, EventKind, Waiting};
 use crate::name;
 use crate::policy::Refusal;
 
@@ -31,12 +31,12 @@ pub struct Telling {
 pub(super) enum Remark {
     /// A client connected, which is judged by this address.
     Connection(IpAddr),
-    Lookup(Arc<Question>),
+    Lookup(Arc<LookupRecord>),
     Observed(Box<Summary>),
     /// A message was accepted: its number, its envelope, its octets.
     Message(u64, Arc<Envelope>, usize),
     Closed(&'static str),
-    Other(Box<What>),
+    Other(Box<EventKind>),
 }
 
 impl Remark {
@@ -49,7 +49,7 @@ impl Remark {
                     size_of::<Summary>() + summary.sender.as_ref().map_or(0, String::len)
                 }
                 Self::Message(_, envelope, _) => size_of::<Envelope>() + envelope.octets(),
-                Self::Other(what) => size_of::<What>() + what.octets(),
+                Self::Other(what) => size_of::<EventKind>() + what.octets(),
             }
     }
 }
@@ -59,8 +59,8 @@ impl Remark {
 pub(super) struct Summary {
     client_address: IpAddr,
     iprev: Option<Arc<Iprev>>,
-    hello: Option<Arc<Hello>>,
-    spf_hello: Option<Arc<Spf>>,
+    helo: Option<Arc<Helo>>,
+    spf_helo: Option<Arc<Spf>>,
     spf_sender: Option<SpfResult>,
     sender: Option<String>,
     bare_newline: &'static str,
@@ -111,7 +111,7 @@ impl Telling {
     }
 
     /// What happened, in order.
-    pub fn whats(self) -> Vec<What> {
+    pub fn whats(self) -> Vec<EventKind> {
         let (begin, end) = self.lines;
         let mut whats = Vec::with_capacity(end - begin + self.remarks.len());
         self.session.look(|record| {
@@ -124,29 +124,29 @@ impl Telling {
             let mut lines = (begin..end)
                 .filter_map(said)
                 .map(|(from, text)| match from {
-                    Speaker::Client => What::Command { text },
-                    Speaker::Server => What::Reply { text },
+                    Speaker::Client => EventKind::Command { text },
+                    Speaker::Server => EventKind::Reply { text },
                 });
             let mut told = begin;
             for (before, remark) in self.remarks {
                 whats.extend(lines.by_ref().take(before - told));
                 told = before;
                 whats.push(match remark {
-                    Remark::Connection(client_address) => What::Connection {
+                    Remark::Connection(client_address) => EventKind::Connection {
                         peer: record.peer,
                         client_address,
                     },
-                    Remark::Lookup(question) => What::Lookup(question),
-                    Remark::Observed(summary) => What::Facts {
+                    Remark::Lookup(question) => EventKind::Lookup(question),
+                    Remark::Observed(summary) => EventKind::Facts {
                         facts: summary.words(),
                     },
-                    Remark::Message(message, envelope, octets) => What::Message {
+                    Remark::Message(message, envelope, octets) => EventKind::Message {
                         message,
                         reverse_path: envelope.reverse_path.clone(),
                         forward_paths: envelope.forward_paths.clone(),
                         octets,
                     },
-                    Remark::Closed(how) => What::Closed { how },
+                    Remark::Closed(how) => EventKind::Closed { how },
                     Remark::Other(what) => *what,
                 });
             }
@@ -160,43 +160,44 @@ impl Telling {
 #[derive(Debug, Default)]
 pub(super) struct Teller {
     /// The lookups told so far: facts carry all of them each time.
-    told: Vec<Arc<Question>>,
+    told: Vec<Arc<LookupRecord>>,
 }
 
 impl Teller {
     /// What there is to remark of an event that is no line. Messages are remarked where they are stored.
-    pub(super) fn remark(&mut self, event: &Event, mut remark: impl FnMut(Remark)) {
+    pub(super) fn remark(&mut self, event: &SessionEvent, mut remark: impl FnMut(Remark)) {
         let what = match event {
-            Event::Observed(facts) => {
+            SessionEvent::Observed(facts) => {
                 self.fresh(facts)
                     .iter()
                     .cloned()
                     .for_each(|question| remark(Remark::Lookup(question)));
                 return remark(Remark::Observed(Box::new(Summary::of(facts))));
             }
-            Event::Allowed(reason) => What::Allowed {
+            SessionEvent::Allowed(reason) => EventKind::Allowed {
                 reason: reason.clone(),
             },
-            Event::Refused(refusal) => verdict(refusal),
-            Event::Secured(suite) => What::Secured {
+            SessionEvent::Refused(refusal) => verdict(refusal),
+            SessionEvent::Secured(suite) => EventKind::Secured {
                 suite: suite.clone(),
             },
-            Event::Scripted(what) => What::Scripted { what: what.clone() },
-            Event::Closed(how) => return remark(Remark::Closed(how)),
-            Event::Line(..)
-            | Event::LineDropped
-            | Event::Renamed(_)
-            | Event::Tried { .. }
-            | Event::Transaction { .. } => return,
+            SessionEvent::Scripted(what) => EventKind::Scripted { what: what.clone() },
+            SessionEvent::Closed(how) => return remark(Remark::Closed(how)),
+            SessionEvent::Line(..)
+            | SessionEvent::LineDropped
+            | SessionEvent::Renamed(_)
+            | SessionEvent::Tried { .. }
+            | SessionEvent::Transaction { .. } => return,
         };
         remark(Remark::Other(Box::new(what)));
     }
 
     /// The lookups that are new.
-    fn fresh<'a>(&mut self, facts: &'a Facts) -> &'a [Arc<Question>] {
+    fn fresh<'a>(&mut self, facts: &'a Facts) -> &'a [Arc<LookupRecord>] {
         // The same question asked again, by a second EHLO, may have another answer: it is another record.
-        let same =
-            |(told, question): &(&Arc<Question>, &Arc<Question>)| Arc::ptr_eq(told, question);
+        let same = |(told, question): &(&Arc<LookupRecord>, &Arc<LookupRecord>)| {
+            Arc::ptr_eq(told, question)
+        };
         let known = self
             .told
             .iter()
@@ -210,8 +211,8 @@ impl Teller {
     }
 }
 
-fn verdict(refusal: &Refusal) -> What {
-    What::Verdict {
+fn verdict(refusal: &Refusal) -> EventKind {
+    EventKind::Verdict {
         verdict: refusal.verdict(),
         rule: refusal.rule,
         stage: refusal.stage.name(),
@@ -226,8 +227,8 @@ impl Summary {
         Self {
             client_address: facts.client_address,
             iprev: facts.iprev.clone(),
-            hello: facts.hello.clone(),
-            spf_hello: facts.spf_hello.clone(),
+            helo: facts.helo.clone(),
+            spf_helo: facts.spf_helo.clone(),
             spf_sender: facts.spf_sender.as_ref().map(|spf| spf.result),
             sender: facts.sender.clone(),
             bare_newline: facts.conduct.bare_newline,
@@ -246,10 +247,10 @@ impl Summary {
                     .map(|name| ("verified_name", name::display(name))),
             );
         }
-        words.extend(self.hello.map(|hello| ("hello", hello.argument.clone())));
+        words.extend(self.helo.map(|helo| ("helo", helo.argument.clone())));
         words.extend(
-            self.spf_hello
-                .map(|spf| ("spf_hello", spf.result.word().to_owned())),
+            self.spf_helo
+                .map(|spf| ("spf_helo", spf.result.word().to_owned())),
         );
         words.extend(
             self.spf_sender

@@ -35,11 +35,11 @@ impl Trace {
             ";",
         ]);
         results(facts, &address, verified.as_deref(), &mut fields);
-        let hello = facts
-            .hello
+        let helo = facts
+            .helo
             .as_ref()
-            .map_or("", |hello| hello.argument.as_str());
-        let (hello, verified) = (printable(hello), verified.as_deref().unwrap_or("unknown"));
+            .map_or("", |helo| helo.argument.as_str());
+        let (helo, verified) = (printable(helo), verified.as_deref().unwrap_or("unknown"));
         // IPv6 carries its tag (RFC 5321 §4.1.3).
         let tag = if facts.client_address.is_ipv6() {
             "IPv6:"
@@ -49,7 +49,7 @@ impl Trace {
         let with = protocol(facts, smtputf8);
         fields.extend([
             "\r\nReceived: from ",
-            &hello,
+            &helo,
             " (",
             verified,
             " [",
@@ -91,7 +91,7 @@ impl Trace {
 
 /// The protocol by its registered name (RFC 3848, RFC 6531 §4.3).
 fn protocol(facts: &Facts, smtputf8: bool) -> &'static str {
-    let verb = facts.hello.as_ref().map_or(Verb::Helo, |hello| hello.verb);
+    let verb = facts.helo.as_ref().map_or(Verb::Helo, |helo| helo.verb);
     match (verb, smtputf8, facts.conduct.tls) {
         (Verb::Helo, ..) => "SMTP",
         (Verb::Ehlo, false, false) => "ESMTP",
@@ -125,12 +125,12 @@ fn results(facts: &Facts, address: &str, verified: Option<&str>, fields: &mut St
             &value(address),
         ]);
     }
-    if let (Some(spf), Some(hello)) = (&facts.spf_hello, &facts.hello) {
+    if let (Some(spf), Some(helo)) = (&facts.spf_helo, &facts.helo) {
         result(&[
             "spf=",
             spf.result.word(),
             " smtp.helo=",
-            &value(&hello.argument),
+            &value(&helo.argument),
         ]);
     }
     if let Some(spf) = &facts.spf_sender {
@@ -236,10 +236,10 @@ mod tests {
     use super::*;
     use crate::facts::{AuthResult, Dmarc, Lookup, Wants, lookup::table::Table};
 
-    fn facts(client: &str, hello: &str, wants: &Wants, world: &dyn Lookup) -> Facts {
+    fn facts(client: &str, helo: &str, wants: &Wants, world: &dyn Lookup) -> Facts {
         let mut facts = Facts::of_receiver(client.parse().expect("an address"), "mx.martinet.test");
         facts.observe_client(wants, world);
-        facts.observe_hello(Verb::Ehlo, hello, wants, world);
+        facts.observe_helo(Verb::Ehlo, helo, wants, world);
         facts.observe_sender("a@example.test", wants, world);
         facts.recipient = Some("b@contoso.test".to_owned());
         facts.conduct.recipients = 1;
@@ -263,7 +263,7 @@ mod tests {
         );
         let wants = Wants {
             iprev: true,
-            spf_hello: true,
+            spf_helo: true,
             spf_sender: true,
             ..Wants::default()
         };

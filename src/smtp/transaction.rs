@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Extension;
+use super::budget::MailData;
 use super::command::Mistake;
 use super::data::{self, Collector, Flaw};
-use super::event::Event;
 use super::path::Parameters;
 use super::replies::{self, Canned};
 use super::script::Point;
 use super::session::{Due, Protocol, Session, State};
-use super::storage::MailData;
+use super::session_event::SessionEvent;
 use super::trace::Trace;
 use super::transcript::Speaker;
 use crate::facts::Lookup;
@@ -85,7 +85,7 @@ impl Session {
             reverse_path,
             parameters,
         } = mail;
-        let mistake = if self.lacks_hello() {
+        let mistake = if self.lacks_helo() {
             Some(replies::HELLO_FIRST)
         } else if settings.auth.as_ref().is_some_and(|auth| auth.required)
             && self.facts.conduct.login.is_empty()
@@ -188,7 +188,7 @@ impl Session {
             return self.answer(&replies::TOO_MANY_RCPT, output);
         }
         let reverse_path = open.envelope.reverse_path.clone();
-        self.events.push(Event::Tried {
+        self.events.push(SessionEvent::Tried {
             reverse_path,
             forward_path: forward_path.clone(),
         });
@@ -359,7 +359,7 @@ impl Session {
         message: Option<(Trace, Vec<u8>)>,
     ) {
         let message = message.map(|(trace, octets)| (trace, Arc::new(octets)));
-        self.events.push(Event::Transaction {
+        self.events.push(SessionEvent::Transaction {
             envelope: Arc::new(envelope),
             reply,
             message,

@@ -26,7 +26,7 @@ pub(super) struct Xclient {
     pub(super) reverse_name: Option<Value>,
     pub(super) address: Option<IpAddr>,
     pub(super) verb: Option<Verb>,
-    pub(super) hello: Option<Value>,
+    pub(super) helo: Option<Value>,
     pub(super) login: Option<Value>,
     /// As they were said.
     pub(super) said: Vec<String>,
@@ -106,7 +106,7 @@ fn attribute(word: &str, xclient: &mut Xclient) -> Result<(), Mistake> {
                 .map(|text| protocol(text).ok_or_else(bad))
                 .transpose()?
         }
-        "HELO" => xclient.hello = Some(value),
+        "HELO" => xclient.helo = Some(value),
         "LOGIN" => xclient.login = Some(value),
         "PORT" | "DESTPORT" => return Err(bad()),
         _ => {
@@ -161,7 +161,7 @@ mod tests {
             "2001:db8::1".parse().ok()
         );
         assert_eq!(read("ADDR=[UNAVAILABLE]").address, None);
-        assert_eq!(read("HELO=a+2Eb").hello, Some(Value::Known("a.b".into())));
+        assert_eq!(read("HELO=a+2Eb").helo, Some(Value::Known("a.b".into())));
         assert_eq!(
             read("NAME=[tempunavail]").name,
             Some(Value::TemporarilyUnavailable)

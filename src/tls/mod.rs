@@ -1,19 +1,19 @@
 //! TLS of a listener, and what may be wrong with it on purpose. Without the feature `tls` a listener that wants it is a
 //! mistake.
 
-#[cfg(feature = "tls")]
-mod made;
 #[cfg(not(feature = "tls"))]
-mod without;
+mod disabled;
+#[cfg(feature = "tls")]
+mod rustls;
 
 #[cfg(feature = "tls")]
-pub(crate) use made::Secured;
+pub(crate) use self::rustls::Secured;
 #[cfg(feature = "tls")]
-pub use made::{Authority, Tls};
+pub use self::rustls::{Authority, Tls};
 #[cfg(not(feature = "tls"))]
-pub(crate) use without::Secured;
+pub(crate) use disabled::Secured;
 #[cfg(not(feature = "tls"))]
-pub use without::{Authority, Tls};
+pub use disabled::{Authority, Tls};
 
 use std::io;
 use std::pin::Pin;

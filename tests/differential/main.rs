@@ -8,7 +8,7 @@ mod compare;
 mod dialogue;
 mod exim;
 mod foreign;
-mod hello;
+mod helo;
 mod postfix;
 mod random;
 mod receivers;

@@ -112,8 +112,8 @@ fn daemons(foreign: &Foreign, lab: &Path) -> [Option<Child>; 4] {
         "",
         "  require verify = reverse_host_lookup\n  accept",
     );
-    let hello = exim::start(foreign, lab, verify, "helo_verify_hosts = *", "  accept");
-    [Some(master), None, Some(lookup), Some(hello)]
+    let helo = exim::start(foreign, lab, verify, "helo_verify_hosts = *", "  accept");
+    [Some(master), None, Some(lookup), Some(helo)]
 }
 
 async fn listening(address: SocketAddr) {

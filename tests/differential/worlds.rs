@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use martinet::name;
 
-use crate::hello;
+use crate::helo;
 use crate::random::Random;
 use crate::reverse;
 
@@ -145,22 +145,22 @@ fn client_6(number: usize) -> IpAddr {
 
 /// What the client says, QUIT at the end.
 fn session(world: &mut World, random: &mut Random) -> Vec<String> {
-    let hello = hello::random(world, random, "h");
+    let helo = helo::random(world, random, "h");
     let verb = if random.chance(12) { "HELO" } else { "EHLO" };
     let mail = format!("MAIL FROM:<{}>", sender(world, random));
     let rcpt = "RCPT TO:<postmaster@contoso.test>".to_owned();
-    let first = [format!("{verb} {hello}"), mail.clone(), rcpt.clone()];
+    let first = [format!("{verb} {helo}"), mail.clone(), rcpt.clone()];
     let mut commands = first.to_vec();
     match random.weighted(&[
         (60, ""),
-        (15, "hello"),
+        (15, "helo"),
         (7, "none"),
         (7, "rcpt"),
         (6, "rset"),
         (5, "early"),
     ]) {
-        "hello" => {
-            let second = hello::random(world, random, "i");
+        "helo" => {
+            let second = helo::random(world, random, "i");
             commands.extend([format!("EHLO {second}"), mail, rcpt]);
         }
         "none" => _ = commands.remove(0),

@@ -59,7 +59,7 @@ fn keys() {
     scenario("sources = [\"x\"]", &[(1, "a key \"title\"", "none")]);
     scenario("title = 1", &[(1, "a string", "1")]);
     scenario(
-        "title = \"t\"\n[[pool]]\nname = \"p\"\nhello = \"h\"\naddresses = [\"192.0.2.1\"]\nptrs = \"x\"",
+        "title = \"t\"\n[[pool]]\nname = \"p\"\nhelo = \"h\"\naddresses = [\"192.0.2.1\"]\nptrs = \"x\"",
         &[(6, "\"ptr\" perhaps", "ptrs")],
     );
 }
@@ -67,7 +67,7 @@ fn keys() {
 #[test]
 fn addresses_and_names() {
     let pool =
-        |line: &str| format!("title = \"t\"\n[[pool]]\nname = \"p\"\nhello = \"h.test\"\n{line}");
+        |line: &str| format!("title = \"t\"\n[[pool]]\nname = \"p\"\nhelo = \"h.test\"\n{line}");
     scenario(
         &pool("addresses = [\"192.0.2.300\"]"),
         &[
@@ -84,7 +84,7 @@ fn addresses_and_names() {
         &[(6, "a host name", "{x}.test")],
     );
     scenario(
-        &pool("addresses = [\"192.0.2.1\"]\nhello_addresses = 2"),
+        &pool("addresses = [\"192.0.2.1\"]\nhelo_addresses = 2"),
         &[(6, "at most the 1", "2")],
     );
     scenario(
@@ -196,7 +196,7 @@ fn faults_and_expectations() {
         ],
     );
     scenario(
-        "title = \"t\"\n[[expect]]\nclient = \"x\"\nhello = \"h\"\nreply = \"9\"\nrule = \"nope\"",
+        "title = \"t\"\n[[expect]]\nclient = \"x\"\nhelo = \"h\"\nreply = \"9\"\nrule = \"nope\"",
         &[
             (3, "an address", "x"),
             (5, "a reply such as", "9"),
@@ -274,7 +274,7 @@ fn receivers() {
     );
     receiver(
         "title = \"t\"\n[[allow]]\nchecks = [\"iprev\"]",
-        &[(2, "addresses, ptr_suffix or hello_suffix", "none")],
+        &[(2, "addresses, ptr_suffix or helo_suffix", "none")],
     );
     receiver(
         "title = \"t\"\n[iprev]\nptr_names = 0",
@@ -327,7 +327,7 @@ fn scores_and_times() {
 
 #[test]
 fn all_mistakes_at_once_with_their_source() {
-    let error = parse_scenario("many.toml", "title = 1\nfoo = 2\n[[pool]]\nhello = 3\n")
+    let error = parse_scenario("many.toml", "title = 1\nfoo = 2\n[[pool]]\nhelo = 3\n")
         .expect_err("mistakes");
     assert_eq!(error.mistakes_found().len(), 5, "{error}");
     let report = error.to_string();

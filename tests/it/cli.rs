@@ -249,7 +249,7 @@ fn matrix_in_every_format() {
 #[test]
 fn verify_tells_what_is_not_as_expected() {
     let file = std::env::temp_dir().join(format!("martinet-verify-{}.toml", std::process::id()));
-    let scenario = "title = \"t\"\n[[domain]]\nname = \"contoso.test\"\n[[expect]]\nclient = \"192.0.2.1\"\nhello = \"x.test\"\nreceiver = \"lenient\"\nreply = \"550\"\nrule = \"iprev\"\n";
+    let scenario = "title = \"t\"\n[[domain]]\nname = \"contoso.test\"\n[[expect]]\nclient = \"192.0.2.1\"\nhelo = \"x.test\"\nreceiver = \"lenient\"\nreply = \"550\"\nrule = \"iprev\"\n";
     std::fs::write(&file, scenario).expect("a file");
     let path = file.to_str().expect("a path");
     check(

@@ -66,10 +66,10 @@ impl Talk {
     }
 
     /// Everything up to a recipient, of which the last reply counts.
-    async fn try_recipient(world: &World, hello: &str, sender: &str) -> String {
+    async fn try_recipient(world: &World, helo: &str, sender: &str) -> String {
         let mut talk = Self::with(world).await;
         talk.hear().await;
-        for line in [format!("EHLO {hello}"), format!("MAIL FROM:<{sender}>")] {
+        for line in [format!("EHLO {helo}"), format!("MAIL FROM:<{sender}>")] {
             let reply = talk.ask(&line).await;
             if !reply.starts_with("250") {
                 return reply;
@@ -245,7 +245,7 @@ async fn limits_of_connections_messages_and_recipients() {
 }
 
 #[tokio::test]
-async fn hello_names_of_a_client_are_remembered() {
+async fn helo_names_of_a_client_are_remembered() {
     let rules =
         "[[rule]]\ncheck = \"helo-stable\"\nscope = \"client\"\nfail = \"450 you were {earlier}\"";
     let stable = world("one-to-one", rules).await;
@@ -270,12 +270,10 @@ async fn hello_names_of_a_client_are_remembered() {
         "[[rule]]\ncheck = \"unverifiable-per-ip\"\nnames = 2",
     )
     .await;
-    for hello in ["a.test", "b.test", "mail.example.test"] {
+    for helo in ["a.test", "b.test", "mail.example.test"] {
         assert!(
-            Talk::try_recipient(&two, hello, "")
-                .await
-                .starts_with("250"),
-            "{hello}"
+            Talk::try_recipient(&two, helo, "").await.starts_with("250"),
+            "{helo}"
         );
     }
     let third = Talk::try_recipient(&two, "c.test", "").await;

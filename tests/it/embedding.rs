@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use martinet::World;
 use martinet::dns::{self, Transport};
 use martinet::expect::{Expectation, Queries, Sessions};
-use martinet::journal::What;
+use martinet::journal::EventKind;
 use martinet::name::{RecordType, absolute};
 use martinet::scenario::{load_receiver, load_scenario, parse_receiver};
 use martinet::smtp::ClientSource;
@@ -27,9 +27,9 @@ fn world() -> martinet::harness::blocking::World {
         .expect("a world")
 }
 
-fn delivery(hello: &str) -> Delivery {
+fn delivery(helo: &str) -> Delivery {
     Delivery {
-        hello: hello.to_owned(),
+        helo: helo.to_owned(),
         from: "a@example.test".to_owned(),
         to: vec!["b@contoso.test".to_owned()],
         message: b"Subject: x\r\n\r\nx\r\n".to_vec(),
@@ -37,18 +37,18 @@ fn delivery(hello: &str) -> Delivery {
     }
 }
 
-async fn send(world: &World, hello: &str) -> Dialogue {
-    deliver(world.smtp_addr(), &delivery(hello))
+async fn send(world: &World, helo: &str) -> Dialogue {
+    deliver(world.smtp_addr(), &delivery(helo))
         .await
         .expect("a session")
 }
 
-fn send_blocking(world: &World, hello: &str) -> Dialogue {
+fn send_blocking(world: &World, helo: &str) -> Dialogue {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime");
-    runtime.block_on(send(world, hello))
+    runtime.block_on(send(world, helo))
 }
 
 /// What a panic says.
@@ -72,15 +72,15 @@ fn has(text: &str, parts: &[&str]) {
 #[case::another_name("wrong.test", Some("helo-ptr-match"))]
 fn a_fixture_and_cases(
     world: martinet::harness::blocking::World,
-    #[case] hello: &str,
+    #[case] helo: &str,
     #[case] rule: Option<&str>,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    send_blocking(&world, hello);
+    send_blocking(&world, helo);
     let session = world.wait_for_session()?;
     match rule {
         None => session
             .assert_accepted()
-            .saying(hello)
+            .saying(helo)
             .with_code(250)
             .to(&["B@contoso.test"]),
         Some(rule) => session
@@ -126,7 +126,7 @@ async fn each_wait_gives_the_next_session() -> Result<(), Box<dyn std::error::Er
         .await?;
     assert_eq!(both.len(), 2);
     let until = world
-        .wait_until(|session| session.hello == "wrong.test")
+        .wait_until(|session| session.helo == "wrong.test")
         .await?;
     assert_eq!(until.id, 1);
     Ok(())
@@ -155,7 +155,7 @@ async fn a_wait_that_fails_tells_what_was_seen() {
     let text = missed.to_string();
     has(
         &text,
-        &["waited 50ms for 1 sessions with hello wrong.test, verdict reject, rule iprev, found 0"],
+        &["waited 50ms for 1 sessions with helo wrong.test, verdict reject, rule iprev, found 0"],
     );
     has(
         &text,
@@ -353,8 +353,8 @@ async fn a_world_changes_while_it_runs() {
         .start()
         .await
         .expect("a world");
-    let verdict = async |hello: &str| {
-        send(&world, hello).await;
+    let verdict = async |helo: &str| {
+        send(&world, helo).await;
         world.wait_for_session().await.expect("a session")
     };
     verdict("wrong.test")
@@ -443,12 +443,12 @@ async fn the_event_log_tells_everything_in_order() {
 
 /// A second EHLO of the same name asks anew, and the event log has both answers: the first failed, the second did not.
 #[tokio::test]
-async fn lookups_of_a_second_hello_are_told_again() {
+async fn lookups_of_a_second_helo_are_told_again() {
     let builder = World::builder()
         .scenario("one-to-one")
         .receiver("helo-resolves-to-client");
     let world = builder.start().await.expect("a world");
-    // The PTR name leads there first; then the hello.
+    // The PTR name leads there first; then the HELO.
     let once = dns::Fault::new("mail.example.test", dns::Action::ServFail).expect("a name");
     world.set_faults(vec![once.of_type(RecordType::A).from_question(2).times(1)]);
     let mut stream = TcpStream::connect(world.smtp_addr()).await.expect("open");
@@ -462,7 +462,9 @@ async fn lookups_of_a_second_hello_are_told_again() {
     let session = world.wait_for_session().await.expect("a session");
     let entries = world.events().entries();
     let outcomes = entries.iter().filter_map(|event| match &event.what {
-        What::Lookup(asked) if asked.record_type == RecordType::A => Some(asked.outcome.word()),
+        EventKind::Lookup(asked) if asked.record_type == RecordType::A => {
+            Some(asked.outcome.word())
+        }
         _ => None,
     });
     assert_eq!(
@@ -486,12 +488,12 @@ fn two_hundred_tests_in_parallel() {
                         .start()
                         .expect("a world");
                     world.set_client(ClientSource::Fixed([198, 51, 100, n].into()));
-                    let hello = format!("host{n}.test");
-                    send_blocking(&world, &hello);
+                    let helo = format!("host{n}.test");
+                    send_blocking(&world, &helo);
                     world
                         .wait_for_session()
                         .expect("a session")
-                        .assert_deferred_or_rejected(&hello, n);
+                        .assert_deferred_or_rejected(&helo, n);
                     assert_eq!(
                         world.sessions().counts().kept,
                         1,
@@ -506,13 +508,13 @@ fn two_hundred_tests_in_parallel() {
 }
 
 trait Own {
-    fn assert_deferred_or_rejected(&self, hello: &str, n: u8);
+    fn assert_deferred_or_rejected(&self, helo: &str, n: u8);
 }
 
 impl Own for martinet::expect::Session {
-    fn assert_deferred_or_rejected(&self, hello: &str, n: u8) {
+    fn assert_deferred_or_rejected(&self, helo: &str, n: u8) {
         self.assert_rejected()
-            .saying(hello)
+            .saying(helo)
             .from_client([198, 51, 100, n]);
     }
 }

@@ -1,6 +1,6 @@
 //! Whole dialogues of the extensions: BDAT, DSN, AUTH, ETRN, LIMITS, XCLIENT.
 
-use martinet::smtp::{Event, Events, Speaker};
+use martinet::smtp::{SessionEvent, SessionEvents, Speaker};
 
 use crate::script::Stage;
 
@@ -8,7 +8,7 @@ const PLAIN: &str =
     "smtp.xclient = []\nsmtp.extensions = [\"CHUNKING\", \"BINARYMIME\", \"8BITMIME\", \"DSN\"]\n";
 
 #[track_caller]
-fn play(receiver: &str, script: &str) -> Events {
+fn play(receiver: &str, script: &str) -> SessionEvents {
     Stage {
         receiver: &format!("title = \"t\"\n{receiver}"),
         ..Stage::default()
@@ -16,9 +16,9 @@ fn play(receiver: &str, script: &str) -> Events {
     .play(script)
 }
 
-fn message(events: &Events) -> Option<String> {
+fn message(events: &SessionEvents) -> Option<String> {
     events.iter().find_map(|event| match event {
-        Event::Transaction {
+        SessionEvent::Transaction {
             message: Some((_, octets)),
             ..
         } => Some(String::from_utf8_lossy(octets).into_owned()),
@@ -138,7 +138,7 @@ fn rfc3461_parameters_are_kept() {
         ),
     );
     let envelope = events.iter().find_map(|event| match event {
-        Event::Transaction { envelope, .. } => Some(envelope.clone()),
+        SessionEvent::Transaction { envelope, .. } => Some(envelope.clone()),
         _ => None,
     });
     let envelope = envelope.expect("a transaction");
@@ -284,7 +284,7 @@ fn rfc9422_limits_and_rfc1985_etrn() {
 #[test]
 fn xclient_in_its_breadth() {
     let rules = "smtp.extensions = []\n[[rule]]\ncheck = \"iprev\"\nstage = \"mail\"\nfail = \"550 {ptr} [{ip}]\"\nerror = \"451 later\"";
-    let hello = "C: EHLO x.test
+    let helo = "C: EHLO x.test
         S: 250-mx.martinet.test
         S: 250 XCLIENT NAME ADDR PORT PROTO HELO LOGIN REVERSE_NAME DESTADDR DESTPORT\n";
     let told = |attributes: &str, reply: &str| {
@@ -294,7 +294,7 @@ fn xclient_in_its_breadth() {
                 "S: 220 mx.martinet.test ESMTP martinet
                  C: XCLIENT {attributes}
                  S: 220 mx.martinet.test ESMTP martinet
-                 {hello}C: MAIL FROM:<a@example.test>
+                 {helo}C: MAIL FROM:<a@example.test>
                  S: {reply}"
             ),
         );
@@ -324,7 +324,7 @@ fn xclient_in_its_breadth() {
              S: 501 Bad XCLIENT attribute name: FOO
              C: XCLIENT
              S: 501 Syntax: XCLIENT attribute=value...
-             {hello}C: QUIT
+             {helo}C: QUIT
              S: 221 Bye
              S: (closed)"
         ),

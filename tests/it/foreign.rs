@@ -164,14 +164,14 @@ fn dig_asks_over_udp_and_tcp() {
 #[test]
 fn swaks_is_refused_and_accepted() {
     let serve = Serve::start("one-to-one", "helo-equals-ptr");
-    let swaks = |hello: &str| {
+    let swaks = |helo: &str| {
         run(
             "swaks",
             &[
                 "--server",
                 &serve.smtp,
                 "--ehlo",
-                hello,
+                helo,
                 "--from",
                 "a@example.test",
                 "--to",
@@ -198,7 +198,7 @@ fn swaks_is_refused_and_accepted() {
 fn smtplib_binds_its_source_address() {
     let scenario =
         std::env::temp_dir().join(format!("martinet-loopback-{}.toml", std::process::id()));
-    let zone = "title = \"t\"\n[[domain]]\nname = \"contoso.test\"\n[[pool]]\nname = \"p\"\naddresses = [\"127.1.2.3\"]\nptr = \"mail.example.test.\"\nhello = \"mail.example.test\"\n[client]\nfrom = \"socket\"\n";
+    let zone = "title = \"t\"\n[[domain]]\nname = \"contoso.test\"\n[[pool]]\nname = \"p\"\naddresses = [\"127.1.2.3\"]\nptr = \"mail.example.test.\"\nhelo = \"mail.example.test\"\n[client]\nfrom = \"socket\"\n";
     std::fs::write(&scenario, zone).expect("a file");
     let serve = Serve::start(scenario.to_str().expect("a path"), "fcrdns");
     let script = "
@@ -227,7 +227,7 @@ fn smtp_source_of_postfix_sends_many() {
     let serve = Serve::start("one-to-one", "helo-equals-ptr");
     let program =
         std::env::var("MARTINET_SMTP_SOURCE").unwrap_or_else(|_| "smtp-source".to_owned());
-    let send = |hello: &str| {
+    let send = |helo: &str| {
         run(
             &program,
             &[
@@ -238,7 +238,7 @@ fn smtp_source_of_postfix_sends_many() {
                 "-l",
                 "2000",
                 "-M",
-                hello,
+                helo,
                 "-f",
                 "a@example.test",
                 "-t",

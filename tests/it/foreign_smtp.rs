@@ -329,7 +329,7 @@ fn haproxy_in_front_tells_the_client() {
     let scratch = Scratch::new("haproxy");
     // The client is 127.0.0.9 before the proxy: HAProxy tells that, or the receiver would see the proxy's own address.
     let zone = "title = \"t\"\n[[domain]]\nname = \"contoso.test\"\n[[pool]]\nname = \"p\"\naddresses = [\"127.0.0.9\"]\n\
-                ptr = \"mail.example.test.\"\nhello = \"mail.example.test\"\n[client]\nfrom = \"socket\"\n";
+                ptr = \"mail.example.test.\"\nhelo = \"mail.example.test\"\n[client]\nfrom = \"socket\"\n";
     let scenario = scratch.write("scenario.toml", zone);
     let serve = Serve::start_with(&scenario, "fcrdns", &["--proxy", "required"]);
     for send in ["send-proxy", "send-proxy-v2"] {

@@ -129,14 +129,14 @@ impl Served {
         .await
     }
 
-    pub async fn deliver(&self, hello: &str, message: &[u8]) {
-        deliver_to(self.worlds.main().smtp_addr(), hello, message).await;
+    pub async fn deliver(&self, helo: &str, message: &[u8]) {
+        deliver_to(self.worlds.main().smtp_addr(), helo, message).await;
     }
 }
 
-pub async fn deliver_to(smtp: SocketAddr, hello: &str, message: &[u8]) {
+pub async fn deliver_to(smtp: SocketAddr, helo: &str, message: &[u8]) {
     let delivery = Delivery {
-        hello: hello.to_owned(),
+        helo: helo.to_owned(),
         from: "a@example.test".to_owned(),
         to: vec!["b@contoso.test".to_owned()],
         message: message.to_vec(),
@@ -161,8 +161,8 @@ fn never_null(value: &Value) {
 #[tokio::test]
 async fn sessions_by_filter_and_cursor() {
     let served = Served::start("one-to-one", "helo-equals-ptr").await;
-    for hello in ["wrong.test", "mail.example.test", "wrong.test"] {
-        served.deliver(hello, MESSAGE).await;
+    for helo in ["wrong.test", "mail.example.test", "wrong.test"] {
+        served.deliver(helo, MESSAGE).await;
     }
     let count = async |query: &str| {
         let answer = served.get(&format!("/api/v1/sessions?{query}")).await;
@@ -175,7 +175,7 @@ async fn sessions_by_filter_and_cursor() {
         ("verdict=reject", 2),
         ("verdict=accept", 1),
         ("rule=helo-ptr-match&stage=helo&code=554&enhanced=5.7.1", 2),
-        ("hello=WRONG.test", 2),
+        ("helo=WRONG.test", 2),
         ("client=192.0.2.10", 3),
         ("client=192.0.2.0/24", 3),
         ("client=198.51.100.0/24", 0),
@@ -268,19 +268,19 @@ async fn every_mistake_is_a_problem() {
         (
             "/api/v1/check?client=192.0.2.1",
             400,
-            "hello",
+            "helo",
             "a value",
             "none",
         ),
         (
-            "/api/v1/check?client=192.0.2.1&hello=x&receiver=nope",
+            "/api/v1/check?client=192.0.2.1&helo=x&receiver=nope",
             400,
             "receiver",
             "a receiver",
             "nope",
         ),
         (
-            "/api/v1/check?client=192.0.2.1&hello=x&receiver=/etc/passwd",
+            "/api/v1/check?client=192.0.2.1&helo=x&receiver=/etc/passwd",
             400,
             "receiver",
             "a built-in name",
@@ -366,7 +366,7 @@ async fn a_wait_holds_until_matched_and_has_evidence_either_way() {
         "client"
     );
     let answer = served
-        .get("/api/v1/wait?rule=iprev&hello=wrong.test&timeout_ms=1")
+        .get("/api/v1/wait?rule=iprev&helo=wrong.test&timeout_ms=1")
         .await;
     let missed = answer.json();
     assert_eq!((answer.status, &missed["matched"]), (417, &json!(false)));
@@ -641,13 +641,13 @@ async fn what_if_metrics_and_health() {
     served.deliver("mail.example.test", MESSAGE).await;
     served.get("/api/v1/wait?verdict=accept").await;
     let judged = served
-        .get("/api/v1/check?client=192.0.2.10&hello=wrong.test&receiver=helo-equals-ptr")
+        .get("/api/v1/check?client=192.0.2.10&helo=wrong.test&receiver=helo-equals-ptr")
         .await
         .json();
     never_null(&judged);
     assert_eq!(judged["judgements"][0]["rule"], "helo-ptr-match");
     let all = served
-        .get("/api/v1/check?client=192.0.2.10&hello=wrong.test&receiver=all")
+        .get("/api/v1/check?client=192.0.2.10&helo=wrong.test&receiver=all")
         .await
         .json();
     assert!(

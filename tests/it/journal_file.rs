@@ -234,7 +234,7 @@ async fn kill_9_loses_nothing_that_was_acknowledged() {
                 for n in 0.. {
                     let subject = format!("{client}-{n}");
                     let delivery = Delivery {
-                        hello: "x.test".into(),
+                        helo: "x.test".into(),
                         from: "a@example.test".into(),
                         to: vec!["b@contoso.test".into()],
                         message: format!("Subject: {subject}\r\n\r\nx\r\n").into_bytes(),

@@ -115,7 +115,7 @@ async fn rfc3207_starttls() {
         .await
         .expect("a handshake");
     let mut talk = Talk(BufReader::new(stream));
-    // RFC 3207 §4.2: the hello is forgotten, and XCLIENT, AUTH and the transaction with it.
+    // RFC 3207 §4.2: the HELO is forgotten, and XCLIENT, AUTH and the transaction with it.
     assert_eq!(
         world
             .sessions()
@@ -409,8 +409,8 @@ async fn scripts_misbehave_as_they_are_told() {
          [[script]]\nstage = \"rcpt\"\nrecipient = \"third@*\"\nevery = 3\nreply = \"550 5.1.1 every third\"\n\
          [[script]]\nstage = \"data\"\nsender = \"slow@*\"\ndelay = \"200ms\"\n\
          [[script]]\nstage = \"eod\"\nheader = \"Subject: lose*\"\ninstead = \"reset\"\n\
-         [[script]]\nstage = \"helo\"\nhello = \"garbage.test\"\nraw = \"xyzzy\"\n\
-         [[script]]\nstage = \"quit\"\nhello = \"mute.test\"\ninstead = \"silence\"\n\
+         [[script]]\nstage = \"helo\"\nhelo = \"garbage.test\"\nraw = \"xyzzy\"\n\
+         [[script]]\nstage = \"quit\"\nhelo = \"mute.test\"\ninstead = \"silence\"\n\
          [[script]]\nstage = \"mail\"\nclient = \"203.0.113.0/24\"\nreply = \"550 never met\"",
     )
     .await;

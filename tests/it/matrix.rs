@@ -228,7 +228,7 @@ fn judged(scenario: &str, client: &str, receiver: &ReceiverProfile) -> Judgement
     let scenario = load_scenario(scenario).expect("a scenario");
     let attempt = Attempt {
         client: client.parse().expect("an address"),
-        hello: "mail.example.test".to_owned(),
+        helo: "mail.example.test".to_owned(),
         verb: "EHLO".to_owned(),
         mail_from: scenario.sender.clone(),
         rcpt: scenario.recipient(),

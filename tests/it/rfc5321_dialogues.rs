@@ -1,12 +1,12 @@
 //! Whole dialogues, by section of RFC 5321 and its extensions.
 
-use martinet::smtp::{Event, Events};
+use martinet::smtp::{SessionEvent, SessionEvents};
 
 use crate::script::Stage;
 
-fn messages(events: &Events) -> Vec<String> {
+fn messages(events: &SessionEvents) -> Vec<String> {
     let octets = events.iter().filter_map(|event| match event {
-        Event::Transaction {
+        SessionEvent::Transaction {
             message: Some((_, octets)),
             ..
         } => Some(String::from_utf8_lossy(octets).into_owned()),

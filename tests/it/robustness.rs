@@ -9,14 +9,14 @@ use std::time::Duration;
 use bytes::BytesMut;
 use martinet::facts::{Facts, Resolver};
 use martinet::scenario::{load_scenario, parse_receiver};
-use martinet::smtp::{ClientAddress, Event, Events, Session, Speaker, Step};
+use martinet::smtp::{ClientAddress, Session, SessionEvent, SessionEvents, Speaker, Step};
 
 use crate::script::Stage;
 
 /// What a session came to: its replies, and what was published of it.
 struct Played {
     replies: Vec<String>,
-    events: Events,
+    events: SessionEvents,
     /// The most that waited in the input, and that was said at once.
     most: (usize, usize),
     closed: bool,
@@ -43,7 +43,7 @@ impl Played {
         let (mut input, mut output) = (BytesMut::new(), Vec::new());
         let mut played = Self {
             replies: Vec::new(),
-            events: Events::default(),
+            events: SessionEvents::default(),
             most: (0, 0),
             closed: false,
         };
@@ -86,7 +86,7 @@ impl Played {
     /// The messages that were accepted.
     fn messages(&self) -> Vec<&[u8]> {
         let messages = self.events.iter().filter_map(|event| match event {
-            Event::Transaction {
+            SessionEvent::Transaction {
                 message: Some((_, octets)),
                 ..
             } => Some(octets.as_slice()),
@@ -97,7 +97,7 @@ impl Played {
 
     fn facts(&self) -> Option<&Facts> {
         self.events.iter().rev().find_map(|event| {
-            if let Event::Observed(facts) = event {
+            if let SessionEvent::Observed(facts) = event {
                 Some(&**facts)
             } else {
                 None

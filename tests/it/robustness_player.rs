@@ -9,7 +9,9 @@ use bytes::BytesMut;
 use martinet::dns::Zones;
 use martinet::facts::Resolver;
 use martinet::scenario::{load_scenario, parse_receiver};
-use martinet::smtp::{ClientAddress, Event, Front, Protocol, Receiver, Session, StartTls, Step};
+use martinet::smtp::{
+    ClientAddress, ListenerMode, Protocol, Receiver, Session, SessionEvent, StartTls, Step,
+};
 
 /// The receivers that are played against: between them they offer everything, and refuse in every way.
 pub const RECEIVERS: [&str; 4] = [
@@ -69,7 +71,7 @@ impl Ground {
         } else {
             Protocol::Smtp
         };
-        let front = Front {
+        let front = ListenerMode {
             protocol,
             tls: true,
             starttls: None::<StartTls>,
@@ -145,10 +147,12 @@ impl Play {
         let events = self.session.take_events();
         for event in &events {
             let words = match event {
-                Event::Line(from, text) => format!("{from:?} {}", events.text(text)),
-                Event::Observed(_) | Event::LineDropped | Event::Tried { .. } => continue,
-                Event::Refused(refusal) => format!("refused by {}", refusal.rule),
-                Event::Transaction {
+                SessionEvent::Line(from, text) => format!("{from:?} {}", events.text(text)),
+                SessionEvent::Observed(_)
+                | SessionEvent::LineDropped
+                | SessionEvent::Tried { .. } => continue,
+                SessionEvent::Refused(refusal) => format!("refused by {}", refusal.rule),
+                SessionEvent::Transaction {
                     envelope,
                     reply,
                     message,

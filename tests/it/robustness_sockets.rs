@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use martinet::World;
-use martinet::harness::{Builder, Keep};
+use martinet::harness::{Builder, Retention};
 use martinet::journal::Limits;
 use martinet::scenario::{Listener, parse_receiver};
 use martinet::smtp::client::{Delivery, deliver};
@@ -74,7 +74,7 @@ async fn ended(world: &World, session: u64) -> SessionRecord {
 /// A message goes through, as from a client that means well.
 async fn serves(world: &World) {
     let delivery = Delivery {
-        hello: "mail.example.test".to_owned(),
+        helo: "mail.example.test".to_owned(),
         from: "a@example.test".to_owned(),
         to: vec!["b@contoso.test".to_owned()],
         message: b"Subject: x\r\n\r\nx\r\n".to_vec(),
@@ -198,7 +198,7 @@ async fn octets_behind_quit_are_nothing() {
 /// What speaks HTTP or TLS to SMTP is told so in SMTP, and sent away when it goes on.
 #[tokio::test]
 async fn other_protocols_on_the_plain_port() {
-    let hello = [
+    let helo = [
         &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
         &[0x0a; 300],
         &[0x8f; 200],
@@ -208,7 +208,7 @@ async fn other_protocols_on_the_plain_port() {
         b"POST / HTTP/1.1\r\nHost: mx\r\nContent-Length: 27\r\n\r\nMAIL FROM:<a@example.test>\r\n"
             .repeat(9);
     for (octets, first) in [
-        (&hello, "500 5.5.2"),
+        (&helo, "500 5.5.2"),
         (&http, "500 5.5.2 Error: command not recognized"),
     ] {
         let world = world("").await;
@@ -365,11 +365,11 @@ async fn a_message_beyond_the_limit_is_read_and_not_kept() {
 #[tokio::test]
 async fn journals_stay_within_their_bounds() {
     let limits = |entries, octets| Limits { entries, octets };
-    let keep = Keep {
+    let keep = Retention {
         sessions: limits(5, 1 << 20),
         messages: limits(100, 200_000),
         events: limits(50, 20_000),
-        ..Keep::default()
+        ..Retention::default()
     };
     let world = builder("").keep(keep).start().await.expect("a world");
     let mut stream = connect(world.smtp_addr()).await;
@@ -415,9 +415,9 @@ async fn journals_stay_within_their_bounds() {
 /// What messages under way take has one bound for all sessions; what is turned away may come again (RFC 5321 §4.2.2).
 #[tokio::test]
 async fn messages_under_way_share_one_bound() {
-    let keep = Keep {
+    let keep = Retention {
         under_way: 40_000,
-        ..Keep::default()
+        ..Retention::default()
     };
     let world = builder("").keep(keep).start().await.expect("a world");
     let line = "0123456789\r\n".repeat(2000);

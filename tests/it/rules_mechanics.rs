@@ -55,9 +55,9 @@ fn after_a_refused_greeting() {
     );
 }
 
-/// RFC 5321 §4.1.4: a refused hello leaves the session as it was: without one, or with the one that was accepted.
+/// RFC 5321 §4.1.4: a refused HELO leaves the session as it was: without one, or with the one that was accepted.
 #[test]
-fn a_refused_hello_is_no_hello() {
+fn a_refused_helo_is_no_helo() {
     let rule = "[[rule]]\ncheck = \"helo-ptr-match\"\nfail = \"550 no\"";
     check(
         "one-to-one",
@@ -154,8 +154,8 @@ fn temporary_failures() {
 #[case::other_addresses("addresses = [\"198.51.100.0/24\", \"2001:db8::/32\"]", false)]
 #[case::ptr_suffix("ptr_suffix = \"example.test\"", true)]
 #[case::ptr_suffix_within_a_label("ptr_suffix = \"ample.test\"", false)]
-#[case::hello_suffix("hello_suffix = \".example.test\"", true)]
-#[case::other_hello_suffix("hello_suffix = \"mail.example.test\"", false)]
+#[case::helo_suffix("helo_suffix = \".example.test\"", true)]
+#[case::other_helo_suffix("helo_suffix = \"mail.example.test\"", false)]
 #[case::this_check("addresses = [\"192.0.2.10\"]\nchecks = [\"helo-ptr-match\"]", true)]
 #[case::another_check("addresses = [\"192.0.2.10\"]\nchecks = [\"iprev\"]", false)]
 fn bypasses(#[case] allow: &str, #[case] passes: bool) {

@@ -60,7 +60,7 @@ fn the_dry_run_says_what_a_session_meets() {
             let profile = load_receiver(&expected.receiver).expect("a receiver");
             let attempt = Attempt {
                 client: scenario.translated(expected.client),
-                hello: expected.hello.clone(),
+                helo: expected.helo.clone(),
                 verb: expected.verb.to_owned(),
                 mail_from: expected.mail_from.clone(),
                 rcpt: scenario.recipient(),

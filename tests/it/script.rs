@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use martinet::facts::Resolver;
 use martinet::scenario::{load_scenario, parse_receiver};
-use martinet::smtp::{ClientAddress, Events, Session, Step};
+use martinet::smtp::{ClientAddress, Session, SessionEvents, Step};
 
 /// What a script plays against.
 pub struct Stage<'a> {
@@ -30,7 +30,7 @@ impl Stage<'_> {
     /// Plays a script and gives the session's events. Client lines may hold `\r`, `\n` and `\0` as escapes; each gets
     /// CRLF unless it ends in `\`. The same script fed octet by octet has to give the same.
     #[track_caller]
-    pub fn play(&self, script: &str) -> Events {
+    pub fn play(&self, script: &str) -> SessionEvents {
         let (whole, events) = self.run(script, usize::MAX);
         assert_eq!(whole, normal(script));
         let (split, _) = self.run(script, 1);
@@ -38,7 +38,7 @@ impl Stage<'_> {
         events
     }
 
-    fn run(&self, script: &str, chunk: usize) -> (String, Events) {
+    fn run(&self, script: &str, chunk: usize) -> (String, SessionEvents) {
         let profile = parse_receiver("script", self.receiver).expect("a receiver");
         let zones = load_scenario(self.scenario)
             .expect("a scenario")

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hickory_proto::rr::RData;
 use hickory_proto::rr::rdata::{A, AAAA, MX, PTR, TXT};
-use martinet::facts::{Lookup, Outcome, Question, SpfQuery, check_host};
+use martinet::facts::{Lookup, LookupRecord, Outcome, SpfQuery, check_host};
 use martinet::name::{Name, RecordType, of_octets};
 use serde::Deserialize;
 
@@ -156,9 +156,9 @@ fn data(record_type: RecordType, value: &Value) -> Option<RData> {
 }
 
 impl Lookup for World<'_> {
-    fn ask(&self, name: &Name, record_type: RecordType) -> Arc<Question> {
+    fn ask(&self, name: &Name, record_type: RecordType) -> Arc<LookupRecord> {
         let (outcome, records) = self.look(name, record_type, 0);
-        Arc::new(Question {
+        Arc::new(LookupRecord {
             name: name.clone(),
             record_type,
             outcome,

@@ -10,9 +10,9 @@ use martinet::smtp::client::{Delivery, deliver};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-fn delivery(hello: &str) -> Delivery {
+fn delivery(helo: &str) -> Delivery {
     Delivery {
-        hello: hello.to_owned(),
+        helo: helo.to_owned(),
         from: "a@example.test".to_owned(),
         to: vec!["b@contoso.test".to_owned()],
         message: b"Subject: x\r\n\r\n.dot\r\n".to_vec(),

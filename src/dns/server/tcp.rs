@@ -13,10 +13,10 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::{Service, exchange, transfer};
+use super::{ServerState, exchange, transfer};
 use crate::dns::counts::Counters;
 use crate::dns::fault::Action;
-use crate::dns::respond::{Deed, Response};
+use crate::dns::respond::{Disposition, Response};
 use crate::dns::{Transport, Zones};
 use crate::journal::DnsExchange;
 
@@ -28,7 +28,7 @@ const CONNECTIONS: usize = 1_024;
 const WAITING: usize = 256;
 
 /// Accepts connections until dropped.
-pub(super) async fn serve(listener: TcpListener, service: Arc<Service>) {
+pub(super) async fn serve(listener: TcpListener, service: Arc<ServerState>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -55,7 +55,11 @@ pub(super) async fn serve(listener: TcpListener, service: Arc<Service>) {
 }
 
 /// Lets the connection meet the faults that concern every connection, and then talks.
-async fn welcome(stream: TcpStream, client: SocketAddr, service: &Arc<Service>) -> io::Result<()> {
+async fn welcome(
+    stream: TcpStream,
+    client: SocketAddr,
+    service: &Arc<ServerState>,
+) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let met = service.zones.load().meets_connection();
     if let Some(action) = met {
@@ -92,7 +96,7 @@ async fn swallow(mut stream: impl AsyncRead + Unpin) -> io::Result<()> {
 
 struct Connection<'a> {
     client: SocketAddr,
-    service: &'a Arc<Service>,
+    service: &'a Arc<ServerState>,
     writer: Arc<Mutex<OwnedWriteHalf>>,
     /// Framed answers, sent together when no further query is at hand.
     ready: Vec<u8>,
@@ -119,16 +123,16 @@ impl Connection<'_> {
                 .service
                 .respond(&zones, &request, Transport::Tcp, self.client);
             match response.deed.clone() {
-                Deed::Reset => {
+                Disposition::Reset => {
                     self.record(&request, &response);
                     return self.reset(reader.into_inner()).await;
                 }
-                Deed::Hang => {
+                Disposition::Hang => {
                     self.record(&request, &response);
                     self.flush().await?;
                     return swallow(reader).await;
                 }
-                Deed::Transfer(origin) => {
+                Disposition::Transfer(origin) => {
                     self.flush().await?;
                     let messages = transfer::messages(&zones, &origin, &request);
                     self.record(
@@ -143,8 +147,10 @@ impl Connection<'_> {
                         self.flush().await?;
                     }
                 }
-                Deed::Forward(upstream) => self.forward(upstream, zones, request.clone()).await,
-                Deed::Send | Deed::Ignore => {
+                Disposition::Forward(upstream) => {
+                    self.forward(upstream, zones, request.clone()).await
+                }
+                Disposition::Send | Disposition::Ignore => {
                     self.record(&request, &response);
                     let at_once = response.delay.is_zero();
                     self.answer(response).await;

@@ -9,11 +9,11 @@ use tokio::net::UdpSocket;
 use tokio::sync::Semaphore;
 
 use super::batch::{Outgoing, Received};
-use super::{Service, exchange};
+use super::{ServerState, exchange};
 use crate::dns::cache::Cache;
 use crate::dns::counts::Counters;
 use crate::dns::limit::Allowance;
-use crate::dns::respond::{Deed, Response};
+use crate::dns::respond::{Disposition, Response};
 use crate::dns::{Transport, Zones};
 use crate::journal::DnsExchange;
 
@@ -21,8 +21,8 @@ use crate::journal::DnsExchange;
 const WAITING: usize = 4_096;
 
 /// Answers until dropped.
-pub(super) async fn serve(socket: Arc<UdpSocket>, service: Arc<Service>) {
-    let mut desk = Desk {
+pub(super) async fn serve(socket: Arc<UdpSocket>, service: Arc<ServerState>) {
+    let mut desk = UdpServer {
         socket: Arc::clone(&socket),
         service,
         cache: Cache::default(),
@@ -39,9 +39,9 @@ pub(super) async fn serve(socket: Arc<UdpSocket>, service: Arc<Service>) {
     }
 }
 
-struct Desk {
+struct UdpServer {
     socket: Arc<UdpSocket>,
-    service: Arc<Service>,
+    service: Arc<ServerState>,
     cache: Cache,
     outgoing: Outgoing,
     /// What goes to the journal.
@@ -49,7 +49,7 @@ struct Desk {
     waiting: Arc<Semaphore>,
 }
 
-impl Desk {
+impl UdpServer {
     async fn answer(&mut self, received: &Received) {
         let began = Instant::now();
         self.outgoing.clear();
@@ -103,7 +103,7 @@ impl Desk {
             return;
         }
         let response = self.service.respond(zones, request, Transport::Udp, client);
-        if let Deed::Forward(upstream) = response.deed {
+        if let Disposition::Forward(upstream) = response.deed {
             return self.forward(upstream, Arc::clone(zones), request, client);
         }
         let exchange = exchange(request, &response);

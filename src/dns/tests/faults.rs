@@ -243,8 +243,8 @@ fn connections() {
         )
         .deed
     };
-    assert_eq!(deed(Action::TcpRefused), Deed::Reset);
-    assert_eq!(deed(Action::TcpHang), Deed::Hang);
+    assert_eq!(deed(Action::TcpRefused), Disposition::Reset);
+    assert_eq!(deed(Action::TcpHang), Disposition::Hang);
     let zones = zones(vec![fault("*.", Action::TcpHang).times(1)]);
     let udp = respond(
         &zones,

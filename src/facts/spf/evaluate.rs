@@ -9,7 +9,7 @@ use hickory_proto::rr::RData;
 use super::macros::{MacroString, Values};
 use super::record::{Directive, Mechanism, Prefixes, Qualifier, SpfRecord, is_spf, parse};
 use super::{DNS_TERMS, Spf, SpfQuery, SpfResult, VOID_LOOKUPS};
-use crate::facts::{Lookup, Outcome, Question};
+use crate::facts::{Lookup, LookupRecord, Outcome};
 use crate::name::{self, LABEL_OCTETS, Name, RecordType};
 
 /// Most names of one MX or PTR answer (RFC 7208 §4.6.4).
@@ -19,7 +19,7 @@ const NAMES: usize = 10;
 pub(super) struct Evaluation<'a> {
     query: SpfQuery<'a>,
     lookup: &'a dyn Lookup,
-    evidence: &'a mut Vec<Arc<Question>>,
+    evidence: &'a mut Vec<Arc<LookupRecord>>,
     local_part: &'a str,
     sender_domain: &'a str,
     dns_terms: u32,
@@ -41,7 +41,7 @@ impl<'a> Evaluation<'a> {
     pub(super) fn new(
         query: &'a SpfQuery<'a>,
         lookup: &'a dyn Lookup,
-        evidence: &'a mut Vec<Arc<Question>>,
+        evidence: &'a mut Vec<Arc<LookupRecord>>,
     ) -> Self {
         let (local_part, sender_domain) = match query.sender.rsplit_once('@') {
             Some(("", domain)) => ("postmaster", domain),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Lookup, Question};
+use super::{Lookup, LookupRecord};
 use evaluate::Evaluation;
 
 /// Most terms that ask DNS (RFC 7208 §4.6.4).
@@ -92,7 +92,7 @@ pub struct Spf {
 pub fn check_host(
     query: &SpfQuery<'_>,
     lookup: &dyn Lookup,
-    evidence: &mut Vec<Arc<Question>>,
+    evidence: &mut Vec<Arc<LookupRecord>>,
 ) -> Spf {
     Evaluation::new(query, lookup, evidence).run()
 }

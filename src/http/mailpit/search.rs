@@ -204,7 +204,7 @@ mod tests {
                 .collect();
             all.join(" ")
         };
-        assert_eq!(show("hello World"), "=hello =world");
+        assert_eq!(show("helo World"), "=helo =world");
         assert_eq!(
             show("subject:\"two words\" -to:a@b.test"),
             "subject=two words !to=a@b.test"

@@ -71,9 +71,9 @@ pub(super) async fn send(
         Err(text) => return failed(text),
     };
     let before = world.messages().last();
-    let hello = "localhost".to_owned();
+    let helo = "localhost".to_owned();
     let delivery = Delivery {
-        hello,
+        helo,
         from: mail.from.email.clone(),
         to: recipients,
         message,

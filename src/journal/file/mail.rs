@@ -13,7 +13,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::journal::{Deposit, Envelope, Limits};
+use crate::journal::{Envelope, Limits, StoredMessage};
 
 /// How every record begins.
 const BEGINNING: &[u8] = b"{\"session\":";
@@ -49,7 +49,7 @@ impl MailFile {
     ///
     /// # Errors
     /// It cannot be read or written, another process has it, or it holds something else.
-    pub(super) fn open(path: &Path, limits: Limits) -> io::Result<(Self, Vec<Deposit>)> {
+    pub(super) fn open(path: &Path, limits: Limits) -> io::Result<(Self, Vec<StoredMessage>)> {
         let mut file = OpenOptions::new()
             .create(true)
             .read(true)
@@ -77,7 +77,7 @@ impl MailFile {
     }
 
     /// Appends messages. When this returns they survive the end of the process; where it fails, none of them stays.
-    pub(super) fn append(&mut self, deposits: &[Deposit]) -> io::Result<()> {
+    pub(super) fn append(&mut self, deposits: &[StoredMessage]) -> io::Result<()> {
         if self.torn {
             self.file.set_len(self.end)?;
         }
@@ -92,10 +92,10 @@ impl MailFile {
         written.map(|_| ())
     }
 
-    fn write(&mut self, deposits: &[Deposit]) -> io::Result<u64> {
+    fn write(&mut self, deposits: &[StoredMessage]) -> io::Result<u64> {
         let (buffer, mut octets_written) = (&mut self.buffer, 0);
         buffer.clear();
-        for Deposit {
+        for StoredMessage {
             session,
             at,
             envelope,
@@ -187,7 +187,7 @@ fn scan(file: &fs::File, limits: Limits) -> io::Result<(Found, u64)> {
     }
 }
 
-fn read(file: &mut fs::File, begin: u64, head: Head<Envelope>) -> io::Result<Deposit> {
+fn read(file: &mut fs::File, begin: u64, head: Head<Envelope>) -> io::Result<StoredMessage> {
     file.seek(SeekFrom::Start(begin))?;
     let (mut trace, mut octets) = (vec![0; head.trace], vec![0; head.octets]);
     file.read_exact(&mut trace)?;
@@ -196,7 +196,7 @@ fn read(file: &mut fs::File, begin: u64, head: Head<Envelope>) -> io::Result<Dep
         String::from_utf8_lossy(&trace).into_owned(),
         Arc::new(octets),
     );
-    Ok(Deposit {
+    Ok(StoredMessage {
         session: head.session,
         at: head.at,
         envelope: Arc::new(head.envelope),
@@ -221,7 +221,7 @@ mod tests {
             path
         }
 
-        fn open(&self, limits: Limits) -> io::Result<(MailFile, Vec<Deposit>)> {
+        fn open(&self, limits: Limits) -> io::Result<(MailFile, Vec<StoredMessage>)> {
             MailFile::open(&self.0, limits)
         }
     }
@@ -237,7 +237,7 @@ mod tests {
         octets: 1 << 30,
     };
 
-    fn deposit(session: u64, octets: &[u8]) -> Deposit {
+    fn deposit(session: u64, octets: &[u8]) -> StoredMessage {
         let envelope = Envelope {
             reverse_path: "a@example.test".into(),
             ..Envelope::default()
@@ -247,7 +247,7 @@ mod tests {
             "Received: x\r\n".to_owned(),
             Arc::new(octets.to_vec()),
         );
-        Deposit {
+        StoredMessage {
             session,
             at: Timestamp::UNIX_EPOCH,
             envelope,
@@ -256,7 +256,7 @@ mod tests {
         }
     }
 
-    fn sessions(deposits: &[Deposit]) -> Vec<u64> {
+    fn sessions(deposits: &[StoredMessage]) -> Vec<u64> {
         deposits.iter().map(|deposit| deposit.session).collect()
     }
 

@@ -9,7 +9,7 @@ use rusqlite::{Connection, Transaction, params};
 use tokio::sync::oneshot;
 
 use super::Work;
-use crate::journal::{Happening, Log, Record};
+use crate::journal::{Event, Log, StoredSession};
 
 /// Most pieces of work in one transaction.
 const BATCH: usize = 2048;
@@ -26,7 +26,7 @@ const ROWS: usize = 32;
 pub(super) struct Writer {
     connection: Connection,
     waiting: Receiver<Work>,
-    followed: Arc<OnceLock<Weak<Log<Happening>>>>,
+    followed: Arc<OnceLock<Weak<Log<Event>>>>,
     batch: Batch,
     /// When what gathers is to be written.
     due: Option<Instant>,
@@ -36,7 +36,7 @@ pub(super) struct Writer {
 #[derive(Default)]
 struct Batch {
     clear: bool,
-    sessions: Vec<Arc<dyn Record>>,
+    sessions: Vec<Arc<dyn StoredSession>>,
     rows: Vec<Row>,
     done: Vec<oneshot::Sender<io::Result<()>>>,
 }
@@ -53,7 +53,7 @@ impl Writer {
     pub(super) fn new(
         connection: Connection,
         waiting: Receiver<Work>,
-        followed: Arc<OnceLock<Weak<Log<Happening>>>>,
+        followed: Arc<OnceLock<Weak<Log<Event>>>>,
     ) -> Self {
         Self {
             connection,
@@ -153,7 +153,7 @@ impl Writer {
 }
 
 impl Batch {
-    fn event(&mut self, happening: &Happening) {
+    fn event(&mut self, happening: &Event) {
         let full = self
             .rows
             .last()

@@ -1,7 +1,7 @@
-//! `helo-bare-ip`: the hello is not an address without brackets.
+//! `helo-bare-ip`: the HELO is not an address without brackets.
 
 use super::{Check, Finding, Needs, violated};
-use crate::facts::HelloKind;
+use crate::facts::HeloKind;
 use crate::policy::Remedy;
 use crate::stage::Stage;
 
@@ -13,7 +13,7 @@ pub(super) static CHECK: Check = Check {
     name: "helo-bare-ip",
     number: 14,
     stage: Stage::Helo,
-    checks: "the hello is not an address without brackets",
+    checks: "the HELO is not an address without brackets",
     basis: "RFC 5321 §4.1.3; Haraka bare_ip, qpsmtpd is_plain_ip, rspamd HFILTER_HELO_BAREIP",
     beyond: "within RFC 5321: an address without brackets is neither a domain nor an address literal",
     parameters: &[],
@@ -21,18 +21,15 @@ pub(super) static CHECK: Check = Check {
     error: &["450 4.7.1 Invalid address format in HELO: {helo}"],
     needs: Needs::NOTHING,
     build: |_| {
-        Box::new(|facts| match &facts.hello {
+        Box::new(|facts| match &facts.helo {
             None => Finding::NotApplicable,
-            Some(hello) if hello.kind == HelloKind::BareIp => {
-                let why = format!(
-                    "the hello {} is an address without brackets",
-                    hello.argument
-                );
+            Some(helo) if helo.kind == HeloKind::BareIp => {
+                let why = format!("the HELO {} is an address without brackets", helo.argument);
                 violated(
                     why,
                     [
                         super::helo_syntax::better(facts),
-                        Remedy::SayHello(super::literal(facts.client_address)),
+                        Remedy::SayHelo(super::literal(facts.client_address)),
                     ],
                 )
             }
@@ -47,10 +44,10 @@ mod tests {
 
     #[test]
     fn helo_bare_ip() {
-        let check = |hello| {
+        let check = |helo| {
             case(Case {
                 check: "helo-bare-ip",
-                hello: Some(hello),
+                helo: Some(helo),
                 ..Case::default()
             })
         };

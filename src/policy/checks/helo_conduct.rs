@@ -1,4 +1,4 @@
-//! `helo-stable` and `helo-proto`: a client says one hello, and in one way.
+//! `helo-stable` and `helo-proto`: a client says one helo, and in one way.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use crate::facts::Facts;
 use crate::policy::Remedy;
 use crate::stage::Stage;
 
-/// How long a hello name is held against another, unless a rule says otherwise.
+/// How long a HELO name is held against another, unless a rule says otherwise.
 const WINDOW: Duration = Duration::from_secs(3600);
 
-/// **Checks** the hello name against the first of the session, or against those of the client's other sessions.
+/// **Checks** the HELO name against the first of the session, or against those of the client's other sessions.
 /// **Replies** 450 4.7.1.
 /// **Basis** Haraka helo.checks host_mismatch (in the session); GMX (by client address).
 /// **Beyond** RFC 5321 §4.1.4, which allows a later EHLO with any argument.
@@ -18,7 +18,7 @@ pub(super) static STABLE: Check = Check {
     name: "helo-stable",
     number: 27,
     stage: Stage::Helo,
-    checks: "the hello name is the one the client said before",
+    checks: "the HELO name is the one the client said before",
     basis: "Haraka helo.checks host_mismatch (in the session); GMX \"policy violations\" (by client address)",
     beyond: "beyond RFC 5321 §4.1.4, which allows a later EHLO with any argument",
     parameters: &[
@@ -26,7 +26,7 @@ pub(super) static STABLE: Check = Check {
             name: "scope",
             kind: Kind::Choice(&["session", "client"]),
             default: "\"session\"",
-            doc: "against which hello names: of this session, or of this client address",
+            doc: "against which HELO names: of this session, or of this client address",
         },
         Parameter {
             name: "window",
@@ -45,7 +45,7 @@ pub(super) static STABLE: Check = Check {
         let of_client = settings.choice("scope", "session") == "client";
         let window = settings.duration("window", WINDOW);
         Box::new(move |facts| {
-            let Some(hello) = &facts.hello else {
+            let Some(helo) = &facts.helo else {
                 return Finding::NotApplicable;
             };
             let earlier = if of_client {
@@ -53,14 +53,11 @@ pub(super) static STABLE: Check = Check {
             } else {
                 first_of_session(facts)
             };
-            match earlier.filter(|earlier| !earlier.eq_ignore_ascii_case(&hello.argument)) {
+            match earlier.filter(|earlier| !earlier.eq_ignore_ascii_case(&helo.argument)) {
                 None => Finding::Satisfied,
                 Some(earlier) => {
-                    let why = format!(
-                        "the client said {} now and {earlier} before",
-                        hello.argument
-                    );
-                    let mut complaint = complaint(why, [Remedy::SayHello(earlier.clone())]);
+                    let why = format!("the client said {} now and {earlier} before", helo.argument);
+                    let mut complaint = complaint(why, [Remedy::SayHelo(earlier.clone())]);
                     complaint.quotes.push(("earlier", earlier));
                     Finding::Violated(complaint)
                 }
@@ -72,13 +69,13 @@ pub(super) static STABLE: Check = Check {
 fn first_of_session(facts: &Facts) -> Option<String> {
     facts
         .conduct
-        .earlier_hellos
+        .earlier_helos
         .first()
         .map(|(_, argument)| argument.clone())
 }
 
 fn other_of_client(facts: &Facts, window: Duration) -> Option<String> {
-    let names = facts.history.iter().flat_map(|history| &history.hellos);
+    let names = facts.history.iter().flat_map(|history| &history.helos);
     names
         .filter(|(_, age)| *age <= window)
         .min_by_key(|(_, age)| *age)
@@ -102,9 +99,9 @@ pub(super) static PROTO: Check = Check {
     needs: Needs::NOTHING,
     build: |_| {
         Box::new(
-            |facts| match (&facts.hello, facts.conduct.earlier_hellos.first()) {
-                (Some(hello), Some((verb, _))) if hello.verb != *verb => violated(
-                    format!("{} came after {}", hello.verb.word(), verb.word()),
+            |facts| match (&facts.helo, facts.conduct.earlier_helos.first()) {
+                (Some(helo), Some((verb, _))) if helo.verb != *verb => violated(
+                    format!("{} came after {}", helo.verb.word(), verb.word()),
                     [Remedy::Other(format!("stay with {}", verb.word()))],
                 ),
                 (Some(_), _) => Finding::Satisfied,
@@ -159,9 +156,9 @@ mod tests {
     #[test]
     fn by_client_address() {
         fn other(facts: &mut Facts) {
-            let hellos = vec![("other.example.test".to_owned(), Duration::from_secs(600))];
+            let helos = vec![("other.example.test".to_owned(), Duration::from_secs(600))];
             facts.history = Some(History {
-                hellos,
+                helos,
                 ..History::default()
             });
         }

@@ -1,10 +1,10 @@
-//! `helo-fqdn`: the hello name is fully qualified.
+//! `helo-fqdn`: the HELO name is fully qualified.
 
 use super::{Check, Finding, Needs, violated};
-use crate::facts::HelloKind;
+use crate::facts::HeloKind;
 use crate::stage::Stage;
 
-/// **Checks** that the hello name has a dot inside; literals pass.
+/// **Checks** that the HELO name has a dot inside; literals pass.
 /// **Replies** 504 5.5.2.
 /// **Basis** RFC 5321 §2.3.5; Postfix `reject_non_fqdn_helo_hostname`, Stalwart, Haraka `valid_hostname`.
 /// **Beyond** RFC 5321 §4.1.4 in part: §2.3.5 demands a full name, §4.1.4 names no refusal for a short one.
@@ -12,7 +12,7 @@ pub(super) static CHECK: Check = Check {
     name: "helo-fqdn",
     number: 18,
     stage: Stage::Helo,
-    checks: "the hello name has a dot inside; an address literal passes",
+    checks: "the HELO name has a dot inside; an address literal passes",
     basis: "RFC 5321 §2.3.5; Postfix reject_non_fqdn_helo_hostname, Stalwart, Haraka valid_hostname",
     beyond: "partly beyond RFC 5321: §2.3.5 demands a fully-qualified name, §4.1.4 names no refusal for another",
     parameters: &[],
@@ -20,24 +20,21 @@ pub(super) static CHECK: Check = Check {
     error: &["450 4.5.2 <{helo}>: Helo command rejected"],
     needs: Needs::NOTHING,
     build: |_| {
-        Box::new(|facts| match &facts.hello {
+        Box::new(|facts| match &facts.helo {
             None => Finding::NotApplicable,
-            Some(hello) if hello.kind == HelloKind::Literal => Finding::NotApplicable,
-            Some(hello)
-                if hello.kind == HelloKind::Name
-                    && hello.argument.trim_end_matches('.').contains('.') =>
+            Some(helo) if helo.kind == HeloKind::Literal => Finding::NotApplicable,
+            Some(helo)
+                if helo.kind == HeloKind::Name
+                    && helo.argument.trim_end_matches('.').contains('.') =>
             {
                 Finding::Satisfied
             }
             // Its length is the business of helo-syntax.
-            Some(hello) if hello.is_overlong_name() && hello.argument.contains('.') => {
+            Some(helo) if helo.is_overlong_name() && helo.argument.contains('.') => {
                 Finding::Satisfied
             }
-            Some(hello) => {
-                let why = format!(
-                    "the hello {:?} is not a fully-qualified name",
-                    hello.argument
-                );
+            Some(helo) => {
+                let why = format!("the HELO {:?} is not a fully-qualified name", helo.argument);
                 violated(why, [super::helo_syntax::better(facts)])
             }
         })
@@ -50,10 +47,10 @@ mod tests {
 
     #[test]
     fn helo_fqdn() {
-        let check = |hello| {
+        let check = |helo| {
             case(Case {
                 check: "helo-fqdn",
-                hello: Some(hello),
+                helo: Some(helo),
                 world: "10.2.0.192.in-addr.arpa PTR m.test",
                 ..Case::default()
             })

@@ -1,14 +1,14 @@
-//! `helo-ip-match`: the client address is among the addresses of the hello name.
+//! `helo-ip-match`: the client address is among the addresses of the HELO name.
 
 use super::{
     Check, Finding, Judge, Kind, Needs, Parameter, Settings, helo_literal_match, literal,
     unavailable, violated,
 };
-use crate::facts::{Facts, Hello, HelloKind, Outcome};
+use crate::facts::{Facts, Helo, HeloKind, Outcome};
 use crate::policy::Remedy;
 use crate::stage::Stage;
 
-/// **Checks** that A or AAAA of the hello name holds the client address.
+/// **Checks** that A or AAAA of the HELO name holds the client address.
 /// **Replies** 550 5.7.1; 450 4.7.1 when DNS fails.
 /// **Basis** Haraka `forward_dns`, rspamd HFILTER_HELO_IP_A, Gordano GMS VerifyHostname.
 /// **Beyond** RFC 5321 §4.1.4: this is the very refusal that it forbids.
@@ -16,19 +16,19 @@ pub(super) static CHECK: Check = Check {
     name: "helo-ip-match",
     number: 23,
     stage: Stage::Helo,
-    checks: "A or AAAA of the hello name holds the client address",
+    checks: "A or AAAA of the HELO name holds the client address",
     basis: "Haraka forward_dns, rspamd HFILTER_HELO_IP_A, Gordano GMS VerifyHostname",
-    beyond: "beyond RFC 5321 §4.1.4: refusing on a failed hello-to-address verification is what it forbids",
+    beyond: "beyond RFC 5321 §4.1.4: refusing on a failed helo-to-address verification is what it forbids",
     parameters: &[Parameter {
         name: "mode",
         kind: Kind::Choice(&["exact", "network", "exact-or-organisation"]),
         default: "exact",
-        doc: "exact; network: the same /24 (IPv6: /64) is enough; exact-or-organisation: a hello in the PTR name's organisational domain passes too (Haraka)",
+        doc: "exact; network: the same /24 (IPv6: /64) is enough; exact-or-organisation: a HELO in the PTR name's organisational domain passes too (Haraka)",
     }],
     fail: &["550 5.7.1 <{helo}>: Helo command rejected: it does not resolve to {ip}"],
     error: &["450 4.7.1 <{helo}>: Helo command rejected: DNS lookup failed, try again later"],
     needs: Needs {
-        hello_addresses: true,
+        helo_addresses: true,
         ..Needs::IPREV
     },
     build,
@@ -41,10 +41,10 @@ fn build(settings: &Settings) -> Judge {
 }
 
 fn judge(facts: &Facts, network: bool, organisation: bool) -> Finding {
-    let Some(hello) = &facts.hello else {
+    let Some(helo) = &facts.helo else {
         return Finding::NotApplicable;
     };
-    if hello.kind == HelloKind::Literal {
+    if helo.kind == HeloKind::Literal {
         return Finding::NotApplicable;
     }
     let client = facts.client_address;
@@ -52,54 +52,54 @@ fn judge(facts: &Facts, network: bool, organisation: bool) -> Finding {
         *a == client || (network && helo_literal_match::same_network(*a, client))
     };
     let related = organisation && facts.relation.is_some_and(|r| r.same_organisation);
-    if hello.addresses.iter().any(near) || related {
+    if helo.addresses.iter().any(near) || related {
         return Finding::Satisfied;
     }
-    match (hello.name(), hello.addresses_outcome) {
+    match (helo.name(), helo.addresses_outcome) {
         (Some(name), Some(outcome)) if outcome.is_temporary() => {
             let why = format!(
                 "the addresses of {} are unknown: the lookup came to {outcome}",
-                hello.argument
+                helo.argument
             );
             unavailable(why, [Remedy::MendDns(name.clone())])
         }
-        _ => violated(complaint(facts, hello), remedies(facts, hello)),
+        _ => violated(complaint(facts, helo), remedies(facts, helo)),
     }
 }
 
-fn complaint(facts: &Facts, hello: &Hello) -> String {
-    let addresses: Vec<_> = hello.addresses.iter().map(ToString::to_string).collect();
-    match hello.addresses_outcome {
+fn complaint(facts: &Facts, helo: &Helo) -> String {
+    let addresses: Vec<_> = helo.addresses.iter().map(ToString::to_string).collect();
+    match helo.addresses_outcome {
         Some(Outcome::Data) => format!(
-            "the hello name {} leads to {}, not to {}",
-            hello.argument,
+            "the HELO name {} leads to {}, not to {}",
+            helo.argument,
             addresses.join(", "),
             facts.client_address
         ),
         Some(outcome) => format!(
-            "the hello name {} leads to no address ({outcome})",
-            hello.argument
+            "the HELO name {} leads to no address ({outcome})",
+            helo.argument
         ),
         None => format!(
-            "the hello {:?} is no name that could lead to {}",
-            hello.argument, facts.client_address
+            "the HELO {:?} is no name that could lead to {}",
+            helo.argument, facts.client_address
         ),
     }
 }
 
-fn remedies(facts: &Facts, hello: &Hello) -> Vec<Remedy> {
+fn remedies(facts: &Facts, helo: &Helo) -> Vec<Remedy> {
     let client = facts.client_address;
     let mut remedies = Vec::new();
-    remedies.extend(hello.name().map(|name| Remedy::AddAddress {
+    remedies.extend(helo.name().map(|name| Remedy::AddAddress {
         name: name.clone(),
         address: client,
     }));
     match facts.iprev.as_ref().and_then(|i| i.verified_name.as_ref()) {
-        Some(name) => remedies.push(Remedy::SayHello(crate::name::display(name))),
-        None if hello.name().is_none() => remedies.push(Remedy::SayHello(literal(client))),
+        Some(name) => remedies.push(Remedy::SayHelo(crate::name::display(name))),
+        None if helo.name().is_none() => remedies.push(Remedy::SayHelo(literal(client))),
         None => {}
     }
-    let translate = hello
+    let translate = helo
         .addresses
         .iter()
         .find(|a| a.is_ipv4() == client.is_ipv4());
@@ -149,10 +149,10 @@ mod tests {
 
     #[test]
     fn only_names_are_looked_up() {
-        let check = |hello| {
+        let check = |helo| {
             case(Case {
                 check: "helo-ip-match",
-                hello: Some(hello),
+                helo: Some(helo),
                 ..Case::default()
             })
         };

@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 
 use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, violated};
-use crate::facts::{Facts, Hello};
+use crate::facts::{Facts, Helo};
 use crate::stage::Stage;
 
-/// **Checks** the hello against the receiver's own name, and further names and addresses.
+/// **Checks** the HELO against the receiver's own name, and further names and addresses.
 /// **Replies** 550 5.7.1.
 /// **Basis** Sendmail `block_bad_helo`, the common Exim ACL, Exchange Online 5.7.506.
 /// **Beyond** RFC 5321 §4.1.4, though no honest client says the server's name.
@@ -14,7 +14,7 @@ pub(super) static CHECK: Check = Check {
     name: "helo-is-me",
     number: 20,
     stage: Stage::Helo,
-    checks: "the hello is neither the receiver's name nor its address, nor one listed",
+    checks: "the HELO is neither the receiver's name nor its address, nor one listed",
     basis: "Sendmail block_bad_helo, the common Exim ACL, Exchange Online 5.7.506",
     beyond: "beyond RFC 5321 §4.1.4, though no honest client says the receiver's name",
     parameters: &[
@@ -45,14 +45,14 @@ fn build(settings: &Settings) -> Judge {
         .collect();
     let networks = settings.networks("addresses");
     Box::new(move |facts| {
-        let Some(hello) = &facts.hello else {
+        let Some(helo) = &facts.helo else {
             return Finding::NotApplicable;
         };
         let listed = |a: &IpAddr| networks.iter().any(|net| net.contains(a));
-        if is_name(hello, facts, &names) || hello.address.as_ref().is_some_and(listed) {
+        if is_name(helo, facts, &names) || helo.address.as_ref().is_some_and(listed) {
             let why = format!(
-                "the hello {} is the receiver's own name or address",
-                hello.argument
+                "the HELO {} is the receiver's own name or address",
+                helo.argument
             );
             return violated(why, [super::helo_syntax::better(facts)]);
         }
@@ -60,8 +60,8 @@ fn build(settings: &Settings) -> Judge {
     })
 }
 
-fn is_name(hello: &Hello, facts: &Facts, names: &[String]) -> bool {
-    let argument = bare(&hello.argument);
+fn is_name(helo: &Helo, facts: &Facts, names: &[String]) -> bool {
+    let argument = bare(&helo.argument);
     !argument.is_empty() && (argument == bare(&facts.receiver_name) || names.contains(&argument))
 }
 
@@ -76,10 +76,10 @@ mod tests {
     #[test]
     fn helo_is_me() {
         let settings = "names = [\"contoso.test\"]\naddresses = [\"198.51.100.25\"]";
-        let check = |hello| {
+        let check = |helo| {
             case(Case {
                 check: "helo-is-me",
-                hello: Some(hello),
+                helo: Some(helo),
                 settings,
                 ..Case::default()
             })

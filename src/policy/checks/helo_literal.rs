@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use super::{Check, Finding, Needs, violated};
-use crate::facts::HelloKind;
+use crate::facts::HeloKind;
 use crate::policy::Remedy;
 use crate::stage::Stage;
 
-/// **Checks** that the hello is no address literal.
+/// **Checks** that the HELO is no address literal.
 /// **Replies** 550 5.7.1.
 /// **Basis** qpsmtpd strict, `is_address_literal`.
 /// **Beyond** RFC 5321 §4.1.3, which allows literals.
@@ -15,7 +15,7 @@ pub(super) static ALLOWED: Check = Check {
     name: "helo-literal-allowed",
     number: 15,
     stage: Stage::Helo,
-    checks: "the hello is no address literal",
+    checks: "the HELO is no address literal",
     basis: "qpsmtpd strict, is_address_literal",
     beyond: "beyond RFC 5321 §4.1.3, which allows a literal to a host without a name",
     parameters: &[],
@@ -23,9 +23,9 @@ pub(super) static ALLOWED: Check = Check {
     error: &["450 4.7.1 RFC 2821 allows an address literal, but we do not"],
     needs: Needs::NOTHING,
     build: |_| {
-        Box::new(|facts| match &facts.hello {
-            Some(hello) if hello.kind == HelloKind::Literal => violated(
-                format!("the hello {} is an address literal", hello.argument),
+        Box::new(|facts| match &facts.helo {
+            Some(helo) if helo.kind == HeloKind::Literal => violated(
+                format!("the HELO {} is an address literal", helo.argument),
                 [super::helo_syntax::better(facts)],
             ),
             Some(_) => Finding::Satisfied,
@@ -42,25 +42,21 @@ pub(super) static BAD_IP: Check = Check {
     name: "helo-bad-ip",
     number: 17,
     stage: Stage::Helo,
-    checks: "an address literal in the hello is not of reserved, private or documentation space",
+    checks: "an address literal in the HELO is not of reserved, private or documentation space",
     basis: "rspamd HFILTER_HELO_BADIP; RFC 6890",
-    beyond: "beyond RFC 5321 §4.1.4, which forbids refusing for what the hello says",
+    beyond: "beyond RFC 5321 §4.1.4, which forbids refusing for what the HELO says",
     parameters: &[],
     fail: &["550 5.7.1 HELO address {helo} is reserved"],
     error: &["450 4.7.1 HELO address {helo} is reserved"],
     needs: Needs::NOTHING,
     build: |_| {
         Box::new(|facts| {
-            let Some(hello) = facts
-                .hello
-                .as_ref()
-                .filter(|h| h.kind == HelloKind::Literal)
-            else {
+            let Some(helo) = facts.helo.as_ref().filter(|h| h.kind == HeloKind::Literal) else {
                 return Finding::NotApplicable;
             };
-            match hello.address {
+            match helo.address {
                 Some(address) if is_reserved(address) => {
-                    let remedy = Remedy::SayHello(super::literal(facts.client_address));
+                    let remedy = Remedy::SayHelo(super::literal(facts.client_address));
                     violated(
                         format!("{address} is reserved: no mail can come from it"),
                         [remedy],
@@ -104,20 +100,20 @@ mod tests {
 
     #[test]
     fn literals() {
-        let allowed = |hello: &str| {
+        let allowed = |helo: &str| {
             case(Case {
                 check: "helo-literal-allowed",
-                hello: Some(hello),
+                helo: Some(helo),
                 ..Case::default()
             })
         };
         allowed("mail.example.test").is(SATISFIED);
         allowed("192.0.2.10").is(SATISFIED);
         allowed("[192.0.2.10]").is(VIOLATED);
-        let bad_ip = |hello: &str| {
+        let bad_ip = |helo: &str| {
             case(Case {
                 check: "helo-bad-ip",
-                hello: Some(hello),
+                helo: Some(helo),
                 ..Case::default()
             })
         };

@@ -1,11 +1,11 @@
-//! `helo-literal-match`: an address literal in the hello is the client's own address.
+//! `helo-literal-match`: an address literal in the HELO is the client's own address.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
 use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, literal, violated};
-use crate::facts::{Facts, HelloKind};
+use crate::facts::{Facts, HeloKind};
 use crate::policy::Remedy;
 use crate::stage::Stage;
 
@@ -17,9 +17,9 @@ pub(super) static CHECK: Check = Check {
     name: "helo-literal-match",
     number: 16,
     stage: Stage::Helo,
-    checks: "an address literal in the hello is the client address",
+    checks: "an address literal in the HELO is the client address",
     basis: "Haraka literal_mismatch, Exim verify = helo, qpsmtpd is_forged_literal",
-    beyond: "beyond RFC 5321 §4.1.4, which lets a server verify the hello and forbids refusing on that ground",
+    beyond: "beyond RFC 5321 §4.1.4, which lets a server verify the HELO and forbids refusing on that ground",
     parameters: &[Parameter {
         name: "mode",
         kind: Kind::Choice(&["exact", "network", "network-or-private"]),
@@ -39,14 +39,10 @@ fn build(settings: &Settings) -> Judge {
 }
 
 fn judge(facts: &Facts, network: bool, private: bool) -> Finding {
-    let Some(hello) = facts
-        .hello
-        .as_ref()
-        .filter(|h| h.kind == HelloKind::Literal)
-    else {
+    let Some(helo) = facts.helo.as_ref().filter(|h| h.kind == HeloKind::Literal) else {
         return Finding::NotApplicable;
     };
-    let Some(address) = hello.address else {
+    let Some(address) = helo.address else {
         return Finding::NotApplicable;
     };
     let client = facts.client_address;
@@ -56,10 +52,10 @@ fn judge(facts: &Facts, network: bool, private: bool) -> Finding {
     {
         return Finding::Satisfied;
     }
-    let why = format!("the hello says {address}, and the client address is {client}");
+    let why = format!("the HELO says {address}, and the client address is {client}");
     violated(
         why,
-        [Remedy::SayHello(literal(client)), Remedy::SendFrom(address)],
+        [Remedy::SayHelo(literal(client)), Remedy::SendFrom(address)],
     )
 }
 
@@ -82,10 +78,10 @@ mod tests {
 
     #[test]
     fn helo_literal_match() {
-        let check = |hello, settings| {
+        let check = |helo, settings| {
             case(Case {
                 check: "helo-literal-match",
-                hello: Some(hello),
+                helo: Some(helo),
                 settings,
                 ..Case::default()
             })

@@ -1,7 +1,7 @@
 //! `helo-tld` and `helo-badlist`: names that no honest host says.
 
 use super::{Check, Finding, Kind, Needs, Parameter, violated};
-use crate::facts::{Facts, HelloKind};
+use crate::facts::{Facts, HeloKind};
 use crate::name::{self, Name};
 use crate::policy::Remedy;
 use crate::stage::Stage;
@@ -18,17 +18,17 @@ const PRIVATE: &[&str] = &[
     "corp",
 ];
 
-/// **Checks** that the hello name has an organisational domain under a public suffix.
+/// **Checks** that the HELO name has an organisational domain under a public suffix.
 /// **Replies** 550 5.7.1.
 /// **Basis** Haraka `valid_hostname` (public suffix list), Cleanmail.ch, rspamd HFILTER_HELO_5.
-/// **Beyond** RFC 5321 §4.1.4, which forbids refusing for what the hello name is.
+/// **Beyond** RFC 5321 §4.1.4, which forbids refusing for what the HELO name is.
 pub(super) static TLD: Check = Check {
     name: "helo-tld",
     number: 19,
     stage: Stage::Helo,
-    checks: "the hello name has an organisational domain under a known public suffix",
+    checks: "the HELO name has an organisational domain under a known public suffix",
     basis: "Haraka valid_hostname (public suffix list), Cleanmail.ch, rspamd HFILTER_HELO_5",
-    beyond: "beyond RFC 5321 §4.1.4, which forbids refusing for what the hello name is",
+    beyond: "beyond RFC 5321 §4.1.4, which forbids refusing for what the HELO name is",
     parameters: &[
         Parameter {
             name: "private",
@@ -52,10 +52,10 @@ pub(super) static TLD: Check = Check {
             settings.flag("known", true),
         );
         Box::new(move |facts| {
-            let Some(hello) = facts.hello.as_ref() else {
+            let Some(helo) = facts.helo.as_ref() else {
                 return Finding::NotApplicable;
             };
-            let Some(name) = hello.name() else {
+            let Some(name) = helo.name() else {
                 return Finding::NotApplicable;
             };
             let text = name::display(name).to_ascii_lowercase();
@@ -73,7 +73,7 @@ pub(super) static TLD: Check = Check {
     },
 };
 
-/// **Checks** the hello against a list of names, unless the client's verified name is within an allowed domain.
+/// **Checks** the HELO against a list of names, unless the client's verified name is within an allowed domain.
 /// **Replies** 550 5.7.1.
 /// **Basis** qpsmtpd `is_in_badhelo`, Haraka `big_company`.
 /// **Beyond** RFC 5321 §4.1.4.
@@ -81,9 +81,9 @@ pub(super) static BADLIST: Check = Check {
     name: "helo-badlist",
     number: 21,
     stage: Stage::Helo,
-    checks: "the hello is not a listed name, unless the client's verified name is within the listed domain or an allowed one",
+    checks: "the HELO is not a listed name, unless the client's verified name is within the listed domain or an allowed one",
     basis: "qpsmtpd is_in_badhelo, Haraka big_company",
-    beyond: "beyond RFC 5321 §4.1.4, which forbids refusing for what the hello name is",
+    beyond: "beyond RFC 5321 §4.1.4, which forbids refusing for what the HELO name is",
     parameters: &[
         Parameter {
             name: "names",
@@ -115,10 +115,10 @@ pub(super) static BADLIST: Check = Check {
 };
 
 fn badlist(facts: &Facts, names: &[Name], allowed: &[Name]) -> Finding {
-    let Some(hello) = facts.hello.as_ref().filter(|h| h.kind == HelloKind::Name) else {
+    let Some(helo) = facts.helo.as_ref().filter(|h| h.kind == HeloKind::Name) else {
         return Finding::NotApplicable;
     };
-    let listed = hello
+    let listed = helo
         .name()
         .and_then(|name| names.iter().find(|listed| name::is_within(name, listed)));
     let (Some(listed), Some(iprev)) = (listed, &facts.iprev) else {
@@ -135,14 +135,14 @@ fn badlist(facts: &Facts, names: &[Name], allowed: &[Name]) -> Finding {
     if iprev.reverse.is_temporary() || iprev.forwards.iter().any(|f| f.temporary) {
         let why = format!(
             "whether the client may say {} is unknown: {}",
-            hello.argument, iprev.explanation
+            helo.argument, iprev.explanation
         );
         return super::unavailable(why, [Remedy::MendDns(name::reverse(facts.client_address))]);
     }
     violated(
         format!(
             "{} is said by a host that is not of {}",
-            hello.argument,
+            helo.argument,
             name::display(listed)
         ),
         [super::helo_syntax::better(facts)],
@@ -157,10 +157,10 @@ mod tests {
 
     #[test]
     fn helo_tld() {
-        let check = |hello: &str, settings| {
+        let check = |helo: &str, settings| {
             case(Case {
                 check: "helo-tld",
-                hello: Some(hello),
+                helo: Some(helo),
                 settings,
                 ..Case::default()
             })
@@ -187,10 +187,10 @@ mod tests {
     fn helo_badlist() {
         let settings =
             "names = [\"aol.test\", \"mail.example.test\"]\nallowed = [\"partner.test\"]";
-        let check = |hello: &str, world: &str| {
+        let check = |helo: &str, world: &str| {
             case(Case {
                 check: "helo-badlist",
-                hello: Some(hello),
+                helo: Some(helo),
                 world,
                 settings,
                 ..Case::default()

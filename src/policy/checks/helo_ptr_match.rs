@@ -1,12 +1,12 @@
-//! `helo-ptr-match`: the hello name is the PTR name.
+//! `helo-ptr-match`: the HELO name is the PTR name.
 
 use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, unavailable, violated};
-use crate::facts::{Facts, Hello, HelloKind, Iprev, Outcome, Relation};
+use crate::facts::{Facts, Helo, HeloKind, Iprev, Outcome, Relation};
 use crate::name;
 use crate::policy::Remedy;
 use crate::stage::Stage;
 
-/// **Checks** that the hello name equals a PTR name of the client address, or is related to one.
+/// **Checks** that the HELO name equals a PTR name of the client address, or is related to one.
 /// **Replies** 550 5.7.1; 450 4.7.1 when DNS fails.
 /// **Basis** Haraka `rdns_match`, qpsmtpd `no_matching_dns`, Fastmail's published policy, hand-written ACLs.
 /// **Beyond** RFC 5321 §4.1.4, which forbids refusing on this ground; Office 365 never satisfies `any`.
@@ -14,9 +14,9 @@ pub(super) static CHECK: Check = Check {
     name: "helo-ptr-match",
     number: 24,
     stage: Stage::Helo,
-    checks: "the hello name is a PTR name of the client address, or is related to one (mode)",
+    checks: "the HELO name is a PTR name of the client address, or is related to one (mode)",
     basis: "Haraka rdns_match, qpsmtpd no_matching_dns, Fastmail's published policy, hand-written ACLs",
-    beyond: "beyond RFC 5321 §4.1.4, which lets a server verify the hello name and forbids refusing on that ground",
+    beyond: "beyond RFC 5321 §4.1.4, which lets a server verify the HELO name and forbids refusing on that ground",
     parameters: &[Parameter {
         name: "mode",
         kind: Kind::Choice(MODES),
@@ -54,10 +54,10 @@ fn build(settings: &Settings) -> Judge {
 }
 
 fn judge(facts: &Facts, holds: fn(Relation) -> bool, verified: bool) -> Finding {
-    let (Some(hello), Some(iprev)) = (&facts.hello, &facts.iprev) else {
+    let (Some(helo), Some(iprev)) = (&facts.helo, &facts.iprev) else {
         return Finding::NotApplicable;
     };
-    if hello.kind == HelloKind::Literal {
+    if helo.kind == HeloKind::Literal {
         return Finding::NotApplicable;
     }
     if facts.relation.is_some_and(holds) {
@@ -82,42 +82,39 @@ fn judge(facts: &Facts, holds: fn(Relation) -> bool, verified: bool) -> Finding 
         );
         return unavailable(why, [Remedy::MendDns(forward.name.clone())]);
     }
-    violated(
-        complaint(facts, hello, iprev),
-        remedies(facts, hello, iprev),
-    )
+    violated(complaint(facts, helo, iprev), remedies(facts, helo, iprev))
 }
 
-fn complaint(facts: &Facts, hello: &Hello, iprev: &Iprev) -> String {
+fn complaint(facts: &Facts, helo: &Helo, iprev: &Iprev) -> String {
     if iprev.reverse != Outcome::Data {
         return format!(
             "the client says {:?}, and {} has no PTR name ({})",
-            hello.argument, facts.client_address, iprev.reverse
+            helo.argument, facts.client_address, iprev.reverse
         );
     }
     let names: Vec<_> = iprev.ptr_names.iter().map(name::display).collect();
     format!(
         "the client says {:?}, and the PTR name of {} is {}",
-        hello.argument,
+        helo.argument,
         facts.client_address,
         names.join(", ")
     )
 }
 
-fn remedies(facts: &Facts, hello: &Hello, iprev: &Iprev) -> Vec<Remedy> {
+fn remedies(facts: &Facts, helo: &Helo, iprev: &Iprev) -> Vec<Remedy> {
     let address = facts.client_address;
     let mut remedies = Vec::new();
     let better = iprev
         .verified_name
         .as_ref()
         .or_else(|| iprev.host_names().next());
-    remedies.extend(better.map(|name| Remedy::SayHello(name::display(name))));
-    if let Some(name) = hello.name() {
+    remedies.extend(better.map(|name| Remedy::SayHelo(name::display(name))));
+    if let Some(name) = helo.name() {
         remedies.push(Remedy::AddPtr {
             address,
             target: Some(name.clone()),
         });
-        if !hello.contains(address) {
+        if !helo.contains(address) {
             remedies.push(Remedy::AddAddress {
                 name: name.clone(),
                 address,
@@ -129,8 +126,8 @@ fn remedies(facts: &Facts, hello: &Hello, iprev: &Iprev) -> Vec<Remedy> {
             target: None,
         });
     }
-    // Translating to an address that the hello name already has cures a host whose PTR cannot be changed.
-    let translate = hello
+    // Translating to an address that the HELO name already has cures a host whose PTR cannot be changed.
+    let translate = helo
         .addresses
         .iter()
         .find(|a| **a != address && a.is_ipv4() == address.is_ipv4());
@@ -148,11 +145,11 @@ mod tests {
     const PTR: &str = "10.2.0.192.in-addr.arpa PTR";
 
     #[track_caller]
-    fn check(hello: &str, world: &str, mode: &str) -> crate::policy::checks::test::Outcome {
+    fn check(helo: &str, world: &str, mode: &str) -> crate::policy::checks::test::Outcome {
         let settings = format!("mode = \"{mode}\"");
         case(Case {
             check: "helo-ptr-match",
-            hello: Some(hello),
+            helo: Some(helo),
             world,
             settings: &settings,
             ..Case::default()
@@ -179,12 +176,12 @@ mod tests {
     #[test]
     fn related_names() {
         let world = format!("{PTR} mail-bn1lp0150.outbound.protection.outlook.com");
-        let hello = "na01-bn1-obe.outbound.protection.outlook.com";
-        check(hello, &world, "any").is(VIOLATED);
-        check(hello, &world, "suffix").is(VIOLATED);
-        check(hello, &world, "organisation").is(SATISFIED);
-        check(hello, &world, "last-two-labels").is(SATISFIED);
-        check(hello, &world, "verified-organisation").is(VIOLATED);
+        let helo = "na01-bn1-obe.outbound.protection.outlook.com";
+        check(helo, &world, "any").is(VIOLATED);
+        check(helo, &world, "suffix").is(VIOLATED);
+        check(helo, &world, "organisation").is(SATISFIED);
+        check(helo, &world, "last-two-labels").is(SATISFIED);
+        check(helo, &world, "verified-organisation").is(VIOLATED);
         check("outlook.example.test", &world, "organisation").is(VIOLATED);
         check("outbound.protection.outlook.com", &world, "suffix").is(SATISFIED);
         check("b.co.uk", &format!("{PTR} a.co.uk"), "organisation").is(VIOLATED);

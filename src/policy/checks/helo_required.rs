@@ -4,7 +4,7 @@ use super::{Check, Finding, Needs, violated};
 use crate::policy::Remedy;
 use crate::stage::Stage;
 
-/// **Checks** that a hello was accepted before the transaction begins.
+/// **Checks** that a HELO was accepted before the transaction begins.
 /// **Replies** 503 5.5.1.
 /// **Basis** RFC 5321 §4.1.1.1; Postfix `smtpd_helo_required`, Exim `hosts_require_helo`.
 /// **Beyond** nothing: RFC 5321 §4.1.4 says that a session starts with EHLO or HELO.
@@ -20,11 +20,11 @@ pub(super) static CHECK: Check = Check {
     error: &["450 4.5.1 Error: send HELO/EHLO first"],
     needs: Needs::NOTHING,
     build: |_| {
-        Box::new(|facts| match facts.hello {
+        Box::new(|facts| match facts.helo {
             Some(_) => Finding::Satisfied,
             None => violated(
                 "the client sent no HELO or EHLO",
-                [Remedy::SayHello("with the host's name before MAIL".into())],
+                [Remedy::SayHelo("with the host's name before MAIL".into())],
             ),
         })
     },
@@ -36,10 +36,10 @@ mod tests {
 
     #[test]
     fn helo_required() {
-        let check = |hello| {
+        let check = |helo| {
             case(Case {
                 check: "helo-required",
-                hello,
+                helo,
                 ..Case::default()
             })
         };

@@ -1,21 +1,21 @@
-//! `helo-resolves`: the hello name has an address (or MX).
+//! `helo-resolves`: the HELO name has an address (or MX).
 
 use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, unavailable, violated};
 use crate::facts::{Facts, Outcome};
 use crate::policy::Remedy;
 use crate::stage::Stage;
 
-/// **Checks** that the hello name has A or AAAA, or MX where `mx` is set. No comparison with the client address.
+/// **Checks** that the HELO name has A or AAAA, or MX where `mx` is set. No comparison with the client address.
 /// **Replies** 550 5.7.1; 450 4.7.1 when DNS fails.
 /// **Basis** RFC 5321 §2.3.5; Postfix `reject_unknown_helo_hostname`, qpsmtpd `no_forward_dns`.
-/// **Beyond** RFC 5321 §4.1.4, which forbids refusing for a hello that fails verification.
+/// **Beyond** RFC 5321 §4.1.4, which forbids refusing for a HELO that fails verification.
 pub(super) static CHECK: Check = Check {
     name: "helo-resolves",
     number: 22,
     stage: Stage::Helo,
-    checks: "the hello name has an A or AAAA record, or MX where mx is set",
+    checks: "the HELO name has an A or AAAA record, or MX where mx is set",
     basis: "RFC 5321 §2.3.5; Postfix reject_unknown_helo_hostname, qpsmtpd no_forward_dns",
-    beyond: "beyond RFC 5321 §4.1.4, which lets a server verify the hello name and forbids refusing on that ground",
+    beyond: "beyond RFC 5321 §4.1.4, which lets a server verify the HELO name and forbids refusing on that ground",
     parameters: &[
         Parameter {
             name: "mx",
@@ -39,8 +39,8 @@ pub(super) static CHECK: Check = Check {
     fail: &["550 5.7.1 <{helo}>: Helo command rejected: Host not found"],
     error: &["450 4.7.1 <{helo}>: Helo command rejected: Host not found"],
     needs: Needs {
-        hello_addresses: true,
-        hello_mx: true,
+        helo_addresses: true,
+        helo_mx: true,
         ..Needs::NOTHING
     },
     build,
@@ -50,9 +50,9 @@ fn build(settings: &Settings) -> Judge {
     let mx = settings.flag("mx", true);
     let trailing_dot = settings.flag("trailing_dot", true);
     let overlong = settings.flag("overlong", false);
-    Box::new(move |facts| match &facts.hello {
-        Some(hello) if overlong && hello.is_overlong_name() => violated(
-            "the hello is too long for DNS to hold",
+    Box::new(move |facts| match &facts.helo {
+        Some(helo) if overlong && helo.is_overlong_name() => violated(
+            "the HELO is too long for DNS to hold",
             [super::helo_syntax::better(facts)],
         ),
         _ => judge(facts, mx, trailing_dot),
@@ -60,19 +60,19 @@ fn build(settings: &Settings) -> Judge {
 }
 
 fn judge(facts: &Facts, mx: bool, trailing_dot: bool) -> Finding {
-    let Some(hello) = &facts.hello else {
+    let Some(helo) = &facts.helo else {
         return Finding::NotApplicable;
     };
-    let Some(name) = hello.name() else {
+    let Some(name) = helo.name() else {
         return Finding::NotApplicable;
     };
-    if hello.argument.ends_with('.') && !trailing_dot {
+    if helo.argument.ends_with('.') && !trailing_dot {
         return violated(
-            "the hello ends in a dot and is not looked up",
+            "the HELO ends in a dot and is not looked up",
             [super::helo_syntax::better(facts)],
         );
     }
-    let asked = [hello.addresses_outcome, hello.mx_outcome.filter(|_| mx)];
+    let asked = [helo.addresses_outcome, helo.mx_outcome.filter(|_| mx)];
     let outcomes = || asked.iter().flatten();
     if outcomes().any(|o| *o == Outcome::Data) {
         return Finding::Satisfied;
@@ -80,14 +80,14 @@ fn judge(facts: &Facts, mx: bool, trailing_dot: bool) -> Finding {
     if let Some(failure) = outcomes().find(|o| o.is_temporary()) {
         let why = format!(
             "whether {} resolves is unknown: the lookup came to {failure}",
-            hello.argument
+            helo.argument
         );
         return unavailable(why, [Remedy::MendDns(name.clone())]);
     }
-    let outcome = hello.addresses_outcome.unwrap_or(Outcome::NxDomain);
+    let outcome = helo.addresses_outcome.unwrap_or(Outcome::NxDomain);
     let why = format!(
-        "the hello name {} does not resolve ({outcome})",
-        hello.argument
+        "the HELO name {} does not resolve ({outcome})",
+        helo.argument
     );
     violated(
         why,
@@ -148,10 +148,10 @@ mod tests {
     #[test]
     fn a_name_with_a_final_dot() {
         let check = |settings| {
-            let (hello, world) = (Some("m.test."), "m.test A 203.0.113.1");
+            let (helo, world) = (Some("m.test."), "m.test A 203.0.113.1");
             case(Case {
                 check: "helo-resolves",
-                hello,
+                helo,
                 world,
                 settings,
                 ..Case::default()
@@ -167,7 +167,7 @@ mod tests {
     fn a_literal_is_not_looked_up() {
         case(Case {
             check: "helo-resolves",
-            hello: Some("[192.0.2.10]"),
+            helo: Some("[192.0.2.10]"),
             ..Case::default()
         })
         .is(NOT_APPLICABLE);

@@ -1,13 +1,13 @@
-//! `helo-syntax`: the hello is a legal domain name or address literal.
+//! `helo-syntax`: the HELO is a legal domain name or address literal.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, violated};
-use crate::facts::{Facts, Hello, HelloKind, hostname_mistake};
+use crate::facts::{Facts, Helo, HeloKind, hostname_mistake};
 use crate::policy::Remedy;
 use crate::stage::Stage;
 
-/// **Checks** the characters and lengths of the hello, and its literal form.
+/// **Checks** the characters and lengths of the HELO, and its literal form.
 /// **Replies** 501 5.5.2.
 /// **Basis** RFC 5321 §2.3.5, §4.1.1.1, §4.1.3; Postfix `reject_invalid_helo_hostname`, Exim's HELO syntax check.
 /// **Beyond** nothing: RFC 5321 §4.1.4 has 501 for an argument that is not acceptable.
@@ -15,7 +15,7 @@ pub(super) static CHECK: Check = Check {
     name: "helo-syntax",
     number: 13,
     stage: Stage::Helo,
-    checks: "the hello is a legal domain name or address literal",
+    checks: "the HELO is a legal domain name or address literal",
     basis: "RFC 5321 §2.3.5, §4.1.1.1, §4.1.3; Postfix reject_invalid_helo_hostname, Exim's HELO syntax check",
     beyond: "within RFC 5321 §4.1.4, which has 501 for an argument that is not acceptable",
     parameters: &[
@@ -71,38 +71,38 @@ fn build(settings: &Settings) -> Judge {
         settings.flag("labels", true),
         settings.flag("overlong", false),
     );
-    let concerns = move |hello: &Hello| {
-        about == "all" || hello.argument.starts_with('[') == (about == "literals")
+    let concerns = move |helo: &Helo| {
+        about == "all" || helo.argument.starts_with('[') == (about == "literals")
     };
-    Box::new(move |facts| match &facts.hello {
+    Box::new(move |facts| match &facts.helo {
         None => Finding::NotApplicable,
-        Some(hello) if !concerns(hello) => Finding::NotApplicable,
-        Some(hello) if overlong && hello.is_overlong_name() => Finding::Satisfied,
-        Some(hello) => match if labels {
-            mistake(hello, underscore, trailing_dot, bare_ip)
+        Some(helo) if !concerns(helo) => Finding::NotApplicable,
+        Some(helo) if overlong && helo.is_overlong_name() => Finding::Satisfied,
+        Some(helo) => match if labels {
+            mistake(helo, underscore, trailing_dot, bare_ip)
         } else {
-            odd_characters(&hello.argument, underscore)
+            odd_characters(&helo.argument, underscore)
         } {
             None => Finding::Satisfied,
             Some(why) => violated(
-                format!("the hello {:?} is not legal: {why}", hello.argument),
+                format!("the HELO {:?} is not legal: {why}", helo.argument),
                 [better(facts)],
             ),
         },
     })
 }
 
-fn mistake(hello: &Hello, underscore: bool, trailing_dot: bool, bare_ip: bool) -> Option<String> {
-    match hello.kind {
-        HelloKind::Literal => None,
-        HelloKind::BareIp => {
+fn mistake(helo: &Helo, underscore: bool, trailing_dot: bool, bare_ip: bool) -> Option<String> {
+    match helo.kind {
+        HeloKind::Literal => None,
+        HeloKind::BareIp => {
             (!bare_ip).then(|| "an address has to stand in brackets (RFC 5321 §4.1.3)".into())
         }
-        HelloKind::Invalid => Some(hello.mistake.clone()),
-        HelloKind::Name if hello.argument.ends_with('.') && !trailing_dot => {
+        HeloKind::Invalid => Some(helo.mistake.clone()),
+        HeloKind::Name if helo.argument.ends_with('.') && !trailing_dot => {
             Some("the name ends in a dot".into())
         }
-        HelloKind::Name => hostname_mistake(&hello.argument, underscore),
+        HeloKind::Name => hostname_mistake(&helo.argument, underscore),
     }
 }
 
@@ -140,8 +140,8 @@ pub(super) fn better(facts: &Facts) -> Remedy {
     let iprev = facts.iprev.as_ref();
     let name = iprev.and_then(|i| i.verified_name.as_ref().or_else(|| i.host_names().next()));
     match name {
-        Some(name) => Remedy::SayHello(crate::name::display(name)),
-        None => Remedy::SayHello("with the host's own full name, one that resolves".into()),
+        Some(name) => Remedy::SayHelo(crate::name::display(name)),
+        None => Remedy::SayHelo("with the host's own full name, one that resolves".into()),
     }
 }
 
@@ -151,10 +151,10 @@ mod tests {
 
     #[test]
     fn helo_syntax() {
-        let check = |hello, settings| {
+        let check = |helo, settings| {
             case(Case {
                 check: "helo-syntax",
-                hello: Some(hello),
+                helo: Some(helo),
                 settings,
                 ..Case::default()
             })
@@ -180,10 +180,10 @@ mod tests {
     /// As Exim 4.96 answers.
     #[test]
     fn characters_only() {
-        let check = |hello| {
+        let check = |helo| {
             case(Case {
                 check: "helo-syntax",
-                hello: Some(hello),
+                helo: Some(helo),
                 settings: "labels = false",
                 ..Case::default()
             })

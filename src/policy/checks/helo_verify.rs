@@ -1,14 +1,14 @@
-//! `helo-verify`: any of Exim's three ways to believe a hello.
+//! `helo-verify`: any of Exim's three ways to believe a HELO.
 
 use super::{Check, Finding, Needs, unavailable, violated};
-use crate::facts::{Facts, Hello, IprevResult};
+use crate::facts::{Facts, Helo, IprevResult};
 use crate::name;
 use crate::policy::Remedy;
 use crate::stage::Stage;
 
-/// **Checks** that the client address stands behind `[` (without `IPv6:`, which Exim does not pass over), or the hello
+/// **Checks** that the client address stands behind `[` (without `IPv6:`, which Exim does not pass over), or the HELO
 /// is a verified name, or its addresses hold the client address.
-/// **Replies** 550 5.7.1; 450 4.7.1 when the client's own names fail in DNS and nothing else verifies. A hello that
+/// **Replies** 550 5.7.1; 450 4.7.1 when the client's own names fail in DNS and nothing else verifies. A helo that
 /// fails in DNS is one that does not verify.
 /// **Basis** Exim `verify = helo`, `helo_verify_hosts`, `smtp_verify_helo` in smtp_in.c.
 /// **Beyond** RFC 5321 §4.1.4: refusing on a failed verification is what it forbids.
@@ -16,61 +16,61 @@ pub(super) static CHECK: Check = Check {
     name: "helo-verify",
     number: 25,
     stage: Stage::Helo,
-    checks: "the hello is the client's own literal, or its verified name, or leads to the client address",
+    checks: "the HELO is the client's own literal, or its verified name, or leads to the client address",
     basis: "Exim verify = helo, helo_verify_hosts",
-    beyond: "beyond RFC 5321 §4.1.4, which lets a server verify the hello and forbids refusing on that ground",
+    beyond: "beyond RFC 5321 §4.1.4, which lets a server verify the HELO and forbids refusing on that ground",
     parameters: &[],
     fail: &["550 EHLO argument does not match calling host"],
     error: &["451 Temporary local problem - please try later"],
     needs: Needs {
-        hello_addresses: true,
+        helo_addresses: true,
         ..Needs::IPREV
     },
     build: |_| Box::new(judge),
 };
 
 fn judge(facts: &Facts) -> Finding {
-    let (Some(hello), Some(iprev)) = (&facts.hello, &facts.iprev) else {
+    let (Some(helo), Some(iprev)) = (&facts.helo, &facts.iprev) else {
         return Finding::NotApplicable;
     };
-    let literal = hello.argument.strip_prefix('[');
+    let literal = helo.argument.strip_prefix('[');
     let same = literal.is_some_and(|inner| inner.starts_with(&facts.client_address.to_string()));
     let named =
         iprev.result == IprevResult::Pass && facts.relation.is_some_and(|r| r.equals_verified);
-    if same || named || hello.contains(facts.client_address) {
+    if same || named || helo.contains(facts.client_address) {
         return Finding::Satisfied;
     }
     if literal.is_none() && iprev.result == IprevResult::Temperror {
         return unavailable(
             format!(
                 "whether {} is {} is unknown: {}",
-                hello.argument, facts.client_address, iprev.explanation
+                helo.argument, facts.client_address, iprev.explanation
             ),
             [Remedy::MendDns(super::iprev::failed(facts, iprev))],
         );
     }
-    violated(complaint(facts, hello), remedies(facts, hello))
+    violated(complaint(facts, helo), remedies(facts, helo))
 }
 
-fn complaint(facts: &Facts, hello: &Hello) -> String {
+fn complaint(facts: &Facts, helo: &Helo) -> String {
     let client = facts.client_address;
     format!(
         "{:?} is neither the literal of {client}, nor a verified name of it, nor leads to it",
-        hello.argument
+        helo.argument
     )
 }
 
-fn remedies(facts: &Facts, hello: &Hello) -> Vec<Remedy> {
+fn remedies(facts: &Facts, helo: &Helo) -> Vec<Remedy> {
     let verified = facts.iprev.as_ref().and_then(|i| i.verified_name.as_ref());
     let mut remedies: Vec<_> = verified
-        .map(|name| Remedy::SayHello(name::display(name)))
+        .map(|name| Remedy::SayHelo(name::display(name)))
         .into_iter()
         .collect();
-    remedies.extend(hello.name().map(|name| Remedy::AddAddress {
+    remedies.extend(helo.name().map(|name| Remedy::AddAddress {
         name: name.clone(),
         address: facts.client_address,
     }));
-    remedies.push(Remedy::SayHello(format!("[{}]", facts.client_address)));
+    remedies.push(Remedy::SayHelo(format!("[{}]", facts.client_address)));
     remedies
 }
 
@@ -80,10 +80,10 @@ mod tests {
 
     #[test]
     fn helo_verify() {
-        let check = |hello: &str, world: &str| {
+        let check = |helo: &str, world: &str| {
             case(Case {
                 check: "helo-verify",
-                hello: Some(hello),
+                helo: Some(helo),
                 world,
                 ..Case::default()
             })

@@ -1,4 +1,4 @@
-//! `dnsbl`, `rhsbl-helo` and `rhsbl-sender`: no block list has the client address, the hello name, the domain of the
+//! `dnsbl`, `rhsbl-helo` and `rhsbl-sender`: no block list has the client address, the HELO name, the domain of the
 //! reverse-path (RFC 5782).
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -54,22 +54,22 @@ pub(super) static CLIENT: Check = Check {
     build: |settings| build(settings, Subject::Client),
 };
 
-/// **Checks** lists for the hello name.
+/// **Checks** lists for the HELO name.
 /// **Replies** 554 5.7.1; 450 4.7.1 where `errors = "report"` and a list cannot answer.
 /// **Basis** RFC 5782 §2.2; Postfix `reject_rhsbl_helo`, Microsoft S8001.
-/// **Beyond** RFC 5321 §4.1.4, which forbids refusing for what the hello name is.
+/// **Beyond** RFC 5321 §4.1.4, which forbids refusing for what the HELO name is.
 pub(super) static HELO: Check = Check {
     name: "rhsbl-helo",
     number: 11,
     stage: Stage::Helo,
-    checks: "no block list has the hello name",
+    checks: "no block list has the HELO name",
     basis: "RFC 5782 §2.2; Postfix reject_rhsbl_helo, Microsoft S8001",
     beyond: "beyond RFC 5321, which knows no block lists",
     parameters: PARAMETERS,
     fail: &["554 5.7.1 Service unavailable; Helo command [{helo}] blocked using {zone}; {txt}"],
     error: &["450 4.7.1 Service unavailable; block list {zone} cannot answer"],
     needs: Needs::NOTHING,
-    build: |settings| build(settings, Subject::Hello),
+    build: |settings| build(settings, Subject::Helo),
 };
 
 /// **Checks** lists for the domain of the reverse-path.
@@ -94,7 +94,7 @@ pub(super) static SENDER: Check = Check {
 pub(in crate::policy) fn lists(check: &Check, settings: &Settings) -> Vec<(Subject, Vec<Name>)> {
     let subject = match check.name {
         "dnsbl" => Subject::Client,
-        "rhsbl-helo" => Subject::Hello,
+        "rhsbl-helo" => Subject::Helo,
         "rhsbl-sender" => Subject::Sender,
         _ => {
             return settings
@@ -155,8 +155,8 @@ fn listed(facts: &Facts, listing: &Listing) -> Finding {
     let codes: Vec<_> = listing.codes.iter().map(ToString::to_string).collect();
     let who = match listing.subject {
         Subject::Client => facts.client_address.to_string(),
-        Subject::Hello => facts
-            .hello
+        Subject::Helo => facts
+            .helo
             .as_ref()
             .map(|h| h.argument.clone())
             .unwrap_or_default(),

@@ -97,17 +97,17 @@ fn hours(time: Duration) -> String {
     )
 }
 
-/// **Checks** that few hello names of the client address fail to resolve to it.
+/// **Checks** that few HELO names of the client address fail to resolve to it.
 /// **Replies** 450 without an enhanced code, as captured.
 /// **Basis** a receiver's reply, "service permits 2 unverifyable sending IPs".
-/// **Beyond** RFC 5321 §4.1.4, which forbids refusing because the hello name does not match the client address.
+/// **Beyond** RFC 5321 §4.1.4, which forbids refusing because the HELO name does not match the client address.
 pub(super) static UNVERIFIABLE: Check = Check {
     name: "unverifiable-per-ip",
     number: 38,
     stage: Stage::Helo,
-    checks: "no more than a few hello names of the client address fail to resolve to it",
+    checks: "no more than a few HELO names of the client address fail to resolve to it",
     basis: "a captured reply, \"service permits 2 unverifyable sending IPs\"",
-    beyond: "beyond RFC 5321 §4.1.4, which forbids refusing because the hello name does not match the client address",
+    beyond: "beyond RFC 5321 §4.1.4, which forbids refusing because the HELO name does not match the client address",
     parameters: &[Parameter {
         name: "names",
         kind: Kind::Count,
@@ -118,26 +118,26 @@ pub(super) static UNVERIFIABLE: Check = Check {
     error: &["450 service temporarily cannot verify {helo}"],
     needs: Needs {
         history: true,
-        hello_addresses: true,
+        helo_addresses: true,
         ..Needs::NOTHING
     },
     build: |settings| {
         let permitted = settings.count("names", 2);
         Box::new(move |facts| {
-            let (Some(history), Some(hello)) = (&facts.history, &facts.hello) else {
+            let (Some(history), Some(helo)) = (&facts.history, &facts.helo) else {
                 return Finding::NotApplicable;
             };
-            let mine = hello.argument.to_ascii_lowercase();
+            let mine = helo.argument.to_ascii_lowercase();
             if history.unverified.len() as u64 <= permitted || !history.unverified.contains(&mine) {
                 return Finding::Satisfied;
             }
             let why = format!(
-                "{} hello names of {} do not resolve to it: {}",
+                "{} HELO names of {} do not resolve to it: {}",
                 history.unverified.len(),
                 facts.client_address,
                 history.unverified.join(", ")
             );
-            let remedy = hello.name().map(|name| Remedy::AddAddress {
+            let remedy = helo.name().map(|name| Remedy::AddAddress {
                 name: name.clone(),
                 address: facts.client_address,
             });
@@ -199,12 +199,12 @@ mod tests {
                 ..History::default()
             });
         }
-        let check = |settings, hello, conduct: fn(&mut Facts), expected| {
-            let hello = Some(hello);
+        let check = |settings, helo, conduct: fn(&mut Facts), expected| {
+            let helo = Some(helo);
             case(Case {
                 check: "unverifiable-per-ip",
                 settings,
-                hello,
+                helo,
                 conduct,
                 ..Case::default()
             })

@@ -74,12 +74,12 @@ pub type Judge = Box<dyn Fn(&Facts) -> Finding + Send + Sync>;
 pub struct Needs {
     /// PTR names and their addresses.
     pub iprev: bool,
-    /// Addresses of the hello name.
-    pub hello_addresses: bool,
-    /// MX of the hello name.
-    pub hello_mx: bool,
+    /// Addresses of the HELO name.
+    pub helo_addresses: bool,
+    /// MX of the HELO name.
+    pub helo_mx: bool,
     /// SPF of the HELO identity.
-    pub spf_hello: bool,
+    pub spf_helo: bool,
     /// SPF of the MAIL FROM identity.
     pub spf_sender: bool,
     /// What DNS says of the domain of the reverse-path.
@@ -98,9 +98,9 @@ impl Needs {
     /// Nothing but what the client said.
     pub const NOTHING: Self = Self {
         iprev: false,
-        hello_addresses: false,
-        hello_mx: false,
-        spf_hello: false,
+        helo_addresses: false,
+        helo_mx: false,
+        spf_helo: false,
         spf_sender: false,
         sender_domain: false,
         message: false,
@@ -123,9 +123,9 @@ impl Needs {
     fn and(self, other: Self) -> Self {
         Self {
             iprev: self.iprev || other.iprev,
-            hello_addresses: self.hello_addresses || other.hello_addresses,
-            hello_mx: self.hello_mx || other.hello_mx,
-            spf_hello: self.spf_hello || other.spf_hello,
+            helo_addresses: self.helo_addresses || other.helo_addresses,
+            helo_mx: self.helo_mx || other.helo_mx,
+            spf_helo: self.spf_helo || other.spf_helo,
             spf_sender: self.spf_sender || other.spf_sender,
             sender_domain: self.sender_domain || other.sender_domain,
             message: self.message || other.message,

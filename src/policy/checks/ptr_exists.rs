@@ -85,10 +85,10 @@ fn judge(facts: &Facts, any: bool) -> Finding {
     }
 }
 
-/// The hello name, as the natural target of a PTR record.
+/// The HELO name, as the natural target of a PTR record.
 pub(super) fn named(facts: &Facts) -> Option<name::Name> {
     facts
-        .hello
+        .helo
         .as_ref()
         .and_then(|h| h.name())
         .filter(|n| n.num_labels() > 1)

@@ -48,24 +48,24 @@ pub(super) static PTR: Check = Check {
     },
 };
 
-/// **Checks** the hello name for the client's octets and for words of dynamic ranges.
+/// **Checks** the HELO name for the client's octets and for words of dynamic ranges.
 /// **Replies** 550 5.7.1.
 /// **Basis** Haraka `helo.checks` dynamic, SpamAssassin HELO_DYNAMIC_*, rspamd HFILTER_HELO_*.
-/// **Beyond** RFC 5321 §4.1.4, which forbids refusing for what the hello name is.
+/// **Beyond** RFC 5321 §4.1.4, which forbids refusing for what the HELO name is.
 pub(super) static HELO: Check = Check {
     name: "helo-dynamic",
     number: 26,
     stage: Stage::Helo,
-    checks: "the hello name does not hold the client's octets or a word of dynamic ranges",
+    checks: "the HELO name does not hold the client's octets or a word of dynamic ranges",
     basis: "Haraka helo.checks dynamic, SpamAssassin HELO_DYNAMIC_*, rspamd HFILTER_HELO_*",
-    beyond: "beyond RFC 5321 §4.1.4, which lets a server verify the hello name and forbids refusing on that ground",
+    beyond: "beyond RFC 5321 §4.1.4, which lets a server verify the HELO name and forbids refusing on that ground",
     parameters: PARAMETERS,
     fail: &["550 5.7.1 HELO is dynamic: {helo}"],
     error: &["451 4.7.1 HELO cannot be judged now"],
     needs: Needs::NOTHING,
     build: |settings| {
         let engine = Engine::new(settings);
-        Box::new(move |facts| engine.judge_hello(facts))
+        Box::new(move |facts| engine.judge_helo(facts))
     },
 };
 
@@ -114,16 +114,16 @@ impl Engine {
         self.judge("PTR name", &name::display(ptr), facts, remedies)
     }
 
-    fn judge_hello(&self, facts: &Facts) -> Finding {
-        let Some(hello) = facts.hello.as_ref().filter(|h| h.name().is_some()) else {
+    fn judge_helo(&self, facts: &Facts) -> Finding {
+        let Some(helo) = facts.helo.as_ref().filter(|h| h.name().is_some()) else {
             return Finding::NotApplicable;
         };
         let remedies = || {
-            vec![Remedy::SayHello(
+            vec![Remedy::SayHelo(
                 "a name that you gave the host, not one made from its address".into(),
             )]
         };
-        self.judge("hello name", &hello.argument, facts, remedies)
+        self.judge("HELO name", &helo.argument, facts, remedies)
     }
 
     fn judge(
@@ -192,10 +192,10 @@ mod tests {
 
     #[test]
     fn helo_dynamic() {
-        let check = |hello| {
+        let check = |helo| {
             case(Case {
                 check: "helo-dynamic",
-                hello: Some(hello),
+                helo: Some(helo),
                 ..Case::default()
             })
         };

@@ -117,7 +117,7 @@ mod tests {
     #[track_caller]
     fn check(
         thresholds: &str,
-        hello: &str,
+        helo: &str,
         world: &str,
         expected: &str,
     ) -> crate::policy::checks::test::Outcome {
@@ -125,7 +125,7 @@ mod tests {
         case(Case {
             check: "score",
             settings: &settings,
-            hello: Some(hello),
+            helo: Some(helo),
             world,
             ..Case::default()
         })

@@ -35,20 +35,20 @@ pub(super) static HELO: Check = Check {
     name: "helo-spf",
     number: 29,
     stage: Stage::Helo,
-    checks: "the SPF record of the hello name authorizes the client address",
+    checks: "the SPF record of the HELO name authorizes the client address",
     basis: "RFC 7208 §2.3, RFC 7372 §3.2; Stalwart spf.verify.ehlo",
-    beyond: "within RFC 7208 §8.4; the hello name is what its owner says of it, not compared with the client",
+    beyond: "within RFC 7208 §8.4; the HELO name is what its owner says of it, not compared with the client",
     parameters: PARAMETERS,
     fail: &["550 5.7.23 SPF validation failed for HELO {helo} from [{ip}]"],
     error: &["451 4.7.24 Temporary SPF validation error for HELO {helo}"],
     needs: Needs {
-        spf_hello: true,
+        spf_helo: true,
         ..Needs::NOTHING
     },
-    build: |settings| build(settings, |facts| facts.spf_hello.as_deref()),
+    build: |settings| build(settings, |facts| facts.spf_helo.as_deref()),
 };
 
-/// **Checks** SPF of the MAIL FROM identity; with the null reverse-path, of postmaster at the hello name.
+/// **Checks** SPF of the MAIL FROM identity; with the null reverse-path, of postmaster at the HELO name.
 /// **Replies** 550 5.7.23; 451 4.7.24 on temperror.
 /// **Basis** RFC 7208 §2.4, RFC 7372 §3.2.
 /// **Beyond** nothing: RFC 7208 §8.4 leaves a fail to the receiver's policy.

@@ -11,7 +11,7 @@ use crate::policy::{Policy, Rule};
 pub(super) struct Case<'a> {
     pub(super) check: &'a str,
     pub(super) client: &'a str,
-    pub(super) hello: Option<&'a str>,
+    pub(super) helo: Option<&'a str>,
     pub(super) sender: Option<&'a str>,
     pub(super) world: &'a str,
     pub(super) settings: &'a str,
@@ -26,7 +26,7 @@ impl Default for Case<'_> {
         Self {
             check: "",
             client: "192.0.2.10",
-            hello: Some("mail.example.test"),
+            helo: Some("mail.example.test"),
             sender: None,
             world: "",
             settings: "",
@@ -90,8 +90,8 @@ pub(super) fn case(case: Case<'_>) -> Outcome {
     let mut facts = Facts::new(case.client.parse().expect("an address"));
     facts.receiver_name = "mx.martinet.test".into();
     facts.observe_client(wants, &table);
-    if let Some(hello) = case.hello {
-        facts.observe_hello(Verb::Ehlo, hello, wants, &table);
+    if let Some(helo) = case.helo {
+        facts.observe_helo(Verb::Ehlo, helo, wants, &table);
     }
     if let Some(sender) = case.sender {
         facts.observe_sender(sender, wants, &table);

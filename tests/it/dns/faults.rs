@@ -178,7 +178,7 @@ async fn the_receiver_meets_the_same_faults() {
         ),
         ("do = \"servfail\"\nfrom = 2", "250", "data"),
     ] {
-        let pool = "[[pool]]\nname = \"p\"\naddresses = [\"192.0.2.25\"]\nptr = \"out.example.test.\"\nhello = \"out.example.test\"";
+        let pool = "[[pool]]\nname = \"p\"\naddresses = [\"192.0.2.25\"]\nptr = \"out.example.test.\"\nhelo = \"out.example.test\"";
         let text = format!(
             "title = \"t\"\n[[domain]]\nname = \"contoso.test\"\n{pool}\n[[fault]]\nname = \"25.2.0.192.in-addr.arpa\"\n{lines}"
         );
@@ -187,7 +187,7 @@ async fn the_receiver_meets_the_same_faults() {
         let zones = scenario.zones([127, 0, 0, 1].into());
         let attempt = martinet::check::Attempt {
             client: [192, 0, 2, 25].into(),
-            hello: "out.example.test".to_owned(),
+            helo: "out.example.test".to_owned(),
             verb: "EHLO".to_owned(),
             mail_from: String::new(),
             rcpt: "b@contoso.test".to_owned(),
@@ -220,7 +220,7 @@ async fn truncated_and_tcp_refused_is_deferred() {
         ("tcp-hang", "defer"),
         ("ttl\"\nttl = \"0", "accept"),
     ] {
-        let pool = "[[pool]]\nname = \"p\"\naddresses = [\"192.0.2.25\"]\nptr = \"out.example.test.\"\nhello = \"out.example.test\"";
+        let pool = "[[pool]]\nname = \"p\"\naddresses = [\"192.0.2.25\"]\nptr = \"out.example.test.\"\nhelo = \"out.example.test\"";
         let faults = ["truncate", action].map(|word| {
             format!("[[fault]]\nname = \"25.2.0.192.in-addr.arpa\"\ndo = \"{word}\"\n")
         });
@@ -237,7 +237,7 @@ async fn truncated_and_tcp_refused_is_deferred() {
             .await
             .expect("a world");
         let delivery = Delivery {
-            hello: "out.example.test".to_owned(),
+            helo: "out.example.test".to_owned(),
             from: "a@example.test".to_owned(),
             to: vec!["b@contoso.test".to_owned()],
             message: b"Subject: x\r\n\r\nx\r\n".to_vec(),

@@ -8,13 +8,13 @@ use super::data::Flaw;
 
 /// The octets that messages under way may take, all sessions of a world together.
 #[derive(Debug)]
-pub struct Storage {
+pub struct MessageBudget {
     most: usize,
     used: AtomicUsize,
 }
 
-impl Storage {
-    /// Storage for so many octets.
+impl MessageBudget {
+    /// MessageBudget for so many octets.
     pub fn new(most: usize) -> Self {
         Self {
             most,
@@ -49,13 +49,13 @@ impl Storage {
 pub(super) struct MailData {
     octets: Vec<u8>,
     limit: usize,
-    storage: Option<Arc<Storage>>,
+    storage: Option<Arc<MessageBudget>>,
     lost: Option<Flaw>,
 }
 
 impl MailData {
     /// At most `limit` octets, and no more than the storage has room for.
-    pub(super) fn new(limit: usize, storage: Option<Arc<Storage>>) -> Self {
+    pub(super) fn new(limit: usize, storage: Option<Arc<MessageBudget>>) -> Self {
         Self {
             octets: Vec::new(),
             limit,
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn what_is_claimed_is_given_back() {
-        let storage = Arc::new(Storage::new(10));
+        let storage = Arc::new(MessageBudget::new(10));
         let data = || MailData::new(8, Some(Arc::clone(&storage)));
         let (mut first, mut second) = (data(), data());
         first.push(b"123456");

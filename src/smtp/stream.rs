@@ -20,14 +20,14 @@ const LINGER_OCTETS: usize = 1 << 20;
 const LINGER_READ_OCTETS: usize = 4 << 10;
 
 /// A connection, in clear text or not.
-pub(super) enum Wire {
+pub(super) enum MaybeTlsStream {
     Plain(TcpStream),
     Secured(Box<Secured>),
     /// Within a handshake, or after one that failed.
     Gone,
 }
 
-impl Wire {
+impl MaybeTlsStream {
     fn tcp(&self) -> io::Result<&TcpStream> {
         match self {
             Self::Plain(stream) => Ok(stream),
@@ -71,7 +71,7 @@ impl Wire {
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for MaybeTlsStream {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -85,7 +85,7 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for MaybeTlsStream {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,

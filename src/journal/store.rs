@@ -6,11 +6,11 @@ use std::sync::{Arc, Weak};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use super::{Envelope, Happening, Log};
+use super::{Envelope, Event, Log};
 
 /// A message on its way into the file, before it is acknowledged.
 #[derive(Clone, Debug)]
-pub struct Deposit {
+pub struct StoredMessage {
     /// The session that brought it.
     pub session: u64,
     /// When it came.
@@ -24,7 +24,7 @@ pub struct Deposit {
 }
 
 /// A session as a file keeps it.
-pub trait Record: Send + Sync + std::fmt::Debug {
+pub trait StoredSession: Send + Sync + std::fmt::Debug {
     /// Its number.
     fn id(&self) -> u64;
     /// The session as JSON.
@@ -32,18 +32,18 @@ pub trait Record: Send + Sync + std::fmt::Debug {
 }
 
 /// Keeps what happened beyond the end of the process.
-pub trait Keeper: Send + Sync + std::fmt::Debug {
+pub trait JournalStore: Send + Sync + std::fmt::Debug {
     /// Keeps messages. When this returns they are safe, and may be acknowledged (250). It waits for others who do the same,
     /// and large messages may have to wait for the disk.
-    fn messages(&self, deposits: &[Deposit]) -> io::Result<()>;
+    fn messages(&self, deposits: &[StoredMessage]) -> io::Result<()>;
     /// The same without waiting for others: `None` where somebody else is at it.
-    fn try_messages(&self, deposits: &[Deposit]) -> Option<io::Result<()>>;
+    fn try_messages(&self, deposits: &[StoredMessage]) -> Option<io::Result<()>>;
     /// Keeps a session that ended, soon.
-    fn session(&self, record: Arc<dyn Record>);
+    fn session(&self, record: Arc<dyn StoredSession>);
     /// Keeps events, soon.
-    fn events(&self, happenings: &[Arc<Happening>]);
+    fn events(&self, happenings: &[Arc<Event>]);
     /// Has the event log looked at now and then, so that what it takes in comes to be kept.
-    fn follow(&self, events: Weak<Log<Happening>>);
+    fn follow(&self, events: Weak<Log<Event>>);
     /// Has it looked at now: much waits.
     fn hurry(&self);
     /// Forgets everything.

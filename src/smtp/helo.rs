@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use super::ClientAddress;
 use super::Extension;
-use super::event::Event;
 use super::replies;
 use super::script::Point;
-use super::session::{Due, Hello, Session, State, Step};
+use super::session::{Due, HeloState, Session, State, Step};
+use super::session_event::SessionEvent;
 use super::settings::StartTls;
 use super::transcript::Speaker;
 use super::xclient::{Value, Xclient};
-use crate::facts::{Facts, HelloKind, Lookup, Verb};
-use crate::policy::Standing;
+use crate::facts::{Facts, HeloKind, Lookup, Verb};
+use crate::policy::DeferIfPermit;
 use crate::reply::{Reply, ReplyCode};
 use crate::stage::Stage;
 
@@ -79,11 +79,11 @@ impl Session {
         lookup: &dyn Lookup,
     ) {
         self.facts.conduct.pregreet = early;
-        if let Some((verb, argument)) = self.told_hello.take() {
+        if let Some((verb, argument)) = self.told_helo.take() {
             let receiver = Arc::clone(&self.receiver);
             self.pause = self
                 .facts
-                .observe_hello(verb, &argument, receiver.policy.wants(), lookup);
+                .observe_helo(verb, &argument, receiver.policy.wants(), lookup);
         }
         self.observed();
         if self.refuse(Stage::Connect, output) {
@@ -99,39 +99,40 @@ impl Session {
         self.say(&Reply::from_lines(code(220), lines), output);
     }
 
-    /// HELO or EHLO, the first or a later one: the hello is observed anew.
-    pub(super) fn hello(&mut self, verb: Verb, argument: &str, lookup: &dyn Lookup) {
-        let may_stay = self.hello == Hello::Accepted && self.receiver.policy.judges_at(Stage::Helo);
+    /// HELO or EHLO, the first or a later one: the HELO is observed anew.
+    pub(super) fn helo(&mut self, verb: Verb, argument: &str, lookup: &dyn Lookup) {
+        let may_stay =
+            self.helo == HeloState::Accepted && self.receiver.policy.judges_at(Stage::Helo);
         self.before = may_stay.then(|| Box::new((self.facts.clone(), self.standing.clone())));
-        if let Some(earlier) = self.facts.hello.take() {
+        if let Some(earlier) = self.facts.helo.take() {
             self.facts
                 .conduct
                 .replaced(earlier.verb, earlier.argument.clone());
         }
         let receiver = Arc::clone(&self.receiver);
         let wants = receiver.policy.wants();
-        self.pause = self.facts.observe_hello(verb, argument, wants, lookup);
+        self.pause = self.facts.observe_helo(verb, argument, wants, lookup);
         if wants.history {
             let client = self.facts.client_address;
-            let unverified = self.facts.hello.as_ref().is_some_and(|hello| {
-                let told = hello
+            let unverified = self.facts.helo.as_ref().is_some_and(|helo| {
+                let told = helo
                     .addresses_outcome
                     .is_some_and(|outcome| !outcome.is_temporary());
-                hello.kind == HelloKind::Name && told && !hello.addresses.contains(&client)
+                helo.kind == HeloKind::Name && told && !helo.addresses.contains(&client)
             });
-            let known = self.memory.hello(client, argument, unverified);
+            let known = self.memory.helo(client, argument, unverified);
             // Connections are counted when they are made: one that came later is not held against this one.
             let history = self.facts.history.get_or_insert_default();
-            (history.hellos, history.unverified) = (known.hellos, known.unverified);
+            (history.helos, history.unverified) = (known.helos, known.unverified);
         }
-        self.due = Due::Hello(verb);
+        self.due = Due::Helo(verb);
     }
 
-    /// An accepted hello ends a transaction. A refused one leaves everything as it was before it (RFC 5321 §4.1.4).
-    pub(super) fn answer_hello(&mut self, verb: Verb, output: &mut Vec<u8>) {
+    /// An accepted helo ends a transaction. A refused one leaves everything as it was before it (RFC 5321 §4.1.4).
+    pub(super) fn answer_helo(&mut self, verb: Verb, output: &mut Vec<u8>) {
         self.observed();
         if self.refuse(Stage::Helo, output) {
-            self.unsay_hello();
+            self.unsay_helo();
             return;
         }
         let scripted = self.script(Point::Helo, None, output);
@@ -139,12 +140,12 @@ impl Session {
             .as_ref()
             .is_some_and(|reply| reply.code().is_refusal())
         {
-            self.unsay_hello();
+            self.unsay_helo();
             return;
         }
         self.before = None;
         self.reset();
-        self.hello = Hello::Accepted;
+        self.helo = HeloState::Accepted;
         if scripted.is_some() {
             return;
         }
@@ -160,14 +161,14 @@ impl Session {
         );
     }
 
-    /// Goes back to the hello that stood before, where one did; the refused one is kept among the earlier ones.
-    fn unsay_hello(&mut self) {
+    /// Goes back to the HELO that stood before, where one did; the refused one is kept among the earlier ones.
+    fn unsay_helo(&mut self) {
         let Some(before) = self.before.take() else {
-            self.hello = Hello::Refused;
+            self.helo = HeloState::Refused;
             return;
         };
         let (mut before, standing) = *before;
-        if let Some(refused) = self.facts.hello.take() {
+        if let Some(refused) = self.facts.helo.take() {
             before.conduct = std::mem::take(&mut self.facts.conduct);
             before
                 .conduct
@@ -223,15 +224,15 @@ impl Session {
         }
     }
 
-    /// Nobody has said hello yet.
-    pub(super) fn forget_hello(&mut self) {
+    /// Nobody has said helo yet.
+    pub(super) fn forget_helo(&mut self) {
         self.reset();
-        self.facts.hello = None;
-        self.facts.conduct.earlier_hellos.clear();
+        self.facts.helo = None;
+        self.facts.conduct.earlier_helos.clear();
         self.facts.conduct.login.clear();
-        self.hello = Hello::None;
+        self.helo = HeloState::None;
         self.before = None;
-        self.standing = Standing::default();
+        self.standing = DeferIfPermit::default();
     }
 
     pub(super) fn may_xclient(&self) -> bool {
@@ -261,16 +262,16 @@ impl Session {
             let client = ClientAddress::of(address, "xclient");
             self.facts = Facts::of_receiver(client.address, &self.receiver.settings.hostname);
             (self.facts.told, self.facts.conduct.tls) = (told, tls);
-            self.events.push(Event::Renamed(client));
+            self.events.push(SessionEvent::Renamed(client));
         }
-        self.forget_hello();
+        self.forget_helo();
         self.state = State::Idle;
         if let Some(Value::Known(login)) = &xclient.login {
             self.facts.conduct.login.clone_from(login);
         }
         // A HELO that is told stands as if it had been said before the greeting; it is judged where rules judge it later.
-        self.told_hello = match xclient.hello {
-            Some(Value::Known(hello)) => Some((xclient.verb.unwrap_or(Verb::Ehlo), hello)),
+        self.told_helo = match xclient.helo {
+            Some(Value::Known(helo)) => Some((xclient.verb.unwrap_or(Verb::Ehlo), helo)),
             _ => None,
         };
         self.due = if again { Due::Client } else { Due::Wait };

@@ -1,4 +1,4 @@
-//! The hello: what the client claims to be in HELO or EHLO (RFC 5321 §4.1.1.1), and what DNS says of it.
+//! The helo: what the client claims to be in HELO or EHLO (RFC 5321 §4.1.1.1), and what DNS says of it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::iprev::combined;
-use super::{Iprev, Lookup, Outcome, Question};
+use super::{Iprev, Lookup, LookupRecord, Outcome};
 use crate::name::{self, LABEL_OCTETS, NAME_OCTETS, Name, RecordType};
 
-/// The verb that brought the hello.
+/// The verb that brought the HELO.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Verb {
@@ -36,7 +36,7 @@ impl Verb {
 /// What kind of thing the argument is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum HelloKind {
+pub enum HeloKind {
     /// A domain name.
     Name,
     /// An address literal, `[192.0.2.1]` or `[IPv6:2001:db8::1]` (RFC 5321 §4.1.3).
@@ -49,13 +49,13 @@ pub enum HelloKind {
 
 /// The HELO/EHLO argument and what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Hello {
+pub struct Helo {
     /// HELO, EHLO or LHLO.
     pub verb: Verb,
     /// The argument as sent.
     pub argument: String,
     /// Its kind.
-    pub kind: HelloKind,
+    pub kind: HeloKind,
     /// The address of a literal or bare address, IPv4-mapped addresses normalised.
     pub address: Option<IpAddr>,
     /// Why it is invalid, empty where it is not.
@@ -70,13 +70,13 @@ pub struct Hello {
     name: Option<Name>,
 }
 
-impl Hello {
-    /// Reads an argument. Never fails: what cannot be read is a hello of kind `invalid`.
+impl Helo {
+    /// Reads an argument. Never fails: what cannot be read is a HELO of kind `invalid`.
     pub fn parse(verb: Verb, argument: &str) -> Self {
-        let mut hello = Self {
+        let mut helo = Self {
             verb,
             argument: argument.to_owned(),
-            kind: HelloKind::Invalid,
+            kind: HeloKind::Invalid,
             address: None,
             mistake: String::new(),
             addresses: Vec::new(),
@@ -87,29 +87,28 @@ impl Hello {
         if let Some(inner) = argument.strip_prefix('[') {
             match inner.strip_suffix(']').and_then(literal) {
                 Some(address) => {
-                    (hello.kind, hello.address) =
-                        (HelloKind::Literal, Some(name::normalise(address)))
+                    (helo.kind, helo.address) = (HeloKind::Literal, Some(name::normalise(address)))
                 }
-                None => hello.mistake = "not an address literal (RFC 5321 §4.1.3)".into(),
+                None => helo.mistake = "not an address literal (RFC 5321 §4.1.3)".into(),
             }
         } else if let Ok(address) = argument.parse::<IpAddr>() {
-            (hello.kind, hello.address) = (HelloKind::BareIp, Some(name::normalise(address)));
+            (helo.kind, helo.address) = (HeloKind::BareIp, Some(name::normalise(address)));
         } else if let Some(mistake) = hostname_mistake(argument, true) {
-            hello.mistake = mistake;
+            helo.mistake = mistake;
         } else {
-            (hello.kind, hello.name) = (HelloKind::Name, name::absolute(argument));
+            (helo.kind, helo.name) = (HeloKind::Name, name::absolute(argument));
         }
-        hello
+        helo
     }
 
     /// Whether nothing is wrong with a name but that it has 254 or 255 octets: Postfix counts those on the wire, where
     /// two more are needed, as if they were characters, and takes the name for legal.
     pub fn is_overlong_name(&self) -> bool {
-        self.kind == HelloKind::Invalid
+        self.kind == HeloKind::Invalid
             && mistake_within(NAME_OCTETS + 2, &self.argument, true).is_none()
     }
 
-    /// The name, where the hello is one.
+    /// The name, where the HELO is one.
     pub fn name(&self) -> Option<&Name> {
         self.name.as_ref()
     }
@@ -125,7 +124,7 @@ impl Hello {
         addresses: bool,
         mx: bool,
         lookup: &dyn Lookup,
-        evidence: &mut Vec<Arc<Question>>,
+        evidence: &mut Vec<Arc<LookupRecord>>,
     ) -> Duration {
         let Some(name) = self.name.clone() else {
             return Duration::ZERO;
@@ -156,16 +155,16 @@ impl Hello {
             .unwrap_or_default()
     }
 
-    /// How the name stands to the PTR names; `None` where the hello is not a name.
+    /// How the name stands to the PTR names; `None` where the HELO is not a name.
     pub fn relation(&self, iprev: &Iprev) -> Option<Relation> {
-        let hello = self.name()?;
-        let same = |name: &Name| name == hello;
-        let organisation = name::organisational_domain(hello);
+        let helo = self.name()?;
+        let same = |name: &Name| name == helo;
+        let organisation = name::organisational_domain(helo);
         let organisational = |name: &Name| {
             organisation.is_some() && name::organisational_domain(name) == organisation
         };
         let last_two = |name: &Name| {
-            name.num_labels() >= 2 && hello.num_labels() >= 2 && name.trim_to(2) == hello.trim_to(2)
+            name.num_labels() >= 2 && helo.num_labels() >= 2 && name.trim_to(2) == helo.trim_to(2)
         };
         Some(Relation {
             equals_first: iprev.ptr_names.first().is_some_and(same),
@@ -176,13 +175,13 @@ impl Hello {
             suffix: iprev
                 .ptr_names
                 .iter()
-                .any(|n| name::is_within(n, hello) || name::is_within(hello, n)),
+                .any(|n| name::is_within(n, helo) || name::is_within(helo, n)),
             verified_organisation: iprev.verified_names().any(organisational),
         })
     }
 }
 
-/// How the hello name stands to the PTR names. Names compare without case (RFC 4343).
+/// How the HELO name stands to the PTR names. Names compare without case (RFC 4343).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Relation {
     /// Equals the first PTR name.
@@ -261,35 +260,31 @@ mod tests {
     use crate::facts::lookup::table::Table;
 
     #[track_caller]
-    fn check(argument: &str, kind: HelloKind, address: Option<&str>) {
-        let hello = Hello::parse(Verb::Ehlo, argument);
-        assert_eq!(hello.kind, kind, "{argument}: {}", hello.mistake);
+    fn check(argument: &str, kind: HeloKind, address: Option<&str>) {
+        let helo = Helo::parse(Verb::Ehlo, argument);
+        assert_eq!(helo.kind, kind, "{argument}: {}", helo.mistake);
         assert_eq!(
-            hello.address,
+            helo.address,
             address.map(|a| a.parse().expect("an address"))
         );
-        assert_eq!(hello.mistake.is_empty(), kind != HelloKind::Invalid);
+        assert_eq!(helo.mistake.is_empty(), kind != HeloKind::Invalid);
     }
 
     #[test]
     fn kinds() {
-        check("mail.example.test", HelloKind::Name, None);
-        check("MAIL.example.test.", HelloKind::Name, None);
-        check("localhost", HelloKind::Name, None);
-        check("under_score.example.test", HelloKind::Name, None);
-        check("[192.0.2.1]", HelloKind::Literal, Some("192.0.2.1"));
-        check(
-            "[IPv6:2001:db8::1]",
-            HelloKind::Literal,
-            Some("2001:db8::1"),
-        );
+        check("mail.example.test", HeloKind::Name, None);
+        check("MAIL.example.test.", HeloKind::Name, None);
+        check("localhost", HeloKind::Name, None);
+        check("under_score.example.test", HeloKind::Name, None);
+        check("[192.0.2.1]", HeloKind::Literal, Some("192.0.2.1"));
+        check("[IPv6:2001:db8::1]", HeloKind::Literal, Some("2001:db8::1"));
         check(
             "[ipv6:::ffff:192.0.2.1]",
-            HelloKind::Literal,
+            HeloKind::Literal,
             Some("192.0.2.1"),
         );
-        check("192.0.2.1", HelloKind::BareIp, Some("192.0.2.1"));
-        check("2001:db8::1", HelloKind::BareIp, Some("2001:db8::1"));
+        check("192.0.2.1", HeloKind::BareIp, Some("192.0.2.1"));
+        check("2001:db8::1", HeloKind::BareIp, Some("2001:db8::1"));
         for invalid in [
             "",
             "[192.0.2.1",
@@ -303,13 +298,13 @@ mod tests {
             "1.2.3",
             &"a".repeat(64),
         ] {
-            check(invalid, HelloKind::Invalid, None);
+            check(invalid, HeloKind::Invalid, None);
         }
-        check(&["a"; 128].join("."), HelloKind::Invalid, None);
+        check(&["a"; 128].join("."), HeloKind::Invalid, None);
     }
 
     #[track_caller]
-    fn relation(hello: &str, world: &str) -> Relation {
+    fn relation(helo: &str, world: &str) -> Relation {
         let mut evidence = Vec::new();
         let client = "192.0.2.10".parse().expect("an address");
         let (iprev, _) = super::super::iprev::observe(
@@ -318,9 +313,9 @@ mod tests {
             &Table::new(world),
             &mut evidence,
         );
-        Hello::parse(Verb::Ehlo, hello)
+        Helo::parse(Verb::Ehlo, helo)
             .relation(&iprev)
-            .expect("the hello is a name")
+            .expect("the HELO is a name")
     }
 
     #[test]
@@ -356,17 +351,17 @@ mod tests {
     fn addresses_of_the_name() {
         let mut evidence = Vec::new();
         let table = Table::new("m.test A 192.0.2.1\nm.test AAAA SERVFAIL\nt.test A timeout");
-        let mut hello = Hello::parse(Verb::Ehlo, "m.test");
+        let mut helo = Helo::parse(Verb::Ehlo, "m.test");
         assert_eq!(
-            hello.observe(true, true, &table, &mut evidence),
+            helo.observe(true, true, &table, &mut evidence),
             Duration::ZERO
         );
         assert_eq!(
-            (hello.addresses_outcome, hello.mx_outcome),
+            (helo.addresses_outcome, helo.mx_outcome),
             (Some(Outcome::Data), Some(Outcome::NoData))
         );
-        assert!(hello.contains("192.0.2.1".parse().expect("an address")));
-        let mut slow = Hello::parse(Verb::Ehlo, "t.test");
+        assert!(helo.contains("192.0.2.1".parse().expect("an address")));
+        let mut slow = Helo::parse(Verb::Ehlo, "t.test");
         assert_eq!(
             slow.observe(true, false, &table, &mut evidence),
             Table::PATIENCE

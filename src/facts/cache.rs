@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 
-use super::{Hello, Iprev, Listing, Question, Relation, Spf, Verb};
+use super::{Helo, Iprev, Listing, LookupRecord, Relation, Spf, Verb};
 use crate::dns::Zones;
 
-/// Clients that are remembered, and hellos. What goes beyond is looked up each time.
+/// Clients that are remembered, and helos. What goes beyond is looked up each time.
 const CLIENTS: usize = 1024;
 const HELLOS: usize = 1024;
 
-/// What one receiver found out about client addresses and hellos, as a receiver behind a caching resolver has it at
+/// What one receiver found out about client addresses and helos, as a receiver behind a caching resolver has it at
 /// hand. It holds for one snapshot of zones without faults: there the same question has the same answer, and no fault
 /// counts who asks.
 #[derive(Debug, Default)]
-pub struct Recall {
+pub struct LookupCache {
     known: RwLock<Known>,
 }
 
@@ -26,9 +26,9 @@ pub struct Recall {
 struct Known {
     /// The snapshot that all of it is about.
     zones: Weak<Zones>,
-    clients: HashMap<IpAddr, (Arc<ClientSeen>, Vec<Arc<HelloSeen>>)>,
-    /// Hellos of all clients.
-    hellos: usize,
+    clients: HashMap<IpAddr, (Arc<ClientSeen>, Vec<Arc<HeloSeen>>)>,
+    /// Helos of all clients.
+    helos: usize,
 }
 
 /// What is known of a client address.
@@ -36,39 +36,39 @@ struct Known {
 pub(super) struct ClientSeen {
     pub(super) iprev: Option<Arc<Iprev>>,
     pub(super) listings: Vec<Listing>,
-    pub(super) evidence: Vec<Arc<Question>>,
+    pub(super) evidence: Vec<Arc<LookupRecord>>,
     pub(super) elapsed: Duration,
 }
 
-/// What is known of a hello that a client said.
+/// What is known of a HELO that a client said.
 #[derive(Debug)]
-pub(super) struct HelloSeen {
-    pub(super) hello: Arc<Hello>,
+pub(super) struct HeloSeen {
+    pub(super) helo: Arc<Helo>,
     pub(super) relation: Option<Relation>,
     pub(super) spf: Option<Arc<Spf>>,
     pub(super) listings: Vec<Listing>,
-    pub(super) evidence: Vec<Arc<Question>>,
+    pub(super) evidence: Vec<Arc<LookupRecord>>,
     pub(super) elapsed: Duration,
 }
 
-impl Recall {
+impl LookupCache {
     /// What can be remembered while the zones are these; nothing where they misbehave.
-    pub fn of<'a>(&'a self, zones: &'a Arc<Zones>) -> Option<Recollection<'a>> {
-        zones.faults().is_empty().then_some(Recollection {
+    pub fn of<'a>(&'a self, zones: &'a Arc<Zones>) -> Option<CachedLookups<'a>> {
+        zones.faults().is_empty().then_some(CachedLookups {
             recall: self,
             zones,
         })
     }
 }
 
-/// A [`Recall`] beside the snapshot it is asked about.
+/// A [`LookupCache`] beside the snapshot it is asked about.
 #[derive(Clone, Copy, Debug)]
-pub struct Recollection<'a> {
-    recall: &'a Recall,
+pub struct CachedLookups<'a> {
+    recall: &'a LookupCache,
     zones: &'a Arc<Zones>,
 }
 
-impl Recollection<'_> {
+impl CachedLookups<'_> {
     pub(super) fn client(&self, address: IpAddr) -> Option<Arc<ClientSeen>> {
         self.look(|known| {
             known
@@ -78,22 +78,22 @@ impl Recollection<'_> {
         })
     }
 
-    /// What is known of a hello, by who has these names and no others: those of a client may have been told (XCLIENT).
-    pub(super) fn hello(
+    /// What is known of a HELO, by who has these names and no others: those of a client may have been told (XCLIENT).
+    pub(super) fn helo(
         &self,
         address: IpAddr,
         iprev: Option<&Arc<Iprev>>,
         verb: Verb,
         argument: &str,
-    ) -> Option<Arc<HelloSeen>> {
+    ) -> Option<Arc<HeloSeen>> {
         self.look(|known| {
-            let (_, hellos) = known
+            let (_, helos) = known
                 .clients
                 .get(&address)
                 .filter(|(client, _)| client.has(iprev))?;
             let said =
-                |seen: &&Arc<HelloSeen>| seen.hello.verb == verb && seen.hello.argument == argument;
-            hellos.iter().find(said).map(Arc::clone)
+                |seen: &&Arc<HeloSeen>| seen.helo.verb == verb && seen.helo.argument == argument;
+            helos.iter().find(said).map(Arc::clone)
         })
     }
 
@@ -126,23 +126,23 @@ impl Recollection<'_> {
         }
     }
 
-    pub(super) fn keep_hello(
+    pub(super) fn keep_helo(
         &self,
         address: IpAddr,
         iprev: Option<&Arc<Iprev>>,
-        hello: &Arc<HelloSeen>,
+        helo: &Arc<HeloSeen>,
     ) {
         let mut known = self.recall.known.write();
-        if !self.is_about(&known) || known.hellos >= HELLOS {
+        if !self.is_about(&known) || known.helos >= HELLOS {
             return;
         }
-        if let Some((_, hellos)) = known
+        if let Some((_, helos)) = known
             .clients
             .get_mut(&address)
             .filter(|(client, _)| client.has(iprev))
         {
-            hellos.push(Arc::clone(hello));
-            known.hellos += 1;
+            helos.push(Arc::clone(helo));
+            known.helos += 1;
         }
     }
 }
@@ -184,10 +184,10 @@ mod tests {
         ))
     }
 
-    fn facts(recall: &Recall, zones: &Arc<Zones>, told: Option<Iprev>, hello: &str) -> Facts {
+    fn facts(recall: &LookupCache, zones: &Arc<Zones>, told: Option<Iprev>, helo: &str) -> Facts {
         let wants = Wants {
             iprev: true,
-            hello_addresses: true,
+            helo_addresses: true,
             ..Wants::default()
         };
         let resolver = Resolver::remembering(zones, Duration::from_secs(5), recall);
@@ -196,12 +196,12 @@ mod tests {
             ..Facts::new(CLIENT.into())
         };
         facts.observe_client(&wants, &resolver);
-        facts.observe_hello(Verb::Ehlo, hello, &wants, &resolver);
+        facts.observe_helo(Verb::Ehlo, helo, &wants, &resolver);
         facts
     }
 
     #[track_caller]
-    fn check(first: &Facts, second: &Facts, client: bool, hello: bool) {
+    fn check(first: &Facts, second: &Facts, client: bool, helo: bool) {
         let same = |a: &Option<Arc<Iprev>>, b: &Option<Arc<Iprev>>| {
             a.as_ref().map(Arc::as_ptr) == b.as_ref().map(Arc::as_ptr)
         };
@@ -210,13 +210,13 @@ mod tests {
             client,
             "the client is recalled"
         );
-        let hellos = [first, second].map(|facts| facts.hello.as_ref().map(Arc::as_ptr));
-        assert_eq!(hellos[0] == hellos[1], hello, "the hello is recalled");
+        let helos = [first, second].map(|facts| facts.helo.as_ref().map(Arc::as_ptr));
+        assert_eq!(helos[0] == helos[1], helo, "the HELO is recalled");
     }
 
     #[test]
     fn what_was_found_out_is_found_again() {
-        let (recall, zones) = (Recall::default(), zones("mail", Vec::new()));
+        let (recall, zones) = (LookupCache::default(), zones("mail", Vec::new()));
         let first = facts(&recall, &zones, None, "mail.example.test");
         let second = facts(&recall, &zones, None, "mail.example.test");
         check(&first, &second, true, true);
@@ -231,12 +231,12 @@ mod tests {
         );
         let other = facts(&recall, &zones, None, "mx.example.test");
         check(&first, &other, true, false);
-        assert!(!other.hello.expect("a hello").contains(CLIENT.into()));
+        assert!(!other.helo.expect("a helo").contains(CLIENT.into()));
     }
 
     #[test]
     fn other_zones_other_facts() {
-        let (recall, before) = (Recall::default(), zones("mail", Vec::new()));
+        let (recall, before) = (LookupCache::default(), zones("mail", Vec::new()));
         let first = facts(&recall, &before, None, "mail.example.test");
         let after = zones("mx", Vec::new());
         drop(before);
@@ -253,7 +253,7 @@ mod tests {
         let fault = Fault::new("mail.example.test", Action::ServFail)
             .expect("a name")
             .times(1);
-        let (recall, zones) = (Recall::default(), zones("mail", vec![fault]));
+        let (recall, zones) = (LookupCache::default(), zones("mail", vec![fault]));
         let first = facts(&recall, &zones, None, "mail.example.test");
         let second = facts(&recall, &zones, None, "mail.example.test");
         check(&first, &second, false, false);
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn what_was_told_is_not_taken_for_found_out() {
-        let (recall, zones) = (Recall::default(), zones("mail", Vec::new()));
+        let (recall, zones) = (LookupCache::default(), zones("mail", Vec::new()));
         let told = Iprev::told(name::absolute("told.test"), None, false);
         let first = facts(&recall, &zones, Some(told.clone()), "mail.example.test");
         let second = facts(&recall, &zones, None, "mail.example.test");
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn there_is_an_end_to_what_is_kept() {
-        let (recall, zones) = (Recall::default(), zones("mail", Vec::new()));
+        let (recall, zones) = (LookupCache::default(), zones("mail", Vec::new()));
         for n in 0..=HELLOS {
             facts(&recall, &zones, None, &format!("h{n}.example.test"));
         }

@@ -39,13 +39,13 @@ const KINDS: &[(usize, &str)] = &[
     (3, "illegal"),
 ];
 
-/// Makes up an argument; `label` keeps the names of two hellos apart.
+/// Makes up an argument; `label` keeps the names of two helos apart.
 pub fn random(world: &mut World, random: &mut Random, label: &str) -> String {
     let kind = random.weighted(KINDS);
     resolving(world, kind, label).unwrap_or_else(|| textual(world, random, kind, label))
 }
 
-/// Hellos that differ in what DNS says.
+/// Helos that differ in what DNS says.
 fn resolving(world: &mut World, kind: &str, label: &str) -> Option<String> {
     let name = world.host(label);
     let (own, _) = world.families();
@@ -88,7 +88,7 @@ fn resolving(world: &mut World, kind: &str, label: &str) -> Option<String> {
     Some(name)
 }
 
-/// Hellos that differ in how they are written.
+/// Helos that differ in how they are written.
 fn textual(world: &mut World, random: &mut Random, kind: &str, label: &str) -> String {
     let client = world.client;
     match kind {

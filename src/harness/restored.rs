@@ -2,24 +2,24 @@
 
 use std::sync::Arc;
 
-use super::Keep;
+use super::Retention;
 use crate::error::Error;
-use crate::journal::{Happening, Keeper, Log, Message};
+use crate::journal::{Event, JournalStore, Log, Message};
 use crate::smtp::SessionEntry;
 
 /// What was read again; nothing where there is no file.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct Restored {
     #[cfg(feature = "journal-file")]
     restored: crate::journal::file::Restored,
 }
 
-type Opened = (Kept, Option<Arc<dyn Keeper>>);
+type Opened = (Restored, Option<Arc<dyn JournalStore>>);
 
-impl Kept {
+impl Restored {
     /// Opens the file, if there is to be one.
     #[cfg(feature = "journal-file")]
-    pub fn open(path: Option<&std::path::Path>, keep: Keep) -> Result<Opened, Error> {
+    pub fn open(path: Option<&std::path::Path>, keep: Retention) -> Result<Opened, Error> {
         let Some(path) = path else {
             return Ok((Self::default(), None));
         };
@@ -30,13 +30,13 @@ impl Kept {
 
     /// Without the feature there is no file.
     #[cfg(not(feature = "journal-file"))]
-    pub fn open(_: Keep) -> Result<Opened, Error> {
+    pub fn open(_: Retention) -> Result<Opened, Error> {
         Ok((Self::default(), None))
     }
 
     /// Without the feature nothing was kept.
     #[cfg(not(feature = "journal-file"))]
-    pub fn restore(self, _: &Log<SessionEntry>, _: &Log<Message>, _: &Log<Happening>) {}
+    pub fn restore(self, _: &Log<SessionEntry>, _: &Log<Message>, _: &Log<Event>) {}
 
     /// Fills the logs. Messages are numbered from 1 in the order they were stored; sessions keep their numbers.
     #[cfg(feature = "journal-file")]
@@ -44,18 +44,18 @@ impl Kept {
         self,
         sessions: &Log<SessionEntry>,
         messages: &Log<Message>,
-        events: &Log<Happening>,
+        events: &Log<Event>,
     ) {
         use std::collections::BTreeMap;
 
-        use crate::journal::Deposit;
+        use crate::journal::StoredMessage;
 
         let crate::journal::file::Restored {
             messages: deposits,
             sessions: records,
             last_event,
         } = self.restored;
-        let mut of_session: BTreeMap<u64, Vec<(u64, &Deposit)>> = BTreeMap::new();
+        let mut of_session: BTreeMap<u64, Vec<(u64, &StoredMessage)>> = BTreeMap::new();
         for (number, deposit) in (1..).zip(&deposits) {
             of_session
                 .entry(deposit.session)
@@ -91,8 +91,8 @@ impl Kept {
             entry
         };
         sessions.restore(first, (first..=last).map(entry).collect());
-        let message = |(id, deposit): (u64, Deposit)| {
-            let Deposit {
+        let message = |(id, deposit): (u64, StoredMessage)| {
+            let StoredMessage {
                 session,
                 at,
                 envelope,

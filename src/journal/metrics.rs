@@ -104,12 +104,12 @@ impl<const N: usize> Family<N> {
 
 /// Counts by one of a few known words; anything else is counted under the last.
 #[derive(Debug)]
-pub struct Words<const N: usize> {
+pub struct LabelledCounter<const N: usize> {
     words: [&'static str; N],
     counts: [Counter; N],
 }
 
-impl<const N: usize> Words<N> {
+impl<const N: usize> LabelledCounter<N> {
     fn new(words: [&'static str; N]) -> Self {
         Self {
             words,
@@ -138,7 +138,7 @@ impl<const N: usize> Words<N> {
 
 /// The counts of a process, or of one world. Nothing here waits for a lock but a refusal.
 #[derive(Debug)]
-pub struct Tally {
+pub struct Metrics {
     /// Connections accepted.
     pub sessions: Counter,
     /// Messages accepted.
@@ -148,9 +148,9 @@ pub struct Tally {
     /// Refusals by verdict, rule and stage.
     pub refusals: Family<3>,
     /// Sessions that ended, by verdict.
-    pub ended: Words<3>,
+    pub ended: LabelledCounter<3>,
     /// DNS queries by RCODE.
-    pub queries: Words<9>,
+    pub queries: LabelledCounter<9>,
     /// Faults that fired, by kind.
     pub faults: Family<1>,
     /// From the accepted connection to its end.
@@ -161,7 +161,7 @@ pub struct Tally {
     pub answer_time: Histogram,
 }
 
-impl Default for Tally {
+impl Default for Metrics {
     fn default() -> Self {
         let rcodes = [
             "NOERROR", "NXDOMAIN", "SERVFAIL", "REFUSED", "FORMERR", "NOTIMP", "BADVERS", "none",
@@ -172,8 +172,8 @@ impl Default for Tally {
             messages: Counter::default(),
             message_octets: Counter::default(),
             refusals: Family::default(),
-            ended: Words::new(["accept", "defer", "reject"]),
-            queries: Words::new(rcodes),
+            ended: LabelledCounter::new(["accept", "defer", "reject"]),
+            queries: LabelledCounter::new(rcodes),
             faults: Family::default(),
             session_time: Histogram::default(),
             reply_time: Histogram::default(),

@@ -11,14 +11,14 @@ use crate::journal::Envelope;
 use crate::policy::Refusal;
 use crate::reply::Reply;
 
-/// Events, and octets of their lines, that there is room for at first: those of an EHLO and its reply.
+/// SessionEvents, and octets of their lines, that there is room for at first: those of an EHLO and its reply.
 const EVENTS: usize = 20;
 const OCTETS: usize = 384;
 
 /// What happened, to be published once the reply has been sent.
 #[derive(Clone, Debug)]
-pub enum Event {
-    /// The client said a line, or sent so many octets of data; or the receiver replied with one. [`Events::text`] has it.
+pub enum SessionEvent {
+    /// The client said a line, or sent so many octets of data; or the receiver replied with one. [`SessionEvents::text`] has it.
     Line(Speaker, Range<usize>),
     /// A line beyond what a transcript keeps.
     LineDropped,
@@ -56,13 +56,13 @@ pub enum Event {
 
 /// What happened since it was last asked, in order. The lines of the dialogue stand in one text: a session says many.
 #[derive(Clone, Debug, Default)]
-pub struct Events {
-    list: Vec<Event>,
+pub struct SessionEvents {
+    list: Vec<SessionEvent>,
     speech: String,
 }
 
-impl Events {
-    pub(super) fn push(&mut self, event: Event) {
+impl SessionEvents {
+    pub(super) fn push(&mut self, event: SessionEvent) {
         if self.list.capacity() == 0 {
             self.list.reserve(EVENTS);
         }
@@ -75,7 +75,7 @@ impl Events {
         }
         let begin = self.speech.len();
         self.speech.push_str(text);
-        self.push(Event::Line(from, begin..self.speech.len()));
+        self.push(SessionEvent::Line(from, begin..self.speech.len()));
     }
 
     /// The text of a line among them.
@@ -86,7 +86,7 @@ impl Events {
     /// The lines of the dialogue that are kept.
     pub fn lines(&self) -> impl Iterator<Item = (Speaker, &str)> {
         self.iter().filter_map(|event| match event {
-            Event::Line(from, text) => Some((*from, self.text(text))),
+            SessionEvent::Line(from, text) => Some((*from, self.text(text))),
             _ => None,
         })
     }
@@ -96,7 +96,7 @@ impl Events {
         &mut self,
     ) -> impl Iterator<Item = (&Arc<Envelope>, &mut Trace, &Arc<Vec<u8>>)> {
         self.list.iter_mut().filter_map(|event| match event {
-            Event::Transaction {
+            SessionEvent::Transaction {
                 envelope,
                 message: Some((trace, octets)),
                 ..
@@ -111,12 +111,12 @@ impl Events {
     }
 
     /// The events, oldest first.
-    pub fn iter(&self) -> std::slice::Iter<'_, Event> {
+    pub fn iter(&self) -> std::slice::Iter<'_, SessionEvent> {
         self.list.iter()
     }
 
     /// Takes the events out, beside their text, and keeps the room they had.
-    pub(super) fn drain(&mut self) -> (std::vec::Drain<'_, Event>, &str) {
+    pub(super) fn drain(&mut self) -> (std::vec::Drain<'_, SessionEvent>, &str) {
         (self.list.drain(..), &self.speech)
     }
 
@@ -127,18 +127,18 @@ impl Events {
     }
 }
 
-impl<'a> IntoIterator for &'a Events {
-    type Item = &'a Event;
-    type IntoIter = std::slice::Iter<'a, Event>;
+impl<'a> IntoIterator for &'a SessionEvents {
+    type Item = &'a SessionEvent;
+    type IntoIter = std::slice::Iter<'a, SessionEvent>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
 }
 
-impl IntoIterator for Events {
-    type Item = Event;
-    type IntoIter = std::vec::IntoIter<Event>;
+impl IntoIterator for SessionEvents {
+    type Item = SessionEvent;
+    type IntoIter = std::vec::IntoIter<SessionEvent>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.list.into_iter()

@@ -8,12 +8,12 @@ use tokio::net::TcpListener;
 use super::builder::bind_tcp;
 use crate::error::Error;
 use crate::scenario::{self, Listener, ReceiverProfile, Scenario};
-use crate::smtp::{Door, Identity, ProxyMode, Reception, StartTls};
+use crate::smtp::{Identity, ListenerConfig, ProxyMode, SessionConfig, StartTls};
 use crate::tls::{Authority, Tls};
 
 /// What the main listener does beside plain SMTP.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Front {
+pub(super) struct MainListener {
     pub(super) proxy: ProxyMode,
     /// What becomes of STARTTLS, whatever the receiver says.
     pub(super) starttls: Option<StartTls>,
@@ -27,23 +27,23 @@ pub(super) struct Front {
 pub(super) struct Bound {
     pub(super) listener: TcpListener,
     pub(super) address: SocketAddr,
-    pub(super) door: Door,
+    pub(super) door: ListenerConfig,
 }
 
-impl Front {
+impl MainListener {
     /// The main listener.
-    pub(super) fn door(&self, profile: &ReceiverProfile) -> Result<Door, Error> {
+    pub(super) fn door(&self, profile: &ReceiverProfile) -> Result<ListenerConfig, Error> {
         let starttls = self.starttls.unwrap_or(profile.receiver.settings.starttls);
         let tls = if starttls == StartTls::Never {
             None
         } else {
             Some(self.tls(profile)?)
         };
-        Ok(Door {
+        Ok(ListenerConfig {
             proxy: self.proxy,
             starttls: self.starttls,
             tls,
-            ..Door::default()
+            ..ListenerConfig::default()
         })
     }
 
@@ -80,7 +80,7 @@ impl Front {
                 .client
                 .clone()
                 .unwrap_or_else(|| scenario.client_source());
-            Arc::new(Reception {
+            Arc::new(SessionConfig {
                 receiver: Arc::clone(&met.receiver),
                 identity: Arc::new(Identity::new(source, scenario.nat.clone())),
                 lookup_patience: met.dns_timeout,
@@ -99,7 +99,7 @@ impl Front {
             implicit_tls,
             ..
         } = *spec;
-        let door = Door {
+        let door = ListenerConfig {
             reception,
             protocol,
             proxy,

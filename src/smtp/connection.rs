@@ -13,12 +13,12 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 use super::proxy;
-use super::script::{End, Manner};
+use super::script::{End, SendMode};
 use super::server::SHUTDOWN_PATIENCE;
 use super::session::{Session, Step};
+use super::stream::{MaybeTlsStream, linger};
 use super::tell::Teller;
-use super::wire::{Wire, linger};
-use super::{ClientAddress, Door, Reception, Service, SessionEntry};
+use super::{ClientAddress, ListenerConfig, ServerState, SessionConfig, SessionEntry};
 use crate::facts::Resolver;
 
 /// Octets read at first: most clients that hold a connection open have said little.
@@ -31,13 +31,13 @@ const OUTPUT_OCTETS: usize = 512;
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection and its session.
-pub(super) struct Conversation<'a> {
-    pub(super) wire: Wire,
+pub(super) struct Connection<'a> {
+    pub(super) wire: MaybeTlsStream,
     pub(super) session: Session,
     pub(super) entry: Arc<SessionEntry>,
-    pub(super) reception: Arc<Reception>,
-    pub(super) service: &'a Service,
-    door: &'a Door,
+    pub(super) reception: Arc<SessionConfig>,
+    pub(super) service: &'a ServerState,
+    door: &'a ListenerConfig,
     pub(super) teller: Teller,
     input: BytesMut,
     pub(super) output: Vec<u8>,
@@ -49,13 +49,13 @@ pub(super) struct Conversation<'a> {
     deadline: Option<Instant>,
 }
 
-impl<'a> Conversation<'a> {
+impl<'a> Connection<'a> {
     /// Serves a connection to its end.
     pub(super) async fn accept(
         mut stream: TcpStream,
         peer: SocketAddr,
-        service: &'a Service,
-        door: &'a Door,
+        service: &'a ServerState,
+        door: &'a ListenerConfig,
         shutdown: &CancellationToken,
     ) {
         let mut input = BytesMut::new();
@@ -87,7 +87,7 @@ impl<'a> Conversation<'a> {
         .storing_in(&service.storage);
         let began = std::time::Instant::now();
         let mut conversation = Self {
-            wire: Wire::Plain(stream),
+            wire: MaybeTlsStream::Plain(stream),
             session,
             entry,
             reception,
@@ -129,7 +129,7 @@ impl<'a> Conversation<'a> {
     /// Postfix's reply to a header it cannot take; the journal has the reason.
     async fn refuse_proxy(&mut self, why: &str) {
         self.session.refuse_proxy(why, &mut self.output);
-        let _ = self.flush(Manner::default()).await;
+        let _ = self.flush(SendMode::default()).await;
         let _ = linger(&mut self.wire).await;
     }
 
@@ -141,7 +141,7 @@ impl<'a> Conversation<'a> {
         loop {
             let step = {
                 let zones = self.service.zones.load();
-                let Reception {
+                let SessionConfig {
                     lookup_patience,
                     recall,
                     ..
@@ -156,9 +156,9 @@ impl<'a> Conversation<'a> {
             let manner = if step == Step::Flush {
                 self.session.take_manner()
             } else {
-                Manner::default()
+                SendMode::default()
             };
-            if manner == Manner::default() {
+            if manner == SendMode::default() {
                 self.flush(manner).await?;
             } else {
                 tokio::select! {
