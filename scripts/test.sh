@@ -98,7 +98,7 @@ step "lints"
 cargo clippy --quiet --all-targets -- -D warnings
 
 step "features apart"
-for features in "" http journal-file tls; do
+for features in "" dkim http journal-file tls; do
     cargo clippy --quiet --lib --no-default-features --features "$features" -- -D warnings
 done
 

@@ -88,9 +88,15 @@
 //!
 //! # Features
 //!
-//! `cli` (on by default) is the program and has the others; `http` is the HTTP APIs; `journal-file` journals that outlive
-//! the process; `tls` STARTTLS and implicit TLS, without which a listener that wants them is an error. Most tests need
-//! none of them: `martinet = { version = "0.1", default-features = false }`.
+//! | feature | what it adds |
+//! | --- | --- |
+//! | `cli` (default) | the program, and all features below |
+//! | `http` | the HTTP APIs |
+//! | `journal-file` | journals in a file, which outlive the process |
+//! | `tls` | STARTTLS and implicit TLS; without it, a listener with TLS is an error |
+//! | `dkim` | the rules that verify DKIM and DMARC; without it, a receiver with such a rule is an error |
+//!
+//! Most tests need none of them: `martinet = { version = "0.1", default-features = false }`.
 //!
 //! # The modules, in the order to read them
 //!

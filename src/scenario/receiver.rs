@@ -271,14 +271,16 @@ fn after(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<After> {
     }
 }
 
-fn rule(
-    mut table: Reader<'_>,
-    default_after: Option<After>,
+/// The check that a table names: one that exists, may stand here, and is part of this build.
+fn named_check(
+    table: &mut Reader<'_>,
+    may_stand: fn(&Check) -> bool,
     mistakes: &mut Mistakes,
-) -> Option<Rule> {
+) -> Option<&'static Check> {
     let named = table.required("check", mistakes)?;
-    let Some(check) = find(&named.value) else {
-        let names: Vec<_> = CATALOGUE.iter().map(|c| c.name).collect();
+    let Some(check) = find(&named.value).filter(|check| may_stand(check)) else {
+        let allowed = CATALOGUE.iter().filter(|check| may_stand(check));
+        let names: Vec<_> = allowed.map(|check| check.name).collect();
         mistakes.add(
             named.span,
             known(&named.value, &names),
@@ -286,6 +288,26 @@ fn rule(
         );
         return None;
     };
+    if let Some(feature) = check.missing_feature() {
+        mistakes.add(
+            named.span,
+            "a check that this build has",
+            format!(
+                "{:?}, which needs martinet's Cargo feature {feature:?}",
+                check.name
+            ),
+        );
+        return None;
+    }
+    Some(check)
+}
+
+fn rule(
+    mut table: Reader<'_>,
+    default_after: Option<After>,
+    mistakes: &mut Mistakes,
+) -> Option<Rule> {
+    let check = named_check(&mut table, |_| true, mistakes)?;
     let mut rule = Rule::new(check, &parameters(check, &mut table, mistakes));
     let stages = Stage::ALL.map(Stage::name).join(", ");
     if let Some(stage) = table.string("stage", mistakes)
@@ -407,20 +429,7 @@ fn parameter_value(
 
 /// One part of a score: a check, its parameters, and what a violation adds.
 fn weight(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Weight> {
-    let named = table.required("check", mistakes)?;
-    let names: Vec<_> = CATALOGUE
-        .iter()
-        .map(|c| c.name)
-        .filter(|name| *name != "score")
-        .collect();
-    let Some(check) = find(&named.value).filter(|check| check.name != "score") else {
-        mistakes.add(
-            named.span,
-            known(&named.value, &names),
-            format!("unknown check {:?}", named.value),
-        );
-        return None;
-    };
+    let check = named_check(&mut table, |check| check.name != "score", mistakes)?;
     let settings = parameters(check, &mut table, mistakes);
     let symbol = table
         .string("symbol", mistakes)
@@ -493,4 +502,21 @@ pub(super) fn network(text: &str) -> Option<IpNet> {
             .map(|a| IpNet::from(name::normalise(a)))
     };
     text.parse::<IpNet>().ok().or_else(address)
+}
+
+#[cfg(all(test, not(feature = "dkim")))]
+mod tests {
+    #[test]
+    fn a_rule_that_verifies_messages_is_reported_in_a_build_without_dkim() {
+        let file =
+            "title = \"Signed\"\n[[rule]]\ncheck = \"ptr-exists\"\n[[rule]]\ncheck = \"dkim\"\n";
+        let report = crate::scenario::parse_receiver("signed", file)
+            .expect_err("no rule is left out in silence")
+            .to_string();
+        assert!(
+            report.contains("which needs martinet's Cargo feature \"dkim\"")
+                && report.contains("5 |"),
+            "{report}"
+        );
+    }
 }

@@ -203,7 +203,7 @@ fn demand(results: &[Option<AuthResult>], why: &str) -> Finding {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "dkim"))]
 mod tests {
     use crate::policy::checks::test::{
         Case, NOT_APPLICABLE, SATISFIED, UNAVAILABLE, VIOLATED, case,

@@ -162,6 +162,13 @@ pub struct Check {
     pub build: fn(&Settings) -> Judge,
 }
 
+impl Check {
+    /// The Cargo feature that this check needs and this build lacks.
+    pub fn missing_feature(&self) -> Option<&'static str> {
+        (self.needs.message && !cfg!(feature = "dkim")).then_some("dkim")
+    }
+}
+
 impl PartialEq for Check {
     /// Names are unique.
     fn eq(&self, other: &Self) -> bool {
