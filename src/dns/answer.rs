@@ -40,6 +40,9 @@ pub(super) struct Sections<'z> {
     pub(super) answers: Vec<Rr<'z>>,
     pub(super) authority: Vec<Rr<'z>>,
     pub(super) additional: Vec<Rr<'z>>,
+    /// How many records at the start of the additional section a referral cannot do without: the addresses of name
+    /// servers within the delegated zone (RFC 9471 §3.1).
+    pub(super) glue: usize,
     /// The name that the answer ended at, where it is outside the zones and the settings say so: nothing is said of it.
     pub(super) left: Option<Vec<u8>>,
 }
@@ -53,6 +56,7 @@ impl Sections<'_> {
             answers,
             authority,
             additional,
+            glue: 0,
             left: None,
         }
     }
@@ -111,19 +115,39 @@ impl Zones {
         sections.left = Some(name);
     }
 
-    /// Addresses of the hosts that MX, NS and SRV records name (RFC 1035 §3.3.9, RFC 2782).
+    /// Addresses of the hosts that MX, NS and SRV records name (RFC 1035 §3.3.9, RFC 2782). In a referral, those of name
+    /// servers within the delegated zone come first.
     fn add_addresses<'z>(&'z self, sections: &mut Sections<'z>) {
         let naming = |rr: &&Rr<'z>| matches!(rr.kind, kind::MX | kind::NS | kind::SRV);
-        let hosts: Vec<Vec<u8>> = sections
-            .answers
-            .iter()
-            .chain(&sections.authority)
-            .filter(naming)
-            .filter_map(|rr| rdata::target(rr.kind, &rr.data).map(<[u8]>::to_vec))
-            .collect();
+        let (mut within, mut others) = (Vec::new(), Vec::new());
+        for (rr, delegates) in (sections.answers.iter().map(|rr| (rr, false)))
+            .chain(sections.authority.iter().map(|rr| (rr, true)))
+            .filter(|(rr, _)| naming(rr))
+        {
+            let Some(host) = rdata::target(rr.kind, &rr.data) else {
+                continue;
+            };
+            let (host, lower) = (host.to_vec(), host.to_ascii_lowercase());
+            if delegates && label::is_within(&lower, &rr.owner.to_ascii_lowercase()) {
+                within.push((host, lower));
+            } else {
+                others.push((host, lower));
+            }
+        }
         let mut seen = Vec::new();
-        for host in hosts {
-            let lower = host.to_ascii_lowercase();
+        self.add_addresses_of(within, &mut seen, sections);
+        sections.glue = sections.additional.len();
+        self.add_addresses_of(others, &mut seen, sections);
+    }
+
+    /// Adds the addresses of hosts, given as written and in lower case, that are not `seen` yet.
+    fn add_addresses_of<'z>(
+        &'z self,
+        hosts: Vec<(Vec<u8>, Vec<u8>)>,
+        seen: &mut Vec<Vec<u8>>,
+        sections: &mut Sections<'z>,
+    ) {
+        for (host, lower) in hosts {
             let node = self
                 .enclosing(&lower)
                 .and_then(|zone| addresses_at(zone, &lower));

@@ -17,6 +17,10 @@ use crate::name::{Name, RecordType};
 
 /// The most that a UDP answer may have without EDNS (RFC 1035 §4.2.1).
 const PLAIN_UDP_OCTETS: u16 = 512;
+/// Octets of a record beside owner and data: type, class, TTL, length (RFC 1035 §3.2.1).
+const RECORD_OCTETS: usize = 10;
+/// Octets of an OPT record without options (RFC 6891 §6.1.2).
+const OPT_OCTETS: usize = 11;
 /// The type numbers of zone transfers.
 const TRANSFERS: [u16; 2] = [251, 252];
 
@@ -279,22 +283,59 @@ impl<'a> Responder<'a> {
         }
     }
 
-    /// Encodes a response within the client's limit: first without the additional section, which is no loss
-    /// (RFC 2181 §9), then without any records and with TC, so that nobody takes a part for the whole.
+    /// Encodes a response within the client's limit.
     fn finish(&self, mut sections: Sections<'_>) -> Response {
-        let (head, most) = (self.head(), size(self.query.edns, self.transport));
-        let mut octets = write(&head, &sections, false);
-        if octets.len() > most && !sections.additional.is_empty() {
-            sections.additional.clear();
-            octets = write(&head, &sections, false);
-        }
-        if octets.len() > most {
-            sections.answers.clear();
-            sections.authority.clear();
-            octets = write(&head, &sections, true);
-        }
+        let most = size(self.query.edns, self.transport);
+        let (octets, _) = fit(&self.head(), &mut sections, most);
         self.send(octets, &sections)
     }
+}
+
+/// Encodes a response of at most `most` octets, and tells whether it is truncated: first without those additional
+/// records whose absence is no loss (RFC 2181 §9), then without any records and with TC, so that nobody takes a part for
+/// the whole. The addresses that a referral needs are never left out without TC (RFC 9471 §3.1).
+fn fit(head: &Head<'_>, sections: &mut Sections<'_>, most: usize) -> (Vec<u8>, bool) {
+    let mut octets = write(head, sections, false);
+    if octets.len() > most && sections.additional.len() > sections.glue {
+        sections.additional.truncate(sections.glue);
+        octets = write(head, sections, false);
+    }
+    let truncated = octets.len() > most;
+    if truncated {
+        sections.answers.clear();
+        sections.authority.clear();
+        sections.additional.clear();
+        octets = write(head, sections, true);
+    }
+    (octets, truncated)
+}
+
+/// Whether an answer is truncated where the client takes [`EDNS_UDP_OCTETS`]; its records are left out then. Nothing is
+/// encoded where the records are short enough without any compression.
+fn outgrows(name: &[u8], kind: u16, sections: &mut Sections<'_>) -> bool {
+    let most = usize::from(EDNS_UDP_OCTETS);
+    let records = (sections.answers.iter())
+        .chain(&sections.authority)
+        .chain(&sections.additional);
+    let uncompressed: usize = records
+        .map(|rr| rr.owner.len() + RECORD_OCTETS + rr.data.len())
+        .sum();
+    if HEADER_OCTETS + name.len() + 4 + uncompressed + OPT_OCTETS <= most {
+        return false;
+    }
+    let question = [name, &kind.to_be_bytes(), &1_u16.to_be_bytes()].concat();
+    let head = Head {
+        request: [0; 4],
+        recursion_available: false,
+        question: &question,
+        edns: Some(Edns {
+            size: EDNS_UDP_OCTETS,
+            version: 0,
+            dnssec_ok: false,
+            options: false,
+        }),
+    };
+    fit(&head, sections, most).1
 }
 
 /// The most octets of the answer (RFC 6891 §6.2.3: a size below 512 counts as 512).
@@ -331,6 +372,8 @@ pub struct Answer {
     pub authority: Vec<Record>,
     /// Additional section, without OPT.
     pub additional: Vec<Record>,
+    /// The TC bit: over UDP, the answer does not fit into the 1232 octets that a resolver offers, and has no records.
+    pub truncated: bool,
     /// The name that the answer ended at, where it is outside the zones.
     pub outside: Option<Name>,
     /// The answer is sent after this time.
@@ -341,13 +384,19 @@ pub struct Answer {
 
 impl Zones {
     /// Answers one question of class IN, faults included. CNAMEs are chased within the zones (RFC 2317 delegations
-    /// lead into another zone of the snapshot). A name outside every zone gets what the settings say.
+    /// lead into another zone of the snapshot). A name outside every zone gets what the settings say. Over UDP the client
+    /// offers 1232 octets by EDNS, as resolvers do.
     pub fn answer(&self, name: &Name, record_type: RecordType, transport: Transport) -> Answer {
         let (name, kind) = (super::label::of(name), u16::from(record_type));
         let (firing, _) = self.meets(&name, kind, transport, true);
-        let sections = match firing {
+        let mut sections = match firing {
             Some(firing) => self.misbehave(firing, &name, kind),
             None => self.truth(&name, kind),
+        };
+        let truncated = match firing.map(|firing| firing.fault.action()) {
+            Some(Action::Truncate) => true,
+            Some(Action::Oversized(_)) => false, // however much there is, it is sent
+            _ => transport == Transport::Udp && outgrows(&name, kind, &mut sections),
         };
         let records = |section: &[Rr<'_>]| {
             let mut records = Vec::with_capacity(section.len());
@@ -364,6 +413,7 @@ impl Zones {
             answers: records(&sections.answers),
             authority: records(&sections.authority),
             additional: records(&sections.additional),
+            truncated,
             outside: sections.left.as_deref().map(super::label::name),
             delay: firing.map_or(Duration::ZERO, |firing| firing.delay()),
             fault: firing.map(|firing| firing.fault.action()),

@@ -127,7 +127,8 @@ pub trait Lookup {
 /// Most CNAMEs that a resolver follows (BIND 9 as much; unbound 11).
 const CNAME_LINKS: usize = 16;
 
-/// Asks the world's zones as a stub resolver would: over UDP, again over TCP where the answer was truncated.
+/// Asks the world's zones as a stub resolver does: over UDP with a buffer of 1232 octets, and again over TCP where the
+/// answer is truncated; each transport has its own faults.
 #[derive(Clone, Copy, Debug)]
 pub struct Resolver<'a> {
     zones: &'a Zones,
@@ -154,57 +155,103 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn over(&self, name: &Name, record_type: RecordType, transport: Transport) -> LookupRecord {
+    /// Asks over UDP, and over TCP where the answer is truncated (RFC 7766 §5). Both together take no longer than the
+    /// patience.
+    fn resolve(&self, name: &Name, record_type: RecordType) -> LookupRecord {
+        let over_udp = self.over(name, record_type, Transport::Udp, self.patience);
+        let (first, spent) = match over_udp {
+            Attempt::Done(lookup) => return lookup,
+            Attempt::Truncated { fault, elapsed } => (fault, elapsed),
+        };
+        let rest = self.patience.saturating_sub(spent);
+        let Attempt::Done(again) = self.over(name, record_type, Transport::Tcp, rest) else {
+            // TC over TCP: nothing is left to try.
+            return failure(name, record_type, Outcome::ServFail, spent, first);
+        };
+        LookupRecord {
+            elapsed: spent + again.elapsed,
+            fault: if again.fault.is_empty() {
+                first
+            } else {
+                again.fault
+            },
+            ..again
+        }
+    }
+
+    fn over(
+        &self,
+        name: &Name,
+        record_type: RecordType,
+        transport: Transport,
+        patience: Duration,
+    ) -> Attempt {
         let answer = self.zones.answer(name, record_type, transport);
         let fault = answer.fault.map_or("", Action::word);
-        let question = |outcome, records, elapsed| LookupRecord {
-            name: name.clone(),
-            record_type,
-            outcome,
-            records,
-            elapsed,
-            fault,
-        };
+        let failed =
+            |outcome, elapsed| Attempt::Done(failure(name, record_type, outcome, elapsed, fault));
         match answer.fault {
-            Some(Action::Truncate) => {
-                let again = self.over(name, record_type, Transport::Tcp);
-                let fault = if again.fault.is_empty() {
-                    fault
-                } else {
-                    again.fault
-                };
-                return LookupRecord {
-                    elapsed: again.elapsed + answer.delay,
-                    fault,
-                    ..again
-                };
-            }
             // What bears another id or question is no answer: a resolver waits on (RFC 5452 §9.1).
             Some(Action::Drop | Action::TcpHang | Action::WrongId | Action::WrongQuestion) => {
-                return question(Outcome::Timeout, Vec::new(), self.patience);
+                return failed(Outcome::Timeout, patience);
             }
-            _ if answer.delay >= self.patience => {
-                return question(Outcome::Timeout, Vec::new(), self.patience);
-            }
+            _ if answer.delay >= patience => return failed(Outcome::Timeout, patience),
             // A reset connection, octets that nobody can read, or more of them than the resolver's buffer takes.
             Some(Action::TcpRefused | Action::Malformed | Action::Oversized(_)) => {
-                return question(Outcome::ServFail, Vec::new(), answer.delay);
+                return failed(Outcome::ServFail, answer.delay);
+            }
+            _ if answer.truncated => {
+                let elapsed = answer.delay;
+                return Attempt::Truncated { fault, elapsed };
             }
             _ => {}
         }
         let outcome = outcome(&answer, record_type);
-        let records = if outcome == Outcome::Data {
-            matching(answer.answers, record_type)
-        } else {
-            Vec::new()
-        };
-        question(outcome, records, answer.delay)
+        if outcome != Outcome::Data {
+            return failed(outcome, answer.delay);
+        }
+        Attempt::Done(LookupRecord {
+            name: name.clone(),
+            record_type,
+            outcome,
+            records: matching(answer.answers, record_type),
+            elapsed: answer.delay,
+            fault,
+        })
+    }
+}
+
+/// What one question over one transport came to.
+enum Attempt {
+    Done(LookupRecord),
+    /// TC: the answer has to be fetched over TCP.
+    Truncated {
+        fault: &'static str,
+        elapsed: Duration,
+    },
+}
+
+/// A lookup without data.
+fn failure(
+    name: &Name,
+    record_type: RecordType,
+    outcome: Outcome,
+    elapsed: Duration,
+    fault: &'static str,
+) -> LookupRecord {
+    LookupRecord {
+        name: name.clone(),
+        record_type,
+        outcome,
+        records: Vec::new(),
+        elapsed,
+        fault,
     }
 }
 
 impl Lookup for Resolver<'_> {
     fn ask(&self, name: &Name, record_type: RecordType) -> Arc<LookupRecord> {
-        Arc::new(self.over(name, record_type, Transport::Udp))
+        Arc::new(self.resolve(name, record_type))
     }
 
     fn recall(&self) -> Option<CachedLookups<'_>> {

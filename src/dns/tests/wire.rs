@@ -83,6 +83,48 @@ fn the_header_is_an_authoritative_servers() {
     );
 }
 
+/// A zone that delegates to `servers` servers within the delegated zone and as many beside it, each with two addresses.
+fn delegation(servers: u8) -> Zones {
+    let hosts = (1..=servers).flat_map(|n| [format!("ns{n}.sub"), format!("ns{n}.beside")]);
+    let lines =
+        |host: String| format!("sub NS {host}\n{host} A 192.0.2.1\n{host} AAAA 2001:db8::1\n");
+    Zones::new(
+        vec![zone("example.test", &hosts.map(lines).collect::<String>())],
+        Vec::new(),
+    )
+}
+
+/// RFC 9471 §3.1: addresses of name servers within the delegated zone that do not fit set TC; those of others are left
+/// out.
+#[test]
+fn rfc9471_glue_that_does_not_fit_sets_tc() {
+    let referral = |servers, edns, transport| {
+        let asked = request("www.sub.example.test", RecordType::A, edns);
+        let message = reply(&delegation(servers), &asked, transport);
+        (
+            message.metadata.truncation,
+            message.authorities.len(),
+            message.additionals.len(),
+        )
+    };
+    let udp = |servers, edns| referral(servers, edns, Transport::Udp);
+    assert_eq!(udp(2, None), (false, 4, 8), "everything fits");
+    assert_eq!(udp(5, None), (false, 10, 10), "addresses within sub");
+    assert_eq!(udp(8, None), (true, 0, 0), "not even those");
+    assert_eq!(udp(8, Some(1232)), (false, 16, 32));
+    assert_eq!(udp(12, Some(1232)), (false, 24, 24));
+    assert_eq!(udp(20, Some(1232)), (true, 0, 0));
+    assert_eq!(referral(20, None, Transport::Tcp), (false, 40, 80));
+    // A client that cannot use TCP is told so too where a CNAME leads to the delegation.
+    let text = "alias CNAME www.sub\n".to_owned()
+        + &(1..=8)
+            .map(|n| format!("sub NS ns{n}.sub\nns{n}.sub A 192.0.2.{n}\nns{n}.sub AAAA ::{n}\n"))
+            .collect::<String>();
+    let zones = Zones::new(vec![zone("example.test", &text)], Vec::new());
+    let asked = request("alias.example.test", RecordType::A, None);
+    assert!(reply(&zones, &asked, Transport::Udp).metadata.truncation);
+}
+
 #[track_caller]
 fn check(change: impl FnOnce(&mut Vec<u8>), expected: Option<ResponseCode>) {
     let mut octets = request(OWNER, RecordType::A, None);

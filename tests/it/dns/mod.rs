@@ -3,6 +3,7 @@
 mod faults;
 mod http;
 mod outside;
+mod resolver;
 mod tcp;
 mod zone_files;
 
