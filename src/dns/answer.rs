@@ -96,7 +96,7 @@ impl Zones {
     /// The zone that answers: of a DS record, the one above the delegation (RFC 4035 §3.1.4.1).
     fn zone_for(&self, lower: &[u8], kind: u16) -> Option<&Zone> {
         let zone = self.zone(lower)?;
-        let above = || self.enclosing(label::parent(lower));
+        let above = || self.zone(label::parent(lower));
         if kind == kind::DS && *zone.origin == *lower {
             above().or(Some(zone))
         } else {
@@ -202,7 +202,11 @@ fn step<'z>(
                 .extend(node.of(kind::NS).map(|e| Rr::of(above(name, owner), e)));
             None
         }
-        Place::Redirected(owner, entry) => redirect(name, owner, entry, sections),
+        Place::Redirected(owner, entry) => {
+            let target = redirect(name, owner, entry, sections);
+            // The CNAME that the DNAME makes is itself the answer to these (RFC 1034 §3.6.2).
+            target.filter(|_| !matches!(kind, kind::CNAME | kind::ANY))
+        }
         Place::Nowhere => {
             sections.rcode = ResponseCode::NXDomain;
             negative(zone, name, sections);
@@ -248,7 +252,15 @@ fn redirect<'z>(
     entry: Entry<'z>,
     sections: &mut Sections<'z>,
 ) -> Option<Vec<u8>> {
-    sections.answers.push(Rr::of(above(name, owner), entry));
+    let dname = Rr::of(above(name, owner), entry);
+    // A name may pass the same DNAME several times; a set has no duplicates (RFC 2181 §5).
+    let told = |rr: &Rr<'_>| {
+        (rr.kind, &rr.data) == (dname.kind, &dname.data)
+            && rr.owner.eq_ignore_ascii_case(&dname.owner)
+    };
+    if !sections.answers.iter().any(told) {
+        sections.answers.push(dname);
+    }
     let target = [&name[..name.len() - owner], entry.data].concat();
     if target.len() > label::WIRE_OCTETS {
         sections.rcode = ResponseCode::YXDomain;

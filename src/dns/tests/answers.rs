@@ -155,6 +155,53 @@ fn rfc6672_dname() {
     assert_eq!(answer.rcode, hickory_proto::op::ResponseCode::YXDomain);
 }
 
+#[track_caller]
+fn check_in(text: &str, question: &str, expected: &str) {
+    let zones = Zones::new(vec![zone("test", text)], Vec::new());
+    // hickory-proto has no form for the data of a DNAME.
+    let said = said(&ask(&zones, question, Transport::Udp)).replace("AWIEdGVzdAA=", "b.test.");
+    assert_eq!(said, expected, "{question}");
+}
+
+/// RFC 6672 §3.2: the CNAME that a DNAME makes answers questions for CNAME and ANY itself.
+#[test]
+fn a_cname_question_below_a_dname_stops_at_the_cname() {
+    let text = "a DNAME b\nx.b CNAME y.a\ny.b A 192.0.2.1\nw A 192.0.2.2";
+    check_in(
+        text,
+        "x.a.test CNAME",
+        "NoError aa DNAME b.test. CNAME x.b.test. |",
+    );
+    check_in(
+        text,
+        "x.a.test ANY",
+        "NoError aa DNAME b.test. CNAME x.b.test. |",
+    );
+    check_in(
+        text,
+        "y.a.test A",
+        "NoError aa DNAME b.test. CNAME y.b.test. A 192.0.2.1 |",
+    );
+}
+
+/// Each DNAME once, however often a name passes it (RFC 2181 §5).
+#[test]
+fn the_same_dname_stands_once() {
+    let text = "a DNAME b\nx.b CNAME y.A\ny.b A 192.0.2.1\nl DNAME l.l";
+    check_in(
+        text,
+        "x.a.test A",
+        "NoError aa DNAME b.test. CNAME x.b.test. CNAME y.A.test. CNAME y.b.test. A 192.0.2.1 |",
+    );
+    let zones = Zones::new(vec![zone("test", text)], Vec::new());
+    let answer = ask(&zones, "x.l.test A", Transport::Udp);
+    let dnames = answer
+        .answers
+        .iter()
+        .filter(|r| u16::from(r.record_type()) == 39);
+    assert_eq!((dnames.count(), answer.answers.len()), (1, 17));
+}
+
 /// Each CNAME once: a set has no duplicates (RFC 2181 §5).
 #[test]
 fn a_cname_loop_ends() {
@@ -214,6 +261,16 @@ fn names_outside_the_zones() {
     outside(Outside::NxDomain, "test A", "NoError aa | SOA");
     outside(Outside::NxDomain, ". A", "NoError aa | SOA");
     outside(Outside::NxDomain, "com A", "NXDomain aa | SOA");
+    // The parent answers for DS (RFC 4035 §3.1.4.1): here the root, which delegates without a signature.
+    let zones = zones(Vec::new()).with_settings(Settings {
+        outside: Outside::NxDomain,
+        ..Settings::default()
+    });
+    let ds = ask(&zones, "example.test DS", Transport::Udp);
+    assert_eq!(said(&ds), "NoError aa | SOA");
+    assert_eq!(ds.authority[0].name.to_ascii(), ".");
+    let below = ask(&zones, "mail.example.test DS", Transport::Udp);
+    assert_eq!(below.authority[0].name.to_ascii(), "example.test.");
     outside(
         Outside::NxDomain,
         "lost.example.test A",
