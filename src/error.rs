@@ -29,7 +29,8 @@ impl fmt::Display for Mistake {
 }
 
 /// Why martinet could not start, or could not do what was asked.
-#[derive(Debug)]
+///
+/// `Debug` prints the same report as `Display`: a test that returns an error with `?` shows it readably.
 pub struct Error {
     kind: Kind,
 }
@@ -43,6 +44,11 @@ enum Kind {
     Io {
         what: String,
         source: io::Error,
+    },
+    /// A value was refused: what was expected in its place.
+    Unexpected {
+        expected: String,
+        found: String,
     },
     Other(String),
 }
@@ -65,6 +71,16 @@ impl Error {
         }
     }
 
+    /// A value was refused: what was expected in its place, and the value.
+    pub(crate) fn unexpected(expected: impl Into<String>, found: impl Into<String>) -> Self {
+        Self {
+            kind: Kind::Unexpected {
+                expected: expected.into(),
+                found: found.into(),
+            },
+        }
+    }
+
     /// Anything else, in one sentence.
     pub(crate) fn other(text: impl Into<String>) -> Self {
         Self {
@@ -77,6 +93,17 @@ impl Error {
         match &self.kind {
             Kind::Mistakes { mistakes, .. } => mistakes,
             _ => &[],
+        }
+    }
+
+    /// What was expected and what was found, where one value was refused or a file has mistakes (then of the first).
+    pub fn expected_and_found(&self) -> Option<(&str, &str)> {
+        match &self.kind {
+            Kind::Mistakes { mistakes, .. } => mistakes
+                .first()
+                .map(|first| (first.expected.as_str(), first.found.as_str())),
+            Kind::Unexpected { expected, found } => Some((expected, found)),
+            Kind::Io { .. } | Kind::Other(_) => None,
         }
     }
 
@@ -96,8 +123,17 @@ impl fmt::Display for Error {
         match &self.kind {
             Kind::Mistakes { report, .. } => f.write_str(report.trim_end()),
             Kind::Io { what, source } => write!(f, "{what}: {source}"),
+            Kind::Unexpected { expected, found } => {
+                write!(f, "expected {expected}, found {found}")
+            }
             Kind::Other(text) => f.write_str(text),
         }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -106,6 +142,31 @@ impl std::error::Error for Error {
         match &self.kind {
             Kind::Io { source, .. } => Some(source),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_prints_the_report_that_display_prints() {
+        let mistake = Mistake {
+            file: "a.toml".to_owned(),
+            line: 3,
+            span: None,
+            expected: "an address".to_owned(),
+            found: "\"x\"".to_owned(),
+        };
+        let errors = [
+            Error::mistakes(vec![mistake], "error: one\n  --> a.toml:3".to_owned()),
+            Error::io("cannot bind 127.0.0.1:25", io::Error::other("in use")),
+            Error::unexpected("a name", "\"..\""),
+            Error::other("a thread cannot be started"),
+        ];
+        for error in errors {
+            assert_eq!(format!("{error:?}"), error.to_string());
         }
     }
 }

@@ -56,11 +56,10 @@ pub(super) fn show(options: &Show) -> Result<bool, Error> {
             Some(check) => check_text(check),
             None => {
                 let names: Vec<_> = CATALOGUE.iter().map(|c| c.name).collect();
-                return Err(Error::other(format!(
-                    "expected a check out of {}, found {:?}",
-                    names.join(", "),
-                    options.name
-                )));
+                return Err(Error::unexpected(
+                    format!("a check: {}", names.join(", ")),
+                    format!("{:?}", options.name),
+                ));
             }
         },
     };

@@ -123,10 +123,10 @@ fn listeners(mut builder: Builder, options: &Serve) -> Result<Builder, Error> {
 /// Log events go to standard error.
 fn log(options: &Serve) -> Result<(), Error> {
     let expected = |_| {
-        Error::other(format!(
-            "expected a level or filters such as martinet=debug, found {:?}",
-            options.log
-        ))
+        Error::unexpected(
+            "a level, or filters such as martinet=debug",
+            format!("{:?}", options.log),
+        )
     };
     let filter = EnvFilter::try_new(&options.log).map_err(expected)?;
     let events = tracing_subscriber::fmt()

@@ -71,11 +71,15 @@ impl Builder {
     /// Binds everything and starts, on a thread of its own: when this returns, every socket accepts.
     ///
     /// # Errors
-    /// As [`super::Builder::start`], or no thread can be started.
-    ///
-    /// # Panics
-    /// Where the thread runs async code already: use [`super::World::builder`] there.
+    /// As [`super::Builder::start`]; no thread can be started; or the calling thread runs async code, which must use
+    /// [`super::World::builder`].
     pub fn start(self) -> Result<World, Error> {
+        if runtime::Handle::try_current().is_ok() {
+            return Err(Error::other(
+                "World::blocking() cannot start inside a tokio runtime, which it would block: \
+                 use World::builder() in async code",
+            ));
+        }
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()

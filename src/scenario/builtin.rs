@@ -119,10 +119,10 @@ fn open(name: &str, directory: &str, what: &str) -> Result<(PathBuf, String), Er
         None => {
             let all = names(directory.trim_end_matches('/'));
             let all: Vec<_> = all.iter().map(String::as_str).collect();
-            Err(Error::other(format!(
-                "expected a {what}: {}; or a path with / or .toml; found {name:?}",
-                known(name, &all)
-            )))
+            Err(Error::unexpected(
+                format!("a {what}: {}; or a path with / or .toml", known(name, &all)),
+                format!("{name:?}"),
+            ))
         }
     }
 }

@@ -137,7 +137,7 @@ fn usage_and_mistakes_are_exit_code_2() {
     check(
         &["show", "check", "nope"],
         2,
-        &["expected a check out of", "found \"nope\""],
+        &["expected a check: pregreet", "found \"nope\""],
     );
     check(&["nope"], 2, &["unrecognized subcommand"]);
 }

@@ -260,6 +260,18 @@ async fn expectations_are_counted_and_verified_on_drop() {
     );
 }
 
+#[tokio::test]
+async fn a_blocking_world_in_async_code_names_the_way_out() {
+    let error = World::blocking()
+        .start()
+        .expect_err("it would block the runtime");
+    assert_eq!(
+        error.to_string(),
+        "World::blocking() cannot start inside a tokio runtime, which it would block: \
+         use World::builder() in async code"
+    );
+}
+
 /// A world in a test that panics already must not panic again: that would abort the process.
 #[test]
 fn a_world_stops_inside_a_panicking_test() {
