@@ -80,7 +80,9 @@ impl File {
         let database = |e: rusqlite::Error| failed(path, io::Error::other(e));
         let connection = Connection::open(path).map_err(database)?;
         connection.execute_batch(SCHEMA).map_err(database)?;
-        let beside = path.with_added_extension("mail");
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".mail");
+        let beside = std::path::PathBuf::from(beside);
         let (mail, messages) = MailFile::open(&beside, messages).map_err(|e| failed(&beside, e))?;
         let restored = restore(&connection, messages, sessions).map_err(database)?;
         let (work, waiting) = channel();
