@@ -14,6 +14,7 @@ use crate::policy::{Refusal, Remedy};
 use crate::reply::Reply;
 use crate::smtp::{ClientAddress, Receiver, Session, SessionEvent, Step};
 use crate::stage::Stage;
+use crate::verdict::Verdict;
 
 /// Who tries what.
 #[derive(Clone, Debug)]
@@ -36,7 +37,7 @@ pub struct Attempt {
 #[derive(Clone, Debug, Serialize)]
 pub struct Judgement {
     /// `accept`, `defer` or `reject`.
-    pub verdict: &'static str,
+    pub verdict: Verdict,
     /// The stage of the refusal; `eod` where the message was accepted.
     pub stage: Stage,
     /// The rule that refused; `null` where none did.
@@ -156,17 +157,14 @@ impl<'a> Play<'a> {
 
     fn conclude(self, receiver: &Receiver, attempt: &Attempt) -> Judgement {
         let reply = self.reply.unwrap_or_else(crate::smtp::replies::lost);
-        let verdict = match reply.code().class() {
-            4 => "defer",
-            5 => "reject",
-            _ => "accept",
-        };
+        let refused = Some(reply.code()).filter(|code| code.is_refusal());
+        let verdict = Verdict::of(refused, true);
         let (rule, why, remedies) = match self.refusal {
-            Some(refusal) => (Some(refusal.rule), refusal.why, refusal.remedies),
-            None if verdict == "accept" => (None, String::new(), Vec::new()),
+            Some(refusal) => (refusal.by_rule(), refusal.why, refusal.remedies),
+            None if verdict == Verdict::Accept => (None, String::new(), Vec::new()),
             None => (
                 None,
-                "the session refused the command itself, before any rule".to_owned(),
+                "the SMTP server itself refuses".to_owned(),
                 Vec::new(),
             ),
         };

@@ -101,7 +101,7 @@
 //! # The modules, in the order to read them
 //!
 //! Each uses only those above it (the session, in `smtp`, is the heart): values ([`reply`], [`name`], [`stage`],
-//! [`error`]), [`journal`], [`dns`], [`facts`], [`policy`], [`smtp`], [`scenario`], [`check`], [`matrix`],
+//! [`verdict`], [`error`]), [`journal`], [`dns`], [`facts`], [`policy`], [`smtp`], [`scenario`], [`check`], [`matrix`],
 //! [`expect`], [`harness`],
 //! [`play`], `http`, `cli`.
 
@@ -125,6 +125,7 @@ pub mod scenario;
 pub mod smtp;
 pub mod stage;
 pub mod tls;
+pub mod verdict;
 
 pub use error::Error;
 pub use harness::World;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::check::{Attempt, Judgement, judge};
 use crate::dns::{Fault, Zones};
 use crate::scenario::{ReceiverProfile, Scenario, plain_message};
+use crate::verdict::Verdict;
 
 /// One row: clients of a scenario that say the same HELO and fare alike.
 #[derive(Debug, Serialize)]
@@ -18,16 +19,16 @@ pub struct Row {
     /// What they say in HELO/EHLO.
     pub helo: String,
     /// A cell for each receiver.
-    pub cells: Vec<Verdict>,
+    pub cells: Vec<Cell>,
 }
 
 /// One cell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Verdict {
+pub struct Cell {
     /// The receiver.
     pub receiver: String,
     /// `accept`, `defer` or `reject`.
-    pub verdict: &'static str,
+    pub verdict: Verdict,
     /// The stage of the refusal; `eod` where the message was accepted.
     pub stage: &'static str,
     /// The rule that refused.
@@ -73,7 +74,7 @@ fn cell(
     profile: &ReceiverProfile,
     client: IpAddr,
     helo: &str,
-) -> Verdict {
+) -> Cell {
     let attempt = Attempt {
         client,
         helo: helo.to_owned(),
@@ -89,7 +90,7 @@ fn cell(
         reply,
         ..
     } = judge(&profile.receiver, zones, profile.dns_timeout, &attempt);
-    Verdict {
+    Cell {
         receiver: profile.name.clone(),
         verdict,
         stage: stage.name(),

@@ -244,7 +244,7 @@ fn compare(
     );
     let refusal = record.refusals.first();
     if let Some(rule) = &expected.rule {
-        let got = refusal.map_or("none", |r| r.rule);
+        let got = refusal.and_then(|r| r.by_rule()).unwrap_or("none");
         check("rule", rule, got, got == rule);
     }
     if let Some(stage) = &expected.stage {
@@ -257,8 +257,8 @@ fn compare(
     if let Some(verdict) = expected.verdict {
         check(
             "verdict",
-            verdict,
-            record.verdict,
+            verdict.name(),
+            record.verdict.name(),
             record.verdict == verdict,
         );
     }

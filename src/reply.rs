@@ -197,6 +197,20 @@ impl Serialize for Reply {
     }
 }
 
+/// The code of a reply kept as wire lines.
+pub(crate) fn code_of(lines: &[String]) -> Option<u16> {
+    lines.first()?.get(..3)?.parse().ok()
+}
+
+/// The enhanced status code of a reply kept as wire lines; empty where it has none.
+pub(crate) fn enhanced_of(lines: &[String]) -> String {
+    let text = lines.first().and_then(|line| line.get(4..));
+    match enhanced_prefix(text.unwrap_or_default()) {
+        Some((class, code)) => format!("{class}.{}.{}", code.subject, code.detail),
+        None => String::new(),
+    }
+}
+
 /// Splits off a leading enhanced status code: its class digit and the code.
 pub fn enhanced_prefix(text: &str) -> Option<(u8, EnhancedCode)> {
     let token = text.split(' ').next()?;

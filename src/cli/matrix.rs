@@ -6,10 +6,11 @@ use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::args::{Matrix, MatrixFormat};
-use super::{paint, print, print_json};
+use super::{print, print_json};
 use crate::error::Error;
-use crate::matrix::{Row, Verdict, rows};
+use crate::matrix::{self, Row, rows};
 use crate::scenario::{self, ReceiverProfile};
+use crate::verdict::Verdict;
 
 pub(super) fn run(options: &Matrix) -> Result<bool, Error> {
     let scenarios = match options.scenario.as_slice() {
@@ -37,10 +38,10 @@ pub(super) fn run(options: &Matrix) -> Result<bool, Error> {
 }
 
 /// What a cell says.
-fn text(verdict: &Verdict) -> String {
-    match verdict.rule {
-        Some(rule) => format!("{} {rule}", verdict.code),
-        None => format!("{} {}", verdict.code, paint::past(verdict.verdict)),
+fn text(cell: &matrix::Cell) -> String {
+    match cell.rule {
+        Some(rule) => format!("{} {rule}", cell.code),
+        None => format!("{} {}", cell.code, cell.verdict.past()),
     }
 }
 
@@ -90,13 +91,13 @@ fn human(rows: &[Row], profiles: &[ReceiverProfile]) -> String {
     format!("{table}\n")
 }
 
-fn painted(verdict: &Verdict) -> Cell {
-    let color = match verdict.verdict {
-        "accept" => Color::Green,
-        "defer" => Color::Yellow,
-        _ => Color::Red,
+fn painted(cell: &matrix::Cell) -> Cell {
+    let color = match cell.verdict {
+        Verdict::Accept => Color::Green,
+        Verdict::Defer => Color::Yellow,
+        Verdict::None | Verdict::Reject => Color::Red,
     };
-    Cell::new(text(verdict))
+    Cell::new(text(cell))
         .fg(color)
         .set_alignment(CellAlignment::Left)
 }
@@ -126,7 +127,7 @@ fn html(rows: &[Row], profiles: &[ReceiverProfile]) -> String {
         let cells: String = row
             .cells
             .iter()
-            .map(|v| cell("td", v.verdict, &text(v)))
+            .map(|v| cell("td", v.verdict.name(), &text(v)))
             .collect();
         out.push_str(&format!("<tr>{fixed}{cells}</tr>\n"));
     }
@@ -148,7 +149,7 @@ fn junit(rows: &[Row]) -> Result<String, Error> {
         let mut suite = TestSuite::new(chunk[0].scenario.as_str());
         for row in chunk {
             for verdict in &row.cells {
-                let status = if verdict.verdict == "accept" {
+                let status = if verdict.verdict == Verdict::Accept {
                     TestCaseStatus::success()
                 } else {
                     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);

@@ -8,6 +8,7 @@ use anstyle::{AnsiColor, Style};
 use crate::facts::LookupRecord;
 use crate::name;
 use crate::policy::Remedy;
+use crate::verdict::Verdict;
 
 /// Accepted.
 pub(super) const ACCEPTED: Style = AnsiColor::Green.on_default().bold();
@@ -24,26 +25,18 @@ pub(super) const DIM: Style = Style::new().dimmed();
 const RECORDS: usize = 4;
 
 /// The colour of a verdict.
-pub(super) fn style(verdict: &str) -> Style {
+pub(super) fn style(verdict: Verdict) -> Style {
     match verdict {
-        "accept" => ACCEPTED,
-        "defer" => DEFERRED,
-        _ => REFUSED,
-    }
-}
-
-/// The verdict as a sentence's word: accepted, deferred, rejected.
-pub(super) fn past(verdict: &str) -> &'static str {
-    match verdict {
-        "accept" => "accepted",
-        "defer" => "deferred",
-        _ => "rejected",
+        Verdict::None => DIM,
+        Verdict::Accept => ACCEPTED,
+        Verdict::Defer => DEFERRED,
+        Verdict::Reject => REFUSED,
     }
 }
 
 /// An explanation of one judgement, from a session or from a what-if.
 pub(super) struct Explanation<'a> {
-    pub verdict: &'a str,
+    pub verdict: Verdict,
     pub stage: &'a str,
     pub rule: &'a str,
     pub who: &'a str,
@@ -70,7 +63,7 @@ impl Explanation<'_> {
             out,
             "{}: {style}{}{style:#} at {}{by}",
             self.who,
-            past(self.verdict),
+            self.verdict.past(),
             self.stage
         );
         let helo = if self.helo.is_empty() {

@@ -7,6 +7,7 @@ use super::args::Send;
 use super::{paint, print};
 use crate::error::Error;
 use crate::smtp::client::{Delivery, Dialogue, deliver};
+use crate::verdict::Verdict;
 
 /// How long to wait for a reply: longer than a receiver waits for DNS.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -49,16 +50,12 @@ fn text(dialogue: &Dialogue) -> String {
     }
     let _ = match &dialogue.refused {
         Some((stage, reply)) => {
-            let verdict = if reply.code().class() == 4 {
-                "defer"
-            } else {
-                "reject"
-            };
+            let verdict = Verdict::of(Some(reply.code()), false);
             let style = paint::style(verdict);
             writeln!(
                 out,
                 "{style}{}{style:#} at {stage}: {}",
-                paint::past(verdict),
+                verdict.past(),
                 reply.code()
             )
         }

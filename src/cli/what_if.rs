@@ -6,6 +6,7 @@ use super::{print, print_json};
 use crate::check::{Attempt, Judgement, judge};
 use crate::error::Error;
 use crate::scenario::{self, ReceiverProfile, Scenario, plain_message};
+use crate::verdict::Verdict;
 
 pub(super) fn run(options: &Check) -> Result<bool, Error> {
     let scenario = scenario::load_scenario(&options.scenario)?;
@@ -30,7 +31,7 @@ pub(super) fn run(options: &Check) -> Result<bool, Error> {
                 .join("\n"),
         ),
     }
-    Ok(judgements.iter().all(|j| j.verdict == "accept"))
+    Ok(judgements.iter().all(|j| j.verdict == Verdict::Accept))
 }
 
 fn one(options: &Check, scenario: &Scenario, profile: &ReceiverProfile) -> Judgement {

@@ -20,10 +20,12 @@ mod seen;
 mod story;
 mod times;
 mod wait;
+mod words;
 
+pub use crate::verdict::{Source, Verdict};
 pub use expectation::{Expectation, Guard, NearMiss, Outcome, UnmetExpectations};
 pub(crate) use expectation::{Ledger, Sources};
-pub use pattern::{Addresses, Mismatch, Queries, Sessions, Verdict};
+pub use pattern::{Addresses, Mismatch, Queries, Sessions};
 pub use seen::{Asserted, Session};
 pub use times::Times;
 pub use wait::WaitTimeout;

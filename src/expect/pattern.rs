@@ -8,39 +8,13 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::words;
 use crate::journal::DnsQuery;
-use crate::smtp::SessionRecord;
+use crate::policy::{Refusal, checks};
+use crate::reply::{self, ReplyCode};
+use crate::smtp::{SessionRecord, Transaction};
 use crate::stage::Stage;
-
-/// What a session came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
-pub enum Verdict {
-    /// Nothing was refused.
-    Accept,
-    /// The first refusal was a 4yz reply.
-    Defer,
-    /// The first refusal was a 5yz reply.
-    Reject,
-}
-
-impl Verdict {
-    /// The word used in files and JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Accept => "accept",
-            Self::Defer => "defer",
-            Self::Reject => "reject",
-        }
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
+use crate::verdict::{Source, Verdict};
 
 /// An address, or a network of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,20 +111,54 @@ pub struct Sessions {
     /// The HELO/EHLO argument, in any case.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub helo: Option<String>,
-    /// What it came to.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// What the session comes to: `accept` where a message was acknowledged with 2yz and nothing was refused, `defer` or
+    /// `reject` by the first refusal, `none` otherwise.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "words::verdict"
+    )]
     pub verdict: Option<Verdict>,
-    /// The rule that refused, the first or a later one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// What one of its transactions comes to, by the same definition: a session with one message accepted and one
+    /// refused has `verdict=reject`, `transaction=accept` and `transaction=reject`.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "words::verdict"
+    )]
+    pub transaction: Option<Verdict>,
+    /// The rule that refused, the first or a later one: an id of the catalogue (`martinet list checks`). One refusal has
+    /// to meet `rule`, `source`, `stage`, `code` and `enhanced` together.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "words::rule"
+    )]
     pub rule: Option<String>,
-    /// The stage of a refusal.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Who spoke the refusal.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "words::source"
+    )]
+    pub source: Option<Source>,
+    /// The stage of the refusal.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "words::stage"
+    )]
     pub stage: Option<Stage>,
-    /// The reply code that decided: of the first refusal, else of the last transaction.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The reply code, 200 to 599: of the refusal, or of the reply to the final dot of a transaction.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "words::code"
+    )]
+    #[cfg_attr(feature = "http", schema(minimum = 200, maximum = 599))]
+    #[cfg_attr(feature = "http", param(minimum = 200, maximum = 599))]
     pub code: Option<u16>,
     /// The enhanced status code of that reply, for example 5.7.25.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "words::enhanced"
+    )]
+    #[cfg_attr(feature = "http", schema(pattern = r"^[245]\.\d{1,3}\.\d{1,3}$"))]
+    #[cfg_attr(feature = "http", param(pattern = r"^[245]\.\d{1,3}\.\d{1,3}$"))]
     pub enhanced: Option<String>,
     /// The reverse-path, in any case; empty for the null one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -171,7 +179,7 @@ impl Sessions {
         Self::default()
     }
 
-    /// Sessions in which nothing was refused.
+    /// Sessions in which a message was acknowledged and nothing refused.
     pub fn accepted() -> Self {
         Self {
             verdict: Some(Verdict::Accept),
@@ -179,7 +187,7 @@ impl Sessions {
         }
     }
 
-    /// Sessions refused with 4yz.
+    /// Sessions whose first refusal is a 4yz reply.
     pub fn deferred() -> Self {
         Self {
             verdict: Some(Verdict::Defer),
@@ -187,7 +195,7 @@ impl Sessions {
         }
     }
 
-    /// Sessions refused with 5yz.
+    /// Sessions whose first refusal is a 5yz reply.
     pub fn rejected() -> Self {
         Self {
             verdict: Some(Verdict::Reject),
@@ -213,9 +221,32 @@ impl Sessions {
         }
     }
 
-    /// Only those that this rule refused.
+    /// Only those with a transaction that comes to this.
     #[must_use]
+    pub fn with_transaction(self, verdict: Verdict) -> Self {
+        Self {
+            transaction: Some(verdict),
+            ..self
+        }
+    }
+
+    /// Only those that this one refused.
+    #[must_use]
+    pub fn by_source(self, source: Source) -> Self {
+        Self {
+            source: Some(source),
+            ..self
+        }
+    }
+
+    /// Only those that this rule refused.
+    ///
+    /// # Panics
+    /// Where the catalogue has no such rule.
+    #[must_use]
+    #[track_caller]
     pub fn by_rule(self, rule: &str) -> Self {
+        assert!(checks::find(rule).is_some(), "{}", words::no_rule(rule));
         Self {
             rule: Some(rule.to_owned()),
             ..self
@@ -231,18 +262,28 @@ impl Sessions {
         }
     }
 
-    /// Only those decided with this reply code.
+    /// Only those with this reply code, of a refusal or of the reply to a final dot.
+    ///
+    /// # Panics
+    /// Where the code is not from 200 to 599.
     #[must_use]
+    #[track_caller]
     pub fn with_code(self, code: u16) -> Self {
+        assert!(ReplyCode::new(code).is_some(), "{}", words::no_code(code));
         Self {
             code: Some(code),
             ..self
         }
     }
 
-    /// Only those decided with this enhanced status code.
+    /// Only those with this enhanced status code, of a refusal or of the reply to a final dot.
+    ///
+    /// # Panics
+    /// Where it is none.
     #[must_use]
+    #[track_caller]
     pub fn with_enhanced(self, code: &str) -> Self {
+        assert!(words::is_enhanced(code), "{}", words::no_enhanced(code));
         Self {
             enhanced: Some(code.to_owned()),
             ..self
@@ -269,12 +310,19 @@ impl Sessions {
 
     /// Whether a session meets every condition.
     pub fn matches(&self, record: &SessionRecord) -> bool {
-        self.mismatches(record).is_empty()
+        let mut whether = Differences::whether();
+        self.compare(record, &mut whether);
+        !whether.any
     }
 
     /// The conditions that a session does not meet.
     pub fn mismatches(&self, record: &SessionRecord) -> Vec<Mismatch> {
         let mut found = Differences::default();
+        self.compare(record, &mut found);
+        found.list
+    }
+
+    fn compare(&self, record: &SessionRecord, found: &mut Differences) {
         found.compare(
             "client",
             &self.client,
@@ -290,36 +338,8 @@ impl Sessions {
         found.compare(
             "verdict",
             &self.verdict,
-            |v| v.name() == record.verdict,
+            |v| *v == record.verdict,
             || record.verdict,
-        );
-        let rules = || listed(record.refusals.iter().map(|r| r.rule));
-        found.compare(
-            "rule",
-            &self.rule,
-            |rule| record.refusals.iter().any(|r| r.rule == *rule),
-            rules,
-        );
-        let stages = || listed(record.refusals.iter().map(|r| r.stage.name()));
-        found.compare(
-            "stage",
-            &self.stage,
-            |stage| record.refusals.iter().any(|r| r.stage == *stage),
-            stages,
-        );
-        let code = record.code();
-        found.compare(
-            "code",
-            &self.code,
-            |c| code == Some(*c),
-            || code.map_or("none".into(), |c| c.to_string()),
-        );
-        let enhanced = record.enhanced();
-        found.compare(
-            "enhanced",
-            &self.enhanced,
-            |e| *e == enhanced,
-            || some_text(&enhanced),
         );
         let (sender, rcpts) = (&record.reverse_path, &record.recipients);
         found.compare(
@@ -341,7 +361,115 @@ impl Sessions {
             |since| record.started >= *since,
             || record.started,
         );
-        found.0
+        found.compare(
+            "transaction",
+            &self.transaction,
+            |verdict| record.transactions.iter().any(|t| t.verdict == *verdict),
+            || listed(record.transactions.iter().map(|t| t.verdict.name())),
+        );
+        self.compare_replies(record, found);
+    }
+
+    /// Whether one refusal, or the reply to one final dot, meets what is said of replies; else where the nearest differs.
+    fn compare_replies(&self, record: &SessionRecord, found: &mut Differences) {
+        let said = self.rule.is_some()
+            || self.source.is_some()
+            || self.stage.is_some()
+            || self.code.is_some()
+            || self.enhanced.is_some();
+        if !said || found.whether && found.any {
+            return;
+        }
+        let refusals = record.refusals.iter().map(Said::Refusal);
+        let accepted = record
+            .transactions
+            .iter()
+            .filter(|t| t.verdict == Verdict::Accept)
+            .map(Said::Accepted);
+        let mut nearest: Option<Differences> = None;
+        for said in refusals.chain(accepted).chain([Said::Nothing]) {
+            let mut differs = Differences {
+                whether: found.whether,
+                ..Differences::default()
+            };
+            self.compare_reply(&said, &mut differs);
+            if !differs.any {
+                return;
+            }
+            if nearest
+                .as_ref()
+                .is_none_or(|nearest| differs.list.len() < nearest.list.len())
+            {
+                nearest = Some(differs);
+            }
+        }
+        found.any = true;
+        found.list.extend(nearest.into_iter().flat_map(|d| d.list));
+    }
+
+    fn compare_reply(&self, said: &Said<'_>, found: &mut Differences) {
+        let refusal = said.refusal();
+        let rule = refusal.and_then(Refusal::by_rule).unwrap_or("none");
+        found.compare("rule", &self.rule, |wanted| *wanted == rule, || rule);
+        let source = refusal.map(|r| r.source);
+        found.compare(
+            "source",
+            &self.source,
+            |wanted| source == Some(*wanted),
+            || source.map_or("none", Source::name),
+        );
+        let stage = refusal.map(|r| r.stage);
+        found.compare(
+            "stage",
+            &self.stage,
+            |wanted| stage == Some(*wanted),
+            || stage.map_or("none", Stage::name),
+        );
+        let code = said.code();
+        found.compare(
+            "code",
+            &self.code,
+            |wanted| code == Some(*wanted),
+            || code.map_or("none".into(), |code| code.to_string()),
+        );
+        found.compare(
+            "enhanced",
+            &self.enhanced,
+            |wanted| said.enhanced() == *wanted,
+            || some_text(&said.enhanced()),
+        );
+    }
+}
+
+/// A reply that decided something.
+enum Said<'a> {
+    Refusal(&'a Refusal),
+    Accepted(&'a Transaction),
+    Nothing,
+}
+
+impl Said<'_> {
+    fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Refusal(refusal) => Some(refusal),
+            _ => None,
+        }
+    }
+
+    fn code(&self) -> Option<u16> {
+        match self {
+            Self::Refusal(refusal) => Some(refusal.reply.code().get()),
+            Self::Accepted(transaction) => reply::code_of(&transaction.reply),
+            Self::Nothing => None,
+        }
+    }
+
+    fn enhanced(&self) -> String {
+        match self {
+            Self::Refusal(refusal) => refusal.enhanced().unwrap_or_default(),
+            Self::Accepted(transaction) => reply::enhanced_of(&transaction.reply),
+            Self::Nothing => String::new(),
+        }
     }
 }
 
@@ -365,9 +493,13 @@ pub struct Queries {
     pub name: Option<String>,
     /// The type asked for, for example MX.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "words::record_type")]
     pub record_type: Option<String>,
-    /// The RCODE answered, for example NXDOMAIN.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The RCODE answered, for example NXDOMAIN; `none` where no answer was sent.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "words::rcode"
+    )]
     pub rcode: Option<String>,
     /// Only queries that came in at this time or later.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -386,9 +518,21 @@ impl Queries {
         }
     }
 
+    /// Whether a query meets every condition.
+    pub fn matches(&self, query: &DnsQuery) -> bool {
+        let mut whether = Differences::whether();
+        self.compare(query, &mut whether);
+        !whether.any
+    }
+
     /// The conditions that a query does not meet.
     pub fn mismatches(&self, query: &DnsQuery) -> Vec<Mismatch> {
         let mut found = Differences::default();
+        self.compare(query, &mut found);
+        found.list
+    }
+
+    fn compare(&self, query: &DnsQuery, found: &mut Differences) {
         let bare = |name: &str| name.trim_end_matches('.').to_ascii_lowercase();
         let client = query.client.ip().to_canonical();
         found.compare(
@@ -397,24 +541,23 @@ impl Queries {
             |net| net.contains(&client),
             || client,
         );
-        let (asked_name, asked, rcode) = (query.name(), query.record_type(), query.rcode());
         found.compare(
             "name",
             &self.name,
-            |name| bare(name) == bare(&asked_name),
-            || some_text(&asked_name),
+            |name| bare(name) == bare(&query.name()),
+            || some_text(&query.name()),
         );
         found.compare(
             "type",
             &self.record_type,
-            |t| t.eq_ignore_ascii_case(&asked),
-            || asked.clone(),
+            |wanted| wanted.eq_ignore_ascii_case(&query.record_type()),
+            || query.record_type(),
         );
         found.compare(
             "rcode",
             &self.rcode,
-            |r| r.eq_ignore_ascii_case(&rcode),
-            || rcode.clone(),
+            |wanted| wanted.eq_ignore_ascii_case(&query.rcode()),
+            || query.rcode(),
         );
         found.compare(
             "since",
@@ -422,7 +565,6 @@ impl Queries {
             |since| query.at >= *since,
             || query.at,
         );
-        found.0
     }
 }
 
@@ -432,21 +574,40 @@ impl fmt::Display for Queries {
     }
 }
 
+/// Where something differs from a pattern; or only whether it does, which costs no texts.
 #[derive(Default)]
-struct Differences(Vec<Mismatch>);
+pub(super) struct Differences {
+    whether: bool,
+    any: bool,
+    list: Vec<Mismatch>,
+}
 
 impl Differences {
-    fn compare<T: fmt::Display, F: fmt::Display>(
+    pub(super) fn whether() -> Self {
+        Self {
+            whether: true,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn compare<T: fmt::Display, F: fmt::Display>(
         &mut self,
         field: &'static str,
         wanted: &Option<T>,
         met: impl FnOnce(&T) -> bool,
         found: impl FnOnce() -> F,
     ) {
+        if self.whether && self.any {
+            return;
+        }
         if let Some(wanted) = wanted
             && !met(wanted)
         {
-            self.0.push(Mismatch {
+            self.any = true;
+            if self.whether {
+                return;
+            }
+            self.list.push(Mismatch {
                 field,
                 expected: wanted.to_string(),
                 found: found().to_string(),
@@ -455,7 +616,7 @@ impl Differences {
     }
 }
 
-fn some_text(text: &str) -> String {
+pub(super) fn some_text(text: &str) -> String {
     if text.is_empty() {
         "none".to_owned()
     } else {
@@ -463,14 +624,18 @@ fn some_text(text: &str) -> String {
     }
 }
 
-fn listed<'a>(words: impl Iterator<Item = &'a str>) -> String {
+pub(super) fn listed<'a>(words: impl Iterator<Item = &'a str>) -> String {
     let mut words: Vec<_> = words.collect();
     words.dedup();
     some_text(&words.join(", "))
 }
 
 /// The conditions as words: what is serialised is what was given.
-fn describe(f: &mut fmt::Formatter<'_>, what: &str, pattern: &impl Serialize) -> fmt::Result {
+pub(super) fn describe(
+    f: &mut fmt::Formatter<'_>,
+    what: &str,
+    pattern: &impl Serialize,
+) -> fmt::Result {
     f.write_str(what)?;
     let Ok(serde_json::Value::Object(given)) = serde_json::to_value(pattern) else {
         return Ok(());

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::pattern::{Sessions, Verdict};
+use super::pattern::Sessions;
 use crate::smtp::SessionRecord;
 use crate::stage::Stage;
+use crate::verdict::Verdict;
 
 /// A session as it stood when it was looked at. It reads like a [`SessionRecord`], and asserts.
 ///
@@ -20,10 +21,10 @@ impl Session {
         Self(Arc::new(record))
     }
 
-    /// Asserts that nothing was refused.
+    /// Asserts that a message was acknowledged and nothing was refused.
     ///
     /// # Panics
-    /// Where something was.
+    /// Where no message was, or something was refused.
     #[track_caller]
     pub fn assert_accepted(&self) -> Asserted<'_> {
         self.asserted(Sessions {
@@ -101,7 +102,14 @@ impl Asserted<'_> {
     /// Where it was another.
     #[track_caller]
     pub fn with_code(self, code: u16) -> Self {
-        self.met(&Sessions::any().with_code(code))
+        let found = self.0.code();
+        assert!(
+            found == Some(code),
+            "expected code {code}, found {}\n{}",
+            found.map_or("none".into(), |found| found.to_string()),
+            self.0.story()
+        );
+        self
     }
 
     /// The enhanced status code of the reply that decided, for example `5.7.25`.
@@ -110,7 +118,14 @@ impl Asserted<'_> {
     /// Where it was another.
     #[track_caller]
     pub fn with_enhanced(self, code: &str) -> Self {
-        self.met(&Sessions::any().with_enhanced(code))
+        let found = self.0.enhanced();
+        assert!(
+            found == code,
+            "expected enhanced {code}, found {}\n{}",
+            if found.is_empty() { "none" } else { &found },
+            self.0.story()
+        );
+        self
     }
 
     /// The stage of the refusal.

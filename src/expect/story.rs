@@ -12,7 +12,9 @@ impl SessionRecord {
     /// One line: who, what it came to, by which rule, with which reply.
     pub fn headline(&self) -> String {
         let refusal = self.refusals.first();
-        let by = refusal.map_or(String::new(), |r| format!(" at {} by {}", r.stage, r.rule));
+        let by = refusal.map_or(String::new(), |r| {
+            format!(" at {} by {}", r.stage, r.speaker())
+        });
         let helo = if self.helo.is_empty() {
             "no helo"
         } else {
@@ -23,7 +25,7 @@ impl SessionRecord {
             .first()
             .map_or(String::new(), |line| format!(": {line}"));
         let state = if self.is_settled() {
-            self.verdict
+            self.verdict.name()
         } else {
             "under way"
         };
@@ -64,8 +66,10 @@ impl SessionRecord {
         for refusal in &self.refusals {
             let _ = writeln!(
                 out,
-                "  refused  at {}, rule {}: {}",
-                refusal.stage, refusal.rule, refusal.why
+                "  refused  at {}, {}: {}",
+                refusal.stage,
+                refusal.speaker(),
+                refusal.why
             );
             for remedy in &refusal.remedies {
                 let _ = writeln!(out, "  remedy   {remedy}");
@@ -103,22 +107,11 @@ impl SessionRecord {
 
     /// The reply code that decided: of the first refusal, else of the last transaction; `None` before.
     pub fn code(&self) -> Option<u16> {
-        self.reply
-            .first()
-            .and_then(|line| line.get(..3))
-            .and_then(|code| code.parse().ok())
+        crate::reply::code_of(&self.reply)
     }
 
     /// The enhanced status code of that reply (RFC 3463), empty where it has none.
     pub fn enhanced(&self) -> String {
-        let text = self
-            .reply
-            .first()
-            .and_then(|line| line.get(4..))
-            .unwrap_or_default();
-        match crate::reply::enhanced_prefix(text) {
-            Some((class, code)) => format!("{class}.{}.{}", code.subject, code.detail),
-            None => String::new(),
-        }
+        crate::reply::enhanced_of(&self.reply)
     }
 }

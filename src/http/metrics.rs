@@ -38,19 +38,25 @@ fn text(app: &App) -> String {
         "Sessions that ended, by verdict.",
         ended,
     );
-    let refusals = tally
-        .refusals
-        .counts()
-        .into_iter()
-        .map(|([verdict, rule, stage], count)| {
-            (
-                labels(&[("verdict", &verdict), ("rule", &rule), ("stage", &stage)]),
-                count,
-            )
-        });
+    let refusals =
+        tally
+            .refusals
+            .counts()
+            .into_iter()
+            .map(|([verdict, source, rule, stage], count)| {
+                (
+                    labels(&[
+                        ("verdict", &verdict),
+                        ("source", &source),
+                        ("rule", &rule),
+                        ("stage", &stage),
+                    ]),
+                    count,
+                )
+            });
     page.counter(
         "martinet_refusals_total",
-        "Refusals, by verdict, rule and stage.",
+        "Refusals, by verdict, source, rule and stage.",
         refusals,
     );
     page.counter(

@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::expect::Verdict;
 use crate::policy::Refusal;
 use crate::smtp::{SessionRecord, Transaction, TranscriptLine};
 use crate::stage::Stage;
+use crate::verdict::{Source, Verdict};
 
 /// A session.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -38,12 +38,16 @@ pub(super) struct SessionView {
     pub reverse_path: String,
     /// The arguments of RCPT, accepted or not.
     pub recipients: Vec<String>,
-    /// What it came to so far.
+    /// What it came to so far: `accept` where a message was acknowledged and nothing refused, `defer` or `reject` by
+    /// the first refusal, `none` otherwise.
     pub verdict: Verdict,
     /// The reply code that decided; left out before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<u16>,
-    /// The rule of the first refusal; left out where nothing was refused.
+    /// Who spoke the first refusal; left out where nothing was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// The rule of the first refusal; left out where no rule spoke it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<&'static str>,
     /// The stage of the first refusal; left out where nothing was refused.
@@ -55,7 +59,7 @@ pub(super) struct SessionView {
     pub refusals: Vec<RefusalView>,
     /// Why rules were passed over, empty where none were.
     pub allowed: String,
-    /// The transactions that reached their final dot.
+    /// The transactions that ended.
     pub transactions: Vec<TransactionView>,
     /// How it ended: `quit`, `refused`, `lost`, `timeout`, `errors`, `shutdown`; empty while it runs.
     pub closed: &'static str,
@@ -77,10 +81,18 @@ pub(super) struct SessionView {
 /// One refusal.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct RefusalView {
-    /// The rule.
-    pub rule: &'static str,
+    /// Who spoke it.
+    pub source: Source,
+    /// The rule; left out where no rule spoke it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<&'static str>,
     /// The stage at which the reply was spoken.
     pub stage: Stage,
+    /// The reply code.
+    pub code: u16,
+    /// The enhanced status code, for example 5.7.25; left out where the reply has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enhanced: Option<String>,
     /// The reply, as wire lines.
     pub reply: Vec<String>,
     /// True where DNS failed for the time being and nothing is proved.
@@ -91,14 +103,16 @@ pub(super) struct RefusalView {
     pub remedies: Vec<String>,
 }
 
-/// One transaction that reached its final dot.
+/// One transaction, from MAIL to its end: at its final dot, or before.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct TransactionView {
     /// Its reverse-path, empty for the null one.
     pub reverse_path: String,
     /// Its forward-paths.
     pub forward_paths: Vec<String>,
-    /// The reply to the final dot, as wire lines.
+    /// What it came to, by what happened from MAIL to its end.
+    pub verdict: Verdict,
+    /// The reply to the final dot, as wire lines; empty where none was sent.
     pub reply: Vec<String>,
     /// The number of the message, where it was accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -133,13 +147,10 @@ impl SessionView {
             helo: record.helo.clone(),
             reverse_path: record.reverse_path.clone(),
             recipients: record.recipients.clone(),
-            verdict: match record.verdict {
-                "defer" => Verdict::Defer,
-                "reject" => Verdict::Reject,
-                _ => Verdict::Accept,
-            },
+            verdict: record.verdict,
             code: record.code(),
-            rule: first.map(|refusal| refusal.rule),
+            source: first.map(|refusal| refusal.source),
+            rule: first.and_then(Refusal::by_rule),
             stage: first.map(|refusal| refusal.stage),
             reply: record.reply.clone(),
             refusals: record.refusals.iter().map(RefusalView::of).collect(),
@@ -178,8 +189,11 @@ impl SessionView {
 impl RefusalView {
     fn of(refusal: &Refusal) -> Self {
         Self {
-            rule: refusal.rule,
+            source: refusal.source,
+            rule: refusal.by_rule(),
             stage: refusal.stage,
+            code: refusal.reply.code().get(),
+            enhanced: refusal.enhanced(),
             reply: refusal.reply.wire_lines().collect(),
             temporary: refusal.temporary,
             why: refusal.why.clone(),
@@ -194,6 +208,7 @@ impl TransactionView {
         Self {
             reverse_path: envelope.reverse_path.clone(),
             forward_paths: envelope.forward_paths.clone(),
+            verdict: transaction.verdict,
             reply: transaction.reply.clone(),
             message: transaction.message,
         }

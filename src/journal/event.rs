@@ -8,6 +8,8 @@ use serde::Serialize;
 
 use super::{DnsQuery, Entry};
 use crate::facts::LookupRecord;
+use crate::stage::Stage;
+use crate::verdict::{Source, Verdict};
 
 /// One event.
 #[derive(Clone, Debug, Serialize)]
@@ -90,14 +92,17 @@ pub enum EventKind {
         /// Why.
         reason: String,
     },
-    /// A rule refused.
+    /// Something was refused.
     Verdict {
         /// `defer` or `reject`.
-        verdict: &'static str,
-        /// The rule.
+        verdict: Verdict,
+        /// Who refused.
+        source: Source,
+        /// The rule; left out where no rule refused.
+        #[serde(skip_serializing_if = "str::is_empty")]
         rule: &'static str,
         /// The stage at which it was spoken.
-        stage: &'static str,
+        stage: Stage,
         /// The reply, as wire lines.
         reply: Vec<String>,
         /// Which demand was not met.

@@ -145,10 +145,10 @@ pub struct Metrics {
     pub messages: Counter,
     /// Octets of them.
     pub message_octets: Counter,
-    /// Refusals by verdict, rule and stage.
-    pub refusals: Family<3>,
+    /// Refusals by verdict, source, rule and stage.
+    pub refusals: Family<4>,
     /// Sessions that ended, by verdict.
-    pub ended: LabelledCounter<3>,
+    pub ended: LabelledCounter<4>,
     /// DNS queries by RCODE.
     pub queries: LabelledCounter<9>,
     /// Faults that fired, by kind.
@@ -172,7 +172,7 @@ impl Default for Metrics {
             messages: Counter::default(),
             message_octets: Counter::default(),
             refusals: Family::default(),
-            ended: LabelledCounter::new(["accept", "defer", "reject"]),
+            ended: LabelledCounter::new(["accept", "defer", "reject", "none"]),
             queries: LabelledCounter::new(rcodes),
             faults: Family::default(),
             session_time: Histogram::default(),

@@ -9,6 +9,7 @@ use super::template::{Template, Values};
 use crate::facts::{Facts, Subject, Wants};
 use crate::reply::Reply;
 use crate::stage::Stage;
+use crate::verdict::{Source, Verdict};
 
 /// The rules of a receiver.
 #[derive(Debug, Default)]
@@ -23,10 +24,12 @@ pub struct Policy {
     wants: Wants,
 }
 
-/// A verdict other than accept: which rule, where, in which words, and what would cure it.
+/// A refusal: who speaks it, at which stage, in which words, and what would cure it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Refusal {
-    /// The check that refused, by its catalogue name.
+    /// Who speaks it.
+    pub source: Source,
+    /// The check that refused, by its catalogue name; empty where no rule did.
     pub rule: &'static str,
     /// The stage at which the reply is spoken.
     pub stage: Stage,
@@ -44,12 +47,44 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// `defer` for a 4yz reply, `reject` for 5yz.
-    pub fn verdict(&self) -> &'static str {
-        if self.reply.code().class() == 4 {
-            "defer"
-        } else {
-            "reject"
+    /// A refusal that no rule speaks.
+    pub fn without_rule(source: Source, stage: Stage, reply: Reply, why: String) -> Self {
+        Self {
+            source,
+            rule: "",
+            stage,
+            temporary: false,
+            reply,
+            why,
+            remedies: Vec::new(),
+            after: After::Continue,
+        }
+    }
+
+    /// What a session comes to by this refusal: `defer` for a 4yz reply, `reject` for 5yz.
+    pub fn verdict(&self) -> Verdict {
+        Verdict::of(Some(self.reply.code()), false)
+    }
+
+    /// The rule, where one refused.
+    pub fn by_rule(&self) -> Option<&'static str> {
+        (self.source == Source::Rule).then_some(self.rule)
+    }
+
+    /// The enhanced status code of the reply (RFC 3463), for example `5.7.25`.
+    pub fn enhanced(&self) -> Option<String> {
+        let code = self.reply.enhanced()?;
+        let class = self.reply.code().class();
+        Some(format!("{class}.{}.{}", code.subject, code.detail))
+    }
+
+    /// Who refuses, for a sentence: `rule iprev`, `a script`, `the recipient's name`, `the SMTP server`.
+    pub fn speaker(&self) -> String {
+        match self.source {
+            Source::Rule => format!("rule {}", self.rule),
+            Source::Script => "a script".to_owned(),
+            Source::Recipient => "the recipient's name".to_owned(),
+            Source::Protocol => "the SMTP server".to_owned(),
         }
     }
 }
@@ -262,6 +297,7 @@ fn refusal(
         .after
         .unwrap_or_else(|| After::usual(stage, reply.code().get()));
     Refusal {
+        source: Source::Rule,
         rule: rule.check.name,
         stage,
         reply,

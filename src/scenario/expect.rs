@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use crate::dns::Transport;
 use crate::name::{self, Name, RecordType};
+use crate::verdict::Verdict;
 
 /// One `[[expect]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub struct SessionExpectation {
     /// The stage of the refusal.
     pub stage: Option<String>,
     /// `accept`, `defer` or `reject`.
-    pub verdict: Option<&'static str>,
+    pub verdict: Option<Verdict>,
 }
 
 /// A DNS question, and its answer.

@@ -13,6 +13,7 @@ use super::{Scenario, source};
 use crate::dns::{Fault, FaultMistake, FaultSpec, Outside, Settings, Transport};
 use crate::name::{self, Name, RecordType};
 use crate::stage::Stage;
+use crate::verdict::Verdict;
 
 /// The receiver of a scenario that names none.
 const RECEIVER: &str = "fcrdns";
@@ -405,7 +406,9 @@ fn session_expectation(
     let stage = table.parsed("stage", "a stage", mistakes, |text| {
         text.parse::<Stage>().ok().map(|s| s.name().to_owned())
     });
-    let verdict = table.choice("verdict", &["accept", "defer", "reject"], mistakes);
+    let verdict = table
+        .choice("verdict", &Verdict::ALL.map(Verdict::name), mistakes)
+        .and_then(|word| word.parse().ok());
     let helo = helo?.value;
     Some(SessionExpectation {
         client: client?,

@@ -27,6 +27,11 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
+    /// The transaction it belongs to.
+    pub(super) fn into_open(self) -> Option<Open> {
+        self.open.map(|(open, _)| open)
+    }
+
     /// Takes what it can; true once the chunk is whole.
     pub(super) fn take(&mut self, input: &mut BytesMut) -> bool {
         let taken = input.split_to(input.len().min(self.remaining));
@@ -51,6 +56,10 @@ impl Session {
             (_, State::Stuck(reply)) => stuck = Some(reply),
             (None, State::Transaction(transaction)) => open = Some((transaction, self.mail_data())),
             (None, State::Chunked(transaction, data)) => open = Some((transaction, data)),
+            (_, State::Transaction(transaction) | State::Chunked(transaction, _)) => {
+                self.end_without_reply(transaction.into_envelope());
+                self.facts.forget_sender();
+            }
             _ => self.facts.forget_sender(),
         }
         self.state = State::Chunk(Chunk {
@@ -81,7 +90,9 @@ impl Session {
             _ => &replies::MAIL_FIRST,
         };
         self.facts.conduct.errors += 1;
-        Some(canned.reply(self.enhanced()))
+        let reply = canned.reply(self.enhanced());
+        self.protocol_refuses(reply.clone());
+        Some(reply)
     }
 
     /// The chunk is whole.

@@ -108,7 +108,7 @@ impl<'a> Connection<'a> {
         service
             .tally
             .ended
-            .count(conversation.entry.look(|record| record.verdict));
+            .count(conversation.entry.look(|record| record.verdict.name()));
         service.tally.session_time.observe(began.elapsed());
         if let Some(keeper) = &service.keeper {
             keeper.session(conversation.entry.clone());

@@ -99,13 +99,19 @@ impl Session {
         let reply = refusal.reply.clone();
         self.say(&reply, output);
         let after = refusal.after;
-        self.events.push(SessionEvent::Refused(Box::new(refusal)));
+        if !self.is_mute() {
+            self.tell_refusal(refusal);
+        }
         match after {
             After::Close => self.close("refused"),
             After::Sticky503 => {
+                self.abandon();
                 self.state = State::Stuck(replies::ACCESS_DENIED.reply(self.enhanced()))
             }
-            After::Repeat => self.state = State::Stuck(reply.clone()),
+            After::Repeat => {
+                self.abandon();
+                self.state = State::Stuck(reply.clone());
+            }
             After::Continue => {}
         }
         reply

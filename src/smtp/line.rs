@@ -17,6 +17,7 @@ use super::transaction::Mail;
 use super::transcript::Speaker;
 use super::{proxy, replies};
 use crate::facts::{Lookup, Verb};
+use crate::stage::Stage;
 
 /// Octets of a line that a transcript keeps: enough for every line within its limit.
 const TRANSCRIPT_LINE_OCTETS: usize = PATH_LINE_OCTETS;
@@ -30,6 +31,13 @@ pub(super) struct OverlongLine {
     beginning: String,
     /// How long it is so far.
     octets: usize,
+}
+
+impl OverlongLine {
+    /// The state that the line came in.
+    pub(super) fn into_state(self) -> State {
+        self.state
+    }
 }
 
 impl Session {
@@ -69,6 +77,7 @@ impl Session {
             Some(text) => (text, false),
             None => (line.strip_suffix(b"\n").unwrap_or(line), true),
         };
+        self.at = self.stage();
         let told = self.told(text);
         let told = told.map_or_else(|| shortened(text), Cow::Owned);
         self.record(Speaker::Client, &told);
@@ -94,6 +103,7 @@ impl Session {
             return self.mistake(&replies::LINE_TOO_LONG, output);
         }
         let command = command::parse(text);
+        self.at = stage_of(&command).unwrap_or(self.at);
         if let State::Stuck(reply) = &self.state
             && !matches!(&command, Ok(Command::Quit))
             && !(matches!(&command, Ok(Command::Xclient(_))) && self.may_xclient())
@@ -244,9 +254,21 @@ impl Session {
             State::Auth(_) => self.mistake(&replies::AUTH_LINE_TOO_LONG, output),
             state => {
                 self.state = state;
+                self.at = self.stage();
                 self.mistake(&replies::LINE_TOO_LONG, output);
             }
         }
+    }
+}
+
+/// The stage of a command that has one.
+fn stage_of(command: &Result<Command, Mistake>) -> Option<Stage> {
+    match command {
+        Ok(Command::Helo(..)) => Some(Stage::Helo),
+        Ok(Command::Mail { .. }) | Err(Mistake::Sender) => Some(Stage::Mail),
+        Ok(Command::Rcpt { .. }) | Err(Mistake::Recipient) => Some(Stage::Rcpt),
+        Ok(Command::Data | Command::Bdat { .. }) => Some(Stage::Data),
+        _ => None,
     }
 }
 

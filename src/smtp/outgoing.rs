@@ -127,7 +127,8 @@ impl Connection<'_> {
         for event in &*events {
             if let SessionEvent::Refused(refusal) = event {
                 service.tally.refusals.count([
-                    refusal.verdict(),
+                    refusal.verdict().name(),
+                    refusal.source.name(),
                     refusal.rule,
                     refusal.stage.name(),
                 ]);

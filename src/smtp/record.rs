@@ -17,14 +17,18 @@ use super::transcript::{Transcript, TranscriptLine};
 use crate::facts::{Facts, LookupRecord};
 use crate::journal::{Entry, Envelope, Message, StoredSession};
 use crate::policy::Refusal;
+use crate::reply::Reply;
+use crate::verdict::Verdict;
 
-/// One transaction that reached its final dot.
+/// One transaction, from MAIL to its end: at its final dot, or before.
 #[derive(Clone, Debug, Serialize)]
 pub struct Transaction {
     /// Its envelope.
     #[serde(flatten)]
     pub envelope: Arc<Envelope>,
-    /// The reply to the final dot, as wire lines.
+    /// What it came to, as [`crate::verdict`] defines it.
+    pub verdict: Verdict,
+    /// The reply to the final dot, as wire lines; empty where none was sent.
     pub reply: Vec<String>,
     /// The number of the message, where it was accepted.
     pub message: Option<u64>,
@@ -58,11 +62,11 @@ pub struct SessionRecord {
     pub reverse_path: String,
     /// The arguments of RCPT, accepted or not.
     pub recipients: Vec<String>,
-    /// `accept` until a rule or the session refused; then `defer` or `reject`, by the first refusal.
-    pub verdict: &'static str,
+    /// What it came to so far, as [`crate::verdict`] defines it.
+    pub verdict: Verdict,
     /// The reply of the first refusal; else that of the last transaction.
     pub reply: Vec<String>,
-    /// Every refusal, with its rule, stage, reply and remedies.
+    /// Every refusal, with its source, rule, stage, reply and remedies.
     pub refusals: Vec<Refusal>,
     /// Why rules were passed over, empty where none were.
     pub allowed: String,
@@ -72,7 +76,7 @@ pub struct SessionRecord {
     pub evidence: Vec<Arc<LookupRecord>>,
     /// The scripts that spoke.
     pub scripted: Vec<String>,
-    /// The transactions that reached their final dot.
+    /// The transactions that ended.
     pub transactions: Vec<Transaction>,
     /// What was said.
     pub transcript: Transcript,
@@ -107,7 +111,7 @@ impl SessionRecord {
             helo: String::new(),
             reverse_path: String::new(),
             recipients: Vec::new(),
-            verdict: "accept",
+            verdict: Verdict::None,
             reply: Vec::new(),
             refusals: Vec::new(),
             allowed: String::new(),
@@ -172,11 +176,16 @@ impl SessionRecord {
             SessionEvent::Refused(refusal) => return self.refused(*refusal),
             SessionEvent::Transaction {
                 envelope,
+                verdict,
                 reply,
                 message: _,
             } => {
-                let reply: Vec<_> = reply.wire_lines().collect();
-                if self.refusals.is_empty() {
+                let answered = reply.is_some();
+                let reply: Vec<_> = reply.iter().flat_map(Reply::wire_lines).collect();
+                if verdict == Verdict::Accept && self.refusals.is_empty() {
+                    self.verdict = Verdict::Accept;
+                }
+                if answered && self.refusals.is_empty() {
                     self.reply.clone_from(&reply);
                 }
                 let octets = size_of::<Transaction>() + envelope.octets();
@@ -186,6 +195,7 @@ impl SessionRecord {
                     self.transaction_octets += octets;
                     self.transactions.push(Transaction {
                         envelope,
+                        verdict,
                         reply,
                         message,
                     });
@@ -210,9 +220,9 @@ impl SessionRecord {
         octets
     }
 
-    /// Whether what it comes to is known: it ended, it was refused, or a transaction reached its final dot.
+    /// Whether what it comes to is known: it ended, something was refused, or a message was acknowledged.
     pub fn is_settled(&self) -> bool {
-        !self.closed.is_empty() || !self.refusals.is_empty() || !self.transactions.is_empty()
+        !self.closed.is_empty() || self.verdict != Verdict::None
     }
 
     fn refused(&mut self, refusal: Refusal) -> usize {

@@ -139,6 +139,11 @@ pub(crate) fn lost() -> Reply {
 }
 
 impl Canned {
+    /// Whether it is a 4yz or 5yz reply.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.code >= 400
+    }
+
     fn code(&self) -> ReplyCode {
         ReplyCode::new(self.code).expect("the table has codes from 2yz to 5yz")
     }

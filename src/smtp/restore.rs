@@ -11,6 +11,7 @@ use super::transcript::{Speaker, TranscriptLine};
 use crate::journal::{Envelope, StoredMessage};
 use crate::policy::{After, Refusal, Remedy, checks};
 use crate::reply::Reply;
+use crate::verdict::{Source, Verdict};
 
 impl SessionEntry {
     /// A session that ended in an earlier process; `record` is what [`SessionRecord`] serialises to.
@@ -22,6 +23,7 @@ impl SessionEntry {
     pub fn interrupted(id: u64, messages: &[&StoredMessage]) -> Self {
         let mut record = restored(id, &Value::Null);
         record.closed = "lost";
+        record.verdict = Verdict::Accept;
         if let Some(first) = messages.first() {
             record.started = first.at;
             record.reverse_path.clone_from(&first.envelope.reverse_path);
@@ -33,6 +35,7 @@ impl SessionEntry {
             let envelope = Arc::clone(&message.envelope);
             record.transactions.push(Transaction {
                 envelope,
+                verdict: Verdict::Accept,
                 reply: Vec::new(),
                 message: Some(0),
             });
@@ -87,7 +90,7 @@ fn restored(id: u64, value: &Value) -> SessionRecord {
     record.helo = text("helo");
     record.reverse_path = text("reverse_path");
     record.recipients = strings(&value["recipients"]);
-    record.verdict = word("verdict", &["accept", "defer", "reject"]);
+    record.verdict = verdict(value);
     record.reply = strings(&value["reply"]);
     record.refusals = list(&value["refusals"])
         .iter()
@@ -127,10 +130,22 @@ fn strings(value: &Value) -> Vec<String> {
         .collect()
 }
 
-/// A refusal whose rule is still in the catalogue.
+fn verdict(value: &Value) -> Verdict {
+    let word = value["verdict"].as_str().unwrap_or_default();
+    word.parse().unwrap_or_default()
+}
+
+/// A refusal; one by a rule, where that is still in the catalogue.
 fn refusal(value: &Value) -> Option<Refusal> {
+    let source = value["source"].as_str().unwrap_or("rule");
+    let source: Source = source.parse().ok()?;
+    let rule = match source {
+        Source::Rule => checks::find(value["rule"].as_str()?)?.name,
+        _ => "",
+    };
     Some(Refusal {
-        rule: checks::find(value["rule"].as_str()?)?.name,
+        source,
+        rule,
         stage: value["stage"].as_str()?.parse().ok()?,
         reply: Reply::parse(&strings(&value["reply"])).ok()?,
         temporary: value["temporary"].as_bool().unwrap_or_default(),
@@ -148,6 +163,7 @@ fn transaction(value: &Value) -> Transaction {
     let envelope = Arc::new(envelope);
     Transaction {
         envelope,
+        verdict: verdict(value),
         reply: strings(&value["reply"]),
         message: value["message"].as_u64(),
     }

@@ -11,6 +11,7 @@ use super::transcript::Speaker;
 use crate::facts::Facts;
 use crate::policy::{Template, Values};
 use crate::reply::{EnhancedCode, Reply, ReplyCode};
+use crate::verdict::Source;
 
 /// Where a script may speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -223,6 +224,10 @@ impl Session {
                 output.extend_from_slice(raw.as_bytes());
                 output.extend_from_slice(b"\r\n");
                 self.record(Speaker::Server, raw);
+                if let Ok(reply) = Reply::parse(&raw.lines().collect::<Vec<_>>()) {
+                    self.refuses(Source::Script, reply.clone(), why(index, point));
+                    return Some(reply);
+                }
                 return Some(Reply::new(
                     ReplyCode::new(500).expect("500 is a reply code"),
                     None,
@@ -239,6 +244,7 @@ impl Session {
                 .as_ref()
                 .map(|template| template.fill(&self.facts, &values))?;
             self.say(&reply, output);
+            self.refuses(Source::Script, reply.clone(), why(index, point));
             self.end_after(&reply);
             return Some(reply);
         }
@@ -280,6 +286,8 @@ impl Session {
         self.manner = manner.or(self.manner);
         let reply = reply?;
         self.say(&reply, output);
+        let why = format!("the recipient <{forward_path}> asks for this reply");
+        self.refuses(Source::Recipient, reply.clone(), why);
         self.end_after(&reply);
         Some(reply)
     }
@@ -290,6 +298,11 @@ impl Session {
             self.close("script");
         }
     }
+}
+
+/// Why a script refuses.
+fn why(index: usize, point: Point) -> String {
+    format!("script {} speaks at {}", index + 1, word(point))
 }
 
 fn word(point: Point) -> &'static str {

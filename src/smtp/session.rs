@@ -19,8 +19,9 @@ use super::transaction::{Mail, Open, Received};
 use super::{ClientAddress, Extension, Receiver};
 use crate::facts::{Facts, Lookup, Memory, Verb};
 use crate::policy::DeferIfPermit;
-use crate::reply::Reply;
+use crate::reply::{Reply, ReplyCode};
 use crate::stage::Stage;
+use crate::verdict::Source;
 
 /// The longest command line in octets, CRLF included (RFC 5321 §4.5.3.1.4).
 pub const COMMAND_LINE_OCTETS: usize = 512;
@@ -103,6 +104,12 @@ pub struct Session {
     pub(super) told_helo: Option<(Verb, String)>,
     /// What a recipient asked to be said to the final dot.
     pub(super) at_the_dot: Option<Reply>,
+    /// The stage of what is being answered.
+    pub(super) at: Stage,
+    /// The code of the first refusal since the last MAIL.
+    pub(super) refused: Option<ReplyCode>,
+    /// Whether a message was acknowledged.
+    pub(super) acknowledged: bool,
 }
 
 /// Whether a HELO stands. A refused one is no HELO, and no way around the rules either.
@@ -189,6 +196,9 @@ impl Session {
             quit: false,
             told_helo: None,
             at_the_dot: None,
+            at: Stage::Connect,
+            refused: None,
+            acknowledged: false,
         }
     }
 
@@ -239,7 +249,13 @@ impl Session {
         self.events.push(SessionEvent::Scripted(format!(
             "PROXY header refused: {why}"
         )));
-        self.answer(&replies::NO_PROXY, output);
+        let reply = replies::NO_PROXY.reply(self.enhanced());
+        self.say(&reply, output);
+        self.refuses(
+            Source::Protocol,
+            reply,
+            format!("the PROXY header is refused: {why}"),
+        );
         self.close("proxy");
     }
 
@@ -254,6 +270,11 @@ impl Session {
             self.state,
             State::Transaction(_) | State::Data(..) | State::Chunk(_) | State::Chunked(..)
         )
+    }
+
+    /// Whether a transaction is open, or its message is being judged.
+    fn is_busy(&self) -> bool {
+        self.in_transaction() || matches!(self.due, Due::Mail(_) | Due::Message(_))
     }
 
     /// Takes as many commands, and as much data, as the input holds; replies are appended to the output.
@@ -311,12 +332,14 @@ impl Session {
 
     /// The client was silent too long.
     pub fn timed_out(&mut self, output: &mut Vec<u8>) {
-        self.end(output, &replies::TIMEOUT, "timeout");
+        let refuses = self.is_busy() || !self.acknowledged;
+        self.end_idle(output, &replies::TIMEOUT, "timeout", refuses);
     }
 
     /// The receiver shuts down.
     pub fn shut_down(&mut self, output: &mut Vec<u8>) {
-        self.end(output, &replies::SHUTDOWN, "shutdown");
+        let refuses = self.is_busy();
+        self.end_idle(output, &replies::SHUTDOWN, "shutdown", refuses);
     }
 
     /// The client went away.
@@ -363,11 +386,38 @@ impl Session {
 
     /// The one place that ends a transaction.
     pub(super) fn reset(&mut self) {
+        self.abandon();
         if !matches!(self.state, State::Stuck(_) | State::Closed) {
             self.state = State::Idle;
         }
         self.facts.forget_sender();
         self.at_the_dot = None;
+    }
+
+    /// Tells of a transaction that ends without a reply to its message.
+    pub(super) fn abandon(&mut self) {
+        let open = match std::mem::replace(&mut self.state, State::Idle) {
+            State::Passing(passed) => {
+                self.state = passed.into_state();
+                return self.abandon();
+            }
+            State::Transaction(open) | State::Data(open, _) | State::Chunked(open, _) => Some(open),
+            State::Chunk(chunk) => chunk.into_open(),
+            other => {
+                self.state = other;
+                None
+            }
+        };
+        let judged = match std::mem::replace(&mut self.due, Due::Nothing) {
+            Due::Message(received) => Some(received.into_open()),
+            due => {
+                self.due = due;
+                None
+            }
+        };
+        if let Some(open) = open.or(judged) {
+            self.end_without_reply(open.into_envelope());
+        }
     }
 
     /// Whether MAIL has to wait for a HELO: one was refused, or a rule would be skipped without one.

@@ -10,6 +10,7 @@ use crate::facts::Facts;
 use crate::journal::Envelope;
 use crate::policy::Refusal;
 use crate::reply::Reply;
+use crate::verdict::Verdict;
 
 /// SessionEvents, and octets of their lines, that there is room for at first: those of an EHLO and its reply.
 const EVENTS: usize = 20;
@@ -37,14 +38,16 @@ pub enum SessionEvent {
         /// The argument of RCPT.
         forward_path: String,
     },
-    /// A rule refused.
+    /// Something was refused, by a rule or by somebody else.
     Refused(Box<Refusal>),
-    /// A transaction reached its final dot.
+    /// A transaction ended: at its final dot, or before.
     Transaction {
         /// Its envelope.
         envelope: Arc<Envelope>,
-        /// The reply to the final dot.
-        reply: Reply,
+        /// What it came to.
+        verdict: Verdict,
+        /// The reply to the final dot; `None` where none was sent.
+        reply: Option<Reply>,
         /// The message, where it was accepted, and what the receiver writes above it.
         message: Option<(Trace, Arc<Vec<u8>>)>,
     },

@@ -2,10 +2,12 @@
 
 use super::Extension;
 use super::replies::{self, Canned};
-use super::session::{Session, State};
+use super::session::{Due, Session, State};
 use super::session_event::SessionEvent;
 use super::transcript::Speaker;
-use crate::reply::Reply;
+use crate::policy::Refusal;
+use crate::reply::{Reply, enhanced_prefix};
+use crate::verdict::Source;
 
 impl Session {
     /// Tells what was observed.
@@ -26,6 +28,38 @@ impl Session {
         let begin = output.len();
         canned.write_to(self.enhanced(), output);
         self.said(&output[begin..]);
+        if canned.is_refusal() {
+            self.protocol_refuses(canned.reply(self.enhanced()));
+        }
+    }
+
+    /// Tells that the SMTP server itself refuses, with a reply that was said.
+    pub(super) fn protocol_refuses(&mut self, reply: Reply) {
+        let text = reply.texts().first().map_or("", |text| text.as_ref());
+        let text = enhanced_prefix(text)
+            .map_or(text, |_| text.split_once(' ').map_or("", |(_, text)| text));
+        let why = format!("the SMTP server itself refuses: {text}");
+        self.refuses(Source::Protocol, reply, why);
+    }
+
+    /// Tells of a refusal that no rule speaks. A reply that is never sent refuses nothing.
+    pub(super) fn refuses(&mut self, source: Source, reply: Reply, why: String) {
+        if self.is_mute() || !reply.code().is_refusal() {
+            return;
+        }
+        let refusal = Refusal::without_rule(source, self.at, reply, why);
+        self.tell_refusal(refusal);
+    }
+
+    /// Tells of a refusal.
+    pub(super) fn tell_refusal(&mut self, refusal: Refusal) {
+        self.refused.get_or_insert(refusal.reply.code());
+        self.events.push(SessionEvent::Refused(Box::new(refusal)));
+    }
+
+    /// Whether nothing is sent of what is said.
+    pub(super) fn is_mute(&self) -> bool {
+        self.manner.is_some_and(|manner| manner.mute)
     }
 
     /// A reply to a client's mistake; too many of them end the session.
@@ -49,11 +83,29 @@ impl Session {
         self.close(how);
     }
 
+    /// Ends a session that waits for its client; `refuses` tells whether that refuses anything.
+    pub(super) fn end_idle(
+        &mut self,
+        output: &mut Vec<u8>,
+        canned: &Canned,
+        how: &'static str,
+        refuses: bool,
+    ) {
+        self.at = self.stage();
+        let reply = canned.reply(self.enhanced());
+        self.say(&reply, output);
+        if refuses {
+            self.protocol_refuses(reply);
+        }
+        self.close(how);
+    }
+
     pub(super) fn close(&mut self, how: &'static str) {
         if matches!(self.state, State::Closed) {
             return;
         }
-        self.state = State::Closed;
+        self.abandon();
+        (self.state, self.due) = (State::Closed, Due::Nothing);
         self.events.push(SessionEvent::Closed(how));
     }
 
@@ -66,6 +118,9 @@ impl Session {
 
     /// Takes the lines of a reply into the transcript.
     fn said(&mut self, reply: &[u8]) {
+        if self.is_mute() {
+            return;
+        }
         for line in reply.split_inclusive(|octet| *octet == b'\n') {
             self.record(
                 Speaker::Server,

@@ -214,8 +214,9 @@ impl Teller {
 fn verdict(refusal: &Refusal) -> EventKind {
     EventKind::Verdict {
         verdict: refusal.verdict(),
+        source: refusal.source,
         rule: refusal.rule,
-        stage: refusal.stage.name(),
+        stage: refusal.stage,
         reply: refusal.reply.wire_lines().collect(),
         why: refusal.why.clone(),
         remedies: refusal.remedies.iter().map(ToString::to_string).collect(),

@@ -18,6 +18,7 @@ use crate::facts::Lookup;
 use crate::journal::Envelope;
 use crate::reply::Reply;
 use crate::stage::Stage;
+use crate::verdict::{Source, Verdict};
 
 /// An open transaction.
 #[derive(Debug)]
@@ -34,6 +35,10 @@ pub(super) struct Open {
 impl Open {
     pub(super) fn has_recipients(&self) -> bool {
         !self.envelope.forward_paths.is_empty()
+    }
+
+    pub(super) fn into_envelope(self) -> Envelope {
+        self.envelope
     }
 
     pub(super) fn is_binary(&self) -> bool {
@@ -55,16 +60,23 @@ pub(super) struct Received {
     octets: Vec<u8>,
 }
 
+impl Received {
+    pub(super) fn into_open(self) -> Open {
+        self.open
+    }
+}
+
 impl Session {
     pub(super) fn mail(&mut self, mail: Mail, output: &mut Vec<u8>, lookup: &dyn Lookup) {
         if matches!(self.state, State::Transaction(_) | State::Chunked(..)) {
             return self.mistake(&replies::NESTED_MAIL, output);
         }
+        self.refused = None;
         if self.misbehaves(
             |conduct| (conduct.messages, conduct.recipients) = (conduct.messages + 1, 0),
             output,
         ) {
-            return;
+            return self.mail_was_refused(mail.reverse_path);
         }
         let receiver = Arc::clone(&self.receiver);
         self.pause = self
@@ -78,7 +90,7 @@ impl Session {
             self.observed();
         }
         if self.refuse(Stage::Mail, output) {
-            return self.facts.forget_sender();
+            return self.mail_was_refused(mail.reverse_path);
         }
         let settings = &self.receiver.settings;
         let Mail {
@@ -95,19 +107,19 @@ impl Session {
             self.not_offered(&parameters)
         };
         if let Some(mistake) = mistake {
-            self.facts.forget_sender();
-            return self.mistake(&mistake, output);
+            self.mistake(&mistake, output);
+            return self.mail_was_refused(reverse_path);
         }
         if let Some(reply) = self.has_no_room(parameters.size) {
-            self.facts.forget_sender();
-            return self.answer(&reply, output);
+            self.answer(&reply, output);
+            return self.mail_was_refused(reverse_path);
         }
         let scripted = self.script(Point::Mail, None, output);
         if scripted
             .as_ref()
             .is_some_and(|reply| reply.code().is_refusal())
         {
-            return self.facts.forget_sender();
+            return self.mail_was_refused(reverse_path);
         }
         let Parameters {
             smtputf8,
@@ -129,6 +141,15 @@ impl Session {
         if scripted.is_none() {
             self.answer(&replies::MAIL_OK, output);
         }
+    }
+
+    /// MAIL was refused: the transaction ends before it begins.
+    fn mail_was_refused(&mut self, reverse_path: String) {
+        self.facts.forget_sender();
+        self.end_without_reply(Envelope {
+            reverse_path,
+            ..Envelope::default()
+        });
     }
 
     /// The reply to a message too large for the receiver, or for now (RFC 1870 §6.1); what SIZE did not say is 0.
@@ -282,6 +303,7 @@ impl Session {
         output: &mut Vec<u8>,
         lookup: &dyn Lookup,
     ) {
+        self.at = Stage::Eod;
         let bare = match flaw {
             Some(Flaw::BareLf) => "LF",
             Some(Flaw::BareCr) => "CR",
@@ -297,6 +319,7 @@ impl Session {
             Err(flaw) => {
                 let reply = replies::to_flaw(flaw).reply(self.enhanced());
                 self.say(&reply, output);
+                self.protocol_refuses(reply.clone());
                 self.say_again(&open, &reply, output);
                 self.end_transaction(open.envelope, reply, None);
             }
@@ -326,6 +349,10 @@ impl Session {
             (None, asked) => {
                 let reply = asked.unwrap_or_else(|| replies::OK.reply(self.enhanced()));
                 self.say(&reply, output);
+                if reply.code().is_refusal() {
+                    let why = "a recipient asks for this reply to the final dot".to_owned();
+                    self.refuses(Source::Recipient, reply.clone(), why);
+                }
                 reply
             }
         };
@@ -359,11 +386,26 @@ impl Session {
         message: Option<(Trace, Vec<u8>)>,
     ) {
         let message = message.map(|(trace, octets)| (trace, Arc::new(octets)));
+        let reply = Some(reply).filter(|_| !self.is_mute());
+        let acknowledged =
+            message.is_some() && reply.as_ref().is_some_and(|r| r.code().class() == 2);
+        self.acknowledged |= acknowledged;
         self.events.push(SessionEvent::Transaction {
             envelope: Arc::new(envelope),
+            verdict: Verdict::of(self.refused.take(), acknowledged),
             reply,
             message,
         });
         self.reset();
+    }
+
+    /// Tells of a transaction that ends without a reply to its message: it was refused earlier, or given up.
+    pub(super) fn end_without_reply(&mut self, envelope: Envelope) {
+        self.events.push(SessionEvent::Transaction {
+            envelope: Arc::new(envelope),
+            verdict: Verdict::of(self.refused.take(), false),
+            reply: None,
+            message: None,
+        });
     }
 }

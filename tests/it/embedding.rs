@@ -159,7 +159,9 @@ async fn a_wait_that_fails_tells_what_was_seen() {
     );
     has(
         &text,
-        &["session 1 from 192.0.2.10, wrong.test: reject at helo by helo-ptr-match: 554 5.7.1"],
+        &[
+            "session 1 from 192.0.2.10, wrong.test: reject at helo by rule helo-ptr-match: 554 5.7.1",
+        ],
     );
     has(
         &text,
@@ -176,7 +178,7 @@ async fn a_wait_that_fails_tells_what_was_seen() {
     let no_message = world.wait_for_message().await.expect_err("it was refused");
     has(
         &no_message.to_string(),
-        &["for a message, found 0", "by helo-ptr-match"],
+        &["for a message, found 0", "by rule helo-ptr-match"],
     );
 }
 

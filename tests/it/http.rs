@@ -233,7 +233,7 @@ async fn every_mistake_is_a_problem() {
             "/api/v1/sessions?verdict=maybe",
             400,
             "verdict",
-            "one of `accept`, `defer`, `reject`",
+            "one of none, accept, defer, reject",
             "maybe",
         ),
         (
@@ -683,7 +683,7 @@ async fn what_if_metrics_and_health() {
     assert!(matches!(answered, Some("1" | "2")), "{answered:?}");
     for line in [
         "martinet_sessions_total 2",
-        "martinet_refusals_total{verdict=\"reject\",rule=\"helo-ptr-match\",stage=\"helo\"} 1",
+        "martinet_refusals_total{verdict=\"reject\",source=\"rule\",rule=\"helo-ptr-match\",stage=\"helo\"} 1",
         "martinet_messages_total 1",
         "martinet_session_seconds_count 2",
         "martinet_journal_dropped{log=\"sessions\"} 0",

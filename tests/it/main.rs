@@ -28,4 +28,5 @@ mod rules_mechanics;
 mod scenarios;
 mod script;
 mod spf;
+mod verdicts;
 mod world;

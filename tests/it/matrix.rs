@@ -8,6 +8,7 @@ use martinet::check::{Attempt, Judgement, judge};
 use martinet::scenario::{
     ReceiverProfile, load_receiver, load_scenario, parse_receiver, plain_message,
 };
+use martinet::verdict::Verdict;
 
 /// A column: its name, the receiver that stands for it, and how its judgement is worded.
 struct Column {
@@ -87,7 +88,7 @@ fn opensmtpd(judgement: &Judgement) -> String {
         judgement.verdict,
         serde_json::to_value(iprev.result).expect("a word").as_str(),
     ) {
-        ("accept", _) => "1",
+        (Verdict::Accept, _) => "1",
         (_, Some("temperror")) => "-1",
         _ => "0",
     }

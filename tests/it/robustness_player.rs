@@ -154,12 +154,13 @@ impl Play {
                 SessionEvent::Refused(refusal) => format!("refused by {}", refusal.rule),
                 SessionEvent::Transaction {
                     envelope,
+                    verdict,
                     reply,
                     message,
                 } => {
                     self.outcome.recipients += envelope.forward_paths.len();
                     format!(
-                        "{envelope:?} {reply} {:?}",
+                        "{envelope:?} {verdict} {reply:?} {:?}",
                         message.as_ref().map(|(_, octets)| octets)
                     )
                 }

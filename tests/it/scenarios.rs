@@ -82,7 +82,7 @@ fn the_dry_run_says_what_a_session_meets() {
                 scenario.name
             );
             assert_eq!(
-                judgement.verdict == "accept",
+                judgement.verdict == martinet::verdict::Verdict::Accept,
                 judgement.remedies.is_empty(),
                 "{}: {expected}",
                 scenario.name

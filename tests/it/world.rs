@@ -7,6 +7,7 @@ use martinet::World;
 use martinet::dns::{self, Transport};
 use martinet::name::{RecordType, absolute};
 use martinet::smtp::client::{Delivery, deliver};
+use martinet::verdict::Verdict;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -42,14 +43,21 @@ async fn the_journal_tells_the_session() {
         })
     };
     let (good, bad) = (ended(1).await, ended(2).await);
-    assert_eq!((good.verdict, bad.verdict), ("accept", "reject"));
+    assert_eq!(
+        (good.verdict, bad.verdict),
+        (Verdict::Accept, Verdict::Reject)
+    );
     assert_eq!(good.transactions[0].message, Some(1));
     assert_eq!(bad.refusals[0].rule, "helo-ptr-match");
     assert_eq!(
         good.transcript.get(0).map(|l| l.text),
         Some("220 mx.martinet.test ESMTP martinet")
     );
-    assert!(bad.transactions.is_empty());
+    assert!(
+        bad.transactions
+            .iter()
+            .all(|t| t.verdict == Verdict::Reject)
+    );
     let message = world.messages().entry(1).expect("a message");
     assert_eq!(*message.octets, b"Subject: x\r\n\r\n.dot\r\n");
     assert_eq!(message.envelope.forward_paths, ["b@contoso.test"]);

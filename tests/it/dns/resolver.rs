@@ -4,6 +4,7 @@ use martinet::check::{Attempt, judge};
 use martinet::dns::Zones;
 use martinet::facts::{Lookup, LookupRecord, Outcome, Resolver};
 use martinet::scenario::{parse_receiver, parse_scenario};
+use martinet::verdict::Verdict;
 
 use super::*;
 
@@ -149,8 +150,8 @@ fn sender_spf_meets_faults_of_tcp() {
         )
         .verdict
     };
-    assert_eq!(verdict(BIG, ""), "accept");
+    assert_eq!(verdict(BIG, ""), Verdict::Accept);
     let refused = fault("do = \"tcp-refused\"");
-    assert_eq!(verdict(BIG, &refused), "defer");
-    assert_eq!(verdict(SMALL, &refused), "reject");
+    assert_eq!(verdict(BIG, &refused), Verdict::Defer);
+    assert_eq!(verdict(SMALL, &refused), Verdict::Reject);
 }

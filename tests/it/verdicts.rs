@@ -1,0 +1,333 @@
+//! What a session and its transactions come to: every row of the table in `martinet::verdict`.
+
+use martinet::World;
+use martinet::expect::{Sessions, Source, Verdict};
+use martinet::scenario::parse_receiver;
+use martinet::smtp::{ClientSource, ProxyMode, SessionRecord};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+
+/// A receiver that refuses by everybody who can.
+const RECEIVER: &str = r#"
+title = "t"
+smtp.max_recipients = 2
+smtp.size = 1000
+smtp.command_timeout = "300ms"
+[[rule]]
+check = "helo-fqdn"
+[[script]]
+stage = "helo"
+helo = "scripted.test"
+reply = "554 5.7.1 by a script"
+[[script]]
+stage = "helo"
+helo = "raw.test"
+raw = "450 4.7.1 by octets"
+[[script]]
+stage = "eod"
+sender = "mute@*"
+instead = "close"
+[[script]]
+stage = "eod"
+sender = "accepts@*"
+raw = "250 2.0.0 taken"
+"#;
+
+const MESSAGE: &str = "DATA|Subject: x\r\n\r\nx\r\n.";
+
+/// How a client leaves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Leaves {
+    /// It says QUIT.
+    Quit,
+    /// It closes the connection.
+    Lost,
+    /// It waits until the receiver closes.
+    Waits,
+    /// The world stops.
+    Stopped,
+}
+
+async fn start(proxy: ProxyMode) -> World {
+    World::builder()
+        .with_receiver(parse_receiver("r.toml", RECEIVER).expect("a receiver"))
+        .client(ClientSource::Fixed([192, 0, 2, 10].into()))
+        .proxy(proxy)
+        .start()
+        .await
+        .expect("a world")
+}
+
+/// Plays lines, each after the reply to the one before; `|` stands between them.
+async fn play(world: &World, dialogue: &str, leaves: Leaves) -> SessionRecord {
+    let id = world.sessions().last() + 1;
+    let stream = TcpStream::connect(world.smtp_addr()).await;
+    let mut stream = BufReader::new(stream.expect("a connection"));
+    let lines = dialogue.split('|').filter(|line| !line.is_empty());
+    if !dialogue.starts_with("PROXY") {
+        hear(&mut stream).await;
+    }
+    for line in lines {
+        let octets = format!("{line}\r\n");
+        stream.write_all(octets.as_bytes()).await.expect("written");
+        hear(&mut stream).await;
+    }
+    match leaves {
+        Leaves::Quit => {
+            stream.write_all(b"QUIT\r\n").await.expect("written");
+            hear(&mut stream).await;
+        }
+        Leaves::Lost => drop(stream),
+        Leaves::Waits => while !hear(&mut stream).await.is_empty() {},
+        Leaves::Stopped => world.close().await,
+    }
+    let ended = world
+        .sessions()
+        .wait(|log| log.entry(id).filter(|entry| entry.is_closed()));
+    ended.await.snapshot()
+}
+
+/// The last line of a reply; nothing where the connection is closed.
+async fn hear(stream: &mut BufReader<TcpStream>) -> String {
+    loop {
+        let mut line = String::new();
+        match stream.read_line(&mut line).await {
+            Ok(0) | Err(_) => return String::new(),
+            Ok(_) if line.as_bytes().get(3) == Some(&b'-') => {}
+            Ok(_) => return line,
+        }
+    }
+}
+
+/// The first refusal as `source code enhanced stage`.
+fn refusal(record: &SessionRecord) -> String {
+    record.refusals.first().map_or(String::new(), |refusal| {
+        let enhanced = refusal.enhanced().unwrap_or_default();
+        let code = refusal.reply.code();
+        format!("{} {code} {enhanced} {}", refusal.source, refusal.stage)
+    })
+}
+
+#[track_caller]
+fn compare(
+    row: &str,
+    record: &SessionRecord,
+    verdict: Verdict,
+    refused: &str,
+    transactions: &[Verdict],
+) {
+    let found: Vec<_> = record.transactions.iter().map(|t| t.verdict).collect();
+    assert_eq!(
+        (record.verdict, refusal(record).as_str(), found.as_slice()),
+        (verdict, refused, transactions),
+        "{row}\n{}",
+        record.story()
+    );
+    // What is recorded can be found: by the verdict of the session, and by that of each transaction.
+    let mut patterns = vec![Sessions {
+        verdict: Some(verdict),
+        ..Sessions::default()
+    }];
+    patterns.extend(
+        transactions
+            .iter()
+            .map(|v| Sessions::any().with_transaction(*v)),
+    );
+    if let Some(first) = record.refusals.first() {
+        patterns.push(Sessions {
+            verdict: Some(verdict),
+            source: Some(first.source),
+            stage: Some(first.stage),
+            code: Some(first.reply.code().get()),
+            enhanced: first.enhanced(),
+            ..Sessions::default()
+        });
+    }
+    for pattern in patterns {
+        assert!(pattern.matches(record), "{row}: {pattern}");
+    }
+}
+
+#[tokio::test]
+async fn each_row_of_the_table() {
+    use Leaves::{Lost, Quit, Waits};
+    use Verdict::{Accept, Defer, None, Reject};
+    let world = start(ProxyMode::Off).await;
+    let (helo, mail) = ("EHLO mail.example.test", "MAIL FROM:<a@example.test>");
+    let rcpt = "RCPT TO:<b@contoso.test>";
+    let open = format!("{helo}|{mail}|{rcpt}");
+    let sent = format!("{open}|{MESSAGE}");
+    let magic = |local: &str| format!("{helo}|{mail}|RCPT TO:<{local}@contoso.test>");
+    let rows: [(String, Leaves, Verdict, &str, &[Verdict]); 27] = [
+        // Nothing was refused, and no message acknowledged.
+        (String::new(), Lost, None, "", &[]),
+        (String::new(), Quit, None, "", &[]),
+        (helo.into(), Quit, None, "", &[]),
+        (open.clone(), Lost, None, "", &[None]),
+        (format!("{open}|RSET"), Quit, None, "", &[None]),
+        (format!("{open}|DATA"), Lost, None, "", &[None]),
+        (sent.replace("<a@", "<mute@"), Lost, None, "", &[None]),
+        (magic("close"), Lost, None, "", &[None]),
+        // A message was acknowledged.
+        (sent.clone(), Quit, Accept, "", &[Accept]),
+        (sent.clone(), Lost, Accept, "", &[Accept]),
+        (sent.clone(), Waits, Accept, "", &[Accept]),
+        (
+            sent.replace("<a@", "<accepts@"),
+            Quit,
+            Accept,
+            "",
+            &[Accept],
+        ),
+        (
+            format!("{sent}|{mail}|{rcpt}"),
+            Quit,
+            Accept,
+            "",
+            &[Accept, None],
+        ),
+        // A rule.
+        (
+            "EHLO short".into(),
+            Quit,
+            Reject,
+            "rule 504 5.5.2 helo",
+            &[],
+        ),
+        // Scripts.
+        (
+            "EHLO scripted.test".into(),
+            Quit,
+            Reject,
+            "script 554 5.7.1 helo",
+            &[],
+        ),
+        (
+            "EHLO raw.test".into(),
+            Quit,
+            Defer,
+            "script 450 4.7.1 helo",
+            &[],
+        ),
+        // Recipients that ask for it.
+        (
+            magic("550-5.1.1"),
+            Quit,
+            Reject,
+            "recipient 550 5.1.1 rcpt",
+            &[Reject],
+        ),
+        (magic("421"), Waits, Defer, "recipient 421  rcpt", &[Defer]),
+        (
+            format!("{}|{MESSAGE}", magic("eod-451-4.3.0")),
+            Quit,
+            Defer,
+            "recipient 451 4.3.0 eod",
+            &[Defer],
+        ),
+        // The SMTP server itself: sequence, syntax, limits, timeouts.
+        (
+            format!("{helo}|{rcpt}"),
+            Quit,
+            Reject,
+            "protocol 503 5.5.1 rcpt",
+            &[],
+        ),
+        (
+            format!("XYZZY|{sent}"),
+            Quit,
+            Reject,
+            "protocol 500 5.5.2 helo",
+            &[Accept],
+        ),
+        (
+            format!("{helo}|{mail} SIZE=9999"),
+            Quit,
+            Reject,
+            "protocol 552 5.3.4 mail",
+            &[Reject],
+        ),
+        (
+            format!("{open}|RCPT TO:<c@contoso.test>|RCPT TO:<d@contoso.test>|{MESSAGE}"),
+            Quit,
+            Defer,
+            "protocol 452 4.5.3 rcpt",
+            &[Defer],
+        ),
+        (
+            format!("{open}|DATA|{}\r\n.", ["x"; 600].join("\r\n")),
+            Quit,
+            Reject,
+            "protocol 552 5.3.4 eod",
+            &[Reject],
+        ),
+        (String::new(), Waits, Defer, "protocol 421 4.4.2 helo", &[]),
+        (
+            format!("{sent}|{mail}"),
+            Waits,
+            Defer,
+            "protocol 421 4.4.2 rcpt",
+            &[Accept, Defer],
+        ),
+        // One message taken, one refused.
+        (
+            format!("{sent}|{mail}|RCPT TO:<550-5.1.1@contoso.test>"),
+            Quit,
+            Reject,
+            "recipient 550 5.1.1 rcpt",
+            &[Accept, Reject],
+        ),
+    ];
+    for (dialogue, leaves, verdict, refused, transactions) in rows {
+        let record = play(&world, &dialogue, leaves).await;
+        let row = format!("{dialogue} {leaves:?}");
+        compare(&row, &record, verdict, refused, transactions);
+    }
+    let counted: Vec<_> = world.tally().ended.counts().collect();
+    assert_eq!(
+        counted,
+        [("accept", 5), ("defer", 6), ("reject", 8), ("none", 8)],
+        "the metrics follow"
+    );
+}
+
+#[tokio::test]
+async fn a_bad_proxy_header_is_a_refusal() {
+    let world = start(ProxyMode::Required).await;
+    let record = play(&world, "PROXY NONSENSE", Leaves::Waits).await;
+    let refused = "protocol 421 4.3.0 connect";
+    compare("PROXY", &record, Verdict::Defer, refused, &[]);
+    assert_eq!(record.closed, "proxy");
+}
+
+#[tokio::test]
+async fn a_world_that_stops_refuses_only_what_is_under_way() {
+    for (dialogue, verdict, refused, transactions) in [
+        ("EHLO mail.example.test", Verdict::None, "", vec![]),
+        (
+            "EHLO mail.example.test|MAIL FROM:<a@example.test>",
+            Verdict::Defer,
+            "protocol 421 4.3.2 rcpt",
+            vec![Verdict::Defer],
+        ),
+    ] {
+        let world = start(ProxyMode::Off).await;
+        let record = play(&world, dialogue, Leaves::Stopped).await;
+        compare(dialogue, &record, verdict, refused, &transactions);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_stands_is_told_once() {
+    let receiver = "title = \"t\"\n[[rule]]\ncheck = \"ptr-exists\"\nstage = \"connect\"";
+    let world = World::builder()
+        .scenario("no-ptr")
+        .with_receiver(parse_receiver("r.toml", receiver).expect("a receiver"))
+        .start()
+        .await
+        .expect("a world");
+    let record = play(&world, "EHLO a.test|MAIL FROM:<a@a.test>", Leaves::Quit).await;
+    assert_eq!(record.refusals.len(), 1, "{}", record.story());
+    assert_eq!(record.refusals[0].source, Source::Rule);
+    assert_eq!(record.verdict, Verdict::Reject);
+}
