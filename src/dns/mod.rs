@@ -7,10 +7,12 @@
 mod answer;
 mod cache;
 pub mod client;
+mod conflict;
 mod counts;
 mod fault;
 mod label;
 mod limit;
+mod load;
 mod master;
 mod message;
 mod misbehave;
@@ -26,6 +28,7 @@ mod tests;
 mod zone;
 mod zones;
 
+pub use conflict::Conflict;
 pub use counts::Counts;
 pub use fault::{Action, Fault, Order};
 pub use master::{MasterMistake, Row, parse_master, read_master};

@@ -1,11 +1,12 @@
 //! Zones and what they hold, indexed by name.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use hickory_proto::rr::Record;
 
+use super::conflict::{self, Conflict, Reason};
 use super::master::Row;
 use super::node::{self, Entry, Node};
 use super::{label, rdata};
@@ -43,18 +44,31 @@ pub struct Zone {
     pub(super) origin: Box<[u8]>,
     /// Records by owner in lower case; an empty non-terminal has an entry without records (RFC 4592 §2.2.2).
     nodes: Arc<HashMap<Box<[u8]>, Node>>,
+    /// Whether any name has a DNAME: what stands below it is a conflict.
+    redirects: bool,
 }
 
 impl Zone {
     /// Makes a zone of hickory-proto's records; SOA and NS are supplied where the records have none. Duplicates are
-    /// dropped (RFC 2181 §5), and so are records outside the zone.
-    pub fn new(origin: Name, records: Vec<Record>) -> Self {
+    /// dropped (RFC 2181 §5).
+    ///
+    /// # Errors
+    /// Records outside the zone, and data that no server loads: CNAME beside other data, for example.
+    pub fn new(origin: Name, records: Vec<Record>) -> Result<Self, Vec<Conflict>> {
         let mut zone = Self::empty(&origin);
-        for record in &records {
-            zone.add(record);
-        }
+        let added = records.iter().filter_map(|record| zone.add(record).err());
+        let mut conflicts: Vec<_> = added.collect();
+        conflicts.extend(
+            zone.below_dnames()
+                .into_iter()
+                .map(|(_, conflict)| conflict),
+        );
         zone.complete();
-        zone
+        if conflicts.is_empty() {
+            Ok(zone)
+        } else {
+            Err(conflicts)
+        }
     }
 
     /// Makes a zone without records, to be filled with [`Zone::take`] or [`Zone::add`] and then completed.
@@ -64,24 +78,38 @@ impl Zone {
         Self {
             origin,
             nodes: Arc::new(HashMap::from([apex])),
+            redirects: false,
         }
     }
 
     /// Adds a record of hickory-proto.
-    pub fn add(&mut self, record: &Record) {
-        if let Some((owner, kind, ttl, data)) = node::parts(record) {
-            self.insert(&owner, kind, ttl, &data);
+    ///
+    /// # Errors
+    /// It is outside the zone, or cannot stand beside what the zone holds. Then the zone stays as it was.
+    pub fn add(&mut self, record: &Record) -> Result<(), Conflict> {
+        match node::parts(record) {
+            Some((owner, kind, ttl, data)) => self.insert(&owner, kind, ttl, &data),
+            None => Ok(()),
         }
     }
 
-    /// Whether a record's owner is within the zone.
-    pub fn encloses(&self, row: &Row<'_>) -> bool {
-        label::is_within(&row.owner.to_ascii_lowercase(), &self.origin)
+    /// Adds a record as it was read from zone text.
+    ///
+    /// # Errors
+    /// As [`Zone::add`].
+    pub fn take(&mut self, row: &Row<'_>) -> Result<(), Conflict> {
+        self.insert(row.owner, row.kind, row.ttl, row.data)
     }
 
-    /// Adds a record as it was read from zone text.
-    pub fn take(&mut self, row: &Row<'_>) {
-        self.insert(row.owner, row.kind, row.ttl, row.data);
+    /// Why a record of hickory-proto could not be added; `None` where it could.
+    pub(crate) fn conflict(&self, record: &Record) -> Option<Conflict> {
+        let (written, kind, _, data) = node::parts(record)?;
+        let owner = written.to_ascii_lowercase();
+        let reason = self.forbids(&owner, kind).or_else(|| {
+            let node = self.node(&owner)?;
+            conflict::beside(node, kind, &data)
+        });
+        reason.map(|reason| Conflict::new(&written, kind, reason))
     }
 
     /// Supplies SOA and NS where there are none.
@@ -90,21 +118,71 @@ impl Zone {
         if !self.nodes[&origin].has(kind::SOA) {
             let times = TIMES.iter().flat_map(|time| time.to_be_bytes());
             let data: Vec<u8> = SERVER.iter().chain(MAILBOX).copied().chain(times).collect();
-            self.insert(&origin, kind::SOA, SUPPLIED_TTL, &data);
+            self.put(origin.clone(), kind::SOA, SUPPLIED_TTL, &data);
         }
         if !self.nodes[&origin].has(kind::NS) {
-            self.insert(&origin, kind::NS, SUPPLIED_TTL, SERVER);
+            self.put(origin, kind::NS, SUPPLIED_TTL, SERVER);
         }
     }
 
-    fn insert(&mut self, owner: &[u8], kind: u16, ttl: u32, data: &[u8]) {
-        let owner: Box<[u8]> = owner.to_ascii_lowercase().into();
-        if !label::is_within(&owner, &self.origin) {
-            return;
+    fn insert(&mut self, written: &[u8], kind: u16, ttl: u32, data: &[u8]) -> Result<(), Conflict> {
+        let owner: Box<[u8]> = written.to_ascii_lowercase().into();
+        let reason = match self.forbids(&owner, kind) {
+            Some(reason) => Some(reason),
+            None => self.put(owner, kind, ttl, data),
+        };
+        reason.map_or(Ok(()), |reason| Err(Conflict::new(written, kind, reason)))
+    }
+
+    /// Why no record of a type can stand at a name in lower case, whatever stands there.
+    fn forbids(&self, owner: &[u8], kind: u16) -> Option<Reason> {
+        if !label::is_within(owner, &self.origin) {
+            return Some(Reason::OutOfZone(self.origin.clone()));
         }
+        match (kind, *owner == *self.origin) {
+            (kind::SOA, false) => Some(Reason::SoaBelowOrigin),
+            (kind::CNAME, true) => Some(Reason::CnameAtOrigin),
+            _ => self.dname_above(owner).map(Reason::BelowDname),
+        }
+    }
+
+    /// The name above `owner`, within the zone, that has a DNAME.
+    fn dname_above(&self, owner: &[u8]) -> Option<Box<[u8]>> {
+        let mut above = label::and_above(owner)
+            .skip(1)
+            .take_while(|above| self.redirects && above.len() >= self.origin.len());
+        above
+            .find(|above| self.node(above).is_some_and(|node| node.has(kind::DNAME)))
+            .map(Into::into)
+    }
+
+    /// For each DNAME with data below it, its name and one of the records below; in the order of names.
+    pub(super) fn below_dnames(&self) -> Vec<(Box<[u8]>, Conflict)> {
+        let mut found = BTreeMap::new();
+        if self.redirects {
+            for (owner, entry) in self.rows() {
+                if let Some(dname) = self.dname_above(owner) {
+                    found.entry(dname).or_insert((owner, entry.kind));
+                }
+            }
+        }
+        let conflict = |(dname, (owner, kind)): (Box<[u8]>, (&[u8], u16))| {
+            let reason = Reason::BelowDname(dname.clone());
+            (dname, Conflict::new(owner, kind, reason))
+        };
+        found.into_iter().map(conflict).collect()
+    }
+
+    /// Puts a record at an owner within the zone, in lower case, or tells why it cannot stand beside the others there.
+    fn put(&mut self, owner: Box<[u8]>, kind: u16, ttl: u32, data: &[u8]) -> Option<Reason> {
         let nodes = Arc::make_mut(&mut self.nodes);
         if let Some(node) = nodes.get_mut(&owner) {
-            return node.add(kind, ttl, data);
+            let reason = conflict::beside(node, kind, data);
+            if reason.is_none() {
+                node.add(kind, ttl, data);
+                self.redirects |= kind == kind::DNAME;
+            }
+            return reason;
         }
         // Above a name that exists, every name does.
         for above in label::and_above(&owner)
@@ -117,6 +195,8 @@ impl Zone {
             nodes.insert(above.into(), Node::default());
         }
         nodes.entry(owner).or_default().add(kind, ttl, data);
+        self.redirects |= kind == kind::DNAME;
+        None
     }
 
     /// The origin.

@@ -157,7 +157,7 @@ impl ClientSeen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dns::{Action, Fault, Zone, read_master};
+    use crate::dns::{Action, Fault, Zone};
     use crate::facts::{Facts, Resolver, Wants};
     use crate::name;
 
@@ -166,10 +166,7 @@ mod tests {
     fn zones(name: &str, faults: Vec<Fault>) -> Arc<Zones> {
         let zone = |origin: &str, text: &str| {
             let origin = name::absolute(origin).expect("a name");
-            let mut zone = Zone::empty(&origin);
-            read_master(text.as_bytes(), &origin, 300, |row| zone.take(&row)).expect("a zone");
-            zone.complete();
-            zone
+            Zone::load(text.as_bytes(), &origin, 300).expect("a zone")
         };
         let reverse = zone(
             "2.0.192.in-addr.arpa",

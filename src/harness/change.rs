@@ -6,11 +6,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::World;
-use crate::dns::{Fault, Zone, Zones, parse_master};
+use crate::dns::{Fault, Zone, Zones};
 use crate::error::{Error, Mistake};
 use crate::journal::{Event, EventKind};
 use crate::name;
-use crate::scenario::{ReceiverProfile, Scenario};
+use crate::scenario::{self, ReceiverProfile, Scenario};
 use crate::smtp::{ClientSource, Identity, SessionConfig};
 
 /// TTL of records that a test writes without one, in seconds.
@@ -59,27 +59,32 @@ impl World {
     /// what a pool generates stay, and so do faults and their counts.
     ///
     /// # Errors
-    /// Every mistake in the text.
+    /// Every mistake in the text: what `lint` finds in a zone of a file, and what no server loads beside the records that
+    /// pools and recipient domains generate.
     pub fn set_zone(&self, origin: &str, text: &str) -> Result<(), Error> {
         let name = name::absolute(origin)
             .ok_or_else(|| Error::other(format!("expected a name, found {origin:?}")))?;
-        let parsed = parse_master(text, &name, TTL).map_err(|mistakes| {
-            let located = |m: crate::dns::MasterMistake| Mistake {
-                file: origin.to_owned(),
-                line: m.line,
-                span: None,
-                expected: m.expected,
-                found: m.found,
-            };
-            let mistakes: Vec<_> = mistakes.into_iter().map(located).collect();
+        let mut changed = Scenario::clone(&self.scenario.load());
+        changed.zones.retain(|zone| zone.origin() != name);
+        let others = changed.zones.iter().map(Zone::origin).collect();
+        let (zone, found) = scenario::zone_text(text.as_bytes(), &name, TTL, &others);
+        changed.zones.push(zone);
+        let mut mistakes: Vec<_> = found
+            .into_iter()
+            .map(|m| zone_mistake(origin, m.line, m.expected, m.found))
+            .collect();
+        if mistakes.is_empty() {
+            let clashes = changed.clashes().into_iter().map(|clash| clash.told());
+            mistakes
+                .extend(clashes.map(|(expected, found)| zone_mistake(origin, 0, expected, found)));
+        }
+        if !mistakes.is_empty() {
             let report: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
-            Error::mistakes(mistakes, report.join("\n"))
-        })?;
-        let records = parsed.into_iter().map(|(_, record)| record).collect();
+            return Err(Error::mistakes(mistakes, report.join("\n")));
+        }
         let faults = self.zones.load().faults().to_vec();
         self.rewrite("zones", origin.to_owned(), |scenario| {
-            scenario.zones.retain(|zone| zone.origin() != name);
-            scenario.zones.push(Zone::new(name, records));
+            scenario.zones = changed.zones;
         });
         self.zones.rcu(|zones| zones.with_faults(faults.clone()));
         Ok(())
@@ -156,5 +161,16 @@ impl World {
             session: 0,
             what,
         });
+    }
+}
+
+/// A mistake in the text of a zone; line 0 where it is of the text as a whole.
+fn zone_mistake(origin: &str, line: usize, expected: String, found: String) -> Mistake {
+    Mistake {
+        file: origin.to_owned(),
+        line,
+        span: None,
+        expected,
+        found,
     }
 }

@@ -7,11 +7,42 @@ use hickory_proto::rr::rdata::{A, AAAA, MX, PTR, TXT};
 use hickory_proto::rr::{RData, Record};
 
 use super::{Pool, Scenario};
-use crate::dns::{Zone, Zones};
+use crate::dns::{Conflict, Zone, Zones};
 use crate::name::{self, Name, RecordType};
 
 /// TTL of generated records, in seconds.
 const TTL: u32 = 300;
+
+/// Which part of a scenario generates a record, by its place in the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Generator {
+    /// A recipient domain.
+    Domain(usize),
+    /// A pool.
+    Pool(usize),
+}
+
+/// A generated record that no server loads beside the text of a zone.
+#[derive(Clone, Debug)]
+pub(crate) struct Clash {
+    pub(crate) by: Generator,
+    pub(crate) conflict: Conflict,
+    /// How many more records of the same generator clash.
+    pub(crate) more: usize,
+}
+
+impl Clash {
+    /// What was expected of the zone's text, and what is generated.
+    pub(crate) fn told(&self) -> (String, String) {
+        let Self { conflict, more, .. } = self;
+        let expected = format!("{}, in the text of the zone", conflict.expected());
+        let found = match more {
+            0 => format!("the generated {}", conflict.found()),
+            more => format!("the generated {} and {more} more", conflict.found()),
+        };
+        (expected, found)
+    }
+}
 
 impl Scenario {
     /// The zones, faults and DNS settings; the recipient domains' MX leads to `receiver`, where the receiver listens.
@@ -24,15 +55,109 @@ impl Scenario {
             plan.zones.push(zone.clone());
         }
         for domain in &self.domains {
-            plan.recipient_domain(domain, receiver);
+            plan.zone(domain);
         }
-        for pool in &self.pools {
-            plan.pool(pool);
-        }
+        self.generate(receiver, &mut |_, record, origin| plan.add(record, origin));
         for zone in &mut plan.zones {
             zone.complete();
         }
         Zones::new(plan.zones, self.faults.clone()).with_settings(self.dns)
+    }
+
+    /// What recipient domains and pools generate though the text of a zone forbids it: one for each of them, the first.
+    pub(crate) fn clashes(&self) -> Vec<Clash> {
+        let mut clashes: Vec<Clash> = Vec::new();
+        if self.zones.is_empty() {
+            return clashes; // generated records never forbid each other
+        }
+        let zones: HashMap<Name, &Zone> = self.zones.iter().map(|z| (z.origin(), z)).collect();
+        let anywhere = IpAddr::from([127, 0, 0, 1]);
+        self.generate(anywhere, &mut |by, record, _| {
+            let enclosing = above(&record.name, |name| zones.get(name).copied());
+            let Some(conflict) = enclosing.and_then(|zone| zone.conflict(&record)) else {
+                return;
+            };
+            match clashes.iter_mut().find(|clash| clash.by == by) {
+                Some(first) => first.more += 1,
+                None => clashes.push(Clash {
+                    by,
+                    conflict,
+                    more: 0,
+                }),
+            }
+        });
+        clashes
+    }
+
+    /// Hands on each generated record, with the origin of the zone that it needs where none encloses it.
+    fn generate(&self, receiver: IpAddr, each: &mut dyn FnMut(Generator, Record, &Name)) {
+        for (index, domain) in self.domains.iter().enumerate() {
+            let mut add = |record| each(Generator::Domain(index), record, domain);
+            let written = |zone: &Zone| zone.has(domain, RecordType::MX);
+            let exchange = Name::from_ascii("mx").and_then(|mx| mx.append_domain(domain));
+            if let Some(exchange) = exchange.ok().filter(|_| !self.zones.iter().any(written)) {
+                let mx = RData::MX(MX::new(10, exchange.clone()));
+                add(Record::from_rdata(domain.clone(), TTL, mx));
+                add(Record::from_rdata(exchange, TTL, address_data(receiver)));
+            }
+        }
+        for (index, pool) in self.pools.iter().enumerate() {
+            let mut add = |name, data, origin: &Name| {
+                each(
+                    Generator::Pool(index),
+                    Record::from_rdata(name, TTL, data),
+                    origin,
+                );
+            };
+            generate_hosts(pool, &mut add);
+            generate_helo(pool, &mut add);
+        }
+    }
+}
+
+/// PTR records of a pool, and the addresses of their names.
+fn generate_hosts(pool: &Pool, add: &mut dyn FnMut(Name, RData, &Name)) {
+    for (position, address) in pool.hosts() {
+        for ptr in &pool.ptr {
+            let Some(name) = ptr.name(position, address) else {
+                continue;
+            };
+            let data = RData::PTR(PTR(name.clone()));
+            add(name::reverse(address), data, &reverse_origin(address));
+            if pool.forward {
+                add(name.clone(), address_data(address), &forward_origin(&name));
+            }
+        }
+    }
+}
+
+/// Addresses and SPF record of a pool's HELO name.
+fn generate_helo(pool: &Pool, add: &mut dyn FnMut(Name, RData, &Name)) {
+    let Some((position, first)) = pool.hosts().next() else {
+        return;
+    };
+    let Some(helo) = pool.helo.name(position, first) else {
+        return;
+    };
+    let origin = forward_origin(&helo);
+    for address in &pool.helo_addresses {
+        add(helo.clone(), address_data(*address), &origin);
+    }
+    if let Some(spf) = &pool.spf {
+        let strings: Vec<_> = spf.as_bytes().chunks(255).collect();
+        add(helo, RData::TXT(TXT::from_bytes(strings)), &origin);
+    }
+}
+
+/// What is found for a name, or for the nearest name above it.
+fn above<T>(name: &Name, find: impl Fn(&Name) -> Option<T>) -> Option<T> {
+    let mut above = name.clone();
+    loop {
+        match find(&above) {
+            Some(found) => return Some(found),
+            None if above.is_root() => return None,
+            None => above = above.base_name(),
+        }
     }
 }
 
@@ -44,70 +169,12 @@ struct Plan {
 }
 
 impl Plan {
-    fn recipient_domain(&mut self, domain: &Name, receiver: IpAddr) {
-        self.zone(domain);
-        if self
-            .zones
-            .iter()
-            .any(|zone| zone.has(domain, RecordType::MX))
-        {
-            return;
-        }
-        let Ok(exchange) = Name::from_ascii("mx").and_then(|mx| mx.append_domain(domain)) else {
-            return;
-        };
-        self.add(
-            domain.clone(),
-            RData::MX(MX::new(10, exchange.clone())),
-            domain,
-        );
-        self.add(exchange, address_data(receiver), domain);
-    }
-
-    fn pool(&mut self, pool: &Pool) {
-        for (position, address) in pool.hosts() {
-            for ptr in &pool.ptr {
-                let Some(name) = ptr.name(position, address) else {
-                    continue;
-                };
-                self.add(
-                    name::reverse(address),
-                    RData::PTR(PTR(name.clone())),
-                    &reverse_origin(address),
-                );
-                if pool.forward {
-                    self.add(name.clone(), address_data(address), &forward_origin(&name));
-                }
-            }
-        }
-        let Some((position, first)) = pool.hosts().next() else {
-            return;
-        };
-        let Some(helo) = pool.helo.name(position, first) else {
-            return;
-        };
-        let origin = forward_origin(&helo);
-        for address in &pool.helo_addresses {
-            self.add(helo.clone(), address_data(*address), &origin);
-        }
-        if let Some(spf) = &pool.spf {
-            let strings: Vec<_> = spf.as_bytes().chunks(255).collect();
-            self.add(helo, RData::TXT(TXT::from_bytes(strings)), &origin);
-        }
-    }
-
-    /// Adds a record to the deepest zone that encloses it, or to a new one.
-    fn add(&mut self, name: Name, data: RData, origin: &Name) {
-        let mut above = name.clone();
-        let enclosing = loop {
-            match self.places.get(&above) {
-                Some(index) => break Some(*index),
-                None if above.is_root() => break None,
-                None => above = above.base_name(),
-            }
-        };
+    /// Adds a record to the deepest zone that encloses it, or to a new one. What clashes with the text of a zone was
+    /// told when the scenario was read, and is left out.
+    fn add(&mut self, record: Record, origin: &Name) {
+        let enclosing = above(&record.name, |name| self.places.get(name).copied());
         let index = enclosing.unwrap_or_else(|| self.zone(origin));
-        self.zones[index].add(&Record::from_rdata(name, TTL, data));
+        let _ = self.zones[index].add(&record);
     }
 
     fn zone(&mut self, origin: &Name) -> usize {

@@ -26,6 +26,7 @@ pub use listener::Listener;
 pub use pool::{Pattern, Pool, addresses};
 pub use reader::duration;
 pub use receiver::ReceiverProfile;
+pub(crate) use source::zone_text;
 
 use std::net::IpAddr;
 

@@ -1,9 +1,11 @@
 //! Scenario files.
 
 use std::net::IpAddr;
+use std::ops::Range;
 use std::path::Path;
 
 use super::builtin::{is_path, names};
+use super::compile::Generator;
 use super::expect::{DnsExpectation, Expectation, SessionExpectation};
 use super::listener::listeners;
 use super::pool::{Pattern, Pool, addresses};
@@ -38,14 +40,15 @@ pub(super) fn read(
     let sender = file
         .string("sender", mistakes)
         .map_or_else(|| SENDER.to_owned(), |s| s.value);
-    let domains = file
+    let (domains, domain_spans): (Vec<_>, Vec<_>) = file
         .tables("domain", mistakes)
         .into_iter()
-        .filter_map(|t| domain(t, mistakes))
-        .collect();
+        .filter_map(|t| Some((t.span(), domain(t, mistakes)?)))
+        .map(|(span, domain)| (domain, span))
+        .unzip();
     let zones = source::zones(&mut file, beside, mistakes);
     let dns = dns(&mut file, mistakes);
-    let pools = pools(&mut file, mistakes);
+    let (pools, pool_spans): (Vec<_>, Vec<_>) = pools(&mut file, mistakes).into_iter().unzip();
     let (client, nat) = source::client(&mut file, &pools, mistakes);
     let listeners = listeners(&mut file, &pools, mistakes);
     let faults = file
@@ -60,7 +63,7 @@ pub(super) fn read(
         .collect();
     file.finish(mistakes);
     let name = name.to_owned();
-    Some(Scenario {
+    let scenario = Scenario {
         name,
         title: title?,
         sources,
@@ -75,7 +78,26 @@ pub(super) fn read(
         listeners,
         faults,
         expectations,
-    })
+    };
+    clashes(&scenario, &domain_spans, &pool_spans, mistakes);
+    Some(scenario)
+}
+
+/// Reports generated records that no server loads beside the text of a zone, at their domain or pool.
+fn clashes(
+    scenario: &Scenario,
+    domains: &[Range<usize>],
+    pools: &[Range<usize>],
+    mistakes: &mut Mistakes,
+) {
+    for clash in scenario.clashes() {
+        let span = match clash.by {
+            Generator::Domain(index) => domains.get(index),
+            Generator::Pool(index) => pools.get(index),
+        };
+        let (expected, found) = clash.told();
+        mistakes.add(span.cloned().unwrap_or_default(), expected, found);
+    }
 }
 
 /// The receiver under the key `receiver`: a built-in one, or a path, which is read when it is played.
@@ -115,21 +137,21 @@ pub(super) fn address(text: &str) -> Option<IpAddr> {
     text.parse().ok().map(name::normalise)
 }
 
-fn pools(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Vec<Pool> {
-    let mut pools: Vec<Pool> = Vec::new();
+fn pools(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Vec<(Pool, Range<usize>)> {
+    let mut pools: Vec<(Pool, Range<usize>)> = Vec::new();
     for table in file.tables("pool", mistakes) {
         let span = table.span();
         let Some(pool) = pool(table, mistakes) else {
             continue;
         };
-        if pools.iter().any(|other| other.name == pool.name) {
+        if pools.iter().any(|(other, _)| other.name == pool.name) {
             mistakes.add(
-                span,
+                span.clone(),
                 "one pool of each name",
                 format!("a second pool {:?}", pool.name),
             );
         }
-        pools.push(pool);
+        pools.push((pool, span));
     }
     pools
 }

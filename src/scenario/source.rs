@@ -11,24 +11,12 @@ use super::pool::Pool;
 use super::reader::{At, Reader, known, string, wrong_type};
 use super::receiver::network;
 use super::report::Mistakes;
-use crate::dns::{Zone, read_master};
+use crate::dns::{MasterMistake, Zone};
 use crate::name::{Name, RecordType};
 use crate::smtp::{ClientSource, Nat, Order};
 
 /// TTL of records whose zone says nothing, in seconds.
 const TTL: u32 = 300;
-
-/// A zone as read, and what of it may stand in the wrong zone.
-struct Text {
-    origin: Name,
-    zone: Zone,
-    /// Where the text stands: the lines of the scenario file, or the key that names another file.
-    place: Place,
-    /// Records at or below the origin of another zone, with their lines.
-    suspects: Vec<(usize, Name, RecordType)>,
-    /// Hosts that delegations name: their addresses may stand in this zone.
-    glue: HashSet<Name>,
-}
 
 /// Where the lines of a zone are.
 enum Place {
@@ -78,11 +66,7 @@ pub(super) fn zones(
     }
     let known: HashSet<Name> = origins.iter().flatten().cloned().collect();
     let read = |(table, origin)| zone(table, origin, &known, beside, mistakes);
-    let zones: Vec<Text> = tables.into_iter().zip(origins).filter_map(read).collect();
-    for zone in &zones {
-        misplaced(zone, &known, mistakes);
-    }
-    zones.into_iter().map(|text| text.zone).collect()
+    tables.into_iter().zip(origins).filter_map(read).collect()
 }
 
 fn zone(
@@ -91,7 +75,7 @@ fn zone(
     origins: &HashSet<Name>,
     beside: Option<&Path>,
     mistakes: &mut Mistakes,
-) -> Option<Text> {
+) -> Option<Zone> {
     let ttl = table.number_as("ttl", mistakes).unwrap_or(TTL);
     let text = table.string("text", mistakes);
     let path = table.string("file", mistakes);
@@ -114,7 +98,11 @@ fn zone(
             return None;
         }
     };
-    Some(read_zone(&octets, origin, ttl, place, origins, mistakes))
+    let (zone, found) = zone_text(&octets, &origin, ttl, origins);
+    for mistake in found {
+        place.report(mistake.line, mistake.expected, mistake.found, mistakes);
+    }
+    Some(zone)
 }
 
 fn place(text: &At<String>, mistakes: &Mistakes) -> Place {
@@ -157,54 +145,45 @@ fn octets_of_file(
     }
 }
 
-/// Reads the records as they come: a large zone is never held twice.
-fn read_zone(
+/// Reads the text of a zone beside zones with these origins. All mistakes come in the order of lines: of the text, data
+/// that no server loads, and names that another zone answers for.
+pub(crate) fn zone_text(
     octets: &[u8],
-    origin: Name,
+    origin: &Name,
     ttl: u32,
-    place: Place,
     origins: &HashSet<Name>,
-    mistakes: &mut Mistakes,
-) -> Text {
-    let mut zone = Zone::empty(&origin);
-    let (mut outside, mut suspects, mut glue) = (Vec::new(), Vec::new(), HashSet::new());
-    let alone = origins.len() == 1;
-    let read = read_master(octets, &origin, ttl, |row| {
-        if !zone.encloses(&row) {
-            outside.push((row.line, row.owner()));
-            return;
-        }
-        zone.take(&row);
+) -> (Zone, Vec<MasterMistake>) {
+    let (mut suspects, mut glue) = (Vec::new(), HashSet::new());
+    let alone = origins.iter().all(|other| other == origin);
+    let (zone, mut mistakes) = Zone::load_each(octets, origin, ttl, |row| {
         if alone {
             return;
         }
         let owner = row.owner();
-        if row.record_type() == RecordType::NS && owner != origin {
+        if row.record_type() == RecordType::NS && owner != *origin {
             glue.extend(row.target());
         }
-        if within_another(&owner, &origin, origins).is_some() {
-            suspects.push((row.line, owner, row.record_type()));
+        if let Some(deeper) = within_another(&owner, origin, origins) {
+            suspects.push((row.line, owner, row.record_type(), deeper));
         }
     });
-    for mistake in read.err().into_iter().flatten() {
-        place.report(mistake.line, mistake.expected, mistake.found, mistakes);
-    }
-    for (line, owner) in outside {
-        place.report(
+    // Of what a deeper zone answers for, only its delegation may stand here, and the addresses of its servers.
+    suspects.retain(|(_, owner, record_type, _)| match *record_type {
+        RecordType::NS | RecordType::DS => false,
+        RecordType::A | RecordType::AAAA => !glue.contains(owner),
+        _ => true,
+    });
+    mistakes.extend(suspects.into_iter().map(|(line, owner, _, deeper)| {
+        let expected = format!("each name in one zone: zone {deeper} holds it");
+        let found = owner.to_string();
+        MasterMistake {
             line,
-            format!("a name within the zone {origin}"),
-            owner.to_string(),
-            mistakes,
-        );
-    }
-    zone.complete();
-    Text {
-        origin,
-        zone,
-        place,
-        suspects,
-        glue,
-    }
+            expected,
+            found,
+        }
+    }));
+    mistakes.sort_by_key(|mistake| mistake.line);
+    (zone, mistakes)
 }
 
 /// The deepest other zone below `origin` that a name falls into.
@@ -217,23 +196,6 @@ fn within_another(name: &Name, origin: &Name, origins: &HashSet<Name>) -> Option
         above = above.base_name();
     }
     None
-}
-
-/// Names that a deeper zone answers for: here only its delegation may stand, and the addresses of its servers.
-fn misplaced(text: &Text, origins: &HashSet<Name>, mistakes: &mut Mistakes) {
-    for (line, owner, record_type) in &text.suspects {
-        let glue =
-            matches!(record_type, RecordType::A | RecordType::AAAA) && text.glue.contains(owner);
-        let delegation = matches!(record_type, RecordType::NS | RecordType::DS);
-        let Some(deeper) =
-            within_another(owner, &text.origin, origins).filter(|_| !delegation && !glue)
-        else {
-            continue;
-        };
-        let expected = format!("each name in one zone: zone {deeper} holds it");
-        text.place
-            .report(*line, expected, owner.to_string(), mistakes);
-    }
 }
 
 /// Reads `[client]`: where addresses come from, and how they are translated.

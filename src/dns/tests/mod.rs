@@ -44,11 +44,7 @@ fn name(text: &str) -> Name {
 }
 
 fn zone(origin: &str, text: &str) -> Zone {
-    let origin = name(origin);
-    let mut zone = Zone::empty(&origin);
-    read_master(text.as_bytes(), &origin, 300, |row| zone.take(&row)).expect("a zone");
-    zone.complete();
-    zone
+    Zone::load(text.as_bytes(), &name(origin), 300).expect("a zone")
 }
 
 fn zones(faults: Vec<Fault>) -> Zones {

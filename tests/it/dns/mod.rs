@@ -1,5 +1,6 @@
 //! The DNS server over real sockets: transports, faults, transfers, names outside.
 
+mod conflicts;
 mod faults;
 mod http;
 mod outside;

@@ -1,0 +1,101 @@
+//! Data that no server loads: records that cannot stand in a zone, or not beside what it holds already.
+
+use std::fmt;
+
+use super::node::Node;
+use super::zone::kind;
+use super::{label, rdata};
+
+/// Types that may stand beside a CNAME: SIG, KEY, NXT, RRSIG and NSEC (RFC 2181 §10.1, RFC 4034 §3, §4).
+const BESIDE_CNAME: [u16; 5] = [24, 25, 30, 46, 47];
+
+/// A record that cannot stand in a zone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    owner: Box<[u8]>,
+    kind: u16,
+    reason: Reason,
+}
+
+/// Why a record cannot stand in a zone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// The owner is not within the zone with this origin.
+    OutOfZone(Box<[u8]>),
+    /// The origin has SOA and NS records, and so no CNAME.
+    CnameAtOrigin,
+    /// A CNAME is the only record of its name, or one with other data was there before it.
+    CnameAndOtherData,
+    SecondCname,
+    SecondDname,
+    SecondSoa,
+    SoaBelowOrigin,
+    /// The DNAME of this name redirects everything below it.
+    BelowDname(Box<[u8]>),
+}
+
+impl Conflict {
+    pub(super) fn new(owner: &[u8], kind: u16, reason: Reason) -> Self {
+        let owner = owner.into();
+        Self {
+            owner,
+            kind,
+            reason,
+        }
+    }
+
+    /// What was expected.
+    pub fn expected(&self) -> String {
+        match &self.reason {
+            Reason::OutOfZone(origin) => format!("a name within the zone {}", label::text(origin)),
+            Reason::CnameAtOrigin => {
+                "no CNAME at the origin of a zone, which has SOA and NS (RFC 1912 §2.4)".to_owned()
+            }
+            Reason::CnameAndOtherData => {
+                "no other data beside a CNAME (RFC 1034 §3.6.2)".to_owned()
+            }
+            Reason::SecondCname => "one CNAME at a name (RFC 2181 §10.1)".to_owned(),
+            Reason::SecondDname => "one DNAME at a name (RFC 6672 §2.4)".to_owned(),
+            Reason::SecondSoa => "one SOA in a zone (RFC 1035 §5.2)".to_owned(),
+            Reason::SoaBelowOrigin => "SOA at the origin of the zone (RFC 1035 §5.2)".to_owned(),
+            Reason::BelowDname(owner) => {
+                let owner = label::text(owner);
+                format!("no data below the DNAME at {owner} (RFC 6672 §2.4)")
+            }
+        }
+    }
+
+    /// What was found: the owner, and the type where the owner alone is not the mistake.
+    pub fn found(&self) -> String {
+        let owner = label::text(&self.owner);
+        match self.reason {
+            Reason::OutOfZone(_) => owner,
+            _ => format!("{owner} {}", rdata::type_text(self.kind)),
+        }
+    }
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected {}, found {}", self.expected(), self.found())
+    }
+}
+
+impl std::error::Error for Conflict {}
+
+/// Why a record cannot stand beside those of its owner. The same record twice is no conflict (RFC 2181 §5).
+pub(super) fn beside(node: &Node, kind: u16, data: &[u8]) -> Option<Reason> {
+    let another = |kind| node.of(kind).any(|entry| entry.data != data);
+    match kind {
+        kind::CNAME if another(kind::CNAME) => Some(Reason::SecondCname),
+        kind::CNAME => {
+            let foreign = |other: u16| other != kind::CNAME && !BESIDE_CNAME.contains(&other);
+            let beside = node.entries().any(|entry| foreign(entry.kind));
+            beside.then_some(Reason::CnameAndOtherData)
+        }
+        kind::SOA if another(kind::SOA) => Some(Reason::SecondSoa),
+        kind::DNAME if another(kind::DNAME) => Some(Reason::SecondDname),
+        _ if BESIDE_CNAME.contains(&kind) => None,
+        _ => node.has(kind::CNAME).then_some(Reason::CnameAndOtherData),
+    }
+}

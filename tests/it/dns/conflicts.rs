@@ -1,0 +1,118 @@
+//! Data that no server loads is an error in files, at start, and in a running world.
+
+use martinet::scenario::parse_scenario;
+
+use super::*;
+
+/// Text that no server loads, with the line and a part of what is said of it.
+const REFUSED: &[(&str, usize, &str)] = &[
+    (
+        "a CNAME b\na A 192.0.2.1",
+        2,
+        "no other data beside a CNAME",
+    ),
+    ("@ CNAME b", 1, "no CNAME at the origin"),
+    ("a CNAME b\na CNAME c", 2, "one CNAME"),
+    ("a DNAME b\na DNAME c", 2, "one DNAME"),
+    ("a DNAME b\nx.a A 192.0.2.1", 2, "no data below the DNAME"),
+    ("@ SOA a b 1 1 1 1 1\n@ SOA a b 2 1 1 1 1", 2, "one SOA"),
+    ("a.other.test. A 192.0.2.1", 1, "a name within the zone"),
+];
+
+/// A pool whose PTR records stand beside this text of its reverse zone.
+fn pool(reverse: &str) -> String {
+    format!(
+        "title = \"t\"\n[[pool]]\nname = \"p\"\naddresses = [\"192.0.2.8-11\"]\nptr = \"out{{n}}.example.test.\"\nhelo = \"out.example.test\"\n[[zone]]\norigin = \"2.0.192.in-addr.arpa\"\ntext = \"\"\"\n{reverse}\n\"\"\"\n"
+    )
+}
+
+#[test]
+fn files_with_such_data_are_refused_at_the_line() {
+    for (text, line, part) in REFUSED {
+        let scenario =
+            format!("title = \"t\"\n[[zone]]\norigin = \"example.test\"\ntext = '''\n{text}\n'''");
+        let error = parse_scenario("bad.toml", &scenario).expect_err("a mistake");
+        let [mistake] = error.mistakes_found() else {
+            panic!("{error}");
+        };
+        assert_eq!(mistake.line, line + 4, "{error}");
+        assert!(mistake.expected.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn generated_records_are_checked_against_zone_text() {
+    parse_scenario("t", &pool("8 TXT x\n20 CNAME x.test.")).expect("nothing clashes");
+    // RFC 2317: the PTR records of two hosts lead elsewhere, and a generated one cannot stand beside them.
+    let error =
+        parse_scenario("t", &pool("9 CNAME 9.8-11\n10 CNAME 10.8-11")).expect_err("clashes");
+    let [mistake] = error.mistakes_found() else {
+        panic!("{error}");
+    };
+    assert_eq!(mistake.line, 2, "the pool: {error}");
+    assert!(mistake.expected.contains("beside a CNAME"), "{error}");
+    assert_eq!(
+        mistake.found,
+        "the generated 9.2.0.192.in-addr.arpa. PTR and 1 more"
+    );
+    let zone = "[[zone]]\norigin = \"contoso.test\"\ntext = \"mx CNAME other.test.\"\n";
+    let domain = format!("title = \"t\"\n[[domain]]\nname = \"contoso.test\"\n{zone}");
+    let error = parse_scenario("t", &domain).expect_err("a clash");
+    assert!(
+        error
+            .to_string()
+            .contains("the generated mx.contoso.test. A"),
+        "{error}"
+    );
+}
+
+#[test]
+fn lint_and_serve_refuse_such_a_file() {
+    let directory = std::env::temp_dir().join(format!("martinet-conflicts-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).expect("a directory");
+    let path = directory.join("bad.toml");
+    std::fs::write(&path, pool("9 CNAME 9.8-11")).expect("a file");
+    let path = path.to_str().expect("a path");
+    for arguments in [&["lint", path][..], &["serve", "--scenario", path]] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_martinet"))
+            .args(arguments)
+            .output()
+            .expect("martinet runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned()
+            + &String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?} {said}");
+        assert!(said.contains("no other data beside a CNAME"), "{said}");
+    }
+    std::fs::remove_dir_all(&directory).expect("removed");
+}
+
+/// What `PUT /zones` does: the world stays as it was.
+#[tokio::test]
+async fn a_running_world_refuses_such_a_zone() {
+    let world = world(&pool("8 TXT x")).await;
+    for (text, line, part) in REFUSED {
+        let error = world.set_zone("example.test", text).expect_err("a mistake");
+        let [mistake] = error.mistakes_found() else {
+            panic!("{error}");
+        };
+        assert_eq!(mistake.line, *line, "{error}");
+        assert!(mistake.expected.contains(part), "{error}");
+    }
+    for (origin, text, part) in [
+        (
+            "2.0.192.in-addr.arpa",
+            "9 CNAME 9.8-11",
+            "the generated 9.2.0.192.in-addr.arpa. PTR",
+        ),
+        (
+            "192.in-addr.arpa",
+            "8.2.0 PTR a.test.",
+            "zone 2.0.192.in-addr.arpa. holds it",
+        ),
+    ] {
+        let error = world.set_zone(origin, text).expect_err("a mistake");
+        assert!(error.to_string().contains(part), "{error}");
+    }
+    let answer = ask(world.dns_addr(), "out2.example.test", Transport::Udp).await;
+    assert_eq!(said(&answer.expect("an answer")), "NoError 192.0.2.9");
+}
