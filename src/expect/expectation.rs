@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use serde::Serialize;
 
+use super::mail::Mail;
 use super::pattern::{Mismatch, Queries, Sessions};
 use super::times::Times;
 use super::wait::nearest;
-use crate::journal::{DnsQuery, Log};
+use super::watch::{Watch, Watched, Watchers, Watching};
+use crate::journal::{DnsQuery, Message};
 use crate::smtp::SessionEntry;
 
 /// How long a verification lets sessions under way come to their end.
@@ -30,6 +32,7 @@ pub struct Expectation {
 enum Of {
     Sessions(Sessions),
     Queries(Queries),
+    Mail(Mail),
 }
 
 impl From<Sessions> for Expectation {
@@ -52,8 +55,18 @@ impl From<Queries> for Expectation {
     }
 }
 
+impl From<Mail> for Expectation {
+    fn from(pattern: Mail) -> Self {
+        Self {
+            name: String::new(),
+            of: Of::Mail(pattern),
+            times: Times::default(),
+        }
+    }
+}
+
 impl Expectation {
-    /// Expects sessions or DNS queries of a pattern.
+    /// Expects sessions, DNS queries or messages of a pattern.
     pub fn of(pattern: impl Into<Self>) -> Self {
         pattern.into()
     }
@@ -110,6 +123,7 @@ impl fmt::Display for Expectation {
         match &self.of {
             Of::Sessions(pattern) => pattern.fmt(f)?,
             Of::Queries(pattern) => pattern.fmt(f)?,
+            Of::Mail(pattern) => pattern.fmt(f)?,
         }
         write!(f, ", {}", self.times)
     }
@@ -144,12 +158,38 @@ pub struct Outcome {
     pub expected: String,
     /// How often.
     pub times: Times,
-    /// How often it happened since it was mounted.
+    /// How often it happened since it was mounted: each session, query or message counts once, when it first matches,
+    /// and what happened stays counted.
     pub count: u64,
     /// Whether that is as often as expected.
     pub met: bool,
     /// Where it happened too seldom: what came nearest.
     pub near_misses: Vec<NearMiss>,
+    /// The first that was one too many; left out where none was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub violation: Option<Violation>,
+}
+
+/// Something that happened more often than expected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+pub struct Violation {
+    /// The number of the session, DNS query or message.
+    pub id: u64,
+    /// What it was, in one line.
+    pub what: String,
+    /// All that explains it: of a session its DNS, refusals and dialogue.
+    pub story: String,
+}
+
+impl Violation {
+    fn of<T: Watched>(entry: &T) -> Self {
+        entry.view(|view| Self {
+            id: entry.number(),
+            what: T::line(view),
+            story: T::story(view),
+        })
+    }
 }
 
 impl fmt::Display for Outcome {
@@ -162,6 +202,10 @@ impl fmt::Display for Outcome {
         )?;
         for near in &self.near_misses {
             write!(f, "\n    near miss: {near}")?;
+        }
+        if let Some(violation) = &self.violation {
+            let story = violation.story.trim_end().replace('\n', "\n    ");
+            write!(f, "\n    one too many: {story}")?;
         }
         Ok(())
     }
@@ -190,11 +234,12 @@ impl fmt::Debug for UnmetExpectations {
 
 impl std::error::Error for UnmetExpectations {}
 
-/// Where expectations look.
+/// What a world's expectations and waits watch.
 #[derive(Clone, Debug)]
 pub(crate) struct Sources {
-    pub sessions: Arc<Log<SessionEntry>>,
-    pub queries: Arc<Log<DnsQuery>>,
+    pub sessions: Arc<Watchers<SessionEntry>>,
+    pub queries: Arc<Watchers<DnsQuery>>,
+    pub messages: Arc<Watchers<Message>>,
 }
 
 /// The expectations of a world.
@@ -207,15 +252,31 @@ pub(crate) struct Ledger {
 #[derive(Debug, Default)]
 struct Mounted {
     last: u64,
-    all: Vec<(u64, Arc<Watched>)>,
+    all: Vec<(u64, Arc<Counted>)>,
 }
 
-/// An expectation, and what had happened before it was mounted.
+/// An expectation, and what counts for it.
 #[derive(Debug)]
-struct Watched {
+struct Counted {
     expectation: Expectation,
-    after_session: u64,
-    after_query: u64,
+    watching: AnyWatching,
+}
+
+#[derive(Debug)]
+enum AnyWatching {
+    Sessions(Watching<SessionEntry>),
+    Queries(Watching<DnsQuery>),
+    Mail(Watching<Message>),
+}
+
+/// Begins to count what comes from now on.
+fn count<T: Watched>(
+    watchers: &Arc<Watchers<T>>,
+    pattern: &T::Pattern,
+    times: Times,
+) -> Watching<T> {
+    let after = watchers.log().last();
+    watchers.begin(Watch::counting(pattern.clone(), after, times.most))
 }
 
 impl Ledger {
@@ -226,22 +287,39 @@ impl Ledger {
         })
     }
 
+    /// What expectations and waits watch.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
     /// Mounts an expectation; what has happened already does not count. Gives its number.
     pub fn mount(&self, expectation: Expectation) -> u64 {
-        let (after_session, after_query) =
-            (self.sources.sessions.last(), self.sources.queries.last());
+        let times = expectation.times;
+        let Sources {
+            sessions,
+            queries,
+            messages,
+        } = &self.sources;
+        let watching = match &expectation.of {
+            Of::Sessions(pattern) => AnyWatching::Sessions(count(sessions, pattern, times)),
+            Of::Queries(pattern) => AnyWatching::Queries(count(queries, pattern, times)),
+            Of::Mail(pattern) => AnyWatching::Mail(count(messages, pattern, times)),
+        };
+        let counted = Arc::new(Counted {
+            expectation,
+            watching,
+        });
         let mut mounted = self.mounted.lock();
         mounted.last += 1;
         let id = mounted.last;
-        mounted.all.push((
-            id,
-            Arc::new(Watched {
-                expectation,
-                after_session,
-                after_query,
-            }),
-        ));
+        mounted.all.push((id, counted));
         id
+    }
+
+    /// How many are mounted.
+    #[cfg(feature = "http")]
+    pub fn len(&self) -> usize {
+        self.mounted.lock().all.len()
     }
 
     /// Mounts an expectation for a scope.
@@ -262,57 +340,30 @@ impl Ledger {
 
     /// Takes all away.
     pub fn clear(&self) {
-        self.mounted.lock().all.clear();
+        let gone = std::mem::take(&mut self.mounted.lock().all);
+        drop(gone);
     }
 
     /// What became of each so far.
     pub fn outcomes(&self) -> Vec<Outcome> {
         let all = self.mounted.lock().all.clone();
         all.iter()
-            .map(|(id, watched)| self.outcome(*id, watched))
+            .map(|(id, counted)| counted.outcome(*id))
             .collect()
     }
 
     /// What became of one so far.
     pub fn find(&self, id: u64) -> Option<Outcome> {
-        let watched = self
-            .mounted
-            .lock()
-            .all
-            .iter()
-            .find(|(other, _)| *other == id)
-            .map(|(_, w)| Arc::clone(w))?;
-        Some(self.outcome(id, &watched))
+        let all = self.mounted.lock().all.clone();
+        let (_, counted) = all.iter().find(|(other, _)| *other == id)?;
+        Some(counted.outcome(id))
     }
 
-    fn outcome(&self, id: u64, watched: &Watched) -> Outcome {
-        let Watched {
-            expectation,
-            after_session,
-            after_query,
-        } = watched;
-        let (count, near) = match &expectation.of {
-            Of::Sessions(pattern) => {
-                nearest::sessions(&self.sources.sessions, *after_session, pattern, NEAR)
-            }
-            Of::Queries(pattern) => {
-                nearest::queries(&self.sources.queries, *after_query, pattern, NEAR)
-            }
-        };
-        let met = expectation.times.holds(count);
-        let near_misses = if count < expectation.times.least {
-            near
-        } else {
-            Vec::new()
-        };
-        Outcome {
-            id,
-            expected: expectation.to_string(),
-            times: expectation.times,
-            count,
-            met,
-            near_misses,
-        }
+    /// Whether each is met so far.
+    #[cfg(feature = "http")]
+    pub fn is_met(&self) -> bool {
+        let all = self.mounted.lock().all.clone();
+        all.iter().all(|(_, counted)| counted.is_met())
     }
 
     /// Verifies what `look` gives, with some patience for sessions under way: what a client has heard already may be
@@ -337,6 +388,7 @@ impl Ledger {
     fn is_anything_under_way(&self) -> bool {
         self.sources
             .sessions
+            .log()
             .entries()
             .iter()
             .rev()
@@ -346,6 +398,46 @@ impl Ledger {
     /// Verifies all.
     pub fn verify(&self) -> Result<(), UnmetExpectations> {
         self.settled(|| self.outcomes())
+    }
+}
+
+impl Counted {
+    #[cfg(feature = "http")]
+    fn is_met(&self) -> bool {
+        let count = match &self.watching {
+            AnyWatching::Sessions(watching) => watching.counted().0,
+            AnyWatching::Queries(watching) => watching.counted().0,
+            AnyWatching::Mail(watching) => watching.counted().0,
+        };
+        self.expectation.times.holds(count)
+    }
+
+    fn outcome(&self, id: u64) -> Outcome {
+        match &self.watching {
+            AnyWatching::Sessions(watching) => self.outcome_of(id, watching),
+            AnyWatching::Queries(watching) => self.outcome_of(id, watching),
+            AnyWatching::Mail(watching) => self.outcome_of(id, watching),
+        }
+    }
+
+    fn outcome_of<T: Watched>(&self, id: u64, watching: &Watching<T>) -> Outcome {
+        let (count, beyond) = watching.counted();
+        let times = self.expectation.times;
+        let near_misses = match watching.pattern() {
+            Some(pattern) if count < times.least => {
+                nearest(watching.log(), watching.after(), pattern, NEAR)
+            }
+            _ => Vec::new(),
+        };
+        Outcome {
+            id,
+            expected: self.expectation.to_string(),
+            times,
+            count,
+            met: times.holds(count),
+            near_misses,
+            violation: beyond.as_deref().map(Violation::of),
+        }
     }
 }
 

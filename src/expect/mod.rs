@@ -15,18 +15,28 @@
 //! ```
 
 mod expectation;
+mod mail;
 mod pattern;
 mod seen;
 mod story;
 mod times;
 mod wait;
+mod watch;
+mod watched;
 mod words;
 
 pub use crate::verdict::{Source, Verdict};
+pub use expectation::Violation;
 pub use expectation::{Expectation, Guard, NearMiss, Outcome, UnmetExpectations};
 pub(crate) use expectation::{Ledger, Sources};
+pub use mail::Mail;
 pub use pattern::{Addresses, Mismatch, Queries, Sessions};
 pub use seen::{Asserted, Session};
 pub use times::Times;
+#[cfg(feature = "http")]
+pub(crate) use wait::MOST;
 pub use wait::WaitTimeout;
-pub(crate) use wait::{found_or_missed, nearest};
+pub(crate) use wait::{Patience, missed, nearest, wait};
+pub(crate) use watch::{Watch, Watchers};
+#[cfg(feature = "http")]
+pub(crate) use words::did_you_mean;

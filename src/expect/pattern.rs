@@ -29,6 +29,13 @@ impl Addresses {
     }
 }
 
+impl Addresses {
+    /// The address, where it is only one.
+    pub(crate) fn one(&self) -> Option<IpAddr> {
+        (self.0.prefix_len() == self.0.max_prefix_len()).then(|| self.0.addr())
+    }
+}
+
 impl FromStr for Addresses {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
@@ -160,7 +167,7 @@ pub struct Sessions {
     #[cfg_attr(feature = "http", schema(pattern = r"^[245]\.\d{1,3}\.\d{1,3}$"))]
     #[cfg_attr(feature = "http", param(pattern = r"^[245]\.\d{1,3}\.\d{1,3}$"))]
     pub enhanced: Option<String>,
-    /// The reverse-path, in any case; empty for the null one.
+    /// The sender of one of its transactions, in any case; empty for the null reverse-path.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sender: Option<String>,
     /// An argument of RCPT, whole and in any case, accepted or not.
@@ -299,7 +306,7 @@ impl Sessions {
         }
     }
 
-    /// Only those with this reverse-path.
+    /// Only those with a transaction of this sender.
     #[must_use]
     pub fn by_sender(self, sender: &str) -> Self {
         Self {
@@ -341,12 +348,21 @@ impl Sessions {
             |v| *v == record.verdict,
             || record.verdict,
         );
-        let (sender, rcpts) = (&record.reverse_path, &record.recipients);
+        let rcpts = &record.recipients;
+        let senders = || {
+            let mut all = Vec::new();
+            record.senders(|sender| all.push(format!("<{sender}>")));
+            all.join(", ")
+        };
         found.compare(
             "sender",
             &self.sender,
-            |s| s.eq_ignore_ascii_case(sender),
-            || format!("<{sender}>"),
+            |wanted| {
+                let mut met = false;
+                record.senders(|sender| met |= wanted.eq_ignore_ascii_case(sender));
+                met
+            },
+            senders,
         );
         let tried = || listed(rcpts.iter().map(String::as_str));
         found.compare(
@@ -588,6 +604,15 @@ impl Differences {
             whether: true,
             ..Self::default()
         }
+    }
+
+    /// Whether nothing differs.
+    pub(super) fn none(&self) -> bool {
+        !self.any
+    }
+
+    pub(super) fn into_list(self) -> Vec<Mismatch> {
+        self.list
     }
 
     pub(super) fn compare<T: fmt::Display, F: fmt::Display>(

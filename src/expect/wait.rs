@@ -1,15 +1,26 @@
 //! Waits with a deadline, and what is told where it passes.
 
+use std::cmp::Reverse;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
 use super::expectation::NearMiss;
-use crate::journal::{Entry, Log};
+use super::watch::{Watch, Watched, Watchers};
+use crate::journal::Log;
 
 /// What was seen, that a failed wait tells: the last ones.
 const SEEN: usize = 10;
 /// Near misses that a failed wait tells.
 const NEAR: usize = 3;
+
+/// Most entries that a wait gives, where it was for fewer.
+pub(crate) const MOST: usize = 1_000;
+/// The newest entries that are looked at for near misses.
+const LOOKED_AT: usize = 1_000;
 
 /// Nothing of what was waited for came in time. Says what was seen, and what came nearest.
 #[derive(Clone)]
@@ -24,6 +35,8 @@ pub struct WaitTimeout {
     pub seen: Vec<String>,
     /// What came nearest, the nearest first.
     pub near_misses: Vec<NearMiss>,
+    /// Whether the world stopped meanwhile, which ends a wait at once.
+    pub stopped: bool,
 }
 
 impl fmt::Display for WaitTimeout {
@@ -33,6 +46,9 @@ impl fmt::Display for WaitTimeout {
             "waited {:?} for {}, found {}",
             self.waited, self.wanted, self.found
         )?;
+        if self.stopped {
+            f.write_str("; the world stopped")?;
+        }
         if self.seen.is_empty() {
             return f.write_str("; nothing was seen");
         }
@@ -56,93 +72,107 @@ impl fmt::Debug for WaitTimeout {
 
 impl std::error::Error for WaitTimeout {}
 
-/// Waits until `found` gives something, or makes a [`WaitTimeout`] of `seen` and `near` as they stand at the deadline.
-pub(crate) async fn found_or_missed<T: Entry, R>(
-    log: &Log<T>,
-    patience: Duration,
-    wanted: &(dyn fmt::Display + Sync),
-    mut found: impl FnMut(&Log<T>) -> Result<R, u64>,
-    line: impl Fn(&T) -> String,
-    near: impl FnOnce(usize) -> Vec<NearMiss>,
-) -> Result<R, WaitTimeout> {
-    let mut best = 0;
-    let waiting = log.wait(|log| match found(log) {
-        Ok(result) => Some(result),
-        Err(count) => {
-            best = count;
-            None
+/// How long a wait waits, and for how many of which entries.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience<'a> {
+    /// The longest time.
+    pub time: Duration,
+    /// Ends a wait at once, when the world stops.
+    pub stopped: &'a CancellationToken,
+    /// How many entries.
+    pub count: usize,
+    /// Only entries with a number above this one.
+    pub after: u64,
+}
+
+/// Waits until enough entries match, and gives all that do, the oldest first.
+///
+/// # Panics
+/// Where the count is 0: that is met at once, whatever happens.
+pub(crate) async fn wait<T: Watched>(
+    watchers: &Arc<Watchers<T>>,
+    pattern: &T::Pattern,
+    patience: Patience<'_>,
+) -> Result<Vec<Arc<T>>, WaitTimeout> {
+    let Patience { count, after, .. } = patience;
+    assert!(
+        count > 0,
+        "a wait for 0 {pattern} is met at once; expect them never instead"
+    );
+    let watch = Watch::keeping(pattern.clone(), after, count, count.max(MOST));
+    let watching = watchers.begin_with_the_past(watch);
+    let began = Instant::now();
+    let deadline = sleep(patience.time);
+    tokio::pin!(deadline);
+    let stopped = loop {
+        let found = watching.found();
+        if found.len() >= count {
+            return Ok(found);
         }
-    });
-    if let Ok(result) = tokio::time::timeout(patience, waiting).await {
-        return Ok(result);
-    }
-    let entries = log.entries();
-    let seen = entries[entries.len().saturating_sub(SEEN)..]
-        .iter()
-        .map(|entry| line(entry))
-        .collect();
+        tokio::select! {
+            () = watching.enough() => {}
+            () = &mut deadline => break false,
+            () = patience.stopped.cancelled() => break true,
+        }
+    };
+    let waited = if stopped {
+        began.elapsed()
+    } else {
+        patience.time
+    };
+    let log = watchers.log();
     Err(WaitTimeout {
-        wanted: wanted.to_string(),
-        waited: patience,
-        found: best,
-        seen,
-        near_misses: near(NEAR),
+        found: watching.found().len() as u64,
+        near_misses: nearest(log, after, pattern, NEAR),
+        stopped,
+        ..missed(log, format!("{count} {pattern}"), waited)
     })
 }
 
-/// How many match, and what comes nearest.
-pub(crate) mod nearest {
-    use std::cmp::Reverse;
+/// What a wait tells that ended without what it waited for.
+pub(crate) fn missed<T: Watched>(log: &Log<T>, wanted: String, waited: Duration) -> WaitTimeout {
+    let mut seen: Vec<_> = log
+        .page_back(u64::MAX, SEEN)
+        .iter()
+        .map(|entry| entry.view(T::line))
+        .collect();
+    seen.reverse();
+    WaitTimeout {
+        wanted,
+        waited,
+        found: 0,
+        seen,
+        near_misses: Vec::new(),
+        stopped: false,
+    }
+}
 
-    use super::super::expectation::NearMiss;
-    use super::super::pattern::{Queries, Sessions};
-    use crate::journal::{DnsQuery, Log};
-    use crate::smtp::SessionEntry;
-
-    /// Settled sessions above a number that match, and those that nearly do.
-    pub fn sessions(
-        log: &Log<SessionEntry>,
-        after: u64,
-        pattern: &Sessions,
-        most: usize,
-    ) -> (u64, Vec<NearMiss>) {
-        let judged = log.after(after).into_iter().filter_map(|entry| {
-            let look = entry.look(|r| {
-                r.is_settled()
-                    .then(|| (pattern.mismatches(r), r.headline()))
-            });
-            look.map(|(mismatches, what)| NearMiss {
-                id: entry.id,
-                what,
-                mismatches,
-            })
+/// What nearly matches among the newest entries above a number, the nearest first.
+pub(crate) fn nearest<T: Watched>(
+    log: &Log<T>,
+    after: u64,
+    pattern: &T::Pattern,
+    most: usize,
+) -> Vec<NearMiss> {
+    let near = |entry: &Arc<T>| {
+        let (what, mismatches) = entry.view(|view| {
+            let mismatches = match T::is_settled(view) {
+                true => T::mismatches(view, pattern),
+                false => Vec::new(),
+            };
+            (T::line(view), mismatches)
         });
-        split(judged, most)
-    }
-
-    /// DNS queries above a number that match, and those that nearly do.
-    pub fn queries(
-        log: &Log<DnsQuery>,
-        after: u64,
-        pattern: &Queries,
-        most: usize,
-    ) -> (u64, Vec<NearMiss>) {
-        let judged = log.after(after).into_iter().map(|query| {
-            let mismatches = pattern.mismatches(&query);
-            NearMiss {
-                id: query.id,
-                what: query.headline(),
-                mismatches,
-            }
-        });
-        split(judged, most)
-    }
-
-    fn split(judged: impl Iterator<Item = NearMiss>, most: usize) -> (u64, Vec<NearMiss>) {
-        let (matching, mut near): (Vec<_>, Vec<_>) =
-            judged.partition(|near| near.mismatches.is_empty());
-        near.sort_by_key(|near| (near.mismatches.len(), Reverse(near.id)));
-        near.truncate(most);
-        (matching.len() as u64, near)
-    }
+        let id = entry.number();
+        (!mismatches.is_empty()).then_some(NearMiss {
+            id,
+            what,
+            mismatches,
+        })
+    };
+    let entries = log.page_back(u64::MAX, LOOKED_AT);
+    let newer = entries.iter().filter(|entry| entry.number() > after);
+    let mut near: Vec<_> = newer.filter_map(near).collect();
+    near.sort_by_key(|near| (near.mismatches.len(), Reverse(near.id)));
+    near.truncate(most);
+    near
 }

@@ -22,8 +22,8 @@ use tokio::runtime::{self, Runtime};
 
 use crate::dns::Fault;
 use crate::error::Error;
-use crate::expect::{Session, Sessions, WaitTimeout};
-use crate::journal::Message;
+use crate::expect::{Mail, Queries, Session, Sessions, WaitTimeout};
+use crate::journal::{DnsQuery, Message};
 use crate::scenario::{ReceiverProfile, Scenario};
 use crate::smtp::{ClientSource, SessionRecord};
 
@@ -128,6 +128,30 @@ impl World {
     /// None came in time.
     pub fn wait_for_message(&self) -> Result<Arc<Message>, WaitTimeout> {
         self.wait(self.world.wait_for_message())
+    }
+
+    /// As [`super::World::wait_for_mail`].
+    ///
+    /// # Errors
+    /// Fewer came in time.
+    pub fn wait_for_mail(
+        &self,
+        pattern: &Mail,
+        count: usize,
+    ) -> Result<Vec<Arc<Message>>, WaitTimeout> {
+        self.wait(self.world.wait_for_mail(pattern, count))
+    }
+
+    /// As [`super::World::wait_for_queries`].
+    ///
+    /// # Errors
+    /// Fewer came in time.
+    pub fn wait_for_queries(
+        &self,
+        pattern: &Queries,
+        count: usize,
+    ) -> Result<Vec<Arc<DnsQuery>>, WaitTimeout> {
+        self.wait(self.world.wait_for_queries(pattern, count))
     }
 
     /// As [`super::World::wait_until`].

@@ -16,7 +16,7 @@ use super::logs::Logs;
 use super::restored::Restored;
 use crate::dns::{self, Fault};
 use crate::error::Error;
-use crate::expect::{Ledger, Sources};
+use crate::expect::{Ledger, Sources, Watchers};
 use crate::journal::{Limits, Metrics};
 use crate::scenario::{self, Listener, ReceiverProfile, Scenario};
 use crate::smtp::{
@@ -345,8 +345,9 @@ impl Builder {
             ));
         }
         let sources = Sources {
-            sessions: Arc::clone(&service.sessions),
-            queries: Arc::clone(&dns_queries),
+            sessions: Watchers::of(&service.sessions),
+            queries: Watchers::of(&dns_queries),
+            messages: Watchers::of(&service.messages),
         };
         Ok(World {
             scenario: ArcSwap::from_pointee(scenario),

@@ -1,58 +1,134 @@
 //! What a test waits for, expects and asserts of a world.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use tokio::time::{Instant, sleep};
 
 use super::World;
 use crate::expect::{
-    Expectation, Guard, Outcome, Session, Sessions, UnmetExpectations, WaitTimeout,
-    found_or_missed, nearest,
+    Expectation, Guard, Mail, Outcome, Patience, Queries, Session, Sessions, UnmetExpectations,
+    WaitTimeout, Watch, missed, nearest, wait,
 };
-use crate::journal::Message;
-use crate::smtp::SessionRecord;
+use crate::journal::{DnsQuery, Log, Message};
+use crate::smtp::{SessionEntry, SessionRecord};
 
-/// Sessions that a wait for a message tells where none came: the last ones.
-const SEEN: usize = 10;
+/// Sessions that nearly were what was waited for, where a wait for a message tells of them.
+const NEAR: usize = 3;
 
 /// What earlier waits have given.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
-    /// Numbers of the sessions above `below` that were given; all up to `below` were.
-    sessions: Mutex<std::collections::BTreeSet<u64>>,
+    sessions: Mutex<TakenSessions>,
     /// The number of the last message that was given.
     message: Mutex<u64>,
+}
+
+#[derive(Debug, Default)]
+struct TakenSessions {
+    /// All up to this number were given, or are gone.
+    below: u64,
+    /// Those above it that were given.
+    above: BTreeSet<u64>,
+}
+
+impl TakenSessions {
+    /// Takes the first ended session that was not given.
+    fn take(&mut self, entries: &[Arc<SessionEntry>]) -> Option<Arc<SessionEntry>> {
+        let fresh =
+            |entry: &&Arc<SessionEntry>| entry.id > self.below && !self.above.contains(&entry.id);
+        let entry = entries.iter().filter(fresh).find(|e| e.is_closed())?;
+        self.above.insert(entry.id);
+        while self.above.remove(&(self.below + 1)) {
+            self.below += 1;
+        }
+        Some(Arc::clone(entry))
+    }
+
+    /// Forgets the numbers of sessions that are gone, and gives the number from which on some were not given.
+    fn pass(&mut self, gone: u64) -> u64 {
+        if gone > self.below {
+            self.below = gone;
+            self.above = self.above.split_off(&(gone + 1));
+        }
+        self.below
+    }
 }
 
 impl World {
     /// Waits for a session to end, and gives it: the first that no earlier call gave.
     ///
     /// # Errors
-    /// None ended within the world's patience; says what was seen.
+    /// None ended within the world's patience, or the world stopped; says what was seen.
     pub async fn wait_for_session(&self) -> Result<Session, WaitTimeout> {
         let log = self.sessions();
-        let wanted = "a session to end";
-        let next = |log: &crate::journal::Log<crate::smtp::SessionEntry>| {
-            let mut taken = self.taken.sessions.lock();
-            let entry = log
-                .entries()
-                .into_iter()
-                .find(|e| !taken.contains(&e.id) && e.is_closed())
-                .ok_or(0_u64)?;
-            taken.insert(entry.id);
-            Ok(Session::new(entry.snapshot()))
+        let below = self.taken.sessions.lock().pass(log.counts().dropped);
+        let give = |entries: &[Arc<SessionEntry>]| {
+            let entry = self.taken.sessions.lock().take(entries)?;
+            Some(Session::new(entry.snapshot()))
         };
-        let line = |entry: &crate::smtp::SessionEntry| entry.look(SessionRecord::headline);
-        found_or_missed(log, self.patience, &wanted, next, line, |_| Vec::new()).await
+        self.first(below, "a session to end", give).await
     }
 
-    /// Waits until so many sessions match the pattern, and gives them, the oldest first.
+    /// Waits until some session, running or ended, is as `wanted` says, and gives it as it stands then.
     ///
     /// # Errors
-    /// Fewer came within the world's patience; says what was seen, and where the nearest one differs.
+    /// None was within the world's patience, or the world stopped; says what was seen.
+    pub async fn wait_until(
+        &self,
+        wanted: impl Fn(&SessionRecord) -> bool,
+    ) -> Result<Session, WaitTimeout> {
+        let met = |record: &SessionRecord| wanted(record).then(|| record.clone());
+        let give = |entries: &[Arc<SessionEntry>]| {
+            let found = entries.iter().find_map(|entry| entry.look(met));
+            found.map(Session::new)
+        };
+        self.first(0, "a session as the closure wants it", give)
+            .await
+    }
+
+    /// Waits until `give` takes one of the sessions: those above a number first, then those that change.
+    async fn first<R>(
+        &self,
+        after: u64,
+        wanted: &str,
+        give: impl Fn(&[Arc<SessionEntry>]) -> Option<R>,
+    ) -> Result<R, WaitTimeout> {
+        let began = Instant::now();
+        let watching = self.ledger.sources().sessions.begin(Watch::of_changes());
+        let log = self.sessions();
+        if let Some(given) = give(&log.after(after)) {
+            return Ok(given);
+        }
+        let deadline = sleep(self.patience);
+        tokio::pin!(deadline);
+        let stopped = loop {
+            tokio::select! {
+                () = watching.enough() => if let Some(given) = give(&watching.take_changes()) {
+                    return Ok(given);
+                },
+                () = &mut deadline => break false,
+                () = self.shutdown.cancelled() => break true,
+            }
+        };
+        Err(WaitTimeout {
+            stopped,
+            ..missed(log, wanted.to_owned(), self.waited(stopped, began))
+        })
+    }
+
+    /// Waits until `count` sessions match the pattern, and gives all that do, the oldest first.
+    ///
+    /// # Errors
+    /// Fewer came within the world's patience, or the world stopped; says what was seen, and where the nearest one
+    /// differs.
+    ///
+    /// # Panics
+    /// Where the count is 0.
     pub async fn wait_for_sessions(
         &self,
         pattern: &Sessions,
@@ -66,6 +142,9 @@ impl World {
     ///
     /// # Errors
     /// As [`World::wait_for_sessions`].
+    ///
+    /// # Panics
+    /// Where the count is 0.
     pub async fn wait_for_sessions_within(
         &self,
         pattern: &Sessions,
@@ -73,84 +152,125 @@ impl World {
         after: u64,
         patience: Duration,
     ) -> Result<Vec<Session>, WaitTimeout> {
-        let log = self.sessions();
-        let wanted = format!("{count} {pattern}");
-        let matching = |log: &crate::journal::Log<crate::smtp::SessionEntry>| {
-            let met = |r: &SessionRecord| (r.is_settled() && pattern.matches(r)).then(|| r.clone());
-            let found: Vec<_> = log
-                .after(after)
-                .iter()
-                .filter_map(|entry| entry.look(met))
-                .map(Session::new)
-                .collect();
-            if found.len() >= count {
-                Ok(found)
-            } else {
-                Err(found.len() as u64)
-            }
-        };
-        let line = |entry: &crate::smtp::SessionEntry| entry.look(SessionRecord::headline);
-        let near = |most| nearest::sessions(log, after, pattern, most).1;
-        found_or_missed(log, patience, &wanted, matching, line, near).await
+        let sessions = &self.ledger.sources().sessions;
+        let found = wait(sessions, pattern, self.within(count, after, patience)).await?;
+        let session = |entry: &Arc<SessionEntry>| Session::new(entry.snapshot());
+        Ok(found.iter().map(session).collect())
     }
 
-    /// Waits until some session, running or ended, is as `wanted` says, and gives it as it stands then.
+    /// Waits until `count` messages match the pattern, and gives all that do, the oldest first.
     ///
     /// # Errors
-    /// None was within the world's patience; says what was seen.
-    pub async fn wait_until(
+    /// Fewer came within the world's patience, or the world stopped; says which messages were seen.
+    ///
+    /// # Panics
+    /// Where the count is 0.
+    pub async fn wait_for_mail(
         &self,
-        wanted: impl Fn(&SessionRecord) -> bool,
-    ) -> Result<Session, WaitTimeout> {
-        let log = self.sessions();
-        let found = |log: &crate::journal::Log<crate::smtp::SessionEntry>| {
-            let met = |record: &SessionRecord| wanted(record).then(|| record.clone());
-            log.entries()
-                .iter()
-                .find_map(|entry| entry.look(met))
-                .map(Session::new)
-                .ok_or(0)
-        };
-        let line = |entry: &crate::smtp::SessionEntry| entry.look(SessionRecord::headline);
-        found_or_missed(
-            log,
-            self.patience,
-            &"a session as the closure wants it",
-            found,
-            line,
-            |_| Vec::new(),
-        )
-        .await
+        pattern: &Mail,
+        count: usize,
+    ) -> Result<Vec<Arc<Message>>, WaitTimeout> {
+        self.wait_for_mail_within(pattern, count, 0, self.patience)
+            .await
+    }
+
+    /// The same among messages above a number, with a patience of its own.
+    ///
+    /// # Errors
+    /// As [`World::wait_for_mail`].
+    ///
+    /// # Panics
+    /// Where the count is 0.
+    pub async fn wait_for_mail_within(
+        &self,
+        pattern: &Mail,
+        count: usize,
+        after: u64,
+        patience: Duration,
+    ) -> Result<Vec<Arc<Message>>, WaitTimeout> {
+        let messages = &self.ledger.sources().messages;
+        wait(messages, pattern, self.within(count, after, patience)).await
+    }
+
+    /// Waits until `count` DNS queries match the pattern, and gives all that do, the oldest first.
+    ///
+    /// # Errors
+    /// Fewer came within the world's patience, or the world stopped; says which queries were seen.
+    ///
+    /// # Panics
+    /// Where the count is 0.
+    pub async fn wait_for_queries(
+        &self,
+        pattern: &Queries,
+        count: usize,
+    ) -> Result<Vec<Arc<DnsQuery>>, WaitTimeout> {
+        self.wait_for_queries_within(pattern, count, 0, self.patience)
+            .await
+    }
+
+    /// The same among queries above a number, with a patience of its own.
+    ///
+    /// # Errors
+    /// As [`World::wait_for_queries`].
+    ///
+    /// # Panics
+    /// Where the count is 0.
+    pub async fn wait_for_queries_within(
+        &self,
+        pattern: &Queries,
+        count: usize,
+        after: u64,
+        patience: Duration,
+    ) -> Result<Vec<Arc<DnsQuery>>, WaitTimeout> {
+        let queries = &self.ledger.sources().queries;
+        wait(queries, pattern, self.within(count, after, patience)).await
+    }
+
+    /// How long a wait took that ended without what it waited for.
+    fn waited(&self, stopped: bool, began: Instant) -> Duration {
+        if stopped {
+            began.elapsed()
+        } else {
+            self.patience
+        }
+    }
+
+    fn within(&self, count: usize, after: u64, time: Duration) -> Patience<'_> {
+        Patience {
+            time,
+            stopped: &self.shutdown,
+            count,
+            after,
+        }
     }
 
     /// Waits for a message to be accepted, and gives it: the next that no earlier call gave.
     ///
     /// # Errors
-    /// None came within the world's patience; says which sessions were seen, for they tell why.
+    /// None came within the world's patience, or the world stopped; says which sessions were seen, for they tell why.
     pub async fn wait_for_message(&self) -> Result<Arc<Message>, WaitTimeout> {
-        let log = self.messages();
-        let next = |log: &crate::journal::Log<Message>| {
+        let began = Instant::now();
+        let next = |log: &Log<Message>| {
             let mut taken = self.taken.message.lock();
-            let message = log.after(*taken).into_iter().next().ok_or(0_u64)?;
+            let message = log.page(*taken, 1).pop()?;
             *taken = message.id;
-            Ok(message)
+            Some(message)
         };
-        let line = |_: &Message| String::new();
-        let missed =
-            found_or_missed(log, self.patience, &"a message", next, line, |_| Vec::new()).await;
-        missed.map_err(|missed| {
-            let refused = nearest::sessions(self.sessions(), 0, &Sessions::accepted(), 3).1;
-            let entries = self.sessions().entries();
-            let last = &entries[entries.len().saturating_sub(SEEN)..];
-            let seen = last
-                .iter()
-                .map(|entry| entry.look(SessionRecord::headline))
-                .collect();
-            WaitTimeout {
-                seen,
-                near_misses: refused,
-                ..missed
-            }
+        let stopped = tokio::select! {
+            biased;
+            message = self.messages().wait(next) => return Ok(message),
+            () = sleep(self.patience) => false,
+            () = self.shutdown.cancelled() => true,
+        };
+        let sessions = self.sessions();
+        Err(WaitTimeout {
+            stopped,
+            near_misses: nearest(sessions, 0, &Sessions::accepted(), NEAR),
+            ..missed(
+                sessions,
+                "a message".to_owned(),
+                self.waited(stopped, began),
+            )
         })
     }
 

@@ -13,8 +13,10 @@ use utoipa_axum::routes;
 use super::App;
 use super::extract::{Body, Id, Object, TheWorld};
 use super::problem::{BodyMistakes, Problem};
-use crate::expect::{Expectation, Outcome, Queries, Sessions, Times};
+use crate::expect::{Expectation, Mail, Outcome, Queries, Sessions, Times};
 
+/// Most expectations of a world at a time.
+const MOST: usize = 10_000;
 /// How long a verification waits for what is under way.
 const GRACE: Duration = Duration::from_millis(200);
 
@@ -25,19 +27,22 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(one, withdraw))
 }
 
-/// What is expected from now on: sessions or DNS queries of a pattern.
+/// What is expected from now on: sessions, DNS queries or messages of a pattern.
 #[derive(Clone, Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Declared {
     /// What to call it in reports.
     #[serde(default)]
     name: String,
-    /// Sessions like this. Either this or `queries`.
+    /// Sessions like this. Exactly one of `sessions`, `queries` and `mail`.
     #[schema(value_type = Option<Sessions>)]
     sessions: Option<Object<Sessions>>,
-    /// DNS queries like this. Either this or `sessions`.
+    /// DNS queries like this. Exactly one of `sessions`, `queries` and `mail`.
     #[schema(value_type = Option<Queries>)]
     queries: Option<Object<Queries>>,
+    /// Messages like this. Exactly one of `sessions`, `queries` and `mail`.
+    #[schema(value_type = Option<Mail>)]
+    mail: Option<Object<Mail>>,
     /// How often; once or more unless told otherwise.
     #[serde(default)]
     #[schema(value_type = Times)]
@@ -90,6 +95,7 @@ async fn declare(
         name,
         sessions,
         queries,
+        mail,
         times: Object(times),
     } = declared;
     if times.most.is_some_and(|most| most < times.least) {
@@ -99,24 +105,32 @@ async fn declare(
             &format!("{times}"),
         ));
     }
-    let expectation: Expectation = match (sessions, queries) {
-        (Some(Object(sessions)), None) => sessions.into(),
-        (None, Some(Object(queries))) => queries.into(),
-        (Some(_), Some(_)) => {
-            return Err(Problem::mistake(
-                "queries",
-                "either sessions or queries",
-                "both",
-            ));
-        }
-        (None, None) => {
+    let mut given: Vec<(&str, Expectation)> = Vec::new();
+    given.extend(sessions.map(|Object(sessions)| ("sessions", sessions.into())));
+    given.extend(queries.map(|Object(queries)| ("queries", queries.into())));
+    given.extend(mail.map(|Object(mail)| ("mail", mail.into())));
+    let expectation = match given.len() {
+        1 => given.remove(0).1,
+        0 => {
             return Err(Problem::mistake(
                 "sessions",
-                "either sessions or queries",
+                "one of sessions, queries and mail",
                 "none",
             ));
         }
+        _ => {
+            let found: Vec<_> = given.iter().map(|(key, _)| *key).collect();
+            return Err(Problem::mistake(
+                given[1].0,
+                "one of sessions, queries and mail",
+                &found.join(" and "),
+            ));
+        }
     };
+    if world.ledger().len() >= MOST {
+        let expected = format!("at most {MOST} expectations at a time");
+        return Err(Problem::mistake("", &expected, "as many already"));
+    }
     let id = world.ledger().mount(expectation.named(&name).often(times));
     let outcome = world.ledger().find(id);
     let gone = || Problem::not_found("id", "an expectation that is declared", &id.to_string());
@@ -141,8 +155,9 @@ async fn clear(TheWorld(world): TheWorld) -> StatusCode {
 ))]
 async fn verify(TheWorld(world): TheWorld) -> (StatusCode, Json<Outcomes>) {
     // Another thread may be about to publish what a client has heard already.
-    let met = || world.outcomes().iter().all(|outcome| outcome.met);
-    let _ = tokio::time::timeout(GRACE, world.sessions().wait(|_| met().then_some(()))).await;
+    let ledger = world.ledger();
+    let met = world.sessions().wait(|_| ledger.is_met().then_some(()));
+    let _ = tokio::time::timeout(GRACE, met).await;
     let outcomes = Outcomes::from(world.outcomes());
     let status = if outcomes.met {
         StatusCode::OK

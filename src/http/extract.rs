@@ -89,7 +89,8 @@ impl<P: DeserializeOwned + super::paging::Keys, T: DeserializeOwned> FromRequest
         let (page, pattern): (Vec<_>, Vec<_>) = pairs(parts)?
             .into_iter()
             .partition(|(key, _)| P::KEYS.contains(&key.as_str()));
-        Ok(Self(of_pairs(&page)?, of_pairs(&pattern)?))
+        let pattern = of_pairs(&pattern).map_err(|problem| problem.near(P::KEYS))?;
+        Ok(Self(of_pairs(&page)?, pattern))
     }
 }
 

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::http::header;
 use axum::response::IntoResponse;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -14,6 +14,7 @@ use super::App;
 use super::extract::{Id, Listing, TheWorld};
 use super::paging::{Cursor, Page};
 use super::problem::Problem;
+use crate::expect::Mail;
 use crate::harness::World;
 use crate::journal::{Envelope, Message};
 
@@ -24,50 +25,9 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(raw))
 }
 
-/// Which messages: every condition that is given has to hold.
-#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields, default)]
-#[into_params(parameter_in = Query)]
-struct MailPattern {
-    /// A forward-path, whole and in any case.
-    recipient: Option<String>,
-    /// The reverse-path, whole and in any case; empty for the null one.
-    sender: Option<String>,
-    /// The number of the session that brought it.
-    #[param(minimum = 0)]
-    session: Option<u64>,
-    /// Only messages accepted at this time or later.
-    #[param(value_type = Option<String>, format = DateTime)]
-    since: Option<Timestamp>,
-}
-
-impl MailPattern {
-    fn matches(&self, message: &Message) -> bool {
-        let Envelope {
-            reverse_path,
-            forward_paths,
-            ..
-        } = &*message.envelope;
-        let to = |wanted: &String| {
-            forward_paths
-                .iter()
-                .any(|path| path.eq_ignore_ascii_case(wanted))
-        };
-        self.recipient.as_ref().is_none_or(to)
-            && self
-                .sender
-                .as_ref()
-                .is_none_or(|sender| sender.eq_ignore_ascii_case(reverse_path))
-            && self
-                .session
-                .is_none_or(|session| session == message.session)
-            && self.since.is_none_or(|since| message.at >= since)
-    }
-}
-
 /// A message.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-struct MailView {
+pub(super) struct MailView {
     /// Its number in this world, from 1.
     id: u64,
     /// The session that brought it.
@@ -112,13 +72,13 @@ struct MailPage {
 }
 
 /// Messages that were accepted, oldest first
-#[utoipa::path(get, path = "/mail", tag = "journal", params(Page, MailPattern), responses(
+#[utoipa::path(get, path = "/mail", tag = "journal", params(Page, Mail), responses(
     (status = 200, description = "One page", body = MailPage),
     (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn list(
     TheWorld(world): TheWorld,
-    Listing(page, pattern): Listing<Page, MailPattern>,
+    Listing(page, pattern): Listing<Page, Mail>,
 ) -> Json<MailPage> {
     let found = page.of(
         world.messages(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::problem::Problem;
 use crate::journal::{Entry, Log};
 
 /// Entries of a page unless told otherwise.
@@ -12,6 +13,28 @@ const USUAL: usize = 100;
 const MOST: usize = 1000;
 /// Entries looked at between two looks at the log.
 const CHUNK: usize = 1024;
+
+/// Reads a limit within its bounds.
+fn limit<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    match Option::<usize>::deserialize(deserializer)? {
+        Some(limit) if !(1..=MOST).contains(&limit) => Err(serde::de::Error::custom(format!(
+            "invalid value {limit}, expected a number from 1 to {MOST}"
+        ))),
+        limit => Ok(limit),
+    }
+}
+
+/// A number within its bounds.
+///
+/// # Errors
+/// 400 with the bounds, where it is not.
+pub(super) fn within(field: &str, number: u64, least: u64, most: u64) -> Result<u64, Problem> {
+    if (least..=most).contains(&number) {
+        return Ok(number);
+    }
+    let expected = format!("a number from {least} to {most}");
+    Err(Problem::mistake(field, &expected, &number.to_string()))
+}
 
 /// The keys that are a page's.
 pub(super) trait Keys {
@@ -30,8 +53,9 @@ pub(super) struct Page {
     /// Only entries with a number below this one, newest first. Not with `after`.
     #[param(minimum = 0)]
     pub before: Option<u64>,
-    /// Most entries of the page: 100 unless told otherwise, 1000 at most.
-    #[param(minimum = 0)]
+    /// Most entries of the page, 1 to 1000; 100 where left out.
+    #[param(minimum = 1, maximum = 1000)]
+    #[serde(deserialize_with = "limit")]
     pub limit: Option<usize>,
     /// Newest first, from the newest one on.
     pub newest: bool,
@@ -62,7 +86,7 @@ pub(super) struct Cursor {
 
 impl Page {
     fn limit(&self) -> usize {
-        self.limit.unwrap_or(USUAL).clamp(1, MOST)
+        self.limit.unwrap_or(USUAL)
     }
 
     fn backwards(&self) -> bool {

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::expect::did_you_mean;
 
 /// A mistake of the client, or the environment's refusal.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -87,6 +88,25 @@ impl Problem {
     pub fn mistake(field: &str, expected: &str, found: &str) -> Self {
         let detail = format!("expected {expected}, found {found}");
         Self::new(StatusCode::BAD_REQUEST, &detail).about(field, expected, found)
+    }
+
+    /// Where a field is not known: names these fields too, and the nearest of all.
+    #[must_use]
+    pub fn near(mut self, further: &[&str]) -> Self {
+        if !self.0.found.starts_with("unknown field") {
+            return self;
+        }
+        let words = self.0.expected.replace("one of ", "");
+        let words = words
+            .split(", ")
+            .map(|word| word.trim_matches('`'))
+            .chain(further.iter().copied());
+        let words: Vec<_> = words.collect();
+        let near = did_you_mean(&self.0.field, words.iter().copied());
+        let expected = format!("one of {}{near}", words.join(", "));
+        self.0.detail = format!("expected {expected}, found {}", self.0.found);
+        self.0.expected = expected;
+        self
     }
 
     /// There is nothing of that number or name.

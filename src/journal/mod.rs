@@ -44,6 +44,7 @@ pub struct Log<T> {
     limits: Limits,
     relay: Option<Relay<T>>,
     supply: OnceLock<Supply<T>>,
+    watcher: OnceLock<Relay<T>>,
 }
 
 /// What there has been since it was last asked, as entries numbered from the given number on, and how many of those
@@ -95,6 +96,7 @@ impl<T: Entry> Log<T> {
             limits,
             relay: None,
             supply: OnceLock::new(),
+            watcher: OnceLock::new(),
         }
     }
 
@@ -110,6 +112,22 @@ impl<T: Entry> Log<T> {
     /// more of them than anybody reads.
     pub fn supplied(&self, supply: impl Fn(u64) -> (u64, Vec<T>) + Send + Sync + 'static) {
         let _ = self.supply.set(Box::new(supply));
+    }
+
+    /// Tells `watcher` of entries that are new or have changed, outside the log's lock; the first watcher stays.
+    pub fn watched(&self, watcher: impl Fn(&[Arc<T>]) + Send + Sync + 'static) {
+        let _ = self.watcher.set(Box::new(watcher));
+    }
+
+    /// Tells of entries that are in.
+    fn tell(&self, entries: &[Arc<T>]) {
+        if let Some(relay) = &self.relay {
+            relay(entries);
+        }
+        if let Some(watcher) = self.watcher.get() {
+            watcher(entries);
+        }
+        self.changed.notify_waiters();
     }
 
     /// Takes in what is supplied.
@@ -140,33 +158,19 @@ impl<T: Entry> Log<T> {
     /// Appends an entry and wakes who waits; `make` is given the entry's number.
     pub fn append(&self, make: impl FnOnce(u64) -> T) -> Arc<T> {
         let entry = self.lock().append(make, self.limits);
-        if let Some(relay) = &self.relay {
-            relay(std::slice::from_ref(&entry));
-        }
-        self.changed.notify_waiters();
+        self.tell(std::slice::from_ref(&entry));
         entry
     }
 
     /// Appends several entries at once, for one lock and one waking.
     pub fn extend<F: FnOnce(u64) -> T>(&self, makes: impl IntoIterator<Item = F>) {
         let mut inner = self.lock();
-        match &self.relay {
-            None => {
-                for make in makes {
-                    inner.append(make, self.limits);
-                }
-                drop(inner);
-            }
-            Some(relay) => {
-                let entries: Vec<_> = makes
-                    .into_iter()
-                    .map(|make| inner.append(make, self.limits))
-                    .collect();
-                drop(inner);
-                relay(&entries);
-            }
-        }
-        self.changed.notify_waiters();
+        let entries: Vec<_> = makes
+            .into_iter()
+            .map(|make| inner.append(make, self.limits))
+            .collect();
+        drop(inner);
+        self.tell(&entries);
     }
 
     /// Begins with entries of an earlier process, the oldest first, numbered from `first` on.
@@ -207,7 +211,15 @@ impl<T: Entry> Log<T> {
         }
     }
 
-    /// Wakes who waits: an entry changed within itself.
+    /// Tells that an entry changed within itself.
+    pub fn changed_within(&self, entry: &Arc<T>) {
+        if let Some(watcher) = self.watcher.get() {
+            watcher(std::slice::from_ref(entry));
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// Wakes who waits: there is something to take in.
     pub fn touch(&self) {
         self.changed.notify_waiters();
     }

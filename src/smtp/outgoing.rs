@@ -153,6 +153,6 @@ impl Connection<'_> {
         if grown > 0 {
             service.sessions.grow(id, grown);
         }
-        service.sessions.touch();
+        service.sessions.changed_within(entry);
     }
 }

@@ -220,6 +220,16 @@ impl SessionRecord {
         octets
     }
 
+    /// The reverse-paths: of the transactions that ended, and the last one that was tried.
+    pub fn senders<'a>(&'a self, mut each: impl FnMut(&'a str)) {
+        each(&self.reverse_path);
+        for transaction in &self.transactions {
+            if transaction.envelope.reverse_path != self.reverse_path {
+                each(&transaction.envelope.reverse_path);
+            }
+        }
+    }
+
     /// Whether what it comes to is known: it ended, something was refused, or a message was acknowledged.
     pub fn is_settled(&self) -> bool {
         !self.closed.is_empty() || self.verdict != Verdict::None

@@ -437,7 +437,7 @@ async fn expectations_are_declared_and_verified() {
             .send_json("POST", "/api/v1/expectations", &both)
             .await
             .json()["found"],
-        "both"
+        "sessions and queries"
     );
 }
 

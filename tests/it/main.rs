@@ -29,4 +29,5 @@ mod scenarios;
 mod script;
 mod spf;
 mod verdicts;
+mod waits;
 mod world;
