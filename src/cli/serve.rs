@@ -134,7 +134,10 @@ fn log(options: &Serve) -> Result<(), Error> {
         .with_writer(std::io::stderr);
     let _ = match options.log_format {
         Format::Human => events.with_ansi(std::io::stderr().is_terminal()).try_init(),
-        Format::Json => events.json().flatten_event(true).try_init(),
+        Format::Json => {
+            let events = events.json().flatten_event(true);
+            events.with_span_list(false).try_init()
+        }
     };
     Ok(())
 }

@@ -103,11 +103,36 @@ impl ServerState {
         queries: impl IntoIterator<Item = (Arc<DnsExchange>, SocketAddr)>,
     ) {
         let transport = transport.word();
-        self.journal.extend(queries.into_iter().map(|(exchange, client)| {
-            tracing::debug!(%client, fault = exchange.fault, octets = exchange.response.len(), "query answered");
-            move |id| DnsQuery { id, at, client, transport, exchange }
-        }));
+        let logs = tracing::enabled!(tracing::Level::DEBUG);
+        self.journal
+            .extend(queries.into_iter().map(|(exchange, client)| {
+                let query = move |id| DnsQuery {
+                    id,
+                    at,
+                    client,
+                    transport,
+                    exchange,
+                };
+                if logs {
+                    log(&query.clone()(0));
+                }
+                query
+            }));
     }
+}
+
+/// Logs a query with what it was answered.
+fn log(query: &DnsQuery) {
+    let fault = Some(query.fault()).filter(|fault| !fault.is_empty());
+    tracing::debug!(
+        client = %query.client,
+        transport = query.transport,
+        name = query.name(),
+        "type" = query.record_type(),
+        rcode = %query.rcode(),
+        fault,
+        "DNS query"
+    );
 }
 
 fn is_response(request: &[u8]) -> bool {

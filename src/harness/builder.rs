@@ -104,6 +104,7 @@ pub struct Builder {
     connections: usize,
     patience: Duration,
     tally: Option<Arc<Metrics>>,
+    name: String,
     front: MainListener,
     listeners: Vec<Listener>,
     #[cfg(feature = "journal-file")]
@@ -125,6 +126,7 @@ impl Default for Builder {
             connections: CONNECTIONS,
             patience: PATIENCE,
             tally: None,
+            name: super::MAIN.to_owned(),
             front: MainListener::default(),
             listeners: Vec::new(),
             #[cfg(feature = "journal-file")]
@@ -230,6 +232,12 @@ impl Builder {
         self
     }
 
+    /// Names the world in the log: `main` where left out.
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = name.to_owned();
+        self
+    }
+
     /// Counts into this, so that several worlds are counted together.
     pub fn tally(mut self, tally: Arc<Metrics>) -> Self {
         self.tally = Some(tally);
@@ -308,6 +316,7 @@ impl Builder {
         };
         kept.restore(&sessions, &messages, &events);
         let service = Arc::new(ServerState {
+            world: self.name,
             reception: ArcSwap::from_pointee(reception),
             zones: Arc::clone(&zones),
             memory: Arc::default(),

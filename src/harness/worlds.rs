@@ -84,6 +84,7 @@ impl Worlds {
         let name = name
             .unwrap_or_else(|| format!("w{:04}", self.made.fetch_add(1, Ordering::Relaxed) + 1));
         self.free(&name)?;
+        let builder = builder.named(&name);
         let world = Arc::new(builder.tally(Arc::clone(&self.tally)).start().await?);
         let mut others = self.others.write();
         if others.len() >= WORLDS || others.contains_key(&name) {

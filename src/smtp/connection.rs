@@ -11,6 +11,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
+use tracing::Instrument;
 
 use super::proxy;
 use super::script::{End, SendMode};
@@ -100,11 +101,21 @@ impl<'a> Connection<'a> {
             command_by: None,
             deadline: None,
         };
+        let span = tracing::info_span!("session", world = %service.world, id = conversation.entry.id, %peer, client = %client.address);
         match named {
-            Ok(_) => conversation.converse(shutdown).await,
-            Err(why) => conversation.refuse_proxy(&why).await,
+            Ok(_) => {
+                let conversing = conversation.converse(shutdown);
+                conversing.instrument(span.clone()).await;
+            }
+            Err(why) => {
+                let refusing = conversation.refuse_proxy(&why);
+                refusing.instrument(span.clone()).await;
+            }
         }
-        conversation.publish();
+        span.in_scope(|| {
+            conversation.publish();
+            conversation.entry.log_end();
+        });
         service
             .tally
             .ended
@@ -113,7 +124,6 @@ impl<'a> Connection<'a> {
         if let Some(keeper) = &service.keeper {
             keeper.session(conversation.entry.clone());
         }
-        tracing::debug!(session = conversation.entry.id, %peer, client = %client.address, "session ended");
     }
 
     async fn converse(&mut self, shutdown: &CancellationToken) {

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::connection::Connection;
 use super::script::SendMode;
 use super::session_event::SessionEvent;
+use super::transcript::Speaker;
 use crate::journal::{Message, StoredMessage};
 
 /// Octets of messages from which on nobody else waits while they are written to a journal file.
@@ -133,6 +134,11 @@ impl Connection<'_> {
                     refusal.stage.name(),
                 ]);
             }
+        }
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            let said = events.lines();
+            said.filter(|(from, _)| *from == Speaker::Client)
+                .for_each(|(_, command)| tracing::debug!(command));
         }
         let id = entry.id;
         let telling = entry.publish(events, teller, |envelope, trace, octets| {

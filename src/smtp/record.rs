@@ -348,6 +348,25 @@ impl SessionEntry {
         Telling::new(self, at, lines, remarks, held)
     }
 
+    /// Logs how the session ended: one line a session, in the span of it.
+    pub(super) fn log_end(&self) {
+        if !tracing::enabled!(tracing::Level::INFO) {
+            return;
+        }
+        self.look(|record| {
+            let refusal = record.refusals.first();
+            tracing::info!(
+                verdict = record.verdict.name(),
+                source = refusal.map(|refusal| refusal.source.name()),
+                rule = refusal.and_then(Refusal::by_rule),
+                code = record.code(),
+                stage = refusal.map(|refusal| refusal.stage.name()),
+                closed = record.closed,
+                "session ended"
+            );
+        });
+    }
+
     /// Looks at the record without copying it; what `look` does holds up the session.
     pub fn look<R>(&self, look: impl FnOnce(&SessionRecord) -> R) -> R {
         look(&self.record.lock())

@@ -35,6 +35,8 @@ const CROWD: usize = 64;
 /// What all sessions of a listener share.
 #[derive(Debug)]
 pub struct ServerState {
+    /// The name of the world, for the log.
+    pub world: String,
     /// The receiver, and whom it takes connections to come from; replaced for later connections.
     pub reception: ArcSwap<SessionConfig>,
     /// The zones of the world.

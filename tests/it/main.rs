@@ -28,6 +28,7 @@ mod rules_mechanics;
 mod scenarios;
 mod script;
 mod spf;
+mod tracing;
 mod verdicts;
 mod waits;
 mod world;
