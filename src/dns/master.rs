@@ -1,6 +1,7 @@
 //! RFC 1035 §5 master-file text, read entry by entry, so that every mistake has its line, and a large file takes
 //! no more memory than its records.
 
+mod generate;
 mod token;
 
 use hickory_proto::rr::Record;
@@ -81,7 +82,11 @@ pub fn read_master(
     let origin = label::of(origin);
     let mut reader = Reader {
         origin,
-        ttl: default_ttl.min(i32::MAX as u32),
+        ttl: if default_ttl > i32::MAX as u32 {
+            0
+        } else {
+            default_ttl
+        },
         owner: Vec::new(),
         data: Vec::new(),
         written: Vec::new(),
@@ -123,6 +128,9 @@ impl Reader {
             .first()
             .filter(|t| !entry.blank_owner && !t.quoted && t.octets.starts_with(b"$"))
         {
+            Some(directive) if directive.octets.eq_ignore_ascii_case(b"$GENERATE") => {
+                self.generate(entry, tokens, take)
+            }
             Some(directive) => {
                 self.directive(entry, &directive.word().to_ascii_uppercase(), tokens)
             }
@@ -163,7 +171,7 @@ impl Reader {
             ("$ORIGIN" | "$TTL", [_, _, more @ ..]) => {
                 Err(entry.mistake(&format!("one value after {directive}"), token::text(more)))
             }
-            _ => Err(entry.mistake("$ORIGIN or $TTL", directive)),
+            _ => Err(entry.mistake("$ORIGIN, $TTL or $GENERATE", directive)),
         }
     }
 
@@ -227,12 +235,9 @@ impl Reader {
                     Some(_) => return mistake("one TTL"),
                     None => return mistake(TTL),
                 }
-            } else if word.eq_ignore_ascii_case("IN") && !class {
+            } else if is_class(word, &["IN", "CLASS1"]) && !class {
                 class = true;
-            } else if ["CH", "HS", "CS"]
-                .iter()
-                .any(|other| word.eq_ignore_ascii_case(other))
-            {
+            } else if is_class(word, &["CH", "HS", "CS", "CLASS2", "CLASS3", "CLASS4"]) {
                 return mistake("class IN");
             } else {
                 return match rdata::record_type(word) {
@@ -255,7 +260,12 @@ impl Reader {
     }
 }
 
-const TTL: &str = "a TTL such as 3600 or 1h, of at most 2147483647 seconds (RFC 2181 §8)";
+/// Whether a word is one of these classes (RFC 3597 §5 has the numbered form).
+fn is_class(word: &str, classes: &[&str]) -> bool {
+    classes.iter().any(|class| word.eq_ignore_ascii_case(class))
+}
+
+const TTL: &str = "a TTL in seconds below 2^32, such as 3600 or 1h (RFC 2181 §8)";
 const TYPE: &str = "a record type such as A, PTR, MX or TXT";
 
 #[cfg(test)]
@@ -373,7 +383,17 @@ mod tests {
         check_mistake("a", 1, "a record type", "nothing");
         check_mistake("  A 192.0.2.1", 1, "an owner name", "a blank");
         check_mistake("$INCLUDE x.zone", 1, "$INCLUDE is refused", "$INCLUDE");
-        check_mistake("$GENERATE 1-2 a A 1", 1, "$ORIGIN or $TTL", "$GENERATE");
+        check_mistake("$DATE 1", 1, "$ORIGIN, $TTL or $GENERATE", "$DATE");
+        check_mistake("$GENERATE 1-2 a A 1", 1, "an IPv4 address", "1");
+        check_mistake("$GENERATE 2-1 a A 192.0.2.$", 1, "first-last", "2-1");
+        check_mistake(
+            "$GENERATE 1-2 a A 192.0.2.${x}",
+            1,
+            "offset",
+            "192.0.2.${x}",
+        );
+        check_mistake("$GENERATE 1-2", 1, "first-last", "$GENERATE 1-2");
+        check_mistake("a CLASS3 TXT x", 1, "class IN", "CLASS3");
         check_mistake("a TXT \"open", 1, "a closing quote", "the end of the line");
         check_mistake(
             "a SOA ns h ( 1 2",
@@ -390,7 +410,7 @@ mod tests {
     fn numbers_have_no_signs_and_ttls_an_end() {
         check_mistake("a 99999999999 A 192.0.2.1", 1, "a TTL", "99999999999");
         check_mistake("a 99999999w A 192.0.2.1", 1, "a TTL", "99999999w");
-        check_mistake("a 2147483648 A 192.0.2.1", 1, "2147483647", "2147483648");
+        check_mistake("a 4294967296 A 192.0.2.1", 1, "below 2^32", "4294967296");
         check_mistake("a 1w2 A 192.0.2.1", 1, "a TTL", "1w2");
         check_mistake("a 1 2 A 192.0.2.1", 1, "one TTL", "2");
         check_mistake(
@@ -410,6 +430,14 @@ mod tests {
         check_mistake("a TYPE9 \\# 1 +1", 1, "RFC 3597", "\\# 1 +1");
         check_mistake("a TYPE+9 \\# 0", 1, "a record type", "TYPE+9");
         check_mistake("a TYPE1 \\# 3 c00002", 1, "an IPv4 address", "\\# 3 c00002");
+        // RFC 2181 §8: with its first bit set, a TTL is 0.
+        check(
+            "a 2147483648 CLASS1 A 192.0.2.1\n$TTL 4294967295\nb A 192.0.2.1",
+            &[
+                "1 a.example.test. 0 IN A 192.0.2.1",
+                "3 b.example.test. 0 IN A 192.0.2.1",
+            ],
+        );
         check(
             "a 2147483647 A 192.0.2.1",
             &["1 a.example.test. 2147483647 IN A 192.0.2.1"],
@@ -427,6 +455,20 @@ mod tests {
             &[
                 "1 A.example.test. 300 IN A 192.0.2.1",
                 "2 IN.example.test. 300 IN A 192.0.2.2",
+            ],
+        );
+    }
+
+    #[test]
+    fn generated_records() {
+        check(
+            "$GENERATE 1-3/2 h$ 60 IN A 192.0.2.${10}\n  TXT \"of the last\"\n$generate 8-9 $ CNAME $.8-9",
+            &[
+                "1 h1.example.test. 60 IN A 192.0.2.11",
+                "1 h3.example.test. 60 IN A 192.0.2.13",
+                "2 h3.example.test. 300 IN TXT of the last",
+                "3 8.example.test. 300 IN CNAME 8.8-9.example.test.",
+                "3 9.example.test. 300 IN CNAME 9.8-9.example.test.",
             ],
         );
     }

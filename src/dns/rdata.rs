@@ -1,9 +1,11 @@
 //! Record data: one table of what the data of each type consists of. Reading zone text, printing it, checking octets
 //! and compressing names all go by it.
 
+mod location;
 mod print;
 mod read;
 mod service;
+mod structured;
 
 pub(super) use print::text;
 pub(super) use read::{expected, read, read_unknown, ttl};
@@ -57,6 +59,22 @@ enum Field {
     Locator,
     /// Service parameters to the end (RFC 9460 §2.1).
     Parameters,
+    /// A place on Earth (RFC 1876).
+    Location,
+    /// Address prefixes to the end (RFC 3123).
+    Prefixes,
+    /// An NSAP address to the end (RFC 1706).
+    Nsap,
+    /// A protocol, and its ports to the end as a bitmap (RFC 1035 §3.4.2).
+    Services,
+    /// The type of a gateway, an algorithm, and the gateway (RFC 4025 §2).
+    Gateway,
+    /// A discovery bit with the type of a relay, and the relay (RFC 8777 §4.2).
+    Relay,
+    /// A host identity tag, an algorithm, and a public key (RFC 8005 §5).
+    Identity,
+    /// Domain names to the end, maybe none.
+    Names,
 }
 
 /// What the data of a type consists of; `None` where it is known as octets only.
@@ -64,39 +82,48 @@ fn layout(kind: u16) -> Option<&'static [Field]> {
     use Field::*;
     Some(match kind {
         1 => &[Ip4],
-        2 | 3 | 4 | 5 | 7 | 8 | 9 | 12 | 39 => &[Name], // NS MD MF CNAME MB MG MR PTR DNAME
+        2 | 3 | 4 | 5 | 7 | 8 | 9 | 12 | 23 | 39 => &[Name], // NS MD MF CNAME MB MG MR PTR NSAP-PTR DNAME
         6 => &[Name, Name, Long, Period, Period, Period, Period],
-        13 => &[Text, Text],                       // HINFO
-        14 | 17 => &[Name, Name],                  // MINFO RP
-        15 | 18 | 21 | 36 | 107 => &[Short, Name], // MX AFSDB RT KX LP
-        16 | 99 => &[Texts],                       // TXT SPF
-        19 => &[Text],                             // X25
-        20 => &[Texts],                            // ISDN
-        26 => &[Short, Name, Name],                // PX
+        11 => &[Ip4, Services],                     // WKS
+        13 => &[Text, Text],                        // HINFO
+        14 | 17 | 58 => &[Name, Name],              // MINFO RP TALINK
+        15 | 18 | 21 | 36 | 107 => &[Short, Name],  // MX AFSDB RT KX LP
+        16 | 56 | 99 | 258 | 261 | 262 => &[Texts], // TXT NINFO SPF AVC RESINFO WALLET
+        19 => &[Text],                              // X25
+        20 => &[Texts],                             // ISDN
+        22 => &[Nsap],
+        26 => &[Short, Name, Name], // PX
+        27 => &[Text, Text, Text],  // GPOS
         28 => &[Ip6],
-        33 => &[Short, Short, Short, Name],            // SRV
-        35 => &[Short, Short, Text, Text, Text, Name], // NAPTR
-        37 => &[CertType, Short, Algorithm, Base64],   // CERT
-        43 | 59 => &[Short, Algorithm, Byte, Hex],     // DS CDS
-        44 => &[Byte, Byte, Hex],                      // SSHFP
-        46 => &[
+        29 => &[Location],                                         // LOC
+        33 => &[Short, Short, Short, Name],                        // SRV
+        35 => &[Short, Short, Text, Text, Text, Name],             // NAPTR
+        37 => &[CertType, Short, Algorithm, Base64],               // CERT
+        42 => &[Prefixes],                                         // APL
+        43 | 59 | 32768 | 32769 => &[Short, Algorithm, Byte, Hex], // DS CDS TA DLV
+        44 => &[Byte, Byte, Hex],                                  // SSHFP
+        45 => &[Byte, Gateway, Base64],                            // IPSECKEY
+        24 | 46 => &[
             Type, Algorithm, Byte, Long, Moment, Moment, Short, Name, Base64,
-        ], // RRSIG
-        47 => &[Name, Types],                          // NSEC
-        48 | 60 | 25 => &[Short, Byte, Algorithm, Base64], // DNSKEY CDNSKEY KEY
-        49 | 61 => &[Base64],                          // DHCID OPENPGPKEY
-        50 => &[Byte, Byte, Short, Salt, Hash, Types], // NSEC3
-        51 => &[Byte, Byte, Short, Salt],              // NSEC3PARAM
-        52 | 53 => &[Byte, Byte, Byte, Hex],           // TLSA SMIMEA
-        62 => &[Long, Short, Types],                   // CSYNC
-        63 => &[Long, Byte, Byte, Hex],                // ZONEMD
-        64 | 65 => &[Short, Name, Parameters],         // SVCB HTTPS
-        104 | 106 => &[Short, Locator],                // NID L64
-        105 => &[Short, Ip4],                          // L32
+        ], // SIG RRSIG
+        47 => &[Name, Types],                                      // NSEC
+        25 | 48 | 57 | 60 => &[Short, Byte, Algorithm, Base64],    // KEY DNSKEY RKEY CDNSKEY
+        49 | 61 => &[Base64],                                      // DHCID OPENPGPKEY
+        50 => &[Byte, Byte, Short, Salt, Hash, Types],             // NSEC3
+        51 => &[Byte, Byte, Short, Salt],                          // NSEC3PARAM
+        52 | 53 => &[Byte, Byte, Byte, Hex],                       // TLSA SMIMEA
+        55 => &[Identity, Names],                                  // HIP
+        62 => &[Long, Short, Types],                               // CSYNC
+        63 => &[Long, Byte, Byte, Hex],                            // ZONEMD
+        64 | 65 => &[Short, Name, Parameters],                     // SVCB HTTPS
+        66 => &[Type, Byte, Short, Name],                          // DSYNC
+        104 | 106 => &[Short, Locator],                            // NID L64
+        105 => &[Short, Ip4],                                      // L32
         108 => &[Eui(6)],
         109 => &[Eui(8)],
         256 => &[Short, Short, Rest], // URI
         257 => &[Byte, Text, Rest],   // CAA
+        260 => &[Byte, Relay],        // AMTRELAY
         _ => return None,
     })
 }
@@ -180,17 +207,30 @@ const FURTHER: &[(u16, &str)] = &[
     (7, "MB"),
     (8, "MG"),
     (9, "MR"),
+    (11, "WKS"),
     (14, "MINFO"),
     (17, "RP"),
     (18, "AFSDB"),
     (19, "X25"),
     (20, "ISDN"),
     (21, "RT"),
+    (22, "NSAP"),
+    (23, "NSAP-PTR"),
+    (24, "SIG"),
     (26, "PX"),
+    (27, "GPOS"),
+    (29, "LOC"),
     (36, "KX"),
     (39, "DNAME"),
+    (42, "APL"),
+    (45, "IPSECKEY"),
     (49, "DHCID"),
+    (55, "HIP"),
+    (56, "NINFO"),
+    (57, "RKEY"),
+    (58, "TALINK"),
     (63, "ZONEMD"),
+    (66, "DSYNC"),
     (99, "SPF"),
     (104, "NID"),
     (105, "L32"),
@@ -199,6 +239,12 @@ const FURTHER: &[(u16, &str)] = &[
     (108, "EUI48"),
     (109, "EUI64"),
     (256, "URI"),
+    (258, "AVC"),
+    (260, "AMTRELAY"),
+    (261, "RESINFO"),
+    (262, "WALLET"),
+    (32768, "TA"),
+    (32769, "DLV"),
 ];
 
 fn further_type(kind: u16) -> Option<&'static str> {

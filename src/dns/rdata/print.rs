@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::{Field, layout, name_at, service, type_text};
+use super::{Field, layout, location, name_at, service, structured, type_text};
 use crate::dns::label;
 
 /// The data as text; as `\# length hexadecimal` where the type's form is not known (RFC 3597 §5).
@@ -32,10 +32,13 @@ fn field_text(field: Field, rest: &mut &[u8]) -> Option<String> {
     Some(match field {
         Field::Ip4 => Ipv4Addr::from(take(rest, 4)?.first_chunk::<4>().copied()?).to_string(),
         Field::Ip6 => Ipv6Addr::from(take(rest, 16)?.first_chunk::<16>().copied()?).to_string(),
-        Field::Name => {
-            let name = name_at(rest)?;
-            *rest = &rest[name.len()..];
-            label::text(name)
+        Field::Name => name(rest)?,
+        Field::Names => {
+            let mut names = Vec::new();
+            while !rest.is_empty() {
+                names.push(name(rest)?);
+            }
+            names.join(" ")
         }
         Field::Byte | Field::Algorithm => take(rest, 1)?[0].to_string(),
         Field::Short | Field::CertType => short(rest)?.to_string(),
@@ -75,10 +78,24 @@ fn field_text(field: Field, rest: &mut &[u8]) -> Option<String> {
             groups.join(":")
         }
         Field::Parameters => service::text(std::mem::take(rest))?,
+        Field::Location => location::text(std::mem::take(rest))?,
+        Field::Prefixes => structured::prefixes_text(std::mem::take(rest))?,
+        Field::Nsap if rest.is_empty() => return None,
+        Field::Nsap => format!("0x{}", hexadecimal(std::mem::take(rest))),
+        Field::Services => structured::services_text(rest)?,
+        Field::Gateway => structured::gateway_text(rest)?,
+        Field::Relay => structured::relay_text(rest)?,
+        Field::Identity => structured::identity_text(rest)?,
     })
 }
 
-fn take<'d>(rest: &mut &'d [u8], octets: usize) -> Option<&'d [u8]> {
+fn name(rest: &mut &[u8]) -> Option<String> {
+    let name = name_at(rest)?;
+    *rest = &rest[name.len()..];
+    Some(label::text(name))
+}
+
+pub(super) fn take<'d>(rest: &mut &'d [u8], octets: usize) -> Option<&'d [u8]> {
     let (taken, after) = rest.split_at_checked(octets)?;
     *rest = after;
     Some(taken)
@@ -108,7 +125,7 @@ pub(super) fn quoted(octets: &[u8]) -> String {
     text
 }
 
-fn hexadecimal(octets: &[u8]) -> String {
+pub(super) fn hexadecimal(octets: &[u8]) -> String {
     octets.iter().fold(
         String::with_capacity(2 * octets.len()),
         |mut text, octet| {

@@ -1,6 +1,7 @@
 //! The data of a record from its text.
 
-use super::{ALGORITHMS, CERTIFICATES, Field, layout, print, record_type, service};
+use super::{ALGORITHMS, CERTIFICATES, Field, layout, location, print, record_type};
+use super::{service, structured};
 use crate::dns::label;
 use crate::dns::master::Token;
 
@@ -35,9 +36,15 @@ pub(in crate::dns) fn read_unknown(kind: u16, tokens: &[Token], data: &mut Vec<u
     (whole && (layout(kind).is_none() || print::known(kind, data).is_some())).then_some(())
 }
 
-/// A time in seconds: a number, or numbers with the units s, m, h, d and w. At most 2^31 - 1 (RFC 2181 §8).
+/// A time in seconds: a number, or numbers with the units s, m, h, d and w. One beyond 2^31 - 1 is 0 (RFC 2181 §8).
 pub(in crate::dns) fn ttl(text: &str) -> Option<u32> {
-    period(text).filter(|seconds| *seconds <= i32::MAX as u32)
+    period(text).map(|seconds| {
+        if seconds > i32::MAX as u32 {
+            0
+        } else {
+            seconds
+        }
+    })
 }
 
 /// A time in seconds as SOA data have it: up to 2^32 - 1.
@@ -67,17 +74,18 @@ fn period(text: &str) -> Option<u32> {
 }
 
 /// Digits only: Rust's own parser takes a sign too.
-fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
+pub(super) fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
     text.bytes()
         .all(|b| b.is_ascii_digit())
         .then(|| text.parse().ok())
         .flatten()
 }
 
-struct Reader<'r, 't> {
-    tokens: &'r [Token<'t>],
-    origin: &'r [u8],
-    data: &'r mut Vec<u8>,
+/// The tokens that are left of a record, and the octets so far.
+pub(super) struct Reader<'r, 't> {
+    pub(super) tokens: &'r [Token<'t>],
+    pub(super) origin: &'r [u8],
+    pub(super) data: &'r mut Vec<u8>,
 }
 
 impl<'r, 't> Reader<'r, 't> {
@@ -91,10 +99,11 @@ impl<'r, 't> Reader<'r, 't> {
                 let address: std::net::Ipv6Addr = self.word()?.parse().ok()?;
                 self.data.extend(address.octets());
             }
-            Field::Name => {
-                let token = self.next().filter(|t| !t.quoted)?;
-                let name = label::parse(token.octets, self.origin)?;
-                self.data.extend(name);
+            Field::Name => self.name()?,
+            Field::Names => {
+                while !self.tokens.is_empty() {
+                    self.name()?;
+                }
             }
             Field::Byte => {
                 let value = number(self.word()?)?;
@@ -161,21 +170,35 @@ impl<'r, 't> Reader<'r, 't> {
                 let tokens = std::mem::take(&mut self.tokens);
                 service::read(tokens, self.data)?;
             }
+            Field::Location => location::read(self)?,
+            Field::Prefixes => structured::read_prefixes(self)?,
+            Field::Nsap => structured::read_nsap(self)?,
+            Field::Services => structured::read_services(self)?,
+            Field::Gateway => structured::read_gateway(self)?,
+            Field::Relay => structured::read_relay(self)?,
+            Field::Identity => structured::read_identity(self)?,
         }
         Some(())
     }
 
-    fn next(&mut self) -> Option<&'r Token<'t>> {
+    pub(super) fn next(&mut self) -> Option<&'r Token<'t>> {
         let (token, rest) = self.tokens.split_first()?;
         self.tokens = rest;
         Some(token)
     }
 
-    fn word(&mut self) -> Option<&'t str> {
+    pub(super) fn word(&mut self) -> Option<&'t str> {
         self.next()
             .filter(|t| !t.quoted && !t.octets.is_empty())
             .map(Token::word)
             .filter(|w| !w.is_empty())
+    }
+
+    fn name(&mut self) -> Option<()> {
+        let token = self.next().filter(|t| !t.quoted)?;
+        let name = label::parse(token.octets, self.origin)?;
+        self.data.extend(name);
+        Some(())
     }
 
     fn mnemonic(&mut self, known: &[(u16, &str)]) -> Option<u16> {
@@ -339,6 +362,13 @@ pub(in crate::dns) fn expected(kind: u16) -> &'static str {
         257 => "flags tag \"value\"",
         16 => "strings of at most 255 octets each",
         64 | 65 => "priority target key=value…",
+        11 => "an IPv4 address, a protocol, and services by name or number",
+        22 => "0x and hexadecimal digits",
+        29 => "latitude longitude altitude, such as 51 30 12.748 N 0 7 39.611 W 10m (RFC 1876 §3)",
+        42 => "address prefixes, such as 1:192.0.2.0/24 !2:2001:db8::/32 (RFC 3123 §5)",
+        45 => "precedence gateway-type algorithm gateway key (RFC 4025 §3)",
+        55 => "algorithm host-identity-tag public-key servers… (RFC 8005 §6)",
+        260 => "precedence discovery relay-type relay (RFC 8777 §4.3)",
         _ => "data of the record's type, or \\# length hexadecimal (RFC 3597)",
     }
 }

@@ -20,7 +20,10 @@ fn every_type_goes_round() {
     assert_eq!(load(printed.as_bytes()).to_master(), printed);
     let lines = FILE
         .lines()
-        .filter(|l| l.split_whitespace().any(|word| word == "IN"))
+        .filter(|l| {
+            l.split_whitespace()
+                .any(|word| word == "IN" || word == "CLASS1")
+        })
         .count();
     assert_eq!(zone.records(), lines, "no record is lost");
     for expected in [
@@ -29,6 +32,16 @@ fn every_type_goes_round() {
         "unknown.example.test. 300 IN TYPE65280 \\# 3 abcdef\n",
         "known.example.test. 300 IN A 192.0.2.1\n",
         "svc.example.test. 300 IN HTTPS 1 . alpn=\"h2,h3\" port=8443 ipv4hint=192.0.2.1,192.0.2.2\n",
+        "loc.example.test. 300 IN LOC 51 30 12.748 N 0 7 39.611 W 0.00m 1.00m 10000.00m 10.00m\n",
+        "loc-short.example.test. 300 IN LOC 42 0 0.000 S 71 6 0.000 E -24.00m 1.00m 10000.00m 10.00m\n",
+        "apl.example.test. 300 IN APL 1:192.168.32.0/21 !1:192.168.38.0/28 2:ff00::/8 1:0.0.0.0/0\n",
+        "nsap.example.test. 300 IN NSAP 0x47000580005a0000000001e133ffffff00016100\n",
+        "ipseckey.example.test. 300 IN IPSECKEY 10 3 0 mail.example.test.\n",
+        "wks.example.test. 300 IN WKS 192.0.2.1 6 21 25 1025\n",
+        "hip.example.test. 300 IN HIP 2 200100107b1a74df365639cc39f1d578 AwEAAbdxyhNuSutc5EMz rvs.example.test. mail.example.test.\n",
+        "amtrelay.example.test. 300 IN AMTRELAY 128 1 0 .\n",
+        "numbered.example.test. 300 IN A 192.0.2.7\n",
+        "old.example.test. 0 IN A 192.0.2.7\n",
         "\\(odd\\)\\.name.example.test. 300 IN A 192.0.2.1\n",
     ] {
         assert!(printed.contains(expected), "no {expected}");
