@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::http::{self, Credentials};
 use crate::smtp::ProxyMode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -71,22 +72,24 @@ pub(super) struct Serve {
     #[arg(long, env = "MARTINET_JOURNAL", value_name = "FILE")]
     pub journal: Option<PathBuf>,
     /// Ask for these credentials; may be given several times
-    #[arg(long, env = "MARTINET_HTTP_AUTH", value_name = "USER:PASSWORD", value_parser = user_and_password, hide_env_values = true)]
-    pub http_auth: Vec<String>,
+    #[arg(long, env = "MARTINET_HTTP_AUTH", value_name = "USER:PASSWORD", value_parser = Credentials::basic, hide_env_values = true)]
+    pub http_auth: Vec<Credentials>,
     /// Ask for this bearer token; may be given several times
     #[arg(
         long,
         env = "MARTINET_HTTP_TOKEN",
         value_name = "TOKEN",
+        value_parser = Credentials::bearer,
         hide_env_values = true
     )]
-    pub http_token: Vec<String>,
+    pub http_token: Vec<Credentials>,
     /// Answer to this host name too, beside localhost and addresses (a container's service name)
     #[arg(
         long,
         env = "MARTINET_HTTP_HOST",
         value_name = "NAME",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = http::host_name
     )]
     pub http_host: Vec<String>,
     /// Let pages of this origin ask (CORS)
@@ -94,7 +97,8 @@ pub(super) struct Serve {
         long,
         env = "MARTINET_HTTP_ORIGIN",
         value_name = "ORIGIN",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = http::origin
     )]
     pub http_origin: Vec<String>,
     /// What to log on standard error: a level, or filters such as martinet=debug
@@ -176,15 +180,6 @@ fn proxy_mode(text: &str) -> Result<ProxyMode, String> {
         "optional" => Ok(ProxyMode::Optional),
         "required" => Ok(ProxyMode::Required),
         _ => Err("expected off, optional or required".to_owned()),
-    }
-}
-
-fn user_and_password(text: &str) -> Result<String, String> {
-    let (user, _) = text.split_once(':').unwrap_or_default();
-    if user.is_empty() {
-        Err("expected USER:PASSWORD".to_owned())
-    } else {
-        Ok(text.to_owned())
     }
 }
 

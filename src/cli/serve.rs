@@ -167,17 +167,8 @@ fn notices(options: &Serve) -> Vec<String> {
 }
 
 fn guard(options: &Serve) -> http::Options {
-    let basic = options
-        .http_auth
-        .iter()
-        .cloned()
-        .map(http::Credentials::Basic);
-    let bearer = options
-        .http_token
-        .iter()
-        .cloned()
-        .map(http::Credentials::Bearer);
-    let credentials = basic.chain(bearer).collect();
+    let given = options.http_auth.iter().chain(&options.http_token);
+    let credentials = given.cloned().collect();
     http::Options {
         credentials,
         hosts: options.http_host.clone(),

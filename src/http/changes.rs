@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::http::StatusCode;
+use serde::de::Visitor;
+use serde::de::value::MapAccessDeserializer;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
@@ -14,6 +16,7 @@ use utoipa_axum::routes;
 use super::App;
 use super::extract::{Body, Name, Params, TheWorld};
 use super::problem::{BodyMistakes, Problem};
+use crate::error::Error;
 use crate::name;
 use crate::scenario::{self, ReceiverProfile, Scenario};
 use crate::smtp::{ClientSource, Order};
@@ -31,7 +34,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 /// A scenario or receiver: the name of one that is built in, its TOML text, or the same as a JSON object.
 ///
 /// Files of the server are not read: who may ask here need not be who may read there.
-#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 #[serde(untagged)]
 pub(super) enum Source {
     /// A name, or TOML text.
@@ -41,29 +44,62 @@ pub(super) enum Source {
     Object(serde_json::Map<String, Value>),
 }
 
+/// By hand: what serde derives says `untagged enum Source` of a mistake.
+impl<'de> Deserialize<'de> for Source {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Source;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a built-in name, TOML text or an object")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Source, E> {
+                Ok(Source::Text(text.to_owned()))
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Source, A::Error> {
+                let map = Deserialize::deserialize(MapAccessDeserializer::new(map));
+                map.map(Source::Object)
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
 /// The name of what was sent as text; no files are read beside it.
 const INLINE: &str = "builtin:/inline";
 
 impl Source {
     /// Reads a scenario.
     pub fn scenario(&self) -> Result<Scenario, Problem> {
-        let wrong = |error| Problem::of("scenario", &error);
         let scenario = match self.read("scenario")? {
-            Read::Name(name) => scenario::load_scenario(name),
-            Read::Toml(text) => scenario::parse_scenario(INLINE, &text),
+            Read::Name(name) => {
+                scenario::load_scenario(name).map_err(|error| Problem::of("scenario", &error))
+            }
+            Read::Toml(text) => scenario::parse_scenario(INLINE, &text)
+                .map_err(|error| self.wrong("scenario", &error, &text)),
         };
-        let scenario = scenario.map_err(wrong)?;
+        let scenario = scenario?;
         not_a_path("scenario.receiver", &scenario.receiver)?;
         Ok(scenario)
     }
 
     /// Reads a receiver.
     pub fn receiver(&self) -> Result<ReceiverProfile, Problem> {
-        let profile = match self.read("receiver")? {
-            Read::Name(name) => scenario::load_receiver(name),
-            Read::Toml(text) => scenario::parse_receiver(INLINE, &text),
-        };
-        profile.map_err(|error| Problem::of("receiver", &error))
+        match self.read("receiver")? {
+            Read::Name(name) => {
+                scenario::load_receiver(name).map_err(|error| Problem::of("receiver", &error))
+            }
+            Read::Toml(text) => scenario::parse_receiver(INLINE, &text)
+                .map_err(|error| self.wrong("receiver", &error, &text)),
+        }
+    }
+
+    /// A mistake in the text that was sent, or in the object that was read as this text.
+    fn wrong(&self, field: &str, error: &Error, text: &str) -> Problem {
+        match self {
+            Self::Text(_) => Problem::of(field, error),
+            Self::Object(_) => Problem::of_object(field, error, text),
+        }
     }
 
     fn read(&self, field: &str) -> Result<Read<'_>, Problem> {

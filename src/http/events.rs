@@ -20,7 +20,7 @@ use super::extract::{Listing, TheWorld};
 use super::paging::{Cursor, Page};
 use super::problem::Problem;
 use crate::harness::World;
-use crate::journal::Event;
+use crate::journal::{Event, Log};
 
 /// Silence after which a comment is sent, so that nothing in between closes the connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -67,7 +67,10 @@ struct EventPage {
 
 /// Events: one page as JSON, or all from now on where `text/event-stream` is accepted
 ///
-/// A stream begins after `Last-Event-ID`, else after `after`, else with what happens next.
+/// A stream begins after `Last-Event-ID`, else after `after`, else with what happens next. Where events after that
+/// number are not kept any more, or the number is beyond the last one (the log of an earlier process), an event `gap`
+/// says so first: `after` is where the client stood, `next` the number of the next event, and `missed` how many events
+/// are lost, where that is known. The stream goes on with the oldest event that is kept.
 #[utoipa::path(get, path = "/events", tag = "journal", params(Page, EventPattern), responses(
     (status = 200, description = "One page, or a stream", body = EventPage),
     (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
@@ -94,10 +97,10 @@ async fn follow(
         })
         .into_response();
     }
-    let last = headers
-        .get("last-event-id")
-        .and_then(|value| value.to_str().ok())
-        .and_then(|id| id.parse().ok());
+    let last = match last_event_id(&headers) {
+        Ok(last) => last,
+        Err(problem) => return problem.into_response(),
+    };
     let after = last.or(page.after).unwrap_or_else(|| world.events().last());
     let follower = Follower {
         world,
@@ -110,6 +113,46 @@ async fn follow(
     Sse::new(events)
         .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
         .into_response()
+}
+
+/// The number after which a client wants to go on.
+fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let Some(field) = headers.get("last-event-id") else {
+        return Ok(None);
+    };
+    let text = String::from_utf8_lossy(field.as_bytes());
+    let wrong = |_| {
+        Problem::mistake(
+            "Last-Event-ID",
+            "the number of an event",
+            &format!("{text:?}"),
+        )
+    };
+    text.parse().map(Some).map_err(wrong)
+}
+
+/// What a follower finds after the number where it stands.
+enum Found {
+    /// The next events.
+    Events(Vec<Arc<Event>>),
+    /// Events are missing: it goes on after this number.
+    Gap(u64),
+}
+
+impl Found {
+    fn look(log: &Log<Event>, after: u64) -> Option<Self> {
+        if after > log.last() {
+            return Some(Self::Gap(log.counts().dropped));
+        }
+        let page = log.page(after, BURST);
+        match page.first() {
+            Some(first) if first.id > after + 1 => Some(Self::Gap(first.id - 1)),
+            Some(_) => Some(Self::Events(page)),
+            None => Some(log.counts().dropped)
+                .filter(|dropped| *dropped > after)
+                .map(Self::Gap),
+        }
+    }
 }
 
 struct Follower {
@@ -132,16 +175,33 @@ impl Follower {
             }
             let log = Arc::clone(self.world.events());
             let after = self.after;
-            let fresh =
-                log.wait(|log| Some(log.page(after, BURST)).filter(|page| !page.is_empty()));
-            self.pending = tokio::select! {
+            let found = tokio::select! {
                 () = self.shutdown.cancelled() => return None,
                 () = self.world.stopped() => return None,
-                fresh = fresh => fresh,
+                found = log.wait(|log| Found::look(log, after)) => found,
             };
+            match found {
+                Found::Events(fresh) => self.pending = fresh,
+                Found::Gap(reached) => {
+                    self.after = reached;
+                    return Some((Ok(gap(after, reached)), self));
+                }
+            }
             self.pending.reverse();
         }
     }
+}
+
+/// Says that events are missing. Its id is where the stream goes on: a client that comes back with it misses nothing.
+fn gap(after: u64, reached: u64) -> sse::Event {
+    let mut data = serde_json::json!({ "after": after, "next": reached + 1 });
+    if let Some(missed) = reached.checked_sub(after) {
+        data["missed"] = missed.into();
+    }
+    sse::Event::default()
+        .id(reached.to_string())
+        .event("gap")
+        .data(data.to_string())
 }
 
 fn event(happening: &Event) -> sse::Event {

@@ -2,7 +2,6 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
@@ -15,9 +14,6 @@ use serde::de::{DeserializeOwned, Visitor};
 use super::App;
 use super::problem::Problem;
 use crate::harness::World;
-
-/// How long a body may take to come.
-const BODY_TIME: Duration = Duration::from_secs(15);
 
 /// The world that the path names; the main one where it names none.
 pub(super) struct TheWorld(pub Arc<World>);
@@ -180,15 +176,11 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
     }
 }
 
-/// The octets of a body, within the limit.
+/// The octets of a body, which `guard` has read whole.
 pub(super) async fn octets(request: Request, app: &Arc<App>) -> Result<Bytes, Problem> {
-    let reading = tokio::time::timeout(BODY_TIME, Bytes::from_request(request, app));
-    let slow = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time");
-    reading.await.map_err(slow)?.map_err(|rejection| {
-        let limit = format!("at most {} octets", super::BODY_OCTETS);
-        let found = rejection.body_text();
-        Problem::new(rejection.status(), &found).about("body", &limit, &found)
-    })
+    Bytes::from_request(request, app)
+        .await
+        .map_err(|rejection| Problem::new(rejection.status(), &rejection.body_text()))
 }
 
 /// Whether the body is said to be JSON.

@@ -4,12 +4,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::StreamExt as _;
 use subtle::ConstantTimeEq;
 
 use super::problem::Problem;
@@ -17,15 +20,17 @@ use super::{App, BODY_OCTETS};
 
 /// Longer than any wait may last.
 const REQUEST_TIME: Duration = Duration::from_secs(90);
+/// How long a client may take to send a body.
+const BODY_TIME: Duration = Duration::from_secs(15);
 
 /// How the API is guarded.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Who may ask; everybody who reaches the port where empty.
     pub credentials: Vec<Credentials>,
-    /// Host names by which the server may be called, beside `localhost` and addresses.
+    /// Host names by which the server may be called, beside `localhost` and addresses; see [`host_name`].
     pub hosts: Vec<String>,
-    /// Origins whose pages may ask, as in `http://localhost:5173`; none unless told otherwise.
+    /// Origins whose pages may ask, as [`origin`] reads them; none by default.
     pub origins: Vec<String>,
 }
 
@@ -49,10 +54,39 @@ impl std::fmt::Debug for Credentials {
 }
 
 impl Credentials {
-    /// Whether an Authorization field proves this.
+    /// Reads `user:password` (RFC 7617 §2: the user has no colon, and neither has control characters).
+    ///
+    /// # Errors
+    /// What was expected instead.
+    pub fn basic(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some((user, password)) if !user.is_empty() && !password.is_empty() => {}
+            _ => return Err("expected user:password".to_owned()),
+        }
+        if text.chars().any(char::is_control) {
+            return Err("expected user:password without control characters".to_owned());
+        }
+        Ok(Self::Basic(text.to_owned()))
+    }
+
+    /// Reads a bearer token. RFC 6750 §2.1 allows fewer characters; a client can send any visible ASCII character.
+    ///
+    /// # Errors
+    /// What was expected instead.
+    pub fn bearer(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("expected a token, found an empty one".to_owned());
+        }
+        if !text.bytes().all(|octet| octet.is_ascii_graphic()) {
+            return Err("expected a token of visible ASCII characters without spaces".to_owned());
+        }
+        Ok(Self::Bearer(text.to_owned()))
+    }
+
+    /// Whether an Authorization field proves this. Empty credentials are never proved.
     fn proved_by(&self, field: &str) -> bool {
         let (scheme, value) = field.split_once(' ').unwrap_or((field, ""));
-        let same = |a: &[u8], b: &[u8]| bool::from(a.ct_eq(b));
+        let same = |a: &[u8], b: &[u8]| !b.is_empty() && bool::from(a.ct_eq(b));
         match self {
             Self::Basic(expected) if scheme.eq_ignore_ascii_case("basic") => STANDARD
                 .decode(value.trim())
@@ -63,6 +97,71 @@ impl Credentials {
             _ => false,
         }
     }
+
+    /// The challenge of this scheme (RFC 9110 §11.6.1).
+    fn challenge(&self) -> &'static str {
+        match self {
+            Self::Basic(_) => "Basic realm=\"martinet\", charset=\"UTF-8\"",
+            Self::Bearer(_) => "Bearer realm=\"martinet\"",
+        }
+    }
+}
+
+/// Reads a host name for [`Options::hosts`], in lower case.
+///
+/// # Errors
+/// What was expected instead: a port, a scheme or a wildcard would never match a request.
+pub fn host_name(text: &str) -> Result<String, String> {
+    let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    if !text.is_empty() && text.bytes().all(plain) || bare.parse::<IpAddr>().is_ok() {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err("expected a host name without scheme and port, such as martinet.internal".to_owned())
+}
+
+/// Reads an origin for [`Options::origins`], as browsers write it (RFC 6454 §6.2): in lower case, without the default
+/// port.
+///
+/// # Errors
+/// What was expected instead: a path, a wildcard or `null` would never match, or match pages of every site.
+pub fn origin(text: &str) -> Result<String, String> {
+    let wrong = || "expected an origin without a path, such as http://localhost:5173".to_owned();
+    let text = text.to_ascii_lowercase();
+    let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
+    let letter = |octet: u8| octet.is_ascii_alphanumeric() || b"+-.".contains(&octet);
+    let named = scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.bytes().all(letter);
+    let authority = authority(rest.as_bytes()).filter(|_| named && !rest.contains('*'));
+    let authority = authority.ok_or_else(wrong)?;
+    let usual = match scheme {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
+    };
+    match authority.port_u16() {
+        Some(port) if Some(port) != usual => Ok(format!("{scheme}://{}:{port}", authority.host())),
+        _ => Ok(format!("{scheme}://{}", authority.host())),
+    }
+}
+
+/// A host with or without a port, and nothing else (RFC 9110 §7.2).
+fn authority(octets: &[u8]) -> Option<Authority> {
+    let authority = Authority::try_from(octets)
+        .ok()
+        .filter(|_| octets.is_ascii())?;
+    let host = authority.host();
+    let bracketed = |host: &str| {
+        let inner = host
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'));
+        inner.is_some_and(|address| address.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv6()))
+    };
+    let whole = host.len() + authority.port().map_or(0, |port| port.as_str().len() + 1);
+    let valid = !host.is_empty()
+        && (!host.contains(['[', ']', ':']) || bracketed(host))
+        // `host:` has an empty port (RFC 3986 §3.2.3).
+        && (whole == octets.len() || octets.ends_with(b":") && whole + 1 == octets.len());
+    valid.then_some(authority)
 }
 
 /// Lets a request pass, or says why not; counts it.
@@ -78,10 +177,15 @@ pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     let mut response = match pass(&app.options, &request) {
         Err(problem) => *problem,
         Ok(Passed::Preflight) => StatusCode::NO_CONTENT.into_response(),
-        Ok(Passed::Request) => match tokio::time::timeout(REQUEST_TIME, next.run(request)).await {
-            Ok(response) => response,
-            Err(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the request took too long")
-                .into_response(),
+        Ok(Passed::Request) => match whole(request).await {
+            Err(problem) => problem.into_response(),
+            Ok(request) => match tokio::time::timeout(REQUEST_TIME, next.run(request)).await {
+                Ok(response) => response,
+                Err(_) => {
+                    let detail = "the request took too long";
+                    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response()
+                }
+            },
         },
     };
     harden(response.headers_mut());
@@ -115,13 +219,20 @@ enum Passed {
 
 fn pass(options: &Options, request: &Request) -> Result<Passed, Box<Response>> {
     let refuse = |problem: Problem| Err(Box::new(problem.into_response()));
-    let host = host(request);
-    if !known_host(options, &host) {
+    let authority = match asked(request) {
+        Ok(authority) => authority,
+        Err(problem) => return refuse(problem),
+    };
+    if let Some(authority) = authority
+        .as_ref()
+        .filter(|a| !known_host(options, a.host()))
+    {
         let detail = "this name is not the server's: allow it with --http-host, or ask by address";
         let wrong = Problem::new(StatusCode::MISDIRECTED_REQUEST, detail);
-        return refuse(wrong.about("Host", "localhost, an address, or an allowed name", &host));
+        let expected = "localhost, an address, or an allowed name";
+        return refuse(wrong.about("Host", expected, authority.host()));
     }
-    if let Some(origin) = foreign(options, request.headers(), &host) {
+    if let Some(origin) = foreign(options, request.headers(), authority.as_ref()) {
         let wrong = Problem::new(
             StatusCode::FORBIDDEN,
             "pages of other sites may not ask: allow one with --http-origin",
@@ -129,18 +240,6 @@ fn pass(options: &Options, request: &Request) -> Result<Passed, Box<Response>> {
         return refuse(wrong.about("Origin", "the server's own", &origin));
     }
     let headers = request.headers();
-    let length = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|l| l.parse().ok());
-    if length.is_some_and(|length: usize| length > BODY_OCTETS) {
-        let wrong = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
-        let (limit, found) = (
-            format!("at most {BODY_OCTETS} octets"),
-            length.unwrap_or_default().to_string(),
-        );
-        return refuse(wrong.about("Content-Length", &limit, &found));
-    }
     if request.method() == Method::OPTIONS
         && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
     {
@@ -151,74 +250,116 @@ fn pass(options: &Options, request: &Request) -> Result<Passed, Box<Response>> {
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    if !options.credentials.is_empty()
-        && !open
-        && !options.credentials.iter().any(|c| c.proved_by(field))
-    {
-        let found = if field.is_empty() { "none" } else { "others" };
-        let wrong = Problem::new(StatusCode::UNAUTHORIZED, "credentials are wanted");
-        let mut response = wrong
-            .about("Authorization", "the server's credentials", found)
-            .into_response();
-        let challenge = HeaderValue::from_static("Basic realm=\"martinet\", charset=\"UTF-8\"");
-        response
-            .headers_mut()
-            .insert(header::WWW_AUTHENTICATE, challenge);
-        return Err(Box::new(response));
+    let proved = options.credentials.iter().any(|c| c.proved_by(field));
+    if !options.credentials.is_empty() && !open && !proved {
+        return Err(Box::new(unauthorized(options)));
     }
     Ok(Passed::Request)
 }
 
-/// The host asked for, without its port.
-fn host(request: &Request) -> String {
-    let field = request
-        .headers()
-        .get(header::HOST)
-        .and_then(|value| value.to_str().ok());
-    let text = field
-        .or_else(|| request.uri().authority().map(|a| a.as_str()))
-        .unwrap_or_default();
-    without_port(text).to_ascii_lowercase()
+/// 401 with a challenge of each scheme that is accepted.
+fn unauthorized(options: &Options) -> Response {
+    let detail = "this server asks for credentials";
+    let mut response = Problem::new(StatusCode::UNAUTHORIZED, detail).into_response();
+    let mut challenges: Vec<_> = options
+        .credentials
+        .iter()
+        .map(Credentials::challenge)
+        .collect();
+    challenges.sort_unstable();
+    challenges.dedup();
+    for challenge in challenges {
+        let challenge = HeaderValue::from_static(challenge);
+        response
+            .headers_mut()
+            .append(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
 }
 
-fn without_port(text: &str) -> &str {
-    match text.rsplit_once(':') {
-        Some((host, port)) if !host.ends_with(':') && port.bytes().all(|o| o.is_ascii_digit()) => {
-            host
+/// The request with its whole body, read here so that a slow or large one gets the same answer on every path.
+async fn whole(request: Request) -> Result<Request, Problem> {
+    let (parts, body) = request.into_parts();
+    let too_large = |found: &str| {
+        let limit = format!("at most {BODY_OCTETS} octets");
+        let wrong = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
+        wrong.about("body", &limit, found)
+    };
+    let announced = body.size_hint().lower();
+    if announced > BODY_OCTETS as u64 {
+        return Err(too_large(&format!("{announced} octets")));
+    }
+    if body.is_end_stream() {
+        return Ok(Request::from_parts(parts, body));
+    }
+    let mut data = body.into_data_stream();
+    let reading = async {
+        let mut octets = Vec::new();
+        while let Some(more) = data.next().await {
+            let more =
+                more.map_err(|e| Problem::mistake("body", "a whole body", &e.to_string()))?;
+            if octets.len() + more.len() > BODY_OCTETS {
+                return Err(too_large("more"));
+            }
+            octets.extend_from_slice(&more);
         }
-        _ => text,
+        Ok(octets)
+    };
+    let slow = |_| {
+        let limit = format!("the whole body within {} seconds", BODY_TIME.as_secs());
+        let detail = "the body did not come in time";
+        Problem::new(StatusCode::REQUEST_TIMEOUT, detail).about("body", &limit, "less")
+    };
+    let octets = tokio::time::timeout(BODY_TIME, reading)
+        .await
+        .map_err(slow)??;
+    Ok(Request::from_parts(parts, Body::from(octets)))
+}
+
+/// What the request is directed to; `None` for an HTTP/1.0 request, which need not say.
+///
+/// # Errors
+/// 400 where Host is missing, doubled or no host (RFC 9112 §3.2). A Host that is present has to be right even where
+/// the request-target overrules it.
+fn asked(request: &Request) -> Result<Option<Authority>, Problem> {
+    let fields: Vec<_> = request.headers().get_all(header::HOST).iter().collect();
+    let expected = "one Host field with a host and an optional port";
+    let wrong = |found: &str| Err(Problem::mistake("Host", expected, found));
+    let target = request.uri().authority().cloned();
+    match fields[..] {
+        [] if request.version() < Version::HTTP_11 => Ok(target),
+        [] => wrong("none"),
+        [field] => match authority(field.as_bytes()) {
+            Some(host) => Ok(Some(target.unwrap_or(host))),
+            None => wrong(&format!("{:?}", String::from_utf8_lossy(field.as_bytes()))),
+        },
+        _ => wrong(&format!("{} Host fields", fields.len())),
     }
 }
 
 /// A page that was rebound asks by its own name: an address or `localhost` is no such name.
 fn known_host(options: &Options, host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host.is_empty()
-        || bare.parse::<IpAddr>().is_ok()
+    let host = host.to_ascii_lowercase();
+    bare.parse::<IpAddr>().is_ok()
         || host == "localhost"
         || host.ends_with(".localhost")
         || options
             .hosts
             .iter()
-            .any(|known| known.eq_ignore_ascii_case(host))
+            .any(|known| known.eq_ignore_ascii_case(&host))
 }
 
 /// The origin of a page of another site, where the request comes from one.
-fn foreign(options: &Options, headers: &HeaderMap, host: &str) -> Option<String> {
+fn foreign(options: &Options, headers: &HeaderMap, own: Option<&Authority>) -> Option<String> {
     if let Some(origin) = headers.get(header::ORIGIN) {
         let text = String::from_utf8_lossy(origin.as_bytes()).into_owned();
-        let authority = text
-            .split_once("://")
-            .map_or("", |(_, rest)| rest)
-            .to_ascii_lowercase();
-        let own = headers
-            .get(header::HOST)
-            .and_then(|value| value.to_str().ok());
-        let same = own.is_some_and(|own| own.eq_ignore_ascii_case(&authority));
+        let theirs = text.split_once("://").map_or("", |(_, rest)| rest);
+        let same = own.is_some_and(|own| own.as_str().eq_ignore_ascii_case(theirs));
         return (!same && !allowed(options, origin)).then_some(text);
     }
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-    (site == Some(b"cross-site")).then(|| format!("another site than {host}"))
+    (site == Some(b"cross-site")).then(|| "a page of another site".to_owned())
 }
 
 fn allowed(options: &Options, origin: &HeaderValue) -> bool {
@@ -254,25 +395,95 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(host: &str, known: bool) {
+    fn check(host: &str, known: Option<bool>) {
         let options = Options {
             hosts: vec!["martinet".to_owned()],
             ..Options::default()
         };
-        assert_eq!(known_host(&options, without_port(host)), known, "{host}");
+        let found = authority(host.as_bytes()).map(|a| known_host(&options, a.host()));
+        assert_eq!(found, known, "{host}");
     }
 
     #[test]
     fn hosts() {
-        check("127.0.0.1:8025", true);
-        check("[::1]:8025", true);
-        check("::1", true);
-        check("localhost:8025", true);
-        check("app.localhost", true);
-        check("Martinet:8025", true);
-        check("evil.example:8025", false);
-        check("localhost.evil.example", false);
-        check("127.0.0.1.evil.example", false);
+        check("127.0.0.1:8025", Some(true));
+        check("[::1]:8025", Some(true));
+        check("[::1]", Some(true));
+        check("localhost:8025", Some(true));
+        check("localhost:", Some(true));
+        check("app.localhost", Some(true));
+        check("Martinet:8025", Some(true));
+        check("evil.example:8025", Some(false));
+        check("localhost.evil.example", Some(false));
+        check("127.0.0.1.evil.example", Some(false));
+    }
+
+    /// RFC 9112 §3.2: a Host field with an invalid value.
+    #[test]
+    fn rfc9112_no_hosts() {
+        let wrong = [
+            "",
+            " ",
+            ":80",
+            "::1",
+            "a:b",
+            "a:99999",
+            "localhost/x",
+            "user@localhost",
+            "a b",
+            "a,b",
+            "[::1",
+            "[::1]x",
+            "[a]",
+            "lo\u{e9}calhost",
+            "localhost\u{ff0e}evil.example",
+            "localhost:80:80",
+            "http://localhost",
+        ];
+        for host in wrong {
+            check(host, None);
+        }
+    }
+
+    #[test]
+    fn what_the_options_take() {
+        for (given, kept) in [
+            ("http://localhost:5173", Some("http://localhost:5173")),
+            ("HTTP://LocalHost:80", Some("http://localhost")),
+            ("https://a.example:443", Some("https://a.example")),
+            ("http://[::1]:3000", Some("http://[::1]:3000")),
+            ("chrome-extension://abc", Some("chrome-extension://abc")),
+            ("http://localhost:5173/", None),
+            ("localhost:5173", None),
+            ("http://*", None),
+            ("*", None),
+            ("null", None),
+            ("", None),
+            ("http://", None),
+            ("://a", None),
+        ] {
+            assert_eq!(origin(given).ok().as_deref(), kept, "{given}");
+        }
+        for (given, kept) in [
+            ("Martinet", Some("martinet")),
+            ("a_b.internal", Some("a_b.internal")),
+            ("[::1]", Some("[::1]")),
+            ("martinet:8025", None),
+            ("http://martinet", None),
+            ("*.internal", None),
+            ("", None),
+            ("a b", None),
+        ] {
+            assert_eq!(host_name(given).ok().as_deref(), kept, "{given}");
+        }
+        for token in ["", " ", "two words", "\u{e9}", "a\n"] {
+            assert!(Credentials::bearer(token).is_err(), "{token:?}");
+        }
+        for pair in ["", "user", "user:", ":pass", "user:a\nb"] {
+            assert!(Credentials::basic(pair).is_err(), "{pair:?}");
+        }
+        assert!(!Credentials::Bearer(String::new()).proved_by("Bearer "));
+        assert!(!Credentials::Basic(String::new()).proved_by("Basic "));
     }
 
     #[test]

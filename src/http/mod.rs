@@ -24,7 +24,7 @@ mod wait;
 mod what_if;
 mod worlds;
 
-pub use guard::{Credentials, Options};
+pub use guard::{Credentials, Options, host_name, origin};
 pub use problem::Problem;
 
 use std::sync::Arc;
@@ -184,7 +184,8 @@ fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .with_state(Arc::clone(&app))
         .merge(faults)
-        .layer(DefaultBodyLimit::max(BODY_OCTETS))
+        // The guard reads bodies, within its own limit.
+        .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(app, guard::guard))
 }
 

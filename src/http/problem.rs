@@ -1,5 +1,7 @@
 //! Mistakes as problem details (RFC 9457): which field, what was expected, what was found.
 
+use std::collections::HashMap;
+
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -52,8 +54,13 @@ pub(super) enum BodyMistakes {
 /// A mistake with its place in the text that was sent.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 struct Located {
-    /// Line, counted from 1; 0 where it is of the text as a whole.
-    line: usize,
+    /// Line of the text that was sent, counted from 1; left out where the mistake is of the text as a whole, or where
+    /// an object was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    /// Where in the object that was sent, for example `zone.0.origin`; left out where a text was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
     /// What was expected there.
     expected: String,
     /// What was found.
@@ -135,6 +142,11 @@ impl Problem {
                 None => (text, "a value that can be read"),
             },
         };
+        let found = ["invalid type: ", "invalid value: "]
+            .iter()
+            .find_map(|prefix| found.strip_prefix(prefix))
+            .unwrap_or(found);
+        let expected = in_json_words(expected);
         let unknown = found
             .strip_prefix("unknown field `")
             .and_then(|rest| rest.strip_suffix('`'));
@@ -144,16 +156,35 @@ impl Problem {
         Self::mistake(&field, expected, found)
     }
 
-    /// An error of the library, about a field.
+    /// An error of the library, about a field that holds a text.
     pub(super) fn of(field: &str, error: &Error) -> Self {
+        Self::located(field, error, |line| {
+            (Some(line).filter(|line| *line > 0), None)
+        })
+    }
+
+    /// An error about a field that holds an object, which was read as this TOML: its lines are nobody's but ours.
+    pub(super) fn of_object(field: &str, error: &Error, toml: &str) -> Self {
+        Self::located(field, error, |line| (None, key_at(toml, line)))
+    }
+
+    fn located(
+        field: &str,
+        error: &Error,
+        place: impl Fn(usize) -> (Option<usize>, Option<String>),
+    ) -> Self {
         if error.is_environment() {
             let found = error.to_string();
             return Self::new(StatusCode::SERVICE_UNAVAILABLE, &found).about(field, "", &found);
         }
-        let located = |m: &crate::error::Mistake| Located {
-            line: m.line,
-            expected: m.expected.clone(),
-            found: m.found.clone(),
+        let located = |m: &crate::error::Mistake| {
+            let (line, key) = place(m.line);
+            Located {
+                line,
+                key,
+                expected: m.expected.clone(),
+                found: m.found.clone(),
+            }
         };
         let mistakes: Vec<_> = error.mistakes_found().iter().map(located).collect();
         let text = error.to_string();
@@ -161,16 +192,94 @@ impl Problem {
             Some(first) => (first.expected.clone(), first.found.clone()),
             None => split(&text),
         };
-        let detail = if mistakes.is_empty() {
-            text
-        } else {
-            format!("{} mistakes in the text", mistakes.len())
+        let detail = match &mistakes[..] {
+            [] => text,
+            [one] => one.sentence(),
+            [first, _] => format!("{}; and one more mistake", first.sentence()),
+            [first, more @ ..] => format!("{}; and {} more mistakes", first.sentence(), more.len()),
         };
         let mut problem =
             Self::new(StatusCode::BAD_REQUEST, &detail).about(field, &expected, &found);
         problem.0.mistakes = mistakes;
         problem
     }
+}
+
+impl Located {
+    fn sentence(&self) -> String {
+        let Self {
+            line,
+            key,
+            expected,
+            found,
+        } = self;
+        let place = match (line, key) {
+            (Some(line), _) => format!("line {line}: "),
+            (None, Some(key)) => format!("{key}: "),
+            (None, None) => String::new(),
+        };
+        format!("{place}expected {expected}, found {found}")
+    }
+}
+
+/// serde's words for what it expected, as whoever writes JSON would say it.
+fn in_json_words(expected: &str) -> &str {
+    let names = [
+        "struct variant ",
+        "struct ",
+        "internally tagged enum ",
+        "adjacently tagged enum ",
+    ];
+    match expected {
+        "a map" | "map" => "an object",
+        "a sequence" | "sequence" => "a list",
+        "a boolean" => "true or false",
+        "string or map" | "map or string" => "a string or an object",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        _ if names.iter().any(|name| expected.starts_with(name)) => "an object",
+        _ if expected.starts_with("enum ") => "a string or an object",
+        _ if expected.starts_with("tuple ") => "a list",
+        _ => expected,
+    }
+}
+
+/// The key that a line of TOML is about, in the terms of the object that was written as this TOML: tables have their
+/// headers, and every value stands on one line.
+fn key_at(toml: &str, line: usize) -> Option<String> {
+    let mut tables: HashMap<String, usize> = HashMap::new();
+    let mut table = String::new();
+    let mut key = String::new();
+    for text in toml.lines().take(line) {
+        key.clear();
+        if let Some(list) = text
+            .strip_prefix("[[")
+            .and_then(|rest| rest.strip_suffix("]]"))
+        {
+            let index = tables
+                .entry(list.to_owned())
+                .and_modify(|n| *n += 1)
+                .or_insert(0);
+            table = format!("{list}.{index}");
+        } else if let Some(name) = text
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+        {
+            let parent = name.rsplit_once('.').and_then(|(parent, own)| {
+                let index = tables.get(parent)?;
+                Some(format!("{parent}.{index}.{own}"))
+            });
+            table = parent.unwrap_or_else(|| name.to_owned());
+        } else if let Some((name, _)) = text.split_once(" = ") {
+            name.trim_matches('"').clone_into(&mut key);
+        }
+    }
+    let parts: Vec<_> = [table, key]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect();
+    Some(parts.join(".")).filter(|path| line > 0 && !path.is_empty())
 }
 
 /// `expected …; found …`, as errors of one sentence say.
@@ -194,5 +303,59 @@ impl IntoResponse for Problem {
             body,
         )
             .into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn lines_of_toml_are_keys_of_the_object() {
+        let object = json!({
+            "title": "two\nlines = [a]", "limits": { "a": 1 },
+            "zone": [{ "origin": "a.test" }, { "origin": "b.test", "text": "x = y\n[z]", "soa": { "minimum": 1 } }],
+        });
+        let toml = toml::to_string(&object).expect("TOML");
+        let at = |part: &str| {
+            let line = toml
+                .lines()
+                .position(|line| line.contains(part))
+                .expect("a line");
+            key_at(&toml, line + 1).expect("a key")
+        };
+        assert_eq!(at("title"), "title");
+        assert_eq!(at("a = 1"), "limits.a");
+        assert_eq!(at("a.test"), "zone.0.origin");
+        assert_eq!(at("b.test"), "zone.1.origin");
+        assert_eq!(at("text"), "zone.1.text");
+        assert_eq!(at("minimum"), "zone.1.soa.minimum");
+        assert_eq!(key_at(&toml, 0), None);
+    }
+
+    #[test]
+    fn serde_speaks_json() {
+        for (text, detail) in [
+            (
+                "invalid type: integer `5`, expected a string at line 1 column 3",
+                "expected a string, found integer `5`",
+            ),
+            (
+                "invalid type: string \"x\", expected struct Wanted",
+                "expected an object, found string \"x\"",
+            ),
+            (
+                "invalid type: null, expected struct variant Client::Pool",
+                "expected an object, found null",
+            ),
+            (
+                "invalid type: string \"x\", expected u64",
+                "expected a whole number, 0 or more, found string \"x\"",
+            ),
+        ] {
+            assert_eq!(Problem::unreadable("field", text).0.detail, detail);
+        }
     }
 }

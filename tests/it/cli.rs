@@ -272,3 +272,44 @@ fn verify_tells_what_is_not_as_expected() {
     assert_eq!(lines[0]["mismatches"].as_array().map(Vec::len), Some(2));
     std::fs::remove_file(&file).expect("removed");
 }
+
+/// What would never match, or guard nothing, is a usage error at start.
+#[test]
+fn serve_checks_what_guards_http() {
+    for (arguments, said) in [
+        (["--http-token", ""], "found an empty one"),
+        (["--http-token", "two words"], "without spaces"),
+        (["--http-auth", "user:"], "expected user:password"),
+        (
+            ["--http-host", "martinet:8025"],
+            "expected a host name without scheme and port",
+        ),
+        (["--http-host", ""], "expected a host name"),
+        (
+            ["--http-origin", "http://localhost:5173/"],
+            "expected an origin without a path",
+        ),
+        (["--http-origin", "*"], "expected an origin"),
+        (["--http-origin", "null"], "expected an origin"),
+    ] {
+        check(&[&["serve"][..], &arguments].concat(), 2, &[said]);
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_martinet"))
+        .args([
+            "serve",
+            "--smtp",
+            "127.0.0.1:0",
+            "--dns",
+            "127.0.0.1:0",
+            "--http",
+            "127.0.0.1:0",
+        ])
+        .env("MARTINET_HTTP_TOKEN", "")
+        .output()
+        .expect("martinet runs");
+    assert_eq!(
+        output.status.code(),
+        Some(2),
+        "an empty variable is no credential"
+    );
+}

@@ -44,6 +44,134 @@ async fn slow_headers_and_bodies_end() {
     assert_eq!(served.get("/livez").await.status, 200, "others are served");
 }
 
+/// Sends octets as they are, and returns what comes back until the server closes.
+async fn raw(served: &Served, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(served.address)
+        .await
+        .expect("a connection");
+    // The server may answer and close before it has read everything.
+    let _ = stream.write_all(request).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Paths that read a body, paths that ignore one, and no paths at all.
+const ANY_PATH: [(&str, &str); 7] = [
+    ("PUT", "/api/v1/receiver"),
+    ("POST", "/api/v1/faults"),
+    ("POST", "/api/v1/reset"),
+    ("DELETE", "/api/v1/messages"),
+    ("PUT", "/api/v1/chaos"),
+    ("POST", "/api/v1/sessions"),
+    ("POST", "/nothing/here"),
+];
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_body_gets_408_on_every_path() {
+    let served = guarded(Options::default()).await;
+    for (method, path) in ANY_PATH {
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{{"
+        );
+        let answer = raw(&served, request.as_bytes()).await;
+        assert!(
+            answer.starts_with("HTTP/1.1 408 Request Timeout\r\n")
+                && answer.contains("application/problem+json"),
+            "{method} {path}: {answer}"
+        );
+    }
+}
+
+/// A chunked body says nothing of its size beforehand.
+#[tokio::test]
+async fn a_large_body_gets_413_on_every_path() {
+    let served = guarded(Options::default()).await;
+    let chunk = [&b"100000\r\n"[..], &vec![b' '; 1 << 20], b"\r\n"].concat();
+    for (method, path) in ANY_PATH {
+        for (length, chunks) in [
+            ("Transfer-Encoding: chunked", 33),
+            ("Content-Length: 33554433", 0),
+        ] {
+            let head = format!(
+                "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{length}\r\n\r\n"
+            );
+            let mut stream = TcpStream::connect(served.address)
+                .await
+                .expect("a connection");
+            let (mut reader, mut writer) = stream.split();
+            let mut answer = [0; 12];
+            let sending = async {
+                let mut written = writer.write_all(head.as_bytes()).await;
+                for _ in 0..chunks {
+                    written = written.and(writer.write_all(&chunk).await);
+                }
+                drop(written);
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                () = sending => {}
+                read = reader.read_exact(&mut answer) => { read.expect("an answer"); }
+            }
+            assert_eq!(&answer, b"HTTP/1.1 413", "{method} {path} {length}");
+        }
+    }
+}
+
+/// RFC 9112 §3.2: no Host, two of them, or one that is no host.
+#[tokio::test]
+async fn rfc9112_host_fields() {
+    let served = guarded(Options::default()).await;
+    for (line, fields, status) in [
+        ("GET /livez HTTP/1.1", &b""[..], "400"),
+        (
+            "GET /livez HTTP/1.1",
+            b"Host: localhost\r\nHost: localhost\r\n",
+            "400",
+        ),
+        (
+            "GET /livez HTTP/1.1",
+            b"Host: localhost\r\nhost: evil.example\r\n",
+            "400",
+        ),
+        ("GET /livez HTTP/1.1", b"Host:\r\n", "400"),
+        ("GET /livez HTTP/1.1", b"Host: local\xc3\xa9host\r\n", "400"),
+        ("GET /livez HTTP/1.1", b"Host: localhost\xff\r\n", "400"),
+        ("GET /livez HTTP/1.1", b"Host: user@localhost\r\n", "400"),
+        ("GET /livez HTTP/1.1", b"Host: localhost\r\n", "200"),
+        // HTTP/1.0 knows no Host field; a browser never speaks it.
+        ("GET /livez HTTP/1.0", b"", "200"),
+        ("GET /livez HTTP/1.0", b"Host: evil.example\r\n", "421"),
+        // The target counts where it names a host (RFC 9112 §3.2.2).
+        (
+            "GET http://localhost/livez HTTP/1.1",
+            b"Host: localhost\r\n",
+            "200",
+        ),
+        (
+            "GET http://evil.example/livez HTTP/1.1",
+            b"Host: localhost\r\n",
+            "421",
+        ),
+        ("GET http://localhost/livez HTTP/1.1", b"", "400"),
+    ] {
+        let request = [
+            line.as_bytes(),
+            b"\r\nConnection: close\r\n",
+            fields,
+            b"\r\n",
+        ]
+        .concat();
+        let answer = raw(&served, &request).await;
+        let shown = String::from_utf8_lossy(&request).into_owned();
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{shown}: {answer}");
+        assert!(
+            status != "400" || answer.contains("\"field\":\"Host\""),
+            "{answer}"
+        );
+    }
+}
+
 /// A name that is rebound to this address asks by its own name.
 #[tokio::test]
 async fn dns_rebinding_is_refused() {
@@ -179,6 +307,32 @@ async fn credentials_are_asked_for_and_checked() {
             status == 401,
             "{path} {field}"
         );
+    }
+}
+
+/// RFC 9110 §11.6.1: a challenge for each scheme that is accepted, and none for one that is not.
+#[tokio::test]
+async fn challenges_are_those_accepted() {
+    let basic = Credentials::Basic("user:pass".to_owned());
+    let bearer = |token: &str| Credentials::Bearer(token.to_owned());
+    for (credentials, expected) in [
+        (vec![basic.clone()], vec!["Basic"]),
+        (vec![bearer("a"), bearer("b")], vec!["Bearer"]),
+        (vec![bearer("a"), basic], vec!["Basic", "Bearer"]),
+    ] {
+        let served = guarded(Options {
+            credentials,
+            ..Options::default()
+        })
+        .await;
+        let answer = served.get("/api/v1/sessions").await;
+        assert_eq!(answer.status, 401);
+        let fields = answer.head.lines();
+        let schemes: Vec<_> = fields
+            .filter_map(|line| line.strip_prefix("www-authenticate: "))
+            .filter_map(|challenge| challenge.split(' ').next())
+            .collect();
+        assert_eq!(schemes, expected, "{}", answer.head);
     }
 }
 
