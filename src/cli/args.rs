@@ -30,7 +30,7 @@ pub(super) enum Command {
     Send(Send),
     /// List what is built in
     List(List),
-    /// Show one scenario, receiver or check
+    /// Show one scenario, receiver, check, or key of files
     Show(Show),
     /// Look for mistakes in scenario and receiver files
     Lint(Lint),
@@ -293,7 +293,7 @@ pub(super) struct Show {
     /// What it is
     #[arg(value_enum)]
     pub what: Singular,
-    /// Its name; a file too, for scenarios and receivers
+    /// Its name; for scenarios and receivers also a file; for keys also SECTION.KEY
     pub name: String,
 }
 
@@ -337,4 +337,5 @@ pub(super) enum Singular {
     Scenario,
     Receiver,
     Check,
+    Key,
 }

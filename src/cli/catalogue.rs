@@ -5,9 +5,9 @@ use std::fmt::Write;
 use super::args::{Lint, List, Plural, Show, Singular};
 use super::{paint, print};
 use crate::error::Error;
-use crate::policy::checks::{CATALOGUE, Check, Kind, find};
+use crate::policy::checks::{CATALOGUE, Check, find};
 use crate::policy::{Rule, TempPolicy};
-use crate::scenario::{self, ReceiverProfile, Scenario};
+use crate::scenario::{self, KeyReference, ReceiverProfile, Scenario};
 
 pub(super) fn list(options: &List) -> Result<bool, Error> {
     let rows: Vec<[String; 3]> = match options.what {
@@ -52,6 +52,10 @@ pub(super) fn show(options: &Show) -> Result<bool, Error> {
     let text = match options.what {
         Singular::Scenario => scenario_text(&scenario::load_scenario(&options.name)?),
         Singular::Receiver => receiver_text(&scenario::load_receiver(&options.name)?),
+        Singular::Key => {
+            let keys = scenario::key_reference(&options.name).map_err(Error::other)?;
+            keys.iter().map(key_text).collect::<Vec<_>>().join("\n")
+        }
         Singular::Check => match find(&options.name) {
             Some(check) => check_text(check),
             None => {
@@ -83,6 +87,17 @@ fn rows(out: &mut String, label: &str, lines: impl IntoIterator<Item = String>) 
     }
 }
 
+fn key_text(key: &KeyReference) -> String {
+    let mut out = String::new();
+    heading(&mut out, &key.name, &key.place);
+    row(&mut out, "does", &key.doc);
+    row(&mut out, "type", &key.takes);
+    row(&mut out, "default", &key.absent.replace(['`', '*'], ""));
+    row(&mut out, "example", &key.example);
+    row(&mut out, "follows", &key.follows);
+    out
+}
+
 fn check_text(check: &Check) -> String {
     let mut out = String::new();
     heading(&mut out, check.name, check.checks);
@@ -99,16 +114,7 @@ fn check_text(check: &Check) -> String {
     row(&mut out, "basis", check.basis);
     row(&mut out, "beyond", check.beyond);
     for (i, parameter) in check.parameters.iter().enumerate() {
-        let values = match parameter.kind {
-            Kind::Flag => "true or false".to_owned(),
-            Kind::Count => "a number".to_owned(),
-            Kind::Choice(words) => words.join(" | "),
-            Kind::Words => "a list of names".to_owned(),
-            Kind::Networks => "a list of addresses and networks".to_owned(),
-            Kind::Duration => "a time such as 30s or 5m".to_owned(),
-            Kind::Points => "a number such as 2.5".to_owned(),
-            Kind::Weights => "a list of tables".to_owned(),
-        };
+        let values = parameter.kind.words();
         row(
             &mut out,
             if i == 0 { "parameters" } else { "" },

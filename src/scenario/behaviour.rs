@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::reader::{Reader, string};
-use super::receiver::{network, reply};
 use super::report::Mistakes;
+use super::values::{networks, reply};
 use crate::smtp::{
     Auth, AuthOutcome, Condition, End, Mechanism, Point, Schedule, Script, SendMode,
 };
@@ -12,21 +12,15 @@ use crate::smtp::{
 /// Reads `[auth]`; without it, AUTH is not offered.
 pub(super) fn auth(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Auth> {
     let mut table = file.table("auth", mistakes)?;
-    let words = Mechanism::ALL.map(Mechanism::word);
     let mechanism = |text: &str| {
         Mechanism::ALL
             .into_iter()
             .find(|known| known.word() == text)
     };
-    let mechanisms = table.parsed_list(
-        "mechanisms",
-        &format!("one of {}", words.join(", ")),
-        mistakes,
-        mechanism,
-    );
+    let mechanisms = table.parsed_list("mechanisms", mistakes, mechanism);
     let users = users(&mut table, mistakes);
     let span = table.span();
-    let outcome = table.choice("accept", &["any", "users", "none", "later"], mistakes);
+    let outcome = table.choice("accept", mistakes);
     if outcome == Some("users") && users.is_empty() {
         mistakes.add(
             span,
@@ -47,12 +41,12 @@ pub(super) fn auth(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Aut
         tls_only: table.flag("tls_only", mistakes).unwrap_or(false),
         keep_credentials: table.flag("keep_credentials", mistakes).unwrap_or(false),
     };
-    table.finish(mistakes);
+    table.finish();
     Some(auth)
 }
 
 fn users(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> BTreeMap<String, String> {
-    let Some(mut users) = table.table("users", mistakes) else {
+    let Some(users) = table.table("users", mistakes) else {
         return BTreeMap::new();
     };
     let each = users.entries().filter_map(|(user, password)| {
@@ -73,16 +67,11 @@ pub(super) fn scripts(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Vec<Scr
 }
 
 fn script(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Script> {
-    let words = Point::ALL.map(|(word, _)| word);
-    let at = table.required("stage", mistakes);
-    let known = |text: &str| {
-        Point::ALL
-            .into_iter()
-            .find(|(word, _)| *word == text)
-            .map(|(_, point)| point)
-    };
-    let point =
-        at.and_then(|at| at.parsed(&format!("one of {}", words.join(", ")), mistakes, known));
+    table.require("stage", mistakes);
+    let word = table.choice("stage", mistakes);
+    let point = Point::ALL
+        .into_iter()
+        .find(|(known, _)| Some(*known) == word);
     let (when, often) = (when(&mut table, mistakes), often(&mut table, mistakes));
     let expected = "a reply code from 2yz to 5yz";
     let reply = reply(
@@ -94,7 +83,7 @@ fn script(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Script> {
     );
     let one_line =
         |text: &str| (!text.contains(['\r', '\n']) && text.len() <= 5000).then(|| text.to_owned());
-    let raw = table.parsed("raw", "one line of at most 5000 octets", mistakes, one_line);
+    let raw = table.parsed("raw", mistakes, one_line);
     let manner = manner(&mut table, mistakes);
     let span = table.span();
     if reply.is_some() && raw.is_some() {
@@ -107,9 +96,9 @@ fn script(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Script> {
             "none: it would do nothing",
         );
     }
-    table.finish(mistakes);
+    table.finish();
     Some(Script {
-        point: point?,
+        point: point?.1,
         when,
         often,
         reply,
@@ -129,9 +118,7 @@ fn when(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Condition {
     };
     let (recipients, senders) = (list("recipient", mistakes), list("sender", mistakes));
     let (helos, headers) = (list("helo", mistakes), list("header", mistakes));
-    let clients = table
-        .parsed_list("client", "an address or network", mistakes, network)
-        .unwrap_or_default();
+    let clients = networks(table, "client", mistakes).unwrap_or_default();
     Condition {
         recipients,
         senders,
@@ -172,8 +159,8 @@ fn manner(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> SendMode {
         Some("reset") => Some(End::Reset),
         _ => None,
     };
-    let instead = table.choice("instead", &["close", "reset", "silence"], mistakes);
-    let after = table.choice("after", &["close", "reset"], mistakes);
+    let instead = table.choice("instead", mistakes);
+    let after = table.choice("after", mistakes);
     SendMode {
         delay: table.duration("delay", mistakes).unwrap_or_default(),
         drip: table.number_as("drip", mistakes).filter(|rate| *rate > 0),

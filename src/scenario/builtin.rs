@@ -3,16 +3,15 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use include_dir::{Dir, include_dir};
 use toml::de::DeTable;
 
-use super::parse::scenario_name;
-use super::reader::{Reader, known};
+use super::kind::{Evidence, Kind};
+use super::reader::Reader;
 use super::report::{Mistakes, merge};
+use super::shipped::{self, is_path, names, stem};
+use super::words::unknown;
 use super::{ReceiverProfile, Scenario, parse, receiver};
 use crate::error::Error;
-
-static FILES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/scenarios");
 
 /// The scenario of a name or path.
 ///
@@ -84,27 +83,6 @@ pub fn lint(paths: &[PathBuf]) -> Result<usize, Error> {
     Ok(scenarios.len() + receivers)
 }
 
-/// Names of the built-in files of a directory, sorted.
-pub(super) fn names(directory: &str) -> Vec<String> {
-    let files = if directory.is_empty() {
-        Some(&FILES)
-    } else {
-        FILES.get_dir(directory)
-    };
-    let mut names: Vec<_> = files
-        .into_iter()
-        .flat_map(Dir::files)
-        .map(|f| scenario_name(f.path()))
-        .collect();
-    names.sort();
-    names
-}
-
-/// Whether a value is a path, and not the name of a built-in file.
-pub(super) fn is_path(name: &str) -> bool {
-    name.contains('/') || name.ends_with(".toml")
-}
-
 /// The text of a built-in file or a user's, with the name to report it under.
 fn open(name: &str, directory: &str, what: &str) -> Result<(PathBuf, String), Error> {
     if is_path(name) {
@@ -114,87 +92,106 @@ fn open(name: &str, directory: &str, what: &str) -> Result<(PathBuf, String), Er
         return Ok((path, text));
     }
     let path = format!("{directory}{name}.toml");
-    match FILES.get_file(&path).and_then(|f| f.contents_utf8()) {
-        Some(text) => Ok((Path::new("builtin:").join(path), text.to_owned())),
+    match shipped::text(&path) {
+        Some(text) => Ok((Path::new(shipped::PREFIX).join(path), text.to_owned())),
         None => {
             let all = names(directory.trim_end_matches('/'));
             let all: Vec<_> = all.iter().map(String::as_str).collect();
+            let unknown = unknown(what, name, &all);
             Err(Error::unexpected(
-                format!("a {what}: {}; or a path with / or .toml", known(name, &all)),
-                format!("{name:?}"),
+                format!("a {what}: {}, or a path with / or .toml", unknown.expected),
+                unknown.found,
             ))
         }
     }
 }
 
+/// What a file holds.
+enum Content {
+    Scenario(Box<Scenario>),
+    Receiver(ReceiverProfile),
+}
+
 fn read_scenario(file: &Path, text: &str) -> Result<Scenario, Error> {
-    let beside = file.parent().filter(|_| !file.starts_with("builtin:"));
-    read(file, text, |name, reader, mistakes| {
-        parse::read(name, reader, beside, mistakes)
-    })
+    match read(file, text, Kind::Scenario, true)? {
+        Content::Scenario(scenario) => Ok(*scenario),
+        Content::Receiver(_) => Err(not_a(Kind::Scenario, file)),
+    }
 }
 
 fn read_receiver(file: &Path, text: &str) -> Result<ReceiverProfile, Error> {
-    read(file, text, receiver::read)
+    match read(file, text, Kind::Receiver, true)? {
+        Content::Receiver(profile) => Ok(profile),
+        Content::Scenario(_) => Err(not_a(Kind::Receiver, file)),
+    }
 }
 
-fn read<T>(
-    file: &Path,
-    text: &str,
-    then: impl FnOnce(&str, Reader<'_>, &mut Mistakes) -> Option<T>,
-) -> Result<T, Error> {
+fn not_a(kind: Kind, file: &Path) -> Error {
+    Error::other(format!(
+        "expected a {} file, found {}",
+        kind.word(),
+        file.display()
+    ))
+}
+
+/// Reads a file as what its keys show; as `usual` where they do not show it. Where only `usual` will do, another kind
+/// of file is a mistake.
+fn read(file: &Path, text: &str, usual: Kind, only: bool) -> Result<Content, Error> {
     let mut mistakes = Mistakes::new(file.display().to_string(), text);
     let (table, broken) = DeTable::parse_recoverable(text);
     for error in &broken {
         mistakes.add(error.span().unwrap_or(0..0), "TOML", error.message());
     }
     // What broken TOML leaves is not read further: what is missing there would be reported as mistakes of its own.
-    let value = if broken.is_empty() {
-        then(
-            &scenario_name(file),
-            Reader::new(table.get_ref(), 0..0),
-            &mut mistakes,
-        )
-    } else {
-        None
+    if !broken.is_empty() {
+        return Err(mistakes.into_error());
+    }
+    let table = table.get_ref();
+    let evidence = Evidence::of(table);
+    let kind = evidence.kind(usual);
+    if only && kind != usual {
+        let expected = format!("a {} file", usual.word());
+        let found = format!("a {} file: {}", kind.word(), evidence.reason(kind));
+        mistakes.add(0..0, expected, found);
+        return Err(mistakes.into_error());
+    }
+    let stray = |key: &str| evidence.stray(key, kind);
+    let reader = Reader::with_strays(table, 0..0, kind.section(), stray, &mut mistakes);
+    let beside = file.parent().filter(|_| !file.starts_with(shipped::PREFIX));
+    let content = match kind {
+        Kind::Scenario => parse::read(&stem(file), reader, beside, &mut mistakes)
+            .map(|scenario| Content::Scenario(Box::new(scenario))),
+        Kind::Receiver => receiver::read(&stem(file), reader, &mut mistakes).map(Content::Receiver),
     };
-    mistakes.finish(value)
+    mistakes.finish(content)
 }
 
 fn read_files(paths: &[PathBuf]) -> Result<(Vec<Scenario>, usize), Error> {
     let (mut scenarios, mut receivers, mut errors) = (Vec::new(), 0, Vec::new());
-    let mut seen: HashMap<(bool, String), PathBuf> = HashMap::new();
+    let mut seen: HashMap<(Kind, String), PathBuf> = HashMap::new();
     let mut titles: HashMap<String, PathBuf> = HashMap::new();
-    let mut read = HashSet::new();
+    let mut done = HashSet::new();
     for file in toml_files(paths)? {
         // A directory and one within it, given both, hold the same files.
-        if !read.insert(file.canonicalize().unwrap_or_else(|_| file.clone())) {
+        if !done.insert(file.canonicalize().unwrap_or_else(|_| file.clone())) {
             continue;
         }
         let text = std::fs::read_to_string(&file)
             .map_err(|e| Error::io(format!("cannot read {}", file.display()), e))?;
-        let is_receiver = is_receiver(&text);
-        if let Some(first) = seen.insert((is_receiver, scenario_name(&file)), file.clone()) {
-            let mut mistakes = Mistakes::new(file.display().to_string(), text.as_str());
-            mistakes.add(
-                0..0,
-                "one scenario of each name",
-                format!("{} has it too", first.display()),
-            );
-            errors.extend(mistakes.finish(None::<()>).err());
+        let kind = kind_of(&text);
+        if let Some(first) = seen.insert((kind, stem(&file)), file.clone()) {
+            errors.push(same_name(&file, &text, kind, &first));
             continue;
         }
-        if is_receiver {
-            receivers += 1;
-            errors.extend(read_receiver(&file, &text).err());
-        } else {
-            match read_scenario(&file, &text) {
-                Ok(scenario) => match titles.insert(scenario.title.clone(), file.clone()) {
+        match read(&file, &text, Kind::Scenario, false) {
+            Ok(Content::Scenario(scenario)) => {
+                match titles.insert(scenario.title.clone(), file.clone()) {
                     Some(first) => errors.push(same_title(&file, &text, &first)),
-                    None => scenarios.push(scenario),
-                },
-                Err(error) => errors.push(error),
+                    None => scenarios.push(*scenario),
+                }
             }
+            Ok(Content::Receiver(_)) => receivers += 1,
+            Err(error) => errors.push(error),
         }
     }
     if errors.is_empty() {
@@ -202,6 +199,23 @@ fn read_files(paths: &[PathBuf]) -> Result<(Vec<Scenario>, usize), Error> {
     } else {
         Err(merge(errors))
     }
+}
+
+fn kind_of(text: &str) -> Kind {
+    let (table, _) = DeTable::parse_recoverable(text);
+    Evidence::of(table.get_ref()).kind(Kind::Scenario)
+}
+
+/// The mistake of a file that has the name of another one.
+fn same_name(file: &Path, text: &str, kind: Kind, first: &Path) -> Error {
+    let mut mistakes = Mistakes::new(file.display().to_string(), text);
+    let word = kind.word();
+    mistakes.add(
+        0..0,
+        format!("a file name that no other {word} has"),
+        format!("the file name of {}", first.display()),
+    );
+    mistakes.into_error()
 }
 
 /// The mistake of a scenario whose title another one has.
@@ -215,33 +229,10 @@ fn same_title(file: &Path, text: &str, first: &Path) -> Error {
     let span = title.map_or(0..0, |(_, value)| value.span());
     mistakes.add(
         span,
-        "one scenario of each title",
-        format!("{} has it too", first.display()),
+        "a title that no other scenario has",
+        format!("the title of {}", first.display()),
     );
     mistakes.into_error()
-}
-
-/// A receiver has a key that only receivers have; everything else is a scenario.
-fn is_receiver(text: &str) -> bool {
-    const ONLY_RECEIVERS: [&str; 12] = [
-        "rule",
-        "allow",
-        "iprev",
-        "delay_reject",
-        "confidence",
-        "era",
-        "group",
-        "record",
-        "greeting",
-        "smtp",
-        "dns_timeout",
-        "hostname",
-    ];
-    let (table, _) = DeTable::parse_recoverable(text);
-    table
-        .get_ref()
-        .keys()
-        .any(|key| ONLY_RECEIVERS.contains(&key.get_ref().as_ref()))
 }
 
 /// The files named, and the TOML files of the directories named.

@@ -1,12 +1,13 @@
 //! `[[listener]]`: further SMTP listeners of a scenario, each with its own identity and receiver.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
-use super::parse::receiver;
-use super::pool::Pool;
+use super::pool::Pools;
 use super::reader::Reader;
 use super::report::Mistakes;
 use super::source::identity;
+use super::values::receiver;
 use crate::smtp::{ClientSource, Protocol, ProxyMode};
 
 /// A further listener.
@@ -42,30 +43,31 @@ impl Default for Listener {
 /// Reads every `[[listener]]`.
 pub(super) fn listeners(
     file: &mut Reader<'_>,
-    pools: &[Pool],
+    pools: &Pools,
+    beside: Option<&Path>,
     mistakes: &mut Mistakes,
 ) -> Vec<Listener> {
     file.tables("listener", mistakes)
         .into_iter()
-        .map(|table| listener(table, pools, mistakes))
+        .map(|table| listener(table, pools, beside, mistakes))
         .collect()
 }
 
-fn listener(mut table: Reader<'_>, pools: &[Pool], mistakes: &mut Mistakes) -> Listener {
+fn listener(
+    mut table: Reader<'_>,
+    pools: &Pools,
+    beside: Option<&Path>,
+    mistakes: &mut Mistakes,
+) -> Listener {
     let usual = Listener::default();
     let parse = |text: &str| text.parse::<SocketAddr>().ok();
-    let address = table.parsed(
-        "address",
-        "an address and port such as 127.0.0.1:0 or [::1]:0",
-        mistakes,
-        parse,
-    );
-    let receiver = receiver(&mut table, mistakes);
+    let address = table.parsed("address", mistakes, parse);
+    let receiver = receiver(&mut table, beside, mistakes);
     let client = identity("client", &mut table, pools, mistakes);
-    let protocol = table.choice("protocol", &["smtp", "lmtp"], mistakes);
-    let proxy = table.choice("proxy", &["off", "optional", "required"], mistakes);
-    let tls = table.choice("tls", &["starttls", "implicit"], mistakes);
-    table.finish(mistakes);
+    let protocol = table.choice("protocol", mistakes);
+    let proxy = table.choice("proxy", mistakes);
+    let tls = table.choice("tls", mistakes);
+    table.finish();
     Listener {
         address: address.unwrap_or(usual.address),
         receiver,

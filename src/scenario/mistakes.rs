@@ -71,7 +71,7 @@ fn pools_of_one_name() {
     let pool = "[[pool]]\nname = \"p\"\naddresses = [\"192.0.2.1\"]\nhelo = \"h.test\"\n";
     scenario(
         &format!("{pool}{pool}"),
-        &[(6, "one pool of each name", "a second pool \"p\"")],
+        &[(7, "a name that no other pool has", "a second pool \"p\"")],
     );
 }
 
@@ -79,9 +79,12 @@ fn pools_of_one_name() {
 fn receivers_that_do_not_exist() {
     scenario(
         "receiver = \"fcrdn\"",
-        &[(2, "\"fcrdns\" perhaps", "unknown receiver \"fcrdn\"")],
+        &[(2, "a known receiver", "did you mean \"fcrdns\"?")],
     );
-    scenario("receiver = \"./mine.toml\"", &[]);
+    scenario(
+        "receiver = \"./nosuch.toml\"",
+        &[(2, "a receiver file that can be read", "nosuch.toml")],
+    );
     let expect = "[[expect]]\nclient = \"192.0.2.1\"\nhelo = \"h.test\"\nreply = \"250\"\n";
     scenario(expect, &[]);
     scenario(
@@ -134,6 +137,6 @@ fn scenarios_of_one_title() {
     fs::remove_dir_all(&directory).expect("the directory goes");
     check(
         error,
-        &[(2, "one scenario of each title", "one.toml has it too")],
+        &[(2, "a title that no other scenario has", "one.toml")],
     );
 }

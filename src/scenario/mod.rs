@@ -7,6 +7,8 @@ mod behaviour;
 mod builtin;
 mod compile;
 mod expect;
+mod keys;
+mod kind;
 mod listener;
 #[cfg(test)]
 mod mistakes;
@@ -14,8 +16,12 @@ mod parse;
 mod pool;
 mod reader;
 mod receiver;
+mod reference;
 mod report;
+mod shipped;
 mod source;
+mod values;
+mod words;
 
 pub use builtin::{
     lint, list_receivers, list_scenarios, load_files, load_receiver, load_scenario, parse_receiver,
@@ -26,6 +32,7 @@ pub use listener::Listener;
 pub use pool::{Pattern, Pool, addresses};
 pub use reader::duration;
 pub use receiver::ReceiverProfile;
+pub use reference::{KeyReference, key_reference, reference};
 pub(crate) use source::zone_text;
 
 use std::net::IpAddr;

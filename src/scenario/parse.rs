@@ -4,18 +4,19 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::path::Path;
 
-use super::builtin::{is_path, names};
+use toml::de::DeTable;
+
 use super::compile::Generator;
 use super::expect::{DnsExpectation, Expectation, SessionExpectation};
+use super::keys::{EXPECT_ANSWER, EXPECT_REPLY};
 use super::listener::listeners;
-use super::pool::{Pattern, Pool, addresses};
-use super::reader::{At, Reader, known};
+use super::pool::{Pattern, Pool, Pools};
+use super::reader::{At, Reader};
 use super::report::Mistakes;
+use super::values::{address, check_name, domain_name, ranges, receiver, record_type};
 use super::{Scenario, source};
 use crate::dns::{Fault, FaultMistake, FaultSpec, Outside, Settings, Transport};
-use crate::name::{self, Name, RecordType};
-use crate::stage::Stage;
-use crate::verdict::Verdict;
+use crate::name::Name;
 
 /// The receiver of a scenario that names none.
 const RECEIVER: &str = "fcrdns";
@@ -36,7 +37,8 @@ pub(super) fn read(
         .into_iter()
         .map(|s| s.value)
         .collect();
-    let receiver = receiver(&mut file, mistakes).unwrap_or_else(|| RECEIVER.to_owned());
+    file.string("kind", mistakes);
+    let receiver = receiver(&mut file, beside, mistakes).unwrap_or_else(|| RECEIVER.to_owned());
     let sender = file
         .string("sender", mistakes)
         .map_or_else(|| SENDER.to_owned(), |s| s.value);
@@ -48,20 +50,30 @@ pub(super) fn read(
         .unzip();
     let zones = source::zones(&mut file, beside, mistakes);
     let dns = dns(&mut file, mistakes);
-    let (pools, pool_spans): (Vec<_>, Vec<_>) = pools(&mut file, mistakes).into_iter().unzip();
+    let pools = pools(&mut file, mistakes);
     let (client, nat) = source::client(&mut file, &pools, mistakes);
-    let listeners = listeners(&mut file, &pools, mistakes);
+    let listeners = listeners(&mut file, &pools, beside, mistakes);
     let faults = file
         .tables("fault", mistakes)
         .into_iter()
         .filter_map(|t| fault(t, mistakes))
         .collect();
+    let asks = |table: &DeTable<'_>| table.keys().any(|key| key.get_ref() == "ask");
+    let section = |table: &DeTable<'_>| match asks(table) {
+        true => &EXPECT_ANSWER,
+        false => &EXPECT_REPLY,
+    };
+    let defaults = Defaults {
+        receiver: &receiver,
+        sender: &sender,
+        beside,
+    };
     let expectations = file
-        .tables("expect", mistakes)
+        .tables_by("expect", section, mistakes)
         .into_iter()
-        .filter_map(|t| expect(t, &receiver, &sender, mistakes))
+        .filter_map(|t| expect(t, &defaults, mistakes))
         .collect();
-    file.finish(mistakes);
+    file.finish();
     let name = name.to_owned();
     let scenario = Scenario {
         name,
@@ -72,14 +84,14 @@ pub(super) fn read(
         domains,
         zones,
         dns,
-        pools,
+        pools: pools.read,
         client,
         nat,
         listeners,
         faults,
         expectations,
     };
-    clashes(&scenario, &domain_spans, &pool_spans, mistakes);
+    clashes(&scenario, &domain_spans, &pools.spans, mistakes);
     Some(scenario)
 }
 
@@ -100,87 +112,59 @@ fn clashes(
     }
 }
 
-/// The receiver under the key `receiver`: a built-in one, or a path, which is read when it is played.
-pub(super) fn receiver(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<String> {
-    let At { value, span } = table.string("receiver", mistakes)?;
-    if is_path(&value) {
-        return Some(value);
-    }
-    let names = names("receivers");
-    if !names.contains(&value) {
-        let names: Vec<_> = names.iter().map(String::as_str).collect();
-        let expected = format!("{}; or a path with / or .toml", known(&value, &names));
-        mistakes.add(span, expected, format!("unknown receiver {value:?}"));
-    }
-    Some(value)
-}
-
 fn domain(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Name> {
-    let named = table.required("name", mistakes);
-    table.finish(mistakes);
-    named?.parsed("a domain name", mistakes, domain_name)
+    table.require("name", mistakes);
+    let name = table.parsed("name", mistakes, domain_name);
+    table.finish();
+    name
 }
 
-/// A domain name; a name beyond ASCII becomes its A-labels (RFC 5891).
-pub(super) fn domain_name(text: &str) -> Option<Name> {
-    let ascii = if text.is_ascii() {
-        text.to_owned()
-    } else {
-        idna::domain_to_ascii(text).ok()?
-    };
-    (!ascii.is_empty())
-        .then(|| name::absolute(&ascii))
-        .flatten()
-}
-
-pub(super) fn address(text: &str) -> Option<IpAddr> {
-    text.parse().ok().map(name::normalise)
-}
-
-fn pools(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Vec<(Pool, Range<usize>)> {
-    let mut pools: Vec<(Pool, Range<usize>)> = Vec::new();
-    for table in file.tables("pool", mistakes) {
-        let span = table.span();
-        let Some(pool) = pool(table, mistakes) else {
-            continue;
-        };
-        if pools.iter().any(|(other, _)| other.name == pool.name) {
-            mistakes.add(
-                span.clone(),
-                "one pool of each name",
-                format!("a second pool {:?}", pool.name),
-            );
+fn pools(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Pools {
+    let mut pools = Pools::default();
+    for mut table in file.tables("pool", mistakes) {
+        let whole = table.span();
+        let named = table.required("name", mistakes);
+        let name = named.as_ref().map(|name| name.value.clone());
+        let twice = pools
+            .read
+            .iter()
+            .map(|pool| &pool.name)
+            .chain(&pools.broken);
+        if let Some(At { value, span }) = named
+            && twice.into_iter().any(|other| *other == value)
+        {
+            let found = format!("a second pool {value:?}");
+            mistakes.add(span, "a name that no other pool has", found);
         }
-        pools.push((pool, span));
+        match pool(table, mistakes) {
+            Some(pool) => {
+                pools.read.push(pool);
+                pools.spans.push(whole);
+            }
+            None => pools.broken.extend(name),
+        }
     }
     pools
 }
 
 fn pool(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Pool> {
-    const RANGE: &str =
-        "an address, a range such as 192.0.2.1-9, or a network of at most 65536 addresses";
-    const PATTERN: &str = "a host name, maybe with {a} {b} {c} {d} {d:03} {n} or {ip}";
-    let named = table.required("name", mistakes);
-    let ranges = table.parsed_list("addresses", RANGE, mistakes, addresses);
-    let ptr = table
-        .parsed_list("ptr", PATTERN, mistakes, host_pattern)
-        .unwrap_or_default();
-    let helo = table.required("helo", mistakes);
-    let helo =
-        helo.and_then(|h| h.parsed("a HELO, maybe with placeholders", mistakes, Pattern::parse));
+    let named = table.string("name", mistakes);
+    table.require("addresses", mistakes);
+    let addresses = ranges(&mut table, "addresses", mistakes);
+    if addresses.as_ref().is_some_and(Vec::is_empty) {
+        mistakes.add(table.span(), "at least one address in addresses", "none");
+    }
+    let ptr = table.parsed_list("ptr", mistakes, host_pattern);
+    table.require("helo", mistakes);
+    let helo = table.parsed("helo", mistakes, Pattern::parse);
     let spf = table.string("spf", mistakes).map(|s| s.value);
     let forward = table.flag("forward", mistakes).unwrap_or(true);
-    let span = table.span();
-    if ranges.as_ref().is_none_or(Vec::is_empty) {
-        mistakes.add(span, "addresses of the pool", "none");
-    }
-    let addresses: Vec<IpAddr> = ranges?.into_iter().flatten().collect();
-    let helo_addresses = helo_addresses(&mut table, &addresses, mistakes);
-    table.finish(mistakes);
+    let helo_addresses = helo_addresses(&mut table, addresses.as_deref(), mistakes);
+    table.finish();
     Some(Pool {
         name: named?.value,
-        addresses,
-        ptr,
+        addresses: addresses?,
+        ptr: ptr.unwrap_or_default(),
         helo: helo?,
         helo_addresses,
         spf,
@@ -196,20 +180,19 @@ fn host_pattern(text: &str) -> Option<Pattern> {
 }
 
 /// How many of the pool the HELO name lists, or which addresses.
-fn helo_addresses(table: &mut Reader<'_>, pool: &[IpAddr], mistakes: &mut Mistakes) -> Vec<IpAddr> {
+fn helo_addresses(
+    table: &mut Reader<'_>,
+    pool: Option<&[IpAddr]>,
+    mistakes: &mut Mistakes,
+) -> Vec<IpAddr> {
     let is_number = table
         .value("helo_addresses")
         .is_some_and(|v| v.get_ref().is_integer());
     if !is_number {
-        let listed = table.parsed_list(
-            "helo_addresses",
-            "a number, or addresses",
-            mistakes,
-            addresses,
-        );
-        return listed.unwrap_or_default().into_iter().flatten().collect();
+        return ranges(table, "helo_addresses", mistakes).unwrap_or_default();
     }
-    let Some(At { value, span }) = table.number("helo_addresses", mistakes) else {
+    let (Some(At { value, span }), Some(pool)) = (table.number("helo_addresses", mistakes), pool)
+    else {
         return Vec::new();
     };
     let count = usize::try_from(value).unwrap_or(usize::MAX);
@@ -260,12 +243,12 @@ fn fault(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Fault> {
     {
         let value = table.value(key).map(|v| v.span());
         // A value that could not be read has been reported already, and so has a name that is not there.
-        let reported = (value.is_some() && found == "none") || (*key == "name" && named.is_none());
+        let reported = (table.has(key) && found == "none") || (*key == "name" && named.is_none());
         if !reported {
             mistakes.add(value.unwrap_or_else(|| table.span()), expected, found);
         }
     }
-    table.finish(mistakes);
+    table.finish();
     built.ok()
 }
 
@@ -289,14 +272,9 @@ fn dns(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Settings {
         return settings;
     };
     let outside = table.value("outside").map(toml::Spanned::span);
-    let word = table.choice("outside", &Outside::WORDS, mistakes);
+    let word = table.choice("outside", mistakes);
     let at = table.value("upstream").map(toml::Spanned::span);
-    let upstream = table.parsed(
-        "upstream",
-        "an address and a port, such as 127.0.0.1:5353",
-        mistakes,
-        |t| t.parse().ok(),
-    );
+    let upstream = table.parsed("upstream", mistakes, |t| t.parse().ok());
     settings.outside = match (word, upstream) {
         (Some("nxdomain"), _) => Outside::NxDomain,
         (Some("servfail"), _) => Outside::ServFail,
@@ -305,7 +283,7 @@ fn dns(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Settings {
         _ => Outside::Refused,
     };
     match (word, outside, at) {
-        (Some("forward"), Some(span), None) => {
+        (Some("forward"), Some(span), None) if !table.has("upstream") => {
             mistakes.add(
                 span,
                 "upstream = \"127.0.0.1:5353\" beside outside = \"forward\"",
@@ -324,8 +302,7 @@ fn dns(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Settings {
     settings.recursion_available = table
         .flag("recursion_available", mistakes)
         .unwrap_or_default();
-    settings.transfer =
-        table.choice("axfr", &["refused", "loopback"], mistakes) == Some("loopback");
+    settings.transfer = table.choice("axfr", mistakes) == Some("loopback");
     let limits = &mut settings.limits;
     limits.responses_per_second = table
         .number_as("responses_per_second", mistakes)
@@ -333,61 +310,54 @@ fn dns(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Settings {
     limits.tcp_connections = table
         .number_as("tcp_connections", mistakes)
         .unwrap_or(limits.tcp_connections);
-    table.finish(mistakes);
+    table.finish();
     settings
 }
 
-fn record_type(text: &str) -> Option<RecordType> {
-    text.to_ascii_uppercase().parse().ok()
-}
-
 fn transport(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Transport> {
-    match table.choice("transport", &["udp", "tcp"], mistakes)? {
+    match table.choice("transport", mistakes)? {
         "tcp" => Some(Transport::Tcp),
         _ => Some(Transport::Udp),
     }
 }
 
+/// What an expectation has where it names nothing else.
+struct Defaults<'s> {
+    receiver: &'s str,
+    sender: &'s str,
+    /// The directory of the file.
+    beside: Option<&'s Path>,
+}
+
 fn expect(
     mut table: Reader<'_>,
-    receiver: &str,
-    sender: &str,
+    defaults: &Defaults<'_>,
     mistakes: &mut Mistakes,
 ) -> Option<Expectation> {
-    let expectation = match table.string("ask", mistakes) {
-        Some(ask) => dns_expectation(ask, &mut table, mistakes).map(Expectation::Dns),
-        None => session_expectation(&mut table, receiver, sender, mistakes)
-            .map(|s| Expectation::Session(Box::new(s))),
+    let expectation = if table.is(&EXPECT_ANSWER) {
+        dns_expectation(&mut table, mistakes).map(Expectation::Dns)
+    } else {
+        session_expectation(&mut table, defaults, mistakes)
+            .map(|s| Expectation::Session(Box::new(s)))
     };
     table.string("note", mistakes);
-    table.finish(mistakes);
+    table.finish();
     expectation
 }
 
-fn dns_expectation(
-    ask: At<String>,
-    table: &mut Reader<'_>,
-    mistakes: &mut Mistakes,
-) -> Option<DnsExpectation> {
-    const RCODES: [&str; 6] = [
-        "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED",
-    ];
+fn dns_expectation(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<DnsExpectation> {
     let asked = |text: &str| {
         let (owner, kind) = text.split_once(' ')?;
         Some((domain_name(owner)?, record_type(kind.trim())?))
     };
-    let asked = ask.parsed(
-        "a name and a type, such as \"mail.example.test A\"",
-        mistakes,
-        asked,
-    );
+    let asked = table.parsed("ask", mistakes, asked);
     let transport = transport(table, mistakes).unwrap_or(Transport::Udp);
     let edns = table
         .number_as("edns", mistakes)
         .filter(|size: &u16| *size > 0);
     let answers = table.number_as("answers", mistakes);
     let truncated = table.flag("truncated", mistakes);
-    let rcode = table.choice("rcode", &RCODES, mistakes).map(str::to_owned);
+    let rcode = table.choice("rcode", mistakes).map(str::to_owned);
     let (name, record_type) = asked?;
     Some(DnsExpectation {
         name,
@@ -402,35 +372,29 @@ fn dns_expectation(
 
 fn session_expectation(
     table: &mut Reader<'_>,
-    met: &str,
-    sender: &str,
+    defaults: &Defaults<'_>,
     mistakes: &mut Mistakes,
 ) -> Option<SessionExpectation> {
-    let client = table
-        .required("client", mistakes)
-        .and_then(|c| c.parsed("an address", mistakes, address));
-    let helo = table.required("helo", mistakes);
-    let reply = table
-        .required("reply", mistakes)
-        .and_then(|r| r.parsed("a reply such as 250, 554 or 550 5.7.25", mistakes, reply));
-    let verb = table
-        .choice("verb", &["EHLO", "HELO"], mistakes)
-        .unwrap_or("EHLO");
+    for key in ["client", "helo", "reply"] {
+        table.require(key, mistakes);
+    }
+    let client = table.parsed("client", mistakes, address);
+    let helo = table.string("helo", mistakes);
+    let reply = table.parsed("reply", mistakes, reply);
+    let verb = table.choice("verb", mistakes).unwrap_or("EHLO");
     let text = |table: &mut Reader<'_>, key, mistakes: &mut Mistakes| {
         table.string(key, mistakes).map(|t| t.value)
     };
-    let mail_from = text(table, "mail_from", mistakes).unwrap_or_else(|| sender.to_owned());
+    let mail_from =
+        text(table, "mail_from", mistakes).unwrap_or_else(|| defaults.sender.to_owned());
     let rcpt = text(table, "rcpt", mistakes);
     let message = text(table, "message", mistakes);
-    let receiver = receiver(table, mistakes).unwrap_or_else(|| met.to_owned());
-    let known = |text: &str| crate::policy::checks::find(text).map(|c| c.name.to_owned());
-    let rule = table.parsed("rule", "the name of a check", mistakes, known);
-    let stage = table.parsed("stage", "a stage", mistakes, |text| {
-        text.parse::<Stage>().ok().map(|s| s.name().to_owned())
-    });
-    let verdict = table
-        .choice("verdict", &Verdict::ALL.map(Verdict::name), mistakes)
-        .and_then(|word| word.parse().ok());
+    let receiver = receiver(table, defaults.beside, mistakes);
+    let receiver = receiver.unwrap_or_else(|| defaults.receiver.to_owned());
+    let rule = check_name(table, "rule", mistakes);
+    let stage = table.choice("stage", mistakes).map(str::to_owned);
+    let verdict = table.choice("verdict", mistakes);
+    let verdict = verdict.and_then(|word| word.parse().ok());
     let helo = helo?.value;
     Some(SessionExpectation {
         client: client?,
@@ -451,11 +415,4 @@ fn reply(text: &str) -> Option<String> {
     let code = text.get(..3)?.parse::<u16>().ok()?;
     let separated = matches!(text.as_bytes().get(3), None | Some(b' ' | b'-'));
     (separated && (200..=599).contains(&code)).then(|| text.to_owned())
-}
-
-/// What a file calls its scenario: its name without directory and ending.
-pub(super) fn scenario_name(path: &Path) -> String {
-    path.file_stem()
-        .map(|stem| stem.to_string_lossy().into_owned())
-        .unwrap_or_default()
 }

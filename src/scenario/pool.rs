@@ -1,6 +1,7 @@
 //! Pools of sending hosts: address ranges, and the names made from addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
 
 use ipnet::IpNet;
 
@@ -26,6 +27,17 @@ pub struct Pool {
     pub spf: Option<String>,
     /// Whether the PTR names lead back to their addresses.
     pub forward: bool,
+}
+
+/// The pools of a file being read.
+#[derive(Debug, Default)]
+pub(super) struct Pools {
+    /// Those without mistakes.
+    pub(super) read: Vec<Pool>,
+    /// Where each of them stands in the file.
+    pub(super) spans: Vec<Range<usize>>,
+    /// The names of the others: who refers to one of them makes no mistake of their own.
+    pub(super) broken: Vec<String>,
 }
 
 impl Pool {

@@ -1,4 +1,5 @@
-//! Reading TOML tables key by key: every key is known or a mistake, and no mistake hides another.
+//! Reading TOML tables key by key. The tables of [`keys`](super::keys) say which keys there are and what they take: any
+//! other key is a mistake, and no mistake hides another.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -6,14 +7,19 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::keys::{More, Section, Takes, one_of};
 use super::report::Mistakes;
-use crate::policy::checks::Points;
+use super::words::{Unknown, unknown};
+use crate::policy::checks::{self, CATALOGUE, Points};
 
 /// A table being read.
 pub(super) struct Reader<'a> {
     table: &'a DeTable<'a>,
     span: Range<usize>,
-    known: Vec<&'static str>,
+    section: &'static Section,
+    asked: Vec<&'static str>,
+    /// Keys that are not there, but misspelt.
+    misspelt: Vec<String>,
 }
 
 /// A value with its place.
@@ -24,12 +30,70 @@ pub(super) struct At<T> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(table: &'a DeTable<'a>, span: Range<usize>) -> Self {
-        Self {
+    /// Begins to read a table, and reports every key that its section does not have.
+    pub(super) fn new(
+        table: &'a DeTable<'a>,
+        span: Range<usize>,
+        section: &'static Section,
+        mistakes: &mut Mistakes,
+    ) -> Self {
+        Self::with_strays(table, span, section, |_| None, mistakes)
+    }
+
+    /// The same; `stray` may explain where a key that the section does not have belongs.
+    pub(super) fn with_strays(
+        table: &'a DeTable<'a>,
+        span: Range<usize>,
+        section: &'static Section,
+        stray: impl Fn(&str) -> Option<String>,
+        mistakes: &mut Mistakes,
+    ) -> Self {
+        let mut reader = Self {
             table,
             span,
-            known: Vec::new(),
+            section,
+            asked: Vec::new(),
+            misspelt: Vec::new(),
+        };
+        if section.more == More::Anything {
+            return reader;
         }
+        let known = reader.known();
+        for key in table.keys() {
+            let name = key.get_ref().as_ref();
+            if known.contains(&name) {
+                continue;
+            }
+            let Unknown {
+                meant,
+                expected,
+                found,
+            } = unknown("key", name, &known);
+            let found = match (&meant, stray(name)) {
+                (None, Some(explanation)) => explanation,
+                _ => found,
+            };
+            mistakes.add(key.span(), expected, found);
+            reader
+                .misspelt
+                .extend(meant.filter(|meant| !reader.has(meant)));
+        }
+        reader
+    }
+
+    /// The keys of the section; where the check is not known, the parameters of every check are.
+    fn known(&self) -> Vec<&'static str> {
+        let mut known: Vec<_> = self.section.keys.iter().map(|key| key.name).collect();
+        if self.section.more == More::Parameters {
+            let check = self.find("check").and_then(|v| v.get_ref().as_str());
+            let check = check.and_then(checks::find);
+            let parameters = CATALOGUE
+                .iter()
+                .filter(|one| check.is_none_or(|check| check == **one))
+                .flat_map(|check| check.parameters.iter().map(|p| p.name));
+            known.extend(parameters);
+        }
+        known
     }
 
     /// Where the table stands.
@@ -37,12 +101,35 @@ impl<'a> Reader<'a> {
         self.span.clone()
     }
 
+    /// Whether the table is of this section.
+    pub(super) fn is(&self, section: &'static Section) -> bool {
+        std::ptr::eq(self.section, section)
+    }
+
+    /// Whether a key is there, maybe misspelt.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.find(key).is_some() || self.misspelt.iter().any(|meant| meant == key)
+    }
+
+    fn find(&self, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
+        let found = self.table.iter().find(|(k, _)| k.get_ref() == key);
+        found.map(|(_, value)| value)
+    }
+
     fn get(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
-        self.known.push(key);
-        self.table
-            .iter()
-            .find(|(k, _)| k.get_ref() == key)
-            .map(|(_, value)| value)
+        self.asked.push(key);
+        self.find(key)
+    }
+
+    /// What a key takes, as its section declares it.
+    fn takes(&self, key: &'static str) -> Takes {
+        let declared = self.section.key(key);
+        debug_assert!(
+            declared.is_some(),
+            "{} declares no key {key}",
+            self.section.title
+        );
+        declared.map_or(Takes::Either("a value"), |key| key.takes)
     }
 
     pub(super) fn string(
@@ -50,7 +137,8 @@ impl<'a> Reader<'a> {
         key: &'static str,
         mistakes: &mut Mistakes,
     ) -> Option<At<String>> {
-        string(self.get(key)?, mistakes)
+        let expected = self.takes(key).words();
+        text(self.get(key)?, &expected, mistakes)
     }
 
     pub(super) fn required(
@@ -58,11 +146,15 @@ impl<'a> Reader<'a> {
         key: &'static str,
         mistakes: &mut Mistakes,
     ) -> Option<At<String>> {
-        let found = self.string(key, mistakes);
-        if found.is_none() && !self.table.iter().any(|(k, _)| k.get_ref() == key) {
-            mistakes.add(self.span(), format!("a key {key:?}"), "none");
+        self.require(key, mistakes);
+        self.string(key, mistakes)
+    }
+
+    /// Reports a key that is not there.
+    pub(super) fn require(&self, key: &'static str, mistakes: &mut Mistakes) {
+        if !self.has(key) {
+            mistakes.add(self.span(), format!("the key {key:?}"), "none");
         }
-        found
     }
 
     /// A string, or a list of strings.
@@ -71,19 +163,16 @@ impl<'a> Reader<'a> {
         key: &'static str,
         mistakes: &mut Mistakes,
     ) -> Option<Vec<At<String>>> {
-        let value = self.get(key)?;
-        match value.get_ref() {
-            DeValue::Array(array) => {
-                Some(array.iter().filter_map(|v| string(v, mistakes)).collect())
-            }
-            DeValue::String(text) => Some(vec![At {
-                value: text.to_string(),
-                span: value.span(),
-            }]),
-            _ => {
-                wrong_type(value, "a string or a list of strings", mistakes);
-                None
-            }
+        let (expected, item) = (self.takes(key).words(), self.item(key));
+        strings(self.get(key)?, &expected, &item, mistakes)
+    }
+
+    /// The type of one item of a list.
+    fn item(&self, key: &'static str) -> String {
+        match self.takes(key) {
+            Takes::List(content) => content.to_owned(),
+            Takes::Words(words) => one_of(&words()),
+            other => other.words(),
         }
     }
 
@@ -91,7 +180,7 @@ impl<'a> Reader<'a> {
         let value = self.get(key)?;
         let flag = value.get_ref().as_bool();
         if flag.is_none() {
-            wrong_type(value, "true or false", mistakes);
+            wrong_type(value, &Takes::Flag.words(), mistakes);
         }
         flag
     }
@@ -103,7 +192,7 @@ impl<'a> Reader<'a> {
             .as_integer()
             .and_then(|i| u64::from_str_radix(i.as_str(), i.radix()).ok());
         if number.is_none() {
-            wrong_type(value, "a whole number", mistakes);
+            wrong_type(value, &Takes::Number.words(), mistakes);
         }
         Some(At {
             value: number?,
@@ -121,11 +210,7 @@ impl<'a> Reader<'a> {
         };
         let points = points(text);
         if points.is_none() {
-            wrong_type(
-                value,
-                "a number such as 2.5, of at most two places",
-                mistakes,
-            );
+            wrong_type(value, &Takes::Points.words(), mistakes);
         }
         points
     }
@@ -153,42 +238,43 @@ impl<'a> Reader<'a> {
     pub(super) fn parsed<T>(
         &mut self,
         key: &'static str,
-        expected: &str,
         mistakes: &mut Mistakes,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
+        let expected = self.takes(key).words();
         self.string(key, mistakes)?
-            .parsed(expected, mistakes, parse)
+            .parsed(&expected, mistakes, parse)
     }
 
-    /// A list of strings, each of which `parse` reads.
+    /// A list of strings, each of which `parse` reads; those that it does not read are reported and left out.
     pub(super) fn parsed_list<T>(
         &mut self,
         key: &'static str,
-        expected: &str,
         mistakes: &mut Mistakes,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<Vec<T>> {
+        let item = self.item(key);
         let strings = self.strings(key, mistakes)?;
         Some(
             strings
                 .into_iter()
-                .filter_map(|s| s.parsed(expected, mistakes, &parse))
+                .filter_map(|s| s.parsed(&item, mistakes, &parse))
                 .collect(),
         )
     }
 
-    /// One of some words.
+    /// One of the words that the section declares.
     pub(super) fn choice(
         &mut self,
         key: &'static str,
-        words: &[&'static str],
         mistakes: &mut Mistakes,
     ) -> Option<&'static str> {
-        let expected = format!("one of {}", words.join(", "));
-        self.parsed(key, &expected, mistakes, |text| {
-            words.iter().copied().find(|word| *word == text)
-        })
+        let words = match self.takes(key) {
+            Takes::Choice(words) => words.to_vec(),
+            Takes::Word(words) => words(),
+            _ => Vec::new(),
+        };
+        word(self.get(key)?, &words, mistakes)
     }
 
     pub(super) fn duration(
@@ -196,7 +282,8 @@ impl<'a> Reader<'a> {
         key: &'static str,
         mistakes: &mut Mistakes,
     ) -> Option<Duration> {
-        self.parsed(key, "a time such as 500ms, 5s or 2m", mistakes, duration)
+        let expected = Takes::Duration.words();
+        text(self.get(key)?, &expected, mistakes)?.parsed(&expected, mistakes, duration)
     }
 
     /// Whatever value stands there.
@@ -210,9 +297,17 @@ impl<'a> Reader<'a> {
         key: &'static str,
         mistakes: &mut Mistakes,
     ) -> Option<Reader<'a>> {
+        let Takes::Table(section) = self.takes(key) else {
+            return None;
+        };
         let value = self.get(key)?;
         match value.get_ref() {
-            DeValue::Table(table) => Some(Reader::new(table, value.span())),
+            DeValue::Table(table) => Some(Reader::new(table, value.span(), section, mistakes)),
+            DeValue::Array(_) if is_header(value, mistakes) => {
+                let expected = format!("{}: there is only one", section.title);
+                mistakes.add(value.span(), expected, format!("[{}]", section.title));
+                None
+            }
             _ => {
                 wrong_type(value, "a table", mistakes);
                 None
@@ -222,21 +317,41 @@ impl<'a> Reader<'a> {
 
     /// The tables of `[[key]]`.
     pub(super) fn tables(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Vec<Reader<'a>> {
+        match self.takes(key) {
+            Takes::Tables(section) => self.tables_by(key, |_| section, mistakes),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The tables of `[[key]]`, each of the section that is chosen by its keys.
+    pub(super) fn tables_by(
+        &mut self,
+        key: &'static str,
+        choose: impl Fn(&DeTable<'_>) -> &'static Section,
+        mistakes: &mut Mistakes,
+    ) -> Vec<Reader<'a>> {
+        let Takes::Tables(Section { title, .. }) = self.takes(key) else {
+            return Vec::new();
+        };
         let Some(value) = self.get(key) else {
             return Vec::new();
         };
         let DeValue::Array(array) = value.get_ref() else {
-            wrong_type(
-                value,
-                &format!("tables, each begun with [[{key}]]"),
-                mistakes,
-            );
+            if is_header(value, mistakes) {
+                let single = title.trim_start_matches('[').trim_end_matches(']');
+                let expected = format!("{title}: there may be several");
+                mistakes.add(value.span(), expected, format!("[{single}]"));
+            } else {
+                wrong_type(value, &format!("tables, each begun with {title}"), mistakes);
+            }
             return Vec::new();
         };
         let mut tables = Vec::new();
         for item in array.iter() {
             match item.get_ref() {
-                DeValue::Table(table) => tables.push(Reader::new(table, item.span())),
+                DeValue::Table(table) => {
+                    tables.push(Reader::new(table, item.span(), choose(table), mistakes));
+                }
                 _ => wrong_type(item, "a table", mistakes),
             }
         }
@@ -245,7 +360,7 @@ impl<'a> Reader<'a> {
 
     /// Keys and values, all of them known to the caller.
     pub(super) fn entries(
-        &mut self,
+        &self,
     ) -> impl Iterator<
         Item = (
             &'a Spanned<std::borrow::Cow<'a, str>>,
@@ -255,19 +370,86 @@ impl<'a> Reader<'a> {
         self.table.iter()
     }
 
-    /// Every key that was never asked for is a mistake.
-    pub(super) fn finish(self, mistakes: &mut Mistakes) {
-        for (key, _) in self
-            .table
-            .iter()
-            .filter(|(k, _)| !self.known.contains(&k.get_ref().as_ref()))
-        {
-            mistakes.add(
-                key.span(),
-                known(key.get_ref(), &self.known),
-                format!("unknown key {:?}", key.get_ref()),
-            );
+    /// Ends the reading. Every key that the section declares must have been asked for, so that none is accepted and
+    /// then ignored.
+    pub(super) fn finish(self) {
+        debug_assert!(
+            self.section
+                .keys
+                .iter()
+                .all(|key| self.asked.contains(&key.name)),
+            "{} declares keys that nothing reads: {:?} were read",
+            self.section.title,
+            self.asked
+        );
+    }
+}
+
+/// Parameters of checks, which the catalogue declares and not a section.
+impl Reader<'_> {
+    /// One of some words.
+    pub(super) fn choice_of(
+        &mut self,
+        key: &'static str,
+        words: &[&'static str],
+        mistakes: &mut Mistakes,
+    ) -> Option<&'static str> {
+        word(self.get(key)?, words, mistakes)
+    }
+
+    /// A list of strings, each of which `parse` reads.
+    pub(super) fn list_of<T>(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        mistakes: &mut Mistakes,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let strings = self.strings_of(key, expected, mistakes)?;
+        Some(
+            strings
+                .into_iter()
+                .filter_map(|s| s.parsed(expected, mistakes, &parse))
+                .collect(),
+        )
+    }
+
+    /// A string, or a list of strings.
+    pub(super) fn strings_of(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        mistakes: &mut Mistakes,
+    ) -> Option<Vec<At<String>>> {
+        let whole = format!("{expected}, or a list of them");
+        strings(self.get(key)?, &whole, expected, mistakes)
+    }
+
+    /// Tables of a section.
+    pub(super) fn tables_of(
+        &mut self,
+        key: &'static str,
+        section: &'static Section,
+        mistakes: &mut Mistakes,
+    ) -> Vec<Self> {
+        let Some(value) = self.get(key) else {
+            return Vec::new();
+        };
+        let DeValue::Array(array) = value.get_ref() else {
+            let expected = format!("tables, each begun with {}", section.title);
+            wrong_type(value, &expected, mistakes);
+            return Vec::new();
+        };
+        let mut tables = Vec::new();
+        for item in array.iter() {
+            match item.get_ref() {
+                DeValue::Table(table) => {
+                    tables.push(Reader::new(table, item.span(), section, mistakes));
+                }
+                _ => wrong_type(item, "a table", mistakes),
+            }
         }
+        tables
     }
 }
 
@@ -287,17 +469,73 @@ impl At<String> {
     }
 }
 
+/// Whether a value is written as `[section]` or `[[section]]`, and not behind `=`.
+fn is_header(value: &Spanned<DeValue<'_>>, mistakes: &Mistakes) -> bool {
+    let before = mistakes.source(0..value.span().start);
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    !line.contains('=') && mistakes.source(value.span()).starts_with('[')
+}
+
+/// A string.
 pub(super) fn string(value: &Spanned<DeValue<'_>>, mistakes: &mut Mistakes) -> Option<At<String>> {
+    text(value, "a string", mistakes)
+}
+
+fn text(
+    value: &Spanned<DeValue<'_>>,
+    expected: &str,
+    mistakes: &mut Mistakes,
+) -> Option<At<String>> {
     match value.get_ref() {
         DeValue::String(text) => Some(At {
             value: text.to_string(),
             span: value.span(),
         }),
         _ => {
-            wrong_type(value, "a string", mistakes);
+            wrong_type(value, expected, mistakes);
             None
         }
     }
+}
+
+fn strings(
+    value: &Spanned<DeValue<'_>>,
+    expected: &str,
+    item: &str,
+    mistakes: &mut Mistakes,
+) -> Option<Vec<At<String>>> {
+    match value.get_ref() {
+        DeValue::Array(array) => Some(
+            array
+                .iter()
+                .filter_map(|value| text(value, item, mistakes))
+                .collect(),
+        ),
+        DeValue::String(text) => Some(vec![At {
+            value: text.to_string(),
+            span: value.span(),
+        }]),
+        _ => {
+            wrong_type(value, expected, mistakes);
+            None
+        }
+    }
+}
+
+fn word(
+    value: &Spanned<DeValue<'_>>,
+    words: &[&'static str],
+    mistakes: &mut Mistakes,
+) -> Option<&'static str> {
+    let At { value, span } = text(value, &one_of(words), mistakes)?;
+    let found = words.iter().copied().find(|word| *word == value);
+    if found.is_none() {
+        let Unknown {
+            expected, found, ..
+        } = unknown("word", &value, words);
+        mistakes.add(span, expected, found);
+    }
+    found
 }
 
 pub(super) fn wrong_type(value: &Spanned<DeValue<'_>>, expected: &str, mistakes: &mut Mistakes) {
@@ -307,55 +545,6 @@ pub(super) fn wrong_type(value: &Spanned<DeValue<'_>>, expected: &str, mistakes:
         _ => mistakes.source(value.span()).to_owned(),
     };
     mistakes.add(value.span(), expected, found);
-}
-
-/// "one of …", the nearest first where one is near.
-pub(super) fn known(found: &str, words: &[&str]) -> String {
-    let near = words
-        .iter()
-        .copied()
-        .filter(|word| is_near(found, word))
-        .min();
-    match near {
-        Some(near) => format!("{near:?} perhaps, or another of {}", words.join(", ")),
-        None => format!("one of {}", words.join(", ")),
-    }
-}
-
-/// Whether two words differ by a slip: equal but for case, separators and order, or by one letter more, less or other.
-fn is_near(one: &str, other: &str) -> bool {
-    let plain = |text: &str| {
-        text.chars()
-            .filter(|c| c.is_ascii_alphanumeric())
-            .collect::<String>()
-            .to_ascii_lowercase()
-    };
-    let (one, other) = (plain(one), plain(other));
-    let letters = |text: &str| {
-        let mut letters = text.as_bytes().to_vec();
-        letters.sort_unstable();
-        letters
-    };
-    if letters(&one) == letters(&other) {
-        return true;
-    }
-    let (short, long) = if one.len() <= other.len() {
-        (one, other)
-    } else {
-        (other, one)
-    };
-    let prefix = short
-        .bytes()
-        .zip(long.bytes())
-        .take_while(|(a, b)| a == b)
-        .count();
-    let suffix = short
-        .bytes()
-        .rev()
-        .zip(long.bytes().rev())
-        .take_while(|(a, b)| a == b)
-        .count();
-    long.len() - short.len() <= 1 && prefix + suffix + 1 >= long.len() && long.len() > 2
 }
 
 /// A time: a number and `ms`, `s`, `m` or `h`.
@@ -390,21 +579,6 @@ fn points(text: &str) -> Option<Points> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn near_words() {
-        for (found, word, near) in [
-            ("sorces", "sources", true),
-            ("Helo_Addresses", "helo_addresses", true),
-            ("helo-addresses", "helo_addresses", true),
-            ("titel", "title", true),
-            ("recieve", "receiver", false),
-            ("ptr-exist", "ptr-exists", true),
-            ("a", "b", false),
-        ] {
-            assert_eq!(is_near(found, word), near, "{found} {word}");
-        }
-    }
 
     #[test]
     fn scores() {

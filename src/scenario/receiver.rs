@@ -1,20 +1,20 @@
 //! Receiver files: rules, replies, and where they are known from.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use toml::Spanned;
-use toml::de::DeValue;
 
 use super::behaviour;
-use super::reader::{At, Reader, known, string, wrong_type};
+use super::keys::WEIGHT;
+use super::reader::{At, Reader, wrong_type};
 use super::report::Mistakes;
+use super::values::{self, networks, networks_of, reply};
 use crate::facts::{AnyTempfail, ForwardFamily, ForwardNxdomain, IprevSettings, Relaxed, Wants};
 use crate::name::{self, Name};
-use crate::policy::checks::{CATALOGUE, Check, Kind, Parameter, Setting, Settings, Weight, find};
-use crate::policy::{After, Allow, Policy, Rule, TempPolicy, Template};
+use crate::policy::checks::{Check, Kind, Parameter, Setting, Settings, Weight};
+use crate::policy::{After, Allow, Policy, Rule, TempPolicy};
 use crate::reply::ReplyCode;
 use crate::smtp::{BareNewline, Extension, Extensions, Receiver, Settings as Smtp, StartTls};
 use crate::stage::Stage;
@@ -60,16 +60,9 @@ pub(super) fn read(
     };
     let era = text(&mut file, "era", mistakes);
     let notes = text(&mut file, "notes", mistakes);
-    let group = file
-        .choice("group", &["software", "operator", "generic"], mistakes)
-        .unwrap_or("generic");
-    let confidence = file
-        .choice(
-            "confidence",
-            &["high", "medium", "low", "invented"],
-            mistakes,
-        )
-        .unwrap_or_default();
+    file.string("kind", mistakes);
+    let group = file.choice("group", mistakes).unwrap_or("generic");
+    let confidence = file.choice("confidence", mistakes).unwrap_or_default();
     let sources = file
         .strings("sources", mistakes)
         .unwrap_or_default()
@@ -83,7 +76,7 @@ pub(super) fn read(
     settings.auth = behaviour::auth(&mut file, mistakes);
     settings.scripts = behaviour::scripts(&mut file, mistakes);
     let policy = policy(&mut file, mistakes);
-    file.finish(mistakes);
+    file.finish();
     Some(ReceiverProfile {
         name: name.to_owned(),
         title: title?,
@@ -104,7 +97,7 @@ pub(super) fn read(
 fn policy(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Policy {
     let after = after(file, mistakes);
     let delay_reject = file.flag("delay_reject", mistakes).unwrap_or(false);
-    let record = file.parsed_list("record", "\"iprev\" or \"helo\"", mistakes, |w| {
+    let record = file.parsed_list("record", mistakes, |w| {
         ["iprev", "helo"].into_iter().find(|k| *k == w)
     });
     let record = record.unwrap_or_else(|| vec!["iprev", "helo"]);
@@ -144,19 +137,19 @@ fn iprev(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> IprevSettings {
             _ => wrong_type(value, "a number from 1, or \"all\"", mistakes),
         }
     }
-    if table.choice("forward_family", &["client", "both"], mistakes) == Some("both") {
+    if table.choice("forward_family", mistakes) == Some("both") {
         settings.forward_family = ForwardFamily::Both;
     }
-    if table.choice("forward_nxdomain", &["fail", "permerror"], mistakes) == Some("permerror") {
+    if table.choice("forward_nxdomain", mistakes) == Some("permerror") {
         settings.forward_nxdomain = ForwardNxdomain::Permerror;
     }
-    if table.choice("any_tempfail", &["ignored", "wins"], mistakes) == Some("wins") {
+    if table.choice("any_tempfail", mistakes) == Some("wins") {
         settings.any_tempfail = AnyTempfail::Wins;
     }
-    if table.choice("relaxed", &["exact", "network"], mistakes) == Some("network") {
+    if table.choice("relaxed", mistakes) == Some("network") {
         settings.relaxed = Relaxed::SameNetwork;
     }
-    table.finish(mistakes);
+    table.finish();
     settings
 }
 
@@ -167,7 +160,7 @@ fn smtp(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Smtp {
             .is_none()
             .then(|| text.to_owned())
     };
-    if let Some(name) = file.parsed("hostname", "a host name", mistakes, hostname) {
+    if let Some(name) = file.parsed("hostname", mistakes, hostname) {
         settings.hostname = name;
     }
     if let Some(lines) = file.strings("greeting", mistakes) {
@@ -200,20 +193,18 @@ fn smtp(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Smtp {
     settings.data_timeout = table
         .duration("data_timeout", mistakes)
         .unwrap_or(settings.data_timeout);
-    settings.bare_newline =
-        match table.choice("bare_newline", &["reject", "normalize", "accept"], mistakes) {
-            Some("normalize") => BareNewline::Normalize,
-            Some("accept") => BareNewline::Accept,
-            _ => BareNewline::Reject,
-        };
+    settings.bare_newline = match table.choice("bare_newline", mistakes) {
+        Some("normalize") => BareNewline::Normalize,
+        Some("accept") => BareNewline::Accept,
+        _ => BareNewline::Reject,
+    };
     settings.extensions = extensions(&mut table, mistakes);
-    settings.starttls = match table.choice("starttls", &["never", "offered", "refused"], mistakes) {
+    settings.starttls = match table.choice("starttls", mistakes) {
         Some("offered") => StartTls::Offered,
         Some("refused") => StartTls::Refused,
         _ => StartTls::Never,
     };
-    let faults = TlsFault::ALL.map(|(word, _)| word);
-    if let Some(word) = table.choice("tls_fault", &faults, mistakes) {
+    if let Some(word) = table.choice("tls_fault", mistakes) {
         settings.tls_fault = TlsFault::ALL
             .into_iter()
             .find(|(known, _)| *known == word)
@@ -221,11 +212,10 @@ fn smtp(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Smtp {
             .unwrap_or_default();
     }
     settings.magic_recipients = table.flag("magic_recipients", mistakes).unwrap_or(true);
-    if let Some(networks) = table.parsed_list("xclient", "an address or network", mistakes, network)
-    {
+    if let Some(networks) = networks(&mut table, "xclient", mistakes) {
         settings.xclient = networks;
     }
-    table.finish(mistakes);
+    table.finish();
     settings
 }
 
@@ -237,11 +227,8 @@ fn greeting(line: At<String>, mistakes: &mut Mistakes) -> Option<String> {
 
 /// `extensions` is the whole set, `without` and `with` change the usual one.
 fn extensions(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Extensions {
-    let names: Vec<_> = Extension::ALL.into_iter().map(Extension::keyword).collect();
-    let expected = format!("one of {}", names.join(", "));
-    let mut list = |key, mistakes: &mut Mistakes| {
-        table.parsed_list(key, &expected, mistakes, Extension::of_keyword)
-    };
+    let mut list =
+        |key, mistakes: &mut Mistakes| table.parsed_list(key, mistakes, Extension::of_keyword);
     let only = list("extensions", mistakes);
     let (without, with) = (list("without", mistakes), list("with", mistakes));
     if only.is_some() && (without.is_some() || with.is_some()) {
@@ -263,7 +250,7 @@ fn extensions(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Extensions {
 }
 
 fn after(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<After> {
-    match table.choice("after", &["close", "503", "repeat", "continue"], mistakes)? {
+    match table.choice("after", mistakes)? {
         "close" => Some(After::Close),
         "503" => Some(After::Sticky503),
         "repeat" => Some(After::Repeat),
@@ -271,66 +258,26 @@ fn after(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<After> {
     }
 }
 
-/// The check that a table names: one that exists, may stand here, and is part of this build.
-fn named_check(
-    table: &mut Reader<'_>,
-    may_stand: fn(&Check) -> bool,
-    mistakes: &mut Mistakes,
-) -> Option<&'static Check> {
-    let named = table.required("check", mistakes)?;
-    let Some(check) = find(&named.value).filter(|check| may_stand(check)) else {
-        let allowed = CATALOGUE.iter().filter(|check| may_stand(check));
-        let names: Vec<_> = allowed.map(|check| check.name).collect();
-        mistakes.add(
-            named.span,
-            known(&named.value, &names),
-            format!("unknown check {:?}", named.value),
-        );
-        return None;
-    };
-    if let Some(feature) = check.missing_feature() {
-        mistakes.add(
-            named.span,
-            "a check that this build has",
-            format!(
-                "{:?}, which needs martinet's Cargo feature {feature:?}",
-                check.name
-            ),
-        );
-        return None;
-    }
-    Some(check)
-}
-
 fn rule(
     mut table: Reader<'_>,
     default_after: Option<After>,
     mistakes: &mut Mistakes,
 ) -> Option<Rule> {
-    let check = named_check(&mut table, |_| true, mistakes)?;
+    let check = values::usable_check(table.required("check", mistakes)?, mistakes)?;
     let mut rule = Rule::new(check, &parameters(check, &mut table, mistakes));
-    let stages = Stage::ALL.map(Stage::name).join(", ");
-    if let Some(stage) = table.string("stage", mistakes)
-        && let Some(parsed) = stage
-            .clone()
-            .parsed(&format!("one of {stages}"), mistakes, |s| {
-                s.parse::<Stage>().ok()
-            })
-    {
-        if parsed < check.stage {
+    let at = table.value("stage").map(Spanned::span);
+    let word = table.choice("stage", mistakes);
+    if let Some((stage, span)) = word.and_then(|word| word.parse::<Stage>().ok()).zip(at) {
+        if stage < check.stage {
             let expected = format!(
                 "a stage from {} on, when the facts of {} are known",
                 check.stage, check.name
             );
-            mistakes.add(stage.span, expected, format!("{:?}", stage.value));
+            mistakes.add(span, expected, format!("{:?}", stage.name()));
         }
-        rule.stage = parsed;
+        rule.stage = stage;
     }
-    rule.temp = match table.choice(
-        "temp",
-        &["defer_now", "defer_if_permit", "ignore", "as_fail"],
-        mistakes,
-    ) {
+    rule.temp = match table.choice("temp", mistakes) {
         Some("defer_if_permit") => TempPolicy::DeferIfPermit,
         Some("ignore") => TempPolicy::Ignore,
         Some("as_fail") => TempPolicy::AsFail,
@@ -355,37 +302,8 @@ fn rule(
     }
     rule.after = after(&mut table, mistakes).or(default_after);
     rule.modelled = table.flag("modelled", mistakes).unwrap_or(false);
-    table.finish(mistakes);
+    table.finish();
     Some(rule)
-}
-
-/// Reads the reply under a key, and checks its class.
-pub(super) fn reply(
-    key: &'static str,
-    expected: &str,
-    allowed: impl Fn(ReplyCode) -> bool,
-    table: &mut Reader<'_>,
-    mistakes: &mut Mistakes,
-) -> Option<Template> {
-    let lines = table.strings(key, mistakes)?;
-    let first = lines
-        .first()
-        .map_or_else(|| table.span(), |l| l.span.clone());
-    let texts: Vec<_> = lines.iter().map(|l| l.value.as_str()).collect();
-    match Template::parse(&texts) {
-        Ok(template) if allowed(template.pattern().code()) => Some(template),
-        Ok(template) => {
-            mistakes.add(first, expected, template.pattern().code().to_string());
-            None
-        }
-        Err((expected, found)) => {
-            let at = lines
-                .iter()
-                .find(|l| l.value == found || l.value.contains(&found));
-            mistakes.add(at.map_or(first, |l| l.span.clone()), expected, found);
-            None
-        }
-    }
 }
 
 fn parameters(check: &'static Check, table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Settings {
@@ -407,17 +325,17 @@ fn parameter_value(
     match parameter.kind {
         Kind::Flag => table.flag(key, mistakes).map(Setting::Flag),
         Kind::Count => table.number(key, mistakes).map(|n| Setting::Count(n.value)),
-        Kind::Choice(words) => table.choice(key, words, mistakes).map(Setting::Choice),
+        Kind::Choice(words) => table.choice_of(key, words, mistakes).map(Setting::Choice),
         Kind::Words => table
-            .strings(key, mistakes)
-            .map(|l| Setting::Words(l.into_iter().map(|w| w.value).collect())),
+            .list_of(key, "a string", mistakes, |word| Some(word.to_owned()))
+            .map(Setting::Words),
         Kind::Networks => table
-            .parsed_list(key, "an address or network", mistakes, network)
-            .map(Setting::Networks),
+            .strings_of(key, "an address or a network", mistakes)
+            .map(|strings| Setting::Networks(networks_of(strings, mistakes))),
         Kind::Duration => table.duration(key, mistakes).map(Setting::Duration),
         Kind::Points => table.points(key, mistakes).map(Setting::Points),
         Kind::Weights => {
-            let tables = table.tables(key, mistakes);
+            let tables = table.tables_of(key, &WEIGHT, mistakes);
             let weights: Vec<_> = tables
                 .into_iter()
                 .filter_map(|table| weight(table, mistakes))
@@ -429,17 +347,19 @@ fn parameter_value(
 
 /// One part of a score: a check, its parameters, and what a violation adds.
 fn weight(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Weight> {
-    let check = named_check(&mut table, |check| check.name != "score", mistakes)?;
+    let named = table.required("check", mistakes)?;
+    if named.value == "score" {
+        mistakes.add(named.span, "a check other than score", "\"score\"");
+        return None;
+    }
+    let check = values::usable_check(named, mistakes)?;
     let settings = parameters(check, &mut table, mistakes);
     let symbol = table
         .string("symbol", mistakes)
         .map_or_else(|| check.name.to_owned(), |s| s.value);
-    let span = table.span();
+    table.require("score", mistakes);
     let score = table.points("score", mistakes);
-    if score.is_none() {
-        mistakes.add(span, "score, what a violation adds", "none");
-    }
-    table.finish(mistakes);
+    table.finish();
     Some(Weight {
         symbol,
         check,
@@ -452,56 +372,27 @@ fn allow(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Allow {
     let suffix = |text: &str| -> Option<Name> {
         name::absolute(text.trim_start_matches("*.").trim_start_matches('.'))
     };
-    let addresses = table
-        .parsed_list("addresses", "an address or network", mistakes, network)
-        .unwrap_or_default();
-    let ptr_suffixes = table
-        .parsed_list("ptr_suffix", "a domain name", mistakes, suffix)
-        .unwrap_or_default();
-    let helo_suffixes = table
-        .parsed_list("helo_suffix", "a domain name", mistakes, suffix)
-        .unwrap_or_default();
-    let checks = checks(&mut table, mistakes);
-    if addresses.is_empty() && ptr_suffixes.is_empty() && helo_suffixes.is_empty() {
-        mistakes.add(
-            table.span(),
-            "addresses, ptr_suffix or helo_suffix",
-            "none: it would allow nobody",
-        );
+    let conditions = ["addresses", "ptr_suffix", "helo_suffix"];
+    let addresses = networks(&mut table, "addresses", mistakes).unwrap_or_default();
+    let ptr_suffixes = table.parsed_list("ptr_suffix", mistakes, suffix);
+    let helo_suffixes = table.parsed_list("helo_suffix", mistakes, suffix);
+    let checks = table.strings("checks", mistakes).unwrap_or_default();
+    let checks: BTreeSet<_> = checks
+        .into_iter()
+        .filter_map(|named| values::check(named, mistakes))
+        .map(|check| check.name.to_owned())
+        .collect();
+    if !conditions.iter().any(|key| table.has(key)) {
+        let found = "none: the section would allow no client";
+        mistakes.add(table.span(), "addresses, ptr_suffix or helo_suffix", found);
     }
-    table.finish(mistakes);
+    table.finish();
     Allow {
         addresses,
-        ptr_suffixes,
-        helo_suffixes,
-        checks,
+        ptr_suffixes: ptr_suffixes.unwrap_or_default(),
+        helo_suffixes: helo_suffixes.unwrap_or_default(),
+        checks: checks.into_iter().collect(),
     }
-}
-
-fn checks(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Vec<String> {
-    let Some(value) = table.value("checks") else {
-        return Vec::new();
-    };
-    let DeValue::Array(array) = value.get_ref() else {
-        wrong_type(value, "a list of checks", mistakes);
-        return Vec::new();
-    };
-    let one = |value: &Spanned<DeValue<'_>>, mistakes: &mut Mistakes| {
-        let exists = |text: &str| find(text).map(|check| check.name.to_owned());
-        string(value, mistakes)?.parsed("the name of a check", mistakes, exists)
-    };
-    let found: HashSet<_> = array.iter().filter_map(|v| one(v, mistakes)).collect();
-    found.into_iter().collect()
-}
-
-/// An address or a network; IPv4-mapped addresses are normalised.
-pub(super) fn network(text: &str) -> Option<IpNet> {
-    let address = || {
-        text.parse::<std::net::IpAddr>()
-            .ok()
-            .map(|a| IpNet::from(name::normalise(a)))
-    };
-    text.parse::<IpNet>().ok().or_else(address)
 }
 
 #[cfg(all(test, not(feature = "dkim")))]

@@ -64,6 +64,11 @@ impl Mistakes {
         );
     }
 
+    /// How many mistakes there are so far.
+    pub(super) fn count(&self) -> usize {
+        self.found.len()
+    }
+
     /// The line of an octet, from 1.
     pub(super) fn line_of(&self, octet: usize) -> usize {
         let upto = &self.text.as_bytes()[..octet.min(self.text.len())];

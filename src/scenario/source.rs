@@ -6,11 +6,12 @@ use std::path::Path;
 
 use toml::de::DeValue;
 
-use super::parse::{address, domain_name};
-use super::pool::Pool;
-use super::reader::{At, Reader, known, string, wrong_type};
-use super::receiver::network;
+use super::keys::ASSIGNMENT;
+use super::pool::Pools;
+use super::reader::{At, Reader, string, wrong_type};
 use super::report::Mistakes;
+use super::values::{address, domain_name, networks};
+use super::words::unknown;
 use crate::dns::{MasterMistake, Zone};
 use crate::name::{Name, RecordType};
 use crate::smtp::{ClientSource, Nat, Order};
@@ -50,8 +51,8 @@ pub(super) fn zones(
     let mut tables = file.tables("zone", mistakes);
     let mut origins = Vec::new();
     for table in &mut tables {
-        let origin = table.required("origin", mistakes);
-        let origin = origin.and_then(|o| o.parsed("a domain name", mistakes, domain_name));
+        table.require("origin", mistakes);
+        let origin = table.parsed("origin", mistakes, domain_name);
         if let Some(origin) = origin
             .as_ref()
             .filter(|origin| origins.contains(&Some((*origin).clone())))
@@ -81,7 +82,8 @@ fn zone(
     let path = table.string("file", mistakes);
     table.value("origin");
     let span = table.span();
-    table.finish(mistakes);
+    let either = table.has("text") || table.has("file");
+    table.finish();
     let origin = origin?;
     let (octets, place) = match (text, path) {
         (Some(text), None) => {
@@ -94,7 +96,9 @@ fn zone(
             return None;
         }
         (None, None) => {
-            mistakes.add(span, "text = \"…\" or file = \"…\"", "neither");
+            if !either {
+                mistakes.add(span, "text = \"…\" or file = \"…\"", "neither");
+            }
             return None;
         }
     };
@@ -201,7 +205,7 @@ fn within_another(name: &Name, origin: &Name, origins: &HashSet<Name>) -> Option
 /// Reads `[client]`: where addresses come from, and how they are translated.
 pub(super) fn client(
     file: &mut Reader<'_>,
-    pools: &[Pool],
+    pools: &Pools,
     mistakes: &mut Mistakes,
 ) -> (ClientSource, Vec<Nat>) {
     let Some(mut table) = file.table("client", mistakes) else {
@@ -213,7 +217,7 @@ pub(super) fn client(
         .into_iter()
         .filter_map(|t| translation(t, mistakes))
         .collect();
-    table.finish(mistakes);
+    table.finish();
     (source, nat)
 }
 
@@ -221,14 +225,17 @@ pub(super) fn client(
 pub(super) fn identity(
     key: &'static str,
     table: &mut Reader<'_>,
-    pools: &[Pool],
+    pools: &Pools,
     mistakes: &mut Mistakes,
 ) -> Option<ClientSource> {
     let value = table.value(key)?;
     Some(match value.get_ref() {
         DeValue::String(text) if text == "socket" => ClientSource::Socket,
         DeValue::String(_) => fixed(value, mistakes),
-        DeValue::Table(inner) => from_table(Reader::new(inner, value.span()), pools, mistakes),
+        DeValue::Table(inner) => {
+            let table = Reader::new(inner, value.span(), &ASSIGNMENT, mistakes);
+            from_table(table, pools, mistakes)
+        }
         _ => {
             wrong_type(
                 value,
@@ -241,11 +248,12 @@ pub(super) fn identity(
 }
 
 /// Without `from`: every pool, one address after the other; the socket's peer where there is no pool.
-fn all_pools(pools: &[Pool]) -> ClientSource {
-    if pools.is_empty() {
+fn all_pools(pools: &Pools) -> ClientSource {
+    if pools.read.is_empty() {
         return ClientSource::Socket;
     }
     let addresses = pools
+        .read
         .iter()
         .flat_map(|pool| pool.addresses.clone())
         .collect();
@@ -261,31 +269,35 @@ fn fixed(value: &toml::Spanned<DeValue<'_>>, mistakes: &mut Mistakes) -> ClientS
     parsed.map_or(ClientSource::Socket, ClientSource::Fixed)
 }
 
-fn from_table(mut table: Reader<'_>, pools: &[Pool], mistakes: &mut Mistakes) -> ClientSource {
-    if let Some(map) = table.table("map", mistakes) {
-        table.finish(mistakes);
-        return ClientSource::Map(address_map(map, mistakes));
-    }
+fn from_table(mut table: Reader<'_>, pools: &Pools, mistakes: &mut Mistakes) -> ClientSource {
     let span = table.span();
+    let map = table.table("map", mistakes);
     let names = table.strings("pool", mistakes);
-    let order = table.choice("order", &["round-robin", "random"], mistakes);
+    let order = table.choice("order", mistakes);
     let seed = table.number("seed", mistakes).map_or(1, |n| n.value);
-    table.finish(mistakes);
+    let either = table.has("pool") || table.has("map");
+    table.finish();
+    if map.is_some() && names.is_some() {
+        mistakes.add(span.clone(), "pool or map", "both");
+    }
+    if let Some(map) = map {
+        return ClientSource::Map(address_map(&map, mistakes));
+    }
     let Some(names) = names else {
-        mistakes.add(span, "pool = \"…\" or map = { … }", "neither");
+        if !either {
+            mistakes.add(span, "pool = \"…\" or map = { … }", "neither");
+        }
         return ClientSource::Socket;
     };
     let mut addresses = Vec::new();
     for named in names {
-        match pools.iter().find(|pool| pool.name == named.value) {
+        match pools.read.iter().find(|pool| pool.name == named.value) {
             Some(pool) => addresses.extend(&pool.addresses),
+            None if pools.broken.contains(&named.value) => {}
             None => {
-                let all: Vec<_> = pools.iter().map(|p| p.name.as_str()).collect();
-                mistakes.add(
-                    named.span,
-                    known(&named.value, &all),
-                    format!("unknown pool {:?}", named.value),
-                );
+                let all: Vec<_> = pools.read.iter().map(|p| p.name.as_str()).collect();
+                let unknown = unknown("pool", &named.value, &all);
+                mistakes.add(named.span, unknown.expected, unknown.found);
             }
         }
     }
@@ -297,7 +309,7 @@ fn from_table(mut table: Reader<'_>, pools: &[Pool], mistakes: &mut Mistakes) ->
     ClientSource::Pool { addresses, order }
 }
 
-fn address_map(mut table: Reader<'_>, mistakes: &mut Mistakes) -> HashMap<IpAddr, IpAddr> {
+fn address_map(table: &Reader<'_>, mistakes: &mut Mistakes) -> HashMap<IpAddr, IpAddr> {
     let mut map = HashMap::new();
     for (key, value) in table.entries() {
         let inside = At {
@@ -313,15 +325,11 @@ fn address_map(mut table: Reader<'_>, mistakes: &mut Mistakes) -> HashMap<IpAddr
 }
 
 fn translation(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Nat> {
-    let from = table.parsed_list("from", "an address or network", mistakes, network);
-    let to = table
-        .required("to", mistakes)
-        .and_then(|t| t.parsed("an address", mistakes, address));
-    let span = table.span();
-    table.finish(mistakes);
-    if from.is_none() {
-        mistakes.add(span, "from = [\"10.0.0.0/8\"]", "none");
-    }
+    table.require("from", mistakes);
+    table.require("to", mistakes);
+    let from = networks(&mut table, "from", mistakes);
+    let to = table.parsed("to", mistakes, address);
+    table.finish();
     Some(Nat {
         from: from?,
         to: to?,

@@ -109,7 +109,10 @@ fn usage_and_mistakes_are_exit_code_2() {
             "y",
         ],
         2,
-        &["error: expected a scenario", "found \"nope\""],
+        &[
+            "error: expected a scenario",
+            "found unknown scenario \"nope\"",
+        ],
     );
     check(
         &[
@@ -160,7 +163,7 @@ fn lint_reports_every_file() {
             "a.toml:1",
             "b.toml:3",
             "unknown check \"nope\"",
-            "\"title\" perhaps, or another",
+            "did you mean \"title\"?",
         ],
     );
     std::fs::create_dir_all(directory.join("more")).expect("a directory");
@@ -170,7 +173,7 @@ fn lint_reports_every_file() {
     check(
         &["lint", path],
         2,
-        &["expected one scenario of each name", "a.toml has it too"],
+        &["expected a file name that no other scenario has, found the file name of"],
     );
     std::fs::remove_dir_all(&directory).expect("removed");
     check(

@@ -57,3 +57,17 @@ fn every_scenario_and_receiver_is_in_the_readme() {
         );
     }
 }
+
+/// docs/files.md is what the reader's own tables say; `MARTINET_BLESS=1` writes it anew.
+#[test]
+fn files_reference() {
+    let expected = martinet::scenario::reference();
+    if std::env::var_os("MARTINET_BLESS").is_some() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/files.md");
+        std::fs::write(path, &expected).expect("docs/files.md is written");
+    }
+    assert!(
+        read("docs/files.md") == expected,
+        "docs/files.md is stale: run MARTINET_BLESS=1 cargo nextest run files_reference"
+    );
+}

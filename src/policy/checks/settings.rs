@@ -29,6 +29,22 @@ pub enum Kind {
     Weights,
 }
 
+impl Kind {
+    /// The type in words.
+    pub fn words(self) -> String {
+        match self {
+            Self::Flag => "true or false".to_owned(),
+            Self::Count => "a whole number".to_owned(),
+            Self::Choice(words) => format!("one of {}", words.join(", ")),
+            Self::Words => "a list of strings".to_owned(),
+            Self::Networks => "a list of addresses and networks".to_owned(),
+            Self::Duration => "a time such as 500ms, 5s, 2m or 1h".to_owned(),
+            Self::Points => "a number such as 2.5, with at most two decimal places".to_owned(),
+            Self::Weights => "tables".to_owned(),
+        }
+    }
+}
+
 /// One parameter of a check.
 #[derive(Clone, Copy, Debug)]
 pub struct Parameter {
@@ -40,6 +56,29 @@ pub struct Parameter {
     pub default: &'static str,
     /// What it does, in one sentence.
     pub doc: &'static str,
+}
+
+impl Parameter {
+    /// A value as a file writes it: another one than the default where there is another.
+    pub fn example(&self) -> String {
+        let default = self.default.trim_matches('"');
+        match self.kind {
+            Kind::Flag => (default != "true").to_string(),
+            Kind::Count => default
+                .parse()
+                .map_or(3, |count: u64| count + 1)
+                .to_string(),
+            Kind::Choice(words) => {
+                let other = words.iter().rev().find(|word| **word != default);
+                format!("{:?}", other.unwrap_or(&default))
+            }
+            Kind::Words => "[\"list.example.test\"]".to_owned(),
+            Kind::Networks => "[\"127.0.0.2\"]".to_owned(),
+            Kind::Duration => "\"30s\"".to_owned(),
+            Kind::Points => "7.5".to_owned(),
+            Kind::Weights => "[{ check = \"helo-fqdn\", score = 2.5 }]".to_owned(),
+        }
+    }
 }
 
 /// The value of a parameter.

@@ -1,0 +1,157 @@
+//! The keys of scenario and receiver files: one table for each section.
+//!
+//! The reader accepts the keys of these tables and no others, takes the words of a choice from them, and reports a
+//! wrong value with their type. `docs/files.md` and `martinet show key` print them. A further key is one row here and
+//! one call of [`Reader`](super::reader::Reader) that asks for it.
+
+mod receiver;
+mod scenario;
+
+pub(super) use receiver::{RECEIVER, WEIGHT};
+pub(super) use scenario::{ASSIGNMENT, EXPECT_ANSWER, EXPECT_REPLY, SCENARIO};
+
+/// One section of a file: the top level, or a table.
+#[derive(Debug)]
+pub struct Section {
+    /// How a file writes it: `[[pool]]`; empty for the top level.
+    pub title: &'static str,
+    /// What it is for, in one sentence.
+    pub doc: &'static str,
+    /// Its keys, in the order of the documentation.
+    pub keys: &'static [Key],
+    /// Which other keys it has.
+    pub more: More,
+}
+
+/// Keys of a section that its table does not name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum More {
+    /// None.
+    Nothing,
+    /// The parameters of the check that its key `check` names.
+    Parameters,
+    /// Any: the keys are the user's own, for example user names.
+    Anything,
+}
+
+/// One key of a section.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// The key as a file writes it.
+    pub name: &'static str,
+    /// What values it takes.
+    pub takes: Takes,
+    /// What holds where it is left out.
+    pub absent: Absent,
+    /// A value as a file writes it.
+    pub example: &'static str,
+    /// What it does, in one sentence.
+    pub doc: &'static str,
+    /// The RFC section or the program that it follows; empty where it is martinet's own.
+    pub follows: &'static str,
+}
+
+/// What values a key takes.
+#[derive(Clone, Copy, Debug)]
+pub enum Takes {
+    /// A string with this content, for example `an address`.
+    Text(&'static str),
+    /// A string with this content, or a list of such strings.
+    List(&'static str),
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// One of the words that the rest of the program defines.
+    Word(fn() -> Vec<&'static str>),
+    /// A list of the words that the rest of the program defines.
+    Words(fn() -> Vec<&'static str>),
+    /// `true` or `false`.
+    Flag,
+    /// A whole number of at least 0.
+    Number,
+    /// A decimal number of at most two places.
+    Points,
+    /// A string such as `500ms`, `5s`, `2m` or `1h`.
+    Duration,
+    /// A table.
+    Table(&'static Section),
+    /// Any number of tables, each begun with `[[…]]`.
+    Tables(&'static Section),
+    /// Any of several types, described in these words.
+    Either(&'static str),
+}
+
+/// What holds where a key is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// The key is required.
+    Required,
+    /// The same as this value, as a file writes it.
+    Value(&'static str),
+    /// What these words say.
+    Means(&'static str),
+}
+
+impl Section {
+    /// The key of a name.
+    pub fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+}
+
+impl Takes {
+    /// The type in words, as documentation and reports of mistakes have it.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Text(content) | Self::Either(content) => (*content).to_owned(),
+            Self::List(content) => format!("{content}, or a list of them"),
+            Self::Choice(words) => one_of(words),
+            Self::Word(words) => one_of(&words()),
+            Self::Words(words) => format!("a list of words from {}", words().join(", ")),
+            Self::Flag => "true or false".to_owned(),
+            Self::Number => "a whole number".to_owned(),
+            Self::Points => "a number such as 2.5, with at most two decimal places".to_owned(),
+            Self::Duration => "a time such as 500ms, 5s, 2m or 1h".to_owned(),
+            Self::Table(_) => "a table".to_owned(),
+            Self::Tables(_) => "tables".to_owned(),
+        }
+    }
+}
+
+/// `one of a, b, c`.
+pub(super) fn one_of(words: &[&str]) -> String {
+    format!("one of {}", words.join(", "))
+}
+
+/// A key without a value of its own where it is left out; the methods below change that.
+const fn key(name: &'static str, takes: Takes, example: &'static str, doc: &'static str) -> Key {
+    Key {
+        name,
+        takes,
+        absent: Absent::Means("none"),
+        example,
+        doc,
+        follows: "",
+    }
+}
+
+impl Key {
+    const fn required(mut self) -> Self {
+        self.absent = Absent::Required;
+        self
+    }
+
+    const fn default(mut self, value: &'static str) -> Self {
+        self.absent = Absent::Value(value);
+        self
+    }
+
+    const fn absent(mut self, words: &'static str) -> Self {
+        self.absent = Absent::Means(words);
+        self
+    }
+
+    const fn follows(mut self, source: &'static str) -> Self {
+        self.follows = source;
+        self
+    }
+}

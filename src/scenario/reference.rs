@@ -1,0 +1,235 @@
+//! The reference of the keys of files, made from the tables that the reader uses.
+
+use std::fmt::Write;
+
+use super::keys::{ASSIGNMENT, EXPECT_ANSWER};
+use super::keys::{Absent, Key, More, RECEIVER, SCENARIO, Section, Takes, WEIGHT};
+use super::words::unknown;
+use crate::policy::checks::{CATALOGUE, Check, Parameter};
+
+/// One key as the reference tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyReference {
+    /// The key.
+    pub name: String,
+    /// Where it stands, for example `[[pool]] in scenario files`.
+    pub place: String,
+    /// What values it takes.
+    pub takes: String,
+    /// What holds where it is left out.
+    pub absent: String,
+    /// A line of a file with it.
+    pub example: String,
+    /// What it does.
+    pub doc: String,
+    /// The RFC section or program that it follows; empty where it is martinet's own.
+    pub follows: String,
+}
+
+/// Every key of this name: a key, `section.key` such as `smtp.size`, or a parameter of a check.
+///
+/// # Errors
+/// There is none: the names that there are, and the one that may have been meant.
+pub fn key_reference(name: &str) -> Result<Vec<KeyReference>, String> {
+    let mut found = Vec::new();
+    let mut names = Vec::new();
+    for (file, sections) in files() {
+        for section in sections {
+            let place = match section.title {
+                "" => format!("the top level of {file} files"),
+                title => format!("{title} in {file} files"),
+            };
+            for key in section.keys {
+                names.push(key.name);
+                if key.name == name || format!("{}.{}", bare(section), key.name) == name {
+                    found.push(of_key(key, &place));
+                }
+            }
+        }
+    }
+    for check in CATALOGUE {
+        for parameter in check.parameters {
+            names.push(parameter.name);
+            if parameter.name == name || format!("{}.{}", check.name, parameter.name) == name {
+                found.push(of_parameter(parameter, check));
+            }
+        }
+    }
+    names.sort_unstable();
+    names.dedup();
+    if found.is_empty() {
+        let last = name.rsplit('.').next().unwrap_or_default();
+        let unknown = unknown("key", last, &names);
+        return Err(format!(
+            "expected {}, found {}",
+            unknown.expected, unknown.found
+        ));
+    }
+    Ok(found)
+}
+
+/// The reference of all keys, as Markdown: `docs/files.md`.
+pub fn reference() -> String {
+    let mut out = String::from(HEAD);
+    for (file, sections) in files() {
+        let _ = write!(out, "\n## {} files\n", capitalised(file));
+        for section in sections {
+            section_text(&mut out, section);
+        }
+        if file == "receiver" {
+            parameters_text(&mut out);
+        }
+    }
+    out
+}
+
+const HEAD: &str = "<!-- Written by `MARTINET_BLESS=1 cargo nextest run files_reference` from src/scenario/keys/. Do not edit. -->
+
+# Keys of scenario and receiver files
+
+A scenario file describes the sending side and its DNS, a receiver file describes the mail server that the sender
+meets. Both are TOML. `martinet lint` reports every mistake in them with its line, `martinet show key NAME` prints one
+key of this page. A key that this page does not have is a mistake.
+
+A file is read as what most of its keys belong to; the key `kind` overrules that. *Required* keys have no default.
+";
+
+fn files() -> [(&'static str, Vec<&'static Section>); 2] {
+    let mut scenario = sections(&SCENARIO);
+    // Two sections are chosen by the keys of a table, so that no key leads to them.
+    let after =
+        |all: &[&Section], title: &str| 1 + all.iter().position(|s| s.title == title).unwrap_or(0);
+    let at = after(&scenario, "[client]");
+    scenario.splice(at..at, sections(&ASSIGNMENT));
+    let at = after(&scenario, "[[expect]]");
+    scenario.insert(at, &EXPECT_ANSWER);
+    let mut receiver = sections(&RECEIVER);
+    let at = after(&receiver, "[[rule]]");
+    receiver.insert(at, &WEIGHT);
+    [("scenario", scenario), ("receiver", receiver)]
+}
+
+/// A section and those within it.
+fn sections(section: &'static Section) -> Vec<&'static Section> {
+    let inner = section.keys.iter().flat_map(|key| match key.takes {
+        Takes::Table(inner) | Takes::Tables(inner) => sections(inner),
+        _ => Vec::new(),
+    });
+    std::iter::once(section).chain(inner).collect()
+}
+
+/// The name of a section without brackets.
+fn bare(section: &Section) -> &'static str {
+    section.title.trim_start_matches('[').trim_end_matches(']')
+}
+
+fn capitalised(word: &str) -> String {
+    let (first, rest) = word.split_at(word.len().min(1));
+    format!("{}{rest}", first.to_ascii_uppercase())
+}
+
+fn section_text(out: &mut String, section: &Section) {
+    match section.title {
+        "" => {
+            let _ = write!(out, "\n{}\n", section.doc);
+        }
+        title => {
+            let _ = write!(out, "\n### `{title}`\n\n{}\n", section.doc);
+        }
+    }
+    if !section.keys.is_empty() {
+        table_head(out);
+    }
+    for key in section.keys {
+        table_row(out, &of_key(key, ""));
+    }
+    if section.more == More::Parameters {
+        out.push_str("\nParameters of the check stand beside these keys: see [Parameters of checks](#parameters-of-checks).\n");
+    }
+}
+
+fn parameters_text(out: &mut String) {
+    out.push_str("\n### Parameters of checks\n\nKeys of a `[[rule]]` or `[[rule.weights]]` with that check.\n");
+    for check in CATALOGUE
+        .iter()
+        .filter(|check| !check.parameters.is_empty())
+    {
+        let _ = write!(
+            out,
+            "\n#### `{}`\n\nDemands that {}. Follows {}.\n",
+            check.name, check.checks, check.basis
+        );
+        table_head(out);
+        for parameter in check.parameters {
+            table_row(
+                out,
+                &KeyReference {
+                    follows: String::new(),
+                    ..of_parameter(parameter, check)
+                },
+            );
+        }
+    }
+}
+
+fn table_head(out: &mut String) {
+    out.push_str("\n| key | type | default | what it does | example | follows |\n| --- | --- | --- | --- | --- | --- |\n");
+}
+
+fn table_row(out: &mut String, key: &KeyReference) {
+    let KeyReference {
+        name,
+        takes,
+        absent,
+        example,
+        doc,
+        follows,
+        ..
+    } = key;
+    let cells = [
+        &format!("`{name}`"),
+        takes,
+        absent,
+        doc,
+        &format!("`{example}`"),
+        follows,
+    ];
+    let _ = writeln!(
+        out,
+        "| {} |",
+        cells.map(|cell| cell.replace('|', "\\|")).join(" | ")
+    );
+}
+
+fn of_key(key: &Key, place: &str) -> KeyReference {
+    KeyReference {
+        name: key.name.to_owned(),
+        place: place.to_owned(),
+        takes: key.takes.words(),
+        absent: match key.absent {
+            Absent::Required => "*required*".to_owned(),
+            Absent::Value(value) => format!("`{value}`"),
+            Absent::Means(words) => words.to_owned(),
+        },
+        example: match key.takes {
+            Takes::Table(inner) | Takes::Tables(inner) if key.example.is_empty() => {
+                inner.title.to_owned()
+            }
+            _ => format!("{} = {}", key.name, key.example),
+        },
+        doc: key.doc.to_owned(),
+        follows: key.follows.to_owned(),
+    }
+}
+
+fn of_parameter(parameter: &Parameter, check: &Check) -> KeyReference {
+    KeyReference {
+        name: parameter.name.to_owned(),
+        place: format!("[[rule]] with check = {:?} in receiver files", check.name),
+        takes: parameter.kind.words(),
+        absent: parameter.default.to_owned(),
+        example: format!("{} = {}", parameter.name, parameter.example()),
+        doc: parameter.doc.to_owned(),
+        follows: check.basis.to_owned(),
+    }
+}

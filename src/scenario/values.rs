@@ -1,0 +1,190 @@
+//! Values that several sections of the files have in common.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use ipnet::IpNet;
+
+use super::pool::addresses;
+use super::reader::{At, Reader};
+use super::report::Mistakes;
+use super::shipped::{is_path, names};
+use super::words::unknown;
+use crate::name::{self, Name, RecordType};
+use crate::policy::Template;
+use crate::policy::checks::{CATALOGUE, Check, find};
+use crate::reply::ReplyCode;
+
+/// A domain name; a name beyond ASCII becomes its A-labels (RFC 5891).
+pub(super) fn domain_name(text: &str) -> Option<Name> {
+    let ascii = if text.is_ascii() {
+        text.to_owned()
+    } else {
+        idna::domain_to_ascii(text).ok()?
+    };
+    (!ascii.is_empty())
+        .then(|| name::absolute(&ascii))
+        .flatten()
+}
+
+/// An address; IPv4-mapped addresses are normalised.
+pub(super) fn address(text: &str) -> Option<IpAddr> {
+    text.parse().ok().map(name::normalise)
+}
+
+/// A record type, in any case.
+pub(super) fn record_type(text: &str) -> Option<RecordType> {
+    text.to_ascii_uppercase().parse().ok()
+}
+
+/// The addresses and networks under a key.
+pub(super) fn networks(
+    table: &mut Reader<'_>,
+    key: &'static str,
+    mistakes: &mut Mistakes,
+) -> Option<Vec<IpNet>> {
+    let strings = table.strings(key, mistakes)?;
+    Some(networks_of(strings, mistakes))
+}
+
+/// The addresses and networks of a list of strings.
+pub(super) fn networks_of(strings: Vec<At<String>>, mistakes: &mut Mistakes) -> Vec<IpNet> {
+    strings
+        .into_iter()
+        .filter_map(|text| {
+            without_host_bits(text, mistakes)?.parsed("an address or a network", mistakes, network)
+        })
+        .collect()
+}
+
+/// An address or a network; IPv4-mapped addresses are normalised.
+fn network(text: &str) -> Option<IpNet> {
+    let one = || address(text).map(IpNet::from);
+    text.parse::<IpNet>().ok().or_else(one)
+}
+
+/// The addresses of ranges under a key. `None` where the key is not there or has a mistake: then nothing that depends
+/// on the addresses can be judged.
+pub(super) fn ranges(
+    table: &mut Reader<'_>,
+    key: &'static str,
+    mistakes: &mut Mistakes,
+) -> Option<Vec<IpAddr>> {
+    const RANGE: &str =
+        "an address, a range such as 192.0.2.1-9, or a network of at most 65536 addresses";
+    let before = mistakes.count();
+    let mut all = Vec::new();
+    for text in table.strings(key, mistakes)? {
+        let text = without_host_bits(text, mistakes);
+        let range = text.and_then(|text| text.parsed(RANGE, mistakes, addresses));
+        all.extend(range.into_iter().flatten());
+    }
+    (mistakes.count() == before).then_some(all)
+}
+
+/// Reports a network whose address has bits beyond the prefix: it may mean the network or the one address.
+fn without_host_bits(text: At<String>, mistakes: &mut Mistakes) -> Option<At<String>> {
+    let Ok(net) = text.value.parse::<IpNet>() else {
+        return Some(text);
+    };
+    if net.addr() == net.network() {
+        return Some(text);
+    }
+    let expected = format!("the network {} or the address {}", net.trunc(), net.addr());
+    let found = format!(
+        "{:?}, whose address has bits beyond the first {}",
+        text.value,
+        net.prefix_len()
+    );
+    mistakes.add(text.span, expected, found);
+    None
+}
+
+/// The receiver under the key `receiver`: the name of a built-in one, or a path, relative to the file that names it.
+pub(super) fn receiver(
+    table: &mut Reader<'_>,
+    beside: Option<&Path>,
+    mistakes: &mut Mistakes,
+) -> Option<String> {
+    let At { value, span } = table.string("receiver", mistakes)?;
+    if !is_path(&value) {
+        let names = names("receivers");
+        if !names.contains(&value) {
+            let names: Vec<_> = names.iter().map(String::as_str).collect();
+            let unknown = unknown("receiver", &value, &names);
+            let expected = format!("{}, or a path with / or .toml", unknown.expected);
+            mistakes.add(span, expected, unknown.found);
+        }
+        return Some(value);
+    }
+    let path = beside.map_or_else(|| Path::new(&value).to_owned(), |dir| dir.join(&value));
+    if let Err(cause) = std::fs::File::open(&path) {
+        let found = format!("{}: {cause}", path.display());
+        mistakes.add(span, "a receiver file that can be read", found);
+    }
+    Some(path.display().to_string())
+}
+
+/// Reads the reply under a key, and checks its class.
+pub(super) fn reply(
+    key: &'static str,
+    expected: &str,
+    allowed: impl Fn(ReplyCode) -> bool,
+    table: &mut Reader<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<Template> {
+    let lines = table.strings(key, mistakes)?;
+    let first = lines
+        .first()
+        .map_or_else(|| table.span(), |l| l.span.clone());
+    let texts: Vec<_> = lines.iter().map(|l| l.value.as_str()).collect();
+    match Template::parse(&texts) {
+        Ok(template) if allowed(template.pattern().code()) => Some(template),
+        Ok(template) => {
+            mistakes.add(first, expected, template.pattern().code().to_string());
+            None
+        }
+        Err((expected, found)) => {
+            let at = lines
+                .iter()
+                .find(|l| l.value == found || l.value.contains(&found));
+            mistakes.add(at.map_or(first, |l| l.span.clone()), expected, found);
+            None
+        }
+    }
+}
+
+/// The name of a check under a key.
+pub(super) fn check_name(
+    table: &mut Reader<'_>,
+    key: &'static str,
+    mistakes: &mut Mistakes,
+) -> Option<String> {
+    check(table.string(key, mistakes)?, mistakes).map(|check| check.name.to_owned())
+}
+
+/// The check of a name; another name is a mistake.
+pub(super) fn check(named: At<String>, mistakes: &mut Mistakes) -> Option<&'static Check> {
+    let check = find(&named.value);
+    if check.is_none() {
+        let names: Vec<_> = CATALOGUE.iter().map(|check| check.name).collect();
+        let unknown = unknown("check", &named.value, &names);
+        mistakes.add(named.span, unknown.expected, unknown.found);
+    }
+    check
+}
+
+/// The check of a name, if this build has it.
+pub(super) fn usable_check(named: At<String>, mistakes: &mut Mistakes) -> Option<&'static Check> {
+    let span = named.span.clone();
+    let check = check(named, mistakes)?;
+    if let Some(feature) = check.missing_feature() {
+        let found = format!(
+            "{:?}, which needs martinet's Cargo feature {feature:?}",
+            check.name
+        );
+        mistakes.add(span, "a check that this build has", found);
+        return None;
+    }
+    Some(check)
+}
