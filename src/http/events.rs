@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -19,8 +19,9 @@ use super::App;
 use super::extract::{Listing, TheWorld};
 use super::paging::{Cursor, Page};
 use super::problem::Problem;
+use crate::expect::did_you_mean;
 use crate::harness::World;
-use crate::journal::{Event, Log};
+use crate::journal::{Event, EventKind, Log};
 
 /// Silence after which a comment is sent, so that nothing in between closes the connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -39,10 +40,25 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 #[into_params(parameter_in = Query)]
 struct EventPattern {
     /// Only events of this kind, for example `verdict`.
+    #[serde(deserialize_with = "kind")]
     event: Option<String>,
     /// Only events of this session.
     #[param(minimum = 0)]
     session: Option<u64>,
+}
+
+/// Reads the word of a kind.
+fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    match Option::<String>::deserialize(deserializer)? {
+        Some(word) if !EventKind::NAMES.contains(&word.as_str()) => {
+            let near = did_you_mean(&word, EventKind::NAMES);
+            let known = EventKind::NAMES.join(", ");
+            Err(serde::de::Error::custom(format!(
+                "invalid value {word:?}, expected one of {known}{near}"
+            )))
+        }
+        word => Ok(word),
+    }
 }
 
 impl EventPattern {

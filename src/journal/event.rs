@@ -136,6 +136,24 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// The word of every kind.
+    pub const NAMES: [&'static str; 14] = [
+        "dns-query",
+        "fault",
+        "connection",
+        "command",
+        "reply",
+        "lookup",
+        "facts",
+        "secured",
+        "scripted",
+        "allowed",
+        "verdict",
+        "message",
+        "closed",
+        "changed",
+    ];
+
     /// The word for it, as in JSON.
     pub fn name(&self) -> &'static str {
         match self {

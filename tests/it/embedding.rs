@@ -452,6 +452,13 @@ async fn the_event_log_tells_everything_in_order() {
         (&verdict["rule"], &verdict["session"]),
         (&"iprev".into(), &1.into())
     );
+    for event in world.events().entries() {
+        let name = event.what.name();
+        assert!(
+            martinet::journal::EventKind::NAMES.contains(&name),
+            "{name}"
+        );
+    }
     assert_eq!(world.events().counts().dropped, 0);
 }
 

@@ -212,6 +212,11 @@ async fn bounds_are_named_and_names_are_checked() {
         ("sessions?limit=0", "limit", "a number from 1 to 1000"),
         ("sessions?code=99", "code", "a reply code from 200 to 599"),
         ("mail?limit=1001", "limit", "a number from 1 to 1000"),
+        (
+            "events?event=verdicts",
+            "event",
+            "did you mean \"verdict\"?",
+        ),
         ("events?limit=1001", "limit", "a number from 1 to 1000"),
     ];
     for (path, field, expected) in rows {
