@@ -19,6 +19,8 @@ pub struct Conduct {
     pub bare_newline: &'static str,
     /// Every helo before the present one, refused ones too.
     pub earlier_helos: Vec<(Verb, String)>,
+    /// Whether the last HELO was refused, and no earlier one stands.
+    pub helo_refused: bool,
     /// Transactions begun, the present one included.
     pub messages: u64,
     /// Recipients tried in the present transaction.

@@ -84,8 +84,8 @@ impl Helo {
             mx_outcome: None,
             name: None,
         };
-        if let Some(inner) = argument.strip_prefix('[') {
-            match inner.strip_suffix(']').and_then(literal) {
+        if argument.starts_with('[') {
+            match address_literal(argument) {
                 Some(address) => {
                     (helo.kind, helo.address) = (HeloKind::Literal, Some(name::normalise(address)))
                 }
@@ -200,14 +200,28 @@ pub struct Relation {
     pub suffix: bool,
 }
 
-/// The inside of an address literal. `IPv6:` is required for IPv6 (RFC 5321 §4.1.3), in any case.
-fn literal(inner: &str) -> Option<IpAddr> {
+/// The address of an address literal, brackets included. `IPv6:` is required for IPv6 (RFC 5321 §4.1.3), in any case.
+pub fn address_literal(text: &str) -> Option<IpAddr> {
+    let inner = text.strip_prefix('[')?.strip_suffix(']')?;
     match inner.get(..5) {
         Some(tag) if tag.eq_ignore_ascii_case("IPv6:") => {
             inner[5..].parse::<Ipv6Addr>().ok().map(IpAddr::V6)
         }
-        _ => inner.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
+        _ => ipv4(inner).map(IpAddr::V4),
     }
+}
+
+/// `Snum 3("." Snum)`, where `Snum = 1*3DIGIT` may have leading zeros and is decimal: `Ipv4Addr` reads none of those.
+fn ipv4(text: &str) -> Option<Ipv4Addr> {
+    let mut numbers = text.split('.').map(|number| {
+        let digits = (1..=3).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
+        number.parse::<u8>().ok().filter(|_| digits)
+    });
+    let mut octets = [0; 4];
+    for octet in &mut octets {
+        *octet = numbers.next()??;
+    }
+    numbers.next().is_none().then_some(octets.into())
 }
 
 /// Why a text is not a host name (RFC 1123 §2.1, RFC 5321 §2.3.5), or `None` where it is one.
@@ -277,6 +291,7 @@ mod tests {
         check("localhost", HeloKind::Name, None);
         check("under_score.example.test", HeloKind::Name, None);
         check("[192.0.2.1]", HeloKind::Literal, Some("192.0.2.1"));
+        check("[192.0.2.010]", HeloKind::Literal, Some("192.0.2.10"));
         check("[IPv6:2001:db8::1]", HeloKind::Literal, Some("2001:db8::1"));
         check(
             "[ipv6:::ffff:192.0.2.1]",
@@ -290,6 +305,10 @@ mod tests {
             "[192.0.2.1",
             "[2001:db8::1]",
             "[192.0.2.256]",
+            "[192.0.2.0010]",
+            "[192.0.2.+1]",
+            "[192.0.2]",
+            "[192.0.2.1.1]",
             "a..b",
             "-a.test",
             "a-.test",

@@ -20,7 +20,7 @@ pub use authentic::{AuthResult, Dkim, Dmarc};
 pub use cache::{CachedLookups, LookupCache};
 pub use conduct::{Conduct, Pregreet};
 pub use generic::{GenericMatch, exempt, generic_pattern};
-pub use helo::{Helo, HeloKind, Relation, Verb, hostname_mistake};
+pub use helo::{Helo, HeloKind, Relation, Verb, address_literal, hostname_mistake};
 pub use iprev::{
     AnyTempfail, Forward, ForwardFamily, ForwardNxdomain, Iprev, IprevResult, IprevSettings,
     Relaxed,

@@ -156,11 +156,28 @@ impl Policy {
     /// Judges the client's conduct at any moment: rules about it speak as soon as they are violated, if their stage
     /// has come.
     pub fn judge_conduct(&self, by: Stage, facts: &Facts, values: &Values<'_>) -> Option<Refusal> {
-        let mine = self
-            .rules
-            .iter()
-            .filter(|rule| rule.needs.conduct && rule.stage <= by);
-        mine.into_iter().find_map(|rule| {
+        self.first_violated(by, facts, values, |rule| {
+            rule.needs.conduct && rule.stage <= by
+        })
+    }
+
+    /// Judges the rules that demand TLS, for the commands that RFC 3207 §4 forbids without TLS: a rule that a receiver
+    /// moves to a later stage does not speak here.
+    pub fn judge_tls(&self, by: Stage, facts: &Facts, values: &Values<'_>) -> Option<Refusal> {
+        self.first_violated(by, facts, values, |rule| {
+            rule.check.name == "tls-required" && rule.stage <= rule.check.stage
+        })
+    }
+
+    fn first_violated(
+        &self,
+        by: Stage,
+        facts: &Facts,
+        values: &Values<'_>,
+        speaks: impl Fn(&Rule) -> bool,
+    ) -> Option<Refusal> {
+        let mut mine = self.rules.iter().filter(|rule| speaks(rule));
+        mine.find_map(|rule| {
             if self
                 .allow
                 .iter()

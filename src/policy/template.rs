@@ -61,6 +61,17 @@ impl Template {
     /// What was expected and what was found: a placeholder that does not exist, an enhanced code of another
     /// class than the reply code, CR or LF, a line beyond 512 octets, a code that is no refusal or greeting.
     pub fn parse<S: AsRef<str>>(lines: &[S]) -> Result<Self, (String, String)> {
+        Self::parse_with(lines, &[])
+    }
+
+    /// The same with placeholders beyond [`PLACEHOLDERS`], which [`Values::quotes`] fill.
+    ///
+    /// # Errors
+    /// As [`Template::parse`].
+    pub fn parse_with<S: AsRef<str>>(
+        lines: &[S],
+        more: &[(&str, &str)],
+    ) -> Result<Self, (String, String)> {
         for line in lines.iter().map(AsRef::as_ref) {
             if line.contains(['\r', '\n', '\0']) {
                 return Err((
@@ -76,7 +87,7 @@ impl Template {
                     format!("{} octets", line.len() + 2),
                 ));
             }
-            known_placeholders(line)?;
+            known_placeholders(line, more)?;
         }
         let pattern = Reply::parse(lines)?;
         for text in pattern.texts() {
@@ -98,6 +109,11 @@ impl Template {
         Ok(Self { pattern, plain })
     }
 
+    /// Whether it holds no placeholders.
+    pub fn is_plain(&self) -> bool {
+        self.plain
+    }
+
     /// The reply with its placeholders as written.
     pub fn pattern(&self) -> &Reply {
         &self.pattern
@@ -117,17 +133,15 @@ impl Template {
     }
 }
 
-fn known_placeholders(line: &str) -> Result<(), (String, String)> {
+fn known_placeholders(line: &str, more: &[(&str, &str)]) -> Result<(), (String, String)> {
+    let all = || PLACEHOLDERS.iter().chain(more);
     let mut rest = line;
     while let Some((_, from)) = rest.split_once('{') {
         let Some((word, after)) = from.split_once('}') else {
             return Err(("\"}\" after a placeholder".into(), format!("{{{from}")));
         };
-        if !PLACEHOLDERS.iter().any(|(known, _)| *known == word) {
-            let known: Vec<_> = PLACEHOLDERS
-                .iter()
-                .map(|(name, _)| format!("{{{name}}}"))
-                .collect();
+        if !all().any(|(known, _)| *known == word) {
+            let known: Vec<_> = all().map(|(name, _)| format!("{{{name}}}")).collect();
             return Err((format!("one of {}", known.join(" ")), format!("{{{word}}}")));
         }
         rest = after;

@@ -20,6 +20,7 @@ mod reference;
 mod report;
 mod shipped;
 mod source;
+mod speech;
 mod values;
 mod words;
 

@@ -10,13 +10,14 @@ use super::behaviour;
 use super::keys::WEIGHT;
 use super::reader::{At, Reader, wrong_type};
 use super::report::Mistakes;
+use super::speech;
 use super::values::{self, networks, networks_of, reply};
 use crate::facts::{AnyTempfail, ForwardFamily, ForwardNxdomain, IprevSettings, Relaxed, Wants};
 use crate::name::{self, Name};
 use crate::policy::checks::{Check, Kind, Parameter, Setting, Settings, Weight};
 use crate::policy::{After, Allow, Policy, Rule, TempPolicy};
 use crate::reply::ReplyCode;
-use crate::smtp::{BareNewline, Extension, Extensions, Receiver, Settings as Smtp, StartTls};
+use crate::smtp::{Extension, Extensions, Receiver, Settings as Smtp, StartTls};
 use crate::stage::Stage;
 use crate::tls::TlsFault;
 
@@ -73,6 +74,8 @@ pub(super) fn read(
         .duration("dns_timeout", mistakes)
         .unwrap_or(DNS_TIMEOUT);
     let mut settings = smtp(&mut file, mistakes);
+    settings.syntax = speech::syntax(&mut file, mistakes);
+    settings.replies = speech::replies(&mut file, mistakes);
     settings.auth = behaviour::auth(&mut file, mistakes);
     settings.scripts = behaviour::scripts(&mut file, mistakes);
     let policy = policy(&mut file, mistakes);
@@ -193,11 +196,6 @@ fn smtp(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Smtp {
     settings.data_timeout = table
         .duration("data_timeout", mistakes)
         .unwrap_or(settings.data_timeout);
-    settings.bare_newline = match table.choice("bare_newline", mistakes) {
-        Some("normalize") => BareNewline::Normalize,
-        Some("accept") => BareNewline::Accept,
-        _ => BareNewline::Reject,
-    };
     settings.extensions = extensions(&mut table, mistakes);
     settings.starttls = match table.choice("starttls", mistakes) {
         Some("offered") => StartTls::Offered,

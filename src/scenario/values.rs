@@ -133,12 +133,24 @@ pub(super) fn reply(
     table: &mut Reader<'_>,
     mistakes: &mut Mistakes,
 ) -> Option<Template> {
+    reply_with(key, expected, allowed, &[], table, mistakes)
+}
+
+/// The same with placeholders beyond those of rules.
+pub(super) fn reply_with(
+    key: &'static str,
+    expected: &str,
+    allowed: impl Fn(ReplyCode) -> bool,
+    placeholders: &[(&str, &str)],
+    table: &mut Reader<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<Template> {
     let lines = table.strings(key, mistakes)?;
     let first = lines
         .first()
         .map_or_else(|| table.span(), |l| l.span.clone());
     let texts: Vec<_> = lines.iter().map(|l| l.value.as_str()).collect();
-    match Template::parse(&texts) {
+    match Template::parse_with(&texts, placeholders) {
         Ok(template) if allowed(template.pattern().code()) => Some(template),
         Ok(template) => {
             mistakes.add(first, expected, template.pattern().code().to_string());

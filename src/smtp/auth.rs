@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
 
-use super::replies::{self, Canned};
+use super::replies::CoreReply;
 use super::script::Point;
 use super::session::{HeloState, Session, State};
 use super::settings::{AuthOutcome, Mechanism};
@@ -52,17 +52,18 @@ enum Credentials {
 impl Session {
     /// AUTH: never in a transaction, once only, after EHLO (RFC 4954 §4).
     pub(super) fn auth(&mut self, mechanism: &str, initial: Option<&str>, output: &mut Vec<u8>) {
+        if self.helo != HeloState::Accepted {
+            return self.mistake(CoreReply::AuthBeforeHelo, output);
+        }
         let Some(settings) = self.receiver.settings.auth.clone() else {
-            return self.mistake(&replies::AUTH_NOT_OFFERED, output);
+            return self.mistake(CoreReply::AuthNotOffered, output);
         };
-        let mistake = if self.helo != HeloState::Accepted {
-            Some(&replies::HELLO_FIRST)
-        } else if matches!(self.state, State::Transaction(_) | State::Chunked(..)) {
-            Some(&replies::IN_TRANSACTION)
+        let mistake = if matches!(self.state, State::Transaction(_) | State::Chunked(..)) {
+            Some(CoreReply::InTransaction)
         } else if !self.facts.conduct.login.is_empty() {
-            Some(&replies::ALREADY_AUTHENTICATED)
+            Some(CoreReply::AuthRepeated)
         } else if settings.tls_only && !self.facts.conduct.tls {
-            Some(&replies::ENCRYPTION_REQUIRED)
+            Some(CoreReply::AuthNeedsTls)
         } else {
             None
         };
@@ -74,7 +75,7 @@ impl Session {
             .iter()
             .find(|known| known.word() == mechanism)
         else {
-            return self.mistake(&replies::UNKNOWN_MECHANISM, output);
+            return self.mistake(CoreReply::AuthMechanism, output);
         };
         if self.script(Point::Auth, None, output).is_some() {
             return;
@@ -93,7 +94,7 @@ impl Session {
                     output,
                 );
             }
-            Some(_) => self.auth_ends(&replies::AUTH_SYNTAX, output),
+            Some(_) => self.auth_ends(CoreReply::AuthDecoding, output),
             None => self.challenge(&challenge, output),
         }
     }
@@ -127,21 +128,21 @@ impl Session {
             return;
         };
         if line == b"*" {
-            return self.auth_ends(&replies::AUTH_CANCELLED, output);
+            return self.auth_ends(CoreReply::AuthCancelled, output);
         }
         let Some(text) = STANDARD
             .decode(line)
             .ok()
             .and_then(|octets| String::from_utf8(octets).ok())
         else {
-            return self.auth_ends(&replies::AUTH_SYNTAX, output);
+            return self.auth_ends(CoreReply::AuthDecoding, output);
         };
         let credentials = match exchange {
             Exchange::LoginName => {
                 self.state = State::Auth(Exchange::LoginPassword(text));
                 return self.challenge("Password:", output);
             }
-            Exchange::XOAuth2Error => return self.auth_ends(&replies::AUTH_REFUSED, output),
+            Exchange::XOAuth2Error => return self.auth_ends(CoreReply::AuthRefused, output),
             Exchange::LoginPassword(user) => Some(Credentials::Password {
                 user,
                 password: text,
@@ -152,7 +153,7 @@ impl Session {
         };
         match credentials {
             Some(credentials) => self.decide(credentials, output),
-            None => self.auth_ends(&replies::AUTH_SYNTAX, output),
+            None => self.auth_ends(CoreReply::AuthDecoding, output),
         }
     }
 
@@ -163,7 +164,7 @@ impl Session {
         let accepted = match &settings.outcome {
             AuthOutcome::Any => true,
             AuthOutcome::Refuse => false,
-            AuthOutcome::Temporary => return self.auth_ends(&replies::AUTH_TEMPORARY, output),
+            AuthOutcome::Temporary => return self.auth_ends(CoreReply::AuthTemporary, output),
             AuthOutcome::Users(users) => {
                 credentials.holds(|user| users.get(user).map(String::as_str))
             }
@@ -171,7 +172,7 @@ impl Session {
         if accepted {
             self.facts.conduct.login = credentials.user().to_owned();
             self.observed();
-            return self.answer(&replies::AUTH_OK, output);
+            return self.answer(CoreReply::AuthOk, output);
         }
         if let Credentials::Token { .. } = credentials {
             self.state = State::Auth(Exchange::XOAuth2Error);
@@ -180,10 +181,10 @@ impl Session {
                 output,
             );
         }
-        self.auth_ends(&replies::AUTH_REFUSED, output);
+        self.auth_ends(CoreReply::AuthRefused, output);
     }
 
-    fn auth_ends(&mut self, reply: &Canned, output: &mut Vec<u8>) {
+    fn auth_ends(&mut self, reply: CoreReply, output: &mut Vec<u8>) {
         self.state = State::Idle;
         self.mistake(reply, output);
     }

@@ -4,12 +4,12 @@ use bytes::BytesMut;
 
 use super::budget::MailData;
 use super::data::flaw;
-use super::replies;
+use super::replies::CoreReply;
 use super::session::{Session, State};
 use super::transaction::Open;
 use super::transcript::Speaker;
 use crate::facts::Lookup;
-use crate::reply::{EnhancedCode, Reply, ReplyCode};
+use crate::reply::Reply;
 use crate::stage::Stage;
 
 /// A chunk under way.
@@ -74,7 +74,7 @@ impl Session {
 
     /// Why a chunk is not taken; the reply is said behind its octets, unless it closes the connection.
     fn refuse_chunk(&mut self, output: &mut Vec<u8>) -> Option<Reply> {
-        let canned = match &self.state {
+        match &self.state {
             State::Chunked(..) => return None,
             State::Stuck(reply) => return Some(reply.clone()),
             State::Transaction(open) if open.has_recipients() => {
@@ -86,11 +86,11 @@ impl Session {
                 }
                 return reply;
             }
-            State::Transaction(_) => &replies::NO_VALID_RCPT,
-            _ => &replies::MAIL_FIRST,
-        };
+            _ => {}
+        }
+        let mistake = self.data_mistake("BDAT", self.data_out_of_sequence()?);
         self.facts.conduct.errors += 1;
-        let reply = canned.reply(self.enhanced());
+        let reply = self.core(mistake.reply, &mistake.quotes);
         self.protocol_refuses(reply.clone());
         Some(reply)
     }
@@ -114,24 +114,16 @@ impl Session {
             };
         };
         if !chunk.last {
-            let enhanced = self.enhanced().then_some(EnhancedCode {
-                subject: 0,
-                detail: 0,
-            });
-            let code = ReplyCode::new(250).expect("250 is a reply code");
-            self.say(
-                &Reply::new(code, enhanced, &format!("{} octets received", chunk.size)),
-                output,
-            );
             self.state = State::Chunked(open, data);
-            return;
+            let octets = chunk.size.to_string();
+            return self.answer_with(CoreReply::Chunk, &[("octets", octets)], output);
         }
         let (octets, lost) = data.into_octets();
         let flaw = lost.or_else(|| {
             if open.is_binary() {
                 None
             } else {
-                flaw(&octets)
+                flaw(&octets, self.receiver.settings.syntax.text_line_octets)
             }
         });
         self.end_of_message(open, octets, flaw, output, lookup);

@@ -5,15 +5,14 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use smtp_proto::Error;
+use smtp_proto::response::parser::ResponseReceiver;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::reply::Reply;
 use crate::stage::Stage;
-
-/// The longest reply line that is read.
-const LINE_OCTETS: usize = 4096;
 
 /// One session to play.
 #[derive(Clone, Debug)]
@@ -165,42 +164,51 @@ impl Client {
         Ok(!refused)
     }
 
+    /// Reads one reply: smtp-proto finds its end, and [`Reply::parse`] demands one code for all lines.
     async fn reply(&mut self) -> io::Result<Reply> {
-        let mut lines = Vec::new();
-        loop {
-            let line = timeout(self.patience, self.line()).await??;
-            self.dialogue.lines.push(("S", line.clone()));
-            let last = line.as_bytes().get(3) != Some(&b'-');
-            lines.push(line);
-            if last {
-                let unreadable = |(expected, found)| format!("expected {expected}, found {found}");
-                return Reply::parse(&lines)
-                    .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, unreadable(e)));
-            }
-        }
+        let mut receiver = ResponseReceiver::default();
+        let mut octets = Vec::new();
+        let whole = timeout(self.patience, self.octets(&mut receiver, &mut octets)).await;
+        let text = String::from_utf8_lossy(&octets);
+        let lines: Vec<_> = text
+            .lines()
+            .map(|line| line.trim_end_matches('\r').to_owned())
+            .collect();
+        let said = lines.iter().map(|line| ("S", line.clone()));
+        self.dialogue.lines.extend(said);
+        whole??;
+        let unreadable = |(expected, found)| format!("expected {expected}, found {found}");
+        Reply::parse(&lines).map_err(|mistake| invalid(unreadable(mistake)))
     }
 
-    async fn line(&mut self) -> io::Result<String> {
-        let mut line = Vec::new();
+    /// Takes octets until the reply is whole.
+    async fn octets(
+        &mut self,
+        receiver: &mut ResponseReceiver,
+        octets: &mut Vec<u8>,
+    ) -> io::Result<()> {
         loop {
             let available = self.stream.fill_buf().await?;
             if available.is_empty() {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            let end = memchr::memchr(b'\n', available);
-            let taken = end.map_or(available.len(), |end| end + 1);
-            line.extend_from_slice(&available[..taken]);
-            self.stream.consume(taken);
-            if line.len() > LINE_OCTETS {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "a reply line without an end",
-                ));
+            let mut rest = available.iter();
+            let parsed = receiver.parse(&mut rest);
+            let mut taken = available.len() - rest.as_slice().len();
+            if matches!(&parsed, Err(error) if !matches!(error, Error::NeedsMoreData { .. })) {
+                // The dialogue shows the whole line that is no reply.
+                let end = memchr::memchr(b'\n', rest.as_slice());
+                taken += end.map_or(rest.as_slice().len(), |end| end + 1);
             }
-            if end.is_some() {
-                return Ok(String::from_utf8_lossy(&line)
-                    .trim_end_matches(['\r', '\n'])
-                    .to_owned());
+            octets.extend_from_slice(&available[..taken]);
+            self.stream.consume(taken);
+            match parsed {
+                Ok(_) => return Ok(()),
+                Err(Error::NeedsMoreData { .. }) => {}
+                Err(Error::ResponseTooLong) => {
+                    return Err(invalid("a reply of more than 4096 octets".to_owned()));
+                }
+                Err(_) => return Err(invalid("a line that is no reply".to_owned())),
             }
         }
     }
@@ -213,6 +221,10 @@ impl Client {
         ));
         self.stream.get_mut().write_all(&octets).await
     }
+}
+
+fn invalid(text: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
 /// What ends the data, behind the CRLF of its last line.

@@ -3,9 +3,16 @@
 //! MAIL and RCPT are read in `path`. The HELO argument is taken as it stands: what is wrong with it is a fact for the
 //! rules, not a mistake of the parser.
 
+use std::borrow::Cow;
+
 use super::path::{self, Parameters};
+use super::replies::CoreReply;
+use super::syntax::Syntax;
 use super::xclient::{self, Xclient};
 use crate::facts::Verb;
+
+/// The largest chunk that is read, in octets: more than any receiver takes.
+const BDAT_OCTETS: usize = u32::MAX as usize;
 
 /// A command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,110 +41,148 @@ pub(super) enum Command {
     Etrn,
     Rset,
     Noop,
-    Vrfy,
+    Vrfy(String),
     Expn,
     Help,
     Quit,
     Xclient(Xclient),
 }
 
-/// Why a line is no command.
+/// Why a line is no command: the reply, and what its placeholders stand for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Mistake {
-    Unknown,
-    NotImplemented,
-    /// The syntax expected.
-    Syntax(&'static str),
-    Parameter(String),
-    /// The reverse-path is no address.
-    Sender,
-    /// The forward-path is no address.
-    Recipient,
-    Xclient(String),
+pub(super) struct Mistake {
+    pub(super) reply: CoreReply,
+    pub(super) quotes: Vec<(&'static str, String)>,
+}
+
+impl Mistake {
+    /// Whether the line begins with this command.
+    pub(super) fn is_of(&self, verb: &str) -> bool {
+        let command = |(name, text): &(&str, String)| *name == "command" && text == verb;
+        self.quotes.iter().any(command)
+    }
+
+    /// The mistake with what a placeholder stands for.
+    pub(super) fn quoting(mut self, placeholder: &'static str, text: impl Into<String>) -> Self {
+        self.quotes.push((placeholder, text.into()));
+        self
+    }
+}
+
+impl From<CoreReply> for Mistake {
+    fn from(reply: CoreReply) -> Self {
+        Self {
+            reply,
+            quotes: Vec::new(),
+        }
+    }
 }
 
 /// Parses a line, its CRLF left out.
-pub(super) fn parse(line: &[u8]) -> Result<Command, Mistake> {
-    let end = line
-        .iter()
-        .position(|b| *b == b' ' || *b == b'\t')
-        .unwrap_or(line.len());
-    let (verb, argument) = line.split_at(end);
+pub(super) fn parse(line: &[u8], syntax: &Syntax) -> Result<Command, Mistake> {
+    let line = if syntax.leading_space {
+        line.trim_ascii_start()
+    } else {
+        line
+    };
+    if line.is_empty() {
+        return Err(CoreReply::EmptyLine.into());
+    }
+    let text = String::from_utf8_lossy(line);
+    if !syntax.invalid_utf8 && matches!(text, Cow::Owned(_)) {
+        return Err(CoreReply::BadUtf8.into());
+    }
+    let end = text.find([' ', '\t']).unwrap_or(text.len());
+    let (verb, argument) = text.split_at(end);
     let mut upper = [0; 8];
-    let upper = upper.get_mut(..verb.len()).ok_or(Mistake::Unknown)?;
-    upper.copy_from_slice(verb);
+    let upper = upper
+        .get_mut(..verb.len())
+        .ok_or(Mistake::from(CoreReply::UnknownCommand))?;
+    upper.copy_from_slice(verb.as_bytes());
     upper.make_ascii_uppercase();
     let argument = argument.trim_ascii();
-    if argument.iter().any(|b| b.is_ascii_control() && *b != b'\t') {
-        return Err(Mistake::Syntax("printable characters"));
-    }
-    match &*upper {
-        b"HELO" => helo(Verb::Helo, argument, "HELO hostname"),
-        b"EHLO" => helo(Verb::Ehlo, argument, "EHLO hostname"),
-        b"MAIL" => path::mail(argument),
-        b"RCPT" => path::rcpt(argument),
-        b"DATA" => alone(Command::Data, argument, "DATA"),
-        b"RSET" => alone(Command::Rset, argument, "RSET"),
-        b"QUIT" => alone(Command::Quit, argument, "QUIT"),
+    let printable = !argument.bytes().any(|b| b.is_ascii_control() && b != b'\t');
+    let parsed = if printable {
+        of_verb(upper, argument, syntax)
+    } else {
+        Err(CoreReply::ControlCharacters.into())
+    };
+    parsed.map_err(|mistake| {
+        mistake
+            .quoting("command", String::from_utf8_lossy(upper))
+            .quoting("argument", argument)
+    })
+}
+
+/// The one table from verb to parser.
+fn of_verb(verb: &[u8], argument: &str, syntax: &Syntax) -> Result<Command, Mistake> {
+    match verb {
+        b"HELO" => helo(Verb::Helo, argument),
+        b"EHLO" => helo(Verb::Ehlo, argument),
+        b"LHLO" => helo(Verb::Lhlo, argument),
+        b"MAIL" => path::mail(argument, syntax),
+        b"RCPT" => path::rcpt(argument, syntax),
+        b"DATA" => alone(Command::Data, argument, CoreReply::DataSyntax),
+        b"RSET" => alone(Command::Rset, argument, CoreReply::RsetSyntax),
+        b"QUIT" => alone(Command::Quit, argument, CoreReply::QuitSyntax),
         b"NOOP" => Ok(Command::Noop),
         b"HELP" => Ok(Command::Help),
-        b"VRFY" if argument.is_empty() => Err(Mistake::Syntax("VRFY address")),
-        b"VRFY" => Ok(Command::Vrfy),
+        b"VRFY" if argument.is_empty() => Err(CoreReply::VrfySyntax.into()),
+        b"VRFY" => Ok(Command::Vrfy(argument.to_owned())),
         b"EXPN" => Ok(Command::Expn),
         b"XCLIENT" => xclient::parse(argument),
-        b"LHLO" => helo(Verb::Lhlo, argument, "LHLO hostname"),
         b"BDAT" => bdat(argument),
-        b"STARTTLS" => alone(Command::StartTls, argument, "STARTTLS"),
+        b"STARTTLS" => alone(Command::StartTls, argument, CoreReply::StartTlsSyntax),
         b"AUTH" => auth(argument),
-        b"ETRN" if argument.is_empty() => Err(Mistake::Syntax("ETRN domain")),
+        b"ETRN" if argument.is_empty() => Err(CoreReply::EtrnSyntax.into()),
         b"ETRN" => Ok(Command::Etrn),
-        b"ATRN" | b"TURN" | b"SEND" | b"SOML" | b"SAML" | b"BURL" => Err(Mistake::NotImplemented),
-        _ => Err(Mistake::Unknown),
+        b"ATRN" | b"TURN" | b"SEND" | b"SOML" | b"SAML" | b"BURL" => {
+            Err(CoreReply::NotImplemented.into())
+        }
+        _ => Err(CoreReply::UnknownCommand.into()),
     }
 }
 
-fn helo(verb: Verb, argument: &[u8], syntax: &'static str) -> Result<Command, Mistake> {
+fn helo(verb: Verb, argument: &str) -> Result<Command, Mistake> {
     if argument.is_empty() {
-        return Err(Mistake::Syntax(syntax));
+        return Err(CoreReply::HeloSyntax.into());
     }
-    Ok(Command::Helo(
-        verb,
-        String::from_utf8_lossy(argument).into_owned(),
-    ))
+    Ok(Command::Helo(verb, argument.to_owned()))
 }
 
-/// `BDAT size [LAST]` (RFC 3030 §2).
-fn bdat(argument: &[u8]) -> Result<Command, Mistake> {
-    let syntax = Mistake::Syntax("BDAT octets [LAST]");
-    let text = std::str::from_utf8(argument).map_err(|_| syntax.clone())?;
-    let mut words = text.split_ascii_whitespace();
-    let octets = words.next().and_then(path::octets).ok_or(syntax.clone())?;
+/// `BDAT size [LAST]` (RFC 3030 §2). A size beyond what a number can hold is a mistake: its octets would never end.
+fn bdat(argument: &str) -> Result<Command, Mistake> {
+    let syntax = || Mistake::from(CoreReply::BdatSyntax);
+    let mut words = argument.split_ascii_whitespace();
+    let octets = words
+        .next()
+        .and_then(path::octets)
+        .filter(|octets| *octets <= BDAT_OCTETS)
+        .ok_or_else(syntax)?;
     let last = match (words.next(), words.next()) {
         (None, _) => false,
         (Some(word), None) if word.eq_ignore_ascii_case("LAST") => true,
-        _ => return Err(syntax),
+        _ => return Err(syntax()),
     };
     Ok(Command::Bdat { octets, last })
 }
 
 /// `AUTH mechanism [initial-response]` (RFC 4954 §4).
-fn auth(argument: &[u8]) -> Result<Command, Mistake> {
-    let syntax = || Mistake::Syntax("AUTH mechanism");
-    let text = std::str::from_utf8(argument).map_err(|_| syntax())?;
-    let mut words = text.split_ascii_whitespace();
-    let mechanism = words.next().ok_or_else(syntax)?.to_ascii_uppercase();
+fn auth(argument: &str) -> Result<Command, Mistake> {
+    let mut words = argument.split_ascii_whitespace();
+    let mechanism = words.next().map(str::to_ascii_uppercase);
     let initial = words.next().map(str::to_owned);
-    if words.next().is_some() {
-        return Err(syntax());
+    match (mechanism, words.next()) {
+        (Some(mechanism), None) => Ok(Command::Auth { mechanism, initial }),
+        _ => Err(CoreReply::AuthSyntax.into()),
     }
-    Ok(Command::Auth { mechanism, initial })
 }
 
-fn alone(command: Command, argument: &[u8], syntax: &'static str) -> Result<Command, Mistake> {
+fn alone(command: Command, argument: &str, syntax: CoreReply) -> Result<Command, Mistake> {
     if argument.is_empty() {
         Ok(command)
     } else {
-        Err(Mistake::Syntax(syntax))
+        Err(syntax.into())
     }
 }
 
@@ -167,8 +212,9 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(line: &str, expected: Result<Command, Mistake>) {
-        assert_eq!(parse(line.as_bytes()), expected, "{line}");
+    fn check(line: &str, expected: Result<Command, CoreReply>) {
+        let got = parse(line.as_bytes(), &Syntax::default());
+        assert_eq!(got.map_err(|mistake| mistake.reply), expected, "{line}");
     }
 
     #[test]
@@ -182,22 +228,22 @@ mod tests {
             Ok(Command::Helo(Verb::Helo, "[192.0.2.1]".into())),
         );
         check("EHLO a b", Ok(Command::Helo(Verb::Ehlo, "a b".into())));
-        check("EHLO", Err(Mistake::Syntax("EHLO hostname")));
+        check("EHLO", Err(CoreReply::HeloSyntax));
         assert!(matches!(
-            parse(b"MAIL FROM:<a@example.test>"),
+            parse(b"MAIL FROM:<a@example.test>", &Syntax::default()),
             Ok(Command::Mail { .. })
         ));
         assert!(matches!(
-            parse(b"rcpt to:<b@contoso.test>"),
+            parse(b"rcpt to:<b@contoso.test>", &Syntax::default()),
             Ok(Command::Rcpt { .. })
         ));
         check("data", Ok(Command::Data));
-        check("DATA now", Err(Mistake::Syntax("DATA")));
+        check("DATA now", Err(CoreReply::DataSyntax));
         check("NOOP anything", Ok(Command::Noop));
         check("QUIT", Ok(Command::Quit));
-        check("VRFY", Err(Mistake::Syntax("VRFY address")));
+        check("VRFY", Err(CoreReply::VrfySyntax));
         check("STARTTLS", Ok(Command::StartTls));
-        check("TURN", Err(Mistake::NotImplemented));
+        check("TURN", Err(CoreReply::NotImplemented));
         check(
             "BDAT 86 last",
             Ok(Command::Bdat {
@@ -212,8 +258,17 @@ mod tests {
                 last: false,
             }),
         );
-        for bad in ["BDAT", "BDAT x", "BDAT -1", "BDAT 1 FIRST", "BDAT 1 LAST x"] {
-            check(bad, Err(Mistake::Syntax("BDAT octets [LAST]")));
+        for bad in [
+            "BDAT",
+            "BDAT x",
+            "BDAT -1",
+            "BDAT 1 FIRST",
+            "BDAT 1 LAST x",
+            "BDAT 4294967296",
+            "BDAT 99999999999999999999",
+            "BDAT 999999999999999999999999999",
+        ] {
+            check(bad, Err(CoreReply::BdatSyntax));
         }
         let auth = |initial: Option<&str>| {
             Ok(Command::Auth {
@@ -223,23 +278,58 @@ mod tests {
         };
         check("AUTH plain", auth(None));
         check("AUTH PLAIN =", auth(Some("=")));
-        check("AUTH", Err(Mistake::Syntax("AUTH mechanism")));
+        check("AUTH", Err(CoreReply::AuthSyntax));
         check(
             "LHLO a.test",
             Ok(Command::Helo(Verb::Lhlo, "a.test".into())),
         );
-        check("GET / HTTP/1.1", Err(Mistake::Unknown));
-        check("VERYLONGVERB", Err(Mistake::Unknown));
-        check("", Err(Mistake::Unknown));
+        check("GET / HTTP/1.1", Err(CoreReply::UnknownCommand));
+        check("VERYLONGVERB", Err(CoreReply::UnknownCommand));
+        check("", Err(CoreReply::EmptyLine));
+        check(" NOOP", Err(CoreReply::UnknownCommand));
     }
 
     #[test]
     fn octets_that_no_command_holds() {
-        assert!(matches!(
-            parse(b"MAIL FROM:<a@example.test\r\n250 x>"),
-            Err(Mistake::Syntax(_))
-        ));
-        assert!(parse(b"RCPT TO:<a\0b@contoso.test>").is_err());
-        assert!(parse(b"RCPT TO:<\xff@contoso.test>").is_err());
+        let mistake = |line: &[u8]| parse(line, &Syntax::default()).map_err(|m| m.reply);
+        let control = Err(CoreReply::ControlCharacters);
+        assert_eq!(mistake(b"MAIL FROM:<a@example.test\r\n250 x>"), control);
+        assert_eq!(mistake(b"RCPT TO:<a\0b@contoso.test>"), control);
+        for line in [
+            &b"RCPT TO:<\xff@contoso.test>"[..],
+            b"EHLO \xff",
+            b"NOOP \xff",
+            b"F\xff",
+        ] {
+            assert_eq!(mistake(line), Err(CoreReply::BadUtf8));
+        }
+    }
+
+    #[test]
+    fn tolerated_lines() {
+        let syntax = Syntax {
+            leading_space: true,
+            invalid_utf8: true,
+            ..Syntax::default()
+        };
+        assert_eq!(parse(b"  NOOP \xff", &syntax), Ok(Command::Noop));
+        assert_eq!(
+            parse(b"EHLO a\xff", &syntax),
+            Ok(Command::Helo(Verb::Ehlo, "a\u{fffd}".into()))
+        );
+    }
+
+    #[test]
+    fn a_mistake_quotes_the_client() {
+        let mistake = parse(b"mail FROM:<a@x.test> FOO=1", &Syntax::default()).expect_err("FOO");
+        for (placeholder, text) in [
+            ("command", "MAIL"),
+            ("argument", "<a@x.test> FOO=1"),
+            ("path", "<a@x.test>"),
+            ("parameter", "FOO=1"),
+        ] {
+            let quote = (placeholder, text.to_owned());
+            assert!(mistake.quotes.contains(&quote), "{placeholder}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use memchr::memmem;
 
 use super::budget::MailData;
-use super::settings::BareNewline;
+use super::syntax::{BareNewline, Syntax};
 
 /// The longest text line in octets, CRLF included (RFC 5321 §4.5.3.1.6).
 pub const TEXT_LINE_OCTETS: usize = 1000;
@@ -89,9 +89,9 @@ impl Collector {
     }
 
     /// The message, and what is wrong with it, if anything is.
-    pub(super) fn into_octets(self) -> (Vec<u8>, Option<Flaw>) {
+    pub(super) fn into_octets(self, line_octets: usize) -> (Vec<u8>, Option<Flaw>) {
         let (octets, lost) = self.data.into_octets();
-        let flaw = lost.or_else(|| flaw(&octets));
+        let flaw = lost.or_else(|| flaw(&octets, line_octets));
         (octets, flaw)
     }
 }
@@ -100,20 +100,35 @@ impl Collector {
 pub(super) fn finish(
     octets: Vec<u8>,
     flaw: Option<Flaw>,
-    bare_newline: BareNewline,
+    syntax: &Syntax,
 ) -> Result<Vec<u8>, Flaw> {
-    match (flaw, bare_newline) {
-        (Some(flaw @ (Flaw::TooLarge | Flaw::NoStorage | Flaw::LineTooLong)), _) => Err(flaw),
-        (Some(flaw), BareNewline::Reject) => Err(flaw),
-        (Some(_), BareNewline::Normalize) => Ok(normalised(&octets)),
-        _ => Ok(octets),
+    let setting = match flaw {
+        None => return Ok(octets),
+        Some(Flaw::BareCr) => syntax.bare_cr,
+        Some(Flaw::BareLf) => {
+            let rejected = syntax.bare_cr == BareNewline::Reject;
+            if syntax.bare_lf != BareNewline::Reject && rejected && has_bare_cr(&octets) {
+                return Err(Flaw::BareCr);
+            }
+            syntax.bare_lf
+        }
+        Some(flaw) => return Err(flaw),
+    };
+    match (setting, flaw) {
+        (BareNewline::Reject, Some(flaw)) => Err(flaw),
+        _ => Ok(normalised(octets, syntax)),
     }
 }
 
-pub(super) fn flaw(octets: &[u8]) -> Option<Flaw> {
+fn has_bare_cr(octets: &[u8]) -> bool {
+    memchr::memchr_iter(b'\r', octets).any(|at| octets.get(at + 1) != Some(&b'\n'))
+}
+
+/// What is wrong with a message whose lines may have so many octets.
+pub(super) fn flaw(octets: &[u8], line_octets: usize) -> Option<Flaw> {
     let (mut start, mut line_feeds, mut bare_lf) = (0, 0, false);
     for at in memchr::memchr_iter(b'\n', octets) {
-        if at + 1 - start > TEXT_LINE_OCTETS {
+        if at + 1 - start > line_octets {
             return Some(Flaw::LineTooLong);
         }
         let crlf = at > 0 && octets[at - 1] == b'\r';
@@ -121,7 +136,7 @@ pub(super) fn flaw(octets: &[u8]) -> Option<Flaw> {
         line_feeds += usize::from(crlf);
         start = at + 1;
     }
-    if octets.len() - start > TEXT_LINE_OCTETS {
+    if octets.len() - start > line_octets {
         return Some(Flaw::LineTooLong);
     }
     if bare_lf {
@@ -130,14 +145,26 @@ pub(super) fn flaw(octets: &[u8]) -> Option<Flaw> {
     (memchr::memchr_iter(b'\r', octets).count() > line_feeds).then_some(Flaw::BareCr)
 }
 
-/// Every bare LF and bare CR as CRLF.
-fn normalised(octets: &[u8]) -> Vec<u8> {
+/// The message with CRLF in place of every bare LF and bare CR whose setting is `normalize`.
+fn normalised(octets: Vec<u8>, syntax: &Syntax) -> Vec<u8> {
+    if ![syntax.bare_lf, syntax.bare_cr].contains(&BareNewline::Normalize) {
+        return octets;
+    }
     let mut out = Vec::with_capacity(octets.len() + 64);
-    let mut rest = octets;
+    let mut rest = octets.as_slice();
     while let Some(at) = memchr::memchr2(b'\r', b'\n', rest) {
         out.extend_from_slice(&rest[..at]);
-        out.extend_from_slice(b"\r\n");
         let crlf = rest[at..].starts_with(b"\r\n");
+        let setting = if rest[at] == b'\r' {
+            syntax.bare_cr
+        } else {
+            syntax.bare_lf
+        };
+        if crlf || setting == BareNewline::Normalize {
+            out.extend_from_slice(b"\r\n");
+        } else {
+            out.push(rest[at]);
+        }
         rest = &rest[at + 1 + usize::from(crlf)..];
     }
     out.extend_from_slice(rest);
@@ -147,6 +174,41 @@ fn normalised(octets: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn both(mode: BareNewline) -> Syntax {
+        Syntax {
+            bare_lf: mode,
+            bare_cr: mode,
+            ..Syntax::default()
+        }
+    }
+
+    #[test]
+    fn bare_lf_and_bare_cr_are_apart() {
+        let message = |bare_lf, bare_cr| {
+            let octets = b"a\nb\rc\r\n".to_vec();
+            let flaw = flaw(&octets, TEXT_LINE_OCTETS);
+            let syntax = Syntax {
+                bare_lf,
+                bare_cr,
+                ..Syntax::default()
+            };
+            finish(octets, flaw, &syntax)
+        };
+        use BareNewline::{Accept, Normalize, Reject};
+        assert_eq!(message(Reject, Accept), Err(Flaw::BareLf));
+        assert_eq!(message(Accept, Reject), Err(Flaw::BareCr));
+        assert_eq!(message(Normalize, Reject), Err(Flaw::BareCr));
+        assert_eq!(message(Accept, Accept).as_deref(), Ok(&b"a\nb\rc\r\n"[..]));
+        assert_eq!(
+            message(Normalize, Accept).as_deref(),
+            Ok(&b"a\r\nb\rc\r\n"[..])
+        );
+        assert_eq!(
+            message(Accept, Normalize).as_deref(),
+            Ok(&b"a\nb\r\nc\r\n"[..])
+        );
+    }
 
     /// Feeds the wire octets in chunks of every size; all must give the same.
     #[track_caller]
@@ -163,8 +225,8 @@ mod tests {
             assert_eq!(&input[..], left, "chunks of {size}");
             assert_eq!(
                 {
-                    let (octets, flaw) = collector.into_octets();
-                    finish(octets, flaw, mode)
+                    let (octets, flaw) = collector.into_octets(TEXT_LINE_OCTETS);
+                    finish(octets, flaw, &both(mode))
                 }
                 .as_deref()
                 .map_err(|f| *f),
@@ -227,8 +289,8 @@ mod tests {
         let finish = |wire: &[u8], limit| {
             let mut collector = Collector::new(MailData::new(limit, None));
             assert!(collector.take(&mut BytesMut::from(wire)));
-            let (octets, flaw) = collector.into_octets();
-            finish(octets, flaw, BareNewline::Reject)
+            let (octets, flaw) = collector.into_octets(TEXT_LINE_OCTETS);
+            finish(octets, flaw, &both(BareNewline::Reject))
         };
         assert!(finish(&line(1000), 5000).is_ok());
         assert_eq!(finish(&line(1001), 5000), Err(Flaw::LineTooLong));

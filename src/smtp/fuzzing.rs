@@ -2,29 +2,154 @@
 
 use bytes::BytesMut;
 
-use super::command::{self, Command};
+use super::command::{self, Command, Mistake};
 use super::proxy::{self, Beginning};
+use super::replies::CoreReply;
+use super::syntax::Syntax;
 use super::xclient;
 
-/// A command line is a command or a mistake. What is kept of its paths could stand in a header field.
+/// A command line is a command or a mistake. What is kept of its paths could stand in a header field, and smtp-proto
+/// reads the same, but for [`INTENDED`].
 ///
 /// # Panics
 /// Where that does not hold.
 pub fn command(line: &[u8]) {
-    let kept = match command::parse(line) {
+    let parsed = command::parse(line, &Syntax::default());
+    let kept = match &parsed {
         Ok(Command::Mail {
             reverse_path,
             parameters,
-        }) => [vec![reverse_path], parameters.said].concat(),
+        }) => [vec![reverse_path.clone()], parameters.said.clone()].concat(),
         Ok(Command::Rcpt {
             forward_path,
             parameters,
-        }) => [vec![forward_path], parameters.said].concat(),
-        Ok(Command::Helo(_, argument)) => vec![argument],
+        }) => [vec![forward_path.clone()], parameters.said.clone()].concat(),
+        Ok(Command::Helo(_, argument)) => vec![argument.clone()],
         _ => Vec::new(),
     };
     let sound = |text: &String| !text.chars().any(|c| c.is_ascii_control() && c != '\t');
     assert!(kept.iter().all(sound), "control characters in {kept:?}");
+    if let Some(difference) = unintended(line, &parsed) {
+        panic!("{difference}");
+    }
+}
+
+/// What smtp-proto and the parser here make of a line.
+struct Opinions<'a> {
+    /// The line.
+    line: &'a str,
+    ours: &'a Result<Command, Mistake>,
+    /// Whether smtp-proto takes it, and for MAIL and RCPT the address.
+    theirs: Result<Option<String>, smtp_proto::Error>,
+}
+
+/// An intended difference: its reason, and whether it explains what the two make of a line.
+type Intended = (&'static str, fn(&Opinions<'_>) -> bool);
+
+/// What is meant to differ from smtp-proto. Each row says whose reading the RFC supports.
+const INTENDED: &[Intended] = &[
+    (
+        "smtp-proto reads no address literals (RFC 5321 §4.1.3)",
+        |o| o.ours.is_ok() && o.line.contains('['),
+    ),
+    (
+        "a mailbox without a domain stands where [syntax] lets it; smtp-proto has postmaster alone",
+        |o| o.ours.is_ok() && !o.line.contains('@'),
+    ),
+    (
+        "smtp-proto unescapes quoted strings and resolves source routes; paths are kept as the client said them",
+        |o| o.ours.is_ok() && o.theirs.is_ok() && (o.line.contains('"') || o.line.contains("<@")),
+    ),
+    (
+        "smtp-proto has no upper limits: domains follow RFC 5321 §4.1.2 and RFC 1035 §2.3.4 here",
+        |o| o.refused_as(&[CoreReply::SenderDomain, CoreReply::RecipientDomain]),
+    ),
+    (
+        "smtp-proto takes quoted strings within atoms, blanks within brackets and an open bracket",
+        |o| {
+            o.refused_as(&[
+                CoreReply::SenderSyntax,
+                CoreReply::RecipientSyntax,
+                CoreReply::SenderUnclosed,
+                CoreReply::RecipientUnclosed,
+                CoreReply::MailSyntax,
+                CoreReply::RcptSyntax,
+            ])
+        },
+    ),
+    ("the null path is no recipient (RFC 5321 §4.1.1.3)", |o| {
+        o.refused_as(&[
+            CoreReply::RecipientEmpty,
+            CoreReply::MailOperand,
+            CoreReply::RcptOperand,
+        ])
+    }),
+    (
+        "UTF-8 in MAIL needs SMTPUTF8 (RFC 6531 §3.4), and all commands are UTF-8",
+        |o| o.refused_as(&[CoreReply::NotAscii, CoreReply::BadUtf8]),
+    ),
+    (
+        "smtp-proto passes over what follows a command without arguments, and what follows a size",
+        |o| {
+            o.refused_as(&[
+                CoreReply::DataSyntax,
+                CoreReply::RsetSyntax,
+                CoreReply::QuitSyntax,
+                CoreReply::BdatSyntax,
+            ])
+        },
+    ),
+    (
+        "each knows parameters that the other does not, and smtp-proto takes a parameter twice",
+        |o| o.line.contains("> ") || o.line.contains(">\t"),
+    ),
+    ("a command holds no control characters", |o| {
+        o.refused_as(&[CoreReply::ControlCharacters])
+    }),
+];
+
+impl Opinions<'_> {
+    fn refused_as(&self, replies: &[CoreReply]) -> bool {
+        matches!(self.ours, Err(mistake) if replies.contains(&mistake.reply))
+    }
+}
+
+fn unintended(line: &[u8], ours: &Result<Command, Mistake>) -> Option<String> {
+    let verb = line.get(..4)?.to_ascii_uppercase();
+    let compared = [&b"MAIL"[..], b"RCPT", b"BDAT", b"DATA", b"RSET", b"QUIT"];
+    if !compared.iter().any(|known| verb.starts_with(known)) {
+        return None;
+    }
+    // Parameters have tests of their own: smtp-proto knows extensions that no receiver here offers.
+    let line = String::from_utf8_lossy(line);
+    let whole = format!("{line}\r\n");
+    let theirs = smtp_proto::Request::parse(&mut whole.as_bytes().iter());
+    let theirs = theirs.map(|request| match request {
+        smtp_proto::Request::Mail { from } => Some(from.address.into_owned()),
+        smtp_proto::Request::Rcpt { to } => Some(to.address.into_owned()),
+        _ => None,
+    });
+    let ours_path = match ours {
+        Ok(Command::Mail { reverse_path, .. }) => Some(reverse_path),
+        Ok(Command::Rcpt { forward_path, .. }) => Some(forward_path),
+        _ => None,
+    };
+    let agree = match (&theirs, ours) {
+        (Ok(address), Ok(_)) => address.as_ref() == ours_path,
+        (theirs, ours) => theirs.is_ok() == ours.is_ok(),
+    };
+    let opinions = Opinions {
+        line: &line,
+        ours,
+        theirs,
+    };
+    if agree || INTENDED.iter().any(|(_, explains)| explains(&opinions)) {
+        return None;
+    }
+    Some(format!(
+        "{line:?}: {:?} here, {:?} of smtp-proto",
+        ours, opinions.theirs
+    ))
 }
 
 /// The argument of XCLIENT is read, or refused. What it tells of names can be looked at.
@@ -32,6 +157,9 @@ pub fn command(line: &[u8]) {
 /// # Panics
 /// Where a value holds control characters.
 pub fn xclient(argument: &[u8]) {
+    let Ok(argument) = std::str::from_utf8(argument) else {
+        return;
+    };
     let Ok(Command::Xclient(told)) = xclient::parse(argument) else {
         return;
     };
@@ -68,5 +196,100 @@ pub fn proxy(octets: &[u8], cut: usize) {
             "{beginning:?}"
         ),
         first => assert_eq!(first, beginning),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What lines are made of.
+    const PIECES: &[&str] = &[
+        "MAIL FROM:",
+        "RCPT TO:",
+        "BDAT ",
+        "DATA",
+        "RSET",
+        "QUIT",
+        "<",
+        ">",
+        "@",
+        ".",
+        ",",
+        ":",
+        "\"",
+        "\\",
+        " ",
+        "[",
+        "]",
+        "-",
+        "_",
+        "a",
+        "b",
+        "example.test",
+        "192.0.2.1",
+        "postmaster",
+        "IPv6:",
+        "ü",
+        "LAST",
+        "1",
+        "99999999999",
+        "\u{1}",
+        "@r.test:",
+        "<a@example.test>",
+        "<b@contoso.test>",
+        "<>",
+    ];
+
+    /// A linear congruential generator is random enough here, and the same on every machine.
+    fn next(state: &mut u64) -> usize {
+        *state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(*state >> 33).expect("31 bits")
+    }
+
+    #[test]
+    fn smtp_proto_agrees_but_for_what_is_intended() {
+        let mut state = 20_261_125;
+        let mut found: Vec<String> = Vec::new();
+        for _ in 0..200_000 {
+            let mut line = PIECES[next(&mut state) % 6].to_owned();
+            for _ in 0..next(&mut state) % 8 {
+                line += PIECES[next(&mut state) % PIECES.len()];
+            }
+            let parsed = command::parse(line.as_bytes(), &Syntax::default());
+            found.extend(unintended(line.as_bytes(), &parsed));
+        }
+        found.truncate(20);
+        assert!(found.is_empty(), "{}", found.join("\n"));
+    }
+
+    #[test]
+    fn paths_that_both_refuse_and_both_take() {
+        for line in [
+            "MAIL FROM:<a@example.test>",
+            "MAIL FROM:<>",
+            "RCPT TO:<b@contoso.test>",
+            "BDAT 5 LAST",
+        ] {
+            assert!(
+                command::parse(line.as_bytes(), &Syntax::default()).is_ok(),
+                "{line}"
+            );
+            command(line.as_bytes());
+        }
+        for line in [
+            "MAIL FROM:<a@b@c.test>",
+            "MAIL FROM:<@>",
+            "RCPT TO:<.a@b.test>",
+            "BDAT x",
+        ] {
+            assert!(
+                command::parse(line.as_bytes(), &Syntax::default()).is_err(),
+                "{line}"
+            );
+            command(line.as_bytes());
+        }
     }
 }

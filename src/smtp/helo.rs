@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::ClientAddress;
 use super::Extension;
-use super::replies;
+use super::replies::CoreReply;
 use super::script::Point;
 use super::session::{Due, HeloState, Session, State, Step};
 use super::session_event::SessionEvent;
@@ -146,25 +146,23 @@ impl Session {
         self.before = None;
         self.reset();
         self.helo = HeloState::Accepted;
+        self.facts.conduct.helo_refused = false;
         if scripted.is_some() {
             return;
         }
-        let hostname = Cow::Owned(self.receiver.settings.hostname.clone());
-        let extensions = if verb == Verb::Helo {
-            Vec::new()
-        } else {
-            self.extensions()
-        };
-        self.say(
-            &Reply::from_lines(code(250), [hostname].into_iter().chain(extensions)),
-            output,
-        );
+        if verb == Verb::Helo {
+            return self.answer(CoreReply::Helo, output);
+        }
+        let first = self.core(CoreReply::Ehlo, &[]);
+        let lines = first.texts().iter().cloned().chain(self.extensions());
+        self.say(&Reply::from_lines(first.code(), lines), output);
     }
 
     /// Goes back to the HELO that stood before, where one did; the refused one is kept among the earlier ones.
     fn unsay_helo(&mut self) {
         let Some(before) = self.before.take() else {
             self.helo = HeloState::Refused;
+            self.facts.conduct.helo_refused = true;
             return;
         };
         let (mut before, standing) = *before;
@@ -209,18 +207,18 @@ impl Session {
     /// STARTTLS (RFC 3207 §4).
     pub(super) fn starttls(&mut self, output: &mut Vec<u8>) {
         if self.facts.conduct.tls {
-            return self.mistake(&replies::TLS_ACTIVE, output);
+            return self.mistake(CoreReply::TlsActive, output);
         }
         match self.starttls_setting() {
             StartTls::Offered if self.front.tls => {
                 if self.script(Point::StartTls, None, output).is_some() {
                     return;
                 }
-                self.answer(&replies::READY_FOR_TLS, output);
+                self.answer(CoreReply::StartTlsReady, output);
                 self.state = State::Handshake;
             }
-            StartTls::Refused => self.answer(&replies::TLS_TEMPORARY, output),
-            _ => self.mistake(&replies::TLS_NOT_OFFERED, output),
+            StartTls::Refused => self.answer(CoreReply::StartTlsRefused, output),
+            _ => self.mistake(CoreReply::StartTlsNotOffered, output),
         }
     }
 
@@ -231,6 +229,7 @@ impl Session {
         self.facts.conduct.earlier_helos.clear();
         self.facts.conduct.login.clear();
         self.helo = HeloState::None;
+        self.facts.conduct.helo_refused = false;
         self.before = None;
         self.standing = DeferIfPermit::default();
     }
@@ -249,10 +248,10 @@ impl Session {
     /// judge nobody. NAME and REVERSE_NAME stand for what would be looked up.
     pub(super) fn xclient(&mut self, xclient: Xclient, output: &mut Vec<u8>) {
         if !self.may_xclient() {
-            return self.mistake(&replies::NOT_AUTHORIZED, output);
+            return self.mistake(CoreReply::XclientDenied, output);
         }
         if self.in_transaction() {
-            return self.mistake(&replies::IN_TRANSACTION, output);
+            return self.mistake(CoreReply::InTransaction, output);
         }
         let tls = self.facts.conduct.tls;
         let told = xclient.names();
@@ -279,5 +278,5 @@ impl Session {
 }
 
 fn code(code: u16) -> ReplyCode {
-    ReplyCode::new(code).expect("220 and 250 are reply codes")
+    ReplyCode::new(code).expect("220 is a reply code")
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::command::{Command, Mistake};
+use super::replies::CoreReply;
 use super::session::{HeloState, Session, State};
 use super::session_event::SessionEvent;
-use super::{Extension, Receiver, replies};
+use super::{Extension, Receiver};
 use crate::facts::{Conduct, Verb};
 use crate::policy::{After, Refusal, Values};
 use crate::reply::Reply;
@@ -76,6 +77,74 @@ impl Session {
         reply
     }
 
+    /// Judges the rules that demand TLS, for a command that RFC 3207 §4 forbids without it. MAIL is judged with the
+    /// other rules of its stage.
+    pub(super) fn lacks_tls(&mut self, command: &Command, output: &mut Vec<u8>) -> bool {
+        let demands = matches!(
+            command,
+            Command::Rcpt { .. }
+                | Command::Data
+                | Command::Bdat { .. }
+                | Command::Auth { .. }
+                | Command::Rset
+                | Command::Vrfy(_)
+                | Command::Expn
+                | Command::Etrn
+        );
+        if !demands || self.facts.conduct.tls {
+            return false;
+        }
+        let receiver = Arc::clone(&self.receiver);
+        let values = self.values(&receiver);
+        let refusal = receiver
+            .policy
+            .judge_tls(self.stage(), &self.facts, &values);
+        match refusal {
+            Some(refusal) => {
+                self.speak(refusal, output);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// What is out of sequence with a command, whatever its argument.
+    pub(super) fn out_of_sequence(&self, verb: &str) -> Option<CoreReply> {
+        match (verb, &self.state) {
+            ("MAIL", State::Transaction(_) | State::Chunked(..)) => Some(CoreReply::NestedMail),
+            ("MAIL", _) if self.lacks_helo() => Some(CoreReply::HeloFirst),
+            ("RCPT", State::Chunked(..)) => Some(CoreReply::RcptAfterBdat),
+            ("RCPT", State::Transaction(_)) => None,
+            ("RCPT", _) => Some(CoreReply::MailFirst),
+            ("DATA", _) => self.data_out_of_sequence(),
+            _ => None,
+        }
+    }
+
+    /// Why DATA or BDAT cannot begin a message.
+    pub(super) fn data_out_of_sequence(&self) -> Option<CoreReply> {
+        match &self.state {
+            State::Chunked(..) => Some(CoreReply::DataAfterBdat),
+            State::Transaction(open) if open.has_recipients() => None,
+            State::Transaction(open) if open.refused().is_some() => {
+                Some(CoreReply::NoValidRecipients)
+            }
+            State::Transaction(_) => Some(CoreReply::DataWithoutRcpt),
+            _ => Some(CoreReply::DataWithoutMail),
+        }
+    }
+
+    /// What is out of sequence with DATA or BDAT, ready to be said.
+    pub(super) fn data_mistake(&self, command: &'static str, reply: CoreReply) -> Mistake {
+        let refused = match &self.state {
+            State::Transaction(open) => open.refused().unwrap_or_default(),
+            _ => "",
+        };
+        Mistake::from(reply)
+            .quoting("command", command)
+            .quoting("refused", refused)
+    }
+
     /// The stage that the next command belongs to.
     pub(super) fn stage(&self) -> Stage {
         match (&self.state, self.helo) {
@@ -106,7 +175,7 @@ impl Session {
             After::Close => self.close("refused"),
             After::Sticky503 => {
                 self.abandon();
-                self.state = State::Stuck(replies::ACCESS_DENIED.reply(self.enhanced()))
+                self.state = State::Stuck(self.core(CoreReply::AccessDenied, &[]));
             }
             After::Repeat => {
                 self.abandon();
@@ -137,7 +206,11 @@ impl Session {
             // What comes behind STARTTLS is thrown away, and judged, once TLS stands.
             Ok(Command::StartTls) => false,
             Ok(
-                Command::Helo(..) | Command::Data | Command::Noop | Command::Vrfy | Command::Expn,
+                Command::Helo(..)
+                | Command::Data
+                | Command::Noop
+                | Command::Vrfy(_)
+                | Command::Expn,
             ) => true,
             Ok(Command::Auth { .. } | Command::Etrn) => true,
             _ => !offered,

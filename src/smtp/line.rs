@@ -10,12 +10,13 @@ use bytes::{Buf, BytesMut};
 use super::Extension;
 use super::auth::AUTH_LINE_OCTETS;
 use super::command::{self, Command, Mistake};
+use super::proxy;
+use super::replies::CoreReply;
 use super::script::Point;
-use super::session::{COMMAND_LINE_OCTETS, PATH_LINE_OCTETS, Protocol, Session, State};
-use super::settings::BareNewline;
+use super::session::{EXTENSION_OCTETS, PATH_LINE_OCTETS, Protocol, Session, State};
+use super::syntax::{BareNewline, MistakeOrder};
 use super::transaction::Mail;
 use super::transcript::Speaker;
-use super::{proxy, replies};
 use crate::facts::{Lookup, Verb};
 use crate::stage::Stage;
 
@@ -84,25 +85,22 @@ impl Session {
         if bare && self.bare_newline("LF", self.stage(), output).is_some() {
             return;
         }
-        if bare && self.receiver.settings.bare_newline == BareNewline::Reject {
-            return self.mistake(&replies::BARE_LF, output);
+        if bare && self.receiver.settings.syntax.bare_lf == BareNewline::Reject {
+            return self.mistake(CoreReply::BareLf, output);
         }
         if matches!(self.state, State::Auth(_)) {
             return self.auth_response(text, output);
         }
-        let paths = text
-            .get(..4)
-            .is_some_and(|v| v.eq_ignore_ascii_case(b"MAIL") || v.eq_ignore_ascii_case(b"RCPT"));
-        if line.len()
-            > if paths || is_auth(text) {
-                PATH_LINE_OCTETS
-            } else {
-                COMMAND_LINE_OCTETS
-            }
-        {
-            return self.mistake(&replies::LINE_TOO_LONG, output);
+        let longer = ["MAIL", "RCPT", "AUTH"].iter().any(|verb| {
+            text.get(..4)
+                .is_some_and(|v| v.eq_ignore_ascii_case(verb.as_bytes()))
+        });
+        let syntax = &self.receiver.settings.syntax;
+        let most = syntax.line_octets + if longer { EXTENSION_OCTETS } else { 0 };
+        if line.len() > most {
+            return self.mistake(CoreReply::LineTooLong, output);
         }
-        let command = command::parse(text);
+        let command = command::parse(text, syntax);
         self.at = stage_of(&command).unwrap_or(self.at);
         if let State::Stuck(reply) = &self.state
             && !matches!(&command, Ok(Command::Quit))
@@ -121,23 +119,42 @@ impl Session {
         }
         match command {
             Ok(command) => self.command(command, output, lookup),
-            Err(Mistake::Unknown) if proxy::is_late(text) => {
-                self.refuse_proxy("it came too late", output)
-            }
-            Err(Mistake::Unknown) if self.speaks_otherwise(text, output) => {}
-            Err(mistake) => self.mistake(&replies::to_mistake(&mistake), output),
+            Err(mistake) => self.no_command(mistake, text, output),
+        }
+    }
+
+    /// A line that is no command.
+    fn no_command(&mut self, mistake: Mistake, line: &[u8], output: &mut Vec<u8>) {
+        let unknown = matches!(
+            mistake.reply,
+            CoreReply::UnknownCommand | CoreReply::EmptyLine | CoreReply::BadUtf8
+        );
+        if unknown && proxy::is_late(line) {
+            return self.refuse_proxy("it came too late", output);
+        }
+        if unknown && self.speaks_otherwise(line, output) {
+            return;
+        }
+        let command = mistake.quotes.iter().find(|(name, _)| *name == "command");
+        let sequence = command
+            .filter(|_| self.receiver.settings.syntax.order == MistakeOrder::Sequence)
+            .and_then(|(_, verb)| self.out_of_sequence(verb));
+        match sequence {
+            Some(reply) => self.mistake(reply, output),
+            None => self.mistake(mistake, output),
         }
     }
 
     /// The one table from command to method.
     fn command(&mut self, command: Command, output: &mut Vec<u8>, lookup: &dyn Lookup) {
+        if self.lacks_tls(&command, output) {
+            return;
+        }
         match command {
             Command::Helo(verb, argument) => match (self.front.protocol, verb) {
-                (Protocol::Smtp, Verb::Lhlo) => {
-                    self.mistake(&replies::to_mistake(&Mistake::NotImplemented), output)
-                }
+                (Protocol::Smtp, Verb::Lhlo) => self.mistake(CoreReply::LhloNotOffered, output),
                 (Protocol::Lmtp, Verb::Helo | Verb::Ehlo) => {
-                    self.mistake(&replies::LMTP_ONLY, output)
+                    self.mistake(CoreReply::LmtpOnly, output)
                 }
                 _ => self.helo(verb, &argument, lookup),
             },
@@ -158,31 +175,47 @@ impl Session {
             } => self.rcpt(forward_path, parameters, output),
             Command::Data => self.data(output),
             Command::Bdat { .. } if !self.offers(Extension::Chunking) => {
-                self.mistake(&replies::to_mistake(&Mistake::NotImplemented), output);
+                self.mistake(CoreReply::ChunkingNotOffered, output);
             }
             Command::Bdat { octets, last } => self.bdat(octets, last, output),
             Command::StartTls => self.starttls(output),
             Command::Auth { mechanism, initial } => {
                 self.auth(&mechanism, initial.as_deref(), output)
             }
-            Command::Etrn if self.offers(Extension::Etrn) => {
-                self.answer(&replies::ETRN_QUEUED, output)
-            }
-            Command::Etrn => self.mistake(&replies::to_mistake(&Mistake::NotImplemented), output),
+            Command::Etrn if self.offers(Extension::Etrn) => self.answer(CoreReply::Etrn, output),
+            Command::Etrn => self.optional(CoreReply::EtrnNotOffered, &[], output),
             Command::Rset => self.rset(output),
-            Command::Noop => self.answer(&replies::OK, output),
-            Command::Vrfy => self.answer(&replies::VRFY, output),
-            Command::Help => self.answer(&replies::HELP, output),
-            Command::Expn => self.mistake(&replies::to_mistake(&Mistake::NotImplemented), output),
+            Command::Noop => self.answer(CoreReply::Noop, output),
+            Command::Vrfy(argument) => {
+                self.optional(CoreReply::Vrfy, &[("argument", argument)], output);
+            }
+            Command::Help => self.optional(CoreReply::Help, &[], output),
+            Command::Expn => self.optional(CoreReply::Expn, &[], output),
             Command::Quit => {
                 if self.script(Point::Quit, None, output).is_none() {
-                    self.answer(&replies::BYE, output);
+                    self.answer(CoreReply::Quit, output);
                 }
                 self.quit = true;
                 self.close("quit");
             }
             Command::Xclient(xclient) => self.xclient(xclient, output),
         }
+    }
+
+    /// A command that a receiver need not have: a refusal of it counts as a mistake.
+    fn optional(
+        &mut self,
+        reply: CoreReply,
+        quotes: &[(&'static str, String)],
+        output: &mut Vec<u8>,
+    ) {
+        let template = self.receiver.settings.replies.template(reply, true);
+        if !template.pattern().code().is_refusal() {
+            return self.answer_with(reply, quotes, output);
+        }
+        let mut mistake = Mistake::from(reply);
+        mistake.quotes.extend_from_slice(quotes);
+        self.mistake(mistake, output);
     }
 
     /// A line that must not stand in the journal as it came: credentials (RFC 4954).
@@ -218,7 +251,7 @@ impl Session {
         if matches!(self.state, State::Auth(_)) {
             AUTH_LINE_OCTETS
         } else {
-            PATH_LINE_OCTETS
+            self.receiver.settings.syntax.line_octets + EXTENSION_OCTETS
         }
     }
 
@@ -251,11 +284,11 @@ impl Session {
         } = *passed;
         self.record(Speaker::Client, &format!("{beginning}… ({octets} octets)"));
         match state {
-            State::Auth(_) => self.mistake(&replies::AUTH_LINE_TOO_LONG, output),
+            State::Auth(_) => self.mistake(CoreReply::AuthLineTooLong, output),
             state => {
                 self.state = state;
                 self.at = self.stage();
-                self.mistake(&replies::LINE_TOO_LONG, output);
+                self.mistake(CoreReply::LineTooLong, output);
             }
         }
     }
@@ -265,9 +298,11 @@ impl Session {
 fn stage_of(command: &Result<Command, Mistake>) -> Option<Stage> {
     match command {
         Ok(Command::Helo(..)) => Some(Stage::Helo),
-        Ok(Command::Mail { .. }) | Err(Mistake::Sender) => Some(Stage::Mail),
-        Ok(Command::Rcpt { .. }) | Err(Mistake::Recipient) => Some(Stage::Rcpt),
+        Ok(Command::Mail { .. }) => Some(Stage::Mail),
+        Ok(Command::Rcpt { .. }) => Some(Stage::Rcpt),
         Ok(Command::Data | Command::Bdat { .. }) => Some(Stage::Data),
+        Err(mistake) if mistake.is_of("MAIL") => Some(Stage::Mail),
+        Err(mistake) if mistake.is_of("RCPT") => Some(Stage::Rcpt),
         _ => None,
     }
 }

@@ -1,6 +1,7 @@
 //! Listeners and the connections they accept. The caller owns the listener and the end of it.
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,6 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::Connection;
-use super::replies;
 use super::session::{ListenerMode, Protocol};
 use super::stream::{LINGER, linger};
 use super::{Identity, MessageBudget, ProxyMode, Receiver, SessionEntry, StartTls, Telling};
@@ -150,7 +150,11 @@ pub async fn serve(
                     drop(place);
                 });
             }
-            Err(_) => turn_away(stream, &lobby),
+            Err(_) => {
+                let reception = door.reception.clone();
+                let reception = reception.unwrap_or_else(|| service.reception.load_full());
+                turn_away(stream, peer, &reception.receiver, &lobby);
+            }
         }
         if sessions.len() >= CROWD {
             tokio::task::yield_now().await;
@@ -165,11 +169,9 @@ pub async fn serve(
 
 /// Says 421 and closes, without keeping anybody waiting. Where the lobby is full, the reply goes into the empty buffer of
 /// the socket, and the connection ends at once.
-fn turn_away(mut stream: TcpStream, lobby: &Arc<Semaphore>) {
+fn turn_away(mut stream: TcpStream, peer: SocketAddr, receiver: &Receiver, lobby: &Arc<Semaphore>) {
     let mut octets = Vec::new();
-    replies::TOO_MANY_CONNECTIONS
-        .reply(true)
-        .write_to(&mut octets);
+    receiver.turned_away(peer.ip()).write_to(&mut octets);
     let Ok(place) = Arc::clone(lobby).try_acquire_owned() else {
         let _ = stream
             .into_std()

@@ -11,7 +11,7 @@ use super::budget::{MailData, MessageBudget};
 use super::chunk::Chunk;
 use super::data::Collector;
 use super::line::OverlongLine;
-use super::replies;
+use super::replies::CoreReply;
 use super::script::SendMode;
 use super::session_event::{SessionEvent, SessionEvents};
 use super::settings::StartTls;
@@ -25,8 +25,10 @@ use crate::verdict::Source;
 
 /// The longest command line in octets, CRLF included (RFC 5321 §4.5.3.1.4).
 pub const COMMAND_LINE_OCTETS: usize = 512;
-/// The longest MAIL or RCPT line: extensions lengthen it (RFC 5321 §4.5.3.1.11; RFC 3461 §4 adds 500).
-pub const PATH_LINE_OCTETS: usize = 1012;
+/// What extensions add to a MAIL or RCPT line (RFC 5321 §4.5.3.1.11; RFC 3461 §4 adds 500).
+pub(super) const EXTENSION_OCTETS: usize = 500;
+/// The longest MAIL or RCPT line, unless the receiver takes longer ones.
+pub const PATH_LINE_OCTETS: usize = COMMAND_LINE_OCTETS + EXTENSION_OCTETS;
 /// Octets of replies that are made before they are sent: a client that asks and does not listen is not asked on.
 const BURST_OCTETS: usize = 16 << 10;
 /// Observations that are made before they are published: each one holds all facts.
@@ -249,7 +251,7 @@ impl Session {
         self.events.push(SessionEvent::Scripted(format!(
             "PROXY header refused: {why}"
         )));
-        let reply = replies::NO_PROXY.reply(self.enhanced());
+        let reply = self.core(CoreReply::ProxyRefused, &[]);
         self.say(&reply, output);
         self.refuses(
             Source::Protocol,
@@ -333,13 +335,13 @@ impl Session {
     /// The client was silent too long.
     pub fn timed_out(&mut self, output: &mut Vec<u8>) {
         let refuses = self.is_busy() || !self.acknowledged;
-        self.end_idle(output, &replies::TIMEOUT, "timeout", refuses);
+        self.end_idle(output, CoreReply::Timeout, "timeout", refuses);
     }
 
     /// The receiver shuts down.
     pub fn shut_down(&mut self, output: &mut Vec<u8>) {
         let refuses = self.is_busy();
-        self.end_idle(output, &replies::SHUTDOWN, "shutdown", refuses);
+        self.end_idle(output, CoreReply::Shutdown, "shutdown", refuses);
     }
 
     /// The client went away.
@@ -381,7 +383,7 @@ impl Session {
 
     pub(super) fn rset(&mut self, output: &mut Vec<u8>) {
         self.reset();
-        self.answer(&replies::OK, output);
+        self.answer(CoreReply::Rset, output);
     }
 
     /// The one place that ends a transaction.

@@ -5,21 +5,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{Extensions, Script};
+use super::{CoreReplies, Extensions, Script, Syntax};
 use crate::tls::TlsFault;
-
-/// What a bare LF or bare CR means. Only CRLF `.` CRLF ever ends the data (RFC 5321 §4.1.1.4), so that no setting
-/// opens the door to SMTP smuggling.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum BareNewline {
-    /// Refused: RFC 5321 §2.3.8 forbids both.
-    #[default]
-    Reject,
-    /// A bare LF ends a line; in the message it becomes CRLF, and so does a bare CR (Postfix `normalize`).
-    Normalize,
-    /// An octet like any other in the message; a command may end with a bare LF (Postfix `no`).
-    Accept,
-}
 
 /// What becomes of STARTTLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -104,8 +91,10 @@ pub struct Settings {
     pub max_errors: usize,
     /// The extensions offered.
     pub extensions: Extensions,
-    /// What a bare LF or bare CR means.
-    pub bare_newline: BareNewline,
+    /// What is tolerated of a client's syntax.
+    pub syntax: Syntax,
+    /// What it says where no rule speaks.
+    pub replies: CoreReplies,
     /// How long a client may take for a command (RFC 5321 §4.5.3.2.7).
     pub command_timeout: Duration,
     /// How long a client may take between blocks of data (RFC 5321 §4.5.3.2.5).
@@ -136,7 +125,8 @@ impl Default for Settings {
             max_recipients: 1000,
             max_errors: 20,
             extensions: Extensions::default(),
-            bare_newline: BareNewline::default(),
+            syntax: Syntax::default(),
+            replies: CoreReplies::default(),
             command_timeout: Duration::from_secs(5 * 60),
             data_timeout: Duration::from_secs(3 * 60),
             transcript_lines: 400,

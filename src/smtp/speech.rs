@@ -1,11 +1,14 @@
 //! What a session says, and what of it the journal hears: replies to mistakes and otherwise, and the end.
 
+use std::sync::Arc;
+
 use super::Extension;
-use super::replies::{self, Canned};
+use super::command::Mistake;
+use super::replies::CoreReply;
 use super::session::{Due, Session, State};
 use super::session_event::SessionEvent;
 use super::transcript::Speaker;
-use crate::policy::Refusal;
+use crate::policy::{Refusal, Values};
 use crate::reply::{Reply, enhanced_prefix};
 use crate::verdict::Source;
 
@@ -22,15 +25,6 @@ impl Session {
             .settings
             .extensions
             .offers(Extension::EnhancedStatusCodes)
-    }
-
-    pub(super) fn answer(&mut self, canned: &Canned, output: &mut Vec<u8>) {
-        let begin = output.len();
-        canned.write_to(self.enhanced(), output);
-        self.said(&output[begin..]);
-        if canned.is_refusal() {
-            self.protocol_refuses(canned.reply(self.enhanced()));
-        }
     }
 
     /// Tells that the SMTP server itself refuses, with a reply that was said.
@@ -62,24 +56,69 @@ impl Session {
         self.manner.is_some_and(|manner| manner.mute)
     }
 
+    /// Says a core reply. A 421 or 521 ends the session, whatever it answers (RFC 5321 §3.8, RFC 7504).
+    pub(super) fn answer(&mut self, reply: CoreReply, output: &mut Vec<u8>) {
+        self.answer_with(reply, &[], output);
+    }
+
+    /// As [`Session::answer`], with what its placeholders stand for.
+    pub(super) fn answer_with(
+        &mut self,
+        reply: CoreReply,
+        quotes: &[(&'static str, String)],
+        output: &mut Vec<u8>,
+    ) {
+        let receiver = Arc::clone(&self.receiver);
+        let template = receiver.settings.replies.template(reply, self.enhanced());
+        let is_refusal = template.pattern().code().is_refusal();
+        if template.is_plain() && !is_refusal {
+            self.say(template.pattern(), output);
+        } else {
+            let filled = self.core(reply, quotes);
+            self.say(&filled, output);
+            if is_refusal {
+                self.protocol_refuses(filled);
+            }
+        }
+        if matches!(template.pattern().code().get(), 421 | 521) {
+            self.close("refused");
+        }
+    }
+
+    /// A core reply with its placeholders filled.
+    pub(super) fn core(&self, reply: CoreReply, quotes: &[(&'static str, String)]) -> Reply {
+        let settings = &self.receiver.settings;
+        let values = Values {
+            mx: &settings.hostname,
+            id: &self.token,
+            quotes,
+        };
+        let template = settings.replies.template(reply, self.enhanced());
+        template.fill(&self.facts, &values)
+    }
+
     /// A reply to a client's mistake; too many of them end the session.
-    pub(super) fn mistake(&mut self, canned: &Canned, output: &mut Vec<u8>) {
+    pub(super) fn mistake(&mut self, mistake: impl Into<Mistake>, output: &mut Vec<u8>) {
         if self.misbehaves(|conduct| conduct.errors += 1, output) {
             return;
         }
-        self.answer(canned, output);
+        let mistake = mistake.into();
+        self.answer_with(mistake.reply, &mistake.quotes, output);
         self.end_of_patience(output);
     }
 
     /// Ends a session that has made too many mistakes.
     pub(super) fn end_of_patience(&mut self, output: &mut Vec<u8>) {
-        if self.facts.conduct.errors >= self.receiver.settings.max_errors as u64 {
-            self.end(output, &replies::TOO_MANY_ERRORS, "errors");
+        let open = !matches!(self.state, State::Closed);
+        if open && self.facts.conduct.errors >= self.receiver.settings.max_errors as u64 {
+            self.end(output, CoreReply::TooManyErrors, "errors");
         }
     }
 
-    pub(super) fn end(&mut self, output: &mut Vec<u8>, canned: &Canned, how: &'static str) {
-        self.answer(canned, output);
+    pub(super) fn end(&mut self, output: &mut Vec<u8>, reply: CoreReply, how: &'static str) {
+        let reply = self.core(reply, &[]);
+        self.say(&reply, output);
+        self.protocol_refuses(reply);
         self.close(how);
     }
 
@@ -87,12 +126,12 @@ impl Session {
     pub(super) fn end_idle(
         &mut self,
         output: &mut Vec<u8>,
-        canned: &Canned,
+        reply: CoreReply,
         how: &'static str,
         refuses: bool,
     ) {
         self.at = self.stage();
-        let reply = canned.reply(self.enhanced());
+        let reply = self.core(reply, &[]);
         self.say(&reply, output);
         if refuses {
             self.protocol_refuses(reply);

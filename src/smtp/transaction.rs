@@ -8,7 +8,7 @@ use super::budget::MailData;
 use super::command::Mistake;
 use super::data::{self, Collector, Flaw};
 use super::path::Parameters;
-use super::replies::{self, Canned};
+use super::replies::CoreReply;
 use super::script::Point;
 use super::session::{Due, Protocol, Session, State};
 use super::session_event::SessionEvent;
@@ -24,8 +24,8 @@ use crate::verdict::{Source, Verdict};
 #[derive(Debug)]
 pub(super) struct Open {
     envelope: Envelope,
-    /// Whether some recipient was refused: DATA without any other then says so.
-    refused: bool,
+    /// The reply to the last recipient that was refused, without its code: DATA without any other says so.
+    refused: Option<String>,
     /// Whether addresses and header may hold UTF-8 (RFC 6531).
     smtputf8: bool,
     /// Whether the message is binary, and only BDAT may bring it (RFC 3030 §3).
@@ -39,6 +39,10 @@ impl Open {
 
     pub(super) fn into_envelope(self) -> Envelope {
         self.envelope
+    }
+
+    pub(super) fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
     }
 
     pub(super) fn is_binary(&self) -> bool {
@@ -69,7 +73,7 @@ impl Received {
 impl Session {
     pub(super) fn mail(&mut self, mail: Mail, output: &mut Vec<u8>, lookup: &dyn Lookup) {
         if matches!(self.state, State::Transaction(_) | State::Chunked(..)) {
-            return self.mistake(&replies::NESTED_MAIL, output);
+            return self.mistake(CoreReply::NestedMail, output);
         }
         self.refused = None;
         if self.misbehaves(
@@ -98,20 +102,20 @@ impl Session {
             parameters,
         } = mail;
         let mistake = if self.lacks_helo() {
-            Some(replies::HELLO_FIRST)
+            Some(CoreReply::HeloFirst.into())
         } else if settings.auth.as_ref().is_some_and(|auth| auth.required)
             && self.facts.conduct.login.is_empty()
         {
-            Some(replies::AUTH_REQUIRED)
+            Some(CoreReply::AuthRequired.into())
         } else {
             self.not_offered(&parameters)
         };
         if let Some(mistake) = mistake {
-            self.mistake(&mistake, output);
+            self.mistake(mistake, output);
             return self.mail_was_refused(reverse_path);
         }
         if let Some(reply) = self.has_no_room(parameters.size) {
-            self.answer(&reply, output);
+            self.answer(reply, output);
             return self.mail_was_refused(reverse_path);
         }
         let scripted = self.script(Point::Mail, None, output);
@@ -134,12 +138,12 @@ impl Session {
         };
         self.state = State::Transaction(Open {
             envelope,
-            refused: false,
+            refused: None,
             smtputf8,
             binary,
         });
         if scripted.is_none() {
-            self.answer(&replies::MAIL_OK, output);
+            self.answer(CoreReply::Mail, output);
         }
     }
 
@@ -153,15 +157,15 @@ impl Session {
     }
 
     /// The reply to a message too large for the receiver, or for now (RFC 1870 §6.1); what SIZE did not say is 0.
-    fn has_no_room(&self, size: usize) -> Option<Canned> {
+    fn has_no_room(&self, size: usize) -> Option<CoreReply> {
         if size > self.receiver.settings.max_message_octets {
-            return Some(replies::TOO_LARGE);
+            return Some(CoreReply::SizeTooLarge);
         }
         let full = self
             .storage
             .as_ref()
             .is_some_and(|storage| !storage.has_room(size.max(1)));
-        full.then_some(replies::NO_STORAGE)
+        full.then_some(CoreReply::NoStorage)
     }
 
     /// Where the octets of a message go.
@@ -173,17 +177,27 @@ impl Session {
     }
 
     /// The reply to a parameter of an extension that was not offered (RFC 5321 §4.1.1.11).
-    fn not_offered(&self, parameters: &Parameters) -> Option<Canned> {
+    fn not_offered(&self, parameters: &Parameters) -> Option<Mistake> {
         let settings = &self.receiver.settings;
+        let unknown =
+            |said: &str| Mistake::from(CoreReply::UnknownParameter).quoting("parameter", said);
         let lacking = parameters
             .needs
             .iter()
             .find(|(extension, _)| !self.offers(*extension));
         match lacking {
-            Some((Extension::SmtpUtf8, _)) => Some(replies::NO_SMTPUTF8),
-            Some((_, keyword)) => Some(replies::to_mistake(&Mistake::Parameter(keyword.clone()))),
+            Some((Extension::SmtpUtf8, _)) => Some(CoreReply::NoSmtpUtf8.into()),
+            Some((Extension::BinaryMime, said)) => {
+                Some(Mistake::from(CoreReply::BodySyntax).quoting("parameter", said))
+            }
+            Some((_, said)) => Some(unknown(said)),
             None if parameters.auth && settings.auth.is_none() => {
-                Some(replies::to_mistake(&Mistake::Parameter("AUTH".to_owned())))
+                let is_auth = |word: &&String| {
+                    word.get(..5)
+                        .is_some_and(|key| key.eq_ignore_ascii_case("AUTH="))
+                };
+                let said = parameters.said.iter().find(is_auth);
+                Some(unknown(said.map_or("AUTH", String::as_str)))
             }
             None => None,
         }
@@ -197,16 +211,20 @@ impl Session {
     ) {
         let most = self.receiver.settings.max_recipients;
         if let Some(mistake) = self.not_offered(&parameters) {
-            return self.mistake(&mistake, output);
+            return self.mistake(mistake, output);
+        }
+        if let Some(reply) = self.out_of_sequence("RCPT") {
+            return self.mistake(reply, output);
         }
         let State::Transaction(open) = &self.state else {
-            return self.mistake(&replies::MAIL_FIRST, output);
+            return;
         };
-        if !open.smtputf8 && !forward_path.is_ascii() {
-            return self.mistake(&replies::NOT_ASCII, output);
+        let utf8 = open.smtputf8 || self.receiver.settings.syntax.utf8_paths;
+        if !utf8 && !forward_path.is_ascii() {
+            return self.mistake(CoreReply::NotAscii, output);
         }
         if open.envelope.forward_paths.len() >= most {
-            return self.answer(&replies::TOO_MANY_RCPT, output);
+            return self.answer(CoreReply::TooManyRecipients, output);
         }
         let reverse_path = open.envelope.reverse_path.clone();
         self.events.push(SessionEvent::Tried {
@@ -214,29 +232,30 @@ impl Session {
             forward_path: forward_path.clone(),
         });
         self.observe_recipient(&forward_path);
-        let refused = self.misbehaves(|conduct| conduct.recipients += 1, output)
-            || self.refuse(Stage::Rcpt, output);
-        let scripted = if refused {
-            None
-        } else {
-            self.script(Point::Rcpt, None, output)
+        let by = self.stage();
+        let refusal = self
+            .judge_conduct(by, |conduct| conduct.recipients += 1, output)
+            .or_else(|| self.refuse_with(Stage::Rcpt, output));
+        let scripted = match &refusal {
+            Some(_) => None,
+            None => self.script(Point::Rcpt, None, output),
         };
-        let refused = refused
-            || scripted
-                .as_ref()
-                .is_some_and(|reply| reply.code().is_refusal())
-            || (scripted.is_none() && self.magic(&forward_path, output).is_some());
+        let refusal = match (refusal, &scripted) {
+            (Some(refusal), _) => Some(refusal),
+            (None, Some(reply)) => Some(reply.clone()).filter(|reply| reply.code().is_refusal()),
+            (None, None) => self.magic(&forward_path, output),
+        };
         let State::Transaction(open) = &mut self.state else {
             return;
         };
-        if refused {
-            open.refused = true;
+        if let Some(reply) = refusal {
+            open.refused = reply.texts().first().map(|text| text.to_string());
             return;
         }
         open.envelope.forward_paths.push(forward_path);
         open.envelope.forward_parameters.push(parameters.said);
         if scripted.is_none() {
-            self.answer(&replies::RCPT_OK, output);
+            self.answer(CoreReply::Rcpt, output);
         }
     }
 
@@ -252,17 +271,11 @@ impl Session {
     }
 
     pub(super) fn data(&mut self, output: &mut Vec<u8>) {
-        match &self.state {
-            State::Transaction(open) if open.binary => {
-                return self.mistake(&replies::BDAT_ONLY, output);
-            }
-            State::Transaction(open) if open.has_recipients() => {}
-            State::Chunked(..) => return self.mistake(&replies::BDAT_ONLY, output),
-            State::Transaction(open) if open.refused => {
-                return self.mistake(&replies::NO_VALID_RCPT, output);
-            }
-            State::Transaction(_) => return self.mistake(&replies::RCPT_FIRST, output),
-            _ => return self.mistake(&replies::MAIL_FIRST, output),
+        if matches!(&self.state, State::Transaction(open) if open.binary) {
+            return self.mistake(CoreReply::BinaryNeedsBdat, output);
+        }
+        if let Some(reply) = self.data_out_of_sequence() {
+            return self.mistake(self.data_mistake("DATA", reply), output);
         }
         if self.refuse(Stage::Data, output) {
             return;
@@ -279,7 +292,7 @@ impl Session {
             self.state = State::Data(open, Collector::new(data));
         }
         if scripted.is_none() {
-            self.answer(&replies::DATA, output);
+            self.answer(CoreReply::Data, output);
         }
     }
 
@@ -290,7 +303,7 @@ impl Session {
         };
         let received = collector.received();
         self.record(Speaker::Client, &format!("<{received} octets of data>"));
-        let (octets, flaw) = collector.into_octets();
+        let (octets, flaw) = collector.into_octets(self.receiver.settings.syntax.text_line_octets);
         self.end_of_message(open, octets, flaw, output, lookup);
     }
 
@@ -315,9 +328,9 @@ impl Session {
             self.say_again(&open, &reply, output);
             return self.end_transaction(open.envelope, reply, None);
         }
-        match data::finish(octets, flaw, self.receiver.settings.bare_newline) {
+        match data::finish(octets, flaw, &self.receiver.settings.syntax) {
             Err(flaw) => {
-                let reply = replies::to_flaw(flaw).reply(self.enhanced());
+                let reply = self.core(to_flaw(flaw), &[]);
                 self.say(&reply, output);
                 self.protocol_refuses(reply.clone());
                 self.say_again(&open, &reply, output);
@@ -347,7 +360,7 @@ impl Session {
         let reply = match (self.script(Point::Eod, Some(&octets), output), asked) {
             (Some(scripted), _) => scripted,
             (None, asked) => {
-                let reply = asked.unwrap_or_else(|| replies::OK.reply(self.enhanced()));
+                let reply = asked.unwrap_or_else(|| self.core(CoreReply::Message, &[]));
                 self.say(&reply, output);
                 if reply.code().is_refusal() {
                     let why = "a recipient asks for this reply to the final dot".to_owned();
@@ -407,5 +420,16 @@ impl Session {
             reply: None,
             message: None,
         });
+    }
+}
+
+/// The reply to data with a flaw.
+fn to_flaw(flaw: Flaw) -> CoreReply {
+    match flaw {
+        Flaw::TooLarge => CoreReply::MessageTooLarge,
+        Flaw::NoStorage => CoreReply::NoStorage,
+        Flaw::LineTooLong => CoreReply::LineTooLong,
+        Flaw::BareLf => CoreReply::BareLfInData,
+        Flaw::BareCr => CoreReply::BareCrInData,
     }
 }

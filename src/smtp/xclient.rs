@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::command::{Command, Mistake, xtext};
+use super::replies::CoreReply;
 use crate::facts::{Iprev, Verb};
 use crate::name;
 
@@ -49,11 +50,9 @@ impl Xclient {
 }
 
 /// Reads the attributes.
-pub(super) fn parse(argument: &[u8]) -> Result<Command, Mistake> {
-    let text = std::str::from_utf8(argument)
-        .map_err(|_| Mistake::Xclient("Bad XCLIENT syntax".to_owned()))?;
+pub(super) fn parse(text: &str) -> Result<Command, Mistake> {
     if text.is_empty() {
-        return Err(Mistake::Syntax("XCLIENT attribute=value..."));
+        return Err(bad("Syntax: XCLIENT attribute=value..."));
     }
     let mut xclient = Xclient::default();
     for word in text.split_ascii_whitespace() {
@@ -63,21 +62,24 @@ pub(super) fn parse(argument: &[u8]) -> Result<Command, Mistake> {
     Ok(Command::Xclient(xclient))
 }
 
+/// Postfix's words for what is malformed.
+fn bad(what: impl Into<String>) -> Mistake {
+    Mistake::from(CoreReply::XclientSyntax).quoting("what", what)
+}
+
 fn attribute(word: &str, xclient: &mut Xclient) -> Result<(), Mistake> {
     let (attribute, raw) = word
         .split_once('=')
-        .ok_or_else(|| Mistake::Xclient("Error: attribute=value expected".to_owned()))?;
+        .ok_or_else(|| bad("Error: attribute=value expected"))?;
     if raw.len() > VALUE_OCTETS {
-        return Err(Mistake::Xclient(
-            "Error: attribute value too long".to_owned(),
-        ));
+        return Err(bad("Error: attribute value too long"));
     }
     let upper = attribute.to_ascii_uppercase();
-    let bad = || Mistake::Xclient(format!("Bad {upper} syntax: {raw}"));
+    let unread = || bad(format!("Bad {upper} syntax: {raw}"));
     let value = match raw.to_ascii_uppercase().as_str() {
         "[UNAVAILABLE]" => Value::Unavailable,
         "[TEMPUNAVAIL]" => Value::TemporarilyUnavailable,
-        _ => Value::Known(xtext(raw).ok_or_else(bad)?),
+        _ => Value::Known(xtext(raw).ok_or_else(unread)?),
     };
     let known = match &value {
         Value::Known(text) => Some(text.as_str()),
@@ -86,33 +88,31 @@ fn attribute(word: &str, xclient: &mut Xclient) -> Result<(), Mistake> {
     let is_port = |text: &str| text.parse::<u16>().is_ok();
     match upper.as_str() {
         "NAME" | "REVERSE_NAME" if known.is_some_and(|text| name::absolute(text).is_none()) => {
-            return Err(bad());
+            return Err(unread());
         }
         "NAME" => xclient.name = Some(value),
         "REVERSE_NAME" => xclient.reverse_name = Some(value),
         "ADDR" => {
             xclient.address = known
-                .map(|text| address(text).ok_or_else(bad))
+                .map(|text| address(text).ok_or_else(unread))
                 .transpose()?
         }
         "DESTADDR" => drop(
             known
-                .map(|text| address(text).ok_or_else(bad))
+                .map(|text| address(text).ok_or_else(unread))
                 .transpose()?,
         ),
         "PORT" | "DESTPORT" if known.is_none_or(is_port) => {}
         "PROTO" => {
             xclient.verb = known
-                .map(|text| protocol(text).ok_or_else(bad))
+                .map(|text| protocol(text).ok_or_else(unread))
                 .transpose()?
         }
         "HELO" => xclient.helo = Some(value),
         "LOGIN" => xclient.login = Some(value),
-        "PORT" | "DESTPORT" => return Err(bad()),
+        "PORT" | "DESTPORT" => return Err(unread()),
         _ => {
-            return Err(Mistake::Xclient(format!(
-                "Bad XCLIENT attribute name: {attribute}"
-            )));
+            return Err(bad(format!("Bad XCLIENT attribute name: {attribute}")));
         }
     }
     Ok(())
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Xclient {
-        match parse(text.as_bytes()) {
+        match parse(text) {
             Ok(Command::Xclient(xclient)) => xclient,
             other => panic!("{text}: {other:?}"),
         }
@@ -146,11 +146,7 @@ mod tests {
 
     #[track_caller]
     fn wrong(text: &str, expected: &str) {
-        assert_eq!(
-            parse(text.as_bytes()),
-            Err(Mistake::Xclient(expected.to_owned())),
-            "{text}"
-        );
+        assert_eq!(parse(text), Err(bad(expected)), "{text}");
     }
 
     #[test]
@@ -182,10 +178,7 @@ mod tests {
             &format!("HELO={}", "a".repeat(256)),
             "Error: attribute value too long",
         );
-        assert_eq!(
-            parse(b""),
-            Err(Mistake::Syntax("XCLIENT attribute=value..."))
-        );
+        wrong("", "Syntax: XCLIENT attribute=value...");
     }
 
     #[test]

@@ -167,7 +167,7 @@ async fn other_protocols_are_sent_away() {
 async fn a_bare_line_feed_is_refused_in_the_receivers_words() {
     let world = world(
         "one-to-one",
-        "smtp.bare_newline = \"normalize\"\n[[rule]]\ncheck = \"bare-lf\"",
+        "syntax.bare_lf = \"normalize\"\nsyntax.bare_cr = \"normalize\"\n[[rule]]\ncheck = \"bare-lf\"",
     )
     .await;
     let mut talk = Talk::with(&world).await;

@@ -46,7 +46,9 @@ fn rfc3030_chunks() {
              C: BDAT 12\\r\\nSubject: x\\r\\n\\
              S: 250 12 octets received
              C: DATA
-             S: 503 Error: this message comes by BDAT
+             S: 503 Error: DATA after BDAT
+             C: RCPT TO:<c@contoso.test>
+             S: 503 Error: RCPT after BDAT
              C: BDAT 8 LAST\\r\\n\\r\\n.\\r\\nx\\r\\n\\
              S: 250 Ok
              C: BDAT 3\\r\\nabc\\
@@ -72,9 +74,10 @@ fn rfc3030_refused_chunks_are_read_all_the_same() {
              C: MAIL FROM:<a@example.test>
              S: 250 Ok
              C: BDAT 6 LAST\\r\\nQUIT\\r\\n\\
-             S: 554 Error: no valid recipients
+             S: 503 Error: need RCPT command
              C: BDAT x
-             S: 501 Syntax: BDAT octets [LAST]"
+             S: 521 Syntax: BDAT octets [LAST]
+             S: (closed)"
         ),
     );
     play(
@@ -102,7 +105,7 @@ fn rfc3030_binary_messages_come_by_bdat_only() {
              C: RCPT TO:<b@contoso.test>
              S: 250 Ok
              C: DATA
-             S: 503 Error: this message comes by BDAT
+             S: 503 Error: BODY=BINARYMIME needs BDAT
              C: BDAT 6 LAST\\r\\na\\0\\n\\r\\n.\\
              S: 250 Ok"
         ),
@@ -114,9 +117,9 @@ fn rfc3030_binary_messages_come_by_bdat_only() {
          C: EHLO a.test
          S: 250 mx.martinet.test
          C: MAIL FROM:<a@example.test> BODY=BINARYMIME
-         S: 555 Unsupported option: BODY
+         S: 555 Unsupported option: BODY=BINARYMIME
          C: MAIL FROM:<a@example.test> SIZE=1
-         S: 555 Unsupported option: SIZE
+         S: 555 Unsupported option: SIZE=1
          C: BDAT 1
          S: 502 Error: command not implemented",
     );
@@ -132,7 +135,7 @@ fn rfc3461_parameters_are_kept() {
              C: RCPT TO:<b@contoso.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;b@contoso.test
              S: 250 Ok
              C: RCPT TO:<c@contoso.test> NOTIFY=SOMETIMES
-             S: 501 Syntax: NOTIFY=NEVER or SUCCESS,FAILURE,DELAY, ORCPT=rfc822;address
+             S: 501 Error: Bad NOTIFY parameter syntax
              C: BDAT 0 LAST
              S: 250 Ok"
         ),

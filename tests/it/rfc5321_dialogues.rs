@@ -115,7 +115,7 @@ fn s4_2_4_commands_not_known_and_not_implemented() {
          C: DATA now
          S: 501 5.5.4 Syntax: DATA
          C: MAIL FROM:<a@example.test> FOO=bar
-         S: 555 5.5.4 Unsupported option: FOO
+         S: 555 5.5.4 Unsupported option: FOO=bar
          C: MAIL FROM:<a@example.test\\0>
          S: 501 5.5.4 Syntax: printable characters",
     );
@@ -181,7 +181,7 @@ fn s2_3_8_bare_line_feeds() {
          C: .
          S: 550 5.5.2 Error: bare <LF> received",
     );
-    let receiver = "title = \"t\"\nsmtp.bare_newline = \"normalize\"";
+    let receiver = "title = \"t\"\nsyntax.bare_lf = \"normalize\"\nsyntax.bare_cr = \"normalize\"";
     let events = Stage {
         receiver,
         ..Stage::default()
@@ -268,5 +268,139 @@ fn xclient_begins_anew_from_another_address() {
         "S: 220 mx.martinet.test ESMTP martinet
          C: XCLIENT ADDR=192.0.2.10
          S: 550 5.7.0 Error: insufficient authorization",
+    );
+}
+
+#[test]
+fn s4_1_2_mailboxes() {
+    Stage::default().play(
+        "S: 220 mx.martinet.test ESMTP martinet
+         C: MAIL FROM:<a@>
+         S: 501 5.1.7 Bad sender address syntax
+         C: MAIL FROM:<a@-x.test>
+         S: 501 5.1.7 Bad sender address syntax
+         C: MAIL FROM:<\"a\"b@good.test>
+         S: 501 5.1.7 Bad sender address syntax
+         C: MAIL FROM:<ü@example.test>
+         S: 553 5.6.7 Error: a path beyond ASCII needs SMTPUTF8 in MAIL
+         C: MAIL FROM: <a@[192.0.2.010]>
+         S: 250 2.1.0 Ok
+         C: RCPT TO:<b@>
+         S: 501 5.1.3 Bad recipient address syntax
+         C: RCPT TO:<ü@contoso.test>
+         S: 553 5.6.7 Error: a path beyond ASCII needs SMTPUTF8 in MAIL
+         C: RCPT TO:<postmaster>
+         S: 250 2.1.5 Ok
+         C: NOOP \\xff
+         S: 250 2.0.0 Ok",
+    );
+    Stage {
+        receiver: include_str!("../../scenarios/receivers/rfc5321-clean.toml"),
+        ..Stage::default()
+    }
+    .play(
+        "S: 220 mx.martinet.test ESMTP martinet
+         C: HELO mail.example.test
+         S: 250 mx.martinet.test
+         C: MAIL FROM: <a@example.test>
+         S: 501 5.5.4 Syntax: MAIL FROM:<address>
+         C: MAIL FROM:<postmaster>
+         S: 501 5.1.7 Bad sender address syntax
+         C: MAIL FROM:<a@example.test>
+         S: 250 2.1.0 Ok
+         C: RCPT TO:<Postmaster>
+         S: 250 2.1.5 Ok",
+    );
+}
+
+#[test]
+fn lenient_accepts_everything() {
+    let events = Stage {
+        receiver: include_str!("../../scenarios/receivers/lenient.toml"),
+        ..Stage::default()
+    }
+    .play(
+        "S: 220 mx.martinet.test ESMTP martinet
+         C: HELO mail.example.test\\n\\
+         S: 250 mx.martinet.test
+         C: MAIL FROM: a..b@x_y.test
+         S: 250 2.1.0 Ok
+         C: RCPT TO:ü@contoso.test.
+         S: 250 2.1.5 Ok
+         C: DATA
+         S: 354 End data with <CR><LF>.<CR><LF>
+         C: a\\nb\\rc
+         C: .
+         S: 250 2.0.0 Ok",
+    );
+    assert_eq!(messages(&events), ["a\nb\rc\r\n"]);
+}
+
+#[test]
+fn core_replies_belong_to_the_receiver() {
+    Stage {
+        receiver: "title = \"t\"
+             [syntax]
+             order = \"sequence\"
+             [replies]
+             helo = \"250 {mx} Hello {helo} [{ip}]\"
+             unknown_command = \"500 {command}: what?\"
+             no_valid_recipients = [\"503-rejected:\", \"503-{refused}\", \"503 no {command}\"]
+             rset_syntax = \"421 {mx} enough\"
+             [[rule]]
+             check = \"helo-fqdn\"
+             stage = \"rcpt\"
+             fail = \"550 not you\"",
+        ..Stage::default()
+    }
+    .play(
+        "S: 220 mx.martinet.test ESMTP martinet
+         C: foo bar
+         S: 500 FOO: what?
+         C: HELO x
+         S: 250 mx.martinet.test Hello x [192.0.2.10]
+         C: RCPT nonsense
+         S: 503 5.5.1 Error: need MAIL command
+         C: MAIL FROM:<a@example.test>
+         S: 250 2.1.0 Ok
+         C: RCPT TO:<b@contoso.test>
+         S: 550 not you
+         C: DATA
+         S: 503-rejected:
+         S: 503-not you
+         S: 503 no DATA
+         C: RSET now
+         S: 421 mx.martinet.test enough
+         S: (closed)",
+    );
+}
+
+#[test]
+fn rfc3207_4_commands_without_tls() {
+    Stage {
+        receiver: "title = \"t\"\n[auth]\n[[rule]]\ncheck = \"tls-required\"",
+        ..Stage::default()
+    }
+    .play(
+        "S: 220 mx.martinet.test ESMTP martinet
+         C: HELO mail.example.test
+         S: 250 mx.martinet.test
+         C: AUTH PLAIN AGEAYg==
+         S: 530 5.7.0 Must issue a STARTTLS command first
+         C: VRFY a
+         S: 530 5.7.0 Must issue a STARTTLS command first
+         C: RSET
+         S: 530 5.7.0 Must issue a STARTTLS command first
+         C: MAIL FROM:<a@example.test>
+         S: 530 5.7.0 Must issue a STARTTLS command first
+         C: RCPT TO:<b@contoso.test>
+         S: 530 5.7.0 Must issue a STARTTLS command first
+         C: DATA
+         S: 530 5.7.0 Must issue a STARTTLS command first
+         C: NOOP
+         S: 250 2.0.0 Ok
+         C: QUIT
+         S: 221 2.0.0 Bye
+         S: (closed)",
     );
 }

@@ -16,10 +16,10 @@ use martinet::smtp::{
 /// The receivers that are played against: between them they offer everything, and refuse in every way.
 pub const RECEIVERS: [&str; 4] = [
     "title = \"open\"",
-    "title = \"narrow\"\nsmtp.size = 300\nsmtp.max_recipients = 3\nsmtp.max_errors = 4\nsmtp.bare_newline = \"accept\"
+    "title = \"narrow\"\nsmtp.size = 300\nsmtp.max_recipients = 3\nsmtp.max_errors = 4\nsyntax.bare_lf = \"accept\"\nsyntax.bare_cr = \"accept\"
      smtp.starttls = \"offered\"\nsmtp.extensions = [\"CHUNKING\", \"BINARYMIME\", \"SIZE\"]
      [[rule]]\ncheck = \"helo-fqdn\"\nafter = \"503\"",
-    "title = \"normal\"\nsmtp.bare_newline = \"normalize\"\nsmtp.xclient = []\n[auth]\nmechanisms = [\"PLAIN\", \"LOGIN\", \"CRAM-MD5\"]\nusers = { tim = \"tanstaaf\" }
+    "title = \"normal\"\nsyntax.bare_lf = \"normalize\"\nsyntax.bare_cr = \"normalize\"\nsmtp.xclient = []\n[auth]\nmechanisms = [\"PLAIN\", \"LOGIN\", \"CRAM-MD5\"]\nusers = { tim = \"tanstaaf\" }
      [[rule]]\ncheck = \"sender-resolves\"\nstage = \"data\"\nafter = \"503\"
      [[script]]\nstage = \"eod\"\nevery = 2\nreply = \"451 4.3.0 every second\"",
     "title = \"strict\"\nsmtp.starttls = \"offered\"\n[[rule]]\ncheck = \"bare-lf\"\nafter = \"close\"

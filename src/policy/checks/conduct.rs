@@ -143,7 +143,7 @@ fn is_foreign(line: &str, forbidden: &[String]) -> bool {
 /// **Checks** that line ends are CRLF, in commands and in the message.
 /// **Replies** 550 5.5.2.
 /// **Basis** RFC 5321 §2.3.8; Postfix smtpd_forbid_bare_newline.
-/// **Beyond** nothing: RFC 5321 §2.3.8 forbids bare CR and LF. The receiver's `smtp.bare_newline` must not refuse first.
+/// **Beyond** nothing: RFC 5321 §2.3.8 forbids bare CR and LF. The receiver's `syntax.bare_lf` and `syntax.bare_cr` must not refuse first.
 pub(super) static BARE_LF: Check = Check {
     name: "bare-lf",
     number: 4,

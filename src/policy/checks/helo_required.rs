@@ -20,12 +20,16 @@ pub(super) static CHECK: Check = Check {
     error: &["450 4.5.1 Error: send HELO/EHLO first"],
     needs: Needs::NOTHING,
     build: |_| {
-        Box::new(|facts| match facts.helo {
-            Some(_) => Finding::Satisfied,
-            None => violated(
-                "the client sent no HELO or EHLO",
+        Box::new(|facts| {
+            let why = match facts.helo {
+                Some(_) if facts.conduct.helo_refused => "the HELO or EHLO was refused",
+                Some(_) => return Finding::Satisfied,
+                None => "the client sent no HELO or EHLO",
+            };
+            violated(
+                why,
                 [Remedy::SayHelo("with the host's name before MAIL".into())],
-            ),
+            )
         })
     },
 };
@@ -45,5 +49,12 @@ mod tests {
         };
         check(Some("mail.example.test")).is(SATISFIED);
         check(None).is(VIOLATED).cured_by("send EHLO");
+        case(Case {
+            check: "helo-required",
+            helo: Some("mail.example.test"),
+            conduct: |facts| facts.conduct.helo_refused = true,
+            ..Case::default()
+        })
+        .is(VIOLATED);
     }
 }

@@ -6,6 +6,7 @@
 
 mod receiver;
 mod scenario;
+mod speech;
 
 pub(super) use receiver::{RECEIVER, WEIGHT};
 pub(super) use scenario::{ASSIGNMENT, EXPECT_ANSWER, EXPECT_REPLY, SCENARIO};

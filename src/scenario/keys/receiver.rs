@@ -135,6 +135,18 @@ pub(in crate::scenario) static RECEIVER: Section = Section {
             "",
             "Configures how PTR names are confirmed.",
         ),
+        key(
+            "syntax",
+            Takes::Table(&super::speech::SYNTAX),
+            "{ brackets = false }",
+            "Says what the receiver tolerates of a client's syntax.",
+        ),
+        key(
+            "replies",
+            Takes::Table(&super::speech::REPLIES),
+            "{ noop = \"250 OK\" }",
+            "Says what the receiver replies where no rule speaks.",
+        ),
         key("smtp", Takes::Table(&SMTP), "", "Configures the SMTP dialogue."),
         key("auth", Takes::Table(&AUTH), "", "Offers AUTH."),
         key(
@@ -359,14 +371,6 @@ pub(in crate::scenario) static SMTP: Section = Section {
         )
         .default("\"3m\"")
         .follows("RFC 5321 §4.5.3.2.5"),
-        key(
-            "bare_newline",
-            Takes::Choice(&["reject", "normalize", "accept"]),
-            "\"normalize\"",
-            "Says what happens to a bare LF or CR: refused, turned into CRLF, or left in the message. Only CRLF `.` CRLF ends the data in any case.",
-        )
-        .default("\"reject\"")
-        .follows("RFC 5321 §2.3.8, Postfix smtpd_forbid_bare_newline"),
         key(
             "extensions",
             extensions(),
