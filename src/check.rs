@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::dns::Zones;
 use crate::facts::{Facts, LookupRecord, Resolver};
-use crate::policy::{Refusal, Remedy};
+use crate::policy::{Refusal, Remedies};
 use crate::reply::Reply;
 use crate::smtp::{ClientAddress, Receiver, Session, SessionEvent, Step};
 use crate::stage::Stage;
@@ -59,7 +59,7 @@ pub struct Judgement {
     /// The DNS questions asked, and what came back.
     pub evidence: Vec<Arc<LookupRecord>>,
     /// What would cure a refusal, the best first.
-    pub remedies: Vec<Remedy>,
+    pub remedies: Remedies,
     /// The time the lookups would have taken.
     #[serde(rename = "elapsed_ms", serialize_with = "crate::journal::millis")]
     pub elapsed: Duration,
@@ -161,11 +161,11 @@ impl<'a> Play<'a> {
         let verdict = Verdict::of(refused, true);
         let (rule, why, remedies) = match self.refusal {
             Some(refusal) => (refusal.by_rule(), refusal.why, refusal.remedies),
-            None if verdict == Verdict::Accept => (None, String::new(), Vec::new()),
+            None if verdict == Verdict::Accept => (None, String::new(), Remedies::default()),
             None => (
                 None,
                 "the SMTP server itself refuses".to_owned(),
-                Vec::new(),
+                Remedies::default(),
             ),
         };
         let mut facts = self.facts;

@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::facts::LookupRecord;
 use crate::name;
-use crate::policy::Remedy;
+use crate::policy::{Remedy, labelled};
 use crate::verdict::Verdict;
 
 /// Accepted.
@@ -92,18 +92,8 @@ impl Explanation<'_> {
         for (i, line) in self.reply.iter().enumerate() {
             row(&mut out, if i == 0 { "reply" } else { "" }, line);
         }
-        for (i, remedy) in self.remedies.iter().enumerate() {
-            let label = match i {
-                0 if self.remedies.len() == 1 => "remedy",
-                0 => "remedies",
-                _ => "",
-            };
-            let choice = if self.remedies.len() == 1 {
-                String::new()
-            } else {
-                format!("{}. ", i + 1)
-            };
-            row(&mut out, label, &format!("{choice}{remedy}"));
+        for (label, change) in labelled(self.remedies) {
+            row(&mut out, label, &change.to_string());
         }
         out
     }

@@ -319,6 +319,16 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// A copy that goes on counting from where this one is.
+    pub(super) fn continued(&self) -> Self {
+        let copy = self.clone();
+        copy.seen.store(self.seen(), Ordering::Relaxed);
+        copy.fired.store(self.fired(), Ordering::Relaxed);
+        copy
+    }
+}
+
 impl Clone for Fault {
     /// A copy counts for itself.
     fn clone(&self) -> Self {

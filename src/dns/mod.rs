@@ -4,6 +4,7 @@
 //! snapshot ([`Zones`]); a snapshot answers questions ([`Zones::answer`]), octets are answered with octets
 //! ([`respond`]()), and sockets carry them ([`serve`]).
 
+mod amend;
 mod answer;
 mod cache;
 pub mod client;
@@ -28,6 +29,7 @@ mod tests;
 mod zone;
 mod zones;
 
+pub use amend::Amendment;
 pub use conflict::Conflict;
 pub use counts::Counts;
 pub use fault::{Action, Fault, Order};

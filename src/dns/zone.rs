@@ -224,6 +224,36 @@ impl Zone {
         }
     }
 
+    /// Whether a record of a type may be added at a name: not below a delegation, and not beside a CNAME.
+    pub(super) fn permits(&self, name: &Name, record_type: RecordType) -> bool {
+        let name = label::of(name).to_ascii_lowercase();
+        let cut = label::and_above(&name)
+            .take_while(|above| above.len() > self.origin.len())
+            .filter_map(|above| self.node(above))
+            .any(|node| node.has(kind::NS) || node.has(kind::DNAME));
+        let alias = self.node(&name).is_some_and(|node| node.has(kind::CNAME));
+        !cut && !alias && record_type != RecordType::CNAME
+    }
+
+    /// Takes records of a name away. The name exists from then on, so that no wildcard stands for it.
+    pub(super) fn withdraw(&mut self, owner: &[u8], which: impl Fn(&Entry<'_>) -> bool) {
+        let owner = owner.to_ascii_lowercase();
+        self.claim(&owner);
+        let nodes = Arc::make_mut(&mut self.nodes);
+        if let Some(node) = nodes.get_mut(&*owner) {
+            let mut left = Node::default();
+            for entry in node.entries().filter(|entry| !which(entry)) {
+                left.add(entry.kind, entry.ttl, entry.data);
+            }
+            *node = left;
+        }
+    }
+
+    /// Every name with its records.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = (&[u8], &Node)> {
+        self.nodes.iter().map(|(name, node)| (&**name, node))
+    }
+
     /// The records of a name in lower case; `None` where the name does not exist.
     pub(super) fn node(&self, name: &[u8]) -> Option<&Node> {
         self.nodes.get(name)

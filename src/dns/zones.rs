@@ -15,6 +15,8 @@ pub struct Zones {
     settings: Settings,
     /// The root, where names outside the zones do not exist.
     root: Option<Box<Zone>>,
+    /// Zones that stand in the place of those of the same origin, where a change is tried out.
+    changed: Vec<Zone>,
 }
 
 impl Zones {
@@ -48,6 +50,7 @@ impl Zones {
             faults,
             settings: self.settings,
             root: self.root.clone(),
+            changed: self.changed.clone(),
         }
     }
 
@@ -74,7 +77,24 @@ impl Zones {
 
     /// The deepest zone that encloses a name in lower case; not the supplied root.
     pub(super) fn enclosing(&self, name: &[u8]) -> Option<&Zone> {
-        label::and_above(name).find_map(|origin| self.zones.get(origin))
+        let changed = |origin: &[u8]| self.changed.iter().find(|zone| *zone.origin == *origin);
+        label::and_above(name).find_map(|origin| changed(origin).or_else(|| self.zones.get(origin)))
+    }
+
+    /// The zone that encloses a name, to be changed in this snapshot alone.
+    pub(super) fn changing(&mut self, name: &Name) -> Option<&mut Zone> {
+        let zone = self
+            .enclosing(&label::of(name).to_ascii_lowercase())?
+            .clone();
+        let place = self
+            .changed
+            .iter()
+            .position(|changed| changed.origin == zone.origin);
+        let place = place.unwrap_or_else(|| {
+            self.changed.push(zone);
+            self.changed.len() - 1
+        });
+        self.changed.get_mut(place)
     }
 
     /// The deepest zone that encloses a name in lower case, maybe the supplied root.

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::name;
+use crate::policy::labelled;
 use crate::smtp::{SessionRecord, Speaker};
 
 /// Records of one DNS answer that are shown.
@@ -71,8 +72,8 @@ impl SessionRecord {
                 refusal.speaker(),
                 refusal.why
             );
-            for remedy in &refusal.remedies {
-                let _ = writeln!(out, "  remedy   {remedy}");
+            for (label, change) in labelled(&refusal.remedies) {
+                let _ = writeln!(out, "  {label:<9}{change}");
             }
         }
         if !self.allowed.is_empty() {

@@ -31,6 +31,9 @@ pub struct Listing {
     /// The list.
     #[serde(serialize_with = "name_text")]
     pub zone: Name,
+    /// The name that was asked for; the root where none can be made.
+    #[serde(skip)]
+    pub entry: Name,
     /// What the lookup came to.
     pub outcome: Outcome,
     /// The addresses in 127.0.0.0/8 that mean a listing.
@@ -87,6 +90,7 @@ pub(super) fn observe(
     let mut listing = Listing {
         subject,
         zone: zone.clone(),
+        entry: Name::root(),
         outcome: Outcome::NxDomain,
         codes: Vec::new(),
         error: None,
@@ -96,6 +100,7 @@ pub(super) fn observe(
     let Some(owner) = owner else {
         return (listing, Duration::ZERO);
     };
+    listing.entry.clone_from(&owner);
     let question = lookup.ask(&owner, RecordType::A);
     let mut elapsed = question.elapsed;
     listing.outcome = question.outcome;

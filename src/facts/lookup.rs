@@ -9,7 +9,7 @@ use hickory_proto::rr::{RData, Record};
 use serde::Serialize;
 
 use super::{CachedLookups, LookupCache};
-use crate::dns::{Action, Answer, Transport, Zones};
+use crate::dns::{Action, Amendment, Answer, Transport, Zones};
 use crate::name::{self, Name, RecordType};
 
 /// What a lookup came to. The five ways to have no data are different facts with different consequences.
@@ -121,6 +121,38 @@ pub trait Lookup {
     /// What was found out before and still holds, where anything is remembered.
     fn recall(&self) -> Option<CachedLookups<'_>> {
         None
+    }
+
+    /// The zones it asks, to try a change out on a copy of them; `None` where there are none.
+    fn world(&self) -> Option<World> {
+        None
+    }
+}
+
+/// The zones that a receiver asks, and its patience.
+#[derive(Clone, Debug)]
+pub struct World {
+    zones: Arc<Zones>,
+    patience: Duration,
+}
+
+impl World {
+    /// The world with these changes; `None` where one of them cannot be made.
+    pub fn amended(&self, amendments: &[Amendment]) -> Option<Self> {
+        Some(Self {
+            zones: Arc::new(self.zones.amended(amendments)?),
+            patience: self.patience,
+        })
+    }
+
+    /// Asks it.
+    pub fn resolver(&self) -> Resolver<'_> {
+        Resolver::new(&self.zones, self.patience)
+    }
+
+    /// Its zones.
+    pub fn zones(&self) -> &Zones {
+        &self.zones
     }
 }
 
@@ -256,6 +288,15 @@ impl Lookup for Resolver<'_> {
 
     fn recall(&self) -> Option<CachedLookups<'_>> {
         self.recollection
+    }
+
+    fn world(&self) -> Option<World> {
+        // The records are shared, and so are the faults with their counts.
+        let zones = self.zones.with_faults(self.zones.faults().to_vec());
+        Some(World {
+            zones: Arc::new(zones),
+            patience: self.patience,
+        })
     }
 }
 

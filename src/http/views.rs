@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::policy::Refusal;
+use crate::policy::{Refusal, RemediesView};
 use crate::smtp::{SessionRecord, Transaction, TranscriptLine};
 use crate::stage::Stage;
 use crate::verdict::{Source, Verdict};
@@ -100,7 +100,7 @@ pub(super) struct RefusalView {
     /// Which demand was not met.
     pub why: String,
     /// What would cure it, the best first.
-    pub remedies: Vec<String>,
+    pub remedies: RemediesView,
 }
 
 /// One transaction, from MAIL to its end: at its final dot, or before.
@@ -197,7 +197,7 @@ impl RefusalView {
             reply: refusal.reply.wire_lines().collect(),
             temporary: refusal.temporary,
             why: refusal.why.clone(),
-            remedies: refusal.remedies.iter().map(ToString::to_string).collect(),
+            remedies: refusal.remedies.view(),
         }
     }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{DnsQuery, Entry};
 use crate::facts::LookupRecord;
+use crate::policy::Remedies;
 use crate::stage::Stage;
 use crate::verdict::{Source, Verdict};
 
@@ -108,7 +109,8 @@ pub enum EventKind {
         /// Which demand was not met.
         why: String,
         /// What would cure it.
-        remedies: Vec<String>,
+        #[cfg_attr(feature = "http", schema(value_type = crate::policy::RemediesView))]
+        remedies: Remedies,
     },
     /// A message was accepted.
     Message {
@@ -191,12 +193,7 @@ impl EventKind {
             | Self::Scripted { what: text } => text.len(),
             Self::Lookup(question) => question.octets(),
             Self::Facts { facts } => facts.iter().map(|(_, value)| value.len() + 40).sum(),
-            Self::Verdict {
-                reply,
-                why,
-                remedies,
-                ..
-            } => texts(reply) + why.len() + texts(remedies),
+            Self::Verdict { reply, why, .. } => texts(reply) + why.len(),
             Self::Message {
                 reverse_path,
                 forward_paths,

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::checks::Finding;
-use super::remedy::Remedy;
+use super::checks::{Complaint, Finding};
+use super::remedy::Remedies;
 use super::rule::{After, Allow, Rule, TempPolicy};
 use super::template::{Template, Values};
 use crate::facts::{Facts, Subject, Wants};
@@ -40,7 +40,10 @@ pub struct Refusal {
     /// Which demand was not met, in one sentence.
     pub why: String,
     /// What would cure it.
-    pub remedies: Vec<Remedy>,
+    pub remedies: Remedies,
+    /// The place of the rule in its policy.
+    #[serde(skip)]
+    pub nth: usize,
     /// What the session does next.
     #[serde(skip)]
     pub after: After,
@@ -56,7 +59,8 @@ impl Refusal {
             temporary: false,
             reply,
             why,
-            remedies: Vec::new(),
+            remedies: Remedies::default(),
+            nth: 0,
             after: After::Continue,
         }
     }
@@ -153,6 +157,26 @@ impl Policy {
         self.delay_reject
     }
 
+    /// Whether the rule at a place of the policy lets these facts pass, and no rule that speaks by `stage` refuses them
+    /// that lets `before` pass.
+    pub fn cures(&self, nth: usize, stage: Stage, before: &Facts, after: &Facts) -> bool {
+        let passes = |rule: &Rule, facts: &Facts| {
+            let allowed = |allow: &Allow| allow.reason(rule.check.name, facts).is_some();
+            let found = match rule.judge(facts) {
+                Finding::Satisfied | Finding::NotApplicable => true,
+                Finding::Unavailable(_) => rule.temp == TempPolicy::Ignore,
+                Finding::Violated(_) | Finding::Deferred(_) => false,
+            };
+            found || self.allow.iter().any(allowed)
+        };
+        self.rules.get(nth).is_some_and(|rule| passes(rule, after))
+            && self
+                .rules
+                .iter()
+                .filter(|rule| spoken(rule, self.delay_reject) <= stage)
+                .all(|rule| passes(rule, after) || !passes(rule, before))
+    }
+
     /// Judges the client's conduct at any moment: rules about it speak as soon as they are violated, if their stage
     /// has come.
     pub fn judge_conduct(&self, by: Stage, facts: &Facts, values: &Values<'_>) -> Option<Refusal> {
@@ -176,8 +200,12 @@ impl Policy {
         values: &Values<'_>,
         speaks: impl Fn(&Rule) -> bool,
     ) -> Option<Refusal> {
-        let mut mine = self.rules.iter().filter(|rule| speaks(rule));
-        mine.find_map(|rule| {
+        let mut mine = self
+            .rules
+            .iter()
+            .enumerate()
+            .filter(|(_, rule)| speaks(rule));
+        mine.find_map(|(nth, rule)| {
             if self
                 .allow
                 .iter()
@@ -186,9 +214,10 @@ impl Policy {
                 return None;
             }
             match rule.judge(facts) {
-                Finding::Violated(violation) => Some(refusal(
-                    rule, by, &rule.fail, false, violation, facts, values,
-                )),
+                Finding::Violated(violation) => {
+                    let spoken = Spoken::of(nth, rule, by);
+                    Some(spoken.refusal(&rule.fail, false, violation, facts, values))
+                }
                 _ => None,
             }
         })
@@ -217,11 +246,13 @@ impl Policy {
         standing: &mut DeferIfPermit,
     ) -> Option<Refusal> {
         standing.deferred.retain(|(at, _)| *at != stage);
-        for rule in self
+        for (nth, rule) in self
             .rules
             .iter()
-            .filter(|rule| spoken(rule, self.delay_reject) == stage)
+            .enumerate()
+            .filter(|(_, rule)| spoken(rule, self.delay_reject) == stage)
         {
+            let spoken = Spoken::of(nth, rule, stage);
             if let Some(reason) = self
                 .allow
                 .iter()
@@ -233,42 +264,21 @@ impl Policy {
             match rule.judge(facts) {
                 Finding::Satisfied | Finding::NotApplicable => {}
                 Finding::Violated(violation) => {
-                    return Some(refusal(
-                        rule, stage, &rule.fail, false, violation, facts, values,
-                    ));
+                    return Some(spoken.refusal(&rule.fail, false, violation, facts, values));
                 }
                 Finding::Deferred(complaint) => {
-                    return Some(refusal(
-                        rule,
-                        stage,
-                        &rule.error,
-                        false,
-                        complaint,
-                        facts,
-                        values,
-                    ));
+                    return Some(spoken.refusal(&rule.error, false, complaint, facts, values));
                 }
                 Finding::Unavailable(failure) => match rule.temp {
                     TempPolicy::Ignore => {}
                     TempPolicy::AsFail => {
-                        return Some(refusal(
-                            rule, stage, &rule.fail, true, failure, facts, values,
-                        ));
+                        return Some(spoken.refusal(&rule.fail, true, failure, facts, values));
                     }
                     TempPolicy::DeferNow => {
-                        return Some(refusal(
-                            rule,
-                            stage,
-                            &rule.error,
-                            true,
-                            failure,
-                            facts,
-                            values,
-                        ));
+                        return Some(spoken.refusal(&rule.error, true, failure, facts, values));
                     }
                     TempPolicy::DeferIfPermit => {
-                        let deferral =
-                            refusal(rule, stage, &rule.error, true, failure, facts, values);
+                        let deferral = spoken.refusal(&rule.error, true, failure, facts, values);
                         standing.deferred.push((stage, deferral));
                     }
                 },
@@ -294,33 +304,47 @@ fn spoken(rule: &Rule, delay_reject: bool) -> Stage {
     }
 }
 
-fn refusal(
-    rule: &Rule,
+/// A rule of a policy that speaks.
+struct Spoken<'a> {
+    nth: usize,
+    rule: &'a Rule,
     stage: Stage,
-    template: &Template,
-    temporary: bool,
-    complaint: super::checks::Complaint,
-    facts: &Facts,
-    values: &Values<'_>,
-) -> Refusal {
-    let reply = template.fill(
-        facts,
-        &Values {
-            quotes: &complaint.quotes,
-            ..*values
-        },
-    );
-    let after = rule
-        .after
-        .unwrap_or_else(|| After::usual(stage, reply.code().get()));
-    Refusal {
-        source: Source::Rule,
-        rule: rule.check.name,
-        stage,
-        reply,
-        temporary,
-        why: complaint.why,
-        remedies: complaint.remedies,
-        after,
+}
+
+impl<'a> Spoken<'a> {
+    fn of(nth: usize, rule: &'a Rule, stage: Stage) -> Self {
+        Self { nth, rule, stage }
+    }
+
+    fn refusal(
+        &self,
+        template: &Template,
+        temporary: bool,
+        complaint: Complaint,
+        facts: &Facts,
+        values: &Values<'_>,
+    ) -> Refusal {
+        let reply = template.fill(
+            facts,
+            &Values {
+                quotes: &complaint.quotes,
+                ..*values
+            },
+        );
+        let after = self
+            .rule
+            .after
+            .unwrap_or_else(|| After::usual(self.stage, reply.code().get()));
+        Refusal {
+            source: Source::Rule,
+            rule: self.rule.check.name,
+            stage: self.stage,
+            reply,
+            temporary,
+            why: complaint.why,
+            remedies: Remedies::proposed(complaint.remedies),
+            nth: self.nth,
+            after,
+        }
     }
 }

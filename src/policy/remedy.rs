@@ -1,81 +1,399 @@
-//! What would cure a refusal, computed from the facts.
+//! What would cure a refusal. Checks propose from the facts; whoever knows the zones proves, and only what is proved is
+//! shown.
 
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 
-use serde::{Serialize, Serializer};
+use hickory_proto::rr::RData;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize, Serializer};
 
-use crate::name::{self, Name};
+use super::behaviour::Behaviour;
+use crate::name::{self, Name, RecordType};
 
-/// One thing that somebody could do so that the same client would be accepted.
+/// One thing that somebody does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Remedy {
-    /// Publish a PTR record.
-    AddPtr {
+pub enum Change {
+    /// Proposes a PTR record that leads the client address to a name, and the name to the address.
+    PointPtr {
         /// The client address.
         address: IpAddr,
-        /// The name it should lead to; any host name where `None`.
+        /// The name; one of the client's names where `None`.
         target: Option<Name>,
     },
-    /// Publish an A or AAAA record.
-    AddAddress {
+    /// Proposes an A or AAAA record.
+    PointName {
         /// The owner.
         name: Name,
         /// The address it should hold.
         address: IpAddr,
     },
-    /// Say another name (or literal) in HELO/EHLO.
-    SayHelo(String),
-    /// Make the DNS servers of a name answer.
+    /// Proposes an MX record for a domain.
+    AddMx(Name),
+    /// Proposes that the SPF record of a domain authorize an address.
+    AuthorizeSpf {
+        /// The domain.
+        domain: Name,
+        /// The address.
+        address: IpAddr,
+    },
+    /// Publishes a record.
+    AddRecord {
+        /// The owner.
+        name: Name,
+        /// The data.
+        data: RData,
+    },
+    /// Publishes a record in the place of others.
+    ReplaceRecord {
+        /// The owner.
+        name: Name,
+        /// The records that go.
+        old: Vec<RData>,
+        /// The data.
+        data: RData,
+    },
+    /// Has a DNS block list drop an entry.
+    Delist {
+        /// The zone of the list.
+        zone: Name,
+        /// The owner of the entry.
+        entry: Name,
+        /// What the entry stands for.
+        listed: String,
+    },
+    /// Makes the DNS servers of a name answer.
     MendDns(Name),
-    /// Send from, or translate to, another address.
+    /// Says another name (or literal) in HELO/EHLO; one of the client's names where `None`.
+    SayHelo(Option<String>),
+    /// Sends from, or translates to, another address.
     SendFrom(IpAddr),
-    /// Ask the receiver to let the client pass.
+    /// Asks the receiver to let the client pass.
     AskReceiver(IpAddr),
-    /// Anything that has no record or name to write down.
-    Other(String),
+    /// Behaves in another way in the session.
+    Behave(Behaviour),
+    /// A change of an earlier process, as it was written then.
+    Restored(ChangeView),
 }
 
-impl fmt::Display for Remedy {
+/// A change as JSON has it. What does not belong to the action is left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema), schema(as = RemedyChange))]
+pub struct ChangeView {
+    /// `add-record`, `replace-record`, `remove-from-list`, `mend-dns`, `say-helo`, `send-from`, `ask-receiver` or
+    /// `change-session`.
+    pub action: String,
+    /// The change in words.
+    pub text: String,
+    /// The owner of a record, or the name whose DNS servers fail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The type of a record.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub record_type: Option<String>,
+    /// The data of a record, as zone text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+    /// The records that are replaced, as zone text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaced: Vec<String>,
+    /// The HELO/EHLO argument.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub helo: Option<String>,
+    /// A client address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+}
+
+impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AddPtr { address, target } => {
+            Self::PointPtr {
+                address,
+                target: Some(target),
+            } => {
                 let owner = name::reverse(*address).to_ascii();
-                match target {
-                    Some(target) => write!(
-                        f,
-                        "add this PTR record: {owner} PTR {}.",
-                        name::display(target)
-                    ),
-                    None => write!(
-                        f,
-                        "add a PTR record: {owner} PTR <the name the host says in EHLO>."
-                    ),
-                }
+                let target = name::display(target);
+                write!(f, "add this PTR record: {owner} PTR {target}.")
             }
-            Self::AddAddress { name, address } => {
+            Self::PointPtr { address, .. } => {
+                let owner = name::reverse(*address).to_ascii();
+                write!(f, "add a PTR record for {owner}")
+            }
+            Self::PointName { name, address } => {
                 let kind = if address.is_ipv4() { "A" } else { "AAAA" };
+                let name = name::display(name);
+                write!(f, "add this {kind} record: {name}. {kind} {address}")
+            }
+            Self::AddMx(domain) => write!(f, "add an MX record for {}", name::display(domain)),
+            Self::AuthorizeSpf { domain, address } => {
+                let domain = name::display(domain);
+                write!(f, "authorize {address} in the SPF record of {domain}")
+            }
+            Self::AddRecord { name, data } => {
+                let (kind, name) = (data.record_type(), name::display(name));
+                write!(f, "add this {kind} record: {name}. {kind} {}", text(data))
+            }
+            Self::ReplaceRecord { name, old, data } => {
+                let (kind, name) = (data.record_type(), name::display(name));
+                let old: Vec<_> = old.iter().map(text).collect();
                 write!(
                     f,
-                    "add this {kind} record: {}. {kind} {address}",
-                    name::display(name)
+                    "replace the {kind} record of {name} ({}): {name}. {kind} {}",
+                    old.join(", "),
+                    text(data)
                 )
             }
-            Self::SayHelo(argument) => write!(f, "send EHLO {argument}"),
+            Self::Delist { zone, listed, .. } => {
+                write!(f, "have {listed} removed from {}", name::display(zone))
+            }
             Self::MendDns(name) => {
                 write!(f, "make the DNS servers of {} answer", name::display(name))
             }
+            Self::SayHelo(Some(argument)) => write!(f, "send EHLO {argument}"),
+            Self::SayHelo(None) => f.write_str("send EHLO with the name of the host"),
             Self::SendFrom(address) => write!(f, "send from {address}, or translate to it (NAT)"),
             Self::AskReceiver(address) => {
                 write!(f, "ask the receiver to allow {address} past this rule")
             }
-            Self::Other(text) => f.write_str(text),
+            Self::Behave(behaviour) => behaviour.fmt(f),
+            Self::Restored(view) => f.write_str(&view.text),
         }
     }
 }
 
-impl Serialize for Remedy {
+/// Record data as zone text has it.
+fn text(data: &RData) -> String {
+    match data {
+        RData::TXT(txt) => {
+            let octets: Vec<u8> = txt.txt_data.iter().flatten().copied().collect();
+            format!("{:?}", String::from_utf8_lossy(&octets))
+        }
+        RData::MX(mx) => format!("{} {}.", mx.preference, name::display(&mx.exchange)),
+        data => data.to_string(),
+    }
+}
+
+impl Change {
+    /// Whether it changes nothing but what the client, or its receiver, does in the session.
+    pub fn leaves_lookups_alone(&self) -> bool {
+        matches!(self, Self::Behave(_) | Self::AskReceiver(_))
+    }
+
+    /// The change as JSON has it.
+    pub fn view(&self) -> ChangeView {
+        let of = |action: &str| ChangeView {
+            action: action.to_owned(),
+            text: self.to_string(),
+            ..ChangeView::default()
+        };
+        let record = |action, name: &Name, data: String, record_type: RecordType| ChangeView {
+            name: Some(format!("{}.", name::display(name))),
+            record_type: Some(record_type.to_string()),
+            data: Some(data),
+            ..of(action)
+        };
+        match self {
+            Self::AddRecord { name, data } => {
+                record("add-record", name, text(data), data.record_type())
+            }
+            Self::ReplaceRecord { name, old, data } => ChangeView {
+                replaced: old.iter().map(text).collect(),
+                ..record("replace-record", name, text(data), data.record_type())
+            },
+            Self::PointPtr { address, target } => ChangeView {
+                name: Some(name::reverse(*address).to_ascii()),
+                record_type: Some("PTR".to_owned()),
+                data: target.as_ref().map(Name::to_ascii),
+                ..of("add-record")
+            },
+            Self::PointName { name, address } => {
+                let kind = if address.is_ipv4() {
+                    RecordType::A
+                } else {
+                    RecordType::AAAA
+                };
+                record("add-record", name, address.to_string(), kind)
+            }
+            Self::AddMx(name) | Self::AuthorizeSpf { domain: name, .. } => ChangeView {
+                name: Some(name.to_ascii()),
+                ..of("add-record")
+            },
+            Self::Delist { entry, .. } => ChangeView {
+                name: Some(entry.to_ascii()),
+                ..of("remove-from-list")
+            },
+            Self::MendDns(name) => ChangeView {
+                name: Some(name.to_ascii()),
+                ..of("mend-dns")
+            },
+            Self::SayHelo(helo) => ChangeView {
+                helo: helo.clone(),
+                ..of("say-helo")
+            },
+            Self::SendFrom(address) => ChangeView {
+                address: Some(address.to_string()),
+                ..of("send-from")
+            },
+            Self::AskReceiver(address) => ChangeView {
+                address: Some(address.to_string()),
+                ..of("ask-receiver")
+            },
+            Self::Behave(_) => of("change-session"),
+            Self::Restored(view) => view.clone(),
+        }
+    }
+}
+
+/// One way to cure a refusal: all of its changes are needed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remedy {
+    /// The changes, in no order.
+    pub all_of: Vec<Change>,
+}
+
+impl From<Change> for Remedy {
+    fn from(change: Change) -> Self {
+        Self {
+            all_of: vec![change],
+        }
+    }
+}
+
+impl fmt::Display for Remedy {
+    /// The changes in one line, "and" between them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, change) in self.all_of.iter().enumerate() {
+            let and = if i == 0 { "" } else { "; and " };
+            write!(f, "{and}{change}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The changes of remedies, each with the word in front of it: "remedy" begins, "and" joins what belongs together, and
+/// "or" begins an alternative.
+pub fn labelled(remedies: &[Remedy]) -> impl Iterator<Item = (&'static str, &Change)> {
+    remedies.iter().enumerate().flat_map(|(nth, remedy)| {
+        let label = move |place| match (nth, place) {
+            (0, 0) => "remedy",
+            (_, 0) => "or",
+            _ => "and",
+        };
+        let changes = remedy.all_of.iter().enumerate();
+        changes.map(move |(place, change)| (label(place), change))
+    })
+}
+
+/// A remedy as JSON has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema), schema(as = Remedy))]
+pub struct RemedyView {
+    /// The changes in one line of words.
+    pub text: String,
+    /// The changes; all of them are needed.
+    pub all_of: Vec<ChangeView>,
+}
+
+/// Remedies as JSON has them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema), schema(as = Remedies))]
+pub struct RemediesView {
+    /// The alternatives, the best first; each one of them is enough.
+    pub one_of: Vec<RemedyView>,
+}
+
+/// Proves proposals: gives those that cure, made definite.
+type Prover = Box<dyn FnOnce(Vec<Remedy>) -> Vec<Remedy> + Send>;
+
+/// The remedies of a refusal: alternatives of which each one cures.
+///
+/// They are proved when they are read for the first time, by the zones as they were at the refusal: a session pays for
+/// keeping what the proof needs, and nothing more.
+#[derive(Clone, Default)]
+pub struct Remedies(Arc<Proof>);
+
+#[derive(Default)]
+struct Proof {
+    proved: OnceLock<Vec<Remedy>>,
+    open: Mutex<(Vec<Remedy>, Option<Prover>)>,
+}
+
+impl Remedies {
+    /// What a check proposes. Nothing of it is shown before a proof is there.
+    pub(super) fn proposed(proposals: Vec<Remedy>) -> Self {
+        Self(Arc::new(Proof {
+            proved: OnceLock::new(),
+            open: Mutex::new((proposals, None)),
+        }))
+    }
+
+    /// Remedies that were proved before.
+    pub fn proved(remedies: Vec<Remedy>) -> Self {
+        Self(Arc::new(Proof {
+            proved: OnceLock::from(remedies),
+            open: Mutex::default(),
+        }))
+    }
+
+    /// Supplies the proof.
+    pub fn prove_by(&self, prover: impl FnOnce(Vec<Remedy>) -> Vec<Remedy> + Send + 'static) {
+        self.0.open.lock().1 = Some(Box::new(prover));
+    }
+
+    /// The remedies as JSON has them.
+    pub fn view(&self) -> RemediesView {
+        let one_of = self.iter().map(|remedy| RemedyView {
+            text: remedy.to_string(),
+            all_of: remedy.all_of.iter().map(Change::view).collect(),
+        });
+        RemediesView {
+            one_of: one_of.collect(),
+        }
+    }
+}
+
+impl From<RemediesView> for Remedies {
+    fn from(view: RemediesView) -> Self {
+        let remedy = |remedy: RemedyView| Remedy {
+            all_of: remedy.all_of.into_iter().map(Change::Restored).collect(),
+        };
+        Self::proved(view.one_of.into_iter().map(remedy).collect())
+    }
+}
+
+impl Deref for Remedies {
+    type Target = [Remedy];
+
+    fn deref(&self) -> &[Remedy] {
+        self.0.proved.get_or_init(|| {
+            let (proposals, prover) = std::mem::take(&mut *self.0.open.lock());
+            prover.map(|prove| prove(proposals)).unwrap_or_default()
+        })
+    }
+}
+
+impl PartialEq for Remedies {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || **self == **other
+    }
+}
+
+impl Eq for Remedies {}
+
+impl fmt::Debug for Remedies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.proved.get() {
+            Some(remedies) => remedies.fmt(f),
+            None => f.write_str("Remedies(not read yet)"),
+        }
+    }
+}
+
+impl Serialize for Remedies {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        self.view().serialize(serializer)
     }
 }

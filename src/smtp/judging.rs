@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::command::{Command, Mistake};
+use super::cure::Case;
 use super::replies::CoreReply;
 use super::session::{HeloState, Session, State};
 use super::session_event::SessionEvent;
 use super::{Extension, Receiver};
-use crate::facts::{Conduct, Verb};
+use crate::facts::{Conduct, Lookup, Verb};
 use crate::policy::{After, Refusal, Values};
 use crate::reply::Reply;
 use crate::stage::Stage;
@@ -164,7 +165,44 @@ impl Session {
         }
     }
 
+    /// Gives refusals the proof of their remedies: the zones as they are now. A proof that reads the message is made at
+    /// once, since the message is not kept; any other when somebody reads it.
+    pub(super) fn prove(&mut self, lookup: &dyn Lookup) {
+        for (remedies, case) in self.unproved.drain(..) {
+            let case = Case {
+                world: lookup.world(),
+                ..case
+            };
+            let at_once = case.message.is_some();
+            remedies.prove_by(move |proposals| case.prove(proposals));
+            if at_once {
+                _ = remedies.len();
+            }
+        }
+    }
+
+    /// As [`Session::prove`] where no zones are at hand, as once TLS stands: only the session can change then.
+    pub(super) fn prove_by_session(&mut self) {
+        for (remedies, case) in self.unproved.drain(..) {
+            remedies.prove_by(move |proposals| case.prove(proposals));
+        }
+    }
+
+    /// Keeps what the proof of a refusal's remedies needs.
+    fn keep_case(&mut self, refusal: &Refusal) {
+        let case = Case {
+            receiver: Arc::clone(&self.receiver),
+            nth: refusal.nth,
+            stage: refusal.stage,
+            facts: Box::new(self.facts.clone()),
+            world: None,
+            message: None,
+        };
+        self.unproved.push((refusal.remedies.clone(), case));
+    }
+
     fn speak(&mut self, refusal: Refusal, output: &mut Vec<u8>) -> Reply {
+        self.keep_case(&refusal);
         let reply = refusal.reply.clone();
         self.say(&reply, output);
         let after = refusal.after;

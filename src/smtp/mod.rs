@@ -9,6 +9,7 @@ mod chunk;
 pub mod client;
 mod command;
 mod connection;
+mod cure;
 mod data;
 mod extension;
 #[doc(hidden)]

@@ -244,7 +244,8 @@ impl SessionRecord {
         if self.refusals.len() >= REFUSALS {
             return 0;
         }
-        let octets = size_of::<Refusal>() + refusal.why.len() + 512;
+        // What the proof of its remedies keeps are facts, and a share in the zones.
+        let octets = size_of::<Refusal>() + refusal.why.len() + size_of::<Facts>() + 1024;
         self.refusals.push(refusal);
         octets
     }

@@ -9,7 +9,7 @@ use super::ClientAddress;
 use super::record::{SessionEntry, SessionRecord, Transaction};
 use super::transcript::{Speaker, TranscriptLine};
 use crate::journal::{Envelope, StoredMessage};
-use crate::policy::{After, Refusal, Remedy, checks};
+use crate::policy::{After, Refusal, RemediesView, checks};
 use crate::reply::Reply;
 use crate::verdict::{Source, Verdict};
 
@@ -150,10 +150,10 @@ fn refusal(value: &Value) -> Option<Refusal> {
         reply: Reply::parse(&strings(&value["reply"])).ok()?,
         temporary: value["temporary"].as_bool().unwrap_or_default(),
         why: value["why"].as_str().unwrap_or_default().to_owned(),
-        remedies: strings(&value["remedies"])
-            .into_iter()
-            .map(Remedy::Other)
-            .collect(),
+        remedies: serde_json::from_value::<RemediesView>(value["remedies"].clone())
+            .unwrap_or_default()
+            .into(),
+        nth: 0,
         after: After::Continue,
     })
 }

@@ -9,6 +9,7 @@ use bytes::BytesMut;
 use super::auth::Exchange;
 use super::budget::{MailData, MessageBudget};
 use super::chunk::Chunk;
+use super::cure::Case;
 use super::data::Collector;
 use super::line::OverlongLine;
 use super::replies::CoreReply;
@@ -18,7 +19,7 @@ use super::settings::StartTls;
 use super::transaction::{Mail, Open, Received};
 use super::{ClientAddress, Extension, Receiver};
 use crate::facts::{Facts, Lookup, Memory, Verb};
-use crate::policy::DeferIfPermit;
+use crate::policy::{DeferIfPermit, Remedies};
 use crate::reply::{Reply, ReplyCode};
 use crate::stage::Stage;
 use crate::verdict::Source;
@@ -112,6 +113,8 @@ pub struct Session {
     pub(super) refused: Option<ReplyCode>,
     /// Whether a message was acknowledged.
     pub(super) acknowledged: bool,
+    /// Refusals whose remedies still lack the zones that prove them.
+    pub(super) unproved: Vec<(Remedies, Case)>,
 }
 
 /// Whether a HELO stands. A refused one is no HELO, and no way around the rules either.
@@ -201,6 +204,7 @@ impl Session {
             at: Stage::Connect,
             refused: None,
             acknowledged: false,
+            unproved: Vec::new(),
         }
     }
 
@@ -286,6 +290,12 @@ impl Session {
         output: &mut Vec<u8>,
         lookup: &dyn Lookup,
     ) -> Step {
+        let step = self.run(input, output, lookup);
+        self.prove(lookup);
+        step
+    }
+
+    fn run(&mut self, input: &mut BytesMut, output: &mut Vec<u8>, lookup: &dyn Lookup) -> Step {
         loop {
             if let Some(step) = self.settle(input, output, lookup) {
                 return step;
@@ -353,6 +363,7 @@ impl Session {
 
     /// What happened since the last call.
     pub fn take_events(&mut self) -> SessionEvents {
+        self.prove_by_session();
         std::mem::take(&mut self.events)
     }
 

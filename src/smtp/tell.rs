@@ -219,7 +219,7 @@ fn verdict(refusal: &Refusal) -> EventKind {
         stage: refusal.stage,
         reply: refusal.reply.wire_lines().collect(),
         why: refusal.why.clone(),
-        remedies: refusal.remedies.iter().map(ToString::to_string).collect(),
+        remedies: refusal.remedies.clone(),
     }
 }
 

@@ -353,6 +353,11 @@ impl Session {
     pub(super) fn answer_message(&mut self, received: Received, output: &mut Vec<u8>) {
         let Received { open, octets } = received;
         if let Some(reply) = self.refuse_with(Stage::Eod, output) {
+            if self.receiver.policy.wants().message
+                && let Some((_, case)) = self.unproved.last_mut()
+            {
+                case.message = Some(octets);
+            }
             self.say_again(&open, &reply, output);
             return self.end_transaction(open.envelope, reply, None);
         }

@@ -1,8 +1,12 @@
 //! `dkim`, `spf-or-dkim`, `dmarc` and `ipv6-auth`: the message is its domain's (RFC 6376, RFC 9989).
 
+use hickory_proto::rr::RData;
+use hickory_proto::rr::rdata::TXT;
+
 use super::{Check, Finding, Kind, Needs, Parameter, complaint, unavailable, violated};
 use crate::facts::{AuthResult, Dmarc, Facts, SpfResult};
-use crate::policy::Remedy;
+use crate::name;
+use crate::policy::{Behaviour, Change};
 use crate::stage::Stage;
 
 const MESSAGE: Needs = Needs {
@@ -26,7 +30,7 @@ pub(super) static DKIM: Check = Check {
     fail: &["550 5.7.20 No passing DKIM signature found"],
     error: &["451 4.7.20 Temporary error verifying the DKIM signature"],
     needs: MESSAGE,
-    build: |_| Box::new(|facts| demand(&[dkim(facts)], "DKIM did not pass")),
+    build: |_| Box::new(|facts| demand(facts, &[dkim(facts)], "DKIM did not pass")),
 };
 
 /// **Checks** that SPF of the reverse-path or a DKIM signature passes.
@@ -44,7 +48,15 @@ pub(super) static SPF_OR_DKIM: Check = Check {
     fail: &["550 5.7.26 Multiple authentication checks failed"],
     error: &["451 4.7.26 Temporary error in authentication checks"],
     needs: MESSAGE,
-    build: |_| Box::new(|facts| demand(&[spf(facts), dkim(facts)], "neither SPF nor DKIM passed")),
+    build: |_| {
+        Box::new(|facts| {
+            demand(
+                facts,
+                &[spf(facts), dkim(facts)],
+                "neither SPF nor DKIM passed",
+            )
+        })
+    },
 };
 
 /// **Checks** the same for clients with an IPv6 address.
@@ -65,6 +77,7 @@ pub(super) static IPV6_AUTH: Check = Check {
     build: |_| {
         Box::new(|facts| match facts.client_address.is_ipv6() {
             true => demand(
+                facts,
                 &[spf(facts), dkim(facts)],
                 "over IPv6 neither SPF nor DKIM passed",
             ),
@@ -115,45 +128,61 @@ pub(super) static DMARC: Check = Check {
                 ("any", _) | (_, "reject") | ("quarantine", "quarantine")
             );
             match dmarc.result {
-                AuthResult::Fail if enforced => refused(dmarc),
+                AuthResult::Fail if enforced => refused(facts, dmarc),
                 AuthResult::TempError => unavailable(
                     format!("DNS failed for DMARC of {}", dmarc.from_domain),
-                    [answer()],
+                    answer(facts),
                 ),
-                AuthResult::None | AuthResult::PermError if record => refused(dmarc),
+                AuthResult::None | AuthResult::PermError if record => refused(facts, dmarc),
                 _ => Finding::Satisfied,
             }
         })
     },
 };
 
-fn answer() -> Remedy {
-    Remedy::Other("make the DNS servers of the sender's domains answer TXT questions".to_owned())
+/// Has the DNS servers answer that did not.
+fn answer(facts: &Facts) -> Option<Change> {
+    let failed = facts.evidence.iter().find(|q| q.outcome.is_temporary())?;
+    Some(Change::MendDns(failed.name.clone()))
 }
 
-fn refused(dmarc: &Dmarc) -> Finding {
-    let (why, remedy) = match dmarc.record {
+/// Has the domain of the reverse-path, or of the HELO name, authorize the client.
+fn authorize(facts: &Facts) -> Option<Change> {
+    let domain = name::of_octets(&facts.spf_sender.as_ref()?.domain)?;
+    let address = facts.client_address;
+    Some(Change::AuthorizeSpf { domain, address })
+}
+
+/// Has the message signed by the domain of its From header field.
+fn sign(facts: &Facts) -> Option<Change> {
+    let from = &facts.dmarc.as_ref()?.from_domain;
+    (!from.is_empty()).then(|| Change::Behave(Behaviour::Sign(from.clone())))
+}
+
+fn refused(facts: &Facts, dmarc: &Dmarc) -> Finding {
+    let (why, remedies) = match dmarc.record {
         true => (
             format!(
                 "neither an aligned SPF domain nor an aligned DKIM signature passed for {}",
                 dmarc.from_domain
             ),
-            format!(
-                "sign with DKIM as {0}, or send with a reverse-path of {0} that its SPF record covers",
-                dmarc.from_domain
-            ),
+            sign(facts).into_iter().chain(authorize(facts)).collect(),
         ),
         false => (
             format!("{:?} publishes no DMARC record", dmarc.from_domain),
-            format!(
-                "add a DMARC record: _dmarc.{} TXT \"v=DMARC1; p=none\"",
-                dmarc.from_domain
-            ),
+            publish(dmarc).into_iter().collect::<Vec<_>>(),
         ),
     };
-    let mut complaint = complaint(why, [Remedy::Other(remedy)]);
+    let mut complaint = complaint(why, remedies);
     complaint.quotes.push(("from", dmarc.from_domain.clone()));
     Finding::Violated(complaint)
+}
+
+fn publish(dmarc: &Dmarc) -> Option<Change> {
+    let name = name::of_octets(&format!("_dmarc.{}", dmarc.from_domain))
+        .filter(|_| !dmarc.from_domain.is_empty())?;
+    let data = RData::TXT(TXT::new(vec!["v=DMARC1; p=none".to_owned()]));
+    Some(Change::AddRecord { name, data })
 }
 
 /// The best result of the message's signatures; `None` where nobody looked.
@@ -182,24 +211,16 @@ fn spf(facts: &Facts) -> Option<AuthResult> {
 }
 
 /// One of the results has to be a pass.
-fn demand(results: &[Option<AuthResult>], why: &str) -> Finding {
+fn demand(facts: &Facts, results: &[Option<AuthResult>], why: &str) -> Finding {
     let has = |result| results.contains(&Some(result));
     if results.iter().all(Option::is_none) {
         Finding::NotApplicable
     } else if has(AuthResult::Pass) {
         Finding::Satisfied
     } else if has(AuthResult::TempError) {
-        unavailable(format!("{why}, and DNS failed"), [answer()])
+        unavailable(format!("{why}, and DNS failed"), answer(facts))
     } else {
-        let publish = "publish an SPF record that covers the client address";
-        let sign = "sign the message with DKIM (RFC 6376), and publish the key";
-        violated(
-            why,
-            [
-                Remedy::Other(sign.to_owned()),
-                Remedy::Other(publish.to_owned()),
-            ],
-        )
+        violated(why, authorize(facts).into_iter().chain(sign(facts)))
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Check, Finding, Kind, Needs, Parameter, Settings, violated};
 use crate::facts::Pregreet;
-use crate::policy::Remedy;
+use crate::policy::{Behaviour, Change};
 use crate::stage::Stage;
 
 /// How long postscreen holds its greeting back (`postscreen_greet_wait`).
@@ -47,7 +47,7 @@ pub(super) static PREGREET: Check = Check {
         Box::new(|facts| match facts.conduct.pregreet {
             true => violated(
                 "the client spoke before the greeting was complete",
-                [wait("the greeting")],
+                [Change::Behave(Behaviour::AwaitGreeting)],
             ),
             false => Finding::Satisfied,
         })
@@ -88,7 +88,7 @@ pub(super) static SYNC: Check = Check {
             "" => Finding::Satisfied,
             verb => violated(
                 format!("more came behind {verb} before it was answered"),
-                [wait(&format!("the reply to {verb}"))],
+                [Change::Behave(Behaviour::AwaitReply(verb.to_owned()))],
             ),
         })
     },
@@ -123,9 +123,7 @@ pub(super) static NON_SMTP: Check = Check {
             }
             violated(
                 format!("{line:?} is no SMTP"),
-                [Remedy::Other(
-                    "speak SMTP (RFC 5321) to this port".to_owned(),
-                )],
+                [Change::Behave(Behaviour::SpeakSmtp)],
             )
         })
     },
@@ -160,17 +158,11 @@ pub(super) static BARE_LF: Check = Check {
             "" => Finding::Satisfied,
             which => violated(
                 format!("a bare {which} was sent"),
-                [Remedy::Other(
-                    "end every line with CRLF, in commands and in the message".to_owned(),
-                )],
+                [Change::Behave(Behaviour::EndLines)],
             ),
         })
     },
 };
-
-fn wait(what: &str) -> Remedy {
-    Remedy::Other(format!("wait for {what} before sending more"))
-}
 
 #[cfg(test)]
 mod tests {

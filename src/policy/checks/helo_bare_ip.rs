@@ -2,7 +2,7 @@
 
 use super::{Check, Finding, Needs, violated};
 use crate::facts::HeloKind;
-use crate::policy::Remedy;
+use crate::policy::Change;
 use crate::stage::Stage;
 
 /// **Checks** that an address stands in brackets.
@@ -29,7 +29,7 @@ pub(super) static CHECK: Check = Check {
                     why,
                     [
                         super::helo_syntax::better(facts),
-                        Remedy::SayHelo(super::literal(facts.client_address)),
+                        Change::SayHelo(Some(super::literal(facts.client_address))),
                     ],
                 )
             }

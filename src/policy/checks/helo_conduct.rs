@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Check, Finding, Kind, Needs, Parameter, complaint, violated};
 use crate::facts::Facts;
-use crate::policy::Remedy;
+use crate::policy::{Behaviour, Change};
 use crate::stage::Stage;
 
 /// How long a HELO name is held against another, unless a rule says otherwise.
@@ -57,7 +57,7 @@ pub(super) static STABLE: Check = Check {
                 None => Finding::Satisfied,
                 Some(earlier) => {
                     let why = format!("the client said {} now and {earlier} before", helo.argument);
-                    let mut complaint = complaint(why, [Remedy::SayHelo(earlier.clone())]);
+                    let mut complaint = complaint(why, [Change::SayHelo(Some(earlier.clone()))]);
                     complaint.quotes.push(("earlier", earlier));
                     Finding::Violated(complaint)
                 }
@@ -102,7 +102,7 @@ pub(super) static PROTO: Check = Check {
             |facts| match (&facts.helo, facts.conduct.earlier_helos.first()) {
                 (Some(helo), Some((verb, _))) if helo.verb != *verb => violated(
                     format!("{} came after {}", helo.verb.word(), verb.word()),
-                    [Remedy::Other(format!("stay with {}", verb.word()))],
+                    [Change::Behave(Behaviour::KeepVerb(*verb))],
                 ),
                 (Some(_), _) => Finding::Satisfied,
                 (None, _) => Finding::NotApplicable,

@@ -5,7 +5,7 @@ use super::{
     unavailable, violated,
 };
 use crate::facts::{Facts, Helo, HeloKind, Outcome};
-use crate::policy::Remedy;
+use crate::policy::Change;
 use crate::stage::Stage;
 
 /// **Checks** that A or AAAA of the HELO name holds the client address.
@@ -61,7 +61,7 @@ fn judge(facts: &Facts, network: bool, organisation: bool) -> Finding {
                 "the addresses of {} are unknown: the lookup came to {outcome}",
                 helo.argument
             );
-            unavailable(why, [Remedy::MendDns(name.clone())])
+            unavailable(why, [Change::MendDns(name.clone())])
         }
         _ => violated(complaint(facts, helo), remedies(facts, helo)),
     }
@@ -87,24 +87,24 @@ fn complaint(facts: &Facts, helo: &Helo) -> String {
     }
 }
 
-fn remedies(facts: &Facts, helo: &Helo) -> Vec<Remedy> {
+fn remedies(facts: &Facts, helo: &Helo) -> Vec<Change> {
     let client = facts.client_address;
     let mut remedies = Vec::new();
-    remedies.extend(helo.name().map(|name| Remedy::AddAddress {
+    remedies.extend(helo.name().map(|name| Change::PointName {
         name: name.clone(),
         address: client,
     }));
     match facts.iprev.as_ref().and_then(|i| i.verified_name.as_ref()) {
-        Some(name) => remedies.push(Remedy::SayHelo(crate::name::display(name))),
-        None if helo.name().is_none() => remedies.push(Remedy::SayHelo(literal(client))),
+        Some(name) => remedies.push(Change::SayHelo(Some(crate::name::display(name)))),
+        None if helo.name().is_none() => remedies.push(Change::SayHelo(Some(literal(client)))),
         None => {}
     }
     let translate = helo
         .addresses
         .iter()
         .find(|a| a.is_ipv4() == client.is_ipv4());
-    remedies.extend(translate.map(|a| Remedy::SendFrom(*a)));
-    remedies.push(Remedy::AskReceiver(client));
+    remedies.extend(translate.map(|a| Change::SendFrom(*a)));
+    remedies.push(Change::AskReceiver(client));
     remedies
 }
 

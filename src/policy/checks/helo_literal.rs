@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{Check, Finding, Needs, violated};
 use crate::facts::HeloKind;
-use crate::policy::Remedy;
+use crate::policy::Change;
 use crate::stage::Stage;
 
 /// **Checks** that the HELO is no address literal.
@@ -56,7 +56,7 @@ pub(super) static BAD_IP: Check = Check {
             };
             match helo.address {
                 Some(address) if is_reserved(address) => {
-                    let remedy = Remedy::SayHelo(super::literal(facts.client_address));
+                    let remedy = Change::SayHelo(Some(super::literal(facts.client_address)));
                     violated(
                         format!("{address} is reserved: no mail can come from it"),
                         [remedy],

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, literal, violated};
 use crate::facts::{Facts, HeloKind};
-use crate::policy::Remedy;
+use crate::policy::Change;
 use crate::stage::Stage;
 
 /// **Checks** that the literal is the client address, or in its network.
@@ -55,7 +55,10 @@ fn judge(facts: &Facts, network: bool, private: bool) -> Finding {
     let why = format!("the HELO says {address}, and the client address is {client}");
     violated(
         why,
-        [Remedy::SayHelo(literal(client)), Remedy::SendFrom(address)],
+        [
+            Change::SayHelo(Some(literal(client))),
+            Change::SendFrom(address),
+        ],
     )
 }
 

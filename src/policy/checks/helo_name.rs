@@ -3,7 +3,7 @@
 use super::{Check, Finding, Kind, Needs, Parameter, violated};
 use crate::facts::{Facts, HeloKind};
 use crate::name::{self, Name};
-use crate::policy::Remedy;
+use crate::policy::Change;
 use crate::stage::Stage;
 
 /// Top-level labels of private networks.
@@ -137,7 +137,7 @@ fn badlist(facts: &Facts, names: &[Name], allowed: &[Name]) -> Finding {
             "whether the client may say {} is unknown: {}",
             helo.argument, iprev.explanation
         );
-        return super::unavailable(why, [Remedy::MendDns(name::reverse(facts.client_address))]);
+        return super::unavailable(why, [Change::MendDns(name::reverse(facts.client_address))]);
     }
     violated(
         format!(

@@ -3,7 +3,7 @@
 use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, unavailable, violated};
 use crate::facts::{Facts, Helo, HeloKind, Iprev, Outcome, Relation};
 use crate::name;
-use crate::policy::Remedy;
+use crate::policy::Change;
 use crate::stage::Stage;
 
 /// **Checks** that the HELO name equals a PTR name of the client address, or is related to one.
@@ -69,7 +69,7 @@ fn judge(facts: &Facts, holds: fn(Relation) -> bool, verified: bool) -> Finding 
             "the PTR name of {address} is unknown: the lookup came to {}",
             iprev.reverse
         );
-        return unavailable(why, [Remedy::MendDns(name::reverse(address))]);
+        return unavailable(why, [Change::MendDns(name::reverse(address))]);
     }
     if let Some(forward) = iprev
         .forwards
@@ -80,7 +80,7 @@ fn judge(facts: &Facts, holds: fn(Relation) -> bool, verified: bool) -> Finding 
             "whether {} leads back to {address} is unknown: the lookup failed",
             name::display(&forward.name)
         );
-        return unavailable(why, [Remedy::MendDns(forward.name.clone())]);
+        return unavailable(why, [Change::MendDns(forward.name.clone())]);
     }
     violated(complaint(facts, helo, iprev), remedies(facts, helo, iprev))
 }
@@ -101,27 +101,27 @@ fn complaint(facts: &Facts, helo: &Helo, iprev: &Iprev) -> String {
     )
 }
 
-fn remedies(facts: &Facts, helo: &Helo, iprev: &Iprev) -> Vec<Remedy> {
+fn remedies(facts: &Facts, helo: &Helo, iprev: &Iprev) -> Vec<Change> {
     let address = facts.client_address;
     let mut remedies = Vec::new();
     let better = iprev
         .verified_name
         .as_ref()
         .or_else(|| iprev.host_names().next());
-    remedies.extend(better.map(|name| Remedy::SayHelo(name::display(name))));
+    remedies.extend(better.map(|name| Change::SayHelo(Some(name::display(name)))));
     if let Some(name) = helo.name() {
-        remedies.push(Remedy::AddPtr {
+        remedies.push(Change::PointPtr {
             address,
             target: Some(name.clone()),
         });
         if !helo.contains(address) {
-            remedies.push(Remedy::AddAddress {
+            remedies.push(Change::PointName {
                 name: name.clone(),
                 address,
             });
         }
     } else if better.is_none() {
-        remedies.push(Remedy::AddPtr {
+        remedies.push(Change::PointPtr {
             address,
             target: None,
         });
@@ -131,8 +131,8 @@ fn remedies(facts: &Facts, helo: &Helo, iprev: &Iprev) -> Vec<Remedy> {
         .addresses
         .iter()
         .find(|a| **a != address && a.is_ipv4() == address.is_ipv4());
-    remedies.extend(translate.map(|a| Remedy::SendFrom(*a)));
-    remedies.push(Remedy::AskReceiver(address));
+    remedies.extend(translate.map(|a| Change::SendFrom(*a)));
+    remedies.push(Change::AskReceiver(address));
     remedies
 }
 

@@ -1,7 +1,7 @@
 //! `helo-required`: HELO or EHLO comes before MAIL.
 
 use super::{Check, Finding, Needs, violated};
-use crate::policy::Remedy;
+use crate::policy::Change;
 use crate::stage::Stage;
 
 /// **Checks** that a HELO was accepted before the transaction begins.
@@ -26,10 +26,7 @@ pub(super) static CHECK: Check = Check {
                 Some(_) => return Finding::Satisfied,
                 None => "the client sent no HELO or EHLO",
             };
-            violated(
-                why,
-                [Remedy::SayHelo("with the host's name before MAIL".into())],
-            )
+            violated(why, [Change::SayHelo(None)])
         })
     },
 };

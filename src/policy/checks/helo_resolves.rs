@@ -2,7 +2,7 @@
 
 use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, unavailable, violated};
 use crate::facts::{Facts, Outcome};
-use crate::policy::Remedy;
+use crate::policy::Change;
 use crate::stage::Stage;
 
 /// **Checks** that the HELO name has A or AAAA, or MX where `mx` is set. No comparison with the client address.
@@ -82,7 +82,7 @@ fn judge(facts: &Facts, mx: bool, trailing_dot: bool) -> Finding {
             "whether {} resolves is unknown: the lookup came to {failure}",
             helo.argument
         );
-        return unavailable(why, [Remedy::MendDns(name.clone())]);
+        return unavailable(why, [Change::MendDns(name.clone())]);
     }
     let outcome = helo.addresses_outcome.unwrap_or(Outcome::NxDomain);
     let why = format!(
@@ -93,7 +93,7 @@ fn judge(facts: &Facts, mx: bool, trailing_dot: bool) -> Finding {
         why,
         [
             super::helo_syntax::better(facts),
-            Remedy::AddAddress {
+            Change::PointName {
                 name: name.clone(),
                 address: facts.client_address,
             },

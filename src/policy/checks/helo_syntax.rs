@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, violated};
 use crate::facts::{Facts, Helo, HeloKind, hostname_mistake};
-use crate::policy::Remedy;
+use crate::policy::Change;
 use crate::stage::Stage;
 
 /// **Checks** the characters and lengths of the HELO, and its literal form.
@@ -135,14 +135,11 @@ fn odd_characters(argument: &str, underscore: bool) -> Option<String> {
         .map(|c| format!("the name has the character {c:?}"))
 }
 
-/// What the client could say instead: its verified name, its first PTR name, or its literal.
-pub(super) fn better(facts: &Facts) -> Remedy {
+/// What the client could say instead: its verified name, its first PTR name, or another one of its names.
+pub(super) fn better(facts: &Facts) -> Change {
     let iprev = facts.iprev.as_ref();
     let name = iprev.and_then(|i| i.verified_name.as_ref().or_else(|| i.host_names().next()));
-    match name {
-        Some(name) => Remedy::SayHelo(crate::name::display(name)),
-        None => Remedy::SayHelo("with the host's own full name, one that resolves".into()),
-    }
+    Change::SayHelo(name.map(crate::name::display))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::{Check, Finding, Needs, unavailable, violated};
 use crate::facts::{Facts, Helo, IprevResult};
 use crate::name;
-use crate::policy::Remedy;
+use crate::policy::Change;
 use crate::stage::Stage;
 
 /// **Checks** that the client address stands behind `[` (without `IPv6:`, which Exim does not pass over), or the HELO
@@ -46,7 +46,7 @@ fn judge(facts: &Facts) -> Finding {
                 "whether {} is {} is unknown: {}",
                 helo.argument, facts.client_address, iprev.explanation
             ),
-            [Remedy::MendDns(super::iprev::failed(facts, iprev))],
+            [Change::MendDns(super::iprev::failed(facts, iprev))],
         );
     }
     violated(complaint(facts, helo), remedies(facts, helo))
@@ -60,17 +60,17 @@ fn complaint(facts: &Facts, helo: &Helo) -> String {
     )
 }
 
-fn remedies(facts: &Facts, helo: &Helo) -> Vec<Remedy> {
+fn remedies(facts: &Facts, helo: &Helo) -> Vec<Change> {
     let verified = facts.iprev.as_ref().and_then(|i| i.verified_name.as_ref());
     let mut remedies: Vec<_> = verified
-        .map(|name| Remedy::SayHelo(name::display(name)))
+        .map(|name| Change::SayHelo(Some(name::display(name))))
         .into_iter()
         .collect();
-    remedies.extend(helo.name().map(|name| Remedy::AddAddress {
+    remedies.extend(helo.name().map(|name| Change::PointName {
         name: name.clone(),
         address: facts.client_address,
     }));
-    remedies.push(Remedy::SayHelo(format!("[{}]", facts.client_address)));
+    remedies.push(Change::SayHelo(Some(format!("[{}]", facts.client_address))));
     remedies
 }
 

@@ -3,7 +3,7 @@
 use super::{Check, Finding, Judge, Needs, Settings, unavailable, violated};
 use crate::facts::{Facts, Iprev, IprevResult, Outcome};
 use crate::name;
-use crate::policy::Remedy;
+use crate::policy::Change;
 use crate::stage::Stage;
 
 /// **Checks** the iprev result, by the receiver's `[iprev]` parameters: pass is demanded.
@@ -35,7 +35,7 @@ fn judge(facts: &Facts) -> Finding {
     let why = || iprev.explanation.clone();
     match iprev.result {
         IprevResult::Pass => Finding::Satisfied,
-        IprevResult::Temperror => unavailable(why(), [Remedy::MendDns(failed(facts, iprev))]),
+        IprevResult::Temperror => unavailable(why(), [Change::MendDns(failed(facts, iprev))]),
         IprevResult::Fail | IprevResult::Permerror => violated(why(), remedies(facts, iprev)),
     }
 }
@@ -50,18 +50,18 @@ pub(super) fn failed(facts: &Facts, iprev: &Iprev) -> name::Name {
     forward.unwrap_or_else(|| name::reverse(facts.client_address))
 }
 
-fn remedies(facts: &Facts, iprev: &Iprev) -> Vec<Remedy> {
+fn remedies(facts: &Facts, iprev: &Iprev) -> Vec<Change> {
     let address = facts.client_address;
     let mut remedies = Vec::new();
     if iprev.reverse != Outcome::Data {
         let target = super::ptr_exists::named(facts);
-        remedies.push(Remedy::AddPtr {
+        remedies.push(Change::PointPtr {
             address,
             target: target.clone(),
         });
-        remedies.extend(target.map(|name| Remedy::AddAddress { name, address }));
+        remedies.extend(target.map(|name| Change::PointName { name, address }));
     } else if let Some(name) = iprev.host_names().next() {
-        remedies.push(Remedy::AddAddress {
+        remedies.push(Change::PointName {
             name: name.clone(),
             address,
         });
@@ -70,9 +70,9 @@ fn remedies(facts: &Facts, iprev: &Iprev) -> Vec<Remedy> {
             .iter()
             .flat_map(|f| &f.addresses)
             .find(|a| a.is_ipv4() == address.is_ipv4());
-        remedies.extend(elsewhere.map(|a| Remedy::SendFrom(*a)));
+        remedies.extend(elsewhere.map(|a| Change::SendFrom(*a)));
     }
-    remedies.push(Remedy::AskReceiver(address));
+    remedies.push(Change::AskReceiver(address));
     remedies
 }
 

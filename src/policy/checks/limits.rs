@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Check, Finding, Kind, Needs, Parameter, complaint, violated};
-use crate::policy::Remedy;
+use crate::policy::{Behaviour, Change};
 use crate::stage::Stage;
 
 /// The time that a rate is counted over, unless a rule says otherwise.
@@ -88,7 +88,7 @@ pub(super) static LIMITS: Check = Check {
             let Some((what, Some(most), count)) = beyond else {
                 return Finding::Satisfied;
             };
-            let remedy = Remedy::Other(format!("stay within {most} {what}"));
+            let remedy = Change::Behave(Behaviour::StayWithin { most, what });
             let mut complaint = complaint(
                 format!("{count} {what}, and {most} are permitted"),
                 [remedy],
@@ -122,9 +122,7 @@ pub(super) static TLS: Check = Check {
             true => Finding::Satisfied,
             false => violated(
                 "the session is not under TLS",
-                [Remedy::Other(
-                    "say STARTTLS before MAIL (RFC 3207)".to_owned(),
-                )],
+                [Change::Behave(Behaviour::StartTls)],
             ),
         })
     },

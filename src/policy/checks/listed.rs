@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, complaint, unavailable};
 use crate::facts::{Facts, Listing, Subject};
 use crate::name::{self, Name};
-use crate::policy::Remedy;
+use crate::policy::Change;
 use crate::stage::Stage;
 
 const PARAMETERS: &[Parameter] = &[
@@ -166,8 +166,12 @@ fn listed(facts: &Facts, listing: &Listing) -> Finding {
     let mut complaint = complaint(
         why,
         [
-            Remedy::Other(format!("have {who} removed from {zone}")),
-            Remedy::AskReceiver(facts.client_address),
+            Change::Delist {
+                zone: listing.zone.clone(),
+                entry: listing.entry.clone(),
+                listed: who,
+            },
+            Change::AskReceiver(facts.client_address),
         ],
     );
     complaint.quotes = vec![("zone", zone), ("txt", listing.text.clone())];
@@ -182,7 +186,7 @@ fn silent(listing: &Listing) -> Finding {
     );
     let Finding::Unavailable(mut complaint) = unavailable(
         format!("whether {zone} lists the client is unknown: {cause}"),
-        [Remedy::MendDns(listing.zone.clone())],
+        [Change::MendDns(listing.zone.clone())],
     ) else {
         return Finding::NotApplicable;
     };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Check, Finding, Kind, Needs, Parameter, Settings, complaint};
 use crate::facts::{Facts, Seen};
-use crate::policy::Remedy;
+use crate::policy::{Behaviour, Change};
 use crate::stage::Stage;
 
 /// How long a new client is put off, unless a rule says otherwise (RFC 6647 §5: from one minute on).
@@ -68,8 +68,8 @@ pub(super) static GREYLIST: Check = Check {
             );
             let mut complaint = complaint(
                 why,
-                [Remedy::Other(format!(
-                    "try again after {wait}, from the same address"
+                [Change::Behave(Behaviour::RetryAfter(
+                    delay.saturating_sub(seen.age),
                 ))],
             );
             complaint.quotes.push(("wait", wait));
@@ -137,7 +137,7 @@ pub(super) static UNVERIFIABLE: Check = Check {
                 facts.client_address,
                 history.unverified.join(", ")
             );
-            let remedy = helo.name().map(|name| Remedy::AddAddress {
+            let remedy = helo.name().map(|name| Change::PointName {
                 name: name.clone(),
                 address: facts.client_address,
             });

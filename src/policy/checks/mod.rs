@@ -60,7 +60,7 @@ pub enum Finding {
 pub struct Complaint {
     /// One sentence, without a final stop.
     pub why: String,
-    /// What would cure it, the best first.
+    /// What might cure it, the best first.
     pub remedies: Vec<Remedy>,
     /// What the reply may quote beside the facts: a placeholder and its value.
     pub quotes: Vec<(&'static str, String)>,
@@ -242,18 +242,27 @@ pub(super) fn needs(check: &Check, settings: &Settings) -> Needs {
     })
 }
 
-fn violated(why: impl Into<String>, remedies: impl IntoIterator<Item = Remedy>) -> Finding {
+fn violated<R: Into<Remedy>>(
+    why: impl Into<String>,
+    remedies: impl IntoIterator<Item = R>,
+) -> Finding {
     Finding::Violated(complaint(why, remedies))
 }
 
-fn unavailable(why: impl Into<String>, remedies: impl IntoIterator<Item = Remedy>) -> Finding {
+fn unavailable<R: Into<Remedy>>(
+    why: impl Into<String>,
+    remedies: impl IntoIterator<Item = R>,
+) -> Finding {
     Finding::Unavailable(complaint(why, remedies))
 }
 
-fn complaint(why: impl Into<String>, remedies: impl IntoIterator<Item = Remedy>) -> Complaint {
+fn complaint<R: Into<Remedy>>(
+    why: impl Into<String>,
+    remedies: impl IntoIterator<Item = R>,
+) -> Complaint {
     Complaint {
         why: why.into(),
-        remedies: remedies.into_iter().collect(),
+        remedies: remedies.into_iter().map(Into::into).collect(),
         quotes: Vec::new(),
     }
 }

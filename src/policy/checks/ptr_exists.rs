@@ -3,7 +3,7 @@
 use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, unavailable, violated};
 use crate::facts::{Facts, Outcome};
 use crate::name;
-use crate::policy::Remedy;
+use crate::policy::Change;
 use crate::stage::Stage;
 
 /// **Checks** the PTR answer for at least one name that could be a host's, among those that `[iprev]` has tried:
@@ -57,7 +57,7 @@ fn judge(facts: &Facts, any: bool) -> Finding {
             );
             violated(
                 why,
-                [Remedy::AddPtr {
+                [Change::PointPtr {
                     address,
                     target: named(facts),
                 }],
@@ -67,18 +67,18 @@ fn judge(facts: &Facts, any: bool) -> Finding {
             let why = format!(
                 "whether {address} has a PTR record is unknown: the lookup came to {outcome}"
             );
-            unavailable(why, [Remedy::MendDns(name::reverse(address))])
+            unavailable(why, [Change::MendDns(name::reverse(address))])
         }
         outcome => {
             let why = format!("{address} has no PTR record ({outcome})");
             violated(
                 why,
                 [
-                    Remedy::AddPtr {
+                    Change::PointPtr {
                         address,
                         target: named(facts),
                     },
-                    Remedy::AskReceiver(address),
+                    Change::AskReceiver(address),
                 ],
             )
         }

@@ -3,7 +3,7 @@
 use super::{Check, Finding, Kind, Needs, Parameter, Settings, unavailable, violated};
 use crate::facts::{Facts, GenericMatch, exempt, generic_pattern};
 use crate::name;
-use crate::policy::Remedy;
+use crate::policy::Change;
 use crate::stage::Stage;
 
 const PARAMETERS: &[Parameter] = &[
@@ -96,7 +96,7 @@ impl Engine {
                 "the PTR name of {} is unknown: the lookup came to {}",
                 facts.client_address, iprev.reverse
             );
-            return unavailable(why, [Remedy::MendDns(name::reverse(facts.client_address))]);
+            return unavailable(why, [Change::MendDns(name::reverse(facts.client_address))]);
         }
         let Some(ptr) = iprev.ptr_names.first() else {
             return Finding::NotApplicable;
@@ -104,11 +104,11 @@ impl Engine {
         let remedies = || {
             let target = super::ptr_exists::named(facts);
             vec![
-                Remedy::AddPtr {
+                Change::PointPtr {
                     address: facts.client_address,
                     target,
                 },
-                Remedy::AskReceiver(facts.client_address),
+                Change::AskReceiver(facts.client_address),
             ]
         };
         self.judge("PTR name", &name::display(ptr), facts, remedies)
@@ -119,9 +119,10 @@ impl Engine {
             return Finding::NotApplicable;
         };
         let remedies = || {
-            vec![Remedy::SayHelo(
-                "a name that you gave the host, not one made from its address".into(),
-            )]
+            vec![
+                Change::SayHelo(None),
+                Change::AskReceiver(facts.client_address),
+            ]
         };
         self.judge("HELO name", &helo.argument, facts, remedies)
     }
@@ -131,7 +132,7 @@ impl Engine {
         what: &str,
         name: &str,
         facts: &Facts,
-        remedies: impl Fn() -> Vec<Remedy>,
+        remedies: impl Fn() -> Vec<Change>,
     ) -> Finding {
         if self.exempt && exempt(name) {
             return Finding::Satisfied;

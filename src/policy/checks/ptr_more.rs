@@ -3,7 +3,7 @@
 use super::{Check, Finding, Needs, unavailable, violated};
 use crate::facts::{Facts, IprevResult, generic_pattern};
 use crate::name;
-use crate::policy::Remedy;
+use crate::policy::Change;
 use crate::stage::Stage;
 
 /// **Checks** that the PTR name does not hold both the client address and a country code.
@@ -33,7 +33,7 @@ fn country(facts: &Facts) -> Finding {
             "the PTR name of {} is unknown: the lookup came to {}",
             facts.client_address, iprev.reverse
         );
-        return unavailable(why, [Remedy::MendDns(name::reverse(facts.client_address))]);
+        return unavailable(why, [Change::MendDns(name::reverse(facts.client_address))]);
     }
     let Some(ptr) = iprev.ptr_names.first().map(name::display) else {
         return Finding::NotApplicable;
@@ -46,7 +46,7 @@ fn country(facts: &Facts) -> Finding {
     match generic_pattern(&ptr, facts.client_address, 4, false).filter(|_| country) {
         None => Finding::Satisfied,
         Some(_) => {
-            let remedy = Remedy::AddPtr {
+            let remedy = Change::PointPtr {
                 address: facts.client_address,
                 target: super::ptr_exists::named(facts),
             };
@@ -91,13 +91,13 @@ pub(super) static IPV6: Check = Check {
             match iprev.result {
                 IprevResult::Pass => Finding::Satisfied,
                 IprevResult::Temperror => {
-                    unavailable(iprev.explanation.clone(), [Remedy::MendDns(reverse())])
+                    unavailable(iprev.explanation.clone(), [Change::MendDns(reverse())])
                 }
                 _ => {
                     let target = super::ptr_exists::named(facts);
                     violated(
                         iprev.explanation.clone(),
-                        [Remedy::AddPtr {
+                        [Change::PointPtr {
                             address: facts.client_address,
                             target,
                         }],

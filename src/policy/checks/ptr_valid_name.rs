@@ -3,7 +3,7 @@
 use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, unavailable, violated};
 use crate::facts::{Facts, Outcome, hostname_mistake};
 use crate::name::{self, Name};
-use crate::policy::Remedy;
+use crate::policy::Change;
 use crate::stage::Stage;
 
 /// **Checks** the characters of every PTR name and, where asked, its top-level domain.
@@ -55,7 +55,7 @@ fn judge(facts: &Facts, underscore: bool, tld: bool) -> Finding {
                 "the PTR names of {} are unknown: the lookup came to {outcome}",
                 facts.client_address
             );
-            return unavailable(why, [Remedy::MendDns(name::reverse(facts.client_address))]);
+            return unavailable(why, [Change::MendDns(name::reverse(facts.client_address))]);
         }
         Outcome::Data => {}
         _ => return Finding::NotApplicable,
@@ -67,7 +67,7 @@ fn judge(facts: &Facts, underscore: bool, tld: bool) -> Finding {
     {
         None => Finding::Satisfied,
         Some(why) => {
-            let remedy = Remedy::AddPtr {
+            let remedy = Change::PointPtr {
                 address: facts.client_address,
                 target: super::ptr_exists::named(facts),
             };

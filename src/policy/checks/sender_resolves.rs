@@ -3,7 +3,7 @@
 use super::{Check, Finding, Kind, Needs, Parameter, unavailable, violated};
 use crate::facts::{Facts, Outcome};
 use crate::name;
-use crate::policy::Remedy;
+use crate::policy::Change;
 use crate::stage::Stage;
 
 /// **Checks** MX, else A or AAAA, of the reverse-path's domain; a null MX is no way to reply.
@@ -54,9 +54,7 @@ fn judge(facts: &Facts, about: &str, soa: bool) -> Finding {
     if sender.null_mx {
         return violated(
             format!("{domain} accepts no mail (null MX), so nobody can reply"),
-            [Remedy::Other(format!(
-                "publish an MX record for {domain}, or send from another domain"
-            ))],
+            [Change::AddMx(sender.domain.clone())],
         );
     }
     let outcomes = [
@@ -70,14 +68,14 @@ fn judge(facts: &Facts, about: &str, soa: bool) -> Finding {
     match outcomes.into_iter().flatten().find(|o| o.is_temporary()) {
         Some(failure) => unavailable(
             format!("whether {domain} can be replied to is unknown: {failure}"),
-            [Remedy::MendDns(sender.domain.clone())],
+            [Change::MendDns(sender.domain.clone())],
         ),
         None => violated(
             format!(
                 "{domain} has neither MX nor address ({})",
                 sender.addresses.unwrap_or(sender.mx)
             ),
-            [Remedy::Other(format!("publish an MX record for {domain}"))],
+            [Change::AddMx(sender.domain.clone())],
         ),
     }
 }

@@ -3,7 +3,7 @@
 use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, complaint, unavailable};
 use crate::facts::{Facts, Spf, SpfResult};
 use crate::name;
-use crate::policy::Remedy;
+use crate::policy::Change;
 use crate::stage::Stage;
 
 const PARAMETERS: &[Parameter] = &[
@@ -84,7 +84,7 @@ fn build(settings: &Settings, spf: fn(&Facts) -> Option<&Spf>) -> Judge {
             SpfResult::None => none,
             SpfResult::Neutral | SpfResult::Pass => false,
             SpfResult::TempError => {
-                let mend = name::of_octets(&spf.domain).map(Remedy::MendDns);
+                let mend = name::of_octets(&spf.domain).map(Change::MendDns);
                 return unavailable(
                     format!("SPF of {} came to temperror: {}", spf.domain, spf.problem),
                     mend,
@@ -111,22 +111,11 @@ fn violated(facts: &Facts, spf: &Spf) -> Finding {
         spf.result.word(),
         facts.client_address
     );
-    let version = if facts.client_address.is_ipv4() {
-        "ip4"
-    } else {
-        "ip6"
-    };
-    let authorize = format!(
-        "let the SPF record of {} authorize {version}:{}",
-        spf.domain, facts.client_address
-    );
-    let mut complaint = complaint(
-        why,
-        [
-            Remedy::Other(authorize),
-            Remedy::AskReceiver(facts.client_address),
-        ],
-    );
+    let address = facts.client_address;
+    let authorize =
+        name::of_octets(&spf.domain).map(|domain| Change::AuthorizeSpf { domain, address });
+    let remedies = authorize.into_iter().chain([Change::AskReceiver(address)]);
+    let mut complaint = complaint(why, remedies);
     complaint.quotes.push(("exp", spf.explanation.clone()));
     Finding::Violated(complaint)
 }

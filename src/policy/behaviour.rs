@@ -1,0 +1,137 @@
+//! What a client could do otherwise in its session, and the facts as they would be then.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::facts::{AuthResult, Dkim, Facts, Verb};
+
+/// One way to behave otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Behaviour {
+    /// Waits for the greeting.
+    AwaitGreeting,
+    /// Waits for the reply to this command.
+    AwaitReply(String),
+    /// Speaks SMTP and nothing else.
+    SpeakSmtp,
+    /// Ends lines with CRLF.
+    EndLines,
+    /// Stays within a limit.
+    StayWithin {
+        /// How many there may be.
+        most: u64,
+        /// Of what, in the words of the limit.
+        what: &'static str,
+    },
+    /// Begins TLS before MAIL.
+    StartTls,
+    /// Tries again after a time.
+    RetryAfter(Duration),
+    /// Signs its messages as this domain.
+    Sign(String),
+    /// Stays with the verb of its first HELO.
+    KeepVerb(Verb),
+}
+
+impl Behaviour {
+    /// The facts as they would be.
+    pub fn apply(&self, facts: &mut Facts) {
+        match self {
+            Self::AwaitGreeting => facts.conduct.pregreet = false,
+            Self::AwaitReply(_) => facts.conduct.unsynchronised.clear(),
+            Self::SpeakSmtp => facts.conduct.not_smtp.clear(),
+            Self::EndLines => facts.conduct.bare_newline = "",
+            Self::StayWithin { most, what } => stay_within(*most, what, facts),
+            Self::StartTls => facts.conduct.tls = true,
+            Self::RetryAfter(wait) => {
+                if let Some(known) = &mut facts.greylist {
+                    for seen in [
+                        &mut known.client,
+                        &mut known.triple,
+                        &mut known.network_triple,
+                    ] {
+                        (seen.age, seen.earlier_session) = (seen.age + *wait, true);
+                    }
+                }
+            }
+            Self::Sign(domain) => sign(domain, facts),
+            Self::KeepVerb(verb) => {
+                if let Some(helo) = &facts.helo {
+                    let mut helo = (**helo).clone();
+                    helo.verb = *verb;
+                    facts.helo = Some(helo.into());
+                }
+            }
+        }
+    }
+}
+
+fn stay_within(most: u64, what: &str, facts: &mut Facts) {
+    let conduct = &mut facts.conduct;
+    for (name, count) in [
+        ("messages", &mut conduct.messages),
+        ("recipients", &mut conduct.recipients),
+        ("errors", &mut conduct.errors),
+    ] {
+        if name == what {
+            *count = most.min(*count);
+        }
+    }
+    if let Some(history) = &mut facts.history {
+        match what {
+            "connections" => history.open = history.open.min(most),
+            "connections within a time" => history
+                .connections
+                .truncate(usize::try_from(most).unwrap_or(usize::MAX)),
+            _ => {}
+        }
+    }
+}
+
+fn sign(domain: &str, facts: &mut Facts) {
+    if let Some(signatures) = &mut facts.dkim {
+        signatures.push(Dkim {
+            domain: domain.to_owned(),
+            selector: "mail".to_owned(),
+            result: AuthResult::Pass,
+            why: String::new(),
+        });
+    }
+    if let Some(dmarc) = &mut facts.dmarc
+        && dmarc.from_domain.eq_ignore_ascii_case(domain)
+    {
+        dmarc.dkim_aligned = true;
+        if dmarc.record {
+            dmarc.result = AuthResult::Pass;
+        }
+    }
+}
+
+impl fmt::Display for Behaviour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AwaitGreeting => f.write_str("wait for the greeting before sending more"),
+            Self::AwaitReply(verb) => write!(f, "wait for the reply to {verb} before sending more"),
+            Self::SpeakSmtp => f.write_str("speak SMTP (RFC 5321) to this port"),
+            Self::EndLines => {
+                f.write_str("end every line with CRLF, in commands and in the message")
+            }
+            Self::StayWithin { most, what } => write!(f, "stay within {most} {what}"),
+            Self::StartTls => f.write_str("send STARTTLS before MAIL (RFC 3207)"),
+            Self::RetryAfter(wait) => {
+                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+                let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+                write!(
+                    f,
+                    "try again after {hours:02}:{minutes:02}:{:02}, from the same address",
+                    seconds % 60
+                )
+            }
+            Self::Sign(domain) => write!(
+                f,
+                "sign the message with DKIM as {domain} (RFC 6376), and publish the key"
+            ),
+            Self::KeepVerb(verb) => write!(f, "stay with {}", verb.word()),
+        }
+    }
+}

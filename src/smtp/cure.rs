@@ -1,0 +1,496 @@
+//! The proof of remedies: each one is applied to a copy of the zones, or to the session, and the same receiver judges
+//! again. What does not cure is not shown.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use hickory_proto::rr::RData;
+use hickory_proto::rr::rdata::{A, AAAA, MX, PTR, TXT};
+
+use super::Receiver;
+use crate::dns::Amendment;
+use crate::facts::{Facts, Lookup, Verb, World};
+use crate::name::{self, Name, RecordType};
+use crate::policy::{Change, Remedy};
+use crate::stage::Stage;
+
+/// Names of the zones that are looked at to find those of a client.
+const NAMES_LOOKED_AT: usize = 20_000;
+/// Names that a client could have, tried one after the other.
+const CANDIDATES: usize = 8;
+/// CNAMEs that are followed to the place where a record can stand (RFC 2317 §4).
+const LINKS: usize = 8;
+
+/// A refusal, with what is needed to judge it again.
+#[derive(Debug)]
+pub(super) struct Case {
+    pub(super) receiver: Arc<Receiver>,
+    /// The place of the rule that refused.
+    pub(super) nth: usize,
+    pub(super) stage: Stage,
+    pub(super) facts: Box<Facts>,
+    /// The zones as they were; `None` where only the session can change.
+    pub(super) world: Option<World>,
+    /// The message that was refused.
+    pub(super) message: Option<Vec<u8>>,
+}
+
+impl Case {
+    /// The proposals that cure, made definite and without what is not needed; the receiver can always be asked.
+    pub(super) fn prove(&self, proposals: Vec<Remedy>) -> Vec<Remedy> {
+        let ask = Change::AskReceiver(self.facts.client_address);
+        let mut proved: Vec<Remedy> = Vec::new();
+        for proposal in proposals.iter().filter(|p| p.all_of != [ask.clone()]) {
+            let remedy = self.first_cure(proposal);
+            proved.extend(remedy.filter(|remedy| !proved.contains(remedy)));
+        }
+        if proved.is_empty() {
+            proved.extend(self.last_resort());
+        }
+        proved.push(ask.into());
+        proved
+    }
+
+    /// The first way to do what is proposed that cures.
+    fn first_cure(&self, proposal: &Remedy) -> Option<Remedy> {
+        let mut ways: Vec<Vec<Change>> = vec![Vec::new()];
+        for change in &proposal.all_of {
+            let definite = self.definite(change);
+            ways = ways
+                .iter()
+                .flat_map(|way| definite.iter().map(move |more| [&way[..], more].concat()))
+                .take(CANDIDATES * CANDIDATES)
+                .collect();
+        }
+        ways.into_iter().find_map(|way| self.cure(way))
+    }
+
+    /// A name of its own for the client, with all that belongs to it.
+    fn last_resort(&self) -> Option<Remedy> {
+        let names = self.world.as_ref()?;
+        let ways = self.names(names).into_iter().map(|name| self.named(&name));
+        ways.into_iter().find_map(|way| self.cure(way))
+    }
+
+    /// What cures, without the changes that are not needed for it.
+    fn cure(&self, mut changes: Vec<Change>) -> Option<Remedy> {
+        changes.retain(|change| self.may(change));
+        if changes.is_empty() || !self.cures(&changes) {
+            return None;
+        }
+        let mut place = changes.len();
+        while place > 0 && changes.len() > 1 {
+            place -= 1;
+            let mut fewer = changes.clone();
+            fewer.remove(place);
+            if self.cures(&fewer) {
+                changes = fewer;
+            }
+        }
+        Some(Remedy { all_of: changes })
+    }
+
+    fn cures(&self, changes: &[Change]) -> bool {
+        let policy = &self.receiver.policy;
+        self.facts_after(changes)
+            .is_some_and(|after| policy.cures(self.nth, self.stage, &self.facts, &after))
+    }
+
+    /// The facts as the receiver would observe them; `None` where a change cannot be made.
+    fn facts_after(&self, changes: &[Change]) -> Option<Facts> {
+        let mut facts = (*self.facts).clone();
+        if !changes.iter().all(Change::leaves_lookups_alone) {
+            let amendments: Vec<_> = changes.iter().flat_map(amendments).collect();
+            let world = self.world.as_ref()?.amended(&amendments)?;
+            facts = self.observed(changes, &world.resolver());
+        }
+        for change in changes {
+            if let Change::Behave(behaviour) = change {
+                behaviour.apply(&mut facts);
+            }
+        }
+        Some(facts)
+    }
+
+    /// Observes the client anew, in the order of a session.
+    fn observed(&self, changes: &[Change], lookup: &dyn Lookup) -> Facts {
+        let (before, wants) = (&*self.facts, self.receiver.policy.wants());
+        let address = changes.iter().find_map(|change| match change {
+            Change::SendFrom(address) => Some(*address),
+            _ => None,
+        });
+        let helo = changes.iter().find_map(|change| match change {
+            Change::SayHelo(Some(helo)) => Some((Verb::Ehlo, helo.as_str())),
+            _ => None,
+        });
+        let said = before.helo.as_ref();
+        let helo = match (helo, said) {
+            (Some((_, helo)), Some(said)) => Some((said.verb, helo)),
+            (helo, said) => helo.or(said.map(|said| (said.verb, said.argument.as_str()))),
+        };
+        let address = address.unwrap_or(before.client_address);
+        let mut facts = Facts::of_receiver(address, &before.receiver_name);
+        facts.conduct.clone_from(&before.conduct);
+        facts.conduct.helo_refused &= !changes.iter().any(|c| matches!(c, Change::SayHelo(_)));
+        facts.observe_client(wants, lookup);
+        if let Some((verb, argument)) = helo {
+            facts.observe_helo(verb, argument, wants, lookup);
+        }
+        if let Some(sender) = &before.sender {
+            facts.observe_sender(sender, wants, lookup);
+        }
+        facts.recipient.clone_from(&before.recipient);
+        facts.greylist = before.greylist;
+        match &self.message {
+            Some(message) => _ = facts.observe_message(message, lookup),
+            None => (facts.dkim, facts.dmarc) = (before.dkim.clone(), before.dmarc.clone()),
+        }
+        remember(before, &mut facts);
+        facts
+    }
+
+    /// Whether a change is one to propose at all: records stand under names of the scenario's zones, and a name that is
+    /// given to a client is one of those too.
+    fn may(&self, change: &Change) -> bool {
+        let holds = |name: &Name| {
+            let zones = self.world.as_ref().map(World::zones);
+            is_ours(name) && zones.is_some_and(|zones| zones.holds(name))
+        };
+        match change {
+            Change::AddRecord { name, data } | Change::ReplaceRecord { name, data, .. } => {
+                let target = match data {
+                    RData::PTR(target) => Some(&target.0),
+                    RData::MX(mx) => Some(&mx.exchange),
+                    _ => None,
+                };
+                holds(name) && target.is_none_or(holds)
+            }
+            Change::SendFrom(address) => {
+                *address != self.facts.client_address && is_public(*address)
+            }
+            Change::SayHelo(Some(helo)) => {
+                let said = self.facts.helo.as_ref();
+                !said.is_some_and(|said| said.argument.eq_ignore_ascii_case(helo))
+            }
+            _ => true,
+        }
+    }
+
+    /// The ways in which a proposal can be done, each as definite changes.
+    fn definite(&self, change: &Change) -> Vec<Vec<Change>> {
+        let Some(world) = &self.world else {
+            return vec![vec![change.clone()]];
+        };
+        match change {
+            Change::PointPtr { target, .. } => {
+                let named = target.iter().cloned();
+                let names = named.chain(self.names(world)).take(CANDIDATES);
+                names
+                    .flat_map(|name| {
+                        let way = self.named(&name);
+                        let alone = self.named_alone(&name);
+                        [way, alone]
+                    })
+                    .collect()
+            }
+            Change::PointName { name, address } => {
+                vec![vec![add(world, name, address_data(*address))]]
+            }
+            Change::AddMx(domain) => self
+                .names(world)
+                .into_iter()
+                .map(|name| {
+                    vec![replace(world, domain, RData::MX(MX::new(10, name)), |_| {
+                        true
+                    })]
+                })
+                .collect(),
+            Change::AuthorizeSpf { domain, address } => authorizations(world, domain, *address),
+            Change::MendDns(name) => {
+                let failed = self.facts.evidence.iter();
+                let failed = failed.filter(|question| question.outcome.is_temporary());
+                let mut all: Vec<_> = failed.map(|q| Change::MendDns(q.name.clone())).collect();
+                all.dedup();
+                vec![vec![Change::MendDns(name.clone())], all]
+            }
+            Change::SayHelo(None) => {
+                let names = self
+                    .names(world)
+                    .iter()
+                    .map(name::display)
+                    .collect::<Vec<_>>();
+                let literal = literal(self.facts.client_address);
+                let said = names.into_iter().chain([literal]);
+                said.map(|helo| vec![Change::SayHelo(Some(helo))]).collect()
+            }
+            change => vec![vec![change.clone()]],
+        }
+    }
+
+    /// All that gives the client a name: the PTR record, the address record, and the HELO.
+    fn named(&self, name: &Name) -> Vec<Change> {
+        let Some(world) = &self.world else {
+            return Vec::new();
+        };
+        let address = self.facts.client_address;
+        vec![
+            add(
+                world,
+                &name::reverse(address),
+                RData::PTR(PTR(name.clone())),
+            ),
+            add(world, name, address_data(address)),
+            Change::SayHelo(Some(name::display(name))),
+        ]
+    }
+
+    /// The same, with the name as the only one.
+    fn named_alone(&self, name: &Name) -> Vec<Change> {
+        let mut way = self.named(name);
+        if let (Some(world), Some(first)) = (&self.world, way.first_mut()) {
+            let reverse = name::reverse(self.facts.client_address);
+            *first = replace(world, &reverse, RData::PTR(PTR(name.clone())), |_| true);
+        }
+        way
+    }
+
+    /// Names that the client has or could have, the best first.
+    fn names(&self, world: &World) -> Vec<Name> {
+        let iprev = self.facts.iprev.as_ref();
+        let verified = iprev.and_then(|iprev| iprev.verified_name.clone());
+        let helo = self
+            .facts
+            .helo
+            .as_ref()
+            .and_then(|helo| helo.name().cloned());
+        let ptr = iprev
+            .into_iter()
+            .flat_map(|iprev| iprev.host_names().cloned());
+        let zones = world
+            .zones()
+            .names_of(self.facts.client_address, NAMES_LOOKED_AT);
+        let all = verified.into_iter().chain(helo).chain(ptr).chain(zones);
+        let mut names: Vec<Name> = Vec::new();
+        for name in all
+            .filter(|name| is_ours(name) && !name.is_wildcard())
+            .take(CANDIDATES)
+        {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names.extend(self.new_name(world));
+        names
+    }
+
+    /// A name that does not exist yet, in a zone of the scenario: that of the HELO or of the sender, else the largest.
+    fn new_name(&self, world: &World) -> Option<Name> {
+        let helo = self
+            .facts
+            .helo
+            .as_ref()
+            .and_then(|helo| helo.name().cloned());
+        let sender = self.facts.sender.as_ref();
+        let sender = sender.and_then(|sender| name::absolute(sender.rsplit_once('@')?.1));
+        let mut origins: Vec<_> = world
+            .zones()
+            .zones()
+            .map(|zone| (zone.records(), zone.origin()))
+            .filter(|(_, origin)| is_ours(origin) && !is_reverse(origin))
+            .collect();
+        origins.sort_by(|one, other| other.0.cmp(&one.0).then(one.1.cmp(&other.1)));
+        let within = |name: Name| {
+            let mut enclosing = origins.iter().map(|(_, origin)| origin);
+            enclosing
+                .find(|origin| name::is_within(&name, origin))
+                .cloned()
+        };
+        let origin = helo
+            .and_then(within)
+            .or_else(|| sender.and_then(within))
+            .or_else(|| origins.first().map(|(_, origin)| origin.clone()))?;
+        let resolver = world.resolver();
+        ["mail", "smtp", "out", "mail-out"]
+            .into_iter()
+            .find_map(|label| {
+                let name = Name::from_ascii(label).ok()?.append_domain(&origin).ok()?;
+                let absent = [RecordType::A, RecordType::AAAA]
+                    .iter()
+                    .all(|kind| resolver.ask(&name, *kind).outcome.is_absent());
+                absent.then_some(name)
+            })
+    }
+}
+
+/// What is remembered of a client, as it would be of the one that is judged again.
+fn remember(before: &Facts, after: &mut Facts) {
+    if before.client_address != after.client_address {
+        // Nothing is known of another address but this one connection.
+        let none = before
+            .history
+            .as_ref()
+            .map(|_| crate::facts::History::default());
+        (after.history, after.greylist) = (none, None);
+        return;
+    }
+    after.history.clone_from(&before.history);
+    let (Some(history), Some(helo)) = (&mut after.history, &after.helo) else {
+        return;
+    };
+    let said = helo.argument.to_ascii_lowercase();
+    history.helos.retain(|(other, _)| *other != said);
+    if helo.contains(after.client_address) {
+        history.unverified.retain(|other| *other != said);
+    }
+}
+
+/// What a change does to the zones.
+fn amendments(change: &Change) -> Vec<Amendment> {
+    match change {
+        Change::AddRecord { name, data } => vec![Amendment::Add(name.clone(), data.clone())],
+        Change::ReplaceRecord { name, old, data } => {
+            let old = old.iter();
+            old.map(|old| Amendment::Withdraw(name.clone(), old.clone()))
+                .chain([Amendment::Add(name.clone(), data.clone())])
+                .collect()
+        }
+        Change::Delist { entry, .. } => vec![Amendment::Clear(entry.clone())],
+        Change::MendDns(name) => vec![Amendment::Mend(name.clone())],
+        _ => Vec::new(),
+    }
+}
+
+/// Where a record of a name has to stand: beside a CNAME it may not (RFC 2317 §4, RFC 2181 §10.1).
+fn place(world: &World, name: &Name) -> Name {
+    let (resolver, mut name) = (world.resolver(), name.clone());
+    for _ in 0..LINKS {
+        let question = resolver.ask(&name, RecordType::CNAME);
+        match question.records.first() {
+            Some(RData::CNAME(target)) => name = target.0.clone(),
+            _ => break,
+        }
+    }
+    name
+}
+
+fn add(world: &World, name: &Name, data: RData) -> Change {
+    let name = place(world, name);
+    Change::AddRecord { name, data }
+}
+
+/// Puts a record in the place of those of its type that `goes` is true of; adds it where there are none.
+fn replace(world: &World, name: &Name, data: RData, goes: impl Fn(&RData) -> bool) -> Change {
+    let name = place(world, name);
+    let question = world.resolver().ask(&name, data.record_type());
+    let old: Vec<_> = question
+        .records
+        .iter()
+        .filter(|old| goes(old))
+        .cloned()
+        .collect();
+    match old.is_empty() {
+        true => Change::AddRecord { name, data },
+        false => Change::ReplaceRecord { name, old, data },
+    }
+}
+
+/// The SPF record with the address at its beginning; else one that has nothing but the address.
+fn authorizations(world: &World, domain: &Name, address: IpAddr) -> Vec<Vec<Change>> {
+    let mechanism = match address {
+        IpAddr::V4(v4) => format!("ip4:{v4}"),
+        IpAddr::V6(v6) => format!("ip6:{v6}"),
+    };
+    let place = place(world, domain);
+    let question = world.resolver().ask(&place, RecordType::TXT);
+    let spf = |data: &RData| spf_terms(data).is_some();
+    let record = |text: String| {
+        let strings = text.as_bytes().chunks(255).collect::<Vec<_>>();
+        vec![replace(
+            world,
+            domain,
+            RData::TXT(TXT::from_bytes(strings)),
+            spf,
+        )]
+    };
+    let terms = question.records.iter().find_map(spf_terms);
+    let longer = terms.map(|terms| record(format!("v=spf1 {mechanism}{terms}")));
+    let alone = record(format!("v=spf1 {mechanism} -all"));
+    longer.into_iter().chain([alone]).collect()
+}
+
+/// What follows the version of an SPF record (RFC 7208 §4.5).
+fn spf_terms(data: &RData) -> Option<String> {
+    let RData::TXT(txt) = data else {
+        return None;
+    };
+    let octets: Vec<u8> = txt.txt_data.iter().flatten().copied().collect();
+    let text = String::from_utf8(octets).ok()?;
+    let (version, terms) = text.split_at_checked(6)?;
+    let whole = terms.is_empty() || terms.starts_with(' ');
+    (whole && version.eq_ignore_ascii_case("v=spf1")).then(|| terms.to_owned())
+}
+
+fn address_data(address: IpAddr) -> RData {
+    match address {
+        IpAddr::V4(v4) => RData::A(A(v4)),
+        IpAddr::V6(v6) => RData::AAAA(AAAA(v6)),
+    }
+}
+
+fn literal(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(v4) => format!("[{v4}]"),
+        IpAddr::V6(v6) => format!("[IPv6:{v6}]"),
+    }
+}
+
+/// Whether somebody could own the name. The special-use names of RFC 6761 and its kind belong to nobody; those that
+/// RFC 2606 sets aside for tests and examples stand for real ones in a scenario. Nor does anybody own a public suffix.
+fn is_ours(name: &Name) -> bool {
+    const NOBODYS: &[&str] = &[
+        "localhost",
+        "localdomain",
+        "invalid",
+        "local",
+        "onion",
+        "alt",
+        "internal",
+        "home.arpa",
+        "resolver.arpa",
+        "ipv4only.arpa",
+        "10.in-addr.arpa",
+        "168.192.in-addr.arpa",
+        "127.in-addr.arpa",
+        "254.169.in-addr.arpa",
+    ];
+    let text = name::display(name).to_ascii_lowercase();
+    let below = |suffix: &str| {
+        text.strip_suffix(suffix)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    // 16.172.in-addr.arpa to 31.172.in-addr.arpa.
+    let private = (16..32).any(|octet| below(&format!("{octet}.172.in-addr.arpa")));
+    let owned = is_reverse(name) || name::organisational_domain(name).is_some();
+    owned && !private && !NOBODYS.iter().any(|suffix| below(suffix))
+}
+
+fn is_reverse(name: &Name) -> bool {
+    ["in-addr.arpa", "ip6.arpa"]
+        .iter()
+        .filter_map(|arpa| name::absolute(arpa))
+        .any(|arpa| name::is_within(name, &arpa))
+}
+
+/// Whether a mail host can have the address as the world sees it.
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            !(v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified())
+        }
+        IpAddr::V6(v6) => {
+            let first = v6.segments()[0];
+            !(v6.is_loopback() || v6.is_unspecified() || first & 0xfe00 == 0xfc00)
+                && first & 0xffc0 != 0xfe80
+        }
+    }
+}

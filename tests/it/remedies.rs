@@ -1,0 +1,428 @@
+//! Every remedy that any receiver shows to any client of any scenario cures: it is applied by hand, and the receiver
+//! judges again.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use martinet::check::{Attempt, Judgement, judge};
+use martinet::dns::{Amendment, Zones};
+use martinet::name;
+use martinet::policy::{Behaviour, Change, Remedy};
+use martinet::scenario::{
+    ReceiverProfile, Scenario, list_receivers, list_scenarios, load_scenario, parse_receiver,
+    parse_scenario, plain_message,
+};
+
+/// What a remedy leads to: the zones, the attempt and the receiver as they are with it.
+fn applied(
+    remedy: &Remedy,
+    rule: &str,
+    scenario: &Scenario,
+    attempt: &Attempt,
+    profile: &ReceiverProfile,
+) -> (Zones, Attempt, ReceiverProfile) {
+    let (mut amendments, mut attempt, mut profile) = (Vec::new(), attempt.clone(), profile.clone());
+    for change in &remedy.all_of {
+        match change {
+            Change::AddRecord { name, data } => {
+                amendments.push(Amendment::Add(name.clone(), data.clone()));
+            }
+            Change::ReplaceRecord { name, old, data } => {
+                for old in old {
+                    amendments.push(Amendment::Withdraw(name.clone(), old.clone()));
+                }
+                amendments.push(Amendment::Add(name.clone(), data.clone()));
+            }
+            Change::Delist { entry, .. } => amendments.push(Amendment::Clear(entry.clone())),
+            Change::MendDns(name) => amendments.push(Amendment::Mend(name.clone())),
+            Change::SayHelo(Some(helo)) => attempt.helo.clone_from(helo),
+            Change::SendFrom(address) => attempt.client = *address,
+            Change::AskReceiver(address) => {
+                let path = format!("scenarios/receivers/{}.toml", profile.name);
+                let file = fs::read_to_string(&path).expect("a receiver file");
+                let allow = format!(
+                    "{file}\n[[allow]]\naddresses = [\"{address}\"]\nchecks = [\"{rule}\"]\n"
+                );
+                profile = parse_receiver(&path, &allow).expect("a receiver");
+            }
+            other => panic!("{other:?} is not definite, or nothing that a matrix client does"),
+        }
+    }
+    let zones = scenario.zones([127, 0, 0, 1].into());
+    let zones = zones
+        .amended(&amendments)
+        .expect("records that can be published");
+    (zones, attempt, profile)
+}
+
+/// Clients of one scenario that one rule of one receiver refuses and whose remedies are applied.
+const ALIKE: usize = 3;
+
+/// Whether a remedy stands for a change in the session that an attempt cannot make.
+fn needs_another_session(remedy: &Remedy) -> bool {
+    remedy
+        .all_of
+        .iter()
+        .any(|change| matches!(change, Change::Behave(_)))
+}
+
+fn judged(profile: &ReceiverProfile, zones: &Zones, attempt: &Attempt) -> Judgement {
+    judge(&profile.receiver, zones, profile.dns_timeout, attempt)
+}
+
+#[track_caller]
+fn no_foreign_record(remedy: &Remedy, zones: &Zones) {
+    for change in &remedy.all_of {
+        if let Change::AddRecord { name, .. } | Change::ReplaceRecord { name, .. } = change {
+            let text = name::display(name);
+            assert!(zones.holds(name), "{remedy}: {text} is in no zone");
+            for nobodys in ["localhost", "invalid", "local", "10.in-addr.arpa"] {
+                assert!(!text.ends_with(nobodys), "{remedy}");
+            }
+            let suffix = name::organisational_domain(name).is_none();
+            assert!(!suffix, "{remedy}: {text} is a public suffix");
+        }
+    }
+}
+
+#[test]
+fn every_remedy_of_the_matrix_cures() {
+    let (scenarios, receivers) = (
+        list_scenarios().expect("the scenarios"),
+        list_receivers().expect("the receivers"),
+    );
+    let (mut kinds, mut refused, mut only_asking) = (BTreeMap::<_, usize>::new(), 0, 0);
+    let mut seen = BTreeMap::new();
+    for scenario in &scenarios {
+        for client in scenario.clients() {
+            for profile in &receivers {
+                let attempt = Attempt {
+                    client: client.address,
+                    helo: client.helo.clone(),
+                    verb: "EHLO".to_owned(),
+                    mail_from: scenario.sender.clone(),
+                    rcpt: scenario.recipient(),
+                    message: plain_message(&scenario.sender),
+                };
+                let zones = scenario.zones([127, 0, 0, 1].into());
+                let judgement = judged(profile, &zones, &attempt);
+                let Some(rule) = judgement.rule else { continue };
+                // A pool of hundreds of hosts meets the same rule for the same reason hundreds of times.
+                let alike = seen
+                    .entry((&scenario.name, &profile.name, rule))
+                    .or_insert(0);
+                *alike += 1;
+                if *alike > ALIKE {
+                    continue;
+                }
+                refused += 1;
+                assert!(!judgement.remedies.is_empty());
+                only_asking += usize::from(judgement.remedies.len() == 1);
+                for remedy in judgement.remedies.iter() {
+                    no_foreign_record(remedy, &zones);
+                    for change in &remedy.all_of {
+                        *kinds.entry(change.view().action).or_default() += 1;
+                    }
+                    if needs_another_session(remedy) {
+                        continue;
+                    }
+                    let (zones, attempt, profile) =
+                        applied(remedy, rule, scenario, &attempt, profile);
+                    let again = judged(&profile, &zones, &attempt);
+                    let same = again.rule == Some(rule)
+                        && again.stage == judgement.stage
+                        && again.why == judgement.why;
+                    assert!(
+                        !same,
+                        "{} {} {} at {}: {} | {remedy} does not cure {rule}: {}",
+                        scenario.name,
+                        client.address,
+                        client.helo,
+                        profile.name,
+                        judgement.why,
+                        again.why
+                    );
+                }
+            }
+        }
+    }
+    println!("{refused} refusals, {only_asking} with nothing but to ask the receiver, {kinds:?}");
+    assert!(refused > 500, "{refused}");
+    for kind in [
+        "add-record",
+        "replace-record",
+        "say-helo",
+        "send-from",
+        "mend-dns",
+        "ask-receiver",
+    ] {
+        assert!(kinds.contains_key(kind), "{kind} of {kinds:?}");
+    }
+}
+
+/// A small world: two zones, one pool, and a receiver with the rules given.
+fn world(zones: &str, rules: &str) -> (Scenario, ReceiverProfile) {
+    let scenario = format!(
+        "title = \"t\"\n[[domain]]\nname = \"contoso.test\"\n[[pool]]\nname = \"p\"\naddresses = [\"192.0.2.10\"]\n\
+         helo = \"mail.example.test\"\n{zones}"
+    );
+    (
+        parse_scenario("world.toml", &scenario).expect("a scenario"),
+        parse_receiver("receiver.toml", &format!("title = \"t\"\n{rules}")).expect("a receiver"),
+    )
+}
+
+fn remedies(zones: &str, rules: &str, client: &str, helo: &str) -> Vec<String> {
+    let (scenario, profile) = world(zones, rules);
+    let attempt = Attempt {
+        client: client.parse().expect("an address"),
+        helo: helo.to_owned(),
+        verb: "EHLO".to_owned(),
+        mail_from: "info@example.test".to_owned(),
+        rcpt: scenario.recipient(),
+        message: plain_message("info@example.test"),
+    };
+    let judgement = judged(&profile, &scenario.zones([127, 0, 0, 1].into()), &attempt);
+    assert!(judgement.rule.is_some(), "{judgement:?}");
+    judgement.remedies.iter().map(ToString::to_string).collect()
+}
+
+const REVERSE: &str = "[[zone]]\norigin = \"2.0.192.in-addr.arpa.\"\ntext = \"\"\"\n";
+const EXAMPLE: &str = "[[zone]]\norigin = \"example.test.\"\ntext = \"\"\"\n";
+const ASK: &str = "ask the receiver to allow 192.0.2.10 past this rule";
+
+fn zones(reverse: &str, example: &str) -> String {
+    format!("{REVERSE}{reverse}\n\"\"\"\n{EXAMPLE}{example}\n\"\"\"\n")
+}
+
+#[test]
+fn what_belongs_together_is_one_remedy() {
+    let zones = zones("99 PTR a.example.test.", "a A 192.0.2.99");
+    assert_eq!(
+        remedies(
+            &zones,
+            "[[rule]]\ncheck = \"iprev\"\nstage = \"helo\"",
+            "192.0.2.10",
+            "mail.example.test"
+        ),
+        [
+            "add this PTR record: 10.2.0.192.in-addr.arpa. PTR mail.example.test.; and add this A record: \
+             mail.example.test. A 192.0.2.10",
+            ASK
+        ]
+    );
+}
+
+#[test]
+fn what_stands_already_is_not_added() {
+    let zones = zones("99 PTR a.example.test.", "mail A 192.0.2.10");
+    assert_eq!(
+        remedies(
+            &zones,
+            "[[rule]]\ncheck = \"iprev\"",
+            "192.0.2.10",
+            "mail.example.test"
+        ),
+        [
+            "add this PTR record: 10.2.0.192.in-addr.arpa. PTR mail.example.test.",
+            ASK
+        ]
+    );
+}
+
+#[test]
+fn a_record_stands_where_a_cname_leads() {
+    let zones = zones(
+        "10 CNAME 10.0-31.2.0.192.in-addr.arpa.\n9.0-31 PTR x.example.test.",
+        "mail A 192.0.2.10",
+    );
+    assert_eq!(
+        remedies(
+            &zones,
+            "[[rule]]\ncheck = \"ptr-exists\"",
+            "192.0.2.10",
+            "mail.example.test"
+        ),
+        [
+            "add this PTR record: 10.0-31.2.0.192.in-addr.arpa. PTR mail.example.test.",
+            ASK
+        ]
+    );
+}
+
+#[test]
+fn nothing_is_published_that_is_not_the_clients() {
+    let zones = zones("99 PTR a.example.test.", "out A 192.0.2.10");
+    for helo in [
+        "localhost",
+        "mail.gmail.com",
+        "localhost.localdomain",
+        "co.uk",
+    ] {
+        for rule in [
+            "iprev",
+            "helo-ptr-match",
+            "helo-ip-match",
+            "helo-resolves",
+            "helo-verify",
+        ] {
+            let rule = format!("[[rule]]\ncheck = \"{rule}\"\nstage = \"helo\"");
+            for remedy in remedies(&zones, &rule, "192.0.2.10", helo) {
+                let foreign = ["localhost", "gmail", "co.uk"]
+                    .iter()
+                    .any(|name| remedy.contains(name));
+                assert!(!foreign, "{helo}: {remedy}");
+            }
+        }
+    }
+}
+
+#[test]
+fn another_address_has_to_pass_too() {
+    // 192.0.2.9, where the name leads, has no PTR record either.
+    let zones = zones("99 PTR a.example.test.", "mail A 192.0.2.9");
+    let all = remedies(
+        &zones,
+        "[[rule]]\ncheck = \"iprev\"\nstage = \"helo\"",
+        "192.0.2.10",
+        "mail.example.test",
+    );
+    assert!(
+        !all.iter().any(|remedy| remedy.contains("send from")),
+        "{all:?}"
+    );
+    // A private address is no way out.
+    let zones = format!(
+        "{}[[zone]]\norigin = \"10.in-addr.arpa.\"\ntext = \"\"\"\n9.0.0 PTR mail.example.test.\n\"\"\"\n",
+        self::zones("10 PTR mail.example.test.", "mail A 10.0.0.9")
+    );
+    let all = remedies(
+        &zones,
+        "[[rule]]\ncheck = \"iprev\"",
+        "192.0.2.10",
+        "mail.example.test",
+    );
+    assert!(
+        !all.iter().any(|remedy| remedy.contains("10.0.0.9")),
+        "{all:?}"
+    );
+    let all = remedies(
+        &zones,
+        "[[rule]]\ncheck = \"ptr-exists\"",
+        "10.0.0.77",
+        "mail.example.test",
+    );
+    assert_eq!(all, ["ask the receiver to allow 10.0.0.77 past this rule"]);
+}
+
+#[test]
+fn an_spf_record_that_authorizes_is_written_out() {
+    let zones = zones(
+        "",
+        "@ TXT \"v=spf1 include:none.example.test -all\"\nnone TXT \"v=spf1 -all\"",
+    );
+    assert_eq!(
+        remedies(
+            &zones,
+            "[[rule]]\ncheck = \"sender-spf\"",
+            "192.0.2.10",
+            "mail.example.test"
+        ),
+        [
+            "replace the TXT record of example.test (\"v=spf1 include:none.example.test -all\"): example.test. TXT \
+             \"v=spf1 ip4:192.0.2.10 include:none.example.test -all\"",
+            ASK
+        ]
+    );
+}
+
+#[test]
+fn the_only_ptr_name_replaces_those_that_stand() {
+    let zones = zones(
+        "10 PTR a.example.test.",
+        "mail A 192.0.2.10\na A 192.0.2.11",
+    );
+    let rule = "[iprev]\nptr_names = 1\n[[rule]]\ncheck = \"iprev\"";
+    let all = remedies(&zones, rule, "192.0.2.10", "mail.example.test");
+    assert!(
+        all.iter()
+            .any(|r| r == "add this A record: a.example.test. A 192.0.2.10"),
+        "{all:?}"
+    );
+}
+
+#[test]
+fn a_block_list_entry_goes_also_where_a_wildcard_made_it() {
+    let zones = format!(
+        "{}[[zone]]\norigin = \"bl.example.test.\"\ntext = \"\"\"\n*.2.0.192 A 127.0.0.2\n\"\"\"\n",
+        zones("", "mail A 192.0.2.10")
+    );
+    assert_eq!(
+        remedies(
+            &zones,
+            "[[rule]]\ncheck = \"dnsbl\"\nzones = [\"bl.example.test\"]",
+            "192.0.2.10",
+            "mail.example.test"
+        ),
+        ["have 192.0.2.10 removed from bl.example.test", ASK]
+    );
+}
+
+/// What an attempt alone cannot do, a session does: the facts after a changed behaviour pass the rule.
+#[test]
+fn a_changed_session_passes() {
+    use martinet::facts::{Facts, Greylist, Seen};
+    let seen = |seconds| Seen {
+        age: Duration::from_secs(seconds),
+        earlier_session: false,
+    };
+    let mut facts = Facts::new([192, 0, 2, 10].into());
+    facts.greylist = Some(Greylist {
+        client: seen(9),
+        triple: seen(1),
+        network_triple: seen(1),
+    });
+    Behaviour::RetryAfter(Duration::from_secs(299)).apply(&mut facts);
+    let known = facts.greylist.expect("it stays").triple;
+    assert_eq!((known.age.as_secs(), known.earlier_session), (300, true));
+    Behaviour::StartTls.apply(&mut facts);
+    assert!(facts.conduct.tls);
+    (facts.conduct.messages, facts.conduct.recipients) = (9, 7);
+    Behaviour::StayWithin {
+        most: 5,
+        what: "recipients",
+    }
+    .apply(&mut facts);
+    assert_eq!((facts.conduct.messages, facts.conduct.recipients), (9, 5));
+}
+
+/// Remedies are read as often as anybody likes, and asking for them leaves the counts of faults alone.
+#[test]
+fn a_proof_leaves_faults_alone() {
+    let scenario = load_scenario("flapping").expect("a scenario");
+    let zones = scenario.zones([127, 0, 0, 1].into());
+    let client = scenario.clients().remove(0);
+    let attempt = Attempt {
+        client: client.address,
+        helo: client.helo,
+        verb: "EHLO".to_owned(),
+        mail_from: scenario.sender.clone(),
+        rcpt: scenario.recipient(),
+        message: plain_message(&scenario.sender),
+    };
+    let profile = Arc::new(martinet::scenario::load_receiver("fcrdns").expect("a receiver"));
+    let judgement = judged(&profile, &zones, &attempt);
+    let seen = || {
+        zones
+            .faults()
+            .iter()
+            .map(|fault| fault.seen())
+            .collect::<Vec<_>>()
+    };
+    let before = seen();
+    assert_eq!(judgement.verdict, martinet::verdict::Verdict::Defer);
+    assert!(judgement.remedies.len() > 1, "{:?}", judgement.remedies);
+    assert_eq!(seen(), before);
+}
