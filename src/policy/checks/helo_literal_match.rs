@@ -20,12 +20,20 @@ pub(super) static CHECK: Check = Check {
     checks: "an address literal in the HELO is the client address",
     basis: "Haraka literal_mismatch, Exim verify = helo, qpsmtpd is_forged_literal",
     beyond: "beyond RFC 5321 §4.1.4, which lets a server verify the HELO and forbids refusing on that ground",
-    parameters: &[Parameter {
-        name: "mode",
-        kind: Kind::Choice(&["exact", "network", "network-or-private"]),
-        default: "exact",
-        doc: "exact; network: the same /24 (IPv6: /64); network-or-private: a private address passes too (Haraka 3)",
-    }],
+    parameters: &[
+        Parameter {
+            name: "mode",
+            kind: Kind::Choice(&["exact", "network", "network-or-private"]),
+            default: "exact",
+            doc: "exact; network: the same /24 (IPv6: /64); network-or-private: a private address passes too (Haraka 3)",
+        },
+        Parameter {
+            name: "about",
+            kind: Kind::Choice(&["literals", "bare-addresses", "both"]),
+            default: "literals",
+            doc: "literals; bare-addresses: addresses without brackets (SpamAssassin helo_ip_mismatch); both",
+        },
+    ],
     fail: &["550 5.7.1 HELO IP literal {helo} does not match your IP address {ip}"],
     error: &["450 4.7.1 HELO IP literal {helo} cannot be judged now"],
     needs: Needs::NOTHING,
@@ -35,11 +43,16 @@ pub(super) static CHECK: Check = Check {
 fn build(settings: &Settings) -> Judge {
     let mode = settings.choice("mode", "exact");
     let (network, private) = (mode != "exact", mode == "network-or-private");
-    Box::new(move |facts| judge(facts, network, private))
+    let about: &'static [HeloKind] = match settings.choice("about", "literals") {
+        "bare-addresses" => &[HeloKind::BareIp],
+        "both" => &[HeloKind::Literal, HeloKind::BareIp],
+        _ => &[HeloKind::Literal],
+    };
+    Box::new(move |facts| judge(facts, about, network, private))
 }
 
-fn judge(facts: &Facts, network: bool, private: bool) -> Finding {
-    let Some(helo) = facts.helo.as_ref().filter(|h| h.kind == HeloKind::Literal) else {
+fn judge(facts: &Facts, about: &[HeloKind], network: bool, private: bool) -> Finding {
+    let Some(helo) = facts.helo.as_ref().filter(|h| about.contains(&h.kind)) else {
         return Finding::NotApplicable;
     };
     let Some(address) = helo.address else {
@@ -99,5 +112,11 @@ mod tests {
         check("[IPv6:::ffff:192.0.2.10]", "").is(SATISFIED);
         check("[IPv6:2001:db8::7]", "").is(VIOLATED);
         check("mail.example.test", "").is(NOT_APPLICABLE);
+        check("198.51.100.7", "").is(NOT_APPLICABLE);
+        let bare = "about = \"bare-addresses\"\nmode = \"network\"";
+        check("198.51.100.7", bare).is(VIOLATED);
+        check("192.0.2.99", bare).is(SATISFIED);
+        check("[198.51.100.7]", bare).is(NOT_APPLICABLE);
+        check("[198.51.100.7]", "about = \"both\"").is(VIOLATED);
     }
 }
