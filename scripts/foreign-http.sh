@@ -13,6 +13,7 @@ trap '[ -n "$server" ] && kill "$server" 2>/dev/null; wait 2>/dev/null; rm -rf "
 have() { command -v "$1" >/dev/null 2>&1; }
 skip() {
     echo "skipped: $1"
+    [ -z "${MARTINET_SKIPS:-}" ] || echo "$1" >>"$MARTINET_SKIPS"
     [ "${MARTINET_FOREIGN:-}" != required ] || exit 1
 }
 
@@ -77,7 +78,7 @@ snippets() {
         echo "-- README: go"
         GOCACHE="$work/go" go run "$work/snippet.go"
     else
-        echo "skipped: the README's go snippet: no go here"
+        skip "the README's go snippet: no go here"
     fi
 }
 

@@ -2,7 +2,7 @@
 # Formatting, lints, documentation, licences, all tests, and foreign clients against a running server.
 #
 # Installs what the foreign clients need with apt where it can, and says so where it cannot: then their tests are
-# skipped with a printed line. With CI=true a missing client is a failure.
+# skipped, and the end of the output says what was skipped and why. With CI=true a missing client is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -24,6 +24,10 @@ install_clients() {
     have npm || missing+=(npm)
     perl -MNet::SSLeay -e1 2>/dev/null || missing+=(libnet-ssleay-perl)
     perl -MAuthen::SASL -e1 2>/dev/null || missing+=(libauthen-sasl-perl)
+    python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+    have javac || missing+=(default-jdk-headless)
+    have go || missing+=(golang-go)
+    have mount || missing+=(mount)
     have unshare || missing+=(util-linux)
     have ip || missing+=(iproute2)
     if [ ${#missing[@]} -gt 0 ]; then
@@ -79,11 +83,22 @@ lacking_libraries() {
         awk '/not found/ { print $1 }' | sort -u
 }
 
+export MARTINET_SKIPS=$PWD/target/skipped
+mkdir -p target && : >"$MARTINET_SKIPS"
+summary() {
+    step "skipped"
+    if [ -s "$MARTINET_SKIPS" ]; then sort -u "$MARTINET_SKIPS"; else echo "nothing"; fi
+}
+trap summary EXIT
+
+# The test of 10,000 connections needs as many descriptors in the server, and in the test.
+[ "$(ulimit -n)" = unlimited ] || [ "$(ulimit -n)" -ge 16384 ] || ulimit -n 16384 || true
+
 step "foreign clients"
 if have apt-get; then
     install_clients || echo "not everything could be installed: the tests of what is missing will say so"
 else
-    echo "no apt-get here: foreign clients that are missing will be skipped, with a line each"
+    echo "no apt-get here: the tests of foreign clients that are missing will be skipped"
 fi
 if ! have smtp-source && [ -x "$foreign/usr/sbin/smtp-source" ]; then
     export MARTINET_SMTP_SOURCE="$PWD/$foreign/usr/sbin/smtp-source"
@@ -106,7 +121,13 @@ step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps
 
 step "licences"
-cargo metadata --format-version 1 --quiet | python3 scripts/licences.py
+if have python3; then
+    cargo metadata --format-version 1 --quiet | python3 scripts/licences.py
+elif [ "${CI:-}" = true ]; then
+    echo "python3 is required here" >&2 && exit 1
+else
+    echo "the licences of dependencies: no python3 here" >>"$MARTINET_SKIPS"
+fi
 
 step "tests"
 if cargo nextest --version >/dev/null 2>&1; then

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::exchange::over_udp;
 use crate::zones::Zone;
 
@@ -130,9 +133,8 @@ impl Server {
 impl Drop for Server {
     /// NSD and Knot end their own children where they are asked to end.
     fn drop(&mut self) {
-        let _ = Command::new("kill")
-            .arg(self.child.id().to_string())
-            .status();
+        let process = Pid::from_raw(self.child.id().cast_signed());
+        let _ = kill(process, Signal::SIGTERM);
         let _ = self.child.wait();
     }
 }

@@ -30,6 +30,8 @@ mod robustness_sockets;
 mod rules_mechanics;
 mod scenarios;
 mod script;
+#[path = "../skipped/mod.rs"]
+mod skipped;
 mod spf;
 mod tracing;
 mod verdicts;

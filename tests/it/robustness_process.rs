@@ -6,6 +6,11 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::skipped::skip;
+
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpSocket;
 
@@ -100,11 +105,8 @@ impl Serve {
     /// Sends SIGTERM and gives the exit code, and how long it took.
     fn terminate(&mut self) -> (Option<i32>, Duration) {
         let start = Instant::now();
-        let told = Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
-            .status()
-            .expect("kill runs");
-        assert!(told.success());
+        let process = Pid::from_raw(self.child.id().cast_signed());
+        kill(process, Signal::SIGTERM).expect("it runs");
         (self.child.wait().expect("it ends").code(), start.elapsed())
     }
 }
@@ -187,11 +189,11 @@ async fn ten_thousand_idle_connections() {
         .and_then(|text| text.parse().ok())
         .unwrap_or(10_000);
     if descriptors() < wanted + 200 {
-        println!(
-            "skipped: {wanted} connections need {} descriptors, {} are allowed",
+        skip(&format!(
+            "{wanted} idle connections: they need {} descriptors, {} are allowed",
             wanted + 200,
             descriptors()
-        );
+        ));
         return;
     }
     let serve = Serve::start("idle", "", &["--connections", &(wanted + 10).to_string()]);

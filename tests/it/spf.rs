@@ -178,7 +178,8 @@ fn rfc7208_test_suite() {
     let path =
         std::env::var_os("MARTINET_SPF_TESTS").map_or_else(|| PathBuf::from(beside), PathBuf::from);
     let Ok(text) = std::fs::read_to_string(&path) else {
-        println!("skipped: no {}", path.display());
+        let name = path.file_name().unwrap_or_default().display();
+        crate::skipped::record(&format!("the test suite of RFC 7208: {name} is not here"));
         return;
     };
     let suites: Vec<Suite> = serde_saphyr::from_multiple(&text).expect("the test suite");
