@@ -1,6 +1,7 @@
 //! `martinet verify`: plays every [[expect]] over real SMTP and real DNS sockets.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write as _};
 use std::path::PathBuf;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
@@ -13,9 +14,13 @@ use crate::play::{self, Outcome};
 use crate::scenario::{self, Scenario};
 
 pub(super) async fn run(options: Verify) -> Result<bool, Error> {
+    let scenarios = scenarios(&options.files)?;
+    let mut progress = Progress::new(options.format);
+    let played = play::all(&scenarios, |played, all| progress.tell(played, all)).await;
+    progress.clear();
     let mut results = Vec::new();
-    for scenario in scenarios(&options.files)? {
-        for outcome in play::expectations(&scenario).await? {
+    for (scenario, outcomes) in scenarios.iter().zip(played?) {
+        for outcome in outcomes {
             results.push(Line {
                 scenario: scenario.name.clone(),
                 outcome,
@@ -28,6 +33,32 @@ pub(super) async fn run(options: Verify) -> Result<bool, Error> {
         VerifyFormat::Junit => print(&junit(&results)?),
     }
     Ok(results.iter().all(|r| r.outcome.as_expected()))
+}
+
+/// One line on a terminal that counts while expectations are played.
+struct Progress {
+    shown: bool,
+}
+
+impl Progress {
+    fn new(format: VerifyFormat) -> Self {
+        Self {
+            shown: format == VerifyFormat::Human && std::io::stderr().is_terminal(),
+        }
+    }
+
+    fn tell(&mut self, played: usize, all: usize) {
+        if self.shown {
+            // A terminal that went away does not concern the outcomes.
+            let _ = write!(std::io::stderr(), "\r{played} of {all} expectations played");
+        }
+    }
+
+    fn clear(&mut self) {
+        if self.shown {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
