@@ -18,6 +18,8 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Play the story of the README over real sockets: who is refused, why, and what cures it
+    Demo(Demo),
     /// Serve a scenario's DNS and a receiver's SMTP until stopped
     Serve(Box<Serve>),
     /// Ask what a receiver would say to a client, without sending
@@ -34,6 +36,13 @@ pub(super) enum Command {
     Show(Show),
     /// Look for mistakes in scenario and receiver files
     Lint(Lint),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// Keep the server running after the story, with HTTP on a free port
+    #[arg(long)]
+    pub serve: bool,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@
 
 mod args;
 mod catalogue;
+mod demo;
 mod matrix;
 mod paint;
 mod send;
@@ -25,6 +26,7 @@ use crate::error::Error;
 /// Usage, scenario and environment mistakes.
 pub fn run(arguments: Arguments) -> Result<bool, Error> {
     match arguments.command {
+        Command::Demo(options) => wait_for(demo::run(options)),
         Command::Serve(options) => wait_for(serve::run(options)),
         Command::Check(options) => what_if::run(&options),
         Command::Matrix(options) => matrix::run(&options),

@@ -251,7 +251,7 @@ fn write_whole(file: &Path, text: &str) -> Result<(), Error> {
     written.map_err(|e| Error::io(format!("cannot write {}", file.display()), e))
 }
 
-async fn until_stopped(
+pub(super) async fn until_stopped(
     exit_after: Option<ExitAfter>,
     sessions: &Log<SessionEntry>,
 ) -> Result<(), Error> {

@@ -316,3 +316,97 @@ fn serve_checks_what_guards_http() {
         "an empty variable is no credential"
     );
 }
+
+/// The story of the README: who is refused, why, and what cures it.
+#[test]
+fn demo_tells_its_story_and_succeeds() {
+    let text = check(&["demo"], 0, &[]);
+    // Sentences are broken into lines.
+    let flowing = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "1. One server",
+        "accepted by the receiver helo-equals-ptr: the PTR name of 192.0.2.10 is mail.example.test",
+        "2. Office 365",
+        "refused by the receiver helo-equals-ptr: the client says",
+        "554 5.7.1 HELO host na01-bn1-obe",
+        "accepted by the receiver fcrdns: 207.46.163.150 is named mail-bn1lp0150",
+        "3. Exchange 2003",
+        "With a PTR record to the EHLO name for each address: 6 of 6 accepted.",
+        "With address translation (NAT) to one address: 6 of 6 accepted.",
+        "To go on:",
+    ] {
+        assert!(flowing.contains(part), "no {part:?} in\n{text}");
+    }
+    let connections: Vec<_> = text
+        .lines()
+        .filter(|line| line.trim_start().starts_with("connection "))
+        .collect();
+    assert_eq!(connections.len(), 6, "{text}");
+    for line in connections {
+        let verdict = if line.contains("PTR mail.branded.test") {
+            "accepted"
+        } else {
+            "refused"
+        };
+        assert!(line.ends_with(verdict), "{line}");
+    }
+    assert!(text.lines().count() <= 40, "more than a screenful:\n{text}");
+}
+
+#[test]
+fn demo_serves_on_until_it_is_told_to_stop() {
+    use std::io::{BufRead, BufReader, Read, Write};
+    let mut child = Command::new(env!("CARGO_BIN_EXE_martinet"))
+        .args(["demo", "--serve"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("martinet runs");
+    let mut said = BufReader::new(child.stdout.take().expect("stdout")).lines();
+    let line = said
+        .by_ref()
+        .map(|line| line.expect("text"))
+        .find(|line| line.contains("curl http://"))
+        .expect("the address of the API");
+    let (at, path) = line
+        .rsplit_once("http://")
+        .and_then(|(_, url)| url.split_once('/'))
+        .expect("a URL");
+    said.find(|line| line.as_ref().is_ok_and(|line| line.contains("Ctrl-C")))
+        .expect("how to stop it")
+        .expect("text");
+    let mut http = std::net::TcpStream::connect(at).expect("the API answers");
+    write!(
+        http,
+        "GET /{path}?limit=100 HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n"
+    )
+    .expect("written");
+    let mut answer = String::new();
+    http.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("mail.branded.test"), "{answer}");
+    let process = nix::unistd::Pid::from_raw(child.id().cast_signed());
+    nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGINT).expect("it runs");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
+
+/// The line is for terminals only: `check` compares what a pipe gets.
+#[test]
+fn verify_counts_on_a_terminal() {
+    use std::io::Read;
+    let pty = nix::pty::openpty(None, None).expect("a terminal");
+    let scenario = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/one-to-one.toml");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_martinet"))
+        .args(["verify", scenario])
+        .stderr(pty.slave)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("martinet runs");
+    assert!(child.wait().expect("it ends").success());
+    let mut said = [0; 4096];
+    let octets = std::fs::File::from(pty.master)
+        .read(&mut said)
+        .expect("the terminal's text");
+    let said = String::from_utf8_lossy(&said[..octets]).into_owned();
+    assert!(said.contains("\r8 of 8 expectations played"), "{said:?}");
+    assert!(said.ends_with("\r\x1b[K"), "{said:?}");
+}
