@@ -1,6 +1,7 @@
 //! A stored message as mail-parser reads it. One that cannot be read is still shown, raw.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use mail_parser::{Addr, Address, MessageParser, MessagePart, MimeHeaders, PartType};
 
@@ -77,7 +78,13 @@ impl<'a> Mail<'a> {
 
     /// The text, or what of the HTML is text.
     pub fn text(&self) -> String {
-        let text = self.parsed.as_ref().and_then(|mail| mail.body_text(0));
+        let Some(mail) = &self.parsed else {
+            return String::new();
+        };
+        // mail-parser takes a text within multipart/alternative for a body, even one that says that it is attached.
+        let shown = |id: &u32| mail.part(*id).is_some_and(|part| !says_attachment(part));
+        let position = mail.text_body.iter().position(shown);
+        let text = position.and_then(|position| mail.body_text(position));
         text.map(Cow::into_owned).unwrap_or_default()
     }
 
@@ -86,21 +93,37 @@ impl<'a> Mail<'a> {
         let Some(mail) = &self.parsed else {
             return String::new();
         };
-        let own = mail.html_bodies().find_map(|part| match &part.body {
+        let mut bodies = mail.html_bodies().filter(|part| !says_attachment(part));
+        let own = bodies.find_map(|part| match &part.body {
             PartType::Html(html) => Some(html.clone().into_owned()),
             _ => None,
         });
         own.unwrap_or_default()
     }
 
-    /// The fields of the header section in their order, unfolded.
+    /// The fields of the header section in their order: named as they stand there, unfolded.
     pub fn headers(&self) -> Vec<(String, String)> {
-        let Some(mail) = &self.parsed else {
-            return Vec::new();
-        };
-        mail.headers_raw()
-            .map(|(name, value)| (name.to_owned(), unfolded(value)))
-            .collect()
+        let root = self.parsed.as_ref().and_then(|mail| mail.parts.first());
+        let end = root.map_or(0, |root| root.offset_body as usize);
+        fields(&self.raw[..end.min(self.raw.len())])
+    }
+
+    /// The Date field, where it is a date (RFC 5322 §3.3). The seconds may be left out, which mail-parser does not read.
+    pub fn date(&self) -> Option<String> {
+        let fields = self.headers();
+        let (_, text) = fields
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case("date"))?;
+        let parser = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true);
+        if let Ok(zoned) = parser.parse_zoned(text) {
+            let offset = zoned.offset();
+            return Some(match offset.seconds() {
+                0 => zoned.timestamp().to_string(),
+                _ => zoned.timestamp().display_with_offset(offset).to_string(),
+            });
+        }
+        let date = self.parsed.as_ref()?.date().filter(|date| date.is_valid());
+        date.map(mail_parser::DateTime::to_rfc3339)
     }
 
     /// The parts that are attached or inline.
@@ -108,8 +131,14 @@ impl<'a> Mail<'a> {
         let Some(mail) = &self.parsed else {
             return Vec::new();
         };
-        let part = |id: &u32| mail.part(*id).map(|part| self.part_of(*id as usize, part));
-        mail.attachments.iter().filter_map(part).collect()
+        let attached: BTreeSet<_> = mail.attachments.iter().copied().collect();
+        let all = (0_u32..).zip(&mail.parts);
+        let wanted = all.filter(|(id, part)| {
+            attached.contains(id) || !part.is_multipart() && says_attachment(part)
+        });
+        wanted
+            .map(|(id, part)| self.part_of(id as usize, part))
+            .collect()
     }
 
     /// Any part by its number.
@@ -134,8 +163,9 @@ impl<'a> Mail<'a> {
             file_name: harmless(part.attachment_name().unwrap_or_default()),
             content_type: content_type.to_ascii_lowercase(),
             content_id: part.content_id().unwrap_or_default().to_owned(),
-            inline: part.content_disposition().is_some_and(|d| d.is_inline())
-                || part.content_id().is_some(),
+            inline: !says_attachment(part)
+                && (part.content_disposition().is_some_and(|d| d.is_inline())
+                    || part.content_id().is_some()),
             octets: part.contents(),
         }
     }
@@ -153,13 +183,38 @@ pub(super) fn raw(message: &Message) -> Vec<u8> {
     message.raw()
 }
 
-fn unfolded(value: &str) -> String {
-    value
-        .split(['\r', '\n'])
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
+/// The fields of a header section in their order: names as they stand there, values unfolded. What is no field is
+/// left out.
+fn fields(section: &[u8]) -> Vec<(String, String)> {
+    let mut fields: Vec<(String, String)> = Vec::new();
+    let mut continues = false;
+    for line in section.split(|octet| *octet == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.starts_with(b" ") || line.starts_with(b"\t") {
+            if let Some((_, value)) = fields.last_mut().filter(|_| continues) {
+                let more = String::from_utf8_lossy(line);
+                let more = more.trim();
+                if !value.is_empty() && !more.is_empty() {
+                    value.push(' ');
+                }
+                value.push_str(more);
+            }
+            continue;
+        }
+        let colon = line.iter().position(|octet| *octet == b':');
+        continues = false;
+        if let Some(colon) = colon.filter(|colon| *colon > 0) {
+            let text = |octets: &[u8]| String::from_utf8_lossy(octets).trim().to_owned();
+            fields.push((text(&line[..colon]), text(&line[colon + 1..])));
+            continues = true;
+        }
+    }
+    fields
+}
+
+fn says_attachment(part: &MessagePart<'_>) -> bool {
+    part.content_disposition()
+        .is_some_and(|d| d.is_attachment())
 }
 
 /// A file name that is a name and nothing else: no directory, no control character, no quote (MailHog's
@@ -195,7 +250,76 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_unfolded() {
-        assert_eq!(unfolded(" a\r\n\tb \r\n"), "a b");
+    fn fields_as_they_stand() {
+        let section = b"From x\r\n lost\r\nX-One: a\r\n\tb \r\nsubject:c\r\nX-ONE: \xff\r\n: none\r\nEmpty:\r\n folded\r\n\r\n";
+        let expected = [
+            ("X-One", "a b"),
+            ("subject", "c"),
+            ("X-ONE", "\u{fffd}"),
+            ("Empty", "folded"),
+        ];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(fields(section), expected);
+    }
+
+    #[test]
+    fn rfc5322_dates() {
+        for (text, date) in [
+            (
+                "Sat, 21 Nov 2026 08:00:00 +0000",
+                Some("2026-11-21T08:00:00Z"),
+            ),
+            ("Sat, 21 Nov 2026 08:00 +0000", Some("2026-11-21T08:00:00Z")),
+            ("21 Nov 2026 08:00 +0100", Some("2026-11-21T08:00:00+01:00")),
+            ("Sat, 21 Nov 2026 08:00 GMT", Some("2026-11-21T08:00:00Z")),
+            (
+                "Sun, 21 Nov 2026 08:00 -0330 (comment)",
+                Some("2026-11-21T08:00:00-03:30"),
+            ),
+            ("yesterday", None),
+            ("", None),
+        ] {
+            let raw = format!("Date: {text}\r\n\r\nx\r\n");
+            assert_eq!(Mail::read(raw.as_bytes()).date().as_deref(), date, "{text}");
+        }
+        assert_eq!(Mail::read(b"Subject: x\r\n\r\n").date(), None);
+    }
+
+    /// A part is attached where it says so, whatever else it has: text, a Content-ID, or alternatives around it.
+    #[test]
+    fn what_says_attachment_is_attached() {
+        let inner = "Content-Type: text/plain\r\nContent-Disposition: attachment; filename=a.txt\r\nContent-ID: <1@x>\r\n\r\nattached\r\n";
+        for (kind, before) in [
+            ("mixed", "--x\r\nContent-Type: text/plain\r\n\r\nshown\r\n"),
+            (
+                "alternative",
+                "--x\r\nContent-Type: text/plain\r\n\r\nshown\r\n",
+            ),
+            ("related", "--x\r\nContent-Type: text/html\r\n\r\nshown\r\n"),
+            ("mixed", ""),
+            ("alternative", ""),
+        ] {
+            let raw = format!(
+                "Content-Type: multipart/{kind}; boundary=x\r\n\r\n{before}--x\r\n{inner}--x--\r\n"
+            );
+            let mail = Mail::read(raw.as_bytes());
+            let found: Vec<_> = mail
+                .parts()
+                .iter()
+                .map(|p| (p.file_name.clone(), p.inline))
+                .collect();
+            assert_eq!(found, [("a.txt".to_owned(), false)], "{raw}");
+            assert!(!mail.text().contains("attached"), "{raw}");
+            assert_eq!(mail.text().contains("shown"), !before.is_empty(), "{raw}");
+        }
+        let whole = format!("Subject: x\r\n{inner}");
+        let whole = Mail::read(whole.as_bytes());
+        assert_eq!((whole.parts().len(), whole.text().as_str()), (1, ""));
+        let inline = inner.replace("attachment", "inline");
+        let raw = format!(
+            "Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: text/plain\r\n\r\ny\r\n--x\r\n{}--x--\r\n",
+            inline.replace("text/plain", "image/png")
+        );
+        assert!(Mail::read(raw.as_bytes()).parts()[0].inline);
     }
 }

@@ -5,6 +5,7 @@
 
 mod accept;
 mod changes;
+mod description;
 mod events;
 mod expectations;
 mod extract;
@@ -134,6 +135,7 @@ fn described(api: &utoipa::openapi::OpenApi) -> serde_json::Value {
     }
     let mut json = serde_json::to_value(api).unwrap_or_default();
     bound(&mut json);
+    description::complete(&mut json);
     json
 }
 
@@ -146,6 +148,7 @@ fn native() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
                 .merge(worlds::routes())
                 .merge(what_if::routes()),
         )
+        .nest("/api/v1/worlds/{world}", of_a_world())
         .split_for_parts()
 }
 
@@ -163,9 +166,6 @@ fn of_a_world() -> OpenApiRouter<Arc<App>> {
 
 fn router(app: Arc<App>) -> Router {
     let (native, api) = native();
-    let (others, _) = OpenApiRouter::new()
-        .nest("/api/v1/worlds/{world}", of_a_world())
-        .split_for_parts();
     let health = Router::new()
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(ready))
@@ -176,7 +176,6 @@ fn router(app: Arc<App>) -> Router {
         );
     let faults = faults::router(Arc::clone(app.worlds.main().snapshot()));
     native
-        .merge(others)
         .merge(health)
         .merge(mailpit::routes())
         .merge(mailhog::routes())

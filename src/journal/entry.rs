@@ -255,7 +255,7 @@ pub struct Message {
     pub at: Timestamp,
     /// Its envelope.
     pub envelope: Arc<Envelope>,
-    /// The header fields that the receiver wrote above it: Return-Path, Authentication-Results, Received.
+    /// The header fields that the receiver wrote above it: Return-Path, Delivered-To, Authentication-Results, Received.
     pub trace: String,
     /// The octets between DATA and the final dot, dot-unstuffed, lines ended by CRLF as received.
     #[serde(skip)]

@@ -57,6 +57,8 @@ pub struct Dialogue {
     pub lines: Vec<(&'static str, String)>,
     /// The first refusal, and the stage it was spoken at.
     pub refused: Option<(Stage, Reply)>,
+    /// The address that the client connected from.
+    pub local: Option<SocketAddr>,
     /// The last reply before QUIT.
     pub last: Option<Reply>,
 }
@@ -68,9 +70,13 @@ pub struct Dialogue {
 /// without one.
 pub async fn deliver(receiver: SocketAddr, delivery: &Delivery) -> io::Result<Dialogue> {
     let stream = timeout(delivery.timeout, connect(receiver, delivery.local)).await??;
+    let dialogue = Dialogue {
+        local: stream.local_addr().ok(),
+        ..Dialogue::default()
+    };
     let mut client = Client {
         stream: BufReader::new(stream),
-        dialogue: Dialogue::default(),
+        dialogue,
         patience: delivery.timeout,
     };
     if client.hears(Stage::Connect).await? && client.transaction(delivery).await? {

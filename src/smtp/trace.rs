@@ -1,4 +1,4 @@
-//! What a receiver writes above an accepted message: Return-Path, Authentication-Results, Received
+//! What a receiver writes above an accepted message: Return-Path, Delivered-To, Authentication-Results, Received
 //! (RFC 5321 §4.4, RFC 8601).
 
 use std::borrow::Cow;
@@ -18,7 +18,14 @@ pub struct Trace {
 
 impl Trace {
     /// Writes the fields. What was not observed is not told: without any check it is `none` (RFC 8601 §2.2).
-    pub(super) fn new(facts: &Facts, receiver: &str, id: &str, smtputf8: bool) -> Self {
+    /// Delivered-To stands there once for each recipient: the message is stored once for all of them.
+    pub(super) fn new(
+        facts: &Facts,
+        recipients: &[String],
+        receiver: &str,
+        id: &str,
+        smtputf8: bool,
+    ) -> Self {
         let mut fields = String::with_capacity(512);
         let address = facts.client_address.to_string();
         let verified = facts
@@ -27,13 +34,11 @@ impl Trace {
             .and_then(|iprev| iprev.verified_name.as_ref())
             .map(name::display);
         let sender = facts.sender.as_deref().unwrap_or_default();
-        fields.extend([
-            "Return-Path: <",
-            sender,
-            ">\r\nAuthentication-Results: ",
-            receiver,
-            ";",
-        ]);
+        fields.extend(["Return-Path: <", sender, ">\r\n"]);
+        for recipient in recipients {
+            fields.extend(["Delivered-To: ", recipient, "\r\n"]);
+        }
+        fields.extend(["Authentication-Results: ", receiver, ";"]);
         results(facts, &address, verified.as_deref(), &mut fields);
         let helo = facts
             .helo
@@ -249,7 +254,13 @@ mod tests {
     #[track_caller]
     fn check(facts: &Facts, expected: &str) {
         let at: Timestamp = "2026-11-21T10:00:00Z".parse().expect("a time");
-        let mut trace = Trace::new(facts, "mx.martinet.test", "0000002a", false);
+        let mut trace = Trace::new(
+            facts,
+            &["b@contoso.test".to_owned()],
+            "mx.martinet.test",
+            "0000002a",
+            false,
+        );
         let got = trace.dated(at).to_owned();
         assert_eq!(trace.finished(), (at, got.clone()), "once");
         assert_eq!(got.replace("\r\n", "\n"), expected);
@@ -289,6 +300,7 @@ mod tests {
         check(
             &facts,
             "Return-Path: <a@example.test>
+Delivered-To: b@contoso.test
 Authentication-Results: mx.martinet.test;
 	iprev=pass (mail.example.test) policy.iprev=192.0.2.10;
 	spf=pass smtp.helo=mail.example.test;
@@ -317,6 +329,7 @@ Received: from mail.example.test (mail.example.test [192.0.2.10])
         check(
             &facts,
             "Return-Path: <a@example.test>
+Delivered-To: b@contoso.test
 Authentication-Results: mx.martinet.test; none
 Received: from x??by?evil??y???X-Evil:?1 (unknown [IPv6:2001:db8::1])
 	by mx.martinet.test with ESMTP id 0000002a;

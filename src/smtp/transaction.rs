@@ -381,6 +381,7 @@ impl Session {
         self.say_again(&open, &reply, output);
         let trace = Trace::new(
             &self.facts,
+            &open.envelope.forward_paths,
             &self.receiver.settings.hostname,
             &self.token,
             open.smtputf8,

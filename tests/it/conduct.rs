@@ -301,7 +301,7 @@ async fn rfc8601_an_accepted_message_carries_its_results() {
     let message = world.messages().wait(|log| log.entry(1)).await;
     let raw = String::from_utf8(message.raw()).expect("text");
     for part in [
-        "Return-Path: <a@example.test>\r\nAuthentication-Results: mx.martinet.test;\r\n\tiprev=pass (mail.example.test)",
+        "Return-Path: <a@example.test>\r\nDelivered-To: b@contoso.test\r\nAuthentication-Results: mx.martinet.test;\r\n\tiprev=pass (mail.example.test)",
         "smtp.mailfrom=a@example.test;\r\n\tdkim=none;\r\n\tdmarc=",
         "Received: from mail.example.test (mail.example.test [192.0.2.10])\r\n\tby mx.martinet.test with ESMTP id ",
         "\r\n\tfor <b@contoso.test>;\r\n\t",

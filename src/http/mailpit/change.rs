@@ -102,14 +102,19 @@ pub(super) async fn mark(
     ok()
 }
 
-/// Deletes those named, or all where nothing is said. The answer is empty: npm `mailhog` reads any text as JSON.
+/// Deletes those named, or all where nothing is said. Without a body the answer is empty: npm `mailhog` shares this
+/// path, and reads any text as JSON.
 pub(super) async fn delete(
     State(app): State<Arc<App>>,
     TheWorld(world): TheWorld,
     request: Request,
 ) -> Response {
     let wanted = match wanted(request, &app).await {
-        Ok(wanted) => wanted.unwrap_or_default(),
+        Ok(Some(wanted)) => wanted,
+        Ok(None) => {
+            super::hide_all(&app, &world);
+            return plain(StatusCode::OK, "");
+        }
         Err(response) => return response,
     };
     if wanted.ids.is_empty() {
@@ -118,7 +123,7 @@ pub(super) async fn delete(
     for id in wanted.ids.iter().filter_map(|id| id.parse().ok()) {
         super::hide(&app, &world, id);
     }
-    plain(StatusCode::OK, "")
+    ok()
 }
 
 pub(super) async fn tags(

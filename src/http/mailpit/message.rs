@@ -1,6 +1,5 @@
 //! One message: as an object, its headers, its octets, its parts, its text.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -133,16 +132,11 @@ fn unsubscribe(mail: &Mail<'_>) -> Value {
 
 /// The message's own date; the time it was accepted where it has none.
 fn date(mail: &Mail<'_>, message: &Message) -> String {
-    let own = mail
-        .parsed
-        .as_ref()
-        .and_then(|mail| mail.date())
-        .map(|date| date.to_rfc3339());
+    let own = mail.date();
     own.unwrap_or_else(|| format!("{:.3}", message.at))
 }
 
-/// Header fields by their canonical names. Those that a client counts on are supplied where the message lacks them: a
-/// mail server that delivers writes Delivered-To.
+/// Header fields by their canonical names, in the order in which they stand in the message: those, and no others.
 pub(super) async fn headers(
     State(app): State<Arc<App>>,
     TheWorld(world): TheWorld,
@@ -154,26 +148,12 @@ pub(super) async fn headers(
     };
     let raw = mime::raw(&message);
     let mail = Mail::read(&raw);
-    let mut fields: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut fields = serde_json::Map::new();
     for (name, value) in mail.headers() {
-        fields.entry(canonical(&name)).or_default().push(value);
-    }
-    let to = message.envelope.forward_paths.clone();
-    let supplied = [
-        ("Delivered-To", to.into_iter().take(1).collect()),
-        (
-            "Content-Type",
-            vec!["text/plain; charset=us-ascii".to_owned()],
-        ),
-        ("Date", vec![date(&mail, &message)]),
-        ("From", vec![message.envelope.reverse_path.clone()]),
-        (
-            "Message-Id",
-            vec![format!("<{}@martinet.test>", message.id)],
-        ),
-    ];
-    for (name, values) in supplied {
-        fields.entry(name.to_owned()).or_insert(values);
+        let values = fields.entry(canonical(&name)).or_insert_with(|| json!([]));
+        if let Some(values) = values.as_array_mut() {
+            values.push(value.into());
+        }
     }
     Json(fields).into_response()
 }

@@ -148,13 +148,8 @@ impl Term {
             all.iter()
                 .any(|(name, address)| within(name) || within(address))
         };
-        let envelope = &message.envelope;
-        let to = || {
-            among(mail.addresses(|m| m.to().cloned()))
-                || envelope.forward_paths.iter().any(|p| within(p))
-        };
-        let from =
-            || among(mail.addresses(|m| m.from().cloned())) || within(&envelope.reverse_path);
+        let to = || among(mail.addresses(|m| m.to().cloned()));
+        let from = || among(mail.addresses(|m| m.from().cloned()));
         let cc = || among(mail.addresses(|m| m.cc().cloned()));
         match self.key.as_str() {
             "subject" => within(&mail.subject()),

@@ -1,6 +1,7 @@
 //! Sending through the API: it goes through the receiver like any mail, and may be refused like any.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Json;
@@ -16,7 +17,8 @@ use serde_json::json;
 
 use super::super::App;
 use super::super::extract::{Body, TheWorld};
-use crate::expect::Sessions;
+use crate::harness::World;
+use crate::smtp::SessionRecord;
 use crate::smtp::client::{Delivery, deliver};
 
 /// What to send.
@@ -70,7 +72,7 @@ pub(super) async fn send(
         Ok(built) => built,
         Err(text) => return failed(text),
     };
-    let before = world.messages().last();
+    let before = world.sessions().last();
     let helo = "localhost".to_owned();
     let delivery = Delivery {
         helo,
@@ -87,26 +89,40 @@ pub(super) async fn send(
         let lines: Vec<_> = reply.wire_lines().collect();
         return failed(format!("refused at {stage}: {}", lines.join(" / ")));
     }
-    let mine = Sessions::accepted().by_sender(&mail.from.email);
-    let _ = world
-        .wait_for_sessions_within(&mine, 1, 0, world.patience())
-        .await;
-    let sent = world
-        .messages()
-        .after(before)
-        .into_iter()
-        .find(|m| m.envelope.reverse_path == mail.from.email);
-    let Some(message) = sent else {
+    let Some(id) = taken(&world, before, dialogue.local).await else {
         return failed("the message is not kept any more".to_owned());
     };
     if !mail.tags.is_empty() {
         app.mailpit.with(&world, |marked| {
-            marked
-                .tags
-                .insert(message.id, mail.tags.iter().cloned().collect())
+            marked.tags.insert(id, mail.tags.iter().cloned().collect())
         });
     }
-    Json(json!({ "ID": message.id.to_string() })).into_response()
+    Json(json!({ "ID": id.to_string() })).into_response()
+}
+
+/// The number of the message that was sent from this address, in a session that began after this one.
+async fn taken(world: &World, before: u64, local: Option<SocketAddr>) -> Option<u64> {
+    let local = local?;
+    let mine = |record: &SessionRecord| {
+        let peer = record.peer;
+        let same =
+            peer.port() == local.port() && peer.ip().to_canonical() == local.ip().to_canonical();
+        let mut messages = record.transactions.iter().filter_map(|t| t.message);
+        messages.next().filter(|_| same)
+    };
+    let found = world.sessions().wait(|log| {
+        let sessions = log.after(before);
+        sessions.iter().find_map(|entry| entry.look(mine))
+    });
+    tokio::time::timeout(world.patience(), found).await.ok()
+}
+
+/// A field name (RFC 5322 §3.6.8): visible ASCII without the colon.
+fn is_field_name(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|octet| octet.is_ascii_graphic() && octet != b':')
 }
 
 impl Mail {
@@ -144,6 +160,11 @@ impl Mail {
             if text.contains(['\r', '\n', '\0']) {
                 return Err(format!("expected one line, found {text:?}"));
             }
+        }
+        if let Some(wrong) = self.headers.keys().find(|name| !is_field_name(name)) {
+            return Err(format!(
+                "expected the name of a header field in Headers, found {wrong:?}"
+            ));
         }
         let address = recipients.iter().chain([&self.from.email]);
         if let Some(wrong) = address

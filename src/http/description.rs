@@ -1,0 +1,130 @@
+//! What no handler says of itself in the OpenAPI document: names of operations, credentials, the guard's answers.
+
+use serde_json::{Value, json};
+
+/// Paths of a world that was made later.
+const WORLD: &str = "/api/v1/worlds/{world}/";
+
+/// Completes the document: every operation has a name of its own, and says what the guard may answer.
+pub(super) fn complete(api: &mut Value) {
+    let Some(paths) = api["paths"].as_object_mut() else {
+        return;
+    };
+    for (path, operations) in paths {
+        let operations = operations.as_object_mut().into_iter().flatten();
+        for (method, operation) in operations.filter(|(_, operation)| operation.is_object()) {
+            operation["operationId"] = name(method, path).into();
+            if path.starts_with(WORLD) {
+                of_a_world(operation);
+            }
+            guarded(operation);
+        }
+    }
+    let schemes = json!({
+        "basic": { "type": "http", "scheme": "basic", "description": "Where --http-auth is given" },
+        "bearer": { "type": "http", "scheme": "bearer", "description": "Where --http-token is given" },
+    });
+    api["components"]["securitySchemes"] = schemes;
+    api["security"] = json!([{}, { "basic": [] }, { "bearer": [] }]);
+}
+
+/// `get /api/v1/worlds/{world}/mail/{id}` is `get_worlds_world_mail_id`.
+fn name(method: &str, path: &str) -> String {
+    let parts = path
+        .trim_start_matches("/api/v1")
+        .split(['/', '.', '{', '}']);
+    let words: Vec<_> = [method]
+        .into_iter()
+        .chain(parts.filter(|part| !part.is_empty()))
+        .collect();
+    words.join("_")
+}
+
+fn of_a_world(operation: &mut Value) {
+    let world = json!({
+        "name": "world", "in": "path", "required": true, "description": "The name of a world",
+        "schema": { "type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$" },
+    });
+    match operation["parameters"].as_array_mut() {
+        Some(parameters) => parameters.push(world),
+        None => operation["parameters"] = json!([world]),
+    }
+    add(
+        operation,
+        "404",
+        "There is no such world, or nothing of that number or name",
+    );
+}
+
+fn guarded(operation: &mut Value) {
+    add(operation, "400", "The request is wrong");
+    add(
+        operation,
+        "401",
+        "The server asks for credentials, and these are not accepted",
+    );
+    add(operation, "403", "The page of another site asked");
+    add(operation, "421", "The Host field names another server");
+    if operation.get("requestBody").is_some() {
+        add(operation, "408", "The body did not come in time");
+        add(operation, "413", "The body is too large");
+    }
+}
+
+/// Adds an answer, unless the handler describes one of that status.
+fn add(operation: &mut Value, status: &str, description: &str) {
+    let Some(responses) = operation["responses"].as_object_mut() else {
+        return;
+    };
+    responses.entry(status).or_insert_with(|| {
+        json!({
+            "description": description,
+            "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+        })
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_operation_has_a_name_and_the_answers_of_the_guard() {
+        let api = crate::http::openapi();
+        let mut names = HashSet::new();
+        for (path, operations) in api["paths"].as_object().expect("paths") {
+            for (method, operation) in operations.as_object().expect("operations") {
+                let name = operation["operationId"].as_str().expect("a name");
+                assert!(names.insert(name.to_owned()), "{name} twice");
+                for status in ["400", "401", "403", "421"] {
+                    assert!(
+                        operation["responses"].get(status).is_some(),
+                        "{method} {path}: {status}"
+                    );
+                }
+                let has_body = operation.get("requestBody").is_some();
+                assert_eq!(
+                    operation["responses"].get("413").is_some(),
+                    has_body,
+                    "{method} {path}"
+                );
+                let given: HashSet<_> = operation["parameters"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter(|p| p["in"] == "path")
+                    .map(|p| p["name"].as_str().expect("a name"))
+                    .collect();
+                let named: HashSet<_> = path
+                    .split('{')
+                    .skip(1)
+                    .filter_map(|rest| rest.split('}').next())
+                    .collect();
+                assert_eq!(given, named, "{path}");
+            }
+        }
+        assert!(names.contains("get_sessions") && names.contains("get_worlds_world_sessions"));
+        assert!(api["components"]["securitySchemes"]["bearer"].is_object());
+        assert!(api["components"]["schemas"]["Problem"].is_object());
+    }
+}
