@@ -102,7 +102,7 @@
 //!
 //! Each uses only those above it (the session, in `smtp`, is the heart): values ([`reply`], [`name`], [`stage`],
 //! [`verdict`], [`error`]), [`journal`], [`dns`], [`facts`], [`policy`], [`smtp`], [`scenario`], [`check`], [`matrix`],
-//! [`expect`], [`harness`],
+//! [`picture`], [`expect`], [`harness`],
 //! [`play`], `http`, `cli`.
 
 pub mod check;
@@ -118,6 +118,7 @@ pub mod http;
 pub mod journal;
 pub mod matrix;
 pub mod name;
+pub mod picture;
 pub mod play;
 pub mod policy;
 pub mod reply;

@@ -233,9 +233,9 @@ pub(super) struct Check {
     /// The forward-path; postmaster of the scenario's first domain where left out
     #[arg(long, value_name = "ADDRESS", value_parser = one_line)]
     pub rcpt: Option<String>,
-    /// How to print
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    pub format: Format,
+    /// How to print; svg and html draw one receiver's judgement
+    #[arg(long, value_enum, default_value_t = CheckFormat::Human)]
+    pub format: CheckFormat,
 }
 
 fn one_line(text: &str) -> Result<String, String> {
@@ -317,6 +317,14 @@ pub(super) struct Lint {
 pub(super) enum Format {
     Human,
     Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum CheckFormat {
+    Human,
+    Json,
+    Svg,
+    Html,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,10 +1,11 @@
 //! `martinet check`: what would a receiver say?
 
-use super::args::{Check, Format};
+use super::args::{Check, CheckFormat};
 use super::paint::Explanation;
 use super::{print, print_json};
 use crate::check::{Attempt, Judgement, judge};
 use crate::error::Error;
+use crate::picture::{Case, Picture};
 use crate::scenario::{self, ReceiverProfile, Scenario, plain_message};
 use crate::verdict::Verdict;
 
@@ -21,9 +22,17 @@ pub(super) fn run(options: &Check) -> Result<bool, Error> {
         .map(|profile| one(options, &scenario, profile))
         .collect();
     match (options.format, all) {
-        (Format::Json, true) => print_json(&judgements)?,
-        (Format::Json, false) => print_json(&judgements[0])?,
-        (Format::Human, _) => print(
+        (CheckFormat::Json, true) => print_json(&judgements)?,
+        (CheckFormat::Json, false) => print_json(&judgements[0])?,
+        (CheckFormat::Svg | CheckFormat::Html, true) => {
+            return Err(Error::unexpected(
+                "one receiver for --format svg and html",
+                "--receiver all",
+            ));
+        }
+        (CheckFormat::Svg, false) => print(&Picture::of(&Case::from(&judgements[0])).svg()),
+        (CheckFormat::Html, false) => print(&Picture::of(&Case::from(&judgements[0])).html()),
+        (CheckFormat::Human, _) => print(
             &judgements
                 .iter()
                 .map(explain)

@@ -17,6 +17,7 @@ mod mailpit;
 mod metrics;
 mod mime;
 mod paging;
+mod pictures;
 mod problem;
 mod queries;
 mod sessions;
@@ -156,6 +157,7 @@ fn native() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
 fn of_a_world() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .merge(sessions::routes())
+        .merge(pictures::routes())
         .merge(mail::routes())
         .merge(queries::routes())
         .merge(events::routes())

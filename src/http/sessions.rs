@@ -87,7 +87,7 @@ async fn story(TheWorld(world): TheWorld, Id(id): Id) -> Result<impl IntoRespons
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text))
 }
 
-fn find(world: &World, id: u64) -> Result<Arc<SessionEntry>, Problem> {
+pub(super) fn find(world: &World, id: u64) -> Result<Arc<SessionEntry>, Problem> {
     let entry = world.sessions().entry(id);
     entry.ok_or_else(|| {
         Problem::not_found(

@@ -19,6 +19,7 @@ mod http_problems;
 mod journal_file;
 mod listeners;
 mod matrix;
+mod pictures;
 mod remedies;
 mod rfc5321_dialogues;
 mod robustness;

@@ -1,0 +1,129 @@
+//! Every part of a picture as one HTML document without scripts, which can be read aloud and printed.
+
+use std::fmt::Write;
+
+use super::escape::Escaped;
+use super::lanes::Lane;
+use super::spf::{Record, Tree};
+use super::{Picture, STYLE, mark, svg, timeline};
+
+pub(super) fn document(picture: &Picture) -> String {
+    let mut out = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{}</title>\n\
+         <style>{STYLE}</style>\n</head>\n<body class=\"report\">\n<main>\n",
+        Escaped(&picture.sentence)
+    );
+    headline(picture, &mut out);
+    section("What the client claimed, and what DNS answered", &mut out);
+    let _ = writeln!(
+        out,
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Identity strip\">{}</div>",
+        svg::figure(picture)
+    );
+    in_words(&picture.lanes, &mut out);
+    if !picture.spf.is_empty() {
+        section("SPF", &mut out);
+        picture.spf.iter().for_each(|tree| spf(tree, &mut out));
+    }
+    if !picture.cures.is_empty() {
+        section("What would cure it", &mut out);
+        cures(picture, &mut out);
+    }
+    if !picture.moments.is_empty() {
+        section("Timeline", &mut out);
+        out.push_str(&timeline::table(&picture.moments));
+    }
+    out.push_str("</main>\n</body>\n</html>\n");
+    out
+}
+
+fn headline(picture: &Picture, out: &mut String) {
+    let verdict = picture.verdict;
+    let _ = writeln!(
+        out,
+        "<h1><span class=\"mark {}\" aria-hidden=\"true\">{}</span> {}</h1>",
+        verdict.name(),
+        mark(verdict),
+        Escaped(&picture.sentence)
+    );
+    if !picture.reply.is_empty() {
+        let lines: Vec<_> = picture
+            .reply
+            .iter()
+            .map(|line| Escaped(line).to_string())
+            .collect();
+        let _ = writeln!(out, "<pre aria-label=\"Reply\">{}</pre>", lines.join("\n"));
+    }
+}
+
+fn section(title: &str, out: &mut String) {
+    let _ = writeln!(out, "<h2>{title}</h2>");
+}
+
+/// The text alternative of the strip.
+fn in_words(lanes: &[Lane], out: &mut String) {
+    out.push_str("<details><summary>In words</summary><ul>\n");
+    for sentence in lanes.iter().flat_map(Lane::sentences) {
+        let _ = writeln!(out, "<li>{}</li>", Escaped(&sentence));
+    }
+    out.push_str("</ul></details>\n");
+}
+
+fn spf(tree: &Tree, out: &mut String) {
+    let _ = writeln!(
+        out,
+        "<p>{}: <strong>{}</strong>, {}</p>",
+        tree.identity,
+        Escaped(&tree.result),
+        tree.counts
+    );
+    if let Some(root) = &tree.root {
+        out.push_str("<ul>");
+        record(root, out);
+        out.push_str("</ul>\n");
+    }
+}
+
+fn record(shown: &Record, out: &mut String) {
+    let _ = write!(out, "<li><code>{}</code><ul>", Escaped(&shown.domain));
+    for term in &shown.terms {
+        let class = if term.matched {
+            " class=\"matched\""
+        } else {
+            ""
+        };
+        let _ = write!(out, "<li><code{class}>{}</code>", Escaped(&term.text));
+        if term.matched {
+            out.push_str(" ← matched");
+        }
+        if term.lookups > 0 {
+            let _ = write!(out, " <small>(lookup {} of 10)</small>", term.lookups);
+        }
+        if let Some(below) = &term.below {
+            out.push_str("<ul>");
+            record(below, out);
+            out.push_str("</ul>");
+        }
+        out.push_str("</li>");
+    }
+    out.push_str("</ul></li>");
+}
+
+fn cures(picture: &Picture, out: &mut String) {
+    out.push_str("<ol>\n");
+    for cure in &picture.cures {
+        let _ = write!(out, "<li>{}", Escaped(&cure.text));
+        if let Some(after) = &cure.after {
+            let _ = write!(
+                out,
+                "<details><summary>{} {}</summary><div class=\"scroll\">{}</div></details>",
+                mark(after.verdict),
+                Escaped(&after.sentence),
+                svg::figure(after)
+            );
+        }
+        out.push_str("</li>\n");
+    }
+    out.push_str("</ol>\n");
+}

@@ -1,0 +1,115 @@
+//! A session of the journal as a case, and its moments from the event log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Actor, Case, Cure, Moment};
+use crate::facts::LookupRecord;
+use crate::journal::{DnsQuery, Event, EventKind};
+use crate::name;
+use crate::smtp::SessionRecord;
+
+/// How long before the connection a sender's queries count as its own: it looks up MX first.
+const BEFORE: Duration = Duration::from_secs(5);
+
+impl<'a> Case<'a> {
+    /// The case of a session, judged by the receiver of this name.
+    pub fn of_session(record: &'a SessionRecord, receiver: &'a str, moments: Vec<Moment>) -> Self {
+        let refusal = record.refusals.first();
+        Self {
+            receiver,
+            verdict: record.verdict,
+            stage: refusal.map(|refusal| refusal.stage),
+            rule: refusal.map_or("", |refusal| refusal.rule),
+            why: refusal.map_or("", |refusal| &refusal.why),
+            reply: record.reply.clone(),
+            client_address: record.client_address,
+            facts: &record.facts,
+            evidence: &record.evidence,
+            cures: refusal
+                .iter()
+                .flat_map(|refusal| refusal.remedies.iter().map(Cure::of))
+                .collect(),
+            moments,
+        }
+    }
+}
+
+/// The moments of a session: what its events and the DNS queries of its peer tell, in order of time.
+pub fn moments(
+    record: &SessionRecord,
+    events: &[Arc<Event>],
+    queries: &[Arc<DnsQuery>],
+) -> Vec<Moment> {
+    let since = |at: Timestamp| at.duration_since(record.started);
+    let refusal = record
+        .refusals
+        .first()
+        .map(|refusal| refusal.reply.wire_lines().collect::<Vec<_>>());
+    let told = events.iter().filter(|event| event.session == record.id);
+    let told = told.filter_map(|event| {
+        let (actor, text, took, fault) = match &event.what {
+            EventKind::Command { text } => (Actor::Client, text.to_string(), Duration::ZERO, ""),
+            EventKind::Reply { text } => (Actor::Receiver, text.to_string(), Duration::ZERO, ""),
+            EventKind::Lookup(lookup) => (
+                Actor::ReceiverDns,
+                lookup_text(lookup),
+                lookup.elapsed,
+                lookup.fault,
+            ),
+            _ => return None,
+        };
+        let refused =
+            actor == Actor::Receiver && refusal.as_ref().is_some_and(|lines| lines.contains(&text));
+        Some(Moment {
+            at: since(event.at),
+            actor,
+            text,
+            took,
+            fault: fault.to_owned(),
+            refusal: refused,
+        })
+    });
+    let end = record.ended.unwrap_or_else(Timestamp::now);
+    let asked = queries.iter().filter(|query| {
+        query.client.ip() == record.peer.ip()
+            && query.at <= end
+            && since(query.at) >= -jiff::SignedDuration::try_from(BEFORE).unwrap_or_default()
+    });
+    let asked = asked.map(|query| Moment {
+        at: since(query.at),
+        actor: Actor::SenderDns,
+        text: format!(
+            "{} {}: {}",
+            query.name(),
+            query.record_type(),
+            query_answer(query)
+        ),
+        took: Duration::ZERO,
+        fault: query.fault().to_owned(),
+        refusal: false,
+    });
+    let mut moments: Vec<_> = told.chain(asked).collect();
+    moments.sort_by_key(|moment| moment.at);
+    moments
+}
+
+fn lookup_text(lookup: &LookupRecord) -> String {
+    let asked = format!("{} {}", name::display(&lookup.name), lookup.record_type);
+    match lookup.records.first() {
+        None => format!("{asked}: {}", lookup.outcome),
+        Some(first) if lookup.records.len() == 1 => format!("{asked}: {first}"),
+        Some(first) => format!("{asked}: {first} and {} more", lookup.records.len() - 1),
+    }
+}
+
+fn query_answer(query: &DnsQuery) -> String {
+    let answers = query.answers();
+    match answers.first() {
+        None => query.rcode().into_owned(),
+        Some(first) if answers.len() == 1 => first.clone(),
+        Some(first) => format!("{first} and {} more", answers.len() - 1),
+    }
+}

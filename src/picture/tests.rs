@@ -1,0 +1,113 @@
+//! The pictures of the seeds' cases, whole. `MARTINET_BLESS=1 cargo test picture` writes them anew: look at them then.
+
+use std::path::Path;
+
+use super::*;
+use crate::check::{Attempt, judge};
+use crate::scenario::{self, plain_message};
+
+const OFFICE: &str = "na01-bn1-obe.outbound.protection.outlook.com";
+
+/// Judges a client of a scenario, and composes the picture.
+fn picture(scenario: &str, receiver: &str, client: &str, helo: &str) -> Picture {
+    let scenario = scenario::load_scenario(scenario).expect("a scenario");
+    let profile = scenario::load_receiver(receiver).expect("a receiver");
+    let attempt = Attempt {
+        client: client.parse().expect("an address"),
+        helo: helo.to_owned(),
+        verb: "EHLO".to_owned(),
+        message: plain_message(&scenario.sender),
+        mail_from: scenario.sender.clone(),
+        rcpt: scenario.recipient(),
+    };
+    let zones = scenario.zones(std::net::Ipv4Addr::LOCALHOST.into());
+    let judgement = judge(&profile.receiver, &zones, profile.dns_timeout, &attempt);
+    Picture::of(&Case::from(&judgement))
+}
+
+/// Compares with the file of this name in docs/pictures.
+#[track_caller]
+fn check(file: &str, found: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("docs/pictures")
+        .join(file);
+    if std::env::var_os("MARTINET_BLESS").is_some() {
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(&path, found).expect("it is written");
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        expected == found,
+        "{} is stale: MARTINET_BLESS=1 writes it anew",
+        path.display()
+    );
+}
+
+#[test]
+fn the_seeds_cases_are_drawn_as_they_were_looked_at() {
+    let branded = "mail.branded.test";
+    let message_of_2016 = "NAM02-BL2-obe.outbound.protection.outlook.com";
+    let cases = [
+        (
+            "one-to-one",
+            "one-to-one",
+            "helo-equals-ptr",
+            "192.0.2.10",
+            "mail.example.test",
+        ),
+        (
+            "office365-helo-equals-ptr",
+            "office365",
+            "helo-equals-ptr",
+            "207.46.163.150",
+            OFFICE,
+        ),
+        (
+            "office365-fcrdns",
+            "office365",
+            "fcrdns",
+            "207.46.163.150",
+            OFFICE,
+        ),
+        (
+            "office365-2016",
+            "office365",
+            "helo-resolves-to-client",
+            "104.47.38.131",
+            message_of_2016,
+        ),
+        (
+            "exchange2003",
+            "exchange2003-branding",
+            "helo-equals-ptr",
+            "203.0.113.11",
+            branded,
+        ),
+        ("no-ptr", "no-ptr", "gmx", "192.0.2.10", "mail.example.test"),
+        (
+            "forward-elsewhere",
+            "forward-elsewhere",
+            "fcrdns",
+            "192.0.2.10",
+            "mail.example.test",
+        ),
+    ];
+    for (file, scenario, receiver, client, helo) in cases {
+        let picture = picture(scenario, receiver, client, helo);
+        check(&format!("{file}.svg"), &picture.svg());
+        check(
+            &format!("{file}.txt"),
+            &format!("{}\n\n{}", picture.sentence(), picture.text()),
+        );
+    }
+}
+
+#[test]
+fn a_hostile_name_is_text_in_every_form() {
+    let helo = "<script>alert(1)</script>&\"'.test";
+    let picture = picture("one-to-one", "helo-strict", "192.0.2.10", helo);
+    for document in [picture.svg(), picture.html()] {
+        assert!(!document.contains("<script"), "{document}");
+        assert!(document.contains("&lt;script&gt;"), "{document}");
+    }
+}

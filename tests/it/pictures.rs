@@ -1,0 +1,46 @@
+//! `sessions/{id}/picture`: why a session was refused, drawn over HTTP.
+
+use super::http::Served;
+
+#[tokio::test]
+async fn a_refusal_is_drawn_with_its_timeline() {
+    let served = Served::start("office365", "helo-equals-ptr").await;
+    served
+        .deliver("na01-bn1-obe.outbound.protection.outlook.com", b"")
+        .await;
+    let waited = served.get("/api/v1/wait?verdict=reject").await;
+    assert_eq!(waited.status, 200, "{}", waited.text());
+
+    let page = served.get("/api/v1/sessions/1/picture").await;
+    assert_eq!(page.status, 200);
+    let fields = page.head.to_ascii_lowercase();
+    assert!(
+        fields.contains("content-security-policy: default-src 'none'; style-src 'sha256-"),
+        "{fields}"
+    );
+    let text = page.text();
+    for part in [
+        "helo-equals-ptr rejected 207.46.163.149 at EHLO:",
+        "equals a PTR name? no",
+        "broken (rule helo-ptr-match)",
+        "receiver asks: 149.163.46.207.in-addr.arpa",
+        "✕ 554 5.7.1",
+        "What would cure it",
+    ] {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
+    let svg = served.get("/api/v1/sessions/1/picture.svg").await;
+    assert!(svg.text().starts_with("<svg "), "{}", svg.text());
+    assert!(svg.head.contains("image/svg+xml"), "{}", svg.head);
+    assert_eq!(served.get("/api/v1/sessions/9/picture").await.status, 404);
+}
+
+#[tokio::test]
+async fn what_a_hostile_client_says_is_text() {
+    let served = Served::start("one-to-one", "helo-strict").await;
+    served.deliver("<script>alert(1)</script>", b"").await;
+    served.get("/api/v1/wait?verdict=reject").await;
+    let page = served.get("/api/v1/sessions/1/picture").await.text();
+    assert!(!page.contains("<script"), "{page}");
+    assert!(page.contains("&lt;script&gt;alert(1)"), "{page}");
+}
