@@ -140,7 +140,7 @@ mod tests {
         check("mail.example.test TXT v=spf1 -all", "")
             .is(VIOLATED)
             .because("fail")
-            .cured_by("ip4:192.0.2.10");
+            .cured_by("authorize 192.0.2.10 in the SPF record of mail.example.test");
         check("mail.example.test TXT v=spf1 ~all", "").is(SATISFIED);
         check("mail.example.test TXT v=spf1 ~all", "softfail = true").is(VIOLATED);
         check("mail.example.test TXT v=spf1 ?all", "").is(SATISFIED);
