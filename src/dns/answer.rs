@@ -204,8 +204,8 @@ fn step<'z>(
         }
         Place::Redirected(owner, entry) => {
             let target = redirect(name, owner, entry, sections);
-            // The CNAME that the DNAME makes is itself the answer to these (RFC 1034 §3.6.2).
-            target.filter(|_| !matches!(kind, kind::CNAME | kind::ANY))
+            // The CNAME that the DNAME makes is itself the answer to a question for CNAME (RFC 1034 §3.6.2).
+            target.filter(|_| kind != kind::CNAME)
         }
         Place::Nowhere => {
             sections.rcode = ResponseCode::NXDomain;

@@ -23,7 +23,7 @@ pub struct Question {
     pub version: Option<u8>,
 }
 
-const TYPES: [RecordType; 16] = [
+const TYPES: [RecordType; 18] = [
     RecordType::A,
     RecordType::A,
     RecordType::AAAA,
@@ -39,6 +39,8 @@ const TYPES: [RecordType; 16] = [
     RecordType::HINFO,
     RecordType::NAPTR,
     RecordType::Unknown(65280),
+    RecordType::Unknown(39), // DNAME
+    RecordType::CNAME,
     RecordType::ANY,
 ];
 
@@ -95,6 +97,7 @@ fn name(zones: &[Zone], random: &mut Random) -> String {
         (10, "above"),
         (10, "beside"),
         (10, "cut"),
+        (14, "dname"),
         (3, "out"),
     ]) {
         "below" => format!("{}.{owner}", random.pick(&["x", "x.y", "mail", "*"])),
@@ -114,6 +117,21 @@ fn name(zones: &[Zone], random: &mut Random) -> String {
                 random.pick(&["", "www.", "ns.", "a.b."]),
                 zone.cuts[cut]
             )
+        }
+        "dname" if !zone.dnames.is_empty() => {
+            let dname = random.below(zone.dnames.len());
+            let below = [
+                "",
+                "x.",
+                "a.",
+                "mail.",
+                "www.a.",
+                "deep.b.",
+                "*.",
+                "child.",
+                "_tcp.x-1.",
+            ];
+            format!("{}{}", random.pick(&below), zone.dnames[dname])
         }
         "out" => random
             .pick(&["www.unknown.invalid.", "test.", ".", "notone.test."])

@@ -1,5 +1,5 @@
-//! Random zones, legal for every server: wildcards, empty non-terminals, delegations with glue, aliases in chains, in
-//! circles and across zones, large sets.
+//! Random zones, legal for every server: wildcards, empty non-terminals, delegations at depth with much and little glue,
+//! aliases and DNAMEs in chains, in circles and across zones, large sets.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,6 +15,8 @@ pub struct Zone {
     pub nodes: BTreeMap<String, Vec<String>>,
     /// Names below which another server answers.
     pub cuts: Vec<String>,
+    /// Names below which a DNAME leads elsewhere.
+    pub dnames: Vec<String>,
 }
 
 const LABELS: [&str; 10] = [
@@ -41,7 +43,25 @@ pub fn random(random: &mut Random) -> Vec<Zone> {
         "ns.child.one.test.".to_owned(),
         vec!["A 192.0.2.53".to_owned()],
     );
+    zones.push(renamed());
     zones
+}
+
+/// A zone of which everything is found in another one: its origin has a DNAME.
+fn renamed() -> Zone {
+    let origin = "renamed.example.".to_owned();
+    let apex = [
+        "SOA ns.one.test. hostmaster.one.test. 1 3600 600 86400 300",
+        "NS ns.one.test.",
+        "DNAME one.test.",
+    ];
+    let nodes = BTreeMap::from([(origin.clone(), apex.map(str::to_owned).to_vec())]);
+    Zone {
+        dnames: vec![origin.clone()],
+        cuts: Vec::new(),
+        origin,
+        nodes,
+    }
 }
 
 fn zone(origin: &str, random: &mut Random) -> Zone {
@@ -49,6 +69,7 @@ fn zone(origin: &str, random: &mut Random) -> Zone {
         origin: origin.to_owned(),
         nodes: BTreeMap::new(),
         cuts: Vec::new(),
+        dnames: Vec::new(),
     };
     let apex = [
         format!(
@@ -82,7 +103,7 @@ fn zone(origin: &str, random: &mut Random) -> Zone {
 
 fn add(zone: &mut Zone, owner: String, random: &mut Random) {
     let same = |other: &String| other.eq_ignore_ascii_case(&owner);
-    let below_cut = zone.cuts.iter().any(|cut| {
+    let below_cut = zone.cuts.iter().chain(&zone.dnames).any(|cut| {
         owner
             .to_ascii_lowercase()
             .ends_with(&format!(".{}", cut.to_ascii_lowercase()))
@@ -93,24 +114,31 @@ fn add(zone: &mut Zone, owner: String, random: &mut Random) {
         return;
     }
     let host = host(zone, random);
-    match random.weighted(&[(60, "data"), (22, "alias"), (10, "cut")]) {
+    let suffix = format!(".{}", owner.to_ascii_lowercase());
+    let bare = !zone
+        .nodes
+        .keys()
+        .any(|other| other.to_ascii_lowercase().ends_with(&suffix));
+    match random.weighted(&[(60, "data"), (22, "alias"), (10, "cut"), (12, "dname")]) {
         "alias" => _ = zone.nodes.insert(owner, vec![format!("CNAME {host}")]),
-        "cut" if !owner.starts_with('*') => {
-            let suffix = format!(".{}", owner.to_ascii_lowercase());
-            if zone
-                .nodes
-                .keys()
-                .any(|other| other.to_ascii_lowercase().ends_with(&suffix))
-            {
-                return;
+        "cut" if !owner.starts_with('*') && bare => cut(zone, owner, random),
+        // What a DNAME at a wildcard means is disputed (RFC 6672 §3.3).
+        "dname" if !owner.starts_with('*') && bare => {
+            let target = match random.below(4) {
+                0 => host,
+                1 => random
+                    .pick(&["one.test.", "two.example.", "child.one.test."])
+                    .to_owned(),
+                // A circle, or names that grow until they are too long.
+                2 => format!("{}.{owner}", random.pick(&["a", "b"])),
+                _ => format!("{}.{}", random.pick(&["a", "b", "deep"]), zone.origin),
+            };
+            let mut lines = vec![format!("DNAME {target}")];
+            if random.chance(30) {
+                lines.push("TXT \"beside\"".to_owned());
             }
-            let (inside, outside) = (format!("ns.{owner}"), "ns2.elsewhere.invalid.".to_owned());
-            zone.nodes.insert(
-                owner.clone(),
-                vec![format!("NS {inside}"), format!("NS {outside}")],
-            );
-            zone.nodes.insert(inside, vec!["A 192.0.2.54".to_owned()]);
-            zone.cuts.push(owner);
+            zone.nodes.insert(owner.clone(), lines);
+            zone.dnames.push(owner);
         }
         _ => {
             let mut lines = Vec::new();
@@ -123,6 +151,28 @@ fn add(zone: &mut Zone, owner: String, random: &mut Random) {
             zone.nodes.insert(owner, lines);
         }
     }
+}
+
+/// A delegation with one to nine name servers within it, some beside it, and one elsewhere.
+fn cut(zone: &mut Zone, owner: String, random: &mut Random) {
+    let mut servers = vec!["NS ns2.elsewhere.invalid.".to_owned()];
+    for number in 0..random.pick(&[1, 1, 2, 3, 9]) {
+        let host = match number {
+            0 => format!("ns.{owner}"),
+            number => format!("ns{number}.deep.{owner}"),
+        };
+        servers.push(format!("NS {host}"));
+        let mut addresses = vec![format!("A 192.0.2.{}", 54 + number)];
+        if random.chance(50) {
+            addresses.push(format!("AAAA 2001:db8::{}", 54 + number));
+        }
+        zone.nodes.insert(host, addresses);
+    }
+    if random.chance(40) {
+        servers.push(format!("NS ns.{}", zone.origin));
+    }
+    zone.nodes.insert(owner.clone(), servers);
+    zone.cuts.push(owner);
 }
 
 /// A name that records lead to: here, in another zone, or nowhere.
