@@ -254,11 +254,7 @@ fn redirect<'z>(
 ) -> Option<Vec<u8>> {
     let dname = Rr::of(above(name, owner), entry);
     // A name may pass the same DNAME several times; a set has no duplicates (RFC 2181 §5).
-    let told = |rr: &Rr<'_>| {
-        (rr.kind, &rr.data) == (dname.kind, &dname.data)
-            && rr.owner.eq_ignore_ascii_case(&dname.owner)
-    };
-    if !sections.answers.iter().any(told) {
+    if !holds(&sections.answers, &dname) {
         sections.answers.push(dname);
     }
     let target = [&name[..name.len() - owner], entry.data].concat();
@@ -276,6 +272,15 @@ fn redirect<'z>(
     Some(target)
 }
 
+/// Whether a record is among others; names have no case.
+fn holds(records: &[Rr<'_>], rr: &Rr<'_>) -> bool {
+    let same = |other: &Rr<'_>| {
+        (other.kind, &other.data) == (rr.kind, &rr.data)
+            && other.owner.eq_ignore_ascii_case(&rr.owner)
+    };
+    records.iter().any(same)
+}
+
 fn at_node<'z>(
     zone: &'z Zone,
     node: &'z Node,
@@ -288,10 +293,14 @@ fn at_node<'z>(
         return None;
     }
     let before = sections.answers.len();
-    sections
-        .answers
-        .extend(node.of(kind).map(|entry| Rr::of(name, entry)));
-    if sections.answers.len() > before {
+    // The DNAME asked for may stand there already, since it led here.
+    for entry in node.of(kind) {
+        let rr = Rr::of(name, entry);
+        if kind != kind::DNAME || !holds(&sections.answers[..before], &rr) {
+            sections.answers.push(rr);
+        }
+    }
+    if node.has(kind) {
         return None;
     }
     if let Some(alias) = node.of(kind::CNAME).next() {

@@ -201,6 +201,13 @@ fn the_same_dname_stands_once() {
         .iter()
         .filter(|r| u16::from(r.record_type()) == 39);
     assert_eq!((dnames.count(), answer.answers.len()), (1, 17));
+    // A question for the DNAME itself, which it leads to.
+    let zones = Zones::new(vec![zone("test", "a.b DNAME b")], Vec::new());
+    let answer = zones.answer(&name("a.a.b.test"), 39.into(), Transport::Udp);
+    let kinds: Vec<_> = (answer.answers.iter())
+        .map(|r| u16::from(r.record_type()))
+        .collect();
+    assert_eq!(kinds, [39, 5]);
 }
 
 /// Each CNAME once: a set has no duplicates (RFC 2181 §5).
