@@ -117,7 +117,13 @@ pub(super) fn receiver(
         }
         return Some(value);
     }
-    let path = beside.map_or_else(|| Path::new(&value).to_owned(), |dir| dir.join(&value));
+    // Text that came over HTTP has no directory: a path in it may not even tell whether the server has such a file.
+    let Some(beside) = beside else {
+        let expected = "the name of a built-in receiver: this scenario reads no files";
+        mistakes.add(span, expected, format!("the path {value:?}"));
+        return None;
+    };
+    let path = beside.join(&value);
     if let Err(cause) = std::fs::File::open(&path) {
         let found = format!("{}: {cause}", path.display());
         mistakes.add(span, "a receiver file that can be read", found);

@@ -390,12 +390,30 @@ async fn files_are_not_read_over_http() {
         serde_json::json!({ "scenario": "/etc/passwd" }),
         serde_json::json!({ "scenario": "./Cargo.toml" }),
         serde_json::json!({ "scenario": { "title": "t", "receiver": "/etc/passwd" } }),
+        serde_json::json!({ "scenario": "title = \"t\"\nreceiver = \"/etc/passwd\"" }),
+        serde_json::json!({ "scenario": { "title": "t", "listener": [{ "receiver": "/etc/passwd" }] } }),
+        serde_json::json!({ "scenario": { "title": "t", "listener": [{ "receiver": "./Cargo.toml" }] } }),
+        serde_json::json!({ "scenario": { "title": "t", "expect": [
+            { "client": "192.0.2.1", "helo": "h.test", "reply": "250", "receiver": "/etc/passwd" }
+        ] } }),
         serde_json::json!({ "scenario": { "title": "t", "zone": [{ "origin": "x.test", "file": "/etc/passwd" }] } }),
     ] {
         let answer = served.send_json("PUT", "/api/v1/scenario", &body).await;
         assert_eq!(answer.status, 400, "{body}");
         assert!(!answer.text().contains("root:"), "{}", answer.text());
+        let world = served.send_json("POST", "/api/v1/worlds", &body).await;
+        assert_eq!(world.status, 400, "{body}");
     }
+    // The answer does not tell whether the server has the file.
+    let mut answers = Vec::new();
+    for path in ["/etc/passwd", "/etc/nosuch"] {
+        let body =
+            serde_json::json!({ "scenario": { "title": "t", "listener": [{ "receiver": path }] } });
+        let answer = served.send_json("PUT", "/api/v1/scenario", &body).await;
+        answers.push(answer.text().replace(path, "PATH"));
+    }
+    assert_eq!(answers[0], answers[1]);
+    assert!(answers[0].contains("reads no files"), "{}", answers[0]);
 }
 
 /// Nothing that a request or a message names is fetched (Mailpit's CVE-2026-21859, CVE-2026-27808, CVE-2026-23845).
