@@ -311,6 +311,9 @@ pub(super) struct Lint {
     /// Scenario and receiver files, and directories of them
     #[arg(required = true, value_name = "FILE|DIR")]
     pub files: Vec<PathBuf>,
+    /// Treat warnings as mistakes
+    #[arg(long)]
+    pub strict: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

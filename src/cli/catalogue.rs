@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::args::{Lint, List, Plural, Show, Singular};
-use super::{paint, print};
+use super::{paint, print, warn};
 use crate::error::Error;
 use crate::policy::checks::{CATALOGUE, Check, find};
 use crate::policy::{Rule, TempPolicy};
@@ -231,10 +231,16 @@ fn scenario_text(scenario: &Scenario) -> String {
 }
 
 pub(super) fn lint(options: &Lint) -> Result<bool, Error> {
-    let count = scenario::lint(&options.files)?;
-    print(&format!(
-        "{count} file{} without mistakes\n",
-        if count == 1 { "" } else { "s" }
-    ));
+    let linted = scenario::lint(&options.files, options.strict)?;
+    if !linted.warnings.is_empty() {
+        warn(linted.report());
+    }
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    let (files, warnings) = (linted.files, linted.warnings.len());
+    let mut summary = format!("{files} file{} without mistakes", plural(files));
+    if warnings > 0 {
+        let _ = write!(summary, ", {warnings} warning{}", plural(warnings));
+    }
+    print(&format!("{summary}\n"));
     Ok(true)
 }

@@ -49,6 +49,11 @@ pub fn complain(error: &Error) {
     };
 }
 
+/// Prints warnings for a person.
+fn warn(report: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{report}");
+}
+
 fn wait_for<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -71,16 +71,19 @@ pub fn list_receivers() -> Result<Vec<ReceiverProfile>, Error> {
 /// # Errors
 /// Every mistake of every file, or a file that cannot be read.
 pub fn load_files(paths: &[PathBuf]) -> Result<Vec<Scenario>, Error> {
-    read_files(paths).map(|(scenarios, _)| scenarios)
-}
-
-/// Looks for mistakes in scenario and receiver files, and directories of them; gives the number of files.
-///
-/// # Errors
-/// Every mistake of every file, or a file that cannot be read.
-pub fn lint(paths: &[PathBuf]) -> Result<usize, Error> {
-    let (scenarios, receivers) = read_files(paths)?;
-    Ok(scenarios.len() + receivers)
+    let (mut scenarios, mut errors) = (Vec::new(), Vec::new());
+    for Examined { mistakes, content } in examine_files(paths)? {
+        match mistakes.finish(content) {
+            Ok(Content::Scenario(scenario)) => scenarios.push(*scenario),
+            Ok(Content::Receiver(_)) => {}
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() {
+        Ok(scenarios)
+    } else {
+        Err(merge(errors))
+    }
 }
 
 /// The text of a built-in file or a user's, with the name to report it under.
@@ -107,7 +110,7 @@ fn open(name: &str, directory: &str, what: &str) -> Result<(PathBuf, String), Er
 }
 
 /// What a file holds.
-enum Content {
+pub(super) enum Content {
     Scenario(Box<Scenario>),
     Receiver(ReceiverProfile),
 }
@@ -134,9 +137,20 @@ fn not_a(kind: Kind, file: &Path) -> Error {
     ))
 }
 
+/// A file that was read, and what is wrong with it.
+pub(super) struct Examined {
+    pub(super) mistakes: Mistakes,
+    pub(super) content: Option<Content>,
+}
+
+fn read(file: &Path, text: &str, usual: Kind, only: bool) -> Result<Content, Error> {
+    let Examined { mistakes, content } = examine(file, text, usual, only);
+    mistakes.finish(content)
+}
+
 /// Reads a file as what its keys show; as `usual` where they do not show it. Where only `usual` will do, another kind
 /// of file is a mistake.
-fn read(file: &Path, text: &str, usual: Kind, only: bool) -> Result<Content, Error> {
+fn examine(file: &Path, text: &str, usual: Kind, only: bool) -> Examined {
     let mut mistakes = Mistakes::new(file.display().to_string(), text);
     let (table, broken) = DeTable::parse_recoverable(text);
     for error in &broken {
@@ -144,7 +158,10 @@ fn read(file: &Path, text: &str, usual: Kind, only: bool) -> Result<Content, Err
     }
     // What broken TOML leaves is not read further: what is missing there would be reported as mistakes of its own.
     if !broken.is_empty() {
-        return Err(mistakes.into_error());
+        return Examined {
+            mistakes,
+            content: None,
+        };
     }
     let table = table.get_ref();
     let evidence = Evidence::of(table);
@@ -153,7 +170,10 @@ fn read(file: &Path, text: &str, usual: Kind, only: bool) -> Result<Content, Err
         let expected = format!("a {} file", usual.word());
         let found = format!("a {} file: {}", kind.word(), evidence.reason(kind));
         mistakes.add(0..0, expected, found);
-        return Err(mistakes.into_error());
+        return Examined {
+            mistakes,
+            content: None,
+        };
     }
     let stray = |key: &str| evidence.stray(key, kind);
     let reader = Reader::with_strays(table, 0..0, kind.section(), stray, &mut mistakes);
@@ -163,11 +183,15 @@ fn read(file: &Path, text: &str, usual: Kind, only: bool) -> Result<Content, Err
             .map(|scenario| Content::Scenario(Box::new(scenario))),
         Kind::Receiver => receiver::read(&stem(file), reader, &mut mistakes).map(Content::Receiver),
     };
-    mistakes.finish(content)
+    Examined { mistakes, content }
 }
 
-fn read_files(paths: &[PathBuf]) -> Result<(Vec<Scenario>, usize), Error> {
-    let (mut scenarios, mut receivers, mut errors) = (Vec::new(), 0, Vec::new());
+/// Reads every file, and compares their names and titles.
+///
+/// # Errors
+/// A file that cannot be read, or a directory without TOML files.
+pub(super) fn examine_files(paths: &[PathBuf]) -> Result<Vec<Examined>, Error> {
+    let mut files = Vec::new();
     let mut seen: HashMap<(Kind, String), PathBuf> = HashMap::new();
     let mut titles: HashMap<String, PathBuf> = HashMap::new();
     let mut done = HashSet::new();
@@ -179,26 +203,22 @@ fn read_files(paths: &[PathBuf]) -> Result<(Vec<Scenario>, usize), Error> {
         let text = std::fs::read_to_string(&file)
             .map_err(|e| Error::io(format!("cannot read {}", file.display()), e))?;
         let kind = kind_of(&text);
+        let mut examined = examine(&file, &text, Kind::Scenario, false);
         if let Some(first) = seen.insert((kind, stem(&file)), file.clone()) {
-            errors.push(same_name(&file, &text, kind, &first));
-            continue;
+            let expected = format!("a file name that no other {} has", kind.word());
+            let found = format!("the file name of {}", first.display());
+            examined.mistakes.add(0..0, expected, found);
+        } else if let Some(Content::Scenario(scenario)) = &examined.content
+            && let Some(first) = titles.insert(scenario.title.clone(), file.clone())
+        {
+            let found = format!("the title of {}", first.display());
+            let span = title_span(&text);
+            let expected = "a title that no other scenario has";
+            examined.mistakes.add(span, expected, found);
         }
-        match read(&file, &text, Kind::Scenario, false) {
-            Ok(Content::Scenario(scenario)) => {
-                match titles.insert(scenario.title.clone(), file.clone()) {
-                    Some(first) => errors.push(same_title(&file, &text, &first)),
-                    None => scenarios.push(*scenario),
-                }
-            }
-            Ok(Content::Receiver(_)) => receivers += 1,
-            Err(error) => errors.push(error),
-        }
+        files.push(examined);
     }
-    if errors.is_empty() {
-        Ok((scenarios, receivers))
-    } else {
-        Err(merge(errors))
-    }
+    Ok(files)
 }
 
 fn kind_of(text: &str) -> Kind {
@@ -206,57 +226,48 @@ fn kind_of(text: &str) -> Kind {
     Evidence::of(table.get_ref()).kind(Kind::Scenario)
 }
 
-/// The mistake of a file that has the name of another one.
-fn same_name(file: &Path, text: &str, kind: Kind, first: &Path) -> Error {
-    let mut mistakes = Mistakes::new(file.display().to_string(), text);
-    let word = kind.word();
-    mistakes.add(
-        0..0,
-        format!("a file name that no other {word} has"),
-        format!("the file name of {}", first.display()),
-    );
-    mistakes.into_error()
-}
-
-/// The mistake of a scenario whose title another one has.
-fn same_title(file: &Path, text: &str, first: &Path) -> Error {
-    let mut mistakes = Mistakes::new(file.display().to_string(), text);
+/// Where the title of a file stands.
+fn title_span(text: &str) -> std::ops::Range<usize> {
     let (table, _) = DeTable::parse_recoverable(text);
     let title = table
         .get_ref()
         .iter()
         .find(|(key, _)| key.get_ref() == "title");
-    let span = title.map_or(0..0, |(_, value)| value.span());
-    mistakes.add(
-        span,
-        "a title that no other scenario has",
-        format!("the title of {}", first.display()),
-    );
-    mistakes.into_error()
+    title.map_or(0..0, |(_, value)| value.span())
 }
 
-/// The files named, and the TOML files of the directories named.
+/// The files named, and the TOML files of the directories named, each of which has at least one.
 fn toml_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     for path in paths {
-        let unreadable = |e| Error::io(format!("cannot read {}", path.display()), e);
         if !path.is_dir() {
             files.push(path.clone());
             continue;
         }
-        let entries = std::fs::read_dir(path).map_err(unreadable)?;
-        let mut inside: Vec<_> = entries
-            .map(|e| e.map(|e| e.path()))
-            .collect::<Result<_, _>>()
-            .map_err(unreadable)?;
-        inside.sort();
-        let directories: Vec<_> = inside.iter().filter(|p| p.is_dir()).cloned().collect();
-        files.extend(
-            inside
-                .into_iter()
-                .filter(|p| p.extension().is_some_and(|e| e == "toml")),
-        );
-        files.extend(toml_files(&directories)?);
+        let before = files.len();
+        files_below(path, &mut files)?;
+        if files.len() == before {
+            return Err(Error::unexpected(
+                format!("a file with the ending .toml in {}", path.display()),
+                "none",
+            ));
+        }
     }
     Ok(files)
+}
+
+fn files_below(directory: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
+    let unreadable = |e| Error::io(format!("cannot read {}", directory.display()), e);
+    let entries = std::fs::read_dir(directory).map_err(unreadable)?;
+    let mut inside: Vec<_> = entries
+        .map(|e| e.map(|e| e.path()))
+        .collect::<Result<_, _>>()
+        .map_err(unreadable)?;
+    inside.sort();
+    let (directories, others): (Vec<_>, Vec<_>) = inside.into_iter().partition(|p| p.is_dir());
+    let toml = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "toml");
+    files.extend(others.into_iter().filter(toml));
+    directories
+        .iter()
+        .try_for_each(|directory| files_below(directory, files))
 }

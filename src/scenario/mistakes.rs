@@ -133,7 +133,7 @@ fn scenarios_of_one_title() {
     for name in ["one.toml", "two.toml"] {
         fs::write(directory.join(name), "sources = []\ntitle = \"same\"\n").expect("a file");
     }
-    let error = lint(std::slice::from_ref(&directory)).err();
+    let error = lint(std::slice::from_ref(&directory), false).err();
     fs::remove_dir_all(&directory).expect("the directory goes");
     check(
         error,

@@ -6,9 +6,11 @@
 mod behaviour;
 mod builtin;
 mod compile;
+mod doubts;
 mod expect;
 mod keys;
 mod kind;
+mod lint;
 mod listener;
 #[cfg(test)]
 mod mistakes;
@@ -25,10 +27,11 @@ mod values;
 mod words;
 
 pub use builtin::{
-    lint, list_receivers, list_scenarios, load_files, load_receiver, load_scenario, parse_receiver,
+    list_receivers, list_scenarios, load_files, load_receiver, load_scenario, parse_receiver,
     parse_scenario,
 };
 pub use expect::{DnsExpectation, Expectation, SessionExpectation, plain_message};
+pub use lint::{Linted, lint};
 pub use listener::Listener;
 pub use pool::{Pattern, Pool, addresses};
 pub use reader::duration;

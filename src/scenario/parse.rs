@@ -16,7 +16,8 @@ use super::report::Mistakes;
 use super::values::{address, check_name, domain_name, ranges, receiver, record_type};
 use super::{Scenario, source};
 use crate::dns::{Fault, FaultMistake, FaultSpec, Outside, Settings, Transport};
-use crate::name::Name;
+use crate::name::{self, Name};
+use crate::smtp;
 
 /// The receiver of a scenario that names none.
 const RECEIVER: &str = "fcrdns";
@@ -39,15 +40,21 @@ pub(super) fn read(
         .collect();
     file.string("kind", mistakes);
     let receiver = receiver(&mut file, beside, mistakes).unwrap_or_else(|| RECEIVER.to_owned());
-    let sender = file
-        .string("sender", mistakes)
-        .map_or_else(|| SENDER.to_owned(), |s| s.value);
+    let mailbox = |text: &str| smtp::is_mailbox(text).then(|| text.to_owned());
+    let sender = file.parsed("sender", mistakes, mailbox);
+    let sender = sender.unwrap_or_else(|| SENDER.to_owned());
     let (domains, domain_spans): (Vec<_>, Vec<_>) = file
         .tables("domain", mistakes)
         .into_iter()
         .filter_map(|t| Some((t.span(), domain(t, mistakes)?)))
         .map(|(span, domain)| (domain, span))
         .unzip();
+    for (at, (domain, span)) in domains.iter().zip(&domain_spans).enumerate() {
+        if domains[..at].contains(domain) {
+            let found = format!("a second domain {}", name::display(domain));
+            mistakes.add(span.clone(), "each recipient domain once", found);
+        }
+    }
     let zones = source::zones(&mut file, beside, mistakes);
     let dns = dns(&mut file, mistakes);
     let pools = pools(&mut file, mistakes);

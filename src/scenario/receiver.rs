@@ -1,6 +1,7 @@
 //! Receiver files: rules, replies, and where they are known from.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::speech;
 use super::values::{self, networks, networks_of, reply};
 use crate::facts::{AnyTempfail, ForwardFamily, ForwardNxdomain, IprevSettings, Relaxed, Wants};
 use crate::name::{self, Name};
-use crate::policy::checks::{Check, Kind, Parameter, Setting, Settings, Weight};
+use crate::policy::checks::{Check, Kind, Parameter, REJECT, Setting, Settings, Weight};
 use crate::policy::{After, Allow, Policy, Rule, TempPolicy};
 use crate::reply::ReplyCode;
 use crate::smtp::{Extension, Extensions, Receiver, Settings as Smtp, StartTls};
@@ -113,14 +114,35 @@ fn policy(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Policy {
     let rules = file
         .tables("rule", mistakes)
         .into_iter()
-        .filter_map(|table| rule(table, after, mistakes))
+        .filter_map(|table| Some((table.span(), rule(table, after, mistakes)?)))
         .collect();
+    let rules = without_doubles(rules, mistakes);
     let allow = file
         .tables("allow", mistakes)
         .into_iter()
         .map(|table| allow(table, mistakes))
         .collect();
     Policy::new(rules, allow, delay_reject, wants)
+}
+
+/// Warns of each rule that judges as another one does at the same stage: of the two, the first speaks.
+fn without_doubles(rules: Vec<(Range<usize>, Rule)>, mistakes: &mut Mistakes) -> Vec<Rule> {
+    let same = |one: &Rule, other: &Rule| {
+        one.check == other.check
+            && one.settings == other.settings
+            && one.stage == other.stage
+            && one.temp == other.temp
+    };
+    for (at, (span, rule)) in rules.iter().enumerate() {
+        if rules[..at].iter().any(|(_, other)| same(rule, other)) {
+            mistakes.doubt(
+                span.clone(),
+                "each rule once, or with other parameters",
+                format!("a second rule {} with the same", rule.check.name),
+            );
+        }
+    }
+    rules.into_iter().map(|(_, rule)| rule).collect()
 }
 
 fn iprev(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> IprevSettings {
@@ -311,7 +333,46 @@ fn parameters(check: &'static Check, table: &mut Reader<'_>, mistakes: &mut Mist
             settings.set(parameter, setting);
         }
     }
+    lists(check, &settings, table, mistakes);
+    thresholds(check, &settings, table, mistakes);
     settings
+}
+
+/// A rule that asks block lists has to name at least one.
+fn lists(check: &Check, settings: &Settings, table: &mut Reader<'_>, mistakes: &mut Mistakes) {
+    if !matches!(check.name, "dnsbl" | "rhsbl-helo" | "rhsbl-sender") {
+        return;
+    }
+    let zones = settings.words("zones", &[]);
+    let at = table
+        .value("zones")
+        .map_or_else(|| table.span(), Spanned::span);
+    if let Some(bad) = zones.iter().find(|zone| name::absolute(zone).is_none()) {
+        mistakes.add(at, "the names of block lists", format!("{bad:?}"));
+    } else if zones.is_empty() && (settings.is_set("zones") || !table.has("zones")) {
+        let expected = "zones = [\"…\"] with the name of a block list";
+        mistakes.add(at, expected, "none");
+    }
+}
+
+/// A sum that defers has to be reached before the sum that rejects.
+fn thresholds(check: &Check, settings: &Settings, table: &mut Reader<'_>, mistakes: &mut Mistakes) {
+    if check.name != "score" || !settings.is_set("defer") {
+        return;
+    }
+    let reject = settings.points("reject", REJECT);
+    let defer = settings.points("defer", reject);
+    if defer >= reject {
+        let at = table
+            .value("defer")
+            .map_or_else(|| table.span(), Spanned::span);
+        let expected = format!("a threshold below reject = {reject}");
+        mistakes.add(
+            at,
+            expected,
+            format!("{defer}, which is never reached first"),
+        );
+    }
 }
 
 fn parameter_value(

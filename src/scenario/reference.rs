@@ -233,3 +233,76 @@ fn of_parameter(parameter: &Parameter, check: &Check) -> KeyReference {
         follows: check.basis.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::keys::{Absent, RECEIVER, SCENARIO, Section, Takes};
+    use super::super::{parse_receiver, parse_scenario};
+
+    /// What the reader makes of a file, or its mistakes.
+    fn read(file: &Section, text: &str) -> Result<String, String> {
+        let show = |error: crate::error::Error| error.to_string();
+        if std::ptr::eq(file, &SCENARIO) {
+            parse_scenario("t.toml", text)
+                .map(|s| format!("{s:?}"))
+                .map_err(show)
+        } else {
+            parse_receiver("t.toml", text)
+                .map(|r| format!("{r:?}"))
+                .map_err(show)
+        }
+    }
+
+    /// Reads a section with its required keys alone, and again with each key that has a default set to that default.
+    fn compare(file: &Section, section: &Section, checked: &mut usize) {
+        let mut base = format!(
+            "kind = {:?}\n",
+            if std::ptr::eq(file, &SCENARIO) {
+                "scenario"
+            } else {
+                "receiver"
+            }
+        );
+        if !section.title.is_empty() {
+            base = format!("{base}title = \"t\"\n{}\n", section.title);
+        }
+        for key in section
+            .keys
+            .iter()
+            .filter(|key| key.absent == Absent::Required)
+        {
+            base = format!("{base}{} = {}\n", key.name, key.example);
+        }
+        let Ok(plain) = read(file, &base) else {
+            return; // the section needs more than its required keys, such as one of two
+        };
+        for key in section.keys {
+            if let Absent::Value(value) = key.absent {
+                let text = format!("{base}{} = {value}\n", key.name);
+                assert!(
+                    read(file, &text).as_ref() == Ok(&plain),
+                    "not the default:\n{text}"
+                );
+                *checked += 1;
+            }
+        }
+    }
+
+    #[test]
+    fn documented_defaults_are_what_the_reader_takes() {
+        let mut checked = 0;
+        for file in [&SCENARIO, &RECEIVER] {
+            compare(file, file, &mut checked);
+            for key in file.keys {
+                // A core reply that a file sets is said as it stands, with its enhanced code even where the default has
+                // none.
+                if let Takes::Table(section) | Takes::Tables(section) = key.takes
+                    && key.name != "replies"
+                {
+                    compare(file, section, &mut checked);
+                }
+            }
+        }
+        assert!(checked >= 20, "only {checked} defaults were compared");
+    }
+}

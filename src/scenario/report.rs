@@ -12,6 +12,7 @@ pub(super) struct Mistakes {
     file: String,
     text: String,
     found: Vec<Mistake>,
+    doubts: Vec<Mistake>,
 }
 
 impl Mistakes {
@@ -20,6 +21,7 @@ impl Mistakes {
             file: file.into(),
             text: text.into(),
             found: Vec::new(),
+            doubts: Vec::new(),
         }
     }
 
@@ -30,15 +32,29 @@ impl Mistakes {
         expected: impl Into<String>,
         found: impl Into<String>,
     ) {
-        let line = self.line_of(span.start);
-        let (expected, found) = (expected.into(), found.into());
-        self.found.push(Mistake {
+        let mistake = self.mistake(span, expected.into(), found.into());
+        self.found.push(mistake);
+    }
+
+    /// Adds a warning at a span of the file: the file can be used, but probably does not say what its author means.
+    pub(super) fn doubt(
+        &mut self,
+        span: Range<usize>,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) {
+        let doubt = self.mistake(span, expected.into(), found.into());
+        self.doubts.push(doubt);
+    }
+
+    fn mistake(&self, span: Range<usize>, expected: String, found: String) -> Mistake {
+        Mistake {
             file: self.file.clone(),
-            line,
+            line: self.line_of(span.start),
             span: Some(span),
             expected,
             found,
-        });
+        }
     }
 
     /// Adds a mistake about a whole line.
@@ -75,6 +91,11 @@ impl Mistakes {
         1 + upto.iter().filter(|b| **b == b'\n').count()
     }
 
+    /// The text of the file.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The source of a span.
     pub(super) fn source(&self, span: Range<usize>) -> &str {
         self.text.get(span).unwrap_or_default()
@@ -91,18 +112,30 @@ impl Mistakes {
     /// Every mistake in one error.
     pub(super) fn into_error(mut self) -> Error {
         self.found.sort_by_key(|m| m.line);
-        let report = self.report();
+        let report = self.report(&self.found, Level::ERROR);
         Error::mistakes(self.found, report)
     }
 
-    fn report(&self) -> String {
-        let reports = self.found.iter().map(|mistake| {
+    /// Makes every warning a mistake.
+    pub(super) fn be_strict(&mut self) {
+        self.found.append(&mut self.doubts);
+    }
+
+    /// Every warning, and the text that shows them to a person.
+    pub(super) fn into_warnings(mut self) -> (Vec<Mistake>, String) {
+        self.doubts.sort_by_key(|m| m.line);
+        let report = self.report(&self.doubts, Level::WARNING);
+        (self.doubts, report)
+    }
+
+    fn report(&self, mistakes: &[Mistake], level: Level<'static>) -> String {
+        let reports = mistakes.iter().map(|mistake| {
             let title = format!("expected {}, found {}", mistake.expected, mistake.found);
             let span = mistake.span.clone().unwrap_or(0..0);
             let snippet = Snippet::source(self.text.as_str())
                 .path(self.file.as_str())
                 .annotation(AnnotationKind::Primary.span(span));
-            let group = Level::ERROR.primary_title(title.as_str()).element(snippet);
+            let group = level.clone().primary_title(title.as_str()).element(snippet);
             Renderer::plain().render(&[group])
         });
         reports.collect::<Vec<_>>().join("\n\n")

@@ -41,6 +41,15 @@ pub(super) fn read<'a>(path: &'a str, syntax: &Syntax) -> Result<&'a str, PathFl
     Ok(mailbox)
 }
 
+/// Whether text is a mailbox without its angle brackets, or the null path, as RFC 5321 and RFC 6531 have them.
+pub(crate) fn is_mailbox(text: &str) -> bool {
+    let strict = Syntax {
+        unqualified: false,
+        ..Syntax::default()
+    };
+    !text.starts_with('@') && read(text, &strict).is_ok()
+}
+
 /// `A-d-l = At-domain *( "," At-domain )`, and a colon.
 fn without_route<'a>(path: &'a str, syntax: &Syntax) -> Result<&'a str, PathFlaw> {
     if !path.starts_with('@') {

@@ -43,6 +43,7 @@ pub use budget::MessageBudget;
 pub use data::TEXT_LINE_OCTETS;
 pub use extension::{Extension, Extensions};
 pub use identity::{ClientAddress, ClientSource, Identity, Nat, Order};
+pub(crate) use mailbox::is_mailbox;
 pub use proxy::ProxyMode;
 pub use record::{SessionEntry, SessionRecord, Transaction};
 pub use replies::{CORE_PLACEHOLDERS, CoreReplies, CoreReply};

@@ -29,7 +29,7 @@ fn check(error: martinet::Error, expected: &[(usize, &str, &str)]) {
 }
 
 #[track_caller]
-fn scenario(text: &str, expected: &[(usize, &str, &str)]) {
+pub(crate) fn scenario(text: &str, expected: &[(usize, &str, &str)]) {
     check(
         parse_scenario("bad.toml", text).expect_err("a mistake"),
         expected,
@@ -37,7 +37,7 @@ fn scenario(text: &str, expected: &[(usize, &str, &str)]) {
 }
 
 #[track_caller]
-fn receiver(text: &str, expected: &[(usize, &str, &str)]) {
+pub(crate) fn receiver(text: &str, expected: &[(usize, &str, &str)]) {
     check(
         parse_receiver("bad.toml", text).expect_err("a mistake"),
         expected,
@@ -351,4 +351,74 @@ fn names_and_files_that_do_not_exist() {
             .expect_err("no such file")
             .is_environment()
     );
+}
+
+#[test]
+fn senders_and_domains() {
+    for bad in [
+        "nobody",
+        "@example.test",
+        "a@",
+        "a b@example.test",
+        "<a@example.test>",
+        "a@-x.test",
+    ] {
+        scenario(
+            &format!("title = \"t\"\nsender = \"{bad}\""),
+            &[(2, "a mailbox such as", bad)],
+        );
+    }
+    for good in [
+        "",
+        "a@example.test",
+        "\\\"a b\\\"@example.test",
+        "a@[192.0.2.1]",
+        "jörg@exämple.test",
+    ] {
+        let text = format!("title = \"t\"\nsender = \"{good}\"");
+        assert!(parse_scenario("good.toml", &text).is_ok(), "{good}");
+    }
+    scenario(
+        "title = \"t\"\n[[domain]]\nname = \"a.test\"\n[[domain]]\nname = \"b.test\"\n[[domain]]\nname = \"A.Test.\"",
+        &[(6, "each recipient domain once", "a second domain")],
+    );
+}
+
+#[test]
+fn rules_that_never_speak() {
+    let rule = |text: &str| format!("title = \"t\"\n[[rule]]\n{text}");
+    for check in ["dnsbl", "rhsbl-helo", "rhsbl-sender"] {
+        receiver(
+            &rule(&format!("check = \"{check}\"")),
+            &[(2, "with the name of a block list", "none")],
+        );
+        receiver(
+            &rule(&format!("check = \"{check}\"\nzones = []")),
+            &[(4, "with the name of a block list", "none")],
+        );
+        receiver(
+            &rule(&format!(
+                "check = \"{check}\"\nzones = [\"bl.test\", \"a..b\"]"
+            )),
+            &[(4, "the names of block lists", "a..b")],
+        );
+        receiver(
+            &rule(&format!(
+                "check = \"score\"\n[[rule.weights]]\nscore = 1.0\ncheck = \"{check}\""
+            )),
+            &[(4, "with the name of a block list", "none")],
+        );
+    }
+    for (thresholds, line) in [
+        ("reject = 5.0\ndefer = 5.01", 5),
+        ("reject = 5.0\ndefer = 5.0", 5),
+        ("defer = 16.0", 4),
+    ] {
+        receiver(
+            &rule(&format!("check = \"score\"\n{thresholds}")),
+            &[(line, "a threshold below reject", "never reached first")],
+        );
+    }
+    let good = rule("check = \"score\"\nreject = 5.0\ndefer = 4.99");
+    assert!(parse_receiver("good.toml", &good).is_ok());
 }

@@ -138,6 +138,16 @@ fn usage_and_mistakes_are_exit_code_2() {
         &["cannot read /nonexistent.toml"],
     );
     check(
+        &["lint", concat!(env!("CARGO_MANIFEST_DIR"), "/src")],
+        2,
+        &["expected a file with the ending .toml in", "found none"],
+    );
+    check(
+        &["verify", concat!(env!("CARGO_MANIFEST_DIR"), "/src")],
+        2,
+        &["expected a file with the ending .toml in", "found none"],
+    );
+    check(
         &["show", "check", "nope"],
         2,
         &["expected a check: pregreet", "found \"nope\""],
@@ -175,9 +185,26 @@ fn lint_reports_every_file() {
         2,
         &["expected a file name that no other scenario has, found the file name of"],
     );
+    std::fs::remove_dir_all(directory.join("more")).expect("removed");
+    let warning = "expected [[domain]] with the name of a recipient domain, found none";
+    let summary = "1 file without mistakes, 1 warning";
+    check(
+        &["lint", path],
+        0,
+        &[&format!("warning: {warning}"), summary],
+    );
+    check(
+        &["lint", "--strict", path],
+        2,
+        &[&format!("error: {warning}")],
+    );
     std::fs::remove_dir_all(&directory).expect("removed");
     check(
-        &["lint", concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios")],
+        &[
+            "lint",
+            "--strict",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios"),
+        ],
         0,
         &["files without mistakes"],
     );

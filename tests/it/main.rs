@@ -2,6 +2,7 @@
 //! clients.
 
 mod bad_input;
+mod bad_keys;
 mod cli;
 mod conduct;
 mod dns;
@@ -17,6 +18,7 @@ mod http_events;
 mod http_guard;
 mod http_problems;
 mod journal_file;
+mod lint;
 mod listeners;
 mod matrix;
 mod pictures;

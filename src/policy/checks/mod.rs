@@ -32,6 +32,7 @@ mod test;
 
 pub(super) use conduct::pregreet;
 pub(super) use listed::lists;
+pub use score::REJECT;
 pub use settings::{Kind, Parameter, Points, Setting, Settings, Weight};
 
 use std::net::IpAddr;

@@ -6,6 +6,9 @@ use super::{
 use crate::facts::Facts;
 use crate::stage::Stage;
 
+/// The threshold of a score that names none.
+pub const REJECT: Points = Points(1500);
+
 /// **Checks** the sum of what weighted checks add when they are violated.
 /// **Replies** 554 5.7.1 from the `reject` threshold on, 451 4.7.1 (the `error` reply) from the `defer` threshold on.
 /// **Basis** rspamd actions `reject` and `greylist`; SpamAssassin `required_score`.
@@ -41,7 +44,7 @@ pub(super) static CHECK: Check = Check {
     error: &["451 4.7.1 Try again later"],
     needs: Needs::NOTHING,
     build: |settings| {
-        let reject = settings.points("reject", Points(1500));
+        let reject = settings.points("reject", REJECT);
         let defer = settings
             .is_set("defer")
             .then(|| settings.points("defer", reject));

@@ -1,0 +1,64 @@
+//! Looking for mistakes in files, and for what their authors probably did not mean.
+
+use std::path::PathBuf;
+
+use super::builtin::{Examined, examine_files};
+use super::doubts;
+use super::report::merge;
+use crate::error::{Error, Mistake};
+
+/// Files without mistakes, and the warnings about them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Linted {
+    /// The number of files.
+    pub files: usize,
+    /// What can be used, but probably does not say what its author means.
+    pub warnings: Vec<Mistake>,
+    report: String,
+}
+
+impl Linted {
+    /// The warnings with their source lines, for a person.
+    pub fn report(&self) -> &str {
+        &self.report
+    }
+}
+
+/// Looks for mistakes in scenario and receiver files, and directories of them. `strict` makes each warning a mistake.
+///
+/// # Errors
+/// Every mistake of every file, a file that cannot be read, or a directory without TOML files.
+pub fn lint(paths: &[PathBuf], strict: bool) -> Result<Linted, Error> {
+    let examined = examine_files(paths)?;
+    let files = examined.len();
+    let (mut errors, mut warnings, mut reports) = (Vec::new(), Vec::new(), Vec::new());
+    for Examined {
+        mut mistakes,
+        content,
+    } in examined
+    {
+        if let Some(content) = &content {
+            doubts::of(content, &mut mistakes);
+        }
+        if strict {
+            mistakes.be_strict();
+        }
+        if mistakes.count() > 0 {
+            errors.push(mistakes.into_error());
+            continue;
+        }
+        let (found, report) = mistakes.into_warnings();
+        if !found.is_empty() {
+            warnings.extend(found);
+            reports.push(report);
+        }
+    }
+    if !errors.is_empty() {
+        return Err(merge(errors));
+    }
+    Ok(Linted {
+        files,
+        warnings,
+        report: reports.join("\n\n"),
+    })
+}
