@@ -22,7 +22,7 @@ impl Queue {
         let mut tries = 0;
         let mut pause = Duration::from_secs(60);
         while let Some((due, delivery)) = self.waiting.pop_front() {
-            world.advance(due.saturating_sub(self.now));
+            world.advance(due.saturating_sub(self.now))?;
             self.now = due;
             tries += 1;
             let dialogue = deliver(world.smtp_addr(), &delivery).await?;

@@ -77,7 +77,7 @@
 //! let rules = "title = \"Greylists\"\n[[rule]]\ncheck = \"greylist\"\ndelay = \"5m\"";
 //! let world = World::builder().with_receiver(scenario::parse_receiver("greylist", rules)?).start().await?;
 //! // … a first try is deferred …
-//! world.advance(Duration::from_secs(301));
+//! world.advance(Duration::from_secs(301))?;
 //! // … and a second one accepted, at once.
 //! # Ok(())
 //! # }

@@ -139,7 +139,7 @@ impl<'a> Story<'a> {
         .await?;
 
         self.world
-            .set_scenario(scenario::load_scenario("office365")?);
+            .set_scenario(scenario::load_scenario("office365")?)?;
         chapter("2. Office 365: many addresses say the same name in EHLO");
         self.one(
             "207.46.163.150",
@@ -160,7 +160,8 @@ impl<'a> Story<'a> {
                 "exchange2003-nat",
             ),
         ] {
-            self.world.set_scenario(scenario::load_scenario(scenario)?);
+            self.world
+                .set_scenario(scenario::load_scenario(scenario)?)?;
             let mut accepted = 0;
             for _ in 0..CONNECTIONS {
                 accepted += usize::from(self.connect("mail.branded.test").await?.accepted);
@@ -184,7 +185,7 @@ impl<'a> Story<'a> {
         let address: IpAddr = client
             .parse()
             .map_err(|_| Error::other(format!("expected an address, found {client}")))?;
-        self.world.set_client(ClientSource::Fixed(address));
+        self.world.set_client(ClientSource::Fixed(address))?;
         print(&format!("   {client} says EHLO {helo}.\n"));
         for (receiver, expected) in receivers {
             self.world.set_receiver(scenario::load_receiver(receiver)?);
@@ -209,7 +210,7 @@ impl<'a> Story<'a> {
     /// The branded server before the strict receiver: refused now and then.
     async fn branded(&mut self) -> Result<(), Error> {
         self.world
-            .set_scenario(scenario::load_scenario("exchange2003-branding")?);
+            .set_scenario(scenario::load_scenario("exchange2003-branding")?)?;
         self.world
             .set_receiver(scenario::load_receiver("helo-equals-ptr")?);
         print("   It always says EHLO mail.branded.test, to the receiver helo-equals-ptr.\n");

@@ -54,6 +54,42 @@ impl Zones {
         }
     }
 
+    /// The same snapshot with this zone added, or in place of the one of the same origin. Faults keep their counts.
+    #[must_use]
+    pub fn with_zone(&self, zone: Zone) -> Self {
+        let mut zones = HashMap::clone(&self.zones);
+        zones.insert(zone.origin.clone(), zone);
+        self.of_zones(zones)
+    }
+
+    /// The same snapshot without the zone of this origin; `None` where there is no such zone.
+    pub fn without_zone(&self, origin: &Name) -> Option<Self> {
+        let mut zones = HashMap::clone(&self.zones);
+        zones.remove(&*label::of(origin).to_ascii_lowercase())?;
+        Some(self.of_zones(zones))
+    }
+
+    fn of_zones(&self, zones: HashMap<Box<[u8]>, Zone>) -> Self {
+        let changed = Self {
+            zones: Arc::new(zones),
+            faults: self.faults.clone(),
+            ..Self::default()
+        };
+        changed.with_settings(self.settings)
+    }
+
+    /// A copy whose faults start from the present counts and count on their own: questions to the copy leave no trace.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        let copy = |fault: &Arc<Fault>| Arc::new(fault.continued());
+        self.with_faults(self.faults.iter().map(copy).collect())
+    }
+
+    /// The zone of this origin.
+    pub fn of_origin(&self, origin: &Name) -> Option<&Zone> {
+        self.zones.get(&*label::of(origin).to_ascii_lowercase())
+    }
+
     /// The faults, with their counts.
     pub fn faults(&self) -> &[Arc<Fault>] {
         &self.faults

@@ -13,12 +13,17 @@ use ipnet::IpNet;
 use parking_lot::Mutex;
 use serde::Serialize;
 
+use crate::error::Error;
+
 /// Most clients, and most triples, that are remembered; beyond, the older half goes.
 const REMEMBERED: usize = 100_000;
 /// Most connections and HELO names remembered of one client.
 const OF_ONE_CLIENT: usize = 1_000;
 /// A triple that nobody tried for so long is new again, as in milter-greylist and postgrey (about five weeks).
 const FORGOTTEN: Duration = Duration::from_secs(36 * 24 * 3600);
+
+/// The farthest that a clock can be advanced altogether: 100 years, which stays exact in milliseconds everywhere.
+pub const MOST_ADVANCED: Duration = Duration::from_secs(36_525 * 24 * 3600);
 
 /// The time since the world began, and what a test added to it.
 #[derive(Debug)]
@@ -37,18 +42,38 @@ impl Default for Clock {
 }
 
 impl Clock {
+    /// A clock that is advanced already.
+    ///
+    /// # Errors
+    /// That is more than [`MOST_ADVANCED`].
+    pub fn advanced(by: Duration) -> Result<Self, Error> {
+        let clock = Self::default();
+        if clock.advance(by) {
+            Ok(clock)
+        } else {
+            Err(Error::other(format!(
+                "expected the clock to be advanced by at most 100 years, found {by:?}"
+            )))
+        }
+    }
+
     /// The time since the clock was made, advances included.
     pub fn now(&self) -> Duration {
         self.start.elapsed() + Duration::from_nanos(self.advanced_ns.load(Ordering::Relaxed))
     }
 
-    /// Moves the clock forward: what waits on it has waited so much longer. At most some 580 years altogether.
-    pub fn advance(&self, by: Duration) {
-        let ns = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
-        let add = |advanced: u64| Some(advanced.saturating_add(ns));
-        let _ = self
-            .advanced_ns
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+    /// Moves the clock forward: what waits on it has waited longer by that time. Returns false, and leaves the clock as it
+    /// is, where the advances would add up to more than [`MOST_ADVANCED`].
+    #[must_use]
+    pub fn advance(&self, by: Duration) -> bool {
+        let add = |advanced: u64| {
+            let sum = Duration::from_nanos(advanced).checked_add(by)?;
+            let allowed = sum <= MOST_ADVANCED;
+            u64::try_from(sum.as_nanos()).ok().filter(|_| allowed)
+        };
+        self.advanced_ns
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add)
+            .is_ok()
     }
 }
 
@@ -116,16 +141,17 @@ struct First {
 }
 
 impl Memory {
+    /// A memory of nobody, by this clock.
+    pub fn on(clock: Clock) -> Self {
+        Self {
+            clock,
+            ..Self::default()
+        }
+    }
+
     /// The clock it remembers by.
     pub fn clock(&self) -> &Clock {
         &self.clock
-    }
-
-    /// Forgets everything; connections that are open are no longer counted. The clock goes on.
-    pub fn forget(&self) {
-        self.clients.lock().clear();
-        self.triples.lock().clear();
-        self.counts.lock().clear();
     }
 
     /// How many times this was asked for, this time included; of at most 100,000 things, then all are forgotten.
@@ -281,7 +307,7 @@ mod tests {
     fn connections_of_each_client() {
         let memory = Memory::default();
         memory.connected(ip("192.0.2.1"));
-        memory.clock().advance(Duration::from_secs(60));
+        assert!(memory.clock().advance(Duration::from_secs(60)));
         let second = memory.connected(ip("192.0.2.1"));
         assert_eq!(
             (second.open, seconds(&second.connections)),
@@ -290,8 +316,6 @@ mod tests {
         assert_eq!(memory.connected(ip("192.0.2.2")).open, 1);
         memory.disconnected(ip("192.0.2.1"));
         assert_eq!(memory.connected(ip("192.0.2.1")).open, 2);
-        memory.forget();
-        assert_eq!(memory.connected(ip("192.0.2.1")).connections.len(), 1);
     }
 
     #[test]
@@ -299,7 +323,7 @@ mod tests {
         let memory = Memory::default();
         let client = ip("2001:db8::1");
         assert_eq!(memory.helo(client, "A.test", true).helos, []);
-        memory.clock().advance(Duration::from_secs(3600));
+        assert!(memory.clock().advance(Duration::from_secs(3600)));
         let later = memory.helo(client, "b.test", false);
         assert_eq!(
             (later.helos[0].0.as_str(), later.helos[0].1.as_secs()),
@@ -323,7 +347,7 @@ mod tests {
             (first.triple.age.as_secs(), first.triple.earlier_session),
             (0, false)
         );
-        memory.clock().advance(Duration::from_secs(300));
+        assert!(memory.clock().advance(Duration::from_secs(300)));
         let again = try_from("192.0.2.1", 1);
         assert_eq!(
             (again.triple.age.as_secs(), again.triple.earlier_session),
@@ -338,12 +362,26 @@ mod tests {
             (0, 300)
         );
         assert!(neighbour.network_triple.earlier_session && !neighbour.client.earlier_session);
-        memory.clock().advance(FORGOTTEN + Duration::from_secs(1));
+        assert!(memory.clock().advance(FORGOTTEN + Duration::from_secs(1)));
         assert_eq!(
             try_from("192.0.2.1", 3).triple.age.as_secs(),
             0,
             "forgotten by then"
         );
+    }
+
+    #[test]
+    fn a_clock_stops_at_its_bound_and_says_so() {
+        let clock = Clock::default();
+        assert!(clock.advance(MOST_ADVANCED - Duration::from_secs(1)));
+        assert!(!clock.advance(Duration::from_secs(2)), "beyond the bound");
+        assert!(!clock.advance(Duration::MAX), "no overflow");
+        assert!(
+            clock.now() < MOST_ADVANCED,
+            "a refused advance changes nothing"
+        );
+        assert!(clock.advance(Duration::from_secs(1)));
+        assert!(!clock.advance(Duration::from_nanos(1)));
     }
 
     #[test]

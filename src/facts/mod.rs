@@ -27,7 +27,7 @@ pub use iprev::{
 };
 pub use listing::{Listing, Subject};
 pub use lookup::{Lookup, LookupRecord, Outcome, Resolver, World};
-pub use memory::{Clock, Greylist, History, Memory, Seen};
+pub use memory::{Clock, Greylist, History, MOST_ADVANCED, Memory, Seen};
 pub use sender::SenderDomain;
 pub use spf::{DNS_TERMS, Spf, SpfQuery, SpfResult, VOID_LOOKUPS, check_host};
 

@@ -6,21 +6,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::World;
 use super::listen::MainListener;
 use super::logs::Logs;
 use super::restored::Restored;
+use super::{Start, World};
 use crate::dns::{self, Fault};
 use crate::error::Error;
 use crate::expect::{Ledger, Sources, Watchers};
+use crate::facts::{Clock, Memory};
 use crate::journal::{Limits, Metrics};
 use crate::scenario::{self, Listener, ReceiverProfile, Scenario};
 use crate::smtp::{
-    self, ClientSource, Identity, MessageBudget, ProxyMode, ServerState, SessionConfig, StartTls,
+    self, ClientSource, Identity, LastReset, MessageBudget, ProxyMode, ServerState, SessionConfig,
+    StartTls,
 };
 use crate::tls::Tls;
 
@@ -268,6 +271,7 @@ impl Builder {
         if let Some(client) = self.client {
             scenario.client = client;
         }
+        scenario.client.check()?;
         let smtp = bind_tcp("SMTP", self.smtp).await?;
         let (udp, tcp) = bind_dns(self.dns).await?;
         let local = |e| Error::io("cannot read a local address", e);
@@ -297,13 +301,15 @@ impl Builder {
             self.journal.as_deref(),
             self.keep,
         )?;
-        let logs = Logs::new(&self.keep, keeper.as_ref(), &tally);
+        let last_reset = Arc::<LastReset>::default();
+        let logs = Logs::new(&self.keep, keeper.as_ref(), &tally, &last_reset);
         let Logs {
             sessions,
             messages,
             dns_queries,
             tellings,
             events,
+            mail_counts,
         } = logs;
         let reception = SessionConfig {
             receiver: Arc::clone(&profile.receiver),
@@ -314,12 +320,17 @@ impl Builder {
             lookup_patience: profile.dns_timeout,
             recall: Arc::default(),
         };
+        let receptions = further
+            .iter()
+            .filter_map(|bound| bound.door.reception.clone())
+            .collect();
         kept.restore(&sessions, &messages, &events);
         let service = Arc::new(ServerState {
             world: self.name,
             reception: ArcSwap::from_pointee(reception),
             zones: Arc::clone(&zones),
-            memory: Arc::default(),
+            memory: ArcSwap::from_pointee(Memory::on(Clock::advanced(self.clock)?)),
+            last_reset,
             storage: Arc::new(MessageBudget::new(self.keep.under_way)),
             sessions,
             messages,
@@ -327,9 +338,9 @@ impl Builder {
             events,
             tellings,
             tally: Arc::clone(&tally),
+            mail_counts,
             max_connections: self.connections,
         });
-        service.memory.clock().advance(self.clock);
 
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
@@ -358,9 +369,20 @@ impl Builder {
             queries: Watchers::of(&dns_queries),
             messages: Watchers::of(&service.messages),
         };
+        let (scenario, profile) = (Arc::new(scenario), Arc::new(profile));
+        let start = Start {
+            scenario: Arc::clone(&scenario),
+            profile: Arc::clone(&profile),
+            clock: self.clock,
+            receptions,
+        };
         Ok(World {
-            scenario: ArcSwap::from_pointee(scenario),
-            profile: ArcSwap::from_pointee(profile),
+            start,
+            changing: Mutex::default(),
+            #[cfg(feature = "http")]
+            beside: std::sync::OnceLock::new(),
+            scenario: ArcSwap::new(scenario),
+            profile: ArcSwap::new(profile),
             smtp_addr,
             listeners,
             authorities,

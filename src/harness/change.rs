@@ -1,4 +1,7 @@
 //! What can be changed while a world runs. Sessions under way keep the receiver and the client address they began with.
+//!
+//! A change holds one lock from its first look at the world to its `changed` event, so that of changes at the same time
+//! none is lost and the events stand in the order in which the changes were made. Nobody who serves waits for that lock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +11,9 @@ use jiff::Timestamp;
 use super::World;
 use crate::dns::{Fault, Zone, Zones};
 use crate::error::{Error, Mistake};
+use crate::facts::{Clock, MOST_ADVANCED, Memory};
 use crate::journal::{Event, EventKind};
-use crate::name;
+use crate::name::{self, Name};
 use crate::scenario::{self, ReceiverProfile, Scenario};
 use crate::smtp::{ClientSource, Identity, SessionConfig};
 
@@ -18,103 +22,186 @@ const TTL: u32 = 300;
 
 impl World {
     /// Moves the receiver's clock forward: what it remembers is so much older then.
-    pub fn advance(&self, by: Duration) {
-        self.service.memory.clock().advance(by);
-        self.changed("clock", format!("advanced by {by:?}"));
-    }
-
-    /// Begins anew: faults have not fired, the receiver remembers nobody. The journal stays, and so do sessions under
-    /// way.
-    pub fn reset(&self) {
-        self.begin_anew();
-        self.changed("reset", String::new());
-    }
-
-    /// As [`World::reset`], and forgets what was seen and expected too.
-    pub fn clear(&self) {
-        self.ledger.clear();
-        self.service.sessions.clear();
-        self.service.messages.clear();
-        self.dns_queries.clear();
-        self.service.events.clear();
-        if let Some(keeper) = &self.service.keeper {
-            keeper.clear();
+    ///
+    /// # Errors
+    /// The advances would add up to more than 100 years ([`MOST_ADVANCED`]); the clock stays as it is.
+    pub fn advance(&self, by: Duration) -> Result<(), Error> {
+        let _changing = self.changing.lock();
+        if !self.service.memory.load().clock().advance(by) {
+            let years = MOST_ADVANCED.as_secs() / (24 * 3600) / 365;
+            return Err(Error::other(format!(
+                "expected advances of at most {years} years altogether, found {by:?} more"
+            )));
         }
-        self.reset();
+        self.changed("clock", format!("advanced by {by:?}"));
+        Ok(())
     }
 
-    fn begin_anew(&self) {
-        self.zones
-            .store(Arc::new(self.scenario.load().zones(self.smtp_addr.ip())));
-        self.service.memory.forget();
+    /// Makes the world what it was when it started: scenario, zones, faults and their counts, receiver, client addresses
+    /// and the order of a pool, the receiver's clock and memory; and empties the journal as [`World::reset_journal`]
+    /// does. Ports, numbers of sessions and messages, and counts for monitoring go on.
+    ///
+    /// A session under way stays on the side on which it began: it goes on with the zones, faults, receiver and memory
+    /// of before, and the journal of after has nothing of it.
+    pub fn reset(&self) {
+        let _changing = self.changing.lock();
+        let super::Start {
+            scenario,
+            profile,
+            clock,
+            receptions,
+        } = &self.start;
+        let zones = Arc::new(scenario.zones(self.smtp_addr.ip()));
+        let clock = Clock::advanced(*clock).unwrap_or_default();
+        let reception = SessionConfig {
+            receiver: Arc::clone(&profile.receiver),
+            identity: identity(scenario),
+            lookup_patience: profile.dns_timeout,
+            recall: Arc::default(),
+        };
+        self.forget(|last| {
+            let past = self.zones.load_full();
+            self.service.last_reset.of_zones(last, past);
+            self.service.reception.store(Arc::new(reception));
+            receptions
+                .iter()
+                .for_each(|reception| reception.identity.begin_again());
+            self.service.memory.store(Arc::new(Memory::on(clock)));
+            self.zones.store(zones);
+            self.scenario.store(Arc::clone(scenario));
+            self.profile.store(Arc::clone(profile));
+        });
+        self.changed("reset", "everything".to_owned());
+    }
+
+    /// Empties the journal: sessions, messages, DNS queries and events, in the journal file too, and expectations with
+    /// what they have counted. Everything else stays as it is.
+    ///
+    /// A session under way stays on the side on which it began: the journal of after has nothing of it.
+    pub fn reset_journal(&self) {
+        let _changing = self.changing.lock();
+        self.forget(|_| {});
+        self.changed("reset", "journal".to_owned());
+    }
+
+    /// Forgets what happened, and calls `meanwhile` with the number of the last session before a further one can begin.
+    fn forget(&self, meanwhile: impl FnOnce(u64)) {
+        let service = &self.service;
+        self.ledger.clear();
+        service.sessions.clear_with(|last| {
+            service.last_reset.of_journal(last);
+            service.messages.clear();
+            service.events.clear_with(|_| {
+                drop(service.tellings.take());
+                self.dns_queries.clear();
+            });
+            if let Some(keeper) = &service.keeper {
+                keeper.clear(last);
+            }
+            meanwhile(last);
+        });
     }
 
     /// Replaces the zones, and with them the counts of their faults; queries under way keep the old ones.
     pub fn replace_zones(&self, zones: Zones) {
-        self.zones.store(Arc::new(zones));
+        let _changing = self.changing.lock();
+        self.serve(zones);
         self.changed("zones", "replaced".to_owned());
     }
 
-    /// Adds a zone to the scenario, or replaces the one of that origin: master-file text (RFC 1035 §5). Other zones and
-    /// what a pool generates stay, and so do faults and their counts.
+    /// Adds a zone, or replaces the one of that origin: master-file text (RFC 1035 §5). The zone then holds exactly these
+    /// records, with SOA and NS supplied where the text has none. Other zones stay, and so do faults and their counts.
     ///
     /// # Errors
-    /// Every mistake in the text: what `lint` finds in a zone of a file, and what no server loads beside the records that
-    /// pools and recipient domains generate.
+    /// Every mistake in the text: what `lint` finds in a zone of a file beside the other zones that are served.
     pub fn set_zone(&self, origin: &str, text: &str) -> Result<(), Error> {
-        let name = name::absolute(origin)
-            .ok_or_else(|| Error::other(format!("expected a name, found {origin:?}")))?;
-        let mut changed = Scenario::clone(&self.scenario.load());
-        changed.zones.retain(|zone| zone.origin() != name);
-        let others = changed.zones.iter().map(Zone::origin).collect();
+        let name = origin_name(origin)?;
+        let _changing = self.changing.lock();
+        let zones = self.zones.load();
+        let others = zones
+            .zones()
+            .map(Zone::origin)
+            .filter(|other| *other != name)
+            .collect();
         let (zone, found) = scenario::zone_text(text.as_bytes(), &name, TTL, &others);
-        changed.zones.push(zone);
-        let mut mistakes: Vec<_> = found
+        let mistakes: Vec<_> = found
             .into_iter()
             .map(|m| zone_mistake(origin, m.line, m.expected, m.found))
             .collect();
-        if mistakes.is_empty() {
-            let clashes = changed.clashes().into_iter().map(|clash| clash.told());
-            mistakes
-                .extend(clashes.map(|(expected, found)| zone_mistake(origin, 0, expected, found)));
-        }
         if !mistakes.is_empty() {
             let report: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
             return Err(Error::mistakes(mistakes, report.join("\n")));
         }
-        let faults = self.zones.load().faults().to_vec();
-        self.rewrite("zones", origin.to_owned(), |scenario| {
-            scenario.zones = changed.zones;
-        });
-        self.zones.rcu(|zones| zones.with_faults(faults.clone()));
+        self.serve(zones.with_zone(zone));
+        self.changed("zones", origin.to_owned());
         Ok(())
     }
 
-    /// Replaces the DNS faults; none of them has fired. A reset brings back those of the scenario.
+    /// Removes the zone of an origin; names in it are outside then. Returns false where there is no such zone.
+    ///
+    /// # Errors
+    /// The origin is no name.
+    pub fn remove_zone(&self, origin: &str) -> Result<bool, Error> {
+        let name = origin_name(origin)?;
+        let _changing = self.changing.lock();
+        let Some(zones) = self.zones.load().without_zone(&name) else {
+            return Ok(false);
+        };
+        self.serve(zones);
+        self.changed("zones", format!("{origin} removed"));
+        Ok(true)
+    }
+
+    /// Replaces the DNS faults; none of them has fired. A reset brings back those of the start.
     pub fn set_faults(&self, faults: Vec<Fault>) {
-        let detail = format!("{} of them", faults.len());
-        let faults: Vec<_> = faults.into_iter().map(Arc::new).collect();
-        self.zones.rcu(|zones| zones.with_faults(faults.clone()));
-        self.changed("faults", detail);
+        let _changing = self.changing.lock();
+        self.misbehave(
+            format!("{} of them", faults.len()),
+            faults.into_iter().map(Arc::new).collect(),
+        );
     }
 
     /// Adds a DNS fault behind the others, which go on counting: of several for one question the first fires.
     pub fn add_fault(&self, fault: Fault) {
-        let fault = Arc::new(fault);
-        self.zones
-            .rcu(|zones| zones.with_faults([zones.faults(), &[Arc::clone(&fault)]].concat()));
-        self.changed("faults", "one more".to_owned());
+        self.add_fault_within(fault, usize::MAX);
+    }
+
+    /// Adds a DNS fault where there are fewer than `most`; otherwise returns false.
+    pub(crate) fn add_fault_within(&self, fault: Fault, most: usize) -> bool {
+        let _changing = self.changing.lock();
+        let mut faults = self.faults();
+        if faults.len() >= most {
+            return false;
+        }
+        faults.push(Arc::new(fault));
+        self.misbehave("one more".to_owned(), faults);
+        true
+    }
+
+    fn misbehave(&self, detail: String, faults: Vec<Arc<Fault>>) {
+        self.serve(self.zones.load().with_faults(faults));
+        self.changed("faults", detail);
     }
 
     /// Replaces the scenario: its zones, faults, and client addresses.
-    pub fn set_scenario(&self, scenario: Scenario) {
-        let (source, nat) = (scenario.client_source(), scenario.nat.clone());
-        self.receive(|reception| reception.identity = Arc::new(Identity::new(source, nat)));
-        self.rewrite("scenario", scenario.name.clone(), |old| *old = scenario);
+    ///
+    /// # Errors
+    /// Its client addresses come from an empty pool.
+    pub fn set_scenario(&self, scenario: Scenario) -> Result<(), Error> {
+        scenario.client.check()?;
+        let zones = scenario.zones(self.smtp_addr.ip());
+        let _changing = self.changing.lock();
+        self.receive(|reception| reception.identity = identity(&scenario));
+        self.serve(zones);
+        let name = scenario.name.clone();
+        self.scenario.store(Arc::new(scenario));
+        self.changed("scenario", name);
+        Ok(())
     }
 
     /// Replaces the receiver for connections from now on. What it remembers stays.
     pub fn set_receiver(&self, profile: ReceiverProfile) {
+        let _changing = self.changing.lock();
         self.receive(|reception| {
             reception.receiver = Arc::clone(&profile.receiver);
             reception.lookup_patience = profile.dns_timeout;
@@ -125,15 +212,19 @@ impl World {
     }
 
     /// Takes connections from now on to come from here.
-    pub fn set_client(&self, source: ClientSource) {
+    ///
+    /// # Errors
+    /// An empty pool.
+    pub fn set_client(&self, source: ClientSource) -> Result<(), Error> {
+        source.check()?;
         let detail = format!("{source:?}");
+        let _changing = self.changing.lock();
         let mut scenario = Scenario::clone(&self.scenario.load());
-        scenario.client = source.clone();
-        self.receive(|reception| {
-            reception.identity = Arc::new(Identity::new(source, scenario.nat.clone()))
-        });
+        scenario.client = source;
+        self.receive(|reception| reception.identity = identity(&scenario));
         self.scenario.store(Arc::new(scenario));
         self.changed("client", detail);
+        Ok(())
     }
 
     fn receive(&self, change: impl FnOnce(&mut SessionConfig)) {
@@ -143,14 +234,8 @@ impl World {
         self.service.reception.store(Arc::new(reception));
     }
 
-    /// Changes the scenario, and serves its zones as they are then.
-    fn rewrite(&self, what: &'static str, detail: String, change: impl FnOnce(&mut Scenario)) {
-        let mut scenario = Scenario::clone(&self.scenario.load());
-        change(&mut scenario);
-        self.zones
-            .store(Arc::new(scenario.zones(self.smtp_addr.ip())));
-        self.scenario.store(Arc::new(scenario));
-        self.changed(what, detail);
+    fn serve(&self, zones: Zones) {
+        self.zones.store(Arc::new(zones));
     }
 
     fn changed(&self, what: &'static str, detail: String) {
@@ -173,4 +258,16 @@ fn zone_mistake(origin: &str, line: usize, expected: String, found: String) -> M
         expected,
         found,
     }
+}
+
+fn identity(scenario: &Scenario) -> Arc<Identity> {
+    Arc::new(Identity::new(
+        scenario.client_source(),
+        scenario.nat.clone(),
+    ))
+}
+
+fn origin_name(origin: &str) -> Result<Name, Error> {
+    name::absolute(origin)
+        .ok_or_else(|| Error::other(format!("expected a domain name, found {origin:?}")))
 }

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 use super::Retention;
 use crate::journal::{
-    Backlog, DnsQuery, Event, EventKind, JournalStore, Limits, Log, Message, Metrics,
+    Backlog, DnsQuery, Event, EventKind, JournalStore, Limits, Log, MailCounts, Message, Metrics,
 };
-use crate::smtp::{SessionEntry, Telling};
+use crate::smtp::{LastReset, SessionEntry, Telling};
 
 /// The logs of one world.
 pub(super) struct Logs {
@@ -18,6 +18,7 @@ pub(super) struct Logs {
     pub dns_queries: Arc<Log<DnsQuery>>,
     pub tellings: Arc<Backlog<Telling>>,
     pub events: Arc<Log<Event>>,
+    pub mail_counts: Arc<MailCounts>,
 }
 
 impl Logs {
@@ -27,7 +28,9 @@ impl Logs {
         keep: &Retention,
         keeper: Option<&Arc<dyn JournalStore>>,
         tally: &Arc<Metrics>,
+        last_reset: &Arc<LastReset>,
     ) -> Self {
+        let last_reset = Arc::clone(last_reset);
         let events = Arc::new(event_log(keep.events, keeper.cloned()));
         let dns_queries = query_log(keep.dns_queries, &events, tally, keeper.is_some());
         let tellings = Arc::new(Backlog::new(keep.events));
@@ -38,6 +41,7 @@ impl Logs {
         );
         events.supplied(move |first| {
             let (skipped, tellings) = told.take();
+            let tellings = tellings.filter(|told: &Telling| !last_reset.is_after(told.session()));
             let told = tellings.flat_map(|telling: Telling| {
                 let (at, session) = (telling.at(), telling.session());
                 telling
@@ -67,10 +71,12 @@ impl Logs {
         if let Some(keeper) = keeper {
             keeper.follow(Arc::downgrade(&events));
         }
+        let mail_counts = Arc::<MailCounts>::default();
         let sessions = Arc::new(Log::new(keep.sessions));
         Self {
             sessions,
-            messages: message_log(keep.messages, tally),
+            messages: message_log(keep.messages, tally, &mail_counts),
+            mail_counts,
             dns_queries,
             tellings,
             events,
@@ -131,12 +137,14 @@ fn asking(query: &Arc<DnsQuery>) -> impl Iterator<Item = (Timestamp, u64, EventK
 }
 
 /// The log of messages, which tells the counts of each.
-fn message_log(limits: Limits, tally: &Arc<Metrics>) -> Arc<Log<Message>> {
-    let tally = Arc::clone(tally);
+fn message_log(limits: Limits, tally: &Arc<Metrics>, own: &Arc<MailCounts>) -> Arc<Log<Message>> {
+    let (tally, own) = (Arc::clone(tally), Arc::clone(own));
     Arc::new(Log::relayed(limits, move |messages: &[Arc<Message>]| {
         for message in messages {
             tally.messages.add(1);
             tally.message_octets.add(message.octets.len() as u64);
+            own.messages.add(1);
+            own.message_octets.add(message.octets.len() as u64);
         }
     }))
 }

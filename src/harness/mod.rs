@@ -20,14 +20,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::dns::{self, Fault, Zones};
 use crate::expect::Ledger;
-use crate::journal::{DnsQuery, Event, Log, Message, Metrics};
+use crate::journal::{DnsQuery, Event, Log, MailCounts, Message, Metrics};
 use crate::scenario::{ReceiverProfile, Scenario};
-use crate::smtp::{ServerState, SessionEntry};
+use crate::smtp::{ClientSource, ServerState, SessionConfig, SessionEntry};
 
 /// How long a world that stops waits for its sessions.
 const STOPPING: Duration = Duration::from_secs(3);
@@ -46,6 +47,14 @@ const STOPPING: Duration = Duration::from_secs(3);
 /// ```
 #[derive(Debug)]
 pub struct World {
+    /// What a reset brings back.
+    start: Start,
+    /// Held by every change from its first look at the world to its `changed` event. Lock order: this, the log of sessions,
+    /// the other logs.
+    changing: Mutex<()>,
+    /// What an API keeps beside the world.
+    #[cfg(feature = "http")]
+    beside: std::sync::OnceLock<Box<dyn std::any::Any + Send + Sync>>,
     scenario: ArcSwap<Scenario>,
     profile: ArcSwap<ReceiverProfile>,
     smtp_addr: SocketAddr,
@@ -61,6 +70,17 @@ pub struct World {
     patience: Duration,
     shutdown: CancellationToken,
     tasks: tokio::sync::Mutex<JoinSet<()>>,
+}
+
+/// The state a world starts with.
+#[derive(Debug)]
+struct Start {
+    scenario: Arc<Scenario>,
+    profile: Arc<ReceiverProfile>,
+    /// How far the receiver's clock is advanced.
+    clock: Duration,
+    /// The receivers and client addresses of further listeners that have their own.
+    receptions: Vec<Arc<SessionConfig>>,
 }
 
 impl World {
@@ -95,7 +115,7 @@ impl World {
         self.dns_addr
     }
 
-    /// The scenario, as it stands now.
+    /// The scenario that was set last. Zones and faults that were changed since are in [`World::zones`].
     pub fn scenario(&self) -> Arc<Scenario> {
         self.scenario.load_full()
     }
@@ -130,9 +150,9 @@ impl World {
         self.dns.counts()
     }
 
-    /// The snapshot that DNS and the receiver answer from, to be read and replaced.
-    pub fn snapshot(&self) -> &Arc<ArcSwap<Zones>> {
-        &self.zones
+    /// Where connections are taken to come from.
+    pub fn client(&self) -> ClientSource {
+        self.scenario.load().client.clone()
     }
 
     /// The DNS faults, with their counts.
@@ -146,14 +166,26 @@ impl World {
         &self.service.events
     }
 
-    /// Counts for monitoring.
+    /// What an API keeps beside the world, to end with it: a value of one type, made when it is first asked for.
+    #[cfg(feature = "http")]
+    pub(crate) fn beside<T: std::any::Any + Send + Sync + Default>(&self) -> &T {
+        let kept = self.beside.get_or_init(|| Box::new(T::default()));
+        kept.downcast_ref().expect("one API keeps one type")
+    }
+
+    /// Counts of the mail of this world alone.
+    pub fn mail_counts(&self) -> &MailCounts {
+        &self.service.mail_counts
+    }
+
+    /// Counts for monitoring; worlds of one server count into the same.
     pub fn tally(&self) -> &Arc<Metrics> {
         &self.service.tally
     }
 
-    /// The time by the receiver's clock: since the world began, advances included.
+    /// The time by the receiver's clock: since the world began or was reset, advances included.
     pub fn now(&self) -> Duration {
-        self.service.memory.clock().now()
+        self.service.memory.load().clock().now()
     }
 
     /// How long a wait waits.

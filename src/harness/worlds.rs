@@ -1,10 +1,10 @@
 //! Many worlds in one process, by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::{Builder, World};
 use crate::error::Error;
@@ -15,11 +15,15 @@ pub const MAIN: &str = "main";
 /// Most worlds beside it.
 pub const WORLDS: usize = 2_000;
 
+type Others = BTreeMap<String, Arc<World>>;
+
 /// The worlds of a server: the main one, and those made later. They share nothing but their counts.
 #[derive(Debug)]
 pub struct Worlds {
     main: Arc<World>,
-    others: RwLock<BTreeMap<String, Arc<World>>>,
+    others: RwLock<Others>,
+    /// Names of worlds that start.
+    starting: Mutex<BTreeSet<String>>,
     made: AtomicU64,
     tally: Arc<Metrics>,
 }
@@ -31,6 +35,7 @@ impl Worlds {
         Arc::new(Self {
             main: Arc::new(main),
             others: RwLock::default(),
+            starting: Mutex::default(),
             made: AtomicU64::new(0),
             tally,
         })
@@ -72,44 +77,68 @@ impl Worlds {
         self.others.read().len() + 1
     }
 
-    /// Starts a further world, under this name or one of its own.
+    /// Checks a name: 1 to 64 letters, digits, `-`, `_` and `.`, which is not the first. `.` and `..` in a path mean other
+    /// paths.
     ///
     /// # Errors
-    /// As [`Builder::start`]; a name that is taken, or too many worlds.
+    /// It is no such name.
+    pub fn check_name(name: &str) -> Result<(), Error> {
+        let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
+        let fits = (1..=64).contains(&name.len()) && !name.starts_with('.');
+        if fits && name.bytes().all(plain) {
+            return Ok(());
+        }
+        Err(Error::other(format!(
+            "expected 1 to 64 letters, digits, -, _ and ., which is not the first, found {name:?}"
+        )))
+    }
+
+    /// Starts a further world, under this name or one of its own that no other world has.
+    ///
+    /// # Errors
+    /// As [`Builder::start`] and [`Worlds::check_name`]; a name that is taken, or too many worlds.
     pub async fn add(
         &self,
         name: Option<String>,
         builder: Builder,
     ) -> Result<(String, Arc<World>), Error> {
-        let name = name
-            .unwrap_or_else(|| format!("w{:04}", self.made.fetch_add(1, Ordering::Relaxed) + 1));
-        self.free(&name)?;
+        let reserved = self.reserve(name)?;
+        let name = reserved.name.clone();
         let builder = builder.named(&name);
         let world = Arc::new(builder.tally(Arc::clone(&self.tally)).start().await?);
-        let mut others = self.others.write();
-        if others.len() >= WORLDS || others.contains_key(&name) {
-            drop(others);
-            return Err(self
-                .free(&name)
-                .err()
-                .unwrap_or_else(|| Error::other("the world was not added")));
-        }
-        others.insert(name.clone(), Arc::clone(&world));
+        self.others.write().insert(name.clone(), Arc::clone(&world));
         Ok((name, world))
     }
 
-    fn free(&self, name: &str) -> Result<(), Error> {
-        if self.find(name).is_some() {
+    /// Takes a name that no world has or is about to have.
+    fn reserve(&self, name: Option<String>) -> Result<Reserved<'_>, Error> {
+        if let Some(name) = &name {
+            Self::check_name(name)?;
+        }
+        let mut starting = self.starting.lock();
+        let others = self.others.read();
+        let taken =
+            |name: &str| name == MAIN || others.contains_key(name) || starting.contains(name);
+        if let Some(name) = name.as_deref().filter(|name| taken(name)) {
             return Err(Error::other(format!(
                 "expected the name of no other world, found {name:?}"
             )));
         }
-        if self.others.read().len() >= WORLDS {
+        if others.len() + starting.len() >= WORLDS {
             return Err(Error::other(format!(
                 "expected at most {WORLDS} worlds, found as many already"
             )));
         }
-        Ok(())
+        let automatic = || loop {
+            let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
+            let name = format!("w{number:04}");
+            if !taken(&name) {
+                return name;
+            }
+        };
+        let name = name.unwrap_or_else(automatic);
+        starting.insert(name.clone());
+        Ok(Reserved { worlds: self, name })
     }
 
     /// Takes a world away and stops it; false where there is none of that name, or it is the main one.
@@ -136,5 +165,17 @@ impl Worlds {
             });
         }
         while closing.join_next().await.is_some() {}
+    }
+}
+
+/// A name that is taken while its world starts.
+struct Reserved<'w> {
+    worlds: &'w Worlds,
+    name: String,
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        self.worlds.starting.lock().remove(&self.name);
     }
 }

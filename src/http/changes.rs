@@ -25,8 +25,9 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(show_scenario, set_scenario))
         .routes(routes!(show_receiver, set_receiver))
-        .routes(routes!(set_zone))
-        .routes(routes!(set_client))
+        .routes(routes!(list_zones))
+        .routes(routes!(show_zone, set_zone, remove_zone))
+        .routes(routes!(show_client, set_client))
         .routes(routes!(clock, advance))
         .routes(routes!(reset))
 }
@@ -197,7 +198,9 @@ async fn set_scenario(
     TheWorld(world): TheWorld,
     Body(new): Body<NewScenario>,
 ) -> Result<Json<ScenarioView>, Problem> {
-    world.set_scenario(new.scenario.scenario()?);
+    world
+        .set_scenario(new.scenario.scenario()?)
+        .map_err(|error| Problem::of("scenario", &error))?;
     Ok(Json(view(&world.scenario())))
 }
 
@@ -268,89 +271,230 @@ async fn set_receiver(
     Ok(Json(view_receiver(&world.receiver())))
 }
 
-/// A zone's text.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
+/// The zones that are served.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct ZoneList {
+    zones: Vec<ZoneRow>,
+}
+
+/// A zone without its records.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct ZoneRow {
+    /// Its origin.
+    origin: String,
+    /// The number of its records, SOA and NS included.
+    records: usize,
+}
+
+/// The zones that are served, by origin
+#[utoipa::path(get, path = "/zones", tag = "change", operation_id = "list_zones", responses((status = 200, description = "The zones", body = ZoneList)))]
+async fn list_zones(TheWorld(world): TheWorld) -> Json<ZoneList> {
+    let mut zones: Vec<_> = world
+        .zones()
+        .zones()
+        .map(|zone| ZoneRow {
+            origin: name::display(&zone.origin()),
+            records: zone.records(),
+        })
+        .collect();
+    zones.sort_by(|a, b| a.origin.cmp(&b.origin));
+    Json(ZoneList { zones })
+}
+
+/// The records of a zone.
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NewZone {
-    /// Records as in a master file (RFC 1035 §5).
+struct ZoneText {
+    /// Records in the master-file format (RFC 1035 §5).
     #[schema(example = "mail A 192.0.2.1\n@ MX 10 mail")]
     text: String,
 }
 
-/// Adds a zone, or replaces the one of that origin
-#[utoipa::path(put, path = "/zones/{name}", tag = "change", params(("name" = String, Path, description = "The origin", example = "example.test")), request_body = NewZone, responses(
-    (status = 204, description = "It is served from now on"),
+/// The records of a zone as they are served, in a form that PUT takes
+#[utoipa::path(get, path = "/zones/{name}", tag = "change", operation_id = "show_zone", params(("name" = String, Path, description = "The origin", example = "example.test")), responses(
+    (status = 200, description = "The zone, SOA and NS included", body = ZoneText),
+    (status = 404, description = "No zone has this origin", body = Problem, content_type = "application/problem+json"),
+))]
+async fn show_zone(
+    TheWorld(world): TheWorld,
+    Name(origin): Name,
+) -> Result<Json<ZoneText>, Problem> {
+    let zones = world.zones();
+    let zone = name::absolute(&origin).and_then(|name| zones.of_origin(&name));
+    let text = zone.ok_or_else(|| no_zone(&origin))?.to_master();
+    Ok(Json(ZoneText { text }))
+}
+
+/// Adds a zone, or replaces the one of that origin: it then has these records and no others
+#[utoipa::path(put, path = "/zones/{name}", tag = "change", operation_id = "set_zone", params(("name" = String, Path, description = "The origin", example = "example.test")), request_body = ZoneText, responses(
+    (status = 204, description = "It is served from now on; SOA and NS are supplied where the text has none"),
     BodyMistakes,
 ))]
 async fn set_zone(
     TheWorld(world): TheWorld,
     Name(origin): Name,
-    Body(new): Body<NewZone>,
+    Body(new): Body<ZoneText>,
 ) -> Result<StatusCode, Problem> {
+    if name::absolute(&origin).is_none() {
+        return Err(Problem::mistake(
+            "name",
+            "a domain name",
+            &format!("{origin:?}"),
+        ));
+    }
     world
         .set_zone(&origin, &new.text)
         .map_err(|error| Problem::of("text", &error))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Removes a zone: the names in it are outside the zones from then on
+#[utoipa::path(delete, path = "/zones/{name}", tag = "change", operation_id = "remove_zone", params(("name" = String, Path, description = "The origin", example = "example.test")), responses(
+    (status = 204, description = "It is no longer served"),
+    (status = 404, description = "No zone has this origin", body = Problem, content_type = "application/problem+json"),
+))]
+async fn remove_zone(TheWorld(world): TheWorld, Name(origin): Name) -> Result<StatusCode, Problem> {
+    match world.remove_zone(&origin) {
+        Ok(true) => Ok(StatusCode::NO_CONTENT),
+        _ => Err(no_zone(&origin)),
+    }
+}
+
+fn no_zone(origin: &str) -> Problem {
+    Problem::not_found("name", "the origin of a zone that is served", origin)
+}
+
 /// Where connections are taken to come from.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Client {
     /// The socket's peer.
     Socket,
     /// Always this address.
     #[schema(value_type = String, format = Ipv4)]
     Address(IpAddr),
-    /// By the socket's peer.
+    /// By the socket's peer; a peer that is not listed stays itself. At least one.
     #[schema(value_type = HashMap<String, String>)]
     Map(HashMap<IpAddr, IpAddr>),
     /// The next of a pool for each connection.
     Pool {
-        /// The addresses.
-        #[schema(value_type = Vec<String>)]
+        /// The addresses, at least one.
+        #[schema(value_type = Vec<String>, min_items = 1)]
         addresses: Vec<IpAddr>,
-        /// Draws one by this seed, in place of one after the other.
+        /// Which address is next.
+        #[serde(default)]
+        order: PoolOrder,
+        /// The seed of `random`; 1 where left out. No other order has one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(minimum = 0)]
         seed: Option<u64>,
     },
 }
 
-impl From<Client> for ClientSource {
-    fn from(client: Client) -> Self {
-        match client {
-            Client::Socket => Self::Socket,
-            Client::Address(address) => Self::Fixed(address),
-            Client::Map(map) => Self::Map(map),
-            Client::Pool { addresses, seed } => {
-                let order = seed.map_or(Order::RoundRobin, |seed| Order::Random { seed });
-                Self::Pool { addresses, order }
+/// Which address of a pool is next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum PoolOrder {
+    /// One after the other.
+    #[default]
+    RoundRobin,
+    /// Arbitrary, and the same for the same seed.
+    Random,
+}
+
+impl Client {
+    /// The source of client addresses that is meant.
+    pub fn source(self) -> Result<ClientSource, Problem> {
+        let source = match self {
+            Self::Socket => ClientSource::Socket,
+            Self::Address(address) => ClientSource::Fixed(address),
+            Self::Map(map) => ClientSource::Map(map),
+            Self::Pool {
+                addresses,
+                order,
+                seed,
+            } => {
+                let order = match (order, seed) {
+                    (PoolOrder::RoundRobin, None) => Order::RoundRobin,
+                    (PoolOrder::RoundRobin, Some(seed)) => {
+                        return Err(Problem::mistake(
+                            "client.pool.seed",
+                            "a seed only with \"order\": \"random\"",
+                            &seed.to_string(),
+                        ));
+                    }
+                    (PoolOrder::Random, seed) => Order::Random {
+                        seed: seed.unwrap_or(1),
+                    },
+                };
+                ClientSource::Pool { addresses, order }
+            }
+        };
+        let field = match source {
+            ClientSource::Pool { .. } => "client.pool.addresses",
+            _ => "client.map",
+        };
+        source.check().map_err(|error| Problem::of(field, &error))?;
+        Ok(source)
+    }
+}
+
+impl From<ClientSource> for Client {
+    fn from(source: ClientSource) -> Self {
+        match source {
+            ClientSource::Socket => Self::Socket,
+            ClientSource::Fixed(address) => Self::Address(address),
+            ClientSource::Map(map) => Self::Map(map),
+            ClientSource::Pool { addresses, order } => {
+                let (order, seed) = match order {
+                    Order::RoundRobin => (PoolOrder::RoundRobin, None),
+                    Order::Random { seed } => (PoolOrder::Random, Some(seed)),
+                };
+                Self::Pool {
+                    addresses,
+                    order,
+                    seed,
+                }
             }
         }
     }
 }
 
-/// Which client address.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
+/// Where connections are taken to come from, as an object.
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NewClient {
+struct ClientOfWorld {
     /// Where connections are taken to come from.
     client: Client,
 }
 
+/// Where connections are taken to come from, in a form that PUT takes
+#[utoipa::path(get, path = "/client", tag = "change", operation_id = "show_client", responses((status = 200, description = "The source of client addresses", body = ClientOfWorld)))]
+async fn show_client(TheWorld(world): TheWorld) -> Json<ClientOfWorld> {
+    Json(ClientOfWorld {
+        client: world.client().into(),
+    })
+}
+
 /// Takes connections from now on to come from elsewhere
-#[utoipa::path(put, path = "/client", tag = "change", request_body = NewClient, responses(
+#[utoipa::path(put, path = "/client", tag = "change", operation_id = "set_client", request_body = ClientOfWorld, responses(
     (status = 204, description = "They do"),
     BodyMistakes,
 ))]
-async fn set_client(TheWorld(world): TheWorld, Body(new): Body<NewClient>) -> StatusCode {
-    world.set_client(new.client.into());
-    StatusCode::NO_CONTENT
+async fn set_client(
+    TheWorld(world): TheWorld,
+    Body(new): Body<ClientOfWorld>,
+) -> Result<StatusCode, Problem> {
+    world
+        .set_client(new.client.source()?)
+        .map_err(|error| Problem::of("client", &error))?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// The receiver's clock.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct Now {
-    /// Milliseconds since the world began, advances included.
+    /// Milliseconds since the world began or was reset, advances included.
     now_ms: f64,
 }
 
@@ -366,7 +510,7 @@ async fn clock(TheWorld(world): TheWorld) -> Json<Now> {
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Advance {
-    /// A time, for example 300s, 5m or 250ms.
+    /// A time, for example 300s, 5m or 250ms; all advances together are at most 100 years.
     #[schema(example = "5m")]
     advance: String,
 }
@@ -381,31 +525,46 @@ async fn advance(
     Body(new): Body<Advance>,
 ) -> Result<Json<Now>, Problem> {
     let by = scenario::duration(&new.advance);
-    world.advance(
-        by.ok_or_else(|| Problem::mistake("advance", "a time such as 300s or 5m", &new.advance))?,
-    );
+    let by =
+        by.ok_or_else(|| Problem::mistake("advance", "a time such as 300s or 5m", &new.advance))?;
+    world
+        .advance(by)
+        .map_err(|error| Problem::of("advance", &error))?;
     Ok(clock(TheWorld(world)).await)
 }
 
-/// What a reset leaves.
+/// How far a reset goes.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
-struct Leave {
-    /// Keeps what was seen, and the expectations.
-    keep_journal: bool,
+struct Extent {
+    /// `journal`: nothing else is reset. Everything where left out.
+    #[param(inline)]
+    only: Option<Part>,
 }
 
-/// Begins anew: faults have not fired, the receiver remembers nobody, nothing was seen, nothing is expected
-#[utoipa::path(post, path = "/reset", tag = "change", params(Leave), responses(
-    (status = 204, description = "As new"),
+/// What can be reset alone.
+#[derive(Clone, Copy, Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Part {
+    Journal,
+}
+
+/// Makes a world what it was when it started, or empties its journal alone
+///
+/// The journal is emptied in both cases: sessions, messages, DNS queries, events, expectations with what they have counted, and
+/// the marks of Mailpit's and MailHog's APIs. Without `only=journal`, scenario, zones, faults with their counts, receiver,
+/// client addresses, the receiver's clock and what it remembers are those of the start as well. Ports, the numbers of
+/// sessions and messages, and metrics go on. A session under way stays on the side on which it began: the journal of
+/// after has nothing of it.
+#[utoipa::path(post, path = "/reset", tag = "change", operation_id = "reset", params(Extent), responses(
+    (status = 204, description = "It is reset"),
     (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn reset(TheWorld(world): TheWorld, Params(leave): Params<Leave>) -> StatusCode {
-    if leave.keep_journal {
-        world.reset();
-    } else {
-        world.clear();
+async fn reset(TheWorld(world): TheWorld, Params(extent): Params<Extent>) -> StatusCode {
+    match extent.only {
+        Some(Part::Journal) => world.reset_journal(),
+        None => world.reset(),
     }
     StatusCode::NO_CONTENT
 }

@@ -9,7 +9,7 @@ mod description;
 mod events;
 mod expectations;
 mod extract;
-pub mod faults;
+mod faults;
 mod guard;
 mod mail;
 mod mailhog;
@@ -97,7 +97,7 @@ pub async fn serve(
         shutdown: shutdown.clone(),
         requests: Family::default(),
         request_time: Histogram::default(),
-        mailpit: mailpit::Marks::default(),
+        mailpit: mailpit::Marks,
     });
     accept::serve(listener, router(app), shutdown).await;
 }
@@ -164,6 +164,7 @@ fn of_a_world() -> OpenApiRouter<Arc<App>> {
         .merge(wait::routes())
         .merge(expectations::routes())
         .merge(changes::routes())
+        .merge(faults::routes())
 }
 
 fn router(app: Arc<App>) -> Router {
@@ -176,7 +177,6 @@ fn router(app: Arc<App>) -> Router {
             "/api/openapi.json",
             get(async move || axum::Json(described(&api))),
         );
-    let faults = faults::router(Arc::clone(app.worlds.main().snapshot()));
     native
         .merge(health)
         .merge(mailpit::routes())
@@ -184,7 +184,6 @@ fn router(app: Arc<App>) -> Router {
         .fallback(nothing)
         .method_not_allowed_fallback(wrong_method)
         .with_state(Arc::clone(&app))
-        .merge(faults)
         // The guard reads bodies, within its own limit.
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(app, guard::guard))

@@ -51,7 +51,7 @@ pub(super) enum BodyMistakes {
     NotJson(Problem),
 }
 
-/// A mistake with its place in the text that was sent.
+/// A mistake with its place in what was sent.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 struct Located {
     /// Line of the text that was sent, counted from 1; left out where the mistake is of the text as a whole, or where
@@ -154,6 +154,20 @@ impl Problem {
             .filter(|name| !field.ends_with(name))
             .map_or_else(|| field.to_owned(), |name| name.to_owned());
         Self::mistake(&field, expected, found)
+    }
+
+    /// Mistakes in fields of a body, at least one: its field, what was expected, what was found.
+    pub(super) fn of_fields(mistakes: Vec<(String, String, String)>) -> Self {
+        let (field, expected, found) = mistakes.first().cloned().unwrap_or_default();
+        let mut problem = Self::mistake(&field, &expected, &found);
+        let located = |(key, expected, found)| Located {
+            line: None,
+            key: Some(key),
+            expected,
+            found,
+        };
+        problem.0.mistakes = mistakes.into_iter().map(located).collect();
+        problem
     }
 
     /// An error of the library, about a field that holds a text.

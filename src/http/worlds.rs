@@ -13,7 +13,7 @@ use super::App;
 use super::changes::{Client, Source};
 use super::extract::{Body, Name};
 use super::problem::{BodyMistakes, Problem};
-use crate::harness::{MAIN, World};
+use crate::harness::{MAIN, World, Worlds};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -76,8 +76,8 @@ async fn list(State(app): State<Arc<App>>) -> Json<WorldList> {
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
 struct NewWorld {
-    /// Its name in paths: letters, digits, `-`, `_` and `.`; one of its own where left out.
-    #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
+    /// Its name in paths: letters, digits, `-`, `_` and `.`, which is not the first; one of its own where left out.
+    #[schema(pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")]
     name: Option<String>,
     /// The scenario; `one-to-one` where left out.
     scenario: Option<Source>,
@@ -103,12 +103,8 @@ async fn create(
         receiver,
         client,
     } = new;
-    if let Some(name) = name.as_deref().filter(|name| !is_plain(name)) {
-        return Err(Problem::mistake(
-            "name",
-            "1 to 64 letters, digits, -, _ and .",
-            &format!("{name:?}"),
-        ));
+    if let Some(name) = &name {
+        Worlds::check_name(name).map_err(|error| Problem::of("name", &error))?;
     }
     let mut builder = World::builder();
     if let Some(scenario) = scenario {
@@ -118,7 +114,7 @@ async fn create(
         builder = builder.with_receiver(receiver.receiver()?);
     }
     if let Some(client) = client {
-        builder = builder.client(client.into());
+        builder = builder.client(client.source()?);
     }
     let (name, world) = app
         .worlds
@@ -126,11 +122,6 @@ async fn create(
         .await
         .map_err(|error| Problem::of("name", &error))?;
     Ok((StatusCode::CREATED, Json(WorldView::of(&name, &world))))
-}
-
-fn is_plain(name: &str) -> bool {
-    let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
-    (1..=64).contains(&name.len()) && name.bytes().all(plain)
 }
 
 /// One world

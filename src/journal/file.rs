@@ -60,7 +60,7 @@ enum Work {
     Session(Arc<dyn StoredSession>),
     Events(Vec<Arc<Event>>),
     Hurry,
-    Clear,
+    Clear(u64),
     Settled(oneshot::Sender<io::Result<()>>),
 }
 
@@ -141,11 +141,11 @@ impl JournalStore for File {
         }
     }
 
-    fn clear(&self) {
-        if let Err(error) = self.mail.lock().clear() {
+    fn clear(&self, last_session: u64) {
+        if let Err(error) = self.mail.lock().clear(last_session) {
             tracing::error!(%error, "the journal's messages cannot be cleared");
         }
-        self.give(Work::Clear);
+        self.give(Work::Clear(last_session));
     }
 
     fn settled(&self) -> oneshot::Receiver<io::Result<()>> {

@@ -22,6 +22,17 @@ impl Counter {
     }
 }
 
+/// Counts of the mail of one world; [`Metrics`] may be those of several.
+#[derive(Debug, Default)]
+pub struct MailCounts {
+    /// Messages accepted.
+    pub messages: Counter,
+    /// Octets of them.
+    pub message_octets: Counter,
+    /// Refusals.
+    pub refusals: Counter,
+}
+
 /// Times, counted in buckets.
 #[derive(Debug, Default)]
 pub struct Histogram {

@@ -12,7 +12,7 @@ pub use backlog::{Backlog, Waiting};
 pub(crate) use entry::millis;
 pub use entry::{DnsExchange, DnsQuery, Envelope, Message};
 pub use event::{Event, EventKind};
-pub use metrics::{BOUNDS, Counter, Family, Histogram, LabelledCounter, Metrics};
+pub use metrics::{BOUNDS, Counter, Family, Histogram, LabelledCounter, MailCounts, Metrics};
 pub use store::{JournalStore, StoredMessage, StoredSession};
 
 use std::collections::VecDeque;
@@ -162,6 +162,16 @@ impl<T: Entry> Log<T> {
         entry
     }
 
+    /// Appends an entry unless `make`, which is called within the log's lock, returns none.
+    pub fn append_if(&self, make: impl FnOnce(u64) -> Option<T>) -> Option<Arc<T>> {
+        let mut inner = self.lock();
+        let entry = make(inner.next())?;
+        let entry = inner.append(|_| entry, self.limits);
+        drop(inner);
+        self.tell(std::slice::from_ref(&entry));
+        Some(entry)
+    }
+
     /// Appends several entries at once, for one lock and one waking.
     pub fn extend<F: FnOnce(u64) -> T>(&self, makes: impl IntoIterator<Item = F>) {
         let mut inner = self.lock();
@@ -190,10 +200,17 @@ impl<T: Entry> Log<T> {
 
     /// Forgets what it keeps; the numbers go on. What is forgotten on purpose counts as dropped.
     pub fn clear(&self) {
-        let mut inner = self.lock();
+        self.clear_with(|_| {});
+    }
+
+    /// Forgets what it keeps and calls `meanwhile` with the number of the last entry before any further entry comes in.
+    /// What is supplied is not taken in.
+    pub fn clear_with(&self, meanwhile: impl FnOnce(u64)) {
+        let mut inner = self.inner.lock();
         inner.dropped += inner.entries.len() as u64;
         inner.entries.clear();
         inner.octets = 0;
+        meanwhile(inner.dropped);
         drop(inner);
         self.changed.notify_waiters();
     }

@@ -46,8 +46,8 @@ pub trait JournalStore: Send + Sync + std::fmt::Debug {
     fn follow(&self, events: Weak<Log<Event>>);
     /// Has it looked at now: much waits.
     fn hurry(&self);
-    /// Forgets everything.
-    fn clear(&self);
+    /// Forgets everything, and takes nothing more of sessions up to this number.
+    fn clear(&self, last_session: u64);
     /// Waits until everything given so far is safe.
     fn settled(&self) -> oneshot::Receiver<io::Result<()>>;
     /// Says that nothing more is given: others may have the file now.

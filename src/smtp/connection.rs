@@ -61,25 +61,31 @@ impl<'a> Connection<'a> {
     ) {
         let mut input = BytesMut::new();
         let named = proxy::client(&mut stream, &mut input, door.proxy).await;
-        let reception = door
-            .reception
-            .clone()
-            .unwrap_or_else(|| service.reception.load_full());
-        let client = match &named {
-            Ok(Some(address)) => reception
-                .identity
-                .translated(ClientAddress::of(address.ip(), "proxy")),
-            _ => reception.identity.next(peer.ip()),
+        let begin = || {
+            let reception = door
+                .reception
+                .clone()
+                .unwrap_or_else(|| service.reception.load_full());
+            let client = match &named {
+                Ok(Some(address)) => reception
+                    .identity
+                    .translated(ClientAddress::of(address.ip(), "proxy")),
+                _ => reception.identity.next(peer.ip()),
+            };
+            (reception, client, service.memory.load_full())
         };
-        let clock = service.memory.clock().now();
-        let entry = service
-            .sessions
-            .append(|id| SessionEntry::new(id, peer, client, clock));
+        // Within the log's lock, which a reset holds: a session has receiver, client and memory of the side it is on.
+        let mut begun = None;
+        let entry = service.sessions.append(|id| {
+            let (_, client, memory) = begun.insert(begin());
+            SessionEntry::new(id, peer, *client, memory.clock().now())
+        });
+        let (reception, client, memory) = begun.unwrap_or_else(begin);
         service.tally.sessions.add(1);
         service.tell(entry.connected());
         let session = Session::new(
             Arc::clone(&reception.receiver),
-            Arc::clone(&service.memory),
+            memory,
             client,
             peer,
             entry.id,
@@ -121,7 +127,9 @@ impl<'a> Connection<'a> {
             .ended
             .count(conversation.entry.look(|record| record.verdict.name()));
         service.tally.session_time.observe(began.elapsed());
-        if let Some(keeper) = &service.keeper {
+        if let Some(keeper) = &service.keeper
+            && !service.last_reset.is_after(conversation.entry.id)
+        {
             keeper.session(conversation.entry.clone());
         }
     }
@@ -150,7 +158,8 @@ impl<'a> Connection<'a> {
         let mut until = Until { timer, stop };
         loop {
             let step = {
-                let zones = self.service.zones.load();
+                let service = self.service;
+                let zones = service.last_reset.zones(self.entry.id, &service.zones);
                 let SessionConfig {
                     lookup_patience,
                     recall,

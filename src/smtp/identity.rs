@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ipnet::IpNet;
 use serde::Serialize;
 
+use crate::error::Error;
 use crate::name;
 
 /// Where the client address comes from.
@@ -21,11 +22,33 @@ pub enum ClientSource {
     Map(HashMap<IpAddr, IpAddr>),
     /// The next of a pool for each connection.
     Pool {
-        /// The addresses; the peer of the socket where empty.
+        /// The addresses, at least one.
         addresses: Vec<IpAddr>,
         /// Which is next.
         order: Order,
     },
+}
+
+impl ClientSource {
+    /// Checks that there is an address to take: an empty pool or map has none, and would mean the peer of the socket.
+    ///
+    /// # Errors
+    /// The pool or the map is empty.
+    pub fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Pool { addresses, .. } if addresses.is_empty() => {
+                let expected =
+                    "expected one or more addresses in the pool of client addresses, found none";
+                Err(Error::other(expected))
+            }
+            Self::Map(map) if map.is_empty() => {
+                let expected =
+                    "expected one or more addresses in the map of client addresses, found none";
+                Err(Error::other(expected))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Which address of a pool is next.
@@ -92,6 +115,11 @@ impl Identity {
             nat,
             connections: AtomicU64::new(0),
         }
+    }
+
+    /// Has a pool begin again with its first address.
+    pub(crate) fn begin_again(&self) {
+        self.connections.store(0, Ordering::Relaxed);
     }
 
     /// The client address of the next connection, which comes from `peer`.

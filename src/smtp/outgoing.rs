@@ -53,6 +53,9 @@ impl Connection<'_> {
             return Ok(());
         };
         let (at, session) = (Timestamp::now(), self.entry.id);
+        if self.service.last_reset.is_after(session) {
+            return Ok(());
+        }
         let accepted = self.session.events.accepted();
         let deposits = accepted.map(|(envelope, trace, octets)| {
             let (envelope, trace, octets) = (
@@ -127,6 +130,7 @@ impl Connection<'_> {
         }
         for event in &*events {
             if let SessionEvent::Refused(refusal) = event {
+                service.mail_counts.refusals.add(1);
                 service.tally.refusals.count([
                     refusal.verdict().name(),
                     refusal.source.name(),
@@ -144,13 +148,16 @@ impl Connection<'_> {
         let telling = entry.publish(events, teller, |envelope, trace, octets| {
             let (at, trace) = trace.finished();
             let envelope = Arc::clone(envelope);
-            service.messages.append(|number| Message {
-                id: number,
-                session: id,
-                at,
-                envelope,
-                trace,
-                octets,
+            // Asked within the lock: a reset is recorded before the log is cleared.
+            service.messages.append_if(|number| {
+                (!service.last_reset.is_after(id)).then_some(Message {
+                    id: number,
+                    session: id,
+                    at,
+                    envelope,
+                    trace,
+                    octets,
+                })
             })
         });
         events.clear();
@@ -159,6 +166,8 @@ impl Connection<'_> {
         if grown > 0 {
             service.sessions.grow(id, grown);
         }
-        service.sessions.changed_within(entry);
+        if !service.last_reset.is_after(id) {
+            service.sessions.changed_within(entry);
+        }
     }
 }

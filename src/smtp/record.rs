@@ -306,12 +306,12 @@ impl SessionEntry {
     }
 
     /// Takes in what happened, once it has been sent, and gives what the event log is to be told; `store` keeps an
-    /// accepted message and gives what it has become.
+    /// accepted message and gives what it has become; nothing where the session began before a reset.
     pub(super) fn publish(
         self: &Arc<Self>,
         events: &mut SessionEvents,
         teller: &mut Teller,
-        mut store: impl FnMut(&Arc<Envelope>, Trace, Arc<Vec<u8>>) -> Arc<Message>,
+        mut store: impl FnMut(&Arc<Envelope>, Trace, Arc<Vec<u8>>) -> Option<Arc<Message>>,
     ) -> Telling {
         let at = Timestamp::now();
         let mut record = self.record.lock();
@@ -326,8 +326,8 @@ impl SessionEntry {
                 envelope, message, ..
             } = &mut event
                 && let Some((trace, octets)) = message.take()
+                && let Some(message) = store(envelope, trace, octets)
             {
-                let message = store(envelope, trace, octets);
                 number = Some(message.id);
                 remarks.push((
                     lines,

@@ -16,10 +16,12 @@ use tokio_util::sync::CancellationToken;
 use super::connection::Connection;
 use super::session::{ListenerMode, Protocol};
 use super::stream::{LINGER, linger};
-use super::{Identity, MessageBudget, ProxyMode, Receiver, SessionEntry, StartTls, Telling};
+use super::{
+    Identity, LastReset, MessageBudget, ProxyMode, Receiver, SessionEntry, StartTls, Telling,
+};
 use crate::dns::Zones;
 use crate::facts::{LookupCache, Memory};
-use crate::journal::{Backlog, Event, JournalStore, Log, Message, Metrics, Waiting};
+use crate::journal::{Backlog, Event, JournalStore, Log, MailCounts, Message, Metrics, Waiting};
 use crate::tls::Tls;
 
 /// How long sessions may take to end once the world stops.
@@ -41,8 +43,10 @@ pub struct ServerState {
     pub reception: ArcSwap<SessionConfig>,
     /// The zones of the world.
     pub zones: Arc<ArcSwap<Zones>>,
-    /// What the receiver remembers of its clients.
-    pub memory: Arc<Memory>,
+    /// What the receiver remembers of its clients; a reset replaces it.
+    pub memory: ArcSwap<Memory>,
+    /// What separates sessions of before the last reset from later ones.
+    pub last_reset: Arc<LastReset>,
     /// Sessions go here.
     pub sessions: Arc<Log<SessionEntry>>,
     /// Accepted messages go here.
@@ -51,8 +55,10 @@ pub struct ServerState {
     pub events: Arc<Log<Event>>,
     /// What the event log has yet to take in of the sessions.
     pub tellings: Arc<Backlog<Telling>>,
-    /// Counts for monitoring.
+    /// Counts for monitoring, maybe of several worlds.
     pub tally: Arc<Metrics>,
+    /// Counts of this world alone.
+    pub mail_counts: Arc<MailCounts>,
     /// What messages under way may take.
     pub storage: Arc<MessageBudget>,
     /// Where messages have to be safe before they are acknowledged, if anywhere.
@@ -64,6 +70,9 @@ pub struct ServerState {
 impl ServerState {
     /// Tells the event log, and who waits for it.
     pub(super) fn tell(&self, telling: Telling) {
+        if self.last_reset.is_after(telling.session()) {
+            return;
+        }
         let much = telling.entries() > 0 && self.tellings.push(telling);
         if much && let Some(keeper) = &self.keeper {
             keeper.hurry();
@@ -131,12 +140,14 @@ pub async fn serve(
     let places = Arc::new(Semaphore::new(service.max_connections));
     let lobby = Arc::new(Semaphore::new(TURNED_AWAY));
     let mut sessions = JoinSet::new();
+    let mut turned_away = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
         while sessions.try_join_next().is_some() {}
+        while turned_away.try_join_next().is_some() {}
         let Ok((stream, peer)) = accepted else {
             tokio::time::sleep(Duration::from_millis(10)).await; // out of descriptors: let sessions end
             continue;
@@ -153,7 +164,7 @@ pub async fn serve(
             Err(_) => {
                 let reception = door.reception.clone();
                 let reception = reception.unwrap_or_else(|| service.reception.load_full());
-                turn_away(stream, peer, &reception.receiver, &lobby);
+                turn_away(stream, peer, &reception.receiver, &lobby, &mut turned_away);
             }
         }
         if sessions.len() >= CROWD {
@@ -165,11 +176,19 @@ pub async fn serve(
         while sessions.join_next().await.is_some() {}
     })
     .await;
+    sessions.shutdown().await;
+    turned_away.shutdown().await;
 }
 
 /// Says 421 and closes, without keeping anybody waiting. Where the lobby is full, the reply goes into the empty buffer of
 /// the socket, and the connection ends at once.
-fn turn_away(mut stream: TcpStream, peer: SocketAddr, receiver: &Receiver, lobby: &Arc<Semaphore>) {
+fn turn_away(
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    receiver: &Receiver,
+    lobby: &Arc<Semaphore>,
+    tasks: &mut JoinSet<()>,
+) {
     let mut octets = Vec::new();
     receiver.turned_away(peer.ip()).write_to(&mut octets);
     let Ok(place) = Arc::clone(lobby).try_acquire_owned() else {
@@ -178,7 +197,7 @@ fn turn_away(mut stream: TcpStream, peer: SocketAddr, receiver: &Receiver, lobby
             .and_then(|mut socket| socket.write(&octets));
         return;
     };
-    tokio::spawn(async move {
+    tasks.spawn(async move {
         if timeout(LINGER, stream.write_all(&octets)).await.is_ok() {
             let _ = linger(&mut stream).await;
         }

@@ -342,7 +342,9 @@ async fn rfc6647_retries_are_spaced_by_the_receivers_clock() {
         .await
         .expect("a world");
     send(&world, "mail.example.test").await;
-    world.advance(Duration::from_secs(301));
+    world
+        .advance(Duration::from_secs(301))
+        .expect("within the bound");
     send(&world, "mail.example.test").await;
     let tries = world
         .wait_for_sessions(&Sessions::any().to("b@contoso.test"), 2)
@@ -377,7 +379,9 @@ async fn a_world_changes_while_it_runs() {
         .by_rule("helo-ptr-match");
     world.set_receiver(load_receiver("fcrdns").expect("a receiver"));
     verdict("wrong.test").await.assert_accepted();
-    world.set_client(ClientSource::Fixed([192, 0, 2, 77].into()));
+    world
+        .set_client(ClientSource::Fixed([192, 0, 2, 77].into()))
+        .expect("a client");
     verdict("wrong.test")
         .await
         .assert_rejected()
@@ -402,7 +406,9 @@ async fn a_world_changes_while_it_runs() {
         .await
         .assert_deferred()
         .by_rule("iprev");
-    world.set_scenario(load_scenario("no-ptr").expect("a scenario"));
+    world
+        .set_scenario(load_scenario("no-ptr").expect("a scenario"))
+        .expect("served");
     verdict("mail.example.test")
         .await
         .assert_rejected()
@@ -508,7 +514,9 @@ fn two_hundred_tests_in_parallel() {
                         .receiver("helo-equals-ptr")
                         .start()
                         .expect("a world");
-                    world.set_client(ClientSource::Fixed([198, 51, 100, n].into()));
+                    world
+                        .set_client(ClientSource::Fixed([198, 51, 100, n].into()))
+                        .expect("a client");
                     let helo = format!("host{n}.test");
                     send_blocking(&world, &helo);
                     world

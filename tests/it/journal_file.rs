@@ -113,7 +113,7 @@ async fn a_world_reads_its_journal_again() {
         world.events().page(0, 1)[0].id > events,
         "events are numbered on"
     );
-    world.clear();
+    world.reset_journal();
     served.worlds.close().await;
 
     let empty = open(&journal).await;

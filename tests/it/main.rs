@@ -40,3 +40,4 @@ mod tracing;
 mod verdicts;
 mod waits;
 mod world;
+mod worlds;

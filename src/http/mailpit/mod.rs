@@ -7,8 +7,7 @@ mod search;
 mod send;
 mod socket;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Json;
@@ -60,9 +59,9 @@ pub(super) fn routes() -> Router<Arc<App>> {
     api().nest("/worlds/{world}", api())
 }
 
-/// What this API remembers of messages, a world each.
+/// What this API remembers of messages. It is kept beside each world and ends with it: a later world may have its ports.
 #[derive(Debug, Default)]
-pub(super) struct Marks(Mutex<HashMap<SocketAddr, Marked>>);
+pub(super) struct Marks;
 
 #[derive(Debug, Default)]
 struct Marked {
@@ -80,12 +79,11 @@ impl Marks {
     /// Looks at the marks of a world, or changes them.
     fn with<R>(&self, world: &World, then: impl FnOnce(&mut Marked) -> R) -> R {
         let gone = world.messages().counts().dropped;
-        let mut all = self.0.lock();
-        let marked = all.entry(world.smtp_addr()).or_default();
+        let mut marked = world.beside::<Mutex<Marked>>().lock();
         if gone > marked.below {
             marked.forget_below(gone);
         }
-        then(marked)
+        then(&mut marked)
     }
 }
 
@@ -277,7 +275,7 @@ async fn list(
 
 async fn info(State(app): State<Arc<App>>, TheWorld(world): TheWorld) -> Json<Value> {
     let all = shown(&app, &world);
-    let tally = world.tally();
+    let counts = world.mail_counts();
     let (unread, tags, deletions) = app.mailpit.with(&world, |marked| {
         let mut tags: BTreeMap<String, usize> = BTreeMap::new();
         for tag in marked.tags.values().flatten() {
@@ -289,7 +287,6 @@ async fn info(State(app): State<Arc<App>>, TheWorld(world): TheWorld) -> Json<Va
             marked.deletions,
         )
     });
-    let refused: u64 = tally.refusals.counts().iter().map(|(_, count)| count).sum();
     Json(json!({
         "Version": concat!("v", env!("CARGO_PKG_VERSION"), " (martinet)"),
         "LatestVersion": concat!("v", env!("CARGO_PKG_VERSION")),
@@ -302,9 +299,9 @@ async fn info(State(app): State<Arc<App>>, TheWorld(world): TheWorld) -> Json<Va
             "Uptime": app.started.elapsed().as_secs(),
             "Memory": world.messages().counts().octets,
             "MessagesDeleted": deletions,
-            "SMTPAccepted": tally.messages.get(),
-            "SMTPAcceptedSize": tally.message_octets.get(),
-            "SMTPRejected": refused,
+            "SMTPAccepted": counts.messages.get(),
+            "SMTPAcceptedSize": counts.message_octets.get(),
+            "SMTPRejected": counts.refusals.get(),
             "SMTPIgnored": 0,
         },
     }))

@@ -29,6 +29,8 @@ pub(super) struct MailFile {
     end: u64,
     /// Whether something may stand behind that end: a part of a record that could not be written, nor be cut off.
     torn: bool,
+    /// Messages of sessions up to this number are forgotten.
+    cleared: u64,
     buffer: Vec<u8>,
 }
 
@@ -70,6 +72,7 @@ impl MailFile {
                 file,
                 end,
                 torn: false,
+                cleared: 0,
                 buffer: Vec::new(),
             },
             deposits,
@@ -78,6 +81,12 @@ impl MailFile {
 
     /// Appends messages. When this returns they survive the end of the process; where it fails, none of them stays.
     pub(super) fn append(&mut self, deposits: &[StoredMessage]) -> io::Result<()> {
+        if deposits
+            .iter()
+            .all(|message| message.session <= self.cleared)
+        {
+            return Ok(());
+        }
         if self.torn {
             self.file.set_len(self.end)?;
         }
@@ -132,9 +141,9 @@ impl MailFile {
         let _ = self.file.unlock();
     }
 
-    /// Forgets everything.
-    pub(super) fn clear(&mut self) -> io::Result<()> {
-        (self.end, self.torn) = (0, true);
+    /// Forgets everything, and takes nothing more of sessions up to this number.
+    pub(super) fn clear(&mut self, last_session: u64) -> io::Result<()> {
+        (self.end, self.torn, self.cleared) = (0, true, last_session);
         self.file.set_len(0)
     }
 }
@@ -278,7 +287,7 @@ mod tests {
         drop(mail);
         let (mut mail, kept) = path.open(ALL).expect("the file");
         assert_eq!(format!("{kept:?}"), format!("{sent:?}"));
-        mail.clear().expect("cleared");
+        mail.clear(0).expect("cleared");
         mail.append(&sent[3..]).expect("written");
         drop(mail);
         assert_eq!(sessions(&path.open(ALL).expect("the file").1), [4]);

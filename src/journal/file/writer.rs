@@ -28,6 +28,8 @@ pub(super) struct Writer {
     waiting: Receiver<Work>,
     followed: Arc<OnceLock<Weak<Log<Event>>>>,
     batch: Batch,
+    /// Sessions up to this number are forgotten.
+    cleared: u64,
     /// When what gathers is to be written.
     due: Option<Instant>,
 }
@@ -60,6 +62,7 @@ impl Writer {
             waiting,
             followed,
             batch: Batch::default(),
+            cleared: 0,
             due: None,
         }
     }
@@ -110,11 +113,13 @@ impl Writer {
     /// Takes work in; true where what gathers is not to wait.
     fn gather(&mut self, work: Work) -> bool {
         match work {
+            Work::Session(record) if record.id() <= self.cleared => {}
             Work::Session(record) => self.batch.sessions.push(record),
             Work::Events(happenings) => happenings
                 .iter()
                 .for_each(|happening| self.batch.event(happening)),
-            Work::Clear => {
+            Work::Clear(last_session) => {
+                self.cleared = last_session;
                 self.batch = Batch {
                     clear: true,
                     done: std::mem::take(&mut self.batch.done),

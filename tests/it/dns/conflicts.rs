@@ -98,21 +98,15 @@ async fn a_running_world_refuses_such_a_zone() {
         assert_eq!(mistake.line, *line, "{error}");
         assert!(mistake.expected.contains(part), "{error}");
     }
-    for (origin, text, part) in [
-        (
-            "2.0.192.in-addr.arpa",
-            "9 CNAME 9.8-11",
-            "the generated 9.2.0.192.in-addr.arpa. PTR",
-        ),
-        (
-            "192.in-addr.arpa",
-            "8.2.0 PTR a.test.",
-            "zone 2.0.192.in-addr.arpa. holds it",
-        ),
-    ] {
-        let error = world.set_zone(origin, text).expect_err("a mistake");
-        assert!(error.to_string().contains(part), "{error}");
-    }
+    let error = world
+        .set_zone("192.in-addr.arpa", "8.2.0 PTR a.test.")
+        .expect_err("a mistake");
+    let part = "zone 2.0.192.in-addr.arpa. holds it";
+    assert!(error.to_string().contains(part), "{error}");
     let answer = ask(world.dns_addr(), "out2.example.test", Transport::Udp).await;
     assert_eq!(said(&answer.expect("an answer")), "NoError 192.0.2.9");
+    // A zone that is set has its own records and no generated ones, so that there is nothing to clash with.
+    world
+        .set_zone("2.0.192.in-addr.arpa", "9 CNAME 9.8-11")
+        .expect("a zone");
 }

@@ -1,166 +1,184 @@
-//! `/api/v1/faults`.
+//! `/api/v1/faults`, and the same of other worlds.
+
+use serde_json::{Value, json};
 
 use super::*;
+use crate::http::Served;
 
-struct Api {
-    world: World,
-    address: SocketAddr,
-    shutdown: tokio_util::sync::CancellationToken,
+async fn served() -> Served {
+    Served::of(world(&zone("")).await, martinet::http::Options::default()).await
 }
 
-impl Api {
-    async fn start() -> Self {
-        let world = world(&zone("")).await;
-        let listener = martinet::harness::bind_tcp("HTTP", ([127, 0, 0, 1], 0).into())
+async fn rcode(served: &Served) -> String {
+    let dns = served.worlds.main().dns_addr();
+    said(
+        &ask(dns, "mail.example.test", Transport::Udp)
             .await
-            .expect("a port");
-        let address = listener.local_addr().expect("an address");
-        let shutdown = tokio_util::sync::CancellationToken::new();
-        let router = martinet::http::faults::router(world.snapshot().clone());
-        let ended = shutdown.clone().cancelled_owned();
-        tokio::spawn(async move { axum_serve(listener, router, ended).await });
-        Self {
-            world,
-            address,
-            shutdown,
-        }
-    }
-
-    async fn call(&self, method: &str, body: &str) -> (u16, serde_json::Value) {
-        let mut stream = TcpStream::connect(self.address)
-            .await
-            .expect("a connection");
-        let length = body.len();
-        let request = format!(
-            "{method} /api/v1/faults HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
-        );
-        stream.write_all(request.as_bytes()).await.expect("sent");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.expect("an answer");
-        let status = answer[9..12].parse().expect("a status");
-        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-        (status, serde_json::from_str(body).unwrap_or_default())
-    }
-
-    async fn rcode(&self) -> String {
-        said(
-            &ask(self.world.dns_addr(), "mail.example.test", Transport::Udp)
-                .await
-                .expect("an answer"),
-        )
-    }
+            .expect("an answer"),
+    )
 }
 
-impl Drop for Api {
-    fn drop(&mut self) {
-        self.shutdown.cancel();
-    }
-}
-
-async fn axum_serve(
-    listener: tokio::net::TcpListener,
-    router: axum::Router,
-    ended: impl Future<Output = ()> + Send + 'static,
-) {
-    axum::serve(listener, router)
-        .with_graceful_shutdown(ended)
-        .await
-        .expect("served");
-}
+const FAULTS: &str = "/api/v1/faults";
 
 #[tokio::test]
 async fn faults_are_listed_replaced_added_and_removed() {
-    let api = Api::start().await;
+    let served = served().await;
+    assert_eq!(served.get(FAULTS).await.json(), json!({ "faults": [] }));
+    let first = json!({ "name": "mail.example.test", "type": "A", "do": "servfail", "times": 1, "every": 2 });
+    assert_eq!(served.send_json("POST", FAULTS, &first).await.status, 201);
     assert_eq!(
-        api.call("GET", "").await,
-        (200, serde_json::json!({ "faults": [] }))
-    );
-    let first = r#"{"name":"mail.example.test","type":"A","do":"servfail","times":1,"every":2}"#;
-    assert_eq!(api.call("POST", first).await.0, 201);
-    assert_eq!(
-        (api.rcode().await, api.rcode().await),
+        (rcode(&served).await, rcode(&served).await),
         ("ServFail".to_owned(), "NoError 192.0.2.10".to_owned())
     );
-    let (status, body) = api
-        .call(
-            "POST",
-            r#"{"name":"*.","do":"wrong-answer","address":"203.0.113.1"}"#,
-        )
-        .await;
-    assert_eq!(status, 201);
-    let expected = serde_json::json!({ "faults": [
-        { "name": "mail.example.test.", "type": "A", "do": "servfail", "times": 1, "every": 2, "seen": 2, "fired": 1 },
-        { "name": "*.", "do": "wrong-answer", "address": "203.0.113.1", "seen": 1, "fired": 1 },
-    ] });
+    let second = json!({ "name": "*.", "do": "wrong-answer", "address": "203.0.113.1" });
+    let answer = served.send_json("POST", FAULTS, &second).await;
+    assert_eq!(answer.status, 201);
+    assert_eq!(answer.json()["faults"].as_array().map(Vec::len), Some(2));
     assert_eq!(
-        (api.rcode().await, api.rcode().await),
+        (rcode(&served).await, rcode(&served).await),
         ("ServFail".to_owned(), "NoError 203.0.113.1".to_owned())
     );
-    assert_eq!(body["faults"].as_array().map(Vec::len), Some(2));
-    let listed = api.call("GET", "").await.1;
-    assert_eq!(listed["faults"][1], expected["faults"][1]);
-    assert_eq!(
-        (&listed["faults"][0]["seen"], &listed["faults"][0]["fired"]),
-        (&4.into(), &2.into())
+    let listed = served.get(FAULTS).await.json();
+    let expected = json!({ "faults": [
+        { "name": "mail.example.test.", "type": "A", "do": "servfail", "times": 1, "every": 2, "seen": 4, "fired": 2 },
+        { "name": "*.", "do": "wrong-answer", "address": "203.0.113.1", "seen": 1, "fired": 1 },
+    ] });
+    assert_eq!(listed, expected);
+    // What GET gives PUT takes; the counts begin again.
+    let again = served.send_json("PUT", FAULTS, &listed).await;
+    assert_eq!(again.status, 200, "{}", again.text());
+    let mut begun = expected;
+    for fault in begun["faults"].as_array_mut().expect("a list") {
+        (fault["seen"], fault["fired"]) = (0.into(), 0.into());
+    }
+    assert_eq!(again.json(), begun);
+    let late =
+        json!({ "faults": [{ "name": "*.", "do": "delay", "delay": "5ms", "jitter": "1ms" }] });
+    assert_eq!(served.send_json("PUT", FAULTS, &late).await.status, 200);
+    assert_eq!(rcode(&served).await, "NoError 192.0.2.10");
+    assert_eq!(served.worlds.main().faults().len(), 1);
+    assert_eq!(served.ask("DELETE", FAULTS, "", b"").await.status, 204);
+    assert!(served.worlds.main().faults().is_empty());
+    let changes = served.get("/api/v1/events?event=changed").await.json();
+    let details: Vec<_> = changes["events"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|event| (event["what"].clone(), event["detail"].clone()))
+        .collect();
+    let faults = |detail: &str| (Value::from("faults"), Value::from(detail));
+    let expected = [
+        "one more",
+        "one more",
+        "2 of them",
+        "1 of them",
+        "0 of them",
+    ];
+    assert_eq!(details, expected.map(faults));
+}
+
+#[tokio::test]
+async fn each_world_has_its_own_faults() {
+    let served = served().await;
+    let mine = json!({ "name": "mine", "scenario": "one-to-one" });
+    served.send_json("POST", "/api/v1/worlds", &mine).await;
+    let fault = json!({ "name": "*.example.test", "do": "servfail" });
+    let path = "/api/v1/worlds/mine/faults";
+    assert_eq!(served.send_json("POST", path, &fault).await.status, 201);
+    let mine = served.worlds.find("mine").expect("a world");
+    let said = said(
+        &ask(mine.dns_addr(), "mail.example.test", Transport::Udp)
+            .await
+            .expect("an answer"),
     );
-    let (status, _) = api
-        .call(
-            "PUT",
-            r#"[{"name":"*.","do":"delay","delay":"5ms","jitter":"1ms"}]"#,
-        )
-        .await;
-    assert_eq!(
-        (status, api.rcode().await.as_str()),
-        (200, "NoError 192.0.2.10")
-    );
-    assert_eq!(api.world.faults().len(), 1);
-    assert_eq!(api.call("DELETE", "").await.0, 204);
-    assert!(api.world.faults().is_empty());
+    assert_eq!(said, "ServFail");
+    assert_eq!(rcode(&served).await, "NoError 192.0.2.10");
+    assert_eq!(served.get(path).await.json()["faults"][0]["fired"], 1);
+    assert_eq!(served.get(FAULTS).await.json(), json!({ "faults": [] }));
 }
 
 #[tokio::test]
 async fn mistakes_change_nothing_and_are_all_told() {
-    let api = Api::start().await;
-    api.call("POST", r#"{"name":"*.","do":"servfail"}"#).await;
-    for (method, body, parts) in [
-        ("POST", "", &["a fault as JSON"][..]),
-        ("POST", "[]", &["a fault as JSON"]),
-        ("PUT", "{}", &["a list of faults as JSON"]),
-        ("POST", r#"{"name":"a.test"}"#, &["missing field `do`"]),
+    let served = served().await;
+    let kept = json!({ "name": "*.", "do": "servfail" });
+    served.send_json("POST", FAULTS, &kept).await;
+    for (method, body, field, parts) in [
+        ("POST", json!([]), "", &["a JSON object"][..]),
+        ("PUT", json!({}), "faults", &["faults"]),
+        ("PUT", json!([]), "", &["a JSON object"]),
+        ("POST", json!({ "name": "a.test" }), "do", &["do"]),
         (
             "POST",
-            r#"{"name":"a.test","do":"servfail","tiems":1}"#,
-            &["unknown field `tiems`"],
+            json!({ "name": "a.test", "do": "servfail", "tiems": 1 }),
+            "tiems",
+            &["tiems"],
         ),
         (
             "POST",
-            r#"{"name":"a.test","do":"servfail","times":-1}"#,
-            &["invalid value"],
+            json!({ "name": "a.test", "do": "servfail", "times": -1 }),
+            "times",
+            &["-1"],
         ),
         (
             "POST",
-            r#"{"name":"a..test","do":"explode"}"#,
-            &[r#""key":"do""#, "one of nxdomain", r#""key":"name""#],
+            json!({ "name": "a..test", "do": "explode" }),
+            "do",
+            &["one of nxdomain", "\"key\":\"name\""],
         ),
         (
             "POST",
-            r#"{"name":"a.test","do":"delay","delay":"soon"}"#,
-            &[r#""key":"delay""#, "500ms, 5s or 2m"],
+            json!({ "name": "a.test", "do": "delay", "delay": "soon" }),
+            "delay",
+            &["500ms, 5s or 2m", "soon"],
+        ),
+        (
+            "POST",
+            json!({ "name": "a.test", "do": "drop", "delay": "soon", "from": 0 }),
+            "delay",
+            &["soon", "\"key\":\"from\""],
         ),
         (
             "PUT",
-            r#"[{"name":"a.test","do":"drop"},{"name":"b.test","do":"ttl"}]"#,
-            &[r#""key":"1.ttl""#],
+            json!({ "faults": [{ "name": "a.test", "do": "drop" }, { "name": "b.test", "do": "ttl" }] }),
+            "faults[1].ttl",
+            &["seconds"],
         ),
     ] {
-        let (status, answer) = api.call(method, body).await;
-        let text = answer.to_string();
-        assert_eq!(status, 400, "{body}");
+        let answer = served.send_json(method, FAULTS, &body).await;
+        let (problem, text) = (answer.json(), answer.text());
+        assert_eq!(answer.status, 400, "{body}");
+        assert!(
+            answer.head.contains("application/problem+json"),
+            "{}",
+            answer.head
+        );
+        assert_eq!(problem["field"], field, "{body}: {text}");
+        assert_ne!(problem["detail"], "", "{body}: {text}");
         assert!(
             parts.iter().all(|part| text.contains(part)),
             "{body}: {text}"
         );
     }
-    assert_eq!(api.world.faults().len(), 1);
-    assert_eq!(api.call("PATCH", "").await.0, 405);
+    for kind in ["", "Content-Type: text/plain\r\n"] {
+        let answer = served
+            .ask("POST", FAULTS, kind, kept.to_string().as_bytes())
+            .await;
+        assert_eq!(answer.status, 415, "{kind}");
+    }
+    let many = json!({ "faults": vec![kept; 1_001] });
+    let answer = served.send_json("PUT", FAULTS, &many).await;
+    assert_eq!(
+        (answer.status, &answer.json()["field"]),
+        (400, &"faults".into())
+    );
+    assert_eq!(served.worlds.main().faults().len(), 1);
+    assert_eq!(served.ask("PATCH", FAULTS, "", b"").await.status, 405);
+}
+
+#[test]
+fn faults_are_described() {
+    let api = martinet::http::openapi();
+    for method in ["get", "put", "post", "delete"] {
+        assert!(api["paths"][FAULTS][method].is_object(), "{method}");
+    }
 }
