@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use super::App;
 use super::extract::{Params, TheWorld};
 use super::mailpit::{hide, shown};
-use super::mime::{self, Mail};
+use super::mime::{Mail, fields};
+use super::problem::Problem;
 use crate::journal::Message;
 
 /// Messages of a page unless told otherwise.
@@ -61,15 +62,15 @@ async fn list(
     State(app): State<Arc<App>>,
     TheWorld(world): TheWorld,
     Params(page): Params<Page>,
-) -> Response {
-    listed(&shown(&app, &world), page)
+) -> Result<Response, Problem> {
+    listed(&app, &shown(&app, &world), page).await
 }
 
 async fn search(
     State(app): State<Arc<App>>,
     TheWorld(world): TheWorld,
     Params(query): Params<Query>,
-) -> Response {
+) -> Result<Response, Problem> {
     let Query {
         kind,
         query,
@@ -77,21 +78,22 @@ async fn search(
         limit,
     } = query;
     if query.is_empty() || !["from", "to", "containing"].contains(&kind.as_str()) {
-        return StatusCode::BAD_REQUEST.into_response();
+        return Ok(StatusCode::BAD_REQUEST.into_response());
     }
     let wanted = query.to_lowercase();
-    let mut found = shown(&app, &world);
-    found.retain(|message| matches(message, &kind, &wanted));
-    listed(&found, Page { start, limit })
+    let then = move |mails: &mut dyn Iterator<Item = (Arc<Message>, Arc<Mail>)>| {
+        let found = mails.filter(|(message, mail)| matches(message, mail, &kind, &wanted));
+        found.map(|(message, _)| message).collect::<Vec<_>>()
+    };
+    let found = app.mails.all(shown(&app, &world), then).await?;
+    listed(&app, &found, Page { start, limit }).await
 }
 
 /// A substring in any case: of the envelope or header for `from` and `to`, of the body or any field otherwise.
-fn matches(message: &Message, kind: &str, wanted: &str) -> bool {
+fn matches(message: &Message, mail: &Mail, kind: &str, wanted: &str) -> bool {
     let within = |text: &str| text.to_lowercase().contains(wanted);
-    let raw = mime::raw(message);
-    let mail = Mail::read(&raw);
     let field = |name: &str| {
-        mail.headers()
+        mail.fields
             .iter()
             .any(|(n, value)| n.eq_ignore_ascii_case(name) && within(value))
     };
@@ -105,22 +107,21 @@ fn matches(message: &Message, kind: &str, wanted: &str) -> bool {
                 .any(|path| within(path))
                 || field("To")
         }
-        _ => within(&String::from_utf8_lossy(&raw)),
+        _ => within(&String::from_utf8_lossy(&message.raw())),
     }
 }
 
-fn listed(found: &[Arc<Message>], page: Page) -> Response {
+async fn listed(app: &App, found: &[Arc<Message>], page: Page) -> Result<Response, Problem> {
     let limit = page.limit.unwrap_or(PAGE).min(MOST);
-    let items: Vec<_> = found
-        .iter()
-        .rev()
-        .skip(page.start)
-        .take(limit)
-        .map(|m| object(m))
-        .collect();
-    json_text(
-        &json!({ "total": found.len(), "count": items.len(), "start": page.start, "items": items }),
-    )
+    let slice = found.iter().rev().skip(page.start).take(limit);
+    let (total, start) = (found.len(), page.start);
+    let then = move |mails: &mut dyn Iterator<Item = (Arc<Message>, Arc<Mail>)>| {
+        let items: Vec<_> = mails
+            .map(|(message, mail)| object(&message, &mail))
+            .collect();
+        json_text(&json!({ "total": total, "count": items.len(), "start": start, "items": items }))
+    };
+    app.mails.all(slice.cloned().collect(), then).await
 }
 
 /// MailHog's v2 answers call themselves text/json.
@@ -133,19 +134,12 @@ fn path(text: &str) -> Value {
     json!({ "Relays": null, "Mailbox": mailbox, "Domain": domain, "Params": "" })
 }
 
-fn object(message: &Message) -> Value {
-    let raw = mime::raw(message);
-    let mail = Mail::read(&raw);
+fn object(message: &Message, mail: &Mail) -> Value {
+    let raw = message.raw();
     let paths = &message.envelope.forward_paths;
     let data = String::from_utf8_lossy(&raw);
-    let body = match &mail.parsed {
-        Some(parsed) => text(
-            raw.get(parsed.root_part().offset_body as usize..)
-                .unwrap_or_default(),
-        ),
-        None => data.clone().into_owned(),
-    };
-    let mut headers = grouped(mail.headers().into_iter());
+    let body = text(raw.get(mail.body..).unwrap_or_default());
+    let mut headers = grouped(mail.fields.iter().cloned());
     headers
         .entry("Subject".to_owned())
         .or_insert_with(|| vec![String::new()]);
@@ -156,7 +150,7 @@ fn object(message: &Message) -> Value {
         "To": paths.iter().map(|p| path(p)).collect::<Vec<_>>(),
         "Content": { "Headers": headers, "Body": body, "Size": raw.len(), "MIME": null },
         "Created": format!("{:.9}", message.at),
-        "MIME": parts(&mail),
+        "MIME": parts(&raw, mail),
         "Raw": { "From": message.envelope.reverse_path, "To": paths, "Data": data, "Helo": helo },
     })
 }
@@ -180,23 +174,14 @@ fn text(octets: &[u8]) -> String {
 }
 
 /// The parts as they were sent, not decoded; null where the message has no parts.
-fn parts(mail: &Mail<'_>) -> Value {
-    let Some(parsed) = mail.parsed.as_ref().filter(|parsed| parsed.parts.len() > 1) else {
+fn parts(raw: &[u8], mail: &Mail) -> Value {
+    if mail.leaves.is_empty() {
         return Value::Null;
-    };
-    let leaf = |part: &&mail_parser::MessagePart<'_>| !part.is_multipart();
-    let all = parsed.parts.iter().skip(1).filter(leaf).map(|part| {
-        let slice =
-            |from: u32, to: u32| mail.raw.get(from as usize..to as usize).unwrap_or_default();
-        let fields = part.headers.iter().map(|field| {
-            let value = text(slice(field.offset_start, field.offset_end));
-            (
-                field.name.as_str().to_owned(),
-                value.split_whitespace().collect::<Vec<_>>().join(" "),
-            )
-        });
-        let body = slice(part.offset_body, part.offset_end);
-        json!({ "Headers": grouped(fields), "Body": text(body), "Size": body.len(), "MIME": null })
+    }
+    let all = mail.leaves.iter().map(|(section, body)| {
+        let fields = fields(raw.get(section.clone()).unwrap_or_default());
+        let body = raw.get(body.clone()).unwrap_or_default();
+        json!({ "Headers": grouped(fields.into_iter()), "Body": text(body), "Size": body.len(), "MIME": null })
     });
     json!({ "Parts": all.collect::<Vec<_>>() })
 }
@@ -223,12 +208,13 @@ async fn one(
     State(app): State<Arc<App>>,
     TheWorld(world): TheWorld,
     params: RawPathParams,
-) -> Response {
+) -> Result<Response, Problem> {
     let found = id(&params).and_then(|id| shown(&app, &world).into_iter().find(|m| m.id == id));
-    found.map_or_else(
-        || StatusCode::NOT_FOUND.into_response(),
-        |message| json_text(&object(&message)),
-    )
+    let Some(message) = found else {
+        return Ok(StatusCode::NOT_FOUND.into_response());
+    };
+    let then = |message: &Message, mail: &Mail| json_text(&object(message, mail));
+    app.mails.one(message, then).await
 }
 
 async fn download(
@@ -245,7 +231,7 @@ async fn download(
         (header::CONTENT_TYPE, "message/rfc822".to_owned()),
         (header::CONTENT_DISPOSITION, name),
     ];
-    (fields, mime::raw(&message)).into_response()
+    (fields, message.raw()).into_response()
 }
 
 /// Jim is absent: chance is not what refuses mail here.

@@ -4,6 +4,7 @@
 //! default: see `guard`.
 
 mod accept;
+mod blocking;
 mod changes;
 mod description;
 mod events;
@@ -59,6 +60,7 @@ struct App {
     requests: Family<3>,
     request_time: Histogram,
     mailpit: mailpit::Marks,
+    mails: mime::Mails,
 }
 
 /// The API in OpenAPI's terms; paths come from the handlers.
@@ -98,6 +100,7 @@ pub async fn serve(
         requests: Family::default(),
         request_time: Histogram::default(),
         mailpit: mailpit::Marks,
+        mails: mime::Mails::default(),
     });
     accept::serve(listener, router(app), shutdown).await;
 }

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::super::App;
 use super::super::extract::{TheWorld, octets};
+use super::super::problem::Problem;
 use super::search::matching;
 use super::{ok, plain};
 
@@ -77,16 +78,14 @@ pub(super) async fn mark(
     State(app): State<Arc<App>>,
     TheWorld(world): TheWorld,
     request: Request,
-) -> Response {
+) -> Result<Response, Problem> {
     let wanted = match wanted(request, &app).await {
         Ok(wanted) => wanted.unwrap_or_default(),
-        Err(response) => return response,
+        Err(response) => return Ok(response),
     };
     let ids: Vec<u64> = if wanted.ids.is_empty() {
-        matching(&app, &world, &wanted.search)
-            .iter()
-            .map(|message| message.id)
-            .collect()
+        let found = matching(&app, &world, &wanted.search).await?;
+        found.iter().map(|message| message.id).collect()
     } else {
         wanted.ids.iter().filter_map(|id| id.parse().ok()).collect()
     };
@@ -99,7 +98,7 @@ pub(super) async fn mark(
             }
         }
     });
-    ok()
+    Ok(ok())
 }
 
 /// Deletes those named, or all where nothing is said. Without a body the answer is empty: npm `mailhog` shares this

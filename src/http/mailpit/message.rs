@@ -6,15 +6,13 @@ use axum::Json;
 use axum::extract::{RawPathParams, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use md5::{Digest, Md5};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sha1::Sha1;
-use sha2::Sha256;
 
 use super::super::App;
 use super::super::extract::{Params, TheWorld};
 use super::super::mime::{self, Mail, Part};
+use super::super::problem::Problem;
 use super::search::matching;
 use super::{author, blind, mailboxes, not_found, plain, shown};
 use crate::harness::World;
@@ -22,6 +20,9 @@ use crate::journal::Message;
 
 /// What a browser may do with octets that a stranger sent: nothing.
 const SANDBOX: &str = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'";
+
+/// How Go writes that there is no time, and so how Mailpit's clients can read it.
+const NO_DATE: &str = "0001-01-01T00:00:00Z";
 
 /// Which message `latest` means.
 #[derive(Debug, Default, Deserialize)]
@@ -38,15 +39,20 @@ fn value<'a>(params: &'a RawPathParams, key: &str) -> &'a str {
 }
 
 /// The message of a path: by its number, or the latest.
-fn find(app: &App, world: &World, id: &str, query: &str) -> Option<Arc<Message>> {
+async fn find(
+    app: &App,
+    world: &World,
+    id: &str,
+    query: &str,
+) -> Result<Option<Arc<Message>>, Problem> {
     if id == "latest" {
-        return matching(app, world, query).pop();
+        return Ok(matching(app, world, query).await?.pop());
     }
-    let id = id.parse().ok()?;
-    world
-        .messages()
-        .entry(id)
-        .filter(|_| app.mailpit.with(world, |marked| marked.is_there(id)))
+    let Ok(id) = id.parse() else {
+        return Ok(None);
+    };
+    let there = |_: &Arc<Message>| app.mailpit.with(world, |marked| marked.is_there(id));
+    Ok(world.messages().entry(id).filter(there))
 }
 
 pub(super) async fn show(
@@ -54,86 +60,69 @@ pub(super) async fn show(
     TheWorld(world): TheWorld,
     params: RawPathParams,
     Params(latest): Params<Latest>,
-) -> Response {
-    let Some(message) = find(&app, &world, value(&params, "id"), &latest.query) else {
-        return not_found();
+) -> Result<Response, Problem> {
+    let id = value(&params, "id");
+    let Some(message) = find(&app, &world, id, &latest.query).await? else {
+        return Ok(not_found());
     };
     let (read, tags) = app.mailpit.with(&world, |marked| {
         (!marked.read.insert(message.id), marked.tags(message.id))
     });
-    let raw = mime::raw(&message);
-    let mail = Mail::read(&raw);
-    let (inline, attached): (Vec<_>, Vec<_>) =
-        mail.parts().into_iter().partition(|part| part.inline);
-    let parts = |parts: &[Part<'_>]| parts.iter().map(part_object).collect::<Vec<_>>();
-    Json(json!({
-        "ID": message.id.to_string(),
-        "MessageID": mail.message_id(),
-        // Real Mailpit leaves this out today; PyPI's client wants it.
-        "Read": read,
-        "From": author(&mail, &message),
-        "To": mailboxes(mail.addresses(|m| m.to().cloned())),
-        "Cc": mailboxes(mail.addresses(|m| m.cc().cloned())),
-        "Bcc": blind(&mail, &message),
-        "ReplyTo": mailboxes(mail.addresses(|m| m.reply_to().cloned())),
-        "ReturnPath": message.envelope.reverse_path,
-        "Subject": mail.subject(),
-        "ListUnsubscribe": unsubscribe(&mail),
-        "Date": date(&mail, &message),
-        "Tags": tags,
-        "Username": "",
-        "Text": mail.text(),
-        "HTML": mail.html(),
-        "Size": raw.len(),
-        "Inline": parts(&inline),
-        "Attachments": parts(&attached),
-    }))
-    .into_response()
+    let then = move |message: &Message, mail: &Mail| {
+        Json(object(message, mail, read, &tags)).into_response()
+    };
+    app.mails.one(message, then).await
 }
 
-fn part_object(part: &Part<'_>) -> Value {
-    let hex = |octets: &[u8]| {
-        octets
-            .iter()
-            .map(|octet| format!("{octet:02x}"))
-            .collect::<String>()
+fn object(message: &Message, mail: &Mail, read: bool, tags: &[String]) -> Value {
+    let parts = |inline: bool| {
+        let parts = mail.parts.iter().filter(|part| part.inline == inline);
+        parts.map(part_object).collect::<Vec<_>>()
     };
+    json!({
+        "ID": message.id.to_string(),
+        "MessageID": mail.message_id,
+        // Real Mailpit leaves this out today; PyPI's client wants it.
+        "Read": read,
+        "From": author(mail),
+        "To": mailboxes(&mail.to),
+        "Cc": mailboxes(&mail.cc),
+        "Bcc": blind(mail, message),
+        "ReplyTo": mailboxes(&mail.reply_to),
+        "ReturnPath": message.envelope.reverse_path,
+        "Subject": mail.subject,
+        "ListUnsubscribe": unsubscribe(mail),
+        "Date": mail.date.as_deref().unwrap_or(NO_DATE),
+        "Tags": tags,
+        "Username": "",
+        "Text": mail.text,
+        "HTML": mail.html,
+        "Size": mail.size,
+        "Inline": parts(true),
+        "Attachments": parts(false),
+    })
+}
+
+fn part_object(part: &Part) -> Value {
     json!({
         "PartID": part.id.to_string(),
         "FileName": part.file_name,
         "ContentType": part.content_type,
         "ContentID": part.content_id,
-        "Size": part.octets.len(),
-        "Checksums": {
-            "MD5": hex(&Md5::digest(part.octets)),
-            "SHA1": hex(&Sha1::digest(part.octets)),
-            "SHA256": hex(&Sha256::digest(part.octets)),
-        },
+        "Size": part.size,
+        "Checksums": { "MD5": part.md5, "SHA1": part.sha1, "SHA256": part.sha256 },
     })
 }
 
-fn field(mail: &Mail<'_>, wanted: &str) -> Option<String> {
-    mail.headers()
-        .into_iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
-        .map(|(_, value)| value)
-}
-
-fn unsubscribe(mail: &Mail<'_>) -> Value {
-    let header = field(mail, "List-Unsubscribe").unwrap_or_default();
+fn unsubscribe(mail: &Mail) -> Value {
+    let header = mail.field("List-Unsubscribe").unwrap_or_default();
     let links: Vec<_> = header
         .split(',')
         .map(|link| link.trim().trim_matches(['<', '>']))
         .filter(|l| !l.is_empty())
         .collect();
-    let post = field(mail, "List-Unsubscribe-Post").unwrap_or_default();
+    let post = mail.field("List-Unsubscribe-Post").unwrap_or_default();
     json!({ "Header": header, "Links": links, "Errors": "", "HeaderPost": post })
-}
-
-/// The message's own date; the time it was accepted where it has none.
-fn date(mail: &Mail<'_>, message: &Message) -> String {
-    let own = mail.date();
-    own.unwrap_or_else(|| format!("{:.3}", message.at))
 }
 
 /// Header fields by their canonical names, in the order in which they stand in the message: those, and no others.
@@ -142,20 +131,22 @@ pub(super) async fn headers(
     TheWorld(world): TheWorld,
     params: RawPathParams,
     Params(latest): Params<Latest>,
-) -> Response {
-    let Some(message) = find(&app, &world, value(&params, "id"), &latest.query) else {
-        return not_found();
+) -> Result<Response, Problem> {
+    let id = value(&params, "id");
+    let Some(message) = find(&app, &world, id, &latest.query).await? else {
+        return Ok(not_found());
     };
-    let raw = mime::raw(&message);
-    let mail = Mail::read(&raw);
-    let mut fields = serde_json::Map::new();
-    for (name, value) in mail.headers() {
-        let values = fields.entry(canonical(&name)).or_insert_with(|| json!([]));
-        if let Some(values) = values.as_array_mut() {
-            values.push(value.into());
+    let then = |_: &Message, mail: &Mail| {
+        let mut fields = serde_json::Map::new();
+        for (name, value) in &mail.fields {
+            let values = fields.entry(canonical(name)).or_insert_with(|| json!([]));
+            if let Some(values) = values.as_array_mut() {
+                values.push(value.as_str().into());
+            }
         }
-    }
-    Json(fields).into_response()
+        Json(fields).into_response()
+    };
+    app.mails.one(message, then).await
 }
 
 /// `message-id` as `Message-Id`.
@@ -176,39 +167,33 @@ pub(super) async fn raw(
     TheWorld(world): TheWorld,
     params: RawPathParams,
     Params(latest): Params<Latest>,
-) -> Response {
-    let Some(message) = find(&app, &world, value(&params, "id"), &latest.query) else {
-        return not_found();
+) -> Result<Response, Problem> {
+    let id = value(&params, "id");
+    let Some(message) = find(&app, &world, id, &latest.query).await? else {
+        return Ok(not_found());
     };
-    let mut response = mime::raw(&message).into_response();
-    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    response
+    let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+    Ok((kind, message.raw()).into_response())
 }
 
 pub(super) async fn part(
     State(app): State<Arc<App>>,
     TheWorld(world): TheWorld,
     params: RawPathParams,
-) -> Response {
-    let Some(message) = find(&app, &world, value(&params, "id"), "") else {
-        return not_found();
+) -> Result<Response, Problem> {
+    let Some(message) = find(&app, &world, value(&params, "id"), "").await? else {
+        return Ok(not_found());
     };
-    let raw = mime::raw(&message);
-    let mail = Mail::read(&raw);
-    let found = value(&params, "part")
-        .parse()
-        .ok()
-        .and_then(|id| mail.part(id));
-    let Some(part) = found else {
-        return plain(StatusCode::NOT_FOUND, "Part not found");
-    };
-    attachment(&part)
+    let wanted = value(&params, "part").parse().ok();
+    let found = move || wanted.and_then(|id| mime::part(&message.raw(), id));
+    let found = app.mails.blocking.run(found).await?;
+    let none = || plain(StatusCode::NOT_FOUND, "Part not found");
+    Ok(found.map_or_else(none, attachment))
 }
 
 /// A part as a download: what a stranger sent is never a page of ours.
-pub(in super::super) fn attachment(part: &Part<'_>) -> Response {
-    let mut response = part.octets.to_vec().into_response();
+fn attachment(part: mime::Contents) -> Response {
+    let mut response = part.octets.into_response();
     let name = part.file_name.replace(|c: char| !c.is_ascii(), "_");
     let disposition = format!("attachment; filename=\"{name}\"");
     let fields: [(HeaderName, &str); 3] = [
@@ -230,32 +215,33 @@ pub(super) async fn view(
     TheWorld(world): TheWorld,
     params: RawPathParams,
     Params(latest): Params<ViewOptions>,
-) -> Response {
+) -> Result<Response, Problem> {
     let (id, kind) = value(&params, "file").rsplit_once('.').unwrap_or_default();
-    let Some(message) = find(&app, &world, id, &latest.query) else {
-        return not_found();
+    let Some(message) = find(&app, &world, id, &latest.query).await? else {
+        return Ok(not_found());
     };
-    let raw = mime::raw(&message);
-    let mail = Mail::read(&raw);
-    let (text, kind) = match kind {
-        "html" if mail.html().is_empty() => {
-            return plain(
-                StatusCode::NOT_FOUND,
-                "This message does not contain a HTML part",
-            );
-        }
-        "html" => (mail.html(), "text/html; charset=utf-8"),
-        "txt" => (mail.text(), "text/plain; charset=utf-8"),
-        _ => return not_found(),
+    let html = match kind {
+        "html" => true,
+        "txt" => false,
+        _ => return Ok(not_found()),
     };
-    (
-        [
-            (header::CONTENT_TYPE, kind),
-            (header::CONTENT_SECURITY_POLICY, SANDBOX),
-        ],
-        text,
-    )
-        .into_response()
+    let then = move |_: &Message, mail: &Mail| match (html, mail.html.is_empty()) {
+        (true, true) => plain(
+            StatusCode::NOT_FOUND,
+            "This message does not contain a HTML part",
+        ),
+        (true, false) => page("text/html; charset=utf-8", &mail.html),
+        (false, _) => page("text/plain; charset=utf-8", &mail.text),
+    };
+    app.mails.one(message, then).await
+}
+
+fn page(kind: &str, text: &str) -> Response {
+    let fields = [
+        (header::CONTENT_TYPE, kind),
+        (header::CONTENT_SECURITY_POLICY, SANDBOX),
+    ];
+    (fields, text.to_owned()).into_response()
 }
 
 /// How a message is looked at; `embed` changes nothing here.

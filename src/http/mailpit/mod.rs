@@ -22,7 +22,8 @@ use serde_json::{Value, json};
 
 use super::App;
 use super::extract::{Params, TheWorld};
-use super::mime::{self, Mail};
+use super::mime::Mail;
+use super::problem::Problem;
 use crate::harness::World;
 use crate::journal::Message;
 
@@ -113,6 +114,12 @@ impl Marked {
         }
     }
 
+    /// Whether each message was read, and its tags.
+    fn of(&self, messages: &[Arc<Message>]) -> Vec<(bool, Vec<String>)> {
+        let marks = |m: &Arc<Message>| (self.read.contains(&m.id), self.tags(m.id));
+        messages.iter().map(marks).collect()
+    }
+
     fn tags(&self, id: u64) -> Vec<String> {
         self.tags.get(&id).into_iter().flatten().cloned().collect()
     }
@@ -158,7 +165,7 @@ impl Page {
 }
 
 /// A mailbox of a header field.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Mailbox {
     name: String,
@@ -171,25 +178,21 @@ impl From<(String, String)> for Mailbox {
     }
 }
 
-fn mailboxes(all: Vec<(String, String)>) -> Vec<Mailbox> {
-    all.into_iter().map(Mailbox::from).collect()
+fn mailboxes(all: &[(String, String)]) -> Vec<Mailbox> {
+    all.iter().cloned().map(Mailbox::from).collect()
 }
 
 /// Those of the envelope that no header field names.
-fn blind(mail: &Mail<'_>, message: &Message) -> Vec<Mailbox> {
-    let named: Vec<_> = [
-        mail.addresses(|m| m.to().cloned()),
-        mail.addresses(|m| m.cc().cloned()),
-    ]
-    .concat();
-    let unnamed = message
-        .envelope
-        .forward_paths
-        .iter()
-        .filter(|p| !named.iter().any(|(_, a)| a.eq_ignore_ascii_case(p)));
-    let bcc = mail.addresses(|m| m.bcc().cloned()).into_iter();
+fn blind(mail: &Mail, message: &Message) -> Vec<Mailbox> {
+    let unnamed = message.envelope.forward_paths.iter().filter(|p| {
+        !mail
+            .to
+            .iter()
+            .chain(&mail.cc)
+            .any(|(_, a)| a.eq_ignore_ascii_case(p))
+    });
     let more = unnamed.map(|path| (String::new(), path.clone()));
-    let mut all: Vec<(String, String)> = bcc.collect();
+    let mut all: Vec<(String, String)> = mail.bcc.clone();
     for one in more {
         if !all
             .iter()
@@ -198,79 +201,79 @@ fn blind(mail: &Mail<'_>, message: &Message) -> Vec<Mailbox> {
             all.push(one);
         }
     }
-    mailboxes(all)
+    mailboxes(&all)
 }
 
-/// The author; where no header field tells, the reverse-path.
-fn author(mail: &Mail<'_>, message: &Message) -> Mailbox {
-    let from = mail.addresses(|m| m.from().cloned()).into_iter().next();
-    from.unwrap_or_else(|| (String::new(), message.envelope.reverse_path.clone()))
-        .into()
+/// The first author that the From field names; an empty mailbox where it names none.
+fn author(mail: &Mail) -> Mailbox {
+    let from = mail.from.first().cloned();
+    from.map(Mailbox::from).unwrap_or_default()
 }
 
-fn summary(message: &Message, read: bool, tags: Vec<String>) -> Value {
-    let raw = mime::raw(message);
-    let mail = Mail::read(&raw);
+fn summary(message: &Message, mail: &Mail, read: bool, tags: &[String]) -> Value {
     json!({
         "ID": message.id.to_string(),
-        "MessageID": mail.message_id(),
+        "MessageID": mail.message_id,
         "Read": read,
-        "From": author(&mail, message),
-        "To": mailboxes(mail.addresses(|m| m.to().cloned())),
-        "Cc": mailboxes(mail.addresses(|m| m.cc().cloned())),
-        "Bcc": blind(&mail, message),
-        "ReplyTo": mailboxes(mail.addresses(|m| m.reply_to().cloned())),
-        "Subject": mail.subject(),
+        "From": author(mail),
+        "To": mailboxes(&mail.to),
+        "Cc": mailboxes(&mail.cc),
+        "Bcc": blind(mail, message),
+        "ReplyTo": mailboxes(&mail.reply_to),
+        "Subject": mail.subject,
         "Created": format!("{:.3}", message.at),
         "Username": "",
         "Tags": tags,
-        "Size": raw.len(),
-        "Attachments": mail.parts().iter().filter(|part| !part.inline).count(),
+        "Size": mail.size,
+        "Attachments": mail.parts.iter().filter(|part| !part.inline).count(),
         "Snippet": mail.snippet(),
     })
 }
 
 /// One page of messages that were found, newest first, as Mailpit lists them.
-fn listed(app: &App, world: &World, found: &[Arc<Message>], page: Page) -> Value {
+async fn listed(
+    app: &App,
+    world: &World,
+    found: &[Arc<Message>],
+    page: Page,
+) -> Result<Response, Problem> {
     let all = shown(app, world);
-    app.mailpit.with(world, |marked| {
+    let slice = found.iter().rev().skip(page.start).take(page.limit());
+    let slice: Vec<_> = slice.cloned().collect();
+    let (mut answer, marks) = app.mailpit.with(world, |marked| {
         let unread = |messages: &[Arc<Message>]| {
-            messages
-                .iter()
-                .filter(|m| !marked.read.contains(&m.id))
-                .count()
+            let unread = messages.iter().filter(|m| !marked.read.contains(&m.id));
+            unread.count()
         };
-        let slice = found.iter().rev().skip(page.start).take(page.limit());
-        let messages: Vec<_> = slice
-            .map(|message| {
-                summary(
-                    message,
-                    marked.read.contains(&message.id),
-                    marked.tags(message.id),
-                )
-            })
-            .collect();
         let tags: BTreeSet<_> = marked.tags.values().flatten().collect();
-        json!({
+        let answer = json!({
             "total": all.len(),
             "unread": unread(&all),
-            "count": messages.len(),
+            "count": slice.len(),
             "messages_count": found.len(),
             "messages_unread": unread(found),
             "start": page.start,
             "tags": tags,
-            "messages": messages,
-        })
-    })
+        });
+        (answer, marked.of(&slice))
+    });
+    let then = move |mails: &mut dyn Iterator<Item = (Arc<Message>, Arc<Mail>)>| {
+        let rows = mails
+            .zip(marks)
+            .map(|((message, mail), (read, tags))| summary(&message, &mail, read, &tags));
+        answer["messages"] = rows.collect();
+        Json(answer).into_response()
+    };
+    app.mails.all(slice, then).await
 }
 
 async fn list(
     State(app): State<Arc<App>>,
     TheWorld(world): TheWorld,
     Params(page): Params<Page>,
-) -> Json<Value> {
+) -> Result<Response, Problem> {
     let found = shown(&app, &world);
-    Json(listed(&app, &world, &found, page))
+    listed(&app, &world, &found, page).await
 }
 
 async fn info(State(app): State<Arc<App>>, TheWorld(world): TheWorld) -> Json<Value> {

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::Deserialize;
 
 use super::super::App;
 use super::super::extract::{Params, TheWorld};
-use super::super::mime::{self, Mail};
+use super::super::mime::Mail;
+use super::super::problem::Problem;
 use super::message::all;
 use super::{Page, listed, ok, plain};
 use crate::harness::World;
@@ -33,50 +33,49 @@ pub(super) async fn search(
         start,
         limit,
     }): Params<Query>,
-) -> Response {
+) -> Result<Response, Problem> {
     if query.trim().is_empty() {
-        return plain(StatusCode::BAD_REQUEST, "Error: no search query");
+        return Ok(plain(StatusCode::BAD_REQUEST, "Error: no search query"));
     }
-    let found = matching(&app, &world, &query);
-    Json(listed(&app, &world, &found, Page { start, limit })).into_response()
+    let found = matching(&app, &world, &query).await?;
+    listed(&app, &world, &found, Page { start, limit }).await
 }
 
 pub(super) async fn delete(
     State(app): State<Arc<App>>,
     TheWorld(world): TheWorld,
     Params(Query { query, .. }): Params<Query>,
-) -> Response {
+) -> Result<Response, Problem> {
     if query.trim().is_empty() {
-        return plain(StatusCode::BAD_REQUEST, "Error: no search query");
+        return Ok(plain(StatusCode::BAD_REQUEST, "Error: no search query"));
     }
-    for message in matching(&app, &world, &query) {
+    for message in matching(&app, &world, &query).await? {
         super::hide(&app, &world, message.id);
     }
-    ok()
+    Ok(ok())
 }
 
 /// The messages that a query finds, oldest first; all where it is empty.
-pub(super) fn matching(app: &App, world: &World, query: &str) -> Vec<Arc<Message>> {
+pub(super) async fn matching(
+    app: &App,
+    world: &World,
+    query: &str,
+) -> Result<Vec<Arc<Message>>, Problem> {
     let terms = terms(query);
-    let mut messages = all(app, world);
-    if !terms.is_empty() {
-        let marks: Vec<_> = app.mailpit.with(world, |marked| {
-            messages
-                .iter()
-                .map(|m| (marked.read.contains(&m.id), marked.tags(m.id)))
-                .collect()
-        });
-        let mut marks = marks.into_iter();
-        messages.retain(|message| {
-            let (read, tags) = marks.next().unwrap_or_default();
-            let raw = mime::raw(message);
-            let mail = Mail::read(&raw);
+    let messages = all(app, world);
+    if terms.is_empty() {
+        return Ok(messages);
+    }
+    let marks = app.mailpit.with(world, |marked| marked.of(&messages));
+    let then = move |mails: &mut dyn Iterator<Item = (Arc<Message>, Arc<Mail>)>| {
+        let found = mails.zip(marks).filter(|((message, mail), (read, tags))| {
             terms
                 .iter()
-                .all(|term| term.holds(message, &mail, read, &tags))
+                .all(|term| term.holds(message, mail, *read, tags))
         });
-    }
-    messages
+        found.map(|((message, _), _)| message).collect()
+    };
+    app.mails.all(messages, then).await
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -137,31 +136,36 @@ fn term(word: &str) -> Term {
 }
 
 impl Term {
-    fn holds(&self, message: &Message, mail: &Mail<'_>, read: bool, tags: &[String]) -> bool {
+    fn holds(&self, message: &Message, mail: &Mail, read: bool, tags: &[String]) -> bool {
         self.found(message, mail, read, tags) != self.negated
     }
 
-    fn found(&self, message: &Message, mail: &Mail<'_>, read: bool, tags: &[String]) -> bool {
+    fn found(&self, message: &Message, mail: &Mail, read: bool, tags: &[String]) -> bool {
         let wanted = self.value.as_str();
         let within = |text: &str| text.to_lowercase().contains(wanted);
-        let among = |all: Vec<(String, String)>| {
+        let among = |all: &[(String, String)]| {
             all.iter()
                 .any(|(name, address)| within(name) || within(address))
         };
-        let to = || among(mail.addresses(|m| m.to().cloned()));
-        let from = || among(mail.addresses(|m| m.from().cloned()));
-        let cc = || among(mail.addresses(|m| m.cc().cloned()));
+        let to = || among(&mail.to);
+        let from = || among(&mail.from);
+        let cc = || among(&mail.cc);
+        let reply_to = || among(&mail.reply_to);
+        let bcc = || {
+            let blind = super::blind(mail, message);
+            blind
+                .iter()
+                .any(|to| within(&to.name) || within(&to.address))
+        };
         match self.key.as_str() {
-            "subject" => within(&mail.subject()),
+            "subject" => within(&mail.subject),
             "to" => to(),
             "from" => from(),
             "cc" => cc(),
-            "bcc" => super::blind(mail, message)
-                .iter()
-                .any(|mailbox| within(&mailbox.address)),
-            "addressed" => from() || to() || cc(),
-            "reply-to" => among(mail.addresses(|m| m.reply_to().cloned())),
-            "message-id" => within(&mail.message_id()),
+            "bcc" => bcc(),
+            "addressed" => from() || to() || cc() || bcc() || reply_to(),
+            "reply-to" => reply_to(),
+            "message-id" => within(&mail.message_id),
             "tag" => tags.iter().any(|tag| tag.to_lowercase() == wanted),
             "is" => match wanted {
                 "read" => read,
@@ -169,18 +173,18 @@ impl Term {
                 _ => wanted == "tagged" && !tags.is_empty(),
             },
             "has" => match wanted {
-                "attachment" | "attachments" => mail.parts().iter().any(|part| !part.inline),
-                _ => wanted == "inline" && mail.parts().iter().any(|part| part.inline),
+                "attachment" | "attachments" => mail.parts.iter().any(|part| !part.inline),
+                _ => wanted == "inline" && mail.parts.iter().any(|part| part.inline),
             },
             "before" => message.at.to_string().as_str() < wanted.to_uppercase().as_str(),
             "after" => message.at.to_string().as_str() >= wanted.to_uppercase().as_str(),
             _ => {
-                within(&mail.subject())
+                within(&mail.subject)
                     || from()
                     || to()
                     || cc()
-                    || within(&mail.text())
-                    || within(&mail.html())
+                    || within(&mail.text)
+                    || within(&mail.html)
             }
         }
     }

@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 
 use super::super::App;
 use super::super::extract::TheWorld;
+use super::super::mime::Mail;
 use super::{shown, summary};
 use crate::harness::World;
+use crate::journal::Message;
 
 /// Messages told at once.
 const BURST: usize = 256;
@@ -39,13 +41,13 @@ async fn follow(mut socket: WebSocket, app: &App, world: &World) -> Result<(), a
             },
             fresh = world.messages().wait(|log| Some(log.page(after, BURST)).filter(|page| !page.is_empty())) => fresh,
         };
-        for message in fresh {
-            after = message.id;
-            tell(
-                &mut socket,
-                &json!({ "Type": "new", "Data": summary(&message, false, Vec::new()) }),
-            )
-            .await?;
+        after = fresh.last().map_or(after, |message| message.id);
+        let then = |mails: &mut dyn Iterator<Item = (Arc<Message>, Arc<Mail>)>| {
+            let new = |(message, mail): (Arc<Message>, Arc<Mail>)| json!({ "Type": "new", "Data": summary(&message, &mail, false, &[]) });
+            mails.map(new).collect::<Vec<_>>()
+        };
+        for new in app.mails.all(fresh, then).await.unwrap_or_default() {
+            tell(&mut socket, &new).await?;
         }
         tell(&mut socket, &stats(app, world)).await?;
     }
