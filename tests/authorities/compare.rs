@@ -131,7 +131,7 @@ const INTENDED: &[Intended] = &[
         },
     },
     Intended {
-        reason: "a referral that just fits; Knot's is longer, for it compresses fewer names, and has TC",
+        reason: "a referral that just fits, with all its glue; Knot sends it with TC",
         holds: |server, question, ours, theirs| {
             let known = set(&ours.additionals);
             let octets = ours.to_vec().map_or(0, |octets| octets.len());
