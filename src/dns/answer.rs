@@ -154,9 +154,8 @@ impl Zones {
             let Some(node) = node.filter(|_| !seen.contains(&lower)) else {
                 continue;
             };
-            let addresses = node
-                .entries()
-                .filter(|e| matches!(e.kind, kind::A | kind::AAAA));
+            // Set by set, so that a set is kept or left out as a whole where not all fit.
+            let addresses = node.of(kind::A).chain(node.of(kind::AAAA));
             sections
                 .additional
                 .extend(addresses.map(|entry| Rr::of(&host, entry)));

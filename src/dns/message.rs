@@ -49,6 +49,47 @@ pub(super) fn write(head: &Head<'_>, sections: &Sections<'_>, truncated: bool) -
     message.octets
 }
 
+/// Encodes a response of at most `most` octets, and tells whether it is truncated: first with as many of the additional
+/// sets whose absence is no loss as fit (RFC 2181 §9, RFC 9471 §3.2), then without any records and with TC, so that
+/// nobody takes a part for the whole. The addresses that a referral needs are never left out without TC (RFC 9471
+/// §3.1).
+pub(super) fn fit(head: &Head<'_>, sections: &mut Sections<'_>, most: usize) -> (Vec<u8>, bool) {
+    let mut octets = write(head, sections, false);
+    if octets.len() > most && sections.additional.len() > sections.glue {
+        keep_what_fits(head, sections, most);
+        octets = write(head, sections, false);
+    }
+    let truncated = octets.len() > most;
+    if truncated {
+        sections.answers.clear();
+        sections.authority.clear();
+        sections.additional.clear();
+        octets = write(head, sections, true);
+    }
+    (octets, truncated)
+}
+
+/// Keeps the first additional sets that fit after the glue, each whole.
+fn keep_what_fits(head: &Head<'_>, sections: &mut Sections<'_>, most: usize) {
+    let optional = sections.additional.split_off(sections.glue);
+    let sets: Vec<_> = optional
+        .chunk_by(|one, next| one.kind == next.kind && one.owner == next.owner)
+        .collect();
+    let (mut fitting, mut beyond) = (0, sets.len());
+    while fitting + 1 < beyond {
+        let middle = fitting.midpoint(beyond);
+        sections.additional.truncate(sections.glue);
+        sections.additional.extend(sets[..middle].concat());
+        if write(head, sections, false).len() <= most {
+            fitting = middle;
+        } else {
+            beyond = middle;
+        }
+    }
+    sections.additional.truncate(sections.glue);
+    sections.additional.extend(sets[..fitting].concat());
+}
+
 struct Writer {
     octets: Vec<u8>,
     /// Where names begin, whole or in part.

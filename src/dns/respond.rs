@@ -9,7 +9,7 @@ use hickory_proto::rr::Record;
 
 use super::answer::{Rr, Sections};
 use super::fault::{Action, Firing};
-use super::message::{EDNS_UDP_OCTETS, Head, header_only, write};
+use super::message::{EDNS_UDP_OCTETS, Head, fit, header_only, write};
 use super::query::{Edns, HEADER_OCTETS, Query, Read, op_code, read};
 use super::zone::kind;
 use super::{Outside, Transport, Zones, node};
@@ -289,25 +289,6 @@ impl<'a> Responder<'a> {
         let (octets, _) = fit(&self.head(), &mut sections, most);
         self.send(octets, &sections)
     }
-}
-
-/// Encodes a response of at most `most` octets, and tells whether it is truncated: first without those additional
-/// records whose absence is no loss (RFC 2181 §9), then without any records and with TC, so that nobody takes a part for
-/// the whole. The addresses that a referral needs are never left out without TC (RFC 9471 §3.1).
-fn fit(head: &Head<'_>, sections: &mut Sections<'_>, most: usize) -> (Vec<u8>, bool) {
-    let mut octets = write(head, sections, false);
-    if octets.len() > most && sections.additional.len() > sections.glue {
-        sections.additional.truncate(sections.glue);
-        octets = write(head, sections, false);
-    }
-    let truncated = octets.len() > most;
-    if truncated {
-        sections.answers.clear();
-        sections.authority.clear();
-        sections.additional.clear();
-        octets = write(head, sections, true);
-    }
-    (octets, truncated)
 }
 
 /// Whether an answer is truncated where the client takes [`EDNS_UDP_OCTETS`]; its records are left out then. Nothing is

@@ -94,8 +94,8 @@ fn delegation(servers: u8) -> Zones {
     )
 }
 
-/// RFC 9471 §3.1: addresses of name servers within the delegated zone that do not fit set TC; those of others are left
-/// out.
+/// RFC 9471 §3: addresses of name servers within the delegated zone that do not fit set TC; of those of others, the
+/// first sets that fit are kept.
 #[test]
 fn rfc9471_glue_that_does_not_fit_sets_tc() {
     let referral = |servers, edns, transport| {
@@ -109,10 +109,14 @@ fn rfc9471_glue_that_does_not_fit_sets_tc() {
     };
     let udp = |servers, edns| referral(servers, edns, Transport::Udp);
     assert_eq!(udp(2, None), (false, 4, 8), "everything fits");
-    assert_eq!(udp(5, None), (false, 10, 10), "addresses within sub");
+    assert_eq!(
+        udp(5, None),
+        (false, 10, 13),
+        "all of sub, three sets beside"
+    );
     assert_eq!(udp(8, None), (true, 0, 0), "not even those");
     assert_eq!(udp(8, Some(1232)), (false, 16, 32));
-    assert_eq!(udp(12, Some(1232)), (false, 24, 24));
+    assert_eq!(udp(12, Some(1232)), (false, 24, 33));
     assert_eq!(udp(20, Some(1232)), (true, 0, 0));
     assert_eq!(referral(20, None, Transport::Tcp), (false, 40, 80));
     // A client that cannot use TCP is told so too where a CNAME leads to the delegation.
@@ -123,6 +127,32 @@ fn rfc9471_glue_that_does_not_fit_sets_tc() {
     let zones = Zones::new(vec![zone("example.test", &text)], Vec::new());
     let asked = request("alias.example.test", RecordType::A, None);
     assert!(reply(&zones, &asked, Transport::Udp).metadata.truncation);
+}
+
+/// A set of additional addresses is kept or left out as a whole (RFC 2181 §9), in whatever order its zone has them.
+#[test]
+fn rfc2181_9_additional_sets_are_whole() {
+    let beside: String = (1..=6)
+        .map(|n| {
+            let host = format!("ns{n}.beside");
+            let address = |m| format!("{host} AAAA 2001:db8::{m}\n{host} A 192.0.2.{m}\n");
+            format!("sub NS {host}\n") + &(1..=3).map(address).collect::<String>()
+        })
+        .collect();
+    let zones = Zones::new(vec![zone("example.test", &beside)], Vec::new());
+    for size in 512..=1232 {
+        let asked = request("www.sub.example.test", RecordType::A, Some(size));
+        let octets = respond(&zones, &asked, Transport::Udp).octets;
+        assert!(octets.len() <= usize::from(size));
+        let message = Message::from_vec(&octets).expect("a message");
+        assert!(!message.metadata.truncation, "nothing of these is needed");
+        assert!(!message.additionals.is_empty(), "some fit");
+        for set in &message.additionals {
+            let same = (message.additionals.iter())
+                .filter(|r| (&r.name, r.record_type()) == (&set.name, set.record_type()));
+            assert_eq!(same.count(), 3, "{size} octets: {set}");
+        }
+    }
 }
 
 #[track_caller]
