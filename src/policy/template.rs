@@ -64,7 +64,7 @@ impl Template {
         Self::parse_with(lines, &[])
     }
 
-    /// The same with placeholders beyond [`PLACEHOLDERS`], which [`Values::quotes`] fill.
+    /// The same with placeholders beyond those that every text has, which [`Values::quotes`] fill.
     ///
     /// # Errors
     /// As [`Template::parse`].

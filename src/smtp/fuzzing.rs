@@ -9,7 +9,7 @@ use super::syntax::Syntax;
 use super::xclient;
 
 /// A command line is a command or a mistake. What is kept of its paths could stand in a header field, and smtp-proto
-/// reads the same, but for [`INTENDED`].
+/// reads the same, but for the intended differences (`INTENDED`).
 ///
 /// # Panics
 /// Where that does not hold.
