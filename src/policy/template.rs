@@ -19,6 +19,10 @@ pub struct Values<'a> {
 pub const PLACEHOLDERS: &[(&str, &str)] = &[
     ("ip", "the client address"),
     ("ptr", "the first PTR name, \"unknown\" without one"),
+    (
+        "verified",
+        "the verified name of the client, \"unknown\" without one",
+    ),
     ("helo", "the HELO/EHLO argument"),
     (
         "helo_masked",
@@ -169,6 +173,10 @@ fn push_value(out: &mut String, word: &str, facts: &Facts, values: &Values<'_>) 
     match word {
         "ip" => out.push_str(&facts.client_address.to_string()),
         "ptr" => match facts.iprev.as_ref().and_then(|i| i.ptr_names.first()) {
+            Some(name) => out.push_str(&name::display(name)),
+            None => out.push_str("unknown"),
+        },
+        "verified" => match facts.iprev.as_ref().and_then(|i| i.verified_name.as_ref()) {
             Some(name) => out.push_str(&name::display(name)),
             None => out.push_str("unknown"),
         },

@@ -45,8 +45,10 @@ pub(super) fn syntax(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Syntax {
     if table.choice("local_part", mistakes) == Some("lax") {
         syntax.local_part = LocalPart::Lax;
     }
-    if table.choice("order", mistakes) == Some("sequence") {
-        syntax.order = MistakeOrder::Sequence;
+    match table.choice("order", mistakes) {
+        Some("sequence") => syntax.order = MistakeOrder::Sequence,
+        Some("sequence-of-paths") => syntax.order = MistakeOrder::SequenceOfPaths,
+        _ => {}
     }
     lists(&mut table, &mut syntax, mistakes);
     table.finish();

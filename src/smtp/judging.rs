@@ -113,13 +113,19 @@ impl Session {
     pub(super) fn out_of_sequence(&self, verb: &str) -> Option<CoreReply> {
         match (verb, &self.state) {
             ("MAIL", State::Transaction(_) | State::Chunked(..)) => Some(CoreReply::NestedMail),
-            ("MAIL", _) if self.lacks_helo() => Some(CoreReply::HeloFirst),
+            ("MAIL", _) if self.lacks_helo() || self.must_say_helo() => Some(CoreReply::HeloFirst),
             ("RCPT", State::Chunked(..)) => Some(CoreReply::RcptAfterBdat),
             ("RCPT", State::Transaction(_)) => None,
             ("RCPT", _) => Some(CoreReply::MailFirst),
             ("DATA", _) => self.data_out_of_sequence(),
             _ => None,
         }
+    }
+
+    /// Whether a rule demands the HELO that the client has not said.
+    fn must_say_helo(&self) -> bool {
+        let mut rules = self.receiver.policy.rules().iter();
+        self.helo == HeloState::None && rules.any(|rule| rule.check.name == "helo-required")
     }
 
     /// Why DATA or BDAT cannot begin a message.

@@ -103,7 +103,7 @@ impl Session {
         let command = command::parse(text, syntax);
         self.at = stage_of(&command).unwrap_or(self.at);
         if let State::Stuck(reply) = &self.state
-            && !matches!(&command, Ok(Command::Quit))
+            && !self.quits(&command)
             && !(matches!(&command, Ok(Command::Xclient(_))) && self.may_xclient())
         {
             let reply = reply.clone();
@@ -135,14 +135,38 @@ impl Session {
         if unknown && self.speaks_otherwise(line, output) {
             return;
         }
-        let command = mistake.quotes.iter().find(|(name, _)| *name == "command");
-        let sequence = command
-            .filter(|_| self.receiver.settings.syntax.order == MistakeOrder::Sequence)
-            .and_then(|(_, verb)| self.out_of_sequence(verb));
-        match sequence {
+        match self.sequence_first(&mistake) {
             Some(reply) => self.mistake(reply, output),
             None => self.mistake(mistake, output),
         }
+    }
+
+    /// Whether a line ends the session: QUIT, and with an argument too where the receiver says 221 to that.
+    fn quits(&self, command: &Result<Command, Mistake>) -> bool {
+        let replies = &self.receiver.settings.replies;
+        match command {
+            Ok(command) => matches!(command, Command::Quit),
+            Err(mistake) => {
+                let reply = replies.template(mistake.reply, true).pattern();
+                mistake.reply == CoreReply::QuitSyntax && reply.code().get() == 221
+            }
+        }
+    }
+
+    /// What is out of sequence with a malformed command, where the receiver looks at that first. A receiver that does not
+    /// even recognise the command (500) has no sequence for it.
+    fn sequence_first(&self, mistake: &Mistake) -> Option<CoreReply> {
+        let settings = &self.receiver.settings;
+        let verbs: &[_] = match settings.syntax.order {
+            MistakeOrder::Syntax => &[],
+            MistakeOrder::Sequence => &["MAIL", "RCPT", "DATA"],
+            MistakeOrder::SequenceOfPaths => &["MAIL", "RCPT"],
+        };
+        let reply = settings.replies.template(mistake.reply, true).pattern();
+        let verb = verbs.iter().find(|verb| mistake.is_of(verb))?;
+        (reply.code().get() != 500)
+            .then(|| self.out_of_sequence(verb))
+            .flatten()
     }
 
     /// The one table from command to method.

@@ -61,7 +61,8 @@ const RCPT: Side = Side {
 /// Reads the argument of MAIL.
 pub(super) fn mail(argument: &str, syntax: &Syntax) -> Result<Command, Mistake> {
     let operand = operand(argument, &MAIL, syntax)?;
-    let parameters = parameters(&operand, syntax, mail_parameter)?;
+    let unchecked = &syntax.unchecked_parameters;
+    let parameters = parameters(&operand, syntax, unchecked, mail_parameter)?;
     let reverse_path = operand.mailbox(&MAIL, syntax)?;
     if !(parameters.smtputf8 || syntax.utf8_paths || reverse_path.is_ascii()) {
         return Err(operand.mistake(CoreReply::NotAscii));
@@ -75,7 +76,7 @@ pub(super) fn mail(argument: &str, syntax: &Syntax) -> Result<Command, Mistake> 
 /// Reads the argument of RCPT. A path beyond ASCII is for the session to judge: it knows what MAIL said.
 pub(super) fn rcpt(argument: &str, syntax: &Syntax) -> Result<Command, Mistake> {
     let operand = operand(argument, &RCPT, syntax)?;
-    let parameters = parameters(&operand, syntax, rcpt_parameter)?;
+    let parameters = parameters(&operand, syntax, &[], rcpt_parameter)?;
     let forward_path = match operand.path {
         postmaster if postmaster.eq_ignore_ascii_case("postmaster") => postmaster,
         _ => operand.mailbox(&RCPT, syntax)?,
@@ -172,6 +173,7 @@ fn closing_bracket(path: &str) -> Option<usize> {
 fn parameters(
     operand: &Operand<'_>,
     syntax: &Syntax,
+    unchecked: &[String],
     read: impl Fn(&str, Option<&str>, &mut Parameters) -> Result<Option<Extension>, CoreReply>,
 ) -> Result<Parameters, Mistake> {
     let mut parameters = Parameters::default();
@@ -189,8 +191,9 @@ fn parameters(
         if seen.contains(&upper) && !syntax.repeated_parameters {
             return Err(mistake(CoreReply::ParameterSyntax));
         }
-        let unchecked = |known: &String| known.eq_ignore_ascii_case(&upper);
-        let unchecked = syntax.unchecked_parameters.iter().any(unchecked);
+        let unchecked = unchecked
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(&upper));
         match read(&upper, value, &mut parameters) {
             _ if unchecked => {}
             Ok(Some(extension)) => parameters.needs.push((extension, word.to_owned())),

@@ -56,7 +56,7 @@ impl Session {
         self.manner.is_some_and(|manner| manner.mute)
     }
 
-    /// Says a core reply. A 421 or 521 ends the session, whatever it answers (RFC 5321 §3.8, RFC 7504).
+    /// Says a core reply. A 221, 421 or 521 ends the session, whatever it answers (RFC 5321 §3.8, RFC 7504).
     pub(super) fn answer(&mut self, reply: CoreReply, output: &mut Vec<u8>) {
         self.answer_with(reply, &[], output);
     }
@@ -80,8 +80,13 @@ impl Session {
                 self.protocol_refuses(filled);
             }
         }
-        if matches!(template.pattern().code().get(), 421 | 521) {
-            self.close("refused");
+        match template.pattern().code().get() {
+            221 => {
+                self.quit = true;
+                self.close("quit");
+            }
+            421 | 521 => self.close("refused"),
+            _ => {}
         }
     }
 

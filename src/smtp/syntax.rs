@@ -54,6 +54,8 @@ pub enum MistakeOrder {
     Syntax,
     /// The wrong sequence (Postfix).
     Sequence,
+    /// The wrong sequence of MAIL and RCPT, and the malformed argument of any other command (Exim).
+    SequenceOfPaths,
 }
 
 /// What a receiver tolerates.

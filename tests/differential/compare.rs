@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use martinet::policy::Template;
-
 use crate::dialogue::Exchange;
+use crate::intended;
 use crate::receivers::Receiver;
 use crate::worlds::World;
 
@@ -20,6 +19,8 @@ pub struct Report {
     pub texts: usize,
     /// Replies by profile and code.
     pub codes: BTreeMap<(String, String), usize>,
+    /// Replies that are meant to differ, by reason.
+    pub intended: BTreeMap<&'static str, usize>,
     /// Everything else: world, session and both dialogues.
     pub disagreements: Vec<String>,
 }
@@ -34,17 +35,25 @@ impl Report {
         ours: &[Exchange],
     ) {
         self.sessions += 1;
-        let mut disagrees = real.len() != ours.len();
+        let mut disagrees = false;
         for (real, ours) in real.iter().zip(ours) {
             self.replies += 1;
             *self
                 .codes
                 .entry((receiver.profile.name.clone(), ours.code().to_owned()))
                 .or_default() += 1;
-            let claimed = claims(receiver, ours);
-            self.texts += usize::from(claimed);
-            let agrees = real.code() == ours.code() && real.enhanced() == ours.enhanced();
-            disagrees |= !agrees || (claimed && real.text() != ours.text());
+            self.texts += 1;
+            if real.code() == ours.code() && text(real) == text(ours) {
+                continue;
+            }
+            match intended::explains(&receiver.profile.name, real, ours) {
+                Some(row) => *self.intended.entry(row.reason).or_default() += 1,
+                None => disagrees = true,
+            }
+            if real.code() != ours.code() {
+                // From here on the two sessions are in different states.
+                break;
+            }
         }
         if disagrees {
             self.disagreements
@@ -60,29 +69,23 @@ impl Report {
         for (key, count) in other.codes {
             *self.codes.entry(key).or_default() += count;
         }
+        for (reason, count) in other.intended {
+            *self.intended.entry(reason).or_default() += count;
+        }
         self.disagreements.extend(other.disagreements);
     }
 }
 
-/// Whether the profile has the words of this reply: whether it is one of its rules' texts.
-fn claims(receiver: &Receiver, ours: &Exchange) -> bool {
-    let rules = receiver.profile.receiver.policy.rules();
-    rules
-        .iter()
-        .any(|rule| is_filled(&rule.fail, ours) || is_filled(&rule.error, ours))
-}
-
-/// Whether a reply is this template with its placeholders filled.
-fn is_filled(template: &Template, ours: &Exchange) -> bool {
-    let pattern = template.pattern();
-    let text = &pattern.texts()[0];
-    let (before, after) = (
-        text.split('{').next().unwrap_or_default(),
-        text.rsplit('}').next().unwrap_or_default(),
-    );
-    pattern.code().to_string() == ours.code()
-        && ours.text().starts_with(before)
-        && ours.text().ends_with(after)
+/// The text of a reply without what is new in each session: queue ids, and the time in Exim's greeting.
+fn text(exchange: &Exchange) -> &str {
+    let text = exchange.text();
+    let ids = ["queued as ", "id="];
+    let end = ids.iter().find_map(|id| text.find(id));
+    match end {
+        _ if exchange.command.is_empty() && exchange.code() == "220" => "",
+        Some(end) => &text[..end],
+        None => text,
+    }
 }
 
 fn disagreement(
@@ -131,6 +134,9 @@ impl fmt::Display for Report {
         )?;
         for ((profile, code), count) in &self.codes {
             writeln!(f, "  {count:6} {code} {profile}")?;
+        }
+        for (reason, count) in &self.intended {
+            writeln!(f, "  {count:6} intended: {reason}")?;
         }
         write!(f, "{} disagreements", self.disagreements.len())
     }

@@ -8,8 +8,10 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
+use crate::commands::BODY;
+
 /// How long a reply may take: longer than all lookups of a world together.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A command and its reply.
 #[derive(Clone, Debug)]
@@ -35,20 +37,6 @@ impl Exchange {
     pub fn text(&self) -> &str {
         self.reply[0].get(4..).unwrap_or_default()
     }
-
-    /// The enhanced code, empty where there is none.
-    pub fn enhanced(&self) -> &str {
-        let word = self.text().split(' ').next().unwrap_or_default();
-        let numbers = word
-            .split('.')
-            .filter(|part| part.parse::<u16>().is_ok())
-            .count();
-        if numbers == 3 && word.split('.').count() == 3 {
-            word
-        } else {
-            ""
-        }
-    }
 }
 
 /// Plays the commands from one address to another, and hears every reply.
@@ -69,9 +57,14 @@ pub async fn play(server: SocketAddr, source: IpAddr, commands: &[String]) -> Ve
         reply: greeting,
     });
     for command in commands {
+        let heard = dialogue.last().map_or("", Exchange::code);
+        let body = command.strip_prefix(BODY);
+        if body.is_some() && heard != "354" {
+            continue;
+        }
         let reply = match stream
             .get_mut()
-            .write_all(format!("{command}\r\n").as_bytes())
+            .write_all(&octets(body.unwrap_or(command)))
             .await
         {
             Ok(()) => hear(&mut stream).await,
@@ -87,6 +80,16 @@ pub async fn play(server: SocketAddr, source: IpAddr, commands: &[String]) -> Ve
         }
     }
     dialogue
+}
+
+/// The octets of a line: see [`crate::commands`].
+fn octets(line: &str) -> Vec<u8> {
+    let octet = |c: char| u8::try_from(c).expect("lines hold characters below U+0100");
+    let mut octets: Vec<_> = line.chars().map(octet).collect();
+    if !line.ends_with('\n') && !line.contains("\r\n") {
+        octets.extend_from_slice(b"\r\n");
+    }
+    octets
 }
 
 async fn connect(server: SocketAddr, source: IpAddr) -> io::Result<TcpStream> {

@@ -19,6 +19,7 @@ smtp_connect_backlog = 200
 smtp_enforce_sync = false
 smtp_max_synprot_errors = 100
 smtp_max_unknown_commands = 100
+smtp_accept_max_nonmail = 1000
 rfc1413_query_timeout = 0s
 tls_advertise_hosts =
 queue_only

@@ -4,11 +4,13 @@
 //! from the same addresses. Codes and enhanced codes have to agree everywhere, texts where the profile has them.
 //! `MARTINET_SEED` makes other worlds, `MARTINET_WORLDS` more or fewer.
 
+mod commands;
 mod compare;
 mod dialogue;
 mod exim;
 mod foreign;
 mod helo;
+mod intended;
 mod postfix;
 mod random;
 mod receivers;
@@ -27,7 +29,7 @@ use tokio::task::JoinSet;
 use foreign::{Foreign, INSIDE};
 use random::Random;
 use receivers::Receiver;
-use worlds::World;
+use worlds::{ROUND, SOUND, World};
 
 /// The seed unless told otherwise.
 const SEED: u64 = 20_261_121;
@@ -80,8 +82,18 @@ fn within_the_lab() {
             "{count} worlds of MARTINET_SEED={seed}, {slow} of them with a name that times out"
         );
         let began = Instant::now();
-        let receivers = receivers::start(&foreign, &lab, &worlds).await;
-        let report = play_all(worlds, receivers).await;
+        let _real = receivers::real(&foreign, &lab).await;
+        let sound = commands::scripts(SOUND).into_iter().enumerate();
+        let mut worlds: Vec<_> = sound
+            .map(|(number, commands)| World::sound(number, commands))
+            .chain(worlds)
+            .collect();
+        let mut report = compare::Report::default();
+        while !worlds.is_empty() {
+            let round: Vec<_> = worlds.drain(..worlds.len().min(ROUND)).collect();
+            let receivers = receivers::start(&round).await;
+            report.add(play_all(round, receivers).await);
+        }
         println!("{} s", began.elapsed().as_secs());
         println!("{report}");
         assert!(
@@ -127,6 +139,9 @@ async fn play_all(worlds: Vec<World>, receivers: Vec<Receiver>) -> compare::Repo
     let mut report = compare::Report::default();
     while let Some(one) = tasks.join_next().await {
         report.add(one.expect("a world is played"));
+    }
+    if let Some(receivers) = Arc::into_inner(receivers) {
+        receivers::stop(receivers).await;
     }
     report
 }

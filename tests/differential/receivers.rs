@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::process::Child;
+use std::sync::Arc;
 use std::time::Duration;
 
 use martinet::scenario::{ReceiverProfile, Scenario, load_receiver, parse_scenario};
@@ -36,8 +37,7 @@ pub struct Receiver {
     /// The name of the profile.
     pub profile: ReceiverProfile,
     port: u16,
-    _world: martinet::World,
-    _daemons: Vec<Daemon>,
+    world: martinet::World,
 }
 
 impl Receiver {
@@ -53,7 +53,7 @@ impl Receiver {
 }
 
 /// A running program, ended when dropped; its children end with the namespace.
-struct Daemon(Child);
+pub struct Daemon(Child);
 
 impl Drop for Daemon {
     fn drop(&mut self) {
@@ -62,13 +62,19 @@ impl Drop for Daemon {
     }
 }
 
-/// Starts every receiver, and the DNS server that all real ones ask.
-pub async fn start(foreign: &Foreign, lab: &Path, worlds: &[World]) -> Vec<Receiver> {
+/// Mistakes that a session may make: the real programs are configured likewise.
+const MAX_ERRORS: usize = 100;
+
+/// Starts martinet with every profile, and the DNS server that the real receivers ask. They stand for one round of worlds.
+pub async fn start(worlds: &[World]) -> Vec<Receiver> {
     let scenario = scenario(worlds);
     let mut receivers = Vec::new();
     for (name, port) in PROFILES {
         let mut profile = load_receiver(name).expect("a built-in receiver");
         profile.dns_timeout = LOOKUP_PATIENCE;
+        let receiver = Arc::get_mut(&mut profile.receiver).expect("nobody else has the receiver");
+        receiver.settings.max_errors = MAX_ERRORS;
+        receiver.settings.xclient.clear();
         let mut builder = martinet::World::builder()
             .with_scenario(scenario.clone())
             .with_receiver(profile.clone())
@@ -81,16 +87,31 @@ pub async fn start(foreign: &Foreign, lab: &Path, worlds: &[World]) -> Vec<Recei
         receivers.push(Receiver {
             profile,
             port,
-            _world: world,
-            _daemons: Vec::new(),
+            world,
         });
     }
-    for (receiver, daemon) in receivers.iter_mut().zip(daemons(foreign, lab)) {
-        receiver._daemons.extend(daemon.map(Daemon));
-        listening(receiver.real(HOST_4)).await;
-        listening(receiver.real(HOST_6)).await;
-    }
     receivers
+}
+
+/// Ends a round: the ports are free for the next one.
+pub async fn stop(receivers: Vec<Receiver>) {
+    for receiver in receivers {
+        receiver.world.stop().await;
+    }
+}
+
+/// Starts the real programs; they stand for all rounds.
+pub async fn real(foreign: &Foreign, lab: &Path) -> Vec<Daemon> {
+    let daemons = daemons(foreign, lab)
+        .into_iter()
+        .flatten()
+        .map(Daemon)
+        .collect();
+    for (_, port) in PROFILES {
+        listening(SocketAddr::new(HOST_4, port)).await;
+        listening(SocketAddr::new(HOST_6, port)).await;
+    }
+    daemons
 }
 
 /// The real programs, in the order of the profiles; the second Postfix is a service of the first.

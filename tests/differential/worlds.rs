@@ -5,19 +5,25 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use martinet::name;
 
+use crate::commands;
 use crate::helo;
 use crate::random::Random;
 use crate::reverse;
 
 /// An address of IPv4 that is no world's client.
 pub const ELSEWHERE_4: &str = "198.51.100.7";
+/// The name of the client whose names all agree.
+pub const SOUND: &str = "sound.test";
 /// The same for IPv6.
 pub const ELSEWHERE_6: &str = "2001:db8::7";
 /// So many worlds of a hundred have their first failing name time out instead: it costs real seconds. About one in four
 /// of them has a failing name.
 const SLOW_IN_HUNDRED: usize = 25;
 
-/// One client and its DNS. All worlds of a run share one set of zones: their names and addresses differ.
+/// Worlds of a round: the documentation ranges hold 500 addresses, for three worlds in five.
+pub const ROUND: usize = 800;
+
+/// One client and its DNS. All worlds of a round share one set of zones: their names and addresses differ.
 pub struct World {
     /// Its number.
     pub number: usize,
@@ -40,9 +46,9 @@ impl World {
     pub fn random(number: usize, random: &mut Random) -> Self {
         // Three in five are IPv4: the documentation ranges hold 500 addresses.
         let client = if number % 5 < 3 {
-            client_4(number)
+            client_4(number % ROUND)
         } else {
-            client_6(number)
+            client_6(number % ROUND)
         };
         let slow = random.chance(SLOW_IN_HUNDRED);
         let (records, faults) = (String::new(), String::new());
@@ -60,6 +66,26 @@ impl World {
         world
     }
 
+    /// A client whose names all agree, with the commands of a script.
+    pub fn sound(number: usize, commands: Vec<String>) -> Self {
+        let mut world = Self {
+            number,
+            client: Ipv4Addr::new(203, 0, 113, 251).into(),
+            records: String::new(),
+            faults: String::new(),
+            ptr_names: vec![SOUND.to_owned()],
+            commands,
+            slow: false,
+        };
+        if number == 0 {
+            let reverse = world.reverse();
+            world.record(&reverse, &format!("PTR {SOUND}."));
+            world.address(SOUND, true);
+            world.record("from.test", "MX 10 mx.contoso.test.");
+        }
+        world
+    }
+
     /// A name within the world's own domain.
     pub fn host(&self, label: &str) -> String {
         format!("{label}.w{}.test", self.number)
@@ -67,6 +93,15 @@ impl World {
 
     /// Adds a record; `name` has no final dot.
     pub fn record(&mut self, name: &str, data: &str) {
+        // A name may come twice in a world; beside a CNAME stands nothing else.
+        let owner = format!("{name}. ");
+        let mut present = self
+            .records
+            .lines()
+            .filter_map(|line| line.strip_prefix(&owner));
+        if present.any(|other| [other, data].iter().any(|text| text.starts_with("CNAME "))) {
+            return;
+        }
         writeln!(self.records, "{name}. {data}").expect("a string takes text");
     }
 
@@ -125,7 +160,7 @@ fn client_4(number: usize) -> IpAddr {
     match place / 250 {
         0 => Ipv4Addr::new(203, 0, 113, host).into(),
         1 => Ipv4Addr::new(192, 0, 2, host).into(),
-        _ => panic!("no more documentation addresses: at most 830 worlds"),
+        _ => unreachable!("a round has no more worlds than addresses"),
     }
 }
 
@@ -169,6 +204,7 @@ fn session(world: &mut World, random: &mut Random) -> Vec<String> {
         "early" => commands = [&[rcpt, "NOOP".to_owned()], &first[..]].concat(),
         _ => {}
     }
+    commands::sprinkle(&mut commands, random);
     commands.push("QUIT".to_owned());
     commands
 }

@@ -23,7 +23,7 @@ pub(in crate::scenario) static SYNTAX: Section = Section {
         key("text_line_octets", Takes::Number, "2000", "Is the longest text line of a message in octets (RFC 5321 §4.5.3.1.6).").default("1000"),
         key("repeated_parameters", Takes::Flag, "true", "Says whether a parameter of MAIL and RCPT may stand twice.").default("false"),
         key("unchecked_parameters", Takes::List("a keyword"), "[\"SIZE\"]", "Lists parameters of MAIL that may have any value, or none.").default("[]"),
-        key("order", Takes::Choice(&["syntax", "sequence"]), "\"sequence\"", "Says which mistake is reported where a command is both malformed and out of sequence.").default("\"syntax\""),
+        key("order", Takes::Choice(&["syntax", "sequence", "sequence-of-paths"]), "\"sequence\"", "Says which mistake is reported where a command is both malformed and out of sequence.").default("\"syntax\""),
     ],
 };
 
@@ -51,7 +51,7 @@ static REPLY_KEYS: [Key; COUNT] = {
 
 pub(in crate::scenario) static REPLIES: Section = Section {
     title: "[replies]",
-    doc: "The receiver's words where no rule speaks. A reply of several lines is a list; 421 and 521 end the session.",
+    doc: "The receiver's words where no rule speaks. A reply of several lines is a list; 221, 421 and 521 end the session.",
     more: More::Nothing,
     keys: &REPLY_KEYS,
 };
