@@ -72,10 +72,9 @@ pub fn moments(
             refusal: refused,
         })
     });
-    let end = record.ended.unwrap_or_else(Timestamp::now);
     let asked = queries.iter().filter(|query| {
         query.client.ip() == record.peer.ip()
-            && query.at <= end
+            && record.ended.is_none_or(|end| query.at <= end)
             && since(query.at) >= -jiff::SignedDuration::try_from(BEFORE).unwrap_or_default()
     });
     let asked = asked.map(|query| Moment {
