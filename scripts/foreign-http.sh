@@ -84,9 +84,10 @@ snippets() {
 
 description() {
     [ -x "$home/python/bin/schemathesis" ] || { skip "schemathesis: not installed"; return 0; }
+    # The paths of one world have the handlers of the main world, which are played.
     cp scripts/schemathesis.toml "$work/"
     (cd "$work" && "$home/python/bin/schemathesis" --config-file schemathesis.toml run "$MARTINET/api/openapi.json" \
-        --max-examples 20 --request-timeout 30 --no-color) >"$work/schemathesis" 2>&1 || { tail -n 80 "$work/schemathesis"; exit 1; }
+        --exclude-path-regex '^/api/v1/worlds/.world./' --max-examples 20 --request-timeout 30 --no-color) >"$work/schemathesis" 2>&1 || { tail -n 80 "$work/schemathesis"; exit 1; }
     grep -E 'Tested:|generated' "$work/schemathesis"
 }
 
