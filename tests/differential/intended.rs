@@ -34,6 +34,20 @@ const fn row(
 
 const ROWS: &[Intended] = &[
     row(
+        "postfix",
+        "",
+        "450 4.1.8 <a b@",
+        "450 4.1.8 <\"a b\"@",
+        "Postfix unquotes a local part in its texts; the profile quotes the client",
+    ),
+    row(
+        "exim",
+        "MAIL FROM:",
+        "501 <a@from.test> ",
+        "552 ",
+        "Exim knows parameters after EHLO only, the profile after HELO too",
+    ),
+    row(
         "exim",
         "MAIL FROM:",
         "501 <a@from.test> ",

@@ -93,6 +93,12 @@ fn within_the_lab() {
             let round: Vec<_> = worlds.drain(..worlds.len().min(ROUND)).collect();
             let receivers = receivers::start(&round).await;
             report.add(play_all(round, receivers).await);
+            println!(
+                "{} sessions, {} disagreements, {} s",
+                report.sessions,
+                report.disagreements.len(),
+                began.elapsed().as_secs()
+            );
         }
         println!("{} s", began.elapsed().as_secs());
         println!("{report}");
