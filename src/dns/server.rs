@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::counts::{Counters, Counts};
 use super::limit::Limiter;
@@ -148,17 +149,40 @@ fn exchange(request: &[u8], response: &Response) -> Arc<DnsExchange> {
     })
 }
 
-/// Answers on both sockets until shut down. Every query goes to the journal, but for those beyond a client's limit, which
-/// are counted.
+/// Answers on both sockets until shut down, and returns once nothing holds them: an answer that waits for its delay or for
+/// the upstream server ends then too. Every query goes to the journal, but for those beyond a client's limit, which are
+/// counted.
 pub async fn serve(
     udp: UdpSocket,
     tcp: TcpListener,
     service: Arc<ServerState>,
     shutdown: CancellationToken,
 ) {
+    let tasks = Tasks {
+        tracker: TaskTracker::new(),
+        shutdown: shutdown.clone(),
+    };
     tokio::select! {
         () = shutdown.cancelled() => {}
-        () = udp::serve(Arc::new(udp), Arc::clone(&service)) => {}
-        () = tcp::serve(tcp, service) => {}
+        () = udp::serve(Arc::new(udp), Arc::clone(&service), tasks.clone()) => {}
+        () = tcp::serve(tcp, service, tasks.clone()) => {}
+    }
+    tasks.tracker.close();
+    tasks.tracker.wait().await;
+}
+
+/// Connections, and answers that come later: all end with the server.
+#[derive(Clone, Debug)]
+struct Tasks {
+    tracker: TaskTracker,
+    shutdown: CancellationToken,
+}
+
+impl Tasks {
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let shutdown = self.shutdown.clone();
+        self.tracker.spawn(async move {
+            shutdown.run_until_cancelled(task).await;
+        });
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::{ServerState, exchange, transfer};
+use super::{ServerState, Tasks, exchange, transfer};
 use crate::dns::counts::Counters;
 use crate::dns::fault::Action;
 use crate::dns::respond::{Disposition, Response};
@@ -28,14 +28,12 @@ const CONNECTIONS: usize = 1_024;
 const WAITING: usize = 256;
 
 /// Accepts connections until dropped.
-pub(super) async fn serve(listener: TcpListener, service: Arc<ServerState>) {
+pub(super) async fn serve(listener: TcpListener, service: Arc<ServerState>, tasks: Tasks) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
-    let mut connections = JoinSet::new();
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             return;
         };
-        while connections.try_join_next().is_some() {}
         let Ok((stream, client)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(10)).await; // out of descriptors: let connections end
             continue;
@@ -46,7 +44,7 @@ pub(super) async fn serve(listener: TcpListener, service: Arc<ServerState>) {
             continue;
         }
         let service = Arc::clone(&service);
-        connections.spawn(async move {
+        tasks.spawn(async move {
             let _ = welcome(stream, client, &service).await;
             service.limiter.disconnect(client.ip());
             drop(place);

@@ -9,7 +9,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::Semaphore;
 
 use super::batch::{Outgoing, Received};
-use super::{ServerState, exchange};
+use super::{ServerState, Tasks, exchange};
 use crate::dns::cache::Cache;
 use crate::dns::counts::Counters;
 use crate::dns::limit::Allowance;
@@ -21,20 +21,21 @@ use crate::journal::DnsExchange;
 const WAITING: usize = 4_096;
 
 /// Answers until dropped.
-pub(super) async fn serve(socket: Arc<UdpSocket>, service: Arc<ServerState>) {
-    let mut desk = UdpServer {
+pub(super) async fn serve(socket: Arc<UdpSocket>, service: Arc<ServerState>, tasks: Tasks) {
+    let mut server = UdpServer {
         socket: Arc::clone(&socket),
         service,
         cache: Cache::default(),
         outgoing: Outgoing::default(),
         answered: Vec::new(),
         waiting: Arc::new(Semaphore::new(WAITING)),
+        tasks,
     };
     let mut received = Received::new(&socket);
     loop {
         // An error here is another host's ICMP message, not ours: the socket goes on.
         if socket.readable().await.is_ok() && received.fill(&socket).is_ok() {
-            desk.answer(&received).await;
+            server.answer(&received).await;
         }
     }
 }
@@ -47,6 +48,7 @@ struct UdpServer {
     /// What goes to the journal.
     answered: Vec<(Arc<DnsExchange>, SocketAddr)>,
     waiting: Arc<Semaphore>,
+    tasks: Tasks,
 }
 
 impl UdpServer {
@@ -129,7 +131,7 @@ impl UdpServer {
             response.octets.clone(),
             response.delay,
         );
-        tokio::spawn(async move {
+        self.tasks.spawn(async move {
             tokio::time::sleep(delay).await;
             let _ = socket.send_to(&octets, client).await;
             drop(place);
@@ -151,7 +153,7 @@ impl UdpServer {
             Arc::clone(&self.service),
             request.to_vec(),
         );
-        tokio::spawn(async move {
+        self.tasks.spawn(async move {
             let response = service
                 .forward(upstream, &zones, &request, Transport::Udp)
                 .await;

@@ -255,3 +255,22 @@ async fn truncated_and_tcp_refused_is_deferred() {
         assert_eq!(ended.verdict.name(), verdict, "{action}");
     }
 }
+
+/// An answer that waits for its delay holds the socket: it must not hold the port beyond its world.
+#[tokio::test]
+async fn a_world_that_ends_gives_its_ports_back() {
+    let world = world(&fault("do = \"delay\"\ndelay = \"20s\"")).await;
+    let address = world.dns_addr();
+    let udp = tokio::spawn(async move { ask(address, "mail.example.test", Transport::Udp).await });
+    let tcp = tokio::spawn(async move { ask(address, "mail.example.test", Transport::Tcp).await });
+    journalled(&world, 2).await;
+    world.close().await;
+    tokio::net::UdpSocket::bind(address)
+        .await
+        .expect("the port is free over UDP");
+    tokio::net::TcpListener::bind(address)
+        .await
+        .expect("the port is free over TCP");
+    udp.abort();
+    tcp.abort();
+}
