@@ -124,20 +124,20 @@ pub trait Lookup {
     }
 
     /// The zones it asks, to try a change out on a copy of them; `None` where there are none.
-    fn world(&self) -> Option<World> {
+    fn snapshot(&self) -> Option<ResolverSnapshot> {
         None
     }
 }
 
 /// The zones that a receiver asks, and its patience.
 #[derive(Clone, Debug)]
-pub struct World {
+pub struct ResolverSnapshot {
     zones: Arc<Zones>,
     patience: Duration,
 }
 
-impl World {
-    /// The world with these changes; `None` where one of them cannot be made.
+impl ResolverSnapshot {
+    /// The snapshot with these changes; `None` where one of them cannot be made.
     pub fn amended(&self, amendments: &[Amendment]) -> Option<Self> {
         Some(Self {
             zones: Arc::new(self.zones.amended(amendments)?),
@@ -290,10 +290,10 @@ impl Lookup for Resolver<'_> {
         self.recollection
     }
 
-    fn world(&self) -> Option<World> {
+    fn snapshot(&self) -> Option<ResolverSnapshot> {
         // The records are shared, and so are the faults with their counts.
         let zones = self.zones.with_faults(self.zones.faults().to_vec());
-        Some(World {
+        Some(ResolverSnapshot {
             zones: Arc::new(zones),
             patience: self.patience,
         })

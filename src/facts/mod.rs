@@ -26,7 +26,7 @@ pub use iprev::{
     Relaxed,
 };
 pub use listing::{Listing, Subject};
-pub use lookup::{Lookup, LookupRecord, Outcome, Resolver, World};
+pub use lookup::{Lookup, LookupRecord, Outcome, Resolver, ResolverSnapshot};
 pub use memory::{Clock, Greylist, History, MOST_ADVANCED, Memory, Seen};
 pub use sender::SenderDomain;
 pub use spf::{DNS_TERMS, Spf, SpfQuery, SpfResult, VOID_LOOKUPS, check_host};

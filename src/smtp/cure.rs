@@ -9,7 +9,7 @@ use hickory_proto::rr::rdata::{A, AAAA, MX, PTR, TXT};
 
 use super::Receiver;
 use crate::dns::Amendment;
-use crate::facts::{Facts, Lookup, Verb, World};
+use crate::facts::{Facts, Lookup, ResolverSnapshot, Verb};
 use crate::name::{self, Name, RecordType};
 use crate::policy::{Change, Remedy};
 use crate::stage::Stage;
@@ -30,7 +30,7 @@ pub(super) struct Case {
     pub(super) stage: Stage,
     pub(super) facts: Box<Facts>,
     /// The zones as they were; `None` where only the session can change.
-    pub(super) world: Option<World>,
+    pub(super) world: Option<ResolverSnapshot>,
     /// The message that was refused.
     pub(super) message: Option<Vec<u8>>,
 }
@@ -153,7 +153,7 @@ impl Case {
     /// given to a client is one of those too.
     fn may(&self, change: &Change) -> bool {
         let holds = |name: &Name| {
-            let zones = self.world.as_ref().map(World::zones);
+            let zones = self.world.as_ref().map(ResolverSnapshot::zones);
             is_ours(name) && zones.is_some_and(|zones| zones.holds(name))
         };
         match change {
@@ -255,7 +255,7 @@ impl Case {
     }
 
     /// Names that the client has or could have, the best first.
-    fn names(&self, world: &World) -> Vec<Name> {
+    fn names(&self, world: &ResolverSnapshot) -> Vec<Name> {
         let iprev = self.facts.iprev.as_ref();
         let verified = iprev.and_then(|iprev| iprev.verified_name.clone());
         let helo = self
@@ -284,7 +284,7 @@ impl Case {
     }
 
     /// A name that does not exist yet, in a zone of the scenario: that of the HELO or of the sender, else the largest.
-    fn new_name(&self, world: &World) -> Option<Name> {
+    fn new_name(&self, world: &ResolverSnapshot) -> Option<Name> {
         let helo = self
             .facts
             .helo
@@ -361,7 +361,7 @@ fn amendments(change: &Change) -> Vec<Amendment> {
 }
 
 /// Where a record of a name has to stand: beside a CNAME it may not (RFC 2317 §4, RFC 2181 §10.1).
-fn place(world: &World, name: &Name) -> Name {
+fn place(world: &ResolverSnapshot, name: &Name) -> Name {
     let (resolver, mut name) = (world.resolver(), name.clone());
     for _ in 0..LINKS {
         let question = resolver.ask(&name, RecordType::CNAME);
@@ -373,13 +373,18 @@ fn place(world: &World, name: &Name) -> Name {
     name
 }
 
-fn add(world: &World, name: &Name, data: RData) -> Change {
+fn add(world: &ResolverSnapshot, name: &Name, data: RData) -> Change {
     let name = place(world, name);
     Change::AddRecord { name, data }
 }
 
 /// Puts a record in the place of those of its type that `goes` is true of; adds it where there are none.
-fn replace(world: &World, name: &Name, data: RData, goes: impl Fn(&RData) -> bool) -> Change {
+fn replace(
+    world: &ResolverSnapshot,
+    name: &Name,
+    data: RData,
+    goes: impl Fn(&RData) -> bool,
+) -> Change {
     let name = place(world, name);
     let question = world.resolver().ask(&name, data.record_type());
     let old: Vec<_> = question
@@ -395,7 +400,7 @@ fn replace(world: &World, name: &Name, data: RData, goes: impl Fn(&RData) -> boo
 }
 
 /// The SPF record with the address at its beginning; else one that has nothing but the address.
-fn authorizations(world: &World, domain: &Name, address: IpAddr) -> Vec<Vec<Change>> {
+fn authorizations(world: &ResolverSnapshot, domain: &Name, address: IpAddr) -> Vec<Vec<Change>> {
     let mechanism = match address {
         IpAddr::V4(v4) => format!("ip4:{v4}"),
         IpAddr::V6(v6) => format!("ip6:{v6}"),

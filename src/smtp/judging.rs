@@ -176,7 +176,7 @@ impl Session {
     pub(super) fn prove(&mut self, lookup: &dyn Lookup) {
         for (remedies, case) in self.unproved.drain(..) {
             let case = Case {
-                world: lookup.world(),
+                world: lookup.snapshot(),
                 ..case
             };
             let at_once = case.message.is_some();
