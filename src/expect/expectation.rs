@@ -8,10 +8,10 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::mail::Mail;
-use super::pattern::{Mismatch, Queries, Sessions};
 use super::times::Times;
 use super::wait::nearest;
 use super::watch::{Watch, Watched, Watchers, Watching};
+use super::{Mismatch, Queries, Sessions};
 use crate::journal::{DnsQuery, Message};
 use crate::smtp::SessionEntry;
 

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::pattern::{Differences, Mismatch, describe, listed};
+use super::differences::{Differences, Mismatch, describe, listed};
 use crate::journal::Message;
 
 /// Which messages: every condition that is given has to hold, and none holds for every message.

@@ -14,10 +14,13 @@
 //! # }
 //! ```
 
+mod addresses;
+mod differences;
 mod expectation;
 mod mail;
-mod pattern;
+mod queries;
 mod seen;
+mod sessions;
 mod story;
 mod times;
 mod wait;
@@ -26,12 +29,15 @@ mod watched;
 mod words;
 
 pub use crate::verdict::{Source, Verdict};
+pub use addresses::Addresses;
+pub use differences::Mismatch;
 pub use expectation::Violation;
 pub use expectation::{Expectation, Guard, NearMiss, Outcome, UnmetExpectations};
 pub(crate) use expectation::{Ledger, Sources};
 pub use mail::Mail;
-pub use pattern::{Addresses, Mismatch, Queries, Sessions};
+pub use queries::Queries;
 pub use seen::{Asserted, Session};
+pub use sessions::Sessions;
 pub use times::Times;
 #[cfg(feature = "http")]
 pub(crate) use wait::MOST;

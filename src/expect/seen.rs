@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::pattern::Sessions;
+use super::Sessions;
 use crate::smtp::SessionRecord;
 use crate::stage::Stage;
 use crate::verdict::Verdict;

@@ -13,7 +13,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
-use super::pattern::Mismatch;
+use super::Mismatch;
 use crate::journal::{Entry, Log};
 
 /// Changed entries that a watch of changes keeps until somebody looks.

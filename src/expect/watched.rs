@@ -1,8 +1,8 @@
 //! What of sessions, DNS queries and messages is watched, and by which condition a pattern is found.
 
 use super::mail::Mail;
-use super::pattern::{Mismatch, Queries, Sessions};
 use super::watch::{Fields, Key, Watched};
+use super::{Mismatch, Queries, Sessions};
 use crate::journal::{DnsQuery, Message};
 use crate::smtp::{SessionEntry, SessionRecord};
 

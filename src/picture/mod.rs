@@ -21,6 +21,7 @@ mod sentence;
 mod session;
 mod spf;
 mod style;
+mod subject;
 mod svg;
 mod timeline;
 

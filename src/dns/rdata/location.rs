@@ -63,7 +63,7 @@ fn metres(word: &str) -> Option<u64> {
     fixed(word.strip_suffix(['m', 'M']).unwrap_or(word), 2)
 }
 
-/// A number with up to so many decimals, in units of the last of them.
+/// A number with at most `decimals` decimals, in units of the last decimal.
 fn fixed(word: &str, decimals: usize) -> Option<u64> {
     let (whole, fraction) = word.split_once('.').unwrap_or((word, ""));
     let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());

@@ -202,7 +202,7 @@ pub(in crate::scenario) static POOL: Section = Section {
             "helo_addresses",
             Takes::Either("a whole number, an address or range, or a list of them"),
             "2",
-            "Adds address records to the HELO name: the first so many addresses of the pool, or the addresses listed.",
+            "Adds address records to the HELO name: with a number, that many addresses of the pool, the first ones; else the addresses listed.",
         )
         .absent("no address record for the HELO name"),
         key(

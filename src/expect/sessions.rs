@@ -1,104 +1,19 @@
-//! What is looked for among sessions and DNS queries, and where one that was found differs.
+//! What is looked for among sessions, and where one that was found differs.
 
 use std::fmt;
 use std::net::IpAddr;
-use std::str::FromStr;
 
-use ipnet::IpNet;
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
+use super::Addresses;
+use super::differences::{Differences, Mismatch, describe, listed, some_text};
 use super::words;
-use crate::journal::DnsQuery;
 use crate::policy::{Refusal, checks};
 use crate::reply::{self, ReplyCode};
 use crate::smtp::{SessionRecord, Transaction};
 use crate::stage::Stage;
 use crate::verdict::{Source, Verdict};
-
-/// An address, or a network of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "http", schema(value_type = String, example = "192.0.2.0/24"))]
-pub struct Addresses(IpNet);
-
-impl Addresses {
-    /// Whether an address is one of them.
-    pub fn contains(&self, address: &IpAddr) -> bool {
-        self.0.contains(address)
-    }
-}
-
-impl Addresses {
-    /// The address, where it is only one.
-    pub(crate) fn one(&self) -> Option<IpAddr> {
-        (self.0.prefix_len() == self.0.max_prefix_len()).then(|| self.0.addr())
-    }
-}
-
-impl FromStr for Addresses {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let one = text
-            .parse::<IpAddr>()
-            .map(|a| IpNet::from(a.to_canonical()));
-        one.or_else(|_| text.parse()).map(Self).map_err(|_| {
-            format!("invalid value {text:?}, expected an address such as 192.0.2.1 or a network such as 192.0.2.0/24")
-        })
-    }
-}
-
-impl From<IpAddr> for Addresses {
-    fn from(address: IpAddr) -> Self {
-        Self(address.to_canonical().into())
-    }
-}
-
-impl fmt::Display for Addresses {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.prefix_len() == self.0.max_prefix_len() {
-            self.0.addr().fmt(f)
-        } else {
-            self.0.fmt(f)
-        }
-    }
-}
-
-impl Serialize for Addresses {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Addresses {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
-}
-
-/// One condition that was not met.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
-pub struct Mismatch {
-    /// What it is about: a key of the pattern.
-    pub field: &'static str,
-    /// What was looked for.
-    pub expected: String,
-    /// What was there.
-    pub found: String,
-}
-
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "expected {} {}, found {}",
-            self.field, self.expected, self.found
-        )
-    }
-}
 
 /// Which sessions: every condition that is given has to hold, and none holds for every session.
 ///
@@ -319,14 +234,14 @@ impl Sessions {
     pub fn matches(&self, record: &SessionRecord) -> bool {
         let mut whether = Differences::whether();
         self.compare(record, &mut whether);
-        !whether.any
+        whether.none()
     }
 
     /// The conditions that a session does not meet.
     pub fn mismatches(&self, record: &SessionRecord) -> Vec<Mismatch> {
         let mut found = Differences::default();
         self.compare(record, &mut found);
-        found.list
+        found.into_list()
     }
 
     fn compare(&self, record: &SessionRecord, found: &mut Differences) {
@@ -493,183 +408,4 @@ impl fmt::Display for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         describe(f, "sessions", self)
     }
-}
-
-/// Which DNS queries: every condition that is given has to hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema, utoipa::IntoParams))]
-#[cfg_attr(feature = "http", into_params(parameter_in = Query))]
-pub struct Queries {
-    /// Who asked: an address, or a network that holds it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client: Option<Addresses>,
-    /// The name asked for, in any case, with or without its final dot.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// The type asked for, for example MX.
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    #[serde(deserialize_with = "words::record_type")]
-    pub record_type: Option<String>,
-    /// The RCODE answered, for example NXDOMAIN; `none` where no answer was sent.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "words::rcode"
-    )]
-    pub rcode: Option<String>,
-    /// Only queries that came in at this time or later.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "http", schema(value_type = Option<String>, format = DateTime))]
-    #[cfg_attr(feature = "http", param(value_type = Option<String>, format = DateTime))]
-    pub since: Option<Timestamp>,
-}
-
-impl Queries {
-    /// Queries for this name and type.
-    pub fn of(name: &str, record_type: &str) -> Self {
-        Self {
-            name: Some(name.to_owned()),
-            record_type: Some(record_type.to_owned()),
-            ..Self::default()
-        }
-    }
-
-    /// Whether a query meets every condition.
-    pub fn matches(&self, query: &DnsQuery) -> bool {
-        let mut whether = Differences::whether();
-        self.compare(query, &mut whether);
-        !whether.any
-    }
-
-    /// The conditions that a query does not meet.
-    pub fn mismatches(&self, query: &DnsQuery) -> Vec<Mismatch> {
-        let mut found = Differences::default();
-        self.compare(query, &mut found);
-        found.list
-    }
-
-    fn compare(&self, query: &DnsQuery, found: &mut Differences) {
-        let bare = |name: &str| name.trim_end_matches('.').to_ascii_lowercase();
-        let client = query.client.ip().to_canonical();
-        found.compare(
-            "client",
-            &self.client,
-            |net| net.contains(&client),
-            || client,
-        );
-        found.compare(
-            "name",
-            &self.name,
-            |name| bare(name) == bare(&query.name()),
-            || some_text(&query.name()),
-        );
-        found.compare(
-            "type",
-            &self.record_type,
-            |wanted| wanted.eq_ignore_ascii_case(&query.record_type()),
-            || query.record_type(),
-        );
-        found.compare(
-            "rcode",
-            &self.rcode,
-            |wanted| wanted.eq_ignore_ascii_case(&query.rcode()),
-            || query.rcode(),
-        );
-        found.compare(
-            "since",
-            &self.since,
-            |since| query.at >= *since,
-            || query.at,
-        );
-    }
-}
-
-impl fmt::Display for Queries {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        describe(f, "DNS queries", self)
-    }
-}
-
-/// Where something differs from a pattern; or only whether it does, which costs no texts.
-#[derive(Default)]
-pub(super) struct Differences {
-    whether: bool,
-    any: bool,
-    list: Vec<Mismatch>,
-}
-
-impl Differences {
-    pub(super) fn whether() -> Self {
-        Self {
-            whether: true,
-            ..Self::default()
-        }
-    }
-
-    /// Whether nothing differs.
-    pub(super) fn none(&self) -> bool {
-        !self.any
-    }
-
-    pub(super) fn into_list(self) -> Vec<Mismatch> {
-        self.list
-    }
-
-    pub(super) fn compare<T: fmt::Display, F: fmt::Display>(
-        &mut self,
-        field: &'static str,
-        wanted: &Option<T>,
-        met: impl FnOnce(&T) -> bool,
-        found: impl FnOnce() -> F,
-    ) {
-        if self.whether && self.any {
-            return;
-        }
-        if let Some(wanted) = wanted
-            && !met(wanted)
-        {
-            self.any = true;
-            if self.whether {
-                return;
-            }
-            self.list.push(Mismatch {
-                field,
-                expected: wanted.to_string(),
-                found: found().to_string(),
-            });
-        }
-    }
-}
-
-pub(super) fn some_text(text: &str) -> String {
-    if text.is_empty() {
-        "none".to_owned()
-    } else {
-        text.to_owned()
-    }
-}
-
-pub(super) fn listed<'a>(words: impl Iterator<Item = &'a str>) -> String {
-    let mut words: Vec<_> = words.collect();
-    words.dedup();
-    some_text(&words.join(", "))
-}
-
-/// The conditions as words: what is serialised is what was given.
-pub(super) fn describe(
-    f: &mut fmt::Formatter<'_>,
-    what: &str,
-    pattern: &impl Serialize,
-) -> fmt::Result {
-    f.write_str(what)?;
-    let Ok(serde_json::Value::Object(given)) = serde_json::to_value(pattern) else {
-        return Ok(());
-    };
-    for (i, (key, value)) in given.iter().enumerate() {
-        let value = value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned);
-        write!(f, "{}{key} {value}", if i == 0 { " with " } else { ", " })?;
-    }
-    Ok(())
 }
