@@ -55,6 +55,7 @@ async fn stay(world: World, listener: TcpListener) -> Result<(), Error> {
     let at = listener
         .local_addr()
         .map_err(|e| Error::io("cannot read a local address", e))?;
+    let signals = serve::Signals::listen()?;
     let heading = paint::HEADING;
     print(&format!(
         "\n{heading}The server stays.{heading:#} Send mail to {}, ask {} over DNS, and see what became of it:\n  \
@@ -71,11 +72,11 @@ async fn stay(world: World, listener: TcpListener) -> Result<(), Error> {
         http::Options::default(),
         shutdown.clone(),
     ));
-    let stopped = serve::until_stopped(None, &sessions).await;
+    serve::until_stopped(signals, None, &sessions).await;
     shutdown.cancel();
     worlds.close().await;
     let _ = api.await;
-    stopped
+    Ok(())
 }
 
 fn go_on() -> String {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -61,6 +61,7 @@ pub(super) async fn run(options: Box<Serve>) -> Result<bool, Error> {
             shutdown.clone(),
         ))
     });
+    let signals = Signals::listen()?;
     if let Some(file) = &options.ready_file {
         write_whole(file, &ready.json())?;
     }
@@ -76,7 +77,7 @@ pub(super) async fn run(options: Box<Serve>) -> Result<bool, Error> {
         running: Vec::new(),
     };
     tokio::select! {
-        stopped = until_stopped(options.exit_after, &sessions) => stopped?,
+        () = until_stopped(signals, options.exit_after, &sessions) => {}
         () = narrator.follow(&sessions) => {}
     }
     shutdown.cancel();
@@ -251,13 +252,29 @@ fn write_whole(file: &Path, text: &str) -> Result<(), Error> {
     written.map_err(|e| Error::io(format!("cannot write {}", file.display()), e))
 }
 
+/// SIGTERM and SIGINT. Made before the ready line is printed: a signal that came between the line and the handlers would
+/// end the process at once, without a reply to anybody.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    pub(super) fn listen() -> Result<Self, Error> {
+        let listen = |kind| signal(kind).map_err(|e| Error::io("cannot wait for signals", e));
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+}
+
+/// Waits for a signal, or until `exit_after` is reached.
 pub(super) async fn until_stopped(
+    mut signals: Signals,
     exit_after: Option<ExitAfter>,
     sessions: &Log<SessionEntry>,
-) -> Result<(), Error> {
-    let no_signals = |e| Error::io("cannot wait for signals", e);
-    let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
+) {
     let enough = async {
         match exit_after {
             None => std::future::pending().await,
@@ -273,11 +290,10 @@ pub(super) async fn until_stopped(
         }
     };
     tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        _ = signals.terminate.recv() => {}
+        _ = signals.interrupt.recv() => {}
         () = enough => {}
     }
-    Ok(())
 }
 
 /// How many sessions have ended; what the log dropped had ended long before.

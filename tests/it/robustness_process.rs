@@ -284,6 +284,15 @@ fn greedy_clients_stay_within_the_stated_octets() {
     assert!(most < empty + CLIENTS * STATED, "{} KiB", most >> 10);
 }
 
+/// Who reads the ready line may stop the process at once.
+#[test]
+fn sigterm_right_after_the_ready_line_ends_in_order() {
+    for _ in 0..20 {
+        let mut serve = Serve::start("ready-and-gone", "", &[]);
+        assert_eq!(serve.terminate().0, Some(0));
+    }
+}
+
 /// SIGTERM: 421 to who is idle, a chance for who is in a transaction, not for ever; exit code 0.
 #[test]
 fn sigterm_ends_in_order() {
