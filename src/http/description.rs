@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 const WORLD: &str = "/api/v1/worlds/{world}/";
 
 /// Completes the document: every operation has a name of its own, and says what the guard may answer.
-pub(super) fn complete(api: &mut Value) {
+pub(crate) fn complete(api: &mut Value) {
     let Some(paths) = api["paths"].as_object_mut() else {
         return;
     };

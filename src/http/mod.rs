@@ -3,32 +3,13 @@
 //! Everything it shows comes from the worlds' journals, and everything it does, it does through [`Worlds`]. Safe by
 //! default: see `guard`.
 
-mod accept;
-mod blocking;
-mod changes;
+mod api;
+mod compat;
 mod description;
-mod events;
-mod expectations;
-mod extract;
-mod faults;
-mod guard;
-mod mail;
-mod mailhog;
-mod mailpit;
-mod metrics;
-mod mime;
-mod paging;
-mod pictures;
-mod problem;
-mod queries;
-mod sessions;
-mod views;
-mod wait;
-mod what_if;
-mod worlds;
+mod server;
 
-pub use guard::{Credentials, Options, host_name, origin};
-pub use problem::Problem;
+pub use server::guard::{Credentials, Options, host_name, origin};
+pub use server::problem::Problem;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -59,8 +40,8 @@ struct App {
     /// Requests by method, route and status.
     requests: Family<3>,
     request_time: Histogram,
-    mailpit: mailpit::Marks,
-    mails: mime::Mails,
+    mailpit: compat::mailpit::Marks,
+    mails: compat::mime::Mails,
 }
 
 /// The API in OpenAPI's terms; paths come from the handlers.
@@ -99,10 +80,10 @@ pub async fn serve(
         shutdown: shutdown.clone(),
         requests: Family::default(),
         request_time: Histogram::default(),
-        mailpit: mailpit::Marks,
-        mails: mime::Mails::default(),
+        mailpit: compat::mailpit::Marks,
+        mails: compat::mime::Mails::default(),
     });
-    accept::serve(listener, router(app), shutdown).await;
+    server::accept::serve(listener, router(app), shutdown).await;
 }
 
 /// The API description, as `/api/openapi.json` shows it.
@@ -149,8 +130,8 @@ fn native() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
         .nest(
             "/api/v1",
             of_a_world()
-                .merge(worlds::routes())
-                .merge(what_if::routes()),
+                .merge(api::worlds::routes())
+                .merge(api::what_if::routes()),
         )
         .nest("/api/v1/worlds/{world}", of_a_world())
         .split_for_parts()
@@ -159,15 +140,15 @@ fn native() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
 /// What every world has.
 fn of_a_world() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
-        .merge(sessions::routes())
-        .merge(pictures::routes())
-        .merge(mail::routes())
-        .merge(queries::routes())
-        .merge(events::routes())
-        .merge(wait::routes())
-        .merge(expectations::routes())
-        .merge(changes::routes())
-        .merge(faults::routes())
+        .merge(api::sessions::routes())
+        .merge(api::pictures::routes())
+        .merge(api::mail::routes())
+        .merge(api::queries::routes())
+        .merge(api::events::routes())
+        .merge(api::wait::routes())
+        .merge(api::expectations::routes())
+        .merge(api::changes::routes())
+        .merge(api::faults::routes())
 }
 
 fn router(app: Arc<App>) -> Router {
@@ -175,21 +156,21 @@ fn router(app: Arc<App>) -> Router {
     let health = Router::new()
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(ready))
-        .route("/metrics", get(metrics::show))
+        .route("/metrics", get(api::metrics::show))
         .route(
             "/api/openapi.json",
             get(async move || axum::Json(described(&api))),
         );
     native
         .merge(health)
-        .merge(mailpit::routes())
-        .merge(mailhog::routes())
+        .merge(compat::mailpit::routes())
+        .merge(compat::mailhog::routes())
         .fallback(nothing)
         .method_not_allowed_fallback(wrong_method)
         .with_state(Arc::clone(&app))
         // The guard reads bodies, within its own limit.
         .layer(DefaultBodyLimit::disable())
-        .layer(middleware::from_fn_with_state(app, guard::guard))
+        .layer(middleware::from_fn_with_state(app, server::guard::guard))
 }
 
 /// Ready as long as nothing told it to stop.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::data::Flaw;
+use crate::smtp::protocol::data::Flaw;
 
 /// The octets that messages under way may take, all sessions of a world together.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl MessageBudget {
     }
 
     /// Whether so many octets more would fit now.
-    pub(super) fn has_room(&self, octets: usize) -> bool {
+    pub(crate) fn has_room(&self, octets: usize) -> bool {
         self.used().saturating_add(octets) <= self.most
     }
 
@@ -46,7 +46,7 @@ impl MessageBudget {
 
 /// The octets of one message as far as it has come. What does not fit is received and not kept.
 #[derive(Debug)]
-pub(super) struct MailData {
+pub(crate) struct MailData {
     octets: Vec<u8>,
     limit: usize,
     storage: Option<Arc<MessageBudget>>,
@@ -55,7 +55,7 @@ pub(super) struct MailData {
 
 impl MailData {
     /// At most `limit` octets, and no more than the storage has room for.
-    pub(super) fn new(limit: usize, storage: Option<Arc<MessageBudget>>) -> Self {
+    pub(crate) fn new(limit: usize, storage: Option<Arc<MessageBudget>>) -> Self {
         Self {
             octets: Vec::new(),
             limit,
@@ -64,7 +64,7 @@ impl MailData {
         }
     }
 
-    pub(super) fn push(&mut self, run: &[u8]) {
+    pub(crate) fn push(&mut self, run: &[u8]) {
         if self.lost.is_some() {
             return;
         }
@@ -98,7 +98,7 @@ impl MailData {
     }
 
     /// The octets, and why they were lost, if they were.
-    pub(super) fn into_octets(mut self) -> (Vec<u8>, Option<Flaw>) {
+    pub(crate) fn into_octets(mut self) -> (Vec<u8>, Option<Flaw>) {
         (self.release(), self.lost)
     }
 }

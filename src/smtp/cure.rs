@@ -7,11 +7,11 @@ use std::sync::Arc;
 use hickory_proto::rr::RData;
 use hickory_proto::rr::rdata::{A, AAAA, MX, PTR, TXT};
 
-use super::Receiver;
 use crate::dns::Amendment;
 use crate::facts::{Facts, Lookup, ResolverSnapshot, Verb};
 use crate::name::{self, Name, RecordType};
 use crate::policy::{Change, Remedy};
+use crate::smtp::Receiver;
 use crate::stage::Stage;
 
 /// Names of the zones that are looked at to find those of a client.
@@ -23,21 +23,21 @@ const LINKS: usize = 8;
 
 /// A refusal, with what is needed to judge it again.
 #[derive(Debug)]
-pub(super) struct Case {
-    pub(super) receiver: Arc<Receiver>,
+pub(crate) struct Case {
+    pub(crate) receiver: Arc<Receiver>,
     /// The place of the rule that refused.
-    pub(super) nth: usize,
-    pub(super) stage: Stage,
-    pub(super) facts: Box<Facts>,
+    pub(crate) nth: usize,
+    pub(crate) stage: Stage,
+    pub(crate) facts: Box<Facts>,
     /// The zones as they were; `None` where only the session can change.
-    pub(super) world: Option<ResolverSnapshot>,
+    pub(crate) world: Option<ResolverSnapshot>,
     /// The message that was refused.
-    pub(super) message: Option<Vec<u8>>,
+    pub(crate) message: Option<Vec<u8>>,
 }
 
 impl Case {
     /// The proposals that cure, made definite and without what is not needed; the receiver can always be asked.
-    pub(super) fn prove(&self, proposals: Vec<Remedy>) -> Vec<Remedy> {
+    pub(crate) fn prove(&self, proposals: Vec<Remedy>) -> Vec<Remedy> {
         let ask = Change::AskReceiver(self.facts.client_address);
         let mut proved: Vec<Remedy> = Vec::new();
         for proposal in proposals.iter().filter(|p| p.all_of != [ask.clone()]) {

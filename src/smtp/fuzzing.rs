@@ -2,11 +2,11 @@
 
 use bytes::BytesMut;
 
-use super::command::{self, Command, Mistake};
-use super::proxy::{self, Beginning};
-use super::replies::CoreReply;
-use super::syntax::Syntax;
-use super::xclient;
+use crate::smtp::protocol::command::{self, Command, Mistake};
+use crate::smtp::protocol::replies::CoreReply;
+use crate::smtp::protocol::syntax::Syntax;
+use crate::smtp::protocol::xclient;
+use crate::smtp::server::proxy::{self, Beginning};
 
 /// A command line is a command or a mistake. What is kept of its paths could stand in a header field, and smtp-proto
 /// reads the same, but for the intended differences (`INTENDED`).

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{CoreReplies, Extensions, Script, Syntax};
+use crate::smtp::{CoreReplies, Extensions, Script, Syntax};
 use crate::tls::TlsFault;
 
 /// What becomes of STARTTLS.

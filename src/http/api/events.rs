@@ -1,0 +1,253 @@
+//! `events`: everything that happens, as server-sent events with ids and resume, as pages, and as JSON lines.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::sse::{self, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use serde::{Deserialize, Deserializer, Serialize};
+use tokio_util::sync::CancellationToken;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::expect::did_you_mean;
+use crate::harness::World;
+use crate::http::App;
+use crate::http::server::extract::{Listing, TheWorld};
+use crate::http::server::paging::{Cursor, Page};
+use crate::http::server::problem::Problem;
+use crate::journal::{Event, EventKind, Log};
+
+/// Silence after which a comment is sent, so that nothing in between closes the connection.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Events sent at once.
+const BURST: usize = 256;
+
+pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(follow))
+        .routes(routes!(export))
+}
+
+/// Which events.
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+struct EventPattern {
+    /// Only events of this kind, for example `verdict`.
+    #[serde(deserialize_with = "kind")]
+    event: Option<String>,
+    /// Only events of this session.
+    #[param(minimum = 0)]
+    session: Option<u64>,
+}
+
+/// Reads the word of a kind.
+fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    match Option::<String>::deserialize(deserializer)? {
+        Some(word) if !EventKind::NAMES.contains(&word.as_str()) => {
+            let near = did_you_mean(&word, EventKind::NAMES);
+            let known = EventKind::NAMES.join(", ");
+            Err(serde::de::Error::custom(format!(
+                "invalid value {word:?}, expected one of {known}{near}"
+            )))
+        }
+        word => Ok(word),
+    }
+}
+
+impl EventPattern {
+    fn matches(&self, happening: &Event) -> bool {
+        self.event
+            .as_ref()
+            .is_none_or(|event| event == happening.what.name())
+            && self
+                .session
+                .is_none_or(|session| session == happening.session)
+    }
+}
+
+/// One page of events.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct EventPage {
+    /// The events.
+    events: Vec<Arc<Event>>,
+    #[serde(flatten)]
+    cursor: Cursor,
+}
+
+/// Events: one page as JSON, or all from now on where `text/event-stream` is accepted
+///
+/// A stream begins after `Last-Event-ID`, else after `after`, else with what happens next. Where events after that
+/// number are not kept any more, or the number is beyond the last one (the log of an earlier process), an event `gap`
+/// says so first: `after` is where the client stood, `next` the number of the next event, and `missed` how many events
+/// are lost, where that is known. The stream goes on with the oldest event that is kept.
+#[utoipa::path(get, path = "/events", tag = "journal", params(Page, EventPattern), responses(
+    (status = 200, description = "One page, or a stream", body = EventPage),
+    (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+))]
+async fn follow(
+    State(app): State<Arc<App>>,
+    TheWorld(world): TheWorld,
+    headers: HeaderMap,
+    Listing(page, pattern): Listing<Page, EventPattern>,
+) -> Response {
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    if !accept.contains("text/event-stream") {
+        let found = page.of(
+            world.events(),
+            |happening| happening.id,
+            |happening| pattern.matches(happening),
+        );
+        return Json(EventPage {
+            events: found.entries,
+            cursor: found.cursor,
+        })
+        .into_response();
+    }
+    let last = match last_event_id(&headers) {
+        Ok(last) => last,
+        Err(problem) => return problem.into_response(),
+    };
+    let after = last.or(page.after).unwrap_or_else(|| world.events().last());
+    let follower = Follower {
+        world,
+        pattern,
+        after,
+        pending: Vec::new(),
+        shutdown: app.shutdown.clone(),
+    };
+    let events = stream::unfold(follower, Follower::next);
+    Sse::new(events)
+        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+        .into_response()
+}
+
+/// The number after which a client wants to go on.
+fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let Some(field) = headers.get("last-event-id") else {
+        return Ok(None);
+    };
+    let text = String::from_utf8_lossy(field.as_bytes());
+    let wrong = |_| {
+        Problem::mistake(
+            "Last-Event-ID",
+            "the number of an event",
+            &format!("{text:?}"),
+        )
+    };
+    text.parse().map(Some).map_err(wrong)
+}
+
+/// What a follower finds after the number where it stands.
+enum Found {
+    /// The next events.
+    Events(Vec<Arc<Event>>),
+    /// Events are missing: it goes on after this number.
+    Gap(u64),
+}
+
+impl Found {
+    fn look(log: &Log<Event>, after: u64) -> Option<Self> {
+        if after > log.last() {
+            return Some(Self::Gap(log.counts().dropped));
+        }
+        let page = log.page(after, BURST);
+        match page.first() {
+            Some(first) if first.id > after + 1 => Some(Self::Gap(first.id - 1)),
+            Some(_) => Some(Self::Events(page)),
+            None => Some(log.counts().dropped)
+                .filter(|dropped| *dropped > after)
+                .map(Self::Gap),
+        }
+    }
+}
+
+struct Follower {
+    world: Arc<World>,
+    pattern: EventPattern,
+    after: u64,
+    /// What is to be sent next, the latest first.
+    pending: Vec<Arc<Event>>,
+    shutdown: CancellationToken,
+}
+
+impl Follower {
+    async fn next(mut self) -> Option<(Result<sse::Event, Infallible>, Self)> {
+        loop {
+            while let Some(happening) = self.pending.pop() {
+                self.after = happening.id;
+                if self.pattern.matches(&happening) {
+                    return Some((Ok(event(&happening)), self));
+                }
+            }
+            let log = Arc::clone(self.world.events());
+            let after = self.after;
+            let found = tokio::select! {
+                () = self.shutdown.cancelled() => return None,
+                () = self.world.stopped() => return None,
+                found = log.wait(|log| Found::look(log, after)) => found,
+            };
+            match found {
+                Found::Events(fresh) => self.pending = fresh,
+                Found::Gap(reached) => {
+                    self.after = reached;
+                    return Some((Ok(gap(after, reached)), self));
+                }
+            }
+            self.pending.reverse();
+        }
+    }
+}
+
+/// Says that events are missing. Its id is where the stream goes on: a client that comes back with it misses nothing.
+fn gap(after: u64, reached: u64) -> sse::Event {
+    let mut data = serde_json::json!({ "after": after, "next": reached + 1 });
+    if let Some(missed) = reached.checked_sub(after) {
+        data["missed"] = missed.into();
+    }
+    sse::Event::default()
+        .id(reached.to_string())
+        .event("gap")
+        .data(data.to_string())
+}
+
+fn event(happening: &Event) -> sse::Event {
+    let data = serde_json::to_string(happening).unwrap_or_default();
+    sse::Event::default()
+        .id(happening.id.to_string())
+        .event(happening.what.name())
+        .data(data)
+}
+
+/// Every event that is kept, as JSON lines
+#[utoipa::path(get, path = "/events.jsonl", tag = "journal", params(EventPattern), responses(
+    (status = 200, description = "A JSON object a line", body = String, content_type = "application/jsonl"),
+    (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+))]
+async fn export(
+    TheWorld(world): TheWorld,
+    crate::http::server::extract::Params(pattern): crate::http::server::extract::Params<
+        EventPattern,
+    >,
+) -> impl IntoResponse {
+    let mut lines = String::new();
+    for happening in world
+        .events()
+        .entries()
+        .iter()
+        .filter(|happening| pattern.matches(happening))
+    {
+        lines.push_str(&serde_json::to_string(happening).unwrap_or_default());
+        lines.push('\n');
+    }
+    ([(header::CONTENT_TYPE, "application/jsonl")], lines)
+}

@@ -1,0 +1,194 @@
+//! `expectations`: declared before, counted while the world runs, verified in one call.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::expect::{Expectation, Mail, Outcome, Queries, Sessions, Times};
+use crate::http::App;
+use crate::http::server::extract::{Body, Id, Object, TheWorld};
+use crate::http::server::problem::{BodyMistakes, Problem};
+
+/// Most expectations of a world at a time.
+const MOST: usize = 10_000;
+/// How long a verification waits for what is under way.
+const GRACE: Duration = Duration::from_millis(200);
+
+pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(list, declare, clear))
+        .routes(routes!(verify))
+        .routes(routes!(one, withdraw))
+}
+
+/// What is expected from now on: sessions, DNS queries or messages of a pattern.
+#[derive(Clone, Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Declared {
+    /// What to call it in reports.
+    #[serde(default)]
+    name: String,
+    /// Sessions like this. Exactly one of `sessions`, `queries` and `mail`.
+    #[schema(value_type = Option<Sessions>)]
+    sessions: Option<Object<Sessions>>,
+    /// DNS queries like this. Exactly one of `sessions`, `queries` and `mail`.
+    #[schema(value_type = Option<Queries>)]
+    queries: Option<Object<Queries>>,
+    /// Messages like this. Exactly one of `sessions`, `queries` and `mail`.
+    #[schema(value_type = Option<Mail>)]
+    mail: Option<Object<Mail>>,
+    /// How often; once or more unless told otherwise.
+    #[serde(default)]
+    #[schema(value_type = Times)]
+    times: Object<Times>,
+}
+
+/// What became of expectations.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct Outcomes {
+    /// Whether every one is met so far.
+    met: bool,
+    /// The same for people, a paragraph each.
+    report: String,
+    /// Each expectation with its count and near misses.
+    expectations: Vec<Outcome>,
+}
+
+impl From<Vec<Outcome>> for Outcomes {
+    fn from(expectations: Vec<Outcome>) -> Self {
+        let mut report = String::new();
+        for outcome in &expectations {
+            let _ = writeln!(report, "{outcome}");
+        }
+        Self {
+            met: expectations.iter().all(|outcome| outcome.met),
+            report,
+            expectations,
+        }
+    }
+}
+
+/// Every expectation with its outcome so far
+#[utoipa::path(get, path = "/expectations", tag = "expect", responses(
+    (status = 200, description = "The outcomes", body = Outcomes),
+))]
+async fn list(TheWorld(world): TheWorld) -> Json<Outcomes> {
+    Json(world.outcomes().into())
+}
+
+/// Declares an expectation: what happens from now on counts
+#[utoipa::path(post, path = "/expectations", tag = "expect", request_body = Declared, responses(
+    (status = 201, description = "It is counted from now on", body = Outcome),
+    BodyMistakes,
+))]
+async fn declare(
+    TheWorld(world): TheWorld,
+    Body(declared): Body<Declared>,
+) -> Result<(StatusCode, Json<Outcome>), Problem> {
+    let Declared {
+        name,
+        sessions,
+        queries,
+        mail,
+        times: Object(times),
+    } = declared;
+    if times.most.is_some_and(|most| most < times.least) {
+        return Err(Problem::mistake(
+            "times.most",
+            "a number not below times.least",
+            &format!("{times}"),
+        ));
+    }
+    let mut given: Vec<(&str, Expectation)> = Vec::new();
+    given.extend(sessions.map(|Object(sessions)| ("sessions", sessions.into())));
+    given.extend(queries.map(|Object(queries)| ("queries", queries.into())));
+    given.extend(mail.map(|Object(mail)| ("mail", mail.into())));
+    let expectation = match given.len() {
+        1 => given.remove(0).1,
+        0 => {
+            return Err(Problem::mistake(
+                "sessions",
+                "one of sessions, queries and mail",
+                "none",
+            ));
+        }
+        _ => {
+            let found: Vec<_> = given.iter().map(|(key, _)| *key).collect();
+            return Err(Problem::mistake(
+                given[1].0,
+                "one of sessions, queries and mail",
+                &found.join(" and "),
+            ));
+        }
+    };
+    if world.ledger().len() >= MOST {
+        let expected = format!("at most {MOST} expectations at a time");
+        return Err(Problem::mistake("", &expected, "as many already"));
+    }
+    let id = world.ledger().mount(expectation.named(&name).often(times));
+    let outcome = world.ledger().find(id);
+    let gone = || Problem::not_found("id", "an expectation that is declared", &id.to_string());
+    outcome
+        .map(|outcome| (StatusCode::CREATED, Json(outcome)))
+        .ok_or_else(gone)
+}
+
+/// Withdraws every expectation
+#[utoipa::path(delete, path = "/expectations", tag = "expect", responses(
+    (status = 204, description = "None is left"),
+))]
+async fn clear(TheWorld(world): TheWorld) -> StatusCode {
+    world.ledger().clear();
+    StatusCode::NO_CONTENT
+}
+
+/// Verifies every expectation in one call
+#[utoipa::path(get, path = "/expectations/verify", tag = "expect", responses(
+    (status = 200, description = "Every one is met", body = Outcomes),
+    (status = 417, description = "Some are not; the report says which, and what came nearest", body = Outcomes),
+))]
+async fn verify(TheWorld(world): TheWorld) -> (StatusCode, Json<Outcomes>) {
+    // Another thread may be about to publish what a client has heard already.
+    let ledger = world.ledger();
+    let met = world.sessions().wait(|_| ledger.is_met().then_some(()));
+    let _ = tokio::time::timeout(GRACE, met).await;
+    let outcomes = Outcomes::from(world.outcomes());
+    let status = if outcomes.met {
+        StatusCode::OK
+    } else {
+        StatusCode::EXPECTATION_FAILED
+    };
+    (status, Json(outcomes))
+}
+
+/// One expectation with its outcome so far
+#[utoipa::path(get, path = "/expectations/{id}", tag = "expect", params(("id" = u64, Path, description = "Its number")), responses(
+    (status = 200, description = "The outcome", body = Outcome),
+    (status = 404, description = "None of this number is declared", body = Problem, content_type = "application/problem+json"),
+))]
+async fn one(TheWorld(world): TheWorld, Id(id): Id) -> Result<Json<Outcome>, Problem> {
+    let none = || Problem::not_found("id", "the number of an expectation", &id.to_string());
+    world.ledger().find(id).map(Json).ok_or_else(none)
+}
+
+/// Withdraws one expectation
+#[utoipa::path(delete, path = "/expectations/{id}", tag = "expect", params(("id" = u64, Path, description = "Its number")), responses(
+    (status = 204, description = "It is withdrawn"),
+    (status = 404, description = "None of this number is declared", body = Problem, content_type = "application/problem+json"),
+))]
+async fn withdraw(TheWorld(world): TheWorld, Id(id): Id) -> Result<StatusCode, Problem> {
+    if world.ledger().unmount(id) {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    Err(Problem::not_found(
+        "id",
+        "the number of an expectation",
+        &id.to_string(),
+    ))
+}

@@ -1,0 +1,15 @@
+//! The native API under `/api/v1`: worlds, sessions, messages, DNS queries, events, waits and expectations, changes.
+
+pub(crate) mod changes;
+pub(crate) mod events;
+pub(crate) mod expectations;
+pub(crate) mod faults;
+pub(crate) mod mail;
+pub(crate) mod metrics;
+pub(crate) mod pictures;
+pub(crate) mod queries;
+pub(crate) mod sessions;
+pub(crate) mod views;
+pub(crate) mod wait;
+pub(crate) mod what_if;
+pub(crate) mod worlds;

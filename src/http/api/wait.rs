@@ -1,0 +1,202 @@
+//! `wait`: holds the request until sessions, messages or DNS queries match, or the time is up, and answers with evidence
+//! either way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::expect::{MOST, Mail, NearMiss, Queries, Sessions, WaitTimeout};
+use crate::http::App;
+use crate::http::api::mail::MailView;
+use crate::http::api::views::SessionView;
+use crate::http::server::extract::{Listing, TheWorld};
+use crate::http::server::paging::{Keys, within};
+use crate::http::server::problem::Problem;
+use crate::journal::DnsQuery;
+
+/// How long a wait waits where the request does not say, in milliseconds.
+const USUAL_MS: u64 = 5_000;
+/// The longest wait, in milliseconds.
+const LONGEST_MS: u64 = 60_000;
+
+pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(wait))
+        .routes(routes!(wait_for_mail))
+        .routes(routes!(wait_for_queries))
+}
+
+/// How long, and for how many.
+#[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+struct Until {
+    /// The number of matches to wait for, 1 to 1000; 1 where left out.
+    #[param(minimum = 1, maximum = 1000)]
+    count: Option<u64>,
+    /// The longest time to wait, 0 to 60000 milliseconds; 5000 where left out.
+    #[param(minimum = 0, maximum = 60000)]
+    timeout_ms: Option<u64>,
+    /// Only entries with a number above this one.
+    #[param(minimum = 0)]
+    after: u64,
+}
+
+impl Keys for Until {
+    const KEYS: &'static [&'static str] = &["count", "timeout_ms", "after"];
+}
+
+impl Until {
+    /// The count and the time, within their bounds.
+    fn checked(self) -> Result<(usize, Duration), Problem> {
+        let count = within("count", self.count.unwrap_or(1), 1, MOST as u64)?;
+        let time = self.timeout_ms.unwrap_or(USUAL_MS);
+        let time = within("timeout_ms", time, 0, LONGEST_MS)?;
+        let count = usize::try_from(count).unwrap_or(MOST);
+        Ok((count, Duration::from_millis(time)))
+    }
+}
+
+/// What a wait tells whatever it waited for.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct Evidence {
+    /// Whether enough entries matched.
+    matched: bool,
+    /// What was waited for, in words.
+    wanted: String,
+    /// How many matched.
+    found: u64,
+    /// Where too few did: what was seen last, a line each.
+    seen: Vec<String>,
+    /// Where too few did: what came nearest, the nearest first.
+    near_misses: Vec<NearMiss>,
+}
+
+/// What came of a wait for sessions.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct Waited {
+    #[serde(flatten)]
+    evidence: Evidence,
+    /// The sessions that matched, 1000 at most, where enough did.
+    sessions: Vec<SessionView>,
+}
+
+/// What came of a wait for messages.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct WaitedForMail {
+    #[serde(flatten)]
+    evidence: Evidence,
+    /// The messages that matched, 1000 at most, where enough did.
+    mail: Vec<MailView>,
+}
+
+/// What came of a wait for DNS queries.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct WaitedForQueries {
+    #[serde(flatten)]
+    evidence: Evidence,
+    /// The queries that matched, 1000 at most, where enough did.
+    queries: Vec<Arc<DnsQuery>>,
+}
+
+/// Waits for sessions whose outcome is known, those that ended before the request too
+#[utoipa::path(get, path = "/wait", tag = "expect", params(Until, Sessions), responses(
+    (status = 200, description = "Enough sessions matched", body = Waited),
+    (status = 417, description = "Too few matched in time; says what was seen", body = Waited),
+    (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+    (status = 410, description = "The world stopped meanwhile", body = Problem, content_type = "application/problem+json"),
+))]
+async fn wait(
+    TheWorld(world): TheWorld,
+    Listing(until, pattern): Listing<Until, Sessions>,
+) -> Result<Response, Problem> {
+    let (count, time) = until.checked()?;
+    let waiting = world.wait_for_sessions_within(&pattern, count, until.after, time);
+    let wanted = format!("{count} {pattern}");
+    answer(waiting.await, wanted, |evidence, found| Waited {
+        evidence,
+        sessions: found.iter().map(|s| SessionView::whole(s)).collect(),
+    })
+}
+
+/// Waits for messages, those that were accepted before the request too
+#[utoipa::path(get, path = "/wait/mail", tag = "expect", params(Until, Mail), responses(
+    (status = 200, description = "Enough messages matched", body = WaitedForMail),
+    (status = 417, description = "Too few matched in time; says what was seen", body = WaitedForMail),
+    (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+    (status = 410, description = "The world stopped meanwhile", body = Problem, content_type = "application/problem+json"),
+))]
+async fn wait_for_mail(
+    TheWorld(world): TheWorld,
+    Listing(until, pattern): Listing<Until, Mail>,
+) -> Result<Response, Problem> {
+    let (count, time) = until.checked()?;
+    let waiting = world.wait_for_mail_within(&pattern, count, until.after, time);
+    let wanted = format!("{count} {pattern}");
+    answer(waiting.await, wanted, |evidence, found| WaitedForMail {
+        evidence,
+        mail: found.iter().map(MailView::from).collect(),
+    })
+}
+
+/// Waits for DNS queries, those that were answered before the request too
+#[utoipa::path(get, path = "/wait/dns/queries", tag = "expect", params(Until, Queries), responses(
+    (status = 200, description = "Enough queries matched", body = WaitedForQueries),
+    (status = 417, description = "Too few matched in time; says what was seen", body = WaitedForQueries),
+    (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+    (status = 410, description = "The world stopped meanwhile", body = Problem, content_type = "application/problem+json"),
+))]
+async fn wait_for_queries(
+    TheWorld(world): TheWorld,
+    Listing(until, pattern): Listing<Until, Queries>,
+) -> Result<Response, Problem> {
+    let (count, time) = until.checked()?;
+    let waiting = world.wait_for_queries_within(&pattern, count, until.after, time);
+    let wanted = format!("{count} {pattern}");
+    answer(waiting.await, wanted, |evidence, queries| {
+        WaitedForQueries { evidence, queries }
+    })
+}
+
+/// 200 with what matched, 417 with what was seen instead, or 410 where the world stopped.
+fn answer<T, B: Serialize>(
+    waited: Result<Vec<T>, WaitTimeout>,
+    wanted: String,
+    body: impl FnOnce(Evidence, Vec<T>) -> B,
+) -> Result<Response, Problem> {
+    let (status, evidence, entries) = match waited {
+        Ok(mut entries) => {
+            let found = entries.len() as u64;
+            entries.truncate(MOST);
+            let evidence = Evidence {
+                matched: true,
+                wanted,
+                found,
+                seen: Vec::new(),
+                near_misses: Vec::new(),
+            };
+            (StatusCode::OK, evidence, entries)
+        }
+        Err(missed) if missed.stopped => {
+            let text = format!("the world stopped during the wait for {wanted}");
+            return Err(Problem::new(StatusCode::GONE, &text));
+        }
+        Err(missed) => {
+            let evidence = Evidence {
+                matched: false,
+                wanted,
+                found: missed.found,
+                seen: missed.seen,
+                near_misses: missed.near_misses,
+            };
+            (StatusCode::EXPECTATION_FAILED, evidence, Vec::new())
+        }
+    };
+    Ok((status, Json(body(evidence, entries))).into_response())
+}

@@ -1,0 +1,158 @@
+//! `worlds`: many of them in one process, each with its own ports, zones, journal and memory.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::harness::{MAIN, World, Worlds};
+use crate::http::App;
+use crate::http::api::changes::{Client, Source};
+use crate::http::server::extract::{Body, Name};
+use crate::http::server::problem::{BodyMistakes, Problem};
+
+pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(one, remove))
+}
+
+/// A world.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct WorldView {
+    /// Its name in paths.
+    name: String,
+    /// The scenario.
+    scenario: String,
+    /// The receiver.
+    receiver: String,
+    /// Where the receiver listens.
+    smtp: String,
+    /// Where DNS is served, over UDP and TCP.
+    dns: String,
+    /// Sessions that are kept.
+    sessions: usize,
+    /// Messages that are kept.
+    messages: usize,
+}
+
+impl WorldView {
+    fn of(name: &str, world: &World) -> Self {
+        Self {
+            name: name.to_owned(),
+            scenario: world.scenario().name.clone(),
+            receiver: world.receiver().name.clone(),
+            smtp: world.smtp_addr().to_string(),
+            dns: world.dns_addr().to_string(),
+            sessions: world.sessions().counts().kept,
+            messages: world.messages().counts().kept,
+        }
+    }
+}
+
+/// Every world.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct WorldList {
+    worlds: Vec<WorldView>,
+}
+
+/// Every world, the main one first
+#[utoipa::path(get, path = "/worlds", tag = "worlds", responses((status = 200, description = "The worlds", body = WorldList)))]
+async fn list(State(app): State<Arc<App>>) -> Json<WorldList> {
+    let worlds = app.worlds.all();
+    Json(WorldList {
+        worlds: worlds
+            .iter()
+            .map(|(name, world)| WorldView::of(name, world))
+            .collect(),
+    })
+}
+
+/// A world to be made.
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields, default)]
+struct NewWorld {
+    /// Its name in paths: letters, digits, `-`, `_` and `.`, which is not the first; one of its own where left out.
+    #[schema(pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")]
+    name: Option<String>,
+    /// The scenario; `one-to-one` where left out.
+    scenario: Option<Source>,
+    /// The receiver; the scenario's own where left out.
+    receiver: Option<Source>,
+    /// Where connections are taken to come from; what the scenario says where left out.
+    client: Option<Client>,
+}
+
+/// Starts a world on free ports of its own
+#[utoipa::path(post, path = "/worlds", tag = "worlds", request_body = NewWorld, responses(
+    (status = 201, description = "Every socket accepts", body = WorldView),
+    BodyMistakes,
+    (status = 503, description = "The operating system refused", body = Problem, content_type = "application/problem+json"),
+))]
+async fn create(
+    State(app): State<Arc<App>>,
+    Body(new): Body<NewWorld>,
+) -> Result<(StatusCode, Json<WorldView>), Problem> {
+    let NewWorld {
+        name,
+        scenario,
+        receiver,
+        client,
+    } = new;
+    if let Some(name) = &name {
+        Worlds::check_name(name).map_err(|error| Problem::of("name", &error))?;
+    }
+    let mut builder = World::builder();
+    if let Some(scenario) = scenario {
+        builder = builder.with_scenario(scenario.scenario()?);
+    }
+    if let Some(receiver) = receiver {
+        builder = builder.with_receiver(receiver.receiver()?);
+    }
+    if let Some(client) = client {
+        builder = builder.client(client.source()?);
+    }
+    let (name, world) = app
+        .worlds
+        .add(name, builder)
+        .await
+        .map_err(|error| Problem::of("name", &error))?;
+    Ok((StatusCode::CREATED, Json(WorldView::of(&name, &world))))
+}
+
+/// One world
+#[utoipa::path(get, path = "/worlds/{name}", tag = "worlds", params(("name" = String, Path, description = "Its name")), responses(
+    (status = 200, description = "The world", body = WorldView),
+    (status = 404, description = "There is none of this name", body = Problem, content_type = "application/problem+json"),
+))]
+async fn one(State(app): State<Arc<App>>, Name(name): Name) -> Result<Json<WorldView>, Problem> {
+    let world = app.worlds.find(&name);
+    let none = || Problem::not_found("name", "the name of a world", &name);
+    world
+        .map(|world| Json(WorldView::of(&name, &world)))
+        .ok_or_else(none)
+}
+
+/// Stops a world and forgets it; the main one stays
+#[utoipa::path(delete, path = "/worlds/{name}", tag = "worlds", params(("name" = String, Path, description = "Its name")), responses(
+    (status = 204, description = "Its ports are closed"),
+    (status = 400, description = "It is the main world", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "There is none of this name", body = Problem, content_type = "application/problem+json"),
+))]
+async fn remove(State(app): State<Arc<App>>, Name(name): Name) -> Result<StatusCode, Problem> {
+    if name == MAIN {
+        return Err(Problem::mistake(
+            "name",
+            "another world than the main one",
+            MAIN,
+        ));
+    }
+    if app.worlds.remove(&name).await {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    Err(Problem::not_found("name", "the name of a world", &name))
+}

@@ -1,0 +1,353 @@
+//! Mailpit's message API, so that clients written for it work unchanged: what npm `mailpit-api`, `cypress-mailpit` and
+//! PyPI `mailpit-api-client` call. Marks (read, tags, deleted) are this API's own: the journal keeps what it saw.
+
+mod change;
+mod message;
+mod search;
+mod send;
+mod socket;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use axum::Json;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::harness::World;
+use crate::http::App;
+use crate::http::compat::mime::Mail;
+use crate::http::server::extract::{Params, TheWorld};
+use crate::http::server::problem::Problem;
+use crate::journal::Message;
+
+/// Messages of a page unless told otherwise, as Mailpit has it.
+const PAGE: usize = 50;
+/// Most messages of a page.
+const MOST: usize = 1000;
+
+pub(crate) fn routes() -> Router<Arc<App>> {
+    let api = || {
+        Router::new()
+            .route(
+                "/api/v1/messages",
+                get(list).put(change::mark).delete(change::delete),
+            )
+            .route("/api/v1/search", get(search::search).delete(search::delete))
+            .route("/api/v1/message/{id}", get(message::show))
+            .route("/api/v1/message/{id}/headers", get(message::headers))
+            .route("/api/v1/message/{id}/raw", get(message::raw))
+            .route("/api/v1/message/{id}/part/{part}", get(message::part))
+            .route("/api/v1/message/{id}/release", post(release))
+            .route("/api/v1/send", post(send::send))
+            .route("/api/v1/tags", get(change::tags).put(change::tag))
+            .route(
+                "/api/v1/tags/{tag}",
+                put(change::rename_tag).delete(change::drop_tag),
+            )
+            .route("/api/v1/chaos", get(chaos).put(chaos))
+            .route("/api/v1/info", get(info))
+            .route("/api/v1/webui", get(webui))
+            .route("/api/events", get(socket::events))
+            .route("/view/{file}", get(message::view))
+    };
+    api().nest("/worlds/{world}", api())
+}
+
+/// What this API remembers of messages. It is kept beside each world and ends with it: a later world may have its ports.
+#[derive(Debug, Default)]
+pub(crate) struct Marks;
+
+#[derive(Debug, Default)]
+struct Marked {
+    read: BTreeSet<u64>,
+    tags: BTreeMap<u64, BTreeSet<String>>,
+    /// Deleted ones above `below`.
+    deleted: BTreeSet<u64>,
+    /// All up to this number were deleted at once.
+    below: u64,
+    /// How many were ever deleted.
+    deletions: u64,
+}
+
+impl Marks {
+    /// Looks at the marks of a world, or changes them.
+    fn with<R>(&self, world: &World, then: impl FnOnce(&mut Marked) -> R) -> R {
+        let gone = world.messages().counts().dropped;
+        let mut marked = world.beside::<Mutex<Marked>>().lock();
+        if gone > marked.below {
+            marked.forget_below(gone);
+        }
+        then(&mut marked)
+    }
+}
+
+impl Marked {
+    fn forget_below(&mut self, gone: u64) {
+        self.below = gone;
+        self.read = self.read.split_off(&(gone + 1));
+        self.deleted = self.deleted.split_off(&(gone + 1));
+        self.tags = self.tags.split_off(&(gone + 1));
+    }
+
+    fn is_there(&self, id: u64) -> bool {
+        id > self.below && !self.deleted.contains(&id)
+    }
+
+    fn delete_all(&mut self, last: u64) {
+        self.deletions += last.saturating_sub(self.below + self.deleted.len() as u64);
+        self.forget_below(last);
+    }
+
+    fn delete(&mut self, id: u64, last: u64) {
+        if id <= last && self.is_there(id) {
+            self.deletions += 1;
+            self.deleted.insert(id);
+            self.read.remove(&id);
+            self.tags.remove(&id);
+        }
+    }
+
+    /// Whether each message was read, and its tags.
+    fn of(&self, messages: &[Arc<Message>]) -> Vec<(bool, Vec<String>)> {
+        let marks = |m: &Arc<Message>| (self.read.contains(&m.id), self.tags(m.id));
+        messages.iter().map(marks).collect()
+    }
+
+    fn tags(&self, id: u64) -> Vec<String> {
+        self.tags.get(&id).into_iter().flatten().cloned().collect()
+    }
+}
+
+/// The messages of a world that this API shows, oldest first: those kept and not deleted.
+pub(crate) fn shown(app: &App, world: &World) -> Vec<Arc<Message>> {
+    app.mailpit.with(world, |marked| {
+        let mut messages = world.messages().after(marked.below);
+        messages.retain(|message| marked.is_there(message.id));
+        messages
+    })
+}
+
+/// Hides every message of a world from these APIs.
+pub(crate) fn hide_all(app: &App, world: &World) {
+    let last = world.messages().last();
+    app.mailpit.with(world, |marked| marked.delete_all(last));
+}
+
+/// Hides one message of a world from these APIs; false where there is none.
+pub(crate) fn hide(app: &App, world: &World, id: u64) -> bool {
+    let last = world.messages().last();
+    app.mailpit.with(world, |marked| {
+        let there = id <= last && marked.is_there(id);
+        marked.delete(id, last);
+        there
+    })
+}
+
+/// Which page.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Page {
+    start: usize,
+    limit: Option<usize>,
+}
+
+impl Page {
+    fn limit(self) -> usize {
+        self.limit.unwrap_or(PAGE).clamp(1, MOST)
+    }
+}
+
+/// A mailbox of a header field.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Mailbox {
+    name: String,
+    address: String,
+}
+
+impl From<(String, String)> for Mailbox {
+    fn from((name, address): (String, String)) -> Self {
+        Self { name, address }
+    }
+}
+
+fn mailboxes(all: &[(String, String)]) -> Vec<Mailbox> {
+    all.iter().cloned().map(Mailbox::from).collect()
+}
+
+/// Those of the envelope that no header field names.
+fn blind(mail: &Mail, message: &Message) -> Vec<Mailbox> {
+    let unnamed = message.envelope.forward_paths.iter().filter(|p| {
+        !mail
+            .to
+            .iter()
+            .chain(&mail.cc)
+            .any(|(_, a)| a.eq_ignore_ascii_case(p))
+    });
+    let more = unnamed.map(|path| (String::new(), path.clone()));
+    let mut all: Vec<(String, String)> = mail.bcc.clone();
+    for one in more {
+        if !all
+            .iter()
+            .any(|(_, address)| address.eq_ignore_ascii_case(&one.1))
+        {
+            all.push(one);
+        }
+    }
+    mailboxes(&all)
+}
+
+/// The first author that the From field names; an empty mailbox where it names none.
+fn author(mail: &Mail) -> Mailbox {
+    let from = mail.from.first().cloned();
+    from.map(Mailbox::from).unwrap_or_default()
+}
+
+fn summary(message: &Message, mail: &Mail, read: bool, tags: &[String]) -> Value {
+    json!({
+        "ID": message.id.to_string(),
+        "MessageID": mail.message_id,
+        "Read": read,
+        "From": author(mail),
+        "To": mailboxes(&mail.to),
+        "Cc": mailboxes(&mail.cc),
+        "Bcc": blind(mail, message),
+        "ReplyTo": mailboxes(&mail.reply_to),
+        "Subject": mail.subject,
+        "Created": format!("{:.3}", message.at),
+        "Username": "",
+        "Tags": tags,
+        "Size": mail.size,
+        "Attachments": mail.parts.iter().filter(|part| !part.inline).count(),
+        "Snippet": mail.snippet(),
+    })
+}
+
+/// One page of messages that were found, newest first, as Mailpit lists them.
+async fn listed(
+    app: &App,
+    world: &World,
+    found: &[Arc<Message>],
+    page: Page,
+) -> Result<Response, Problem> {
+    let all = shown(app, world);
+    let slice = found.iter().rev().skip(page.start).take(page.limit());
+    let slice: Vec<_> = slice.cloned().collect();
+    let (mut answer, marks) = app.mailpit.with(world, |marked| {
+        let unread = |messages: &[Arc<Message>]| {
+            let unread = messages.iter().filter(|m| !marked.read.contains(&m.id));
+            unread.count()
+        };
+        let tags: BTreeSet<_> = marked.tags.values().flatten().collect();
+        let answer = json!({
+            "total": all.len(),
+            "unread": unread(&all),
+            "count": slice.len(),
+            "messages_count": found.len(),
+            "messages_unread": unread(found),
+            "start": page.start,
+            "tags": tags,
+        });
+        (answer, marked.of(&slice))
+    });
+    let then = move |mails: &mut dyn Iterator<Item = (Arc<Message>, Arc<Mail>)>| {
+        let rows = mails
+            .zip(marks)
+            .map(|((message, mail), (read, tags))| summary(&message, &mail, read, &tags));
+        answer["messages"] = rows.collect();
+        Json(answer).into_response()
+    };
+    app.mails.all(slice, then).await
+}
+
+async fn list(
+    State(app): State<Arc<App>>,
+    TheWorld(world): TheWorld,
+    Params(page): Params<Page>,
+) -> Result<Response, Problem> {
+    let found = shown(&app, &world);
+    listed(&app, &world, &found, page).await
+}
+
+async fn info(State(app): State<Arc<App>>, TheWorld(world): TheWorld) -> Json<Value> {
+    let all = shown(&app, &world);
+    let counts = world.mail_counts();
+    let (unread, tags, deletions) = app.mailpit.with(&world, |marked| {
+        let mut tags: BTreeMap<String, usize> = BTreeMap::new();
+        for tag in marked.tags.values().flatten() {
+            *tags.entry(tag.clone()).or_default() += 1;
+        }
+        (
+            all.iter().filter(|m| !marked.read.contains(&m.id)).count(),
+            tags,
+            marked.deletions,
+        )
+    });
+    Json(json!({
+        "Version": concat!("v", env!("CARGO_PKG_VERSION"), " (martinet)"),
+        "LatestVersion": concat!("v", env!("CARGO_PKG_VERSION")),
+        "Database": "",
+        "DatabaseSize": world.messages().counts().octets,
+        "Messages": all.len(),
+        "Unread": unread,
+        "Tags": tags,
+        "RuntimeStats": {
+            "Uptime": app.started.elapsed().as_secs(),
+            "Memory": world.messages().counts().octets,
+            "MessagesDeleted": deletions,
+            "SMTPAccepted": counts.messages.get(),
+            "SMTPAcceptedSize": counts.message_octets.get(),
+            "SMTPRejected": counts.refusals.get(),
+            "SMTPIgnored": 0,
+        },
+    }))
+}
+
+async fn webui() -> Json<Value> {
+    Json(json!({
+        "Label": "martinet",
+        "MessageRelay": {
+            "Enabled": false, "SMTPServer": "", "ReturnPath": "", "AllowedRecipients": "", "BlockedRecipients": "",
+            "OverrideFrom": "", "PreserveMessageIDs": false, "RecipientAllowlist": "",
+        },
+        "SpamAssassin": false,
+        "ChaosEnabled": false,
+        "DuplicatesIgnored": false,
+        "HideDeleteAllButton": false,
+    }))
+}
+
+/// Chance is not what refuses mail here: rules do, and faults are scripted.
+async fn chaos() -> Response {
+    plain(StatusCode::BAD_REQUEST, "Chaos is not enabled")
+}
+
+/// Nothing is delivered anywhere.
+async fn release() -> Response {
+    plain(StatusCode::BAD_REQUEST, "Message relaying is not enabled")
+}
+
+fn ok() -> Response {
+    plain(StatusCode::OK, "ok")
+}
+
+fn not_found() -> Response {
+    plain(StatusCode::NOT_FOUND, "Message not found")
+}
+
+/// What Mailpit says in text.
+fn plain(status: StatusCode, text: &str) -> Response {
+    (
+        status,
+        [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
+        text.to_owned(),
+    )
+        .into_response()
+}

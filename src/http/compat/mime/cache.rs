@@ -1,0 +1,133 @@
+//! What was read of messages, the latest of it within a bound of octets.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use crate::http::compat::mime::Mail;
+use crate::journal::Message;
+
+/// Most octets of what is remembered, as [`Mail::octets`] counts them.
+const OCTETS: usize = 64 << 20;
+
+#[derive(Debug)]
+pub(crate) struct Cache {
+    known: Mutex<Known>,
+    most: usize,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// By the address of the message. The weak reference keeps the address from being given to another one.
+    mails: HashMap<usize, (Weak<Message>, Arc<Mail>, usize)>,
+    /// Addresses, the oldest first.
+    order: VecDeque<usize>,
+    octets: usize,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self::of(OCTETS)
+    }
+}
+
+impl Cache {
+    fn of(most: usize) -> Self {
+        Self {
+            known: Mutex::default(),
+            most,
+        }
+    }
+
+    /// What can be read of a message: remembered, or read now, outside the lock. Two that ask at once may both read.
+    pub fn read(&self, message: &Arc<Message>) -> Arc<Mail> {
+        let address = Arc::as_ptr(message).addr();
+        if let Some((_, mail, _)) = self.known.lock().mails.get(&address) {
+            return Arc::clone(mail);
+        }
+        let mail = Arc::new(Mail::read(&message.raw()));
+        let octets = mail.octets();
+        // One that would push out most others is read each time.
+        if octets <= self.most / 4 {
+            self.known.lock().keep(message, &mail, octets, self.most);
+        }
+        mail
+    }
+}
+
+impl Known {
+    fn keep(&mut self, message: &Arc<Message>, mail: &Arc<Mail>, octets: usize, most: usize) {
+        let address = Arc::as_ptr(message).addr();
+        let row = (Arc::downgrade(message), Arc::clone(mail), octets);
+        if self.mails.insert(address, row).is_some() {
+            return;
+        }
+        self.order.push_back(address);
+        self.octets += octets;
+        while self.octets > most {
+            let Some(oldest) = self.order.pop_front() else {
+                break;
+            };
+            if let Some((_, _, octets)) = self.mails.remove(&oldest) {
+                self.octets -= octets;
+            }
+        }
+        // Messages that the journal dropped are of no use.
+        while let Some(oldest) = self.order.front() {
+            match self.mails.get(oldest) {
+                Some((message, _, _)) if message.strong_count() > 0 => break,
+                _ => {}
+            }
+            let oldest = self.order.pop_front().unwrap_or_default();
+            if let Some((_, _, octets)) = self.mails.remove(&oldest) {
+                self.octets -= octets;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(id: u64) -> Arc<Message> {
+        Arc::new(Message {
+            id,
+            session: 1,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            envelope: Arc::default(),
+            trace: String::new(),
+            octets: Arc::new(format!("Subject: {id}\r\n\r\nx\r\n").into_bytes()),
+        })
+    }
+
+    #[test]
+    fn a_message_is_read_once_while_there_is_room() {
+        let cache = Cache::of(64 << 10);
+        let first = message(1);
+        let read = cache.read(&first);
+        assert_eq!(read.subject, "1");
+        assert!(Arc::ptr_eq(&read, &cache.read(&first)), "read once");
+        let others: Vec<_> = (2..2000).map(message).collect();
+        for other in &others {
+            cache.read(other);
+        }
+        let known = cache.known.lock();
+        assert!(known.octets <= 64 << 10 && known.mails.len() == known.order.len());
+        drop(known);
+        assert!(
+            !Arc::ptr_eq(&read, &cache.read(&first)),
+            "the oldest goes first"
+        );
+    }
+
+    #[test]
+    fn what_the_journal_dropped_is_forgotten() {
+        let cache = Cache::of(1 << 20);
+        for id in 1..100 {
+            cache.read(&message(id));
+        }
+        assert!(cache.known.lock().mails.len() <= 1);
+    }
+}

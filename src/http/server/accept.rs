@@ -1,0 +1,69 @@
+//! Connections: how long a client may take for its headers, how large they may be, and how serving ends.
+
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How long a client may take for the headers of a request.
+const HEADER_TIME: Duration = Duration::from_secs(10);
+/// Most header fields of a request; more is 431.
+const HEADER_FIELDS: usize = 100;
+/// Most octets of a request's headers; more is 431.
+const HEADER_OCTETS: usize = 64 << 10;
+/// How long requests may take to end once serving stops.
+const STOPPING: Duration = Duration::from_secs(2);
+
+/// Serves until shut down; requests under way then get a bounded time to end.
+pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        while connections.try_join_next().is_some() {}
+        match accepted {
+            Ok((stream, _)) => {
+                _ = connections.spawn(connection(stream, router.clone(), shutdown.clone()))
+            }
+            // Out of descriptors: let connections end.
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+    drop(listener);
+    let _ = tokio::time::timeout(STOPPING, async {
+        while connections.join_next().await.is_some() {}
+    })
+    .await;
+}
+
+async fn connection(stream: TcpStream, router: Router, shutdown: CancellationToken) {
+    let _ = stream.set_nodelay(true);
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME);
+    builder
+        .max_headers(HEADER_FIELDS)
+        .max_buf_size(HEADER_OCTETS);
+    let connection = builder
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .with_upgrades();
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "an HTTP connection ended early");
+    }
+}

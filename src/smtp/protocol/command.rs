@@ -1,0 +1,335 @@
+//! One command line, parsed whole before the state is looked at (RFC 5321 §4.1.1).
+//!
+//! MAIL and RCPT are read in `path`. The HELO argument is taken as it stands: what is wrong with it is a fact for the
+//! rules, not a mistake of the parser.
+
+use std::borrow::Cow;
+
+use crate::facts::Verb;
+use crate::smtp::protocol::path::{self, Parameters};
+use crate::smtp::protocol::replies::CoreReply;
+use crate::smtp::protocol::syntax::Syntax;
+use crate::smtp::protocol::xclient::{self, Xclient};
+
+/// The largest chunk that is read, in octets: more than any receiver takes.
+const BDAT_OCTETS: usize = u32::MAX as usize;
+
+/// A command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    Helo(Verb, String),
+    Mail {
+        reverse_path: String,
+        parameters: Parameters,
+    },
+    Rcpt {
+        forward_path: String,
+        parameters: Parameters,
+    },
+    Data,
+    /// RFC 3030 §2: so many octets follow; whether they are the last.
+    Bdat {
+        octets: usize,
+        last: bool,
+    },
+    StartTls,
+    /// RFC 4954 §4: the mechanism, and the initial response where one was given.
+    Auth {
+        mechanism: String,
+        initial: Option<String>,
+    },
+    Etrn,
+    Rset,
+    Noop,
+    Vrfy(String),
+    Expn,
+    Help,
+    Quit,
+    Xclient(Xclient),
+}
+
+/// Why a line is no command: the reply, and what its placeholders stand for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mistake {
+    pub(crate) reply: CoreReply,
+    pub(crate) quotes: Vec<(&'static str, String)>,
+}
+
+impl Mistake {
+    /// Whether the line begins with this command.
+    pub(crate) fn is_of(&self, verb: &str) -> bool {
+        let command = |(name, text): &(&str, String)| *name == "command" && text == verb;
+        self.quotes.iter().any(command)
+    }
+
+    /// The mistake with what a placeholder stands for.
+    pub(crate) fn quoting(mut self, placeholder: &'static str, text: impl Into<String>) -> Self {
+        self.quotes.push((placeholder, text.into()));
+        self
+    }
+}
+
+impl From<CoreReply> for Mistake {
+    fn from(reply: CoreReply) -> Self {
+        Self {
+            reply,
+            quotes: Vec::new(),
+        }
+    }
+}
+
+/// Parses a line, its CRLF left out.
+pub(crate) fn parse(line: &[u8], syntax: &Syntax) -> Result<Command, Mistake> {
+    let line = if syntax.leading_space {
+        line.trim_ascii_start()
+    } else {
+        line
+    };
+    if line.is_empty() {
+        return Err(CoreReply::EmptyLine.into());
+    }
+    let text = String::from_utf8_lossy(line);
+    if !syntax.invalid_utf8 && matches!(text, Cow::Owned(_)) {
+        return Err(CoreReply::BadUtf8.into());
+    }
+    let end = text.find([' ', '\t']).unwrap_or(text.len());
+    let (verb, argument) = text.split_at(end);
+    let mut upper = [0; 8];
+    let upper = upper
+        .get_mut(..verb.len())
+        .ok_or(Mistake::from(CoreReply::UnknownCommand))?;
+    upper.copy_from_slice(verb.as_bytes());
+    upper.make_ascii_uppercase();
+    let argument = argument.trim_ascii();
+    let printable = !argument.bytes().any(|b| b.is_ascii_control() && b != b'\t');
+    let parsed = if printable {
+        of_verb(upper, argument, syntax)
+    } else {
+        Err(CoreReply::ControlCharacters.into())
+    };
+    parsed.map_err(|mistake| {
+        mistake
+            .quoting("command", String::from_utf8_lossy(upper))
+            .quoting("argument", argument)
+    })
+}
+
+/// The one table from verb to parser.
+fn of_verb(verb: &[u8], argument: &str, syntax: &Syntax) -> Result<Command, Mistake> {
+    match verb {
+        b"HELO" => helo(Verb::Helo, argument),
+        b"EHLO" => helo(Verb::Ehlo, argument),
+        b"LHLO" => helo(Verb::Lhlo, argument),
+        b"MAIL" => path::mail(argument, syntax),
+        b"RCPT" => path::rcpt(argument, syntax),
+        b"DATA" => alone(Command::Data, argument, CoreReply::DataSyntax),
+        b"RSET" => alone(Command::Rset, argument, CoreReply::RsetSyntax),
+        b"QUIT" => alone(Command::Quit, argument, CoreReply::QuitSyntax),
+        b"NOOP" => Ok(Command::Noop),
+        b"HELP" => Ok(Command::Help),
+        b"VRFY" if argument.is_empty() => Err(CoreReply::VrfySyntax.into()),
+        b"VRFY" => Ok(Command::Vrfy(argument.to_owned())),
+        b"EXPN" => Ok(Command::Expn),
+        b"XCLIENT" => xclient::parse(argument),
+        b"BDAT" => bdat(argument),
+        b"STARTTLS" => alone(Command::StartTls, argument, CoreReply::StartTlsSyntax),
+        b"AUTH" => auth(argument),
+        b"ETRN" if argument.is_empty() => Err(CoreReply::EtrnSyntax.into()),
+        b"ETRN" => Ok(Command::Etrn),
+        b"ATRN" | b"TURN" | b"SEND" | b"SOML" | b"SAML" | b"BURL" => {
+            Err(CoreReply::NotImplemented.into())
+        }
+        _ => Err(CoreReply::UnknownCommand.into()),
+    }
+}
+
+fn helo(verb: Verb, argument: &str) -> Result<Command, Mistake> {
+    if argument.is_empty() {
+        return Err(CoreReply::HeloSyntax.into());
+    }
+    Ok(Command::Helo(verb, argument.to_owned()))
+}
+
+/// `BDAT size [LAST]` (RFC 3030 §2). A size beyond what a number can hold is a mistake: its octets would never end.
+fn bdat(argument: &str) -> Result<Command, Mistake> {
+    let syntax = || Mistake::from(CoreReply::BdatSyntax);
+    let mut words = argument.split_ascii_whitespace();
+    let octets = words
+        .next()
+        .and_then(path::octets)
+        .filter(|octets| *octets <= BDAT_OCTETS)
+        .ok_or_else(syntax)?;
+    let last = match (words.next(), words.next()) {
+        (None, _) => false,
+        (Some(word), None) if word.eq_ignore_ascii_case("LAST") => true,
+        _ => return Err(syntax()),
+    };
+    Ok(Command::Bdat { octets, last })
+}
+
+/// `AUTH mechanism [initial-response]` (RFC 4954 §4).
+fn auth(argument: &str) -> Result<Command, Mistake> {
+    let mut words = argument.split_ascii_whitespace();
+    let mechanism = words.next().map(str::to_ascii_uppercase);
+    let initial = words.next().map(str::to_owned);
+    match (mechanism, words.next()) {
+        (Some(mechanism), None) => Ok(Command::Auth { mechanism, initial }),
+        _ => Err(CoreReply::AuthSyntax.into()),
+    }
+}
+
+fn alone(command: Command, argument: &str, syntax: CoreReply) -> Result<Command, Mistake> {
+    if argument.is_empty() {
+        Ok(command)
+    } else {
+        Err(syntax.into())
+    }
+}
+
+/// `+` and two hexadecimal digits stand for an octet (RFC 3461 §4). Control characters are refused.
+pub(crate) fn xtext(value: &str) -> Option<String> {
+    let mut octets = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let Some((octet, after)) = rest.split_first() {
+        rest = after;
+        if *octet == b'+' {
+            let digits = std::str::from_utf8(after.get(..2)?)
+                .ok()
+                .filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
+            octets.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = &after[2..];
+        } else {
+            octets.push(*octet);
+        }
+    }
+    String::from_utf8(octets)
+        .ok()
+        .filter(|text| !text.chars().any(char::is_control))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(line: &str, expected: Result<Command, CoreReply>) {
+        let got = parse(line.as_bytes(), &Syntax::default());
+        assert_eq!(got.map_err(|mistake| mistake.reply), expected, "{line}");
+    }
+
+    #[test]
+    fn rfc5321_4_1_1_commands() {
+        check(
+            "EHLO mail.example.test",
+            Ok(Command::Helo(Verb::Ehlo, "mail.example.test".into())),
+        );
+        check(
+            "helo [192.0.2.1]",
+            Ok(Command::Helo(Verb::Helo, "[192.0.2.1]".into())),
+        );
+        check("EHLO a b", Ok(Command::Helo(Verb::Ehlo, "a b".into())));
+        check("EHLO", Err(CoreReply::HeloSyntax));
+        assert!(matches!(
+            parse(b"MAIL FROM:<a@example.test>", &Syntax::default()),
+            Ok(Command::Mail { .. })
+        ));
+        assert!(matches!(
+            parse(b"rcpt to:<b@contoso.test>", &Syntax::default()),
+            Ok(Command::Rcpt { .. })
+        ));
+        check("data", Ok(Command::Data));
+        check("DATA now", Err(CoreReply::DataSyntax));
+        check("NOOP anything", Ok(Command::Noop));
+        check("QUIT", Ok(Command::Quit));
+        check("VRFY", Err(CoreReply::VrfySyntax));
+        check("STARTTLS", Ok(Command::StartTls));
+        check("TURN", Err(CoreReply::NotImplemented));
+        check(
+            "BDAT 86 last",
+            Ok(Command::Bdat {
+                octets: 86,
+                last: true,
+            }),
+        );
+        check(
+            "BDAT 0",
+            Ok(Command::Bdat {
+                octets: 0,
+                last: false,
+            }),
+        );
+        for bad in [
+            "BDAT",
+            "BDAT x",
+            "BDAT -1",
+            "BDAT 1 FIRST",
+            "BDAT 1 LAST x",
+            "BDAT 4294967296",
+            "BDAT 99999999999999999999",
+            "BDAT 999999999999999999999999999",
+        ] {
+            check(bad, Err(CoreReply::BdatSyntax));
+        }
+        let auth = |initial: Option<&str>| {
+            Ok(Command::Auth {
+                mechanism: "PLAIN".into(),
+                initial: initial.map(str::to_owned),
+            })
+        };
+        check("AUTH plain", auth(None));
+        check("AUTH PLAIN =", auth(Some("=")));
+        check("AUTH", Err(CoreReply::AuthSyntax));
+        check(
+            "LHLO a.test",
+            Ok(Command::Helo(Verb::Lhlo, "a.test".into())),
+        );
+        check("GET / HTTP/1.1", Err(CoreReply::UnknownCommand));
+        check("VERYLONGVERB", Err(CoreReply::UnknownCommand));
+        check("", Err(CoreReply::EmptyLine));
+        check(" NOOP", Err(CoreReply::UnknownCommand));
+    }
+
+    #[test]
+    fn octets_that_no_command_holds() {
+        let mistake = |line: &[u8]| parse(line, &Syntax::default()).map_err(|m| m.reply);
+        let control = Err(CoreReply::ControlCharacters);
+        assert_eq!(mistake(b"MAIL FROM:<a@example.test\r\n250 x>"), control);
+        assert_eq!(mistake(b"RCPT TO:<a\0b@contoso.test>"), control);
+        for line in [
+            &b"RCPT TO:<\xff@contoso.test>"[..],
+            b"EHLO \xff",
+            b"NOOP \xff",
+            b"F\xff",
+        ] {
+            assert_eq!(mistake(line), Err(CoreReply::BadUtf8));
+        }
+    }
+
+    #[test]
+    fn tolerated_lines() {
+        let syntax = Syntax {
+            leading_space: true,
+            invalid_utf8: true,
+            ..Syntax::default()
+        };
+        assert_eq!(parse(b"  NOOP \xff", &syntax), Ok(Command::Noop));
+        assert_eq!(
+            parse(b"EHLO a\xff", &syntax),
+            Ok(Command::Helo(Verb::Ehlo, "a\u{fffd}".into()))
+        );
+    }
+
+    #[test]
+    fn a_mistake_quotes_the_client() {
+        let mistake = parse(b"mail FROM:<a@x.test> FOO=1", &Syntax::default()).expect_err("FOO");
+        for (placeholder, text) in [
+            ("command", "MAIL"),
+            ("argument", "<a@x.test> FOO=1"),
+            ("path", "<a@x.test>"),
+            ("parameter", "FOO=1"),
+        ] {
+            let quote = (placeholder, text.to_owned());
+            assert!(mistake.quotes.contains(&quote), "{placeholder}");
+        }
+    }
+}

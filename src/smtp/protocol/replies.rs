@@ -1,0 +1,430 @@
+//! The receiver's core replies: what it says where no rule speaks. Each text stands once, in the table here; a receiver
+//! file replaces it under its key in `[replies]`. What rules say stands with the rules.
+
+use std::net::IpAddr;
+use std::sync::{Arc, LazyLock};
+
+use crate::facts::Facts;
+use crate::policy::{Template, Values};
+use crate::reply::{Reply, ReplyCode, enhanced_prefix};
+use crate::smtp::{Extension, Receiver};
+
+macro_rules! core_replies {
+    ($($name:ident $key:literal $default:literal $doc:literal,)*) => {
+        /// A core reply.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum CoreReply {
+            $(#[doc = $doc] $name,)*
+        }
+
+        impl CoreReply {
+            /// Every core reply, in the order of their keys in documents.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The key in `[replies]`.
+            pub const fn key(self) -> &'static str {
+                match self { $(Self::$name => $key,)* }
+            }
+
+            /// The reply without the key, as on the wire. Its enhanced code is left out where the receiver does not
+            /// offer ENHANCEDSTATUSCODES (RFC 2034).
+            pub const fn default_text(self) -> &'static str {
+                match self { $(Self::$name => $default,)* }
+            }
+
+            /// The default as a file writes it.
+            pub const fn quoted_default(self) -> &'static str {
+                match self { $(Self::$name => concat!("\"", $default, "\""),)* }
+            }
+
+            /// When it is said, as a sentence.
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$name => concat!("Answers this: ", $doc, "."),)* }
+            }
+
+            /// When it is said.
+            pub const fn doc(self) -> &'static str {
+                match self { $(Self::$name => $doc,)* }
+            }
+        }
+    };
+}
+
+core_replies! {
+    Helo "helo" "250 {mx}"
+        "the reply to HELO",
+    Ehlo "ehlo" "250 {mx}"
+        "the first line of the reply to EHLO and LHLO; the extensions follow",
+    Mail "mail" "250 2.1.0 Ok"
+        "MAIL is accepted",
+    Rcpt "rcpt" "250 2.1.5 Ok"
+        "RCPT is accepted",
+    Data "data" "354 End data with <CR><LF>.<CR><LF>"
+        "DATA is accepted: the message may come",
+    Message "message" "250 2.0.0 Ok"
+        "the message is accepted",
+    Chunk "chunk" "250 2.0.0 {octets} octets received"
+        "a chunk of BDAT is accepted, and not the last one",
+    Rset "rset" "250 2.0.0 Ok"
+        "the reply to RSET",
+    Noop "noop" "250 2.0.0 Ok"
+        "the reply to NOOP",
+    Quit "quit" "221 2.0.0 Bye"
+        "the reply to QUIT",
+    Vrfy "vrfy" "252 2.5.2 Cannot VRFY user, but will accept message and attempt delivery"
+        "the reply to VRFY",
+    Expn "expn" "502 5.5.1 Error: command not implemented"
+        "the reply to EXPN",
+    Help "help" "214 2.0.0 martinet: HELO EHLO LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY AUTH STARTTLS HELP QUIT"
+        "the reply to HELP",
+    Etrn "etrn" "250 2.0.0 Queuing for the domain started"
+        "the reply to ETRN where it is offered",
+    EtrnNotOffered "etrn_not_offered" "502 5.5.1 Error: command not implemented"
+        "ETRN where it is not offered",
+    UnknownCommand "unknown_command" "500 5.5.2 Error: command not recognized"
+        "a command that nobody knows",
+    EmptyLine "empty_line" "500 5.5.2 Error: command not recognized"
+        "a line without a command",
+    NotImplemented "not_implemented" "502 5.5.1 Error: command not implemented"
+        "TURN, ATRN, SEND, SOML, SAML and BURL",
+    LhloNotOffered "lhlo_not_offered" "502 5.5.1 Error: command not implemented"
+        "LHLO to a listener that speaks SMTP",
+    LmtpOnly "lmtp_only" "500 5.5.1 Error: this is LMTP, say LHLO"
+        "HELO or EHLO to a listener that speaks LMTP",
+    LineTooLong "line_too_long" "500 5.5.2 Error: line too long"
+        "a command line beyond line_octets, or a text line beyond 1000 octets",
+    BareLf "bare_lf" "500 5.5.2 Error: bare <LF> received"
+        "a command that ends with a bare LF, where that is refused",
+    BareLfInData "bare_lf_in_data" "550 5.5.2 Error: bare <LF> received"
+        "a message with a bare LF, where that is refused",
+    BareCrInData "bare_cr_in_data" "550 5.5.2 Error: bare <CR> received"
+        "a message with a bare CR, where that is refused",
+    BadUtf8 "bad_utf8" "500 5.5.2 Error: bad UTF-8 syntax"
+        "a command with octets that are no UTF-8",
+    ControlCharacters "control_characters" "501 5.5.4 Syntax: printable characters"
+        "a command with control characters",
+    HeloSyntax "helo_syntax" "501 Syntax: {command} hostname"
+        "HELO, EHLO or LHLO without an argument",
+    MailSyntax "mail_syntax" "501 5.5.4 Syntax: MAIL FROM:<address>"
+        "MAIL without \"FROM:\"",
+    MailOperand "mail_operand" "501 5.5.4 Syntax: MAIL FROM:<address>"
+        "nothing after \"MAIL FROM:\"",
+    RcptSyntax "rcpt_syntax" "501 5.5.4 Syntax: RCPT TO:<address>"
+        "RCPT without \"TO:\"",
+    RcptOperand "rcpt_operand" "501 5.5.4 Syntax: RCPT TO:<address>"
+        "nothing after \"RCPT TO:\"",
+    SenderSyntax "sender_syntax" "501 5.1.7 Bad sender address syntax"
+        "a reverse-path that is malformed",
+    SenderUnclosed "sender_unclosed" "501 5.1.7 Bad sender address syntax"
+        "a reverse-path without its closing bracket",
+    SenderDomain "sender_domain" "501 5.1.7 Bad sender address syntax"
+        "a reverse-path whose domain is missing or malformed",
+    SenderLiteral "sender_literal" "501 5.1.7 Bad sender address syntax"
+        "a reverse-path with an address literal, where those are refused",
+    SenderUnqualified "sender_unqualified" "501 5.1.7 Bad sender address syntax"
+        "a reverse-path without a domain, where that is refused",
+    RecipientSyntax "recipient_syntax" "501 5.1.3 Bad recipient address syntax"
+        "a forward-path that is malformed",
+    RecipientUnclosed "recipient_unclosed" "501 5.1.3 Bad recipient address syntax"
+        "a forward-path without its closing bracket",
+    RecipientDomain "recipient_domain" "501 5.1.3 Bad recipient address syntax"
+        "a forward-path whose domain is missing or malformed",
+    RecipientLiteral "recipient_literal" "501 5.1.3 Bad recipient address syntax"
+        "a forward-path with an address literal, where those are refused",
+    RecipientUnqualified "recipient_unqualified" "501 5.1.3 Bad recipient address syntax"
+        "a forward-path without a domain, where that is refused",
+    RecipientEmpty "recipient_empty" "501 5.1.3 Bad recipient address syntax"
+        "the null path as a recipient",
+    NotAscii "not_ascii" "553 5.6.7 Error: a path beyond ASCII needs SMTPUTF8 in MAIL"
+        "a path beyond ASCII without SMTPUTF8 in MAIL",
+    NoSmtpUtf8 "smtputf8_not_offered" "555 5.6.7 Error: SMTPUTF8 is not offered"
+        "SMTPUTF8 in MAIL where it is not offered",
+    ParameterSyntax "parameter_syntax" "501 5.5.4 Syntax: keyword=value"
+        "a parameter of MAIL or RCPT that is malformed, or stands twice",
+    UnknownParameter "unknown_parameter" "555 5.5.4 Unsupported option: {parameter}"
+        "a parameter of MAIL or RCPT that is unknown or not offered",
+    SizeSyntax "size_syntax" "501 5.5.4 Bad message size syntax"
+        "a value of SIZE that is no number",
+    BodySyntax "body_syntax" "555 5.5.4 Unsupported option: {parameter}"
+        "a value of BODY that is unknown or not offered",
+    RetSyntax "ret_syntax" "501 5.5.4 Bad RET parameter syntax"
+        "a value of RET other than FULL and HDRS",
+    EnvidSyntax "envid_syntax" "501 5.5.4 Bad ENVID parameter syntax"
+        "a value of ENVID that is no xtext of 1 to 100 octets",
+    NotifySyntax "notify_syntax" "501 5.5.4 Error: Bad NOTIFY parameter syntax"
+        "a value of NOTIFY that RFC 3461 §4.1 does not have",
+    OrcptSyntax "orcpt_syntax" "501 5.5.4 Error: Bad ORCPT parameter syntax"
+        "a value of ORCPT that RFC 3461 §4.2 does not have",
+    PrioritySyntax "mt_priority_syntax" "501 5.5.4 Syntax: MT-PRIORITY=-9 to 9"
+        "a value of MT-PRIORITY that RFC 6710 does not have",
+    DeliverBySyntax "by_syntax" "501 5.5.4 Syntax: BY=seconds;R"
+        "a value of BY that RFC 2852 does not have",
+    DataSyntax "data_syntax" "501 5.5.4 Syntax: DATA"
+        "DATA with an argument",
+    RsetSyntax "rset_syntax" "501 5.5.4 Syntax: RSET"
+        "RSET with an argument",
+    QuitSyntax "quit_syntax" "501 5.5.4 Syntax: QUIT"
+        "QUIT with an argument",
+    VrfySyntax "vrfy_syntax" "501 5.5.4 Syntax: VRFY address"
+        "VRFY without an argument",
+    EtrnSyntax "etrn_syntax" "501 5.5.4 Syntax: ETRN domain"
+        "ETRN without an argument",
+    BdatSyntax "bdat_syntax" "521 5.5.4 Syntax: BDAT octets [LAST]"
+        "BDAT without a size, or with one that no receiver can count; 521 closes the connection, as the octets of the chunk are no commands",
+    StartTlsSyntax "starttls_syntax" "501 5.5.4 Syntax: STARTTLS"
+        "STARTTLS with an argument",
+    AuthSyntax "auth_syntax" "501 5.5.4 Syntax: AUTH mechanism"
+        "AUTH without a mechanism, or with too many words",
+    HeloFirst "helo_first" "503 5.5.1 Error: send HELO/EHLO first"
+        "MAIL before an accepted HELO or EHLO, where a rule judges that",
+    MailFirst "mail_first" "503 5.5.1 Error: need MAIL command"
+        "RCPT without MAIL",
+    NestedMail "nested_mail" "503 5.5.1 Error: nested MAIL command"
+        "MAIL within a transaction",
+    InTransaction "in_transaction" "503 5.5.1 Error: MAIL transaction in progress"
+        "AUTH or XCLIENT within a transaction",
+    DataWithoutMail "data_without_mail" "503 5.5.1 Error: need MAIL command"
+        "DATA or BDAT without MAIL",
+    DataWithoutRcpt "data_without_rcpt" "503 5.5.1 Error: need RCPT command"
+        "DATA or BDAT without RCPT",
+    NoValidRecipients "no_valid_recipients" "554 5.5.1 Error: no valid recipients"
+        "DATA or BDAT after every RCPT was refused",
+    RcptAfterBdat "rcpt_after_bdat" "503 5.5.1 Error: RCPT after BDAT"
+        "RCPT between the chunks of a message",
+    DataAfterBdat "data_after_bdat" "503 5.5.1 Error: DATA after BDAT"
+        "DATA between the chunks of a message",
+    BinaryNeedsBdat "binary_needs_bdat" "503 5.5.1 Error: BODY=BINARYMIME needs BDAT"
+        "DATA after BODY=BINARYMIME (RFC 3030 §3)",
+    ChunkingNotOffered "chunking_not_offered" "502 5.5.1 Error: command not implemented"
+        "BDAT where CHUNKING is not offered",
+    TooManyRecipients "too_many_recipients" "452 4.5.3 Error: too many recipients"
+        "RCPT beyond max_recipients",
+    SizeTooLarge "size_too_large" "552 5.3.4 Error: message exceeds the size limit"
+        "SIZE in MAIL beyond the receiver's",
+    MessageTooLarge "message_too_large" "552 5.3.4 Error: message exceeds the size limit"
+        "a message beyond the receiver's size",
+    NoStorage "no_storage" "452 4.3.1 Insufficient system storage"
+        "no room for the message",
+    StartTlsReady "starttls" "220 2.0.0 Ready to start TLS"
+        "STARTTLS is accepted",
+    StartTlsNotOffered "starttls_not_offered" "502 5.5.1 Error: STARTTLS is not offered"
+        "STARTTLS where it is not offered",
+    StartTlsRefused "starttls_refused" "454 4.7.0 TLS not available due to temporary reason"
+        "STARTTLS where starttls = \"refused\"",
+    TlsActive "tls_active" "554 5.5.1 Error: TLS already active"
+        "STARTTLS under TLS",
+    AuthOk "auth" "235 2.7.0 Authentication successful"
+        "credentials that are right",
+    AuthNotOffered "auth_not_offered" "503 5.5.1 Error: authentication not enabled"
+        "AUTH where it is not offered",
+    AuthBeforeHelo "auth_before_helo" "503 5.5.1 Error: send HELO/EHLO first"
+        "AUTH before an accepted EHLO",
+    AuthRequired "auth_required" "530 5.7.0 Authentication required"
+        "MAIL without AUTH, where AUTH is required",
+    AuthRefused "auth_refused" "535 5.7.8 Error: authentication failed"
+        "credentials that are wrong",
+    AuthTemporary "auth_temporary" "454 4.7.0 Temporary authentication failure"
+        "credentials that cannot be checked",
+    AuthDecoding "auth_decoding" "501 5.5.2 Error: cannot decode the response"
+        "a response that is no base64, or not of its mechanism",
+    AuthCancelled "auth_cancelled" "501 5.7.0 Authentication aborted"
+        "the response \"*\"",
+    AuthRepeated "auth_repeated" "503 5.5.1 Error: already authenticated"
+        "AUTH after a successful one",
+    AuthNeedsTls "auth_needs_tls" "538 5.7.11 Encryption required for requested authentication mechanism"
+        "AUTH without TLS, where it is offered under TLS only",
+    AuthMechanism "auth_mechanism" "504 5.5.4 Unrecognized authentication type"
+        "a mechanism that is not offered",
+    AuthLineTooLong "auth_line_too_long" "500 5.5.6 Authentication Exchange line is too long"
+        "a response beyond 12288 octets",
+    XclientDenied "xclient_denied" "550 5.7.0 Error: insufficient authorization"
+        "XCLIENT of a peer that may not say it",
+    XclientSyntax "xclient_syntax" "501 5.5.4 {what}"
+        "XCLIENT with attributes that are malformed",
+    AccessDenied "access_denied" "503 5.7.0 Error: access denied, only QUIT is accepted"
+        "every command but QUIT after a refusal with after = \"503\"",
+    ProxyRefused "proxy_refused" "421 4.3.0 Server local error"
+        "a PROXY header that is malformed, missing or unexpected",
+    TooManyErrors "too_many_errors" "421 4.7.0 Error: too many errors"
+        "the client reaches max_errors",
+    Timeout "timeout" "421 4.4.2 Error: timeout exceeded"
+        "the client is silent too long",
+    Shutdown "shutdown" "421 4.3.2 Service shutting down"
+        "the receiver stops",
+    TooManyConnections "too_many_connections" "421 4.7.0 Error: too many connections"
+        "the listener has no room for another connection",
+}
+
+/// The placeholders of core replies beside those of rules, and what each stands for.
+pub const CORE_PLACEHOLDERS: &[(&str, &str)] = &[
+    ("command", "the command, in capitals"),
+    (
+        "argument",
+        "what the client said after the command and, for MAIL and RCPT, after the colon",
+    ),
+    ("path", "the path of MAIL or RCPT as the client said it"),
+    (
+        "parameter",
+        "the parameter of MAIL or RCPT as the client said it",
+    ),
+    ("octets", "the octets of a chunk"),
+    (
+        "refused",
+        "what the last refused RCPT of the transaction got for a reply, without its code",
+    ),
+    ("what", "what is malformed in XCLIENT"),
+];
+
+impl CoreReply {
+    /// The core reply of a key.
+    pub fn of_key(key: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reply| reply.key() == key)
+    }
+
+    /// Whether a code may replace the default's: the class of a greeting, an intermediate reply, a success or a refusal
+    /// stays what it is. What a receiver does not offer or take may be answered with 2yz by another one (VRFY, EXPN,
+    /// HELP, ETRN), and the other way round.
+    pub fn may_have(self, code: ReplyCode) -> bool {
+        let default = self.default_code().class();
+        match self {
+            Self::Vrfy | Self::Expn | Self::Help | Self::Etrn | Self::EtrnNotOffered => {
+                code.class() != 3
+            }
+            _ if default >= 4 => code.is_refusal() || code.get() == 221,
+            _ => code.class() == default,
+        }
+    }
+
+    fn default_code(self) -> ReplyCode {
+        let digits = self
+            .default_text()
+            .get(..3)
+            .and_then(|digits| digits.parse().ok());
+        digits
+            .and_then(ReplyCode::new)
+            .expect("the table begins each text with a code")
+    }
+}
+
+/// A core reply with and without its enhanced code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Text {
+    whole: Template,
+    bare: Template,
+}
+
+/// The core replies of a receiver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CoreReplies {
+    texts: Arc<Vec<Text>>,
+    /// Which of them are the receiver's own.
+    own: Vec<CoreReply>,
+}
+
+impl Default for CoreReplies {
+    fn default() -> Self {
+        static DEFAULT: LazyLock<Arc<Vec<Text>>> = LazyLock::new(|| {
+            Arc::new(CoreReply::ALL.iter().map(|reply| default(*reply)).collect())
+        });
+        Self {
+            texts: Arc::clone(&DEFAULT),
+            own: Vec::new(),
+        }
+    }
+}
+
+impl CoreReplies {
+    /// Replaces one reply. It is said as it stands, with the enhanced code that it has.
+    pub fn set(&mut self, reply: CoreReply, template: Template) {
+        let bare = template.clone();
+        let text = Text {
+            whole: template,
+            bare,
+        };
+        Arc::make_mut(&mut self.texts)[reply as usize] = text;
+        self.own.push(reply);
+    }
+
+    /// Whether the receiver has words of its own for this reply.
+    pub fn is_own(&self, reply: CoreReply) -> bool {
+        self.own.contains(&reply)
+    }
+
+    /// The text of a reply, with its placeholders as written.
+    pub fn template(&self, reply: CoreReply, enhanced: bool) -> &Template {
+        let text = &self.texts[reply as usize];
+        if enhanced { &text.whole } else { &text.bare }
+    }
+}
+
+fn default(reply: CoreReply) -> Text {
+    let text = reply.default_text();
+    let (code, rest) = text.split_at(4);
+    let rest = match enhanced_prefix(rest) {
+        Some(_) => rest.split_once(' ').map_or("", |(_, rest)| rest),
+        None => rest,
+    };
+    let parse = |line: &str| {
+        Template::parse_with(&[line], CORE_PLACEHOLDERS).expect("the table holds sound replies")
+    };
+    Text {
+        whole: parse(text),
+        bare: parse(&format!("{code}{rest}")),
+    }
+}
+
+/// What stands for a reply where a session gave none.
+pub(crate) fn lost() -> Reply {
+    let replies = CoreReplies::default();
+    replies
+        .template(CoreReply::Shutdown, true)
+        .pattern()
+        .clone()
+}
+
+impl Receiver {
+    /// The reply to a connection beyond those that the listener has room for.
+    pub(crate) fn turned_away(&self, peer: IpAddr) -> Reply {
+        let settings = &self.settings;
+        let enhanced = settings.extensions.offers(Extension::EnhancedStatusCodes);
+        let template = settings
+            .replies
+            .template(CoreReply::TooManyConnections, enhanced);
+        let facts = Facts::of_receiver(peer, &settings.hostname);
+        let values = Values {
+            mx: &settings.hostname,
+            ..Values::default()
+        };
+        template.fill(&facts, &values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_a_sound_reply() {
+        let replies = CoreReplies::default();
+        for reply in CoreReply::ALL {
+            let whole = replies.template(*reply, true).pattern();
+            let bare = replies.template(*reply, false).pattern();
+            assert_eq!(whole.to_string(), reply.default_text());
+            assert_eq!(bare.enhanced(), None, "{}", reply.key());
+            assert!(reply.may_have(whole.code()), "{}", reply.key());
+            assert_eq!(CoreReply::of_key(reply.key()), Some(*reply));
+        }
+    }
+
+    #[test]
+    fn an_own_reply_stands_as_it_is() {
+        let mut replies = CoreReplies::default();
+        let own =
+            Template::parse_with(&["250 {command} it is"], CORE_PLACEHOLDERS).expect("a reply");
+        replies.set(CoreReply::Noop, own.clone());
+        assert_eq!(replies.template(CoreReply::Noop, true), &own);
+        assert_eq!(replies.template(CoreReply::Noop, false), &own);
+        assert!(replies.is_own(CoreReply::Noop) && !replies.is_own(CoreReply::Rset));
+        assert_ne!(replies, CoreReplies::default());
+    }
+}

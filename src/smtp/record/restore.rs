@@ -1,0 +1,187 @@
+//! Sessions read again from a journal file.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::journal::{Envelope, StoredMessage};
+use crate::policy::{After, Refusal, RemediesView, checks};
+use crate::reply::Reply;
+use crate::smtp::ClientAddress;
+use crate::smtp::record::transcript::{Speaker, TranscriptLine};
+use crate::smtp::record::{SessionEntry, SessionRecord, Transaction};
+use crate::verdict::{Source, Verdict};
+
+impl SessionEntry {
+    /// A session that ended in an earlier process; `record` is what [`SessionRecord`] serialises to.
+    pub fn restored(id: u64, record: &Value) -> Self {
+        Self::of(restored(id, record))
+    }
+
+    /// A session that was under way when the process ended: all that is known of it are its messages.
+    pub fn interrupted(id: u64, messages: &[&StoredMessage]) -> Self {
+        let mut record = restored(id, &Value::Null);
+        record.closed = "lost";
+        record.verdict = Verdict::Accept;
+        if let Some(first) = messages.first() {
+            record.started = first.at;
+            record.reverse_path.clone_from(&first.envelope.reverse_path);
+        }
+        for message in messages {
+            record
+                .recipients
+                .extend(message.envelope.forward_paths.iter().cloned());
+            let envelope = Arc::clone(&message.envelope);
+            record.transactions.push(Transaction {
+                envelope,
+                verdict: Verdict::Accept,
+                reply: Vec::new(),
+                message: Some(0),
+            });
+        }
+        Self::of(record)
+    }
+
+    /// Numbers the messages of its transactions anew, in their order.
+    pub fn renumber(&self, numbers: &[u64]) {
+        let mut numbers = numbers.iter();
+        self.change(|record| {
+            for transaction in record
+                .transactions
+                .iter_mut()
+                .filter(|t| t.message.is_some())
+            {
+                transaction.message = numbers.next().copied();
+            }
+        });
+    }
+}
+
+fn restored(id: u64, value: &Value) -> SessionRecord {
+    let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
+    let word = |key: &str, words: &[&'static str]| {
+        let found = value[key].as_str().unwrap_or_default();
+        words
+            .iter()
+            .copied()
+            .find(|word| *word == found)
+            .unwrap_or(words[0])
+    };
+    let unknown = std::net::IpAddr::from([0, 0, 0, 0]);
+    let address = text("client_address").parse().unwrap_or(unknown);
+    let source = word(
+        "client_source",
+        &["socket", "fixed", "map", "pool", "xclient", "proxy"],
+    );
+    let client = ClientAddress {
+        address,
+        source,
+        translated_from: text("translated_from").parse().ok(),
+    };
+    let peer = text("peer")
+        .parse()
+        .unwrap_or_else(|_| std::net::SocketAddr::new(unknown, 0));
+    let clock = Duration::try_from_secs_f64(value["clock_ms"].as_f64().unwrap_or_default() / 1e3)
+        .unwrap_or_default();
+    let mut record = SessionRecord::new(id, peer, client, clock);
+    record.started = text("started").parse().unwrap_or(record.started);
+    record.ended = text("ended").parse().ok();
+    record.helo = text("helo");
+    record.reverse_path = text("reverse_path");
+    record.recipients = strings(&value["recipients"]);
+    record.verdict = verdict(value);
+    record.reply = strings(&value["reply"]);
+    record.refusals = list(&value["refusals"])
+        .iter()
+        .filter_map(refusal)
+        .collect();
+    record.allowed = text("allowed");
+    record.transactions = list(&value["transactions"])
+        .iter()
+        .map(transaction)
+        .collect();
+    for line in list(&value["transcript"]) {
+        record.transcript.push(said(line));
+    }
+    record.transcript_dropped = value["transcript_dropped"].as_u64().unwrap_or_default();
+    record.closed = word(
+        "closed",
+        &[
+            "lost", "quit", "refused", "timeout", "errors", "shutdown", "script", "tls", "proxy",
+        ],
+    );
+    record.archived = Some(Box::new((
+        value["facts"].clone(),
+        value["evidence"].clone(),
+    )));
+    record
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn strings(value: &Value) -> Vec<String> {
+    list(value)
+        .iter()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
+}
+
+fn verdict(value: &Value) -> Verdict {
+    let word = value["verdict"].as_str().unwrap_or_default();
+    word.parse().unwrap_or_default()
+}
+
+/// A refusal; one by a rule, where that is still in the catalogue.
+fn refusal(value: &Value) -> Option<Refusal> {
+    let source = value["source"].as_str().unwrap_or("rule");
+    let source: Source = source.parse().ok()?;
+    let rule = match source {
+        Source::Rule => checks::find(value["rule"].as_str()?)?.name,
+        _ => "",
+    };
+    Some(Refusal {
+        source,
+        rule,
+        stage: value["stage"].as_str()?.parse().ok()?,
+        reply: Reply::parse(&strings(&value["reply"])).ok()?,
+        temporary: value["temporary"].as_bool().unwrap_or_default(),
+        why: value["why"].as_str().unwrap_or_default().to_owned(),
+        remedies: serde_json::from_value::<RemediesView>(value["remedies"].clone())
+            .unwrap_or_default()
+            .into(),
+        nth: 0,
+        after: After::Continue,
+    })
+}
+
+fn transaction(value: &Value) -> Transaction {
+    let envelope: Envelope = serde_json::from_value(value.clone()).unwrap_or_default();
+    let envelope = Arc::new(envelope);
+    Transaction {
+        envelope,
+        verdict: verdict(value),
+        reply: strings(&value["reply"]),
+        message: value["message"].as_u64(),
+    }
+}
+
+fn said(value: &Value) -> TranscriptLine<'_> {
+    let from = if value["from"] == "client" {
+        Speaker::Client
+    } else {
+        Speaker::Server
+    };
+    let at = value["at"]
+        .as_str()
+        .and_then(|at| at.parse().ok())
+        .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    TranscriptLine {
+        at,
+        from,
+        text: value["text"].as_str().unwrap_or_default(),
+    }
+}

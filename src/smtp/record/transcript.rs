@@ -1,0 +1,135 @@
+//! What was said in a session, line by line.
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+/// Octets and lines that a transcript has room for at first: an ordinary session with one message.
+const OCTETS: usize = 768;
+const LINES: usize = 24;
+
+/// Who said a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Speaker {
+    /// The client.
+    Client,
+    /// The receiver.
+    Server,
+}
+
+/// One line of a transcript.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct TranscriptLine<'a> {
+    /// When it was sent, or read.
+    pub at: Timestamp,
+    /// Who said it.
+    pub from: Speaker,
+    /// The line without its line end.
+    pub text: &'a str,
+}
+
+/// A dialogue: its lines stand in one text, for most transcripts are never read.
+#[derive(Clone, Debug, Default)]
+pub struct Transcript {
+    text: String,
+    lines: Vec<Line>,
+}
+
+/// Where a line ends; it begins where the one before it ends.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    at: Timestamp,
+    from: Speaker,
+    end: u32,
+}
+
+impl Transcript {
+    /// Appends a line; gives the octets it takes.
+    pub(crate) fn push(&mut self, line: TranscriptLine<'_>) -> usize {
+        let TranscriptLine { at, from, text } = line;
+        if self.lines.is_empty() {
+            self.text.reserve(OCTETS);
+            self.lines.reserve(LINES);
+        }
+        self.text.push_str(text);
+        self.lines.push(Line {
+            at,
+            from,
+            end: u32::try_from(self.text.len()).unwrap_or(u32::MAX),
+        });
+        size_of::<Line>() + text.len()
+    }
+
+    /// How many lines it has.
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Whether nothing was said.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// The line at a place, from 0.
+    pub fn get(&self, index: usize) -> Option<TranscriptLine<'_>> {
+        let Line { at, from, end } = *self.lines.get(index)?;
+        let begin = index
+            .checked_sub(1)
+            .and_then(|before| self.lines.get(before))
+            .map_or(0, |before| before.end);
+        Some(TranscriptLine {
+            at,
+            from,
+            text: self.text.get(begin as usize..end as usize)?,
+        })
+    }
+
+    /// The lines in their order.
+    pub fn iter(&self) -> impl Iterator<Item = TranscriptLine<'_>> {
+        (0..self.len()).filter_map(|index| self.get(index))
+    }
+}
+
+impl Serialize for Transcript {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_back() {
+        let at = Timestamp::UNIX_EPOCH;
+        let said = [
+            (Speaker::Server, "220 mx"),
+            (Speaker::Client, ""),
+            (Speaker::Client, "EHLO bücher.test"),
+        ];
+        let mut transcript = Transcript::default();
+        for (from, text) in said {
+            assert_eq!(
+                transcript.push(TranscriptLine { at, from, text }),
+                size_of::<Line>() + text.len()
+            );
+        }
+        assert_eq!(
+            transcript
+                .iter()
+                .map(|line| (line.from, line.text))
+                .collect::<Vec<_>>(),
+            said
+        );
+        assert_eq!(
+            (transcript.len(), transcript.is_empty(), transcript.get(3)),
+            (3, false, None)
+        );
+        let json = serde_json::to_string(&transcript).expect("JSON");
+        assert!(
+            json.starts_with(r#"[{"at":"1970-01-01T00:00:00Z","from":"server","text":"220 mx"}"#),
+            "{json}"
+        );
+    }
+}

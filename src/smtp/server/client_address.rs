@@ -1,0 +1,275 @@
+//! Which client address a connection is taken to come from, so that scenarios need no network set-up at all.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ipnet::IpNet;
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::name;
+
+/// Where the client address comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum ClientSource {
+    /// The peer of the socket.
+    #[default]
+    Socket,
+    /// Always this one.
+    Fixed(IpAddr),
+    /// By the peer of the socket; a peer that is not listed stays itself.
+    Map(HashMap<IpAddr, IpAddr>),
+    /// The next of a pool for each connection.
+    Pool {
+        /// The addresses, at least one.
+        addresses: Vec<IpAddr>,
+        /// Which is next.
+        order: Order,
+    },
+}
+
+impl ClientSource {
+    /// Checks that there is an address to take: an empty pool or map has none, and would mean the peer of the socket.
+    ///
+    /// # Errors
+    /// The pool or the map is empty.
+    pub fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Pool { addresses, .. } if addresses.is_empty() => {
+                let expected =
+                    "expected one or more addresses in the pool of client addresses, found none";
+                Err(Error::other(expected))
+            }
+            Self::Map(map) if map.is_empty() => {
+                let expected =
+                    "expected one or more addresses in the map of client addresses, found none";
+                Err(Error::other(expected))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Which address of a pool is next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Order {
+    /// One after the other.
+    #[default]
+    RoundRobin,
+    /// Arbitrary, and the same for the same seed.
+    Random {
+        /// The seed.
+        seed: u64,
+    },
+}
+
+/// A translation of source addresses (NAT): these become that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nat {
+    /// The inside.
+    pub from: Vec<IpNet>,
+    /// The one public address.
+    pub to: IpAddr,
+}
+
+/// The address a session is judged by, and how it came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ClientAddress {
+    /// The address.
+    pub address: IpAddr,
+    /// `socket`, `fixed`, `map`, `pool`, `proxy` or `xclient`.
+    pub source: &'static str,
+    /// The address before translation, where there was one.
+    pub translated_from: Option<IpAddr>,
+}
+
+impl ClientAddress {
+    /// An address that is simply given.
+    pub fn fixed(address: IpAddr) -> Self {
+        Self::of(address, "fixed")
+    }
+
+    pub(crate) fn of(address: IpAddr, source: &'static str) -> Self {
+        Self {
+            address: name::normalise(address),
+            source,
+            translated_from: None,
+        }
+    }
+}
+
+/// Gives each connection its client address.
+#[derive(Debug, Default)]
+pub struct Identity {
+    source: ClientSource,
+    nat: Vec<Nat>,
+    connections: AtomicU64,
+}
+
+impl Identity {
+    /// Makes an identity source.
+    pub fn new(source: ClientSource, nat: Vec<Nat>) -> Self {
+        Self {
+            source,
+            nat,
+            connections: AtomicU64::new(0),
+        }
+    }
+
+    /// Has a pool begin again with its first address.
+    pub(crate) fn begin_again(&self) {
+        self.connections.store(0, Ordering::Relaxed);
+    }
+
+    /// The client address of the next connection, which comes from `peer`.
+    pub fn next(&self, peer: IpAddr) -> ClientAddress {
+        let peer = name::normalise(peer);
+        let client = match &self.source {
+            ClientSource::Socket => ClientAddress::of(peer, "socket"),
+            ClientSource::Fixed(address) => ClientAddress::of(*address, "fixed"),
+            ClientSource::Map(map) => match map.get(&peer) {
+                Some(address) => ClientAddress::of(*address, "map"),
+                None => ClientAddress::of(peer, "socket"),
+            },
+            ClientSource::Pool { addresses, order } => match self.of_pool(addresses, *order) {
+                Some(address) => ClientAddress::of(address, "pool"),
+                None => ClientAddress::of(peer, "socket"),
+            },
+        };
+        self.translate(client)
+    }
+
+    fn of_pool(&self, addresses: &[IpAddr], order: Order) -> Option<IpAddr> {
+        let count = u64::try_from(addresses.len())
+            .ok()
+            .filter(|count| *count > 0)?;
+        let number = self.connections.fetch_add(1, Ordering::Relaxed);
+        let index = match order {
+            Order::RoundRobin => number % count,
+            Order::Random { seed } => splitmix64(seed.wrapping_add(number)) % count,
+        };
+        addresses.get(usize::try_from(index).ok()?).copied()
+    }
+
+    /// An address that is known otherwise, translated.
+    pub(crate) fn translated(&self, client: ClientAddress) -> ClientAddress {
+        self.translate(client)
+    }
+
+    fn translate(&self, client: ClientAddress) -> ClientAddress {
+        let nat = self
+            .nat
+            .iter()
+            .find(|nat| nat.from.iter().any(|net| net.contains(&client.address)));
+        match nat {
+            Some(nat) => ClientAddress {
+                address: nat.to,
+                translated_from: Some(client.address),
+                ..client
+            },
+            None => client,
+        }
+    }
+}
+
+/// Sebastiano Vigna's mixing function: a seed and a number give an arbitrary, repeatable value.
+pub(crate) fn splitmix64(value: u64) -> u64 {
+    let mut z = value
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        .wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[track_caller]
+    fn check(source: ClientSource, peers: &[&str], expected: &[&str]) {
+        let identity = Identity::new(source, Vec::new());
+        let got: Vec<_> = peers
+            .iter()
+            .map(|p| identity.next(ip(p)).address.to_string())
+            .collect();
+        assert_eq!(got, expected);
+    }
+
+    #[test]
+    fn sources() {
+        let pool = |order| ClientSource::Pool {
+            addresses: vec![ip("192.0.2.1"), ip("192.0.2.2"), ip("192.0.2.3")],
+            order,
+        };
+        check(
+            ClientSource::Socket,
+            &["127.0.0.9", "::ffff:127.0.0.9"],
+            &["127.0.0.9", "127.0.0.9"],
+        );
+        check(
+            ClientSource::Fixed(ip("192.0.2.1")),
+            &["127.0.0.1"],
+            &["192.0.2.1"],
+        );
+        let map = ClientSource::Map([(ip("127.0.0.2"), ip("192.0.2.2"))].into());
+        check(
+            map,
+            &["127.0.0.2", "127.0.0.3", "::ffff:127.0.0.2"],
+            &["192.0.2.2", "127.0.0.3", "192.0.2.2"],
+        );
+        check(
+            pool(Order::RoundRobin),
+            &["::1"; 4],
+            &["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.1"],
+        );
+        check(
+            ClientSource::Pool {
+                addresses: Vec::new(),
+                order: Order::RoundRobin,
+            },
+            &["127.0.0.1"],
+            &["127.0.0.1"],
+        );
+    }
+
+    #[test]
+    fn random_order_is_the_seeds() {
+        let addresses: Vec<_> = (1..=9).map(|n| ip(&format!("192.0.2.{n}"))).collect();
+        let draw = |seed| {
+            let source = ClientSource::Pool {
+                addresses: addresses.clone(),
+                order: Order::Random { seed },
+            };
+            let identity = Identity::new(source, Vec::new());
+            (0..50)
+                .map(|_| identity.next(ip("::1")).address)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(draw(7), draw(7));
+        assert_ne!(draw(7), draw(8));
+        assert!(
+            addresses.iter().all(|a| draw(7).contains(a)),
+            "every address has its turn"
+        );
+    }
+
+    #[test]
+    fn translation_keeps_the_inside() {
+        let nat = Nat {
+            from: vec!["10.0.0.0/8".parse().expect("a network")],
+            to: ip("203.0.113.25"),
+        };
+        let identity = Identity::new(ClientSource::Fixed(ip("10.1.2.3")), vec![nat]);
+        let client = identity.next(ip("127.0.0.1"));
+        assert_eq!(
+            (client.address, client.translated_from),
+            (ip("203.0.113.25"), Some(ip("10.1.2.3")))
+        );
+    }
+}

@@ -1,0 +1,331 @@
+//! One connection: octets and time around a session.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
+use tracing::Instrument;
+
+use crate::facts::Resolver;
+use crate::smtp::record::events::Teller;
+use crate::smtp::server::SHUTDOWN_PATIENCE;
+use crate::smtp::server::proxy;
+use crate::smtp::server::stream::{MaybeTlsStream, linger};
+use crate::smtp::session::script::{End, SendMode};
+use crate::smtp::session::{Session, Step};
+use crate::smtp::{ClientAddress, ListenerConfig, ServerState, SessionConfig, SessionEntry};
+
+/// Octets read at first: most clients that hold a connection open have said little.
+const FIRST_READ_OCTETS: usize = 4 << 10;
+/// Octets read at once from then on.
+const READ_OCTETS: usize = 64 << 10;
+/// Octets of replies that there is room for at first.
+const OUTPUT_OCTETS: usize = 512;
+/// How long a handshake may take.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// A connection and its session.
+pub(crate) struct Connection<'a> {
+    pub(crate) wire: MaybeTlsStream,
+    pub(crate) session: Session,
+    pub(crate) entry: Arc<SessionEntry>,
+    pub(crate) reception: Arc<SessionConfig>,
+    pub(crate) service: &'a ServerState,
+    door: &'a ListenerConfig,
+    pub(crate) teller: Teller,
+    input: BytesMut,
+    pub(crate) output: Vec<u8>,
+    /// When the octets came that are being answered.
+    pub(crate) began: std::time::Instant,
+    /// When the command that is awaited has to be whole: each octet of it does not buy new time.
+    command_by: Option<Instant>,
+    /// When a world that stops has waited long enough for this session.
+    deadline: Option<Instant>,
+}
+
+impl<'a> Connection<'a> {
+    /// Serves a connection to its end.
+    pub(crate) async fn accept(
+        mut stream: TcpStream,
+        peer: SocketAddr,
+        service: &'a ServerState,
+        door: &'a ListenerConfig,
+        shutdown: &CancellationToken,
+    ) {
+        let mut input = BytesMut::new();
+        let named = proxy::client(&mut stream, &mut input, door.proxy).await;
+        let begin = || {
+            let reception = door
+                .reception
+                .clone()
+                .unwrap_or_else(|| service.reception.load_full());
+            let client = match &named {
+                Ok(Some(address)) => reception
+                    .identity
+                    .translated(ClientAddress::of(address.ip(), "proxy")),
+                _ => reception.identity.next(peer.ip()),
+            };
+            (reception, client, service.memory.load_full())
+        };
+        // Within the log's lock, which a reset holds: a session has receiver, client and memory of the side it is on.
+        let mut begun = None;
+        let entry = service.sessions.append(|id| {
+            let (_, client, memory) = begun.insert(begin());
+            SessionEntry::new(id, peer, *client, memory.clock().now())
+        });
+        let (reception, client, memory) = begun.unwrap_or_else(begin);
+        service.tally.sessions.add(1);
+        service.tell(entry.connected());
+        let session = Session::new(
+            Arc::clone(&reception.receiver),
+            memory,
+            client,
+            peer,
+            entry.id,
+        )
+        .behind(door.front())
+        .storing_in(&service.storage);
+        let began = std::time::Instant::now();
+        let mut conversation = Self {
+            wire: MaybeTlsStream::Plain(stream),
+            session,
+            entry,
+            reception,
+            service,
+            door,
+            teller: Teller::default(),
+            input,
+            output: Vec::with_capacity(OUTPUT_OCTETS),
+            began,
+            command_by: None,
+            deadline: None,
+        };
+        let span = tracing::info_span!("session", world = %service.world, id = conversation.entry.id, %peer, client = %client.address);
+        match named {
+            Ok(_) => {
+                let conversing = conversation.converse(shutdown);
+                conversing.instrument(span.clone()).await;
+            }
+            Err(why) => {
+                let refusing = conversation.refuse_proxy(&why);
+                refusing.instrument(span.clone()).await;
+            }
+        }
+        span.in_scope(|| {
+            conversation.publish();
+            conversation.entry.log_end();
+        });
+        service
+            .tally
+            .ended
+            .count(conversation.entry.look(|record| record.verdict.name()));
+        service.tally.session_time.observe(began.elapsed());
+        if let Some(keeper) = &service.keeper
+            && !service.last_reset.is_after(conversation.entry.id)
+        {
+            keeper.session(conversation.entry.clone());
+        }
+    }
+
+    async fn converse(&mut self, shutdown: &CancellationToken) {
+        let secured = match self.door.implicit_tls {
+            true => self.secure(shutdown).await,
+            false => Ok(()),
+        };
+        if secured.is_ok() && self.run(shutdown).await.is_err() {
+            self.session.lost();
+        }
+    }
+
+    /// Postfix's reply to a header it cannot take; the journal has the reason.
+    async fn refuse_proxy(&mut self, why: &str) {
+        self.session.refuse_proxy(why, &mut self.output);
+        let _ = self.flush(SendMode::default()).await;
+        let _ = linger(&mut self.wire).await;
+    }
+
+    async fn run(&mut self, shutdown: &CancellationToken) -> io::Result<()> {
+        self.wire.set_nodelay()?;
+        let timer = pin!(sleep(Duration::MAX));
+        let stop = pin!(shutdown.cancelled());
+        let mut until = Until { timer, stop };
+        loop {
+            let step = {
+                let service = self.service;
+                let zones = service.last_reset.zones(self.entry.id, &service.zones);
+                let SessionConfig {
+                    lookup_patience,
+                    recall,
+                    ..
+                } = &*self.reception;
+                let resolver = Resolver::remembering(&zones, *lookup_patience, recall);
+                self.session
+                    .advance(&mut self.input, &mut self.output, &resolver)
+            };
+            if step != Step::Read || !self.output.is_empty() {
+                self.command_by = None;
+            }
+            let manner = if step == Step::Flush {
+                self.session.take_manner()
+            } else {
+                SendMode::default()
+            };
+            if manner == SendMode::default() {
+                self.flush(manner).await?;
+            } else {
+                tokio::select! {
+                    flushed = self.flush(manner) => flushed?,
+                    // What is delayed or dripped does not keep a world from stopping.
+                    () = shutdown.cancelled() => return self.wire.reset(),
+                }
+            }
+            match (step, manner.end) {
+                (_, Some(End::Reset)) => {
+                    self.session.ended("script");
+                    return self.wire.reset();
+                }
+                (_, Some(End::Close)) => {
+                    self.session.ended("script");
+                    return linger(&mut self.wire).await;
+                }
+                (Step::Flush, None) => {}
+                (Step::Read, None) => self.read(shutdown, &mut until).await?,
+                (Step::Pause(pause), None) => self.wait(pause, shutdown).await,
+                (Step::Listen(wait), None) => self.listen(wait, shutdown).await?,
+                (Step::StartTls, None) => self.secure(shutdown).await?,
+                // Nothing comes behind QUIT from who waits for its reply: then there is nothing to linger for.
+                (Step::Close, None)
+                    if self.session.has_quit()
+                        && self.input.is_empty()
+                        && self.wire.is_silent() =>
+                {
+                    return Ok(());
+                }
+                (Step::Close, None) => return linger(&mut self.wire).await,
+            }
+        }
+    }
+
+    /// Begins TLS. What came in clear text behind STARTTLS is thrown away (RFC 3207 §4; CVE-2011-0411).
+    async fn secure(&mut self, shutdown: &CancellationToken) -> io::Result<()> {
+        let discarded = self.input.len();
+        self.input.clear();
+        let Some(tls) = &self.door.tls else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        let handshake = tokio::select! {
+            handshake = timeout(HANDSHAKE_PATIENCE, self.wire.secure(tls)) => handshake.map_err(io::Error::from).flatten(),
+            () = shutdown.cancelled() => Err(io::ErrorKind::Interrupted.into()),
+        };
+        match handshake {
+            Ok(suite) if self.door.implicit_tls => self.session.under_tls(suite),
+            Ok(suite) => self.session.secured(suite, discarded, &mut self.output),
+            Err(error) => {
+                self.session.ended("tls");
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lookups take time; a world that stops does not wait for them.
+    async fn wait(&mut self, pause: Duration, shutdown: &CancellationToken) {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = shutdown.cancelled() => self.session.shut_down(&mut self.output),
+        }
+    }
+
+    /// Waits a fixed time for input that should not come.
+    async fn listen(&mut self, wait: Duration, shutdown: &CancellationToken) -> io::Result<()> {
+        self.make_room();
+        tokio::select! {
+            read = timeout(wait, self.wire.read_buf(&mut self.input)) => match read {
+                Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(Err(error)) => return Err(error),
+                Ok(Ok(_)) | Err(_) => self.began = std::time::Instant::now(),
+            },
+            () = shutdown.cancelled() => self.session.shut_down(&mut self.output),
+        }
+        Ok(())
+    }
+
+    fn make_room(&mut self) {
+        if self.input.capacity() - self.input.len() < FIRST_READ_OCTETS / 2 {
+            let first = self.input.capacity() == 0;
+            self.input.reserve(if first {
+                FIRST_READ_OCTETS
+            } else {
+                READ_OCTETS
+            });
+        }
+    }
+
+    /// How long the client may take: each block of data has its own time, a command has one from its beginning to its end
+    /// (RFC 5321 §4.5.3.2).
+    fn patience(&mut self) -> Instant {
+        let settings = &self.reception.receiver.settings;
+        if self.session.awaits_data() {
+            return Instant::now() + settings.data_timeout;
+        }
+        *self
+            .command_by
+            .get_or_insert_with(|| Instant::now() + settings.command_timeout)
+    }
+
+    /// Reads on. A world that stops says 421 to who is idle; a running transaction has a bounded chance to end.
+    async fn read(
+        &mut self,
+        shutdown: &CancellationToken,
+        until: &mut Until<'_, '_>,
+    ) -> io::Result<()> {
+        let (mut by, stops, in_transaction) = (
+            self.patience(),
+            shutdown.is_cancelled(),
+            self.session.in_transaction(),
+        );
+        if stops && !in_transaction {
+            self.session.shut_down(&mut self.output);
+            return Ok(());
+        }
+        if stops {
+            by = by.min(
+                *self
+                    .deadline
+                    .get_or_insert_with(|| Instant::now() + SHUTDOWN_PATIENCE * 3 / 4),
+            );
+        }
+        if until.timer.deadline() != by {
+            until.timer.as_mut().reset(by);
+        }
+        self.make_room();
+        tokio::select! {
+            biased;
+            read = self.wire.read_buf(&mut self.input) => match read? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                _ => self.began = std::time::Instant::now(),
+            },
+            () = until.timer.as_mut() => match stops {
+                true => self.session.shut_down(&mut self.output),
+                false => self.session.timed_out(&mut self.output),
+            },
+            () = until.stop.as_mut(), if !stops => if !in_transaction {
+                self.session.shut_down(&mut self.output);
+            },
+        }
+        Ok(())
+    }
+}
+
+/// What ends a wait for octets. Both stand for the whole conversation: a timer that is moved costs less than a new one.
+struct Until<'a, 't> {
+    timer: Pin<&'a mut Sleep>,
+    stop: Pin<&'a mut WaitForCancellationFuture<'t>>,
+}

@@ -1,0 +1,173 @@
+//! What leaves a conversation: replies in their manner, and what they say to the journal.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::io::AsyncWriteExt;
+use tokio::task::{spawn_blocking, yield_now};
+use tokio::time::timeout;
+
+use crate::journal::{Message, StoredMessage};
+use crate::smtp::record::transcript::Speaker;
+use crate::smtp::server::connection::Connection;
+use crate::smtp::session::event::SessionEvent;
+use crate::smtp::session::script::SendMode;
+
+/// Octets of messages from which on nobody else waits while they are written to a journal file.
+const LARGE_OCTETS: usize = 64 << 10;
+/// How often small ones are tried to be written, other sessions being served between, before somebody waits for them.
+const DEPOSITS: usize = 8;
+
+impl Connection<'_> {
+    /// Sends the replies of one burst, in one write unless a script has another manner, then publishes what they say:
+    /// whoever waits for an outcome must not overtake the client.
+    pub(crate) async fn flush(&mut self, manner: SendMode) -> io::Result<()> {
+        if !manner.delay.is_zero() {
+            tokio::time::sleep(manner.delay).await;
+        }
+        self.deposit().await?;
+        if !self.output.is_empty() && !manner.mute {
+            match manner {
+                SendMode {
+                    drip: Some(rate), ..
+                } => self.drip(rate).await?,
+                SendMode { split: true, .. } => self.split().await?,
+                _ => {
+                    let output = std::mem::take(&mut self.output);
+                    self.send(&output).await?;
+                    self.output = output;
+                }
+            }
+            self.service.tally.reply_time.observe(self.began.elapsed());
+        }
+        self.output.clear();
+        self.publish();
+        Ok(())
+    }
+
+    /// Has accepted messages made safe before they are acknowledged; where that fails, nothing is said.
+    async fn deposit(&mut self) -> io::Result<()> {
+        let Some(keeper) = &self.service.keeper else {
+            return Ok(());
+        };
+        let (at, session) = (Timestamp::now(), self.entry.id);
+        if self.service.last_reset.is_after(session) {
+            return Ok(());
+        }
+        let accepted = self.session.events.accepted();
+        let deposits = accepted.map(|(envelope, trace, octets)| {
+            let (envelope, trace, octets) = (
+                Arc::clone(envelope),
+                trace.dated(at).to_owned(),
+                Arc::clone(octets),
+            );
+            StoredMessage {
+                session,
+                at,
+                envelope,
+                trace,
+                octets,
+            }
+        });
+        let deposits: Vec<_> = deposits.collect();
+        let octets: usize = deposits.iter().map(|deposit| deposit.octets.len()).sum();
+        if deposits.is_empty() {
+            return Ok(());
+        }
+        for _ in 0..if octets < LARGE_OCTETS { DEPOSITS } else { 0 } {
+            if let Some(kept) = keeper.try_messages(&deposits) {
+                return kept;
+            }
+            yield_now().await;
+        }
+        let keeper = Arc::clone(keeper);
+        spawn_blocking(move || keeper.messages(&deposits)).await?
+    }
+
+    /// Sends octets. A client that does not take them loses its session.
+    async fn send(&mut self, octets: &[u8]) -> io::Result<()> {
+        let patience = self.reception.receiver.settings.command_timeout;
+        timeout(patience, async {
+            self.wire.write_all(octets).await?;
+            self.wire.flush().await
+        })
+        .await?
+    }
+
+    /// So many octets a second.
+    async fn drip(&mut self, rate: u32) -> io::Result<()> {
+        for octet in std::mem::take(&mut self.output) {
+            self.send(&[octet]).await?;
+            tokio::time::sleep(Duration::from_secs(1) / rate.max(1)).await;
+        }
+        Ok(())
+    }
+
+    /// Each line in two packets.
+    async fn split(&mut self) -> io::Result<()> {
+        for line in std::mem::take(&mut self.output).split_inclusive(|octet| *octet == b'\n') {
+            for part in [&line[..line.len() / 2], &line[line.len() / 2..]] {
+                self.send(part).await?;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn publish(&mut self) {
+        let Self {
+            session,
+            entry,
+            service,
+            teller,
+            ..
+        } = self;
+        let events = &mut session.events;
+        if events.is_empty() {
+            return;
+        }
+        for event in &*events {
+            if let SessionEvent::Refused(refusal) = event {
+                service.mail_counts.refusals.add(1);
+                service.tally.refusals.count([
+                    refusal.verdict().name(),
+                    refusal.source.name(),
+                    refusal.rule,
+                    refusal.stage.name(),
+                ]);
+            }
+        }
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            let said = events.lines();
+            said.filter(|(from, _)| *from == Speaker::Client)
+                .for_each(|(_, command)| tracing::debug!(command));
+        }
+        let id = entry.id;
+        let telling = entry.publish(events, teller, |envelope, trace, octets| {
+            let (at, trace) = trace.finished();
+            let envelope = Arc::clone(envelope);
+            // Asked within the lock: a reset is recorded before the log is cleared.
+            service.messages.append_if(|number| {
+                (!service.last_reset.is_after(id)).then_some(Message {
+                    id: number,
+                    session: id,
+                    at,
+                    envelope,
+                    trace,
+                    octets,
+                })
+            })
+        });
+        events.clear();
+        service.tell(telling);
+        let grown = entry.grown();
+        if grown > 0 {
+            service.sessions.grow(id, grown);
+        }
+        if !service.last_reset.is_after(id) {
+            service.sessions.changed_within(entry);
+        }
+    }
+}

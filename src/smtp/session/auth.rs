@@ -1,0 +1,302 @@
+//! AUTH (RFC 4954) with PLAIN (RFC 4616), LOGIN, CRAM-MD5 (RFC 2195) and XOAUTH2, as far as a sender can be tested by
+//! it: any credentials, listed users, always refused, or refused for the time being.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use md5::Md5;
+
+use crate::reply::{Reply, ReplyCode};
+use crate::smtp::protocol::replies::CoreReply;
+use crate::smtp::session::script::Point;
+use crate::smtp::session::{HeloState, Session, State};
+use crate::smtp::settings::{AuthOutcome, Mechanism};
+
+/// The longest line of the exchange, CRLF included (RFC 4954 §4).
+pub(crate) const AUTH_LINE_OCTETS: usize = 12_288;
+
+/// An exchange under way: what the client has to send next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Exchange {
+    /// The one response of PLAIN.
+    Plain,
+    /// The user name of LOGIN.
+    LoginName,
+    /// The password of LOGIN.
+    LoginPassword(String),
+    /// The digest of CRAM-MD5 over this challenge.
+    CramMd5(String),
+    /// The token of XOAUTH2.
+    XOAuth2,
+    /// The empty line after the error of XOAUTH2.
+    XOAuth2Error,
+}
+
+/// What the client proved, or claimed.
+#[derive(Debug)]
+enum Credentials {
+    Password {
+        user: String,
+        password: String,
+    },
+    Digest {
+        user: String,
+        digest: String,
+        challenge: String,
+    },
+    Token {
+        user: String,
+    },
+}
+
+impl Session {
+    /// AUTH: never in a transaction, once only, after EHLO (RFC 4954 §4).
+    pub(crate) fn auth(&mut self, mechanism: &str, initial: Option<&str>, output: &mut Vec<u8>) {
+        if self.helo != HeloState::Accepted {
+            return self.mistake(CoreReply::AuthBeforeHelo, output);
+        }
+        let Some(settings) = self.receiver.settings.auth.clone() else {
+            return self.mistake(CoreReply::AuthNotOffered, output);
+        };
+        let mistake = if matches!(self.state, State::Transaction(_) | State::Chunked(..)) {
+            Some(CoreReply::InTransaction)
+        } else if !self.facts.conduct.login.is_empty() {
+            Some(CoreReply::AuthRepeated)
+        } else if settings.tls_only && !self.facts.conduct.tls {
+            Some(CoreReply::AuthNeedsTls)
+        } else {
+            None
+        };
+        if let Some(mistake) = mistake {
+            return self.mistake(mistake, output);
+        }
+        let Some(mechanism) = settings
+            .mechanisms
+            .iter()
+            .find(|known| known.word() == mechanism)
+        else {
+            return self.mistake(CoreReply::AuthMechanism, output);
+        };
+        if self.script(Point::Auth, None, output).is_some() {
+            return;
+        }
+        let (exchange, challenge) = self.begin(*mechanism);
+        self.state = State::Auth(exchange);
+        match initial {
+            // "=" stands for an empty initial response (RFC 4954 §4).
+            Some(response) if *mechanism != Mechanism::CramMd5 => {
+                self.auth_response(
+                    if response == "=" {
+                        b""
+                    } else {
+                        response.as_bytes()
+                    },
+                    output,
+                );
+            }
+            Some(_) => self.auth_ends(CoreReply::AuthDecoding, output),
+            None => self.challenge(&challenge, output),
+        }
+    }
+
+    fn begin(&self, mechanism: Mechanism) -> (Exchange, String) {
+        match mechanism {
+            Mechanism::Plain => (Exchange::Plain, String::new()),
+            Mechanism::Login => (Exchange::LoginName, "Username:".to_owned()),
+            Mechanism::XOAuth2 => (Exchange::XOAuth2, String::new()),
+            Mechanism::CramMd5 => {
+                let challenge = format!(
+                    "<{}.{}@{}>",
+                    self.id, self.token, self.receiver.settings.hostname
+                );
+                (Exchange::CramMd5(challenge.clone()), challenge)
+            }
+        }
+    }
+
+    fn challenge(&mut self, text: &str, output: &mut Vec<u8>) {
+        let code = ReplyCode::new(334).expect("334 is a reply code");
+        self.say(
+            &Reply::from_lines(code, vec![STANDARD.encode(text)]),
+            output,
+        );
+    }
+
+    /// One line of the exchange.
+    pub(crate) fn auth_response(&mut self, line: &[u8], output: &mut Vec<u8>) {
+        let State::Auth(exchange) = std::mem::replace(&mut self.state, State::Idle) else {
+            return;
+        };
+        if line == b"*" {
+            return self.auth_ends(CoreReply::AuthCancelled, output);
+        }
+        let Some(text) = STANDARD
+            .decode(line)
+            .ok()
+            .and_then(|octets| String::from_utf8(octets).ok())
+        else {
+            return self.auth_ends(CoreReply::AuthDecoding, output);
+        };
+        let credentials = match exchange {
+            Exchange::LoginName => {
+                self.state = State::Auth(Exchange::LoginPassword(text));
+                return self.challenge("Password:", output);
+            }
+            Exchange::XOAuth2Error => return self.auth_ends(CoreReply::AuthRefused, output),
+            Exchange::LoginPassword(user) => Some(Credentials::Password {
+                user,
+                password: text,
+            }),
+            Exchange::Plain => plain(&text),
+            Exchange::CramMd5(challenge) => cram_md5(&text, challenge),
+            Exchange::XOAuth2 => xoauth2(&text),
+        };
+        match credentials {
+            Some(credentials) => self.decide(credentials, output),
+            None => self.auth_ends(CoreReply::AuthDecoding, output),
+        }
+    }
+
+    fn decide(&mut self, credentials: Credentials, output: &mut Vec<u8>) {
+        let Some(settings) = self.receiver.settings.auth.clone() else {
+            return;
+        };
+        let accepted = match &settings.outcome {
+            AuthOutcome::Any => true,
+            AuthOutcome::Refuse => false,
+            AuthOutcome::Temporary => return self.auth_ends(CoreReply::AuthTemporary, output),
+            AuthOutcome::Users(users) => {
+                credentials.holds(|user| users.get(user).map(String::as_str))
+            }
+        };
+        if accepted {
+            self.facts.conduct.login = credentials.user().to_owned();
+            self.observed();
+            return self.answer(CoreReply::AuthOk, output);
+        }
+        if let Credentials::Token { .. } = credentials {
+            self.state = State::Auth(Exchange::XOAuth2Error);
+            return self.challenge(
+                "{\"status\":\"401\",\"schemes\":\"bearer\",\"scope\":\"mail\"}",
+                output,
+            );
+        }
+        self.auth_ends(CoreReply::AuthRefused, output);
+    }
+
+    fn auth_ends(&mut self, reply: CoreReply, output: &mut Vec<u8>) {
+        self.state = State::Idle;
+        self.mistake(reply, output);
+    }
+
+    /// The AUTH line of the EHLO reply.
+    pub(crate) fn auth_line(&self) -> Option<String> {
+        let settings = self.receiver.settings.auth.as_ref()?;
+        if settings.tls_only && !self.facts.conduct.tls {
+            return None;
+        }
+        let words: Vec<_> = settings
+            .mechanisms
+            .iter()
+            .map(|mechanism| mechanism.word())
+            .collect();
+        Some(format!("AUTH {}", words.join(" ")))
+    }
+}
+
+impl Credentials {
+    fn user(&self) -> &str {
+        match self {
+            Self::Password { user, .. } | Self::Digest { user, .. } | Self::Token { user } => user,
+        }
+    }
+
+    /// Whether they are those of a listed user. A token is nobody's password: it is never right.
+    fn holds<'a>(&self, password_of: impl Fn(&str) -> Option<&'a str>) -> bool {
+        let Some(known) = password_of(self.user()) else {
+            return false;
+        };
+        match self {
+            Self::Password { password, .. } => password == known,
+            Self::Digest {
+                digest, challenge, ..
+            } => digest.eq_ignore_ascii_case(&hmac_md5(known, challenge)),
+            Self::Token { .. } => false,
+        }
+    }
+}
+
+/// `authzid NUL authcid NUL passwd` (RFC 4616 §2).
+fn plain(text: &str) -> Option<Credentials> {
+    let mut parts = text.split('\0');
+    let (_, user, password) = (parts.next()?, parts.next()?, parts.next()?);
+    let sound = parts.next().is_none() && !user.is_empty();
+    sound.then(|| Credentials::Password {
+        user: user.to_owned(),
+        password: password.to_owned(),
+    })
+}
+
+/// `user SP digest` (RFC 2195 §2).
+fn cram_md5(text: &str, challenge: String) -> Option<Credentials> {
+    let (user, digest) = text.rsplit_once(' ')?;
+    let sound =
+        digest.len() == 32 && digest.bytes().all(|b| b.is_ascii_hexdigit()) && !user.is_empty();
+    sound.then(|| Credentials::Digest {
+        user: user.to_owned(),
+        digest: digest.to_owned(),
+        challenge,
+    })
+}
+
+/// `user=… ^A auth=Bearer … ^A ^A` (Google's and Microsoft's documentation).
+fn xoauth2(text: &str) -> Option<Credentials> {
+    let mut fields = text.strip_suffix("\u{1}\u{1}")?.split('\u{1}');
+    let user = fields.next()?.strip_prefix("user=")?;
+    let token = fields.next()?.strip_prefix("auth=Bearer ")?;
+    (!user.is_empty() && !token.is_empty()).then(|| Credentials::Token {
+        user: user.to_owned(),
+    })
+}
+
+fn hmac_md5(key: &str, message: &str) -> String {
+    let mut mac =
+        Hmac::<Md5>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
+    mac.update(message.as_bytes());
+    mac.finalize()
+        .into_bytes()
+        .iter()
+        .map(|octet| format!("{octet:02x}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc2195_example() {
+        let challenge = "<1896.697170952@postoffice.reston.mci.net>".to_owned();
+        let credentials =
+            cram_md5("tim b913a602c7eda7a495b4e6e7334d3890", challenge).expect("credentials");
+        assert!(credentials.holds(|user| (user == "tim").then_some("tanstaaftanstaaf")));
+        assert!(!credentials.holds(|_| Some("other")));
+    }
+
+    #[test]
+    fn responses_that_are_none() {
+        for text in ["", "user", "\0user", "a\0\0password", "a\0b\0c\0d"] {
+            assert!(plain(text).is_none(), "{text:?}");
+        }
+        for text in ["tim", "tim b913", " b913a602c7eda7a495b4e6e7334d3890"] {
+            assert!(cram_md5(text, String::new()).is_none(), "{text:?}");
+        }
+        for text in [
+            "user=a",
+            "user=a\u{1}auth=Basic x\u{1}\u{1}",
+            "user=\u{1}auth=Bearer x\u{1}\u{1}",
+        ] {
+            assert!(xoauth2(text).is_none(), "{text:?}");
+        }
+    }
+}

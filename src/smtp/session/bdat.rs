@@ -1,0 +1,131 @@
+//! BDAT: messages in chunks of known size, binary ones too (RFC 3030).
+
+use bytes::BytesMut;
+
+use crate::facts::Lookup;
+use crate::reply::Reply;
+use crate::smtp::budget::MailData;
+use crate::smtp::protocol::data::flaw;
+use crate::smtp::protocol::replies::CoreReply;
+use crate::smtp::record::transcript::Speaker;
+use crate::smtp::session::transaction::Open;
+use crate::smtp::session::{Session, State};
+use crate::stage::Stage;
+
+/// A chunk under way.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    /// The transaction it belongs to; `None` where BDAT was refused, and its octets have to be read all the same.
+    open: Option<(Open, MailData)>,
+    size: usize,
+    remaining: usize,
+    last: bool,
+    /// What is said where it was refused.
+    refusal: Option<Reply>,
+    /// The refusal that stands, and goes on standing behind the chunk.
+    stuck: Option<Reply>,
+}
+
+impl Chunk {
+    /// The transaction it belongs to.
+    pub(crate) fn into_open(self) -> Option<Open> {
+        self.open.map(|(open, _)| open)
+    }
+
+    /// Takes what it can; true once the chunk is whole.
+    pub(crate) fn take(&mut self, input: &mut BytesMut) -> bool {
+        let taken = input.split_to(input.len().min(self.remaining));
+        self.remaining -= taken.len();
+        if let Some((_, data)) = &mut self.open {
+            data.push(&taken);
+        }
+        self.remaining == 0
+    }
+}
+
+impl Session {
+    /// BDAT: its octets follow at once, whatever the reply will be (RFC 3030 §2): none of them is a command.
+    pub(crate) fn bdat(&mut self, size: usize, last: bool, output: &mut Vec<u8>) {
+        let refusal = self.refuse_chunk(output);
+        let (mut open, mut stuck) = (None, None);
+        match (&refusal, std::mem::replace(&mut self.state, State::Idle)) {
+            (_, State::Closed) => {
+                self.state = State::Closed;
+                return;
+            }
+            (_, State::Stuck(reply)) => stuck = Some(reply),
+            (None, State::Transaction(transaction)) => open = Some((transaction, self.mail_data())),
+            (None, State::Chunked(transaction, data)) => open = Some((transaction, data)),
+            (_, State::Transaction(transaction) | State::Chunked(transaction, _)) => {
+                self.end_without_reply(transaction.into_envelope());
+                self.facts.forget_sender();
+            }
+            _ => self.facts.forget_sender(),
+        }
+        self.state = State::Chunk(Chunk {
+            open,
+            size,
+            remaining: size,
+            last,
+            refusal,
+            stuck,
+        });
+    }
+
+    /// Why a chunk is not taken; the reply is said behind its octets, unless it closes the connection.
+    fn refuse_chunk(&mut self, output: &mut Vec<u8>) -> Option<Reply> {
+        match &self.state {
+            State::Chunked(..) => return None,
+            State::Stuck(reply) => return Some(reply.clone()),
+            State::Transaction(open) if open.has_recipients() => {
+                // The rules of DATA speak at the first chunk.
+                let mut said = Vec::new();
+                let reply = self.refuse_with(Stage::Data, &mut said);
+                if matches!(self.state, State::Closed) {
+                    output.extend_from_slice(&said);
+                }
+                return reply;
+            }
+            _ => {}
+        }
+        let mistake = self.data_mistake("BDAT", self.data_out_of_sequence()?);
+        self.facts.conduct.errors += 1;
+        let reply = self.core(mistake.reply, &mistake.quotes);
+        self.protocol_refuses(reply.clone());
+        Some(reply)
+    }
+
+    /// The chunk is whole.
+    pub(crate) fn end_of_chunk(&mut self, output: &mut Vec<u8>, lookup: &dyn Lookup) {
+        let State::Chunk(chunk) = std::mem::replace(&mut self.state, State::Idle) else {
+            return;
+        };
+        self.record(
+            Speaker::Client,
+            &format!("<{} octets of a chunk>", chunk.size),
+        );
+        let Some((open, data)) = chunk.open else {
+            if let Some(reply) = chunk.refusal {
+                self.say(&reply, output);
+            }
+            return match chunk.stuck {
+                Some(reply) => self.state = State::Stuck(reply),
+                None => self.end_of_patience(output),
+            };
+        };
+        if !chunk.last {
+            self.state = State::Chunked(open, data);
+            let octets = chunk.size.to_string();
+            return self.answer_with(CoreReply::Chunk, &[("octets", octets)], output);
+        }
+        let (octets, lost) = data.into_octets();
+        let flaw = lost.or_else(|| {
+            if open.is_binary() {
+                None
+            } else {
+                flaw(&octets, self.receiver.settings.syntax.text_line_octets)
+            }
+        });
+        self.end_of_message(open, octets, flaw, output, lookup);
+    }
+}

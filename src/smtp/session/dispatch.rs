@@ -1,0 +1,350 @@
+//! Command lines: cut out of the input, judged, and handed to the method of their command (RFC 5321 §4.1, §4.5.3.1).
+//!
+//! A line too long fares the same however it was cut into packets: it is passed over to its end, answered once, and the
+//! journal keeps how it began and how long it was.
+
+use std::borrow::Cow;
+
+use bytes::{Buf, BytesMut};
+
+use crate::facts::{Lookup, Verb};
+use crate::smtp::Extension;
+use crate::smtp::protocol::command::{self, Command, Mistake};
+use crate::smtp::protocol::replies::CoreReply;
+use crate::smtp::protocol::syntax::{BareNewline, MistakeOrder};
+use crate::smtp::record::transcript::Speaker;
+use crate::smtp::server::proxy;
+use crate::smtp::session::auth::AUTH_LINE_OCTETS;
+use crate::smtp::session::script::Point;
+use crate::smtp::session::transaction::Mail;
+use crate::smtp::session::{EXTENSION_OCTETS, PATH_LINE_OCTETS, Protocol, Session, State};
+use crate::stage::Stage;
+
+/// Octets of a line that a transcript keeps: enough for every line within its limit.
+const TRANSCRIPT_LINE_OCTETS: usize = PATH_LINE_OCTETS;
+
+/// A line too long that is being passed over.
+#[derive(Debug)]
+pub(crate) struct OverlongLine {
+    /// The state it came in.
+    state: State,
+    /// How it began, as the transcript may show it.
+    beginning: String,
+    /// How long it is so far.
+    octets: usize,
+}
+
+impl OverlongLine {
+    /// The state that the line came in.
+    pub(crate) fn into_state(self) -> State {
+        self.state
+    }
+}
+
+impl Session {
+    /// Takes one command line. False where the input holds no whole line.
+    pub(crate) fn next_line(
+        &mut self,
+        input: &mut BytesMut,
+        output: &mut Vec<u8>,
+        lookup: &dyn Lookup,
+    ) -> bool {
+        let end = memchr::memchr(b'\n', input).map(|end| end + 1);
+        let octets = end.unwrap_or(input.len());
+        let passing = matches!(self.state, State::Passing(_)) || octets > self.line_octets();
+        if passing {
+            self.pass_over(&input[..octets]);
+            input.advance(octets);
+            if end.is_some() {
+                self.end_of_passing(output);
+            }
+        } else if end.is_some() {
+            let line = input.split_to(octets);
+            self.line(&line, !input.is_empty(), output, lookup);
+        }
+        end.is_some()
+    }
+
+    /// One line, its line end included: limits and line ends first, then syntax, then the state. `more` tells that
+    /// the client did not wait for the reply.
+    pub(crate) fn line(
+        &mut self,
+        line: &[u8],
+        more: bool,
+        output: &mut Vec<u8>,
+        lookup: &dyn Lookup,
+    ) {
+        let (text, bare) = match line.strip_suffix(b"\r\n") {
+            Some(text) => (text, false),
+            None => (line.strip_suffix(b"\n").unwrap_or(line), true),
+        };
+        self.at = self.stage();
+        let told = self.told(text);
+        let told = told.map_or_else(|| shortened(text), Cow::Owned);
+        self.record(Speaker::Client, &told);
+        if bare && self.bare_newline("LF", self.stage(), output).is_some() {
+            return;
+        }
+        if bare && self.receiver.settings.syntax.bare_lf == BareNewline::Reject {
+            return self.mistake(CoreReply::BareLf, output);
+        }
+        if matches!(self.state, State::Auth(_)) {
+            return self.auth_response(text, output);
+        }
+        let longer = ["MAIL", "RCPT", "AUTH"].iter().any(|verb| {
+            text.get(..4)
+                .is_some_and(|v| v.eq_ignore_ascii_case(verb.as_bytes()))
+        });
+        let syntax = &self.receiver.settings.syntax;
+        let most = syntax.line_octets + if longer { EXTENSION_OCTETS } else { 0 };
+        if line.len() > most {
+            return self.mistake(CoreReply::LineTooLong, output);
+        }
+        let command = command::parse(text, syntax);
+        self.at = stage_of(&command).unwrap_or(self.at);
+        if let State::Stuck(reply) = &self.state
+            && !self.quits(&command)
+            && !(matches!(&command, Ok(Command::Xclient(_))) && self.may_xclient())
+        {
+            let reply = reply.clone();
+            return match command {
+                Ok(Command::Bdat { octets, last }) if self.offers(Extension::Chunking) => {
+                    self.bdat(octets, last, output)
+                }
+                _ => self.say(&reply, output),
+            };
+        }
+        if more && self.had_to_wait(&command) && self.out_of_step(text, output) {
+            return;
+        }
+        match command {
+            Ok(command) => self.command(command, output, lookup),
+            Err(mistake) => self.no_command(mistake, text, output),
+        }
+    }
+
+    /// A line that is no command.
+    fn no_command(&mut self, mistake: Mistake, line: &[u8], output: &mut Vec<u8>) {
+        let unknown = matches!(
+            mistake.reply,
+            CoreReply::UnknownCommand | CoreReply::EmptyLine | CoreReply::BadUtf8
+        );
+        if unknown && proxy::is_late(line) {
+            return self.refuse_proxy("it came too late", output);
+        }
+        if unknown && self.speaks_otherwise(line, output) {
+            return;
+        }
+        match self.sequence_first(&mistake) {
+            Some(reply) => self.mistake(reply, output),
+            None => self.mistake(mistake, output),
+        }
+    }
+
+    /// Whether a line ends the session: QUIT, and with an argument too where the receiver says 221 to that.
+    fn quits(&self, command: &Result<Command, Mistake>) -> bool {
+        let replies = &self.receiver.settings.replies;
+        match command {
+            Ok(command) => matches!(command, Command::Quit),
+            Err(mistake) => {
+                let reply = replies.template(mistake.reply, true).pattern();
+                mistake.reply == CoreReply::QuitSyntax && reply.code().get() == 221
+            }
+        }
+    }
+
+    /// What is out of sequence with a malformed command, where the receiver looks at that first. A receiver that does not
+    /// even recognise the command (500) has no sequence for it.
+    fn sequence_first(&self, mistake: &Mistake) -> Option<CoreReply> {
+        let settings = &self.receiver.settings;
+        let verbs: &[_] = match settings.syntax.order {
+            MistakeOrder::Syntax => &[],
+            MistakeOrder::Sequence => &["MAIL", "RCPT", "DATA"],
+            MistakeOrder::SequenceOfPaths => &["MAIL", "RCPT"],
+        };
+        let reply = settings.replies.template(mistake.reply, true).pattern();
+        let verb = verbs.iter().find(|verb| mistake.is_of(verb))?;
+        (reply.code().get() != 500)
+            .then(|| self.out_of_sequence(verb))
+            .flatten()
+    }
+
+    /// The one table from command to method.
+    fn command(&mut self, command: Command, output: &mut Vec<u8>, lookup: &dyn Lookup) {
+        if self.lacks_tls(&command, output) {
+            return;
+        }
+        match command {
+            Command::Helo(verb, argument) => match (self.front.protocol, verb) {
+                (Protocol::Smtp, Verb::Lhlo) => self.mistake(CoreReply::LhloNotOffered, output),
+                (Protocol::Lmtp, Verb::Helo | Verb::Ehlo) => {
+                    self.mistake(CoreReply::LmtpOnly, output)
+                }
+                _ => self.helo(verb, &argument, lookup),
+            },
+            Command::Mail {
+                reverse_path,
+                parameters,
+            } => self.mail(
+                Mail {
+                    reverse_path,
+                    parameters,
+                },
+                output,
+                lookup,
+            ),
+            Command::Rcpt {
+                forward_path,
+                parameters,
+            } => self.rcpt(forward_path, parameters, output),
+            Command::Data => self.data(output),
+            Command::Bdat { .. } if !self.offers(Extension::Chunking) => {
+                self.mistake(CoreReply::ChunkingNotOffered, output);
+            }
+            Command::Bdat { octets, last } => self.bdat(octets, last, output),
+            Command::StartTls => self.starttls(output),
+            Command::Auth { mechanism, initial } => {
+                self.auth(&mechanism, initial.as_deref(), output)
+            }
+            Command::Etrn if self.offers(Extension::Etrn) => self.answer(CoreReply::Etrn, output),
+            Command::Etrn => self.optional(CoreReply::EtrnNotOffered, &[], output),
+            Command::Rset => self.rset(output),
+            Command::Noop => self.answer(CoreReply::Noop, output),
+            Command::Vrfy(argument) => {
+                self.optional(CoreReply::Vrfy, &[("argument", argument)], output);
+            }
+            Command::Help => self.optional(CoreReply::Help, &[], output),
+            Command::Expn => self.optional(CoreReply::Expn, &[], output),
+            Command::Quit => {
+                if self.script(Point::Quit, None, output).is_none() {
+                    self.answer(CoreReply::Quit, output);
+                }
+                self.quit = true;
+                self.close("quit");
+            }
+            Command::Xclient(xclient) => self.xclient(xclient, output),
+        }
+    }
+
+    /// A command that a receiver need not have: a refusal of it counts as a mistake.
+    fn optional(
+        &mut self,
+        reply: CoreReply,
+        quotes: &[(&'static str, String)],
+        output: &mut Vec<u8>,
+    ) {
+        let template = self.receiver.settings.replies.template(reply, true);
+        if !template.pattern().code().is_refusal() {
+            return self.answer_with(reply, quotes, output);
+        }
+        let mut mistake = Mistake::from(reply);
+        mistake.quotes.extend_from_slice(quotes);
+        self.mistake(mistake, output);
+    }
+
+    /// A line that must not stand in the journal as it came: credentials (RFC 4954).
+    fn told(&self, text: &[u8]) -> Option<String> {
+        if self
+            .receiver
+            .settings
+            .auth
+            .as_ref()
+            .is_some_and(|auth| auth.keep_credentials)
+        {
+            return None;
+        }
+        if matches!(self.state, State::Auth(_)) {
+            return Some("<credentials>".to_owned());
+        }
+        let mut words = text
+            .split(u8::is_ascii_whitespace)
+            .filter(|word| !word.is_empty());
+        let (_, mechanism, _) = (
+            words.next().filter(|_| is_auth(text))?,
+            words.next()?,
+            words.next()?,
+        );
+        Some(format!(
+            "AUTH {} <credentials>",
+            String::from_utf8_lossy(&mechanism[..mechanism.len().min(20)])
+        ))
+    }
+
+    /// The longest line that may come now.
+    fn line_octets(&self) -> usize {
+        if matches!(self.state, State::Auth(_)) {
+            AUTH_LINE_OCTETS
+        } else {
+            self.receiver.settings.syntax.line_octets + EXTENSION_OCTETS
+        }
+    }
+
+    fn pass_over(&mut self, octets: &[u8]) {
+        if let State::Passing(passed) = &mut self.state {
+            passed.octets += octets.len();
+            return;
+        }
+        let beginning = octets[..octets.len().min(TRANSCRIPT_LINE_OCTETS)].trim_ascii_end();
+        let beginning = self
+            .told(beginning)
+            .unwrap_or_else(|| String::from_utf8_lossy(beginning).into_owned());
+        let state = std::mem::replace(&mut self.state, State::Idle);
+        self.state = State::Passing(Box::new(OverlongLine {
+            state,
+            beginning,
+            octets: octets.len(),
+        }));
+    }
+
+    /// The end of a line too long: back to the state before it. It ends an exchange of AUTH (RFC 4954 §4).
+    fn end_of_passing(&mut self, output: &mut Vec<u8>) {
+        let State::Passing(passed) = std::mem::replace(&mut self.state, State::Idle) else {
+            return;
+        };
+        let OverlongLine {
+            state,
+            beginning,
+            octets,
+        } = *passed;
+        self.record(Speaker::Client, &format!("{beginning}… ({octets} octets)"));
+        match state {
+            State::Auth(_) => self.mistake(CoreReply::AuthLineTooLong, output),
+            state => {
+                self.state = state;
+                self.at = self.stage();
+                self.mistake(CoreReply::LineTooLong, output);
+            }
+        }
+    }
+}
+
+/// The stage of a command that has one.
+fn stage_of(command: &Result<Command, Mistake>) -> Option<Stage> {
+    match command {
+        Ok(Command::Helo(..)) => Some(Stage::Helo),
+        Ok(Command::Mail { .. }) => Some(Stage::Mail),
+        Ok(Command::Rcpt { .. }) => Some(Stage::Rcpt),
+        Ok(Command::Data | Command::Bdat { .. }) => Some(Stage::Data),
+        Err(mistake) if mistake.is_of("MAIL") => Some(Stage::Mail),
+        Err(mistake) if mistake.is_of("RCPT") => Some(Stage::Rcpt),
+        _ => None,
+    }
+}
+
+/// A line as the transcript keeps it: its beginning, and how long it was.
+pub(crate) fn shortened(line: &[u8]) -> Cow<'_, str> {
+    match line.get(..TRANSCRIPT_LINE_OCTETS) {
+        Some(beginning) if line.len() > TRANSCRIPT_LINE_OCTETS => format!(
+            "{}… ({} octets)",
+            String::from_utf8_lossy(beginning),
+            line.len()
+        )
+        .into(),
+        _ => String::from_utf8_lossy(line),
+    }
+}
+
+fn is_auth(line: &[u8]) -> bool {
+    line.get(..4)
+        .is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH"))
+}

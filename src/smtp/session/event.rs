@@ -1,0 +1,149 @@
+//! What a session tells of itself.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::facts::Facts;
+use crate::journal::Envelope;
+use crate::policy::Refusal;
+use crate::reply::Reply;
+use crate::smtp::ClientAddress;
+use crate::smtp::record::transcript::Speaker;
+use crate::smtp::session::trace::Trace;
+use crate::verdict::Verdict;
+
+/// SessionEvents, and octets of their lines, that there is room for at first: those of an EHLO and its reply.
+const EVENTS: usize = 20;
+const OCTETS: usize = 384;
+
+/// What happened, to be published once the reply has been sent.
+#[derive(Clone, Debug)]
+pub enum SessionEvent {
+    /// The client said a line, or sent so many octets of data; or the receiver replied with one. [`SessionEvents::text`] has it.
+    Line(Speaker, Range<usize>),
+    /// A line beyond what a transcript keeps.
+    LineDropped,
+    /// Facts were observed.
+    Observed(Box<Facts>),
+    /// The client address was replaced (XCLIENT).
+    Renamed(ClientAddress),
+    /// The session is under TLS now: version and cipher suite.
+    Secured(String),
+    /// An allow entry let the client pass.
+    Allowed(String),
+    /// A recipient was tried, whatever comes of it.
+    Tried {
+        /// The reverse-path of the transaction.
+        reverse_path: String,
+        /// The argument of RCPT.
+        forward_path: String,
+    },
+    /// Something was refused, by a rule or by somebody else.
+    Refused(Box<Refusal>),
+    /// A transaction ended: at its final dot, or before.
+    Transaction {
+        /// Its envelope.
+        envelope: Arc<Envelope>,
+        /// What it came to.
+        verdict: Verdict,
+        /// The reply to the final dot; `None` where none was sent.
+        reply: Option<Reply>,
+        /// The message, where it was accepted, and what the receiver writes above it.
+        message: Option<(Trace, Arc<Vec<u8>>)>,
+    },
+    /// A script spoke.
+    Scripted(String),
+    /// The session ended, and how: `quit`, `refused`, `lost`, `timeout`, `errors`, `shutdown`, `script`, `proxy`, `tls`.
+    Closed(&'static str),
+}
+
+/// What happened since it was last asked, in order. The lines of the dialogue stand in one text: a session says many.
+#[derive(Clone, Debug, Default)]
+pub struct SessionEvents {
+    list: Vec<SessionEvent>,
+    speech: String,
+}
+
+impl SessionEvents {
+    pub(crate) fn push(&mut self, event: SessionEvent) {
+        if self.list.capacity() == 0 {
+            self.list.reserve(EVENTS);
+        }
+        self.list.push(event);
+    }
+
+    pub(crate) fn line(&mut self, from: Speaker, text: &str) {
+        if self.speech.capacity() == 0 {
+            self.speech.reserve(OCTETS);
+        }
+        let begin = self.speech.len();
+        self.speech.push_str(text);
+        self.push(SessionEvent::Line(from, begin..self.speech.len()));
+    }
+
+    /// The text of a line among them.
+    pub fn text(&self, line: &Range<usize>) -> &str {
+        self.speech.get(line.clone()).unwrap_or_default()
+    }
+
+    /// The lines of the dialogue that are kept.
+    pub fn lines(&self) -> impl Iterator<Item = (Speaker, &str)> {
+        self.iter().filter_map(|event| match event {
+            SessionEvent::Line(from, text) => Some((*from, self.text(text))),
+            _ => None,
+        })
+    }
+
+    /// The messages that were accepted: envelope, trace, octets.
+    pub(crate) fn accepted(
+        &mut self,
+    ) -> impl Iterator<Item = (&Arc<Envelope>, &mut Trace, &Arc<Vec<u8>>)> {
+        self.list.iter_mut().filter_map(|event| match event {
+            SessionEvent::Transaction {
+                envelope,
+                message: Some((trace, octets)),
+                ..
+            } => Some((&*envelope, trace, &*octets)),
+            _ => None,
+        })
+    }
+
+    /// Whether nothing happened.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// The events, oldest first.
+    pub fn iter(&self) -> std::slice::Iter<'_, SessionEvent> {
+        self.list.iter()
+    }
+
+    /// Takes the events out, beside their text, and keeps the room they had.
+    pub(crate) fn drain(&mut self) -> (std::vec::Drain<'_, SessionEvent>, &str) {
+        (self.list.drain(..), &self.speech)
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.list.clear();
+        self.speech.clear();
+    }
+}
+
+impl<'a> IntoIterator for &'a SessionEvents {
+    type Item = &'a SessionEvent;
+    type IntoIter = std::slice::Iter<'a, SessionEvent>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl IntoIterator for SessionEvents {
+    type Item = SessionEvent;
+    type IntoIter = std::vec::IntoIter<SessionEvent>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.list.into_iter()
+    }
+}

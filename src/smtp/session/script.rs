@@ -1,0 +1,518 @@
+//! Scripted misbehaviour of a receiver, and the recipients whose name asks for it: replies, delays, drips, closed and
+//! reset connections, silence. Nothing here is random but by a seed.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::facts::Facts;
+use crate::policy::{Template, Values};
+use crate::reply::{EnhancedCode, Reply, ReplyCode};
+use crate::smtp::record::transcript::Speaker;
+use crate::smtp::session::event::SessionEvent;
+use crate::smtp::session::{Session, State};
+use crate::verdict::Source;
+
+/// Where a script may speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Point {
+    /// In the place of, or with, the greeting.
+    Connect,
+    /// The reply to HELO, EHLO or LHLO.
+    Helo,
+    /// The reply to MAIL.
+    Mail,
+    /// The reply to RCPT.
+    Rcpt,
+    /// The reply to DATA.
+    Data,
+    /// The reply to the final dot, or to the last chunk.
+    Eod,
+    /// The reply to QUIT.
+    Quit,
+    /// The reply to AUTH.
+    Auth,
+    /// The reply to STARTTLS.
+    StartTls,
+}
+
+impl Point {
+    /// Every point by its word.
+    pub const ALL: [(&'static str, Self); 9] = [
+        ("connect", Self::Connect),
+        ("helo", Self::Helo),
+        ("mail", Self::Mail),
+        ("rcpt", Self::Rcpt),
+        ("data", Self::Data),
+        ("eod", Self::Eod),
+        ("quit", Self::Quit),
+        ("auth", Self::Auth),
+        ("starttls", Self::StartTls),
+    ];
+}
+
+/// How a connection is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// In order, with FIN.
+    Close,
+    /// With RST: what is under way is lost.
+    Reset,
+}
+
+/// How the output of one step is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct SendMode {
+    /// How long to wait before.
+    pub delay: Duration,
+    /// How many octets a second; all at once where `None`.
+    pub drip: Option<u32>,
+    /// Whether each reply line is cut into packets of its own.
+    pub split: bool,
+    /// Whether nothing is sent at all.
+    pub mute: bool,
+    /// How the connection ends behind it.
+    pub end: Option<End>,
+}
+
+/// One scripted misbehaviour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// Where.
+    pub point: Point,
+    /// For whom; for everybody where all are empty.
+    pub when: Condition,
+    /// How often.
+    pub often: Schedule,
+    /// What is said instead of the receiver's own reply.
+    pub reply: Option<Template>,
+    /// Octets that are sent instead, whatever they are; CRLF is added.
+    pub raw: Option<String>,
+    /// How it is sent.
+    pub manner: SendMode,
+}
+
+/// For whom a script speaks: every list that is not empty has to hold the client.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Condition {
+    /// Forward-paths, `*` for any octets.
+    pub recipients: Vec<String>,
+    /// Reverse-paths.
+    pub senders: Vec<String>,
+    /// HELO/EHLO arguments.
+    pub helos: Vec<String>,
+    /// Client addresses.
+    pub clients: Vec<IpNet>,
+    /// Header fields of the message, `Subject: urgent*`; they are known at the final dot only.
+    pub headers: Vec<String>,
+}
+
+/// How often a script speaks, of the times that it could.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Schedule {
+    /// Only this time, from 1.
+    pub attempt: Option<u64>,
+    /// Only the first so many times.
+    pub times: Option<u64>,
+    /// Only every so many times: the third, the sixth.
+    pub every: Option<u64>,
+    /// In so many of a million times, by this seed.
+    pub probability: Option<(u32, u64)>,
+}
+
+impl Schedule {
+    /// Whether it speaks the nth time it could, from 1.
+    fn holds(&self, n: u64) -> bool {
+        let one_of = |limit: Option<u64>, holds: fn(u64, u64) -> bool| {
+            limit.is_none_or(|limit| holds(n, limit))
+        };
+        one_of(self.attempt, |n, attempt| n == attempt)
+            && one_of(self.times, |n, times| n <= times)
+            && one_of(self.every, |n, every| n % every.max(1) == 0)
+            && self.probability.is_none_or(|(millionths, seed)| {
+                crate::smtp::server::client_address::splitmix64(seed.wrapping_add(n)) % 1_000_000
+                    < u64::from(millionths)
+            })
+    }
+}
+
+impl Condition {
+    fn holds(&self, facts: &Facts, header: Option<&[u8]>) -> bool {
+        let any = |patterns: &[String], text: &str| {
+            patterns.is_empty() || patterns.iter().any(|p| matches(p, text))
+        };
+        let helo = facts
+            .helo
+            .as_ref()
+            .map_or("", |helo| helo.argument.as_str());
+        any(
+            &self.recipients,
+            facts.recipient.as_deref().unwrap_or_default(),
+        ) && any(&self.senders, facts.sender.as_deref().unwrap_or_default())
+            && any(&self.helos, helo)
+            && (self.clients.is_empty()
+                || self
+                    .clients
+                    .iter()
+                    .any(|net| net.contains(&facts.client_address)))
+            && (self.headers.is_empty() || header.is_some_and(|header| self.has_field(header)))
+    }
+
+    fn has_field(&self, message: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(message);
+        let header = text
+            .split("\r\n\r\n")
+            .next()
+            .unwrap_or_default()
+            .replace("\r\n\t", " ")
+            .replace("\r\n ", " ");
+        header
+            .lines()
+            .any(|field| self.headers.iter().any(|pattern| matches(pattern, field)))
+    }
+}
+
+/// Whether a text is as a pattern has it, without regard to case; `*` stands for any octets.
+fn matches(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.to_ascii_lowercase(), text.to_ascii_lowercase());
+    let Some((first, rest)) = pattern.split_once('*') else {
+        return pattern == text;
+    };
+    let Some(mut left) = text.strip_prefix(first) else {
+        return false;
+    };
+    let parts: Vec<_> = rest.split('*').collect();
+    let Some((last, middle)) = parts.split_last() else {
+        return true;
+    };
+    for part in middle {
+        let Some(at) = left.find(part) else {
+            return false;
+        };
+        left = &left[at + part.len()..];
+    }
+    left.ends_with(last)
+}
+
+impl Session {
+    /// Does what a script has for this point, if any does. Some where its reply stands for the receiver's own; a manner
+    /// of sending is kept for whatever is said next.
+    pub(crate) fn script(
+        &mut self,
+        point: Point,
+        header: Option<&[u8]>,
+        output: &mut Vec<u8>,
+    ) -> Option<Reply> {
+        let receiver = std::sync::Arc::clone(&self.receiver);
+        for (index, script) in receiver.settings.scripts.iter().enumerate() {
+            if script.point != point || !script.when.holds(&self.facts, header) {
+                continue;
+            }
+            if !script
+                .often
+                .holds(self.memory.count(&format!("script {index}")))
+            {
+                continue;
+            }
+            self.events.push(SessionEvent::Scripted(format!(
+                "script {} at {}",
+                index + 1,
+                word(point)
+            )));
+            self.manner = Some(script.manner);
+            if let Some(raw) = &script.raw {
+                output.extend_from_slice(raw.as_bytes());
+                output.extend_from_slice(b"\r\n");
+                self.record(Speaker::Server, raw);
+                if let Ok(reply) = Reply::parse(&raw.lines().collect::<Vec<_>>()) {
+                    self.refuses(Source::Script, reply.clone(), why(index, point));
+                    return Some(reply);
+                }
+                return Some(Reply::new(
+                    ReplyCode::new(500).expect("500 is a reply code"),
+                    None,
+                    raw,
+                ));
+            }
+            let values = Values {
+                mx: &receiver.settings.hostname,
+                id: &self.token,
+                quotes: &[],
+            };
+            let reply = script
+                .reply
+                .as_ref()
+                .map(|template| template.fill(&self.facts, &values))?;
+            self.say(&reply, output);
+            self.refuses(Source::Script, reply.clone(), why(index, point));
+            self.end_after(&reply);
+            return Some(reply);
+        }
+        None
+    }
+
+    /// Does what the name of a recipient asks for.
+    pub(crate) fn magic(&mut self, forward_path: &str, output: &mut Vec<u8>) -> Option<Reply> {
+        let asked = Magic::of(forward_path).filter(|_| self.receiver.settings.magic_recipients)?;
+        let enhanced = |code: ReplyCode, enhanced: Option<EnhancedCode>| {
+            Reply::new(
+                code,
+                enhanced.filter(|_| self.enhanced()),
+                &format!("<{forward_path}> asked for this"),
+            )
+        };
+        let (reply, manner) = match asked {
+            Magic::Reply(code, detail) => (Some(enhanced(code, detail)), None),
+            Magic::AtTheDot(code, detail) => {
+                self.at_the_dot = Some(enhanced(code, detail));
+                (None, None)
+            }
+            Magic::AcceptAfter(times) => {
+                let tried = self.memory.count(&format!("magic {forward_path}"));
+                let code = ReplyCode::new(451).expect("451 is a reply code");
+                let later = enhanced(
+                    code,
+                    Some(EnhancedCode {
+                        subject: 7,
+                        detail: 1,
+                    }),
+                );
+                (Some(later).filter(|_| tried <= times), None)
+            }
+            Magic::SendMode(manner) => (None, Some(manner)),
+        };
+        self.events
+            .push(SessionEvent::Scripted(format!("recipient {forward_path}")));
+        self.manner = manner.or(self.manner);
+        let reply = reply?;
+        self.say(&reply, output);
+        let why = format!("the recipient <{forward_path}> asks for this reply");
+        self.refuses(Source::Recipient, reply.clone(), why);
+        self.end_after(&reply);
+        Some(reply)
+    }
+
+    /// 421 and 521 close (RFC 5321 §3.8, RFC 7504).
+    fn end_after(&mut self, reply: &Reply) {
+        if matches!(reply.code().get(), 421 | 521) && !matches!(self.state, State::Closed) {
+            self.close("script");
+        }
+    }
+}
+
+/// Why a script refuses.
+fn why(index: usize, point: Point) -> String {
+    format!("script {} speaks at {}", index + 1, word(point))
+}
+
+fn word(point: Point) -> &'static str {
+    Point::ALL
+        .into_iter()
+        .find(|(_, known)| *known == point)
+        .map_or("", |(word, _)| word)
+}
+
+/// What the local part of a recipient asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Magic {
+    Reply(ReplyCode, Option<EnhancedCode>),
+    AtTheDot(ReplyCode, Option<EnhancedCode>),
+    AcceptAfter(u64),
+    SendMode(SendMode),
+}
+
+impl Magic {
+    fn of(forward_path: &str) -> Option<Self> {
+        let local = forward_path
+            .rsplit_once('@')
+            .map_or(forward_path, |(local, _)| local)
+            .to_ascii_lowercase();
+        let manner = |manner| Some(Self::SendMode(manner));
+        let end = |end| {
+            manner(SendMode {
+                mute: true,
+                end: Some(end),
+                ..SendMode::default()
+            })
+        };
+        match local.as_str() {
+            "close" => return end(End::Close),
+            "reset" => return end(End::Reset),
+            "silence" => {
+                return manner(SendMode {
+                    mute: true,
+                    ..SendMode::default()
+                });
+            }
+            "split" => {
+                return manner(SendMode {
+                    split: true,
+                    ..SendMode::default()
+                });
+            }
+            _ => {}
+        }
+        if let Some(delay) = local.strip_prefix("delay-").and_then(time) {
+            return manner(SendMode {
+                delay,
+                ..SendMode::default()
+            });
+        }
+        if let Some(drip) = local
+            .strip_prefix("drip-")
+            .and_then(|n| n.parse().ok())
+            .filter(|n| *n > 0)
+        {
+            return manner(SendMode {
+                drip: Some(drip),
+                ..SendMode::default()
+            });
+        }
+        if let Some(times) = local
+            .strip_prefix("after-")
+            .and_then(|rest| rest.strip_suffix("-accept"))
+        {
+            return times.parse().ok().map(Self::AcceptAfter);
+        }
+        match local.strip_prefix("eod-") {
+            Some(code) => refusal(code).map(|(code, detail)| Self::AtTheDot(code, detail)),
+            None => refusal(&local).map(|(code, detail)| Self::Reply(code, detail)),
+        }
+    }
+}
+
+/// `550`, or `550-5.1.1`.
+fn refusal(text: &str) -> Option<(ReplyCode, Option<EnhancedCode>)> {
+    let (code, detail) = text
+        .split_once('-')
+        .map_or((text, None), |(code, detail)| (code, Some(detail)));
+    let code = code
+        .parse()
+        .ok()
+        .filter(|_| code.len() == 3)
+        .and_then(ReplyCode::new)
+        .filter(|code| code.is_refusal())?;
+    match detail {
+        None => Some((code, None)),
+        Some(detail) => {
+            let (class, enhanced) = crate::reply::enhanced_prefix(detail)?;
+            (class == code.class()).then_some((code, Some(enhanced)))
+        }
+    }
+}
+
+/// `5s`, `500ms`; an hour at most.
+fn time(text: &str) -> Option<Duration> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let number: u64 = text[..digits].parse().ok()?;
+    let time = match &text[digits..] {
+        "ms" => Duration::from_millis(number),
+        "s" => Duration::from_secs(number),
+        _ => return None,
+    };
+    (time <= Duration::from_secs(3600)).then_some(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns() {
+        for (pattern, text, expected) in [
+            ("a@b.test", "A@B.test", true),
+            ("*@b.test", "x@b.test", true),
+            ("*@b.test", "x@c.test", false),
+            ("a*b*c", "aXbYc", true),
+            ("a*b*c", "aXcYb", false),
+            ("*", "", true),
+            ("", "", true),
+            ("ab*ba", "aba", false),
+        ] {
+            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn how_often() {
+        let spoken = |often: Schedule| (1..=6).filter(|n| often.holds(*n)).collect::<Vec<_>>();
+        assert_eq!(spoken(Schedule::default()), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(
+            spoken(Schedule {
+                attempt: Some(2),
+                ..Schedule::default()
+            }),
+            [2]
+        );
+        assert_eq!(
+            spoken(Schedule {
+                times: Some(3),
+                ..Schedule::default()
+            }),
+            [1, 2, 3]
+        );
+        assert_eq!(
+            spoken(Schedule {
+                every: Some(3),
+                ..Schedule::default()
+            }),
+            [3, 6]
+        );
+        let seeded = Schedule {
+            probability: Some((500_000, 7)),
+            ..Schedule::default()
+        };
+        let count = (1..=1000).filter(|n| seeded.holds(*n)).count();
+        assert!((400..600).contains(&count), "{count} of 1000");
+        assert_eq!(spoken(seeded), spoken(seeded));
+    }
+
+    #[test]
+    fn magic_recipients() {
+        let code = |code| ReplyCode::new(code).expect("a code");
+        let detail = |subject, detail| Some(EnhancedCode { subject, detail });
+        let manner = |manner| Some(Magic::SendMode(manner));
+        for (path, expected) in [
+            (
+                "550-5.1.1@contoso.test",
+                Some(Magic::Reply(code(550), detail(1, 1))),
+            ),
+            ("451@contoso.test", Some(Magic::Reply(code(451), None))),
+            (
+                "eod-554-5.7.1@contoso.test",
+                Some(Magic::AtTheDot(code(554), detail(7, 1))),
+            ),
+            ("after-3-accept@contoso.test", Some(Magic::AcceptAfter(3))),
+            (
+                "delay-5s@contoso.test",
+                manner(SendMode {
+                    delay: Duration::from_secs(5),
+                    ..SendMode::default()
+                }),
+            ),
+            (
+                "drip-10@contoso.test",
+                manner(SendMode {
+                    drip: Some(10),
+                    ..SendMode::default()
+                }),
+            ),
+            (
+                "reset@contoso.test",
+                manner(SendMode {
+                    mute: true,
+                    end: Some(End::Reset),
+                    ..SendMode::default()
+                }),
+            ),
+            ("250@contoso.test", None),
+            ("550-4.1.1@contoso.test", None),
+            ("delay-2h@contoso.test", None),
+            ("drip-0@contoso.test", None),
+            ("info@contoso.test", None),
+            ("5500@contoso.test", None),
+        ] {
+            assert_eq!(Magic::of(path), expected, "{path}");
+        }
+    }
+}

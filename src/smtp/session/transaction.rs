@@ -1,0 +1,441 @@
+//! MAIL, RCPT, DATA and the final dot (RFC 5321 §3.3).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::facts::Lookup;
+use crate::journal::Envelope;
+use crate::reply::Reply;
+use crate::smtp::Extension;
+use crate::smtp::budget::MailData;
+use crate::smtp::protocol::command::Mistake;
+use crate::smtp::protocol::data::{self, Collector, Flaw};
+use crate::smtp::protocol::path::Parameters;
+use crate::smtp::protocol::replies::CoreReply;
+use crate::smtp::record::transcript::Speaker;
+use crate::smtp::session::event::SessionEvent;
+use crate::smtp::session::script::Point;
+use crate::smtp::session::trace::Trace;
+use crate::smtp::session::{Due, Protocol, Session, State};
+use crate::stage::Stage;
+use crate::verdict::{Source, Verdict};
+
+/// An open transaction.
+#[derive(Debug)]
+pub(crate) struct Open {
+    envelope: Envelope,
+    /// The reply to the last recipient that was refused, without its code: DATA without any other says so.
+    refused: Option<String>,
+    /// Whether addresses and header may hold UTF-8 (RFC 6531).
+    smtputf8: bool,
+    /// Whether the message is binary, and only BDAT may bring it (RFC 3030 §3).
+    binary: bool,
+}
+
+impl Open {
+    pub(crate) fn has_recipients(&self) -> bool {
+        !self.envelope.forward_paths.is_empty()
+    }
+
+    pub(crate) fn into_envelope(self) -> Envelope {
+        self.envelope
+    }
+
+    pub(crate) fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
+
+    pub(crate) fn is_binary(&self) -> bool {
+        self.binary
+    }
+}
+
+/// The arguments of MAIL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mail {
+    pub(crate) reverse_path: String,
+    pub(crate) parameters: Parameters,
+}
+
+/// A message whose facts are being observed.
+#[derive(Debug)]
+pub(crate) struct Received {
+    open: Open,
+    octets: Vec<u8>,
+}
+
+impl Received {
+    pub(crate) fn into_open(self) -> Open {
+        self.open
+    }
+}
+
+impl Session {
+    pub(crate) fn mail(&mut self, mail: Mail, output: &mut Vec<u8>, lookup: &dyn Lookup) {
+        if matches!(self.state, State::Transaction(_) | State::Chunked(..)) {
+            return self.mistake(CoreReply::NestedMail, output);
+        }
+        self.refused = None;
+        if self.misbehaves(
+            |conduct| (conduct.messages, conduct.recipients) = (conduct.messages + 1, 0),
+            output,
+        ) {
+            return self.mail_was_refused(mail.reverse_path);
+        }
+        let receiver = Arc::clone(&self.receiver);
+        self.pause = self
+            .facts
+            .observe_sender(&mail.reverse_path, receiver.policy.wants(), lookup);
+        self.due = Due::Mail(mail);
+    }
+
+    pub(crate) fn answer_mail(&mut self, mail: Mail, output: &mut Vec<u8>) {
+        if self.receiver.policy.wants().observes_sender() {
+            self.observed();
+        }
+        if self.refuse(Stage::Mail, output) {
+            return self.mail_was_refused(mail.reverse_path);
+        }
+        let settings = &self.receiver.settings;
+        let Mail {
+            reverse_path,
+            parameters,
+        } = mail;
+        let mistake = if self.lacks_helo() {
+            Some(CoreReply::HeloFirst.into())
+        } else if settings.auth.as_ref().is_some_and(|auth| auth.required)
+            && self.facts.conduct.login.is_empty()
+        {
+            Some(CoreReply::AuthRequired.into())
+        } else {
+            self.not_offered(&parameters)
+        };
+        if let Some(mistake) = mistake {
+            self.mistake(mistake, output);
+            return self.mail_was_refused(reverse_path);
+        }
+        if let Some(reply) = self.has_no_room(parameters.size) {
+            self.answer(reply, output);
+            return self.mail_was_refused(reverse_path);
+        }
+        let scripted = self.script(Point::Mail, None, output);
+        if scripted
+            .as_ref()
+            .is_some_and(|reply| reply.code().is_refusal())
+        {
+            return self.mail_was_refused(reverse_path);
+        }
+        let Parameters {
+            smtputf8,
+            binary,
+            said,
+            ..
+        } = parameters;
+        let envelope = Envelope {
+            reverse_path,
+            parameters: said,
+            ..Envelope::default()
+        };
+        self.state = State::Transaction(Open {
+            envelope,
+            refused: None,
+            smtputf8,
+            binary,
+        });
+        if scripted.is_none() {
+            self.answer(CoreReply::Mail, output);
+        }
+    }
+
+    /// MAIL was refused: the transaction ends before it begins.
+    fn mail_was_refused(&mut self, reverse_path: String) {
+        self.facts.forget_sender();
+        self.end_without_reply(Envelope {
+            reverse_path,
+            ..Envelope::default()
+        });
+    }
+
+    /// The reply to a message too large for the receiver, or for now (RFC 1870 §6.1); what SIZE did not say is 0.
+    fn has_no_room(&self, size: usize) -> Option<CoreReply> {
+        if size > self.receiver.settings.max_message_octets {
+            return Some(CoreReply::SizeTooLarge);
+        }
+        let full = self
+            .storage
+            .as_ref()
+            .is_some_and(|storage| !storage.has_room(size.max(1)));
+        full.then_some(CoreReply::NoStorage)
+    }
+
+    /// Where the octets of a message go.
+    pub(crate) fn mail_data(&self) -> MailData {
+        MailData::new(
+            self.receiver.settings.max_message_octets,
+            self.storage.clone(),
+        )
+    }
+
+    /// The reply to a parameter of an extension that was not offered (RFC 5321 §4.1.1.11).
+    fn not_offered(&self, parameters: &Parameters) -> Option<Mistake> {
+        let settings = &self.receiver.settings;
+        let unknown =
+            |said: &str| Mistake::from(CoreReply::UnknownParameter).quoting("parameter", said);
+        let lacking = parameters
+            .needs
+            .iter()
+            .find(|(extension, _)| !self.offers(*extension));
+        match lacking {
+            Some((Extension::SmtpUtf8, _)) => Some(CoreReply::NoSmtpUtf8.into()),
+            Some((Extension::BinaryMime, said)) => {
+                Some(Mistake::from(CoreReply::BodySyntax).quoting("parameter", said))
+            }
+            Some((_, said)) => Some(unknown(said)),
+            None if parameters.auth && settings.auth.is_none() => {
+                let is_auth = |word: &&String| {
+                    word.get(..5)
+                        .is_some_and(|key| key.eq_ignore_ascii_case("AUTH="))
+                };
+                let said = parameters.said.iter().find(is_auth);
+                Some(unknown(said.map_or("AUTH", String::as_str)))
+            }
+            None => None,
+        }
+    }
+
+    pub(crate) fn rcpt(
+        &mut self,
+        forward_path: String,
+        parameters: Parameters,
+        output: &mut Vec<u8>,
+    ) {
+        let most = self.receiver.settings.max_recipients;
+        if let Some(mistake) = self.not_offered(&parameters) {
+            return self.mistake(mistake, output);
+        }
+        if let Some(reply) = self.out_of_sequence("RCPT") {
+            return self.mistake(reply, output);
+        }
+        let State::Transaction(open) = &self.state else {
+            return;
+        };
+        let utf8 = open.smtputf8 || self.receiver.settings.syntax.utf8_paths;
+        if !utf8 && !forward_path.is_ascii() {
+            return self.mistake(CoreReply::NotAscii, output);
+        }
+        if open.envelope.forward_paths.len() >= most {
+            return self.answer(CoreReply::TooManyRecipients, output);
+        }
+        let reverse_path = open.envelope.reverse_path.clone();
+        self.events.push(SessionEvent::Tried {
+            reverse_path,
+            forward_path: forward_path.clone(),
+        });
+        self.observe_recipient(&forward_path);
+        let by = self.stage();
+        let refusal = self
+            .judge_conduct(by, |conduct| conduct.recipients += 1, output)
+            .or_else(|| self.refuse_with(Stage::Rcpt, output));
+        let scripted = match &refusal {
+            Some(_) => None,
+            None => self.script(Point::Rcpt, None, output),
+        };
+        let refusal = match (refusal, &scripted) {
+            (Some(refusal), _) => Some(refusal),
+            (None, Some(reply)) => Some(reply.clone()).filter(|reply| reply.code().is_refusal()),
+            (None, None) => self.magic(&forward_path, output),
+        };
+        let State::Transaction(open) = &mut self.state else {
+            return;
+        };
+        if let Some(reply) = refusal {
+            open.refused = reply.texts().first().map(|text| text.to_string());
+            return;
+        }
+        open.envelope.forward_paths.push(forward_path);
+        open.envelope.forward_parameters.push(parameters.said);
+        if scripted.is_none() {
+            self.answer(CoreReply::Rcpt, output);
+        }
+    }
+
+    fn observe_recipient(&mut self, forward_path: &str) {
+        if self.receiver.policy.wants().greylist {
+            let sender = self.facts.sender.as_deref().unwrap_or_default();
+            let known = self
+                .memory
+                .tried(self.facts.client_address, sender, forward_path, self.id);
+            self.facts.greylist = Some(known);
+        }
+        self.facts.recipient = Some(forward_path.to_owned());
+    }
+
+    pub(crate) fn data(&mut self, output: &mut Vec<u8>) {
+        if matches!(&self.state, State::Transaction(open) if open.binary) {
+            return self.mistake(CoreReply::BinaryNeedsBdat, output);
+        }
+        if let Some(reply) = self.data_out_of_sequence() {
+            return self.mistake(self.data_mistake("DATA", reply), output);
+        }
+        if self.refuse(Stage::Data, output) {
+            return;
+        }
+        let scripted = self.script(Point::Data, None, output);
+        if scripted
+            .as_ref()
+            .is_some_and(|reply| reply.code().is_refusal())
+        {
+            return;
+        }
+        let data = self.mail_data();
+        if let State::Transaction(open) = std::mem::replace(&mut self.state, State::Idle) {
+            self.state = State::Data(open, Collector::new(data));
+        }
+        if scripted.is_none() {
+            self.answer(CoreReply::Data, output);
+        }
+    }
+
+    /// The final dot.
+    pub(crate) fn end_of_data(&mut self, output: &mut Vec<u8>, lookup: &dyn Lookup) {
+        let State::Data(open, collector) = std::mem::replace(&mut self.state, State::Idle) else {
+            return;
+        };
+        let received = collector.received();
+        self.record(Speaker::Client, &format!("<{received} octets of data>"));
+        let (octets, flaw) = collector.into_octets(self.receiver.settings.syntax.text_line_octets);
+        self.end_of_message(open, octets, flaw, output, lookup);
+    }
+
+    /// The message is whole: what is wrong with its octets is said at once, else it is observed, then judged.
+    pub(crate) fn end_of_message(
+        &mut self,
+        open: Open,
+        octets: Vec<u8>,
+        flaw: Option<Flaw>,
+        output: &mut Vec<u8>,
+        lookup: &dyn Lookup,
+    ) {
+        self.at = Stage::Eod;
+        let bare = match flaw {
+            Some(Flaw::BareLf) => "LF",
+            Some(Flaw::BareCr) => "CR",
+            _ => "",
+        };
+        if !bare.is_empty()
+            && let Some(reply) = self.bare_newline(bare, Stage::Eod, output)
+        {
+            self.say_again(&open, &reply, output);
+            return self.end_transaction(open.envelope, reply, None);
+        }
+        match data::finish(octets, flaw, &self.receiver.settings.syntax) {
+            Err(flaw) => {
+                let reply = self.core(to_flaw(flaw), &[]);
+                self.say(&reply, output);
+                self.protocol_refuses(reply.clone());
+                self.say_again(&open, &reply, output);
+                self.end_transaction(open.envelope, reply, None);
+            }
+            Ok(octets) => self.observe_message(Received { open, octets }, lookup),
+        }
+    }
+
+    fn observe_message(&mut self, received: Received, lookup: &dyn Lookup) {
+        self.pause = Duration::ZERO;
+        if self.receiver.policy.wants().message {
+            self.pause = self.facts.observe_message(&received.octets, lookup);
+            self.observed();
+        }
+        self.due = Due::Message(Box::new(received));
+    }
+
+    /// The message is judged, then accepted or not; either way the transaction ends.
+    pub(crate) fn answer_message(&mut self, received: Received, output: &mut Vec<u8>) {
+        let Received { open, octets } = received;
+        if let Some(reply) = self.refuse_with(Stage::Eod, output) {
+            if self.receiver.policy.wants().message
+                && let Some((_, case)) = self.unproved.last_mut()
+            {
+                case.message = Some(octets);
+            }
+            self.say_again(&open, &reply, output);
+            return self.end_transaction(open.envelope, reply, None);
+        }
+        let asked = self.at_the_dot.take();
+        let reply = match (self.script(Point::Eod, Some(&octets), output), asked) {
+            (Some(scripted), _) => scripted,
+            (None, asked) => {
+                let reply = asked.unwrap_or_else(|| self.core(CoreReply::Message, &[]));
+                self.say(&reply, output);
+                if reply.code().is_refusal() {
+                    let why = "a recipient asks for this reply to the final dot".to_owned();
+                    self.refuses(Source::Recipient, reply.clone(), why);
+                }
+                reply
+            }
+        };
+        if reply.code().is_refusal() {
+            self.say_again(&open, &reply, output);
+            return self.end_transaction(open.envelope, reply, None);
+        }
+        self.say_again(&open, &reply, output);
+        let trace = Trace::new(
+            &self.facts,
+            &open.envelope.forward_paths,
+            &self.receiver.settings.hostname,
+            &self.token,
+            open.smtputf8,
+        );
+        self.end_transaction(open.envelope, reply, Some((trace, octets)));
+    }
+
+    /// LMTP answers the final dot once for each recipient (RFC 2033 §4.2).
+    fn say_again(&mut self, open: &Open, reply: &Reply, output: &mut Vec<u8>) {
+        if self.front.protocol == Protocol::Lmtp {
+            for _ in 1..open.envelope.forward_paths.len() {
+                self.say(reply, output);
+            }
+        }
+    }
+
+    fn end_transaction(
+        &mut self,
+        envelope: Envelope,
+        reply: Reply,
+        message: Option<(Trace, Vec<u8>)>,
+    ) {
+        let message = message.map(|(trace, octets)| (trace, Arc::new(octets)));
+        let reply = Some(reply).filter(|_| !self.is_mute());
+        let acknowledged =
+            message.is_some() && reply.as_ref().is_some_and(|r| r.code().class() == 2);
+        self.acknowledged |= acknowledged;
+        self.events.push(SessionEvent::Transaction {
+            envelope: Arc::new(envelope),
+            verdict: Verdict::of(self.refused.take(), acknowledged),
+            reply,
+            message,
+        });
+        self.reset();
+    }
+
+    /// Tells of a transaction that ends without a reply to its message: it was refused earlier, or given up.
+    pub(crate) fn end_without_reply(&mut self, envelope: Envelope) {
+        self.events.push(SessionEvent::Transaction {
+            envelope: Arc::new(envelope),
+            verdict: Verdict::of(self.refused.take(), false),
+            reply: None,
+            message: None,
+        });
+    }
+}
+
+/// The reply to data with a flaw.
+fn to_flaw(flaw: Flaw) -> CoreReply {
+    match flaw {
+        Flaw::TooLarge => CoreReply::MessageTooLarge,
+        Flaw::NoStorage => CoreReply::NoStorage,
+        Flaw::LineTooLong => CoreReply::LineTooLong,
+        Flaw::BareLf => CoreReply::BareLfInData,
+        Flaw::BareCr => CoreReply::BareCrInData,
+    }
+}
