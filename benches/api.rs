@@ -125,10 +125,10 @@ async fn stored_messages() {
     ]
     .concat();
     for n in 0..MESSAGES {
-        let forward_paths = vec![format!("user{n}@contoso.test")];
+        let recipients = vec![format!("user{n}@contoso.test")];
         let envelope = Envelope {
-            reverse_path: "a@example.test".into(),
-            forward_paths,
+            sender: "a@example.test".into(),
+            recipients,
             ..Envelope::default()
         };
         let (at, trace, octets) = (jiff::Timestamp::now(), "x".repeat(400), octets.clone());

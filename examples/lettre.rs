@@ -42,7 +42,7 @@ pub fn main() -> Result<(), Box<dyn Error>> {
 
     send(world.smtp_addr(), "mail.example.test")?;
     let message = world.wait_for_message()?;
-    assert_eq!(message.envelope.forward_paths, ["b@contoso.test"]);
+    assert_eq!(message.envelope.recipients, ["b@contoso.test"]);
     print!("{}", String::from_utf8_lossy(&message.raw()));
     Ok(())
 }

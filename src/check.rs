@@ -26,9 +26,9 @@ pub struct Attempt {
     /// The verb that brings it: `EHLO` or `HELO`.
     pub verb: String,
     /// The reverse-path, empty for the null one.
-    pub mail_from: String,
+    pub sender: String,
     /// The forward-path.
-    pub rcpt: String,
+    pub recipient: String,
     /// The message, its lines ended by CRLF.
     pub message: Vec<u8>,
 }
@@ -51,6 +51,7 @@ pub struct Judgement {
     /// The receiver's name.
     pub receiver: String,
     /// The client address as judged.
+    #[serde(rename = "client_address")]
     pub client: IpAddr,
     /// The HELO/EHLO argument.
     pub helo: String,
@@ -79,11 +80,8 @@ pub fn judge(
             Stage::Helo,
             format!("{} {}\r\n", attempt.verb, attempt.helo),
         ),
-        (
-            Stage::Mail,
-            format!("MAIL FROM:<{}>\r\n", attempt.mail_from),
-        ),
-        (Stage::Rcpt, format!("RCPT TO:<{}>\r\n", attempt.rcpt)),
+        (Stage::Mail, format!("MAIL FROM:<{}>\r\n", attempt.sender)),
+        (Stage::Rcpt, format!("RCPT TO:<{}>\r\n", attempt.recipient)),
         (Stage::Data, "DATA\r\n".to_owned()),
     ];
     let data = crate::smtp::client::stuffed(&attempt.message);

@@ -79,8 +79,8 @@ fn cell(
         client,
         helo: helo.to_owned(),
         verb: "EHLO".to_owned(),
-        mail_from: scenario.sender.clone(),
-        rcpt: scenario.recipient(),
+        sender: scenario.sender.clone(),
+        recipient: scenario.recipient(),
         message: plain_message(&scenario.sender),
     };
     let Judgement {

@@ -171,8 +171,8 @@ async fn play_session(
     expected: &SessionExpectation,
 ) -> Result<(Vec<String>, Vec<String>), Error> {
     let profile = scenario::load_receiver(&expected.receiver)?;
-    let rcpt = expected
-        .rcpt
+    let recipient = expected
+        .recipient
         .clone()
         .unwrap_or_else(|| scenario.recipient());
     let translated = scenario.translated(expected.client);
@@ -182,14 +182,14 @@ async fn play_session(
         .with_receiver(profile)
         .start()
         .await?;
-    if let Err(problem) = find_receiver(&world, &rcpt).await {
+    if let Err(problem) = find_receiver(&world, &recipient).await {
         return Ok((vec![problem], Vec::new()));
     }
     let delivery = Delivery {
         verb: expected.verb.to_owned(),
         helo: expected.helo.clone(),
-        from: expected.mail_from.clone(),
-        to: vec![rcpt],
+        from: expected.sender.clone(),
+        to: vec![recipient],
         message: expected.octets(),
         timeout: PATIENCE,
         ..Delivery::default()
@@ -210,9 +210,9 @@ async fn play_session(
 }
 
 /// Does what a sender does before it connects: asks for the MX of the recipient's domain, and for its address.
-pub(crate) async fn find_receiver(world: &World, rcpt: &str) -> Result<SocketAddr, String> {
-    let domain = rcpt.rsplit_once('@').map_or("", |(_, domain)| domain);
-    let domain = name::absolute(domain).ok_or_else(|| format!("{rcpt} has no domain"))?;
+pub(crate) async fn find_receiver(world: &World, recipient: &str) -> Result<SocketAddr, String> {
+    let domain = recipient.rsplit_once('@').map_or("", |(_, domain)| domain);
+    let domain = name::absolute(domain).ok_or_else(|| format!("{recipient} has no domain"))?;
     let ask = |owner: name::Name, record_type| async move {
         let asked = dns::client::ask(
             world.dns_addr(),

@@ -227,12 +227,12 @@ pub(super) struct Check {
     /// The HELO/EHLO argument
     #[arg(long, value_name = "NAME", value_parser = one_line)]
     pub helo: String,
-    /// The reverse-path; "" for the null one, the scenario's sender where left out
-    #[arg(long, value_name = "ADDRESS", value_parser = one_line)]
-    pub mail_from: Option<String>,
-    /// The forward-path; postmaster of the scenario's first domain where left out
-    #[arg(long, value_name = "ADDRESS", value_parser = one_line)]
-    pub rcpt: Option<String>,
+    /// The envelope sender, "" for the null sender [default: the sender of the scenario]
+    #[arg(long = "from", value_name = "ADDRESS", value_parser = one_line)]
+    pub sender: Option<String>,
+    /// The envelope recipient [default: postmaster at the first domain of the scenario]
+    #[arg(long = "to", value_name = "ADDRESS", value_parser = one_line)]
+    pub recipient: Option<String>,
     /// How to print; svg and html draw one receiver's judgement
     #[arg(long, value_enum, default_value_t = CheckFormat::Human)]
     pub format: CheckFormat,

@@ -106,7 +106,7 @@ fn row(out: &mut String, label: &str, text: &str) {
 /// One question and what came back, as in a zone file.
 fn question(question: &LookupRecord) -> String {
     let asked = format!("{} {}", name::display(&question.name), question.record_type);
-    if question.records.is_empty() {
+    if question.answers.is_empty() {
         let waited = if question.elapsed.is_zero() {
             String::new()
         } else {
@@ -115,12 +115,12 @@ fn question(question: &LookupRecord) -> String {
         return format!("{asked}: {}{waited}", question.outcome);
     }
     let shown: Vec<_> = question
-        .records
+        .answers
         .iter()
         .take(RECORDS)
         .map(ToString::to_string)
         .collect();
-    let more = question.records.len().saturating_sub(RECORDS);
+    let more = question.answers.len().saturating_sub(RECORDS);
     let more = if more > 0 {
         format!(" and {more} more")
     } else {

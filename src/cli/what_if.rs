@@ -44,17 +44,20 @@ pub(super) fn run(options: &Check) -> Result<bool, Error> {
 }
 
 fn one(options: &Check, scenario: &Scenario, profile: &ReceiverProfile) -> Judgement {
-    let mail_from = options
-        .mail_from
+    let sender = options
+        .sender
         .clone()
         .unwrap_or_else(|| scenario.sender.clone());
     let attempt = Attempt {
         client: options.client,
         helo: options.helo.clone(),
         verb: "EHLO".to_owned(),
-        message: plain_message(&mail_from),
-        mail_from,
-        rcpt: options.rcpt.clone().unwrap_or_else(|| scenario.recipient()),
+        message: plain_message(&sender),
+        sender,
+        recipient: options
+            .recipient
+            .clone()
+            .unwrap_or_else(|| scenario.recipient()),
     };
     // Each receiver meets the faults anew, as the first client would.
     let zones = scenario.zones(std::net::Ipv4Addr::LOCALHOST.into());

@@ -105,6 +105,7 @@ pub(super) fn describe(
         let value = value
             .as_str()
             .map_or_else(|| value.to_string(), str::to_owned);
+        let key = key.replace('_', " ");
         write!(f, "{}{key} {value}", if i == 0 { " with " } else { ", " })?;
     }
     Ok(())

@@ -84,10 +84,7 @@ impl Mail {
     }
 
     fn compare(&self, message: &Message, found: &mut Differences) {
-        let (sender, paths) = (
-            &message.envelope.reverse_path,
-            &message.envelope.forward_paths,
-        );
+        let (sender, paths) = (&message.envelope.sender, &message.envelope.recipients);
         found.compare(
             "recipient",
             &self.recipient,

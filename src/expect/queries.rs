@@ -18,7 +18,7 @@ use crate::journal::DnsQuery;
 pub struct Queries {
     /// Who asked: an address, or a network that holds it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub client: Option<Addresses>,
+    pub client_address: Option<Addresses>,
     /// The name asked for, in any case, with or without its final dot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -67,8 +67,8 @@ impl Queries {
         let bare = |name: &str| name.trim_end_matches('.').to_ascii_lowercase();
         let client = query.client.ip().to_canonical();
         found.compare(
-            "client",
-            &self.client,
+            "client_address",
+            &self.client_address,
             |net| net.contains(&client),
             || client,
         );

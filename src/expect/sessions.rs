@@ -20,7 +20,7 @@ use crate::verdict::{Source, Verdict};
 /// ```
 /// use martinet::expect::Sessions;
 /// let refused = Sessions::rejected().by_rule("iprev").with_code(550).from_client([192, 0, 2, 1]);
-/// assert_eq!(refused.to_string(), "sessions with client 192.0.2.1, verdict reject, rule iprev, code 550");
+/// assert_eq!(refused.to_string(), "sessions with client address 192.0.2.1, verdict reject, rule iprev, code 550");
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -29,7 +29,7 @@ use crate::verdict::{Source, Verdict};
 pub struct Sessions {
     /// The client address, or a network that holds it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub client: Option<Addresses>,
+    pub client_address: Option<Addresses>,
     /// The HELO/EHLO argument, in any case.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub helo: Option<String>,
@@ -129,7 +129,7 @@ impl Sessions {
     #[must_use]
     pub fn from_client(self, address: impl Into<IpAddr>) -> Self {
         Self {
-            client: Some(address.into().into()),
+            client_address: Some(address.into().into()),
             ..self
         }
     }
@@ -246,8 +246,8 @@ impl Sessions {
 
     fn compare(&self, record: &SessionRecord, found: &mut Differences) {
         found.compare(
-            "client",
-            &self.client,
+            "client_address",
+            &self.client_address,
             |net| net.contains(&record.client_address),
             || record.client_address,
         );

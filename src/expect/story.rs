@@ -46,17 +46,17 @@ impl SessionRecord {
                 name::display(&question.name),
                 question.record_type
             );
-            if question.records.is_empty() {
+            if question.answers.is_empty() {
                 let _ = writeln!(out, "{}", question.outcome);
                 continue;
             }
             let shown: Vec<_> = question
-                .records
+                .answers
                 .iter()
                 .take(RECORDS)
                 .map(ToString::to_string)
                 .collect();
-            let more = question.records.len().saturating_sub(RECORDS);
+            let more = question.answers.len().saturating_sub(RECORDS);
             let more = if more > 0 {
                 format!(" and {more} more")
             } else {

@@ -50,7 +50,10 @@ impl Watched for SessionEntry {
     }
 
     fn key(pattern: &Sessions) -> Option<Key> {
-        let client = pattern.client.as_ref().and_then(|client| client.one());
+        let client = pattern
+            .client_address
+            .as_ref()
+            .and_then(|client| client.one());
         text(field::RECIPIENT, pattern.recipient.as_ref())
             .or_else(|| text(field::SENDER, pattern.sender.as_ref()))
             .or_else(|| text(field::HELO, pattern.helo.as_ref()))
@@ -172,7 +175,10 @@ impl Watched for DnsQuery {
 
     fn key(pattern: &Queries) -> Option<Key> {
         let name = pattern.name.as_ref().map(|name| name.trim_end_matches('.'));
-        let client = pattern.client.as_ref().and_then(|client| client.one());
+        let client = pattern
+            .client_address
+            .as_ref()
+            .and_then(|client| client.one());
         name.map(|name| Key::new(field::NAME, name))
             .or_else(|| client.map(|client| Key::new(field::CLIENT, &client.to_string())))
             .or_else(|| text(field::TYPE, pattern.record_type.as_ref()))
@@ -242,11 +248,11 @@ impl Watched for Message {
     fn keys(message: &Self, fields: Fields, each: &mut dyn FnMut(Key)) {
         let envelope = &message.envelope;
         if fields.has(field::RECIPIENT) {
-            let paths = envelope.forward_paths.iter();
+            let paths = envelope.recipients.iter();
             paths.for_each(|path| each(Key::new(field::RECIPIENT, path)));
         }
         if fields.has(field::SENDER) {
-            each(Key::new(field::SENDER, &envelope.reverse_path));
+            each(Key::new(field::SENDER, &envelope.sender));
         }
         if fields.has(field::SESSION) {
             each(Key::of_number(field::SESSION, message.session));
@@ -267,8 +273,8 @@ impl Watched for Message {
             "message {} of session {}, from <{}> to {}",
             message.id,
             message.session,
-            envelope.reverse_path,
-            envelope.forward_paths.join(", ")
+            envelope.sender,
+            envelope.recipients.join(", ")
         )
     }
 }

@@ -114,7 +114,7 @@ pub(super) fn observe(
     evidence.push(question);
     if listing.is_listed() {
         let reason = lookup.ask(&owner, RecordType::TXT);
-        listing.text = reason.records.iter().find_map(text_of).unwrap_or_default();
+        listing.text = reason.answers.iter().find_map(text_of).unwrap_or_default();
         elapsed += reason.elapsed;
         evidence.push(reason);
     }

@@ -78,7 +78,7 @@ pub struct LookupRecord {
     /// The data of the records of the type asked for, in answer order, CNAMEs followed.
     #[serde(serialize_with = "as_displays")]
     #[cfg_attr(feature = "http", schema(value_type = Vec<String>))]
-    pub records: Vec<RData>,
+    pub answers: Vec<RData>,
     /// The time the answer took, in milliseconds in JSON.
     #[serde(rename = "elapsed_ms", serialize_with = "crate::journal::millis")]
     #[cfg_attr(feature = "http", schema(value_type = f64))]
@@ -92,12 +92,12 @@ pub struct LookupRecord {
 impl LookupRecord {
     /// Roughly the memory it takes.
     pub(crate) fn octets(&self) -> usize {
-        size_of::<Self>() + self.records.len() * size_of::<RData>()
+        size_of::<Self>() + self.answers.len() * size_of::<RData>()
     }
 
     /// The addresses among the records.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
-        self.records.iter().filter_map(|data| match data {
+        self.answers.iter().filter_map(|data| match data {
             RData::A(a) => Some(IpAddr::V4(a.0)),
             RData::AAAA(a) => Some(IpAddr::V6(a.0)),
             _ => None,
@@ -106,7 +106,7 @@ impl LookupRecord {
 
     /// The names among the records of a PTR question.
     pub fn names(&self) -> impl Iterator<Item = &Name> + '_ {
-        self.records.iter().filter_map(|data| match data {
+        self.answers.iter().filter_map(|data| match data {
             RData::PTR(name) => Some(&name.0),
             _ => None,
         })
@@ -246,7 +246,7 @@ impl<'a> Resolver<'a> {
             name: name.clone(),
             record_type,
             outcome,
-            records: matching(answer.answers, record_type),
+            answers: matching(answer.answers, record_type),
             elapsed: answer.delay,
             fault,
         })
@@ -275,7 +275,7 @@ fn failure(
         name: name.clone(),
         record_type,
         outcome,
-        records: Vec::new(),
+        answers: Vec::new(),
         elapsed,
         fault,
     }
@@ -436,8 +436,8 @@ pub(crate) mod table {
                 .rows
                 .iter()
                 .find(|(n, t, ..)| n == name && *t == record_type);
-            let (outcome, records) = match exact {
-                Some((_, _, outcome, records)) => (*outcome, records.clone()),
+            let (outcome, answers) = match exact {
+                Some((_, _, outcome, answers)) => (*outcome, answers.clone()),
                 None if self.rows.iter().any(|(n, ..)| n == name) => (Outcome::NoData, Vec::new()),
                 None => (Outcome::NxDomain, Vec::new()),
             };
@@ -450,7 +450,7 @@ pub(crate) mod table {
                 name: name.clone(),
                 record_type,
                 outcome,
-                records,
+                answers,
                 elapsed,
                 fault: "",
             })

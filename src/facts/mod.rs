@@ -213,17 +213,12 @@ impl Facts {
     }
 
     /// Observes the reverse-path of a transaction. Returns the time the lookups would have taken, all at once.
-    pub fn observe_sender(
-        &mut self,
-        reverse_path: &str,
-        wants: &Wants,
-        lookup: &dyn Lookup,
-    ) -> Duration {
+    pub fn observe_sender(&mut self, sender: &str, wants: &Wants, lookup: &dyn Lookup) -> Duration {
         self.evidence
             .truncate(self.helo_evidence.max(self.client_evidence));
         self.listings
             .retain(|l| l.subject != listing::Subject::Sender);
-        self.sender = Some(reverse_path.to_owned());
+        self.sender = Some(sender.to_owned());
         if !wants.observes_sender() {
             return Duration::ZERO;
         }
@@ -232,14 +227,12 @@ impl Facts {
         let mut evidence = std::mem::take(&mut self.evidence);
         self.spf_sender = wants
             .spf_sender
-            .then(|| self.spf(helo, reverse_path, lookup, &mut evidence));
+            .then(|| self.spf(helo, sender, lookup, &mut evidence));
         let mut elapsed = self
             .spf_sender
             .as_ref()
             .map_or(Duration::ZERO, |spf| spf.elapsed);
-        let domain = reverse_path
-            .rsplit_once('@')
-            .map_or("", |(_, domain)| domain);
+        let domain = sender.rsplit_once('@').map_or("", |(_, domain)| domain);
         if let Some(name) = name::absolute(domain).filter(|_| !domain.is_empty()) {
             if wants.sender_domain {
                 let (observed, took) = sender::observe(&name, lookup, &mut evidence);

@@ -34,7 +34,7 @@ pub(super) fn observe(
     let question = lookup.ask(domain, RecordType::MX);
     let (mx, mut elapsed) = (question.outcome, question.elapsed);
     let null = |data: &RData| matches!(data, RData::MX(mx) if mx.exchange.is_root());
-    let null_mx = question.records.len() == 1 && question.records.iter().all(null);
+    let null_mx = question.answers.len() == 1 && question.answers.iter().all(null);
     evidence.push(question);
     let (mut addresses, mut soa) = (None, None);
     if mx != Outcome::Data {

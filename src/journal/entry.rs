@@ -1,7 +1,7 @@
 //! The public records of a world.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -141,9 +141,11 @@ struct Shown {
     /// When it came in.
     #[cfg_attr(feature = "http", schema(value_type = String, format = DateTime))]
     at: Timestamp,
-    /// Who asked.
+    /// The address that asked.
     #[cfg_attr(feature = "http", schema(value_type = String))]
-    client: SocketAddr,
+    client_address: IpAddr,
+    /// The port that asked.
+    client_port: u16,
     /// `udp` or `tcp`.
     transport: &'static str,
     /// The name asked for, case as sent; empty where the message held no readable question.
@@ -175,7 +177,8 @@ impl Serialize for DnsQuery {
         Shown {
             id,
             at,
-            client,
+            client_address: client.ip(),
+            client_port: client.port(),
             transport,
             name,
             record_type,
@@ -218,13 +221,13 @@ impl Entry for DnsQuery {
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct Envelope {
     /// The argument of MAIL, empty for the null reverse-path.
-    pub reverse_path: String,
+    pub sender: String,
     /// The arguments of the RCPT commands that were accepted.
-    pub forward_paths: Vec<String>,
+    pub recipients: Vec<String>,
     /// The parameters of MAIL as they were said, `RET=HDRS`.
     pub parameters: Vec<String>,
     /// The parameters of each accepted RCPT, `NOTIFY=NEVER`.
-    pub forward_parameters: Vec<Vec<String>>,
+    pub recipient_parameters: Vec<Vec<String>>,
 }
 
 impl Envelope {
@@ -236,11 +239,11 @@ impl Envelope {
                 .sum::<usize>()
         };
         let said = self
-            .forward_parameters
+            .recipient_parameters
             .iter()
             .map(|all| size_of::<Vec<String>>() + texts(all))
             .sum::<usize>();
-        self.reverse_path.len() + texts(&self.forward_paths) + texts(&self.parameters) + said
+        self.sender.len() + texts(&self.recipients) + texts(&self.parameters) + said
     }
 }
 

@@ -117,9 +117,9 @@ pub enum EventKind {
         /// Its number.
         message: u64,
         /// Its reverse-path, empty for the null one.
-        reverse_path: String,
+        sender: String,
         /// Its forward-paths.
-        forward_paths: Vec<String>,
+        recipients: Vec<String>,
         /// Octets of the message as sent.
         octets: usize,
     },
@@ -195,10 +195,8 @@ impl EventKind {
             Self::Facts { facts } => facts.iter().map(|(_, value)| value.len() + 40).sum(),
             Self::Verdict { reply, why, .. } => texts(reply) + why.len(),
             Self::Message {
-                reverse_path,
-                forward_paths,
-                ..
-            } => reverse_path.len() + texts(forward_paths),
+                sender, recipients, ..
+            } => sender.len() + texts(recipients),
             Self::Changed { detail, .. } => detail.len(),
             Self::Connection { .. } | Self::Closed { .. } => 0,
         }

@@ -97,10 +97,10 @@ pub fn moments(
 
 fn lookup_text(lookup: &LookupRecord) -> String {
     let asked = format!("{} {}", name::display(&lookup.name), lookup.record_type);
-    match lookup.records.first() {
+    match lookup.answers.first() {
         None => format!("{asked}: {}", lookup.outcome),
-        Some(first) if lookup.records.len() == 1 => format!("{asked}: {first}"),
-        Some(first) => format!("{asked}: {first} and {} more", lookup.records.len() - 1),
+        Some(first) if lookup.answers.len() == 1 => format!("{asked}: {first}"),
+        Some(first) => format!("{asked}: {first} and {} more", lookup.answers.len() - 1),
     }
 }
 

@@ -91,7 +91,7 @@ impl Reader<'_> {
             .evidence
             .iter()
             .find(|l| l.record_type == RecordType::TXT && l.name == name)?;
-        let text = fetched.records.iter().find_map(|data| match data {
+        let text = fetched.answers.iter().find_map(|data| match data {
             RData::TXT(txt) => Some(String::from_utf8_lossy(&txt.txt_data.concat()).into_owned())
                 .filter(|text| text.to_ascii_lowercase().starts_with("v=spf1")),
             _ => None,

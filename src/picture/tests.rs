@@ -17,8 +17,8 @@ fn picture(scenario: &str, receiver: &str, client: &str, helo: &str) -> Picture 
         helo: helo.to_owned(),
         verb: "EHLO".to_owned(),
         message: plain_message(&scenario.sender),
-        mail_from: scenario.sender.clone(),
-        rcpt: scenario.recipient(),
+        sender: scenario.sender.clone(),
+        recipient: scenario.recipient(),
     };
     let zones = scenario.zones(std::net::Ipv4Addr::LOCALHOST.into());
     let judgement = judge(&profile.receiver, &zones, profile.dns_timeout, &attempt);

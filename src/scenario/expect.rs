@@ -26,9 +26,9 @@ pub struct SessionExpectation {
     /// `EHLO` or `HELO`.
     pub verb: &'static str,
     /// The reverse-path.
-    pub mail_from: String,
+    pub sender: String,
     /// The forward-path; postmaster of the scenario's first domain where `None`.
-    pub rcpt: Option<String>,
+    pub recipient: Option<String>,
     /// The message, its lines ended by LF; a small one from the reverse-path where `None`.
     pub message: Option<String>,
     /// The receiver, by name or file.
@@ -76,7 +76,7 @@ impl SessionExpectation {
     pub fn octets(&self) -> Vec<u8> {
         match &self.message {
             Some(text) => text.replace('\n', "\r\n").into_bytes(),
-            None => plain_message(&self.mail_from),
+            None => plain_message(&self.sender),
         }
     }
 }

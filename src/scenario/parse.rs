@@ -392,9 +392,8 @@ fn session_expectation(
     let text = |table: &mut Reader<'_>, key, mistakes: &mut Mistakes| {
         table.string(key, mistakes).map(|t| t.value)
     };
-    let mail_from =
-        text(table, "mail_from", mistakes).unwrap_or_else(|| defaults.sender.to_owned());
-    let rcpt = text(table, "rcpt", mistakes);
+    let sender = text(table, "sender", mistakes).unwrap_or_else(|| defaults.sender.to_owned());
+    let recipient = text(table, "recipient", mistakes);
     let message = text(table, "message", mistakes);
     let receiver = receiver(table, defaults.beside, mistakes);
     let receiver = receiver.unwrap_or_else(|| defaults.receiver.to_owned());
@@ -407,8 +406,8 @@ fn session_expectation(
         client: client?,
         helo,
         verb,
-        mail_from,
-        rcpt,
+        sender,
+        recipient,
         message,
         receiver,
         reply: reply?,

@@ -3,10 +3,12 @@
 use super::keys::one_of;
 
 /// Keys and words that had another name before, and the name that they have now.
-const RENAMED: [(&str, &str); 3] = [
+const RENAMED: [(&str, &str); 5] = [
     ("hello", "helo"),
     ("hello_addresses", "helo_addresses"),
     ("hello_suffix", "helo_suffix"),
+    ("mail_from", "sender"),
+    ("rcpt", "recipient"),
 ];
 
 /// What to say of a word that is not among the known ones.

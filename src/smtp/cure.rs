@@ -365,7 +365,7 @@ fn place(world: &ResolverSnapshot, name: &Name) -> Name {
     let (resolver, mut name) = (world.resolver(), name.clone());
     for _ in 0..LINKS {
         let question = resolver.ask(&name, RecordType::CNAME);
-        match question.records.first() {
+        match question.answers.first() {
             Some(RData::CNAME(target)) => name = target.0.clone(),
             _ => break,
         }
@@ -388,7 +388,7 @@ fn replace(
     let name = place(world, name);
     let question = world.resolver().ask(&name, data.record_type());
     let old: Vec<_> = question
-        .records
+        .answers
         .iter()
         .filter(|old| goes(old))
         .cloned()
@@ -417,7 +417,7 @@ fn authorizations(world: &ResolverSnapshot, domain: &Name, address: IpAddr) -> V
             spf,
         )]
     };
-    let terms = question.records.iter().find_map(spf_terms);
+    let terms = question.answers.iter().find_map(spf_terms);
     let longer = terms.map(|terms| record(format!("v=spf1 {mechanism}{terms}")));
     let alone = record(format!("v=spf1 {mechanism} -all"));
     longer.into_iter().chain([alone]).collect()

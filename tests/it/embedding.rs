@@ -118,7 +118,7 @@ async fn each_wait_gives_the_next_session() -> Result<(), Box<dyn std::error::Er
         .by_sender("a@example.test");
     let message = world.wait_for_message().await?;
     assert_eq!(
-        (message.session, message.envelope.reverse_path.as_str()),
+        (message.session, message.envelope.sender.as_str()),
         (2, "a@example.test")
     );
     let both = world

@@ -147,7 +147,7 @@ fn rfc3461_parameters_are_kept() {
     let envelope = envelope.expect("a transaction");
     assert_eq!(envelope.parameters, ["RET=HDRS", "ENVID=QQ314159"]);
     assert_eq!(
-        envelope.forward_parameters,
+        envelope.recipient_parameters,
         [["NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;b@contoso.test"]]
     );
 }

@@ -176,9 +176,9 @@ async fn sessions_by_filter_and_cursor() {
         ("verdict=accept", 1),
         ("rule=helo-ptr-match&stage=helo&code=554&enhanced=5.7.1", 2),
         ("helo=WRONG.test", 2),
-        ("client=192.0.2.10", 3),
-        ("client=192.0.2.0/24", 3),
-        ("client=198.51.100.0/24", 0),
+        ("client_address=192.0.2.10", 3),
+        ("client_address=192.0.2.0/24", 3),
+        ("client_address=198.51.100.0/24", 0),
         ("recipient=b@contoso.test", 1),
         ("recipient=contoso.test", 0),
         ("sender=A@example.test", 1),
@@ -237,9 +237,9 @@ async fn every_mistake_is_a_problem() {
             "maybe",
         ),
         (
-            "/api/v1/sessions?client=nope",
+            "/api/v1/sessions?client_address=nope",
             400,
-            "client",
+            "client_address",
             "an address such as 192.0.2.1",
             "nope",
         ),
@@ -266,21 +266,21 @@ async fn every_mistake_is_a_problem() {
             "w9",
         ),
         (
-            "/api/v1/check?client=192.0.2.1",
+            "/api/v1/check?client_address=192.0.2.1",
             400,
             "helo",
             "a value",
             "none",
         ),
         (
-            "/api/v1/check?client=192.0.2.1&helo=x&receiver=nope",
+            "/api/v1/check?client_address=192.0.2.1&helo=x&receiver=nope",
             400,
             "receiver",
             "a receiver",
             "nope",
         ),
         (
-            "/api/v1/check?client=192.0.2.1&helo=x&receiver=/etc/passwd",
+            "/api/v1/check?client_address=192.0.2.1&helo=x&receiver=/etc/passwd",
             400,
             "receiver",
             "a built-in name",
@@ -641,13 +641,13 @@ async fn what_if_metrics_and_health() {
     served.deliver("mail.example.test", MESSAGE).await;
     served.get("/api/v1/wait?verdict=accept").await;
     let judged = served
-        .get("/api/v1/check?client=192.0.2.10&helo=wrong.test&receiver=helo-equals-ptr")
+        .get("/api/v1/check?client_address=192.0.2.10&helo=wrong.test&receiver=helo-equals-ptr")
         .await
         .json();
     never_null(&judged);
     assert_eq!(judged["judgements"][0]["rule"], "helo-ptr-match");
     let all = served
-        .get("/api/v1/check?client=192.0.2.10&helo=wrong.test&receiver=all")
+        .get("/api/v1/check?client_address=192.0.2.10&helo=wrong.test&receiver=all")
         .await
         .json();
     assert!(

@@ -438,7 +438,7 @@ async fn scripts_misbehave_as_they_are_told() {
         "accepted, then lost"
     );
     let kept = world.messages().wait(|log| log.entry(1)).await;
-    assert_eq!(kept.envelope.reverse_path, "slow@example.test");
+    assert_eq!(kept.envelope.sender, "slow@example.test");
     let mut garbage = Talk::with(world.smtp_addr()).await;
     garbage.hear().await;
     assert_eq!(garbage.ask("EHLO garbage.test").await, "xyzzy");

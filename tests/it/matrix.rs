@@ -231,8 +231,8 @@ fn judged(scenario: &str, client: &str, receiver: &ReceiverProfile) -> Judgement
         client: client.parse().expect("an address"),
         helo: "mail.example.test".to_owned(),
         verb: "EHLO".to_owned(),
-        mail_from: scenario.sender.clone(),
-        rcpt: scenario.recipient(),
+        sender: scenario.sender.clone(),
+        recipient: scenario.recipient(),
         message: plain_message(&scenario.sender),
     };
     judge(

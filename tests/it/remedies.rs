@@ -104,8 +104,8 @@ fn every_remedy_of_the_matrix_cures() {
                     client: client.address,
                     helo: client.helo.clone(),
                     verb: "EHLO".to_owned(),
-                    mail_from: scenario.sender.clone(),
-                    rcpt: scenario.recipient(),
+                    sender: scenario.sender.clone(),
+                    recipient: scenario.recipient(),
                     message: plain_message(&scenario.sender),
                 };
                 let made = shared.is_none().then(anew);
@@ -185,8 +185,8 @@ fn remedies(zones: &str, rules: &str, client: &str, helo: &str) -> Vec<String> {
         client: client.parse().expect("an address"),
         helo: helo.to_owned(),
         verb: "EHLO".to_owned(),
-        mail_from: "info@example.test".to_owned(),
-        rcpt: scenario.recipient(),
+        sender: "info@example.test".to_owned(),
+        recipient: scenario.recipient(),
         message: plain_message("info@example.test"),
     };
     let judgement = judged(&profile, &scenario.zones([127, 0, 0, 1].into()), &attempt);
@@ -413,8 +413,8 @@ fn a_proof_leaves_faults_alone() {
         client: client.address,
         helo: client.helo,
         verb: "EHLO".to_owned(),
-        mail_from: scenario.sender.clone(),
-        rcpt: scenario.recipient(),
+        sender: scenario.sender.clone(),
+        recipient: scenario.recipient(),
         message: plain_message(&scenario.sender),
     };
     let profile = Arc::new(martinet::scenario::load_receiver("fcrdns").expect("a receiver"));

@@ -158,7 +158,7 @@ impl Play {
                     reply,
                     message,
                 } => {
-                    self.outcome.recipients += envelope.forward_paths.len();
+                    self.outcome.recipients += envelope.recipients.len();
                     format!(
                         "{envelope:?} {verdict} {reply:?} {:?}",
                         message.as_ref().map(|(_, octets)| octets)

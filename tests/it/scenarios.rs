@@ -62,8 +62,8 @@ fn the_dry_run_says_what_a_session_meets() {
                 client: scenario.translated(expected.client),
                 helo: expected.helo.clone(),
                 verb: expected.verb.to_owned(),
-                mail_from: expected.mail_from.clone(),
-                rcpt: scenario.recipient(),
+                sender: expected.sender.clone(),
+                recipient: scenario.recipient(),
                 message: expected.octets(),
             };
             let zones = scenario.zones([127, 0, 0, 1].into());

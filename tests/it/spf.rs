@@ -162,7 +162,7 @@ impl Lookup for World<'_> {
             name: name.clone(),
             record_type,
             outcome,
-            records,
+            answers: records,
             elapsed: Duration::ZERO,
             fault: "",
         })

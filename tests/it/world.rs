@@ -60,7 +60,7 @@ async fn the_journal_tells_the_session() {
     );
     let message = world.messages().entry(1).expect("a message");
     assert_eq!(*message.octets, b"Subject: x\r\n\r\n.dot\r\n");
-    assert_eq!(message.envelope.forward_paths, ["b@contoso.test"]);
+    assert_eq!(message.envelope.recipients, ["b@contoso.test"]);
     assert_eq!((message.session, world.messages().counts().kept), (1, 1));
     world.stop().await;
 }

@@ -195,7 +195,7 @@ impl World<'_> {
 
 /// The first text that can be read as what the name is asked for.
 fn to_record(key: &str, question: &LookupRecord) -> Txt {
-    let texts = question.records.iter().filter_map(|data| match data {
+    let texts = question.answers.iter().filter_map(|data| match data {
         RData::TXT(txt) => Some(txt.txt_data.concat()),
         _ => None,
     });

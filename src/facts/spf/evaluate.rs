@@ -361,7 +361,7 @@ impl<'a> Evaluation<'a> {
 
     fn ask(&mut self, name: &Name, record_type: RecordType) -> Evaluated<Vec<RData>> {
         let question = self.lookup.ask(name, record_type);
-        let (outcome, records) = (question.outcome, question.records.clone());
+        let (outcome, records) = (question.outcome, question.answers.clone());
         self.elapsed += question.elapsed;
         self.evidence.push(question);
         match outcome {

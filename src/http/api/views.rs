@@ -35,7 +35,7 @@ pub(crate) struct SessionView {
     /// The last HELO/EHLO argument, empty before.
     pub helo: String,
     /// The reverse-path of the last transaction that was tried.
-    pub reverse_path: String,
+    pub sender: String,
     /// The arguments of RCPT, accepted or not.
     pub recipients: Vec<String>,
     /// What it came to so far: `accept` where a message was acknowledged and nothing refused, `defer` or `reject` by
@@ -107,9 +107,9 @@ pub(crate) struct RefusalView {
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct TransactionView {
     /// Its reverse-path, empty for the null one.
-    pub reverse_path: String,
+    pub sender: String,
     /// Its forward-paths.
-    pub forward_paths: Vec<String>,
+    pub recipients: Vec<String>,
     /// What it came to, by what happened from MAIL to its end.
     pub verdict: Verdict,
     /// The reply to the final dot, as wire lines; empty where none was sent.
@@ -145,7 +145,7 @@ impl SessionView {
             translated_from: record.translated_from.map(|address| address.to_string()),
             clock_ms: record.clock.as_secs_f64() * 1e3,
             helo: record.helo.clone(),
-            reverse_path: record.reverse_path.clone(),
+            sender: record.sender.clone(),
             recipients: record.recipients.clone(),
             verdict: record.verdict,
             code: record.code(),
@@ -206,8 +206,8 @@ impl TransactionView {
     fn of(transaction: &Transaction) -> Self {
         let envelope = &transaction.envelope;
         Self {
-            reverse_path: envelope.reverse_path.clone(),
-            forward_paths: envelope.forward_paths.clone(),
+            sender: envelope.sender.clone(),
+            recipients: envelope.recipients.clone(),
             verdict: transaction.verdict,
             reply: transaction.reply.clone(),
             message: transaction.message,

@@ -32,7 +32,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
 struct WhatIf {
     /// The client address.
     #[param(value_type = String, example = "192.0.2.10")]
-    client: IpAddr,
+    client_address: IpAddr,
     /// The HELO/EHLO argument.
     #[param(example = "mail.example.test")]
     helo: String,
@@ -41,9 +41,9 @@ struct WhatIf {
     /// The receiver, or `all`; the scenario's own where left out.
     receiver: Option<String>,
     /// The reverse-path; the scenario's sender where left out.
-    mail_from: Option<String>,
+    sender: Option<String>,
     /// The forward-path; postmaster of the scenario's first domain where left out.
-    rcpt: Option<String>,
+    recipient: Option<String>,
 }
 
 /// What receivers would say.
@@ -63,8 +63,8 @@ struct Judgements {
 async fn check(Params(what_if): Params<WhatIf>) -> Result<Json<Judgements>, Problem> {
     for (field, text) in [
         ("helo", Some(&what_if.helo)),
-        ("mail_from", what_if.mail_from.as_ref()),
-        ("rcpt", what_if.rcpt.as_ref()),
+        ("sender", what_if.sender.as_ref()),
+        ("recipient", what_if.recipient.as_ref()),
     ] {
         if text.is_some_and(|text| text.contains(['\r', '\n', '\0'])) {
             return Err(Problem::mistake(
@@ -85,12 +85,12 @@ async fn check(Params(what_if): Params<WhatIf>) -> Result<Json<Judgements>, Prob
         vec![named_receiver(&receiver)?]
     };
     let attempt = Attempt {
-        client: what_if.client,
+        client: what_if.client_address,
         helo: what_if.helo,
         verb: "EHLO".to_owned(),
-        rcpt: what_if.rcpt.unwrap_or_else(|| scenario.recipient()),
+        recipient: what_if.recipient.unwrap_or_else(|| scenario.recipient()),
         message: plain_message(&scenario.sender),
-        mail_from: what_if.mail_from.unwrap_or_else(|| scenario.sender.clone()),
+        sender: what_if.sender.unwrap_or_else(|| scenario.sender.clone()),
     };
     let judged = tokio::task::spawn_blocking(move || {
         let judgement = |profile: &ReceiverProfile| {

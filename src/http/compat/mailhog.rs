@@ -98,15 +98,8 @@ fn matches(message: &Message, mail: &Mail, kind: &str, wanted: &str) -> bool {
             .any(|(n, value)| n.eq_ignore_ascii_case(name) && within(value))
     };
     match kind {
-        "from" => within(&message.envelope.reverse_path) || field("From"),
-        "to" => {
-            message
-                .envelope
-                .forward_paths
-                .iter()
-                .any(|path| within(path))
-                || field("To")
-        }
+        "from" => within(&message.envelope.sender) || field("From"),
+        "to" => message.envelope.recipients.iter().any(|path| within(path)) || field("To"),
         _ => within(&String::from_utf8_lossy(&message.raw())),
     }
 }
@@ -136,7 +129,7 @@ fn path(text: &str) -> Value {
 
 fn object(message: &Message, mail: &Mail) -> Value {
     let raw = message.raw();
-    let paths = &message.envelope.forward_paths;
+    let paths = &message.envelope.recipients;
     let data = String::from_utf8_lossy(&raw);
     let body = text(raw.get(mail.body..).unwrap_or_default());
     let mut headers = grouped(mail.fields.iter().cloned());
@@ -146,12 +139,12 @@ fn object(message: &Message, mail: &Mail) -> Value {
     let helo = raw_helo(&message.trace);
     json!({
         "ID": message.id.to_string(),
-        "From": path(&message.envelope.reverse_path),
+        "From": path(&message.envelope.sender),
         "To": paths.iter().map(|p| path(p)).collect::<Vec<_>>(),
         "Content": { "Headers": headers, "Body": body, "Size": raw.len(), "MIME": null },
         "Created": format!("{:.9}", message.at),
         "MIME": parts(&raw, mail),
-        "Raw": { "From": message.envelope.reverse_path, "To": paths, "Data": data, "Helo": helo },
+        "Raw": { "From": message.envelope.sender, "To": paths, "Data": data, "Helo": helo },
     })
 }
 

@@ -248,7 +248,7 @@ mod tests {
 
     fn deposit(session: u64, octets: &[u8]) -> StoredMessage {
         let envelope = Envelope {
-            reverse_path: "a@example.test".into(),
+            sender: "a@example.test".into(),
             ..Envelope::default()
         };
         let (envelope, trace, octets) = (

@@ -478,9 +478,9 @@ pub(in crate::scenario) static EXPECT_REPLY: Section = Section {
         .required(),
         key("verb", Takes::Choice(&["EHLO", "HELO"]), "\"HELO\"", "Is the command that greets.")
             .default("\"EHLO\""),
-        key("mail_from", Takes::Text("a string"), "\"a@example.test\"", "Is the envelope sender.")
+        key("sender", Takes::Text("a string"), "\"a@example.test\"", "Is the envelope sender.")
             .absent("the `sender` of the scenario"),
-        key("rcpt", Takes::Text("a string"), "\"b@contoso.test\"", "Is the recipient.")
+        key("recipient", Takes::Text("a string"), "\"b@contoso.test\"", "Is the recipient.")
             .absent("postmaster at the first domain"),
         key("message", Takes::Text("a string"), "\"From: <a@example.test>\\n\\nHello.\"", "Is the message.")
             .absent("a short message"),

@@ -142,8 +142,8 @@ impl Telling {
                     },
                     Remark::Message(message, envelope, octets) => EventKind::Message {
                         message,
-                        reverse_path: envelope.reverse_path.clone(),
-                        forward_paths: envelope.forward_paths.clone(),
+                        sender: envelope.sender.clone(),
+                        recipients: envelope.recipients.clone(),
                         octets,
                     },
                     Remark::Closed(how) => EventKind::Closed { how },

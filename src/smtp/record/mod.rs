@@ -63,7 +63,7 @@ pub struct SessionRecord {
     /// The last HELO/EHLO argument, empty before.
     pub helo: String,
     /// The reverse-path of the last transaction that was tried; empty before, and for the null reverse-path.
-    pub reverse_path: String,
+    pub sender: String,
     /// The arguments of RCPT, accepted or not.
     pub recipients: Vec<String>,
     /// What it came to so far, as [`crate::verdict`] defines it.
@@ -113,7 +113,7 @@ impl SessionRecord {
             tls: String::new(),
             clock,
             helo: String::new(),
-            reverse_path: String::new(),
+            sender: String::new(),
             recipients: Vec::new(),
             verdict: Verdict::None,
             reply: Vec::new(),
@@ -162,7 +162,7 @@ impl SessionRecord {
                     .map(|h| h.argument.clone())
                     .unwrap_or_default();
                 if let Some(sender) = &facts.sender {
-                    self.reverse_path.clone_from(sender);
+                    self.sender.clone_from(sender);
                 }
                 self.facts = *facts;
             }
@@ -173,10 +173,7 @@ impl SessionRecord {
             SessionEvent::Scripted(_) => {}
             SessionEvent::Secured(suite) => self.tls = suite,
             SessionEvent::Allowed(reason) => self.allowed = reason,
-            SessionEvent::Tried {
-                reverse_path,
-                forward_path,
-            } => return self.tried(reverse_path, forward_path),
+            SessionEvent::Tried { sender, recipient } => return self.tried(sender, recipient),
             SessionEvent::Refused(refusal) => return self.refused(*refusal),
             SessionEvent::Transaction {
                 envelope,
@@ -214,22 +211,22 @@ impl SessionRecord {
         0
     }
 
-    fn tried(&mut self, reverse_path: String, forward_path: String) -> usize {
-        self.reverse_path = reverse_path;
-        if self.recipients.len() >= RECIPIENTS || self.recipients.contains(&forward_path) {
+    fn tried(&mut self, sender: String, recipient: String) -> usize {
+        self.sender = sender;
+        if self.recipients.len() >= RECIPIENTS || self.recipients.contains(&recipient) {
             return 0;
         }
-        let octets = size_of::<String>() + forward_path.len();
-        self.recipients.push(forward_path);
+        let octets = size_of::<String>() + recipient.len();
+        self.recipients.push(recipient);
         octets
     }
 
     /// The reverse-paths: of the transactions that ended, and the last one that was tried.
     pub fn senders<'a>(&'a self, mut each: impl FnMut(&'a str)) {
-        each(&self.reverse_path);
+        each(&self.sender);
         for transaction in &self.transactions {
-            if transaction.envelope.reverse_path != self.reverse_path {
-                each(&transaction.envelope.reverse_path);
+            if transaction.envelope.sender != self.sender {
+                each(&transaction.envelope.sender);
             }
         }
     }

@@ -26,12 +26,12 @@ impl SessionEntry {
         record.verdict = Verdict::Accept;
         if let Some(first) = messages.first() {
             record.started = first.at;
-            record.reverse_path.clone_from(&first.envelope.reverse_path);
+            record.sender.clone_from(&first.envelope.sender);
         }
         for message in messages {
             record
                 .recipients
-                .extend(message.envelope.forward_paths.iter().cloned());
+                .extend(message.envelope.recipients.iter().cloned());
             let envelope = Arc::clone(&message.envelope);
             record.transactions.push(Transaction {
                 envelope,
@@ -88,7 +88,7 @@ fn restored(id: u64, value: &Value) -> SessionRecord {
     record.started = text("started").parse().unwrap_or(record.started);
     record.ended = text("ended").parse().ok();
     record.helo = text("helo");
-    record.reverse_path = text("reverse_path");
+    record.sender = text("sender");
     record.recipients = strings(&value["recipients"]);
     record.verdict = verdict(value);
     record.reply = strings(&value["reply"]);

@@ -107,7 +107,7 @@ impl<'a> Connection<'a> {
             command_by: None,
             deadline: None,
         };
-        let span = tracing::info_span!("session", world = %service.world, id = conversation.entry.id, %peer, client = %client.address);
+        let span = tracing::info_span!("session", world = %service.world, id = conversation.entry.id, %peer, client_address = %client.address);
         match named {
             Ok(_) => {
                 let conversing = conversation.converse(shutdown);

@@ -187,7 +187,7 @@ impl Session {
                 parameters,
             } => self.mail(
                 Mail {
-                    reverse_path,
+                    sender: reverse_path,
                     parameters,
                 },
                 output,

@@ -34,9 +34,9 @@ pub enum SessionEvent {
     /// A recipient was tried, whatever comes of it.
     Tried {
         /// The reverse-path of the transaction.
-        reverse_path: String,
+        sender: String,
         /// The argument of RCPT.
-        forward_path: String,
+        recipient: String,
     },
     /// Something was refused, by a rule or by somebody else.
     Refused(Box<Refusal>),

@@ -252,13 +252,13 @@ impl Session {
     }
 
     /// Does what the name of a recipient asks for.
-    pub(crate) fn magic(&mut self, forward_path: &str, output: &mut Vec<u8>) -> Option<Reply> {
-        let asked = Magic::of(forward_path).filter(|_| self.receiver.settings.magic_recipients)?;
+    pub(crate) fn magic(&mut self, recipient: &str, output: &mut Vec<u8>) -> Option<Reply> {
+        let asked = Magic::of(recipient).filter(|_| self.receiver.settings.magic_recipients)?;
         let enhanced = |code: ReplyCode, enhanced: Option<EnhancedCode>| {
             Reply::new(
                 code,
                 enhanced.filter(|_| self.enhanced()),
-                &format!("<{forward_path}> asked for this"),
+                &format!("<{recipient}> asked for this"),
             )
         };
         let (reply, manner) = match asked {
@@ -268,7 +268,7 @@ impl Session {
                 (None, None)
             }
             Magic::AcceptAfter(times) => {
-                let tried = self.memory.count(&format!("magic {forward_path}"));
+                let tried = self.memory.count(&format!("magic {recipient}"));
                 let code = ReplyCode::new(451).expect("451 is a reply code");
                 let later = enhanced(
                     code,
@@ -282,11 +282,11 @@ impl Session {
             Magic::SendMode(manner) => (None, Some(manner)),
         };
         self.events
-            .push(SessionEvent::Scripted(format!("recipient {forward_path}")));
+            .push(SessionEvent::Scripted(format!("recipient {recipient}")));
         self.manner = manner.or(self.manner);
         let reply = reply?;
         self.say(&reply, output);
-        let why = format!("the recipient <{forward_path}> asks for this reply");
+        let why = format!("the recipient <{recipient}> asks for this reply");
         self.refuses(Source::Recipient, reply.clone(), why);
         self.end_after(&reply);
         Some(reply)
@@ -322,10 +322,10 @@ enum Magic {
 }
 
 impl Magic {
-    fn of(forward_path: &str) -> Option<Self> {
-        let local = forward_path
+    fn of(recipient: &str) -> Option<Self> {
+        let local = recipient
             .rsplit_once('@')
-            .map_or(forward_path, |(local, _)| local)
+            .map_or(recipient, |(local, _)| local)
             .to_ascii_lowercase();
         let manner = |manner| Some(Self::SendMode(manner));
         let end = |end| {

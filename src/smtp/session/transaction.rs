@@ -34,7 +34,7 @@ pub(crate) struct Open {
 
 impl Open {
     pub(crate) fn has_recipients(&self) -> bool {
-        !self.envelope.forward_paths.is_empty()
+        !self.envelope.recipients.is_empty()
     }
 
     pub(crate) fn into_envelope(self) -> Envelope {
@@ -53,7 +53,7 @@ impl Open {
 /// The arguments of MAIL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mail {
-    pub(crate) reverse_path: String,
+    pub(crate) sender: String,
     pub(crate) parameters: Parameters,
 }
 
@@ -80,12 +80,12 @@ impl Session {
             |conduct| (conduct.messages, conduct.recipients) = (conduct.messages + 1, 0),
             output,
         ) {
-            return self.mail_was_refused(mail.reverse_path);
+            return self.mail_was_refused(mail.sender);
         }
         let receiver = Arc::clone(&self.receiver);
         self.pause = self
             .facts
-            .observe_sender(&mail.reverse_path, receiver.policy.wants(), lookup);
+            .observe_sender(&mail.sender, receiver.policy.wants(), lookup);
         self.due = Due::Mail(mail);
     }
 
@@ -94,13 +94,10 @@ impl Session {
             self.observed();
         }
         if self.refuse(Stage::Mail, output) {
-            return self.mail_was_refused(mail.reverse_path);
+            return self.mail_was_refused(mail.sender);
         }
         let settings = &self.receiver.settings;
-        let Mail {
-            reverse_path,
-            parameters,
-        } = mail;
+        let Mail { sender, parameters } = mail;
         let mistake = if self.lacks_helo() {
             Some(CoreReply::HeloFirst.into())
         } else if settings.auth.as_ref().is_some_and(|auth| auth.required)
@@ -112,18 +109,18 @@ impl Session {
         };
         if let Some(mistake) = mistake {
             self.mistake(mistake, output);
-            return self.mail_was_refused(reverse_path);
+            return self.mail_was_refused(sender);
         }
         if let Some(reply) = self.has_no_room(parameters.size) {
             self.answer(reply, output);
-            return self.mail_was_refused(reverse_path);
+            return self.mail_was_refused(sender);
         }
         let scripted = self.script(Point::Mail, None, output);
         if scripted
             .as_ref()
             .is_some_and(|reply| reply.code().is_refusal())
         {
-            return self.mail_was_refused(reverse_path);
+            return self.mail_was_refused(sender);
         }
         let Parameters {
             smtputf8,
@@ -132,7 +129,7 @@ impl Session {
             ..
         } = parameters;
         let envelope = Envelope {
-            reverse_path,
+            sender,
             parameters: said,
             ..Envelope::default()
         };
@@ -148,10 +145,10 @@ impl Session {
     }
 
     /// MAIL was refused: the transaction ends before it begins.
-    fn mail_was_refused(&mut self, reverse_path: String) {
+    fn mail_was_refused(&mut self, sender: String) {
         self.facts.forget_sender();
         self.end_without_reply(Envelope {
-            reverse_path,
+            sender,
             ..Envelope::default()
         });
     }
@@ -203,12 +200,7 @@ impl Session {
         }
     }
 
-    pub(crate) fn rcpt(
-        &mut self,
-        forward_path: String,
-        parameters: Parameters,
-        output: &mut Vec<u8>,
-    ) {
+    pub(crate) fn rcpt(&mut self, recipient: String, parameters: Parameters, output: &mut Vec<u8>) {
         let most = self.receiver.settings.max_recipients;
         if let Some(mistake) = self.not_offered(&parameters) {
             return self.mistake(mistake, output);
@@ -220,18 +212,18 @@ impl Session {
             return;
         };
         let utf8 = open.smtputf8 || self.receiver.settings.syntax.utf8_paths;
-        if !utf8 && !forward_path.is_ascii() {
+        if !utf8 && !recipient.is_ascii() {
             return self.mistake(CoreReply::NotAscii, output);
         }
-        if open.envelope.forward_paths.len() >= most {
+        if open.envelope.recipients.len() >= most {
             return self.answer(CoreReply::TooManyRecipients, output);
         }
-        let reverse_path = open.envelope.reverse_path.clone();
+        let sender = open.envelope.sender.clone();
         self.events.push(SessionEvent::Tried {
-            reverse_path,
-            forward_path: forward_path.clone(),
+            sender,
+            recipient: recipient.clone(),
         });
-        self.observe_recipient(&forward_path);
+        self.observe_recipient(&recipient);
         let by = self.stage();
         let refusal = self
             .judge_conduct(by, |conduct| conduct.recipients += 1, output)
@@ -243,7 +235,7 @@ impl Session {
         let refusal = match (refusal, &scripted) {
             (Some(refusal), _) => Some(refusal),
             (None, Some(reply)) => Some(reply.clone()).filter(|reply| reply.code().is_refusal()),
-            (None, None) => self.magic(&forward_path, output),
+            (None, None) => self.magic(&recipient, output),
         };
         let State::Transaction(open) = &mut self.state else {
             return;
@@ -252,22 +244,22 @@ impl Session {
             open.refused = reply.texts().first().map(|text| text.to_string());
             return;
         }
-        open.envelope.forward_paths.push(forward_path);
-        open.envelope.forward_parameters.push(parameters.said);
+        open.envelope.recipients.push(recipient);
+        open.envelope.recipient_parameters.push(parameters.said);
         if scripted.is_none() {
             self.answer(CoreReply::Rcpt, output);
         }
     }
 
-    fn observe_recipient(&mut self, forward_path: &str) {
+    fn observe_recipient(&mut self, recipient: &str) {
         if self.receiver.policy.wants().greylist {
             let sender = self.facts.sender.as_deref().unwrap_or_default();
             let known = self
                 .memory
-                .tried(self.facts.client_address, sender, forward_path, self.id);
+                .tried(self.facts.client_address, sender, recipient, self.id);
             self.facts.greylist = Some(known);
         }
-        self.facts.recipient = Some(forward_path.to_owned());
+        self.facts.recipient = Some(recipient.to_owned());
     }
 
     pub(crate) fn data(&mut self, output: &mut Vec<u8>) {
@@ -381,7 +373,7 @@ impl Session {
         self.say_again(&open, &reply, output);
         let trace = Trace::new(
             &self.facts,
-            &open.envelope.forward_paths,
+            &open.envelope.recipients,
             &self.receiver.settings.hostname,
             &self.token,
             open.smtputf8,
@@ -392,7 +384,7 @@ impl Session {
     /// LMTP answers the final dot once for each recipient (RFC 2033 §4.2).
     fn say_again(&mut self, open: &Open, reply: &Reply, output: &mut Vec<u8>) {
         if self.front.protocol == Protocol::Lmtp {
-            for _ in 1..open.envelope.forward_paths.len() {
+            for _ in 1..open.envelope.recipients.len() {
                 self.say(reply, output);
             }
         }

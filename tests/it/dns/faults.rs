@@ -189,8 +189,8 @@ async fn the_receiver_meets_the_same_faults() {
             client: [192, 0, 2, 25].into(),
             helo: "out.example.test".to_owned(),
             verb: "EHLO".to_owned(),
-            mail_from: String::new(),
-            rcpt: "b@contoso.test".to_owned(),
+            sender: String::new(),
+            recipient: "b@contoso.test".to_owned(),
             message: b"Subject: x\r\n\r\nx\r\n".to_vec(),
         };
         let judgement =

@@ -47,7 +47,7 @@ fn check(name: &str, faults: &[&str], outcome: Outcome, fault_word: &str, elapse
         Outcome::Data => 1,
         _ => 0,
     };
-    assert_eq!(lookup.records.len(), expected);
+    assert_eq!(lookup.answers.len(), expected);
 }
 
 const BIG: &str = "big.example.test";
@@ -138,8 +138,8 @@ fn sender_spf_meets_faults_of_tcp() {
             client: [192, 0, 2, 1].into(),
             helo: "mail.example.test".to_owned(),
             verb: "EHLO".to_owned(),
-            mail_from: format!("a@{domain}"),
-            rcpt: "b@contoso.test".to_owned(),
+            sender: format!("a@{domain}"),
+            recipient: "b@contoso.test".to_owned(),
             message: b"Subject: x\r\n\r\nx\r\n".to_vec(),
         };
         judge(

@@ -89,7 +89,7 @@ fn object(message: &Message, mail: &Mail, read: bool, tags: &[String]) -> Value 
         "Cc": mailboxes(&mail.cc),
         "Bcc": blind(mail, message),
         "ReplyTo": mailboxes(&mail.reply_to),
-        "ReturnPath": message.envelope.reverse_path,
+        "ReturnPath": message.envelope.sender,
         "Subject": mail.subject,
         "ListUnsubscribe": unsubscribe(mail),
         "Date": mail.date.as_deref().unwrap_or(NO_DATE),

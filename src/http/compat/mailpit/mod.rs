@@ -184,7 +184,7 @@ fn mailboxes(all: &[(String, String)]) -> Vec<Mailbox> {
 
 /// Those of the envelope that no header field names.
 fn blind(mail: &Mail, message: &Message) -> Vec<Mailbox> {
-    let unnamed = message.envelope.forward_paths.iter().filter(|p| {
+    let unnamed = message.envelope.recipients.iter().filter(|p| {
         !mail
             .to
             .iter()
