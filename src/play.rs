@@ -201,7 +201,7 @@ async fn play_session(
     let ended = world.sessions().wait(|log| {
         log.entry(1)
             .map(|e| e.snapshot())
-            .filter(|r| !r.closed.is_empty())
+            .filter(|r| r.closed_by.is_some())
     });
     let Ok(record) = tokio::time::timeout(PATIENCE, ended).await else {
         return Ok((vec!["the session did not end".to_owned()], lines(&dialogue)));

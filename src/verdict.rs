@@ -1,4 +1,4 @@
-//! What a session or a transaction comes to, and who refuses: plain values.
+//! What a session or a transaction comes to, who refuses, and what ends a session: plain values.
 //!
 //! | what happened | verdict |
 //! | --- | --- |
@@ -128,6 +128,54 @@ impl FromStr for Source {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {
         Self::ALL.into_iter().find(|s| s.name() == text).ok_or(())
+    }
+}
+
+/// What ended a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+pub enum ClosedBy {
+    /// The client said QUIT.
+    Quit,
+    /// The receiver closed the connection with a refusal.
+    Refused,
+    /// The client closed the connection, or the connection broke.
+    Lost,
+    /// The client was silent longer than the receiver waits.
+    Timeout,
+    /// The client made more mistakes than the receiver allows.
+    Errors,
+    /// The receiver shut down.
+    Shutdown,
+    /// A script closed the connection.
+    Script,
+    /// The PROXY header was missing or wrong.
+    Proxy,
+    /// The TLS handshake failed.
+    Tls,
+}
+
+impl ClosedBy {
+    /// The word used in JSON and in the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Quit => "quit",
+            Self::Refused => "refused",
+            Self::Lost => "lost",
+            Self::Timeout => "timeout",
+            Self::Errors => "errors",
+            Self::Shutdown => "shutdown",
+            Self::Script => "script",
+            Self::Proxy => "proxy",
+            Self::Tls => "tls",
+        }
+    }
+}
+
+impl fmt::Display for ClosedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }
 

@@ -252,7 +252,7 @@ impl<'a> Story<'a> {
         let ended = self.world.sessions().wait(|log| {
             log.entry(self.sessions)
                 .map(|entry| entry.snapshot())
-                .filter(|record| !record.closed.is_empty())
+                .filter(|record| record.closed_by.is_some())
         });
         let record = tokio::time::timeout(PATIENCE, ended)
             .await

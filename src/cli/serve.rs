@@ -19,6 +19,7 @@ use crate::journal::Log;
 use crate::scenario::Listener;
 use crate::smtp::{Protocol, SessionEntry, SessionRecord, StartTls};
 use crate::tls::Tls;
+use crate::verdict::ClosedBy;
 
 pub(super) async fn run(options: Box<Serve>) -> Result<bool, Error> {
     log(&options)?;
@@ -347,7 +348,10 @@ fn story(record: &SessionRecord) -> String {
     let refusal = record.refusals.first();
     Explanation {
         verdict: record.verdict,
-        stage: refusal.map_or(record.closed, |r| r.stage.name()),
+        stage: refusal.map_or_else(
+            || record.closed_by.map_or("", ClosedBy::name),
+            |r| r.stage.name(),
+        ),
         rule: refusal.map_or("", |r| r.rule),
         who: &format!("session {}", record.id),
         client: record.client_address.to_string(),

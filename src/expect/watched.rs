@@ -46,7 +46,7 @@ impl Watched for SessionEntry {
     }
 
     fn is_final(record: &SessionRecord) -> bool {
-        !record.closed.is_empty()
+        record.closed_by.is_some()
     }
 
     fn key(pattern: &Sessions) -> Option<Key> {

@@ -10,7 +10,7 @@ use super::{DnsQuery, Entry};
 use crate::facts::LookupRecord;
 use crate::policy::Remedies;
 use crate::stage::Stage;
-use crate::verdict::{Source, Verdict};
+use crate::verdict::{ClosedBy, Source, Verdict};
 
 /// One event.
 #[derive(Clone, Debug, Serialize)]
@@ -125,8 +125,8 @@ pub enum EventKind {
     },
     /// A session ended.
     Closed {
-        /// How: `quit`, `refused`, `lost`, `timeout`, `errors`, `shutdown`.
-        how: &'static str,
+        /// What ended it.
+        closed_by: ClosedBy,
     },
     /// The world was changed.
     Changed {

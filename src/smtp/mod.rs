@@ -23,7 +23,9 @@ pub use protocol::syntax::{BareNewline, DomainTolerance, LocalPart, MistakeOrder
 pub use record::events::Telling;
 pub use record::transcript::{Speaker, Transcript, TranscriptLine};
 pub use record::{SessionEntry, SessionRecord, Transaction};
-pub use server::client_address::{ClientAddress, ClientSource, Identity, Nat, Order};
+pub use server::client_address::{
+    AddressSource, ClientAddress, ClientSource, Identity, Nat, Order,
+};
 pub use server::proxy::ProxyMode;
 pub use server::reset::LastReset;
 pub use server::{ListenerConfig, ServerState, SessionConfig, serve};

@@ -105,7 +105,7 @@ async fn a_world_reads_its_journal_again() {
     )
     .await;
     let third = world
-        .wait_until(|session| session.id == 3 && !session.closed.is_empty())
+        .wait_until(|session| session.id == 3 && session.closed_by.is_some())
         .await
         .expect("numbers go on");
     assert_eq!(third.transactions[0].message, Some(2));

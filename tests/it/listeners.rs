@@ -7,6 +7,7 @@ use martinet::World;
 use martinet::harness::Builder;
 use martinet::scenario::{Listener, parse_receiver};
 use martinet::smtp::{ClientSource, Protocol, ProxyMode, StartTls};
+use martinet::verdict::ClosedBy;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
@@ -122,8 +123,8 @@ async fn rfc3207_starttls() {
             .entry(1)
             .expect("a session")
             .snapshot()
-            .closed,
-        ""
+            .closed_by,
+        None
     );
     let extensions = talk.ask("EHLO mail.example.test").await;
     assert!(!extensions.contains("STARTTLS"), "{extensions}");
@@ -142,7 +143,7 @@ async fn rfc3207_starttls() {
         .wait(|log| {
             log.entry(1)
                 .map(|e| e.snapshot())
-                .filter(|r| r.closed == "quit")
+                .filter(|r| r.closed_by == Some(ClosedBy::Quit))
         })
         .await;
     assert!(record.tls.starts_with("TLSv1_3 TLS13_"), "{}", record.tls);
@@ -206,12 +207,13 @@ async fn tls_with_something_wrong() {
         );
         if !sound {
             drop(handshake);
-            let ended = world.sessions().wait(|log| {
-                log.entry(1)
-                    .map(|e| e.snapshot().closed)
-                    .filter(|c| !c.is_empty())
-            });
-            assert!(["tls", "lost"].contains(&ended.await), "{fault}");
+            let ended = world
+                .sessions()
+                .wait(|log| log.entry(1).and_then(|e| e.snapshot().closed_by));
+            assert!(
+                [ClosedBy::Tls, ClosedBy::Lost].contains(&ended.await),
+                "{fault}"
+            );
         }
     }
     let refused = world("smtp.starttls = \"refused\"").await;
@@ -348,12 +350,12 @@ async fn the_proxy_protocol() {
         .wait(|log| {
             log.entry(1)
                 .map(|e| e.snapshot())
-                .filter(|r| !r.closed.is_empty())
+                .filter(|r| r.closed_by.is_some())
         })
         .await;
     assert_eq!(
-        (record.closed, record.scripted.len()),
-        ("proxy", 1),
+        (record.closed_by, record.scripted.len()),
+        (Some(ClosedBy::Proxy), 1),
         "{:?}",
         record.scripted
     );

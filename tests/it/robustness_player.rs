@@ -12,6 +12,7 @@ use martinet::scenario::{load_scenario, parse_receiver};
 use martinet::smtp::{
     ClientAddress, ListenerMode, Protocol, Receiver, Session, SessionEvent, StartTls, Step,
 };
+use martinet::verdict::ClosedBy;
 
 /// The receivers that are played against: between them they offer everything, and refuse in every way.
 pub const RECEIVERS: [&str; 4] = [
@@ -134,7 +135,7 @@ impl Play {
                 Step::StartTls => self.session.secured("TLS".to_owned(), 0, &mut self.output),
                 Step::Flush => {
                     if self.session.take_manner().end.is_some() {
-                        self.session.ended("script");
+                        self.session.ended(ClosedBy::Script);
                         return false;
                     }
                 }

@@ -10,6 +10,7 @@ use martinet::journal::Limits;
 use martinet::scenario::{Listener, parse_receiver};
 use martinet::smtp::client::{Delivery, deliver};
 use martinet::smtp::{ClientSource, SessionRecord};
+use martinet::verdict::ClosedBy;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
@@ -120,7 +121,7 @@ async fn an_octet_a_minute_does_not_buy_time() {
         took >= Duration::from_secs(300) && took < Duration::from_secs(420),
         "{took:?}"
     );
-    assert_eq!(ended(&world, 1).await.closed, "timeout");
+    assert_eq!(ended(&world, 1).await.closed_by, Some(ClosedBy::Timeout));
 }
 
 /// The time begins anew with each command, and data has its own: whoever goes on is not cut off.
@@ -173,7 +174,7 @@ async fn who_never_reads_replies_is_cut_off() {
             () = async { serves(&world).await; ended(&world, 1).await; } => {}
         }
     });
-    assert_eq!(record.closed, "lost");
+    assert_eq!(record.closed_by, Some(ClosedBy::Lost));
     assert_eq!(world.messages().counts().kept, 1);
 }
 
@@ -192,7 +193,10 @@ async fn octets_behind_quit_are_nothing() {
         "closed in order, not reset"
     );
     let record = ended(&world, 1).await;
-    assert_eq!((record.closed, record.transcript.len()), ("quit", 3));
+    assert_eq!(
+        (record.closed_by, record.transcript.len()),
+        (Some(ClosedBy::Quit), 3)
+    );
 }
 
 /// What speaks HTTP or TLS to SMTP is told so in SMTP, and sent away when it goes on.
@@ -248,7 +252,10 @@ async fn other_protocols_on_the_tls_port() {
         let _ = stream.shutdown().await;
         let said = rest(&mut stream).await;
         assert!(!said.contains("220"), "no greeting in clear text: {said}");
-        assert_eq!(ended(&world, session as u64 + 1).await.closed, "tls");
+        assert_eq!(
+            ended(&world, session as u64 + 1).await.closed_by,
+            Some(ClosedBy::Tls)
+        );
     }
     serves(&world).await;
 }
@@ -316,7 +323,7 @@ async fn resets_at_any_point() {
         stream.set_zero_linger().expect("a reset");
     }
     for session in 1..=200 {
-        assert_eq!(ended(&world, session).await.closed, "lost");
+        assert_eq!(ended(&world, session).await.closed_by, Some(ClosedBy::Lost));
     }
     serves(&world).await;
     assert_eq!(world.messages().counts().kept, 1);

@@ -70,7 +70,7 @@ async fn a_session_is_a_span_with_one_event_at_its_end() {
     for part in [
         " INFO session{world=main id=1 peer=127.0.0.1:",
         " client_address=192.0.2.10}: ",
-        "session ended verdict=\"reject\" source=\"rule\" rule=\"helo-ptr-match\" code=554 stage=\"helo\" closed=\"quit\"",
+        "session ended verdict=\"reject\" source=\"rule\" rule=\"helo-ptr-match\" code=554 stage=\"helo\" closed_by=\"quit\"",
     ] {
         assert!(line.contains(part), "no {part:?} in {line}");
     }

@@ -4,6 +4,7 @@ use martinet::World;
 use martinet::expect::{Sessions, Source, Verdict};
 use martinet::scenario::parse_receiver;
 use martinet::smtp::{ClientSource, ProxyMode, SessionRecord};
+use martinet::verdict::ClosedBy;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
@@ -297,7 +298,7 @@ async fn a_bad_proxy_header_is_a_refusal() {
     let record = play(&world, "PROXY NONSENSE", Leaves::Waits).await;
     let refused = "protocol 421 4.3.0 connect";
     compare("PROXY", &record, Verdict::Defer, refused, &[]);
-    assert_eq!(record.closed, "proxy");
+    assert_eq!(record.closed_by, Some(ClosedBy::Proxy));
 }
 
 #[tokio::test]

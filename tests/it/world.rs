@@ -7,7 +7,7 @@ use martinet::World;
 use martinet::dns::{self, Transport};
 use martinet::name::{RecordType, absolute};
 use martinet::smtp::client::{Delivery, deliver};
-use martinet::verdict::Verdict;
+use martinet::verdict::{ClosedBy, Verdict};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -39,7 +39,7 @@ async fn the_journal_tells_the_session() {
         world.sessions().wait(move |log| {
             log.entry(n)
                 .map(|e| e.snapshot())
-                .filter(|r| r.closed == "quit")
+                .filter(|r| r.closed_by == Some(ClosedBy::Quit))
         })
     };
     let (good, bad) = (ended(1).await, ended(2).await);
@@ -189,11 +189,9 @@ async fn a_silent_client_is_told_and_closed() {
         "220 mx.martinet.test ESMTP martinet\r\n421 4.4.2 Error: timeout exceeded\r\n"
     );
     let closed = |log: &martinet::journal::Log<martinet::smtp::SessionEntry>| {
-        log.entry(1)
-            .map(|e| e.snapshot().closed)
-            .filter(|c| !c.is_empty())
+        log.entry(1).and_then(|e| e.snapshot().closed_by)
     };
-    assert_eq!(world.sessions().wait(closed).await, "timeout");
+    assert_eq!(world.sessions().wait(closed).await, ClosedBy::Timeout);
 }
 
 /// No octets from a socket may end the world: random ones, then a session as usual.

@@ -5,9 +5,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::policy::{Refusal, RemediesView};
-use crate::smtp::{SessionRecord, Transaction, TranscriptLine};
+use crate::smtp::{AddressSource, SessionRecord, Transaction, TranscriptLine};
 use crate::stage::Stage;
-use crate::verdict::{Source, Verdict};
+use crate::verdict::{ClosedBy, Source, Verdict};
 
 /// A session.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -25,8 +25,8 @@ pub(crate) struct SessionView {
     pub peer: String,
     /// The address it is judged by.
     pub client_address: String,
-    /// Where that address comes from: `socket`, `fixed`, `map`, `pool` or `xclient`.
-    pub client_source: &'static str,
+    /// Where that address comes from.
+    pub client_source: AddressSource,
     /// The address before translation, where there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub translated_from: Option<String>,
@@ -61,8 +61,9 @@ pub(crate) struct SessionView {
     pub allowed: String,
     /// The transactions that ended.
     pub transactions: Vec<TransactionView>,
-    /// How it ended: `quit`, `refused`, `lost`, `timeout`, `errors`, `shutdown`; empty while it runs.
-    pub closed: &'static str,
+    /// What ended it; left out while it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed_by: Option<ClosedBy>,
     /// What was observed; left out of outlines.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -160,7 +161,7 @@ impl SessionView {
                 .iter()
                 .map(TransactionView::of)
                 .collect(),
-            closed: record.closed,
+            closed_by: record.closed_by,
             facts: None,
             evidence: None,
             transcript: None,

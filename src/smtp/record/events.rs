@@ -12,6 +12,7 @@ use crate::policy::Refusal;
 use crate::smtp::record::SessionEntry;
 use crate::smtp::record::transcript::Speaker;
 use crate::smtp::session::event::SessionEvent;
+use crate::verdict::ClosedBy;
 
 /// What a session told at one moment: lines of its transcript, and remarks between them.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ pub(crate) enum Remark {
     Observed(Box<Summary>),
     /// A message was accepted: its number, its envelope, its octets.
     Message(u64, Arc<Envelope>, usize),
-    Closed(&'static str),
+    Closed(ClosedBy),
     Other(Box<EventKind>),
 }
 
@@ -146,7 +147,7 @@ impl Telling {
                         recipients: envelope.recipients.clone(),
                         octets,
                     },
-                    Remark::Closed(how) => EventKind::Closed { how },
+                    Remark::Closed(closed_by) => EventKind::Closed { closed_by },
                     Remark::Other(what) => *what,
                 });
             }
@@ -182,7 +183,7 @@ impl Teller {
                 suite: suite.clone(),
             },
             SessionEvent::Scripted(what) => EventKind::Scripted { what: what.clone() },
-            SessionEvent::Closed(how) => return remark(Remark::Closed(how)),
+            SessionEvent::Closed(by) => return remark(Remark::Closed(*by)),
             SessionEvent::Line(..)
             | SessionEvent::LineDropped
             | SessionEvent::Renamed(_)

@@ -17,12 +17,12 @@ use crate::facts::{Facts, LookupRecord};
 use crate::journal::{Entry, Envelope, Message, StoredSession};
 use crate::policy::Refusal;
 use crate::reply::Reply;
-use crate::smtp::ClientAddress;
 use crate::smtp::record::events::{Remark, Teller, Telling};
 use crate::smtp::record::transcript::{Transcript, TranscriptLine};
 use crate::smtp::session::event::{SessionEvent, SessionEvents};
 use crate::smtp::session::trace::Trace;
-use crate::verdict::Verdict;
+use crate::smtp::{AddressSource, ClientAddress};
+use crate::verdict::{ClosedBy, Verdict};
 
 /// One transaction, from MAIL to its end: at its final dot, or before.
 #[derive(Clone, Debug, Serialize)]
@@ -51,8 +51,8 @@ pub struct SessionRecord {
     pub peer: SocketAddr,
     /// The address it is judged by.
     pub client_address: IpAddr,
-    /// Where that address comes from: `socket`, `fixed`, `map`, `pool` or `xclient`.
-    pub client_source: &'static str,
+    /// Where that address comes from.
+    pub client_source: AddressSource,
     /// The address before translation, where there was one.
     pub translated_from: Option<IpAddr>,
     /// TLS version and cipher suite, empty where the session was in clear text.
@@ -92,9 +92,8 @@ pub struct SessionRecord {
     /// Octets that it grew by, roughly.
     #[serde(skip)]
     octets: usize,
-    /// How it ended: `quit`, `refused`, `lost`, `timeout`, `errors`, `shutdown`, `script`, `proxy`, `tls`; empty while it
-    /// runs.
-    pub closed: &'static str,
+    /// What ended it; `null` while it runs.
+    pub closed_by: Option<ClosedBy>,
     /// Facts and evidence of an earlier process, as JSON: what was read again from a journal file.
     #[serde(skip)]
     pub archived: Option<Box<(serde_json::Value, serde_json::Value)>>,
@@ -127,7 +126,7 @@ impl SessionRecord {
             transcript_dropped: 0,
             transaction_octets: 0,
             octets: 0,
-            closed: "",
+            closed_by: None,
             archived: None,
         };
         record.rename(client);
@@ -203,8 +202,8 @@ impl SessionRecord {
                     return octets;
                 }
             }
-            SessionEvent::Closed(how) => {
-                self.closed = how;
+            SessionEvent::Closed(by) => {
+                self.closed_by = Some(by);
                 self.ended = Some(at);
             }
         }
@@ -233,7 +232,7 @@ impl SessionRecord {
 
     /// Whether what it comes to is known: it ended, something was refused, or a message was acknowledged.
     pub fn is_settled(&self) -> bool {
-        !self.closed.is_empty() || self.verdict != Verdict::None
+        self.closed_by.is_some() || self.verdict != Verdict::None
     }
 
     fn refused(&mut self, refusal: Refusal) -> usize {
@@ -297,7 +296,7 @@ impl SessionEntry {
 
     /// Whether it has ended.
     pub fn is_closed(&self) -> bool {
-        !self.record.lock().closed.is_empty()
+        self.record.lock().closed_by.is_some()
     }
 
     /// What the event log is told first.
@@ -340,7 +339,7 @@ impl SessionEntry {
         let lines = (before, record.transcript.len());
         record.octets += grown;
         // The last telling holds the session: nothing else may by then.
-        let held = if record.closed.is_empty() {
+        let held = if record.closed_by.is_none() {
             grown
         } else {
             self.octets() + record.octets
@@ -363,7 +362,7 @@ impl SessionEntry {
                 rule = refusal.and_then(Refusal::by_rule),
                 code = record.code(),
                 stage = refusal.map(|refusal| refusal.stage.name()),
-                closed = record.closed,
+                closed_by = record.closed_by.map(ClosedBy::name),
                 "session ended"
             );
         });

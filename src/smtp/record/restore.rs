@@ -11,7 +11,7 @@ use crate::reply::Reply;
 use crate::smtp::ClientAddress;
 use crate::smtp::record::transcript::{Speaker, TranscriptLine};
 use crate::smtp::record::{SessionEntry, SessionRecord, Transaction};
-use crate::verdict::{Source, Verdict};
+use crate::verdict::{ClosedBy, Source, Verdict};
 
 impl SessionEntry {
     /// A session that ended in an earlier process; `record` is what [`SessionRecord`] serialises to.
@@ -22,7 +22,7 @@ impl SessionEntry {
     /// A session that was under way when the process ended: all that is known of it are its messages.
     pub fn interrupted(id: u64, messages: &[&StoredMessage]) -> Self {
         let mut record = restored(id, &Value::Null);
-        record.closed = "lost";
+        record.closed_by = Some(ClosedBy::Lost);
         record.verdict = Verdict::Accept;
         if let Some(first) = messages.first() {
             record.started = first.at;
@@ -60,20 +60,9 @@ impl SessionEntry {
 
 fn restored(id: u64, value: &Value) -> SessionRecord {
     let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
-    let word = |key: &str, words: &[&'static str]| {
-        let found = value[key].as_str().unwrap_or_default();
-        words
-            .iter()
-            .copied()
-            .find(|word| *word == found)
-            .unwrap_or(words[0])
-    };
     let unknown = std::net::IpAddr::from([0, 0, 0, 0]);
     let address = text("client_address").parse().unwrap_or(unknown);
-    let source = word(
-        "client_source",
-        &["socket", "fixed", "map", "pool", "xclient", "proxy"],
-    );
+    let source = serde_json::from_value(value["client_source"].clone()).unwrap_or_default();
     let client = ClientAddress {
         address,
         source,
@@ -105,12 +94,8 @@ fn restored(id: u64, value: &Value) -> SessionRecord {
         record.transcript.push(said(line));
     }
     record.transcript_dropped = value["transcript_dropped"].as_u64().unwrap_or_default();
-    record.closed = word(
-        "closed",
-        &[
-            "lost", "quit", "refused", "timeout", "errors", "shutdown", "script", "tls", "proxy",
-        ],
-    );
+    let closed_by = serde_json::from_value(value["closed_by"].clone());
+    record.closed_by = Some(closed_by.unwrap_or(ClosedBy::Lost));
     record.archived = Some(Box::new((
         value["facts"].clone(),
         value["evidence"].clone(),

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ipnet::IpNet;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::name;
@@ -73,13 +73,47 @@ pub struct Nat {
     pub to: IpAddr,
 }
 
+/// Where the client address of a session comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+pub enum AddressSource {
+    /// The peer of the socket.
+    #[default]
+    Socket,
+    /// The one address that is configured for all connections.
+    Fixed,
+    /// The configured map from peers to client addresses.
+    Map,
+    /// The next address of the configured pool.
+    Pool,
+    /// The PROXY header.
+    Proxy,
+    /// The XCLIENT command.
+    Xclient,
+}
+
+impl AddressSource {
+    /// The word used in JSON and in live lines.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Socket => "socket",
+            Self::Fixed => "fixed",
+            Self::Map => "map",
+            Self::Pool => "pool",
+            Self::Proxy => "proxy",
+            Self::Xclient => "xclient",
+        }
+    }
+}
+
 /// The address a session is judged by, and how it came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ClientAddress {
     /// The address.
     pub address: IpAddr,
-    /// `socket`, `fixed`, `map`, `pool`, `proxy` or `xclient`.
-    pub source: &'static str,
+    /// Where it comes from.
+    pub source: AddressSource,
     /// The address before translation, where there was one.
     pub translated_from: Option<IpAddr>,
 }
@@ -87,10 +121,10 @@ pub struct ClientAddress {
 impl ClientAddress {
     /// An address that is simply given.
     pub fn fixed(address: IpAddr) -> Self {
-        Self::of(address, "fixed")
+        Self::of(address, AddressSource::Fixed)
     }
 
-    pub(crate) fn of(address: IpAddr, source: &'static str) -> Self {
+    pub(crate) fn of(address: IpAddr, source: AddressSource) -> Self {
         Self {
             address: name::normalise(address),
             source,
@@ -126,15 +160,15 @@ impl Identity {
     pub fn next(&self, peer: IpAddr) -> ClientAddress {
         let peer = name::normalise(peer);
         let client = match &self.source {
-            ClientSource::Socket => ClientAddress::of(peer, "socket"),
-            ClientSource::Fixed(address) => ClientAddress::of(*address, "fixed"),
+            ClientSource::Socket => ClientAddress::of(peer, AddressSource::Socket),
+            ClientSource::Fixed(address) => ClientAddress::of(*address, AddressSource::Fixed),
             ClientSource::Map(map) => match map.get(&peer) {
-                Some(address) => ClientAddress::of(*address, "map"),
-                None => ClientAddress::of(peer, "socket"),
+                Some(address) => ClientAddress::of(*address, AddressSource::Map),
+                None => ClientAddress::of(peer, AddressSource::Socket),
             },
             ClientSource::Pool { addresses, order } => match self.of_pool(addresses, *order) {
-                Some(address) => ClientAddress::of(address, "pool"),
-                None => ClientAddress::of(peer, "socket"),
+                Some(address) => ClientAddress::of(address, AddressSource::Pool),
+                None => ClientAddress::of(peer, AddressSource::Socket),
             },
         };
         self.translate(client)

@@ -20,7 +20,10 @@ use crate::smtp::server::proxy;
 use crate::smtp::server::stream::{MaybeTlsStream, linger};
 use crate::smtp::session::script::{End, SendMode};
 use crate::smtp::session::{Session, Step};
-use crate::smtp::{ClientAddress, ListenerConfig, ServerState, SessionConfig, SessionEntry};
+use crate::smtp::{
+    AddressSource, ClientAddress, ListenerConfig, ServerState, SessionConfig, SessionEntry,
+};
+use crate::verdict::ClosedBy;
 
 /// Octets read at first: most clients that hold a connection open have said little.
 const FIRST_READ_OCTETS: usize = 4 << 10;
@@ -69,7 +72,7 @@ impl<'a> Connection<'a> {
             let client = match &named {
                 Ok(Some(address)) => reception
                     .identity
-                    .translated(ClientAddress::of(address.ip(), "proxy")),
+                    .translated(ClientAddress::of(address.ip(), AddressSource::Proxy)),
                 _ => reception.identity.next(peer.ip()),
             };
             (reception, client, service.memory.load_full())
@@ -188,11 +191,11 @@ impl<'a> Connection<'a> {
             }
             match (step, manner.end) {
                 (_, Some(End::Reset)) => {
-                    self.session.ended("script");
+                    self.session.ended(ClosedBy::Script);
                     return self.wire.reset();
                 }
                 (_, Some(End::Close)) => {
-                    self.session.ended("script");
+                    self.session.ended(ClosedBy::Script);
                     return linger(&mut self.wire).await;
                 }
                 (Step::Flush, None) => {}
@@ -228,7 +231,7 @@ impl<'a> Connection<'a> {
             Ok(suite) if self.door.implicit_tls => self.session.under_tls(suite),
             Ok(suite) => self.session.secured(suite, discarded, &mut self.output),
             Err(error) => {
-                self.session.ended("tls");
+                self.session.ended(ClosedBy::Tls);
                 return Err(error);
             }
         }

@@ -19,6 +19,7 @@ use crate::smtp::session::script::Point;
 use crate::smtp::session::transaction::Mail;
 use crate::smtp::session::{EXTENSION_OCTETS, PATH_LINE_OCTETS, Protocol, Session, State};
 use crate::stage::Stage;
+use crate::verdict::ClosedBy;
 
 /// Octets of a line that a transcript keeps: enough for every line within its limit.
 const TRANSCRIPT_LINE_OCTETS: usize = PATH_LINE_OCTETS;
@@ -220,7 +221,7 @@ impl Session {
                     self.answer(CoreReply::Quit, output);
                 }
                 self.quit = true;
-                self.close("quit");
+                self.close(ClosedBy::Quit);
             }
             Command::Xclient(xclient) => self.xclient(xclient, output),
         }

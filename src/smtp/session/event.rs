@@ -10,7 +10,7 @@ use crate::reply::Reply;
 use crate::smtp::ClientAddress;
 use crate::smtp::record::transcript::Speaker;
 use crate::smtp::session::trace::Trace;
-use crate::verdict::Verdict;
+use crate::verdict::{ClosedBy, Verdict};
 
 /// SessionEvents, and octets of their lines, that there is room for at first: those of an EHLO and its reply.
 const EVENTS: usize = 20;
@@ -53,8 +53,8 @@ pub enum SessionEvent {
     },
     /// A script spoke.
     Scripted(String),
-    /// The session ended, and how: `quit`, `refused`, `lost`, `timeout`, `errors`, `shutdown`, `script`, `proxy`, `tls`.
-    Closed(&'static str),
+    /// The session ended.
+    Closed(ClosedBy),
 }
 
 /// What happened since it was last asked, in order. The lines of the dialogue stand in one text: a session says many.

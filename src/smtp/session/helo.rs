@@ -6,7 +6,6 @@ use std::sync::Arc;
 use crate::facts::{Facts, HeloKind, Lookup, Verb};
 use crate::policy::DeferIfPermit;
 use crate::reply::{Reply, ReplyCode};
-use crate::smtp::ClientAddress;
 use crate::smtp::Extension;
 use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::protocol::xclient::{Value, Xclient};
@@ -15,6 +14,7 @@ use crate::smtp::session::event::SessionEvent;
 use crate::smtp::session::script::Point;
 use crate::smtp::session::{Due, HeloState, Session, State, Step};
 use crate::smtp::settings::StartTls;
+use crate::smtp::{AddressSource, ClientAddress};
 use crate::stage::Stage;
 
 impl Session {
@@ -258,7 +258,7 @@ impl Session {
         let again = xclient.address.is_some() || told.is_some();
         if again {
             let address = xclient.address.unwrap_or(self.facts.client_address);
-            let client = ClientAddress::of(address, "xclient");
+            let client = ClientAddress::of(address, AddressSource::Xclient);
             self.facts = Facts::of_receiver(client.address, &self.receiver.settings.hostname);
             (self.facts.told, self.facts.conduct.tls) = (told, tls);
             self.events.push(SessionEvent::Renamed(client));

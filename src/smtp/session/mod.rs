@@ -33,7 +33,7 @@ use crate::smtp::session::transaction::{Mail, Open, Received};
 use crate::smtp::settings::StartTls;
 use crate::smtp::{ClientAddress, Extension, Receiver};
 use crate::stage::Stage;
-use crate::verdict::Source;
+use crate::verdict::{ClosedBy, Source};
 
 /// The longest command line in octets, CRLF included (RFC 5321 §4.5.3.1.4).
 pub const COMMAND_LINE_OCTETS: usize = 512;
@@ -257,8 +257,8 @@ impl Session {
     }
 
     /// The listener ended the session, and how.
-    pub fn ended(&mut self, how: &'static str) {
-        self.close(how);
+    pub fn ended(&mut self, by: ClosedBy) {
+        self.close(by);
     }
 
     /// The listener cannot take the PROXY header, or its absence: Postfix's reply, and the end.
@@ -273,7 +273,7 @@ impl Session {
             reply,
             format!("the PROXY header is refused: {why}"),
         );
-        self.close("proxy");
+        self.close(ClosedBy::Proxy);
     }
 
     /// Whether QUIT ended the session.
@@ -356,19 +356,19 @@ impl Session {
     /// The client was silent too long.
     pub fn timed_out(&mut self, output: &mut Vec<u8>) {
         let refuses = self.is_busy() || !self.acknowledged;
-        self.end_idle(output, CoreReply::Timeout, "timeout", refuses);
+        self.end_idle(output, CoreReply::Timeout, ClosedBy::Timeout, refuses);
     }
 
     /// The receiver shuts down.
     pub fn shut_down(&mut self, output: &mut Vec<u8>) {
         let refuses = self.is_busy();
-        self.end_idle(output, CoreReply::Shutdown, "shutdown", refuses);
+        self.end_idle(output, CoreReply::Shutdown, ClosedBy::Shutdown, refuses);
     }
 
     /// The client went away.
     pub fn lost(&mut self) {
         if !matches!(self.state, State::Closed) {
-            self.close("lost");
+            self.close(ClosedBy::Lost);
         }
     }
 

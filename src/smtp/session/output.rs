@@ -10,7 +10,7 @@ use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::record::transcript::Speaker;
 use crate::smtp::session::event::SessionEvent;
 use crate::smtp::session::{Due, Session, State};
-use crate::verdict::Source;
+use crate::verdict::{ClosedBy, Source};
 
 impl Session {
     /// Tells what was observed.
@@ -83,9 +83,9 @@ impl Session {
         match template.pattern().code().get() {
             221 => {
                 self.quit = true;
-                self.close("quit");
+                self.close(ClosedBy::Quit);
             }
-            421 | 521 => self.close("refused"),
+            421 | 521 => self.close(ClosedBy::Refused),
             _ => {}
         }
     }
@@ -116,15 +116,15 @@ impl Session {
     pub(crate) fn end_of_patience(&mut self, output: &mut Vec<u8>) {
         let open = !matches!(self.state, State::Closed);
         if open && self.facts.conduct.errors >= self.receiver.settings.max_errors as u64 {
-            self.end(output, CoreReply::TooManyErrors, "errors");
+            self.end(output, CoreReply::TooManyErrors, ClosedBy::Errors);
         }
     }
 
-    pub(crate) fn end(&mut self, output: &mut Vec<u8>, reply: CoreReply, how: &'static str) {
+    pub(crate) fn end(&mut self, output: &mut Vec<u8>, reply: CoreReply, by: ClosedBy) {
         let reply = self.core(reply, &[]);
         self.say(&reply, output);
         self.protocol_refuses(reply);
-        self.close(how);
+        self.close(by);
     }
 
     /// Ends a session that waits for its client; `refuses` tells whether that refuses anything.
@@ -132,7 +132,7 @@ impl Session {
         &mut self,
         output: &mut Vec<u8>,
         reply: CoreReply,
-        how: &'static str,
+        by: ClosedBy,
         refuses: bool,
     ) {
         self.at = self.stage();
@@ -141,16 +141,16 @@ impl Session {
         if refuses {
             self.protocol_refuses(reply);
         }
-        self.close(how);
+        self.close(by);
     }
 
-    pub(crate) fn close(&mut self, how: &'static str) {
+    pub(crate) fn close(&mut self, by: ClosedBy) {
         if matches!(self.state, State::Closed) {
             return;
         }
         self.abandon();
         (self.state, self.due) = (State::Closed, Due::Nothing);
-        self.events.push(SessionEvent::Closed(how));
+        self.events.push(SessionEvent::Closed(by));
     }
 
     /// Says a reply.

@@ -12,6 +12,7 @@ use crate::smtp::session::event::SessionEvent;
 use crate::smtp::session::{HeloState, Session, State};
 use crate::smtp::{Extension, Receiver};
 use crate::stage::Stage;
+use crate::verdict::ClosedBy;
 
 /// Octets of a foreign line that the facts keep.
 const FOREIGN_OCTETS: usize = 100;
@@ -216,7 +217,7 @@ impl Session {
             self.tell_refusal(refusal);
         }
         match after {
-            After::Close => self.close("refused"),
+            After::Close => self.close(ClosedBy::Refused),
             After::Sticky503 => {
                 self.abandon();
                 self.state = State::Stuck(self.core(CoreReply::AccessDenied, &[]));

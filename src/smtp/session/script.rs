@@ -11,7 +11,7 @@ use crate::reply::{EnhancedCode, Reply, ReplyCode};
 use crate::smtp::record::transcript::Speaker;
 use crate::smtp::session::event::SessionEvent;
 use crate::smtp::session::{Session, State};
-use crate::verdict::Source;
+use crate::verdict::{ClosedBy, Source};
 
 /// Where a script may speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -295,7 +295,7 @@ impl Session {
     /// 421 and 521 close (RFC 5321 §3.8, RFC 7504).
     fn end_after(&mut self, reply: &Reply) {
         if matches!(reply.code().get(), 421 | 521) && !matches!(self.state, State::Closed) {
-            self.close("script");
+            self.close(ClosedBy::Script);
         }
     }
 }
