@@ -101,7 +101,7 @@
 //! # The modules, in the order to read them
 //!
 //! Each uses only those above it (the session, in `smtp`, is the heart): values ([`reply`], [`name`], [`stage`],
-//! [`verdict`], [`error`]), [`journal`], [`dns`], [`facts`], [`policy`], [`smtp`], [`scenario`], [`check`], [`matrix`],
+//! [`lookup`], [`verdict`], [`error`]), [`journal`], [`dns`], [`facts`], [`policy`], [`smtp`], [`scenario`], [`check`], [`matrix`],
 //! [`picture`], [`expect`], [`harness`],
 //! [`play`], `http`, `cli`.
 
@@ -116,6 +116,7 @@ pub mod harness;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod journal;
+pub mod lookup;
 pub mod matrix;
 pub mod name;
 pub mod picture;

@@ -42,24 +42,4 @@ pub use spec::{FaultMistake, FaultSpec};
 pub use zone::Zone;
 pub use zones::Zones;
 
-use serde::Serialize;
-
-/// How a question came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Transport {
-    /// One datagram (RFC 1035 §4.2.1).
-    Udp,
-    /// Length-prefixed messages on a connection (RFC 1035 §4.2.2, RFC 7766).
-    Tcp,
-}
-
-impl Transport {
-    /// The word used in files and JSON.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Udp => "udp",
-            Self::Tcp => "tcp",
-        }
-    }
-}
+pub use crate::lookup::Transport;

@@ -103,7 +103,6 @@ impl ServerState {
         at: Timestamp,
         queries: impl IntoIterator<Item = (Arc<DnsExchange>, SocketAddr)>,
     ) {
-        let transport = transport.word();
         let logs = tracing::enabled!(tracing::Level::DEBUG);
         self.journal
             .extend(queries.into_iter().map(|(exchange, client)| {
@@ -127,7 +126,7 @@ fn log(query: &DnsQuery) {
     let fault = Some(query.fault()).filter(|fault| !fault.is_empty());
     tracing::debug!(
         client = %query.client,
-        transport = query.transport,
+        transport = query.transport.word(),
         name = query.name(),
         "type" = query.record_type(),
         rcode = %query.rcode(),

@@ -6,6 +6,26 @@ use serde::Serialize;
 
 use super::Verb;
 
+/// A character that stands alone where CRLF ends a line (RFC 5321 §2.3.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum BareLineEnd {
+    /// A line feed.
+    Lf,
+    /// A carriage return.
+    Cr,
+}
+
+impl BareLineEnd {
+    /// The word used in JSON and in reasons.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lf => "LF",
+            Self::Cr => "CR",
+        }
+    }
+}
+
 /// What a client did so far in one session. Some of it stands for the rest of the session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Conduct {
@@ -15,8 +35,8 @@ pub struct Conduct {
     pub unsynchronised: String,
     /// A line in another protocol's words; empty where none.
     pub not_smtp: String,
-    /// `LF` or `CR` that stood alone (RFC 5321 §2.3.8); empty where none.
-    pub bare_newline: &'static str,
+    /// The character that ended a line alone (RFC 5321 §2.3.8); `None` where every line ended with CRLF.
+    pub bare_newline: Option<BareLineEnd>,
     /// Every helo before the present one, refused ones too.
     pub earlier_helos: Vec<(Verb, String)>,
     /// Whether the last HELO was refused, and no earlier one stands.

@@ -16,9 +16,10 @@ mod memory;
 mod sender;
 mod spf;
 
+pub use crate::lookup::{LookupRecord, Outcome};
 pub use authentic::{AuthResult, Dkim, Dmarc};
 pub use cache::{CachedLookups, LookupCache};
-pub use conduct::{Conduct, Pregreet};
+pub use conduct::{BareLineEnd, Conduct, Pregreet};
 pub use generic::{GenericMatch, exempt, generic_pattern};
 pub use helo::{Helo, HeloKind, Relation, Verb, address_literal, hostname_mistake};
 pub use iprev::{
@@ -26,7 +27,7 @@ pub use iprev::{
     Relaxed,
 };
 pub use listing::{Listing, Subject};
-pub use lookup::{Lookup, LookupRecord, Outcome, Resolver, ResolverSnapshot};
+pub use lookup::{Lookup, Resolver, ResolverSnapshot};
 pub use memory::{Clock, Greylist, History, MOST_ADVANCED, Memory, Seen};
 pub use sender::SenderDomain;
 pub use spf::{DNS_TERMS, Spf, SpfQuery, SpfResult, VOID_LOOKUPS, check_host};

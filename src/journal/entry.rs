@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Entry;
+use crate::lookup::Transport;
 
 /// One DNS query that reached the server, and what was answered, as octets. The text is made when it is read: a busy
 /// server writes many more entries than anybody looks at.
@@ -22,8 +23,8 @@ pub struct DnsQuery {
     pub at: Timestamp,
     /// Who asked.
     pub client: SocketAddr,
-    /// `udp` or `tcp`.
-    pub transport: &'static str,
+    /// How the query came in.
+    pub transport: Transport,
     /// What was asked and answered; the id of the message may be that of an earlier, equal query.
     pub exchange: Arc<DnsExchange>,
 }
@@ -146,8 +147,8 @@ struct Shown {
     client_address: IpAddr,
     /// The port that asked.
     client_port: u16,
-    /// `udp` or `tcp`.
-    transport: &'static str,
+    /// How the query came in.
+    transport: Transport,
     /// The name asked for, case as sent; empty where the message held no readable question.
     name: String,
     /// The type asked for, for example `PTR`.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{DnsQuery, Entry};
-use crate::facts::LookupRecord;
+use crate::lookup::LookupRecord;
 use crate::policy::Remedies;
 use crate::stage::Stage;
 use crate::verdict::{ClosedBy, Source, Verdict};

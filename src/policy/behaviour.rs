@@ -40,7 +40,7 @@ impl Behaviour {
             Self::AwaitGreeting => facts.conduct.pregreet = false,
             Self::AwaitReply(_) => facts.conduct.unsynchronised.clear(),
             Self::SpeakSmtp => facts.conduct.not_smtp.clear(),
-            Self::EndLines => facts.conduct.bare_newline = "",
+            Self::EndLines => facts.conduct.bare_newline = None,
             Self::StayWithin { most, what } => stay_within(*most, what, facts),
             Self::StartTls => facts.conduct.tls = true,
             Self::RetryAfter(wait) => {

@@ -155,9 +155,9 @@ pub(super) static BARE_LF: Check = Check {
     needs: Needs::CONDUCT,
     build: |_| {
         Box::new(|facts| match facts.conduct.bare_newline {
-            "" => Finding::Satisfied,
-            which => violated(
-                format!("a bare {which} was sent"),
+            None => Finding::Satisfied,
+            Some(which) => violated(
+                format!("a bare {} was sent", which.name()),
                 [Change::Behave(Behaviour::EndLines)],
             ),
         })
@@ -197,7 +197,7 @@ mod tests {
         });
         check("bare-lf", "", SATISFIED, |_| {});
         check("bare-lf", "", VIOLATED, |facts| {
-            facts.conduct.bare_newline = "CR"
+            facts.conduct.bare_newline = Some(crate::facts::BareLineEnd::Cr)
         });
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::facts::{AuthResult, Facts, Helo, Iprev, LookupRecord, Spf, SpfResult};
+use crate::facts::{AuthResult, BareLineEnd, Facts, Helo, Iprev, LookupRecord, Spf, SpfResult};
 use crate::journal::{Envelope, EventKind, Waiting};
 use crate::name;
 use crate::policy::Refusal;
@@ -64,7 +64,7 @@ pub(crate) struct Summary {
     spf_helo: Option<Arc<Spf>>,
     spf_sender: Option<SpfResult>,
     sender: Option<String>,
-    bare_newline: &'static str,
+    bare_newline: Option<BareLineEnd>,
     dmarc: Option<AuthResult>,
 }
 
@@ -259,9 +259,10 @@ impl Summary {
                 .map(|result| ("spf_sender", result.word().to_owned())),
         );
         words.extend(self.sender.map(|sender| ("sender", sender)));
-        if !self.bare_newline.is_empty() {
-            words.push(("bare_newline", self.bare_newline.to_owned()));
-        }
+        words.extend(
+            self.bare_newline
+                .map(|end| ("bare_newline", end.name().to_owned())),
+        );
         words.extend(self.dmarc.map(|result| ("dmarc", result.word().to_owned())));
         words
     }

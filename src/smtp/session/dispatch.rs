@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use bytes::{Buf, BytesMut};
 
-use crate::facts::{Lookup, Verb};
+use crate::facts::{BareLineEnd, Lookup, Verb};
 use crate::smtp::Extension;
 use crate::smtp::protocol::command::{self, Command, Mistake};
 use crate::smtp::protocol::replies::CoreReply;
@@ -83,7 +83,11 @@ impl Session {
         let told = self.told(text);
         let told = told.map_or_else(|| shortened(text), Cow::Owned);
         self.record(Speaker::Client, &told);
-        if bare && self.bare_newline("LF", self.stage(), output).is_some() {
+        if bare
+            && self
+                .bare_newline(BareLineEnd::Lf, self.stage(), output)
+                .is_some()
+        {
             return;
         }
         if bare && self.receiver.settings.syntax.bare_lf == BareNewline::Reject {

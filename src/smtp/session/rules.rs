@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::facts::{Conduct, Lookup, Verb};
+use crate::facts::{BareLineEnd, Conduct, Lookup, Verb};
 use crate::policy::{After, Refusal, Values};
 use crate::reply::Reply;
 use crate::smtp::cure::Case;
@@ -67,12 +67,12 @@ impl Session {
     /// Notes a bare LF or CR, and judges it. The journal is told of a session's first, also where nobody minds.
     pub(crate) fn bare_newline(
         &mut self,
-        which: &'static str,
+        which: BareLineEnd,
         stage: Stage,
         output: &mut Vec<u8>,
     ) -> Option<Reply> {
-        let first = self.facts.conduct.bare_newline.is_empty();
-        let reply = self.judge_conduct(stage, |conduct| conduct.bare_newline = which, output);
+        let first = self.facts.conduct.bare_newline.is_none();
+        let reply = self.judge_conduct(stage, |conduct| conduct.bare_newline = Some(which), output);
         if first && reply.is_none() {
             self.observed();
         }

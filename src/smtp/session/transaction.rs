@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::facts::Lookup;
+use crate::facts::{BareLineEnd, Lookup};
 use crate::journal::Envelope;
 use crate::reply::Reply;
 use crate::smtp::Extension;
@@ -310,11 +310,11 @@ impl Session {
     ) {
         self.at = Stage::Eod;
         let bare = match flaw {
-            Some(Flaw::BareLf) => "LF",
-            Some(Flaw::BareCr) => "CR",
-            _ => "",
+            Some(Flaw::BareLf) => Some(BareLineEnd::Lf),
+            Some(Flaw::BareCr) => Some(BareLineEnd::Cr),
+            _ => None,
         };
-        if !bare.is_empty()
+        if let Some(bare) = bare
             && let Some(reply) = self.bare_newline(bare, Stage::Eod, output)
         {
             self.say_again(&open, &reply, output);

@@ -1,0 +1,153 @@
+//! A DNS lookup as a value: its transport, its outcome, and the record of the question with its answers, kept as
+//! evidence.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use hickory_proto::rr::RData;
+use serde::Serialize;
+
+use crate::name::{self, Name, RecordType};
+
+/// How a question came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+pub enum Transport {
+    /// One datagram (RFC 1035 §4.2.1).
+    Udp,
+    /// Length-prefixed messages on a connection (RFC 1035 §4.2.2, RFC 7766).
+    Tcp,
+}
+
+impl Transport {
+    /// The word used in files and JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
+impl std::fmt::Display for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// What a lookup came to. The five ways to have no data are different facts with different consequences.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema), schema(as = LookupOutcome))]
+pub enum Outcome {
+    /// At least one record of the type asked for.
+    Data,
+    /// The name exists, without records of this type (RFC 2308 §2.2).
+    NoData,
+    /// The name does not exist (RFC 2308 §2.1).
+    NxDomain,
+    /// The server could not answer (RCODE 2).
+    ServFail,
+    /// The server would not answer (RCODE 5), or was not authoritative.
+    Refused,
+    /// No answer within the receiver's patience.
+    Timeout,
+}
+
+impl Outcome {
+    /// True where a later try may tell: SERVFAIL, REFUSED, timeout. Such a failure is never proof of absence.
+    pub const fn is_temporary(self) -> bool {
+        matches!(self, Self::ServFail | Self::Refused | Self::Timeout)
+    }
+
+    /// True where the answer is a proof of absence: NODATA or NXDOMAIN.
+    pub const fn is_absent(self) -> bool {
+        matches!(self, Self::NoData | Self::NxDomain)
+    }
+
+    /// The word people use.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::NoData => "NODATA",
+            Self::NxDomain => "NXDOMAIN",
+            Self::ServFail => "SERVFAIL",
+            Self::Refused => "REFUSED",
+            Self::Timeout => "timeout",
+        }
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// One question the receiver asked, and what came back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+pub struct LookupRecord {
+    /// The name asked for.
+    #[serde(serialize_with = "as_text")]
+    #[cfg_attr(feature = "http", schema(value_type = String))]
+    pub name: Name,
+    /// The type asked for.
+    #[serde(rename = "type", serialize_with = "as_display")]
+    #[cfg_attr(feature = "http", schema(value_type = String))]
+    pub record_type: RecordType,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// The data of the records of the type asked for, in answer order, CNAMEs followed.
+    #[serde(serialize_with = "as_displays")]
+    #[cfg_attr(feature = "http", schema(value_type = Vec<String>))]
+    pub answers: Vec<RData>,
+    /// The time the answer took, in milliseconds in JSON.
+    #[serde(rename = "elapsed_ms", serialize_with = "crate::journal::millis")]
+    #[cfg_attr(feature = "http", schema(value_type = f64))]
+    pub elapsed: Duration,
+    /// The word of the DNS fault that the question met, empty where it met none; not in JSON then.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    #[cfg_attr(feature = "http", schema(required = false))]
+    pub fault: &'static str,
+}
+
+impl LookupRecord {
+    /// Roughly the memory it takes.
+    pub(crate) fn octets(&self) -> usize {
+        size_of::<Self>() + self.answers.len() * size_of::<RData>()
+    }
+
+    /// The addresses among the records.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.answers.iter().filter_map(|data| match data {
+            RData::A(a) => Some(IpAddr::V4(a.0)),
+            RData::AAAA(a) => Some(IpAddr::V6(a.0)),
+            _ => None,
+        })
+    }
+
+    /// The names among the records of a PTR question.
+    pub fn names(&self) -> impl Iterator<Item = &Name> + '_ {
+        self.answers.iter().filter_map(|data| match data {
+            RData::PTR(name) => Some(&name.0),
+            _ => None,
+        })
+    }
+}
+
+fn as_text<S: serde::Serializer>(name: &Name, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&name::display(name))
+}
+
+fn as_display<S: serde::Serializer>(
+    value: &impl std::fmt::Display,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+fn as_displays<S: serde::Serializer>(values: &[RData], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(values.iter().map(ToString::to_string))
+}
