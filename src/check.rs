@@ -9,9 +9,10 @@ use bytes::BytesMut;
 use serde::Serialize;
 
 use crate::dns::Zones;
-use crate::facts::{Facts, LookupRecord, Resolver};
+use crate::facts::{Facts, LookupRecord, Memory, Resolver};
 use crate::policy::{Refusal, Remedies};
 use crate::reply::Reply;
+use crate::scenario::{Scenario, plain_message};
 use crate::smtp::{ClientAddress, Receiver, Session, SessionEvent, Step};
 use crate::stage::Stage;
 use crate::verdict::Verdict;
@@ -31,6 +32,30 @@ pub struct Attempt {
     pub recipient: String,
     /// The message, its lines ended by CRLF.
     pub message: Vec<u8>,
+}
+
+impl Attempt {
+    /// An attempt with EHLO, the sender and the recipient that the scenario has for all clients, and a short message.
+    pub fn of(scenario: &Scenario, client: IpAddr, helo: &str) -> Self {
+        Self {
+            client,
+            helo: helo.to_owned(),
+            verb: "EHLO".to_owned(),
+            sender: scenario.sender.clone(),
+            recipient: scenario.recipient(),
+            message: plain_message(&scenario.sender),
+        }
+    }
+
+    /// The same from another sender, with a message that is from the same one.
+    #[must_use]
+    pub fn from_sender(self, sender: String) -> Self {
+        Self {
+            message: plain_message(&sender),
+            sender,
+            ..self
+        }
+    }
 }
 
 /// What a receiver would say to an attempt, and why.
@@ -66,14 +91,26 @@ pub struct Judgement {
     pub elapsed: Duration,
 }
 
-/// Plays an attempt against a receiver.
+/// Plays an attempt against a receiver that remembers no earlier session.
 pub fn judge(
     receiver: &Arc<Receiver>,
     zones: &Zones,
     patience: Duration,
     attempt: &Attempt,
 ) -> Judgement {
-    let mut play = Play::new(receiver, zones, patience, attempt);
+    judge_remembering(receiver, Arc::default(), zones, patience, attempt)
+}
+
+/// Plays an attempt against a receiver that remembers earlier sessions. The memory and the counts of the faults take in
+/// the attempt: what must not know of it is copied before.
+pub(crate) fn judge_remembering(
+    receiver: &Arc<Receiver>,
+    memory: Arc<Memory>,
+    zones: &Zones,
+    patience: Duration,
+    attempt: &Attempt,
+) -> Judgement {
+    let mut play = Play::new(receiver, memory, zones, patience, attempt);
     let dialogue = [
         (Stage::Connect, String::new()),
         (
@@ -112,6 +149,7 @@ struct Play<'a> {
 impl<'a> Play<'a> {
     fn new(
         receiver: &Arc<Receiver>,
+        memory: Arc<Memory>,
         zones: &'a Zones,
         patience: Duration,
         attempt: &Attempt,
@@ -120,7 +158,7 @@ impl<'a> Play<'a> {
         let peer = SocketAddr::new(client.address, 0);
         Self {
             facts: Facts::new(client.address),
-            session: Session::new(Arc::clone(receiver), Arc::default(), client, peer, 0),
+            session: Session::new(Arc::clone(receiver), memory, client, peer, 0),
             resolver: Resolver::new(zones, patience),
             allowed: String::new(),
             refusal: None,

@@ -62,6 +62,14 @@ impl Clock {
         self.start.elapsed() + Duration::from_nanos(self.advanced_ns.load(Ordering::Relaxed))
     }
 
+    /// A clock that shows the same time and is advanced on its own.
+    fn detached(&self) -> Self {
+        Self {
+            start: self.start,
+            advanced_ns: AtomicU64::new(self.advanced_ns.load(Ordering::Relaxed)),
+        }
+    }
+
     /// Moves the clock forward: what waits on it has waited longer by that time. Returns false, and leaves the clock as it
     /// is, where the advances would add up to more than [`MOST_ADVANCED`].
     #[must_use]
@@ -124,7 +132,7 @@ pub struct Memory {
 
 type Triple = (IpNet, Option<(String, String)>);
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Client {
     open: u64,
     connections: Vec<Duration>,
@@ -146,6 +154,26 @@ impl Memory {
         Self {
             clock,
             ..Self::default()
+        }
+    }
+
+    /// A copy that remembers the same of one client and of its network, by a clock of its own that stands where this one
+    /// does. Whatever the copy is told leaves no trace here.
+    pub(crate) fn detached(&self, client: IpAddr) -> Self {
+        let network = network_of(client);
+        let known = self.clients.lock().get(&client).cloned();
+        let triples = self.triples.lock();
+        let related = triples
+            .iter()
+            .filter(|((of, _), _)| network.contains(of))
+            .map(|(key, first)| (key.clone(), *first))
+            .collect();
+        drop(triples);
+        Self {
+            clock: self.clock.detached(),
+            clients: Mutex::new(known.map(|known| (client, known)).into_iter().collect()),
+            triples: Mutex::new(related),
+            counts: Mutex::new(self.counts.lock().clone()),
         }
     }
 
@@ -197,8 +225,7 @@ impl Memory {
     pub fn tried(&self, client: IpAddr, sender: &str, recipient: &str, session: u64) -> Greylist {
         let now = self.clock.now();
         let paths = Some((sender.to_ascii_lowercase(), recipient.to_ascii_lowercase()));
-        let network = IpNet::new(client, if client.is_ipv4() { 24 } else { 64 })
-            .map_or(client.into(), |n| n.trunc());
+        let network = network_of(client);
         let mut triples = self.triples.lock();
         let mut seen = |key: Triple| {
             make_room(&mut triples, |first| first.last);
@@ -249,6 +276,12 @@ impl Client {
                 .collect(),
         }
     }
+}
+
+/// The /24 of an IPv4 address, the /64 of an IPv6 address.
+fn network_of(client: IpAddr) -> IpNet {
+    IpNet::new(client, if client.is_ipv4() { 24 } else { 64 })
+        .map_or(client.into(), |network| network.trunc())
 }
 
 fn keep<T>(list: &mut Vec<T>, item: T) {

@@ -10,6 +10,7 @@ mod listen;
 mod logs;
 mod restored;
 mod watch;
+mod what_if;
 mod worlds;
 
 pub use builder::{Builder, CONNECTIONS, PATIENCE, Retention, bind_tcp};

@@ -149,6 +149,7 @@ fn of_a_world() -> OpenApiRouter<Arc<App>> {
         .merge(api::expectations::routes())
         .merge(api::changes::routes())
         .merge(api::faults::routes())
+        .merge(api::what_if::of_a_world())
 }
 
 fn router(app: Arc<App>) -> Router {

@@ -39,5 +39,6 @@ mod spf;
 mod tracing;
 mod verdicts;
 mod waits;
+mod what_if;
 mod world;
 mod worlds;

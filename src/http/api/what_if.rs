@@ -11,39 +11,54 @@ use utoipa_axum::routes;
 
 use crate::check::{Attempt, judge};
 use crate::error::Error;
+use crate::harness::World;
 use crate::http::App;
 use crate::http::api::changes::Source;
 use crate::http::api::views::plain;
-use crate::http::server::extract::Params;
-use crate::http::server::problem::Problem;
+use crate::http::server::extract::{Body, Params, TheWorld};
+use crate::http::server::problem::{BodyMistakes, Problem};
 use crate::matrix::{self, Row};
-use crate::scenario::{self, ReceiverProfile, Scenario, plain_message};
+use crate::scenario::{self, ReceiverProfile, Scenario};
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
-        .routes(routes!(check))
-        .routes(routes!(show_matrix))
+    OpenApiRouter::new().routes(routes!(show_matrix))
+}
+
+/// What every world has.
+pub(crate) fn of_a_world() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(check, check_body))
 }
 
 /// Who tries what.
-#[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams, utoipa::ToSchema)]
+#[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 struct WhatIf {
-    /// The client address.
-    #[param(value_type = String, example = "192.0.2.10")]
-    client_address: IpAddr,
+    /// The client address; the one that the world's next connection from 127.0.0.1 gets where left out, and with
+    /// `scenario` 127.0.0.1.
+    #[param(value_type = Option<String>, format = "ip", example = "192.0.2.10")]
+    #[schema(value_type = Option<String>, format = "ip", example = "192.0.2.10")]
+    client_address: Option<IpAddr>,
     /// The HELO/EHLO argument.
-    #[param(example = "mail.example.test")]
-    helo: String,
-    /// The scenario; `one-to-one` where left out.
-    scenario: Option<String>,
-    /// The receiver, or `all`; the scenario's own where left out.
-    receiver: Option<String>,
-    /// The reverse-path; the scenario's sender where left out.
+    #[param(required = true, value_type = String, pattern = "^[^\\r\\n\\u0000]*$", example = "mail.example.test")]
+    #[schema(required = true, value_type = String, pattern = "^[^\\r\\n\\u0000]*$", example = "mail.example.test")]
+    helo: Option<String>,
+    /// A scenario as nobody has changed it, with a receiver that remembers nothing; what the world serves where left out.
+    #[param(value_type = Option<String>)]
+    scenario: Option<Source>,
+    /// A receiver, or `all` of those that are built in; the world's where left out, and with `scenario` that scenario's.
+    #[param(value_type = Option<String>)]
+    receiver: Option<Source>,
+    /// The envelope sender; the scenario's where left out.
+    #[param(pattern = "^[^\\r\\n\\u0000]*$")]
+    #[schema(pattern = "^[^\\r\\n\\u0000]*$")]
     sender: Option<String>,
-    /// The forward-path; postmaster of the scenario's first domain where left out.
+    /// The envelope recipient; postmaster of the scenario's first domain where left out.
+    #[param(pattern = "^[^\\r\\n\\u0000]*$")]
+    #[schema(pattern = "^[^\\r\\n\\u0000]*$")]
     recipient: Option<String>,
+    /// The message; a short one from the sender where left out.
+    message: Option<String>,
 }
 
 /// What receivers would say.
@@ -55,60 +70,112 @@ struct Judgements {
     judgements: Vec<Value>,
 }
 
-/// What a receiver, or all of them, would say to a client
+/// What the receiver of the world, another one, or all of them, would say to a client now
+///
+/// The receiver judges by the zones and the DNS faults that the world serves, the translation of addresses, its clock, and
+/// what it remembers of earlier sessions. Asking leaves no trace: faults count, and greylisting remembers, as if nobody had
+/// asked. With `scenario` the answer is about that scenario alone, and has nothing to do with the world.
 #[utoipa::path(get, path = "/check", tag = "ask", params(WhatIf), responses(
     (status = 200, description = "The judgements", body = Judgements),
     (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn check(Params(what_if): Params<WhatIf>) -> Result<Json<Judgements>, Problem> {
-    for (field, text) in [
-        ("helo", Some(&what_if.helo)),
-        ("sender", what_if.sender.as_ref()),
-        ("recipient", what_if.recipient.as_ref()),
-    ] {
-        if text.is_some_and(|text| text.contains(['\r', '\n', '\0'])) {
-            return Err(Problem::mistake(
-                field,
-                "one line",
-                "a line end or NUL in it",
-            ));
-        }
-    }
-    let scenario = named_scenario(what_if.scenario.as_deref().unwrap_or("one-to-one"))?;
-    let receiver = what_if
-        .receiver
-        .clone()
-        .unwrap_or_else(|| scenario.receiver.clone());
-    let profiles = if receiver == "all" {
-        all_receivers()?
-    } else {
-        vec![named_receiver(&receiver)?]
-    };
-    let attempt = Attempt {
-        client: what_if.client_address,
-        helo: what_if.helo,
-        verb: "EHLO".to_owned(),
-        recipient: what_if.recipient.unwrap_or_else(|| scenario.recipient()),
-        message: plain_message(&scenario.sender),
-        sender: what_if.sender.unwrap_or_else(|| scenario.sender.clone()),
-    };
-    let judged = tokio::task::spawn_blocking(move || {
-        let judgement = |profile: &ReceiverProfile| {
-            // Faults that count begin anew for each.
-            let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
-            plain(&judge(
-                &profile.receiver,
-                &zones,
-                profile.dns_timeout,
-                &attempt,
-            ))
-        };
-        profiles.iter().map(judgement).collect()
-    });
-    let judgements = judged
+async fn check(
+    TheWorld(world): TheWorld,
+    Params(what_if): Params<WhatIf>,
+) -> Result<Json<Judgements>, Problem> {
+    judged(world, what_if).await
+}
+
+/// The same as GET, with scenario and receiver also as TOML text or objects
+#[utoipa::path(post, path = "/check", tag = "ask", request_body = WhatIf, responses(
+    (status = 200, description = "The judgements", body = Judgements),
+    BodyMistakes,
+))]
+async fn check_body(
+    TheWorld(world): TheWorld,
+    Body(what_if): Body<WhatIf>,
+) -> Result<Json<Judgements>, Problem> {
+    judged(world, what_if).await
+}
+
+async fn judged(world: Arc<World>, what_if: WhatIf) -> Result<Json<Judgements>, Problem> {
+    let question = Question::of(&world, what_if)?;
+    let judgements = tokio::task::spawn_blocking(move || question.judgements(&world));
+    let judgements = judgements
         .await
         .map_err(|e| Problem::of("", &Error::other(e.to_string())))?;
     Ok(Json(Judgements { judgements }))
+}
+
+/// A what-if with everything that was left out.
+struct Question {
+    /// The scenario, where it is not the world's.
+    scenario: Option<Scenario>,
+    profiles: Vec<ReceiverProfile>,
+    attempt: Attempt,
+}
+
+impl Question {
+    fn of(world: &World, what_if: WhatIf) -> Result<Self, Problem> {
+        let one_line = |field, text: Option<String>| match text {
+            Some(text) if text.contains(['\r', '\n', '\0']) => Err(Problem::mistake(
+                field,
+                "one line",
+                "a line end or NUL in it",
+            )),
+            text => Ok(text),
+        };
+        let helo = one_line("helo", what_if.helo)?
+            .ok_or_else(|| Problem::mistake("helo", "a value", "none"))?;
+        let sender = one_line("sender", what_if.sender)?;
+        let recipient = one_line("recipient", what_if.recipient)?;
+        let scenario = what_if.scenario.map(|named| named.scenario()).transpose()?;
+        let profiles = match (&what_if.receiver, &scenario) {
+            (Some(Source::Text(name)), _) if name == "all" => all_receivers()?,
+            (Some(receiver), _) => vec![receiver.receiver()?],
+            (None, Some(scenario)) => vec![named_receiver(&scenario.receiver)?],
+            (None, None) => vec![ReceiverProfile::clone(&world.receiver())],
+        };
+        let client = what_if.client_address.unwrap_or_else(|| match scenario {
+            Some(_) => Ipv4Addr::LOCALHOST.into(),
+            None => world.next_client(),
+        });
+        let mut attempt = match &scenario {
+            Some(scenario) => Attempt::of(scenario, client, &helo),
+            None => world.attempt(client, &helo),
+        };
+        if let Some(sender) = sender {
+            attempt = attempt.from_sender(sender);
+        }
+        if let Some(message) = what_if.message {
+            attempt.message = crlf(&message);
+        }
+        attempt.recipient = recipient.unwrap_or(attempt.recipient);
+        Ok(Self {
+            scenario,
+            profiles,
+            attempt,
+        })
+    }
+
+    fn judgements(&self, world: &World) -> Vec<Value> {
+        let judgement = |profile: &ReceiverProfile| match &self.scenario {
+            Some(scenario) => {
+                // Faults that count begin anew for each.
+                let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
+                let patience = profile.dns_timeout;
+                plain(&judge(&profile.receiver, &zones, patience, &self.attempt))
+            }
+            None => plain(&world.check_by(profile, &self.attempt)),
+        };
+        self.profiles.iter().map(judgement).collect()
+    }
+}
+
+/// A text with every line ended by CRLF.
+fn crlf(text: &str) -> Vec<u8> {
+    let lines = text.lines().map(|line| format!("{line}\r\n"));
+    lines.collect::<String>().into_bytes()
 }
 
 /// Which scenario and receivers.

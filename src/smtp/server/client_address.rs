@@ -158,6 +158,15 @@ impl Identity {
 
     /// The client address of the next connection, which comes from `peer`.
     pub fn next(&self, peer: IpAddr) -> ClientAddress {
+        self.numbered(peer, || self.connections.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The client address that the next connection would have, which stays the next one.
+    pub(crate) fn peek(&self, peer: IpAddr) -> ClientAddress {
+        self.numbered(peer, || self.connections.load(Ordering::Relaxed))
+    }
+
+    fn numbered(&self, peer: IpAddr, number: impl FnOnce() -> u64) -> ClientAddress {
         let peer = name::normalise(peer);
         let client = match &self.source {
             ClientSource::Socket => ClientAddress::of(peer, AddressSource::Socket),
@@ -166,24 +175,12 @@ impl Identity {
                 Some(address) => ClientAddress::of(*address, AddressSource::Map),
                 None => ClientAddress::of(peer, AddressSource::Socket),
             },
-            ClientSource::Pool { addresses, order } => match self.of_pool(addresses, *order) {
+            ClientSource::Pool { addresses, order } => match of_pool(addresses, *order, number) {
                 Some(address) => ClientAddress::of(address, AddressSource::Pool),
                 None => ClientAddress::of(peer, AddressSource::Socket),
             },
         };
         self.translate(client)
-    }
-
-    fn of_pool(&self, addresses: &[IpAddr], order: Order) -> Option<IpAddr> {
-        let count = u64::try_from(addresses.len())
-            .ok()
-            .filter(|count| *count > 0)?;
-        let number = self.connections.fetch_add(1, Ordering::Relaxed);
-        let index = match order {
-            Order::RoundRobin => number % count,
-            Order::Random { seed } => splitmix64(seed.wrapping_add(number)) % count,
-        };
-        addresses.get(usize::try_from(index).ok()?).copied()
     }
 
     /// An address that is known otherwise, translated.
@@ -205,6 +202,18 @@ impl Identity {
             None => client,
         }
     }
+}
+
+fn of_pool(addresses: &[IpAddr], order: Order, number: impl FnOnce() -> u64) -> Option<IpAddr> {
+    let count = u64::try_from(addresses.len())
+        .ok()
+        .filter(|count| *count > 0)?;
+    let number = number();
+    let index = match order {
+        Order::RoundRobin => number % count,
+        Order::Random { seed } => splitmix64(seed.wrapping_add(number)) % count,
+    };
+    addresses.get(usize::try_from(index).ok()?).copied()
 }
 
 /// Sebastiano Vigna's mixing function: a seed and a number give an arbitrary, repeatable value.

@@ -1,0 +1,70 @@
+//! What the receiver of a running world would say to a client now, without sending.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use super::World;
+use crate::check::{Attempt, Judgement, judge_remembering};
+use crate::scenario::ReceiverProfile;
+use crate::smtp::ClientAddress;
+
+impl World {
+    /// An attempt of this client with the sender, the recipient and the message that the scenario has for all clients.
+    pub fn attempt(&self, client: IpAddr, helo: &str) -> Attempt {
+        Attempt::of(&self.scenario(), client, helo)
+    }
+
+    /// The address that the next connection to [`World::smtp_addr`] from 127.0.0.1 is taken to come from, before the
+    /// scenario's translation.
+    pub fn next_client(&self) -> IpAddr {
+        let reception = self.service.reception.load();
+        let next = reception.identity.peek(Ipv4Addr::LOCALHOST.into());
+        next.translated_from.unwrap_or(next.address)
+    }
+
+    /// What the world's receiver would say to a client that came now: with the zones and faults that are served, the
+    /// scenario's translation of addresses, the receiver's clock, and what the receiver remembers.
+    ///
+    /// The attempt leaves no trace: faults count, pools go on and the receiver remembers as if nobody had asked. A client
+    /// that greylisting has yet to see is deferred each time, and one whose first session was long enough ago is accepted.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use martinet::World;
+    ///
+    /// let world = World::blocking().scenario("one-to-one").receiver("fcrdns").start()?;
+    /// let attempt = world.attempt("192.0.2.10".parse()?, "mail.example.test");
+    /// assert_eq!(world.check(&attempt).verdict.name(), "accept");
+    /// world.set_zone("2.0.192.in-addr.arpa.", "")?;
+    /// assert_eq!(world.check(&attempt).rule, Some("iprev"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn check(&self, attempt: &Attempt) -> Judgement {
+        self.check_by(&self.receiver(), attempt)
+    }
+
+    /// What another receiver would say in the place of the world's: [`World::check`].
+    pub fn check_by(&self, profile: &ReceiverProfile, attempt: &Attempt) -> Judgement {
+        let (attempt, memory, zones) = {
+            let _changing = self.changing.lock();
+            let reception = self.service.reception.load();
+            let given = ClientAddress::fixed(attempt.client);
+            let client = reception.identity.translated(given).address;
+            let memory = self.service.memory.load().detached(client);
+            let attempt = Attempt {
+                client,
+                ..attempt.clone()
+            };
+            (attempt, memory, self.zones.load().detached())
+        };
+        let patience = profile.dns_timeout;
+        judge_remembering(
+            &profile.receiver,
+            Arc::new(memory),
+            &zones,
+            patience,
+            &attempt,
+        )
+    }
+}

@@ -1,0 +1,219 @@
+//! What-ifs against a running world: judged with what the world serves and remembers now, and leaving no trace.
+
+use std::time::Duration;
+
+use martinet::World;
+use martinet::dns::{Action, Fault};
+use martinet::name::RecordType;
+use martinet::scenario::parse_receiver;
+use martinet::verdict::Verdict;
+use serde_json::{Value, json};
+
+use crate::http::{Served, deliver_to};
+
+const GREYLIST: &str = "title = \"t\"\n[[rule]]\ncheck = \"greylist\"\ndelay = \"5m\"";
+
+#[tokio::test]
+async fn a_what_if_meets_the_zones_faults_and_receiver_of_now() {
+    let world = World::builder().scenario("one-to-one").receiver("fcrdns");
+    let world = world.start().await.expect("a world");
+    let client = "192.0.2.10".parse().expect("an address");
+    let verdict = || world.check(&world.attempt(client, "mail.example.test"));
+    assert_eq!(verdict().verdict, Verdict::Accept);
+
+    let once = Fault::new("10.2.0.192.in-addr.arpa.", Action::ServFail);
+    world.add_fault(once.expect("a name").of_type(RecordType::PTR).times(1));
+    for _ in 0..2 {
+        let deferred = verdict();
+        assert_eq!(
+            (deferred.verdict, deferred.rule),
+            (Verdict::Defer, Some("iprev"))
+        );
+    }
+    assert_eq!(world.faults()[0].fired(), 0, "asking leaves no trace");
+    let deliver = || {
+        deliver_to(
+            world.smtp_addr(),
+            "mail.example.test",
+            b"Subject: x\r\n\r\nx\r\n",
+        )
+    };
+    deliver().await;
+    let session = world.wait_for_session().await.expect("a session");
+    session.assert_deferred().by_rule("iprev");
+    assert_eq!(
+        verdict().verdict,
+        Verdict::Accept,
+        "the fault has fired for a client"
+    );
+
+    world.set_zone("2.0.192.in-addr.arpa.", "").expect("a zone");
+    assert_eq!(verdict().rule, Some("iprev"));
+    let lenient = martinet::scenario::load_receiver("lenient").expect("a receiver");
+    let attempt = world.attempt(client, "mail.example.test");
+    assert_eq!(world.check_by(&lenient, &attempt).verdict, Verdict::Accept);
+    world.set_receiver(lenient);
+    assert_eq!(verdict().verdict, Verdict::Accept);
+    assert_eq!(
+        world.sessions().entries().len(),
+        1,
+        "no what-if is a session"
+    );
+}
+
+#[tokio::test]
+async fn a_what_if_knows_what_the_receiver_remembers_and_teaches_it_nothing() {
+    let receiver = parse_receiver("greylist", GREYLIST).expect("a receiver");
+    let world = World::builder().with_receiver(receiver);
+    let world = world.start().await.expect("a world");
+    let attempt = martinet::check::Attempt {
+        sender: "a@example.test".to_owned(),
+        recipient: "b@contoso.test".to_owned(),
+        ..world.attempt(world.next_client(), "mail.example.test")
+    };
+    let verdict = || world.check(&attempt).verdict;
+    assert_eq!(verdict(), Verdict::Defer);
+    world.advance(Duration::from_secs(301)).expect("an advance");
+    assert_eq!(verdict(), Verdict::Defer, "nobody has tried yet");
+
+    deliver_to(
+        world.smtp_addr(),
+        "mail.example.test",
+        b"Subject: x\r\n\r\nx\r\n",
+    )
+    .await;
+    let session = world.wait_for_session().await.expect("a session");
+    session.assert_deferred().by_rule("greylist");
+    assert_eq!(verdict(), Verdict::Defer, "five minutes are not over");
+    world.advance(Duration::from_secs(301)).expect("an advance");
+    assert_eq!(verdict(), Verdict::Accept);
+    let other = martinet::check::Attempt {
+        recipient: "other@contoso.test".to_owned(),
+        ..attempt.clone()
+    };
+    assert_eq!(world.check(&other).verdict, Verdict::Defer);
+    world.reset();
+    assert_eq!(verdict(), Verdict::Defer);
+}
+
+#[tokio::test]
+async fn a_what_if_comes_from_the_next_client_and_is_translated() {
+    let world = World::builder()
+        .scenario("exchange2003-nat")
+        .start()
+        .await
+        .expect("a world");
+    let next = world.next_client();
+    assert!(next.to_string().starts_with("10.0.0."), "{next}");
+    assert_eq!(world.next_client(), next, "asking takes none from the pool");
+    let judged = world.check(&world.attempt(next, "mail.branded.test"));
+    assert_eq!(
+        (judged.verdict, judged.client.to_string().as_str()),
+        (Verdict::Accept, "203.0.113.10")
+    );
+    deliver_to(
+        world.smtp_addr(),
+        "mail.branded.test",
+        b"Subject: x\r\n\r\nx\r\n",
+    )
+    .await;
+    let session = world.wait_for_session().await.expect("a session");
+    assert_eq!(session.translated_from, Some(next));
+}
+
+#[tokio::test]
+async fn over_http_a_what_if_is_of_the_world_in_the_path() {
+    let served = Served::start("one-to-one", "lenient").await;
+    let made = json!({"name": "strict", "scenario": "one-to-one", "receiver": "helo-equals-ptr"});
+    assert_eq!(
+        served
+            .send_json("POST", "/api/v1/worlds", &made)
+            .await
+            .status,
+        201
+    );
+    let first = |answer: Value| answer["judgements"][0].clone();
+    let asked = "check?client_address=192.0.2.10&helo=wrong.test";
+    for (path, verdict, receiver) in [
+        (format!("/api/v1/{asked}"), "accept", "lenient"),
+        (format!("/api/v1/worlds/main/{asked}"), "accept", "lenient"),
+        (
+            format!("/api/v1/worlds/strict/{asked}"),
+            "reject",
+            "helo-equals-ptr",
+        ),
+        (
+            format!("/api/v1/{asked}&receiver=fcrdns"),
+            "accept",
+            "fcrdns",
+        ),
+        // A scenario in the question: nothing of the world.
+        (
+            format!("/api/v1/{asked}&scenario=office365"),
+            "reject",
+            "fcrdns",
+        ),
+        (
+            "/api/v1/worlds/strict/check?helo=wrong.test".to_owned(),
+            "reject",
+            "helo-equals-ptr",
+        ),
+    ] {
+        let answer = served.get(&path).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        let judged = first(answer.json());
+        assert_eq!(
+            (&judged["verdict"], &judged["receiver"]),
+            (&json!(verdict), &json!(receiver)),
+            "{path}"
+        );
+    }
+    let all = served
+        .get("/api/v1/worlds/strict/check?helo=mail.example.test&receiver=all")
+        .await
+        .json();
+    assert!(
+        all["judgements"]
+            .as_array()
+            .is_some_and(|all| all.len() > 20)
+    );
+
+    let post = async |body: Value| {
+        served
+            .send_json("POST", "/api/v1/worlds/strict/check", &body)
+            .await
+    };
+    let greylist = post(json!({"helo": "mail.example.test", "receiver": GREYLIST})).await;
+    assert_eq!(first(greylist.json())["rule"], "greylist");
+    let subject = "title = \"t\"\n[[script]]\nstage = \"eod\"\nheader = \"Subject: urgent*\"\nreply = \"554 5.7.1 Not so fast\"";
+    for (message, verdict) in [
+        ("Subject: urgent\n\nx\n", "reject"),
+        ("Subject: later\n\nx\n", "accept"),
+    ] {
+        let judged = post(json!({"helo": "x.test", "receiver": subject, "message": message})).await;
+        assert_eq!(first(judged.json())["verdict"], verdict, "{message}");
+    }
+    for (body, field) in [
+        (json!({}), "helo"),
+        (json!({"helo": "a\nb"}), "helo"),
+        (
+            json!({"helo": "a", "client_address": "300.1.1.1"}),
+            "client_address",
+        ),
+        (json!({"helo": "a", "receiver": "/etc/passwd"}), "receiver"),
+        (json!({"helo": "a", "receiver": "title = 1\n"}), "receiver"),
+        (json!({"helo": "a", "client": "192.0.2.1"}), "client"),
+    ] {
+        let answer = post(body.clone()).await;
+        assert_eq!(
+            (answer.status, &answer.json()["field"]),
+            (400, &json!(field)),
+            "{body}: {}",
+            answer.text()
+        );
+    }
+    assert_eq!(
+        served.get("/api/v1/worlds/nope/check?helo=a").await.status,
+        404
+    );
+}
