@@ -6,6 +6,8 @@
 mod api;
 mod compat;
 mod description;
+#[cfg(feature = "page")]
+mod page;
 mod server;
 
 pub use server::guard::{Credentials, Options, host_name, origin};
@@ -162,8 +164,13 @@ fn router(app: Arc<App>) -> Router {
             "/api/openapi.json",
             get(async move || axum::Json(described(&api))),
         );
+    #[cfg(feature = "page")]
+    let front = page::routes();
+    #[cfg(not(feature = "page"))]
+    let front = Router::new().route("/", get(front));
     native
         .merge(health)
+        .merge(front)
         .merge(compat::mailpit::routes())
         .merge(compat::mailhog::routes())
         .fallback(nothing)
@@ -180,6 +187,12 @@ async fn ready(axum::extract::State(app): axum::extract::State<Arc<App>>) -> Res
         return (axum::http::StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
     }
     "ok\n".into_response()
+}
+
+/// What `/` says where the page is left out: probes of other tools expect an answer there.
+#[cfg(not(feature = "page"))]
+async fn front() -> &'static str {
+    "martinet is up. The API is below /api/v1, and /api/openapi.json describes it.\n"
 }
 
 async fn nothing(uri: axum::http::Uri) -> Problem {

@@ -15,7 +15,11 @@ pub(super) fn document(picture: &Picture) -> String {
         Escaped(&picture.sentence)
     );
     headline(picture, &mut out);
-    section("What the client claimed, and what DNS answered", &mut out);
+    section(
+        "strip",
+        "What the client claimed, and what DNS answered",
+        &mut out,
+    );
     let _ = writeln!(
         out,
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Identity strip\">{}</div>",
@@ -23,15 +27,15 @@ pub(super) fn document(picture: &Picture) -> String {
     );
     in_words(&picture.lanes, &mut out);
     if !picture.spf.is_empty() {
-        section("SPF", &mut out);
+        section("spf", "SPF", &mut out);
         picture.spf.iter().for_each(|tree| spf(tree, &mut out));
     }
     if !picture.cures.is_empty() {
-        section("What would cure it", &mut out);
+        section("remedies", "What would cure it", &mut out);
         cures(picture, &mut out);
     }
     if !picture.moments.is_empty() {
-        section("Timeline", &mut out);
+        section("timeline", "Timeline", &mut out);
         out.push_str(&timeline::table(&picture.moments));
     }
     out.push_str("</main>\n</body>\n</html>\n");
@@ -57,8 +61,8 @@ fn headline(picture: &Picture, out: &mut String) {
     }
 }
 
-fn section(title: &str, out: &mut String) {
-    let _ = writeln!(out, "<h2>{title}</h2>");
+fn section(id: &str, title: &str, out: &mut String) {
+    let _ = writeln!(out, "<h2 id=\"{id}\">{title}</h2>");
 }
 
 /// The text alternative of the strip.

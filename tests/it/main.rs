@@ -21,6 +21,8 @@ mod journal_file;
 mod lint;
 mod listeners;
 mod matrix;
+#[cfg(feature = "page")]
+mod page;
 mod pictures;
 mod remedies;
 mod rfc5321_dialogues;

@@ -39,25 +39,33 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 struct EventPattern {
-    /// Only events of this kind, for example `verdict`.
-    #[serde(deserialize_with = "kind")]
-    event: Option<String>,
+    /// Only events of this kind, for example `verdict`; several kinds are separated by commas.
+    #[param(value_type = Option<String>)]
+    #[serde(deserialize_with = "kinds")]
+    event: Option<Vec<String>>,
     /// Only events of this session.
     #[param(minimum = 0)]
     session: Option<u64>,
 }
 
-/// Reads the word of a kind.
-fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    match Option::<String>::deserialize(deserializer)? {
-        Some(word) if !EventKind::NAMES.contains(&word.as_str()) => {
-            let near = did_you_mean(&word, EventKind::NAMES);
+/// Reads the words of kinds.
+fn kinds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    let words: Vec<String> = text.split(',').map(str::to_owned).collect();
+    let unknown = words
+        .iter()
+        .find(|word| !EventKind::NAMES.contains(&word.as_str()));
+    match unknown {
+        Some(word) => {
+            let near = did_you_mean(word, EventKind::NAMES);
             let known = EventKind::NAMES.join(", ");
             Err(serde::de::Error::custom(format!(
                 "invalid value {word:?}, expected one of {known}{near}"
             )))
         }
-        word => Ok(word),
+        None => Ok(Some(words)),
     }
 }
 
@@ -65,7 +73,7 @@ impl EventPattern {
     fn matches(&self, happening: &Event) -> bool {
         self.event
             .as_ref()
-            .is_none_or(|event| event == happening.what.name())
+            .is_none_or(|kinds| kinds.iter().any(|kind| kind == happening.what.name()))
             && self
                 .session
                 .is_none_or(|session| session == happening.session)

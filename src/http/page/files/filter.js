@@ -1,0 +1,30 @@
+// The filter line: `client:192.0.2.0/24 rule:iprev`. A word without a key finds its key by its form.
+
+/** Reads a line into the API's parameters; `usual` names the key of a word that has none. */
+export function parse(line, usual) {
+  const found = {};
+  for (const [, key, quoted, plain] of line.matchAll(/(?:([a-z_]+):)?(?:"([^"]*)"|(\S+))/g)) {
+    const value = quoted ?? plain;
+    found[key ?? usual(value)] = value;
+  }
+  return found;
+}
+
+/** The line that reads as these parameters. */
+export function format(query) {
+  return Object.entries(query).map(([key, value]) => `${key}:${/\s|^$/.test(value) ? `"${value}"` : value}`).join(" ");
+}
+
+/** The key of a word of a filter of sessions. */
+export function ofSessions(rules) {
+  return (word) => {
+    if (/^[\d.]+(\/\d+)?$/.test(word) && word.includes(".")) return "client";
+    if (/^[0-9a-f:]+(\/\d+)?$/i.test(word) && word.includes(":")) return "client";
+    if (/^[2-5]\d\d$/.test(word)) return "code";
+    if (/^[245]\.\d+\.\d+$/.test(word)) return "enhanced";
+    if (["accept", "defer", "reject", "none"].includes(word)) return "verdict";
+    if (["connect", "helo", "mail", "rcpt", "data", "eod"].includes(word)) return "stage";
+    if (rules.has(word)) return "rule";
+    return word.includes("@") ? "sender" : "helo";
+  };
+}
