@@ -18,36 +18,36 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Play the story of the README over real sockets: who is refused, why, and what cures it
+    /// Run a short demonstration over real sockets: which clients are refused, why, and what fixes it
     Demo(Demo),
-    /// Serve a scenario's DNS and a receiver's SMTP until stopped
+    /// Serve the DNS zones of a scenario and the SMTP server of a receiver until stopped
     Serve(Box<Serve>),
-    /// Ask what a receiver would say to a client, without sending
+    /// Show what a receiver would reply to a client, without sending mail
     Check(Check),
-    /// Show every scenario client against every receiver
+    /// Show the verdict of every receiver on every client of the scenarios
     Matrix(Matrix),
-    /// Play every [[expect]] of scenarios over real SMTP and DNS sockets
+    /// Run every [[expect]] of scenarios over real SMTP and DNS sockets
     Verify(Verify),
-    /// Play one SMTP session and print the dialogue
+    /// Send one message in one SMTP session and print the dialogue
     Send(Send),
-    /// List what is built in
+    /// List the built-in scenarios, receivers or checks
     List(List),
-    /// Show one scenario, receiver, check, or key of files
+    /// Show one scenario, receiver, check or file key
     Show(Show),
-    /// Look for mistakes in scenario and receiver files
+    /// Report mistakes in scenario and receiver files
     Lint(Lint),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {
-    /// Keep the server running after the story, with HTTP on a free port
+    /// Keep the server running after the demonstration, with HTTP on a free port
     #[arg(long)]
     pub serve: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
-    /// Scenario: a built-in name, or a file
+    /// Scenario, by built-in name or as a file
     #[arg(
         long,
         env = "MARTINET_SCENARIO",
@@ -55,10 +55,10 @@ pub(super) struct Serve {
         default_value = "one-to-one"
     )]
     pub scenario: String,
-    /// Receiver: a built-in name, or a file; the scenario's own where left out
+    /// Receiver, by built-in name or as a file [default: the receiver of the scenario]
     #[arg(long, env = "MARTINET_RECEIVER", value_name = "NAME|FILE")]
     pub receiver: Option<String>,
-    /// Where to listen for SMTP; port 0 picks a free one
+    /// Listen for SMTP on this address; port 0 picks a free port
     #[arg(
         long,
         env = "MARTINET_SMTP",
@@ -66,7 +66,7 @@ pub(super) struct Serve {
         default_value = "127.0.0.1:1025"
     )]
     pub smtp: SocketAddr,
-    /// Where to serve DNS, UDP and TCP; port 0 picks a free one
+    /// Serve DNS on this address, over UDP and TCP; port 0 picks a free port
     #[arg(
         long,
         env = "MARTINET_DNS",
@@ -74,16 +74,16 @@ pub(super) struct Serve {
         default_value = "127.0.0.1:1053"
     )]
     pub dns: SocketAddr,
-    /// Where to serve HTTP, or off
+    /// Serve HTTP on this address, or not at all
     #[arg(long, env = "MARTINET_HTTP", value_name = "ADDR:PORT|off", default_value = "127.0.0.1:8025", value_parser = http_at)]
     pub http: HttpAt,
-    /// Keep the journal in this file (SQLite), and messages in FILE.mail: what was acknowledged survives, and is read again
+    /// Store the journal in this SQLite file, and messages in FILE.mail; both are loaded at the next start
     #[arg(long, env = "MARTINET_JOURNAL", value_name = "FILE")]
     pub journal: Option<PathBuf>,
-    /// Ask for these credentials; may be given several times
+    /// Require HTTP Basic credentials; can be given more than once
     #[arg(long, env = "MARTINET_HTTP_AUTH", value_name = "USER:PASSWORD", value_parser = Credentials::basic, hide_env_values = true)]
     pub http_auth: Vec<Credentials>,
-    /// Ask for this bearer token; may be given several times
+    /// Require this HTTP bearer token; can be given more than once
     #[arg(
         long,
         env = "MARTINET_HTTP_TOKEN",
@@ -92,7 +92,7 @@ pub(super) struct Serve {
         hide_env_values = true
     )]
     pub http_token: Vec<Credentials>,
-    /// Answer to this host name too, beside localhost and addresses (a container's service name)
+    /// Accept this name in the Host header, in addition to localhost and addresses (the service name of a container)
     #[arg(
         long,
         env = "MARTINET_HTTP_HOST",
@@ -101,7 +101,7 @@ pub(super) struct Serve {
         value_parser = http::host_name
     )]
     pub http_host: Vec<String>,
-    /// Let pages of this origin ask (CORS)
+    /// Allow requests from web pages of this origin (CORS)
     #[arg(
         long,
         env = "MARTINET_HTTP_ORIGIN",
@@ -110,7 +110,7 @@ pub(super) struct Serve {
         value_parser = http::origin
     )]
     pub http_origin: Vec<String>,
-    /// What to log on standard error: a level, or filters such as martinet=debug
+    /// Log to standard error at this level, or by filters such as martinet=debug
     #[arg(
         long,
         env = "MARTINET_LOG",
@@ -118,31 +118,31 @@ pub(super) struct Serve {
         default_value = "warn"
     )]
     pub log: String,
-    /// How to log
+    /// Format of the log
     #[arg(long, env = "MARTINET_LOG_FORMAT", value_enum, default_value_t = Format::Human)]
     pub log_format: Format,
-    /// How to say where the listeners are
+    /// Format of the startup message and of the line for each session
     #[arg(long, env = "MARTINET_FORMAT", value_enum, default_value_t = Format::Human)]
     pub format: Format,
-    /// Write the ready line, as JSON, to this file once every listener accepts
+    /// Write the startup message, as JSON, to this file when every listener accepts connections
     #[arg(long, env = "MARTINET_READY_FILE", value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
-    /// Listen for SMTP under TLS from the first octet
+    /// Listen for SMTP over implicit TLS on this address
     #[arg(long, env = "MARTINET_SMTPS", value_name = "ADDRESS:PORT")]
     pub smtps: Option<SocketAddr>,
-    /// Listen for LMTP
+    /// Listen for LMTP on this address
     #[arg(long, env = "MARTINET_LMTP", value_name = "ADDRESS:PORT")]
     pub lmtp: Option<SocketAddr>,
-    /// Have connections to --smtp begin with a PROXY header: off, optional or required
+    /// PROXY header at the start of connections to --smtp: off, optional or required
     #[arg(long, env = "MARTINET_PROXY", value_name = "MODE", default_value = "off", value_parser = proxy_mode)]
     pub proxy: ProxyMode,
-    /// Offer STARTTLS, whatever the receiver says
+    /// Offer STARTTLS even if the receiver does not
     #[arg(long, env = "MARTINET_STARTTLS")]
     pub starttls: bool,
-    /// Write the authority that clients have to trust into this directory, as ca.pem
+    /// Write the CA certificate that clients must trust to ca.pem in this directory
     #[arg(long, env = "MARTINET_TLS_DIR", value_name = "DIRECTORY")]
     pub tls_dir: Option<PathBuf>,
-    /// One's own certificate chain, PEM
+    /// Certificate chain of the server, PEM [default: generated]
     #[arg(
         long,
         env = "MARTINET_TLS_CERT",
@@ -150,7 +150,7 @@ pub(super) struct Serve {
         requires = "tls_key"
     )]
     pub tls_cert: Option<PathBuf>,
-    /// Its key, PEM
+    /// Private key of the certificate, PEM
     #[arg(
         long,
         env = "MARTINET_TLS_KEY",
@@ -158,10 +158,10 @@ pub(super) struct Serve {
         requires = "tls_cert"
     )]
     pub tls_key: Option<PathBuf>,
-    /// Most SMTP connections at a time, of each listener; a further one gets 421
+    /// Maximum number of concurrent SMTP connections of each listener; further connections get a 421 reply
     #[arg(long, env = "MARTINET_CONNECTIONS", value_name = "NUMBER", default_value_t = crate::harness::CONNECTIONS)]
     pub connections: usize,
-    /// Stop after this many sessions (10) or this time (30s)
+    /// Stop after a number of sessions (10) or a time (30s)
     #[arg(long, env = "MARTINET_EXIT_AFTER", value_name = "SESSIONS|TIME", value_parser = exit_after)]
     pub exit_after: Option<ExitAfter>,
 }
@@ -210,7 +210,7 @@ fn exit_after(text: &str) -> Result<ExitAfter, String> {
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
-    /// Scenario: a built-in name, or a file
+    /// Scenario, by built-in name or as a file
     #[arg(
         long,
         env = "MARTINET_SCENARIO",
@@ -218,22 +218,22 @@ pub(super) struct Check {
         default_value = "one-to-one"
     )]
     pub scenario: String,
-    /// Receiver: a built-in name, a file, or all
+    /// Receiver, by built-in name or as a file, or all [default: the receiver of the scenario]
     #[arg(long, env = "MARTINET_RECEIVER", value_name = "NAME|FILE|all")]
     pub receiver: Option<String>,
-    /// The client address
+    /// Client address
     #[arg(long, value_name = "IP")]
     pub client: IpAddr,
-    /// The HELO/EHLO argument
+    /// HELO name: the argument of EHLO
     #[arg(long, value_name = "NAME", value_parser = one_line)]
     pub helo: String,
-    /// The envelope sender, "" for the null sender [default: the sender of the scenario]
+    /// Envelope sender, "" for the null sender [default: the sender of the scenario]
     #[arg(long = "from", value_name = "ADDRESS", value_parser = one_line)]
     pub sender: Option<String>,
-    /// The envelope recipient [default: postmaster at the first domain of the scenario]
+    /// Envelope recipient [default: postmaster at the first domain of the scenario]
     #[arg(long = "to", value_name = "ADDRESS", value_parser = one_line)]
     pub recipient: Option<String>,
-    /// How to print; svg and html draw one receiver's judgement
+    /// Output format; svg and html draw the judgement of one receiver
     #[arg(long, value_enum, default_value_t = CheckFormat::Human)]
     pub format: CheckFormat,
 }
@@ -247,45 +247,45 @@ fn one_line(text: &str) -> Result<String, String> {
 
 #[derive(Debug, Args)]
 pub(super) struct Matrix {
-    /// Scenarios, by name or file; all built-in ones where left out
+    /// Scenario, by name or as a file; can be given more than once [default: all built-in scenarios]
     #[arg(long, value_name = "NAME|FILE")]
     pub scenario: Vec<String>,
-    /// Receivers, by name or file; all built-in ones where left out
+    /// Receiver, by name or as a file; can be given more than once [default: all built-in receivers]
     #[arg(long, value_name = "NAME|FILE")]
     pub receiver: Vec<String>,
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value_t = MatrixFormat::Human)]
     pub format: MatrixFormat,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Verify {
-    /// Scenario files and directories; the built-in scenarios where left out
+    /// Scenario files and directories [default: the built-in scenarios]
     #[arg(value_name = "FILE|DIR")]
     pub files: Vec<PathBuf>,
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value_t = VerifyFormat::Human)]
     pub format: VerifyFormat,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Send {
-    /// The receiver
+    /// Address of the SMTP server
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:1025")]
     pub smtp: SocketAddr,
-    /// Send from this address: bound as the source where the machine has it, else said with XCLIENT
+    /// Client address: the source address where this machine has it, otherwise sent with XCLIENT
     #[arg(long, value_name = "IP")]
     pub client: Option<IpAddr>,
-    /// The EHLO argument
+    /// HELO name: the argument of EHLO
     #[arg(long, value_name = "NAME", default_value = "localhost.localdomain", value_parser = one_line)]
     pub helo: String,
-    /// The reverse-path
+    /// Envelope sender, "" for the null sender
     #[arg(long, value_name = "ADDRESS", default_value = "sender@example.test", value_parser = one_line)]
     pub from: String,
-    /// The forward-paths
+    /// Envelope recipient; can be given more than once
     #[arg(long, value_name = "ADDRESS", default_value = "postmaster@contoso.test", value_parser = one_line)]
     pub to: Vec<String>,
-    /// The message, as a file; a short one of our own where left out
+    /// File with the message to send [default: a short test message]
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
 }
@@ -299,19 +299,19 @@ pub(super) struct List {
 
 #[derive(Debug, Args)]
 pub(super) struct Show {
-    /// What it is
+    /// Kind of thing to show
     #[arg(value_enum)]
     pub what: Singular,
-    /// Its name; for scenarios and receivers also a file; for keys also SECTION.KEY
+    /// Name of it; scenarios and receivers can be files, keys can be SECTION.KEY
     pub name: String,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Lint {
-    /// Scenario and receiver files, and directories of them
+    /// Scenario and receiver files, and directories with such files
     #[arg(required = true, value_name = "FILE|DIR")]
     pub files: Vec<PathBuf>,
-    /// Treat warnings as mistakes
+    /// Treat warnings as mistakes (exit code 2)
     #[arg(long)]
     pub strict: bool,
 }

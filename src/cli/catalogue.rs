@@ -76,14 +76,22 @@ fn heading(out: &mut String, name: &str, title: &str) {
 }
 
 fn row(out: &mut String, label: &str, text: &str) {
+    wide_row(out, 12, label, text);
+}
+
+fn wide_row(out: &mut String, width: usize, label: &str, text: &str) {
     if !text.is_empty() {
-        let _ = writeln!(out, "  {}{label:<12}{:#}{text}", paint::DIM, paint::DIM);
+        let _ = writeln!(out, "  {}{label:<width$}{:#}{text}", paint::DIM, paint::DIM);
     }
 }
 
 fn rows(out: &mut String, label: &str, lines: impl IntoIterator<Item = String>) {
+    wide_rows(out, 12, label, lines);
+}
+
+fn wide_rows(out: &mut String, width: usize, label: &str, lines: impl IntoIterator<Item = String>) {
     for (i, line) in lines.into_iter().enumerate() {
-        row(out, if i == 0 { label } else { "" }, &line);
+        wide_row(out, width, if i == 0 { label } else { "" }, &line);
     }
 }
 
@@ -111,8 +119,8 @@ fn check_text(check: &Check) -> String {
             .chain(check.error)
             .map(|l| (*l).to_owned()),
     );
-    row(&mut out, "basis", check.basis);
-    row(&mut out, "beyond", check.beyond);
+    row(&mut out, "follows", check.basis);
+    row(&mut out, "RFC basis", check.beyond);
     for (i, parameter) in check.parameters.iter().enumerate() {
         let values = parameter.kind.words();
         row(
@@ -137,7 +145,7 @@ fn receiver_text(profile: &ReceiverProfile) -> String {
         row(
             &mut out,
             "stages",
-            "every refusal waits for RCPT (delay_reject)",
+            "every refusal is sent in reply to RCPT (delay_reject)",
         );
     }
     for allow in policy.allows() {
@@ -147,7 +155,7 @@ fn receiver_text(profile: &ReceiverProfile) -> String {
         row(
             &mut out,
             "rules",
-            "none: it accepts everything and records what it sees",
+            "none: every client is accepted, and its facts are recorded",
         );
     }
     for rule in policy.rules() {
@@ -155,6 +163,9 @@ fn receiver_text(profile: &ReceiverProfile) -> String {
     }
     out
 }
+
+/// Width of the labels of a rule.
+const RULE_LABEL: usize = 22;
 
 fn rule_text(rule: &Rule) -> String {
     let mut out = String::new();
@@ -167,9 +178,9 @@ fn rule_text(rule: &Rule) -> String {
         paint::HEADING,
         rule.stage
     );
-    row(&mut out, "  demands", rule.check.checks);
-    row(&mut out, "  beyond", rule.check.beyond);
-    rows(&mut out, "  with", rule.settings.lines());
+    wide_row(&mut out, RULE_LABEL, "  requires", rule.check.checks);
+    wide_row(&mut out, RULE_LABEL, "  RFC basis", rule.check.beyond);
+    wide_rows(&mut out, RULE_LABEL, "  settings", rule.settings.lines());
     let parts = rule.settings.weights().iter().map(|weight| {
         let with: Vec<_> = weight.settings.lines().collect();
         let with = if with.is_empty() {
@@ -184,24 +195,29 @@ fn rule_text(rule: &Rule) -> String {
             weight.check.name
         )
     });
-    rows(&mut out, "  adds", parts);
-    rows(&mut out, "  fails", rule.fail.pattern().wire_lines());
+    wide_rows(&mut out, RULE_LABEL, "  adds", parts);
+    wide_rows(
+        &mut out,
+        RULE_LABEL,
+        "  reply",
+        rule.fail.pattern().wire_lines(),
+    );
     let temporary = match rule.temp {
         TempPolicy::DeferNow => rule.error.pattern().wire_lines().collect(),
         TempPolicy::DeferIfPermit => {
             let mut lines: Vec<_> = rule.error.pattern().wire_lines().collect();
-            lines.push("(only if nothing later refuses)".to_owned());
+            lines.push("(only if no later rule refuses)".to_owned());
             lines
         }
-        TempPolicy::Ignore => vec!["(a DNS failure is passed over)".to_owned()],
-        TempPolicy::AsFail => vec!["(a DNS failure counts as a violation)".to_owned()],
+        TempPolicy::Ignore => vec!["(the rule is skipped)".to_owned()],
+        TempPolicy::AsFail => vec!["(counts as a violation)".to_owned()],
     };
     let label = if rule.settings.weights().is_empty() {
-        "  DNS fails"
+        "  on temporary error"
     } else {
         "  defers"
     };
-    rows(&mut out, label, temporary);
+    wide_rows(&mut out, RULE_LABEL, label, temporary);
     out.trim_end().to_owned()
 }
 

@@ -26,7 +26,7 @@ fn text(app: &App) -> String {
     let mut page = Page::default();
     page.counter(
         "martinet_sessions_total",
-        "SMTP connections accepted.",
+        "Number of SMTP connections accepted.",
         [(labels(&[]), tally.sessions.get())],
     );
     let ended = tally
@@ -35,7 +35,7 @@ fn text(app: &App) -> String {
         .map(|(verdict, count)| (labels(&[("verdict", verdict)]), count));
     page.counter(
         "martinet_sessions_ended_total",
-        "Sessions that ended, by verdict.",
+        "Number of SMTP sessions that ended, by verdict.",
         ended,
     );
     let refusals =
@@ -56,17 +56,17 @@ fn text(app: &App) -> String {
             });
     page.counter(
         "martinet_refusals_total",
-        "Refusals, by verdict, source, rule and stage.",
+        "Number of refusals, by verdict, source, rule and stage.",
         refusals,
     );
     page.counter(
         "martinet_messages_total",
-        "Messages accepted.",
+        "Number of messages accepted.",
         [(labels(&[]), tally.messages.get())],
     );
     page.counter(
         "martinet_message_octets_total",
-        "Octets of them.",
+        "Total size of the accepted messages, in octets.",
         [(labels(&[]), tally.message_octets.get())],
     );
     let queries = tally
@@ -75,7 +75,7 @@ fn text(app: &App) -> String {
         .map(|(rcode, count)| (labels(&[("rcode", rcode)]), count));
     page.counter(
         "martinet_dns_queries_total",
-        "DNS queries, by the RCODE answered.",
+        "Number of DNS queries answered, by RCODE; the RCODE none stands for queries without an answer.",
         queries,
     );
     let faults = tally
@@ -85,7 +85,7 @@ fn text(app: &App) -> String {
         .map(|([fault], count)| (labels(&[("fault", &fault)]), count));
     page.counter(
         "martinet_dns_faults_total",
-        "DNS faults that fired.",
+        "Number of DNS faults that took effect, by fault.",
         faults,
     );
     let requests = app
@@ -98,32 +98,35 @@ fn text(app: &App) -> String {
                 count,
             )
         });
-    page.counter("martinet_http_requests_total", "HTTP requests.", requests);
+    page.counter(
+        "martinet_http_requests_total",
+        "Number of HTTP requests, by method, route and status.",
+        requests,
+    );
     page.histogram(
         "martinet_session_seconds",
-        "From the accepted connection to its end.",
+        "Duration of SMTP sessions, from accept to close, in seconds.",
         &tally.session_time,
     );
-    let help = "From octets read to their replies sent, pauses for DNS included.";
+    let help = "Time from reading SMTP commands to sending their replies, including DNS lookups, in seconds.";
     page.histogram("martinet_smtp_reply_seconds", help, &tally.reply_time);
-    let help =
-        "From DNS queries read to their answers sent; those delayed or forwarded are left out.";
+    let help = "Time from reading DNS queries to sending their answers, in seconds. Delayed and forwarded queries are not included.";
     page.histogram("martinet_dns_answer_seconds", help, &tally.answer_time);
     page.histogram(
         "martinet_http_request_seconds",
-        "HTTP requests.",
+        "Duration of HTTP requests, in seconds.",
         &app.request_time,
     );
     journal(app, &mut page);
     page.gauge(
         "martinet_worlds",
-        "Worlds that run.",
+        "Number of running worlds.",
         [(labels(&[]), app.worlds.count())],
     );
     let up = app.started.elapsed().as_secs_f64();
     page.gauge(
         "martinet_up_seconds",
-        "Time since the API began.",
+        "Time since the HTTP API started, in seconds.",
         [(labels(&[]), up)],
     );
     page.0
@@ -156,17 +159,17 @@ fn journal(app: &App, page: &mut Page) {
     };
     page.gauge(
         "martinet_journal_entries",
-        "Entries kept.",
+        "Number of journal entries kept, by log.",
         each(|sum| sum.kept as u64),
     );
     page.gauge(
         "martinet_journal_octets",
-        "Octets kept.",
+        "Memory used by journal entries, in octets, by log.",
         each(|sum| sum.octets as u64),
     );
     page.gauge(
         "martinet_journal_dropped",
-        "Entries dropped to stay within the limits.",
+        "Number of journal entries dropped to stay within the limits, by log.",
         each(|sum| sum.dropped),
     );
 }
