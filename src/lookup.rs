@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use hickory_proto::rr::RData;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::name::{self, Name, RecordType};
 
@@ -37,7 +37,7 @@ impl std::fmt::Display for Transport {
 }
 
 /// What a lookup came to. The five ways to have no data are different facts with different consequences.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema), schema(as = LookupOutcome))]
 pub enum Outcome {

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::world::{WorldUrl, world_url};
 use crate::http::{self, Credentials};
 use crate::smtp::ProxyMode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -218,12 +219,15 @@ pub(super) struct Check {
         default_value = "one-to-one"
     )]
     pub scenario: String,
-    /// Receiver, by built-in name or as a file, or all [default: the receiver of the scenario]
+    /// Receiver, by built-in name or as a file, or all [default: the receiver of the scenario, or of the world]
     #[arg(long, env = "MARTINET_RECEIVER", value_name = "NAME|FILE|all")]
     pub receiver: Option<String>,
-    /// Client address
-    #[arg(long, value_name = "IP")]
-    pub client: IpAddr,
+    /// World of a running server to ask: http://HOST:PORT, or http://HOST:PORT/worlds/NAME
+    #[arg(long, value_name = "URL", value_parser = world_url, conflicts_with = "scenario")]
+    pub world: Option<WorldUrl>,
+    /// Client address [default with --world: the address that the next connection gets]
+    #[arg(long, value_name = "IP", required_unless_present = "world")]
+    pub client: Option<IpAddr>,
     /// HELO name: the argument of EHLO
     #[arg(long, value_name = "NAME", value_parser = one_line)]
     pub helo: String,

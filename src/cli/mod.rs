@@ -11,6 +11,7 @@ mod send;
 mod serve;
 mod verify;
 mod what_if;
+mod world;
 
 pub use args::Arguments;
 
@@ -28,7 +29,7 @@ pub fn run(arguments: Arguments) -> Result<bool, Error> {
     match arguments.command {
         Command::Demo(options) => wait_for(demo::run(options)),
         Command::Serve(options) => wait_for(serve::run(options)),
-        Command::Check(options) => what_if::run(&options),
+        Command::Check(options) => wait_for(what_if::run(options)),
         Command::Matrix(options) => matrix::run(&options),
         Command::Verify(options) => wait_for(verify::run(options)),
         Command::Send(options) => wait_for(send::run(options)),

@@ -2,10 +2,12 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use serde::Deserialize;
 
-use crate::facts::LookupRecord;
+use crate::lookup::{LookupRecord, Outcome};
 use crate::name;
 use crate::policy::{Remedy, labelled};
 use crate::verdict::Verdict;
@@ -45,8 +47,10 @@ pub(super) struct Explanation<'a> {
     pub allowed: &'a str,
     pub why: &'a str,
     pub reply: Vec<String>,
-    pub evidence: &'a [Arc<LookupRecord>],
-    pub remedies: &'a [Remedy],
+    /// A line for each question.
+    pub evidence: Vec<String>,
+    /// A label and a line for each change.
+    pub remedies: Vec<(&'static str, String)>,
 }
 
 impl Explanation<'_> {
@@ -77,11 +81,7 @@ impl Explanation<'_> {
             &format!("{}, saying {helo}", self.client),
         );
         for (i, question) in self.evidence.iter().enumerate() {
-            row(
-                &mut out,
-                if i == 0 { "DNS" } else { "" },
-                &self::question(question),
-            );
+            row(&mut out, if i == 0 { "DNS" } else { "" }, question);
         }
         if !self.allowed.is_empty() {
             row(&mut out, "allowed", self.allowed);
@@ -92,8 +92,8 @@ impl Explanation<'_> {
         for (i, line) in self.reply.iter().enumerate() {
             row(&mut out, if i == 0 { "reply" } else { "" }, line);
         }
-        for (label, change) in labelled(self.remedies) {
-            row(&mut out, label, &change.to_string());
+        for (label, change) in &self.remedies {
+            row(&mut out, label, change);
         }
         out
     }
@@ -103,28 +103,65 @@ fn row(out: &mut String, label: &str, text: &str) {
     let _ = writeln!(out, "  {DIM}{label:<9}{DIM:#}{text}");
 }
 
-/// One question and what came back, as in a zone file.
-fn question(question: &LookupRecord) -> String {
-    let asked = format!("{} {}", name::display(&question.name), question.record_type);
-    if question.answers.is_empty() {
-        let waited = if question.elapsed.is_zero() {
-            String::new()
-        } else {
-            format!(" after {:?}", question.elapsed)
+/// The questions and what came back, a line for each.
+pub(super) fn questions(evidence: &[Arc<LookupRecord>]) -> Vec<String> {
+    let lines = evidence.iter().map(|lookup| {
+        let question = Question {
+            name: name::display(&lookup.name),
+            record_type: lookup.record_type.to_string(),
+            outcome: lookup.outcome,
+            answers: lookup.answers.iter().map(ToString::to_string).collect(),
+            elapsed_ms: lookup.elapsed.as_secs_f64() * 1e3,
         };
-        return format!("{asked}: {}{waited}", question.outcome);
+        question.text()
+    });
+    lines.collect()
+}
+
+/// The changes of remedies with their labels, a line for each.
+pub(super) fn changes(remedies: &[Remedy]) -> Vec<(&'static str, String)> {
+    let lines = labelled(remedies).map(|(label, change)| (label, change.to_string()));
+    lines.collect()
+}
+
+/// A question of a receiver and what came back, as JSON has it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Question {
+    name: String,
+    #[serde(rename = "type")]
+    record_type: String,
+    outcome: Outcome,
+    answers: Vec<String>,
+    elapsed_ms: f64,
+}
+
+impl Question {
+    /// The question and the answer as in a zone file.
+    pub(super) fn text(&self) -> String {
+        let name = self.name.strip_suffix('.').unwrap_or(&self.name);
+        let asked = format!(
+            "{} {}",
+            if name.is_empty() { "." } else { name },
+            self.record_type
+        );
+        if self.answers.is_empty() {
+            let waited = if self.elapsed_ms == 0.0 {
+                String::new()
+            } else {
+                format!(
+                    " after {:?}",
+                    Duration::from_secs_f64(self.elapsed_ms.max(0.0) / 1e3)
+                )
+            };
+            return format!("{asked}: {}{waited}", self.outcome);
+        }
+        let shown = &self.answers[..self.answers.len().min(RECORDS)];
+        let more = self.answers.len().saturating_sub(RECORDS);
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        format!("{asked}: {}{more}", shown.join(", "))
     }
-    let shown: Vec<_> = question
-        .answers
-        .iter()
-        .take(RECORDS)
-        .map(ToString::to_string)
-        .collect();
-    let more = question.answers.len().saturating_sub(RECORDS);
-    let more = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
-    format!("{asked}: {}{more}", shown.join(", "))
 }

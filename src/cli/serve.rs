@@ -359,8 +359,8 @@ fn story(record: &SessionRecord) -> String {
         allowed: &record.allowed,
         why: refusal.map_or("", |r| &r.why),
         reply: record.reply.clone(),
-        evidence: &record.evidence,
-        remedies: refusal.map_or(&[], |r| &r.remedies),
+        evidence: paint::questions(&record.evidence),
+        remedies: paint::changes(refusal.map_or(&[], |r| &r.remedies)),
     }
     .text()
 }

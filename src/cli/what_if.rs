@@ -1,15 +1,30 @@
 //! `martinet check`: what would a receiver say?
 
+use std::net::{IpAddr, Ipv4Addr};
+
+use serde::Deserialize;
+use serde_json::json;
+
 use super::args::{Check, CheckFormat};
-use super::paint::Explanation;
+use super::paint::{self, Explanation, Question};
+use super::world::WorldUrl;
 use super::{print, print_json};
 use crate::check::{Attempt, Judgement, judge};
 use crate::error::Error;
 use crate::picture::{Case, Picture};
-use crate::scenario::{self, ReceiverProfile, Scenario, plain_message};
+use crate::policy::{Remedies, RemediesView};
+use crate::scenario::{self, ReceiverProfile};
+use crate::stage::Stage;
 use crate::verdict::Verdict;
 
-pub(super) fn run(options: &Check) -> Result<bool, Error> {
+pub(super) async fn run(options: Check) -> Result<bool, Error> {
+    match &options.world {
+        Some(world) => of_world(&options, world).await,
+        None => of_scenario(&options),
+    }
+}
+
+fn of_scenario(options: &Check) -> Result<bool, Error> {
     let scenario = scenario::load_scenario(&options.scenario)?;
     let all = options.receiver.as_deref() == Some("all");
     let profiles = match options.receiver.as_deref() {
@@ -17,10 +32,20 @@ pub(super) fn run(options: &Check) -> Result<bool, Error> {
         Some(name) => vec![scenario::load_receiver(name)?],
         None => vec![scenario::load_receiver(&scenario.receiver)?],
     };
-    let judgements: Vec<_> = profiles
-        .iter()
-        .map(|profile| one(options, &scenario, profile))
-        .collect();
+    let client = options.client.unwrap_or(Ipv4Addr::LOCALHOST.into()); // only --world can be without
+    let mut attempt = Attempt::of(&scenario, client, &options.helo);
+    if let Some(sender) = &options.sender {
+        attempt = attempt.from_sender(sender.clone());
+    }
+    if let Some(recipient) = &options.recipient {
+        attempt.recipient.clone_from(recipient);
+    }
+    let one = |profile: &ReceiverProfile| {
+        // Each receiver meets the faults anew, as the first client would.
+        let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
+        judge(&profile.receiver, &zones, profile.dns_timeout, &attempt)
+    };
+    let judgements: Vec<_> = profiles.iter().map(one).collect();
     match (options.format, all) {
         (CheckFormat::Json, true) => print_json(&judgements)?,
         (CheckFormat::Json, false) => print_json(&judgements[0])?,
@@ -32,36 +57,90 @@ pub(super) fn run(options: &Check) -> Result<bool, Error> {
         }
         (CheckFormat::Svg, false) => print(&Picture::of(&Case::from(&judgements[0])).svg()),
         (CheckFormat::Html, false) => print(&Picture::of(&Case::from(&judgements[0])).html()),
-        (CheckFormat::Human, _) => print(
-            &judgements
-                .iter()
-                .map(explain)
-                .collect::<Vec<_>>()
-                .join("\n"),
-        ),
+        (CheckFormat::Human, _) => {
+            let texts: Vec<_> = judgements.iter().map(explain).collect();
+            print(&texts.join("\n"));
+        }
     }
     Ok(judgements.iter().all(|j| j.verdict == Verdict::Accept))
 }
 
-fn one(options: &Check, scenario: &Scenario, profile: &ReceiverProfile) -> Judgement {
-    let sender = options
-        .sender
-        .clone()
-        .unwrap_or_else(|| scenario.sender.clone());
-    let attempt = Attempt {
-        client: options.client,
-        helo: options.helo.clone(),
-        verb: "EHLO".to_owned(),
-        message: plain_message(&sender),
-        sender,
-        recipient: options
-            .recipient
-            .clone()
-            .unwrap_or_else(|| scenario.recipient()),
-    };
-    // Each receiver meets the faults anew, as the first client would.
-    let zones = scenario.zones(std::net::Ipv4Addr::LOCALHOST.into());
-    judge(&profile.receiver, &zones, profile.dns_timeout, &attempt)
+/// What the answer of a world says of one receiver.
+#[derive(Debug, Deserialize)]
+struct Told {
+    verdict: Verdict,
+    stage: Stage,
+    #[serde(default)]
+    rule: String,
+    receiver: String,
+    client_address: IpAddr,
+    helo: String,
+    #[serde(default)]
+    allowed: String,
+    #[serde(default)]
+    why: String,
+    reply: Vec<String>,
+    evidence: Vec<Question>,
+    remedies: RemediesView,
+}
+
+impl Told {
+    fn text(&self) -> String {
+        Explanation {
+            verdict: self.verdict,
+            stage: self.stage.name(),
+            rule: &self.rule,
+            who: &self.receiver,
+            client: self.client_address.to_string(),
+            helo: &self.helo,
+            allowed: &self.allowed,
+            why: &self.why,
+            reply: self.reply.clone(),
+            evidence: self.evidence.iter().map(Question::text).collect(),
+            remedies: paint::changes(&Remedies::from(self.remedies.clone())),
+        }
+        .text()
+    }
+}
+
+async fn of_world(options: &Check, world: &WorldUrl) -> Result<bool, Error> {
+    if matches!(options.format, CheckFormat::Svg | CheckFormat::Html) {
+        return Err(Error::unexpected(
+            "--format human or json with --world",
+            "svg or html",
+        ));
+    }
+    let all = options.receiver.as_deref() == Some("all");
+    let question = json!({
+        "client_address": options.client,
+        "helo": options.helo,
+        "receiver": options.receiver.as_deref().map(receiver).transpose()?,
+        "sender": options.sender,
+        "recipient": options.recipient,
+    });
+    let answer = world.post("check", &question).await?;
+    let judgements = &answer["judgements"];
+    let unreadable =
+        |error: &dyn std::fmt::Display| Error::other(format!("the answer cannot be read: {error}"));
+    let told = Vec::<Told>::deserialize(judgements).map_err(|error| unreadable(&error))?;
+    match options.format {
+        CheckFormat::Json if all => print_json(judgements)?,
+        CheckFormat::Json => print_json(&judgements[0])?,
+        _ => {
+            let texts: Vec<_> = told.iter().map(Told::text).collect();
+            print(&texts.join("\n"));
+        }
+    }
+    Ok(told.iter().all(|told| told.verdict == Verdict::Accept))
+}
+
+/// A receiver as the server takes it: by name, or the text of a file, which the server does not read.
+fn receiver(named: &str) -> Result<String, Error> {
+    let is_file = named.contains(['/', '\\']) || named.to_ascii_lowercase().ends_with(".toml");
+    if !is_file {
+        return Ok(named.to_owned());
+    }
+    std::fs::read_to_string(named).map_err(|e| Error::io(format!("cannot read {named}"), e))
 }
 
 fn explain(judgement: &Judgement) -> String {
@@ -75,8 +154,8 @@ fn explain(judgement: &Judgement) -> String {
         allowed: &judgement.allowed,
         why: &judgement.why,
         reply: judgement.reply.wire_lines().collect(),
-        evidence: &judgement.evidence,
-        remedies: &judgement.remedies,
+        evidence: paint::questions(&judgement.evidence),
+        remedies: paint::changes(&judgement.remedies),
     }
     .text()
 }

@@ -217,3 +217,105 @@ async fn over_http_a_what_if_is_of_the_world_in_the_path() {
         404
     );
 }
+
+#[tokio::test]
+async fn the_command_asks_a_running_world() {
+    let served = Served::start("one-to-one", "lenient").await;
+    let made = json!({"name": "strict", "scenario": "one-to-one", "receiver": "helo-equals-ptr"});
+    let made = served.send_json("POST", "/api/v1/worlds", &made).await;
+    assert_eq!(made.status, 201);
+    let main = format!("http://{}", served.address);
+    let strict = format!("{main}/worlds/strict");
+    let file = std::env::temp_dir().join(format!("martinet-what-if-{}.toml", std::process::id()));
+    std::fs::write(&file, GREYLIST).expect("a file");
+    let file = file.to_str().expect("a path");
+    let refused = "helo-equals-ptr: rejected at helo, rule helo-ptr-match\n  client   192.0.2.10, saying wrong.test\n  DNS      \
+        10.2.0.192.in-addr.arpa PTR: mail.example.test.\n";
+    let check = async |arguments: &[&str], code: i32, parts: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_martinet"));
+        command.arg("check").args(arguments);
+        let output = tokio::task::spawn_blocking(move || command.output());
+        let output = output.await.expect("a thread").expect("martinet runs");
+        let (out, err) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        let text = format!("{out}{err}");
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{text}");
+        for part in parts {
+            assert!(text.contains(part), "{arguments:?}: no {part:?} in\n{text}");
+        }
+        text
+    };
+    let helo = ["--helo", "wrong.test"];
+    let ask = |world| [&["--world", world][..], &helo].concat();
+    check(&ask(&main), 0, &["lenient: accepted at eod"]).await;
+    let text = check(
+        &ask(&strict),
+        1,
+        &[
+            refused,
+            "  remedy   send EHLO mail.example.test\n  or       ",
+        ],
+    )
+    .await;
+    let alone = ["--receiver", "helo-equals-ptr", "--client", "192.0.2.10"];
+    let same = check(&[&alone[..], &helo].concat(), 1, &[]).await;
+    assert_eq!(
+        text, same,
+        "a world that nobody changed answers as its scenario does"
+    );
+    let more = |more: &[&'static str]| [&ask(&strict)[..], more].concat();
+    let json = check(&more(&["--format", "json"]), 1, &[]).await;
+    let json: Value = serde_json::from_str(&json).expect("one line of JSON");
+    assert_eq!(json["rule"], "helo-ptr-match");
+    let all = check(&more(&["--receiver", "all", "--format", "json"]), 1, &[]).await;
+    let all: Value = serde_json::from_str(&all).expect("one line of JSON");
+    assert!(all.as_array().is_some_and(|all| all.len() > 20));
+    check(
+        &[&ask(&strict)[..], &["--receiver", file]].concat(),
+        1,
+        &["deferred at rcpt, rule greylist"],
+    )
+    .await;
+    check(
+        &more(&["--client", "203.0.113.9"]),
+        1,
+        &["client   203.0.113.9"],
+    )
+    .await;
+
+    let nowhere = format!("{main}/worlds/none");
+    check(
+        &ask(&nowhere),
+        2,
+        &["/worlds/none/check: 404 Not Found: expected the name of a world"],
+    )
+    .await;
+    check(
+        &ask("http://127.0.0.1:1"),
+        2,
+        &["cannot reach http://127.0.0.1:1/api/v1/check"],
+    )
+    .await;
+    check(
+        &ask("127.0.0.1:8025"),
+        2,
+        &["expected http://HOST:PORT or http://HOST:PORT/worlds/NAME"],
+    )
+    .await;
+    check(
+        &more(&["--scenario", "office365"]),
+        2,
+        &["cannot be used with"],
+    )
+    .await;
+    check(
+        &more(&["--format", "svg"]),
+        2,
+        &["--format human or json with --world"],
+    )
+    .await;
+    check(&helo, 2, &["--client <IP>"]).await;
+    std::fs::remove_file(file).expect("removed");
+}
