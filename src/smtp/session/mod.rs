@@ -5,6 +5,7 @@ pub(crate) mod bdat;
 pub(crate) mod dispatch;
 pub(crate) mod event;
 pub(crate) mod helo;
+pub(crate) mod magic;
 pub(crate) mod output;
 pub(crate) mod rules;
 pub(crate) mod script;

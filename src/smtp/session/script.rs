@@ -1,5 +1,5 @@
-//! Scripted misbehaviour of a receiver, and the recipients whose name asks for it: replies, delays, drips, closed and
-//! reset connections, silence. Nothing here is random but by a seed.
+//! Scripted misbehaviour of a receiver: replies, delays, drips, closed and reset connections, silence. Nothing here is
+//! random but by a seed.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use crate::facts::Facts;
 use crate::policy::{Template, Values};
-use crate::reply::{EnhancedCode, Reply, ReplyCode};
+use crate::reply::{Reply, ReplyCode};
 use crate::smtp::record::transcript::Speaker;
 use crate::smtp::session::event::SessionEvent;
 use crate::smtp::session::{Session, State};
@@ -251,49 +251,8 @@ impl Session {
         None
     }
 
-    /// Does what the name of a recipient asks for.
-    pub(crate) fn magic(&mut self, recipient: &str, output: &mut Vec<u8>) -> Option<Reply> {
-        let asked = Magic::of(recipient).filter(|_| self.receiver.settings.magic_recipients)?;
-        let enhanced = |code: ReplyCode, enhanced: Option<EnhancedCode>| {
-            Reply::new(
-                code,
-                enhanced.filter(|_| self.enhanced()),
-                &format!("<{recipient}> asked for this"),
-            )
-        };
-        let (reply, manner) = match asked {
-            Magic::Reply(code, detail) => (Some(enhanced(code, detail)), None),
-            Magic::AtTheDot(code, detail) => {
-                self.at_the_dot = Some(enhanced(code, detail));
-                (None, None)
-            }
-            Magic::AcceptAfter(times) => {
-                let tried = self.memory.count(&format!("magic {recipient}"));
-                let code = ReplyCode::new(451).expect("451 is a reply code");
-                let later = enhanced(
-                    code,
-                    Some(EnhancedCode {
-                        subject: 7,
-                        detail: 1,
-                    }),
-                );
-                (Some(later).filter(|_| tried <= times), None)
-            }
-            Magic::SendMode(manner) => (None, Some(manner)),
-        };
-        self.events
-            .push(SessionEvent::Scripted(format!("recipient {recipient}")));
-        self.manner = manner.or(self.manner);
-        let reply = reply?;
-        self.say(&reply, output);
-        let why = format!("the recipient <{recipient}> asks for this reply");
-        self.refuses(Source::Recipient, reply.clone(), why);
-        self.end_after(&reply);
-        Some(reply)
-    }
-
     /// 421 and 521 close (RFC 5321 §3.8, RFC 7504).
-    fn end_after(&mut self, reply: &Reply) {
+    pub(crate) fn end_after(&mut self, reply: &Reply) {
         if matches!(reply.code().get(), 421 | 521) && !matches!(self.state, State::Closed) {
             self.close(ClosedBy::Script);
         }
@@ -310,107 +269,6 @@ fn word(point: Point) -> &'static str {
         .into_iter()
         .find(|(_, known)| *known == point)
         .map_or("", |(word, _)| word)
-}
-
-/// What the local part of a recipient asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Magic {
-    Reply(ReplyCode, Option<EnhancedCode>),
-    AtTheDot(ReplyCode, Option<EnhancedCode>),
-    AcceptAfter(u64),
-    SendMode(SendMode),
-}
-
-impl Magic {
-    fn of(recipient: &str) -> Option<Self> {
-        let local = recipient
-            .rsplit_once('@')
-            .map_or(recipient, |(local, _)| local)
-            .to_ascii_lowercase();
-        let manner = |manner| Some(Self::SendMode(manner));
-        let end = |end| {
-            manner(SendMode {
-                mute: true,
-                end: Some(end),
-                ..SendMode::default()
-            })
-        };
-        match local.as_str() {
-            "close" => return end(End::Close),
-            "reset" => return end(End::Reset),
-            "silence" => {
-                return manner(SendMode {
-                    mute: true,
-                    ..SendMode::default()
-                });
-            }
-            "split" => {
-                return manner(SendMode {
-                    split: true,
-                    ..SendMode::default()
-                });
-            }
-            _ => {}
-        }
-        if let Some(delay) = local.strip_prefix("delay-").and_then(time) {
-            return manner(SendMode {
-                delay,
-                ..SendMode::default()
-            });
-        }
-        if let Some(drip) = local
-            .strip_prefix("drip-")
-            .and_then(|n| n.parse().ok())
-            .filter(|n| *n > 0)
-        {
-            return manner(SendMode {
-                drip: Some(drip),
-                ..SendMode::default()
-            });
-        }
-        if let Some(times) = local
-            .strip_prefix("after-")
-            .and_then(|rest| rest.strip_suffix("-accept"))
-        {
-            return times.parse().ok().map(Self::AcceptAfter);
-        }
-        match local.strip_prefix("eod-") {
-            Some(code) => refusal(code).map(|(code, detail)| Self::AtTheDot(code, detail)),
-            None => refusal(&local).map(|(code, detail)| Self::Reply(code, detail)),
-        }
-    }
-}
-
-/// `550`, or `550-5.1.1`.
-fn refusal(text: &str) -> Option<(ReplyCode, Option<EnhancedCode>)> {
-    let (code, detail) = text
-        .split_once('-')
-        .map_or((text, None), |(code, detail)| (code, Some(detail)));
-    let code = code
-        .parse()
-        .ok()
-        .filter(|_| code.len() == 3)
-        .and_then(ReplyCode::new)
-        .filter(|code| code.is_refusal())?;
-    match detail {
-        None => Some((code, None)),
-        Some(detail) => {
-            let (class, enhanced) = crate::reply::enhanced_prefix(detail)?;
-            (class == code.class()).then_some((code, Some(enhanced)))
-        }
-    }
-}
-
-/// `5s`, `500ms`; an hour at most.
-fn time(text: &str) -> Option<Duration> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let number: u64 = text[..digits].parse().ok()?;
-    let time = match &text[digits..] {
-        "ms" => Duration::from_millis(number),
-        "s" => Duration::from_secs(number),
-        _ => return None,
-    };
-    (time <= Duration::from_secs(3600)).then_some(time)
 }
 
 #[cfg(test)]
@@ -465,54 +323,5 @@ mod tests {
         let count = (1..=1000).filter(|n| seeded.holds(*n)).count();
         assert!((400..600).contains(&count), "{count} of 1000");
         assert_eq!(spoken(seeded), spoken(seeded));
-    }
-
-    #[test]
-    fn magic_recipients() {
-        let code = |code| ReplyCode::new(code).expect("a code");
-        let detail = |subject, detail| Some(EnhancedCode { subject, detail });
-        let manner = |manner| Some(Magic::SendMode(manner));
-        for (path, expected) in [
-            (
-                "550-5.1.1@contoso.test",
-                Some(Magic::Reply(code(550), detail(1, 1))),
-            ),
-            ("451@contoso.test", Some(Magic::Reply(code(451), None))),
-            (
-                "eod-554-5.7.1@contoso.test",
-                Some(Magic::AtTheDot(code(554), detail(7, 1))),
-            ),
-            ("after-3-accept@contoso.test", Some(Magic::AcceptAfter(3))),
-            (
-                "delay-5s@contoso.test",
-                manner(SendMode {
-                    delay: Duration::from_secs(5),
-                    ..SendMode::default()
-                }),
-            ),
-            (
-                "drip-10@contoso.test",
-                manner(SendMode {
-                    drip: Some(10),
-                    ..SendMode::default()
-                }),
-            ),
-            (
-                "reset@contoso.test",
-                manner(SendMode {
-                    mute: true,
-                    end: Some(End::Reset),
-                    ..SendMode::default()
-                }),
-            ),
-            ("250@contoso.test", None),
-            ("550-4.1.1@contoso.test", None),
-            ("delay-2h@contoso.test", None),
-            ("drip-0@contoso.test", None),
-            ("info@contoso.test", None),
-            ("5500@contoso.test", None),
-        ] {
-            assert_eq!(Magic::of(path), expected, "{path}");
-        }
     }
 }
