@@ -23,6 +23,9 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// Every verb.
+    pub const ALL: [Self; 3] = [Self::Helo, Self::Ehlo, Self::Lhlo];
+
     /// The verb as it is written.
     pub const fn word(self) -> &'static str {
         match self {

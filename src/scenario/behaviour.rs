@@ -2,21 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use super::reader::{Reader, string};
+use toml::Spanned;
+
+use super::reader::{At, Reader, string};
 use super::report::Mistakes;
 use super::values::{networks, reply};
+use crate::facts::Verb;
 use crate::smtp::{
-    Auth, AuthOutcome, Condition, End, Mechanism, Point, Schedule, Script, SendMode,
+    Auth, AuthOutcome, Condition, CountPer, End, Mechanism, Point, Schedule, Script, SendMode,
+    UnwantedResponse,
 };
+
+/// The challenges of LOGIN that most receivers send.
+const LOGIN_CHALLENGES: [&str; 2] = ["Username:", "Password:"];
+/// The longest challenge: its encoding fits into a reply line (RFC 5321 §4.5.3.1.5).
+const CHALLENGE_OCTETS: usize = 375;
 
 /// Reads `[auth]`; without it, AUTH is not offered.
 pub(super) fn auth(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Auth> {
     let mut table = file.table("auth", mistakes)?;
-    let mechanism = |text: &str| {
-        Mechanism::ALL
-            .into_iter()
-            .find(|known| known.word() == text)
-    };
     let mechanisms = table.parsed_list("mechanisms", mistakes, mechanism);
     let users = users(&mut table, mistakes);
     let span = table.span();
@@ -39,10 +43,63 @@ pub(super) fn auth(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Aut
         },
         required: table.flag("required", mistakes).unwrap_or(false),
         tls_only: table.flag("tls_only", mistakes).unwrap_or(false),
+        initial_response: initial_response(&mut table, mistakes),
+        unwanted_response: match table.choice("unwanted_response", mistakes) {
+            Some("ignored") => UnwantedResponse::Ignored,
+            _ => UnwantedResponse::Refused,
+        },
+        login_challenges: login_challenges(&mut table, mistakes),
+        kept_at_ehlo: table.flag("kept_at_ehlo", mistakes).unwrap_or(true),
         keep_credentials: table.flag("keep_credentials", mistakes).unwrap_or(false),
     };
     table.finish();
     Some(auth)
+}
+
+fn mechanism(text: &str) -> Option<Mechanism> {
+    Mechanism::ALL
+        .into_iter()
+        .find(|known| known.word() == text)
+}
+
+/// The mechanisms that take an initial response: none in which the server speaks first.
+fn initial_response(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Vec<Mechanism> {
+    let client_first = |text: &str| mechanism(text).filter(|known| known.is_client_first());
+    table
+        .parsed_list("initial_response", mistakes, client_first)
+        .unwrap_or_else(|| {
+            let all = Mechanism::ALL.into_iter();
+            all.filter(|known| known.is_client_first()).collect()
+        })
+}
+
+/// The two challenges of LOGIN.
+fn login_challenges(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> [String; 2] {
+    let default = || LOGIN_CHALLENGES.map(str::to_owned);
+    let span = table
+        .value("login_challenges")
+        .map_or_else(|| table.span(), Spanned::span);
+    let Some(texts) = table.strings("login_challenges", mistakes) else {
+        return default();
+    };
+    let found = format!("{} texts", texts.len());
+    let short = |text: &At<String>| text.value.len() <= CHALLENGE_OCTETS;
+    match <[At<String>; 2]>::try_from(texts) {
+        Ok(both) if both.iter().all(short) => both.map(|text| text.value),
+        Ok(_) => {
+            let expected = format!("challenges of at most {CHALLENGE_OCTETS} octets");
+            mistakes.add(span, expected, "a longer one");
+            default()
+        }
+        Err(_) => {
+            mistakes.add(
+                span,
+                "two texts: for the user name, for the password",
+                found,
+            );
+            default()
+        }
+    }
 }
 
 fn users(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> BTreeMap<String, String> {
@@ -73,6 +130,18 @@ fn script(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Script> {
         .into_iter()
         .find(|(known, _)| Some(*known) == word);
     let (when, often) = (when(&mut table, mistakes), often(&mut table, mistakes));
+    if !matches!(word, None | Some("auth")) {
+        for key in ["mechanism", "initial_response"] {
+            let at = table.value(key).map(Spanned::span);
+            if let Some(at) = at {
+                mistakes.add(
+                    at,
+                    format!("stage = \"auth\" beside {key}"),
+                    "another stage",
+                );
+            }
+        }
+    }
     let expected = "a reply code from 2yz to 5yz";
     let reply = reply(
         "reply",
@@ -119,12 +188,19 @@ fn when(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Condition {
     let (recipients, senders) = (list("recipient", mistakes), list("sender", mistakes));
     let (helos, headers) = (list("helo", mistakes), list("header", mistakes));
     let clients = networks(table, "client", mistakes).unwrap_or_default();
+    let verb = |text: &str| Verb::ALL.into_iter().find(|verb| verb.word() == text);
+    let verbs = table.parsed_list("verb", mistakes, verb);
+    let mechanisms = table.parsed_list("mechanism", mistakes, mechanism);
     Condition {
         recipients,
         senders,
         helos,
         clients,
         headers,
+        verbs: verbs.unwrap_or_default(),
+        tls: table.flag("tls", mistakes),
+        mechanisms: mechanisms.unwrap_or_default(),
+        initial_response: table.flag("initial_response", mistakes),
     }
 }
 
@@ -143,6 +219,7 @@ fn often(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Schedule {
             "another number",
         );
     }
+    let per = table.choice("per", mistakes);
     let mut count =
         |key, mistakes: &mut Mistakes| table.number(key, mistakes).map(|number| number.value);
     Schedule {
@@ -150,6 +227,11 @@ fn often(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Schedule {
         times: count("times", mistakes),
         every: count("every", mistakes),
         probability: millionths.map(|millionths| (millionths, seed)),
+        per: CountPer::ALL
+            .into_iter()
+            .find(|(word, _)| Some(*word) == per)
+            .map(|(_, per)| per)
+            .unwrap_or_default(),
     }
 }
 

@@ -161,6 +161,7 @@ fn pool(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Pool> {
     if addresses.as_ref().is_some_and(Vec::is_empty) {
         mistakes.add(table.span(), "at least one address in addresses", "none");
     }
+    let first_number = table.number_as("first_number", mistakes).unwrap_or(1);
     let ptr = table.parsed_list("ptr", mistakes, host_pattern);
     table.require("helo", mistakes);
     let helo = table.parsed("helo", mistakes, Pattern::parse);
@@ -171,6 +172,7 @@ fn pool(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Pool> {
     Some(Pool {
         name: named?.value,
         addresses: addresses?,
+        first_number,
         ptr: ptr.unwrap_or_default(),
         helo: helo?,
         helo_addresses,

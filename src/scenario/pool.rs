@@ -17,6 +17,8 @@ pub struct Pool {
     pub name: String,
     /// Its addresses, in order.
     pub addresses: Vec<IpAddr>,
+    /// The number of the first address, for `{n}`.
+    pub first_number: u32,
     /// Patterns of the PTR names of each address; empty for none.
     pub ptr: Vec<Pattern>,
     /// Pattern of the HELO of each address.
@@ -41,14 +43,14 @@ pub(super) struct Pools {
 }
 
 impl Pool {
-    /// Each address with its position from 1.
+    /// Each address with its number.
     pub fn hosts(&self) -> impl Iterator<Item = (usize, IpAddr)> + '_ {
-        self.addresses.iter().enumerate().map(|(i, a)| (i + 1, *a))
+        (self.first_number as usize..).zip(self.addresses.iter().copied())
     }
 }
 
 /// A name with placeholders: `{a}` to `{d}` for the octets of an IPv4 address (`{d:03}` padded with zeros), `{n}` for
-/// the position in the pool, `{ip}` for the address with dashes.
+/// the number within the pool, `{ip}` for the address with dashes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     parts: Vec<Part>,
@@ -228,6 +230,7 @@ mod tests {
         );
         check_pattern("{a}-{b}-{c}-{d}.isp.test", Some("207-46-163-7.isp.test"));
         check_pattern("host{n}.test", Some("host3.test"));
+        check_pattern("host{n:02}.test", Some("host03.test"));
         check_pattern("{ip}.dyn.test", Some("207-46-163-7.dyn.test"));
         check_pattern("mail.test", Some("mail.test"));
         for bad in ["{e}.test", "{d.test", "{d:x}.test", "{}.test"] {

@@ -224,6 +224,7 @@ fn smtp(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Smtp {
         Some("refused") => StartTls::Refused,
         _ => StartTls::Never,
     };
+    settings.starttls_after_helo = table.flag("starttls_after_helo", mistakes).unwrap_or(false);
     if let Some(word) = table.choice("tls_fault", mistakes) {
         settings.tls_fault = TlsFault::ALL
             .into_iter()

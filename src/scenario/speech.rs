@@ -19,6 +19,7 @@ pub(super) fn syntax(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Syntax {
         return syntax;
     };
     for (key, flag) in [
+        ("empty_helo", &mut syntax.empty_helo),
         ("brackets", &mut syntax.brackets),
         ("space_after_colon", &mut syntax.space_after_colon),
         ("leading_space", &mut syntax.leading_space),

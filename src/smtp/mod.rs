@@ -30,10 +30,10 @@ pub use server::proxy::ProxyMode;
 pub use server::reset::LastReset;
 pub use server::{ListenerConfig, ServerState, SessionConfig, serve};
 pub use session::event::{SessionEvent, SessionEvents};
-pub use session::script::{Condition, End, Point, Schedule, Script, SendMode};
+pub use session::script::{Condition, CountPer, End, Point, Schedule, Script, SendMode};
 pub use session::trace::Trace;
 pub use session::{COMMAND_LINE_OCTETS, ListenerMode, PATH_LINE_OCTETS, Protocol, Session, Step};
-pub use settings::{Auth, AuthOutcome, Mechanism, Settings, StartTls};
+pub use settings::{Auth, AuthOutcome, Mechanism, Settings, StartTls, UnwantedResponse};
 
 use crate::policy::Policy;
 

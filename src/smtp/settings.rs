@@ -31,8 +31,26 @@ pub struct Auth {
     pub required: bool,
     /// Whether it is offered under TLS only (538 otherwise).
     pub tls_only: bool,
+    /// The mechanisms that take an initial response (RFC 4954 §4).
+    pub initial_response: Vec<Mechanism>,
+    /// What becomes of any other initial response.
+    pub unwanted_response: UnwantedResponse,
+    /// The two challenges of LOGIN, before their encoding.
+    pub login_challenges: [String; 2],
+    /// Whether the authentication outlasts a further HELO or EHLO.
+    pub kept_at_ehlo: bool,
     /// Whether the journal keeps what was sent; else it stands there as `<credentials>`.
     pub keep_credentials: bool,
+}
+
+/// What becomes of an initial response that a mechanism does not take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum UnwantedResponse {
+    /// AUTH is refused with 501 (RFC 4954 §4).
+    #[default]
+    Refused,
+    /// The challenge follows as if nothing had been sent.
+    Ignored,
 }
 
 /// What becomes of credentials.
@@ -64,6 +82,12 @@ pub enum Mechanism {
 impl Mechanism {
     /// Every mechanism.
     pub const ALL: [Self; 4] = [Self::Plain, Self::Login, Self::CramMd5, Self::XOAuth2];
+
+    /// Whether the client speaks first, so that AUTH may bring an initial response (RFC 4954 §4). LOGIN has no
+    /// specification; clients send the user name along.
+    pub const fn is_client_first(self) -> bool {
+        !matches!(self, Self::CramMd5)
+    }
 
     /// The name it has in EHLO.
     pub const fn word(self) -> &'static str {
@@ -105,6 +129,8 @@ pub struct Settings {
     pub auth: Option<Auth>,
     /// Whether STARTTLS is offered (RFC 3207), where the listener can do TLS.
     pub starttls: StartTls,
+    /// Whether STARTTLS has to wait for an accepted HELO or EHLO.
+    pub starttls_after_helo: bool,
     /// What is wrong with the receiver's TLS, on purpose.
     pub tls_fault: TlsFault,
     /// Misbehaviour on purpose; the first that holds for a client speaks.
@@ -132,6 +158,7 @@ impl Default for Settings {
             transcript_lines: 400,
             auth: None,
             starttls: StartTls::default(),
+            starttls_after_helo: false,
             tls_fault: TlsFault::None,
             scripts: Vec::new(),
             magic_recipients: true,

@@ -37,6 +37,7 @@ mod scenarios;
 mod script;
 #[path = "../skipped/mod.rs"]
 mod skipped;
+mod smtp_settings;
 mod spf;
 mod tracing;
 mod verdicts;

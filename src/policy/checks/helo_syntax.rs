@@ -45,9 +45,9 @@ pub(super) static CHECK: Check = Check {
         },
         Parameter {
             name: "about",
-            kind: Kind::Choice(&["all", "literals", "names"]),
+            kind: Kind::Choice(&["all", "literals", "names", "empty"]),
             default: "\"all\"",
-            doc: "what is looked at: everything, what begins with [, or the rest (Postfix words them differently)",
+            doc: "what is looked at: everything, what begins with [, the rest, or the empty argument alone, which syntax.empty_helo lets in",
         },
         Parameter {
             name: "labels",
@@ -71,8 +71,11 @@ fn build(settings: &Settings) -> Judge {
         settings.flag("labels", true),
         settings.flag("overlong", false),
     );
-    let concerns = move |helo: &Helo| {
-        about == "all" || helo.argument.starts_with('[') == (about == "literals")
+    let concerns = move |helo: &Helo| match about {
+        "all" => true,
+        "literals" => helo.argument.starts_with('['),
+        "empty" => helo.argument.is_empty(),
+        _ => !helo.argument.starts_with('['),
     };
     Box::new(move |facts| match &facts.helo {
         None => Finding::NotApplicable,

@@ -1,7 +1,8 @@
 //! The keys of receiver files.
 
 use super::{Key, More, Section, Takes, key};
-use crate::smtp::{Extension, Mechanism, Point};
+use crate::facts::Verb;
+use crate::smtp::{CountPer, Extension, Mechanism, Point};
 use crate::stage::Stage;
 use crate::tls::TlsFault;
 
@@ -403,6 +404,14 @@ pub(in crate::scenario) static SMTP: Section = Section {
         .default("\"never\"")
         .follows("RFC 3207"),
         key(
+            "starttls_after_helo",
+            Takes::Flag,
+            "true",
+            "Says whether STARTTLS gets 503 before an accepted HELO or EHLO.",
+        )
+        .default("false")
+        .follows("RFC 3207 §4.1: the client learns of STARTTLS from EHLO"),
+        key(
             "tls_fault",
             Takes::Word(|| TlsFault::ALL.map(|(word, _)| word).to_vec()),
             "\"expired\"",
@@ -475,6 +484,41 @@ pub(in crate::scenario) static AUTH: Section = Section {
         )
         .default("false")
         .follows("RFC 4954 §4, Postfix smtpd_tls_auth_only"),
+        key(
+            "initial_response",
+            Takes::Words(|| {
+                let all = Mechanism::ALL.into_iter();
+                all.filter(|known| known.is_client_first()).map(Mechanism::word).collect()
+            }),
+            "[\"PLAIN\"]",
+            "Lists the mechanisms that take an initial response in the AUTH command.",
+        )
+        .default("[\"PLAIN\", \"LOGIN\", \"XOAUTH2\"]")
+        .follows("RFC 4954 §4"),
+        key(
+            "unwanted_response",
+            Takes::Choice(&["refused", "ignored"]),
+            "\"ignored\"",
+            "Says what an initial response leads to that the mechanism does not take: 501, or the challenge as if it had not been sent.",
+        )
+        .default("\"refused\"")
+        .follows("RFC 4954 §4"),
+        key(
+            "login_challenges",
+            Takes::List("a text of at most 375 octets"),
+            "[\"User Name\\u0000\", \"Password\\u0000\"]",
+            "Are the two challenges of LOGIN, for the user name and for the password. They are sent in base64.",
+        )
+        .default("[\"Username:\", \"Password:\"]")
+        .follows("draft-murchison-sasl-login §2.1"),
+        key(
+            "kept_at_ehlo",
+            Takes::Flag,
+            "false",
+            "Says whether a client stays authenticated after a further HELO or EHLO; if not, it has to authenticate again.",
+        )
+        .default("true")
+        .follows("RFC 5321 §4.1.4, RFC 4954 §4: EHLO resets as RSET does, and AUTH comes once in a session"),
         key(
             "keep_credentials",
             Takes::Flag,
@@ -578,6 +622,41 @@ pub(in crate::scenario) static SCRIPT: Section = Section {
             "Restricts the script to messages with such a header field; the final dot is the only point that knows them.",
         )
         .absent("any message"),
+        key(
+            "verb",
+            Takes::Words(|| Verb::ALL.map(Verb::word).to_vec()),
+            "\"HELO\"",
+            "Restricts the script to sessions whose present HELO came with one of these commands.",
+        )
+        .absent("any command"),
+        key(
+            "tls",
+            Takes::Flag,
+            "false",
+            "Restricts the script to sessions under TLS, or to those in clear text.",
+        )
+        .absent("both"),
+        key(
+            "mechanism",
+            Takes::Words(|| Mechanism::ALL.map(Mechanism::word).to_vec()),
+            "\"LOGIN\"",
+            "Restricts a script with `stage = \"auth\"` to these mechanisms.",
+        )
+        .absent("any mechanism"),
+        key(
+            "initial_response",
+            Takes::Flag,
+            "true",
+            "Restricts a script with `stage = \"auth\"` to AUTH commands with an initial response, or to those without one.",
+        )
+        .absent("both"),
+        key(
+            "per",
+            Takes::Word(|| CountPer::ALL.map(|(word, _)| word).to_vec()),
+            "\"session\"",
+            "Says whose times `attempt`, `times`, `every` and `probability` count: those of all sessions, of each client address or of each session.",
+        )
+        .default("\"world\""),
         key(
             "attempt",
             Takes::Number,

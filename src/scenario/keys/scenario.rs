@@ -165,7 +165,7 @@ pub(in crate::scenario) static DNS: Section = Section {
 
 pub(in crate::scenario) static POOL: Section = Section {
     title: "[[pool]]",
-    doc: "A pool of sending hosts that share one HELO name or one pattern of names. Patterns contain `{a}` `{b}` `{c}` `{d}` for the octets of an IPv4 address, `{d:03}` for an octet with leading zeros, `{n}` for the position in the pool from 1, and `{ip}` for the address with hyphens.",
+    doc: "A pool of sending hosts that share one HELO name or one pattern of names. Patterns contain `{a}` `{b}` `{c}` `{d}` for the octets of an IPv4 address, `{d:03}` for an octet with leading zeros, `{n}` or `{n:02}` for the number of the address within the pool, and `{ip}` for the address with hyphens.",
     more: More::Nothing,
     keys: &[
         key(
@@ -182,6 +182,13 @@ pub(in crate::scenario) static POOL: Section = Section {
             "Lists the addresses of the hosts, in order.",
         )
         .required(),
+        key(
+            "first_number",
+            Takes::Number,
+            "0",
+            "Is the number of the first address, for `{n}`; the others follow.",
+        )
+        .default("1"),
         key(
             "ptr",
             Takes::List("a host name, with or without {a} {b} {c} {d} {d:03} {n} {ip}"),

@@ -8,6 +8,7 @@ pub(in crate::scenario) static SYNTAX: Section = Section {
     doc: "What the receiver tolerates of a client's syntax, beyond RFC 5321 or short of it.",
     more: More::Nothing,
     keys: &[
+        key("empty_helo", Takes::Flag, "true", "Says whether HELO and EHLO may stand without an argument (RFC 5321 §4.1.1.1 demands one); rules then judge the empty argument.").default("false"),
         key("brackets", Takes::Flag, "false", "Says whether the path of MAIL and RCPT must stand in angle brackets (RFC 5321 §4.1.2).").default("true"),
         key("space_after_colon", Takes::Flag, "false", "Says whether blanks may stand between \"FROM:\" or \"TO:\" and the path, which RFC 5321 §3.3 forbids.").default("true"),
         key("leading_space", Takes::Flag, "true", "Says whether blanks may stand before a command.").default("false"),

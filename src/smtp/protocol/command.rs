@@ -117,9 +117,9 @@ pub(crate) fn parse(line: &[u8], syntax: &Syntax) -> Result<Command, Mistake> {
 /// The one table from verb to parser.
 fn of_verb(verb: &[u8], argument: &str, syntax: &Syntax) -> Result<Command, Mistake> {
     match verb {
-        b"HELO" => helo(Verb::Helo, argument),
-        b"EHLO" => helo(Verb::Ehlo, argument),
-        b"LHLO" => helo(Verb::Lhlo, argument),
+        b"HELO" => helo(Verb::Helo, argument, syntax),
+        b"EHLO" => helo(Verb::Ehlo, argument, syntax),
+        b"LHLO" => helo(Verb::Lhlo, argument, syntax),
         b"MAIL" => path::mail(argument, syntax),
         b"RCPT" => path::rcpt(argument, syntax),
         b"DATA" => alone(Command::Data, argument, CoreReply::DataSyntax),
@@ -143,8 +143,8 @@ fn of_verb(verb: &[u8], argument: &str, syntax: &Syntax) -> Result<Command, Mist
     }
 }
 
-fn helo(verb: Verb, argument: &str) -> Result<Command, Mistake> {
-    if argument.is_empty() {
+fn helo(verb: Verb, argument: &str, syntax: &Syntax) -> Result<Command, Mistake> {
+    if argument.is_empty() && !syntax.empty_helo {
         return Err(CoreReply::HeloSyntax.into());
     }
     Ok(Command::Helo(verb, argument.to_owned()))

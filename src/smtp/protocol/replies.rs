@@ -207,6 +207,8 @@ core_replies! {
         "no room for the message",
     StartTlsReady "starttls" "220 2.0.0 Ready to start TLS"
         "STARTTLS is accepted",
+    StartTlsBeforeHelo "starttls_before_helo" "503 5.5.1 Error: send HELO/EHLO first"
+        "STARTTLS before an accepted HELO or EHLO, where starttls_after_helo = true",
     StartTlsNotOffered "starttls_not_offered" "502 5.5.1 Error: STARTTLS is not offered"
         "STARTTLS where it is not offered",
     StartTlsRefused "starttls_refused" "454 4.7.0 TLS not available due to temporary reason"
@@ -227,6 +229,8 @@ core_replies! {
         "credentials that cannot be checked",
     AuthDecoding "auth_decoding" "501 5.5.2 Error: cannot decode the response"
         "a response that is no base64, or not of its mechanism",
+    AuthInitialResponse "auth_initial_response" "501 5.5.4 Error: this mechanism takes no initial response"
+        "AUTH with an initial response that the mechanism does not take",
     AuthCancelled "auth_cancelled" "501 5.7.0 Authentication aborted"
         "the response \"*\"",
     AuthRepeated "auth_repeated" "503 5.5.1 Error: already authenticated"
@@ -249,6 +253,8 @@ core_replies! {
         "the client reaches max_errors",
     Timeout "timeout" "421 4.4.2 Error: timeout exceeded"
         "the client is silent too long",
+    DataTimeout "data_timeout" "421 4.4.2 Error: timeout exceeded"
+        "the client is silent too long while it sends a message; a file that has `timeout` and not this key says `timeout`",
     Shutdown "shutdown" "421 4.3.2 Service shutting down"
         "the receiver stops",
     TooManyConnections "too_many_connections" "421 4.7.0 Error: too many connections"

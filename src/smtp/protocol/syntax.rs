@@ -61,6 +61,8 @@ pub enum MistakeOrder {
 /// What a receiver tolerates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Syntax {
+    /// Whether HELO, EHLO and LHLO may stand without an argument; the rules judge the empty argument.
+    pub empty_helo: bool,
     /// Whether a path must stand in angle brackets.
     pub brackets: bool,
     /// Whether blanks may stand between `FROM:` or `TO:` and the path, which RFC 5321 §3.3 forbids.
@@ -98,6 +100,7 @@ pub struct Syntax {
 impl Default for Syntax {
     fn default() -> Self {
         Self {
+            empty_helo: false,
             brackets: true,
             space_after_colon: true,
             leading_space: false,

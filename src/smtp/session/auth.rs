@@ -8,9 +8,9 @@ use md5::Md5;
 
 use crate::reply::{Reply, ReplyCode};
 use crate::smtp::protocol::replies::CoreReply;
-use crate::smtp::session::script::Point;
+use crate::smtp::session::script::{Occasion, Point};
 use crate::smtp::session::{HeloState, Session, State};
-use crate::smtp::settings::{AuthOutcome, Mechanism};
+use crate::smtp::settings::{Auth, AuthOutcome, Mechanism, UnwantedResponse};
 
 /// The longest line of the exchange, CRLF included (RFC 4954 §4).
 pub(crate) const AUTH_LINE_OCTETS: usize = 12_288;
@@ -77,14 +77,18 @@ impl Session {
         else {
             return self.mistake(CoreReply::AuthMechanism, output);
         };
-        if self.script(Point::Auth, None, output).is_some() {
+        let occasion = Occasion {
+            auth: Some((*mechanism, initial.is_some())),
+            ..Occasion::default()
+        };
+        if self.script(Point::Auth, occasion, output).is_some() {
             return;
         }
-        let (exchange, challenge) = self.begin(*mechanism);
+        let (exchange, challenge) = self.begin(*mechanism, &settings);
         self.state = State::Auth(exchange);
         match initial {
             // "=" stands for an empty initial response (RFC 4954 §4).
-            Some(response) if *mechanism != Mechanism::CramMd5 => {
+            Some(response) if settings.initial_response.contains(mechanism) => {
                 self.auth_response(
                     if response == "=" {
                         b""
@@ -94,15 +98,17 @@ impl Session {
                     output,
                 );
             }
-            Some(_) => self.auth_ends(CoreReply::AuthDecoding, output),
-            None => self.challenge(&challenge, output),
+            Some(_) if settings.unwanted_response == UnwantedResponse::Refused => {
+                self.auth_ends(CoreReply::AuthInitialResponse, output);
+            }
+            Some(_) | None => self.challenge(&challenge, output),
         }
     }
 
-    fn begin(&self, mechanism: Mechanism) -> (Exchange, String) {
+    fn begin(&self, mechanism: Mechanism, settings: &Auth) -> (Exchange, String) {
         match mechanism {
             Mechanism::Plain => (Exchange::Plain, String::new()),
-            Mechanism::Login => (Exchange::LoginName, "Username:".to_owned()),
+            Mechanism::Login => (Exchange::LoginName, settings.login_challenges[0].clone()),
             Mechanism::XOAuth2 => (Exchange::XOAuth2, String::new()),
             Mechanism::CramMd5 => {
                 let challenge = format!(
@@ -127,6 +133,9 @@ impl Session {
         let State::Auth(exchange) = std::mem::replace(&mut self.state, State::Idle) else {
             return;
         };
+        let Some(settings) = self.receiver.settings.auth.clone() else {
+            return;
+        };
         if line == b"*" {
             return self.auth_ends(CoreReply::AuthCancelled, output);
         }
@@ -140,7 +149,8 @@ impl Session {
         let credentials = match exchange {
             Exchange::LoginName => {
                 self.state = State::Auth(Exchange::LoginPassword(text));
-                return self.challenge("Password:", output);
+                let [_, challenge] = settings.login_challenges;
+                return self.challenge(&challenge, output);
             }
             Exchange::XOAuth2Error => return self.auth_ends(CoreReply::AuthRefused, output),
             Exchange::LoginPassword(user) => Some(Credentials::Password {

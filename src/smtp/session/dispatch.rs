@@ -15,7 +15,7 @@ use crate::smtp::protocol::syntax::{BareNewline, MistakeOrder};
 use crate::smtp::record::transcript::Speaker;
 use crate::smtp::server::proxy;
 use crate::smtp::session::auth::AUTH_LINE_OCTETS;
-use crate::smtp::session::script::Point;
+use crate::smtp::session::script::{Occasion, Point};
 use crate::smtp::session::transaction::Mail;
 use crate::smtp::session::{EXTENSION_OCTETS, PATH_LINE_OCTETS, Protocol, Session, State};
 use crate::stage::Stage;
@@ -140,6 +140,12 @@ impl Session {
         if unknown && self.speaks_otherwise(line, output) {
             return;
         }
+        if mistake.reply == CoreReply::HeloSyntax
+            && let Some(verb) = Verb::ALL.into_iter().find(|v| mistake.is_of(v.word()))
+            && self.script_empty_helo(verb, output)
+        {
+            return;
+        }
         match self.sequence_first(&mistake) {
             Some(reply) => self.mistake(reply, output),
             None => self.mistake(mistake, output),
@@ -221,7 +227,10 @@ impl Session {
             Command::Help => self.optional(CoreReply::Help, &[], output),
             Command::Expn => self.optional(CoreReply::Expn, &[], output),
             Command::Quit => {
-                if self.script(Point::Quit, None, output).is_none() {
+                if self
+                    .script(Point::Quit, Occasion::default(), output)
+                    .is_none()
+                {
                     self.answer(CoreReply::Quit, output);
                 }
                 self.quit = true;

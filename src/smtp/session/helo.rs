@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::facts::{Facts, HeloKind, Lookup, Verb};
+use crate::facts::{Facts, Helo, HeloKind, Lookup, Verb};
 use crate::policy::DeferIfPermit;
 use crate::reply::{Reply, ReplyCode};
 use crate::smtp::Extension;
@@ -11,7 +11,7 @@ use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::protocol::xclient::{Value, Xclient};
 use crate::smtp::record::transcript::Speaker;
 use crate::smtp::session::event::SessionEvent;
-use crate::smtp::session::script::Point;
+use crate::smtp::session::script::{Occasion, Point};
 use crate::smtp::session::{Due, HeloState, Session, State, Step};
 use crate::smtp::settings::StartTls;
 use crate::smtp::{AddressSource, ClientAddress};
@@ -89,7 +89,10 @@ impl Session {
         if self.refuse(Stage::Connect, output) {
             return;
         }
-        if self.script(Point::Connect, None, output).is_some() {
+        if self
+            .script(Point::Connect, Occasion::default(), output)
+            .is_some()
+        {
             return;
         }
         let mut lines = self.greeting();
@@ -135,7 +138,7 @@ impl Session {
             self.unsay_helo();
             return;
         }
-        let scripted = self.script(Point::Helo, None, output);
+        let scripted = self.script(Point::Helo, Occasion::default(), output);
         if scripted
             .as_ref()
             .is_some_and(|reply| reply.code().is_refusal())
@@ -143,10 +146,7 @@ impl Session {
             self.unsay_helo();
             return;
         }
-        self.before = None;
-        self.reset();
-        self.helo = HeloState::Accepted;
-        self.facts.conduct.helo_refused = false;
+        self.accept_helo();
         if scripted.is_some() {
             return;
         }
@@ -156,6 +156,35 @@ impl Session {
         let first = self.core(CoreReply::Ehlo, &[]);
         let lines = first.texts().iter().cloned().chain(self.extensions());
         self.say(&Reply::from_lines(first.code(), lines), output);
+    }
+
+    /// The HELO stands, and ends what was before it (RFC 5321 §4.1.4).
+    fn accept_helo(&mut self) {
+        self.before = None;
+        self.reset();
+        self.helo = HeloState::Accepted;
+        self.facts.conduct.helo_refused = false;
+        let auth = self.receiver.settings.auth.as_ref();
+        if auth.is_some_and(|auth| !auth.kept_at_ehlo) {
+            self.facts.conduct.login.clear();
+        }
+    }
+
+    /// Has scripts speak to a HELO without an argument, which the receiver does not take otherwise. True where one did.
+    pub(crate) fn script_empty_helo(&mut self, verb: Verb, output: &mut Vec<u8>) -> bool {
+        let before = self.facts.clone();
+        self.facts.helo = Some(Arc::new(Helo::parse(verb, "")));
+        let Some(reply) = self.script(Point::Helo, Occasion::default(), output) else {
+            self.facts = before;
+            return false;
+        };
+        if reply.code().is_refusal() {
+            self.facts = before;
+        } else {
+            self.observed();
+            self.accept_helo();
+        }
+        true
     }
 
     /// Goes back to the HELO that stood before, where one did; the refused one is kept among the earlier ones.
@@ -209,9 +238,17 @@ impl Session {
         if self.facts.conduct.tls {
             return self.mistake(CoreReply::TlsActive, output);
         }
+        let too_early =
+            self.receiver.settings.starttls_after_helo && self.helo != HeloState::Accepted;
         match self.starttls_setting() {
+            StartTls::Offered | StartTls::Refused if too_early => {
+                self.mistake(CoreReply::StartTlsBeforeHelo, output);
+            }
             StartTls::Offered if self.front.tls => {
-                if self.script(Point::StartTls, None, output).is_some() {
+                if self
+                    .script(Point::StartTls, Occasion::default(), output)
+                    .is_some()
+                {
                     return;
                 }
                 self.answer(CoreReply::StartTlsReady, output);

@@ -121,6 +121,8 @@ pub struct Session {
     pub(crate) at_the_dot: Option<Reply>,
     /// The stage of what is being answered.
     pub(crate) at: Stage,
+    /// How many times each script could speak in this session, where one counts that.
+    pub(crate) script_counts: Vec<u64>,
     /// The code of the first refusal since the last MAIL.
     pub(crate) refused: Option<ReplyCode>,
     /// Whether a message was acknowledged.
@@ -214,6 +216,7 @@ impl Session {
             told_helo: None,
             at_the_dot: None,
             at: Stage::Connect,
+            script_counts: Vec::new(),
             refused: None,
             acknowledged: false,
             unproved: Vec::new(),
@@ -357,7 +360,16 @@ impl Session {
     /// The client was silent too long.
     pub fn timed_out(&mut self, output: &mut Vec<u8>) {
         let refuses = self.is_busy() || !self.acknowledged;
-        self.end_idle(output, CoreReply::Timeout, ClosedBy::Timeout, refuses);
+        let replies = &self.receiver.settings.replies;
+        let reply = match self.awaits_data() {
+            true if replies.is_own(CoreReply::DataTimeout)
+                || !replies.is_own(CoreReply::Timeout) =>
+            {
+                CoreReply::DataTimeout
+            }
+            _ => CoreReply::Timeout,
+        };
+        self.end_idle(output, reply, ClosedBy::Timeout, refuses);
     }
 
     /// The receiver shuts down.

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::facts::Facts;
+use crate::facts::{Facts, Verb};
 use crate::policy::{Template, Values};
 use crate::reply::{Reply, ReplyCode};
 use crate::smtp::record::transcript::Speaker;
 use crate::smtp::session::event::SessionEvent;
 use crate::smtp::session::{Session, State};
+use crate::smtp::settings::Mechanism;
 use crate::verdict::{ClosedBy, Source};
 
 /// Where a script may speak.
@@ -105,6 +106,54 @@ pub struct Condition {
     pub clients: Vec<IpNet>,
     /// Header fields of the message, `Subject: urgent*`; they are known at the final dot only.
     pub headers: Vec<String>,
+    /// The verbs of the HELO that stands.
+    pub verbs: Vec<Verb>,
+    /// Whether the session is under TLS.
+    pub tls: Option<bool>,
+    /// Mechanisms of AUTH.
+    pub mechanisms: Vec<Mechanism>,
+    /// Whether AUTH brings an initial response.
+    pub initial_response: Option<bool>,
+}
+
+/// What a script can ask about beside the facts of the session.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Occasion<'a> {
+    /// The message, at the final dot.
+    pub(crate) message: Option<&'a [u8]>,
+    /// The mechanism of AUTH, and whether an initial response came with it.
+    pub(crate) auth: Option<(Mechanism, bool)>,
+}
+
+impl<'a> Occasion<'a> {
+    /// The final dot.
+    pub(crate) fn of_message(message: &'a [u8]) -> Self {
+        Self {
+            message: Some(message),
+            ..Self::default()
+        }
+    }
+}
+
+/// Whose times a schedule counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum CountPer {
+    /// Those of all sessions since the start or the last reset.
+    #[default]
+    World,
+    /// Those of each client address.
+    Client,
+    /// Those of each session.
+    Session,
+}
+
+impl CountPer {
+    /// Every scope by its word.
+    pub const ALL: [(&'static str, Self); 3] = [
+        ("world", Self::World),
+        ("client", Self::Client),
+        ("session", Self::Session),
+    ];
 }
 
 /// How often a script speaks, of the times that it could.
@@ -118,6 +167,8 @@ pub struct Schedule {
     pub every: Option<u64>,
     /// In so many of a million times, by this seed.
     pub probability: Option<(u32, u64)>,
+    /// Whose times are counted.
+    pub per: CountPer,
 }
 
 impl Schedule {
@@ -137,7 +188,7 @@ impl Schedule {
 }
 
 impl Condition {
-    fn holds(&self, facts: &Facts, header: Option<&[u8]>) -> bool {
+    fn holds(&self, facts: &Facts, occasion: Occasion<'_>) -> bool {
         let any = |patterns: &[String], text: &str| {
             patterns.is_empty() || patterns.iter().any(|p| matches(p, text))
         };
@@ -155,7 +206,24 @@ impl Condition {
                     .clients
                     .iter()
                     .any(|net| net.contains(&facts.client_address)))
-            && (self.headers.is_empty() || header.is_some_and(|header| self.has_field(header)))
+            && (self.headers.is_empty() || occasion.message.is_some_and(|m| self.has_field(m)))
+            && (self.verbs.is_empty()
+                || facts
+                    .helo
+                    .as_ref()
+                    .is_some_and(|helo| self.verbs.contains(&helo.verb)))
+            && self.tls.is_none_or(|tls| tls == facts.conduct.tls)
+            && self.holds_auth(occasion.auth)
+    }
+
+    /// Outside AUTH there is neither a mechanism nor an initial response to ask about.
+    fn holds_auth(&self, auth: Option<(Mechanism, bool)>) -> bool {
+        let asks = !self.mechanisms.is_empty() || self.initial_response.is_some();
+        let holds = |(mechanism, initial): (Mechanism, bool)| {
+            (self.mechanisms.is_empty() || self.mechanisms.contains(&mechanism))
+                && self.initial_response.is_none_or(|asked| asked == initial)
+        };
+        !asks || auth.is_some_and(holds)
     }
 
     fn has_field(&self, message: &[u8]) -> bool {
@@ -200,17 +268,17 @@ impl Session {
     pub(crate) fn script(
         &mut self,
         point: Point,
-        header: Option<&[u8]>,
+        occasion: Occasion<'_>,
         output: &mut Vec<u8>,
     ) -> Option<Reply> {
         let receiver = std::sync::Arc::clone(&self.receiver);
         for (index, script) in receiver.settings.scripts.iter().enumerate() {
-            if script.point != point || !script.when.holds(&self.facts, header) {
+            if script.point != point || !script.when.holds(&self.facts, occasion) {
                 continue;
             }
             if !script
                 .often
-                .holds(self.memory.count(&format!("script {index}")))
+                .holds(self.count_script(index, script.often.per))
             {
                 continue;
             }
@@ -249,6 +317,23 @@ impl Session {
             return Some(reply);
         }
         None
+    }
+
+    /// How many times a script could speak by now, this time included.
+    fn count_script(&mut self, index: usize, per: CountPer) -> u64 {
+        match per {
+            CountPer::World => self.memory.count(&format!("script {index}")),
+            CountPer::Client => {
+                let client = self.facts.client_address;
+                self.memory.count(&format!("script {index} of {client}"))
+            }
+            CountPer::Session => {
+                let scripts = self.receiver.settings.scripts.len();
+                self.script_counts.resize(scripts, 0);
+                self.script_counts[index] += 1;
+                self.script_counts[index]
+            }
+        }
     }
 
     /// 421 and 521 close (RFC 5321 §3.8, RFC 7504).

@@ -14,7 +14,7 @@ use crate::smtp::protocol::path::Parameters;
 use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::record::transcript::Speaker;
 use crate::smtp::session::event::SessionEvent;
-use crate::smtp::session::script::Point;
+use crate::smtp::session::script::{Occasion, Point};
 use crate::smtp::session::trace::Trace;
 use crate::smtp::session::{Due, Protocol, Session, State};
 use crate::stage::Stage;
@@ -115,7 +115,7 @@ impl Session {
             self.answer(reply, output);
             return self.mail_was_refused(sender);
         }
-        let scripted = self.script(Point::Mail, None, output);
+        let scripted = self.script(Point::Mail, Occasion::default(), output);
         if scripted
             .as_ref()
             .is_some_and(|reply| reply.code().is_refusal())
@@ -230,7 +230,7 @@ impl Session {
             .or_else(|| self.refuse_with(Stage::Rcpt, output));
         let scripted = match &refusal {
             Some(_) => None,
-            None => self.script(Point::Rcpt, None, output),
+            None => self.script(Point::Rcpt, Occasion::default(), output),
         };
         let refusal = match (refusal, &scripted) {
             (Some(refusal), _) => Some(refusal),
@@ -272,7 +272,7 @@ impl Session {
         if self.refuse(Stage::Data, output) {
             return;
         }
-        let scripted = self.script(Point::Data, None, output);
+        let scripted = self.script(Point::Data, Occasion::default(), output);
         if scripted
             .as_ref()
             .is_some_and(|reply| reply.code().is_refusal())
@@ -354,7 +354,10 @@ impl Session {
             return self.end_transaction(open.envelope, reply, None);
         }
         let asked = self.at_the_dot.take();
-        let reply = match (self.script(Point::Eod, Some(&octets), output), asked) {
+        let reply = match (
+            self.script(Point::Eod, Occasion::of_message(&octets), output),
+            asked,
+        ) {
             (Some(scripted), _) => scripted,
             (None, asked) => {
                 let reply = asked.unwrap_or_else(|| self.core(CoreReply::Message, &[]));
