@@ -42,7 +42,7 @@ start() {
 
 # The README's code block of a language that follows the heading of this section.
 snippet() {
-    awk -v fence="\`\`\`$1" '/^## From Python/ { on = 1 } /^## Commands/ { on = 0 }
+    awk -v fence="\`\`\`$1" '/^## Use it from Python/ { on = 1 } /^## For QA/ { on = 0 }
         on && $0 == fence { copying = 1; next } copying && /^```$/ { exit } copying' README.md
 }
 

@@ -95,7 +95,7 @@ fn go_on() -> String {
             "then has each session and its reasons",
         ),
         (
-            "README.md, \"From Rust\" and below",
+            "README.md, \"Use it from Rust\" and below",
             "a test in Rust, Python, JavaScript, Go, Java, shell",
         ),
     ];

@@ -227,7 +227,7 @@ fn list_and_show() {
     check(
         &["show", "receiver", "lenient"],
         0,
-        &["none: it accepts everything"],
+        &["none: every client is accepted"],
     );
     check(
         &["show", "check", "helo-ptr-match"],
