@@ -133,11 +133,11 @@ impl fmt::Display for Expectation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct NearMiss {
-    /// The number of the session or DNS query.
+    /// The number of the session, DNS query or message.
     pub id: u64,
-    /// What it was, in one line.
+    /// A summary in one line.
     pub what: String,
-    /// Where it differs from what was looked for.
+    /// The conditions that do not match.
     pub mismatches: Vec<Mismatch>,
 }
 
@@ -148,37 +148,37 @@ impl fmt::Display for NearMiss {
     }
 }
 
-/// What became of an expectation so far.
+/// The outcome of an expectation so far.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct Outcome {
-    /// Its number in this world, from 1.
+    /// The number of the expectation in this world, from 1.
     pub id: u64,
-    /// What is expected, in words.
+    /// A description of the expectation.
     pub expected: String,
-    /// How often.
+    /// The expected number of matches.
     pub times: Times,
-    /// How often it happened since it was mounted: each session, query or message counts once, when it first matches,
-    /// and what happened stays counted.
+    /// The number of matches since the declaration. Each session, query or message counts once, when it first matches,
+    /// and stays counted.
     pub count: u64,
-    /// Whether that is as often as expected.
+    /// Whether the number of matches is as expected.
     pub met: bool,
-    /// Where it happened too seldom: what came nearest.
+    /// If there are too few matches, the entries that nearly match.
     pub near_misses: Vec<NearMiss>,
-    /// The first that was one too many; left out where none was.
+    /// The first match beyond the maximum; absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub violation: Option<Violation>,
 }
 
-/// Something that happened more often than expected.
+/// A match beyond the expected maximum.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct Violation {
     /// The number of the session, DNS query or message.
     pub id: u64,
-    /// What it was, in one line.
+    /// A summary in one line.
     pub what: String,
-    /// All that explains it: of a session its DNS, refusals and dialogue.
+    /// An explanation; for a session its DNS lookups, refusals and dialogue.
     pub story: String,
 }
 

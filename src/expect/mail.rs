@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::differences::{Differences, Mismatch, describe, listed};
 use crate::journal::Message;
 
-/// Which messages: every condition that is given has to hold, and none holds for every message.
+/// A filter of messages: every given condition must match. Without conditions it matches every message.
 ///
 /// ```
 /// use martinet::expect::Mail;
@@ -20,13 +20,13 @@ use crate::journal::Message;
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema, utoipa::IntoParams))]
 #[cfg_attr(feature = "http", into_params(parameter_in = Query))]
 pub struct Mail {
-    /// A recipient of the envelope, whole and in any case.
+    /// An envelope recipient: the whole address, in any case.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recipient: Option<String>,
-    /// The sender of the envelope, whole and in any case; empty for the null reverse-path.
+    /// The envelope sender: the whole address, in any case; empty for the null sender.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sender: Option<String>,
-    /// The number of the session that brought the message.
+    /// The number of the session of the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "http", param(minimum = 0))]
     pub session: Option<u64>,

@@ -10,29 +10,29 @@ use super::differences::{Differences, Mismatch, describe, some_text};
 use super::words;
 use crate::journal::DnsQuery;
 
-/// Which DNS queries: every condition that is given has to hold.
+/// A filter of DNS queries: every given condition must match.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema, utoipa::IntoParams))]
 #[cfg_attr(feature = "http", into_params(parameter_in = Query))]
 pub struct Queries {
-    /// Who asked: an address, or a network that holds it.
+    /// The address that asked, or a network that contains it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_address: Option<Addresses>,
-    /// The name asked for, in any case, with or without its final dot.
+    /// The query name, in any case, with or without a trailing dot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The type asked for, for example MX.
+    /// The query type, for example MX.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "words::record_type")]
     pub record_type: Option<String>,
-    /// The RCODE answered, for example NXDOMAIN; `none` where no answer was sent.
+    /// The RCODE of the answer, for example NXDOMAIN; `none` if no answer was sent.
     #[serde(
         skip_serializing_if = "Option::is_none",
         deserialize_with = "words::rcode"
     )]
     pub rcode: Option<String>,
-    /// Only queries that came in at this time or later.
+    /// Only queries received at this time or later.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "http", schema(value_type = Option<String>, format = DateTime))]
     #[cfg_attr(feature = "http", param(value_type = Option<String>, format = DateTime))]

@@ -15,7 +15,7 @@ use crate::smtp::{SessionRecord, Transaction};
 use crate::stage::Stage;
 use crate::verdict::{Source, Verdict};
 
-/// Which sessions: every condition that is given has to hold, and none holds for every session.
+/// A filter of sessions: every given condition must match. Without conditions it matches every session.
 ///
 /// ```
 /// use martinet::expect::Sessions;
@@ -27,34 +27,34 @@ use crate::verdict::{Source, Verdict};
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema, utoipa::IntoParams))]
 #[cfg_attr(feature = "http", into_params(parameter_in = Query))]
 pub struct Sessions {
-    /// The client address, or a network that holds it.
+    /// The client address, or a network that contains it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_address: Option<Addresses>,
-    /// The HELO/EHLO argument, in any case.
+    /// The HELO name, in any case.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub helo: Option<String>,
-    /// What the session comes to: `accept` where a message was acknowledged with 2yz and nothing was refused, `defer` or
-    /// `reject` by the first refusal, `none` otherwise.
+    /// The verdict of the session: `accept` after an acknowledged message without a refusal, `defer` or `reject` by the
+    /// class of the first refusal, `none` otherwise.
     #[serde(
         skip_serializing_if = "Option::is_none",
         deserialize_with = "words::verdict"
     )]
     pub verdict: Option<Verdict>,
-    /// What one of its transactions comes to, by the same definition: a session with one message accepted and one
-    /// refused has `verdict=reject`, `transaction=accept` and `transaction=reject`.
+    /// The verdict of one of its transactions, by the same definition: a session with one message accepted and one
+    /// refused matches `verdict=reject`, `transaction=accept` and `transaction=reject`.
     #[serde(
         skip_serializing_if = "Option::is_none",
         deserialize_with = "words::verdict"
     )]
     pub transaction: Option<Verdict>,
-    /// The rule that refused, the first or a later one: an id of the catalogue (`martinet list checks`). One refusal has
-    /// to meet `rule`, `source`, `stage`, `code` and `enhanced` together.
+    /// A rule that refused, by its name (`martinet list checks`). `rule`, `source`, `stage`, `code` and `enhanced` must
+    /// match the same refusal.
     #[serde(
         skip_serializing_if = "Option::is_none",
         deserialize_with = "words::rule"
     )]
     pub rule: Option<String>,
-    /// Who spoke the refusal.
+    /// The source of the refusal.
     #[serde(
         skip_serializing_if = "Option::is_none",
         deserialize_with = "words::source"
@@ -66,7 +66,7 @@ pub struct Sessions {
         deserialize_with = "words::stage"
     )]
     pub stage: Option<Stage>,
-    /// The reply code, 200 to 599: of the refusal, or of the reply to the final dot of a transaction.
+    /// The reply code of the refusal, or of the reply to the final dot, 200 to 599.
     #[serde(
         skip_serializing_if = "Option::is_none",
         deserialize_with = "words::code"
@@ -82,10 +82,10 @@ pub struct Sessions {
     #[cfg_attr(feature = "http", schema(pattern = r"^[245]\.\d{1,3}\.\d{1,3}$"))]
     #[cfg_attr(feature = "http", param(pattern = r"^[245]\.\d{1,3}\.\d{1,3}$"))]
     pub enhanced: Option<String>,
-    /// The sender of one of its transactions, in any case; empty for the null reverse-path.
+    /// The envelope sender of one of its transactions, in any case; empty for the null sender.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sender: Option<String>,
-    /// An argument of RCPT, whole and in any case, accepted or not.
+    /// A recipient in a RCPT command, accepted or not: the whole address, in any case.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recipient: Option<String>,
     /// Only connections accepted at this time or later.

@@ -4,15 +4,15 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How often: from the least to the most, both included.
+/// An expected number of matches: a range, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct Times {
-    /// At least so often.
+    /// The minimum number of matches.
     #[serde(default)]
     pub least: u64,
-    /// At most so often; any number where left out.
+    /// The maximum number of matches; no maximum if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub most: Option<u64>,
 }
@@ -28,7 +28,7 @@ impl Default for Times {
 }
 
 impl Times {
-    /// Exactly so often.
+    /// Exactly `count` matches.
     pub const fn exactly(times: u64) -> Self {
         Self {
             least: times,
@@ -36,7 +36,7 @@ impl Times {
         }
     }
 
-    /// Whether a count is within.
+    /// Whether a count is in the range.
     pub fn holds(self, count: u64) -> bool {
         count >= self.least && self.most.is_none_or(|most| count <= most)
     }

@@ -52,15 +52,15 @@ struct App {
     info(
         title = "martinet",
         description = "A mail server that refuses your mail on purpose, says exactly why, and says what would fix it. \
-            For tests only.\n\nEvery path of a world exists twice: under `/api/v1` for the main world, and under \
-            `/api/v1/worlds/{world}` for one made later."
+            For tests only.\n\nThe paths of a world exist under `/api/v1` for the main world, and under \
+            `/api/v1/worlds/{world}` for each other world."
     ),
     tags(
-        (name = "journal", description = "What happened"),
-        (name = "expect", description = "Waiting, expecting, verifying"),
-        (name = "change", description = "Changing a world while it runs"),
-        (name = "worlds", description = "Many worlds in one process"),
-        (name = "ask", description = "Judging without sending"),
+        (name = "journal", description = "Sessions, messages, DNS queries and events"),
+        (name = "expect", description = "Waits and expectations"),
+        (name = "change", description = "Changes to a running world"),
+        (name = "worlds", description = "Worlds: isolated servers in one process"),
+        (name = "ask", description = "Judgements without sending mail"),
     )
 )]
 struct Api;

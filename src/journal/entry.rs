@@ -17,9 +17,9 @@ use crate::lookup::Transport;
 /// server writes many more entries than anybody looks at.
 #[derive(Clone, Debug)]
 pub struct DnsQuery {
-    /// Number of the query in this world, from 1.
+    /// The number of the query in this world, from 1.
     pub id: u64,
-    /// When it came in.
+    /// The time at which the query was received.
     pub at: Timestamp,
     /// Who asked.
     pub client: SocketAddr,
@@ -36,7 +36,7 @@ pub struct DnsExchange {
     pub request: Box<[u8]>,
     /// The response, empty where nothing was sent.
     pub response: Box<[u8]>,
-    /// The fault that fired, empty where none did.
+    /// The DNS fault that took effect; empty without one.
     pub fault: &'static str,
 }
 
@@ -69,7 +69,7 @@ impl DnsQuery {
         one.then(|| Query::read(&mut BinDecoder::new(request).clone(HEADER)).ok())?
     }
 
-    /// The name asked for, case as sent; empty where the message held no readable question.
+    /// The query name, in the case sent; empty if the message has no readable question.
     pub fn name(&self) -> String {
         self.question()
             .map(|q| q.name().to_ascii())
@@ -83,7 +83,7 @@ impl DnsQuery {
             .unwrap_or_default()
     }
 
-    /// The RCODE answered, for example `NXDOMAIN`; `none` where nothing was sent.
+    /// The RCODE of the answer, for example `NXDOMAIN`; `none` if no answer was sent.
     pub fn rcode(&self) -> Cow<'static, str> {
         let Some(header) = self.exchange.response.first_chunk::<4>() else {
             return "none".into();
@@ -119,7 +119,7 @@ impl DnsQuery {
             .unwrap_or_default()
     }
 
-    /// Whether the TC bit was set.
+    /// Whether the TC bit of the answer is set.
     pub fn truncated(&self) -> bool {
         self.exchange
             .response
@@ -137,9 +137,9 @@ impl DnsQuery {
 #[derive(Serialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 struct Shown {
-    /// Number of the query in this world, from 1.
+    /// The number of the query in this world, from 1.
     id: u64,
-    /// When it came in.
+    /// The time at which the query was received.
     #[cfg_attr(feature = "http", schema(value_type = String, format = DateTime))]
     at: Timestamp,
     /// The address that asked.
@@ -149,18 +149,18 @@ struct Shown {
     client_port: u16,
     /// How the query came in.
     transport: Transport,
-    /// The name asked for, case as sent; empty where the message held no readable question.
+    /// The query name, in the case sent; empty if the message has no readable question.
     name: String,
-    /// The type asked for, for example `PTR`.
+    /// The query type, for example `PTR`.
     #[serde(rename = "type")]
     record_type: String,
-    /// The RCODE answered, for example `NXDOMAIN`; `none` where nothing was sent.
+    /// The RCODE of the answer, for example `NXDOMAIN`; `none` if no answer was sent.
     rcode: Cow<'static, str>,
-    /// The answer section as zone-file lines.
+    /// The answer section in master-file format.
     answers: Vec<String>,
-    /// Whether the TC bit was set.
+    /// Whether the TC bit of the answer is set.
     truncated: bool,
-    /// The fault that fired, empty where none did.
+    /// The DNS fault that took effect; empty without one.
     fault: &'static str,
 }
 
@@ -221,13 +221,13 @@ impl Entry for DnsQuery {
 #[serde(default)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct Envelope {
-    /// The argument of MAIL, empty for the null reverse-path.
+    /// The envelope sender: the argument of MAIL; empty for the null sender.
     pub sender: String,
-    /// The arguments of the RCPT commands that were accepted.
+    /// The accepted recipients: the arguments of RCPT commands.
     pub recipients: Vec<String>,
-    /// The parameters of MAIL as they were said, `RET=HDRS`.
+    /// The parameters of MAIL as sent, for example `RET=HDRS`.
     pub parameters: Vec<String>,
-    /// The parameters of each accepted RCPT, `NOTIFY=NEVER`.
+    /// The parameters of each accepted RCPT as sent, for example `NOTIFY=NEVER`.
     pub recipient_parameters: Vec<Vec<String>>,
 }
 

@@ -16,12 +16,12 @@ use crate::verdict::{ClosedBy, Source, Verdict};
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct Event {
-    /// Number of the event in this world, from 1.
+    /// The number of the event in this world, from 1.
     pub id: u64,
-    /// When it was told. What a client caused is told once the reply has been sent.
+    /// The time of the event. An event that a client causes is recorded after its reply is sent.
     #[cfg_attr(feature = "http", schema(value_type = String, format = DateTime))]
     pub at: Timestamp,
-    /// The session it belongs to; 0 where it belongs to none.
+    /// The number of the session; 0 without a session.
     pub session: u64,
     /// What happened.
     #[serde(flatten)]

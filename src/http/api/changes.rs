@@ -32,15 +32,15 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(reset))
 }
 
-/// A scenario or receiver: the name of one that is built in, its TOML text, or the same as a JSON object.
+/// A scenario or receiver: the name of a built-in one, TOML text, or the same content as a JSON object.
 ///
-/// Files of the server are not read: who may ask here need not be who may read there.
+/// File names are not accepted, because an HTTP client must not be able to read files of the server.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 #[serde(untagged)]
 pub(crate) enum Source {
-    /// A name, or TOML text.
+    /// The name of a built-in one, or TOML text.
     Text(String),
-    /// What the TOML would say.
+    /// The content of the TOML file as a JSON object.
     #[schema(value_type = Object)]
     Object(serde_json::Map<String, Value>),
 }
@@ -139,17 +139,17 @@ fn not_a_path(field: &str, name: &str) -> Result<(), Problem> {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct ScenarioView {
     name: String,
-    /// What it shows, in one line.
+    /// The title.
     title: String,
-    /// Where it is known from.
+    /// The sources.
     sources: Vec<String>,
-    /// The receiver it meets unless told otherwise.
+    /// The default receiver.
     receiver: String,
-    /// Recipient domains: their MX is the receiver.
+    /// The recipient domains; their MX is the receiver.
     domains: Vec<String>,
-    /// Its clients: address and helo.
+    /// The clients, each with client address and HELO name.
     clients: Vec<ClientView>,
-    /// How many DNS faults it has.
+    /// The number of DNS faults.
     faults: usize,
 }
 
@@ -176,22 +176,22 @@ fn view(scenario: &Scenario) -> ScenarioView {
     }
 }
 
-/// The scenario
-#[utoipa::path(get, path = "/scenario", tag = "change", responses((status = 200, description = "As it stands now", body = ScenarioView)))]
+/// Show the scenario of the world
+#[utoipa::path(get, path = "/scenario", tag = "change", responses((status = 200, description = "The scenario", body = ScenarioView)))]
 async fn show_scenario(TheWorld(world): TheWorld) -> Json<ScenarioView> {
     Json(view(&world.scenario()))
 }
 
-/// Which scenario.
+/// The scenario to load.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewScenario {
     scenario: Source,
 }
 
-/// Replaces the scenario: zones, faults, client addresses
+/// Replace the scenario with its zones, faults and client addresses
 #[utoipa::path(put, path = "/scenario", tag = "change", request_body = NewScenario, responses(
-    (status = 200, description = "It is served from now on", body = ScenarioView),
+    (status = 200, description = "The scenario is loaded", body = ScenarioView),
     BodyMistakes,
 ))]
 async fn set_scenario(
@@ -208,17 +208,17 @@ async fn set_scenario(
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct ReceiverView {
     name: String,
-    /// What it is, in one line.
+    /// The title.
     title: String,
-    /// `software`, `operator` or `generic`.
+    /// The group: `software`, `operator` or `generic`.
     group: String,
-    /// When it answered like this.
+    /// The years in which the receiver replied like this.
     era: String,
-    /// How sure the texts are: `high`, `medium`, `low`, `invented`; empty where nothing is claimed.
+    /// Confidence in the reply texts: `high`, `medium`, `low`, `invented`; empty if the receiver models no real one.
     confidence: String,
-    /// Where it is known from.
+    /// The sources.
     sources: Vec<String>,
-    /// Its host name.
+    /// The host name of the receiver.
     hostname: String,
 }
 
@@ -245,22 +245,22 @@ fn view_receiver(profile: &ReceiverProfile) -> ReceiverView {
     }
 }
 
-/// The receiver
-#[utoipa::path(get, path = "/receiver", tag = "change", responses((status = 200, description = "As it judges now", body = ReceiverView)))]
+/// Show the receiver of the world
+#[utoipa::path(get, path = "/receiver", tag = "change", responses((status = 200, description = "The receiver", body = ReceiverView)))]
 async fn show_receiver(TheWorld(world): TheWorld) -> Json<ReceiverView> {
     Json(view_receiver(&world.receiver()))
 }
 
-/// Which receiver.
+/// The receiver to load.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewReceiver {
     receiver: Source,
 }
 
-/// Replaces the receiver for connections from now on
+/// Replace the receiver for new connections
 #[utoipa::path(put, path = "/receiver", tag = "change", request_body = NewReceiver, responses(
-    (status = 200, description = "It judges from now on", body = ReceiverView),
+    (status = 200, description = "The receiver is loaded", body = ReceiverView),
     BodyMistakes,
 ))]
 async fn set_receiver(
@@ -271,7 +271,7 @@ async fn set_receiver(
     Ok(Json(view_receiver(&world.receiver())))
 }
 
-/// The zones that are served.
+/// The zones of the world.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct ZoneList {
     zones: Vec<ZoneRow>,
@@ -280,13 +280,13 @@ struct ZoneList {
 /// A zone without its records.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct ZoneRow {
-    /// Its origin.
+    /// The origin of the zone.
     origin: String,
-    /// The number of its records, SOA and NS included.
+    /// The number of records, including SOA and NS.
     records: usize,
 }
 
-/// The zones that are served, by origin
+/// List the zones, ordered by origin
 #[utoipa::path(get, path = "/zones", tag = "change", operation_id = "list_zones", responses((status = 200, description = "The zones", body = ZoneList)))]
 async fn list_zones(TheWorld(world): TheWorld) -> Json<ZoneList> {
     let mut zones: Vec<_> = world
@@ -305,14 +305,14 @@ async fn list_zones(TheWorld(world): TheWorld) -> Json<ZoneList> {
 #[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ZoneText {
-    /// Records in the master-file format (RFC 1035 §5).
+    /// The records in master-file format (RFC 1035 §5).
     #[schema(example = "mail A 192.0.2.1\n@ MX 10 mail")]
     text: String,
 }
 
-/// The records of a zone as they are served, in a form that PUT takes
+/// Show the records of a zone, in the format that PUT accepts
 #[utoipa::path(get, path = "/zones/{name}", tag = "change", operation_id = "show_zone", params(("name" = String, Path, description = "The origin", example = "example.test")), responses(
-    (status = 200, description = "The zone, SOA and NS included", body = ZoneText),
+    (status = 200, description = "The zone, including SOA and NS", body = ZoneText),
     (status = 404, description = "No zone has this origin", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn show_zone(
@@ -325,9 +325,9 @@ async fn show_zone(
     Ok(Json(ZoneText { text }))
 }
 
-/// Adds a zone, or replaces the one of that origin: it then has these records and no others
+/// Add a zone, or replace all records of the zone with this origin
 #[utoipa::path(put, path = "/zones/{name}", tag = "change", operation_id = "set_zone", params(("name" = String, Path, description = "The origin", example = "example.test")), request_body = ZoneText, responses(
-    (status = 204, description = "It is served from now on; SOA and NS are supplied where the text has none"),
+    (status = 204, description = "The zone is served. SOA and NS are added if the text has none"),
     BodyMistakes,
 ))]
 async fn set_zone(
@@ -348,9 +348,9 @@ async fn set_zone(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Removes a zone: the names in it are outside the zones from then on
+/// Remove a zone
 #[utoipa::path(delete, path = "/zones/{name}", tag = "change", operation_id = "remove_zone", params(("name" = String, Path, description = "The origin", example = "example.test")), responses(
-    (status = 204, description = "It is no longer served"),
+    (status = 204, description = "The zone is removed"),
     (status = 404, description = "No zone has this origin", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn remove_zone(TheWorld(world): TheWorld, Name(origin): Name) -> Result<StatusCode, Problem> {
@@ -364,41 +364,41 @@ fn no_zone(origin: &str) -> Problem {
     Problem::not_found("name", "the origin of a zone that is served", origin)
 }
 
-/// Where connections are taken to come from.
+/// The source of client addresses: the address that each connection is judged by.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Client {
-    /// The socket's peer.
+    /// The address of the connection.
     Socket,
-    /// Always this address.
+    /// One address for all connections.
     #[schema(value_type = String, format = Ipv4)]
     Address(IpAddr),
-    /// By the socket's peer; a peer that is not listed stays itself. At least one.
+    /// A map from the address of the connection to the client address; other addresses are used unchanged. Not empty.
     #[schema(value_type = HashMap<String, String>)]
     Map(HashMap<IpAddr, IpAddr>),
-    /// The next of a pool for each connection.
+    /// The next address of a pool for each connection.
     Pool {
-        /// The addresses, at least one.
+        /// The addresses; not empty.
         #[schema(value_type = Vec<String>, min_items = 1)]
         addresses: Vec<IpAddr>,
-        /// Which address is next.
+        /// The order in which addresses are used.
         #[serde(default)]
         order: PoolOrder,
-        /// The seed of `random`; 1 where left out. No other order has one.
+        /// The seed of the order `random`; 1 by default. Not allowed with another order.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(minimum = 0)]
         seed: Option<u64>,
     },
 }
 
-/// Which address of a pool is next.
+/// The order in which the addresses of a pool are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum PoolOrder {
-    /// One after the other.
+    /// Each address in turn.
     #[default]
     RoundRobin,
-    /// Arbitrary, and the same for the same seed.
+    /// A pseudo-random order, which is the same for the same seed.
     Random,
 }
 
@@ -460,15 +460,15 @@ impl From<ClientSource> for Client {
     }
 }
 
-/// Where connections are taken to come from, as an object.
+/// The source of client addresses of a world.
 #[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ClientOfWorld {
-    /// Where connections are taken to come from.
+    /// The source of client addresses: the address that each connection is judged by.
     client: Client,
 }
 
-/// Where connections are taken to come from, in a form that PUT takes
+/// Show the source of client addresses, in the format that PUT accepts
 #[utoipa::path(get, path = "/client", tag = "change", operation_id = "show_client", responses((status = 200, description = "The source of client addresses", body = ClientOfWorld)))]
 async fn show_client(TheWorld(world): TheWorld) -> Json<ClientOfWorld> {
     Json(ClientOfWorld {
@@ -476,9 +476,9 @@ async fn show_client(TheWorld(world): TheWorld) -> Json<ClientOfWorld> {
     })
 }
 
-/// Takes connections from now on to come from elsewhere
+/// Replace the source of client addresses for new connections
 #[utoipa::path(put, path = "/client", tag = "change", operation_id = "set_client", request_body = ClientOfWorld, responses(
-    (status = 204, description = "They do"),
+    (status = 204, description = "The source is replaced"),
     BodyMistakes,
 ))]
 async fn set_client(
@@ -491,14 +491,14 @@ async fn set_client(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The receiver's clock.
+/// The clock of the world, which greylisting, limits and other memory use.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct Now {
-    /// Milliseconds since the world began or was reset, advances included.
+    /// Milliseconds since the world started or was reset, including all advances.
     now_ms: f64,
 }
 
-/// The time by the receiver's clock
+/// Show the clock
 #[utoipa::path(get, path = "/clock", tag = "change", responses((status = 200, description = "The time", body = Now)))]
 async fn clock(TheWorld(world): TheWorld) -> Json<Now> {
     Json(Now {
@@ -506,18 +506,18 @@ async fn clock(TheWorld(world): TheWorld) -> Json<Now> {
     })
 }
 
-/// How far.
+/// The advance.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Advance {
-    /// A time, for example 300s, 5m or 250ms; all advances together are at most 100 years.
+    /// A duration such as 300s, 5m or 250ms. The sum of all advances is at most 100 years.
     #[schema(example = "5m")]
     advance: String,
 }
 
-/// Moves the receiver's clock forward: what it remembers is so much older then
+/// Advance the clock
 #[utoipa::path(post, path = "/clock", tag = "change", request_body = Advance, responses(
-    (status = 200, description = "The time now", body = Now),
+    (status = 200, description = "The new time", body = Now),
     BodyMistakes,
 ))]
 async fn advance(
@@ -533,12 +533,12 @@ async fn advance(
     Ok(clock(TheWorld(world)).await)
 }
 
-/// How far a reset goes.
+/// The extent of a reset.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 struct Extent {
-    /// `journal`: nothing else is reset. Everything where left out.
+    /// `journal` resets the journal alone. Everything by default.
     #[param(inline)]
     only: Option<Part>,
 }
@@ -550,15 +550,14 @@ enum Part {
     Journal,
 }
 
-/// Makes a world what it was when it started, or empties its journal alone
+/// Reset a world to its state at start, or empty its journal
 ///
-/// The journal is emptied in both cases: sessions, messages, DNS queries, events, expectations with what they have counted, and
-/// the marks of Mailpit's and MailHog's APIs. Without `only=journal`, scenario, zones, faults with their counts, receiver,
-/// client addresses, the receiver's clock and what it remembers are those of the start as well. Ports, the numbers of
-/// sessions and messages, and metrics go on. A session under way stays on the side on which it began: the journal of
-/// after has nothing of it.
+/// Both empty the journal: sessions, messages, DNS queries, events, expectations with their counts, and the marks of
+/// the Mailpit and MailHog APIs. Without `only=journal`, the scenario, zones, faults and their counts, receiver, source of
+/// client addresses, clock and memory of the receiver are reset as well. Ports, metrics and the numbering of sessions and
+/// messages continue. A session that began before the reset does not appear in the journal after it.
 #[utoipa::path(post, path = "/reset", tag = "change", operation_id = "reset", params(Extent), responses(
-    (status = 204, description = "It is reset"),
+    (status = 204, description = "The world is reset"),
     (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn reset(TheWorld(world): TheWorld, Params(extent): Params<Extent>) -> StatusCode {

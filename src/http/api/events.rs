@@ -39,7 +39,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 struct EventPattern {
-    /// Only events of this kind, for example `verdict`; several kinds are separated by commas.
+    /// Only events of these kinds, separated by commas, for example `verdict`.
     #[param(value_type = Option<String>)]
     #[serde(deserialize_with = "kinds")]
     event: Option<Vec<String>>,
@@ -89,14 +89,14 @@ struct EventPage {
     cursor: Cursor,
 }
 
-/// Events: one page as JSON, or all from now on where `text/event-stream` is accepted
+/// List events as JSON, or stream them if the request accepts `text/event-stream`
 ///
-/// A stream begins after `Last-Event-ID`, else after `after`, else with what happens next. Where events after that
-/// number are not kept any more, or the number is beyond the last one (the log of an earlier process), an event `gap`
-/// says so first: `after` is where the client stood, `next` the number of the next event, and `missed` how many events
-/// are lost, where that is known. The stream goes on with the oldest event that is kept.
+/// A stream begins after the event `Last-Event-ID`, or after `after`, or with the next event that occurs. If events after
+/// that number have been dropped, or if the number is greater than that of the last event (it comes from an earlier
+/// process), the stream begins with an event `gap`: `after` is the number in the request, `next` the number of the next
+/// event, and `missed` the number of lost events, if known. The stream continues with the oldest event that is kept.
 #[utoipa::path(get, path = "/events", tag = "journal", params(Page, EventPattern), responses(
-    (status = 200, description = "One page, or a stream", body = EventPage),
+    (status = 200, description = "One page of events, or a stream", body = EventPage),
     (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn follow(
@@ -236,9 +236,9 @@ fn event(happening: &Event) -> sse::Event {
         .data(data)
 }
 
-/// Every event that is kept, as JSON lines
+/// Return every event that is kept, as JSON lines
 #[utoipa::path(get, path = "/events.jsonl", tag = "journal", params(EventPattern), responses(
-    (status = 200, description = "A JSON object a line", body = String, content_type = "application/jsonl"),
+    (status = 200, description = "One JSON object per line", body = String, content_type = "application/jsonl"),
     (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn export(

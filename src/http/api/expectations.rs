@@ -27,36 +27,36 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(one, withdraw))
 }
 
-/// What is expected from now on: sessions, DNS queries or messages of a pattern.
+/// An expectation about the sessions, DNS queries or messages that follow.
 #[derive(Clone, Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Declared {
-    /// What to call it in reports.
+    /// The name in reports.
     #[serde(default)]
     name: String,
-    /// Sessions like this. Exactly one of `sessions`, `queries` and `mail`.
+    /// The sessions to count. Exactly one of `sessions`, `queries` and `mail` is required.
     #[schema(value_type = Option<Sessions>)]
     sessions: Option<Object<Sessions>>,
-    /// DNS queries like this. Exactly one of `sessions`, `queries` and `mail`.
+    /// The DNS queries to count. Exactly one of `sessions`, `queries` and `mail` is required.
     #[schema(value_type = Option<Queries>)]
     queries: Option<Object<Queries>>,
-    /// Messages like this. Exactly one of `sessions`, `queries` and `mail`.
+    /// The messages to count. Exactly one of `sessions`, `queries` and `mail` is required.
     #[schema(value_type = Option<Mail>)]
     mail: Option<Object<Mail>>,
-    /// How often; once or more unless told otherwise.
+    /// The expected number of matches; at least 1 by default.
     #[serde(default)]
     #[schema(value_type = Times)]
     times: Object<Times>,
 }
 
-/// What became of expectations.
+/// The outcomes of expectations.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct Outcomes {
-    /// Whether every one is met so far.
+    /// Whether every expectation is met so far.
     met: bool,
-    /// The same for people, a paragraph each.
+    /// A report as text, one paragraph for each expectation.
     report: String,
-    /// Each expectation with its count and near misses.
+    /// The outcome of each expectation, with its count and near misses.
     expectations: Vec<Outcome>,
 }
 
@@ -74,7 +74,7 @@ impl From<Vec<Outcome>> for Outcomes {
     }
 }
 
-/// Every expectation with its outcome so far
+/// List the expectations with their outcomes so far
 #[utoipa::path(get, path = "/expectations", tag = "expect", responses(
     (status = 200, description = "The outcomes", body = Outcomes),
 ))]
@@ -82,9 +82,9 @@ async fn list(TheWorld(world): TheWorld) -> Json<Outcomes> {
     Json(world.outcomes().into())
 }
 
-/// Declares an expectation: what happens from now on counts
+/// Declare an expectation, which counts what happens afterwards
 #[utoipa::path(post, path = "/expectations", tag = "expect", request_body = Declared, responses(
-    (status = 201, description = "It is counted from now on", body = Outcome),
+    (status = 201, description = "The expectation is declared", body = Outcome),
     BodyMistakes,
 ))]
 async fn declare(
@@ -139,19 +139,19 @@ async fn declare(
         .ok_or_else(gone)
 }
 
-/// Withdraws every expectation
+/// Remove all expectations
 #[utoipa::path(delete, path = "/expectations", tag = "expect", responses(
-    (status = 204, description = "None is left"),
+    (status = 204, description = "All expectations are removed"),
 ))]
 async fn clear(TheWorld(world): TheWorld) -> StatusCode {
     world.ledger().clear();
     StatusCode::NO_CONTENT
 }
 
-/// Verifies every expectation in one call
+/// Verify all expectations
 #[utoipa::path(get, path = "/expectations/verify", tag = "expect", responses(
-    (status = 200, description = "Every one is met", body = Outcomes),
-    (status = 417, description = "Some are not; the report says which, and what came nearest", body = Outcomes),
+    (status = 200, description = "All expectations are met", body = Outcomes),
+    (status = 417, description = "Some expectations are not met; the report has their near misses", body = Outcomes),
 ))]
 async fn verify(TheWorld(world): TheWorld) -> (StatusCode, Json<Outcomes>) {
     // Another thread may be about to publish what a client has heard already.
@@ -167,20 +167,20 @@ async fn verify(TheWorld(world): TheWorld) -> (StatusCode, Json<Outcomes>) {
     (status, Json(outcomes))
 }
 
-/// One expectation with its outcome so far
+/// Show one expectation with its outcome so far
 #[utoipa::path(get, path = "/expectations/{id}", tag = "expect", params(("id" = u64, Path, description = "Its number")), responses(
     (status = 200, description = "The outcome", body = Outcome),
-    (status = 404, description = "None of this number is declared", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No expectation has this number", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn one(TheWorld(world): TheWorld, Id(id): Id) -> Result<Json<Outcome>, Problem> {
     let none = || Problem::not_found("id", "the number of an expectation", &id.to_string());
     world.ledger().find(id).map(Json).ok_or_else(none)
 }
 
-/// Withdraws one expectation
+/// Remove one expectation
 #[utoipa::path(delete, path = "/expectations/{id}", tag = "expect", params(("id" = u64, Path, description = "Its number")), responses(
-    (status = 204, description = "It is withdrawn"),
-    (status = 404, description = "None of this number is declared", body = Problem, content_type = "application/problem+json"),
+    (status = 204, description = "The expectation is removed"),
+    (status = 404, description = "No expectation has this number", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn withdraw(TheWorld(world): TheWorld, Id(id): Id) -> Result<StatusCode, Problem> {
     if world.ledger().unmount(id) {

@@ -23,32 +23,32 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list_faults, set_faults, add_fault, remove_faults))
 }
 
-/// A DNS fault. Times are such as `500ms` or `3s`.
+/// A DNS fault. Durations are texts such as `500ms` or `3s`.
 #[derive(Debug, Default, Deserialize, Serialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct FaultView {
-    /// A name, or `*.` and a name for all names below it.
+    /// A domain name, or `*.` and a domain name for all names below it.
     #[schema(example = "*.example.test")]
     name: String,
-    /// The record type of the questions that meet it, such as `PTR`; all where left out.
+    /// The record type of the queries that it applies to, such as `PTR`; all types by default.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     record_type: Option<String>,
-    /// `udp` or `tcp`; both where left out.
+    /// The transport, `udp` or `tcp`; both by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     transport: Option<String>,
-    /// What it does.
+    /// The kind of fault.
     #[serde(rename = "do")]
     #[schema(example = "servfail")]
     action: String,
-    /// The first question that meets it, from 1.
+    /// The number of the first query that it applies to, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     from: Option<u64>,
-    /// The number of questions that meet it; all where left out.
+    /// The number of queries that it applies to; all by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0)]
     times: Option<u64>,
-    /// `times` of each `every` questions meet it.
+    /// It applies to `times` queries out of every `every`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     every: Option<u64>,
@@ -56,59 +56,59 @@ struct FaultView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "3s")]
     delay: Option<String>,
-    /// The most that is added to the delay.
+    /// The maximum random time added to the delay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     jitter: Option<String>,
-    /// The seed of jitter and order.
+    /// The seed of `jitter` and `order`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0)]
     seed: Option<u64>,
-    /// The TTL in seconds, of `ttl`.
+    /// The TTL for the kind `ttl`, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0)]
     ttl: Option<u64>,
-    /// The number of CNAME records, of `cname-chain`.
+    /// The number of CNAME records for the kind `cname-chain`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     length: Option<u64>,
-    /// The octets of the answer, of `oversized`.
+    /// The size of the answer for the kind `oversized`, in octets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 513)]
     octets: Option<u64>,
-    /// The order of the records, of `reorder`.
+    /// The order of the records for the kind `reorder`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     order: Option<String>,
-    /// The address that is answered, of `wrong-answer`.
+    /// The address in the answer for the kind `wrong-answer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     address: Option<String>,
-    /// The number of questions that it concerned. PUT and POST take it and start from 0.
+    /// The number of queries that matched name, type and transport. PUT and POST ignore it and start from 0.
     #[serde(default)]
     #[schema(minimum = 0)]
     seen: u64,
-    /// The number of questions that met it. PUT and POST take it and start from 0.
+    /// The number of queries that it took effect on. PUT and POST ignore it and start from 0.
     #[serde(default)]
     #[schema(minimum = 0)]
     fired: u64,
 }
 
-/// The DNS faults of a world, in their order: of several for one question the first fires.
+/// The DNS faults of a world. If several apply to a query, the first one takes effect.
 #[derive(Debug, Deserialize, Serialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct FaultList {
-    /// At most 1,000.
+    /// The faults, at most 1,000.
     #[schema(max_items = 1_000)]
     faults: Vec<FaultView>,
 }
 
-/// The DNS faults with their counts, in a form that PUT takes
+/// List the DNS faults with their counts, in the format that PUT accepts
 #[utoipa::path(get, path = "/faults", tag = "change", operation_id = "list_faults", responses((status = 200, description = "The faults", body = FaultList)))]
 async fn list_faults(TheWorld(world): TheWorld) -> Json<FaultList> {
     Json(listed(&world))
 }
 
-/// Replaces the DNS faults; none of them has fired then
+/// Replace the DNS faults, with counts starting from 0
 #[utoipa::path(put, path = "/faults", tag = "change", operation_id = "set_faults", request_body = FaultList, responses(
-    (status = 200, description = "They fire from now on", body = FaultList),
+    (status = 200, description = "The faults are in force", body = FaultList),
     BodyMistakes,
 ))]
 async fn set_faults(
@@ -133,9 +133,9 @@ async fn set_faults(
     Ok(Json(listed(&world)))
 }
 
-/// Adds a DNS fault behind the others
+/// Add a DNS fault after the existing ones
 #[utoipa::path(post, path = "/faults", tag = "change", operation_id = "add_fault", request_body = FaultView, responses(
-    (status = 201, description = "It fires from now on; all faults are shown", body = FaultList),
+    (status = 201, description = "The fault is in force; the body lists all faults", body = FaultList),
     BodyMistakes,
 ))]
 async fn add_fault(
@@ -150,8 +150,8 @@ async fn add_fault(
     }
 }
 
-/// Removes every DNS fault, those of the scenario too
-#[utoipa::path(delete, path = "/faults", tag = "change", operation_id = "remove_faults", responses((status = 204, description = "DNS tells the truth from now on")))]
+/// Remove all DNS faults, including those of the scenario
+#[utoipa::path(delete, path = "/faults", tag = "change", operation_id = "remove_faults", responses((status = 204, description = "All faults are removed")))]
 async fn remove_faults(TheWorld(world): TheWorld) -> StatusCode {
     world.set_faults(Vec::new());
     StatusCode::NO_CONTENT

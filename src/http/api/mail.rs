@@ -28,17 +28,17 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
 /// A message.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct MailView {
-    /// Its number in this world, from 1.
+    /// The number of the message in this world, from 1.
     id: u64,
-    /// The session that brought it.
+    /// The number of its session.
     session: u64,
-    /// When the final dot was answered.
+    /// The time of the reply to the final dot.
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
-    /// Its envelope.
+    /// The envelope.
     #[serde(flatten)]
     envelope: Envelope,
-    /// Octets as sent.
+    /// The size of the message as sent, in octets.
     octets: usize,
 }
 
@@ -71,7 +71,7 @@ struct MailPage {
     cursor: Cursor,
 }
 
-/// Messages that were accepted, oldest first
+/// List the accepted messages, oldest first
 #[utoipa::path(get, path = "/mail", tag = "journal", params(Page, Mail), responses(
     (status = 200, description = "One page", body = MailPage),
     (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
@@ -91,19 +91,19 @@ async fn list(
     })
 }
 
-/// One message's envelope
+/// Show the envelope of one message
 #[utoipa::path(get, path = "/mail/{id}", tag = "journal", params(("id" = u64, Path, description = "Its number")), responses(
     (status = 200, description = "The message", body = MailView),
-    (status = 404, description = "No message of this number is kept", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No message has this number", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn one(TheWorld(world): TheWorld, Id(id): Id) -> Result<Json<MailView>, Problem> {
     find(&world, id).map(|message| Json(MailView::from(&message)))
 }
 
-/// One message as a file: the receiver's trace fields, and the octets that were sent
+/// Return one message as received, below the trace fields that the receiver adds
 #[utoipa::path(get, path = "/mail/{id}/raw", tag = "journal", params(("id" = u64, Path, description = "Its number")), responses(
     (status = 200, description = "An .eml file", body = Vec<u8>, content_type = "message/rfc822"),
-    (status = 404, description = "No message of this number is kept", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No message has this number", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn raw(TheWorld(world): TheWorld, Id(id): Id) -> Result<impl IntoResponse, Problem> {
     let message = find(&world, id)?;

@@ -29,10 +29,10 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(page))
 }
 
-/// The identity strip of a session as SVG
+/// Draw the identities of a session as SVG
 #[utoipa::path(get, path = "/sessions/{id}/picture.svg", tag = "journal", params(("id" = u64, Path, description = "Its number")), responses(
-    (status = 200, description = "What each identity led to, and where the chain broke", body = String, content_type = "image/svg+xml"),
-    (status = 404, description = "No session of this number is kept", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "Each identity with the DNS answers about it, and the broken link", body = String, content_type = "image/svg+xml"),
+    (status = 404, description = "No session has this number", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn svg(TheWorld(world): TheWorld, Id(id): Id) -> Result<impl IntoResponse, Problem> {
     let svg = picture(&world, id)?.svg();
@@ -46,10 +46,10 @@ async fn svg(TheWorld(world): TheWorld, Id(id): Id) -> Result<impl IntoResponse,
     ))
 }
 
-/// Why a session was refused, as one page: strip, SPF, remedies, timeline
+/// Draw why a session was refused, as an HTML page with identities, SPF, remedies and a timeline
 #[utoipa::path(get, path = "/sessions/{id}/picture", tag = "journal", params(("id" = u64, Path, description = "Its number")), responses(
-    (status = 200, description = "The page, which needs no script and can be printed", body = String, content_type = "text/html"),
-    (status = 404, description = "No session of this number is kept", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "A page without scripts, which can be printed", body = String, content_type = "text/html"),
+    (status = 404, description = "No session has this number", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn page(TheWorld(world): TheWorld, Id(id): Id) -> Result<impl IntoResponse, Problem> {
     let html = picture(&world, id)?.html();

@@ -27,7 +27,7 @@ struct QueryPage {
     cursor: Cursor,
 }
 
-/// DNS queries and their answers, oldest first
+/// List the DNS queries and their answers, oldest first
 #[utoipa::path(get, path = "/dns/queries", tag = "journal", params(Page, Queries), responses(
     (status = 200, description = "One page", body = QueryPage),
     (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),

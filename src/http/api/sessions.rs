@@ -29,13 +29,13 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
 /// One page of sessions.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct SessionPage {
-    /// The sessions; outlines unless `full` was asked for.
+    /// The sessions, without facts, evidence and transcript unless `full` is set.
     sessions: Vec<SessionView>,
     #[serde(flatten)]
     cursor: Cursor,
 }
 
-/// Sessions, oldest first, running ones too
+/// List the sessions, including running ones, oldest first
 #[utoipa::path(get, path = "/sessions", tag = "journal", params(Page, Sessions), responses(
     (status = 200, description = "One page", body = SessionPage),
     (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
@@ -58,29 +58,29 @@ async fn list(
     })
 }
 
-/// One session with its transcript, facts and evidence
+/// Show one session with transcript, facts and DNS evidence
 #[utoipa::path(get, path = "/sessions/{id}", tag = "journal", params(("id" = u64, Path, description = "Its number")), responses(
     (status = 200, description = "The session", body = SessionView),
-    (status = 404, description = "No session of this number is kept", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No session has this number", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn one(TheWorld(world): TheWorld, Id(id): Id) -> Result<Json<SessionView>, Problem> {
     Ok(Json(find(&world, id)?.look(SessionView::whole)))
 }
 
-/// The dialogue of a session as text
+/// Return the dialogue of a session as text
 #[utoipa::path(get, path = "/sessions/{id}/transcript", tag = "journal", params(("id" = u64, Path, description = "Its number")), responses(
-    (status = 200, description = "A line each, after C: or S:", body = String, content_type = "text/plain"),
-    (status = 404, description = "No session of this number is kept", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "The dialogue; lines of the client begin with C:, lines of the server with S:", body = String, content_type = "text/plain"),
+    (status = 404, description = "No session has this number", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn transcript(TheWorld(world): TheWorld, Id(id): Id) -> Result<impl IntoResponse, Problem> {
     let text = find(&world, id)?.look(|record| record.transcript());
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text))
 }
 
-/// A session as a person would want to read it
+/// Explain a session as text
 #[utoipa::path(get, path = "/sessions/{id}/story", tag = "journal", params(("id" = u64, Path, description = "Its number")), responses(
-    (status = 200, description = "DNS, refusals, remedies, dialogue", body = String, content_type = "text/plain"),
-    (status = 404, description = "No session of this number is kept", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "DNS lookups, refusals, remedies and dialogue", body = String, content_type = "text/plain"),
+    (status = 404, description = "No session has this number", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn story(TheWorld(world): TheWorld, Id(id): Id) -> Result<impl IntoResponse, Problem> {
     let text = find(&world, id)?.look(|record| record.story());

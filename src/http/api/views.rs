@@ -12,110 +12,110 @@ use crate::verdict::{ClosedBy, Source, Verdict};
 /// A session.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct SessionView {
-    /// Its number in this world, from 1.
+    /// The number of the session in this world, from 1.
     pub id: u64,
-    /// When the connection was accepted.
+    /// The time at which the connection was accepted.
     #[schema(value_type = String, format = DateTime)]
     pub started: Timestamp,
-    /// When it ended; left out while it runs.
+    /// The time at which the session ended; absent while it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub ended: Option<Timestamp>,
-    /// The socket's peer.
+    /// The address and port of the connection.
     pub peer: String,
-    /// The address it is judged by.
+    /// The client address that the rules use.
     pub client_address: String,
-    /// Where that address comes from.
+    /// The source of the client address.
     pub client_source: AddressSource,
-    /// The address before translation, where there was one.
+    /// The client address before NAT; absent without NAT.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub translated_from: Option<String>,
-    /// The receiver's clock when the connection was accepted, in milliseconds.
+    /// The clock of the world when the connection was accepted, in milliseconds.
     pub clock_ms: f64,
-    /// The last HELO/EHLO argument, empty before.
+    /// The argument of the last HELO or EHLO; empty before.
     pub helo: String,
-    /// The reverse-path of the last transaction that was tried.
+    /// The envelope sender of the last transaction; empty for the null sender.
     pub sender: String,
-    /// The arguments of RCPT, accepted or not.
+    /// The recipients in RCPT commands, accepted or not.
     pub recipients: Vec<String>,
-    /// What it came to so far: `accept` where a message was acknowledged and nothing refused, `defer` or `reject` by
+    /// The verdict so far: `accept` after an acknowledged message without a refusal, `defer` or `reject` by the class of
     /// the first refusal, `none` otherwise.
     pub verdict: Verdict,
-    /// The reply code that decided; left out before.
+    /// The reply code of the first refusal, or of the reply to the final dot; absent before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<u16>,
-    /// Who spoke the first refusal; left out where nothing was refused.
+    /// The source of the first refusal; absent without a refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
-    /// The rule of the first refusal; left out where no rule spoke it.
+    /// The rule of the first refusal; absent if no rule refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<&'static str>,
-    /// The stage of the first refusal; left out where nothing was refused.
+    /// The stage of the first refusal; absent without a refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stage: Option<Stage>,
-    /// The reply that decided, as wire lines.
+    /// The reply of the first refusal, or the reply to the final dot, line by line.
     pub reply: Vec<String>,
-    /// Every refusal.
+    /// All refusals.
     pub refusals: Vec<RefusalView>,
-    /// Why rules were passed over, empty where none were.
+    /// The reason why rules were bypassed; empty if none were.
     pub allowed: String,
-    /// The transactions that ended.
+    /// The completed transactions.
     pub transactions: Vec<TransactionView>,
-    /// What ended it; left out while it runs.
+    /// What ended the session; absent while it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closed_by: Option<ClosedBy>,
-    /// What was observed; left out of outlines.
+    /// The facts about the client; absent in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub facts: Option<Value>,
-    /// The DNS questions the receiver asked, and what came back; left out of outlines.
+    /// The DNS lookups of the receiver with their answers; absent in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
     pub evidence: Option<Value>,
-    /// What was said; left out of outlines.
+    /// The dialogue; absent in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transcript: Option<Vec<LineView>>,
-    /// Lines beyond what a transcript keeps.
+    /// The number of lines that the transcript does not keep.
     pub transcript_dropped: u64,
 }
 
 /// One refusal.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct RefusalView {
-    /// Who spoke it.
+    /// The source of the refusal.
     pub source: Source,
-    /// The rule; left out where no rule spoke it.
+    /// The rule; absent if no rule refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<&'static str>,
-    /// The stage at which the reply was spoken.
+    /// The stage at which the reply was sent.
     pub stage: Stage,
     /// The reply code.
     pub code: u16,
-    /// The enhanced status code, for example 5.7.25; left out where the reply has none.
+    /// The enhanced status code, for example 5.7.25; absent if the reply has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enhanced: Option<String>,
-    /// The reply, as wire lines.
+    /// The reply, line by line.
     pub reply: Vec<String>,
-    /// True where DNS failed for the time being and nothing is proved.
+    /// Whether the refusal is due to a temporary DNS failure.
     pub temporary: bool,
-    /// Which demand was not met.
+    /// The reason, in one sentence.
     pub why: String,
-    /// What would cure it, the best first.
+    /// The remedies, best first.
     pub remedies: RemediesView,
 }
 
-/// One transaction, from MAIL to its end: at its final dot, or before.
+/// One transaction, from MAIL to its end.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct TransactionView {
-    /// Its reverse-path, empty for the null one.
+    /// The envelope sender; empty for the null sender.
     pub sender: String,
-    /// Its forward-paths.
+    /// The accepted recipients.
     pub recipients: Vec<String>,
-    /// What it came to, by what happened from MAIL to its end.
+    /// The verdict of the transaction.
     pub verdict: Verdict,
-    /// The reply to the final dot, as wire lines; empty where none was sent.
+    /// The reply to the final dot, line by line; empty without one.
     pub reply: Vec<String>,
-    /// The number of the message, where it was accepted.
+    /// The number of the message; absent if none was accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<u64>,
 }
@@ -123,12 +123,12 @@ pub(crate) struct TransactionView {
 /// One line of a transcript.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct LineView {
-    /// When it was sent, or read.
+    /// The time at which the line was sent or received.
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
-    /// Who said it: `client` or `server`.
+    /// The sender of the line: `client` or `server`.
     pub from: &'static str,
-    /// The line without its line end.
+    /// The line without CRLF.
     pub text: String,
 }
 

@@ -37,13 +37,13 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 struct Until {
-    /// The number of matches to wait for, 1 to 1000; 1 where left out.
+    /// The number of matches to wait for, 1 to 1000; 1 by default.
     #[param(minimum = 1, maximum = 1000)]
     count: Option<u64>,
-    /// The longest time to wait, 0 to 60000 milliseconds; 5000 where left out.
+    /// The maximum time to wait, 0 to 60000 milliseconds; 5000 by default.
     #[param(minimum = 0, maximum = 60000)]
     timeout_ms: Option<u64>,
-    /// Only entries with a number above this one.
+    /// Only entries with a number greater than this one.
     #[param(minimum = 0)]
     after: u64,
 }
@@ -68,49 +68,49 @@ impl Until {
 struct Evidence {
     /// Whether enough entries matched.
     matched: bool,
-    /// What was waited for, in words.
+    /// A description of the filter.
     wanted: String,
-    /// How many matched.
+    /// The number of matches.
     found: u64,
-    /// Where too few did: what was seen last, a line each.
+    /// If too few matched, the last entries seen, one line each.
     seen: Vec<String>,
-    /// Where too few did: what came nearest, the nearest first.
+    /// If too few matched, the entries that nearly match, nearest first.
     near_misses: Vec<NearMiss>,
 }
 
-/// What came of a wait for sessions.
+/// The result of a wait for sessions.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct Waited {
     #[serde(flatten)]
     evidence: Evidence,
-    /// The sessions that matched, 1000 at most, where enough did.
+    /// The sessions that matched, at most 1000; empty if too few did.
     sessions: Vec<SessionView>,
 }
 
-/// What came of a wait for messages.
+/// The result of a wait for messages.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct WaitedForMail {
     #[serde(flatten)]
     evidence: Evidence,
-    /// The messages that matched, 1000 at most, where enough did.
+    /// The messages that matched, at most 1000; empty if too few did.
     mail: Vec<MailView>,
 }
 
-/// What came of a wait for DNS queries.
+/// The result of a wait for DNS queries.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct WaitedForQueries {
     #[serde(flatten)]
     evidence: Evidence,
-    /// The queries that matched, 1000 at most, where enough did.
+    /// The queries that matched, at most 1000; empty if too few did.
     queries: Vec<Arc<DnsQuery>>,
 }
 
-/// Waits for sessions whose outcome is known, those that ended before the request too
+/// Wait for sessions with a verdict, including those before the request
 #[utoipa::path(get, path = "/wait", tag = "expect", params(Until, Sessions), responses(
     (status = 200, description = "Enough sessions matched", body = Waited),
-    (status = 417, description = "Too few matched in time; says what was seen", body = Waited),
+    (status = 417, description = "Too few matched in time; the body has the entries seen and the near misses", body = Waited),
     (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
-    (status = 410, description = "The world stopped meanwhile", body = Problem, content_type = "application/problem+json"),
+    (status = 410, description = "The world was deleted during the wait", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn wait(
     TheWorld(world): TheWorld,
@@ -125,12 +125,12 @@ async fn wait(
     })
 }
 
-/// Waits for messages, those that were accepted before the request too
+/// Wait for messages, including those before the request
 #[utoipa::path(get, path = "/wait/mail", tag = "expect", params(Until, Mail), responses(
     (status = 200, description = "Enough messages matched", body = WaitedForMail),
-    (status = 417, description = "Too few matched in time; says what was seen", body = WaitedForMail),
+    (status = 417, description = "Too few matched in time; the body has the entries seen and the near misses", body = WaitedForMail),
     (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
-    (status = 410, description = "The world stopped meanwhile", body = Problem, content_type = "application/problem+json"),
+    (status = 410, description = "The world was deleted during the wait", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn wait_for_mail(
     TheWorld(world): TheWorld,
@@ -145,12 +145,12 @@ async fn wait_for_mail(
     })
 }
 
-/// Waits for DNS queries, those that were answered before the request too
+/// Wait for DNS queries, including those before the request
 #[utoipa::path(get, path = "/wait/dns/queries", tag = "expect", params(Until, Queries), responses(
     (status = 200, description = "Enough queries matched", body = WaitedForQueries),
-    (status = 417, description = "Too few matched in time; says what was seen", body = WaitedForQueries),
+    (status = 417, description = "Too few matched in time; the body has the entries seen and the near misses", body = WaitedForQueries),
     (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
-    (status = 410, description = "The world stopped meanwhile", body = Problem, content_type = "application/problem+json"),
+    (status = 410, description = "The world was deleted during the wait", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn wait_for_queries(
     TheWorld(world): TheWorld,

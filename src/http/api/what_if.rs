@@ -29,52 +29,51 @@ pub(crate) fn of_a_world() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(check, check_body))
 }
 
-/// Who tries what.
+/// The client and the receiver of a judgement.
 #[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 struct WhatIf {
-    /// The client address; the one that the world's next connection from 127.0.0.1 gets where left out, and with
-    /// `scenario` 127.0.0.1.
+    /// The client address; by default the one that the next connection from 127.0.0.1 gets, or 127.0.0.1 with `scenario`.
     #[param(value_type = Option<String>, format = "ip", example = "192.0.2.10")]
     #[schema(value_type = Option<String>, format = "ip", example = "192.0.2.10")]
     client_address: Option<IpAddr>,
-    /// The HELO/EHLO argument.
+    /// The HELO name.
     #[param(required = true, value_type = String, pattern = "^[^\\r\\n\\u0000]*$", example = "mail.example.test")]
     #[schema(required = true, value_type = String, pattern = "^[^\\r\\n\\u0000]*$", example = "mail.example.test")]
     helo: Option<String>,
-    /// A scenario as nobody has changed it, with a receiver that remembers nothing; what the world serves where left out.
+    /// A scenario to judge with, in its original state and with a receiver without memory; by default the state of the world.
     #[param(value_type = Option<String>)]
     scenario: Option<Source>,
-    /// A receiver, or `all` of those that are built in; the world's where left out, and with `scenario` that scenario's.
+    /// A receiver, or `all` built-in receivers; by default that of the world, or that of `scenario`.
     #[param(value_type = Option<String>)]
     receiver: Option<Source>,
-    /// The envelope sender; the scenario's where left out.
+    /// The envelope sender; that of the scenario by default.
     #[param(pattern = "^[^\\r\\n\\u0000]*$")]
     #[schema(pattern = "^[^\\r\\n\\u0000]*$")]
     sender: Option<String>,
-    /// The envelope recipient; postmaster of the scenario's first domain where left out.
+    /// The envelope recipient; postmaster at the first domain of the scenario by default.
     #[param(pattern = "^[^\\r\\n\\u0000]*$")]
     #[schema(pattern = "^[^\\r\\n\\u0000]*$")]
     recipient: Option<String>,
-    /// The message; a short one from the sender where left out.
+    /// The message; a short message from the sender by default.
     message: Option<String>,
 }
 
-/// What receivers would say.
+/// The judgements of receivers.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct Judgements {
-    /// One for each receiver: `verdict`, `stage`, `rule` where one refused, `reply`, `why`, `facts`, `evidence`,
+    /// One judgement for each receiver: `verdict`, `stage`, `rule` if one refused, `reply`, `why`, `facts`, `evidence`,
     /// `remedies`.
     #[schema(value_type = Vec<Object>)]
     judgements: Vec<Value>,
 }
 
-/// What the receiver of the world, another one, or all of them, would say to a client now
+/// Show what a receiver, or all receivers, would reply to a client now
 ///
-/// The receiver judges by the zones and the DNS faults that the world serves, the translation of addresses, its clock, and
-/// what it remembers of earlier sessions. Asking leaves no trace: faults count, and greylisting remembers, as if nobody had
-/// asked. With `scenario` the answer is about that scenario alone, and has nothing to do with the world.
+/// The judgement uses the zones, DNS faults, NAT, clock and memory of the world. The request leaves no trace: it does not
+/// count for faults, and greylisting does not remember it. With `scenario`, the judgement uses that scenario instead of the
+/// world.
 #[utoipa::path(get, path = "/check", tag = "ask", params(WhatIf), responses(
     (status = 200, description = "The judgements", body = Judgements),
     (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
@@ -86,7 +85,7 @@ async fn check(
     judged(world, what_if).await
 }
 
-/// The same as GET, with scenario and receiver also as TOML text or objects
+/// Show what a receiver would reply; scenario and receiver can also be TOML text or JSON objects
 #[utoipa::path(post, path = "/check", tag = "ask", request_body = WhatIf, responses(
     (status = 200, description = "The judgements", body = Judgements),
     BodyMistakes,
@@ -183,21 +182,21 @@ fn crlf(text: &str) -> Vec<u8> {
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 struct Which {
-    /// Scenarios, separated by commas; all where left out.
+    /// The scenarios, separated by commas; all by default.
     scenario: Option<String>,
-    /// Receivers, separated by commas; all where left out.
+    /// The receivers, separated by commas; all by default.
     receiver: Option<String>,
 }
 
 /// Every scenario client against every receiver.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct Matrix {
-    /// A row for the clients of a scenario that say the same HELO and fare alike.
+    /// The rows: one for the clients of a scenario with the same HELO name and the same verdicts.
     #[schema(value_type = Vec<Object>)]
     rows: Vec<Value>,
 }
 
-/// Every scenario client against every receiver, with the rule that refused in each cell
+/// Show the verdict of each receiver on each client of the scenarios, with the rule that refused
 #[utoipa::path(get, path = "/matrix", tag = "ask", params(Which), responses(
     (status = 200, description = "The rows", body = Matrix),
     (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),

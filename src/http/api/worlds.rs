@@ -24,19 +24,19 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
 /// A world.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct WorldView {
-    /// Its name in paths.
+    /// The name of the world in paths.
     name: String,
     /// The scenario.
     scenario: String,
     /// The receiver.
     receiver: String,
-    /// Where the receiver listens.
+    /// The address of the SMTP server.
     smtp: String,
-    /// Where DNS is served, over UDP and TCP.
+    /// The address of the DNS server, for UDP and TCP.
     dns: String,
-    /// Sessions that are kept.
+    /// The number of sessions kept.
     sessions: usize,
-    /// Messages that are kept.
+    /// The number of messages kept.
     messages: usize,
 }
 
@@ -60,7 +60,7 @@ struct WorldList {
     worlds: Vec<WorldView>,
 }
 
-/// Every world, the main one first
+/// List the worlds, the main one first
 #[utoipa::path(get, path = "/worlds", tag = "worlds", responses((status = 200, description = "The worlds", body = WorldList)))]
 async fn list(State(app): State<Arc<App>>) -> Json<WorldList> {
     let worlds = app.worlds.all();
@@ -72,26 +72,26 @@ async fn list(State(app): State<Arc<App>>) -> Json<WorldList> {
     })
 }
 
-/// A world to be made.
+/// A world to create.
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
 struct NewWorld {
-    /// Its name in paths: letters, digits, `-`, `_` and `.`, which is not the first; one of its own where left out.
+    /// The name of the world in paths: letters, digits, `-`, `_` and `.`, not beginning with `.`; chosen by the server if absent.
     #[schema(pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")]
     name: Option<String>,
-    /// The scenario; `one-to-one` where left out.
+    /// The scenario; `one-to-one` by default.
     scenario: Option<Source>,
-    /// The receiver; the scenario's own where left out.
+    /// The receiver; that of the scenario by default.
     receiver: Option<Source>,
-    /// Where connections are taken to come from; what the scenario says where left out.
+    /// The source of client addresses; that of the scenario by default.
     client: Option<Client>,
 }
 
-/// Starts a world on free ports of its own
+/// Create a world on free ports
 #[utoipa::path(post, path = "/worlds", tag = "worlds", request_body = NewWorld, responses(
-    (status = 201, description = "Every socket accepts", body = WorldView),
+    (status = 201, description = "The world accepts connections", body = WorldView),
     BodyMistakes,
-    (status = 503, description = "The operating system refused", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The operating system did not provide the ports", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn create(
     State(app): State<Arc<App>>,
@@ -124,10 +124,10 @@ async fn create(
     Ok((StatusCode::CREATED, Json(WorldView::of(&name, &world))))
 }
 
-/// One world
+/// Show one world
 #[utoipa::path(get, path = "/worlds/{name}", tag = "worlds", params(("name" = String, Path, description = "Its name")), responses(
     (status = 200, description = "The world", body = WorldView),
-    (status = 404, description = "There is none of this name", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No world has this name", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn one(State(app): State<Arc<App>>, Name(name): Name) -> Result<Json<WorldView>, Problem> {
     let world = app.worlds.find(&name);
@@ -137,11 +137,11 @@ async fn one(State(app): State<Arc<App>>, Name(name): Name) -> Result<Json<World
         .ok_or_else(none)
 }
 
-/// Stops a world and forgets it; the main one stays
+/// Delete a world
 #[utoipa::path(delete, path = "/worlds/{name}", tag = "worlds", params(("name" = String, Path, description = "Its name")), responses(
-    (status = 204, description = "Its ports are closed"),
-    (status = 400, description = "It is the main world", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "There is none of this name", body = Problem, content_type = "application/problem+json"),
+    (status = 204, description = "The world is deleted and its ports are closed"),
+    (status = 400, description = "The main world cannot be deleted", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No world has this name", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn remove(State(app): State<Arc<App>>, Name(name): Name) -> Result<StatusCode, Problem> {
     if name == MAIN {

@@ -47,19 +47,19 @@ pub(crate) trait Keys {
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Page {
-    /// Only entries with a number above this one, oldest first.
+    /// Only entries with a number greater than this one, oldest first.
     #[param(minimum = 0)]
     pub after: Option<u64>,
-    /// Only entries with a number below this one, newest first. Not with `after`.
+    /// Only entries with a number less than this one, newest first. Not allowed with `after`.
     #[param(minimum = 0)]
     pub before: Option<u64>,
-    /// Most entries of the page, 1 to 1000; 100 where left out.
+    /// The maximum number of entries, 1 to 1000; 100 by default.
     #[param(minimum = 1, maximum = 1000)]
     #[serde(deserialize_with = "limit")]
     pub limit: Option<usize>,
-    /// Newest first, from the newest one on.
+    /// Newest entries first.
     pub newest: bool,
-    /// Whole entries, not their outlines.
+    /// Complete entries, with facts, evidence and transcript.
     pub full: bool,
 }
 
@@ -78,7 +78,7 @@ pub(crate) struct Found<T> {
 pub(crate) struct Cursor {
     /// The `after` (or `before`) of the following page.
     pub next: u64,
-    /// Whether there may be more there now.
+    /// Whether there are more entries now.
     pub more: bool,
     /// Entries that were dropped to stay within the limits.
     pub dropped: u64,
