@@ -4,10 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hickory_proto::rr::RData;
 use serde::Serialize;
 
-use super::iprev::combined;
-use super::{Iprev, Lookup, LookupRecord, Outcome};
+use super::iprev::{combined, name_text};
+use super::{Iprev, Lookup, LookupRecord, Outcome, Wants};
 use crate::name::{self, LABEL_OCTETS, NAME_OCTETS, Name, RecordType};
 
 /// The verb that brought the HELO.
@@ -69,9 +70,27 @@ pub struct Helo {
     pub addresses_outcome: Option<Outcome>,
     /// What looking for MX came to; `None` where nobody asked.
     pub mx_outcome: Option<Outcome>,
+    /// The hosts that the MX names, and their addresses; empty where nobody asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mx_hosts: Vec<MxHost>,
     #[serde(skip)]
     name: Option<Name>,
 }
+
+/// A host that an MX record names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MxHost {
+    /// The host.
+    #[serde(serialize_with = "name_text")]
+    pub name: Name,
+    /// Its addresses.
+    pub addresses: Vec<IpAddr>,
+    /// What looking for addresses came to; data in either family counts as data.
+    pub outcome: Outcome,
+}
+
+/// Most hosts of an MX answer that are looked up (RFC 7208 §4.6.4 sets the number for SPF).
+const MX_HOSTS: usize = 10;
 
 impl Helo {
     /// Reads an argument. Never fails: what cannot be read is a HELO of kind `invalid`.
@@ -85,6 +104,7 @@ impl Helo {
             addresses: Vec::new(),
             addresses_outcome: None,
             mx_outcome: None,
+            mx_hosts: Vec::new(),
             name: None,
         };
         if argument.starts_with('[') {
@@ -121,11 +141,10 @@ impl Helo {
         self.addresses.contains(&address)
     }
 
-    /// Looks the name up; returns the time the slowest question would have taken.
+    /// Looks the name up; returns the time the slowest question would have taken, and then the slowest about an MX host.
     pub(super) fn observe(
         &mut self,
-        addresses: bool,
-        mx: bool,
+        wants: &Wants,
         lookup: &dyn Lookup,
         evidence: &mut Vec<Arc<LookupRecord>>,
     ) -> Duration {
@@ -133,7 +152,7 @@ impl Helo {
             return Duration::ZERO;
         };
         let before = evidence.len();
-        if addresses {
+        if wants.helo_addresses {
             let questions = [
                 lookup.ask(&name, RecordType::A),
                 lookup.ask(&name, RecordType::AAAA),
@@ -146,16 +165,22 @@ impl Helo {
             self.addresses_outcome = Some(combined(questions.iter().map(|q| q.outcome)));
             evidence.extend(questions);
         }
-        if mx {
+        let mut hosts = Vec::new();
+        if wants.helo_mx {
             let question = lookup.ask(&name, RecordType::MX);
             self.mx_outcome = Some(question.outcome);
+            if wants.helo_mx_addresses {
+                hosts = mx_hosts(&question);
+            }
             evidence.push(question);
         }
-        evidence[before..]
-            .iter()
-            .map(|q| q.elapsed)
-            .max()
-            .unwrap_or_default()
+        let first = slowest(&evidence[before..]);
+        let asked = evidence.len();
+        self.mx_hosts = hosts
+            .into_iter()
+            .map(|host| MxHost::observe(host, lookup, evidence))
+            .collect();
+        first + slowest(&evidence[asked..])
     }
 
     /// How the name stands to the PTR names; `None` where the HELO is not a name.
@@ -182,6 +207,36 @@ impl Helo {
             verified_organisation: iprev.verified_names().any(organisational),
         })
     }
+}
+
+impl MxHost {
+    fn observe(name: Name, lookup: &dyn Lookup, evidence: &mut Vec<Arc<LookupRecord>>) -> Self {
+        let questions = [RecordType::A, RecordType::AAAA].map(|kind| lookup.ask(&name, kind));
+        let addresses = questions.iter().flat_map(|question| question.addresses());
+        let host = Self {
+            name,
+            addresses: addresses.map(name::normalise).collect(),
+            outcome: combined(questions.iter().map(|question| question.outcome)),
+        };
+        evidence.extend(questions);
+        host
+    }
+}
+
+/// The hosts that an MX answer names, the root of a null MX left out (RFC 7505).
+fn mx_hosts(question: &LookupRecord) -> Vec<Name> {
+    let exchange = |data: &RData| match data {
+        RData::MX(mx) if !mx.exchange.is_root() => Some(mx.exchange.clone()),
+        _ => None,
+    };
+    let hosts = question.answers.iter().filter_map(exchange);
+    hosts.take(MX_HOSTS).collect()
+}
+
+/// The time that questions take which are asked at once.
+fn slowest(questions: &[Arc<LookupRecord>]) -> Duration {
+    let times = questions.iter().map(|question| question.elapsed);
+    times.max().unwrap_or_default()
 }
 
 /// How the HELO name stands to the PTR names. Names compare without case (RFC 4343).
@@ -373,11 +428,16 @@ mod tests {
     fn addresses_of_the_name() {
         let mut evidence = Vec::new();
         let table = Table::new("m.test A 192.0.2.1\nm.test AAAA SERVFAIL\nt.test A timeout");
+        let addresses = Wants {
+            helo_addresses: true,
+            ..Wants::default()
+        };
+        let both = Wants {
+            helo_mx: true,
+            ..addresses.clone()
+        };
         let mut helo = Helo::parse(Verb::Ehlo, "m.test");
-        assert_eq!(
-            helo.observe(true, true, &table, &mut evidence),
-            Duration::ZERO
-        );
+        assert_eq!(helo.observe(&both, &table, &mut evidence), Duration::ZERO);
         assert_eq!(
             (helo.addresses_outcome, helo.mx_outcome),
             (Some(Outcome::Data), Some(Outcome::NoData))
@@ -385,7 +445,7 @@ mod tests {
         assert!(helo.contains("192.0.2.1".parse().expect("an address")));
         let mut slow = Helo::parse(Verb::Ehlo, "t.test");
         assert_eq!(
-            slow.observe(true, false, &table, &mut evidence),
+            slow.observe(&addresses, &table, &mut evidence),
             Table::PATIENCE
         );
         assert_eq!(slow.addresses_outcome, Some(Outcome::Timeout));

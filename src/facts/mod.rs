@@ -21,7 +21,7 @@ pub use authentic::{AuthResult, Dkim, Dmarc};
 pub use cache::{CachedLookups, LookupCache};
 pub use conduct::{BareLineEnd, Conduct, Pregreet};
 pub use generic::{GenericMatch, exempt, generic_pattern};
-pub use helo::{Helo, HeloKind, Relation, Verb, address_literal, hostname_mistake};
+pub use helo::{Helo, HeloKind, MxHost, Relation, Verb, address_literal, hostname_mistake};
 pub use iprev::{
     AnyTempfail, Forward, ForwardFamily, ForwardNxdomain, Iprev, IprevResult, IprevSettings,
     Relaxed,
@@ -50,6 +50,8 @@ pub struct Wants {
     pub helo_addresses: bool,
     /// Ask for the MX of the HELO name too.
     pub helo_mx: bool,
+    /// Ask for the addresses of the hosts that the MX of the HELO name names.
+    pub helo_mx_addresses: bool,
     /// Evaluate SPF for the HELO identity (RFC 7208 §2.3).
     pub spf_helo: bool,
     /// Evaluate SPF for the MAIL FROM identity (RFC 7208 §2.4).
@@ -333,7 +335,7 @@ impl HeloSeen {
     fn look(facts: &Facts, verb: Verb, argument: &str, wants: &Wants, lookup: &dyn Lookup) -> Self {
         let mut evidence = Vec::new();
         let mut helo = Helo::parse(verb, argument);
-        let mut elapsed = helo.observe(wants.helo_addresses, wants.helo_mx, lookup, &mut evidence);
+        let mut elapsed = helo.observe(wants, lookup, &mut evidence);
         let spf = wants
             .spf_helo
             .then(|| facts.spf(argument, "", lookup, &mut evidence));

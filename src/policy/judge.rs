@@ -110,7 +110,8 @@ impl Policy {
             let needs = rule.needs;
             wants.iprev |= needs.iprev || allow.iter().any(|a| !a.ptr_suffixes.is_empty());
             wants.helo_addresses |= needs.helo_addresses;
-            wants.helo_mx |= needs.helo_mx;
+            wants.helo_mx |= needs.helo_mx || needs.helo_mx_addresses;
+            wants.helo_mx_addresses |= needs.helo_mx_addresses;
             wants.spf_helo |= needs.spf_helo;
             wants.spf_sender |= needs.spf_sender;
             wants.sender_domain |= needs.sender_domain;
@@ -189,7 +190,7 @@ impl Policy {
     /// moves to a later stage does not speak here.
     pub fn judge_tls(&self, by: Stage, facts: &Facts, values: &Values<'_>) -> Option<Refusal> {
         self.first_violated(by, facts, values, |rule| {
-            rule.check.name == "tls-required" && rule.stage <= rule.check.stage
+            rule.check.needs.tls && rule.stage <= rule.check.stage
         })
     }
 
@@ -296,7 +297,7 @@ impl Policy {
 /// Where a rule speaks. `delay_reject` moves what is said of the client, not what is said of its conduct, nor
 /// `helo-required`: Postfix's `smtpd_helo_required` is none of its restrictions, and speaks at MAIL.
 fn spoken(rule: &Rule, delay_reject: bool) -> Stage {
-    let moved = delay_reject && !rule.needs.conduct && rule.check.name != "helo-required";
+    let moved = delay_reject && !rule.needs.conduct && !rule.needs.helo_sent;
     if moved {
         rule.stage.max(Stage::Rcpt)
     } else {

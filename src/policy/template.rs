@@ -41,7 +41,10 @@ pub const PLACEHOLDERS: &[(&str, &str)] = &[
         "wait",
         "how long a greylisted client should wait, as hh:mm:ss",
     ),
-    ("what", "what a limit counts"),
+    (
+        "what",
+        "what a limit counts, or which name or header field breaks the rule",
+    ),
     (
         "permitted",
         "how many unverifiable HELO names are permitted",

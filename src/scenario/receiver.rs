@@ -15,7 +15,7 @@ use super::speech;
 use super::values::{self, networks, networks_of, reply};
 use crate::facts::{AnyTempfail, ForwardFamily, ForwardNxdomain, IprevSettings, Relaxed, Wants};
 use crate::name::{self, Name};
-use crate::policy::checks::{Check, Kind, Parameter, REJECT, Setting, Settings, Weight};
+use crate::policy::checks::{Check, Kind, Parameter, REJECT, Setting, Settings, Weight, earliest};
 use crate::policy::{After, Allow, Policy, Rule, TempPolicy};
 use crate::reply::ReplyCode;
 use crate::smtp::{Extension, Extensions, Receiver, Settings as Smtp, StartTls};
@@ -289,10 +289,11 @@ fn rule(
     let at = table.value("stage").map(Spanned::span);
     let word = table.choice("stage", mistakes);
     if let Some((stage, span)) = word.and_then(|word| word.parse::<Stage>().ok()).zip(at) {
-        if stage < check.stage {
+        let earliest = earliest(check, &rule.settings);
+        if stage < earliest {
             let expected = format!(
-                "a stage from {} on, when the facts of {} are known",
-                check.stage, check.name
+                "a stage from {earliest} on, when the facts of {} are known",
+                check.name
             );
             mistakes.add(span, expected, format!("{:?}", stage.name()));
         }

@@ -233,3 +233,66 @@ fn a_refusal_at_the_end_of_data() {
         ),
     );
 }
+
+/// A rule that demands TLS speaks at the stage that its receiver gives it, and at no earlier command (Gmail 5.7.29).
+#[test]
+fn tls_demanded_at_the_end_of_data() {
+    let rule = "[[rule]]\ncheck = \"tls-required\"\nstage = \"eod\"\nfail = \"550 5.7.29 not sent over TLS\"";
+    check(
+        "one-to-one",
+        "192.0.2.10",
+        rule,
+        &format!(
+            "{GREETING}C: EHLO mail.example.test
+             S: 250 mx.martinet.test
+             C: MAIL FROM:<a@example.test>
+             S: 250 Ok
+             C: RCPT TO:<b@contoso.test>
+             S: 250 Ok
+             C: DATA
+             S: 354 End data with <CR><LF>.<CR><LF>
+             C: Subject: x
+             C: .
+             S: 550 5.7.29 not sent over TLS"
+        ),
+    );
+}
+
+/// A score speaks where the last of its parts knows its facts, and is reported where a file lets it speak earlier.
+#[test]
+fn a_score_at_rcpt() {
+    let score = |stage: &str, part: &str| {
+        format!(
+            "title = \"t\"\n{CLOSED}[[rule]]\ncheck = \"score\"\nstage = \"{stage}\"\nreject = 2.0\nfail = \"550 {{score}}\"\n\
+             [[rule.weights]]\ncheck = \"ptr-exists\"\nscore = 1.5\n[[rule.weights]]\ncheck = \"{part}\"\nscore = 1.0\n"
+        )
+    };
+    Stage {
+        scenario: "no-ptr",
+        receiver: &score("rcpt", "sender-resolves"),
+        client: "192.0.2.10",
+    }
+    .play(&format!(
+        "{GREETING}C: EHLO mail.example.test
+         S: 250 mx.martinet.test
+         C: MAIL FROM:<a@example.test>
+         S: 250 Ok
+         C: RCPT TO:<b@contoso.test>
+         S: 250 Ok
+         C: RSET
+         S: 250 Ok
+         C: MAIL FROM:<a@nobody.example.test>
+         S: 250 Ok
+         C: RCPT TO:<b@contoso.test>
+         S: 550 2.5"
+    ));
+    for (stage, part) in [("rcpt", "dmarc"), ("helo", "sender-resolves")] {
+        let report = martinet::scenario::parse_receiver("r.toml", &score(stage, part))
+            .expect_err("the facts of a part are not known yet")
+            .to_string();
+        assert!(
+            report.contains("when the facts of score are known"),
+            "{report}"
+        );
+    }
+}

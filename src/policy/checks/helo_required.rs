@@ -18,7 +18,10 @@ pub(super) static CHECK: Check = Check {
     parameters: &[],
     fail: &["503 5.5.1 Error: send HELO/EHLO first"],
     error: &["450 4.5.1 Error: send HELO/EHLO first"],
-    needs: Needs::NOTHING,
+    needs: Needs {
+        helo_sent: true,
+        ..Needs::NOTHING
+    },
     build: |_| {
         Box::new(|facts| {
             let why = match facts.helo {

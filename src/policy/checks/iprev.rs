@@ -1,6 +1,6 @@
 //! `iprev`: a PTR name leads back to the client address (FCrDNS).
 
-use super::{Check, Finding, Judge, Needs, Settings, unavailable, violated};
+use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, unavailable, violated};
 use crate::facts::{Facts, Iprev, IprevResult, Outcome};
 use crate::name;
 use crate::policy::Change;
@@ -8,7 +8,8 @@ use crate::stage::Stage;
 
 /// **Checks** the iprev result, by the receiver's `[iprev]` parameters: pass is demanded.
 /// **Replies** 550 5.7.25; 451 4.7.25 on temperror.
-/// **Basis** RFC 8601 §2.7.3, RFC 7372 §3.3; Postfix `reject_unknown_client_hostname`, Stalwart, EarthLink, Gmail.
+/// **Basis** RFC 8601 §2.7.3, RFC 7372 §3.3; Postfix `reject_unknown_client_hostname`, Stalwart, EarthLink, Gmail;
+/// seppmail.cloud with `names = "every"`.
 /// **Beyond** RFC 5321 asks for no reverse DNS.
 pub(super) static CHECK: Check = Check {
     name: "iprev",
@@ -17,15 +18,61 @@ pub(super) static CHECK: Check = Check {
     checks: "a PTR name of the client address has that address among its own (FCrDNS), by the receiver's [iprev] parameters",
     basis: "RFC 8601 §2.7.3, RFC 7372 §3.3; Postfix reject_unknown_client_hostname, Stalwart, EarthLink, Gmail",
     beyond: "beyond RFC 5321, which asks for no reverse DNS",
-    parameters: &[],
+    parameters: &[Parameter {
+        name: "names",
+        kind: Kind::Choice(&["one", "every"]),
+        default: "\"one\"",
+        doc: "how many of the PTR names that [iprev] tries have to lead back: one, or every one (seppmail.cloud)",
+    }],
     fail: &["550 5.7.25 Reverse DNS validation failed for [{ip}]"],
     error: &["451 4.7.25 Temporary error validating reverse DNS for [{ip}]"],
     needs: Needs::IPREV,
     build,
 };
 
-fn build(_: &Settings) -> Judge {
-    Box::new(judge)
+fn build(settings: &Settings) -> Judge {
+    match settings.choice("names", "one") {
+        "every" => Box::new(|facts| match judge(facts) {
+            Finding::Satisfied => every(facts),
+            finding => finding,
+        }),
+        _ => Box::new(judge),
+    }
+}
+
+/// One name leads back: whether all others do too.
+fn every(facts: &Facts) -> Finding {
+    let forwards = facts.iprev.iter().flat_map(|iprev| &iprev.forwards);
+    let strays: Vec<_> = forwards.filter(|forward| !forward.confirms).collect();
+    let address = facts.client_address;
+    if let Some(stray) = strays.iter().find(|forward| !forward.temporary) {
+        let text = name::display(&stray.name);
+        let verified = facts.iprev.as_ref().and_then(|i| i.verified_name.clone());
+        let name = stray.name.clone();
+        let remedies = [
+            Change::PointName { name, address },
+            Change::PointPtr {
+                address,
+                target: verified,
+            },
+            Change::AskReceiver(address),
+        ];
+        return violated(
+            format!("the PTR name {text} does not lead back to {address}"),
+            remedies,
+        );
+    }
+    match strays.first() {
+        Some(unknown) => unavailable(
+            format!(
+                "whether the PTR name {} leads back to {address} is unknown: {}",
+                name::display(&unknown.name),
+                unknown.outcome
+            ),
+            [Change::MendDns(unknown.name.clone())],
+        ),
+        None => Finding::Satisfied,
+    }
 }
 
 fn judge(facts: &Facts) -> Finding {
@@ -117,6 +164,34 @@ mod tests {
         check(&format!("{PTR} m.test\nm.test A SERVFAIL"))
             .is(UNAVAILABLE)
             .cured_by("m.test");
+    }
+
+    #[test]
+    fn every_name_has_to_lead_back() {
+        let check = |world: &str| {
+            case(Case {
+                check: "iprev",
+                settings: "names = \"every\"",
+                world: &format!("{PTR} a.test b.test\na.test A 192.0.2.10\n{world}"),
+                ..Case::default()
+            })
+        };
+        check("b.test A 192.0.2.9 192.0.2.10").is(SATISFIED);
+        check("b.test A 192.0.2.9")
+            .is(VIOLATED)
+            .because("b.test does not lead back")
+            .cured_by("b.test. A 192.0.2.10")
+            .cured_by("PTR a.test");
+        check("").is(VIOLATED);
+        check("b.test A SERVFAIL")
+            .is(UNAVAILABLE)
+            .cured_by("b.test");
+        case(Case {
+            check: "iprev",
+            settings: "names = \"every\"",
+            ..Case::default()
+        })
+        .is(VIOLATED);
     }
 
     #[test]

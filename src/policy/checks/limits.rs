@@ -116,7 +116,10 @@ pub(super) static TLS: Check = Check {
     parameters: &[],
     fail: &["530 5.7.0 Must issue a STARTTLS command first"],
     error: &["454 4.7.0 TLS not available due to temporary reason"],
-    needs: Needs::NOTHING,
+    needs: Needs {
+        tls: true,
+        ..Needs::NOTHING
+    },
     build: |_| {
         Box::new(|facts| match facts.conduct.tls {
             true => Finding::Satisfied,

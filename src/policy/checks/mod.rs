@@ -10,6 +10,7 @@ mod helo_is_me;
 mod helo_literal;
 mod helo_literal_match;
 mod helo_name;
+mod helo_not_reserved;
 mod helo_ptr_match;
 mod helo_required;
 mod helo_resolves;
@@ -22,6 +23,7 @@ mod memory;
 mod ptr_exists;
 mod ptr_generic;
 mod ptr_more;
+mod ptr_resolves;
 mod ptr_valid_name;
 mod score;
 mod sender_resolves;
@@ -79,6 +81,8 @@ pub struct Needs {
     pub helo_addresses: bool,
     /// MX of the HELO name.
     pub helo_mx: bool,
+    /// Addresses of the hosts that the MX of the HELO name names.
+    pub helo_mx_addresses: bool,
     /// SPF of the HELO identity.
     pub spf_helo: bool,
     /// SPF of the MAIL FROM identity.
@@ -93,6 +97,10 @@ pub struct Needs {
     pub greylist: bool,
     /// How the client behaves: then the rule speaks as soon as it is violated, from its stage on.
     pub conduct: bool,
+    /// Whether the client has sent HELO or EHLO at all: `delay_reject` does not move such a rule.
+    pub helo_sent: bool,
+    /// Whether the session is under TLS: such a rule also answers the commands that RFC 3207 §4 forbids without TLS.
+    pub tls: bool,
 }
 
 impl Needs {
@@ -101,6 +109,7 @@ impl Needs {
         iprev: false,
         helo_addresses: false,
         helo_mx: false,
+        helo_mx_addresses: false,
         spf_helo: false,
         spf_sender: false,
         sender_domain: false,
@@ -108,6 +117,8 @@ impl Needs {
         history: false,
         greylist: false,
         conduct: false,
+        helo_sent: false,
+        tls: false,
     };
     /// PTR names and their addresses.
     pub const IPREV: Self = Self {
@@ -126,6 +137,7 @@ impl Needs {
             iprev: self.iprev || other.iprev,
             helo_addresses: self.helo_addresses || other.helo_addresses,
             helo_mx: self.helo_mx || other.helo_mx,
+            helo_mx_addresses: self.helo_mx_addresses || other.helo_mx_addresses,
             spf_helo: self.spf_helo || other.spf_helo,
             spf_sender: self.spf_sender || other.spf_sender,
             sender_domain: self.sender_domain || other.sender_domain,
@@ -133,6 +145,8 @@ impl Needs {
             history: self.history || other.history,
             greylist: self.greylist || other.greylist,
             conduct: self.conduct,
+            helo_sent: self.helo_sent,
+            tls: self.tls,
         }
     }
 }
@@ -193,6 +207,7 @@ pub static CATALOGUE: &[&Check] = &[
     &conduct::BARE_LF,
     &ptr_exists::CHECK,
     &ptr_valid_name::CHECK,
+    &ptr_resolves::CHECK,
     &iprev::CHECK,
     &ptr_generic::PTR,
     &ptr_more::COUNTRY,
@@ -210,6 +225,7 @@ pub static CATALOGUE: &[&Check] = &[
     &helo_is_me::CHECK,
     &helo_name::BADLIST,
     &helo_resolves::CHECK,
+    &helo_not_reserved::CHECK,
     &helo_ip_match::CHECK,
     &helo_ptr_match::CHECK,
     &helo_verify::CHECK,
@@ -234,6 +250,15 @@ pub static CATALOGUE: &[&Check] = &[
 /// The check of a name.
 pub fn find(name: &str) -> Option<&'static Check> {
     CATALOGUE.iter().copied().find(|check| check.name == name)
+}
+
+/// The earliest stage at which a check knows its facts with these settings: a score waits for the last of its parts.
+pub fn earliest(check: &Check, settings: &Settings) -> Stage {
+    let parts = settings.weights().iter();
+    let last = parts
+        .map(|weight| earliest(weight.check, &weight.settings))
+        .max();
+    last.unwrap_or(check.stage)
 }
 
 /// What a check has to know with these settings: for a score, what its parts have to know.

@@ -8,6 +8,12 @@ use crate::stage::Stage;
 
 const PARAMETERS: &[Parameter] = &[
     Parameter {
+        name: "require",
+        kind: Kind::Choice(&["no-fail", "pass"]),
+        default: "\"no-fail\"",
+        doc: "what SPF has to come to: no result that this rule refuses, or pass and nothing else (Gmail 5.7.27)",
+    },
+    Parameter {
         name: "softfail",
         kind: Kind::Flag,
         default: "false",
@@ -50,14 +56,14 @@ pub(super) static HELO: Check = Check {
 
 /// **Checks** SPF of the MAIL FROM identity; with the null reverse-path, of postmaster at the HELO name.
 /// **Replies** 550 5.7.23; 451 4.7.24 on temperror.
-/// **Basis** RFC 7208 §2.4, RFC 7372 §3.2.
+/// **Basis** RFC 7208 §2.4, RFC 7372 §3.2; Gmail 5.7.27 with `require = "pass"`.
 /// **Beyond** nothing: RFC 7208 §8.4 leaves a fail to the receiver's policy.
 pub(super) static SENDER: Check = Check {
     name: "sender-spf",
     number: 31,
     stage: Stage::Mail,
     checks: "the SPF record of the reverse-path's domain authorizes the client address",
-    basis: "RFC 7208 §2.4, RFC 7372 §3.2",
+    basis: "RFC 7208 §2.4, RFC 7372 §3.2; Gmail 5.7.27 with require = \"pass\"",
     beyond: "within RFC 7208 §8.4",
     parameters: PARAMETERS,
     fail: &["550 5.7.23 <{sender}>: SPF validation failed for [{ip}]"],
@@ -73,6 +79,7 @@ fn build(settings: &Settings, spf: fn(&Facts) -> Option<&Spf>) -> Judge {
     let softfail = settings.flag("softfail", false);
     let permerror = settings.flag("permerror", true);
     let none = settings.flag("none", false);
+    let pass = settings.choice("require", "no-fail") == "pass";
     Box::new(move |facts| {
         let Some(spf) = spf(facts) else {
             return Finding::NotApplicable;
@@ -82,7 +89,8 @@ fn build(settings: &Settings, spf: fn(&Facts) -> Option<&Spf>) -> Judge {
             SpfResult::SoftFail => softfail,
             SpfResult::PermError => permerror,
             SpfResult::None => none,
-            SpfResult::Neutral | SpfResult::Pass => false,
+            SpfResult::Neutral => false,
+            SpfResult::Pass => return Finding::Satisfied,
             SpfResult::TempError => {
                 let mend = name::of_octets(&spf.domain).map(Change::MendDns);
                 return unavailable(
@@ -91,7 +99,7 @@ fn build(settings: &Settings, spf: fn(&Facts) -> Option<&Spf>) -> Judge {
                 );
             }
         };
-        if refused {
+        if refused || pass {
             violated(facts, spf)
         } else {
             Finding::Satisfied
@@ -150,6 +158,19 @@ mod tests {
         check("mail.example.test TXT v=spf1 foo", "permerror = false").is(SATISFIED);
         check("", "").is(SATISFIED);
         check("", "none = true").is(VIOLATED);
+        let pass = "require = \"pass\"\npermerror = false";
+        check("mail.example.test TXT v=spf1 ip4:192.0.2.10 -all", pass).is(SATISFIED);
+        for world in [
+            "mail.example.test TXT v=spf1 ?all",
+            "mail.example.test TXT v=spf1 ~all",
+            "mail.example.test TXT v=spf1 foo",
+            "mail.example.test TXT v=DMARC1",
+        ] {
+            check(world, pass)
+                .is(VIOLATED)
+                .cured_by("authorize 192.0.2.10 in the SPF record");
+        }
+        check("mail.example.test TXT SERVFAIL", pass).is(UNAVAILABLE);
         check("mail.example.test TXT timeout", "")
             .is(UNAVAILABLE)
             .because("timeout");

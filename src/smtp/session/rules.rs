@@ -126,7 +126,7 @@ impl Session {
     /// Whether a rule demands the HELO that the client has not said.
     fn must_say_helo(&self) -> bool {
         let mut rules = self.receiver.policy.rules().iter();
-        self.helo == HeloState::None && rules.any(|rule| rule.check.name == "helo-required")
+        self.helo == HeloState::None && rules.any(|rule| rule.needs.helo_sent)
     }
 
     /// Why DATA or BDAT cannot begin a message.
