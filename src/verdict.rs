@@ -154,6 +154,8 @@ pub enum ClosedBy {
     Proxy,
     /// The TLS handshake failed.
     Tls,
+    /// The listener had no room for another connection.
+    Connections,
 }
 
 impl ClosedBy {
@@ -169,6 +171,7 @@ impl ClosedBy {
             Self::Script => "script",
             Self::Proxy => "proxy",
             Self::Tls => "tls",
+            Self::Connections => "connections",
         }
     }
 }

@@ -293,6 +293,13 @@ async fn floods_beyond_the_limit_get_421() {
         );
         staying.push(stream);
     }
+    let entries = world.sessions().entries();
+    let turned_away = entries.iter().filter(|entry| {
+        entry.look(|record| {
+            record.closed_by == Some(ClosedBy::Connections) && record.code() == Some(421)
+        })
+    });
+    assert_eq!(turned_away.count(), 1300, "each one is a session");
     first[7].write_all(b"NOOP\r\n").await.expect("written");
     assert_eq!(read_until(&mut first[7], "\r\n").await, "250 2.0.0 Ok\r\n");
     drop(first);

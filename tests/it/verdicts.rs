@@ -302,6 +302,29 @@ async fn a_bad_proxy_header_is_a_refusal() {
 }
 
 #[tokio::test]
+async fn a_connection_beyond_the_limit_is_a_deferred_session() {
+    let world = World::builder().scenario("one-to-one").connections(1);
+    let world = world.start().await.expect("a world");
+    let first = tokio::net::TcpStream::connect(world.smtp_addr()).await;
+    let first = first.expect("a connection");
+    first.readable().await.expect("a greeting");
+    let record = play(&world, "EHLO mail.example.test", Leaves::Waits).await;
+    let refused = "protocol 421 4.7.0 connect";
+    compare("the second", &record, Verdict::Defer, refused, &[]);
+    assert_eq!(record.closed_by, Some(ClosedBy::Connections));
+    assert_eq!(record.client_address.to_string(), "192.0.2.10");
+    let said: Vec<_> = record.transcript.iter().map(|line| line.text).collect();
+    assert_eq!(said, ["421 4.7.0 Error: too many connections"]);
+    let counted: Vec<_> = world.tally().ended.counts().collect();
+    assert_eq!(
+        counted,
+        [("accept", 0), ("defer", 1), ("reject", 0), ("none", 0)],
+        "the metrics follow"
+    );
+    assert_eq!(world.mail_counts().refusals.get(), 1);
+}
+
+#[tokio::test]
 async fn a_world_that_stops_refuses_only_what_is_under_way() {
     for (dialogue, verdict, refused, transactions) in [
         ("EHLO mail.example.test", Verdict::None, "", vec![]),

@@ -1,13 +1,10 @@
 //! The receiver's core replies: what it says where no rule speaks. Each text stands once, in the table here; a receiver
 //! file replaces it under its key in `[replies]`. What rules say stands with the rules.
 
-use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
-use crate::facts::Facts;
-use crate::policy::{Template, Values};
+use crate::policy::Template;
 use crate::reply::{Reply, ReplyCode, enhanced_prefix};
-use crate::smtp::{Extension, Receiver};
 
 macro_rules! core_replies {
     ($($name:ident $key:literal $default:literal $doc:literal,)*) => {
@@ -386,23 +383,6 @@ pub(crate) fn lost() -> Reply {
         .template(CoreReply::Shutdown, true)
         .pattern()
         .clone()
-}
-
-impl Receiver {
-    /// The reply to a connection beyond those that the listener has room for.
-    pub(crate) fn turned_away(&self, peer: IpAddr) -> Reply {
-        let settings = &self.settings;
-        let enhanced = settings.extensions.offers(Extension::EnhancedStatusCodes);
-        let template = settings
-            .replies
-            .template(CoreReply::TooManyConnections, enhanced);
-        let facts = Facts::of_receiver(peer, &settings.hostname);
-        let values = Values {
-            mx: &settings.hostname,
-            ..Values::default()
-        };
-        template.fill(&facts, &values)
-    }
 }
 
 #[cfg(test)]

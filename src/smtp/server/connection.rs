@@ -17,7 +17,7 @@ use crate::facts::Resolver;
 use crate::smtp::record::events::Teller;
 use crate::smtp::server::SHUTDOWN_PATIENCE;
 use crate::smtp::server::proxy;
-use crate::smtp::server::stream::{MaybeTlsStream, linger};
+use crate::smtp::server::stream::{LINGER, MaybeTlsStream, linger};
 use crate::smtp::session::script::{End, SendMode};
 use crate::smtp::session::{Session, Step};
 use crate::smtp::{
@@ -45,6 +45,8 @@ pub(crate) struct Connection<'a> {
     pub(crate) teller: Teller,
     input: BytesMut,
     pub(crate) output: Vec<u8>,
+    /// When the connection was accepted.
+    accepted: std::time::Instant,
     /// When the octets came that are being answered.
     pub(crate) began: std::time::Instant,
     /// When the command that is awaited has to be whole: each octet of it does not buy new time.
@@ -64,16 +66,62 @@ impl<'a> Connection<'a> {
     ) {
         let mut input = BytesMut::new();
         let named = proxy::client(&mut stream, &mut input, door.proxy).await;
+        let address = named.as_ref().ok().copied().flatten();
+        let mut conversation = Self::begin(stream, peer, address, service, door);
+        conversation.input = input;
+        let span = conversation.span(peer);
+        match named {
+            Ok(_) => {
+                let conversing = conversation.converse(shutdown);
+                conversing.instrument(span.clone()).await;
+            }
+            Err(why) => {
+                let refusing = conversation.refuse_proxy(&why);
+                refusing.instrument(span.clone()).await;
+            }
+        }
+        conversation.end(&span);
+    }
+
+    /// Refuses a connection that the listener has no room for. A client that is granted time may still speak, so that its
+    /// system does not drop the reply with the connection.
+    pub(crate) async fn turn_away(
+        stream: TcpStream,
+        peer: SocketAddr,
+        service: &'a ServerState,
+        door: &'a ListenerConfig,
+        granted: bool,
+    ) {
+        let mut conversation = Self::begin(stream, peer, None, service, door);
+        let span = conversation.span(peer);
+        conversation.session.turn_away(&mut conversation.output);
+        let sending = conversation.flush(SendMode::default());
+        let sent = timeout(LINGER, sending.instrument(span.clone())).await;
+        let mut wire = std::mem::replace(&mut conversation.wire, MaybeTlsStream::Gone);
+        conversation.end(&span);
+        if granted && matches!(sent, Ok(Ok(()))) {
+            let _ = linger(&mut wire).await;
+        }
+    }
+
+    /// Begins the session of a connection; `named` is the address in its PROXY header.
+    fn begin(
+        stream: TcpStream,
+        peer: SocketAddr,
+        named: Option<SocketAddr>,
+        service: &'a ServerState,
+        door: &'a ListenerConfig,
+    ) -> Self {
         let begin = || {
             let reception = door
                 .reception
                 .clone()
                 .unwrap_or_else(|| service.reception.load_full());
-            let client = match &named {
-                Ok(Some(address)) => reception
+            let client = match named {
+                Some(address) => reception
                     .identity
                     .translated(ClientAddress::of(address.ip(), AddressSource::Proxy)),
-                _ => reception.identity.next(peer.ip()),
+                None => reception.identity.next(peer.ip()),
             };
             (reception, client, service.memory.load_full())
         };
@@ -96,7 +144,7 @@ impl<'a> Connection<'a> {
         .behind(door.front())
         .storing_in(&service.storage);
         let began = std::time::Instant::now();
-        let mut conversation = Self {
+        Self {
             wire: MaybeTlsStream::Plain(stream),
             session,
             entry,
@@ -104,36 +152,36 @@ impl<'a> Connection<'a> {
             service,
             door,
             teller: Teller::default(),
-            input,
+            input: BytesMut::new(),
             output: Vec::with_capacity(OUTPUT_OCTETS),
+            accepted: began,
             began,
             command_by: None,
             deadline: None,
-        };
-        let span = tracing::info_span!("session", world = %service.world, id = conversation.entry.id, %peer, client_address = %client.address);
-        match named {
-            Ok(_) => {
-                let conversing = conversation.converse(shutdown);
-                conversing.instrument(span.clone()).await;
-            }
-            Err(why) => {
-                let refusing = conversation.refuse_proxy(&why);
-                refusing.instrument(span.clone()).await;
-            }
         }
+    }
+
+    fn span(&self, peer: SocketAddr) -> tracing::Span {
+        let client = self.entry.look(|record| record.client_address);
+        tracing::info_span!("session", world = %self.service.world, id = self.entry.id, %peer, client_address = %client)
+    }
+
+    /// Publishes what is left to say of the session, and counts it.
+    fn end(mut self, span: &tracing::Span) {
         span.in_scope(|| {
-            conversation.publish();
-            conversation.entry.log_end();
+            self.publish();
+            self.entry.log_end();
         });
+        let service = self.service;
         service
             .tally
             .ended
-            .count(conversation.entry.look(|record| record.verdict.name()));
-        service.tally.session_time.observe(began.elapsed());
+            .count(self.entry.look(|record| record.verdict.name()));
+        service.tally.session_time.observe(self.accepted.elapsed());
         if let Some(keeper) = &service.keeper
-            && !service.last_reset.is_after(conversation.entry.id)
+            && !service.last_reset.is_after(self.entry.id)
         {
-            keeper.session(conversation.entry.clone());
+            keeper.session(self.entry.clone());
         }
     }
 

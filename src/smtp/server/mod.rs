@@ -7,14 +7,11 @@ pub(crate) mod proxy;
 pub(crate) mod reset;
 pub(crate) mod stream;
 
-use std::io::Write as _;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -24,7 +21,6 @@ use crate::dns::Zones;
 use crate::facts::{LookupCache, Memory};
 use crate::journal::{Backlog, Event, JournalStore, Log, MailCounts, Message, Metrics, Waiting};
 use crate::smtp::server::connection::Connection;
-use crate::smtp::server::stream::{LINGER, linger};
 use crate::smtp::session::{ListenerMode, Protocol};
 use crate::smtp::{
     Identity, LastReset, MessageBudget, ProxyMode, Receiver, SessionEntry, StartTls, Telling,
@@ -168,11 +164,17 @@ pub async fn serve(
                     drop(place);
                 });
             }
-            Err(_) => {
-                let reception = door.reception.clone();
-                let reception = reception.unwrap_or_else(|| service.reception.load_full());
-                turn_away(stream, peer, &reception.receiver, &lobby, &mut turned_away);
-            }
+            Err(_) => match Arc::clone(&lobby).try_acquire_owned() {
+                Ok(place) => {
+                    let (service, door) = (Arc::clone(&service), Arc::clone(&door));
+                    turned_away.spawn(async move {
+                        Connection::turn_away(stream, peer, &service, &door, true).await;
+                        drop(place);
+                    });
+                }
+                // The reply goes into the empty buffer of the socket, and the connection ends at once.
+                Err(_) => Connection::turn_away(stream, peer, &service, &door, false).await,
+            },
         }
         if sessions.len() >= CROWD {
             tokio::task::yield_now().await;
@@ -185,29 +187,4 @@ pub async fn serve(
     .await;
     sessions.shutdown().await;
     turned_away.shutdown().await;
-}
-
-/// Says 421 and closes, without keeping anybody waiting. Where the lobby is full, the reply goes into the empty buffer of
-/// the socket, and the connection ends at once.
-fn turn_away(
-    mut stream: TcpStream,
-    peer: SocketAddr,
-    receiver: &Receiver,
-    lobby: &Arc<Semaphore>,
-    tasks: &mut JoinSet<()>,
-) {
-    let mut octets = Vec::new();
-    receiver.turned_away(peer.ip()).write_to(&mut octets);
-    let Ok(place) = Arc::clone(lobby).try_acquire_owned() else {
-        let _ = stream
-            .into_std()
-            .and_then(|mut socket| socket.write(&octets));
-        return;
-    };
-    tasks.spawn(async move {
-        if timeout(LINGER, stream.write_all(&octets)).await.is_ok() {
-            let _ = linger(&mut stream).await;
-        }
-        drop(place);
-    });
 }

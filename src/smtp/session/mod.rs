@@ -280,6 +280,15 @@ impl Session {
         self.close(ClosedBy::Proxy);
     }
 
+    /// The listener has no room for the connection: a reply in the place of the greeting, and the end.
+    pub(crate) fn turn_away(&mut self, output: &mut Vec<u8>) {
+        let reply = self.core(CoreReply::TooManyConnections, &[]);
+        self.say(&reply, output);
+        let why = "the listener has no room for another connection".to_owned();
+        self.refuses(Source::Protocol, reply, why);
+        self.close(ClosedBy::Connections);
+    }
+
     /// Whether QUIT ended the session.
     pub fn has_quit(&self) -> bool {
         self.quit
