@@ -1,5 +1,5 @@
-//! What-if: plays a session without sockets, over the same zones and through the same [`Session`] that serves
-//! real connections, so that what is foretold here is what a client meets.
+//! Judgements without sending mail: a session without sockets, over the same zones and through the same [`Session`] as for
+//! real connections, so that the result is what a client would get.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -17,20 +17,20 @@ use crate::smtp::{ClientAddress, Receiver, Session, SessionEvent, Step};
 use crate::stage::Stage;
 use crate::verdict::Verdict;
 
-/// Who tries what.
+/// The client and the message of a judgement.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     /// The client address.
     pub client: IpAddr,
-    /// The HELO/EHLO argument.
+    /// The HELO name.
     pub helo: String,
-    /// The verb that brings it: `EHLO` or `HELO`.
+    /// The verb: `EHLO` or `HELO`.
     pub verb: String,
-    /// The reverse-path, empty for the null one.
+    /// The envelope sender; empty for the null sender.
     pub sender: String,
-    /// The forward-path.
+    /// The envelope recipient.
     pub recipient: String,
-    /// The message, its lines ended by CRLF.
+    /// The message, with CRLF line ends.
     pub message: Vec<u8>,
 }
 
@@ -58,40 +58,40 @@ impl Attempt {
     }
 }
 
-/// What a receiver would say to an attempt, and why.
+/// The reply of a receiver to an attempt, and the reason.
 #[derive(Clone, Debug, Serialize)]
 pub struct Judgement {
     /// `accept`, `defer` or `reject`.
     pub verdict: Verdict,
-    /// The stage of the refusal; `eod` where the message was accepted.
+    /// The stage of the refusal; `eod` if the message was accepted.
     pub stage: Stage,
-    /// The rule that refused; `null` where none did.
+    /// The rule that refused; `null` if none did.
     pub rule: Option<&'static str>,
-    /// The reply that decided, as wire lines.
+    /// The reply of the refusal, or the reply to the final dot, line by line.
     pub reply: Reply,
-    /// Which demand was not met; empty where none was.
+    /// The reason for the refusal; empty without one.
     pub why: String,
-    /// Why rules were passed over, where an allow entry matched; empty otherwise.
+    /// The reason why rules were bypassed; empty if none were.
     pub allowed: String,
-    /// The receiver's name.
+    /// The name of the receiver.
     pub receiver: String,
-    /// The client address as judged.
+    /// The client address, after NAT.
     #[serde(rename = "client_address")]
     pub client: IpAddr,
-    /// The HELO/EHLO argument.
+    /// The HELO name.
     pub helo: String,
-    /// What was observed.
+    /// The facts about the client.
     pub facts: Facts,
-    /// The DNS questions asked, and what came back.
+    /// The DNS lookups with their answers.
     pub evidence: Vec<Arc<LookupRecord>>,
-    /// What would cure a refusal, the best first.
+    /// The remedies, best first.
     pub remedies: Remedies,
-    /// The time the lookups would have taken.
+    /// The time that the lookups would have taken.
     #[serde(rename = "elapsed_ms", serialize_with = "crate::journal::millis")]
     pub elapsed: Duration,
 }
 
-/// Plays an attempt against a receiver that remembers no earlier session.
+/// Judges an attempt by a receiver without memory of earlier sessions.
 pub fn judge(
     receiver: &Arc<Receiver>,
     zones: &Zones,

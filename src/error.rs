@@ -3,16 +3,16 @@
 use std::fmt;
 use std::io;
 
-/// A mistake in a scenario or receiver file: where it stands, what was expected there, what was found.
+/// A mistake in a scenario or receiver file: its place, what was expected and what was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
     /// The file, as the user named it.
     pub file: String,
-    /// Line, counted from 1; 0 where the mistake is of the file as a whole.
+    /// The line, from 1; 0 if the mistake concerns the whole file.
     pub line: usize,
-    /// The octets of the file that the mistake is about, for marking them.
+    /// The range of octets in the file to mark in a report.
     pub span: Option<std::ops::Range<usize>>,
-    /// What was expected there.
+    /// What was expected.
     pub expected: String,
     /// What was found.
     pub found: String,
@@ -81,7 +81,7 @@ impl Error {
         }
     }
 
-    /// Anything else, in one sentence.
+    /// Any other error, in one sentence.
     pub(crate) fn other(text: impl Into<String>) -> Self {
         Self {
             kind: Kind::Other(text.into()),
@@ -96,7 +96,7 @@ impl Error {
         }
     }
 
-    /// What was expected and what was found, where one value was refused or a file has mistakes (then of the first).
+    /// What was expected and what was found, if one value was refused or a file has mistakes (then for the first one).
     pub fn expected_and_found(&self) -> Option<(&str, &str)> {
         match &self.kind {
             Kind::Mistakes { mistakes, .. } => mistakes
@@ -107,12 +107,12 @@ impl Error {
         }
     }
 
-    /// True where a scenario or receiver file is at fault.
+    /// Whether the error is a mistake in a scenario or receiver file.
     pub fn is_scenario(&self) -> bool {
         matches!(self.kind, Kind::Mistakes { .. })
     }
 
-    /// True where the operating system refused: a port in use, no permission, no such file.
+    /// Whether the operating system refused: a port in use, no permission, no such file.
     pub fn is_environment(&self) -> bool {
         matches!(self.kind, Kind::Io { .. })
     }

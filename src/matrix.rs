@@ -1,4 +1,4 @@
-//! Every scenario client against every receiver, judged without sending.
+//! The verdict of every receiver on every client of scenarios, without sending mail.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -9,16 +9,16 @@ use crate::dns::{Fault, Zones};
 use crate::scenario::{ReceiverProfile, Scenario, plain_message};
 use crate::verdict::Verdict;
 
-/// One row: clients of a scenario that say the same HELO and fare alike.
+/// One row: clients of a scenario with the same HELO name and the same verdicts.
 #[derive(Debug, Serialize)]
 pub struct Row {
     /// The scenario.
     pub scenario: String,
     /// The client addresses.
     pub clients: Vec<IpAddr>,
-    /// What they say in HELO/EHLO.
+    /// The HELO name.
     pub helo: String,
-    /// A cell for each receiver.
+    /// One cell for each receiver.
     pub cells: Vec<Cell>,
 }
 
@@ -29,7 +29,7 @@ pub struct Cell {
     pub receiver: String,
     /// `accept`, `defer` or `reject`.
     pub verdict: Verdict,
-    /// The stage of the refusal; `eod` where the message was accepted.
+    /// The stage of the refusal; `eod` if the message was accepted.
     pub stage: &'static str,
     /// The rule that refused.
     pub rule: Option<&'static str>,
@@ -40,7 +40,7 @@ pub struct Cell {
 /// The rows of a scenario against receivers.
 pub fn rows(scenario: &Scenario, profiles: &[ReceiverProfile]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
-    // Faults that count have to begin anew for each attempt; without them the zones are the same for all.
+    // Each attempt starts with fresh fault counts; without faults, all attempts share the zones.
     let fresh = || scenario.zones(Ipv4Addr::LOCALHOST.into());
     let shared = (!scenario.faults.iter().any(Fault::counts)).then(fresh);
     for client in scenario.clients() {

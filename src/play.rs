@@ -1,4 +1,4 @@
-//! Plays a scenario's expectations over real sockets: DNS as a sender's resolver asks it, SMTP as a sender speaks it.
+//! Runs the expectations of scenarios over real sockets: DNS queries as a resolver sends them, SMTP as a sender does.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,20 +14,20 @@ use crate::scenario::{self, DnsExpectation, Expectation, Scenario, SessionExpect
 use crate::smtp::client::{Delivery, Dialogue, deliver};
 use crate::smtp::{ClientSource, SessionRecord};
 
-/// How long to wait for anything: longer than a receiver waits for DNS.
+/// Maximum time to wait for a reply: longer than a receiver waits for DNS.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Expectations played at a time. Most of their time is spent waiting for DNS timeouts; each takes about six descriptors,
 /// of which a process may usually have 1,024.
 const AT_A_TIME: usize = 128;
 
-/// What became of one expectation.
+/// The outcome of one expectation.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
     /// The expectation in one sentence.
     pub expected: String,
-    /// Where it was not met; empty where it was.
+    /// The differences; empty if the expectation was met.
     pub mismatches: Vec<String>,
-    /// What was said.
+    /// The dialogue.
     pub dialogue: Vec<String>,
 }
 
@@ -38,17 +38,17 @@ impl Outcome {
     }
 }
 
-/// Plays every expectation of a scenario, each in a world of its own, in their order.
+/// Runs every expectation of a scenario, each in its own world, and returns the outcomes in their order.
 ///
 /// # Errors
-/// A receiver that does not exist, or the environment: an expectation that is not met is no error.
+/// A receiver does not exist, or the environment fails. An unmet expectation is not an error.
 pub async fn expectations(scenario: &Scenario) -> Result<Vec<Outcome>, Error> {
     let mut outcomes = all(std::slice::from_ref(scenario), |_, _| {}).await?;
     Ok(outcomes.pop().unwrap_or_default())
 }
 
-/// Plays every expectation of several scenarios concurrently; returns the outcomes of each scenario, in their order.
-/// After each expectation, calls `progress` with the number played and the number of all.
+/// Runs every expectation of several scenarios concurrently and returns the outcomes of each scenario, in their order.
+/// After each expectation, calls `progress` with the number of finished expectations and the total.
 ///
 /// # Errors
 /// As [`expectations`].

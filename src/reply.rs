@@ -26,7 +26,7 @@ impl ReplyCode {
         self.0
     }
 
-    /// The class digit: 2 accept, 3 go on, 4 defer, 5 reject.
+    /// The class digit: 2 accept, 3 continue, 4 defer, 5 reject.
     pub const fn class(self) -> u8 {
         (self.0 / 100) as u8
     }
@@ -51,9 +51,9 @@ impl fmt::Display for ReplyCode {
 /// The subject and detail of an enhanced status code; its class digit is the reply code's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EnhancedCode {
-    /// What the code speaks of: 1 address, 5 protocol, 7 policy… (RFC 3463 §3).
+    /// The subject: 1 address, 5 protocol, 7 policy… (RFC 3463 §3).
     pub subject: u16,
-    /// The particular case within the subject.
+    /// The detail within the subject.
     pub detail: u16,
 }
 
@@ -98,7 +98,7 @@ impl Reply {
     /// all but the last a hyphen.
     ///
     /// # Errors
-    /// Says what was expected and what was found, ready for a report.
+    /// A text with what was expected and what was found.
     pub fn parse<S: AsRef<str>>(lines: &[S]) -> Result<Self, (String, String)> {
         let mut code = None;
         let mut texts = Vec::with_capacity(lines.len());

@@ -1,11 +1,11 @@
-//! The stages of a session at which a refusal can be spoken.
+//! The stages of a session at which a refusal can be sent.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A point in the session where rules are judged and replies are given, in the order a session meets them.
+/// A point of a session at which rules are evaluated and refusals sent, in the order of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]

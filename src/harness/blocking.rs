@@ -1,4 +1,4 @@
-//! Worlds for tests without tokio: a world with a runtime of its own, and waits that block the thread.
+//! Worlds for tests without tokio: a world with its own runtime, and waits that block the thread.
 //!
 //! ```
 //! use martinet::World;
@@ -27,51 +27,51 @@ use crate::journal::{DnsQuery, Message};
 use crate::scenario::{ReceiverProfile, Scenario};
 use crate::smtp::{ClientSource, SessionRecord};
 
-/// Sets up a [`World`]. It has the methods of [`super::Builder`] that tests want most; `with` reaches the others.
+/// Sets up a [`World`], with the most used methods of [`super::Builder`]; `with` gives access to the others.
 #[derive(Debug, Default)]
 #[must_use = "nothing runs until `start`"]
 pub struct Builder(super::Builder);
 
 impl Builder {
-    /// Takes a scenario by name or path.
+    /// Sets the scenario by name or path.
     pub fn scenario(self, name: &str) -> Self {
         self.with(|builder| builder.scenario(name))
     }
 
-    /// Takes a scenario that is read already, or built in code.
+    /// Sets a scenario that was parsed or built in code.
     pub fn with_scenario(self, scenario: Scenario) -> Self {
         self.with(|builder| builder.with_scenario(scenario))
     }
 
-    /// Takes a receiver by name or path.
+    /// Sets the receiver by name or path.
     pub fn receiver(self, name: &str) -> Self {
         self.with(|builder| builder.receiver(name))
     }
 
-    /// Takes a receiver that is read already, or built in code.
+    /// Sets a receiver that was parsed or built in code.
     pub fn with_receiver(self, receiver: ReceiverProfile) -> Self {
         self.with(|builder| builder.with_receiver(receiver))
     }
 
-    /// Takes connections to come from here.
+    /// Sets the source of client addresses.
     pub fn client(self, source: ClientSource) -> Self {
         self.with(|builder| builder.client(source))
     }
 
-    /// Misbehaves in DNS so.
+    /// Adds a DNS fault.
     pub fn fault(self, fault: Fault) -> Self {
         self.with(|builder| builder.fault(fault))
     }
 
-    /// Sets up anything else.
+    /// Applies other methods of [`super::Builder`].
     pub fn with(self, set_up: impl FnOnce(super::Builder) -> super::Builder) -> Self {
         Self(set_up(self.0))
     }
 
-    /// Binds everything and starts, on a thread of its own: when this returns, every socket accepts.
+    /// Starts the world on its own thread. When this returns, every socket accepts connections.
     ///
     /// # Errors
-    /// As [`super::Builder::start`]; no thread can be started; or the calling thread runs async code, which must use
+    /// Those of [`super::Builder::start`]; a thread cannot be started; or the calling thread runs async code, which must use
     /// [`super::World::builder`].
     pub fn start(self) -> Result<World, Error> {
         if runtime::Handle::try_current().is_ok() {
@@ -93,7 +93,7 @@ impl Builder {
     }
 }
 
-/// A running world, its waits blocking. Everything else is [`super::World`]'s.
+/// A running world with blocking waits. It dereferences to [`super::World`].
 #[derive(Debug)]
 pub struct World {
     world: super::World,
@@ -105,7 +105,7 @@ impl World {
     /// As [`super::World::wait_for_session`].
     ///
     /// # Errors
-    /// None ended in time.
+    /// No session ended in time.
     pub fn wait_for_session(&self) -> Result<Session, WaitTimeout> {
         self.wait(self.world.wait_for_session())
     }
@@ -113,7 +113,7 @@ impl World {
     /// As [`super::World::wait_for_sessions`].
     ///
     /// # Errors
-    /// Fewer came in time.
+    /// Fewer than `count` matched in time.
     pub fn wait_for_sessions(
         &self,
         pattern: &Sessions,
@@ -125,7 +125,7 @@ impl World {
     /// As [`super::World::wait_for_message`].
     ///
     /// # Errors
-    /// None came in time.
+    /// No message arrived in time.
     pub fn wait_for_message(&self) -> Result<Arc<Message>, WaitTimeout> {
         self.wait(self.world.wait_for_message())
     }
@@ -133,7 +133,7 @@ impl World {
     /// As [`super::World::wait_for_mail`].
     ///
     /// # Errors
-    /// Fewer came in time.
+    /// Fewer than `count` matched in time.
     pub fn wait_for_mail(
         &self,
         pattern: &Mail,
@@ -145,7 +145,7 @@ impl World {
     /// As [`super::World::wait_for_queries`].
     ///
     /// # Errors
-    /// Fewer came in time.
+    /// Fewer than `count` matched in time.
     pub fn wait_for_queries(
         &self,
         pattern: &Queries,
@@ -157,7 +157,7 @@ impl World {
     /// As [`super::World::wait_until`].
     ///
     /// # Errors
-    /// No session was so in time.
+    /// No session matched in time.
     pub fn wait_until(
         &self,
         wanted: impl Fn(&SessionRecord) -> bool,

@@ -1,4 +1,4 @@
-//! Sets a world up, and starts it.
+//! Sets up a world and starts it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -27,25 +27,25 @@ use crate::smtp::{
 };
 use crate::tls::Tls;
 
-/// Most SMTP connections at a time.
+/// Default maximum number of concurrent SMTP connections.
 pub const CONNECTIONS: usize = 1_000;
-/// Connections that may wait to be accepted; the system's own limit holds besides.
+/// Length of the backlog of connections; the limit of the system applies too.
 const BACKLOG: u32 = 4_096;
-/// How long a wait waits, unless told otherwise.
+/// Default time limit of waits.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How much a world keeps of what happened; the oldest goes first, and is counted.
+/// How much a world keeps in its journal. The oldest entries are dropped first, and counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Of sessions.
+    /// Limits of the log of sessions.
     pub sessions: Limits,
-    /// Of messages.
+    /// Limits of the log of messages.
     pub messages: Limits,
-    /// Of DNS queries.
+    /// Limits of the log of DNS queries.
     pub dns_queries: Limits,
-    /// Of events.
+    /// Limits of the event log.
     pub events: Limits,
-    /// Octets of the messages under way, all sessions together: beyond them it is 452, until others have ended.
+    /// Total size of the messages being received, in octets. Further messages get 452 until others have ended.
     pub under_way: usize,
 }
 
@@ -139,126 +139,126 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// Takes a scenario by name or path.
+    /// Sets the scenario by name or path.
     pub fn scenario(mut self, name: &str) -> Self {
         self.scenario = Some(scenario::load_scenario(name));
         self
     }
 
-    /// Takes a scenario that is read already, or built in code.
+    /// Sets a scenario that was parsed or built in code.
     pub fn with_scenario(mut self, scenario: Scenario) -> Self {
         self.scenario = Some(Ok(scenario));
         self
     }
 
-    /// Takes a receiver by name or path; without it, the scenario's own.
+    /// Sets the receiver by name or path. The default is the receiver of the scenario.
     pub fn receiver(mut self, name: &str) -> Self {
         self.receiver = Some(scenario::load_receiver(name));
         self
     }
 
-    /// Takes a receiver that is read already, or built in code.
+    /// Sets a receiver that was parsed or built in code.
     pub fn with_receiver(mut self, receiver: ReceiverProfile) -> Self {
         self.receiver = Some(Ok(receiver));
         self
     }
 
-    /// Listens for SMTP here; a free port of 127.0.0.1 unless told otherwise.
+    /// Sets the address of the SMTP server. The default is a free port of 127.0.0.1.
     pub fn smtp(mut self, address: SocketAddr) -> Self {
         self.smtp = address;
         self
     }
 
-    /// Serves DNS here, UDP and TCP; a free port of 127.0.0.1 unless told otherwise.
+    /// Sets the address of the DNS server, for UDP and TCP. The default is a free port of 127.0.0.1.
     pub fn dns(mut self, address: SocketAddr) -> Self {
         self.dns = address;
         self
     }
 
-    /// Takes connections to come from here, whatever the scenario says.
+    /// Sets the source of client addresses, in place of that of the scenario.
     pub fn client(mut self, source: ClientSource) -> Self {
         self.client = Some(source);
         self
     }
 
-    /// Listens for SMTP, or LMTP, in one more place.
+    /// Adds a listener for SMTP or LMTP.
     pub fn listen(mut self, listener: Listener) -> Self {
         self.listeners.push(listener);
         self
     }
 
-    /// Has connections to the main listener begin with a PROXY header.
+    /// Sets whether connections to the main listener begin with a PROXY header.
     pub fn proxy(mut self, mode: ProxyMode) -> Self {
         self.front.proxy = mode;
         self
     }
 
-    /// Offers STARTTLS, or not, whatever the receiver says.
+    /// Sets whether STARTTLS is offered, in place of the setting of the receiver.
     pub fn starttls(mut self, starttls: StartTls) -> Self {
         self.front.starttls = Some(starttls);
         self
     }
 
-    /// Takes one's own certificate; without it, one is made, and [`World::authorities`] tells who signed it.
+    /// Sets the certificate. Without it, a certificate is generated, and [`World::authorities`] returns its CA.
     pub fn tls(mut self, tls: Tls) -> Self {
         self.front.tls = Some(tls);
         self
     }
 
-    /// Misbehaves in DNS so, beside what the scenario says.
+    /// Adds a DNS fault to those of the scenario.
     pub fn fault(mut self, fault: Fault) -> Self {
         self.faults.push(fault);
         self
     }
 
-    /// Begins with the receiver's clock advanced by so much.
+    /// Starts with the clock advanced by this duration.
     pub fn clock(mut self, advanced: Duration) -> Self {
         self.clock = advanced;
         self
     }
 
-    /// Keeps so much of what happened.
+    /// Sets how much the journal keeps.
     pub fn keep(mut self, keep: Retention) -> Self {
         self.keep = keep;
         self
     }
 
-    /// Serves at most so many SMTP connections at a time; a further one gets 421.
+    /// Sets the maximum number of concurrent SMTP connections. Further connections get 421.
     pub fn connections(mut self, most: usize) -> Self {
         self.connections = most;
         self
     }
 
-    /// How long a wait waits: five seconds unless told otherwise.
+    /// Sets the time limit of waits. The default is five seconds.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
     }
 
-    /// Names the world in the log: `main` where left out.
+    /// Sets the name of the world in the log. The default is `main`.
     pub fn named(mut self, name: &str) -> Self {
         self.name = name.to_owned();
         self
     }
 
-    /// Counts into this, so that several worlds are counted together.
+    /// Sets the metrics, which several worlds can share.
     pub fn tally(mut self, tally: Arc<Metrics>) -> Self {
         self.tally = Some(tally);
         self
     }
 
-    /// Keeps the journal in this file too (SQLite), and messages in one beside it, `FILE.mail`: a message is safe there
-    /// before it is acknowledged. What they hold already is read again.
+    /// Stores the journal in this SQLite file, and messages in `FILE.mail`. A message is stored before it is acknowledged.
+    /// Existing content is loaded.
     #[cfg(feature = "journal-file")]
     pub fn journal(mut self, path: impl Into<std::path::PathBuf>) -> Self {
         self.journal = Some(path.into());
         self
     }
 
-    /// Binds everything and starts: when this returns, every socket accepts.
+    /// Starts the world. When this returns, every socket accepts connections.
     ///
     /// # Errors
-    /// A mistake in a file, a name that does not exist, an address that cannot be bound. Nothing is left running.
+    /// A file has mistakes, a name does not exist, or an address cannot be bound. Nothing is left running.
     pub async fn start(self) -> Result<World, Error> {
         let mut scenario = self
             .scenario
@@ -403,12 +403,12 @@ impl Builder {
 /// Binds a TCP listener; the error names the address.
 ///
 /// # Errors
-/// The operating system's refusal.
+/// The operating system refuses.
 pub async fn bind_tcp(what: &str, address: SocketAddr) -> Result<TcpListener, Error> {
     listen(address).map_err(|e| Error::io(format!("cannot listen for {what} on {address}"), e))
 }
 
-/// Listens with room for a flood: with the usual 128 places the kernel forgets clients that believe to be connected.
+/// Listens with a long backlog: with the usual 128 entries the kernel drops clients that consider themselves connected.
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?

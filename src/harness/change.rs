@@ -1,7 +1,7 @@
-//! What can be changed while a world runs. Sessions under way keep the receiver and the client address they began with.
+//! Changes to a running world. Running sessions keep the receiver and the client address with which they began.
 //!
-//! A change holds one lock from its first look at the world to its `changed` event, so that of changes at the same time
-//! none is lost and the events stand in the order in which the changes were made. Nobody who serves waits for that lock.
+//! A change holds one lock from its first look at the world to its `changed` event, so that no concurrent change is lost
+//! and the events are in the order of the changes. No server waits for that lock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,10 +21,10 @@ use crate::smtp::{ClientSource, Identity, SessionConfig};
 const TTL: u32 = 300;
 
 impl World {
-    /// Moves the receiver's clock forward: what it remembers is so much older then.
+    /// Advances the clock, so that what the receiver remembers is older.
     ///
     /// # Errors
-    /// The advances would add up to more than 100 years ([`MOST_ADVANCED`]); the clock stays as it is.
+    /// The sum of all advances would exceed 100 years ([`MOST_ADVANCED`]); the clock is unchanged.
     pub fn advance(&self, by: Duration) -> Result<(), Error> {
         let _changing = self.changing.lock();
         if !self.service.memory.load().clock().advance(by) {
@@ -37,12 +37,12 @@ impl World {
         Ok(())
     }
 
-    /// Makes the world what it was when it started: scenario, zones, faults and their counts, receiver, client addresses
-    /// and the order of a pool, the receiver's clock and memory; and empties the journal as [`World::reset_journal`]
-    /// does. Ports, numbers of sessions and messages, and counts for monitoring go on.
+    /// Resets the world to its state at start: scenario, zones, faults and their counts, receiver, source of client
+    /// addresses, clock and memory of the receiver; and empties the journal like [`World::reset_journal`]. Ports, metrics and the
+    /// numbering of sessions and messages continue.
     ///
-    /// A session under way stays on the side on which it began: it goes on with the zones, faults, receiver and memory
-    /// of before, and the journal of after has nothing of it.
+    /// A session that began before the reset continues with the earlier zones, faults, receiver and memory, and does not
+    /// appear in the journal after it.
     pub fn reset(&self) {
         let _changing = self.changing.lock();
         let super::Start {
@@ -74,10 +74,10 @@ impl World {
         self.changed("reset", "everything".to_owned());
     }
 
-    /// Empties the journal: sessions, messages, DNS queries and events, in the journal file too, and expectations with
-    /// what they have counted. Everything else stays as it is.
+    /// Empties the journal, including the journal file: sessions, messages, DNS queries, events, and the expectations with
+    /// their counts. Everything else is unchanged.
     ///
-    /// A session under way stays on the side on which it began: the journal of after has nothing of it.
+    /// A session that began before does not appear in the journal afterwards.
     pub fn reset_journal(&self) {
         let _changing = self.changing.lock();
         self.forget(|_| {});
@@ -102,18 +102,18 @@ impl World {
         });
     }
 
-    /// Replaces the zones, and with them the counts of their faults; queries under way keep the old ones.
+    /// Replaces the zones with their faults and counts. Running queries use the old zones.
     pub fn replace_zones(&self, zones: Zones) {
         let _changing = self.changing.lock();
         self.serve(zones);
         self.changed("zones", "replaced".to_owned());
     }
 
-    /// Adds a zone, or replaces the one of that origin: master-file text (RFC 1035 §5). The zone then holds exactly these
-    /// records, with SOA and NS supplied where the text has none. Other zones stay, and so do faults and their counts.
+    /// Adds a zone from master-file text (RFC 1035 §5), or replaces all records of the zone with this origin. SOA and NS are added
+    /// if the text has none. Other zones, faults and their counts are unchanged.
     ///
     /// # Errors
-    /// Every mistake in the text: what `lint` finds in a zone of a file beside the other zones that are served.
+    /// The text has mistakes: those that `lint` reports for a zone beside the other zones of the world.
     pub fn set_zone(&self, origin: &str, text: &str) -> Result<(), Error> {
         let name = origin_name(origin)?;
         let _changing = self.changing.lock();
@@ -137,10 +137,10 @@ impl World {
         Ok(())
     }
 
-    /// Removes the zone of an origin; names in it are outside then. Returns false where there is no such zone.
+    /// Removes the zone with this origin. Returns false if there is none.
     ///
     /// # Errors
-    /// The origin is no name.
+    /// The origin is not a domain name.
     pub fn remove_zone(&self, origin: &str) -> Result<bool, Error> {
         let name = origin_name(origin)?;
         let _changing = self.changing.lock();
@@ -152,7 +152,7 @@ impl World {
         Ok(true)
     }
 
-    /// Replaces the DNS faults; none of them has fired. A reset brings back those of the start.
+    /// Replaces the DNS faults, with counts starting from 0. A reset restores those of the start.
     pub fn set_faults(&self, faults: Vec<Fault>) {
         let _changing = self.changing.lock();
         self.misbehave(
@@ -161,12 +161,12 @@ impl World {
         );
     }
 
-    /// Adds a DNS fault behind the others, which go on counting: of several for one question the first fires.
+    /// Adds a DNS fault after the existing ones, which keep their counts. If several apply to a query, the first takes effect.
     pub fn add_fault(&self, fault: Fault) {
         self.add_fault_within(fault, usize::MAX);
     }
 
-    /// Adds a DNS fault where there are fewer than `most`; otherwise returns false.
+    /// Adds a DNS fault if there are fewer than `most`; otherwise returns false.
     pub(crate) fn add_fault_within(&self, fault: Fault, most: usize) -> bool {
         let _changing = self.changing.lock();
         let mut faults = self.faults();
@@ -183,10 +183,10 @@ impl World {
         self.changed("faults", detail);
     }
 
-    /// Replaces the scenario: its zones, faults, and client addresses.
+    /// Replaces the scenario with its zones, faults and source of client addresses.
     ///
     /// # Errors
-    /// Its client addresses come from an empty pool.
+    /// The pool of client addresses is empty.
     pub fn set_scenario(&self, scenario: Scenario) -> Result<(), Error> {
         scenario.client.check()?;
         let zones = scenario.zones(self.smtp_addr.ip());
@@ -199,7 +199,7 @@ impl World {
         Ok(())
     }
 
-    /// Replaces the receiver for connections from now on. What it remembers stays.
+    /// Replaces the receiver for new connections. Its memory is kept.
     pub fn set_receiver(&self, profile: ReceiverProfile) {
         let _changing = self.changing.lock();
         self.receive(|reception| {
@@ -211,10 +211,10 @@ impl World {
         self.changed("receiver", name);
     }
 
-    /// Takes connections from now on to come from here.
+    /// Replaces the source of client addresses for new connections.
     ///
     /// # Errors
-    /// An empty pool.
+    /// The pool is empty.
     pub fn set_client(&self, source: ClientSource) -> Result<(), Error> {
         source.check()?;
         let detail = format!("{source:?}");

@@ -1,7 +1,7 @@
-//! Worlds: one scenario, one receiver, their own ports, zones and journal. The only module that binds and spawns.
+//! Worlds: one scenario and one receiver with their own ports, zones and journal. The only module that binds and spawns.
 //!
-//! [`World`] is the embedding API: [`World::builder`] sets one up, its methods read what happened, wait for it, expect
-//! it and change the world while it runs. [`blocking`] is the same for tests without tokio; [`Worlds`] keeps many.
+//! [`World`] is the embedding API: [`World::builder`] sets one up; its methods read the journal, wait, declare expectations
+//! and change the running world. [`blocking`] is the same for tests without tokio; [`Worlds`] holds many.
 
 pub mod blocking;
 mod builder;
@@ -31,10 +31,10 @@ use crate::journal::{DnsQuery, Event, Log, MailCounts, Message, Metrics};
 use crate::scenario::{ReceiverProfile, Scenario};
 use crate::smtp::{ClientSource, ServerState, SessionConfig, SessionEntry};
 
-/// How long a world that stops waits for its sessions.
+/// Time that a stopping world waits for its sessions.
 const STOPPING: Duration = Duration::from_secs(3);
 
-/// A running world. Dropping it stops it, and verifies what is expected of it.
+/// A running world. Dropping it stops it and verifies its expectations.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -48,7 +48,7 @@ const STOPPING: Duration = Duration::from_secs(3);
 /// ```
 #[derive(Debug)]
 pub struct World {
-    /// What a reset brings back.
+    /// The state that a reset restores.
     start: Start,
     /// Held by every change from its first look at the world to its `changed` event. Lock order: this, the log of sessions,
     /// the other logs.
@@ -85,38 +85,38 @@ struct Start {
 }
 
 impl World {
-    /// Begins to set up a world: scenario `one-to-one`, the scenario's receiver, free ports of 127.0.0.1.
+    /// Returns a builder: scenario `one-to-one`, the receiver of the scenario, free ports of 127.0.0.1.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// The same for tests without tokio.
+    /// Returns a builder for tests without tokio.
     pub fn blocking() -> blocking::Builder {
         blocking::Builder::default()
     }
 
-    /// Where the receiver listens.
+    /// The address of the SMTP server.
     pub fn smtp_addr(&self) -> SocketAddr {
         self.smtp_addr
     }
 
-    /// Where the further listeners are, in the order they were asked for: those of the scenario first.
+    /// The addresses of the additional listeners, in their order: those of the scenario first.
     pub fn listeners(&self) -> &[SocketAddr] {
         &self.listeners
     }
 
-    /// The authorities that a client has to trust for STARTTLS and implicit TLS, as PEM; empty without TLS, or with one's
-    /// own certificate.
+    /// The CA certificates that clients must trust for STARTTLS and implicit TLS, as PEM; empty without TLS, or with a
+    /// given certificate.
     pub fn authorities(&self) -> &str {
         &self.authorities
     }
 
-    /// Where DNS is served, over UDP and TCP.
+    /// The address of the DNS server, for UDP and TCP.
     pub fn dns_addr(&self) -> SocketAddr {
         self.dns_addr
     }
 
-    /// The scenario that was set last. Zones and faults that were changed since are in [`World::zones`].
+    /// The scenario. Later changes of zones and faults are in [`World::zones`].
     pub fn scenario(&self) -> Arc<Scenario> {
         self.scenario.load_full()
     }
@@ -126,32 +126,32 @@ impl World {
         self.profile.load_full()
     }
 
-    /// The zones that are served now.
+    /// The current zones.
     pub fn zones(&self) -> Arc<Zones> {
         self.zones.load_full()
     }
 
-    /// The sessions so far, running ones too.
+    /// The log of sessions, including running ones.
     pub fn sessions(&self) -> &Arc<Log<SessionEntry>> {
         &self.service.sessions
     }
 
-    /// The messages accepted so far.
+    /// The log of accepted messages.
     pub fn messages(&self) -> &Arc<Log<Message>> {
         &self.service.messages
     }
 
-    /// The DNS queries answered so far.
+    /// The log of DNS queries.
     pub fn dns_queries(&self) -> &Arc<Log<DnsQuery>> {
         &self.dns_queries
     }
 
-    /// Counts of what came in at the DNS server.
+    /// Counts of the DNS server.
     pub fn dns_counts(&self) -> dns::Counts {
         self.dns.counts()
     }
 
-    /// Where connections are taken to come from.
+    /// The source of client addresses.
     pub fn client(&self) -> ClientSource {
         self.scenario.load().client.clone()
     }
@@ -161,8 +161,7 @@ impl World {
         self.zones.load().faults().to_vec()
     }
 
-    /// Everything that happened, in order: queries, connections, commands, replies, facts, verdicts, messages, faults,
-    /// changes.
+    /// The event log: queries, connections, commands, replies, facts, verdicts, messages, faults and changes, in order.
     pub fn events(&self) -> &Arc<Log<Event>> {
         &self.service.events
     }
@@ -174,27 +173,27 @@ impl World {
         kept.downcast_ref().expect("one API keeps one type")
     }
 
-    /// Counts of the mail of this world alone.
+    /// Counts of the mail of this world.
     pub fn mail_counts(&self) -> &MailCounts {
         &self.service.mail_counts
     }
 
-    /// Counts for monitoring; worlds of one server count into the same.
+    /// The metrics, which the worlds of a server share.
     pub fn tally(&self) -> &Arc<Metrics> {
         &self.service.tally
     }
 
-    /// The time by the receiver's clock: since the world began or was reset, advances included.
+    /// The clock: the time since the world started or was reset, including advances.
     pub fn now(&self) -> Duration {
         self.service.memory.load().clock().now()
     }
 
-    /// How long a wait waits.
+    /// The time limit of waits.
     pub fn patience(&self) -> Duration {
         self.patience
     }
 
-    /// The expectations mounted.
+    /// The declared expectations.
     pub(crate) fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
     }
@@ -204,12 +203,12 @@ impl World {
         self.shutdown.cancelled().await;
     }
 
-    /// Stops: idle sessions get 421, running ones a bounded chance to end. Expectations are verified as by a drop.
+    /// Stops the world: idle sessions get 421, running transactions a limited time to end. Expectations are verified like on drop.
     pub async fn stop(self) {
         self.close().await;
     }
 
-    /// Stops, where others hold the world too.
+    /// Stops the world while others hold it too.
     pub async fn close(&self) {
         self.shutdown.cancel();
         let mut tasks = self.tasks.lock().await;

@@ -1,4 +1,4 @@
-//! What a test waits for, expects and asserts of a world.
+//! Waits, expectations and assertions of a world.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -60,10 +60,10 @@ impl TakenSessions {
 }
 
 impl World {
-    /// Waits for a session to end, and gives it: the first that no earlier call gave.
+    /// Waits for a session to end, and returns the first one that no earlier call returned.
     ///
     /// # Errors
-    /// None ended within the world's patience, or the world stopped; says what was seen.
+    /// No session ended in time, or the world stopped. The error has what was seen.
     pub async fn wait_for_session(&self) -> Result<Session, WaitTimeout> {
         let log = self.sessions();
         let below = self.taken.sessions.lock().pass(log.counts().dropped);
@@ -74,10 +74,10 @@ impl World {
         self.first(below, "a session to end", give).await
     }
 
-    /// Waits until some session, running or ended, is as `wanted` says, and gives it as it stands then.
+    /// Waits until a session, running or ended, satisfies `wanted`, and returns a snapshot of it.
     ///
     /// # Errors
-    /// None was within the world's patience, or the world stopped; says what was seen.
+    /// No session satisfied it in time, or the world stopped. The error has what was seen.
     pub async fn wait_until(
         &self,
         wanted: impl Fn(&SessionRecord) -> bool,
@@ -121,14 +121,13 @@ impl World {
         })
     }
 
-    /// Waits until `count` sessions match the pattern, and gives all that do, the oldest first.
+    /// Waits until `count` sessions match the filter, and returns all that do, oldest first.
     ///
     /// # Errors
-    /// Fewer came within the world's patience, or the world stopped; says what was seen, and where the nearest one
-    /// differs.
+    /// Fewer matched in time, or the world stopped. The error has what was seen and the near misses.
     ///
     /// # Panics
-    /// Where the count is 0.
+    /// If `count` is 0.
     pub async fn wait_for_sessions(
         &self,
         pattern: &Sessions,
@@ -138,13 +137,13 @@ impl World {
             .await
     }
 
-    /// The same among sessions above a number, with a patience of its own.
+    /// Waits for sessions with a number greater than `after`, with its own time limit.
     ///
     /// # Errors
     /// As [`World::wait_for_sessions`].
     ///
     /// # Panics
-    /// Where the count is 0.
+    /// If `count` is 0.
     pub async fn wait_for_sessions_within(
         &self,
         pattern: &Sessions,
@@ -158,13 +157,13 @@ impl World {
         Ok(found.iter().map(session).collect())
     }
 
-    /// Waits until `count` messages match the pattern, and gives all that do, the oldest first.
+    /// Waits until `count` messages match the filter, and returns all that do, oldest first.
     ///
     /// # Errors
-    /// Fewer came within the world's patience, or the world stopped; says which messages were seen.
+    /// Fewer matched in time, or the world stopped. The error has the messages seen.
     ///
     /// # Panics
-    /// Where the count is 0.
+    /// If `count` is 0.
     pub async fn wait_for_mail(
         &self,
         pattern: &Mail,
@@ -174,13 +173,13 @@ impl World {
             .await
     }
 
-    /// The same among messages above a number, with a patience of its own.
+    /// Waits for messages with a number greater than `after`, with its own time limit.
     ///
     /// # Errors
     /// As [`World::wait_for_mail`].
     ///
     /// # Panics
-    /// Where the count is 0.
+    /// If `count` is 0.
     pub async fn wait_for_mail_within(
         &self,
         pattern: &Mail,
@@ -192,13 +191,13 @@ impl World {
         wait(messages, pattern, self.within(count, after, patience)).await
     }
 
-    /// Waits until `count` DNS queries match the pattern, and gives all that do, the oldest first.
+    /// Waits until `count` DNS queries match the filter, and returns all that do, oldest first.
     ///
     /// # Errors
-    /// Fewer came within the world's patience, or the world stopped; says which queries were seen.
+    /// Fewer matched in time, or the world stopped. The error has the queries seen.
     ///
     /// # Panics
-    /// Where the count is 0.
+    /// If `count` is 0.
     pub async fn wait_for_queries(
         &self,
         pattern: &Queries,
@@ -208,13 +207,13 @@ impl World {
             .await
     }
 
-    /// The same among queries above a number, with a patience of its own.
+    /// Waits for queries with a number greater than `after`, with its own time limit.
     ///
     /// # Errors
     /// As [`World::wait_for_queries`].
     ///
     /// # Panics
-    /// Where the count is 0.
+    /// If `count` is 0.
     pub async fn wait_for_queries_within(
         &self,
         pattern: &Queries,
@@ -244,10 +243,10 @@ impl World {
         }
     }
 
-    /// Waits for a message to be accepted, and gives it: the next that no earlier call gave.
+    /// Waits for a message to be accepted, and returns the next one that no earlier call returned.
     ///
     /// # Errors
-    /// None came within the world's patience, or the world stopped; says which sessions were seen, for they tell why.
+    /// No message was accepted in time, or the world stopped. The error has the sessions seen, with their refusals.
     pub async fn wait_for_message(&self) -> Result<Arc<Message>, WaitTimeout> {
         let began = Instant::now();
         let next = |log: &Log<Message>| {
@@ -274,17 +273,17 @@ impl World {
         })
     }
 
-    /// Mounts an expectation: what happens from now on counts, and dropping the world verifies it.
+    /// Declares an expectation about what happens from now on; dropping the world verifies it.
     pub fn expect(&self, expectation: impl Into<Expectation>) {
         self.ledger.mount(expectation.into());
     }
 
-    /// Mounts an expectation for a scope: dropping the guard verifies it.
+    /// Declares an expectation for a scope; dropping the guard verifies it.
     pub fn expect_scoped(&self, expectation: impl Into<Expectation>) -> Guard {
         self.ledger.guard(expectation.into())
     }
 
-    /// What became of every expectation so far.
+    /// The outcome of every expectation so far.
     pub fn outcomes(&self) -> Vec<Outcome> {
         self.ledger.outcomes()
     }
@@ -292,12 +291,12 @@ impl World {
     /// Verifies every expectation now.
     ///
     /// # Errors
-    /// The expectations that are not met, with near misses.
+    /// Some expectations are not met; the error has their near misses.
     pub fn verify(&self) -> Result<(), UnmetExpectations> {
         self.ledger.verify()
     }
 
-    /// Every session that matches, as it stands now, the oldest first.
+    /// A snapshot of every session that matches, oldest first.
     pub fn sessions_like(&self, pattern: &Sessions) -> Vec<Session> {
         let met = |record: &SessionRecord| pattern.matches(record).then(|| record.clone());
         self.sessions()
@@ -308,10 +307,10 @@ impl World {
             .collect()
     }
 
-    /// Asserts that nobody connected from an address.
+    /// Asserts that no client connected from an address.
     ///
     /// # Panics
-    /// Where somebody did.
+    /// If a client did.
     #[track_caller]
     pub fn assert_no_attempt_from(&self, client: impl Into<IpAddr>) {
         let client = client.into();
@@ -324,10 +323,10 @@ impl World {
         }
     }
 
-    /// Asserts that the MX of a domain was asked for before the first connection came.
+    /// Asserts that the MX of a domain was queried before the first connection.
     ///
     /// # Panics
-    /// Where nobody connected, or nobody had asked before.
+    /// If no client connected, or the MX was not queried before.
     #[track_caller]
     pub fn assert_looked_up_mx_before_connecting(&self, domain: &str) {
         let bare = |text: &str| text.trim_end_matches('.').to_ascii_lowercase();
@@ -356,11 +355,11 @@ impl World {
         );
     }
 
-    /// Asserts that the sessions that match came at least so far apart, by the receiver's clock, and that there were
-    /// two or more.
+    /// Asserts that there are at least two matching sessions, and that they are at least `least` apart by the clock of the
+    /// world.
     ///
     /// # Panics
-    /// Where they did not.
+    /// If they are not.
     #[track_caller]
     pub fn assert_retry_spacing(&self, pattern: &Sessions, least: Duration) {
         let found = self.sessions_like(pattern);

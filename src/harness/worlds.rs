@@ -10,14 +10,14 @@ use super::{Builder, World};
 use crate::error::Error;
 use crate::journal::Metrics;
 
-/// The name of the world that a server begins with.
+/// The name of the main world.
 pub const MAIN: &str = "main";
-/// Most worlds beside it.
+/// Maximum number of other worlds.
 pub const WORLDS: usize = 2_000;
 
 type Others = BTreeMap<String, Arc<World>>;
 
-/// The worlds of a server: the main one, and those made later. They share nothing but their counts.
+/// The worlds of a server: the main one and the others. They share only the metrics.
 #[derive(Debug)]
 pub struct Worlds {
     main: Arc<World>,
@@ -29,7 +29,7 @@ pub struct Worlds {
 }
 
 impl Worlds {
-    /// Begins with a main world; the others count into its counts.
+    /// Starts with a main world; the others use its metrics.
     pub fn new(main: World) -> Arc<Self> {
         let tally = Arc::clone(main.tally());
         Arc::new(Self {
@@ -46,12 +46,12 @@ impl Worlds {
         &self.main
     }
 
-    /// The counts of all worlds, also of those that are gone.
+    /// The metrics of all worlds, including deleted ones.
     pub fn tally(&self) -> &Arc<Metrics> {
         &self.tally
     }
 
-    /// A world by its name.
+    /// Returns a world by its name.
     pub fn find(&self, name: &str) -> Option<Arc<World>> {
         if name == MAIN {
             Some(Arc::clone(&self.main))
@@ -72,16 +72,16 @@ impl Worlds {
             .collect()
     }
 
-    /// How many worlds there are.
+    /// The number of worlds.
     pub fn count(&self) -> usize {
         self.others.read().len() + 1
     }
 
-    /// Checks a name: 1 to 64 letters, digits, `-`, `_` and `.`, which is not the first. `.` and `..` in a path mean other
-    /// paths.
+    /// Checks a name: 1 to 64 letters, digits, `-`, `_` and `.`, not beginning with `.`, because `.` and `..` have a meaning
+    /// in paths.
     ///
     /// # Errors
-    /// It is no such name.
+    /// The name is not allowed.
     pub fn check_name(name: &str) -> Result<(), Error> {
         let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
         let fits = (1..=64).contains(&name.len()) && !name.starts_with('.');
@@ -93,10 +93,10 @@ impl Worlds {
         )))
     }
 
-    /// Starts a further world, under this name or one of its own that no other world has.
+    /// Starts another world, under this name or an unused one.
     ///
     /// # Errors
-    /// As [`Builder::start`] and [`Worlds::check_name`]; a name that is taken, or too many worlds.
+    /// Those of [`Builder::start`] and [`Worlds::check_name`]; the name is in use, or there are too many worlds.
     pub async fn add(
         &self,
         name: Option<String>,
@@ -141,7 +141,7 @@ impl Worlds {
         Ok(Reserved { worlds: self, name })
     }
 
-    /// Takes a world away and stops it; false where there is none of that name, or it is the main one.
+    /// Stops and removes a world. Returns false if there is none with that name, or if it is the main one.
     pub async fn remove(&self, name: &str) -> bool {
         let world = self.others.write().remove(name);
         match world {

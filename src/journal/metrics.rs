@@ -1,4 +1,4 @@
-//! Counts of what happened, for monitoring: they only grow, and forget nothing.
+//! Metrics. Counters only grow; dropping journal entries does not change them.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,12 +11,12 @@ use parking_lot::Mutex;
 pub struct Counter(AtomicU64);
 
 impl Counter {
-    /// Adds.
+    /// Adds to the counter.
     pub fn add(&self, by: u64) {
         self.0.fetch_add(by, Ordering::Relaxed);
     }
 
-    /// The sum so far.
+    /// The current value.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -27,13 +27,13 @@ impl Counter {
 pub struct MailCounts {
     /// Messages accepted.
     pub messages: Counter,
-    /// Octets of them.
+    /// Total size of the accepted messages, in octets.
     pub message_octets: Counter,
     /// Refusals.
     pub refusals: Counter,
 }
 
-/// Times, counted in buckets.
+/// A histogram of durations.
 #[derive(Debug, Default)]
 pub struct Histogram {
     buckets: [AtomicU64; BOUNDS.len()],
@@ -47,12 +47,12 @@ pub const BOUNDS: [f64; 13] = [
 ];
 
 impl Histogram {
-    /// Counts a time.
+    /// Records one duration.
     pub fn observe(&self, time: Duration) {
         self.observe_each(time, 1);
     }
 
-    /// Counts a time that each of so many took.
+    /// Records one duration for each of `times` observations.
     pub fn observe_each(&self, time: Duration, times: u64) {
         let seconds = time.as_secs_f64();
         if let Some(bucket) = BOUNDS.iter().position(|bound| seconds <= *bound) {
@@ -66,7 +66,7 @@ impl Histogram {
         );
     }
 
-    /// How many times were at most each bound.
+    /// The number of observations up to each bound.
     pub fn cumulative(&self) -> Vec<(f64, u64)> {
         let mut sum = 0;
         let up_to = |(bound, bucket): (&f64, &AtomicU64)| {
@@ -76,18 +76,18 @@ impl Histogram {
         BOUNDS.iter().zip(&self.buckets).map(up_to).collect()
     }
 
-    /// How many times were counted.
+    /// The number of observations.
     pub fn count(&self) -> u64 {
         self.count.get()
     }
 
-    /// Their sum in seconds.
+    /// The sum of the observed durations, in seconds.
     pub fn sum(&self) -> f64 {
         Duration::from_micros(self.sum_us.get()).as_secs_f64()
     }
 }
 
-/// Counts by labels; the labels are few.
+/// Counters by label values, for few combinations.
 #[derive(Debug)]
 pub struct Family<const N: usize>(Mutex<BTreeMap<[String; N], u64>>);
 
@@ -98,12 +98,12 @@ impl<const N: usize> Default for Family<N> {
 }
 
 impl<const N: usize> Family<N> {
-    /// Counts one more.
+    /// Increments the counter of these label values.
     pub fn count(&self, labels: [&str; N]) {
         *self.0.lock().entry(labels.map(str::to_owned)).or_default() += 1;
     }
 
-    /// Every count so far.
+    /// All counters.
     pub fn counts(&self) -> Vec<([String; N], u64)> {
         self.0
             .lock()
@@ -128,7 +128,7 @@ impl<const N: usize> LabelledCounter<N> {
         }
     }
 
-    /// Counts one more.
+    /// Increments the counter of these label values.
     pub fn count(&self, word: &str) {
         let index = self
             .words
@@ -154,7 +154,7 @@ pub struct Metrics {
     pub sessions: Counter,
     /// Messages accepted.
     pub messages: Counter,
-    /// Octets of them.
+    /// Total size of the accepted messages, in octets.
     pub message_octets: Counter,
     /// Refusals by verdict, source, rule and stage.
     pub refusals: Family<4>,

@@ -1,5 +1,4 @@
-//! TLS of a listener, and what may be wrong with it on purpose. Without the feature `tls` a listener that wants it is a
-//! mistake.
+//! TLS of a listener, with deliberate faults. Without the feature `tls`, a listener with TLS is a mistake.
 
 #[cfg(not(feature = "tls"))]
 mod disabled;
@@ -21,24 +20,24 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What is wrong with a listener's TLS, on purpose.
+/// A deliberate fault of the TLS of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum TlsFault {
-    /// Nothing.
+    /// No fault.
     #[default]
     None,
     /// The certificate has expired.
     Expired,
-    /// The certificate is another host's.
+    /// The certificate is for another host.
     WrongName,
-    /// The certificate is signed by nobody but itself.
+    /// The certificate is self-signed.
     SelfSigned,
     /// The handshake is refused with an alert.
     Refused,
 }
 
 impl TlsFault {
-    /// Every fault by its word.
+    /// Every fault.
     pub const ALL: [(&'static str, Self); 5] = [
         ("none", Self::None),
         ("expired", Self::Expired),

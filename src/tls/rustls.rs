@@ -1,4 +1,4 @@
-//! TLS by rustls: an authority and a certificate made at start, or one's own.
+//! TLS by rustls, with a certificate authority and a certificate generated at start, or a given certificate.
 
 use std::fmt;
 use std::io;
@@ -18,7 +18,7 @@ use tokio_rustls::server::TlsStream;
 use super::TlsFault;
 use crate::error::Error;
 
-/// Who signs the certificates of one world. There is one, because clients look an authority up by its name.
+/// The certificate authority of a world. There is one, because clients look an authority up by its name.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl fmt::Debug for Authority {
@@ -28,10 +28,10 @@ impl fmt::Debug for Authority {
 }
 
 impl Authority {
-    /// Makes an authority, valid from 2020 to 2049, so that no clock has to be asked.
+    /// Generates an authority that is valid from 2020 to 2049, so that no clock is needed.
     ///
     /// # Errors
-    /// The operating system gives no random octets.
+    /// The operating system provides no random octets.
     pub fn new() -> Result<Self, Error> {
         let bad =
             |e: rcgen::Error| Error::other(format!("cannot make a certificate authority: {e}"));
@@ -48,7 +48,7 @@ impl Authority {
             .map_err(bad)
     }
 
-    /// Its certificate, as PEM.
+    /// The CA certificate, as PEM.
     pub fn pem(&self) -> String {
         self.0.as_ref().pem()
     }
@@ -72,10 +72,10 @@ impl fmt::Debug for Tls {
 }
 
 impl Tls {
-    /// Makes a certificate for a host, for `localhost` and for the loopback addresses.
+    /// Generates a certificate for a host, `localhost` and the loopback addresses.
     ///
     /// # Errors
-    /// The host name is none that a certificate can have.
+    /// The host name is not allowed in a certificate.
     pub fn made(authority: &Authority, host: &str, fault: TlsFault) -> Result<Self, Error> {
         let bad = |e: &dyn fmt::Display| {
             Error::other(format!("cannot make a certificate for {host}: {e}"))
@@ -95,10 +95,10 @@ impl Tls {
         Self::of(&certificate.pem(), &own.serialize_pem(), authority, fault)
     }
 
-    /// Takes one's own certificate chain and key, both PEM.
+    /// Uses a given certificate chain and key, both PEM.
     ///
     /// # Errors
-    /// What is no PEM, or no key for the certificate.
+    /// A file is not PEM, or the key does not match the certificate.
     pub fn own(certificate: &str, key: &str) -> Result<Self, Error> {
         Self::of(certificate, key, String::new(), TlsFault::None)
     }
@@ -146,12 +146,12 @@ impl Tls {
         Ok((Secured(stream), suite))
     }
 
-    /// What is wrong with it.
+    /// The fault.
     pub fn fault(&self) -> TlsFault {
         self.fault
     }
 
-    /// The authority that a client should trust, as PEM; empty with one's own certificate.
+    /// The CA certificate that clients must trust, as PEM; empty with a given certificate.
     pub fn authority(&self) -> &str {
         &self.authority
     }
