@@ -110,12 +110,12 @@ impl File {
 }
 
 impl JournalStore for File {
-    fn messages(&self, deposits: &[StoredMessage]) -> io::Result<()> {
-        self.mail.lock().append(deposits)
+    fn message(&self, deposit: &StoredMessage) -> io::Result<()> {
+        self.mail.lock().append(std::slice::from_ref(deposit))
     }
 
-    fn try_messages(&self, deposits: &[StoredMessage]) -> Option<io::Result<()>> {
-        Some(self.mail.try_lock()?.append(deposits))
+    fn try_message(&self, deposit: &StoredMessage) -> Option<io::Result<()>> {
+        Some(self.mail.try_lock()?.append(std::slice::from_ref(deposit)))
     }
 
     fn session(&self, record: Arc<dyn StoredSession>) {

@@ -33,11 +33,11 @@ pub trait StoredSession: Send + Sync + std::fmt::Debug {
 
 /// Keeps what happened beyond the end of the process.
 pub trait JournalStore: Send + Sync + std::fmt::Debug {
-    /// Keeps messages. When this returns they are safe, and may be acknowledged (250). It waits for others who do the same,
-    /// and large messages may have to wait for the disk.
-    fn messages(&self, deposits: &[StoredMessage]) -> io::Result<()>;
+    /// Keeps a message. When this returns it is safe, and may be acknowledged (250); where it fails, nothing of it stays.
+    /// It waits for others who do the same, and a large message may have to wait for the disk.
+    fn message(&self, deposit: &StoredMessage) -> io::Result<()>;
     /// The same without waiting for others: `None` where somebody else is at it.
-    fn try_messages(&self, deposits: &[StoredMessage]) -> Option<io::Result<()>>;
+    fn try_message(&self, deposit: &StoredMessage) -> Option<io::Result<()>>;
     /// Keeps a session that ended, soon.
     fn session(&self, record: Arc<dyn StoredSession>);
     /// Keeps events, soon.

@@ -29,7 +29,7 @@ pub use server::client_address::{
 pub use server::proxy::ProxyMode;
 pub use server::reset::LastReset;
 pub use server::{ListenerConfig, ServerState, SessionConfig, serve};
-pub use session::event::{SessionEvent, SessionEvents};
+pub use session::event::{AcceptedMessage, SessionEvent, SessionEvents};
 pub use session::script::{Condition, CountPer, End, Point, Schedule, Script, SendMode};
 pub use session::trace::Trace;
 pub use session::{COMMAND_LINE_OCTETS, ListenerMode, PATH_LINE_OCTETS, Protocol, Session, Step};

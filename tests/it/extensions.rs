@@ -1,6 +1,6 @@
 //! Whole dialogues of the extensions: BDAT, DSN, AUTH, ETRN, LIMITS, XCLIENT.
 
-use martinet::smtp::{SessionEvent, SessionEvents, Speaker};
+use martinet::smtp::{AcceptedMessage, SessionEvent, SessionEvents, Speaker};
 
 use crate::script::Stage;
 
@@ -19,7 +19,7 @@ fn play(receiver: &str, script: &str) -> SessionEvents {
 fn message(events: &SessionEvents) -> Option<String> {
     events.iter().find_map(|event| match event {
         SessionEvent::Transaction {
-            message: Some((_, octets)),
+            message: Some(AcceptedMessage { octets, .. }),
             ..
         } => Some(String::from_utf8_lossy(octets).into_owned()),
         _ => None,

@@ -80,39 +80,7 @@ impl Served {
 
     /// Any request; `fields` are header fields, each with its line end.
     pub async fn ask(&self, method: &str, path: &str, fields: &str, body: &[u8]) -> Answer {
-        let mut stream = TcpStream::connect(self.address)
-            .await
-            .expect("a connection");
-        let host = if fields.contains("Host:") {
-            String::new()
-        } else {
-            format!("Host: {}\r\n", self.address)
-        };
-        let length = body.len();
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\n{host}Connection: close\r\nContent-Length: {length}\r\n{fields}\r\n"
-        );
-        stream
-            .write_all(&[head.as_bytes(), body].concat())
-            .await
-            .expect("sent");
-        let mut octets = Vec::new();
-        stream.read_to_end(&mut octets).await.expect("an answer");
-        let end = octets
-            .windows(4)
-            .position(|four| four == b"\r\n\r\n")
-            .expect("a header section");
-        let head = String::from_utf8_lossy(&octets[..end]).into_owned();
-        let status = head
-            .split(' ')
-            .nth(1)
-            .and_then(|code| code.parse().ok())
-            .expect("a status");
-        Answer {
-            status,
-            head,
-            body: octets[end + 4..].to_vec(),
-        }
+        ask(self.address, method, path, fields, body).await
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -131,6 +99,47 @@ impl Served {
 
     pub async fn deliver(&self, helo: &str, message: &[u8]) {
         deliver_to(self.worlds.main().smtp_addr(), helo, message).await;
+    }
+}
+
+/// Any request; `fields` are header fields, each with its line end.
+pub async fn ask(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    fields: &str,
+    body: &[u8],
+) -> Answer {
+    let mut stream = TcpStream::connect(address).await.expect("a connection");
+    let host = if fields.contains("Host:") {
+        String::new()
+    } else {
+        format!("Host: {}\r\n", address)
+    };
+    let length = body.len();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\n{host}Connection: close\r\nContent-Length: {length}\r\n{fields}\r\n"
+    );
+    stream
+        .write_all(&[head.as_bytes(), body].concat())
+        .await
+        .expect("sent");
+    let mut octets = Vec::new();
+    stream.read_to_end(&mut octets).await.expect("an answer");
+    let end = octets
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .expect("a header section");
+    let head = String::from_utf8_lossy(&octets[..end]).into_owned();
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|code| code.parse().ok())
+        .expect("a status");
+    Answer {
+        status,
+        head,
+        body: octets[end + 4..].to_vec(),
     }
 }
 

@@ -18,6 +18,8 @@ mod http_events;
 mod http_guard;
 mod http_problems;
 mod journal_file;
+#[cfg(target_os = "linux")]
+mod journal_full;
 mod lint;
 mod listeners;
 mod matrix;

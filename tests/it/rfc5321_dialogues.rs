@@ -1,13 +1,13 @@
 //! Whole dialogues, by section of RFC 5321 and its extensions.
 
-use martinet::smtp::{SessionEvent, SessionEvents};
+use martinet::smtp::{AcceptedMessage, SessionEvent, SessionEvents};
 
 use crate::script::Stage;
 
 fn messages(events: &SessionEvents) -> Vec<String> {
     let octets = events.iter().filter_map(|event| match event {
         SessionEvent::Transaction {
-            message: Some((_, octets)),
+            message: Some(AcceptedMessage { octets, .. }),
             ..
         } => Some(String::from_utf8_lossy(octets).into_owned()),
         _ => None,

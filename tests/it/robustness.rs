@@ -9,7 +9,9 @@ use std::time::Duration;
 use bytes::BytesMut;
 use martinet::facts::{Facts, Resolver};
 use martinet::scenario::{load_scenario, parse_receiver};
-use martinet::smtp::{ClientAddress, Session, SessionEvent, SessionEvents, Speaker, Step};
+use martinet::smtp::{
+    AcceptedMessage, ClientAddress, Session, SessionEvent, SessionEvents, Speaker, Step,
+};
 
 use crate::script::Stage;
 
@@ -87,7 +89,7 @@ impl Played {
     fn messages(&self) -> Vec<&[u8]> {
         let messages = self.events.iter().filter_map(|event| match event {
             SessionEvent::Transaction {
-                message: Some((_, octets)),
+                message: Some(AcceptedMessage { octets, .. }),
                 ..
             } => Some(octets.as_slice()),
             _ => None,

@@ -130,7 +130,7 @@ impl Play {
             match step {
                 Step::Read => return true,
                 Step::Close => return false,
-                Step::Pause(_) | Step::Listen(_) => {}
+                Step::Pause(_) | Step::Listen(_) | Step::Store => {}
                 // As if the client had waited: what came in the same packet comes under TLS.
                 Step::StartTls => self.session.secured("TLS".to_owned(), 0, &mut self.output),
                 Step::Flush => {
@@ -162,7 +162,7 @@ impl Play {
                     self.outcome.recipients += envelope.recipients.len();
                     format!(
                         "{envelope:?} {verdict} {reply:?} {:?}",
-                        message.as_ref().map(|(_, octets)| octets)
+                        message.as_ref().map(|message| &message.octets)
                     )
                 }
                 other => format!("{other:?}"),

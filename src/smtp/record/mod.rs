@@ -19,8 +19,7 @@ use crate::policy::Refusal;
 use crate::reply::Reply;
 use crate::smtp::record::events::{Remark, Teller, Telling};
 use crate::smtp::record::transcript::{Transcript, TranscriptLine};
-use crate::smtp::session::event::{SessionEvent, SessionEvents};
-use crate::smtp::session::trace::Trace;
+use crate::smtp::session::event::{AcceptedMessage, SessionEvent, SessionEvents};
 use crate::smtp::{AddressSource, ClientAddress};
 use crate::verdict::{ClosedBy, Verdict};
 
@@ -311,7 +310,7 @@ impl SessionEntry {
         self: &Arc<Self>,
         events: &mut SessionEvents,
         teller: &mut Teller,
-        mut store: impl FnMut(&Arc<Envelope>, Trace, Arc<Vec<u8>>) -> Option<Arc<Message>>,
+        mut store: impl FnMut(&Arc<Envelope>, AcceptedMessage) -> Option<Arc<Message>>,
     ) -> Telling {
         let at = Timestamp::now();
         let mut record = self.record.lock();
@@ -325,8 +324,8 @@ impl SessionEntry {
             if let SessionEvent::Transaction {
                 envelope, message, ..
             } = &mut event
-                && let Some((trace, octets)) = message.take()
-                && let Some(message) = store(envelope, trace, octets)
+                && let Some(accepted) = message.take()
+                && let Some(message) = store(envelope, accepted)
             {
                 number = Some(message.id);
                 remarks.push((

@@ -142,7 +142,8 @@ impl<'a> Connection<'a> {
             entry.id,
         )
         .behind(door.front())
-        .storing_in(&service.storage);
+        .storing_in(&service.storage)
+        .keeping_messages(service.keeper.is_some());
         let began = std::time::Instant::now();
         Self {
             wire: MaybeTlsStream::Plain(stream),
@@ -220,6 +221,10 @@ impl<'a> Connection<'a> {
                 self.session
                     .advance(&mut self.input, &mut self.output, &resolver)
             };
+            if step == Step::Store {
+                self.store().await;
+                continue;
+            }
             if step != Step::Read || !self.output.is_empty() {
                 self.command_by = None;
             }
@@ -246,7 +251,7 @@ impl<'a> Connection<'a> {
                     self.session.ended(ClosedBy::Script);
                     return linger(&mut self.wire).await;
                 }
-                (Step::Flush, None) => {}
+                (Step::Flush | Step::Store, None) => {}
                 (Step::Read, None) => self.read(shutdown, &mut until).await?,
                 (Step::Pause(pause), None) => self.wait(pause, shutdown).await,
                 (Step::Listen(wait), None) => self.listen(wait, shutdown).await?,

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::journal::{Message, StoredMessage};
 use crate::smtp::record::transcript::Speaker;
 use crate::smtp::server::connection::Connection;
-use crate::smtp::session::event::SessionEvent;
+use crate::smtp::session::event::{AcceptedMessage, SessionEvent};
 use crate::smtp::session::script::SendMode;
 
 /// Octets of messages from which on nobody else waits while they are written to a journal file.
@@ -27,7 +27,6 @@ impl Connection<'_> {
         if !manner.delay.is_zero() {
             tokio::time::sleep(manner.delay).await;
         }
-        self.deposit().await?;
         if !self.output.is_empty() && !manner.mute {
             match manner {
                 SendMode {
@@ -47,43 +46,44 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Has accepted messages made safe before they are acknowledged; where that fails, nothing is said.
+    /// Has a message made safe that is to be acknowledged, and tells the session whether it is.
+    pub(crate) async fn store(&mut self) {
+        let stored = self.deposit().await;
+        if let Err(error) = &stored {
+            tracing::error!(%error, "the journal file cannot take a message: the client gets 452");
+        }
+        self.session.stored(stored.is_ok(), &mut self.output);
+    }
+
     async fn deposit(&mut self) -> io::Result<()> {
-        let Some(keeper) = &self.service.keeper else {
+        let (at, session) = (Timestamp::now(), self.entry.id);
+        // What a reset forgot is not kept either.
+        let kept = !self.service.last_reset.is_after(session);
+        let (Some(keeper), Some(storing), true) =
+            (&self.service.keeper, self.session.storing(), kept)
+        else {
             return Ok(());
         };
-        let (at, session) = (Timestamp::now(), self.entry.id);
-        if self.service.last_reset.is_after(session) {
-            return Ok(());
-        }
-        let accepted = self.session.events.accepted();
-        let deposits = accepted.map(|(envelope, trace, octets)| {
-            let (envelope, trace, octets) = (
-                Arc::clone(envelope),
-                trace.dated(at).to_owned(),
-                Arc::clone(octets),
-            );
-            StoredMessage {
-                session,
-                at,
-                envelope,
-                trace,
-                octets,
-            }
-        });
-        let deposits: Vec<_> = deposits.collect();
-        let octets: usize = deposits.iter().map(|deposit| deposit.octets.len()).sum();
-        if deposits.is_empty() {
-            return Ok(());
-        }
-        for _ in 0..if octets < LARGE_OCTETS { DEPOSITS } else { 0 } {
-            if let Some(kept) = keeper.try_messages(&deposits) {
+        let deposit = StoredMessage {
+            session,
+            at,
+            envelope: Arc::clone(&storing.envelope),
+            trace: storing.message.trace.dated(at).to_owned(),
+            octets: Arc::clone(&storing.message.octets),
+        };
+        let tries = if deposit.octets.len() < LARGE_OCTETS {
+            DEPOSITS
+        } else {
+            0
+        };
+        for _ in 0..tries {
+            if let Some(kept) = keeper.try_message(&deposit) {
                 return kept;
             }
             yield_now().await;
         }
         let keeper = Arc::clone(keeper);
-        spawn_blocking(move || keeper.messages(&deposits)).await?
+        spawn_blocking(move || keeper.message(&deposit)).await?
     }
 
     /// Sends octets. A client that does not take them loses its session.
@@ -145,21 +145,25 @@ impl Connection<'_> {
                 .for_each(|(_, command)| tracing::debug!(command));
         }
         let id = entry.id;
-        let telling = entry.publish(events, teller, |envelope, trace, octets| {
-            let (at, trace) = trace.finished();
-            let envelope = Arc::clone(envelope);
-            // Asked within the lock: a reset is recorded before the log is cleared.
-            service.messages.append_if(|number| {
-                (!service.last_reset.is_after(id)).then_some(Message {
-                    id: number,
-                    session: id,
-                    at,
-                    envelope,
-                    trace,
-                    octets,
+        let telling = entry.publish(
+            events,
+            teller,
+            |envelope, AcceptedMessage { trace, octets, .. }| {
+                let (at, trace) = trace.finished();
+                let envelope = Arc::clone(envelope);
+                // Asked within the lock: a reset is recorded before the log is cleared.
+                service.messages.append_if(|number| {
+                    (!service.last_reset.is_after(id)).then_some(Message {
+                        id: number,
+                        session: id,
+                        at,
+                        envelope,
+                        trace,
+                        octets,
+                    })
                 })
-            })
-        });
+            },
+        );
         events.clear();
         service.tell(telling);
         let grown = entry.grown();

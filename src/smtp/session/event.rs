@@ -48,13 +48,31 @@ pub enum SessionEvent {
         verdict: Verdict,
         /// The reply to the final dot; `None` where none was sent.
         reply: Option<Reply>,
-        /// The message, where it was accepted, and what the receiver writes above it.
-        message: Option<(Trace, Arc<Vec<u8>>)>,
+        /// The message, where it was accepted.
+        message: Option<AcceptedMessage>,
     },
     /// A script spoke.
     Scripted(String),
     /// The session ended.
     Closed(ClosedBy),
+}
+
+/// A message that is accepted.
+#[derive(Clone, Debug)]
+pub struct AcceptedMessage {
+    /// What the receiver writes above it.
+    pub trace: Trace,
+    /// Its octets.
+    pub octets: Arc<Vec<u8>>,
+    /// What a journal file calls it; `None` where there is no file.
+    pub key: Option<u64>,
+}
+
+/// How far the events had come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EventsMark {
+    list: usize,
+    speech: usize,
 }
 
 /// What happened since it was last asked, in order. The lines of the dialogue stand in one text: a session says many.
@@ -94,18 +112,17 @@ impl SessionEvents {
         })
     }
 
-    /// The messages that were accepted: envelope, trace, octets.
-    pub(crate) fn accepted(
-        &mut self,
-    ) -> impl Iterator<Item = (&Arc<Envelope>, &mut Trace, &Arc<Vec<u8>>)> {
-        self.list.iter_mut().filter_map(|event| match event {
-            SessionEvent::Transaction {
-                envelope,
-                message: Some((trace, octets)),
-                ..
-            } => Some((&*envelope, trace, &*octets)),
-            _ => None,
-        })
+    pub(crate) fn mark(&self) -> EventsMark {
+        EventsMark {
+            list: self.list.len(),
+            speech: self.speech.len(),
+        }
+    }
+
+    /// Forgets what came after the mark.
+    pub(crate) fn truncate(&mut self, mark: EventsMark) {
+        self.list.truncate(mark.list);
+        self.speech.truncate(mark.speech);
     }
 
     /// Whether nothing happened.

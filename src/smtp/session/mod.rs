@@ -9,6 +9,7 @@ pub(crate) mod magic;
 pub(crate) mod output;
 pub(crate) mod rules;
 pub(crate) mod script;
+pub(crate) mod storing;
 pub(crate) mod trace;
 pub(crate) mod transaction;
 
@@ -30,6 +31,7 @@ use crate::smtp::session::bdat::Chunk;
 use crate::smtp::session::dispatch::OverlongLine;
 use crate::smtp::session::event::{SessionEvent, SessionEvents};
 use crate::smtp::session::script::SendMode;
+use crate::smtp::session::storing::Storing;
 use crate::smtp::session::transaction::{Mail, Open, Received};
 use crate::smtp::settings::StartTls;
 use crate::smtp::{ClientAddress, Extension, Receiver};
@@ -60,6 +62,9 @@ pub enum Step {
     StartTls,
     /// Send the output in the manner of [`Session::take_manner`], publish the events, and call again.
     Flush,
+    /// Send nothing yet: keep the message that is to be acknowledged, and call again once the session was told whether
+    /// it is kept. Only sessions that are [`Session::keeping_messages`] ask for it.
+    Store,
     /// Send the output, close the connection.
     Close,
 }
@@ -127,6 +132,8 @@ pub struct Session {
     pub(crate) refused: Option<ReplyCode>,
     /// Whether a message was acknowledged.
     pub(crate) acknowledged: bool,
+    /// Whether messages are kept before they are acknowledged.
+    pub(crate) keeps_messages: bool,
     /// Refusals whose remedies still lack the zones that prove them.
     pub(crate) unproved: Vec<(Remedies, Case)>,
 }
@@ -179,6 +186,8 @@ pub(crate) enum Due {
     Mail(Mail),
     /// The reply to the final dot is to be given.
     Message(Box<Received>),
+    /// The message is to be stored.
+    Stored(Box<Storing>),
     Nothing,
 }
 
@@ -219,6 +228,7 @@ impl Session {
             script_counts: Vec::new(),
             refused: None,
             acknowledged: false,
+            keeps_messages: false,
             unproved: Vec::new(),
         }
     }
@@ -304,7 +314,7 @@ impl Session {
 
     /// Whether a transaction is open, or its message is being judged.
     fn is_busy(&self) -> bool {
-        self.in_transaction() || matches!(self.due, Due::Mail(_) | Due::Message(_))
+        self.in_transaction() || matches!(self.due, Due::Mail(_) | Due::Message(_) | Due::Stored(_))
     }
 
     /// Takes as many commands, and as much data, as the input holds; replies are appended to the output.
@@ -420,9 +430,10 @@ impl Session {
             Due::Helo(verb) => self.answer_helo(verb, output),
             Due::Mail(mail) => self.answer_mail(mail, output),
             Due::Message(received) => self.answer_message(*received, output),
+            stored @ Due::Stored(_) => self.due = stored,
             Due::Client | Due::Nothing => {}
         }
-        None
+        matches!(self.due, Due::Stored(_)).then_some(Step::Store)
     }
 
     pub(crate) fn rset(&mut self, output: &mut Vec<u8>) {
@@ -455,14 +466,15 @@ impl Session {
             }
         };
         let judged = match std::mem::replace(&mut self.due, Due::Nothing) {
-            Due::Message(received) => Some(received.into_open()),
+            Due::Message(received) => Some(received.into_open().into_envelope().into()),
+            Due::Stored(storing) => Some(storing.envelope),
             due => {
                 self.due = due;
                 None
             }
         };
-        if let Some(open) = open.or(judged) {
-            self.end_without_reply(open.into_envelope());
+        if let Some(envelope) = open.map(|open| open.into_envelope().into()).or(judged) {
+            self.end_without_reply(envelope);
         }
     }
 

@@ -13,8 +13,9 @@ use crate::smtp::protocol::data::{self, Collector, Flaw};
 use crate::smtp::protocol::path::Parameters;
 use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::record::transcript::Speaker;
-use crate::smtp::session::event::SessionEvent;
+use crate::smtp::session::event::{AcceptedMessage, SessionEvent};
 use crate::smtp::session::script::{Occasion, Point};
+use crate::smtp::session::storing::Storing;
 use crate::smtp::session::trace::Trace;
 use crate::smtp::session::{Due, Protocol, Session, State};
 use crate::stage::Stage;
@@ -317,7 +318,7 @@ impl Session {
         if let Some(bare) = bare
             && let Some(reply) = self.bare_newline(bare, Stage::Eod, output)
         {
-            self.say_again(&open, &reply, output);
+            self.say_again(open.envelope.recipients.len(), &reply, output);
             return self.end_transaction(open.envelope, reply, None);
         }
         match data::finish(octets, flaw, &self.receiver.settings.syntax) {
@@ -325,7 +326,7 @@ impl Session {
                 let reply = self.core(to_flaw(flaw), &[]);
                 self.say(&reply, output);
                 self.protocol_refuses(reply.clone());
-                self.say_again(&open, &reply, output);
+                self.say_again(open.envelope.recipients.len(), &reply, output);
                 self.end_transaction(open.envelope, reply, None);
             }
             Ok(octets) => self.observe_message(Received { open, octets }, lookup),
@@ -350,9 +351,10 @@ impl Session {
             {
                 case.message = Some(octets);
             }
-            self.say_again(&open, &reply, output);
+            self.say_again(open.envelope.recipients.len(), &reply, output);
             return self.end_transaction(open.envelope, reply, None);
         }
+        let before = self.mark(output);
         let asked = self.at_the_dot.take();
         let reply = match (
             self.script(Point::Eod, Occasion::of_message(&octets), output),
@@ -369,11 +371,10 @@ impl Session {
                 reply
             }
         };
+        self.say_again(open.envelope.recipients.len(), &reply, output);
         if reply.code().is_refusal() {
-            self.say_again(&open, &reply, output);
             return self.end_transaction(open.envelope, reply, None);
         }
-        self.say_again(&open, &reply, output);
         let trace = Trace::new(
             &self.facts,
             &open.envelope.recipients,
@@ -381,31 +382,43 @@ impl Session {
             &self.token,
             open.smtputf8,
         );
-        self.end_transaction(open.envelope, reply, Some((trace, octets)));
+        let message = AcceptedMessage {
+            trace,
+            octets: Arc::new(octets),
+            key: None,
+        };
+        if !self.keeps_messages {
+            return self.end_transaction(open.envelope, reply, Some(message));
+        }
+        self.due = Due::Stored(Box::new(Storing {
+            envelope: Arc::new(open.envelope),
+            message,
+            reply,
+            before,
+        }));
     }
 
     /// LMTP answers the final dot once for each recipient (RFC 2033 §4.2).
-    fn say_again(&mut self, open: &Open, reply: &Reply, output: &mut Vec<u8>) {
+    pub(crate) fn say_again(&mut self, recipients: usize, reply: &Reply, output: &mut Vec<u8>) {
         if self.front.protocol == Protocol::Lmtp {
-            for _ in 1..open.envelope.recipients.len() {
+            for _ in 1..recipients {
                 self.say(reply, output);
             }
         }
     }
 
-    fn end_transaction(
+    pub(crate) fn end_transaction(
         &mut self,
-        envelope: Envelope,
+        envelope: impl Into<Arc<Envelope>>,
         reply: Reply,
-        message: Option<(Trace, Vec<u8>)>,
+        message: Option<AcceptedMessage>,
     ) {
-        let message = message.map(|(trace, octets)| (trace, Arc::new(octets)));
         let reply = Some(reply).filter(|_| !self.is_mute());
         let acknowledged =
             message.is_some() && reply.as_ref().is_some_and(|r| r.code().class() == 2);
         self.acknowledged |= acknowledged;
         self.events.push(SessionEvent::Transaction {
-            envelope: Arc::new(envelope),
+            envelope: envelope.into(),
             verdict: Verdict::of(self.refused.take(), acknowledged),
             reply,
             message,
@@ -414,9 +427,9 @@ impl Session {
     }
 
     /// Tells of a transaction that ends without a reply to its message: it was refused earlier, or given up.
-    pub(crate) fn end_without_reply(&mut self, envelope: Envelope) {
+    pub(crate) fn end_without_reply(&mut self, envelope: impl Into<Arc<Envelope>>) {
         self.events.push(SessionEvent::Transaction {
-            envelope: Arc::new(envelope),
+            envelope: envelope.into(),
             verdict: Verdict::of(self.refused.take(), false),
             reply: None,
             message: None,
