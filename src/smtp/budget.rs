@@ -1,12 +1,12 @@
-//! Where the octets of messages under way are kept: each message within its own limit, and all of a world's together
-//! within what it has for them (452, RFC 5321 §4.2.2; SIZE, RFC 1870 §6).
+//! Memory for messages that are being received: each message has a limit (SIZE, RFC 1870 §6), and so have all messages of a
+//! world together (452, RFC 5321 §4.2.2).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::smtp::protocol::data::Flaw;
 
-/// The octets that messages under way may take, all sessions of a world together.
+/// The limit for all messages that the sessions of a world are receiving, in octets.
 #[derive(Debug)]
 pub struct MessageBudget {
     most: usize,
@@ -14,7 +14,7 @@ pub struct MessageBudget {
 }
 
 impl MessageBudget {
-    /// MessageBudget for so many octets.
+    /// Makes a budget of `octets`.
     pub fn new(most: usize) -> Self {
         Self {
             most,
@@ -22,12 +22,12 @@ impl MessageBudget {
         }
     }
 
-    /// The octets that messages under way take now.
+    /// The octets in use.
     pub fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// Whether so many octets more would fit now.
+    /// Whether `octets` more are available now.
     pub(crate) fn has_room(&self, octets: usize) -> bool {
         self.used().saturating_add(octets) <= self.most
     }
@@ -44,7 +44,7 @@ impl MessageBudget {
     }
 }
 
-/// The octets of one message as far as it has come. What does not fit is received and not kept.
+/// The octets of one message received so far. Octets beyond a limit are received and discarded.
 #[derive(Debug)]
 pub(crate) struct MailData {
     octets: Vec<u8>,
@@ -54,7 +54,7 @@ pub(crate) struct MailData {
 }
 
 impl MailData {
-    /// At most `limit` octets, and no more than the storage has room for.
+    /// Makes an empty buffer for at most `limit` octets of this budget.
     pub(crate) fn new(limit: usize, storage: Option<Arc<MessageBudget>>) -> Self {
         Self {
             octets: Vec::new(),
@@ -84,7 +84,7 @@ impl MailData {
         self.octets.extend_from_slice(run);
     }
 
-    /// What was kept so far is of no use any more.
+    /// Discards what was kept.
     fn lose(&mut self, flaw: Flaw) {
         self.release();
         self.lost = Some(flaw);
@@ -97,7 +97,7 @@ impl MailData {
         std::mem::take(&mut self.octets)
     }
 
-    /// The octets, and why they were lost, if they were.
+    /// The octets, and the reason if they were discarded.
     pub(crate) fn into_octets(mut self) -> (Vec<u8>, Option<Flaw>) {
         (self.release(), self.lost)
     }

@@ -1,5 +1,5 @@
-//! A small SMTP client that keeps the whole dialogue: for `send`, `verify` and tests. It sends what it is told,
-//! also what no mail library would.
+//! A small SMTP client that records the whole dialogue, for `send`, `verify` and tests. It also sends what no mail library
+//! would.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::reply::Reply;
 use crate::stage::Stage;
 
-/// One session to play.
+/// One session.
 #[derive(Clone, Debug)]
 pub struct Delivery {
     /// The source address to bind.
@@ -23,15 +23,15 @@ pub struct Delivery {
     pub xclient: Option<IpAddr>,
     /// `EHLO` or `HELO`.
     pub verb: String,
-    /// The HELO/EHLO argument.
+    /// The HELO name.
     pub helo: String,
-    /// The reverse-path, empty for the null one.
+    /// The envelope sender; empty for the null sender.
     pub from: String,
-    /// The forward-paths.
+    /// The envelope recipients.
     pub to: Vec<String>,
-    /// The message, any line ends.
+    /// The message, with any line ends.
     pub message: Vec<u8>,
-    /// How long to wait for each reply.
+    /// The time limit for each reply.
     pub timeout: Duration,
 }
 
@@ -50,12 +50,12 @@ impl Default for Delivery {
     }
 }
 
-/// What was said.
+/// The dialogue of a session.
 #[derive(Clone, Debug, Default)]
 pub struct Dialogue {
-    /// Who (`C` or `S`) said which line.
+    /// The lines, with `C` for the client and `S` for the server.
     pub lines: Vec<(&'static str, String)>,
-    /// The first refusal, and the stage it was spoken at.
+    /// The first refusal, and its stage.
     pub refused: Option<(Stage, Reply)>,
     /// The address that the client connected from.
     pub local: Option<SocketAddr>,
@@ -63,11 +63,11 @@ pub struct Dialogue {
     pub last: Option<Reply>,
 }
 
-/// Plays one session: it stops at the first refusal and says QUIT.
+/// Runs one session. After the first refusal it sends QUIT.
 ///
 /// # Errors
-/// The socket's errors; `TimedOut`; `InvalidData` for what is no reply; `UnexpectedEof` where the receiver goes away
-/// without one.
+/// Errors of the socket; `TimedOut`; `InvalidData` for a line that is no reply; `UnexpectedEof` if the server closes without
+/// a reply.
 pub async fn deliver(receiver: SocketAddr, delivery: &Delivery) -> io::Result<Dialogue> {
     let stream = timeout(delivery.timeout, connect(receiver, delivery.local)).await??;
     let dialogue = Dialogue {
@@ -83,7 +83,7 @@ pub async fn deliver(receiver: SocketAddr, delivery: &Delivery) -> io::Result<Di
         client.body(&delivery.message).await?;
         client.hears(Stage::Eod).await?;
     }
-    // A receiver that closed with its refusal does not hear QUIT; that is no error.
+    // A server that closed with its refusal does not read QUIT; that is no error.
     if client.say("QUIT").await.is_ok() {
         let _ = client.reply().await;
     }
@@ -111,7 +111,7 @@ struct Client {
 }
 
 impl Client {
-    /// Everything from HELO to DATA; true where the message is wanted.
+    /// Sends everything from HELO to DATA. Returns true if the server wants the message.
     async fn transaction(&mut self, delivery: &Delivery) -> io::Result<bool> {
         if let Some(address) = delivery.xclient {
             let address = if address.is_ipv6() {
@@ -159,7 +159,7 @@ impl Client {
             .await
     }
 
-    /// Hears a reply; true where it is no refusal.
+    /// Reads a reply. Returns true if it is no refusal.
     async fn hears(&mut self, stage: Stage) -> io::Result<bool> {
         let reply = self.reply().await?;
         let refused = reply.code().is_refusal();
@@ -170,7 +170,7 @@ impl Client {
         Ok(!refused)
     }
 
-    /// Reads one reply: smtp-proto finds its end, and [`Reply::parse`] demands one code for all lines.
+    /// Reads one reply: smtp-proto finds its end, and [`Reply::parse`] requires the same code on all lines.
     async fn reply(&mut self) -> io::Result<Reply> {
         let mut receiver = ResponseReceiver::default();
         let mut octets = Vec::new();
@@ -187,7 +187,7 @@ impl Client {
         Reply::parse(&lines).map_err(|mistake| invalid(unreadable(mistake)))
     }
 
-    /// Takes octets until the reply is whole.
+    /// Reads until the reply is complete.
     async fn octets(
         &mut self,
         receiver: &mut ResponseReceiver,
@@ -233,7 +233,7 @@ fn invalid(text: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
-/// What ends the data, behind the CRLF of its last line.
+/// The end of the data, after the CRLF of its last line.
 const FINAL_DOT: &[u8] = b".\r\n";
 
 /// The message as it is sent: CRLF line ends, dots doubled, and the final dot (RFC 5321 §4.5.2).

@@ -1,5 +1,5 @@
-//! The proof of remedies: each one is applied to a copy of the zones, or to the session, and the same receiver judges
-//! again. What does not cure is not shown.
+//! Verification of remedies: each one is applied to a copy of the zones, or to the session, and the same receiver judges
+//! again. A remedy that does not help is not shown.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const CANDIDATES: usize = 8;
 /// CNAMEs that are followed to the place where a record can stand (RFC 2317 §4).
 const LINKS: usize = 8;
 
-/// A refusal, with what is needed to judge it again.
+/// A refusal with everything that is needed to judge again.
 #[derive(Debug)]
 pub(crate) struct Case {
     pub(crate) receiver: Arc<Receiver>,
@@ -36,7 +36,7 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    /// The proposals that cure, made definite and without what is not needed; the receiver can always be asked.
+    /// The remedies that help, as definite changes, without unnecessary ones. Asking the receiver for an exception always helps.
     pub(crate) fn prove(&self, proposals: Vec<Remedy>) -> Vec<Remedy> {
         let ask = Change::AskReceiver(self.facts.client_address);
         let mut proved: Vec<Remedy> = Vec::new();
@@ -51,7 +51,7 @@ impl Case {
         proved
     }
 
-    /// The first way to do what is proposed that cures.
+    /// The first way to make a proposed change that helps.
     fn first_cure(&self, proposal: &Remedy) -> Option<Remedy> {
         let mut ways: Vec<Vec<Change>> = vec![Vec::new()];
         for change in &proposal.all_of {
@@ -65,14 +65,14 @@ impl Case {
         ways.into_iter().find_map(|way| self.cure(way))
     }
 
-    /// A name of its own for the client, with all that belongs to it.
+    /// A new name for the client, with its PTR record, address record and HELO name.
     fn last_resort(&self) -> Option<Remedy> {
         let names = self.world.as_ref()?;
         let ways = self.names(names).into_iter().map(|name| self.named(&name));
         ways.into_iter().find_map(|way| self.cure(way))
     }
 
-    /// What cures, without the changes that are not needed for it.
+    /// The changes that help, without the unnecessary ones.
     fn cure(&self, mut changes: Vec<Change>) -> Option<Remedy> {
         changes.retain(|change| self.may(change));
         if changes.is_empty() || !self.cures(&changes) {
@@ -96,7 +96,7 @@ impl Case {
             .is_some_and(|after| policy.cures(self.nth, self.stage, &self.facts, &after))
     }
 
-    /// The facts as the receiver would observe them; `None` where a change cannot be made.
+    /// The facts as the receiver would observe them; `None` if a change is impossible.
     fn facts_after(&self, changes: &[Change]) -> Option<Facts> {
         let mut facts = (*self.facts).clone();
         if !changes.iter().all(Change::leaves_lookups_alone) {
@@ -112,7 +112,7 @@ impl Case {
         Some(facts)
     }
 
-    /// Observes the client anew, in the order of a session.
+    /// Observes the client again, in the order of a session.
     fn observed(&self, changes: &[Change], lookup: &dyn Lookup) -> Facts {
         let (before, wants) = (&*self.facts, self.receiver.policy.wants());
         let address = changes.iter().find_map(|change| match change {
@@ -149,8 +149,7 @@ impl Case {
         facts
     }
 
-    /// Whether a change is one to propose at all: records stand under names of the scenario's zones, and a name that is
-    /// given to a client is one of those too.
+    /// Whether a change may be proposed: records and client names must be in the zones of the scenario.
     fn may(&self, change: &Change) -> bool {
         let holds = |name: &Name| {
             let zones = self.world.as_ref().map(ResolverSnapshot::zones);
@@ -176,7 +175,7 @@ impl Case {
         }
     }
 
-    /// The ways in which a proposal can be done, each as definite changes.
+    /// The ways to make a proposed change, each as a list of definite changes.
     fn definite(&self, change: &Change) -> Vec<Vec<Change>> {
         let Some(world) = &self.world else {
             return vec![vec![change.clone()]];
@@ -254,7 +253,7 @@ impl Case {
         way
     }
 
-    /// Names that the client has or could have, the best first.
+    /// Names that the client has or could have, best first.
     fn names(&self, world: &ResolverSnapshot) -> Vec<Name> {
         let iprev = self.facts.iprev.as_ref();
         let verified = iprev.and_then(|iprev| iprev.verified_name.clone());
@@ -322,7 +321,7 @@ impl Case {
     }
 }
 
-/// What is remembered of a client, as it would be of the one that is judged again.
+/// The memory of a client, as it would be for the client that is judged again.
 fn remember(before: &Facts, after: &mut Facts) {
     if before.client_address != after.client_address {
         // Nothing is known of another address but this one connection.
@@ -344,7 +343,7 @@ fn remember(before: &Facts, after: &mut Facts) {
     }
 }
 
-/// What a change does to the zones.
+/// The changes to the zones.
 fn amendments(change: &Change) -> Vec<Amendment> {
     match change {
         Change::AddRecord { name, data } => vec![Amendment::Add(name.clone(), data.clone())],

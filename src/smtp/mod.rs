@@ -1,7 +1,7 @@
-//! SMTP: a session without I/O, the sockets that carry it, and the record of what happened.
+//! SMTP: the session without I/O, the server with its sockets, and the record of a session.
 //!
-//! [`Session`] takes octets and gives octets, with no socket, clock or await; [`serve`] owns the sockets and the
-//! time; [`SessionRecord`] is what the journal keeps. A session observes and judges: it never reads a zone.
+//! [`Session`] turns octets into octets, without socket, clock or await; [`serve`] owns the sockets and the time;
+//! [`SessionRecord`] is what the journal keeps. A session observes and judges; it never reads a zone.
 
 mod budget;
 pub mod client;
@@ -37,13 +37,13 @@ pub use settings::{Auth, AuthOutcome, Mechanism, Settings, StartTls, UnwantedRes
 
 use crate::policy::Policy;
 
-/// A receiver as SMTP needs it: how it speaks, and whom it refuses.
+/// A receiver: its SMTP settings and its policy.
 #[derive(Debug, Default)]
 pub struct Receiver {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// How it speaks.
+    /// The SMTP settings.
     pub settings: Settings,
-    /// Whom it refuses.
+    /// The rules.
     pub policy: Policy,
 }

@@ -1,4 +1,4 @@
-//! How a receiver speaks SMTP, apart from whom it refuses.
+//! The SMTP settings of a receiver, apart from its rules.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use crate::smtp::{CoreReplies, Extensions, Script, Syntax};
 use crate::tls::TlsFault;
 
-/// What becomes of STARTTLS.
+/// The setting of STARTTLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum StartTls {
     /// Not offered.
@@ -20,49 +20,49 @@ pub enum StartTls {
     Refused,
 }
 
-/// How a client may authenticate.
+/// The settings of AUTH.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Auth {
     /// The mechanisms offered, in order.
     pub mechanisms: Vec<Mechanism>,
-    /// What becomes of credentials.
+    /// Which credentials are accepted.
     pub outcome: AuthOutcome,
-    /// Whether MAIL demands it (530).
+    /// Whether MAIL requires authentication (530).
     pub required: bool,
-    /// Whether it is offered under TLS only (538 otherwise).
+    /// Whether AUTH is offered under TLS only (538 otherwise).
     pub tls_only: bool,
-    /// The mechanisms that take an initial response (RFC 4954 §4).
+    /// The mechanisms that accept an initial response (RFC 4954 §4).
     pub initial_response: Vec<Mechanism>,
-    /// What becomes of any other initial response.
+    /// The treatment of other initial responses.
     pub unwanted_response: UnwantedResponse,
     /// The two challenges of LOGIN, before their encoding.
     pub login_challenges: [String; 2],
-    /// Whether the authentication outlasts a further HELO or EHLO.
+    /// Whether the authentication is kept after another HELO or EHLO.
     pub kept_at_ehlo: bool,
-    /// Whether the journal keeps what was sent; else it stands there as `<credentials>`.
+    /// Whether the journal keeps the credentials; otherwise it has `<credentials>` instead.
     pub keep_credentials: bool,
 }
 
-/// What becomes of an initial response that a mechanism does not take.
+/// The treatment of an initial response that the mechanism does not accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum UnwantedResponse {
     /// AUTH is refused with 501 (RFC 4954 §4).
     #[default]
     Refused,
-    /// The challenge follows as if nothing had been sent.
+    /// The initial response is ignored, and the challenge follows.
     Ignored,
 }
 
-/// What becomes of credentials.
+/// Which credentials are accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuthOutcome {
-    /// Whatever is sent is right.
+    /// All credentials.
     Any,
-    /// Right are those of these users, by their passwords.
+    /// The passwords of these users.
     Users(BTreeMap<String, String>),
-    /// Whatever is sent is wrong: 535.
+    /// None: 535.
     Refuse,
-    /// Nobody can tell for the time being: 454.
+    /// None for now: 454.
     Temporary,
 }
 
@@ -71,7 +71,7 @@ pub enum AuthOutcome {
 pub enum Mechanism {
     /// RFC 4616.
     Plain,
-    /// The old one of many clients.
+    /// LOGIN, which many clients use.
     Login,
     /// RFC 2195.
     CramMd5,
@@ -89,7 +89,7 @@ impl Mechanism {
         !matches!(self, Self::CramMd5)
     }
 
-    /// The name it has in EHLO.
+    /// The name in the EHLO reply.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Plain => "PLAIN",
@@ -100,44 +100,44 @@ impl Mechanism {
     }
 }
 
-/// How a receiver speaks.
+/// The SMTP settings of a receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Its host name, `{mx}` in replies.
+    /// The host name; `{mx}` in replies.
     pub hostname: String,
     /// The text lines of the greeting, `{mx}` replaced.
     pub greeting: Vec<String>,
-    /// Most octets of a message (RFC 1870).
+    /// Maximum size of a message in octets (RFC 1870).
     pub max_message_octets: usize,
-    /// Most recipients of a transaction (RFC 5321 §4.5.3.1.8: at least 100).
+    /// Maximum number of recipients of a transaction (RFC 5321 §4.5.3.1.8: at least 100).
     pub max_recipients: usize,
-    /// Most mistakes of a client before 421.
+    /// Number of mistakes after which the session ends with 421.
     pub max_errors: usize,
     /// The extensions offered.
     pub extensions: Extensions,
-    /// What is tolerated of a client's syntax.
+    /// The tolerated syntax.
     pub syntax: Syntax,
-    /// What it says where no rule speaks.
+    /// The replies that do not come from rules.
     pub replies: CoreReplies,
-    /// How long a client may take for a command (RFC 5321 §4.5.3.2.7).
+    /// Time limit for a command (RFC 5321 §4.5.3.2.7).
     pub command_timeout: Duration,
-    /// How long a client may take between blocks of data (RFC 5321 §4.5.3.2.5).
+    /// Time limit between blocks of data (RFC 5321 §4.5.3.2.5).
     pub data_timeout: Duration,
-    /// Lines of a session's transcript that are kept; the rest is counted.
+    /// Maximum number of transcript lines; further lines are only counted.
     pub transcript_lines: usize,
-    /// AUTH (RFC 4954); not offered where `None`.
+    /// AUTH (RFC 4954); not offered if `None`.
     pub auth: Option<Auth>,
-    /// Whether STARTTLS is offered (RFC 3207), where the listener can do TLS.
+    /// STARTTLS (RFC 3207), if the listener has TLS.
     pub starttls: StartTls,
-    /// Whether STARTTLS has to wait for an accepted HELO or EHLO.
+    /// Whether STARTTLS requires an accepted HELO or EHLO.
     pub starttls_after_helo: bool,
-    /// What is wrong with the receiver's TLS, on purpose.
+    /// A deliberate TLS fault.
     pub tls_fault: TlsFault,
-    /// Misbehaviour on purpose; the first that holds for a client speaks.
+    /// The scripts; the first one that applies takes effect.
     pub scripts: Vec<Script>,
-    /// Whether recipients such as `550-5.1.1@…` get what their name asks for.
+    /// Whether recipients such as `550-5.1.1@…` get the reply that their name asks for.
     pub magic_recipients: bool,
-    /// Peers that may say XCLIENT.
+    /// Peers that may use XCLIENT.
     pub xclient: Vec<IpNet>,
 }
 

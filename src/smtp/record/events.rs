@@ -1,4 +1,4 @@
-//! What the event log of a world is told of a session. The texts are made when somebody reads them.
+//! The events of a session for the event log. Their texts are formatted when somebody reads the log.
 
 use std::net::IpAddr;
 use std::sync::Arc;

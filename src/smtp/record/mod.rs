@@ -1,4 +1,4 @@
-//! What the journal keeps of a session.
+//! The record of a session in the journal.
 
 pub(crate) mod events;
 pub(crate) mod restore;
@@ -23,67 +23,67 @@ use crate::smtp::session::event::{AcceptedMessage, SessionEvent, SessionEvents};
 use crate::smtp::{AddressSource, ClientAddress};
 use crate::verdict::{ClosedBy, Verdict};
 
-/// One transaction, from MAIL to its end: at its final dot, or before.
+/// One transaction, from MAIL to its end.
 #[derive(Clone, Debug, Serialize)]
 pub struct Transaction {
-    /// Its envelope.
+    /// The envelope.
     #[serde(flatten)]
     pub envelope: Arc<Envelope>,
-    /// What it came to, as [`crate::verdict`] defines it.
+    /// The verdict, as defined in [`crate::verdict`].
     pub verdict: Verdict,
-    /// The reply to the final dot, as wire lines; empty where none was sent.
+    /// The reply to the final dot, line by line; empty without one.
     pub reply: Vec<String>,
-    /// The number of the message, where it was accepted.
+    /// The number of the message; `None` if none was accepted.
     pub message: Option<u64>,
 }
 
-/// A session as far as it has come.
+/// The record of a session, running or ended.
 #[derive(Clone, Debug, Serialize)]
 pub struct SessionRecord {
-    /// Its number in this world, from 1.
+    /// The number of the session in this world, from 1.
     pub id: u64,
-    /// When the connection was accepted.
+    /// The time at which the connection was accepted.
     pub started: Timestamp,
-    /// When it ended; `null` while it runs.
+    /// The time at which the session ended; `null` while it runs.
     pub ended: Option<Timestamp>,
-    /// The socket's peer.
+    /// The peer of the socket.
     pub peer: SocketAddr,
-    /// The address it is judged by.
+    /// The client address that the rules use.
     pub client_address: IpAddr,
-    /// Where that address comes from.
+    /// The source of the client address.
     pub client_source: AddressSource,
-    /// The address before translation, where there was one.
+    /// The client address before NAT; `null` without NAT.
     pub translated_from: Option<IpAddr>,
-    /// TLS version and cipher suite, empty where the session was in clear text.
+    /// TLS version and cipher suite; empty in clear text.
     pub tls: String,
-    /// The receiver's clock when the connection was accepted: the time since the world began, advances included.
+    /// The clock of the world when the connection was accepted: the time since its start, including advances.
     #[serde(rename = "clock_ms", serialize_with = "crate::journal::millis")]
     pub clock: Duration,
-    /// The last HELO/EHLO argument, empty before.
+    /// The argument of the last HELO or EHLO; empty before.
     pub helo: String,
-    /// The reverse-path of the last transaction that was tried; empty before, and for the null reverse-path.
+    /// The envelope sender of the last transaction; empty before, and for the null sender.
     pub sender: String,
-    /// The arguments of RCPT, accepted or not.
+    /// The recipients in RCPT commands, accepted or not.
     pub recipients: Vec<String>,
-    /// What it came to so far, as [`crate::verdict`] defines it.
+    /// The verdict so far, as defined in [`crate::verdict`].
     pub verdict: Verdict,
-    /// The reply of the first refusal; else that of the last transaction.
+    /// The reply of the first refusal, or else of the last transaction.
     pub reply: Vec<String>,
-    /// Every refusal, with its source, rule, stage, reply and remedies.
+    /// All refusals, with source, rule, stage, reply and remedies.
     pub refusals: Vec<Refusal>,
-    /// Why rules were passed over, empty where none were.
+    /// The reason why rules were bypassed; empty if none were.
     pub allowed: String,
-    /// What was observed.
+    /// The facts about the client.
     pub facts: Facts,
-    /// The DNS questions the receiver asked, and what came back.
+    /// The DNS lookups of the receiver with their answers.
     pub evidence: Vec<Arc<LookupRecord>>,
-    /// The scripts that spoke.
+    /// The scripts that took effect.
     pub scripted: Vec<String>,
-    /// The transactions that ended.
+    /// The completed transactions.
     pub transactions: Vec<Transaction>,
-    /// What was said.
+    /// The dialogue.
     pub transcript: Transcript,
-    /// Lines beyond what is kept.
+    /// The number of lines that the transcript does not keep.
     pub transcript_dropped: u64,
     /// Octets of the transactions kept.
     #[serde(skip)]
@@ -91,9 +91,9 @@ pub struct SessionRecord {
     /// Octets that it grew by, roughly.
     #[serde(skip)]
     octets: usize,
-    /// What ended it; `null` while it runs.
+    /// What ended the session; `null` while it runs.
     pub closed_by: Option<ClosedBy>,
-    /// Facts and evidence of an earlier process, as JSON: what was read again from a journal file.
+    /// Facts and evidence as JSON, for a session of an earlier process that was loaded from a journal file.
     #[serde(skip)]
     pub archived: Option<Box<(serde_json::Value, serde_json::Value)>>,
 }
@@ -138,7 +138,7 @@ impl SessionRecord {
         self.translated_from = client.translated_from;
     }
 
-    /// Takes in an event; `message` is the number that an accepted message got. Gives the octets it added, roughly.
+    /// Applies an event; `message` is the number of an accepted message. Returns the approximate number of octets added.
     fn apply(
         &mut self,
         event: SessionEvent,
@@ -219,7 +219,7 @@ impl SessionRecord {
         octets
     }
 
-    /// The reverse-paths: of the transactions that ended, and the last one that was tried.
+    /// Calls `each` with the envelope sender of every transaction.
     pub fn senders<'a>(&'a self, mut each: impl FnMut(&'a str)) {
         each(&self.sender);
         for transaction in &self.transactions {
@@ -229,7 +229,7 @@ impl SessionRecord {
         }
     }
 
-    /// Whether what it comes to is known: it ended, something was refused, or a message was acknowledged.
+    /// Whether the verdict is known: the session ended, something was refused, or a message was acknowledged.
     pub fn is_settled(&self) -> bool {
         self.closed_by.is_some() || self.verdict != Verdict::None
     }
@@ -239,35 +239,35 @@ impl SessionRecord {
             self.verdict = refusal.verdict();
             self.reply = refusal.reply.wire_lines().collect();
         }
-        // A client that tries for ever meets the same refusal for ever: the first ones tell all.
+        // A client that retries forever gets the same refusal forever; the first ones are enough.
         if self.refusals.len() >= REFUSALS {
             return 0;
         }
-        // What the proof of its remedies keeps are facts, and a share in the zones.
+        // The verification of remedies keeps facts, and shares the zones.
         let octets = size_of::<Refusal>() + refusal.why.len() + size_of::<Facts>() + 1024;
         self.refusals.push(refusal);
         octets
     }
 }
 
-/// Most recipients kept of one session.
+/// Maximum number of recipients kept of one session.
 const RECIPIENTS: usize = 100;
-/// Most refusals kept of one session.
+/// Maximum number of refusals kept of one session.
 const REFUSALS: usize = 100;
-/// Growth of a record that is told to the journal.
+/// Growth of a record after which the journal is informed, in octets.
 const TOLD_OCTETS: usize = 4096;
-/// Most transactions kept of one session; the messages stand in their own log.
+/// Maximum number of transactions kept of one session; messages are in their own log.
 const TRANSACTIONS: usize = 1000;
-/// Most octets that the envelopes of those take: an envelope of 1000 recipients with their parameters takes one MiB.
+/// Maximum size of their envelopes in octets; an envelope of 1000 recipients with parameters takes one MiB.
 const TRANSACTION_OCTETS: usize = 4 << 20;
 
-/// A session in the journal: running sessions change within their entry.
+/// A session in the journal. A running session changes within its entry.
 #[derive(Debug)]
 pub struct SessionEntry {
-    /// Its number in this world, from 1.
+    /// The number of the session in this world, from 1.
     pub id: u64,
     record: Mutex<SessionRecord>,
-    /// Octets added since the journal was last told.
+    /// Octets added since the journal was last informed.
     grown: AtomicUsize,
 }
 
@@ -288,24 +288,24 @@ impl SessionEntry {
         change(&mut self.record.lock());
     }
 
-    /// The session as it stands now.
+    /// A snapshot of the session.
     pub fn snapshot(&self) -> SessionRecord {
         self.record.lock().clone()
     }
 
-    /// Whether it has ended.
+    /// Whether the session has ended.
     pub fn is_closed(&self) -> bool {
         self.record.lock().closed_by.is_some()
     }
 
-    /// What the event log is told first.
+    /// The first event: the connection.
     pub(crate) fn connected(self: &Arc<Self>) -> Telling {
         let (at, client) = self.look(|record| (record.started, record.client_address));
         Telling::new(self, at, (0, 0), vec![(0, Remark::Connection(client))], 0)
     }
 
-    /// Takes in what happened, once it has been sent, and gives what the event log is to be told; `store` keeps an
-    /// accepted message and gives what it has become; nothing where the session began before a reset.
+    /// Applies events after their replies are sent, and returns the entries for the event log. `store` stores an accepted
+    /// message; it returns `None` for a session that began before a reset.
     pub(crate) fn publish(
         self: &Arc<Self>,
         events: &mut SessionEvents,
@@ -337,7 +337,7 @@ impl SessionEntry {
         }
         let lines = (before, record.transcript.len());
         record.octets += grown;
-        // The last telling holds the session: nothing else may by then.
+        // The last entry keeps the session alive; nothing else may by then.
         let held = if record.closed_by.is_none() {
             grown
         } else {
@@ -348,7 +348,7 @@ impl SessionEntry {
         Telling::new(self, at, lines, remarks, held)
     }
 
-    /// Logs how the session ended: one line a session, in the span of it.
+    /// Writes the one log line of the session, in its span.
     pub(crate) fn log_end(&self) {
         if !tracing::enabled!(tracing::Level::INFO) {
             return;
@@ -367,12 +367,12 @@ impl SessionEntry {
         });
     }
 
-    /// Looks at the record without copying it; what `look` does holds up the session.
+    /// Calls `look` with the record, without a copy. The session waits meanwhile.
     pub fn look<R>(&self, look: impl FnOnce(&SessionRecord) -> R) -> R {
         look(&self.record.lock())
     }
 
-    /// The octets that the record grew by, once they are worth telling: every 4 KiB, and at the end.
+    /// The octets that the record grew by, every 4 KiB and at the end; otherwise 0.
     pub(crate) fn grown(&self) -> usize {
         let grown = self.grown.load(Ordering::Relaxed);
         if grown < TOLD_OCTETS && !self.is_closed() {
@@ -383,7 +383,7 @@ impl SessionEntry {
 }
 
 impl Entry for SessionEntry {
-    /// What a session takes as it begins; how it grows is told to the journal as it does.
+    /// The size of a session at its start; the journal is informed of its growth.
     fn octets(&self) -> usize {
         size_of::<Self>() + 4096
     }

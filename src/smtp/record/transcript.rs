@@ -1,13 +1,13 @@
-//! What was said in a session, line by line.
+//! The dialogue of a session, line by line.
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-/// Octets and lines that a transcript has room for at first: an ordinary session with one message.
+/// Initial capacity: that of a session with one message.
 const OCTETS: usize = 768;
 const LINES: usize = 24;
 
-/// Who said a line.
+/// The sender of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Speaker {
@@ -20,22 +20,22 @@ pub enum Speaker {
 /// One line of a transcript.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct TranscriptLine<'a> {
-    /// When it was sent, or read.
+    /// The time at which it was sent or received.
     pub at: Timestamp,
-    /// Who said it.
+    /// The sender.
     pub from: Speaker,
-    /// The line without its line end.
+    /// The line without CRLF.
     pub text: &'a str,
 }
 
-/// A dialogue: its lines stand in one text, for most transcripts are never read.
+/// A dialogue. All lines share one text, because most transcripts are never read.
 #[derive(Clone, Debug, Default)]
 pub struct Transcript {
     text: String,
     lines: Vec<Line>,
 }
 
-/// Where a line ends; it begins where the one before it ends.
+/// The end of a line; it begins at the end of the one before.
 #[derive(Clone, Copy, Debug)]
 struct Line {
     at: Timestamp,
@@ -44,7 +44,7 @@ struct Line {
 }
 
 impl Transcript {
-    /// Appends a line; gives the octets it takes.
+    /// Appends a line, and returns the octets that it takes.
     pub(crate) fn push(&mut self, line: TranscriptLine<'_>) -> usize {
         let TranscriptLine { at, from, text } = line;
         if self.lines.is_empty() {
@@ -60,17 +60,17 @@ impl Transcript {
         size_of::<Line>() + text.len()
     }
 
-    /// How many lines it has.
+    /// The number of lines.
     pub fn len(&self) -> usize {
         self.lines.len()
     }
 
-    /// Whether nothing was said.
+    /// Whether there are no lines.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
-    /// The line at a place, from 0.
+    /// The line at an index, from 0.
     pub fn get(&self, index: usize) -> Option<TranscriptLine<'_>> {
         let Line { at, from, end } = *self.lines.get(index)?;
         let begin = index
@@ -84,7 +84,7 @@ impl Transcript {
         })
     }
 
-    /// The lines in their order.
+    /// The lines in order.
     pub fn iter(&self) -> impl Iterator<Item = TranscriptLine<'_>> {
         (0..self.len()).filter_map(|index| self.get(index))
     }

@@ -1,4 +1,4 @@
-//! Which client address a connection is taken to come from, so that scenarios need no network set-up at all.
+//! The client address of a connection. A scenario can assign one, so that no network setup is needed.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -16,21 +16,21 @@ pub enum ClientSource {
     /// The peer of the socket.
     #[default]
     Socket,
-    /// Always this one.
+    /// One address for all connections.
     Fixed(IpAddr),
-    /// By the peer of the socket; a peer that is not listed stays itself.
+    /// A map from peers to client addresses; other peers are used unchanged.
     Map(HashMap<IpAddr, IpAddr>),
-    /// The next of a pool for each connection.
+    /// The next address of a pool for each connection.
     Pool {
-        /// The addresses, at least one.
+        /// The addresses; not empty.
         addresses: Vec<IpAddr>,
-        /// Which is next.
+        /// The order.
         order: Order,
     },
 }
 
 impl ClientSource {
-    /// Checks that there is an address to take: an empty pool or map has none, and would mean the peer of the socket.
+    /// Checks that a pool or map is not empty, because that would mean the peer of the socket.
     ///
     /// # Errors
     /// The pool or the map is empty.
@@ -51,25 +51,25 @@ impl ClientSource {
     }
 }
 
-/// Which address of a pool is next.
+/// The order in which the addresses of a pool are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Order {
-    /// One after the other.
+    /// Each address in turn.
     #[default]
     RoundRobin,
-    /// Arbitrary, and the same for the same seed.
+    /// A pseudo-random order, which is the same for the same seed.
     Random {
         /// The seed.
         seed: u64,
     },
 }
 
-/// A translation of source addresses (NAT): these become that.
+/// Network address translation of client addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nat {
-    /// The inside.
+    /// The inside networks.
     pub from: Vec<IpNet>,
-    /// The one public address.
+    /// The public address.
     pub to: IpAddr,
 }
 
@@ -107,19 +107,19 @@ impl AddressSource {
     }
 }
 
-/// The address a session is judged by, and how it came about.
+/// The client address of a session, and its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ClientAddress {
     /// The address.
     pub address: IpAddr,
-    /// Where it comes from.
+    /// The source.
     pub source: AddressSource,
-    /// The address before translation, where there was one.
+    /// The address before NAT; `None` without NAT.
     pub translated_from: Option<IpAddr>,
 }
 
 impl ClientAddress {
-    /// An address that is simply given.
+    /// Makes a fixed client address.
     pub fn fixed(address: IpAddr) -> Self {
         Self::of(address, AddressSource::Fixed)
     }
@@ -133,7 +133,7 @@ impl ClientAddress {
     }
 }
 
-/// Gives each connection its client address.
+/// Assigns client addresses to connections.
 #[derive(Debug, Default)]
 pub struct Identity {
     source: ClientSource,
@@ -142,7 +142,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Makes an identity source.
+    /// Makes an assignment.
     pub fn new(source: ClientSource, nat: Vec<Nat>) -> Self {
         Self {
             source,
@@ -151,7 +151,7 @@ impl Identity {
         }
     }
 
-    /// Has a pool begin again with its first address.
+    /// Restarts a pool with its first address.
     pub(crate) fn begin_again(&self) {
         self.connections.store(0, Ordering::Relaxed);
     }
@@ -161,7 +161,7 @@ impl Identity {
         self.numbered(peer, || self.connections.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// The client address that the next connection would have, which stays the next one.
+    /// The client address of the next connection, without using it.
     pub(crate) fn peek(&self, peer: IpAddr) -> ClientAddress {
         self.numbered(peer, || self.connections.load(Ordering::Relaxed))
     }
@@ -183,7 +183,7 @@ impl Identity {
         self.translate(client)
     }
 
-    /// An address that is known otherwise, translated.
+    /// Applies NAT to a client address from another source.
     pub(crate) fn translated(&self, client: ClientAddress) -> ClientAddress {
         self.translate(client)
     }

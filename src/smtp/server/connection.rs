@@ -1,4 +1,4 @@
-//! One connection: octets and time around a session.
+//! One connection: the octets and the time of a session.
 
 use std::io;
 use std::net::SocketAddr;
@@ -25,13 +25,13 @@ use crate::smtp::{
 };
 use crate::verdict::ClosedBy;
 
-/// Octets read at first: most clients that hold a connection open have said little.
+/// Initial size of the read buffer: most idle clients have sent little.
 const FIRST_READ_OCTETS: usize = 4 << 10;
-/// Octets read at once from then on.
+/// Size of later reads.
 const READ_OCTETS: usize = 64 << 10;
-/// Octets of replies that there is room for at first.
+/// Initial capacity for replies.
 const OUTPUT_OCTETS: usize = 512;
-/// How long a handshake may take.
+/// Time limit of a TLS handshake.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection and its session.
@@ -47,11 +47,11 @@ pub(crate) struct Connection<'a> {
     pub(crate) output: Vec<u8>,
     /// When the connection was accepted.
     accepted: std::time::Instant,
-    /// When the octets came that are being answered.
+    /// When the octets that are being answered were read.
     pub(crate) began: std::time::Instant,
-    /// When the command that is awaited has to be whole: each octet of it does not buy new time.
+    /// When the next command must be complete; a single octet does not extend the time.
     command_by: Option<Instant>,
-    /// When a world that stops has waited long enough for this session.
+    /// When a stopping world ends this session.
     deadline: Option<Instant>,
 }
 
@@ -83,8 +83,8 @@ impl<'a> Connection<'a> {
         conversation.end(&span);
     }
 
-    /// Refuses a connection that the listener has no room for. A client that is granted time may still speak, so that its
-    /// system does not drop the reply with the connection.
+    /// Refuses a connection beyond the limit. With time granted, the client may still send, so that its system does not
+    /// discard the reply.
     pub(crate) async fn turn_away(
         stream: TcpStream,
         peer: SocketAddr,
@@ -104,7 +104,7 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Begins the session of a connection; `named` is the address in its PROXY header.
+    /// Starts the session of a connection; `named` is the address in its PROXY header.
     fn begin(
         stream: TcpStream,
         peer: SocketAddr,
@@ -125,7 +125,7 @@ impl<'a> Connection<'a> {
             };
             (reception, client, service.memory.load_full())
         };
-        // Within the log's lock, which a reset holds: a session has receiver, client and memory of the side it is on.
+        // Within the lock of the log, which a reset holds: receiver, client address and memory are from the same side of a reset.
         let mut begun = None;
         let entry = service.sessions.append(|id| {
             let (_, client, memory) = begun.insert(begin());
@@ -167,7 +167,7 @@ impl<'a> Connection<'a> {
         tracing::info_span!("session", world = %self.service.world, id = self.entry.id, %peer, client_address = %client)
     }
 
-    /// Publishes what is left to say of the session, and counts it.
+    /// Publishes the remaining events of the session, and counts it.
     fn end(mut self, span: &tracing::Span) {
         span.in_scope(|| {
             self.publish();
@@ -238,7 +238,7 @@ impl<'a> Connection<'a> {
             } else {
                 tokio::select! {
                     flushed = self.flush(manner) => flushed?,
-                    // What is delayed or dripped does not keep a world from stopping.
+                    // Delayed or slow output must not keep a world from stopping.
                     () = shutdown.cancelled() => return self.wire.reset(),
                 }
             }
@@ -256,7 +256,7 @@ impl<'a> Connection<'a> {
                 (Step::Pause(pause), None) => self.wait(pause, shutdown).await,
                 (Step::Listen(wait), None) => self.listen(wait, shutdown).await?,
                 (Step::StartTls, None) => self.secure(shutdown).await?,
-                // Nothing comes behind QUIT from who waits for its reply: then there is nothing to linger for.
+                // A client that waits for the reply to QUIT sends nothing more, so there is nothing to linger for.
                 (Step::Close, None)
                     if self.session.has_quit()
                         && self.input.is_empty()
@@ -269,7 +269,7 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Begins TLS. What came in clear text behind STARTTLS is thrown away (RFC 3207 §4; CVE-2011-0411).
+    /// Starts TLS. Input in clear text after STARTTLS is discarded (RFC 3207 §4; CVE-2011-0411).
     async fn secure(&mut self, shutdown: &CancellationToken) -> io::Result<()> {
         let discarded = self.input.len();
         self.input.clear();
@@ -291,7 +291,7 @@ impl<'a> Connection<'a> {
         Ok(())
     }
 
-    /// Lookups take time; a world that stops does not wait for them.
+    /// Waits for the time of lookups; a stopping world does not.
     async fn wait(&mut self, pause: Duration, shutdown: &CancellationToken) {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
@@ -324,7 +324,7 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// How long the client may take: each block of data has its own time, a command has one from its beginning to its end
+    /// The time limit of the client: each block of data has its own, a command has one from its beginning to its end
     /// (RFC 5321 §4.5.3.2).
     fn patience(&mut self) -> Instant {
         let settings = &self.reception.receiver.settings;
@@ -336,7 +336,7 @@ impl<'a> Connection<'a> {
             .get_or_insert_with(|| Instant::now() + settings.command_timeout)
     }
 
-    /// Reads on. A world that stops says 421 to who is idle; a running transaction has a bounded chance to end.
+    /// Reads more input. A stopping world sends 421 to idle clients; a running transaction has a limited time to end.
     async fn read(
         &mut self,
         shutdown: &CancellationToken,
@@ -380,7 +380,7 @@ impl<'a> Connection<'a> {
     }
 }
 
-/// What ends a wait for octets. Both stand for the whole conversation: a timer that is moved costs less than a new one.
+/// What ends a wait for input. Both exist for the whole connection, because resetting a timer costs less than a new one.
 struct Until<'a, 't> {
     timer: Pin<&'a mut Sleep>,
     stop: Pin<&'a mut WaitForCancellationFuture<'t>>,

@@ -1,4 +1,4 @@
-//! Listeners and the connections they accept. The caller owns the listener and the end of it.
+//! Listeners and the connections that they accept. The caller owns the listener and stops it.
 
 pub(crate) mod client_address;
 pub(crate) mod connection;
@@ -27,14 +27,14 @@ use crate::smtp::{
 };
 use crate::tls::Tls;
 
-/// How long sessions may take to end once the world stops.
+/// Time limit of sessions after the world is stopped.
 pub(crate) const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Most clients at a time that are turned away with patience; a further one gets its 421, and no time to speak.
+/// Maximum number of clients beyond the limit that are given time after their 421; others are closed at once.
 const TURNED_AWAY: usize = 256;
 
-/// From so many sessions on, those that have begun come before a further one: fewer are under way at a time, and what
-/// they need is nearer at hand.
+/// Number of sessions from which running ones are served before another is accepted: fewer run at a time, and their data is
+/// more likely in the cache.
 const CROWD: usize = 64;
 
 /// What all sessions of a listener share.
@@ -42,36 +42,36 @@ const CROWD: usize = 64;
 pub struct ServerState {
     /// The name of the world, for the log.
     pub world: String,
-    /// The receiver, and whom it takes connections to come from; replaced for later connections.
+    /// The receiver and the source of client addresses; a change applies to later connections.
     pub reception: ArcSwap<SessionConfig>,
     /// The zones of the world.
     pub zones: Arc<ArcSwap<Zones>>,
-    /// What the receiver remembers of its clients; a reset replaces it.
+    /// The memory of the receiver; a reset replaces it.
     pub memory: ArcSwap<Memory>,
-    /// What separates sessions of before the last reset from later ones.
+    /// The last reset, which separates earlier sessions from later ones.
     pub last_reset: Arc<LastReset>,
-    /// Sessions go here.
+    /// The log of sessions.
     pub sessions: Arc<Log<SessionEntry>>,
-    /// Accepted messages go here.
+    /// The log of messages.
     pub messages: Arc<Log<Message>>,
-    /// Everything that happens, in order.
+    /// The event log.
     pub events: Arc<Log<Event>>,
-    /// What the event log has yet to take in of the sessions.
+    /// Events of sessions that the event log has not read yet.
     pub tellings: Arc<Backlog<Telling>>,
-    /// Counts for monitoring, maybe of several worlds.
+    /// The metrics, which several worlds can share.
     pub tally: Arc<Metrics>,
-    /// Counts of this world alone.
+    /// The counts of this world.
     pub mail_counts: Arc<MailCounts>,
-    /// What messages under way may take.
+    /// The memory budget of incoming messages.
     pub storage: Arc<MessageBudget>,
-    /// Where messages have to be safe before they are acknowledged, if anywhere.
+    /// The journal file, in which messages are stored before they are acknowledged.
     pub keeper: Option<Arc<dyn JournalStore>>,
-    /// Most connections at a time; a further one gets 421.
+    /// Maximum number of concurrent connections; further ones get 421.
     pub max_connections: usize,
 }
 
 impl ServerState {
-    /// Tells the event log, and who waits for it.
+    /// Passes events to the event log, and wakes its readers.
     pub(crate) fn tell(&self, telling: Telling) {
         if self.last_reset.is_after(telling.session()) {
             return;
@@ -84,25 +84,25 @@ impl ServerState {
     }
 }
 
-/// One listener of a world: what is its own.
+/// The configuration of one listener.
 #[derive(Clone, Debug, Default)]
 pub struct ListenerConfig {
-    /// Its own receiver and client identity; the world's where `None`.
+    /// Its receiver and source of client addresses; those of the world if `None`.
     pub reception: Option<Arc<SessionConfig>>,
     /// The protocol.
     pub protocol: Protocol,
     /// Whether connections begin with a PROXY header.
     pub proxy: ProxyMode,
-    /// What becomes of STARTTLS; as the receiver says where `None`.
+    /// The setting of STARTTLS; that of the receiver if `None`.
     pub starttls: Option<StartTls>,
-    /// TLS, where the listener can do it.
+    /// TLS; `None` if the listener has none.
     pub tls: Option<Tls>,
-    /// Whether TLS begins with the first octet (RFC 8314 §3.3).
+    /// Whether the listener uses implicit TLS (RFC 8314 §3.3).
     pub implicit_tls: bool,
 }
 
 impl ListenerConfig {
-    /// What a session has to know of the listener.
+    /// What a session needs to know about the listener.
     pub(crate) fn front(&self) -> ListenerMode {
         let Self {
             protocol,
@@ -119,20 +119,20 @@ impl ListenerConfig {
     }
 }
 
-/// How connections are received: what a session keeps from its beginning to its end.
+/// The configuration that a session keeps from its beginning to its end.
 #[derive(Clone, Debug)]
 pub struct SessionConfig {
     /// The receiver.
     pub receiver: Arc<Receiver>,
-    /// Which client address each connection has.
+    /// The assignment of client addresses.
     pub identity: Arc<Identity>,
-    /// How long the receiver waits for a DNS answer.
+    /// The time limit of the receiver for DNS lookups.
     pub lookup_patience: Duration,
-    /// What the receiver found out before.
+    /// The cache of earlier lookups.
     pub recall: Arc<LookupCache>,
 }
 
-/// Serves sessions until shut down: idle ones then get 421, and all a bounded time to end.
+/// Serves sessions until shutdown. Idle sessions then get 421, and all get a limited time to end.
 pub async fn serve(
     listener: TcpListener,
     service: Arc<ServerState>,

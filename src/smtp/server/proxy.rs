@@ -1,5 +1,5 @@
-//! The PROXY protocol, versions 1 and 2: a proxy in front says whom it stands for (HAProxy's specification). The ppp
-//! package reads the header; what it means for a listener is decided here.
+//! The PROXY protocol, versions 1 and 2 (specification by HAProxy), with which a proxy gives the address of its client. The
+//! crate ppp parses the header.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -13,10 +13,10 @@ use tokio::time::timeout;
 /// Whether a listener expects a PROXY header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum ProxyMode {
-    /// No: one is a mistake.
+    /// No; a header is a mistake.
     #[default]
     Off,
-    /// One is taken where it comes; a client without is served as itself, after a short wait.
+    /// A header is accepted. A client without one is served after a short wait.
     Optional,
     /// Every connection begins with one.
     Required,
@@ -27,25 +27,25 @@ const HEADER_OCTETS: usize = 16 + 1024;
 const V1_OCTETS: usize = 107;
 const V1_PREFIX: &[u8] = b"PROXY";
 
-/// How long a proxy may take for its header (Postfix: five seconds).
+/// Time limit of the header (Postfix: five seconds).
 const PROXY_PATIENCE: Duration = Duration::from_secs(5);
-/// How long a client may hold back before it is taken to have no proxy, where that is left open.
+/// Time after which a silent client counts as one without a proxy, if the header is optional.
 const PROXY_OPTIONAL: Duration = Duration::from_millis(500);
 
-/// What the first octets of a connection are.
+/// The meaning of the first octets of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Beginning {
-    /// Perhaps a header: more has to come.
+    /// The beginning of a header; more is needed.
     Incomplete,
-    /// No header at all.
+    /// No header.
     Absent,
-    /// A header. The client it names, or `None` where it keeps the socket's peer (LOCAL, UNKNOWN).
+    /// A header with the client address, or `None` for the peer of the socket (LOCAL, UNKNOWN).
     Header(Option<SocketAddr>),
-    /// A header that cannot be read, and why.
+    /// A malformed header, with the reason.
     Malformed(String),
 }
 
-/// Looks at the first octets; a whole header is taken out of them.
+/// Examines the first octets, and removes a complete header.
 pub(crate) fn begin(input: &mut BytesMut) -> Beginning {
     let is_prefix = |known: &[u8]| input.starts_with(known) || known.starts_with(input);
     if input.is_empty() {
@@ -116,7 +116,7 @@ fn of_v2(header: &v2::Header<'_>) -> Beginning {
     }
 }
 
-/// The client that a proxy names, or `None` where there is no proxy, or it keeps the socket's peer.
+/// Reads the header. Returns the client address, or `None` without a proxy or for the peer of the socket.
 pub(crate) async fn client(
     stream: &mut TcpStream,
     input: &mut BytesMut,
@@ -154,7 +154,7 @@ async fn header(
     }
 }
 
-/// Whether a line of a session is a PROXY header that came too late.
+/// Whether a command line is a PROXY header that comes too late.
 pub(crate) fn is_late(line: &[u8]) -> bool {
     line.starts_with(b"PROXY ")
         || line == b"\0"

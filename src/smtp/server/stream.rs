@@ -1,4 +1,4 @@
-//! What a session's octets go over: TCP, or TLS over it.
+//! The stream of a session: TCP, or TLS over TCP.
 
 use std::io;
 use std::pin::Pin;
@@ -14,12 +14,12 @@ use crate::tls::{Secured, Tls, TlsFault};
 /// A fatal alert, handshake_failure (RFC 8446 §6).
 const REFUSAL: &[u8] = &[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x28];
 
-/// How long, and how much, is still read after the last reply.
+/// Time and number of octets that are still read after the last reply.
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
 const LINGER_OCTETS: usize = 1 << 20;
 const LINGER_READ_OCTETS: usize = 4 << 10;
 
-/// A connection, in clear text or not.
+/// A connection in clear text or under TLS.
 pub(crate) enum MaybeTlsStream {
     Plain(TcpStream),
     Secured(Box<Secured>),
@@ -40,7 +40,7 @@ impl MaybeTlsStream {
         self.tcp()?.set_nodelay(true)
     }
 
-    /// Whether no octet waits to be read, as far as can be told without waiting.
+    /// Whether no input is available now.
     pub(crate) fn is_silent(&self) -> bool {
         match self {
             Self::Plain(stream) => stream
@@ -50,12 +50,12 @@ impl MaybeTlsStream {
         }
     }
 
-    /// Has the connection reset once it is dropped.
+    /// Makes the connection reset when it is dropped.
     pub(crate) fn reset(&self) -> io::Result<()> {
         self.tcp()?.set_zero_linger()
     }
 
-    /// Does the handshake; gives version and cipher suite.
+    /// Performs the handshake, and returns version and cipher suite.
     pub(crate) async fn secure(&mut self, tls: &Tls) -> io::Result<String> {
         let Self::Plain(mut stream) = std::mem::replace(self, Self::Gone) else {
             return Err(io::ErrorKind::NotConnected.into());
@@ -115,8 +115,8 @@ impl AsyncWrite for MaybeTlsStream {
     }
 }
 
-/// Closes our side and takes in what the client still says: octets left unread would make the kernel reset the
-/// connection, and the client lose the last reply.
+/// Closes the sending side and reads what the client still sends: with unread octets the kernel would reset the connection,
+/// and the client could lose the last reply.
 pub(crate) async fn linger(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
     let mut octets = vec![0; LINGER_READ_OCTETS]; // an array would be part of every conversation
     let mut left = LINGER_OCTETS;

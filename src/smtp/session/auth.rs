@@ -1,5 +1,5 @@
-//! AUTH (RFC 4954) with PLAIN (RFC 4616), LOGIN, CRAM-MD5 (RFC 2195) and XOAUTH2, as far as a sender can be tested by
-//! it: any credentials, listed users, always refused, or refused for the time being.
+//! AUTH (RFC 4954) with PLAIN (RFC 4616), LOGIN, CRAM-MD5 (RFC 2195) and XOAUTH2. It accepts any credentials, those of listed
+//! users, or none, permanently or temporarily.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -15,7 +15,7 @@ use crate::smtp::settings::{Auth, AuthOutcome, Mechanism, UnwantedResponse};
 /// The longest line of the exchange, CRLF included (RFC 4954 §4).
 pub(crate) const AUTH_LINE_OCTETS: usize = 12_288;
 
-/// An exchange under way: what the client has to send next.
+/// The state of an exchange: what the client must send next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Exchange {
     /// The one response of PLAIN.
@@ -32,7 +32,7 @@ pub(crate) enum Exchange {
     XOAuth2Error,
 }
 
-/// What the client proved, or claimed.
+/// The credentials of the client.
 #[derive(Debug)]
 enum Credentials {
     Password {
@@ -221,7 +221,7 @@ impl Credentials {
         }
     }
 
-    /// Whether they are those of a listed user. A token is nobody's password: it is never right.
+    /// Whether the credentials are those of a listed user. A token is never accepted here.
     fn holds<'a>(&self, password_of: impl Fn(&str) -> Option<&'a str>) -> bool {
         let Some(known) = password_of(self.user()) else {
             return false;

@@ -12,27 +12,27 @@ use crate::smtp::session::transaction::Open;
 use crate::smtp::session::{Session, State};
 use crate::stage::Stage;
 
-/// A chunk under way.
+/// A chunk that is being received.
 #[derive(Debug)]
 pub(crate) struct Chunk {
-    /// The transaction it belongs to; `None` where BDAT was refused, and its octets have to be read all the same.
+    /// The transaction of the chunk; `None` if BDAT was refused, because its octets must be read all the same.
     open: Option<(Open, MailData)>,
     size: usize,
     remaining: usize,
     last: bool,
-    /// What is said where it was refused.
+    /// The reply if it was refused.
     refusal: Option<Reply>,
-    /// The refusal that stands, and goes on standing behind the chunk.
+    /// An earlier refusal that stays in force after the chunk.
     stuck: Option<Reply>,
 }
 
 impl Chunk {
-    /// The transaction it belongs to.
+    /// The transaction of the chunk.
     pub(crate) fn into_open(self) -> Option<Open> {
         self.open.map(|(open, _)| open)
     }
 
-    /// Takes what it can; true once the chunk is whole.
+    /// Takes octets from the input. Returns true when the chunk is complete.
     pub(crate) fn take(&mut self, input: &mut BytesMut) -> bool {
         let taken = input.split_to(input.len().min(self.remaining));
         self.remaining -= taken.len();
@@ -44,7 +44,7 @@ impl Chunk {
 }
 
 impl Session {
-    /// BDAT: its octets follow at once, whatever the reply will be (RFC 3030 §2): none of them is a command.
+    /// BDAT. Its octets follow immediately, whatever the reply (RFC 3030 §2), and none of them is a command.
     pub(crate) fn bdat(&mut self, size: usize, last: bool, output: &mut Vec<u8>) {
         let refusal = self.refuse_chunk(output);
         let (mut open, mut stuck) = (None, None);
@@ -72,13 +72,13 @@ impl Session {
         });
     }
 
-    /// Why a chunk is not taken; the reply is said behind its octets, unless it closes the connection.
+    /// The reason to refuse a chunk. The reply is sent after its octets, unless it closes the connection.
     fn refuse_chunk(&mut self, output: &mut Vec<u8>) -> Option<Reply> {
         match &self.state {
             State::Chunked(..) => return None,
             State::Stuck(reply) => return Some(reply.clone()),
             State::Transaction(open) if open.has_recipients() => {
-                // The rules of DATA speak at the first chunk.
+                // The rules of the stage data are evaluated at the first chunk.
                 let mut said = Vec::new();
                 let reply = self.refuse_with(Stage::Data, &mut said);
                 if matches!(self.state, State::Closed) {
@@ -95,7 +95,7 @@ impl Session {
         Some(reply)
     }
 
-    /// The chunk is whole.
+    /// Handles a complete chunk.
     pub(crate) fn end_of_chunk(&mut self, output: &mut Vec<u8>, lookup: &dyn Lookup) {
         let State::Chunk(chunk) = std::mem::replace(&mut self.state, State::Idle) else {
             return;

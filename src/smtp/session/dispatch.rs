@@ -1,7 +1,7 @@
-//! Command lines: cut out of the input, judged, and handed to the method of their command (RFC 5321 §4.1, §4.5.3.1).
+//! Command lines: cut from the input, parsed, and passed to the method of their command (RFC 5321 §4.1, §4.5.3.1).
 //!
-//! A line too long fares the same however it was cut into packets: it is passed over to its end, answered once, and the
-//! journal keeps how it began and how long it was.
+//! A line that is too long is discarded to its end and answered once, however it is cut into packets. The journal keeps its
+//! beginning and its length.
 
 use std::borrow::Cow;
 
@@ -21,29 +21,29 @@ use crate::smtp::session::{EXTENSION_OCTETS, PATH_LINE_OCTETS, Protocol, Session
 use crate::stage::Stage;
 use crate::verdict::ClosedBy;
 
-/// Octets of a line that a transcript keeps: enough for every line within its limit.
+/// Maximum number of octets of a line in the transcript: enough for every line within the limits.
 const TRANSCRIPT_LINE_OCTETS: usize = PATH_LINE_OCTETS;
 
-/// A line too long that is being passed over.
+/// A line that is too long and is being discarded.
 #[derive(Debug)]
 pub(crate) struct OverlongLine {
-    /// The state it came in.
+    /// The state before it.
     state: State,
-    /// How it began, as the transcript may show it.
+    /// The beginning of the line, as the transcript shows it.
     beginning: String,
-    /// How long it is so far.
+    /// The length so far, in octets.
     octets: usize,
 }
 
 impl OverlongLine {
-    /// The state that the line came in.
+    /// The state before the line.
     pub(crate) fn into_state(self) -> State {
         self.state
     }
 }
 
 impl Session {
-    /// Takes one command line. False where the input holds no whole line.
+    /// Handles one command line. Returns false if the input has no complete line.
     pub(crate) fn next_line(
         &mut self,
         input: &mut BytesMut,
@@ -66,7 +66,7 @@ impl Session {
         end.is_some()
     }
 
-    /// One line, its line end included: limits and line ends first, then syntax, then the state. `more` tells that
+    /// Handles one line, including its line end: limits and line ends first, then syntax, then the state. `more` means that
     /// the client did not wait for the reply.
     pub(crate) fn line(
         &mut self,
@@ -128,7 +128,7 @@ impl Session {
         }
     }
 
-    /// A line that is no command.
+    /// Handles a line that is not a command.
     fn no_command(&mut self, mistake: Mistake, line: &[u8], output: &mut Vec<u8>) {
         let unknown = matches!(
             mistake.reply,
@@ -152,7 +152,7 @@ impl Session {
         }
     }
 
-    /// Whether a line ends the session: QUIT, and with an argument too where the receiver says 221 to that.
+    /// Whether a line ends the session: QUIT, also with an argument if the receiver answers that with 221.
     fn quits(&self, command: &Result<Command, Mistake>) -> bool {
         let replies = &self.receiver.settings.replies;
         match command {
@@ -164,8 +164,8 @@ impl Session {
         }
     }
 
-    /// What is out of sequence with a malformed command, where the receiver looks at that first. A receiver that does not
-    /// even recognise the command (500) has no sequence for it.
+    /// The sequence error of a malformed command, if the receiver checks the sequence first. A command that is not recognised
+    /// (500) has no sequence.
     fn sequence_first(&self, mistake: &Mistake) -> Option<CoreReply> {
         let settings = &self.receiver.settings;
         let verbs: &[_] = match settings.syntax.order {
@@ -180,7 +180,7 @@ impl Session {
             .flatten()
     }
 
-    /// The one table from command to method.
+    /// The table from command to method.
     fn command(&mut self, command: Command, output: &mut Vec<u8>, lookup: &dyn Lookup) {
         if self.lacks_tls(&command, output) {
             return;
@@ -240,7 +240,7 @@ impl Session {
         }
     }
 
-    /// A command that a receiver need not have: a refusal of it counts as a mistake.
+    /// Handles an optional command. If it is refused, that counts as a mistake.
     fn optional(
         &mut self,
         reply: CoreReply,
@@ -256,7 +256,7 @@ impl Session {
         self.mistake(mistake, output);
     }
 
-    /// A line that must not stand in the journal as it came: credentials (RFC 4954).
+    /// The text for the journal in place of a line with credentials (RFC 4954).
     fn told(&self, text: &[u8]) -> Option<String> {
         if self
             .receiver
@@ -284,7 +284,7 @@ impl Session {
         ))
     }
 
-    /// The longest line that may come now.
+    /// The maximum length of the next line.
     fn line_octets(&self) -> usize {
         if matches!(self.state, State::Auth(_)) {
             AUTH_LINE_OCTETS
@@ -310,7 +310,7 @@ impl Session {
         }));
     }
 
-    /// The end of a line too long: back to the state before it. It ends an exchange of AUTH (RFC 4954 §4).
+    /// Handles the end of a line that was too long: back to the state before it. It ends an AUTH exchange (RFC 4954 §4).
     fn end_of_passing(&mut self, output: &mut Vec<u8>) {
         let State::Passing(passed) = std::mem::replace(&mut self.state, State::Idle) else {
             return;
@@ -345,7 +345,7 @@ fn stage_of(command: &Result<Command, Mistake>) -> Option<Stage> {
     }
 }
 
-/// A line as the transcript keeps it: its beginning, and how long it was.
+/// A line as the transcript shows it: its beginning and its length.
 pub(crate) fn shortened(line: &[u8]) -> Cow<'_, str> {
     match line.get(..TRANSCRIPT_LINE_OCTETS) {
         Some(beginning) if line.len() > TRANSCRIPT_LINE_OCTETS => format!(

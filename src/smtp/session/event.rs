@@ -1,4 +1,4 @@
-//! What a session tells of itself.
+//! The events of a session.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,16 +12,16 @@ use crate::smtp::record::transcript::Speaker;
 use crate::smtp::session::trace::Trace;
 use crate::verdict::{ClosedBy, Verdict};
 
-/// SessionEvents, and octets of their lines, that there is room for at first: those of an EHLO and its reply.
+/// Initial capacity for events and for the octets of their lines: those of an EHLO and its reply.
 const EVENTS: usize = 20;
 const OCTETS: usize = 384;
 
-/// What happened, to be published once the reply has been sent.
+/// One event, which is published after the reply is sent.
 #[derive(Clone, Debug)]
 pub enum SessionEvent {
-    /// The client said a line, or sent so many octets of data; or the receiver replied with one. [`SessionEvents::text`] has it.
+    /// A line of the dialogue, or the size of the data that the client sent. [`SessionEvents::text`] returns the text.
     Line(Speaker, Range<usize>),
-    /// A line beyond what a transcript keeps.
+    /// A line that the transcript does not keep.
     LineDropped,
     /// Facts were observed.
     Observed(Box<Facts>),
@@ -29,29 +29,29 @@ pub enum SessionEvent {
     Renamed(ClientAddress),
     /// The session is under TLS now: version and cipher suite.
     Secured(String),
-    /// An allow entry let the client pass.
+    /// An allow entry bypassed rules for the client.
     Allowed(String),
-    /// A recipient was tried, whatever comes of it.
+    /// A RCPT command, accepted or not.
     Tried {
-        /// The reverse-path of the transaction.
+        /// The envelope sender.
         sender: String,
         /// The argument of RCPT.
         recipient: String,
     },
-    /// Something was refused, by a rule or by somebody else.
+    /// A refusal.
     Refused(Box<Refusal>),
-    /// A transaction ended: at its final dot, or before.
+    /// The end of a transaction.
     Transaction {
-        /// Its envelope.
+        /// The envelope.
         envelope: Arc<Envelope>,
-        /// What it came to.
+        /// The verdict.
         verdict: Verdict,
-        /// The reply to the final dot; `None` where none was sent.
+        /// The reply to the final dot; `None` without one.
         reply: Option<Reply>,
         /// The message, where it was accepted.
         message: Option<AcceptedMessage>,
     },
-    /// A script spoke.
+    /// A script took effect.
     Scripted(String),
     /// The session ended.
     Closed(ClosedBy),
@@ -75,7 +75,7 @@ pub(crate) struct EventsMark {
     speech: usize,
 }
 
-/// What happened since it was last asked, in order. The lines of the dialogue stand in one text: a session says many.
+/// The events since the last call, in order. All lines share one text buffer, because a session has many of them.
 #[derive(Clone, Debug, Default)]
 pub struct SessionEvents {
     list: Vec<SessionEvent>,
@@ -99,12 +99,12 @@ impl SessionEvents {
         self.push(SessionEvent::Line(from, begin..self.speech.len()));
     }
 
-    /// The text of a line among them.
+    /// The text of a line.
     pub fn text(&self, line: &Range<usize>) -> &str {
         self.speech.get(line.clone()).unwrap_or_default()
     }
 
-    /// The lines of the dialogue that are kept.
+    /// The lines of the dialogue.
     pub fn lines(&self) -> impl Iterator<Item = (Speaker, &str)> {
         self.iter().filter_map(|event| match event {
             SessionEvent::Line(from, text) => Some((*from, self.text(text))),
@@ -125,7 +125,7 @@ impl SessionEvents {
         self.speech.truncate(mark.speech);
     }
 
-    /// Whether nothing happened.
+    /// Whether there are no events.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
@@ -135,12 +135,12 @@ impl SessionEvents {
         self.list.iter()
     }
 
-    /// Takes the events out, beside their text, and keeps the room they had.
+    /// Removes the events, returns them with their text, and keeps the capacity.
     pub(crate) fn drain(&mut self) -> (std::vec::Drain<'_, SessionEvent>, &str) {
         (self.list.drain(..), &self.speech)
     }
 
-    /// Forgets everything.
+    /// Removes everything.
     pub(crate) fn clear(&mut self) {
         self.list.clear();
         self.speech.clear();

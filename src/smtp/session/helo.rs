@@ -1,4 +1,4 @@
-//! How a session begins: client address, greeting, HELO and EHLO, XCLIENT (RFC 5321 §3.1, §3.2, §4.1.1.1).
+//! The beginning of a session: client address, greeting, HELO and EHLO, STARTTLS, XCLIENT (RFC 5321 §3.1, §3.2, §4.1.1.1).
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::smtp::{AddressSource, ClientAddress};
 use crate::stage::Stage;
 
 impl Session {
-    /// Observes the client address, and remembers the client where a rule wants that.
+    /// Observes the client address, and remembers the client if a rule needs that.
     pub(crate) fn observe_client(&mut self, lookup: &dyn Lookup) {
         self.due = Due::Wait;
         let receiver = Arc::clone(&self.receiver);
@@ -31,14 +31,14 @@ impl Session {
         }
     }
 
-    /// The client is no longer counted as connected.
+    /// Ends the connection in the memory of the receiver.
     pub(crate) fn leave(&mut self) {
         if let Some(client) = self.present.take() {
             self.memory.disconnected(client);
         }
     }
 
-    /// Holds the greeting back where the receiver does that, and greets at once where it does not.
+    /// Delays the greeting if the receiver does that; otherwise greets at once.
     pub(crate) fn hold_greeting(
         &mut self,
         output: &mut Vec<u8>,
@@ -69,8 +69,8 @@ impl Session {
             .collect()
     }
 
-    /// The greeting, or the refusal in its place. `begun` tells that its first line was said before the wait, and
-    /// `early` that the client spoke during it.
+    /// Sends the greeting, or a refusal instead. `begun` means that the first line was sent before the delay, and `early` that
+    /// the client spoke during it.
     pub(crate) fn greet(
         &mut self,
         begun: bool,
@@ -102,7 +102,7 @@ impl Session {
         self.say(&Reply::from_lines(code(220), lines), output);
     }
 
-    /// HELO or EHLO, the first or a later one: the HELO is observed anew.
+    /// HELO or EHLO, the first or a later one. The HELO name is observed each time.
     pub(crate) fn helo(&mut self, verb: Verb, argument: &str, lookup: &dyn Lookup) {
         let may_stay =
             self.helo == HeloState::Accepted && self.receiver.policy.judges_at(Stage::Helo);
@@ -131,7 +131,7 @@ impl Session {
         self.due = Due::Helo(verb);
     }
 
-    /// An accepted helo ends a transaction. A refused one leaves everything as it was before it (RFC 5321 §4.1.4).
+    /// Answers HELO. An accepted HELO ends a transaction; a refused one changes nothing (RFC 5321 §4.1.4).
     pub(crate) fn answer_helo(&mut self, verb: Verb, output: &mut Vec<u8>) {
         self.observed();
         if self.refuse(Stage::Helo, output) {
@@ -158,7 +158,7 @@ impl Session {
         self.say(&Reply::from_lines(first.code(), lines), output);
     }
 
-    /// The HELO stands, and ends what was before it (RFC 5321 §4.1.4).
+    /// Accepts the HELO, which ends a transaction (RFC 5321 §4.1.4).
     fn accept_helo(&mut self) {
         self.before = None;
         self.reset();
@@ -170,7 +170,7 @@ impl Session {
         }
     }
 
-    /// Has scripts speak to a HELO without an argument, which the receiver does not take otherwise. True where one did.
+    /// Runs scripts for a HELO without an argument, which is a syntax error otherwise. Returns true if one took effect.
     pub(crate) fn script_empty_helo(&mut self, verb: Verb, output: &mut Vec<u8>) -> bool {
         let before = self.facts.clone();
         self.facts.helo = Some(Arc::new(Helo::parse(verb, "")));
@@ -187,7 +187,7 @@ impl Session {
         true
     }
 
-    /// Goes back to the HELO that stood before, where one did; the refused one is kept among the earlier ones.
+    /// Restores the HELO before a refused one, if any. The refused one is kept among the earlier ones.
     fn unsay_helo(&mut self) {
         let Some(before) = self.before.take() else {
             self.helo = HeloState::Refused;
@@ -259,7 +259,7 @@ impl Session {
         }
     }
 
-    /// Nobody has said helo yet.
+    /// Discards the HELO.
     pub(crate) fn forget_helo(&mut self) {
         self.reset();
         self.facts.helo = None;

@@ -1,4 +1,4 @@
-//! One session, without I/O: octets in, octets out (RFC 5321 §3 and §4).
+//! One session without I/O: octets in, octets out (RFC 5321 §3 and §4).
 
 pub(crate) mod auth;
 pub(crate) mod bdat;
@@ -42,23 +42,24 @@ use crate::verdict::{ClosedBy, Source};
 pub const COMMAND_LINE_OCTETS: usize = 512;
 /// What extensions add to a MAIL or RCPT line (RFC 5321 §4.5.3.1.11; RFC 3461 §4 adds 500).
 pub(crate) const EXTENSION_OCTETS: usize = 500;
-/// The longest MAIL or RCPT line, unless the receiver takes longer ones.
+/// The longest MAIL or RCPT line, unless the receiver accepts longer ones.
 pub const PATH_LINE_OCTETS: usize = COMMAND_LINE_OCTETS + EXTENSION_OCTETS;
-/// Octets of replies that are made before they are sent: a client that asks and does not listen is not asked on.
+/// Size of replies after which they are sent: a client that sends commands and does not read replies must not use more
+/// memory.
 const BURST_OCTETS: usize = 16 << 10;
-/// Observations that are made before they are published: each one holds all facts.
+/// Number of observations after which events are published: each observation holds all facts.
 const BURST_OBSERVATIONS: usize = 32;
 
-/// What the caller does next.
+/// What the caller must do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Send the output, read more input.
     Read,
-    /// Send the output, wait so long (DNS would have taken it), then call again.
+    /// Send the output, wait for this time (that of the DNS lookups), then call again.
     Pause(Duration),
-    /// Send the output, wait so long for input, and call again with what came, if anything did.
+    /// Send the output, wait for input for this time, and call again with the input, if any.
     Listen(Duration),
-    /// Send the output, throw away what input there is, begin TLS, and call [`Session::secured`] (RFC 3207 §4).
+    /// Send the output, discard the input, begin TLS, and call [`Session::secured`] (RFC 3207 §4).
     StartTls,
     /// Send the output in the manner of [`Session::take_manner`], publish the events, and call again.
     Flush,
@@ -69,26 +70,26 @@ pub enum Step {
     Close,
 }
 
-/// Which protocol a listener speaks.
+/// The protocol of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Protocol {
     /// RFC 5321.
     #[default]
     Smtp,
-    /// RFC 2033: LHLO, and a reply for each recipient behind the final dot.
+    /// RFC 2033: LHLO, and one reply for each recipient after the final dot.
     Lmtp,
 }
 
-/// What a session has to know of its listener.
+/// What a session needs to know about its listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct ListenerMode {
     /// The protocol.
     pub protocol: Protocol,
-    /// Whether the listener can do TLS at all.
+    /// Whether the listener has TLS.
     pub tls: bool,
-    /// What becomes of STARTTLS; as the receiver says where `None`.
+    /// The setting of STARTTLS; that of the receiver if `None`.
     pub starttls: Option<StartTls>,
-    /// Whether the connection was under TLS from its first octet.
+    /// Whether the connection uses implicit TLS.
     pub secured: bool,
 }
 
@@ -105,28 +106,28 @@ pub struct Session {
     pub(crate) facts: Facts,
     pub(crate) standing: DeferIfPermit,
     pub(crate) helo: HeloState,
-    /// What was known and deferred before a later helo: a refused one changes nothing (RFC 5321 §4.1.4).
+    /// The facts and deferral before a later HELO, because a refused HELO changes nothing (RFC 5321 §4.1.4).
     pub(crate) before: Option<Box<(Facts, DeferIfPermit)>>,
     pub(crate) state: State,
     pub(crate) due: Due,
     pub(crate) pause: Duration,
     pub(crate) events: SessionEvents,
-    /// Lines of the dialogue so far.
+    /// Number of lines of the dialogue so far.
     pub(crate) transcript: usize,
     /// Observations among the events.
     pub(crate) observations: usize,
     /// The client address that the memory counts as connected.
     pub(crate) present: Option<IpAddr>,
-    /// How the next output is sent, where a script says so.
+    /// How the next output is sent, if a script says so.
     pub(crate) manner: Option<SendMode>,
     pub(crate) quit: bool,
-    /// The helo that XCLIENT told.
+    /// The HELO name given by XCLIENT.
     pub(crate) told_helo: Option<(Verb, String)>,
-    /// What a recipient asked to be said to the final dot.
+    /// The reply to the final dot that a recipient asked for.
     pub(crate) at_the_dot: Option<Reply>,
-    /// The stage of what is being answered.
+    /// The current stage.
     pub(crate) at: Stage,
-    /// How many times each script could speak in this session, where one counts that.
+    /// How many times each script with `per = "session"` could have taken effect.
     pub(crate) script_counts: Vec<u64>,
     /// The code of the first refusal since the last MAIL.
     pub(crate) refused: Option<ReplyCode>,
@@ -134,11 +135,11 @@ pub struct Session {
     pub(crate) acknowledged: bool,
     /// Whether messages are kept before they are acknowledged.
     pub(crate) keeps_messages: bool,
-    /// Refusals whose remedies still lack the zones that prove them.
+    /// Refusals whose remedies are not yet verified.
     pub(crate) unproved: Vec<(Remedies, Case)>,
 }
 
-/// Whether a HELO stands. A refused one is no HELO, and no way around the rules either.
+/// The state of HELO. A refused HELO does not count as one, and must not bypass rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HeloState {
     None,
@@ -146,7 +147,7 @@ pub(crate) enum HeloState {
     Refused,
 }
 
-/// Where the session stands.
+/// The state of a session.
 #[derive(Debug)]
 pub(crate) enum State {
     /// Between transactions.
@@ -155,36 +156,36 @@ pub(crate) enum State {
     Transaction(Open),
     /// DATA was accepted.
     Data(Open, Collector),
-    /// A chunk is coming in (RFC 3030).
+    /// A chunk is being received (RFC 3030).
     Chunk(Chunk),
     /// Between the chunks of a message.
     Chunked(Open, MailData),
-    /// Within the exchange of AUTH.
+    /// Within an AUTH exchange.
     Auth(Exchange),
-    /// STARTTLS was accepted: nothing is said until TLS stands.
+    /// STARTTLS was accepted; nothing is sent before the handshake is complete.
     Handshake,
-    /// A refusal stands: everything but QUIT gets this reply.
+    /// A refusal is in force: everything except QUIT gets this reply.
     Stuck(Reply),
-    /// A line too long is being passed over.
+    /// A line that is too long is being discarded.
     Passing(Box<OverlongLine>),
-    /// Nothing more is said.
+    /// The session has ended.
     Closed,
 }
 
-/// What is to be judged once the facts are there.
+/// The judgement that is due when its lookups are done.
 #[derive(Debug)]
 pub(crate) enum Due {
     /// The client address is to be observed.
     Client,
-    /// The greeting is to be held back, where the receiver does that.
+    /// The greeting is to be delayed, if the receiver does that.
     Wait,
-    /// The greeting is to be given; true where its first line was said before the wait.
+    /// The greeting is to be sent; true if its first line was sent before the delay.
     Greeting(bool),
-    /// The reply to HELO or EHLO is to be given.
+    /// The reply to HELO or EHLO is to be sent.
     Helo(Verb),
-    /// The reply to MAIL is to be given.
+    /// The reply to MAIL is to be sent.
     Mail(Mail),
-    /// The reply to the final dot is to be given.
+    /// The reply to the final dot is to be sent.
     Message(Box<Received>),
     /// The message is to be stored.
     Stored(Box<Storing>),
@@ -233,7 +234,7 @@ impl Session {
         }
     }
 
-    /// The session as it is behind a listener of this kind.
+    /// Sets the listener of the session.
     #[must_use]
     pub fn behind(mut self, front: ListenerMode) -> Self {
         self.front = front;
@@ -241,16 +242,16 @@ impl Session {
         self
     }
 
-    /// The session as one of those that share this storage; without it, it has as much as it wants.
+    /// Sets the memory budget that the session shares with others; without one, its memory is unlimited.
     #[must_use]
     pub fn storing_in(mut self, storage: &Arc<MessageBudget>) -> Self {
         self.storage = Some(Arc::clone(storage));
         self
     }
 
-    /// TLS stands, by this version and cipher suite: what was known of the client before is forgotten, as if the session
-    /// began anew without a greeting (RFC 3207 §4.2). Octets that came in clear text behind STARTTLS were thrown away;
-    /// whoever sent them is out of step.
+    /// The TLS handshake is complete, with this version and cipher suite. The session starts again without a greeting, and
+    /// earlier knowledge about the client is discarded (RFC 3207 §4.2). `discarded` octets in clear text after STARTTLS
+    /// were dropped; a client that sent some violates the rule `sync`.
     pub fn secured(&mut self, suite: String, discarded: usize, output: &mut Vec<u8>) {
         self.state = State::Idle;
         self.forget_helo();
@@ -264,18 +265,18 @@ impl Session {
         }
     }
 
-    /// The connection was under TLS from its first octet, by this version and cipher suite.
+    /// The connection uses implicit TLS, with this version and cipher suite.
     pub fn under_tls(&mut self, suite: String) {
         self.facts.conduct.tls = true;
         self.events.push(SessionEvent::Secured(suite));
     }
 
-    /// The listener ended the session, and how.
+    /// The listener ended the session.
     pub fn ended(&mut self, by: ClosedBy) {
         self.close(by);
     }
 
-    /// The listener cannot take the PROXY header, or its absence: Postfix's reply, and the end.
+    /// The PROXY header is missing or wrong: the reply of Postfix, and the end of the session.
     pub fn refuse_proxy(&mut self, why: &str, output: &mut Vec<u8>) {
         self.events.push(SessionEvent::Scripted(format!(
             "PROXY header refused: {why}"
@@ -317,7 +318,7 @@ impl Session {
         self.in_transaction() || matches!(self.due, Due::Mail(_) | Due::Message(_) | Due::Stored(_))
     }
 
-    /// Takes as many commands, and as much data, as the input holds; replies are appended to the output.
+    /// Handles the commands and the data in the input, and appends the replies to the output.
     pub fn advance(
         &mut self,
         input: &mut BytesMut,
@@ -366,17 +367,17 @@ impl Session {
         }
     }
 
-    /// How the output is to be sent, once; [`Step::Flush`] asks for it.
+    /// Returns how the output must be sent, once; for [`Step::Flush`].
     pub fn take_manner(&mut self) -> SendMode {
         self.manner.take().unwrap_or_default()
     }
 
-    /// Whether data is awaited rather than a command: the timeouts differ (RFC 5321 §4.5.3.2).
+    /// Whether the session waits for data, not for a command: the timeouts differ (RFC 5321 §4.5.3.2).
     pub fn awaits_data(&self) -> bool {
         matches!(self.state, State::Data(..) | State::Chunk(_))
     }
 
-    /// The client was silent too long.
+    /// The client exceeded the time limit.
     pub fn timed_out(&mut self, output: &mut Vec<u8>) {
         let refuses = self.is_busy() || !self.acknowledged;
         let replies = &self.receiver.settings.replies;
@@ -397,20 +398,20 @@ impl Session {
         self.end_idle(output, CoreReply::Shutdown, ClosedBy::Shutdown, refuses);
     }
 
-    /// The client went away.
+    /// The connection was lost.
     pub fn lost(&mut self) {
         if !matches!(self.state, State::Closed) {
             self.close(ClosedBy::Lost);
         }
     }
 
-    /// What happened since the last call.
+    /// The events since the last call.
     pub fn take_events(&mut self) -> SessionEvents {
         self.prove_by_session();
         std::mem::take(&mut self.events)
     }
 
-    /// Observes and judges what is due. A pause means that lookups take time: what is due waits for the next call.
+    /// Observes and judges what is due. A pause stands for the time of the lookups; the judgement follows in the next call.
     fn settle(
         &mut self,
         input: &BytesMut,
@@ -441,7 +442,7 @@ impl Session {
         self.answer(CoreReply::Rset, output);
     }
 
-    /// The one place that ends a transaction.
+    /// Ends the transaction. No other function does.
     pub(crate) fn reset(&mut self) {
         self.abandon();
         if !matches!(self.state, State::Stuck(_) | State::Closed) {
@@ -451,7 +452,7 @@ impl Session {
         self.at_the_dot = None;
     }
 
-    /// Tells of a transaction that ends without a reply to its message.
+    /// Records a transaction that ends without a reply to its message.
     pub(crate) fn abandon(&mut self) {
         let open = match std::mem::replace(&mut self.state, State::Idle) {
             State::Passing(passed) => {
@@ -478,7 +479,7 @@ impl Session {
         }
     }
 
-    /// Whether MAIL has to wait for a HELO: one was refused, or a rule would be skipped without one.
+    /// Whether MAIL requires a HELO first: one was refused, or a rule would be skipped without one.
     pub(crate) fn lacks_helo(&self) -> bool {
         match self.helo {
             HeloState::Accepted => false,
@@ -487,7 +488,7 @@ impl Session {
         }
     }
 
-    /// Whether an extension is offered in this session, now.
+    /// Whether an extension is offered at this point of the session.
     pub(crate) fn offers(&self, extension: Extension) -> bool {
         let possible = extension != Extension::RequireTls || self.facts.conduct.tls;
         possible && self.receiver.settings.extensions.offers(extension)

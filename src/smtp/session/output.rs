@@ -1,4 +1,4 @@
-//! What a session says, and what of it the journal hears: replies to mistakes and otherwise, and the end.
+//! Replies, refusals without a rule, the transcript, and the end of the session.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::smtp::session::{Due, Session, State};
 use crate::verdict::{ClosedBy, Source};
 
 impl Session {
-    /// Tells what was observed.
+    /// Records the facts as an event.
     pub(crate) fn observed(&mut self) {
         self.observations += 1;
         self.events
@@ -27,7 +27,7 @@ impl Session {
             .offers(Extension::EnhancedStatusCodes)
     }
 
-    /// Tells that the SMTP server itself refuses, with a reply that was said.
+    /// Records a refusal by the SMTP server itself.
     pub(crate) fn protocol_refuses(&mut self, reply: Reply) {
         let text = reply.texts().first().map_or("", |text| text.as_ref());
         let text = enhanced_prefix(text)
@@ -36,7 +36,7 @@ impl Session {
         self.refuses(Source::Protocol, reply, why);
     }
 
-    /// Tells of a refusal that no rule speaks. A reply that is never sent refuses nothing.
+    /// Records a refusal without a rule. A reply that is never sent is no refusal.
     pub(crate) fn refuses(&mut self, source: Source, reply: Reply, why: String) {
         if self.is_mute() || !reply.code().is_refusal() {
             return;
@@ -45,23 +45,23 @@ impl Session {
         self.tell_refusal(refusal);
     }
 
-    /// Tells of a refusal.
+    /// Records a refusal.
     pub(crate) fn tell_refusal(&mut self, refusal: Refusal) {
         self.refused.get_or_insert(refusal.reply.code());
         self.events.push(SessionEvent::Refused(Box::new(refusal)));
     }
 
-    /// Whether nothing is sent of what is said.
+    /// Whether replies are suppressed.
     pub(crate) fn is_mute(&self) -> bool {
         self.manner.is_some_and(|manner| manner.mute)
     }
 
-    /// Says a core reply. A 221, 421 or 521 ends the session, whatever it answers (RFC 5321 §3.8, RFC 7504).
+    /// Sends a core reply. 221, 421 and 521 end the session (RFC 5321 §3.8, RFC 7504).
     pub(crate) fn answer(&mut self, reply: CoreReply, output: &mut Vec<u8>) {
         self.answer_with(reply, &[], output);
     }
 
-    /// As [`Session::answer`], with what its placeholders stand for.
+    /// Sends a core reply with values for its placeholders.
     pub(crate) fn answer_with(
         &mut self,
         reply: CoreReply,
@@ -90,7 +90,7 @@ impl Session {
         }
     }
 
-    /// A core reply with its placeholders filled.
+    /// Returns a core reply with its placeholders filled.
     pub(crate) fn core(&self, reply: CoreReply, quotes: &[(&'static str, String)]) -> Reply {
         let settings = &self.receiver.settings;
         let values = Values {
@@ -102,7 +102,7 @@ impl Session {
         template.fill(&self.facts, &values)
     }
 
-    /// A reply to a client's mistake; too many of them end the session.
+    /// Replies to a mistake of the client. Too many mistakes end the session.
     pub(crate) fn mistake(&mut self, mistake: impl Into<Mistake>, output: &mut Vec<u8>) {
         if self.misbehaves(|conduct| conduct.errors += 1, output) {
             return;
@@ -112,7 +112,7 @@ impl Session {
         self.end_of_patience(output);
     }
 
-    /// Ends a session that has made too many mistakes.
+    /// Ends the session after too many mistakes.
     pub(crate) fn end_of_patience(&mut self, output: &mut Vec<u8>) {
         let open = !matches!(self.state, State::Closed);
         if open && self.facts.conduct.errors >= self.receiver.settings.max_errors as u64 {
@@ -127,7 +127,7 @@ impl Session {
         self.close(by);
     }
 
-    /// Ends a session that waits for its client; `refuses` tells whether that refuses anything.
+    /// Ends an idle session. `refuses` says whether the reply counts as a refusal.
     pub(crate) fn end_idle(
         &mut self,
         output: &mut Vec<u8>,
@@ -153,14 +153,14 @@ impl Session {
         self.events.push(SessionEvent::Closed(by));
     }
 
-    /// Says a reply.
+    /// Sends a reply.
     pub(crate) fn say(&mut self, reply: &Reply, output: &mut Vec<u8>) {
         let begin = output.len();
         reply.write_to(output);
         self.said(&output[begin..]);
     }
 
-    /// Takes the lines of a reply into the transcript.
+    /// Adds the lines of a reply to the transcript.
     fn said(&mut self, reply: &[u8]) {
         if self.is_mute() {
             return;
@@ -173,7 +173,7 @@ impl Session {
         }
     }
 
-    /// Adds a line to the transcript while it has room; a dropped line costs nothing but its count.
+    /// Adds a line to the transcript, or counts it if the transcript is full.
     pub(crate) fn record(&mut self, from: Speaker, text: &str) {
         self.transcript += 1;
         if self.transcript <= self.receiver.settings.transcript_lines {

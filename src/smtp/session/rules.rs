@@ -1,4 +1,4 @@
-//! Where a session meets the rules: at each stage, and when the client misbehaves.
+//! Evaluation of rules: at each stage, and when the client misbehaves.
 
 use std::sync::Arc;
 
@@ -14,16 +14,16 @@ use crate::smtp::{Extension, Receiver};
 use crate::stage::Stage;
 use crate::verdict::ClosedBy;
 
-/// Octets of a foreign line that the facts keep.
+/// Maximum number of octets that the facts keep of a line in another protocol.
 const FOREIGN_OCTETS: usize = 100;
 
 impl Session {
-    /// Judges a stage; where a rule refuses, says so and does what the rule has follow.
+    /// Evaluates the rules of a stage. If one refuses, sends its reply and applies its `after`. Returns whether one refused.
     pub(crate) fn refuse(&mut self, stage: Stage, output: &mut Vec<u8>) -> bool {
         self.refuse_with(stage, output).is_some()
     }
 
-    /// As [`Session::refuse`], and gives the reply.
+    /// Evaluates the rules of a stage like [`Session::refuse`], and returns the reply.
     pub(crate) fn refuse_with(&mut self, stage: Stage, output: &mut Vec<u8>) -> Option<Reply> {
         let receiver = Arc::clone(&self.receiver);
         let mut standing = std::mem::take(&mut self.standing);
@@ -38,8 +38,8 @@ impl Session {
         Some(self.speak(refusal?, output))
     }
 
-    /// Notes what the client does, and judges it by the rules of conduct that may speak by now. True where one did:
-    /// its reply stands for that to the command.
+    /// Records the conduct of the client and evaluates the rules of conduct up to this stage. Returns true if one refused: its
+    /// reply replaces that to the command.
     pub(crate) fn misbehaves(
         &mut self,
         note: impl FnOnce(&mut Conduct),
@@ -48,7 +48,7 @@ impl Session {
         self.judge_conduct(self.stage(), note, output).is_some()
     }
 
-    /// As [`Session::misbehaves`] at a stage, and gives the reply.
+    /// Evaluates conduct like [`Session::misbehaves`], for a given stage, and returns the reply.
     pub(crate) fn judge_conduct(
         &mut self,
         stage: Stage,
@@ -64,7 +64,8 @@ impl Session {
         Some(self.speak(refusal, output))
     }
 
-    /// Notes a bare LF or CR, and judges it. The journal is told of a session's first, also where nobody minds.
+    /// Records a bare LF or CR and evaluates the rules about it. The first one of a session is in the journal even without a
+    /// rule.
     pub(crate) fn bare_newline(
         &mut self,
         which: BareLineEnd,
@@ -79,8 +80,8 @@ impl Session {
         reply
     }
 
-    /// Judges the rules that demand TLS, for a command that RFC 3207 §4 forbids without it. MAIL is judged with the
-    /// other rules of its stage.
+    /// Evaluates the rules that require TLS, for commands that RFC 3207 §4 forbids without it. MAIL is judged with the other
+    /// rules of its stage.
     pub(crate) fn lacks_tls(&mut self, command: &Command, output: &mut Vec<u8>) -> bool {
         let demands = matches!(
             command,
@@ -110,7 +111,7 @@ impl Session {
         }
     }
 
-    /// What is out of sequence with a command, whatever its argument.
+    /// The sequence error of a command, whatever its argument.
     pub(crate) fn out_of_sequence(&self, verb: &str) -> Option<CoreReply> {
         match (verb, &self.state) {
             ("MAIL", State::Transaction(_) | State::Chunked(..)) => Some(CoreReply::NestedMail),
@@ -123,13 +124,13 @@ impl Session {
         }
     }
 
-    /// Whether a rule demands the HELO that the client has not said.
+    /// Whether a rule requires a HELO that the client has not sent.
     fn must_say_helo(&self) -> bool {
         let mut rules = self.receiver.policy.rules().iter();
         self.helo == HeloState::None && rules.any(|rule| rule.needs.helo_sent)
     }
 
-    /// Why DATA or BDAT cannot begin a message.
+    /// The sequence error of DATA or BDAT.
     pub(crate) fn data_out_of_sequence(&self) -> Option<CoreReply> {
         match &self.state {
             State::Chunked(..) => Some(CoreReply::DataAfterBdat),
@@ -142,7 +143,7 @@ impl Session {
         }
     }
 
-    /// What is out of sequence with DATA or BDAT, ready to be said.
+    /// The sequence error of DATA or BDAT, with its placeholders.
     pub(crate) fn data_mistake(&self, command: &'static str, reply: CoreReply) -> Mistake {
         let refused = match &self.state {
             State::Transaction(open) => open.refused().unwrap_or_default(),
@@ -153,7 +154,7 @@ impl Session {
             .quoting("refused", refused)
     }
 
-    /// The stage that the next command belongs to.
+    /// The stage of the next command.
     pub(crate) fn stage(&self) -> Stage {
         match (&self.state, self.helo) {
             (State::Data(..) | State::Chunk(_) | State::Chunked(..), _) => Stage::Eod,
@@ -172,8 +173,8 @@ impl Session {
         }
     }
 
-    /// Gives refusals the proof of their remedies: the zones as they are now. A proof that reads the message is made at
-    /// once, since the message is not kept; any other when somebody reads it.
+    /// Gives new refusals what the verification of their remedies needs: the current zones. If that needs the message, remedies
+    /// are verified at once, because a refused message is not kept; otherwise when they are read.
     pub(crate) fn prove(&mut self, lookup: &dyn Lookup) {
         for (remedies, case) in self.unproved.drain(..) {
             let case = Case {
@@ -188,14 +189,14 @@ impl Session {
         }
     }
 
-    /// As [`Session::prove`] where no zones are at hand, as once TLS stands: only the session can change then.
+    /// The same without zones, as after a TLS handshake: only the session can change then.
     pub(crate) fn prove_by_session(&mut self) {
         for (remedies, case) in self.unproved.drain(..) {
             remedies.prove_by(move |proposals| case.prove(proposals));
         }
     }
 
-    /// Keeps what the proof of a refusal's remedies needs.
+    /// Keeps what the verification of remedies needs.
     fn keep_case(&mut self, refusal: &Refusal) {
         let case = Case {
             receiver: Arc::clone(&self.receiver),
@@ -231,8 +232,8 @@ impl Session {
         reply
     }
 
-    /// Whether the reply to this command had to be awaited before more was said: always after the commands of
-    /// RFC 2920 §3.1 that end a group, and after each one where PIPELINING was not offered. QUIT ends everything.
+    /// Whether the client must wait for the reply to this command: after the commands of RFC 2920 §3.1 that end a group, and
+    /// after each command without PIPELINING. QUIT ends everything.
     pub(crate) fn had_to_wait(&self, command: &Result<Command, Mistake>) -> bool {
         let extended = self
             .facts
@@ -262,7 +263,7 @@ impl Session {
         }
     }
 
-    /// The client did not wait for the reply to this line.
+    /// Handles a client that did not wait for the reply to this line.
     pub(crate) fn out_of_step(&mut self, line: &[u8], output: &mut Vec<u8>) -> bool {
         let verb = line
             .split(|octet| octet.is_ascii_whitespace())
@@ -273,7 +274,7 @@ impl Session {
         self.misbehaves(|conduct| conduct.unsynchronised = verb, output)
     }
 
-    /// The client said a line that is no command at all.
+    /// Handles a line in another protocol.
     pub(crate) fn speaks_otherwise(&mut self, line: &[u8], output: &mut Vec<u8>) -> bool {
         let line = String::from_utf8_lossy(&line[..line.len().min(FOREIGN_OCTETS)]).into_owned();
         self.misbehaves(|conduct| conduct.not_smtp = line, output)

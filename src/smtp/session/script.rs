@@ -1,5 +1,5 @@
-//! Scripted misbehaviour of a receiver: replies, delays, drips, closed and reset connections, silence. Nothing here is
-//! random but by a seed.
+//! Scripted behaviour of a receiver: replies, delays, slow sending, closed and reset connections, silence. Nothing is random
+//! without a seed.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::smtp::session::{Session, State};
 use crate::smtp::settings::Mechanism;
 use crate::verdict::{ClosedBy, Source};
 
-/// Where a script may speak.
+/// The points of a session at which a script can take effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Point {
-    /// In the place of, or with, the greeting.
+    /// The greeting.
     Connect,
     /// The reply to HELO, EHLO or LHLO.
     Helo,
@@ -38,7 +38,7 @@ pub enum Point {
 }
 
 impl Point {
-    /// Every point by its word.
+    /// All points with their names.
     pub const ALL: [(&'static str, Self); 9] = [
         ("connect", Self::Connect),
         ("helo", Self::Helo),
@@ -52,71 +52,71 @@ impl Point {
     ];
 }
 
-/// How a connection is ended.
+/// The way to end a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// In order, with FIN.
+    /// With FIN.
     Close,
-    /// With RST: what is under way is lost.
+    /// With RST; data in transit is lost.
     Reset,
 }
 
-/// How the output of one step is sent.
+/// The way to send the output of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct SendMode {
-    /// How long to wait before.
+    /// The delay before.
     pub delay: Duration,
-    /// How many octets a second; all at once where `None`.
+    /// Octets per second; all at once if `None`.
     pub drip: Option<u32>,
-    /// Whether each reply line is cut into packets of its own.
+    /// Whether each reply line is sent in two packets.
     pub split: bool,
-    /// Whether nothing is sent at all.
+    /// Whether nothing is sent.
     pub mute: bool,
-    /// How the connection ends behind it.
+    /// How the connection ends afterwards.
     pub end: Option<End>,
 }
 
-/// One scripted misbehaviour.
+/// One script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
-    /// Where.
+    /// The point of the session.
     pub point: Point,
-    /// For whom; for everybody where all are empty.
+    /// The condition; every session if all lists are empty.
     pub when: Condition,
     /// How often.
     pub often: Schedule,
-    /// What is said instead of the receiver's own reply.
+    /// The reply instead of that of the receiver.
     pub reply: Option<Template>,
-    /// Octets that are sent instead, whatever they are; CRLF is added.
+    /// The octets to send instead of a reply; CRLF is added.
     pub raw: Option<String>,
-    /// How it is sent.
+    /// How the reply is sent.
     pub manner: SendMode,
 }
 
-/// For whom a script speaks: every list that is not empty has to hold the client.
+/// The condition of a script: every list that is not empty must match.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Condition {
-    /// Forward-paths, `*` for any octets.
+    /// Envelope recipients; `*` matches any octets.
     pub recipients: Vec<String>,
-    /// Reverse-paths.
+    /// Envelope senders.
     pub senders: Vec<String>,
-    /// HELO/EHLO arguments.
+    /// HELO names.
     pub helos: Vec<String>,
     /// Client addresses.
     pub clients: Vec<IpNet>,
-    /// Header fields of the message, `Subject: urgent*`; they are known at the final dot only.
+    /// Header fields of the message, `Subject: urgent*`; known at the final dot.
     pub headers: Vec<String>,
-    /// The verbs of the HELO that stands.
+    /// The verbs of the current HELO.
     pub verbs: Vec<Verb>,
     /// Whether the session is under TLS.
     pub tls: Option<bool>,
     /// Mechanisms of AUTH.
     pub mechanisms: Vec<Mechanism>,
-    /// Whether AUTH brings an initial response.
+    /// Whether AUTH has an initial response.
     pub initial_response: Option<bool>,
 }
 
-/// What a script can ask about beside the facts of the session.
+/// What a condition can use in addition to the facts of the session.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Occasion<'a> {
     /// The message, at the final dot.
@@ -135,20 +135,20 @@ impl<'a> Occasion<'a> {
     }
 }
 
-/// Whose times a schedule counts.
+/// The scope in which a schedule counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum CountPer {
-    /// Those of all sessions since the start or the last reset.
+    /// All sessions since the start or the last reset.
     #[default]
     World,
-    /// Those of each client address.
+    /// Each client address.
     Client,
-    /// Those of each session.
+    /// Each session.
     Session,
 }
 
 impl CountPer {
-    /// Every scope by its word.
+    /// All scopes with their names.
     pub const ALL: [(&'static str, Self); 3] = [
         ("world", Self::World),
         ("client", Self::Client),
@@ -156,23 +156,23 @@ impl CountPer {
     ];
 }
 
-/// How often a script speaks, of the times that it could.
+/// Which of its opportunities a script uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Schedule {
-    /// Only this time, from 1.
+    /// Only this one, from 1.
     pub attempt: Option<u64>,
-    /// Only the first so many times.
+    /// Only the first ones, this many.
     pub times: Option<u64>,
-    /// Only every so many times: the third, the sixth.
+    /// Every n-th one: the third, the sixth.
     pub every: Option<u64>,
-    /// In so many of a million times, by this seed.
+    /// This many out of a million, by this seed.
     pub probability: Option<(u32, u64)>,
-    /// Whose times are counted.
+    /// The scope of the count.
     pub per: CountPer,
 }
 
 impl Schedule {
-    /// Whether it speaks the nth time it could, from 1.
+    /// Whether the script uses its nth opportunity, from 1.
     fn holds(&self, n: u64) -> bool {
         let one_of = |limit: Option<u64>, holds: fn(u64, u64) -> bool| {
             limit.is_none_or(|limit| holds(n, limit))
@@ -216,7 +216,7 @@ impl Condition {
             && self.holds_auth(occasion.auth)
     }
 
-    /// Outside AUTH there is neither a mechanism nor an initial response to ask about.
+    /// Outside AUTH there is neither a mechanism nor an initial response.
     fn holds_auth(&self, auth: Option<(Mechanism, bool)>) -> bool {
         let asks = !self.mechanisms.is_empty() || self.initial_response.is_some();
         let holds = |(mechanism, initial): (Mechanism, bool)| {
@@ -240,7 +240,7 @@ impl Condition {
     }
 }
 
-/// Whether a text is as a pattern has it, without regard to case; `*` stands for any octets.
+/// Whether a text matches a pattern, ignoring case; `*` matches any octets.
 fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.to_ascii_lowercase(), text.to_ascii_lowercase());
     let Some((first, rest)) = pattern.split_once('*') else {
@@ -263,8 +263,8 @@ fn matches(pattern: &str, text: &str) -> bool {
 }
 
 impl Session {
-    /// Does what a script has for this point, if any does. Some where its reply stands for the receiver's own; a manner
-    /// of sending is kept for whatever is said next.
+    /// Applies the first script for this point. Returns a reply if it replaces that of the receiver; the way of sending applies
+    /// to the next output.
     pub(crate) fn script(
         &mut self,
         point: Point,
@@ -319,7 +319,7 @@ impl Session {
         None
     }
 
-    /// How many times a script could speak by now, this time included.
+    /// How many opportunities a script has had, including this one.
     fn count_script(&mut self, index: usize, per: CountPer) -> u64 {
         match per {
             CountPer::World => self.memory.count(&format!("script {index}")),
@@ -344,7 +344,7 @@ impl Session {
     }
 }
 
-/// Why a script refuses.
+/// The reason of a refusal by a script.
 fn why(index: usize, point: Point) -> String {
     format!("script {} speaks at {}", index + 1, word(point))
 }

@@ -17,8 +17,8 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Writes the fields. What was not observed is not told: without any check it is `none` (RFC 8601 §2.2).
-    /// Delivered-To stands there once for each recipient: the message is stored once for all of them.
+    /// Writes the fields. Authentication-Results has only methods that were observed; without any it is `none` (RFC 8601
+    /// §2.2). There is one Delivered-To for each recipient, because the message is stored once for all of them.
     pub(crate) fn new(
         facts: &Facts,
         recipients: &[String],
@@ -74,7 +74,7 @@ impl Trace {
         }
     }
 
-    /// The fields as they stand above a message that is stored now, or was stored before.
+    /// The fields above a message that is stored now, or was stored before.
     pub(crate) fn dated(&mut self, at: Timestamp) -> &str {
         if self.dated.is_none() {
             self.dated = Some(at);
@@ -200,8 +200,8 @@ fn results(facts: &Facts, address: &str, verified: Option<&str>, fields: &mut St
     }
 }
 
-/// A value as a token, or as a quoted string where it is none (RFC 8601 §2.2, RFC 5322 §3.2.4). Control characters
-/// have no place in either: they become `?`.
+/// A value as a token, or as a quoted string if it is no token (RFC 8601 §2.2, RFC 5322 §3.2.4). Control characters are
+/// allowed in neither and become `?`.
 fn value(text: &str) -> Cow<'_, str> {
     let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-./^_`{|}~@".contains(c);
     if !text.is_empty() && text.chars().all(token) {

@@ -25,11 +25,11 @@ use crate::verdict::{Source, Verdict};
 #[derive(Debug)]
 pub(crate) struct Open {
     envelope: Envelope,
-    /// The reply to the last recipient that was refused, without its code: DATA without any other says so.
+    /// The reply to the last refused recipient, without its code, for the reply to DATA without recipients.
     refused: Option<String>,
-    /// Whether addresses and header may hold UTF-8 (RFC 6531).
+    /// Whether addresses and header may have UTF-8 (RFC 6531).
     smtputf8: bool,
-    /// Whether the message is binary, and only BDAT may bring it (RFC 3030 §3).
+    /// Whether the message is binary and requires BDAT (RFC 3030 §3).
     binary: bool,
 }
 
@@ -145,7 +145,7 @@ impl Session {
         }
     }
 
-    /// MAIL was refused: the transaction ends before it begins.
+    /// Records a refused MAIL: the transaction ends before it begins.
     fn mail_was_refused(&mut self, sender: String) {
         self.facts.forget_sender();
         self.end_without_reply(Envelope {
@@ -154,7 +154,8 @@ impl Session {
         });
     }
 
-    /// The reply to a message too large for the receiver, or for now (RFC 1870 §6.1); what SIZE did not say is 0.
+    /// The reply to a message that is too large for the receiver, or for the memory now (RFC 1870 §6.1); the size is 0 without
+    /// SIZE.
     fn has_no_room(&self, size: usize) -> Option<CoreReply> {
         if size > self.receiver.settings.max_message_octets {
             return Some(CoreReply::SizeTooLarge);
@@ -166,7 +167,7 @@ impl Session {
         full.then_some(CoreReply::NoStorage)
     }
 
-    /// Where the octets of a message go.
+    /// Makes the buffer of a message.
     pub(crate) fn mail_data(&self) -> MailData {
         MailData::new(
             self.receiver.settings.max_message_octets,
@@ -289,7 +290,7 @@ impl Session {
         }
     }
 
-    /// The final dot.
+    /// Handles the final dot.
     pub(crate) fn end_of_data(&mut self, output: &mut Vec<u8>, lookup: &dyn Lookup) {
         let State::Data(open, collector) = std::mem::replace(&mut self.state, State::Idle) else {
             return;
@@ -300,7 +301,7 @@ impl Session {
         self.end_of_message(open, octets, flaw, output, lookup);
     }
 
-    /// The message is whole: what is wrong with its octets is said at once, else it is observed, then judged.
+    /// Handles a complete message: replies to a flaw in its octets at once, otherwise observes it for the judgement.
     pub(crate) fn end_of_message(
         &mut self,
         open: Open,
@@ -342,7 +343,7 @@ impl Session {
         self.due = Due::Message(Box::new(received));
     }
 
-    /// The message is judged, then accepted or not; either way the transaction ends.
+    /// Judges the message and ends the transaction.
     pub(crate) fn answer_message(&mut self, received: Received, output: &mut Vec<u8>) {
         let Received { open, octets } = received;
         if let Some(reply) = self.refuse_with(Stage::Eod, output) {
@@ -398,7 +399,7 @@ impl Session {
         }));
     }
 
-    /// LMTP answers the final dot once for each recipient (RFC 2033 §4.2).
+    /// Repeats the reply for each recipient in LMTP (RFC 2033 §4.2).
     pub(crate) fn say_again(&mut self, recipients: usize, reply: &Reply, output: &mut Vec<u8>) {
         if self.front.protocol == Protocol::Lmtp {
             for _ in 1..recipients {
@@ -426,7 +427,7 @@ impl Session {
         self.reset();
     }
 
-    /// Tells of a transaction that ends without a reply to its message: it was refused earlier, or given up.
+    /// Records a transaction that ends without a reply to its message, because it was refused earlier or abandoned.
     pub(crate) fn end_without_reply(&mut self, envelope: impl Into<Arc<Envelope>>) {
         self.events.push(SessionEvent::Transaction {
             envelope: envelope.into(),
