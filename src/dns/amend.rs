@@ -1,4 +1,4 @@
-//! A snapshot as it would be with other records or without a fault: for telling what a change would do.
+//! A copy of a snapshot with other records or without a fault, to find out the effect of a change.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,20 +17,20 @@ const TTL: u32 = 300;
 pub enum Amendment {
     /// Adds a record.
     Add(Name, RData),
-    /// Takes a record away.
+    /// Removes a record.
     Withdraw(Name, RData),
-    /// Leaves a name without data, also where a wildcard gave it some.
+    /// Leaves a name without data, even below a wildcard.
     Clear(Name),
-    /// Takes the faults away that concern a name.
+    /// Removes the faults that apply to a name.
     Mend(Name),
 }
 
 impl Zones {
-    /// The snapshot with these changes; `None` where one of them cannot be made: a name outside the zones or below a
-    /// delegation, or data beside a CNAME.
+    /// Returns the snapshot with these changes; `None` if one is impossible: a name outside the zones or below a delegation, or
+    /// data beside a CNAME.
     ///
-    /// The zones that do not change are shared. Faults count for themselves, so that asking the new snapshot leaves the
-    /// counts of this one as they are.
+    /// Unchanged zones are shared. Faults are counted separately, so that queries to the copy do not change the counts of this
+    /// snapshot.
     pub fn amended(&self, amendments: &[Amendment]) -> Option<Self> {
         let faults = self.faults.iter().map(|fault| Arc::new(fault.continued()));
         let mut amended = self.with_faults(faults.collect());
@@ -75,7 +75,7 @@ impl Zones {
         Some(amended)
     }
 
-    /// Names with an address record of this address, in canonical order; of at most this many names that are looked at.
+    /// Returns names that have this address, in canonical order, after examining at most `most` names.
     pub fn names_of(&self, address: IpAddr, most: usize) -> Vec<Name> {
         let data = match address {
             IpAddr::V4(v4) => RData::A(v4.into()),

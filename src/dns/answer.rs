@@ -9,7 +9,7 @@ use super::node::{Entry, Node};
 use super::zone::{Zone, kind};
 use super::{Outside, Zones, label, rdata};
 
-/// Most CNAMEs followed for one question.
+/// Maximum number of CNAMEs followed for one query.
 pub(super) const CNAME_LINKS: usize = 16;
 
 /// One record of an answer.
@@ -40,10 +40,10 @@ pub(super) struct Sections<'z> {
     pub(super) answers: Vec<Rr<'z>>,
     pub(super) authority: Vec<Rr<'z>>,
     pub(super) additional: Vec<Rr<'z>>,
-    /// How many records at the start of the additional section a referral cannot do without: the addresses of name
-    /// servers within the delegated zone (RFC 9471 §3.1).
+    /// Number of records at the start of the additional section that a referral needs: the addresses of name servers within
+    /// the delegated zone (RFC 9471 §3.1).
     pub(super) glue: usize,
-    /// The name that the answer ended at, where it is outside the zones and the settings say so: nothing is said of it.
+    /// The last name of the answer if it is outside the zones and the settings leave it without an answer.
     pub(super) left: Option<Vec<u8>>,
 }
 
@@ -63,7 +63,7 @@ impl Sections<'_> {
 }
 
 impl Zones {
-    /// The truth about a name, in wire form with its case, and a type.
+    /// The true answer for a name, in wire form with its case, and a type.
     pub(super) fn truth(&self, name: &[u8], kind: u16) -> Sections<'_> {
         let mut sections = Sections {
             authoritative: true,
@@ -93,7 +93,7 @@ impl Zones {
         sections
     }
 
-    /// The zone that answers: of a DS record, the one above the delegation (RFC 4035 §3.1.4.1).
+    /// The zone that answers; for DS, the zone above the delegation (RFC 4035 §3.1.4.1).
     fn zone_for(&self, lower: &[u8], kind: u16) -> Option<&Zone> {
         let zone = self.zone(lower)?;
         let above = || self.zone(label::parent(lower));
@@ -164,7 +164,7 @@ impl Zones {
     }
 }
 
-/// Where the addresses of a host stand: at the name itself, even below a delegation (glue), or at a wildcard.
+/// The node with the addresses of a host: the name itself, even below a delegation (glue), or a wildcard.
 fn addresses_at<'z>(zone: &'z Zone, lower: &[u8]) -> Option<&'z Node> {
     zone.node(lower)
         .or_else(|| match place(zone, lower, kind::A) {
@@ -173,18 +173,18 @@ fn addresses_at<'z>(zone: &'z Zone, lower: &[u8]) -> Option<&'z Node> {
         })
 }
 
-/// Where a name leads within its zone.
+/// The place of a name within its zone.
 enum Place<'z> {
-    /// At or below a delegation, whose name has so many octets.
+    /// At or below a delegation; the length of its name in octets.
     Cut(usize, &'z Node),
-    /// Below a DNAME, whose name has so many octets.
+    /// Below a DNAME; the length of its name in octets.
     Redirected(usize, Entry<'z>),
-    /// The name itself, or the wildcard that stands for it.
+    /// The name itself, or the wildcard that matches it.
     Here(&'z Node),
     Nowhere,
 }
 
-/// One step within one zone; the name to go on with, where a CNAME or DNAME leads to one.
+/// One step within one zone. Returns the next name if a CNAME or DNAME leads to one.
 fn step<'z>(
     zone: &'z Zone,
     name: &[u8],
@@ -239,12 +239,12 @@ fn place<'z>(zone: &'z Zone, lower: &[u8], kind: u16) -> Place<'z> {
     zone.node(lower).map_or(Place::Nowhere, Place::Here)
 }
 
-/// The name above `name` that has so many octets, in the case it was asked for with.
+/// The ancestor of `name` with a length of `octets`, in the case of the query.
 fn above(name: &[u8], octets: usize) -> &[u8] {
     &name[name.len().saturating_sub(octets)..]
 }
 
-/// A DNAME: it, and the CNAME it makes (RFC 6672 §3.2). A name that becomes too long is YXDOMAIN.
+/// Adds a DNAME and its synthesised CNAME (RFC 6672 §3.2). A name that becomes too long is YXDOMAIN.
 fn redirect<'z>(
     name: &[u8],
     owner: usize,
@@ -271,7 +271,7 @@ fn redirect<'z>(
     Some(target)
 }
 
-/// Whether a record is among others; names have no case.
+/// Whether a record is among others, ignoring the case of names.
 fn holds(records: &[Rr<'_>], rr: &Rr<'_>) -> bool {
     let same = |other: &Rr<'_>| {
         (other.kind, &other.data) == (rr.kind, &rr.data)
@@ -292,7 +292,7 @@ fn at_node<'z>(
         return None;
     }
     let before = sections.answers.len();
-    // The DNAME asked for may stand there already, since it led here.
+    // The DNAME may be in the answer already, because it led here.
     for entry in node.of(kind) {
         let rr = Rr::of(name, entry);
         if kind != kind::DNAME || !holds(&sections.answers[..before], &rr) {
@@ -318,7 +318,7 @@ pub(super) fn negative<'z>(zone: &'z Zone, name: &[u8], sections: &mut Sections<
     );
 }
 
-/// The answer to ANY: a record that says it is not answered (RFC 8482 §4.2).
+/// The answer to ANY: a HINFO record as in RFC 8482 §4.2.
 fn refused_any(name: &[u8]) -> Rr<'static> {
     let data = Cow::Borrowed(&b"\x07RFC8482\x00"[..]);
     Rr {

@@ -1,4 +1,4 @@
-//! Answers of one snapshot, by the octets of the request behind its id.
+//! Answers of one snapshot, by the octets of the request after its id.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use super::Zones;
 use crate::journal::DnsExchange;
 
-/// Most answers kept; then all are forgotten, which costs less than to know which were asked for last.
+/// Maximum number of answers. Then all are removed, which costs less than tracking their use.
 const ANSWERS: usize = 20_000;
 /// The longest request whose answer is kept, in octets.
 const REQUEST_OCTETS: usize = 300;
@@ -15,12 +15,12 @@ const REQUEST_OCTETS: usize = 300;
 #[derive(Default)]
 pub(super) struct Cache {
     answers: HashMap<Box<[u8]>, Arc<DnsExchange>>,
-    /// The snapshot they are of. A weak reference keeps its address from being used again, and not its zones.
+    /// The snapshot of the answers. A weak reference prevents reuse of its address, but does not keep its zones.
     snapshot: Weak<Zones>,
 }
 
 impl Cache {
-    /// Forgets everything where the snapshot is another one.
+    /// Removes everything if the snapshot is another one.
     pub(super) fn follow(&mut self, zones: &Arc<Zones>) {
         if self.snapshot.as_ptr() != Arc::as_ptr(zones) {
             self.answers.clear();
@@ -28,12 +28,12 @@ impl Cache {
         }
     }
 
-    /// What an equal request was answered with; the id is that of the earlier request.
+    /// The answer to an equal request; its id is that of the earlier request.
     pub(super) fn get(&self, request: &[u8]) -> Option<&Arc<DnsExchange>> {
         self.answers.get(request.get(2..)?)
     }
 
-    /// Keeps an answer. Whoever calls knows that it lasts as long as the snapshot.
+    /// Keeps an answer, which must be valid as long as the snapshot.
     pub(super) fn keep(&mut self, exchange: &Arc<DnsExchange>) {
         if self.answers.len() >= ANSWERS {
             self.answers.clear();

@@ -1,4 +1,4 @@
-//! One question over a real socket, as a sender's resolver would ask it: for `verify` and for tests.
+//! One query over a real socket, as a resolver sends it, for `verify` and tests.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,10 +12,10 @@ use tokio::time::timeout;
 use super::Transport;
 use crate::name::{Name, RecordType};
 
-/// Asks one question and returns the response as it came; truncated answers are not asked again.
+/// Sends one query and returns the response unchanged. A truncated answer is not asked again over TCP.
 ///
 /// # Errors
-/// The socket's errors; `TimedOut` where no answer comes within `patience`; `InvalidData` for an unreadable answer.
+/// Errors of the socket; `TimedOut` without an answer within `patience`; `InvalidData` for an unreadable answer.
 pub async fn ask(
     server: SocketAddr,
     name: &Name,

@@ -1,4 +1,4 @@
-//! Counts of what came in and went out.
+//! Counts of queries and answers.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -22,17 +22,17 @@ pub struct Counts {
     pub udp: u64,
     /// Messages received over TCP.
     pub tcp: u64,
-    /// Of both, those too short for a header, or themselves responses: nothing was sent.
+    /// Messages that were ignored: too short for a header, or responses.
     pub ignored: u64,
-    /// Of both, those answered with FORMERR: unreadable, or without exactly one question.
+    /// Queries answered with FORMERR: unreadable, or without exactly one question.
     pub malformed: u64,
-    /// Of both, those that met a fault.
+    /// Queries on which a fault took effect.
     pub faults: u64,
-    /// Of both, those that were over the client's rate: dropped, or answered with TC alone.
+    /// Queries over the rate limit of the client: dropped, or answered with TC only.
     pub limited: u64,
-    /// TCP connections closed at once: their client had too many.
+    /// TCP connections closed at once because their client had too many.
     pub refused_connections: u64,
-    /// Queries handed to the upstream server.
+    /// Queries forwarded to the upstream server.
     pub forwarded: u64,
 }
 

@@ -1,4 +1,4 @@
-//! DNS misbehaviour on purpose: which questions meet it, and when. Scripted, repeatable, counted.
+//! Deliberate DNS faults: which queries they apply to, and when. Faults are scripted, repeatable and counted.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Transport, label};
 use crate::name::{Name, RecordType};
 
-/// What a fault does instead of answering truthfully.
+/// The kinds of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// RCODE 3 with SOA.
@@ -24,35 +24,35 @@ pub enum Action {
     FormErr,
     /// No answer at all.
     Drop,
-    /// The truth, later: by the fault's delay and jitter, which any other action may have too.
+    /// The true answer, late, by the delay and jitter of the fault, which every kind can have.
     Delay,
-    /// TC set and no records over UDP; the truth over TCP.
+    /// Over UDP, TC without records; over TCP, the true answer.
     Truncate,
-    /// The TCP connection is reset. For every name (`*.`, any type) as soon as it is made, else at the question.
+    /// The TCP connection is reset: at once if the fault applies to every name (`*.`, any type), otherwise after the query.
     TcpRefused,
     /// The TCP connection stays open and silent.
     TcpHang,
     /// The answer of a server that is not authoritative: AA clear, nothing in it.
     Lame,
-    /// The same with a referral up to the root.
+    /// The same with a referral to the root.
     Referral,
-    /// The truth under another message id.
+    /// The true answer with another message id.
     WrongId,
-    /// The truth to another question than was asked.
+    /// The answer to another question.
     WrongQuestion,
-    /// Other data than the zone holds; for A and AAAA also where it holds none. The address, where it is given.
+    /// Wrong data; for A and AAAA even if the zone has none. The address, if given.
     WrongAnswer(Option<IpAddr>),
     /// Two CNAMEs that lead to each other.
     CnameLoop,
-    /// So many CNAMEs in front of the truth.
+    /// This number of CNAMEs before the true answer.
     CnameChain(u8),
-    /// Over UDP so many octets, whatever the client can take.
+    /// Over UDP, an answer of this size in octets, whatever the client accepts.
     Oversized(u16),
-    /// The truth with this TTL everywhere, in seconds.
+    /// The true answer with this TTL, in seconds.
     Ttl(u32),
     /// The records of each set in another order.
     Reorder(Order),
-    /// Octets that no parser reads: a name that points to itself.
+    /// A malformed message: a name that points to itself.
     Malformed,
 }
 
@@ -106,7 +106,7 @@ impl Action {
     }
 }
 
-/// One misbehaviour: whom it concerns and how often.
+/// A fault: the queries that it applies to, and how often.
 ///
 /// Of the questions it concerns, those before `from` are answered truthfully; then `times` of every `every` meet it
 /// (all of them where neither is given, only the first `times` where `every` is not).
@@ -136,7 +136,7 @@ pub struct Fault {
     fired: AtomicU64,
 }
 
-/// A fault that fires, and at which of its questions.
+/// A fault that takes effect, with the number of the query.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Firing<'f> {
     pub(super) fault: &'f Fault,
@@ -145,7 +145,7 @@ pub(super) struct Firing<'f> {
 }
 
 impl Fault {
-    /// Makes a fault for a name, or for all names below it where it begins with `*.`; `None` where that is no name.
+    /// Makes a fault for a name, or for all names below one if it begins with `*.`; `None` if that is no name.
     pub fn new(name: &str, action: Action) -> Option<Self> {
         let (suffix, bare) = match name.strip_prefix("*.") {
             Some("") => (true, "."),
@@ -177,7 +177,7 @@ impl Fault {
         })
     }
 
-    /// Concerns only questions of this type.
+    /// Limits the fault to this type.
     #[must_use]
     pub fn of_type(self, record_type: RecordType) -> Self {
         Self {
@@ -186,7 +186,7 @@ impl Fault {
         }
     }
 
-    /// Concerns only questions over this transport.
+    /// Limits the fault to this transport.
     #[must_use]
     pub fn over(self, transport: Transport) -> Self {
         Self {
@@ -195,7 +195,7 @@ impl Fault {
         }
     }
 
-    /// Begins with this question, counted from 1.
+    /// Starts with this query, from 1.
     #[must_use]
     pub fn from_question(self, from: u64) -> Self {
         Self {
@@ -204,7 +204,7 @@ impl Fault {
         }
     }
 
-    /// Fires so many times, then answers truthfully.
+    /// Takes effect this number of times.
     #[must_use]
     pub fn times(self, times: u64) -> Self {
         Self {
@@ -213,7 +213,7 @@ impl Fault {
         }
     }
 
-    /// Begins anew every so many questions.
+    /// Repeats after this number of queries.
     #[must_use]
     pub fn every(self, every: u64) -> Self {
         Self {
@@ -222,7 +222,7 @@ impl Fault {
         }
     }
 
-    /// Answers after `delay` and up to `jitter` more, by the seed and the number of the question.
+    /// Delays the answer by `delay` and up to `jitter` more, by the seed and the number of the query.
     #[must_use]
     pub fn delayed(self, delay: Duration, jitter: Duration) -> Self {
         Self {
@@ -232,18 +232,18 @@ impl Fault {
         }
     }
 
-    /// Sets the seed of jitter and order; 1 unless told otherwise.
+    /// Sets the seed of jitter and order; 1 by default.
     #[must_use]
     pub fn seeded(self, seed: u64) -> Self {
         Self { seed, ..self }
     }
 
-    /// What it does.
+    /// The kind.
     pub fn action(&self) -> Action {
         self.action
     }
 
-    /// The name as files have it, `*.` in front where all names below are meant.
+    /// The name as in files, with `*.` for all names below.
     pub fn pattern(&self) -> String {
         match (self.suffix, self.name.is_root()) {
             (true, true) => "*.".to_owned(),
@@ -252,22 +252,22 @@ impl Fault {
         }
     }
 
-    /// The type it concerns, all where `None`.
+    /// The type; all types if `None`.
     pub fn record_type(&self) -> Option<RecordType> {
         self.record_type
     }
 
-    /// The transport it concerns, both where `None`.
+    /// The transport; both if `None`.
     pub fn transport(&self) -> Option<Transport> {
         self.transport
     }
 
-    /// Whether what a question meets hangs on how many came before it.
+    /// Whether the effect depends on the number of earlier queries.
     pub fn counts(&self) -> bool {
         self.from > 1 || self.times.is_some()
     }
 
-    /// The first question that meets it, how many do, and of how many: `from`, `times`, `every`.
+    /// `from`, `times` and `every`.
     pub fn schedule(&self) -> (u64, Option<u64>, Option<u64>) {
         (self.from, self.times, self.every)
     }
@@ -277,17 +277,17 @@ impl Fault {
         (self.delay, self.jitter, self.seed)
     }
 
-    /// How many questions it concerned so far.
+    /// The number of queries that it applied to so far.
     pub fn seen(&self) -> u64 {
         self.seen.load(Ordering::Relaxed)
     }
 
-    /// How often it has fired.
+    /// The number of queries on which it took effect.
     pub fn fired(&self) -> u64 {
         self.fired.load(Ordering::Relaxed)
     }
 
-    /// Whether a question of this name, in lower case, may ever meet it.
+    /// Whether it can apply to queries for this name, in lower case.
     pub(super) fn concerns(&self, name: &[u8], kind: u16, transport: Transport) -> bool {
         let named = if self.suffix {
             name.len() > self.key.len() && label::is_within(name, &self.key)
@@ -300,13 +300,13 @@ impl Fault {
             && self.action.only().is_none_or(|t| t == transport)
     }
 
-    /// Whether every connection over TCP meets it before a question is read.
+    /// Whether it applies to every TCP connection before a query is read.
     pub(super) fn concerns_connections(&self) -> bool {
         let all = self.suffix && self.name.is_root() && self.record_type.is_none();
         all && self.transport != Some(Transport::Udp) && self.action.only() == Some(Transport::Tcp)
     }
 
-    /// Counts a question that it concerns, exactly, also between threads; whether the question meets the fault.
+    /// Counts a query, exactly even with several threads. Returns the firing if the fault takes effect on it.
     pub(super) fn fires(&self) -> Option<Firing<'_>> {
         let nth = self.seen.fetch_add(1, Ordering::Relaxed);
         let since = nth.checked_sub(self.from - 1)?;
@@ -320,7 +320,7 @@ impl Fault {
 }
 
 impl Fault {
-    /// A copy that goes on counting from where this one is.
+    /// A copy with the current counts.
     pub(super) fn continued(&self) -> Self {
         let copy = self.clone();
         copy.seen.store(self.seen(), Ordering::Relaxed);
@@ -330,7 +330,7 @@ impl Fault {
 }
 
 impl Clone for Fault {
-    /// A copy counts for itself.
+    /// A copy has its own counts.
     fn clone(&self) -> Self {
         let Self {
             name,
@@ -368,7 +368,7 @@ impl Clone for Fault {
 }
 
 impl Firing<'_> {
-    /// How late the answer is.
+    /// The delay of the answer.
     pub(super) fn delay(&self) -> Duration {
         let most = u64::try_from(self.fault.jitter.as_micros()).unwrap_or(u64::MAX);
         let more = if most == 0 {

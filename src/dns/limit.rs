@@ -1,4 +1,4 @@
-//! Limits on clients elsewhere; clients on this machine's loopback have none.
+//! Limits for clients outside loopback.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,24 +6,24 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-/// Most networks remembered. Beyond them all are forgotten: each begins with a full allowance again.
+/// Maximum number of networks. Then all are removed, and each starts with a full allowance.
 const NETWORKS: usize = 10_000;
-/// Of the responses over the limit, every so many is sent without records and with TC, so that a client whose address
-/// somebody else uses can ask again over TCP.
+/// Of the responses over the limit, one in this number is sent with TC and without records, so that a client with a spoofed
+/// address can ask again over TCP.
 const SLIP: u64 = 2;
 
-/// What a client may have.
+/// The treatment of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Allowance {
-    /// Its answer.
+    /// The answer.
     Answer,
-    /// TC alone.
+    /// TC without records.
     Truncated,
-    /// Nothing.
+    /// No answer.
     Nothing,
 }
 
-/// How much each client network had, and how many connections each client has.
+/// The allowance of each client network, and the number of connections of each client.
 #[derive(Debug, Default)]
 pub(super) struct Limiter {
     networks: Mutex<HashMap<IpAddr, Bucket>>,
@@ -39,7 +39,7 @@ struct Bucket {
 }
 
 impl Limiter {
-    /// Takes one response over UDP from the network's allowance of `per_second`, of which one second is kept.
+    /// Takes one UDP response from the allowance of the network, which is that of one second.
     pub(super) fn response(&self, client: IpAddr, per_second: u32, now: Instant) -> Allowance {
         if per_second == 0 || client.to_canonical().is_loopback() {
             return Allowance::Answer;
@@ -68,7 +68,7 @@ impl Limiter {
         }
     }
 
-    /// Takes one of a client's connections; false where it has as many as it may.
+    /// Takes one connection of a client. Returns false if it has the maximum.
     pub(super) fn connect(&self, client: IpAddr, most: u32) -> bool {
         if client.to_canonical().is_loopback() {
             return true;
@@ -80,7 +80,7 @@ impl Limiter {
         free
     }
 
-    /// Gives a connection back.
+    /// Returns a connection.
     pub(super) fn disconnect(&self, client: IpAddr) {
         let mut connections = self.connections.lock();
         if let Some(open) = connections.get_mut(&client) {

@@ -1,4 +1,4 @@
-//! Zone text to a zone. What no server loads is a mistake at its line, like the mistakes of the text itself.
+//! Zone text to a zone. Data that no server loads is reported with its line, like a syntax error.
 
 use std::collections::HashMap;
 
@@ -7,10 +7,10 @@ use super::zone::{Zone, kind};
 use crate::name::Name;
 
 impl Zone {
-    /// Reads zone text (RFC 1035 §5). SOA and NS are supplied where the text has none.
+    /// Reads zone text (RFC 1035 §5). SOA and NS are added if the text has none.
     ///
     /// # Errors
-    /// All mistakes: of the text, records outside the zone, and data that no server loads.
+    /// All mistakes: syntax errors, records outside the zone, and data that no server loads.
     pub fn load(text: &[u8], origin: &Name, default_ttl: u32) -> Result<Self, Vec<MasterMistake>> {
         let (zone, mistakes) = Self::load_each(text, origin, default_ttl, |_| {});
         if mistakes.is_empty() {
@@ -20,7 +20,7 @@ impl Zone {
         }
     }
 
-    /// Reads zone text, shows each record that the zone takes to `seen`, and tells all mistakes in the order of lines.
+    /// Reads zone text, passes each accepted record to `seen`, and returns all mistakes in the order of lines.
     pub(crate) fn load_each(
         text: &[u8],
         origin: &Name,
@@ -39,7 +39,7 @@ impl Zone {
             }
             Err(conflict) => conflicts.push((row.line, conflict)),
         });
-        // What stands before the DNAME in the text is found at the end, and told at the line of the DNAME.
+        // Data before the DNAME in the text is found at the end, and reported at the line of the DNAME.
         for (dname, conflict) in zone.below_dnames() {
             conflicts.push((dnames.get(&*dname).copied().unwrap_or(1), conflict));
         }
@@ -136,7 +136,7 @@ mod tests {
             "t DNAME b\nx.y.t TXT x",
             &[(2, expected, "x.y.t.example.test. TXT")],
         );
-        // Told at the DNAME, once, where the data stands before it.
+        // Reported once, at the DNAME, if the data is before it.
         check(
             "x.y.t TXT x\nz.t A 192.0.2.1\nt DNAME b\na.t TXT x",
             &[

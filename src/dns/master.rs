@@ -57,7 +57,7 @@ impl Row<'_> {
     }
 }
 
-/// Reads zone text; every record comes with the line it begins on, every mistake is reported.
+/// Reads zone text. Every record has the line on which it begins, and every mistake is reported.
 ///
 /// # Errors
 /// All mistakes of the text.
@@ -71,10 +71,10 @@ pub fn parse_master(
     read_master(text.as_bytes(), origin, default_ttl, take).map(|()| records)
 }
 
-/// Reads zone text and hands on each record as it comes; octets need not be UTF-8.
+/// Reads zone text and passes on each record immediately. The text need not be UTF-8.
 ///
 /// # Errors
-/// All mistakes of the text; the records without a mistake are handed on all the same.
+/// All mistakes of the text. Records without a mistake are passed on all the same.
 pub fn read_master(
     text: &[u8],
     origin: &Name,
@@ -106,7 +106,7 @@ pub fn read_master(
     }
 }
 
-/// What earlier entries set for later ones.
+/// State that earlier entries set for later ones.
 struct Reader {
     origin: Vec<u8>,
     ttl: u32,
@@ -119,7 +119,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// Reads one entry: a record, which is handed on, or a directive.
+    /// Reads one entry: a record, which is passed on, or a directive.
     fn read(
         &mut self,
         entry: &Entry,

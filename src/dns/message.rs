@@ -6,14 +6,14 @@ use super::answer::{Rr, Sections};
 use super::query::{Edns, HEADER_OCTETS};
 use super::{label, rdata};
 
-/// The most that we send over UDP and advertise: no fragments on any path (DNS flag day 2020).
+/// Maximum size over UDP, sent and advertised: no fragments on any path (DNS flag day 2020).
 pub(super) const EDNS_UDP_OCTETS: u16 = 1232;
-/// Most places in a message that later names may point to: enough for any answer, and few to search.
+/// Maximum number of targets for name compression: enough for any answer, and few to search.
 const PLACES: usize = 64;
 /// The highest offset that a pointer can hold (RFC 1035 §4.1.4).
 const POINTER: usize = 0x3fff;
 
-/// What the header of a response takes from the request and from the settings.
+/// The parts of a response header that come from the request and the settings.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Head<'r> {
     /// The first four octets of the request: id and flags.
@@ -24,7 +24,7 @@ pub(super) struct Head<'r> {
     pub(super) edns: Option<Edns>,
 }
 
-/// The whole message, TC as told. Sections are written in full: whoever calls looks at the length.
+/// The whole message with the given TC bit. All sections are written; the caller checks the length.
 pub(super) fn write(head: &Head<'_>, sections: &Sections<'_>, truncated: bool) -> Vec<u8> {
     let mut message = Writer {
         octets: Vec::with_capacity(512),
@@ -208,7 +208,7 @@ impl Writer {
     }
 }
 
-/// A header alone, for what cannot be read.
+/// A header only, for an unreadable request.
 pub(super) fn header_only(request: [u8; 4], rcode: ResponseCode) -> Vec<u8> {
     let head = Head {
         request,

@@ -1,4 +1,4 @@
-//! What a fault makes of an answer: the sections it changes, and what is left to do to the octets.
+//! The effect of a fault on the sections of an answer.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,15 +10,15 @@ use super::fault::{Action, Firing, Order};
 use super::zone::kind;
 use super::{Zones, rdata};
 
-/// Where wrong names lead: wrong.martinet.test.
+/// The target of wrong names: wrong.martinet.test.
 const WRONG: &[u8] = b"\x05wrong\x08martinet\x04test\x00";
-/// The domain of made-up aliases: chain.martinet.test.
+/// The domain of aliases: chain.martinet.test.
 const CHAIN: &[u8] = b"\x05chain\x08martinet\x04test\x00";
-/// TTL of made-up records, in seconds.
+/// TTL of records made by faults, in seconds.
 const TTL: u32 = 300;
 
 impl Zones {
-    /// The sections that the fault answers with. What it does to header and octets is the encoder's.
+    /// The sections of the answer under a fault. The encoder changes header and octets.
     pub(super) fn misbehave(&self, firing: Firing<'_>, name: &[u8], kind: u16) -> Sections<'_> {
         let rcode = |rcode| Sections::of(rcode);
         let authoritative = |rcode| Sections {
@@ -81,7 +81,7 @@ impl Zones {
     }
 }
 
-/// A referral to the root's servers: what a server says that was never told of the zone.
+/// A referral to the root servers, as from a server that does not have the zone.
 fn upwards() -> Sections<'static> {
     let servers = [
         &b"\x01a\x0croot-servers\x03net\x00"[..],
@@ -127,8 +127,8 @@ fn falsify<'z>(
     truth
 }
 
-/// The wrong data in place of the right: addresses of documentation ranges, names of our own, other text; at the end
-/// of anything else, another octet.
+/// Wrong data instead of the right: documentation addresses, names below martinet.test, another text; for other types, a
+/// changed last octet.
 fn falsified(kind: u16, data: &[u8], address: Option<IpAddr>) -> Vec<u8> {
     let given = match (kind, address) {
         (kind::A, Some(IpAddr::V4(v4))) => Some(v4.octets().to_vec()),
@@ -193,7 +193,7 @@ fn round(name: &[u8], mut sections: Sections<'static>) -> Sections<'static> {
     sections
 }
 
-/// The truth about a name, told of the last of so many aliases.
+/// The true answer for a name after this number of aliases.
 fn chain<'z>(mut truth: Sections<'z>, name: &[u8], links: u8) -> Sections<'z> {
     let mut answers = Vec::new();
     let mut owner = name.to_vec();

@@ -24,18 +24,18 @@ const OPT_OCTETS: usize = 11;
 /// The type numbers of zone transfers.
 const TRANSFERS: [u16; 2] = [251, 252];
 
-/// What becomes of one request.
+/// The response to one request.
 #[derive(Clone, Debug, Default)]
 pub struct Response {
-    /// What to send; empty where nothing is sent.
+    /// The octets to send; empty if nothing is sent.
     pub octets: Vec<u8>,
-    /// What to do beside, or instead.
+    /// What to do with it.
     pub deed: Disposition,
-    /// Send it after this time.
+    /// The delay before it is sent.
     pub delay: Duration,
     /// The RCODE with its extension (RFC 6891 §6.1.3).
     pub rcode: u16,
-    /// The fault that fired, empty where none did.
+    /// The fault that took effect; empty without one.
     pub fault: &'static str,
     /// Whether the same request would get the same answer from this snapshot.
     pub(super) lasting: bool,
@@ -44,18 +44,18 @@ pub struct Response {
 /// What a server does with a response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Disposition {
-    /// Sends it.
+    /// Send it.
     Send,
-    /// Nothing: the request was none, or a `drop` fault fired.
+    /// Send nothing: the request was ignored, or a `drop` fault took effect.
     #[default]
     Ignore,
-    /// Resets the TCP connection.
+    /// Reset the TCP connection.
     Reset,
-    /// Never answers on this TCP connection again.
+    /// Never answer on this TCP connection again.
     Hang,
-    /// Asks this server in its place, and hands on what it says.
+    /// Forward the query to this server, and return its answer.
     Forward(SocketAddr),
-    /// Sends the zone (RFC 5936).
+    /// Send the zone (RFC 5936).
     Transfer(Vec<u8>),
 }
 
@@ -68,7 +68,7 @@ pub fn respond(zones: &Zones, request: &[u8], transport: Transport) -> Response 
     answer(zones, request, transport, false)
 }
 
-/// The same for a client on this machine, who may transfer zones where the settings say so.
+/// The same for a client on this machine, which may transfer zones if the settings allow it.
 pub(super) fn respond_locally(zones: &Zones, request: &[u8], transport: Transport) -> Response {
     answer(zones, request, transport, true)
 }
@@ -113,8 +113,7 @@ fn unread(request: &[u8]) -> Response {
     }
 }
 
-/// The response to a request that was forwarded, made of what the upstream server said; SERVFAIL where it said nothing
-/// that can be read.
+/// The response to a forwarded request, from the answer of the upstream server; SERVFAIL without a readable answer.
 pub(super) fn complete(
     zones: &Zones,
     request: &[u8],
@@ -340,7 +339,7 @@ fn spoil(octets: &mut Vec<u8>, end_of_question: usize) {
     }
 }
 
-/// What the zones say to one question, as records: for lookups within the process.
+/// The answer to one question as records, for lookups within the process.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The RCODE.
@@ -355,11 +354,11 @@ pub struct Answer {
     pub additional: Vec<Record>,
     /// The TC bit: over UDP, the answer does not fit into the 1232 octets that a resolver offers, and has no records.
     pub truncated: bool,
-    /// The name that the answer ended at, where it is outside the zones.
+    /// The last name of the answer if it is outside the zones.
     pub outside: Option<Name>,
-    /// The answer is sent after this time.
+    /// The delay of the answer.
     pub delay: Duration,
-    /// The fault that fired.
+    /// The fault that took effect.
     pub fault: Option<Action>,
 }
 
@@ -401,7 +400,7 @@ impl Zones {
         }
     }
 
-    /// The fault that a new TCP connection meets before any question.
+    /// The fault that applies to a new TCP connection before any query.
     pub(super) fn meets_connection(&self) -> Option<Action> {
         let mut faults = self
             .faults
@@ -412,8 +411,8 @@ impl Zones {
             .map(|firing| firing.fault.action())
     }
 
-    /// The fault that a question meets now, and whether any may concern it at another time. The first that fires
-    /// does; those after it do not count the question. `connecting` asks also those that meet connections.
+    /// The fault that takes effect on a query now, and whether any can apply to it at another time. Faults after the first one
+    /// that takes effect do not count the query. `connecting` includes those that apply to connections.
     fn meets(
         &self,
         name: &[u8],

@@ -1,4 +1,4 @@
-//! The sockets in front of the answers. The caller owns the sockets and the end of it.
+//! The sockets of the DNS server. The caller owns the sockets and stops the server.
 
 mod batch;
 mod forward;
@@ -25,7 +25,7 @@ use crate::journal::{DnsExchange, DnsQuery, Log, Metrics};
 /// RCODE 1.
 const FORMERR: u16 = 1;
 
-/// What all sockets of a server share.
+/// The state that all sockets of a server share.
 #[derive(Debug)]
 pub struct ServerState {
     zones: Arc<ArcSwap<Zones>>,
@@ -36,7 +36,7 @@ pub struct ServerState {
 }
 
 impl ServerState {
-    /// Makes a server of what answers and what is written to.
+    /// Makes a server from zones, journal and metrics.
     pub fn new(
         zones: Arc<ArcSwap<Zones>>,
         journal: Arc<Log<DnsQuery>>,
@@ -51,12 +51,12 @@ impl ServerState {
         }
     }
 
-    /// Counts so far.
+    /// The counts.
     pub fn counts(&self) -> Counts {
         self.counters.read()
     }
 
-    /// Answers a request that no cache knows.
+    /// Answers a request that is not in the cache.
     fn respond(
         &self,
         zones: &Zones,
@@ -83,7 +83,7 @@ impl ServerState {
         response
     }
 
-    /// Asks the upstream server and makes the response of what it says.
+    /// Asks the upstream server, and makes the response from its answer.
     async fn forward(
         &self,
         upstream: SocketAddr,
@@ -121,7 +121,7 @@ impl ServerState {
     }
 }
 
-/// Logs a query with what it was answered.
+/// Logs a query with its answer.
 fn log(query: &DnsQuery) {
     let fault = Some(query.fault()).filter(|fault| !fault.is_empty());
     tracing::debug!(
@@ -148,9 +148,9 @@ fn exchange(request: &[u8], response: &Response) -> Arc<DnsExchange> {
     })
 }
 
-/// Answers on both sockets until shut down, and returns once nothing holds them: an answer that waits for its delay or for
-/// the upstream server ends then too. Every query goes to the journal, but for those beyond a client's limit, which are
-/// counted.
+/// Answers on both sockets until shutdown, and returns when both are closed; answers that wait for their delay or for the
+/// upstream server are abandoned. Every query is recorded in the journal, except those beyond the limit of a client, which
+/// are only counted.
 pub async fn serve(
     udp: UdpSocket,
     tcp: TcpListener,
@@ -170,7 +170,7 @@ pub async fn serve(
     tasks.tracker.wait().await;
 }
 
-/// Connections, and answers that come later: all end with the server.
+/// Connections and delayed answers, which end with the server.
 #[derive(Clone, Debug)]
 struct Tasks {
     tracker: TaskTracker,

@@ -1,20 +1,20 @@
-//! How the server presents itself beside its zones.
+//! Settings of the DNS server, apart from its zones.
 
 use std::net::SocketAddr;
 
-/// What is said of a name outside every zone.
+/// The answer for names outside all zones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Outside {
-    /// RCODE 5, as an authoritative server says.
+    /// RCODE 5, like an authoritative server.
     #[default]
     Refused,
-    /// RCODE 3 from a root zone that holds the zones and nothing else: senders take it for final.
+    /// RCODE 3 from a root zone that contains only the zones; senders treat it as permanent.
     NxDomain,
     /// RCODE 2.
     ServFail,
-    /// Nothing at all.
+    /// No answer.
     Drop,
-    /// What this other server says. The one case in which the process asks outside itself.
+    /// The answer of this server. Only with this setting does the process ask another server.
     Forward(SocketAddr),
 }
 
@@ -23,12 +23,12 @@ impl Outside {
     pub const WORDS: [&'static str; 5] = ["refused", "nxdomain", "servfail", "drop", "forward"];
 }
 
-/// Limits on clients that are not on this machine's loopback; those have none.
+/// Limits for clients outside loopback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Most answers a second to one client network (an IPv4 /24, an IPv6 /56) over UDP; 0 for no limit.
+    /// Maximum number of UDP answers per second to one client network (IPv4 /24, IPv6 /56); 0 for no limit.
     pub responses_per_second: u32,
-    /// Most TCP connections at a time of one client address; 0 for no limit.
+    /// Maximum number of concurrent TCP connections of one client address; 0 for no limit.
     pub tcp_connections: u32,
 }
 
@@ -46,10 +46,10 @@ impl Default for Limits {
 pub struct Settings {
     /// Names outside the zones.
     pub outside: Outside,
-    /// The RA bit: some clients take an answer without it for that of a server that cannot help.
+    /// The RA bit: some clients reject answers without it.
     pub recursion_available: bool,
-    /// Whether clients on loopback may transfer zones (AXFR, RFC 5936); nobody else may.
+    /// Whether clients on loopback can transfer zones (AXFR, RFC 5936); other clients cannot.
     pub transfer: bool,
-    /// Limits on clients elsewhere.
+    /// Limits for clients outside loopback.
     pub limits: Limits,
 }

@@ -1,4 +1,4 @@
-//! Faults as scenario files and the HTTP API write them: keys and values, and what is wrong with them.
+//! Faults as written in scenario files and in the HTTP API: keys, values and mistakes.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use super::fault::{Action, Fault, Order};
 use super::{Transport, rdata};
 use crate::name::RecordType;
 
-/// How many CNAMEs a chain has unless told otherwise: one more than unbound follows.
+/// Default number of CNAMEs of a chain: one more than unbound follows.
 const LINKS: u64 = 12;
-/// How many octets an oversized answer has unless told otherwise.
+/// Default size of an oversized answer, in octets.
 const OVERSIZED: u64 = 4_096;
 
-/// A fault as it is written. Nothing of it is checked yet.
+/// A fault as written, not yet checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FaultSpec {
     /// `name`: a name, or `*.` and a name for all names below it.
@@ -47,7 +47,7 @@ pub struct FaultSpec {
     pub address: Option<String>,
 }
 
-/// What is wrong with one key of a fault.
+/// A mistake in one key of a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultMistake {
     /// The key.
@@ -59,7 +59,7 @@ pub struct FaultMistake {
 }
 
 impl FaultSpec {
-    /// What a fault can do.
+    /// The kinds of faults.
     pub const WORDS: [&'static str; 22] = [
         "nxdomain",
         "nodata",
@@ -130,7 +130,7 @@ impl FaultSpec {
         Ok(fault.seeded(self.seed.unwrap_or(1)))
     }
 
-    /// How a fault is written.
+    /// The written form of a fault.
     pub fn of(fault: &Fault) -> Self {
         let (from, times, every) = fault.schedule();
         let (delay, jitter, seed) = fault.timing();
@@ -225,7 +225,7 @@ impl Reading<'_> {
         })
     }
 
-    /// Keys that say nothing beside this action, and the delay that `delay` needs.
+    /// Reports keys that have no meaning for this kind, and a missing delay of `delay`.
     fn foreign_keys(&mut self, word: &str) {
         let spec = self.spec;
         let silent = matches!(word, "drop" | "tcp-refused" | "tcp-hang");

@@ -78,7 +78,7 @@ impl Zones {
         changed.with_settings(self.settings)
     }
 
-    /// A copy whose faults start from the present counts and count on their own: questions to the copy leave no trace.
+    /// A copy whose faults start from the current counts and are counted separately, so that queries to the copy leave no trace.
     #[must_use]
     pub fn detached(&self) -> Self {
         let copy = |fault: &Arc<Fault>| Arc::new(fault.continued());
@@ -105,19 +105,19 @@ impl Zones {
         self.zones.values()
     }
 
-    /// Whether some zone holds the name, or a name of it would be an answer.
+    /// Whether a zone contains the name.
     pub fn holds(&self, name: &Name) -> bool {
         self.enclosing(&label::of(name).to_ascii_lowercase())
             .is_some()
     }
 
-    /// The deepest zone that encloses a name in lower case; not the supplied root.
+    /// The deepest zone that contains a name in lower case, except the generated root.
     pub(super) fn enclosing(&self, name: &[u8]) -> Option<&Zone> {
         let changed = |origin: &[u8]| self.changed.iter().find(|zone| *zone.origin == *origin);
         label::and_above(name).find_map(|origin| changed(origin).or_else(|| self.zones.get(origin)))
     }
 
-    /// The zone that encloses a name, to be changed in this snapshot alone.
+    /// The zone that contains a name, to change it in this snapshot only.
     pub(super) fn changing(&mut self, name: &Name) -> Option<&mut Zone> {
         let zone = self
             .enclosing(&label::of(name).to_ascii_lowercase())?
@@ -133,7 +133,7 @@ impl Zones {
         self.changed.get_mut(place)
     }
 
-    /// The deepest zone that encloses a name in lower case, maybe the supplied root.
+    /// The deepest zone that contains a name in lower case, including the generated root.
     pub(super) fn zone(&self, name: &[u8]) -> Option<&Zone> {
         self.enclosing(name).or(self.root.as_deref())
     }
