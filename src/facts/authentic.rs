@@ -1,4 +1,4 @@
-//! DKIM (RFC 6376) and DMARC (RFC 9989) of a message: what a verification concluded.
+//! Results of the verification of DKIM (RFC 6376) and DMARC (RFC 9989) of a message.
 //!
 //! The feature `dkim` brings the verifier. Without it no rule that needs these facts can be built: see
 //! [`crate::policy::checks::Check::missing_feature`].
@@ -14,7 +14,7 @@ use serde::Serialize;
 #[cfg(feature = "dkim")]
 use super::Spf;
 
-/// What a verification came to, in the words of RFC 8601 §2.7.
+/// The result of a verification, in the words of RFC 8601 §2.7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AuthResult {
@@ -22,11 +22,11 @@ pub enum AuthResult {
     None,
     /// Verified.
     Pass,
-    /// Proved wrong.
+    /// Verification failed.
     Fail,
-    /// There, and not to be evaluated.
+    /// Present, but not evaluated.
     Neutral,
-    /// DNS failed for the time being.
+    /// DNS failed temporarily.
     TempError,
     /// A record or signature cannot be interpreted.
     PermError,
@@ -49,26 +49,26 @@ impl AuthResult {
 /// One DKIM signature of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Dkim {
-    /// The signing domain (`d=`), empty where the signature cannot be read.
+    /// The signing domain (`d=`); empty if the signature cannot be parsed.
     pub domain: String,
     /// The selector (`s=`).
     pub selector: String,
-    /// What its verification came to.
+    /// The result of its verification.
     pub result: AuthResult,
-    /// Why it did not pass; empty where it did.
+    /// The reason why it did not pass; empty if it did.
     pub why: String,
 }
 
 /// DMARC of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Dmarc {
-    /// The domain of the From header field, empty where there is none, or several.
+    /// The domain of the From header field; empty if there is none, or more than one.
     pub from_domain: String,
     /// Whether a record was found for it.
     pub record: bool,
     /// The policy that applies: `none`, `quarantine` or `reject`.
     pub policy: &'static str,
-    /// What it came to.
+    /// The result.
     pub result: AuthResult,
     /// Whether SPF passed, for an aligned domain.
     pub spf_aligned: bool,
@@ -76,7 +76,7 @@ pub struct Dmarc {
     pub dkim_aligned: bool,
 }
 
-/// Whose message it is, beside what its own header says.
+/// The identities of the session to which the message belongs.
 #[cfg(feature = "dkim")]
 pub(super) struct Envelope<'a> {
     pub(super) spf: Option<&'a Spf>,

@@ -1,4 +1,4 @@
-//! What a receiver found out before, for as long as DNS stands still.
+//! Cache of the lookups of a receiver, valid for one snapshot of zones.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,13 +10,12 @@ use parking_lot::RwLock;
 use super::{Helo, Iprev, Listing, LookupRecord, Relation, Spf, Verb};
 use crate::dns::Zones;
 
-/// Clients that are remembered, and helos. What goes beyond is looked up each time.
+/// Maximum number of clients, and of HELO names, in the cache. Others are looked up each time.
 const CLIENTS: usize = 1024;
 const HELLOS: usize = 1024;
 
-/// What one receiver found out about client addresses and helos, as a receiver behind a caching resolver has it at
-/// hand. It holds for one snapshot of zones without faults: there the same question has the same answer, and no fault
-/// counts who asks.
+/// The cached lookups of a receiver about client addresses and HELO names, like those of a receiver with a caching resolver.
+/// The cache is valid for one snapshot of zones without faults, in which the same query always has the same answer.
 #[derive(Debug, Default)]
 pub struct LookupCache {
     known: RwLock<Known>,
@@ -24,14 +23,14 @@ pub struct LookupCache {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// The snapshot that all of it is about.
+    /// The snapshot of the cache.
     zones: Weak<Zones>,
     clients: HashMap<IpAddr, (Arc<ClientSeen>, Vec<Arc<HeloSeen>>)>,
-    /// Helos of all clients.
+    /// HELO names of all clients.
     helos: usize,
 }
 
-/// What is known of a client address.
+/// The lookups about a client address.
 #[derive(Debug)]
 pub(super) struct ClientSeen {
     pub(super) iprev: Option<Arc<Iprev>>,
@@ -40,7 +39,7 @@ pub(super) struct ClientSeen {
     pub(super) elapsed: Duration,
 }
 
-/// What is known of a HELO that a client said.
+/// The lookups about a HELO name.
 #[derive(Debug)]
 pub(super) struct HeloSeen {
     pub(super) helo: Arc<Helo>,
@@ -52,7 +51,7 @@ pub(super) struct HeloSeen {
 }
 
 impl LookupCache {
-    /// What can be remembered while the zones are these; nothing where they misbehave.
+    /// The view of the cache for these zones; `None` if they have faults.
     pub fn of<'a>(&'a self, zones: &'a Arc<Zones>) -> Option<CachedLookups<'a>> {
         zones.faults().is_empty().then_some(CachedLookups {
             recall: self,
@@ -61,7 +60,7 @@ impl LookupCache {
     }
 }
 
-/// A [`LookupCache`] beside the snapshot it is asked about.
+/// A view of a [`LookupCache`] for one snapshot.
 #[derive(Clone, Copy, Debug)]
 pub struct CachedLookups<'a> {
     recall: &'a LookupCache,

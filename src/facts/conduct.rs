@@ -1,4 +1,4 @@
-//! How a client behaves in its session, apart from what it claims to be.
+//! The conduct of a client in its session, apart from its claims.
 
 use std::time::Duration;
 
@@ -26,38 +26,38 @@ impl BareLineEnd {
     }
 }
 
-/// What a client did so far in one session. Some of it stands for the rest of the session.
+/// The conduct of a client so far in one session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Conduct {
-    /// It spoke before the greeting was complete (RFC 5321 §3.1: the client waits for it).
+    /// Whether the client sent data before the greeting was complete (RFC 5321 §3.1).
     pub pregreet: bool,
-    /// The command behind which more came although the client had to wait (RFC 2920 §3.1); empty where none.
+    /// The command after which the client sent more without waiting (RFC 2920 §3.1); empty without one.
     pub unsynchronised: String,
-    /// A line in another protocol's words; empty where none.
+    /// A line in another protocol; empty without one.
     pub not_smtp: String,
-    /// The character that ended a line alone (RFC 5321 §2.3.8); `None` where every line ended with CRLF.
+    /// The character that ended a line alone (RFC 5321 §2.3.8); `None` if every line ended with CRLF.
     pub bare_newline: Option<BareLineEnd>,
-    /// Every helo before the present one, refused ones too.
+    /// The HELO names before the current one, including refused ones.
     pub earlier_helos: Vec<(Verb, String)>,
-    /// Whether the last HELO was refused, and no earlier one stands.
+    /// Whether the last HELO was refused and no earlier one is in force.
     pub helo_refused: bool,
-    /// Transactions begun, the present one included.
+    /// Number of transactions, including the current one.
     pub messages: u64,
-    /// Recipients tried in the present transaction.
+    /// Number of RCPT commands in the current transaction.
     pub recipients: u64,
-    /// Mistakes the receiver answered with an error of its own.
+    /// Number of mistakes that the receiver answered with an error.
     pub errors: u64,
     /// Whether the session is under TLS (RFC 3207).
     pub tls: bool,
-    /// The user that authenticated (RFC 4954), empty where none did.
+    /// The authenticated user (RFC 4954); empty without one.
     pub login: String,
 }
 
 impl Conduct {
-    /// Most earlier helos kept; a client that goes on beyond has told enough.
+    /// Maximum number of earlier HELO names.
     const EARLIER_HELLOS: usize = 16;
 
-    /// Keeps a HELO that another one replaces.
+    /// Keeps a HELO name that another one replaces.
     pub fn replaced(&mut self, verb: Verb, argument: String) {
         if self.earlier_helos.len() < Self::EARLIER_HELLOS {
             self.earlier_helos.push((verb, argument));
@@ -65,11 +65,11 @@ impl Conduct {
     }
 }
 
-/// How long the greeting is held back, to see who cannot wait (postscreen, Sendmail `greet_pause`).
+/// The delay of the greeting that detects early talkers (postscreen, Sendmail `greet_pause`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pregreet {
-    /// How long.
+    /// The delay.
     pub wait: Duration,
-    /// Whether the first line of a longer greeting is said before the wait, as postscreen does.
+    /// Whether the first line of a multi-line greeting is sent before the delay, as postscreen does.
     pub teaser: bool,
 }

@@ -1,4 +1,4 @@
-//! Names that look generated: the client's octets in them, or a word of dynamic ranges.
+//! Generic names: with octets of the client address, or a word of dynamic ranges.
 
 use std::net::IpAddr;
 
@@ -26,17 +26,17 @@ pub const KEYWORDS: &[&str] = &[
     "xdsl",
 ];
 
-/// Words that mark a name as given on purpose, as Haraka and SpamAssassin exempt them.
+/// Words that exempt a name, as in Haraka and SpamAssassin.
 pub const EXEMPTIONS: &[&str] = &["static", "business", "fix", "fixip"];
 
-/// Why a name looks generated.
+/// The reason why a name is generic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GenericMatch {
-    /// It holds this many of the client's octets.
+    /// It has this number of octets of the client address.
     Octets(usize),
-    /// It holds the client address in hexadecimal.
+    /// It has the client address in hexadecimal.
     Hexadecimal,
-    /// It holds a word of dynamic ranges.
+    /// It has a word of dynamic ranges.
     Keyword(&'static str),
 }
 
@@ -73,7 +73,7 @@ pub fn generic_pattern(
     }
 }
 
-/// Whether a name is marked as given on purpose.
+/// Whether a name has an exempting word.
 pub fn exempt(name: &str) -> bool {
     let host = host_part(name);
     EXEMPTIONS

@@ -1,4 +1,4 @@
-//! The helo: what the client claims to be in HELO or EHLO (RFC 5321 §4.1.1.1), and what DNS says of it.
+//! The HELO name: the claim of the client in HELO or EHLO (RFC 5321 §4.1.1.1), and the DNS lookups about it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::iprev::{combined, name_text};
 use super::{Iprev, Lookup, LookupRecord, Outcome, Wants};
 use crate::name::{self, LABEL_OCTETS, NAME_OCTETS, Name, RecordType};
 
-/// The verb that brought the HELO.
+/// The verb of a HELO command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Verb {
@@ -27,7 +27,7 @@ impl Verb {
     /// Every verb.
     pub const ALL: [Self; 3] = [Self::Helo, Self::Ehlo, Self::Lhlo];
 
-    /// The verb as it is written.
+    /// The verb as written.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Helo => "HELO",
@@ -37,7 +37,7 @@ impl Verb {
     }
 }
 
-/// What kind of thing the argument is.
+/// The kind of a HELO argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HeloKind {
@@ -45,39 +45,39 @@ pub enum HeloKind {
     Name,
     /// An address literal, `[192.0.2.1]` or `[IPv6:2001:db8::1]` (RFC 5321 §4.1.3).
     Literal,
-    /// An address without brackets: not a literal, and not a name.
+    /// An address without brackets, which is neither a literal nor a name.
     BareIp,
-    /// Neither.
+    /// Anything else.
     Invalid,
 }
 
-/// The HELO/EHLO argument and what is known of it.
+/// The HELO argument and the facts about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Helo {
     /// HELO, EHLO or LHLO.
     pub verb: Verb,
     /// The argument as sent.
     pub argument: String,
-    /// Its kind.
+    /// The kind.
     pub kind: HeloKind,
-    /// The address of a literal or bare address, IPv4-mapped addresses normalised.
+    /// The address of a literal or bare address; IPv4-mapped addresses as IPv4.
     pub address: Option<IpAddr>,
-    /// Why it is invalid, empty where it is not.
+    /// The reason why it is invalid; empty if it is valid.
     pub mistake: String,
     /// The addresses of the name.
     pub addresses: Vec<IpAddr>,
-    /// What looking for addresses came to; `None` where nobody asked.
+    /// The outcome of the address lookup; `None` if no rule needs it.
     pub addresses_outcome: Option<Outcome>,
-    /// What looking for MX came to; `None` where nobody asked.
+    /// The outcome of the MX lookup; `None` if no rule needs it.
     pub mx_outcome: Option<Outcome>,
-    /// The hosts that the MX names, and their addresses; empty where nobody asked.
+    /// The MX hosts with their addresses; empty if no rule needs them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mx_hosts: Vec<MxHost>,
     #[serde(skip)]
     name: Option<Name>,
 }
 
-/// A host that an MX record names.
+/// A host of an MX record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MxHost {
     /// The host.
@@ -85,15 +85,15 @@ pub struct MxHost {
     pub name: Name,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
-    /// What looking for addresses came to; data in either family counts as data.
+    /// The outcome of the address lookup; data in either family counts as data.
     pub outcome: Outcome,
 }
 
-/// Most hosts of an MX answer that are looked up (RFC 7208 §4.6.4 sets the number for SPF).
+/// Maximum number of MX hosts that are looked up (RFC 7208 §4.6.4 has this number for SPF).
 const MX_HOSTS: usize = 10;
 
 impl Helo {
-    /// Reads an argument. Never fails: what cannot be read is a HELO of kind `invalid`.
+    /// Parses an argument. An argument that cannot be parsed has the kind `invalid`.
     pub fn parse(verb: Verb, argument: &str) -> Self {
         let mut helo = Self {
             verb,
@@ -131,17 +131,17 @@ impl Helo {
             && mistake_within(NAME_OCTETS + 2, &self.argument, true).is_none()
     }
 
-    /// The name, where the HELO is one.
+    /// The name, if the HELO is one.
     pub fn name(&self) -> Option<&Name> {
         self.name.as_ref()
     }
 
-    /// Whether the name or its absence is settled: data or proved absence, not a temporary failure.
+    /// Whether the lookup has data or a proof of absence, not a temporary failure.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.addresses.contains(&address)
     }
 
-    /// Looks the name up; returns the time the slowest question would have taken, and then the slowest about an MX host.
+    /// Looks the name up. Returns the time of the slowest lookup, plus that of the slowest lookup of an MX host.
     pub(super) fn observe(
         &mut self,
         wants: &Wants,
@@ -183,7 +183,7 @@ impl Helo {
         first + slowest(&evidence[asked..])
     }
 
-    /// How the name stands to the PTR names; `None` where the HELO is not a name.
+    /// The relation of the name to the PTR names; `None` if the HELO is not a name.
     pub fn relation(&self, iprev: &Iprev) -> Option<Relation> {
         let helo = self.name()?;
         let same = |name: &Name| name == helo;
@@ -233,13 +233,13 @@ fn mx_hosts(question: &LookupRecord) -> Vec<Name> {
     hosts.take(MX_HOSTS).collect()
 }
 
-/// The time that questions take which are asked at once.
+/// The time of concurrent lookups.
 fn slowest(questions: &[Arc<LookupRecord>]) -> Duration {
     let times = questions.iter().map(|question| question.elapsed);
     times.max().unwrap_or_default()
 }
 
-/// How the HELO name stands to the PTR names. Names compare without case (RFC 4343).
+/// The relation of the HELO name to the PTR names. Case is ignored (RFC 4343).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Relation {
     /// Equals the first PTR name.
@@ -282,14 +282,14 @@ fn ipv4(text: &str) -> Option<Ipv4Addr> {
     numbers.next().is_none().then_some(octets.into())
 }
 
-/// Why a text is not a host name (RFC 1123 §2.1, RFC 5321 §2.3.5), or `None` where it is one.
+/// The reason why a text is not a host name (RFC 1123 §2.1, RFC 5321 §2.3.5), or `None` if it is one.
 ///
 /// One trailing dot is tolerated; `_` where `underscore` is set.
 pub fn hostname_mistake(text: &str, underscore: bool) -> Option<String> {
     mistake_within(NAME_OCTETS, text, underscore)
 }
 
-/// The same for names of at most so many octets.
+/// The same for names of at most `octets` octets.
 fn mistake_within(most: usize, text: &str, underscore: bool) -> Option<String> {
     let body = text.strip_suffix('.').unwrap_or(text);
     if body.is_empty() {

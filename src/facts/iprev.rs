@@ -1,4 +1,4 @@
-//! iprev: the client address's PTR names, and whether one leads back (RFC 8601 §2.7.3 and §3; FCrDNS in prose).
+//! iprev (FCrDNS): whether a PTR name of the client address resolves back to it (RFC 8601 §2.7.3 and §3).
 //!
 //! "FCrDNS" is not one algorithm: receivers differ in how many names they try, in the address family of the
 //! forward query, in what a missing forward name means and in whether one temporary failure spoils a match.
@@ -18,14 +18,14 @@ use crate::name::{self, Name, RecordType};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ForwardFamily {
-    /// The client address's own: A for IPv4, AAAA for IPv6 (RFC 8601, Postfix, OpenSMTPD).
+    /// That of the client address: A for IPv4, AAAA for IPv6 (RFC 8601, Postfix, OpenSMTPD).
     #[default]
     Client,
     /// A and AAAA (Exim, Haraka).
     Both,
 }
 
-/// What it means when a PTR name has no address.
+/// The meaning of a PTR name without addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum ForwardNxdomain {
     /// The names disagree: fail (RFC 8601 §3).
@@ -35,7 +35,7 @@ pub enum ForwardNxdomain {
     Permerror,
 }
 
-/// What one temporary failure means where another name matches.
+/// The meaning of a temporary failure if another name matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum AnyTempfail {
     /// The match counts (RFC 8601).
@@ -45,7 +45,7 @@ pub enum AnyTempfail {
     Wins,
 }
 
-/// How near an address must be to count as a match.
+/// When an address counts as a match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Relaxed {
     /// Equal.
@@ -58,7 +58,7 @@ pub enum Relaxed {
 /// The parameters of the procedure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IprevSettings {
-    /// How many PTR names are tried, in answer order.
+    /// Maximum number of PTR names to look up, in answer order.
     pub ptr_names: usize,
     /// Families of the forward query.
     pub forward_family: ForwardFamily,
@@ -91,7 +91,7 @@ pub enum IprevResult {
     Pass,
     /// Names and addresses were found, and do not agree.
     Fail,
-    /// DNS failed for the time being.
+    /// DNS failed temporarily.
     Temperror,
     /// There is no PTR name to compare.
     Permerror,
@@ -109,7 +109,7 @@ impl IprevResult {
     }
 }
 
-/// What the forward lookup of one PTR name gave.
+/// The forward lookup of one PTR name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Forward {
     /// The PTR name.
@@ -117,7 +117,7 @@ pub struct Forward {
     pub name: Name,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
-    /// What the lookup came to; data in either family counts as data. NXDOMAIN where the name is no host name.
+    /// The outcome; data in either family counts as data. NXDOMAIN if the name is not a host name.
     pub outcome: Outcome,
     /// Whether a lookup of this name failed for the time being, and none gave an address: Exim goes by the addresses
     /// of one family where the other fails.
@@ -131,7 +131,7 @@ pub struct Forward {
 pub struct Iprev {
     /// The result.
     pub result: IprevResult,
-    /// What the reverse lookup came to.
+    /// The outcome of the reverse lookup.
     pub reverse: Outcome,
     /// The PTR names in answer order, unconfirmed.
     #[serde(serialize_with = "name_texts")]
@@ -146,7 +146,7 @@ pub struct Iprev {
 }
 
 impl Iprev {
-    /// What somebody else says of a client, without any lookup of ours (XCLIENT NAME and REVERSE_NAME).
+    /// PTR names given by XCLIENT NAME and REVERSE_NAME, without lookups.
     pub fn told(ptr_name: Option<Name>, verified_name: Option<Name>, temporary: bool) -> Self {
         let (result, reverse) = match (&ptr_name, &verified_name) {
             _ if temporary => (IprevResult::Temperror, Outcome::ServFail),
@@ -193,7 +193,7 @@ impl Iprev {
             .filter(|n| hostname_mistake(&name::display(n), true).is_none())
     }
 
-    /// Every PTR name that leads back.
+    /// The verified names.
     pub fn verified_names(&self) -> impl Iterator<Item = &Name> {
         self.forwards.iter().filter(|f| f.confirms).map(|f| &f.name)
     }

@@ -1,4 +1,4 @@
-//! Block lists: what a DNSBL says of an address, or a name (RFC 5782).
+//! DNSBL lookups of addresses and names (RFC 5782).
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::iprev::name_text;
 use super::{Lookup, LookupRecord, Outcome};
 use crate::name::{self, Name, RecordType};
 
-/// Who is looked for in a list.
+/// The subject of a lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Subject {
@@ -23,40 +23,40 @@ pub enum Subject {
     Sender,
 }
 
-/// What one list says.
+/// The result of one list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Listing {
-    /// Who was looked for.
+    /// The subject.
     pub subject: Subject,
     /// The list.
     #[serde(serialize_with = "name_text")]
     pub zone: Name,
-    /// The name that was asked for; the root where none can be made.
+    /// The query name; the root if there is none.
     #[serde(skip)]
     pub entry: Name,
-    /// What the lookup came to.
+    /// The outcome of the lookup.
     pub outcome: Outcome,
     /// The addresses in 127.0.0.0/8 that mean a listing.
     pub codes: Vec<Ipv4Addr>,
-    /// An address that means the list would not answer (127.255.255.0/24: mistyped, public resolver, too many).
+    /// An address that means an error (127.255.255.0/24: wrong query, public resolver, too many queries).
     pub error: Option<Ipv4Addr>,
     /// The list's TXT record, empty without one.
     pub text: String,
 }
 
 impl Listing {
-    /// Whether the list has the subject. An error code is no listing.
+    /// Whether the subject is listed. An error code is not a listing.
     pub fn is_listed(&self) -> bool {
         !self.codes.is_empty()
     }
 
-    /// Whether the list could not tell.
+    /// Whether the list did not give an answer.
     pub fn is_unknown(&self) -> bool {
         !self.is_listed() && (self.outcome.is_temporary() || self.error.is_some())
     }
 }
 
-/// Asks lists for a name; gives what each says, and the time the slowest would have taken.
+/// Looks a name up in lists. Returns the results, and the time of the slowest lookup.
 pub(super) fn observe_all(
     subject: Subject,
     name: &str,
@@ -79,7 +79,7 @@ pub(super) fn reversed(address: IpAddr) -> String {
         .to_owned()
 }
 
-/// Asks one list; where it lists the subject, also for the reason.
+/// Looks up one list, and the TXT record if the subject is listed.
 pub(super) fn observe(
     subject: Subject,
     text: &str,

@@ -1,4 +1,4 @@
-//! The one seam towards DNS: who answers the questions of a receiver.
+//! The one interface to DNS: lookups of a receiver.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,23 +11,23 @@ use crate::dns::{Action, Amendment, Answer, Zones};
 use crate::lookup::{LookupRecord, Outcome, Transport};
 use crate::name::{Name, RecordType};
 
-/// Answers the receiver's questions. The world's zones do it; a test may do it from a table.
+/// Answers the lookups of a receiver: from the zones of the world, or from a table in tests.
 pub trait Lookup {
-    /// Asks one question. Never waits: the time it would have taken is in the answer.
+    /// Performs one lookup. It never waits; the answer has the time that it would have taken.
     fn ask(&self, name: &Name, record_type: RecordType) -> Arc<LookupRecord>;
 
-    /// What was found out before and still holds, where anything is remembered.
+    /// The cache of earlier lookups, if there is one.
     fn recall(&self) -> Option<CachedLookups<'_>> {
         None
     }
 
-    /// The zones it asks, to try a change out on a copy of them; `None` where there are none.
+    /// The zones, for trying a change on a copy; `None` without zones.
     fn snapshot(&self) -> Option<ResolverSnapshot> {
         None
     }
 }
 
-/// The zones that a receiver asks, and its patience.
+/// The zones of a receiver, and its time limit.
 #[derive(Clone, Debug)]
 pub struct ResolverSnapshot {
     zones: Arc<Zones>,
@@ -35,7 +35,7 @@ pub struct ResolverSnapshot {
 }
 
 impl ResolverSnapshot {
-    /// The snapshot with these changes; `None` where one of them cannot be made.
+    /// The snapshot with these changes; `None` if one is impossible.
     pub fn amended(&self, amendments: &[Amendment]) -> Option<Self> {
         Some(Self {
             zones: Arc::new(self.zones.amended(amendments)?),
@@ -43,7 +43,7 @@ impl ResolverSnapshot {
         })
     }
 
-    /// Asks it.
+    /// A resolver for it.
     pub fn resolver(&self) -> Resolver<'_> {
         Resolver::new(&self.zones, self.patience)
     }
@@ -54,11 +54,11 @@ impl ResolverSnapshot {
     }
 }
 
-/// Most CNAMEs that a resolver follows (BIND 9 as much; unbound 11).
+/// Maximum number of CNAMEs that the resolver follows (as in BIND 9; unbound has 11).
 const CNAME_LINKS: usize = 16;
 
-/// Asks the world's zones as a stub resolver does: over UDP with a buffer of 1232 octets, and again over TCP where the
-/// answer is truncated; each transport has its own faults.
+/// Looks up the zones of the world like a stub resolver: over UDP with a buffer of 1232 octets, and over TCP if the answer is
+/// truncated. Each transport has its own faults.
 #[derive(Clone, Copy, Debug)]
 pub struct Resolver<'a> {
     zones: &'a Zones,
@@ -67,7 +67,7 @@ pub struct Resolver<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    /// Makes a resolver that waits `patience` for an answer.
+    /// Makes a resolver with this time limit.
     pub fn new(zones: &'a Zones, patience: Duration) -> Self {
         Self {
             zones,
@@ -76,7 +76,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Makes one for a receiver that remembers what it found out. The memory is of one receiver and its patience.
+    /// Makes a resolver with the cache of a receiver.
     pub fn remembering(zones: &'a Arc<Zones>, patience: Duration, recall: &'a LookupCache) -> Self {
         Self {
             zones,
@@ -85,8 +85,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Asks over UDP, and over TCP where the answer is truncated (RFC 7766 §5). Both together take no longer than the
-    /// patience.
+    /// Asks over UDP, and over TCP if the answer is truncated (RFC 7766 §5). The time limit is for both together.
     fn resolve(&self, name: &Name, record_type: RecordType) -> LookupRecord {
         let over_udp = self.over(name, record_type, Transport::Udp, self.patience);
         let (first, spent) = match over_udp {
@@ -121,12 +120,12 @@ impl<'a> Resolver<'a> {
         let failed =
             |outcome, elapsed| Attempt::Done(failure(name, record_type, outcome, elapsed, fault));
         match answer.fault {
-            // What bears another id or question is no answer: a resolver waits on (RFC 5452 §9.1).
+            // A resolver ignores a message with another id or question, and keeps waiting (RFC 5452 §9.1).
             Some(Action::Drop | Action::TcpHang | Action::WrongId | Action::WrongQuestion) => {
                 return failed(Outcome::Timeout, patience);
             }
             _ if answer.delay >= patience => return failed(Outcome::Timeout, patience),
-            // A reset connection, octets that nobody can read, or more of them than the resolver's buffer takes.
+            // A reset connection, a malformed message, or one larger than the buffer of the resolver.
             Some(Action::TcpRefused | Action::Malformed | Action::Oversized(_)) => {
                 return failed(Outcome::ServFail, answer.delay);
             }
@@ -151,10 +150,10 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// What one question over one transport came to.
+/// The result of one query over one transport.
 enum Attempt {
     Done(LookupRecord),
-    /// TC: the answer has to be fetched over TCP.
+    /// TC: the query must be repeated over TCP.
     Truncated {
         fault: &'static str,
         elapsed: Duration,
@@ -206,11 +205,11 @@ fn matching(answers: Vec<Record>, record_type: RecordType) -> Vec<RData> {
         .collect()
 }
 
-/// What a resolver makes of an answer.
+/// The outcome of an answer for a resolver.
 ///
-/// A lame answer (no AA, no data), a referral to servers that this world does not have, CNAMEs in a circle or too many of
-/// them are failures to answer, as a resolver reports them: SERVFAIL. What lies outside the zones does not exist: the
-/// root of this closed world knows the scenario's zones and nothing else.
+/// A lame answer (no AA, no data), a referral to servers that do not exist, a CNAME loop and too many CNAMEs are SERVFAIL, as
+/// resolvers report them. A name outside the zones does not exist, because the root zone contains only the zones of the
+/// scenario.
 fn outcome(answer: &Answer, record_type: RecordType) -> Outcome {
     let of = |wanted| {
         answer
@@ -239,7 +238,7 @@ fn outcome(answer: &Answer, record_type: RecordType) -> Outcome {
     }
 }
 
-/// Whether nothing is said of where the last CNAME leads: no data, and no SOA that denies it. So ends a circle.
+/// Whether the answer ends with a CNAME, without data or SOA for its target, as in a CNAME loop.
 fn ends_in_cname(answer: &Answer) -> bool {
     !answer.answers.is_empty() && answer.authority.is_empty()
 }

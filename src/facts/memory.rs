@@ -1,7 +1,7 @@
-//! What a receiver remembers of its clients from one session to the next, on a clock that tests can advance.
+//! The memory of a receiver about its clients, from session to session, with a clock that tests can advance.
 //!
-//! A [`Memory`] belongs to one world. It observes and never judges: the rules read [`History`] and [`Greylist`] among
-//! the facts. It is asked only where a rule wants it, so that receivers without such rules never meet its lock.
+//! A [`Memory`] belongs to one world. It observes and never judges: rules read [`History`] and [`Greylist`] from the facts. It
+//! is used only if a rule needs it, so that receivers without such rules never take its lock.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -15,17 +15,17 @@ use serde::Serialize;
 
 use crate::error::Error;
 
-/// Most clients, and most triples, that are remembered; beyond, the older half goes.
+/// Maximum number of clients, and of triples. Beyond it, the older half is removed.
 const REMEMBERED: usize = 100_000;
-/// Most connections and HELO names remembered of one client.
+/// Maximum number of connections and HELO names of one client.
 const OF_ONE_CLIENT: usize = 1_000;
-/// A triple that nobody tried for so long is new again, as in milter-greylist and postgrey (about five weeks).
+/// Time after which an unused triple is new again, as in milter-greylist and postgrey (about five weeks).
 const FORGOTTEN: Duration = Duration::from_secs(36 * 24 * 3600);
 
-/// The farthest that a clock can be advanced altogether: 100 years, which stays exact in milliseconds everywhere.
+/// Maximum sum of all advances: 100 years, which is exact in milliseconds everywhere.
 pub const MOST_ADVANCED: Duration = Duration::from_secs(36_525 * 24 * 3600);
 
-/// The time since the world began, and what a test added to it.
+/// The time since the start of the world, plus all advances.
 #[derive(Debug)]
 pub struct Clock {
     start: Instant,
@@ -42,10 +42,10 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// A clock that is advanced already.
+    /// Makes an advanced clock.
     ///
     /// # Errors
-    /// That is more than [`MOST_ADVANCED`].
+    /// The advance exceeds [`MOST_ADVANCED`].
     pub fn advanced(by: Duration) -> Result<Self, Error> {
         let clock = Self::default();
         if clock.advance(by) {
@@ -62,7 +62,7 @@ impl Clock {
         self.start.elapsed() + Duration::from_nanos(self.advanced_ns.load(Ordering::Relaxed))
     }
 
-    /// A clock that shows the same time and is advanced on its own.
+    /// A copy that is advanced separately.
     fn detached(&self) -> Self {
         Self {
             start: self.start,
@@ -70,8 +70,7 @@ impl Clock {
         }
     }
 
-    /// Moves the clock forward: what waits on it has waited longer by that time. Returns false, and leaves the clock as it
-    /// is, where the advances would add up to more than [`MOST_ADVANCED`].
+    /// Advances the clock. Returns false, without a change, if the sum of all advances would exceed [`MOST_ADVANCED`].
     #[must_use]
     pub fn advance(&self, by: Duration) -> bool {
         let add = |advanced: u64| {
@@ -85,43 +84,43 @@ impl Clock {
     }
 }
 
-/// What is remembered of one client address.
+/// The memory of one client address.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct History {
-    /// Its connections open now, the present one included.
+    /// Number of open connections, including the current one.
     pub open: u64,
-    /// How long ago it connected, the present connection included, the latest first, in milliseconds.
+    /// The ages of its connections, including the current one, latest first, in milliseconds.
     #[serde(serialize_with = "millis")]
     pub connections: Vec<Duration>,
-    /// The other HELO names it used, and how long ago the last time.
+    /// The other HELO names that it used, with the age of the last use.
     #[serde(serialize_with = "names")]
     pub helos: Vec<(String, Duration)>,
-    /// The HELO names it used that do not resolve to it, the present one included.
+    /// The HELO names that it used and that do not resolve to it, including the current one.
     pub unverified: Vec<String>,
 }
 
-/// How well a combination of client and envelope is known.
+/// The greylisting state of a client and envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Seen {
-    /// Since it was tried for the first time, in milliseconds.
+    /// The time since the first try, in milliseconds.
     #[serde(rename = "age_ms", serialize_with = "crate::journal::millis")]
     pub age: Duration,
-    /// Whether that was in an earlier session.
+    /// Whether the first try was in an earlier session.
     pub earlier_session: bool,
 }
 
-/// What greylisting looks at.
+/// The key of greylisting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Greylist {
-    /// The client address alone.
+    /// The client address.
     pub client: Seen,
-    /// Client address, reverse-path and forward-path.
+    /// Client address, sender and recipient.
     pub triple: Seen,
     /// The same with the /24 (IPv6: /64) of the client address, for senders that retry from a neighbour.
     pub network_triple: Seen,
 }
 
-/// The receiver's memory.
+/// The memory of a receiver.
 #[derive(Debug, Default)]
 pub struct Memory {
     clock: Clock,
@@ -149,7 +148,7 @@ struct First {
 }
 
 impl Memory {
-    /// A memory of nobody, by this clock.
+    /// Makes an empty memory with this clock.
     pub fn on(clock: Clock) -> Self {
         Self {
             clock,
@@ -157,8 +156,8 @@ impl Memory {
         }
     }
 
-    /// A copy that remembers the same of one client and of its network, by a clock of its own that stands where this one
-    /// does. Whatever the copy is told leaves no trace here.
+    /// A copy of the memory of one client and its network, with a separate clock at the same time. Changes of the copy do not
+    /// affect this memory.
     pub(crate) fn detached(&self, client: IpAddr) -> Self {
         let network = network_of(client);
         let known = self.clients.lock().get(&client).cloned();
@@ -177,12 +176,12 @@ impl Memory {
         }
     }
 
-    /// The clock it remembers by.
+    /// The clock.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// How many times this was asked for, this time included; of at most 100,000 things, then all are forgotten.
+    /// Counts a use of this key, and returns the count. There are at most 100,000 keys; then all are removed.
     pub fn count(&self, of: &str) -> u64 {
         let mut counts = self.counts.lock();
         if counts.len() >= REMEMBERED && !counts.contains_key(of) {
@@ -193,7 +192,7 @@ impl Memory {
         *count
     }
 
-    /// A client connected: what is known of it, this connection included.
+    /// Records a connection. Returns the memory of the client, including this connection.
     pub fn connected(&self, client: IpAddr) -> History {
         self.with(client, |known, now| {
             known.open += 1;
@@ -202,7 +201,7 @@ impl Memory {
         })
     }
 
-    /// A client said a HELO that does, or does not, resolve to it: what is known of it now.
+    /// Records a HELO name and whether it resolves to the client. Returns the memory of the client.
     pub fn helo(&self, client: IpAddr, name: &str, unverified: bool) -> History {
         let name = name.to_ascii_lowercase();
         self.with(client, |known, now| {
@@ -214,14 +213,14 @@ impl Memory {
         })
     }
 
-    /// A client went away.
+    /// Records the end of a connection.
     pub fn disconnected(&self, client: IpAddr) {
         if let Some(known) = self.clients.lock().get_mut(&client) {
             known.open = known.open.saturating_sub(1);
         }
     }
 
-    /// A client tried a recipient: since when is that known?
+    /// Records a try of a recipient, and returns its greylisting state.
     pub fn tried(&self, client: IpAddr, sender: &str, recipient: &str, session: u64) -> Greylist {
         let now = self.clock.now();
         let paths = Some((sender.to_ascii_lowercase(), recipient.to_ascii_lowercase()));

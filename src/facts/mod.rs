@@ -1,8 +1,7 @@
-//! What is observed about a client: addresses, names, and how they agree. Observes, never judges.
+//! Facts about a client: addresses, names, and how they agree. This module observes and never judges.
 //!
-//! Facts are gathered once per stage through one seam ([`Lookup`]), each with its evidence: the question
-//! asked, what came back, the time it took. Data, NODATA, NXDOMAIN, SERVFAIL, REFUSED and timeout stay
-//! distinct to the end ([`Outcome`]).
+//! Facts are gathered once per stage through one interface ([`Lookup`]), each with its evidence: the query, the answer and the
+//! time. Data, NODATA, NXDOMAIN, SERVFAIL, REFUSED and timeout stay distinct to the end ([`Outcome`]).
 
 mod authentic;
 mod cache;
@@ -41,7 +40,7 @@ use serde::Serialize;
 use crate::name::{self, Name};
 use cache::{ClientSeen, HeloSeen};
 
-/// What a receiver wants to know, and how it looks: the union of what its rules need.
+/// The observations that the rules of a receiver need, and their parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Wants {
     /// Ask for the PTR names and their addresses.
@@ -83,58 +82,58 @@ impl Wants {
     }
 }
 
-/// Everything observed about one client so far.
+/// The facts about one client so far.
 #[derive(Clone, Debug, Serialize)]
 pub struct Facts {
-    /// The receiver's host name, which a client should not say of itself.
+    /// The host name of the receiver, which a client must not use as its HELO name.
     #[serde(skip)]
     pub receiver_name: String,
-    /// The client address, IPv4-mapped addresses normalised.
+    /// The client address; IPv4-mapped addresses as IPv4.
     pub client_address: IpAddr,
-    /// Reverse lookup and its confirmation; `None` until asked.
+    /// Reverse lookup and its confirmation; `None` before.
     pub iprev: Option<Arc<Iprev>>,
-    /// The HELO/EHLO argument; `None` until given.
+    /// The HELO argument; `None` before HELO.
     pub helo: Option<Arc<Helo>>,
-    /// How the HELO name stands to the PTR names; `None` where one of them is not known or the HELO is no name.
+    /// The relation of the HELO name to the PTR names; `None` if one of them is not known or the HELO is not a name.
     pub relation: Option<Relation>,
-    /// SPF of the HELO identity; `None` where nobody asked.
+    /// SPF of the HELO identity; `None` if no rule needs it.
     pub spf_helo: Option<Arc<Spf>>,
-    /// SPF of the MAIL FROM identity; `None` where nobody asked.
+    /// SPF of the MAIL FROM identity; `None` if no rule needs it.
     pub spf_sender: Option<Spf>,
-    /// What DNS says of the domain of the reverse-path; `None` where nobody asked.
+    /// The lookups about the domain of the sender; `None` if no rule needs them.
     pub sender_domain: Option<SenderDomain>,
-    /// What block lists say of the client address, the HELO name and the domain of the reverse-path.
+    /// The DNSBL results for the client address, the HELO name and the domain of the sender.
     pub listings: Vec<Listing>,
-    /// How the client has behaved in this session.
+    /// The conduct of the client in this session.
     pub conduct: Conduct,
-    /// What is remembered of the client; `None` where nobody asked.
+    /// The memory of the client; `None` if no rule needs it.
     pub history: Option<History>,
-    /// Since when client and envelope are known; `None` where nobody asked.
+    /// The greylisting state; `None` if no rule needs it.
     pub greylist: Option<Greylist>,
-    /// The message's DKIM signatures; `None` before the final dot, or where nobody asked.
+    /// The DKIM signatures of the message; `None` before the final dot, or if no rule needs them.
     pub dkim: Option<Vec<Dkim>>,
-    /// The message's DMARC; `None` before the final dot, or where nobody asked.
+    /// DMARC of the message; `None` before the final dot, or if no rule needs it.
     pub dmarc: Option<Dmarc>,
-    /// The reverse-path of MAIL; `None` until given, empty for the null reverse-path.
+    /// The envelope sender; `None` before MAIL, empty for the null sender.
     pub sender: Option<String>,
-    /// The forward-path of the RCPT under judgement.
+    /// The current recipient.
     pub recipient: Option<String>,
-    /// PTR names that were told, and need no lookup.
+    /// PTR names given by XCLIENT, which need no lookup.
     #[serde(skip)]
     pub told: Option<Iprev>,
-    /// Every DNS question asked for these facts, in order.
+    /// All DNS lookups for these facts, in order.
     #[serde(skip)]
     pub evidence: Vec<Arc<LookupRecord>>,
-    /// How much of the evidence is about the client address: a later helo replaces the rest.
+    /// Number of lookups about the client address; a later HELO replaces the others.
     #[serde(skip)]
     client_evidence: usize,
-    /// The same for the HELO: a later reverse-path replaces what is behind.
+    /// The same up to the HELO; a later sender replaces the others.
     #[serde(skip)]
     helo_evidence: usize,
 }
 
 impl Facts {
-    /// Facts about a client of which only the address is known.
+    /// Makes facts with the client address only.
     pub fn new(client_address: IpAddr) -> Self {
         let client_address = name::normalise(client_address);
         Self {
@@ -161,7 +160,7 @@ impl Facts {
         }
     }
 
-    /// The same, as a receiver of this name sees it.
+    /// The same for a receiver with this name.
     pub fn of_receiver(client_address: IpAddr, receiver_name: &str) -> Self {
         Self {
             receiver_name: receiver_name.to_owned(),
@@ -169,8 +168,7 @@ impl Facts {
         }
     }
 
-    /// Observes the client address: PTR names and their addresses, block lists. Returns the time the lookups would
-    /// have taken, all at once.
+    /// Observes the client address: PTR names with their addresses, block lists. Returns the time of the concurrent lookups.
     pub fn observe_client(&mut self, wants: &Wants, lookup: &dyn Lookup) -> Duration {
         let address = self.client_address;
         let recall = lookup.recall().filter(|_| self.told.is_none());
@@ -188,7 +186,7 @@ impl Facts {
         seen.elapsed
     }
 
-    /// Observes a HELO, the first or a later one. Returns the time the lookups would have taken, all at once.
+    /// Observes a HELO, the first or a later one. Returns the time of the concurrent lookups.
     pub fn observe_helo(
         &mut self,
         verb: Verb,
@@ -215,7 +213,7 @@ impl Facts {
         seen.elapsed
     }
 
-    /// Observes the reverse-path of a transaction. Returns the time the lookups would have taken, all at once.
+    /// Observes the sender of a transaction. Returns the time of the concurrent lookups.
     pub fn observe_sender(&mut self, sender: &str, wants: &Wants, lookup: &dyn Lookup) -> Duration {
         self.evidence
             .truncate(self.helo_evidence.max(self.client_evidence));
@@ -252,7 +250,7 @@ impl Facts {
         elapsed
     }
 
-    /// Observes a message. Returns the time the lookups would have taken, one after the other.
+    /// Observes a message. Returns the time of the lookups, one after the other.
     #[cfg(feature = "dkim")]
     pub fn observe_message(&mut self, message: &[u8], lookup: &dyn Lookup) -> Duration {
         let sender = self.sender.as_deref().unwrap_or_default();
@@ -275,7 +273,7 @@ impl Facts {
         Duration::ZERO
     }
 
-    /// Forgets the transaction.
+    /// Discards the facts of the transaction.
     pub fn forget_sender(&mut self) {
         (
             self.sender,

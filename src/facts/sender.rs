@@ -1,4 +1,4 @@
-//! The domain of the reverse-path: whether a bounce could be sent there.
+//! The domain of the sender: whether a bounce could be delivered there.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,17 +10,17 @@ use super::iprev::{combined, name_text};
 use super::{Lookup, LookupRecord, Outcome};
 use crate::name::{Name, RecordType};
 
-/// What DNS says of the domain of the reverse-path.
+/// The lookups about the domain of the sender.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SenderDomain {
     /// The domain.
     #[serde(serialize_with = "name_text")]
     pub domain: Name,
-    /// What looking for MX came to.
+    /// The outcome of the MX lookup.
     pub mx: Outcome,
-    /// Whether the domain accepts no mail at all (RFC 7505).
+    /// Whether the domain has a null MX (RFC 7505).
     pub null_mx: bool,
-    /// What looking for A and AAAA came to; asked only without MX (RFC 5321 §5.1).
+    /// The outcome of the address lookup; only without MX (RFC 5321 §5.1).
     pub addresses: Option<Outcome>,
     /// What looking for SOA came to; asked only without addresses too (Yahoo).
     pub soa: Option<Outcome>,

@@ -1,11 +1,11 @@
-//! What a client could do otherwise in its session, and the facts as they would be then.
+//! Changes of the behaviour of a client, and the facts after them.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::facts::{AuthResult, Dkim, Facts, Verb};
 
-/// One way to behave otherwise.
+/// A change of behaviour.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Behaviour {
     /// Waits for the greeting.
@@ -34,7 +34,7 @@ pub enum Behaviour {
 }
 
 impl Behaviour {
-    /// The facts as they would be.
+    /// The facts after the change.
     pub fn apply(&self, facts: &mut Facts) {
         match self {
             Self::AwaitGreeting => facts.conduct.pregreet = false,

@@ -1,4 +1,4 @@
-//! A receiver's rules in order, and what they come to at each stage.
+//! The rules of a receiver, and their evaluation at each stage.
 
 use serde::Serialize;
 
@@ -14,34 +14,34 @@ use crate::verdict::{Source, Verdict};
 /// The rules of a receiver.
 #[derive(Debug, Default)]
 pub struct Policy {
-    /// Rules, sorted by the stage at which they are spoken, then in file order.
+    /// The rules, ordered by the stage at which they refuse, then by their order in the file.
     rules: Vec<Rule>,
     /// Bypasses.
     allow: Vec<Allow>,
     /// Moves every earlier refusal to RCPT (Postfix `smtpd_delay_reject`).
     delay_reject: bool,
-    /// What the rules need to know.
+    /// The observations that the rules need.
     wants: Wants,
 }
 
-/// A refusal: who speaks it, at which stage, in which words, and what would cure it.
+/// A refusal: its source, stage, reply, reason and remedies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Refusal {
-    /// Who speaks it.
+    /// The source.
     pub source: Source,
-    /// The check that refused, by its catalogue name; empty where no rule did.
+    /// The name of the check that refused; empty if no rule refused.
     pub rule: &'static str,
-    /// The stage at which the reply is spoken.
+    /// The stage at which the reply is sent.
     pub stage: Stage,
     /// The reply.
     pub reply: Reply,
-    /// True where DNS failed for the time being and nothing is proved.
+    /// Whether the refusal is due to a temporary DNS failure.
     pub temporary: bool,
-    /// Which demand was not met, in one sentence.
+    /// The reason, in one sentence.
     pub why: String,
-    /// What would cure it.
+    /// The remedies.
     pub remedies: Remedies,
-    /// The place of the rule in its policy.
+    /// The index of the rule in its policy.
     #[serde(skip)]
     pub nth: usize,
     /// What the session does next.
@@ -50,7 +50,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal that no rule speaks.
+    /// Makes a refusal without a rule.
     pub fn without_rule(source: Source, stage: Stage, reply: Reply, why: String) -> Self {
         Self {
             source,
@@ -65,12 +65,12 @@ impl Refusal {
         }
     }
 
-    /// What a session comes to by this refusal: `defer` for a 4yz reply, `reject` for 5yz.
+    /// The verdict by this refusal: `defer` for a 4yz reply, `reject` for 5yz.
     pub fn verdict(&self) -> Verdict {
         Verdict::of(Some(self.reply.code()), false)
     }
 
-    /// The rule, where one refused.
+    /// The rule, if one refused.
     pub fn by_rule(&self) -> Option<&'static str> {
         (self.source == Source::Rule).then_some(self.rule)
     }
@@ -93,16 +93,16 @@ impl Refusal {
     }
 }
 
-/// What a session remembers between stages: deferrals that wait for everything else to permit.
+/// State between stages: deferrals that apply if nothing else refuses (Postfix `defer_if_permit`).
 #[derive(Clone, Debug, Default)]
 pub struct DeferIfPermit {
     deferred: Vec<(Stage, Refusal)>,
-    /// Why rules were passed over, where an allow entry matched.
+    /// The reason why rules were bypassed, if an allow entry matched.
     pub allowed: Option<String>,
 }
 
 impl Policy {
-    /// Makes a policy. `record` is what the receiver observes beyond what its rules need.
+    /// Makes a policy. `record` has observations beyond what the rules need.
     pub fn new(mut rules: Vec<Rule>, allow: Vec<Allow>, delay_reject: bool, record: Wants) -> Self {
         rules.sort_by_key(|rule| spoken(rule, delay_reject));
         let mut wants = record;
@@ -143,12 +143,12 @@ impl Policy {
         }
     }
 
-    /// What has to be observed before the rules can judge.
+    /// The observations that the rules need.
     pub fn wants(&self) -> &Wants {
         &self.wants
     }
 
-    /// The rules, in the order they are judged.
+    /// The rules, in the order of evaluation.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
     }
@@ -178,8 +178,7 @@ impl Policy {
                 .all(|rule| passes(rule, after) || !passes(rule, before))
     }
 
-    /// Judges the client's conduct at any moment: rules about it speak as soon as they are violated, if their stage
-    /// has come.
+    /// Evaluates the rules about conduct, which refuse as soon as they are violated, from their stage on.
     pub fn judge_conduct(&self, by: Stage, facts: &Facts, values: &Values<'_>) -> Option<Refusal> {
         self.first_violated(by, facts, values, |rule| {
             rule.needs.conduct && rule.stage <= by
@@ -224,7 +223,7 @@ impl Policy {
         })
     }
 
-    /// Whether some rule speaks at this stage.
+    /// Whether there is a rule for this stage.
     pub fn judges_at(&self, stage: Stage) -> bool {
         self.rules
             .iter()
@@ -236,9 +235,9 @@ impl Policy {
         &self.allow
     }
 
-    /// Judges one stage. `None` lets the session go on.
+    /// Evaluates the rules of one stage. `None` if none refuses.
     ///
-    /// Judging a stage again (a second EHLO, a further RCPT) forgets what the stage had deferred before.
+    /// Evaluating a stage again (a second EHLO, another RCPT) discards its earlier deferrals.
     pub fn judge(
         &self,
         stage: Stage,

@@ -1,4 +1,4 @@
-//! SPF (RFC 7208): who may send for a domain, by the world's own zones, every lookup kept as evidence.
+//! SPF (RFC 7208) over the zones of the world, with every lookup kept as evidence.
 
 mod evaluate;
 mod macros;
@@ -13,19 +13,19 @@ use serde::Serialize;
 use super::{Lookup, LookupRecord};
 use evaluate::Evaluation;
 
-/// Most terms that ask DNS (RFC 7208 §4.6.4).
+/// Maximum number of terms with DNS lookups (RFC 7208 §4.6.4).
 pub const DNS_TERMS: u32 = 10;
-/// Most lookups that come to nothing (RFC 7208 §4.6.4).
+/// Maximum number of void lookups (RFC 7208 §4.6.4).
 pub const VOID_LOOKUPS: u32 = 2;
 
-/// Whose authorization is asked for.
+/// The identities of an evaluation.
 #[derive(Clone, Copy, Debug)]
 pub struct SpfQuery<'a> {
     /// The client address.
     pub ip: IpAddr,
-    /// The HELO/EHLO argument.
+    /// The HELO name.
     pub helo: &'a str,
-    /// The reverse-path; empty stands for postmaster at the HELO name (RFC 7208 §2.4).
+    /// The sender; empty means postmaster at the HELO name (RFC 7208 §2.4).
     pub sender: &'a str,
     /// The receiver's host name, for explanations.
     pub receiver: &'a str,
@@ -37,7 +37,7 @@ pub struct SpfQuery<'a> {
 pub enum SpfResult {
     /// No record, or no domain to ask about.
     None,
-    /// The domain says nothing of this client.
+    /// The record makes no statement about this client.
     Neutral,
     /// Authorized.
     Pass,
@@ -45,7 +45,7 @@ pub enum SpfResult {
     Fail,
     /// Probably not authorized.
     SoftFail,
-    /// DNS failed for the time being.
+    /// DNS failed temporarily.
     TempError,
     /// The domain's record cannot be interpreted.
     PermError,
@@ -66,24 +66,24 @@ impl SpfResult {
     }
 }
 
-/// A result and what led to it.
+/// A result with its reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Spf {
     /// The result.
     pub result: SpfResult,
     /// The domain whose record was evaluated.
     pub domain: String,
-    /// The directive that matched, empty where none did.
+    /// The directive that matched; empty if none did.
     pub mechanism: String,
-    /// The domain's explanation of a fail (`exp=`), empty without one.
+    /// The explanation of a fail (`exp=`); empty without one.
     pub explanation: String,
-    /// What is wrong, for temperror and permerror; empty otherwise.
+    /// The reason for temperror and permerror; empty otherwise.
     pub problem: String,
-    /// Terms that asked DNS.
+    /// Number of terms with DNS lookups.
     pub dns_terms: u32,
-    /// Lookups that came to nothing.
+    /// Number of void lookups.
     pub void_lookups: u32,
-    /// The time the lookups would have taken, one after the other.
+    /// The time of the lookups, one after the other.
     #[serde(rename = "elapsed_ms", serialize_with = "crate::journal::millis")]
     pub elapsed: Duration,
 }
