@@ -10,10 +10,10 @@ use serde::Serialize;
 
 use crate::dns::Zones;
 use crate::facts::{Facts, LookupRecord, Memory, Resolver};
-use crate::policy::{Refusal, Remedies};
+use crate::policy::{Change, Refusal, Remedies, Remedy};
 use crate::reply::Reply;
 use crate::scenario::{Scenario, plain_message};
-use crate::smtp::{ClientAddress, Receiver, Session, SessionEvent, Step};
+use crate::smtp::{ClientAddress, Receiver, Session, SessionEvent, Step, amendments};
 use crate::stage::Stage;
 use crate::verdict::Verdict;
 
@@ -133,6 +133,27 @@ pub(crate) fn judge_remembering(
         }
     }
     play.conclude(receiver, attempt)
+}
+
+/// The zones and the attempt once a remedy is applied; `None` where the remedy is neither a record nor a HELO name nor a
+/// client address.
+///
+/// Whether a receiver lets a client pass, and how a client behaves in a session, cannot be tried by an attempt.
+pub fn remedied(zones: &Zones, attempt: &Attempt, remedy: &Remedy) -> Option<(Zones, Attempt)> {
+    let mut attempt = attempt.clone();
+    for change in &remedy.all_of {
+        match change {
+            Change::SendFrom(address) => attempt.client = *address,
+            Change::SayHelo(Some(helo)) => attempt.helo.clone_from(helo),
+            Change::AddRecord { .. }
+            | Change::ReplaceRecord { .. }
+            | Change::Delist { .. }
+            | Change::MendDns(_) => {}
+            _ => return None,
+        }
+    }
+    let amendments: Vec<_> = remedy.all_of.iter().flat_map(amendments).collect();
+    Some((zones.amended(&amendments)?, attempt))
 }
 
 struct Play<'a> {

@@ -9,7 +9,7 @@ use super::args::{Check, CheckFormat};
 use super::paint::{self, Explanation, Question};
 use super::world::WorldUrl;
 use super::{print, print_json};
-use crate::check::{Attempt, Judgement, judge};
+use crate::check::{Attempt, Judgement, judge, remedied};
 use crate::error::Error;
 use crate::picture::{Case, Picture};
 use crate::policy::{Remedies, RemediesView};
@@ -56,10 +56,21 @@ fn of_scenario(options: &Check) -> Result<bool, Error> {
             ));
         }
         (CheckFormat::Svg, false) => print(&Picture::of(&Case::from(&judgements[0])).svg()),
-        (CheckFormat::Html, false) => print(&Picture::of(&Case::from(&judgements[0])).html()),
+        (CheckFormat::Html, false) => {
+            let case = Case::from(&judgements[0]).trying(&judgements[0].remedies, |remedy| {
+                let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
+                let (zones, attempt) = remedied(&zones, &attempt, remedy)?;
+                let (receiver, patience) = (&profiles[0].receiver, profiles[0].dns_timeout);
+                Some(judge(receiver, &zones, patience, &attempt))
+            });
+            print(&Picture::of(&case).html());
+        }
         (CheckFormat::Human, _) => {
             let texts: Vec<_> = judgements.iter().map(explain).collect();
-            print(&texts.join("\n"));
+            print(&texts.join(
+                "
+",
+            ));
         }
     }
     Ok(judgements.iter().all(|j| j.verdict == Verdict::Accept))

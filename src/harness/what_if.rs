@@ -4,7 +4,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use super::World;
-use crate::check::{Attempt, Judgement, judge_remembering};
+use crate::check::{Attempt, Judgement, judge_remembering, remedied};
+use crate::dns::Zones;
+use crate::facts::Memory;
+use crate::policy::Remedy;
 use crate::scenario::ReceiverProfile;
 use crate::smtp::ClientAddress;
 
@@ -46,25 +49,61 @@ impl World {
 
     /// What another receiver would say in the place of the world's: [`World::check`].
     pub fn check_by(&self, profile: &ReceiverProfile, attempt: &Attempt) -> Judgement {
-        let (attempt, memory, zones) = {
-            let _changing = self.changing.lock();
-            let reception = self.service.reception.load();
-            let given = ClientAddress::fixed(attempt.client);
-            let client = reception.identity.translated(given).address;
-            let memory = self.service.memory.load().detached(client);
-            let attempt = Attempt {
-                client,
-                ..attempt.clone()
-            };
-            (attempt, memory, self.zones.load().detached())
-        };
+        let Detached {
+            attempt,
+            memory,
+            zones,
+        } = self.detached(attempt);
         let patience = profile.dns_timeout;
-        judge_remembering(
+        judge_remembering(&profile.receiver, memory, &zones, patience, &attempt)
+    }
+
+    /// What a receiver would say once a remedy is applied, to the zones as they are served or to the attempt; `None`
+    /// where the remedy cannot be tried so. The world stays as it is.
+    pub fn check_remedied(
+        &self,
+        profile: &ReceiverProfile,
+        attempt: &Attempt,
+        remedy: &Remedy,
+    ) -> Option<Judgement> {
+        let Detached {
+            attempt,
+            memory,
+            zones,
+        } = self.detached(attempt);
+        let (zones, attempt) = remedied(&zones, &attempt, remedy)?;
+        let patience = profile.dns_timeout;
+        Some(judge_remembering(
             &profile.receiver,
-            Arc::new(memory),
+            memory,
             &zones,
             patience,
             &attempt,
-        )
+        ))
     }
+
+    /// What an attempt meets now, in copies that nobody else sees.
+    fn detached(&self, attempt: &Attempt) -> Detached {
+        let _changing = self.changing.lock();
+        let reception = self.service.reception.load();
+        let given = ClientAddress::fixed(attempt.client);
+        let client = reception.identity.translated(given).address;
+        let memory = self.service.memory.load().detached(client);
+        let attempt = Attempt {
+            client,
+            ..attempt.clone()
+        };
+        Detached {
+            attempt,
+            memory: Arc::new(memory),
+            zones: self.zones.load().detached(),
+        }
+    }
+}
+
+/// Copies of what judges an attempt.
+struct Detached {
+    attempt: Attempt,
+    memory: Arc<Memory>,
+    zones: Zones,
 }

@@ -133,6 +133,7 @@ fn native() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
             "/api/v1",
             of_a_world()
                 .merge(api::worlds::routes())
+                .merge(api::catalogue::routes())
                 .merge(api::what_if::routes()),
         )
         .nest("/api/v1/worlds/{world}", of_a_world())
@@ -145,6 +146,7 @@ fn of_a_world() -> OpenApiRouter<Arc<App>> {
         .merge(api::sessions::routes())
         .merge(api::pictures::routes())
         .merge(api::mail::routes())
+        .merge(api::content::routes())
         .merge(api::queries::routes())
         .merge(api::events::routes())
         .merge(api::wait::routes())

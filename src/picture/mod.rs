@@ -89,6 +89,16 @@ const fn mark(verdict: Verdict) -> &'static str {
 
 impl<'a> From<&'a Judgement> for Case<'a> {
     fn from(judgement: &'a Judgement) -> Self {
+        Self {
+            cures: judgement.remedies.iter().map(Cure::of).collect(),
+            ..Self::bare(judgement)
+        }
+    }
+}
+
+impl<'a> Case<'a> {
+    /// The case of a judgement without its remedies, which are proved when they are looked at.
+    fn bare(judgement: &'a Judgement) -> Self {
         let refused = judgement.rule.is_some() || judgement.verdict != Verdict::Accept;
         Self {
             receiver: &judgement.receiver,
@@ -100,7 +110,7 @@ impl<'a> From<&'a Judgement> for Case<'a> {
             client_address: judgement.client,
             facts: &judgement.facts,
             evidence: &judgement.evidence,
-            cures: judgement.remedies.iter().map(Cure::of).collect(),
+            cures: Vec::new(),
             moments: Vec::new(),
         }
     }

@@ -1,7 +1,8 @@
 //! Remedies, and what the strip looks like once one is applied.
 
-use super::Picture;
-use crate::policy::Remedy;
+use super::{Case, Picture};
+use crate::check::Judgement;
+use crate::policy::{Remedies, Remedy};
 
 /// A remedy beside the picture of the session that it makes.
 #[derive(Clone, Debug)]
@@ -18,6 +19,27 @@ impl Cure {
         Self {
             text: remedy.to_string(),
             after: None,
+        }
+    }
+
+    /// A remedy with the picture of the session that was judged again.
+    fn tried(remedy: &Remedy, after: Option<&Judgement>) -> Self {
+        Self {
+            after: after.map(|judgement| Box::new(Picture::of(&Case::bare(judgement)))),
+            ..Self::of(remedy)
+        }
+    }
+}
+
+impl Case<'_> {
+    /// The case with each remedy tried: `judge` says what the receiver says once it is applied, or `None` where nothing
+    /// can be judged again.
+    #[must_use]
+    pub fn trying(self, remedies: &Remedies, judge: impl Fn(&Remedy) -> Option<Judgement>) -> Self {
+        let tried = |remedy: &Remedy| Cure::tried(remedy, judge(remedy).as_ref());
+        Self {
+            cures: remedies.iter().map(tried).collect(),
+            ..self
         }
     }
 }

@@ -186,6 +186,12 @@ fn examine(file: &Path, text: &str, usual: Kind, only: bool) -> Examined {
     Examined { mistakes, content }
 }
 
+/// Reads text that is no file's as what its keys show.
+pub(super) fn examine_text(text: &str) -> Examined {
+    let nowhere = Path::new(shipped::PREFIX).join("text");
+    examine(&nowhere, text, Kind::Scenario, false)
+}
+
 /// Reads every file, and compares their names and titles.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::builtin::{Examined, examine_files};
+use super::builtin::{Examined, examine_files, examine_text};
 use super::doubts;
 use super::report::merge;
 use crate::error::{Error, Mistake};
@@ -60,5 +60,29 @@ pub fn lint(paths: &[PathBuf], strict: bool) -> Result<Linted, Error> {
         files,
         warnings,
         report: reports.join("\n\n"),
+    })
+}
+
+/// Looks for mistakes in the text of a scenario or receiver file, and for what its author probably did not mean. No
+/// file is read beside it.
+///
+/// # Errors
+/// Every mistake.
+pub fn lint_text(text: &str) -> Result<Linted, Error> {
+    let Examined {
+        mut mistakes,
+        content,
+    } = examine_text(text);
+    if let Some(content) = &content {
+        doubts::of(content, &mut mistakes);
+    }
+    if mistakes.count() > 0 {
+        return Err(mistakes.into_error());
+    }
+    let (warnings, report) = mistakes.into_warnings();
+    Ok(Linted {
+        files: 1,
+        warnings,
+        report,
     })
 }

@@ -31,7 +31,7 @@ pub use builtin::{
     parse_scenario,
 };
 pub use expect::{DnsExpectation, Expectation, SessionExpectation, plain_message};
-pub use lint::{Linted, lint};
+pub use lint::{Linted, lint, lint_text};
 pub use listener::Listener;
 pub use pool::{Pattern, Pool, addresses};
 pub use reader::duration;
@@ -40,6 +40,7 @@ pub use reference::{KeyReference, key_reference, reference};
 pub(crate) use source::zone_text;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::dns::{Fault, Settings, Zone};
 use crate::name::{self, Name};
@@ -76,6 +77,8 @@ pub struct Scenario {
     pub faults: Vec<Fault>,
     /// What is expected.
     pub expectations: Vec<Expectation>,
+    /// The TOML text that it was read from.
+    pub text: Arc<str>,
 }
 
 /// A client of a scenario.

@@ -83,6 +83,7 @@ pub(super) fn read(
     file.finish();
     let name = name.to_owned();
     let scenario = Scenario {
+        text: mistakes.text().into(),
         name,
         title: title?,
         sources,

@@ -46,6 +46,8 @@ pub struct ReceiverProfile {
     pub dns_timeout: Duration,
     /// How it speaks and whom it refuses.
     pub receiver: Arc<Receiver>,
+    /// The TOML text that it was read from.
+    pub text: Arc<str>,
 }
 
 /// Reads a receiver file.
@@ -90,6 +92,7 @@ pub(super) fn read(
         sources,
         notes,
         dns_timeout,
+        text: mistakes.text().into(),
         receiver: Arc::new(Receiver {
             name: name.to_owned(),
             settings,

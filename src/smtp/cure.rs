@@ -344,7 +344,7 @@ fn remember(before: &Facts, after: &mut Facts) {
 }
 
 /// The changes to the zones.
-fn amendments(change: &Change) -> Vec<Amendment> {
+pub(crate) fn amendments(change: &Change) -> Vec<Amendment> {
     match change {
         Change::AddRecord { name, data } => vec![Amendment::Add(name.clone(), data.clone())],
         Change::ReplaceRecord { name, old, data } => {

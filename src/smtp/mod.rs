@@ -15,6 +15,7 @@ mod session;
 mod settings;
 
 pub use budget::MessageBudget;
+pub(crate) use cure::amendments;
 pub use protocol::data::TEXT_LINE_OCTETS;
 pub use protocol::extension::{Extension, Extensions};
 pub(crate) use protocol::mailbox::is_mailbox;

@@ -151,6 +151,8 @@ struct ScenarioView {
     clients: Vec<ClientView>,
     /// The number of DNS faults.
     faults: usize,
+    /// The TOML text that it was read from.
+    text: Arc<str>,
 }
 
 /// A client of a scenario.
@@ -173,6 +175,7 @@ fn view(scenario: &Scenario) -> ScenarioView {
         domains: scenario.domains.iter().map(name::display).collect(),
         clients: scenario.clients().into_iter().map(client).collect(),
         faults: scenario.faults.len(),
+        text: Arc::clone(&scenario.text),
     }
 }
 
@@ -220,6 +223,8 @@ struct ReceiverView {
     sources: Vec<String>,
     /// The host name of the receiver.
     hostname: String,
+    /// The TOML text that it was read from.
+    text: Arc<str>,
 }
 
 fn view_receiver(profile: &ReceiverProfile) -> ReceiverView {
@@ -231,6 +236,7 @@ fn view_receiver(profile: &ReceiverProfile) -> ReceiverView {
         confidence,
         sources,
         receiver,
+        text,
         ..
     } = profile.clone();
     let hostname = receiver.settings.hostname.clone();
@@ -242,6 +248,7 @@ fn view_receiver(profile: &ReceiverProfile) -> ReceiverView {
         confidence,
         sources,
         hostname,
+        text,
     }
 }
 

@@ -117,7 +117,7 @@ async fn raw(TheWorld(world): TheWorld, Id(id): Id) -> Result<impl IntoResponse,
     ))
 }
 
-fn find(world: &World, id: u64) -> Result<Arc<Message>, Problem> {
+pub(crate) fn find(world: &World, id: u64) -> Result<Arc<Message>, Problem> {
     let message = world.messages().entry(id);
     message.ok_or_else(|| {
         Problem::not_found(

@@ -1,6 +1,8 @@
 //! The native API under `/api/v1`: worlds, sessions, messages, DNS queries, events, waits and expectations, changes.
 
+pub(crate) mod catalogue;
 pub(crate) mod changes;
+pub(crate) mod content;
 pub(crate) mod events;
 pub(crate) mod expectations;
 pub(crate) mod faults;

@@ -2,19 +2,23 @@
 
 use std::sync::{Arc, LazyLock};
 
-use axum::http::{HeaderValue, header};
-use axum::response::IntoResponse;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::check::Attempt;
+use crate::error::Error;
 use crate::harness::World;
 use crate::http::App;
-use crate::http::server::extract::{Id, TheWorld};
+use crate::http::server::extract::{Id, Place, TheWorld};
 use crate::http::server::problem::Problem;
 use crate::picture::{Case, Picture, STYLE, moments};
+use crate::policy::Remedy;
+use crate::smtp::SessionRecord;
 
 /// Nothing but the style sheet of pictures may take effect in them: no script, no image, no other origin.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
@@ -27,6 +31,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(svg))
         .routes(routes!(page))
+        .routes(routes!(remedy))
 }
 
 /// Draw the identities of a session as SVG
@@ -52,15 +57,79 @@ async fn svg(TheWorld(world): TheWorld, Id(id): Id) -> Result<impl IntoResponse,
     (status = 404, description = "No session has this number", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn page(TheWorld(world): TheWorld, Id(id): Id) -> Result<impl IntoResponse, Problem> {
-    let html = picture(&world, id)?.html();
+    Ok(document(&picture(&world, id)?))
+}
+
+/// What the receiver would say to the client of a session once a remedy is applied, as one page
+///
+/// The receiver and the zones are those of the world now. The zones are amended in a copy: the world stays as it is.
+#[utoipa::path(get, path = "/sessions/{id}/remedies/{number}/picture", tag = "journal", params(
+    ("id" = u64, Path, description = "Its number"),
+    ("number" = u64, Path, description = "The place of the remedy in the first refusal's `remedies.one_of`, from 1"),
+), responses(
+    (status = 200, description = "The page, as for a session", body = String, content_type = "text/html"),
+    (status = 404, description = "No session of this number is kept, or it has no such remedy", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "The remedy is up to the receiver, or to the client's conduct: it cannot be tried", body = Problem, content_type = "application/problem+json"),
+))]
+async fn remedy(
+    TheWorld(world): TheWorld,
+    Id(id): Id,
+    Place(number): Place,
+) -> Result<Response, Problem> {
+    let entry = crate::http::api::sessions::find(&world, id)?;
+    let tried = move || {
+        let (attempt, remedies) = entry.look(|record| (attempt(&world, record), remedies(record)));
+        let chosen = remedies.get(number.wrapping_sub(1));
+        let chosen = chosen.ok_or_else(|| {
+            Problem::not_found("number", "the place of a remedy", &number.to_string())
+        })?;
+        let profile = world.receiver();
+        let judgement = world.check_remedied(&profile, &attempt, chosen);
+        let judgement = judgement.ok_or_else(|| {
+            let detail =
+                "the remedy is up to the receiver, or to the client's conduct: it cannot be tried";
+            Problem::new(StatusCode::CONFLICT, detail)
+        })?;
+        Ok(document(&Picture::of(&Case::from(&judgement))).into_response())
+    };
+    let tried = tokio::task::spawn_blocking(tried).await;
+    tried.unwrap_or_else(|e| Err(Problem::of("", &Error::other(e.to_string()))))
+}
+
+fn remedies(record: &SessionRecord) -> Vec<Remedy> {
+    let first = record.refusals.first();
+    first.map_or_else(Vec::new, |refusal| refusal.remedies.to_vec())
+}
+
+/// The attempt that a session was: its first recipient, and its first message where that is kept.
+fn attempt(world: &World, record: &SessionRecord) -> Attempt {
+    let mut attempt = world.attempt(record.client_address, &record.helo);
+    if let Some(helo) = &record.facts.helo {
+        helo.verb.word().clone_into(&mut attempt.verb);
+    }
+    if !record.sender.is_empty() || !record.recipients.is_empty() {
+        attempt = attempt.from_sender(record.sender.clone());
+    }
+    if let Some(recipient) = record.recipients.first() {
+        attempt.recipient.clone_from(recipient);
+    }
+    let number = record.transactions.iter().find_map(|each| each.message);
+    if let Some(message) = number.and_then(|number| world.messages().entry(number)) {
+        attempt.message = message.octets.to_vec();
+    }
+    attempt
+}
+
+/// A picture's page under its policy.
+pub(crate) fn document(picture: &Picture) -> impl IntoResponse + use<> {
     let kind = HeaderValue::from_static("text/html; charset=utf-8");
-    Ok((
+    (
         [
             (header::CONTENT_TYPE, kind),
             (header::CONTENT_SECURITY_POLICY, POLICY.clone()),
         ],
-        html,
-    ))
+        picture.html(),
+    )
 }
 
 fn picture(world: &World, id: u64) -> Result<Picture, Problem> {

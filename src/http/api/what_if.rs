@@ -4,20 +4,24 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use axum::Json;
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::check::{Attempt, judge};
+use crate::check::{Attempt, Judgement, judge, remedied};
 use crate::error::Error;
 use crate::harness::World;
 use crate::http::App;
 use crate::http::api::changes::Source;
+use crate::http::api::pictures::document;
 use crate::http::api::views::plain;
 use crate::http::server::extract::{Body, Params, TheWorld};
 use crate::http::server::problem::{BodyMistakes, Problem};
 use crate::matrix::{self, Row};
+use crate::picture::{Case, Picture};
+use crate::policy::Remedy;
 use crate::scenario::{self, ReceiverProfile, Scenario};
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
@@ -26,7 +30,9 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
 
 /// What every world has.
 pub(crate) fn of_a_world() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(check, check_body))
+    OpenApiRouter::new()
+        .routes(routes!(check, check_body))
+        .routes(routes!(picture))
 }
 
 /// The client and the receiver of a judgement.
@@ -97,6 +103,35 @@ async fn check_body(
     judged(world, what_if).await
 }
 
+/// The same for one receiver as a page: what each identity leads to, where the chain breaks, and what each remedy makes
+#[utoipa::path(get, path = "/check/picture", tag = "ask", params(WhatIf), responses(
+    (status = 200, description = "The page, which needs no script and can be printed", body = String, content_type = "text/html"),
+    (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+))]
+async fn picture(
+    TheWorld(world): TheWorld,
+    Params(what_if): Params<WhatIf>,
+) -> Result<Response, Problem> {
+    let question = Question::of(&world, what_if)?;
+    if question.profiles.len() > 1 {
+        return Err(Problem::mistake("receiver", "one receiver", "all"));
+    }
+    let drawn = move || {
+        let [profile] = &question.profiles[..] else {
+            return None;
+        };
+        let judgement = question.judgement(&world, profile);
+        let case = Case::from(&judgement).trying(&judgement.remedies, |remedy| {
+            question.remedied(&world, profile, remedy)
+        });
+        Some(document(&Picture::of(&case)).into_response())
+    };
+    let drawn = tokio::task::spawn_blocking(drawn)
+        .await
+        .map_err(|e| Problem::of("", &Error::other(e.to_string())))?;
+    drawn.ok_or_else(|| Problem::mistake("receiver", "one receiver", "none"))
+}
+
 async fn judged(world: Arc<World>, what_if: WhatIf) -> Result<Json<Judgements>, Problem> {
     let question = Question::of(&world, what_if)?;
     let judgements = tokio::task::spawn_blocking(move || question.judgements(&world));
@@ -158,16 +193,36 @@ impl Question {
     }
 
     fn judgements(&self, world: &World) -> Vec<Value> {
-        let judgement = |profile: &ReceiverProfile| match &self.scenario {
+        let judgement = |profile: &ReceiverProfile| plain(&self.judgement(world, profile));
+        self.profiles.iter().map(judgement).collect()
+    }
+
+    fn judgement(&self, world: &World, profile: &ReceiverProfile) -> Judgement {
+        match &self.scenario {
             Some(scenario) => {
                 // Faults that count begin anew for each.
                 let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
                 let patience = profile.dns_timeout;
-                plain(&judge(&profile.receiver, &zones, patience, &self.attempt))
+                judge(&profile.receiver, &zones, patience, &self.attempt)
             }
-            None => plain(&world.check_by(profile, &self.attempt)),
+            None => world.check_by(profile, &self.attempt),
+        }
+    }
+
+    /// The judgement once a remedy is applied.
+    fn remedied(
+        &self,
+        world: &World,
+        profile: &ReceiverProfile,
+        remedy: &Remedy,
+    ) -> Option<Judgement> {
+        let Some(scenario) = &self.scenario else {
+            return world.check_remedied(profile, &self.attempt, remedy);
         };
-        self.profiles.iter().map(judgement).collect()
+        let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
+        let (zones, attempt) = remedied(&zones, &self.attempt, remedy)?;
+        let patience = profile.dns_timeout;
+        Some(judge(&profile.receiver, &zones, patience, &attempt))
     }
 }
 

@@ -46,6 +46,19 @@ impl FromRequestParts<Arc<App>> for Id {
     }
 }
 
+/// The place in the path that is called `number`, from 1.
+pub(crate) struct Place(pub usize);
+
+impl FromRequestParts<Arc<App>> for Place {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let text = named(parts, app, "number").await.unwrap_or_default();
+        text.parse()
+            .map(Self)
+            .map_err(|_| Problem::not_found("number", "a number", &text))
+    }
+}
+
 /// The text in the path that is called `name`.
 pub(crate) struct Name(pub String);
 

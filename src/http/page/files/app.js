@@ -7,10 +7,17 @@ import { help, listenToKeys } from "./keys.js";
 /** Every view: the word of its address, its title, and the module that shows it. */
 const VIEWS = [
   { word: "sessions", title: "Sessions", load: () => import("./sessions.js") },
+  { word: "mail", title: "Mail", load: () => import("./mail.js") },
+  { word: "dns", title: "DNS", load: () => import("./dns.js") },
+  { word: "what-if", title: "What if", load: () => import("./whatif.js") },
+  { word: "matrix", title: "Matrix", load: () => import("./matrix.js") },
+  { word: "setup", title: "Scenario", load: () => import("./setup.js") },
+  { word: "worlds", title: "Worlds", load: () => import("./worlds.js") },
 ];
 /** Views of one thing, reached from a list. */
 const DETAILS = {
   sessions: () => import("./session.js"),
+  mail: () => import("./message.js"),
 };
 
 const main = document.getElementById("main");

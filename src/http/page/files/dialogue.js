@@ -28,7 +28,7 @@ function moment(event, refused) {
     case "reply": return { at, who: "receiver", text: event.text, refusal: refused.has(event.text) };
     case "lookup": return {
       at, who: "lookup", text: `${event.name} ${event.type}`, took: event.elapsed_ms, fault: event.fault,
-      answer: event.records.length > 0 ? event.records : [event.outcome.toUpperCase()],
+      answer: event.answers.length > 0 ? event.answers : [event.outcome.toUpperCase()],
     };
     case "secured": return { at, who: "note", text: `TLS: ${event.suite}` };
     case "scripted": return { at, who: "note", text: `scripted: ${event.what}` };

@@ -1,11 +1,15 @@
-// The filter line: `client:192.0.2.0/24 rule:iprev`. A word without a key finds its key by its form.
+// The filter line: `client_address:192.0.2.0/24 rule:iprev`. A word without a key finds its key by its form.
+
+/** What people type for a parameter of the API. */
+const SHORT = { client: "client_address", from: "sender", to: "recipient" };
 
 /** Reads a line into the API's parameters; `usual` names the key of a word that has none. */
 export function parse(line, usual) {
   const found = {};
   for (const [, key, quoted, plain] of line.matchAll(/(?:([a-z_]+):)?(?:"([^"]*)"|(\S+))/g)) {
     const value = quoted ?? plain;
-    found[key ?? usual(value)] = value;
+    const name = key ?? usual(value);
+    found[SHORT[name] ?? name] = value;
   }
   return found;
 }
@@ -18,8 +22,8 @@ export function format(query) {
 /** The key of a word of a filter of sessions. */
 export function ofSessions(rules) {
   return (word) => {
-    if (/^[\d.]+(\/\d+)?$/.test(word) && word.includes(".")) return "client";
-    if (/^[0-9a-f:]+(\/\d+)?$/i.test(word) && word.includes(":")) return "client";
+    if (/^[\d.]+(\/\d+)?$/.test(word) && word.includes(".")) return "client_address";
+    if (/^[0-9a-f:]+(\/\d+)?$/i.test(word) && word.includes(":")) return "client_address";
     if (/^[2-5]\d\d$/.test(word)) return "code";
     if (/^[245]\.\d+\.\d+$/.test(word)) return "enhanced";
     if (["accept", "defer", "reject", "none"].includes(word)) return "verdict";

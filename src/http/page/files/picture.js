@@ -18,6 +18,7 @@ export function parts(html) {
     strip: read.querySelector("svg.picture"),
     words: below(read, "strip").filter((element) => element.matches("details")),
     spf: below(read, "spf"),
+    remedies: below(read, "remedies"),
   };
 }
 

@@ -1,39 +1,61 @@
-// What would cure a refusal; each remedy can be tried.
-import { copyButton, h, problem, section } from "./dom.js";
-import { MARKS } from "./format.js";
+// What would cure a refusal. A remedy that is tried turns the strip into what it would be.
+import { announce, copyButton, h, problem, section } from "./dom.js";
+import { MARKS, WORDS } from "./format.js";
 import { parts } from "./picture.js";
 
-export function remedies(context, session) {
-  const refusal = session.refusals[0];
-  const all = refusal.remedies.one_of;
+/** `strip` is where the picture stands; it shows the tried one, and the session's again. */
+export function remedies(context, session, strip) {
+  const all = session.refusals[0].remedies.one_of;
+  const buttons = [];
+  const release = () => buttons.forEach((button) => button.setAttribute("aria-pressed", "false"));
   return section("What would cure it", { id: "remedies" },
     all.length === 0 ? h("p", { class: "soft" }, "Nothing was proved to cure it.")
-      : h("ol", { class: "remedies" }, all.map((remedy, place) => row(context, session, remedy, place))));
+      : h("ol", { class: "remedies" }, all.map((remedy, place) => row(context, session, { remedy, place, strip, buttons, release }))));
 }
 
-function row(context, session, remedy, place) {
-  const result = h("div", { class: "tried" });
+function row(context, session, { remedy, place, strip, buttons, release }) {
+  const result = h("div", {});
   const record = remedy.all_of.map((change) => change.name && `${change.name} ${change.type} ${change.data}`).filter(Boolean).join("\n");
   // Only the receiver can let a client pass, and only the client can behave: no zone and no HELO tries those.
-  const tryable = remedy.all_of.some((change) => !["ask-receiver", "change-session"].includes(change.action));
-  const button = tryable ? h("button", { type: "button", class: "small", "aria-expanded": "false",
-    "aria-label": `Try: ${remedy.text}` }, "Try") : undefined;
-  button?.addEventListener("click", async () => {
-    const open = button.getAttribute("aria-expanded") === "true";
-    button.setAttribute("aria-expanded", String(!open));
-    if (open) {
-      result.replaceChildren();
+  const tryable = !remedy.all_of.some((change) => ["ask-receiver", "change-session"].includes(change.action));
+  if (!tryable) return h("li", {}, remedy.text);
+  const button = h("button", { type: "button", class: "small", "aria-pressed": "false", "aria-label": `Try: ${remedy.text}` }, "Try");
+  buttons.push(button);
+  button.addEventListener("click", async () => {
+    const on = button.getAttribute("aria-pressed") === "true";
+    release();
+    result.replaceChildren();
+    if (on) {
+      strip.restore();
       return;
     }
     try {
       const picture = parts(await context.api.text(`sessions/${session.id}/remedies/${place + 1}/picture`));
-      const { verdict } = picture;
-      result.replaceChildren(h("p", { role: "status" }, h("span", { class: `mark ${verdict}`, "aria-hidden": "true" }, MARKS[verdict]), " ", picture.sentence),
-        h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Identity strip once the remedy is applied" }, picture.strip));
+      button.setAttribute("aria-pressed", "true");
+      strip.turn(picture, remedy.text);
+      result.replaceChildren(h("p", {}, h("span", { class: `mark ${picture.verdict}`, "aria-hidden": "true" }, MARKS[picture.verdict]), ` ${WORDS[picture.verdict]}`));
+      announce(`Tried: ${picture.sentence}`);
     } catch (error) {
       result.replaceChildren(problem(error));
     }
   });
   return h("li", {}, h("div", { class: "remedy" }, h("span", {}, remedy.text),
     h("span", { class: "tools" }, record && copyButton(record, "Copy", `Copy the record: ${record}`), button)), result);
+}
+
+/** The place of the strip: the session's picture, or that of a remedy that is tried. */
+export function stripPlace(picture) {
+  const shown = (each) => [h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Identity strip" }, each.strip), each.words];
+  const body = h("div", {}, shown(picture));
+  const restore = () => body.replaceChildren(...shown(picture).flat());
+  return {
+    element: section("What the client claimed, and what DNS answered", { id: "strip" }, body),
+    restore,
+    turn(tried, text) {
+      body.replaceChildren(h("div", { class: `turned ${tried.verdict}` },
+        h("p", {}, h("span", { class: "soft" }, "Tried: "), text),
+        h("p", {}, h("span", { class: `mark ${tried.verdict}`, "aria-hidden": "true" }, MARKS[tried.verdict]), " ", h("strong", {}, tried.sentence))), ...shown(tried).flat());
+      body.closest("section").scrollIntoView({ block: "nearest" });
+    },
+  };
 }

@@ -4,7 +4,7 @@ import { tests } from "./copy.js";
 import { dialogue, moments } from "./dialogue.js";
 import { MARKS, mark, outcome, path, span, time, verdictOf, WORDS } from "./format.js";
 import { parts } from "./picture.js";
-import { remedies } from "./remedies.js";
+import { remedies, stripPlace } from "./remedies.js";
 
 /** How long before the connection a sender's queries count as its own. */
 const BEFORE = 5000;
@@ -43,25 +43,25 @@ export async function show(context) {
 /** The DNS queries of the session's peer, while it lasted and shortly before. */
 async function own(api, session) {
   const since = new Date(new Date(session.started) - BEFORE).toISOString();
-  const found = await api.get("dns/queries", { since, limit: 200, client: session.peer.replace(/:\d+$/, "").replace(/[[\]]/g, "") });
+  const found = await api.get("dns/queries", { since, limit: 200, client_address: session.peer.replace(/:\d+$/, "").replace(/[[\]]/g, "") });
   return found.queries.filter((query) => !session.ended || query.at <= session.ended);
 }
 
 function view(context, session, { page, events, scenario, receiver, queries }) {
   const picture = parts(page);
   const setting = { scenario: scenario.name, receiver: session.receiver ?? receiver.name, recipient: `postmaster@${scenario.domains[0] ?? "example.test"}` };
+  const strip = stripPlace(picture);
   const spf = picture.spf.length > 0 && section("SPF", { id: "spf" }, h("div", { class: "spf" }, picture.spf));
   return [
     headline(context, session, picture),
-    section("What the client claimed, and what DNS answered", { id: "strip" },
-      h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Identity strip" }, picture.strip), picture.words),
+    strip.element,
     h("div", { class: "columns" },
       h("div", { class: "column" },
         section("Dialogue", { id: "dialogue", tools: [h("span", { class: "soft" }, h("kbd", {}, "↑"), " ", h("kbd", {}, "↓"), " step"),
           copyButton(() => transcript(session), "Copy", "Copy the dialogue")] }, dialogue(session, moments(session, events, queries))),
         session.transactions.length > 0 && transactions(context, session)),
       h("div", { class: "column" },
-        session.refusals.length > 0 && remedies(context, session),
+        session.refusals.length > 0 && remedies(context, session, strip),
         spf,
         section("What the receiver asked DNS", { id: "evidence" }, evidence(session.evidence ?? [])),
         section("Facts", { id: "facts" }, facts(session.facts ?? {})),
@@ -122,10 +122,10 @@ function evidence(lookups) {
 
 /** The records; of many the first, and the rest folded. */
 function answer(lookup) {
-  if (lookup.records.length === 0) return h("strong", { class: "soft" }, lookup.outcome.toUpperCase());
-  if (lookup.records.length <= 4) return lookup.records.map((record) => h("div", {}, record));
-  return [lookup.records.slice(0, 3).map((record) => h("div", {}, record)),
-    h("details", {}, h("summary", {}, `and ${lookup.records.length - 3} more`), lookup.records.slice(3).map((record) => h("div", {}, record)))];
+  if (lookup.answers.length === 0) return h("strong", { class: "soft" }, lookup.outcome.toUpperCase());
+  if (lookup.answers.length <= 4) return lookup.answers.map((record) => h("div", {}, record));
+  return [lookup.answers.slice(0, 3).map((record) => h("div", {}, record)),
+    h("details", {}, h("summary", {}, `and ${lookup.answers.length - 3} more`), lookup.answers.slice(3).map((record) => h("div", {}, record)))];
 }
 
 /** Facts as nested lists; what is empty or false says little, and is folded away. */

@@ -95,8 +95,8 @@ function verdicts(chosen, link) {
 function filterLine(chosen, go) {
   const input = h("input", {
     type: "search", "data-filter": true, "aria-label": "Filter", autocomplete: "off", spellcheck: "false",
-    value: format(chosen), placeholder: "client:192.0.2.0/24 rule:iprev code:550 helo:mail.example.test",
-    title: "client, helo, verdict, transaction, rule, source, stage, code, enhanced, sender, recipient, since",
+    value: format(chosen), placeholder: "Filter, such as 192.0.2.0/24 550 rule:iprev helo:mail.example.test",
+    title: "client_address, helo, verdict, transaction, rule, source, stage, code, enhanced, sender, recipient, since",
   });
   const submit = (event) => {
     event.preventDefault();

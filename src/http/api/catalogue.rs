@@ -1,0 +1,185 @@
+//! `scenarios`, `receivers` and `lint`: what is built in, and what is wrong with a file.
+
+use std::sync::{Arc, LazyLock};
+
+use axum::Json;
+use serde::{Deserialize, Serialize};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::error::Mistake;
+use crate::http::App;
+use crate::http::server::extract::{Body, Name};
+use crate::http::server::problem::{BodyMistakes, Problem};
+use crate::scenario::{self, ReceiverProfile, Scenario};
+
+pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(scenarios))
+        .routes(routes!(one_scenario))
+        .routes(routes!(receivers))
+        .routes(routes!(one_receiver))
+        .routes(routes!(lint))
+}
+
+/// A scenario or receiver that is built in.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+struct Listed {
+    name: String,
+    /// What it shows or demands, in one line.
+    title: String,
+    /// `software`, `operator` or `generic` of a receiver; empty of a scenario.
+    group: String,
+}
+
+/// A file that is built in.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct BuiltIn {
+    name: String,
+    /// What it shows or demands, in one line.
+    title: String,
+    /// Its TOML text.
+    text: Arc<str>,
+}
+
+/// The scenarios that are built in.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct Scenarios {
+    scenarios: Vec<Listed>,
+}
+
+/// The receivers that are built in.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct Receivers {
+    receivers: Vec<Listed>,
+}
+
+/// Every file that is built in. They do not change, and reading all of them takes a while.
+static SCENARIOS: LazyLock<Vec<(Listed, Arc<str>)>> = LazyLock::new(|| {
+    let all = scenario::list_scenarios().unwrap_or_default();
+    let listed = |each: Scenario| (Listed::of(each.name, each.title, ""), each.text);
+    all.into_iter().map(listed).collect()
+});
+static RECEIVERS: LazyLock<Vec<(Listed, Arc<str>)>> = LazyLock::new(|| {
+    let all = scenario::list_receivers().unwrap_or_default();
+    let listed =
+        |each: ReceiverProfile| (Listed::of(each.name, each.title, &each.group), each.text);
+    all.into_iter().map(listed).collect()
+});
+
+impl Listed {
+    fn of(name: String, title: String, group: &str) -> Self {
+        Self {
+            name,
+            title,
+            group: group.to_owned(),
+        }
+    }
+}
+
+fn names(all: &[(Listed, Arc<str>)]) -> Vec<Listed> {
+    all.iter().map(|(listed, _)| listed.clone()).collect()
+}
+
+fn source(all: &[(Listed, Arc<str>)], what: &str, name: &str) -> Result<Json<BuiltIn>, Problem> {
+    let found = all.iter().find(|(listed, _)| listed.name == name);
+    let (listed, text) = found.ok_or_else(|| Problem::not_found("name", what, name))?;
+    Ok(Json(BuiltIn {
+        name: listed.name.clone(),
+        title: listed.title.clone(),
+        text: Arc::clone(text),
+    }))
+}
+
+/// The scenarios that are built in, by name
+#[utoipa::path(get, path = "/scenarios", tag = "ask", operation_id = "list_scenarios", responses((status = 200, description = "The scenarios", body = Scenarios)))]
+async fn scenarios() -> Json<Scenarios> {
+    Json(Scenarios {
+        scenarios: names(&SCENARIOS),
+    })
+}
+
+/// One scenario that is built in, as its file says it
+#[utoipa::path(get, path = "/scenarios/{name}", tag = "ask", operation_id = "built_in_scenario", params(("name" = String, Path, description = "Its name", example = "office365")), responses(
+    (status = 200, description = "The scenario", body = BuiltIn),
+    (status = 404, description = "None of this name is built in", body = Problem, content_type = "application/problem+json"),
+))]
+async fn one_scenario(Name(name): Name) -> Result<Json<BuiltIn>, Problem> {
+    source(&SCENARIOS, "a scenario that GET scenarios lists", &name)
+}
+
+/// The receivers that are built in, by name
+#[utoipa::path(get, path = "/receivers", tag = "ask", operation_id = "list_receivers", responses((status = 200, description = "The receivers", body = Receivers)))]
+async fn receivers() -> Json<Receivers> {
+    Json(Receivers {
+        receivers: names(&RECEIVERS),
+    })
+}
+
+/// One receiver that is built in, as its file says it
+#[utoipa::path(get, path = "/receivers/{name}", tag = "ask", operation_id = "built_in_receiver", params(("name" = String, Path, description = "Its name", example = "fcrdns")), responses(
+    (status = 200, description = "The receiver", body = BuiltIn),
+    (status = 404, description = "None of this name is built in", body = Problem, content_type = "application/problem+json"),
+))]
+async fn one_receiver(Name(name): Name) -> Result<Json<BuiltIn>, Problem> {
+    source(&RECEIVERS, "a receiver that GET receivers lists", &name)
+}
+
+/// The text of a file.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct FileText {
+    /// TOML, of a scenario or a receiver.
+    text: String,
+}
+
+/// What is wrong with a file.
+#[derive(Debug, Default, Serialize, utoipa::ToSchema)]
+struct Findings {
+    /// What cannot be used.
+    mistakes: Vec<Finding>,
+    /// What can be used, but probably does not say what its author means.
+    warnings: Vec<Finding>,
+    /// The mistakes, or else the warnings, with their source lines, for a person.
+    report: String,
+}
+
+/// One mistake or warning.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct Finding {
+    /// The line, from 1; 0 where it is about the whole file.
+    line: usize,
+    expected: String,
+    found: String,
+}
+
+impl From<&Mistake> for Finding {
+    fn from(mistake: &Mistake) -> Self {
+        Self {
+            line: mistake.line,
+            expected: mistake.expected.clone(),
+            found: mistake.found.clone(),
+        }
+    }
+}
+
+/// Looks for mistakes in the text of a scenario or receiver file, and for what its author probably did not mean
+#[utoipa::path(post, path = "/lint", tag = "ask", operation_id = "lint", request_body = FileText, responses(
+    (status = 200, description = "What was found, perhaps nothing", body = Findings),
+    BodyMistakes,
+))]
+async fn lint(Body(FileText { text }): Body<FileText>) -> Json<Findings> {
+    let of = |all: &[Mistake]| all.iter().map(Finding::from).collect();
+    Json(match scenario::lint_text(&text) {
+        Ok(linted) => Findings {
+            mistakes: Vec::new(),
+            warnings: of(&linted.warnings),
+            report: linted.report().to_owned(),
+        },
+        Err(error) => Findings {
+            mistakes: of(error.mistakes_found()),
+            warnings: Vec::new(),
+            report: error.to_string(),
+        },
+    })
+}

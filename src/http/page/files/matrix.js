@@ -1,0 +1,125 @@
+// The matrix: the clients of a scenario against every receiver. A pool is one band of cells: that it is refused now and
+// then is seen at a glance.
+import { h, problem } from "./dom.js";
+import { count, MARKS, WORDS } from "./format.js";
+
+export async function show(context) {
+  const { api, query, go, link } = context;
+  const [world, { scenarios }, { receivers }] = await Promise.all([api.get("scenario"), api.get("/api/v1/scenarios"), api.get("/api/v1/receivers")]);
+  const named = scenarios.some((each) => each.name === world.name);
+  const chosen = query.get("scenario") ?? (named ? world.name : "office365");
+  const group = query.get("group") ?? "";
+  const option = (value, text = value) => h("option", { value }, text);
+  const ask = () => go("matrix", { query: { scenario: scenario.value, group: groups.value } });
+  const scenario = h("select", { id: "matrix-scenario", "data-filter": true, onchange: ask }, scenarios.map((each) => option(each.name)));
+  scenario.value = chosen;
+  const groups = h("select", { id: "matrix-group", onchange: ask }, option("", "all receivers"), option("generic"), option("software"), option("operator"));
+  groups.value = group;
+  const listed = receivers.filter((each) => group === "" || each.group === group);
+  const detail = h("p", { class: "matrix-detail", role: "status" }, "Move over a cell, or walk with the arrow keys, to read the reply.");
+  const title = scenarios.find((each) => each.name === chosen)?.title ?? "";
+  const place = h("div", { class: "scroller matrix-place", tabindex: "0", role: "region", "aria-label": "Matrix" }, h("p", { class: "nothing" }, "The receivers judge…"));
+  const fill = async () => {
+    try {
+      const { rows } = await api.get("/api/v1/matrix", { scenario: chosen, receiver: group === "" ? undefined : listed.map((each) => each.name).join(",") });
+      place.replaceChildren(draw(rows, { link, scenario: chosen, tell: teller(api, chosen, detail) }));
+    } catch (error) {
+      if (!context.signal.aborted) place.replaceChildren(problem(error));
+    }
+  };
+  return {
+    title: `Matrix of ${chosen}`, fills: true,
+    element: h("div", { class: "page" },
+      h("div", { class: "toolbar" }, h("h1", {}, "Matrix"), h("label", { for: "matrix-scenario" }, "Scenario"), scenario,
+        h("label", { for: "matrix-group" }, "Receivers"), groups, legend(), h("p", { class: "soft title" }, title)),
+      detail, place),
+    shown: fill,
+  };
+}
+
+/** Tells of a cell: what it came to at once, and the reply as soon as the server has said it. */
+function teller(api, scenario, place) {
+  let timer;
+  return (text, { client, helo, receiver }) => {
+    place.textContent = text;
+    clearTimeout(timer);
+    timer = setTimeout(async () => {
+      try {
+        const { judgements: [judged] } = await api.get("check", { scenario, receiver, helo, client_address: client });
+        if (place.textContent === text) place.textContent = `${text}: ${judged.reply.join(" ")}`;
+      } catch { /* The cell has told what it came to. */ }
+    }, 150);
+  };
+}
+
+const legend = () => h("p", { class: "legend" }, ["accept", "defer", "reject"].map((verdict) =>
+  h("span", { class: verdict }, h("span", { class: `mark ${verdict}`, "aria-hidden": "true" }, MARKS[verdict]), ` ${WORDS[verdict]}`)));
+
+/** Receivers down, clients across: names of receivers are short, and clients few. */
+function draw(rows, { link, scenario, tell }) {
+  const helos = [...new Set(rows.map((row) => row.helo))];
+  const columns = helos.map((helo) => {
+    const clients = rows.filter((row) => row.helo === helo).flatMap((row) => row.clients.map((client) => ({ client, row })));
+    return { helo, clients: clients.sort((one, other) => compare(one.client, other.client)) };
+  });
+  const names = rows[0]?.cells.map((cell) => cell.receiver) ?? [];
+  const head = h("thead", {}, h("tr", {}, h("th", { scope: "col", class: "corner" }, "Receiver"), columns.map(({ helo, clients }) =>
+    h("th", { scope: "col", title: clients.map(({ client }) => client).join(", ") }, h("span", { class: "helo" }, helo),
+      h("span", { class: "soft" }, clients.length === 1 ? clients[0].client : count(clients.length, "address", "addresses"))))));
+  const body = h("tbody", {}, names.map((name, at) => h("tr", {}, h("th", { scope: "row" }, name), columns.map(({ helo, clients }) =>
+    h("td", {}, band(name, helo, clients.map(({ client, row }) => ({ client, cell: row.cells[at] })), { link, scenario, tell }))))));
+  const table = h("table", { class: "matrix" }, head, body);
+  walk(table);
+  return table;
+}
+
+/** The cells of one HELO name at one receiver. */
+function band(name, helo, cells, { link, scenario, tell }) {
+  const many = cells.length > 1;
+  return h("div", { class: many ? "band" : "single" }, cells.map(({ client, cell }) => {
+    const said = `${name}, ${client}: ${WORDS[cell.verdict]} with ${cell.code}${cell.rule ? `, rule ${cell.rule} at ${cell.stage}` : ""}`;
+    return h("a", {
+      class: `cell ${cell.verdict}`, tabindex: "-1", "aria-label": said, title: said,
+      href: link("what-if", { query: { client_address: client, helo, scenario, receiver: name } }),
+      onfocus: () => tell(said, { client, helo, receiver: name }), onmouseenter: () => tell(said, { client, helo, receiver: name }),
+    }, MARKS[cell.verdict], !many && ` ${cell.code}`);
+  }));
+}
+
+/** Arrow keys walk from cell to cell; one cell is in the order of Tab. */
+function walk(table) {
+  const rows = [...table.tBodies[0].rows].map((row) => [...row.querySelectorAll("a.cell")]);
+  if (!rows[0]?.[0]) return;
+  let [down, across] = [0, 0];
+  rows[0][0].tabIndex = 0;
+  const move = (toDown, toAcross, focus) => {
+    rows[down][across].tabIndex = -1;
+    down = Math.min(rows.length - 1, Math.max(0, toDown));
+    across = Math.min(rows[down].length - 1, Math.max(0, toAcross));
+    rows[down][across].tabIndex = 0;
+    if (focus) rows[down][across].focus();
+  };
+  table.addEventListener("keydown", (event) => {
+    const to = {
+      ArrowDown: [down + 1, across], ArrowUp: [down - 1, across], ArrowRight: [down, across + 1], ArrowLeft: [down, across - 1],
+      Home: [down, 0], End: [down, rows[down].length - 1],
+    }[event.key];
+    if (!to) return;
+    event.preventDefault();
+    move(...to, true);
+  });
+  table.addEventListener("focusin", (event) => {
+    const row = rows.findIndex((cells) => cells.includes(event.target));
+    if (row >= 0) move(row, rows[row].indexOf(event.target), false);
+  });
+}
+
+/** Addresses by their numbers. */
+function compare(one, other) {
+  const numbers = (text) => text.split(/[.:]/).map((part) => parseInt(part, text.includes(":") ? 16 : 10) || 0);
+  const [a, b] = [numbers(one), numbers(other)];
+  for (let at = 0; at < Math.max(a.length, b.length); at += 1) {
+    if ((a[at] ?? 0) !== (b[at] ?? 0)) return (a[at] ?? 0) - (b[at] ?? 0);
+  }
+  return 0;
+}
