@@ -7,6 +7,7 @@ mod authentic;
 mod cache;
 mod conduct;
 mod generic;
+mod header;
 mod helo;
 mod iprev;
 mod listing;
@@ -20,6 +21,8 @@ pub use authentic::{AuthResult, Dkim, Dmarc};
 pub use cache::{CachedLookups, LookupCache};
 pub use conduct::{BareLineEnd, Conduct, Pregreet};
 pub use generic::{GenericMatch, exempt, generic_pattern};
+pub(crate) use header::mended;
+pub use header::{Field, Header, HeaderFault, SINGLE_FIELDS};
 pub use helo::{Helo, HeloKind, MxHost, Relation, Verb, address_literal, hostname_mistake};
 pub use iprev::{
     AnyTempfail, Forward, ForwardFamily, ForwardNxdomain, Iprev, IprevResult, IprevSettings,
@@ -59,6 +62,10 @@ pub struct Wants {
     pub sender_domain: bool,
     /// Verify DKIM and DMARC of a message (RFC 6376, RFC 9989).
     pub message: bool,
+    /// Read the header of a message (RFC 5322 §3.6).
+    pub header: bool,
+    /// Look up the domain of the From header field.
+    pub from_domain: bool,
     /// Remember the client from one session to the next.
     pub history: bool,
     /// Remember which triples of client, reverse-path and forward-path were tried.
@@ -76,6 +83,11 @@ pub struct Wants {
 }
 
 impl Wants {
+    /// Whether anything is observed of a message.
+    pub fn observes_message(&self) -> bool {
+        self.message || self.header || self.from_domain
+    }
+
     /// Whether anything is observed at MAIL.
     pub fn observes_sender(&self) -> bool {
         self.spf_sender || self.sender_domain || !self.sender_lists.is_empty()
@@ -110,6 +122,10 @@ pub struct Facts {
     pub history: Option<History>,
     /// The greylisting state; `None` if no rule needs it.
     pub greylist: Option<Greylist>,
+    /// The header of the message; `None` before the final dot, or if no rule needs it.
+    pub header: Option<Header>,
+    /// The lookups about the domain of the From header field; `None` without one, or if no rule needs them.
+    pub from_domain: Option<SenderDomain>,
     /// The DKIM signatures of the message; `None` before the final dot, or if no rule needs them.
     pub dkim: Option<Vec<Dkim>>,
     /// DMARC of the message; `None` before the final dot, or if no rule needs it.
@@ -148,6 +164,8 @@ impl Facts {
             conduct: Conduct::default(),
             history: None,
             greylist: None,
+            header: None,
+            from_domain: None,
             dkim: None,
             dmarc: None,
             receiver_name: String::new(),
@@ -251,8 +269,33 @@ impl Facts {
     }
 
     /// Observes a message. Returns the time of the lookups, one after the other.
+    pub fn observe_message(
+        &mut self,
+        message: &[u8],
+        wants: &Wants,
+        lookup: &dyn Lookup,
+    ) -> Duration {
+        let mut elapsed = Duration::ZERO;
+        if wants.header || wants.from_domain {
+            self.header = Some(Header::read(message));
+        }
+        if wants.from_domain {
+            let domain = self.header.as_ref().and_then(|h| h.from_domain.clone());
+            self.from_domain = domain.map(|domain| {
+                let (observed, took) = sender::observe(&domain, lookup, &mut self.evidence);
+                elapsed += took;
+                observed
+            });
+        }
+        if wants.message {
+            elapsed += self.authenticate(message, lookup);
+        }
+        elapsed
+    }
+
+    /// Verifies DKIM and DMARC.
     #[cfg(feature = "dkim")]
-    pub fn observe_message(&mut self, message: &[u8], lookup: &dyn Lookup) -> Duration {
+    fn authenticate(&mut self, message: &[u8], lookup: &dyn Lookup) -> Duration {
         let sender = self.sender.as_deref().unwrap_or_default();
         let helo = self.helo.as_ref().map_or("", |helo| helo.argument.as_str());
         // A null reverse-path stands for the HELO identity (RFC 7489 §3.1.2, RFC 7208 §2.4).
@@ -267,9 +310,9 @@ impl Facts {
         elapsed
     }
 
-    /// Observes nothing: without the feature `dkim` no rule asks for these facts.
+    /// Verifies nothing: without the feature `dkim` no rule asks for these facts.
     #[cfg(not(feature = "dkim"))]
-    pub fn observe_message(&mut self, _: &[u8], _: &dyn Lookup) -> Duration {
+    fn authenticate(&mut self, _: &[u8], _: &dyn Lookup) -> Duration {
         Duration::ZERO
     }
 
@@ -282,6 +325,7 @@ impl Facts {
             self.sender_domain,
         ) = (None, None, None, None);
         (self.greylist, self.dkim, self.dmarc) = (None, None, None);
+        (self.header, self.from_domain) = (None, None);
         self.listings
             .retain(|l| l.subject != listing::Subject::Sender);
     }

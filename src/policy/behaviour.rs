@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::facts::{AuthResult, Dkim, Facts, Verb};
+use super::checks::title;
+use crate::facts::{AuthResult, Dkim, Facts, HeaderFault, Verb};
 
 /// A change of behaviour.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub enum Behaviour {
     Sign(String),
     /// Stays with the verb of its first HELO.
     KeepVerb(Verb),
+    /// Writes the header of the message without this fault.
+    MendHeader(HeaderFault),
 }
 
 impl Behaviour {
@@ -55,6 +58,8 @@ impl Behaviour {
                 }
             }
             Self::Sign(domain) => sign(domain, facts),
+            // The message itself shows whether it is mended.
+            Self::MendHeader(_) => {}
             Self::KeepVerb(verb) => {
                 if let Some(helo) = &facts.helo {
                     let mut helo = (**helo).clone();
@@ -131,7 +136,30 @@ impl fmt::Display for Behaviour {
                 f,
                 "sign the message with DKIM as {domain} (RFC 6376), and publish the key"
             ),
+            Self::MendHeader(fault) => mend(fault, f),
             Self::KeepVerb(verb) => write!(f, "stay with {}", verb.word()),
         }
+    }
+}
+
+fn mend(fault: &HeaderFault, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match fault {
+        HeaderFault::Missing(name) => {
+            write!(f, "add one {} header field (RFC 5322 §3.6)", title(name))
+        }
+        HeaderFault::Doubled(name) => write!(
+            f,
+            "send one {} header field in the place of several",
+            title(name)
+        ),
+        HeaderFault::Malformed(name) => write!(
+            f,
+            "write the {} header field as RFC 5322 §3.6 defines it",
+            title(name)
+        ),
+        HeaderFault::SeveralFrom => f.write_str("leave one address in the From header field"),
+        HeaderFault::StrayLine => f.write_str(
+            "write only fields above the empty line that ends the header (RFC 5322 §2.2)",
+        ),
     }
 }

@@ -116,6 +116,8 @@ impl Policy {
             wants.spf_sender |= needs.spf_sender;
             wants.sender_domain |= needs.sender_domain;
             wants.message |= needs.message;
+            wants.header |= needs.header;
+            wants.from_domain |= needs.from_domain;
             wants.spf_sender |= needs.message;
             wants.history |= needs.history;
             wants.greylist |= needs.greylist;

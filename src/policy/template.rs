@@ -49,6 +49,7 @@ pub const PLACEHOLDERS: &[(&str, &str)] = &[
         "permitted",
         "how many unverifiable HELO names are permitted",
     ),
+    ("field", "the header field that breaks the rule"),
     ("from", "the domain of the From header field"),
     ("score", "the sum of a score"),
     ("id", "an opaque token"),

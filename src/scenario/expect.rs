@@ -88,7 +88,11 @@ pub fn plain_message(from: &str) -> Vec<u8> {
     } else {
         from
     };
-    format!("From: <{from}>\r\nSubject: martinet\r\n\r\nA message to be judged.\r\n").into_bytes()
+    format!(
+        "From: <{from}>\r\nDate: Thu, 1 Jan 2026 00:00:00 +0000\r\nMessage-ID: <judged@martinet.test>\r\n\
+         Subject: martinet\r\n\r\nA message to be judged.\r\n"
+    )
+    .into_bytes()
 }
 
 impl fmt::Display for SessionExpectation {

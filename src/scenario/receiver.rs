@@ -393,6 +393,14 @@ fn parameter_value(
         Kind::Words => table
             .list_of(key, "a string", mistakes, |word| Some(word.to_owned()))
             .map(Setting::Words),
+        Kind::Choices(words) => table
+            .list_of(
+                key,
+                &format!("one of {}", words.join(", ")),
+                mistakes,
+                |word| words.iter().copied().find(|known| *known == word),
+            )
+            .map(Setting::Choices),
         Kind::Networks => table
             .strings_of(key, "an address or a network", mistakes)
             .map(|strings| Setting::Networks(networks_of(strings, mistakes))),

@@ -8,9 +8,9 @@ use hickory_proto::rr::RData;
 use hickory_proto::rr::rdata::{A, AAAA, MX, PTR, TXT};
 
 use crate::dns::Amendment;
-use crate::facts::{Facts, Lookup, ResolverSnapshot, Verb};
+use crate::facts::{Facts, Header, Lookup, ResolverSnapshot, Verb, mended};
 use crate::name::{self, Name, RecordType};
-use crate::policy::{Change, Remedy};
+use crate::policy::{Behaviour, Change, Remedy};
 use crate::smtp::Receiver;
 use crate::stage::Stage;
 
@@ -104,9 +104,15 @@ impl Case {
             let world = self.world.as_ref()?.amended(&amendments)?;
             facts = self.observed(changes, &world.resolver());
         }
+        let mut message = self.message.clone();
         for change in changes {
-            if let Change::Behave(behaviour) = change {
-                behaviour.apply(&mut facts);
+            match (change, &mut message) {
+                (Change::Behave(Behaviour::MendHeader(fault)), Some(message)) => {
+                    *message = mended(message, fault);
+                    facts.header = Some(Header::read(message));
+                }
+                (Change::Behave(behaviour), _) => behaviour.apply(&mut facts),
+                _ => {}
             }
         }
         Some(facts)
@@ -142,8 +148,12 @@ impl Case {
         facts.recipient.clone_from(&before.recipient);
         facts.greylist = before.greylist;
         match &self.message {
-            Some(message) => _ = facts.observe_message(message, lookup),
-            None => (facts.dkim, facts.dmarc) = (before.dkim.clone(), before.dmarc.clone()),
+            Some(message) => _ = facts.observe_message(message, wants, lookup),
+            None => {
+                (facts.dkim, facts.dmarc) = (before.dkim.clone(), before.dmarc.clone());
+                facts.header.clone_from(&before.header);
+                facts.from_domain.clone_from(&before.from_domain);
+            }
         }
         remember(before, &mut facts);
         facts

@@ -9,7 +9,7 @@ use crate::name;
 use crate::policy::{Behaviour, Change};
 use crate::stage::Stage;
 
-const MESSAGE: Needs = Needs {
+pub(super) const MESSAGE: Needs = Needs {
     message: true,
     spf_sender: true,
     ..Needs::NOTHING
@@ -141,20 +141,20 @@ pub(super) static DMARC: Check = Check {
 };
 
 /// Has the DNS servers answer that did not.
-fn answer(facts: &Facts) -> Option<Change> {
+pub(super) fn answer(facts: &Facts) -> Option<Change> {
     let failed = facts.evidence.iter().find(|q| q.outcome.is_temporary())?;
     Some(Change::MendDns(failed.name.clone()))
 }
 
 /// Has the domain of the reverse-path, or of the HELO name, authorize the client.
-fn authorize(facts: &Facts) -> Option<Change> {
+pub(super) fn authorize(facts: &Facts) -> Option<Change> {
     let domain = name::of_octets(&facts.spf_sender.as_ref()?.domain)?;
     let address = facts.client_address;
     Some(Change::AuthorizeSpf { domain, address })
 }
 
 /// Has the message signed by the domain of its From header field.
-fn sign(facts: &Facts) -> Option<Change> {
+pub(super) fn sign(facts: &Facts) -> Option<Change> {
     let from = &facts.dmarc.as_ref()?.from_domain;
     (!from.is_empty()).then(|| Change::Behave(Behaviour::Sign(from.clone())))
 }
@@ -170,7 +170,9 @@ fn refused(facts: &Facts, dmarc: &Dmarc) -> Finding {
         ),
         false => (
             format!("{:?} publishes no DMARC record", dmarc.from_domain),
-            publish(dmarc).into_iter().collect::<Vec<_>>(),
+            publish(facts, dmarc, "none")
+                .into_iter()
+                .collect::<Vec<_>>(),
         ),
     };
     let mut complaint = complaint(why, remedies);
@@ -178,11 +180,24 @@ fn refused(facts: &Facts, dmarc: &Dmarc) -> Finding {
     Finding::Violated(complaint)
 }
 
-fn publish(dmarc: &Dmarc) -> Option<Change> {
+/// Has the From domain publish a record with this policy, in the place of the one that it has.
+pub(super) fn publish(facts: &Facts, dmarc: &Dmarc, policy: &str) -> Option<Change> {
     let name = name::of_octets(&format!("_dmarc.{}", dmarc.from_domain))
         .filter(|_| !dmarc.from_domain.is_empty())?;
-    let data = RData::TXT(TXT::new(vec!["v=DMARC1; p=none".to_owned()]));
-    Some(Change::AddRecord { name, data })
+    let data = RData::TXT(TXT::new(vec![format!("v=DMARC1; p={policy}")]));
+    let mut asked = facts
+        .evidence
+        .iter()
+        .filter(|question| question.name == name);
+    let old = asked.find(|question| !question.answers.is_empty());
+    Some(match old {
+        Some(question) => Change::ReplaceRecord {
+            name,
+            old: question.answers.clone(),
+            data,
+        },
+        None => Change::AddRecord { name, data },
+    })
 }
 
 /// The best result of the message's signatures; `None` where nobody looked.

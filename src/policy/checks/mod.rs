@@ -2,6 +2,7 @@
 
 mod authentic;
 mod conduct;
+mod dmarc;
 mod helo_bare_ip;
 mod helo_conduct;
 mod helo_fqdn;
@@ -20,6 +21,7 @@ mod iprev;
 mod limits;
 mod listed;
 mod memory;
+mod message_format;
 mod ptr_exists;
 mod ptr_generic;
 mod ptr_more;
@@ -34,6 +36,7 @@ mod test;
 
 pub(super) use conduct::pregreet;
 pub(super) use listed::lists;
+pub(super) use message_format::title;
 pub use score::REJECT;
 pub use settings::{Kind, Parameter, Points, Setting, Settings, Weight};
 
@@ -91,6 +94,10 @@ pub struct Needs {
     pub sender_domain: bool,
     /// DKIM and DMARC of the message.
     pub message: bool,
+    /// The header of the message.
+    pub header: bool,
+    /// What DNS says of the domain of the From header field.
+    pub from_domain: bool,
     /// What is remembered of the client.
     pub history: bool,
     /// Since when client and envelope are known.
@@ -114,6 +121,8 @@ impl Needs {
         spf_sender: false,
         sender_domain: false,
         message: false,
+        header: false,
+        from_domain: false,
         history: false,
         greylist: false,
         conduct: false,
@@ -142,6 +151,8 @@ impl Needs {
             spf_sender: self.spf_sender || other.spf_sender,
             sender_domain: self.sender_domain || other.sender_domain,
             message: self.message || other.message,
+            header: self.header || other.header,
+            from_domain: self.from_domain || other.from_domain,
             history: self.history || other.history,
             greylist: self.greylist || other.greylist,
             conduct: self.conduct,
@@ -233,11 +244,15 @@ pub static CATALOGUE: &[&Check] = &[
     &helo_conduct::STABLE,
     &helo_conduct::PROTO,
     &spf::HELO,
-    &sender_resolves::CHECK,
+    &sender_resolves::SENDER,
     &spf::SENDER,
     &authentic::DKIM,
     &authentic::SPF_OR_DKIM,
     &authentic::DMARC,
+    &dmarc::RECORD,
+    &dmarc::ALIGNMENT,
+    &message_format::CHECK,
+    &sender_resolves::FROM,
     &ptr_more::IPV6,
     &authentic::IPV6_AUTH,
     &limits::TLS,

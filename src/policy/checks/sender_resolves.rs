@@ -1,52 +1,78 @@
-//! `sender-resolves`: a bounce could be sent to the domain of the reverse-path.
+//! `sender-resolves` and `from-header-resolves`: a reply could be sent to the domain of the reverse-path, or of the From
+//! header field.
 
-use super::{Check, Finding, Kind, Needs, Parameter, unavailable, violated};
-use crate::facts::{Facts, Outcome};
+use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, unavailable, violated};
+use crate::facts::{Facts, Outcome, SenderDomain};
 use crate::name;
 use crate::policy::Change;
 use crate::stage::Stage;
+
+const PARAMETERS: &[Parameter] = &[
+    Parameter {
+        name: "about",
+        kind: Kind::Choice(&["all", "null-mx", "absence"]),
+        default: "\"all\"",
+        doc: "what is refused: everything, only a null MX, or all but that (Postfix words them differently)",
+    },
+    Parameter {
+        name: "soa",
+        kind: Kind::Flag,
+        default: "false",
+        doc: "whether a domain with a SOA record and nothing else will do (Yahoo)",
+    },
+];
 
 /// **Checks** MX, else A or AAAA, of the reverse-path's domain; a null MX is no way to reply.
 /// **Replies** 550 5.1.8; 450 4.1.8 when DNS fails.
 /// **Basis** RFC 5321 §5.1, RFC 7505 §4.1; Postfix `reject_unknown_sender_domain`, Sendmail, Yahoo, GMX.
 /// **Beyond** nothing: RFC 5321 §3.6.2 demands a domain that resolves.
-pub(super) static CHECK: Check = Check {
+pub(super) static SENDER: Check = Check {
     name: "sender-resolves",
     number: 30,
     stage: Stage::Mail,
     checks: "the domain of the reverse-path has MX, A or AAAA, and no null MX",
     basis: "RFC 5321 §5.1, RFC 7505 §4.1; Postfix reject_unknown_sender_domain, Sendmail, Yahoo, GMX",
     beyond: "within RFC 5321 §3.6.2, which demands a domain that resolves",
-    parameters: &[
-        Parameter {
-            name: "about",
-            kind: Kind::Choice(&["all", "null-mx", "absence"]),
-            default: "\"all\"",
-            doc: "what is refused: everything, only a null MX, or all but that (Postfix words them differently)",
-        },
-        Parameter {
-            name: "soa",
-            kind: Kind::Flag,
-            default: "false",
-            doc: "whether a domain with a SOA record and nothing else will do (Yahoo)",
-        },
-    ],
+    parameters: PARAMETERS,
     fail: &["550 5.1.8 <{sender}>: Sender address rejected: Domain not found"],
     error: &["450 4.1.8 <{sender}>: Sender address rejected: Domain not found"],
     needs: Needs {
         sender_domain: true,
         ..Needs::NOTHING
     },
-    build: |settings| {
-        let (about, soa) = (settings.choice("about", "all"), settings.flag("soa", false));
-        Box::new(move |facts| judge(facts, about, soa))
-    },
+    build: |settings| build(settings, |facts| facts.sender_domain.as_ref()),
 };
 
-fn judge(facts: &Facts, about: &str, soa: bool) -> Finding {
-    let Some(sender) = &facts.sender_domain else {
-        return Finding::NotApplicable;
-    };
+/// **Checks** the same of the domain of the only address in From.
+/// **Replies** 550 5.1.8; 451 4.1.8 when DNS fails.
+/// **Basis** RFC 5322 §3.6.2; Yahoo with `soa = true` ("RFC.5321 or RFC.5322 from domain").
+/// **Beyond** RFC 5321 §3.3, by which a server does not judge the header.
+pub(super) static FROM: Check = Check {
+    name: "from-header-resolves",
+    number: 32,
+    stage: Stage::Eod,
+    checks: "the domain of the From header field has MX, A or AAAA, and no null MX",
+    basis: "RFC 5322 §3.6.2, RFC 5321 §5.1, RFC 7505 §4.1; Yahoo with soa = true",
+    beyond: "beyond RFC 5321 §3.3, which does not have a server judge the header",
+    parameters: PARAMETERS,
+    fail: &["550 5.1.8 The domain of the From header field cannot be replied to"],
+    error: &["451 4.1.8 The domain of the From header field cannot be looked up"],
+    needs: Needs {
+        from_domain: true,
+        ..Needs::NOTHING
+    },
+    build: |settings| build(settings, |facts| facts.from_domain.as_ref()),
+};
+
+fn build(settings: &Settings, domain: fn(&Facts) -> Option<&SenderDomain>) -> Judge {
+    let (about, soa) = (settings.choice("about", "all"), settings.flag("soa", false));
+    Box::new(move |facts| match domain(facts) {
+        Some(domain) => judge(domain, about, soa),
+        None => Finding::NotApplicable,
+    })
+}
+
+fn judge(sender: &SenderDomain, about: &str, soa: bool) -> Finding {
     let domain = name::display(&sender.domain);
     if (about == "null-mx" && !sender.null_mx) || (about == "absence" && sender.null_mx) {
         return Finding::Satisfied;
@@ -132,5 +158,29 @@ mod tests {
             ..Case::default()
         })
         .is(NOT_APPLICABLE);
+    }
+
+    #[test]
+    fn from_header_resolves() {
+        let check = |from: &str, world, settings| {
+            case(Case {
+                check: "from-header-resolves",
+                world,
+                settings,
+                message: Some(&format!("From: {from}\r\n\r\nx\r\n")),
+                ..Case::default()
+            })
+        };
+        check("<a@from.test>", "from.test MX mx.from.test", "").is(SATISFIED);
+        check("<a@from.test>", "", "")
+            .is(VIOLATED)
+            .because("NXDOMAIN")
+            .cured_by("MX record for from.test");
+        check("<a@from.test>", "from.test MX .", "").is(VIOLATED);
+        check("<a@from.test>", "from.test SOA ns.from.test", "").is(VIOLATED);
+        check("<a@from.test>", "from.test SOA ns.from.test", "soa = true").is(SATISFIED);
+        check("<a@from.test>", "from.test MX SERVFAIL", "").is(UNAVAILABLE);
+        check("a@from.test, b@other.test", "", "").is(NOT_APPLICABLE);
+        check("<>", "", "").is(NOT_APPLICABLE);
     }
 }

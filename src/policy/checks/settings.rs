@@ -19,6 +19,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// A list of words or names.
     Words,
+    /// A list of these words.
+    Choices(&'static [&'static str]),
     /// A list of addresses and networks.
     Networks,
     /// A time such as "6s" or "5m".
@@ -37,6 +39,7 @@ impl Kind {
             Self::Count => "a whole number".to_owned(),
             Self::Choice(words) => format!("one of {}", words.join(", ")),
             Self::Words => "a list of strings".to_owned(),
+            Self::Choices(words) => format!("a list of {}", words.join(", ")),
             Self::Networks => "a list of addresses and networks".to_owned(),
             Self::Duration => "a time such as 500ms, 5s, 2m or 1h".to_owned(),
             Self::Points => "a number such as 2.5, with at most two decimal places".to_owned(),
@@ -73,6 +76,7 @@ impl Parameter {
                 format!("{:?}", other.unwrap_or(&default))
             }
             Kind::Words => "[\"list.example.test\"]".to_owned(),
+            Kind::Choices(words) => format!("{:?}", &words[..words.len().min(2)]),
             Kind::Networks => "[\"127.0.0.2\"]".to_owned(),
             Kind::Duration => "\"30s\"".to_owned(),
             Kind::Points => "7.5".to_owned(),
@@ -92,6 +96,8 @@ pub enum Setting {
     Choice(&'static str),
     /// Of [`Kind::Words`].
     Words(Vec<String>),
+    /// Of [`Kind::Choices`].
+    Choices(Vec<&'static str>),
     /// Of [`Kind::Networks`].
     Networks(Vec<IpNet>),
     /// Of [`Kind::Duration`].
@@ -157,6 +163,7 @@ impl fmt::Display for Setting {
             Self::Count(value) => value.fmt(f),
             Self::Choice(word) => write!(f, "{word:?}"),
             Self::Words(words) => list(f, words.clone()),
+            Self::Choices(words) => list(f, words.iter().map(ToString::to_string).collect()),
             Self::Networks(networks) => list(f, networks.iter().map(ToString::to_string).collect()),
             Self::Duration(time) if time.subsec_nanos() == 0 => {
                 write!(f, "\"{}s\"", time.as_secs())
@@ -209,6 +216,14 @@ impl Settings {
         match self.set.get(name) {
             Some(Setting::Words(value)) => value.clone(),
             _ => default.iter().map(|w| (*w).to_owned()).collect(),
+        }
+    }
+
+    /// The words of a list of choices, none where not set.
+    pub fn choices(&self, name: &str) -> Vec<&'static str> {
+        match self.set.get(name) {
+            Some(Setting::Choices(value)) => value.clone(),
+            _ => Vec::new(),
         }
     }
 

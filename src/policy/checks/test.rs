@@ -97,7 +97,7 @@ pub(super) fn case(case: Case<'_>) -> Outcome {
         facts.observe_sender(sender, wants, &table);
     }
     if let Some(message) = case.message {
-        facts.observe_message(message.as_bytes(), &table);
+        facts.observe_message(message.as_bytes(), wants, &table);
     }
     (case.conduct)(&mut facts);
     match policy.rules()[0].judge(&facts) {
@@ -162,6 +162,16 @@ fn of_table(check: &'static super::Check, table: toml::Table) -> Settings {
                 )
             }
             super::Kind::Words => Setting::Words(strings().collect()),
+            super::Kind::Choices(words) => Setting::Choices(
+                strings()
+                    .map(|s| {
+                        *words
+                            .iter()
+                            .find(|w| **w == s)
+                            .expect("a word of the choice")
+                    })
+                    .collect(),
+            ),
             super::Kind::Duration => Setting::Duration(duration(value.as_str().expect("a time"))),
             super::Kind::Points => Setting::Points(points(&value)),
             super::Kind::Weights => Setting::Weights(

@@ -336,8 +336,10 @@ impl Session {
 
     fn observe_message(&mut self, received: Received, lookup: &dyn Lookup) {
         self.pause = Duration::ZERO;
-        if self.receiver.policy.wants().message {
-            self.pause = self.facts.observe_message(&received.octets, lookup);
+        let receiver = Arc::clone(&self.receiver);
+        let wants = receiver.policy.wants();
+        if wants.observes_message() {
+            self.pause = self.facts.observe_message(&received.octets, wants, lookup);
             self.observed();
         }
         self.due = Due::Message(Box::new(received));
@@ -347,7 +349,7 @@ impl Session {
     pub(crate) fn answer_message(&mut self, received: Received, output: &mut Vec<u8>) {
         let Received { open, octets } = received;
         if let Some(reply) = self.refuse_with(Stage::Eod, output) {
-            if self.receiver.policy.wants().message
+            if self.receiver.policy.wants().observes_message()
                 && let Some((_, case)) = self.unproved.last_mut()
             {
                 case.message = Some(octets);

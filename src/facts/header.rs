@@ -1,0 +1,492 @@
+//! The header of a message, field by field, as far as RFC 5322 §3.6 limits how often a field may stand and what it holds.
+
+use std::borrow::Cow;
+
+use hickory_proto::rr::Name;
+use jiff::fmt::rfc2822::DateTimeParser;
+use mail_parser::MessageParser;
+use serde::Serialize;
+
+use super::hostname_mistake;
+use super::iprev::optional_name_text;
+use crate::name;
+
+/// The fields that stand at most once in a message (RFC 5322 §3.6), in lower case.
+pub const SINGLE_FIELDS: &[&str] = &[
+    "date",
+    "from",
+    "sender",
+    "reply-to",
+    "to",
+    "cc",
+    "bcc",
+    "message-id",
+    "in-reply-to",
+    "references",
+    "subject",
+];
+
+/// One field of the header that stands at most once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Field {
+    /// Its name, in lower case.
+    pub name: &'static str,
+    /// How often it stands in the header.
+    pub count: u64,
+    /// What is wrong with its value, the first one that is wrong; empty where nothing is.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub mistake: String,
+}
+
+/// The header of a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Header {
+    /// The fields that stand at most once, as far as they stand at all.
+    pub fields: Vec<Field>,
+    /// The addresses in From.
+    pub from: Vec<String>,
+    /// The domain of the only address in From; `None` where From has none, or several.
+    #[serde(serialize_with = "optional_name_text")]
+    pub from_domain: Option<Name>,
+    /// The first line that is no field; empty where every line is one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub stray_line: String,
+}
+
+/// What is wrong with a header, and what a sender would do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderFault {
+    /// A field is missing.
+    Missing(&'static str),
+    /// A field stands more than once.
+    Doubled(&'static str),
+    /// The value of a field is none that RFC 5322 knows.
+    Malformed(&'static str),
+    /// From has several addresses.
+    SeveralFrom,
+    /// A line is no field.
+    StrayLine,
+}
+
+impl HeaderFault {
+    /// The name of the field that has the fault, in lower case; empty where no field has it.
+    pub fn field(&self) -> String {
+        let name = match self {
+            Self::Missing(name) | Self::Doubled(name) | Self::Malformed(name) => name,
+            Self::SeveralFrom => "from",
+            Self::StrayLine => "",
+        };
+        name.to_owned()
+    }
+}
+
+/// Characters that a stray line is quoted with.
+const QUOTED: usize = 60;
+/// A date and a message identifier for the header of a message that is judged again: the proof reads no clock.
+const DATE: &str = "Thu, 1 Jan 2026 00:00:00 +0000";
+const MESSAGE_ID: &str = "<proof@martinet.test>";
+
+impl Header {
+    /// Reads the header of a message.
+    pub fn read(message: &[u8]) -> Self {
+        let mut header = Self::default();
+        for line in lines(message) {
+            let Some((name, value)) = split(&line) else {
+                if header.stray_line.is_empty() {
+                    let text = String::from_utf8_lossy(&line);
+                    header.stray_line = text.chars().take(QUOTED).collect();
+                }
+                continue;
+            };
+            if name == "from" {
+                header.from.extend(addresses(value));
+            }
+            header.count(&name, value);
+        }
+        if let [address] = &header.from[..] {
+            let domain = address.rsplit_once('@').map(|(_, domain)| domain);
+            header.from_domain = domain
+                .filter(|domain| hostname_mistake(domain, true).is_none())
+                .and_then(name::absolute);
+        }
+        header
+    }
+
+    /// How often a field stands in the header.
+    pub fn times(&self, name: &str) -> u64 {
+        self.field(name).map_or(0, |field| field.count)
+    }
+
+    /// A field, if it stands in the header.
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+
+    fn count(&mut self, name: &str, value: &[u8]) {
+        let Some(name) = SINGLE_FIELDS.iter().find(|known| **known == name) else {
+            return;
+        };
+        let mistake = mistake(name, value).unwrap_or_default();
+        match self.fields.iter_mut().find(|field| field.name == *name) {
+            Some(field) => {
+                field.count += 1;
+                if field.mistake.is_empty() {
+                    field.mistake = mistake;
+                }
+            }
+            None => self.fields.push(Field {
+                name,
+                count: 1,
+                mistake,
+            }),
+        }
+    }
+}
+
+/// The message without this fault, as its sender would write it.
+pub fn mended(message: &[u8], fault: &HeaderFault) -> Vec<u8> {
+    let end = header_end(message);
+    let (mut mended, mut seen) = (Vec::new(), 0);
+    for raw in raw_fields(&message[..end]) {
+        let line = unfolded(raw);
+        let field = split(&line);
+        let is = |name: &str| field.as_ref().is_some_and(|(found, _)| found == name);
+        let keep = match fault {
+            HeaderFault::StrayLine => field.is_some(),
+            HeaderFault::Doubled(name) if is(name) => {
+                seen += 1;
+                seen == 1
+            }
+            HeaderFault::Malformed(name) => !is(name),
+            HeaderFault::SeveralFrom => !is("from"),
+            _ => true,
+        };
+        if keep {
+            mended.extend_from_slice(raw);
+        }
+    }
+    let from = || {
+        let header = Header::read(message);
+        let first = header.from.into_iter().find(|a| is_address(a));
+        first.unwrap_or_else(|| "sender@example.test".to_owned())
+    };
+    let added = match fault {
+        HeaderFault::Missing(name) | HeaderFault::Malformed(name) => {
+            Some((*name, sound(name, from)))
+        }
+        HeaderFault::SeveralFrom => Some(("from", format!("<{}>", from()))),
+        HeaderFault::Doubled(_) | HeaderFault::StrayLine => None,
+    };
+    if let Some((name, value)) = added {
+        mended.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+    }
+    mended.extend_from_slice(b"\r\n");
+    mended.extend_from_slice(message.get(body_start(message, end)..).unwrap_or_default());
+    mended
+}
+
+/// A value that a field may have.
+fn sound(name: &str, from: impl Fn() -> String) -> String {
+    match name {
+        "date" => DATE.to_owned(),
+        "message-id" | "in-reply-to" | "references" => MESSAGE_ID.to_owned(),
+        "subject" => "a subject".to_owned(),
+        _ => format!("<{}>", from()),
+    }
+}
+
+/// Where the header ends: at the first empty line, or with the message.
+fn header_end(message: &[u8]) -> usize {
+    if message.starts_with(b"\r\n") {
+        return 0;
+    }
+    memchr::memmem::find(message, b"\r\n\r\n").map_or(message.len(), |at| at + 2)
+}
+
+fn body_start(message: &[u8], end: usize) -> usize {
+    end + if message[end..].starts_with(b"\r\n") {
+        2
+    } else {
+        0
+    }
+}
+
+/// The fields of a header as they stand, each with its folded lines and its last CRLF.
+fn raw_fields(header: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = header;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let mut end = 0;
+        loop {
+            end = match memchr::memmem::find(&rest[end..], b"\r\n") {
+                Some(at) => end + at + 2,
+                None => rest.len(),
+            };
+            let folded = matches!(rest.get(end), Some(b' ' | b'\t'));
+            if !folded {
+                break;
+            }
+        }
+        let (field, after) = rest.split_at(end);
+        rest = after;
+        Some(field)
+    })
+}
+
+fn lines(message: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
+    raw_fields(&message[..header_end(message)]).map(unfolded)
+}
+
+/// A field without the line ends of its folding (RFC 5322 §2.2.3).
+fn unfolded(raw: &[u8]) -> Cow<'_, [u8]> {
+    let raw = raw.strip_suffix(b"\r\n").unwrap_or(raw);
+    match raw.contains(&b'\r') {
+        true => raw
+            .iter()
+            .copied()
+            .filter(|b| !b"\r\n".contains(b))
+            .collect::<Vec<_>>()
+            .into(),
+        false => raw.into(),
+    }
+}
+
+/// The name of a field in lower case, and its value; `None` where a line has no name (RFC 5322 §2.2).
+fn split(line: &[u8]) -> Option<(String, &[u8])> {
+    let colon = memchr::memchr(b':', line)?;
+    let name = line[..colon].trim_ascii_end();
+    let printable = !name.is_empty() && name.iter().all(|b| (33..=126).contains(b));
+    let name = printable.then(|| String::from_utf8_lossy(name).to_ascii_lowercase())?;
+    Some((name, line[colon + 1..].trim_ascii()))
+}
+
+/// What is wrong with a value.
+fn mistake(name: &str, value: &[u8]) -> Option<String> {
+    let Ok(text) = std::str::from_utf8(value) else {
+        return Some("octets that are no UTF-8".to_owned());
+    };
+    if let Some(c) = text.chars().find(|c| c.is_control() && *c != '\t') {
+        return Some(format!("the control character U+{:04X}", u32::from(c)));
+    }
+    match name {
+        "date" => {
+            let parsed = DateTimeParser::new().parse_zoned(text);
+            parsed.err().map(|error| format!("no date: {error}"))
+        }
+        "message-id" => (!is_message_id(text)).then(|| "no <left@right>".to_owned()),
+        "from" | "sender" => match &addresses(value)[..] {
+            [] => Some("no address".to_owned()),
+            all => wrong_address(all),
+        },
+        "reply-to" | "to" | "cc" | "bcc" => wrong_address(&addresses(value)),
+        _ => None,
+    }
+}
+
+fn wrong_address(all: &[String]) -> Option<String> {
+    let wrong = all.iter().find(|address| !is_address(address))?;
+    Some(format!("{wrong:?} is no address"))
+}
+
+/// The addresses of a list of mailboxes; groups give their members.
+fn addresses(value: &[u8]) -> Vec<String> {
+    let field = [b"From: ", value, b"\r\n\r\n"].concat();
+    let Some(parsed) = MessageParser::new()
+        .with_address_headers()
+        .parse_headers(&field)
+    else {
+        return Vec::new();
+    };
+    let Some(list) = parsed.from() else {
+        return Vec::new();
+    };
+    let texts = list.iter().map(|address| {
+        let text = address.address.as_deref().or(address.name.as_deref());
+        text.unwrap_or_default().to_owned()
+    });
+    texts.filter(|text| !text.is_empty()).collect()
+}
+
+/// `addr-spec` of RFC 5322 §3.4.1, letters beyond ASCII permitted (RFC 6532 §3.2).
+fn is_address(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else {
+        return false;
+    };
+    let quoted = local.len() > 2 && local.starts_with('"') && local.ends_with('"');
+    let domain_sound = match domain.strip_prefix('[') {
+        Some(literal) => literal.ends_with(']'),
+        None => {
+            let ascii = idna::domain_to_ascii(domain).unwrap_or_default();
+            !domain.ends_with('.') && hostname_mistake(&ascii, true).is_none()
+        }
+    };
+    (quoted || is_dot_atom(local)) && domain_sound
+}
+
+/// `msg-id` of RFC 5322 §3.6.4, one and nothing else.
+fn is_message_id(text: &str) -> bool {
+    let inner = text
+        .strip_prefix('<')
+        .and_then(|text| text.strip_suffix('>'));
+    let Some((left, right)) = inner.and_then(|inner| inner.split_once('@')) else {
+        return false;
+    };
+    let quoted = left.len() > 2 && left.starts_with('"') && left.ends_with('"');
+    let literal = right.len() > 2 && right.starts_with('[') && right.ends_with(']');
+    let plain = |text: &str| !text.contains(['<', '>', ' ', '\t', '@']);
+    (quoted || is_dot_atom(left)) && (literal || is_dot_atom(right)) && plain(right)
+}
+
+/// `dot-atom-text` of RFC 5322 §3.2.3.
+fn is_dot_atom(text: &str) -> bool {
+    let atext = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c);
+    !text.is_empty()
+        && text
+            .split('.')
+            .all(|atom| !atom.is_empty() && atom.chars().all(atext))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(lines: &[&str]) -> Header {
+        Header::read(format!("{}\r\n\r\nbody: x\r\n", lines.join("\r\n")).as_bytes())
+    }
+
+    #[track_caller]
+    fn mistake_of(line: &str, expected: &str) {
+        let name = line.split(':').next().expect("a name").to_ascii_lowercase();
+        let header = read(&[line]);
+        let field = header.field(&name).expect("the field");
+        match expected {
+            "" => assert_eq!(field.mistake, "", "{line}"),
+            _ => assert!(
+                field.mistake.contains(expected),
+                "{line}: {:?}",
+                field.mistake
+            ),
+        }
+    }
+
+    #[test]
+    fn fields_are_counted_up_to_the_empty_line() {
+        let header = read(&[
+            "From: <a@x.test>",
+            "SUBJECT: one",
+            "Subject : two",
+            "X-Other: 1",
+            "Subject:",
+            "\tthree",
+        ]);
+        assert_eq!(
+            (
+                header.times("subject"),
+                header.times("from"),
+                header.times("date")
+            ),
+            (3, 1, 0)
+        );
+        assert_eq!(header.stray_line, "");
+        assert_eq!(Header::read(b"\r\nFrom: <a@x.test>\r\n").fields, []);
+        assert_eq!(Header::read(b"From: <a@x.test>\r\n").times("from"), 1);
+        assert_eq!(Header::read(b"").fields, []);
+        assert_eq!(
+            read(&["From: <a@x.test>", "no field here"]).stray_line,
+            "no field here"
+        );
+        assert_eq!(read(&["Two words: x"]).stray_line, "Two words: x");
+    }
+
+    #[test]
+    fn from_addresses() {
+        let from = |value: &str| read(&[&format!("From: {value}")]).from;
+        assert_eq!(from("Joe <joe@x.test>"), ["joe@x.test"]);
+        assert_eq!(from("joe@x.test (Joe, not Jim)"), ["joe@x.test"]);
+        assert_eq!(from("\"Joe, Jim\" <joe@x.test>"), ["joe@x.test"]);
+        assert_eq!(from("a@x.test, B <b@y.test>"), ["a@x.test", "b@y.test"]);
+        assert_eq!(from("=?utf-8?q?J=C3=B6?=\r\n <joe@x.test>"), ["joe@x.test"]);
+        assert_eq!(from("Team: a@x.test, b@x.test;"), ["a@x.test", "b@x.test"]);
+        let domain = |value: &str| {
+            let header = read(&[&format!("From: {value}")]);
+            header.from_domain.map(|name| name::display(&name))
+        };
+        assert_eq!(domain("Joe <joe@X.test>").as_deref(), Some("X.test"));
+        assert_eq!(domain("a@x.test, b@y.test"), None);
+        assert_eq!(domain("<>"), None);
+    }
+
+    #[test]
+    fn values() {
+        for sound in [
+            "From: Joe <joe@x.test>",
+            "From: \"Joe S. Pack\" <\"joe pack\"@x.test>",
+            "From: joe@[192.0.2.1]",
+            "Sender: joe@x.test",
+            "To: undisclosed-recipients:;",
+            "Date: Fri, 11 Jul 2003 21:00:37 -0700 (PDT)",
+            "Date: 11 Jul 2003 21:00 +0000",
+            "Date: Fri, 11 Jul 2003 21:00:37 GMT",
+            "Message-ID: <20030712040037.46341.5F8J@football.example.com>",
+            "Message-ID:\r\n <a@[192.0.2.1]>",
+            "Subject: Grüße",
+            "Subject:",
+        ] {
+            mistake_of(sound, "");
+        }
+        for (wrong, why) in [
+            ("From: <>", "no address"),
+            ("From:", "no address"),
+            ("From: Joe", "no address"),
+            ("From: <joe>", "no address"),
+            ("From: <joe@>", "no address"),
+            ("From: <joe@x..test>", "no address"),
+            ("From: <.joe@x.test>", "no address"),
+            ("Date: yesterday", "no date"),
+            ("Date: 2003-07-11T21:00:37Z", "no date"),
+            ("Date: Mon, 11 Jul 2003 21:00:37 -0700", "no date"),
+            ("Date: Fri, 31 Feb 2003 21:00:37 -0700", "no date"),
+            ("Message-ID: 1@x.test", "no <left@right>"),
+            ("Message-ID: <1>", "no <left@right>"),
+            ("Message-ID: <1@x.test> <2@x.test>", "no <left@right>"),
+            ("Message-ID: <a b@x.test>", "no <left@right>"),
+            ("Subject: a\u{0}b", "U+0000"),
+        ] {
+            mistake_of(wrong, why);
+        }
+        let latin1 = [b"Subject: Gr".as_slice(), &[0xfc, 0xdf], b"e\r\n\r\n"].concat();
+        assert_eq!(
+            Header::read(&latin1).fields[0].mistake,
+            "octets that are no UTF-8"
+        );
+    }
+
+    #[test]
+    fn a_mended_header_has_the_fault_no_more() {
+        let message = b"From: a@x.test, b@y.test\r\nstray\r\nSubject: 1\r\nSubject: 2\r\nDate: x\r\n\r\nbody\r\n";
+        let missing = mended(message, &HeaderFault::Missing("message-id"));
+        assert_eq!(Header::read(&missing).times("message-id"), 1);
+        assert!(missing.ends_with(b"\r\n\r\nbody\r\n"));
+        let doubled = mended(message, &HeaderFault::Doubled("subject"));
+        assert_eq!(Header::read(&doubled).times("subject"), 1);
+        let date = Header::read(&mended(message, &HeaderFault::Malformed("date")));
+        assert_eq!(
+            date.field("date").map(|f| (f.count, f.mistake.as_str())),
+            Some((1, ""))
+        );
+        assert_eq!(
+            Header::read(&mended(message, &HeaderFault::SeveralFrom)).from,
+            ["a@x.test"]
+        );
+        assert_eq!(
+            Header::read(&mended(message, &HeaderFault::StrayLine)).stray_line,
+            ""
+        );
+        assert_eq!(
+            Header::read(&mended(b"", &HeaderFault::Missing("from"))).times("from"),
+            1
+        );
+    }
+}
