@@ -144,4 +144,7 @@ fi
 step "HTTP: foreign clients, the README's snippets, the API's description"
 bash scripts/foreign-http.sh
 
+step "clients of other languages"
+bash scripts/clients.sh
+
 step "done"
