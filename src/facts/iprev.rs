@@ -60,6 +60,8 @@ pub enum Relaxed {
 pub struct IprevSettings {
     /// Maximum number of PTR names to look up, in answer order.
     pub ptr_names: usize,
+    /// Which PTR names are looked up.
+    pub names: PtrNames,
     /// Families of the forward query.
     pub forward_family: ForwardFamily,
     /// Meaning of a forward name without addresses.
@@ -70,11 +72,43 @@ pub struct IprevSettings {
     pub relaxed: Relaxed,
 }
 
+/// Which PTR names may be a host's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum PtrNames {
+    /// Legal host names, `_` tolerated: Exim looks up no others, glibc and Postfix take none from a PTR record.
+    #[default]
+    Host,
+    /// Every name that does not read as an address (libasr in OpenSMTPD).
+    NotNumeric,
+    /// Every name but the root.
+    Any,
+}
+
+impl PtrNames {
+    /// Every choice by its word.
+    pub const ALL: [(&'static str, Self); 3] = [
+        ("host", Self::Host),
+        ("not-numeric", Self::NotNumeric),
+        ("any", Self::Any),
+    ];
+
+    /// Whether a name counts.
+    pub fn count(self, name: &Name) -> bool {
+        let text = name::display(name);
+        match self {
+            Self::Host => hostname_mistake(&text, true).is_none(),
+            Self::NotNumeric => !name.is_root() && text.parse::<IpAddr>().is_err(),
+            Self::Any => !name.is_root(),
+        }
+    }
+}
+
 /// RFC 8601 with the customary limit of ten names (RFC 7208 §4.6.4 sets it for the `ptr` mechanism).
 impl Default for IprevSettings {
     fn default() -> Self {
         Self {
             ptr_names: 10,
+            names: PtrNames::default(),
             forward_family: ForwardFamily::default(),
             forward_nxdomain: ForwardNxdomain::default(),
             any_tempfail: AnyTempfail::default(),
@@ -180,9 +214,7 @@ impl Iprev {
     /// The PTR names that could name a host: not the root, not a numeric address, legal characters
     /// (`_` tolerated, as Postfix does).
     pub fn host_names(&self) -> impl Iterator<Item = &Name> {
-        self.ptr_names
-            .iter()
-            .filter(|n| hostname_mistake(&name::display(n), true).is_none())
+        self.ptr_names.iter().filter(|n| PtrNames::Host.count(n))
     }
 
     /// The same, of the names that were tried.
@@ -190,7 +222,7 @@ impl Iprev {
         self.forwards
             .iter()
             .map(|f| &f.name)
-            .filter(|n| hostname_mistake(&name::display(n), true).is_none())
+            .filter(|n| PtrNames::Host.count(n))
     }
 
     /// The verified names.
@@ -243,8 +275,7 @@ fn forward(
     evidence: &mut Vec<Arc<LookupRecord>>,
     slowest: &mut Duration,
 ) -> Forward {
-    // Exim looks up no such name, glibc and Postfix take none from a PTR record.
-    if hostname_mistake(&name::display(name), true).is_some() {
+    if !settings.names.count(name) {
         let (addresses, outcome) = (Vec::new(), Outcome::NxDomain);
         return Forward {
             name: name.clone(),

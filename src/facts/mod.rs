@@ -26,7 +26,7 @@ pub use header::{Field, Header, HeaderFault, SINGLE_FIELDS};
 pub use helo::{Helo, HeloKind, MxHost, Relation, Verb, address_literal, hostname_mistake};
 pub use iprev::{
     AnyTempfail, Forward, ForwardFamily, ForwardNxdomain, Iprev, IprevResult, IprevSettings,
-    Relaxed,
+    PtrNames, Relaxed,
 };
 pub use listing::{Listing, Subject};
 pub use lookup::{Lookup, Resolver, ResolverSnapshot};

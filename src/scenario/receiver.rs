@@ -13,12 +13,14 @@ use super::reader::{At, Reader, wrong_type};
 use super::report::Mistakes;
 use super::speech;
 use super::values::{self, networks, networks_of, reply};
-use crate::facts::{AnyTempfail, ForwardFamily, ForwardNxdomain, IprevSettings, Relaxed, Wants};
+use crate::facts::{
+    AnyTempfail, ForwardFamily, ForwardNxdomain, IprevSettings, PtrNames, Relaxed, Wants,
+};
 use crate::name::{self, Name};
 use crate::policy::checks::{Check, Kind, Parameter, REJECT, Setting, Settings, Weight, earliest};
 use crate::policy::{After, Allow, Policy, Rule, TempPolicy};
 use crate::reply::ReplyCode;
-use crate::smtp::{Extension, Extensions, Receiver, Settings as Smtp, StartTls};
+use crate::smtp::{AFTER_HELO, Extension, Extensions, Receiver, Settings as Smtp, StartTls};
 use crate::stage::Stage;
 use crate::tls::TlsFault;
 
@@ -165,6 +167,10 @@ fn iprev(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> IprevSettings {
             _ => wrong_type(value, "a number from 1, or \"all\"", mistakes),
         }
     }
+    if let Some(word) = table.choice("names", mistakes) {
+        let named = PtrNames::ALL.into_iter().find(|(known, _)| *known == word);
+        settings.names = named.map_or(settings.names, |(_, names)| names);
+    }
     if table.choice("forward_family", mistakes) == Some("both") {
         settings.forward_family = ForwardFamily::Both;
     }
@@ -227,7 +233,10 @@ fn smtp(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Smtp {
         Some("refused") => StartTls::Refused,
         _ => StartTls::Never,
     };
-    settings.starttls_after_helo = table.flag("starttls_after_helo", mistakes).unwrap_or(false);
+    let command = |text: &str| AFTER_HELO.into_iter().find(|known| *known == text);
+    settings.helo_first = table
+        .parsed_list("helo_first", mistakes, command)
+        .unwrap_or_default();
     if let Some(word) = table.choice("tls_fault", mistakes) {
         settings.tls_fault = TlsFault::ALL
             .into_iter()

@@ -20,6 +20,8 @@ pub(super) fn syntax(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Syntax {
     };
     for (key, flag) in [
         ("empty_helo", &mut syntax.empty_helo),
+        ("repeated_helo", &mut syntax.repeated_helo),
+        ("noop_argument", &mut syntax.noop_argument),
         ("brackets", &mut syntax.brackets),
         ("space_after_colon", &mut syntax.space_after_colon),
         ("leading_space", &mut syntax.leading_space),

@@ -16,6 +16,7 @@ mod settings;
 
 pub use budget::MessageBudget;
 pub(crate) use cure::amendments;
+pub(crate) use protocol::command::AFTER_HELO;
 pub use protocol::data::TEXT_LINE_OCTETS;
 pub use protocol::extension::{Extension, Extensions};
 pub(crate) use protocol::mailbox::is_mailbox;

@@ -129,8 +129,8 @@ pub struct Settings {
     pub auth: Option<Auth>,
     /// STARTTLS (RFC 3207), if the listener has TLS.
     pub starttls: StartTls,
-    /// Whether STARTTLS requires an accepted HELO or EHLO.
-    pub starttls_after_helo: bool,
+    /// The commands that require an accepted HELO or EHLO.
+    pub helo_first: Vec<&'static str>,
     /// A deliberate TLS fault.
     pub tls_fault: TlsFault,
     /// The scripts; the first one that applies takes effect.
@@ -158,7 +158,7 @@ impl Default for Settings {
             transcript_lines: 400,
             auth: None,
             starttls: StartTls::default(),
-            starttls_after_helo: false,
+            helo_first: Vec::new(),
             tls_fault: TlsFault::None,
             scripts: Vec::new(),
             magic_recipients: true,

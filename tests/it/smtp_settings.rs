@@ -102,7 +102,7 @@ fn empty_helo_by_script() {
 #[test]
 fn rfc3207_starttls_after_helo() {
     play(
-        "smtp.starttls = \"refused\"\nsmtp.starttls_after_helo = true\n[replies]\nstarttls_before_helo = \"503 5.5.1 EHLO first\"",
+        "smtp.starttls = \"refused\"\nsmtp.helo_first = [\"STARTTLS\", \"RSET\"]\n[replies]\nhelo_first = \"503 5.5.1 EHLO first\"",
         "C: STARTTLS
          S: 503 5.5.1 EHLO first
          C: EHLO a.test
@@ -111,9 +111,32 @@ fn rfc3207_starttls_after_helo() {
          S: 454 TLS not available due to temporary reason",
     );
     play(
-        "smtp.starttls_after_helo = true",
-        "C: STARTTLS
-         S: 502 Error: STARTTLS is not offered",
+        "smtp.helo_first = [\"MAIL\", \"NOOP\"]",
+        "C: NOOP
+         S: 503 Error: send HELO/EHLO first
+         C: RSET
+         S: 250 Ok
+         C: MAIL FROM:<a@example.test>
+         S: 503 Error: send HELO/EHLO first",
+    );
+}
+
+#[test]
+fn what_opensmtpd_forbids_and_takes() {
+    play(
+        "syntax.repeated_helo = false\nsyntax.noop_argument = false\nsyntax.domains = [\"empty\"]\nsyntax.unchecked_parameters = [\"NOTIFY\"]",
+        "C: EHLO a.test
+         S: 250 mx.martinet.test
+         C: EHLO a.test
+         S: 503 Error: HELO/EHLO was sent already
+         C: HELO
+         S: 503 Error: HELO/EHLO was sent already
+         C: NOOP x
+         S: 501 Syntax: NOOP
+         C: MAIL FROM:<a@>
+         S: 250 Ok
+         C: RCPT TO:<b@contoso.test> NOTIFY=FOO
+         S: 250 Ok",
     );
 }
 

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, violated};
 use crate::facts::{Facts, Helo, HeloKind, hostname_mistake};
+use crate::name::{LABEL_OCTETS, NAME_OCTETS};
 use crate::policy::Change;
 use crate::stage::Stage;
 
@@ -50,6 +51,12 @@ pub(super) static CHECK: Check = Check {
             doc: "what is looked at: everything, what begins with [, the rest, or the empty argument alone, which syntax.empty_helo lets in",
         },
         Parameter {
+            name: "host",
+            kind: Kind::Flag,
+            default: "true",
+            doc: "whether a label may neither begin nor end with a hyphen, and a name not be all digits (OpenSMTPD: no)",
+        },
+        Parameter {
             name: "labels",
             kind: Kind::Flag,
             default: "true",
@@ -71,6 +78,7 @@ fn build(settings: &Settings) -> Judge {
         settings.flag("labels", true),
         settings.flag("overlong", false),
     );
+    let host = settings.flag("host", true);
     let concerns = move |helo: &Helo| match about {
         "all" => true,
         "literals" => helo.argument.starts_with('['),
@@ -81,7 +89,9 @@ fn build(settings: &Settings) -> Judge {
         None => Finding::NotApplicable,
         Some(helo) if !concerns(helo) => Finding::NotApplicable,
         Some(helo) if overlong && helo.is_overlong_name() => Finding::Satisfied,
-        Some(helo) => match if labels {
+        Some(helo) => match if !host {
+            dns_mistake(&helo.argument, underscore)
+        } else if labels {
             mistake(helo, underscore, trailing_dot, bare_ip)
         } else {
             odd_characters(&helo.argument, underscore)
@@ -107,6 +117,28 @@ fn mistake(helo: &Helo, underscore: bool, trailing_dot: bool, bare_ip: bool) -> 
         }
         HeloKind::Name => hostname_mistake(&helo.argument, underscore),
     }
+}
+
+/// What OpenSMTPD refuses: empty and overlong labels, and characters that no host name has. A bare IPv4 address is a name.
+fn dns_mistake(argument: &str, underscore: bool) -> Option<String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || (underscore && c == '_');
+    if let Some(inner) = argument.strip_prefix('[') {
+        let (tag, rest) = inner.split_at_checked(5).unwrap_or(("", inner));
+        let inner = if tag.eq_ignore_ascii_case("IPv6:") {
+            rest
+        } else {
+            inner
+        };
+        let address = inner.strip_suffix(']').map(str::parse::<IpAddr>);
+        let sound = address.is_some_and(|address| address.is_ok());
+        return (!sound).then(|| "no address stands in its brackets".into());
+    }
+    let fits = |label: &str| !label.is_empty() && label.len() <= LABEL_OCTETS;
+    let sound = argument.len() <= NAME_OCTETS
+        && argument
+            .split('.')
+            .all(|label| fits(label) && label.chars().all(legal));
+    (!sound).then(|| "it is no name that DNS could hold".into())
 }
 
 /// Exim's `check_helo`: an address in brackets, with or without its family, or letters, digits, hyphens and dots.
@@ -148,6 +180,40 @@ pub(super) fn better(facts: &Facts) -> Change {
 #[cfg(test)]
 mod tests {
     use crate::policy::checks::test::{Case, NOT_APPLICABLE, SATISFIED, VIOLATED, case};
+
+    #[test]
+    fn names_of_any_form() {
+        let check = |helo| {
+            case(Case {
+                check: "helo-syntax",
+                helo: Some(helo),
+                settings: "host = false\nunderscore = true",
+                ..Case::default()
+            })
+        };
+        let long = "l".repeat(64);
+        for legal in [
+            "a-.test",
+            "123",
+            "192.0.2.1",
+            "a_b",
+            "[192.0.2.1]",
+            "[2001:db8::1]",
+        ] {
+            check(legal).is(SATISFIED);
+        }
+        for illegal in [
+            "a..test",
+            ".",
+            "a.test.",
+            "2001:db8::1",
+            "a/b",
+            &long,
+            "[192.0.2]",
+        ] {
+            check(illegal).is(VIOLATED);
+        }
+    }
 
     #[test]
     fn helo_syntax() {

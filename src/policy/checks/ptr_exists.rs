@@ -1,7 +1,7 @@
 //! `ptr-exists`: the client address has a PTR record that names a host.
 
 use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, unavailable, violated};
-use crate::facts::{Facts, Outcome};
+use crate::facts::{Facts, Outcome, PtrNames};
 use crate::name;
 use crate::policy::Change;
 use crate::stage::Stage;
@@ -20,9 +20,9 @@ pub(super) static CHECK: Check = Check {
     beyond: "beyond RFC 5321, which asks for no PTR record",
     parameters: &[Parameter {
         name: "names",
-        kind: Kind::Choice(&["host", "any"]),
+        kind: Kind::Choice(&["host", "not-numeric", "any"]),
         default: "\"host\"",
-        doc: "which names count: legal host names, or any but the root, a numeric one too",
+        doc: "which names count: legal host names, any that does not read as an address, or any but the root",
     }],
     fail: &["550 5.7.25 Client host rejected: no PTR record for [{ip}]"],
     error: &["451 4.7.25 Client host rejected: PTR lookup for [{ip}] failed, try again later"],
@@ -31,20 +31,19 @@ pub(super) static CHECK: Check = Check {
 };
 
 fn build(settings: &Settings) -> Judge {
-    let any = settings.choice("names", "host") == "any";
-    Box::new(move |facts| judge(facts, any))
+    let word = settings.choice("names", "host");
+    let named = PtrNames::ALL.into_iter().find(|(known, _)| *known == word);
+    let names = named.map_or(PtrNames::Host, |(_, names)| names);
+    Box::new(move |facts| judge(facts, names))
 }
 
-fn judge(facts: &Facts, any: bool) -> Finding {
+fn judge(facts: &Facts, names: PtrNames) -> Finding {
     let Some(iprev) = &facts.iprev else {
         return Finding::NotApplicable;
     };
     let address = facts.client_address;
     match iprev.reverse {
-        Outcome::Data if iprev.tried_host_names().next().is_some() => Finding::Satisfied,
-        Outcome::Data if any && iprev.forwards.iter().any(|f| !f.name.is_root()) => {
-            Finding::Satisfied
-        }
+        Outcome::Data if iprev.forwards.iter().any(|f| names.count(&f.name)) => Finding::Satisfied,
         Outcome::Data => {
             let names: Vec<_> = iprev
                 .forwards

@@ -1,8 +1,8 @@
 //! The keys of receiver files.
 
 use super::{Key, More, Section, Takes, key};
-use crate::facts::Verb;
-use crate::smtp::{CountPer, Extension, Mechanism, Point};
+use crate::facts::{PtrNames, Verb};
+use crate::smtp::{AFTER_HELO, CountPer, Extension, Mechanism, Point};
 use crate::stage::Stage;
 use crate::tls::TlsFault;
 
@@ -293,6 +293,14 @@ pub(in crate::scenario) static IPREV: Section = Section {
         .default("10")
         .follows("RFC 8601 §2.7.3, RFC 7208 §4.6.4"),
         key(
+            "names",
+            Takes::Word(|| PtrNames::ALL.map(|(word, _)| word).to_vec()),
+            "\"any\"",
+            "Says which PTR names are looked up: legal host names, with _ tolerated; any that does not read as an address; or any but the root.",
+        )
+        .default("\"host\"")
+        .follows("Postfix, Exim: host; OpenSMTPD: not-numeric"),
+        key(
             "forward_family",
             Takes::Choice(&["client", "both"]),
             "\"both\"",
@@ -404,13 +412,13 @@ pub(in crate::scenario) static SMTP: Section = Section {
         .default("\"never\"")
         .follows("RFC 3207"),
         key(
-            "starttls_after_helo",
-            Takes::Flag,
-            "true",
-            "Says whether STARTTLS gets 503 before an accepted HELO or EHLO.",
+            "helo_first",
+            Takes::Words(|| AFTER_HELO.to_vec()),
+            "[\"STARTTLS\", \"RSET\"]",
+            "Lists the commands that get the reply `helo_first` before an accepted HELO or EHLO. MAIL gets it also where a rule judges the HELO.",
         )
-        .default("false")
-        .follows("RFC 3207 §4.1: the client learns of STARTTLS from EHLO"),
+        .default("[]")
+        .follows("RFC 5321 §4.1.4 lets NOOP, HELP, EXPN, VRFY and RSET come before; RFC 3207 §4.1: the client learns of STARTTLS from EHLO"),
         key(
             "tls_fault",
             Takes::Word(|| TlsFault::ALL.map(|(word, _)| word).to_vec()),

@@ -9,6 +9,8 @@ pub(in crate::scenario) static SYNTAX: Section = Section {
     more: More::Nothing,
     keys: &[
         key("empty_helo", Takes::Flag, "true", "Says whether HELO and EHLO may stand without an argument (RFC 5321 §4.1.1.1 demands one); rules then judge the empty argument.").default("false"),
+        key("repeated_helo", Takes::Flag, "false", "Says whether HELO and EHLO may come again (RFC 5321 §4.1.4), or get the reply `helo_repeated`.").default("true"),
+        key("noop_argument", Takes::Flag, "false", "Says whether NOOP may have an argument, which RFC 5321 §4.1.1.9 ignores, or gets the reply `noop_syntax`.").default("true"),
         key("brackets", Takes::Flag, "false", "Says whether the path of MAIL and RCPT must stand in angle brackets (RFC 5321 §4.1.2).").default("true"),
         key("space_after_colon", Takes::Flag, "false", "Says whether blanks may stand between \"FROM:\" or \"TO:\" and the path, which RFC 5321 §3.3 forbids.").default("true"),
         key("leading_space", Takes::Flag, "true", "Says whether blanks may stand before a command.").default("false"),
@@ -23,7 +25,7 @@ pub(in crate::scenario) static SYNTAX: Section = Section {
         key("line_octets", Takes::Number, "2048", "Is the longest command line in octets (RFC 5321 §4.5.3.1.4); MAIL, RCPT and AUTH may have 500 more.").default("512"),
         key("text_line_octets", Takes::Number, "2000", "Is the longest text line of a message in octets (RFC 5321 §4.5.3.1.6).").default("1000"),
         key("repeated_parameters", Takes::Flag, "true", "Says whether a parameter of MAIL and RCPT may stand twice.").default("false"),
-        key("unchecked_parameters", Takes::List("a keyword"), "[\"SIZE\"]", "Lists parameters of MAIL that may have any value, or none.").default("[]"),
+        key("unchecked_parameters", Takes::List("a keyword"), "[\"SIZE\"]", "Lists parameters of MAIL and RCPT that may have any value, or none.").default("[]"),
         key("order", Takes::Choice(&["syntax", "sequence", "sequence-of-paths"]), "\"sequence\"", "Says which mistake is reported where a command is both malformed and out of sequence.").default("\"syntax\""),
     ],
 };

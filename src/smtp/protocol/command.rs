@@ -48,6 +48,34 @@ pub(crate) enum Command {
     Xclient(Xclient),
 }
 
+impl Command {
+    /// The verb.
+    pub(crate) const fn word(&self) -> &'static str {
+        match self {
+            Self::Helo(verb, _) => verb.word(),
+            Self::Mail { .. } => "MAIL",
+            Self::Rcpt { .. } => "RCPT",
+            Self::Data => "DATA",
+            Self::Bdat { .. } => "BDAT",
+            Self::StartTls => "STARTTLS",
+            Self::Auth { .. } => "AUTH",
+            Self::Etrn => "ETRN",
+            Self::Rset => "RSET",
+            Self::Noop => "NOOP",
+            Self::Vrfy(_) => "VRFY",
+            Self::Expn => "EXPN",
+            Self::Help => "HELP",
+            Self::Quit => "QUIT",
+            Self::Xclient(_) => "XCLIENT",
+        }
+    }
+}
+
+/// The commands that a receiver may refuse before HELO and EHLO.
+pub(crate) const AFTER_HELO: [&str; 8] = [
+    "MAIL", "RSET", "NOOP", "VRFY", "EXPN", "HELP", "ETRN", "STARTTLS",
+];
+
 /// Why a line is no command: the reply, and what its placeholders stand for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mistake {
@@ -125,6 +153,7 @@ fn of_verb(verb: &[u8], argument: &str, syntax: &Syntax) -> Result<Command, Mist
         b"DATA" => alone(Command::Data, argument, CoreReply::DataSyntax),
         b"RSET" => alone(Command::Rset, argument, CoreReply::RsetSyntax),
         b"QUIT" => alone(Command::Quit, argument, CoreReply::QuitSyntax),
+        b"NOOP" if !syntax.noop_argument => alone(Command::Noop, argument, CoreReply::NoopSyntax),
         b"NOOP" => Ok(Command::Noop),
         b"HELP" => Ok(Command::Help),
         b"VRFY" if argument.is_empty() => Err(CoreReply::VrfySyntax.into()),

@@ -119,6 +119,9 @@ fn is_utf8(c: char) -> bool {
 }
 
 fn domain_or_literal(domain: &str, syntax: &Syntax) -> Result<(), PathFlaw> {
+    if domain.is_empty() && syntax.domains.contains(&DomainTolerance::Empty) {
+        return Ok(());
+    }
     if !domain.starts_with('[') {
         return domain_name(domain, syntax);
     }
@@ -258,8 +261,11 @@ mod tests {
                 .to_vec(),
             ..Syntax::default()
         };
-        taken(&all, &["a@x-.test", "a@x.test.", "a@x_y.test", &label]);
-        refused(&all, PathFlaw::Domain, &["a@", "a@.", "a@x..", "a@-x.test"]);
+        taken(
+            &all,
+            &["a@x-.test", "a@x.test.", "a@x_y.test", "a@", &label],
+        );
+        refused(&all, PathFlaw::Domain, &["a@.", "a@x..", "a@-x.test"]);
     }
 
     #[test]

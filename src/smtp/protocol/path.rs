@@ -28,6 +28,7 @@ struct Side {
     keyword: &'static str,
     syntax: CoreReply,
     operand: CoreReply,
+    brackets: CoreReply,
     unclosed: CoreReply,
     flaw: fn(PathFlaw) -> CoreReply,
 }
@@ -36,6 +37,7 @@ const MAIL: Side = Side {
     keyword: "FROM:",
     syntax: CoreReply::MailSyntax,
     operand: CoreReply::MailOperand,
+    brackets: CoreReply::SenderBrackets,
     unclosed: CoreReply::SenderUnclosed,
     flaw: |flaw| match flaw {
         PathFlaw::Malformed => CoreReply::SenderSyntax,
@@ -49,6 +51,7 @@ const RCPT: Side = Side {
     keyword: "TO:",
     syntax: CoreReply::RcptSyntax,
     operand: CoreReply::RcptOperand,
+    brackets: CoreReply::RecipientBrackets,
     unclosed: CoreReply::RecipientUnclosed,
     flaw: |flaw| match flaw {
         PathFlaw::Malformed => CoreReply::RecipientSyntax,
@@ -61,8 +64,7 @@ const RCPT: Side = Side {
 /// Reads the argument of MAIL.
 pub(crate) fn mail(argument: &str, syntax: &Syntax) -> Result<Command, Mistake> {
     let operand = operand(argument, &MAIL, syntax)?;
-    let unchecked = &syntax.unchecked_parameters;
-    let parameters = parameters(&operand, syntax, unchecked, mail_parameter)?;
+    let parameters = parameters(&operand, syntax, MAIL_PARAMETERS, mail_parameter)?;
     let reverse_path = operand.mailbox(&MAIL, syntax)?;
     if !(parameters.smtputf8 || syntax.utf8_paths || reverse_path.is_ascii()) {
         return Err(operand.mistake(CoreReply::NotAscii));
@@ -76,7 +78,7 @@ pub(crate) fn mail(argument: &str, syntax: &Syntax) -> Result<Command, Mistake> 
 /// Reads the argument of RCPT. A path beyond ASCII is for the session to judge: it knows what MAIL said.
 pub(crate) fn rcpt(argument: &str, syntax: &Syntax) -> Result<Command, Mistake> {
     let operand = operand(argument, &RCPT, syntax)?;
-    let parameters = parameters(&operand, syntax, &[], rcpt_parameter)?;
+    let parameters = parameters(&operand, syntax, RCPT_PARAMETERS, rcpt_parameter)?;
     let forward_path = match operand.path {
         postmaster if postmaster.eq_ignore_ascii_case("postmaster") => postmaster,
         _ => operand.mailbox(&RCPT, syntax)?,
@@ -135,7 +137,7 @@ fn operand<'a>(argument: &'a str, side: &Side, syntax: &Syntax) -> Result<Operan
     };
     let Some(path) = said.strip_prefix('<') else {
         if syntax.brackets {
-            return Err(side.syntax.into());
+            return Err(side.brackets.into());
         }
         let end = said.find([' ', '\t']).unwrap_or(said.len());
         let (path, rest) = said.split_at(end);
@@ -169,11 +171,26 @@ fn closing_bracket(path: &str) -> Option<usize> {
     })
 }
 
+/// The parameters of MAIL that a receiver may leave unchecked.
+const MAIL_PARAMETERS: &[&str] = &[
+    "SIZE",
+    "BODY",
+    "SMTPUTF8",
+    "RET",
+    "ENVID",
+    "AUTH",
+    "MT-PRIORITY",
+    "BY",
+    "REQUIRETLS",
+];
+/// Those of RCPT.
+const RCPT_PARAMETERS: &[&str] = &["NOTIFY", "ORCPT"];
+
 /// Reads ` KEYWORD=value KEYWORD`; a keyword that stands twice, or one that is no keyword, is a mistake.
 fn parameters(
     operand: &Operand<'_>,
     syntax: &Syntax,
-    unchecked: &[String],
+    known: &[&str],
     read: impl Fn(&str, Option<&str>, &mut Parameters) -> Result<Option<Extension>, CoreReply>,
 ) -> Result<Parameters, Mistake> {
     let mut parameters = Parameters::default();
@@ -191,9 +208,9 @@ fn parameters(
         if seen.contains(&upper) && !syntax.repeated_parameters {
             return Err(mistake(CoreReply::ParameterSyntax));
         }
-        let unchecked = unchecked
-            .iter()
-            .any(|known| known.eq_ignore_ascii_case(&upper));
+        let mut unchecked = syntax.unchecked_parameters.iter();
+        let unchecked =
+            known.contains(&upper.as_str()) && unchecked.any(|k| k.eq_ignore_ascii_case(&upper));
         match read(&upper, value, &mut parameters) {
             _ if unchecked => {}
             Ok(Some(extension)) => parameters.needs.push((extension, word.to_owned())),
@@ -350,7 +367,7 @@ mod tests {
             Ok("a@example.test"),
         );
         sender("FROM:<a@[192.0.2.1]>", Ok("a@[192.0.2.1]"));
-        sender("FROM:a@example.test", Err(CoreReply::MailSyntax));
+        sender("FROM:a@example.test", Err(CoreReply::SenderBrackets));
         sender("TO:<a@example.test>", Err(CoreReply::MailSyntax));
         sender("FROM:", Err(CoreReply::MailOperand));
         sender("FROM:<a@example.test", Err(CoreReply::SenderUnclosed));

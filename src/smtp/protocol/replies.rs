@@ -110,6 +110,10 @@ core_replies! {
         "RCPT without \"TO:\"",
     RcptOperand "rcpt_operand" "501 5.5.4 Syntax: RCPT TO:<address>"
         "nothing after \"RCPT TO:\"",
+    SenderBrackets "sender_brackets" "501 5.5.4 Syntax: MAIL FROM:<address>"
+        "a reverse-path without angle brackets, where brackets = true",
+    RecipientBrackets "recipient_brackets" "501 5.5.4 Syntax: RCPT TO:<address>"
+        "a forward-path without angle brackets, where brackets = true",
     SenderSyntax "sender_syntax" "501 5.1.7 Bad sender address syntax"
         "a reverse-path that is malformed",
     SenderUnclosed "sender_unclosed" "501 5.1.7 Bad sender address syntax"
@@ -160,6 +164,8 @@ core_replies! {
         "DATA with an argument",
     RsetSyntax "rset_syntax" "501 5.5.4 Syntax: RSET"
         "RSET with an argument",
+    NoopSyntax "noop_syntax" "501 5.5.4 Syntax: NOOP"
+        "NOOP with an argument, where noop_argument = false",
     QuitSyntax "quit_syntax" "501 5.5.4 Syntax: QUIT"
         "QUIT with an argument",
     VrfySyntax "vrfy_syntax" "501 5.5.4 Syntax: VRFY address"
@@ -173,7 +179,9 @@ core_replies! {
     AuthSyntax "auth_syntax" "501 5.5.4 Syntax: AUTH mechanism"
         "AUTH without a mechanism, or with too many words",
     HeloFirst "helo_first" "503 5.5.1 Error: send HELO/EHLO first"
-        "MAIL before an accepted HELO or EHLO, where a rule judges that",
+        "a command of `helo_first` before an accepted HELO or EHLO, and MAIL where a rule judges that",
+    HeloRepeated "helo_repeated" "503 5.5.1 Error: HELO/EHLO was sent already"
+        "HELO or EHLO after an accepted one, where repeated_helo = false",
     MailFirst "mail_first" "503 5.5.1 Error: need MAIL command"
         "RCPT without MAIL",
     NestedMail "nested_mail" "503 5.5.1 Error: nested MAIL command"
@@ -204,8 +212,6 @@ core_replies! {
         "no room for the message",
     StartTlsReady "starttls" "220 2.0.0 Ready to start TLS"
         "STARTTLS is accepted",
-    StartTlsBeforeHelo "starttls_before_helo" "503 5.5.1 Error: send HELO/EHLO first"
-        "STARTTLS before an accepted HELO or EHLO, where starttls_after_helo = true",
     StartTlsNotOffered "starttls_not_offered" "502 5.5.1 Error: STARTTLS is not offered"
         "STARTTLS where it is not offered",
     StartTlsRefused "starttls_refused" "454 4.7.0 TLS not available due to temporary reason"

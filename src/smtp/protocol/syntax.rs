@@ -34,15 +34,18 @@ pub enum DomainTolerance {
     TrailingHyphen,
     /// A label of more than 63 octets.
     LongLabel,
+    /// No domain at all behind `@`.
+    Empty,
 }
 
 impl DomainTolerance {
     /// Every tolerance, and its word in receiver files.
-    pub const ALL: [(&'static str, Self); 4] = [
+    pub const ALL: [(&'static str, Self); 5] = [
         ("underscore", Self::Underscore),
         ("trailing-dot", Self::TrailingDot),
         ("trailing-hyphen", Self::TrailingHyphen),
         ("long-label", Self::LongLabel),
+        ("empty", Self::Empty),
     ];
 }
 
@@ -63,6 +66,10 @@ pub enum MistakeOrder {
 pub struct Syntax {
     /// Whether HELO, EHLO and LHLO may stand without an argument; the rules judge the empty argument.
     pub empty_helo: bool,
+    /// Whether HELO or EHLO may come again.
+    pub repeated_helo: bool,
+    /// Whether NOOP may have an argument.
+    pub noop_argument: bool,
     /// Whether a path must stand in angle brackets.
     pub brackets: bool,
     /// Whether blanks may stand between `FROM:` or `TO:` and the path, which RFC 5321 §3.3 forbids.
@@ -91,7 +98,7 @@ pub struct Syntax {
     pub text_line_octets: usize,
     /// Whether a parameter may stand twice.
     pub repeated_parameters: bool,
-    /// Parameters of MAIL that may have any value, or none.
+    /// Parameters of MAIL and RCPT that may have any value, or none.
     pub unchecked_parameters: Vec<String>,
     /// Which mistake comes first.
     pub order: MistakeOrder,
@@ -101,6 +108,8 @@ impl Default for Syntax {
     fn default() -> Self {
         Self {
             empty_helo: false,
+            repeated_helo: true,
+            noop_argument: true,
             brackets: true,
             space_after_colon: true,
             leading_space: false,

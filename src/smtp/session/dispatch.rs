@@ -17,7 +17,9 @@ use crate::smtp::server::proxy;
 use crate::smtp::session::auth::AUTH_LINE_OCTETS;
 use crate::smtp::session::script::{Occasion, Point};
 use crate::smtp::session::transaction::Mail;
-use crate::smtp::session::{EXTENSION_OCTETS, PATH_LINE_OCTETS, Protocol, Session, State};
+use crate::smtp::session::{
+    EXTENSION_OCTETS, HeloState, PATH_LINE_OCTETS, Protocol, Session, State,
+};
 use crate::stage::Stage;
 use crate::verdict::ClosedBy;
 
@@ -146,7 +148,11 @@ impl Session {
         {
             return;
         }
-        match self.sequence_first(&mistake) {
+        let repeated = mistake.reply == CoreReply::HeloSyntax
+            && self.helo == HeloState::Accepted
+            && !self.receiver.settings.syntax.repeated_helo;
+        let sequence = self.sequence_first(&mistake);
+        match repeated.then_some(CoreReply::HeloRepeated).or(sequence) {
             Some(reply) => self.mistake(reply, output),
             None => self.mistake(mistake, output),
         }
@@ -184,6 +190,9 @@ impl Session {
     fn command(&mut self, command: Command, output: &mut Vec<u8>, lookup: &dyn Lookup) {
         if self.lacks_tls(&command, output) {
             return;
+        }
+        if let Some(mistake) = self.against_helo(&command) {
+            return self.mistake(mistake, output);
         }
         match command {
             Command::Helo(verb, argument) => match (self.front.protocol, verb) {
@@ -238,6 +247,24 @@ impl Session {
             }
             Command::Xclient(xclient) => self.xclient(xclient, output),
         }
+    }
+
+    /// What the receiver refuses for the HELO that stands already, or that does not yet.
+    fn against_helo(&self, command: &Command) -> Option<Mistake> {
+        let settings = &self.receiver.settings;
+        let (word, said) = (command.word(), self.helo == HeloState::Accepted);
+        let reply = if said {
+            let lmtp = self.front.protocol == Protocol::Lmtp;
+            let again = matches!(command, Command::Helo(verb, _) if lmtp == (*verb == Verb::Lhlo))
+                && !settings.syntax.repeated_helo;
+            again.then_some(CoreReply::HeloRepeated)
+        } else {
+            settings
+                .helo_first
+                .contains(&word)
+                .then_some(CoreReply::HeloFirst)
+        };
+        reply.map(|reply| Mistake::from(reply).quoting("command", word))
     }
 
     /// Handles an optional command. If it is refused, that counts as a mistake.

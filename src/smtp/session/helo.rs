@@ -238,12 +238,7 @@ impl Session {
         if self.facts.conduct.tls {
             return self.mistake(CoreReply::TlsActive, output);
         }
-        let too_early =
-            self.receiver.settings.starttls_after_helo && self.helo != HeloState::Accepted;
         match self.starttls_setting() {
-            StartTls::Offered | StartTls::Refused if too_early => {
-                self.mistake(CoreReply::StartTlsBeforeHelo, output);
-            }
             StartTls::Offered if self.front.tls => {
                 if self
                     .script(Point::StartTls, Occasion::default(), output)

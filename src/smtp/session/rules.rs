@@ -127,7 +127,8 @@ impl Session {
     /// Whether a rule requires a HELO that the client has not sent.
     fn must_say_helo(&self) -> bool {
         let mut rules = self.receiver.policy.rules().iter();
-        self.helo == HeloState::None && rules.any(|rule| rule.needs.helo_sent)
+        let listed = self.receiver.settings.helo_first.contains(&"MAIL");
+        self.helo == HeloState::None && (listed || rules.any(|rule| rule.needs.helo_sent))
     }
 
     /// The sequence error of DATA or BDAT.
@@ -248,7 +249,8 @@ impl Session {
                 .offers(Extension::Pipelining);
         match command {
             // The octets behind BDAT are its chunk.
-            Ok(Command::Quit | Command::Xclient(_) | Command::Bdat { .. }) => false,
+            Ok(Command::Bdat { .. }) => !self.offers(Extension::Chunking),
+            Ok(Command::Quit | Command::Xclient(_)) => false,
             // What comes behind STARTTLS is thrown away, and judged, once TLS stands.
             Ok(Command::StartTls) => false,
             Ok(
