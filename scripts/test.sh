@@ -37,11 +37,12 @@ install_clients() {
     [ -d "$foreign/node/node_modules/nodemailer" ] || npm install --prefix "$foreign/node" --silent --no-audit --no-fund nodemailer@7
 }
 
-# Postfix and Exim conflict as packages, and they, NSD and Knot would start as system services: they are unpacked, not
+# Mail servers conflict as packages, and they, NSD and Knot would start as system services: they are unpacked, not
 # installed. dnsperf is for benches/dns.sh.
 unpack_servers() {
     [ -x "$foreign/usr/lib/postfix/sbin/master" ] || unpack postfix
     [ -x "$foreign/usr/sbin/exim4" ] || unpack exim4-daemon-light
+    [ -x "$foreign/usr/sbin/smtpd" ] || unpack opensmtpd
     [ -x "$foreign/usr/sbin/nsd" ] || unpack nsd
     [ -x "$foreign/usr/sbin/knotd" ] || unpack knot
     [ -x "$foreign/usr/bin/dnsperf" ] || unpack dnsperf
@@ -64,7 +65,7 @@ unpack_libraries() {
     lacking=$(lacking_libraries)
     [ -z "$lacking" ] && return 0
     local packages
-    mapfile -t packages < <(libraries_of postfix exim4-daemon-light nsd knot dnsperf)
+    mapfile -t packages < <(libraries_of postfix exim4-daemon-light opensmtpd nsd knot dnsperf)
     mapfile -t packages < <({ printf '%s\n' "${packages[@]}"; libraries_of "${packages[@]}"; } | sort -u)
     echo "the unpacked programs lack ${lacking//$'\n'/ }: getting ${packages[*]}"
     as_root apt-get -qq install -y --no-install-recommends "${packages[@]}" >/dev/null || unpack "${packages[@]}"
@@ -78,7 +79,7 @@ libraries_of() {
 # The names of shared libraries that nothing provides.
 lacking_libraries() {
     LD_LIBRARY_PATH="$PWD/$foreign/usr/lib/postfix:$PWD/$foreign/usr/lib/$(uname -m)-linux-gnu:$PWD/$foreign/lib/$(uname -m)-linux-gnu" \
-        ldd "$foreign"/usr/sbin/{smtp-source,exim4,nsd,knotd} "$foreign"/usr/lib/postfix/sbin/{master,smtpd,cleanup} \
+        ldd "$foreign"/usr/sbin/{smtp-source,exim4,smtpd,nsd,knotd} "$foreign"/usr/lib/postfix/sbin/{master,smtpd,cleanup} \
         "$foreign"/usr/bin/dnsperf |
         awk '/not found/ { print $1 }' | sort -u
 }

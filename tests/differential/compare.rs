@@ -79,6 +79,9 @@ impl Report {
 /// The text of a reply without what is new in each session: queue ids, and the time in Exim's greeting.
 fn text(exchange: &Exchange) -> &str {
     let text = exchange.text();
+    if let Some((before, _)) = text.split_once(" Message accepted for delivery") {
+        return before.rsplit_once(' ').map_or("", |(code, _)| code);
+    }
     let ids = ["queued as ", "id="];
     let end = ids.iter().find_map(|id| text.find(id));
     match end {

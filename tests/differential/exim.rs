@@ -5,6 +5,27 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::foreign::{Foreign, chown};
+use crate::receivers::Program;
+
+/// One daemon for each variant.
+pub const PROGRAM: Program = Program {
+    name: "exim",
+    needs: &["usr/sbin/exim4"],
+    profiles: &[
+        ("exim-reverse-host-lookup", 2520),
+        ("exim-verify-helo", 2530),
+    ],
+    at_a_time: 24,
+    patient: true,
+    start: |foreign, directory| {
+        let lookup = "  require verify = reverse_host_lookup\n  accept";
+        let verify = "helo_verify_hosts = *";
+        vec![
+            start(foreign, directory, 2520, "", lookup),
+            start(foreign, directory, 2530, verify, "  accept"),
+        ]
+    },
+};
 
 /// Settings that all variants share. Nothing is delivered, nothing is limited.
 const COMMON: &str = "
@@ -27,7 +48,7 @@ acl_smtp_rcpt = rcpt
 ";
 
 /// Starts an Exim; `settings` stand in the main section, `acl` is its ACL for RCPT.
-pub fn start(foreign: &Foreign, lab: &Path, port: u16, settings: &str, acl: &str) -> Child {
+fn start(foreign: &Foreign, lab: &Path, port: u16, settings: &str, acl: &str) -> Child {
     let directory = lab.join(format!("exim-{port}"));
     let spool = directory.join("spool");
     fs::create_dir_all(&spool).expect("a directory");

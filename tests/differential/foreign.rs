@@ -1,27 +1,29 @@
-//! Where the foreign programs are, and how to enter the network they are to run in.
+//! Where a foreign program is, and how to enter the network that it is to run in.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What must be there for the test to run, below the root of the foreign programs.
-const NEEDED: [&str; 2] = ["usr/lib/postfix/sbin/master", "usr/sbin/exim4"];
-
 /// The variable that tells the test binary that it runs within its namespaces.
 pub const INSIDE: &str = "MARTINET_LAB";
 /// The variables that are handed to the inside.
-const PASSED: [&str; 3] = ["MARTINET_SEED", "MARTINET_WORLDS", "RUST_BACKTRACE"];
+const PASSED: [&str; 4] = [
+    "MARTINET_SEED",
+    "MARTINET_WORLDS",
+    "MARTINET_PROGRAMS",
+    "RUST_BACKTRACE",
+];
 
-/// The root below which Postfix and Exim are: unpacked by `scripts/test.sh`, or the machine's own.
+/// The root below which a program is: unpacked by `scripts/test.sh`, or the machine's own.
 pub struct Foreign {
     root: PathBuf,
 }
 
 impl Foreign {
-    /// Finds both programs, or says what is not there.
-    pub fn find() -> Result<Self, String> {
+    /// Finds what a program consists of, or says what is not there.
+    pub fn find(needed: &[&str]) -> Result<Self, String> {
         let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/foreign");
-        let has_all = |root: &&Path| NEEDED.iter().all(|program| root.join(program).exists());
+        let has_all = |root: &&Path| needed.iter().all(|program| root.join(program).exists());
         match [unpacked.as_path(), Path::new("/")]
             .iter()
             .copied()
@@ -32,7 +34,7 @@ impl Foreign {
             }),
             None => Err(format!(
                 "no {} below {}",
-                NEEDED.join(", "),
+                needed.join(", "),
                 unpacked.display()
             )),
         }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs a command in a network of its own: documentation addresses on the loopback device, one resolver, no other
-# source of names, and the users that Postfix and Exim want. Begins within new network, mount and PID namespaces:
+# source of names, the users that mail servers want, and empty directories where they write. Begins within new network, mount and PID namespaces:
 #
 #     unshare --net --mount --pid --fork --kill-child --mount-proc tests/differential/lab.sh COMMAND…
 #
@@ -25,16 +25,19 @@ printf '127.0.0.1 localhost\n::1 localhost\n' >"$LAB/hosts"
 printf 'passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n' >"$LAB/nsswitch.conf"
 cp /etc/passwd /etc/group "$LAB/"
 number=64100
-for user in postfix postdrop Debian-exim; do
+for user in postfix postdrop Debian-exim opensmtpd opensmtpq; do
     grep -q "^$user:" "$LAB/passwd" || echo "$user:x:$number:$number::/nonexistent:/usr/sbin/nologin" >>"$LAB/passwd"
     grep -q "^$user:" "$LAB/group" || echo "$user:x:$number:" >>"$LAB/group"
     number=$((number + 1))
 done
+# Sockets and spools at paths that are compiled in. A cache of names outside has its socket in /run, and would answer
+# past the resolver here.
+for directory in /run /var/lib /var/spool; do mount -t tmpfs -o mode=755 none $directory; done
 for file in passwd group resolv.conf hosts nsswitch.conf; do
-    mount --bind "$LAB/$file" "$(readlink -f /etc/$file)"
+    target=$(readlink -m /etc/$file)
+    [ -e "$target" ] || { mkdir -p "$(dirname "$target")" && touch "$target"; }
+    mount --bind "$LAB/$file" "$target"
 done
-# A cache of names outside would answer past the resolver here.
-if [ -d /run/nscd ]; then mount -t tmpfs none /run/nscd; fi
 
 status=0
 "$@" || status=$?

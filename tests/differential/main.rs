@@ -1,8 +1,8 @@
-//! The differential test: real Postfix and real Exim beside martinet's profiles of them, in the same random worlds.
+//! The differential test: real mail servers beside martinet's profiles of them, in the same random worlds.
 //!
 //! All of them resolve through martinet's own DNS, in a network that holds nothing else, and hear the same sessions
 //! from the same addresses. Codes and enhanced codes have to agree everywhere, texts where the profile has them.
-//! `MARTINET_SEED` makes other worlds, `MARTINET_WORLDS` more or fewer.
+//! `MARTINET_SEED` makes other worlds, `MARTINET_WORLDS` more or fewer; `MARTINET_PROGRAMS` names the programs.
 
 mod commands;
 mod compare;
@@ -11,6 +11,7 @@ mod exim;
 mod foreign;
 mod helo;
 mod intended;
+mod opensmtpd;
 mod postfix;
 mod random;
 mod receivers;
@@ -26,7 +27,7 @@ use std::time::Instant;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use foreign::{Foreign, INSIDE};
+use foreign::INSIDE;
 use random::Random;
 use receivers::Receiver;
 use worlds::{ROUND, SOUND, World};
@@ -40,8 +41,13 @@ const AT_A_TIME: usize = 24;
 
 #[test]
 fn real_receivers_agree() {
-    if let Err(missing) = Foreign::find().and_then(|_| foreign::namespaces()) {
-        skipped::skip(&format!("the comparison with Postfix and Exim: {missing}"));
+    if let Err(missing) = foreign::namespaces() {
+        skipped::skip(&format!("the comparison with real mail servers: {missing}"));
+        return;
+    }
+    let (here, missing) = receivers::programs();
+    missing.iter().for_each(|why| skipped::skip(why));
+    if here.is_empty() {
         return;
     }
     let status = foreign::within_namespaces("within_the_lab")
@@ -62,7 +68,7 @@ fn within_the_lab() {
         return;
     }
     let lab = PathBuf::from(std::env::var_os("LAB").expect("lab.sh sets LAB"));
-    let foreign = Foreign::find().expect("the outside has found them");
+    let (programs, _) = receivers::programs();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -82,7 +88,7 @@ fn within_the_lab() {
             "{count} worlds of MARTINET_SEED={seed}, {slow} of them with a name that times out"
         );
         let began = Instant::now();
-        let _real = receivers::real(&foreign, &lab).await;
+        let _real = receivers::real(&programs, &lab).await;
         let sound = commands::scripts(SOUND).into_iter().enumerate();
         let mut worlds: Vec<_> = sound
             .map(|(number, commands)| World::sound(number, commands))
@@ -91,7 +97,7 @@ fn within_the_lab() {
         let mut report = compare::Report::default();
         while !worlds.is_empty() {
             let round: Vec<_> = worlds.drain(..worlds.len().min(ROUND)).collect();
-            let receivers = receivers::start(&round).await;
+            let receivers = receivers::start(&programs, &round).await;
             report.add(play_all(round, receivers).await);
             println!(
                 "{} sessions, {} disagreements, {} s",
@@ -131,11 +137,17 @@ async fn play_all(worlds: Vec<World>, receivers: Vec<Receiver>) -> compare::Repo
         let receivers = Arc::clone(&receivers);
         tasks.spawn(async move {
             let mut report = compare::Report::default();
-            for receiver in receivers.iter() {
+            let slow = world.faults.contains("drop");
+            for receiver in receivers
+                .iter()
+                .filter(|receiver| receiver.patient || !slow)
+            {
                 let commands = &world.commands;
+                let place = receiver.places.acquire().await;
                 let real = dialogue::play(receiver.real(world.client), world.client, commands);
                 let ours = dialogue::play(receiver.ours(world.client), world.client, commands);
                 let (real, ours) = tokio::join!(real, ours);
+                drop(place);
                 report.compare(&world, receiver, &real, &ours);
             }
             drop(place);

@@ -5,6 +5,24 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::foreign::{Foreign, chown};
+use crate::receivers::Program;
+
+/// Both variants are services of one master.
+pub const PROGRAM: Program = Program {
+    name: "postfix",
+    needs: &["usr/lib/postfix/sbin/master"],
+    profiles: &[("postfix-strict", 2500), ("postfix-no-delay", 2510)],
+    at_a_time: 24,
+    patient: true,
+    start: |foreign, directory| {
+        let delayed = [
+            "smtpd_delay_reject=yes",
+            "smtpd_sender_restrictions=reject_unknown_sender_domain",
+        ];
+        let variants: [(u16, &[&str]); 2] = [(2500, &delayed), (2510, &["smtpd_delay_reject=no"])];
+        vec![start(foreign, directory, &variants)]
+    },
+};
 
 /// Settings that all variants share. Nothing sleeps, nothing is limited, no client is trusted.
 const MAIN: &str = "
@@ -52,16 +70,15 @@ const QUEUE: &[(&str, &str, &str)] = &[
 ];
 
 /// Starts Postfix with one smtpd service for each port and its `-o` settings.
-pub fn start(foreign: &Foreign, lab: &Path, variants: &[(u16, &[&str])]) -> Child {
-    let directory = lab.join("postfix-strict");
+fn start(foreign: &Foreign, directory: &Path, variants: &[(u16, &[&str])]) -> Child {
     let configuration = directory.join("etc");
     fs::create_dir_all(&configuration).expect("a directory");
-    fs::write(configuration.join("main.cf"), main_cf(foreign, &directory)).expect("main.cf");
+    fs::write(configuration.join("main.cf"), main_cf(foreign, directory)).expect("main.cf");
     fs::write(configuration.join("master.cf"), master_cf(variants)).expect("master.cf");
     for name in ["dynamicmaps.cf", "postfix-files"] {
         fs::write(configuration.join(name), "").expect("an empty file");
     }
-    queue(&directory);
+    queue(directory);
     Command::new(foreign.path("usr/lib/postfix/sbin/master"))
         .args([Path::new("-c"), &configuration, Path::new("-d")])
         .env("LD_LIBRARY_PATH", foreign.libraries())

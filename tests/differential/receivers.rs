@@ -9,10 +9,11 @@ use std::time::Duration;
 use martinet::scenario::{ReceiverProfile, Scenario, load_receiver, parse_scenario};
 use martinet::smtp::ClientSource;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 
 use crate::foreign::Foreign;
 use crate::worlds::World;
-use crate::{exim, postfix};
+use crate::{exim, opensmtpd, postfix};
 
 /// Where the receivers listen.
 const HOST_4: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 25));
@@ -24,18 +25,48 @@ const LOOKUP_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a daemon may take until it listens.
 const START_PATIENCE: Duration = Duration::from_secs(20);
 
-/// The profiles, and the port of the real program; martinet listens one above.
-const PROFILES: [(&str, u16); 4] = [
-    ("postfix-strict", 2500),
-    ("postfix-no-delay", 2510),
-    ("exim-reverse-host-lookup", 2520),
-    ("exim-verify-helo", 2530),
-];
+/// A foreign program, and the profiles that stand for it.
+pub struct Program {
+    /// Its name.
+    pub name: &'static str,
+    /// The files that it consists of, below the root of foreign programs.
+    pub needs: &'static [&'static str],
+    /// The profiles, and where the real program listens for each; martinet listens one port above.
+    pub profiles: &'static [(&'static str, u16)],
+    /// The sessions that it has at a time.
+    pub at_a_time: usize,
+    /// Whether its patience with DNS can be set, so that worlds with names that time out can be played.
+    pub patient: bool,
+    /// Starts it, with a directory of its own.
+    pub start: fn(&Foreign, &Path) -> Vec<Child>,
+}
+
+/// Every program that is compared.
+const PROGRAMS: [Program; 3] = [postfix::PROGRAM, exim::PROGRAM, opensmtpd::PROGRAM];
+
+/// The programs that are here, and why the others are not. `MARTINET_PROGRAMS=exim,postfix` names those that are wanted.
+pub fn programs() -> (Vec<(Program, Foreign)>, Vec<String>) {
+    let wanted = std::env::var("MARTINET_PROGRAMS").unwrap_or_default();
+    let is_wanted =
+        |program: &Program| wanted.is_empty() || wanted.split(',').any(|name| name == program.name);
+    let (mut here, mut missing) = (Vec::new(), Vec::new());
+    for program in PROGRAMS.into_iter().filter(is_wanted) {
+        match Foreign::find(program.needs) {
+            Ok(foreign) => here.push((program, foreign)),
+            Err(why) => missing.push(format!("the comparison with {}: {why}", program.name)),
+        }
+    }
+    (here, missing)
+}
 
 /// A real receiver and martinet in its place.
 pub struct Receiver {
     /// The name of the profile.
     pub profile: ReceiverProfile,
+    /// Whether worlds with names that time out are played.
+    pub patient: bool,
+    /// Places for sessions with the real program.
+    pub places: Semaphore,
     port: u16,
     world: martinet::World,
 }
@@ -66,11 +97,19 @@ impl Drop for Daemon {
 const MAX_ERRORS: usize = 100;
 
 /// Starts martinet with every profile, and the DNS server that the real receivers ask. They stand for one round of worlds.
-pub async fn start(worlds: &[World]) -> Vec<Receiver> {
+pub async fn start(programs: &[(Program, Foreign)], worlds: &[World]) -> Vec<Receiver> {
     let scenario = scenario(worlds);
     let mut receivers = Vec::new();
-    for (name, port) in PROFILES {
-        let mut profile = load_receiver(name).expect("a built-in receiver");
+    let profiles = programs.iter().flat_map(|(program, _)| {
+        let each = program.profiles.iter();
+        each.map(move |(name, port)| (program, name, port))
+    });
+    for (program, name, port) in profiles {
+        let path = format!(
+            "{}/scenarios/receivers/{name}.toml",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let mut profile = load_receiver(&path).unwrap_or_else(|error| panic!("{error}"));
         profile.dns_timeout = LOOKUP_PATIENCE;
         let receiver = Arc::get_mut(&mut profile.receiver).expect("nobody else has the receiver");
         receiver.settings.max_errors = MAX_ERRORS;
@@ -79,14 +118,16 @@ pub async fn start(worlds: &[World]) -> Vec<Receiver> {
             .with_scenario(scenario.clone())
             .with_receiver(profile.clone())
             .client(ClientSource::Socket)
-            .smtp(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port + 1));
+            .smtp(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), *port + 1));
         if receivers.is_empty() {
             builder = builder.dns(DNS.into());
         }
         let world = builder.start().await.expect("a world starts");
         receivers.push(Receiver {
             profile,
-            port,
+            patient: program.patient,
+            places: Semaphore::new(program.at_a_time),
+            port: *port,
             world,
         });
     }
@@ -101,40 +142,18 @@ pub async fn stop(receivers: Vec<Receiver>) {
 }
 
 /// Starts the real programs; they stand for all rounds.
-pub async fn real(foreign: &Foreign, lab: &Path) -> Vec<Daemon> {
-    let daemons = daemons(foreign, lab)
-        .into_iter()
-        .flatten()
-        .map(Daemon)
-        .collect();
-    for (_, port) in PROFILES {
-        listening(SocketAddr::new(HOST_4, port)).await;
-        listening(SocketAddr::new(HOST_6, port)).await;
+pub async fn real(programs: &[(Program, Foreign)], lab: &Path) -> Vec<Daemon> {
+    let mut daemons = Vec::new();
+    for (program, foreign) in programs {
+        let directory = lab.join(program.name);
+        std::fs::create_dir_all(&directory).expect("a directory");
+        daemons.extend((program.start)(foreign, &directory).into_iter().map(Daemon));
+    }
+    for (_, port) in programs.iter().flat_map(|(program, _)| program.profiles) {
+        listening(SocketAddr::new(HOST_4, *port)).await;
+        listening(SocketAddr::new(HOST_6, *port)).await;
     }
     daemons
-}
-
-/// The real programs, in the order of the profiles; the second Postfix is a service of the first.
-fn daemons(foreign: &Foreign, lab: &Path) -> [Option<Child>; 4] {
-    let [postfix, no_delay, reverse, verify] = PROFILES.map(|(_, port)| port);
-    let delayed = [
-        "smtpd_delay_reject=yes",
-        "smtpd_sender_restrictions=reject_unknown_sender_domain",
-    ];
-    let master = postfix::start(
-        foreign,
-        lab,
-        &[(postfix, &delayed), (no_delay, &["smtpd_delay_reject=no"])],
-    );
-    let lookup = exim::start(
-        foreign,
-        lab,
-        reverse,
-        "",
-        "  require verify = reverse_host_lookup\n  accept",
-    );
-    let helo = exim::start(foreign, lab, verify, "helo_verify_hosts = *", "  accept");
-    [Some(master), None, Some(lookup), Some(helo)]
 }
 
 async fn listening(address: SocketAddr) {
