@@ -134,6 +134,7 @@ impl FaultSpec {
     pub fn of(fault: &Fault) -> Self {
         let (from, times, every) = fault.schedule();
         let (delay, jitter, seed) = fault.timing();
+        let seeded = !jitter.is_zero() || fault.action() == Action::Reorder(Order::Seeded);
         let mut spec = Self {
             name: fault.pattern(),
             record_type: fault.record_type().map(|t| rdata::type_text(t.into())),
@@ -144,7 +145,7 @@ impl FaultSpec {
             every,
             delay: (!delay.is_zero()).then_some(delay),
             jitter: (!jitter.is_zero()).then_some(jitter),
-            seed: (seed != 1).then_some(seed),
+            seed: Some(seed).filter(|seed| *seed != 1 && seeded),
             ..Self::default()
         };
         match fault.action() {
@@ -231,6 +232,11 @@ impl Reading<'_> {
         let silent = matches!(word, "drop" | "tcp-refused" | "tcp-hang");
         if word == "delay" && spec.delay.is_none() {
             self.add("delay", "delay = \"3s\" beside do = \"delay\"", "none");
+        }
+        let seeded = spec.jitter.is_some() || spec.order.as_deref() == Some("seeded");
+        if let Some(seed) = spec.seed.filter(|_| !seeded) {
+            let found = format!("seed = {seed} without them");
+            self.add("seed", "jitter or order = \"seeded\" beside a seed", found);
         }
         for (key, given, belongs) in [
             ("delay", spec.delay.is_some(), !silent),

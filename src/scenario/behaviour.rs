@@ -206,7 +206,12 @@ fn when(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Condition {
 
 fn often(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Schedule {
     let probability = table.points("probability", mistakes);
-    let seed = table.number("seed", mistakes).map_or(0, |seed| seed.value);
+    let seed = table.number("seed", mistakes);
+    if let Some(seed) = seed.as_ref().filter(|_| !table.has("probability")) {
+        let found = format!("seed = {} without it", seed.value);
+        mistakes.add(seed.span.clone(), "a probability beside a seed", found);
+    }
+    let seed = seed.map_or(0, |seed| seed.value);
     let span = table.span();
     let millionths = probability
         .and_then(|points| u32::try_from(points.0).ok())

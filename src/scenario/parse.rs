@@ -160,7 +160,9 @@ fn pool(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Pool> {
     table.require("addresses", mistakes);
     let addresses = ranges(&mut table, "addresses", mistakes);
     if addresses.as_ref().is_some_and(Vec::is_empty) {
-        mistakes.add(table.span(), "at least one address in addresses", "none");
+        let listed = table.value("addresses").map(toml::Spanned::span);
+        let listed = listed.unwrap_or_else(|| table.span());
+        mistakes.add(listed, "at least one address in addresses", "none");
     }
     let first_number = table.number_as("first_number", mistakes).unwrap_or(1);
     let ptr = table.parsed_list("ptr", mistakes, host_pattern);

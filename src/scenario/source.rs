@@ -272,16 +272,22 @@ fn fixed(value: &toml::Spanned<DeValue<'_>>, mistakes: &mut Mistakes) -> ClientS
 fn from_table(mut table: Reader<'_>, pools: &Pools, mistakes: &mut Mistakes) -> ClientSource {
     let span = table.span();
     let map = table.table("map", mistakes);
+    let listed = table.value("pool").map(toml::Spanned::span);
     let names = table.strings("pool", mistakes);
-    let order = table.choice("order", mistakes);
-    let seed = table.number("seed", mistakes).map_or(1, |n| n.value);
+    let order = pool_order(&mut table, map.is_some(), mistakes);
     let either = table.has("pool") || table.has("map");
     table.finish();
     if map.is_some() && names.is_some() {
         mistakes.add(span.clone(), "pool or map", "both");
     }
     if let Some(map) = map {
+        if map.entries().next().is_none() {
+            mistakes.add(map.span(), "at least one address in map", "none");
+        }
         return ClientSource::Map(address_map(&map, mistakes));
+    }
+    if let (Some([]), Some(listed)) = (names.as_deref(), listed) {
+        mistakes.add(listed, "at least one pool", "none");
     }
     let Some(names) = names else {
         if !either {
@@ -301,12 +307,28 @@ fn from_table(mut table: Reader<'_>, pools: &Pools, mistakes: &mut Mistakes) -> 
             }
         }
     }
-    let order = if order == Some("random") {
-        Order::Random { seed }
-    } else {
-        Order::RoundRobin
-    };
     ClientSource::Pool { addresses, order }
+}
+
+/// The order of a pool. Neither a map nor an order that is not random has any use for what is written beside it.
+fn pool_order(table: &mut Reader<'_>, map: bool, mistakes: &mut Mistakes) -> Order {
+    let order = table.choice("order", mistakes);
+    let seed = table.number("seed", mistakes);
+    let at = table.value("order").map(toml::Spanned::span);
+    if let Some(at) = at.filter(|_| map) {
+        mistakes.add(at, "an order beside pool", "an order beside map");
+    }
+    match (order, seed) {
+        (Some("random"), seed) => Order::Random {
+            seed: seed.map_or(1, |seed| seed.value),
+        },
+        (_, Some(seed)) => {
+            let found = format!("seed = {} without it", seed.value);
+            mistakes.add(seed.span, "order = \"random\" beside a seed", found);
+            Order::RoundRobin
+        }
+        (_, None) => Order::RoundRobin,
+    }
 }
 
 fn address_map(table: &Reader<'_>, mistakes: &mut Mistakes) -> HashMap<IpAddr, IpAddr> {

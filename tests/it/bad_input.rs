@@ -98,6 +98,51 @@ fn addresses_and_names() {
     );
 }
 
+/// What would mean nothing is a mistake at its own line.
+#[test]
+fn sources_without_addresses_and_seeds_without_use() {
+    let pool =
+        "title = \"t\"\n[[pool]]\nname = \"p\"\nhelo = \"h.test\"\naddresses = [\"192.0.2.1\"]\n";
+    let from = |source: &str| format!("{pool}[client]\n\nfrom = {source}");
+    scenario(
+        &pool.replace("\"192.0.2.1\"", ""),
+        &[(5, "at least one address in addresses", "none")],
+    );
+    scenario(&from("{ pool = [] }"), &[(8, "at least one pool", "none")]);
+    scenario(
+        &from("{ map = {} }"),
+        &[(8, "at least one address in map", "none")],
+    );
+    for source in [
+        "{ pool = \"p\", seed = 7 }",
+        "{ pool = \"p\", order = \"round-robin\", seed = 7 }",
+        "{ map = { \"127.0.0.1\" = \"192.0.2.1\" }, seed = 7 }",
+    ] {
+        scenario(
+            &from(source),
+            &[(8, "order = \"random\"", "seed = 7 without it")],
+        );
+    }
+    scenario(
+        &from("{ map = { \"127.0.0.1\" = \"192.0.2.1\" }, order = \"round-robin\" }"),
+        &[(8, "beside pool", "beside map")],
+    );
+    scenario(
+        &format!("{pool}[[fault]]\nname = \"a.test\"\ndo = \"servfail\"\nseed = 7"),
+        &[(9, "jitter or order = \"seeded\"", "seed = 7")],
+    );
+    scenario(
+        &format!(
+            "{pool}[[fault]]\nname = \"a.test\"\ndo = \"reorder\"\norder = \"fixed\"\nseed = 7"
+        ),
+        &[(10, "jitter or order = \"seeded\"", "seed = 7")],
+    );
+    receiver(
+        "title = \"t\"\n[[script]]\nstage = \"rcpt\"\nreply = \"451 x\"\nseed = 7",
+        &[(5, "a probability", "seed = 7 without it")],
+    );
+}
+
 #[test]
 fn zones() {
     scenario(

@@ -697,8 +697,8 @@ pub(in crate::scenario) static SCRIPT: Section = Section {
             "seed",
             Takes::Number,
             "7",
-            "Is the seed of `probability`: the same seed gives the same sequence.",
+            "Is the seed of `probability`, and needs it: the same seed gives the same sequence.",
         )
-        .default("0"),
+        .absent("0 if `probability` needs it"),
     ],
 };

@@ -267,7 +267,7 @@ pub(in crate::scenario) static ASSIGNMENT: Section = Section {
             "seed",
             Takes::Number,
             "7",
-            "Is the seed of `order = \"random\"`: the same seed gives the same order.",
+            "Is the seed of `order = \"random\"`, and needs it: the same seed gives the same order.",
         )
         .default("1"),
         key(
@@ -428,9 +428,9 @@ pub(in crate::scenario) static FAULT: Section = Section {
             "seed",
             Takes::Number,
             "7",
-            "Is the seed of `jitter` and of `order = \"seeded\"`.",
+            "Is the seed of `jitter` and of `order = \"seeded\"`, and needs one of them.",
         )
-        .default("1"),
+        .absent("1 if `jitter` or a seeded order needs it"),
         key(
             "ttl",
             Takes::Number,
