@@ -16,6 +16,7 @@ mod http;
 mod http_compatible;
 mod http_events;
 mod http_guard;
+mod http_mime;
 mod http_problems;
 mod journal_file;
 #[cfg(target_os = "linux")]

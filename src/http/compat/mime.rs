@@ -91,6 +91,8 @@ pub(crate) struct Mail {
 pub(crate) struct Part {
     /// Its number within the message.
     pub id: usize,
+    /// Where it stands in the message, with its header section.
+    place: Range<usize>,
     /// Its file name, made harmless; empty where it has none.
     pub file_name: String,
     /// Its type, for example `image/png`.
@@ -231,15 +233,33 @@ pub(crate) struct Contents {
     pub octets: Vec<u8>,
 }
 
-/// Any part by its number.
-pub(crate) fn part(raw: &[u8], id: usize) -> Option<Contents> {
-    let parsed = MessageParser::default().parse(raw)?;
-    let part = parsed.part(u32::try_from(id).ok()?)?;
-    Some(Contents {
-        content_type: content_type(part),
-        file_name: file_name(part),
-        octets: part.contents().to_vec(),
+/// Any part by its number. An attached one is read on its own where that comes to the same.
+pub(crate) fn part(raw: &[u8], mail: &Mail, id: usize) -> Option<Contents> {
+    let attached = mail.parts.iter().find(|part| part.id == id);
+    attached.and_then(|part| alone(raw, part)).or_else(|| {
+        let parsed = MessageParser::default().parse(raw)?;
+        let part = parsed.part(u32::try_from(id).ok()?)?;
+        Some(Contents::of(part))
     })
+}
+
+fn alone(raw: &[u8], part: &Part) -> Option<Contents> {
+    let parsed = MessageParser::default().parse(raw.get(part.place.clone())?)?;
+    let contents = Contents::of(parsed.part(0)?);
+    let same = contents.octets.len() == part.size
+        && contents.content_type == part.content_type
+        && contents.file_name == part.file_name;
+    same.then_some(contents)
+}
+
+impl Contents {
+    fn of(part: &MessagePart<'_>) -> Self {
+        Self {
+            content_type: content_type(part),
+            file_name: file_name(part),
+            octets: part.contents().to_vec(),
+        }
+    }
 }
 
 fn root_body(parsed: &mail_parser::Message<'_>) -> usize {
@@ -315,6 +335,7 @@ fn part_of(id: usize, part: &MessagePart<'_>) -> Part {
     let hex = |digest: &[u8]| digest.iter().map(|octet| format!("{octet:02x}")).collect();
     Part {
         id,
+        place: part.offset_header as usize..part.offset_end as usize,
         file_name: file_name(part),
         content_type: content_type(part),
         content_id: part.content_id().unwrap_or_default().to_owned(),

@@ -185,8 +185,10 @@ pub(crate) async fn part(
         return Ok(not_found());
     };
     let wanted = value(&params, "part").parse().ok();
-    let found = move || wanted.and_then(|id| mime::part(&message.raw(), id));
-    let found = app.mails.blocking.run(found).await?;
+    let then = move |message: &Message, mail: &Mail| {
+        wanted.and_then(|id| mime::part(&message.raw(), mail, id))
+    };
+    let found = app.mails.one(message, then).await?;
     let none = || plain(StatusCode::NOT_FOUND, "Part not found");
     Ok(found.map_or_else(none, attachment))
 }

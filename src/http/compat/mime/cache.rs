@@ -1,7 +1,7 @@
 //! What was read of messages, the latest of it within a bound of octets.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
 
@@ -24,6 +24,8 @@ struct Known {
     /// Addresses, the oldest first.
     order: VecDeque<usize>,
     octets: usize,
+    /// What is being read now: whoever asks for the same message meanwhile waits for it.
+    reading: HashMap<usize, Arc<OnceLock<Arc<Mail>>>>,
 }
 
 impl Default for Cache {
@@ -40,17 +42,29 @@ impl Cache {
         }
     }
 
-    /// What can be read of a message: remembered, or read now, outside the lock. Two that ask at once may both read.
+    /// What can be read of a message: remembered, or read now, outside the lock, by one of those who ask at once.
     pub fn read(&self, message: &Arc<Message>) -> Arc<Mail> {
         let address = Arc::as_ptr(message).addr();
-        if let Some((_, mail, _)) = self.known.lock().mails.get(&address) {
-            return Arc::clone(mail);
-        }
-        let mail = Arc::new(Mail::read(&message.raw()));
-        let octets = mail.octets();
-        // One that would push out most others is read each time.
-        if octets <= self.most / 4 {
-            self.known.lock().keep(message, &mail, octets, self.most);
+        let reading = {
+            let mut known = self.known.lock();
+            if let Some((_, mail, _)) = known.mails.get(&address) {
+                return Arc::clone(mail);
+            }
+            Arc::clone(known.reading.entry(address).or_default())
+        };
+        let mail = Arc::clone(reading.get_or_init(|| Arc::new(Mail::read(&message.raw()))));
+        let mut known = self.known.lock();
+        // The first of them leaves it to the others; one that takes more than there is room for is read each time.
+        let first = known
+            .reading
+            .get(&address)
+            .is_some_and(|now| Arc::ptr_eq(now, &reading));
+        if first {
+            known.reading.remove(&address);
+            let octets = mail.octets();
+            if octets <= self.most {
+                known.keep(message, &mail, octets, self.most);
+            }
         }
         mail
     }
@@ -120,6 +134,38 @@ mod tests {
             !Arc::ptr_eq(&read, &cache.read(&first)),
             "the oldest goes first"
         );
+    }
+
+    /// A message of 100,000 parts is remembered like any other, and read once by all who ask at the same time.
+    #[test]
+    fn those_who_ask_at_once_share_one_reading() {
+        let mut octets = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n".to_vec();
+        for _ in 0..100_000 {
+            octets.extend_from_slice(b"--b\r\nContent-Type: image/png\r\n\r\nx\r\n");
+        }
+        octets.extend_from_slice(b"--b--\r\n");
+        let message = Arc::new(Message {
+            octets: Arc::new(octets),
+            ..Message::clone(&message(1))
+        });
+        let cache = Cache::default();
+        let asking: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| cache.read(&message)))
+                .collect();
+            let joined = threads
+                .into_iter()
+                .map(|thread| thread.join().expect("no panic"));
+            joined.collect()
+        });
+        assert_eq!(asking[0].parts.len(), 100_000);
+        assert!(
+            asking.iter().all(|mail| Arc::ptr_eq(mail, &asking[0])),
+            "read once"
+        );
+        assert!(Arc::ptr_eq(&cache.read(&message), &asking[0]), "remembered");
+        let known = cache.known.lock();
+        assert!(known.octets <= OCTETS && known.reading.is_empty());
     }
 
     #[test]
