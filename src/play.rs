@@ -16,6 +16,8 @@ use crate::smtp::{ClientSource, SessionRecord};
 
 /// Maximum time to wait for a reply: longer than a receiver waits for DNS.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest that a receiver waits for DNS or before its greeting: whether it waits is seen, and not for how long.
+const WAIT: Duration = Duration::from_secs(1);
 /// Expectations played at a time. Most of their time is spent waiting for DNS timeouts; each takes about six descriptors,
 /// of which a process may usually have 1,024.
 const AT_A_TIME: usize = 128;
@@ -178,6 +180,7 @@ async fn play_session(
     let translated = scenario.translated(expected.client);
     let world = World::builder()
         .client(ClientSource::Fixed(translated))
+        .longest_wait(WAIT)
         .with_scenario(scenario)
         .with_receiver(profile)
         .start()

@@ -105,6 +105,7 @@ pub struct Builder {
     clock: Duration,
     keep: Retention,
     connections: usize,
+    longest_wait: Duration,
     patience: Duration,
     tally: Option<Arc<Metrics>>,
     name: String,
@@ -127,6 +128,7 @@ impl Default for Builder {
             clock: Duration::ZERO,
             keep: Retention::default(),
             connections: CONNECTIONS,
+            longest_wait: Duration::MAX,
             patience: PATIENCE,
             tally: None,
             name: super::MAIN.to_owned(),
@@ -226,6 +228,13 @@ impl Builder {
     /// Sets the maximum number of concurrent SMTP connections. Further connections get 421.
     pub fn connections(mut self, most: usize) -> Self {
         self.connections = most;
+        self
+    }
+
+    /// Shortens what the receiver waits for DNS and before its greeting to at most this time. Its clock is advanced by the
+    /// rest, so the receiver remembers, and its facts say, what they would after the whole wait.
+    pub fn longest_wait(mut self, longest: Duration) -> Self {
+        self.longest_wait = longest;
         self
     }
 
@@ -340,6 +349,7 @@ impl Builder {
             tally: Arc::clone(&tally),
             mail_counts,
             max_connections: self.connections,
+            longest_wait: self.longest_wait,
         });
 
         let shutdown = CancellationToken::new();

@@ -231,3 +231,32 @@ async fn random_octets_leave_the_world_standing() {
         .expect("a session");
     assert!(dialogue.refused.is_none());
 }
+
+/// A world whose waits are shortened says what it would say after them, and its clock has gone on.
+#[tokio::test]
+async fn a_shortened_wait_is_a_whole_one_by_the_clock() {
+    let world = World::builder()
+        .scenario("one-to-one")
+        .receiver("postfix-postscreen");
+    let world = world
+        .longest_wait(Duration::from_millis(50))
+        .start()
+        .await
+        .expect("a world");
+    let began = std::time::Instant::now();
+    deliver(world.smtp_addr(), &delivery("mail.example.test"))
+        .await
+        .expect("a session");
+    let session = world.wait_for_session().await.expect("a session");
+    session.assert_deferred().by_rule("greylist").with_code(450);
+    assert!(
+        world.now() >= Duration::from_secs(6),
+        "postscreen waits six seconds: {:?}",
+        world.now()
+    );
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "and the client does not: {:?}",
+        began.elapsed()
+    );
+}

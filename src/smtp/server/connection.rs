@@ -293,6 +293,7 @@ impl<'a> Connection<'a> {
 
     /// Waits for the time of lookups; a stopping world does not.
     async fn wait(&mut self, pause: Duration, shutdown: &CancellationToken) {
+        let pause = self.service.shortened(pause);
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = shutdown.cancelled() => self.session.shut_down(&mut self.output),
@@ -302,6 +303,7 @@ impl<'a> Connection<'a> {
     /// Waits a fixed time for input that should not come.
     async fn listen(&mut self, wait: Duration, shutdown: &CancellationToken) -> io::Result<()> {
         self.make_room();
+        let wait = self.service.shortened(wait);
         tokio::select! {
             read = timeout(wait, self.wire.read_buf(&mut self.input)) => match read {
                 Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),

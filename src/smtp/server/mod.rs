@@ -68,9 +68,20 @@ pub struct ServerState {
     pub keeper: Option<Arc<dyn JournalStore>>,
     /// Maximum number of concurrent connections; further ones get 421.
     pub max_connections: usize,
+    /// The longest that a session waits for DNS or before its greeting; the receiver's clock skips the rest.
+    pub longest_wait: Duration,
 }
 
 impl ServerState {
+    /// How long a session waits that should wait for `pause`: the receiver's clock is advanced by what is left.
+    pub(crate) fn shortened(&self, pause: Duration) -> Duration {
+        let wait = pause.min(self.longest_wait);
+        let memory = self.memory.load();
+        // At its bound the clock stands still, and nothing is remembered that long.
+        let _ = wait == pause || memory.clock().advance(pause - wait);
+        wait
+    }
+
     /// Passes events to the event log, and wakes its readers.
     pub(crate) fn tell(&self, telling: Telling) {
         if self.last_reset.is_after(telling.session()) {
