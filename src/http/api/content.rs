@@ -15,6 +15,7 @@ use crate::http::api::mail::find;
 use crate::http::compat::mime::{self, Mail, Mailbox, Part};
 use crate::http::server::extract::{Id, Place, TheWorld};
 use crate::http::server::problem::Problem;
+use crate::journal::Message;
 
 /// What a browser may do with octets that a stranger sent: nothing.
 const SANDBOX: &str = "sandbox; default-src 'none'";
@@ -146,8 +147,8 @@ async fn part(
     Place(number): Place,
 ) -> Result<Response, Problem> {
     let message = find(&world, id)?;
-    let found = move || mime::part(&message.raw(), number);
-    let found = app.mails.blocking.run(found).await?;
+    let found = move |message: &Message, mail: &Mail| mime::part(&message.raw(), mail, number);
+    let found = app.mails.one(message, found).await?;
     let part = found
         .ok_or_else(|| Problem::not_found("number", "the number of a part", &number.to_string()))?;
     let name = part.file_name.replace(
@@ -277,7 +278,7 @@ mod html {
                 )
         };
         let data = |part: &Part| {
-            let octets = mime::part(raw, part.id)?.octets;
+            let octets = mime::part(raw, mail, part.id)?.octets;
             let text = format!(
                 "data:{};base64,{}",
                 part.content_type,
