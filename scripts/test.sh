@@ -30,6 +30,7 @@ install_clients() {
     have mount || missing+=(mount)
     have unshare || missing+=(util-linux)
     have ip || missing+=(iproute2)
+    have chromium || missing+=(chromium)
     if [ ${#missing[@]} -gt 0 ]; then
         as_root apt-get -qq update && as_root apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
     fi
@@ -147,5 +148,7 @@ bash scripts/foreign-http.sh
 
 step "clients of other languages"
 bash scripts/clients.sh
+step "the page in a browser"
+bash scripts/page.sh
 
 step "done"

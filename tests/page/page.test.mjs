@@ -154,6 +154,7 @@ test("each view by keyboard alone", async () => {
   await keyboard.press("Control+Home");
   await keyboard.type("nonsense = 1\n");
   await page.locator(".findings", { hasText: "unknown key" }).waitFor();
+  await tabTo(".findings button");
   // Worlds: one started, opened, left.
   await go("o", "Worlds");
   await tabTo("#world-name");
@@ -182,8 +183,7 @@ test("a hostile mail opens in every view", async () => {
   };
   const { smtp, name } = await server.call("POST", "/api/v1/worlds", { name: "hostile", scenario, receiver: "lenient", client: { address: "192.0.2.66" } });
   await deliver(smtp, HOSTILE, message, "\"<script>alert(1)</script>\"@example.test");
-  const { receiver } = { receiver: "helo-strict" };
-  await server.call("PUT", `/api/v1/worlds/${name}/receiver`, { receiver });
+  await server.call("PUT", `/api/v1/worlds/${name}/receiver`, { receiver: "helo-strict" });
   await deliver(smtp, HOSTILE, message);
   const shown = [];
   for (const [address, title] of [...views("/world/hostile"), ["#/world/hostile/sessions/2", "Session 2"], [`#/world/hostile/what-if?client_address=192.0.2.66&helo=${encodeURIComponent(HOSTILE)}`, "What if"]]) {

@@ -116,6 +116,7 @@ function draw(place) {
     h("nav", { "aria-label": "Views" }, links),
     world, state,
     h("button", { type: "button", class: "small plain", "aria-label": "Keys and help", onclick: help }, "?"));
+  bar.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   addresses(place.world, world);
 }
 

@@ -73,17 +73,45 @@ function draw(rows, { link, scenario, tell }) {
   return table;
 }
 
+/** Beyond this many, the clients of a HELO name are one band: a bar each, whose height tells the verdict. */
+const FEW = 12;
+
 /** The cells of one HELO name at one receiver. */
 function band(name, helo, cells, { link, scenario, tell }) {
-  const many = cells.length > 1;
-  return h("div", { class: many ? "band" : "single" }, cells.map(({ client, cell }) => {
-    const said = `${name}, ${client}: ${WORDS[cell.verdict]} with ${cell.code}${cell.rule ? `, rule ${cell.rule} at ${cell.stage}` : ""}`;
-    return h("a", {
-      class: `cell ${cell.verdict}`, tabindex: "-1", "aria-label": said, title: said,
-      href: link("what-if", { query: { client_address: client, helo, scenario, receiver: name } }),
-      onfocus: () => tell(said, { client, helo, receiver: name }), onmouseenter: () => tell(said, { client, helo, receiver: name }),
-    }, MARKS[cell.verdict], !many && ` ${cell.code}`);
+  const all = cells.map(({ client, cell }) => ({
+    verdict: cell.verdict, code: cell.code, ask: { client, helo, receiver: name },
+    said: `${name}, ${client}: ${WORDS[cell.verdict]} with ${cell.code}${cell.rule ? `, rule ${cell.rule} at ${cell.stage}` : ""}`,
+    href: link("what-if", { query: { client_address: client, helo, scenario, receiver: name } }),
   }));
+  if (all.length > FEW) return bars(name, all, tell);
+  return h("div", { class: all.length > 1 ? "band" : "single" }, all.map((each) => h("a", {
+    class: `cell ${each.verdict}`, tabindex: "-1", "aria-label": each.said, title: each.said, href: each.href,
+    onfocus: () => tell(each.said, each.ask), onmouseenter: () => tell(each.said, each.ask),
+  }, MARKS[each.verdict], all.length === 1 && ` ${each.code}`)));
+}
+
+/** Many clients as bars of one link, which leads to the client that the arrow keys or the mouse have chosen. */
+function bars(name, all, tell) {
+  const tally = ["reject", "defer", "accept"].map((verdict) => [all.filter((each) => each.verdict === verdict).length, WORDS[verdict]]).filter(([number]) => number > 0);
+  const summary = `${name}: ${tally.map(([number, word]) => `${number} of ${all.length} ${word}`).join(", ")}`;
+  const spans = all.map((each) => h("span", { class: `bar ${each.verdict}` }));
+  const element = h("a", { class: "cell bars", tabindex: "-1", href: all[0].href, "aria-label": summary }, spans);
+  const choose = (at) => {
+    spans.forEach((span, place) => span.classList.toggle("chosen", place === at));
+    element.href = all[at].href;
+    element.setAttribute("aria-label", `${summary}. ${all[at].said}`);
+    tell(`${all[at].said} (${tally.map(([number, word]) => `${number} ${word}`).join(", ")})`, all[at].ask);
+  };
+  element.inner = { at: 0, length: all.length, choose };
+  element.addEventListener("focus", () => choose(element.inner.at));
+  element.addEventListener("mousemove", (event) => {
+    const at = spans.indexOf(event.target);
+    if (at >= 0 && at !== element.inner.at) {
+      element.inner.at = at;
+      choose(at);
+    }
+  });
+  return element;
 }
 
 /** Arrow keys walk from cell to cell; one cell is in the order of Tab. */
@@ -106,6 +134,13 @@ function walk(table) {
     }[event.key];
     if (!to) return;
     event.preventDefault();
+    const inner = rows[down][across].inner;
+    const within = inner && { ArrowRight: inner.at + 1, ArrowLeft: inner.at - 1 }[event.key];
+    if (within !== undefined && within >= 0 && within < inner.length) {
+      inner.at = within;
+      inner.choose(within);
+      return;
+    }
     move(...to, true);
   });
   table.addEventListener("focusin", (event) => {

@@ -133,6 +133,9 @@ function facts(all) {
   const telling = ([, value]) => value !== false && value !== "" && value !== 0 && !(Array.isArray(value) && value.length === 0);
   const shown = (value) => {
     if (Array.isArray(value)) {
+      if (value.every((each) => typeof each !== "object")) {
+        return value.length > 6 ? `${value.slice(0, 6).join(", ")} and ${value.length - 6} more` : value.join(", ");
+      }
       const items = value.slice(0, 6).map((each) => h("li", {}, shown(each)));
       return h("ul", {}, items, value.length > 6 && h("li", { class: "soft" }, `and ${value.length - 6} more`));
     }

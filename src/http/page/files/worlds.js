@@ -33,7 +33,7 @@ export async function show(context) {
     await draw();
   };
   const [{ scenarios }, { receivers }] = await Promise.all([api.get("/api/v1/scenarios"), api.get("/api/v1/receivers")]);
-  const name = h("input", { id: "world-name", placeholder: "chosen by the server", pattern: "[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}" });
+  const name = h("input", { id: "world-name", placeholder: "chosen by the server", pattern: "[A-Za-z0-9_\\-][A-Za-z0-9._\\-]{0,63}" });
   const scenario = h("select", { id: "world-scenario" }, scenarios.map((each) => h("option", { value: each.name }, each.name)));
   scenario.value = "one-to-one";
   const receiver = h("select", { id: "world-receiver" }, h("option", { value: "" }, "the scenario's"), receivers.map((each) => h("option", { value: each.name }, each.name)));

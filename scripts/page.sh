@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# The page in a real browser: Debian's Chromium, driven by npm's playwright-core, with axe-core for accessibility. Both are
+# installed below target/foreign with fixed versions; playwright-core brings no browser of its own.
+#
+# What is missing is a printed skip; with MARTINET_FOREIGN=required, a failure.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+modules=$PWD/target/foreign/page
+
+have() { command -v "$1" >/dev/null 2>&1; }
+skip() {
+    echo "skipped: $1"
+    [ -z "${MARTINET_SKIPS:-}" ] || echo "$1" >>"$MARTINET_SKIPS"
+    [ "${MARTINET_FOREIGN:-}" != required ] || exit 1
+    exit 0
+}
+
+have node || skip "the page in a browser: no node here"
+CHROMIUM=${CHROMIUM:-$(command -v chromium || true)}
+[ -n "$CHROMIUM" ] || skip "the page in a browser: no chromium here"
+export CHROMIUM MARTINET_PAGE_MODULES=$modules
+if [ ! -d "$modules/node_modules/playwright-core" ] || [ ! -d "$modules/node_modules/axe-core" ]; then
+    mkdir -p "$modules"
+    (cd "$modules" && npm install --silent --no-fund --no-audit playwright-core@1.65.1 axe-core@4.14.1) ||
+        skip "the page in a browser: npm could not install playwright-core and axe-core"
+fi
+cargo build --quiet
+export MARTINET_PROGRAM=${CARGO_TARGET_DIR:-target}/debug/martinet
+node --test --test-timeout=600000 tests/page/page.test.mjs
