@@ -37,6 +37,8 @@ pub(super) enum Command {
     Show(Show),
     /// Report mistakes in scenario and receiver files
     Lint(Lint),
+    /// Repair the file of a journal
+    Journal(Journal),
 }
 
 #[derive(Debug, Args)]
@@ -81,6 +83,9 @@ pub(super) struct Serve {
     /// Store the journal in this SQLite file, and messages in FILE.mail; both are loaded at the next start
     #[arg(long, env = "MARTINET_JOURNAL", value_name = "FILE")]
     pub journal: Option<PathBuf>,
+    /// Keep at most this much of the journal, in memory and in the journal file; the oldest entries go first
+    #[arg(long, env = "MARTINET_KEEP", value_name = "SIZE", default_value = "360MiB", value_parser = size)]
+    pub keep: usize,
     /// Require HTTP Basic credentials; can be given more than once
     #[arg(long, env = "MARTINET_HTTP_AUTH", value_name = "USER:PASSWORD", value_parser = Credentials::basic, hide_env_values = true)]
     pub http_auth: Vec<Credentials>,
@@ -200,6 +205,21 @@ pub(super) enum ExitAfter {
     Time(Duration),
 }
 
+/// A size in octets, `512MiB`.
+fn size(text: &str) -> Result<usize, String> {
+    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30)];
+    let octets = units.into_iter().find_map(|(unit, bits)| {
+        let number: usize = text.strip_suffix(unit)?.trim_end().parse().ok()?;
+        number.checked_mul(1 << bits)
+    });
+    octets
+        .filter(|octets| *octets >= LEAST_KEPT)
+        .ok_or_else(|| "expected a size of at least 1MiB, such as 512MiB or 2GiB".to_owned())
+}
+
+/// The least that can be kept of what happened.
+const LEAST_KEPT: usize = 1 << 20;
+
 fn exit_after(text: &str) -> Result<ExitAfter, String> {
     if let Ok(sessions) = text.parse() {
         return Ok(ExitAfter::Sessions(sessions));
@@ -308,6 +328,28 @@ pub(super) struct Show {
     pub what: Singular,
     /// Name of it; scenarios and receivers can be files, keys can be SECTION.KEY
     pub name: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Journal {
+    #[command(subcommand)]
+    pub what: JournalCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum JournalCommand {
+    /// Remove damaged records from FILE.mail, and keep a copy of FILE.mail as it was
+    Repair(Repair),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Repair {
+    /// Journal, as given to serve --journal; no server may have it open
+    #[arg(value_name = "FILE")]
+    pub journal: PathBuf,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
 }
 
 #[derive(Debug, Args)]

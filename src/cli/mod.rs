@@ -5,6 +5,7 @@
 mod args;
 mod catalogue;
 mod demo;
+mod journal;
 mod matrix;
 mod paint;
 mod send;
@@ -36,6 +37,7 @@ pub fn run(arguments: Arguments) -> Result<bool, Error> {
         Command::List(options) => catalogue::list(&options),
         Command::Show(options) => catalogue::show(&options),
         Command::Lint(options) => catalogue::lint(&options),
+        Command::Journal(options) => journal::run(&options),
     }
 }
 

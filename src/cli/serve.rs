@@ -13,7 +13,7 @@ use super::args::{ExitAfter, Format, HttpAt, Serve};
 use super::paint::{self, Explanation};
 use super::print;
 use crate::error::Error;
-use crate::harness::{self, Builder, World, Worlds};
+use crate::harness::{self, Builder, Retention, World, Worlds};
 use crate::http;
 use crate::journal::Log;
 use crate::scenario::Listener;
@@ -34,7 +34,8 @@ pub(super) async fn run(options: Box<Serve>) -> Result<bool, Error> {
     let mut builder = World::builder()
         .scenario(&options.scenario)
         .smtp(options.smtp)
-        .dns(options.dns);
+        .dns(options.dns)
+        .keep(Retention::within(options.keep));
     if let Some(receiver) = &options.receiver {
         builder = builder.receiver(receiver);
     }

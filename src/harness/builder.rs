@@ -73,6 +73,33 @@ impl Default for Retention {
     }
 }
 
+impl Retention {
+    /// Keeps this many octets of everything together, in the proportions of the default, which is
+    /// [`Retention::DEFAULT_OCTETS`]; the numbers of entries change in proportion.
+    #[must_use]
+    pub fn within(octets: usize) -> Self {
+        let share = |usual: usize| {
+            let share = usual as u128 * octets as u128 / Self::DEFAULT_OCTETS as u128;
+            usize::try_from(share).unwrap_or(usize::MAX).max(1)
+        };
+        let limits = |usual: Limits| Limits {
+            entries: share(usual.entries),
+            octets: share(usual.octets),
+        };
+        let usual = Self::default();
+        Self {
+            sessions: limits(usual.sessions),
+            messages: limits(usual.messages),
+            dns_queries: limits(usual.dns_queries),
+            events: limits(usual.events),
+            under_way: usual.under_way,
+        }
+    }
+
+    /// The octets of everything that is kept by default: 360 MiB.
+    pub const DEFAULT_OCTETS: usize = (64 + 256 + 8 + 32) << 20;
+}
+
 /// Sets up a [`World`].
 ///
 /// ```
@@ -333,6 +360,8 @@ impl Builder {
             .iter()
             .filter_map(|bound| bound.door.reception.clone())
             .collect();
+        #[cfg(feature = "http")]
+        let marks = kept.marks();
         kept.restore(&sessions, &messages, &events);
         let service = Arc::new(ServerState {
             world: self.name,
@@ -388,7 +417,10 @@ impl Builder {
         };
         Ok(World {
             start,
+            retention: self.keep,
             changing: Mutex::default(),
+            #[cfg(feature = "http")]
+            marks,
             #[cfg(feature = "http")]
             beside: std::sync::OnceLock::new(),
             scenario: ArcSwap::new(scenario),

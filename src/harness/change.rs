@@ -12,7 +12,7 @@ use super::World;
 use crate::dns::{Fault, Zone, Zones};
 use crate::error::{Error, Mistake};
 use crate::facts::{Clock, MOST_ADVANCED, Memory};
-use crate::journal::{Event, EventKind};
+use crate::journal::{Event, EventKind, Last};
 use crate::name::{self, Name};
 use crate::scenario::{self, ReceiverProfile, Scenario};
 use crate::smtp::{ClientSource, Identity, SessionConfig};
@@ -96,7 +96,11 @@ impl World {
                 self.dns_queries.clear();
             });
             if let Some(keeper) = &service.keeper {
-                keeper.clear(last);
+                keeper.clear(Last {
+                    session: last,
+                    message: service.messages.last(),
+                    event: service.events.last(),
+                });
             }
             meanwhile(last);
         });

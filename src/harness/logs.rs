@@ -22,8 +22,8 @@ pub(super) struct Logs {
 }
 
 impl Logs {
-    /// Makes empty logs. The event log is made of what sessions tell and of DNS queries when somebody looks at it; a
-    /// keeper does now and then, for the file is to have them also where nobody else does.
+    /// Makes empty logs. The event log is made of what sessions tell and of DNS queries when somebody looks at it; a journal
+    /// file does not keep events, but their numbers go on in the next process.
     pub fn new(
         keep: &Retention,
         keeper: Option<&Arc<dyn JournalStore>>,
@@ -32,7 +32,7 @@ impl Logs {
     ) -> Self {
         let last_reset = Arc::clone(last_reset);
         let events = Arc::new(event_log(keep.events, keeper.cloned()));
-        let dns_queries = query_log(keep.dns_queries, &events, tally, keeper.is_some());
+        let dns_queries = query_log(keep.dns_queries, &events, tally);
         let tellings = Arc::new(Backlog::new(keep.events));
         let (queries, told, taken) = (
             Arc::clone(&dns_queries),
@@ -68,9 +68,6 @@ impl Logs {
                     .collect(),
             )
         });
-        if let Some(keeper) = keeper {
-            keeper.follow(Arc::downgrade(&events));
-        }
         let mail_counts = Arc::<MailCounts>::default();
         let sessions = Arc::new(Log::new(keep.sessions));
         Self {
@@ -84,21 +81,20 @@ impl Logs {
     }
 }
 
-/// The event log, which a journal file hears of.
+/// The event log, whose numbers a journal file hears of.
 fn event_log(limits: Limits, keeper: Option<Arc<dyn JournalStore>>) -> Log<Event> {
     match keeper {
-        Some(keeper) => Log::relayed(limits, move |happenings| keeper.events(happenings)),
+        Some(keeper) => Log::relayed(limits, move |happenings: &[Arc<Event>]| {
+            if let Some(last) = happenings.last() {
+                keeper.event_number(last.id);
+            }
+        }),
         None => Log::new(limits),
     }
 }
 
 /// The log of DNS queries, which tells the counts of each, and the event log that there are some.
-fn query_log(
-    limits: Limits,
-    events: &Arc<Log<Event>>,
-    tally: &Arc<Metrics>,
-    kept: bool,
-) -> Arc<Log<DnsQuery>> {
+fn query_log(limits: Limits, events: &Arc<Log<Event>>, tally: &Arc<Metrics>) -> Arc<Log<DnsQuery>> {
     let (told, tally) = (Arc::downgrade(events), Arc::clone(tally));
     Arc::new(Log::relayed(limits, move |queries: &[Arc<DnsQuery>]| {
         for query in queries {
@@ -107,11 +103,9 @@ fn query_log(
                 tally.faults.count([query.fault()]);
             }
         }
-        let Some(events) = told.upgrade() else { return };
-        if kept {
-            events.catch_up();
+        if let Some(events) = told.upgrade() {
+            events.touch();
         }
-        events.touch();
     }))
 }
 

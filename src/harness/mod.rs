@@ -27,6 +27,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::dns::{self, Fault, Zones};
 use crate::expect::Ledger;
+#[cfg(feature = "http")]
+use crate::journal::StoredMark;
 use crate::journal::{DnsQuery, Event, Log, MailCounts, Message, Metrics};
 use crate::scenario::{ReceiverProfile, Scenario};
 use crate::smtp::{ClientSource, ServerState, SessionConfig, SessionEntry};
@@ -50,9 +52,13 @@ const STOPPING: Duration = Duration::from_secs(3);
 pub struct World {
     /// The state that a reset restores.
     start: Start,
+    retention: Retention,
     /// Held by every change from its first look at the world to its `changed` event. Lock order: this, the log of sessions,
     /// the other logs.
     changing: Mutex<()>,
+    /// The marks of messages that a journal file had.
+    #[cfg(feature = "http")]
+    marks: Vec<StoredMark>,
     /// What an API keeps beside the world.
     #[cfg(feature = "http")]
     beside: std::sync::OnceLock<Box<dyn std::any::Any + Send + Sync>>,
@@ -121,6 +127,11 @@ impl World {
         self.scenario.load_full()
     }
 
+    /// How much the world keeps of what happened.
+    pub fn retention(&self) -> Retention {
+        self.retention
+    }
+
     /// The receiver that judges new connections.
     pub fn receiver(&self) -> Arc<ReceiverProfile> {
         self.profile.load_full()
@@ -164,6 +175,20 @@ impl World {
     /// The event log: queries, connections, commands, replies, facts, verdicts, messages, faults and changes, in order.
     pub fn events(&self) -> &Arc<Log<Event>> {
         &self.service.events
+    }
+
+    /// The marks of messages that a journal file had when the world started.
+    #[cfg(feature = "http")]
+    pub(crate) fn marks(&self) -> &[StoredMark] {
+        &self.marks
+    }
+
+    /// Has the marks of messages kept in the journal file, where there is one, and those up to a number forgotten.
+    #[cfg(feature = "http")]
+    pub(crate) fn keep_marks(&self, up_to: u64, marks: Vec<StoredMark>) {
+        if let Some(keeper) = &self.service.keeper {
+            keeper.marks(up_to, marks);
+        }
     }
 
     /// What an API keeps beside the world, to end with it: a value of one type, made when it is first asked for.

@@ -44,15 +44,11 @@ impl<T: Waiting> Backlog<T> {
         }
     }
 
-    /// Puts something behind what waits; true where the queue is half full by it.
-    pub fn push(&self, what: T) -> bool {
+    /// Puts something behind what waits.
+    pub fn push(&self, what: T) {
         let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let (entries, octets) = (narrow(what.entries()), narrow(what.octets()));
         let mut inner = self.inner.lock();
-        let half = |inner: &Inner<T>| {
-            inner.entries > self.limits.entries / 2 || inner.octets > self.limits.octets / 2
-        };
-        let before = half(&inner);
         inner.entries += entries as usize;
         inner.octets += octets as usize;
         inner.waiting.push_back((what, entries, octets));
@@ -66,7 +62,6 @@ impl<T: Waiting> Backlog<T> {
             inner.octets -= octets as usize;
             inner.skipped += u64::from(entries);
         }
-        !before && half(&inner)
     }
 
     /// Takes out what waits, the oldest first, and tells how many entries went before it.

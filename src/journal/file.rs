@@ -1,104 +1,119 @@
-//! A journal in a file (SQLite): one thread writes, in batches; messages are written by who brings them.
+//! A journal in a file (SQLite): one thread writes, in batches; messages are written by whoever brings them.
 //!
 //! The write-ahead log makes a committed batch survive the end of the process at any moment. It is not synced to the
 //! disk: a test's journal need not survive the loss of power.
 //!
-//! Messages stand in a file beside the database, where a 250 waits for them: each octet is written once. Sessions and
-//! events gather for a moment: nobody was promised that they are safe, and each would cost more than the message they
-//! belong to. Events come many to a message, and nobody asks the file for one of them: a row holds those of a while as
-//! JSON lines.
+//! Messages stand in a file beside the database, where a 250 waits for them: each octet is written once. Sessions gather
+//! for a moment: nobody was promised that they are safe, and each would cost more than its message. Both are kept within
+//! the limits of the logs in memory, and the room of what is forgotten is given back. Events are not kept: a session has
+//! everything that its events told.
 
+mod database;
 mod mail;
+mod record;
+mod repair;
 mod writer;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, OnceLock, Weak};
 
-use parking_lot::Mutex;
-use rusqlite::{Connection, OptionalExtension};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
-use super::{Event, EventKind, JournalStore, Limits, Log, StoredMessage, StoredSession};
+use super::{JournalStore, Last, Limits, StoredMark, StoredMessage, StoredSession};
 use crate::error::Error;
 use mail::MailFile;
+pub use repair::{Repaired, repair};
 use writer::Writer;
 
-const SCHEMA: &str = "
-PRAGMA page_size = 16384;
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = OFF;
-PRAGMA wal_autocheckpoint = 4000;
-PRAGMA cache_size = -32768;
-CREATE TABLE IF NOT EXISTS session (id INTEGER PRIMARY KEY, record TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS events (
-    first INTEGER PRIMARY KEY, last INTEGER NOT NULL, lines TEXT NOT NULL) STRICT;
-";
+/// Numbers of events that are reserved at once: a process that is killed leaves so many unused at most.
+const RESERVED: u64 = 100_000;
 
 /// The writing end of a journal file.
 #[derive(Debug)]
 pub struct File {
-    mail: Mutex<MailFile>,
+    mail: Arc<Mutex<MailFile>>,
     work: Sender<Work>,
-    followed: Arc<OnceLock<Weak<Log<Event>>>>,
+    /// The number of the last event.
+    event: AtomicU64,
+    /// The number up to which those of events are reserved in the file.
+    reserved: AtomicU64,
 }
 
 /// What a file held when it was opened.
 #[derive(Debug, Default)]
 pub struct Restored {
-    /// Messages, in the order they were stored.
-    pub messages: Vec<StoredMessage>,
+    /// Messages in the order they were stored, and the numbers they had where those are known.
+    pub messages: Vec<(StoredMessage, Option<u64>)>,
     /// Sessions that had ended, by their numbers, as JSON.
     pub sessions: Vec<(u64, String)>,
-    /// The number of the last event.
-    pub last_event: u64,
+    /// Marks of messages.
+    pub marks: Vec<StoredMark>,
+    /// The last numbers that were given.
+    pub last: Last,
 }
 
 #[derive(Debug)]
 enum Work {
     Session(Arc<dyn StoredSession>),
-    Events(Vec<Arc<Event>>),
-    Hurry,
-    Clear(u64),
+    Marks(u64, Vec<StoredMark>),
+    Event(u64),
+    Number(u64, u64),
+    Numbers,
+    Compact,
+    Clear(Last),
     Settled(oneshot::Sender<io::Result<()>>),
 }
 
 impl File {
-    /// Opens a file, or makes one, and the one of its messages beside it; gives what they held: the latest messages, and
-    /// the latest sessions.
+    /// Opens a file, or makes one, and the one of its messages beside it; returns what they held. The limits are those of
+    /// the logs in memory, and hold for the files as well.
     ///
     /// # Errors
-    /// A file cannot be opened, is no journal, or another process has it.
+    /// A file cannot be opened, is no journal or a damaged one, or another process has it.
     pub fn open(
         path: &Path,
         messages: Limits,
-        sessions: usize,
+        sessions: Limits,
     ) -> Result<(Arc<Self>, Restored), Error> {
-        let failed =
-            |path: &Path, e| Error::io(format!("cannot use the journal {}", path.display()), e);
-        let database = |e: rusqlite::Error| failed(path, io::Error::other(e));
-        let connection = Connection::open(path).map_err(database)?;
-        connection.execute_batch(SCHEMA).map_err(database)?;
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(".mail");
-        let beside = std::path::PathBuf::from(beside);
-        let (mail, messages) = MailFile::open(&beside, messages).map_err(|e| failed(&beside, e))?;
-        let restored = restore(&connection, messages, sessions).map_err(database)?;
+        let failed = |path: &Path| {
+            let what = format!("cannot use the journal {}", path.display());
+            move |error| Error::io(what, error)
+        };
+        let connection = database::open(path).map_err(failed(path))?;
+        let beside = mail_beside(path);
+        let (mail, messages) = MailFile::open(&beside, messages).map_err(failed(&beside))?;
+        let rows = database::read(&connection, sessions).map_err(io::Error::other);
+        let rows = rows.map_err(failed(path))?;
+        let mail = Arc::new(Mutex::new(mail));
         let (work, waiting) = channel();
+        let writer = Writer::new(
+            connection,
+            Arc::clone(&mail),
+            waiting,
+            sessions,
+            &rows.sessions,
+        );
         let thread = std::thread::Builder::new().name("journal".to_owned());
-        let followed = Arc::default();
-        let writer = Writer::new(connection, waiting, Arc::clone(&followed));
         let thread = thread.spawn(move || writer.run());
         thread.map_err(|e| Error::io("cannot start the journal's thread", e))?;
-        Ok((
-            Arc::new(Self {
-                mail: Mutex::new(mail),
-                work,
-                followed,
-            }),
-            restored,
-        ))
+        let file = Self {
+            mail,
+            work,
+            event: AtomicU64::new(rows.last.event),
+            reserved: AtomicU64::new(rows.last.event),
+        };
+        file.compact_if_wasteful(&mut file.mail.lock());
+        let restored = Restored {
+            messages,
+            sessions: rows.sessions,
+            marks: rows.marks,
+            last: rows.last,
+        };
+        Ok((Arc::new(file), restored))
     }
 
     /// Where the thread has gone, the receiver of what is dropped here is told so.
@@ -107,48 +122,78 @@ impl File {
             tracing::error!("the journal's thread has ended: nothing more is written");
         }
     }
+
+    fn append(
+        &self,
+        mut mail: MutexGuard<'_, MailFile>,
+        deposit: &StoredMessage,
+    ) -> io::Result<Option<u64>> {
+        let key = mail.append(deposit)?;
+        self.compact_if_wasteful(&mut mail);
+        Ok(key)
+    }
+
+    fn compact_if_wasteful(&self, mail: &mut MailFile) {
+        if mail.take_wasteful() {
+            self.give(Work::Compact);
+        }
+    }
+}
+
+/// The file of the messages.
+fn mail_beside(path: &Path) -> PathBuf {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".mail");
+    beside.into()
 }
 
 impl JournalStore for File {
-    fn message(&self, deposit: &StoredMessage) -> io::Result<()> {
-        self.mail.lock().append(std::slice::from_ref(deposit))
+    fn message(&self, deposit: &StoredMessage) -> io::Result<Option<u64>> {
+        self.append(self.mail.lock(), deposit)
     }
 
-    fn try_message(&self, deposit: &StoredMessage) -> Option<io::Result<()>> {
-        Some(self.mail.try_lock()?.append(std::slice::from_ref(deposit)))
+    fn try_message(&self, deposit: &StoredMessage) -> Option<io::Result<Option<u64>>> {
+        Some(self.append(self.mail.try_lock()?, deposit))
+    }
+
+    fn number(&self, key: u64, number: u64) {
+        let Some(mut mail) = self.mail.try_lock() else {
+            return self.give(Work::Number(key, number));
+        };
+        mail.number(key, number);
+        if mail.write_numbers().is_err() {
+            self.give(Work::Numbers);
+        }
     }
 
     fn session(&self, record: Arc<dyn StoredSession>) {
         self.give(Work::Session(record));
     }
 
-    fn follow(&self, events: Weak<Log<Event>>) {
-        let _ = self.followed.set(events);
-    }
-
-    fn hurry(&self) {
-        self.give(Work::Hurry);
-    }
-
-    fn events(&self, happenings: &[Arc<Event>]) {
-        // A message has its own file, and was written there before it was acknowledged.
-        let kept = happenings
-            .iter()
-            .filter(|happening| !matches!(happening.what, EventKind::Message { .. }));
-        let kept: Vec<_> = kept.map(Arc::clone).collect();
-        if !kept.is_empty() {
-            self.give(Work::Events(kept));
+    fn event_number(&self, last: u64) {
+        self.event.fetch_max(last, Ordering::Relaxed);
+        let reserved = self.reserved.load(Ordering::Relaxed);
+        if last + RESERVED / 2 > reserved {
+            self.reserved.store(last + RESERVED, Ordering::Relaxed);
+            self.give(Work::Event(last + RESERVED));
         }
     }
 
-    fn clear(&self, last_session: u64) {
-        if let Err(error) = self.mail.lock().clear(last_session) {
+    fn marks(&self, up_to: u64, marks: Vec<StoredMark>) {
+        self.give(Work::Marks(up_to, marks));
+    }
+
+    fn clear(&self, last: Last) {
+        if let Err(error) = self.mail.lock().clear(last.session) {
             tracing::error!(%error, "the journal's messages cannot be cleared");
         }
-        self.give(Work::Clear(last_session));
+        self.give(Work::Clear(last));
     }
 
     fn settled(&self) -> oneshot::Receiver<io::Result<()>> {
+        let last = self.event.load(Ordering::Relaxed);
+        self.reserved.store(last, Ordering::Relaxed);
+        self.give(Work::Event(last));
         let (done, safe) = oneshot::channel();
         self.give(Work::Settled(done));
         safe
@@ -157,28 +202,4 @@ impl JournalStore for File {
     fn release(&self) {
         self.mail.lock().release();
     }
-}
-
-fn restore(
-    connection: &Connection,
-    messages: Vec<StoredMessage>,
-    sessions: usize,
-) -> rusqlite::Result<Restored> {
-    let latest = i64::try_from(sessions).unwrap_or(i64::MAX);
-    let mut select =
-        connection.prepare("SELECT id, record FROM session ORDER BY id DESC LIMIT ?")?;
-    let records = select.query_map([latest], |row| {
-        Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?))
-    })?;
-    let mut sessions = records.collect::<rusqlite::Result<Vec<_>>>()?;
-    sessions.reverse();
-    let last: Option<Option<i64>> = connection
-        .query_row("SELECT max(last) FROM events", [], |row| row.get(0))
-        .optional()?;
-    let last_event = last.flatten().unwrap_or_default().cast_unsigned();
-    Ok(Restored {
-        messages,
-        sessions,
-        last_event,
-    })
 }

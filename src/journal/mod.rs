@@ -13,7 +13,7 @@ pub(crate) use entry::millis;
 pub use entry::{DnsExchange, DnsQuery, Envelope, Message};
 pub use event::{Event, EventKind};
 pub use metrics::{BOUNDS, Counter, Family, Histogram, LabelledCounter, MailCounts, Metrics};
-pub use store::{JournalStore, StoredMessage, StoredSession};
+pub use store::{JournalStore, Last, StoredMark, StoredMessage, StoredSession};
 
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};

@@ -106,7 +106,7 @@ async fn create(
     if let Some(name) = &name {
         Worlds::check_name(name).map_err(|error| Problem::of("name", &error))?;
     }
-    let mut builder = World::builder();
+    let mut builder = World::builder().keep(app.worlds.main().retention());
     if let Some(scenario) = scenario {
         builder = builder.with_scenario(scenario.scenario()?);
     }

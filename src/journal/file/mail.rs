@@ -1,139 +1,210 @@
-//! The messages of a journal file: a file beside the database, where each octet is written once.
+//! The messages of a journal file: FILE.mail beside the database, where each octet is written once.
 //!
-//! A record is a line of JSON (session, time, envelope, and how many octets follow), the trace fields, the octets as
-//! received, and a line feed. Records are only ever appended: the end of the process in the midst of one leaves a torn
-//! record at the end, of a message that nobody had acknowledged; it is cut off when the file is opened again.
+//! Records are only ever appended: the end of the process in the midst of one leaves a torn record at the end, of a
+//! message that nobody had acknowledged; it is cut off when the file is opened again. The oldest messages are forgotten
+//! by the limits of the message log. Their room is given back by copying what is kept into a new file, which takes the
+//! place of the old one: messages can be appended meanwhile, for what is kept does not change.
 
-use std::collections::VecDeque;
-use std::fs::{self, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::path::Path;
-use std::sync::Arc;
+use std::collections::{HashMap, VecDeque};
+use std::fs::{self, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use parking_lot::Mutex;
 
-use crate::journal::{Envelope, Limits, StoredMessage};
-
-/// How every record begins.
-const BEGINNING: &[u8] = b"{\"session\":";
+use super::record::{self, Found, Scan};
+use crate::journal::{Limits, StoredMessage};
 
 /// Messages from this size on are not copied beside others first.
 const LARGE_OCTETS: usize = 32 << 10;
+/// Octets of forgotten messages that are not worth a copy.
+const WASTE_OCTETS: u64 = 1 << 20;
 
 /// The file, open for appending.
 #[derive(Debug)]
 pub(super) struct MailFile {
+    path: PathBuf,
     file: fs::File,
+    limits: Limits,
+    /// The messages kept: where each begins, and the octets it takes.
+    kept: VecDeque<(u64, u64)>,
+    /// The octets of those.
+    octets: u64,
     /// Where the last whole record ends.
     end: u64,
     /// Whether something may stand behind that end: a part of a record that could not be written, nor be cut off.
     torn: bool,
+    /// The key of the last message.
+    last_key: u64,
+    /// Numbers of messages that are yet to be written.
+    numbers: Vec<(u64, u64)>,
     /// Messages of sessions up to this number are forgotten.
     cleared: u64,
+    /// How many times everything was forgotten.
+    clearings: u64,
+    /// Where the file ends when it is next worth a copy.
+    copy_at: u64,
     buffer: Vec<u8>,
 }
 
-/// What stands before a message.
-#[derive(Deserialize, Serialize)]
-struct Head<E> {
-    session: u64,
-    at: Timestamp,
-    envelope: E,
-    /// Octets of the trace fields.
-    trace: usize,
-    /// Octets of the message as received.
-    octets: usize,
-}
+/// A message that was read again, and the number it had.
+pub(super) type Kept = (StoredMessage, Option<u64>);
 
 impl MailFile {
-    /// Opens the file, or makes one; gives the latest messages, the oldest first.
+    /// Opens the file, or makes one; returns the latest messages, the oldest first.
     ///
     /// # Errors
-    /// It cannot be read or written, another process has it, or it holds something else.
-    pub(super) fn open(path: &Path, limits: Limits) -> io::Result<(Self, Vec<StoredMessage>)> {
-        let mut file = OpenOptions::new()
-            .create(true)
-            .read(true)
-            .append(true)
-            .open(path)?;
-        file.try_lock()
-            .map_err(|_| io::Error::other("another process has it open"))?;
-        let (found, end) = scan(&file, limits)?;
-        if end < file.metadata()?.len() {
-            file.set_len(end)?;
-        }
-        let deposits = found
-            .into_iter()
-            .map(|(at, head)| read(&mut file, at, head))
-            .collect::<io::Result<_>>()?;
-        Ok((
-            Self {
-                file,
-                end,
-                torn: false,
-                cleared: 0,
-                buffer: Vec::new(),
-            },
-            deposits,
-        ))
+    /// It cannot be read or written, another process has it, or a part of it is no record.
+    pub(super) fn open(path: &Path, limits: Limits) -> io::Result<(Self, Vec<Kept>)> {
+        let file = lock(path)?;
+        let _ = fs::remove_file(new_file(path)); // of a process that ended while it copied
+        let mut mail = Self {
+            path: path.to_owned(),
+            file,
+            limits,
+            kept: VecDeque::new(),
+            octets: 0,
+            end: 0,
+            torn: false,
+            last_key: 0,
+            numbers: Vec::new(),
+            cleared: 0,
+            clearings: 0,
+            copy_at: 0,
+            buffer: Vec::new(),
+        };
+        let kept = mail.read()?;
+        Ok((mail, kept))
     }
 
-    /// Appends messages. When this returns they survive the end of the process; where it fails, none of them stays.
-    pub(super) fn append(&mut self, deposits: &[StoredMessage]) -> io::Result<()> {
-        if deposits
-            .iter()
-            .all(|message| message.session <= self.cleared)
-        {
-            return Ok(());
+    fn read(&mut self) -> io::Result<Vec<Kept>> {
+        let (mut messages, mut numbered) = (VecDeque::new(), HashMap::new());
+        let file = self.file.try_clone()?;
+        let mut scan = Scan::new(&file)?;
+        loop {
+            let begin = scan.at;
+            match scan.next()? {
+                Found::Message(key, message) => {
+                    self.last_key = self.last_key.max(key);
+                    messages.push_back((key, message));
+                    for _ in 0..self.keep(begin, scan.at - begin) {
+                        if let Some((key, _)) = messages.pop_front() {
+                            numbered.remove(&key);
+                        }
+                    }
+                }
+                Found::Numbers(numbers) => numbered.extend(numbers),
+                Found::End => break,
+                Found::Torn => {
+                    let octets = file.metadata()?.len() - begin;
+                    let file = self.path.display().to_string();
+                    tracing::warn!(
+                        file,
+                        octets,
+                        "the end of the file is an unfinished record, which is cut off: its message was not acknowledged"
+                    );
+                    self.file.set_len(begin)?;
+                    break;
+                }
+                Found::Damaged(why) => {
+                    return Err(io::Error::other(format!(
+                        "at octet {begin}: expected a record, found something else: {why}; nothing was changed, and \
+                         `martinet journal repair FILE` keeps what can be read"
+                    )));
+                }
+            }
         }
+        self.end = scan.at;
+        let numbered = |(key, message)| (message, numbered.get(&key).copied());
+        Ok(messages.into_iter().map(numbered).collect())
+    }
+
+    /// Counts a message in, and returns how many of the oldest are forgotten for it.
+    fn keep(&mut self, begin: u64, octets: u64) -> usize {
+        self.kept.push_back((begin, octets));
+        self.octets += octets;
+        let (entries, most) = (self.limits.entries, self.limits.octets as u64);
+        let before = self.kept.len();
+        while self.kept.len() > 1 && (self.kept.len() > entries || self.octets > most) {
+            self.octets -= self.kept.pop_front().map_or(0, |(_, octets)| octets);
+        }
+        before - self.kept.len()
+    }
+
+    /// Appends a message and returns its key: `None` where a reset has forgotten its session. When this returns, it
+    /// survives the end of the process; where it fails, nothing of it stays.
+    pub(super) fn append(&mut self, message: &StoredMessage) -> io::Result<Option<u64>> {
+        if message.session <= self.cleared {
+            return Ok(None);
+        }
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        let key = self.last_key + 1;
+        let written = self.write(message, key, &mut buffer);
+        self.buffer = buffer;
+        let (begin, octets) = written?;
+        self.keep(begin, octets);
+        self.last_key = key;
+        Ok(Some(key))
+    }
+
+    /// Writes a message behind the numbers that wait; returns where it begins, and the octets it takes.
+    fn write(
+        &mut self,
+        message: &StoredMessage,
+        key: u64,
+        buffer: &mut Vec<u8>,
+    ) -> io::Result<(u64, u64)> {
+        if !self.numbers.is_empty() {
+            record::write_numbers(&self.numbers, buffer)?;
+        }
+        let before = buffer.len();
+        record::write_head(message, key, buffer)?;
+        buffer.extend_from_slice(message.trace.as_bytes());
+        let octets = buffer.len() - before + message.octets.len() + 1;
+        let begin = self.end + before as u64;
+        if message.octets.len() >= LARGE_OCTETS {
+            self.write_whole(&[buffer, &message.octets, b"\n"])?;
+        } else {
+            buffer.extend_from_slice(&message.octets);
+            buffer.push(b'\n');
+            self.write_whole(&[buffer])?;
+        }
+        self.numbers.clear();
+        Ok((begin, octets as u64))
+    }
+
+    /// Writes parts one after the other, or nothing of them.
+    fn write_whole(&mut self, parts: &[&[u8]]) -> io::Result<()> {
         if self.torn {
             self.file.set_len(self.end)?;
         }
-        let written = self.write(deposits);
-        self.torn = match written {
-            Ok(octets) => {
-                self.end += octets;
-                false
+        let written = parts.iter().try_for_each(|part| self.file.write_all(part));
+        match written {
+            Ok(()) => {
+                self.torn = false;
+                self.end += parts.iter().map(|part| part.len() as u64).sum::<u64>();
             }
-            Err(_) => self.file.set_len(self.end).is_err(),
-        };
-        written.map(|_| ())
+            Err(_) => self.torn = self.file.set_len(self.end).is_err(),
+        }
+        written
     }
 
-    fn write(&mut self, deposits: &[StoredMessage]) -> io::Result<u64> {
-        let (buffer, mut octets_written) = (&mut self.buffer, 0);
-        buffer.clear();
-        for StoredMessage {
-            session,
-            at,
-            envelope,
-            trace,
-            octets,
-        } in deposits
-        {
-            let head = Head {
-                session: *session,
-                at: *at,
-                envelope: &**envelope,
-                trace: trace.len(),
-                octets: octets.len(),
-            };
-            serde_json::to_writer(&mut *buffer, &head)?;
-            buffer.push(b'\n');
-            buffer.extend_from_slice(trace.as_bytes());
-            if octets.len() >= LARGE_OCTETS {
-                self.file.write_all(buffer)?;
-                self.file.write_all(octets)?;
-                octets_written += buffer.len() + octets.len();
-                buffer.clear();
-            } else {
-                buffer.extend_from_slice(octets);
-            }
-            buffer.push(b'\n');
+    /// Takes in the number that a message got.
+    pub(super) fn number(&mut self, key: u64, number: u64) {
+        self.numbers.push((key, number));
+    }
+
+    /// Writes the numbers that wait; where that fails they go on waiting.
+    pub(super) fn write_numbers(&mut self) -> io::Result<()> {
+        if self.numbers.is_empty() {
+            return Ok(());
         }
-        self.file.write_all(buffer)?;
-        Ok((octets_written + buffer.len()) as u64)
+        let mut octets = Vec::new();
+        record::write_numbers(&self.numbers, &mut octets)?;
+        self.write_whole(&[&octets])?;
+        self.numbers.clear();
+        Ok(())
     }
 
     /// Lets others have the file.
@@ -144,100 +215,152 @@ impl MailFile {
     /// Forgets everything, and takes nothing more of sessions up to this number.
     pub(super) fn clear(&mut self, last_session: u64) -> io::Result<()> {
         (self.end, self.torn, self.cleared) = (0, true, last_session);
+        (self.octets, self.copy_at) = (0, 0);
+        self.kept.clear();
+        self.numbers.clear();
+        self.clearings += 1;
         self.file.set_len(0)
     }
+
+    /// Whether forgotten messages take so much room that it is worth a copy to give it back; the next copy is then put
+    /// off until the file has grown by as much again.
+    pub(super) fn take_wasteful(&mut self) -> bool {
+        let forgotten = self.first();
+        let worth = (self.octets / 2).max(WASTE_OCTETS);
+        let wasteful = forgotten >= worth && self.end >= self.copy_at;
+        if wasteful {
+            self.copy_at = self.end + worth;
+        }
+        wasteful
+    }
+
+    /// Where the first message that is kept begins.
+    fn first(&self) -> u64 {
+        self.kept.front().map_or(self.end, |(begin, _)| *begin)
+    }
 }
 
-type Found = VecDeque<(u64, Head<Envelope>)>;
-
-/// Where the latest messages stand, and where the last whole one ends.
-fn scan(file: &fs::File, limits: Limits) -> io::Result<(Found, u64)> {
-    let length = file.metadata()?.len();
-    let mut reader = BufReader::new(file);
-    reader.seek(SeekFrom::Start(0))?;
-    let (mut found, mut kept, mut end, mut line) = (Found::new(), 0, 0, Vec::new());
-    loop {
-        line.clear();
-        reader.read_until(b'\n', &mut line)?;
-        let stranger = |why: &dyn std::fmt::Display| {
-            io::Error::other(format!(
-                "at octet {end}: expected the head of a message, found something else ({why})"
-            ))
-        };
-        if line.last() != Some(&b'\n') {
-            // What was torn begins as a record does; anything else is somebody's, and is not cut off.
-            let ours = line.starts_with(BEGINNING) || BEGINNING.starts_with(&line);
-            return if ours {
-                Ok((found, end))
-            } else {
-                Err(stranger(&"no line of JSON"))
-            };
+/// Gives the room of forgotten messages back. Others append meanwhile: the lock is held for the last part only.
+pub(super) fn compact(mail: &Mutex<MailFile>) -> io::Result<()> {
+    let (path, first, end, clearings) = {
+        let mail = mail.lock();
+        (mail.path.clone(), mail.first(), mail.end, mail.clearings)
+    };
+    let beside = new_file(&path);
+    let copied = copy(&path, &beside, first, end).and_then(|(mut source, mut target)| {
+        let mut mail = mail.lock();
+        if mail.clearings != clearings {
+            return fs::remove_file(&beside); // everything was forgotten meanwhile
         }
-        let head: Head<Envelope> = serde_json::from_slice(&line).map_err(|e| stranger(&e))?;
-        let begin = end + line.len() as u64;
-        let octets = head
-            .trace
-            .checked_add(head.octets)
-            .ok_or_else(|| stranger(&"no such length"))?;
-        let Some(next) = begin
-            .checked_add(octets as u64 + 1)
-            .filter(|next| *next <= length)
-        else {
-            return Ok((found, end));
-        };
-        reader.seek(SeekFrom::Start(next))?;
-        found.push_back((begin, head));
-        (end, kept) = (next, kept + octets);
-        while found.len() > limits.entries || kept > limits.octets && found.len() > 1 {
-            kept -= found
-                .pop_front()
-                .map_or(0, |(_, head)| head.trace + head.octets);
+        io::copy(&mut (&mut source).take(mail.end - end), &mut target)?;
+        fs::rename(&beside, &path)?;
+        mail.file = target;
+        mail.torn = false;
+        mail.end -= first;
+        mail.kept.iter_mut().for_each(|(begin, _)| *begin -= first);
+        mail.copy_at = 0;
+        Ok(())
+    });
+    if copied.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    copied
+}
+
+/// Copies a part of a file into a new one, which is locked.
+fn copy(from: &Path, to: &Path, begin: u64, end: u64) -> io::Result<(fs::File, fs::File)> {
+    let mut source = fs::File::open(from)?;
+    let _ = fs::remove_file(to);
+    let mut target = lock(to)?;
+    source.seek(SeekFrom::Start(begin))?;
+    io::copy(&mut (&mut source).take(end - begin), &mut target)?;
+    Ok((source, target))
+}
+
+/// Where the copy is made.
+fn new_file(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
+}
+
+/// Opens a file for appending, and makes sure that nobody else has it.
+pub(super) fn lock(path: &Path) -> io::Result<fs::File> {
+    loop {
+        let file = OpenOptions::new()
+            .create(true)
+            .read(true)
+            .append(true)
+            .open(path)?;
+        file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => io::Error::other("another process has it open"),
+            TryLockError::Error(error) => error,
+        })?;
+        // Whoever had it may have put a copy into its place since it was opened here.
+        if is_at(&file, path)? {
+            return Ok(file);
         }
     }
 }
 
-fn read(file: &mut fs::File, begin: u64, head: Head<Envelope>) -> io::Result<StoredMessage> {
-    file.seek(SeekFrom::Start(begin))?;
-    let (mut trace, mut octets) = (vec![0; head.trace], vec![0; head.octets]);
-    file.read_exact(&mut trace)?;
-    file.read_exact(&mut octets)?;
-    let (trace, octets) = (
-        String::from_utf8_lossy(&trace).into_owned(),
-        Arc::new(octets),
-    );
-    Ok(StoredMessage {
-        session: head.session,
-        at: head.at,
-        envelope: Arc::new(head.envelope),
-        trace,
-        octets,
-    })
+/// Whether the file is the one of this name.
+#[cfg(unix)]
+fn is_at(file: &fs::File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+
+    let (here, there) = (file.metadata()?, fs::metadata(path)?);
+    Ok((here.dev(), here.ino()) == (there.dev(), there.ino()))
+}
+
+/// A file that is open cannot be replaced.
+#[cfg(not(unix))]
+fn is_at(_: &fs::File, _: &Path) -> io::Result<bool> {
+    Ok(true)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use jiff::Timestamp;
+
+    use super::super::repair;
     use super::*;
+    use crate::journal::Envelope;
 
-    /// A file of its own, removed when dropped.
-    struct Path(std::path::PathBuf);
+    /// A journal of its own, removed when dropped.
+    struct Journal(PathBuf);
 
-    impl Path {
+    impl Journal {
         fn new(name: &str) -> Self {
-            let path = Self(
-                std::env::temp_dir().join(format!("martinet-mail-{name}-{}", std::process::id())),
-            );
-            let _ = fs::remove_file(&path.0);
-            path
+            let directory = std::env::temp_dir();
+            let directory = directory.join(format!("martinet-mail-{name}-{}", std::process::id()));
+            let _ = fs::remove_dir_all(&directory);
+            fs::create_dir(&directory).expect("a directory");
+            Self(directory)
         }
 
-        fn open(&self, limits: Limits) -> io::Result<(MailFile, Vec<StoredMessage>)> {
-            MailFile::open(&self.0, limits)
+        fn mail(&self) -> PathBuf {
+            self.0.join("journal.mail")
+        }
+
+        fn open(&self, limits: Limits) -> io::Result<(MailFile, Vec<Kept>)> {
+            MailFile::open(&self.mail(), limits)
+        }
+
+        /// Messages of sessions 1, 2 and so on.
+        fn holding(self, messages: &[&[u8]]) -> Self {
+            let (mut mail, _) = self.open(ALL).expect("a file");
+            for (session, octets) in (1..).zip(messages) {
+                mail.append(&message(session, octets)).expect("written");
+            }
+            self
         }
     }
 
-    impl Drop for Path {
+    impl Drop for Journal {
         fn drop(&mut self) {
-            let _ = fs::remove_file(&self.0);
+            let _ = fs::remove_dir_all(&self.0);
         }
     }
 
@@ -246,73 +369,88 @@ mod tests {
         octets: 1 << 30,
     };
 
-    fn deposit(session: u64, octets: &[u8]) -> StoredMessage {
+    fn message(session: u64, octets: &[u8]) -> StoredMessage {
         let envelope = Envelope {
             sender: "a@example.test".into(),
             ..Envelope::default()
         };
-        let (envelope, trace, octets) = (
-            Arc::new(envelope),
-            "Received: x\r\n".to_owned(),
-            Arc::new(octets.to_vec()),
-        );
         StoredMessage {
             session,
             at: Timestamp::UNIX_EPOCH,
-            envelope,
-            trace,
-            octets,
+            envelope: Arc::new(envelope),
+            trace: "Received: x\r\n".to_owned(),
+            octets: Arc::new(octets.to_vec()),
         }
     }
 
-    fn sessions(deposits: &[StoredMessage]) -> Vec<u64> {
-        deposits.iter().map(|deposit| deposit.session).collect()
+    fn sessions(kept: &[Kept]) -> Vec<u64> {
+        kept.iter().map(|(message, _)| message.session).collect()
     }
 
     #[test]
     fn messages_are_read_again_whatever_they_hold() {
-        let path = Path::new("again");
+        let journal = Journal::new("again");
         let large = vec![b'\n'; LARGE_OCTETS];
         let sent = [
-            deposit(1, b"{}\n\0\xff\r\n"),
-            deposit(2, &large),
-            deposit(3, b""),
-            deposit(4, b"x"),
+            message(1, b"{\"session\":1}\n\0\xff\r\n"),
+            message(2, &large),
+            message(3, b""),
+            message(4, b"x"),
         ];
-        let (mut mail, none) = path.open(ALL).expect("a file");
+        let (mut mail, none) = journal.open(ALL).expect("a file");
         assert!(none.is_empty());
-        mail.append(&sent[..2]).expect("written");
-        mail.append(&sent[2..]).expect("written");
-        assert!(path.open(ALL).is_err(), "one process at a time");
+        for (key, message) in (1..).zip(&sent) {
+            assert_eq!(mail.append(message).expect("written"), Some(key));
+        }
+        assert!(journal.open(ALL).is_err(), "one process at a time");
         drop(mail);
-        let (mut mail, kept) = path.open(ALL).expect("the file");
+        let (mut mail, kept) = journal.open(ALL).expect("the file");
+        let kept: Vec<_> = kept.into_iter().map(|(message, _)| message).collect();
         assert_eq!(format!("{kept:?}"), format!("{sent:?}"));
-        mail.clear(0).expect("cleared");
-        mail.append(&sent[3..]).expect("written");
+        mail.clear(3).expect("cleared");
+        assert_eq!(mail.append(&sent[2]).expect("passed over"), None);
+        mail.append(&sent[3]).expect("written");
         drop(mail);
-        assert_eq!(sessions(&path.open(ALL).expect("the file").1), [4]);
+        assert_eq!(sessions(&journal.open(ALL).expect("the file").1), [4]);
+    }
+
+    #[test]
+    fn numbers_are_read_again() {
+        let journal = Journal::new("numbers");
+        let (mut mail, _) = journal.open(ALL).expect("a file");
+        let key = |mail: &mut MailFile, session| {
+            let key = mail.append(&message(session, b"x")).expect("written");
+            key.expect("a key")
+        };
+        let (one, two) = (key(&mut mail, 1), key(&mut mail, 2));
+        mail.number(two, 7);
+        mail.number(one, 8);
+        mail.write_numbers().expect("written");
+        let three = key(&mut mail, 3);
+        mail.number(three, 9);
+        key(&mut mail, 4); // takes the number of the one before with it
+        key(&mut mail, 5);
+        drop(mail);
+        let (_, kept) = journal.open(ALL).expect("the file");
+        let numbers: Vec<_> = kept.iter().map(|(_, number)| *number).collect();
+        assert_eq!(numbers, [Some(8), Some(7), Some(9), None, None]);
     }
 
     /// Wherever the process ended, what was whole is there, and what comes next stands behind it.
     #[test]
     fn a_torn_record_is_cut_off() {
-        let path = Path::new("torn");
-        path.open(ALL)
-            .expect("a file")
-            .0
-            .append(&[deposit(1, b"one"), deposit(2, b"two")])
-            .expect("written");
-        let whole = fs::read(&path.0).expect("read");
+        let journal = Journal::new("torn").holding(&[b"one", b"two"]);
+        let whole = fs::read(journal.mail()).expect("read");
         let first = whole.len() / 2;
         for length in 0..=whole.len() {
-            fs::write(&path.0, &whole[..length]).expect("written");
-            let (mut mail, kept) = path.open(ALL).expect("the file");
+            fs::write(journal.mail(), &whole[..length]).expect("written");
+            let (mut mail, kept) = journal.open(ALL).expect("the file");
             let expected = [1, 2].into_iter().take(length / first).collect::<Vec<_>>();
             assert_eq!(sessions(&kept), expected, "{length} octets");
-            mail.append(&[deposit(3, b"three")]).expect("written");
+            mail.append(&message(3, b"three")).expect("written");
             drop(mail);
             assert_eq!(
-                sessions(&path.open(ALL).expect("the file").1),
+                sessions(&journal.open(ALL).expect("the file").1),
                 [expected, vec![3]].concat()
             );
         }
@@ -320,47 +458,121 @@ mod tests {
 
     #[test]
     fn the_latest_are_read() {
-        let path = Path::new("latest");
-        let sent: Vec<_> = (1..=9)
-            .map(|session| deposit(session, b"1234567"))
-            .collect();
-        path.open(ALL)
-            .expect("a file")
-            .0
-            .append(&sent)
-            .expect("written");
-        let kept =
-            |entries, octets| sessions(&path.open(Limits { entries, octets }).expect("the file").1);
+        let journal = Journal::new("latest").holding(&[b"1234567" as &[u8]; 9]);
+        let size = fs::metadata(journal.mail()).expect("it is there").len() as usize / 9;
+        let kept = |entries, octets| {
+            sessions(
+                &journal
+                    .open(Limits { entries, octets })
+                    .expect("the file")
+                    .1,
+            )
+        };
         assert_eq!(kept(2, 1 << 20), [8, 9]);
-        assert_eq!(kept(9, 60), [7, 8, 9]);
+        assert_eq!(kept(9, 3 * size + 1), [7, 8, 9]);
         assert_eq!(kept(9, 1), [9]);
+    }
+
+    /// One octet changed anywhere, but in the last record's end, is refused and nothing is lost; a repair keeps the rest.
+    #[test]
+    fn damage_is_refused_and_repaired_on_request() {
+        let journal = Journal::new("damage").holding(&[b"one", b"two", b"three"]);
+        let whole = fs::read(journal.mail()).expect("read");
+        for place in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[place] ^= 0x04;
+            fs::write(journal.mail(), &damaged).expect("written");
+            let error = journal.open(ALL).map(|(_, kept)| sessions(&kept));
+            let error = error.expect_err(&format!("octet {place}")).to_string();
+            assert!(
+                error.contains("expected a record") && error.contains("martinet journal repair"),
+                "{error}"
+            );
+            assert_eq!(
+                fs::read(journal.mail()).expect("read"),
+                damaged,
+                "as it was"
+            );
+            let repaired = repair(&journal.0.join("journal")).expect("repaired");
+            let copy = repaired.copy.expect("a copy");
+            assert_eq!(fs::read(&copy).expect("read"), damaged, "as it was");
+            fs::remove_file(copy).expect("removed");
+            let removed: u64 = repaired.damaged.iter().map(|stretch| stretch.octets).sum();
+            let (_, kept) = journal.open(ALL).expect("whole again");
+            let lost = 1 + (place * 3 / whole.len()).min(2) as u64;
+            assert!(repaired.messages >= 1 && sessions(&kept).len() as u64 == repaired.messages);
+            let rest = fs::metadata(journal.mail()).expect("it is there").len();
+            assert_eq!(rest + removed, whole.len() as u64);
+            // A line feed that is gone takes the next record's beginning with it into one line, which is found all the same.
+            assert!(
+                !sessions(&kept).contains(&lost) || repaired.messages == 2,
+                "{kept:?}"
+            );
+            assert_eq!(
+                repaired.messages, 2,
+                "octet {place}: {:?}",
+                repaired.damaged
+            );
+        }
     }
 
     #[test]
     fn what_is_no_journal_is_an_error_and_stays() {
-        let path = Path::new("stranger");
-        path.open(ALL)
-            .expect("a file")
-            .0
-            .append(&[deposit(1, b"x")])
-            .expect("written");
-        let mut changed = fs::read(&path.0).expect("read");
-        changed[0] = b'[';
-        let huge = String::from_utf8_lossy(&changed[1..])
-            .replace(r#""octets":1}"#, &format!(r#""octets":{}}}"#, usize::MAX));
+        let journal = Journal::new("stranger");
         for octets in [
-            changed,
-            format!("{{{huge}").into_bytes(),
             b"a letter".to_vec(),
             b"a letter\n".to_vec(),
+            b"{}\n".to_vec(),
         ] {
-            fs::write(&path.0, &octets).expect("written");
-            let error = path.open(ALL).expect_err("not a journal").to_string();
+            fs::write(journal.mail(), &octets).expect("written");
+            let error = journal.open(ALL).expect_err("not a journal").to_string();
             assert!(
-                error.starts_with("at octet 0: expected the head of a message"),
+                error.starts_with("at octet 0: expected a record"),
                 "{error}"
             );
-            assert_eq!(fs::read(&path.0).expect("read"), octets, "nothing is lost");
+            let error = repair(&journal.0.join("journal")).expect_err("nothing to keep");
+            assert!(error.to_string().contains("no record at all"), "{error}");
+            assert_eq!(fs::read(journal.mail()).expect("read"), octets, "as it was");
         }
+    }
+
+    /// The file stays within one and a half times the limit, a copy's worth of waste, and one message.
+    #[test]
+    fn room_is_given_back_while_others_append() {
+        let journal = Journal::new("room");
+        let limits = Limits {
+            entries: 1000,
+            octets: 4 << 20,
+        };
+        let (mail, _) = journal.open(limits).expect("a file");
+        let mail = Mutex::new(mail);
+        let octets = vec![b'x'; 20_000];
+        let (mut copies, mut largest) = (0, 0);
+        for session in 1..=1500 {
+            let wasteful = {
+                let mut mail = mail.lock();
+                let key = mail.append(&message(session, &octets)).expect("written");
+                mail.number(key.expect("a key"), session + 100);
+                mail.write_numbers().expect("written");
+                mail.take_wasteful()
+            };
+            if wasteful {
+                compact(&mail).expect("copied");
+                copies += 1;
+            }
+            largest = largest.max(fs::metadata(journal.mail()).expect("it is there").len());
+        }
+        assert!(largest < (4 << 20) * 3 / 2 + 200_000, "{largest}");
+        assert!((5..20).contains(&copies), "{copies} copies");
+        assert!(journal.open(limits).is_err(), "it is still this process's");
+        drop(mail);
+        let (_, kept) = journal.open(limits).expect("the file");
+        let expected: Vec<u64> = (1500 - kept.len() as u64 + 1..=1500).collect();
+        assert_eq!(sessions(&kept), expected);
+        assert!(kept.len() > 200, "{}", kept.len());
+        assert!(
+            kept.iter()
+                .all(|(m, number)| *number == Some(m.session + 100))
+        );
     }
 }

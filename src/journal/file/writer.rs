@@ -1,69 +1,83 @@
-//! The thread that writes sessions and events.
+//! The thread that writes sessions and marks, and gives room back.
 
+use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rusqlite::{Connection, Transaction, params};
 use tokio::sync::oneshot;
 
-use super::Work;
-use crate::journal::{Event, Log, StoredSession};
+use super::mail::{self, MailFile};
+use super::{Last, Work, database};
+use crate::journal::{Limits, StoredMark, StoredSession};
 
 /// Most pieces of work in one transaction.
 const BATCH: usize = 2048;
-/// Octets of events from which on they make a row.
-const ROW_OCTETS: usize = 64 << 10;
-/// How long sessions and events gather.
+/// How long sessions gather.
 const GATHERING: Duration = Duration::from_millis(200);
+/// How long to wait before what could not be written is tried again.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Most sessions that gather; more are written at once.
 const SESSIONS: usize = 512;
-/// Most rows of events that gather.
-const ROWS: usize = 32;
 
 /// Writes what it is given.
 pub(super) struct Writer {
     connection: Connection,
+    mail: Arc<Mutex<MailFile>>,
     waiting: Receiver<Work>,
-    followed: Arc<OnceLock<Weak<Log<Event>>>>,
+    /// How many sessions are kept.
+    limits: Limits,
+    /// The octets of each session in the database.
+    kept: BTreeMap<u64, usize>,
+    octets: usize,
     batch: Batch,
     /// Sessions up to this number are forgotten.
     cleared: u64,
     /// When what gathers is to be written.
     due: Option<Instant>,
+    /// Sessions that were lost since the last time that something could be written; `None` where all is well.
+    failing: Option<usize>,
 }
 
 /// What is to be written in one transaction.
 #[derive(Default)]
 struct Batch {
-    clear: bool,
+    clear: Option<Last>,
     sessions: Vec<Arc<dyn StoredSession>>,
-    rows: Vec<Row>,
+    /// Marks of messages up to this number are forgotten.
+    unmarked: u64,
+    marks: BTreeMap<u64, StoredMark>,
+    /// Events have numbers up to this one, or will have.
+    event: u64,
     done: Vec<oneshot::Sender<io::Result<()>>>,
-}
-
-/// Events as JSON lines.
-#[derive(Default)]
-struct Row {
-    first: u64,
-    last: u64,
-    lines: Vec<u8>,
 }
 
 impl Writer {
     pub(super) fn new(
         connection: Connection,
+        mail: Arc<Mutex<MailFile>>,
         waiting: Receiver<Work>,
-        followed: Arc<OnceLock<Weak<Log<Event>>>>,
+        limits: Limits,
+        sessions: &[(u64, String)],
     ) -> Self {
+        let kept: BTreeMap<_, _> = sessions
+            .iter()
+            .map(|(id, text)| (*id, text.len()))
+            .collect();
         Self {
             connection,
+            mail,
             waiting,
-            followed,
+            limits,
+            octets: kept.values().sum(),
+            kept,
             batch: Batch::default(),
             cleared: 0,
             due: None,
+            failing: None,
         }
     }
 
@@ -82,32 +96,26 @@ impl Writer {
             let mut hurry = match work {
                 Ok(work) => self.gather(work),
                 Err(RecvTimeoutError::Timeout) => true,
-                Err(RecvTimeoutError::Disconnected) => return self.write(),
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.write_numbers();
+                    return self.write();
+                }
             };
-            hurry |= self.gather_waiting();
-            hurry |= self.due.is_some_and(|due| due <= Instant::now()) || self.batch.is_full();
-            if !hurry {
+            for _ in 1..BATCH {
+                let Ok(work) = self.waiting.try_recv() else {
+                    break;
+                };
+                hurry |= self.gather(work);
+            }
+            hurry |= self.due.is_some_and(|due| due <= Instant::now());
+            hurry |= self.failing.is_none() && self.batch.sessions.len() >= SESSIONS;
+            if hurry {
+                self.due = None;
+                self.write();
+            } else if !self.batch.is_empty() {
                 self.due.get_or_insert_with(|| Instant::now() + GATHERING);
-                continue;
             }
-            self.due = None;
-            if let Some(events) = self.followed.get().and_then(Weak::upgrade) {
-                events.catch_up(); // what the log takes in now comes by the same way
-                self.gather_waiting();
-            }
-            self.write();
         }
-    }
-
-    fn gather_waiting(&mut self) -> bool {
-        let mut hurry = false;
-        for _ in 1..BATCH {
-            let Ok(work) = self.waiting.try_recv() else {
-                break;
-            };
-            hurry |= self.gather(work);
-        }
-        hurry
     }
 
     /// Takes work in; true where what gathers is not to wait.
@@ -115,19 +123,39 @@ impl Writer {
         match work {
             Work::Session(record) if record.id() <= self.cleared => {}
             Work::Session(record) => self.batch.sessions.push(record),
-            Work::Events(happenings) => happenings
-                .iter()
-                .for_each(|happening| self.batch.event(happening)),
-            Work::Clear(last_session) => {
-                self.cleared = last_session;
-                self.batch = Batch {
-                    clear: true,
-                    done: std::mem::take(&mut self.batch.done),
-                    ..Batch::default()
+            Work::Marks(up_to, marks) => {
+                let batch = &mut self.batch;
+                batch.unmarked = batch.unmarked.max(up_to);
+                batch
+                    .marks
+                    .extend(marks.into_iter().map(|mark| (mark.message, mark)));
+                return self.failing.is_none();
+            }
+            Work::Event(number) => {
+                self.batch.event = number;
+                return self.failing.is_none();
+            }
+            Work::Number(key, number) => {
+                self.mail.lock().number(key, number);
+                self.write_numbers();
+            }
+            Work::Numbers => self.write_numbers(),
+            Work::Compact => {
+                if let Err(error) = mail::compact(&self.mail) {
+                    tracing::warn!(%error, "the journal's messages cannot be copied to give room back");
                 }
             }
-            Work::Hurry => return true,
+            Work::Clear(last) => {
+                self.cleared = last.session;
+                self.batch = Batch {
+                    clear: Some(last),
+                    done: std::mem::take(&mut self.batch.done),
+                    ..Batch::default()
+                };
+                return true;
+            }
             Work::Settled(done) => {
+                self.write_numbers();
                 self.batch.done.push(done);
                 return true;
             }
@@ -135,70 +163,136 @@ impl Writer {
         false
     }
 
-    /// Writes what has gathered.
+    /// Writes the numbers of messages; where that fails, they are written with the next message.
+    fn write_numbers(&self) {
+        if let Err(error) = self.mail.lock().write_numbers() {
+            tracing::error!(%error, "the journal's message numbers cannot be written");
+        }
+    }
+
+    /// Writes what has gathered. What cannot be written waits for the next time.
     fn write(&mut self) {
-        let batch = std::mem::take(&mut self.batch);
+        let mut batch = std::mem::take(&mut self.batch);
+        if batch.is_empty() && batch.done.is_empty() {
+            return;
+        }
+        let written = self.write_batch(&batch);
+        let outcome = || match &written {
+            Ok(()) => Ok(()),
+            Err(error) => Err(io::Error::other(error.to_string())),
+        };
+        for done in batch.done.drain(..) {
+            // Who asked may have gone away.
+            let _ = done.send(outcome());
+        }
+        match written {
+            Ok(()) => {
+                if let Some(lost) = self.failing.take() {
+                    tracing::warn!(lost_sessions = lost, "the journal can be written again");
+                }
+            }
+            Err(error) => {
+                if self.failing.is_none() {
+                    tracing::error!(%error, "the journal cannot be written: it is tried again every second");
+                }
+                let lost = batch.sessions.len().saturating_sub(SESSIONS);
+                batch.sessions.drain(..lost);
+                *self.failing.get_or_insert_default() += lost;
+                self.batch = batch;
+                self.due = Some(Instant::now() + PATIENCE);
+            }
+        }
+    }
+
+    fn write_batch(&mut self, batch: &Batch) -> rusqlite::Result<()> {
+        let (mut kept, mut octets) = (std::mem::take(&mut self.kept), self.octets);
+        if batch.clear.is_some() {
+            (kept, octets) = (BTreeMap::new(), 0);
+        }
+        let sessions: Vec<_> = batch.sessions.iter().map(|s| (s.id(), s.json())).collect();
+        for (id, json) in &sessions {
+            octets += json.len();
+            octets -= kept.insert(*id, json.len()).unwrap_or_default();
+        }
+        let mut forgotten = 0;
+        while kept.len() > 1 && (kept.len() > self.limits.entries || octets > self.limits.octets) {
+            if let Some((id, size)) = kept.pop_first() {
+                (forgotten, octets) = (id, octets - size);
+            }
+        }
         let written = self.connection.transaction().and_then(|transaction| {
-            batch.insert(&transaction)?;
+            batch.insert(&transaction, &sessions, forgotten)?;
             transaction.commit()
         });
-        if let Err(error) = &written {
-            tracing::error!(%error, "the journal cannot be written");
+        if written.is_ok() {
+            (self.kept, self.octets) = (kept, octets);
+            database::give_back(&self.connection)?;
+        } else {
+            self.recount();
         }
-        for done in batch.done {
-            // Who asked may have gone away.
-            let _ = done.send(
-                written
-                    .as_ref()
-                    .copied()
-                    .map_err(|e| io::Error::other(e.to_string())),
-            );
-        }
+        written
+    }
+
+    /// Counts again what the database has.
+    fn recount(&mut self) {
+        let select = "SELECT id, octet_length(record) FROM session";
+        let counted = self.connection.prepare(select).and_then(|mut select| {
+            let rows = select.query_map([], |row| {
+                Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?))
+            })?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        });
+        let size = |size: i64| usize::try_from(size).unwrap_or_default();
+        self.kept = counted
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(id, octets)| (id, size(octets)))
+            .collect();
+        self.octets = self.kept.values().sum();
     }
 }
 
 impl Batch {
-    fn event(&mut self, happening: &Event) {
-        let full = self
-            .rows
-            .last()
-            .is_none_or(|row| row.lines.len() >= ROW_OCTETS);
-        if full {
-            self.rows.push(Row {
-                first: happening.id,
-                ..Row::default()
-            });
-        }
-        let Some(row) = self.rows.last_mut() else {
-            return;
-        };
-        (row.first, row.last) = (row.first.min(happening.id), row.last.max(happening.id));
-        // Writing to a Vec never fails, and an event has no map with keys that are no text.
-        let _ = serde_json::to_writer(&mut row.lines, happening);
-        row.lines.push(b'\n');
+    fn is_empty(&self) -> bool {
+        self.clear.is_none()
+            && self.sessions.is_empty()
+            && self.marks.is_empty()
+            && (self.unmarked, self.event) == (0, 0)
     }
 
-    fn is_full(&self) -> bool {
-        self.sessions.len() >= SESSIONS || self.rows.len() >= ROWS
-    }
-
-    fn insert(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-        if self.clear {
-            transaction.execute_batch("DELETE FROM session; DELETE FROM events;")?;
+    fn insert(
+        &self,
+        transaction: &Transaction<'_>,
+        sessions: &[(u64, String)],
+        forgotten: u64,
+    ) -> rusqlite::Result<()> {
+        if let Some(last) = self.clear {
+            transaction.execute_batch("DELETE FROM session; DELETE FROM mark;")?;
+            database::count(transaction, "session", last.session)?;
+            database::count(transaction, "message", last.message)?;
         }
-        let mut insert = transaction
-            .prepare_cached("INSERT OR REPLACE INTO session (id, record) VALUES (?, ?)")?;
-        for record in &self.sessions {
-            insert.execute(params![record.id().cast_signed(), record.json()])?;
+        let insert = "INSERT OR REPLACE INTO session (id, record) VALUES (?, ?)";
+        let mut insert = transaction.prepare_cached(insert)?;
+        for (id, record) in sessions.iter().filter(|(id, _)| *id > forgotten) {
+            insert.execute(params![id.cast_signed(), record])?;
         }
-        let mut insert = transaction
-            .prepare_cached("INSERT INTO events (first, last, lines) VALUES (?, ?, ?)")?;
-        for Row { first, last, lines } in &self.rows {
-            insert.execute(params![
-                first.cast_signed(),
-                last.cast_signed(),
-                String::from_utf8_lossy(lines)
-            ])?;
+        if forgotten > 0 {
+            let mut delete = transaction.prepare_cached("DELETE FROM session WHERE id <= ?")?;
+            delete.execute([forgotten.cast_signed()])?;
+        }
+        if self.unmarked > 0 {
+            let mut delete = transaction.prepare_cached("DELETE FROM mark WHERE message <= ?")?;
+            delete.execute([self.unmarked.cast_signed()])?;
+        }
+        for mark in self
+            .marks
+            .values()
+            .filter(|mark| mark.message > self.unmarked)
+        {
+            database::mark(transaction, mark)?;
+        }
+        if self.event > 0 {
+            database::count(transaction, "event", self.event)?;
         }
         Ok(())
     }

@@ -284,10 +284,6 @@ impl SessionEntry {
         }
     }
 
-    pub(crate) fn change(&self, change: impl FnOnce(&mut SessionRecord)) {
-        change(&mut self.record.lock());
-    }
-
     /// A snapshot of the session.
     pub fn snapshot(&self) -> SessionRecord {
         self.record.lock().clone()

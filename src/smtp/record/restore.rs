@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::journal::{Envelope, StoredMessage};
+use crate::journal::{Envelope, Message};
 use crate::policy::{After, Refusal, RemediesView, checks};
 use crate::reply::Reply;
 use crate::smtp::ClientAddress;
@@ -20,11 +20,12 @@ impl SessionEntry {
     }
 
     /// A session that was under way when the process ended: all that is known of it are its messages.
-    pub fn interrupted(id: u64, messages: &[&StoredMessage]) -> Self {
+    pub fn interrupted(id: u64, messages: &[&Message]) -> Self {
         let mut record = restored(id, &Value::Null);
         record.closed_by = Some(ClosedBy::Lost);
         record.verdict = Verdict::Accept;
         if let Some(first) = messages.first() {
+            record.verdict = Verdict::Accept;
             record.started = first.at;
             record.sender.clone_from(&first.envelope.sender);
         }
@@ -37,24 +38,10 @@ impl SessionEntry {
                 envelope,
                 verdict: Verdict::Accept,
                 reply: Vec::new(),
-                message: Some(0),
+                message: Some(message.id),
             });
         }
         Self::of(record)
-    }
-
-    /// Numbers the messages of its transactions anew, in their order.
-    pub fn renumber(&self, numbers: &[u64]) {
-        let mut numbers = numbers.iter();
-        self.change(|record| {
-            for transaction in record
-                .transactions
-                .iter_mut()
-                .filter(|t| t.message.is_some())
-            {
-                transaction.message = numbers.next().copied();
-            }
-        });
     }
 }
 

@@ -49,20 +49,27 @@ impl Connection<'_> {
     /// Has a message made safe that is to be acknowledged, and tells the session whether it is.
     pub(crate) async fn store(&mut self) {
         let stored = self.deposit().await;
-        if let Err(error) = &stored {
-            tracing::error!(%error, "the journal file cannot take a message: the client gets 452");
+        match &stored {
+            Ok(key) => {
+                if let Some(storing) = self.session.storing() {
+                    storing.message.key = *key;
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "the journal file cannot take a message: the client gets 452");
+            }
         }
         self.session.stored(stored.is_ok(), &mut self.output);
     }
 
-    async fn deposit(&mut self) -> io::Result<()> {
+    async fn deposit(&mut self) -> io::Result<Option<u64>> {
         let (at, session) = (Timestamp::now(), self.entry.id);
         // What a reset forgot is not kept either.
         let kept = !self.service.last_reset.is_after(session);
         let (Some(keeper), Some(storing), true) =
             (&self.service.keeper, self.session.storing(), kept)
         else {
-            return Ok(());
+            return Ok(None);
         };
         let deposit = StoredMessage {
             session,
@@ -145,25 +152,26 @@ impl Connection<'_> {
                 .for_each(|(_, command)| tracing::debug!(command));
         }
         let id = entry.id;
-        let telling = entry.publish(
-            events,
-            teller,
-            |envelope, AcceptedMessage { trace, octets, .. }| {
-                let (at, trace) = trace.finished();
-                let envelope = Arc::clone(envelope);
-                // Asked within the lock: a reset is recorded before the log is cleared.
-                service.messages.append_if(|number| {
-                    (!service.last_reset.is_after(id)).then_some(Message {
-                        id: number,
-                        session: id,
-                        at,
-                        envelope,
-                        trace,
-                        octets,
-                    })
+        let telling = entry.publish(events, teller, |envelope, accepted| {
+            let AcceptedMessage { trace, octets, key } = accepted;
+            let (at, trace) = trace.finished();
+            let envelope = Arc::clone(envelope);
+            // Asked within the lock: a reset is recorded before the log is cleared.
+            let message = service.messages.append_if(|number| {
+                (!service.last_reset.is_after(id)).then_some(Message {
+                    id: number,
+                    session: id,
+                    at,
+                    envelope,
+                    trace,
+                    octets,
                 })
-            },
-        );
+            });
+            if let (Some(keeper), Some(message), Some(key)) = (&service.keeper, &message, key) {
+                keeper.number(key, message.id);
+            }
+            message
+        });
         events.clear();
         service.tell(telling);
         let grown = entry.grown();

@@ -87,9 +87,8 @@ impl ServerState {
         if self.last_reset.is_after(telling.session()) {
             return;
         }
-        let much = telling.entries() > 0 && self.tellings.push(telling);
-        if much && let Some(keeper) = &self.keeper {
-            keeper.hurry();
+        if telling.entries() > 0 {
+            self.tellings.push(telling);
         }
         self.events.touch();
     }

@@ -91,11 +91,7 @@ pub(crate) async fn mark(
     };
     app.mailpit.with(&world, |marked| {
         for id in ids {
-            if wanted.read {
-                marked.read.insert(id);
-            } else {
-                marked.read.remove(&id);
-            }
+            marked.set_read(id, wanted.read);
         }
     });
     Ok(ok())
@@ -145,9 +141,7 @@ pub(crate) async fn tag(
     };
     app.mailpit.with(&world, |marked| {
         for id in wanted.ids.iter().filter_map(|id| id.parse().ok()) {
-            marked
-                .tags
-                .insert(id, wanted.tags.iter().cloned().collect());
+            marked.set_tags(id, wanted.tags.iter().cloned().collect());
         }
     });
     ok()
@@ -178,10 +172,7 @@ pub(crate) async fn rename_tag(
     }
     let old = tag_of(&params);
     app.mailpit.with(&world, |marked| {
-        for tags in marked.tags.values_mut().filter(|tags| tags.contains(&old)) {
-            tags.remove(&old);
-            tags.insert(wanted.name.clone());
-        }
+        marked.replace_tag(&old, Some(&wanted.name))
     });
     ok()
 }
@@ -192,11 +183,7 @@ pub(crate) async fn drop_tag(
     params: RawPathParams,
 ) -> Response {
     let old = tag_of(&params);
-    app.mailpit.with(&world, |marked| {
-        marked
-            .tags
-            .values_mut()
-            .for_each(|tags| _ = tags.remove(&old))
-    });
+    app.mailpit
+        .with(&world, |marked| marked.replace_tag(&old, None));
     ok()
 }

@@ -66,7 +66,9 @@ pub(crate) async fn show(
         return Ok(not_found());
     };
     let (read, tags) = app.mailpit.with(&world, |marked| {
-        (!marked.read.insert(message.id), marked.tags(message.id))
+        let unread = !marked.read.contains(&message.id);
+        marked.set_read(message.id, true);
+        (unread, marked.tags(message.id))
     });
     let then = move |message: &Message, mail: &Mail| {
         Json(object(message, mail, read, &tags)).into_response()

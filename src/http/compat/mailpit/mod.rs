@@ -25,7 +25,7 @@ use crate::http::App;
 use crate::http::compat::mime::Mail;
 use crate::http::server::extract::{Params, TheWorld};
 use crate::http::server::problem::Problem;
-use crate::journal::Message;
+use crate::journal::{Message, StoredMark};
 
 /// Messages of a page unless told otherwise, as Mailpit has it.
 const PAGE: usize = 50;
@@ -74,6 +74,12 @@ struct Marked {
     below: u64,
     /// How many were ever deleted.
     deletions: u64,
+    /// Whether the marks of the journal file were taken in.
+    restored: bool,
+    /// Messages whose marks the journal file has yet to hear of.
+    changed: BTreeSet<u64>,
+    /// What it heard of `below`.
+    kept_below: u64,
 }
 
 impl Marks {
@@ -81,14 +87,79 @@ impl Marks {
     fn with<R>(&self, world: &World, then: impl FnOnce(&mut Marked) -> R) -> R {
         let gone = world.messages().counts().dropped;
         let mut marked = world.beside::<Mutex<Marked>>().lock();
+        if !std::mem::replace(&mut marked.restored, true) {
+            marked.restore(world.marks());
+        }
         if gone > marked.below {
             marked.forget_below(gone);
         }
-        then(&mut marked)
+        let answer = then(&mut marked);
+        let (below, changed) = (marked.below, std::mem::take(&mut marked.changed));
+        if !changed.is_empty() || below > marked.kept_below {
+            marked.kept_below = below;
+            world.keep_marks(
+                gone,
+                changed.into_iter().map(|id| marked.stored(id)).collect(),
+            );
+        }
+        answer
     }
 }
 
 impl Marked {
+    /// Takes in what a journal file has.
+    fn restore(&mut self, marks: &[StoredMark]) {
+        for mark in marks {
+            let id = mark.message;
+            if mark.read {
+                self.read.insert(id);
+            }
+            if mark.deleted {
+                self.deleted.insert(id);
+            }
+            if !mark.tags.is_empty() {
+                self.tags.insert(id, mark.tags.iter().cloned().collect());
+            }
+        }
+    }
+
+    /// The marks of a message as a journal file keeps them.
+    fn stored(&self, id: u64) -> StoredMark {
+        StoredMark {
+            message: id,
+            read: self.read.contains(&id),
+            deleted: !self.is_there(id),
+            tags: self.tags(id),
+        }
+    }
+
+    fn set_read(&mut self, id: u64, read: bool) {
+        let changed = if read {
+            self.read.insert(id)
+        } else {
+            self.read.remove(&id)
+        };
+        if changed {
+            self.changed.insert(id);
+        }
+    }
+
+    /// Replaces the tags of a message.
+    fn set_tags(&mut self, id: u64, tags: BTreeSet<String>) {
+        self.tags.insert(id, tags);
+        self.changed.insert(id);
+    }
+
+    /// Changes a tag wherever it is: into another, or into none.
+    fn replace_tag(&mut self, old: &str, new: Option<&str>) {
+        for (id, tags) in &mut self.tags {
+            if tags.remove(old) {
+                tags.extend(new.map(str::to_owned));
+                self.changed.insert(*id);
+            }
+        }
+    }
+
     fn forget_below(&mut self, gone: u64) {
         self.below = gone;
         self.read = self.read.split_off(&(gone + 1));
@@ -102,6 +173,8 @@ impl Marked {
 
     fn delete_all(&mut self, last: u64) {
         self.deletions += last.saturating_sub(self.below + self.deleted.len() as u64);
+        let there = (self.below + 1..=last).filter(|id| !self.deleted.contains(id));
+        self.changed.extend(there);
         self.forget_below(last);
     }
 
@@ -111,6 +184,7 @@ impl Marked {
             self.deleted.insert(id);
             self.read.remove(&id);
             self.tags.remove(&id);
+            self.changed.insert(id);
         }
     }
 

@@ -94,7 +94,7 @@ pub(crate) async fn send(
     };
     if !mail.tags.is_empty() {
         app.mailpit.with(&world, |marked| {
-            marked.tags.insert(id, mail.tags.iter().cloned().collect())
+            marked.set_tags(id, mail.tags.iter().cloned().collect());
         });
     }
     Json(json!({ "ID": id.to_string() })).into_response()

@@ -1,0 +1,115 @@
+//! `martinet journal repair`: keeps what can be read of FILE.mail.
+
+use std::fs;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::record::{Found, Scan};
+use super::{mail, mail_beside};
+use crate::error::Error;
+
+/// What was repaired.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Repaired {
+    /// The file with the messages.
+    pub file: PathBuf,
+    /// Messages that it has now.
+    pub messages: u64,
+    /// The stretches that could not be read, and are gone.
+    pub damaged: Vec<Damaged>,
+    /// The copy of the file as it was; none where nothing was damaged.
+    pub copy: Option<PathBuf>,
+}
+
+/// A stretch of a file that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Damaged {
+    /// Where it begins.
+    pub at: u64,
+    /// How many octets it has.
+    pub octets: u64,
+    /// What is wrong there.
+    pub why: String,
+}
+
+/// Takes out of the messages of a journal what cannot be read, after it has copied the file. A file without damage stays as
+/// it is.
+///
+/// # Errors
+/// There is no such file, a process has it open, it has no record at all, or it cannot be read or written.
+pub fn repair(journal: &Path) -> Result<Repaired, Error> {
+    let file = mail_beside(journal);
+    let failed = |error| Error::io(format!("cannot repair {}", file.display()), error);
+    mend(&file).map_err(failed)
+}
+
+fn mend(path: &Path) -> io::Result<Repaired> {
+    fs::metadata(path)?; // a file that is not there is not made
+    let file = mail::lock(path)?;
+    let (mut scan, mut messages) = (Scan::new(&file)?, 0);
+    let (mut whole, mut damaged): (Vec<(u64, u64)>, Vec<Damaged>) = (Vec::new(), Vec::new());
+    loop {
+        let at = scan.at;
+        let why = match scan.next()? {
+            Found::End => break,
+            found @ (Found::Message(..) | Found::Numbers(_)) => {
+                messages += u64::from(matches!(found, Found::Message(..)));
+                match whole.last_mut() {
+                    Some((_, end)) if *end == at => *end = scan.at,
+                    _ => whole.push((at, scan.at)),
+                }
+                continue;
+            }
+            Found::Torn => "an unfinished record".to_owned(),
+            Found::Damaged(why) => why,
+        };
+        scan.recover()?;
+        let octets = scan.at - at;
+        damaged.push(Damaged { at, octets, why });
+    }
+    let copy = match (damaged.is_empty(), whole.is_empty()) {
+        (true, _) => None,
+        (false, true) => {
+            let text =
+                "expected the messages of a journal, found no record at all; nothing was changed";
+            return Err(io::Error::other(text));
+        }
+        (false, false) => Some(replace(path, &file, &whole)?),
+    };
+    Ok(Repaired {
+        file: path.to_owned(),
+        messages,
+        damaged,
+        copy,
+    })
+}
+
+/// Copies the file, then replaces it by those parts of it; returns where the copy is.
+fn replace(path: &Path, mut file: &fs::File, parts: &[(u64, u64)]) -> io::Result<PathBuf> {
+    let beside = |ending: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    let (copy, mut target) = (1..)
+        .map(|n| beside(&format!(".damaged-{n}")))
+        .find_map(|name| match fs::File::create_new(&name) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => None,
+            created => Some(created.map(|target| (name, target))),
+        })
+        .expect("there is no end of numbers")?;
+    file.seek(SeekFrom::Start(0))?;
+    io::copy(&mut file, &mut target)?;
+    target.sync_all()?;
+    let new = beside(".new");
+    let mut mended = fs::File::create(&new)?;
+    for (begin, end) in parts {
+        file.seek(SeekFrom::Start(*begin))?;
+        io::copy(&mut file.take(end - begin), &mut mended)?;
+    }
+    mended.sync_all()?;
+    fs::rename(&new, path)?;
+    Ok(copy)
+}
