@@ -127,6 +127,19 @@ pub enum EventKind {
     Closed {
         /// What ended it.
         closed_by: ClosedBy,
+        /// The reason where the session did not end in order; left out otherwise.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
+    /// A listener could not accept a connection: the first time, and then at most once a second.
+    AcceptFailed {
+        /// The listener.
+        #[cfg_attr(feature = "http", schema(value_type = String))]
+        listener: SocketAddr,
+        /// What the operating system says.
+        reason: String,
+        /// How many times it failed since the last such event.
+        failures: u64,
     },
     /// The world was changed.
     Changed {
@@ -139,7 +152,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// The word of every kind.
-    pub const NAMES: [&'static str; 14] = [
+    pub const NAMES: [&'static str; 15] = [
         "dns-query",
         "fault",
         "connection",
@@ -153,6 +166,7 @@ impl EventKind {
         "verdict",
         "message",
         "closed",
+        "accept-failed",
         "changed",
     ];
 
@@ -172,6 +186,7 @@ impl EventKind {
             Self::Verdict { .. } => "verdict",
             Self::Message { .. } => "message",
             Self::Closed { .. } => "closed",
+            Self::AcceptFailed { .. } => "accept-failed",
             Self::Changed { .. } => "changed",
         }
     }
@@ -198,7 +213,8 @@ impl EventKind {
                 sender, recipients, ..
             } => sender.len() + texts(recipients),
             Self::Changed { detail, .. } => detail.len(),
-            Self::Connection { .. } | Self::Closed { .. } => 0,
+            Self::Connection { .. } => 0,
+            Self::Closed { reason, .. } | Self::AcceptFailed { reason, .. } => reason.len(),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod backlog;
 mod entry;
 mod event;
+mod failures;
 #[cfg(feature = "journal-file")]
 pub mod file;
 mod metrics;
@@ -12,6 +13,7 @@ pub use backlog::{Backlog, Waiting};
 pub(crate) use entry::millis;
 pub use entry::{DnsExchange, DnsQuery, Envelope, Message};
 pub use event::{Event, EventKind};
+pub use failures::Failures;
 pub use metrics::{BOUNDS, Counter, Family, Histogram, LabelledCounter, MailCounts, Metrics};
 pub use store::{JournalStore, Last, StoredMark, StoredMessage, StoredSession};
 

@@ -27,6 +27,7 @@ mod matrix;
 #[cfg(feature = "page")]
 mod page;
 mod pictures;
+mod reasons;
 mod remedies;
 mod rfc5321_dialogues;
 mod robustness;

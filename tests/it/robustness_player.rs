@@ -101,7 +101,10 @@ impl Ground {
                 play.input.len()
             );
         }
-        play.session.lost();
+        play.session.failed(
+            ClosedBy::Lost,
+            "the client closed the connection".to_owned(),
+        );
         play.publish();
         play.outcome
     }

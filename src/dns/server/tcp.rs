@@ -18,7 +18,7 @@ use crate::dns::counts::Counters;
 use crate::dns::fault::Action;
 use crate::dns::respond::{Disposition, Response};
 use crate::dns::{Transport, Zones};
-use crate::journal::DnsExchange;
+use crate::journal::{DnsExchange, Failures};
 
 /// How long a connection may stay silent (RFC 7766 §6.2.3), and how long it may take what it is sent.
 const IDLE: Duration = Duration::from_secs(10);
@@ -30,13 +30,20 @@ const WAITING: usize = 256;
 /// Accepts connections until dropped.
 pub(super) async fn serve(listener: TcpListener, service: Arc<ServerState>, tasks: Tasks) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut failures = Failures::default();
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             return;
         };
-        let Ok((stream, client)) = listener.accept().await else {
-            tokio::time::sleep(Duration::from_millis(10)).await; // out of descriptors: let connections end
-            continue;
+        let (stream, client) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                if let Some(failures) = failures.count(Instant::now()) {
+                    tracing::error!(%error, failures, "cannot accept a DNS connection");
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await; // out of descriptors: let connections end
+                continue;
+            }
         };
         let most = service.zones.load().settings().limits.tcp_connections;
         if !service.limiter.connect(client.ip(), most) {

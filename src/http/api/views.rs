@@ -64,6 +64,9 @@ pub(crate) struct SessionView {
     /// What ended the session; absent while it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closed_by: Option<ClosedBy>,
+    /// The reason of a lost connection or a failed TLS handshake; absent if the session ended in order.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub closed_reason: String,
     /// The facts about the client; absent in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -162,6 +165,7 @@ impl SessionView {
                 .map(TransactionView::of)
                 .collect(),
             closed_by: record.closed_by,
+            closed_reason: record.closed_reason.clone(),
             facts: None,
             evidence: None,
             transcript: None,

@@ -1,6 +1,6 @@
 //! Connections: how long a client may take for its headers, how large they may be, and how serving ends.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use hyper::server::conn::http1;
@@ -9,6 +9,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+use crate::journal::Failures;
 
 /// How long a client may take for the headers of a request.
 const HEADER_TIME: Duration = Duration::from_secs(10);
@@ -21,7 +23,7 @@ const STOPPING: Duration = Duration::from_secs(2);
 
 /// Serves until shut down; requests under way then get a bounded time to end.
 pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
-    let mut connections = JoinSet::new();
+    let (mut connections, mut failures) = (JoinSet::new(), Failures::default());
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
@@ -33,7 +35,12 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: Cance
                 _ = connections.spawn(connection(stream, router.clone(), shutdown.clone()))
             }
             // Out of descriptors: let connections end.
-            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            Err(error) => {
+                if let Some(failures) = failures.count(Instant::now()) {
+                    tracing::error!(%error, failures, "cannot accept an HTTP connection");
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
         }
     }
     drop(listener);

@@ -36,7 +36,7 @@ pub(crate) enum Remark {
     Observed(Box<Summary>),
     /// A message was accepted: its number, its envelope, its octets.
     Message(u64, Arc<Envelope>, usize),
-    Closed(ClosedBy),
+    Closed(ClosedBy, String),
     Other(Box<EventKind>),
 }
 
@@ -44,7 +44,8 @@ impl Remark {
     fn octets(&self) -> usize {
         size_of::<Self>()
             + match self {
-                Self::Connection(_) | Self::Closed(_) => 0,
+                Self::Connection(_) => 0,
+                Self::Closed(_, reason) => reason.len(),
                 Self::Lookup(question) => question.octets(),
                 Self::Observed(summary) => {
                     size_of::<Summary>() + summary.sender.as_ref().map_or(0, String::len)
@@ -147,7 +148,7 @@ impl Telling {
                         recipients: envelope.recipients.clone(),
                         octets,
                     },
-                    Remark::Closed(closed_by) => EventKind::Closed { closed_by },
+                    Remark::Closed(closed_by, reason) => EventKind::Closed { closed_by, reason },
                     Remark::Other(what) => *what,
                 });
             }
@@ -162,6 +163,8 @@ impl Telling {
 pub(crate) struct Teller {
     /// The lookups told so far: facts carry all of them each time.
     told: Vec<Arc<LookupRecord>>,
+    /// Why the session is about to end.
+    reason: String,
 }
 
 impl Teller {
@@ -183,7 +186,13 @@ impl Teller {
                 suite: suite.clone(),
             },
             SessionEvent::Scripted(what) => EventKind::Scripted { what: what.clone() },
-            SessionEvent::Closed(by) => return remark(Remark::Closed(*by)),
+            SessionEvent::Reason(reason) => {
+                self.reason.clone_from(reason);
+                return;
+            }
+            SessionEvent::Closed(by) => {
+                return remark(Remark::Closed(*by, std::mem::take(&mut self.reason)));
+            }
             SessionEvent::Line(..)
             | SessionEvent::LineDropped
             | SessionEvent::Renamed(_)

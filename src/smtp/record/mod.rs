@@ -93,6 +93,8 @@ pub struct SessionRecord {
     octets: usize,
     /// What ended the session; `null` while it runs.
     pub closed_by: Option<ClosedBy>,
+    /// The reason where the session did not end in order: how the connection was lost, or why the TLS handshake failed.
+    pub closed_reason: String,
     /// Facts and evidence as JSON, for a session of an earlier process that was loaded from a journal file.
     #[serde(skip)]
     pub archived: Option<Box<(serde_json::Value, serde_json::Value)>>,
@@ -126,6 +128,7 @@ impl SessionRecord {
             transaction_octets: 0,
             octets: 0,
             closed_by: None,
+            closed_reason: String::new(),
             archived: None,
         };
         record.rename(client);
@@ -201,6 +204,7 @@ impl SessionRecord {
                     return octets;
                 }
             }
+            SessionEvent::Reason(reason) => self.closed_reason = reason,
             SessionEvent::Closed(by) => {
                 self.closed_by = Some(by);
                 self.ended = Some(at);
@@ -358,6 +362,7 @@ impl SessionEntry {
                 code = record.code(),
                 stage = refusal.map(|refusal| refusal.stage.name()),
                 closed_by = record.closed_by.map(ClosedBy::name),
+                reason = Some(record.closed_reason.as_str()).filter(|reason| !reason.is_empty()),
                 "session ended"
             );
         });

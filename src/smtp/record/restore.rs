@@ -23,7 +23,7 @@ impl SessionEntry {
     pub fn interrupted(id: u64, messages: &[&Message]) -> Self {
         let mut record = restored(id, &Value::Null);
         record.closed_by = Some(ClosedBy::Lost);
-        record.verdict = Verdict::Accept;
+        record.closed_reason = "the process ended".to_owned();
         if let Some(first) = messages.first() {
             record.verdict = Verdict::Accept;
             record.started = first.at;
@@ -81,6 +81,7 @@ fn restored(id: u64, value: &Value) -> SessionRecord {
         record.transcript.push(said(line));
     }
     record.transcript_dropped = value["transcript_dropped"].as_u64().unwrap_or_default();
+    record.closed_reason = text("closed_reason");
     let closed_by = serde_json::from_value(value["closed_by"].clone());
     record.closed_by = Some(closed_by.unwrap_or(ClosedBy::Lost));
     record.archived = Some(Box::new((

@@ -191,8 +191,12 @@ impl<'a> Connection<'a> {
             true => self.secure(shutdown).await,
             false => Ok(()),
         };
-        if secured.is_ok() && self.run(shutdown).await.is_err() {
-            self.session.lost();
+        let ended = match secured {
+            Ok(()) => self.run(shutdown).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = ended {
+            self.session.failed(ClosedBy::Lost, lost(&error));
         }
     }
 
@@ -284,7 +288,8 @@ impl<'a> Connection<'a> {
             Ok(suite) if self.door.implicit_tls => self.session.under_tls(suite),
             Ok(suite) => self.session.secured(suite, discarded, &mut self.output),
             Err(error) => {
-                self.session.ended(ClosedBy::Tls);
+                self.session
+                    .failed(ClosedBy::Tls, format!("TLS handshake: {}", lost(&error)));
                 return Err(error);
             }
         }
@@ -379,6 +384,16 @@ impl<'a> Connection<'a> {
             },
         }
         Ok(())
+    }
+}
+
+/// Why a connection cannot be used any more.
+fn lost(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => "the client closed the connection".to_owned(),
+        io::ErrorKind::TimedOut => "the client took too long".to_owned(),
+        io::ErrorKind::Interrupted => "the server shuts down".to_owned(),
+        _ => error.to_string(),
     }
 }
 

@@ -7,10 +7,12 @@ pub(crate) mod proxy;
 pub(crate) mod reset;
 pub(crate) mod stream;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -19,7 +21,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::dns::Zones;
 use crate::facts::{LookupCache, Memory};
-use crate::journal::{Backlog, Event, JournalStore, Log, MailCounts, Message, Metrics, Waiting};
+use crate::journal::{
+    Backlog, Event, EventKind, Failures, JournalStore, Log, MailCounts, Message, Metrics, Waiting,
+};
 use crate::smtp::server::connection::Connection;
 use crate::smtp::session::{ListenerMode, Protocol};
 use crate::smtp::{
@@ -94,6 +98,26 @@ impl ServerState {
     }
 }
 
+impl ServerState {
+    /// Tells the log and the journal that connections cannot be accepted.
+    fn accept_failed(&self, listener: &TcpListener, error: &std::io::Error, failures: u64) {
+        let listener = listener
+            .local_addr()
+            .unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
+        tracing::error!(world = %self.world, %listener, %error, failures, "cannot accept a connection");
+        self.events.append(|id| Event {
+            id,
+            at: Timestamp::now(),
+            session: 0,
+            what: EventKind::AcceptFailed {
+                listener,
+                reason: error.to_string(),
+                failures,
+            },
+        });
+    }
+}
+
 /// The configuration of one listener.
 #[derive(Clone, Debug, Default)]
 pub struct ListenerConfig {
@@ -153,7 +177,7 @@ pub async fn serve(
     let places = Arc::new(Semaphore::new(service.max_connections));
     let lobby = Arc::new(Semaphore::new(TURNED_AWAY));
     let mut sessions = JoinSet::new();
-    let mut turned_away = JoinSet::new();
+    let (mut turned_away, mut failures) = (JoinSet::new(), Failures::default());
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
@@ -161,9 +185,15 @@ pub async fn serve(
         };
         while sessions.try_join_next().is_some() {}
         while turned_away.try_join_next().is_some() {}
-        let Ok((stream, peer)) = accepted else {
-            tokio::time::sleep(Duration::from_millis(10)).await; // out of descriptors: let sessions end
-            continue;
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                if let Some(count) = failures.count(Instant::now()) {
+                    service.accept_failed(&listener, &error, count);
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await; // out of descriptors: let sessions end
+                continue;
+            }
         };
         match Arc::clone(&places).try_acquire_owned() {
             Ok(place) => {

@@ -63,7 +63,8 @@ impl MaybeTlsStream {
         if tls.fault() == TlsFault::Refused {
             stream.write_all(REFUSAL).await?;
             stream.shutdown().await?;
-            return Err(io::ErrorKind::ConnectionAborted.into());
+            let refused = "the receiver refuses every handshake";
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, refused));
         }
         let (stream, suite) = tls.accept(stream).await?;
         *self = Self::Secured(Box::new(stream));

@@ -53,6 +53,8 @@ pub enum SessionEvent {
     },
     /// A script took effect.
     Scripted(String),
+    /// The reason why the session is about to end, where it does not end in order.
+    Reason(String),
     /// The session ended.
     Closed(ClosedBy),
 }

@@ -398,10 +398,11 @@ impl Session {
         self.end_idle(output, CoreReply::Shutdown, ClosedBy::Shutdown, refuses);
     }
 
-    /// The connection was lost.
-    pub fn lost(&mut self) {
+    /// The listener ended the session, for a reason that the dialogue does not show.
+    pub fn failed(&mut self, by: ClosedBy, reason: String) {
         if !matches!(self.state, State::Closed) {
-            self.close(ClosedBy::Lost);
+            self.events.push(SessionEvent::Reason(reason));
+            self.close(by);
         }
     }
 

@@ -1,0 +1,41 @@
+//! Failures that come many at a time, and are worth one line.
+
+use std::time::{Duration, Instant};
+
+/// How long failures are counted before they are told again.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// Counts failures of one kind, and says when to tell of them: the first at once, later ones at most once a second.
+#[derive(Debug, Default)]
+pub struct Failures {
+    told: Option<Instant>,
+    count: u64,
+}
+
+impl Failures {
+    /// Counts a failure; returns how many there were since the last time, where they are to be told now.
+    pub fn count(&mut self, now: Instant) -> Option<u64> {
+        self.count += 1;
+        if self
+            .told
+            .is_some_and(|told| now.duration_since(told) < SILENCE)
+        {
+            return None;
+        }
+        self.told = Some(now);
+        Some(std::mem::take(&mut self.count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_is_told_and_then_one_a_second() {
+        let (mut failures, start) = (Failures::default(), Instant::now());
+        let mut count = |ms| failures.count(start + Duration::from_millis(ms));
+        let told = [0, 10, 999, 1000, 1001, 5000].map(&mut count);
+        assert_eq!(told, [Some(1), None, None, Some(3), None, Some(2)]);
+    }
+}
