@@ -7,6 +7,9 @@ const WORLD: &str = "/api/v1/worlds/{world}/";
 
 /// Completes the document: every operation has a name of its own, and says what the guard may answer.
 pub(crate) fn complete(api: &mut Value) {
+    addresses(api);
+    closed(&mut api["components"]["schemas"]["Client"]);
+    health(api);
     let Some(paths) = api["paths"].as_object_mut() else {
         return;
     };
@@ -26,6 +29,78 @@ pub(crate) fn complete(api: &mut Value) {
     });
     api["components"]["securitySchemes"] = schemes;
     api["security"] = json!([{}, { "basic": [] }, { "bearer": [] }]);
+}
+
+/// Gives addresses of either family the formats that OpenAPI has for one of them, for which utoipa has no name, and leaves
+/// out defaults that are null, which a required text may not have.
+fn addresses(value: &mut Value) {
+    match value {
+        Value::Array(all) => all.iter_mut().for_each(addresses),
+        Value::Object(map) => {
+            if map.get("format").is_some_and(|format| format == "ip") {
+                map.remove("format");
+                map.insert("anyOf".to_owned(), either_family());
+            }
+            if map.get("default").is_some_and(Value::is_null) {
+                map.remove("default");
+            }
+            let listed = map
+                .get_mut("addresses")
+                .map(|addresses| &mut addresses["items"]);
+            if let Some(item) = listed.filter(|item| item["type"] == "string") {
+                item["anyOf"] = either_family();
+            }
+            map.values_mut().for_each(addresses);
+        }
+        _ => {}
+    }
+}
+
+fn either_family() -> Value {
+    json!([{ "format": "ipv4" }, { "format": "ipv6" }])
+}
+
+/// Says that the objects within take no other properties, as serde has it of the variants of an enum.
+fn closed(value: &mut Value) {
+    match value {
+        Value::Array(all) => all.iter_mut().for_each(closed),
+        Value::Object(map) => {
+            if map.contains_key("required") && !map.contains_key("additionalProperties") {
+                map.insert("additionalProperties".to_owned(), false.into());
+            }
+            map.values_mut().for_each(closed);
+        }
+        _ => {}
+    }
+}
+
+/// Describes the paths that are beside the API: health and metrics.
+fn health(api: &mut Value) {
+    let text = |description: &str| json!({ "description": description, "content": { "text/plain": { "schema": { "type": "string" } } } });
+    let operation = |summary: &str, responses: Value| json!({ "get": { "tags": ["health"], "summary": summary, "responses": responses } });
+    let alive = json!({ "200": text("The process answers") });
+    let ready = json!({ "200": text("Every listener accepts connections"), "503": text("The server stops") });
+    let metrics = json!({ "200": text("Metrics in the text format of Prometheus") });
+    let paths = [
+        (
+            "/livez",
+            operation("Say whether the process answers", alive),
+        ),
+        (
+            "/readyz",
+            operation("Say whether the server accepts connections", ready),
+        ),
+        (
+            "/metrics",
+            operation("Show the metrics of all worlds", metrics),
+        ),
+    ];
+    for (path, operations) in paths {
+        api["paths"][path] = operations;
+    }
+    if let Some(tags) = api["tags"].as_array_mut() {
+        tags.push(json!({ "name": "health", "description": "Health and metrics of the process" }));
+    }
 }
 
 /// `get /api/v1/worlds/{world}/mail/{id}` is `get_worlds_world_mail_id`.
@@ -125,6 +200,13 @@ mod tests {
         }
         assert!(names.contains("get_sessions") && names.contains("get_worlds_world_sessions"));
         assert!(api["components"]["securitySchemes"]["bearer"].is_object());
-        assert!(api["components"]["schemas"]["Problem"].is_object());
+        let schemas = api["components"]["schemas"].as_object().expect("schemas");
+        assert!(schemas.contains_key("Problem"));
+        let text = api.to_string();
+        for reference in text.split("#/components/schemas/").skip(1) {
+            let name = reference.split('"').next().expect("a name");
+            assert!(schemas.contains_key(name), "no schema {name}");
+        }
+        assert!(!text.contains("\"format\":\"ip\""));
     }
 }

@@ -55,6 +55,7 @@ struct App {
             For tests only.\n\nThe paths of a world exist under `/api/v1` for the main world, and under \
             `/api/v1/worlds/{world}` for each other world."
     ),
+    components(schemas(crate::lookup::Transport)),
     tags(
         (name = "journal", description = "Sessions, messages, DNS queries and events"),
         (name = "expect", description = "Waits and expectations"),

@@ -37,6 +37,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
 /// File names are not accepted, because an HTTP client must not be able to read files of the server.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 #[serde(untagged)]
+#[schema(as = ScenarioOrReceiver)]
 pub(crate) enum Source {
     /// The name of a built-in one, or TOML text.
     Text(String),
@@ -378,7 +379,7 @@ pub(crate) enum Client {
     /// The address of the connection.
     Socket,
     /// One address for all connections.
-    #[schema(value_type = String, format = Ipv4)]
+    #[schema(value_type = String, format = "ip")]
     Address(IpAddr),
     /// A map from the address of the connection to the client address; other addresses are used unchanged. Not empty.
     #[schema(value_type = HashMap<String, String>)]
@@ -518,7 +519,7 @@ async fn clock(TheWorld(world): TheWorld) -> Json<Now> {
 #[serde(deny_unknown_fields)]
 struct Advance {
     /// A duration such as 300s, 5m or 250ms. The sum of all advances is at most 100 years.
-    #[schema(example = "5m")]
+    #[schema(example = "5m", pattern = "^[0-9]{1,12}(ms|s|m|h)$")]
     advance: String,
 }
 
