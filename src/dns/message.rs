@@ -10,6 +10,8 @@ use super::{label, rdata};
 pub(super) const EDNS_UDP_OCTETS: u16 = 1232;
 /// Maximum number of targets for name compression: enough for any answer, and few to search.
 const PLACES: usize = 64;
+/// Octets of an OPT record without options (RFC 6891 §6.1.2).
+pub(super) const OPT_OCTETS: usize = 11;
 /// The highest offset that a pointer can hold (RFC 1035 §4.1.4).
 const POINTER: usize = 0x3fff;
 
@@ -26,6 +28,15 @@ pub(super) struct Head<'r> {
 
 /// The whole message with the given TC bit. All sections are written; the caller checks the length.
 pub(super) fn write(head: &Head<'_>, sections: &Sections<'_>, truncated: bool) -> Vec<u8> {
+    let mut message = written(head, sections, truncated);
+    if let Some(edns) = head.edns {
+        message.opt(edns, u16::from(sections.rcode));
+    }
+    message.octets
+}
+
+/// The message but for its OPT record, which comes last.
+fn written(head: &Head<'_>, sections: &Sections<'_>, truncated: bool) -> Writer {
     let mut message = Writer {
         octets: Vec::with_capacity(512),
         places: Vec::new(),
@@ -43,14 +54,11 @@ pub(super) fn write(head: &Head<'_>, sections: &Sections<'_>, truncated: bool) -
     {
         message.record(rr);
     }
-    if let Some(edns) = head.edns {
-        message.opt(edns, u16::from(sections.rcode));
-    }
-    message.octets
+    message
 }
 
-/// Encodes a response of at most `most` octets, and tells whether it is truncated: first with as many of the additional
-/// sets whose absence is no loss as fit (RFC 2181 §9, RFC 9471 §3.2), then without any records and with TC, so that
+/// Encodes a response of at most `most` octets, and tells whether it is truncated: first with those of the additional sets
+/// whose absence is no loss that fit (RFC 2181 §9, RFC 9471 §3.2), then without any records and with TC, so that
 /// nobody takes a part for the whole. The addresses that a referral needs are never left out without TC (RFC 9471
 /// §3.1).
 pub(super) fn fit(head: &Head<'_>, sections: &mut Sections<'_>, most: usize) -> (Vec<u8>, bool) {
@@ -69,25 +77,25 @@ pub(super) fn fit(head: &Head<'_>, sections: &mut Sections<'_>, most: usize) -> 
     (octets, truncated)
 }
 
-/// Keeps the first additional sets that fit after the glue, each whole.
+/// Keeps the additional sets that fit after the glue, each whole. A set that does not fit is passed over, as NSD does: a
+/// smaller one behind it may.
 fn keep_what_fits(head: &Head<'_>, sections: &mut Sections<'_>, most: usize) {
     let optional = sections.additional.split_off(sections.glue);
-    let sets: Vec<_> = optional
-        .chunk_by(|one, next| one.kind == next.kind && one.owner == next.owner)
-        .collect();
-    let (mut fitting, mut beyond) = (0, sets.len());
-    while fitting + 1 < beyond {
-        let middle = fitting.midpoint(beyond);
-        sections.additional.truncate(sections.glue);
-        sections.additional.extend(sets[..middle].concat());
-        if write(head, sections, false).len() <= most {
-            fitting = middle;
+    let mut message = written(head, sections, false);
+    let most = most.saturating_sub(head.edns.map_or(0, |_| OPT_OCTETS));
+    if message.octets.len() > most {
+        return;
+    }
+    for set in optional.chunk_by(|one, next| one.kind == next.kind && one.owner == next.owner) {
+        let (octets, places) = (message.octets.len(), message.places.len());
+        set.iter().for_each(|rr| message.record(rr));
+        if message.octets.len() <= most {
+            sections.additional.extend_from_slice(set);
         } else {
-            beyond = middle;
+            message.octets.truncate(octets);
+            message.places.truncate(places);
         }
     }
-    sections.additional.truncate(sections.glue);
-    sections.additional.extend(sets[..fitting].concat());
 }
 
 struct Writer {

@@ -9,7 +9,7 @@ use hickory_proto::rr::Record;
 
 use super::answer::{Rr, Sections};
 use super::fault::{Action, Firing};
-use super::message::{EDNS_UDP_OCTETS, Head, fit, header_only, write};
+use super::message::{EDNS_UDP_OCTETS, Head, OPT_OCTETS, fit, header_only, write};
 use super::query::{Edns, HEADER_OCTETS, Query, Read, op_code, read};
 use super::zone::kind;
 use super::{Outside, Transport, Zones, node};
@@ -19,8 +19,6 @@ use crate::name::{Name, RecordType};
 const PLAIN_UDP_OCTETS: u16 = 512;
 /// Octets of a record beside owner and data: type, class, TTL, length (RFC 1035 §3.2.1).
 const RECORD_OCTETS: usize = 10;
-/// Octets of an OPT record without options (RFC 6891 §6.1.2).
-const OPT_OCTETS: usize = 11;
 /// The type numbers of zone transfers.
 const TRANSFERS: [u16; 2] = [251, 252];
 

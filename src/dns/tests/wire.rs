@@ -94,8 +94,8 @@ fn delegation(servers: u8) -> Zones {
     )
 }
 
-/// RFC 9471 §3: addresses of name servers within the delegated zone that do not fit set TC; of those of others, the
-/// first sets that fit are kept.
+/// RFC 9471 §3: addresses of name servers within the delegated zone that do not fit set TC; of those of others, each
+/// set that fits is kept.
 #[test]
 fn rfc9471_glue_that_does_not_fit_sets_tc() {
     let referral = |servers, edns, transport| {
@@ -116,7 +116,11 @@ fn rfc9471_glue_that_does_not_fit_sets_tc() {
     );
     assert_eq!(udp(8, None), (true, 0, 0), "not even those");
     assert_eq!(udp(8, Some(1232)), (false, 16, 32));
-    assert_eq!(udp(12, Some(1232)), (false, 24, 33));
+    assert_eq!(
+        udp(12, Some(1232)),
+        (false, 24, 34),
+        "an A set fits behind an AAAA set that does not"
+    );
     assert_eq!(udp(20, Some(1232)), (true, 0, 0));
     assert_eq!(referral(20, None, Transport::Tcp), (false, 40, 80));
     // A client that cannot use TCP is told so too where a CNAME leads to the delegation.
