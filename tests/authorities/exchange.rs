@@ -12,8 +12,8 @@ use crate::questions::Question;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Asks, and reads the answer.
-pub fn ask(server: SocketAddr, question: &Question) -> io::Result<Message> {
-    let octets = if question.tcp {
+pub fn ask(server: SocketAddr, question: &Question, tcp: bool) -> io::Result<Message> {
+    let octets = if tcp {
         over_tcp(server, &question.octets)
     } else {
         over_udp(server, &question.octets, PATIENCE)
