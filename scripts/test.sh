@@ -148,6 +148,7 @@ bash scripts/foreign-http.sh
 
 step "clients of other languages"
 bash scripts/clients.sh
+
 step "the page in a browser"
 bash scripts/page.sh
 

@@ -23,7 +23,7 @@ pub struct Row {
 }
 
 /// One cell.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Cell {
     /// The receiver.
     pub receiver: String,
@@ -35,6 +35,22 @@ pub struct Cell {
     pub rule: Option<&'static str>,
     /// The reply code.
     pub code: u16,
+    /// The enhanced status code, where the reply has one.
+    pub enhanced: Option<String>,
+    /// The reply to the first client of the row, as wire lines.
+    pub reply: Vec<String>,
+}
+
+impl Cell {
+    /// Whether two clients fare alike: their replies may name their addresses.
+    fn is_like(&self, other: &Self) -> bool {
+        self.receiver == other.receiver
+            && self.verdict == other.verdict
+            && self.stage == other.stage
+            && self.rule == other.rule
+            && self.code == other.code
+            && self.enhanced == other.enhanced
+    }
 }
 
 /// The rows of a scenario against receivers.
@@ -51,7 +67,7 @@ pub fn rows(scenario: &Scenario, profiles: &[ReceiverProfile]) -> Vec<Row> {
         let cells: Vec<_> = profiles.iter().map(cell).collect();
         match rows
             .iter_mut()
-            .find(|r| r.helo.eq_ignore_ascii_case(&client.helo) && r.cells == cells)
+            .find(|r| r.helo.eq_ignore_ascii_case(&client.helo) && alike(&r.cells, &cells))
         {
             Some(row) => row.clients.push(client.address),
             None => {
@@ -66,6 +82,10 @@ pub fn rows(scenario: &Scenario, profiles: &[ReceiverProfile]) -> Vec<Row> {
         }
     }
     rows
+}
+
+fn alike(one: &[Cell], other: &[Cell]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(a, b)| a.is_like(b))
 }
 
 fn cell(
@@ -96,5 +116,10 @@ fn cell(
         stage: stage.name(),
         rule,
         code: reply.code().get(),
+        enhanced: reply.enhanced().map(|code| {
+            let class = reply.code().class();
+            format!("{class}.{}.{}", code.subject, code.detail)
+        }),
+        reply: reply.wire_lines().collect(),
     }
 }

@@ -3,11 +3,12 @@
 use std::fmt::Write;
 
 use super::args::{Lint, List, Plural, Show, Singular};
+use super::matrix::clients;
 use super::{paint, print, warn};
 use crate::error::Error;
 use crate::policy::checks::{CATALOGUE, Check, find};
 use crate::policy::{Rule, TempPolicy};
-use crate::scenario::{self, KeyReference, ReceiverProfile, Scenario};
+use crate::scenario::{self, KeyReference, ReceiverProfile, Scenario, ScenarioClient};
 
 pub(super) fn list(options: &List) -> Result<bool, Error> {
     let rows: Vec<[String; 3]> = match options.what {
@@ -231,19 +232,27 @@ fn scenario_text(scenario: &Scenario) -> String {
         "domains",
         scenario.domains.iter().map(crate::name::display),
     );
-    for (i, client) in scenario.clients().iter().enumerate() {
-        row(
-            &mut out,
-            if i == 0 { "clients" } else { "" },
-            &format!("{} says {}", client.address, client.helo),
-        );
-    }
+    rows(&mut out, "clients", client_lines(&scenario.clients()));
     rows(
         &mut out,
         "expects",
         scenario.expectations.iter().map(ToString::to_string),
     );
     out
+}
+
+/// A line for the clients that follow each other and say the same HELO name.
+fn client_lines(all: &[ScenarioClient]) -> Vec<String> {
+    let groups = all.chunk_by(|one, other| one.helo.eq_ignore_ascii_case(&other.helo));
+    let line = |group: &[ScenarioClient]| {
+        let addresses: Vec<_> = group.iter().map(|client| client.address).collect();
+        let helo = &group[0].helo;
+        match addresses.len() {
+            1 => format!("{} says {helo}", addresses[0]),
+            count => format!("{} say {helo} ({count} addresses)", clients(&addresses)),
+        }
+    };
+    groups.map(line).collect()
 }
 
 pub(super) fn lint(options: &Lint) -> Result<bool, Error> {

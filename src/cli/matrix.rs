@@ -1,12 +1,13 @@
 //! `martinet matrix`: every scenario client against every receiver, with the rule that refused in each cell.
 
+use std::fmt::Write;
 use std::net::IpAddr;
 
 use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::args::{Matrix, MatrixFormat};
-use super::{print, print_json};
+use super::{paint, print, print_json};
 use crate::error::Error;
 use crate::matrix::{self, Row, rows};
 use crate::scenario::{self, ReceiverProfile};
@@ -46,7 +47,7 @@ fn text(cell: &matrix::Cell) -> String {
 }
 
 /// Addresses as people write them: one, a range of neighbours, or the first and how many more.
-fn clients(addresses: &[IpAddr]) -> String {
+pub(super) fn clients(addresses: &[IpAddr]) -> String {
     match addresses {
         [] => String::new(),
         [one] => one.to_string(),
@@ -88,8 +89,78 @@ fn human(rows: &[Row], profiles: &[ReceiverProfile]) -> String {
         let fixed = [name.to_owned(), clients(&row.clients), row.helo.clone()].map(Cell::new);
         table.add_row(fixed.into_iter().chain(row.cells.iter().map(painted)));
     }
+    let columns = table.column_max_content_widths();
+    let wide: usize = columns.iter().map(|width| usize::from(*width) + 2).sum();
+    let room = table.width().map_or(PIPE, usize::from);
+    if wide > room {
+        return grouped(rows, room);
+    }
     format!("{table}\n")
 }
+
+/// Columns where there is no terminal.
+const PIPE: usize = 120;
+
+/// The same where the table is wider than the terminal: for each client its outcomes, each with its receivers.
+fn grouped(rows: &[Row], room: usize) -> String {
+    let mut out = String::new();
+    let mut last = "";
+    for row in rows {
+        if row.scenario != last {
+            let gap = if last.is_empty() { "" } else { "\n" };
+            let heading = paint::HEADING;
+            let _ = writeln!(out, "{gap}{heading}{}{heading:#}", row.scenario);
+        }
+        last = &row.scenario;
+        let _ = writeln!(out, "  {}, saying {}", clients(&row.clients), row.helo);
+        let mut outcomes: Vec<(&matrix::Cell, Vec<&str>)> = Vec::new();
+        for cell in &row.cells {
+            match outcomes
+                .iter_mut()
+                .find(|(first, _)| text(first) == text(cell))
+            {
+                Some((_, receivers)) => receivers.push(&cell.receiver),
+                None => outcomes.push((cell, vec![&cell.receiver])),
+            }
+        }
+        outcomes.sort_by_key(|(_, receivers)| std::cmp::Reverse(receivers.len()));
+        for (cell, receivers) in outcomes {
+            outcome(cell, &receivers, room, &mut out);
+        }
+    }
+    out.push_str("\n✓ accepted  ◷ deferred  ✕ rejected\n");
+    out
+}
+
+/// One outcome, and its receivers in as many lines as they take.
+fn outcome(cell: &matrix::Cell, receivers: &[&str], room: usize, out: &mut String) {
+    let style = paint::style(cell.verdict);
+    let label = format!("{} {}", mark(cell.verdict), text(cell));
+    let _ = write!(out, "    {style}{label:<LABEL$}{style:#}");
+    let mut column = 4 + LABEL.max(label.chars().count());
+    for (place, receiver) in receivers.iter().enumerate() {
+        let end = if place + 1 < receivers.len() { "," } else { "" };
+        if column + 1 + receiver.len() + end.len() > room && column > 4 + LABEL {
+            let _ = write!(out, "\n{:1$}", "", 4 + LABEL);
+            column = 4 + LABEL;
+        }
+        let _ = write!(out, " {receiver}{end}");
+        column += 1 + receiver.len() + end.len();
+    }
+    out.push('\n');
+}
+
+/// The mark beside the colour.
+const fn mark(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Accept => "✓",
+        Verdict::Defer => "◷",
+        Verdict::Reject | Verdict::None => "✕",
+    }
+}
+
+/// Width of the outcome before its receivers.
+const LABEL: usize = 26;
 
 fn painted(cell: &matrix::Cell) -> Cell {
     let color = match cell.verdict {
@@ -105,7 +176,10 @@ fn painted(cell: &matrix::Cell) -> Cell {
 fn html(rows: &[Row], profiles: &[ReceiverProfile]) -> String {
     const HEAD: &str = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>martinet matrix</title>\n<style>\
         body{font:14px system-ui,sans-serif}table{border-collapse:collapse}td,th{border:1px solid #ccc;padding:.3em .6em;text-align:left}\
-        .accept{background:#dfd}.defer{background:#ffc}.reject{background:#fdd}</style>\n<table>\n";
+        thead th{position:sticky;top:0;background:#fff}caption{text-align:left;padding:.5em 0}\
+        .accept{background:#e3f4ee;color:#00513d}.defer{background:#fbf0d9;color:#6b4600}.reject{background:#fdeae1;color:#8a2d00}</style>\n\
+        <h1>Who would refuse whom</h1>\n<table>\n<caption><span class=\"accept\">✓ accepted</span> <span class=\"defer\">◷ deferred</span> \
+        <span class=\"reject\">✕ rejected</span>; a cell has the reply code, the rule that refused, and the reply as its title</caption>\n";
     let mut out = String::from(HEAD);
     let cell = |tag: &str, class: &str, text: &str| {
         format!("<{tag} class=\"{class}\">{}</{tag}>", escape(text))
@@ -114,7 +188,7 @@ fn html(rows: &[Row], profiles: &[ReceiverProfile]) -> String {
         .into_iter()
         .chain(profiles.iter().map(|p| p.name.as_str()));
     out.push_str(&format!(
-        "<tr>{}</tr>\n",
+        "<thead><tr>{}</tr></thead>\n",
         heads.map(|h| cell("th", "", h)).collect::<String>()
     ));
     for row in rows {
@@ -127,7 +201,14 @@ fn html(rows: &[Row], profiles: &[ReceiverProfile]) -> String {
         let cells: String = row
             .cells
             .iter()
-            .map(|v| cell("td", v.verdict.name(), &text(v)))
+            .map(|v| {
+                let reply = escape(&v.reply.join(" "));
+                let (class, text) = (v.verdict.name(), escape(&text(v)));
+                format!(
+                    "<td class=\"{class}\" title=\"{reply}\">{} {text}</td>",
+                    mark(v.verdict)
+                )
+            })
             .collect();
         out.push_str(&format!("<tr>{fixed}{cells}</tr>\n"));
     }

@@ -80,7 +80,7 @@ impl Explanation<'_> {
             "client",
             &format!("{}, saying {helo}", self.client),
         );
-        for (i, question) in self.evidence.iter().enumerate() {
+        for (i, question) in self.questions().enumerate() {
             row(&mut out, if i == 0 { "DNS" } else { "" }, question);
         }
         if !self.allowed.is_empty() {
@@ -96,6 +96,15 @@ impl Explanation<'_> {
             row(&mut out, label, change);
         }
         out
+    }
+}
+
+impl Explanation<'_> {
+    /// Each question once: a receiver asks some of them for several rules.
+    fn questions(&self) -> impl Iterator<Item = &String> {
+        let all = self.evidence.iter().enumerate();
+        all.filter(|(place, line)| !self.evidence[..*place].contains(line))
+            .map(|(_, line)| line)
     }
 }
 

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use super::args::{ExitAfter, Format, HttpAt, Serve};
+use super::matrix::clients;
 use super::paint::{self, Explanation};
 use super::print;
 use crate::error::Error;
@@ -17,9 +18,10 @@ use crate::harness::{self, Builder, Retention, World, Worlds};
 use crate::http;
 use crate::journal::Log;
 use crate::scenario::Listener;
-use crate::smtp::{Protocol, SessionEntry, SessionRecord, StartTls};
+use crate::smtp::{AddressSource, ClientSource, Protocol, SessionEntry, SessionRecord, StartTls};
+use crate::stage::Stage;
 use crate::tls::Tls;
-use crate::verdict::ClosedBy;
+use crate::verdict::{ClosedBy, Verdict};
 
 pub(super) async fn run(options: Box<Serve>) -> Result<bool, Error> {
     log(&options)?;
@@ -236,13 +238,14 @@ impl Ready {
             format!("http://{}/api/v1/sessions", self.http)
         };
         format!(
-            "{bold}{}{bold:#}: {}\n{bold}{}{bold:#}: {}\n  {dim}SMTP{dim:#}  {}\n  {dim}DNS{dim:#}   {} (UDP and TCP)\n  {dim}HTTP{dim:#}  {http}\n{further}{dim}For tests only: it refuses mail on purpose. Ctrl-C stops it.{dim:#}\n",
+            "{bold}{}{bold:#}: {}\n{bold}{}{bold:#}: {}\n  {dim}SMTP{dim:#}  {}\n  {dim}DNS{dim:#}   {} (UDP and TCP)\n  {dim}HTTP{dim:#}  {http}\n{further}  {dim}clients judged as{dim:#}  {}\n{dim}For tests only: it refuses mail on purpose. Ctrl-C stops it.{dim:#}\n",
             self.scenario,
             world.scenario().title,
             self.receiver,
             world.receiver().title,
             self.smtp,
             self.dns,
+            origin(&world.client()),
         )
     }
 }
@@ -345,17 +348,55 @@ impl Narrator {
     }
 }
 
+/// The client address, and where it comes from unless it is the socket's peer.
+fn judged_as(record: &SessionRecord) -> String {
+    match (record.client_source, record.translated_from) {
+        (AddressSource::Socket, None) => record.client_address.to_string(),
+        (source, translated) => {
+            let from = translated.map(|from| format!(", translated from {from}"));
+            format!(
+                "{} ({}{}; the socket's peer is {})",
+                record.client_address,
+                source.name(),
+                from.unwrap_or_default(),
+                record.peer.ip()
+            )
+        }
+    }
+}
+
+/// Where connections are taken to come from, for the lines at start.
+fn origin(source: &ClientSource) -> String {
+    match source {
+        ClientSource::Socket => "the address of the socket's peer".to_owned(),
+        ClientSource::Fixed(address) => {
+            format!("always {address}, wherever a connection comes from")
+        }
+        ClientSource::Map(map) => format!(
+            "by a map of {} addresses; other peers stay as they are",
+            map.len()
+        ),
+        ClientSource::Pool { addresses, .. } => format!(
+            "the next address of a pool of {}: {}",
+            addresses.len(),
+            clients(addresses)
+        ),
+    }
+}
+
 fn story(record: &SessionRecord) -> String {
     let refusal = record.refusals.first();
     Explanation {
         verdict: record.verdict,
-        stage: refusal.map_or_else(
-            || record.closed_by.map_or("", ClosedBy::name),
-            |r| r.stage.name(),
-        ),
+        stage: match (refusal, record.verdict) {
+            (Some(refusal), _) => refusal.stage.name(),
+            // A message was acknowledged: `check` calls the same stage so.
+            (None, Verdict::Accept) => Stage::Eod.name(),
+            (None, _) => record.closed_by.map_or("", ClosedBy::name),
+        },
         rule: refusal.map_or("", |r| r.rule),
         who: &format!("session {}", record.id),
-        client: record.client_address.to_string(),
+        client: judged_as(record),
         helo: &record.helo,
         allowed: &record.allowed,
         why: refusal.map_or("", |r| &r.why),

@@ -15,11 +15,11 @@ use crate::smtp::SessionRecord;
 const BEFORE: Duration = Duration::from_secs(5);
 
 impl<'a> Case<'a> {
-    /// The case of a session, judged by the receiver of this name.
-    pub fn of_session(record: &'a SessionRecord, receiver: &'a str, moments: Vec<Moment>) -> Self {
+    /// The case of a session.
+    pub fn of_session(record: &'a SessionRecord, moments: Vec<Moment>) -> Self {
         let refusal = record.refusals.first();
         Self {
-            receiver,
+            receiver: &record.receiver,
             verdict: record.verdict,
             stage: refusal.map(|refusal| refusal.stage),
             rule: refusal.map_or("", |refusal| refusal.rule),

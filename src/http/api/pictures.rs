@@ -135,9 +135,8 @@ pub(crate) fn document(picture: &Picture) -> impl IntoResponse + use<> {
 fn picture(world: &World, id: u64) -> Result<Picture, Problem> {
     let entry = crate::http::api::sessions::find(world, id)?;
     let (events, queries) = (world.events().entries(), world.dns_queries().entries());
-    let receiver = world.receiver().receiver.name.clone();
     Ok(entry.look(|record| {
         let moments = moments(record, &events, &queries);
-        Picture::of(&Case::of_session(record, &receiver, moments))
+        Picture::of(&Case::of_session(record, moments))
     }))
 }

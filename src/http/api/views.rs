@@ -27,6 +27,8 @@ pub(crate) struct SessionView {
     pub client_address: String,
     /// The source of the client address.
     pub client_source: AddressSource,
+    /// The name of the receiver that judges the session.
+    pub receiver: String,
     /// The client address before NAT; absent without NAT.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub translated_from: Option<String>,
@@ -148,6 +150,7 @@ impl SessionView {
             client_source: record.client_source,
             translated_from: record.translated_from.map(|address| address.to_string()),
             clock_ms: record.clock.as_secs_f64() * 1e3,
+            receiver: record.receiver.clone(),
             helo: record.helo.clone(),
             sender: record.sender.clone(),
             recipients: record.recipients.clone(),

@@ -54,6 +54,8 @@ pub struct SessionRecord {
     pub client_source: AddressSource,
     /// The client address before NAT; `null` without NAT.
     pub translated_from: Option<IpAddr>,
+    /// The name of the receiver that judges it.
+    pub receiver: String,
     /// TLS version and cipher suite; empty in clear text.
     pub tls: String,
     /// The clock of the world when the connection was accepted: the time since its start, including advances.
@@ -101,8 +103,15 @@ pub struct SessionRecord {
 }
 
 impl SessionRecord {
-    pub(crate) fn new(id: u64, peer: SocketAddr, client: ClientAddress, clock: Duration) -> Self {
+    pub(crate) fn new(
+        id: u64,
+        peer: SocketAddr,
+        client: ClientAddress,
+        receiver: String,
+        clock: Duration,
+    ) -> Self {
         let mut record = Self {
+            receiver,
             id,
             started: Timestamp::now(),
             ended: None,
@@ -276,8 +285,20 @@ pub struct SessionEntry {
 }
 
 impl SessionEntry {
-    pub(crate) fn new(id: u64, peer: SocketAddr, client: ClientAddress, clock: Duration) -> Self {
-        Self::of(SessionRecord::new(id, peer, client, clock))
+    pub(crate) fn new(
+        id: u64,
+        peer: SocketAddr,
+        client: ClientAddress,
+        receiver: &str,
+        clock: Duration,
+    ) -> Self {
+        Self::of(SessionRecord::new(
+            id,
+            peer,
+            client,
+            receiver.to_owned(),
+            clock,
+        ))
     }
 
     pub(crate) fn of(record: SessionRecord) -> Self {

@@ -60,7 +60,7 @@ fn restored(id: u64, value: &Value) -> SessionRecord {
         .unwrap_or_else(|_| std::net::SocketAddr::new(unknown, 0));
     let clock = Duration::try_from_secs_f64(value["clock_ms"].as_f64().unwrap_or_default() / 1e3)
         .unwrap_or_default();
-    let mut record = SessionRecord::new(id, peer, client, clock);
+    let mut record = SessionRecord::new(id, peer, client, text("receiver"), clock);
     record.started = text("started").parse().unwrap_or(record.started);
     record.ended = text("ended").parse().ok();
     record.helo = text("helo");

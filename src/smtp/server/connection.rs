@@ -128,8 +128,9 @@ impl<'a> Connection<'a> {
         // Within the lock of the log, which a reset holds: receiver, client address and memory are from the same side of a reset.
         let mut begun = None;
         let entry = service.sessions.append(|id| {
-            let (_, client, memory) = begun.insert(begin());
-            SessionEntry::new(id, peer, *client, memory.clock().now())
+            let (reception, client, memory) = begun.insert(begin());
+            let receiver = &reception.receiver.name;
+            SessionEntry::new(id, peer, *client, receiver, memory.clock().now())
         });
         let (reception, client, memory) = begun.unwrap_or_else(begin);
         service.tally.sessions.add(1);
