@@ -112,6 +112,11 @@ impl Error {
         matches!(self.kind, Kind::Mistakes { .. })
     }
 
+    /// Whether a port is in use.
+    pub(crate) fn is_address_in_use(&self) -> bool {
+        matches!(&self.kind, Kind::Io { source, .. } if source.kind() == io::ErrorKind::AddrInUse)
+    }
+
     /// Whether the operating system refused: a port in use, no permission, no such file.
     pub fn is_environment(&self) -> bool {
         matches!(self.kind, Kind::Io { .. })

@@ -1,6 +1,7 @@
 //! The command line: a contract, other tools call it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -39,6 +40,17 @@ pub(super) enum Command {
     Lint(Lint),
     /// Repair the file of a journal
     Journal(Journal),
+    /// Ask a running server whether it is ready; exit code 0 if it is, otherwise 1
+    Readyz(Readyz),
+    /// Ask a running server whether it is alive; exit code 0 if it is, otherwise 1
+    Livez(Health),
+    /// Print the completions of a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
 }
 
 #[derive(Debug, Args)]
@@ -46,6 +58,44 @@ pub(super) struct Demo {
     /// Keep the server running after the demonstration, with HTTP on a free port
     #[arg(long)]
     pub serve: bool,
+}
+
+/// Where a running server is.
+#[derive(Debug, Args)]
+pub(super) struct Health {
+    /// HTTP address of the server
+    #[arg(
+        long,
+        env = "MARTINET_HTTP",
+        value_name = "ADDR:PORT",
+        default_value = "127.0.0.1:8025"
+    )]
+    pub http: SocketAddr,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Readyz {
+    #[command(flatten)]
+    pub health: Health,
+    /// Wait until the server is ready
+    #[arg(long)]
+    pub wait: bool,
+    /// Maximum time to wait
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
+    pub timeout: Duration,
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    crate::scenario::duration(text).ok_or_else(|| "expected a time such as 30s or 500ms".to_owned())
+}
+
+fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let read = || {
+        let (first, last) = text.split_once('-')?;
+        let ports = first.parse().ok()?..=last.parse().ok()?;
+        (*ports.start() > 0 && ports.start() <= ports.end()).then_some(ports)
+    };
+    read().ok_or_else(|| "expected two ports such as 20000-20999".to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -80,6 +130,18 @@ pub(super) struct Serve {
     /// Serve HTTP on this address, or not at all
     #[arg(long, env = "MARTINET_HTTP", value_name = "ADDR:PORT|off", default_value = "127.0.0.1:8025", value_parser = http_at)]
     pub http: HttpAt,
+    /// Listen on this address instead of 127.0.0.1, with SMTP, DNS and HTTP
+    #[arg(long, env = "MARTINET_BIND", value_name = "IP")]
+    pub bind: Option<IpAddr>,
+    /// Listen on this address with the worlds that are created over HTTP [default: that of --bind]
+    #[arg(long, env = "MARTINET_WORLDS_BIND", value_name = "IP")]
+    pub worlds_bind: Option<IpAddr>,
+    /// Use these ports for the worlds that are created over HTTP [default: free ports]
+    #[arg(long, env = "MARTINET_WORLDS_PORTS", value_name = "FIRST-LAST", value_parser = ports)]
+    pub worlds_ports: Option<RangeInclusive<u16>>,
+    /// Host name or address to show for servers on 0.0.0.0 or :: [default: that of the request]
+    #[arg(long, env = "MARTINET_ADVERTISE", value_name = "HOST")]
+    pub advertise: Option<String>,
     /// Store the journal in this SQLite file, and messages in FILE.mail; both are loaded at the next start
     #[arg(long, env = "MARTINET_JOURNAL", value_name = "FILE")]
     pub journal: Option<PathBuf>,

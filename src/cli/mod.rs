@@ -5,7 +5,9 @@
 mod args;
 mod catalogue;
 mod demo;
+mod health;
 mod journal;
+mod manual;
 mod matrix;
 mod paint;
 mod send;
@@ -38,6 +40,10 @@ pub fn run(arguments: Arguments) -> Result<bool, Error> {
         Command::Show(options) => catalogue::show(&options),
         Command::Lint(options) => catalogue::lint(&options),
         Command::Journal(options) => journal::run(&options),
+        Command::Readyz(options) => wait_for(health::readyz(options)),
+        Command::Livez(options) => wait_for(health::livez(options)),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man => manual::page(),
     }
 }
 

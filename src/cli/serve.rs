@@ -1,6 +1,7 @@
 //! `martinet serve`: a world until stopped.
 
 use std::io::IsTerminal;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,9 +24,14 @@ use crate::stage::Stage;
 use crate::tls::Tls;
 use crate::verdict::{ClosedBy, Verdict};
 
-pub(super) async fn run(options: Box<Serve>) -> Result<bool, Error> {
+pub(super) async fn run(mut options: Box<Serve>) -> Result<bool, Error> {
+    bind(&mut options);
     log(&options)?;
-    for notice in notices(&options) {
+    let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for notice in notices(&options)
+        .into_iter()
+        .chain(mailpit_variables(variables))
+    {
         tracing::warn!("{notice}");
     }
     // The HTTP address is bound before the world starts, so that a port in use leaves nothing half-started.
@@ -91,6 +97,44 @@ pub(super) async fn run(options: Box<Serve>) -> Result<bool, Error> {
         let _ = api.await;
     }
     Ok(true)
+}
+
+/// Moves the servers on loopback to the address of `--bind`; other addresses were given with a purpose.
+fn bind(options: &mut Serve) {
+    let Some(ip) = options.bind else {
+        return;
+    };
+    let http = match &mut options.http {
+        HttpAt::At(address) => Some(address),
+        HttpAt::Off => None,
+    };
+    let addresses = [&mut options.smtp, &mut options.dns]
+        .into_iter()
+        .chain(http);
+    for address in addresses.filter(|address| address.ip() == IpAddr::from(Ipv4Addr::LOCALHOST)) {
+        address.set_ip(ip);
+    }
+}
+
+/// Variables of Mailpit: a container that replaces Mailpit may still have them.
+fn mailpit_variables(names: impl Iterator<Item = String>) -> Vec<String> {
+    const OURS: [(&str, &str); 6] = [
+        ("MP_SMTP_BIND_ADDR", "MARTINET_SMTP"),
+        ("MP_UI_BIND_ADDR", "MARTINET_HTTP"),
+        ("MP_UI_AUTH", "MARTINET_HTTP_AUTH"),
+        ("MP_DATABASE", "MARTINET_JOURNAL"),
+        ("MP_SMTP_TLS_CERT", "MARTINET_TLS_CERT"),
+        ("MP_SMTP_TLS_KEY", "MARTINET_TLS_KEY"),
+    ];
+    let mut names: Vec<_> = names.filter(|name| name.starts_with("MP_")).collect();
+    names.sort();
+    let notice = |name: String| match OURS.iter().find(|(theirs, _)| *theirs == name) {
+        Some((_, ours)) => {
+            format!("{name} is a variable of Mailpit and has no effect here; use {ours}")
+        }
+        None => format!("{name} is a variable of Mailpit and has no effect here"),
+    };
+    names.into_iter().map(notice).collect()
 }
 
 /// What is listened for beside plain SMTP.
@@ -178,6 +222,11 @@ fn guard(options: &Serve) -> http::Options {
         credentials,
         hosts: options.http_host.clone(),
         origins: options.http_origin.clone(),
+        worlds: http::Placement {
+            address: options.worlds_bind.or(options.bind),
+            ports: options.worlds_ports.clone(),
+            advertise: options.advertise.clone(),
+        },
     }
 }
 
@@ -194,6 +243,8 @@ struct Ready {
 
 impl Ready {
     fn new(world: &World, options: &Serve, http: Option<std::net::SocketAddr>) -> Self {
+        let shown =
+            |address: std::net::SocketAddr| http::shown(address, options.advertise.as_deref());
         let asked = [options.smtps.map(|_| "smtps"), options.lmtp.map(|_| "lmtp")];
         let own = world.scenario().listeners.len();
         let words = (1..=own)
@@ -202,9 +253,9 @@ impl Ready {
         let addresses = world.listeners().iter().map(ToString::to_string);
         Self {
             further: words.zip(addresses).collect(),
-            smtp: world.smtp_addr().to_string(),
-            dns: world.dns_addr().to_string(),
-            http: http.map_or_else(|| "off".to_owned(), |a| a.to_string()),
+            smtp: shown(world.smtp_addr()),
+            dns: shown(world.dns_addr()),
+            http: http.map_or_else(|| "off".to_owned(), shown),
             scenario: world.scenario().name.clone(),
             receiver: world.receiver().name.clone(),
         }
@@ -220,6 +271,15 @@ impl Ready {
             further,
         } = self;
         let mut line = serde_json::json!({ "smtp": smtp, "dns": dns, "http": http, "scenario": scenario, "receiver": receiver });
+        for (word, address) in [("smtp", smtp), ("dns", dns)] {
+            if let Some((host, port)) = http::host_and_port(address) {
+                line[format!("{word}_host")] = host.into();
+                line[format!("{word}_port")] = port.into();
+            }
+        }
+        if http != "off" {
+            line["http_url"] = format!("http://{http}").into();
+        }
         for (word, address) in further {
             line[word] = address.clone().into();
         }
@@ -235,7 +295,7 @@ impl Ready {
         let http = if self.http == "off" {
             "off".to_owned()
         } else {
-            format!("http://{}/api/v1/sessions", self.http)
+            format!("accessible via http://{}/", self.http)
         };
         format!(
             "{bold}{}{bold:#}: {}\n{bold}{}{bold:#}: {}\n  {dim}SMTP{dim:#}  {}\n  {dim}DNS{dim:#}   {} (UDP and TCP)\n  {dim}HTTP{dim:#}  {http}\n{further}  {dim}clients judged as{dim:#}  {}\n{dim}For tests only: it refuses mail on purpose. Ctrl-C stops it.{dim:#}\n",

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -138,6 +139,7 @@ pub struct Builder {
     name: String,
     front: MainListener,
     listeners: Vec<Listener>,
+    ports: Option<RangeInclusive<u16>>,
     #[cfg(feature = "journal-file")]
     journal: Option<std::path::PathBuf>,
 }
@@ -161,6 +163,7 @@ impl Default for Builder {
             name: super::MAIN.to_owned(),
             front: MainListener::default(),
             listeners: Vec::new(),
+            ports: None,
             #[cfg(feature = "journal-file")]
             journal: None,
         }
@@ -201,6 +204,12 @@ impl Builder {
     /// Sets the address of the DNS server, for UDP and TCP. The default is a free port of 127.0.0.1.
     pub fn dns(mut self, address: SocketAddr) -> Self {
         self.dns = address;
+        self
+    }
+
+    /// Sets the range from which SMTP and DNS take a port where theirs is 0. The default is any free port.
+    pub fn ports(mut self, ports: RangeInclusive<u16>) -> Self {
+        self.ports = Some(ports);
         self
     }
 
@@ -308,8 +317,9 @@ impl Builder {
             scenario.client = client;
         }
         scenario.client.check()?;
-        let smtp = bind_tcp("SMTP", self.smtp).await?;
-        let (udp, tcp) = bind_dns(self.dns).await?;
+        let ports = self.ports.as_ref();
+        let smtp = in_range(self.smtp, ports, |address| bind_tcp("SMTP", address)).await?;
+        let (udp, tcp) = in_range(self.dns, ports, bind_dns).await?;
         let local = |e| Error::io("cannot read a local address", e);
         let (smtp_addr, dns_addr) = (
             smtp.local_addr().map_err(local)?,
@@ -440,6 +450,29 @@ impl Builder {
             tasks: tokio::sync::Mutex::new(tasks),
         })
     }
+}
+
+/// Binds to the first port of a range that is not in use, where the port of the address is 0.
+async fn in_range<T, F: Future<Output = Result<T, Error>>>(
+    mut address: SocketAddr,
+    ports: Option<&RangeInclusive<u16>>,
+    bind: impl Fn(SocketAddr) -> F,
+) -> Result<T, Error> {
+    let Some(ports) = ports.filter(|_| address.port() == 0) else {
+        return bind(address).await;
+    };
+    for port in ports.clone() {
+        address.set_port(port);
+        match bind(address).await {
+            Err(error) if error.is_address_in_use() => {}
+            other => return other,
+        }
+    }
+    let (first, last) = (ports.start(), ports.end());
+    Err(Error::other(format!(
+        "expected a free port from {first} to {last} on {}, found all of them in use",
+        address.ip()
+    )))
 }
 
 /// Binds a TCP listener; the error names the address.

@@ -11,6 +11,7 @@ mod page;
 mod server;
 
 pub use server::guard::{Credentials, Options, host_name, origin};
+pub use server::placement::{Placement, host_and_port, shown};
 pub use server::problem::Problem;
 
 use std::sync::Arc;

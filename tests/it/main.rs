@@ -5,6 +5,7 @@ mod bad_input;
 mod bad_keys;
 mod cli;
 mod conduct;
+mod containers;
 mod dns;
 mod docs;
 mod embedding;

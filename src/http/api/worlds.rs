@@ -1,10 +1,13 @@
 //! `worlds`: many of them in one process, each with its own ports, zones, journal and memory.
 
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
-use axum::http::StatusCode;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -13,6 +16,7 @@ use crate::harness::{MAIN, World, Worlds};
 use crate::http::App;
 use crate::http::api::changes::{Client, Source};
 use crate::http::server::extract::{Body, Name};
+use crate::http::server::placement::{host_and_port, host_of, shown};
 use crate::http::server::problem::{BodyMistakes, Problem};
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
@@ -32,8 +36,16 @@ struct WorldView {
     receiver: String,
     /// The address of the SMTP server.
     smtp: String,
+    /// The host of `smtp`.
+    smtp_host: String,
+    /// The port of `smtp`.
+    smtp_port: u16,
     /// The address of the DNS server, for UDP and TCP.
     dns: String,
+    /// The host of `dns`.
+    dns_host: String,
+    /// The port of `dns`.
+    dns_port: u16,
     /// The number of sessions kept.
     sessions: usize,
     /// The number of messages kept.
@@ -41,13 +53,22 @@ struct WorldView {
 }
 
 impl WorldView {
-    fn of(name: &str, world: &World) -> Self {
+    /// The view of a world for a client that reaches this server as `host`.
+    fn of(name: &str, world: &World, host: &Asked) -> Self {
+        let of = |address| host.reaches(address);
+        let (smtp, dns) = (of(world.smtp_addr()), of(world.dns_addr()));
+        let split = |address: &str| host_and_port(address).unwrap_or_default();
+        let ((smtp_host, smtp_port), (dns_host, dns_port)) = (split(&smtp), split(&dns));
         Self {
             name: name.to_owned(),
             scenario: world.scenario().name.clone(),
             receiver: world.receiver().name.clone(),
-            smtp: world.smtp_addr().to_string(),
-            dns: world.dns_addr().to_string(),
+            smtp,
+            smtp_host,
+            smtp_port,
+            dns,
+            dns_host,
+            dns_port,
             sessions: world.sessions().counts().kept,
             messages: world.messages().counts().kept,
         }
@@ -62,12 +83,12 @@ struct WorldList {
 
 /// List the worlds, the main one first
 #[utoipa::path(get, path = "/worlds", tag = "worlds", responses((status = 200, description = "The worlds", body = WorldList)))]
-async fn list(State(app): State<Arc<App>>) -> Json<WorldList> {
+async fn list(State(app): State<Arc<App>>, asked: Asked) -> Json<WorldList> {
     let worlds = app.worlds.all();
     Json(WorldList {
         worlds: worlds
             .iter()
-            .map(|(name, world)| WorldView::of(name, world))
+            .map(|(name, world)| WorldView::of(name, world, &asked))
             .collect(),
     })
 }
@@ -95,6 +116,7 @@ struct NewWorld {
 ))]
 async fn create(
     State(app): State<Arc<App>>,
+    asked: Asked,
     Body(new): Body<NewWorld>,
 ) -> Result<(StatusCode, Json<WorldView>), Problem> {
     let NewWorld {
@@ -106,7 +128,15 @@ async fn create(
     if let Some(name) = &name {
         Worlds::check_name(name).map_err(|error| Problem::of("name", &error))?;
     }
-    let mut builder = World::builder().keep(app.worlds.main().retention());
+    let place = &app.options.worlds;
+    let address = SocketAddr::new(place.address.unwrap_or(Ipv4Addr::LOCALHOST.into()), 0);
+    let mut builder = World::builder()
+        .keep(app.worlds.main().retention())
+        .smtp(address)
+        .dns(address);
+    if let Some(ports) = &place.ports {
+        builder = builder.ports(ports.clone());
+    }
     if let Some(scenario) = scenario {
         builder = builder.with_scenario(scenario.scenario()?);
     }
@@ -121,7 +151,10 @@ async fn create(
         .add(name, builder)
         .await
         .map_err(|error| Problem::of("name", &error))?;
-    Ok((StatusCode::CREATED, Json(WorldView::of(&name, &world))))
+    Ok((
+        StatusCode::CREATED,
+        Json(WorldView::of(&name, &world, &asked)),
+    ))
 }
 
 /// Show one world
@@ -129,11 +162,15 @@ async fn create(
     (status = 200, description = "The world", body = WorldView),
     (status = 404, description = "No world has this name", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn one(State(app): State<Arc<App>>, Name(name): Name) -> Result<Json<WorldView>, Problem> {
+async fn one(
+    State(app): State<Arc<App>>,
+    asked: Asked,
+    Name(name): Name,
+) -> Result<Json<WorldView>, Problem> {
     let world = app.worlds.find(&name);
     let none = || Problem::not_found("name", "the name of a world", &name);
     world
-        .map(|world| Json(WorldView::of(&name, &world)))
+        .map(|world| Json(WorldView::of(&name, &world, &asked)))
         .ok_or_else(none)
 }
 
@@ -155,4 +192,29 @@ async fn remove(State(app): State<Arc<App>>, Name(name): Name) -> Result<StatusC
         return Ok(StatusCode::NO_CONTENT);
     }
     Err(Problem::not_found("name", "the name of a world", &name))
+}
+
+/// The host by which a request reaches this server.
+struct Asked(Option<String>);
+
+impl Asked {
+    /// An address as the client should use it.
+    fn reaches(&self, address: SocketAddr) -> String {
+        shown(address, self.0.as_deref())
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Asked {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
+        let field = parts
+            .headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok());
+        let advertised = app.options.worlds.advertise.clone();
+        Ok(Self(
+            advertised.or_else(|| Some(host_of(field?).to_owned())),
+        ))
+    }
 }

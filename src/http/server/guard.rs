@@ -15,6 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::StreamExt as _;
 use subtle::ConstantTimeEq;
 
+use crate::http::server::placement::Placement;
 use crate::http::server::problem::Problem;
 use crate::http::{App, BODY_OCTETS};
 
@@ -32,6 +33,8 @@ pub struct Options {
     pub hosts: Vec<String>,
     /// Origins whose pages may ask, as [`origin`] reads them; none by default.
     pub origins: Vec<String>,
+    /// Where worlds that are created over HTTP listen, and how their addresses are shown.
+    pub worlds: Placement,
 }
 
 /// One way to prove who asks.

@@ -6,4 +6,5 @@ pub(crate) mod blocking;
 pub(crate) mod extract;
 pub(crate) mod guard;
 pub(crate) mod paging;
+pub(crate) mod placement;
 pub(crate) mod problem;

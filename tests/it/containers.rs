@@ -1,0 +1,256 @@
+//! The program as it is used in containers: health checks, addresses that others can reach, ports that can be published.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+/// A running `martinet serve` with HTTP, killed when dropped.
+struct Serve {
+    child: Child,
+    ready: Value,
+}
+
+impl Serve {
+    fn start(arguments: &[&str]) -> Self {
+        Self::start_at("127.0.0.1:0", arguments)
+    }
+
+    fn start_at(http: &str, arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_martinet"))
+            .args(["serve", "--smtp", "127.0.0.1:0", "--dns", "127.0.0.1:0"])
+            .args(["--http", http, "--format", "json", "--log", "error"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("martinet runs");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("a pipe"))
+            .read_line(&mut line)
+            .expect("a ready line");
+        let ready = serde_json::from_str(&line).expect("JSON");
+        Self { child, ready }
+    }
+
+    /// The HTTP server on loopback, wherever it listens.
+    fn http(&self) -> String {
+        let http = self.ready["http"].as_str().expect("an address");
+        http.replace("0.0.0.0", "127.0.0.1")
+    }
+
+    /// Sends a request with this Host, and returns status and body.
+    fn ask(&self, method: &str, path: &str, host: &str, body: &Value) -> (u16, Value) {
+        let mut stream = TcpStream::connect(self.http()).expect("a connection");
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let status = answer[9..12].parse().expect("a status");
+        let (_, content) = answer.split_once("\r\n\r\n").expect("a body");
+        (status, serde_json::from_str(content).unwrap_or_default())
+    }
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn martinet(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_martinet"))
+        .args(arguments)
+        .env_remove("MARTINET_HTTP")
+        .output()
+        .expect("martinet runs")
+}
+
+#[test]
+fn health_checks_need_no_other_program() {
+    let serve = Serve::start(&[]);
+    let http = serve.http();
+    for arguments in [
+        &["readyz", "--http", &http][..],
+        &["readyz", "--wait", "--timeout", "5s", "--http", &http],
+        &["livez", "--http", &http],
+    ] {
+        assert_eq!(martinet(arguments).status.code(), Some(0), "{arguments:?}");
+    }
+    drop(serve);
+    for arguments in [
+        &["readyz", "--http", &http][..],
+        &["readyz", "--wait", "--timeout", "200ms", "--http", &http],
+        &["livez", "--http", &http],
+    ] {
+        let output = martinet(arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(
+            said.contains(&format!("no answer from http://{http}/")),
+            "{said}"
+        );
+    }
+}
+
+/// `--wait` begins before the server does: the port is free until then.
+#[test]
+fn a_health_check_can_wait_for_the_server() {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let http = free.local_addr().expect("an address").to_string();
+    drop(free);
+    let mut waiting = Command::new(env!("CARGO_BIN_EXE_martinet"))
+        .args(["readyz", "--wait", "--http", &http])
+        .spawn()
+        .expect("martinet runs");
+    let _serve = Serve::start_at(&http, &[]);
+    assert_eq!(waiting.wait().expect("an end").code(), Some(0));
+}
+
+#[test]
+fn the_ready_line_has_hosts_and_ports() {
+    let serve = Serve::start(&["--bind", "0.0.0.0", "--advertise", "mail.test"]);
+    let ready = &serve.ready;
+    let port = ready["smtp_port"].as_u64().expect("a port");
+    assert_eq!(ready["smtp"], format!("mail.test:{port}"));
+    assert_eq!(ready["smtp_host"], "mail.test");
+    assert_eq!(ready["dns_host"], "mail.test");
+    assert_eq!(ready["dns"], format!("mail.test:{}", ready["dns_port"]));
+    assert_eq!(
+        ready["http_url"],
+        format!("http://{}", ready["http"].as_str().expect("an address"))
+    );
+}
+
+/// A world on 0.0.0.0 is shown as the asker reaches the server: through a published port, or by a service name.
+#[test]
+fn worlds_are_shown_as_the_asker_reaches_them() {
+    let serve = Serve::start(&["--bind", "0.0.0.0", "--http-host", "martinet"]);
+    for (host, shown) in [("martinet:8025", "martinet"), ("127.0.0.1:9", "127.0.0.1")] {
+        let (status, world) = serve.ask("POST", "/api/v1/worlds", host, &json!({}));
+        assert_eq!(status, 201, "{world}");
+        let port = world["smtp_port"].as_u64().expect("a port");
+        assert_eq!(world["smtp"], format!("{shown}:{port}"));
+        assert_eq!(
+            (&world["smtp_host"], &world["dns_host"]),
+            (&json!(shown), &json!(shown))
+        );
+        let mut greeting = [0; 4];
+        let port = u16::try_from(port).expect("a port");
+        let mut smtp = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
+        smtp.read_exact(&mut greeting).expect("a greeting");
+        assert_eq!(&greeting, b"220 ");
+        let name = world["name"].as_str().expect("a name");
+        let (_, again) = serve.ask("GET", &format!("/api/v1/worlds/{name}"), host, &json!(null));
+        assert_eq!(again["smtp"], world["smtp"]);
+    }
+}
+
+/// Three ports in a row that nobody uses now.
+fn three_ports() -> u16 {
+    (0..100)
+        .find_map(|_| {
+            let first = TcpListener::bind("127.0.0.1:0").expect("a port");
+            let port = first.local_addr().expect("an address").port();
+            let next = |more| TcpListener::bind(("127.0.0.1", port.checked_add(more)?)).ok();
+            let _others = (next(1)?, next(2)?);
+            Some(port)
+        })
+        .expect("three ports in a row")
+}
+
+#[test]
+fn worlds_take_their_ports_from_a_range() {
+    let first = three_ports();
+    let range = format!("{first}-{}", first + 2);
+    let serve = Serve::start(&["--worlds-ports", &range]);
+    let host = serve.http();
+    let (status, world) = serve.ask("POST", "/api/v1/worlds", &host, &json!({ "name": "one" }));
+    assert_eq!(status, 201, "{world}");
+    assert_eq!(
+        (&world["smtp_port"], &world["dns_port"]),
+        (&json!(first), &json!(first + 1))
+    );
+    let (status, problem) = serve.ask("POST", "/api/v1/worlds", &host, &json!({}));
+    assert!(status >= 400, "{problem}");
+    let text = problem.to_string();
+    assert!(
+        text.contains(&format!("a free port from {first} to {}", first + 2)),
+        "{text}"
+    );
+    let (status, _) = serve.ask("DELETE", "/api/v1/worlds/one", &host, &json!(null));
+    assert_eq!(status, 204);
+    let (status, world) = serve.ask("POST", "/api/v1/worlds", &host, &json!({}));
+    assert_eq!(
+        (status, &world["smtp_port"]),
+        (201, &json!(first)),
+        "{world}"
+    );
+}
+
+#[test]
+fn wrong_ranges_are_usage_errors() {
+    for range in ["20000", "20999-20000", "0-5", "a-b"] {
+        let output = martinet(&["serve", "--worlds-ports", range]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("two ports such as 20000-20999"), "{said}");
+    }
+}
+
+#[test]
+fn completions_and_the_manual_name_every_subcommand() {
+    let help = String::from_utf8(martinet(&["--help"]).stdout).expect("text");
+    let (_, commands) = help.split_once("Commands:\n").expect("commands");
+    let names: Vec<_> = commands
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .filter(|line| !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    assert!(names.contains(&"serve") && names.len() > 9, "{names:?}");
+    let manual = String::from_utf8(martinet(&["man"]).stdout).expect("text");
+    assert!(manual.starts_with(".ie"), "{}", &manual[..100]);
+    for shell in ["bash", "zsh", "fish"] {
+        let text = String::from_utf8(martinet(&["completions", shell]).stdout).expect("text");
+        for name in &names {
+            assert!(text.contains(name), "{shell}: {name}");
+            let heading = format!("MARTINET {}", name.to_uppercase());
+            assert!(manual.contains(&heading), "{heading}");
+        }
+    }
+}
+
+#[test]
+fn variables_of_mailpit_are_reported() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_martinet"))
+        .args(["serve", "--smtp", "127.0.0.1:0", "--dns", "127.0.0.1:0"])
+        .args(["--http", "off", "--exit-after", "50ms"])
+        .env("MP_SMTP_BIND_ADDR", "0.0.0.0:1025")
+        .env("MP_MAX_MESSAGES", "5")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("martinet runs");
+    let mut said = String::new();
+    let mut stderr = child.stderr.take().expect("a pipe");
+    stderr.read_to_string(&mut said).expect("text");
+    assert_eq!(child.wait().expect("an end").code(), Some(0));
+    for notice in [
+        "MP_SMTP_BIND_ADDR is a variable of Mailpit and has no effect here; use MARTINET_SMTP",
+        "MP_MAX_MESSAGES is a variable of Mailpit and has no effect here",
+    ] {
+        assert!(said.contains(notice), "{said}");
+    }
+}
