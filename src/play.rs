@@ -197,12 +197,20 @@ async fn play_session(
         timeout: PATIENCE,
         ..Delivery::default()
     };
+    for _ in 1..expected.sessions {
+        if let Err(error) = deliver(world.smtp_addr(), &delivery).await {
+            return Ok((
+                vec![format!("an earlier session failed: {error}")],
+                Vec::new(),
+            ));
+        }
+    }
     let dialogue = match deliver(world.smtp_addr(), &delivery).await {
         Ok(dialogue) => dialogue,
         Err(error) => return Ok((vec![format!("the session failed: {error}")], Vec::new())),
     };
     let ended = world.sessions().wait(|log| {
-        log.entry(1)
+        log.entry(expected.sessions)
             .map(|e| e.snapshot())
             .filter(|r| r.closed_by.is_some())
     });

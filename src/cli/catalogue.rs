@@ -182,6 +182,8 @@ fn rule_text(rule: &Rule) -> String {
     wide_row(&mut out, RULE_LABEL, "  requires", rule.check.checks);
     wide_row(&mut out, RULE_LABEL, "  RFC basis", rule.check.beyond);
     wide_rows(&mut out, RULE_LABEL, "  settings", rule.settings.lines());
+    let bulk = rule.bulk.iter().map(ToString::to_string);
+    wide_rows(&mut out, RULE_LABEL, "  binds", bulk);
     let parts = rule.settings.weights().iter().map(|weight| {
         let with: Vec<_> = weight.settings.lines().collect();
         let with = if with.is_empty() {
@@ -203,6 +205,12 @@ fn rule_text(rule: &Rule) -> String {
         "  reply",
         rule.fail.pattern().wire_lines(),
     );
+    if let Some(escalation) = &rule.escalation {
+        let first = escalation.first.as_ref().unwrap_or(&rule.error);
+        let lines = first.pattern().wire_lines();
+        let lines = lines.chain([format!("({escalation})")]);
+        wide_rows(&mut out, RULE_LABEL, "  reply at first", lines);
+    }
     let temporary = match rule.temp {
         TempPolicy::DeferNow => rule.error.pattern().wire_lines().collect(),
         TempPolicy::DeferIfPermit => {

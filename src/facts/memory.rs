@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use parking_lot::Mutex;
 use serde::Serialize;
 
+use super::tally::{Tallies, Tally};
 use crate::error::Error;
 
 /// Maximum number of clients, and of triples. Beyond it, the older half is removed.
@@ -127,6 +128,7 @@ pub struct Memory {
     clients: Mutex<HashMap<IpAddr, Client>>,
     triples: Mutex<HashMap<Triple, First>>,
     counts: Mutex<HashMap<String, u64>>,
+    tallies: Mutex<Tallies>,
 }
 
 type Triple = (IpNet, Option<(String, String)>);
@@ -173,6 +175,7 @@ impl Memory {
             clients: Mutex::new(known.map(|known| (client, known)).into_iter().collect()),
             triples: Mutex::new(related),
             counts: Mutex::new(self.counts.lock().clone()),
+            tallies: Mutex::new(self.tallies.lock().clone()),
         }
     }
 
@@ -190,6 +193,16 @@ impl Memory {
         let count = counts.entry(of.to_owned()).or_default();
         *count += 1;
         *count
+    }
+
+    /// Returns how often something happened within a time before now.
+    pub fn times_within(&self, tally: &Tally, per: Duration) -> u64 {
+        self.tallies.lock().within(tally, per, self.clock.now())
+    }
+
+    /// Records that something happens now; keeps at most the latest `keep` times.
+    pub fn happened(&self, tally: Tally, keep: u64) {
+        self.tallies.lock().add(tally, keep, self.clock.now());
     }
 
     /// Records a connection. Returns the memory of the client, including this connection.

@@ -15,6 +15,7 @@ pub(crate) mod lookup;
 mod memory;
 mod sender;
 mod spf;
+mod tally;
 
 pub use crate::lookup::{LookupRecord, Outcome};
 pub use authentic::{AuthResult, Dkim, Dmarc};
@@ -33,6 +34,9 @@ pub use lookup::{Lookup, Resolver, ResolverSnapshot};
 pub use memory::{Clock, Greylist, History, MOST_ADVANCED, Memory, Seen};
 pub use sender::SenderDomain;
 pub use spf::{DNS_TERMS, Spf, SpfQuery, SpfResult, VOID_LOOKUPS, check_host};
+pub use tally::{
+    CountBy, EarlierRefusals, MOST_COUNTED, RefusalWindow, Tally, Volume, VolumeWindow,
+};
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -70,6 +74,10 @@ pub struct Wants {
     pub history: bool,
     /// Remember which triples of client, reverse-path and forward-path were tried.
     pub greylist: bool,
+    /// Count messages of a sender.
+    pub volumes: Vec<VolumeWindow>,
+    /// Count refusals of a sender by a rule.
+    pub refusals: Vec<RefusalWindow>,
     /// Hold the greeting back, to see who cannot wait.
     pub pregreet: Option<Pregreet>,
     /// Block lists to ask for the client address (RFC 5782 §2.1).
@@ -126,6 +134,12 @@ pub struct Facts {
     pub header: Option<Header>,
     /// The lookups about the domain of the From header field; `None` without one, or if no rule needs them.
     pub from_domain: Option<SenderDomain>,
+    /// The number of messages of the sender, for each window that a rule needs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<Volume>,
+    /// The number of earlier refusals of the sender, for each rule that escalates.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub earlier_refusals: Vec<EarlierRefusals>,
     /// The DKIM signatures of the message; `None` before the final dot, or if no rule needs them.
     pub dkim: Option<Vec<Dkim>>,
     /// DMARC of the message; `None` before the final dot, or if no rule needs it.
@@ -164,6 +178,8 @@ impl Facts {
             conduct: Conduct::default(),
             history: None,
             greylist: None,
+            volumes: Vec::new(),
+            earlier_refusals: Vec::new(),
             header: None,
             from_domain: None,
             dkim: None,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::checks::title;
-use crate::facts::{AuthResult, Dkim, Facts, HeaderFault, Verb};
+use crate::facts::{AuthResult, CountBy, Dkim, Facts, HeaderFault, Verb};
 
 /// A change of behaviour.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,15 @@ pub enum Behaviour {
     Sign(String),
     /// Stays with the verb of its first HELO.
     KeepVerb(Verb),
+    /// Sends few messages.
+    SendFewer {
+        /// How many there may be.
+        most: u64,
+        /// Within which time.
+        per: Duration,
+        /// Whose messages count.
+        by: CountBy,
+    },
     /// Writes the header of the message without this fault.
     MendHeader(HeaderFault),
 }
@@ -58,6 +67,12 @@ impl Behaviour {
                 }
             }
             Self::Sign(domain) => sign(domain, facts),
+            Self::SendFewer { most, per, by } => {
+                let volumes = facts.volumes.iter_mut();
+                for volume in volumes.filter(|v| v.by == *by && v.per == *per) {
+                    volume.messages = volume.messages.min(*most);
+                }
+            }
             // The message itself shows whether it is mended.
             Self::MendHeader(_) => {}
             Self::KeepVerb(verb) => {
@@ -136,9 +151,27 @@ impl fmt::Display for Behaviour {
                 f,
                 "sign the message with DKIM as {domain} (RFC 6376), and publish the key"
             ),
+            Self::SendFewer { most, per, by } => {
+                let (sender, time) = (by.sender(), span(*per));
+                write!(
+                    f,
+                    "send at most {most} messages within {time} from {sender}"
+                )
+            }
             Self::MendHeader(fault) => mend(fault, f),
             Self::KeepVerb(verb) => write!(f, "stay with {}", verb.word()),
         }
+    }
+}
+
+/// A time as receiver files write it.
+pub(super) fn span(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match (seconds % 3600, seconds % 60) {
+        (0, _) if seconds > 0 => format!("{}h", seconds / 3600),
+        (_, 0) if seconds > 0 => format!("{}m", seconds / 60),
+        _ if time.subsec_nanos() == 0 => format!("{seconds}s"),
+        _ => format!("{}ms", time.as_millis()),
     }
 }
 

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::checks::{Complaint, Finding};
 use super::remedy::Remedies;
-use super::rule::{After, Allow, Rule, TempPolicy};
+use super::rule::{After, Allow, Bulk, Rule, TempPolicy};
 use super::template::{Template, Values};
-use crate::facts::{Facts, Subject, Wants};
+use crate::facts::{CountBy, Facts, RefusalWindow, Subject, VolumeWindow, Wants};
 use crate::reply::Reply;
 use crate::stage::Stage;
 use crate::verdict::{Source, Verdict};
@@ -106,7 +106,8 @@ impl Policy {
     pub fn new(mut rules: Vec<Rule>, allow: Vec<Allow>, delay_reject: bool, record: Wants) -> Self {
         rules.sort_by_key(|rule| spoken(rule, delay_reject));
         let mut wants = record;
-        for rule in &rules {
+        for (nth, rule) in rules.iter().enumerate() {
+            count(nth, rule, &mut wants);
             let needs = rule.needs;
             wants.iprev |= needs.iprev || allow.iter().any(|a| !a.ptr_suffixes.is_empty());
             wants.helo_addresses |= needs.helo_addresses;
@@ -218,7 +219,8 @@ impl Policy {
             match rule.judge(facts) {
                 Finding::Violated(violation) => {
                     let spoken = Spoken::of(nth, rule, by);
-                    Some(spoken.refusal(&rule.fail, false, violation, facts, values))
+                    let reply = rule.reply_to_violation(nth, facts);
+                    Some(spoken.refusal(reply, false, violation, facts, values))
                 }
                 _ => None,
             }
@@ -266,7 +268,8 @@ impl Policy {
             match rule.judge(facts) {
                 Finding::Satisfied | Finding::NotApplicable => {}
                 Finding::Violated(violation) => {
-                    return Some(spoken.refusal(&rule.fail, false, violation, facts, values));
+                    let reply = rule.reply_to_violation(nth, facts);
+                    return Some(spoken.refusal(reply, false, violation, facts, values));
                 }
                 Finding::Deferred(complaint) => {
                     return Some(spoken.refusal(&rule.error, false, complaint, facts, values));
@@ -293,6 +296,33 @@ impl Policy {
             ..deferral.clone()
         })
     }
+}
+
+/// Adds what has to be counted for a rule.
+fn count(nth: usize, rule: &Rule, wants: &mut Wants) {
+    if let Some(Bulk { messages, per, by }) = rule.bulk {
+        let known = wants.volumes.iter_mut();
+        match known.into_iter().find(|w| w.by == by && w.per == per) {
+            Some(window) => window.most = window.most.max(messages),
+            None => wants.volumes.push(VolumeWindow {
+                by,
+                per,
+                most: messages,
+            }),
+        }
+    }
+    if let Some(escalation) = &rule.escalation {
+        wants.refusals.push(RefusalWindow {
+            rule: nth,
+            by: escalation.by,
+            per: escalation.per,
+            most: escalation.after,
+        });
+    }
+    let mut by = wants.volumes.iter().map(|window| window.by);
+    let mut by_refusals = wants.refusals.iter().map(|window| window.by);
+    wants.header |=
+        by.any(|by| by == CountBy::FromDomain) || by_refusals.any(|by| by == CountBy::FromDomain);
 }
 
 /// Where a rule speaks. `delay_reject` moves what is said of the client, not what is said of its conduct, nor

@@ -1,12 +1,15 @@
 //! A rule: one check, the stage at which its refusal is spoken, its replies, and what follows.
 
 use std::fmt;
+use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::behaviour::{Behaviour, span};
 use super::checks::{self, Check, Finding, Judge, Needs, Settings};
+use super::remedy::Change;
 use super::template::Template;
-use crate::facts::{Facts, Pregreet, Subject};
+use crate::facts::{CountBy, Facts, Pregreet, Subject, Volume};
 use crate::name::{self, Name};
 use crate::stage::Stage;
 
@@ -49,6 +52,69 @@ impl After {
     }
 }
 
+/// Which senders a rule binds: those that bring many messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bulk {
+    /// From how many messages on, the present one included.
+    pub messages: u64,
+    /// Within which time.
+    pub per: Duration,
+    /// Whose messages.
+    pub by: CountBy,
+}
+
+impl Bulk {
+    fn binds(&self, facts: &Facts) -> bool {
+        let mine = |volume: &&Volume| volume.by == self.by && volume.per == self.per;
+        let volume = facts.volumes.iter().find(mine);
+        volume.is_some_and(|volume| volume.messages >= self.messages)
+    }
+
+    /// What a sender does to be no heavy one.
+    fn remedy(&self) -> Change {
+        Change::Behave(Behaviour::SendFewer {
+            most: self.messages.saturating_sub(1),
+            per: self.per,
+            by: self.by,
+        })
+    }
+}
+
+impl fmt::Display for Bulk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (by, per) = (self.by.sender(), span(self.per));
+        write!(
+            f,
+            "{by} with at least {} messages within {per}",
+            self.messages
+        )
+    }
+}
+
+/// How the replies to a sender that violates a rule again become harder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Escalation {
+    /// How many violations get the milder reply.
+    pub after: u64,
+    /// Within which time they count.
+    pub per: Duration,
+    /// Whose violations.
+    pub by: CountBy,
+    /// The milder reply; the `error` reply of the rule where `None`.
+    pub first: Option<Template>,
+}
+
+impl fmt::Display for Escalation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (by, per) = (self.by.sender(), span(self.per));
+        write!(
+            f,
+            "for the first {} violations of {by} within {per}",
+            self.after
+        )
+    }
+}
+
 /// A check with its settings, as a receiver uses it.
 pub struct Rule {
     /// The check, by its row in the catalogue.
@@ -65,6 +131,10 @@ pub struct Rule {
     pub temp: TempPolicy,
     /// What follows a refusal; [`After::usual`] where `None`.
     pub after: Option<After>,
+    /// Which senders it binds; all where `None`.
+    pub bulk: Option<Bulk>,
+    /// How its replies become harder; `fail` from the first violation on where `None`.
+    pub escalation: Option<Escalation>,
     /// True where the text is modelled, not captured from a real receiver.
     pub modelled: bool,
     /// Block lists to ask, and for whom.
@@ -90,6 +160,8 @@ impl Rule {
             error: read(check.error),
             temp: TempPolicy::default(),
             after: None,
+            bulk: None,
+            escalation: None,
             modelled: false,
             lists: checks::lists(check, settings),
             needs: checks::needs(check, settings),
@@ -100,7 +172,42 @@ impl Rule {
 
     /// Judges the facts.
     pub fn judge(&self, facts: &Facts) -> Finding {
-        (self.judge)(facts)
+        let Some(bulk) = &self.bulk else {
+            return (self.judge)(facts);
+        };
+        if !bulk.binds(facts) {
+            return Finding::NotApplicable;
+        }
+        match (self.judge)(facts) {
+            Finding::Violated(mut complaint) => {
+                complaint.remedies.push(bulk.remedy().into());
+                Finding::Violated(complaint)
+            }
+            finding => finding,
+        }
+    }
+
+    /// The reply to a violation by these facts, of the rule at this place of its policy.
+    pub(super) fn reply_to_violation(&self, nth: usize, facts: &Facts) -> &Template {
+        let Some(escalation) = &self.escalation else {
+            return &self.fail;
+        };
+        let mine = facts
+            .earlier_refusals
+            .iter()
+            .find(|known| known.rule == nth);
+        match mine.is_none_or(|known| known.times < escalation.after) {
+            true => escalation.first.as_ref().unwrap_or(&self.error),
+            false => &self.fail,
+        }
+    }
+
+    /// The earliest stage at which it knows its facts, and whom it binds.
+    pub fn earliest(&self) -> Stage {
+        let by = self.bulk.iter().map(|bulk| bulk.by);
+        let by = by.chain(self.escalation.iter().map(|escalation| escalation.by));
+        let check = checks::earliest(self.check, &self.settings);
+        by.map(CountBy::known_from).fold(check, Stage::max)
     }
 }
 

@@ -41,6 +41,8 @@ pub struct SessionExpectation {
     pub stage: Option<String>,
     /// `accept`, `defer` or `reject`.
     pub verdict: Option<Verdict>,
+    /// How many times the session is played; the expectation is about the last one.
+    pub sessions: u64,
 }
 
 /// A DNS question, and its answer.
@@ -103,12 +105,16 @@ impl fmt::Display for SessionExpectation {
             verb,
             helo,
             reply,
+            sessions,
             ..
         } = self;
         write!(
             f,
             "{receiver} answers {reply} to {client} saying {verb} {helo}"
         )?;
+        if *sessions > 1 {
+            write!(f, ", in session {sessions}")?;
+        }
         match &self.rule {
             Some(rule) => write!(f, ", by {rule}"),
             None => Ok(()),

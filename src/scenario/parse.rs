@@ -382,6 +382,9 @@ fn dns_expectation(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Dn
     })
 }
 
+/// Most sessions that an expectation plays.
+const MOST_SESSIONS: u64 = 1000;
+
 fn session_expectation(
     table: &mut Reader<'_>,
     defaults: &Defaults<'_>,
@@ -406,6 +409,13 @@ fn session_expectation(
     let stage = table.choice("stage", mistakes).map(str::to_owned);
     let verdict = table.choice("verdict", mistakes);
     let verdict = verdict.and_then(|word| word.parse().ok());
+    let sessions = table.number("sessions", mistakes).map_or(1, |number| {
+        if !(1..=MOST_SESSIONS).contains(&number.value) {
+            let expected = format!("a whole number from 1 to {MOST_SESSIONS}");
+            mistakes.add(number.span, expected, number.value.to_string());
+        }
+        number.value
+    });
     let helo = helo?.value;
     Some(SessionExpectation {
         client: client?,
@@ -419,6 +429,7 @@ fn session_expectation(
         rule,
         stage,
         verdict,
+        sessions,
     })
 }
 

@@ -14,11 +14,12 @@ use super::report::Mistakes;
 use super::speech;
 use super::values::{self, networks, networks_of, reply};
 use crate::facts::{
-    AnyTempfail, ForwardFamily, ForwardNxdomain, IprevSettings, PtrNames, Relaxed, Wants,
+    AnyTempfail, CountBy, ForwardFamily, ForwardNxdomain, IprevSettings, MOST_COUNTED, PtrNames,
+    Relaxed, Wants,
 };
 use crate::name::{self, Name};
-use crate::policy::checks::{Check, Kind, Parameter, REJECT, Setting, Settings, Weight, earliest};
-use crate::policy::{After, Allow, Policy, Rule, TempPolicy};
+use crate::policy::checks::{Check, Kind, Parameter, REJECT, Setting, Settings, Weight};
+use crate::policy::{After, Allow, Bulk, Escalation, Policy, Rule, TempPolicy};
 use crate::reply::ReplyCode;
 use crate::smtp::{AFTER_HELO, Extension, Extensions, Receiver, Settings as Smtp, StartTls};
 use crate::stage::Stage;
@@ -26,6 +27,8 @@ use crate::tls::TlsFault;
 
 /// How long a receiver waits for a DNS answer, unless its file says otherwise.
 const DNS_TIMEOUT: Duration = Duration::from_secs(5);
+/// The time within which messages and violations count, unless a rule says otherwise.
+const A_DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A receiver, and where it is known from.
 #[derive(Clone, Debug)]
@@ -137,6 +140,8 @@ fn without_doubles(rules: Vec<(Range<usize>, Rule)>, mistakes: &mut Mistakes) ->
             && one.settings == other.settings
             && one.stage == other.stage
             && one.temp == other.temp
+            && one.bulk == other.bulk
+            && one.escalation == other.escalation
     };
     for (at, (span, rule)) in rules.iter().enumerate() {
         if rules[..at].iter().any(|(_, other)| same(rule, other)) {
@@ -298,10 +303,12 @@ fn rule(
 ) -> Option<Rule> {
     let check = values::usable_check(table.required("check", mistakes)?, mistakes)?;
     let mut rule = Rule::new(check, &parameters(check, &mut table, mistakes));
+    rule.bulk = bulk(&mut table, mistakes);
+    rule.escalation = escalation(&mut table, mistakes);
     let at = table.value("stage").map(Spanned::span);
     let word = table.choice("stage", mistakes);
     if let Some((stage, span)) = word.and_then(|word| word.parse::<Stage>().ok()).zip(at) {
-        let earliest = earliest(check, &rule.settings);
+        let earliest = rule.earliest();
         if stage < earliest {
             let expected = format!(
                 "a stage from {earliest} on, when the facts of {} are known",
@@ -310,6 +317,8 @@ fn rule(
             mistakes.add(span, expected, format!("{:?}", stage.name()));
         }
         rule.stage = stage;
+    } else {
+        rule.stage = rule.stage.max(rule.earliest());
     }
     rule.temp = match table.choice("temp", mistakes) {
         Some("defer_if_permit") => TempPolicy::DeferIfPermit,
@@ -338,6 +347,52 @@ fn rule(
     rule.modelled = table.flag("modelled", mistakes).unwrap_or(false);
     table.finish();
     Some(rule)
+}
+
+/// The most that a count of a rule can tell apart.
+const COUNT: &str = "a whole number from 1 to 10000";
+
+fn counted(key: &'static str, table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<u64> {
+    table.require(key, mistakes);
+    let number = table.number(key, mistakes)?;
+    if !(1..=MOST_COUNTED).contains(&number.value) {
+        mistakes.add(number.span, COUNT, number.value.to_string());
+        return None;
+    }
+    Some(number.value)
+}
+
+fn window(table: &mut Reader<'_>, usual: CountBy, mistakes: &mut Mistakes) -> (Duration, CountBy) {
+    let per = table.duration("per", mistakes).unwrap_or(A_DAY);
+    let by = table.choice("by", mistakes).and_then(CountBy::of_word);
+    (per, by.unwrap_or(usual))
+}
+
+fn bulk(rule: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Bulk> {
+    let mut table = rule.table("bulk", mistakes)?;
+    let messages = counted("messages", &mut table, mistakes);
+    let (per, by) = window(&mut table, CountBy::FromDomain, mistakes);
+    table.finish();
+    Some(Bulk {
+        messages: messages?,
+        per,
+        by,
+    })
+}
+
+fn escalation(rule: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Escalation> {
+    let mut table = rule.table("escalate", mistakes)?;
+    let after = counted("after", &mut table, mistakes);
+    let (per, by) = window(&mut table, CountBy::Client, mistakes);
+    let defers = |code: ReplyCode| code.class() == 4;
+    let first = reply("first", "a 4yz reply", defers, &mut table, mistakes);
+    table.finish();
+    Some(Escalation {
+        after: after?,
+        per,
+        by,
+        first,
+    })
 }
 
 fn parameters(check: &'static Check, table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Settings {

@@ -8,7 +8,7 @@ use hickory_proto::rr::RData;
 use hickory_proto::rr::rdata::{A, AAAA, MX, PTR, TXT};
 
 use crate::dns::Amendment;
-use crate::facts::{Facts, Header, Lookup, ResolverSnapshot, Verb, mended};
+use crate::facts::{CountBy, Facts, Header, Lookup, ResolverSnapshot, Verb, mended};
 use crate::name::{self, Name, RecordType};
 use crate::policy::{Behaviour, Change, Remedy};
 use crate::smtp::Receiver;
@@ -147,6 +147,8 @@ impl Case {
         }
         facts.recipient.clone_from(&before.recipient);
         facts.greylist = before.greylist;
+        facts.volumes.clone_from(&before.volumes);
+        facts.earlier_refusals.clone_from(&before.earlier_refusals);
         match &self.message {
             Some(message) => _ = facts.observe_message(message, wants, lookup),
             None => {
@@ -340,6 +342,10 @@ fn remember(before: &Facts, after: &mut Facts) {
             .as_ref()
             .map(|_| crate::facts::History::default());
         (after.history, after.greylist) = (none, None);
+        let new = after.volumes.iter_mut();
+        for volume in new.filter(|volume| volume.by == CountBy::Client) {
+            volume.messages = 1;
+        }
         return;
     }
     after.history.clone_from(&before.history);

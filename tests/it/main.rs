@@ -6,6 +6,7 @@ mod bad_keys;
 mod cli;
 mod conduct;
 mod containers;
+mod counts;
 mod dns;
 mod docs;
 mod embedding;

@@ -431,3 +431,40 @@ fn a_proof_leaves_faults_alone() {
     assert!(judgement.remedies.len() > 1, "{:?}", judgement.remedies);
     assert_eq!(seen(), before);
 }
+
+/// The faults of a header belong together: one remedy names them all, it is proved on the message, and who follows it is
+/// accepted.
+#[test]
+fn a_header_is_mended_whole() {
+    let zones = zones("10 PTR mail.example.test.", "mail A 192.0.2.10");
+    let (scenario, profile) = world(&zones, "[[rule]]\ncheck = \"message-format\"");
+    let judged_with = |header: &str| {
+        let attempt = Attempt {
+            client: [192, 0, 2, 10].into(),
+            helo: "mail.example.test".to_owned(),
+            verb: "EHLO".to_owned(),
+            sender: "info@example.test".to_owned(),
+            recipient: scenario.recipient(),
+            message: format!("{header}\r\nx\r\n").into_bytes(),
+        };
+        judged(&profile, &scenario.zones([127, 0, 0, 1].into()), &attempt)
+    };
+    let broken = judged_with(
+        "From: a@example.test, b@example.test\r\nDate: soon\r\nTo: <>\r\nTo: c@contoso.test\r\n",
+    );
+    let texts: Vec<_> = broken.remedies.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        texts,
+        [
+            "write the Date header field as RFC 5322 §3.6 defines it; and send one To header field in the place of \
+             several; and leave one address in the From header field",
+            ASK
+        ],
+        "{}",
+        broken.why
+    );
+    let mended = judged_with(
+        "From: a@example.test\r\nDate: Thu, 26 Nov 2026 03:00:00 +0000\r\nTo: c@contoso.test\r\n",
+    );
+    assert_eq!(mended.verdict, martinet::verdict::Verdict::Accept);
+}

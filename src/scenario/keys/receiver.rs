@@ -1,7 +1,7 @@
 //! The keys of receiver files.
 
 use super::{Key, More, Section, Takes, key};
-use crate::facts::{PtrNames, Verb};
+use crate::facts::{CountBy, PtrNames, Verb};
 use crate::smtp::{AFTER_HELO, CountPer, Extension, Mechanism, Point};
 use crate::stage::Stage;
 use crate::tls::TlsFault;
@@ -204,12 +204,84 @@ pub(in crate::scenario) static RULE: Section = Section {
         .follows("Postfix defer_if_permit, unknown_address_tempfail_action"),
         AFTER,
         key(
+            "bulk",
+            Takes::Table(&BULK),
+            "{ messages = 5, per = \"24h\", by = \"from-domain\" }",
+            "Binds heavy senders only: the rule does not apply to a sender with fewer messages.",
+        )
+        .absent("the rule binds every sender")
+        .follows("Gmail, Yahoo and Microsoft: about 5,000 messages a day"),
+        key(
+            "escalate",
+            Takes::Table(&ESCALATE),
+            "{ after = 3, per = \"24h\", by = \"client\", first = \"421 4.7.26 rate limited\" }",
+            "Answers the first violations of a sender with a 4yz reply and later ones with `fail`.",
+        )
+        .absent("`fail` from the first violation on")
+        .follows("Gmail and Yahoo since 2024, Microsoft since 2025"),
+        key(
             "modelled",
             Takes::Flag,
             "true",
             "Marks a reply text as modelled, not copied from a real receiver.",
         )
         .default("false"),
+    ],
+};
+
+const COUNT: Takes = Takes::Either("a whole number from 1 to 10000");
+const BY: Takes = Takes::Choice(&CountBy::WORDS);
+
+pub(in crate::scenario) static BULK: Section = Section {
+    title: "[rule.bulk]",
+    doc: "Which senders a rule binds. The receiver counts the messages that it has acknowledged, by the clock of the world, and the message under judgement with them.",
+    more: More::Nothing,
+    keys: &[
+        key("messages", COUNT, "5", "Is the number of messages from which on the rule binds.").required(),
+        key("per", Takes::Duration, "\"1h\"", "Is the time within which messages count.").default("\"24h\""),
+        key(
+            "by",
+            BY,
+            "\"client\"",
+            "Says whose messages count together: those of a client address, of an envelope sender's organizational domain, or of a From header field's organizational domain.",
+        )
+        .default("\"from-domain\""),
+    ],
+};
+
+pub(in crate::scenario) static ESCALATE: Section = Section {
+    title: "[rule.escalate]",
+    doc: "How the reply to a sender that violates the rule again becomes harder, by the clock of the world. A transaction counts once, whatever the number of its recipients.",
+    more: More::Nothing,
+    keys: &[
+        key(
+            "after",
+            COUNT,
+            "3",
+            "Is the number of violations that get the milder reply.",
+        )
+        .required(),
+        key(
+            "per",
+            Takes::Duration,
+            "\"1h\"",
+            "Is the time within which violations count.",
+        )
+        .default("\"24h\""),
+        key(
+            "by",
+            BY,
+            "\"from-domain\"",
+            "Says whose violations count together, as in `bulk`.",
+        )
+        .default("\"client\""),
+        key(
+            "first",
+            REPLY,
+            "\"421 4.7.26 rate limited\"",
+            "Is the milder reply, a 4yz reply.",
+        )
+        .absent("the `error` reply of the rule"),
     ],
 };
 

@@ -514,6 +514,13 @@ pub(in crate::scenario) static EXPECT_REPLY: Section = Section {
             "Is the verdict of the session.",
         )
         .absent("not compared"),
+        key(
+            "sessions",
+            Takes::Number,
+            "5",
+            "Is how many times the session is played, from 1 to 1000, one after the other in the same world. The expectation is about the last one.",
+        )
+        .default("1"),
         NOTE,
     ],
 };

@@ -2,6 +2,7 @@
 
 pub(crate) mod auth;
 pub(crate) mod bdat;
+pub(crate) mod counts;
 pub(crate) mod dispatch;
 pub(crate) mod event;
 pub(crate) mod helo;
@@ -131,6 +132,8 @@ pub struct Session {
     pub(crate) script_counts: Vec<u64>,
     /// The code of the first refusal since the last MAIL.
     pub(crate) refused: Option<ReplyCode>,
+    /// The rules that escalate and the transactions in which they last refused.
+    pub(crate) refusals_counted: Vec<(usize, u64)>,
     /// Whether a message was acknowledged.
     pub(crate) acknowledged: bool,
     /// Whether messages are kept before they are acknowledged.
@@ -228,6 +231,7 @@ impl Session {
             at: Stage::Connect,
             script_counts: Vec::new(),
             refused: None,
+            refusals_counted: Vec::new(),
             acknowledged: false,
             keeps_messages: false,
             unproved: Vec::new(),

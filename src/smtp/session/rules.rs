@@ -25,6 +25,7 @@ impl Session {
 
     /// Evaluates the rules of a stage like [`Session::refuse`], and returns the reply.
     pub(crate) fn refuse_with(&mut self, stage: Stage, output: &mut Vec<u8>) -> Option<Reply> {
+        self.recall_counts();
         let receiver = Arc::clone(&self.receiver);
         let mut standing = std::mem::take(&mut self.standing);
         let refusal =
@@ -56,6 +57,7 @@ impl Session {
         output: &mut Vec<u8>,
     ) -> Option<Reply> {
         note(&mut self.facts.conduct);
+        self.recall_counts();
         let receiver = Arc::clone(&self.receiver);
         let refusal = receiver
             .policy
@@ -212,6 +214,7 @@ impl Session {
 
     fn speak(&mut self, refusal: Refusal, output: &mut Vec<u8>) -> Reply {
         self.keep_case(&refusal);
+        self.count_refusal(&refusal);
         let reply = refusal.reply.clone();
         self.say(&reply, output);
         let after = refusal.after;

@@ -420,6 +420,9 @@ impl Session {
         let acknowledged =
             message.is_some() && reply.as_ref().is_some_and(|r| r.code().class() == 2);
         self.acknowledged |= acknowledged;
+        if acknowledged {
+            self.count_message();
+        }
         self.events.push(SessionEvent::Transaction {
             envelope: envelope.into(),
             verdict: Verdict::of(self.refused.take(), acknowledged),

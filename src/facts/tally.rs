@@ -1,0 +1,237 @@
+//! How many messages a sender brought, and how often a rule refused it, within a time on the receiver's clock.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Facts;
+use crate::name::{self, Name};
+use crate::stage::Stage;
+
+/// The most that is counted of one sender.
+pub const MOST_COUNTED: u64 = 10_000;
+/// Most times that are remembered of all senders together; beyond, those of the senders that were quiet longest go.
+const REMEMBERED: usize = 1_000_000;
+
+/// Whom a count is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CountBy {
+    /// The client address.
+    Client,
+    /// The organizational domain of the envelope sender.
+    SenderDomain,
+    /// The organizational domain of the only address in From.
+    FromDomain,
+}
+
+impl CountBy {
+    /// The words of receiver files.
+    pub const WORDS: [&str; 3] = ["client", "sender-domain", "from-domain"];
+
+    /// The word of receiver files.
+    pub const fn word(self) -> &'static str {
+        Self::WORDS[self as usize]
+    }
+
+    /// The value that a word of receiver files stands for.
+    pub fn of_word(word: &str) -> Option<Self> {
+        let all = [Self::Client, Self::SenderDomain, Self::FromDomain];
+        all.into_iter().find(|by| by.word() == word)
+    }
+
+    /// The sender in words.
+    pub const fn sender(self) -> &'static str {
+        match self {
+            Self::Client => "one client address",
+            Self::SenderDomain => "one domain of envelope senders",
+            Self::FromDomain => "one From domain",
+        }
+    }
+
+    /// The earliest stage at which it is known whom a count is about.
+    pub const fn known_from(self) -> Stage {
+        match self {
+            Self::Client => Stage::Connect,
+            Self::SenderDomain => Stage::Mail,
+            Self::FromDomain => Stage::Eod,
+        }
+    }
+}
+
+/// A number of messages that a rule asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VolumeWindow {
+    /// Whose messages.
+    pub by: CountBy,
+    /// Within which time.
+    pub per: Duration,
+    /// How many the rule tells apart.
+    pub most: u64,
+}
+
+/// A number of refusals that a rule asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefusalWindow {
+    /// The place of the rule in its policy.
+    pub rule: usize,
+    /// Whose refusals.
+    pub by: CountBy,
+    /// Within which time.
+    pub per: Duration,
+    /// How many the rule tells apart.
+    pub most: u64,
+}
+
+/// How many messages of a sender were acknowledged within a time, the present one included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Volume {
+    /// Whose messages.
+    pub by: CountBy,
+    /// Within which time, in milliseconds.
+    #[serde(rename = "per_ms", serialize_with = "crate::journal::millis")]
+    pub per: Duration,
+    /// How many.
+    pub messages: u64,
+}
+
+/// How often a rule refused a sender before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct EarlierRefusals {
+    /// The place of the rule in its policy.
+    pub rule: usize,
+    /// How often.
+    pub times: u64,
+}
+
+/// What is counted, and of whom.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Tally {
+    /// Whom the count is about.
+    pub by: CountBy,
+    /// The address or domain.
+    pub who: String,
+    /// The receiver and the place of the rule that refused; messages are counted where `None`.
+    pub refused_by: Option<(String, usize)>,
+}
+
+impl Facts {
+    /// The address or domain that a count is about; `None` where it is not known.
+    pub fn counted(&self, by: CountBy) -> Option<String> {
+        let organization = |name: &Name| {
+            let domain = name::organisational_domain(name);
+            domain
+                .unwrap_or_else(|| name::display(name))
+                .to_ascii_lowercase()
+        };
+        match by {
+            CountBy::Client => Some(self.client_address.to_string()),
+            CountBy::SenderDomain => {
+                let (_, domain) = self.sender.as_deref()?.rsplit_once('@')?;
+                name::absolute(domain).as_ref().map(organization)
+            }
+            CountBy::FromDomain => {
+                let domain = self.header.as_ref()?.from_domain.as_ref();
+                domain.map(organization)
+            }
+        }
+    }
+}
+
+/// Times at which something happened, by what is counted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tallies {
+    times: HashMap<Tally, VecDeque<Duration>>,
+    total: usize,
+}
+
+impl Tallies {
+    /// How often something happened within a time before now.
+    pub(super) fn within(&self, tally: &Tally, per: Duration, now: Duration) -> u64 {
+        let times = self.times.get(tally);
+        let recent = |at: &&Duration| now.saturating_sub(**at) < per;
+        times.map_or(0, |times| {
+            times.iter().rev().take_while(recent).count() as u64
+        })
+    }
+
+    /// Something happened now; at most `keep` times of it are remembered.
+    pub(super) fn add(&mut self, tally: Tally, keep: u64, now: Duration) {
+        if self.total >= REMEMBERED {
+            self.make_room();
+        }
+        let times = self.times.entry(tally).or_default();
+        times.push_back(now);
+        self.total += 1;
+        if times.len() as u64 > keep {
+            times.pop_front();
+            self.total -= 1;
+        }
+    }
+
+    /// Drops the older half of the senders.
+    fn make_room(&mut self) {
+        let last = |times: &VecDeque<Duration>| times.back().copied().unwrap_or_default();
+        let mut all: Vec<_> = self.times.values().map(last).collect();
+        let middle = all.len() / 2;
+        let (_, median, _) = all.select_nth_unstable(middle);
+        let median = *median;
+        self.times.retain(|_, times| last(times) > median);
+        self.total = self.times.values().map(VecDeque::len).sum();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(who: &str) -> Tally {
+        Tally {
+            by: CountBy::Client,
+            who: who.to_owned(),
+            refused_by: None,
+        }
+    }
+
+    #[test]
+    fn times_within_a_window() {
+        let (mut tallies, seconds) = (Tallies::default(), Duration::from_secs);
+        for at in [1, 10, 20] {
+            tallies.add(tally("a"), 3, seconds(at));
+        }
+        let within =
+            |tallies: &Tallies, per, now| tallies.within(&tally("a"), seconds(per), seconds(now));
+        assert_eq!(within(&tallies, 100, 20), 3);
+        assert_eq!(
+            within(&tallies, 10, 20),
+            1,
+            "a window ends before its length has passed"
+        );
+        assert_eq!(within(&tallies, 11, 20), 2);
+        assert_eq!(within(&tallies, 10, 40), 0);
+        assert_eq!(tallies.within(&tally("b"), seconds(100), seconds(20)), 0);
+        tallies.add(tally("a"), 3, seconds(21));
+        assert_eq!(
+            (within(&tallies, 100, 21), tallies.total),
+            (3, 3),
+            "the oldest went"
+        );
+    }
+
+    #[test]
+    fn memory_has_a_bound() {
+        let mut tallies = Tallies::default();
+        for at in 0..=REMEMBERED as u64 {
+            tallies.add(tally(&(at / 100).to_string()), 100, Duration::from_secs(at));
+        }
+        assert!(tallies.total <= REMEMBERED / 2 + 101, "{}", tallies.total);
+        assert_eq!(
+            tallies.total,
+            tallies.times.values().map(VecDeque::len).sum::<usize>()
+        );
+        let last = tally(&(REMEMBERED / 100).to_string());
+        let now = Duration::from_secs(REMEMBERED as u64);
+        assert_eq!(tallies.within(&last, Duration::from_secs(1000), now), 1);
+    }
+}
