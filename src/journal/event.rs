@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use super::{DnsQuery, Entry};
 use crate::lookup::LookupRecord;
-use crate::policy::Remedies;
 use crate::stage::Stage;
 use crate::verdict::{ClosedBy, Source, Verdict};
 
@@ -109,8 +108,8 @@ pub enum EventKind {
         /// Which demand was not met.
         why: String,
         /// What would cure it.
-        #[cfg_attr(feature = "http", schema(value_type = crate::policy::RemediesView))]
-        remedies: Remedies,
+        #[cfg_attr(feature = "http", schema(schema_with = remedies_schema))]
+        remedies: LateJson,
     },
     /// A message was accepted.
     Message {
@@ -148,6 +147,35 @@ pub enum EventKind {
         /// To what.
         detail: String,
     },
+}
+
+/// A value of another module that becomes JSON when somebody reads the event, because it costs time to make.
+#[derive(Clone)]
+pub struct LateJson(Arc<dyn Fn() -> serde_json::Value + Send + Sync>);
+
+impl LateJson {
+    /// The value that `make` returns at each reading.
+    pub fn new(make: impl Fn() -> serde_json::Value + Send + Sync + 'static) -> Self {
+        Self(Arc::new(make))
+    }
+}
+
+impl Serialize for LateJson {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.0)().serialize(serializer)
+    }
+}
+
+impl std::fmt::Debug for LateJson {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LateJson")
+    }
+}
+
+/// The schema of remedies belongs to the module that makes them.
+#[cfg(feature = "http")]
+fn remedies_schema() -> utoipa::openapi::Ref {
+    utoipa::openapi::Ref::from_schema_name("Remedies")
 }
 
 impl EventKind {

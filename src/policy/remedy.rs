@@ -343,6 +343,11 @@ impl Remedies {
         self.0.open.lock().1 = Some(Box::new(prover));
     }
 
+    /// Proves the remedies, unless that is done. A later reading does not have to.
+    pub fn prove(&self) {
+        _ = self.len();
+    }
+
     /// The remedies as JSON has them.
     pub fn view(&self) -> RemediesView {
         let one_of = self.iter().map(|remedy| RemedyView {

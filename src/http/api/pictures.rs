@@ -78,7 +78,8 @@ async fn remedy(
 ) -> Result<Response, Problem> {
     let entry = crate::http::api::sessions::find(&world, id)?;
     let tried = move || {
-        let (attempt, remedies) = entry.look(|record| (attempt(&world, record), remedies(record)));
+        let (attempt, remedies) =
+            entry.explain(|record| (attempt(&world, record), remedies(record)));
         let chosen = remedies.get(number.wrapping_sub(1));
         let chosen = chosen.ok_or_else(|| {
             Problem::not_found("number", "the place of a remedy", &number.to_string())
@@ -135,7 +136,7 @@ pub(crate) fn document(picture: &Picture) -> impl IntoResponse + use<> {
 fn picture(world: &World, id: u64) -> Result<Picture, Problem> {
     let entry = crate::http::api::sessions::find(world, id)?;
     let (events, queries) = (world.events().entries(), world.dns_queries().entries());
-    Ok(entry.look(|record| {
+    Ok(entry.explain(|record| {
         let moments = moments(record, &events, &queries);
         Picture::of(&Case::of_session(record, moments))
     }))

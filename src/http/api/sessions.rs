@@ -53,7 +53,7 @@ async fn list(
         SessionView::outline
     };
     Json(SessionPage {
-        sessions: found.entries.iter().map(|e| e.look(view)).collect(),
+        sessions: found.entries.iter().map(|e| e.explain(view)).collect(),
         cursor: found.cursor,
     })
 }
@@ -64,7 +64,7 @@ async fn list(
     (status = 404, description = "No session has this number", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn one(TheWorld(world): TheWorld, Id(id): Id) -> Result<Json<SessionView>, Problem> {
-    Ok(Json(find(&world, id)?.look(SessionView::whole)))
+    Ok(Json(find(&world, id)?.explain(SessionView::whole)))
 }
 
 /// Return the dialogue of a session as text
@@ -83,7 +83,7 @@ async fn transcript(TheWorld(world): TheWorld, Id(id): Id) -> Result<impl IntoRe
     (status = 404, description = "No session has this number", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn story(TheWorld(world): TheWorld, Id(id): Id) -> Result<impl IntoResponse, Problem> {
-    let text = find(&world, id)?.look(|record| record.story());
+    let text = find(&world, id)?.explain(|record| record.story());
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text))
 }
 

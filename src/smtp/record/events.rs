@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::facts::{AuthResult, BareLineEnd, Facts, Helo, Iprev, LookupRecord, Spf, SpfResult};
-use crate::journal::{Envelope, EventKind, Waiting};
+use crate::journal::{Envelope, EventKind, LateJson, Waiting};
 use crate::name;
 use crate::policy::Refusal;
 use crate::smtp::record::SessionEntry;
@@ -222,6 +222,7 @@ impl Teller {
 }
 
 fn verdict(refusal: &Refusal) -> EventKind {
+    let remedies = refusal.remedies.clone();
     EventKind::Verdict {
         verdict: refusal.verdict(),
         source: refusal.source,
@@ -229,7 +230,7 @@ fn verdict(refusal: &Refusal) -> EventKind {
         stage: refusal.stage,
         reply: refusal.reply.wire_lines().collect(),
         why: refusal.why.clone(),
-        remedies: refusal.remedies.clone(),
+        remedies: LateJson::new(move || serde_json::to_value(remedies.view()).unwrap_or_default()),
     }
 }
 

@@ -394,6 +394,21 @@ impl SessionEntry {
         look(&self.record.lock())
     }
 
+    /// Calls `look` with the record as [`SessionEntry::look`] does, after the remedies of its refusals are proved: a proof
+    /// takes time, and the session must not wait for it.
+    pub fn explain<R>(&self, look: impl FnOnce(&SessionRecord) -> R) -> R {
+        let remedies = self.look(|record| {
+            let refusals = record.refusals.iter();
+            refusals
+                .map(|refusal| refusal.remedies.clone())
+                .collect::<Vec<_>>()
+        });
+        for remedies in &remedies {
+            remedies.prove();
+        }
+        self.look(look)
+    }
+
     /// The octets that the record grew by, every 4 KiB and at the end; otherwise 0.
     pub(crate) fn grown(&self) -> usize {
         let grown = self.grown.load(Ordering::Relaxed);
@@ -417,6 +432,42 @@ impl StoredSession for SessionEntry {
     }
 
     fn json(&self) -> String {
-        self.look(|record| serde_json::to_string(record).unwrap_or_default())
+        self.explain(|record| serde_json::to_string(record).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reply::Reply;
+    use crate::smtp::ClientAddress;
+    use crate::stage::Stage;
+    use crate::verdict::Source;
+
+    /// A proof that found the record locked would keep the session waiting.
+    #[test]
+    fn remedies_are_proved_without_the_lock() {
+        let client = ClientAddress::fixed([192, 0, 2, 10].into());
+        let entry = Arc::new(SessionEntry::new(
+            1,
+            SocketAddr::from(([127, 0, 0, 1], 25)),
+            client,
+            Duration::ZERO,
+        ));
+        let reply = Reply::parse(&["550 no"]).expect("a reply");
+        let refusal = Refusal::without_rule(Source::Protocol, Stage::Rcpt, reply, "no".to_owned());
+        let (proved, session) = (Arc::new(AtomicUsize::new(0)), Arc::clone(&entry));
+        let count = Arc::clone(&proved);
+        refusal.remedies.prove_by(move |proposals| {
+            assert!(session.record.try_lock().is_some(), "the session is locked");
+            count.fetch_add(1, Ordering::Relaxed);
+            proposals
+        });
+        entry.change(|record| record.refusals.push(refusal));
+        for _ in 0..2 {
+            let remedies = entry.explain(|record| record.refusals[0].remedies.len());
+            assert_eq!(remedies, 0);
+        }
+        assert_eq!(proved.load(Ordering::Relaxed), 1, "a proof is made once");
     }
 }

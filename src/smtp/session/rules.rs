@@ -187,7 +187,7 @@ impl Session {
             let at_once = case.message.is_some();
             remedies.prove_by(move |proposals| case.prove(proposals));
             if at_once {
-                _ = remedies.len();
+                remedies.prove();
             }
         }
     }
