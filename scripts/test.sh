@@ -44,6 +44,7 @@ unpack_servers() {
     [ -x "$foreign/usr/lib/postfix/sbin/master" ] || unpack postfix
     [ -x "$foreign/usr/sbin/exim4" ] || unpack exim4-daemon-light
     [ -x "$foreign/usr/sbin/smtpd" ] || unpack opensmtpd
+    [ -x "$foreign/usr/libexec/sendmail/sendmail" ] || unpack sendmail-bin sendmail-base sendmail-cf m4
     [ -x "$foreign/usr/sbin/nsd" ] || unpack nsd
     [ -x "$foreign/usr/sbin/knotd" ] || unpack knot
     [ -x "$foreign/usr/bin/dnsperf" ] || unpack dnsperf
@@ -66,7 +67,7 @@ unpack_libraries() {
     lacking=$(lacking_libraries)
     [ -z "$lacking" ] && return 0
     local packages
-    mapfile -t packages < <(libraries_of postfix exim4-daemon-light opensmtpd nsd knot dnsperf)
+    mapfile -t packages < <(libraries_of postfix exim4-daemon-light opensmtpd sendmail-bin nsd knot dnsperf)
     mapfile -t packages < <({ printf '%s\n' "${packages[@]}"; libraries_of "${packages[@]}"; } | sort -u)
     echo "the unpacked programs lack ${lacking//$'\n'/ }: getting ${packages[*]}"
     as_root apt-get -qq install -y --no-install-recommends "${packages[@]}" >/dev/null || unpack "${packages[@]}"
@@ -80,7 +81,7 @@ libraries_of() {
 # The names of shared libraries that nothing provides.
 lacking_libraries() {
     LD_LIBRARY_PATH="$PWD/$foreign/usr/lib/postfix:$PWD/$foreign/usr/lib/$(uname -m)-linux-gnu:$PWD/$foreign/lib/$(uname -m)-linux-gnu" \
-        ldd "$foreign"/usr/sbin/{smtp-source,exim4,smtpd,nsd,knotd} "$foreign"/usr/lib/postfix/sbin/{master,smtpd,cleanup} \
+        ldd "$foreign"/usr/sbin/{smtp-source,exim4,smtpd,nsd,knotd} "$foreign"/usr/libexec/sendmail/sendmail "$foreign"/usr/lib/postfix/sbin/{master,smtpd,cleanup} \
         "$foreign"/usr/bin/dnsperf |
         awk '/not found/ { print $1 }' | sort -u
 }

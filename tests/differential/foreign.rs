@@ -47,8 +47,9 @@ impl Foreign {
 
     /// Where the dynamic linker finds their libraries.
     pub fn libraries(&self) -> OsString {
-        let own = format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH);
-        let mut paths = vec![self.path("usr/lib/postfix"), self.path(&own)];
+        let own = format!("lib/{}-linux-gnu", std::env::consts::ARCH);
+        let beside = self.path("usr").join(&own);
+        let mut paths = vec![self.path("usr/lib/postfix"), beside, self.path(&own)];
         paths.extend(
             std::env::var_os("LD_LIBRARY_PATH")
                 .iter()

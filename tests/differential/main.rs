@@ -16,6 +16,7 @@ mod postfix;
 mod random;
 mod receivers;
 mod reverse;
+mod sendmail;
 #[path = "../skipped/mod.rs"]
 mod skipped;
 mod worlds;

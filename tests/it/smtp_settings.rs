@@ -322,6 +322,24 @@ fn rfc4954_auth_and_a_second_ehlo() {
 }
 
 #[test]
+fn rfc5321_3_8_a_421_to_a_message_ends_the_session() {
+    play(
+        "[replies]\nbare_lf_in_data = \"421 4.5.0 Bare linefeed (LF) not allowed\"",
+        "C: EHLO a.test
+         S: 250 mx.martinet.test
+         C: MAIL FROM:<a@example.test>
+         S: 250 Ok
+         C: RCPT TO:<b@contoso.test>
+         S: 250 Ok
+         C: DATA
+         S: 354 End data with <CR><LF>.<CR><LF>
+         C: a\\nb\\r\\n.
+         S: 421 4.5.0 Bare linefeed (LF) not allowed
+         S: (closed)",
+    );
+}
+
+#[test]
 fn own_words_for_idle_clients() {
     let both = "[replies]\ntimeout = \"421 4.4.2 {mx} waits for no one\"\ndata_timeout = \"421 4.4.1 {mx} misses the rest\"";
     assert_eq!(

@@ -19,7 +19,7 @@ use crate::smtp::session::storing::Storing;
 use crate::smtp::session::trace::Trace;
 use crate::smtp::session::{Due, Protocol, Session, State};
 use crate::stage::Stage;
-use crate::verdict::{Source, Verdict};
+use crate::verdict::{ClosedBy, Source, Verdict};
 
 /// An open transaction.
 #[derive(Debug)]
@@ -325,10 +325,14 @@ impl Session {
         match data::finish(octets, flaw, &self.receiver.settings.syntax) {
             Err(flaw) => {
                 let reply = self.core(to_flaw(flaw), &[]);
+                let ends = matches!(reply.code().get(), 421 | 521);
                 self.say(&reply, output);
                 self.protocol_refuses(reply.clone());
                 self.say_again(open.envelope.recipients.len(), &reply, output);
                 self.end_transaction(open.envelope, reply, None);
+                if ends {
+                    self.close(ClosedBy::Refused);
+                }
             }
             Ok(octets) => self.observe_message(Received { open, octets }, lookup),
         }
