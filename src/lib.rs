@@ -92,6 +92,7 @@
 //! | --- | --- |
 //! | `cli` (default) | the program, and all features below |
 //! | `http` | the HTTP APIs |
+//! | `find` | the search for the receiver that gives a reply |
 //! | `journal-file` | journals in a file, which outlive the process |
 //! | `tls` | STARTTLS and implicit TLS; without it, a listener with TLS is an error |
 //! | `dkim` | the rules that verify DKIM and DMARC; without it, a receiver with such a rule is an error |
@@ -102,7 +103,7 @@
 //!
 //! Each uses only those above it (the session, in `smtp`, is the heart): values ([`reply`], [`name`], [`stage`],
 //! [`lookup`], [`verdict`], [`error`]), [`journal`], [`dns`], [`facts`], [`policy`], [`smtp`], [`scenario`], [`check`], [`matrix`],
-//! [`picture`], [`expect`], [`harness`],
+//! `find`, [`picture`], [`expect`], [`harness`],
 //! [`play`], `http`, `cli`.
 
 pub mod check;
@@ -112,6 +113,8 @@ pub mod dns;
 pub mod error;
 pub mod expect;
 pub mod facts;
+#[cfg(feature = "find")]
+pub mod find;
 pub mod harness;
 #[cfg(feature = "http")]
 pub mod http;

@@ -26,6 +26,8 @@ pub(super) enum Command {
     Serve(Box<Serve>),
     /// Show what a receiver would reply to a client, without sending mail
     Check(Check),
+    /// Find which receiver gives a reply, which scenario causes it, and what fixes it
+    Find(Find),
     /// Show the verdict of every receiver on every client of the scenarios
     Matrix(Matrix),
     /// Run every [[expect]] of scenarios over real SMTP and DNS sockets
@@ -332,6 +334,19 @@ fn one_line(text: &str) -> Result<String, String> {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Find {
+    /// A reply, a log line, or a file with a bounce message; - reads standard input
+    #[arg(value_name = "TEXT|FILE|-", allow_hyphen_values = true)]
+    pub what: String,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+    /// Write a scenario with the client address, HELO name and sender of the bounce
+    #[arg(long, value_name = "FILE")]
+    pub scenario_out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Matrix {
     /// Scenario, by name or as a file; can be given more than once [default: all built-in scenarios]
     #[arg(long, value_name = "NAME|FILE")]
@@ -381,6 +396,9 @@ pub(super) struct List {
     /// What to list
     #[arg(value_enum)]
     pub what: Plural,
+    /// Only receivers that give a reply with these words
+    #[arg(long, value_name = "PATTERN")]
+    pub reply: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -6,11 +6,15 @@ use super::args::{Lint, List, Plural, Show, Singular};
 use super::matrix::clients;
 use super::{paint, print, warn};
 use crate::error::Error;
-use crate::policy::checks::{CATALOGUE, Check, find};
+use crate::find;
+use crate::policy::checks::{self, CATALOGUE, Check};
 use crate::policy::{Rule, TempPolicy};
 use crate::scenario::{self, KeyReference, ReceiverProfile, Scenario, ScenarioClient};
 
 pub(super) fn list(options: &List) -> Result<bool, Error> {
+    if let Some(pattern) = &options.reply {
+        return list_by_reply(options.what, pattern);
+    }
     let rows: Vec<[String; 3]> = match options.what {
         Plural::Scenarios => scenario::list_scenarios()?
             .into_iter()
@@ -27,6 +31,26 @@ pub(super) fn list(options: &List) -> Result<bool, Error> {
     };
     print(&grouped(rows));
     Ok(true)
+}
+
+/// The receivers with a reply that holds the words, and those replies.
+fn list_by_reply(what: Plural, pattern: &str) -> Result<bool, Error> {
+    if what != Plural::Receivers {
+        return Err(Error::unexpected("receivers with --reply", "another list"));
+    }
+    let mut out = String::new();
+    for profile in scenario::list_receivers()? {
+        let replies = find::replies_with(&profile, pattern);
+        if replies.is_empty() {
+            continue;
+        }
+        heading(&mut out, &profile.name, &profile.title);
+        for (rule, lines) in replies {
+            rows(&mut out, rule, lines);
+        }
+    }
+    print(&out);
+    Ok(!out.is_empty())
 }
 
 /// Name and title, aligned, under a heading for each group.
@@ -57,7 +81,7 @@ pub(super) fn show(options: &Show) -> Result<bool, Error> {
             let keys = scenario::key_reference(&options.name).map_err(Error::other)?;
             keys.iter().map(key_text).collect::<Vec<_>>().join("\n")
         }
-        Singular::Check => match find(&options.name) {
+        Singular::Check => match checks::find(&options.name) {
             Some(check) => check_text(check),
             None => {
                 let names: Vec<_> = CATALOGUE.iter().map(|c| c.name).collect();

@@ -8,6 +8,7 @@ mod demo;
 mod health;
 mod journal;
 mod manual;
+mod find;
 mod matrix;
 mod paint;
 mod send;
@@ -33,6 +34,7 @@ pub fn run(arguments: Arguments) -> Result<bool, Error> {
         Command::Demo(options) => wait_for(demo::run(options)),
         Command::Serve(options) => wait_for(serve::run(options)),
         Command::Check(options) => wait_for(what_if::run(options)),
+        Command::Find(options) => find::run(&options),
         Command::Matrix(options) => matrix::run(&options),
         Command::Verify(options) => wait_for(verify::run(options)),
         Command::Send(options) => wait_for(send::run(options)),

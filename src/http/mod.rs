@@ -136,7 +136,8 @@ fn native() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
             of_a_world()
                 .merge(api::worlds::routes())
                 .merge(api::catalogue::routes())
-                .merge(api::what_if::routes()),
+                .merge(api::what_if::routes())
+                .merge(api::find::routes()),
         )
         .nest("/api/v1/worlds/{world}", of_a_world())
         .split_for_parts()

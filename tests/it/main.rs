@@ -12,6 +12,7 @@ mod docs;
 mod embedding;
 mod examples;
 mod extensions;
+mod find;
 mod foreign;
 mod foreign_smtp;
 mod http;

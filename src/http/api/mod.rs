@@ -6,6 +6,7 @@ pub(crate) mod content;
 pub(crate) mod events;
 pub(crate) mod expectations;
 pub(crate) mod faults;
+pub(crate) mod find;
 pub(crate) mod mail;
 pub(crate) mod metrics;
 pub(crate) mod pictures;

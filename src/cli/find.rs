@@ -1,0 +1,173 @@
+//! `martinet find`: which receiver says this, which scenario brings it about, what cures it.
+
+use std::fmt::Write;
+use std::io::Read;
+
+use super::args::{Find, Format};
+use super::{paint, print, print_json};
+use crate::error::Error;
+use crate::find::{Certainty, Finder, Found, Match, scenario_of};
+
+/// Octets of an input that are read: a notification with the message that came back.
+const INPUT_OCTETS: u64 = 64 << 20;
+
+pub(super) fn run(options: &Find) -> Result<bool, Error> {
+    let input = read(&options.what)?;
+    let finder = Finder::built_in()?;
+    let found = finder.find(&input);
+    match options.format {
+        Format::Json => print_json(&found)?,
+        Format::Human => print(&text(&found)),
+    }
+    if let Some(path) = &options.scenario_out {
+        let rewritten = scenario_of(&finder, &found);
+        let name = path.display();
+        std::fs::write(path, &rewritten.text)
+            .map_err(|e| Error::io(format!("cannot write {name}"), e))?;
+        if options.format == Format::Human {
+            let says = if rewritten.same_reply {
+                "the receiver gives this reply to its client"
+            } else {
+                "no receiver is known to give this reply to its client"
+            };
+            print(&format!(
+                "\nscenario written to {name}: {says}\n  martinet verify {name}\n"
+            ));
+        }
+    }
+    Ok(!found.matches.is_empty())
+}
+
+/// Standard input for `-`, the file where there is one, and otherwise the text itself.
+fn read(what: &str) -> Result<Vec<u8>, Error> {
+    let mut octets = Vec::new();
+    let result = match what {
+        "-" => std::io::stdin().take(INPUT_OCTETS).read_to_end(&mut octets),
+        path if std::path::Path::new(path).is_file() => std::fs::File::open(path)
+            .and_then(|file| file.take(INPUT_OCTETS).read_to_end(&mut octets)),
+        text => return Ok(text.as_bytes().to_vec()),
+    };
+    result.map_err(|e| Error::io(format!("cannot read {what}"), e))?;
+    Ok(octets)
+}
+
+/// Matches that are explained; the others are named.
+const EXPLAINED: usize = 3;
+
+fn text(found: &Found) -> String {
+    if found.matches.is_empty() {
+        return nothing(found);
+    }
+    let mut out = String::new();
+    for one in found.matches.iter().take(EXPLAINED) {
+        let _ = writeln!(out, "{}", explained(one));
+    }
+    let others = found.matches.iter().skip(EXPLAINED);
+    let mut others = others.peekable();
+    if others.peek().is_some() {
+        let _ = writeln!(out, "{}also{:#}", paint::HEADING, paint::HEADING);
+    }
+    for one in others {
+        let _ = writeln!(
+            out,
+            "  {} ({}, {}): {}",
+            one.receiver,
+            one.rule.unwrap_or("SMTP server"),
+            certainty(one.certainty),
+            one.reply.first().map_or("", String::as_str)
+        );
+    }
+    out
+}
+
+const fn certainty(certainty: Certainty) -> &'static str {
+    match certainty {
+        Certainty::Literal => "literal",
+        Certainty::Words => "same words",
+        Certainty::Kind => "same kind",
+    }
+}
+
+fn explained(one: &Match) -> String {
+    let mut out = String::new();
+    let mut row = |label: &str, text: &str| {
+        if !text.is_empty() {
+            let _ = writeln!(out, "  {}{label:<11}{:#}{text}", paint::DIM, paint::DIM);
+        }
+    };
+    row(
+        "receiver",
+        &format!(
+            "{}{}{:#}: {}",
+            paint::HEADING,
+            one.receiver,
+            paint::HEADING,
+            one.title
+        ),
+    );
+    let sure = match one.certainty {
+        Certainty::Literal => "literal: text and codes are this receiver's",
+        Certainty::Words => {
+            "same words: codes or details differ, or other receivers use the same software"
+        }
+        Certainty::Kind => "same kind: only the reply code and the subject agree",
+    };
+    row("match", sure);
+    row(
+        "era",
+        &format!("{} (confidence: {})", one.era, one.confidence),
+    );
+    let at = one
+        .stage
+        .map(|stage| format!(" at {stage}"))
+        .unwrap_or_default();
+    row(
+        "rule",
+        &format!("{}{at}", one.rule.unwrap_or("the SMTP server itself")),
+    );
+    row("requires", one.requires);
+    if one.temporary {
+        row("", "the reply answers a temporary failure of DNS");
+    }
+    for (i, line) in one.reply.iter().enumerate() {
+        row(if i == 0 { "reply" } else { "" }, line);
+    }
+    match (&one.scenario, one.client, &one.helo) {
+        (Some(scenario), Some(client), Some(helo)) => {
+            row(
+                "scenario",
+                &format!("{scenario}: client {client}, HELO name {helo}"),
+            );
+        }
+        _ => row("scenario", "no built-in scenario brings this reply about"),
+    }
+    for (i, command) in one.commands.iter().enumerate() {
+        row(if i == 0 { "commands" } else { "" }, command);
+    }
+    for (i, line) in one.test.lines().enumerate() {
+        row(if i == 0 { "test" } else { "" }, line);
+    }
+    for (label, change) in paint::changes(&one.remedies) {
+        row(label, &change);
+    }
+    for (i, source) in one.sources.iter().enumerate() {
+        row(if i == 0 { "sources" } else { "" }, source);
+    }
+    out
+}
+
+fn nothing(found: &Found) -> String {
+    let mut out = String::from("no receiver is known to give this reply\n");
+    for near in &found.nearest {
+        let rule = near.rule.unwrap_or("SMTP server");
+        let _ = writeln!(
+            out,
+            "  nearest    {} ({rule}): {}",
+            near.receiver, near.because
+        );
+        for line in &near.reply {
+            let _ = writeln!(out, "             {line}");
+        }
+    }
+    out
+}

@@ -1,0 +1,463 @@
+//! What somebody has of a refusal: a reply, a log line, JSON or a whole delivery status notification (RFC 3464).
+
+use std::net::IpAddr;
+
+use mail_parser::{MessageParser, MimeHeaders};
+use serde::Serialize;
+
+use super::canonical::{canonical, without_enhanced, words};
+
+/// Octets of a reply that are looked at.
+const REPLY_OCTETS: usize = 4_000;
+/// Replies of one input that are looked at.
+const REPLIES: usize = 24;
+/// Levels of JSON that are looked into.
+const LEVELS: usize = 16;
+
+/// A reply that a receiver gave.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Said {
+    /// The reply code, where one is known.
+    pub(super) code: Option<u16>,
+    /// The enhanced status code.
+    pub(super) enhanced: Option<String>,
+    /// The text, as [`canonical`] makes it.
+    pub(super) canonical: String,
+    /// The words.
+    pub(super) words: Vec<String>,
+    /// The text as it was found.
+    pub(super) text: String,
+}
+
+/// What an input says of the message that was refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema), schema(as = FoundSent))]
+pub struct Sent {
+    /// The client address.
+    #[cfg_attr(feature = "http", schema(value_type = Option<String>))]
+    pub client: Option<IpAddr>,
+    /// The HELO name.
+    pub helo: Option<String>,
+    /// The envelope sender.
+    pub sender: Option<String>,
+    /// The envelope recipient.
+    pub recipient: Option<String>,
+    /// The receiver's host name.
+    pub receiver: Option<String>,
+    /// The time of the attempt, as written.
+    pub time: Option<String>,
+}
+
+/// An input, read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Input {
+    pub(super) said: Vec<Said>,
+    pub(super) sent: Sent,
+}
+
+impl Input {
+    /// Reads an input of any kind.
+    pub(super) fn of(octets: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(octets);
+        let trimmed = text.trim_start_matches('\u{feff}').trim();
+        let mut input = if let Some(json) = json(trimmed) {
+            of_json(&json)
+        } else if is_message(trimmed) {
+            of_message(trimmed.as_bytes())
+        } else {
+            Self {
+                said: Said::of_text(trimmed),
+                sent: super::log::sent(trimmed),
+            }
+        };
+        let address = || input.said.iter().find_map(|said| address(&said.text));
+        input.sent.client = input.sent.client.or_else(address);
+        input
+    }
+}
+
+impl Said {
+    /// Every reply in a text; the text itself where no reply code is in it.
+    pub(super) fn of_text(text: &str) -> Vec<Self> {
+        let text = unquoted(text);
+        let starts = starts(&text);
+        let mut replies: Vec<Self> = Vec::new();
+        let mut end = 0;
+        for &(at, code) in &starts {
+            // Lines of a reply that began before have the same code.
+            if at < end {
+                continue;
+            }
+            let next = starts
+                .iter()
+                .find(|(next, other)| *next > at && *other != code && is_line_start(&text, *next));
+            let limit = next.map_or(text.len(), |(next, _)| *next);
+            end = end_of(&text, at, limit);
+            let said = Self::of_reply(code, &text[at..end]);
+            if !said.canonical.is_empty() && !replies.contains(&said) && replies.len() < REPLIES {
+                replies.push(said);
+            }
+        }
+        if replies.is_empty() {
+            replies.push(Self::of_reply_text(&text));
+        }
+        replies
+    }
+
+    /// The text of a reply, its codes apart.
+    pub(super) fn of_parts(code: Option<u16>, enhanced: Option<String>, text: &str) -> Self {
+        let mut said = Self::of_text(text).swap_remove(0);
+        said.code = said.code.or(code);
+        said.enhanced = said.enhanced.or(enhanced);
+        said
+    }
+
+    fn of_reply_text(text: &str) -> Self {
+        let (text, enhanced) = without_enhanced(text);
+        Self {
+            code: None,
+            enhanced,
+            canonical: canonical(text),
+            words: words(text),
+            text: text.to_owned(),
+        }
+    }
+
+    /// Takes the codes off the beginning of each line, also where lines were joined.
+    fn of_reply(code: u16, text: &str) -> Self {
+        let digits = code.to_string();
+        let hyphen = format!("{digits}-");
+        let joined = text.starts_with(&hyphen);
+        let (mut kept, mut enhanced) = (String::with_capacity(text.len()), None);
+        let mut at_start = true;
+        for token in text.split_whitespace() {
+            let mut token = token;
+            let bare = token == digits && (kept.is_empty() || joined);
+            if bare || token.starts_with(&hyphen) || (kept.is_empty() && token.starts_with(&digits))
+            {
+                token = token[3..].trim_start_matches(['-', ':', '#']);
+                at_start = true;
+            }
+            if at_start
+                && let (_, Some(found)) = without_enhanced(token.trim_end_matches([':', ',']))
+            {
+                enhanced = enhanced.or(Some(found));
+                at_start = false;
+                continue;
+            }
+            at_start &= token.is_empty();
+            kept.push_str(token);
+            kept.push(' ');
+        }
+        Self {
+            code: Some(code),
+            enhanced,
+            canonical: canonical(&kept),
+            words: words(&kept),
+            text: kept,
+        }
+    }
+}
+
+/// A text without marks of quotation, escapes of JSON and logs, and entities of HTML.
+fn unquoted(text: &str) -> String {
+    let text = text
+        .replace("\\r\\n", "\n")
+        .replace("\\n", "\n")
+        .replace("\\r", "")
+        .replace("\\t", " ")
+        .replace("\\\"", "\"")
+        .replace("\\'", "'")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&#39;", "'")
+        .replace("&nbsp;", " ")
+        .replace("&amp;", "&");
+    let mut lines = String::with_capacity(text.len());
+    for line in text.lines() {
+        let line = line.trim_start_matches(['>', '|', ' ', '\t']);
+        let line = line.strip_prefix("<<<").unwrap_or(line).trim();
+        lines.push_str(&super::log::without_underscores(line));
+        lines.push('\n');
+    }
+    lines
+}
+
+/// Where reply codes stand in a text, and which.
+fn starts(text: &str) -> Vec<(usize, u16)> {
+    let octets = text.as_bytes();
+    let is_start = |at: &usize| {
+        let before = at.checked_sub(1).map_or(b' ', |before| octets[before]);
+        let before_it = at.checked_sub(2).map_or(b' ', |before| octets[before]);
+        let free = match before {
+            b':' | b'=' | b'/' => !before_it.is_ascii_digit(),
+            b'.' | b'-' | b'@' | b'[' | b',' | b'_' | b'+' => false,
+            before => !before.is_ascii_alphanumeric(),
+        };
+        let after = octets.get(at + 3).copied().unwrap_or(b' ');
+        let code = &octets[*at..*at + 3];
+        free && matches!(code[0], b'4' | b'5')
+            && matches!(code[1], b'0'..=b'7')
+            && code[2].is_ascii_digit()
+            && matches!(after, b' ' | b'-' | b'\n' | b'#' | b':')
+    };
+    let places = (0..octets.len().saturating_sub(3)).filter(is_start);
+    places
+        .filter_map(|at| Some((at, text.get(at..at + 3)?.parse().ok()?)))
+        .collect()
+}
+
+fn is_line_start(text: &str, at: usize) -> bool {
+    at == 0 || text.as_bytes()[at - 1] == b'\n'
+}
+
+/// Where a reply that begins at `at` ends: before what a program adds to it.
+fn end_of(text: &str, at: usize, limit: usize) -> usize {
+    /// What stands after a reply in logs and notifications.
+    const AFTER: &[&str] = &[
+        "\n\n",
+        "(in reply to",
+        "/Giving up on",
+        "Giving up on ",
+        "\n--- ",
+        "\n... ",
+        "##",
+        "\nFinal-Recipient:",
+        "\nOriginal-Recipient:",
+        "\nAction:",
+        "\nStatus:",
+        "\nRemote-MTA:",
+        "\nDiagnostic-Code:",
+        "\nLast-Attempt-Date:",
+        "\nWill-Retry-Until:",
+        "\nReporting-MTA:",
+        "\nReceived:",
+        "\nQUIT",
+        "\nDATA",
+        "\nRCPT ",
+        "\nMAIL ",
+        "\", \"",
+        "\" responsecode",
+        " {\n",
+    ];
+    let text = &text[at..limit];
+    let most = (0..=text.len().min(REPLY_OCTETS)).rev();
+    let most = most
+        .into_iter()
+        .find(|end| text.is_char_boundary(*end))
+        .unwrap_or(0);
+    let text = &text[..most];
+    let ends = AFTER.iter().filter_map(|after| text.find(after));
+    at + ends.min().unwrap_or(text.len())
+}
+
+/// The first address in a text.
+fn address(text: &str) -> Option<IpAddr> {
+    let is_other = |c: char| !(c.is_ascii_hexdigit() || c == '.' || c == ':');
+    let tokens = text
+        .split(is_other)
+        .map(|token| token.trim_matches(['.', ':']));
+    let candidates = tokens.filter(|t| t.contains('.') || t.matches(':').count() > 1);
+    candidates.filter_map(|token| token.parse().ok()).next()
+}
+
+fn json(text: &str) -> Option<serde_json::Value> {
+    let opens = text.starts_with(['{', '[']);
+    opens.then(|| serde_json::from_str(text).ok()).flatten()
+}
+
+/// Keys of JSON that hold a reply: of nodemailer, Sisimai and HTTP APIs of mail services.
+const REPLY_KEYS: &[&str] = &[
+    "response",
+    "diagnosticcode",
+    "diagnostic_code",
+    "diagnostic-code",
+    "message",
+    "reason",
+    "reply",
+    "error",
+    "description",
+    "smtp_response",
+    "raw_reason",
+    "details",
+];
+
+fn of_json(json: &serde_json::Value) -> Input {
+    let mut input = Input::default();
+    gather(json, &mut input, LEVELS);
+    input
+}
+
+fn gather(json: &serde_json::Value, input: &mut Input, levels: usize) {
+    let Some(levels) = levels.checked_sub(1) else {
+        return;
+    };
+    match json {
+        serde_json::Value::Array(all) if all.iter().any(serde_json::Value::is_string) => {
+            let lines: Vec<_> = all.iter().filter_map(serde_json::Value::as_str).collect();
+            input.said.extend(Said::of_text(&lines.join("\n")));
+        }
+        serde_json::Value::Array(all) => all.iter().for_each(|one| gather(one, input, levels)),
+        serde_json::Value::Object(map) => {
+            let text = |keys: &[&str]| {
+                let values = map
+                    .iter()
+                    .filter(|(key, _)| keys.contains(&key.to_lowercase().as_str()));
+                values
+                    .map(|(_, value)| {
+                        value
+                            .as_str()
+                            .map_or_else(|| value.to_string(), str::to_owned)
+                    })
+                    .find(|value| !value.is_empty())
+            };
+            let code = text(&["replycode", "responsecode", "code", "smtp_code"])
+                .and_then(|c| c.parse().ok());
+            let enhanced = text(&["deliverystatus", "status", "enhanced_code"])
+                .filter(|status| without_enhanced(status).1.is_some());
+            for (key, value) in map {
+                match value {
+                    serde_json::Value::String(text)
+                        if REPLY_KEYS.contains(&key.to_lowercase().as_str()) =>
+                    {
+                        input
+                            .said
+                            .push(Said::of_parts(code, enhanced.clone(), text));
+                    }
+                    serde_json::Value::String(_) => {}
+                    other => gather(other, input, levels),
+                }
+            }
+            let sent = &mut input.sent;
+            sent.helo = sent.helo.take().or_else(|| text(&["lhost", "helo"]));
+            sent.receiver = sent.receiver.take().or_else(|| text(&["rhost"]));
+            sent.sender = sent
+                .sender
+                .take()
+                .or_else(|| text(&["addresser", "sender"]).filter(|a| a.contains('@')));
+            sent.recipient = sent
+                .recipient
+                .take()
+                .or_else(|| text(&["recipient"]).filter(|a| a.contains('@')));
+            sent.time = sent.time.take().or_else(|| text(&["timestamp", "time"]));
+        }
+        _ => {}
+    }
+}
+
+/// Whether a text begins with header fields of a message.
+fn is_message(text: &str) -> bool {
+    const FIELDS: &[&str] = &[
+        "received",
+        "return-path",
+        "from",
+        "to",
+        "subject",
+        "date",
+        "message-id",
+        "mime-version",
+        "content-type",
+        "delivered-to",
+        "auto-submitted",
+        "reporting-mta",
+        "x-failed-recipients",
+    ];
+    let head: Vec<_> = text.lines().take_while(|line| !line.is_empty()).collect();
+    let named = |line: &&&str| {
+        let name = line.split_once(':').map(|(name, _)| name.to_lowercase());
+        name.is_some_and(|name| FIELDS.contains(&name.as_str()))
+    };
+    head.iter().filter(named).count() >= 2
+}
+
+/// A notification: its delivery status first, then its text. Of the message that came back, the envelope.
+fn of_message(octets: &[u8]) -> Input {
+    let Some(message) = MessageParser::default().parse(octets) else {
+        return Input {
+            said: Said::of_text(&String::from_utf8_lossy(octets)),
+            sent: Sent::default(),
+        };
+    };
+    let mut input = Input::default();
+    let mut texts = Vec::new();
+    for part in &message.parts {
+        let subtype = part
+            .content_type()
+            .and_then(|kind| kind.subtype())
+            .unwrap_or_default();
+        match (subtype, part.message(), part.text_contents()) {
+            ("delivery-status" | "global-delivery-status", None, text) => {
+                let text =
+                    text.map_or_else(|| String::from_utf8_lossy(part.contents()), Into::into);
+                of_status(&text, &mut input);
+            }
+            (_, Some(returned), _) => {
+                let path = returned.return_address();
+                let from = returned
+                    .from()
+                    .and_then(|from| from.first())
+                    .and_then(|from| from.address());
+                input.sent.sender = path.or(from).map(str::to_owned);
+            }
+            (_, None, Some(text)) => texts.push(text.to_owned()),
+            _ => {}
+        }
+    }
+    if texts.is_empty() && input.said.is_empty() {
+        texts.push(String::from_utf8_lossy(octets).into_owned());
+    }
+    for text in texts {
+        for said in Said::of_text(&text) {
+            // What has no code may be any sentence of the notification.
+            if (said.code.is_some() || input.said.is_empty()) && !input.said.contains(&said) {
+                input.said.push(said);
+            }
+        }
+    }
+    input
+}
+
+/// The fields of a delivery status (RFC 3464 §2).
+fn of_status(text: &str, input: &mut Input) {
+    let unfolded = text
+        .replace("\r\n", "\n")
+        .replace("\n ", " ")
+        .replace("\n\t", " ");
+    let value = |typed: &str| {
+        typed
+            .split_once(';')
+            .map_or(typed, |(_, value)| value)
+            .trim()
+            .to_owned()
+    };
+    let mut enhanced = None;
+    let sent = &mut input.sent;
+    for line in unfolded.lines() {
+        let Some((field, text)) = line.split_once(':') else {
+            continue;
+        };
+        let text = text.trim();
+        match field.to_lowercase().as_str() {
+            // x.0.0 says nothing of the reply (RFC 3463 §3.1).
+            "status" => {
+                let code = text
+                    .split_whitespace()
+                    .next()
+                    .filter(|code| !code.ends_with(".0.0"));
+                enhanced = code.map(str::to_owned);
+            }
+            "reporting-mta" => sent.helo = sent.helo.take().or(Some(value(text))),
+            "remote-mta" => sent.receiver = Some(value(text)),
+            "final-recipient" | "original-recipient" => sent.recipient = Some(value(text)),
+            "last-attempt-date" => sent.time = Some(text.to_owned()),
+            "arrival-date" => sent.time = sent.time.take().or(Some(text.to_owned())),
+            "diagnostic-code" => {
+                // A reply's lines stand in one field, each with its code.
+                let said = Said::of_parts(None, enhanced.clone(), &value(text));
+                input.said.push(said);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! Reply templates as patterns: a placeholder matches what may stand there.
+
+use super::canonical::{canonical, without_enhanced, words};
+use super::input::Said;
+use crate::policy::Template;
+
+/// Letters that a part of a reply must have for a match of it alone to count.
+const TELLING: usize = 12;
+/// Letters that make a reply that is cut, or that has text after it, as good as whole.
+const UNMISTAKABLE: usize = 24;
+/// Fewest letters by which the beginning of a reply can be recognised.
+const BEGINNING: usize = 5;
+/// Attempts at placeholders that one comparison may make.
+const ATTEMPTS: u32 = 2_000;
+
+/// A reply template as a pattern.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    pub(super) code: u16,
+    pub(super) enhanced: Option<String>,
+    /// The lines, as they were written.
+    pub(super) lines: Vec<String>,
+    /// The words, without placeholders.
+    pub(super) words: Vec<String>,
+    whole: Vec<Piece>,
+    by_line: Vec<Vec<Piece>>,
+}
+
+/// A part of a pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Literal(String),
+    /// At most this many letters and digits.
+    Any(usize),
+}
+
+/// How well a pattern fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fit {
+    /// Letters and digits of the pattern that stand in the text.
+    pub(super) letters: usize,
+    /// True where the text is the reply, or unmistakably a part of it.
+    pub(super) literal: bool,
+    /// True where the reply is whole.
+    pub(super) whole: bool,
+}
+
+impl Pattern {
+    pub(super) fn of(template: &Template) -> Self {
+        let reply = template.pattern();
+        let mut enhanced = None;
+        let mut texts = Vec::new();
+        for text in reply.texts() {
+            let (rest, code) = without_enhanced(text);
+            enhanced = enhanced.or(code);
+            texts.push(rest.to_owned());
+        }
+        Self {
+            code: reply.code().get(),
+            enhanced,
+            lines: reply.wire_lines().collect(),
+            words: words(&without_placeholders(&texts.join(" "))),
+            whole: pieces(&texts.join(" ")),
+            by_line: texts.iter().map(|text| pieces(text)).collect(),
+        }
+    }
+
+    /// The text of the pattern with its placeholders unnamed: the same for the same words.
+    pub(super) fn text(&self) -> String {
+        let part = |piece: &Piece| match piece {
+            Piece::Literal(text) => text.clone(),
+            Piece::Any(_) => "*".to_owned(),
+        };
+        self.whole.iter().map(part).collect()
+    }
+
+    /// Whether the codes of a text are those of the pattern; an enhanced code that one of both lacks does not count.
+    pub(super) fn has_codes_of(&self, said: &Said) -> bool {
+        let enhanced = match (&self.enhanced, &said.enhanced) {
+            (Some(mine), Some(theirs)) => mine == theirs,
+            _ => true,
+        };
+        enhanced && said.code.is_none_or(|code| code == self.code)
+    }
+
+    /// How well the words fit; the codes are not looked at.
+    pub(super) fn fit(&self, said: &Said) -> Option<Fit> {
+        let mut attempts = ATTEMPTS;
+        let text = said.canonical.as_str();
+        if self.letters() == 0 || text.is_empty() {
+            return None;
+        }
+        let Some(hit) = hit(&self.whole, text, 0, &mut attempts) else {
+            return self.fit_lines(said);
+        };
+        let (letters, whole) = (hit.letters, hit.whole);
+        let literal = if whole {
+            hit.rest == 0
+                || letters >= UNMISTAKABLE
+                || (letters >= TELLING && hit.rest <= 2 * letters)
+        } else {
+            letters >= BEGINNING
+        };
+        let enough = whole || literal;
+        let fit = Fit {
+            letters,
+            literal,
+            whole,
+        };
+        enough.then_some(fit).or_else(|| self.fit_lines(said))
+    }
+
+    /// Whether a reply is one of this pattern, with nothing left out or added.
+    pub(super) fn is(&self, said: &Said) -> bool {
+        let mut attempts = ATTEMPTS;
+        let hit = hit(&self.whole, &said.canonical, 0, &mut attempts);
+        said.code == Some(self.code)
+            && hit.is_some_and(|hit| hit.whole && (hit.rest == 0 || self.ends_open()))
+    }
+
+    fn ends_open(&self) -> bool {
+        matches!(self.whole.last(), Some(Piece::Any(_)))
+    }
+
+    fn letters(&self) -> usize {
+        letters(&self.whole)
+    }
+
+    /// Lines of the reply that stand in the text.
+    fn fit_lines(&self, said: &Said) -> Option<Fit> {
+        let text = said.canonical.as_str();
+        let mut found = 0;
+        for line in &self.by_line {
+            let mut attempts = ATTEMPTS;
+            let telling = letters(line) >= TELLING;
+            if telling && let Some(covered) = anywhere(line, text, &mut attempts) {
+                found += covered;
+            }
+        }
+        // Most of the text has to be the reply's: a line may be common to many.
+        let literal = found * 10 >= text.len() * 8;
+        (found >= TELLING && (literal || found * 2 >= self.letters())).then_some(Fit {
+            letters: found,
+            literal,
+            whole: false,
+        })
+    }
+}
+
+struct Hit {
+    letters: usize,
+    /// Octets of the text after the match.
+    rest: usize,
+    whole: bool,
+}
+
+/// Matches pieces from the start of a text on, to the end of the pieces or of the text.
+fn hit(pieces: &[Piece], text: &str, letters: usize, attempts: &mut u32) -> Option<Hit> {
+    *attempts = attempts.checked_sub(1)?;
+    let Some((first, others)) = pieces.split_first() else {
+        let rest = text.len();
+        return Some(Hit {
+            letters,
+            rest,
+            whole: true,
+        });
+    };
+    match first {
+        Piece::Literal(literal) => {
+            if let Some(after) = text.strip_prefix(literal.as_str()) {
+                return hit(others, after, letters + literal.len(), attempts);
+            }
+            literal.starts_with(text).then_some(Hit {
+                letters: letters + text.len(),
+                rest: 0,
+                whole: false,
+            })
+        }
+        Piece::Any(most) => match others.first() {
+            Some(Piece::Literal(next)) => {
+                let mut best: Option<Hit> = None;
+                let starts = text.match_indices(next.as_str()).map(|(at, _)| at);
+                for at in starts.take_while(|at| at <= most) {
+                    let found = hit(others, &text[at..], letters, attempts);
+                    match found {
+                        Some(found) if found.whole => return Some(found),
+                        Some(found) => best = best.or(Some(found)),
+                        None => {}
+                    }
+                }
+                // The text may end within the placeholder.
+                let cut = (text.len() <= *most).then_some(Hit {
+                    letters,
+                    rest: 0,
+                    whole: false,
+                });
+                best.or(cut)
+            }
+            _ => Some(Hit {
+                letters,
+                rest: text.len().saturating_sub(*most),
+                whole: true,
+            }),
+        },
+    }
+}
+
+/// The octets of a text that pieces match, wherever they stand.
+fn anywhere(pieces: &[Piece], text: &str, attempts: &mut u32) -> Option<usize> {
+    let from = usize::from(matches!(pieces.first(), Some(Piece::Any(_))));
+    let Some(Piece::Literal(first)) = pieces.get(from) else {
+        return None;
+    };
+    for (at, _) in text.match_indices(first.as_str()) {
+        let found = hit(&pieces[from..], &text[at..], 0, attempts).filter(|hit| hit.whole);
+        if let Some(found) = found {
+            // What stands before the first literal is the placeholder's where there is one.
+            let before = if from == 1 { at } else { 0 };
+            let covered = text.len() - at - found.rest;
+            return Some(covered.min(4 * letters(pieces)) + before.min(letters(pieces)));
+        }
+    }
+    None
+}
+
+fn letters(pieces: &[Piece]) -> usize {
+    let length = |piece: &Piece| match piece {
+        Piece::Literal(text) => text.len(),
+        Piece::Any(_) => 0,
+    };
+    pieces.iter().map(length).sum()
+}
+
+fn pieces(text: &str) -> Vec<Piece> {
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut rest = text;
+    loop {
+        let (before, word, after) = match rest.split_once('{') {
+            Some((before, from)) => match from.split_once('}') {
+                Some((word, after)) => (before, Some(word), after),
+                None => (rest, None, ""),
+            },
+            None => (rest, None, ""),
+        };
+        let literal = canonical(before);
+        if !literal.is_empty() {
+            pieces.push(Piece::Literal(literal));
+        }
+        let Some(word) = word else {
+            return pieces;
+        };
+        match pieces.last_mut() {
+            Some(Piece::Any(most)) => *most += longest(word),
+            _ => pieces.push(Piece::Any(longest(word))),
+        }
+        rest = after;
+    }
+}
+
+/// The most letters and digits that may stand for a placeholder.
+fn longest(word: &str) -> usize {
+    match word {
+        "ip" => 40,
+        "verb" => 4,
+        "score" | "permitted" | "wait" => 12,
+        "txt" | "exp" | "sender" | "rcpt" => 320,
+        "id" | "what" => 80,
+        _ => 255,
+    }
+}
+
+fn without_placeholders(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, from)) = rest.split_once('{') {
+        out.push_str(before);
+        out.push(' ');
+        rest = from.split_once('}').map_or("", |(_, after)| after);
+    }
+    out + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn fit(template: &[&str], text: &str) -> Option<Fit> {
+        let pattern = Pattern::of(&Template::parse(template).expect("a template"));
+        let said = Said::of_text(text).into_iter().next().expect("a reply");
+        pattern.fit(&said)
+    }
+
+    #[test]
+    fn a_placeholder_matches_what_may_stand_there() {
+        let template = [
+            "550-5.7.1 no {helo} here",
+            "550 5.7.1 [{ip}] is not welcome at {mx}",
+        ];
+        let whole = fit(
+            &template,
+            "550-5.7.1 no mail.example.test here\n550 5.7.1 [2001:db8::1] is not welcome at mx.test",
+        );
+        assert!(whole.is_some_and(|fit| fit.literal && fit.whole));
+        let other = fit(&template, "550 5.7.1 no mail.example.test there");
+        assert_eq!(other.map(|fit| fit.literal), None);
+    }
+
+    #[test]
+    fn a_beginning_is_literal_and_a_line_too() {
+        let template = [
+            "554-mail.test Service not available",
+            "554-Bad DNS PTR resource record.",
+            "554 See http://x.test?ip={ip}",
+        ];
+        for text in [
+            "554-mail.test Service not avail",
+            "554-Bad DNS PTR resource record.",
+        ] {
+            assert!(fit(&template, text).is_some_and(|fit| fit.literal && !fit.whole));
+        }
+        let longer = "554 Bad DNS PTR resource record. All else is the text of somebody who says other things";
+        assert!(fit(&template, longer).is_none_or(|fit| !fit.literal));
+    }
+
+    #[test]
+    fn a_short_text_does_not_match_a_long_one() {
+        let fit = fit(&["550 Rejected"], "550 Rejected by the policy of this site");
+        assert!(!fit.is_some_and(|fit| fit.literal));
+    }
+}

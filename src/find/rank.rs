@@ -1,0 +1,253 @@
+//! Every reply that the profiles have, and those that come nearest to a text.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::Certainty;
+use super::input::Said;
+use super::pattern::Pattern;
+use super::topic::Topic;
+use crate::policy::checks::Check;
+use crate::scenario::ReceiverProfile;
+use crate::smtp::CoreReply;
+use crate::stage::Stage;
+
+/// The share of the words of a template, by their rarity, that makes the words the same.
+const SAME_WORDS: f64 = 0.72;
+/// The share of the words of a text that the template has then, at least.
+const SAME_TEXT: f64 = 0.5;
+/// Fewest words of a template that are compared.
+const FEWEST_WORDS: usize = 4;
+/// Letters by which a beginning of a reply is told from that of another.
+const TOLD_APART: usize = 16;
+
+/// A reply of a profile.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    /// The place of its profile.
+    pub(super) profile: usize,
+    /// The check whose rule gives it; `None` for a reply of the SMTP server itself.
+    pub(super) check: Option<&'static Check>,
+    /// Where the rule speaks.
+    pub(super) stage: Option<Stage>,
+    /// True for the reply to a failure of DNS.
+    pub(super) temporary: bool,
+    /// What the reply says of the client, in one clause.
+    pub(super) demands: &'static str,
+    /// False where the words are modelled, and no receiver's own.
+    proved: bool,
+    /// True where the words are those of software that many operators run.
+    of_software: bool,
+    pub(super) pattern: Arc<Pattern>,
+}
+
+/// A candidate and how well it fits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Ranked {
+    /// The place of the candidate.
+    pub(super) candidate: usize,
+    pub(super) certainty: Certainty,
+    /// Higher is better, within a certainty.
+    score: f64,
+}
+
+/// The replies of profiles.
+#[derive(Debug)]
+pub(super) struct Index {
+    pub(super) candidates: Vec<Candidate>,
+    /// In how many patterns each word stands.
+    frequency: HashMap<String, usize>,
+    software: Vec<bool>,
+}
+
+impl Index {
+    pub(super) fn of(profiles: &[ReceiverProfile]) -> Self {
+        let mut candidates = Vec::new();
+        for (at, profile) in profiles.iter().enumerate() {
+            candidates.extend(of_profile(at, profile));
+        }
+        let software: Vec<_> = profiles.iter().map(|p| p.group == "software").collect();
+        let texts: HashSet<_> = candidates
+            .iter()
+            .filter(|c| software[c.profile])
+            .map(|c| c.pattern.text())
+            .collect();
+        for candidate in &mut candidates {
+            candidate.of_software =
+                !software[candidate.profile] && texts.contains(&candidate.pattern.text());
+        }
+        let mut frequency = HashMap::new();
+        for candidate in &candidates {
+            let words: HashSet<_> = candidate.pattern.words.iter().collect();
+            for word in words {
+                *frequency.entry(word.clone()).or_default() += 1;
+            }
+        }
+        Self {
+            candidates,
+            frequency,
+            software,
+        }
+    }
+
+    /// The candidates that fit one of the replies, best first; one for each rule of a profile.
+    pub(super) fn rank(&self, said: &[Said]) -> Vec<Ranked> {
+        let mut ranked: Vec<Ranked> = Vec::new();
+        for said in said {
+            let mut these: Vec<_> = self
+                .candidates
+                .iter()
+                .enumerate()
+                .filter_map(|(at, candidate)| self.judge(at, candidate, said))
+                .collect();
+            self.demote_ambiguous(&mut these, said);
+            ranked.extend(these);
+        }
+        let best = ranked.iter().map(|one| one.certainty).min();
+        // What is only of the same kind says nothing where the words are known.
+        ranked.retain(|one| best == Some(Certainty::Kind) || one.certainty != Certainty::Kind);
+        ranked.sort_by(|one, other| {
+            let by_certainty = one.certainty.cmp(&other.certainty);
+            by_certainty
+                .then(other.score.total_cmp(&one.score))
+                .then(one.candidate.cmp(&other.candidate))
+        });
+        let mut seen = HashSet::new();
+        ranked.retain(|one| {
+            let candidate = &self.candidates[one.candidate];
+            seen.insert((
+                candidate.profile,
+                candidate.check.map(|c| c.name),
+                candidate.pattern.text(),
+            ))
+        });
+        ranked
+    }
+
+    fn judge(&self, at: usize, candidate: &Candidate, said: &Said) -> Option<Ranked> {
+        let pattern = &candidate.pattern;
+        let codes = pattern.has_codes_of(said);
+        let ranked = |certainty, score: f64| Ranked {
+            candidate: at,
+            certainty,
+            // Software goes before those who run it.
+            score: score
+                + if self.software[candidate.profile] {
+                    0.5
+                } else {
+                    0.0
+                },
+        };
+        if let Some(fit) = pattern.fit(said) {
+            let literal = fit.literal && codes && candidate.proved && !candidate.of_software;
+            let certainty = if literal {
+                Certainty::Literal
+            } else {
+                Certainty::Words
+            };
+            let coverage = fit.letters as f64
+                + if codes { 8.0 } else { 0.0 }
+                + if fit.whole { 4.0 } else { 0.0 };
+            return Some(ranked(certainty, coverage));
+        }
+        let same_class = said
+            .code
+            .is_none_or(|code| code / 100 == pattern.code / 100);
+        let shared = self.shared(pattern, said);
+        if same_class && shared > 0.0 {
+            return Some(ranked(Certainty::Words, shared * 10.0));
+        }
+        let same_code = said.code == Some(pattern.code);
+        let topic = Topic::of_words(&said.words);
+        let of_topic = topic.is_some() && candidate.check.and_then(Topic::of_check) == topic;
+        let same_enhanced = said.enhanced.is_some() && said.enhanced == pattern.enhanced;
+        (same_code
+            && of_topic
+            && (same_enhanced || said.enhanced.is_none() || pattern.enhanced.is_none()))
+        .then(|| ranked(Certainty::Kind, if same_enhanced { 2.0 } else { 1.0 }))
+    }
+
+    /// How many of the words both have, by rarity; 0 where they are not the same words.
+    fn shared(&self, pattern: &Pattern, said: &Said) -> f64 {
+        if pattern.words.len() < FEWEST_WORDS {
+            return 0.0;
+        }
+        let theirs: HashSet<_> = said.words.iter().collect();
+        let mine: HashSet<_> = pattern.words.iter().collect();
+        let weight = |words: &mut dyn Iterator<Item = &&String>| {
+            words.map(|word| self.rarity(word)).sum::<f64>()
+        };
+        let both = weight(&mut mine.intersection(&theirs));
+        let (of_mine, of_theirs) = (
+            both / weight(&mut mine.iter()),
+            both / weight(&mut theirs.iter()),
+        );
+        if of_mine >= SAME_WORDS && of_theirs >= SAME_TEXT {
+            of_mine.min(of_theirs)
+        } else {
+            0.0
+        }
+    }
+
+    fn rarity(&self, word: &str) -> f64 {
+        let all = self.candidates.len() as f64;
+        let with = self.frequency.get(word).copied().unwrap_or(0) as f64;
+        ((all + 1.0) / (with + 1.0)).ln()
+    }
+
+    /// A short beginning that several texts share proves none of them.
+    fn demote_ambiguous(&self, ranked: &mut [Ranked], said: &Said) {
+        if said.canonical.len() >= TOLD_APART {
+            return;
+        }
+        let literal = ranked
+            .iter()
+            .filter(|one| one.certainty == Certainty::Literal);
+        let texts: HashSet<_> = literal
+            .map(|one| self.candidates[one.candidate].pattern.text())
+            .collect();
+        if texts.len() > 1 {
+            ranked
+                .iter_mut()
+                .for_each(|one| one.certainty = one.certainty.max(Certainty::Words));
+        }
+    }
+}
+
+fn of_profile(at: usize, profile: &ReceiverProfile) -> Vec<Candidate> {
+    let mut candidates = Vec::new();
+    for rule in profile.receiver.policy.rules() {
+        for (template, temporary) in [(&rule.fail, false), (&rule.error, true)] {
+            candidates.push(Candidate {
+                profile: at,
+                check: Some(rule.check),
+                stage: Some(rule.stage),
+                temporary,
+                demands: rule.check.checks,
+                proved: !rule.modelled,
+                of_software: false,
+                pattern: Arc::new(Pattern::of(template)),
+            });
+        }
+    }
+    let replies = &profile.receiver.settings.replies;
+    for reply in CoreReply::ALL
+        .iter()
+        .filter(|reply| replies.is_own(**reply))
+    {
+        let template = replies.template(*reply, true);
+        if template.pattern().code().is_refusal() {
+            candidates.push(Candidate {
+                profile: at,
+                check: None,
+                stage: None,
+                temporary: false,
+                demands: reply.doc(),
+                proved: true,
+                of_software: false,
+                pattern: Arc::new(Pattern::of(template)),
+            });
+        }
+    }
+    candidates
+}

@@ -1,0 +1,310 @@
+//! A bounce as a scenario: the client address, HELO name and envelope that it tells of, with DNS that brings the same
+//! reply about.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::commands::toml_text;
+use super::{Finder, Found, Match, cases};
+use crate::check::{Attempt, judge};
+use crate::name::{self, Name};
+use crate::scenario::{self, Scenario};
+
+/// The client address where the bounce has none (RFC 5737).
+const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10));
+/// The HELO name where the bounce has none.
+const HELO: &str = "mail.example.test";
+/// The domain of a PTR name that is not the HELO name.
+const ELSEWHERE: &str = "provider.test";
+
+/// A scenario written from a bounce.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rewritten {
+    /// The scenario file.
+    pub text: String,
+    /// True where the receiver gives the same reply to the client of this scenario.
+    pub same_reply: bool,
+}
+
+/// What DNS says of the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dns {
+    Right,
+    NoPtr,
+    PtrWithoutAddress,
+    PtrElsewhere,
+    PtrGenerated,
+    HeloWithoutAddress,
+    HeloElsewhere,
+    NoSpf,
+    SpfFails,
+    NoSender,
+    ReverseFails,
+}
+
+impl Dns {
+    const ALL: [Self; 11] = [
+        Self::NoPtr,
+        Self::PtrWithoutAddress,
+        Self::PtrElsewhere,
+        Self::PtrGenerated,
+        Self::HeloWithoutAddress,
+        Self::HeloElsewhere,
+        Self::NoSpf,
+        Self::SpfFails,
+        Self::NoSender,
+        Self::ReverseFails,
+        Self::Right,
+    ];
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Right => "PTR, address and SPF are right",
+            Self::NoPtr => "the client address has no PTR record",
+            Self::PtrWithoutAddress => "the PTR name has no address",
+            Self::PtrElsewhere => "the PTR name is not the HELO name",
+            Self::PtrGenerated => "the PTR name looks generated",
+            Self::HeloWithoutAddress => "the HELO name has no address",
+            Self::HeloElsewhere => "the HELO name has another address",
+            Self::NoSpf => "the sender's domain has no SPF record",
+            Self::SpfFails => {
+                "the SPF record of the sender's domain does not permit the client address"
+            }
+            Self::NoSender => "the sender's domain has neither MX nor address",
+            Self::ReverseFails => "the DNS servers of the client address fail",
+        }
+    }
+}
+
+struct Client {
+    address: IpAddr,
+    helo: String,
+    sender: String,
+}
+
+/// Writes a scenario with the client that a bounce tells of.
+pub fn scenario_of(finder: &Finder, found: &Found) -> Rewritten {
+    let sent = &found.sent;
+    let helo = sent
+        .helo
+        .clone()
+        .filter(|helo| name::absolute(helo).is_some());
+    let sender = sent
+        .sender
+        .clone()
+        .filter(|sender| crate::smtp::is_mailbox(sender));
+    let client = Client {
+        address: sent.client.unwrap_or(CLIENT),
+        helo: helo.unwrap_or_else(|| HELO.to_owned()),
+        sender: sender.unwrap_or_else(|| "sender@example.test".to_owned()),
+    };
+    for one in &found.matches {
+        for dns in Dns::ALL {
+            let text = write(found, &client, dns, Some(one));
+            let Ok(scenario) = scenario::parse_scenario("bounce", &text) else {
+                continue;
+            };
+            if brings(finder, one, &scenario, &client) {
+                return Rewritten {
+                    text,
+                    same_reply: true,
+                };
+            }
+        }
+    }
+    Rewritten {
+        text: write(found, &client, Dns::Right, None),
+        same_reply: false,
+    }
+}
+
+fn brings(finder: &Finder, one: &Match, scenario: &Scenario, client: &Client) -> bool {
+    let profile = finder
+        .profiles
+        .iter()
+        .find(|profile| profile.name == one.receiver);
+    let candidates = finder.index.candidates.iter();
+    let mut patterns = candidates.filter(|candidate| {
+        finder.profiles[candidate.profile].name == one.receiver
+            && candidate.pattern.lines == one.reply
+    });
+    let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
+    let attempt = Attempt::of(scenario, client.address, &client.helo);
+    profile.is_some_and(|profile| {
+        let judgement = judge(&profile.receiver, &zones, profile.dns_timeout, &attempt);
+        patterns.any(|candidate| cases::brings(&judgement, candidate.check, &candidate.pattern))
+    })
+}
+
+fn write(found: &Found, client: &Client, dns: Dns, of: Option<&Match>) -> String {
+    let sent = &found.sent;
+    let mut text = String::from(
+        "# Written by `martinet find --scenario-out` from a bounce. DNS as it was is not in a bounce:\n",
+    );
+    let _ = writeln!(text, "# here {}.", dns.words());
+    let known = [
+        ("client address", sent.client.is_some()),
+        ("HELO name", sent.helo.is_some()),
+        ("sender", sent.sender.is_some()),
+    ];
+    for (what, _) in known.iter().filter(|(_, known)| !known) {
+        let _ = writeln!(
+            text,
+            "# The bounce does not name the {what}: the one here is an example."
+        );
+    }
+    let to = sent.receiver.as_deref().unwrap_or("the receiver");
+    let at = sent
+        .time
+        .as_deref()
+        .map(|time| format!(", {time}"))
+        .unwrap_or_default();
+    let _ = writeln!(
+        text,
+        "title    = {}",
+        toml_text(&format!("Refused by {to}{at}"))
+    );
+    if let Some(one) = of {
+        let _ = writeln!(text, "receiver = \"{}\"", one.receiver);
+    }
+    let _ = writeln!(
+        text,
+        "sender   = {}\n\n[[domain]]\nname = \"contoso.test\"",
+        toml_text(&client.sender)
+    );
+    for (origin, records) in zones(client, dns) {
+        let _ = writeln!(
+            text,
+            "\n[[zone]]\norigin = \"{origin}\"\ntext = '''\n{}'''",
+            records
+        );
+    }
+    if dns == Dns::ReverseFails {
+        let owner = name::reverse(client.address).to_ascii();
+        let _ = writeln!(
+            text,
+            "\n[[fault]]\nname = \"{owner}\"\ntype = \"PTR\"\ndo   = \"servfail\""
+        );
+    }
+    let _ = writeln!(
+        text,
+        "\n[[pool]]\nname      = \"mail\"\naddresses = [\"{}\"]\nhelo      = {}",
+        client.address,
+        toml_text(&client.helo)
+    );
+    if let Some(one) = of {
+        let code: String = one
+            .reply
+            .first()
+            .map(|line| line.chars().take(3).collect())
+            .unwrap_or_default();
+        let rule = one
+            .rule
+            .map(|rule| format!("rule     = \"{rule}\"\n"))
+            .unwrap_or_default();
+        let _ = write!(
+            text,
+            "\n[[expect]]\nclient   = \"{}\"\nhelo     = {}\nreceiver = \"{}\"\nreply    = \"{code}\"\n{rule}",
+            client.address,
+            toml_text(&client.helo),
+            one.receiver
+        );
+    }
+    text
+}
+
+/// Records by zone: the HELO name's, the sender's and the client address's.
+fn zones(client: &Client, dns: Dns) -> BTreeMap<String, String> {
+    let mut zones: BTreeMap<String, String> = BTreeMap::new();
+    let mut add = |origin: String, record: String| {
+        let records = zones.entry(origin).or_default();
+        records.push_str(&record);
+        records.push('\n');
+    };
+    let address_record = |owner: &str, address: IpAddr| match address {
+        IpAddr::V4(v4) => format!("{owner}.  A  {v4}"),
+        IpAddr::V6(v6) => format!("{owner}.  AAAA  {v6}"),
+    };
+    let helo = client.helo.trim_end_matches('.');
+    let other = match client.address {
+        IpAddr::V4(_) => IpAddr::from([203, 0, 113, 1]),
+        IpAddr::V6(_) => IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]),
+    };
+    match dns {
+        Dns::HeloWithoutAddress => add(
+            origin(helo),
+            format!("unused.{}  A  192.0.2.1", origin(helo)),
+        ),
+        Dns::HeloElsewhere => add(origin(helo), address_record(helo, other)),
+        _ => add(origin(helo), address_record(helo, client.address)),
+    }
+    let domain = client
+        .sender
+        .rsplit_once('@')
+        .map_or("example.test", |(_, domain)| domain);
+    let exchanger = format!("{domain}.  MX  10 {helo}.");
+    match dns {
+        Dns::NoSender => {}
+        Dns::NoSpf => add(origin(domain), exchanger),
+        _ => {
+            add(origin(domain), exchanger);
+            let permits = match (dns, client.address) {
+                (Dns::SpfFails, _) => String::new(),
+                (_, IpAddr::V4(v4)) => format!(" ip4:{v4}"),
+                (_, IpAddr::V6(v6)) => format!(" ip6:{v6}"),
+            };
+            add(
+                origin(domain),
+                format!("{domain}.  TXT  \"v=spf1{permits} -all\""),
+            );
+        }
+    }
+    let elsewhere = match (dns, client.address) {
+        (Dns::PtrWithoutAddress, _) => Some(format!("gone.{ELSEWHERE}")),
+        (Dns::PtrElsewhere, _) => Some(format!("mail.{ELSEWHERE}")),
+        (Dns::PtrGenerated, IpAddr::V4(v4)) => Some(format!(
+            "dyn-{}.{ELSEWHERE}",
+            v4.to_string().replace('.', "-")
+        )),
+        (Dns::PtrGenerated, IpAddr::V6(_)) => Some(format!("dyn-0123.{ELSEWHERE}")),
+        _ => None,
+    };
+    if let Some(target) = &elsewhere {
+        let owner = if dns == Dns::PtrWithoutAddress {
+            format!("other.{ELSEWHERE}")
+        } else {
+            target.clone()
+        };
+        add(
+            format!("{ELSEWHERE}."),
+            address_record(&owner, client.address),
+        );
+    }
+    let reverse = name::reverse(client.address).to_ascii();
+    let target = elsewhere.unwrap_or_else(|| helo.to_owned());
+    if dns == Dns::NoPtr {
+        let parent = reverse
+            .split_once('.')
+            .map_or(reverse.as_str(), |(_, parent)| parent)
+            .to_owned();
+        add(
+            parent.clone(),
+            format!(
+                "unused.{parent}  TXT  \"no PTR record for {}\"",
+                client.address
+            ),
+        );
+    } else {
+        add(reverse.clone(), format!("{reverse}  PTR  {target}."));
+    }
+    zones
+}
+
+/// The zone of a name: its organisational domain, or the name itself where there is none.
+fn origin(host: &str) -> String {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let domain = psl::domain_str(&host).map(str::to_owned).unwrap_or(host);
+    let origin: Option<Name> = name::absolute(&domain);
+    origin.map_or_else(|| format!("{domain}."), |origin| origin.to_ascii())
+}

@@ -1,0 +1,213 @@
+//! `martinet find`: from a bounce to its cause, on the command line and over HTTP.
+
+use std::process::{Command, Output};
+
+use martinet::find::{Certainty, Finder, scenario_of};
+use martinet::smtp::ClientSource;
+use martinet::smtp::client::{Delivery, deliver};
+use martinet::{World, scenario};
+
+fn finder() -> Finder {
+    Finder::built_in().expect("the built-in files are sound")
+}
+
+fn martinet(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_martinet"))
+        .args(arguments)
+        .output()
+        .expect("martinet runs")
+}
+
+const AOL: &str = "421 4.7.1 : (DNS:NR)";
+
+#[test]
+fn a_cut_reply_is_found_by_one_command() {
+    let output = martinet(&["find", AOL, "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let best = &json["matches"][0];
+    assert_eq!(best["receiver"], "aol-2014");
+    assert_eq!(best["rule"], "iprev");
+    assert_eq!(best["certainty"], "literal");
+    assert_eq!(best["stage"], "connect");
+    for key in ["scenario", "client", "helo"] {
+        assert!(best[key].is_string(), "{key}: {best}");
+    }
+    assert!(best["remedies"][0]["text"].is_string(), "{best}");
+    // The first command does what it says.
+    let command = best["commands"][0].as_str().expect("a command");
+    let words: Vec<_> = command.split(' ').skip(1).collect();
+    let output = martinet(&words);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("(DNS:NR)"), "{text}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn words_of_nobody_are_said_to_be_so() {
+    let output = martinet(&[
+        "find",
+        "557 5.9.9 The weather has no PTR record of its liking today",
+    ]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.starts_with("no receiver is known"), "{text}");
+    assert!(text.contains("a generic receiver"), "{text}");
+    let kind = finder().find(b"550 Your PTR record is not to the liking of this host");
+    assert!(
+        !kind.matches.is_empty()
+            && kind
+                .matches
+                .iter()
+                .all(|one| one.certainty == Certainty::Kind)
+    );
+    let output = martinet(&["find", "", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn receivers_are_listed_by_their_replies() {
+    let output = martinet(&["list", "receivers", "--reply", "dns ptr resource record"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        text.contains("gmx") && text.contains("554-Bad DNS PTR"),
+        "{text}"
+    );
+    assert!(!text.contains("gmail"), "{text}");
+    let none = martinet(&["list", "receivers", "--reply", "no such words"]);
+    assert_eq!(none.status.code(), Some(1));
+    let wrong = martinet(&["list", "checks", "--reply", "x"]);
+    assert_eq!(wrong.status.code(), Some(2));
+}
+
+/// Every form in which a reply comes, with other addresses in it, leads to the same receiver and rule.
+#[test]
+fn every_form_of_a_reply_is_read() {
+    let lines = [
+        "554-web.de (mxweb108) Nemesis ESMTP Service not available",
+        "554-No SMTP service",
+        "554-Bad DNS PTR resource record.",
+        "554 For explanation visit http://postmaster.gmx.com/en/error-messages?ip=198.51.100.9&c=rdns",
+    ];
+    let joined = lines.join(" ");
+    let forms = [
+        lines.join("\r\n"),
+        lines.join("\\n"),
+        joined.clone(),
+        format!("Nov 26 02:00:00 mx postfix/smtp[42]: 4A: to=<a@web.de>, relay=mx-ha.web.de[212.227.15.17]:25, delay=1, dsn=5.0.0, status=bounced (host mx-ha.web.de[212.227.15.17] refused to talk to me: {joined})"),
+        format!("2026-11-26 02:00:00 1abc-0001-XY ** a@web.de R=dnslookup T=remote_smtp H=mx-ha.web.de [212.227.15.17]: SMTP error from remote mail server after initial connection: {}", lines.join("\\n")),
+        format!("Nov 26 02:00:00 mx sendmail[42]: xA: to=<a@web.de>, delay=00:00:01, mailer=esmtp, relay=mx-ha.web.de. [212.227.15.17], dsn=5.0.0, stat=Service unavailable, reply={joined}"),
+        format!("@400 delivery 7: failure: 212.227.15.17_does_not_like_recipient./Remote_host_said:_{}/Giving_up_on_212.227.15.17./", lines.join("/").replace(' ', "_")),
+        format!("5a smtp-out permfail to=<a@web.de> rcpt=<a@web.de> source=\"192.0.2.10\" relay=\"212.227.15.17 (mx-ha.web.de)\" delay=1s stat=\"{joined}\""),
+        format!("Remote Server returned '{joined}'"),
+        serde_json::json!({"code": "EPROTOCOL", "response": lines.join("\n"), "responseCode": 554, "command": "CONN"}).to_string(),
+        serde_json::json!([{"diagnosticcode": joined, "replycode": "554", "deliverystatus": "5.0.0", "reason": "requireptr"}]).to_string(),
+        lines.iter().map(|line| format!("> {line}\n")).collect(),
+        format!("<<< {}\n554 5.0.0 Service unavailable", lines.join("\n<<< ")),
+    ];
+    let finder = finder();
+    for form in forms {
+        let found = finder.find(form.as_bytes());
+        let best = found
+            .matches
+            .first()
+            .unwrap_or_else(|| panic!("nothing for {form}"));
+        assert_eq!(
+            (best.receiver.as_str(), best.rule),
+            ("gmx", Some("ptr-exists")),
+            "{form}"
+        );
+        assert!(
+            best.certainty <= Certainty::Words,
+            "{form}: {:?}",
+            best.certainty
+        );
+    }
+}
+
+/// A notification says what was sent, and the scenario written from it has that in it.
+#[test]
+fn a_notification_becomes_a_scenario() {
+    let dsn = include_str!("../data/bounce.eml");
+    let finder = finder();
+    let found = finder.find(dsn.as_bytes());
+    let best = found.matches.first().expect("a match");
+    assert_eq!(best.receiver, "gmail");
+    assert_eq!(best.certainty, Certainty::Literal);
+    assert_eq!(found.sent.client, "203.0.113.44".parse().ok());
+    assert_eq!(found.sent.helo.as_deref(), Some("out7.shop.example"));
+    assert_eq!(found.sent.sender.as_deref(), Some("news@shop.example"));
+    assert_eq!(
+        found.sent.receiver.as_deref(),
+        Some("gmail-smtp-in.l.google.com")
+    );
+    assert!(found.sent.time.is_some());
+    let rewritten = scenario_of(&finder, &found);
+    assert!(rewritten.same_reply);
+    let scenario = scenario::parse_scenario("bounce", &rewritten.text).expect("a sound scenario");
+    assert_eq!(scenario.receiver, "gmail");
+    assert_eq!(
+        scenario.clients()[0].address,
+        "203.0.113.44"
+            .parse::<std::net::IpAddr>()
+            .expect("an address")
+    );
+    assert_eq!(scenario.clients()[0].helo, "out7.shop.example");
+}
+
+/// What is found by playing without sockets is what a client meets.
+#[tokio::test]
+async fn found_scenarios_bring_the_reply_about() {
+    let finder = finder();
+    for text in [
+        AOL,
+        "550 5.7.1 Client host rejected: cannot find your reverse hostname, [198.51.100.1]",
+    ] {
+        let found = finder.find(text.as_bytes());
+        let best = found
+            .matches
+            .iter()
+            .find(|one| one.scenario.is_some())
+            .expect("a scenario");
+        let (scenario, client) = (
+            best.scenario.clone().expect("a scenario"),
+            best.client.expect("a client"),
+        );
+        let world = World::builder()
+            .scenario(&scenario)
+            .receiver(&best.receiver)
+            .client(ClientSource::Fixed(client))
+            .start()
+            .await
+            .expect("a world");
+        let helo = best.helo.clone().expect("a HELO name");
+        let to = vec!["postmaster@contoso.test".to_owned()];
+        let delivery = Delivery {
+            helo,
+            to,
+            ..Delivery::default()
+        };
+        let _ = deliver(world.smtp_addr(), &delivery).await;
+        let session = world.wait_for_session().await.expect("a session");
+        let refusal = session.refusals.first().expect("a refusal");
+        assert_eq!(Some(refusal.rule), best.rule);
+        let again = finder.find(refusal.reply.to_string().as_bytes());
+        assert_eq!(
+            again.matches[0].receiver, best.receiver,
+            "{}",
+            refusal.reply
+        );
+    }
+}
+
+#[tokio::test]
+async fn http_finds_too() {
+    let served = crate::http::Served::start("one-to-one", "fcrdns").await;
+    let body = serde_json::json!({ "text": AOL });
+    let answer = served.send_json("POST", "/api/v1/find", &body).await;
+    let json = answer.json();
+    assert_eq!(answer.status, 200, "{json}");
+    assert_eq!(json["matches"][0]["receiver"], "aol-2014");
+    let scenario = json["scenario"].as_str().expect("a scenario");
+    assert!(scenario.contains("[[pool]]"), "{scenario}");
+}
