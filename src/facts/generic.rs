@@ -29,6 +29,17 @@ pub const KEYWORDS: &[&str] = &[
 /// Words that exempt a name, as in Haraka and SpamAssassin.
 pub const EXEMPTIONS: &[&str] = &["static", "business", "fix", "fixip"];
 
+/// Whether words of dynamic ranges make a name generic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keywords {
+    /// They do not count.
+    Ignored,
+    /// They count in a name that also has a digit: `dsl-7.example.test`, not `host.example.test`.
+    BesideDigits,
+    /// They count alone, too.
+    Alone,
+}
+
 /// The reason why a name is generic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GenericMatch {
@@ -41,21 +52,17 @@ pub enum GenericMatch {
 }
 
 /// Looks for the client's octets (`least` or more of them, in any order, zero-padded or not, or all of them in
-/// hexadecimal) and, where `keywords` is set, for words of dynamic ranges, in the labels left of the
+/// hexadecimal) and, by `keywords`, for words of dynamic ranges, in the labels left of the
 /// organisational domain.
 pub fn generic_pattern(
     name: &str,
     client: IpAddr,
     least: usize,
-    keywords: bool,
+    keywords: Keywords,
 ) -> Option<GenericMatch> {
     let host = host_part(name);
     let IpAddr::V4(v4) = client else {
-        return if keywords {
-            keyword(&host).map(GenericMatch::Keyword)
-        } else {
-            None
-        };
+        return keyword(&host, keywords).map(GenericMatch::Keyword);
     };
     let octets = v4.octets();
     let hexadecimal: String = octets.iter().map(|o| format!("{o:02x}")).collect();
@@ -66,11 +73,7 @@ pub fn generic_pattern(
     if found >= least {
         return Some(GenericMatch::Octets(found));
     }
-    if keywords {
-        keyword(&host).map(GenericMatch::Keyword)
-    } else {
-        None
-    }
+    keyword(&host, keywords).map(GenericMatch::Keyword)
 }
 
 /// Whether a name has an exempting word.
@@ -113,7 +116,15 @@ fn octets_in(host: &str, octets: &[u8; 4]) -> usize {
         .count()
 }
 
-fn keyword(host: &str) -> Option<&'static str> {
+fn keyword(host: &str, keywords: Keywords) -> Option<&'static str> {
+    let counts = match keywords {
+        Keywords::Ignored => false,
+        Keywords::BesideDigits => host.contains(|c: char| c.is_ascii_digit()),
+        Keywords::Alone => true,
+    };
+    if !counts {
+        return None;
+    }
     KEYWORDS
         .iter()
         .copied()
@@ -133,7 +144,11 @@ mod tests {
     #[track_caller]
     fn check(name: &str, expected: Option<GenericMatch>) {
         let client = "192.0.2.10".parse().expect("an address");
-        assert_eq!(generic_pattern(name, client, 3, true), expected, "{name}");
+        assert_eq!(
+            generic_pattern(name, client, 3, Keywords::BesideDigits),
+            expected,
+            "{name}"
+        );
     }
 
     #[test]
@@ -144,7 +159,9 @@ mod tests {
         check("192000002010.example.test", Some(GenericMatch::Octets(4)));
         check("ip-c000020a.example.test", Some(GenericMatch::Hexadecimal));
         check("dyn7.example.test", Some(GenericMatch::Keyword("dyn")));
-        check("pool.example.test", Some(GenericMatch::Keyword("pool")));
+        check("pool-7.example.test", Some(GenericMatch::Keyword("pool")));
+        check("host.firm.test", None);
+        check("pool.example.test", None);
         check("mail.example.test", None);
         check("mail10.example.test", None);
         check("dynamo.example.test", None);

@@ -21,7 +21,7 @@ pub use crate::lookup::{LookupRecord, Outcome};
 pub use authentic::{AuthResult, Dkim, Dmarc};
 pub use cache::{CachedLookups, LookupCache};
 pub use conduct::{BareLineEnd, Conduct, Pregreet};
-pub use generic::{GenericMatch, exempt, generic_pattern};
+pub use generic::{GenericMatch, Keywords, exempt, generic_pattern};
 pub(crate) use header::mended;
 pub use header::{Field, Header, HeaderFault, SINGLE_FIELDS};
 pub use helo::{Helo, HeloKind, MxHost, Relation, Verb, address_literal, hostname_mistake};

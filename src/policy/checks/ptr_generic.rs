@@ -1,7 +1,7 @@
 //! `ptr-generic` and `helo-dynamic`: the name does not look generated from the address. One engine, two names.
 
 use super::{Check, Finding, Kind, Needs, Parameter, Settings, unavailable, violated};
-use crate::facts::{Facts, GenericMatch, exempt, generic_pattern};
+use crate::facts::{Facts, GenericMatch, Keywords, exempt, generic_pattern};
 use crate::name;
 use crate::policy::Change;
 use crate::stage::Stage;
@@ -17,7 +17,13 @@ const PARAMETERS: &[Parameter] = &[
         name: "keywords",
         kind: Kind::Flag,
         default: "true",
-        doc: "whether words such as dyn, dsl, pool, ppp, dhcp make a name generic",
+        doc: "whether words such as dyn, dsl, pool, ppp, dhcp make a name generic that also has a digit",
+    },
+    Parameter {
+        name: "lone_keywords",
+        kind: Kind::Flag,
+        default: "false",
+        doc: "whether such a word makes a name without a digit generic too, for example host.example.com",
     },
     Parameter {
         name: "exempt",
@@ -71,7 +77,7 @@ pub(super) static HELO: Check = Check {
 
 struct Engine {
     octets: usize,
-    keywords: bool,
+    keywords: Keywords,
     exempt: bool,
 }
 
@@ -82,7 +88,14 @@ impl Engine {
             .max(1);
         Self {
             octets,
-            keywords: settings.flag("keywords", true),
+            keywords: match (
+                settings.flag("keywords", true),
+                settings.flag("lone_keywords", false),
+            ) {
+                (false, _) => Keywords::Ignored,
+                (true, false) => Keywords::BesideDigits,
+                (true, true) => Keywords::Alone,
+            },
             exempt: settings.flag("exempt", true),
         }
     }
@@ -182,10 +195,14 @@ mod tests {
             "exempt = false",
         )
         .is(VIOLATED);
-        check(&format!("{PTR} dyn.example.test"), "")
+        check(&format!("{PTR} dyn-7.example.test"), "")
             .is(VIOLATED)
             .because("dyn");
-        check(&format!("{PTR} dyn.example.test"), "keywords = false").is(SATISFIED);
+        check(&format!("{PTR} dyn-7.example.test"), "keywords = false").is(SATISFIED);
+        check(&format!("{PTR} host.firm.test"), "").is(SATISFIED);
+        check(&format!("{PTR} host.firm.test"), "lone_keywords = true")
+            .is(VIOLATED)
+            .because("host");
         check(&format!("{PTR} h10-2.example.test"), "octets = 2").is(VIOLATED);
         check("", "").is(NOT_APPLICABLE);
         check(&format!("{PTR} SERVFAIL"), "").is(UNAVAILABLE);

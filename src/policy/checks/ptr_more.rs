@@ -1,7 +1,7 @@
 //! `ptr-country-and-ip` and `ipv6-ptr`: two operators' own demands on the PTR name.
 
 use super::{Check, Finding, Needs, unavailable, violated};
-use crate::facts::{Facts, IprevResult, generic_pattern};
+use crate::facts::{Facts, IprevResult, Keywords, generic_pattern};
 use crate::name;
 use crate::policy::Change;
 use crate::stage::Stage;
@@ -43,7 +43,7 @@ fn country(facts: &Facts) -> Finding {
         .rsplit('.')
         .next()
         .is_some_and(|top| top.len() == 2 && top.chars().all(|c| c.is_ascii_alphabetic()));
-    match generic_pattern(&ptr, facts.client_address, 4, false).filter(|_| country) {
+    match generic_pattern(&ptr, facts.client_address, 4, Keywords::Ignored).filter(|_| country) {
         None => Finding::Satisfied,
         Some(_) => {
             let remedy = Change::PointPtr {
