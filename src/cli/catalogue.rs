@@ -203,6 +203,13 @@ fn rule_text(rule: &Rule) -> String {
         paint::HEADING,
         rule.stage
     );
+    let known = [rule.era.as_deref(), rule.confidence].into_iter().flatten();
+    wide_row(
+        &mut out,
+        RULE_LABEL,
+        "  era",
+        &known.collect::<Vec<_>>().join(", confidence "),
+    );
     wide_row(&mut out, RULE_LABEL, "  requires", rule.check.checks);
     wide_row(&mut out, RULE_LABEL, "  RFC basis", rule.check.beyond);
     wide_rows(&mut out, RULE_LABEL, "  settings", rule.settings.lines());
@@ -234,6 +241,16 @@ fn rule_text(rule: &Rule) -> String {
         let lines = first.pattern().wire_lines();
         let lines = lines.chain([format!("({escalation})")]);
         wide_rows(&mut out, RULE_LABEL, "  reply at first", lines);
+    }
+    for variant in &rule.variants {
+        let lines: Vec<_> = variant.fail.pattern().wire_lines().collect();
+        wide_row(
+            &mut out,
+            RULE_LABEL,
+            "  also",
+            &format!("{} ({})", lines[0], variant.era),
+        );
+        wide_rows(&mut out, RULE_LABEL, "", lines.into_iter().skip(1));
     }
     let temporary = match rule.temp {
         TempPolicy::DeferNow => rule.error.pattern().wire_lines().collect(),

@@ -1,5 +1,7 @@
 //! The scenario and client that bring a reply about: found by playing every client of every scenario.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
 use super::input::Said;
@@ -24,32 +26,52 @@ pub(super) struct Case {
 
 /// Scenarios, ready to be played against one receiver after the other.
 pub(super) struct Stage<'a> {
-    scenarios: Vec<(&'a Scenario, Option<Zones>, Vec<(Attempt, bool)>)>,
+    scenarios: Vec<Ready<'a>>,
+    /// What became of each attempt that was played, by receiver.
+    played: RefCell<HashMap<String, HashMap<(usize, usize), Played>>>,
+}
+
+/// A scenario with its attempts.
+struct Ready<'a> {
+    scenario: &'a Scenario,
+    /// Zones that every attempt may share; `None` where faults count.
+    shared: Option<Zones>,
+    /// Each with whether its message is the scenario's own.
+    attempts: Vec<(Attempt, bool)>,
+}
+
+/// What became of an attempt.
+struct Played {
+    rule: Option<&'static str>,
+    said: Said,
 }
 
 impl<'a> Stage<'a> {
     pub(super) fn of(scenarios: &'a [Scenario]) -> Self {
-        let ready = |scenario: &'a Scenario| {
-            // Faults that count begin anew for each attempt.
-            let counts = scenario.faults.iter().any(Fault::counts);
-            (
-                scenario,
-                (!counts).then(|| zones(scenario)),
-                attempts(scenario),
-            )
+        let ready = |scenario: &'a Scenario| Ready {
+            scenario,
+            shared: (!scenario.faults.iter().any(Fault::counts)).then(|| zones(scenario)),
+            attempts: attempts(scenario),
         };
         let mut scenarios: Vec<_> = scenarios.iter().map(ready).collect();
         // The plainest scenario shows the cause best.
-        scenarios.sort_by_key(|(scenario, _, attempts)| {
-            let lists = scenario.faults.len() + scenario.nat.len() + scenario.listeners.len();
-            (
-                lists,
-                scenario.clients().len(),
-                scenario.zones.len(),
-                attempts.len(),
-            )
-        });
-        Self { scenarios }
+        scenarios.sort_by_key(
+            |Ready {
+                 scenario, attempts, ..
+             }| {
+                let extras = scenario.faults.len() + scenario.nat.len() + scenario.listeners.len();
+                (
+                    extras,
+                    scenario.clients().len(),
+                    scenario.zones.len(),
+                    attempts.len(),
+                )
+            },
+        );
+        Self {
+            scenarios,
+            played: RefCell::default(),
+        }
     }
 
     /// The first attempt to which the receiver gives a reply of the pattern, by a rule of the check.
@@ -59,36 +81,21 @@ impl<'a> Stage<'a> {
         check: Option<&Check>,
         pattern: &Pattern,
     ) -> Option<Case> {
+        let rule = check.map(|check| check.name);
+        let mut played = self.played.borrow_mut();
+        let played = played.entry(profile.name.clone()).or_default();
         // First those that `check` and `send` can repeat.
-        self.among(profile, check, pattern, false)
-            .or_else(|| self.among(profile, check, pattern, true))
-    }
-
-    fn among(
-        &self,
-        profile: &ReceiverProfile,
-        check: Option<&Check>,
-        pattern: &Pattern,
-        own_message: bool,
-    ) -> Option<Case> {
-        for (scenario, shared, attempts) in &self.scenarios {
-            for (attempt, _) in attempts.iter().filter(|(_, own)| *own == own_message) {
-                let fresh;
-                let zones = match shared {
-                    Some(zones) => zones,
-                    None => {
-                        fresh = zones(scenario);
-                        &fresh
+        for own_message in [false, true] {
+            for (scenario, ready) in self.scenarios.iter().enumerate() {
+                for (attempt, (_, own)) in ready.attempts.iter().enumerate() {
+                    if *own != own_message {
+                        continue;
                     }
-                };
-                let judgement = judge(&profile.receiver, zones, profile.dns_timeout, attempt);
-                if brings(&judgement, check, pattern) {
-                    return Some(Case {
-                        scenario: scenario.name.clone(),
-                        attempt: attempt.clone(),
-                        own_message,
-                        judgement,
-                    });
+                    let play = || Played::of(&ready.judge(profile, attempt));
+                    let played = played.entry((scenario, attempt)).or_insert_with(play);
+                    if played.rule == rule && pattern.is(&played.said) {
+                        return Some(ready.case(profile, attempt));
+                    }
                 }
             }
         }
@@ -96,10 +103,39 @@ impl<'a> Stage<'a> {
     }
 }
 
+impl Played {
+    fn of(judgement: &Judgement) -> Self {
+        Self {
+            rule: judgement.rule,
+            said: Said::of_text(&judgement.reply.to_string()).swap_remove(0),
+        }
+    }
+}
+
+impl Ready<'_> {
+    fn case(&self, profile: &ReceiverProfile, attempt: usize) -> Case {
+        Case {
+            scenario: self.scenario.name.clone(),
+            attempt: self.attempts[attempt].0.clone(),
+            own_message: self.attempts[attempt].1,
+            judgement: self.judge(profile, attempt),
+        }
+    }
+
+    fn judge(&self, profile: &ReceiverProfile, attempt: usize) -> Judgement {
+        let attempt = &self.attempts[attempt].0;
+        let judged = |zones: &Zones| judge(&profile.receiver, zones, profile.dns_timeout, attempt);
+        match &self.shared {
+            Some(zones) => judged(zones),
+            // Faults that count begin anew for each attempt.
+            None => judged(&zones(self.scenario)),
+        }
+    }
+}
+
 /// Whether a judgement ends in a reply of the pattern, by a rule of the check.
 pub(super) fn brings(judgement: &Judgement, check: Option<&Check>, pattern: &Pattern) -> bool {
     judgement.rule == check.map(|check| check.name)
-        && judgement.reply.code().get() == pattern.code
         && pattern.is(&Said::of_text(&judgement.reply.to_string()).swap_remove(0))
 }
 
@@ -124,7 +160,20 @@ fn attempts(scenario: &Scenario) -> Vec<(Attempt, bool)> {
             attempt.recipient.clone_from(recipient);
         }
         let own = session.message.is_some() || session.verb != "EHLO";
-        attempts.push((attempt, own));
+        let same = |(other, _): &(Attempt, bool)| {
+            (other.client, &other.sender, &other.recipient, &other.verb)
+                == (
+                    attempt.client,
+                    &attempt.sender,
+                    &attempt.recipient,
+                    &attempt.verb,
+                )
+                && other.helo.eq_ignore_ascii_case(&attempt.helo)
+                && other.message == attempt.message
+        };
+        if !attempts.iter().any(same) {
+            attempts.push((attempt, own));
+        }
     }
     attempts
 }

@@ -5,7 +5,7 @@ use super::cases::Case;
 /// `check`, or `verify` where a message of the scenario's own is needed; then `serve` and `send`.
 pub(super) fn of(case: &Case, receiver: &str) -> Vec<String> {
     let attempt = &case.attempt;
-    let scenario = quoted(&case.scenario);
+    let (scenario, receiver) = (quoted(&case.scenario), quoted(receiver));
     if case.own_message {
         return vec![
             format!("martinet show scenario {scenario}"),

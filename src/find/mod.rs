@@ -17,6 +17,7 @@ mod topic;
 pub use input::Sent;
 pub use rewrite::{Rewritten, scenario_of};
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use serde::Serialize;
@@ -30,7 +31,7 @@ use crate::policy::Remedies;
 use crate::scenario::{ReceiverProfile, Scenario};
 
 /// Matches that are shown.
-const MATCHES: usize = 12;
+const MATCHES: usize = 8;
 /// Nearest replies that are shown where nothing matches.
 const NEAREST: usize = 3;
 
@@ -192,7 +193,8 @@ impl Finder {
     fn shown(&self, ranked: &Ranked, stage: &Stage<'_>) -> Match {
         let candidate = &self.index.candidates[ranked.candidate];
         let profile = &self.profiles[candidate.profile];
-        let case = stage.find(profile, candidate.check, &candidate.pattern);
+        let (receiver, played) = (self.receiver_name(candidate), self.receiver(candidate));
+        let case = stage.find(&played, candidate.check, &candidate.pattern);
         let (scenario, client, helo) = match &case {
             Some(case) => {
                 let attempt = &case.attempt;
@@ -205,10 +207,12 @@ impl Finder {
             None => (None, None, None),
         };
         Match {
-            receiver: profile.name.clone(),
             title: profile.title.clone(),
-            era: profile.era.clone(),
-            confidence: profile.confidence.clone(),
+            era: candidate.era.clone().unwrap_or_else(|| profile.era.clone()),
+            confidence: candidate
+                .confidence
+                .unwrap_or(&profile.confidence)
+                .to_owned(),
             rule: candidate.check.map(|check| check.name),
             requires: candidate.demands,
             certainty: ranked.certainty,
@@ -223,15 +227,34 @@ impl Finder {
             helo,
             commands: case
                 .as_ref()
-                .map(|case| commands::of(case, &profile.name))
+                .map(|case| commands::of(case, &receiver))
                 .unwrap_or_default(),
             test: case
                 .as_ref()
-                .map(|case| commands::expectation(case, &profile.name))
+                .map(|case| commands::expectation(case, &receiver))
                 .unwrap_or_default(),
             remedies: case.map(|case| case.judgement.remedies).unwrap_or_default(),
             sources: profile.sources.clone(),
+            receiver,
         }
+    }
+
+    /// The receiver that gives a reply: a profile, or what the profile is at another time, `NAME@ERA`.
+    fn receiver_name(&self, candidate: &Candidate) -> String {
+        let name = &self.profiles[candidate.profile].name;
+        match &candidate.era {
+            Some(era) if candidate.is_variant => format!("{name}@{era}"),
+            _ => name.clone(),
+        }
+    }
+
+    fn receiver(&self, candidate: &Candidate) -> Cow<'_, ReceiverProfile> {
+        let of_era = || crate::scenario::load_receiver(&self.receiver_name(candidate)).ok();
+        let of_era = candidate.is_variant.then(of_era).flatten();
+        of_era.map_or_else(
+            || Cow::Borrowed(&self.profiles[candidate.profile]),
+            Cow::Owned,
+        )
     }
 
     /// The candidates of the same code, and a generic receiver with a rule of the same subject.
@@ -282,7 +305,8 @@ pub fn replies_with(profile: &ReceiverProfile, pattern: &str) -> Vec<(&'static s
     let wanted = canonical::canonical(pattern);
     let mut found: Vec<(&'static str, Vec<String>)> = Vec::new();
     for rule in profile.receiver.policy.rules() {
-        for template in [&rule.fail, &rule.error] {
+        let variants = rule.variants.iter().map(|variant| &variant.fail);
+        for template in [&rule.fail, &rule.error].into_iter().chain(variants) {
             let lines: Vec<_> = template.pattern().wire_lines().collect();
             let holds = canonical::canonical(&lines.join(" ")).contains(&wanted)
                 || canonical::canonical(&template.pattern().texts().join(" ")).contains(&wanted);

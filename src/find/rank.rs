@@ -7,6 +7,7 @@ use super::Certainty;
 use super::input::Said;
 use super::pattern::Pattern;
 use super::topic::Topic;
+use crate::policy::Template;
 use crate::policy::checks::Check;
 use crate::scenario::ReceiverProfile;
 use crate::smtp::CoreReply;
@@ -34,6 +35,12 @@ pub(super) struct Candidate {
     pub(super) temporary: bool,
     /// What the reply says of the client, in one clause.
     pub(super) demands: &'static str,
+    /// When the receiver gives the reply; the era of the profile where `None`.
+    pub(super) era: Option<String>,
+    /// True for a text that the receiver gives as `NAME@ERA` only.
+    pub(super) is_variant: bool,
+    /// How certain the text is; the confidence of the profile where `None`.
+    pub(super) confidence: Option<&'static str>,
     /// False where the words are modelled, and no receiver's own.
     proved: bool,
     /// True where the words are those of software that many operators run.
@@ -216,17 +223,41 @@ impl Index {
 
 fn of_profile(at: usize, profile: &ReceiverProfile) -> Vec<Candidate> {
     let mut candidates = Vec::new();
+    let candidate = |template: &Template| Candidate {
+        profile: at,
+        check: None,
+        stage: None,
+        temporary: false,
+        demands: "",
+        era: None,
+        is_variant: false,
+        confidence: None,
+        proved: true,
+        of_software: false,
+        pattern: Arc::new(Pattern::of(template)),
+    };
     for rule in profile.receiver.policy.rules() {
-        for (template, temporary) in [(&rule.fail, false), (&rule.error, true)] {
+        let own = [(&rule.fail, false, None), (&rule.error, true, None)];
+        let others = rule.variants.iter().flat_map(|variant| {
+            let error = variant
+                .error
+                .as_ref()
+                .map(|error| (error, true, Some(variant)));
+            std::iter::once((&variant.fail, false, Some(variant))).chain(error)
+        });
+        for (template, temporary, variant) in own.into_iter().chain(others) {
             candidates.push(Candidate {
-                profile: at,
                 check: Some(rule.check),
                 stage: Some(rule.stage),
                 temporary,
                 demands: rule.check.checks,
-                proved: !rule.modelled,
-                of_software: false,
-                pattern: Arc::new(Pattern::of(template)),
+                era: variant
+                    .map(|variant| variant.era.clone())
+                    .or_else(|| rule.era.clone()),
+                is_variant: variant.is_some(),
+                confidence: rule.confidence,
+                proved: !rule.modelled || variant.is_some(),
+                ..candidate(template)
             });
         }
     }
@@ -238,14 +269,8 @@ fn of_profile(at: usize, profile: &ReceiverProfile) -> Vec<Candidate> {
         let template = replies.template(*reply, true);
         if template.pattern().code().is_refusal() {
             candidates.push(Candidate {
-                profile: at,
-                check: None,
-                stage: None,
-                temporary: false,
                 demands: reply.doc(),
-                proved: true,
-                of_software: false,
-                pattern: Arc::new(Pattern::of(template)),
+                ..candidate(template)
             });
         }
     }

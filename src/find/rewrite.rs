@@ -6,15 +6,18 @@ use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::commands::toml_text;
+use super::rank::Candidate;
 use super::{Finder, Found, Match, cases};
 use crate::check::{Attempt, judge};
 use crate::name::{self, Name};
-use crate::scenario::{self, Scenario};
+use crate::scenario;
 
 /// The client address where the bounce has none (RFC 5737).
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10));
 /// The HELO name where the bounce has none.
 const HELO: &str = "mail.example.test";
+/// Matches that are tried.
+const TRIED: usize = 6;
 /// The domain of a PTR name that is not the HELO name.
 const ELSEWHERE: &str = "provider.test";
 
@@ -99,13 +102,30 @@ pub fn scenario_of(finder: &Finder, found: &Found) -> Rewritten {
         helo: helo.unwrap_or_else(|| HELO.to_owned()),
         sender: sender.unwrap_or_else(|| "sender@example.test".to_owned()),
     };
-    for one in &found.matches {
+    for one in found.matches.iter().take(TRIED) {
+        let candidates = &finder.index.candidates;
+        let of_match = |candidate: &&Candidate| {
+            candidate.pattern.lines == one.reply && finder.receiver_name(candidate) == one.receiver
+        };
+        let candidates: Vec<_> = candidates.iter().filter(of_match).collect();
+        let Some(profile) = candidates
+            .first()
+            .map(|candidate| finder.receiver(candidate))
+        else {
+            continue;
+        };
         for dns in Dns::ALL {
             let text = write(found, &client, dns, Some(one));
             let Ok(scenario) = scenario::parse_scenario("bounce", &text) else {
                 continue;
             };
-            if brings(finder, one, &scenario, &client) {
+            let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
+            let attempt = Attempt::of(&scenario, client.address, &client.helo);
+            let judgement = judge(&profile.receiver, &zones, profile.dns_timeout, &attempt);
+            let mut brings = candidates
+                .iter()
+                .map(|c| cases::brings(&judgement, c.check, &c.pattern));
+            if brings.any(|brings| brings) {
                 return Rewritten {
                     text,
                     same_reply: true,
@@ -117,24 +137,6 @@ pub fn scenario_of(finder: &Finder, found: &Found) -> Rewritten {
         text: write(found, &client, Dns::Right, None),
         same_reply: false,
     }
-}
-
-fn brings(finder: &Finder, one: &Match, scenario: &Scenario, client: &Client) -> bool {
-    let profile = finder
-        .profiles
-        .iter()
-        .find(|profile| profile.name == one.receiver);
-    let candidates = finder.index.candidates.iter();
-    let mut patterns = candidates.filter(|candidate| {
-        finder.profiles[candidate.profile].name == one.receiver
-            && candidate.pattern.lines == one.reply
-    });
-    let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
-    let attempt = Attempt::of(scenario, client.address, &client.helo);
-    profile.is_some_and(|profile| {
-        let judgement = judge(&profile.receiver, &zones, profile.dns_timeout, &attempt);
-        patterns.any(|candidate| cases::brings(&judgement, candidate.check, &candidate.pattern))
-    })
 }
 
 fn write(found: &Found, client: &Client, dns: Dns, of: Option<&Match>) -> String {

@@ -11,5 +11,5 @@ mod template;
 pub use behaviour::Behaviour;
 pub use judge::{DeferIfPermit, Policy, Refusal};
 pub use remedy::{Change, Remedies, RemediesView, Remedy, labelled};
-pub use rule::{After, Allow, Bulk, Escalation, Rule, TempPolicy};
+pub use rule::{After, Allow, Bulk, Escalation, Rule, TempPolicy, Variant};
 pub use template::{Template, Values};

@@ -115,6 +115,43 @@ impl fmt::Display for Escalation {
     }
 }
 
+/// A text of a rule at another time, or of other hosts of the receiver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variant {
+    /// When or where the receiver gives this text.
+    pub era: String,
+    /// The reply to a violation.
+    pub fail: Template,
+    /// The reply when DNS fails temporarily; that of the rule where `None`.
+    pub error: Option<Template>,
+}
+
+impl Variant {
+    /// Whether this is the text of an era: the era as written, or a year within it.
+    pub fn is_of(&self, era: &str) -> bool {
+        if self.era == era {
+            return true;
+        }
+        let year = |text: &str| {
+            text.parse::<u16>()
+                .ok()
+                .filter(|year| (1980..2100).contains(year))
+        };
+        let parts = self.era.split(|c: char| !c.is_ascii_digit());
+        let years: Vec<_> = parts.filter_map(year).collect();
+        let (Some(wanted), Some(&first), Some(&last)) = (year(era), years.first(), years.last())
+        else {
+            return false;
+        };
+        let from = if self.era.starts_with("until") {
+            0
+        } else {
+            first
+        };
+        (from..=last).contains(&wanted)
+    }
+}
+
 /// A check with its settings, as a receiver uses it.
 pub struct Rule {
     /// The check, by its row in the catalogue.
@@ -137,6 +174,12 @@ pub struct Rule {
     pub escalation: Option<Escalation>,
     /// True where the text is modelled, not captured from a real receiver.
     pub modelled: bool,
+    /// When the receiver gives this reply; the era of its profile where `None`.
+    pub era: Option<String>,
+    /// How certain the text is; the confidence of its profile where `None`.
+    pub confidence: Option<&'static str>,
+    /// Texts of the rule at other times, or of other hosts.
+    pub variants: Vec<Variant>,
     /// Block lists to ask, and for whom.
     pub lists: Vec<(Subject, Vec<Name>)>,
     /// What has to be observed before it can judge.
@@ -163,6 +206,9 @@ impl Rule {
             bulk: None,
             escalation: None,
             modelled: false,
+            era: None,
+            confidence: None,
+            variants: Vec::new(),
             lists: checks::lists(check, settings),
             needs: checks::needs(check, settings),
             pregreet: checks::pregreet(check, settings),
@@ -284,5 +330,24 @@ impl fmt::Display for Allow {
             self.checks.join(", ")
         };
         write!(f, "past {rules}: {}", conditions.join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variant_is_of_its_era_and_of_each_year_within() {
+        let fail = Template::parse(&["550 no"]).expect("a template");
+        let variant = |era: &str| Variant {
+            era: era.to_owned(),
+            fail: fail.clone(),
+            error: None,
+        };
+        assert!(variant("2016-2020").is_of("2018") && variant("2016-2020").is_of("2016-2020"));
+        assert!(!variant("2016-2020").is_of("2021") && !variant("2016-2020").is_of("x"));
+        assert!(variant("until 2012").is_of("2003") && !variant("until 2012").is_of("2013"));
+        assert!(variant("2021, web.de").is_of("2021") && !variant("relaying").is_of("2021"));
     }
 }

@@ -94,8 +94,13 @@ fn open(name: &str, directory: &str, what: &str) -> Result<(PathBuf, String), Er
             .map_err(|e| Error::io(format!("cannot read {name}"), e))?;
         return Ok((path, text));
     }
+    // A receiver of another era is read from the same file.
+    let file = match name.split_once('@') {
+        Some((file, _)) if what == "receiver" => file,
+        _ => name,
+    };
     let path = format!("{directory}{name}.toml");
-    match shipped::text(&path) {
+    match shipped::text(&format!("{directory}{file}.toml")) {
         Some(text) => Ok((Path::new(shipped::PREFIX).join(path), text.to_owned())),
         None => {
             let all = names(directory.trim_end_matches('/'));

@@ -18,8 +18,8 @@ use crate::facts::{
     Relaxed, Wants,
 };
 use crate::name::{self, Name};
-use crate::policy::checks::{Check, Kind, Parameter, REJECT, Setting, Settings, Weight};
-use crate::policy::{After, Allow, Bulk, Escalation, Policy, Rule, TempPolicy};
+use crate::policy::checks::{Check, Kind, Parameter, REJECT, Setting, Settings, Weight, earliest};
+use crate::policy::{After, Allow, Bulk, Escalation, Policy, Rule, TempPolicy, Variant};
 use crate::reply::ReplyCode;
 use crate::smtp::{AFTER_HELO, Extension, Extensions, Receiver, Settings as Smtp, StartTls};
 use crate::stage::Stage;
@@ -55,7 +55,7 @@ pub struct ReceiverProfile {
     pub text: Arc<str>,
 }
 
-/// Reads a receiver file.
+/// Reads a receiver file. A name such as `gmail@2016` takes the texts of that era.
 pub(super) fn read(
     name: &str,
     mut file: Reader<'_>,
@@ -86,7 +86,9 @@ pub(super) fn read(
     settings.replies = speech::replies(&mut file, mistakes);
     settings.auth = behaviour::auth(&mut file, mistakes);
     settings.scripts = behaviour::scripts(&mut file, mistakes);
-    let policy = policy(&mut file, mistakes);
+    let of_era = name.split_once('@').map(|(_, era)| era);
+    let policy = policy(&mut file, of_era, mistakes);
+    known_era(of_era, &policy, mistakes);
     file.finish();
     Some(ReceiverProfile {
         name: name.to_owned(),
@@ -106,7 +108,24 @@ pub(super) fn read(
     })
 }
 
-fn policy(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Policy {
+/// An era is a mistake where no rule has a text of it.
+fn known_era(era: Option<&str>, policy: &Policy, mistakes: &mut Mistakes) {
+    let Some(era) = era else {
+        return;
+    };
+    let variants = || policy.rules().iter().flat_map(|rule| &rule.variants);
+    if !variants().any(|variant| variant.is_of(era)) {
+        let known: BTreeSet<_> = variants().map(|variant| variant.era.as_str()).collect();
+        let known: Vec<_> = known.into_iter().collect();
+        let expected = match known.as_slice() {
+            [] => "no @: this receiver has one text for each rule".to_owned(),
+            known => format!("an era after @: {}, or a year within one", known.join("; ")),
+        };
+        mistakes.add(0..0, expected, format!("{era:?}"));
+    }
+}
+
+fn policy(file: &mut Reader<'_>, era: Option<&str>, mistakes: &mut Mistakes) -> Policy {
     let after = after(file, mistakes);
     let delay_reject = file.flag("delay_reject", mistakes).unwrap_or(false);
     let record = file.parsed_list("record", mistakes, |w| {
@@ -122,7 +141,7 @@ fn policy(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Policy {
     let rules = file
         .tables("rule", mistakes)
         .into_iter()
-        .filter_map(|table| Some((table.span(), rule(table, after, mistakes)?)))
+        .filter_map(|table| Some((table.span(), rule(table, after, era, mistakes)?)))
         .collect();
     let rules = without_doubles(rules, mistakes);
     let allow = file
@@ -299,6 +318,7 @@ fn after(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<After> {
 fn rule(
     mut table: Reader<'_>,
     default_after: Option<After>,
+    era: Option<&str>,
     mistakes: &mut Mistakes,
 ) -> Option<Rule> {
     let check = values::usable_check(table.required("check", mistakes)?, mistakes)?;
@@ -345,6 +365,19 @@ fn rule(
     }
     rule.after = after(&mut table, mistakes).or(default_after);
     rule.modelled = table.flag("modelled", mistakes).unwrap_or(false);
+    rule.era = table.string("era", mistakes).map(|era| era.value);
+    rule.confidence = table.choice("confidence", mistakes);
+    let variants = table.tables("variant", mistakes).into_iter();
+    rule.variants = variants
+        .filter_map(|table| variant(table, mistakes))
+        .collect();
+    let chosen = era.and_then(|era| rule.variants.iter().find(|variant| variant.is_of(era)));
+    if let Some(chosen) = chosen.cloned() {
+        rule.fail = chosen.fail;
+        rule.error = chosen.error.unwrap_or(rule.error);
+        rule.era = Some(chosen.era);
+        rule.modelled = false;
+    }
     table.finish();
     Some(rule)
 }
@@ -392,6 +425,22 @@ fn escalation(rule: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Escalati
         per,
         by,
         first,
+    })
+}
+
+/// Another text of a rule.
+fn variant(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Variant> {
+    let era = table.required("era", mistakes).map(|era| era.value);
+    table.require("fail", mistakes);
+    let refuses = |code: ReplyCode| code.is_refusal();
+    let fail = reply("fail", "a 4yz or 5yz reply", refuses, &mut table, mistakes);
+    let defers = |code: ReplyCode| code.class() == 4;
+    let error = reply("error", "a 4yz reply", defers, &mut table, mistakes);
+    table.finish();
+    Some(Variant {
+        era: era?,
+        fail: fail?,
+        error,
     })
 }
 

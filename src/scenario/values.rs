@@ -109,11 +109,19 @@ pub(super) fn receiver(
     let At { value, span } = table.string("receiver", mistakes)?;
     if !is_path(&value) {
         let names = names("receivers");
-        if !names.contains(&value) {
+        let (name, era) = match value.split_once('@') {
+            Some((name, era)) => (name, Some(era)),
+            None => (value.as_str(), None),
+        };
+        if !names.iter().any(|known| known == name) {
             let names: Vec<_> = names.iter().map(String::as_str).collect();
             let unknown = unknown("receiver", &value, &names);
             let expected = format!("{}, or a path with / or .toml", unknown.expected);
             mistakes.add(span, expected, unknown.found);
+        } else if era.is_some() && super::load_receiver(&value).is_err() {
+            let expected =
+                format!("{name}, or {name}@ERA with an era of `martinet show receiver {name}`");
+            mistakes.add(span, expected, format!("{value:?}"));
         }
         return Some(value);
     }

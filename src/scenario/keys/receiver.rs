@@ -226,6 +226,55 @@ pub(in crate::scenario) static RULE: Section = Section {
             "Marks a reply text as modelled, not copied from a real receiver.",
         )
         .default("false"),
+        key(
+            "era",
+            Takes::Text("a string"),
+            "\"2024-2026\"",
+            "Says at which time the receiver gives this reply.",
+        )
+        .absent("the era of the file"),
+        key(
+            "confidence",
+            Takes::Choice(&["high", "medium", "low", "invented"]),
+            "\"medium\"",
+            "Says how certain the text of this rule is.",
+        )
+        .absent("the confidence of the file"),
+        key(
+            "variant",
+            Takes::Tables(&VARIANT),
+            "",
+            "Records another text of the same rule: of another time, or of other hosts of the operator.",
+        ),
+    ],
+};
+
+pub(in crate::scenario) static VARIANT: Section = Section {
+    title: "[[rule.variant]]",
+    doc: "Another text of the same rule. `martinet find` recognises it, and the receiver `NAME@ERA` gives it: `gmail@2016`.",
+    more: More::Nothing,
+    keys: &[
+        key(
+            "era",
+            Takes::Text("a string"),
+            "\"2016-2020\"",
+            "Says when, or where, the receiver gives this text. `NAME@ERA` takes the whole text of the key, or a year within it.",
+        )
+        .required(),
+        key(
+            "fail",
+            REPLY,
+            "\"550 5.7.1 {ip} has no PTR record\"",
+            "Is the reply if the demand is not met.",
+        )
+        .required(),
+        key(
+            "error",
+            REPLY,
+            "\"451 4.7.1 DNS does not answer for {ip}\"",
+            "Is the reply if DNS fails temporarily: a 4yz reply.",
+        )
+        .absent("the `error` of the rule"),
     ],
 };
 
