@@ -1,0 +1,230 @@
+//! Public refusals of named operators: `find` names the operator, or the software whose words they are.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use martinet::find::{Certainty, Finder};
+
+use crate::skipped;
+
+/// Beside the repository: operator, reply, date and source, separated by tabs.
+const FILE: &str = "../shared/data/bounces.tsv";
+
+/// The receivers that are right for an operator of the file: its own profile, or that of the software whose words it uses.
+const RIGHT: &[(&str, &[&str])] = &[
+    ("Ziggo", &["ziggo"]),
+    ("free.fr", &["free", "spamdyke"]),
+    ("spamdyke", &["spamdyke"]),
+    ("freenet.de", &["freenet"]),
+    ("GMX", &["gmx"]),
+    ("Gmail", &["gmail"]),
+    ("AT&T", &["att"]),
+    ("GoDaddy", &["godaddy"]),
+    ("Cox", &["cox"]),
+    ("Microsoft EOP", &["microsoft-eop"]),
+    ("Exchange", &["exchange"]),
+    ("SFR", &["sfr", "postfix-"]),
+    ("addy.io", &["postfix-"]),
+    ("OVH", &["ovh", "postfix-"]),
+    ("NetCologne", &["netcologne", "postfix-"]),
+    ("neo.space", &["postfix-"]),
+    ("Orange", &["orange"]),
+    ("mailbox.org", &["policyd-weight"]),
+    ("Yahoo", &["yahoo"]),
+    ("T-Online", &["t-online"]),
+    ("iCloud", &["icloud", "postfix-"]),
+    ("Mail.ru", &["mailru"]),
+    ("MagicMail", &["magicmail"]),
+    ("IronPort", &["unnamed-providers"]),
+    ("(isp)", &["unnamed-providers"]),
+    ("Sendmail", &["sendmail-rdns"]),
+    ("Momentum", &["momentum"]),
+    ("Exim", &["exim-"]),
+    ("hMailServer", &["hmailserver"]),
+    ("Postfix", &["postfix-"]),
+    ("i.ua", &["iua"]),
+    ("OpenSMTPD", &["opensmtpd-"]),
+    ("Tucows", &[]),
+];
+
+/// A line of the file.
+struct Row {
+    operator: String,
+    lines: Vec<String>,
+}
+
+impl Row {
+    fn is_right(&self, receiver: &str) -> bool {
+        let row = RIGHT
+            .iter()
+            .find(|(operator, _)| self.operator.starts_with(operator));
+        let (_, right) = row.unwrap_or_else(|| panic!("who is {}?", self.operator));
+        right.iter().any(|name| receiver.starts_with(name))
+    }
+}
+
+fn rows() -> Option<Vec<Row>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE);
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        skipped::record(&format!("find over public refusals: no {FILE}"));
+        return None;
+    };
+    let rows = text
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty());
+    let read = |line: &str| {
+        let mut fields = line.split('\t');
+        let operator = fields.next().unwrap_or_default().to_owned();
+        let reply = filled(fields.next().unwrap_or_default());
+        let lines = reply.split(" / ").map(str::to_owned).collect();
+        Row { operator, lines }
+    };
+    Some(rows.map(read).collect())
+}
+
+/// A reply with values for its placeholders: none of them stands in a profile.
+fn filled(reply: &str) -> String {
+    let values = [
+        ("{ip}", "198.51.100.77"),
+        ("{helo}", "out3.shop.example"),
+        ("{mx}", "mx-in-07.isp.example"),
+        ("{sender}", "news@shop.example"),
+        ("{rcpt}", "someone@isp.example"),
+        ("{domain}", "shop.example"),
+        ("{id}", "a640c23a62f3a-b0a5f3"),
+    ];
+    values.iter().fold(reply.to_owned(), |text, (word, value)| {
+        text.replace(word, value)
+    })
+}
+
+/// A form in which a reply reaches its sender.
+type Form = (&'static str, fn(&[String]) -> String);
+
+/// The replies themselves, log lines of six programs, and notifications.
+const FORMS: &[Form] = &[
+    ("reply", |lines| lines.join("\r\n")),
+    ("Postfix log", |lines| {
+        let said = lines.join(" ");
+        format!(
+            "Nov 26 02:00:00 out postfix/smtp[4242]: 4Kx1T65kRJz1: to=<someone@isp.example>, relay=mx-in-07.isp.example[203.0.113.25]:25, delay=0.9, delays=0.1/0/0.5/0.3, dsn=5.0.0, status=bounced (host mx-in-07.isp.example[203.0.113.25] said: {said} (in reply to RCPT TO command))"
+        )
+    }),
+    ("Exim log", |lines| {
+        let said = lines.join("\\n");
+        format!(
+            "2026-11-26 02:00:00 1uXyZa-000000001Ab-0 ** someone@isp.example R=dnslookup T=remote_smtp H=mx-in-07.isp.example [203.0.113.25] X=TLS1.3:TLS_AES_256_GCM_SHA384:256 CV=yes: SMTP error from remote mail server after RCPT TO:<someone@isp.example>: {said}"
+        )
+    }),
+    ("Sendmail log", |lines| {
+        let said = lines.join(" ");
+        format!(
+            "Nov 26 02:00:00 out sendmail[4242]: 5AQ2001: to=<someone@isp.example>, ctladdr=<news@shop.example> (1000/1000), delay=00:00:01, xdelay=00:00:01, mailer=esmtp, pri=120000, relay=mx-in-07.isp.example. [203.0.113.25], dsn=5.0.0, reply={said}, stat=Service unavailable"
+        )
+    }),
+    ("qmail log", |lines| {
+        let said = lines.join("/").replace(' ', "_");
+        format!(
+            "@4000000065a delivery 7: failure: 203.0.113.25_does_not_like_recipient./Remote_host_said:_{said}/Giving_up_on_203.0.113.25./"
+        )
+    }),
+    ("OpenSMTPD log", |lines| {
+        let said = lines.join(" ");
+        format!(
+            "Nov 26 02:00:00 out smtpd[4242]: 5a12 mta delivery evpid=1a2b from=<news@shop.example> to=<someone@isp.example> rcpt=<-> source=\"192.0.2.1\" relay=\"203.0.113.25 (mx-in-07.isp.example)\" delay=1s result=\"PermFail\" stat=\"{said}\""
+        )
+    }),
+    ("nodemailer error", |lines| {
+        let code: u16 = lines[0][..3].parse().expect("a code");
+        serde_json::json!({"code": "EENVELOPE", "response": lines.join("\n"), "responseCode": code, "command": "RCPT TO"}).to_string()
+    }),
+    ("Exchange notification text", |lines| {
+        let said = lines.join(" ");
+        format!(
+            "Delivery has failed to these recipients or groups:\n\nsomeone@isp.example\nYour message wasn't delivered.\n\nDiagnostic information for administrators:\n\nGenerating server: out.shop.example\n\nsomeone@isp.example\nRemote Server returned '{said}'\n\nOriginal message headers:\n\nReceived: from app.shop.example (10.0.0.7)\n"
+        )
+    }),
+    ("delivery status notification", |lines| {
+        notification(lines, 70)
+    }),
+    ("notification, wrapped narrowly", |lines| {
+        notification(lines, 40)
+    }),
+];
+
+/// A notification as Postfix writes it, its lines folded.
+fn notification(lines: &[String], width: usize) -> String {
+    let said = lines.join(" ");
+    let mut folded = String::new();
+    let mut length = 0;
+    for word in said.split(' ') {
+        if length + word.len() > width {
+            folded.push_str("\n   ");
+            length = 0;
+        }
+        let _ = write!(folded, " {word}");
+        length += word.len() + 1;
+    }
+    format!(
+        "Return-Path: <>\nFrom: MAILER-DAEMON@out.shop.example\nTo: news@shop.example\nSubject: Undelivered Mail Returned to Sender\nMIME-Version: 1.0\n\
+         Content-Type: multipart/report; report-type=delivery-status; boundary=\"b\"\n\n--b\nContent-Type: text/plain\n\n\
+         This is the mail system at host out.shop.example.\n\n<someone@isp.example>: host mx-in-07.isp.example[203.0.113.25] said:{folded}\n    (in reply to RCPT TO command)\n\n\
+         --b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; out.shop.example\nArrival-Date: Thu, 26 Nov 2026 01:02:02 +0000 (UTC)\n\n\
+         Final-Recipient: rfc822; someone@isp.example\nAction: failed\nStatus: 5.0.0\nRemote-MTA: dns; mx-in-07.isp.example\nDiagnostic-Code: smtp;{folded}\n\n--b--\n"
+    )
+}
+
+/// In each form at least 95 of 100 refusals lead to the right operator or software, and none to another one that is said to be
+/// literal. The first match counts.
+#[test]
+fn public_refusals_lead_to_their_operators() {
+    let Some(rows) = rows() else {
+        return;
+    };
+    let finder = Finder::built_in().expect("the built-in files are sound");
+    let mut report = String::new();
+    for (form, write) in FORMS {
+        let (mut right, mut literal) = (0, 0);
+        let mut wrong = Vec::new();
+        for row in &rows {
+            let found = finder.receivers(write(&row.lines).as_bytes());
+            for (profile, certainty) in &found {
+                if *certainty == Certainty::Literal && !row.is_right(&profile.name) {
+                    wrong.push(format!(
+                        "  WRONG LITERAL {}: {} for {}",
+                        row.operator,
+                        profile.name,
+                        row.lines.join(" / ")
+                    ));
+                }
+            }
+            let best = found
+                .first()
+                .map(|(profile, certainty)| (profile.name.as_str(), *certainty));
+            match best {
+                Some((name, certainty)) if row.is_right(name) => {
+                    right += 1;
+                    literal += usize::from(certainty == Certainty::Literal);
+                }
+                other => wrong.push(format!(
+                    "  {}: {other:?} for {}",
+                    row.operator,
+                    row.lines.join(" / ")
+                )),
+            }
+        }
+        let _ = writeln!(
+            report,
+            "{form}: {right} of {} right, {literal} literal\n{}",
+            rows.len(),
+            wrong.join("\n")
+        );
+        let enough = right * 100 >= rows.len() * 95;
+        let none_wrong = !wrong.iter().any(|line| line.contains("WRONG LITERAL"));
+        if !enough || !none_wrong {
+            report.push_str("^ FAILS\n");
+        }
+    }
+    println!("{report}");
+    assert!(!report.contains("FAILS"), "{report}");
+}
