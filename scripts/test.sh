@@ -24,6 +24,7 @@ install_clients() {
     have npm || missing+=(npm)
     perl -MNet::SSLeay -e1 2>/dev/null || missing+=(libnet-ssleay-perl)
     perl -MAuthen::SASL -e1 2>/dev/null || missing+=(libauthen-sasl-perl)
+    perl -MSisimai -e1 2>/dev/null || missing+=(libsisimai-perl)
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
     have javac || missing+=(default-jdk-headless)
     have go || missing+=(golang-go)
