@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use serde::Serialize;
 
 use crate::dns::Zones;
-use crate::facts::{Facts, LookupRecord, Memory, Resolver};
+use crate::facts::{Facts, Lookup, LookupRecord, Memory, Resolver};
 use crate::policy::{Change, Refusal, Remedies, Remedy};
 use crate::reply::Reply;
 use crate::scenario::{Scenario, plain_message};
@@ -110,7 +110,25 @@ pub(crate) fn judge_remembering(
     patience: Duration,
     attempt: &Attempt,
 ) -> Judgement {
-    let mut play = Play::new(receiver, memory, zones, patience, attempt);
+    played(receiver, memory, &Resolver::new(zones, patience), attempt)
+}
+
+/// Plays an attempt against a receiver whose lookups something else answers than zones of a world.
+pub(crate) fn judge_by_lookup(
+    receiver: &Arc<Receiver>,
+    lookup: &dyn Lookup,
+    attempt: &Attempt,
+) -> Judgement {
+    played(receiver, Arc::default(), lookup, attempt)
+}
+
+fn played(
+    receiver: &Arc<Receiver>,
+    memory: Arc<Memory>,
+    lookup: &dyn Lookup,
+    attempt: &Attempt,
+) -> Judgement {
+    let mut play = Play::new(receiver, memory, lookup, attempt);
     let dialogue = [
         (Stage::Connect, String::new()),
         (
@@ -158,7 +176,7 @@ pub fn remedied(zones: &Zones, attempt: &Attempt, remedy: &Remedy) -> Option<(Zo
 
 struct Play<'a> {
     session: Session,
-    resolver: Resolver<'a>,
+    lookup: &'a dyn Lookup,
     facts: Facts,
     allowed: String,
     refusal: Option<Refusal>,
@@ -171,8 +189,7 @@ impl<'a> Play<'a> {
     fn new(
         receiver: &Arc<Receiver>,
         memory: Arc<Memory>,
-        zones: &'a Zones,
-        patience: Duration,
+        lookup: &'a dyn Lookup,
         attempt: &Attempt,
     ) -> Self {
         let client = ClientAddress::fixed(attempt.client);
@@ -180,7 +197,7 @@ impl<'a> Play<'a> {
         Self {
             facts: Facts::new(client.address),
             session: Session::new(Arc::clone(receiver), memory, client, peer, 0),
-            resolver: Resolver::new(zones, patience),
+            lookup,
             allowed: String::new(),
             refusal: None,
             stage: Stage::Connect,
@@ -193,8 +210,7 @@ impl<'a> Play<'a> {
     fn say(&mut self, stage: Stage, octets: &[u8]) {
         let (mut input, mut output) = (BytesMut::from(octets), Vec::new());
         while let Step::Pause(pause) | Step::Listen(pause) =
-            self.session
-                .advance(&mut input, &mut output, &self.resolver)
+            self.session.advance(&mut input, &mut output, self.lookup)
         {
             self.elapsed += pause;
         }

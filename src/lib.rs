@@ -103,9 +103,10 @@
 //!
 //! Each uses only those above it (the session, in `smtp`, is the heart): values ([`reply`], [`name`], [`stage`],
 //! [`lookup`], [`verdict`], [`error`]), [`journal`], [`dns`], [`facts`], [`policy`], [`smtp`], [`scenario`], [`check`], [`matrix`],
-//! `find`, [`picture`], [`expect`], [`harness`],
+//! [`capture`], `find`, [`picture`], [`expect`], [`harness`],
 //! [`play`], `http`, `cli`.
 
+pub mod capture;
 pub mod check;
 #[cfg(feature = "cli")]
 pub mod cli;

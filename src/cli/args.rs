@@ -28,6 +28,8 @@ pub(super) enum Command {
     Check(Check),
     /// Find which receiver gives a reply, which scenario causes it, and what fixes it
     Find(Find),
+    /// Ask a resolver for the DNS records of a client, and write them as a scenario
+    Capture(Capture),
     /// Show the verdict of every receiver on every client of the scenarios
     Matrix(Matrix),
     /// Run every [[expect]] of scenarios over real SMTP and DNS sockets
@@ -309,6 +311,9 @@ pub(super) struct Check {
     /// World of a running server to ask: http://HOST:PORT, or http://HOST:PORT/worlds/NAME
     #[arg(long, value_name = "URL", value_parser = world_url, conflicts_with = "scenario")]
     pub world: Option<WorldUrl>,
+    /// Resolver to ask, in place of the zones of a scenario
+    #[arg(long, value_name = "ADDR:PORT", conflicts_with_all = ["scenario", "world"])]
+    pub resolver: Option<SocketAddr>,
     /// Client address [default with --world: the address that the next connection gets]
     #[arg(long, value_name = "IP", required_unless_present = "world")]
     pub client: Option<IpAddr>,
@@ -344,6 +349,38 @@ pub(super) struct Find {
     /// Write a scenario with the client address, HELO name and sender of the bounce
     #[arg(long, value_name = "FILE")]
     pub scenario_out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Capture {
+    /// Client address
+    #[arg(long, value_name = "IP")]
+    pub client: IpAddr,
+    /// HELO name: the argument of EHLO
+    #[arg(long, value_name = "NAME", value_parser = one_line)]
+    pub helo: String,
+    /// Envelope sender [default: postmaster at the HELO name]
+    #[arg(long = "from", value_name = "ADDRESS", value_parser = one_line)]
+    pub sender: Option<String>,
+    /// Resolver to ask; no other command than capture and check --resolver asks one
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub resolver: SocketAddr,
+    /// DKIM selector of the sender's domain; can be given more than once
+    #[arg(long, value_name = "SELECTOR", value_parser = one_line)]
+    pub selector: Vec<String>,
+    /// Ask the DNS block lists of the receivers too
+    #[arg(long)]
+    pub lists: bool,
+    /// Time to wait for each answer
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time)]
+    pub timeout: Duration,
+    /// Write the scenario to this file
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    crate::scenario::duration(text).ok_or_else(|| "expected a time such as 500ms or 5s".to_owned())
 }
 
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 //! Exit codes: 0 accepted or as expected, 1 refused or not as expected, 2 usage, scenario or environment.
 
 mod args;
+mod capture;
 mod catalogue;
 mod demo;
 mod health;
@@ -34,6 +35,7 @@ pub fn run(arguments: Arguments) -> Result<bool, Error> {
         Command::Demo(options) => wait_for(demo::run(options)),
         Command::Serve(options) => wait_for(serve::run(options)),
         Command::Check(options) => wait_for(what_if::run(options)),
+        Command::Capture(options) => capture::run(&options),
         Command::Find(options) => find::run(&options),
         Command::Matrix(options) => matrix::run(&options),
         Command::Verify(options) => wait_for(verify::run(options)),

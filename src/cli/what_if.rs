@@ -1,6 +1,7 @@
 //! `martinet check`: what would a receiver say?
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::json;
@@ -9,6 +10,7 @@ use super::args::{Check, CheckFormat};
 use super::paint::{self, Explanation, Question};
 use super::world::WorldUrl;
 use super::{print, print_json};
+use crate::capture::Capture;
 use crate::check::{Attempt, Judgement, judge, remedied};
 use crate::error::Error;
 use crate::picture::{Case, Picture};
@@ -16,6 +18,9 @@ use crate::policy::{Remedies, RemediesView};
 use crate::scenario::{self, ReceiverProfile};
 use crate::stage::Stage;
 use crate::verdict::Verdict;
+
+/// How long `check --resolver` waits for each answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(options: Check) -> Result<bool, Error> {
     match &options.world {
@@ -45,7 +50,10 @@ fn of_scenario(options: &Check) -> Result<bool, Error> {
         let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
         judge(&profile.receiver, &zones, profile.dns_timeout, &attempt)
     };
-    let judgements: Vec<_> = profiles.iter().map(one).collect();
+    let judgements: Vec<_> = match options.resolver {
+        Some(resolver) => by_resolver(resolver, &attempt).check(&profiles),
+        None => profiles.iter().map(one).collect(),
+    };
     match (options.format, all) {
         (CheckFormat::Json, true) => print_json(&judgements)?,
         (CheckFormat::Json, false) => print_json(&judgements[0])?,
@@ -74,6 +82,19 @@ fn of_scenario(options: &Check) -> Result<bool, Error> {
         }
     }
     Ok(judgements.iter().all(|j| j.verdict == Verdict::Accept))
+}
+
+/// The same attempt, judged by what a resolver answers; block lists are asked, too.
+fn by_resolver(resolver: SocketAddr, attempt: &Attempt) -> Capture {
+    Capture {
+        client: attempt.client,
+        helo: attempt.helo.clone(),
+        sender: attempt.sender.clone(),
+        selectors: Vec::new(),
+        lists: true,
+        resolver,
+        patience: PATIENCE,
+    }
 }
 
 /// What the answer of a world says of one receiver.

@@ -1,0 +1,144 @@
+//! Today's DNS of a client, as a scenario: every question that the receivers ask is put to a resolver outside, and its answers
+//! become zones, its failures become faults.
+//!
+//! This is the one exception to the rule that the process asks nobody. Nothing but the commands `capture` and
+//! `check --resolver` uses it, and both name the resolver.
+
+mod resolver;
+mod write;
+
+pub use resolver::OutsideResolver;
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::check::{Attempt, Judgement, judge_by_lookup};
+use crate::facts::Lookup;
+use crate::name::{self, Name, RecordType};
+use crate::scenario::{ReceiverProfile, plain_message};
+
+/// What is to be captured.
+#[derive(Clone, Debug)]
+pub struct Capture {
+    /// The client address.
+    pub client: IpAddr,
+    /// The HELO name.
+    pub helo: String,
+    /// The envelope sender.
+    pub sender: String,
+    /// DKIM selectors of the sender's domain.
+    pub selectors: Vec<String>,
+    /// Whether block lists are asked, too.
+    pub lists: bool,
+    /// The resolver.
+    pub resolver: SocketAddr,
+    /// How long each answer may take.
+    pub patience: Duration,
+}
+
+/// A scenario written from captured DNS.
+#[derive(Debug)]
+pub struct Captured {
+    /// The scenario file.
+    pub text: String,
+    /// What the receivers say by the captured DNS.
+    pub judgements: Vec<Judgement>,
+    /// How many questions were asked.
+    pub questions: usize,
+    /// How many of them failed, by SERVFAIL, REFUSED or without an answer.
+    pub failures: usize,
+}
+
+impl Capture {
+    /// Asks everything that these receivers ask, and writes the answers as a scenario. It waits for the resolver.
+    pub fn run(&self, profiles: &[ReceiverProfile]) -> Captured {
+        let resolver = self.resolver(profiles);
+        let judgements = self.judge(&resolver, profiles);
+        self.ask_more(&resolver);
+        let asked = resolver.asked();
+        Captured {
+            text: write::scenario(self, &asked, &judgements),
+            failures: asked
+                .iter()
+                .filter(|one| one.lookup.outcome.is_temporary())
+                .count(),
+            questions: asked.len(),
+            judgements,
+        }
+    }
+
+    /// What receivers say by the answers of the resolver.
+    pub fn check(&self, profiles: &[ReceiverProfile]) -> Vec<Judgement> {
+        self.judge(&self.resolver(profiles), profiles)
+    }
+
+    fn judge(&self, resolver: &OutsideResolver, profiles: &[ReceiverProfile]) -> Vec<Judgement> {
+        let attempt = Attempt {
+            client: self.client,
+            helo: self.helo.clone(),
+            verb: "EHLO".to_owned(),
+            sender: self.sender.clone(),
+            recipient: "postmaster@contoso.test".to_owned(),
+            message: plain_message(&self.sender),
+        };
+        let judged =
+            |profile: &ReceiverProfile| judge_by_lookup(&profile.receiver, resolver, &attempt);
+        profiles.iter().map(judged).collect()
+    }
+
+    fn resolver(&self, profiles: &[ReceiverProfile]) -> OutsideResolver {
+        let rules = profiles
+            .iter()
+            .flat_map(|profile| profile.receiver.policy.rules());
+        let zones: BTreeSet<Name> = rules
+            .flat_map(|rule| &rule.lists)
+            .flat_map(|(_, zones)| zones)
+            .cloned()
+            .collect();
+        let passed_over = if self.lists {
+            Vec::new()
+        } else {
+            zones.into_iter().collect()
+        };
+        OutsideResolver::new(self.resolver, self.patience, passed_over)
+    }
+
+    /// What a receiver may ask although none of these did: an earlier rule spoke first.
+    fn ask_more(&self, resolver: &OutsideResolver) {
+        resolver.ask(&name::reverse(self.client), RecordType::PTR);
+        let addresses = |name: &Name| {
+            for record_type in [RecordType::A, RecordType::AAAA] {
+                resolver.ask(name, record_type);
+            }
+        };
+        if let Some(helo) = name::absolute(&self.helo) {
+            addresses(&helo);
+            for record_type in [RecordType::MX, RecordType::TXT] {
+                resolver.ask(&helo, record_type);
+            }
+        }
+        let Some(domain) = self
+            .sender
+            .rsplit_once('@')
+            .and_then(|(_, domain)| name::absolute(domain))
+        else {
+            return;
+        };
+        addresses(&domain);
+        for record_type in [RecordType::MX, RecordType::TXT, RecordType::SOA] {
+            resolver.ask(&domain, record_type);
+        }
+        let below = |label: String| name::absolute(&format!("{label}.{domain}"));
+        let selectors = self
+            .selectors
+            .iter()
+            .map(|selector| format!("{selector}._domainkey"));
+        for name in std::iter::once("_dmarc".to_owned())
+            .chain(selectors)
+            .filter_map(below)
+        {
+            resolver.ask(&name, RecordType::TXT);
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! `martinet capture` and `check --resolver`: a resolver on loopback, which is martinet itself.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::process::Command;
+use std::time::Duration;
+
+use martinet::World;
+use martinet::capture::{Capture, Captured};
+use martinet::check::{Attempt, judge};
+use martinet::dns::Outside;
+use martinet::scenario::{self, ReceiverProfile, Scenario};
+
+/// How a receiver judges: verdict, stage, rule, code.
+type Fate = (String, String, Option<&'static str>, u16);
+
+fn fates(
+    scenario: &Scenario,
+    profiles: &[ReceiverProfile],
+    client: IpAddr,
+    helo: &str,
+    sender: &str,
+) -> Vec<Fate> {
+    let attempt = Attempt::of(scenario, client, helo).from_sender(sender.to_owned());
+    let one = |profile: &ReceiverProfile| {
+        let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
+        let judgement = judge(&profile.receiver, &zones, profile.dns_timeout, &attempt);
+        (
+            format!("{} {:?}", profile.name, judgement.verdict),
+            judgement.stage.to_string(),
+            judgement.rule,
+            judgement.reply.code().get(),
+        )
+    };
+    profiles.iter().map(one).collect()
+}
+
+/// A world that serves a scenario as the whole of DNS.
+async fn served(name: &str) -> (World, Scenario) {
+    let mut scenario = scenario::load_scenario(name).expect("a scenario");
+    scenario.dns.outside = Outside::NxDomain;
+    let world = World::builder()
+        .with_scenario(scenario.clone())
+        .start()
+        .await
+        .expect("a world");
+    (world, scenario)
+}
+
+async fn captured(world: &World, client: IpAddr, helo: &str, sender: &str) -> Captured {
+    let capture = Capture {
+        client,
+        helo: helo.to_owned(),
+        sender: sender.to_owned(),
+        selectors: vec!["brisbane".to_owned()],
+        lists: true,
+        resolver: world.dns_addr(),
+        patience: Duration::from_millis(1500),
+    };
+    let profiles = scenario::list_receivers().expect("receivers");
+    let captured = tokio::task::spawn_blocking(move || capture.run(&profiles));
+    captured.await.expect("no panic")
+}
+
+/// A scenario that martinet serves, captured through its own DNS, gets the same verdicts from every receiver.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_captured_is_judged_alike() {
+    let profiles = scenario::list_receivers().expect("receivers");
+    let names = [
+        "one-to-one",
+        "no-ptr",
+        "office365",
+        "forward-nxdomain",
+        "forward-nodata",
+        "forward-servfail",
+        "ptr-servfail",
+        "ptr-nodata",
+        "rfc2317",
+        "two-ptrs",
+        "ipv6-good",
+        "ipv6-no-ptr",
+        "dnsbl-listed",
+        "sender-domain",
+        "mixed-family",
+        "generic-ptr",
+    ];
+    for name in names {
+        let (world, original) = served(name).await;
+        let client = original.clients().into_iter().next().expect("a client");
+        let (address, helo, sender) = (
+            client.address,
+            client.helo.as_str(),
+            original.sender.as_str(),
+        );
+        let captured = captured(&world, address, helo, sender).await;
+        let again = scenario::parse_scenario("captured", &captured.text)
+            .unwrap_or_else(|error| panic!("{name}: {error}\n{}", captured.text));
+        let expected = fates(&original, &profiles, address, helo, sender);
+        let got = fates(&again, &profiles, address, helo, sender);
+        for (expected, got) in expected.iter().zip(&got) {
+            assert_eq!(got, expected, "{name}\n{}", captured.text);
+        }
+        assert!(captured.questions > 4, "{name}");
+        assert_eq!(
+            again.expectations.len(),
+            profiles.len(),
+            "an expectation for each receiver"
+        );
+    }
+}
+
+/// Failures become faults, each of its kind; what is not asked for is not asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_are_captured_as_faults() {
+    let (world, _) = served("ptr-servfail").await;
+    let text = captured(
+        &world,
+        "192.0.2.10".parse().expect("an address"),
+        "mail.example.test",
+        "a@example.test",
+    )
+    .await
+    .text;
+    assert!(text.contains("do   = \"servfail\""), "{text}");
+    let (world, _) = served("ptr-timeout").await;
+    let text = captured(
+        &world,
+        "192.0.2.10".parse().expect("an address"),
+        "mail.example.test",
+        "a@example.test",
+    )
+    .await
+    .text;
+    assert!(text.contains("do   = \"drop\""), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn capture_and_check_by_the_command_line() {
+    let (world, _) = served("no-ptr").await;
+    let resolver = world.dns_addr().to_string();
+    let file = std::env::temp_dir().join(format!("martinet-captured-{}.toml", std::process::id()));
+    let path = file.display().to_string();
+    let run = |arguments: Vec<String>| {
+        tokio::task::spawn_blocking(move || {
+            let output = Command::new(env!("CARGO_BIN_EXE_martinet"))
+                .args(arguments)
+                .output()
+                .expect("martinet runs");
+            let text = format!(
+                "{}{}",
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            );
+            (output.status.code(), text)
+        })
+    };
+    let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let (code, text) = run(words(&format!(
+        "capture --client 192.0.2.10 --helo mail.example.test --from a@example.test --resolver {resolver} -o {path}"
+    )))
+    .await
+    .expect("no panic");
+    assert_eq!(code, Some(0), "{text}");
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("martinet check"))
+        .expect("a command");
+    let (_, judged) = run(words(line).split_off(1)).await.expect("no panic");
+    assert!(
+        judged.contains("fcrdns: rejected at mail, rule iprev"),
+        "{judged}"
+    );
+    let (code, direct) = run(words(&format!(
+        "check --resolver {resolver} --receiver fcrdns --client 192.0.2.10 --helo mail.example.test"
+    )))
+    .await
+    .expect("no panic");
+    assert_eq!(code, Some(1), "{direct}");
+    assert!(
+        direct.contains("fcrdns: rejected at mail, rule iprev"),
+        "{direct}"
+    );
+    std::fs::remove_file(&file).expect("the file is there");
+}
