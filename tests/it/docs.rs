@@ -1,5 +1,6 @@
 //! What the documents say of the code is true.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 fn read(path: &str) -> String {
@@ -69,5 +70,46 @@ fn files_reference() {
     assert!(
         read("docs/files.md") == expected,
         "docs/files.md is stale: run MARTINET_BLESS=1 cargo nextest run files_reference"
+    );
+}
+
+/// The README counts receivers, rules and reply texts as they are; `MARTINET_BLESS=1` writes the counts anew.
+#[test]
+fn counts_of_receivers_and_texts() {
+    let profiles = martinet::scenario::list_receivers().expect("receivers");
+    let (mut rules, mut real, mut modelled) = (0, BTreeSet::new(), BTreeSet::new());
+    for profile in &profiles {
+        for rule in profile.receiver.policy.rules() {
+            rules += 1;
+            let text = rule.fail.pattern().to_string();
+            let invented = rule.modelled || profile.group == "generic";
+            let texts = if invented { &mut modelled } else { &mut real };
+            texts.insert(text);
+            real.extend(
+                rule.variants
+                    .iter()
+                    .map(|variant| variant.fail.pattern().to_string()),
+            );
+        }
+    }
+    let counts = format!(
+        "<!-- counts -->\n{} receivers with {rules} rules; {} reply texts are captured or documented, {} are modelled.\n<!-- /counts -->",
+        profiles.len(),
+        real.len(),
+        modelled.difference(&real).count(),
+    );
+    let readme = read("README.md");
+    let (before, rest) = readme.split_once("<!-- counts -->").expect("the counts");
+    let (_, after) = rest
+        .split_once("<!-- /counts -->")
+        .expect("the end of the counts");
+    let expected = format!("{before}{counts}{after}");
+    if std::env::var_os("MARTINET_BLESS").is_some() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+        std::fs::write(path, &expected).expect("README.md is written");
+    }
+    assert!(
+        read("README.md") == expected,
+        "the counts in README.md are stale: run MARTINET_BLESS=1 cargo nextest run counts_of_receivers"
     );
 }

@@ -3,6 +3,8 @@
 
 mod bad_input;
 mod bad_keys;
+mod capture;
+mod classifier;
 mod cli;
 mod conduct;
 mod containers;
@@ -13,6 +15,7 @@ mod embedding;
 mod examples;
 mod extensions;
 mod find;
+mod find_bounces;
 mod foreign;
 mod foreign_smtp;
 mod http;
