@@ -30,8 +30,8 @@ pub(super) struct Pattern {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
     Literal(String),
-    /// At most this many letters and digits.
-    Any(usize),
+    /// Letters and digits: at least, and at most, this many.
+    Any(usize, usize),
 }
 
 /// How well a pattern fits.
@@ -69,7 +69,7 @@ impl Pattern {
     pub(super) fn text(&self) -> String {
         let part = |piece: &Piece| match piece {
             Piece::Literal(text) => text.clone(),
-            Piece::Any(_) => "*".to_owned(),
+            Piece::Any(..) => "*".to_owned(),
         };
         self.whole.iter().map(part).collect()
     }
@@ -119,7 +119,7 @@ impl Pattern {
     }
 
     fn ends_open(&self) -> bool {
-        matches!(self.whole.last(), Some(Piece::Any(_)))
+        matches!(self.whole.last(), Some(Piece::Any(..)))
     }
 
     fn letters(&self) -> usize {
@@ -176,11 +176,14 @@ fn hit(pieces: &[Piece], text: &str, letters: usize, attempts: &mut u32) -> Opti
                 whole: false,
             })
         }
-        Piece::Any(most) => match others.first() {
+        Piece::Any(least, most) => match others.first() {
             Some(Piece::Literal(next)) => {
                 let mut best: Option<Hit> = None;
                 let starts = text.match_indices(next.as_str()).map(|(at, _)| at);
-                for at in starts.take_while(|at| at <= most) {
+                for at in starts
+                    .skip_while(|at| at < least)
+                    .take_while(|at| at <= most)
+                {
                     let found = hit(others, &text[at..], letters, attempts);
                     match found {
                         Some(found) if found.whole => return Some(found),
@@ -189,7 +192,7 @@ fn hit(pieces: &[Piece], text: &str, letters: usize, attempts: &mut u32) -> Opti
                     }
                 }
                 // The text may end within the placeholder.
-                let cut = (text.len() <= *most).then_some(Hit {
+                let cut = (text.len() <= *most && letters >= TELLING).then_some(Hit {
                     letters,
                     rest: 0,
                     whole: false,
@@ -207,7 +210,7 @@ fn hit(pieces: &[Piece], text: &str, letters: usize, attempts: &mut u32) -> Opti
 
 /// The octets of a text that pieces match, wherever they stand.
 fn anywhere(pieces: &[Piece], text: &str, attempts: &mut u32) -> Option<usize> {
-    let from = usize::from(matches!(pieces.first(), Some(Piece::Any(_))));
+    let from = usize::from(matches!(pieces.first(), Some(Piece::Any(..))));
     let Some(Piece::Literal(first)) = pieces.get(from) else {
         return None;
     };
@@ -226,7 +229,7 @@ fn anywhere(pieces: &[Piece], text: &str, attempts: &mut u32) -> Option<usize> {
 fn letters(pieces: &[Piece]) -> usize {
     let length = |piece: &Piece| match piece {
         Piece::Literal(text) => text.len(),
-        Piece::Any(_) => 0,
+        Piece::Any(..) => 0,
     };
     pieces.iter().map(length).sum()
 }
@@ -250,8 +253,11 @@ fn pieces(text: &str) -> Vec<Piece> {
             return pieces;
         };
         match pieces.last_mut() {
-            Some(Piece::Any(most)) => *most += longest(word),
-            _ => pieces.push(Piece::Any(longest(word))),
+            Some(Piece::Any(least, most)) => {
+                *least += shortest(word);
+                *most += longest(word);
+            }
+            _ => pieces.push(Piece::Any(shortest(word), longest(word))),
         }
         rest = after;
     }
@@ -267,6 +273,14 @@ fn longest(word: &str) -> usize {
         "id" | "what" => 80,
         _ => 255,
     }
+}
+
+/// The fewest: an envelope may have the null sender, and a list no text.
+fn shortest(word: &str) -> usize {
+    usize::from(!matches!(
+        word,
+        "sender" | "domain" | "txt" | "exp" | "what"
+    ))
 }
 
 fn without_placeholders(text: &str) -> String {

@@ -56,6 +56,8 @@ pub(super) struct Ranked {
     pub(super) certainty: Certainty,
     /// Higher is better, within a certainty.
     score: f64,
+    /// True where the reply is whole in the text.
+    whole: bool,
 }
 
 /// The replies of profiles.
@@ -135,6 +137,7 @@ impl Index {
         let pattern = &candidate.pattern;
         let codes = pattern.has_codes_of(said);
         let ranked = |certainty, score: f64| Ranked {
+            whole: false,
             candidate: at,
             certainty,
             // Software goes before those who run it.
@@ -155,7 +158,10 @@ impl Index {
             let coverage = fit.letters as f64
                 + if codes { 8.0 } else { 0.0 }
                 + if fit.whole { 4.0 } else { 0.0 };
-            return Some(ranked(certainty, coverage));
+            return Some(Ranked {
+                whole: fit.whole && fit.literal && codes,
+                ..ranked(certainty, coverage)
+            });
         }
         let same_class = said
             .code
@@ -202,8 +208,12 @@ impl Index {
         ((all + 1.0) / (with + 1.0)).ln()
     }
 
-    /// A short beginning that several texts share proves none of them.
+    /// A beginning proves nothing where another reply is whole, nor does a short one that several texts share.
     fn demote_ambiguous(&self, ranked: &mut [Ranked], said: &Said) {
+        if ranked.iter().any(|one| one.whole) {
+            let cut = ranked.iter_mut().filter(|one| !one.whole);
+            cut.for_each(|one| one.certainty = one.certainty.max(Certainty::Words));
+        }
         if said.canonical.len() >= TOLD_APART {
             return;
         }
@@ -246,6 +256,11 @@ fn of_profile(at: usize, profile: &ReceiverProfile) -> Vec<Candidate> {
             std::iter::once((&variant.fail, false, Some(variant))).chain(error)
         });
         for (template, temporary, variant) in own.into_iter().chain(others) {
+            let own = if temporary {
+                rule.has_own_error
+            } else {
+                rule.has_own_fail
+            };
             candidates.push(Candidate {
                 check: Some(rule.check),
                 stage: Some(rule.stage),
@@ -256,7 +271,7 @@ fn of_profile(at: usize, profile: &ReceiverProfile) -> Vec<Candidate> {
                     .or_else(|| rule.era.clone()),
                 is_variant: variant.is_some(),
                 confidence: rule.confidence,
-                proved: !rule.modelled || variant.is_some(),
+                proved: variant.is_some() || (!rule.modelled && own),
                 ..candidate(template)
             });
         }

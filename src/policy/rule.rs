@@ -174,6 +174,10 @@ pub struct Rule {
     pub escalation: Option<Escalation>,
     /// True where the text is modelled, not captured from a real receiver.
     pub modelled: bool,
+    /// Whether `fail` is a text of the receiver's file, and not the check's own.
+    pub has_own_fail: bool,
+    /// The same for `error`.
+    pub has_own_error: bool,
     /// When the receiver gives this reply; the era of its profile where `None`.
     pub era: Option<String>,
     /// How certain the text is; the confidence of its profile where `None`.
@@ -206,6 +210,8 @@ impl Rule {
             bulk: None,
             escalation: None,
             modelled: false,
+            has_own_fail: false,
+            has_own_error: false,
             era: None,
             confidence: None,
             variants: Vec::new(),

@@ -356,12 +356,14 @@ fn rule(
     let refuses = |code: ReplyCode| code.is_refusal() || (says_goodbye && code.get() == 221);
     if let Some(fail) = reply("fail", expected, refuses, &mut table, mistakes) {
         rule.fail = fail;
+        rule.has_own_fail = true;
     }
     let expected = "a 4yz reply: a temporary DNS failure is never a 5yz, unless temp = \"as_fail\"";
     let as_fail = rule.temp == TempPolicy::AsFail;
     let defers = |code: ReplyCode| code.class() == 4 || (as_fail && code.is_refusal());
     if let Some(error) = reply("error", expected, defers, &mut table, mistakes) {
         rule.error = error;
+        rule.has_own_error = true;
     }
     rule.after = after(&mut table, mistakes).or(default_after);
     rule.modelled = table.flag("modelled", mistakes).unwrap_or(false);
