@@ -28,7 +28,7 @@ pub(super) struct Case {
 pub(super) struct Stage<'a> {
     scenarios: Vec<Ready<'a>>,
     /// What became of each attempt that was played, by receiver.
-    played: RefCell<HashMap<String, HashMap<(usize, usize), Played>>>,
+    played: RefCell<HashMap<String, Plays>>,
 }
 
 /// A scenario with its attempts.
@@ -39,6 +39,9 @@ struct Ready<'a> {
     /// Each with whether its message is the scenario's own.
     attempts: Vec<(Attempt, bool)>,
 }
+
+/// What became of attempts, by the places of scenario and attempt.
+type Plays = HashMap<(usize, usize), Played>;
 
 /// What became of an attempt.
 struct Played {
