@@ -90,7 +90,7 @@ pub(super) struct Readyz {
 }
 
 fn time(text: &str) -> Result<Duration, String> {
-    crate::scenario::duration(text).ok_or_else(|| "expected a time such as 30s or 500ms".to_owned())
+    crate::scenario::duration(text).ok_or_else(|| "expected a time such as 500ms or 5s".to_owned())
 }
 
 fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
@@ -377,10 +377,6 @@ pub(super) struct Capture {
     /// Write the scenario to this file
     #[arg(short = 'o', long = "output", value_name = "FILE")]
     pub output: PathBuf,
-}
-
-fn time(text: &str) -> Result<Duration, String> {
-    crate::scenario::duration(text).ok_or_else(|| "expected a time such as 500ms or 5s".to_owned())
 }
 
 #[derive(Debug, Args)]

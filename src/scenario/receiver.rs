@@ -18,7 +18,7 @@ use crate::facts::{
     Relaxed, Wants,
 };
 use crate::name::{self, Name};
-use crate::policy::checks::{Check, Kind, Parameter, REJECT, Setting, Settings, Weight, earliest};
+use crate::policy::checks::{Check, Kind, Parameter, REJECT, Setting, Settings, Weight};
 use crate::policy::{After, Allow, Bulk, Escalation, Policy, Rule, TempPolicy, Variant};
 use crate::reply::ReplyCode;
 use crate::smtp::{AFTER_HELO, Extension, Extensions, Receiver, Settings as Smtp, StartTls};

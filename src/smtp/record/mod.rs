@@ -452,6 +452,7 @@ mod tests {
             1,
             SocketAddr::from(([127, 0, 0, 1], 25)),
             client,
+            "lenient",
             Duration::ZERO,
         ));
         let reply = Reply::parse(&["550 no"]).expect("a reply");
@@ -463,7 +464,7 @@ mod tests {
             count.fetch_add(1, Ordering::Relaxed);
             proposals
         });
-        entry.change(|record| record.refusals.push(refusal));
+        entry.record.lock().refusals.push(refusal);
         for _ in 0..2 {
             let remedies = entry.explain(|record| record.refusals[0].remedies.len());
             assert_eq!(remedies, 0);
