@@ -1,8 +1,8 @@
-//! Today's DNS of a client, as a scenario: every question that the receivers ask is put to a resolver outside, and its answers
-//! become zones, its failures become faults.
+//! Captures the current DNS of a client as a scenario: every lookup of the receivers is sent to a resolver; answers become
+//! zones, and failures become faults.
 //!
-//! This is the one exception to the rule that the process asks nobody. Nothing but the commands `capture` and
-//! `check --resolver` uses it, and both name the resolver.
+//! This is the one exception to the rule that the process asks no other resolver. Only the commands `capture` and
+//! `check --resolver` use it, and both name the resolver.
 
 mod resolver;
 mod write;
@@ -18,7 +18,7 @@ use crate::facts::Lookup;
 use crate::name::{self, Name, RecordType};
 use crate::scenario::{ReceiverProfile, plain_message};
 
-/// What is to be captured.
+/// The parameters of a capture.
 #[derive(Clone, Debug)]
 pub struct Capture {
     /// The client address.
@@ -29,11 +29,11 @@ pub struct Capture {
     pub sender: String,
     /// DKIM selectors of the sender's domain.
     pub selectors: Vec<String>,
-    /// Whether block lists are asked, too.
+    /// Whether block lists are looked up as well.
     pub lists: bool,
     /// The resolver.
     pub resolver: SocketAddr,
-    /// How long each answer may take.
+    /// The time limit of each lookup.
     pub patience: Duration,
 }
 
@@ -42,16 +42,16 @@ pub struct Capture {
 pub struct Captured {
     /// The scenario file.
     pub text: String,
-    /// What the receivers say by the captured DNS.
+    /// The judgements of the receivers with the captured DNS.
     pub judgements: Vec<Judgement>,
-    /// How many questions were asked.
+    /// The number of lookups.
     pub questions: usize,
-    /// How many of them failed, by SERVFAIL, REFUSED or without an answer.
+    /// The number of failed lookups: SERVFAIL, REFUSED or no answer.
     pub failures: usize,
 }
 
 impl Capture {
-    /// Asks everything that these receivers ask, and writes the answers as a scenario. It waits for the resolver.
+    /// Performs the lookups of these receivers and writes the answers as a scenario. It waits for the resolver.
     pub fn run(&self, profiles: &[ReceiverProfile]) -> Captured {
         let resolver = self.resolver(profiles);
         let judgements = self.judge(&resolver, profiles);
@@ -68,7 +68,7 @@ impl Capture {
         }
     }
 
-    /// What receivers say by the answers of the resolver.
+    /// Judges by receivers with the answers of the resolver.
     pub fn check(&self, profiles: &[ReceiverProfile]) -> Vec<Judgement> {
         self.judge(&self.resolver(profiles), profiles)
     }
@@ -104,7 +104,7 @@ impl Capture {
         OutsideResolver::new(self.resolver, self.patience, passed_over)
     }
 
-    /// What a receiver may ask although none of these did: an earlier rule spoke first.
+    /// Performs lookups that no receiver needed because an earlier rule refused.
     fn ask_more(&self, resolver: &OutsideResolver) {
         resolver.ask(&name::reverse(self.client), RecordType::PTR);
         let addresses = |name: &Name| {

@@ -1,4 +1,4 @@
-//! Lookups at a resolver outside the process: the one place that asks one.
+//! Lookups at another resolver. No other module asks one.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -14,27 +14,27 @@ use crate::facts::Lookup;
 use crate::lookup::{LookupRecord, Outcome};
 use crate::name::{self, Name, RecordType};
 
-/// Octets of a response over UDP (RFC 9715 §3.1).
+/// Maximum size of a response over UDP (RFC 9715 §3.1).
 const UDP_OCTETS: u16 = 1232;
-/// Questions that one capture asks at most.
+/// Maximum number of lookups of one capture.
 const QUESTIONS: usize = 1_000;
-/// CNAMEs of an answer that are followed.
+/// Maximum number of CNAMEs that are followed.
 const LINKS: usize = 16;
 
-/// A question, and what came back.
+/// A lookup with its answer.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
     pub(super) lookup: Arc<LookupRecord>,
-    /// The answer section, with the CNAMEs that lead to the data.
+    /// The answer section, including CNAMEs.
     pub(super) records: Vec<Record>,
 }
 
-/// A resolver that is asked with RD, over UDP and, where the response is truncated, over TCP. Each question is asked once.
+/// A resolver, asked with RD over UDP, and over TCP if the response is truncated. Each lookup is made once.
 #[derive(Debug)]
 pub struct OutsideResolver {
     server: SocketAddr,
     patience: Duration,
-    /// Zones that are not asked, as if nothing were in them.
+    /// Zones without lookups, which count as empty.
     passed_over: Vec<Name>,
     asked: Mutex<Asks>,
 }
@@ -46,7 +46,7 @@ struct Asks {
 }
 
 impl OutsideResolver {
-    /// A resolver, the time to wait for each of its answers, and zones that are not to be asked.
+    /// Makes a resolver with a time limit and with zones without lookups.
     pub fn new(server: SocketAddr, patience: Duration, passed_over: Vec<Name>) -> Self {
         Self {
             server,
@@ -56,7 +56,7 @@ impl OutsideResolver {
         }
     }
 
-    /// Every question so far, in order.
+    /// All lookups so far, in order.
     pub(super) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().order.clone()
     }
@@ -192,7 +192,7 @@ fn request(id: u16, name: &Name, record_type: RecordType) -> io::Result<Vec<u8>>
     message.to_vec().map_err(io::Error::other)
 }
 
-/// The message, where it answers this question.
+/// The message, if it answers this question.
 fn answer_to(
     id: u16,
     name: &Name,
@@ -208,7 +208,7 @@ fn answer_to(
     Ok(is_answer.then_some(message))
 }
 
-/// What a response comes to, with the records that lead from the name to the data.
+/// The outcome of a response, with the records from the name to the data.
 fn outcome(name: &Name, record_type: RecordType, response: Message) -> (Outcome, Vec<Record>) {
     let mut records = Vec::new();
     let mut owner = name.clone();

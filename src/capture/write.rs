@@ -1,4 +1,4 @@
-//! Captured answers as a scenario file: data as zones, failures as faults, verdicts as expectations.
+//! Writes captured answers as a scenario file: data as zones, failures as faults, verdicts as expectations.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -26,7 +26,7 @@ pub(super) fn scenario(capture: &Capture, asked: &[Asked], judgements: &[Judgeme
     let mut zones: BTreeMap<String, String> = BTreeMap::new();
     for ((owner, record_type), data) in &records {
         let zone = zones.entry(origin(owner, &apexes)).or_default();
-        // Every zone has a SOA record of its own.
+        // Every zone has its own SOA record.
         for line in data.iter().filter(|_| *record_type != RecordType::SOA) {
             let _ = writeln!(zone, "{owner}  {record_type}  {line}");
         }
@@ -67,7 +67,7 @@ fn records(asked: &[Asked]) -> BTreeMap<(String, RecordType), Vec<String>> {
     let mut records: BTreeMap<(String, RecordType), Vec<String>> = BTreeMap::new();
     for record in asked.iter().flat_map(|one| &one.records) {
         let key = (owner(&record.name), record.record_type());
-        // In the order of the answer: some receivers look at the first name only.
+        // In the order of the answer, because some receivers use the first name only.
         let (known, data) = (records.entry(key).or_default(), data(record));
         if !known.contains(&data) {
             known.push(data);
@@ -87,7 +87,7 @@ fn owner(name: &Name) -> String {
     name.to_lowercase().to_ascii()
 }
 
-/// The zone of a name: the deepest apex that holds it, otherwise its organisational domain, otherwise the name itself.
+/// The zone of a name: the deepest apex above it, otherwise its organisational domain, otherwise the name itself.
 fn origin(owner: &str, apexes: &[String]) -> String {
     let holds = |apex: &&String| owner == apex.as_str() || owner.ends_with(&format!(".{apex}"));
     if let Some(apex) = apexes.iter().filter(holds).max_by_key(|apex| apex.len()) {
@@ -100,7 +100,7 @@ fn origin(owner: &str, apexes: &[String]) -> String {
     )
 }
 
-/// A fault for what the zones would answer otherwise.
+/// A fault for a lookup that the zones would answer differently.
 fn fault(
     out: &mut String,
     one: &Asked,
@@ -130,7 +130,7 @@ fn fault(
     );
 }
 
-/// Data as a zone file has it; as RFC 3597 §5 writes it where its form may not be that of a file.
+/// Record data in master-file syntax, or in the syntax of RFC 3597 §5 if that is uncertain.
 fn data(record: &Record) -> String {
     match &record.data {
         RData::TXT(txt) => {
@@ -170,7 +170,7 @@ fn quoted(octets: &[u8]) -> String {
     out + "\""
 }
 
-/// A string as TOML has it.
+/// A string in TOML syntax.
 fn text(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {

@@ -77,8 +77,8 @@ pub(super) fn fit(head: &Head<'_>, sections: &mut Sections<'_>, most: usize) -> 
     (octets, truncated)
 }
 
-/// Keeps the additional sets that fit after the glue, each whole. A set that does not fit is passed over, as NSD does: a
-/// smaller one behind it may.
+/// Keeps the additional sets that fit after the glue, each whole. A set that does not fit is left out, and a smaller set
+/// after it can still fit, as in NSD.
 fn keep_what_fits(head: &Head<'_>, sections: &mut Sections<'_>, most: usize) {
     let optional = sections.additional.split_off(sections.glue);
     let mut message = written(head, sections, false);

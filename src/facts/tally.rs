@@ -1,4 +1,4 @@
-//! How many messages a sender brought, and how often a rule refused it, within a time on the receiver's clock.
+//! Counts of messages and refusals of each sender within a time, by the clock of the world.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -9,12 +9,12 @@ use super::Facts;
 use crate::name::{self, Name};
 use crate::stage::Stage;
 
-/// The most that is counted of one sender.
+/// Maximum count of one sender.
 pub const MOST_COUNTED: u64 = 10_000;
-/// Most times that are remembered of all senders together; beyond, those of the senders that were quiet longest go.
+/// Maximum number of times of all senders together. Beyond it, those of the least active senders are removed.
 const REMEMBERED: usize = 1_000_000;
 
-/// Whom a count is about.
+/// The kind of sender that is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CountBy {
@@ -63,31 +63,31 @@ impl CountBy {
 /// A number of messages that a rule asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VolumeWindow {
-    /// Whose messages.
+    /// The kind of sender.
     pub by: CountBy,
     /// Within which time.
     pub per: Duration,
-    /// How many the rule tells apart.
+    /// The highest count that the rule needs.
     pub most: u64,
 }
 
 /// A number of refusals that a rule asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefusalWindow {
-    /// The place of the rule in its policy.
+    /// The index of the rule in its policy.
     pub rule: usize,
-    /// Whose refusals.
+    /// The kind of sender.
     pub by: CountBy,
     /// Within which time.
     pub per: Duration,
-    /// How many the rule tells apart.
+    /// The highest count that the rule needs.
     pub most: u64,
 }
 
-/// How many messages of a sender were acknowledged within a time, the present one included.
+/// The number of acknowledged messages of a sender within a time, including the current one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Volume {
-    /// Whose messages.
+    /// The kind of sender.
     pub by: CountBy,
     /// Within which time, in milliseconds.
     #[serde(rename = "per_ms", serialize_with = "crate::journal::millis")]
@@ -96,10 +96,10 @@ pub struct Volume {
     pub messages: u64,
 }
 
-/// How often a rule refused a sender before.
+/// The number of earlier refusals of a sender by a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct EarlierRefusals {
-    /// The place of the rule in its policy.
+    /// The index of the rule in its policy.
     pub rule: usize,
     /// How often.
     pub times: u64,

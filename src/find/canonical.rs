@@ -1,4 +1,4 @@
-//! Texts as they are compared: without what wrapping, quoting and escaping change.
+//! The canonical form of a text, for comparison: without the effects of line wrapping, quoting and escaping.
 
 use crate::reply::enhanced_prefix;
 
@@ -17,7 +17,7 @@ pub(super) fn words(text: &str) -> Vec<String> {
     kept.map(str::to_lowercase).collect()
 }
 
-/// A line without the enhanced status code at its start, and that code.
+/// Splits a line into its enhanced status code, if it begins with one, and the rest.
 pub(super) fn without_enhanced(line: &str) -> (&str, Option<String>) {
     let line = line.trim_start_matches(['#', ' ']);
     match enhanced_prefix(line) {

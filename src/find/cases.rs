@@ -1,4 +1,4 @@
-//! The scenario and client that bring a reply about: found by playing every client of every scenario.
+//! The scenario and the client that cause a reply, found by running every client of every scenario.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -11,39 +11,39 @@ use crate::dns::{Fault, Zones};
 use crate::policy::checks::Check;
 use crate::scenario::{Expectation, ReceiverProfile, Scenario};
 
-/// Clients of one scenario that are played: a pool may have thousands that fare alike.
+/// Maximum number of clients of one scenario: a pool can have thousands with the same result.
 const CLIENTS: usize = 24;
 
-/// A scenario and an attempt that brings a reply about.
+/// A scenario and an attempt that causes a reply.
 #[derive(Debug)]
 pub(super) struct Case {
     pub(super) scenario: String,
     pub(super) attempt: Attempt,
-    /// True where the message is the scenario's own, which no flag of `check` gives.
+    /// Whether the message comes from the scenario file, which no flag of `check` can set.
     pub(super) own_message: bool,
     pub(super) judgement: Judgement,
 }
 
-/// Scenarios, ready to be played against one receiver after the other.
+/// Scenarios that can be run against receivers.
 pub(super) struct Stage<'a> {
     scenarios: Vec<Ready<'a>>,
-    /// What became of each attempt that was played, by receiver.
+    /// The results of the attempts so far, by receiver.
     played: RefCell<HashMap<String, Plays>>,
 }
 
 /// A scenario with its attempts.
 struct Ready<'a> {
     scenario: &'a Scenario,
-    /// Zones that every attempt may share; `None` where faults count.
+    /// Zones that the attempts share; `None` if there are faults, because faults count queries.
     shared: Option<Zones>,
-    /// Each with whether its message is the scenario's own.
+    /// The attempts, each with whether its message comes from the scenario file.
     attempts: Vec<(Attempt, bool)>,
 }
 
-/// What became of attempts, by the places of scenario and attempt.
+/// The results of attempts, by the indexes of scenario and attempt.
 type Plays = HashMap<(usize, usize), Played>;
 
-/// What became of an attempt.
+/// The result of an attempt.
 struct Played {
     rule: Option<&'static str>,
     said: Said,
@@ -57,7 +57,7 @@ impl<'a> Stage<'a> {
             attempts: attempts(scenario),
         };
         let mut scenarios: Vec<_> = scenarios.iter().map(ready).collect();
-        // The plainest scenario shows the cause best.
+        // The simplest scenario shows the cause best.
         scenarios.sort_by_key(
             |Ready {
                  scenario, attempts, ..
@@ -77,7 +77,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// The first attempt to which the receiver gives a reply of the pattern, by a rule of the check.
+    /// The first attempt that gets a reply of this pattern from a rule of this check.
     pub(super) fn find(
         &self,
         profile: &ReceiverProfile,
@@ -87,7 +87,7 @@ impl<'a> Stage<'a> {
         let rule = check.map(|check| check.name);
         let mut played = self.played.borrow_mut();
         let played = played.entry(profile.name.clone()).or_default();
-        // First those that `check` and `send` can repeat.
+        // Attempts that `check` and `send` can repeat come first.
         for own_message in [false, true] {
             for (scenario, ready) in self.scenarios.iter().enumerate() {
                 for (attempt, (_, own)) in ready.attempts.iter().enumerate() {
@@ -130,13 +130,13 @@ impl Ready<'_> {
         let judged = |zones: &Zones| judge(&profile.receiver, zones, profile.dns_timeout, attempt);
         match &self.shared {
             Some(zones) => judged(zones),
-            // Faults that count begin anew for each attempt.
+            // Each attempt starts with fresh fault counts.
             None => judged(&zones(self.scenario)),
         }
     }
 }
 
-/// Whether a judgement ends in a reply of the pattern, by a rule of the check.
+/// Whether a judgement has a reply of this pattern from a rule of this check.
 pub(super) fn brings(judgement: &Judgement, check: Option<&Check>, pattern: &Pattern) -> bool {
     judgement.rule == check.map(|check| check.name)
         && pattern.is(&Said::of_text(&judgement.reply.to_string()).swap_remove(0))

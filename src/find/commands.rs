@@ -2,7 +2,7 @@
 
 use super::cases::Case;
 
-/// `check`, or `verify` where a message of the scenario's own is needed; then `serve` and `send`.
+/// `check`, or `verify` if the message of the scenario file is needed; then `serve` and `send`.
 pub(super) fn of(case: &Case, receiver: &str) -> Vec<String> {
     let attempt = &case.attempt;
     let (scenario, receiver) = (quoted(&case.scenario), quoted(receiver));
@@ -26,7 +26,7 @@ pub(super) fn of(case: &Case, receiver: &str) -> Vec<String> {
     ]
 }
 
-/// An expectation as a scenario file has it.
+/// The expectation in the form of a scenario file.
 pub(super) fn expectation(case: &Case, receiver: &str) -> String {
     let attempt = &case.attempt;
     let reply = case.judgement.reply.wire_line(0);
@@ -45,7 +45,7 @@ pub(super) fn expectation(case: &Case, receiver: &str) -> String {
     )
 }
 
-/// A string as TOML has it.
+/// A string in TOML syntax.
 pub(super) fn toml_text(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
@@ -59,7 +59,7 @@ pub(super) fn toml_text(text: &str) -> String {
     out + "\""
 }
 
-/// An argument as a POSIX shell takes it.
+/// An argument in the syntax of a POSIX shell.
 fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@:+/".contains(c);
     if !text.is_empty() && text.chars().all(plain) {

@@ -1,4 +1,4 @@
-//! What somebody has of a refusal: a reply, a log line, JSON or a whole delivery status notification (RFC 3464).
+//! Parsing of a bounce: a reply, a log line, JSON or a whole delivery status notification (RFC 3464).
 
 use std::net::IpAddr;
 
@@ -7,21 +7,21 @@ use serde::Serialize;
 
 use super::canonical::{canonical, without_enhanced, words};
 
-/// Octets of a reply that are looked at.
+/// Maximum number of octets of a reply that are examined.
 const REPLY_OCTETS: usize = 4_000;
-/// Replies of one input that are looked at.
+/// Maximum number of replies of one input.
 const REPLIES: usize = 24;
-/// Levels of JSON that are looked into.
+/// Maximum depth of JSON.
 const LEVELS: usize = 16;
 
-/// A reply that a receiver gave.
+/// A reply of a receiver.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Said {
-    /// The reply code, where one is known.
+    /// The reply code, if known.
     pub(super) code: Option<u16>,
     /// The enhanced status code.
     pub(super) enhanced: Option<String>,
-    /// The text, as [`canonical`] makes it.
+    /// The text in the form of [`canonical`].
     pub(super) canonical: String,
     /// The words.
     pub(super) words: Vec<String>,
@@ -29,7 +29,7 @@ pub(super) struct Said {
     pub(super) text: String,
 }
 
-/// What an input says of the message that was refused.
+/// The details of the refused message that an input contains.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema), schema(as = FoundSent))]
 pub struct Sent {
@@ -48,7 +48,7 @@ pub struct Sent {
     pub time: Option<String>,
 }
 
-/// An input, read.
+/// A parsed input.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Input {
     pub(super) said: Vec<Said>,
@@ -56,7 +56,7 @@ pub(super) struct Input {
 }
 
 impl Input {
-    /// Reads an input of any kind.
+    /// Parses an input of any kind.
     pub(super) fn of(octets: &[u8]) -> Self {
         let text = String::from_utf8_lossy(octets);
         let trimmed = text.trim_start_matches('\u{feff}').trim();
@@ -77,14 +77,14 @@ impl Input {
 }
 
 impl Said {
-    /// Every reply in a text; the text itself where no reply code is in it.
+    /// All replies in a text, or the whole text if it has no reply code.
     pub(super) fn of_text(text: &str) -> Vec<Self> {
         let text = unquoted(text);
         let starts = starts(&text);
         let mut replies: Vec<Self> = Vec::new();
         let mut end = 0;
         for &(at, code) in &starts {
-            // Lines of a reply that began before have the same code.
+            // Further lines of the same reply have the same code.
             if at < end {
                 continue;
             }
@@ -104,7 +104,7 @@ impl Said {
         replies
     }
 
-    /// The text of a reply, its codes apart.
+    /// Splits a reply into its codes and its text.
     pub(super) fn of_parts(code: Option<u16>, enhanced: Option<String>, text: &str) -> Self {
         let mut said = Self::of_text(text).swap_remove(0);
         said.code = said.code.or(code);
@@ -123,7 +123,7 @@ impl Said {
         }
     }
 
-    /// Takes the codes off the beginning of each line, also where lines were joined.
+    /// Removes the codes at the beginning of each line, even if lines were joined.
     fn of_reply(code: u16, text: &str) -> Self {
         let digits = code.to_string();
         let hyphen = format!("{digits}-");
@@ -159,7 +159,7 @@ impl Said {
     }
 }
 
-/// A text without marks of quotation, escapes of JSON and logs, and entities of HTML.
+/// Removes quotation marks, escapes of JSON and logs, and HTML entities.
 fn unquoted(text: &str) -> String {
     let text = text
         .replace("\\r\\n", "\n")
@@ -184,7 +184,7 @@ fn unquoted(text: &str) -> String {
     lines
 }
 
-/// Where reply codes stand in a text, and which.
+/// The reply codes in a text, with their offsets.
 fn starts(text: &str) -> Vec<(usize, u16)> {
     let octets = text.as_bytes();
     let is_start = |at: &usize| {
@@ -212,9 +212,9 @@ fn is_line_start(text: &str, at: usize) -> bool {
     at == 0 || text.as_bytes()[at - 1] == b'\n'
 }
 
-/// Where a reply that begins at `at` ends: before what a program adds to it.
+/// The end of the reply that begins at `at`: before the text that a program adds to it.
 fn end_of(text: &str, at: usize, limit: usize) -> usize {
-    /// What stands after a reply in logs and notifications.
+    /// Texts that follow a reply in logs and notifications.
     const AFTER: &[&str] = &[
         "\n\n",
         "(in reply to",
@@ -267,7 +267,7 @@ fn json(text: &str) -> Option<serde_json::Value> {
     opens.then(|| serde_json::from_str(text).ok()).flatten()
 }
 
-/// Keys of JSON that hold a reply: of nodemailer, Sisimai and HTTP APIs of mail services.
+/// JSON keys of replies: those of nodemailer, Sisimai and HTTP APIs of mail services.
 const REPLY_KEYS: &[&str] = &[
     "response",
     "diagnosticcode",
@@ -371,7 +371,7 @@ fn is_message(text: &str) -> bool {
     head.iter().filter(named).count() >= 2
 }
 
-/// A notification: its delivery status first, then its text. Of the message that came back, the envelope.
+/// Parses a notification: its delivery status first, then its text, and the envelope of the returned message.
 fn of_message(octets: &[u8]) -> Input {
     let Some(message) = MessageParser::default().parse(octets) else {
         return Input {
@@ -409,7 +409,7 @@ fn of_message(octets: &[u8]) -> Input {
     }
     for text in texts {
         for said in Said::of_text(&text) {
-            // What has no code may be any sentence of the notification.
+            // A text without a code can be any sentence of the notification.
             if (said.code.is_some() || input.said.is_empty()) && !input.said.contains(&said) {
                 input.said.push(said);
             }
@@ -439,7 +439,7 @@ fn of_status(text: &str, input: &mut Input) {
         };
         let text = text.trim();
         match field.to_lowercase().as_str() {
-            // x.0.0 says nothing of the reply (RFC 3463 §3.1).
+            // x.0.0 has no information about the reply (RFC 3463 §3.1).
             "status" => {
                 let code = text
                     .split_whitespace()
@@ -453,7 +453,7 @@ fn of_status(text: &str, input: &mut Input) {
             "last-attempt-date" => sent.time = Some(text.to_owned()),
             "arrival-date" => sent.time = sent.time.take().or(Some(text.to_owned())),
             "diagnostic-code" => {
-                // A reply's lines stand in one field, each with its code.
+                // One field has all lines of a reply, each with its code.
                 let said = Said::of_parts(None, enhanced.clone(), &value(text));
                 input.said.push(said);
             }

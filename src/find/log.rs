@@ -1,4 +1,4 @@
-//! Log lines of mail servers: what they say of an attempt beside the reply.
+//! Log lines of mail servers: the details of an attempt, apart from the reply.
 
 use super::input::Sent;
 
@@ -21,7 +21,7 @@ pub(super) fn without_underscores(line: &str) -> String {
     }
 }
 
-/// What a log line says of the message.
+/// The details of the message in a log line.
 pub(super) fn sent(text: &str) -> Sent {
     Sent {
         client: None,
@@ -33,7 +33,7 @@ pub(super) fn sent(text: &str) -> Sent {
     }
 }
 
-/// The host that a log line names: Postfix and Sendmail `relay=`, Exim `H=` and `host`, Postfix `host … said`.
+/// The host in a log line: Postfix and Sendmail `relay=`, Exim `H=` and `host`, Postfix `host … said`.
 fn receiver(text: &str) -> Option<String> {
     let starts = ["relay=", " H=", "host ", "talking to "];
     let after = starts

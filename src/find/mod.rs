@@ -1,8 +1,8 @@
-//! From a bounce to its cause: whose words these are, which rule speaks them, which scenario and client bring the same
-//! reply about, and what cures it.
+//! From a bounce to its cause: the receiver with these words, its rule, a scenario and a client that cause the same reply, and
+//! the remedies.
 //!
-//! The patterns are the reply templates of the profiles, so a new profile is found without further work. Scenarios are
-//! found by playing them: no table says which one fits.
+//! The patterns are the reply templates of the profiles, so a new profile needs no further work. Scenarios are found by
+//! running them, without a table.
 
 mod canonical;
 mod cases;
@@ -30,19 +30,19 @@ use topic::Topic;
 use crate::policy::Remedies;
 use crate::scenario::{ReceiverProfile, Scenario};
 
-/// Matches that are shown.
+/// Maximum number of matches.
 const MATCHES: usize = 8;
-/// Nearest replies that are shown where nothing matches.
+/// Maximum number of nearest replies if nothing matches.
 const NEAREST: usize = 3;
 
-/// How sure it is that a reply is a receiver's.
+/// The certainty that a reply is from a receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Certainty {
-    /// The text and the codes are the receiver's, word for word.
+    /// Text and codes are those of the receiver, word for word.
     Literal,
-    /// The words are the receiver's, or those of the software that it runs; codes or details differ.
+    /// The words are those of the receiver or of its software; codes or details differ.
     Words,
     /// The reply code and the subject are the same.
     Kind,
@@ -59,43 +59,43 @@ impl Certainty {
     }
 }
 
-/// A rule of a receiver that gives the reply that was looked for.
+/// A rule of a receiver that gives the reply.
 #[derive(Clone, Debug, Serialize)]
 pub struct Match {
     /// The receiver.
     pub receiver: String,
-    /// What the receiver is.
+    /// The title of the receiver.
     pub title: String,
-    /// When the receiver replied like this.
+    /// The years in which the receiver gave this reply.
     pub era: String,
-    /// How sure the words of the profile are.
+    /// The confidence of the profile.
     pub confidence: String,
     /// The rule; `null` for a reply of the SMTP server itself.
     pub rule: Option<&'static str>,
-    /// What the rule requires, or what the SMTP server replies to.
+    /// The requirement of the rule, or the command that the SMTP server replies to.
     pub requires: &'static str,
-    /// How sure the match is.
+    /// The certainty of the match.
     pub certainty: Certainty,
     /// The stage at which the receiver gives the reply; `null` for a reply of the SMTP server itself.
     pub stage: Option<crate::stage::Stage>,
-    /// True where the reply answers a temporary failure of DNS.
+    /// Whether the reply is for a temporary DNS failure.
     pub temporary: bool,
     /// The reply, with placeholders.
     pub reply: Vec<String>,
-    /// The scenario that brings this reply about; `null` where no built-in one does.
+    /// A scenario that causes this reply; `null` if no built-in one does.
     pub scenario: Option<String>,
-    /// The client address to come from.
+    /// The client address in this scenario.
     pub client: Option<IpAddr>,
-    /// The HELO name to say.
+    /// The HELO name in this scenario.
     pub helo: Option<String>,
     /// Commands that show the reply.
     pub commands: Vec<String>,
     /// An expectation to copy into a scenario file.
     pub test: String,
-    /// What cures the refusal in this scenario: alternatives, best first.
+    /// The remedies in this scenario: alternatives, best first.
     #[serde(serialize_with = "alternatives")]
     pub remedies: Remedies,
-    /// Where the words are known from: pages of the operator, captures.
+    /// The sources of the words: pages of the operator, captures.
     pub sources: Vec<String>,
 }
 
@@ -106,31 +106,31 @@ fn alternatives<S: serde::Serializer>(
     remedies.view().one_of.serialize(serializer)
 }
 
-/// A reply that comes near where nothing matches.
+/// A near reply, if nothing matches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Near {
     /// The receiver.
     pub receiver: String,
     /// The rule.
     pub rule: Option<&'static str>,
-    /// Why it is near.
+    /// The similarity.
     pub because: &'static str,
     /// The reply, with placeholders.
     pub reply: Vec<String>,
 }
 
-/// What was found.
+/// The result of a search.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Found {
     /// The matches, best first.
     pub matches: Vec<Match>,
-    /// Where nothing matches: the nearest replies by code, and a generic receiver that behaves alike.
+    /// If nothing matches, the nearest replies by code, and a generic receiver with the same behaviour.
     pub nearest: Vec<Near>,
-    /// What the input says of the message that was refused.
+    /// The details of the refused message in the input.
     pub sent: Sent,
 }
 
-/// Profiles and scenarios that replies are looked for in.
+/// The profiles and scenarios of a search.
 #[derive(Debug)]
 pub struct Finder {
     profiles: Vec<ReceiverProfile>,
@@ -139,7 +139,7 @@ pub struct Finder {
 }
 
 impl Finder {
-    /// A finder over these profiles and scenarios.
+    /// Makes a finder with these profiles and scenarios.
     pub fn new(profiles: Vec<ReceiverProfile>, scenarios: Vec<Scenario>) -> Self {
         let index = Index::of(&profiles);
         Self {
@@ -149,10 +149,10 @@ impl Finder {
         }
     }
 
-    /// A finder over what is built in.
+    /// Makes a finder with the built-in profiles and scenarios.
     ///
     /// # Errors
-    /// A mistake in a built-in file.
+    /// A built-in file has a mistake.
     pub fn built_in() -> Result<Self, crate::Error> {
         Ok(Self::new(
             crate::scenario::list_receivers()?,
@@ -160,7 +160,7 @@ impl Finder {
         ))
     }
 
-    /// Finds who gives a reply: `input` is the reply, a log line, JSON, or a delivery status notification.
+    /// Finds the receivers that give a reply. `input` is the reply, a log line, JSON, or a delivery status notification.
     pub fn find(&self, input: &[u8]) -> Found {
         let input = Input::of(input);
         let ranked = self.index.rank(&input.said);
@@ -178,7 +178,7 @@ impl Finder {
         }
     }
 
-    /// The receivers whose words a reply has, with the certainty, best first; no scenario is played.
+    /// The receivers with the words of a reply, and the certainty, best first, without running scenarios.
     pub fn receivers(&self, input: &[u8]) -> Vec<(&ReceiverProfile, Certainty)> {
         let mut found: Vec<(&ReceiverProfile, Certainty)> = Vec::new();
         for one in self.index.rank(&Input::of(input).said) {
@@ -239,7 +239,7 @@ impl Finder {
         }
     }
 
-    /// The receiver that gives a reply: a profile, or what the profile is at another time, `NAME@ERA`.
+    /// The receiver of a reply: a profile, or the profile at another time, `NAME@ERA`.
     fn receiver_name(&self, candidate: &Candidate) -> String {
         let name = &self.profiles[candidate.profile].name;
         match &candidate.era {
@@ -299,8 +299,8 @@ impl Finder {
     }
 }
 
-/// The replies of a profile that hold the words of a pattern, each with its rule. Case, punctuation and placeholders do
-/// not count.
+/// The replies of a profile that contain the words of a pattern, each with its rule. Case, punctuation and placeholders are
+/// ignored.
 pub fn replies_with(profile: &ReceiverProfile, pattern: &str) -> Vec<(&'static str, Vec<String>)> {
     let wanted = canonical::canonical(pattern);
     let mut found: Vec<(&'static str, Vec<String>)> = Vec::new();

@@ -1,16 +1,16 @@
-//! Reply templates as patterns: a placeholder matches what may stand there.
+//! Reply templates as patterns: a placeholder matches every value that it can have.
 
 use super::canonical::{canonical, without_enhanced, words};
 use super::input::Said;
 use crate::policy::Template;
 
-/// Letters that a part of a reply must have for a match of it alone to count.
+/// Minimum number of letters of a partial match.
 const TELLING: usize = 12;
-/// Letters that make a reply that is cut, or that has text after it, as good as whole.
+/// Number of letters from which a reply that is cut, or has text after it, counts as complete.
 const UNMISTAKABLE: usize = 24;
-/// Fewest letters by which the beginning of a reply can be recognised.
+/// Minimum number of letters to recognise the beginning of a reply.
 const BEGINNING: usize = 5;
-/// Attempts at placeholders that one comparison may make.
+/// Maximum number of attempts at placeholders in one comparison.
 const ATTEMPTS: u32 = 2_000;
 
 /// A reply template as a pattern.
@@ -18,7 +18,7 @@ const ATTEMPTS: u32 = 2_000;
 pub(super) struct Pattern {
     pub(super) code: u16,
     pub(super) enhanced: Option<String>,
-    /// The lines, as they were written.
+    /// The lines of the template.
     pub(super) lines: Vec<String>,
     /// The words, without placeholders.
     pub(super) words: Vec<String>,
@@ -34,14 +34,14 @@ enum Piece {
     Any(usize, usize),
 }
 
-/// How well a pattern fits.
+/// The quality of a match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fit {
-    /// Letters and digits of the pattern that stand in the text.
+    /// Number of letters and digits of the pattern in the text.
     pub(super) letters: usize,
-    /// True where the text is the reply, or unmistakably a part of it.
+    /// Whether the text is the reply, or certainly a part of it.
     pub(super) literal: bool,
-    /// True where the reply is whole.
+    /// Whether the reply is complete.
     pub(super) whole: bool,
 }
 
@@ -83,7 +83,7 @@ impl Pattern {
         enhanced && said.code.is_none_or(|code| code == self.code)
     }
 
-    /// How well the words fit; the codes are not looked at.
+    /// The quality of a match of the words; codes are ignored.
     pub(super) fn fit(&self, said: &Said) -> Option<Fit> {
         let mut attempts = ATTEMPTS;
         let text = said.canonical.as_str();
@@ -126,7 +126,7 @@ impl Pattern {
         letters(&self.whole)
     }
 
-    /// Lines of the reply that stand in the text.
+    /// The lines of the reply in the text.
     fn fit_lines(&self, said: &Said) -> Option<Fit> {
         let text = said.canonical.as_str();
         let mut found = 0;
@@ -137,7 +137,7 @@ impl Pattern {
                 found += covered;
             }
         }
-        // Most of the text has to be the reply's: a line may be common to many.
+        // Most of the text must be from the reply, because several replies can share a line.
         let literal = found * 10 >= text.len() * 8;
         (found >= TELLING && (literal || found * 2 >= self.letters())).then_some(Fit {
             letters: found,
@@ -208,7 +208,7 @@ fn hit(pieces: &[Piece], text: &str, letters: usize, attempts: &mut u32) -> Opti
     }
 }
 
-/// The octets of a text that pieces match, wherever they stand.
+/// The octets of a text that pieces match, at any offset.
 fn anywhere(pieces: &[Piece], text: &str, attempts: &mut u32) -> Option<usize> {
     let from = usize::from(matches!(pieces.first(), Some(Piece::Any(..))));
     let Some(Piece::Literal(first)) = pieces.get(from) else {
@@ -263,7 +263,7 @@ fn pieces(text: &str) -> Vec<Piece> {
     }
 }
 
-/// The most letters and digits that may stand for a placeholder.
+/// The maximum number of letters and digits of a placeholder.
 fn longest(word: &str) -> usize {
     match word {
         "ip" => 40,
@@ -275,7 +275,7 @@ fn longest(word: &str) -> usize {
     }
 }
 
-/// The fewest: an envelope may have the null sender, and a list no text.
+/// The minimum: a sender can be null, and a list can have no text.
 fn shortest(word: &str) -> usize {
     usize::from(!matches!(
         word,

@@ -1,4 +1,4 @@
-//! Every reply that the profiles have, and those that come nearest to a text.
+//! All replies of the profiles, ranked by their similarity to a text.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -13,50 +13,50 @@ use crate::scenario::ReceiverProfile;
 use crate::smtp::CoreReply;
 use crate::stage::Stage;
 
-/// The share of the words of a template, by their rarity, that makes the words the same.
+/// Minimum share of the words of a template, weighted by rarity, for the same words.
 const SAME_WORDS: f64 = 0.72;
-/// The share of the words of a text that the template has then, at least.
+/// Minimum share of the words of the text in the template then.
 const SAME_TEXT: f64 = 0.5;
-/// Fewest words of a template that are compared.
+/// Minimum number of words of a template for a comparison.
 const FEWEST_WORDS: usize = 4;
-/// Letters by which a beginning of a reply is told from that of another.
+/// Number of letters that distinguish the beginnings of two replies.
 const TOLD_APART: usize = 16;
 
 /// A reply of a profile.
 #[derive(Debug)]
 pub(super) struct Candidate {
-    /// The place of its profile.
+    /// The index of its profile.
     pub(super) profile: usize,
-    /// The check whose rule gives it; `None` for a reply of the SMTP server itself.
+    /// The check of its rule; `None` for a reply of the SMTP server itself.
     pub(super) check: Option<&'static Check>,
-    /// Where the rule speaks.
+    /// The stage of the rule.
     pub(super) stage: Option<Stage>,
-    /// True for the reply to a failure of DNS.
+    /// Whether it is the reply to a DNS failure.
     pub(super) temporary: bool,
-    /// What the reply says of the client, in one clause.
+    /// The requirement on the client, in one clause.
     pub(super) demands: &'static str,
     /// When the receiver gives the reply; the era of the profile where `None`.
     pub(super) era: Option<String>,
-    /// True for a text that the receiver gives as `NAME@ERA` only.
+    /// Whether only `NAME@ERA` gives this text.
     pub(super) is_variant: bool,
     /// How certain the text is; the confidence of the profile where `None`.
     pub(super) confidence: Option<&'static str>,
-    /// False where the words are modelled, and no receiver's own.
+    /// Whether the words are those of the receiver, not modelled.
     proved: bool,
-    /// True where the words are those of software that many operators run.
+    /// Whether the words are those of software that many operators use.
     of_software: bool,
     pub(super) pattern: Arc<Pattern>,
 }
 
-/// A candidate and how well it fits.
+/// A candidate with its score.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Ranked {
-    /// The place of the candidate.
+    /// The index of the candidate.
     pub(super) candidate: usize,
     pub(super) certainty: Certainty,
     /// Higher is better, within a certainty.
     score: f64,
-    /// True where the reply is whole in the text.
+    /// Whether the text has the complete reply.
     whole: bool,
 }
 
@@ -64,7 +64,7 @@ pub(super) struct Ranked {
 #[derive(Debug)]
 pub(super) struct Index {
     pub(super) candidates: Vec<Candidate>,
-    /// In how many patterns each word stands.
+    /// The number of patterns with each word.
     frequency: HashMap<String, usize>,
     software: Vec<bool>,
 }
@@ -113,7 +113,7 @@ impl Index {
             ranked.extend(these);
         }
         let best = ranked.iter().map(|one| one.certainty).min();
-        // What is only of the same kind says nothing where the words are known.
+        // A match of the same kind is useless if the words are known.
         ranked.retain(|one| best == Some(Certainty::Kind) || one.certainty != Certainty::Kind);
         ranked.sort_by(|one, other| {
             let by_certainty = one.certainty.cmp(&other.certainty);
@@ -140,7 +140,7 @@ impl Index {
             whole: false,
             candidate: at,
             certainty,
-            // Software goes before those who run it.
+            // Software comes before the operators that use it.
             score: score
                 + if self.software[candidate.profile] {
                     0.5
@@ -180,7 +180,7 @@ impl Index {
         .then(|| ranked(Certainty::Kind, if same_enhanced { 2.0 } else { 1.0 }))
     }
 
-    /// How many of the words both have, by rarity; 0 where they are not the same words.
+    /// The common words, weighted by rarity; 0 if the words are not the same.
     fn shared(&self, pattern: &Pattern, said: &Said) -> f64 {
         if pattern.words.len() < FEWEST_WORDS {
             return 0.0;
@@ -208,7 +208,7 @@ impl Index {
         ((all + 1.0) / (with + 1.0)).ln()
     }
 
-    /// A beginning proves nothing where another reply is whole, nor does a short one that several texts share.
+    /// Whether a match of a beginning is no proof: another reply is complete, or several texts share a short beginning.
     fn demote_ambiguous(&self, ranked: &mut [Ranked], said: &Said) {
         if ranked.iter().any(|one| one.whole) {
             let cut = ranked.iter_mut().filter(|one| !one.whole);

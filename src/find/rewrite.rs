@@ -1,5 +1,4 @@
-//! A bounce as a scenario: the client address, HELO name and envelope that it tells of, with DNS that brings the same
-//! reply about.
+//! A scenario from a bounce: with its client address, HELO name and envelope, and with DNS that causes the same reply.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -12,11 +11,11 @@ use crate::check::{Attempt, judge};
 use crate::name::{self, Name};
 use crate::scenario;
 
-/// The client address where the bounce has none (RFC 5737).
+/// The client address if the bounce has none (RFC 5737).
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10));
-/// The HELO name where the bounce has none.
+/// The HELO name if the bounce has none.
 const HELO: &str = "mail.example.test";
-/// Matches that are tried.
+/// Maximum number of matches that are tried.
 const TRIED: usize = 6;
 /// The domain of a PTR name that is not the HELO name.
 const ELSEWHERE: &str = "provider.test";
@@ -26,11 +25,11 @@ const ELSEWHERE: &str = "provider.test";
 pub struct Rewritten {
     /// The scenario file.
     pub text: String,
-    /// True where the receiver gives the same reply to the client of this scenario.
+    /// Whether the receiver gives the same reply to the client of this scenario.
     pub same_reply: bool,
 }
 
-/// What DNS says of the client.
+/// The DNS data of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Dns {
     Right,
@@ -86,7 +85,7 @@ struct Client {
     sender: String,
 }
 
-/// Writes a scenario with the client that a bounce tells of.
+/// Writes a scenario with the client of a bounce.
 pub fn scenario_of(finder: &Finder, found: &Found) -> Rewritten {
     let sent = &found.sent;
     let helo = sent
@@ -303,7 +302,7 @@ fn zones(client: &Client, dns: Dns) -> BTreeMap<String, String> {
     zones
 }
 
-/// The zone of a name: its organisational domain, or the name itself where there is none.
+/// The zone of a name: its organisational domain, or the name itself without one.
 fn origin(host: &str) -> String {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     let domain = psl::domain_str(&host).map(str::to_owned).unwrap_or(host);

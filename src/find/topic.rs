@@ -1,8 +1,8 @@
-//! What a refusal is about: for replies whose words no profile has.
+//! The topic of a refusal, for replies with words of no profile.
 
 use crate::policy::checks::Check;
 
-/// What a refusal is about.
+/// The topic of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Topic {
     Ptr,
@@ -17,7 +17,7 @@ pub(super) enum Topic {
     Sender,
 }
 
-/// Words that show a topic, the more telling topics first.
+/// Words of each topic, more specific topics first.
 const SIGNS: &[(Topic, &[&str])] = &[
     (
         Topic::Ptr,

@@ -1,4 +1,4 @@
-//! What a journal file held, and who writes to it from now on.
+//! The content of a journal file, loaded at start.
 
 #[cfg(feature = "journal-file")]
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,7 @@ use crate::journal::StoredMessage;
 use crate::journal::{Event, JournalStore, Log, Message};
 use crate::smtp::SessionEntry;
 
-/// What was read again; nothing where there is no file.
+/// The loaded content; empty without a file.
 #[derive(Debug, Default)]
 pub(super) struct Restored {
     #[cfg(feature = "journal-file")]

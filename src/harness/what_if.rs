@@ -1,4 +1,4 @@
-//! What the receiver of a running world would say to a client now, without sending.
+//! Judgements of a running world, without sending mail.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::scenario::ReceiverProfile;
 use crate::smtp::ClientAddress;
 
 impl World {
-    /// An attempt of this client with the sender, the recipient and the message that the scenario has for all clients.
+    /// An attempt of this client with the sender, recipient and message of the scenario.
     pub fn attempt(&self, client: IpAddr, helo: &str) -> Attempt {
         Attempt::of(&self.scenario(), client, helo)
     }
@@ -47,7 +47,7 @@ impl World {
         self.check_by(&self.receiver(), attempt)
     }
 
-    /// What another receiver would say in the place of the world's: [`World::check`].
+    /// Judges an attempt by another receiver, like [`World::check`].
     pub fn check_by(&self, profile: &ReceiverProfile, attempt: &Attempt) -> Judgement {
         let Detached {
             attempt,
@@ -58,8 +58,8 @@ impl World {
         judge_remembering(&profile.receiver, memory, &zones, patience, &attempt)
     }
 
-    /// What a receiver would say once a remedy is applied, to the zones as they are served or to the attempt; `None`
-    /// where the remedy cannot be tried so. The world stays as it is.
+    /// Judges an attempt after a remedy, which is applied to a copy of the zones or to the attempt. `None` if the remedy cannot be
+    /// applied. The world is unchanged.
     pub fn check_remedied(
         &self,
         profile: &ReceiverProfile,

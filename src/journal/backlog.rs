@@ -1,4 +1,4 @@
-//! What a log has yet to take in: a busy server has far more to tell than anybody reads.
+//! Entries that a log has not formatted yet: a busy server has far more events than anybody reads.
 
 use std::collections::VecDeque;
 
@@ -6,15 +6,15 @@ use parking_lot::Mutex;
 
 use super::Limits;
 
-/// Something that waits in a [`Backlog`], and becomes entries of a log when somebody looks at it.
+/// An item of a [`Backlog`], which becomes entries of a log when somebody reads the log.
 pub trait Waiting {
-    /// How many entries it becomes.
+    /// The number of entries that it becomes.
     fn entries(&self) -> usize;
-    /// Roughly the memory it holds.
+    /// The approximate memory that it uses, in octets.
     fn octets(&self) -> usize;
 }
 
-/// A bounded queue. The oldest go first, and the entries they would have become are counted.
+/// A bounded queue. The oldest items are dropped first, and their entries are counted.
 #[derive(Debug)]
 pub struct Backlog<T> {
     inner: Mutex<Inner<T>>,
@@ -30,7 +30,7 @@ struct Inner<T> {
 }
 
 impl<T: Waiting> Backlog<T> {
-    /// Makes an empty one. The limits are those of the log that will take everything in.
+    /// Makes an empty queue with the limits of its log.
     pub fn new(limits: Limits) -> Self {
         let inner = Inner {
             waiting: VecDeque::new(),
@@ -44,7 +44,7 @@ impl<T: Waiting> Backlog<T> {
         }
     }
 
-    /// Puts something behind what waits.
+    /// Appends an item.
     pub fn push(&self, what: T) {
         let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let (entries, octets) = (narrow(what.entries()), narrow(what.octets()));
@@ -64,7 +64,7 @@ impl<T: Waiting> Backlog<T> {
         }
     }
 
-    /// Takes out what waits, the oldest first, and tells how many entries went before it.
+    /// Removes all items, oldest first, and returns the number of entries dropped before them.
     pub fn take(&self) -> (u64, impl Iterator<Item = T> + use<T>) {
         let mut inner = self.inner.lock();
         (inner.entries, inner.octets) = (0, 0);

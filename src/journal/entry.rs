@@ -13,19 +13,19 @@ use serde::{Deserialize, Serialize};
 use super::Entry;
 use crate::lookup::Transport;
 
-/// One DNS query that reached the server, and what was answered, as octets. The text is made when it is read: a busy
-/// server writes many more entries than anybody looks at.
+/// One DNS query with its answer, as octets. Its text is formatted when it is read, because a busy server records many more
+/// queries than anybody reads.
 #[derive(Clone, Debug)]
 pub struct DnsQuery {
     /// The number of the query in this world, from 1.
     pub id: u64,
     /// The time at which the query was received.
     pub at: Timestamp,
-    /// Who asked.
+    /// The address and port that asked.
     pub client: SocketAddr,
     /// How the query came in.
     pub transport: Transport,
-    /// What was asked and answered; the id of the message may be that of an earlier, equal query.
+    /// The request and the response; the message id can be that of an earlier, equal query.
     pub exchange: Arc<DnsExchange>,
 }
 
@@ -34,7 +34,7 @@ pub struct DnsQuery {
 pub struct DnsExchange {
     /// The request.
     pub request: Box<[u8]>,
-    /// The response, empty where nothing was sent.
+    /// The response; empty if nothing was sent.
     pub response: Box<[u8]>,
     /// The DNS fault that took effect; empty without one.
     pub fault: &'static str,
@@ -44,7 +44,7 @@ pub struct DnsExchange {
 const HEADER: u16 = 12;
 
 impl DnsQuery {
-    /// One line: who asked what, and what was answered.
+    /// One line with client, query and answer.
     pub fn headline(&self) -> String {
         let Self {
             id,
@@ -76,7 +76,7 @@ impl DnsQuery {
             .unwrap_or_default()
     }
 
-    /// The type asked for, for example `PTR`; likewise.
+    /// The query type, for example `PTR`; empty if the message has no readable question.
     pub fn record_type(&self) -> String {
         self.question()
             .map(|q| q.query_type().to_string())
@@ -127,7 +127,7 @@ impl DnsQuery {
             .is_some_and(|flags| flags & 2 != 0)
     }
 
-    /// The word of the fault that fired, empty where none did.
+    /// The DNS fault that took effect; empty without one.
     pub fn fault(&self) -> &'static str {
         self.exchange.fault
     }
@@ -232,7 +232,7 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// Roughly the memory it takes beyond its own size.
+    /// The approximate memory that it uses beyond its own size.
     pub(crate) fn octets(&self) -> usize {
         let texts = |all: &[String]| {
             all.iter()
@@ -253,13 +253,13 @@ impl Envelope {
 pub struct Message {
     /// Number of the message in this world, from 1.
     pub id: u64,
-    /// The session that brought it.
+    /// The number of its session.
     pub session: u64,
-    /// When the final dot was answered.
+    /// The time of the reply to the final dot.
     pub at: Timestamp,
-    /// Its envelope.
+    /// The envelope.
     pub envelope: Arc<Envelope>,
-    /// The header fields that the receiver wrote above it: Return-Path, Delivered-To, Authentication-Results, Received.
+    /// The header fields that the receiver adds above it: Return-Path, Delivered-To, Authentication-Results, Received.
     pub trace: String,
     /// The octets between DATA and the final dot, dot-unstuffed, lines ended by CRLF as received.
     #[serde(skip)]

@@ -1,4 +1,4 @@
-//! One log of everything that happens in a world, in order: enough to explain any refusal afterwards.
+//! The event log: everything that happens in a world, in order.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -37,114 +37,114 @@ pub enum EventKind {
         /// The query and its answer.
         query: Arc<DnsQuery>,
     },
-    /// A fault fired.
+    /// A DNS fault took effect.
     Fault {
-        /// The number of the DNS query it met.
+        /// The number of the DNS query.
         query: u64,
-        /// The word of the fault.
+        /// The kind of the fault.
         fault: &'static str,
-        /// The name asked for.
+        /// The query name.
         name: String,
-        /// The type asked for.
+        /// The query type.
         #[serde(rename = "type")]
         record_type: String,
     },
     /// A client connected.
     Connection {
-        /// The socket's peer.
+        /// The address and port of the connection.
         #[cfg_attr(feature = "http", schema(value_type = String))]
         peer: SocketAddr,
-        /// The address it is judged by.
+        /// The client address that the rules use.
         #[cfg_attr(feature = "http", schema(value_type = String))]
         client_address: IpAddr,
     },
-    /// The client said a line, or sent so many octets of data.
+    /// The client sent a line, or data.
     Command {
         /// The line.
         #[cfg_attr(feature = "http", schema(value_type = String))]
         text: Arc<str>,
     },
-    /// The receiver replied with a line.
+    /// The receiver sent a line of a reply.
     Reply {
         /// The line.
         #[cfg_attr(feature = "http", schema(value_type = String))]
         text: Arc<str>,
     },
-    /// The receiver asked DNS.
+    /// The receiver made a DNS lookup.
     Lookup(Arc<LookupRecord>),
     /// Facts were observed.
     Facts {
-        /// The facts, each as a word and its value; those not asked for are left out.
+        /// The facts, each as a name and a value; those that no rule needs are absent.
         facts: Vec<(&'static str, String)>,
     },
-    /// The session is under TLS now.
+    /// The TLS handshake is complete.
     Secured {
         /// Version and cipher suite.
         suite: String,
     },
-    /// A script of the receiver spoke, or a recipient whose name asks for something.
+    /// A script took effect, or a recipient whose name asks for a reply.
     Scripted {
-        /// Which.
+        /// Its name or description.
         what: String,
     },
-    /// An allow entry let the client pass.
+    /// An allow entry bypassed rules for the client.
     Allowed {
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// Something was refused.
     Verdict {
         /// `defer` or `reject`.
         verdict: Verdict,
-        /// Who refused.
+        /// The source of the refusal.
         source: Source,
-        /// The rule; left out where no rule refused.
+        /// The rule; absent if no rule refused.
         #[serde(skip_serializing_if = "str::is_empty")]
         rule: &'static str,
-        /// The stage at which it was spoken.
+        /// The stage of the refusal.
         stage: Stage,
-        /// The reply, as wire lines.
+        /// The reply, line by line.
         reply: Vec<String>,
-        /// Which demand was not met.
+        /// The reason, in one sentence.
         why: String,
-        /// What would cure it.
+        /// The remedies.
         #[cfg_attr(feature = "http", schema(schema_with = remedies_schema))]
         remedies: LateJson,
     },
     /// A message was accepted.
     Message {
-        /// Its number.
+        /// The number of the message.
         message: u64,
-        /// Its reverse-path, empty for the null one.
+        /// The envelope sender; empty for the null sender.
         sender: String,
-        /// Its forward-paths.
+        /// The envelope recipients.
         recipients: Vec<String>,
-        /// Octets of the message as sent.
+        /// The size of the message as sent, in octets.
         octets: usize,
     },
     /// A session ended.
     Closed {
-        /// What ended it.
+        /// What ended the session.
         closed_by: ClosedBy,
-        /// The reason where the session did not end in order; left out otherwise.
+        /// The reason, if the session did not end in order; otherwise absent.
         #[serde(skip_serializing_if = "String::is_empty")]
         reason: String,
     },
-    /// A listener could not accept a connection: the first time, and then at most once a second.
+    /// A listener could not accept a connection. There is at most one such event per second.
     AcceptFailed {
         /// The listener.
         #[cfg_attr(feature = "http", schema(value_type = String))]
         listener: SocketAddr,
-        /// What the operating system says.
+        /// The error of the operating system.
         reason: String,
-        /// How many times it failed since the last such event.
+        /// The number of failures since the last such event.
         failures: u64,
     },
     /// The world was changed.
     Changed {
-        /// What: `zones`, `faults`, `receiver`, `scenario`, `client`, `clock`, `reset`.
+        /// The part that was changed: `zones`, `faults`, `receiver`, `scenario`, `client`, `clock`, `reset`.
         what: &'static str,
-        /// To what.
+        /// The new value.
         detail: String,
     },
 }

@@ -1,11 +1,11 @@
-//! Failures that come many at a time, and are worth one line.
+//! Rate limit for reports of repeated failures.
 
 use std::time::{Duration, Instant};
 
-/// How long failures are counted before they are told again.
+/// Time between two reports.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// Counts failures of one kind, and says when to tell of them: the first at once, later ones at most once a second.
+/// Counts failures of one kind, and decides when to report them: the first at once, later ones at most once a second.
 #[derive(Debug, Default)]
 pub struct Failures {
     told: Option<Instant>,
@@ -13,7 +13,7 @@ pub struct Failures {
 }
 
 impl Failures {
-    /// Counts a failure; returns how many there were since the last time, where they are to be told now.
+    /// Counts a failure. Returns the number since the last report if a report is due.
     pub fn count(&mut self, now: Instant) -> Option<u64> {
         self.count += 1;
         if self

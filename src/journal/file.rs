@@ -1,12 +1,12 @@
-//! A journal in a file (SQLite): one thread writes, in batches; messages are written by whoever brings them.
+//! The journal file (SQLite): one thread writes sessions in batches; each session writes its own messages.
 //!
-//! The write-ahead log makes a committed batch survive the end of the process at any moment. It is not synced to the
-//! disk: a test's journal need not survive the loss of power.
+//! With the write-ahead log, a committed batch survives the end of the process at any moment. The log is not synced to the
+//! disk, because the journal of a test need not survive a power failure.
 //!
-//! Messages stand in a file beside the database, where a 250 waits for them: each octet is written once. Sessions gather
-//! for a moment: nobody was promised that they are safe, and each would cost more than its message. Both are kept within
-//! the limits of the logs in memory, and the room of what is forgotten is given back. Events are not kept: a session has
-//! everything that its events told.
+//! Messages are in a second file, FILE.mail, and are written before their 250 is sent, each octet once. Sessions are written
+//! after a short delay, because no reply promises that they are stored. Both files have the limits of the logs in memory,
+//! and the space of removed entries is freed. Events are not stored, because a session has all the information of its
+//! events.
 
 mod database;
 mod mail;
@@ -29,7 +29,7 @@ use mail::MailFile;
 pub use repair::{Repaired, repair};
 use writer::Writer;
 
-/// Numbers of events that are reserved at once: a process that is killed leaves so many unused at most.
+/// Number of event numbers that are reserved together; a killed process leaves at most this many unused.
 const RESERVED: u64 = 100_000;
 
 /// The writing end of a journal file.
@@ -39,20 +39,20 @@ pub struct File {
     work: Sender<Work>,
     /// The number of the last event.
     event: AtomicU64,
-    /// The number up to which those of events are reserved in the file.
+    /// The last event number that is reserved in the file.
     reserved: AtomicU64,
 }
 
-/// What a file held when it was opened.
+/// The content of a file when it was opened.
 #[derive(Debug, Default)]
 pub struct Restored {
-    /// Messages in the order they were stored, and the numbers they had where those are known.
+    /// The messages in the order of storage, with their numbers if known.
     pub messages: Vec<(StoredMessage, Option<u64>)>,
     /// Sessions that had ended, by their numbers, as JSON.
     pub sessions: Vec<(u64, String)>,
     /// Marks of messages.
     pub marks: Vec<StoredMark>,
-    /// The last numbers that were given.
+    /// The last assigned numbers.
     pub last: Last,
 }
 
@@ -69,11 +69,10 @@ enum Work {
 }
 
 impl File {
-    /// Opens a file, or makes one, and the one of its messages beside it; returns what they held. The limits are those of
-    /// the logs in memory, and hold for the files as well.
+    /// Opens or creates the file and its FILE.mail, and returns their content. The limits are those of the logs in memory.
     ///
     /// # Errors
-    /// A file cannot be opened, is no journal or a damaged one, or another process has it.
+    /// A file cannot be opened, is not a journal, is damaged, or is in use by another process.
     pub fn open(
         path: &Path,
         messages: Limits,

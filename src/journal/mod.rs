@@ -1,4 +1,4 @@
-//! What happened, kept in bounded logs: the oldest entries go first, and what was dropped is counted.
+//! Bounded logs of what happened: the oldest entries are dropped first, and counted.
 
 mod backlog;
 mod entry;
@@ -24,18 +24,18 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-/// How much a log keeps.
+/// The limits of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Most entries.
+    /// Maximum number of entries.
     pub entries: usize,
-    /// Most octets, as each entry counts them.
+    /// Maximum size in octets, as counted by the entries.
     pub octets: usize,
 }
 
-/// Something a [`Log`] can hold.
+/// An entry of a [`Log`].
 pub trait Entry {
-    /// Roughly the memory it takes.
+    /// The approximate memory that it uses, in octets.
     fn octets(&self) -> usize;
 }
 
@@ -102,7 +102,7 @@ impl<T: Entry> Log<T> {
         }
     }
 
-    /// Makes an empty log that tells `relay` of entries, once they are in: those that came together, together.
+    /// Makes an empty log that passes new entries to `relay`; entries that were appended together are passed together.
     pub fn relayed(limits: Limits, relay: impl Fn(&[Arc<T>]) + Send + Sync + 'static) -> Self {
         Self {
             relay: Some(Box::new(relay)),
@@ -110,13 +110,13 @@ impl<T: Entry> Log<T> {
         }
     }
 
-    /// Has entries made of what lies elsewhere, when this log is next looked at or appended to: a busy server has many
-    /// more of them than anybody reads.
+    /// Sets a supplier of entries, which is called when the log is read or appended to: a busy server has many more entries than
+    /// anybody reads.
     pub fn supplied(&self, supply: impl Fn(u64) -> (u64, Vec<T>) + Send + Sync + 'static) {
         let _ = self.supply.set(Box::new(supply));
     }
 
-    /// Tells `watcher` of entries that are new or have changed, outside the log's lock; the first watcher stays.
+    /// Passes new and changed entries to `watcher`, outside the lock of the log. Only the first watcher is kept.
     pub fn watched(&self, watcher: impl Fn(&[Arc<T>]) + Send + Sync + 'static) {
         let _ = self.watcher.set(Box::new(watcher));
     }
@@ -157,14 +157,14 @@ impl<T: Entry> Log<T> {
         inner
     }
 
-    /// Appends an entry and wakes who waits; `make` is given the entry's number.
+    /// Appends an entry and wakes the waits; `make` gets the number of the entry.
     pub fn append(&self, make: impl FnOnce(u64) -> T) -> Arc<T> {
         let entry = self.lock().append(make, self.limits);
         self.tell(std::slice::from_ref(&entry));
         entry
     }
 
-    /// Appends an entry unless `make`, which is called within the log's lock, returns none.
+    /// Appends an entry unless `make` returns `None`. It is called within the lock of the log.
     pub fn append_if(&self, make: impl FnOnce(u64) -> Option<T>) -> Option<Arc<T>> {
         let mut inner = self.lock();
         let entry = make(inner.next())?;
@@ -174,7 +174,7 @@ impl<T: Entry> Log<T> {
         Some(entry)
     }
 
-    /// Appends several entries at once, for one lock and one waking.
+    /// Appends several entries with one lock.
     pub fn extend<F: FnOnce(u64) -> T>(&self, makes: impl IntoIterator<Item = F>) {
         let mut inner = self.lock();
         let entries: Vec<_> = makes
@@ -185,7 +185,7 @@ impl<T: Entry> Log<T> {
         self.tell(&entries);
     }
 
-    /// Begins with entries of an earlier process, the oldest first, numbered from `first` on.
+    /// Loads entries of an earlier process, oldest first, numbered from `first`.
     pub fn restore(&self, first: u64, entries: Vec<T>) {
         let mut inner = self.lock();
         inner.dropped = first.saturating_sub(1);
@@ -194,19 +194,19 @@ impl<T: Entry> Log<T> {
         }
     }
 
-    /// The number of the newest entry, also where it is gone; 0 where there was none.
+    /// The number of the newest entry, even if it was dropped; 0 without entries.
     pub fn last(&self) -> u64 {
         let inner = self.lock();
         inner.dropped + inner.entries.len() as u64
     }
 
-    /// Forgets what it keeps; the numbers go on. What is forgotten on purpose counts as dropped.
+    /// Removes all entries. The numbering continues, and the entries count as dropped.
     pub fn clear(&self) {
         self.clear_with(|_| {});
     }
 
-    /// Forgets what it keeps and calls `meanwhile` with the number of the last entry before any further entry comes in.
-    /// What is supplied is not taken in.
+    /// Removes all entries, and calls `meanwhile` with the number of the last one before another is appended. The supplier is
+    /// not called.
     pub fn clear_with(&self, meanwhile: impl FnOnce(u64)) {
         let mut inner = self.inner.lock();
         inner.dropped += inner.entries.len() as u64;
@@ -217,7 +217,7 @@ impl<T: Entry> Log<T> {
         self.changed.notify_waiters();
     }
 
-    /// Counts an entry that changed within itself with so many octets more, while it is kept.
+    /// Adds octets to the size of an entry that has changed.
     pub fn grow(&self, number: u64, octets: usize) {
         let mut inner = self.lock();
         let index = number
@@ -230,7 +230,7 @@ impl<T: Entry> Log<T> {
         }
     }
 
-    /// Tells that an entry changed within itself.
+    /// Reports that an entry has changed.
     pub fn changed_within(&self, entry: &Arc<T>) {
         if let Some(watcher) = self.watcher.get() {
             watcher(std::slice::from_ref(entry));
@@ -238,7 +238,7 @@ impl<T: Entry> Log<T> {
         self.changed.notify_waiters();
     }
 
-    /// Wakes who waits: there is something to take in.
+    /// Wakes the waits, because the supplier has entries.
     pub fn touch(&self) {
         self.changed.notify_waiters();
     }
@@ -252,7 +252,7 @@ impl<T: Entry> Log<T> {
             .collect()
     }
 
-    /// The entries kept that have a number above this one, oldest first.
+    /// The entries with a number greater than this one, oldest first.
     pub fn after(&self, number: u64) -> Vec<Arc<T>> {
         let inner = self.lock();
         let passed = usize::try_from(number.saturating_sub(inner.dropped)).unwrap_or(usize::MAX);
@@ -264,7 +264,7 @@ impl<T: Entry> Log<T> {
             .collect()
     }
 
-    /// At most so many of the entries kept above a number, oldest first.
+    /// At most `most` entries with a number greater than `after`, oldest first.
     pub fn page(&self, after: u64, most: usize) -> Vec<Arc<T>> {
         let inner = self.lock();
         let passed = usize::try_from(after.saturating_sub(inner.dropped)).unwrap_or(usize::MAX);
@@ -277,7 +277,7 @@ impl<T: Entry> Log<T> {
             .collect()
     }
 
-    /// At most so many of the entries kept below a number, newest first.
+    /// At most `most` entries with a number less than `before`, newest first.
     pub fn page_back(&self, before: u64, most: usize) -> Vec<Arc<T>> {
         let inner = self.lock();
         let below = before.saturating_sub(inner.dropped).saturating_sub(1);
@@ -293,7 +293,7 @@ impl<T: Entry> Log<T> {
             .collect()
     }
 
-    /// The entry of a number, while it is kept.
+    /// The entry with this number, if it is kept.
     pub fn entry(&self, number: u64) -> Option<Arc<T>> {
         let inner = self.lock();
         let index = number.checked_sub(inner.dropped + 1)?;
@@ -303,7 +303,7 @@ impl<T: Entry> Log<T> {
             .map(|(entry, _)| Arc::clone(entry))
     }
 
-    /// Counts at this moment.
+    /// The current counts.
     pub fn counts(&self) -> Counts {
         let inner = self.lock();
         Counts {
@@ -313,12 +313,12 @@ impl<T: Entry> Log<T> {
         }
     }
 
-    /// The next change from now on: take it, look at the log, then await it, and no change is missed.
+    /// The next change: call this, read the log, then await, and no change is missed.
     pub fn changed(&self) -> Notified<'_> {
         self.changed.notified()
     }
 
-    /// Waits until `found` returns something; asked again after each change.
+    /// Waits until `found` returns a value; it is called again after each change.
     pub async fn wait<R>(&self, mut found: impl FnMut(&Self) -> Option<R>) -> R {
         loop {
             let changed = self.changed.notified();
@@ -356,7 +356,7 @@ impl<T: Entry> Inner<T> {
         }
     }
 
-    /// Drops the oldest until the limits hold; the newest entry always stays.
+    /// Drops the oldest entries beyond the limits; the newest entry is always kept.
     fn trim(&mut self, limits: Limits) {
         while self.entries.len() > 1
             && (self.entries.len() > limits.entries || self.octets > limits.octets)

@@ -1,4 +1,4 @@
-//! What a journal that outlives the process has to do; [`file`](super::file) does it with SQLite.
+//! The interface of a persistent journal; [`file`](super::file) implements it with SQLite.
 
 use std::io;
 use std::sync::Arc;
@@ -8,30 +8,30 @@ use tokio::sync::oneshot;
 
 use super::Envelope;
 
-/// A message on its way into the file, before it is acknowledged.
+/// A message to store before it is acknowledged.
 #[derive(Clone, Debug)]
 pub struct StoredMessage {
-    /// The session that brought it.
+    /// The number of its session.
     pub session: u64,
-    /// When it came.
+    /// The time of the final dot.
     pub at: Timestamp,
-    /// Its envelope.
+    /// The envelope.
     pub envelope: Arc<Envelope>,
-    /// The header fields that the receiver writes above it.
+    /// The header fields that the receiver adds above it.
     pub trace: String,
-    /// Its octets.
+    /// The octets of the message.
     pub octets: Arc<Vec<u8>>,
 }
 
-/// A session as a file keeps it.
+/// A session to store.
 pub trait StoredSession: Send + Sync + std::fmt::Debug {
-    /// Its number.
+    /// The number of the session.
     fn id(&self) -> u64;
     /// The session as JSON.
     fn json(&self) -> String;
 }
 
-/// What a mail API keeps of a message beside it.
+/// The marks of a message in the Mailpit and MailHog APIs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredMark {
     /// The number of the message.
@@ -44,7 +44,7 @@ pub struct StoredMark {
     pub tags: Vec<String>,
 }
 
-/// The last numbers that were given in a world.
+/// The last assigned numbers of a world.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Last {
     /// Of sessions.
@@ -55,26 +55,25 @@ pub struct Last {
     pub event: u64,
 }
 
-/// Keeps what happened beyond the end of the process.
+/// A store that outlives the process.
 pub trait JournalStore: Send + Sync + std::fmt::Debug {
-    /// Keeps a message and returns its key, by which its number can be told; `None` where a reset has forgotten its session.
-    /// When this returns it is safe, and may be acknowledged (250); where it fails, nothing of it stays. It waits for
-    /// others who do the same, and a large message may have to wait for the disk.
+    /// Stores a message and returns its key, or `None` if a reset has removed its session. When this returns, the message can be
+    /// acknowledged (250); if it fails, nothing of the message is stored. It waits for concurrent calls and for the disk.
     fn message(&self, deposit: &StoredMessage) -> io::Result<Option<u64>>;
-    /// The same without waiting for others: `None` where somebody else is at it.
+    /// The same without waiting: `None` during a concurrent call.
     fn try_message(&self, deposit: &StoredMessage) -> Option<io::Result<Option<u64>>>;
-    /// Keeps the number that a message got, at once where nobody else is at it.
+    /// Stores the number of a message, at once without a concurrent call.
     fn number(&self, key: u64, number: u64);
-    /// Keeps a session that ended, soon.
+    /// Stores an ended session after a short delay.
     fn session(&self, record: Arc<dyn StoredSession>);
-    /// Takes in that events have numbers up to this one. Events themselves are not kept.
+    /// Stores that event numbers up to this one are used. Events themselves are not stored.
     fn event_number(&self, last: u64);
-    /// Keeps marks, at once, and forgets those of messages up to a number.
+    /// Stores marks at once, and removes those of messages up to a number.
     fn marks(&self, up_to: u64, marks: Vec<StoredMark>);
-    /// Forgets everything, and takes nothing more of sessions up to the last one.
+    /// Removes everything, and ignores later calls for sessions up to the last one.
     fn clear(&self, last: Last);
-    /// Waits until everything given so far is safe.
+    /// Waits until everything so far is stored.
     fn settled(&self) -> oneshot::Receiver<io::Result<()>>;
-    /// Says that nothing more is given: others may have the file now.
+    /// Closes the store, so that another process can open the file.
     fn release(&self);
 }

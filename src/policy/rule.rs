@@ -1,4 +1,4 @@
-//! A rule: one check, the stage at which its refusal is spoken, its replies, and what follows.
+//! A rule: one check, the stage of its refusal, its replies, and what follows.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,17 +13,17 @@ use crate::facts::{CountBy, Facts, Pregreet, Subject, Volume};
 use crate::name::{self, Name};
 use crate::stage::Stage;
 
-/// What a rule does when DNS failed for the time being, so that nothing is proved.
+/// What a rule does after a temporary DNS failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum TempPolicy {
-    /// Speaks the `error` reply at once (4yz).
+    /// Sends the `error` reply at once (4yz).
     #[default]
     DeferNow,
-    /// Goes on, and speaks the `error` reply only if nothing later refuses (Postfix `defer_if_permit`).
+    /// Continues, and sends the `error` reply only if no later rule refuses (Postfix `defer_if_permit`).
     DeferIfPermit,
-    /// Goes on as if the check were satisfied.
+    /// Continues as if the check were satisfied.
     Ignore,
-    /// Counts it as a violation. The one way to a 5yz on a temporary failure, and a profile must ask for it.
+    /// Counts as a violation. Only this setting leads to a 5yz reply after a temporary failure.
     AsFail,
 }
 
@@ -52,14 +52,14 @@ impl After {
     }
 }
 
-/// Which senders a rule binds: those that bring many messages.
+/// A condition that limits a rule to heavy senders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bulk {
-    /// From how many messages on, the present one included.
+    /// The minimum number of messages, including the current one.
     pub messages: u64,
-    /// Within which time.
+    /// The time in which they are counted.
     pub per: Duration,
-    /// Whose messages.
+    /// The kind of sender.
     pub by: CountBy,
 }
 
@@ -91,16 +91,16 @@ impl fmt::Display for Bulk {
     }
 }
 
-/// How the replies to a sender that violates a rule again become harder.
+/// Escalation: the first violations get a 4yz reply, later ones the `fail` reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Escalation {
-    /// How many violations get the milder reply.
+    /// The number of violations with the 4yz reply.
     pub after: u64,
-    /// Within which time they count.
+    /// The time in which they are counted.
     pub per: Duration,
-    /// Whose violations.
+    /// The kind of sender.
     pub by: CountBy,
-    /// The milder reply; the `error` reply of the rule where `None`.
+    /// The 4yz reply; the `error` reply of the rule if `None`.
     pub first: Option<Template>,
 }
 
@@ -158,21 +158,21 @@ pub struct Rule {
     pub check: &'static Check,
     /// Its parameters, as far as they were set.
     pub settings: Settings,
-    /// Where its refusal is spoken, unless `delay_reject` moves it.
+    /// The stage of its refusal, unless `delay_reject` moves it.
     pub stage: Stage,
     /// The reply to a violation.
     pub fail: Template,
-    /// The reply when DNS failed for the time being.
+    /// The reply after a temporary DNS failure.
     pub error: Template,
     /// What a temporary failure leads to.
     pub temp: TempPolicy,
     /// What follows a refusal; [`After::usual`] where `None`.
     pub after: Option<After>,
-    /// Which senders it binds; all where `None`.
+    /// The heavy senders to which it is limited; all senders if `None`.
     pub bulk: Option<Bulk>,
-    /// How its replies become harder; `fail` from the first violation on where `None`.
+    /// The escalation; `fail` from the first violation if `None`.
     pub escalation: Option<Escalation>,
-    /// True where the text is modelled, not captured from a real receiver.
+    /// Whether the text is modelled, not captured from a real receiver.
     pub modelled: bool,
     /// Whether `fail` is a text of the receiver's file, and not the check's own.
     pub has_own_fail: bool,
@@ -186,9 +186,9 @@ pub struct Rule {
     pub variants: Vec<Variant>,
     /// Block lists to ask, and for whom.
     pub lists: Vec<(Subject, Vec<Name>)>,
-    /// What has to be observed before it can judge.
+    /// The observations that it needs.
     pub needs: Needs,
-    /// How long the greeting has to be held back for it.
+    /// The delay of the greeting that it needs.
     pub pregreet: Option<Pregreet>,
     judge: Judge,
 }
@@ -272,7 +272,7 @@ impl fmt::Debug for Rule {
     }
 }
 
-/// A bypass: a client that any condition matches is not judged.
+/// A bypass: a client that matches any condition is not judged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allow {
     /// Client addresses.
@@ -286,7 +286,7 @@ pub struct Allow {
 }
 
 impl Allow {
-    /// Why the client is allowed to pass `check`, if it is.
+    /// The reason why the client bypasses `check`, if it does.
     pub fn reason(&self, check: &str, facts: &Facts) -> Option<String> {
         if !self.checks.is_empty() && !self.checks.iter().any(|c| c == check) {
             return None;

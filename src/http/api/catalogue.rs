@@ -1,4 +1,4 @@
-//! `scenarios`, `receivers` and `lint`: what is built in, and what is wrong with a file.
+//! `scenarios`, `receivers` and `lint`: the built-in files, and mistakes in a file.
 
 use std::sync::{Arc, LazyLock};
 
@@ -22,39 +22,39 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(lint))
 }
 
-/// A scenario or receiver that is built in.
+/// A built-in scenario or receiver.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 struct Listed {
     name: String,
-    /// What it shows or demands, in one line.
+    /// The title.
     title: String,
-    /// `software`, `operator` or `generic` of a receiver; empty of a scenario.
+    /// The group of a receiver: `software`, `operator` or `generic`; empty for a scenario.
     group: String,
 }
 
-/// A file that is built in.
+/// A built-in file.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct BuiltIn {
     name: String,
-    /// What it shows or demands, in one line.
+    /// The title.
     title: String,
     /// Its TOML text.
     text: Arc<str>,
 }
 
-/// The scenarios that are built in.
+/// The built-in scenarios.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct Scenarios {
     scenarios: Vec<Listed>,
 }
 
-/// The receivers that are built in.
+/// The built-in receivers.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct Receivers {
     receivers: Vec<Listed>,
 }
 
-/// Every file that is built in. They do not change, and reading all of them takes a while.
+/// All built-in files. They are parsed once, because they do not change.
 static SCENARIOS: LazyLock<Vec<(Listed, Arc<str>)>> = LazyLock::new(|| {
     let all = scenario::list_scenarios().unwrap_or_default();
     let listed = |each: Scenario| (Listed::of(each.name, each.title, ""), each.text);
@@ -91,7 +91,7 @@ fn source(all: &[(Listed, Arc<str>)], what: &str, name: &str) -> Result<Json<Bui
     }))
 }
 
-/// The scenarios that are built in, by name
+/// List the built-in scenarios by name
 #[utoipa::path(get, path = "/scenarios", tag = "ask", operation_id = "list_scenarios", responses((status = 200, description = "The scenarios", body = Scenarios)))]
 async fn scenarios() -> Json<Scenarios> {
     Json(Scenarios {
@@ -99,7 +99,7 @@ async fn scenarios() -> Json<Scenarios> {
     })
 }
 
-/// One scenario that is built in, as its file says it
+/// Show the file of one built-in scenario
 #[utoipa::path(get, path = "/scenarios/{name}", tag = "ask", operation_id = "built_in_scenario", params(("name" = String, Path, description = "Its name", example = "office365")), responses(
     (status = 200, description = "The scenario", body = BuiltIn),
     (status = 404, description = "None of this name is built in", body = Problem, content_type = "application/problem+json"),
@@ -108,7 +108,7 @@ async fn one_scenario(Name(name): Name) -> Result<Json<BuiltIn>, Problem> {
     source(&SCENARIOS, "a scenario that GET scenarios lists", &name)
 }
 
-/// The receivers that are built in, by name
+/// List the built-in receivers by name
 #[utoipa::path(get, path = "/receivers", tag = "ask", operation_id = "list_receivers", responses((status = 200, description = "The receivers", body = Receivers)))]
 async fn receivers() -> Json<Receivers> {
     Json(Receivers {
@@ -116,7 +116,7 @@ async fn receivers() -> Json<Receivers> {
     })
 }
 
-/// One receiver that is built in, as its file says it
+/// Show the file of one built-in receiver
 #[utoipa::path(get, path = "/receivers/{name}", tag = "ask", operation_id = "built_in_receiver", params(("name" = String, Path, description = "Its name", example = "fcrdns")), responses(
     (status = 200, description = "The receiver", body = BuiltIn),
     (status = 404, description = "None of this name is built in", body = Problem, content_type = "application/problem+json"),
@@ -129,25 +129,25 @@ async fn one_receiver(Name(name): Name) -> Result<Json<BuiltIn>, Problem> {
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct FileText {
-    /// TOML, of a scenario or a receiver.
+    /// The TOML text of a scenario or receiver.
     text: String,
 }
 
-/// What is wrong with a file.
+/// The mistakes and warnings of a file.
 #[derive(Debug, Default, Serialize, utoipa::ToSchema)]
 struct Findings {
-    /// What cannot be used.
+    /// The mistakes: the file cannot be used.
     mistakes: Vec<Finding>,
-    /// What can be used, but probably does not say what its author means.
+    /// The warnings: the file can be used, but probably does not mean what its author intends.
     warnings: Vec<Finding>,
-    /// The mistakes, or else the warnings, with their source lines, for a person.
+    /// The mistakes, or otherwise the warnings, as text with source lines.
     report: String,
 }
 
 /// One mistake or warning.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct Finding {
-    /// The line, from 1; 0 where it is about the whole file.
+    /// The line, from 1; 0 if it concerns the whole file.
     line: usize,
     expected: String,
     found: String,
@@ -163,7 +163,7 @@ impl From<&Mistake> for Finding {
     }
 }
 
-/// Looks for mistakes in the text of a scenario or receiver file, and for what its author probably did not mean
+/// Report mistakes and warnings in the text of a scenario or receiver file
 #[utoipa::path(post, path = "/lint", tag = "ask", operation_id = "lint", request_body = FileText, responses(
     (status = 200, description = "What was found, perhaps nothing", body = Findings),
     BodyMistakes,

@@ -1,4 +1,4 @@
-//! `mail/{id}/content`, `…/html`, `…/parts/{number}`: what a message says.
+//! `mail/{id}/content`, `…/html`, `…/parts/{number}`: the decoded content of a message.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::http::server::extract::{Id, Place, TheWorld};
 use crate::http::server::problem::Problem;
 use crate::journal::Message;
 
-/// What a browser may do with octets that a stranger sent: nothing.
+/// The policy for parts of messages in a browser: nothing is allowed.
 const SANDBOX: &str = "sandbox; default-src 'none'";
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
@@ -29,25 +29,25 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     routes
 }
 
-/// What could be read of a message.
+/// The decoded content of a message.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct Content {
     /// The subject, decoded.
     subject: String,
-    /// The authors, as they are shown to readers.
+    /// The authors in From, each with display name and address.
     from: Vec<String>,
     to: Vec<String>,
     cc: Vec<String>,
-    /// The Date field (RFC 3339), where there is one that is a date.
+    /// The Date field as RFC 3339; absent without a valid one.
     #[serde(skip_serializing_if = "Option::is_none")]
     date: Option<String>,
-    /// The text, or what of the HTML is text.
+    /// The text, or the text of the HTML.
     text: String,
-    /// Whether the message has HTML of its own.
+    /// Whether the message has an HTML body.
     html: bool,
-    /// The fields of the header section in their order, the receiver's among them, unfolded.
+    /// The header fields in order, unfolded, including those of the receiver.
     fields: Vec<Field>,
-    /// The parts that are attached or inline.
+    /// The attached and inline parts.
     parts: Vec<PartView>,
 }
 
@@ -58,18 +58,18 @@ struct Field {
     value: String,
 }
 
-/// A part that is not the text itself.
+/// An attached or inline part.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct PartView {
-    /// Its number within the message.
+    /// The number of the part within the message.
     id: usize,
-    /// Its file name without directories; empty where it has none.
+    /// The file name without directories; empty without one.
     file_name: String,
-    /// Its type, for example `image/png`.
+    /// The content type, for example `image/png`.
     content_type: String,
-    /// Whether it is meant to be shown within the text.
+    /// Whether the part is inline.
     inline: bool,
-    /// Its octets, once decoded.
+    /// The decoded size in octets.
     octets: usize,
     sha256: String,
 }
@@ -116,7 +116,7 @@ fn mailboxes(all: &[Mailbox]) -> Vec<String> {
     all.iter().map(shown).collect()
 }
 
-/// What one message says: its subject, text, header fields, and the list of its attachments
+/// Show the decoded content of a message: subject, text, header fields and the list of attachments
 #[utoipa::path(get, path = "/mail/{id}/content", tag = "journal", operation_id = "mail_content", params(("id" = u64, Path, description = "Its number")), responses(
     (status = 200, description = "The content", body = Content),
     (status = 404, description = "No message of this number is kept", body = Problem, content_type = "application/problem+json"),
@@ -132,7 +132,7 @@ async fn content(
         .await
 }
 
-/// One part of a message as a file, decoded
+/// Return one part of a message as a decoded file
 #[utoipa::path(get, path = "/mail/{id}/parts/{number}", tag = "journal", operation_id = "mail_part", params(
     ("id" = u64, Path, description = "The number of the message"),
     ("number" = u64, Path, description = "The number of the part, as `content` lists it"),
@@ -244,7 +244,7 @@ mod html {
         "width",
     ];
 
-    /// The HTML of a message for a frame: no script, no foreign image, no form; inline images are within it
+    /// Return the HTML of a message for a frame: without scripts, external images and forms; inline images are embedded
     #[utoipa::path(get, path = "/mail/{id}/html", tag = "journal", operation_id = "mail_html", params(("id" = u64, Path, description = "Its number")), responses(
         (status = 200, description = "The page", body = String, content_type = "text/html"),
         (status = 404, description = "No message of this number is kept, or it has no HTML", body = Problem, content_type = "application/problem+json"),

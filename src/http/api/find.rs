@@ -30,23 +30,23 @@ struct Bounce {
     text: String,
 }
 
-/// The receivers that give a reply.
+/// The result of a search.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct FoundReceivers {
     /// The matches, best first: `receiver`, `rule`, `certainty` (`literal`, `words` or `kind`), `stage`, `scenario`,
     /// `client`, `helo`, `commands`, `test`, `remedies`, `era`, `confidence`, `sources`.
     #[schema(value_type = Vec<Object>)]
     matches: Vec<Value>,
-    /// Without a match: the nearest replies by code, and a generic receiver that behaves alike.
+    /// Without a match, the nearest replies by code, and a generic receiver with the same behaviour.
     #[schema(value_type = Vec<Object>)]
     nearest: Vec<Value>,
-    /// What the bounce says of the message that was refused.
+    /// The details of the refused message in the bounce.
     sent: Sent,
     /// A scenario file with the client address, HELO name and sender of the bounce.
     scenario: String,
 }
 
-/// The receivers that give a reply, the rule and the scenario behind it, and what fixes it
+/// Find the receivers that give a reply, with rule, scenario and remedies
 #[utoipa::path(post, path = "/find", tag = "ask", request_body = Bounce, responses(
     (status = 200, description = "The matches", body = FoundReceivers),
     BodyMistakes,

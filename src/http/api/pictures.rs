@@ -60,9 +60,9 @@ async fn page(TheWorld(world): TheWorld, Id(id): Id) -> Result<impl IntoResponse
     Ok(document(&picture(&world, id)?))
 }
 
-/// What the receiver would say to the client of a session once a remedy is applied, as one page
+/// Draw the judgement of the client of a session after a remedy, as an HTML page
 ///
-/// The receiver and the zones are those of the world now. The zones are amended in a copy: the world stays as it is.
+/// The judgement uses the current receiver and zones of the world. The remedy is applied to a copy; the world is unchanged.
 #[utoipa::path(get, path = "/sessions/{id}/remedies/{number}/picture", tag = "journal", params(
     ("id" = u64, Path, description = "Its number"),
     ("number" = u64, Path, description = "The place of the remedy in the first refusal's `remedies.one_of`, from 1"),

@@ -1,4 +1,4 @@
-//! The SQLite file of a journal: whose it is, its tables, and what it held.
+//! The SQLite file of a journal: its identification, its tables and its content.
 
 use std::fs;
 use std::io::{self, Read};
@@ -36,13 +36,13 @@ PRAGMA journal_mode = WAL;
 PRAGMA wal_autocheckpoint = 1000;
 PRAGMA journal_size_limit = 4194304;
 ";
-/// Free pages that are kept for what comes next.
+/// Number of free pages that are kept for reuse.
 const FREE_PAGES: i64 = 64;
 
-/// Opens the file, or makes one.
+/// Opens or creates the file.
 ///
 /// # Errors
-/// It is not a journal, or one of a newer version; it cannot be read or written.
+/// The file is not a journal, has a newer version, or cannot be read or written.
 pub(super) fn open(path: &Path) -> io::Result<Connection> {
     let is_new = is_new(path)?;
     let mut connection = Connection::open(path).map_err(io::Error::other)?;
@@ -99,7 +99,7 @@ fn is_new(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// What the database held.
+/// The content of the database.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     /// Sessions by their numbers, the oldest first, as JSON.
@@ -153,7 +153,7 @@ pub(super) fn read(connection: &Connection, limits: Limits) -> rusqlite::Result<
     })
 }
 
-/// Writes a number that was given.
+/// Writes an assigned number.
 pub(super) fn count(transaction: &Transaction<'_>, name: &str, value: u64) -> rusqlite::Result<()> {
     let upsert = "INSERT INTO counter (name, value) VALUES (?1, ?2)
         ON CONFLICT (name) DO UPDATE SET value = ?2";
@@ -174,7 +174,7 @@ pub(super) fn mark(transaction: &Transaction<'_>, mark: &StoredMark) -> rusqlite
         .map(|_| ())
 }
 
-/// Gives free pages back to the file system, where there are many.
+/// Returns free pages to the file system, if there are many.
 pub(super) fn give_back(connection: &Connection) -> rusqlite::Result<()> {
     let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let (free, all) = (number("freelist_count")?, number("page_count")?);

@@ -10,35 +10,34 @@ use super::record::{Found, Scan};
 use super::{mail, mail_beside};
 use crate::error::Error;
 
-/// What was repaired.
+/// The result of a repair.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Repaired {
     /// The file with the messages.
     pub file: PathBuf,
-    /// Messages that it has now.
+    /// The number of messages after the repair.
     pub messages: u64,
-    /// The stretches that could not be read, and are gone.
+    /// The unreadable parts, which were removed.
     pub damaged: Vec<Damaged>,
-    /// The copy of the file as it was; none where nothing was damaged.
+    /// The copy of the damaged file; `None` if nothing was damaged.
     pub copy: Option<PathBuf>,
 }
 
-/// A stretch of a file that cannot be read.
+/// A part of a file that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Damaged {
-    /// Where it begins.
+    /// Its offset.
     pub at: u64,
-    /// How many octets it has.
+    /// Its length in octets.
     pub octets: u64,
-    /// What is wrong there.
+    /// The damage.
     pub why: String,
 }
 
-/// Takes out of the messages of a journal what cannot be read, after it has copied the file. A file without damage stays as
-/// it is.
+/// Copies FILE.mail of a journal, and then removes the parts that cannot be read. A file without damage is unchanged.
 ///
 /// # Errors
-/// There is no such file, a process has it open, it has no record at all, or it cannot be read or written.
+/// The file does not exist, is in use by a process, has no record, or cannot be read or written.
 pub fn repair(journal: &Path) -> Result<Repaired, Error> {
     let file = mail_beside(journal);
     let failed = |error| Error::io(format!("cannot repair {}", file.display()), error);

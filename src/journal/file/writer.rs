@@ -1,4 +1,4 @@
-//! The thread that writes sessions and marks, and gives room back.
+//! The thread that writes sessions and marks, and frees space.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,13 +14,13 @@ use super::mail::{self, MailFile};
 use super::{Last, Work, database};
 use crate::journal::{Limits, StoredMark, StoredSession};
 
-/// Most pieces of work in one transaction.
+/// Maximum number of items in one transaction.
 const BATCH: usize = 2048;
-/// How long sessions gather.
+/// Maximum delay of sessions.
 const GATHERING: Duration = Duration::from_millis(200);
-/// How long to wait before what could not be written is tried again.
+/// Time before a failed write is repeated.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Most sessions that gather; more are written at once.
+/// Number of sessions after which they are written at once.
 const SESSIONS: usize = 512;
 
 /// Writes what it is given.

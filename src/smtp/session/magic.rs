@@ -9,7 +9,7 @@ use crate::smtp::session::script::{End, SendMode};
 use crate::verdict::Source;
 
 impl Session {
-    /// Does what the name of a recipient asks for.
+    /// Applies the request in the name of a recipient.
     pub(crate) fn magic(&mut self, recipient: &str, output: &mut Vec<u8>) -> Option<Reply> {
         let asked = Magic::of(recipient).filter(|_| self.receiver.settings.magic_recipients)?;
         let enhanced = |code: ReplyCode, enhanced: Option<EnhancedCode>| {
@@ -51,7 +51,7 @@ impl Session {
     }
 }
 
-/// What the local part of a recipient asks for.
+/// The request in the local part of a recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Magic {
     Reply(ReplyCode, Option<EnhancedCode>),

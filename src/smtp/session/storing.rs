@@ -1,5 +1,5 @@
-//! A message between its last rule and its 250: where the listener keeps messages in a file, the file decides which
-//! reply the final dot gets (RFC 5321 §4.2.5: the 250 takes the responsibility for the message).
+//! Storage of a message before its 250: with a journal file, the result of the write decides the reply to the final dot
+//! (RFC 5321 §4.2.5: with the 250, the server accepts responsibility for the message).
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::session::event::{AcceptedMessage, EventsMark};
 use crate::smtp::session::{Due, Session};
 
-/// A message that no rule refuses, and the reply that was made for it.
+/// A message that no rule refuses, with its reply.
 #[derive(Debug)]
 pub(crate) struct Storing {
     pub(crate) envelope: Arc<Envelope>,
@@ -44,7 +44,7 @@ impl Session {
         }
     }
 
-    /// The message that waits to be stored.
+    /// The message to store.
     pub(crate) fn storing(&mut self) -> Option<&mut Storing> {
         match &mut self.due {
             Due::Stored(storing) => Some(storing),
@@ -52,7 +52,7 @@ impl Session {
         }
     }
 
-    /// The message was stored, or could not be: then the client gets 452 in place of the reply, which nobody has seen.
+    /// Continues after the write. If it failed, the client gets 452 instead of the reply, which was not sent yet.
     pub(crate) fn stored(&mut self, is_stored: bool, output: &mut Vec<u8>) {
         let Due::Stored(storing) = std::mem::replace(&mut self.due, Due::Nothing) else {
             return;

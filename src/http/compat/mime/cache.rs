@@ -1,4 +1,4 @@
-//! What was read of messages, the latest of it within a bound of octets.
+//! Cache of parsed messages with a limit in octets.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, OnceLock, Weak};
@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use crate::http::compat::mime::Mail;
 use crate::journal::Message;
 
-/// Most octets of what is remembered, as [`Mail::octets`] counts them.
+/// Maximum size of the cache in octets, as counted by [`Mail::octets`].
 const OCTETS: usize = 64 << 20;
 
 #[derive(Debug)]
@@ -24,7 +24,7 @@ struct Known {
     /// Addresses, the oldest first.
     order: VecDeque<usize>,
     octets: usize,
-    /// What is being read now: whoever asks for the same message meanwhile waits for it.
+    /// Messages that are being parsed; concurrent requests for the same message wait for the result.
     reading: HashMap<usize, Arc<OnceLock<Arc<Mail>>>>,
 }
 
@@ -42,7 +42,7 @@ impl Cache {
         }
     }
 
-    /// What can be read of a message: remembered, or read now, outside the lock, by one of those who ask at once.
+    /// The parsed message, from the cache or parsed once, outside the lock, for all concurrent requests.
     pub fn read(&self, message: &Arc<Message>) -> Arc<Mail> {
         let address = Arc::as_ptr(message).addr();
         let reading = {
@@ -87,7 +87,7 @@ impl Known {
                 self.octets -= octets;
             }
         }
-        // Messages that the journal dropped are of no use.
+        // Messages that the journal has dropped are removed.
         while let Some(oldest) = self.order.front() {
             match self.mails.get(oldest) {
                 Some((message, _, _)) if message.strong_count() > 0 => break,
