@@ -154,7 +154,10 @@ fn of_a_world() -> OpenApiRouter<Arc<App>> {
         .merge(api::events::routes())
         .merge(api::wait::routes())
         .merge(api::expectations::routes())
-        .merge(api::changes::routes())
+        .merge(api::profiles::routes())
+        .merge(api::zones::routes())
+        .merge(api::client::routes())
+        .merge(api::clock::routes())
         .merge(api::faults::routes())
         .merge(api::what_if::of_a_world())
 }

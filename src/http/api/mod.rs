@@ -1,7 +1,8 @@
 //! The native API under `/api/v1`: worlds, sessions, messages, DNS queries, events, waits and expectations, changes.
 
 pub(crate) mod catalogue;
-pub(crate) mod changes;
+pub(crate) mod client;
+pub(crate) mod clock;
 pub(crate) mod content;
 pub(crate) mod events;
 pub(crate) mod expectations;
@@ -10,9 +11,12 @@ pub(crate) mod find;
 pub(crate) mod mail;
 pub(crate) mod metrics;
 pub(crate) mod pictures;
+pub(crate) mod profiles;
 pub(crate) mod queries;
 pub(crate) mod sessions;
+pub(crate) mod source;
 pub(crate) mod views;
 pub(crate) mod wait;
 pub(crate) mod what_if;
 pub(crate) mod worlds;
+pub(crate) mod zones;

@@ -14,7 +14,8 @@ use utoipa_axum::routes;
 
 use crate::harness::{MAIN, World, Worlds};
 use crate::http::App;
-use crate::http::api::changes::{Client, Source};
+use crate::http::api::client::Client;
+use crate::http::api::source::Source;
 use crate::http::server::extract::{Body, Name};
 use crate::http::server::placement::{host_and_port, host_of, shown};
 use crate::http::server::problem::{BodyMistakes, Problem};
