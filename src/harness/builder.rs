@@ -1,6 +1,5 @@
 //! Sets up a world and starts it.
 
-use std::io;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -8,10 +7,11 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::Retention;
+use super::bind::{bind_dns, bind_tcp, in_range};
 use super::listen::MainListener;
 use super::logs::Logs;
 use super::restored::Restored;
@@ -20,7 +20,7 @@ use crate::dns::{self, Fault};
 use crate::error::Error;
 use crate::expect::{Ledger, Sources, Watchers};
 use crate::facts::{Clock, Memory};
-use crate::journal::{Limits, Metrics};
+use crate::journal::Metrics;
 use crate::scenario::{self, Listener, ReceiverProfile, Scenario};
 use crate::smtp::{
     self, ClientSource, Identity, LastReset, MessageBudget, ProxyMode, ServerState, SessionConfig,
@@ -30,76 +30,8 @@ use crate::tls::Tls;
 
 /// Default maximum number of concurrent SMTP connections.
 pub const CONNECTIONS: usize = 1_000;
-/// Length of the backlog of connections; the limit of the system applies too.
-const BACKLOG: u32 = 4_096;
 /// Default time limit of waits.
 pub const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How much a world keeps in its journal. The oldest entries are dropped first, and counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retention {
-    /// Limits of the log of sessions.
-    pub sessions: Limits,
-    /// Limits of the log of messages.
-    pub messages: Limits,
-    /// Limits of the log of DNS queries.
-    pub dns_queries: Limits,
-    /// Limits of the event log.
-    pub events: Limits,
-    /// Total size of the messages being received, in octets. Further messages get 452 until others have ended.
-    pub under_way: usize,
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self {
-            sessions: Limits {
-                entries: 2_000,
-                octets: 64 << 20,
-            },
-            messages: Limits {
-                entries: 100_000,
-                octets: 256 << 20,
-            },
-            dns_queries: Limits {
-                entries: 10_000,
-                octets: 8 << 20,
-            },
-            events: Limits {
-                entries: 50_000,
-                octets: 32 << 20,
-            },
-            under_way: 256 << 20,
-        }
-    }
-}
-
-impl Retention {
-    /// Keeps this many octets of everything together, in the proportions of the default, which is
-    /// [`Retention::DEFAULT_OCTETS`]; the numbers of entries change in proportion.
-    #[must_use]
-    pub fn within(octets: usize) -> Self {
-        let share = |usual: usize| {
-            let share = usual as u128 * octets as u128 / Self::DEFAULT_OCTETS as u128;
-            usize::try_from(share).unwrap_or(usize::MAX).max(1)
-        };
-        let limits = |usual: Limits| Limits {
-            entries: share(usual.entries),
-            octets: share(usual.octets),
-        };
-        let usual = Self::default();
-        Self {
-            sessions: limits(usual.sessions),
-            messages: limits(usual.messages),
-            dns_queries: limits(usual.dns_queries),
-            events: limits(usual.events),
-            under_way: usual.under_way,
-        }
-    }
-
-    /// The octets of everything that is kept by default: 360 MiB.
-    pub const DEFAULT_OCTETS: usize = (64 + 256 + 8 + 32) << 20;
-}
 
 /// Sets up a [`World`].
 ///
@@ -450,73 +382,4 @@ impl Builder {
             tasks: tokio::sync::Mutex::new(tasks),
         })
     }
-}
-
-/// Binds to the first port of a range that is not in use, where the port of the address is 0.
-async fn in_range<T, F: Future<Output = Result<T, Error>>>(
-    mut address: SocketAddr,
-    ports: Option<&RangeInclusive<u16>>,
-    bind: impl Fn(SocketAddr) -> F,
-) -> Result<T, Error> {
-    let Some(ports) = ports.filter(|_| address.port() == 0) else {
-        return bind(address).await;
-    };
-    for port in ports.clone() {
-        address.set_port(port);
-        match bind(address).await {
-            Err(error) if error.is_address_in_use() => {}
-            other => return other,
-        }
-    }
-    let (first, last) = (ports.start(), ports.end());
-    Err(Error::other(format!(
-        "expected a free port from {first} to {last} on {}, found all of them in use",
-        address.ip()
-    )))
-}
-
-/// Binds a TCP listener; the error names the address.
-///
-/// # Errors
-/// The operating system refuses.
-pub async fn bind_tcp(what: &str, address: SocketAddr) -> Result<TcpListener, Error> {
-    listen(address).map_err(|e| Error::io(format!("cannot listen for {what} on {address}"), e))
-}
-
-/// Listens with a long backlog: with the usual 128 entries the kernel drops clients that consider themselves connected.
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()?
-    } else {
-        TcpSocket::new_v6()?
-    };
-    #[cfg(not(windows))]
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
-/// Binds UDP and TCP on the same port. With port 0 the port that TCP gets may be taken for UDP: then another is tried.
-async fn bind_dns(address: SocketAddr) -> Result<(UdpSocket, TcpListener), Error> {
-    const TRIES: usize = 16;
-    for attempt in 1.. {
-        let tcp = bind_tcp("DNS over TCP", address).await?;
-        let local = tcp
-            .local_addr()
-            .map_err(|e| Error::io("cannot read a local address", e))?;
-        match UdpSocket::bind(local).await {
-            Ok(udp) => return Ok((udp, tcp)),
-            Err(e)
-                if e.kind() == io::ErrorKind::AddrInUse
-                    && address.port() == 0
-                    && attempt < TRIES => {}
-            Err(e) => {
-                return Err(Error::io(
-                    format!("cannot serve DNS over UDP on {local}"),
-                    e,
-                ));
-            }
-        }
-    }
-    unreachable!("the last try returns")
 }

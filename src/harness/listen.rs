@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::net::TcpListener;
 
-use super::builder::bind_tcp;
+use super::bind::bind_tcp;
 use crate::error::Error;
 use crate::scenario::{self, Listener, ReceiverProfile, Scenario};
 use crate::smtp::{Identity, ListenerConfig, ProxyMode, SessionConfig, StartTls};

@@ -3,17 +3,21 @@
 //! [`World`] is the embedding API: [`World::builder`] sets one up; its methods read the journal, wait, declare expectations
 //! and change the running world. [`blocking`] is the same for tests without tokio; [`Worlds`] holds many.
 
+mod bind;
 pub mod blocking;
 mod builder;
 mod change;
 mod listen;
 mod logs;
 mod restored;
+mod retention;
 mod watch;
 mod what_if;
 mod worlds;
 
-pub use builder::{Builder, CONNECTIONS, PATIENCE, Retention, bind_tcp};
+pub use bind::bind_tcp;
+pub use builder::{Builder, CONNECTIONS, PATIENCE};
+pub use retention::Retention;
 pub use worlds::{MAIN, WORLDS, Worlds};
 
 use std::net::SocketAddr;

@@ -1,0 +1,81 @@
+//! Binding of sockets: TCP, and UDP with TCP for DNS, on given ports or in a range.
+
+use std::io;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+
+use tokio::net::{TcpListener, TcpSocket, UdpSocket};
+
+use crate::error::Error;
+
+/// Length of the backlog of connections; the limit of the system applies too.
+const BACKLOG: u32 = 4_096;
+
+/// Binds to the first port of a range that is not in use, where the port of the address is 0.
+pub(super) async fn in_range<T, F: Future<Output = Result<T, Error>>>(
+    mut address: SocketAddr,
+    ports: Option<&RangeInclusive<u16>>,
+    bind: impl Fn(SocketAddr) -> F,
+) -> Result<T, Error> {
+    let Some(ports) = ports.filter(|_| address.port() == 0) else {
+        return bind(address).await;
+    };
+    for port in ports.clone() {
+        address.set_port(port);
+        match bind(address).await {
+            Err(error) if error.is_address_in_use() => {}
+            other => return other,
+        }
+    }
+    let (first, last) = (ports.start(), ports.end());
+    Err(Error::other(format!(
+        "expected a free port from {first} to {last} on {}, found all of them in use",
+        address.ip()
+    )))
+}
+
+/// Binds a TCP listener; the error names the address.
+///
+/// # Errors
+/// The operating system refuses.
+pub async fn bind_tcp(what: &str, address: SocketAddr) -> Result<TcpListener, Error> {
+    listen(address).map_err(|e| Error::io(format!("cannot listen for {what} on {address}"), e))
+}
+
+/// Listens with a long backlog: with the usual 128 entries the kernel drops clients that consider themselves connected.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Binds UDP and TCP on the same port. With port 0 the port that TCP gets may be taken for UDP: then another is tried.
+pub(super) async fn bind_dns(address: SocketAddr) -> Result<(UdpSocket, TcpListener), Error> {
+    const TRIES: usize = 16;
+    for attempt in 1.. {
+        let tcp = bind_tcp("DNS over TCP", address).await?;
+        let local = tcp
+            .local_addr()
+            .map_err(|e| Error::io("cannot read a local address", e))?;
+        match UdpSocket::bind(local).await {
+            Ok(udp) => return Ok((udp, tcp)),
+            Err(e)
+                if e.kind() == io::ErrorKind::AddrInUse
+                    && address.port() == 0
+                    && attempt < TRIES => {}
+            Err(e) => {
+                return Err(Error::io(
+                    format!("cannot serve DNS over UDP on {local}"),
+                    e,
+                ));
+            }
+        }
+    }
+    unreachable!("the last try returns")
+}
