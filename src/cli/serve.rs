@@ -4,25 +4,22 @@ use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use super::args::{ExitAfter, Format, HttpAt, Serve};
-use super::matrix::clients;
-use super::paint::{self, Explanation};
+use super::live::{BREATH, SessionPrinter};
 use super::print;
+use super::ready::Ready;
 use crate::error::Error;
 use crate::harness::{self, Builder, Retention, World, Worlds};
 use crate::http;
 use crate::journal::Log;
 use crate::scenario::Listener;
-use crate::smtp::{AddressSource, ClientSource, Protocol, SessionEntry, SessionRecord, StartTls};
-use crate::stage::Stage;
+use crate::smtp::{Protocol, SessionEntry, StartTls};
 use crate::tls::Tls;
-use crate::verdict::{ClosedBy, Verdict};
 
 pub(super) async fn run(mut options: Box<Serve>) -> Result<bool, Error> {
     bind(&mut options);
@@ -81,18 +78,14 @@ pub(super) async fn run(mut options: Box<Serve>) -> Result<bool, Error> {
     }
 
     let sessions = Arc::clone(world.sessions());
-    let mut narrator = Narrator {
-        silent: options.format == Format::Json,
-        seen: 0,
-        running: Vec::new(),
-    };
+    let mut printer = SessionPrinter::new(options.format == Format::Json);
     tokio::select! {
         () = until_stopped(signals, options.exit_after, &sessions) => {}
-        () = narrator.follow(&sessions) => {}
+        () = printer.follow(&sessions) => {}
     }
     shutdown.cancel();
     worlds.close().await;
-    narrator.catch_up(&sessions);
+    printer.catch_up(&sessions);
     if let Some(api) = api {
         let _ = api.await;
     }
@@ -230,86 +223,6 @@ fn guard(options: &Serve) -> http::Options {
     }
 }
 
-/// Where the listeners are.
-struct Ready {
-    smtp: String,
-    dns: String,
-    http: String,
-    scenario: String,
-    receiver: String,
-    /// The further listeners, each with its word.
-    further: Vec<(String, String)>,
-}
-
-impl Ready {
-    fn new(world: &World, options: &Serve, http: Option<std::net::SocketAddr>) -> Self {
-        let shown =
-            |address: std::net::SocketAddr| http::shown(address, options.advertise.as_deref());
-        let asked = [options.smtps.map(|_| "smtps"), options.lmtp.map(|_| "lmtp")];
-        let own = world.scenario().listeners.len();
-        let words = (1..=own)
-            .map(|n| format!("listener{n}"))
-            .chain(asked.into_iter().flatten().map(str::to_owned));
-        let addresses = world.listeners().iter().map(ToString::to_string);
-        Self {
-            further: words.zip(addresses).collect(),
-            smtp: shown(world.smtp_addr()),
-            dns: shown(world.dns_addr()),
-            http: http.map_or_else(|| "off".to_owned(), shown),
-            scenario: world.scenario().name.clone(),
-            receiver: world.receiver().name.clone(),
-        }
-    }
-
-    fn json(&self) -> String {
-        let Self {
-            smtp,
-            dns,
-            http,
-            scenario,
-            receiver,
-            further,
-        } = self;
-        let mut line = serde_json::json!({ "smtp": smtp, "dns": dns, "http": http, "scenario": scenario, "receiver": receiver });
-        for (word, address) in [("smtp", smtp), ("dns", dns)] {
-            if let Some((host, port)) = http::host_and_port(address) {
-                line[format!("{word}_host")] = host.into();
-                line[format!("{word}_port")] = port.into();
-            }
-        }
-        if http != "off" {
-            line["http_url"] = format!("http://{http}").into();
-        }
-        for (word, address) in further {
-            line[word] = address.clone().into();
-        }
-        format!("{line}\n")
-    }
-
-    fn human(&self, world: &World) -> String {
-        let (bold, dim) = (paint::HEADING, paint::DIM);
-        let each = |(word, address): &(String, String)| {
-            format!("  {dim}{}{dim:#}  {address}\n", word.to_uppercase())
-        };
-        let further: String = self.further.iter().map(each).collect();
-        let http = if self.http == "off" {
-            "off".to_owned()
-        } else {
-            format!("accessible via http://{}/", self.http)
-        };
-        format!(
-            "{bold}{}{bold:#}: {}\n{bold}{}{bold:#}: {}\n  {dim}SMTP{dim:#}  {}\n  {dim}DNS{dim:#}   {} (UDP and TCP)\n  {dim}HTTP{dim:#}  {http}\n{further}  {dim}clients judged as{dim:#}  {}\n{dim}For tests only: it refuses mail on purpose. Ctrl-C stops it.{dim:#}\n",
-            self.scenario,
-            world.scenario().title,
-            self.receiver,
-            world.receiver().title,
-            self.smtp,
-            self.dns,
-            origin(&world.client()),
-        )
-    }
-}
-
 /// Writes a file so that a reader sees all of it or nothing.
 fn write_whole(file: &Path, text: &str) -> Result<(), Error> {
     let beside = file.with_extension("tmp");
@@ -365,106 +278,6 @@ pub(super) async fn until_stopped(
 fn ended(log: &Log<SessionEntry>) -> u64 {
     let kept = log.entries().iter().filter(|e| e.is_closed()).count() as u64;
     kept + log.counts().dropped
-}
-
-/// How long to let changes gather before looking: under load there are tens of thousands a second.
-const BREATH: Duration = Duration::from_millis(10);
-
-/// Prints each session when it has ended.
-struct Narrator {
-    silent: bool,
-    /// The last session that was seen to begin.
-    seen: u64,
-    running: Vec<Arc<SessionEntry>>,
-}
-
-impl Narrator {
-    async fn follow(&mut self, sessions: &Log<SessionEntry>) {
-        if self.silent {
-            return std::future::pending().await;
-        }
-        loop {
-            let changed = sessions.changed();
-            self.catch_up(sessions);
-            changed.await;
-            tokio::time::sleep(BREATH).await;
-        }
-    }
-
-    /// Tells every session that has ended since the last time.
-    fn catch_up(&mut self, sessions: &Log<SessionEntry>) {
-        if self.silent {
-            return;
-        }
-        self.running.extend(sessions.after(self.seen));
-        self.seen = self
-            .running
-            .last()
-            .map_or(self.seen, |e| e.id.max(self.seen));
-        let ended: Vec<_> = self.running.extract_if(.., |e| e.is_closed()).collect();
-        for entry in &ended {
-            print(&format!("\n{}", story(&entry.snapshot())));
-        }
-    }
-}
-
-/// The client address, and where it comes from unless it is the socket's peer.
-fn judged_as(record: &SessionRecord) -> String {
-    match (record.client_source, record.translated_from) {
-        (AddressSource::Socket, None) => record.client_address.to_string(),
-        (source, translated) => {
-            let from = translated.map(|from| format!(", translated from {from}"));
-            format!(
-                "{} ({}{}; the socket's peer is {})",
-                record.client_address,
-                source.name(),
-                from.unwrap_or_default(),
-                record.peer.ip()
-            )
-        }
-    }
-}
-
-/// Where connections are taken to come from, for the lines at start.
-fn origin(source: &ClientSource) -> String {
-    match source {
-        ClientSource::Socket => "the address of the socket's peer".to_owned(),
-        ClientSource::Fixed(address) => {
-            format!("always {address}, wherever a connection comes from")
-        }
-        ClientSource::Map(map) => format!(
-            "by a map of {} addresses; other peers stay as they are",
-            map.len()
-        ),
-        ClientSource::Pool { addresses, .. } => format!(
-            "the next address of a pool of {}: {}",
-            addresses.len(),
-            clients(addresses)
-        ),
-    }
-}
-
-fn story(record: &SessionRecord) -> String {
-    let refusal = record.refusals.first();
-    Explanation {
-        verdict: record.verdict,
-        stage: match (refusal, record.verdict) {
-            (Some(refusal), _) => refusal.stage.name(),
-            // A message was acknowledged: `check` calls the same stage so.
-            (None, Verdict::Accept) => Stage::Eod.name(),
-            (None, _) => record.closed_by.map_or("", ClosedBy::name),
-        },
-        rule: refusal.map_or("", |r| r.rule),
-        who: &format!("session {}", record.id),
-        client: judged_as(record),
-        helo: &record.helo,
-        allowed: &record.allowed,
-        why: refusal.map_or("", |r| &r.why),
-        reply: record.reply.clone(),
-        evidence: paint::questions(&record.evidence),
-        remedies: paint::changes(refusal.map_or(&[], |r| &r.remedies)),
-    }
-    .text()
 }
 
 #[cfg(test)]

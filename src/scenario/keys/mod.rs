@@ -5,10 +5,14 @@
 //! one call of [`Reader`](super::reader::Reader) that asks for it.
 
 mod receiver;
+mod rule;
 mod scenario;
+mod script;
+mod smtp;
 mod speech;
 
-pub(super) use receiver::{RECEIVER, WEIGHT};
+pub(super) use receiver::RECEIVER;
+pub(super) use rule::WEIGHT;
 pub(super) use scenario::{ASSIGNMENT, EXPECT_ANSWER, EXPECT_REPLY, SCENARIO};
 
 /// One section of a file: the top level, or a table.

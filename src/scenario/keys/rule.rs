@@ -1,0 +1,247 @@
+//! Keys of `[[rule]]` and `[[allow]]`.
+
+use super::receiver::{AFTER, NETWORKS, REPLY, SUFFIXES};
+use super::{More, Section, Takes, key};
+use crate::facts::CountBy;
+use crate::stage::Stage;
+
+pub(in crate::scenario) static RULE: Section = Section {
+    title: "[[rule]]",
+    doc: "A rule: one check and the reply if its demand is not met. A rule also takes the parameters of its check, listed below.",
+    more: More::Parameters,
+    keys: &[
+        key(
+            "check",
+            Takes::Text("the name of a check"),
+            "\"iprev\"",
+            "Names the check; `martinet list checks` lists them.",
+        )
+        .required(),
+        key(
+            "stage",
+            Takes::Word(|| Stage::ALL.map(Stage::name).to_vec()),
+            "\"rcpt\"",
+            "Is the stage at which a refusal is sent.",
+        )
+        .absent("the earliest stage at which the check knows its facts"),
+        key(
+            "fail",
+            REPLY,
+            "\"550 5.7.25 {ip} has no PTR record\"",
+            "Is the reply if the demand is not met. Several strings make a multi-line reply. Placeholders: {ip} {ptr} {helo} {mx} {sender} and others of the check.",
+        )
+        .absent("the check's own reply")
+        .follows("RFC 5321 §4.2, RFC 3463"),
+        key(
+            "error",
+            REPLY,
+            "\"451 4.7.1 DNS does not answer for {ip}\"",
+            "Is the reply if DNS fails temporarily: a 4yz reply, unless `temp = \"as_fail\"`.",
+        )
+        .absent("the check's own reply")
+        .follows("RFC 5321 §4.2.1"),
+        key(
+            "temp",
+            Takes::Choice(&["defer_now", "defer_if_permit", "ignore", "as_fail"]),
+            "\"defer_if_permit\"",
+            "Says what a temporary DNS failure leads to: the `error` reply at once, the `error` reply unless a later rule refuses, nothing, or the `fail` reply.",
+        )
+        .default("\"defer_now\"")
+        .follows("Postfix defer_if_permit, unknown_address_tempfail_action"),
+        AFTER,
+        key(
+            "bulk",
+            Takes::Table(&BULK),
+            "{ messages = 5, per = \"24h\", by = \"from-domain\" }",
+            "Binds heavy senders only: the rule does not apply to a sender with fewer messages.",
+        )
+        .absent("the rule binds every sender")
+        .follows("Gmail, Yahoo and Microsoft: about 5,000 messages a day"),
+        key(
+            "escalate",
+            Takes::Table(&ESCALATE),
+            "{ after = 3, per = \"24h\", by = \"client\", first = \"421 4.7.26 rate limited\" }",
+            "Answers the first violations of a sender with a 4yz reply and later ones with `fail`.",
+        )
+        .absent("`fail` from the first violation on")
+        .follows("Gmail and Yahoo since 2024, Microsoft since 2025"),
+        key(
+            "modelled",
+            Takes::Flag,
+            "true",
+            "Marks a reply text as modelled, not copied from a real receiver.",
+        )
+        .default("false"),
+        key(
+            "era",
+            Takes::Text("a string"),
+            "\"2024-2026\"",
+            "Says at which time the receiver gives this reply.",
+        )
+        .absent("the era of the file"),
+        key(
+            "confidence",
+            Takes::Choice(&["high", "medium", "low", "invented"]),
+            "\"medium\"",
+            "Says how certain the text of this rule is.",
+        )
+        .absent("the confidence of the file"),
+        key(
+            "variant",
+            Takes::Tables(&VARIANT),
+            "",
+            "Records another text of the same rule: of another time, or of other hosts of the operator.",
+        ),
+    ],
+};
+
+pub(in crate::scenario) static VARIANT: Section = Section {
+    title: "[[rule.variant]]",
+    doc: "Another text of the same rule. `martinet find` recognises it, and the receiver `NAME@ERA` gives it: `gmail@2016`.",
+    more: More::Nothing,
+    keys: &[
+        key(
+            "era",
+            Takes::Text("a string"),
+            "\"2016-2020\"",
+            "Says when, or where, the receiver gives this text. `NAME@ERA` takes the whole text of the key, or a year within it.",
+        )
+        .required(),
+        key(
+            "fail",
+            REPLY,
+            "\"550 5.7.1 {ip} has no PTR record\"",
+            "Is the reply if the demand is not met.",
+        )
+        .required(),
+        key(
+            "error",
+            REPLY,
+            "\"451 4.7.1 DNS does not answer for {ip}\"",
+            "Is the reply if DNS fails temporarily: a 4yz reply.",
+        )
+        .absent("the `error` of the rule"),
+    ],
+};
+
+const COUNT: Takes = Takes::Either("a whole number from 1 to 10000");
+const BY: Takes = Takes::Choice(&CountBy::WORDS);
+
+pub(in crate::scenario) static BULK: Section = Section {
+    title: "[rule.bulk]",
+    doc: "Which senders a rule binds. The receiver counts the messages that it has acknowledged, by the clock of the world, and the message under judgement with them.",
+    more: More::Nothing,
+    keys: &[
+        key("messages", COUNT, "5", "Is the number of messages from which on the rule binds.").required(),
+        key("per", Takes::Duration, "\"1h\"", "Is the time within which messages count.").default("\"24h\""),
+        key(
+            "by",
+            BY,
+            "\"client\"",
+            "Says whose messages count together: those of a client address, of an envelope sender's organizational domain, or of a From header field's organizational domain.",
+        )
+        .default("\"from-domain\""),
+    ],
+};
+
+pub(in crate::scenario) static ESCALATE: Section = Section {
+    title: "[rule.escalate]",
+    doc: "How the reply to a sender that violates the rule again becomes harder, by the clock of the world. A transaction counts once, whatever the number of its recipients.",
+    more: More::Nothing,
+    keys: &[
+        key(
+            "after",
+            COUNT,
+            "3",
+            "Is the number of violations that get the milder reply.",
+        )
+        .required(),
+        key(
+            "per",
+            Takes::Duration,
+            "\"1h\"",
+            "Is the time within which violations count.",
+        )
+        .default("\"24h\""),
+        key(
+            "by",
+            BY,
+            "\"from-domain\"",
+            "Says whose violations count together, as in `bulk`.",
+        )
+        .default("\"client\""),
+        key(
+            "first",
+            REPLY,
+            "\"421 4.7.26 rate limited\"",
+            "Is the milder reply, a 4yz reply.",
+        )
+        .absent("the `error` reply of the rule"),
+    ],
+};
+
+pub(in crate::scenario) static WEIGHT: Section = Section {
+    title: "[[rule.weights]]",
+    doc: "One part of a `score`: a check and what its violation adds. It also takes the parameters of that check.",
+    more: More::Parameters,
+    keys: &[
+        key(
+            "check",
+            Takes::Text("the name of a check"),
+            "\"helo-fqdn\"",
+            "Names the check; every check but `score` itself.",
+        )
+        .required(),
+        key(
+            "score",
+            Takes::Points,
+            "2.5",
+            "Is what a violation adds to the sum.",
+        )
+        .required(),
+        key(
+            "symbol",
+            Takes::Text("a string"),
+            "\"HFILTER_HELO_BAREIP\"",
+            "Is what the receiver calls this part.",
+        )
+        .absent("the name of the check")
+        .follows("rspamd symbols, SpamAssassin rule names"),
+    ],
+};
+
+pub(in crate::scenario) static ALLOW: Section = Section {
+    title: "[[allow]]",
+    doc: "Clients that rules do not apply to. A client that any of the conditions matches is allowed; at least one condition is required.",
+    more: More::Nothing,
+    keys: &[
+        key(
+            "addresses",
+            NETWORKS,
+            "[\"192.0.2.0/28\"]",
+            "Lists client addresses and networks.",
+        )
+        .follows("Postfix check_client_access"),
+        key(
+            "ptr_suffix",
+            SUFFIXES,
+            "\"outbound.protection.outlook.com\"",
+            "Lists domains. The verified name of the client must be within one of them; a PTR name that does not resolve back to the client does not count.",
+        )
+        .follows("RFC 8601 §3"),
+        key(
+            "helo_suffix",
+            SUFFIXES,
+            "\"example.test\"",
+            "Lists domains. The HELO name must be within one of them; any client can claim any name.",
+        )
+        .follows("Postfix check_helo_access"),
+        key(
+            "checks",
+            Takes::List("the name of a check"),
+            "[\"helo-ptr-match\"]",
+            "Lists the checks whose rules do not apply.",
+        )
+        .absent("all checks"),
+    ],
+};
