@@ -28,6 +28,10 @@ install_clients() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
     have javac || missing+=(default-jdk-headless)
     have go || missing+=(golang-go)
+    [ -f /usr/share/java/junit-platform-console.jar ] || missing+=(junit5)
+    have buildah || missing+=(buildah)
+    have podman || missing+=(podman)
+    have crun || missing+=(crun)
     have mount || missing+=(mount)
     have unshare || missing+=(util-linux)
     have ip || missing+=(iproute2)
@@ -150,6 +154,9 @@ bash scripts/foreign-http.sh
 
 step "clients of other languages"
 bash scripts/clients.sh
+
+step "the container image"
+bash scripts/image.sh
 
 step "the page in a browser"
 bash scripts/page.sh

@@ -1,0 +1,180 @@
+#!/usr/bin/env bash
+# Builds the container image with buildah and tries it with podman, in network and mount namespaces of its own: what the image
+# says of itself, its user, a read-only root, health, an SMTP session from another container, worlds, a journal, SIGTERM.
+#
+#   scripts/image.sh [PROGRAM]
+#
+# PROGRAM is a static one (scripts/static.sh); without it a debug build is linked so. No registry is asked: the stage of the
+# Dockerfile that compiles is replaced by PROGRAM. What is missing is a printed skip; with MARTINET_FOREIGN=required, a failure.
+# A machine that forbids namespaces is a printed skip in any case.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/skips.sh
+
+program=${1:-target/static/martinet}
+if [ "${MARTINET_INSIDE:-}" != yes ]; then
+    have buildah && have podman && have crun || skip "the container image: no buildah, podman or crun here"
+    have ip && have unshare && have curl || skip "the container image: no ip, unshare or curl here"
+    as_root unshare --mount --net true 2>/dev/null || forbidden "the container image: this machine forbids namespaces"
+    [ $# -gt 0 ] || bash scripts/static.sh dev target/static
+    work=$(mktemp -d)
+    # What podman mounted and started lives in the namespaces, and ends with them.
+    trap 'as_root rm -rf "$work"' EXIT
+    as_root env MARTINET_INSIDE=yes MARTINET_SKIPS="${MARTINET_SKIPS:-}" unshare --mount --net --pid --fork --kill-child --mount-proc \
+        bash "$0" "$program" "$work"
+    exit
+fi
+
+work=$2
+address=192.0.2.25
+client=192.0.2.10
+
+# podman without systemd, in cgroups that it is not allowed to divide.
+configure() {
+    mount --make-rprivate /
+    if mountpoint -q /sys/fs/cgroup && [ "$(stat -f -c %T /sys/fs/cgroup)" != cgroup2fs ]; then
+        umount -R -l /sys/fs/cgroup
+        mount -t cgroup2 none /sys/fs/cgroup || forbidden "the container image: this machine forbids cgroup2"
+    fi
+    mkdir -p "$work/run"
+    cat >"$work/containers.conf" <<CONFIGURATION
+[containers]
+cgroups = "disabled"
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+runtime = "crun"
+tmp_dir = "$work/run/libpod"
+CONFIGURATION
+    cat >"$work/storage.conf" <<CONFIGURATION
+[storage]
+driver = "vfs"
+runroot = "$work/run/storage"
+graphroot = "$work/storage"
+CONFIGURATION
+    export CONTAINERS_CONF=$work/containers.conf CONTAINERS_STORAGE_CONF=$work/storage.conf
+}
+
+# Two network namespaces with a cable between them: the addresses of docker/scenarios/sender.toml.
+connect() {
+    ip link set lo up
+    mount -t tmpfs none /run/netns 2>/dev/null || { mkdir -p /run/netns && mount -t tmpfs none /run/netns; }
+    for name in server sender; do
+        ip netns add "$name"
+        ip -n "$name" link set lo up
+    done
+    ip link add cable netns server type veth peer name cable netns sender
+    ip -n server address add "$address/24" dev cable
+    ip -n sender address add "$client/24" dev cable
+    ip -n server link set cable up
+    ip -n sender link set cable up
+}
+
+# The last stage of the Dockerfile, with the program where the first one would have left it.
+build() {
+    mkdir -p "$work/build/martinet/target/static" "$work/build/empty"
+    cp "$program" "$work/build/martinet/target/static/martinet"
+    sed -n '/^FROM scratch/,$p' Dockerfile >"$work/Containerfile"
+    buildah bud --quiet --isolation chroot --format docker --layers=false --build-context "build=$work/build" \
+        --build-arg VERSION=0.0.0-test --build-arg REVISION=test --tag martinet --file "$work/Containerfile" "$work/build" >/dev/null
+}
+
+# Without systemd podman reports for each container that it has no timer for the health check.
+podman() { command podman --log-level fatal "$@"; }
+is() { [ "$2" = "$3" ] || { echo "$1: expected $3, found $2" >&2; exit 1; }; }
+shows() { printf '%s' "$2" | grep -qF -- "$3" || { printf '%s: expected %s, found:\n%s\n' "$1" "$3" "$2" >&2; exit 1; }; }
+inspect() { podman inspect --format "$2" "$1"; }
+# Runs the image in the network of the server or of the sender, with a root that cannot be written.
+run() { local place=$1; shift; podman run --quiet --network "ns:/run/netns/$place" --read-only --read-only-tmpfs=false --cap-drop all \
+    --security-opt no-new-privileges "$@"; }
+api() { ip netns exec sender curl -fsS --noproxy '*' "http://$address:8025/api/v1/$1" "${@:2}"; }
+
+describes_itself() {
+    is "user" "$(inspect martinet '{{.Config.User}}')" 65532:65532
+    is "entry point" "$(inspect martinet '{{join .Config.Entrypoint " "}} {{join .Config.Cmd " "}}')" "/martinet serve"
+    is "signal" "$(inspect martinet '{{.Config.StopSignal}}')" SIGTERM
+    is "version" "$(inspect martinet '{{index .Config.Labels "org.opencontainers.image.version"}}')" 0.0.0-test
+    is "revision" "$(inspect martinet '{{index .Config.Labels "org.opencontainers.image.revision"}}')" test
+    is "licence" "$(inspect martinet '{{index .Config.Labels "org.opencontainers.image.licenses"}}')" "MIT OR Apache-2.0"
+    shows "health check" "$(podman image inspect martinet | tr -d ' \n')" '"Test":["CMD","/martinet","readyz"]'
+    shows "volumes" "$(inspect martinet '{{json .Config.Volumes}}')" '"/scenarios"'
+    shows "ports" "$(inspect martinet '{{json .Config.ExposedPorts}}')" '"1053/udp"'
+    podman save --quiet martinet | tar -xO --wildcards '*.tar' 2>/dev/null | tar -t | sed 's,/$,,' | sort >"$work/files"
+    is "files" "$(tr '\n' ' ' <"$work/files")" "journal martinet scenarios "
+    echo "image: one program of $(stat -c %s "$program") octets, $(gzip -9 -c "$program" | wc -c) compressed"
+}
+
+# The server of docker/compose.yaml. Ports below 1024 are permitted there by the same sysctl.
+starts() {
+    ip netns exec server sh -c 'echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start'
+    run server --detach --name server --volume "$PWD/docker/scenarios:/scenarios:ro" --env MARTINET_SCENARIO=./sender.toml \
+        --env "MARTINET_SMTP=$address:25" --env "MARTINET_DNS=$address:53" martinet >/dev/null
+    run server --rm martinet readyz --wait --timeout 30s || { podman logs server; exit 1; }
+    is "uid and gid" "$(awk '/^[UG]id:/ { printf "%s ", $2 }' "/proc/$(inspect server '{{.State.Pid}}')/status")" "65532 65532 "
+    podman healthcheck run server || { podman logs server; exit 1; }
+    shows "the ready message" "$(podman logs server 2>&1)" "accessible via http://0.0.0.0:8025/"
+}
+
+judges_another_container() {
+    local said
+    if said=$(run sender --rm martinet send --smtp "$address:25" --helo wrong.test); then
+        echo "EHLO wrong.test was accepted: $said" >&2
+        exit 1
+    fi
+    shows "the dialogue" "$said" "554 5.7.1"
+    run sender --rm martinet send --smtp "$address:25" --helo mail.example.test --to b@contoso.test >/dev/null
+    shows "the refusal" "$(api 'wait?rule=helo-ptr-match&code=554&helo=wrong.test')" "\"client_address\":\"$client\""
+    shows "the accepted message" "$(api 'wait/mail?recipient=b@contoso.test')" '"matched":true'
+}
+
+# A sender that has no other nameserver finds the mail exchanger: the address that martinet listens on.
+answers_dns() {
+    have dig || { echo "dig is not here: the answers of DNS are not looked at"; return; }
+    is "MX" "$(ip netns exec sender dig +short "@$address" contoso.test MX)" "10 mx.contoso.test."
+    is "A" "$(ip netns exec sender dig +short "@$address" mx.contoso.test A)" "$address"
+    shows "outside" "$(ip netns exec sender dig "@$address" www.elsewhere.test A)" NXDOMAIN
+}
+
+makes_worlds() {
+    local world port
+    world=$(api worlds -X POST -H 'Content-Type: application/json' -d '{"scenario":"no-ptr","receiver":"fcrdns"}')
+    port=$(printf '%s' "$world" | sed 's/.*"smtp_port":\([0-9]*\).*/\1/')
+    shows "the address of a world" "$world" "\"smtp\":\"$address:$port\""
+    [ "$port" -ge 20000 ] && [ "$port" -le 20999 ] || { echo "a world outside of the range: $world" >&2; exit 1; }
+    if run sender --rm martinet send --smtp "$address:$port" >/dev/null; then
+        echo "a client without a PTR record was accepted" >&2
+        exit 1
+    fi
+}
+
+stops() {
+    podman stop --time 30 server >/dev/null
+    is "exit code after SIGTERM" "$(inspect server '{{.State.ExitCode}}')" 0
+    podman rm server >/dev/null
+}
+
+# A journal in a volume is written by the image's user, and read again by the next container.
+keeps_a_journal() {
+    for run in first second; do
+        run server --detach --name server --volume kept:/journal --env MARTINET_JOURNAL=/journal/martinet.db --env MARTINET_RECEIVER=lenient \
+            --env "MARTINET_DNS=$address:1053" martinet >/dev/null
+        run server --rm martinet readyz --wait --timeout 30s || { podman logs server; exit 1; }
+        [ "$run" = second ] || run sender --rm martinet send --smtp "$address:1025" --to kept@contoso.test >/dev/null
+        shows "the $run journal" "$(api 'mail?recipient=kept@contoso.test')" '"recipients":["kept@contoso.test"]'
+        stops
+    done
+    podman volume rm kept >/dev/null
+}
+
+configure
+connect
+build
+describes_itself
+starts
+judges_another_container
+answers_dns
+makes_worlds
+stops
+keeps_a_journal
+echo "image: builds, runs as 65532 with a read-only root, judges another container, stops"
