@@ -34,5 +34,38 @@ node() {
     (cd clients/node && command node --test --test-reporter=spec test/)
 }
 
+go_module() {
+    have go || { skip "the Go client: no go"; return 0; }
+    echo "-- Go"
+    (cd clients/go && command go vet ./... && command go test -count=1 ./...)
+}
+
+java_library() {
+    local libraries=/usr/share/java classes main=org.junit.platform.console.ConsoleLauncher
+    { have javac && [ -f "$libraries/junit-platform-console.jar" ]; } || { skip "the Java client: no javac or JUnit 5"; return 0; }
+    echo "-- Java"
+    classes=$(mktemp -d)
+    local junit="$libraries/junit-jupiter-api.jar:$libraries/junit-platform-commons.jar:$libraries/apiguardian-api.jar:$libraries/opentest4j.jar"
+    local path="$classes/main:$classes/test:$junit:$libraries/junit-jupiter-engine.jar:$libraries/junit-platform-engine.jar"
+    path+=":$libraries/junit-platform-launcher.jar:$libraries/junit-platform-console.jar:$libraries/junit-platform-reporting.jar:$libraries/picocli.jar"
+    awk '/^```java$/ { copying = 1; next } /^```$/ && copying { exit } copying' clients/java/README.md >"$classes/RefusedTest.java"
+    [ "$(wc -l <"$classes/RefusedTest.java")" -le 12 ] || { echo "the test of the README is longer than 12 lines"; exit 1; }
+    javac -Xlint:all -Xlint:-classfile -Werror --release 17 -cp "$junit" -d "$classes/main" clients/java/src/main/java/martinet/*.java
+    javac --release 17 -cp "$classes/main:$junit" -d "$classes/test" clients/java/src/test/java/martinet/*.java "$classes/RefusedTest.java"
+    java -cp "$path" $main --details=tree --disable-banner --disable-ansi-colors --fail-if-no-tests --scan-classpath "$classes/test"
+    echo "-- Java: the example that fails"
+    javac --release 17 -cp "$classes/main:$junit" -d "$classes/example" clients/java/example/FailingTest.java
+    if java -cp "$classes/example:$path" $main --disable-banner --disable-ansi-colors --select-class FailingTest >"$classes/said" 2>&1; then
+        echo "the example passed" && exit 1
+    fi
+    for part in "expected a session with verdict accept, found reject, iprev, 550" "the mailer did not bounce" "martinet session 1" \
+        "PTR: NXDOMAIN" "2 tests failed"; do
+        grep -qF -- "$part" "$classes/said" || { cat "$classes/said"; echo "the example does not say: $part"; exit 1; }
+    done
+    rm -r "$classes"
+}
+
 python
 node
+go_module
+java_library

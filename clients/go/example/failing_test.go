@@ -1,0 +1,17 @@
+//go:build failing
+
+// A test that fails, to show how its output reads: go test -tags failing ./example
+package example
+
+import (
+	"net/smtp"
+	"testing"
+
+	"martinet.test/martinet"
+)
+
+func TestThatIsWrong(t *testing.T) {
+	mx := martinet.New(t, martinet.Options{Scenario: "no-ptr", Receiver: "fcrdns"})
+	_ = smtp.SendMail(mx.SMTP, nil, "a@example.test", []string{"b@contoso.test"}, []byte("Subject: x\r\n\r\nx\r\n"))
+	mx.WaitForSession(martinet.Filter{}).AssertAccepted()
+}

@@ -1,0 +1,3 @@
+module martinet.test/martinet
+
+go 1.19
