@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# DNS answers a second and CPU time an answer beside NSD with one server process, run in turn: the same zone, the same
-# questions, each server alone on one core, dnsperf on another. Then a zone of a million records: how long until it is
-# served, and in how much memory.
+# DNS answers a second and CPU time an answer beside NSD with one server process and hickory-server with one thread, run in
+# turn: the same zone, the same questions, each server alone on one core, dnsperf on another. Then a zone of a million
+# records: how long until it is served, and in how much memory.
 #
 #   benches/dns.sh [rounds] [seconds]        after scripts/test.sh has unpacked nsd and dnsperf below target/foreign
 #
-# SERVER_CORE and CLIENT_CORE name the cores, MARTINET another binary. The query journal of martinet is on: it has no switch.
+# SERVER_CORE and CLIENT_CORE name the cores, MARTINET and HICKORY other binaries. The query journal of martinet is on: it has no switch.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 rounds=${1:-7} seconds=${2:-5}
@@ -16,6 +16,8 @@ nsd=$foreign/usr/sbin/nsd dnsperf=$foreign/usr/bin/dnsperf
 [ -x "$nsd" ] && [ -x "$dnsperf" ] || { echo "no nsd or dnsperf below $foreign"; exit 2; }
 martinet=${MARTINET:-$PWD/target/release/martinet}
 [ -n "${MARTINET:-}" ] || cargo build --quiet --release
+hickory=${HICKORY:-$(cargo bench --no-run --bench hickory --message-format=json 2>/dev/null |
+    sed -n 's/.*"name":"hickory".*"executable":"\([^"]*\)".*/\1/p')}
 
 work=$(mktemp -d)
 started=()
@@ -79,6 +81,12 @@ serve "$work/small.toml"
 martinet_pid=$pid martinet_port=$dns
 until grep -q "nsd started" "$work/nsd.log"; do sleep 0.05; done
 
+taskset -c "$server_core" "$hickory" example.test. "$work/small.zone" >"$work/hickory" &
+started+=($!)
+hickory_pid=$!
+until [ -s "$work/hickory" ]; do kill -0 "$hickory_pid"; sleep 0.02; done
+hickory_port=$(sed 's/.*://' "$work/hickory")
+
 children() { cat /proc/"$1"/task/*/children; }
 # CPU ticks of a process and its descendants.
 ticks() {
@@ -96,22 +104,27 @@ measure() { # pid port → queries/s, CPU µs a query, lost
     awk -v t="$((after - before))" -v hz="$hz" '/Queries completed/ { done = $3 } /Queries lost/ { lost = $3 }
         /Queries per second/ { qps = $4 } END { printf "%.0f %.3f %d\n", qps, t / hz * 1e6 / done, lost }' "$work/out"
 }
-printf 'round       NSD q/s  µs  lost    martinet q/s  µs  lost    q/s ratio  CPU ratio\n'
+measure_nsd() { read -r nq nc nl < <(measure "$nsd_pid" "$port"); }
+measure_martinet() { read -r mq mc ml < <(measure "$martinet_pid" "$martinet_port"); }
+measure_hickory() { read -r hq hc hl < <(measure "$hickory_pid" "$hickory_port"); }
+printf 'round       NSD q/s  µs  lost    martinet q/s  µs  lost    hickory q/s   µs  lost   martinet/NSD  CPU   hickory/martinet  CPU\n'
 for round in $(seq "$rounds"); do
-    if [ $((round % 2)) = 0 ]; then
-        read -r nq nc nl < <(measure "$nsd_pid" "$port"); read -r mq mc ml < <(measure "$martinet_pid" "$martinet_port")
-    else
-        read -r mq mc ml < <(measure "$martinet_pid" "$martinet_port"); read -r nq nc nl < <(measure "$nsd_pid" "$port")
-    fi
-    awk -v r="$round" -v nq="$nq" -v nc="$nc" -v nl="$nl" -v mq="$mq" -v mc="$mc" -v ml="$ml" \
-        'BEGIN { printf "%5d %12d %.2f %5d %15d %.2f %5d %12.2f %10.2f\n", r, nq, nc, nl, mq, mc, ml, mq / nq, mc / nc }' |
+    case $((round % 3)) in
+    0) measure_nsd; measure_martinet; measure_hickory ;;
+    1) measure_martinet; measure_hickory; measure_nsd ;;
+    2) measure_hickory; measure_nsd; measure_martinet ;;
+    esac
+    awk -v r="$round" -v nq="$nq" -v nc="$nc" -v nl="$nl" -v mq="$mq" -v mc="$mc" -v ml="$ml" -v hq="$hq" -v hc="$hc" -v hl="$hl" \
+        'BEGIN { printf "%5d %12d %.2f %5d %15d %.2f %5d %14d %5.2f %5d %14.2f %5.2f %18.2f %5.2f\n",
+            r, nq, nc, nl, mq, mc, ml, hq, hc, hl, mq / nq, mc / nc, hq / mq, hc / mc }' |
         tee -a "$work/rounds"
 done
 median() { sort -n | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
-printf 'median: %s of the answers a second of NSD, %s times its CPU time an answer\n' \
-    "$(awk '{ print $8 }' "$work/rounds" | median)" "$(awk '{ print $9 }' "$work/rounds" | median)"
+column() { awk -v n="$1" '{ print $n }' "$work/rounds" | median; }
+printf 'median: %s of the answers a second of NSD, %s times its CPU time an answer\n' "$(column 11)" "$(column 12)"
+printf 'median of hickory-server: %s of the answers a second of martinet, %s times its CPU time an answer\n' "$(column 13)" "$(column 14)"
 
-kill "$nsd_pid" "$martinet_pid"
+kill "$nsd_pid" "$martinet_pid" "$hickory_pid"
 echo
 scenario large.zone >"$work/large.toml"
 for kind in "250000" "1000000 alone"; do

@@ -4,131 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use hickory_proto::op::Message;
-use hickory_proto::rr::{Name, RData, Record, RecordType};
-use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
+use hickory_proto::rr::{RData, Record};
 
+use crate::case::{Case, is_dname};
 use crate::questions::Question;
+use crate::{hickory, intended};
 
 /// Most disagreements that are written out.
 const WRITTEN: usize = 25;
-
-/// A difference that is meant to be.
-struct Intended {
-    reason: &'static str,
-    holds: fn(server: &str, &Question, ours: &Message, theirs: &Message) -> bool,
-}
-
-/// The whole list. An entry says when it holds as narrowly as it can, so that it hides nothing else.
-const INTENDED: &[Intended] = &[
-    Intended {
-        reason: "sixteen aliases are followed where a DNAME leads below itself; NSD stops at the first, Knot at the fifth",
-        holds: |_, _, ours, theirs| {
-            let aliases = |message: &Message| {
-                let cname = |r: &&Record| r.record_type() == RecordType::CNAME;
-                message.answers.iter().filter(cname).count()
-            };
-            let known = set(&ours.answers);
-            let followed =
-                aliases(ours) == 16 && set(&theirs.answers).iter().all(|r| known.contains(r));
-            followed
-                && (1..=5).contains(&aliases(theirs))
-                && theirs.answers.iter().any(leads_below_itself)
-        },
-    },
-    Intended {
-        reason: "ANY gets the HINFO record of RFC 8482 §4.2; NSD sends all sets over TCP and TC over UDP, Knot one set",
-        holds: |_, question, ours, theirs| {
-            let refused = ours
-                .answers
-                .last()
-                .is_some_and(|r| r.record_type() == RecordType::HINFO);
-            question.record_type == RecordType::ANY
-                && refused
-                && ours.authorities == theirs.authorities
-        },
-    },
-    Intended {
-        reason: "a CNAME is followed into another zone of the server (RFC 1034 §4.3.2 3a); Knot stays in the zone",
-        holds: |server, _, ours, theirs| {
-            let crossing = theirs
-                .answers
-                .last()
-                .is_some_and(|r| r.record_type() == RecordType::CNAME);
-            let known = set(&ours.answers);
-            let more = set(&theirs.answers).iter().all(|r| known.contains(r));
-            server == "knot" && crossing && more && theirs.authorities.is_empty()
-        },
-    },
-    Intended {
-        reason: "the DS set stands in the zone above (RFC 4035 §3.1.4.1), also behind an alias of the child; Knot stays in the child",
-        holds: |server, question, ours, theirs| {
-            let known = set(&ours.answers);
-            let negative = theirs
-                .authorities
-                .iter()
-                .all(|r| r.record_type() == RecordType::SOA);
-            server == "knot"
-                && question.record_type == RecordType::DS
-                && ours.authorities.is_empty()
-                && negative
-                && set(&theirs.answers).iter().all(|r| known.contains(r))
-                && !theirs.answers.is_empty()
-                && ours
-                    .answers
-                    .last()
-                    .is_some_and(|r| r.record_type() == RecordType::DS)
-        },
-    },
-    Intended {
-        reason: "addresses of hosts in another zone of the server are added; Knot looks into the zone only",
-        holds: |server, question, ours, theirs| {
-            let bare = |message| summary(message, false);
-            let more: Vec<_> = ours
-                .additionals
-                .iter()
-                .filter(|r| !theirs.additionals.contains(r))
-                .collect();
-            let elsewhere = |r: &&Record| ends(&r.name.to_string()) != ends(&question.name);
-            server == "knot"
-                && bare(ours) == bare(theirs)
-                && !more.is_empty()
-                && more.iter().all(elsewhere)
-        },
-    },
-    Intended {
-        reason: "a record stands once (RFC 2181 §5); NSD has a CNAME that leads to itself twice, Knot the address of two SRV records",
-        holds: |server, _, ours, theirs| {
-            let single = without_doubles(theirs);
-            let additional = server == "knot";
-            let doubled = summary(&single, true) != summary(theirs, true);
-            doubled && summary(ours, additional) == summary(&single, additional)
-        },
-    },
-    Intended {
-        reason: "an alias is followed into a child zone of the server; Knot answers with the referral to it",
-        holds: |server, _, ours, theirs| {
-            let delegates = theirs.authorities.iter().all(|r| {
-                r.record_type() == RecordType::NS
-                    && r.name.to_string().eq_ignore_ascii_case("child.one.test.")
-            });
-            let known = set(&ours.answers);
-            let more = set(&theirs.answers).iter().all(|r| known.contains(r));
-            let crossing = theirs
-                .answers
-                .last()
-                .is_some_and(|r| r.record_type() == RecordType::CNAME);
-            server == "knot" && crossing && more && delegates && !theirs.authorities.is_empty()
-        },
-    },
-    Intended {
-        reason: "DO is copied into every response (RFC 3225 §3); NSD leaves it out of BADVERS",
-        holds: |server, question, ours, _| {
-            server == "nsd"
-                && question.version == Some(1)
-                && u16::from(ours.metadata.response_code) == 16
-        },
-    },
-];
 
 /// What came out.
 #[derive(Default)]
@@ -146,82 +29,97 @@ pub struct Report {
 impl Report {
     /// Compares two answers to one question. Where the size decides about them, both are asked `again` over TCP, as a
     /// client does: those answers have to agree, and ours over UDP has to be a sound part of ours over TCP.
-    pub fn compare(
-        &mut self,
-        server: &'static str,
-        question: &Question,
-        (ours, theirs): (&Message, &Message),
-        again: impl FnOnce() -> (Message, Message),
-    ) {
+    pub fn compare(&mut self, case: &Case, again: impl FnOnce() -> (Message, Message)) {
+        let (server, question, ours) = (case.server, case.question, case.ours);
         *self
             .answers
             .entry((server, format!("{:?}", ours.metadata.response_code)))
             .or_default() += 1;
-        let cut = |message: &Message| message.metadata.truncation;
-        let additional = compares_additional(server, ours);
-        if summary(ours, additional) == summary(theirs, additional) {
+        let theirs = &self.without_habits(case);
+        let case = &Case { theirs, ..*case };
+        if agree(case) {
             return;
         }
-        let sized = cut(ours) || cut(theirs) || summary(ours, false) == summary(theirs, false);
+        let cut = |message: &Message| message.metadata.truncation;
+        let sized = cut(ours) || cut(theirs) || case.agree_without_additional();
         if question.tcp || !sized {
-            self.judge(server, question, "", ours, theirs);
+            self.judge(case, "");
             return;
         }
         *self.again.entry(server).or_default() += 1;
         let (whole, other) = again();
         if let Some(fault) = unsound(question, ours, &whole) {
-            self.disagree(server, question, fault, ours, &whole);
+            let theirs = &whole;
+            self.disagree(&Case { theirs, ..*case }, fault);
         }
-        let agreed = self.judge(server, question, "again over tcp", &whole, &other);
-        if agreed && header(ours, false) != header(theirs, false) {
-            self.disagree(server, question, "headers over udp", ours, theirs);
+        let (ours, theirs) = (&whole, &other);
+        let whole = &Case {
+            ours,
+            theirs,
+            ..*case
+        };
+        let theirs = &self.without_habits(whole);
+        let agreed = self.judge(&Case { theirs, ..*whole }, "again over tcp");
+        if agreed && header(case.ours, false) != header(case.theirs, false) {
+            self.disagree(case, "headers over udp");
         }
     }
 
+    /// Their answer with the habits of the server undone.
+    fn without_habits(&mut self, case: &Case) -> Message {
+        let mut theirs = case.theirs.clone();
+        for habit in intended::habits(case.server) {
+            let before = summary(&theirs, false);
+            habit.undo(case, &mut theirs);
+            if summary(&theirs, false) != before {
+                let seen = self.intended.entry((case.server, habit.reason));
+                *seen.or_default() += 1;
+            }
+        }
+        theirs
+    }
+
     /// Whether two answers agree; if not, the difference is counted or reported.
-    fn judge(
-        &mut self,
-        server: &'static str,
-        question: &Question,
-        how: &str,
-        ours: &Message,
-        theirs: &Message,
-    ) -> bool {
-        let additional = compares_additional(server, ours);
-        if summary(ours, additional) == summary(theirs, additional) {
+    fn judge(&mut self, case: &Case, how: &str) -> bool {
+        if agree(case) {
             return true;
         }
-        let mut intended = INTENDED.iter();
-        match intended.find(|meant| (meant.holds)(server, question, ours, theirs)) {
-            Some(meant) => *self.intended.entry((server, meant.reason)).or_default() += 1,
-            None => self.disagree(server, question, how, ours, theirs),
+        match intended::explains(case) {
+            Some(row) => *self.intended.entry((case.server, row.reason)).or_default() += 1,
+            None => self.disagree(case, how),
         }
         false
     }
 
-    fn disagree(
-        &mut self,
-        server: &str,
-        question: &Question,
-        how: &str,
-        ours: &Message,
-        theirs: &Message,
-    ) {
+    fn disagree(&mut self, case: &Case, how: &str) {
+        let question = case.question;
         self.disagreements.push(format!(
-            "{server}: {} {} {}{:?} {how}\n  ours   {}\n  theirs {}",
+            "{}: {} {} {}{:?} {how}\n  ours   {}\n  theirs {}",
+            case.server,
             question.name,
             question.record_type,
             if question.tcp { "tcp " } else { "" },
             question.version.map(|version| (version, question.size)),
-            summary(ours, true),
-            summary(theirs, true),
+            summary(case.ours, true),
+            summary(case.theirs, true),
         ));
     }
 }
 
-/// What NSD adds to an answer is a setting, which is off; what it adds to a referral has to agree.
+/// Whether two answers are equal in everything that is compared.
+fn agree(case: &Case) -> bool {
+    let additional = compares_additional(case.server, case.ours);
+    summary(case.ours, additional) == summary(case.theirs, additional)
+}
+
+/// What NSD adds to an answer is a setting, which is off; what it adds to a referral has to agree. hickory-server adds
+/// nothing to a referral, and to an answer the addresses of the first host of the set.
 fn compares_additional(server: &str, ours: &Message) -> bool {
-    server == "knot" || !ours.metadata.authoritative && !ours.authorities.is_empty()
+    match server {
+        "knot" => true,
+        hickory::NAME => false,
+        _ => !ours.metadata.authoritative && !ours.authorities.is_empty(),
+    }
 }
 
 /// Why an answer over UDP is no sound part of the one over TCP. With TC it has no records, and more to say than fits; without
@@ -260,32 +158,8 @@ fn is_glue(record: &Record, referral: &Message) -> bool {
     })
 }
 
-/// The message with each record of a section once.
-fn without_doubles(message: &Message) -> Message {
-    let mut message = message.clone();
-    for section in [
-        &mut message.answers,
-        &mut message.authorities,
-        &mut message.additionals,
-    ] {
-        let mut seen = Vec::new();
-        section.retain(|record| {
-            let new = !seen.contains(&text(record));
-            seen.push(text(record));
-            new
-        });
-    }
-    message
-}
-
-/// The last two labels of a name: each zone here has its own, but for a child and its parent.
-fn ends(name: &str) -> String {
-    let labels: Vec<_> = name.trim_end_matches('.').rsplit('.').take(2).collect();
-    labels.join(".").to_ascii_lowercase()
-}
-
 /// Everything that has to agree, as text: sections are sets, names have no case.
-fn summary(message: &Message, additional: bool) -> String {
+pub fn summary(message: &Message, additional: bool) -> String {
     let additional = if additional {
         &message.additionals[..]
     } else {
@@ -330,21 +204,10 @@ pub fn set(section: &[Record]) -> Vec<String> {
     records
 }
 
-/// Whether a record is a DNAME with a target below its own name.
-fn leads_below_itself(record: &Record) -> bool {
-    match &record.data {
-        RData::Unknown { rdata, .. } if u16::from(record.record_type()) == 39 => {
-            let target = Name::read(&mut BinDecoder::new(&rdata.anything));
-            target.is_ok_and(|target| record.name.zone_of(&target))
-        }
-        _ => false,
-    }
-}
-
 /// A record without case. The data of a DNAME are octets for hickory-proto, so that their case goes first.
-fn text(record: &Record) -> String {
+pub fn text(record: &Record) -> String {
     match &record.data {
-        RData::Unknown { rdata, .. } if u16::from(record.record_type()) == 39 => {
+        RData::Unknown { rdata, .. } if is_dname(record) => {
             let target = rdata.anything.to_ascii_lowercase();
             format!("{} {} dname {target:?}", record.name, record.ttl)
         }

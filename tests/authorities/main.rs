@@ -1,12 +1,15 @@
-//! The differential test of the DNS server: NSD and Knot beside martinet, over the same random zones.
+//! The differential test of the DNS server: hickory-server, NSD and Knot beside martinet, over the same random zones.
 //!
-//! Each question goes to all three. Header flags, RCODE, EDNS and the records of each section have to agree, but for
-//! the short list of differences that are meant ([`compare`]). `MARTINET_SEED` makes other zones and questions,
-//! `MARTINET_QUESTIONS` more or fewer.
+//! Each question goes to all of them. Header flags, RCODE, EDNS and the records of each section have to agree, but for
+//! the short list of differences that are meant ([`intended`]). hickory-server runs in this process, on every machine; NSD and
+//! Knot where they are. `MARTINET_SEED` makes other zones and questions, `MARTINET_QUESTIONS` more or fewer.
 
+mod case;
 mod compare;
 mod exchange;
 mod foreign;
+mod hickory;
+mod intended;
 mod questions;
 #[path = "../skipped/mod.rs"]
 mod skipped;
@@ -38,21 +41,21 @@ async fn real_authorities_agree() {
     let mut random = Random::new(seed);
     let zones = zones::random(&mut random);
     zones::write(&zones, &directory);
-    let servers: Vec<_> = [
+    let mut foreign = Vec::new();
+    for server in [
         Server::nsd(&directory, &zones),
         Server::knot(&directory, &zones),
-    ]
-    .into_iter()
-    .collect();
-    let mut running = Vec::new();
-    for server in servers {
+    ] {
         match server {
-            Ok(server) => running.push(server),
+            Ok(server) => foreign.push(server),
             Err(missing) => {
                 skipped::skip(&format!("one authority to compare with: {missing}"));
             }
         }
     }
+    let (address, _in_process) = hickory::start(&zones).await;
+    let mut servers = vec![(hickory::NAME, address)];
+    servers.extend(foreign.iter().map(|server| (server.name, server.address)));
     let scenario = load_scenario(directory.join("authorities.toml").to_str().expect("a path"))
         .expect("a scenario");
     let world = World::builder()
@@ -63,17 +66,23 @@ async fn real_authorities_agree() {
     let ours = world.dns_addr();
     let report = tokio::task::spawn_blocking(move || {
         let mut report = compare::Report::default();
-        for server in &mut running {
+        for server in &mut foreign {
             server.wait(&zones[0].origin);
         }
         for _ in 0..count {
-            let question = questions::random(&zones, &mut random);
-            let ask = |server, tcp| exchange::ask(server, &question, tcp).expect("an answer");
-            let said = ask(ours, question.tcp);
-            for server in &running {
-                let theirs = ask(server.address, question.tcp);
-                let again = || (ask(ours, true), ask(server.address, true));
-                report.compare(server.name, &question, (&said, &theirs), again);
+            let question = &questions::random(&zones, &mut random);
+            let ask = |server, tcp| exchange::ask(server, question, tcp).expect("an answer");
+            let said = &ask(ours, question.tcp);
+            for (server, address) in &servers {
+                let case = case::Case {
+                    server,
+                    question,
+                    ours: said,
+                    theirs: &ask(*address, question.tcp),
+                    zones: &zones,
+                };
+                let again = || (ask(ours, true), ask(*address, true));
+                report.compare(&case, again);
             }
         }
         report
