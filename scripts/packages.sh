@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# Makes the packages and tries each one in a fresh place: an archive of the program, the wheel in a virtual environment, the
+# npm packages in an empty folder, the Debian package unpacked.
+#
+#   scripts/packages.sh [PROFILE [FOLDER]]
+#
+# With the profile "dev", the default, the debug build is packed; a release has "dist". FOLDER, target/packages by default,
+# has the packages afterwards. What is missing is a printed skip; with MARTINET_FOREIGN=required, a failure.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/skips.sh
+profile=${1:-dev}
+folder=$(realpath -m "${2:-target/packages}")
+home=$PWD/target/foreign
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+unset MARTINET MARTINET_BINARY
+mkdir -p "$folder"
+
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+is() { [ "$2" = "$3" ] || { echo "$1: expected $3, found $2" >&2; exit 1; }; }
+shows() { printf '%s' "$2" | grep -qF -- "$3" || { printf '%s: expected %s, found:\n%s\n' "$1" "$3" "$2" >&2; exit 1; }; }
+
+# The program with its manual page and completions: what a release has for each platform, and what the Debian package has.
+archive() {
+    local name=martinet-$version-$(uname -m)-linux
+    local top=$work/$name
+    mkdir -p "$top/bin" "$top/share/man/man1" "$top/share/bash-completion/completions" "$top/share/zsh/vendor-completions" \
+        "$top/share/fish/vendor_completions.d"
+    cp "$program" "$top/bin/"
+    cp README.md CHANGELOG.md LICENSE-* "$top/"
+    "$program" man >"$top/share/man/man1/martinet.1"
+    "$program" completions bash >"$top/share/bash-completion/completions/martinet"
+    "$program" completions zsh >"$top/share/zsh/vendor-completions/_martinet"
+    "$program" completions fish >"$top/share/fish/vendor_completions.d/martinet.fish"
+    tar -czf "$folder/$name.tar.gz" -C "$work" "$name"
+    # cargo-deb takes its files from here.
+    rm -rf target/archive && mv "$top" target/archive
+}
+
+# maturin calls cargo as scripts/static.sh does, so that the program is the same.
+wheel() {
+    if have python3 && [ ! -x "$home/python/bin/maturin" ]; then
+        [ -x "$home/python/bin/pip" ] || python3 -m venv "$home/python"
+        "$home/python/bin/pip" install --quiet 'maturin>=1.9,<2' || echo "pip could not install maturin"
+    fi
+    [ -x "$home/python/bin/maturin" ] || { record "the wheel: no maturin"; required; return 0; }
+    echo "-- wheel"
+    rm -f "$folder"/martinet-*.whl
+    (cd clients/python && "$home/python/bin/maturin" build --profile "$profile" --locked --compatibility manylinux2014 \
+        --out "$folder" -- -C target-feature=+crt-static) >"$work/maturin" 2>&1 || { cat "$work/maturin"; exit 1; }
+    local made=("$folder"/martinet-*.whl)
+    shows "the wheel's tag" "${made[0]}" "-py3-none-manylinux"
+    python3 -m venv "$work/venv"
+    "$work/venv/bin/pip" install --quiet --no-index --no-deps "${made[0]}"
+    "$work/venv/bin/pip" install --quiet 'pytest>=8'
+    is "the wheel's program" "$("$work/venv/bin/martinet" --version)" "martinet $version"
+    mkdir "$work/pytest"
+    awk '/^```python$/ { copying = 1; next } /^```$/ && copying { exit } copying' clients/python/README.md >"$work/pytest/test_readme.py"
+    (cd "$work/pytest" && PATH=/usr/bin:/bin "$work/venv/bin/python" -m pytest -q test_readme.py)
+}
+
+npm_packages() {
+    have node && have npm || { record "the npm packages: no node or npm"; required; return 0; }
+    echo "-- npm"
+    cp -r clients/node "$work/npm"
+    local platform
+    platform=$(node -p 'process.platform + "-" + process.arch')
+    mkdir -p "$work/npm/platforms/$platform/bin"
+    cp "$program" "$work/npm/platforms/$platform/bin/martinet"
+    cp LICENSE-* "$work/npm"
+    cp LICENSE-* "$work/npm/platforms/$platform"
+    rm -f "$folder"/*.tgz
+    (cd "$work/npm" && npm pack --silent --pack-destination "$folder" . "./platforms/$platform" >/dev/null)
+    mkdir "$work/fresh"
+    # The platform's package is optional: npm takes it from the other tarball, not from the registry.
+    (cd "$work/fresh" && echo '{"private":true,"type":"module"}' >package.json &&
+        npm install --silent --offline --no-audit --no-fund --ignore-scripts "$folder/martinet-$platform-$version.tgz" "$folder/martinet-$version.tgz")
+    is "npm's program" "$(cd "$work/fresh" && PATH=$(dirname "$(command -v node)"):/usr/bin:/bin npx --offline martinet --version)" "martinet $version"
+    awk '/^```javascript$/ { copying = 1; next } /^```$/ && copying { exit } copying' clients/node/README.md >"$work/fresh/readme.test.mjs"
+    (cd "$work/fresh" && node --test readme.test.mjs >"$work/node" 2>&1) || { cat "$work/node"; exit 1; }
+}
+
+# No shared library is needed, so no package is either. The units' scripts are debhelper's.
+debian_package() {
+    have cargo-deb || { record "the Debian package: cargo-deb is not installed (cargo install cargo-deb)"; return 0; }
+    echo "-- Debian"
+    rm -f "$folder"/*.deb
+    cargo-deb --no-build --no-strip --output "$folder/" >/dev/null
+    mkdir "$work/root"
+    dpkg-deb -x "$folder"/*.deb "$work/root"
+    is "the package's program" "$("$work/root/usr/bin/martinet" --version)" "martinet $version"
+    for file in usr/lib/systemd/system/martinet.service etc/default/martinet usr/share/man/man1/martinet.1.gz \
+        usr/share/bash-completion/completions/martinet usr/share/doc/martinet/copyright; do
+        [ -f "$work/root/$file" ] || { echo "the Debian package lacks $file"; find "$work/root"; exit 1; }
+    done
+}
+
+required() { [ "${MARTINET_FOREIGN:-}" != required ] || exit 1; }
+
+program=target/static/martinet
+bash scripts/static.sh "$profile" "$(dirname "$program")"
+is "the static program" "$("$program" --version)" "martinet $version"
+archive
+wheel
+npm_packages
+debian_package
+echo "packages: $(cd "$folder" && du -h --apparent-size -- * | awk '{ printf "%s%s %s", sep, $2, $1; sep = ", " }')"
