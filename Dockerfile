@@ -1,7 +1,7 @@
 # The image is one static program: no shell, no libraries, no other file. scripts/image.sh builds and tests it.
 #
 #   docker build -t martinet .
-#   docker run --rm -p 1025:1025 -p 8025:8025 martinet
+#   docker run --rm -p 127.0.0.1:1025:1025 -p 127.0.0.1:8025:8025 martinet
 FROM docker.io/library/rust:1.95-bookworm AS build
 WORKDIR /martinet
 COPY . .

@@ -158,6 +158,12 @@ bash scripts/clients.sh
 step "the container image"
 bash scripts/image.sh
 
+step "packages"
+bash scripts/packages.sh
+
+step "what docs/ci.md says"
+bash scripts/distribution.sh
+
 step "the page in a browser"
 bash scripts/page.sh
 
