@@ -11,12 +11,24 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/skips.sh
 
+# What the modules for testcontainers are tried with.
+install() {
+    local home=target/foreign
+    if [ -x "$home/python/bin/pip" ] && ! "$home/python/bin/python" -c 'import testcontainers' 2>/dev/null; then
+        "$home/python/bin/pip" install --quiet 'testcontainers>=4.15,<5' || echo "pip could not install testcontainers"
+    fi
+    if have npm && [ ! -d "$home/node/node_modules/testcontainers" ]; then
+        npm install --prefix "$home/node" --silent --no-audit --no-fund testcontainers@10 || echo "npm could not install testcontainers"
+    fi
+}
+
 program=${1:-target/static/martinet}
 if [ "${MARTINET_INSIDE:-}" != yes ]; then
     have buildah && have podman && have crun || skip "the container image: no buildah, podman or crun here"
     have ip && have unshare && have curl || skip "the container image: no ip, unshare or curl here"
     as_root unshare --mount --net true 2>/dev/null || forbidden "the container image: this machine forbids namespaces"
     [ $# -gt 0 ] || bash scripts/static.sh dev target/static
+    install
     work=$(mktemp -d)
     # What podman mounted and started lives in the namespaces, and ends with them.
     trap 'as_root rm -rf "$work"' EXIT
@@ -46,6 +58,8 @@ cgroup_manager = "cgroupfs"
 events_logger = "file"
 runtime = "crun"
 tmp_dir = "$work/run/libpod"
+[network]
+network_config_dir = "$work/networks"
 CONFIGURATION
     cat >"$work/storage.conf" <<CONFIGURATION
 [storage]
@@ -167,6 +181,29 @@ keeps_a_journal() {
     podman volume rm kept >/dev/null
 }
 
+# The modules for testcontainers, with podman's service in place of Docker's. Published ports need the bridge plugin and iptables.
+serves_testcontainers() {
+    local python=$PWD/target/foreign/python/bin/python
+    { [ -x /usr/lib/cni/bridge ] && have iptables; } || { record "testcontainers: no CNI plugins or iptables here"; return 0; }
+    "$python" -c 'import testcontainers' 2>/dev/null || { record "testcontainers: not installed"; return 0; }
+    export DOCKER_HOST=unix://$work/run/podman.sock TESTCONTAINERS_RYUK_DISABLED=true TC_HOST=127.0.0.1
+    export TESTCONTAINERS_CONNECTION_MODE=docker_host
+    podman system service --time 0 "$DOCKER_HOST" &
+    local engine=$!
+    until [ -S "$work/run/podman.sock" ]; do kill -0 "$engine"; done
+    PYTHONPATH=$PWD/clients/python/python PYTHONDONTWRITEBYTECODE=1 timeout 120 "$python" tests/foreign/testcontainers_client.py
+    if [ -d target/foreign/node/node_modules/testcontainers ]; then
+        mkdir -p "$work/node/node_modules"
+        cp -r clients/node "$work/node/node_modules/martinet"
+        ln -s "$PWD/target/foreign/node/node_modules/testcontainers" "$work/node/node_modules/testcontainers"
+        cp tests/foreign/testcontainers.mjs "$work/node/"
+        (cd "$work/node" && timeout 120 node testcontainers.mjs)
+    else
+        record "testcontainers for Node: not installed"
+    fi
+    kill "$engine"
+}
+
 configure
 connect
 build
@@ -177,4 +214,5 @@ answers_dns
 makes_worlds
 stops
 keeps_a_journal
+serves_testcontainers
 echo "image: builds, runs as 65532 with a read-only root, judges another container, stops"

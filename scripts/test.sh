@@ -32,6 +32,8 @@ install_clients() {
     have buildah || missing+=(buildah)
     have podman || missing+=(podman)
     have crun || missing+=(crun)
+    [ -x /usr/lib/cni/bridge ] || missing+=(containernetworking-plugins)
+    have iptables || missing+=(iptables)
     have mount || missing+=(mount)
     have unshare || missing+=(util-linux)
     have ip || missing+=(iproute2)

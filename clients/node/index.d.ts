@@ -66,6 +66,7 @@ export declare class Server {
   url: string;
   close(): Promise<void>;
   world(options?: WorldOptions): Promise<World>;
+  existingWorld(name: string): Promise<World>;
   check(query: { client_address: string; helo: string; scenario?: string; receiver?: string; sender?: string; recipient?: string }): Promise<Record<string, unknown>[]>;
 }
 

@@ -55,6 +55,11 @@ export class Server {
     return new World(this, await this.call("POST", "/worlds", { body: options }));
   }
 
+  /** Returns a world that exists: `main` is the one that the server started with. */
+  async existingWorld(name) {
+    return new World(this, await this.call("GET", `/worlds/${encodeURIComponent(name)}`));
+  }
+
   /** What receivers would reply to a client. */
   async check(query) {
     return (await this.call("GET", "/check", { query })).judgements;

@@ -318,6 +318,10 @@ class Server:
         given = {"scenario": scenario, "receiver": receiver, "client": client, "name": name}
         return World(self, self._call("POST", "/worlds", {key: value for key, value in given.items() if value is not None}))
 
+    def existing_world(self, name: str) -> World:
+        """Return a world that exists: `main` is the one that the server started with."""
+        return World(self, self._call("GET", f"/worlds/{quote(name)}"))
+
     def check(self, client_address: str, helo: str, **query: Any) -> List[Json]:
         """Return what receivers would reply: `scenario`, `receiver` (a name or "all"), `sender`, `recipient`."""
         return self._call("GET", "/check", query={"client_address": client_address, "helo": helo, **query})["judgements"]
