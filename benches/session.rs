@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use martinet::World;
-use martinet::policy::checks::{CATALOGUE, Check};
+use martinet::policy::check::Check;
+use martinet::policy::checks::CATALOGUE;
 use martinet::scenario::{Scenario, load_receiver, parse_receiver, parse_scenario};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -92,8 +92,7 @@ impl Capture {
             .iter()
             .flat_map(|profile| profile.receiver.policy.rules());
         let zones: BTreeSet<Name> = rules
-            .flat_map(|rule| &rule.lists)
-            .flat_map(|(_, zones)| zones)
+            .flat_map(|rule| rule.needs.all_lists())
             .cloned()
             .collect();
         let passed_over = if self.lists {

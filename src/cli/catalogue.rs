@@ -7,7 +7,8 @@ use super::matrix::clients;
 use super::{paint, print, warn};
 use crate::error::Error;
 use crate::find;
-use crate::policy::checks::{self, CATALOGUE, Check};
+use crate::policy::check::Check;
+use crate::policy::checks::{self, CATALOGUE};
 use crate::policy::{Rule, TempPolicy};
 use crate::scenario::{self, KeyReference, ReceiverProfile, Scenario, ScenarioClient};
 

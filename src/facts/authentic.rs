@@ -1,7 +1,7 @@
 //! Results of the verification of DKIM (RFC 6376) and DMARC (RFC 9989) of a message.
 //!
 //! The feature `dkim` brings the verifier. Without it no rule that needs these facts can be built: see
-//! [`crate::policy::checks::Check::missing_feature`].
+//! [`crate::policy::check::Check::missing_feature`].
 
 #[cfg(feature = "dkim")]
 mod verify;

@@ -157,7 +157,7 @@ impl ClientSeen {
 mod tests {
     use super::*;
     use crate::dns::{Action, Fault, Zone};
-    use crate::facts::{Facts, Resolver, Wants};
+    use crate::facts::{Facts, Observations, Resolver};
     use crate::name;
 
     const CLIENT: [u8; 4] = [192, 0, 2, 10];
@@ -181,18 +181,18 @@ mod tests {
     }
 
     fn facts(recall: &LookupCache, zones: &Arc<Zones>, told: Option<Iprev>, helo: &str) -> Facts {
-        let wants = Wants {
+        let needs = Observations {
             iprev: true,
             helo_addresses: true,
-            ..Wants::default()
+            ..Observations::default()
         };
         let resolver = Resolver::remembering(zones, Duration::from_secs(5), recall);
         let mut facts = Facts {
             told,
             ..Facts::new(CLIENT.into())
         };
-        facts.observe_client(&wants, &resolver);
-        facts.observe_helo(Verb::Ehlo, helo, &wants, &resolver);
+        facts.observe_client(&needs, &resolver);
+        facts.observe_helo(Verb::Ehlo, helo, &needs, &resolver);
         facts
     }
 

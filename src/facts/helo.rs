@@ -8,7 +8,7 @@ use hickory_proto::rr::RData;
 use serde::Serialize;
 
 use super::iprev::{combined, name_text};
-use super::{Iprev, Lookup, LookupRecord, Outcome, Wants};
+use super::{Iprev, Lookup, LookupRecord, Observations, Outcome};
 use crate::name::{self, LABEL_OCTETS, NAME_OCTETS, Name, RecordType};
 
 /// The verb of a HELO command.
@@ -144,7 +144,7 @@ impl Helo {
     /// Looks the name up. Returns the time of the slowest lookup, plus that of the slowest lookup of an MX host.
     pub(super) fn observe(
         &mut self,
-        wants: &Wants,
+        needs: &Observations,
         lookup: &dyn Lookup,
         evidence: &mut Vec<Arc<LookupRecord>>,
     ) -> Duration {
@@ -152,7 +152,7 @@ impl Helo {
             return Duration::ZERO;
         };
         let before = evidence.len();
-        if wants.helo_addresses {
+        if needs.helo_addresses {
             let questions = [
                 lookup.ask(&name, RecordType::A),
                 lookup.ask(&name, RecordType::AAAA),
@@ -166,10 +166,10 @@ impl Helo {
             evidence.extend(questions);
         }
         let mut hosts = Vec::new();
-        if wants.helo_mx {
+        if needs.helo_mx {
             let question = lookup.ask(&name, RecordType::MX);
             self.mx_outcome = Some(question.outcome);
-            if wants.helo_mx_addresses {
+            if needs.helo_mx_addresses {
                 hosts = mx_hosts(&question);
             }
             evidence.push(question);
@@ -428,11 +428,11 @@ mod tests {
     fn addresses_of_the_name() {
         let mut evidence = Vec::new();
         let table = Table::new("m.test A 192.0.2.1\nm.test AAAA SERVFAIL\nt.test A timeout");
-        let addresses = Wants {
+        let addresses = Observations {
             helo_addresses: true,
-            ..Wants::default()
+            ..Observations::default()
         };
-        let both = Wants {
+        let both = Observations {
             helo_mx: true,
             ..addresses.clone()
         };

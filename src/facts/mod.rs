@@ -47,9 +47,9 @@ use serde::Serialize;
 use crate::name::{self, Name};
 use cache::{ClientSeen, HeloSeen};
 
-/// The observations that the rules of a receiver need, and their parameters.
+/// A set of observations: those that a check needs, or all that the rules of a receiver need.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Wants {
+pub struct Observations {
     /// Ask for the PTR names and their addresses.
     pub iprev: bool,
     /// Ask for the addresses of the HELO name.
@@ -90,7 +90,35 @@ pub struct Wants {
     pub iprev_settings: IprevSettings,
 }
 
-impl Wants {
+impl Observations {
+    /// Adds the observations of another set. The parameters of the iprev procedure are the receiver's, and stay.
+    pub fn add(&mut self, other: &Self) {
+        self.iprev |= other.iprev;
+        self.helo_addresses |= other.helo_addresses;
+        self.helo_mx |= other.helo_mx;
+        self.helo_mx_addresses |= other.helo_mx_addresses;
+        self.spf_helo |= other.spf_helo;
+        self.spf_sender |= other.spf_sender;
+        self.sender_domain |= other.sender_domain;
+        self.message |= other.message;
+        self.header |= other.header;
+        self.from_domain |= other.from_domain;
+        self.history |= other.history;
+        self.greylist |= other.greylist;
+        add_new(&mut self.volumes, &other.volumes);
+        add_new(&mut self.refusals, &other.refusals);
+        self.pregreet = self.pregreet.or(other.pregreet);
+        add_new(&mut self.lists, &other.lists);
+        add_new(&mut self.helo_lists, &other.helo_lists);
+        add_new(&mut self.sender_lists, &other.sender_lists);
+    }
+
+    /// The block lists, whatever they are asked for.
+    pub fn all_lists(&self) -> impl Iterator<Item = &Name> {
+        let names = self.helo_lists.iter().chain(&self.sender_lists);
+        self.lists.iter().chain(names)
+    }
+
     /// Whether anything is observed of a message.
     pub fn observes_message(&self) -> bool {
         self.message || self.header || self.from_domain
@@ -99,6 +127,15 @@ impl Wants {
     /// Whether anything is observed at MAIL.
     pub fn observes_sender(&self) -> bool {
         self.spf_sender || self.sender_domain || !self.sender_lists.is_empty()
+    }
+}
+
+/// Adds the items that a list does not have.
+fn add_new<T: Clone + PartialEq>(list: &mut Vec<T>, items: &[T]) {
+    for item in items {
+        if !list.contains(item) {
+            list.push(item.clone());
+        }
     }
 }
 
@@ -203,13 +240,13 @@ impl Facts {
     }
 
     /// Observes the client address: PTR names with their addresses, block lists. Returns the time of the concurrent lookups.
-    pub fn observe_client(&mut self, wants: &Wants, lookup: &dyn Lookup) -> Duration {
+    pub fn observe_client(&mut self, needs: &Observations, lookup: &dyn Lookup) -> Duration {
         let address = self.client_address;
         let recall = lookup.recall().filter(|_| self.told.is_none());
         let seen = recall
             .and_then(|recall| recall.client(address))
             .unwrap_or_else(|| {
-                let seen = Arc::new(ClientSeen::look(address, self.told.take(), wants, lookup));
+                let seen = Arc::new(ClientSeen::look(address, self.told.take(), needs, lookup));
                 recall.inspect(|recall| recall.keep_client(address, &seen));
                 seen
             });
@@ -225,7 +262,7 @@ impl Facts {
         &mut self,
         verb: Verb,
         argument: &str,
-        wants: &Wants,
+        needs: &Observations,
         lookup: &dyn Lookup,
     ) -> Duration {
         self.evidence.truncate(self.client_evidence);
@@ -234,7 +271,7 @@ impl Facts {
         let (address, iprev, recall) = (self.client_address, self.iprev.as_ref(), lookup.recall());
         let known = recall.and_then(|recall| recall.helo(address, iprev, verb, argument));
         let seen = known.unwrap_or_else(|| {
-            let seen = Arc::new(HeloSeen::look(self, verb, argument, wants, lookup));
+            let seen = Arc::new(HeloSeen::look(self, verb, argument, needs, lookup));
             recall.inspect(|recall| recall.keep_helo(address, iprev, &seen));
             seen
         });
@@ -248,19 +285,24 @@ impl Facts {
     }
 
     /// Observes the sender of a transaction. Returns the time of the concurrent lookups.
-    pub fn observe_sender(&mut self, sender: &str, wants: &Wants, lookup: &dyn Lookup) -> Duration {
+    pub fn observe_sender(
+        &mut self,
+        sender: &str,
+        needs: &Observations,
+        lookup: &dyn Lookup,
+    ) -> Duration {
         self.evidence
             .truncate(self.helo_evidence.max(self.client_evidence));
         self.listings
             .retain(|l| l.subject != listing::Subject::Sender);
         self.sender = Some(sender.to_owned());
-        if !wants.observes_sender() {
+        if !needs.observes_sender() {
             return Duration::ZERO;
         }
         let helo = self.helo.clone();
         let helo = helo.as_ref().map_or("", |helo| helo.argument.as_str());
         let mut evidence = std::mem::take(&mut self.evidence);
-        self.spf_sender = wants
+        self.spf_sender = needs
             .spf_sender
             .then(|| self.spf(helo, sender, lookup, &mut evidence));
         let mut elapsed = self
@@ -269,14 +311,14 @@ impl Facts {
             .map_or(Duration::ZERO, |spf| spf.elapsed);
         let domain = sender.rsplit_once('@').map_or("", |(_, domain)| domain);
         if let Some(name) = name::absolute(domain).filter(|_| !domain.is_empty()) {
-            if wants.sender_domain {
+            if needs.sender_domain {
                 let (observed, took) = sender::observe(&name, lookup, &mut evidence);
                 self.sender_domain = Some(observed);
                 elapsed = elapsed.max(took);
             }
             let subject = listing::Subject::Sender;
             let (listings, took) =
-                listing::observe_all(subject, domain, &wants.sender_lists, lookup, &mut evidence);
+                listing::observe_all(subject, domain, &needs.sender_lists, lookup, &mut evidence);
             self.listings.extend(listings);
             elapsed = elapsed.max(took);
         }
@@ -288,14 +330,14 @@ impl Facts {
     pub fn observe_message(
         &mut self,
         message: &[u8],
-        wants: &Wants,
+        needs: &Observations,
         lookup: &dyn Lookup,
     ) -> Duration {
         let mut elapsed = Duration::ZERO;
-        if wants.header || wants.from_domain {
+        if needs.header || needs.from_domain {
             self.header = Some(Header::read(message));
         }
-        if wants.from_domain {
+        if needs.from_domain {
             let domain = self.header.as_ref().and_then(|h| h.from_domain.clone());
             self.from_domain = domain.map(|domain| {
                 let (observed, took) = sender::observe(&domain, lookup, &mut self.evidence);
@@ -303,7 +345,7 @@ impl Facts {
                 observed
             });
         }
-        if wants.message {
+        if needs.message {
             elapsed += self.authenticate(message, lookup);
         }
         elapsed
@@ -365,19 +407,24 @@ impl Facts {
 
 impl ClientSeen {
     /// Looks a client up; what was told of its names needs no lookup.
-    fn look(address: IpAddr, told: Option<Iprev>, wants: &Wants, lookup: &dyn Lookup) -> Self {
+    fn look(
+        address: IpAddr,
+        told: Option<Iprev>,
+        needs: &Observations,
+        lookup: &dyn Lookup,
+    ) -> Self {
         let (mut evidence, mut elapsed) = (Vec::new(), Duration::ZERO);
         let iprev = told.or_else(|| {
-            let settings = wants.iprev.then_some(&wants.iprev_settings)?;
+            let settings = needs.iprev.then_some(&needs.iprev_settings)?;
             let (iprev, took) = iprev::observe(address, settings, lookup, &mut evidence);
             elapsed = took;
             Some(iprev)
         });
         let (mut listings, mut listed) = (Vec::new(), Duration::ZERO);
-        if !wants.lists.is_empty() {
+        if !needs.lists.is_empty() {
             let (subject, name) = (listing::Subject::Client, listing::reversed(address));
             (listings, listed) =
-                listing::observe_all(subject, &name, &wants.lists, lookup, &mut evidence);
+                listing::observe_all(subject, &name, &needs.lists, lookup, &mut evidence);
         }
         Self {
             iprev: iprev.map(Arc::new),
@@ -390,11 +437,17 @@ impl ClientSeen {
 
 impl HeloSeen {
     /// Looks up what a client says it is.
-    fn look(facts: &Facts, verb: Verb, argument: &str, wants: &Wants, lookup: &dyn Lookup) -> Self {
+    fn look(
+        facts: &Facts,
+        verb: Verb,
+        argument: &str,
+        needs: &Observations,
+        lookup: &dyn Lookup,
+    ) -> Self {
         let mut evidence = Vec::new();
         let mut helo = Helo::parse(verb, argument);
-        let mut elapsed = helo.observe(wants, lookup, &mut evidence);
-        let spf = wants
+        let mut elapsed = helo.observe(needs, lookup, &mut evidence);
+        let spf = needs
             .spf_helo
             .then(|| facts.spf(argument, "", lookup, &mut evidence));
         elapsed = elapsed.max(spf.as_ref().map_or(Duration::ZERO, |spf| spf.elapsed));
@@ -402,7 +455,7 @@ impl HeloSeen {
         if helo.name().is_some() {
             let subject = listing::Subject::Helo;
             (listings, listed) =
-                listing::observe_all(subject, argument, &wants.helo_lists, lookup, &mut evidence);
+                listing::observe_all(subject, argument, &needs.helo_lists, lookup, &mut evidence);
         }
         let relation = facts.iprev.as_ref().and_then(|iprev| helo.relation(iprev));
         let (helo, spf, elapsed) = (Arc::new(helo), spf.map(Arc::new), elapsed.max(listed));

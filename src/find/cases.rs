@@ -8,7 +8,7 @@ use super::input::Said;
 use super::pattern::Pattern;
 use crate::check::{Attempt, Judgement, judge};
 use crate::dns::{Fault, Zones};
-use crate::policy::checks::Check;
+use crate::policy::check::Check;
 use crate::scenario::{Expectation, ReceiverProfile, Scenario};
 
 /// Maximum number of clients of one scenario: a pool can have thousands with the same result.

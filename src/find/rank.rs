@@ -8,7 +8,7 @@ use super::input::Said;
 use super::pattern::Pattern;
 use super::topic::Topic;
 use crate::policy::Template;
-use crate::policy::checks::Check;
+use crate::policy::check::Check;
 use crate::scenario::ReceiverProfile;
 use crate::smtp::CoreReply;
 use crate::stage::Stage;

@@ -1,6 +1,6 @@
 //! The topic of a refusal, for replies with words of no profile.
 
-use crate::policy::checks::Check;
+use crate::policy::check::{Check, Topic as About};
 
 /// The topic of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,18 +80,18 @@ impl Topic {
 
     /// The topic of a check.
     pub(super) fn of_check(check: &Check) -> Option<Self> {
-        Some(match check.name {
-            name if name.starts_with("ptr-") || name == "iprev" => Self::Ptr,
-            "helo-spf" | "sender-spf" => Self::Spf,
-            "dnsbl" | "helo-dnsbl" | "sender-dnsbl" => Self::List,
-            name if name.starts_with("helo-") => Self::Helo,
-            "dkim" | "spf-or-dkim" => Self::Dkim,
-            name if name.starts_with("dmarc") => Self::Dmarc,
-            "tls-required" => Self::Tls,
-            "greylist" => Self::Greylist,
-            "limits" => Self::Rate,
-            "sender-resolves" => Self::Sender,
-            _ => return None,
+        Some(match check.topic {
+            About::Ptr | About::Iprev => Self::Ptr,
+            About::Helo | About::HeloAddress | About::HeloPtr => Self::Helo,
+            About::HeloSpf | About::SenderSpf => Self::Spf,
+            About::SenderDomain => Self::Sender,
+            About::Dkim => Self::Dkim,
+            About::Dmarc => Self::Dmarc,
+            About::List => Self::List,
+            About::Tls => Self::Tls,
+            About::Greylist => Self::Greylist,
+            About::Limits => Self::Rate,
+            About::Other => return None,
         })
     }
 }

@@ -1,6 +1,8 @@
 //! Which edge of the strip each rule is about.
 
 use crate::facts::Facts;
+use crate::policy::check::Topic;
+use crate::policy::checks::find;
 
 /// The edge that a rule is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,23 +22,23 @@ pub(super) enum Subject {
     Elsewhere,
 }
 
-/// The edge of each rule of the catalogue; `iprev` breaks at the PTR lookup or behind it, as the facts say.
+/// The edge of a rule; `iprev` breaks at the PTR lookup or after it, as the facts say.
 pub(super) fn subject(rule: &str, facts: &Facts) -> Subject {
-    match rule {
-        "iprev" | "ipv6-ptr" if reaches_forward(facts) => Subject::Forward,
-        "helo-resolves" | "helo-ip-match" | "helo-verify" => Subject::HeloAddress,
-        "helo-ptr-match" => Subject::HeloPtr,
-        "helo-spf" => Subject::HeloSpf,
-        "sender-spf" => Subject::SenderSpf,
-        "dkim" | "spf-or-dkim" | "ipv6-auth" => Subject::Dkim,
-        "dnsbl" | "rhsbl-helo" | "rhsbl-sender" => Subject::Lists,
-        "iprev" | "ipv6-ptr" => Subject::Ptr,
-        _ if rule.starts_with("ptr-forward") => Subject::Forward,
-        _ if rule.starts_with("ptr-") => Subject::Ptr,
-        _ if rule.starts_with("helo-") => Subject::HeloForm,
-        _ if rule.starts_with("dmarc") => Subject::Dmarc,
-        _ if rule.starts_with("sender-") => Subject::SenderDomain,
-        _ => Subject::Elsewhere,
+    match find(rule).map(|check| check.topic) {
+        Some(Topic::Iprev) if reaches_forward(facts) => Subject::Forward,
+        Some(Topic::Iprev | Topic::Ptr) => Subject::Ptr,
+        Some(Topic::Helo) => Subject::HeloForm,
+        Some(Topic::HeloAddress) => Subject::HeloAddress,
+        Some(Topic::HeloPtr) => Subject::HeloPtr,
+        Some(Topic::HeloSpf) => Subject::HeloSpf,
+        Some(Topic::SenderDomain) => Subject::SenderDomain,
+        Some(Topic::SenderSpf) => Subject::SenderSpf,
+        Some(Topic::Dkim) => Subject::Dkim,
+        Some(Topic::Dmarc) => Subject::Dmarc,
+        Some(Topic::List) => Subject::Lists,
+        Some(Topic::Tls | Topic::Greylist | Topic::Limits | Topic::Other) | None => {
+            Subject::Elsewhere
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::checks::title;
 use crate::facts::{AuthResult, CountBy, Dkim, Facts, HeaderFault, Verb};
 
 /// A change of behaviour.
@@ -194,5 +193,23 @@ fn mend(fault: &HeaderFault, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         HeaderFault::StrayLine => f.write_str(
             "write only fields above the empty line that ends the header (RFC 5322 §2.2)",
         ),
+    }
+}
+
+/// The name of a field as RFC 5322 writes it.
+pub(super) fn title(name: &str) -> String {
+    let word = |word: &str| match word {
+        "id" => "ID".to_owned(),
+        word => word
+            .chars()
+            .take(1)
+            .map(|c| c.to_ascii_uppercase())
+            .chain(word.chars().skip(1))
+            .collect(),
+    };
+    let words: Vec<String> = name.split('-').map(word).collect();
+    match name {
+        "in-reply-to" => "In-Reply-To".to_owned(),
+        _ => words.join("-"),
     }
 }

@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use super::checks::{Complaint, Finding};
+use super::check::{Complaint, Finding, Timing};
 use super::remedy::Remedies;
 use super::rule::{After, Allow, Bulk, Rule, TempPolicy};
 use super::template::{Template, Values};
-use crate::facts::{CountBy, Facts, RefusalWindow, Subject, VolumeWindow, Wants};
+use crate::facts::{CountBy, Facts, Observations, RefusalWindow, VolumeWindow};
 use crate::reply::Reply;
 use crate::stage::Stage;
 use crate::verdict::{Source, Verdict};
@@ -21,7 +21,7 @@ pub struct Policy {
     /// Moves every earlier refusal to RCPT (Postfix `smtpd_delay_reject`).
     delay_reject: bool,
     /// The observations that the rules need.
-    wants: Wants,
+    needs: Observations,
 }
 
 /// A refusal: its source, stage, reply, reason and remedies.
@@ -103,52 +103,30 @@ pub struct DeferIfPermit {
 
 impl Policy {
     /// Makes a policy. `record` has observations beyond what the rules need.
-    pub fn new(mut rules: Vec<Rule>, allow: Vec<Allow>, delay_reject: bool, record: Wants) -> Self {
+    pub fn new(
+        mut rules: Vec<Rule>,
+        allow: Vec<Allow>,
+        delay_reject: bool,
+        record: Observations,
+    ) -> Self {
         rules.sort_by_key(|rule| spoken(rule, delay_reject));
-        let mut wants = record;
+        let mut needs = record;
+        needs.iprev |= !rules.is_empty() && allow.iter().any(|a| !a.ptr_suffixes.is_empty());
         for (nth, rule) in rules.iter().enumerate() {
-            count(nth, rule, &mut wants);
-            let needs = rule.needs;
-            wants.iprev |= needs.iprev || allow.iter().any(|a| !a.ptr_suffixes.is_empty());
-            wants.helo_addresses |= needs.helo_addresses;
-            wants.helo_mx |= needs.helo_mx || needs.helo_mx_addresses;
-            wants.helo_mx_addresses |= needs.helo_mx_addresses;
-            wants.spf_helo |= needs.spf_helo;
-            wants.spf_sender |= needs.spf_sender;
-            wants.sender_domain |= needs.sender_domain;
-            wants.message |= needs.message;
-            wants.header |= needs.header;
-            wants.from_domain |= needs.from_domain;
-            wants.spf_sender |= needs.message;
-            wants.history |= needs.history;
-            wants.greylist |= needs.greylist;
-            wants.pregreet = wants.pregreet.or(rule.pregreet);
-            for (subject, zones) in &rule.lists {
-                let lists = match subject {
-                    Subject::Client => &mut wants.lists,
-                    Subject::Helo => &mut wants.helo_lists,
-                    Subject::Sender => &mut wants.sender_lists,
-                };
-                lists.extend(
-                    zones
-                        .iter()
-                        .filter(|zone| !lists.contains(zone))
-                        .cloned()
-                        .collect::<Vec<_>>(),
-                );
-            }
+            needs.add(&rule.needs);
+            count(nth, rule, &mut needs);
         }
         Self {
             rules,
             allow,
             delay_reject,
-            wants,
+            needs,
         }
     }
 
     /// The observations that the rules need.
-    pub fn wants(&self) -> &Wants {
-        &self.wants
+    pub fn needs(&self) -> &Observations {
+        &self.needs
     }
 
     /// The rules, in the order of evaluation.
@@ -165,7 +143,7 @@ impl Policy {
     /// that lets `before` pass.
     pub fn cures(&self, nth: usize, stage: Stage, before: &Facts, after: &Facts) -> bool {
         let passes = |rule: &Rule, facts: &Facts| {
-            let allowed = |allow: &Allow| allow.reason(rule.check.name, facts).is_some();
+            let allowed = |allow: &Allow| allow.reason(rule.check, facts).is_some();
             let found = match rule.judge(facts) {
                 Finding::Satisfied | Finding::NotApplicable => true,
                 Finding::Unavailable(_) => rule.temp == TempPolicy::Ignore,
@@ -184,7 +162,7 @@ impl Policy {
     /// Evaluates the rules about conduct, which refuse as soon as they are violated, from their stage on.
     pub fn judge_conduct(&self, by: Stage, facts: &Facts, values: &Values<'_>) -> Option<Refusal> {
         self.first_violated(by, facts, values, |rule| {
-            rule.needs.conduct && rule.stage <= by
+            rule.check.timing == Timing::Conduct && rule.stage <= by
         })
     }
 
@@ -192,7 +170,7 @@ impl Policy {
     /// moves to a later stage does not speak here.
     pub fn judge_tls(&self, by: Stage, facts: &Facts, values: &Values<'_>) -> Option<Refusal> {
         self.first_violated(by, facts, values, |rule| {
-            rule.check.needs.tls && rule.stage <= rule.check.stage
+            rule.check.timing == Timing::Tls && rule.stage <= rule.check.stage
         })
     }
 
@@ -212,7 +190,7 @@ impl Policy {
             if self
                 .allow
                 .iter()
-                .any(|allow| allow.reason(rule.check.name, facts).is_some())
+                .any(|allow| allow.reason(rule.check, facts).is_some())
             {
                 return None;
             }
@@ -257,11 +235,7 @@ impl Policy {
             .filter(|(_, rule)| spoken(rule, self.delay_reject) == stage)
         {
             let spoken = Spoken::of(nth, rule, stage);
-            if let Some(reason) = self
-                .allow
-                .iter()
-                .find_map(|a| a.reason(rule.check.name, facts))
-            {
+            if let Some(reason) = self.allow.iter().find_map(|a| a.reason(rule.check, facts)) {
                 standing.allowed = Some(reason);
                 continue;
             }
@@ -299,12 +273,12 @@ impl Policy {
 }
 
 /// Adds what has to be counted for a rule.
-fn count(nth: usize, rule: &Rule, wants: &mut Wants) {
+fn count(nth: usize, rule: &Rule, needs: &mut Observations) {
     if let Some(Bulk { messages, per, by }) = rule.bulk {
-        let known = wants.volumes.iter_mut();
+        let known = needs.volumes.iter_mut();
         match known.into_iter().find(|w| w.by == by && w.per == per) {
             Some(window) => window.most = window.most.max(messages),
-            None => wants.volumes.push(VolumeWindow {
+            None => needs.volumes.push(VolumeWindow {
                 by,
                 per,
                 most: messages,
@@ -312,23 +286,23 @@ fn count(nth: usize, rule: &Rule, wants: &mut Wants) {
         }
     }
     if let Some(escalation) = &rule.escalation {
-        wants.refusals.push(RefusalWindow {
+        needs.refusals.push(RefusalWindow {
             rule: nth,
             by: escalation.by,
             per: escalation.per,
             most: escalation.after,
         });
     }
-    let mut by = wants.volumes.iter().map(|window| window.by);
-    let mut by_refusals = wants.refusals.iter().map(|window| window.by);
-    wants.header |=
+    let mut by = needs.volumes.iter().map(|window| window.by);
+    let mut by_refusals = needs.refusals.iter().map(|window| window.by);
+    needs.header |=
         by.any(|by| by == CountBy::FromDomain) || by_refusals.any(|by| by == CountBy::FromDomain);
 }
 
 /// Where a rule speaks. `delay_reject` moves what is said of the client, not what is said of its conduct, nor
 /// `helo-required`: Postfix's `smtpd_helo_required` is none of its restrictions, and speaks at MAIL.
 fn spoken(rule: &Rule, delay_reject: bool) -> Stage {
-    let moved = delay_reject && !rule.needs.conduct && !rule.needs.helo_sent;
+    let moved = delay_reject && matches!(rule.check.timing, Timing::Stage | Timing::Tls);
     if moved {
         rule.stage.max(Stage::Rcpt)
     } else {

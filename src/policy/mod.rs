@@ -2,6 +2,7 @@
 //! the same verdict; no I/O, no clock, no DNS.
 
 mod behaviour;
+pub mod check;
 pub mod checks;
 mod judge;
 mod remedy;

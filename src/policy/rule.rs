@@ -6,10 +6,10 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::behaviour::{Behaviour, span};
-use super::checks::{self, Check, Finding, Judge, Needs, Settings};
+use super::check::{Check, Finding, Judge, Settings};
 use super::remedy::Change;
 use super::template::Template;
-use crate::facts::{CountBy, Facts, Pregreet, Subject, Volume};
+use crate::facts::{CountBy, Facts, Observations, Volume};
 use crate::name::{self, Name};
 use crate::stage::Stage;
 
@@ -184,12 +184,8 @@ pub struct Rule {
     pub confidence: Option<&'static str>,
     /// Texts of the rule at other times, or of other hosts.
     pub variants: Vec<Variant>,
-    /// Block lists to ask, and for whom.
-    pub lists: Vec<(Subject, Vec<Name>)>,
     /// The observations that it needs.
-    pub needs: Needs,
-    /// The delay of the greeting that it needs.
-    pub pregreet: Option<Pregreet>,
+    pub needs: Observations,
     judge: Judge,
 }
 
@@ -215,9 +211,7 @@ impl Rule {
             era: None,
             confidence: None,
             variants: Vec::new(),
-            lists: checks::lists(check, settings),
-            needs: checks::needs(check, settings),
-            pregreet: checks::pregreet(check, settings),
+            needs: (check.needs)(settings),
             judge: (check.build)(settings),
         }
     }
@@ -258,7 +252,7 @@ impl Rule {
     pub fn earliest(&self) -> Stage {
         let by = self.bulk.iter().map(|bulk| bulk.by);
         let by = by.chain(self.escalation.iter().map(|escalation| escalation.by));
-        let check = checks::earliest(self.check, &self.settings);
+        let check = self.check.earliest(&self.settings);
         by.map(CountBy::known_from).fold(check, Stage::max)
     }
 }
@@ -282,13 +276,13 @@ pub struct Allow {
     /// Suffixes of the HELO name. A claim too: as trusting as the receivers that do this.
     pub helo_suffixes: Vec<Name>,
     /// Only these checks are passed over; all where empty.
-    pub checks: Vec<String>,
+    pub checks: Vec<&'static Check>,
 }
 
 impl Allow {
     /// The reason why the client bypasses `check`, if it does.
-    pub fn reason(&self, check: &str, facts: &Facts) -> Option<String> {
-        if !self.checks.is_empty() && !self.checks.iter().any(|c| c == check) {
+    pub fn reason(&self, check: &Check, facts: &Facts) -> Option<String> {
+        if !self.checks.is_empty() && !self.checks.contains(&check) {
             return None;
         }
         if let Some(net) = self
@@ -333,7 +327,8 @@ impl fmt::Display for Allow {
         let rules = if self.checks.is_empty() {
             "any rule".to_owned()
         } else {
-            self.checks.join(", ")
+            let names: Vec<_> = self.checks.iter().map(|check| check.name).collect();
+            names.join(", ")
         };
         write!(f, "past {rules}: {}", conditions.join("; "))
     }

@@ -10,7 +10,8 @@ use toml::de::{DeTable, DeValue};
 use super::keys::{More, Section, Takes, one_of};
 use super::report::Mistakes;
 use super::words::{Unknown, unknown};
-use crate::policy::checks::{self, CATALOGUE, Points};
+use crate::policy::check::Points;
+use crate::policy::checks::{self, CATALOGUE};
 
 /// A table being read.
 pub(super) struct Reader<'a> {

@@ -14,11 +14,12 @@ use super::report::Mistakes;
 use super::speech;
 use super::values::{self, networks, networks_of, reply};
 use crate::facts::{
-    AnyTempfail, CountBy, ForwardFamily, ForwardNxdomain, IprevSettings, MOST_COUNTED, PtrNames,
-    Relaxed, Wants,
+    AnyTempfail, CountBy, ForwardFamily, ForwardNxdomain, IprevSettings, MOST_COUNTED,
+    Observations, PtrNames, Relaxed,
 };
 use crate::name::{self, Name};
-use crate::policy::checks::{Check, Kind, Parameter, REJECT, Setting, Settings, Weight};
+use crate::policy::check::{Check, Kind, Parameter, Setting, Settings, Weight};
+use crate::policy::checks::REJECT;
 use crate::policy::{After, Allow, Bulk, Escalation, Policy, Rule, TempPolicy, Variant};
 use crate::reply::ReplyCode;
 use crate::smtp::{AFTER_HELO, Extension, Extensions, Receiver, Settings as Smtp, StartTls};
@@ -132,11 +133,11 @@ fn policy(file: &mut Reader<'_>, era: Option<&str>, mistakes: &mut Mistakes) -> 
         ["iprev", "helo"].into_iter().find(|k| *k == w)
     });
     let record = record.unwrap_or_else(|| vec!["iprev", "helo"]);
-    let wants = Wants {
+    let wants = Observations {
         iprev: record.contains(&"iprev"),
         helo_addresses: record.contains(&"helo"),
         iprev_settings: iprev(file, mistakes),
-        ..Wants::default()
+        ..Observations::default()
     };
     let rules = file
         .tables("rule", mistakes)
@@ -460,16 +461,14 @@ fn parameters(check: &'static Check, table: &mut Reader<'_>, mistakes: &mut Mist
 
 /// A rule that asks block lists has to name at least one.
 fn lists(check: &Check, settings: &Settings, table: &mut Reader<'_>, mistakes: &mut Mistakes) {
-    if !matches!(check.name, "dnsbl" | "rhsbl-helo" | "rhsbl-sender") {
+    let Some(key) = check.parameter_of(Kind::Zones).map(|zones| zones.name) else {
         return;
-    }
-    let zones = settings.words("zones", &[]);
-    let at = table
-        .value("zones")
-        .map_or_else(|| table.span(), Spanned::span);
+    };
+    let zones = settings.words(key, &[]);
+    let at = table.value(key).map_or_else(|| table.span(), Spanned::span);
     if let Some(bad) = zones.iter().find(|zone| name::absolute(zone).is_none()) {
         mistakes.add(at, "the names of block lists", format!("{bad:?}"));
-    } else if zones.is_empty() && (settings.is_set("zones") || !table.has("zones")) {
+    } else if zones.is_empty() && (settings.is_set(key) || !table.has(key)) {
         let expected = "zones = [\"…\"] with the name of a block list";
         mistakes.add(at, expected, "none");
     }
@@ -477,7 +476,7 @@ fn lists(check: &Check, settings: &Settings, table: &mut Reader<'_>, mistakes: &
 
 /// A sum that defers has to be reached before the sum that rejects.
 fn thresholds(check: &Check, settings: &Settings, table: &mut Reader<'_>, mistakes: &mut Mistakes) {
-    if check.name != "score" || !settings.is_set("defer") {
+    if check.parameter_of(Kind::Weights).is_none() || !settings.is_set("defer") {
         return;
     }
     let reject = settings.points("reject", REJECT);
@@ -505,7 +504,7 @@ fn parameter_value(
         Kind::Flag => table.flag(key, mistakes).map(Setting::Flag),
         Kind::Count => table.number(key, mistakes).map(|n| Setting::Count(n.value)),
         Kind::Choice(words) => table.choice_of(key, words, mistakes).map(Setting::Choice),
-        Kind::Words => table
+        Kind::Words | Kind::Zones => table
             .list_of(key, "a string", mistakes, |word| Some(word.to_owned()))
             .map(Setting::Words),
         Kind::Choices(words) => table
@@ -535,11 +534,13 @@ fn parameter_value(
 /// One part of a score: a check, its parameters, and what a violation adds.
 fn weight(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Weight> {
     let named = table.required("check", mistakes)?;
-    if named.value == "score" {
-        mistakes.add(named.span, "a check other than score", "\"score\"");
+    let span = named.span.clone();
+    let check = values::usable_check(named, mistakes)?;
+    if check.parameter_of(Kind::Weights).is_some() {
+        let expected = format!("a check other than {}", check.name);
+        mistakes.add(span, expected, format!("{:?}", check.name));
         return None;
     }
-    let check = values::usable_check(named, mistakes)?;
     let settings = parameters(check, &mut table, mistakes);
     let symbol = table
         .string("symbol", mistakes)
@@ -564,11 +565,12 @@ fn allow(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Allow {
     let ptr_suffixes = table.parsed_list("ptr_suffix", mistakes, suffix);
     let helo_suffixes = table.parsed_list("helo_suffix", mistakes, suffix);
     let checks = table.strings("checks", mistakes).unwrap_or_default();
-    let checks: BTreeSet<_> = checks
+    let mut checks: Vec<_> = checks
         .into_iter()
         .filter_map(|named| values::check(named, mistakes))
-        .map(|check| check.name.to_owned())
         .collect();
+    checks.sort_by_key(|check| check.name);
+    checks.dedup();
     if !conditions.iter().any(|key| table.has(key)) {
         let found = "none: the section would allow no client";
         mistakes.add(table.span(), "addresses, ptr_suffix or helo_suffix", found);
@@ -578,7 +580,7 @@ fn allow(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Allow {
         addresses,
         ptr_suffixes: ptr_suffixes.unwrap_or_default(),
         helo_suffixes: helo_suffixes.unwrap_or_default(),
-        checks: checks.into_iter().collect(),
+        checks,
     }
 }
 

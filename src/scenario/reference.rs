@@ -5,7 +5,8 @@ use std::fmt::Write;
 use super::keys::{ASSIGNMENT, EXPECT_ANSWER};
 use super::keys::{Absent, Key, More, RECEIVER, SCENARIO, Section, Takes, WEIGHT};
 use super::words::unknown;
-use crate::policy::checks::{CATALOGUE, Check, Parameter};
+use crate::policy::check::{Check, Parameter};
+use crate::policy::checks::CATALOGUE;
 
 /// One key as the reference tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]

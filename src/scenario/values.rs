@@ -12,7 +12,8 @@ use super::shipped::{is_path, names};
 use super::words::unknown;
 use crate::name::{self, Name, RecordType};
 use crate::policy::Template;
-use crate::policy::checks::{CATALOGUE, Check, find};
+use crate::policy::check::Check;
+use crate::policy::checks::{CATALOGUE, find};
 use crate::reply::ReplyCode;
 
 /// A domain name; a name beyond ASCII becomes its A-labels (RFC 5891).

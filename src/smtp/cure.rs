@@ -120,7 +120,7 @@ impl Case {
 
     /// Observes the client again, in the order of a session.
     fn observed(&self, changes: &[Change], lookup: &dyn Lookup) -> Facts {
-        let (before, wants) = (&*self.facts, self.receiver.policy.wants());
+        let (before, wants) = (&*self.facts, self.receiver.policy.needs());
         let address = changes.iter().find_map(|change| match change {
             Change::SendFrom(address) => Some(*address),
             _ => None,

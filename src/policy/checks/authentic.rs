@@ -3,51 +3,52 @@
 use hickory_proto::rr::RData;
 use hickory_proto::rr::rdata::TXT;
 
-use super::{Check, Finding, Kind, Needs, Parameter, complaint, unavailable, violated};
-use crate::facts::{AuthResult, Dmarc, Facts, SpfResult};
+use crate::facts::{AuthResult, Dmarc, Facts, Observations, SpfResult};
 use crate::name;
+use crate::policy::check::{
+    Check, Finding, Kind, Parameter, Settings, Timing, Topic, complaint, unavailable, violated,
+};
 use crate::policy::{Behaviour, Change};
 use crate::stage::Stage;
 
-pub(super) const MESSAGE: Needs = Needs {
-    message: true,
-    spf_sender: true,
-    ..Needs::NOTHING
-};
+/// The needs of a check that looks at DKIM or DMARC, which look at SPF of the envelope sender too.
+pub(super) fn message(_: &Settings) -> Observations {
+    Observations {
+        message: true,
+        spf_sender: true,
+        ..Observations::default()
+    }
+}
 
-/// **Checks** that a DKIM signature of the message verifies.
-/// **Replies** 550 5.7.20; 451 4.7.20 where DNS failed and nothing passed.
-/// **Basis** RFC 6376, RFC 7372 §3.1; Gmail 5.7.30.
-/// **Beyond** RFC 6376 §6.3, which would not have a message refused for lack of a signature alone.
 pub(super) static DKIM: Check = Check {
     name: "dkim",
     number: 32,
+    topic: Topic::Dkim,
     stage: Stage::Eod,
+    timing: Timing::Stage,
     checks: "a DKIM signature of the message verifies",
     basis: "RFC 6376, RFC 7372 §3.1; Gmail 5.7.30",
     beyond: "beyond RFC 6376 §6.3: a message without a signature should be treated as any other",
     parameters: &[],
     fail: &["550 5.7.20 No passing DKIM signature found"],
     error: &["451 4.7.20 Temporary error verifying the DKIM signature"],
-    needs: MESSAGE,
+    needs: message,
     build: |_| Box::new(|facts| demand(facts, &[dkim(facts)], "DKIM did not pass")),
 };
 
-/// **Checks** that SPF of the reverse-path or a DKIM signature passes.
-/// **Replies** 550 5.7.26; 451 4.7.26 where DNS failed and nothing passed.
-/// **Basis** RFC 7372 §3.3; Gmail 5.7.26, Yahoo 5.7.9.
-/// **Beyond** RFC 7208 and RFC 6376, which have a message without either treated as any other.
 pub(super) static SPF_OR_DKIM: Check = Check {
     name: "spf-or-dkim",
     number: 32,
+    topic: Topic::Dkim,
     stage: Stage::Eod,
+    timing: Timing::Stage,
     checks: "SPF of the reverse-path or a DKIM signature passes",
     basis: "RFC 7372 §3.3; Gmail 5.7.26, Yahoo 5.7.9",
     beyond: "beyond RFC 7208 and RFC 6376, which have a message without either treated as any other",
     parameters: &[],
     fail: &["550 5.7.26 Multiple authentication checks failed"],
     error: &["451 4.7.26 Temporary error in authentication checks"],
-    needs: MESSAGE,
+    needs: message,
     build: |_| {
         Box::new(|facts| {
             demand(
@@ -59,21 +60,19 @@ pub(super) static SPF_OR_DKIM: Check = Check {
     },
 };
 
-/// **Checks** the same for clients with an IPv6 address.
-/// **Replies** 550 5.7.26; 450 4.7.26 where DNS failed and nothing passed.
-/// **Basis** Gmail's IPv6 guidelines, Microsoft 4.7.26.
-/// **Beyond** RFC 5321, which treats both families alike.
 pub(super) static IPV6_AUTH: Check = Check {
     name: "ipv6-auth",
     number: 33,
+    topic: Topic::Dkim,
     stage: Stage::Eod,
+    timing: Timing::Stage,
     checks: "over IPv6, SPF of the reverse-path or a DKIM signature passes",
     basis: "Gmail's IPv6 guidelines, Microsoft 4.7.26",
     beyond: "beyond RFC 5321, which treats both families alike",
     parameters: &[],
     fail: &["550 5.7.26 Message sent over IPv6 [{ip}] must pass either SPF or DKIM validation"],
     error: &["450 4.7.26 Temporary error in authentication checks"],
-    needs: MESSAGE,
+    needs: message,
     build: |_| {
         Box::new(|facts| match facts.client_address.is_ipv6() {
             true => demand(
@@ -86,14 +85,12 @@ pub(super) static IPV6_AUTH: Check = Check {
     },
 };
 
-/// **Checks** DMARC of the From domain.
-/// **Replies** 550 5.7.1; 451 4.7.1 where DNS failed.
-/// **Basis** RFC 9989 §5.3; Microsoft 5.7.515, Gmail 5.7.26, Yahoo 5.7.9.
-/// **Beyond** nothing with `enforce = "reject"`; a quarantine or absent policy does not ask for refusal.
 pub(super) static DMARC: Check = Check {
     name: "dmarc",
     number: 32,
+    topic: Topic::Dmarc,
     stage: Stage::Eod,
+    timing: Timing::Stage,
     checks: "the message passes DMARC, or its From domain does not ask for more",
     basis: "RFC 9989 §5.3; Microsoft 5.7.515, Gmail 5.7.26, Yahoo 5.7.9",
     beyond: "beyond RFC 9989 where a policy other than reject is enforced, or a record demanded",
@@ -113,7 +110,7 @@ pub(super) static DMARC: Check = Check {
     ],
     fail: &["550 5.7.1 Email rejected per DMARC policy for {from}"],
     error: &["451 4.7.1 Temporary error in the DMARC evaluation"],
-    needs: MESSAGE,
+    needs: message,
     build: |settings| {
         let (enforce, record) = (
             settings.choice("enforce", "reject"),

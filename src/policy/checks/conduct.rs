@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use super::{Check, Finding, Kind, Needs, Parameter, Settings, violated};
-use crate::facts::Pregreet;
+use crate::facts::{Observations, Pregreet};
+use crate::policy::check::{Check, Finding, Kind, Parameter, Timing, Topic, nothing, violated};
 use crate::policy::{Behaviour, Change};
 use crate::stage::Stage;
 
@@ -15,14 +15,12 @@ const GREET_WAIT: Duration = Duration::from_secs(6);
 /// What Postfix forbids (`smtpd_forbidden_commands`).
 const FORBIDDEN: &[&str] = &["CONNECT", "GET", "POST"];
 
-/// **Checks** that the client waits for the whole greeting.
-/// **Replies** 521 5.5.1.
-/// **Basis** RFC 5321 §3.1, §4.3.1; postscreen, Sendmail greet_pause, Exim smtp_enforce_sync.
-/// **Beyond** nothing: RFC 5321 §4.3.1 has the client wait for the greeting.
 pub(super) static PREGREET: Check = Check {
     name: "pregreet",
     number: 1,
+    topic: Topic::Other,
     stage: Stage::Connect,
+    timing: Timing::Conduct,
     checks: "the client says nothing before the greeting is complete",
     basis: "RFC 5321 §3.1, §4.3.1; postscreen, Sendmail greet_pause, Exim smtp_enforce_sync",
     beyond: "within RFC 5321 §4.3.1: the client waits for the greeting",
@@ -42,7 +40,13 @@ pub(super) static PREGREET: Check = Check {
     ],
     fail: &["521 5.5.1 Protocol error"],
     error: &["450 4.3.2 Service currently unavailable"],
-    needs: Needs::CONDUCT,
+    needs: |settings| Observations {
+        pregreet: Some(Pregreet {
+            wait: settings.duration("wait", GREET_WAIT),
+            teaser: settings.flag("teaser", false),
+        }),
+        ..Observations::default()
+    },
     build: |_| {
         Box::new(|facts| match facts.conduct.pregreet {
             true => violated(
@@ -54,35 +58,20 @@ pub(super) static PREGREET: Check = Check {
     },
 };
 
-/// How long a rule has the greeting held back; `None` for other checks.
-pub(in crate::policy) fn pregreet(check: &Check, settings: &Settings) -> Option<Pregreet> {
-    if check.name != PREGREET.name {
-        return settings
-            .weights()
-            .iter()
-            .find_map(|weight| pregreet(weight.check, &weight.settings));
-    }
-    Some(Pregreet {
-        wait: settings.duration("wait", GREET_WAIT),
-        teaser: settings.flag("teaser", false),
-    })
-}
-
-/// **Checks** that the client waits for replies where it must.
-/// **Replies** 554 5.5.0.
-/// **Basis** RFC 2920 §3.1; Postfix smtpd_forbid_unauth_pipelining, Exim smtp_enforce_sync.
-/// **Beyond** nothing: pipelining that was not offered, or past EHLO and DATA, is against RFC 2920.
+/// Pipelining that was not offered, or past EHLO and DATA, is against RFC 2920.
 pub(super) static SYNC: Check = Check {
     name: "sync",
     number: 2,
+    topic: Topic::Other,
     stage: Stage::Connect,
+    timing: Timing::Conduct,
     checks: "the client waits for the reply to EHLO, DATA, NOOP, VRFY, and to everything where PIPELINING is not offered",
     basis: "RFC 2920 §3.1; Postfix smtpd_forbid_unauth_pipelining, Exim smtp_enforce_sync",
     beyond: "within RFC 2920 §3.1",
     parameters: &[],
     fail: &["554 5.5.0 Error: SMTP protocol synchronization"],
     error: &["450 4.3.2 Service currently unavailable"],
-    needs: Needs::CONDUCT,
+    needs: nothing,
     build: |_| {
         Box::new(|facts| match facts.conduct.unsynchronised.as_str() {
             "" => Finding::Satisfied,
@@ -94,14 +83,12 @@ pub(super) static SYNC: Check = Check {
     },
 };
 
-/// **Checks** that no line is in another protocol's words.
-/// **Replies** 221 2.7.0, and closes.
-/// **Basis** Postfix smtpd_forbidden_commands: the words of the list, a line that begins with no letter, a header field.
-/// **Beyond** RFC 5321 §4.2.4, which has 500 for a command that is not recognized.
 pub(super) static NON_SMTP: Check = Check {
     name: "non-smtp-command",
     number: 3,
+    topic: Topic::Other,
     stage: Stage::Connect,
+    timing: Timing::Conduct,
     checks: "no line is HTTP, a header field, or begins with anything but a letter",
     basis: "Postfix smtpd_forbidden_commands",
     beyond: "beyond RFC 5321 §4.2.4, which has 500 for a command that is not recognized",
@@ -113,7 +100,7 @@ pub(super) static NON_SMTP: Check = Check {
     }],
     fail: &["221 2.7.0 Error: I can break rules, too. Goodbye."],
     error: &["450 4.3.2 Service currently unavailable"],
-    needs: Needs::CONDUCT,
+    needs: nothing,
     build: |settings| {
         let forbidden = settings.words("commands", FORBIDDEN);
         Box::new(move |facts| {
@@ -138,21 +125,20 @@ fn is_foreign(line: &str, forbidden: &[String]) -> bool {
         || word.ends_with(':')
 }
 
-/// **Checks** that line ends are CRLF, in commands and in the message.
-/// **Replies** 550 5.5.2.
-/// **Basis** RFC 5321 §2.3.8; Postfix smtpd_forbid_bare_newline.
-/// **Beyond** nothing: RFC 5321 §2.3.8 forbids bare CR and LF. The receiver's `syntax.bare_lf` and `syntax.bare_cr` must not refuse first.
+/// Speaks only where the receiver's `syntax.bare_lf` and `syntax.bare_cr` do not refuse first.
 pub(super) static BARE_LF: Check = Check {
     name: "bare-lf",
     number: 4,
+    topic: Topic::Other,
     stage: Stage::Connect,
+    timing: Timing::Conduct,
     checks: "every line ends with CRLF, and neither CR nor LF stands alone",
     basis: "RFC 5321 §2.3.8; Postfix smtpd_forbid_bare_newline = reject",
     beyond: "within RFC 5321 §2.3.8",
     parameters: &[],
     fail: &["550 5.5.2 {mx} Error: bare <LF> received"],
     error: &["450 4.3.2 Service currently unavailable"],
-    needs: Needs::CONDUCT,
+    needs: nothing,
     build: |_| {
         Box::new(|facts| match facts.conduct.bare_newline {
             None => Finding::Satisfied,

@@ -1,22 +1,22 @@
 //! `dmarc-record` and `dmarc-alignment`: the parts of DMARC that receivers refuse for on their own (RFC 9989).
 
-use super::authentic::{MESSAGE, answer, authorize, publish, sign};
-use super::{Check, Finding, Kind, Parameter, unavailable, violated};
+use super::authentic::{answer, authorize, message, publish, sign};
 use crate::facts::{AuthResult, Dmarc, Facts, SpfResult};
 use crate::name;
 use crate::policy::Change;
+use crate::policy::check::{
+    Check, Complaint, Finding, Kind, Parameter, Timing, Topic, unavailable, violated,
+};
 use crate::stage::Stage;
 
-/// **Checks** that the From domain publishes a DMARC record, with a policy that is strict enough.
-/// **Replies** 550 5.7.40; 451 4.7.40 where DNS failed.
-/// **Basis** RFC 9989 §4.7; Gmail 5.7.40 for bulk senders, Microsoft 5.7.515.
-/// **Beyond** RFC 9989, which has no domain publish a record.
 pub(super) static RECORD: Check = Check {
     name: "dmarc-record",
     number: 32,
+    topic: Topic::Dmarc,
     stage: Stage::Eod,
+    timing: Timing::Stage,
     checks: "the From domain, or its organizational domain, publishes a DMARC record",
-    basis: "RFC 9989 §4.7; Gmail 4.7.40 and 5.7.40 for bulk senders",
+    basis: "RFC 9989 §4.7; Gmail 4.7.40 and 5.7.40 for bulk senders, Microsoft 5.7.515",
     beyond: "beyond RFC 9989, which does not require a record",
     parameters: &[Parameter {
         name: "policy",
@@ -28,7 +28,7 @@ pub(super) static RECORD: Check = Check {
         "550 5.7.40 The domain {from} has no DMARC record, or the record does not specify a policy",
     ],
     error: &["451 4.7.40 Temporary error looking up the DMARC record of {from}"],
-    needs: MESSAGE,
+    needs: message,
     build: |settings| {
         let least = settings.choice("policy", "none");
         Box::new(move |facts| match &facts.dmarc {
@@ -38,14 +38,12 @@ pub(super) static RECORD: Check = Check {
     },
 };
 
-/// **Checks** that a domain that SPF or DKIM authenticated is aligned with the From domain, whatever its policy.
-/// **Replies** 550 5.7.32; 451 4.7.32 where DNS failed and nothing is aligned.
-/// **Basis** RFC 9989 §5.1; Gmail 4.7.32 for bulk senders.
-/// **Beyond** RFC 9989, which leaves a domain without a record alone: there relaxed alignment counts.
 pub(super) static ALIGNMENT: Check = Check {
     name: "dmarc-alignment",
     number: 32,
+    topic: Topic::Dmarc,
     stage: Stage::Eod,
+    timing: Timing::Stage,
     checks: "a domain that SPF or DKIM authenticated is aligned with the From domain, whether or not a DMARC record asks for it",
     basis: "RFC 9989 §5.1; Gmail 4.7.32 for bulk senders",
     beyond: "beyond RFC 9989: alignment is demanded whatever the policy, and (relaxed) where no record exists",
@@ -54,7 +52,7 @@ pub(super) static ALIGNMENT: Check = Check {
         "550 5.7.32 The From: header of this message is not aligned with the domain that SPF or DKIM authenticated",
     ],
     error: &["451 4.7.32 Temporary error in authentication checks for {from}"],
-    needs: MESSAGE,
+    needs: message,
     build: |_| {
         Box::new(|facts| match &facts.dmarc {
             Some(dmarc) => quoting(alignment(facts, dmarc), dmarc),
@@ -143,7 +141,7 @@ fn is_relaxed_aligned(one: &str, other: &str) -> bool {
 }
 
 fn quoting(finding: Finding, dmarc: &Dmarc) -> Finding {
-    let quoted = |mut complaint: super::Complaint| {
+    let quoted = |mut complaint: Complaint| {
         complaint.quotes.push(("from", dmarc.from_domain.clone()));
         complaint
     };

@@ -1,25 +1,23 @@
 //! `helo-bare-ip`: the HELO is not an address without brackets.
 
-use super::{Check, Finding, Needs, violated};
 use crate::facts::HeloKind;
 use crate::policy::Change;
+use crate::policy::check::{Check, Finding, Timing, Topic, literal, nothing, violated};
 use crate::stage::Stage;
 
-/// **Checks** that an address stands in brackets.
-/// **Replies** 550 5.7.1.
-/// **Basis** RFC 5321 §4.1.3; Haraka `bare_ip`, qpsmtpd `is_plain_ip`, rspamd HFILTER_HELO_BAREIP.
-/// **Beyond** nothing: an address without brackets is neither a domain nor a literal.
 pub(super) static CHECK: Check = Check {
     name: "helo-bare-ip",
     number: 14,
+    topic: Topic::Helo,
     stage: Stage::Helo,
+    timing: Timing::Stage,
     checks: "the HELO is not an address without brackets",
     basis: "RFC 5321 §4.1.3; Haraka bare_ip, qpsmtpd is_plain_ip, rspamd HFILTER_HELO_BAREIP",
     beyond: "within RFC 5321: an address without brackets is neither a domain nor an address literal",
     parameters: &[],
     fail: &["550 5.7.1 Invalid address format in HELO: {helo}"],
     error: &["450 4.7.1 Invalid address format in HELO: {helo}"],
-    needs: Needs::NOTHING,
+    needs: nothing,
     build: |_| {
         Box::new(|facts| match &facts.helo {
             None => Finding::NotApplicable,
@@ -29,7 +27,7 @@ pub(super) static CHECK: Check = Check {
                     why,
                     [
                         super::helo_syntax::better(facts),
-                        Change::SayHelo(Some(super::literal(facts.client_address))),
+                        Change::SayHelo(Some(literal(facts.client_address))),
                     ],
                 )
             }

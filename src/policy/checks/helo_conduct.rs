@@ -2,22 +2,22 @@
 
 use std::time::Duration;
 
-use super::{Check, Finding, Kind, Needs, Parameter, complaint, violated};
-use crate::facts::Facts;
+use crate::facts::{Facts, Observations};
+use crate::policy::check::{
+    Check, Finding, Kind, Parameter, Timing, Topic, complaint, nothing, violated,
+};
 use crate::policy::{Behaviour, Change};
 use crate::stage::Stage;
 
 /// How long a HELO name is held against another, unless a rule says otherwise.
 const WINDOW: Duration = Duration::from_secs(3600);
 
-/// **Checks** the HELO name against the first of the session, or against those of the client's other sessions.
-/// **Replies** 450 4.7.1.
-/// **Basis** Haraka helo.checks host_mismatch (in the session); GMX (by client address).
-/// **Beyond** RFC 5321 §4.1.4, which allows a later EHLO with any argument.
 pub(super) static STABLE: Check = Check {
     name: "helo-stable",
     number: 27,
+    topic: Topic::Helo,
     stage: Stage::Helo,
+    timing: Timing::Stage,
     checks: "the HELO name is the one the client said before",
     basis: "Haraka helo.checks host_mismatch (in the session); GMX \"policy violations\" (by client address)",
     beyond: "beyond RFC 5321 §4.1.4, which allows a later EHLO with any argument",
@@ -37,9 +37,9 @@ pub(super) static STABLE: Check = Check {
     ],
     fail: &["450 4.7.1 <{helo}>: Helo command rejected: you were {earlier} before"],
     error: &["450 4.7.1 <{helo}>: Helo command rejected"],
-    needs: Needs {
+    needs: |_| Observations {
         history: true,
-        ..Needs::NOTHING
+        ..Observations::default()
     },
     build: |settings| {
         let of_client = settings.choice("scope", "session") == "client";
@@ -82,21 +82,19 @@ fn other_of_client(facts: &Facts, window: Duration) -> Option<String> {
         .map(|(name, _)| name.clone())
 }
 
-/// **Checks** that HELO and EHLO are not mixed in a session.
-/// **Replies** 550 5.5.1.
-/// **Basis** Haraka helo.checks proto_mismatch.
-/// **Beyond** RFC 5321 §3.2, which has clients fall back to HELO after a refused EHLO.
 pub(super) static PROTO: Check = Check {
     name: "helo-proto",
     number: 28,
+    topic: Topic::Helo,
     stage: Stage::Helo,
+    timing: Timing::Stage,
     checks: "the session has HELO or EHLO, not both",
     basis: "Haraka helo.checks proto_mismatch",
     beyond: "beyond RFC 5321 §3.2, which has clients fall back to HELO after a refused EHLO",
     parameters: &[],
     fail: &["550 5.5.1 {verb} protocol mismatch"],
     error: &["450 4.5.1 {verb} protocol mismatch"],
-    needs: Needs::NOTHING,
+    needs: nothing,
     build: |_| {
         Box::new(
             |facts| match (&facts.helo, facts.conduct.earlier_helos.first()) {

@@ -1,24 +1,22 @@
 //! `helo-fqdn`: the HELO name is fully qualified.
 
-use super::{Check, Finding, Needs, violated};
 use crate::facts::HeloKind;
+use crate::policy::check::{Check, Finding, Timing, Topic, nothing, violated};
 use crate::stage::Stage;
 
-/// **Checks** that the HELO name has a dot inside; literals pass.
-/// **Replies** 504 5.5.2.
-/// **Basis** RFC 5321 §2.3.5; Postfix `reject_non_fqdn_helo_hostname`, Stalwart, Haraka `valid_hostname`.
-/// **Beyond** RFC 5321 §4.1.4 in part: §2.3.5 demands a full name, §4.1.4 names no refusal for a short one.
 pub(super) static CHECK: Check = Check {
     name: "helo-fqdn",
     number: 18,
+    topic: Topic::Helo,
     stage: Stage::Helo,
+    timing: Timing::Stage,
     checks: "the HELO name has a dot inside; an address literal passes",
     basis: "RFC 5321 §2.3.5; Postfix reject_non_fqdn_helo_hostname, Stalwart, Haraka valid_hostname",
     beyond: "partly beyond RFC 5321: §2.3.5 demands a fully-qualified name, §4.1.4 names no refusal for another",
     parameters: &[],
     fail: &["504 5.5.2 <{helo}>: Helo command rejected: need fully-qualified hostname"],
     error: &["450 4.5.2 <{helo}>: Helo command rejected"],
-    needs: Needs::NOTHING,
+    needs: nothing,
     build: |_| {
         Box::new(|facts| match &facts.helo {
             None => Finding::NotApplicable,

@@ -1,21 +1,19 @@
 //! `helo-ip-match`: the client address is among the addresses of the HELO name.
 
-use super::{
-    Check, Finding, Judge, Kind, Needs, Parameter, Settings, helo_literal_match, literal,
-    unavailable, violated,
-};
-use crate::facts::{Facts, Helo, HeloKind, Outcome};
+use super::helo_literal_match;
+use crate::facts::{Facts, Helo, HeloKind, Observations, Outcome};
 use crate::policy::Change;
+use crate::policy::check::{
+    Check, Finding, Judge, Kind, Parameter, Settings, Timing, Topic, literal, unavailable, violated,
+};
 use crate::stage::Stage;
 
-/// **Checks** that A or AAAA of the HELO name holds the client address.
-/// **Replies** 550 5.7.1; 450 4.7.1 when DNS fails.
-/// **Basis** Haraka `forward_dns`, rspamd HFILTER_HELO_IP_A, Gordano GMS VerifyHostname.
-/// **Beyond** RFC 5321 §4.1.4: this is the very refusal that it forbids.
 pub(super) static CHECK: Check = Check {
     name: "helo-ip-match",
     number: 23,
+    topic: Topic::HeloAddress,
     stage: Stage::Helo,
+    timing: Timing::Stage,
     checks: "A or AAAA of the HELO name holds the client address",
     basis: "Haraka forward_dns, rspamd HFILTER_HELO_IP_A, Gordano GMS VerifyHostname",
     beyond: "beyond RFC 5321 §4.1.4: refusing on a failed helo-to-address verification is what it forbids",
@@ -27,9 +25,10 @@ pub(super) static CHECK: Check = Check {
     }],
     fail: &["550 5.7.1 <{helo}>: Helo command rejected: it does not resolve to {ip}"],
     error: &["450 4.7.1 <{helo}>: Helo command rejected: DNS lookup failed, try again later"],
-    needs: Needs {
+    needs: |_| Observations {
         helo_addresses: true,
-        ..Needs::IPREV
+        iprev: true,
+        ..Observations::default()
     },
     build,
 };

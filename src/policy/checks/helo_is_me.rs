@@ -2,18 +2,18 @@
 
 use std::net::IpAddr;
 
-use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, violated};
 use crate::facts::{Facts, Helo};
+use crate::policy::check::{
+    Check, Finding, Judge, Kind, Parameter, Settings, Timing, Topic, nothing, violated,
+};
 use crate::stage::Stage;
 
-/// **Checks** the HELO against the receiver's own name, and further names and addresses.
-/// **Replies** 550 5.7.1.
-/// **Basis** Sendmail `block_bad_helo`, the common Exim ACL, Exchange Online 5.7.506.
-/// **Beyond** RFC 5321 §4.1.4, though no honest client says the server's name.
 pub(super) static CHECK: Check = Check {
     name: "helo-is-me",
     number: 20,
+    topic: Topic::Helo,
     stage: Stage::Helo,
+    timing: Timing::Stage,
     checks: "the HELO is neither the receiver's name nor its address, nor one listed",
     basis: "Sendmail block_bad_helo, the common Exim ACL, Exchange Online 5.7.506",
     beyond: "beyond RFC 5321 §4.1.4, though no honest client says the receiver's name",
@@ -33,7 +33,7 @@ pub(super) static CHECK: Check = Check {
     ],
     fail: &["550 5.7.1 REJECTED - Bad HELO - Host impersonating [{helo}]"],
     error: &["450 4.7.1 Bad HELO"],
-    needs: Needs::NOTHING,
+    needs: nothing,
     build,
 };
 

@@ -2,26 +2,24 @@
 
 use std::net::IpAddr;
 
-use super::{Check, Finding, Needs, violated};
 use crate::facts::HeloKind;
 use crate::policy::Change;
+use crate::policy::check::{Check, Finding, Timing, Topic, literal, nothing, violated};
 use crate::stage::Stage;
 
-/// **Checks** that the HELO is no address literal.
-/// **Replies** 550 5.7.1.
-/// **Basis** qpsmtpd strict, `is_address_literal`.
-/// **Beyond** RFC 5321 §4.1.3, which allows literals.
 pub(super) static ALLOWED: Check = Check {
     name: "helo-literal-allowed",
     number: 15,
+    topic: Topic::Helo,
     stage: Stage::Helo,
+    timing: Timing::Stage,
     checks: "the HELO is no address literal",
     basis: "qpsmtpd strict, is_address_literal",
     beyond: "beyond RFC 5321 §4.1.3, which allows a literal to a host without a name",
     parameters: &[],
     fail: &["550 5.7.1 RFC 2821 allows an address literal, but we do not"],
     error: &["450 4.7.1 RFC 2821 allows an address literal, but we do not"],
-    needs: Needs::NOTHING,
+    needs: nothing,
     build: |_| {
         Box::new(|facts| match &facts.helo {
             Some(helo) if helo.kind == HeloKind::Literal => violated(
@@ -34,21 +32,19 @@ pub(super) static ALLOWED: Check = Check {
     },
 };
 
-/// **Checks** that a literal is of address space that can send mail: not private, loopback or documentation.
-/// **Replies** 550 5.7.1.
-/// **Basis** rspamd HFILTER_HELO_BADIP; RFC 6890.
-/// **Beyond** RFC 5321 §4.1.4.
 pub(super) static BAD_IP: Check = Check {
     name: "helo-bad-ip",
     number: 17,
+    topic: Topic::Helo,
     stage: Stage::Helo,
+    timing: Timing::Stage,
     checks: "an address literal in the HELO is not of reserved, private or documentation space",
     basis: "rspamd HFILTER_HELO_BADIP; RFC 6890",
     beyond: "beyond RFC 5321 §4.1.4, which forbids refusing for what the HELO says",
     parameters: &[],
     fail: &["550 5.7.1 HELO address {helo} is reserved"],
     error: &["450 4.7.1 HELO address {helo} is reserved"],
-    needs: Needs::NOTHING,
+    needs: nothing,
     build: |_| {
         Box::new(|facts| {
             let Some(helo) = facts.helo.as_ref().filter(|h| h.kind == HeloKind::Literal) else {
@@ -56,7 +52,7 @@ pub(super) static BAD_IP: Check = Check {
             };
             match helo.address {
                 Some(address) if is_reserved(address) => {
-                    let remedy = Change::SayHelo(Some(super::literal(facts.client_address)));
+                    let remedy = Change::SayHelo(Some(literal(facts.client_address)));
                     violated(
                         format!("{address} is reserved: no mail can come from it"),
                         [remedy],

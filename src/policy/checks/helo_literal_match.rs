@@ -4,19 +4,19 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, literal, violated};
 use crate::facts::{Facts, HeloKind};
 use crate::policy::Change;
+use crate::policy::check::{
+    Check, Finding, Judge, Kind, Parameter, Settings, Timing, Topic, literal, nothing, violated,
+};
 use crate::stage::Stage;
 
-/// **Checks** that the literal is the client address, or in its network.
-/// **Replies** 550 5.7.1.
-/// **Basis** Haraka `literal_mismatch`, Exim `verify = helo`, qpsmtpd `is_forged_literal`.
-/// **Beyond** RFC 5321 §4.1.4: refusing on a mismatch is what it forbids.
 pub(super) static CHECK: Check = Check {
     name: "helo-literal-match",
     number: 16,
+    topic: Topic::Helo,
     stage: Stage::Helo,
+    timing: Timing::Stage,
     checks: "an address literal in the HELO is the client address",
     basis: "Haraka literal_mismatch, Exim verify = helo, qpsmtpd is_forged_literal",
     beyond: "beyond RFC 5321 §4.1.4, which lets a server verify the HELO and forbids refusing on that ground",
@@ -36,7 +36,7 @@ pub(super) static CHECK: Check = Check {
     ],
     fail: &["550 5.7.1 HELO IP literal {helo} does not match your IP address {ip}"],
     error: &["450 4.7.1 HELO IP literal {helo} cannot be judged now"],
-    needs: Needs::NOTHING,
+    needs: nothing,
     build,
 };
 

@@ -1,9 +1,11 @@
 //! `helo-tld` and `helo-badlist`: names that no honest host says.
 
-use super::{Check, Finding, Kind, Needs, Parameter, violated};
 use crate::facts::{Facts, HeloKind};
 use crate::name::{self, Name};
 use crate::policy::Change;
+use crate::policy::check::{
+    Check, Finding, Kind, Parameter, Timing, Topic, nothing, ptr_names, unavailable, violated,
+};
 use crate::stage::Stage;
 
 /// Top-level labels of private networks.
@@ -18,14 +20,12 @@ const PRIVATE: &[&str] = &[
     "corp",
 ];
 
-/// **Checks** that the HELO name has an organisational domain under a public suffix.
-/// **Replies** 550 5.7.1.
-/// **Basis** Haraka `valid_hostname` (public suffix list), Cleanmail.ch, rspamd HFILTER_HELO_5.
-/// **Beyond** RFC 5321 §4.1.4, which forbids refusing for what the HELO name is.
 pub(super) static TLD: Check = Check {
     name: "helo-tld",
     number: 19,
+    topic: Topic::Helo,
     stage: Stage::Helo,
+    timing: Timing::Stage,
     checks: "the HELO name has an organisational domain under a known public suffix",
     basis: "Haraka valid_hostname (public suffix list), Cleanmail.ch, rspamd HFILTER_HELO_5",
     beyond: "beyond RFC 5321 §4.1.4, which forbids refusing for what the HELO name is",
@@ -45,7 +45,7 @@ pub(super) static TLD: Check = Check {
     ],
     fail: &["550 5.7.1 HELO host name invalid"],
     error: &["450 4.7.1 HELO host name invalid"],
-    needs: Needs::NOTHING,
+    needs: nothing,
     build: |settings| {
         let (private, known) = (
             settings.words("private", PRIVATE),
@@ -73,14 +73,12 @@ pub(super) static TLD: Check = Check {
     },
 };
 
-/// **Checks** the HELO against a list of names, unless the client's verified name is within an allowed domain.
-/// **Replies** 550 5.7.1.
-/// **Basis** qpsmtpd `is_in_badhelo`, Haraka `big_company`.
-/// **Beyond** RFC 5321 §4.1.4.
 pub(super) static BADLIST: Check = Check {
     name: "helo-badlist",
     number: 21,
+    topic: Topic::Helo,
     stage: Stage::Helo,
+    timing: Timing::Stage,
     checks: "the HELO is not a listed name, unless the client's verified name is within the listed domain or an allowed one",
     basis: "qpsmtpd is_in_badhelo, Haraka big_company",
     beyond: "beyond RFC 5321 §4.1.4, which forbids refusing for what the HELO name is",
@@ -100,7 +98,7 @@ pub(super) static BADLIST: Check = Check {
     ],
     fail: &["550 5.7.1 You are not who you say you are"],
     error: &["450 4.7.1 rDNS lookup failed, try again later"],
-    needs: Needs::IPREV,
+    needs: ptr_names,
     build: |settings| {
         let read = |key| {
             settings
@@ -137,7 +135,7 @@ fn badlist(facts: &Facts, names: &[Name], allowed: &[Name]) -> Finding {
             "whether the client may say {} is unknown: {}",
             helo.argument, iprev.explanation
         );
-        return super::unavailable(why, [Change::MendDns(name::reverse(facts.client_address))]);
+        return unavailable(why, [Change::MendDns(name::reverse(facts.client_address))]);
     }
     violated(
         format!(

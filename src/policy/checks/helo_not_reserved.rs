@@ -6,12 +6,13 @@ use hickory_proto::rr::RData;
 use hickory_proto::rr::rdata::{A, AAAA};
 use ipnet::IpNet;
 
-use super::{
-    Check, Finding, Judge, Kind, Needs, Parameter, Settings, helo_syntax, unavailable, violated,
-};
-use crate::facts::Facts;
+use super::helo_syntax;
+use crate::facts::{Facts, Observations};
 use crate::name::{self, Name};
 use crate::policy::Change;
+use crate::policy::check::{
+    Check, Finding, Judge, Kind, Parameter, Settings, Timing, Topic, unavailable, violated,
+};
 use crate::stage::Stage;
 
 /// Address space that no host on the Internet has (RFC 6890, RFC 1918, RFC 6598), without the networks that RFC 5737 and
@@ -31,17 +32,14 @@ const RESERVED: &[&str] = &[
     "ff00::/8",
 ];
 
-/// **Checks** A, AAAA and MX of the HELO name for addresses in reserved space.
-/// **Replies** 550 5.7.1; 450 4.7.1 when DNS fails.
-/// **Basis** RFC 6890; Postfix `check_helo_a_access`, `check_helo_mx_access`, which pass over what DNS cannot answer
-/// (`temp = "ignore"`).
-/// **Beyond** RFC 5321 §4.1.4, which forbids refusing for a HELO that fails verification.
 pub(super) static CHECK: Check = Check {
     name: "helo-not-reserved",
     number: 22,
+    topic: Topic::Helo,
     stage: Stage::Helo,
+    timing: Timing::Stage,
     checks: "no address of the HELO name, or of its MX hosts, lies in reserved space",
-    basis: "RFC 6890; Postfix check_helo_a_access and check_helo_mx_access with a CIDR table",
+    basis: "RFC 6890; Postfix check_helo_a_access and check_helo_mx_access with a CIDR table, which pass over what DNS cannot answer (temp = \"ignore\")",
     beyond: "beyond RFC 5321 §4.1.4, which lets a server verify the HELO name and forbids refusing on that ground",
     parameters: &[
         Parameter {
@@ -59,11 +57,11 @@ pub(super) static CHECK: Check = Check {
     ],
     fail: &["550 5.7.1 <{helo}>: Helo command rejected: {what} is in reserved address space"],
     error: &["450 4.7.1 <{helo}>: Helo command rejected: cannot look up its addresses"],
-    needs: Needs {
+    needs: |_| Observations {
         helo_addresses: true,
         helo_mx: true,
         helo_mx_addresses: true,
-        ..Needs::NOTHING
+        ..Observations::default()
     },
     build,
 };

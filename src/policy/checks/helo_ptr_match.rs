@@ -1,19 +1,21 @@
 //! `helo-ptr-match`: the HELO name is the PTR name.
 
-use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, unavailable, violated};
 use crate::facts::{Facts, Helo, HeloKind, Iprev, Outcome, Relation};
 use crate::name;
 use crate::policy::Change;
+use crate::policy::check::{
+    Check, Finding, Judge, Kind, Parameter, Settings, Timing, Topic, ptr_names, unavailable,
+    violated,
+};
 use crate::stage::Stage;
 
-/// **Checks** that the HELO name equals a PTR name of the client address, or is related to one.
-/// **Replies** 550 5.7.1; 450 4.7.1 when DNS fails.
-/// **Basis** Haraka `rdns_match`, qpsmtpd `no_matching_dns`, Fastmail's published policy, hand-written ACLs.
-/// **Beyond** RFC 5321 §4.1.4, which forbids refusing on this ground; Office 365 never satisfies `any`.
+/// Office 365 never satisfies the mode `any`.
 pub(super) static CHECK: Check = Check {
     name: "helo-ptr-match",
     number: 24,
+    topic: Topic::HeloPtr,
     stage: Stage::Helo,
+    timing: Timing::Stage,
     checks: "the HELO name is a PTR name of the client address, or is related to one (mode)",
     basis: "Haraka rdns_match, qpsmtpd no_matching_dns, Fastmail's published policy, hand-written ACLs",
     beyond: "beyond RFC 5321 §4.1.4, which lets a server verify the HELO name and forbids refusing on that ground",
@@ -25,7 +27,7 @@ pub(super) static CHECK: Check = Check {
     }],
     fail: &["550 5.7.1 <{helo}>: HELO host does not match rDNS {ptr}"],
     error: &["450 4.7.1 <{helo}>: rDNS lookup failed, try again later"],
-    needs: Needs::IPREV,
+    needs: ptr_names,
     build,
 };
 

@@ -1,27 +1,22 @@
 //! `helo-required`: HELO or EHLO comes before MAIL.
 
-use super::{Check, Finding, Needs, violated};
 use crate::policy::Change;
+use crate::policy::check::{Check, Finding, Timing, Topic, nothing, violated};
 use crate::stage::Stage;
 
-/// **Checks** that a HELO was accepted before the transaction begins.
-/// **Replies** 503 5.5.1.
-/// **Basis** RFC 5321 §4.1.1.1; Postfix `smtpd_helo_required`, Exim `hosts_require_helo`.
-/// **Beyond** nothing: RFC 5321 §4.1.4 says that a session starts with EHLO or HELO.
 pub(super) static CHECK: Check = Check {
     name: "helo-required",
     number: 12,
+    topic: Topic::Helo,
     stage: Stage::Mail,
+    timing: Timing::Helo,
     checks: "HELO or EHLO was accepted before MAIL",
     basis: "RFC 5321 §4.1.1.1; Postfix smtpd_helo_required, Exim hosts_require_helo",
     beyond: "within RFC 5321 §4.1.4: a session starts with EHLO or HELO",
     parameters: &[],
     fail: &["503 5.5.1 Error: send HELO/EHLO first"],
     error: &["450 4.5.1 Error: send HELO/EHLO first"],
-    needs: Needs {
-        helo_sent: true,
-        ..Needs::NOTHING
-    },
+    needs: nothing,
     build: |_| {
         Box::new(|facts| {
             let why = match facts.helo {

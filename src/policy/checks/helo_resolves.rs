@@ -1,18 +1,18 @@
 //! `helo-resolves`: the HELO name has an address (or MX).
 
-use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, unavailable, violated};
-use crate::facts::{Facts, Outcome};
+use crate::facts::{Facts, Observations, Outcome};
 use crate::policy::Change;
+use crate::policy::check::{
+    Check, Finding, Judge, Kind, Parameter, Settings, Timing, Topic, unavailable, violated,
+};
 use crate::stage::Stage;
 
-/// **Checks** that the HELO name has A or AAAA, or MX where `mx` is set. No comparison with the client address.
-/// **Replies** 550 5.7.1; 450 4.7.1 when DNS fails.
-/// **Basis** RFC 5321 §2.3.5; Postfix `reject_unknown_helo_hostname`, qpsmtpd `no_forward_dns`.
-/// **Beyond** RFC 5321 §4.1.4, which forbids refusing for a HELO that fails verification.
 pub(super) static CHECK: Check = Check {
     name: "helo-resolves",
     number: 22,
+    topic: Topic::HeloAddress,
     stage: Stage::Helo,
+    timing: Timing::Stage,
     checks: "the HELO name has an A or AAAA record, or MX where mx is set",
     basis: "RFC 5321 §2.3.5; Postfix reject_unknown_helo_hostname, qpsmtpd no_forward_dns",
     beyond: "beyond RFC 5321 §4.1.4, which lets a server verify the HELO name and forbids refusing on that ground",
@@ -38,10 +38,10 @@ pub(super) static CHECK: Check = Check {
     ],
     fail: &["550 5.7.1 <{helo}>: Helo command rejected: Host not found"],
     error: &["450 4.7.1 <{helo}>: Helo command rejected: Host not found"],
-    needs: Needs {
+    needs: |_| Observations {
         helo_addresses: true,
         helo_mx: true,
-        ..Needs::NOTHING
+        ..Observations::default()
     },
     build,
 };

@@ -2,20 +2,20 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, violated};
 use crate::facts::{Facts, Helo, HeloKind, hostname_mistake};
 use crate::name::{LABEL_OCTETS, NAME_OCTETS};
 use crate::policy::Change;
+use crate::policy::check::{
+    Check, Finding, Judge, Kind, Parameter, Settings, Timing, Topic, nothing, violated,
+};
 use crate::stage::Stage;
 
-/// **Checks** the characters and lengths of the HELO, and its literal form.
-/// **Replies** 501 5.5.2.
-/// **Basis** RFC 5321 §2.3.5, §4.1.1.1, §4.1.3; Postfix `reject_invalid_helo_hostname`, Exim's HELO syntax check.
-/// **Beyond** nothing: RFC 5321 §4.1.4 has 501 for an argument that is not acceptable.
 pub(super) static CHECK: Check = Check {
     name: "helo-syntax",
     number: 13,
+    topic: Topic::Helo,
     stage: Stage::Helo,
+    timing: Timing::Stage,
     checks: "the HELO is a legal domain name or address literal",
     basis: "RFC 5321 §2.3.5, §4.1.1.1, §4.1.3; Postfix reject_invalid_helo_hostname, Exim's HELO syntax check",
     beyond: "within RFC 5321 §4.1.4, which has 501 for an argument that is not acceptable",
@@ -65,7 +65,7 @@ pub(super) static CHECK: Check = Check {
     ],
     fail: &["501 5.5.2 <{helo}>: Helo command rejected: Invalid name"],
     error: &["450 4.5.2 <{helo}>: Helo command rejected"],
-    needs: Needs::NOTHING,
+    needs: nothing,
     build,
 };
 

@@ -1,30 +1,29 @@
 //! `helo-verify`: any of Exim's three ways to believe a HELO.
 
-use super::{Check, Finding, Needs, unavailable, violated};
-use crate::facts::{Facts, Helo, IprevResult};
+use crate::facts::{Facts, Helo, IprevResult, Observations};
 use crate::name;
 use crate::policy::Change;
+use crate::policy::check::{Check, Finding, Timing, Topic, unavailable, violated};
 use crate::stage::Stage;
 
-/// **Checks** that the client address stands behind `[` (without `IPv6:`, which Exim does not pass over), or the HELO
-/// is a verified name, or its addresses hold the client address.
-/// **Replies** 550 5.7.1; 450 4.7.1 when the client's own names fail in DNS and nothing else verifies. A helo that
-/// fails in DNS is one that does not verify.
-/// **Basis** Exim `verify = helo`, `helo_verify_hosts`, `smtp_verify_helo` in smtp_in.c.
-/// **Beyond** RFC 5321 §4.1.4: refusing on a failed verification is what it forbids.
+/// Exim does not skip the `IPv6:` of a literal, so an IPv6 literal without the tag verifies. A HELO name whose lookup fails counts
+/// as one that does not verify; `error` is sent when the client's own names fail in DNS and nothing else verifies.
 pub(super) static CHECK: Check = Check {
     name: "helo-verify",
     number: 25,
+    topic: Topic::HeloAddress,
     stage: Stage::Helo,
+    timing: Timing::Stage,
     checks: "the HELO is the client's own literal, or its verified name, or leads to the client address",
-    basis: "Exim verify = helo, helo_verify_hosts",
+    basis: "Exim verify = helo, helo_verify_hosts, smtp_verify_helo in smtp_in.c",
     beyond: "beyond RFC 5321 §4.1.4, which lets a server verify the HELO and forbids refusing on that ground",
     parameters: &[],
     fail: &["550 EHLO argument does not match calling host"],
     error: &["451 Temporary local problem - please try later"],
-    needs: Needs {
+    needs: |_| Observations {
         helo_addresses: true,
-        ..Needs::IPREV
+        iprev: true,
+        ..Observations::default()
     },
     build: |_| Box::new(judge),
 };

@@ -1,22 +1,22 @@
 //! `iprev`: a PTR name leads back to the client address (FCrDNS).
 
-use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, unavailable, violated};
 use crate::facts::{Facts, Iprev, IprevResult, Outcome};
 use crate::name;
 use crate::policy::Change;
+use crate::policy::check::{
+    Check, Finding, Judge, Kind, Parameter, Settings, Timing, Topic, ptr_names, unavailable,
+    violated,
+};
 use crate::stage::Stage;
 
-/// **Checks** the iprev result, by the receiver's `[iprev]` parameters: pass is demanded.
-/// **Replies** 550 5.7.25; 451 4.7.25 on temperror.
-/// **Basis** RFC 8601 §2.7.3, RFC 7372 §3.3; Postfix `reject_unknown_client_hostname`, Stalwart, EarthLink, Gmail;
-/// seppmail.cloud with `names = "every"`.
-/// **Beyond** RFC 5321 asks for no reverse DNS.
 pub(super) static CHECK: Check = Check {
     name: "iprev",
     number: 7,
+    topic: Topic::Iprev,
     stage: Stage::Connect,
+    timing: Timing::Stage,
     checks: "a PTR name of the client address has that address among its own (FCrDNS), by the receiver's [iprev] parameters",
-    basis: "RFC 8601 §2.7.3, RFC 7372 §3.3; Postfix reject_unknown_client_hostname, Stalwart, EarthLink, Gmail",
+    basis: "RFC 8601 §2.7.3, RFC 7372 §3.3; Postfix reject_unknown_client_hostname, Stalwart, EarthLink, Gmail; seppmail.cloud with names = \"every\"",
     beyond: "beyond RFC 5321, which asks for no reverse DNS",
     parameters: &[Parameter {
         name: "names",
@@ -26,7 +26,7 @@ pub(super) static CHECK: Check = Check {
     }],
     fail: &["550 5.7.25 Reverse DNS validation failed for [{ip}]"],
     error: &["451 4.7.25 Temporary error validating reverse DNS for [{ip}]"],
-    needs: Needs::IPREV,
+    needs: ptr_names,
     build,
 };
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Check, Finding, Kind, Needs, Parameter, complaint, violated};
+use crate::facts::Observations;
+use crate::policy::check::{
+    Check, Finding, Kind, Parameter, Timing, Topic, complaint, nothing, violated,
+};
 use crate::policy::{Behaviour, Change};
 use crate::stage::Stage;
 
@@ -18,16 +21,14 @@ const fn limit(name: &'static str, doc: &'static str) -> Parameter {
     }
 }
 
-/// **Checks** connections at a time, connections per time, messages, recipients and mistakes of a client.
-/// **Replies** 421 4.7.0, and closes.
-/// **Basis** RFC 5321 §7.8; Postfix smtpd_client_*_limit and anvil, Yahoo "Max message per connection", Comcast.
-/// **Beyond** nothing: RFC 5321 §7.8 lets a receiver limit what it takes; at least 100 recipients (§4.5.3.1.8).
 pub(super) static LIMITS: Check = Check {
     name: "limits",
     number: 36,
+    topic: Topic::Limits,
     stage: Stage::Connect,
+    timing: Timing::Conduct,
     checks: "the client stays within the receiver's limits",
-    basis: "RFC 5321 §7.8; Postfix smtpd_client_connection_count_limit and others, Yahoo, Comcast, AT&T",
+    basis: "RFC 5321 §7.8; Postfix smtpd_client_connection_count_limit and others (anvil), Yahoo \"Max message per connection\", Comcast, AT&T",
     beyond: "within RFC 5321 §7.8; at least 100 recipients must be taken (§4.5.3.1.8)",
     parameters: &[
         limit(
@@ -50,9 +51,9 @@ pub(super) static LIMITS: Check = Check {
     ],
     fail: &["421 4.7.0 {mx} Error: too many {what}"],
     error: &["421 4.7.0 {mx} Error: try again later"],
-    needs: Needs {
+    needs: |_| Observations {
         history: true,
-        ..Needs::CONDUCT
+        ..Observations::default()
     },
     build: |settings| {
         let most = |name| {
@@ -102,24 +103,19 @@ pub(super) static LIMITS: Check = Check {
     },
 };
 
-/// **Checks** that the session is under TLS.
-/// **Replies** 530 5.7.0 at MAIL.
-/// **Basis** RFC 3207 §4; Gmail 5.7.29.
-/// **Beyond** RFC 3207 §4, which forbids requiring TLS of a publicly referenced server.
 pub(super) static TLS: Check = Check {
     name: "tls-required",
     number: 34,
+    topic: Topic::Tls,
     stage: Stage::Mail,
+    timing: Timing::Tls,
     checks: "the session is under TLS",
     basis: "RFC 3207 §4; Gmail 4.7.29 and 5.7.29",
     beyond: "beyond RFC 3207 §4, which forbids a publicly referenced server to require TLS",
     parameters: &[],
     fail: &["530 5.7.0 Must issue a STARTTLS command first"],
     error: &["454 4.7.0 TLS not available due to temporary reason"],
-    needs: Needs {
-        tls: true,
-        ..Needs::NOTHING
-    },
+    needs: nothing,
     build: |_| {
         Box::new(|facts| match facts.conduct.tls {
             true => Finding::Satisfied,

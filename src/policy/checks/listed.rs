@@ -3,16 +3,18 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, complaint, unavailable};
-use crate::facts::{Facts, Listing, Subject};
+use crate::facts::{Facts, Listing, Observations, Subject};
 use crate::name::{self, Name};
 use crate::policy::Change;
+use crate::policy::check::{
+    Check, Finding, Judge, Kind, Parameter, Settings, Timing, Topic, complaint, unavailable,
+};
 use crate::stage::Stage;
 
 const PARAMETERS: &[Parameter] = &[
     Parameter {
         name: "zones",
-        kind: Kind::Words,
+        kind: Kind::Zones,
         default: "[]",
         doc: "the lists to ask, served by the scenario's zones",
     },
@@ -36,76 +38,63 @@ const PARAMETERS: &[Parameter] = &[
     },
 ];
 
-/// **Checks** lists for the client address.
-/// **Replies** 554 5.7.1; 450 4.7.1 where `errors = "report"` and a list cannot answer.
-/// **Basis** RFC 5782 §2.1; Postfix `reject_rbl_client`; Spamhaus: 127.255.255.x is an error, not a listing.
-/// **Beyond** RFC 5321, which knows no lists.
+/// `error` is sent where `errors = "report"` and a list cannot answer.
 pub(super) static CLIENT: Check = Check {
     name: "dnsbl",
     number: 10,
+    topic: Topic::List,
     stage: Stage::Connect,
+    timing: Timing::Stage,
     checks: "no block list has the client address",
     basis: "RFC 5782 §2.1; Postfix reject_rbl_client; Spamhaus: 127.255.255.x is an error, not a listing",
     beyond: "beyond RFC 5321, which knows no block lists",
     parameters: PARAMETERS,
     fail: &["554 5.7.1 Service unavailable; Client host [{ip}] blocked using {zone}; {txt}"],
     error: &["450 4.7.1 Service unavailable; block list {zone} cannot answer"],
-    needs: Needs::NOTHING,
+    needs: |settings| Observations {
+        lists: zones(settings),
+        ..Observations::default()
+    },
     build: |settings| build(settings, Subject::Client),
 };
 
-/// **Checks** lists for the HELO name.
-/// **Replies** 554 5.7.1; 450 4.7.1 where `errors = "report"` and a list cannot answer.
-/// **Basis** RFC 5782 §2.2; Postfix `reject_rhsbl_helo`, Microsoft S8001.
-/// **Beyond** RFC 5321 §4.1.4, which forbids refusing for what the HELO name is.
 pub(super) static HELO: Check = Check {
     name: "rhsbl-helo",
     number: 11,
+    topic: Topic::List,
     stage: Stage::Helo,
+    timing: Timing::Stage,
     checks: "no block list has the HELO name",
     basis: "RFC 5782 §2.2; Postfix reject_rhsbl_helo, Microsoft S8001",
     beyond: "beyond RFC 5321, which knows no block lists",
     parameters: PARAMETERS,
     fail: &["554 5.7.1 Service unavailable; Helo command [{helo}] blocked using {zone}; {txt}"],
     error: &["450 4.7.1 Service unavailable; block list {zone} cannot answer"],
-    needs: Needs::NOTHING,
+    needs: |settings| Observations {
+        helo_lists: zones(settings),
+        ..Observations::default()
+    },
     build: |settings| build(settings, Subject::Helo),
 };
 
-/// **Checks** lists for the domain of the reverse-path.
-/// **Replies** 554 5.7.1; 450 4.7.1 where `errors = "report"` and a list cannot answer.
-/// **Basis** RFC 5782 §2.2; Postfix `reject_rhsbl_sender`.
-/// **Beyond** RFC 5321, which knows no lists.
 pub(super) static SENDER: Check = Check {
     name: "rhsbl-sender",
     number: 11,
+    topic: Topic::List,
     stage: Stage::Mail,
+    timing: Timing::Stage,
     checks: "no block list has the domain of the reverse-path",
     basis: "RFC 5782 §2.2; Postfix reject_rhsbl_sender",
     beyond: "beyond RFC 5321, which knows no block lists",
     parameters: PARAMETERS,
     fail: &["554 5.7.1 Service unavailable; Sender address [{sender}] blocked using {zone}; {txt}"],
     error: &["450 4.7.1 Service unavailable; block list {zone} cannot answer"],
-    needs: Needs::NOTHING,
+    needs: |settings| Observations {
+        sender_lists: zones(settings),
+        ..Observations::default()
+    },
     build: |settings| build(settings, Subject::Sender),
 };
-
-/// The lists that a rule asks, and for whom; none for other checks.
-pub(in crate::policy) fn lists(check: &Check, settings: &Settings) -> Vec<(Subject, Vec<Name>)> {
-    let subject = match check.name {
-        "dnsbl" => Subject::Client,
-        "rhsbl-helo" => Subject::Helo,
-        "rhsbl-sender" => Subject::Sender,
-        _ => {
-            return settings
-                .weights()
-                .iter()
-                .flat_map(|weight| lists(weight.check, &weight.settings))
-                .collect();
-        }
-    };
-    vec![(subject, zones(settings))]
-}
 
 fn zones(settings: &Settings) -> Vec<Name> {
     settings

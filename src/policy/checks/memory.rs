@@ -2,22 +2,20 @@
 
 use std::time::Duration;
 
-use super::{Check, Finding, Kind, Needs, Parameter, Settings, complaint};
-use crate::facts::{Facts, Seen};
+use crate::facts::{Facts, Observations, Seen};
+use crate::policy::check::{Check, Finding, Kind, Parameter, Settings, Timing, Topic, complaint};
 use crate::policy::{Behaviour, Change};
 use crate::stage::Stage;
 
 /// How long a new client is put off, unless a rule says otherwise (RFC 6647 §5: from one minute on).
 const DELAY: Duration = Duration::from_secs(5 * 60);
 
-/// **Checks** that client, reverse-path and forward-path were tried before, and long enough ago.
-/// **Replies** 451 4.7.1, whatever class the rest of the policy has.
-/// **Basis** RFC 6647; milter-greylist, postgrey; postscreen's deep tests (`key = "client"`, `reconnect = true`).
-/// **Beyond** nothing: RFC 5321 §4.5.4.1 has clients retry after a 4yz.
 pub(super) static GREYLIST: Check = Check {
     name: "greylist",
     number: 35,
+    topic: Topic::Greylist,
     stage: Stage::Rcpt,
+    timing: Timing::Stage,
     checks: "the same client tried the same reverse-path and forward-path some time before",
     basis: "RFC 6647; milter-greylist, postgrey; postscreen's deep tests (key = \"client\", reconnect = true)",
     beyond: "within RFC 5321 §4.5.4.1, which has clients retry after a 4yz",
@@ -43,9 +41,9 @@ pub(super) static GREYLIST: Check = Check {
     ],
     fail: &["451 4.7.1 Greylisting in action, please come back in {wait}"],
     error: &["451 4.7.1 Greylisting in action, please come back later"],
-    needs: Needs {
+    needs: |_| Observations {
         greylist: true,
-        ..Needs::NOTHING
+        ..Observations::default()
     },
     build: |settings| {
         let (delay, reconnect) = (
@@ -97,14 +95,13 @@ fn hours(time: Duration) -> String {
     )
 }
 
-/// **Checks** that few HELO names of the client address fail to resolve to it.
-/// **Replies** 450 without an enhanced code, as captured.
-/// **Basis** a receiver's reply, "service permits 2 unverifyable sending IPs".
-/// **Beyond** RFC 5321 §4.1.4, which forbids refusing because the HELO name does not match the client address.
+/// The reply has no enhanced code, as captured.
 pub(super) static UNVERIFIABLE: Check = Check {
     name: "unverifiable-per-ip",
     number: 38,
+    topic: Topic::Other,
     stage: Stage::Helo,
+    timing: Timing::Stage,
     checks: "no more than a few HELO names of the client address fail to resolve to it",
     basis: "a captured reply, \"service permits 2 unverifyable sending IPs\"",
     beyond: "beyond RFC 5321 §4.1.4, which forbids refusing because the HELO name does not match the client address",
@@ -116,10 +113,10 @@ pub(super) static UNVERIFIABLE: Check = Check {
     }],
     fail: &["450 service permits {permitted} unverifyable sending IPs - {helo} is not {ip}"],
     error: &["450 service temporarily cannot verify {helo}"],
-    needs: Needs {
+    needs: |_| Observations {
         history: true,
         helo_addresses: true,
-        ..Needs::NOTHING
+        ..Observations::default()
     },
     build: |settings| {
         let permitted = settings.count("names", 2);

@@ -1,7 +1,10 @@
 //! `message-format`: the header of the message is one that RFC 5322 knows.
 
-use super::{Check, Complaint, Finding, Judge, Kind, Needs, Parameter, Settings};
-use crate::facts::{Facts, Header, HeaderFault, SINGLE_FIELDS};
+use crate::facts::{Facts, Header, HeaderFault, Observations, SINGLE_FIELDS};
+use crate::policy::behaviour::title;
+use crate::policy::check::{
+    Check, Complaint, Finding, Judge, Kind, Parameter, Settings, Timing, Topic,
+};
 use crate::policy::{Behaviour, Change, Remedy};
 use crate::stage::Stage;
 
@@ -10,15 +13,12 @@ const REQUIRED: &[&str] = &["date", "from"];
 const BY_RFC5322: &str =
     "as in RFC 5322 §3.6, if the rule sets none of these parameters; else nothing";
 
-/// **Checks** the header: fields that are missing, stand twice or cannot be read, several addresses in From, lines that are
-/// no field.
-/// **Replies** 550 5.7.1; DNS is not asked.
-/// **Basis** RFC 5322 §3.6; Gmail 5.7.1 (format family), GMX.
-/// **Beyond** RFC 5321 §3.3, by which a server does not judge the header; RFC 5322 requires Date and From and nothing else.
 pub(super) static CHECK: Check = Check {
     name: "message-format",
     number: 32,
+    topic: Topic::Other,
     stage: Stage::Eod,
+    timing: Timing::Stage,
     checks: "the header of the message has each field once, as RFC 5322 §3.6 writes it, and one address in From",
     basis: "RFC 5322 §3.6; Gmail 5.7.1 \"not RFC 5322 compliant\", GMX",
     beyond: "beyond RFC 5321 §3.3, which does not have a server judge the header; RFC 5322 §3.6 requires Date and From alone",
@@ -56,9 +56,9 @@ pub(super) static CHECK: Check = Check {
     ],
     fail: &["550 5.7.1 This message is not RFC 5322 compliant: {what}"],
     error: &["451 4.7.1 Try again later"],
-    needs: Needs {
+    needs: |_| Observations {
         header: true,
-        ..Needs::NOTHING
+        ..Observations::default()
     },
     build,
 };
@@ -145,24 +145,6 @@ impl Demands {
             faults.push(HeaderFault::StrayLine);
         }
         faults
-    }
-}
-
-/// The name of a field as RFC 5322 writes it.
-pub(in crate::policy) fn title(name: &str) -> String {
-    let word = |word: &str| match word {
-        "id" => "ID".to_owned(),
-        word => word
-            .chars()
-            .take(1)
-            .map(|c| c.to_ascii_uppercase())
-            .chain(word.chars().skip(1))
-            .collect(),
-    };
-    let words: Vec<String> = name.split('-').map(word).collect();
-    match name {
-        "in-reply-to" => "In-Reply-To".to_owned(),
-        _ => words.join("-"),
     }
 }
 

@@ -1,20 +1,21 @@
 //! `ptr-exists`: the client address has a PTR record that names a host.
 
-use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, unavailable, violated};
 use crate::facts::{Facts, Outcome, PtrNames};
 use crate::name;
 use crate::policy::Change;
+use crate::policy::check::{
+    Check, Finding, Judge, Kind, Parameter, Settings, Timing, Topic, ptr_names, unavailable,
+    violated,
+};
 use crate::stage::Stage;
 
-/// **Checks** the PTR answer for at least one name that could be a host's, among those that `[iprev]` has tried:
-/// Postfix reads the first name and no other.
-/// **Replies** 550 5.7.25; 451 4.7.25 when DNS fails.
-/// **Basis** RFC 1912 §2.1; Postfix `reject_unknown_reverse_client_hostname`, Comcast, GoDaddy, GMX.
-/// **Beyond** RFC 5321 asks for no PTR record.
+/// Only the names that `[iprev]` tries count: Postfix reads the first name and no other.
 pub(super) static CHECK: Check = Check {
     name: "ptr-exists",
     number: 5,
+    topic: Topic::Ptr,
     stage: Stage::Connect,
+    timing: Timing::Stage,
     checks: "the PTR answer holds at least one name that could be a host's",
     basis: "RFC 1912 §2.1; Postfix reject_unknown_reverse_client_hostname, Comcast, GoDaddy, GMX",
     beyond: "beyond RFC 5321, which asks for no PTR record",
@@ -26,7 +27,7 @@ pub(super) static CHECK: Check = Check {
     }],
     fail: &["550 5.7.25 Client host rejected: no PTR record for [{ip}]"],
     error: &["451 4.7.25 Client host rejected: PTR lookup for [{ip}] failed, try again later"],
-    needs: Needs::IPREV,
+    needs: ptr_names,
     build,
 };
 

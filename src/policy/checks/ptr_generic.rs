@@ -1,9 +1,12 @@
 //! `ptr-generic` and `helo-dynamic`: the name does not look generated from the address. One engine, two names.
 
-use super::{Check, Finding, Kind, Needs, Parameter, Settings, unavailable, violated};
 use crate::facts::{Facts, GenericMatch, Keywords, exempt, generic_pattern};
 use crate::name;
 use crate::policy::Change;
+use crate::policy::check::{
+    Check, Finding, Kind, Parameter, Settings, Timing, Topic, nothing, ptr_names, unavailable,
+    violated,
+};
 use crate::stage::Stage;
 
 const PARAMETERS: &[Parameter] = &[
@@ -33,42 +36,38 @@ const PARAMETERS: &[Parameter] = &[
     },
 ];
 
-/// **Checks** the first PTR name for the client's octets and for words of dynamic ranges.
-/// **Replies** 554 5.7.1; 451 4.7.25 when DNS fails.
-/// **Basis** Haraka `fcrdns` generic_rdns, AOL RTR:DU, Mail.ru, T-Online DIAL.
-/// **Beyond** RFC 5321 says nothing of PTR names.
 pub(super) static PTR: Check = Check {
     name: "ptr-generic",
     number: 8,
+    topic: Topic::Ptr,
     stage: Stage::Connect,
+    timing: Timing::Stage,
     checks: "the first PTR name does not hold the client's octets or a word of dynamic ranges",
     basis: "Haraka fcrdns generic_rdns, AOL RTR:DU, Mail.ru, T-Online DIAL",
     beyond: "beyond RFC 5321, which says nothing of PTR names",
     parameters: PARAMETERS,
     fail: &["554 5.7.1 Client host rejected: generic PTR name {ptr} for [{ip}]"],
     error: &["451 4.7.25 Client host rejected: PTR lookup for [{ip}] failed, try again later"],
-    needs: Needs::IPREV,
+    needs: ptr_names,
     build: |settings| {
         let engine = Engine::new(settings);
         Box::new(move |facts| engine.judge_ptr(facts))
     },
 };
 
-/// **Checks** the HELO name for the client's octets and for words of dynamic ranges.
-/// **Replies** 550 5.7.1.
-/// **Basis** Haraka `helo.checks` dynamic, SpamAssassin HELO_DYNAMIC_*, rspamd HFILTER_HELO_*.
-/// **Beyond** RFC 5321 §4.1.4, which forbids refusing for what the HELO name is.
 pub(super) static HELO: Check = Check {
     name: "helo-dynamic",
     number: 26,
+    topic: Topic::Helo,
     stage: Stage::Helo,
+    timing: Timing::Stage,
     checks: "the HELO name does not hold the client's octets or a word of dynamic ranges",
     basis: "Haraka helo.checks dynamic, SpamAssassin HELO_DYNAMIC_*, rspamd HFILTER_HELO_*",
     beyond: "beyond RFC 5321 §4.1.4, which lets a server verify the HELO name and forbids refusing on that ground",
     parameters: PARAMETERS,
     fail: &["550 5.7.1 HELO is dynamic: {helo}"],
     error: &["451 4.7.1 HELO cannot be judged now"],
-    needs: Needs::NOTHING,
+    needs: nothing,
     build: |settings| {
         let engine = Engine::new(settings);
         Box::new(move |facts| engine.judge_helo(facts))

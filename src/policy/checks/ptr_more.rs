@@ -1,26 +1,24 @@
 //! `ptr-country-and-ip` and `ipv6-ptr`: two operators' own demands on the PTR name.
 
-use super::{Check, Finding, Needs, unavailable, violated};
 use crate::facts::{Facts, IprevResult, Keywords, generic_pattern};
 use crate::name;
 use crate::policy::Change;
+use crate::policy::check::{Check, Finding, Timing, Topic, ptr_names, unavailable, violated};
 use crate::stage::Stage;
 
-/// **Checks** that the PTR name does not hold both the client address and a country code.
-/// **Replies** 554.
-/// **Basis** Compuserve DE.
-/// **Beyond** RFC 5321 says nothing of PTR names.
 pub(super) static COUNTRY: Check = Check {
     name: "ptr-country-and-ip",
     number: 9,
+    topic: Topic::Ptr,
     stage: Stage::Connect,
+    timing: Timing::Stage,
     checks: "the first PTR name does not hold the client address together with a country code",
     basis: "Compuserve DE",
     beyond: "beyond RFC 5321, which says nothing of PTR names",
     parameters: &[],
     fail: &["554 Refused. Your reverse DNS entry contains your IP address and a country code."],
     error: &["421 Refused. Your reverse DNS entry does not resolve."],
-    needs: Needs::IPREV,
+    needs: ptr_names,
     build: |_| Box::new(country),
 };
 
@@ -61,14 +59,12 @@ fn country(facts: &Facts) -> Finding {
     }
 }
 
-/// **Checks** that an IPv6 client has a verified name; IPv4 clients pass.
-/// **Replies** 550 5.7.1; 450 4.7.25 when DNS fails.
-/// **Basis** Gmail's IPv6 guidelines; Microsoft EOP 4.7.25.
-/// **Beyond** RFC 5321 asks for no reverse DNS.
 pub(super) static IPV6: Check = Check {
     name: "ipv6-ptr",
     number: 33,
+    topic: Topic::Iprev,
     stage: Stage::Connect,
+    timing: Timing::Stage,
     checks: "an IPv6 client has a PTR name that leads back; IPv4 clients pass",
     basis: "Gmail's IPv6 sending guidelines; Microsoft EOP 4.7.25",
     beyond: "beyond RFC 5321, which asks for no reverse DNS",
@@ -77,7 +73,7 @@ pub(super) static IPV6: Check = Check {
     error: &[
         "450 4.7.25 Service unavailable, sending IPv6 address [{ip}] must have reverse DNS record.",
     ],
-    needs: Needs::IPREV,
+    needs: ptr_names,
     build: |_| {
         Box::new(|facts| {
             let Some(iprev) = facts

@@ -1,20 +1,19 @@
 //! `ptr-resolves`: a PTR name of the client address has an address, whichever.
 
-use super::{Check, Finding, Needs, ptr_exists, unavailable, violated};
+use super::ptr_exists;
 use crate::facts::{Facts, Outcome};
 use crate::name;
 use crate::policy::Change;
+use crate::policy::check::{Check, Finding, Timing, Topic, ptr_names, unavailable, violated};
 use crate::stage::Stage;
 
-/// **Checks** that a PTR name has an address, by the receiver's `[iprev]` parameters; which one does not matter. A client
-/// without PTR name is left to `ptr-exists`, a name that leads elsewhere to `iprev`: so each gets a reply of its own.
-/// **Replies** 550 5.7.25; 451 4.7.25 when DNS fails.
-/// **Basis** RFC 1912 §2.1; spamdyke `reject-unresolvable-rdns`.
-/// **Beyond** RFC 5321 asks for no reverse DNS.
+/// A name that leads elsewhere is left to `iprev`, so that each case gets a reply of its own.
 pub(super) static CHECK: Check = Check {
     name: "ptr-resolves",
     number: 7,
+    topic: Topic::Ptr,
     stage: Stage::Connect,
+    timing: Timing::Stage,
     checks: "a PTR name of the client address has an address, whichever; a client without PTR name is left to ptr-exists",
     basis: "RFC 1912 §2.1; spamdyke reject-unresolvable-rdns",
     beyond: "beyond RFC 5321, which asks for no reverse DNS",
@@ -23,7 +22,7 @@ pub(super) static CHECK: Check = Check {
     error: &[
         "451 4.7.25 Client host rejected: cannot resolve the PTR name of [{ip}], try again later",
     ],
-    needs: Needs::IPREV,
+    needs: ptr_names,
     build: |_| Box::new(judge),
 };
 

@@ -1,19 +1,20 @@
 //! `ptr-valid-name`: the PTR names are legal host names under a top-level domain that exists.
 
-use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, unavailable, violated};
 use crate::facts::{Facts, Outcome, hostname_mistake};
 use crate::name::{self, Name};
 use crate::policy::Change;
+use crate::policy::check::{
+    Check, Finding, Judge, Kind, Parameter, Settings, Timing, Topic, ptr_names, unavailable,
+    violated,
+};
 use crate::stage::Stage;
 
-/// **Checks** the characters of every PTR name and, where asked, its top-level domain.
-/// **Replies** 550 5.7.25; 451 4.7.25 when DNS fails.
-/// **Basis** RFC 1123 §2.1; Haraka `fcrdns` invalid_tld, Exim's illegal PTR names.
-/// **Beyond** RFC 5321 says nothing of PTR names.
 pub(super) static CHECK: Check = Check {
     name: "ptr-valid-name",
     number: 6,
+    topic: Topic::Ptr,
     stage: Stage::Connect,
+    timing: Timing::Stage,
     checks: "every PTR name is a legal host name, under a known top-level domain where tld is set",
     basis: "RFC 1123 §2.1; Haraka fcrdns invalid_tld, Exim's handling of illegal PTR names",
     beyond: "beyond RFC 5321, which says nothing of PTR names",
@@ -33,7 +34,7 @@ pub(super) static CHECK: Check = Check {
     ],
     fail: &["550 5.7.25 Client host rejected: invalid PTR name {ptr} for [{ip}]"],
     error: &["451 4.7.25 Client host rejected: PTR lookup for [{ip}] failed, try again later"],
-    needs: Needs::IPREV,
+    needs: ptr_names,
     build,
 };
 

@@ -1,22 +1,22 @@
 //! `score`: many small demands, weighed and summed, as rspamd and SpamAssassin do.
 
-use super::{
-    Check, Complaint, Finding, Kind, Needs, Parameter, Points, Settings, Weight, complaint,
+use crate::facts::{Facts, Observations};
+use crate::policy::check::{
+    Check, Complaint, Finding, Judge, Kind, Parameter, Points, Settings, Timing, Topic, Weight,
+    complaint,
 };
-use crate::facts::Facts;
 use crate::stage::Stage;
 
 /// The threshold of a score that names none.
 pub const REJECT: Points = Points(1500);
 
-/// **Checks** the sum of what weighted checks add when they are violated.
-/// **Replies** 554 5.7.1 from the `reject` threshold on, 451 4.7.1 (the `error` reply) from the `defer` threshold on.
-/// **Basis** rspamd actions `reject` and `greylist`; SpamAssassin `required_score`.
-/// **Beyond** RFC 5321 §4.1.4, where its parts are.
+/// `fail` is sent from the threshold `reject` on, `error` from the threshold `defer` on.
 pub(super) static CHECK: Check = Check {
     name: "score",
     number: 37,
+    topic: Topic::Other,
     stage: Stage::Eod,
+    timing: Timing::Stage,
     checks: "the sum of what violated checks weigh stays below the thresholds",
     basis: "rspamd actions, SpamAssassin required_score",
     beyond: "beyond RFC 5321 §4.1.4 where its parts are",
@@ -42,7 +42,13 @@ pub(super) static CHECK: Check = Check {
     ],
     fail: &["554 5.7.1 Spam message rejected"],
     error: &["451 4.7.1 Try again later"],
-    needs: Needs::NOTHING,
+    needs: |settings| {
+        let mut needs = Observations::default();
+        for weight in settings.weights() {
+            needs.add(&(weight.check.needs)(&weight.settings));
+        }
+        needs
+    },
     build: |settings| {
         let reject = settings.points("reject", REJECT);
         let defer = settings
@@ -56,7 +62,7 @@ pub(super) static CHECK: Check = Check {
 struct Part {
     symbol: String,
     score: Points,
-    judge: super::Judge,
+    judge: Judge,
 }
 
 impl Part {

@@ -1,10 +1,12 @@
 //! `sender-resolves` and `from-header-resolves`: a reply could be sent to the domain of the reverse-path, or of the From
 //! header field.
 
-use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, unavailable, violated};
-use crate::facts::{Facts, Outcome, SenderDomain};
+use crate::facts::{Facts, Observations, Outcome, SenderDomain};
 use crate::name;
 use crate::policy::Change;
+use crate::policy::check::{
+    Check, Finding, Judge, Kind, Parameter, Settings, Timing, Topic, unavailable, violated,
+};
 use crate::stage::Stage;
 
 const PARAMETERS: &[Parameter] = &[
@@ -22,44 +24,40 @@ const PARAMETERS: &[Parameter] = &[
     },
 ];
 
-/// **Checks** MX, else A or AAAA, of the reverse-path's domain; a null MX is no way to reply.
-/// **Replies** 550 5.1.8; 450 4.1.8 when DNS fails.
-/// **Basis** RFC 5321 §5.1, RFC 7505 §4.1; Postfix `reject_unknown_sender_domain`, Sendmail, Yahoo, GMX.
-/// **Beyond** nothing: RFC 5321 §3.6.2 demands a domain that resolves.
 pub(super) static SENDER: Check = Check {
     name: "sender-resolves",
     number: 30,
+    topic: Topic::SenderDomain,
     stage: Stage::Mail,
+    timing: Timing::Stage,
     checks: "the domain of the reverse-path has MX, A or AAAA, and no null MX",
     basis: "RFC 5321 §5.1, RFC 7505 §4.1; Postfix reject_unknown_sender_domain, Sendmail, Yahoo, GMX",
     beyond: "within RFC 5321 §3.6.2, which demands a domain that resolves",
     parameters: PARAMETERS,
     fail: &["550 5.1.8 <{sender}>: Sender address rejected: Domain not found"],
     error: &["450 4.1.8 <{sender}>: Sender address rejected: Domain not found"],
-    needs: Needs {
+    needs: |_| Observations {
         sender_domain: true,
-        ..Needs::NOTHING
+        ..Observations::default()
     },
     build: |settings| build(settings, |facts| facts.sender_domain.as_ref()),
 };
 
-/// **Checks** the same of the domain of the only address in From.
-/// **Replies** 550 5.1.8; 451 4.1.8 when DNS fails.
-/// **Basis** RFC 5322 §3.6.2; Yahoo with `soa = true` ("RFC.5321 or RFC.5322 from domain").
-/// **Beyond** RFC 5321 §3.3, by which a server does not judge the header.
 pub(super) static FROM: Check = Check {
     name: "from-header-resolves",
     number: 32,
+    topic: Topic::Other,
     stage: Stage::Eod,
+    timing: Timing::Stage,
     checks: "the domain of the From header field has MX, A or AAAA, and no null MX",
     basis: "RFC 5322 §3.6.2, RFC 5321 §5.1, RFC 7505 §4.1; Yahoo with soa = true",
     beyond: "beyond RFC 5321 §3.3, which does not have a server judge the header",
     parameters: PARAMETERS,
     fail: &["550 5.1.8 The domain of the From header field cannot be replied to"],
     error: &["451 4.1.8 The domain of the From header field cannot be looked up"],
-    needs: Needs {
+    needs: |_| Observations {
         from_domain: true,
-        ..Needs::NOTHING
+        ..Observations::default()
     },
     build: |settings| build(settings, |facts| facts.from_domain.as_ref()),
 };

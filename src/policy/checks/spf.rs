@@ -1,9 +1,11 @@
 //! `helo-spf` and `sender-spf`: the domain authorizes the client address (RFC 7208).
 
-use super::{Check, Finding, Judge, Kind, Needs, Parameter, Settings, complaint, unavailable};
-use crate::facts::{Facts, Spf, SpfResult};
+use crate::facts::{Facts, Observations, Spf, SpfResult};
 use crate::name;
 use crate::policy::Change;
+use crate::policy::check::{
+    Check, Finding, Judge, Kind, Parameter, Settings, Timing, Topic, complaint, unavailable,
+};
 use crate::stage::Stage;
 
 const PARAMETERS: &[Parameter] = &[
@@ -33,44 +35,41 @@ const PARAMETERS: &[Parameter] = &[
     },
 ];
 
-/// **Checks** SPF of the HELO identity.
-/// **Replies** 550 5.7.23; 451 4.7.24 on temperror.
-/// **Basis** RFC 7208 §2.3, RFC 7372 §3.2; Stalwart spf.verify.ehlo.
-/// **Beyond** nothing: RFC 7208 §8.4 leaves a fail to the receiver's policy.
 pub(super) static HELO: Check = Check {
     name: "helo-spf",
     number: 29,
+    topic: Topic::HeloSpf,
     stage: Stage::Helo,
+    timing: Timing::Stage,
     checks: "the SPF record of the HELO name authorizes the client address",
     basis: "RFC 7208 §2.3, RFC 7372 §3.2; Stalwart spf.verify.ehlo",
     beyond: "within RFC 7208 §8.4; the HELO name is what its owner says of it, not compared with the client",
     parameters: PARAMETERS,
     fail: &["550 5.7.23 SPF validation failed for HELO {helo} from [{ip}]"],
     error: &["451 4.7.24 Temporary SPF validation error for HELO {helo}"],
-    needs: Needs {
+    needs: |_| Observations {
         spf_helo: true,
-        ..Needs::NOTHING
+        ..Observations::default()
     },
     build: |settings| build(settings, |facts| facts.spf_helo.as_deref()),
 };
 
-/// **Checks** SPF of the MAIL FROM identity; with the null reverse-path, of postmaster at the HELO name.
-/// **Replies** 550 5.7.23; 451 4.7.24 on temperror.
-/// **Basis** RFC 7208 §2.4, RFC 7372 §3.2; Gmail 5.7.27 with `require = "pass"`.
-/// **Beyond** nothing: RFC 7208 §8.4 leaves a fail to the receiver's policy.
+/// With the null reverse-path, the identity is postmaster at the HELO name (RFC 7208 §2.4).
 pub(super) static SENDER: Check = Check {
     name: "sender-spf",
     number: 31,
+    topic: Topic::SenderSpf,
     stage: Stage::Mail,
+    timing: Timing::Stage,
     checks: "the SPF record of the reverse-path's domain authorizes the client address",
     basis: "RFC 7208 §2.4, RFC 7372 §3.2; Gmail 5.7.27 with require = \"pass\"",
     beyond: "within RFC 7208 §8.4",
     parameters: PARAMETERS,
     fail: &["550 5.7.23 <{sender}>: SPF validation failed for [{ip}]"],
     error: &["451 4.7.24 <{sender}>: Temporary SPF validation error"],
-    needs: Needs {
+    needs: |_| Observations {
         spf_sender: true,
-        ..Needs::NOTHING
+        ..Observations::default()
     },
     build: |settings| build(settings, |facts| facts.spf_sender.as_ref()),
 };

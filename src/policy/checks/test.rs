@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Complaint, Finding, Points, Setting, Settings, Weight, find};
+use super::find;
 use crate::facts::lookup::table::Table;
-use crate::facts::{Facts, Verb, Wants};
+use crate::facts::{Facts, Observations, Verb};
+use crate::policy::check::{Check, Complaint, Finding, Kind, Points, Setting, Settings, Weight};
 use crate::policy::{Policy, Rule};
 
 /// One judgement: a check, its settings, a client and a small world.
@@ -80,24 +81,24 @@ pub(super) fn case(case: Case<'_>) -> Outcome {
     let check = find(case.check).expect("a check of the catalogue");
     let settings = settings(check, case.settings);
     let rule = Rule::new(check, &settings);
-    let record = Wants {
+    let record = Observations {
         iprev: case.world.contains("PTR"),
-        ..Wants::default()
+        ..Observations::default()
     };
     let policy = Policy::new(vec![rule], Vec::new(), false, record);
-    let wants = policy.wants();
+    let needs = policy.needs();
     let table = Table::new(case.world);
     let mut facts = Facts::new(case.client.parse().expect("an address"));
     facts.receiver_name = "mx.martinet.test".into();
-    facts.observe_client(wants, &table);
+    facts.observe_client(needs, &table);
     if let Some(helo) = case.helo {
-        facts.observe_helo(Verb::Ehlo, helo, wants, &table);
+        facts.observe_helo(Verb::Ehlo, helo, needs, &table);
     }
     if let Some(sender) = case.sender {
-        facts.observe_sender(sender, wants, &table);
+        facts.observe_sender(sender, needs, &table);
     }
     if let Some(message) = case.message {
-        facts.observe_message(message.as_bytes(), wants, &table);
+        facts.observe_message(message.as_bytes(), needs, &table);
     }
     (case.conduct)(&mut facts);
     match policy.rules()[0].judge(&facts) {
@@ -125,11 +126,11 @@ pub(super) fn case(case: Case<'_>) -> Outcome {
 }
 
 /// Reads `key = value` lines as a receiver file has them; what the check does not know fails the test.
-fn settings(check: &'static super::Check, text: &str) -> Settings {
+fn settings(check: &'static Check, text: &str) -> Settings {
     of_table(check, toml::from_str(text).expect("TOML"))
 }
 
-fn of_table(check: &'static super::Check, table: toml::Table) -> Settings {
+fn of_table(check: &'static Check, table: toml::Table) -> Settings {
     let mut settings = Settings::default();
     for (key, value) in table {
         let parameter = check
@@ -145,14 +146,14 @@ fn of_table(check: &'static super::Check, table: toml::Table) -> Settings {
                 .map(|v| v.as_str().expect("a string").to_owned())
         };
         let setting = match parameter.kind {
-            super::Kind::Flag => Setting::Flag(value.as_bool().expect("a flag")),
-            super::Kind::Count => Setting::Count(
+            Kind::Flag => Setting::Flag(value.as_bool().expect("a flag")),
+            Kind::Count => Setting::Count(
                 value
                     .as_integer()
                     .and_then(|n| n.try_into().ok())
                     .expect("a number"),
             ),
-            super::Kind::Choice(words) => {
+            Kind::Choice(words) => {
                 let word = value.as_str().expect("a word");
                 Setting::Choice(
                     words
@@ -161,8 +162,8 @@ fn of_table(check: &'static super::Check, table: toml::Table) -> Settings {
                         .expect("a word of the choice"),
                 )
             }
-            super::Kind::Words => Setting::Words(strings().collect()),
-            super::Kind::Choices(words) => Setting::Choices(
+            Kind::Words | Kind::Zones => Setting::Words(strings().collect()),
+            Kind::Choices(words) => Setting::Choices(
                 strings()
                     .map(|s| {
                         *words
@@ -172,9 +173,9 @@ fn of_table(check: &'static super::Check, table: toml::Table) -> Settings {
                     })
                     .collect(),
             ),
-            super::Kind::Duration => Setting::Duration(duration(value.as_str().expect("a time"))),
-            super::Kind::Points => Setting::Points(points(&value)),
-            super::Kind::Weights => Setting::Weights(
+            Kind::Duration => Setting::Duration(duration(value.as_str().expect("a time"))),
+            Kind::Points => Setting::Points(points(&value)),
+            Kind::Weights => Setting::Weights(
                 value
                     .as_array()
                     .expect("tables")
@@ -182,7 +183,7 @@ fn of_table(check: &'static super::Check, table: toml::Table) -> Settings {
                     .map(weight)
                     .collect(),
             ),
-            super::Kind::Networks => Setting::Networks(
+            Kind::Networks => Setting::Networks(
                 strings()
                     .map(|s| s.parse::<std::net::IpAddr>().expect("an address").into())
                     .collect(),

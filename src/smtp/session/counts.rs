@@ -12,11 +12,11 @@ impl Session {
     /// does not meet the memory's lock.
     pub(crate) fn recall_counts(&mut self) {
         let receiver = Arc::clone(&self.receiver);
-        let wants = receiver.policy.wants();
-        if wants.volumes.is_empty() && wants.refusals.is_empty() {
+        let needs = receiver.policy.needs();
+        if needs.volumes.is_empty() && needs.refusals.is_empty() {
             return;
         }
-        let volumes = wants.volumes.iter().filter_map(|window| {
+        let volumes = needs.volumes.iter().filter_map(|window| {
             let tally = self.tally(window.by, None)?;
             Some(Volume {
                 by: window.by,
@@ -25,7 +25,7 @@ impl Session {
             })
         });
         let volumes = volumes.collect();
-        let refusals = wants.refusals.iter().filter_map(|window| {
+        let refusals = needs.refusals.iter().filter_map(|window| {
             let tally = self.tally(window.by, Some(window.rule))?;
             // The refusals of the transaction count once, and for the transactions after it.
             let now = (window.rule, self.facts.conduct.messages);
@@ -42,9 +42,9 @@ impl Session {
 
     /// A message is acknowledged.
     pub(crate) fn count_message(&self) {
-        for window in &self.receiver.policy.wants().volumes {
+        for window in &self.receiver.policy.needs().volumes {
             // One count for each sender, whatever the number of windows.
-            let windows = self.receiver.policy.wants().volumes.iter();
+            let windows = self.receiver.policy.needs().volumes.iter();
             let same: Vec<_> = windows.filter(|other| other.by == window.by).collect();
             let first = same
                 .first()
@@ -66,7 +66,7 @@ impl Session {
             return;
         }
         let receiver = Arc::clone(&self.receiver);
-        let mut windows = receiver.policy.wants().refusals.iter();
+        let mut windows = receiver.policy.needs().refusals.iter();
         let Some(window) = windows.find(|window| window.rule == refusal.nth) else {
             return;
         };

@@ -22,9 +22,9 @@ impl Session {
     pub(crate) fn observe_client(&mut self, lookup: &dyn Lookup) {
         self.due = Due::Wait;
         let receiver = Arc::clone(&self.receiver);
-        let wants = receiver.policy.wants();
-        self.pause = self.facts.observe_client(wants, lookup);
-        if wants.history {
+        let needs = receiver.policy.needs();
+        self.pause = self.facts.observe_client(needs, lookup);
+        if needs.history {
             self.leave();
             self.present = Some(self.facts.client_address);
             self.facts.history = Some(self.memory.connected(self.facts.client_address));
@@ -44,7 +44,7 @@ impl Session {
         output: &mut Vec<u8>,
         lookup: &dyn Lookup,
     ) -> Option<Step> {
-        let Some(pregreet) = self.receiver.policy.wants().pregreet else {
+        let Some(pregreet) = self.receiver.policy.needs().pregreet else {
             self.greet(false, false, output, lookup);
             return None;
         };
@@ -83,7 +83,7 @@ impl Session {
             let receiver = Arc::clone(&self.receiver);
             self.pause = self
                 .facts
-                .observe_helo(verb, &argument, receiver.policy.wants(), lookup);
+                .observe_helo(verb, &argument, receiver.policy.needs(), lookup);
         }
         self.observed();
         if self.refuse(Stage::Connect, output) {
@@ -113,9 +113,9 @@ impl Session {
                 .replaced(earlier.verb, earlier.argument.clone());
         }
         let receiver = Arc::clone(&self.receiver);
-        let wants = receiver.policy.wants();
-        self.pause = self.facts.observe_helo(verb, argument, wants, lookup);
-        if wants.history {
+        let needs = receiver.policy.needs();
+        self.pause = self.facts.observe_helo(verb, argument, needs, lookup);
+        if needs.history {
             let client = self.facts.client_address;
             let unverified = self.facts.helo.as_ref().is_some_and(|helo| {
                 let told = helo

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::facts::{BareLineEnd, Conduct, Lookup, Verb};
+use crate::policy::check::Timing;
 use crate::policy::{After, Refusal, Values};
 use crate::reply::Reply;
 use crate::smtp::cure::Case;
@@ -130,7 +131,7 @@ impl Session {
     fn must_say_helo(&self) -> bool {
         let mut rules = self.receiver.policy.rules().iter();
         let listed = self.receiver.settings.helo_first.contains(&"MAIL");
-        self.helo == HeloState::None && (listed || rules.any(|rule| rule.needs.helo_sent))
+        self.helo == HeloState::None && (listed || rules.any(|rule| rule.check.timing == Timing::Helo))
     }
 
     /// The sequence error of DATA or BDAT.

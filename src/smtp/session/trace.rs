@@ -239,13 +239,13 @@ fn printable(claim: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::{AuthResult, Dmarc, Lookup, Wants, lookup::table::Table};
+    use crate::facts::{AuthResult, Dmarc, Lookup, Observations, lookup::table::Table};
 
-    fn facts(client: &str, helo: &str, wants: &Wants, world: &dyn Lookup) -> Facts {
+    fn facts(client: &str, helo: &str, needs: &Observations, world: &dyn Lookup) -> Facts {
         let mut facts = Facts::of_receiver(client.parse().expect("an address"), "mx.martinet.test");
-        facts.observe_client(wants, world);
-        facts.observe_helo(Verb::Ehlo, helo, wants, world);
-        facts.observe_sender("a@example.test", wants, world);
+        facts.observe_client(needs, world);
+        facts.observe_helo(Verb::Ehlo, helo, needs, world);
+        facts.observe_sender("a@example.test", needs, world);
         facts.recipient = Some("b@contoso.test".to_owned());
         facts.conduct.recipients = 1;
         facts
@@ -272,13 +272,13 @@ mod tests {
             "10.2.0.192.in-addr.arpa PTR mail.example.test\nmail.example.test A 192.0.2.10\n\
              mail.example.test TXT v=spf1 a -all\nexample.test TXT v=spf1 -all",
         );
-        let wants = Wants {
+        let needs = Observations {
             iprev: true,
             spf_helo: true,
             spf_sender: true,
-            ..Wants::default()
+            ..Observations::default()
         };
-        let mut facts = facts("192.0.2.10", "mail.example.test", &wants, &world);
+        let mut facts = facts("192.0.2.10", "mail.example.test", &needs, &world);
         let dkim = |result, why: &str| Dkim {
             domain: "example.test".into(),
             selector: "s1".into(),
@@ -322,7 +322,7 @@ Received: from mail.example.test (mail.example.test [192.0.2.10])
         let mut facts = facts(
             "2001:db8::1",
             "x) by evil (y;\r\nX-Evil: 1",
-            &Wants::default(),
+            &Observations::default(),
             &world,
         );
         facts.conduct.recipients = 2;

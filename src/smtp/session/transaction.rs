@@ -86,12 +86,12 @@ impl Session {
         let receiver = Arc::clone(&self.receiver);
         self.pause = self
             .facts
-            .observe_sender(&mail.sender, receiver.policy.wants(), lookup);
+            .observe_sender(&mail.sender, receiver.policy.needs(), lookup);
         self.due = Due::Mail(mail);
     }
 
     pub(crate) fn answer_mail(&mut self, mail: Mail, output: &mut Vec<u8>) {
-        if self.receiver.policy.wants().observes_sender() {
+        if self.receiver.policy.needs().observes_sender() {
             self.observed();
         }
         if self.refuse(Stage::Mail, output) {
@@ -254,7 +254,7 @@ impl Session {
     }
 
     fn observe_recipient(&mut self, recipient: &str) {
-        if self.receiver.policy.wants().greylist {
+        if self.receiver.policy.needs().greylist {
             let sender = self.facts.sender.as_deref().unwrap_or_default();
             let known = self
                 .memory
@@ -341,9 +341,9 @@ impl Session {
     fn observe_message(&mut self, received: Received, lookup: &dyn Lookup) {
         self.pause = Duration::ZERO;
         let receiver = Arc::clone(&self.receiver);
-        let wants = receiver.policy.wants();
-        if wants.observes_message() {
-            self.pause = self.facts.observe_message(&received.octets, wants, lookup);
+        let needs = receiver.policy.needs();
+        if needs.observes_message() {
+            self.pause = self.facts.observe_message(&received.octets, needs, lookup);
             self.observed();
         }
         self.due = Due::Message(Box::new(received));
@@ -353,7 +353,7 @@ impl Session {
     pub(crate) fn answer_message(&mut self, received: Received, output: &mut Vec<u8>) {
         let Received { open, octets } = received;
         if let Some(reply) = self.refuse_with(Stage::Eod, output) {
-            if self.receiver.policy.wants().observes_message()
+            if self.receiver.policy.needs().observes_message()
                 && let Some((_, case)) = self.unproved.last_mut()
             {
                 case.message = Some(octets);

@@ -19,6 +19,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// A list of words or names.
     Words,
+    /// A list of block lists, at least one.
+    Zones,
     /// A list of these words.
     Choices(&'static [&'static str]),
     /// A list of addresses and networks.
@@ -38,7 +40,7 @@ impl Kind {
             Self::Flag => "true or false".to_owned(),
             Self::Count => "a whole number".to_owned(),
             Self::Choice(words) => format!("one of {}", words.join(", ")),
-            Self::Words => "a list of strings".to_owned(),
+            Self::Words | Self::Zones => "a list of strings".to_owned(),
             Self::Choices(words) => format!("a list of {}", words.join(", ")),
             Self::Networks => "a list of addresses and networks".to_owned(),
             Self::Duration => "a time such as 500ms, 5s, 2m or 1h".to_owned(),
@@ -75,7 +77,7 @@ impl Parameter {
                 let other = words.iter().rev().find(|word| **word != default);
                 format!("{:?}", other.unwrap_or(&default))
             }
-            Kind::Words => "[\"list.example.test\"]".to_owned(),
+            Kind::Words | Kind::Zones => "[\"list.example.test\"]".to_owned(),
             Kind::Choices(words) => format!("{:?}", &words[..words.len().min(2)]),
             Kind::Networks => "[\"127.0.0.2\"]".to_owned(),
             Kind::Duration => "\"30s\"".to_owned(),
@@ -94,7 +96,7 @@ pub enum Setting {
     Count(u64),
     /// Of [`Kind::Choice`].
     Choice(&'static str),
-    /// Of [`Kind::Words`].
+    /// Of [`Kind::Words`] and [`Kind::Zones`].
     Words(Vec<String>),
     /// Of [`Kind::Choices`].
     Choices(Vec<&'static str>),
