@@ -285,7 +285,7 @@ impl Builder {
             sessions,
             messages,
             dns_queries,
-            tellings,
+            pending,
             events,
             mail_counts,
         } = logs;
@@ -316,7 +316,7 @@ impl Builder {
             messages,
             keeper,
             events,
-            tellings,
+            pending,
             tally: Arc::clone(&tally),
             mail_counts,
             max_connections: self.connections,

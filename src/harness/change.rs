@@ -92,7 +92,7 @@ impl World {
             service.last_reset.of_journal(last);
             service.messages.clear();
             service.events.clear_with(|_| {
-                drop(service.tellings.take());
+                drop(service.pending.take());
                 self.dns_queries.clear();
             });
             if let Some(keeper) = &service.keeper {

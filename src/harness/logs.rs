@@ -9,14 +9,14 @@ use super::Retention;
 use crate::journal::{
     Backlog, DnsQuery, Event, EventKind, JournalStore, Limits, Log, MailCounts, Message, Metrics,
 };
-use crate::smtp::{LastReset, SessionEntry, Telling};
+use crate::smtp::{LastReset, PendingEvents, SessionEntry};
 
 /// The logs of one world.
 pub(super) struct Logs {
     pub sessions: Arc<Log<SessionEntry>>,
     pub messages: Arc<Log<Message>>,
     pub dns_queries: Arc<Log<DnsQuery>>,
-    pub tellings: Arc<Backlog<Telling>>,
+    pub pending: Arc<Backlog<PendingEvents>>,
     pub events: Arc<Log<Event>>,
     pub mail_counts: Arc<MailCounts>,
 }
@@ -33,19 +33,20 @@ impl Logs {
         let last_reset = Arc::clone(last_reset);
         let events = Arc::new(event_log(keep.events, keeper.cloned()));
         let dns_queries = query_log(keep.dns_queries, &events, tally);
-        let tellings = Arc::new(Backlog::new(keep.events));
+        let pending = Arc::new(Backlog::new(keep.events));
         let (queries, told, taken) = (
             Arc::clone(&dns_queries),
-            Arc::clone(&tellings),
+            Arc::clone(&pending),
             AtomicU64::new(0),
         );
         events.supplied(move |first| {
-            let (skipped, tellings) = told.take();
-            let tellings = tellings.filter(|told: &Telling| !last_reset.is_after(told.session()));
-            let told = tellings.flat_map(|telling: Telling| {
-                let (at, session) = (telling.at(), telling.session());
-                telling
-                    .whats()
+            let (skipped, pending) = told.take();
+            let pending =
+                pending.filter(|events: &PendingEvents| !last_reset.is_after(events.session()));
+            let told = pending.flat_map(|events: PendingEvents| {
+                let (at, session) = (events.at(), events.session());
+                events
+                    .into_kinds()
                     .into_iter()
                     .map(move |what| (at, session, what))
             });
@@ -75,7 +76,7 @@ impl Logs {
             messages: message_log(keep.messages, tally, &mail_counts),
             mail_counts,
             dns_queries,
-            tellings,
+            pending,
             events,
         }
     }

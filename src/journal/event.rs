@@ -1,5 +1,6 @@
 //! The event log: everything that happens in a world, in order.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use serde::Serialize;
 
 use super::{DnsQuery, Entry};
 use crate::lookup::LookupRecord;
+use crate::name::{self, Name};
 use crate::stage::Stage;
 use crate::verdict::{ClosedBy, Source, Verdict};
 
@@ -75,7 +77,8 @@ pub enum EventKind {
     /// Facts were observed.
     Facts {
         /// The facts, each as a name and a value; those that no rule needs are absent.
-        facts: Vec<(&'static str, String)>,
+        #[cfg_attr(feature = "http", schema(value_type = Vec<(String, String)>))]
+        facts: Box<ObservedFacts>,
     },
     /// The TLS handshake is complete.
     Secured {
@@ -147,6 +150,68 @@ pub enum EventKind {
         /// The new value.
         detail: String,
     },
+}
+
+/// Observed facts, as far as an event has them; the record of the session has them whole. They become text when somebody
+/// reads the event.
+#[derive(Clone, Debug)]
+pub struct ObservedFacts {
+    /// The client address that the rules use.
+    pub client_address: IpAddr,
+    /// The result of the iprev procedure.
+    pub iprev: Option<&'static str>,
+    /// The PTR name that leads back to the client address.
+    pub verified_name: Option<Name>,
+    /// The HELO argument.
+    pub helo: Option<String>,
+    /// SPF of the HELO identity.
+    pub spf_helo: Option<&'static str>,
+    /// SPF of the MAIL FROM identity.
+    pub spf_sender: Option<&'static str>,
+    /// The envelope sender.
+    pub sender: Option<String>,
+    /// The character that ended a line alone.
+    pub bare_newline: Option<&'static str>,
+    /// The result of DMARC.
+    pub dmarc: Option<&'static str>,
+}
+
+impl ObservedFacts {
+    /// The facts that are known, each as a name and a value.
+    fn pairs(&self) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> {
+        [
+            (
+                "client_address",
+                Some(self.client_address.to_string().into()),
+            ),
+            ("iprev", self.iprev.map(Cow::Borrowed)),
+            (
+                "verified_name",
+                self.verified_name
+                    .as_ref()
+                    .map(|name| name::display(name).into()),
+            ),
+            ("helo", self.helo.as_deref().map(Cow::Borrowed)),
+            ("spf_helo", self.spf_helo.map(Cow::Borrowed)),
+            ("spf_sender", self.spf_sender.map(Cow::Borrowed)),
+            ("sender", self.sender.as_deref().map(Cow::Borrowed)),
+            ("bare_newline", self.bare_newline.map(Cow::Borrowed)),
+            ("dmarc", self.dmarc.map(Cow::Borrowed)),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+    }
+
+    fn octets(&self) -> usize {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        size_of::<Self>() + text(&self.helo) + text(&self.sender)
+    }
+}
+
+impl Serialize for ObservedFacts {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.pairs())
+    }
 }
 
 /// A value of another module that becomes JSON when somebody reads the event, because it costs time to make.
@@ -235,7 +300,7 @@ impl EventKind {
             | Self::Secured { suite: text }
             | Self::Scripted { what: text } => text.len(),
             Self::Lookup(question) => question.octets(),
-            Self::Facts { facts } => facts.iter().map(|(_, value)| value.len() + 40).sum(),
+            Self::Facts { facts } => facts.octets(),
             Self::Verdict { reply, why, .. } => texts(reply) + why.len(),
             Self::Message {
                 sender, recipients, ..

@@ -12,7 +12,7 @@ mod store;
 pub use backlog::{Backlog, Waiting};
 pub(crate) use entry::millis;
 pub use entry::{DnsExchange, DnsQuery, Envelope, Message};
-pub use event::{Event, EventKind, LateJson};
+pub use event::{Event, EventKind, LateJson, ObservedFacts};
 pub use failures::Failures;
 pub use metrics::{BOUNDS, Counter, Family, Histogram, LabelledCounter, MailCounts, Metrics};
 pub use store::{JournalStore, Last, StoredMark, StoredMessage, StoredSession};

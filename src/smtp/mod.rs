@@ -22,7 +22,7 @@ pub use protocol::extension::{Extension, Extensions};
 pub(crate) use protocol::mailbox::is_mailbox;
 pub use protocol::replies::{CORE_PLACEHOLDERS, CoreReplies, CoreReply};
 pub use protocol::syntax::{BareNewline, DomainTolerance, LocalPart, MistakeOrder, Syntax};
-pub use record::events::Telling;
+pub use record::events::PendingEvents;
 pub use record::transcript::{Speaker, Transcript, TranscriptLine};
 pub use record::{SessionEntry, SessionRecord, Transaction};
 pub use server::client_address::{

@@ -14,10 +14,10 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::facts::{Facts, LookupRecord};
-use crate::journal::{Entry, Envelope, Message, StoredSession};
+use crate::journal::{Entry, Envelope, EventKind, Message, StoredSession};
 use crate::policy::Refusal;
 use crate::reply::Reply;
-use crate::smtp::record::events::{Remark, Teller, Telling};
+use crate::smtp::record::events::{EventWriter, PendingEvents};
 use crate::smtp::record::transcript::{Transcript, TranscriptLine};
 use crate::smtp::session::event::{AcceptedMessage, SessionEvent, SessionEvents};
 use crate::smtp::{AddressSource, ClientAddress};
@@ -320,27 +320,34 @@ impl SessionEntry {
     }
 
     /// The first event: the connection.
-    pub(crate) fn connected(self: &Arc<Self>) -> Telling {
-        let (at, client) = self.look(|record| (record.started, record.client_address));
-        Telling::new(self, at, (0, 0), vec![(0, Remark::Connection(client))], 0)
+    pub(crate) fn connected(self: &Arc<Self>) -> PendingEvents {
+        let (at, connection) = self.look(|record| {
+            let (peer, client_address) = (record.peer, record.client_address);
+            let connection = EventKind::Connection {
+                peer,
+                client_address,
+            };
+            (record.started, connection)
+        });
+        PendingEvents::new(self, at, 0..0, vec![(0, connection)], 0)
     }
 
-    /// Applies events after their replies are sent, and returns the entries for the event log. `store` stores an accepted
+    /// Applies events after their replies are sent, and returns them for the event log. `store` stores an accepted
     /// message; it returns `None` for a session that began before a reset.
     pub(crate) fn publish(
         self: &Arc<Self>,
         events: &mut SessionEvents,
-        teller: &mut Teller,
+        writer: &mut EventWriter,
         mut store: impl FnMut(&Arc<Envelope>, AcceptedMessage) -> Option<Arc<Message>>,
-    ) -> Telling {
+    ) -> PendingEvents {
         let at = Timestamp::now();
         let mut record = self.record.lock();
-        let (mut grown, mut remarks) = (0, Vec::new());
+        let (mut grown, mut written) = (0, Vec::new());
         let before = record.transcript.len();
-        let (events, speech) = events.drain();
-        for mut event in events {
+        let (drained, speech) = events.drain();
+        for mut event in drained {
             let lines = record.transcript.len();
-            teller.remark(&event, |remark| remarks.push((lines, remark)));
+            writer.write(&event, |event| written.push((lines, event)));
             let mut number = None;
             if let SessionEvent::Transaction {
                 envelope, message, ..
@@ -349,14 +356,12 @@ impl SessionEntry {
                 && let Some(message) = store(envelope, accepted)
             {
                 number = Some(message.id);
-                remarks.push((
-                    lines,
-                    Remark::Message(message.id, Arc::clone(envelope), message.octets.len()),
-                ));
+                let accepted = events::accepted(message.id, envelope, message.octets.len());
+                written.push((lines, accepted));
             }
             grown += record.apply(event, speech, at, number);
         }
-        let lines = (before, record.transcript.len());
+        let lines = before..record.transcript.len();
         record.octets += grown;
         // The last entry keeps the session alive; nothing else may by then.
         let held = if record.closed_by.is_none() {
@@ -366,7 +371,7 @@ impl SessionEntry {
         };
         drop(record);
         self.grown.fetch_add(grown, Ordering::Relaxed);
-        Telling::new(self, at, lines, remarks, held)
+        PendingEvents::new(self, at, lines, written, held)
     }
 
     /// Writes the one log line of the session, in its span.

@@ -14,7 +14,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use tracing::Instrument;
 
 use crate::facts::Resolver;
-use crate::smtp::record::events::Teller;
+use crate::smtp::record::events::EventWriter;
 use crate::smtp::server::SHUTDOWN_PATIENCE;
 use crate::smtp::server::proxy;
 use crate::smtp::server::stream::{LINGER, MaybeTlsStream, linger};
@@ -42,7 +42,7 @@ pub(crate) struct Connection<'a> {
     pub(crate) reception: Arc<SessionConfig>,
     pub(crate) service: &'a ServerState,
     door: &'a ListenerConfig,
-    pub(crate) teller: Teller,
+    pub(crate) writer: EventWriter,
     input: BytesMut,
     pub(crate) output: Vec<u8>,
     /// When the connection was accepted.
@@ -134,7 +134,7 @@ impl<'a> Connection<'a> {
         });
         let (reception, client, memory) = begun.unwrap_or_else(begin);
         service.tally.sessions.add(1);
-        service.tell(entry.connected());
+        service.append_events(entry.connected());
         let session = Session::new(
             Arc::clone(&reception.receiver),
             memory,
@@ -153,7 +153,7 @@ impl<'a> Connection<'a> {
             reception,
             service,
             door,
-            teller: Teller::default(),
+            writer: EventWriter::default(),
             input: BytesMut::new(),
             output: Vec::with_capacity(OUTPUT_OCTETS),
             accepted: began,

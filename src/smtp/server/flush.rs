@@ -128,7 +128,7 @@ impl Connection<'_> {
             session,
             entry,
             service,
-            teller,
+            writer,
             ..
         } = self;
         let events = &mut session.events;
@@ -152,7 +152,7 @@ impl Connection<'_> {
                 .for_each(|(_, command)| tracing::debug!(command));
         }
         let id = entry.id;
-        let telling = entry.publish(events, teller, |envelope, accepted| {
+        let pending = entry.publish(events, writer, |envelope, accepted| {
             let AcceptedMessage { trace, octets, key } = accepted;
             let (at, trace) = trace.finished();
             let envelope = Arc::clone(envelope);
@@ -173,7 +173,7 @@ impl Connection<'_> {
             message
         });
         events.clear();
-        service.tell(telling);
+        service.append_events(pending);
         let grown = entry.grown();
         if grown > 0 {
             service.sessions.grow(id, grown);

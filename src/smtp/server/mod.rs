@@ -27,7 +27,7 @@ use crate::journal::{
 use crate::smtp::server::connection::Connection;
 use crate::smtp::session::{ListenerMode, Protocol};
 use crate::smtp::{
-    Identity, LastReset, MessageBudget, ProxyMode, Receiver, SessionEntry, StartTls, Telling,
+    Identity, LastReset, MessageBudget, PendingEvents, ProxyMode, Receiver, SessionEntry, StartTls,
 };
 use crate::tls::Tls;
 
@@ -61,7 +61,7 @@ pub struct ServerState {
     /// The event log.
     pub events: Arc<Log<Event>>,
     /// Events of sessions that the event log has not read yet.
-    pub tellings: Arc<Backlog<Telling>>,
+    pub pending: Arc<Backlog<PendingEvents>>,
     /// The metrics, which several worlds can share.
     pub tally: Arc<Metrics>,
     /// The counts of this world.
@@ -87,12 +87,12 @@ impl ServerState {
     }
 
     /// Passes events to the event log, and wakes its readers.
-    pub(crate) fn tell(&self, telling: Telling) {
-        if self.last_reset.is_after(telling.session()) {
+    pub(crate) fn append_events(&self, pending: PendingEvents) {
+        if self.last_reset.is_after(pending.session()) {
             return;
         }
-        if telling.entries() > 0 {
-            self.tellings.push(telling);
+        if pending.entries() > 0 {
+            self.pending.push(pending);
         }
         self.events.touch();
     }
