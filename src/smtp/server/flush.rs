@@ -131,7 +131,7 @@ impl Connection<'_> {
             writer,
             ..
         } = self;
-        let events = &mut session.events;
+        let events = session.events();
         if events.is_empty() {
             return;
         }

@@ -9,7 +9,7 @@ use md5::Md5;
 use crate::reply::{Reply, ReplyCode};
 use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::session::script::{Occasion, Point};
-use crate::smtp::session::{HeloState, Session, State};
+use crate::smtp::session::{Session, State};
 use crate::smtp::settings::{Auth, AuthOutcome, Mechanism, UnwantedResponse};
 
 /// The longest line of the exchange, CRLF included (RFC 4954 §4).
@@ -52,17 +52,17 @@ enum Credentials {
 impl Session {
     /// AUTH: never in a transaction, once only, after EHLO (RFC 4954 §4).
     pub(crate) fn auth(&mut self, mechanism: &str, initial: Option<&str>, output: &mut Vec<u8>) {
-        if self.helo != HeloState::Accepted {
+        if !self.client.has_helo() {
             return self.mistake(CoreReply::AuthBeforeHelo, output);
         }
-        let Some(settings) = self.receiver.settings.auth.clone() else {
+        let Some(settings) = self.setup.settings().auth.clone() else {
             return self.mistake(CoreReply::AuthNotOffered, output);
         };
         let mistake = if matches!(self.state, State::Transaction(_) | State::Chunked(..)) {
             Some(CoreReply::InTransaction)
-        } else if !self.facts.conduct.login.is_empty() {
+        } else if !self.client.facts.conduct.login.is_empty() {
             Some(CoreReply::AuthRepeated)
-        } else if settings.tls_only && !self.facts.conduct.tls {
+        } else if settings.tls_only && !self.client.facts.conduct.tls {
             Some(CoreReply::AuthNeedsTls)
         } else {
             None
@@ -113,7 +113,9 @@ impl Session {
             Mechanism::CramMd5 => {
                 let challenge = format!(
                     "<{}.{}@{}>",
-                    self.id, self.token, self.receiver.settings.hostname
+                    self.setup.id,
+                    self.setup.token,
+                    self.setup.settings().hostname
                 );
                 (Exchange::CramMd5(challenge.clone()), challenge)
             }
@@ -122,7 +124,7 @@ impl Session {
 
     fn challenge(&mut self, text: &str, output: &mut Vec<u8>) {
         let code = ReplyCode::new(334).expect("334 is a reply code");
-        self.say(
+        self.dialogue.say(
             &Reply::from_lines(code, vec![STANDARD.encode(text)]),
             output,
         );
@@ -133,7 +135,7 @@ impl Session {
         let State::Auth(exchange) = std::mem::replace(&mut self.state, State::Idle) else {
             return;
         };
-        let Some(settings) = self.receiver.settings.auth.clone() else {
+        let Some(settings) = self.setup.settings().auth.clone() else {
             return;
         };
         if line == b"*" {
@@ -168,7 +170,7 @@ impl Session {
     }
 
     fn decide(&mut self, credentials: Credentials, output: &mut Vec<u8>) {
-        let Some(settings) = self.receiver.settings.auth.clone() else {
+        let Some(settings) = self.setup.settings().auth.clone() else {
             return;
         };
         let accepted = match &settings.outcome {
@@ -180,8 +182,8 @@ impl Session {
             }
         };
         if accepted {
-            self.facts.conduct.login = credentials.user().to_owned();
-            self.observed();
+            self.client.facts.conduct.login = credentials.user().to_owned();
+            self.dialogue.observed(&self.client.facts);
             return self.answer(CoreReply::AuthOk, output);
         }
         if let Credentials::Token { .. } = credentials {
@@ -201,8 +203,8 @@ impl Session {
 
     /// The AUTH line of the EHLO reply.
     pub(crate) fn auth_line(&self) -> Option<String> {
-        let settings = self.receiver.settings.auth.as_ref()?;
-        if settings.tls_only && !self.facts.conduct.tls {
+        let settings = self.setup.settings().auth.as_ref()?;
+        if settings.tls_only && !self.client.facts.conduct.tls {
             return None;
         }
         let words: Vec<_> = settings

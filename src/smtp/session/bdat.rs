@@ -8,7 +8,7 @@ use crate::smtp::budget::MailData;
 use crate::smtp::protocol::data::flaw;
 use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::record::transcript::Speaker;
-use crate::smtp::session::transaction::Open;
+use crate::smtp::session::open::Open;
 use crate::smtp::session::{Session, State};
 use crate::stage::Stage;
 
@@ -54,13 +54,15 @@ impl Session {
                 return;
             }
             (_, State::Stuck(reply)) => stuck = Some(reply),
-            (None, State::Transaction(transaction)) => open = Some((transaction, self.mail_data())),
+            (None, State::Transaction(transaction)) => {
+                open = Some((transaction, self.setup.mail_data()))
+            }
             (None, State::Chunked(transaction, data)) => open = Some((transaction, data)),
             (_, State::Transaction(transaction) | State::Chunked(transaction, _)) => {
-                self.end_without_reply(transaction.into_envelope());
-                self.facts.forget_sender();
+                self.end_without_reply(transaction.envelope);
+                self.client.facts.forget_sender();
             }
-            _ => self.facts.forget_sender(),
+            _ => self.client.facts.forget_sender(),
         }
         self.state = State::Chunk(Chunk {
             open,
@@ -89,7 +91,7 @@ impl Session {
             _ => {}
         }
         let mistake = self.data_mistake("BDAT", self.data_out_of_sequence()?);
-        self.facts.conduct.errors += 1;
+        self.client.facts.conduct.errors += 1;
         let reply = self.core(mistake.reply, &mistake.quotes);
         self.protocol_refuses(reply.clone());
         Some(reply)
@@ -100,13 +102,13 @@ impl Session {
         let State::Chunk(chunk) = std::mem::replace(&mut self.state, State::Idle) else {
             return;
         };
-        self.record(
+        self.dialogue.record(
             Speaker::Client,
             &format!("<{} octets of a chunk>", chunk.size),
         );
         let Some((open, data)) = chunk.open else {
             if let Some(reply) = chunk.refusal {
-                self.say(&reply, output);
+                self.dialogue.say(&reply, output);
             }
             return match chunk.stuck {
                 Some(reply) => self.state = State::Stuck(reply),
@@ -120,10 +122,10 @@ impl Session {
         }
         let (octets, lost) = data.into_octets();
         let flaw = lost.or_else(|| {
-            if open.is_binary() {
+            if open.binary {
                 None
             } else {
-                flaw(&octets, self.receiver.settings.syntax.text_line_octets)
+                flaw(&octets, self.setup.settings().syntax.text_line_octets)
             }
         });
         self.end_of_message(open, octets, flaw, output, lookup);

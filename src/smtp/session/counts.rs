@@ -1,7 +1,5 @@
 //! What a session counts in the receiver's memory: messages that were acknowledged, and refusals by rules that escalate.
 
-use std::sync::Arc;
-
 use crate::facts::{CountBy, EarlierRefusals, Tally, Volume};
 use crate::policy::Refusal;
 use crate::smtp::session::Session;
@@ -11,8 +9,7 @@ impl Session {
     /// Recalls the counts that rules ask for, as far as it is known whom they are about. A receiver without such rules
     /// does not meet the memory's lock.
     pub(crate) fn recall_counts(&mut self) {
-        let receiver = Arc::clone(&self.receiver);
-        let needs = receiver.policy.needs();
+        let needs = self.setup.receiver.policy.needs();
         if needs.volumes.is_empty() && needs.refusals.is_empty() {
             return;
         }
@@ -21,30 +18,30 @@ impl Session {
             Some(Volume {
                 by: window.by,
                 per: window.per,
-                messages: self.memory.times_within(&tally, window.per) + 1,
+                messages: self.setup.memory.times_within(&tally, window.per) + 1,
             })
         });
         let volumes = volumes.collect();
         let refusals = needs.refusals.iter().filter_map(|window| {
             let tally = self.tally(window.by, Some(window.rule))?;
             // The refusals of the transaction count once, and for the transactions after it.
-            let now = (window.rule, self.facts.conduct.messages);
-            let own = u64::from(self.refusals_counted.contains(&now));
-            let times = self.memory.times_within(&tally, window.per);
+            let now = self.client.facts.conduct.messages;
+            let own = u64::from(self.transactions.is_counted(window.rule, now));
+            let times = self.setup.memory.times_within(&tally, window.per);
             Some(EarlierRefusals {
                 rule: window.rule,
                 times: times.saturating_sub(own),
             })
         });
-        self.facts.earlier_refusals = refusals.collect();
-        self.facts.volumes = volumes;
+        self.client.facts.earlier_refusals = refusals.collect();
+        self.client.facts.volumes = volumes;
     }
 
     /// A message is acknowledged.
     pub(crate) fn count_message(&self) {
-        for window in &self.receiver.policy.needs().volumes {
+        for window in &self.setup.receiver.policy.needs().volumes {
             // One count for each sender, whatever the number of windows.
-            let windows = self.receiver.policy.needs().volumes.iter();
+            let windows = self.setup.receiver.policy.needs().volumes.iter();
             let same: Vec<_> = windows.filter(|other| other.by == window.by).collect();
             let first = same
                 .first()
@@ -55,7 +52,7 @@ impl Session {
                 .max()
                 .unwrap_or_default();
             if let Some(tally) = self.tally(window.by, None).filter(|_| first) {
-                self.memory.happened(tally, most);
+                self.setup.memory.happened(tally, most);
             }
         }
     }
@@ -65,29 +62,25 @@ impl Session {
         if refusal.source != Source::Rule || refusal.temporary {
             return;
         }
-        let receiver = Arc::clone(&self.receiver);
-        let mut windows = receiver.policy.needs().refusals.iter();
+        let mut windows = self.setup.receiver.policy.needs().refusals.iter();
         let Some(window) = windows.find(|window| window.rule == refusal.nth) else {
             return;
         };
-        let now = (window.rule, self.facts.conduct.messages);
-        if self.refusals_counted.contains(&now) {
+        let now = self.client.facts.conduct.messages;
+        if !self.transactions.count(window.rule, now) {
             return;
         }
-        self.refusals_counted
-            .retain(|(rule, _)| *rule != window.rule);
-        self.refusals_counted.push(now);
         if let Some(tally) = self.tally(window.by, Some(window.rule)) {
             // One more than the rule tells apart: those of the present transaction do not count yet.
-            self.memory.happened(tally, window.most + 1);
+            self.setup.memory.happened(tally, window.most + 1);
         }
     }
 
     fn tally(&self, by: CountBy, rule: Option<usize>) -> Option<Tally> {
         Some(Tally {
             by,
-            who: self.facts.counted(by)?,
-            refused_by: rule.map(|rule| (self.receiver.name.clone(), rule)),
+            who: self.client.facts.counted(by)?,
+            refused_by: rule.map(|rule| (self.setup.receiver.name.clone(), rule)),
         })
     }
 }

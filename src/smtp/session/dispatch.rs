@@ -15,11 +15,9 @@ use crate::smtp::protocol::syntax::{BareNewline, MistakeOrder};
 use crate::smtp::record::transcript::Speaker;
 use crate::smtp::server::proxy;
 use crate::smtp::session::auth::AUTH_LINE_OCTETS;
+use crate::smtp::session::open::Mail;
 use crate::smtp::session::script::{Occasion, Point};
-use crate::smtp::session::transaction::Mail;
-use crate::smtp::session::{
-    EXTENSION_OCTETS, HeloState, PATH_LINE_OCTETS, Protocol, Session, State,
-};
+use crate::smtp::session::{EXTENSION_OCTETS, PATH_LINE_OCTETS, Protocol, Session, State};
 use crate::stage::Stage;
 use crate::verdict::ClosedBy;
 
@@ -84,7 +82,7 @@ impl Session {
         self.at = self.stage();
         let told = self.told(text);
         let told = told.map_or_else(|| shortened(text), Cow::Owned);
-        self.record(Speaker::Client, &told);
+        self.dialogue.record(Speaker::Client, &told);
         if bare
             && self
                 .bare_newline(BareLineEnd::Lf, self.stage(), output)
@@ -92,7 +90,7 @@ impl Session {
         {
             return;
         }
-        if bare && self.receiver.settings.syntax.bare_lf == BareNewline::Reject {
+        if bare && self.setup.settings().syntax.bare_lf == BareNewline::Reject {
             return self.mistake(CoreReply::BareLf, output);
         }
         if matches!(self.state, State::Auth(_)) {
@@ -102,7 +100,7 @@ impl Session {
             text.get(..4)
                 .is_some_and(|v| v.eq_ignore_ascii_case(verb.as_bytes()))
         });
-        let syntax = &self.receiver.settings.syntax;
+        let syntax = &self.setup.settings().syntax;
         let most = syntax.line_octets + if longer { EXTENSION_OCTETS } else { 0 };
         if line.len() > most {
             return self.mistake(CoreReply::LineTooLong, output);
@@ -111,14 +109,14 @@ impl Session {
         self.at = stage_of(&command).unwrap_or(self.at);
         if let State::Stuck(reply) = &self.state
             && !self.quits(&command)
-            && !(matches!(&command, Ok(Command::Xclient(_))) && self.may_xclient())
+            && !(matches!(&command, Ok(Command::Xclient(_))) && self.setup.may_xclient())
         {
             let reply = reply.clone();
             return match command {
                 Ok(Command::Bdat { octets, last }) if self.offers(Extension::Chunking) => {
                     self.bdat(octets, last, output)
                 }
-                _ => self.say(&reply, output),
+                _ => self.dialogue.say(&reply, output),
             };
         }
         if more && self.had_to_wait(&command) && self.out_of_step(text, output) {
@@ -149,8 +147,8 @@ impl Session {
             return;
         }
         let repeated = mistake.reply == CoreReply::HeloSyntax
-            && self.helo == HeloState::Accepted
-            && !self.receiver.settings.syntax.repeated_helo;
+            && self.client.has_helo()
+            && !self.setup.settings().syntax.repeated_helo;
         let sequence = self.sequence_first(&mistake);
         match repeated.then_some(CoreReply::HeloRepeated).or(sequence) {
             Some(reply) => self.mistake(reply, output),
@@ -160,7 +158,7 @@ impl Session {
 
     /// Whether a line ends the session: QUIT, also with an argument if the receiver answers that with 221.
     fn quits(&self, command: &Result<Command, Mistake>) -> bool {
-        let replies = &self.receiver.settings.replies;
+        let replies = &self.setup.settings().replies;
         match command {
             Ok(command) => matches!(command, Command::Quit),
             Err(mistake) => {
@@ -173,7 +171,7 @@ impl Session {
     /// The sequence error of a malformed command, if the receiver checks the sequence first. A command that is not recognised
     /// (500) has no sequence.
     fn sequence_first(&self, mistake: &Mistake) -> Option<CoreReply> {
-        let settings = &self.receiver.settings;
+        let settings = self.setup.settings();
         let verbs: &[_] = match settings.syntax.order {
             MistakeOrder::Syntax => &[],
             MistakeOrder::Sequence => &["MAIL", "RCPT", "DATA"],
@@ -195,7 +193,7 @@ impl Session {
             return self.mistake(mistake, output);
         }
         match command {
-            Command::Helo(verb, argument) => match (self.front.protocol, verb) {
+            Command::Helo(verb, argument) => match (self.setup.listener.protocol, verb) {
                 (Protocol::Smtp, Verb::Lhlo) => self.mistake(CoreReply::LhloNotOffered, output),
                 (Protocol::Lmtp, Verb::Helo | Verb::Ehlo) => {
                     self.mistake(CoreReply::LmtpOnly, output)
@@ -251,10 +249,10 @@ impl Session {
 
     /// What the receiver refuses for the HELO that stands already, or that does not yet.
     fn against_helo(&self, command: &Command) -> Option<Mistake> {
-        let settings = &self.receiver.settings;
-        let (word, said) = (command.word(), self.helo == HeloState::Accepted);
+        let settings = self.setup.settings();
+        let (word, said) = (command.word(), self.client.has_helo());
         let reply = if said {
-            let lmtp = self.front.protocol == Protocol::Lmtp;
+            let lmtp = self.setup.is_lmtp();
             let again = matches!(command, Command::Helo(verb, _) if lmtp == (*verb == Verb::Lhlo))
                 && !settings.syntax.repeated_helo;
             again.then_some(CoreReply::HeloRepeated)
@@ -274,7 +272,7 @@ impl Session {
         quotes: &[(&'static str, String)],
         output: &mut Vec<u8>,
     ) {
-        let template = self.receiver.settings.replies.template(reply, true);
+        let template = self.setup.settings().replies.template(reply, true);
         if !template.pattern().code().is_refusal() {
             return self.answer_with(reply, quotes, output);
         }
@@ -286,6 +284,7 @@ impl Session {
     /// The text for the journal in place of a line with credentials (RFC 4954).
     fn told(&self, text: &[u8]) -> Option<String> {
         if self
+            .setup
             .receiver
             .settings
             .auth
@@ -316,7 +315,7 @@ impl Session {
         if matches!(self.state, State::Auth(_)) {
             AUTH_LINE_OCTETS
         } else {
-            self.receiver.settings.syntax.line_octets + EXTENSION_OCTETS
+            self.setup.settings().syntax.line_octets + EXTENSION_OCTETS
         }
     }
 
@@ -347,7 +346,8 @@ impl Session {
             beginning,
             octets,
         } = *passed;
-        self.record(Speaker::Client, &format!("{beginning}… ({octets} octets)"));
+        self.dialogue
+            .record(Speaker::Client, &format!("{beginning}… ({octets} octets)"));
         match state {
             State::Auth(_) => self.mistake(CoreReply::AuthLineTooLong, output),
             state => {

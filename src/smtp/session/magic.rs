@@ -11,22 +11,22 @@ use crate::verdict::Source;
 impl Session {
     /// Applies the request in the name of a recipient.
     pub(crate) fn magic(&mut self, recipient: &str, output: &mut Vec<u8>) -> Option<Reply> {
-        let asked = Magic::of(recipient).filter(|_| self.receiver.settings.magic_recipients)?;
+        let asked = Magic::of(recipient).filter(|_| self.setup.settings().magic_recipients)?;
         let enhanced = |code: ReplyCode, enhanced: Option<EnhancedCode>| {
             Reply::new(
                 code,
-                enhanced.filter(|_| self.enhanced()),
+                enhanced.filter(|_| self.setup.enhanced()),
                 &format!("<{recipient}> asked for this"),
             )
         };
         let (reply, manner) = match asked {
             Magic::Reply(code, detail) => (Some(enhanced(code, detail)), None),
             Magic::AtTheDot(code, detail) => {
-                self.at_the_dot = Some(enhanced(code, detail));
+                self.transactions.ask(enhanced(code, detail));
                 (None, None)
             }
             Magic::AcceptAfter(times) => {
-                let tried = self.memory.count(&format!("magic {recipient}"));
+                let tried = self.setup.memory.count(&format!("magic {recipient}"));
                 let code = ReplyCode::new(451).expect("451 is a reply code");
                 let later = enhanced(
                     code,
@@ -39,11 +39,13 @@ impl Session {
             }
             Magic::SendMode(manner) => (None, Some(manner)),
         };
-        self.events
+        self.dialogue
             .push(SessionEvent::Scripted(format!("recipient {recipient}")));
-        self.manner = manner.or(self.manner);
+        if let Some(manner) = manner {
+            self.dialogue.send_as(manner);
+        }
         let reply = reply?;
-        self.say(&reply, output);
+        self.dialogue.say(&reply, output);
         let why = format!("the recipient <{recipient}> asks for this reply");
         self.refuses(Source::Recipient, reply.clone(), why);
         self.end_after(&reply);

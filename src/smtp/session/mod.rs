@@ -2,39 +2,46 @@
 
 pub(crate) mod auth;
 pub(crate) mod bdat;
+pub(crate) mod client;
 pub(crate) mod counts;
+pub(crate) mod dialogue;
 pub(crate) mod dispatch;
 pub(crate) mod event;
 pub(crate) mod helo;
 pub(crate) mod magic;
+pub(crate) mod open;
 pub(crate) mod output;
+pub(crate) mod proofs;
 pub(crate) mod rules;
 pub(crate) mod script;
+pub(crate) mod setup;
 pub(crate) mod storing;
 pub(crate) mod trace;
 pub(crate) mod transaction;
 
-use std::net::{IpAddr, SocketAddr};
+pub use setup::{ListenerMode, Protocol};
+
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
 
-use crate::facts::{Facts, Lookup, Memory, Verb};
-use crate::policy::{DeferIfPermit, Remedies};
-use crate::reply::{Reply, ReplyCode};
+use crate::facts::{Lookup, Memory, Verb};
+use crate::reply::Reply;
 use crate::smtp::budget::{MailData, MessageBudget};
-use crate::smtp::cure::Case;
 use crate::smtp::protocol::data::Collector;
 use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::session::auth::Exchange;
 use crate::smtp::session::bdat::Chunk;
+use crate::smtp::session::client::Client;
+use crate::smtp::session::dialogue::Dialogue;
 use crate::smtp::session::dispatch::OverlongLine;
 use crate::smtp::session::event::{SessionEvent, SessionEvents};
+use crate::smtp::session::open::{Mail, Open, Received, Storing, Transactions};
+use crate::smtp::session::proofs::Proofs;
 use crate::smtp::session::script::SendMode;
-use crate::smtp::session::storing::Storing;
-use crate::smtp::session::transaction::{Mail, Open, Received};
-use crate::smtp::settings::StartTls;
+use crate::smtp::session::setup::Setup;
 use crate::smtp::{ClientAddress, Extension, Receiver};
 use crate::stage::Stage;
 use crate::verdict::{ClosedBy, Source};
@@ -45,11 +52,6 @@ pub const COMMAND_LINE_OCTETS: usize = 512;
 pub(crate) const EXTENSION_OCTETS: usize = 500;
 /// The longest MAIL or RCPT line, unless the receiver accepts longer ones.
 pub const PATH_LINE_OCTETS: usize = COMMAND_LINE_OCTETS + EXTENSION_OCTETS;
-/// Size of replies after which they are sent: a client that sends commands and does not read replies must not use more
-/// memory.
-const BURST_OCTETS: usize = 16 << 10;
-/// Number of observations after which events are published: each observation holds all facts.
-const BURST_OBSERVATIONS: usize = 32;
 
 /// What the caller must do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,83 +73,30 @@ pub enum Step {
     Close,
 }
 
-/// The protocol of a listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Protocol {
-    /// RFC 5321.
-    #[default]
-    Smtp,
-    /// RFC 2033: LHLO, and one reply for each recipient after the final dot.
-    Lmtp,
-}
-
-/// What a session needs to know about its listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct ListenerMode {
-    /// The protocol.
-    pub protocol: Protocol,
-    /// Whether the listener has TLS.
-    pub tls: bool,
-    /// The setting of STARTTLS; that of the receiver if `None`.
-    pub starttls: Option<StartTls>,
-    /// Whether the connection uses implicit TLS.
-    pub secured: bool,
-}
-
-/// One session.
+/// One session. Its parts own their data; each method beside them concerns one command or one step.
 #[derive(Debug)]
 pub struct Session {
-    pub(crate) receiver: Arc<Receiver>,
-    pub(crate) memory: Arc<Memory>,
-    pub(crate) storage: Option<Arc<MessageBudget>>,
-    pub(crate) peer: SocketAddr,
-    pub(crate) id: u64,
-    pub(crate) front: ListenerMode,
-    pub(crate) token: String,
-    pub(crate) facts: Facts,
-    pub(crate) standing: DeferIfPermit,
-    pub(crate) helo: HeloState,
-    /// The facts and deferral before a later HELO, because a refused HELO changes nothing (RFC 5321 §4.1.4).
-    pub(crate) before: Option<Box<(Facts, DeferIfPermit)>>,
-    pub(crate) state: State,
-    pub(crate) due: Due,
-    pub(crate) pause: Duration,
-    pub(crate) events: SessionEvents,
-    /// Number of lines of the dialogue so far.
-    pub(crate) transcript: usize,
-    /// Observations among the events.
-    pub(crate) observations: usize,
-    /// The client address that the memory counts as connected.
-    pub(crate) present: Option<IpAddr>,
-    /// How the next output is sent, if a script says so.
-    pub(crate) manner: Option<SendMode>,
-    pub(crate) quit: bool,
-    /// The HELO name given by XCLIENT.
-    pub(crate) told_helo: Option<(Verb, String)>,
-    /// The reply to the final dot that a recipient asked for.
-    pub(crate) at_the_dot: Option<Reply>,
-    /// The current stage.
-    pub(crate) at: Stage,
-    /// How many times each script with `per = "session"` could have taken effect.
-    pub(crate) script_counts: Vec<u64>,
-    /// The code of the first refusal since the last MAIL.
-    pub(crate) refused: Option<ReplyCode>,
-    /// The rules that escalate and the transactions in which they last refused.
-    pub(crate) refusals_counted: Vec<(usize, u64)>,
-    /// Whether a message was acknowledged.
-    pub(crate) acknowledged: bool,
-    /// Whether messages are kept before they are acknowledged.
-    pub(crate) keeps_messages: bool,
+    /// What does not change: receiver, listener, connection.
+    setup: Setup,
+    /// What is said, and what the journal hears of it.
+    dialogue: Dialogue,
+    /// The facts about the client, its HELO and its conduct.
+    client: Client,
+    /// What became of the transactions.
+    transactions: Transactions,
     /// Refusals whose remedies are not yet verified.
-    pub(crate) unproved: Vec<(Remedies, Case)>,
-}
-
-/// The state of HELO. A refused HELO does not count as one, and must not bypass rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum HeloState {
-    None,
-    Accepted,
-    Refused,
+    proofs: Proofs,
+    /// How many times each script with `per = "session"` could have taken effect.
+    script_counts: Vec<u64>,
+    /// What the next octets are.
+    state: State,
+    /// What is to be judged before them.
+    due: Due,
+    /// The time of the lookups for what is due.
+    pause: Duration,
+    /// The current stage.
+    at: Stage,
+    quit: bool,
 }
 
 /// The state of a session.
@@ -204,52 +153,38 @@ impl Session {
         peer: SocketAddr,
         id: u64,
     ) -> Self {
-        let facts = Facts::of_receiver(client.address, &receiver.settings.hostname);
+        let settings = &receiver.settings;
+        let (client, dialogue) = (
+            Client::new(client, &settings.hostname),
+            Dialogue::new(settings.transcript_lines),
+        );
         Self {
-            receiver,
-            memory,
-            storage: None,
-            peer,
-            id,
-            front: ListenerMode::default(),
-            token: format!("{id:08x}"),
-            facts,
-            standing: DeferIfPermit::default(),
-            helo: HeloState::None,
-            before: None,
+            setup: Setup::new(receiver, memory, peer, id),
+            dialogue,
+            client,
+            transactions: Transactions::default(),
+            proofs: Proofs::default(),
+            script_counts: Vec::new(),
             state: State::Idle,
             due: Due::Client,
             pause: Duration::ZERO,
-            events: SessionEvents::default(),
-            transcript: 0,
-            observations: 0,
-            present: None,
-            manner: None,
-            quit: false,
-            told_helo: None,
-            at_the_dot: None,
             at: Stage::Connect,
-            script_counts: Vec::new(),
-            refused: None,
-            refusals_counted: Vec::new(),
-            acknowledged: false,
-            keeps_messages: false,
-            unproved: Vec::new(),
+            quit: false,
         }
     }
 
     /// Sets the listener of the session.
     #[must_use]
-    pub fn behind(mut self, front: ListenerMode) -> Self {
-        self.front = front;
-        self.facts.conduct.tls = front.secured;
+    pub fn behind(mut self, listener: ListenerMode) -> Self {
+        self.setup.listener = listener;
+        self.client.facts.conduct.tls = listener.secured;
         self
     }
 
     /// Sets the memory budget that the session shares with others; without one, its memory is unlimited.
     #[must_use]
     pub fn storing_in(mut self, storage: &Arc<MessageBudget>) -> Self {
-        self.storage = Some(Arc::clone(storage));
+        self.setup.budget = Some(Arc::clone(storage));
         self
     }
 
@@ -259,8 +194,8 @@ impl Session {
     pub fn secured(&mut self, suite: String, discarded: usize, output: &mut Vec<u8>) {
         self.state = State::Idle;
         self.forget_helo();
-        self.facts.conduct.tls = true;
-        self.events.push(SessionEvent::Secured(suite));
+        self.client.facts.conduct.tls = true;
+        self.dialogue.push(SessionEvent::Secured(suite));
         if discarded > 0 {
             self.misbehaves(
                 |conduct| conduct.unsynchronised = "STARTTLS".to_owned(),
@@ -271,8 +206,8 @@ impl Session {
 
     /// The connection uses implicit TLS, with this version and cipher suite.
     pub fn under_tls(&mut self, suite: String) {
-        self.facts.conduct.tls = true;
-        self.events.push(SessionEvent::Secured(suite));
+        self.client.facts.conduct.tls = true;
+        self.dialogue.push(SessionEvent::Secured(suite));
     }
 
     /// The listener ended the session.
@@ -282,11 +217,11 @@ impl Session {
 
     /// The PROXY header is missing or wrong: the reply of Postfix, and the end of the session.
     pub fn refuse_proxy(&mut self, why: &str, output: &mut Vec<u8>) {
-        self.events.push(SessionEvent::Scripted(format!(
+        self.dialogue.push(SessionEvent::Scripted(format!(
             "PROXY header refused: {why}"
         )));
         let reply = self.core(CoreReply::ProxyRefused, &[]);
-        self.say(&reply, output);
+        self.dialogue.say(&reply, output);
         self.refuses(
             Source::Protocol,
             reply,
@@ -298,7 +233,7 @@ impl Session {
     /// The listener has no room for the connection: a reply in the place of the greeting, and the end.
     pub(crate) fn turn_away(&mut self, output: &mut Vec<u8>) {
         let reply = self.core(CoreReply::TooManyConnections, &[]);
-        self.say(&reply, output);
+        self.dialogue.say(&reply, output);
         let why = "the listener has no room for another connection".to_owned();
         self.refuses(Source::Protocol, reply, why);
         self.close(ClosedBy::Connections);
@@ -330,7 +265,7 @@ impl Session {
         lookup: &dyn Lookup,
     ) -> Step {
         let step = self.run(input, output, lookup);
-        self.prove(lookup);
+        self.proofs.prove(lookup);
         step
     }
 
@@ -339,11 +274,7 @@ impl Session {
             if let Some(step) = self.settle(input, output, lookup) {
                 return step;
             }
-            if self.manner.is_some()
-                || output.len() >= BURST_OCTETS
-                || self.observations >= BURST_OBSERVATIONS
-            {
-                self.observations = 0;
+            if self.dialogue.must_flush(output) {
                 return Step::Flush;
             }
             let going_on = match &mut self.state {
@@ -373,7 +304,7 @@ impl Session {
 
     /// Returns how the output must be sent, once; for [`Step::Flush`].
     pub fn take_manner(&mut self) -> SendMode {
-        self.manner.take().unwrap_or_default()
+        self.dialogue.take_mode()
     }
 
     /// Whether the session waits for data, not for a command: the timeouts differ (RFC 5321 §4.5.3.2).
@@ -383,8 +314,8 @@ impl Session {
 
     /// The client exceeded the time limit.
     pub fn timed_out(&mut self, output: &mut Vec<u8>) {
-        let refuses = self.is_busy() || !self.acknowledged;
-        let replies = &self.receiver.settings.replies;
+        let refuses = self.is_busy() || !self.transactions.has_acknowledged();
+        let replies = &self.setup.settings().replies;
         let reply = match self.awaits_data() {
             true if replies.is_own(CoreReply::DataTimeout)
                 || !replies.is_own(CoreReply::Timeout) =>
@@ -405,15 +336,20 @@ impl Session {
     /// The listener ended the session, for a reason that the dialogue does not show.
     pub fn failed(&mut self, by: ClosedBy, reason: String) {
         if !matches!(self.state, State::Closed) {
-            self.events.push(SessionEvent::Reason(reason));
+            self.dialogue.push(SessionEvent::Reason(reason));
             self.close(by);
         }
     }
 
     /// The events since the last call.
     pub fn take_events(&mut self) -> SessionEvents {
-        self.prove_by_session();
-        std::mem::take(&mut self.events)
+        self.proofs.prove_by_session();
+        std::mem::take(self.dialogue.events())
+    }
+
+    /// The events that are not published yet.
+    pub(crate) fn events(&mut self) -> &mut SessionEvents {
+        self.dialogue.events()
     }
 
     /// Observes and judges what is due. A pause stands for the time of the lookups; the judgement follows in the next call.
@@ -424,7 +360,8 @@ impl Session {
         lookup: &dyn Lookup,
     ) -> Option<Step> {
         if matches!(self.due, Due::Client) {
-            self.observe_client(lookup);
+            self.due = Due::Wait;
+            self.pause = self.client.observe_address(&self.setup, lookup);
         }
         let pause = std::mem::take(&mut self.pause);
         if !pause.is_zero() {
@@ -453,8 +390,8 @@ impl Session {
         if !matches!(self.state, State::Stuck(_) | State::Closed) {
             self.state = State::Idle;
         }
-        self.facts.forget_sender();
-        self.at_the_dot = None;
+        self.client.facts.forget_sender();
+        self.transactions.take_asked();
     }
 
     /// Records a transaction that ends without a reply to its message.
@@ -472,36 +409,21 @@ impl Session {
             }
         };
         let judged = match std::mem::replace(&mut self.due, Due::Nothing) {
-            Due::Message(received) => Some(received.into_open().into_envelope().into()),
+            Due::Message(received) => Some(received.open.envelope.into()),
             Due::Stored(storing) => Some(storing.envelope),
             due => {
                 self.due = due;
                 None
             }
         };
-        if let Some(envelope) = open.map(|open| open.into_envelope().into()).or(judged) {
+        if let Some(envelope) = open.map(|open| open.envelope.into()).or(judged) {
             self.end_without_reply(envelope);
-        }
-    }
-
-    /// Whether MAIL requires a HELO first: one was refused, or a rule would be skipped without one.
-    pub(crate) fn lacks_helo(&self) -> bool {
-        match self.helo {
-            HeloState::Accepted => false,
-            HeloState::Refused => true,
-            HeloState::None => self.receiver.policy.judges_at(Stage::Helo),
         }
     }
 
     /// Whether an extension is offered at this point of the session.
     pub(crate) fn offers(&self, extension: Extension) -> bool {
-        let possible = extension != Extension::RequireTls || self.facts.conduct.tls;
-        possible && self.receiver.settings.extensions.offers(extension)
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.leave();
+        let possible = extension != Extension::RequireTls || self.client.facts.conduct.tls;
+        possible && self.setup.settings().extensions.offers(extension)
     }
 }

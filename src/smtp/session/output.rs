@@ -1,32 +1,14 @@
-//! Replies, refusals without a rule, the transcript, and the end of the session.
+//! Core replies, refusals without a rule, and the end of the session.
 
-use std::sync::Arc;
-
-use crate::policy::{Refusal, Values};
+use crate::policy::Refusal;
 use crate::reply::{Reply, enhanced_prefix};
-use crate::smtp::Extension;
 use crate::smtp::protocol::command::Mistake;
 use crate::smtp::protocol::replies::CoreReply;
-use crate::smtp::record::transcript::Speaker;
 use crate::smtp::session::event::SessionEvent;
 use crate::smtp::session::{Due, Session, State};
 use crate::verdict::{ClosedBy, Source};
 
 impl Session {
-    /// Records the facts as an event.
-    pub(crate) fn observed(&mut self) {
-        self.observations += 1;
-        self.events
-            .push(SessionEvent::Observed(Box::new(self.facts.clone())));
-    }
-
-    pub(crate) fn enhanced(&self) -> bool {
-        self.receiver
-            .settings
-            .extensions
-            .offers(Extension::EnhancedStatusCodes)
-    }
-
     /// Records a refusal by the SMTP server itself.
     pub(crate) fn protocol_refuses(&mut self, reply: Reply) {
         let text = reply.texts().first().map_or("", |text| text.as_ref());
@@ -38,22 +20,17 @@ impl Session {
 
     /// Records a refusal without a rule. A reply that is never sent is no refusal.
     pub(crate) fn refuses(&mut self, source: Source, reply: Reply, why: String) {
-        if self.is_mute() || !reply.code().is_refusal() {
+        if self.dialogue.is_mute() || !reply.code().is_refusal() {
             return;
         }
         let refusal = Refusal::without_rule(source, self.at, reply, why);
-        self.tell_refusal(refusal);
+        self.record_refusal(refusal);
     }
 
     /// Records a refusal.
-    pub(crate) fn tell_refusal(&mut self, refusal: Refusal) {
-        self.refused.get_or_insert(refusal.reply.code());
-        self.events.push(SessionEvent::Refused(Box::new(refusal)));
-    }
-
-    /// Whether replies are suppressed.
-    pub(crate) fn is_mute(&self) -> bool {
-        self.manner.is_some_and(|manner| manner.mute)
+    pub(crate) fn record_refusal(&mut self, refusal: Refusal) {
+        self.transactions.refuse(refusal.reply.code());
+        self.dialogue.push(SessionEvent::Refused(Box::new(refusal)));
     }
 
     /// Sends a core reply. 221, 421 and 521 end the session (RFC 5321 §3.8, RFC 7504).
@@ -68,19 +45,19 @@ impl Session {
         quotes: &[(&'static str, String)],
         output: &mut Vec<u8>,
     ) {
-        let receiver = Arc::clone(&self.receiver);
-        let template = receiver.settings.replies.template(reply, self.enhanced());
-        let is_refusal = template.pattern().code().is_refusal();
-        if template.is_plain() && !is_refusal {
-            self.say(template.pattern(), output);
+        let replies = &self.setup.settings().replies;
+        let template = replies.template(reply, self.setup.enhanced());
+        let code = template.pattern().code();
+        if template.is_plain() && !code.is_refusal() {
+            self.dialogue.say(template.pattern(), output);
         } else {
             let filled = self.core(reply, quotes);
-            self.say(&filled, output);
-            if is_refusal {
+            self.dialogue.say(&filled, output);
+            if code.is_refusal() {
                 self.protocol_refuses(filled);
             }
         }
-        match template.pattern().code().get() {
+        match code.get() {
             221 => {
                 self.quit = true;
                 self.close(ClosedBy::Quit);
@@ -92,14 +69,8 @@ impl Session {
 
     /// Returns a core reply with its placeholders filled.
     pub(crate) fn core(&self, reply: CoreReply, quotes: &[(&'static str, String)]) -> Reply {
-        let settings = &self.receiver.settings;
-        let values = Values {
-            mx: &settings.hostname,
-            id: &self.token,
-            quotes,
-        };
-        let template = settings.replies.template(reply, self.enhanced());
-        template.fill(&self.facts, &values)
+        let facts = &self.client.facts;
+        self.setup.core_reply(reply, facts, quotes)
     }
 
     /// Replies to a mistake of the client. Too many mistakes end the session.
@@ -115,14 +86,14 @@ impl Session {
     /// Ends the session after too many mistakes.
     pub(crate) fn end_of_patience(&mut self, output: &mut Vec<u8>) {
         let open = !matches!(self.state, State::Closed);
-        if open && self.facts.conduct.errors >= self.receiver.settings.max_errors as u64 {
+        if open && self.client.facts.conduct.errors >= self.setup.settings().max_errors as u64 {
             self.end(output, CoreReply::TooManyErrors, ClosedBy::Errors);
         }
     }
 
     pub(crate) fn end(&mut self, output: &mut Vec<u8>, reply: CoreReply, by: ClosedBy) {
         let reply = self.core(reply, &[]);
-        self.say(&reply, output);
+        self.dialogue.say(&reply, output);
         self.protocol_refuses(reply);
         self.close(by);
     }
@@ -137,7 +108,7 @@ impl Session {
     ) {
         self.at = self.stage();
         let reply = self.core(reply, &[]);
-        self.say(&reply, output);
+        self.dialogue.say(&reply, output);
         if refuses {
             self.protocol_refuses(reply);
         }
@@ -150,36 +121,6 @@ impl Session {
         }
         self.abandon();
         (self.state, self.due) = (State::Closed, Due::Nothing);
-        self.events.push(SessionEvent::Closed(by));
-    }
-
-    /// Sends a reply.
-    pub(crate) fn say(&mut self, reply: &Reply, output: &mut Vec<u8>) {
-        let begin = output.len();
-        reply.write_to(output);
-        self.said(&output[begin..]);
-    }
-
-    /// Adds the lines of a reply to the transcript.
-    fn said(&mut self, reply: &[u8]) {
-        if self.is_mute() {
-            return;
-        }
-        for line in reply.split_inclusive(|octet| *octet == b'\n') {
-            self.record(
-                Speaker::Server,
-                &String::from_utf8_lossy(line.strip_suffix(b"\r\n").unwrap_or(line)),
-            );
-        }
-    }
-
-    /// Adds a line to the transcript, or counts it if the transcript is full.
-    pub(crate) fn record(&mut self, from: Speaker, text: &str) {
-        self.transcript += 1;
-        if self.transcript <= self.receiver.settings.transcript_lines {
-            self.events.line(from, text);
-        } else {
-            self.events.push(SessionEvent::LineDropped);
-        }
+        self.dialogue.push(SessionEvent::Closed(by));
     }
 }

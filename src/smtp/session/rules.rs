@@ -1,17 +1,15 @@
 //! Evaluation of rules: at each stage, and when the client misbehaves.
 
-use std::sync::Arc;
-
-use crate::facts::{BareLineEnd, Conduct, Lookup, Verb};
+use crate::facts::{BareLineEnd, Conduct, Verb};
 use crate::policy::check::Timing;
-use crate::policy::{After, Refusal, Values};
+use crate::policy::{After, Refusal};
 use crate::reply::Reply;
-use crate::smtp::cure::Case;
+use crate::smtp::Extension;
 use crate::smtp::protocol::command::{Command, Mistake};
 use crate::smtp::protocol::replies::CoreReply;
+use crate::smtp::session::client::HeloState;
 use crate::smtp::session::event::SessionEvent;
-use crate::smtp::session::{HeloState, Session, State};
-use crate::smtp::{Extension, Receiver};
+use crate::smtp::session::{Session, State};
 use crate::stage::Stage;
 use crate::verdict::ClosedBy;
 
@@ -27,16 +25,12 @@ impl Session {
     /// Evaluates the rules of a stage like [`Session::refuse`], and returns the reply.
     pub(crate) fn refuse_with(&mut self, stage: Stage, output: &mut Vec<u8>) -> Option<Reply> {
         self.recall_counts();
-        let receiver = Arc::clone(&self.receiver);
-        let mut standing = std::mem::take(&mut self.standing);
-        let refusal =
-            receiver
-                .policy
-                .judge(stage, &self.facts, &self.values(&receiver), &mut standing);
-        if let Some(reason) = standing.allowed.take() {
-            self.events.push(SessionEvent::Allowed(reason));
+        let Self { setup, client, .. } = self;
+        let values = setup.values(&[]);
+        let (refusal, allowed) = client.judge(&setup.receiver.policy, stage, &values);
+        if let Some(reason) = allowed {
+            self.dialogue.push(SessionEvent::Allowed(reason));
         }
-        self.standing = standing;
         Some(self.speak(refusal?, output))
     }
 
@@ -57,13 +51,12 @@ impl Session {
         note: impl FnOnce(&mut Conduct),
         output: &mut Vec<u8>,
     ) -> Option<Reply> {
-        note(&mut self.facts.conduct);
+        note(&mut self.client.facts.conduct);
         self.recall_counts();
-        let receiver = Arc::clone(&self.receiver);
-        let refusal = receiver
-            .policy
-            .judge_conduct(stage, &self.facts, &self.values(&receiver))?;
-        self.observed();
+        let policy = &self.setup.receiver.policy;
+        let values = self.setup.values(&[]);
+        let refusal = policy.judge_conduct(stage, &self.client.facts, &values)?;
+        self.dialogue.observed(&self.client.facts);
         Some(self.speak(refusal, output))
     }
 
@@ -75,10 +68,10 @@ impl Session {
         stage: Stage,
         output: &mut Vec<u8>,
     ) -> Option<Reply> {
-        let first = self.facts.conduct.bare_newline.is_none();
+        let first = self.client.facts.conduct.bare_newline.is_none();
         let reply = self.judge_conduct(stage, |conduct| conduct.bare_newline = Some(which), output);
         if first && reply.is_none() {
-            self.observed();
+            self.dialogue.observed(&self.client.facts);
         }
         reply
     }
@@ -97,14 +90,12 @@ impl Session {
                 | Command::Expn
                 | Command::Etrn
         );
-        if !demands || self.facts.conduct.tls {
+        if !demands || self.client.facts.conduct.tls {
             return false;
         }
-        let receiver = Arc::clone(&self.receiver);
-        let values = self.values(&receiver);
-        let refusal = receiver
-            .policy
-            .judge_tls(self.stage(), &self.facts, &values);
+        let policy = &self.setup.receiver.policy;
+        let values = self.setup.values(&[]);
+        let refusal = policy.judge_tls(self.stage(), &self.client.facts, &values);
         match refusal {
             Some(refusal) => {
                 self.speak(refusal, output);
@@ -118,7 +109,11 @@ impl Session {
     pub(crate) fn out_of_sequence(&self, verb: &str) -> Option<CoreReply> {
         match (verb, &self.state) {
             ("MAIL", State::Transaction(_) | State::Chunked(..)) => Some(CoreReply::NestedMail),
-            ("MAIL", _) if self.lacks_helo() || self.must_say_helo() => Some(CoreReply::HeloFirst),
+            ("MAIL", _)
+                if self.client.lacks_helo(&self.setup.receiver.policy) || self.must_say_helo() =>
+            {
+                Some(CoreReply::HeloFirst)
+            }
             ("RCPT", State::Chunked(..)) => Some(CoreReply::RcptAfterBdat),
             ("RCPT", State::Transaction(_)) => None,
             ("RCPT", _) => Some(CoreReply::MailFirst),
@@ -129,9 +124,10 @@ impl Session {
 
     /// Whether a rule requires a HELO that the client has not sent.
     fn must_say_helo(&self) -> bool {
-        let mut rules = self.receiver.policy.rules().iter();
-        let listed = self.receiver.settings.helo_first.contains(&"MAIL");
-        self.helo == HeloState::None && (listed || rules.any(|rule| rule.check.timing == Timing::Helo))
+        let mut rules = self.setup.receiver.policy.rules().iter();
+        let listed = self.setup.settings().helo_first.contains(&"MAIL");
+        self.client.helo() == HeloState::None
+            && (listed || rules.any(|rule| rule.check.timing == Timing::Helo))
     }
 
     /// The sequence error of DATA or BDAT.
@@ -139,7 +135,7 @@ impl Session {
         match &self.state {
             State::Chunked(..) => Some(CoreReply::DataAfterBdat),
             State::Transaction(open) if open.has_recipients() => None,
-            State::Transaction(open) if open.refused().is_some() => {
+            State::Transaction(open) if open.refused.is_some() => {
                 Some(CoreReply::NoValidRecipients)
             }
             State::Transaction(_) => Some(CoreReply::DataWithoutRcpt),
@@ -150,7 +146,7 @@ impl Session {
     /// The sequence error of DATA or BDAT, with its placeholders.
     pub(crate) fn data_mistake(&self, command: &'static str, reply: CoreReply) -> Mistake {
         let refused = match &self.state {
-            State::Transaction(open) => open.refused().unwrap_or_default(),
+            State::Transaction(open) => open.refused.as_deref().unwrap_or_default(),
             _ => "",
         };
         Mistake::from(reply)
@@ -160,7 +156,7 @@ impl Session {
 
     /// The stage of the next command.
     pub(crate) fn stage(&self) -> Stage {
-        match (&self.state, self.helo) {
+        match (&self.state, self.client.helo()) {
             (State::Data(..) | State::Chunk(_) | State::Chunked(..), _) => Stage::Eod,
             (State::Transaction(open), _) if open.has_recipients() => Stage::Data,
             (State::Transaction(_), _) => Stage::Rcpt,
@@ -169,58 +165,15 @@ impl Session {
         }
     }
 
-    fn values<'a>(&'a self, receiver: &'a Receiver) -> Values<'a> {
-        Values {
-            mx: &receiver.settings.hostname,
-            id: &self.token,
-            quotes: &[],
-        }
-    }
-
-    /// Gives new refusals what the verification of their remedies needs: the current zones. If that needs the message, remedies
-    /// are verified at once, because a refused message is not kept; otherwise when they are read.
-    pub(crate) fn prove(&mut self, lookup: &dyn Lookup) {
-        for (remedies, case) in self.unproved.drain(..) {
-            let case = Case {
-                world: lookup.snapshot(),
-                ..case
-            };
-            let at_once = case.message.is_some();
-            remedies.prove_by(move |proposals| case.prove(proposals));
-            if at_once {
-                remedies.prove();
-            }
-        }
-    }
-
-    /// The same without zones, as after a TLS handshake: only the session can change then.
-    pub(crate) fn prove_by_session(&mut self) {
-        for (remedies, case) in self.unproved.drain(..) {
-            remedies.prove_by(move |proposals| case.prove(proposals));
-        }
-    }
-
-    /// Keeps what the verification of remedies needs.
-    fn keep_case(&mut self, refusal: &Refusal) {
-        let case = Case {
-            receiver: Arc::clone(&self.receiver),
-            nth: refusal.nth,
-            stage: refusal.stage,
-            facts: Box::new(self.facts.clone()),
-            world: None,
-            message: None,
-        };
-        self.unproved.push((refusal.remedies.clone(), case));
-    }
-
     fn speak(&mut self, refusal: Refusal, output: &mut Vec<u8>) -> Reply {
-        self.keep_case(&refusal);
+        let Self { setup, client, .. } = self;
+        self.proofs.keep(&refusal, &setup.receiver, &client.facts);
         self.count_refusal(&refusal);
         let reply = refusal.reply.clone();
-        self.say(&reply, output);
+        self.dialogue.say(&reply, output);
         let after = refusal.after;
-        if !self.is_mute() {
-            self.tell_refusal(refusal);
+        if !self.dialogue.is_mute() {
+            self.record_refusal(refusal);
         }
         match after {
             After::Close => self.close(ClosedBy::Refused),
@@ -241,12 +194,14 @@ impl Session {
     /// after each command without PIPELINING. QUIT ends everything.
     pub(crate) fn had_to_wait(&self, command: &Result<Command, Mistake>) -> bool {
         let extended = self
+            .client
             .facts
             .helo
             .as_ref()
             .is_some_and(|helo| helo.verb != Verb::Helo);
         let offered = extended
             && self
+                .setup
                 .receiver
                 .settings
                 .extensions

@@ -6,9 +6,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::facts::{Facts, Verb};
-use crate::policy::{Template, Values};
+use crate::policy::Template;
 use crate::reply::{Reply, ReplyCode};
-use crate::smtp::record::transcript::Speaker;
 use crate::smtp::session::event::SessionEvent;
 use crate::smtp::session::{Session, State};
 use crate::smtp::settings::Mechanism;
@@ -271,9 +270,9 @@ impl Session {
         occasion: Occasion<'_>,
         output: &mut Vec<u8>,
     ) -> Option<Reply> {
-        let receiver = std::sync::Arc::clone(&self.receiver);
+        let receiver = std::sync::Arc::clone(&self.setup.receiver);
         for (index, script) in receiver.settings.scripts.iter().enumerate() {
-            if script.point != point || !script.when.holds(&self.facts, occasion) {
+            if script.point != point || !script.when.holds(&self.client.facts, occasion) {
                 continue;
             }
             if !script
@@ -282,16 +281,14 @@ impl Session {
             {
                 continue;
             }
-            self.events.push(SessionEvent::Scripted(format!(
+            self.dialogue.push(SessionEvent::Scripted(format!(
                 "script {} at {}",
                 index + 1,
                 word(point)
             )));
-            self.manner = Some(script.manner);
+            self.dialogue.send_as(script.manner);
             if let Some(raw) = &script.raw {
-                output.extend_from_slice(raw.as_bytes());
-                output.extend_from_slice(b"\r\n");
-                self.record(Speaker::Server, raw);
+                self.dialogue.say_line(raw, output);
                 if let Ok(reply) = Reply::parse(&raw.lines().collect::<Vec<_>>()) {
                     self.refuses(Source::Script, reply.clone(), why(index, point));
                     return Some(reply);
@@ -302,16 +299,12 @@ impl Session {
                     raw,
                 ));
             }
-            let values = Values {
-                mx: &receiver.settings.hostname,
-                id: &self.token,
-                quotes: &[],
-            };
+            let values = self.setup.values(&[]);
             let reply = script
                 .reply
                 .as_ref()
-                .map(|template| template.fill(&self.facts, &values))?;
-            self.say(&reply, output);
+                .map(|template| template.fill(&self.client.facts, &values))?;
+            self.dialogue.say(&reply, output);
             self.refuses(Source::Script, reply.clone(), why(index, point));
             self.end_after(&reply);
             return Some(reply);
@@ -322,13 +315,15 @@ impl Session {
     /// How many opportunities a script has had, including this one.
     fn count_script(&mut self, index: usize, per: CountPer) -> u64 {
         match per {
-            CountPer::World => self.memory.count(&format!("script {index}")),
+            CountPer::World => self.setup.memory.count(&format!("script {index}")),
             CountPer::Client => {
-                let client = self.facts.client_address;
-                self.memory.count(&format!("script {index} of {client}"))
+                let client = self.client.facts.client_address;
+                self.setup
+                    .memory
+                    .count(&format!("script {index} of {client}"))
             }
             CountPer::Session => {
-                let scripts = self.receiver.settings.scripts.len();
+                let scripts = self.setup.settings().scripts.len();
                 self.script_counts.resize(scripts, 0);
                 self.script_counts[index] += 1;
                 self.script_counts[index]

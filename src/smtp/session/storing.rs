@@ -1,47 +1,17 @@
 //! Storage of a message before its 250: with a journal file, the result of the write decides the reply to the final dot
 //! (RFC 5321 §4.2.5: with the 250, the server accepts responsibility for the message).
 
-use std::sync::Arc;
-
-use crate::journal::Envelope;
-use crate::reply::Reply;
 use crate::smtp::protocol::replies::CoreReply;
-use crate::smtp::session::event::{AcceptedMessage, EventsMark};
+use crate::smtp::session::open::Storing;
 use crate::smtp::session::{Due, Session};
-
-/// A message that no rule refuses, with its reply.
-#[derive(Debug)]
-pub(crate) struct Storing {
-    pub(crate) envelope: Arc<Envelope>,
-    pub(crate) message: AcceptedMessage,
-    pub(crate) reply: Reply,
-    /// The session as it was before that reply.
-    pub(crate) before: Mark,
-}
-
-/// How far the output, the events and the transcript had come.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Mark {
-    output: usize,
-    events: EventsMark,
-    transcript: usize,
-}
 
 impl Session {
     /// Has every accepted message kept before its 250 is sent: [`Step::Store`](super::Step::Store) asks for it. Without
     /// this, a message is accepted as soon as no rule refuses it.
     #[must_use]
     pub fn keeping_messages(mut self, keeps: bool) -> Self {
-        self.keeps_messages = keeps;
+        self.setup.stores_messages = keeps;
         self
-    }
-
-    pub(crate) fn mark(&self, output: &[u8]) -> Mark {
-        Mark {
-            output: output.len(),
-            events: self.events.mark(),
-            transcript: self.transcript,
-        }
     }
 
     /// The message to store.
@@ -66,20 +36,12 @@ impl Session {
         if is_stored {
             return self.end_transaction(envelope, reply, Some(message));
         }
-        self.take_back(before, output);
+        self.dialogue.take_back(before, output);
         let reply = self.core(CoreReply::NoStorage, &[]);
-        self.say(&reply, output);
+        self.dialogue.say(&reply, output);
         self.protocol_refuses(reply.clone());
         self.say_again(envelope.recipients.len(), &reply, output);
         self.end_transaction(envelope, reply, None);
-    }
-
-    /// Takes back what was said since the mark, before any of it is sent. How it is sent stands: a script that keeps
-    /// silent goes on keeping silent.
-    pub(crate) fn take_back(&mut self, mark: Mark, output: &mut Vec<u8>) {
-        output.truncate(mark.output);
-        self.events.truncate(mark.events);
-        self.transcript = mark.transcript;
     }
 }
 

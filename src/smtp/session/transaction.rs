@@ -7,102 +7,50 @@ use crate::facts::{BareLineEnd, Lookup};
 use crate::journal::Envelope;
 use crate::reply::Reply;
 use crate::smtp::Extension;
-use crate::smtp::budget::MailData;
 use crate::smtp::protocol::command::Mistake;
 use crate::smtp::protocol::data::{self, Collector, Flaw};
 use crate::smtp::protocol::path::Parameters;
 use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::record::transcript::Speaker;
 use crate::smtp::session::event::{AcceptedMessage, SessionEvent};
+use crate::smtp::session::open::{Mail, Open, Received, Storing};
 use crate::smtp::session::script::{Occasion, Point};
-use crate::smtp::session::storing::Storing;
 use crate::smtp::session::trace::Trace;
-use crate::smtp::session::{Due, Protocol, Session, State};
+use crate::smtp::session::{Due, Session, State};
 use crate::stage::Stage;
-use crate::verdict::{ClosedBy, Source, Verdict};
-
-/// An open transaction.
-#[derive(Debug)]
-pub(crate) struct Open {
-    envelope: Envelope,
-    /// The reply to the last refused recipient, without its code, for the reply to DATA without recipients.
-    refused: Option<String>,
-    /// Whether addresses and header may have UTF-8 (RFC 6531).
-    smtputf8: bool,
-    /// Whether the message is binary and requires BDAT (RFC 3030 §3).
-    binary: bool,
-}
-
-impl Open {
-    pub(crate) fn has_recipients(&self) -> bool {
-        !self.envelope.recipients.is_empty()
-    }
-
-    pub(crate) fn into_envelope(self) -> Envelope {
-        self.envelope
-    }
-
-    pub(crate) fn refused(&self) -> Option<&str> {
-        self.refused.as_deref()
-    }
-
-    pub(crate) fn is_binary(&self) -> bool {
-        self.binary
-    }
-}
-
-/// The arguments of MAIL.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mail {
-    pub(crate) sender: String,
-    pub(crate) parameters: Parameters,
-}
-
-/// A message whose facts are being observed.
-#[derive(Debug)]
-pub(crate) struct Received {
-    open: Open,
-    octets: Vec<u8>,
-}
-
-impl Received {
-    pub(crate) fn into_open(self) -> Open {
-        self.open
-    }
-}
+use crate::verdict::{ClosedBy, Source};
 
 impl Session {
     pub(crate) fn mail(&mut self, mail: Mail, output: &mut Vec<u8>, lookup: &dyn Lookup) {
         if matches!(self.state, State::Transaction(_) | State::Chunked(..)) {
             return self.mistake(CoreReply::NestedMail, output);
         }
-        self.refused = None;
+        self.transactions.begin();
         if self.misbehaves(
             |conduct| (conduct.messages, conduct.recipients) = (conduct.messages + 1, 0),
             output,
         ) {
             return self.mail_was_refused(mail.sender);
         }
-        let receiver = Arc::clone(&self.receiver);
-        self.pause = self
-            .facts
-            .observe_sender(&mail.sender, receiver.policy.needs(), lookup);
+        let needs = self.setup.receiver.policy.needs();
+        let facts = &mut self.client.facts;
+        self.pause = facts.observe_sender(&mail.sender, needs, lookup);
         self.due = Due::Mail(mail);
     }
 
     pub(crate) fn answer_mail(&mut self, mail: Mail, output: &mut Vec<u8>) {
-        if self.receiver.policy.needs().observes_sender() {
-            self.observed();
+        if self.setup.receiver.policy.needs().observes_sender() {
+            self.dialogue.observed(&self.client.facts);
         }
         if self.refuse(Stage::Mail, output) {
             return self.mail_was_refused(mail.sender);
         }
-        let settings = &self.receiver.settings;
+        let settings = self.setup.settings();
         let Mail { sender, parameters } = mail;
-        let mistake = if self.lacks_helo() {
+        let mistake = if self.client.lacks_helo(&self.setup.receiver.policy) {
             Some(CoreReply::HeloFirst.into())
         } else if settings.auth.as_ref().is_some_and(|auth| auth.required)
-            && self.facts.conduct.login.is_empty()
+            && self.client.facts.conduct.login.is_empty()
         {
             Some(CoreReply::AuthRequired.into())
         } else {
@@ -112,7 +60,7 @@ impl Session {
             self.mistake(mistake, output);
             return self.mail_was_refused(sender);
         }
-        if let Some(reply) = self.has_no_room(parameters.size) {
+        if let Some(reply) = self.setup.has_no_room(parameters.size) {
             self.answer(reply, output);
             return self.mail_was_refused(sender);
         }
@@ -147,37 +95,16 @@ impl Session {
 
     /// Records a refused MAIL: the transaction ends before it begins.
     fn mail_was_refused(&mut self, sender: String) {
-        self.facts.forget_sender();
+        self.client.facts.forget_sender();
         self.end_without_reply(Envelope {
             sender,
             ..Envelope::default()
         });
     }
 
-    /// The reply to a message that is too large for the receiver, or for the memory now (RFC 1870 §6.1); the size is 0 without
-    /// SIZE.
-    fn has_no_room(&self, size: usize) -> Option<CoreReply> {
-        if size > self.receiver.settings.max_message_octets {
-            return Some(CoreReply::SizeTooLarge);
-        }
-        let full = self
-            .storage
-            .as_ref()
-            .is_some_and(|storage| !storage.has_room(size.max(1)));
-        full.then_some(CoreReply::NoStorage)
-    }
-
-    /// Makes the buffer of a message.
-    pub(crate) fn mail_data(&self) -> MailData {
-        MailData::new(
-            self.receiver.settings.max_message_octets,
-            self.storage.clone(),
-        )
-    }
-
     /// The reply to a parameter of an extension that was not offered (RFC 5321 §4.1.1.11).
     fn not_offered(&self, parameters: &Parameters) -> Option<Mistake> {
-        let settings = &self.receiver.settings;
+        let settings = self.setup.settings();
         let unknown =
             |said: &str| Mistake::from(CoreReply::UnknownParameter).quoting("parameter", said);
         let lacking = parameters
@@ -203,7 +130,7 @@ impl Session {
     }
 
     pub(crate) fn rcpt(&mut self, recipient: String, parameters: Parameters, output: &mut Vec<u8>) {
-        let most = self.receiver.settings.max_recipients;
+        let most = self.setup.settings().max_recipients;
         if let Some(mistake) = self.not_offered(&parameters) {
             return self.mistake(mistake, output);
         }
@@ -213,7 +140,7 @@ impl Session {
         let State::Transaction(open) = &self.state else {
             return;
         };
-        let utf8 = open.smtputf8 || self.receiver.settings.syntax.utf8_paths;
+        let utf8 = open.smtputf8 || self.setup.settings().syntax.utf8_paths;
         if !utf8 && !recipient.is_ascii() {
             return self.mistake(CoreReply::NotAscii, output);
         }
@@ -221,7 +148,7 @@ impl Session {
             return self.answer(CoreReply::TooManyRecipients, output);
         }
         let sender = open.envelope.sender.clone();
-        self.events.push(SessionEvent::Tried {
+        self.dialogue.push(SessionEvent::Tried {
             sender,
             recipient: recipient.clone(),
         });
@@ -254,14 +181,17 @@ impl Session {
     }
 
     fn observe_recipient(&mut self, recipient: &str) {
-        if self.receiver.policy.needs().greylist {
-            let sender = self.facts.sender.as_deref().unwrap_or_default();
-            let known = self
-                .memory
-                .tried(self.facts.client_address, sender, recipient, self.id);
-            self.facts.greylist = Some(known);
+        if self.setup.receiver.policy.needs().greylist {
+            let sender = self.client.facts.sender.as_deref().unwrap_or_default();
+            let known = self.setup.memory.tried(
+                self.client.facts.client_address,
+                sender,
+                recipient,
+                self.setup.id,
+            );
+            self.client.facts.greylist = Some(known);
         }
-        self.facts.recipient = Some(recipient.to_owned());
+        self.client.facts.recipient = Some(recipient.to_owned());
     }
 
     pub(crate) fn data(&mut self, output: &mut Vec<u8>) {
@@ -281,7 +211,7 @@ impl Session {
         {
             return;
         }
-        let data = self.mail_data();
+        let data = self.setup.mail_data();
         if let State::Transaction(open) = std::mem::replace(&mut self.state, State::Idle) {
             self.state = State::Data(open, Collector::new(data));
         }
@@ -296,8 +226,9 @@ impl Session {
             return;
         };
         let received = collector.received();
-        self.record(Speaker::Client, &format!("<{received} octets of data>"));
-        let (octets, flaw) = collector.into_octets(self.receiver.settings.syntax.text_line_octets);
+        self.dialogue
+            .record(Speaker::Client, &format!("<{received} octets of data>"));
+        let (octets, flaw) = collector.into_octets(self.setup.settings().syntax.text_line_octets);
         self.end_of_message(open, octets, flaw, output, lookup);
     }
 
@@ -322,11 +253,11 @@ impl Session {
             self.say_again(open.envelope.recipients.len(), &reply, output);
             return self.end_transaction(open.envelope, reply, None);
         }
-        match data::finish(octets, flaw, &self.receiver.settings.syntax) {
+        match data::finish(octets, flaw, &self.setup.settings().syntax) {
             Err(flaw) => {
                 let reply = self.core(to_flaw(flaw), &[]);
                 let ends = matches!(reply.code().get(), 421 | 521);
-                self.say(&reply, output);
+                self.dialogue.say(&reply, output);
                 self.protocol_refuses(reply.clone());
                 self.say_again(open.envelope.recipients.len(), &reply, output);
                 self.end_transaction(open.envelope, reply, None);
@@ -340,11 +271,11 @@ impl Session {
 
     fn observe_message(&mut self, received: Received, lookup: &dyn Lookup) {
         self.pause = Duration::ZERO;
-        let receiver = Arc::clone(&self.receiver);
-        let needs = receiver.policy.needs();
+        let needs = self.setup.receiver.policy.needs();
         if needs.observes_message() {
-            self.pause = self.facts.observe_message(&received.octets, needs, lookup);
-            self.observed();
+            let facts = &mut self.client.facts;
+            self.pause = facts.observe_message(&received.octets, needs, lookup);
+            self.dialogue.observed(&self.client.facts);
         }
         self.due = Due::Message(Box::new(received));
     }
@@ -353,16 +284,14 @@ impl Session {
     pub(crate) fn answer_message(&mut self, received: Received, output: &mut Vec<u8>) {
         let Received { open, octets } = received;
         if let Some(reply) = self.refuse_with(Stage::Eod, output) {
-            if self.receiver.policy.needs().observes_message()
-                && let Some((_, case)) = self.unproved.last_mut()
-            {
-                case.message = Some(octets);
+            if self.setup.receiver.policy.needs().observes_message() {
+                self.proofs.keep_message(octets);
             }
             self.say_again(open.envelope.recipients.len(), &reply, output);
             return self.end_transaction(open.envelope, reply, None);
         }
-        let before = self.mark(output);
-        let asked = self.at_the_dot.take();
+        let before = self.dialogue.mark(output);
+        let asked = self.transactions.take_asked();
         let reply = match (
             self.script(Point::Eod, Occasion::of_message(&octets), output),
             asked,
@@ -370,7 +299,7 @@ impl Session {
             (Some(scripted), _) => scripted,
             (None, asked) => {
                 let reply = asked.unwrap_or_else(|| self.core(CoreReply::Message, &[]));
-                self.say(&reply, output);
+                self.dialogue.say(&reply, output);
                 if reply.code().is_refusal() {
                     let why = "a recipient asks for this reply to the final dot".to_owned();
                     self.refuses(Source::Recipient, reply.clone(), why);
@@ -383,10 +312,10 @@ impl Session {
             return self.end_transaction(open.envelope, reply, None);
         }
         let trace = Trace::new(
-            &self.facts,
+            &self.client.facts,
             &open.envelope.recipients,
-            &self.receiver.settings.hostname,
-            &self.token,
+            &self.setup.settings().hostname,
+            &self.setup.token,
             open.smtputf8,
         );
         let message = AcceptedMessage {
@@ -394,7 +323,7 @@ impl Session {
             octets: Arc::new(octets),
             key: None,
         };
-        if !self.keeps_messages {
+        if !self.setup.stores_messages {
             return self.end_transaction(open.envelope, reply, Some(message));
         }
         self.due = Due::Stored(Box::new(Storing {
@@ -407,9 +336,9 @@ impl Session {
 
     /// Repeats the reply for each recipient in LMTP (RFC 2033 §4.2).
     pub(crate) fn say_again(&mut self, recipients: usize, reply: &Reply, output: &mut Vec<u8>) {
-        if self.front.protocol == Protocol::Lmtp {
+        if self.setup.is_lmtp() {
             for _ in 1..recipients {
-                self.say(reply, output);
+                self.dialogue.say(reply, output);
             }
         }
     }
@@ -420,16 +349,15 @@ impl Session {
         reply: Reply,
         message: Option<AcceptedMessage>,
     ) {
-        let reply = Some(reply).filter(|_| !self.is_mute());
+        let reply = Some(reply).filter(|_| !self.dialogue.is_mute());
         let acknowledged =
             message.is_some() && reply.as_ref().is_some_and(|r| r.code().class() == 2);
-        self.acknowledged |= acknowledged;
         if acknowledged {
             self.count_message();
         }
-        self.events.push(SessionEvent::Transaction {
+        self.dialogue.push(SessionEvent::Transaction {
             envelope: envelope.into(),
-            verdict: Verdict::of(self.refused.take(), acknowledged),
+            verdict: self.transactions.end(acknowledged),
             reply,
             message,
         });
@@ -438,9 +366,9 @@ impl Session {
 
     /// Records a transaction that ends without a reply to its message, because it was refused earlier or abandoned.
     pub(crate) fn end_without_reply(&mut self, envelope: impl Into<Arc<Envelope>>) {
-        self.events.push(SessionEvent::Transaction {
+        self.dialogue.push(SessionEvent::Transaction {
             envelope: envelope.into(),
-            verdict: Verdict::of(self.refused.take(), false),
+            verdict: self.transactions.end(false),
             reply: None,
             message: None,
         });
