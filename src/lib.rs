@@ -102,7 +102,7 @@
 //! # The modules, in the order to read them
 //!
 //! Each uses only those above it (the session, in `smtp`, is the heart): values ([`reply`], [`name`], [`stage`],
-//! [`lookup`], [`verdict`], [`error`]), [`journal`], [`dns`], [`facts`], [`policy`], [`smtp`], [`scenario`], [`check`], [`matrix`],
+//! [`lookup`], [`verdict`], [`time`], [`error`]), [`journal`], [`dns`], [`facts`], [`policy`], [`smtp`], [`scenario`], [`check`], [`matrix`],
 //! [`capture`], `find`, [`picture`], [`expect`], [`harness`],
 //! [`play`], `http`, `cli`.
 
@@ -130,6 +130,7 @@ pub mod reply;
 pub mod scenario;
 pub mod smtp;
 pub mod stage;
+pub mod time;
 pub mod tls;
 pub mod verdict;
 

@@ -7,53 +7,80 @@ use std::time::Duration;
 use super::{Transport, label};
 use crate::name::{Name, RecordType};
 
-/// The kinds of faults.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
+/// Default number of CNAMEs of a chain: one more than unbound follows.
+const LINKS: u8 = 12;
+/// Default size of an oversized answer, in octets.
+const OVERSIZED: u16 = 4_096;
+
+macro_rules! actions {
+    ($($(#[$doc:meta])* $name:ident $(($parameter:ty = $default:expr))? $word:literal,)*) => {
+        /// The kinds of faults.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Action {
+            $($(#[$doc])* $name $(($parameter))?,)*
+        }
+
+        impl Action {
+            /// Every kind, with its default parameter.
+            pub(super) const ALL: &[Self] = &[$(Self::$name $(($default))?,)*];
+
+            /// The words of all kinds.
+            pub const WORDS: &[&'static str] = &[$($word,)*];
+
+            /// The word used in files and in the journal.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$name { .. } => $word,)* }
+            }
+        }
+    };
+}
+
+// Each kind stands here, with its word and the default of its parameter, and `misbehave` says what it does.
+actions! {
     /// RCODE 3 with SOA.
-    NxDomain,
+    NxDomain "nxdomain",
     /// NOERROR without the records asked for.
-    NoData,
+    NoData "nodata",
     /// RCODE 2.
-    ServFail,
+    ServFail "servfail",
     /// RCODE 5.
-    Refused,
+    Refused "refused",
     /// RCODE 4.
-    NotImp,
+    NotImp "notimp",
     /// RCODE 1.
-    FormErr,
+    FormErr "formerr",
     /// No answer at all.
-    Drop,
+    Drop "drop",
     /// The true answer, late, by the delay and jitter of the fault, which every kind can have.
-    Delay,
+    Delay "delay",
     /// Over UDP, TC without records; over TCP, the true answer.
-    Truncate,
+    Truncate "truncate",
     /// The TCP connection is reset: at once if the fault applies to every name (`*.`, any type), otherwise after the query.
-    TcpRefused,
+    TcpRefused "tcp-refused",
     /// The TCP connection stays open and silent.
-    TcpHang,
+    TcpHang "tcp-hang",
     /// The answer of a server that is not authoritative: AA clear, nothing in it.
-    Lame,
+    Lame "lame",
     /// The same with a referral to the root.
-    Referral,
+    Referral "referral",
     /// The true answer with another message id.
-    WrongId,
+    WrongId "wrong-id",
     /// The answer to another question.
-    WrongQuestion,
+    WrongQuestion "wrong-question",
     /// Wrong data; for A and AAAA even if the zone has none. The address, if given.
-    WrongAnswer(Option<IpAddr>),
+    WrongAnswer(Option<IpAddr> = None) "wrong-answer",
     /// Two CNAMEs that lead to each other.
-    CnameLoop,
+    CnameLoop "cname-loop",
     /// This number of CNAMEs before the true answer.
-    CnameChain(u8),
+    CnameChain(u8 = LINKS) "cname-chain",
     /// Over UDP, an answer of this size in octets, whatever the client accepts.
-    Oversized(u16),
+    Oversized(u16 = OVERSIZED) "oversized",
     /// The true answer with this TTL, in seconds.
-    Ttl(u32),
+    Ttl(u32 = 0) "ttl",
     /// The records of each set in another order.
-    Reorder(Order),
+    Reorder(Order = Order::Fixed) "reorder",
     /// A malformed message: a name that points to itself.
-    Malformed,
+    Malformed "malformed",
 }
 
 /// An order of records.
@@ -67,35 +94,23 @@ pub enum Order {
     Seeded,
 }
 
-impl Action {
-    /// The word used in files and in the journal.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::NxDomain => "nxdomain",
-            Self::NoData => "nodata",
-            Self::ServFail => "servfail",
-            Self::Refused => "refused",
-            Self::NotImp => "notimp",
-            Self::FormErr => "formerr",
-            Self::Drop => "drop",
-            Self::Delay => "delay",
-            Self::Truncate => "truncate",
-            Self::TcpRefused => "tcp-refused",
-            Self::TcpHang => "tcp-hang",
-            Self::Lame => "lame",
-            Self::Referral => "referral",
-            Self::WrongId => "wrong-id",
-            Self::WrongQuestion => "wrong-question",
-            Self::WrongAnswer(_) => "wrong-answer",
-            Self::CnameLoop => "cname-loop",
-            Self::CnameChain(_) => "cname-chain",
-            Self::Oversized(_) => "oversized",
-            Self::Ttl(_) => "ttl",
-            Self::Reorder(_) => "reorder",
-            Self::Malformed => "malformed",
-        }
-    }
+impl Order {
+    /// Every order with its word.
+    pub(super) const ALL: [(&'static str, Self); 3] = [
+        ("fixed", Self::Fixed),
+        ("round-robin", Self::RoundRobin),
+        ("seeded", Self::Seeded),
+    ];
+    /// The words of all orders.
+    pub const WORDS: &[&'static str] = &[Self::ALL[0].0, Self::ALL[1].0, Self::ALL[2].0];
 
+    /// The word used in files.
+    pub const fn word(self) -> &'static str {
+        Self::ALL[self as usize].0
+    }
+}
+
+impl Action {
     /// The one transport on which it can happen.
     pub(super) const fn only(self) -> Option<Transport> {
         match self {
@@ -103,6 +118,23 @@ impl Action {
             Self::TcpRefused | Self::TcpHang => Some(Transport::Tcp),
             _ => None,
         }
+    }
+
+    /// The key of its parameter in files.
+    pub(super) const fn parameter(self) -> Option<&'static str> {
+        match self {
+            Self::Ttl(_) => Some("ttl"),
+            Self::CnameChain(_) => Some("length"),
+            Self::Oversized(_) => Some("octets"),
+            Self::Reorder(_) => Some("order"),
+            Self::WrongAnswer(_) => Some("address"),
+            _ => None,
+        }
+    }
+
+    /// Whether there is no answer that could be late.
+    pub(super) const fn is_silent(self) -> bool {
+        matches!(self, Self::Drop | Self::TcpRefused | Self::TcpHang)
     }
 }
 
@@ -118,6 +150,14 @@ impl Action {
 /// ```
 #[derive(Debug)]
 pub struct Fault {
+    aim: Aim,
+    seen: AtomicU64,
+    fired: AtomicU64,
+}
+
+/// All of a fault but its counts.
+#[derive(Clone, Debug)]
+struct Aim {
     /// The name, without `*.`.
     name: Name,
     /// The same in lower case, as it is on the wire.
@@ -132,8 +172,6 @@ pub struct Fault {
     delay: Duration,
     jitter: Duration,
     seed: u64,
-    seen: AtomicU64,
-    fired: AtomicU64,
 }
 
 /// A fault that takes effect, with the number of the query.
@@ -156,125 +194,115 @@ impl Fault {
             .then(|| crate::name::absolute(bare))
             .flatten()?;
         let key = label::of(&name).to_ascii_lowercase().into();
-        let (record_type, transport, delay) = (None, None, Duration::ZERO);
-        let (seen, fired) = (AtomicU64::new(0), AtomicU64::new(0));
-        let (from, times, every, jitter, seed) = (1, None, None, Duration::ZERO, 1);
-        Some(Self {
+        Some(Self::aimed(Aim {
             name,
             key,
             suffix,
-            record_type,
-            transport,
-            from,
-            times,
-            every,
+            record_type: None,
+            transport: None,
+            from: 1,
+            times: None,
+            every: None,
             action,
-            delay,
-            jitter,
-            seed,
-            seen,
-            fired,
-        })
+            delay: Duration::ZERO,
+            jitter: Duration::ZERO,
+            seed: 1,
+        }))
+    }
+
+    /// A fault that has met no question yet.
+    fn aimed(aim: Aim) -> Self {
+        let (seen, fired) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { aim, seen, fired }
     }
 
     /// Limits the fault to this type.
     #[must_use]
-    pub fn of_type(self, record_type: RecordType) -> Self {
-        Self {
-            record_type: Some(record_type),
-            ..self
-        }
+    pub fn of_type(mut self, record_type: RecordType) -> Self {
+        self.aim.record_type = Some(record_type);
+        self
     }
 
     /// Limits the fault to this transport.
     #[must_use]
-    pub fn over(self, transport: Transport) -> Self {
-        Self {
-            transport: Some(transport),
-            ..self
-        }
+    pub fn over(mut self, transport: Transport) -> Self {
+        self.aim.transport = Some(transport);
+        self
     }
 
     /// Starts with this query, from 1.
     #[must_use]
-    pub fn from_question(self, from: u64) -> Self {
-        Self {
-            from: from.max(1),
-            ..self
-        }
+    pub fn from_question(mut self, from: u64) -> Self {
+        self.aim.from = from.max(1);
+        self
     }
 
     /// Takes effect this number of times.
     #[must_use]
-    pub fn times(self, times: u64) -> Self {
-        Self {
-            times: Some(times),
-            ..self
-        }
+    pub fn times(mut self, times: u64) -> Self {
+        self.aim.times = Some(times);
+        self
     }
 
     /// Repeats after this number of queries.
     #[must_use]
-    pub fn every(self, every: u64) -> Self {
-        Self {
-            every: Some(every.max(1)),
-            ..self
-        }
+    pub fn every(mut self, every: u64) -> Self {
+        self.aim.every = Some(every.max(1));
+        self
     }
 
     /// Delays the answer by `delay` and up to `jitter` more, by the seed and the number of the query.
     #[must_use]
-    pub fn delayed(self, delay: Duration, jitter: Duration) -> Self {
-        Self {
-            delay,
-            jitter,
-            ..self
-        }
+    pub fn delayed(mut self, delay: Duration, jitter: Duration) -> Self {
+        self.aim.delay = delay;
+        self.aim.jitter = jitter;
+        self
     }
 
     /// Sets the seed of jitter and order; 1 by default.
     #[must_use]
-    pub fn seeded(self, seed: u64) -> Self {
-        Self { seed, ..self }
+    pub fn seeded(mut self, seed: u64) -> Self {
+        self.aim.seed = seed;
+        self
     }
 
     /// The kind.
     pub fn action(&self) -> Action {
-        self.action
+        self.aim.action
     }
 
     /// The name as in files, with `*.` for all names below.
     pub fn pattern(&self) -> String {
-        match (self.suffix, self.name.is_root()) {
+        match (self.aim.suffix, self.aim.name.is_root()) {
             (true, true) => "*.".to_owned(),
-            (true, false) => format!("*.{}", self.name),
-            (false, _) => self.name.to_string(),
+            (true, false) => format!("*.{}", self.aim.name),
+            (false, _) => self.aim.name.to_string(),
         }
     }
 
     /// The type; all types if `None`.
     pub fn record_type(&self) -> Option<RecordType> {
-        self.record_type
+        self.aim.record_type
     }
 
     /// The transport; both if `None`.
     pub fn transport(&self) -> Option<Transport> {
-        self.transport
+        self.aim.transport
     }
 
     /// Whether the effect depends on the number of earlier queries.
     pub fn counts(&self) -> bool {
-        self.from > 1 || self.times.is_some()
+        self.aim.from > 1 || self.aim.times.is_some()
     }
 
     /// `from`, `times` and `every`.
     pub fn schedule(&self) -> (u64, Option<u64>, Option<u64>) {
-        (self.from, self.times, self.every)
+        (self.aim.from, self.aim.times, self.aim.every)
     }
 
     /// Delay, jitter and seed.
     pub fn timing(&self) -> (Duration, Duration, u64) {
-        (self.delay, self.jitter, self.seed)
+        (self.aim.delay, self.aim.jitter, self.aim.seed)
     }
 
     /// The number of queries that it applied to so far.
@@ -289,29 +317,30 @@ impl Fault {
 
     /// Whether it can apply to queries for this name, in lower case.
     pub(super) fn concerns(&self, name: &[u8], kind: u16, transport: Transport) -> bool {
-        let named = if self.suffix {
-            name.len() > self.key.len() && label::is_within(name, &self.key)
+        let named = if self.aim.suffix {
+            name.len() > self.aim.key.len() && label::is_within(name, &self.aim.key)
         } else {
-            *name == *self.key
+            *name == *self.aim.key
         };
         named
-            && self.record_type.is_none_or(|t| u16::from(t) == kind)
-            && self.transport.is_none_or(|t| t == transport)
-            && self.action.only().is_none_or(|t| t == transport)
+            && self.aim.record_type.is_none_or(|t| u16::from(t) == kind)
+            && self.aim.transport.is_none_or(|t| t == transport)
+            && self.aim.action.only().is_none_or(|t| t == transport)
     }
 
     /// Whether it applies to every TCP connection before a query is read.
     pub(super) fn concerns_connections(&self) -> bool {
-        let all = self.suffix && self.name.is_root() && self.record_type.is_none();
-        all && self.transport != Some(Transport::Udp) && self.action.only() == Some(Transport::Tcp)
+        let all = self.aim.suffix && self.aim.name.is_root() && self.aim.record_type.is_none();
+        all && self.aim.transport != Some(Transport::Udp)
+            && self.aim.action.only() == Some(Transport::Tcp)
     }
 
     /// Counts a query, exactly even with several threads. Returns the firing if the fault takes effect on it.
     pub(super) fn fires(&self) -> Option<Firing<'_>> {
         let nth = self.seen.fetch_add(1, Ordering::Relaxed);
-        let since = nth.checked_sub(self.from - 1)?;
-        let within = self.every.map_or(since, |every| since % every);
-        if self.times.is_some_and(|times| within >= times) {
+        let since = nth.checked_sub(self.aim.from - 1)?;
+        let within = self.aim.every.map_or(since, |every| since % every);
+        if self.aim.times.is_some_and(|times| within >= times) {
             return None;
         }
         self.fired.fetch_add(1, Ordering::Relaxed);
@@ -332,56 +361,28 @@ impl Fault {
 impl Clone for Fault {
     /// A copy has its own counts.
     fn clone(&self) -> Self {
-        let Self {
-            name,
-            key,
-            suffix,
-            record_type,
-            transport,
-            from,
-            times,
-            every,
-            action,
-            delay,
-            jitter,
-            seed,
-            ..
-        } = self;
-        let (seen, fired) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self {
-            name: name.clone(),
-            key: key.clone(),
-            suffix: *suffix,
-            record_type: *record_type,
-            transport: *transport,
-            from: *from,
-            times: *times,
-            every: *every,
-            action: *action,
-            delay: *delay,
-            jitter: *jitter,
-            seed: *seed,
-            seen,
-            fired,
-        }
+        Self::aimed(self.aim.clone())
     }
 }
 
 impl Firing<'_> {
     /// The delay of the answer.
     pub(super) fn delay(&self) -> Duration {
-        let most = u64::try_from(self.fault.jitter.as_micros()).unwrap_or(u64::MAX);
+        let most = u64::try_from(self.fault.aim.jitter.as_micros()).unwrap_or(u64::MAX);
         let more = if most == 0 {
             0
         } else {
             self.chance(0) % most.saturating_add(1)
         };
-        self.fault.delay.saturating_add(Duration::from_micros(more))
+        self.fault
+            .aim
+            .delay
+            .saturating_add(Duration::from_micros(more))
     }
 
     /// The number at a place of this firing's own sequence: equal seeds and questions give equal numbers (splitmix64).
     pub(super) fn chance(&self, place: u64) -> u64 {
-        let state = self.fault.seed ^ self.nth.wrapping_mul(0xD1B5_4A32_D192_ED03);
+        let state = self.fault.aim.seed ^ self.nth.wrapping_mul(0xD1B5_4A32_D192_ED03);
         let state = state.wrapping_add((place + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

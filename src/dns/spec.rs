@@ -1,50 +1,88 @@
 //! Faults as written in scenario files and in the HTTP API: keys, values and mistakes.
 
 use std::net::IpAddr;
-use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::fault::{Action, Fault, Order};
 use super::{Transport, rdata};
 use crate::name::RecordType;
+use crate::time::WrittenTime;
 
-/// Default number of CNAMEs of a chain: one more than unbound follows.
-const LINKS: u64 = 12;
-/// Default size of an oversized answer, in octets.
-const OVERSIZED: u64 = 4_096;
-
-/// A fault as written, not yet checked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+// The keys of `[[fault]]` in scenario files, and of a fault over HTTP.
+/// A DNS fault. Durations are texts such as `500ms` or `3s`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema), schema(as = FaultView))]
+#[serde(deny_unknown_fields)]
 pub struct FaultSpec {
-    /// `name`: a name, or `*.` and a name for all names below it.
+    /// A domain name, or `*.` and a domain name for all names below it.
+    #[cfg_attr(feature = "http", schema(example = "*.example.test"))]
     pub name: String,
-    /// `type`: a record type; all where `None`.
+    /// The record type of the queries that it applies to, such as `PTR`; all types by default.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub record_type: Option<String>,
-    /// `transport`: `udp` or `tcp`; both where `None`.
+    /// The transport, `udp` or `tcp`; both by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transport: Option<String>,
-    /// `do`: a word of [`FaultSpec::WORDS`].
+    /// The kind of fault.
+    #[serde(rename = "do", deserialize_with = "required")]
+    #[cfg_attr(feature = "http", schema(value_type = String, example = "servfail"))]
     pub action: Option<String>,
-    /// `from`: the first question that meets it, from 1.
+    /// The number of the first query that it applies to, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schema(minimum = 1))]
     pub from: Option<u64>,
-    /// `times`: how many questions meet it.
+    /// The number of queries that it applies to; all by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schema(minimum = 0))]
     pub times: Option<u64>,
-    /// `every`: of how many, again and again.
+    /// It applies to `times` queries out of every `every`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schema(minimum = 1))]
     pub every: Option<u64>,
-    /// `delay`: how late the answer is.
-    pub delay: Option<Duration>,
-    /// `jitter`: how much later it may be.
-    pub jitter: Option<Duration>,
-    /// `seed`: of jitter and order.
+    /// The delay of the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schema(value_type = Option<String>, example = "3s"))]
+    pub(crate) delay: Option<WrittenTime>,
+    /// The maximum random time added to the delay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schema(value_type = Option<String>))]
+    pub(crate) jitter: Option<WrittenTime>,
+    /// The seed of `jitter` and `order`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schema(minimum = 0))]
     pub seed: Option<u64>,
-    /// `ttl`, in seconds: for `ttl`.
+    /// The TTL for the kind `ttl`, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schema(minimum = 0))]
     pub ttl: Option<u64>,
-    /// `length`, in CNAMEs: for `cname-chain`.
+    /// The number of CNAME records for the kind `cname-chain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schema(minimum = 1))]
     pub length: Option<u64>,
-    /// `octets`: for `oversized`.
+    /// The size of the answer for the kind `oversized`, in octets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schema(minimum = 513))]
     pub octets: Option<u64>,
-    /// `order`: for `reorder`.
+    /// The order of the records for the kind `reorder`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<String>,
-    /// `address`: for `wrong-answer`.
+    /// The address in the answer for the kind `wrong-answer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// The number of queries that matched name, type and transport. PUT and POST ignore it and start from 0.
+    #[serde(default)]
+    #[cfg_attr(feature = "http", schema(minimum = 0))]
+    pub seen: u64,
+    /// The number of queries that it took effect on. PUT and POST ignore it and start from 0.
+    #[serde(default)]
+    #[cfg_attr(feature = "http", schema(minimum = 0))]
+    pub fired: u64,
+}
+
+/// A key that a request has to have, and that a file may lack: the file reader reports that itself.
+fn required<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
 }
 
 /// A mistake in one key of a fault.
@@ -59,34 +97,6 @@ pub struct FaultMistake {
 }
 
 impl FaultSpec {
-    /// The kinds of faults.
-    pub const WORDS: [&'static str; 22] = [
-        "nxdomain",
-        "nodata",
-        "servfail",
-        "refused",
-        "notimp",
-        "formerr",
-        "drop",
-        "delay",
-        "truncate",
-        "tcp-refused",
-        "tcp-hang",
-        "lame",
-        "referral",
-        "wrong-id",
-        "wrong-question",
-        "wrong-answer",
-        "cname-loop",
-        "cname-chain",
-        "oversized",
-        "ttl",
-        "reorder",
-        "malformed",
-    ];
-    /// The orders of `reorder`.
-    pub const ORDERS: [&'static str; 3] = ["fixed", "round-robin", "seeded"];
-
     /// Makes the fault.
     ///
     /// # Errors
@@ -96,6 +106,8 @@ impl FaultSpec {
             spec: self,
             mistakes: Vec::new(),
         };
+        reading.time("delay", self.delay.as_ref());
+        reading.time("jitter", self.jitter.as_ref());
         let action = reading.action();
         let record_type = reading.record_type();
         let transport = reading.transport(action);
@@ -111,9 +123,10 @@ impl FaultSpec {
         let (Some(mut fault), true) = (fault, reading.mistakes.is_empty()) else {
             return Err(reading.mistakes);
         };
-        let delay = self.delay.unwrap_or_default();
+        let time = |written: &Option<WrittenTime>| written.as_ref().map(WrittenTime::time);
+        let (delay, jitter) = (time(&self.delay), time(&self.jitter));
         fault = fault
-            .delayed(delay, self.jitter.unwrap_or_default())
+            .delayed(delay.unwrap_or_default(), jitter.unwrap_or_default())
             .from_question(self.from.unwrap_or(1));
         if let Some(record_type) = record_type {
             fault = fault.of_type(record_type);
@@ -143,16 +156,18 @@ impl FaultSpec {
             from: (from != 1).then_some(from),
             times,
             every,
-            delay: (!delay.is_zero()).then_some(delay),
-            jitter: (!jitter.is_zero()).then_some(jitter),
+            delay: (!delay.is_zero()).then(|| delay.into()),
+            jitter: (!jitter.is_zero()).then(|| jitter.into()),
             seed: Some(seed).filter(|seed| *seed != 1 && seeded),
+            seen: fault.seen(),
+            fired: fault.fired(),
             ..Self::default()
         };
         match fault.action() {
             Action::Ttl(ttl) => spec.ttl = Some(ttl.into()),
             Action::CnameChain(links) => spec.length = Some(links.into()),
             Action::Oversized(octets) => spec.octets = Some(octets.into()),
-            Action::Reorder(order) => spec.order = Some(Self::ORDERS[order as usize].to_owned()),
+            Action::Reorder(order) => spec.order = Some(order.word().to_owned()),
             Action::WrongAnswer(address) => spec.address = address.map(|a| a.to_string()),
             _ => {}
         }
@@ -174,66 +189,52 @@ impl Reading<'_> {
         });
     }
 
+    fn time(&mut self, key: &'static str, written: Option<&WrittenTime>) {
+        if let Some(WrittenTime::Unreadable(text)) = written {
+            let expected = "a time such as 500ms, 5s or 2m";
+            self.add(key, expected, format!("{text:?}"));
+        }
+    }
+
     fn action(&mut self) -> Option<Action> {
+        let words = || Action::WORDS.join(", ");
         let Some(word) = self.spec.action.as_deref() else {
-            self.add(
-                "do",
-                format!("do = one of {}", FaultSpec::WORDS.join(", ")),
-                "none",
-            );
+            self.add("do", format!("do = one of {}", words()), "none");
             return None;
         };
-        self.foreign_keys(word);
-        Some(match word {
-            "nxdomain" => Action::NxDomain,
-            "nodata" => Action::NoData,
-            "servfail" => Action::ServFail,
-            "refused" => Action::Refused,
-            "notimp" => Action::NotImp,
-            "formerr" => Action::FormErr,
-            "drop" => Action::Drop,
-            "delay" => Action::Delay,
-            "truncate" => Action::Truncate,
-            "tcp-refused" => Action::TcpRefused,
-            "tcp-hang" => Action::TcpHang,
-            "lame" => Action::Lame,
-            "referral" => Action::Referral,
-            "wrong-id" => Action::WrongId,
-            "wrong-question" => Action::WrongQuestion,
-            "wrong-answer" => Action::WrongAnswer(self.address()),
-            "cname-loop" => Action::CnameLoop,
-            "cname-chain" => Action::CnameChain(self.number(
-                "length",
-                self.spec.length.unwrap_or(LINKS),
-                1..=200,
-            )?),
-            "oversized" => Action::Oversized(self.number(
-                "octets",
-                self.spec.octets.unwrap_or(OVERSIZED),
-                513..=65_000,
-            )?),
-            "ttl" => Action::Ttl(self.ttl()?),
-            "reorder" => Action::Reorder(self.order()?),
-            "malformed" => Action::Malformed,
-            other => {
-                self.add(
-                    "do",
-                    format!("one of {}", FaultSpec::WORDS.join(", ")),
-                    format!("{other:?}"),
-                );
-                return None;
+        let known = Action::ALL.iter().find(|action| action.word() == word);
+        self.foreign_keys(word, known.copied());
+        let Some(action) = known else {
+            self.add("do", format!("one of {}", words()), format!("{word:?}"));
+            return None;
+        };
+        let spec = self.spec;
+        Some(match *action {
+            Action::WrongAnswer(_) => Action::WrongAnswer(self.address()),
+            Action::CnameChain(links) => {
+                let links = spec.length.unwrap_or(links.into());
+                Action::CnameChain(self.number("length", links, 1..=200)?)
             }
+            Action::Oversized(octets) => {
+                let octets = spec.octets.unwrap_or(octets.into());
+                Action::Oversized(self.number("octets", octets, 513..=65_000)?)
+            }
+            Action::Ttl(_) => Action::Ttl(self.ttl()?),
+            Action::Reorder(_) => Action::Reorder(self.order()?),
+            action => action,
         })
     }
 
     /// Reports keys that have no meaning for this kind, and a missing delay of `delay`.
-    fn foreign_keys(&mut self, word: &str) {
+    fn foreign_keys(&mut self, word: &str, action: Option<Action>) {
         let spec = self.spec;
-        let silent = matches!(word, "drop" | "tcp-refused" | "tcp-hang");
-        if word == "delay" && spec.delay.is_none() {
+        let silent = action.is_some_and(Action::is_silent);
+        let parameter = action.and_then(Action::parameter);
+        if action == Some(Action::Delay) && spec.delay.is_none() {
             self.add("delay", "delay = \"3s\" beside do = \"delay\"", "none");
         }
-        let seeded = spec.jitter.is_some() || spec.order.as_deref() == Some("seeded");
+        let order = spec.order.as_deref();
+        let seeded = spec.jitter.is_some() || order == Some(Order::Seeded.word());
         if let Some(seed) = spec.seed.filter(|_| !seeded) {
             let found = format!("seed = {seed} without them");
             self.add("seed", "jitter or order = \"seeded\" beside a seed", found);
@@ -241,11 +242,15 @@ impl Reading<'_> {
         for (key, given, belongs) in [
             ("delay", spec.delay.is_some(), !silent),
             ("jitter", spec.jitter.is_some(), !silent),
-            ("ttl", spec.ttl.is_some(), word == "ttl"),
-            ("length", spec.length.is_some(), word == "cname-chain"),
-            ("octets", spec.octets.is_some(), word == "oversized"),
-            ("order", spec.order.is_some(), word == "reorder"),
-            ("address", spec.address.is_some(), word == "wrong-answer"),
+            ("ttl", spec.ttl.is_some(), parameter == Some("ttl")),
+            ("length", spec.length.is_some(), parameter == Some("length")),
+            ("octets", spec.octets.is_some(), parameter == Some("octets")),
+            ("order", spec.order.is_some(), parameter == Some("order")),
+            (
+                "address",
+                spec.address.is_some(),
+                parameter == Some("address"),
+            ),
         ] {
             if given && !belongs {
                 self.add(key, format!("no {key} beside do = {word:?}"), key);
@@ -279,20 +284,16 @@ impl Reading<'_> {
     }
 
     fn order(&mut self) -> Option<Order> {
-        let expected = format!("order = one of {}", FaultSpec::ORDERS.join(", "));
-        match self.spec.order.as_deref() {
-            Some("fixed") => Some(Order::Fixed),
-            Some("round-robin") => Some(Order::RoundRobin),
-            Some("seeded") => Some(Order::Seeded),
-            other => {
-                self.add(
-                    "order",
-                    expected,
-                    other.map_or("none".to_owned(), |word| format!("{word:?}")),
-                );
-                None
-            }
+        let word = self.spec.order.as_deref();
+        let known = Order::ALL
+            .into_iter()
+            .find(|(known, _)| Some(*known) == word);
+        if known.is_none() {
+            let found = word.map_or("none".to_owned(), |word| format!("{word:?}"));
+            let expected = format!("order = one of {}", Order::WORDS.join(", "));
+            self.add("order", expected, found);
         }
+        known.map(|(_, order)| order)
     }
 
     fn address(&mut self) -> Option<IpAddr> {

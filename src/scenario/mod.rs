@@ -26,6 +26,7 @@ mod speech;
 mod values;
 mod words;
 
+pub use crate::time::duration;
 pub use builtin::{
     list_receivers, list_scenarios, load_files, load_receiver, load_scenario, parse_receiver,
     parse_scenario,
@@ -34,7 +35,6 @@ pub use expect::{DnsExpectation, Expectation, SessionExpectation, plain_message}
 pub use lint::{Linted, lint, lint_text};
 pub use listener::Listener;
 pub use pool::{Pattern, Pool, addresses};
-pub use reader::duration;
 pub use receiver::ReceiverProfile;
 pub use reference::{KeyReference, key_reference, reference};
 pub(crate) use source::zone_text;

@@ -18,6 +18,7 @@ use super::{Scenario, source};
 use crate::dns::{Fault, FaultMistake, FaultSpec, Outside, Settings, Transport};
 use crate::name::{self, Name};
 use crate::smtp;
+use crate::time::WrittenTime;
 
 /// The receiver of a scenario that names none.
 const RECEIVER: &str = "fcrdns";
@@ -237,14 +238,15 @@ fn fault(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Fault> {
         from: number(&mut table, "from", mistakes),
         times: number(&mut table, "times", mistakes),
         every: number(&mut table, "every", mistakes),
-        delay: table.duration("delay", mistakes),
-        jitter: table.duration("jitter", mistakes),
+        delay: table.duration("delay", mistakes).map(WrittenTime::Time),
+        jitter: table.duration("jitter", mistakes).map(WrittenTime::Time),
         seed: number(&mut table, "seed", mistakes),
         ttl: number(&mut table, "ttl", mistakes),
         length: number(&mut table, "length", mistakes),
         octets: number(&mut table, "octets", mistakes),
         order: text(&mut table, "order", mistakes),
         address: text(&mut table, "address", mistakes),
+        ..FaultSpec::default()
     };
     let built = spec.build();
     for FaultMistake {

@@ -12,6 +12,7 @@ use super::report::Mistakes;
 use super::words::{Unknown, unknown};
 use crate::policy::check::Points;
 use crate::policy::checks::{self, CATALOGUE};
+use crate::time::duration;
 
 /// A table being read.
 pub(super) struct Reader<'a> {
@@ -548,19 +549,6 @@ pub(super) fn wrong_type(value: &Spanned<DeValue<'_>>, expected: &str, mistakes:
     mistakes.add(value.span(), expected, found);
 }
 
-/// A time: a number and `ms`, `s`, `m` or `h`.
-pub fn duration(text: &str) -> Option<Duration> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let number: u64 = text[..digits].parse().ok()?;
-    match &text[digits..] {
-        "ms" => Some(Duration::from_millis(number)),
-        "s" => Some(Duration::from_secs(number)),
-        "m" => Some(Duration::from_secs(number.checked_mul(60)?)),
-        "h" => Some(Duration::from_secs(number.checked_mul(3600)?)),
-        _ => None,
-    }
-}
-
 /// Reads a decimal number as hundredths.
 fn points(text: &str) -> Option<Points> {
     let (whole, places) = text.split_once('.').unwrap_or((text, "0"));
@@ -588,15 +576,6 @@ mod tests {
         }
         for bad in ["", "2.", ".5", "1.234", "inf", "nan", "1e3", "-", "1_0"] {
             assert_eq!(points(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn durations() {
-        assert_eq!(duration("30s"), Some(Duration::from_secs(30)));
-        assert_eq!(duration("500ms"), Some(Duration::from_millis(500)));
-        for bad in ["", "5", "s", "5 s", "-1s", "99999999999999999999s", "5d"] {
-            assert_eq!(duration(bad), None, "{bad}");
         }
     }
 }

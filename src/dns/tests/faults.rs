@@ -325,7 +325,7 @@ fn delays() {
 
 #[test]
 fn specifications_read_and_written() {
-    for word in FaultSpec::WORDS {
+    for &word in Action::WORDS {
         let spec = FaultSpec {
             name: "*.example.test.".to_owned(),
             action: Some(word.to_owned()),
@@ -333,7 +333,7 @@ fn specifications_read_and_written() {
             from: Some(2),
             times: Some(1),
             every: Some(3),
-            delay: (word == "delay").then_some(Duration::from_secs(1)),
+            delay: (word == "delay").then(|| Duration::from_secs(1).into()),
             ttl: (word == "ttl").then_some(0),
             length: (word == "cname-chain").then_some(20),
             octets: (word == "oversized").then_some(5000),
@@ -366,7 +366,7 @@ fn mistakes_of_specifications() {
     assert_eq!(keys(spec("delay")), ["delay"]);
     assert_eq!(
         keys(FaultSpec {
-            delay: Some(Duration::ZERO),
+            delay: Some(Duration::ZERO.into()),
             ..spec("drop")
         }),
         ["delay"]

@@ -1,7 +1,7 @@
 //! The keys of scenario files.
 
 use super::{Key, More, Section, Takes, key};
-use crate::dns::{FaultSpec, Outside};
+use crate::dns::{Action, Order, Outside};
 
 const ADDRESS: Takes = Takes::Text("an address");
 const NETWORKS: Takes = Takes::List("an address or a network");
@@ -376,7 +376,7 @@ pub(in crate::scenario) static FAULT: Section = Section {
         .required(),
         key(
             "do",
-            Takes::Choice(&FaultSpec::WORDS),
+            Takes::Choice(Action::WORDS),
             "\"servfail\"",
             "Is what the server does instead of telling the truth.",
         )
@@ -454,7 +454,7 @@ pub(in crate::scenario) static FAULT: Section = Section {
         .absent("4096"),
         key(
             "order",
-            Takes::Choice(&FaultSpec::ORDERS),
+            Takes::Choice(Order::WORDS),
             "\"seeded\"",
             "Is the order of the records for `do = \"reorder\"`, and is required there.",
         ),
