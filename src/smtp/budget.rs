@@ -4,7 +4,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::smtp::protocol::data::Flaw;
+/// What is wrong with the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    TooLarge,
+    NoStorage,
+    LineTooLong,
+    BareLf,
+    BareCr,
+}
 
 /// The limit for all messages that the sessions of a world are receiving, in octets.
 #[derive(Debug)]

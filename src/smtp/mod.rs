@@ -5,37 +5,39 @@
 
 mod budget;
 pub mod client;
+mod client_address;
 mod cure;
 #[doc(hidden)]
 pub mod fuzzing;
 pub(crate) mod protocol;
 mod record;
+mod script;
 mod server;
 mod session;
 mod settings;
 
 pub use budget::MessageBudget;
+pub use client_address::{AddressSource, ClientAddress, ClientSource, Identity, Nat, Order};
 pub(crate) use cure::amendments;
 pub(crate) use protocol::command::AFTER_HELO;
-pub use protocol::data::TEXT_LINE_OCTETS;
-pub use protocol::extension::{Extension, Extensions};
+pub use protocol::extension::{Extension, Extensions, Mechanism};
 pub(crate) use protocol::mailbox::is_mailbox;
 pub use protocol::replies::{CORE_PLACEHOLDERS, CoreReplies, CoreReply};
-pub use protocol::syntax::{BareNewline, DomainTolerance, LocalPart, MistakeOrder, Syntax};
-pub use record::events::PendingEvents;
-pub use record::transcript::{Speaker, Transcript, TranscriptLine};
-pub use record::{SessionEntry, SessionRecord, Transaction};
-pub use server::client_address::{
-    AddressSource, ClientAddress, ClientSource, Identity, Nat, Order,
+pub use protocol::syntax::{
+    BareNewline, COMMAND_LINE_OCTETS, DomainTolerance, LocalPart, MistakeOrder, PATH_LINE_OCTETS,
+    Syntax, TEXT_LINE_OCTETS,
 };
+pub use record::events::PendingEvents;
+pub use record::transcript::{Transcript, TranscriptLine};
+pub use record::{SessionEntry, SessionRecord, Transaction};
+pub use script::{Condition, CountPer, End, Point, Schedule, Script, SendMode};
 pub use server::proxy::ProxyMode;
 pub use server::reset::LastReset;
 pub use server::{ListenerConfig, ServerState, SessionConfig, serve};
-pub use session::event::{AcceptedMessage, SessionEvent, SessionEvents};
-pub use session::script::{Condition, CountPer, End, Point, Schedule, Script, SendMode};
+pub use session::event::{AcceptedMessage, SessionEvent, SessionEvents, Speaker};
 pub use session::trace::Trace;
-pub use session::{COMMAND_LINE_OCTETS, ListenerMode, PATH_LINE_OCTETS, Protocol, Session, Step};
-pub use settings::{Auth, AuthOutcome, Mechanism, Settings, StartTls, UnwantedResponse};
+pub use session::{ListenerMode, Protocol, Session, Step};
+pub use settings::{Auth, AuthOutcome, Settings, StartTls, UnwantedResponse};
 
 use crate::policy::Policy;
 

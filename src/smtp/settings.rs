@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::smtp::protocol::extension::Mechanism;
 use crate::smtp::{CoreReplies, Extensions, Script, Syntax};
 use crate::tls::TlsFault;
 
@@ -64,40 +65,6 @@ pub enum AuthOutcome {
     Refuse,
     /// None for now: 454.
     Temporary,
-}
-
-/// A SASL mechanism.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mechanism {
-    /// RFC 4616.
-    Plain,
-    /// LOGIN, which many clients use.
-    Login,
-    /// RFC 2195.
-    CramMd5,
-    /// Google's and Microsoft's bearer tokens.
-    XOAuth2,
-}
-
-impl Mechanism {
-    /// Every mechanism.
-    pub const ALL: [Self; 4] = [Self::Plain, Self::Login, Self::CramMd5, Self::XOAuth2];
-
-    /// Whether the client speaks first, so that AUTH may bring an initial response (RFC 4954 §4). LOGIN has no
-    /// specification; clients send the user name along.
-    pub const fn is_client_first(self) -> bool {
-        !matches!(self, Self::CramMd5)
-    }
-
-    /// The name in the EHLO reply.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Plain => "PLAIN",
-            Self::Login => "LOGIN",
-            Self::CramMd5 => "CRAM-MD5",
-            Self::XOAuth2 => "XOAUTH2",
-        }
-    }
 }
 
 /// The SMTP settings of a receiver.

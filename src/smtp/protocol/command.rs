@@ -236,6 +236,13 @@ pub(crate) fn xtext(value: &str) -> Option<String> {
         .filter(|text| !text.chars().any(char::is_control))
 }
 
+/// Whether a command line is a PROXY header that comes too late.
+pub(crate) fn is_late_proxy_header(line: &[u8]) -> bool {
+    line.starts_with(b"PROXY ")
+        || line == b"\0"
+        || ppp::v2::PROTOCOL_PREFIX.ends_with(line) && line.starts_with(b"\0\r\nQUIT")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,11 +3,9 @@
 use bytes::BytesMut;
 use memchr::memmem;
 
-use crate::smtp::budget::MailData;
+use crate::smtp::budget::{Flaw, MailData};
 use crate::smtp::protocol::syntax::{BareNewline, Syntax};
 
-/// The longest text line in octets, CRLF included (RFC 5321 §4.5.3.1.6).
-pub const TEXT_LINE_OCTETS: usize = 1000;
 /// What ends the data.
 const END: &[u8] = b"\r\n.\r\n";
 
@@ -18,16 +16,6 @@ pub(crate) struct Collector {
     /// Octets taken in, also those not kept.
     received: usize,
     line_start: bool,
-}
-
-/// What is wrong with the data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flaw {
-    TooLarge,
-    NoStorage,
-    LineTooLong,
-    BareLf,
-    BareCr,
 }
 
 impl Collector {
@@ -174,6 +162,7 @@ fn normalised(octets: Vec<u8>, syntax: &Syntax) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::smtp::protocol::syntax::TEXT_LINE_OCTETS;
 
     fn both(mode: BareNewline) -> Syntax {
         Syntax {

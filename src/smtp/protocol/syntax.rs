@@ -1,5 +1,14 @@
 //! What a receiver tolerates of a client's syntax, beyond RFC 5321 or short of it: `[syntax]` of a receiver file.
 
+/// The longest command line in octets, CRLF included (RFC 5321 §4.5.3.1.4).
+pub const COMMAND_LINE_OCTETS: usize = 512;
+/// What extensions add to a MAIL or RCPT line (RFC 5321 §4.5.3.1.11; RFC 3461 §4 adds 500).
+pub(crate) const EXTENSION_OCTETS: usize = 500;
+/// The longest MAIL or RCPT line, unless the receiver accepts longer ones.
+pub const PATH_LINE_OCTETS: usize = COMMAND_LINE_OCTETS + EXTENSION_OCTETS;
+/// The longest text line in octets, CRLF included (RFC 5321 §4.5.3.1.6).
+pub const TEXT_LINE_OCTETS: usize = 1000;
+
 /// What a bare LF or a bare CR means. Only CRLF `.` CRLF ends the data (RFC 5321 §4.1.1.4): no setting permits SMTP
 /// smuggling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -121,8 +130,8 @@ impl Default for Syntax {
             address_literals: true,
             utf8_paths: false,
             invalid_utf8: false,
-            line_octets: crate::smtp::COMMAND_LINE_OCTETS,
-            text_line_octets: crate::smtp::TEXT_LINE_OCTETS,
+            line_octets: COMMAND_LINE_OCTETS,
+            text_line_octets: TEXT_LINE_OCTETS,
             repeated_parameters: false,
             unchecked_parameters: Vec::new(),
             order: MistakeOrder::default(),

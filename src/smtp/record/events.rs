@@ -9,8 +9,7 @@ use crate::facts::{Facts, LookupRecord};
 use crate::journal::{Envelope, EventKind, LateJson, ObservedFacts, Waiting};
 use crate::policy::Refusal;
 use crate::smtp::record::SessionEntry;
-use crate::smtp::record::transcript::Speaker;
-use crate::smtp::session::event::SessionEvent;
+use crate::smtp::session::event::{SessionEvent, Speaker};
 
 /// Events of one session at one moment, which the event log has not read yet.
 ///

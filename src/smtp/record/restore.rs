@@ -9,8 +9,9 @@ use crate::journal::{Envelope, Message};
 use crate::policy::{After, Refusal, RemediesView, checks};
 use crate::reply::Reply;
 use crate::smtp::ClientAddress;
-use crate::smtp::record::transcript::{Speaker, TranscriptLine};
+use crate::smtp::record::transcript::TranscriptLine;
 use crate::smtp::record::{SessionEntry, SessionRecord, Transaction};
+use crate::smtp::session::event::Speaker;
 use crate::verdict::{ClosedBy, Source, Verdict};
 
 impl SessionEntry {

@@ -3,19 +3,11 @@
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+use crate::smtp::session::event::Speaker;
+
 /// Initial capacity: that of a session with one message.
 const OCTETS: usize = 768;
 const LINES: usize = 24;
-
-/// The sender of a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Speaker {
-    /// The client.
-    Client,
-    /// The receiver.
-    Server,
-}
 
 /// One line of a transcript.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

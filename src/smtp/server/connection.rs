@@ -15,10 +15,10 @@ use tracing::Instrument;
 
 use crate::facts::Resolver;
 use crate::smtp::record::events::EventWriter;
+use crate::smtp::script::{End, SendMode};
 use crate::smtp::server::SHUTDOWN_PATIENCE;
 use crate::smtp::server::proxy;
 use crate::smtp::server::stream::{LINGER, MaybeTlsStream, linger};
-use crate::smtp::session::script::{End, SendMode};
 use crate::smtp::session::{Session, Step};
 use crate::smtp::{
     AddressSource, ClientAddress, ListenerConfig, ServerState, SessionConfig, SessionEntry,

@@ -10,10 +10,9 @@ use tokio::task::{spawn_blocking, yield_now};
 use tokio::time::timeout;
 
 use crate::journal::{Message, StoredMessage};
-use crate::smtp::record::transcript::Speaker;
+use crate::smtp::script::SendMode;
 use crate::smtp::server::connection::Connection;
-use crate::smtp::session::event::{AcceptedMessage, SessionEvent};
-use crate::smtp::session::script::SendMode;
+use crate::smtp::session::event::{AcceptedMessage, SessionEvent, Speaker};
 
 /// Octets of messages from which on nobody else waits while they are written to a journal file.
 const LARGE_OCTETS: usize = 64 << 10;

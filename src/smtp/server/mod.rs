@@ -1,6 +1,5 @@
 //! Listeners and the connections that they accept. The caller owns the listener and stops it.
 
-pub(crate) mod client_address;
 pub(crate) mod connection;
 pub(crate) mod flush;
 pub(crate) mod proxy;

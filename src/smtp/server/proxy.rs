@@ -154,13 +154,6 @@ async fn header(
     }
 }
 
-/// Whether a command line is a PROXY header that comes too late.
-pub(crate) fn is_late(line: &[u8]) -> bool {
-    line.starts_with(b"PROXY ")
-        || line == b"\0"
-        || v2::PROTOCOL_PREFIX.ends_with(line) && line.starts_with(b"\0\r\nQUIT")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

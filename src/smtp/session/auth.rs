@@ -7,10 +7,11 @@ use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
 
 use crate::reply::{Reply, ReplyCode};
+use crate::smtp::protocol::extension::Mechanism;
 use crate::smtp::protocol::replies::CoreReply;
-use crate::smtp::session::script::{Occasion, Point};
+use crate::smtp::script::{Occasion, Point};
 use crate::smtp::session::{Session, State};
-use crate::smtp::settings::{Auth, AuthOutcome, Mechanism, UnwantedResponse};
+use crate::smtp::settings::{Auth, AuthOutcome, UnwantedResponse};
 
 /// The longest line of the exchange, CRLF included (RFC 4954 §4).
 pub(crate) const AUTH_LINE_OCTETS: usize = 12_288;

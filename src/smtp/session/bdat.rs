@@ -7,7 +7,7 @@ use crate::reply::Reply;
 use crate::smtp::budget::MailData;
 use crate::smtp::protocol::data::flaw;
 use crate::smtp::protocol::replies::CoreReply;
-use crate::smtp::record::transcript::Speaker;
+use crate::smtp::session::event::Speaker;
 use crate::smtp::session::open::Open;
 use crate::smtp::session::{Session, State};
 use crate::stage::Stage;

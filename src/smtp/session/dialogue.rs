@@ -2,9 +2,8 @@
 
 use crate::facts::Facts;
 use crate::reply::Reply;
-use crate::smtp::record::transcript::Speaker;
-use crate::smtp::session::event::{EventsMark, SessionEvent, SessionEvents};
-use crate::smtp::session::script::SendMode;
+use crate::smtp::script::SendMode;
+use crate::smtp::session::event::{EventsMark, SessionEvent, SessionEvents, Speaker};
 
 /// Size of replies after which they are sent: a client that sends commands and does not read replies must not use more
 /// memory.

@@ -11,13 +11,14 @@ use crate::facts::{BareLineEnd, Lookup, Verb};
 use crate::smtp::Extension;
 use crate::smtp::protocol::command::{self, Command, Mistake};
 use crate::smtp::protocol::replies::CoreReply;
-use crate::smtp::protocol::syntax::{BareNewline, MistakeOrder};
-use crate::smtp::record::transcript::Speaker;
-use crate::smtp::server::proxy;
+use crate::smtp::protocol::syntax::{
+    BareNewline, EXTENSION_OCTETS, MistakeOrder, PATH_LINE_OCTETS,
+};
+use crate::smtp::script::{Occasion, Point};
 use crate::smtp::session::auth::AUTH_LINE_OCTETS;
+use crate::smtp::session::event::Speaker;
 use crate::smtp::session::open::Mail;
-use crate::smtp::session::script::{Occasion, Point};
-use crate::smtp::session::{EXTENSION_OCTETS, PATH_LINE_OCTETS, Protocol, Session, State};
+use crate::smtp::session::{Protocol, Session, State};
 use crate::stage::Stage;
 use crate::verdict::ClosedBy;
 
@@ -134,7 +135,7 @@ impl Session {
             mistake.reply,
             CoreReply::UnknownCommand | CoreReply::EmptyLine | CoreReply::BadUtf8
         );
-        if unknown && proxy::is_late(line) {
+        if unknown && command::is_late_proxy_header(line) {
             return self.refuse_proxy("it came too late", output);
         }
         if unknown && self.speaks_otherwise(line, output) {

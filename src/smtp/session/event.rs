@@ -3,18 +3,29 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use crate::facts::Facts;
 use crate::journal::Envelope;
 use crate::policy::Refusal;
 use crate::reply::Reply;
 use crate::smtp::ClientAddress;
-use crate::smtp::record::transcript::Speaker;
 use crate::smtp::session::trace::Trace;
 use crate::verdict::{ClosedBy, Verdict};
 
 /// Initial capacity for events and for the octets of their lines: those of an EHLO and its reply.
 const EVENTS: usize = 20;
 const OCTETS: usize = 384;
+
+/// The sender of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Speaker {
+    /// The client.
+    Client,
+    /// The receiver.
+    Server,
+}
 
 /// One event, which is published after the reply is sent.
 #[derive(Clone, Debug)]

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::reply::{EnhancedCode, Reply, ReplyCode};
+use crate::smtp::script::{End, SendMode};
 use crate::smtp::session::Session;
 use crate::smtp::session::event::SessionEvent;
-use crate::smtp::session::script::{End, SendMode};
 use crate::verdict::Source;
 
 impl Session {

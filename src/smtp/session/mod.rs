@@ -32,6 +32,7 @@ use crate::reply::Reply;
 use crate::smtp::budget::{MailData, MessageBudget};
 use crate::smtp::protocol::data::Collector;
 use crate::smtp::protocol::replies::CoreReply;
+use crate::smtp::script::SendMode;
 use crate::smtp::session::auth::Exchange;
 use crate::smtp::session::bdat::Chunk;
 use crate::smtp::session::client::Client;
@@ -40,18 +41,10 @@ use crate::smtp::session::dispatch::OverlongLine;
 use crate::smtp::session::event::{SessionEvent, SessionEvents};
 use crate::smtp::session::open::{Mail, Open, Received, Storing, Transactions};
 use crate::smtp::session::proofs::Proofs;
-use crate::smtp::session::script::SendMode;
 use crate::smtp::session::setup::Setup;
 use crate::smtp::{ClientAddress, Extension, Receiver};
 use crate::stage::Stage;
 use crate::verdict::{ClosedBy, Source};
-
-/// The longest command line in octets, CRLF included (RFC 5321 §4.5.3.1.4).
-pub const COMMAND_LINE_OCTETS: usize = 512;
-/// What extensions add to a MAIL or RCPT line (RFC 5321 §4.5.3.1.11; RFC 3461 §4 adds 500).
-pub(crate) const EXTENSION_OCTETS: usize = 500;
-/// The longest MAIL or RCPT line, unless the receiver accepts longer ones.
-pub const PATH_LINE_OCTETS: usize = COMMAND_LINE_OCTETS + EXTENSION_OCTETS;
 
 /// What the caller must do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -55,8 +55,7 @@ mod tests {
     use crate::dns::Zones;
     use crate::facts::Resolver;
     use crate::scenario::parse_receiver;
-    use crate::smtp::record::transcript::Speaker;
-    use crate::smtp::session::event::SessionEvent;
+    use crate::smtp::session::event::{SessionEvent, Speaker};
     use crate::smtp::session::{ListenerMode, Protocol, Session, Step};
     use crate::smtp::{ClientAddress, Receiver};
     use crate::verdict::Verdict;

@@ -1,0 +1,320 @@
+//! Scripted behaviour of a receiver: replies, delays, slow sending, closed and reset connections, silence. Nothing is random
+//! without a seed.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::facts::{Facts, Verb};
+use crate::policy::Template;
+use crate::smtp::client_address::splitmix64;
+use crate::smtp::protocol::extension::Mechanism;
+
+/// The points of a session at which a script can take effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Point {
+    /// The greeting.
+    Connect,
+    /// The reply to HELO, EHLO or LHLO.
+    Helo,
+    /// The reply to MAIL.
+    Mail,
+    /// The reply to RCPT.
+    Rcpt,
+    /// The reply to DATA.
+    Data,
+    /// The reply to the final dot, or to the last chunk.
+    Eod,
+    /// The reply to QUIT.
+    Quit,
+    /// The reply to AUTH.
+    Auth,
+    /// The reply to STARTTLS.
+    StartTls,
+}
+
+impl Point {
+    /// All points with their names.
+    pub const ALL: [(&'static str, Self); 9] = [
+        ("connect", Self::Connect),
+        ("helo", Self::Helo),
+        ("mail", Self::Mail),
+        ("rcpt", Self::Rcpt),
+        ("data", Self::Data),
+        ("eod", Self::Eod),
+        ("quit", Self::Quit),
+        ("auth", Self::Auth),
+        ("starttls", Self::StartTls),
+    ];
+
+    /// The name.
+    pub(super) fn name(self) -> &'static str {
+        let mut points = Self::ALL.into_iter();
+        let named = points.find(|(_, point)| *point == self);
+        named.map_or("", |(name, _)| name)
+    }
+}
+
+/// The way to end a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// With FIN.
+    Close,
+    /// With RST; data in transit is lost.
+    Reset,
+}
+
+/// The way to send the output of one step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct SendMode {
+    /// The delay before.
+    pub delay: Duration,
+    /// Octets per second; all at once if `None`.
+    pub drip: Option<u32>,
+    /// Whether each reply line is sent in two packets.
+    pub split: bool,
+    /// Whether nothing is sent.
+    pub mute: bool,
+    /// How the connection ends afterwards.
+    pub end: Option<End>,
+}
+
+/// One script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// The point of the session.
+    pub point: Point,
+    /// The condition; every session if all lists are empty.
+    pub when: Condition,
+    /// How often.
+    pub often: Schedule,
+    /// The reply instead of that of the receiver.
+    pub reply: Option<Template>,
+    /// The octets to send instead of a reply; CRLF is added.
+    pub raw: Option<String>,
+    /// How the reply is sent.
+    pub manner: SendMode,
+}
+
+/// The condition of a script: every list that is not empty must match.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Condition {
+    /// Envelope recipients; `*` matches any octets.
+    pub recipients: Vec<String>,
+    /// Envelope senders.
+    pub senders: Vec<String>,
+    /// HELO names.
+    pub helos: Vec<String>,
+    /// Client addresses.
+    pub clients: Vec<IpNet>,
+    /// Header fields of the message, `Subject: urgent*`; known at the final dot.
+    pub headers: Vec<String>,
+    /// The verbs of the current HELO.
+    pub verbs: Vec<Verb>,
+    /// Whether the session is under TLS.
+    pub tls: Option<bool>,
+    /// Mechanisms of AUTH.
+    pub mechanisms: Vec<Mechanism>,
+    /// Whether AUTH has an initial response.
+    pub initial_response: Option<bool>,
+}
+
+/// What a condition can use in addition to the facts of the session.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Occasion<'a> {
+    /// The message, at the final dot.
+    pub(crate) message: Option<&'a [u8]>,
+    /// The mechanism of AUTH, and whether an initial response came with it.
+    pub(crate) auth: Option<(Mechanism, bool)>,
+}
+
+impl<'a> Occasion<'a> {
+    /// The final dot.
+    pub(crate) fn of_message(message: &'a [u8]) -> Self {
+        Self {
+            message: Some(message),
+            ..Self::default()
+        }
+    }
+}
+
+/// The scope in which a schedule counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum CountPer {
+    /// All sessions since the start or the last reset.
+    #[default]
+    World,
+    /// Each client address.
+    Client,
+    /// Each session.
+    Session,
+}
+
+impl CountPer {
+    /// All scopes with their names.
+    pub const ALL: [(&'static str, Self); 3] = [
+        ("world", Self::World),
+        ("client", Self::Client),
+        ("session", Self::Session),
+    ];
+}
+
+/// Which of its opportunities a script uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Schedule {
+    /// Only this one, from 1.
+    pub attempt: Option<u64>,
+    /// Only the first ones, this many.
+    pub times: Option<u64>,
+    /// Every n-th one: the third, the sixth.
+    pub every: Option<u64>,
+    /// This many out of a million, by this seed.
+    pub probability: Option<(u32, u64)>,
+    /// The scope of the count.
+    pub per: CountPer,
+}
+
+impl Schedule {
+    /// Whether the script uses its nth opportunity, from 1.
+    pub(super) fn holds(&self, n: u64) -> bool {
+        let one_of = |limit: Option<u64>, holds: fn(u64, u64) -> bool| {
+            limit.is_none_or(|limit| holds(n, limit))
+        };
+        one_of(self.attempt, |n, attempt| n == attempt)
+            && one_of(self.times, |n, times| n <= times)
+            && one_of(self.every, |n, every| n % every.max(1) == 0)
+            && self.probability.is_none_or(|(millionths, seed)| {
+                splitmix64(seed.wrapping_add(n)) % 1_000_000 < u64::from(millionths)
+            })
+    }
+}
+
+impl Condition {
+    pub(super) fn holds(&self, facts: &Facts, occasion: Occasion<'_>) -> bool {
+        let any = |patterns: &[String], text: &str| {
+            patterns.is_empty() || patterns.iter().any(|p| matches(p, text))
+        };
+        let helo = facts
+            .helo
+            .as_ref()
+            .map_or("", |helo| helo.argument.as_str());
+        any(
+            &self.recipients,
+            facts.recipient.as_deref().unwrap_or_default(),
+        ) && any(&self.senders, facts.sender.as_deref().unwrap_or_default())
+            && any(&self.helos, helo)
+            && (self.clients.is_empty()
+                || self
+                    .clients
+                    .iter()
+                    .any(|net| net.contains(&facts.client_address)))
+            && (self.headers.is_empty() || occasion.message.is_some_and(|m| self.has_field(m)))
+            && (self.verbs.is_empty()
+                || facts
+                    .helo
+                    .as_ref()
+                    .is_some_and(|helo| self.verbs.contains(&helo.verb)))
+            && self.tls.is_none_or(|tls| tls == facts.conduct.tls)
+            && self.holds_auth(occasion.auth)
+    }
+
+    /// Outside AUTH there is neither a mechanism nor an initial response.
+    fn holds_auth(&self, auth: Option<(Mechanism, bool)>) -> bool {
+        let asks = !self.mechanisms.is_empty() || self.initial_response.is_some();
+        let holds = |(mechanism, initial): (Mechanism, bool)| {
+            (self.mechanisms.is_empty() || self.mechanisms.contains(&mechanism))
+                && self.initial_response.is_none_or(|asked| asked == initial)
+        };
+        !asks || auth.is_some_and(holds)
+    }
+
+    fn has_field(&self, message: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(message);
+        let header = text
+            .split("\r\n\r\n")
+            .next()
+            .unwrap_or_default()
+            .replace("\r\n\t", " ")
+            .replace("\r\n ", " ");
+        header
+            .lines()
+            .any(|field| self.headers.iter().any(|pattern| matches(pattern, field)))
+    }
+}
+
+/// Whether a text matches a pattern, ignoring case; `*` matches any octets.
+fn matches(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.to_ascii_lowercase(), text.to_ascii_lowercase());
+    let Some((first, rest)) = pattern.split_once('*') else {
+        return pattern == text;
+    };
+    let Some(mut left) = text.strip_prefix(first) else {
+        return false;
+    };
+    let parts: Vec<_> = rest.split('*').collect();
+    let Some((last, middle)) = parts.split_last() else {
+        return true;
+    };
+    for part in middle {
+        let Some(at) = left.find(part) else {
+            return false;
+        };
+        left = &left[at + part.len()..];
+    }
+    left.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns() {
+        for (pattern, text, expected) in [
+            ("a@b.test", "A@B.test", true),
+            ("*@b.test", "x@b.test", true),
+            ("*@b.test", "x@c.test", false),
+            ("a*b*c", "aXbYc", true),
+            ("a*b*c", "aXcYb", false),
+            ("*", "", true),
+            ("", "", true),
+            ("ab*ba", "aba", false),
+        ] {
+            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn how_often() {
+        let spoken = |often: Schedule| (1..=6).filter(|n| often.holds(*n)).collect::<Vec<_>>();
+        assert_eq!(spoken(Schedule::default()), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(
+            spoken(Schedule {
+                attempt: Some(2),
+                ..Schedule::default()
+            }),
+            [2]
+        );
+        assert_eq!(
+            spoken(Schedule {
+                times: Some(3),
+                ..Schedule::default()
+            }),
+            [1, 2, 3]
+        );
+        assert_eq!(
+            spoken(Schedule {
+                every: Some(3),
+                ..Schedule::default()
+            }),
+            [3, 6]
+        );
+        let seeded = Schedule {
+            probability: Some((500_000, 7)),
+            ..Schedule::default()
+        };
+        let count = (1..=1000).filter(|n| seeded.holds(*n)).count();
+        assert!((400..600).contains(&count), "{count} of 1000");
+        assert_eq!(spoken(seeded), spoken(seeded));
+    }
+}
