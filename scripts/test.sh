@@ -132,13 +132,14 @@ done
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps
 
-step "licences"
+step "structure and licences"
 if have python3; then
+    python3 scripts/structure.py
     cargo metadata --format-version 1 --quiet | python3 scripts/licences.py
 elif [ "${CI:-}" = true ]; then
     echo "python3 is required here" >&2 && exit 1
 else
-    echo "the licences of dependencies: no python3 here" >>"$MARTINET_SKIPS"
+    echo "the structure of the code and the licences of dependencies: no python3 here" >>"$MARTINET_SKIPS"
 fi
 
 step "tests"

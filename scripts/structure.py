@@ -1,0 +1,254 @@
+#!/usr/bin/env python3
+"""Checks how the code is laid out: no file over 500 lines, no function over 80, no imports in a circle.
+
+Two neighbours in a folder, files or folders, never use each other, whatever lies between; a folder may use its parent, and the parent re-exports
+it. Paths are followed through re-exports to the module that defines the item. What exceeds a limit today is listed below; the lists only get shorter:
+an entry that is no longer needed is an error too.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections import defaultdict
+
+FILE_LINES = 500
+FUNCTION_LINES = 80
+
+# Files with more lines.
+LONG_FILES = {
+    "src/cli/args.rs",
+    "src/expect/watch.rs",
+    "src/facts/iprev.rs",
+    "src/http/server/guard.rs",
+    "src/scenario/keys/scenario.rs",
+    "src/scenario/reader.rs",
+    "src/scenario/receiver.rs",
+    "src/smtp/cure.rs",
+    "tests/differential/intended.rs",
+    "tests/it/embedding.rs",
+    "tests/it/http.rs",
+    "tests/it/journal_file.rs",
+    "tests/it/listeners.rs",
+    "tests/it/robustness_sockets.rs",
+    "tests/it/worlds.rs",
+}
+
+# Functions with more lines.
+LONG_FUNCTIONS = {
+    "src/dns/rdata/read.rs: field",
+    "src/dns/tests/faults.rs: mistakes_of_specifications",
+    "src/find/rewrite.rs: zones",
+    "src/harness/builder.rs: start",
+    "src/http/api/metrics.rs: text",
+    "src/smtp/session/trace.rs: results",
+    "tests/it/foreign_smtp.rs: swaks_with_tls_auth_xclient_and_proxy",
+    "tests/it/http.rs: every_mistake_is_a_problem",
+    "tests/it/http.rs: what_if_metrics_and_health",
+    "tests/it/http.rs: worlds_share_nothing",
+    "tests/it/http_compatible.rs: mailpit_lists_and_shows",
+    "tests/it/http_problems.rs: problems_speak_of_what_was_sent",
+    "tests/it/journal_file.rs: a_world_reads_its_journal_again",
+    "tests/it/verdicts.rs: each_row_of_the_table",
+    "tests/it/what_if.rs: over_http_a_what_if_is_of_the_world_in_the_path",
+    "tests/it/what_if.rs: the_command_asks_a_running_world",
+    "tests/it/worlds.rs: a_reset_is_of_everything_or_of_the_journal",
+}
+
+# Neighbours that use each other.
+CIRCLES = {
+    "src/dns/rdata: location, print, read, service, structured",
+    "src/dns: conflict, zone",
+    "src/dns: master, rdata",
+    "src/expect: expectation, wait",
+    "src/facts: cache, helo, iprev, listing, lookup, spf",
+    "src/find: input, log",
+    "src/harness: builder, worlds",
+    "src/http/compat/mailpit: message, search",
+    "src/journal/file: mail, repair",
+    "src/scenario/keys: receiver, rule, script, smtp",
+    "src/scenario: behaviour, builtin, listener, parse, receiver, source, speech, values",
+    "src/smtp/protocol: command, path, xclient",
+}
+
+FUNCTION = re.compile(r'^( *)(?:pub(?:\([^)]*\))? )?(?:const |async |unsafe |extern "C" )*fn (\w+)')
+TEST = re.compile(
+    r"#\[cfg\((?:all\()?test[^\]]*\]\s*(?:pub(?:\([^)]*\))? )?(mod \w+ \{|mod \w+;|use [^;]*;|impl [^{]*\{|fn [^{]*\{)"
+)
+USE = re.compile(r"(pub(?:\([^)]*\))? )?\buse ([^;]+);")
+
+
+def rust_files():
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.rs"], capture_output=True, text=True, check=True
+    )
+    return [path for path in listed.stdout.split() if os.path.exists(path)]
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def long_functions(path, text):
+    """The functions over the limit. rustfmt ends each at the indentation at which it begins."""
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        begin = FUNCTION.match(line)
+        if not begin:
+            continue
+        if line.endswith((";", "}")):
+            continue  # a declaration, or a body on the same line
+        end = next((n for n in range(number, len(lines)) if lines[n] == begin[1] + "}"), number)
+        if end - number + 1 > FUNCTION_LINES:
+            yield f"{path}: {begin[2]}", end - number + 1
+
+
+def without_tests(text):
+    """The code without comments, strings and test modules."""
+    text = re.sub(r"//[^\n]*", "", text)
+    text = re.sub(r'"(?:[^"\\]|\\.)*"', '""', text, flags=re.S)
+    kept, at = [], 0
+    while match := TEST.search(text, at):
+        kept.append(text[at : match.start()])
+        at = match.end()
+        if match[1].endswith("{"):
+            indent = re.search(r" *$", text[: match.start()].split("\n")[-1])[0]
+            end = text.find(f"\n{indent}}}", at)
+            at = len(text) if end < 0 else end + len(indent) + 2
+    return "".join(kept) + text[at:]
+
+
+def paths_of(tree):
+    """The paths of a `use` declaration."""
+    tree = tree.strip()
+    group = re.match(r"^([^{]*)\{(.*)\}$", tree, re.S)
+    if not group:
+        return [tree] if tree else []
+    parts, depth, part = [], 0, ""
+    for char in group[2] + ",":
+        depth += (char == "{") - (char == "}")
+        if char == "," and depth == 0:
+            parts.append(part)
+            part = ""
+        else:
+            part += char
+    return [group[1].strip() + path for part in parts for path in paths_of(part)]
+
+
+class Modules:
+    """The modules of the library with the paths that they name."""
+
+    def __init__(self):
+        self.uses, self.exports = {}, {}
+        for path in rust_files():
+            if not path.startswith("src/") or path == "src/main.rs":
+                continue
+            module = tuple(path[len("src/") : -len(".rs")].split("/"))
+            if module[-1] in ("mod", "lib"):
+                module = module[:-1]
+            self.add(module, without_tests(read(path)))
+
+    def add(self, module, code):
+        uses, exports = [], {}
+        for exported, tree in USE.findall(code):
+            for path in paths_of(tree):
+                path, _, alias = path.partition(" as ")
+                segments = tuple(segment.strip() for segment in path.split("::"))
+                uses.append(segments)
+                if exported:
+                    exports[alias.strip() or segments[-1]] = segments
+        rest = USE.sub("", code)
+        for path in re.findall(r"(?<![\w:])(?:[a-z_]\w*)(?:::\w+)+", rest):
+            uses.append(tuple(path.split("::")))
+        self.uses[module], self.exports[module] = uses, exports
+
+    def resolve(self, module, segments, depth=0):
+        """The module that defines what a path names; None for other crates."""
+        at, rest = module, list(segments)
+        if rest[0] == "crate":
+            at, rest = (), rest[1:]
+        elif rest[0] == "self":
+            rest = rest[1:]
+        elif rest[0] == "super":
+            while rest and rest[0] == "super":
+                at, rest = at[:-1], rest[1:]
+        elif module + (rest[0],) not in self.uses:
+            return None
+        while rest:
+            if at + (rest[0],) in self.uses:
+                at, rest = at + (rest[0],), rest[1:]
+                continue
+            exported = self.exports.get(at, {}).get(rest[0])
+            source = self.resolve(at, exported, depth + 1) if exported and depth < 8 else None
+            return source or at
+        return at
+
+    def edges(self):
+        for module, uses in self.uses.items():
+            for segments in uses:
+                used = self.resolve(module, segments)
+                if used and used != module:
+                    yield module, used
+
+    def circles(self):
+        """For each folder, the neighbours within it that use each other, directly or not."""
+        edges = set(self.edges())
+        for parent in sorted({module[:-1] for module in self.uses if module}):
+            depth = len(parent)
+            graph = defaultdict(set)
+            for module, used in edges:
+                if len(module) > depth and len(used) > depth and module[:depth] == parent == used[:depth]:
+                    if module[depth] != used[depth]:
+                        graph[module[depth]].add(used[depth])
+            for circle in strongly_connected(graph):
+                yield "/".join(("src",) + parent) + ": " + ", ".join(circle)
+
+
+def strongly_connected(graph):
+    """The sets of nodes that reach each other."""
+
+    def reached(start):
+        found, queue = set(), [start]
+        while queue:
+            for node in graph.get(queue.pop(), ()):
+                if node not in found:
+                    found.add(node)
+                    queue.append(node)
+        return found
+
+    reach = {node: reached(node) for node in list(graph)}
+    circles = {
+        tuple(sorted(other for other in nodes if node in reach.get(other, ())))
+        for node, nodes in reach.items()
+        if node in nodes
+    }
+    return sorted(circles)
+
+
+def compare(what, found, known):
+    """Prints what is new and what is no longer so. Returns the number of both."""
+    for item in sorted(found - known):
+        print(f"{what}: {item}")
+    for item in sorted(known - found):
+        print(f"no longer so, remove it from scripts/structure.py: {what}: {item}")
+    return len(found ^ known)
+
+
+def main():
+    texts = {path: read(path) for path in rust_files()}
+    files = {path for path, text in texts.items() if len(text.splitlines()) > FILE_LINES}
+    functions = {name for path, text in texts.items() for name, _ in long_functions(path, text)}
+    wrong = compare(f"more than {FILE_LINES} lines", files, LONG_FILES)
+    wrong += compare(f"a function of more than {FUNCTION_LINES} lines", functions, LONG_FUNCTIONS)
+    wrong += compare("imports in a circle", set(Modules().circles()), CIRCLES)
+    for path, text in texts.items():
+        if path.startswith("src/policy/checks/") and re.search(r"\*\*(Checks|Basis|Beyond)\*\*", text):
+            print(f"{path}: the texts of a check stand in its row and nowhere else")
+            wrong += 1
+    return min(wrong, 1)
+
+
+if __name__ == "__main__":
+    os.chdir(os.path.join(os.path.dirname(__file__), ".."))
+    sys.exit(main())
