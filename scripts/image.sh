@@ -4,9 +4,9 @@
 #
 #   scripts/image.sh [PROGRAM]
 #
-# PROGRAM is a static one (scripts/static.sh); without it a debug build is linked so. No registry is asked: the stage of the
-# Dockerfile that compiles is replaced by PROGRAM. What is missing is a printed skip; with MARTINET_FOREIGN=required, a failure.
-# A machine that forbids namespaces is a printed skip in any case.
+# PROGRAM is a static one (scripts/static.sh); without it a debug build is linked so. MARTINET_IMAGE_OCTETS limits its compressed
+# size. No registry is asked: PROGRAM takes the place of the stage of the Dockerfile that compiles. What is missing is a printed
+# skip; with MARTINET_FOREIGN=required, a failure. A machine that forbids namespaces is a printed skip in any case.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/skips.sh
@@ -32,7 +32,8 @@ if [ "${MARTINET_INSIDE:-}" != yes ]; then
     work=$(mktemp -d)
     # What podman mounted and started lives in the namespaces, and ends with them.
     trap 'as_root rm -rf "$work"' EXIT
-    as_root env MARTINET_INSIDE=yes MARTINET_SKIPS="${MARTINET_SKIPS:-}" unshare --mount --net --pid --fork --kill-child --mount-proc \
+    as_root env MARTINET_INSIDE=yes MARTINET_SKIPS="${MARTINET_SKIPS:-}" \
+        ${MARTINET_IMAGE_OCTETS:+"MARTINET_IMAGE_OCTETS=$MARTINET_IMAGE_OCTETS"} unshare --mount --net --pid --fork --kill-child --mount-proc \
         bash "$0" "$program" "$work"
     exit
 fi
@@ -116,7 +117,10 @@ describes_itself() {
     shows "ports" "$(inspect martinet '{{json .Config.ExposedPorts}}')" '"1053/udp"'
     podman save --quiet martinet | tar -xO --wildcards '*.tar' 2>/dev/null | tar -t | sed 's,/$,,' | sort >"$work/files"
     is "files" "$(tr '\n' ' ' <"$work/files")" "journal martinet scenarios "
-    echo "image: one program of $(stat -c %s "$program") octets, $(gzip -9 -c "$program" | wc -c) compressed"
+    local compressed
+    compressed=$(gzip -9 -c "$program" | wc -c)
+    echo "image: one program of $(stat -c %s "$program") octets, $compressed compressed"
+    [ "$compressed" -le "${MARTINET_IMAGE_OCTETS:-$compressed}" ] || { echo "expected at most $MARTINET_IMAGE_OCTETS octets compressed"; exit 1; }
 }
 
 # The server of docker/compose.yaml. Ports below 1024 are permitted there by the same sysctl.
