@@ -43,6 +43,10 @@ install_clients() {
     fi
     unpack_servers
     [ -d "$foreign/node/node_modules/nodemailer" ] || npm install --prefix "$foreign/node" --silent --no-audit --no-fund nodemailer@7
+    # Haraka 3.3 wants Node 20.
+    if [ ! -d "$foreign/haraka/node_modules/Haraka" ] && node -e 'process.exit(process.versions.node.split(".")[0] < 20)'; then
+        npm install --prefix "$foreign/haraka" --silent --no-audit --no-fund Haraka@~3.3.4
+    fi
 }
 
 # Mail servers conflict as packages, and they, NSD and Knot would start as system services: they are unpacked, not

@@ -82,7 +82,7 @@ fn text(exchange: &Exchange) -> &str {
     if let Some((before, _)) = text.split_once(" Message accepted for delivery") {
         return before.rsplit_once(' ').map_or("", |(code, _)| code);
     }
-    let ids = ["queued as ", "id="];
+    let ids = ["queued as ", "id=", "Message Queued ("];
     let end = ids.iter().find_map(|id| text.find(id));
     match end {
         _ if exchange.command.is_empty() && exchange.code() == "220" => "",

@@ -9,6 +9,7 @@ mod compare;
 mod dialogue;
 mod exim;
 mod foreign;
+mod haraka;
 mod helo;
 mod intended;
 mod opensmtpd;

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use crate::foreign::Foreign;
 use crate::worlds::World;
-use crate::{exim, opensmtpd, postfix, sendmail};
+use crate::{exim, haraka, opensmtpd, postfix, sendmail};
 
 /// Where the receivers listen.
 const HOST_4: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 25));
@@ -42,11 +42,12 @@ pub struct Program {
 }
 
 /// Every program that is compared.
-const PROGRAMS: [Program; 4] = [
+const PROGRAMS: [Program; 5] = [
     postfix::PROGRAM,
     exim::PROGRAM,
     opensmtpd::PROGRAM,
     sendmail::PROGRAM,
+    haraka::PROGRAM,
 ];
 
 /// The programs that are here, and why the others are not. `MARTINET_PROGRAMS=exim,postfix` names those that are wanted.

@@ -20,6 +20,12 @@ pub(super) static CHECK: Check = Check {
     beyond: "beyond RFC 5321, which says nothing of PTR names",
     parameters: &[
         Parameter {
+            name: "characters",
+            kind: Kind::Flag,
+            default: "true",
+            doc: "whether a PTR name has to be a legal host name; Haraka asks for the top-level domain alone",
+        },
+        Parameter {
             name: "underscore",
             kind: Kind::Flag,
             default: "false",
@@ -39,14 +45,23 @@ pub(super) static CHECK: Check = Check {
 };
 
 fn build(settings: &Settings) -> Judge {
-    let (underscore, tld) = (
-        settings.flag("underscore", false),
-        settings.flag("tld", false),
-    );
-    Box::new(move |facts| judge(facts, underscore, tld))
+    let wanted = Wanted {
+        characters: settings.flag("characters", true),
+        underscore: settings.flag("underscore", false),
+        tld: settings.flag("tld", false),
+    };
+    Box::new(move |facts| judge(facts, wanted))
 }
 
-fn judge(facts: &Facts, underscore: bool, tld: bool) -> Finding {
+/// What is wanted of a PTR name.
+#[derive(Clone, Copy)]
+struct Wanted {
+    characters: bool,
+    underscore: bool,
+    tld: bool,
+}
+
+fn judge(facts: &Facts, wanted: Wanted) -> Finding {
     let Some(iprev) = &facts.iprev else {
         return Finding::NotApplicable;
     };
@@ -61,11 +76,7 @@ fn judge(facts: &Facts, underscore: bool, tld: bool) -> Finding {
         Outcome::Data => {}
         _ => return Finding::NotApplicable,
     }
-    match iprev
-        .ptr_names
-        .iter()
-        .find_map(|n| mistake(n, underscore, tld))
-    {
+    match iprev.ptr_names.iter().find_map(|n| mistake(n, wanted)) {
         None => Finding::Satisfied,
         Some(why) => {
             let remedy = Change::PointPtr {
@@ -77,14 +88,16 @@ fn judge(facts: &Facts, underscore: bool, tld: bool) -> Finding {
     }
 }
 
-fn mistake(ptr: &Name, underscore: bool, tld: bool) -> Option<String> {
+fn mistake(ptr: &Name, wanted: Wanted) -> Option<String> {
     let text = name::display(ptr);
-    if let Some(mistake) = hostname_mistake(&text, underscore) {
+    if wanted.characters
+        && let Some(mistake) = hostname_mistake(&text, wanted.underscore)
+    {
         return Some(format!(
             "the PTR name {text} is not a legal host name: {mistake}"
         ));
     }
-    (tld && !name::has_public_suffix(ptr))
+    (wanted.tld && !name::has_public_suffix(ptr))
         .then(|| format!("the PTR name {text} is under no known top-level domain"))
 }
 
@@ -118,6 +131,9 @@ mod tests {
         check(&format!("{PTR} good.example.test 192.0.2.10"), "")
             .is(VIOLATED)
             .because("all numeric");
+        let tld_alone = "characters = false\ntld = true";
+        check(&format!("{PTR} -a_.example.test"), tld_alone).is(SATISFIED);
+        check(&format!("{PTR} mail.example.nowhere"), tld_alone).is(VIOLATED);
         check("", "").is(NOT_APPLICABLE);
         check(&format!("{PTR} SERVFAIL"), "").is(UNAVAILABLE);
     }
