@@ -12,6 +12,7 @@ mod foreign;
 mod haraka;
 mod helo;
 mod intended;
+mod intended_haraka;
 mod opensmtpd;
 mod postfix;
 mod random;
