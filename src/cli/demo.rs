@@ -58,8 +58,8 @@ async fn stay(world: World, listener: TcpListener) -> Result<(), Error> {
     let signals = serve::Signals::listen()?;
     let heading = paint::HEADING;
     print(&format!(
-        "\n{heading}The server stays.{heading:#} Send mail to {}, ask {} over DNS, and see what became of it:\n  \
-         curl http://{at}/api/v1/sessions\nCtrl-C stops it.\n",
+        "\n{heading}The server stays.{heading:#} Send mail to {}, ask {} over DNS, and see what became of it\n\
+         on the page http://{at}/, or by curl http://{at}/api/v1/sessions. Ctrl-C stops it.\n",
         world.smtp_addr(),
         world.dns_addr()
     ));
@@ -84,24 +84,24 @@ fn go_on() -> String {
     let rows = [
         (
             "martinet demo --serve",
-            "the same, and the server stays for your own mail",
+            "the same; the server stays, for your own mail",
         ),
         (
             "martinet serve --scenario office365",
             "SMTP on port 1025, DNS on 1053, HTTP on 8025",
         ),
         (
-            "http://127.0.0.1:8025/api/v1/sessions",
-            "then has each session and its reasons",
+            "http://127.0.0.1:8025/",
+            "then shows each session and why it was refused",
         ),
         (
-            "README.md, \"Use it from Rust\" and below",
-            "a test in Rust, Python, JavaScript, Go, Java, shell",
+            "README.md",
+            "tests in Rust, Python, JavaScript, Go, Java, shell",
         ),
     ];
     let mut out = format!("\n{heading}To go on:{heading:#}\n");
     for (what, does) in rows {
-        let _ = writeln!(out, "  {what:<38} {dim}{does}{dim:#}");
+        let _ = writeln!(out, "  {what:<36} {dim}{does}{dim:#}");
     }
     out
 }

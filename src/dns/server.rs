@@ -20,7 +20,7 @@ use super::limit::Limiter;
 use super::query::HEADER_OCTETS;
 use super::respond::{Response, complete, respond, respond_locally};
 use super::{Transport, Zones};
-use crate::journal::{DnsExchange, DnsQuery, Log, Metrics};
+use crate::journal::{DnsExchange, DnsQuery, Event, Log, Metrics};
 
 /// RCODE 1.
 const FORMERR: u16 = 1;
@@ -30,21 +30,24 @@ const FORMERR: u16 = 1;
 pub struct ServerState {
     zones: Arc<ArcSwap<Zones>>,
     journal: Arc<Log<DnsQuery>>,
+    events: Arc<Log<Event>>,
     counters: Counters,
     limiter: Limiter,
     tally: Arc<Metrics>,
 }
 
 impl ServerState {
-    /// Makes a server from zones, journal and metrics.
+    /// Makes a server from zones, journal, event log and metrics.
     pub fn new(
         zones: Arc<ArcSwap<Zones>>,
         journal: Arc<Log<DnsQuery>>,
+        events: Arc<Log<Event>>,
         tally: Arc<Metrics>,
     ) -> Self {
         Self {
             zones,
             journal,
+            events,
             counters: Counters::default(),
             limiter: Limiter::default(),
             tally,

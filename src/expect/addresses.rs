@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// An address, or a network of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "http", schema(value_type = String, example = "192.0.2.0/24"))]
+#[cfg_attr(feature = "http", schema(value_type = String, example = "192.0.2.0/24", pattern = "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"))]
 pub struct Addresses(IpNet);
 
 impl Addresses {

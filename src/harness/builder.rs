@@ -328,6 +328,7 @@ impl Builder {
         let dns = Arc::new(dns::ServerState::new(
             Arc::clone(&zones),
             Arc::clone(&dns_queries),
+            Arc::clone(&service.events),
             Arc::clone(&tally),
         ));
         tasks.spawn(dns::serve(udp, tcp, Arc::clone(&dns), shutdown.clone()));

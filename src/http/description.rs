@@ -50,6 +50,15 @@ fn addresses(value: &mut Value) {
             if let Some(item) = listed.filter(|item| item["type"] == "string") {
                 item["anyOf"] = either_family();
             }
+            if let Some(pairs) = map.get_mut("map").and_then(Value::as_object_mut) {
+                for key in ["propertyNames", "additionalProperties"] {
+                    if let Some(address) =
+                        pairs.get_mut(key).filter(|item| item["type"] == "string")
+                    {
+                        address["anyOf"] = either_family();
+                    }
+                }
+            }
             map.values_mut().for_each(addresses);
         }
         _ => {}
@@ -208,5 +217,11 @@ mod tests {
             assert!(schemas.contains_key(name), "no schema {name}");
         }
         assert!(!text.contains("\"format\":\"ip\""));
+        let map = api
+            .pointer("/components/schemas/Client/oneOf/2/properties/map")
+            .expect("a map of client addresses");
+        for half in ["propertyNames", "additionalProperties"] {
+            assert_eq!(map[half]["anyOf"], super::either_family(), "{half}");
+        }
     }
 }

@@ -133,7 +133,7 @@ pub enum EventKind {
         #[serde(skip_serializing_if = "String::is_empty")]
         reason: String,
     },
-    /// A listener could not accept a connection. There is at most one such event per second.
+    /// A listener of the SMTP or DNS server could not accept a connection. There is at most one such event per second.
     AcceptFailed {
         /// The listener.
         #[cfg_attr(feature = "http", schema(value_type = String))]
@@ -241,6 +241,27 @@ impl std::fmt::Debug for LateJson {
 #[cfg(feature = "http")]
 fn remedies_schema() -> utoipa::openapi::Ref {
     utoipa::openapi::Ref::from_schema_name("Remedies")
+}
+
+impl Event {
+    /// The event of a listener that could not accept connections.
+    pub(crate) fn accept_failed(
+        id: u64,
+        listener: std::io::Result<SocketAddr>,
+        error: &std::io::Error,
+        failures: u64,
+    ) -> Self {
+        Self {
+            id,
+            at: Timestamp::now(),
+            session: 0,
+            what: EventKind::AcceptFailed {
+                listener: listener.unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0))),
+                reason: error.to_string(),
+                failures,
+            },
+        }
+    }
 }
 
 impl EventKind {

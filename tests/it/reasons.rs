@@ -1,5 +1,6 @@
 //! The reasons of sessions that do not end in order, and of connections that are not accepted.
 
+use rstest::rstest;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
@@ -100,8 +101,11 @@ async fn a_failed_handshake_has_a_reason() {
 
 /// A program that runs out of descriptors says so in its log and its journal, and goes on when there are some again.
 #[cfg(target_os = "linux")]
+#[rstest]
+#[case::smtp("smtp", "cannot accept a connection")]
+#[case::dns("dns", "cannot accept a DNS connection")]
 #[tokio::test]
-async fn a_failed_accept_has_a_reason() {
+async fn a_failed_accept_has_a_reason(#[case] server: &str, #[case] logged: &str) {
     let mut child = Command::new("sh")
         .args(["-c", "ulimit -n 48; exec \"$@\"", "sh"])
         .arg(env!("CARGO_BIN_EXE_martinet"))
@@ -120,11 +124,11 @@ async fn a_failed_accept_has_a_reason() {
         address.expect("an address")
     };
     let many: Vec<_> = (0..60)
-        .map(|_| TcpStream::connect(address("smtp")).expect("the kernel takes it"))
+        .map(|_| TcpStream::connect(address(server)).expect("the kernel takes it"))
         .collect();
     let mut log = BufReader::new(child.stderr.take().expect("a pipe"));
     let mut error = String::new();
-    while !error.contains("cannot accept a connection") {
+    while !error.contains(logged) {
         error.clear();
         assert!(
             log.read_line(&mut error).expect("text") > 0,
@@ -145,7 +149,7 @@ async fn a_failed_accept_has_a_reason() {
     )
     .await;
     let event = &events.json()["events"][0];
-    assert_eq!(event["listener"], address("smtp").to_string(), "{event}");
+    assert_eq!(event["listener"], address(server).to_string(), "{event}");
     let reason = event["reason"].as_str().expect("a reason");
     assert!(reason.contains("Too many open files"), "{reason}");
     let greeted = tokio::net::TcpStream::connect(address("smtp")).await;
@@ -155,7 +159,7 @@ async fn a_failed_accept_has_a_reason() {
     .await;
     child.kill().expect("SIGKILL");
     log.read_to_string(&mut error).expect("text");
-    let lines = error.matches("cannot accept a connection").count();
+    let lines = error.matches(logged).count();
     assert!(lines < 20, "{lines} lines: one a second");
     child.wait().expect("ended");
 }

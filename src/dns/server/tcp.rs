@@ -18,7 +18,7 @@ use crate::dns::counts::Counters;
 use crate::dns::fault::Action;
 use crate::dns::respond::{Disposition, Response};
 use crate::dns::{Transport, Zones};
-use crate::journal::{DnsExchange, Failures};
+use crate::journal::{DnsExchange, Event, Failures};
 
 /// How long a connection may stay silent (RFC 7766 §6.2.3), and how long it may take what it is sent.
 const IDLE: Duration = Duration::from_secs(10);
@@ -40,6 +40,10 @@ pub(super) async fn serve(listener: TcpListener, service: Arc<ServerState>, task
             Err(error) => {
                 if let Some(failures) = failures.count(Instant::now()) {
                     tracing::error!(%error, failures, "cannot accept a DNS connection");
+                    let listener = listener.local_addr();
+                    service
+                        .events
+                        .append(|id| Event::accept_failed(id, listener, &error, failures));
                 }
                 tokio::time::sleep(Duration::from_millis(10)).await; // out of descriptors: let connections end
                 continue;

@@ -6,12 +6,10 @@ pub(crate) mod proxy;
 pub(crate) mod reset;
 pub(crate) mod stream;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -21,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::dns::Zones;
 use crate::facts::{LookupCache, Memory};
 use crate::journal::{
-    Backlog, Event, EventKind, Failures, JournalStore, Log, MailCounts, Message, Metrics, Waiting,
+    Backlog, Event, Failures, JournalStore, Log, MailCounts, Message, Metrics, Waiting,
 };
 use crate::smtp::server::connection::Connection;
 use crate::smtp::session::{ListenerMode, Protocol};
@@ -100,20 +98,10 @@ impl ServerState {
 impl ServerState {
     /// Tells the log and the journal that connections cannot be accepted.
     fn accept_failed(&self, listener: &TcpListener, error: &std::io::Error, failures: u64) {
-        let listener = listener
-            .local_addr()
-            .unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
-        tracing::error!(world = %self.world, %listener, %error, failures, "cannot accept a connection");
-        self.events.append(|id| Event {
-            id,
-            at: Timestamp::now(),
-            session: 0,
-            what: EventKind::AcceptFailed {
-                listener,
-                reason: error.to_string(),
-                failures,
-            },
-        });
+        let listener = listener.local_addr();
+        tracing::error!(world = %self.world, ?listener, %error, failures, "cannot accept a connection");
+        self.events
+            .append(|id| Event::accept_failed(id, listener, error, failures));
     }
 }
 
