@@ -117,6 +117,12 @@ impl Error {
         matches!(&self.kind, Kind::Io { source, .. } if source.kind() == io::ErrorKind::AddrInUse)
     }
 
+    /// Whether the machine does not have an address.
+    pub(crate) fn is_address_missing(&self) -> bool {
+        let missing = io::ErrorKind::AddrNotAvailable;
+        matches!(&self.kind, Kind::Io { source, .. } if source.kind() == missing)
+    }
+
     /// Whether the operating system refused: a port in use, no permission, no such file.
     pub fn is_environment(&self) -> bool {
         matches!(self.kind, Kind::Io { .. })

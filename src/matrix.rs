@@ -100,7 +100,7 @@ fn cell(
         helo: helo.to_owned(),
         verb: "EHLO".to_owned(),
         sender: scenario.sender.clone(),
-        recipient: scenario.recipient(),
+        recipient: scenario.recipient_at(&profile.name),
         message: plain_message(&scenario.sender),
     };
     let Judgement {

@@ -3,14 +3,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use hickory_proto::rr::RData;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
 use crate::dns::{self, Transport};
 use crate::error::Error;
 use crate::harness::World;
-use crate::name::{self, RecordType};
-use crate::scenario::{self, DnsExpectation, Expectation, Scenario, SessionExpectation};
+use crate::name::{self, Name, RecordType};
+use crate::scenario::{self, DnsExpectation, Expectation, Place, Scenario, SessionExpectation};
 use crate::smtp::client::{Delivery, Dialogue, deliver};
 use crate::smtp::{ClientSource, SessionRecord};
 
@@ -178,6 +179,7 @@ async fn play_session(
         .clone()
         .unwrap_or_else(|| scenario.recipient());
     let translated = scenario.translated(expected.client);
+    let scenario = scenario.for_one(&recipient, &expected.receiver);
     let world = World::builder()
         .client(ClientSource::Fixed(translated))
         .longest_wait(WAIT)
@@ -185,9 +187,10 @@ async fn play_session(
         .with_receiver(profile)
         .start()
         .await?;
-    if let Err(problem) = find_receiver(&world, &recipient).await {
-        return Ok((vec![problem], Vec::new()));
-    }
+    let receiver = match find_receiver(&world, &recipient).await {
+        Ok(receiver) => receiver,
+        Err(problem) => return Ok((vec![problem], Vec::new())),
+    };
     let delivery = Delivery {
         verb: expected.verb.to_owned(),
         helo: expected.helo.clone(),
@@ -198,14 +201,14 @@ async fn play_session(
         ..Delivery::default()
     };
     for _ in 1..expected.sessions {
-        if let Err(error) = deliver(world.smtp_addr(), &delivery).await {
+        if let Err(error) = deliver(receiver, &delivery).await {
             return Ok((
                 vec![format!("an earlier session failed: {error}")],
                 Vec::new(),
             ));
         }
     }
-    let dialogue = match deliver(world.smtp_addr(), &delivery).await {
+    let dialogue = match deliver(receiver, &delivery).await {
         Ok(dialogue) => dialogue,
         Err(error) => return Ok((vec![format!("the session failed: {error}")], Vec::new())),
     };
@@ -220,40 +223,70 @@ async fn play_session(
     Ok((compare(expected, &dialogue, &record), lines(&dialogue)))
 }
 
-/// Does what a sender does before it connects: asks for the MX of the recipient's domain, and for its address.
+/// Does what a sender does before it connects (RFC 5321 §5.1): asks for the MX of the recipient's domain and for the addresses of
+/// each host, in the order of preference. Returns the first listener that it comes to.
 pub(crate) async fn find_receiver(world: &World, recipient: &str) -> Result<SocketAddr, String> {
     let domain = recipient.rsplit_once('@').map_or("", |(_, domain)| domain);
     let domain = name::absolute(domain).ok_or_else(|| format!("{recipient} has no domain"))?;
-    let ask = |owner: name::Name, record_type| async move {
-        let asked = dns::client::ask(
-            world.dns_addr(),
-            &owner,
-            record_type,
-            Transport::Udp,
-            Some(1232),
-            PATIENCE,
-        )
-        .await;
-        asked.map_err(|e| format!("{record_type} of {owner}: {e}"))
-    };
-    use hickory_proto::rr::RData;
-    let mx = ask(domain.clone(), RecordType::MX).await?;
-    let exchange = mx.answers.iter().find_map(|r| match &r.data {
-        RData::MX(mx) => Some(mx.exchange.clone()),
-        _ => None,
-    });
-    let exchange = exchange
-        .ok_or_else(|| format!("{domain} has no MX: is it a [[domain]] of the scenario?"))?;
-    let family = if world.smtp_addr().is_ipv4() {
-        RecordType::A
-    } else {
-        RecordType::AAAA
-    };
-    let addresses = ask(exchange.clone(), family).await?;
-    if addresses.answers.is_empty() {
-        return Err(format!("the MX {exchange} has no address"));
+    let mut hosts: Vec<(u16, Name)> = records(world, &domain, RecordType::MX)
+        .await?
+        .into_iter()
+        .filter_map(|data| match data {
+            RData::MX(mx) => Some((mx.preference, mx.exchange)),
+            _ => None,
+        })
+        .collect();
+    if hosts.iter().any(|(_, host)| host.is_root()) {
+        return Err(format!(
+            "{domain} has a null MX: it accepts no mail (RFC 7505)"
+        ));
     }
-    Ok(world.smtp_addr())
+    hosts.sort_by_key(|(preference, _)| *preference);
+    let implicit = hosts.is_empty();
+    if implicit {
+        hosts.push((0, domain.clone()));
+    }
+    let places = world.exchanges();
+    let mut addressed = false;
+    for (_, host) in hosts {
+        for record_type in [RecordType::A, RecordType::AAAA] {
+            for address in records(world, &host, record_type).await? {
+                let Some(address) = address.ip_addr() else {
+                    continue;
+                };
+                addressed = true;
+                let is_there =
+                    |place: &&Place| place.exchange == host && place.address == Some(address);
+                // What the text of a zone names stands for the main listener.
+                let at = places.iter().find(is_there).map(|place| place.listener);
+                if let Some(listener) = at.unwrap_or_else(|| Some(world.smtp_addr())) {
+                    return Ok(listener);
+                }
+            }
+        }
+    }
+    Err(match (addressed, implicit) {
+        (true, _) => format!("nothing listens at the addresses of the exchanges of {domain}"),
+        (false, true) => {
+            format!("{domain} has no MX: is it a [[domain]] of the scenario?")
+        }
+        (false, false) => format!("no MX of {domain} has an address"),
+    })
+}
+
+async fn records(
+    world: &World,
+    owner: &Name,
+    record_type: RecordType,
+) -> Result<Vec<RData>, String> {
+    let (server, udp) = (world.dns_addr(), Transport::Udp);
+    let asked = dns::client::ask(server, owner, record_type, udp, Some(1232), PATIENCE).await;
+    let reply = asked.map_err(|e| format!("{record_type} of {owner}: {e}"))?;
+    Ok(reply
+        .answers
+        .into_iter()
+        .map(|record| record.data)
+        .collect())
 }
 
 fn compare(

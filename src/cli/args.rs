@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::world::{WorldUrl, world_url};
 use crate::http::{self, Credentials};
+use crate::scenario::Placement;
 use crate::smtp::ProxyMode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -102,6 +103,22 @@ fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
     read().ok_or_else(|| "expected two ports such as 20000-20999".to_owned())
 }
 
+/// Where exchanges are: a loopback network, or ports.
+fn placement(text: &str) -> Result<Placement, String> {
+    let network = |text: &str| {
+        let network: ipnet::Ipv4Net = text.parse().ok()?;
+        network
+            .network()
+            .is_loopback()
+            .then_some(Placement::Addresses(network))
+    };
+    let ports = |text: &str| ports(text).ok().map(|ports| Placement::Ports(Some(ports)));
+    let expected = "expected a network such as 127.0.25.0/24, or two ports such as 2501-2599";
+    network(text)
+        .or_else(|| ports(text))
+        .ok_or_else(|| expected.to_owned())
+}
+
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     /// Scenario, by built-in name or as a file
@@ -131,6 +148,10 @@ pub(super) struct Serve {
         default_value = "127.0.0.1:1053"
     )]
     pub dns: SocketAddr,
+    /// Stand in for the mail servers of domains with receivers of their own with addresses of this loopback network, or with these
+    /// ports of the SMTP address [default: 127.0.25.0/24, or free ports where SMTP is not on loopback]
+    #[arg(long, env = "MARTINET_EXCHANGES", value_name = "NETWORK|FIRST-LAST", value_parser = placement)]
+    pub exchanges: Option<Placement>,
     /// Serve HTTP on this address, or not at all
     #[arg(long, env = "MARTINET_HTTP", value_name = "ADDR:PORT|off", default_value = "127.0.0.1:8025", value_parser = http_at)]
     pub http: HttpAt,

@@ -7,10 +7,14 @@ use super::matrix::clients;
 use super::{paint, print, warn};
 use crate::error::Error;
 use crate::find;
+use crate::name;
 use crate::policy::check::Check;
 use crate::policy::checks::{self, CATALOGUE};
 use crate::policy::{Rule, TempPolicy};
-use crate::scenario::{self, KeyReference, ReceiverProfile, Scenario, ScenarioClient};
+use crate::scenario::{
+    self, Domain, ExchangeKind, KeyReference, MailServers, ReceiverProfile, Scenario,
+    ScenarioClient,
+};
 
 pub(super) fn list(options: &List) -> Result<bool, Error> {
     if let Some(pattern) = &options.reply {
@@ -280,7 +284,10 @@ fn scenario_text(scenario: &Scenario) -> String {
     rows(
         &mut out,
         "domains",
-        scenario.domains.iter().map(crate::name::display),
+        scenario
+            .domains
+            .iter()
+            .map(|domain| domain_line(scenario, domain)),
     );
     rows(&mut out, "clients", client_lines(&scenario.clients()));
     rows(
@@ -289,6 +296,36 @@ fn scenario_text(scenario: &Scenario) -> String {
         scenario.expectations.iter().map(ToString::to_string),
     );
     out
+}
+
+/// A recipient domain, with the hosts and the receiver that its file gives it.
+fn domain_line(scenario: &Scenario, domain: &Domain) -> String {
+    let mut line = name::display(&domain.name);
+    if *domain == Domain::new(domain.name.clone()) {
+        return line;
+    }
+    if domain.servers == MailServers::Null {
+        return format!("{line}: a null MX, no mail");
+    }
+    let receiver = domain.receiver.as_ref().unwrap_or(&scenario.receiver);
+    let _ = write!(line, ": {receiver}");
+    for exchange in scenario.exchanges_of(domain) {
+        let host = name::display(&exchange.name);
+        let _ = match exchange.preference {
+            Some(preference) => write!(line, ", {preference} {host}"),
+            None => write!(line, ", no MX record"),
+        };
+        match exchange.kind {
+            ExchangeKind::Dead => line.push_str(" (dead)"),
+            ExchangeKind::Nowhere => line.push_str(" (no address)"),
+            ExchangeKind::Own if exchange.receiver != domain.receiver => {
+                let own = exchange.receiver.as_ref().unwrap_or(&scenario.receiver);
+                let _ = write!(line, " ({own})");
+            }
+            ExchangeKind::Own | ExchangeKind::Main => {}
+        }
+    }
+    line
 }
 
 /// A line for the clients that follow each other and say the same HELO name.

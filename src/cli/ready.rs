@@ -2,11 +2,23 @@
 
 use std::net::SocketAddr;
 
+use comfy_table::{ContentArrangement, Table, presets};
+
 use super::args::Serve;
 use super::live::origin;
 use super::paint;
 use crate::harness::World;
 use crate::http;
+use crate::name;
+use crate::scenario::Place;
+
+/// The exchanges of the recipient domains; none where all are the main listener.
+fn exchanges(world: &World) -> Vec<Place> {
+    let places = world.exchanges();
+    let own = |place: &Place| place.listener != Some(world.smtp_addr());
+    let any = places.iter().any(own);
+    places.iter().filter(|_| any).cloned().collect()
+}
 
 /// The addresses of the listeners.
 pub(super) struct Ready {
@@ -17,6 +29,8 @@ pub(super) struct Ready {
     receiver: String,
     /// The additional listeners, each with its key.
     further: Vec<(String, String)>,
+    /// Where the exchanges of recipient domains are, if any of them has a listener of its own.
+    exchanges: Vec<Place>,
 }
 
 impl Ready {
@@ -35,6 +49,7 @@ impl Ready {
             http: http.map_or_else(|| "off".to_owned(), shown),
             scenario: world.scenario().name.clone(),
             receiver: world.receiver().name.clone(),
+            exchanges: exchanges(world),
         }
     }
 
@@ -47,6 +62,7 @@ impl Ready {
             scenario,
             receiver,
             further,
+            exchanges,
         } = self;
         let mut line = serde_json::json!({ "smtp": smtp, "dns": dns, "http": http, "scenario": scenario, "receiver": receiver });
         for (word, address) in [("smtp", smtp), ("dns", dns)] {
@@ -61,7 +77,64 @@ impl Ready {
         for (word, address) in further {
             line[word] = address.clone().into();
         }
+        if !exchanges.is_empty() {
+            let exchanges: Vec<_> = exchanges.iter().map(|place| self.exchange(place)).collect();
+            line["exchanges"] = exchanges.into();
+        }
         format!("{line}\n")
+    }
+
+    /// One exchange as JSON; what it does not have is left out.
+    fn exchange(&self, place: &Place) -> serde_json::Value {
+        let mut object = serde_json::json!({
+            "domain": name::display(&place.domain),
+            "exchange": name::display(&place.exchange),
+        });
+        if let Some(preference) = place.preference {
+            object["preference"] = preference.into();
+        }
+        if let Some(address) = place.address {
+            object["address"] = address.to_string().into();
+        }
+        if let Some(listener) = place.listener {
+            object["smtp"] = listener.to_string().into();
+            object["receiver"] = place
+                .receiver
+                .as_ref()
+                .unwrap_or(&self.receiver)
+                .as_str()
+                .into();
+        }
+        object
+    }
+
+    /// Which domain meets which receiver, and where.
+    fn table(&self) -> String {
+        if self.exchanges.is_empty() {
+            return String::new();
+        }
+        let mut table = Table::new();
+        table
+            .load_style(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Disabled);
+        table.set_header(["  domain", "receiver", "exchange", "SMTP"]);
+        for place in &self.exchanges {
+            let exchange = match place.preference {
+                Some(preference) => format!("{preference} {}", name::display(&place.exchange)),
+                None => format!("{} (no MX)", name::display(&place.exchange)),
+            };
+            let (receiver, listener) = match (place.listener, place.address) {
+                (Some(listener), _) => (
+                    place.receiver.as_ref().unwrap_or(&self.receiver).as_str(),
+                    listener.to_string(),
+                ),
+                (None, Some(address)) => ("none", format!("nothing listens at {address}")),
+                (None, None) => ("none", "no address".to_owned()),
+            };
+            let domain = format!("  {}", name::display(&place.domain));
+            table.add_row([domain.as_str(), receiver, &exchange, &listener]);
+        }
+        format!("{table}\n")
     }
 
     /// The message for a terminal.
@@ -71,13 +144,14 @@ impl Ready {
             format!("  {dim}{}{dim:#}  {address}\n", word.to_uppercase())
         };
         let further: String = self.further.iter().map(each).collect();
+        let table = self.table();
         let http = if self.http == "off" {
             "off".to_owned()
         } else {
             format!("accessible via http://{}/", self.http)
         };
         format!(
-            "{bold}{}{bold:#}: {}\n{bold}{}{bold:#}: {}\n  {dim}SMTP{dim:#}  {}\n  {dim}DNS{dim:#}   {} (UDP and TCP)\n  {dim}HTTP{dim:#}  {http}\n{further}  {dim}clients judged as{dim:#}  {}\n{dim}For tests only: it refuses mail on purpose. Ctrl-C stops it.{dim:#}\n",
+            "{bold}{}{bold:#}: {}\n{bold}{}{bold:#}: {}\n  {dim}SMTP{dim:#}  {}\n  {dim}DNS{dim:#}   {} (UDP and TCP)\n  {dim}HTTP{dim:#}  {http}\n{further}{table}  {dim}clients judged as{dim:#}  {}\n{dim}For tests only: it refuses mail on purpose. Ctrl-C stops it.{dim:#}\n",
             self.scenario,
             world.scenario().title,
             self.receiver,

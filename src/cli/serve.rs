@@ -44,6 +44,9 @@ pub(super) async fn run(mut options: Box<Serve>) -> Result<bool, Error> {
     if let Some(receiver) = &options.receiver {
         builder = builder.receiver(receiver);
     }
+    if let Some(placement) = &options.exchanges {
+        builder = builder.exchanges(placement.clone());
+    }
     if let Some(journal) = &options.journal {
         builder = builder.journal(journal);
     }

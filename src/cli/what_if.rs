@@ -35,19 +35,31 @@ fn of_scenario(options: &Check) -> Result<bool, Error> {
     let profiles = match options.receiver.as_deref() {
         Some("all") => scenario::list_receivers()?,
         Some(name) => vec![scenario::load_receiver(name)?],
-        None => vec![scenario::load_receiver(&scenario.receiver)?],
+        None => {
+            let default = scenario.recipient();
+            let recipient = options.recipient.as_ref().unwrap_or(&default);
+            vec![scenario::load_receiver(&scenario.receiver_for(recipient))?]
+        }
     };
     let client = options.client.unwrap_or(Ipv4Addr::LOCALHOST.into()); // only --world can be without
     let mut attempt = Attempt::of(&scenario, client, &options.helo);
     if let Some(sender) = &options.sender {
         attempt = attempt.from_sender(sender.clone());
     }
-    if let Some(recipient) = &options.recipient {
-        attempt.recipient.clone_from(recipient);
-    }
+    let recipient = |profile: &ReceiverProfile| match &options.recipient {
+        Some(recipient) => recipient.clone(),
+        None if options.receiver.is_none() => scenario.recipient(),
+        None => scenario.recipient_at(&profile.name),
+    };
+    attempt.recipient = recipient(&profiles[0]);
     let one = |profile: &ReceiverProfile| {
         // Each receiver meets the faults anew, as the first client would.
         let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
+        let recipient = recipient(profile);
+        let attempt = Attempt {
+            recipient,
+            ..attempt.clone()
+        };
         judge(&profile.receiver, &zones, profile.dns_timeout, &attempt)
     };
     let judgements: Vec<_> = match options.resolver {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
-use hickory_proto::rr::Record;
+use hickory_proto::rr::{RData, Record};
 
 use super::conflict::{self, Conflict, Reason};
 use super::master::Row;
@@ -214,6 +214,17 @@ impl Zone {
         let name = label::of(name).to_ascii_lowercase();
         self.node(&name)
             .is_some_and(|node| node.has(record_type.into()))
+    }
+
+    /// The data of records of a type at a name.
+    pub(crate) fn find(&self, name: &Name, record_type: RecordType) -> Vec<RData> {
+        let owner = label::of(name).to_ascii_lowercase();
+        let entries = self.node(&owner).into_iter();
+        let entries = entries.flat_map(|node| node.of(record_type.into()));
+        entries
+            .filter_map(|Entry { kind, ttl, data }| node::record(&owner, kind, ttl, data))
+            .map(|record| record.data)
+            .collect()
     }
 
     /// Makes a name exist, without records.

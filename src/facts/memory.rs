@@ -1,11 +1,12 @@
 //! The memory of a receiver about its clients, from session to session, with a clock that tests can advance.
 //!
-//! A [`Memory`] belongs to one world. It observes and never judges: rules read [`History`] and [`Greylist`] from the facts. It
+//! A [`Memory`] belongs to one receiver of one world; the receivers of a world share its [`Clock`]. It observes and never judges: rules read [`History`] and [`Greylist`] from the facts. It
 //! is used only if a rule needs it, so that receivers without such rules never take its lock.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -124,7 +125,7 @@ pub struct Greylist {
 /// The memory of a receiver.
 #[derive(Debug, Default)]
 pub struct Memory {
-    clock: Clock,
+    clock: Arc<Clock>,
     clients: Mutex<HashMap<IpAddr, Client>>,
     triples: Mutex<HashMap<Triple, First>>,
     counts: Mutex<HashMap<String, u64>>,
@@ -150,10 +151,10 @@ struct First {
 }
 
 impl Memory {
-    /// Makes an empty memory with this clock.
-    pub fn on(clock: Clock) -> Self {
+    /// Makes an empty memory with this clock, which the receivers of a world share.
+    pub fn on(clock: impl Into<Arc<Clock>>) -> Self {
         Self {
-            clock,
+            clock: clock.into(),
             ..Self::default()
         }
     }
@@ -171,7 +172,7 @@ impl Memory {
             .collect();
         drop(triples);
         Self {
-            clock: self.clock.detached(),
+            clock: Arc::new(self.clock.detached()),
             clients: Mutex::new(known.map(|known| (client, known)).into_iter().collect()),
             triples: Mutex::new(related),
             counts: Mutex::new(self.counts.lock().clone()),
@@ -180,7 +181,7 @@ impl Memory {
     }
 
     /// The clock.
-    pub fn clock(&self) -> &Clock {
+    pub fn clock(&self) -> &Arc<Clock> {
         &self.clock
     }
 

@@ -62,7 +62,10 @@ impl<'a> Stage<'a> {
             |Ready {
                  scenario, attempts, ..
              }| {
-                let extras = scenario.faults.len() + scenario.nat.len() + scenario.listeners.len();
+                let extras = scenario.faults.len()
+                    + scenario.nat.len()
+                    + scenario.listeners.len()
+                    + scenario.domains.len();
                 (
                     extras,
                     scenario.clients().len(),

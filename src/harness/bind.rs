@@ -27,11 +27,7 @@ pub(super) async fn in_range<T, F: Future<Output = Result<T, Error>>>(
             other => return other,
         }
     }
-    let (first, last) = (ports.start(), ports.end());
-    Err(Error::other(format!(
-        "expected a free port from {first} to {last} on {}, found all of them in use",
-        address.ip()
-    )))
+    Err(none_free(address, ports))
 }
 
 /// Binds a TCP listener; the error names the address.
@@ -39,7 +35,42 @@ pub(super) async fn in_range<T, F: Future<Output = Result<T, Error>>>(
 /// # Errors
 /// The operating system refuses.
 pub async fn bind_tcp(what: &str, address: SocketAddr) -> Result<TcpListener, Error> {
-    listen(address).map_err(|e| Error::io(format!("cannot listen for {what} on {address}"), e))
+    listen_in(what, address, None)
+}
+
+/// Binds a TCP listener, to the first port of a range that is not in use where the port of the address is 0.
+pub(super) fn listen_in(
+    what: &str,
+    address: SocketAddr,
+    ports: Option<&RangeInclusive<u16>>,
+) -> Result<TcpListener, Error> {
+    let bind = |address: SocketAddr| {
+        listen(address).map_err(|e| Error::io(format!("cannot listen for {what} on {address}"), e))
+    };
+    let Some(ports) = ports.filter(|_| address.port() == 0) else {
+        return bind(address);
+    };
+    for port in ports.clone() {
+        match bind(SocketAddr::new(address.ip(), port)) {
+            Err(error) if error.is_address_in_use() => {}
+            other => return other,
+        }
+    }
+    Err(none_free(address, ports))
+}
+
+/// The address of a listener.
+pub(super) fn local_addr(listener: &TcpListener) -> Result<SocketAddr, Error> {
+    let address = listener.local_addr();
+    address.map_err(|e| Error::io("cannot read a local address", e))
+}
+
+fn none_free(address: SocketAddr, ports: &RangeInclusive<u16>) -> Error {
+    let (first, last) = (ports.start(), ports.end());
+    Error::other(format!(
+        "expected a free port from {first} to {last} on {}, found all of them in use",
+        address.ip()
+    ))
 }
 
 /// Listens with a long backlog: with the usual 128 entries the kernel drops clients that consider themselves connected.

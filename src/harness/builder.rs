@@ -14,6 +14,7 @@ use super::Retention;
 use super::bind::{bind_dns, bind_tcp, in_range};
 use super::listen::MainListener;
 use super::logs::Logs;
+use super::receivers::Receivers;
 use super::restored::Restored;
 use super::{Start, World};
 use crate::dns::{self, Fault};
@@ -21,10 +22,9 @@ use crate::error::Error;
 use crate::expect::{Ledger, Sources, Watchers};
 use crate::facts::{Clock, Memory};
 use crate::journal::Metrics;
-use crate::scenario::{self, Listener, ReceiverProfile, Scenario};
+use crate::scenario::{self, Listener, Placement, ReceiverProfile, Scenario};
 use crate::smtp::{
-    self, ClientSource, Identity, LastReset, MessageBudget, ProxyMode, ServerState, SessionConfig,
-    StartTls,
+    self, ClientSource, LastReset, MessageBudget, ProxyMode, Reception, ServerState, StartTls,
 };
 use crate::tls::Tls;
 
@@ -72,6 +72,7 @@ pub struct Builder {
     front: MainListener,
     listeners: Vec<Listener>,
     ports: Option<RangeInclusive<u16>>,
+    exchanges: Placement,
     #[cfg(feature = "journal-file")]
     journal: Option<std::path::PathBuf>,
 }
@@ -96,6 +97,7 @@ impl Default for Builder {
             front: MainListener::default(),
             listeners: Vec::new(),
             ports: None,
+            exchanges: Placement::Automatic,
             #[cfg(feature = "journal-file")]
             journal: None,
         }
@@ -142,6 +144,12 @@ impl Builder {
     /// Sets the range from which SMTP and DNS take a port where theirs is 0. The default is any free port.
     pub fn ports(mut self, ports: RangeInclusive<u16>) -> Self {
         self.ports = Some(ports);
+        self
+    }
+
+    /// Sets how the exchanges of recipient domains come by addresses and listeners. The default is [`Placement::Automatic`].
+    pub fn exchanges(mut self, placement: Placement) -> Self {
+        self.exchanges = placement;
         self
     }
 
@@ -259,20 +267,34 @@ impl Builder {
         );
 
         let door = self.front.door(&profile)?;
+        let memory = Arc::new(Memory::on(Clock::advanced(self.clock)?));
+        let main = Arc::new(super::change::reception(&scenario, &profile, memory));
+        let (exchanges, ports) = (self.exchanges, self.ports);
+        let mut receivers = Receivers::new(self.front.clone(), exchanges, smtp_addr, ports);
         let mut further = Vec::new();
         for spec in scenario.listeners.iter().chain(&self.listeners) {
-            further.push(self.front.bind(spec, &scenario, &profile).await?);
+            let (reception, own) = receivers.further(spec, &scenario, &main)?;
+            let met = own.as_deref().unwrap_or(&profile);
+            further.push(self.front.bind(spec, reception, met).await?);
         }
+        let prepared = match receivers.prepare(&scenario, &main, &profile) {
+            Err(error) if receivers.lacks_addresses(&error) => {
+                receivers.prepare(&scenario, &main, &profile)?
+            }
+            prepared => prepared?,
+        };
+        let served = receivers.take(prepared);
+        receivers.configure(&main);
         let doors = further.iter().map(|bound| &bound.door).chain([&door]);
-        let mut authorities: Vec<_> = doors
-            .filter_map(|door| door.tls.as_ref())
-            .map(Tls::authority)
-            .collect();
+        let tls = doors.filter_map(|door| door.tls.as_ref());
+        let mut authorities: Vec<_> = tls.chain(receivers.tls()).map(Tls::authority).collect();
+        authorities.sort_unstable();
         authorities.dedup();
         let authorities = authorities.concat();
         let listeners = further.iter().map(|bound| bound.address).collect();
 
-        let zones = Arc::new(ArcSwap::from_pointee(scenario.zones(smtp_addr.ip())));
+        let places = receivers.places();
+        let zones = Arc::new(ArcSwap::from_pointee(scenario.zones_with(&places)));
         let tally = self.tally.unwrap_or_default();
         let (kept, keeper) = Restored::open(
             #[cfg(feature = "journal-file")]
@@ -289,27 +311,13 @@ impl Builder {
             events,
             mail_counts,
         } = logs;
-        let reception = SessionConfig {
-            receiver: Arc::clone(&profile.receiver),
-            identity: Arc::new(Identity::new(
-                scenario.client_source(),
-                scenario.nat.clone(),
-            )),
-            lookup_patience: profile.dns_timeout,
-            recall: Arc::default(),
-        };
-        let receptions = further
-            .iter()
-            .filter_map(|bound| bound.door.reception.clone())
-            .collect();
         #[cfg(feature = "http")]
         let marks = kept.marks();
         kept.restore(&sessions, &messages, &events);
         let service = Arc::new(ServerState {
             world: self.name,
-            reception: ArcSwap::from_pointee(reception),
+            reception: Arc::new(Reception::new(main)),
             zones: Arc::clone(&zones),
-            memory: ArcSwap::from_pointee(Memory::on(Clock::advanced(self.clock)?)),
             last_reset,
             storage: Arc::new(MessageBudget::new(self.keep.under_way)),
             sessions,
@@ -338,13 +346,12 @@ impl Builder {
             door,
             shutdown.clone(),
         ));
-        for bound in further {
-            tasks.spawn(smtp::serve(
-                bound.listener,
-                Arc::clone(&service),
-                bound.door,
-                shutdown.clone(),
-            ));
+        let further = further
+            .into_iter()
+            .map(|bound| (bound.listener, bound.door));
+        for (listener, door) in further.chain(served) {
+            let (service, shutdown) = (Arc::clone(&service), shutdown.clone());
+            tasks.spawn(smtp::serve(listener, service, door, shutdown));
         }
         let sources = Sources {
             sessions: Watchers::of(&service.sessions),
@@ -356,10 +363,11 @@ impl Builder {
             scenario: Arc::clone(&scenario),
             profile: Arc::clone(&profile),
             clock: self.clock,
-            receptions,
         };
         Ok(World {
             start,
+            receivers: Mutex::new(receivers),
+            runtime: tokio::runtime::Handle::current(),
             retention: self.keep,
             changing: Mutex::default(),
             #[cfg(feature = "http")]

@@ -9,13 +9,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::World;
+use super::receivers::{Fresh, Receivers};
 use crate::dns::{Fault, Zone, Zones};
 use crate::error::{Error, Mistake};
 use crate::facts::{Clock, MOST_ADVANCED, Memory};
 use crate::journal::{Event, EventKind, Last};
 use crate::name::{self, Name};
 use crate::scenario::{self, ReceiverProfile, Scenario};
-use crate::smtp::{ClientSource, Identity, SessionConfig};
+use crate::smtp::{self, ClientSource, Identity, SessionConfig};
 
 /// TTL of records that a test writes without one, in seconds.
 const TTL: u32 = 300;
@@ -27,7 +28,7 @@ impl World {
     /// The sum of all advances would exceed 100 years ([`MOST_ADVANCED`]); the clock is unchanged.
     pub fn advance(&self, by: Duration) -> Result<(), Error> {
         let _changing = self.changing.lock();
-        if !self.service.memory.load().clock().advance(by) {
+        if !self.service.reception.load().memory.clock().advance(by) {
             let years = MOST_ADVANCED.as_secs() / (24 * 3600) / 365;
             return Err(Error::other(format!(
                 "expected advances of at most {years} years altogether, found {by:?} more"
@@ -49,24 +50,22 @@ impl World {
             scenario,
             profile,
             clock,
-            receptions,
         } = &self.start;
-        let zones = Arc::new(scenario.zones(self.smtp_addr.ip()));
-        let clock = Clock::advanced(*clock).unwrap_or_default();
-        let reception = SessionConfig {
-            receiver: Arc::clone(&profile.receiver),
-            identity: identity(scenario),
-            lookup_patience: profile.dns_timeout,
-            recall: Arc::default(),
-        };
+        let memory = Memory::on(Clock::advanced(*clock).unwrap_or_default());
+        let main = Arc::new(reception(scenario, profile, Arc::new(memory)));
+        let mut receivers = self.receivers.lock();
+        // The listeners of the start are never closed, so that nothing has to be bound here.
+        match receivers.prepare(scenario, &main, profile) {
+            Ok(prepared) => drop(receivers.take(prepared)),
+            Err(error) => tracing::error!(%error, "the exchanges stay as they are"),
+        }
+        receivers.forget(&main);
+        let zones = Arc::new(scenario.zones_with(&receivers.places()));
         self.forget(|last| {
             let past = self.zones.load_full();
             self.service.last_reset.of_zones(last, past);
-            self.service.reception.store(Arc::new(reception));
-            receptions
-                .iter()
-                .for_each(|reception| reception.identity.begin_again());
-            self.service.memory.store(Arc::new(Memory::on(clock)));
+            receivers.configure(&main);
+            self.service.reception.store(main);
             self.zones.store(zones);
             self.scenario.store(Arc::clone(scenario));
             self.profile.store(Arc::clone(profile));
@@ -187,15 +186,25 @@ impl World {
         self.changed("faults", detail);
     }
 
-    /// Replaces the scenario with its zones, faults and source of client addresses.
+    /// Replaces the scenario with its zones, faults, source of client addresses and the receivers of its domains. Receivers that
+    /// it shares with the old one keep their memory.
     ///
     /// # Errors
-    /// The pool of client addresses is empty.
+    /// The pool of client addresses is empty, a receiver cannot be loaded, or a listener cannot be bound. The world is unchanged.
     pub fn set_scenario(&self, scenario: Scenario) -> Result<(), Error> {
         scenario.client.check()?;
-        let zones = scenario.zones(self.smtp_addr.ip());
         let _changing = self.changing.lock();
-        self.receive(|reception| reception.identity = identity(&scenario));
+        let mut receivers = self.receivers.lock();
+        let main = self.service.reception.load_full();
+        let prepared = {
+            let _runtime = self.runtime.enter();
+            receivers.prepare(&scenario, &main, &self.profile.load())?
+        };
+        self.attend(receivers.take(prepared));
+        let zones = scenario.zones_with(&receivers.places());
+        self.receive(&mut receivers, |reception| {
+            reception.identity = identity(&scenario)
+        });
         self.serve(zones);
         let name = scenario.name.clone();
         self.scenario.store(Arc::new(scenario));
@@ -206,7 +215,7 @@ impl World {
     /// Replaces the receiver for new connections. Its memory is kept.
     pub fn set_receiver(&self, profile: ReceiverProfile) {
         let _changing = self.changing.lock();
-        self.receive(|reception| {
+        self.receive(&mut self.receivers.lock(), |reception| {
             reception.receiver = Arc::clone(&profile.receiver);
             reception.lookup_patience = profile.dns_timeout;
         });
@@ -225,17 +234,33 @@ impl World {
         let _changing = self.changing.lock();
         let mut scenario = Scenario::clone(&self.scenario.load());
         scenario.client = source;
-        self.receive(|reception| reception.identity = identity(&scenario));
+        let mut receivers = self.receivers.lock();
+        self.receive(&mut receivers, |reception| {
+            reception.identity = identity(&scenario)
+        });
         self.scenario.store(Arc::new(scenario));
         self.changed("client", detail);
         Ok(())
     }
 
-    fn receive(&self, change: impl FnOnce(&mut SessionConfig)) {
+    fn receive(&self, receivers: &mut Receivers, change: impl FnOnce(&mut SessionConfig)) {
         let mut reception = SessionConfig::clone(&self.service.reception.load());
         change(&mut reception);
         reception.recall = Arc::default(); // another receiver asks otherwise
+        receivers.configure(&reception);
         self.service.reception.store(Arc::new(reception));
+    }
+
+    /// Serves further listeners. A world that is stopping closes them.
+    fn attend(&self, listeners: Fresh) {
+        let Ok(mut tasks) = self.tasks.try_lock() else {
+            return;
+        };
+        for (listener, door) in listeners {
+            let (service, shutdown) = (Arc::clone(&self.service), self.shutdown.clone());
+            let serving = smtp::serve(listener, service, door, shutdown);
+            tasks.spawn_on(serving, &self.runtime);
+        }
     }
 
     fn serve(&self, zones: Zones) {
@@ -261,6 +286,22 @@ fn zone_mistake(origin: &str, line: usize, expected: String, found: String) -> M
         span: None,
         expected,
         found,
+    }
+}
+
+/// What sessions of the main listener follow.
+pub(super) fn reception(
+    scenario: &Scenario,
+    profile: &ReceiverProfile,
+    memory: Arc<Memory>,
+) -> SessionConfig {
+    SessionConfig {
+        receiver: Arc::clone(&profile.receiver),
+        memory,
+        tls: None,
+        identity: identity(scenario),
+        lookup_patience: profile.dns_timeout,
+        recall: Arc::default(),
     }
 }
 

@@ -5,10 +5,10 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::net::TcpListener;
 
-use super::bind::bind_tcp;
+use super::bind::{bind_tcp, local_addr};
 use crate::error::Error;
-use crate::scenario::{self, Listener, ReceiverProfile, Scenario};
-use crate::smtp::{Identity, ListenerConfig, ProxyMode, SessionConfig, StartTls};
+use crate::scenario::{Listener, ReceiverProfile};
+use crate::smtp::{ListenerConfig, ProxyMode, Reception, StartTls};
 use crate::tls::{Authority, Tls};
 
 /// What the main listener does beside plain SMTP.
@@ -33,18 +33,31 @@ pub(super) struct Bound {
 impl MainListener {
     /// The main listener.
     pub(super) fn door(&self, profile: &ReceiverProfile) -> Result<ListenerConfig, Error> {
-        let starttls = self.starttls.unwrap_or(profile.receiver.settings.starttls);
-        let tls = if starttls == StartTls::Never {
-            None
-        } else {
-            Some(self.tls(profile)?)
-        };
         Ok(ListenerConfig {
             proxy: self.proxy,
             starttls: self.starttls,
-            tls,
+            tls: self.starttls_of(profile)?,
             ..ListenerConfig::default()
         })
+    }
+
+    /// TLS for STARTTLS of a receiver; `None` where it does not offer it.
+    pub(super) fn starttls_of(&self, profile: &ReceiverProfile) -> Result<Option<Tls>, Error> {
+        let starttls = self.starttls.unwrap_or(profile.receiver.settings.starttls);
+        match starttls {
+            StartTls::Never => Ok(None),
+            StartTls::Offered | StartTls::Refused => self.tls(profile).map(Some),
+        }
+    }
+
+    /// The listener of an exchange.
+    pub(super) fn exchange(&self, reception: Arc<Reception>) -> ListenerConfig {
+        ListenerConfig {
+            reception: Some(reception),
+            proxy: self.proxy,
+            starttls: self.starttls,
+            ..ListenerConfig::default()
+        }
     }
 
     fn tls(&self, profile: &ReceiverProfile) -> Result<Tls, Error> {
@@ -62,36 +75,16 @@ impl MainListener {
         Tls::made(authority, &settings.hostname, settings.tls_fault)
     }
 
-    /// Binds a further listener.
+    /// Binds a further listener, whose sessions meet this receiver.
     pub(super) async fn bind(
         &self,
         spec: &Listener,
-        scenario: &Scenario,
+        reception: Option<Arc<Reception>>,
         profile: &ReceiverProfile,
     ) -> Result<Bound, Error> {
-        let own = spec
-            .receiver
-            .as_deref()
-            .map(scenario::load_receiver)
-            .transpose()?;
-        let met = own.as_ref().unwrap_or(profile);
-        let reception = (own.is_some() || spec.client.is_some()).then(|| {
-            let source = spec
-                .client
-                .clone()
-                .unwrap_or_else(|| scenario.client_source());
-            Arc::new(SessionConfig {
-                receiver: Arc::clone(&met.receiver),
-                identity: Arc::new(Identity::new(source, scenario.nat.clone())),
-                lookup_patience: met.dns_timeout,
-                recall: Arc::default(),
-            })
-        });
-        let starttls = self.starttls.unwrap_or(met.receiver.settings.starttls);
-        let tls = if spec.implicit_tls || starttls != StartTls::Never {
-            Some(self.tls(met)?)
-        } else {
-            None
+        let tls = match spec.implicit_tls {
+            true => Some(self.tls(profile)?),
+            false => self.starttls_of(profile)?,
         };
         let Listener {
             protocol,
@@ -108,9 +101,7 @@ impl MainListener {
             starttls: self.starttls,
         };
         let listener = bind_tcp("SMTP", spec.address).await?;
-        let address = listener
-            .local_addr()
-            .map_err(|e| Error::io("cannot read a local address", e))?;
+        let address = local_addr(&listener)?;
         Ok(Bound {
             listener,
             address,

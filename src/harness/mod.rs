@@ -9,6 +9,7 @@ mod builder;
 mod change;
 mod listen;
 mod logs;
+mod receivers;
 mod restored;
 mod retention;
 mod watch;
@@ -19,6 +20,8 @@ pub use bind::bind_tcp;
 pub use builder::{Builder, CONNECTIONS, PATIENCE};
 pub use retention::Retention;
 pub use worlds::{MAIN, WORLDS, Worlds};
+
+use receivers::Receivers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -34,8 +37,8 @@ use crate::expect::Ledger;
 #[cfg(feature = "http")]
 use crate::journal::StoredMark;
 use crate::journal::{DnsQuery, Event, Log, MailCounts, Message, Metrics};
-use crate::scenario::{ReceiverProfile, Scenario};
-use crate::smtp::{ClientSource, ServerState, SessionConfig, SessionEntry};
+use crate::scenario::{Place, ReceiverProfile, Scenario};
+use crate::smtp::{ClientSource, ServerState, SessionEntry};
 
 /// Time that a stopping world waits for its sessions.
 const STOPPING: Duration = Duration::from_secs(3);
@@ -70,6 +73,10 @@ pub struct World {
     profile: ArcSwap<ReceiverProfile>,
     smtp_addr: SocketAddr,
     listeners: Vec<SocketAddr>,
+    /// The receivers beside the main one. Lock order: after `changing`, before the logs.
+    receivers: Mutex<Receivers>,
+    /// The runtime that listeners are bound in.
+    runtime: tokio::runtime::Handle,
     authorities: String,
     dns_addr: SocketAddr,
     zones: Arc<ArcSwap<Zones>>,
@@ -90,8 +97,6 @@ struct Start {
     profile: Arc<ReceiverProfile>,
     /// How far the receiver's clock is advanced.
     clock: Duration,
-    /// The receivers and client addresses of further listeners that have their own.
-    receptions: Vec<Arc<SessionConfig>>,
 }
 
 impl World {
@@ -113,6 +118,18 @@ impl World {
     /// The addresses of the additional listeners, in their order: those of the scenario first.
     pub fn listeners(&self) -> &[SocketAddr] {
         &self.listeners
+    }
+
+    /// Where the exchanges of the recipient domains are: their addresses in the DNS, their listeners and receivers.
+    pub fn exchanges(&self) -> Arc<[Place]> {
+        self.receivers.lock().places()
+    }
+
+    /// The receiver that takes mail for a recipient: that of its domain, or the main one.
+    pub fn receiver_for(&self, recipient: &str) -> Arc<ReceiverProfile> {
+        let named = self.scenario.load().receiver_of(recipient);
+        let own = named.and_then(|named| self.receivers.lock().profile(&named));
+        own.unwrap_or_else(|| self.receiver())
     }
 
     /// The CA certificates that clients must trust for STARTTLS and implicit TLS, as PEM; empty without TLS, or with a
@@ -214,7 +231,7 @@ impl World {
 
     /// The clock: the time since the world started or was reset, including advances.
     pub fn now(&self) -> Duration {
-        self.service.memory.load().clock().now()
+        self.service.reception.load().memory.clock().now()
     }
 
     /// The time limit of waits.

@@ -25,7 +25,7 @@ impl World {
         next.translated_from.unwrap_or(next.address)
     }
 
-    /// What the world's receiver would say to a client that came now: with the zones and faults that are served, the
+    /// What the receiver of the recipient's domain would say to a client that came now: with the zones and faults that are served, the
     /// scenario's translation of addresses, the receiver's clock, and what the receiver remembers.
     ///
     /// The attempt leaves no trace: faults count, pools go on and the receiver remembers as if nobody had asked. A client
@@ -44,7 +44,7 @@ impl World {
     /// # }
     /// ```
     pub fn check(&self, attempt: &Attempt) -> Judgement {
-        self.check_by(&self.receiver(), attempt)
+        self.check_by(&self.receiver_for(&attempt.recipient), attempt)
     }
 
     /// Judges an attempt by another receiver, like [`World::check`].
@@ -53,7 +53,7 @@ impl World {
             attempt,
             memory,
             zones,
-        } = self.detached(attempt);
+        } = self.detached(profile, attempt);
         let patience = profile.dns_timeout;
         judge_remembering(&profile.receiver, memory, &zones, patience, &attempt)
     }
@@ -70,7 +70,7 @@ impl World {
             attempt,
             memory,
             zones,
-        } = self.detached(attempt);
+        } = self.detached(profile, attempt);
         let (zones, attempt) = remedied(&zones, &attempt, remedy)?;
         let patience = profile.dns_timeout;
         Some(judge_remembering(
@@ -82,13 +82,16 @@ impl World {
         ))
     }
 
-    /// What an attempt meets now, in copies that nobody else sees.
-    fn detached(&self, attempt: &Attempt) -> Detached {
+    /// What an attempt meets now, in copies that nobody else sees. A receiver that the world does not have remembers what the main
+    /// receiver remembers.
+    fn detached(&self, profile: &ReceiverProfile, attempt: &Attempt) -> Detached {
         let _changing = self.changing.lock();
+        let own = self.receivers.lock().memory(&profile.name);
         let reception = self.service.reception.load();
         let given = ClientAddress::fixed(attempt.client);
         let client = reception.identity.translated(given).address;
-        let memory = self.service.memory.load().detached(client);
+        let memory = own.unwrap_or_else(|| Arc::clone(&reception.memory));
+        let memory = memory.detached(client);
         let attempt = Attempt {
             client,
             ..attempt.clone()

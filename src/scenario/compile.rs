@@ -1,12 +1,13 @@
 //! From a scenario to the zones of a world.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use hickory_proto::rr::rdata::{A, AAAA, MX, PTR, TXT};
 use hickory_proto::rr::{RData, Record};
 
-use super::{Pool, Scenario};
+use super::exchange::{self, ExchangeAddresses, Place};
+use super::{Domain, Pool, Scenario};
 use crate::dns::{Conflict, Zone, Zones};
 use crate::name::{self, Name, RecordType};
 
@@ -45,19 +46,28 @@ impl Clash {
 }
 
 impl Scenario {
-    /// The zones, faults and DNS settings; the recipient domains' MX leads to `receiver`, where the receiver listens.
+    /// The zones, faults and DNS settings; exchanges without addresses in the file have the address `receiver`.
     ///
     /// A zone that nothing is added to shares its records with the scenario.
     pub fn zones(&self, receiver: IpAddr) -> Zones {
+        self.zones_of(&ExchangeAddresses::one(receiver))
+    }
+
+    /// The zones, faults and DNS settings of a world whose exchanges have these places.
+    pub fn zones_with(&self, places: &[Place]) -> Zones {
+        self.zones_of(&ExchangeAddresses::at(places))
+    }
+
+    fn zones_of(&self, exchanges: &ExchangeAddresses) -> Zones {
         let mut plan = Plan::default();
         for zone in &self.zones {
             plan.places.insert(zone.origin(), plan.zones.len());
             plan.zones.push(zone.clone());
         }
         for domain in &self.domains {
-            plan.zone(domain);
+            plan.zone(&domain.name);
         }
-        self.generate(receiver, &mut |_, record, origin| plan.add(record, origin));
+        self.generate(exchanges, &mut |_, record, origin| plan.add(record, origin));
         for zone in &mut plan.zones {
             zone.complete();
         }
@@ -71,8 +81,8 @@ impl Scenario {
             return clashes; // generated records never forbid each other
         }
         let zones: HashMap<Name, &Zone> = self.zones.iter().map(|z| (z.origin(), z)).collect();
-        let anywhere = IpAddr::from([127, 0, 0, 1]);
-        self.generate(anywhere, &mut |by, record, _| {
+        let anywhere = ExchangeAddresses::one(IpAddr::from([127, 0, 0, 1]));
+        self.generate(&anywhere, &mut |by, record, _| {
             let enclosing = above(&record.name, |name| zones.get(name).copied());
             let Some(conflict) = enclosing.and_then(|zone| zone.conflict(&record)) else {
                 return;
@@ -90,15 +100,29 @@ impl Scenario {
     }
 
     /// Hands on each generated record, with the origin of the zone that it needs where none encloses it.
-    fn generate(&self, receiver: IpAddr, each: &mut dyn FnMut(Generator, Record, &Name)) {
+    fn generate(
+        &self,
+        exchanges: &ExchangeAddresses,
+        each: &mut dyn FnMut(Generator, Record, &Name),
+    ) {
+        let mut done = HashSet::new();
+        let given = exchange::given(&self.domains);
         for (index, domain) in self.domains.iter().enumerate() {
-            let mut add = |record| each(Generator::Domain(index), record, domain);
-            let written = |zone: &Zone| zone.has(domain, RecordType::MX);
-            let exchange = Name::from_ascii("mx").and_then(|mx| mx.append_domain(domain));
-            if let Some(exchange) = exchange.ok().filter(|_| !self.zones.iter().any(written)) {
-                let mx = RData::MX(MX::new(10, exchange.clone()));
-                add(Record::from_rdata(domain.clone(), TTL, mx));
-                add(Record::from_rdata(exchange, TTL, address_data(receiver)));
+            let mut add = |record, origin: &Name| each(Generator::Domain(index), record, origin);
+            let written = |zone: &Zone| zone.has(&domain.name, RecordType::MX);
+            if !self.zones.iter().any(written) {
+                for (preference, host) in exchange::hosts(domain) {
+                    if let Some(preference) = preference {
+                        let mx = RData::MX(MX::new(preference, host.clone()));
+                        let record = Record::from_rdata(domain.name.clone(), TTL, mx);
+                        add(record, &domain.name);
+                    }
+                    if host.is_root() || !done.insert(host.clone()) {
+                        continue;
+                    }
+                    let given = given.get(&host).map(Vec::as_slice);
+                    self.generate_addresses(domain, &host, &exchanges.of(&host, given), &mut add);
+                }
             }
         }
         for (index, pool) in self.pools.iter().enumerate() {
@@ -111,6 +135,29 @@ impl Scenario {
             };
             generate_hosts(pool, &mut add);
             generate_helo(pool, &mut add);
+        }
+    }
+}
+
+impl Scenario {
+    /// The addresses of an exchange, unless the text of a zone has some.
+    fn generate_addresses(
+        &self,
+        domain: &Domain,
+        host: &Name,
+        addresses: &[IpAddr],
+        add: &mut dyn FnMut(Record, &Name),
+    ) {
+        if !self.written_addresses(host).is_empty() {
+            return;
+        }
+        let origin = match domain.name.zone_of(host) {
+            true => domain.name.clone(),
+            false => forward_origin(host),
+        };
+        for address in addresses {
+            let record = Record::from_rdata(host.clone(), TTL, address_data(*address));
+            add(record, &origin);
         }
     }
 }

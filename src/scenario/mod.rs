@@ -6,7 +6,9 @@
 mod behaviour;
 mod builtin;
 mod compile;
+mod domain;
 mod doubts;
+mod exchange;
 mod expect;
 mod keys;
 mod kind;
@@ -31,6 +33,8 @@ pub use builtin::{
     list_receivers, list_scenarios, load_files, load_receiver, load_scenario, parse_receiver,
     parse_scenario,
 };
+pub use domain::{Domain, MailServer, MailServers};
+pub use exchange::{EXCHANGES, Exchange, ExchangeKind, Place, Placement};
 pub use expect::{DnsExpectation, Expectation, SessionExpectation, plain_message};
 pub use lint::{Linted, lint, lint_text};
 pub use listener::Listener;
@@ -43,7 +47,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::dns::{Fault, Settings, Zone};
-use crate::name::{self, Name};
+use crate::name;
 use crate::smtp::{ClientSource, Nat};
 
 /// The sending side and its DNS.
@@ -57,8 +61,8 @@ pub struct Scenario {
     pub sources: Vec<String>,
     /// The receiver it meets unless told otherwise.
     pub receiver: String,
-    /// Recipient domains: their MX is the receiver.
-    pub domains: Vec<Name>,
+    /// Recipient domains, whose mail goes to the receiver or to one of their own.
+    pub domains: Vec<Domain>,
     /// Whom mail is from unless told otherwise.
     pub sender: String,
     /// Zones written out, with their records.
@@ -132,7 +136,7 @@ impl Scenario {
     /// The mailbox that mail is sent to unless told otherwise.
     pub fn recipient(&self) -> String {
         match self.domains.first() {
-            Some(domain) => format!("postmaster@{}", name::display(domain)),
+            Some(domain) => format!("postmaster@{}", name::display(&domain.name)),
             None => "postmaster@contoso.test".to_owned(),
         }
     }

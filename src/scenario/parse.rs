@@ -14,9 +14,8 @@ use super::pool::{Pattern, Pool, Pools};
 use super::reader::{At, Reader};
 use super::report::Mistakes;
 use super::values::{address, check_name, domain_name, ranges, receiver, record_type};
-use super::{Scenario, source};
+use super::{Scenario, domain, source};
 use crate::dns::{Fault, FaultMistake, FaultSpec, Outside, Settings, Transport};
-use crate::name::{self, Name};
 use crate::smtp;
 use crate::time::WrittenTime;
 
@@ -44,19 +43,9 @@ pub(super) fn read(
     let mailbox = |text: &str| smtp::is_mailbox(text).then(|| text.to_owned());
     let sender = file.parsed("sender", mistakes, mailbox);
     let sender = sender.unwrap_or_else(|| SENDER.to_owned());
-    let (domains, domain_spans): (Vec<_>, Vec<_>) = file
-        .tables("domain", mistakes)
-        .into_iter()
-        .filter_map(|t| Some((t.span(), domain(t, mistakes)?)))
-        .map(|(span, domain)| (domain, span))
-        .unzip();
-    for (at, (domain, span)) in domains.iter().zip(&domain_spans).enumerate() {
-        if domains[..at].contains(domain) {
-            let found = format!("a second domain {}", name::display(domain));
-            mistakes.add(span.clone(), "each recipient domain once", found);
-        }
-    }
+    let (domains, domain_spans) = domain::domains(&mut file, beside, mistakes);
     let zones = source::zones(&mut file, beside, mistakes);
+    domain::contradictions(&domains, &domain_spans, &zones, mistakes);
     let dns = dns(&mut file, mistakes);
     let pools = pools(&mut file, mistakes);
     let (client, nat) = source::client(&mut file, &pools, mistakes);
@@ -71,22 +60,12 @@ pub(super) fn read(
         true => &EXPECT_ANSWER,
         false => &EXPECT_REPLY,
     };
-    let defaults = Defaults {
-        receiver: &receiver,
-        sender: &sender,
-        beside,
-    };
-    let expectations = file
-        .tables_by("expect", section, mistakes)
-        .into_iter()
-        .filter_map(|t| expect(t, &defaults, mistakes))
-        .collect();
+    let expected = file.tables_by("expect", section, mistakes);
     file.finish();
-    let name = name.to_owned();
-    let scenario = Scenario {
+    let mut scenario = Scenario {
         text: mistakes.text().into(),
-        name,
-        title: title?,
+        name: name.to_owned(),
+        title: title.clone().unwrap_or_default(),
         sources,
         receiver,
         sender,
@@ -98,10 +77,14 @@ pub(super) fn read(
         nat,
         listeners,
         faults,
-        expectations,
+        expectations: Vec::new(),
     };
+    let expectations = expected
+        .into_iter()
+        .filter_map(|table| expect(table, &scenario, beside, mistakes));
+    scenario.expectations = expectations.collect();
     clashes(&scenario, &domain_spans, &pools.spans, mistakes);
-    Some(scenario)
+    title.map(|_| scenario)
 }
 
 /// Reports generated records that no server loads beside the text of a zone, at their domain or pool.
@@ -119,13 +102,6 @@ fn clashes(
         let (expected, found) = clash.told();
         mistakes.add(span.cloned().unwrap_or_default(), expected, found);
     }
-}
-
-fn domain(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Name> {
-    table.require("name", mistakes);
-    let name = table.parsed("name", mistakes, domain_name);
-    table.finish();
-    name
 }
 
 fn pools(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Pools {
@@ -335,23 +311,17 @@ fn transport(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Transpor
     }
 }
 
-/// What an expectation has where it names nothing else.
-struct Defaults<'s> {
-    receiver: &'s str,
-    sender: &'s str,
-    /// The directory of the file.
-    beside: Option<&'s Path>,
-}
-
+/// Reads an expectation; what it does not name is as the scenario has it.
 fn expect(
     mut table: Reader<'_>,
-    defaults: &Defaults<'_>,
+    scenario: &Scenario,
+    beside: Option<&Path>,
     mistakes: &mut Mistakes,
 ) -> Option<Expectation> {
     let expectation = if table.is(&EXPECT_ANSWER) {
         dns_expectation(&mut table, mistakes).map(Expectation::Dns)
     } else {
-        session_expectation(&mut table, defaults, mistakes)
+        session_expectation(&mut table, scenario, beside, mistakes)
             .map(|s| Expectation::Session(Box::new(s)))
     };
     table.string("note", mistakes);
@@ -389,7 +359,8 @@ const MOST_SESSIONS: u64 = 1000;
 
 fn session_expectation(
     table: &mut Reader<'_>,
-    defaults: &Defaults<'_>,
+    scenario: &Scenario,
+    beside: Option<&Path>,
     mistakes: &mut Mistakes,
 ) -> Option<SessionExpectation> {
     for key in ["client", "helo", "reply"] {
@@ -402,11 +373,14 @@ fn session_expectation(
     let text = |table: &mut Reader<'_>, key, mistakes: &mut Mistakes| {
         table.string(key, mistakes).map(|t| t.value)
     };
-    let sender = text(table, "sender", mistakes).unwrap_or_else(|| defaults.sender.to_owned());
+    let sender = text(table, "sender", mistakes).unwrap_or_else(|| scenario.sender.clone());
     let recipient = text(table, "recipient", mistakes);
     let message = text(table, "message", mistakes);
-    let receiver = receiver(table, defaults.beside, mistakes);
-    let receiver = receiver.unwrap_or_else(|| defaults.receiver.to_owned());
+    let receiver = receiver(table, beside, mistakes).unwrap_or_else(|| {
+        let default = scenario.recipient();
+        let recipient = recipient.as_deref().unwrap_or(&default);
+        scenario.receiver_for(recipient)
+    });
     let rule = check_name(table, "rule", mistakes);
     let stage = table.choice("stage", mistakes).map(str::to_owned);
     let verdict = table.choice("verdict", mistakes);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::keys::{ASSIGNMENT, EXPECT_ANSWER};
+use super::keys::{ASSIGNMENT, EXPECT_ANSWER, MAIL_SERVER};
 use super::keys::{Absent, Key, More, RECEIVER, SCENARIO, Section, Takes, WEIGHT};
 use super::words::unknown;
 use crate::policy::check::{Check, Parameter};
@@ -97,9 +97,11 @@ A file is read as what most of its keys belong to; the key `kind` overrules that
 
 fn files() -> [(&'static str, Vec<&'static Section>); 2] {
     let mut scenario = sections(&SCENARIO);
-    // Two sections are chosen by the keys of a table, so that no key leads to them.
+    // No key leads to sections that are chosen by a type, or by the keys of a table.
     let after =
         |all: &[&Section], title: &str| 1 + all.iter().position(|s| s.title == title).unwrap_or(0);
+    let at = after(&scenario, "[[domain]]");
+    scenario.insert(at, &MAIL_SERVER);
     let at = after(&scenario, "[client]");
     scenario.splice(at..at, sections(&ASSIGNMENT));
     let at = after(&scenario, "[[expect]]");

@@ -33,7 +33,7 @@ pub use record::{SessionEntry, SessionRecord, Transaction};
 pub use script::{Condition, CountPer, End, Point, Schedule, Script, SendMode};
 pub use server::proxy::ProxyMode;
 pub use server::reset::LastReset;
-pub use server::{ListenerConfig, ServerState, SessionConfig, serve};
+pub use server::{ListenerConfig, Reception, ServerState, SessionConfig, serve};
 pub use session::event::{AcceptedMessage, SessionEvent, SessionEvents, Speaker};
 pub use session::trace::Trace;
 pub use session::{ListenerMode, Protocol, Session, Step};

@@ -11,6 +11,7 @@ mod containers;
 mod counts;
 mod dns;
 mod docs;
+mod domains;
 mod embedding;
 mod examples;
 mod extensions;

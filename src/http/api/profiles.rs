@@ -57,7 +57,11 @@ fn view(scenario: &Scenario) -> ScenarioView {
         title: scenario.title.clone(),
         sources: scenario.sources.clone(),
         receiver: scenario.receiver.clone(),
-        domains: scenario.domains.iter().map(name::display).collect(),
+        domains: scenario
+            .domains
+            .iter()
+            .map(|domain| name::display(&domain.name))
+            .collect(),
         clients: scenario.clients().into_iter().map(client).collect(),
         faults: scenario.faults.len(),
         text: Arc::clone(&scenario.text),

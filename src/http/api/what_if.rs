@@ -51,14 +51,15 @@ struct WhatIf {
     /// A scenario to judge with, in its original state and with a receiver without memory; by default the state of the world.
     #[param(value_type = Option<String>)]
     scenario: Option<Source>,
-    /// A receiver, or `all` built-in receivers; by default that of the world, or that of `scenario`.
+    /// A receiver, or `all` built-in receivers; by default that of the recipient's domain, or of
+    /// the world, or of `scenario`.
     #[param(value_type = Option<String>)]
     receiver: Option<Source>,
     /// The envelope sender; that of the scenario by default.
     #[param(pattern = "^[^\\r\\n\\u0000]*$")]
     #[schema(pattern = "^[^\\r\\n\\u0000]*$")]
     sender: Option<String>,
-    /// The envelope recipient; postmaster at the first domain of the scenario by default.
+    /// The envelope recipient; by default postmaster at the first domain of the receiver, or of the scenario.
     #[param(pattern = "^[^\\r\\n\\u0000]*$")]
     #[schema(pattern = "^[^\\r\\n\\u0000]*$")]
     recipient: Option<String>,
@@ -147,6 +148,8 @@ struct Question {
     scenario: Option<Scenario>,
     profiles: Vec<ReceiverProfile>,
     attempt: Attempt,
+    /// Whether each receiver is asked about a recipient of its own domain.
+    own_recipient: bool,
 }
 
 impl Question {
@@ -167,8 +170,16 @@ impl Question {
         let profiles = match (&what_if.receiver, &scenario) {
             (Some(Source::Text(name)), _) if name == "all" => all_receivers()?,
             (Some(receiver), _) => vec![receiver.receiver()?],
-            (None, Some(scenario)) => vec![named_receiver(&scenario.receiver)?],
-            (None, None) => vec![ReceiverProfile::clone(&world.receiver())],
+            (None, Some(scenario)) => {
+                let recipient = recipient.clone().unwrap_or_else(|| scenario.recipient());
+                vec![named_receiver(&scenario.receiver_for(&recipient))?]
+            }
+            (None, None) => {
+                let recipient = recipient
+                    .clone()
+                    .unwrap_or_else(|| world.scenario().recipient());
+                vec![ReceiverProfile::clone(&world.receiver_for(&recipient))]
+            }
         };
         let client = what_if.client_address.unwrap_or_else(|| match scenario {
             Some(_) => Ipv4Addr::LOCALHOST.into(),
@@ -184,11 +195,15 @@ impl Question {
         if let Some(message) = what_if.message {
             attempt.message = crlf(&message);
         }
-        attempt.recipient = recipient.unwrap_or(attempt.recipient);
+        let named = what_if.receiver.is_some();
         Ok(Self {
+            own_recipient: recipient.is_none() && named,
+            attempt: Attempt {
+                recipient: recipient.unwrap_or(attempt.recipient),
+                ..attempt
+            },
             scenario,
             profiles,
-            attempt,
         })
     }
 
@@ -197,15 +212,28 @@ impl Question {
         self.profiles.iter().map(judgement).collect()
     }
 
+    /// The attempt that a receiver judges.
+    fn attempt(&self, world: &World, profile: &ReceiverProfile) -> Attempt {
+        let mut attempt = self.attempt.clone();
+        if self.own_recipient {
+            attempt.recipient = match &self.scenario {
+                Some(scenario) => scenario.recipient_at(&profile.name),
+                None => world.scenario().recipient_at(&profile.name),
+            };
+        }
+        attempt
+    }
+
     fn judgement(&self, world: &World, profile: &ReceiverProfile) -> Judgement {
+        let attempt = self.attempt(world, profile);
         match &self.scenario {
             Some(scenario) => {
                 // Faults that count begin anew for each.
                 let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
                 let patience = profile.dns_timeout;
-                judge(&profile.receiver, &zones, patience, &self.attempt)
+                judge(&profile.receiver, &zones, patience, &attempt)
             }
-            None => world.check_by(profile, &self.attempt),
+            None => world.check_by(profile, &attempt),
         }
     }
 
@@ -216,11 +244,12 @@ impl Question {
         profile: &ReceiverProfile,
         remedy: &Remedy,
     ) -> Option<Judgement> {
+        let attempt = self.attempt(world, profile);
         let Some(scenario) = &self.scenario else {
-            return world.check_remedied(profile, &self.attempt, remedy);
+            return world.check_remedied(profile, &attempt, remedy);
         };
         let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
-        let (zones, attempt) = remedied(&zones, &self.attempt, remedy)?;
+        let (zones, attempt) = remedied(&zones, &attempt, remedy)?;
         let patience = profile.dns_timeout;
         Some(judge(&profile.receiver, &zones, patience, &attempt))
     }

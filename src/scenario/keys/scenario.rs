@@ -67,16 +67,69 @@ pub(in crate::scenario) static SCENARIO: Section = Section {
 
 pub(in crate::scenario) static DOMAIN: Section = Section {
     title: "[[domain]]",
-    doc: "A recipient domain. Its MX record points to the receiver.",
+    doc: "A recipient domain. Its MX record points to the receiver of the scenario, or to a receiver of its own.",
     more: More::Nothing,
-    keys: &[key(
-        "name",
-        NAME,
-        "\"contoso.test\"",
-        "Is the domain. A zone for the domain is created if no `[[zone]]` holds it; a zone that has an MX record for the domain keeps that record.",
-    )
-    .required()
-    .follows("RFC 5321 §5.1")],
+    keys: &[
+        key(
+            "name",
+            NAME,
+            "\"contoso.test\"",
+            "Is the domain. A zone for the domain is created if no `[[zone]]` holds it; a zone that has an MX record for the domain keeps that record.",
+        )
+        .required()
+        .follows("RFC 5321 §5.1"),
+        key(
+            "receiver",
+            Takes::Text("the name of a receiver, or a path with / or .toml"),
+            "\"gmail\"",
+            "Names the receiver that takes the mail of the domain. It has listeners and a memory of its own.",
+        )
+        .absent("the receiver of the scenario"),
+        key(
+            "mx",
+            Takes::Either(crate::scenario::domain::MX),
+            "[\"10 mx1.contoso.test\", \"20 mx2.contoso.test\"]",
+            "Lists the mail servers of the domain. A host without a preference gets 10, 20 and so on by its place. `\".\"` is a null MX: the domain accepts no mail. With `[]` the domain has no MX record, and its own address takes the mail.",
+        )
+        .absent("`mx.` and the domain, with preference 10")
+        .follows("RFC 5321 §5.1, RFC 7505"),
+        key(
+            "addresses",
+            Takes::List("an address"),
+            "[\"192.0.2.25\", \"2001:db8::25\"]",
+            "Lists the addresses of the domain itself, and needs `mx = []`.",
+        )
+        .absent("an address that the world assigns"),
+    ],
+};
+
+pub(in crate::scenario) static MAIL_SERVER: Section = Section {
+    title: "[[domain.mx]]",
+    doc: "A mail server of a recipient domain. A string in `mx` is the same with a name and a preference only.",
+    more: More::Nothing,
+    keys: &[
+        key("name", Takes::Text("a host name"), "\"mx1.contoso.test\"", "Is the host that the MX record names.")
+            .required(),
+        key("preference", Takes::Number, "10", "Is the preference of the MX record: senders try the lowest first.")
+            .absent("10 for the first host, 20 for the second, and so on")
+            .follows("RFC 5321 §5.1"),
+        key(
+            "addresses",
+            Takes::List("an address"),
+            "[\"192.0.2.25\", \"2001:db8::25\"]",
+            "Lists the addresses of the host. `martinet run` listens there; other commands stand in for each of them with an address or a port of this machine. With `[]` the host has no address record.",
+        )
+        .absent("an address that the world assigns"),
+        key(
+            "receiver",
+            Takes::Text("the name of a receiver, or a path with / or .toml"),
+            "\"lenient\"",
+            "Names the receiver of this host.",
+        )
+        .absent("the receiver of the domain"),
+        key("dead", Takes::Flag, "true", "Says that nothing listens at the addresses: connections are refused.")
+            .default("false"),
+    ],
 };
 
 pub(in crate::scenario) static ZONE: Section = Section {
@@ -495,9 +548,9 @@ pub(in crate::scenario) static EXPECT_REPLY: Section = Section {
             "receiver",
             Takes::Text("the name of a receiver, or a path with / or .toml"),
             "\"lenient\"",
-            "Names the receiver of this session.",
+            "Names the receiver of this session, in place of that of the recipient's domain.",
         )
-        .absent("the receiver of the scenario"),
+        .absent("the receiver of the recipient's domain, or of the scenario"),
         key("rule", Takes::Text("the name of a check"), "\"iprev\"", "Is the rule that refuses.")
             .absent("not compared"),
         key(

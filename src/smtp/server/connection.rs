@@ -113,36 +113,34 @@ impl<'a> Connection<'a> {
         door: &'a ListenerConfig,
     ) -> Self {
         let begin = || {
-            let reception = door
-                .reception
-                .clone()
-                .unwrap_or_else(|| service.reception.load_full());
+            let reception = door.reception.as_ref().unwrap_or(&service.reception);
+            let reception = reception.load_full();
             let client = match named {
                 Some(address) => reception
                     .identity
                     .translated(ClientAddress::of(address.ip(), AddressSource::Proxy)),
                 None => reception.identity.next(peer.ip()),
             };
-            (reception, client, service.memory.load_full())
+            (reception, client)
         };
         // Within the lock of the log, which a reset holds: receiver, client address and memory are from the same side of a reset.
         let mut begun = None;
         let entry = service.sessions.append(|id| {
-            let (reception, client, memory) = begun.insert(begin());
+            let (reception, client) = begun.insert(begin());
             let receiver = &reception.receiver.name;
-            SessionEntry::new(id, peer, *client, receiver, memory.clock().now())
+            SessionEntry::new(id, peer, *client, receiver, reception.memory.clock().now())
         });
-        let (reception, client, memory) = begun.unwrap_or_else(begin);
+        let (reception, client) = begun.unwrap_or_else(begin);
         service.tally.sessions.add(1);
         service.append_events(entry.connected());
         let session = Session::new(
             Arc::clone(&reception.receiver),
-            memory,
+            Arc::clone(&reception.memory),
             client,
             peer,
             entry.id,
         )
-        .behind(door.front())
+        .behind(door.front(&reception))
         .storing_in(&service.storage)
         .keeping_messages(service.keeper.is_some());
         let began = std::time::Instant::now();
@@ -278,7 +276,7 @@ impl<'a> Connection<'a> {
     async fn secure(&mut self, shutdown: &CancellationToken) -> io::Result<()> {
         let discarded = self.input.len();
         self.input.clear();
-        let Some(tls) = &self.door.tls else {
+        let Some(tls) = self.door.tls_of(&self.reception) else {
             return Err(io::ErrorKind::Unsupported.into());
         };
         let handshake = tokio::select! {
@@ -299,7 +297,7 @@ impl<'a> Connection<'a> {
 
     /// Waits for the time of lookups; a stopping world does not.
     async fn wait(&mut self, pause: Duration, shutdown: &CancellationToken) {
-        let pause = self.service.shortened(pause);
+        let pause = self.service.shortened(pause, self.reception.memory.clock());
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = shutdown.cancelled() => self.session.shut_down(&mut self.output),
@@ -309,7 +307,7 @@ impl<'a> Connection<'a> {
     /// Waits a fixed time for input that should not come.
     async fn listen(&mut self, wait: Duration, shutdown: &CancellationToken) -> io::Result<()> {
         self.make_room();
-        let wait = self.service.shortened(wait);
+        let wait = self.service.shortened(wait, self.reception.memory.clock());
         tokio::select! {
             read = timeout(wait, self.wire.read_buf(&mut self.input)) => match read {
                 Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::dns::Zones;
-use crate::facts::{LookupCache, Memory};
+use crate::facts::{Clock, LookupCache, Memory};
 use crate::journal::{
     Backlog, Event, Failures, JournalStore, Log, MailCounts, Message, Metrics, Waiting,
 };
@@ -43,12 +43,10 @@ const CROWD: usize = 64;
 pub struct ServerState {
     /// The name of the world, for the log.
     pub world: String,
-    /// The receiver and the source of client addresses; a change applies to later connections.
-    pub reception: ArcSwap<SessionConfig>,
+    /// The receiver of the main listener and the source of client addresses; a change applies to later connections.
+    pub reception: Arc<Reception>,
     /// The zones of the world.
     pub zones: Arc<ArcSwap<Zones>>,
-    /// The memory of the receiver; a reset replaces it.
-    pub memory: ArcSwap<Memory>,
     /// The last reset, which separates earlier sessions from later ones.
     pub last_reset: Arc<LastReset>,
     /// The log of sessions.
@@ -74,12 +72,11 @@ pub struct ServerState {
 }
 
 impl ServerState {
-    /// How long a session waits that should wait for `pause`: the receiver's clock is advanced by what is left.
-    pub(crate) fn shortened(&self, pause: Duration) -> Duration {
+    /// How long a session waits that should wait for `pause`: its clock is advanced by what is left.
+    pub(crate) fn shortened(&self, pause: Duration, clock: &Clock) -> Duration {
         let wait = pause.min(self.longest_wait);
-        let memory = self.memory.load();
         // At its bound the clock stands still, and nothing is remembered that long.
-        let _ = wait == pause || memory.clock().advance(pause - wait);
+        let _ = wait == pause || clock.advance(pause - wait);
         wait
     }
 
@@ -109,22 +106,22 @@ impl ServerState {
 #[derive(Clone, Debug, Default)]
 pub struct ListenerConfig {
     /// Its receiver and source of client addresses; those of the world if `None`.
-    pub reception: Option<Arc<SessionConfig>>,
+    pub reception: Option<Arc<Reception>>,
     /// The protocol.
     pub protocol: Protocol,
     /// Whether connections begin with a PROXY header.
     pub proxy: ProxyMode,
     /// The setting of STARTTLS; that of the receiver if `None`.
     pub starttls: Option<StartTls>,
-    /// TLS; `None` if the listener has none.
+    /// TLS; `None` if the listener has none, or its receiver brings its own.
     pub tls: Option<Tls>,
     /// Whether the listener uses implicit TLS (RFC 8314 §3.3).
     pub implicit_tls: bool,
 }
 
 impl ListenerConfig {
-    /// What a session needs to know about the listener.
-    pub(crate) fn front(&self) -> ListenerMode {
+    /// What a session of this receiver needs to know about the listener.
+    pub(crate) fn front(&self, config: &SessionConfig) -> ListenerMode {
         let Self {
             protocol,
             starttls,
@@ -133,18 +130,30 @@ impl ListenerConfig {
         } = *self;
         ListenerMode {
             protocol,
-            tls: self.tls.is_some(),
+            tls: self.tls_of(config).is_some(),
             starttls,
             secured: implicit_tls,
         }
     }
+
+    /// TLS of a session of this receiver.
+    pub(crate) fn tls_of<'c>(&'c self, config: &'c SessionConfig) -> Option<&'c Tls> {
+        self.tls.as_ref().or(config.tls.as_ref())
+    }
 }
+
+/// The receiver behind one or several listeners. What is stored applies to later connections.
+pub type Reception = ArcSwap<SessionConfig>;
 
 /// The configuration that a session keeps from its beginning to its end.
 #[derive(Clone, Debug)]
 pub struct SessionConfig {
     /// The receiver.
     pub receiver: Arc<Receiver>,
+    /// What the receiver remembers of its clients. All listeners of one receiver share it, and no other receiver does.
+    pub memory: Arc<Memory>,
+    /// TLS for listeners that have none of their own.
+    pub tls: Option<Tls>,
     /// The assignment of client addresses.
     pub identity: Arc<Identity>,
     /// The time limit of the receiver for DNS lookups.

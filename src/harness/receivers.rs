@@ -1,0 +1,370 @@
+//! The receivers of a world: who listens where, and what each of them remembers.
+//!
+//! The main listener has the receiver of the world. A `[[listener]]` and an exchange of a recipient domain can have receivers of
+//! their own; each receiver has one memory, however many listeners it has.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use super::bind;
+use super::listen::MainListener;
+use crate::error::Error;
+use crate::facts::Memory;
+use crate::scenario::{self, Listener, Place, Placement, ReceiverProfile, Scenario};
+use crate::smtp::{ClientSource, Identity, ListenerConfig, Reception, SessionConfig};
+use crate::tls::Tls;
+
+/// The receivers beside the one of the main listener, and all listeners but that.
+#[derive(Debug)]
+pub(super) struct Receivers {
+    front: MainListener,
+    placement: Placement,
+    /// The ports of listeners where none is chosen.
+    ports: Option<RangeInclusive<u16>>,
+    /// The address of the main listener.
+    main: SocketAddr,
+    /// The listeners of `[[listener]]` with a receiver or client addresses of their own.
+    further: Vec<Own>,
+    /// The listeners of exchanges. None is ever closed, so that a reset finds those of the start.
+    exchanges: Vec<Exchange>,
+    /// The receivers in use, by the name or path in the file.
+    known: HashMap<String, Known>,
+    /// Those of the scenario at start, which a reset needs again.
+    first: Option<HashMap<String, Known>>,
+    places: Arc<[Place]>,
+}
+
+/// A receiver in use.
+#[derive(Clone, Debug)]
+struct Known {
+    profile: Arc<ReceiverProfile>,
+    tls: Option<Tls>,
+    memory: Arc<Memory>,
+}
+
+/// What the sessions of a listener follow.
+#[derive(Clone, Debug)]
+struct Own {
+    /// The receiver by name or path; that of the world where `None`.
+    receiver: Option<String>,
+    /// Client addresses of its own.
+    identity: Option<(ClientSource, Arc<Identity>)>,
+    /// TLS where it has the receiver of the world.
+    tls: Option<Tls>,
+    reception: Arc<Reception>,
+}
+
+/// The listener of an exchange.
+#[derive(Clone, Debug)]
+struct Exchange {
+    address: SocketAddr,
+    own: Own,
+}
+
+/// What a listener follows, and its receiver; `None` where those are the main listener's.
+type Followed = (Option<Arc<Reception>>, Option<Arc<ReceiverProfile>>);
+
+/// Listeners that are bound and not yet served.
+pub(super) type Fresh = Vec<(TcpListener, ListenerConfig)>;
+
+/// The listeners of exchanges while a scenario is about to get them.
+struct Binding<'r> {
+    front: &'r MainListener,
+    placement: &'r Placement,
+    main: &'r Arc<SessionConfig>,
+    /// The receiver of the main listener.
+    world: &'r ReceiverProfile,
+    /// The listeners that there are, and whether the scenario uses them.
+    exchanges: Vec<(Exchange, bool)>,
+    fresh: Fresh,
+}
+
+impl Binding<'_> {
+    /// The address of a listener for a receiver: one that there is, or a new one.
+    fn listener(&mut self, at: SocketAddr, receiver: Option<&String>) -> Result<SocketAddr, Error> {
+        let wanted = |(exchange, used): &(Exchange, bool), of_receiver: bool| match at.port() {
+            0 if of_receiver => exchange.own.receiver.as_ref() == receiver,
+            0 => !used,
+            _ => exchange.address == at,
+        };
+        let found = [true, false]
+            .into_iter()
+            .find_map(|of_receiver| self.exchanges.iter().position(|e| wanted(e, of_receiver)));
+        let place = match found {
+            Some(place) => place,
+            None => {
+                let exchange = self.bind(at)?;
+                self.exchanges.push((exchange, false));
+                self.exchanges.len() - 1
+            }
+        };
+        let (exchange, used) = &mut self.exchanges[place];
+        exchange.own.receiver = receiver.cloned();
+        *used = true;
+        Ok(exchange.address)
+    }
+
+    fn bind(&mut self, at: SocketAddr) -> Result<Exchange, Error> {
+        let ports = match self.placement {
+            Placement::Ports(ports) => ports.as_ref(),
+            _ => None,
+        };
+        let listener = bind::listen_in("SMTP", at, ports)?;
+        let address = bind::local_addr(&listener)?;
+        let reception = Arc::new(Reception::new(Arc::clone(self.main)));
+        let door = self.front.exchange(Arc::clone(&reception));
+        self.fresh.push((listener, door));
+        let own = Own {
+            receiver: None,
+            identity: None,
+            tls: self.front.starttls_of(self.world)?,
+            reception,
+        };
+        Ok(Exchange { address, own })
+    }
+
+    /// All listeners. One that the scenario has no use for follows the main listener.
+    fn finish(&mut self) -> Vec<Exchange> {
+        let all = std::mem::take(&mut self.exchanges).into_iter();
+        all.map(|(mut exchange, used)| {
+            exchange.own.receiver = exchange.own.receiver.filter(|_| used);
+            exchange
+        })
+        .collect()
+    }
+}
+
+/// A change of the exchanges that is ready: all that can fail is done.
+pub(super) struct Prepared {
+    exchanges: Vec<Exchange>,
+    known: HashMap<String, Known>,
+    places: Arc<[Place]>,
+    pub(super) fresh: Fresh,
+}
+
+impl Receivers {
+    pub(super) fn new(
+        front: MainListener,
+        placement: Placement,
+        main: SocketAddr,
+        ports: Option<RangeInclusive<u16>>,
+    ) -> Self {
+        let placement = match placement {
+            Placement::Automatic if !main.ip().is_loopback() => Placement::Ports(ports.clone()),
+            Placement::Ports(None) => Placement::Ports(ports.clone()),
+            chosen => chosen,
+        };
+        Self {
+            front,
+            placement,
+            ports,
+            main,
+            further: Vec::new(),
+            exchanges: Vec::new(),
+            known: HashMap::new(),
+            first: None,
+            places: Arc::new([]),
+        }
+    }
+
+    /// Where the exchanges of the recipient domains are.
+    pub(super) fn places(&self) -> Arc<[Place]> {
+        Arc::clone(&self.places)
+    }
+
+    /// The receiver of a name or path in the file.
+    pub(super) fn profile(&self, named: &str) -> Option<Arc<ReceiverProfile>> {
+        self.known
+            .get(named)
+            .map(|known| Arc::clone(&known.profile))
+    }
+
+    /// TLS of all receivers.
+    pub(super) fn tls(&self) -> impl Iterator<Item = &Tls> {
+        let known = self.known.values().filter_map(|known| known.tls.as_ref());
+        let owns = self.exchanges.iter().filter_map(|e| e.own.tls.as_ref());
+        known.chain(owns)
+    }
+
+    /// The memory of a receiver other than the main one.
+    pub(super) fn memory(&self, receiver: &str) -> Option<Arc<Memory>> {
+        let known = self
+            .known
+            .values()
+            .find(|known| known.profile.name == receiver);
+        known.map(|known| Arc::clone(&known.memory))
+    }
+
+    /// What a `[[listener]]` follows, and its receiver; `None` where it follows the main listener.
+    pub(super) fn further(
+        &mut self,
+        spec: &Listener,
+        scenario: &Scenario,
+        main: &Arc<SessionConfig>,
+    ) -> Result<Followed, Error> {
+        if spec.receiver.is_none() && spec.client.is_none() {
+            return Ok((None, None));
+        }
+        let receiver = spec.receiver.as_deref();
+        if let Some(named) = receiver
+            && !self.known.contains_key(named)
+        {
+            let known = self.load(named, main)?;
+            self.known.insert(named.to_owned(), known);
+        }
+        let source = spec
+            .client
+            .clone()
+            .unwrap_or_else(|| scenario.client_source());
+        let identity = Arc::new(Identity::new(source.clone(), scenario.nat.clone()));
+        let own = Own {
+            receiver: spec.receiver.clone(),
+            identity: Some((source, identity)),
+            tls: None,
+            reception: Arc::new(Reception::new(Arc::clone(main))),
+        };
+        let reception = Arc::clone(&own.reception);
+        self.further.push(own);
+        Ok((
+            Some(reception),
+            receiver.and_then(|named| self.profile(named)),
+        ))
+    }
+
+    fn load(&self, named: &str, main: &SessionConfig) -> Result<Known, Error> {
+        let profile = Arc::new(scenario::load_receiver(named)?);
+        Ok(Known {
+            tls: self.front.starttls_of(&profile)?,
+            memory: Arc::new(Memory::on(Arc::clone(main.memory.clock()))),
+            profile,
+        })
+    }
+
+    /// Loads the receivers of a scenario's exchanges and binds their listeners. Nothing changes yet.
+    ///
+    /// # Errors
+    /// A receiver cannot be loaded, or an address cannot be bound.
+    pub(super) fn prepare(
+        &self,
+        scenario: &Scenario,
+        main: &Arc<SessionConfig>,
+        world: &ReceiverProfile,
+    ) -> Result<Prepared, Error> {
+        let mut known = HashMap::new();
+        let named = |own: &Own| own.receiver.clone();
+        let exchanges = scenario.exchanges().into_iter().filter_map(|e| e.receiver);
+        for named in exchanges.chain(self.further.iter().filter_map(named)) {
+            let first = self.first.as_ref().and_then(|first| first.get(&named));
+            let found = match self.known.get(&named).or(first) {
+                Some(found) => Some(found.clone()),
+                None if known.contains_key(&named) => None,
+                None => Some(self.load(&named, main)?),
+            };
+            known.extend(found.map(|found| (named, found)));
+        }
+        let mut binding = Binding {
+            front: &self.front,
+            placement: &self.placement,
+            main,
+            world,
+            exchanges: self
+                .exchanges
+                .iter()
+                .map(|own| (own.clone(), false))
+                .collect(),
+            fresh: Vec::new(),
+        };
+        let mut places = scenario.places(&self.placement, self.main)?;
+        for place in &mut places {
+            if let Some(at) = place.listener.filter(|at| *at != self.main) {
+                place.listener = Some(binding.listener(at, place.receiver.as_ref())?);
+            }
+        }
+        Ok(Prepared {
+            exchanges: binding.finish(),
+            fresh: binding.fresh,
+            known,
+            places: places.into(),
+        })
+    }
+
+    /// Whether this error means that the system lacks the loopback addresses, so that ports are used in their place.
+    pub(super) fn lacks_addresses(&mut self, error: &Error) -> bool {
+        let lacks = self.placement == Placement::Automatic && error.is_address_missing();
+        if lacks {
+            self.placement = Placement::Ports(self.ports.clone());
+        }
+        lacks
+    }
+
+    /// Takes a change over. [`Receivers::configure`] makes it effective. Returns the listeners that are to be served.
+    pub(super) fn take(&mut self, prepared: Prepared) -> Fresh {
+        self.exchanges = prepared.exchanges;
+        self.first.get_or_insert_with(|| prepared.known.clone());
+        self.known = prepared.known;
+        self.places = prepared.places;
+        prepared.fresh
+    }
+
+    /// Makes every receiver forget: their memories are empty, on the clock of the main one.
+    pub(super) fn forget(&mut self, main: &SessionConfig) {
+        for known in self.known.values_mut() {
+            known.memory = Arc::new(Memory::on(Arc::clone(main.memory.clock())));
+        }
+        for own in &mut self.further {
+            if let Some((_, identity)) = &own.identity {
+                identity.begin_again();
+            }
+        }
+    }
+
+    /// Stores the configuration of each listener: its receiver with its memory, and the client addresses of the world unless it
+    /// has its own.
+    pub(super) fn configure(&mut self, main: &SessionConfig) {
+        for known in self.known.values_mut() {
+            // The receiver of the main listener is the same receiver elsewhere.
+            if known.profile.name == main.receiver.name {
+                known.memory = Arc::clone(&main.memory);
+            }
+        }
+        let mut shared: HashMap<Option<&str>, Arc<SessionConfig>> = HashMap::new();
+        for Exchange { own, .. } in &self.exchanges {
+            let config = shared
+                .entry(own.receiver.as_deref())
+                .or_insert_with(|| Arc::new(self.config(own, main)));
+            own.reception.store(Arc::clone(config));
+        }
+        for own in &self.further {
+            own.reception.store(Arc::new(self.config(own, main)));
+        }
+    }
+
+    fn config(&self, own: &Own, main: &SessionConfig) -> SessionConfig {
+        let identity = own.identity.as_ref().map(|(_, identity)| identity);
+        let identity = Arc::clone(identity.unwrap_or(&main.identity));
+        let known = own
+            .receiver
+            .as_ref()
+            .and_then(|named| self.known.get(named));
+        match known {
+            Some(known) => SessionConfig {
+                receiver: Arc::clone(&known.profile.receiver),
+                memory: Arc::clone(&known.memory),
+                tls: known.tls.clone(),
+                identity,
+                lookup_patience: known.profile.dns_timeout,
+                recall: Arc::default(),
+            },
+            None => SessionConfig {
+                tls: own.tls.clone(),
+                identity,
+                recall: Arc::default(),
+                ..main.clone()
+            },
+        }
+    }
+}

@@ -1,0 +1,477 @@
+//! Where mail for the recipient domains goes: the exchanges that the DNS names, their addresses, and who listens there.
+
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+
+use hickory_proto::rr::RData;
+use ipnet::Ipv4Net;
+
+use super::domain::{MailServer, MailServers};
+use super::values::domain_name;
+use super::{Domain, Scenario};
+use crate::error::Error;
+use crate::name::{self, Name, RecordType};
+
+/// The loopback network whose addresses stand for exchanges unless another one is chosen.
+pub const EXCHANGES: Ipv4Net = match Ipv4Net::new(Ipv4Addr::new(127, 0, 25, 0), 24) {
+    Ok(network) => network,
+    Err(_) => panic!("24 is a prefix length"),
+};
+
+/// A host that takes the mail of a recipient domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// The recipient domain.
+    pub domain: Name,
+    /// The preference of its MX record; `None` where the domain has none and is its own exchange (RFC 5321 §5.1).
+    pub preference: Option<u16>,
+    /// The name of the host.
+    pub name: Name,
+    /// The addresses that the file gives it; empty where the world assigns one.
+    pub addresses: Vec<IpAddr>,
+    /// Its receiver by name or path; that of the world where `None`.
+    pub receiver: Option<String>,
+    /// What there is at its addresses.
+    pub kind: ExchangeKind,
+}
+
+/// What there is at the addresses of an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExchangeKind {
+    /// The main listener of the world: the domain has a name and nothing else.
+    Main,
+    /// A listener of its own.
+    Own,
+    /// Nothing: connections are refused.
+    Dead,
+    /// No address: the exchange has no address record.
+    Nowhere,
+}
+
+/// How the exchanges of a scenario come by addresses and listeners.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// Each address of an exchange is an address of this loopback network, with the port of the main listener. Where the system
+    /// does not have those addresses, as macOS, receivers get free ports.
+    Automatic,
+    /// The same with this network, or an error.
+    Addresses(Ipv4Net),
+    /// Each receiver has a port of the main listener's address: one of these, or a free one. The DNS cannot name a port, so all
+    /// exchanges have the same address.
+    Ports(Option<RangeInclusive<u16>>),
+    /// Exchanges have the addresses that the file gives them; the others, and those of the main receiver, get addresses of this
+    /// network. All listen on one port. For a network of one's own, where these addresses are the machine's.
+    Written {
+        /// The network for exchanges without addresses.
+        network: Ipv4Net,
+        /// The port.
+        port: u16,
+    },
+}
+
+/// One address of an exchange, and the listener there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The recipient domain.
+    pub domain: Name,
+    /// The preference of its MX record; `None` for an implicit MX.
+    pub preference: Option<u16>,
+    /// The exchange.
+    pub exchange: Name,
+    /// The address that the DNS has; `None` if it has none.
+    pub address: Option<IpAddr>,
+    /// Where the receiver listens; port 0 is a port yet to be chosen. `None` if nothing listens.
+    pub listener: Option<SocketAddr>,
+    /// The receiver by name or path; that of the world where `None`.
+    pub receiver: Option<String>,
+}
+
+/// The addresses of exchanges in the DNS.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ExchangeAddresses {
+    /// The address of exchanges that are not listed, and have none in the file.
+    usual: Option<IpAddr>,
+    each: HashMap<Name, Vec<IpAddr>>,
+}
+
+impl ExchangeAddresses {
+    /// One address for each exchange that has none in the file.
+    pub(super) fn one(usual: IpAddr) -> Self {
+        Self {
+            usual: Some(usual),
+            each: HashMap::new(),
+        }
+    }
+
+    /// The addresses of these places.
+    pub(super) fn at(places: &[Place]) -> Self {
+        let mut each: HashMap<Name, Vec<IpAddr>> = HashMap::new();
+        for place in places {
+            let addresses = each.entry(place.exchange.clone()).or_default();
+            addresses.extend(place.address.filter(|address| !addresses.contains(address)));
+        }
+        Self { usual: None, each }
+    }
+
+    /// The addresses of an exchange; `written` are those of the file.
+    pub(super) fn of(&self, exchange: &Name, written: Option<&[IpAddr]>) -> Vec<IpAddr> {
+        match (self.each.get(exchange), written) {
+            (Some(addresses), _) => addresses.clone(),
+            (None, Some(written)) => written.to_vec(),
+            (None, None) => self.usual.into_iter().collect(),
+        }
+    }
+}
+
+impl Scenario {
+    /// The exchanges of every recipient domain, in the order of the file and of preference. A domain with a null MX has none.
+    pub fn exchanges(&self) -> Vec<Exchange> {
+        let mut all: Vec<_> = self
+            .domains
+            .iter()
+            .flat_map(|d| self.exchanges_of(d))
+            .collect();
+        // An exchange that several domains share has the addresses that any of them gives it.
+        let mut given: HashMap<Name, Vec<IpAddr>> = HashMap::new();
+        for exchange in &all {
+            let addresses = given.entry(exchange.name.clone()).or_default();
+            for address in &exchange.addresses {
+                if !addresses.contains(address) {
+                    addresses.push(*address);
+                }
+            }
+        }
+        for exchange in &mut all {
+            let addresses = given.get(&exchange.name).cloned().unwrap_or_default();
+            if exchange.kind == ExchangeKind::Main && !addresses.is_empty() {
+                exchange.kind = ExchangeKind::Own;
+            }
+            exchange.addresses = addresses;
+        }
+        all
+    }
+
+    /// The exchanges of one domain, by preference.
+    pub fn exchanges_of(&self, domain: &Domain) -> Vec<Exchange> {
+        let exchange = |name: &Name, preference, receiver: Option<&String>, kind| Exchange {
+            domain: domain.name.clone(),
+            preference,
+            name: name.clone(),
+            addresses: self.written_addresses(name),
+            receiver: receiver.or(domain.receiver.as_ref()).cloned(),
+            kind,
+        };
+        let usual = match domain.receiver {
+            Some(_) => ExchangeKind::Own,
+            None => ExchangeKind::Main,
+        };
+        let written = self.written_exchanges(&domain.name);
+        let mut exchanges: Vec<_> = match &domain.servers {
+            _ if !written.is_empty() => {
+                let host = |(preference, name): &(u16, Name)| {
+                    exchange(name, Some(*preference), None, usual)
+                };
+                let hosts = written.iter().filter(|(_, name)| !name.is_root());
+                hosts.map(host).collect()
+            }
+            MailServers::Usual => domain
+                .usual_exchange()
+                .map(|name| exchange(&name, Some(10), None, usual))
+                .into_iter()
+                .collect(),
+            MailServers::Null => Vec::new(),
+            MailServers::Implicit(addresses) => {
+                let mut exchange = exchange(&domain.name, None, None, ExchangeKind::Own);
+                exchange.addresses.extend(addresses);
+                vec![exchange]
+            }
+            MailServers::Mx(servers) => {
+                let host = |server: &MailServer| {
+                    let kind = match (&server.addresses, server.dead) {
+                        (Some(addresses), _) if addresses.is_empty() => ExchangeKind::Nowhere,
+                        (_, true) => ExchangeKind::Dead,
+                        (_, false) => ExchangeKind::Own,
+                    };
+                    let receiver = server.receiver.as_ref();
+                    let preference = Some(server.preference);
+                    let mut exchange = exchange(&server.name, preference, receiver, kind);
+                    exchange.addresses.extend(server.addresses.iter().flatten());
+                    exchange
+                };
+                servers.iter().map(host).collect()
+            }
+        };
+        exchanges.sort_by_key(|exchange| exchange.preference);
+        exchanges
+    }
+
+    /// The MX records of a domain in the text of a zone.
+    fn written_exchanges(&self, domain: &Name) -> Vec<(u16, Name)> {
+        let records = self
+            .zones
+            .iter()
+            .flat_map(|zone| zone.find(domain, RecordType::MX));
+        let exchange = |data: RData| match data {
+            RData::MX(mx) => Some((mx.preference, mx.exchange)),
+            _ => None,
+        };
+        records.filter_map(exchange).collect()
+    }
+
+    /// The addresses of a host in the text of a zone.
+    pub(super) fn written_addresses(&self, host: &Name) -> Vec<IpAddr> {
+        let types = [RecordType::A, RecordType::AAAA];
+        let records = self
+            .zones
+            .iter()
+            .flat_map(|zone| types.map(|of| zone.find(host, of)).concat());
+        records.filter_map(|data| data.ip_addr()).collect()
+    }
+
+    /// The receiver that takes mail for a recipient, by name or path: that of the recipient's domain, or the receiver of the
+    /// scenario, which also takes mail for domains that the scenario does not have.
+    pub fn receiver_for(&self, recipient: &str) -> String {
+        let own = self.receiver_of(recipient);
+        own.unwrap_or_else(|| self.receiver.clone())
+    }
+
+    /// The receiver of a recipient's domain: that of its first exchange that listens. `None` if the domain has none of its own.
+    pub fn receiver_of(&self, recipient: &str) -> Option<String> {
+        self.receiver_of_domain(self.domain_of(recipient)?)
+    }
+
+    fn receiver_of_domain(&self, domain: &Domain) -> Option<String> {
+        let listens =
+            |exchange: &Exchange| matches!(exchange.kind, ExchangeKind::Main | ExchangeKind::Own);
+        let exchanges = self.exchanges_of(domain);
+        let first = exchanges.into_iter().find(listens);
+        first.map_or_else(|| domain.receiver.clone(), |exchange| exchange.receiver)
+    }
+
+    /// The mailbox that mail to a receiver goes to unless another one is named: postmaster at its first domain, or at the first
+    /// domain of the scenario.
+    pub fn recipient_at(&self, receiver: &str) -> String {
+        let own = |domain: &&Domain| self.receiver_of_domain(domain).as_deref() == Some(receiver);
+        match self.domains.iter().find(own) {
+            Some(domain) => format!("postmaster@{}", name::display(&domain.name)),
+            None => self.recipient(),
+        }
+    }
+
+    /// The scenario for mail to one recipient by this receiver: exchanges of other domains have no listener of their own, so that
+    /// the world is small. A receiver other than that of the domain takes its place.
+    #[must_use]
+    pub(crate) fn for_one(mut self, recipient: &str, receiver: &str) -> Self {
+        let domain = self.domain_of(recipient).map(|domain| domain.name.clone());
+        let is_own = self.receiver_for(recipient) == receiver;
+        for other in &mut self.domains {
+            let is_recipients = Some(&other.name) == domain.as_ref();
+            if is_recipients && is_own {
+                continue;
+            }
+            other.receiver = None;
+            if let MailServers::Mx(servers) = &mut other.servers {
+                for server in servers {
+                    server.receiver = None;
+                    server.dead |= !is_recipients;
+                }
+            }
+        }
+        self
+    }
+
+    /// The recipient domain of a mailbox.
+    pub fn domain_of(&self, recipient: &str) -> Option<&Domain> {
+        let (_, domain) = recipient.rsplit_once('@')?;
+        let name = domain_name(domain)?;
+        self.domains.iter().find(|domain| domain.name == name)
+    }
+
+    /// Where each exchange is in a world whose main listener has the address `main`.
+    ///
+    /// # Errors
+    /// The network has fewer addresses than exchanges need.
+    pub fn places(&self, placement: &Placement, main: SocketAddr) -> Result<Vec<Place>, Error> {
+        let exchanges = self.exchanges();
+        let mut assigning = Assigning::new(placement, main, &exchanges);
+        let mut places = Vec::new();
+        for exchange in &exchanges {
+            for at in assigning.of(exchange)? {
+                places.push(Place {
+                    domain: exchange.domain.clone(),
+                    preference: exchange.preference,
+                    exchange: exchange.name.clone(),
+                    address: at.0,
+                    listener: at.1,
+                    receiver: exchange.receiver.clone(),
+                });
+            }
+        }
+        Ok(places)
+    }
+}
+
+impl Domain {
+    /// The exchange of a domain without `mx`.
+    pub(super) fn usual_exchange(&self) -> Option<Name> {
+        let host = Name::from_ascii("mx").and_then(|mx| mx.append_domain(&self.name));
+        host.ok()
+    }
+}
+
+/// An address in the DNS, and the listener.
+type At = (Option<IpAddr>, Option<SocketAddr>);
+
+/// Assigns addresses to exchanges.
+struct Assigning<'p> {
+    placement: &'p Placement,
+    main: SocketAddr,
+    /// Addresses that are not assigned because the file gives them to an exchange.
+    taken: HashSet<IpAddr>,
+    network: Ipv4Net,
+    /// The number of the next address of the network.
+    next: u32,
+    /// What has been assigned to an exchange, which several domains can have.
+    assigned: HashMap<Name, Vec<At>>,
+}
+
+impl<'p> Assigning<'p> {
+    fn new(placement: &'p Placement, main: SocketAddr, exchanges: &[Exchange]) -> Self {
+        let network = match placement {
+            Placement::Addresses(network) | Placement::Written { network, .. } => *network,
+            Placement::Automatic | Placement::Ports(_) => EXCHANGES,
+        };
+        let written = exchanges.iter().flat_map(|e| &e.addresses).copied();
+        Self {
+            placement,
+            main,
+            taken: written.chain([main.ip()]).collect(),
+            network,
+            next: 1,
+            assigned: HashMap::new(),
+        }
+    }
+
+    /// The places of an exchange: one for each of its addresses.
+    fn of(&mut self, exchange: &Exchange) -> Result<Vec<At>, Error> {
+        if let Some(assigned) = self.assigned.get(&exchange.name) {
+            return Ok(assigned.clone());
+        }
+        let places = match exchange.kind {
+            ExchangeKind::Nowhere => vec![(None, None)],
+            kind => self.at_each(exchange, kind)?,
+        };
+        self.assigned.insert(exchange.name.clone(), places.clone());
+        Ok(places)
+    }
+
+    fn at_each(&mut self, exchange: &Exchange, kind: ExchangeKind) -> Result<Vec<At>, Error> {
+        let dead = kind == ExchangeKind::Dead;
+        let count = exchange.addresses.len().max(1);
+        let main = (Some(self.main.ip()), Some(self.main));
+        match self.placement {
+            Placement::Written { port, .. } => {
+                let addresses = match exchange.addresses.as_slice() {
+                    [] => vec![self.assign()?],
+                    written => written.to_vec(),
+                };
+                let at = |address| {
+                    let listener = SocketAddr::new(address, *port);
+                    (Some(address), (!dead).then_some(listener))
+                };
+                Ok(addresses.into_iter().map(at).collect())
+            }
+            _ if kind == ExchangeKind::Main => Ok(vec![main]),
+            Placement::Ports(_) if !dead => {
+                let own = SocketAddr::new(self.main.ip(), 0);
+                let listener = exchange.receiver.as_ref().map_or(self.main, |_| own);
+                Ok(vec![(Some(self.main.ip()), Some(listener))])
+            }
+            Placement::Automatic | Placement::Addresses(_) | Placement::Ports(_) => (0..count)
+                .map(|_| {
+                    let address = self.assign()?;
+                    let listener = SocketAddr::new(address, self.main.port());
+                    Ok((Some(address), (!dead).then_some(listener)))
+                })
+                .collect(),
+        }
+    }
+
+    /// The next address of the network that nothing else has.
+    fn assign(&mut self) -> Result<IpAddr, Error> {
+        let (first, last) = (
+            u32::from(self.network.network()),
+            u32::from(self.network.broadcast()),
+        );
+        loop {
+            let address = first
+                .checked_add(self.next)
+                .filter(|address| *address < last);
+            let Some(address) = address else {
+                let network = self.network;
+                return Err(Error::other(format!(
+                    "expected a network with an address for each exchange, found {network}"
+                )));
+            };
+            self.next += 1;
+            let address = IpAddr::from(Ipv4Addr::from(address));
+            if self.taken.insert(address) {
+                return Ok(address);
+            }
+        }
+    }
+}
+
+/// The hosts that a domain's MX records name, with their preferences; without a preference, the domain itself. A null MX names
+/// the root.
+pub(super) fn hosts(domain: &Domain) -> Vec<(Option<u16>, Name)> {
+    match &domain.servers {
+        MailServers::Usual => {
+            let host = domain.usual_exchange().map(|host| (Some(10), host));
+            host.into_iter().collect()
+        }
+        MailServers::Null => vec![(Some(0), Name::root())],
+        MailServers::Implicit(_) => vec![(None, domain.name.clone())],
+        MailServers::Mx(servers) => {
+            let host = |server: &MailServer| (Some(server.preference), server.name.clone());
+            servers.iter().map(host).collect()
+        }
+    }
+}
+
+/// The addresses that the domains of a file give to hosts. A host that is missing has none given.
+pub(super) fn given(domains: &[Domain]) -> HashMap<&Name, Vec<IpAddr>> {
+    let mut given: HashMap<&Name, Vec<IpAddr>> = HashMap::new();
+    for domain in domains {
+        match &domain.servers {
+            MailServers::Usual | MailServers::Null => {}
+            MailServers::Implicit(addresses) if addresses.is_empty() => {}
+            MailServers::Implicit(addresses) => {
+                given.entry(&domain.name).or_default().extend(addresses);
+            }
+            MailServers::Mx(servers) => {
+                for server in servers {
+                    if let Some(addresses) = &server.addresses {
+                        given.entry(&server.name).or_default().extend(addresses);
+                    }
+                }
+            }
+        }
+    }
+    given
+}
+
+/// A place in one line: `10 mx1.example.test 192.0.2.1`.
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(preference) = self.preference {
+            write!(f, "{preference} ")?;
+        }
+        f.write_str(&name::display(&self.exchange))?;
+        match self.address {
+            Some(address) => write!(f, " {address}"),
+            None => f.write_str(" (no address)"),
+        }
+    }
+}
