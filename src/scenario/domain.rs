@@ -7,7 +7,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::keys::MAIL_SERVER;
+use super::keys::{MAIL_SERVER, MX};
 use super::reader::{Reader, string, wrong_type};
 use super::report::Mistakes;
 use super::values::{address, domain_name, receiver};
@@ -168,10 +168,6 @@ fn mail_servers(
         None => MailServers::Mx(servers),
     }
 }
-
-/// What `mx` takes.
-pub(super) const MX: &str =
-    "a host such as \"10 mx1.example.test\", a table, a list of them, or [] for no MX record";
 
 /// A host as zone text has it: maybe a preference, and a name; `.` is a null MX.
 fn written(

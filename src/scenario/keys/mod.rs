@@ -13,7 +13,7 @@ mod speech;
 
 pub(super) use receiver::RECEIVER;
 pub(super) use rule::WEIGHT;
-pub(super) use scenario::{ASSIGNMENT, EXPECT_ANSWER, EXPECT_REPLY, MAIL_SERVER, SCENARIO};
+pub(super) use scenario::{ASSIGNMENT, EXPECT_ANSWER, EXPECT_REPLY, MAIL_SERVER, MX, SCENARIO};
 
 /// One section of a file: the top level, or a table.
 #[derive(Debug)]

@@ -87,7 +87,7 @@ pub(in crate::scenario) static DOMAIN: Section = Section {
         .absent("the receiver of the scenario"),
         key(
             "mx",
-            Takes::Either(crate::scenario::domain::MX),
+            Takes::Either(MX),
             "[\"10 mx1.contoso.test\", \"20 mx2.contoso.test\"]",
             "Lists the mail servers of the domain. A host without a preference gets 10, 20 and so on by its place. `\".\"` is a null MX: the domain accepts no mail. With `[]` the domain has no MX record, and its own address takes the mail.",
         )
@@ -102,6 +102,10 @@ pub(in crate::scenario) static DOMAIN: Section = Section {
         .absent("an address that the world assigns"),
     ],
 };
+
+/// What `mx` takes.
+pub(in crate::scenario) const MX: &str =
+    "a host such as \"10 mx1.example.test\", a table, a list of them, or [] for no MX record";
 
 pub(in crate::scenario) static MAIL_SERVER: Section = Section {
     title: "[[domain.mx]]",
