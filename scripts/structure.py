@@ -67,7 +67,7 @@ CIRCLES = {
     "src/http/compat/mailpit: message, search",
     "src/journal/file: mail, repair",
     "src/scenario/keys: receiver, rule, script, smtp",
-    "src/scenario: behaviour, builtin, listener, parse, receiver, source, speech, values",
+    "src/scenario: behaviour, builtin, compile, domain, exchange, listener, parse, receiver, source, speech, values",
     "src/smtp/protocol: command, path, xclient",
 }
 

@@ -127,6 +127,8 @@ pub mod picture;
 pub mod play;
 pub mod policy;
 pub mod reply;
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod run;
 pub mod scenario;
 pub mod smtp;
 pub mod stage;

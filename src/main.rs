@@ -19,8 +19,7 @@ fn main() -> ExitCode {
         }
     };
     match cli::run(arguments) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
+        Ok(code) => ExitCode::from(code),
         Err(error) => {
             cli::complain(&error);
             ExitCode::from(2)

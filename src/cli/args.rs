@@ -1,5 +1,6 @@
 //! The command line: a contract, other tools call it.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -25,6 +26,11 @@ pub(super) enum Command {
     Demo(Demo),
     /// Serve the DNS zones of a scenario and the SMTP server of a receiver until stopped
     Serve(Box<Serve>),
+    /// Run a command in a sealed network where MX lookups, port 25 and the client addresses of a scenario are real (Linux)
+    Run(Box<Run>),
+    /// A process of `martinet run`
+    #[command(hide = true)]
+    RunInside(RunInside),
     /// Show what a receiver would reply to a client, without sending mail
     Check(Check),
     /// Find which receiver gives a reply, which scenario causes it, and what fixes it
@@ -257,6 +263,61 @@ pub(super) struct Serve {
     /// Stop after a number of sessions (10) or a time (30s)
     #[arg(long, env = "MARTINET_EXIT_AFTER", value_name = "SESSIONS|TIME", value_parser = exit_after)]
     pub exit_after: Option<ExitAfter>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// Scenario, by built-in name or as a file
+    #[arg(
+        long,
+        env = "MARTINET_SCENARIO",
+        value_name = "NAME|FILE",
+        default_value = "one-to-one"
+    )]
+    pub scenario: String,
+    /// Receiver, by built-in name or as a file [default: the receiver of the scenario]
+    #[arg(long, env = "MARTINET_RECEIVER", value_name = "NAME|FILE")]
+    pub receiver: Option<String>,
+    /// Source address of connections that are not bound to another one [default: the first client of the scenario]
+    #[arg(long, value_name = "IP")]
+    pub source: Option<IpAddr>,
+    /// Run the command as this user [default: the user who called martinet, also through sudo]
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Serve HTTP on this address of the machine, or not at all; port 0 picks a free port
+    #[arg(long, value_name = "ADDR:PORT|off", default_value = "127.0.0.1:0", value_parser = http_at)]
+    pub http: HttpAt,
+    /// Only show how the network can be sealed on this machine; exit code 0 if it can, otherwise 2
+    #[arg(long)]
+    pub probe: bool,
+    /// The command and its arguments [default: a shell]
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunInside {
+    #[arg(long, value_enum)]
+    pub stage: RunStage,
+    #[arg(long)]
+    pub control: Option<i32>,
+    #[arg(long)]
+    pub status: Option<i32>,
+    #[arg(long)]
+    pub uid: Option<u32>,
+    #[arg(long)]
+    pub gid: Option<u32>,
+    #[arg(long)]
+    pub name: Option<String>,
+    #[arg(last = true)]
+    pub command: Vec<OsString>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum RunStage {
+    Unshare,
+    Init,
+    Become,
 }
 
 /// Where HTTP is served.

@@ -1,5 +1,6 @@
 //! The live lines of `serve`: each session when it has ended.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ pub(super) const BREATH: Duration = Duration::from_millis(10);
 pub(super) struct SessionPrinter {
     /// Whether nothing is printed.
     silent: bool,
+    /// Whether standard output belongs to another program.
+    to_stderr: bool,
     /// The number of the last session in `running`, or before.
     seen: u64,
     running: Vec<Arc<SessionEntry>>,
@@ -28,8 +31,18 @@ impl SessionPrinter {
     pub(super) fn new(silent: bool) -> Self {
         Self {
             silent,
+            to_stderr: false,
             seen: 0,
             running: Vec::new(),
+        }
+    }
+
+    /// Makes a printer that leaves standard output to another program.
+    #[cfg(target_os = "linux")]
+    pub(super) fn to_stderr() -> Self {
+        Self {
+            to_stderr: true,
+            ..Self::new(false)
         }
     }
 
@@ -58,7 +71,12 @@ impl SessionPrinter {
             .map_or(self.seen, |e| e.id.max(self.seen));
         let ended: Vec<_> = self.running.extract_if(.., |e| e.is_closed()).collect();
         for entry in &ended {
-            print(&format!("\n{}", story(&entry.snapshot())));
+            let story = format!("\n{}", story(&entry.snapshot()));
+            if self.to_stderr {
+                let _ = anstream::stderr().lock().write_all(story.as_bytes());
+            } else {
+                print(&story);
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ mod manual;
 mod matrix;
 mod paint;
 mod ready;
+mod run;
 mod send;
 mod serve;
 mod verify;
@@ -28,12 +29,14 @@ use args::Command;
 
 use crate::error::Error;
 
-/// Runs a command. `Ok(false)` means refused, or not as expected.
+/// Runs a command and returns its exit code: 0 or 1, or that of the program that `martinet run` ran.
 ///
 /// # Errors
 /// Usage, scenario and environment mistakes.
-pub fn run(arguments: Arguments) -> Result<bool, Error> {
-    match arguments.command {
+pub fn run(arguments: Arguments) -> Result<u8, Error> {
+    let as_expected = match arguments.command {
+        Command::Run(options) => return run::run(&options),
+        Command::RunInside(options) => return run::inside(options),
         Command::Demo(options) => wait_for(demo::run(options)),
         Command::Serve(options) => wait_for(serve::run(options)),
         Command::Check(options) => wait_for(what_if::run(options)),
@@ -50,7 +53,8 @@ pub fn run(arguments: Arguments) -> Result<bool, Error> {
         Command::Livez(options) => wait_for(health::livez(options)),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man => manual::page(),
-    }
+    };
+    as_expected.map(|as_expected| u8::from(!as_expected))
 }
 
 /// Prints an error for a person.

@@ -1,0 +1,361 @@
+//! The command in namespaces: what is made before it, what it is given, and what ends it.
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::unistd::{Uid, getpgrp, tcgetpgrp};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::super::args::{HttpAt, Run, RunInside, RunStage};
+use super::super::live::SessionPrinter;
+use super::super::{print, wait_for};
+use crate::error::Error;
+use crate::harness::{self, World, Worlds};
+use crate::http;
+use crate::run::{self, DNS, Files, Inside, Layout, Sealed, Stage, Tier, User};
+use crate::scenario::{self, Listener, ReceiverProfile, Scenario};
+use crate::smtp::ClientSource;
+
+/// HTTP within the network.
+const INNER_HTTP: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8025);
+/// Time that a command has to end after SIGTERM or SIGHUP.
+const GRACE: Duration = Duration::from_secs(10);
+
+pub(super) fn run(options: &Run) -> Result<u8, Error> {
+    let scenario = scenario::load_scenario(&options.scenario)?;
+    let receiver = options.receiver.as_deref().unwrap_or(&scenario.receiver);
+    let receiver = scenario::load_receiver(receiver)?;
+    let layout = Layout::of(&scenario, options.source);
+    // A socket keeps the network in which it was made: the page stays reachable from the machine.
+    let outer = match options.http {
+        HttpAt::At(address) if !options.probe => Some(bind_outside(address)?),
+        _ => None,
+    };
+    let tier = run::seal()?;
+    let setup = Setup {
+        options,
+        scenario,
+        receiver,
+        layout,
+        outer,
+        tier,
+    };
+    wait_for(setup.run())
+}
+
+/// Binds HTTP before the network is sealed. The runtime of one thread is gone afterwards: only a process of one thread gets a
+/// user namespace.
+fn bind_outside(address: SocketAddr) -> Result<std::net::TcpListener, Error> {
+    let failed = |e| Error::io("cannot listen for HTTP", e);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|e| Error::io("cannot start the runtime", e))?;
+    runtime.block_on(async {
+        let listener = harness::bind_tcp("HTTP", address).await?;
+        listener.into_std().map_err(failed)
+    })
+}
+
+pub(super) fn inside(options: RunInside) -> Result<u8, Error> {
+    let stage = match options.stage {
+        RunStage::Unshare => Stage::Unshare,
+        RunStage::Init => Stage::Init,
+        RunStage::Become => Stage::Become,
+    };
+    let RunInside { uid, gid, name, .. } = options;
+    let user = uid.zip(gid).map(|(uid, gid)| User { uid, gid, name });
+    run::enter(
+        stage,
+        options.control,
+        options.status,
+        user,
+        options.command,
+    )
+}
+
+/// Everything that is known before the network is set up.
+struct Setup<'o> {
+    options: &'o Run,
+    scenario: Scenario,
+    receiver: ReceiverProfile,
+    layout: Layout,
+    outer: Option<std::net::TcpListener>,
+    tier: Tier,
+}
+
+impl Setup<'_> {
+    async fn run(mut self) -> Result<u8, Error> {
+        let tier = self.tier;
+        let explained = |error| run::explained(tier, &error);
+        run::set_up(&self.layout).await.map_err(explained)?;
+        let user = user(tier, self.options.user.as_deref())?;
+        if self.options.probe {
+            let inside = self.inside(user, "");
+            Sealed::prepare(&inside, &[]).map_err(explained)?;
+            print(&format!("{}: {}\n", tier.name(), tier.reason()));
+            return Ok(0);
+        }
+        let outer = self.outer.take();
+        let address = outer
+            .as_ref()
+            .and_then(|listener| listener.local_addr().ok());
+        let worlds = Worlds::new(self.world().await?);
+        let inner = harness::bind_tcp("HTTP", INNER_HTTP).await?;
+        let shutdown = CancellationToken::new();
+        let mut listeners = vec![inner];
+        if let Some(outer) = outer {
+            let outer = tokio::net::TcpListener::from_std(outer);
+            listeners.push(outer.map_err(|e| Error::io("cannot listen for HTTP", e))?);
+        }
+        for listener in listeners {
+            let (worlds, shutdown) = (Arc::clone(&worlds), shutdown.clone());
+            tokio::spawn(http::serve(
+                listener,
+                worlds,
+                http::Options::default(),
+                shutdown,
+            ));
+        }
+        let inside = self.inside(user, worlds.main().authorities());
+        let sealed = Sealed::prepare(&inside, &self.command()).map_err(explained)?;
+        eprint!("{}", self.started(address));
+        let code = follow(sealed, worlds.main()).await;
+        shutdown.cancel();
+        worlds.close().await;
+        code
+    }
+
+    async fn world(&self) -> Result<World, Error> {
+        let receiver = self.layout.receiver;
+        let mut scenario = self.scenario.clone();
+        for listener in &mut scenario.listeners {
+            // Ports of a machine's loopback address are those of the receiver's address here.
+            if listener.address.ip().is_loopback() && listener.address.port() != 0 {
+                listener.address.set_ip(receiver);
+            }
+            listener.client = None;
+        }
+        let mut builder = World::builder()
+            .with_scenario(scenario)
+            .with_receiver(self.receiver.clone())
+            .client(ClientSource::Socket)
+            .dns(DNS)
+            .smtp(SocketAddr::new(receiver, 25));
+        for address in self.layout.exchanges.iter().skip(1) {
+            builder = builder.listen(Listener {
+                address: SocketAddr::new(*address, 25),
+                ..Listener::default()
+            });
+        }
+        builder.start().await
+    }
+
+    fn inside(&self, user: Option<User>, authorities: &str) -> Inside {
+        let files = Files::new(&self.layout.hostname, authorities);
+        let smtp = SocketAddr::new(self.layout.receiver, 25);
+        let set = |name: &str, value: String| (name.to_owned(), Some(value));
+        let mut environment = vec![
+            set("MARTINET", format!("http://{INNER_HTTP}")),
+            set("MARTINET_SMTP", smtp.to_string()),
+            set("RES_OPTIONS", "edns0 trust-ad".to_owned()),
+            ("LOCALDOMAIN".to_owned(), None),
+            ("HOSTALIASES".to_owned(), None),
+        ];
+        if let Some(bundle) = &files.bundle {
+            environment.push(set("SSL_CERT_FILE", bundle.display().to_string()));
+        }
+        if let Some(name) = user.as_ref().and_then(|user| user.name.clone()) {
+            if let Ok(Some(known)) = nix::unistd::User::from_name(&name) {
+                environment.push(set("HOME", known.dir.display().to_string()));
+            }
+            environment.push(set("USER", name.clone()));
+            environment.push(set("LOGNAME", name));
+        }
+        Inside {
+            files,
+            hostname: self.layout.hostname.clone(),
+            user,
+            environment,
+        }
+    }
+
+    fn command(&self) -> Vec<OsString> {
+        if !self.options.command.is_empty() {
+            return self.options.command.clone();
+        }
+        vec![std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into())]
+    }
+
+    fn started(&self, http: Option<SocketAddr>) -> String {
+        use std::fmt::Write as _;
+        let Layout {
+            exchanges,
+            clients,
+            sources,
+            ..
+        } = &self.layout;
+        let list = |items: Vec<String>| items.join(", ");
+        let exchanges = exchanges
+            .iter()
+            .map(|ip| SocketAddr::new(*ip, 25).to_string());
+        let clients = clients.iter().map(ToString::to_string);
+        let sources = sources.iter().map(ToString::to_string);
+        let mut text = format!(
+            "martinet run: {} ({}), receiver {}\n  SMTP     {}\n  DNS      {DNS}\n  clients  {}\n  source   {}\n",
+            self.scenario.name,
+            self.tier.name(),
+            self.receiver.name,
+            list(exchanges.collect()),
+            list(clients.collect()),
+            list(sources.collect()),
+        );
+        if let Some(http) = http {
+            let _ = writeln!(text, "  page     http://{http}/ (from this machine)");
+        }
+        let not_in_force = match &self.scenario.client {
+            ClientSource::Socket => return text,
+            ClientSource::Fixed(_) => "fixed client address",
+            ClientSource::Map(_) => "map of client addresses",
+            ClientSource::Pool { .. } => "pool of client addresses",
+        };
+        let _ = writeln!(
+            text,
+            "  The {not_in_force} of the scenario is not in force: the client address is that of the socket."
+        );
+        text
+    }
+}
+
+/// The user of the command.
+fn user(tier: Tier, wanted: Option<&str>) -> Result<Option<User>, Error> {
+    match tier {
+        Tier::User { .. } if wanted == Some("root") => Ok(None),
+        Tier::User { uid, gid } => match wanted {
+            None => Ok(Some(User {
+                uid,
+                gid,
+                name: None,
+            })),
+            Some(other) => Err(Error::unexpected(
+                "--user root in a user namespace, which has no other user",
+                other,
+            )),
+        },
+        Tier::Root => {
+            let sudo = || {
+                std::env::var("SUDO_UID")
+                    .ok()?
+                    .parse()
+                    .ok()
+                    .map(Uid::from_raw)
+            };
+            let found = match (wanted, sudo()) {
+                (Some(name), _) => nix::unistd::User::from_name(name),
+                (None, Some(uid)) => nix::unistd::User::from_uid(uid),
+                (None, None) => return Ok(None),
+            };
+            let found = found.map_err(|e| Error::io("cannot look up the user", e.into()))?;
+            let Some(found) = found else {
+                return Err(Error::unexpected(
+                    "the name of a user",
+                    wanted.unwrap_or("SUDO_UID"),
+                ));
+            };
+            Ok((!found.uid.is_root()).then(|| User {
+                uid: found.uid.as_raw(),
+                gid: found.gid.as_raw(),
+                name: Some(found.name),
+            }))
+        }
+    }
+}
+
+/// Follows the command to its end, prints sessions and forwards signals.
+async fn follow(sealed: Sealed, world: &World) -> Result<u8, Error> {
+    let mut signals = Signals::listen()?;
+    let (mut control, wait) = sealed.go()?;
+    let mut ended = tokio::task::spawn_blocking(wait);
+    let sessions = Arc::clone(world.sessions());
+    let mut printer = SessionPrinter::to_stderr();
+    let mut deadline = None;
+    let code = loop {
+        let too_late = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            code = &mut ended => break code.unwrap_or(1),
+            number = signals.next() => {
+                if number == SIGTERM || number == SIGHUP {
+                    deadline = deadline.or_else(|| Some(tokio::time::Instant::now() + GRACE));
+                }
+                if !(from_terminal(number) && in_foreground()) {
+                    control.signal(number);
+                }
+            }
+            () = too_late => {
+                drop(control);
+                break ended.await.map_or(1, |_| 128 + SIGTERM);
+            }
+            () = printer.follow(&sessions) => {}
+        }
+    };
+    printer.catch_up(&sessions);
+    Ok(code)
+}
+
+const SIGHUP: u8 = nix::sys::signal::Signal::SIGHUP as u8;
+const SIGINT: u8 = nix::sys::signal::Signal::SIGINT as u8;
+const SIGQUIT: u8 = nix::sys::signal::Signal::SIGQUIT as u8;
+const SIGTERM: u8 = nix::sys::signal::Signal::SIGTERM as u8;
+
+/// Whether a key of a terminal sends this signal.
+fn from_terminal(number: u8) -> bool {
+    number == SIGINT || number == SIGQUIT
+}
+
+/// Whether the terminal sends its signals to the command, too.
+fn in_foreground() -> bool {
+    let terminal = std::fs::File::open(Path::new("/dev/tty"));
+    terminal.is_ok_and(|terminal| {
+        terminal.is_terminal() && tcgetpgrp(&terminal).is_ok_and(|group| group == getpgrp())
+    })
+}
+
+/// The signals that are forwarded.
+struct Signals {
+    hang_up: Signal,
+    interrupt: Signal,
+    quit: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Error> {
+        let listen = |kind| signal(kind).map_err(|e| Error::io("cannot wait for signals", e));
+        Ok(Self {
+            hang_up: listen(SignalKind::hangup())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            quit: listen(SignalKind::quit())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) -> u8 {
+        tokio::select! {
+            _ = self.hang_up.recv() => SIGHUP,
+            _ = self.interrupt.recv() => SIGINT,
+            _ = self.quit.recv() => SIGQUIT,
+            _ = self.terminate.recv() => SIGTERM,
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The files that decide how names are looked up, private to the command.
+//!
+//! They are written to a memory file system and mounted over the machine's. Files that the machine lacks stay missing: without
+//! a resolv.conf, resolvers ask 127.0.0.1.
+
+use std::path::{Path, PathBuf};
+
+use nix::mount::{MntFlags, MsFlags, mount as mount_at, umount2};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+const RESOLV_CONF: &str = "nameserver 127.0.0.1\nsearch .\noptions edns0 trust-ad\n";
+const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost\n";
+/// Directories of sockets through which a resolver of the machine would answer.
+const MASKED: [&str; 3] = ["/run/nscd", "/var/run/nscd", "/run/systemd/resolve"];
+/// Directories with files for programs that change their root: Postfix as Debian installs it.
+const ROOTS: [&str; 2] = ["/", "/var/spool/postfix"];
+/// The certificates of the system, on Debian and Alpine, Fedora, and openSUSE.
+const BUNDLES: [&str; 3] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+];
+
+/// The files of the command.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Files {
+    /// Each path with its text.
+    texts: Vec<(PathBuf, String)>,
+    /// The certificates that the command trusts, with those of the system.
+    pub(crate) bundle: Option<PathBuf>,
+}
+
+impl Files {
+    /// Reads the files of the machine that are kept in part.
+    pub(crate) fn new(hostname: &str, authorities: &str) -> Self {
+        let mut texts = Vec::new();
+        let nsswitch = std::fs::read_to_string("/etc/nsswitch.conf").unwrap_or_default();
+        let files = [
+            ("resolv.conf", RESOLV_CONF.to_owned()),
+            ("hosts", HOSTS.to_owned()),
+            ("nsswitch.conf", switched(&nsswitch)),
+            ("hostname", format!("{hostname}\n")),
+            ("mailname", format!("{hostname}\n")),
+        ];
+        for root in ROOTS {
+            for (name, text) in &files {
+                texts.push((Path::new(root).join("etc").join(name), text.clone()));
+            }
+        }
+        let bundle = BUNDLES.iter().map(PathBuf::from).find(|path| path.exists());
+        if let Some(path) = bundle.as_ref().filter(|_| !authorities.is_empty()) {
+            let theirs = std::fs::read_to_string(path).unwrap_or_default();
+            texts.push((
+                path.clone(),
+                format!("{}\n{authorities}", theirs.trim_end()),
+            ));
+        }
+        Self { texts, bundle }
+    }
+}
+
+/// The switch of name services with files and DNS for hosts.
+fn switched(text: &str) -> String {
+    let others = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("hosts:"));
+    let mut switched: String = others.flat_map(|line| [line, "\n"]).collect();
+    switched.push_str("hosts: files dns\n");
+    switched
+}
+
+/// Mounts the files, and the process ids of this process.
+pub(super) fn mount(files: &Files) -> Result<(), Error> {
+    let (none, text) = (None::<&str>, None::<&str>);
+    let attempt = |what: &str, done: nix::Result<()>| {
+        done.map_err(|e| Error::io(format!("cannot mount {what}"), e.into()))
+    };
+    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    attempt("/ privately", mount_at(none, "/", none, private, text))?;
+    // The paths are resolved before anything is mounted.
+    let found: Vec<_> = files
+        .texts
+        .iter()
+        .filter_map(|(path, text)| Some((path.canonicalize().ok()?, text)))
+        .collect();
+    // A directory that every machine has and that gets its own contents below.
+    let store = Path::new("/proc");
+    let memory = || {
+        mount_at(
+            Some("martinet"),
+            store,
+            Some("tmpfs"),
+            MsFlags::empty(),
+            Some("mode=755"),
+        )
+    };
+    attempt("a memory file system", memory())?;
+    for (number, (path, text)) in found.iter().enumerate() {
+        let own = store.join(number.to_string());
+        let written = std::fs::write(&own, text);
+        written.map_err(|e| Error::io(format!("cannot write {}", path.display()), e))?;
+        let bound = mount_at(Some(&own), path, none, MsFlags::MS_BIND, none);
+        attempt(&path.display().to_string(), bound)?;
+    }
+    attempt("/proc", umount2(store, MntFlags::MNT_DETACH))?;
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    attempt(
+        "/proc",
+        mount_at(Some("proc"), store, Some("proc"), flags, none),
+    )?;
+    for directory in MASKED.iter().map(Path::new).filter(|path| path.is_dir()) {
+        // The resolv.conf of systemd-resolved is in that directory: it stays as mounted above.
+        if found.iter().any(|(path, _)| path.starts_with(directory)) {
+            continue;
+        }
+        let empty = mount_at(
+            Some("martinet"),
+            directory,
+            Some("tmpfs"),
+            MsFlags::empty(),
+            none,
+        );
+        attempt(&directory.display().to_string(), empty)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_come_from_files_and_dns() {
+        let text =
+            "passwd: files systemd\nhosts: mymachines resolve [!UNAVAIL=return] files dns\n# end\n";
+        assert_eq!(
+            switched(text),
+            "passwd: files systemd\n# end\nhosts: files dns\n"
+        );
+        assert_eq!(switched(""), "hosts: files dns\n");
+    }
+}

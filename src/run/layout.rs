@@ -1,0 +1,214 @@
+//! Which addresses the sealed network has.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use hickory_proto::rr::RData;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use crate::facts::{Lookup, Resolver};
+use crate::name::{self, RecordType};
+use crate::scenario::{Expectation, Scenario};
+use crate::smtp::ClientSource;
+
+/// Longest hostname that Linux takes.
+const HOSTNAME_OCTETS: usize = 64;
+
+/// The addresses of a scenario within the sealed network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    /// The address of the receiver, for exchanges without addresses in the file.
+    pub(crate) receiver: IpAddr,
+    /// All addresses on which the receiver listens, that of `receiver` first.
+    pub(crate) exchanges: Vec<IpAddr>,
+    /// The networks from which the command can connect.
+    pub(crate) clients: Vec<IpNet>,
+    /// The source address of connections that are not bound to one, for each address family.
+    pub(crate) sources: Vec<IpAddr>,
+    /// The hostname: the HELO name of the first client.
+    pub(crate) hostname: String,
+}
+
+impl Layout {
+    /// Finds the addresses of a scenario. `source` is the default source address, in place of the first client's.
+    pub(crate) fn of(scenario: &Scenario, source: Option<IpAddr>) -> Self {
+        let clients = client_addresses(scenario);
+        let first = |v4: bool| {
+            let given = source.filter(|address| address.is_ipv4() == v4);
+            given.or_else(|| clients.iter().copied().find(|a| a.is_ipv4() == v4))
+        };
+        let leading = source.or_else(|| clients.first().copied());
+        let receiver = receiver(leading, &clients);
+        let mut exchanges = vec![receiver];
+        for address in written(scenario, receiver) {
+            if !exchanges.contains(&address) {
+                exchanges.push(address);
+            }
+        }
+        let nets = clients.iter().copied().chain(source).map(around);
+        let inside = scenario.nat.iter().flat_map(|nat| nat.from.iter().copied());
+        let mut nets: Vec<_> = nets
+            .chain(inside)
+            .filter(|net| !net.addr().is_loopback())
+            .collect();
+        nets.sort();
+        Self {
+            receiver,
+            exchanges,
+            clients: IpNet::aggregate(&nets),
+            sources: [first(true), first(false)].into_iter().flatten().collect(),
+            hostname: hostname(scenario),
+        }
+    }
+}
+
+/// Every address from which the scenario has a client, in order, before translation.
+fn client_addresses(scenario: &Scenario) -> Vec<IpAddr> {
+    let chosen: Vec<IpAddr> = match &scenario.client {
+        ClientSource::Socket => Vec::new(),
+        ClientSource::Fixed(address) => vec![*address],
+        ClientSource::Map(map) => {
+            let mut addresses: Vec<_> = map.values().copied().collect();
+            addresses.sort();
+            addresses
+        }
+        ClientSource::Pool { addresses, .. } => addresses.clone(),
+    };
+    let pools = scenario
+        .pools
+        .iter()
+        .flat_map(|pool| pool.addresses.clone());
+    let expected = scenario.expectations.iter().filter_map(|one| match one {
+        Expectation::Session(session) => Some(session.client),
+        Expectation::Dns(_) => None,
+    });
+    let mut seen = std::collections::HashSet::new();
+    let all = chosen.into_iter().chain(pools).chain(expected);
+    all.filter(|address| seen.insert(*address)).collect()
+}
+
+/// The range that one route makes local: the /24, or the /64 of an IPv6 address.
+fn around(address: IpAddr) -> IpNet {
+    match address {
+        IpAddr::V4(v4) => IpNet::V4(Ipv4Net::new_assert(v4, 24).trunc()),
+        IpAddr::V6(v6) => IpNet::V6(Ipv6Net::new_assert(v6, 64).trunc()),
+    }
+}
+
+/// An address of a documentation range (RFC 5737, RFC 3849) that no client has, of the family of the first client.
+fn receiver(first: Option<IpAddr>, clients: &[IpAddr]) -> IpAddr {
+    let free = |address: &IpAddr| !clients.contains(address);
+    if first.is_none_or(|address| address.is_ipv4()) {
+        let hosts = (25..=254).map(|host| Ipv4Addr::new(198, 51, 100, host).into());
+        hosts
+            .into_iter()
+            .find(free)
+            .unwrap_or(Ipv4Addr::new(198, 51, 100, 25).into())
+    } else {
+        let hosts =
+            (0x25..0xffff).map(|host| Ipv6Addr::new(0x2001, 0xdb8, 0, 0x25, 0, 0, 0, host).into());
+        hosts
+            .into_iter()
+            .find(free)
+            .unwrap_or(Ipv6Addr::LOCALHOST.into())
+    }
+}
+
+/// The addresses to which the MX records of the recipient domains lead.
+fn written(scenario: &Scenario, receiver: IpAddr) -> Vec<IpAddr> {
+    let mut honest = scenario.clone();
+    honest.faults.clear();
+    let zones = honest.zones(receiver);
+    let resolver = Resolver::new(&zones, Duration::MAX);
+    let mut addresses = Vec::new();
+    for domain in &scenario.domains {
+        let mx = resolver.ask(domain, RecordType::MX);
+        let mut hosts: Vec<_> = mx
+            .answers
+            .iter()
+            .filter_map(|data| match data {
+                RData::MX(mx) => Some(mx.exchange.clone()),
+                _ => None,
+            })
+            .collect();
+        if hosts.is_empty() && mx.outcome.is_absent() {
+            hosts.push(domain.clone()); // RFC 5321 §5.1: the implicit MX
+        }
+        for host in hosts.iter().filter(|host| !host.is_root()) {
+            for record_type in [RecordType::A, RecordType::AAAA] {
+                let found = resolver.ask(host, record_type);
+                addresses.extend(found.answers.iter().filter_map(|data| match data {
+                    RData::A(a) => Some(IpAddr::V4(a.0)),
+                    RData::AAAA(aaaa) => Some(IpAddr::V6(aaaa.0)),
+                    _ => None,
+                }));
+            }
+        }
+    }
+    addresses
+}
+
+fn hostname(scenario: &Scenario) -> String {
+    let clients = scenario.clients();
+    let helo = clients
+        .first()
+        .map(|client| client.helo.trim_end_matches('.'));
+    let usable = |helo: &&str| {
+        helo.len() <= HOSTNAME_OCTETS
+            && helo.contains('.')
+            && helo
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
+            && name::absolute(helo).is_some()
+    };
+    helo.filter(usable)
+        .unwrap_or("sender.test")
+        .to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::load_scenario;
+
+    #[track_caller]
+    fn check(scenario: &str, receiver: &str, clients: &[&str], sources: &[&str], hostname: &str) {
+        let layout = Layout::of(&load_scenario(scenario).expect("a scenario"), None);
+        assert_eq!(layout.receiver.to_string(), receiver);
+        let shown: Vec<_> = layout.clients.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, clients);
+        let shown: Vec<_> = layout.sources.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, sources);
+        assert_eq!(layout.hostname, hostname);
+    }
+
+    #[test]
+    fn layouts() {
+        check(
+            "office365",
+            "198.51.100.25",
+            &[
+                "104.47.38.0/24",
+                "157.56.110.0/24",
+                "203.0.113.0/24",
+                "207.46.163.0/24",
+            ],
+            &["207.46.163.149"],
+            "na01-bn1-obe.outbound.protection.outlook.com",
+        );
+    }
+
+    #[test]
+    fn every_shipped_scenario_has_a_source_and_a_free_receiver() {
+        for scenario in crate::scenario::list_scenarios().expect("scenarios") {
+            let layout = Layout::of(&scenario, None);
+            assert!(!layout.sources.is_empty(), "{}", scenario.name);
+            assert!(
+                !layout.sources.contains(&layout.receiver),
+                "{}",
+                scenario.name
+            );
+            assert_eq!(layout.exchanges[0], layout.receiver);
+        }
+    }
+}

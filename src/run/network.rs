@@ -1,0 +1,104 @@
+//! The addresses and routes of the sealed network, set by rtnetlink.
+
+use std::io;
+use std::net::IpAddr;
+use std::path::Path;
+
+use ipnet::IpNet;
+use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags};
+use rtnetlink::packet_route::route::{RouteScope, RouteType};
+use rtnetlink::{Handle, LinkUnspec, RouteMessageBuilder};
+
+use super::Layout;
+use crate::error::Error;
+
+/// The loopback device is the first of every network.
+const LOOPBACK: u32 = 1;
+/// The routing table of local addresses.
+const LOCAL: u32 = 255;
+
+/// Brings the loopback device up and makes the addresses of a layout local.
+///
+/// # Errors
+/// The kernel refuses, for example because a security module takes the rights of a user namespace away.
+pub(crate) async fn set_up(layout: &Layout) -> Result<(), Error> {
+    let (connection, handle, _) =
+        rtnetlink::new_connection().map_err(|e| Error::io("cannot open a netlink socket", e))?;
+    let connection = tokio::spawn(connection);
+    let done = addresses(&handle, layout).await;
+    connection.abort();
+    done
+}
+
+async fn addresses(handle: &Handle, layout: &Layout) -> Result<(), Error> {
+    let up = LinkUnspec::new_with_index(LOOPBACK).up().build();
+    let set = handle.link().set(up).execute().await;
+    set.map_err(|e| refused("bring the loopback device up", &e))?;
+    // IPv6 checks that an address is on a device, which a route alone does not do. A machine without IPv6 has no such file.
+    switch("net/ipv6/ip_nonlocal_bind", "1", true)?;
+    // The command keeps its user, and an MTA that is no longer root can still listen.
+    switch("net/ipv4/ip_unprivileged_port_start", "0", false)?;
+    for net in &layout.clients {
+        add_route(handle, *net, None).await?;
+    }
+    for source in &layout.sources {
+        if source.is_loopback() {
+            continue;
+        }
+        let mut add = handle
+            .address()
+            .add(LOOPBACK, *source, host(*source).prefix_len());
+        // Without this flag an IPv6 address is tentative for a moment, and no route can name it.
+        let flags = AddressAttribute::Flags(AddressFlags::Nodad);
+        add.message_mut().attributes.push(flags);
+        let added = add.execute().await;
+        added.map_err(|e| refused(&format!("add the address {source}"), &e))?;
+    }
+    for exchange in layout.exchanges.iter().filter(|e| !e.is_loopback()) {
+        let source = layout
+            .sources
+            .iter()
+            .find(|source| source.is_ipv4() == exchange.is_ipv4());
+        add_route(handle, host(*exchange), source.copied()).await?;
+    }
+    Ok(())
+}
+
+/// Makes a network local. Connections to it have `source` unless the program binds another address.
+async fn add_route(handle: &Handle, net: IpNet, source: Option<IpAddr>) -> Result<(), Error> {
+    let impossible = |e: &dyn std::fmt::Display| Error::other(format!("cannot route {net}: {e}"));
+    let mut route = RouteMessageBuilder::<IpAddr>::new()
+        .destination_prefix(net.network(), net.prefix_len())
+        .map_err(|e| impossible(&e))?;
+    if let Some(source) = source.filter(|source| !source.is_loopback()) {
+        route = route.pref_source(source).map_err(|e| impossible(&e))?;
+    }
+    let route = route
+        .output_interface(LOOPBACK)
+        .table_id(LOCAL)
+        .kind(RouteType::Local)
+        .scope(RouteScope::Host)
+        .build();
+    let added = handle.route().add(route).execute().await;
+    added.map_err(|e| refused(&format!("make {net} local"), &e))
+}
+
+fn host(address: IpAddr) -> IpNet {
+    IpNet::from(address)
+}
+
+fn refused(what: &str, error: &rtnetlink::Error) -> Error {
+    let source = match error {
+        rtnetlink::Error::NetlinkError(message) => message.to_io(),
+        other => io::Error::other(other.to_string()),
+    };
+    Error::io(format!("cannot {what}"), source)
+}
+
+fn switch(name: &str, value: &str, optional: bool) -> Result<(), Error> {
+    let path = Path::new("/proc/sys").join(name);
+    match std::fs::write(&path, value) {
+        Err(e) if optional && e.kind() == io::ErrorKind::NotFound => Ok(()),
+        written => written.map_err(|e| Error::io(format!("cannot set {}", path.display()), e)),
+    }
+}

@@ -1,0 +1,185 @@
+//! How this process gets a network of its own, and what stands in the way where it does not.
+
+use std::io;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, unshare};
+use nix::unistd::{getegid, geteuid};
+
+use crate::error::Error;
+
+/// How the network was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tier {
+    /// By root.
+    Root,
+    /// In a user namespace, without privileges.
+    User {
+        /// The user outside.
+        uid: u32,
+        /// The group outside.
+        gid: u32,
+    },
+}
+
+impl Tier {
+    /// The word that `--probe` prints.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::User { .. } => "user-namespace",
+        }
+    }
+
+    /// Why this tier is used, in one sentence.
+    pub(crate) const fn reason(self) -> &'static str {
+        match self {
+            Self::Root => "the user is root and can make network namespaces",
+            Self::User { .. } => "the kernel lets this user make user and network namespaces",
+        }
+    }
+}
+
+/// Moves this process, which must have one thread, into a network of its own.
+///
+/// # Errors
+/// The kernel refuses; the error says what would help on this machine.
+pub(crate) fn seal() -> Result<Tier, Error> {
+    if geteuid().is_root() {
+        unshare(CloneFlags::CLONE_NEWNET)
+            .map_err(|e| unsealed("a network namespace", e.into(), true))?;
+        return Ok(Tier::Root);
+    }
+    let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
+    unshare(CloneFlags::CLONE_NEWUSER)
+        .map_err(|e| unsealed("a user namespace", e.into(), false))?;
+    map(uid, gid, 0, 0).map_err(|e| unsealed("a user namespace with this user", e, false))?;
+    unshare(CloneFlags::CLONE_NEWNET)
+        .map_err(|e| unsealed("a network namespace", e.into(), false))?;
+    Ok(Tier::User { uid, gid })
+}
+
+/// Maps one user and one group of the outside to an inside one.
+pub(super) fn map(uid: u32, gid: u32, inside_uid: u32, inside_gid: u32) -> io::Result<()> {
+    std::fs::write("/proc/self/setgroups", "deny")?;
+    std::fs::write("/proc/self/uid_map", format!("{inside_uid} {uid} 1"))?;
+    std::fs::write("/proc/self/gid_map", format!("{inside_gid} {gid} 1"))
+}
+
+/// Adds what would help on this machine to an error of a later step: some security modules refuse only those.
+pub(crate) fn explained(tier: Tier, error: &Error) -> Error {
+    let source = std::error::Error::source(error);
+    let errno = source.and_then(|source| source.downcast_ref::<io::Error>()?.raw_os_error());
+    let errno = errno.map(Errno::from_raw);
+    let mut text = format!("cannot make a sealed network: {error}");
+    if matches!(errno, Some(Errno::EPERM | Errno::EACCES | Errno::ENOSPC)) {
+        let help = Surroundings::look().help(errno, tier == Tier::Root);
+        text.push_str(&format!("; {help}"));
+    }
+    Error::other(text)
+}
+
+fn unsealed(what: &str, source: io::Error, root: bool) -> Error {
+    let help = Surroundings::look().help(source.raw_os_error().map(Errno::from_raw), root);
+    Error::other(format!(
+        "cannot make a sealed network: {what} is refused ({source}); {help}"
+    ))
+}
+
+/// What of this machine decides whether namespaces can be made.
+#[derive(Clone, Copy, Debug, Default)]
+struct Surroundings {
+    /// `/proc/sys/kernel/apparmor_restrict_unprivileged_userns` is 1.
+    apparmor: bool,
+    /// `/proc/sys/kernel/unprivileged_userns_clone` is 0.
+    debian: bool,
+    /// `/proc/sys/user/max_user_namespaces` is 0.
+    none_allowed: bool,
+    /// The process is in a container.
+    container: bool,
+}
+
+impl Surroundings {
+    fn look() -> Self {
+        let is = |name: &str, value: &str| {
+            let read = std::fs::read_to_string(Path::new("/proc/sys").join(name));
+            read.is_ok_and(|text| text.trim() == value)
+        };
+        Self {
+            apparmor: is("kernel/apparmor_restrict_unprivileged_userns", "1"),
+            debian: is("kernel/unprivileged_userns_clone", "0"),
+            none_allowed: is("user/max_user_namespaces", "0"),
+            container: ["/.dockerenv", "/run/.containerenv"]
+                .iter()
+                .any(|file| Path::new(file).exists()),
+        }
+    }
+
+    fn help(self, errno: Option<Errno>, root: bool) -> &'static str {
+        if self.container {
+            "start the container with: docker run --cap-add=SYS_ADMIN --cap-add=NET_ADMIN \
+             --security-opt seccomp=unconfined --security-opt apparmor=unconfined"
+        } else if root {
+            "root needs CAP_SYS_ADMIN and CAP_NET_ADMIN; start the command from a shell with both"
+        } else if self.none_allowed || errno == Some(Errno::ENOSPC) {
+            "user namespaces are switched off here; run: sudo sysctl user.max_user_namespaces=15000"
+        } else if self.debian {
+            "user namespaces are for root only here; run: sudo sysctl kernel.unprivileged_userns_clone=1"
+        } else if self.apparmor {
+            "AppArmor restricts user namespaces here; run: \
+             sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0"
+        } else {
+            "run the command as root: sudo -E martinet run …"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(found: Surroundings, errno: Errno, root: bool, expected: &str) {
+        let help = found.help(Some(errno), root);
+        assert!(help.contains(expected), "{found:?}: {help}");
+    }
+
+    #[test]
+    fn the_help_fits_the_machine() {
+        let plain = Surroundings::default();
+        let container = Surroundings {
+            container: true,
+            ..plain
+        };
+        let apparmor = Surroundings {
+            apparmor: true,
+            ..plain
+        };
+        let debian = Surroundings {
+            debian: true,
+            ..plain
+        };
+        let none = Surroundings {
+            none_allowed: true,
+            ..plain
+        };
+        check(
+            container,
+            Errno::EPERM,
+            true,
+            "docker run --cap-add=SYS_ADMIN",
+        );
+        check(
+            apparmor,
+            Errno::EACCES,
+            false,
+            "apparmor_restrict_unprivileged_userns=0",
+        );
+        check(debian, Errno::EPERM, false, "unprivileged_userns_clone=1");
+        check(none, Errno::ENOSPC, false, "max_user_namespaces=15000");
+        check(plain, Errno::ENOSPC, false, "max_user_namespaces=15000");
+        check(plain, Errno::EPERM, false, "sudo -E martinet run");
+        check(plain, Errno::EPERM, true, "CAP_SYS_ADMIN");
+    }
+}
