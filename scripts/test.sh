@@ -44,7 +44,7 @@ install_clients() {
     unpack_servers
     [ -d "$foreign/node/node_modules/nodemailer" ] || npm install --prefix "$foreign/node" --silent --no-audit --no-fund nodemailer@7
     # Haraka 3.3 wants Node 20.
-    if [ ! -d "$foreign/haraka/node_modules/Haraka" ] && node -e 'process.exit(process.versions.node.split(".")[0] < 20)'; then
+    if [ ! -d "$foreign/haraka/node_modules/Haraka" ] && node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)'; then
         npm install --prefix "$foreign/haraka" --silent --no-audit --no-fund Haraka@~3.3.4
     fi
 }

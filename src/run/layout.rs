@@ -122,7 +122,7 @@ fn written(scenario: &Scenario, receiver: IpAddr) -> Vec<IpAddr> {
     let resolver = Resolver::new(&zones, Duration::MAX);
     let mut addresses = Vec::new();
     for domain in &scenario.domains {
-        let mx = resolver.ask(domain, RecordType::MX);
+        let mx = resolver.ask(&domain.name, RecordType::MX);
         let mut hosts: Vec<_> = mx
             .answers
             .iter()
@@ -132,7 +132,7 @@ fn written(scenario: &Scenario, receiver: IpAddr) -> Vec<IpAddr> {
             })
             .collect();
         if hosts.is_empty() && mx.outcome.is_absent() {
-            hosts.push(domain.clone()); // RFC 5321 §5.1: the implicit MX
+            hosts.push(domain.name.clone()); // RFC 5321 §5.1: the implicit MX
         }
         for host in hosts.iter().filter(|host| !host.is_root()) {
             for record_type in [RecordType::A, RecordType::AAAA] {
