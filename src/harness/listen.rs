@@ -1,6 +1,7 @@
 //! The listeners of a world: the main one, and further ones with receivers and identities of their own.
 
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use tokio::net::TcpListener;
@@ -51,11 +52,16 @@ impl MainListener {
     }
 
     /// The listener of an exchange.
-    pub(super) fn exchange(&self, reception: Arc<Reception>) -> ListenerConfig {
+    pub(super) fn exchange(
+        &self,
+        reception: Arc<Reception>,
+        unused: Arc<AtomicBool>,
+    ) -> ListenerConfig {
         ListenerConfig {
             reception: Some(reception),
             proxy: self.proxy,
             starttls: self.starttls,
+            unused,
             ..ListenerConfig::default()
         }
     }
@@ -99,6 +105,7 @@ impl MainListener {
             tls,
             implicit_tls,
             starttls: self.starttls,
+            unused: Arc::default(),
         };
         let listener = bind_tcp("SMTP", spec.address).await?;
         let address = local_addr(&listener)?;

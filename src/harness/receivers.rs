@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::net::TcpListener;
 
@@ -63,6 +64,21 @@ struct Own {
 struct Exchange {
     address: SocketAddr,
     own: Own,
+    /// Whether the scenario has an exchange here. Otherwise connections are reset, as no host is there.
+    used: bool,
+    /// What the listener knows of `used`.
+    unused: Arc<AtomicBool>,
+}
+
+impl Exchange {
+    /// The listener before a scenario says whether it uses it.
+    fn spare(&self) -> Self {
+        let used = false;
+        Self {
+            used,
+            ..self.clone()
+        }
+    }
 }
 
 /// What a listener follows, and its receiver; `None` where those are the main listener's.
@@ -78,17 +94,17 @@ struct Binding<'r> {
     main: &'r Arc<SessionConfig>,
     /// The receiver of the main listener.
     world: &'r ReceiverProfile,
-    /// The listeners that there are, and whether the scenario uses them.
-    exchanges: Vec<(Exchange, bool)>,
+    /// The listeners that there are.
+    exchanges: Vec<Exchange>,
     fresh: Fresh,
 }
 
 impl Binding<'_> {
     /// The address of a listener for a receiver: one that there is, or a new one.
     fn listener(&mut self, at: SocketAddr, receiver: Option<&String>) -> Result<SocketAddr, Error> {
-        let wanted = |(exchange, used): &(Exchange, bool), of_receiver: bool| match at.port() {
+        let wanted = |exchange: &Exchange, of_receiver: bool| match at.port() {
             0 if of_receiver => exchange.own.receiver.as_ref() == receiver,
-            0 => !used,
+            0 => !exchange.used,
             _ => exchange.address == at,
         };
         let found = [true, false]
@@ -98,13 +114,13 @@ impl Binding<'_> {
             Some(place) => place,
             None => {
                 let exchange = self.bind(at)?;
-                self.exchanges.push((exchange, false));
+                self.exchanges.push(exchange);
                 self.exchanges.len() - 1
             }
         };
-        let (exchange, used) = &mut self.exchanges[place];
+        let exchange = &mut self.exchanges[place];
         exchange.own.receiver = receiver.cloned();
-        *used = true;
+        exchange.used = true;
         Ok(exchange.address)
     }
 
@@ -116,7 +132,10 @@ impl Binding<'_> {
         let listener = bind::listen_in("SMTP", at, ports)?;
         let address = bind::local_addr(&listener)?;
         let reception = Arc::new(Reception::new(Arc::clone(self.main)));
-        let door = self.front.exchange(Arc::clone(&reception));
+        let unused = Arc::<AtomicBool>::default();
+        let door = self
+            .front
+            .exchange(Arc::clone(&reception), Arc::clone(&unused));
         self.fresh.push((listener, door));
         let own = Own {
             receiver: None,
@@ -124,17 +143,12 @@ impl Binding<'_> {
             tls: self.front.starttls_of(self.world)?,
             reception,
         };
-        Ok(Exchange { address, own })
-    }
-
-    /// All listeners. One that the scenario has no use for follows the main listener.
-    fn finish(&mut self) -> Vec<Exchange> {
-        let all = std::mem::take(&mut self.exchanges).into_iter();
-        all.map(|(mut exchange, used)| {
-            exchange.own.receiver = exchange.own.receiver.filter(|_| used);
-            exchange
+        Ok(Exchange {
+            address,
+            own,
+            used: false,
+            unused,
         })
-        .collect()
     }
 }
 
@@ -271,11 +285,7 @@ impl Receivers {
             placement: &self.placement,
             main,
             world,
-            exchanges: self
-                .exchanges
-                .iter()
-                .map(|own| (own.clone(), false))
-                .collect(),
+            exchanges: self.exchanges.iter().map(Exchange::spare).collect(),
             fresh: Vec::new(),
         };
         let mut places = scenario.places(&self.placement, self.main)?;
@@ -285,7 +295,7 @@ impl Receivers {
             }
         }
         Ok(Prepared {
-            exchanges: binding.finish(),
+            exchanges: binding.exchanges,
             fresh: binding.fresh,
             known,
             places: places.into(),
@@ -332,7 +342,9 @@ impl Receivers {
             }
         }
         let mut shared: HashMap<Option<&str>, Arc<SessionConfig>> = HashMap::new();
-        for Exchange { own, .. } in &self.exchanges {
+        for exchange in &self.exchanges {
+            let own = &exchange.own;
+            exchange.unused.store(!exchange.used, Ordering::Relaxed);
             let config = shared
                 .entry(own.receiver.as_deref())
                 .or_insert_with(|| Arc::new(self.config(own, main)));

@@ -144,15 +144,23 @@ async fn nothing_listens_at_a_dead_exchange() {
 async fn a_reset_and_another_scenario_bring_their_exchanges() {
     let world = world(Placement::Automatic).await;
     let before = world.exchanges();
+    let [_, Some(strict)] = listeners(&world, "strict.test")[..] else {
+        panic!("{before:?}");
+    };
     world
         .set_scenario(load_scenario("one-to-one").expect("a scenario"))
         .expect("the scenario is taken");
     assert_eq!(world.exchanges().len(), 1);
+    // No domain of the scenario has this exchange: nobody answers there.
+    let mut gone = tokio::net::TcpStream::connect(strict)
+        .await
+        .expect("the listener is kept for a reset");
+    let mut octets = Vec::new();
+    let read = tokio::io::AsyncReadExt::read_to_end(&mut gone, &mut octets).await;
+    let reset = read.expect_err("a reset");
+    assert_eq!(reset.kind(), std::io::ErrorKind::ConnectionReset);
     world.reset();
     assert_eq!(world.exchanges(), before);
-    let [_, Some(strict)] = listeners(&world, "strict.test")[..] else {
-        panic!("{before:?}");
-    };
     let dialogue = send(strict, "user@strict.test", "mail.example.test").await;
     assert!(dialogue.refused.is_some(), "{dialogue:?}");
 }

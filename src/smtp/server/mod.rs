@@ -7,6 +7,7 @@ pub(crate) mod reset;
 pub(crate) mod stream;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -117,6 +118,8 @@ pub struct ListenerConfig {
     pub tls: Option<Tls>,
     /// Whether the listener uses implicit TLS (RFC 8314 §3.3).
     pub implicit_tls: bool,
+    /// Whether the scenario of the moment has no use for the listener. Its connections are then reset.
+    pub unused: Arc<AtomicBool>,
 }
 
 impl ListenerConfig {
@@ -191,6 +194,10 @@ pub async fn serve(
                 continue;
             }
         };
+        if door.unused.load(Ordering::Relaxed) {
+            let _ = stream.set_zero_linger();
+            continue;
+        }
         match Arc::clone(&places).try_acquire_owned() {
             Ok(place) => {
                 let (service, door, shutdown) =
