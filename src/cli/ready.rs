@@ -13,11 +13,40 @@ use crate::name;
 use crate::scenario::Place;
 
 /// The exchanges of the recipient domains; none where all are the main listener.
-fn exchanges(world: &World) -> Vec<Place> {
+pub(super) fn exchanges(world: &World) -> Vec<Place> {
     let places = world.exchanges();
     let own = |place: &Place| place.listener != Some(world.smtp_addr());
     let any = places.iter().any(own);
     places.iter().filter(|_| any).cloned().collect()
+}
+
+/// Which domain meets which receiver, and where. `main` is the receiver of the main listener.
+pub(super) fn table(exchanges: &[Place], main: &str) -> String {
+    if exchanges.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header([" domain", "receiver", "exchange", "SMTP"]);
+    for place in exchanges {
+        let exchange = match place.preference {
+            Some(preference) => format!("{preference} {}", name::display(&place.exchange)),
+            None => format!("{} (no MX)", name::display(&place.exchange)),
+        };
+        let (receiver, listener) = match (place.listener, place.address) {
+            (Some(listener), _) => (
+                place.receiver.as_deref().unwrap_or(main),
+                listener.to_string(),
+            ),
+            (None, Some(address)) => ("none", format!("nothing listens at {address}")),
+            (None, None) => ("none", "no address".to_owned()),
+        };
+        let domain = format!(" {}", name::display(&place.domain));
+        table.add_row([domain.as_str(), receiver, &exchange, &listener]);
+    }
+    table.trim_fmt() + "\n"
 }
 
 /// The addresses of the listeners.
@@ -108,35 +137,6 @@ impl Ready {
         object
     }
 
-    /// Which domain meets which receiver, and where.
-    fn table(&self) -> String {
-        if self.exchanges.is_empty() {
-            return String::new();
-        }
-        let mut table = Table::new();
-        table
-            .load_style(presets::NOTHING)
-            .set_content_arrangement(ContentArrangement::Disabled);
-        table.set_header(["  domain", "receiver", "exchange", "SMTP"]);
-        for place in &self.exchanges {
-            let exchange = match place.preference {
-                Some(preference) => format!("{preference} {}", name::display(&place.exchange)),
-                None => format!("{} (no MX)", name::display(&place.exchange)),
-            };
-            let (receiver, listener) = match (place.listener, place.address) {
-                (Some(listener), _) => (
-                    place.receiver.as_ref().unwrap_or(&self.receiver).as_str(),
-                    listener.to_string(),
-                ),
-                (None, Some(address)) => ("none", format!("nothing listens at {address}")),
-                (None, None) => ("none", "no address".to_owned()),
-            };
-            let domain = format!("  {}", name::display(&place.domain));
-            table.add_row([domain.as_str(), receiver, &exchange, &listener]);
-        }
-        format!("{table}\n")
-    }
-
     /// The message for a terminal.
     pub(super) fn human(&self, world: &World) -> String {
         let (bold, dim) = (paint::HEADING, paint::DIM);
@@ -144,7 +144,7 @@ impl Ready {
             format!("  {dim}{}{dim:#}  {address}\n", word.to_uppercase())
         };
         let further: String = self.further.iter().map(each).collect();
-        let table = self.table();
+        let table = table(&self.exchanges, &self.receiver);
         let http = if self.http == "off" {
             "off".to_owned()
         } else {

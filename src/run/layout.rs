@@ -1,14 +1,17 @@
 //! Which addresses the sealed network has.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use hickory_proto::rr::RData;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use super::SMTP;
+use crate::error::Error;
 use crate::facts::{Lookup, Resolver};
 use crate::name::{self, RecordType};
-use crate::scenario::{Expectation, Scenario};
+use crate::scenario::{Exchange, ExchangeKind, Expectation, Placement, Scenario};
 use crate::smtp::ClientSource;
 
 /// Longest hostname that Linux takes.
@@ -19,8 +22,12 @@ const HOSTNAME_OCTETS: usize = 64;
 pub(crate) struct Layout {
     /// The address of the receiver, for exchanges without addresses in the file.
     pub(crate) receiver: IpAddr,
-    /// All addresses on which the receiver listens, that of `receiver` first.
+    /// All addresses on which a receiver listens, that of `receiver` first.
     pub(crate) exchanges: Vec<IpAddr>,
+    /// The addresses of exchanges on which nothing listens: connections are refused.
+    pub(crate) dead: Vec<IpAddr>,
+    /// How exchanges come by their addresses, where recipient domains have receivers or exchanges of their own.
+    pub(crate) placement: Option<Placement>,
     /// The networks from which the command can connect.
     pub(crate) clients: Vec<IpNet>,
     /// The source address of connections that are not bound to one, for each address family.
@@ -31,7 +38,10 @@ pub(crate) struct Layout {
 
 impl Layout {
     /// Finds the addresses of a scenario. `source` is the default source address, in place of the first client's.
-    pub(crate) fn of(scenario: &Scenario, source: Option<IpAddr>) -> Self {
+    ///
+    /// # Errors
+    /// The recipient domains have more exchanges than there are addresses for.
+    pub(crate) fn of(scenario: &Scenario, source: Option<IpAddr>) -> Result<Self, Error> {
         let clients = client_addresses(scenario);
         let first = |v4: bool| {
             let given = source.filter(|address| address.is_ipv4() == v4);
@@ -39,12 +49,32 @@ impl Layout {
         };
         let leading = source.or_else(|| clients.first().copied());
         let receiver = receiver(leading, &clients);
+        let own = |exchange: &Exchange| exchange.kind != ExchangeKind::Main;
+        let placement = scenario
+            .exchanges()
+            .iter()
+            .any(own)
+            .then(|| Placement::Written {
+                network: free_network(&clients),
+                port: SMTP,
+            });
         let mut exchanges = vec![receiver];
-        for address in written(scenario, receiver) {
-            if !exchanges.contains(&address) {
-                exchanges.push(address);
+        let mut dead = Vec::new();
+        match &placement {
+            Some(placement) => {
+                let main = SocketAddr::new(receiver, SMTP);
+                for place in scenario.places(placement, main)? {
+                    match place.listener {
+                        Some(listener) => exchanges.push(listener.ip()),
+                        None => dead.extend(place.address),
+                    }
+                }
             }
+            None => exchanges.extend(written(scenario, receiver)),
         }
+        let mut seen = HashSet::new();
+        exchanges.retain(|address| seen.insert(*address));
+        dead.retain(|address| seen.insert(*address));
         let nets = clients.iter().copied().chain(source).map(around);
         let inside = scenario.nat.iter().flat_map(|nat| nat.from.iter().copied());
         let mut nets: Vec<_> = nets
@@ -52,13 +82,15 @@ impl Layout {
             .filter(|net| !net.addr().is_loopback())
             .collect();
         nets.sort();
-        Self {
+        Ok(Self {
             receiver,
             exchanges,
+            dead,
+            placement,
             clients: IpNet::aggregate(&nets),
             sources: [first(true), first(false)].into_iter().flatten().collect(),
             hostname: hostname(scenario),
-        }
+        })
     }
 }
 
@@ -82,7 +114,7 @@ fn client_addresses(scenario: &Scenario) -> Vec<IpAddr> {
         Expectation::Session(session) => Some(session.client),
         Expectation::Dns(_) => None,
     });
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let all = chosen.into_iter().chain(pools).chain(expected);
     all.filter(|address| seen.insert(*address)).collect()
 }
@@ -112,6 +144,21 @@ fn receiver(first: Option<IpAddr>, clients: &[IpAddr]) -> IpAddr {
             .find(free)
             .unwrap_or(Ipv6Addr::LOCALHOST.into())
     }
+}
+
+/// A network of documentation (RFC 5737) or of benchmarks (RFC 2544) in which no client is.
+fn free_network(clients: &[IpAddr]) -> Ipv4Net {
+    let candidates = [[198, 51, 100, 0], [203, 0, 113, 0], [198, 18, 25, 0]];
+    let mut networks = candidates
+        .map(|octets| Ipv4Net::new_assert(octets.into(), 24))
+        .into_iter();
+    let has_client = |network: &Ipv4Net| {
+        clients
+            .iter()
+            .any(|client| IpNet::V4(*network).contains(client))
+    };
+    let free = networks.find(|network| !has_client(network));
+    free.unwrap_or(Ipv4Net::new_assert([198, 19, 25, 0].into(), 24))
 }
 
 /// The addresses to which the MX records of the recipient domains lead.
@@ -173,7 +220,8 @@ mod tests {
 
     #[track_caller]
     fn check(scenario: &str, receiver: &str, clients: &[&str], sources: &[&str], hostname: &str) {
-        let layout = Layout::of(&load_scenario(scenario).expect("a scenario"), None);
+        let layout =
+            Layout::of(&load_scenario(scenario).expect("a scenario"), None).expect("addresses");
         assert_eq!(layout.receiver.to_string(), receiver);
         let shown: Vec<_> = layout.clients.iter().map(ToString::to_string).collect();
         assert_eq!(shown, clients);
@@ -201,7 +249,7 @@ mod tests {
     #[test]
     fn every_shipped_scenario_has_a_source_and_a_free_receiver() {
         for scenario in crate::scenario::list_scenarios().expect("scenarios") {
-            let layout = Layout::of(&scenario, None);
+            let layout = Layout::of(&scenario, None).expect("addresses");
             assert!(!layout.sources.is_empty(), "{}", scenario.name);
             assert!(
                 !layout.sources.contains(&layout.receiver),
@@ -209,6 +257,9 @@ mod tests {
                 scenario.name
             );
             assert_eq!(layout.exchanges[0], layout.receiver);
+            let clients = client_addresses(&scenario);
+            let taken = layout.exchanges.iter().find(|at| clients.contains(at));
+            assert_eq!(taken, None, "{}", scenario.name);
         }
     }
 }

@@ -22,3 +22,5 @@ pub(crate) use seal::{Tier, explained, seal};
 /// Port of DNS within the network.
 pub(crate) const DNS: std::net::SocketAddr =
     std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 53);
+/// Port of SMTP within the network.
+pub(crate) const SMTP: u16 = 25;

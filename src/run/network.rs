@@ -54,7 +54,8 @@ async fn addresses(handle: &Handle, layout: &Layout) -> Result<(), Error> {
         let added = add.execute().await;
         added.map_err(|e| refused(&format!("add the address {source}"), &e))?;
     }
-    for exchange in layout.exchanges.iter().filter(|e| !e.is_loopback()) {
+    let exchanges = layout.exchanges.iter().chain(&layout.dead);
+    for exchange in exchanges.filter(|e| !e.is_loopback()) {
         let source = layout
             .sources
             .iter()

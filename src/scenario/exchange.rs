@@ -60,8 +60,8 @@ pub enum Placement {
     /// Each receiver has a port of the main listener's address: one of these, or a free one. The DNS cannot name a port, so all
     /// exchanges have the same address.
     Ports(Option<RangeInclusive<u16>>),
-    /// Exchanges have the addresses that the file gives them; the others, and those of the main receiver, get addresses of this
-    /// network. All listen on one port. For a network of one's own, where these addresses are the machine's.
+    /// Each exchange has the addresses that the file gives it, or the next address of this network. All listen on one port. For
+    /// the sealed network of `martinet run`, where the machine has all these addresses.
     Written {
         /// The network for exchanges without addresses.
         network: Ipv4Net,

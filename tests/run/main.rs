@@ -46,7 +46,8 @@ fn program() -> &'static std::path::Path {
     })
 }
 
-/// The callers that can seal a network here. A caller that cannot is recorded as skipped, with the reason of `--probe`.
+/// The callers that can seal a network here. A caller that cannot, as no other program can, is recorded as skipped, with the
+/// reason of `--probe`.
 fn callers(test: &str) -> Vec<Caller> {
     let root = nix::unistd::geteuid().is_root();
     let possible = |caller: &Caller| {
@@ -62,6 +63,10 @@ fn callers(test: &str) -> Vec<Caller> {
             .expect("martinet runs");
         let said = String::from_utf8_lossy(&probe.stderr);
         if !probe.status.success() {
+            assert!(
+                !a_network_can_be_made(*caller),
+                "{test}, by {caller:?}: other programs can make a network here, martinet says {said}"
+            );
             crate::skipped::record(&format!("run, {test}, by {caller:?}: {}", said.trim()));
         }
         probe.status.success()
@@ -70,6 +75,20 @@ fn callers(test: &str) -> Vec<Caller> {
         .into_iter()
         .filter(possible)
         .collect()
+}
+
+/// Whether util-linux and iproute2 can make a network and bring a device up in it, as `martinet run` does.
+fn a_network_can_be_made(caller: Caller) -> bool {
+    let mut command = Command::new("unshare");
+    match caller {
+        Caller::Root => command.arg("--net"),
+        Caller::Nobody => command
+            .uid(NOBODY)
+            .gid(NOBODY)
+            .args(["--map-root-user", "--net"]),
+    };
+    let made = command.args(["ip", "link", "set", "lo", "up"]).output();
+    made.is_ok_and(|output| output.status.success())
 }
 
 fn output(caller: Caller, arguments: &[&str]) -> Output {
@@ -147,6 +166,52 @@ fn a_sender_that_looks_mx_up_meets_the_receiver() {
         );
     }
 }
+
+/// Each recipient domain has its own receiver on port 25 of its own address.
+#[test]
+fn each_domain_meets_its_own_receiver() {
+    if !python() {
+        return;
+    }
+    let directory = std::env::temp_dir();
+    let file = directory.join(format!("martinet-run-domains-{}.toml", std::process::id()));
+    std::fs::write(&file, DOMAINS).expect("a file");
+    let scenario = file.to_str().expect("text");
+    for caller in callers("receivers of domains") {
+        let send = |to: &str, code, parts: &[&str]| {
+            let arguments = ["--scenario", scenario, "--", "python3", SENDER, to];
+            check(
+                caller,
+                &[&arguments[..], &["other.test"]].concat(),
+                code,
+                parts,
+            )
+        };
+        let text = send("a@plain.test", 0, &["accepted", "lenient"]);
+        assert!(text.contains("nothing listens at 192.0.2.25"), "{text}");
+        send("a@strict.test", 1, &["rejected", "helo-equals-ptr"]);
+        send("a@dead.test", 1, &["refused"]);
+    }
+    std::fs::remove_file(&file).expect("removed");
+}
+
+const DOMAINS: &str = r#"
+title = "Two receivers and a dead exchange"
+receiver = "lenient"
+[[domain]]
+name = "plain.test"
+[[domain]]
+name = "strict.test"
+receiver = "helo-equals-ptr"
+[[domain]]
+name = "dead.test"
+mx = { name = "mx.dead.test", dead = true, addresses = ["192.0.2.25"] }
+[[pool]]
+name = "sender"
+addresses = ["203.0.113.7"]
+ptr = "mail.example.test."
+helo = "mail.example.test"
+"#;
 
 #[test]
 fn ipv6_clients_send_by_ipv6() {

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::args::{HttpAt, Run, RunInside, RunStage};
 use super::super::live::SessionPrinter;
+use super::super::ready;
 use super::super::{print, wait_for};
 use crate::error::Error;
 use crate::harness::{self, World, Worlds};
@@ -31,7 +32,7 @@ pub(super) fn run(options: &Run) -> Result<u8, Error> {
     let scenario = scenario::load_scenario(&options.scenario)?;
     let receiver = options.receiver.as_deref().unwrap_or(&scenario.receiver);
     let receiver = scenario::load_receiver(receiver)?;
-    let layout = Layout::of(&scenario, options.source);
+    let layout = Layout::of(&scenario, options.source)?;
     // A socket keeps the network in which it was made: the page stays reachable from the machine.
     let outer = match options.http {
         HttpAt::At(address) if !options.probe => Some(bind_outside(address)?),
@@ -125,7 +126,7 @@ impl Setup<'_> {
         }
         let inside = self.inside(user, worlds.main().authorities());
         let sealed = Sealed::prepare(&inside, &self.command()).map_err(explained)?;
-        eprint!("{}", self.started(address));
+        eprint!("{}", self.started(worlds.main(), address));
         let code = follow(sealed, worlds.main()).await;
         shutdown.cancel();
         worlds.close().await;
@@ -147,10 +148,13 @@ impl Setup<'_> {
             .with_receiver(self.receiver.clone())
             .client(ClientSource::Socket)
             .dns(DNS)
-            .smtp(SocketAddr::new(receiver, 25));
+            .smtp(SocketAddr::new(receiver, run::SMTP));
+        if let Some(placement) = &self.layout.placement {
+            return builder.exchanges(placement.clone()).start().await;
+        }
         for address in self.layout.exchanges.iter().skip(1) {
             builder = builder.listen(Listener {
-                address: SocketAddr::new(*address, 25),
+                address: SocketAddr::new(*address, run::SMTP),
                 ..Listener::default()
             });
         }
@@ -159,7 +163,7 @@ impl Setup<'_> {
 
     fn inside(&self, user: Option<User>, authorities: &str) -> Inside {
         let files = Files::new(&self.layout.hostname, authorities);
-        let smtp = SocketAddr::new(self.layout.receiver, 25);
+        let smtp = SocketAddr::new(self.layout.receiver, run::SMTP);
         let set = |name: &str, value: String| (name.to_owned(), Some(value));
         let mut environment = vec![
             set("MARTINET", format!("http://{INNER_HTTP}")),
@@ -193,7 +197,7 @@ impl Setup<'_> {
         vec![std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into())]
     }
 
-    fn started(&self, http: Option<SocketAddr>) -> String {
+    fn started(&self, world: &World, http: Option<SocketAddr>) -> String {
         use std::fmt::Write as _;
         let Layout {
             exchanges,
@@ -202,9 +206,13 @@ impl Setup<'_> {
             ..
         } = &self.layout;
         let list = |items: Vec<String>| items.join(", ");
+        let table = ready::table(&ready::exchanges(world), &self.receiver.name);
+        // The table has the addresses where there is one.
+        let shown = if table.is_empty() { exchanges.len() } else { 1 };
         let exchanges = exchanges
             .iter()
-            .map(|ip| SocketAddr::new(*ip, 25).to_string());
+            .take(shown)
+            .map(|ip| SocketAddr::new(*ip, run::SMTP).to_string());
         let clients = clients.iter().map(ToString::to_string);
         let sources = sources.iter().map(ToString::to_string);
         let mut text = format!(
@@ -219,6 +227,7 @@ impl Setup<'_> {
         if let Some(http) = http {
             let _ = writeln!(text, "  page     http://{http}/ (from this machine)");
         }
+        text.push_str(&table);
         let not_in_force = match &self.scenario.client {
             ClientSource::Socket => return text,
             ClientSource::Fixed(_) => "fixed client address",
