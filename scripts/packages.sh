@@ -87,12 +87,12 @@ debian_package() {
     echo "-- Debian"
     rm -f "$folder"/*.deb
     cargo-deb --no-build --no-strip --output "$folder/" >/dev/null
-    mkdir "$work/root"
-    dpkg-deb -x "$folder"/*.deb "$work/root"
-    is "the package's program" "$("$work/root/usr/bin/martinet" --version)" "martinet $version"
+    mkdir "$work/unpacked"
+    dpkg-deb -x "$folder"/*.deb "$work/unpacked"
+    is "the package's program" "$("$work/unpacked/usr/bin/martinet" --version)" "martinet $version"
     for file in usr/lib/systemd/system/martinet.service etc/default/martinet usr/share/man/man1/martinet.1.gz \
         usr/share/bash-completion/completions/martinet usr/share/doc/martinet/copyright; do
-        [ -f "$work/root/$file" ] || { echo "the Debian package lacks $file"; find "$work/root"; exit 1; }
+        [ -f "$work/unpacked/$file" ] || { echo "the Debian package lacks $file"; find "$work/unpacked"; exit 1; }
     done
 }
 

@@ -114,7 +114,7 @@ fn numbers_are_read_again() {
     assert_eq!(numbers, [Some(8), Some(7), Some(9), None, None]);
 }
 
-/// Wherever the process ended, what was whole is there, and what comes next stands behind it.
+/// Wherever in a record the process ended: the records before it are read again, and the next record is written behind them.
 #[test]
 fn a_torn_record_is_cut_off() {
     let journal = Journal::new("torn").holding(&[b"one", b"two"]);
