@@ -82,22 +82,16 @@ async fn stay(world: World, listener: TcpListener) -> Result<(), Error> {
 fn go_on() -> String {
     let (heading, dim) = (paint::HEADING, paint::DIM);
     let rows = [
-        (
-            "martinet demo --serve",
-            "the same; the server stays, for your own mail",
-        ),
+        ("martinet demo --serve", "the same, and the server stays"),
         (
             "martinet serve --scenario office365",
-            "SMTP on port 1025, DNS on 1053, HTTP on 8025",
+            "SMTP on 1025, DNS on 1053, HTTP on 8025",
         ),
         (
             "http://127.0.0.1:8025/",
-            "then shows each session and why it was refused",
+            "shows each session, and why it is refused",
         ),
-        (
-            "README.md",
-            "tests in Rust, Python, JavaScript, Go, Java, shell",
-        ),
+        ("README.md", "tests in Rust, Python, Node, Go and Java"),
     ];
     let mut out = format!("\n{heading}To go on:{heading:#}\n");
     for (what, does) in rows {
