@@ -6,11 +6,18 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+mod values;
+
+pub(super) use values::{
+    CheckFormat, ExitAfter, Format, HttpAt, MatrixFormat, Plural, RunStage, Singular, VerifyFormat,
+};
+
 use super::world::{WorldUrl, world_url};
 use crate::http::{self, Credentials};
 use crate::scenario::Placement;
 use crate::smtp::ProxyMode;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
+use values::{exit_after, http_at, one_line, placement, ports, proxy_mode, size, time};
 
 /// The mail server that refuses your mail on purpose, says exactly why, and says what would fix it.
 #[derive(Debug, Parser)]
@@ -96,37 +103,9 @@ pub(super) struct Readyz {
     pub timeout: Duration,
 }
 
-fn time(text: &str) -> Result<Duration, String> {
-    crate::scenario::duration(text).ok_or_else(|| "expected a time such as 500ms or 5s".to_owned())
-}
-
-fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
-    let read = || {
-        let (first, last) = text.split_once('-')?;
-        let ports = first.parse().ok()?..=last.parse().ok()?;
-        (*ports.start() > 0 && ports.start() <= ports.end()).then_some(ports)
-    };
-    read().ok_or_else(|| "expected two ports such as 20000-20999".to_owned())
-}
-
-/// Where exchanges are: a loopback network, or ports.
-fn placement(text: &str) -> Result<Placement, String> {
-    let network = |text: &str| {
-        let network: ipnet::Ipv4Net = text.parse().ok()?;
-        network
-            .network()
-            .is_loopback()
-            .then_some(Placement::Addresses(network))
-    };
-    let ports = |text: &str| ports(text).ok().map(|ports| Placement::Ports(Some(ports)));
-    let expected = "expected a network such as 127.0.25.0/24, or two ports such as 2501-2599";
-    network(text)
-        .or_else(|| ports(text))
-        .ok_or_else(|| expected.to_owned())
-}
-
+/// What a world plays.
 #[derive(Debug, Args)]
-pub(super) struct Serve {
+pub(super) struct Play {
     /// Scenario, by built-in name or as a file
     #[arg(
         long,
@@ -138,6 +117,12 @@ pub(super) struct Serve {
     /// Receiver, by built-in name or as a file [default: the receiver of the scenario]
     #[arg(long, env = "MARTINET_RECEIVER", value_name = "NAME|FILE")]
     pub receiver: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    pub play: Play,
     /// Listen for SMTP on this address; port 0 picks a free port
     #[arg(
         long,
@@ -267,17 +252,8 @@ pub(super) struct Serve {
 
 #[derive(Debug, Args)]
 pub(super) struct Run {
-    /// Scenario, by built-in name or as a file
-    #[arg(
-        long,
-        env = "MARTINET_SCENARIO",
-        value_name = "NAME|FILE",
-        default_value = "one-to-one"
-    )]
-    pub scenario: String,
-    /// Receiver, by built-in name or as a file [default: the receiver of the scenario]
-    #[arg(long, env = "MARTINET_RECEIVER", value_name = "NAME|FILE")]
-    pub receiver: Option<String>,
+    #[command(flatten)]
+    pub play: Play,
     /// Source address of connections that are not bound to another one [default: the first client of the scenario]
     #[arg(long, value_name = "IP")]
     pub source: Option<IpAddr>,
@@ -311,70 +287,6 @@ pub(super) struct RunInside {
     pub name: Option<String>,
     #[arg(last = true)]
     pub command: Vec<OsString>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum RunStage {
-    Unshare,
-    Init,
-    Become,
-}
-
-/// Where HTTP is served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum HttpAt {
-    Off,
-    At(SocketAddr),
-}
-
-fn http_at(text: &str) -> Result<HttpAt, String> {
-    match text {
-        "off" => Ok(HttpAt::Off),
-        text => text
-            .parse()
-            .map(HttpAt::At)
-            .map_err(|_| "expected an address and port such as 127.0.0.1:8025, or off".to_owned()),
-    }
-}
-
-fn proxy_mode(text: &str) -> Result<ProxyMode, String> {
-    match text {
-        "off" => Ok(ProxyMode::Off),
-        "optional" => Ok(ProxyMode::Optional),
-        "required" => Ok(ProxyMode::Required),
-        _ => Err("expected off, optional or required".to_owned()),
-    }
-}
-
-/// When `serve` stops by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ExitAfter {
-    Sessions(u64),
-    Time(Duration),
-}
-
-/// A size in octets, `512MiB`.
-fn size(text: &str) -> Result<usize, String> {
-    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30)];
-    let octets = units.into_iter().find_map(|(unit, bits)| {
-        let number: usize = text.strip_suffix(unit)?.trim_end().parse().ok()?;
-        number.checked_mul(1 << bits)
-    });
-    octets
-        .filter(|octets| *octets >= LEAST_KEPT)
-        .ok_or_else(|| "expected a size of at least 1MiB, such as 512MiB or 2GiB".to_owned())
-}
-
-/// The least that can be kept of what happened.
-const LEAST_KEPT: usize = 1 << 20;
-
-fn exit_after(text: &str) -> Result<ExitAfter, String> {
-    if let Ok(sessions) = text.parse() {
-        return Ok(ExitAfter::Sessions(sessions));
-    }
-    crate::scenario::duration(text)
-        .map(ExitAfter::Time)
-        .ok_or_else(|| "expected a number of sessions such as 10, or a time such as 30s".to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -411,13 +323,6 @@ pub(super) struct Check {
     /// Output format; svg and html draw the judgement of one receiver
     #[arg(long, value_enum, default_value_t = CheckFormat::Human)]
     pub format: CheckFormat,
-}
-
-fn one_line(text: &str) -> Result<String, String> {
-    if text.contains(['\r', '\n', '\0']) {
-        return Err("expected one line, found a line end or NUL in it".to_owned());
-    }
-    Ok(text.to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -555,48 +460,4 @@ pub(super) struct Lint {
     /// Treat warnings as mistakes (exit code 2)
     #[arg(long)]
     pub strict: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    Human,
-    Json,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum CheckFormat {
-    Human,
-    Json,
-    Svg,
-    Html,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum MatrixFormat {
-    Human,
-    Json,
-    Html,
-    Junit,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum VerifyFormat {
-    Human,
-    Json,
-    Junit,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Plural {
-    Scenarios,
-    Receivers,
-    Checks,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Singular {
-    Scenario,
-    Receiver,
-    Check,
-    Key,
 }

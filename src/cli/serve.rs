@@ -37,11 +37,11 @@ pub(super) async fn run(mut options: Box<Serve>) -> Result<bool, Error> {
         HttpAt::Off => None,
     };
     let mut builder = World::builder()
-        .scenario(&options.scenario)
+        .scenario(&options.play.scenario)
         .smtp(options.smtp)
         .dns(options.dns)
         .keep(Retention::within(options.keep));
-    if let Some(receiver) = &options.receiver {
+    if let Some(receiver) = &options.play.receiver {
         builder = builder.receiver(receiver);
     }
     if let Some(placement) = &options.exchanges {

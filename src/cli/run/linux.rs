@@ -29,8 +29,12 @@ const INNER_HTTP: SocketAddr =
 const GRACE: Duration = Duration::from_secs(10);
 
 pub(super) fn run(options: &Run) -> Result<u8, Error> {
-    let scenario = scenario::load_scenario(&options.scenario)?;
-    let receiver = options.receiver.as_deref().unwrap_or(&scenario.receiver);
+    let scenario = scenario::load_scenario(&options.play.scenario)?;
+    let receiver = options
+        .play
+        .receiver
+        .as_deref()
+        .unwrap_or(&scenario.receiver);
     let receiver = scenario::load_receiver(receiver)?;
     let layout = Layout::of(&scenario, options.source)?;
     // A socket keeps the network in which it was made: the page stays reachable from the machine.

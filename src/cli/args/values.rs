@@ -1,0 +1,154 @@
+//! Values of options: how they are read, and the words that some of them take.
+
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use crate::scenario::Placement;
+use crate::smtp::ProxyMode;
+
+pub(super) fn time(text: &str) -> Result<Duration, String> {
+    crate::scenario::duration(text).ok_or_else(|| "expected a time such as 500ms or 5s".to_owned())
+}
+
+pub(super) fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let read = || {
+        let (first, last) = text.split_once('-')?;
+        let ports = first.parse().ok()?..=last.parse().ok()?;
+        (*ports.start() > 0 && ports.start() <= ports.end()).then_some(ports)
+    };
+    read().ok_or_else(|| "expected two ports such as 20000-20999".to_owned())
+}
+
+/// Where exchanges are: a loopback network, or ports.
+pub(super) fn placement(text: &str) -> Result<Placement, String> {
+    let network = |text: &str| {
+        let network: ipnet::Ipv4Net = text.parse().ok()?;
+        network
+            .network()
+            .is_loopback()
+            .then_some(Placement::Addresses(network))
+    };
+    let ports = |text: &str| ports(text).ok().map(|ports| Placement::Ports(Some(ports)));
+    let expected = "expected a network such as 127.0.25.0/24, or two ports such as 2501-2599";
+    network(text)
+        .or_else(|| ports(text))
+        .ok_or_else(|| expected.to_owned())
+}
+
+/// Where HTTP is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli) enum HttpAt {
+    Off,
+    At(SocketAddr),
+}
+
+pub(super) fn http_at(text: &str) -> Result<HttpAt, String> {
+    match text {
+        "off" => Ok(HttpAt::Off),
+        text => text
+            .parse()
+            .map(HttpAt::At)
+            .map_err(|_| "expected an address and port such as 127.0.0.1:8025, or off".to_owned()),
+    }
+}
+
+pub(super) fn proxy_mode(text: &str) -> Result<ProxyMode, String> {
+    match text {
+        "off" => Ok(ProxyMode::Off),
+        "optional" => Ok(ProxyMode::Optional),
+        "required" => Ok(ProxyMode::Required),
+        _ => Err("expected off, optional or required".to_owned()),
+    }
+}
+
+/// When `serve` stops by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli) enum ExitAfter {
+    Sessions(u64),
+    Time(Duration),
+}
+
+/// A size in octets, `512MiB`.
+pub(super) fn size(text: &str) -> Result<usize, String> {
+    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30)];
+    let octets = units.into_iter().find_map(|(unit, bits)| {
+        let number: usize = text.strip_suffix(unit)?.trim_end().parse().ok()?;
+        number.checked_mul(1 << bits)
+    });
+    octets
+        .filter(|octets| *octets >= LEAST_KEPT)
+        .ok_or_else(|| "expected a size of at least 1MiB, such as 512MiB or 2GiB".to_owned())
+}
+
+pub(super) fn exit_after(text: &str) -> Result<ExitAfter, String> {
+    if let Ok(sessions) = text.parse() {
+        return Ok(ExitAfter::Sessions(sessions));
+    }
+    crate::scenario::duration(text)
+        .map(ExitAfter::Time)
+        .ok_or_else(|| "expected a number of sessions such as 10, or a time such as 30s".to_owned())
+}
+
+pub(super) fn one_line(text: &str) -> Result<String, String> {
+    if text.contains(['\r', '\n', '\0']) {
+        return Err("expected one line, found a line end or NUL in it".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// The least that can be kept of what happened.
+const LEAST_KEPT: usize = 1 << 20;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Format {
+    Human,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum CheckFormat {
+    Human,
+    Json,
+    Svg,
+    Html,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum MatrixFormat {
+    Human,
+    Json,
+    Html,
+    Junit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum VerifyFormat {
+    Human,
+    Json,
+    Junit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Plural {
+    Scenarios,
+    Receivers,
+    Checks,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Singular {
+    Scenario,
+    Receiver,
+    Check,
+    Key,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum RunStage {
+    Unshare,
+    Init,
+    Become,
+}
