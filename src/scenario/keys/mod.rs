@@ -4,6 +4,8 @@
 //! wrong value with their type. `docs/files.md` and `martinet show key` print them. A further key is one row here and
 //! one call of [`Reader`](super::reader::Reader) that asks for it.
 
+mod expect;
+mod fault;
 mod receiver;
 mod rule;
 mod scenario;
@@ -11,9 +13,12 @@ mod script;
 mod smtp;
 mod speech;
 
+pub(super) use expect::{EXPECT_ANSWER, EXPECT_REPLY};
 pub(super) use receiver::RECEIVER;
 pub(super) use rule::WEIGHT;
-pub(super) use scenario::{ASSIGNMENT, EXPECT_ANSWER, EXPECT_REPLY, MAIL_SERVER, MX, SCENARIO};
+pub(super) use scenario::{ASSIGNMENT, MAIL_SERVER, MX, SCENARIO};
+
+const ADDRESS: Takes = Takes::Text("an address");
 
 /// One section of a file: the top level, or a table.
 #[derive(Debug)]

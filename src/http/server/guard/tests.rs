@@ -1,0 +1,112 @@
+use super::*;
+
+#[track_caller]
+fn check(host: &str, known: Option<bool>) {
+    let options = Options {
+        hosts: vec!["martinet".to_owned()],
+        ..Options::default()
+    };
+    let found = authority(host.as_bytes()).map(|a| known_host(&options, a.host()));
+    assert_eq!(found, known, "{host}");
+}
+
+#[test]
+fn hosts() {
+    check("127.0.0.1:8025", Some(true));
+    check("[::1]:8025", Some(true));
+    check("[::1]", Some(true));
+    check("localhost:8025", Some(true));
+    check("localhost:", Some(true));
+    check("app.localhost", Some(true));
+    check("Martinet:8025", Some(true));
+    check("evil.example:8025", Some(false));
+    // A comma may stand in a reg-name (RFC 3986 §3.2.2): a host, but not one of ours.
+    check("localhost,evil.example", Some(false));
+    check("localhost.evil.example", Some(false));
+    check("127.0.0.1.evil.example", Some(false));
+}
+
+/// RFC 9112 §3.2: a Host field with an invalid value.
+#[test]
+fn rfc9112_no_hosts() {
+    let wrong = [
+        "",
+        " ",
+        ":80",
+        "::1",
+        "a:b",
+        "a:99999",
+        "localhost/x",
+        "user@localhost",
+        "a b",
+        "[::1",
+        "[::1]x",
+        "[a]",
+        "lo\u{e9}calhost",
+        "localhost\u{ff0e}evil.example",
+        "localhost:80:80",
+        "http://localhost",
+    ];
+    for host in wrong {
+        check(host, None);
+    }
+}
+
+#[test]
+fn what_the_options_take() {
+    for (given, kept) in [
+        ("http://localhost:5173", Some("http://localhost:5173")),
+        ("HTTP://LocalHost:80", Some("http://localhost")),
+        ("https://a.example:443", Some("https://a.example")),
+        ("http://[::1]:3000", Some("http://[::1]:3000")),
+        ("chrome-extension://abc", Some("chrome-extension://abc")),
+        ("http://localhost:5173/", None),
+        ("localhost:5173", None),
+        ("http://*", None),
+        ("*", None),
+        ("null", None),
+        ("", None),
+        ("http://", None),
+        ("://a", None),
+    ] {
+        assert_eq!(origin(given).ok().as_deref(), kept, "{given}");
+    }
+    for (given, kept) in [
+        ("Martinet", Some("martinet")),
+        ("a_b.internal", Some("a_b.internal")),
+        ("[::1]", Some("[::1]")),
+        ("martinet:8025", None),
+        ("http://martinet", None),
+        ("*.internal", None),
+        ("", None),
+        ("a b", None),
+    ] {
+        assert_eq!(host_name(given).ok().as_deref(), kept, "{given}");
+    }
+    for token in ["", " ", "two words", "\u{e9}", "a\n"] {
+        assert!(Credentials::bearer(token).is_err(), "{token:?}");
+    }
+    for pair in ["", "user", "user:", ":pass", "user:a\nb"] {
+        assert!(Credentials::basic(pair).is_err(), "{pair:?}");
+    }
+    assert!(!Credentials::Bearer(String::new()).proved_by("Bearer "));
+    assert!(!Credentials::Basic(String::new()).proved_by("Basic "));
+}
+
+#[test]
+fn credentials() {
+    let basic = Credentials::Basic("user:pass".to_owned());
+    assert!(basic.proved_by("Basic dXNlcjpwYXNz") && basic.proved_by("basic dXNlcjpwYXNz"));
+    assert!(
+        !basic.proved_by("Basic dXNlcjpwYXNy")
+            && !basic.proved_by("Bearer user:pass")
+            && !basic.proved_by("")
+    );
+    let bearer = Credentials::Bearer("token".to_owned());
+    assert!(
+        bearer.proved_by("Bearer token")
+            && !bearer.proved_by("Bearer toke")
+            && !bearer.proved_by("Basic token")
+    );
+    assert_eq!(format!("{basic:?}"), "Basic(…)");
+}

@@ -1,0 +1,116 @@
+//! The keys of `[[expect]]`.
+
+use super::{ADDRESS, Key, More, Section, Takes, key};
+
+pub(in crate::scenario) static EXPECT_REPLY: Section = Section {
+    title: "[[expect]]",
+    doc: "A session and how it ends. `verify` plays it over real sockets.",
+    more: More::Nothing,
+    keys: &[
+        key("client", ADDRESS, "\"192.0.2.10\"", "Is the client address.").required(),
+        key("helo", Takes::Text("a string"), "\"mail.example.test\"", "Is the HELO or EHLO argument.")
+            .required(),
+        key(
+            "reply",
+            Takes::Text("a reply such as 250, 554 or 550 5.7.25"),
+            "\"550 5.7.25\"",
+            "Is how the first line of the deciding reply begins: the reply of the refusal, or of the final dot.",
+        )
+        .required(),
+        key("verb", Takes::Choice(&["EHLO", "HELO"]), "\"HELO\"", "Is the command that greets.")
+            .default("\"EHLO\""),
+        key("sender", Takes::Text("a string"), "\"a@example.test\"", "Is the envelope sender.")
+            .absent("the `sender` of the scenario"),
+        key("recipient", Takes::Text("a string"), "\"b@contoso.test\"", "Is the recipient.")
+            .absent("postmaster at the first domain"),
+        key("message", Takes::Text("a string"), "\"From: <a@example.test>\\n\\nHello.\"", "Is the message.")
+            .absent("a short message"),
+        key(
+            "receiver",
+            Takes::Text("the name of a receiver, or a path with / or .toml"),
+            "\"lenient\"",
+            "Names the receiver of this session, in place of that of the recipient's domain.",
+        )
+        .absent("the receiver of the recipient's domain, or of the scenario"),
+        key("rule", Takes::Text("the name of a check"), "\"iprev\"", "Is the rule that refuses.")
+            .absent("not compared"),
+        key(
+            "stage",
+            Takes::Word(|| crate::stage::Stage::ALL.map(crate::stage::Stage::name).to_vec()),
+            "\"rcpt\"",
+            "Is the stage of the refusal.",
+        )
+        .absent("not compared"),
+        key(
+            "verdict",
+            Takes::Choice(&["accept", "defer", "reject"]),
+            "\"reject\"",
+            "Is the verdict of the session.",
+        )
+        .absent("not compared"),
+        key(
+            "sessions",
+            Takes::Number,
+            "5",
+            "Is how many times the session is played, from 1 to 1000, one after the other in the same world. The expectation is about the last one.",
+        )
+        .default("1"),
+        NOTE,
+    ],
+};
+
+const NOTE: Key = key(
+    "note",
+    Takes::Text("a string"),
+    "\"Postfix looks at one PTR name\"",
+    "Is a remark for readers.",
+);
+
+pub(in crate::scenario) static EXPECT_ANSWER: Section = Section {
+    title: "[[expect]] with ask",
+    doc: "A DNS query and its answer. `verify` sends it over real sockets.",
+    more: More::Nothing,
+    keys: &[
+        key(
+            "ask",
+            Takes::Text("a name and a type such as \"mail.example.test A\""),
+            "\"mail.example.test A\"",
+            "Is the name and the type of the query.",
+        )
+        .required(),
+        key(
+            "transport",
+            Takes::Choice(&["udp", "tcp"]),
+            "\"tcp\"",
+            "Is the transport of the query.",
+        )
+        .default("\"udp\""),
+        key(
+            "edns",
+            Takes::Number,
+            "1232",
+            "Is the size that the query advertises with EDNS.",
+        )
+        .absent("no EDNS")
+        .follows("RFC 6891 §6.2.3"),
+        key(
+            "answers",
+            Takes::Number,
+            "2",
+            "Is the number of records in the answer section.",
+        )
+        .absent("not compared"),
+        key("truncated", Takes::Flag, "true", "Says whether TC is set.").absent("not compared"),
+        key(
+            "rcode",
+            Takes::Choice(&[
+                "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED",
+            ]),
+            "\"NXDOMAIN\"",
+            "Is the RCODE of the answer.",
+        )
+        .absent("not compared")
+        .follows("RFC 1035 §4.1.1"),
+        NOTE,
+    ],
+};
