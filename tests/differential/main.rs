@@ -13,6 +13,7 @@ mod haraka;
 mod helo;
 mod intended;
 mod intended_haraka;
+mod intended_sendmail;
 mod opensmtpd;
 mod postfix;
 mod random;

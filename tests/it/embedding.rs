@@ -1,5 +1,8 @@
 //! The embedding API: waits, assertions, expectations, changes while a world runs.
 
+mod blocking;
+mod parallel;
+
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -263,38 +266,6 @@ async fn expectations_are_counted_and_verified_on_drop() {
 }
 
 #[tokio::test]
-async fn a_blocking_world_in_async_code_names_the_way_out() {
-    let error = World::blocking()
-        .start()
-        .expect_err("it would block the runtime");
-    assert_eq!(
-        error.to_string(),
-        "World::blocking() cannot start inside a tokio runtime, which it would block: \
-         use World::builder() in async code"
-    );
-}
-
-/// A world in a test that panics already must not panic again: that would abort the process.
-#[test]
-fn a_world_stops_inside_a_panicking_test() {
-    let mut address = None;
-    let text = complaint(|| {
-        let world = World::blocking().start().expect("a world");
-        address = Some(world.smtp_addr());
-        world.expect(Sessions::deferred());
-        let _guard = world.expect_scoped(Sessions::deferred());
-        std::panic::panic_any("the test's own complaint".to_owned());
-    });
-    assert_eq!(text, "the test's own complaint");
-    let address = address.expect("it started");
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while std::net::TcpStream::connect(address).is_ok() {
-        assert!(Instant::now() < deadline, "the port stays open");
-        std::thread::yield_now();
-    }
-}
-
-#[tokio::test]
 async fn who_never_came_and_who_asked_first() {
     let world = World::builder()
         .scenario("one-to-one")
@@ -499,76 +470,4 @@ async fn lookups_of_a_second_helo_are_told_again() {
         ["data", "SERVFAIL", "data"],
         "{replies}{session:?}"
     );
-}
-
-/// Two hundred tests at once, each with a world of its own: none sees another's sessions.
-#[test]
-fn two_hundred_tests_in_parallel() {
-    let tests: Vec<_> = (0..200_u8)
-        .map(|n| {
-            std::thread::Builder::new()
-                .stack_size(512 << 10)
-                .spawn(move || {
-                    let world = World::blocking()
-                        .scenario("one-to-one")
-                        .receiver("helo-equals-ptr")
-                        .start()
-                        .expect("a world");
-                    world
-                        .set_client(ClientSource::Fixed([198, 51, 100, n].into()))
-                        .expect("a client");
-                    let helo = format!("host{n}.test");
-                    send_blocking(&world, &helo);
-                    world
-                        .wait_for_session()
-                        .expect("a session")
-                        .assert_deferred_or_rejected(&helo, n);
-                    assert_eq!(
-                        world.sessions().counts().kept,
-                        1,
-                        "no session of another test"
-                    );
-                })
-        })
-        .collect();
-    for test in tests {
-        test.expect("a thread").join().expect("the test passes");
-    }
-}
-
-trait Own {
-    fn assert_deferred_or_rejected(&self, helo: &str, n: u8);
-}
-
-impl Own for martinet::expect::Session {
-    fn assert_deferred_or_rejected(&self, helo: &str, n: u8) {
-        self.assert_rejected()
-            .saying(helo)
-            .from_client([198, 51, 100, n]);
-    }
-}
-
-/// A thousand worlds in one process, each on ports of its own.
-#[tokio::test]
-async fn a_thousand_worlds() {
-    let began = Instant::now();
-    let mut worlds = Vec::new();
-    for _ in 0..1000 {
-        worlds.push(
-            World::builder()
-                .scenario("one-to-one")
-                .receiver("helo-equals-ptr")
-                .start()
-                .await
-                .expect("a world"),
-        );
-    }
-    println!("1,000 worlds started in {:?}", began.elapsed());
-    let (first, last) = (&worlds[0], &worlds[999]);
-    send(last, "wrong.test").await;
-    last.wait_for_session()
-        .await
-        .expect("a session")
-        .assert_rejected();
-    assert_eq!(first.sessions().counts().kept, 0);
 }

@@ -418,11 +418,11 @@ fn every_row_names_a_test() {
     let table = read("docs/robustness.md");
     let named: BTreeSet<_> = table
         .split('`')
-        .filter_map(|word| word.split_once("::"))
+        .filter_map(|word| word.rsplit_once("::"))
         .collect();
     assert!(named.len() > 20, "{named:?}");
     for (module, test) in named {
-        let source = read(&format!("tests/it/{module}.rs"));
+        let source = read(&format!("tests/it/{}.rs", module.replace("::", "/")));
         assert!(
             source.contains(&format!("fn {test}(")),
             "no test {module}::{test}"
