@@ -43,9 +43,11 @@ install_clients() {
     fi
     unpack_servers
     [ -d "$foreign/node/node_modules/nodemailer" ] || npm install --prefix "$foreign/node" --silent --no-audit --no-fund nodemailer@7
-    # Haraka 3.3 wants Node 20.
-    if [ ! -d "$foreign/haraka/node_modules/Haraka" ] && node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)'; then
-        npm install --prefix "$foreign/haraka" --silent --no-audit --no-fund Haraka@~3.3.4
+    # Haraka 3.3 needs Node 20, and Debian 12 has Node 18: npm has newer ones.
+    if [ ! -d "$foreign/haraka/node_modules/Haraka" ]; then
+        local node=()
+        node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' || node=(node@20)
+        npm install --prefix "$foreign/haraka" --silent --no-audit --no-fund Haraka@~3.3.4 "${node[@]}"
     fi
 }
 

@@ -70,7 +70,14 @@ fn start(foreign: &Foreign, directory: &Path) -> Child {
         fs::write(path, text).expect("a file");
     }
     fs::create_dir_all(directory.join("queue")).expect("a directory");
-    Command::new("node")
+    // Where the machine's Node is too old for Haraka, npm has put a newer one beside it.
+    let beside = foreign.path("haraka/node_modules/.bin/node");
+    let node = if beside.exists() {
+        beside
+    } else {
+        "node".into()
+    };
+    Command::new(node)
         .arg(foreign.path("haraka/node_modules/Haraka/bin/haraka"))
         .arg("-c")
         .arg(directory)
