@@ -13,13 +13,6 @@ pub const ROWS: &[Intended] = &[
     ),
     row(
         "sendmail",
-        "AUTH",
-        "503 5.5.0 AUTH not permitted during",
-        "504 5.3.3",
-        "within a transaction Sendmail does not say that it has no AUTH",
-    ),
-    row(
-        "sendmail",
         "RCPT TO:",
         "550 5.7.1 ",
         "550 5.7.1 <",
