@@ -36,6 +36,8 @@ pub enum After {
     Sticky503,
     /// Repeats the reply to everything but QUIT, as Haraka does.
     Repeat,
+    /// Greets, and refuses each command but HELO, EHLO, NOOP, RSET and QUIT, as Sendmail does. Only at `connect`.
+    EachCommand,
     /// Goes on: the next command is judged on its own.
     Continue,
 }

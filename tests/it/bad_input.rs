@@ -432,6 +432,10 @@ fn senders_and_domains() {
 #[test]
 fn rules_that_never_speak() {
     let rule = |text: &str| format!("title = \"t\"\n[[rule]]\n{text}");
+    receiver(
+        &rule("check = \"iprev\"\nstage = \"mail\"\nafter = \"each-command\""),
+        &[(5, "a rule with stage = \"connect\"", "each-command")],
+    );
     for check in ["dnsbl", "rhsbl-helo", "rhsbl-sender"] {
         receiver(
             &rule(&format!("check = \"{check}\"")),

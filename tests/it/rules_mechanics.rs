@@ -55,6 +55,61 @@ fn after_a_refused_greeting() {
     );
 }
 
+/// Sendmail decides at connect and refuses each command that is not exempt; the greeting and HELO are answered as usual.
+#[test]
+fn a_refused_client_may_greet_and_is_refused_at_each_command() {
+    check(
+        "no-ptr",
+        "192.0.2.10",
+        "[[rule]]\ncheck = \"ptr-exists\"\nstage = \"connect\"\nafter = \"each-command\"\nfail = \"550 no PTR\"",
+        &format!(
+            "{GREETING}C: NOOP
+             S: 250 Ok
+             C: FOO
+             S: 500 Error: command not recognized
+             C: EHLO mail.example.test
+             S: 250 mx.martinet.test
+             C: MAIL FROM:<a@example.test>
+             S: 550 no PTR
+             C: MAIL FROM:<a@
+             S: 550 no PTR
+             C: RCPT TO:<b@contoso.test>
+             S: 550 no PTR
+             C: DATA
+             S: 550 no PTR
+             C: VRFY b
+             S: 550 no PTR
+             C: RSET
+             S: 250 Ok
+             C: HELO mail.example.test
+             S: 250 mx.martinet.test
+             C: QUIT
+             S: 221 Bye
+             S: (closed)"
+        ),
+    );
+}
+
+/// RFC 5321 §4.1.1.11: a parameter that is not offered is refused before a rule asks about the sender.
+#[test]
+fn a_parameter_that_is_not_offered_is_no_matter_of_the_rules() {
+    check(
+        "one-to-one",
+        "192.0.2.10",
+        "[[rule]]\ncheck = \"sender-resolves\"\nfail = \"550 who\"",
+        &format!(
+            "{GREETING}C: EHLO mail.example.test
+             S: 250 mx.martinet.test
+             C: MAIL FROM:<a@nowhere.invalid> SMTPUTF8
+             S: 555 Error: SMTPUTF8 is not offered
+             C: MAIL FROM:<a@nowhere.invalid> FOO=1
+             S: 555 Unsupported option: FOO=1
+             C: MAIL FROM:<a@nowhere.invalid>
+             S: 550 who"
+        ),
+    );
+}
+
 /// RFC 5321 §4.1.4: a refused HELO leaves the session as it was: without one, or with the one that was accepted.
 #[test]
 fn a_refused_helo_is_no_helo() {

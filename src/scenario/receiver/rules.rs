@@ -24,6 +24,7 @@ pub(super) fn after(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<A
         "close" => Some(After::Close),
         "503" => Some(After::Sticky503),
         "repeat" => Some(After::Repeat),
+        "each-command" => Some(After::EachCommand),
         _ => Some(After::Continue),
     }
 }
@@ -78,7 +79,15 @@ pub(super) fn rule(
         rule.error = error;
         rule.has_own_error = true;
     }
+    let at = table.value("after").map(Spanned::span);
     rule.after = after(&mut table, mistakes).or(default_after);
+    if let Some(at) =
+        at.filter(|_| rule.after == Some(After::EachCommand) && rule.stage != Stage::Connect)
+    {
+        let expected =
+            "a rule with stage = \"connect\": only what is decided then refuses each command";
+        mistakes.add(at, expected, "\"each-command\"".to_owned());
+    }
     rule.modelled = table.flag("modelled", mistakes).unwrap_or(false);
     rule.era = table.string("era", mistakes).map(|era| era.value);
     rule.confidence = table.choice("confidence", mistakes);

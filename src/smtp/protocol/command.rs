@@ -90,6 +90,22 @@ impl Mistake {
         self.quotes.iter().any(command)
     }
 
+    /// The mistake with the parameter that is at fault.
+    pub(crate) fn quoting_parameter(self, said: &str) -> Self {
+        let (keyword, value) = said.split_once('=').unwrap_or((said, ""));
+        self.quoting("parameter", said)
+            .quoting("keyword", keyword)
+            .quoting("value", value)
+    }
+
+    /// Whether the line has no command that the receiver knows.
+    pub(crate) fn is_unrecognised(&self) -> bool {
+        matches!(
+            self.reply,
+            CoreReply::UnknownCommand | CoreReply::EmptyLine | CoreReply::BadUtf8
+        )
+    }
+
     /// The mistake with what a placeholder stands for.
     pub(crate) fn quoting(mut self, placeholder: &'static str, text: impl Into<String>) -> Self {
         self.quotes.push((placeholder, text.into()));
@@ -125,7 +141,7 @@ pub(crate) fn parse(line: &[u8], syntax: &Syntax) -> Result<Command, Mistake> {
     let mut upper = [0; 8];
     let upper = upper
         .get_mut(..verb.len())
-        .ok_or(Mistake::from(CoreReply::UnknownCommand))?;
+        .ok_or_else(|| Mistake::from(CoreReply::UnknownCommand).quoting("line", text.as_ref()))?;
     upper.copy_from_slice(verb.as_bytes());
     upper.make_ascii_uppercase();
     let argument = argument.trim_ascii();
@@ -139,6 +155,7 @@ pub(crate) fn parse(line: &[u8], syntax: &Syntax) -> Result<Command, Mistake> {
         mistake
             .quoting("command", String::from_utf8_lossy(upper))
             .quoting("argument", argument)
+            .quoting("line", text.as_ref())
     })
 }
 
@@ -363,6 +380,9 @@ mod tests {
             ("argument", "<a@x.test> FOO=1"),
             ("path", "<a@x.test>"),
             ("parameter", "FOO=1"),
+            ("keyword", "FOO"),
+            ("value", "1"),
+            ("line", "mail FROM:<a@x.test> FOO=1"),
         ] {
             let quote = (placeholder, text.to_owned());
             assert!(mistake.quotes.contains(&quote), "{placeholder}");

@@ -196,7 +196,7 @@ fn parameters(
     let mut parameters = Parameters::default();
     let mut seen: Vec<String> = Vec::new();
     for word in operand.rest.split_ascii_whitespace() {
-        let mistake = |reply: CoreReply| operand.mistake(reply).quoting("parameter", word);
+        let mistake = |reply: CoreReply| operand.mistake(reply).quoting_parameter(word);
         let (keyword, value) = word
             .split_once('=')
             .map_or((word, None), |(keyword, value)| (keyword, Some(value)));

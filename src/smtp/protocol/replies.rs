@@ -271,11 +271,17 @@ pub const CORE_PLACEHOLDERS: &[(&str, &str)] = &[
         "argument",
         "what the client said after the command and, for MAIL and RCPT, after the colon",
     ),
+    (
+        "line",
+        "the line as the client said it, if it is no command that the receiver knows or it is malformed",
+    ),
     ("path", "the path of MAIL or RCPT as the client said it"),
     (
         "parameter",
         "the parameter of MAIL or RCPT as the client said it",
     ),
+    ("keyword", "the parameter without its value"),
+    ("value", "the value of the parameter"),
     ("octets", "the octets of a chunk"),
     (
         "refused",

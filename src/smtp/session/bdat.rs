@@ -79,6 +79,7 @@ impl Session {
         match &self.state {
             State::Chunked(..) => return None,
             State::Stuck(reply) => return Some(reply.clone()),
+            _ if self.client.holds_refusal() => return self.say_held_refusal(&mut Vec::new()),
             State::Transaction(open) if open.has_recipients() => {
                 // The rules of the stage data are evaluated at the first chunk.
                 let mut said = Vec::new();

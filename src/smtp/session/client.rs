@@ -30,6 +30,8 @@ pub(crate) struct Client {
     before: Option<Box<(Facts, DeferIfPermit)>>,
     /// The HELO name given by XCLIENT.
     told_helo: Option<(Verb, String)>,
+    /// The refusal that was decided at connect and that each command gets, and whether a command has had it.
+    held: Option<(Refusal, bool)>,
     /// The client address that the memory of the receiver counts as connected, and that memory.
     connected: Option<(IpAddr, Arc<Memory>)>,
 }
@@ -42,12 +44,14 @@ impl Client {
             helo: HeloState::None,
             before: None,
             told_helo: None,
+            held: None,
             connected: None,
         }
     }
 
     /// Observes the client address, and remembers the client if a rule needs that. Returns the time of the lookups.
     pub(super) fn observe_address(&mut self, setup: &Setup, lookup: &dyn Lookup) -> Duration {
+        self.held = None;
         let needs = setup.receiver.policy.needs();
         let time = self.facts.observe_client(needs, lookup);
         if needs.history {
@@ -57,6 +61,30 @@ impl Client {
             self.connected = Some((address, memory));
         }
         time
+    }
+
+    /// Keeps a refusal that was decided at connect for the commands.
+    pub(super) fn hold_refusal(&mut self, refusal: Refusal) {
+        self.held = Some((refusal, false));
+    }
+
+    /// Whether each command is refused.
+    pub(super) fn holds_refusal(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// The refusal that each command gets.
+    pub(super) fn held_refusal(&self) -> Option<Refusal> {
+        self.held.as_ref().map(|(refusal, _)| refusal.clone())
+    }
+
+    /// Marks the held refusal as said. Returns true the first time.
+    pub(super) fn tells_refusal(&mut self) -> bool {
+        let told = self
+            .held
+            .as_mut()
+            .map(|(_, told)| std::mem::replace(told, true));
+        told == Some(false)
     }
 
     /// Ends the connection in the memory of the receiver.

@@ -123,6 +123,9 @@ impl Session {
         if more && self.had_to_wait(&command) && self.out_of_step(text, output) {
             return;
         }
+        if self.refuses_command(&command, output) {
+            return;
+        }
         match command {
             Ok(command) => self.command(command, output, lookup),
             Err(mistake) => self.no_command(mistake, text, output),
@@ -131,10 +134,7 @@ impl Session {
 
     /// Handles a line that is not a command.
     fn no_command(&mut self, mistake: Mistake, line: &[u8], output: &mut Vec<u8>) {
-        let unknown = matches!(
-            mistake.reply,
-            CoreReply::UnknownCommand | CoreReply::EmptyLine | CoreReply::BadUtf8
-        );
+        let unknown = mistake.is_unrecognised();
         if unknown && command::is_late_proxy_header(line) {
             return self.refuse_proxy("it came too late", output);
         }
@@ -158,7 +158,7 @@ impl Session {
     }
 
     /// Whether a line ends the session: QUIT, also with an argument if the receiver answers that with 221.
-    fn quits(&self, command: &Result<Command, Mistake>) -> bool {
+    pub(crate) fn quits(&self, command: &Result<Command, Mistake>) -> bool {
         let replies = &self.setup.settings().replies;
         match command {
             Ok(command) => matches!(command, Command::Quit),
@@ -195,7 +195,11 @@ impl Session {
         }
         match command {
             Command::Helo(verb, argument) => match (self.setup.listener.protocol, verb) {
-                (Protocol::Smtp, Verb::Lhlo) => self.mistake(CoreReply::LhloNotOffered, output),
+                (Protocol::Smtp, Verb::Lhlo) => {
+                    let line = format!("LHLO {argument}");
+                    let mistake = Mistake::from(CoreReply::LhloNotOffered).quoting("line", line);
+                    self.mistake(mistake, output);
+                }
                 (Protocol::Lmtp, Verb::Helo | Verb::Ehlo) => {
                     self.mistake(CoreReply::LmtpOnly, output)
                 }
@@ -217,8 +221,10 @@ impl Session {
                 parameters,
             } => self.rcpt(forward_path, parameters, output),
             Command::Data => self.data(output),
-            Command::Bdat { .. } if !self.offers(Extension::Chunking) => {
-                self.mistake(CoreReply::ChunkingNotOffered, output);
+            Command::Bdat { octets, last } if !self.offers(Extension::Chunking) => {
+                let line = format!("BDAT {octets}{}", if last { " LAST" } else { "" });
+                let mistake = Mistake::from(CoreReply::ChunkingNotOffered).quoting("line", line);
+                self.mistake(mistake, output);
             }
             Command::Bdat { octets, last } => self.bdat(octets, last, output),
             Command::StartTls => self.starttls(output),

@@ -31,7 +31,42 @@ impl Session {
         if let Some(reason) = allowed {
             self.dialogue.push(SessionEvent::Allowed(reason));
         }
-        Some(self.speak(refusal?, output))
+        let refusal = refusal?;
+        if refusal.after == After::EachCommand && refusal.stage == Stage::Connect {
+            client.hold_refusal(refusal);
+            return None;
+        }
+        Some(self.speak(refusal, output))
+    }
+
+    /// Gives a command the refusal that was decided at connect, if there is one. Returns true if it did.
+    pub(crate) fn refuses_command(
+        &mut self,
+        command: &Result<Command, Mistake>,
+        output: &mut Vec<u8>,
+    ) -> bool {
+        let exempt = match command {
+            Ok(Command::Helo(..) | Command::Noop | Command::Rset | Command::Xclient(_)) => true,
+            // The octets of a chunk come before its reply.
+            Ok(Command::Bdat { .. }) => true,
+            Ok(_) => false,
+            Err(mistake) => {
+                let exempt = ["HELO", "EHLO", "LHLO", "NOOP", "RSET"];
+                mistake.is_unrecognised() || exempt.iter().any(|verb| mistake.is_of(verb))
+            }
+        };
+        !exempt && !self.quits(command) && self.say_held_refusal(output).is_some()
+    }
+
+    /// Says the refusal that was decided at connect, if there is one. The first time it is recorded, at the stage of the
+    /// command.
+    pub(crate) fn say_held_refusal(&mut self, output: &mut Vec<u8>) -> Option<Reply> {
+        let refusal = self.client.held_refusal()?;
+        if self.client.tells_refusal() {
+            return Some(self.speak_at(refusal, self.at, output));
+        }
+        self.dialogue.say(&refusal.reply, output);
+        Some(refusal.reply)
     }
 
     /// Records the conduct of the client and evaluates the rules of conduct up to this stage. Returns true if one refused: its
@@ -166,9 +201,16 @@ impl Session {
     }
 
     fn speak(&mut self, refusal: Refusal, output: &mut Vec<u8>) -> Reply {
+        let stage = refusal.stage;
+        self.speak_at(refusal, stage, output)
+    }
+
+    /// Sends the reply of a refusal at a stage that may be later than that of its rule.
+    fn speak_at(&mut self, refusal: Refusal, stage: Stage, output: &mut Vec<u8>) -> Reply {
         let Self { setup, client, .. } = self;
         self.proofs.keep(&refusal, &setup.receiver, &client.facts);
         self.count_refusal(&refusal);
+        let refusal = Refusal { stage, ..refusal };
         let reply = refusal.reply.clone();
         self.dialogue.say(&reply, output);
         let after = refusal.after;
@@ -185,7 +227,7 @@ impl Session {
                 self.abandon();
                 self.state = State::Stuck(reply.clone());
             }
-            After::Continue => {}
+            After::EachCommand | After::Continue => {}
         }
         reply
     }

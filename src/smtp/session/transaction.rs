@@ -26,6 +26,12 @@ impl Session {
             return self.mistake(CoreReply::NestedMail, output);
         }
         self.transactions.begin();
+        // Like a malformed parameter, one that is not offered is refused before any rule asks about the sender.
+        let lacks_helo = self.client.lacks_helo(&self.setup.receiver.policy);
+        if let Some(mistake) = self.not_offered(&mail.parameters).filter(|_| !lacks_helo) {
+            self.mistake(mistake, output);
+            return self.mail_was_refused(mail.sender);
+        }
         if self.misbehaves(
             |conduct| (conduct.messages, conduct.recipients) = (conduct.messages + 1, 0),
             output,
@@ -47,14 +53,13 @@ impl Session {
         }
         let settings = self.setup.settings();
         let Mail { sender, parameters } = mail;
+        let anonymous = self.client.facts.conduct.login.is_empty();
         let mistake = if self.client.lacks_helo(&self.setup.receiver.policy) {
-            Some(CoreReply::HeloFirst.into())
-        } else if settings.auth.as_ref().is_some_and(|auth| auth.required)
-            && self.client.facts.conduct.login.is_empty()
-        {
-            Some(CoreReply::AuthRequired.into())
+            Some(CoreReply::HeloFirst)
+        } else if settings.auth.as_ref().is_some_and(|auth| auth.required) && anonymous {
+            Some(CoreReply::AuthRequired)
         } else {
-            self.not_offered(&parameters)
+            None
         };
         if let Some(mistake) = mistake {
             self.mistake(mistake, output);
@@ -106,7 +111,7 @@ impl Session {
     fn not_offered(&self, parameters: &Parameters) -> Option<Mistake> {
         let settings = self.setup.settings();
         let unknown =
-            |said: &str| Mistake::from(CoreReply::UnknownParameter).quoting("parameter", said);
+            |said: &str| Mistake::from(CoreReply::UnknownParameter).quoting_parameter(said);
         let lacking = parameters
             .needs
             .iter()
@@ -114,7 +119,7 @@ impl Session {
         match lacking {
             Some((Extension::SmtpUtf8, _)) => Some(CoreReply::NoSmtpUtf8.into()),
             Some((Extension::BinaryMime, said)) => {
-                Some(Mistake::from(CoreReply::BodySyntax).quoting("parameter", said))
+                Some(Mistake::from(CoreReply::BodySyntax).quoting_parameter(said))
             }
             Some((_, said)) => Some(unknown(said)),
             None if parameters.auth && settings.auth.is_none() => {
