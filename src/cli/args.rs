@@ -374,16 +374,16 @@ pub(super) struct Matrix {
     /// Receiver, by name or as a file; can be given more than once [default: all built-in receivers]
     #[arg(long, value_name = "NAME|FILE")]
     pub receiver: Vec<String>,
-    /// Output format
+    /// Output format; junit judges by the [[expect]] of the scenarios
     #[arg(long, value_enum, default_value_t = MatrixFormat::Human)]
     pub format: MatrixFormat,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Verify {
-    /// Scenario files and directories [default: the built-in scenarios]
-    #[arg(value_name = "FILE|DIR")]
-    pub files: Vec<PathBuf>,
+    /// Scenarios, by built-in name, as files, or as directories of files [default: all built-in scenarios]
+    #[arg(value_name = "NAME|FILE|DIR")]
+    pub scenarios: Vec<String>,
     /// Output format
     #[arg(long, value_enum, default_value_t = VerifyFormat::Human)]
     pub format: VerifyFormat,

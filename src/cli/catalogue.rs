@@ -290,11 +290,7 @@ fn scenario_text(scenario: &Scenario) -> String {
             .map(|domain| domain_line(scenario, domain)),
     );
     rows(&mut out, "clients", client_lines(&scenario.clients()));
-    rows(
-        &mut out,
-        "expects",
-        scenario.expectations.iter().map(ToString::to_string),
-    );
+    rows(&mut out, "expects", scenario.sentences());
     out
 }
 

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
-use std::path::PathBuf;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use serde::Serialize;
@@ -14,7 +13,7 @@ use crate::play::{self, Outcome};
 use crate::scenario::{self, Scenario};
 
 pub(super) async fn run(options: Verify) -> Result<bool, Error> {
-    let scenarios = scenarios(&options.files)?;
+    let scenarios = scenarios(&options.scenarios)?;
     let mut progress = Progress::new(options.format);
     let played = play::all(&scenarios, |played, all| progress.tell(played, all)).await;
     progress.clear();
@@ -68,11 +67,11 @@ struct Line {
     outcome: Outcome,
 }
 
-fn scenarios(files: &[PathBuf]) -> Result<Vec<Scenario>, Error> {
-    if files.is_empty() {
+fn scenarios(named: &[String]) -> Result<Vec<Scenario>, Error> {
+    if named.is_empty() {
         return scenario::list_scenarios();
     }
-    scenario::load_files(files)
+    scenario::load_scenarios(named)
 }
 
 fn human(results: &[Line]) -> String {

@@ -66,11 +66,30 @@ pub fn list_receivers() -> Result<Vec<ReceiverProfile>, Error> {
         .collect()
 }
 
-/// The scenarios in files and directories; receiver files among them are read for mistakes only.
+/// The scenarios of names, files and directories, each once; receiver files among them are read for mistakes only.
 ///
 /// # Errors
-/// Every mistake of every file, or a file that cannot be read.
-pub fn load_files(paths: &[PathBuf]) -> Result<Vec<Scenario>, Error> {
+/// A name that no built-in scenario has, every mistake of every file, or a file that cannot be read.
+pub fn load_scenarios(named: &[String]) -> Result<Vec<Scenario>, Error> {
+    let known = names("");
+    let (mut built_in, mut paths) = (Vec::new(), Vec::new());
+    for name in named {
+        // A directory needs no slash, unless a built-in scenario has its name.
+        if is_path(name) || !known.contains(name) && Path::new(name).exists() {
+            paths.push(PathBuf::from(name));
+        } else if !built_in.contains(&name) {
+            built_in.push(name);
+        }
+    }
+    let mut scenarios = built_in
+        .into_iter()
+        .map(|name| load_scenario(name))
+        .collect::<Result<Vec<_>, _>>()?;
+    scenarios.extend(load_files(&paths)?);
+    Ok(scenarios)
+}
+
+fn load_files(paths: &[PathBuf]) -> Result<Vec<Scenario>, Error> {
     let (mut scenarios, mut errors) = (Vec::new(), Vec::new());
     for Examined { mistakes, content } in examine_files(paths)? {
         match mistakes.finish(content) {

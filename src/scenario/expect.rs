@@ -1,8 +1,12 @@
 //! What a scenario expects: every scenario is its own test.
 
-use std::fmt;
+use std::collections::HashMap;
+use std::fmt::{self, Write as _};
 use std::net::IpAddr;
+use std::path::Path;
 
+use super::Scenario;
+use super::shipped::{is_path, stem};
 use crate::dns::Transport;
 use crate::name::{self, Name, RecordType};
 use crate::verdict::Verdict;
@@ -64,13 +68,38 @@ pub struct DnsExpectation {
     pub rcode: Option<String>,
 }
 
-impl fmt::Display for Expectation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Session(session) => session.fmt(f),
-            Self::Dns(dns) => dns.fmt(f),
+impl Scenario {
+    /// Each expectation in one sentence, in their order. No two sentences are the same.
+    pub fn sentences(&self) -> Vec<String> {
+        let sentence = |expectation: &Expectation| match expectation {
+            Expectation::Session(session) => session.sentence(&self.sender),
+            Expectation::Dns(dns) => dns.to_string(),
+        };
+        let mut sentences: Vec<_> = self.expectations.iter().map(sentence).collect();
+        let mut count: HashMap<String, usize> = HashMap::new();
+        for sentence in &sentences {
+            *count.entry(sentence.clone()).or_default() += 1;
         }
+        for (sentence, number) in sentences.iter_mut().zip(1..) {
+            if count.get(sentence).is_some_and(|count| *count > 1) {
+                let _ = write!(sentence, " (expectation {number})");
+            }
+        }
+        sentences
     }
+}
+
+/// What a session came to, as an expectation sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionOutcome<'a> {
+    /// The first line of the deciding reply, as on the wire.
+    pub reply: &'a str,
+    /// The rule that refused.
+    pub rule: Option<&'a str>,
+    /// The stage of the refusal; `None` without one.
+    pub stage: Option<&'a str>,
+    /// The verdict.
+    pub verdict: Verdict,
 }
 
 impl SessionExpectation {
@@ -80,6 +109,77 @@ impl SessionExpectation {
             Some(text) => text.replace('\n', "\r\n").into_bytes(),
             None => plain_message(&self.sender),
         }
+    }
+
+    /// Whether the expectation is about the receiver of this name.
+    pub fn is_by(&self, receiver: &str) -> bool {
+        let file = is_path(&self.receiver).then(|| stem(Path::new(&self.receiver)));
+        file.as_deref().unwrap_or(&self.receiver) == receiver
+    }
+
+    /// The expectation in one sentence, which names the sender where it is not the `usual` one.
+    fn sentence(&self, usual: &str) -> String {
+        let Self {
+            client,
+            helo,
+            verb,
+            sender,
+            recipient,
+            message,
+            receiver,
+            reply,
+            rule,
+            sessions,
+            ..
+        } = self;
+        let mut text = format!("{receiver} answers {reply} to {client} saying {verb} {helo}");
+        if sender != usual {
+            let _ = write!(text, ", MAIL FROM:<{sender}>");
+        }
+        if let Some(recipient) = recipient {
+            let _ = write!(text, ", RCPT TO:<{recipient}>");
+        }
+        if message.is_some() {
+            text.push_str(", with a message of its own");
+        }
+        if *sessions > 1 {
+            let _ = write!(text, ", in session {sessions}");
+        }
+        if let Some(rule) = rule {
+            let _ = write!(text, ", by {rule}");
+        }
+        text
+    }
+
+    /// The differences between the expectation and what a session came to; empty if it is met.
+    pub fn mismatches(&self, found: &SessionOutcome<'_>) -> Vec<String> {
+        let mut mismatches = Vec::new();
+        let mut check = |what: &str, wanted: &str, got: &str, met: bool| {
+            if !met {
+                mismatches.push(format!("expected {what} {wanted}, found {got}"));
+            }
+        };
+        let first = found.reply;
+        let plain = format!(
+            "{} {}",
+            first.get(..3).unwrap_or_default(),
+            first.get(4..).unwrap_or_default()
+        );
+        let met = first.starts_with(&self.reply) || plain.starts_with(&self.reply);
+        check("reply", &self.reply, first, met);
+        if let Some(rule) = &self.rule {
+            let got = found.rule.unwrap_or("none");
+            check("rule", rule, got, got == rule);
+        }
+        if let Some(stage) = &self.stage {
+            let got = found.stage.unwrap_or("none");
+            check("stage", stage, got, got == stage);
+        }
+        if let Some(verdict) = self.verdict {
+            let (wanted, got) = (verdict.name(), found.verdict.name());
+            check("verdict", wanted, got, wanted == got);
+        }
+        mismatches
     }
 }
 
@@ -95,31 +195,6 @@ pub fn plain_message(from: &str) -> Vec<u8> {
          Subject: martinet\r\n\r\nA message to be judged.\r\n"
     )
     .into_bytes()
-}
-
-impl fmt::Display for SessionExpectation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            receiver,
-            client,
-            verb,
-            helo,
-            reply,
-            sessions,
-            ..
-        } = self;
-        write!(
-            f,
-            "{receiver} answers {reply} to {client} saying {verb} {helo}"
-        )?;
-        if *sessions > 1 {
-            write!(f, ", in session {sessions}")?;
-        }
-        match &self.rule {
-            Some(rule) => write!(f, ", by {rule}"),
-            None => Ok(()),
-        }
-    }
 }
 
 impl fmt::Display for DnsExpectation {

@@ -30,12 +30,12 @@ mod words;
 
 pub use crate::time::duration;
 pub use builtin::{
-    list_receivers, list_scenarios, load_files, load_receiver, load_scenario, parse_receiver,
+    list_receivers, list_scenarios, load_receiver, load_scenario, load_scenarios, parse_receiver,
     parse_scenario,
 };
 pub use domain::{Domain, MailServer, MailServers};
 pub use exchange::{EXCHANGES, Exchange, ExchangeKind, Place, Placement};
-pub use expect::{DnsExpectation, Expectation, SessionExpectation, plain_message};
+pub use expect::{DnsExpectation, Expectation, SessionExpectation, SessionOutcome, plain_message};
 pub use lint::{Linted, lint, lint_text};
 pub use listener::Listener;
 pub use pool::{Pattern, Pool, addresses};

@@ -53,7 +53,8 @@ fn every_scenario_has_a_source_and_several_receivers() {
 #[test]
 fn the_dry_run_says_what_a_session_meets() {
     for scenario in list_scenarios().expect("the shipped scenarios have no mistakes") {
-        for expectation in &scenario.expectations {
+        let sentences = scenario.sentences();
+        for (expectation, sentence) in scenario.expectations.iter().zip(&sentences) {
             let Expectation::Session(expected) = expectation else {
                 continue;
             };
@@ -75,19 +76,19 @@ fn the_dry_run_says_what_a_session_meets() {
             let first = format!("{} {}", &line[..3], &line[4..]);
             assert!(
                 first.starts_with(&expected.reply),
-                "{}: {expected}: {first}",
+                "{}: {sentence}: {first}",
                 scenario.name
             );
             assert_eq!(
                 judgement.rule,
                 expected.rule.as_deref(),
-                "{}: {expected}",
+                "{}: {sentence}",
                 scenario.name
             );
             assert_eq!(
                 judgement.verdict == martinet::verdict::Verdict::Accept,
                 judgement.remedies.is_empty(),
-                "{}: {expected}",
+                "{}: {sentence}",
                 scenario.name
             );
         }
