@@ -1,12 +1,16 @@
 //! The verdict of every receiver on every client of scenarios, without sending mail.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::check::{Attempt, Judgement, judge};
+use crate::check::{Attempt, Judgement, judge, judge_remembering};
 use crate::dns::{Fault, Zones};
-use crate::scenario::{ReceiverProfile, Scenario, plain_message};
+use crate::facts::Memory;
+use crate::scenario::{
+    Expectation, ReceiverProfile, Scenario, SessionExpectation, SessionOutcome, plain_message,
+};
 use crate::verdict::Verdict;
 
 /// One row: clients of a scenario with the same HELO name and the same verdicts.
@@ -51,6 +55,76 @@ impl Cell {
             && self.code == other.code
             && self.enhanced == other.enhanced
     }
+}
+
+/// An expectation of a scenario about a session, judged without sending mail.
+#[derive(Clone, Debug)]
+pub struct Judged<'a> {
+    /// The expectation in one sentence.
+    pub expected: String,
+    /// The client address, after NAT.
+    pub client: IpAddr,
+    /// The expectation.
+    pub session: &'a SessionExpectation,
+    /// The differences; empty if the expectation is met.
+    pub mismatches: Vec<String>,
+}
+
+/// Judges the expectations of a scenario about these receivers, in the order of the scenario.
+pub fn expectations<'a>(scenario: &'a Scenario, profiles: &[ReceiverProfile]) -> Vec<Judged<'a>> {
+    let all = scenario.expectations.iter().zip(scenario.sentences());
+    let judged = all.filter_map(|(expectation, expected)| {
+        let Expectation::Session(session) = expectation else {
+            return None;
+        };
+        let profile = profiles
+            .iter()
+            .find(|profile| session.is_by(&profile.name))?;
+        Some(Judged {
+            expected,
+            client: scenario.translated(session.client),
+            mismatches: mismatches(scenario, profile, session),
+            session,
+        })
+    });
+    judged.collect()
+}
+
+fn mismatches(
+    scenario: &Scenario,
+    profile: &ReceiverProfile,
+    expected: &SessionExpectation,
+) -> Vec<String> {
+    let recipient = expected.recipient.clone();
+    let attempt = Attempt {
+        client: scenario.translated(expected.client),
+        helo: expected.helo.clone(),
+        verb: expected.verb.to_owned(),
+        sender: expected.sender.clone(),
+        recipient: recipient.unwrap_or_else(|| scenario.recipient()),
+        message: expected.octets(),
+    };
+    // The sessions of one expectation share what counts: the faults, and what the receiver remembers.
+    let (zones, memory) = (
+        scenario.zones(Ipv4Addr::LOCALHOST.into()),
+        Arc::<Memory>::default(),
+    );
+    let judge = || {
+        let (memory, patience) = (Arc::clone(&memory), profile.dns_timeout);
+        judge_remembering(&profile.receiver, memory, &zones, patience, &attempt)
+    };
+    for _ in 1..expected.sessions {
+        judge();
+    }
+    let judgement = judge();
+    let reply = judgement.reply.wire_lines().next().unwrap_or_default();
+    let refused = judgement.verdict != Verdict::Accept;
+    expected.mismatches(&SessionOutcome {
+        reply: &reply,
+        rule: judgement.rule,
+        stage: refused.then_some(judgement.stage.name()),
+        verdict: judgement.verdict,
+    })
 }
 
 /// The rows of a scenario against receivers.

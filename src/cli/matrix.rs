@@ -1,5 +1,7 @@
 //! `martinet matrix`: every scenario client against every receiver, with the rule that refused in each cell.
 
+mod html;
+
 use std::fmt::Write;
 use std::net::IpAddr;
 
@@ -9,7 +11,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use super::args::{Matrix, MatrixFormat};
 use super::{paint, print, print_json};
 use crate::error::Error;
-use crate::matrix::{self, Row, rows};
+use crate::matrix::{self, Judged, Row, expectations, rows};
 use crate::scenario::{self, ReceiverProfile};
 use crate::verdict::Verdict;
 
@@ -32,10 +34,21 @@ pub(super) fn run(options: &Matrix) -> Result<bool, Error> {
     match options.format {
         MatrixFormat::Human => print(&human(&rows, &profiles)),
         MatrixFormat::Json => print_json(&rows)?,
-        MatrixFormat::Html => print(&html(&rows, &profiles)),
-        MatrixFormat::Junit => print(&junit(&rows)?),
+        MatrixFormat::Html => print(&html::document(&scenarios, &rows)),
+        MatrixFormat::Junit => {
+            let judged: Vec<_> = scenarios
+                .iter()
+                .map(|scenario| (scenario.name.as_str(), expectations(scenario, &profiles)))
+                .collect();
+            print(&junit(&rows, &judged)?);
+            return Ok(judged.iter().all(|(_, all)| all.iter().all(is_met)));
+        }
     }
     Ok(true)
+}
+
+fn is_met(judged: &Judged<'_>) -> bool {
+    judged.mismatches.is_empty()
 }
 
 /// What a cell says.
@@ -173,82 +186,60 @@ fn painted(cell: &matrix::Cell) -> Cell {
         .set_alignment(CellAlignment::Left)
 }
 
-fn html(rows: &[Row], profiles: &[ReceiverProfile]) -> String {
-    const HEAD: &str = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>martinet matrix</title>\n<style>\
-        body{font:14px system-ui,sans-serif}table{border-collapse:collapse}td,th{border:1px solid #ccc;padding:.3em .6em;text-align:left}\
-        thead th{position:sticky;top:0;background:#fff}caption{text-align:left;padding:.5em 0}\
-        .accept{background:#e3f4ee;color:#00513d}.defer{background:#fbf0d9;color:#6b4600}.reject{background:#fdeae1;color:#8a2d00}</style>\n\
-        <h1>Who would refuse whom</h1>\n<table>\n<caption><span class=\"accept\">✓ accepted</span> <span class=\"defer\">◷ deferred</span> \
-        <span class=\"reject\">✕ rejected</span>; a cell has the reply code, the rule that refused, and the reply as its title</caption>\n";
-    let mut out = String::from(HEAD);
-    let cell = |tag: &str, class: &str, text: &str| {
-        format!("<{tag} class=\"{class}\">{}</{tag}>", escape(text))
-    };
-    let heads = ["scenario", "client", "helo"]
-        .into_iter()
-        .chain(profiles.iter().map(|p| p.name.as_str()));
-    out.push_str(&format!(
-        "<thead><tr>{}</tr></thead>\n",
-        heads.map(|h| cell("th", "", h)).collect::<String>()
-    ));
-    for row in rows {
-        let fixed = [
-            row.scenario.clone(),
-            clients(&row.clients),
-            row.helo.clone(),
-        ];
-        let fixed: String = fixed.iter().map(|text| cell("td", "", text)).collect();
-        let cells: String = row
-            .cells
-            .iter()
-            .map(|v| {
-                let reply = escape(&v.reply.join(" "));
-                let (class, text) = (v.verdict.name(), escape(&text(v)));
-                format!(
-                    "<td class=\"{class}\" title=\"{reply}\">{} {text}</td>",
-                    mark(v.verdict)
-                )
-            })
-            .collect();
-        out.push_str(&format!("<tr>{fixed}{cells}</tr>\n"));
-    }
-    out.push_str("</table>\n</html>\n");
-    out
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-}
-
-/// A suite per scenario, a case per cell; a refusal is a failure.
-fn junit(rows: &[Row]) -> Result<String, Error> {
+/// A suite for each scenario: a case for each expectation about one of the receivers, and a skipped case for each cell that
+/// no expectation is about.
+fn junit(rows: &[Row], judged: &[(&str, Vec<Judged<'_>>)]) -> Result<String, Error> {
     let mut report = Report::new("martinet matrix");
-    for chunk in rows.chunk_by(|a, b| a.scenario == b.scenario) {
-        let mut suite = TestSuite::new(chunk[0].scenario.as_str());
-        for row in chunk {
-            for verdict in &row.cells {
-                let status = if verdict.verdict == Verdict::Accept {
-                    TestCaseStatus::success()
-                } else {
-                    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-                    status.set_message(text(verdict));
-                    status
-                };
-                let name = format!(
-                    "{} says {} to {}",
-                    clients(&row.clients),
-                    row.helo,
-                    verdict.receiver
-                );
-                suite.add_test_case(TestCase::new(name, status));
+    for (scenario, judged) in judged {
+        let mut suite = TestSuite::new(*scenario);
+        for each in judged {
+            let mut status = TestCaseStatus::success();
+            if !is_met(each) {
+                status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+                status.set_message(each.mismatches.join("; "));
             }
+            suite.add_test_case(TestCase::new(each.expected.as_str(), status));
+        }
+        let of_scenario = rows.iter().filter(|row| row.scenario == *scenario);
+        for row in of_scenario {
+            let unjudged = row
+                .cells
+                .iter()
+                .filter_map(|cell| skipped(row, cell, judged));
+            suite.add_test_cases(unjudged);
         }
         report.add_test_suite(suite);
     }
     report.to_string().map_err(|e| Error::other(e.to_string()))
+}
+
+/// The case of those clients of a cell that no expectation is about; `None` if there are none.
+fn skipped(row: &Row, cell: &matrix::Cell, judged: &[Judged<'_>]) -> Option<TestCase> {
+    let about = |client: &IpAddr| {
+        judged.iter().any(|judged| {
+            judged.client == *client
+                && judged.session.is_by(&cell.receiver)
+                && judged.session.helo.eq_ignore_ascii_case(&row.helo)
+        })
+    };
+    let left: Vec<_> = row
+        .clients
+        .iter()
+        .filter(|client| !about(client))
+        .copied()
+        .collect();
+    if left.is_empty() {
+        return None;
+    }
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(format!("no [[expect]]; {}", text(cell)));
+    let name = format!(
+        "{} to {} saying {}",
+        cell.receiver,
+        clients(&left),
+        row.helo
+    );
+    Some(TestCase::new(name, status))
 }
 
 #[cfg(test)]
@@ -273,14 +264,6 @@ mod tests {
         check(
             &["2001:db8::1", "2001:db8::2"],
             "2001:db8::1 to 2001:db8::2",
-        );
-    }
-
-    #[test]
-    fn html_is_escaped() {
-        assert_eq!(
-            escape("<a href=\"x\">&"),
-            "&lt;a href=&quot;x&quot;&gt;&amp;"
         );
     }
 }

@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Write};
 const LONGEST: usize = 300;
 
 /// A text, cut, with markup and control characters made harmless.
-pub(super) struct Escaped<'a>(pub(super) &'a str);
+pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
 impl Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,6 +6,7 @@ mod bad_keys;
 mod capture;
 mod classifier;
 mod cli;
+mod cli_expectations;
 mod conduct;
 mod containers;
 mod counts;
