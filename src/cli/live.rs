@@ -81,10 +81,10 @@ impl SessionPrinter {
     }
 }
 
-/// The client address, with its source unless that is the socket.
+/// The client address, with its source.
 fn judged_as(record: &SessionRecord) -> String {
     match (record.client_source, record.translated_from) {
-        (AddressSource::Socket, None) => record.client_address.to_string(),
+        (AddressSource::Socket, None) => format!("{} (socket)", record.client_address),
         (source, translated) => {
             let from = translated.map(|from| format!(", translated from {from}"));
             format!(
