@@ -70,10 +70,7 @@ fn of_scenario(options: &Check) -> Result<bool, Error> {
         (CheckFormat::Json, true) => print_json(&judgements)?,
         (CheckFormat::Json, false) => print_json(&judgements[0])?,
         (CheckFormat::Svg | CheckFormat::Html, true) => {
-            return Err(Error::unexpected(
-                "one receiver for --format svg and html",
-                "--receiver all",
-            ));
+            return Err(one_receiver());
         }
         (CheckFormat::Svg, false) => print(&Picture::of(&Case::from(&judgements[0])).svg()),
         (CheckFormat::Html, false) => {
@@ -94,6 +91,10 @@ fn of_scenario(options: &Check) -> Result<bool, Error> {
         }
     }
     Ok(judgements.iter().all(|j| j.verdict == Verdict::Accept))
+}
+
+fn one_receiver() -> Error {
+    Error::unexpected("one receiver for --format svg and html", "--receiver all")
 }
 
 /// The same attempt, judged by what a resolver answers; block lists are asked, too.
@@ -148,13 +149,10 @@ impl Told {
 }
 
 async fn of_world(options: &Check, world: &WorldUrl) -> Result<bool, Error> {
-    if matches!(options.format, CheckFormat::Svg | CheckFormat::Html) {
-        return Err(Error::unexpected(
-            "--format human or json with --world",
-            "svg or html",
-        ));
-    }
     let all = options.receiver.as_deref() == Some("all");
+    if all && options.format.draws() {
+        return Err(one_receiver());
+    }
     let question = json!({
         "client_address": options.client,
         "helo": options.helo,
@@ -170,7 +168,9 @@ async fn of_world(options: &Check, world: &WorldUrl) -> Result<bool, Error> {
     match options.format {
         CheckFormat::Json if all => print_json(judgements)?,
         CheckFormat::Json => print_json(&judgements[0])?,
-        _ => {
+        CheckFormat::Svg => print(&world.post_for_text("check/picture.svg", &question).await?),
+        CheckFormat::Html => print(&world.post_for_text("check/picture", &question).await?),
+        CheckFormat::Human => {
             let texts: Vec<_> = told.iter().map(Told::text).collect();
             print(&texts.join("\n"));
         }

@@ -1,6 +1,6 @@
 //! A running world, asked over HTTP.
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{Request, Uri, header};
 use base64::Engine;
 use hyper_util::rt::TokioIo;
@@ -69,6 +69,25 @@ impl WorldUrl {
     /// # Errors
     /// The world cannot be reached, or refuses the question.
     pub(super) async fn post(&self, resource: &str, question: &Value) -> Result<Value, Error> {
+        let octets = self.ask(resource, question).await?;
+        Ok(serde_json::from_slice(&octets).unwrap_or_default())
+    }
+
+    /// Posts a question whose answer is text.
+    ///
+    /// # Errors
+    /// The world cannot be reached, refuses the question, or answers with something else.
+    pub(super) async fn post_for_text(
+        &self,
+        resource: &str,
+        question: &Value,
+    ) -> Result<String, Error> {
+        let octets = self.ask(resource, question).await?;
+        String::from_utf8(octets.to_vec())
+            .map_err(|error| Error::other(format!("the answer is not UTF-8: {error}")))
+    }
+
+    async fn ask(&self, resource: &str, question: &Value) -> Result<Bytes, Error> {
         let place = format!("http://{}{}/{resource}", self.authority, self.path);
         let failed = |error: &dyn std::fmt::Display| Error::other(format!("{place}: {error}"));
         let stream = TcpStream::connect(&self.authority)
@@ -96,10 +115,10 @@ impl WorldUrl {
             .await
             .map_err(|error| failed(&error))?;
         connection.abort();
-        let answer: Value = serde_json::from_slice(&octets).unwrap_or_default();
         if head.status.is_success() {
-            return Ok(answer);
+            return Ok(octets);
         }
+        let answer: Value = serde_json::from_slice(&octets).unwrap_or_default();
         let detail = answer["detail"].as_str().unwrap_or_default();
         Err(failed(&format!("{}: {detail}", head.status)))
     }

@@ -132,6 +132,12 @@ impl World {
         own.unwrap_or_else(|| self.receiver())
     }
 
+    /// The receiver of the world that has this name, main or of a recipient domain.
+    pub(crate) fn receiver_named(&self, name: &str) -> Option<Arc<ReceiverProfile>> {
+        let main = Some(self.receiver()).filter(|main| main.name == name);
+        main.or_else(|| self.receivers.lock().named(name))
+    }
+
     /// The CA certificates that clients must trust for STARTTLS and implicit TLS, as PEM; empty without TLS, or with a
     /// given certificate.
     pub fn authorities(&self) -> &str {

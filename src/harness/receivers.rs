@@ -197,6 +197,12 @@ impl Receivers {
             .map(|known| Arc::clone(&known.profile))
     }
 
+    /// The receiver of this name other than the main one.
+    pub(super) fn named(&self, name: &str) -> Option<Arc<ReceiverProfile>> {
+        let mut profiles = self.known.values().map(|known| &known.profile);
+        profiles.find(|profile| profile.name == name).cloned()
+    }
+
     /// TLS of all receivers.
     pub(super) fn tls(&self) -> impl Iterator<Item = &Tls> {
         let known = self.known.values().filter_map(|known| known.tls.as_ref());

@@ -29,6 +29,10 @@ async fn a_refusal_is_drawn_with_its_timeline() {
     ] {
         assert!(text.contains(part), "no {part:?} in {text}");
     }
+    assert!(
+        text.contains("<details><summary>✓ helo-equals-ptr accepted the mail of 207.46.163.149."),
+        "a remedy has no picture of what it makes: {text}"
+    );
     let svg = served.get("/api/v1/sessions/1/picture.svg").await;
     assert!(svg.text().starts_with("<svg "), "{}", svg.text());
     assert!(svg.head.contains("image/svg+xml"), "{}", svg.head);
@@ -43,4 +47,32 @@ async fn what_a_hostile_client_says_is_text() {
     let page = served.get("/api/v1/sessions/1/picture").await.text();
     assert!(!page.contains("<script"), "{page}");
     assert!(page.contains("&lt;script&gt;alert(1)"), "{page}");
+}
+
+#[tokio::test]
+async fn a_remedy_is_drawn_as_the_receiver_would_judge_after_it() {
+    let served = Served::start("office365", "helo-equals-ptr").await;
+    let helo = "na01-bn1-obe.outbound.protection.outlook.com";
+    served.deliver(helo, b"").await;
+    served.get("/api/v1/wait?verdict=reject").await;
+    let remedy = async |number: &str| {
+        let path = format!("/api/v1/sessions/1/remedies/{number}/picture");
+        served.get(&path).await
+    };
+    let tried = remedy("1").await;
+    assert_eq!(tried.status, 200, "{}", tried.text());
+    let text = tried.text();
+    let accepted = "helo-equals-ptr accepted the mail of 207.46.163.149.";
+    assert!(text.contains(accepted), "{text}");
+    assert!(!text.contains("edge broken"), "{text}");
+    for (number, status) in [("0", 404), ("9", 404), ("x", 404), ("3", 409)] {
+        let answer = remedy(number).await;
+        assert_eq!(answer.status, status, "{number}: {}", answer.text());
+    }
+    // Another receiver is in force: the remedies of the session are still those of its receiver, and none is drawn.
+    let other = serde_json::json!({ "receiver": "lenient" });
+    served.send_json("PUT", "/api/v1/receiver", &other).await;
+    let page = served.get("/api/v1/sessions/1/picture").await.text();
+    assert!(page.contains("What would cure it"), "{page}");
+    assert!(!page.contains(accepted), "{page}");
 }

@@ -269,6 +269,15 @@ async fn the_command_asks_a_running_world() {
     let json = check(&more(&["--format", "json"]), 1, &[]).await;
     let json: Value = serde_json::from_str(&json).expect("one line of JSON");
     assert_eq!(json["rule"], "helo-ptr-match");
+    for format in ["svg", "html"] {
+        let drawn = check(&more(&["--format", format]), 1, &["helo-ptr-match"]).await;
+        let same = [&alone[..], &helo, &["--format", format]].concat();
+        assert_eq!(drawn, check(&same, 1, &[]).await, "{format}");
+        let all = more(&["--receiver", "all", "--format", format]);
+        check(&all, 2, &["expected one receiver for --format"]).await;
+    }
+    let file_drawn = [&ask(&strict)[..], &["--receiver", file, "--format", "svg"]].concat();
+    check(&file_drawn, 1, &["<svg ", "deferred"]).await;
     let all = check(&more(&["--receiver", "all", "--format", "json"]), 1, &[]).await;
     let all: Value = serde_json::from_str(&all).expect("one line of JSON");
     assert!(all.as_array().is_some_and(|all| all.len() > 20));
@@ -308,12 +317,6 @@ async fn the_command_asks_a_running_world() {
         &more(&["--scenario", "office365"]),
         2,
         &["cannot be used with"],
-    )
-    .await;
-    check(
-        &more(&["--format", "svg"]),
-        2,
-        &["--format human or json with --world"],
     )
     .await;
     check(&helo, 2, &["--client <IP>"]).await;

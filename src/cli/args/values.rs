@@ -116,6 +116,13 @@ pub(in crate::cli) enum CheckFormat {
     Html,
 }
 
+impl CheckFormat {
+    /// Whether it draws a judgement, and so takes one only.
+    pub(in crate::cli) const fn draws(self) -> bool {
+        matches!(self, Self::Svg | Self::Html)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum MatrixFormat {
     Human,

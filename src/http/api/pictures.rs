@@ -14,11 +14,12 @@ use crate::check::Attempt;
 use crate::error::Error;
 use crate::harness::World;
 use crate::http::App;
+use crate::http::api::sessions::find;
 use crate::http::server::extract::{Id, Place, TheWorld};
 use crate::http::server::problem::Problem;
 use crate::picture::{Case, Picture, STYLE, moments};
 use crate::policy::Remedy;
-use crate::smtp::SessionRecord;
+use crate::smtp::{SessionEntry, SessionRecord};
 
 /// Nothing but the style sheet of pictures may take effect in them: no script, no image, no other origin.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
@@ -40,24 +41,31 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     (status = 404, description = "No session has this number", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn svg(TheWorld(world): TheWorld, Id(id): Id) -> Result<impl IntoResponse, Problem> {
-    let svg = picture(&world, id)?.svg();
-    let kind = HeaderValue::from_static("image/svg+xml; charset=utf-8");
-    Ok((
-        [
-            (header::CONTENT_TYPE, kind),
-            (header::CONTENT_SECURITY_POLICY, POLICY.clone()),
-        ],
-        svg,
-    ))
+    let entry = find(&world, id)?;
+    let drawn = move || {
+        entry.explain(|record| drawing(&Picture::of(&Case::of_session(record, Vec::new()))))
+    };
+    drawn_apart(drawn).await
 }
 
 /// Draw why a session was refused, as an HTML page with identities, SPF, remedies and a timeline
+///
+/// Each remedy has the picture of the session after it, if the world still has the receiver of the session.
 #[utoipa::path(get, path = "/sessions/{id}/picture", tag = "journal", params(("id" = u64, Path, description = "Its number")), responses(
     (status = 200, description = "A page without scripts, which can be printed", body = String, content_type = "text/html"),
     (status = 404, description = "No session has this number", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn page(TheWorld(world): TheWorld, Id(id): Id) -> Result<impl IntoResponse, Problem> {
-    Ok(document(&picture(&world, id)?))
+    let entry = find(&world, id)?;
+    drawn_apart(move || document(&whole(&world, &entry))).await
+}
+
+/// Draws on a thread for work that takes time.
+async fn drawn_apart<R: Send + 'static>(
+    draw: impl FnOnce() -> R + Send + 'static,
+) -> Result<R, Problem> {
+    let drawn = tokio::task::spawn_blocking(draw).await;
+    drawn.map_err(|e| Problem::of("", &Error::other(e.to_string())))
 }
 
 /// Draw the judgement of the client of a session after a remedy, as an HTML page
@@ -76,7 +84,7 @@ async fn remedy(
     Id(id): Id,
     Place(number): Place,
 ) -> Result<Response, Problem> {
-    let entry = crate::http::api::sessions::find(&world, id)?;
+    let entry = find(&world, id)?;
     let tried = move || {
         let (attempt, remedies) =
             entry.explain(|record| (attempt(&world, record), remedies(record)));
@@ -84,7 +92,9 @@ async fn remedy(
         let chosen = chosen.ok_or_else(|| {
             Problem::not_found("number", "the place of a remedy", &number.to_string())
         })?;
-        let profile = world.receiver();
+        let named = entry.look(|record| record.receiver.to_string());
+        let profile = world.receiver_named(&named);
+        let profile = profile.unwrap_or_else(|| world.receiver_for(&attempt.recipient));
         let judgement = world.check_remedied(&profile, &attempt, chosen);
         let judgement = judgement.ok_or_else(|| {
             let detail =
@@ -133,11 +143,31 @@ pub(crate) fn document(picture: &Picture) -> impl IntoResponse + use<> {
     )
 }
 
-fn picture(world: &World, id: u64) -> Result<Picture, Problem> {
-    let entry = crate::http::api::sessions::find(world, id)?;
+/// A picture alone under its policy.
+pub(crate) fn drawing(picture: &Picture) -> impl IntoResponse + use<> {
+    let kind = HeaderValue::from_static("image/svg+xml; charset=utf-8");
+    (
+        [
+            (header::CONTENT_TYPE, kind),
+            (header::CONTENT_SECURITY_POLICY, POLICY.clone()),
+        ],
+        picture.svg(),
+    )
+}
+
+/// Everything about a session: its timeline, and what each remedy makes of it.
+fn whole(world: &World, entry: &SessionEntry) -> Picture {
     let (events, queries) = (world.events().entries(), world.dns_queries().entries());
-    Ok(entry.explain(|record| {
-        let moments = moments(record, &events, &queries);
-        Picture::of(&Case::of_session(record, moments))
-    }))
+    // A judgement takes the lock of changes, which comes before that of a record: so the record is copied.
+    let record = entry.explain(SessionRecord::clone);
+    let case = Case::of_session(&record, moments(&record, &events, &queries));
+    let Some(profile) = world.receiver_named(&record.receiver) else {
+        return Picture::of(&case);
+    };
+    let attempt = attempt(world, &record);
+    let judge = |remedy: &Remedy| world.check_remedied(&profile, &attempt, remedy);
+    match record.refusals.first() {
+        Some(refusal) => Picture::of(&case.trying(&refusal.remedies, judge)),
+        None => Picture::of(&case),
+    }
 }

@@ -14,7 +14,7 @@ use crate::check::{Attempt, Judgement, judge, remedied};
 use crate::error::Error;
 use crate::harness::World;
 use crate::http::App;
-use crate::http::api::pictures::document;
+use crate::http::api::pictures::{document, drawing};
 use crate::http::api::source::Source;
 use crate::http::api::views::plain;
 use crate::http::server::extract::{Body, Params, TheWorld};
@@ -32,7 +32,8 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
 pub(crate) fn of_a_world() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(check, check_body))
-        .routes(routes!(picture))
+        .routes(routes!(picture, picture_body))
+        .routes(routes!(svg, svg_body))
 }
 
 /// The client and the receiver of a judgement.
@@ -113,6 +114,50 @@ async fn picture(
     TheWorld(world): TheWorld,
     Params(what_if): Params<WhatIf>,
 ) -> Result<Response, Problem> {
+    drawn(world, what_if, |picture| document(picture).into_response()).await
+}
+
+/// The same page; scenario and receiver can also be TOML text or JSON objects
+#[utoipa::path(post, path = "/check/picture", tag = "ask", request_body = WhatIf, responses(
+    (status = 200, description = "The page", body = String, content_type = "text/html"),
+    BodyMistakes,
+))]
+async fn picture_body(
+    TheWorld(world): TheWorld,
+    Body(what_if): Body<WhatIf>,
+) -> Result<Response, Problem> {
+    drawn(world, what_if, |picture| document(picture).into_response()).await
+}
+
+/// Draw the identities of a client as one receiver would see them, as SVG
+#[utoipa::path(get, path = "/check/picture.svg", tag = "ask", params(WhatIf), responses(
+    (status = 200, description = "Each identity with the DNS answers about it, and the broken link", body = String, content_type = "image/svg+xml"),
+    (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+))]
+async fn svg(
+    TheWorld(world): TheWorld,
+    Params(what_if): Params<WhatIf>,
+) -> Result<Response, Problem> {
+    drawn(world, what_if, |picture| drawing(picture).into_response()).await
+}
+
+/// The same picture; scenario and receiver can also be TOML text or JSON objects
+#[utoipa::path(post, path = "/check/picture.svg", tag = "ask", request_body = WhatIf, responses(
+    (status = 200, description = "The picture", body = String, content_type = "image/svg+xml"),
+    BodyMistakes,
+))]
+async fn svg_body(
+    TheWorld(world): TheWorld,
+    Body(what_if): Body<WhatIf>,
+) -> Result<Response, Problem> {
+    drawn(world, what_if, |picture| drawing(picture).into_response()).await
+}
+
+async fn drawn(
+    world: Arc<World>,
+    what_if: WhatIf,
+    draw: fn(&Picture) -> Response,
+) -> Result<Response, Problem> {
     let question = Question::of(&world, what_if)?;
     if question.profiles.len() > 1 {
         return Err(Problem::mistake("receiver", "one receiver", "all"));
@@ -125,7 +170,7 @@ async fn picture(
         let case = Case::from(&judgement).trying(&judgement.remedies, |remedy| {
             question.remedied(&world, profile, remedy)
         });
-        Some(document(&Picture::of(&case)).into_response())
+        Some(draw(&Picture::of(&case)))
     };
     let drawn = tokio::task::spawn_blocking(drawn)
         .await
