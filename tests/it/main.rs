@@ -21,6 +21,7 @@ mod find_bounces;
 mod foreign;
 mod foreign_smtp;
 mod http;
+mod http_catalogue;
 mod http_compatible;
 mod http_events;
 mod http_guard;
