@@ -50,11 +50,11 @@ java_library() {
     path+=":$libraries/junit-platform-launcher.jar:$libraries/junit-platform-console.jar:$libraries/junit-platform-reporting.jar:$libraries/picocli.jar"
     awk '/^```java$/ { copying = 1; next } /^```$/ && copying { exit } copying' clients/java/README.md >"$classes/RefusedTest.java"
     [ "$(wc -l <"$classes/RefusedTest.java")" -le 12 ] || { echo "the test of the README is longer than 12 lines"; exit 1; }
-    javac -Xlint:all -Xlint:-classfile -Werror --release 17 -cp "$junit" -d "$classes/main" clients/java/src/main/java/martinet/*.java
-    javac --release 17 -cp "$classes/main:$junit" -d "$classes/test" clients/java/src/test/java/martinet/*.java "$classes/RefusedTest.java"
+    javac -encoding UTF-8 -Xlint:all -Xlint:-classfile -Werror --release 17 -cp "$junit" -d "$classes/main" clients/java/src/main/java/martinet/*.java
+    javac -encoding UTF-8 --release 17 -cp "$classes/main:$junit" -d "$classes/test" clients/java/src/test/java/martinet/*.java "$classes/RefusedTest.java"
     java -cp "$path" $main --details=tree --disable-banner --disable-ansi-colors --fail-if-no-tests --scan-classpath "$classes/test"
     echo "-- Java: the example that fails"
-    javac --release 17 -cp "$classes/main:$junit" -d "$classes/example" clients/java/example/FailingTest.java
+    javac -encoding UTF-8 --release 17 -cp "$classes/main:$junit" -d "$classes/example" clients/java/example/FailingTest.java
     if java -cp "$classes/example:$path" $main --disable-banner --disable-ansi-colors --select-class FailingTest >"$classes/said" 2>&1; then
         echo "the example passed" && exit 1
     fi
