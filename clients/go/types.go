@@ -13,6 +13,7 @@ type Options struct {
 type Filter struct {
 	ClientAddress string `json:"client_address,omitempty"`
 	Helo          string `json:"helo,omitempty"`
+	Receiver      string `json:"receiver,omitempty"`
 	Verdict       string `json:"verdict,omitempty"`
 	Transaction   string `json:"transaction,omitempty"`
 	Rule          string `json:"rule,omitempty"`

@@ -16,7 +16,7 @@ export interface Message { id: number; session: number; at: string; sender: stri
 export interface Query { id: number; client_address: string; client_port: number; name: string; type: string; rcode: string; answers: string[]; [field: string]: unknown; }
 
 export interface SessionFilter {
-  client_address?: string; helo?: string; verdict?: Verdict; transaction?: Verdict; rule?: string; source?: Source; stage?: Stage; code?: number;
+  client_address?: string; helo?: string; receiver?: string; verdict?: Verdict; transaction?: Verdict; rule?: string; source?: Source; stage?: Stage; code?: number;
   enhanced?: string; sender?: string; recipient?: string; since?: string;
 }
 

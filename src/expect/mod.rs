@@ -22,6 +22,7 @@ mod queries;
 mod seen;
 mod sessions;
 mod story;
+mod text;
 mod times;
 mod wait;
 mod watch;

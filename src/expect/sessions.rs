@@ -33,6 +33,9 @@ pub struct Sessions {
     /// The HELO name, in any case.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub helo: Option<String>,
+    /// The name of the receiver that judges the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receiver: Option<String>,
     /// The verdict of the session: `accept` after an acknowledged message without a refusal, `defer` or `reject` by the
     /// class of the first refusal, `none` otherwise.
     #[serde(
@@ -139,6 +142,15 @@ impl Sessions {
     pub fn saying(self, helo: &str) -> Self {
         Self {
             helo: Some(helo.to_owned()),
+            ..self
+        }
+    }
+
+    /// Only those that this receiver judged.
+    #[must_use]
+    pub fn at_receiver(self, receiver: &str) -> Self {
+        Self {
+            receiver: Some(receiver.to_owned()),
             ..self
         }
     }
@@ -256,6 +268,12 @@ impl Sessions {
             &self.helo,
             |h| h.eq_ignore_ascii_case(&record.helo),
             || some_text(&record.helo),
+        );
+        found.compare(
+            "receiver",
+            &self.receiver,
+            |name| *name == record.receiver,
+            || some_text(&record.receiver),
         );
         found.compare(
             "verdict",
