@@ -9,15 +9,17 @@ use std::time::Duration;
 mod values;
 
 pub(super) use values::{
-    CheckFormat, ExitAfter, Format, HttpAt, MatrixFormat, Plural, RunStage, Singular, VerifyFormat,
+    CheckFormat, ExitAfter, Format, HttpAt, MatrixFormat, Plural, RunStage, Singular,
+    SourceAddress, VerifyFormat,
 };
 
 use super::world::{WorldUrl, world_url};
+use crate::expect::Expectation;
 use crate::http::{self, Credentials};
 use crate::scenario::Placement;
 use crate::smtp::ProxyMode;
 use clap::{Args, Parser, Subcommand};
-use values::{exit_after, http_at, one_line, placement, ports, proxy_mode, size, time};
+use values::{exit_after, http_at, one_line, placement, ports, proxy_mode, size, source, time};
 
 /// The mail server that refuses your mail on purpose, says exactly why, and says what would fix it.
 #[derive(Debug, Parser)]
@@ -254,9 +256,17 @@ pub(super) struct Serve {
 pub(super) struct Run {
     #[command(flatten)]
     pub play: Play,
-    /// Source address of connections that are not bound to another one [default: the first client of the scenario]
-    #[arg(long, value_name = "IP")]
-    pub source: Option<IpAddr>,
+    /// Source address of connections that are not bound to one; random takes another address of the scenario for each
+    /// connection [default: the first client of the scenario]
+    #[arg(long, value_name = "IP|random[:SEED]", value_parser = source)]
+    pub source: Option<SourceAddress>,
+    /// Exit with 1 unless the command meets the [[expect]] entries of the scenario for the receivers of this run
+    #[arg(long)]
+    pub verify: bool,
+    /// Exit with 1 unless sessions match: NAME=VALUE conditions, for example 'client=192.0.2.1 verdict=reject rule=iprev times=2';
+    /// can be given more than once
+    #[arg(long, value_name = "CONDITIONS")]
+    pub expect: Vec<Expectation>,
     /// Run the command as this user [default: the user who called martinet, also through sudo]
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,

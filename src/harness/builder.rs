@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +25,8 @@ use crate::facts::{Clock, Memory};
 use crate::journal::Metrics;
 use crate::scenario::{self, Listener, Placement, ReceiverProfile, Scenario};
 use crate::smtp::{
-    self, ClientSource, LastReset, MessageBudget, ProxyMode, Reception, ServerState, StartTls,
+    self, Accepted, ClientSource, LastReset, MessageBudget, ProxyMode, Reception, ServerState,
+    StartTls,
 };
 use crate::tls::Tls;
 
@@ -66,6 +68,7 @@ pub struct Builder {
     keep: Retention,
     connections: usize,
     longest_wait: Duration,
+    accepted: Option<mpsc::Sender<Accepted>>,
     patience: Duration,
     tally: Option<Arc<Metrics>>,
     name: String,
@@ -91,6 +94,7 @@ impl Default for Builder {
             keep: Retention::default(),
             connections: CONNECTIONS,
             longest_wait: Duration::MAX,
+            accepted: None,
             patience: PATIENCE,
             tally: None,
             name: super::MAIN.to_owned(),
@@ -214,6 +218,12 @@ impl Builder {
         self
     }
 
+    /// Announces each accepted connection. Its greeting is sent after the notice is dropped.
+    pub fn announce(mut self, accepted: mpsc::Sender<Accepted>) -> Self {
+        self.accepted = Some(accepted);
+        self
+    }
+
     /// Sets the time limit of waits. The default is five seconds.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
@@ -329,6 +339,7 @@ impl Builder {
             mail_counts,
             max_connections: self.connections,
             longest_wait: self.longest_wait,
+            accepted: self.accepted,
         });
 
         let shutdown = CancellationToken::new();

@@ -119,6 +119,14 @@ fn client_addresses(scenario: &Scenario) -> Vec<IpAddr> {
     all.filter(|address| seen.insert(*address)).collect()
 }
 
+/// The addresses that `--source random` draws from: the pool from which the scenario takes client addresses, or all pools.
+pub(crate) fn random_sources(scenario: &Scenario) -> Vec<IpAddr> {
+    match &scenario.client {
+        ClientSource::Pool { addresses, .. } => addresses.clone(),
+        _ => client_addresses(scenario),
+    }
+}
+
 /// The range that one route makes local: the /24, or the /64 of an IPv6 address.
 fn around(address: IpAddr) -> IpNet {
     match address {

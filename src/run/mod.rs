@@ -10,13 +10,15 @@ mod inside;
 mod layout;
 mod network;
 mod process;
+mod rotation;
 mod seal;
 
 pub(crate) use files::Files;
 pub(crate) use inside::{Inside, Stage, User, enter};
-pub(crate) use layout::Layout;
+pub(crate) use layout::{Layout, random_sources};
 pub(crate) use network::set_up;
 pub(crate) use process::Sealed;
+pub(crate) use rotation::Rotation;
 pub(crate) use seal::{Tier, explained, seal};
 
 /// Port of DNS within the network.

@@ -39,20 +39,13 @@ async fn addresses(handle: &Handle, layout: &Layout) -> Result<(), Error> {
     // The command keeps its user, and an MTA that is no longer root can still listen.
     switch("net/ipv4/ip_unprivileged_port_start", "0", false)?;
     for net in &layout.clients {
-        add_route(handle, *net, None).await?;
+        route(handle, *net, None, false).await?;
     }
     for source in &layout.sources {
         if source.is_loopback() {
             continue;
         }
-        let mut add = handle
-            .address()
-            .add(LOOPBACK, *source, host(*source).prefix_len());
-        // Without this flag an IPv6 address is tentative for a moment, and no route can name it.
-        let flags = AddressAttribute::Flags(AddressFlags::Nodad);
-        add.message_mut().attributes.push(flags);
-        let added = add.execute().await;
-        added.map_err(|e| refused(&format!("add the address {source}"), &e))?;
+        give_address(handle, *source).await?;
     }
     let exchanges = layout.exchanges.iter().chain(&layout.dead);
     for exchange in exchanges.filter(|e| !e.is_loopback()) {
@@ -60,13 +53,38 @@ async fn addresses(handle: &Handle, layout: &Layout) -> Result<(), Error> {
             .sources
             .iter()
             .find(|source| source.is_ipv4() == exchange.is_ipv4());
-        add_route(handle, host(*exchange), source.copied()).await?;
+        route(handle, host(*exchange), source.copied(), false).await?;
     }
     Ok(())
 }
 
+/// Gives the loopback device an address.
+pub(super) async fn give_address(handle: &Handle, address: IpAddr) -> Result<(), Error> {
+    let prefix = host(address).prefix_len();
+    let mut add = handle.address().add(LOOPBACK, address, prefix);
+    // Without this flag an IPv6 address is tentative for a moment, and no route can name it.
+    let flags = AddressAttribute::Flags(AddressFlags::Nodad);
+    add.message_mut().attributes.push(flags);
+    let added = add.execute().await;
+    added.map_err(|e| refused(&format!("add the address {address}"), &e))
+}
+
+/// Makes later connections to an exchange come from another address.
+pub(super) async fn replace_route(
+    handle: &Handle,
+    exchange: IpAddr,
+    source: IpAddr,
+) -> Result<(), Error> {
+    route(handle, host(exchange), Some(source), true).await
+}
+
 /// Makes a network local. Connections to it have `source` unless the program binds another address.
-async fn add_route(handle: &Handle, net: IpNet, source: Option<IpAddr>) -> Result<(), Error> {
+async fn route(
+    handle: &Handle,
+    net: IpNet,
+    source: Option<IpAddr>,
+    replace: bool,
+) -> Result<(), Error> {
     let impossible = |e: &dyn std::fmt::Display| Error::other(format!("cannot route {net}: {e}"));
     let mut route = RouteMessageBuilder::<IpAddr>::new()
         .destination_prefix(net.network(), net.prefix_len())
@@ -80,7 +98,11 @@ async fn add_route(handle: &Handle, net: IpNet, source: Option<IpAddr>) -> Resul
         .kind(RouteType::Local)
         .scope(RouteScope::Host)
         .build();
-    let added = handle.route().add(route).execute().await;
+    let mut add = handle.route().add(route);
+    if replace {
+        add = add.replace();
+    }
+    let added = add.execute().await;
     added.map_err(|e| refused(&format!("make {net} local"), &e))
 }
 

@@ -2,6 +2,7 @@
 
 #![cfg(target_os = "linux")]
 
+mod expected;
 #[path = "../skipped/mod.rs"]
 mod skipped;
 

@@ -1,6 +1,6 @@
 //! Values of options: how they are read, and the words that some of them take.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -53,6 +53,27 @@ pub(super) fn http_at(text: &str) -> Result<HttpAt, String> {
             .map(HttpAt::At)
             .map_err(|_| "expected an address and port such as 127.0.0.1:8025, or off".to_owned()),
     }
+}
+
+/// Where connections of the command of `run` come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli) enum SourceAddress {
+    At(IpAddr),
+    /// Another address for each connection. Without a seed one is chosen.
+    Random(Option<u64>),
+}
+
+pub(super) fn source(text: &str) -> Result<SourceAddress, String> {
+    let random = |text: &str| match text.strip_prefix("random")? {
+        "" => Some(SourceAddress::Random(None)),
+        seed => Some(SourceAddress::Random(Some(
+            seed.strip_prefix(':')?.parse().ok()?,
+        ))),
+    };
+    let address = text.parse().ok().map(SourceAddress::At);
+    address.or_else(|| random(text)).ok_or_else(|| {
+        "expected an address, random, or random with a seed such as random:7".to_owned()
+    })
 }
 
 pub(super) fn proxy_mode(text: &str) -> Result<ProxyMode, String> {

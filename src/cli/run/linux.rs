@@ -1,26 +1,33 @@
 //! The command in namespaces: what is made before it, what it is given, and what ends it.
 
+mod expected;
+
 use std::ffi::OsString;
+use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::IsTerminal;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use nix::unistd::{Uid, getpgrp, tcgetpgrp};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::super::args::{HttpAt, Run, RunInside, RunStage};
+use super::super::args::{HttpAt, Run, RunInside, RunStage, SourceAddress};
 use super::super::live::SessionPrinter;
-use super::super::ready;
+use super::super::{matrix, ready};
 use super::super::{print, wait_for};
 use crate::error::Error;
+use crate::expect::Expectation;
 use crate::harness::{self, World, Worlds};
 use crate::http;
-use crate::run::{self, DNS, Files, Inside, Layout, Sealed, Stage, Tier, User};
+use crate::run::{self, DNS, Files, Inside, Layout, Rotation, Sealed, Stage, Tier, User};
 use crate::scenario::{self, Listener, ReceiverProfile, Scenario};
-use crate::smtp::ClientSource;
+use crate::smtp::{Accepted, ClientSource};
+use expected::Expected;
 
 /// HTTP within the network.
 const INNER_HTTP: SocketAddr =
@@ -36,7 +43,16 @@ pub(super) fn run(options: &Run) -> Result<u8, Error> {
         .as_deref()
         .unwrap_or(&scenario.receiver);
     let receiver = scenario::load_receiver(receiver)?;
-    let layout = Layout::of(&scenario, options.source)?;
+    let (source, random) = match options.source {
+        None => (None, None),
+        Some(SourceAddress::At(address)) => (Some(address), None),
+        Some(SourceAddress::Random(seed)) => (None, Some(Random::new(&scenario, seed)?)),
+    };
+    let layout = Layout::of(&scenario, source)?;
+    let mut expectations = options.expect.clone();
+    if options.verify {
+        expectations.extend(expected::of_scenario(&scenario, &receiver)?);
+    }
     // A socket keeps the network in which it was made: the page stays reachable from the machine.
     let outer = match options.http {
         HttpAt::At(address) if !options.probe => Some(bind_outside(address)?),
@@ -48,6 +64,8 @@ pub(super) fn run(options: &Run) -> Result<u8, Error> {
         scenario,
         receiver,
         layout,
+        random,
+        expectations,
         outer,
         tier,
     };
@@ -91,6 +109,8 @@ struct Setup<'o> {
     scenario: Scenario,
     receiver: ReceiverProfile,
     layout: Layout,
+    random: Option<Random>,
+    expectations: Vec<Expectation>,
     outer: Option<std::net::TcpListener>,
     tier: Tier,
 }
@@ -111,7 +131,14 @@ impl Setup<'_> {
         let address = outer
             .as_ref()
             .and_then(|listener| listener.local_addr().ok());
-        let worlds = Worlds::new(self.world().await?);
+        let mut rotation = None;
+        let mut notices = None;
+        if let Some(Random { addresses, seed }) = &self.random {
+            let started = Rotation::start(&self.layout, addresses.clone(), *seed).await;
+            let (started, sender) = started.map_err(explained)?;
+            (rotation, notices) = (Some(started), Some(sender));
+        }
+        let worlds = Worlds::new(self.world(notices).await?);
         let inner = harness::bind_tcp("HTTP", INNER_HTTP).await?;
         let shutdown = CancellationToken::new();
         let mut listeners = vec![inner];
@@ -131,13 +158,20 @@ impl Setup<'_> {
         let inside = self.inside(user, worlds.main().authorities());
         let sealed = Sealed::prepare(&inside, &self.command()).map_err(explained)?;
         eprint!("{}", self.started(worlds.main(), address));
-        let code = follow(sealed, worlds.main()).await;
+        let expectations = std::mem::take(&mut self.expectations);
+        let expected = Expected::begin(worlds.main(), expectations);
+        let mut code = follow(sealed, worlds.main()).await;
+        drop(rotation);
+        if let Some((report, met)) = expected.verified() {
+            eprint!("{report}");
+            code = if met { code } else { code.map(|_| 1) };
+        }
         shutdown.cancel();
         worlds.close().await;
         code
     }
 
-    async fn world(&self) -> Result<World, Error> {
+    async fn world(&self, notices: Option<mpsc::Sender<Accepted>>) -> Result<World, Error> {
         let receiver = self.layout.receiver;
         let mut scenario = self.scenario.clone();
         for listener in &mut scenario.listeners {
@@ -153,6 +187,9 @@ impl Setup<'_> {
             .client(ClientSource::Socket)
             .dns(DNS)
             .smtp(SocketAddr::new(receiver, run::SMTP));
+        if let Some(notices) = notices {
+            builder = builder.announce(notices);
+        }
         if let Some(placement) = &self.layout.placement {
             return builder.exchanges(placement.clone()).start().await;
         }
@@ -218,7 +255,10 @@ impl Setup<'_> {
             .take(shown)
             .map(|ip| SocketAddr::new(*ip, run::SMTP).to_string());
         let clients = clients.iter().map(ToString::to_string);
-        let sources = sources.iter().map(ToString::to_string);
+        let sources = match &self.random {
+            Some(random) => random.to_string(),
+            None => list(sources.iter().map(ToString::to_string).collect()),
+        };
         let mut text = format!(
             "martinet run: {} ({}), receiver {}\n  SMTP     {}\n  DNS      {DNS}\n  clients  {}\n  source   {}\n",
             self.scenario.name,
@@ -226,7 +266,7 @@ impl Setup<'_> {
             self.receiver.name,
             list(exchanges.collect()),
             list(clients.collect()),
-            list(sources.collect()),
+            sources,
         );
         if let Some(http) = http {
             let _ = writeln!(text, "  page     http://{http}/ (from this machine)");
@@ -243,6 +283,36 @@ impl Setup<'_> {
             "  The {not_in_force} of the scenario is not in force: the client address is that of the socket."
         );
         text
+    }
+}
+
+/// Source addresses of `--source random`.
+struct Random {
+    addresses: Vec<IpAddr>,
+    seed: u64,
+}
+
+impl Random {
+    fn new(scenario: &Scenario, seed: Option<u64>) -> Result<Self, Error> {
+        let addresses = run::random_sources(scenario);
+        if addresses.is_empty() {
+            let expected = "--source random with a scenario that has clients";
+            return Err(Error::unexpected(expected, "no [[pool]]"));
+        }
+        // Each hasher of the standard library has a random key.
+        let chosen = || RandomState::new().build_hasher().finish() % 1_000_000;
+        Ok(Self {
+            addresses,
+            seed: seed.unwrap_or_else(chosen),
+        })
+    }
+}
+
+impl fmt::Display for Random {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { addresses, seed } = self;
+        let shown = matrix::clients(addresses);
+        write!(f, "random, seed {seed}, of {shown}")
     }
 }
 
@@ -322,6 +392,7 @@ async fn follow(sealed: Sealed, world: &World) -> Result<u8, Error> {
             () = printer.follow(&sessions) => {}
         }
     };
+    expected::settled(world).await;
     printer.catch_up(&sessions);
     Ok(code)
 }

@@ -1,5 +1,6 @@
 //! Listeners and the connections that they accept. The caller owns the listener and stops it.
 
+pub(crate) mod accepted;
 pub(crate) mod connection;
 pub(crate) mod flush;
 pub(crate) mod proxy;
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,7 @@ use crate::facts::{Clock, LookupCache, Memory};
 use crate::journal::{
     Backlog, Event, Failures, JournalStore, Log, MailCounts, Message, Metrics, Waiting,
 };
+use crate::smtp::server::accepted::{Accepted, announce};
 use crate::smtp::server::connection::Connection;
 use crate::smtp::session::{ListenerMode, Protocol};
 use crate::smtp::{
@@ -70,6 +72,8 @@ pub struct ServerState {
     pub max_connections: usize,
     /// The longest that a session waits for DNS or before its greeting; the receiver's clock skips the rest.
     pub longest_wait: Duration,
+    /// Where accepted connections are announced before their greeting.
+    pub accepted: Option<mpsc::Sender<Accepted>>,
 }
 
 impl ServerState {
@@ -197,6 +201,9 @@ pub async fn serve(
         if door.unused.load(Ordering::Relaxed) {
             let _ = stream.set_zero_linger();
             continue;
+        }
+        if let Some(notices) = &service.accepted {
+            announce(notices, &stream, peer).await;
         }
         match Arc::clone(&places).try_acquire_owned() {
             Ok(place) => {
