@@ -75,7 +75,7 @@ pub(super) fn of_scenario(
 ) -> Result<Vec<Expectation>, Error> {
     let zones = scenario.zones(IpAddr::from([127, 0, 0, 1]));
     let mut expectations = Vec::new();
-    for expected in &scenario.expectations {
+    for (expected, sentence) in scenario.expectations.iter().zip(scenario.sentences()) {
         let scenario::Expectation::Session(session) = expected else {
             continue;
         };
@@ -86,7 +86,7 @@ pub(super) fn of_scenario(
         let attempt = attempt(scenario, session);
         let judged = check::judge(&profile.receiver, &zones, profile.dns_timeout, &attempt);
         let pattern = pattern(scenario, session, profile.name, judged.stage);
-        let name = format!("[[expect]] {session}");
+        let name = format!("[[expect]] {sentence}");
         expectations.push(Expectation::of(pattern).named(&name));
     }
     if expectations.is_empty() {
