@@ -130,7 +130,11 @@ starts() {
         --env "MARTINET_SMTP=$address:25" --env "MARTINET_DNS=$address:53" martinet >/dev/null
     run server --rm martinet readyz --wait --timeout 30s || { podman logs server; exit 1; }
     is "uid and gid" "$(awk '/^[UG]id:/ { printf "%s ", $2 }' "/proc/$(inspect server '{{.State.Pid}}')/status")" "65532 65532 "
-    podman healthcheck run server || { podman logs server; exit 1; }
+    if nsenter --mount=/proc/self/ns/mnt test -e "$PWD/Dockerfile"; then
+        podman healthcheck run server || { inspect server '{{json .State.Health}}'; podman logs server; exit 1; }
+    else
+        record "podman's health check: in a chroot, as here, podman exec does not find the files of a container"
+    fi
     shows "the ready message" "$(podman logs server 2>&1)" "accessible via http://0.0.0.0:8025/"
 }
 
