@@ -33,7 +33,8 @@ pub use listing::{Listing, Subject};
 pub use lookup::{Lookup, Resolver, ResolverSnapshot};
 pub use memory::{Clock, Greylist, History, MOST_ADVANCED, Memory, Seen};
 pub use sender::SenderDomain;
-pub use spf::{DNS_TERMS, Spf, SpfQuery, SpfResult, VOID_LOOKUPS, check_host};
+pub(crate) use spf::REDIRECT;
+pub use spf::{DNS_TERMS, Spf, SpfQuery, SpfResult, SpfStep, VOID_LOOKUPS, check_host};
 pub use tally::{
     CountBy, EarlierRefusals, MOST_COUNTED, RefusalWindow, Tally, Volume, VolumeWindow,
 };

@@ -101,8 +101,8 @@ fn record(shown: &Record, out: &mut String) {
         if term.matched {
             out.push_str(" ← matched");
         }
-        if term.lookups > 0 {
-            let _ = write!(out, " <small>(lookup {} of 10)</small>", term.lookups);
+        if !term.counts.is_empty() {
+            let _ = write!(out, " <small>({})</small>", term.counts);
         }
         if let Some(below) = &term.below {
             out.push_str("<ul>");

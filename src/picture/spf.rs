@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hickory_proto::rr::RData;
 
 use super::Case;
-use crate::facts::{LookupRecord, Outcome, Spf};
+use crate::facts::{DNS_TERMS, LookupRecord, Outcome, REDIRECT, Spf, SpfStep, VOID_LOOKUPS};
 use crate::name::{self, RecordType};
 
 /// Records shown of one evaluation: ten terms may fetch one each (RFC 7208 §4.6.4).
@@ -32,8 +32,8 @@ pub(super) struct Record {
 #[derive(Clone, Debug)]
 pub(super) struct Term {
     pub(super) text: String,
-    /// Terms so far that asked DNS, this one included; 0 where it asked nothing.
-    pub(super) lookups: u32,
+    /// Lookups and void lookups so far, beside their limits; empty where the term asked nothing.
+    pub(super) counts: String,
     pub(super) matched: bool,
     pub(super) below: Option<Record>,
 }
@@ -55,33 +55,29 @@ fn tree(identity: &'static str, spf: &Spf, evidence: &[Arc<LookupRecord>]) -> Tr
     let mut reader = Reader {
         evidence,
         mechanism: &spf.mechanism,
-        lookups: 0,
-        matched: false,
+        steps: spf.steps.iter().collect(),
     };
     Tree {
         identity,
         result: format!("{} for {}", spf.result.word(), spf.domain),
-        counts: format!(
-            "{} of {} lookups, {} of {} void lookups",
-            spf.dns_terms,
-            crate::facts::DNS_TERMS,
-            spf.void_lookups,
-            crate::facts::VOID_LOOKUPS
-        ),
+        counts: counts(spf.dns_terms, spf.void_lookups),
         root: reader.record(&spf.domain, 0),
     }
+}
+
+fn counts(lookups: u32, void: u32) -> String {
+    format!("{lookups} of {DNS_TERMS} lookups, {void} of {VOID_LOOKUPS} void lookups")
 }
 
 /// Walks the records in the order of the evaluation, as far as evidence goes.
 struct Reader<'a> {
     evidence: &'a [Arc<LookupRecord>],
     mechanism: &'a str,
-    lookups: u32,
-    /// Set once the mechanism of the outermost record matched: what stands behind it was not evaluated.
-    matched: bool,
+    /// The steps of the evaluation that no term has taken yet.
+    steps: Vec<&'a SpfStep>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn record(&mut self, domain: &str, depth: usize) -> Option<Record> {
         if depth > DEEPEST {
             return None;
@@ -105,42 +101,46 @@ impl Reader<'_> {
                 domain: domain.to_owned(),
                 terms: vec![Term {
                     text: outcome.to_owned(),
-                    lookups: 0,
+                    counts: String::new(),
                     matched: false,
                     below: None,
                 }],
             });
         };
         let terms = text.split_ascii_whitespace().skip(1);
-        let terms = terms.map(|term| self.term(term, depth)).collect();
+        let terms = terms.map(|term| self.term(domain, term, depth)).collect();
         Some(Record {
             domain: domain.to_owned(),
             terms,
         })
     }
 
-    fn term(&mut self, text: &str, depth: usize) -> Term {
+    fn term(&mut self, domain: &str, text: &str, depth: usize) -> Term {
         let bare = text.trim_start_matches(['+', '-', '~', '?']);
         let word = bare.split([':', '=', '/']).next().unwrap_or_default();
-        let asks = ["include", "a", "mx", "ptr", "exists", "redirect"];
-        let asks = !self.matched && asks.iter().any(|known| known.eq_ignore_ascii_case(word));
-        if asks {
-            self.lookups += 1;
-        }
-        let lookups = if asks { self.lookups } else { 0 };
-        let target = bare
-            .strip_prefix("include:")
-            .or_else(|| bare.strip_prefix("redirect="));
+        let word = word.to_ascii_lowercase();
+        let step = self.take(domain, if word == REDIRECT { &word } else { text });
+        let asks = ["include", "a", "mx", "ptr", "exists", REDIRECT].contains(&word.as_str());
+        let target = bare.split_once([':', '=']).map(|(_, target)| target);
+        let leads_on = word == "include" || word == REDIRECT;
         let below = target
-            .filter(|_| asks)
+            .filter(|_| leads_on && step.is_some())
             .and_then(|domain| self.record(domain, depth + 1));
-        let matched = depth == 0 && !self.mechanism.is_empty() && self.mechanism == text;
-        self.matched |= matched;
         Term {
             text: text.to_owned(),
-            lookups,
-            matched,
+            counts: step
+                .filter(|_| asks)
+                .map(|step| counts(step.dns_terms, step.void_lookups))
+                .unwrap_or_default(),
+            matched: depth == 0 && !self.mechanism.is_empty() && self.mechanism == text,
             below,
         }
+    }
+
+    /// The step of a term; `None` where the evaluation did not come to it.
+    fn take(&mut self, domain: &str, term: &str) -> Option<&'a SpfStep> {
+        let is_it = |step: &&SpfStep| step.domain == domain && step.term == term;
+        let place = self.steps.iter().position(is_it)?;
+        Some(self.steps.remove(place))
     }
 }

@@ -38,4 +38,5 @@ body.report{margin:0 auto;max-width:72rem;padding:1rem;background:var(--paper);c
 .report ul{margin:.25rem 0;padding-left:1.25rem}
 .report summary{cursor:pointer}
 .report .matched{font-weight:700;text-decoration:underline}
+@media print{body.report{max-width:none;padding:0}.report .scroll{overflow:visible}.report svg{min-width:0}.report tr,.report svg{break-inside:avoid}.report details::details-content{content-visibility:visible}}
 ";

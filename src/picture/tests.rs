@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::*;
 use crate::check::{Attempt, judge};
-use crate::scenario::{self, plain_message};
+use crate::scenario::{self, ReceiverProfile, Scenario, plain_message};
 
 const OFFICE: &str = "na01-bn1-obe.outbound.protection.outlook.com";
 
@@ -12,6 +12,10 @@ const OFFICE: &str = "na01-bn1-obe.outbound.protection.outlook.com";
 fn picture(scenario: &str, receiver: &str, client: &str, helo: &str) -> Picture {
     let scenario = scenario::load_scenario(scenario).expect("a scenario");
     let profile = scenario::load_receiver(receiver).expect("a receiver");
+    of(&scenario, &profile, client, helo)
+}
+
+fn of(scenario: &Scenario, profile: &ReceiverProfile, client: &str, helo: &str) -> Picture {
     let attempt = Attempt {
         client: client.parse().expect("an address"),
         helo: helo.to_owned(),
@@ -77,6 +81,13 @@ fn the_seeds_cases_are_drawn_as_they_were_looked_at() {
             message_of_2016,
         ),
         (
+            "office365-other-address",
+            "office365",
+            "helo-resolves-to-client",
+            "157.56.110.65",
+            OFFICE,
+        ),
+        (
             "exchange2003",
             "exchange2003-branding",
             "helo-equals-ptr",
@@ -111,5 +122,47 @@ fn a_hostile_name_is_text_in_every_form() {
     for document in [picture.svg(), picture.html()] {
         assert!(!document.contains("<script"), "{document}");
         assert!(document.contains("&lt;script&gt;"), "{document}");
+    }
+}
+
+#[test]
+fn spf_shows_lookups_and_void_lookups_so_far() {
+    let scenario = r#"
+title  = "t"
+sender = "a@example.test"
+[[domain]]
+name = "contoso.test"
+[[zone]]
+origin = "example.test."
+text = '''
+@     TXT  "v=spf1 include:list.example.test a:none.example.test exists:%{i}.example.test redirect=last.example.test"
+list  TXT  "v=spf1 mx ~all"
+list  MX   10 host
+host  A    192.0.2.99
+last  TXT  "v=spf1 a ip4:192.0.2.10 -all"
+last  A    192.0.2.98
+'''
+"#;
+    let receiver = "title = \"t\"\n[[rule]]\ncheck = \"sender-spf\"\nfail = \"550 5.7.23 no\"\n";
+    let scenario = scenario::parse_scenario("s.toml", scenario).expect("a scenario");
+    let profile = scenario::parse_receiver("r.toml", receiver).expect("a receiver");
+    let page = of(&scenario, &profile, "192.0.2.10", "mail.example.test").html();
+    for (term, lookups, void) in [
+        ("mx", 2, 0),
+        ("include:list.example.test", 2, 0),
+        ("a:none.example.test", 3, 1),
+        ("exists:%{i}.example.test", 4, 2),
+        ("a", 6, 2),
+        ("redirect=last.example.test", 6, 2),
+    ] {
+        let counted = format!(
+            "<code>{term}</code> <small>({lookups} of 10 lookups, {void} of 2 void lookups)</small>"
+        );
+        assert!(page.contains(&counted), "{counted}\n{page}");
+    }
+    // Neither asks, and the evaluation ends before the second.
+    for term in ["ip4:192.0.2.10", "-all"] {
+        let bare = format!("<code>{term}</code></li>");
+        assert!(page.contains(&bare), "{bare}\n{page}");
     }
 }

@@ -8,7 +8,7 @@ use hickory_proto::rr::RData;
 
 use super::macros::{MacroString, Values};
 use super::record::{Directive, Mechanism, Prefixes, Qualifier, SpfRecord, is_spf, parse};
-use super::{DNS_TERMS, Spf, SpfQuery, SpfResult, VOID_LOOKUPS};
+use super::{DNS_TERMS, REDIRECT, Spf, SpfQuery, SpfResult, SpfStep, VOID_LOOKUPS};
 use crate::facts::{Lookup, LookupRecord, Outcome};
 use crate::name::{self, LABEL_OCTETS, Name, RecordType};
 
@@ -26,6 +26,7 @@ pub(super) struct Evaluation<'a> {
     void_lookups: u32,
     elapsed: Duration,
     matched: String,
+    steps: Vec<SpfStep>,
 }
 
 /// Why an evaluation stops: temperror or permerror, and what is wrong.
@@ -64,6 +65,7 @@ impl<'a> Evaluation<'a> {
             void_lookups,
             elapsed,
             matched,
+            steps: Vec::new(),
         }
     }
 
@@ -94,6 +96,7 @@ impl<'a> Evaluation<'a> {
             dns_terms,
             void_lookups,
             elapsed,
+            steps: self.steps,
         }
     }
 
@@ -106,7 +109,9 @@ impl<'a> Evaluation<'a> {
             return Ok((SpfResult::None, None));
         };
         for directive in &record.directives {
-            if self.matches(directive, domain)? {
+            let matches = self.matches(directive, domain);
+            self.step(domain, &directive.text);
+            if matches? {
                 self.matched.clone_from(&directive.text);
                 let result = match directive.qualifier {
                     Qualifier::Pass => SpfResult::Pass,
@@ -123,12 +128,25 @@ impl<'a> Evaluation<'a> {
         let Some(redirect) = record.redirect else {
             return Ok((SpfResult::Neutral, None));
         };
-        self.count_term()?;
-        let target = self.expand(&redirect, domain);
-        match self.check_host(&target)? {
+        let redirected = self.count_term().and_then(|()| {
+            let target = self.expand(&redirect, domain);
+            Ok((self.check_host(&target)?, target))
+        });
+        self.step(domain, REDIRECT);
+        let (result, target) = redirected?;
+        match result {
             (SpfResult::None, _) => Err(permerror(format!("redirect={target} leads to no record"))),
             result => Ok(result),
         }
+    }
+
+    fn step(&mut self, domain: &str, term: &str) {
+        self.steps.push(SpfStep {
+            domain: domain.to_owned(),
+            term: term.to_owned(),
+            dns_terms: self.dns_terms,
+            void_lookups: self.void_lookups,
+        });
     }
 
     /// The one record of a domain (§4.4, §4.5).

@@ -15,6 +15,8 @@ use evaluate::Evaluation;
 
 /// Maximum number of terms with DNS lookups (RFC 7208 §4.6.4).
 pub const DNS_TERMS: u32 = 10;
+/// The term of a step for the modifier.
+pub(crate) const REDIRECT: &str = "redirect";
 /// Maximum number of void lookups (RFC 7208 §4.6.4).
 pub const VOID_LOOKUPS: u32 = 2;
 
@@ -86,6 +88,22 @@ pub struct Spf {
     /// The time of the lookups, one after the other.
     #[serde(rename = "elapsed_ms", serialize_with = "crate::journal::millis")]
     pub elapsed: Duration,
+    /// The terms that were evaluated, in the order in which their evaluation ended.
+    #[serde(skip)]
+    pub steps: Vec<SpfStep>,
+}
+
+/// A term that was evaluated, with the counts at its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpfStep {
+    /// The domain of its record.
+    pub domain: String,
+    /// The term; `redirect` for that modifier.
+    pub term: String,
+    /// Number of terms with DNS lookups so far.
+    pub dns_terms: u32,
+    /// Number of void lookups so far.
+    pub void_lookups: u32,
 }
 
 /// The check_host() function (RFC 7208 §4). The questions go to `evidence`.
