@@ -26,5 +26,7 @@ if [ ! -d "$modules/node_modules/playwright-core" ] || [ ! -d "$modules/node_mod
 fi
 cargo build --quiet
 export MARTINET_PROGRAM=${CARGO_TARGET_DIR:-target}/debug/martinet
-# Node 18, which Debian 12 has, knows no --test-timeout.
-timeout 900 node --test tests/page/page.test.mjs
+# One file after the other, for the machine's sake. Node 18, which Debian 12 has, knows no --test-timeout and no --test-concurrency.
+for file in tests/page/*.test.mjs; do
+    timeout 900 node --test "$file"
+done

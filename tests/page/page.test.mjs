@@ -4,10 +4,8 @@ import { after, before, test } from "node:test";
 
 import { arrive, axe, close, launch, open } from "./browser.mjs";
 import { deliver, flood, speak, start } from "./server.mjs";
+import { BOUNCE, HONEST, HOSTILE, message, OFFICE, views } from "./views.mjs";
 
-const OFFICE = "na01-bn1-obe.outbound.protection.outlook.com";
-const HONEST = "mail-bn1lp0149.outbound.protection.outlook.com";
-const HOSTILE = "<script>alert('helo')</script>";
 let server;
 
 before(async () => {
@@ -18,17 +16,6 @@ after(async () => {
   await close();
   await server?.stop();
 });
-
-/** Every view, by its address and the beginning of its title. Session 1 was refused, message 1 has HTML and parts. */
-const views = (world = "") => [
-  [`#${world}/sessions`, "Sessions"], [`#${world}/sessions?verdict=reject`, "Sessions"], [`#${world}/sessions/1`, "Session 1"],
-  [`#${world}/mail`, "Mail"], [`#${world}/mail/1`, "Message 1"], [`#${world}/mail/1?show=headers`, "Message 1"],
-  [`#${world}/mail/1?show=source`, "Message 1"], [`#${world}/mail/1?show=parts`, "Message 1"],
-  [`#${world}/dns`, "DNS"], [`#${world}/dns/zones`, "DNS"], [`#${world}/dns/faults`, "DNS"],
-  [`#${world}/what-if?client_address=207.46.163.149&helo=${OFFICE}`, "What if"],
-  [`#${world}/what-if?client_address=207.46.163.149&helo=${OFFICE}&receiver=all`, "What if"],
-  [`#${world}/matrix?scenario=office365&group=generic`, "Matrix"], [`#${world}/setup`, "Scenario"], [`#${world}/worlds`, "Worlds"],
-];
 
 test("the first refusal appears without reload", async () => {
   const page = await open(server.base, "");
@@ -45,17 +32,6 @@ test("the first refusal appears without reload", async () => {
   assert.deepEqual(page.faults, []);
   await page.context().close();
 });
-
-const message = [
-  "From: Eve <a@example.test>", "To: b@contoso.test", "Subject: =?utf-8?Q?=3Cscript=3Ealert(1)=3C/script=3E?=", "MIME-Version: 1.0",
-  "Content-Type: multipart/mixed; boundary=x", "", "--x", "Content-Type: text/html; charset=utf-8", "",
-  "<html><head><script>alert(2)</script><link rel=stylesheet href=http://spy.test/s.css><meta http-equiv=refresh content='0;url=http://spy.test/'></head>",
-  "<body onload=alert(3)><style>p{background:url(http://spy.test/b)}</style><p style='color:red;background:url(http://spy.test/p)'>Hello</p>",
-  "<img src=http://spy.test/i.png><img src=x onerror=alert(4)><iframe src=http://spy.test/></iframe><svg onload=alert(5)><a href='javascript:alert(6)'>x</a></svg>",
-  "<form action=http://spy.test/><input autofocus onfocus=alert(7)></form></body></html>", "--x",
-  "Content-Type: text/html; name=\"\\\"><img src=x onerror=alert(8)>.html\"",
-  "Content-Disposition: attachment; filename=\"\\\"><img src=x onerror=alert(8)>.html\"", "", "<script>alert(9)</script>", "--x--", "",
-].join("\r\n");
 
 test("each view by keyboard alone", async () => {
   const said = await speak(server.smtp, ["XCLIENT ADDR=207.46.163.149", `EHLO ${HONEST}`, "MAIL FROM:<a@example.test>", "RCPT TO:<b@contoso.test>", "DATA", `${message}\r\n.`, "QUIT"]);
@@ -148,6 +124,19 @@ test("each view by keyboard alone", async () => {
   await page.waitForFunction(() => document.querySelector(".matrix-detail").textContent.includes("207.46.163"));
   await keyboard.press("Enter");
   await arrive(page, "What if");
+  // A bounce, pasted: the answer, its commands, and the drawing of the first match.
+  await go("b", "Bounce");
+  await tabTo("#bounce");
+  await keyboard.type(BOUNCE);
+  await keyboard.press("Control+Enter");
+  await page.locator("#match-1 .commands code").first().waitFor();
+  assert.match(page.url(), /bounce\?text=550/, "the reply can be sent to somebody");
+  await tabTo("#match-1 .commands button");
+  await tabTo("#match-1 a[href*=what-if]");
+  await keyboard.press("Enter");
+  await page.locator(".headline.reject").waitFor();
+  await page.goBack();
+  await arrive(page, "Bounce");
   // Scenario: a mistake is reported while it is typed.
   await go("c", "Scenario");
   await tabTo("textarea");
@@ -186,7 +175,8 @@ test("a hostile mail opens in every view", async () => {
   await server.call("PUT", `/api/v1/worlds/${name}/receiver`, { receiver: "helo-strict" });
   await deliver(smtp, HOSTILE, message);
   const shown = [];
-  for (const [address, title] of [...views("/world/hostile"), ["#/world/hostile/sessions/2", "Session 2"], [`#/world/hostile/what-if?client_address=192.0.2.66&helo=${encodeURIComponent(HOSTILE)}`, "What if"]]) {
+  for (const [address, title] of [...views("/world/hostile"), ["#/world/hostile/sessions/2", "Session 2"],
+    [`#/world/hostile/bounce?text=${encodeURIComponent(`550 5.7.25 ${HOSTILE} <img src=x onerror=alert(8)> no PTR record`)}`, "Bounce"], [`#/world/hostile/what-if?client_address=192.0.2.66&helo=${encodeURIComponent(HOSTILE)}`, "What if"]]) {
     const page = await open(server.base, address);
     await arrive(page, title);
     await page.waitForLoadState("networkidle").catch(() => {});

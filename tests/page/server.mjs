@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import net from "node:net";
 
-const program = process.env.MARTINET_PROGRAM ?? "target/debug/martinet";
+export const program = process.env.MARTINET_PROGRAM ?? "target/debug/martinet";
 
 /** Starts the server; `stop` ends it. */
 export async function start(...options) {

@@ -11,6 +11,7 @@ const VIEWS = [
   { word: "dns", title: "DNS", load: () => import("./dns.js") },
   { word: "what-if", title: "What if", load: () => import("./whatif.js") },
   { word: "matrix", title: "Matrix", load: () => import("./matrix.js") },
+  { word: "bounce", title: "Bounce", load: () => import("./bounce.js") },
   { word: "setup", title: "Scenario", load: () => import("./setup.js") },
   { word: "worlds", title: "Worlds", load: () => import("./worlds.js") },
 ];

@@ -22,10 +22,10 @@ function rustTest(session, { scenario, receiver }) {
   const asserted = { accept: "assert_accepted", defer: "assert_deferred", reject: "assert_rejected" }[session.verdict];
   const rule = session.rule ? `.by_rule(${rust(session.rule)})` : "";
   const code = session.code && session.verdict !== "accept" ? `.with_code(${session.code})` : "";
-  const check = asserted ? `session.${asserted}()${rule}${code};` : "assert_eq!(session.verdict(), martinet::Verdict::None);";
+  const check = asserted ? `session.${asserted}()${rule}${code};` : "assert_eq!(session.verdict, martinet::verdict::Verdict::None);";
   return `#[tokio::test]
 async fn ${word(session)}() -> Result<(), Box<dyn std::error::Error>> {
-    let client = martinet::ClientSource::Fixed(${rust(session.client_address)}.parse()?);
+    let client = martinet::smtp::ClientSource::Fixed(${rust(session.client_address)}.parse()?);
     let world = martinet::World::builder().scenario(${rust(scenario)}).receiver(${rust(receiver)}).client(client).start().await?;
     send_mail(world.smtp_addr(), world.dns_addr()).await; // the software under test, saying EHLO ${session.helo.replaceAll(/\s/g, " ")}
     let session = world.wait_for_session().await?;
@@ -99,12 +99,13 @@ curl -fsS -X DELETE "$api/worlds/shell"
 }
 
 function expectation(session, { receiver, sender, recipient }) {
+  if (session.verdict === "none") return "# An [[expect]] sends a message, and this session sent none.\n";
   const refusal = session.refusals[0];
   const reply = [session.code, refusal?.enhanced].filter(Boolean).join(" ");
   const lines = [
     ["client", session.client_address], ["helo", session.helo], ["receiver", receiver],
-    ["mail_from", session.transactions.length > 0 || session.recipients.length > 0 ? sender : undefined],
-    ["rcpt", session.recipients.length > 0 ? recipient : undefined],
+    ["sender", session.transactions.length > 0 || session.recipients.length > 0 ? sender : undefined],
+    ["recipient", session.recipients.length > 0 ? recipient : undefined],
     ["reply", reply || "250"], ["rule", session.rule], ["stage", session.stage],
     ["verdict", session.verdict === "none" ? undefined : session.verdict],
   ].filter(([, value]) => value !== undefined);

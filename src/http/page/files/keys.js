@@ -1,8 +1,8 @@
 // Keys: `g` and a letter go to a view, `/` goes to the filter, `?` shows this. They can be switched off (WCAG 2.1.4).
 import { h } from "./dom.js";
 
-const GO = { s: "sessions", m: "mail", d: "dns", w: "what-if", x: "matrix", c: "setup", o: "worlds" };
-const TITLES = { s: "Sessions", m: "Mail", d: "DNS", w: "What if", x: "Matrix", c: "Scenario", o: "Worlds" };
+const GO = { s: "sessions", m: "mail", d: "dns", w: "what-if", x: "matrix", b: "bounce", c: "setup", o: "worlds" };
+const TITLES = { s: "Sessions", m: "Mail", d: "DNS", w: "What if", x: "Matrix", b: "Bounce", c: "Scenario", o: "Worlds" };
 const OFF = "martinet.keys.off";
 
 const off = () => localStorage.getItem(OFF) === "yes";

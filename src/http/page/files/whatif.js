@@ -36,6 +36,8 @@ function question(asked, { world, scenarios, receivers, receiver }, ask) {
   scenario.value = asked.scenario;
   const whom = h("select", { id: "receiver" }, option("", `the world's (${receiver.name})`), option("all", "all of them"),
     ["generic", "software", "operator"].map((group) => h("optgroup", { label: group }, receivers.filter((each) => each.group === group).map((each) => option(each.name)))));
+  // Texts of another time have no entry of their own in the list: `gmail@2016`.
+  if (asked.receiver && ![...whom.options].some((each) => each.value === asked.receiver)) whom.append(option(asked.receiver));
   whom.value = asked.receiver;
   const field = (label, element) => h("div", { class: "field" }, h("label", { for: element.id }, label), element);
   const fields = {
