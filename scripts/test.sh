@@ -55,6 +55,8 @@ install_clients() {
 # installed. dnsperf is for benches/dns.sh.
 unpack_servers() {
     [ -x "$foreign/usr/lib/postfix/sbin/master" ] || unpack postfix
+    # Each mail server has a program `sendmail`, and the last one unpacked has the name: Postfix's is kept apart.
+    [ -x "$foreign/usr/lib/postfix/sendmail" ] || { unpack postfix && cp -p "$foreign/usr/sbin/sendmail" "$foreign/usr/lib/postfix/"; }
     [ -x "$foreign/usr/sbin/exim4" ] || unpack exim4-daemon-light
     [ -x "$foreign/usr/sbin/smtpd" ] || unpack opensmtpd
     [ -x "$foreign/usr/libexec/sendmail/sendmail" ] || unpack sendmail-bin sendmail-base sendmail-cf m4
