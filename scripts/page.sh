@@ -19,14 +19,21 @@ have node || skip "the page in a browser: no node here"
 CHROMIUM=${CHROMIUM:-$(command -v chromium || true)}
 [ -n "$CHROMIUM" ] || skip "the page in a browser: no chromium here"
 export CHROMIUM MARTINET_PAGE_MODULES=$modules
-if [ ! -d "$modules/node_modules/playwright-core" ] || [ ! -d "$modules/node_modules/axe-core" ]; then
+# Playwright needs Node 20, and Debian 12 has Node 18: npm has newer ones.
+packages=(playwright-core@1.65.1 axe-core@4.14.1)
+node=node
+if ! node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)'; then
+    packages+=(node@20)
+    node=$modules/node_modules/node/bin/node
+fi
+if [ ! -d "$modules/node_modules/playwright-core" ] || [ ! -d "$modules/node_modules/axe-core" ] || ! have "$node"; then
     mkdir -p "$modules"
-    (cd "$modules" && npm install --silent --no-fund --no-audit playwright-core@1.65.1 axe-core@4.14.1) ||
-        skip "the page in a browser: npm could not install playwright-core and axe-core"
+    (cd "$modules" && npm install --silent --no-fund --no-audit "${packages[@]}") ||
+        skip "the page in a browser: npm could not install ${packages[*]}"
 fi
 cargo build --quiet
 export MARTINET_PROGRAM=${CARGO_TARGET_DIR:-target}/debug/martinet
 # One file after the other, for the machine's sake. Node 18, which Debian 12 has, knows no --test-timeout and no --test-concurrency.
 for file in tests/page/*.test.mjs; do
-    timeout 900 node --test "$file"
+    timeout 900 "$node" --test "$file"
 done
