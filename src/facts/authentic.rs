@@ -46,6 +46,35 @@ impl AuthResult {
     }
 }
 
+impl super::Facts {
+    /// The domain of the From header field; empty if it is not known.
+    pub fn from_domain_text(&self) -> String {
+        let header = self.header.as_ref();
+        let domain = header.and_then(|header| header.from_domain.as_ref());
+        let of_dmarc = || self.dmarc.as_ref().map(|dmarc| dmarc.from_domain.clone());
+        let domain = domain.map(crate::name::display).or_else(of_dmarc);
+        domain.unwrap_or_default()
+    }
+
+    /// Whether SPF of the reverse-path passed.
+    pub fn spf_passed(&self) -> bool {
+        let result = self.spf_sender.as_ref().map(|spf| spf.result);
+        result == Some(super::SpfResult::Pass)
+    }
+
+    /// Whether a DKIM signature of the message passed.
+    pub fn dkim_passed(&self) -> bool {
+        let mut signatures = self.dkim.iter().flatten();
+        signatures.any(|signature| signature.result == AuthResult::Pass)
+    }
+
+    /// Whether the message passed DMARC.
+    pub fn dmarc_passed(&self) -> bool {
+        let result = self.dmarc.as_ref().map(|dmarc| dmarc.result);
+        result == Some(AuthResult::Pass)
+    }
+}
+
 /// One DKIM signature of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Dkim {

@@ -126,6 +126,8 @@ pub struct Variant {
     pub fail: Template,
     /// The reply when DNS fails temporarily; that of the rule where `None`.
     pub error: Option<Template>,
+    /// Whether the text is modelled.
+    pub modelled: bool,
 }
 
 impl Variant {
@@ -344,6 +346,7 @@ mod tests {
     fn a_variant_is_of_its_era_and_of_each_year_within() {
         let fail = Template::parse(&["550 no"]).expect("a template");
         let variant = |era: &str| Variant {
+            modelled: false,
             era: era.to_owned(),
             fail: fail.clone(),
             error: None,

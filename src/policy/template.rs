@@ -52,6 +52,12 @@ pub const PLACEHOLDERS: &[(&str, &str)] = &[
     ("field", "the header field that breaks the rule"),
     ("from", "the domain of the From header field"),
     ("score", "the sum of a score"),
+    (
+        "spf",
+        "Pass or Fail: whether SPF of the reverse-path passed",
+    ),
+    ("dkim", "Pass or Fail: whether a DKIM signature passed"),
+    ("dmarc", "Pass or Fail: whether DMARC passed"),
     ("id", "an opaque token"),
 ];
 
@@ -80,6 +86,23 @@ impl Template {
         lines: &[S],
         more: &[(&str, &str)],
     ) -> Result<Self, (String, String)> {
+        Self::read(lines, more, false)
+    }
+
+    /// The same as [`Template::parse`], but an enhanced code of another class than the reply code is permitted: a few receivers send
+    /// one, although RFC 3463 §2 forbids it.
+    ///
+    /// # Errors
+    /// As [`Template::parse`], without the classes.
+    pub fn parse_any_class<S: AsRef<str>>(lines: &[S]) -> Result<Self, (String, String)> {
+        Self::read(lines, &[], true)
+    }
+
+    fn read<S: AsRef<str>>(
+        lines: &[S],
+        more: &[(&str, &str)],
+        any_class: bool,
+    ) -> Result<Self, (String, String)> {
         for line in lines.iter().map(AsRef::as_ref) {
             if line.contains(['\r', '\n', '\0']) {
                 return Err((
@@ -101,6 +124,7 @@ impl Template {
         for text in pattern.texts() {
             if let Some((class, _)) = enhanced_prefix(text)
                 && class != pattern.code().class()
+                && !any_class
             {
                 let expected = format!(
                     "an enhanced code of class {} after reply code {}",
@@ -172,6 +196,10 @@ fn fill_line(text: &str, facts: &Facts, values: &Values<'_>) -> String {
     out
 }
 
+const fn passed(passed: bool) -> &'static str {
+    if passed { "Pass" } else { "Fail" }
+}
+
 fn push_value(out: &mut String, word: &str, facts: &Facts, values: &Values<'_>) {
     let sender = facts.sender.as_deref().unwrap_or_default();
     match word {
@@ -207,6 +235,13 @@ fn push_value(out: &mut String, word: &str, facts: &Facts, values: &Values<'_>) 
         "rcpt" => out.push_str(facts.recipient.as_deref().unwrap_or_default()),
         "domain" => out.push_str(sender.rsplit_once('@').map_or("", |(_, domain)| domain)),
         "id" => out.push_str(values.id),
+        "from" => match values.quotes.iter().find(|(name, _)| *name == word) {
+            Some((_, from)) => out.push_str(from),
+            None => out.push_str(&facts.from_domain_text()),
+        },
+        "spf" => out.push_str(passed(facts.spf_passed())),
+        "dkim" => out.push_str(passed(facts.dkim_passed())),
+        "dmarc" => out.push_str(passed(facts.dmarc_passed())),
         word => {
             let quote = values.quotes.iter().find(|(name, _)| *name == word);
             out.push_str(quote.map_or("", |(_, value)| value));

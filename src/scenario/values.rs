@@ -151,6 +151,18 @@ pub(super) fn reply(
     reply_with(key, expected, allowed, &[], table, mistakes)
 }
 
+/// The same, but the enhanced status code can have another class than the reply code.
+pub(super) fn reply_of_any_class(
+    key: &'static str,
+    expected: &str,
+    allowed: impl Fn(ReplyCode) -> bool,
+    table: &mut Reader<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<Template> {
+    let parse = |texts: &[&str]| Template::parse_any_class(texts);
+    read_reply(key, expected, allowed, parse, table, mistakes)
+}
+
 /// The same with placeholders beyond those of rules.
 pub(super) fn reply_with(
     key: &'static str,
@@ -160,12 +172,24 @@ pub(super) fn reply_with(
     table: &mut Reader<'_>,
     mistakes: &mut Mistakes,
 ) -> Option<Template> {
+    let parse = |texts: &[&str]| Template::parse_with(texts, placeholders);
+    read_reply(key, expected, allowed, parse, table, mistakes)
+}
+
+fn read_reply(
+    key: &'static str,
+    expected: &str,
+    allowed: impl Fn(ReplyCode) -> bool,
+    parse: impl Fn(&[&str]) -> Result<Template, (String, String)>,
+    table: &mut Reader<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<Template> {
     let lines = table.strings(key, mistakes)?;
     let first = lines
         .first()
         .map_or_else(|| table.span(), |l| l.span.clone());
     let texts: Vec<_> = lines.iter().map(|l| l.value.as_str()).collect();
-    match Template::parse_with(&texts, placeholders) {
+    match parse(&texts) {
         Ok(template) if allowed(template.pattern().code()) => Some(template),
         Ok(template) => {
             mistakes.add(first, expected, template.pattern().code().to_string());

@@ -45,12 +45,22 @@ pub(super) static SPF_OR_DKIM: Check = Check {
     checks: "SPF of the reverse-path or a DKIM signature passes",
     basis: "RFC 7372 §3.3; Gmail 5.7.26, Yahoo 5.7.9",
     beyond: "beyond RFC 7208 and RFC 6376, which have a message without either treated as any other",
-    parameters: &[],
+    parameters: &[Parameter {
+        name: "spf",
+        kind: Kind::Choice(&["any", "fail"]),
+        default: "\"any\"",
+        doc: "which results of SPF the rule refuses: all but pass, or fail alone (Gmail words a record with -all differently)",
+    }],
     fail: &["550 5.7.26 Multiple authentication checks failed"],
     error: &["451 4.7.26 Temporary error in authentication checks"],
     needs: message,
-    build: |_| {
-        Box::new(|facts| {
+    build: |settings| {
+        let only_fail = settings.choice("spf", "any") == "fail";
+        Box::new(move |facts| {
+            let result = facts.spf_sender.as_ref().map(|spf| spf.result);
+            if only_fail && result != Some(SpfResult::Fail) {
+                return Finding::NotApplicable;
+            }
             demand(
                 facts,
                 &[spf(facts), dkim(facts)],

@@ -66,6 +66,14 @@ pub(in crate::scenario) static RULE: Section = Section {
         .absent("`fail` from the first violation on")
         .follows("Gmail and Yahoo since 2024, Microsoft since 2025"),
         key(
+            "any_class",
+            Takes::Flag,
+            "true",
+            "Permits an enhanced status code in `fail` that has another class than the reply code, as a few receivers send it.",
+        )
+        .default("false")
+        .follows("Gmail: 421 5.7.32; RFC 3463 §2 forbids it"),
+        key(
             "modelled",
             Takes::Flag,
             "true",
@@ -90,7 +98,7 @@ pub(in crate::scenario) static RULE: Section = Section {
             "variant",
             Takes::Tables(&VARIANT),
             "",
-            "Records another text of the same rule: of another time, or of other hosts of the operator.",
+            "Records another text of the same rule: of another time, or of other hosts of the operator. `NAME@ERA` gives it from the first violation on.",
         ),
     ],
 };
@@ -121,6 +129,13 @@ pub(in crate::scenario) static VARIANT: Section = Section {
             "Is the reply if DNS fails temporarily: a 4yz reply.",
         )
         .absent("the `error` of the rule"),
+        key(
+            "modelled",
+            Takes::Flag,
+            "true",
+            "Marks the text as modelled, not copied from a real receiver.",
+        )
+        .default("false"),
     ],
 };
 

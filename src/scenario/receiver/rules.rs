@@ -13,7 +13,7 @@ use crate::reply::ReplyCode;
 use crate::scenario::keys::WEIGHT;
 use crate::scenario::reader::Reader;
 use crate::scenario::report::Mistakes;
-use crate::scenario::values::{self, networks, networks_of, reply};
+use crate::scenario::values::{self, networks, networks_of, reply, reply_of_any_class};
 use crate::stage::Stage;
 
 /// The time within which messages and violations count, unless a rule says otherwise.
@@ -68,7 +68,13 @@ pub(super) fn rule(
         "a 4yz or 5yz reply"
     };
     let refuses = |code: ReplyCode| code.is_refusal() || (says_goodbye && code.get() == 221);
-    if let Some(fail) = reply("fail", expected, refuses, &mut table, mistakes) {
+    let any_class = table.flag("any_class", mistakes).unwrap_or(false);
+    let fail = if any_class {
+        reply_of_any_class("fail", expected, refuses, &mut table, mistakes)
+    } else {
+        reply("fail", expected, refuses, &mut table, mistakes)
+    };
+    if let Some(fail) = fail {
         rule.fail = fail;
         rule.has_own_fail = true;
     }
@@ -100,7 +106,8 @@ pub(super) fn rule(
         rule.fail = chosen.fail;
         rule.error = chosen.error.unwrap_or(rule.error);
         rule.era = Some(chosen.era);
-        rule.modelled = false;
+        rule.modelled = chosen.modelled;
+        rule.escalation = None;
     }
     table.finish();
     Some(rule)
@@ -160,11 +167,13 @@ fn variant(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Variant> {
     let fail = reply("fail", "a 4yz or 5yz reply", refuses, &mut table, mistakes);
     let defers = |code: ReplyCode| code.class() == 4;
     let error = reply("error", "a 4yz reply", defers, &mut table, mistakes);
+    let modelled = table.flag("modelled", mistakes).unwrap_or(false);
     table.finish();
     Some(Variant {
         era: era?,
         fail: fail?,
         error,
+        modelled,
     })
 }
 
