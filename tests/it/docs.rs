@@ -85,11 +85,16 @@ fn counts_of_receivers_and_texts() {
             let invented = rule.modelled || profile.group == "generic";
             let texts = if invented { &mut modelled } else { &mut real };
             texts.insert(text);
-            real.extend(
-                rule.variants
-                    .iter()
-                    .map(|variant| variant.fail.pattern().to_string()),
-            );
+            let first = rule.escalation.iter().flat_map(|known| &known.first);
+            texts.extend(first.map(|first| first.pattern().to_string()));
+            for variant in &rule.variants {
+                let texts = if variant.modelled {
+                    &mut modelled
+                } else {
+                    &mut real
+                };
+                texts.insert(variant.fail.pattern().to_string());
+            }
         }
     }
     let counts = format!(
