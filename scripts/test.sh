@@ -51,8 +51,8 @@ install_clients() {
     fi
 }
 
-# Mail servers conflict as packages, and they, NSD and Knot would start as system services: they are unpacked, not
-# installed. dnsperf is for benches/dns.sh.
+# Mail servers conflict as packages, and they, NSD, Knot and Unbound would start as system services: they are unpacked,
+# not installed. dnsperf is for benches/dns.sh.
 unpack_servers() {
     [ -x "$foreign/usr/lib/postfix/sbin/master" ] || unpack postfix
     # Each mail server has a program `sendmail`, and the last one unpacked has the name: Postfix's is kept apart.
@@ -62,6 +62,7 @@ unpack_servers() {
     [ -x "$foreign/usr/libexec/sendmail/sendmail" ] || unpack sendmail-bin sendmail-base sendmail-cf m4
     [ -x "$foreign/usr/sbin/nsd" ] || unpack nsd
     [ -x "$foreign/usr/sbin/knotd" ] || unpack knot
+    [ -x "$foreign/usr/sbin/unbound" ] || unpack unbound
     [ -x "$foreign/usr/bin/dnsperf" ] || unpack dnsperf
     unpack_libraries
 }
@@ -82,7 +83,7 @@ unpack_libraries() {
     lacking=$(lacking_libraries)
     [ -z "$lacking" ] && return 0
     local packages
-    mapfile -t packages < <(libraries_of postfix exim4-daemon-light opensmtpd sendmail-bin nsd knot dnsperf)
+    mapfile -t packages < <(libraries_of postfix exim4-daemon-light opensmtpd sendmail-bin nsd knot unbound dnsperf)
     mapfile -t packages < <({ printf '%s\n' "${packages[@]}"; libraries_of "${packages[@]}"; } | sort -u)
     echo "the unpacked programs lack ${lacking//$'\n'/ }: getting ${packages[*]}"
     as_root apt-get -qq install -y --no-install-recommends "${packages[@]}" >/dev/null || unpack "${packages[@]}"
@@ -96,7 +97,7 @@ libraries_of() {
 # The names of shared libraries that nothing provides.
 lacking_libraries() {
     LD_LIBRARY_PATH="$PWD/$foreign/usr/lib/postfix:$PWD/$foreign/usr/lib/$(uname -m)-linux-gnu:$PWD/$foreign/lib/$(uname -m)-linux-gnu" \
-        ldd "$foreign"/usr/sbin/{smtp-source,exim4,smtpd,nsd,knotd} "$foreign"/usr/libexec/sendmail/sendmail "$foreign"/usr/lib/postfix/sbin/{master,smtpd,cleanup} \
+        ldd "$foreign"/usr/sbin/{smtp-source,exim4,smtpd,nsd,knotd,unbound} "$foreign"/usr/libexec/sendmail/sendmail "$foreign"/usr/lib/postfix/sbin/{master,smtpd,cleanup} \
         "$foreign"/usr/bin/dnsperf |
         awk '/not found/ { print $1 }' | sort -u
 }

@@ -1,6 +1,6 @@
 //! `martinet capture` and `check --resolver`: a resolver on loopback, which is martinet itself.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ fn fates(
 }
 
 /// A world that serves a scenario as the whole of DNS.
-async fn served(name: &str) -> (World, Scenario) {
+pub(crate) async fn served(name: &str) -> (World, Scenario) {
     let mut scenario = scenario::load_scenario(name).expect("a scenario");
     scenario.dns.outside = Outside::NxDomain;
     let world = World::builder()
@@ -46,14 +46,19 @@ async fn served(name: &str) -> (World, Scenario) {
     (world, scenario)
 }
 
-async fn captured(world: &World, client: IpAddr, helo: &str, sender: &str) -> Captured {
+pub(crate) async fn captured(
+    resolver: SocketAddr,
+    client: IpAddr,
+    helo: &str,
+    sender: &str,
+) -> Captured {
     let capture = Capture {
         client,
         helo: helo.to_owned(),
         sender: sender.to_owned(),
         selectors: vec!["brisbane".to_owned()],
         lists: true,
-        resolver: world.dns_addr(),
+        resolver,
         patience: Duration::from_millis(1500),
     };
     let profiles = scenario::list_receivers().expect("receivers");
@@ -61,50 +66,62 @@ async fn captured(world: &World, client: IpAddr, helo: &str, sender: &str) -> Ca
     captured.await.expect("no panic")
 }
 
+/// Scenarios of every kind of DNS that receivers look at.
+pub(crate) const ROUND_TRIPS: &[&str] = &[
+    "one-to-one",
+    "no-ptr",
+    "office365",
+    "forward-nxdomain",
+    "forward-nodata",
+    "forward-servfail",
+    "ptr-servfail",
+    "ptr-nodata",
+    "rfc2317",
+    "two-ptrs",
+    "ipv6-good",
+    "ipv6-no-ptr",
+    "dnsbl-listed",
+    "sender-domain",
+    "mixed-family",
+    "generic-ptr",
+];
+
+/// Captures the first client of a scenario that martinet serves, through a resolver: every receiver judges it alike.
+pub(crate) async fn round_trip(
+    profiles: &[ReceiverProfile],
+    name: &str,
+    original: &Scenario,
+    resolver: SocketAddr,
+) {
+    let client = original.clients().into_iter().next().expect("a client");
+    let (address, helo, sender) = (
+        client.address,
+        client.helo.as_str(),
+        original.sender.as_str(),
+    );
+    let captured = captured(resolver, address, helo, sender).await;
+    let again = scenario::parse_scenario("captured", &captured.text)
+        .unwrap_or_else(|error| panic!("{name}: {error}\n{}", captured.text));
+    let expected = fates(original, profiles, address, helo, sender);
+    let got = fates(&again, profiles, address, helo, sender);
+    for (expected, got) in expected.iter().zip(&got) {
+        assert_eq!(got, expected, "{name}\n{}", captured.text);
+    }
+    assert!(captured.questions > 4, "{name}");
+    assert_eq!(
+        again.expectations.len(),
+        profiles.len(),
+        "an expectation for each receiver"
+    );
+}
+
 /// A scenario that martinet serves, captured through its own DNS, gets the same verdicts from every receiver.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_captured_is_judged_alike() {
     let profiles = scenario::list_receivers().expect("receivers");
-    let names = [
-        "one-to-one",
-        "no-ptr",
-        "office365",
-        "forward-nxdomain",
-        "forward-nodata",
-        "forward-servfail",
-        "ptr-servfail",
-        "ptr-nodata",
-        "rfc2317",
-        "two-ptrs",
-        "ipv6-good",
-        "ipv6-no-ptr",
-        "dnsbl-listed",
-        "sender-domain",
-        "mixed-family",
-        "generic-ptr",
-    ];
-    for name in names {
+    for name in ROUND_TRIPS {
         let (world, original) = served(name).await;
-        let client = original.clients().into_iter().next().expect("a client");
-        let (address, helo, sender) = (
-            client.address,
-            client.helo.as_str(),
-            original.sender.as_str(),
-        );
-        let captured = captured(&world, address, helo, sender).await;
-        let again = scenario::parse_scenario("captured", &captured.text)
-            .unwrap_or_else(|error| panic!("{name}: {error}\n{}", captured.text));
-        let expected = fates(&original, &profiles, address, helo, sender);
-        let got = fates(&again, &profiles, address, helo, sender);
-        for (expected, got) in expected.iter().zip(&got) {
-            assert_eq!(got, expected, "{name}\n{}", captured.text);
-        }
-        assert!(captured.questions > 4, "{name}");
-        assert_eq!(
-            again.expectations.len(),
-            profiles.len(),
-            "an expectation for each receiver"
-        );
+        round_trip(&profiles, name, &original, world.dns_addr()).await;
     }
 }
 
@@ -113,7 +130,7 @@ async fn what_is_captured_is_judged_alike() {
 async fn failures_are_captured_as_faults() {
     let (world, _) = served("ptr-servfail").await;
     let text = captured(
-        &world,
+        world.dns_addr(),
         "192.0.2.10".parse().expect("an address"),
         "mail.example.test",
         "a@example.test",
@@ -123,7 +140,7 @@ async fn failures_are_captured_as_faults() {
     assert!(text.contains("do   = \"servfail\""), "{text}");
     let (world, _) = served("ptr-timeout").await;
     let text = captured(
-        &world,
+        world.dns_addr(),
         "192.0.2.10".parse().expect("an address"),
         "mail.example.test",
         "a@example.test",
@@ -131,6 +148,40 @@ async fn failures_are_captured_as_faults() {
     .await
     .text;
     assert!(text.contains("do   = \"drop\""), "{text}");
+}
+
+/// Each RCODE of a failure is a fault of the same RCODE, for each type that is asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn rcodes_are_captured() {
+    for (action, owner) in [
+        ("refused", "10.2.0.192.in-addr.arpa"),
+        ("servfail", "mail.example.test"),
+        ("refused", "mail.example.test"),
+        ("drop", "example.test"),
+    ] {
+        let mut scenario = scenario::load_scenario("one-to-one").expect("a scenario");
+        let text = format!(
+            "{}\n[[fault]]\nname = \"{owner}.\"\ndo   = \"{action}\"\n",
+            scenario.text
+        );
+        scenario = scenario::parse_scenario("failing", &text).expect("a sound scenario");
+        scenario.dns.outside = Outside::NxDomain;
+        let client = scenario.clients().into_iter().next().expect("a client");
+        let sender = scenario.sender.clone();
+        let world = World::builder()
+            .with_scenario(scenario)
+            .start()
+            .await
+            .expect("a world");
+        let captured = captured(world.dns_addr(), client.address, &client.helo, &sender).await;
+        let wanted = format!("do   = \"{action}\"");
+        assert!(captured.failures > 0, "{action} {owner}");
+        assert!(
+            captured.text.contains(&wanted),
+            "{action} {owner}: {}",
+            captured.text
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
