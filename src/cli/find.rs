@@ -6,7 +6,7 @@ use std::io::Read;
 use super::args::{Find, Format};
 use super::{paint, print, print_json};
 use crate::error::Error;
-use crate::find::{Certainty, Finder, Found, Match, scenario_of};
+use crate::find::{Certainty, Finder, Found, Match, Sent, scenario_of};
 
 /// Octets of an input that are read: a notification with the message that came back.
 const INPUT_OCTETS: u64 = 64 << 20;
@@ -55,8 +55,9 @@ fn read(what: &str) -> Result<Vec<u8>, Error> {
 const EXPLAINED: usize = 3;
 
 fn text(found: &Found) -> String {
+    let sent = sent(&found.sent);
     if found.matches.is_empty() {
-        return nothing(found);
+        return nothing(found) + &sent;
     }
     let mut out = String::new();
     for one in found.matches.iter().take(EXPLAINED) {
@@ -77,7 +78,40 @@ fn text(found: &Found) -> String {
             one.reply.first().map_or("", String::as_str)
         );
     }
+    out + &sent
+}
+
+/// What the bounce tells of the message that was refused.
+fn sent(sent: &Sent) -> String {
+    let client = sent.client.map(|client| client.to_string());
+    let known = [
+        ("client address", &client),
+        ("HELO name", &sent.helo),
+        ("sender", &sent.sender),
+        ("recipient", &sent.recipient),
+        ("sent to", &sent.receiver),
+        ("time", &sent.time),
+    ];
+    let known = known
+        .into_iter()
+        .filter_map(|(what, value)| Some((what, value.as_ref()?)));
+    let mut out = String::new();
+    for (what, value) in known {
+        if out.is_empty() {
+            let heading = paint::HEADING;
+            let _ = writeln!(out, "{heading}the refused message{heading:#}");
+        }
+        let _ = writeln!(out, "  {}{what:<15}{:#}{value}", paint::DIM, paint::DIM);
+    }
     out
+}
+
+/// Which of several sessions gets the reply.
+fn nth(sessions: u64) -> String {
+    match sessions {
+        1 => String::new(),
+        sessions => format!(", in session {sessions}"),
+    }
 }
 
 const fn certainty(certainty: Certainty) -> &'static str {
@@ -136,7 +170,10 @@ fn explained(one: &Match) -> String {
         (Some(scenario), Some(client), Some(helo)) => {
             row(
                 "scenario",
-                &format!("{scenario}: client {client}, HELO name {helo}"),
+                &format!(
+                    "{scenario}: client {client}, HELO name {helo}{}",
+                    nth(one.sessions)
+                ),
             );
         }
         _ => row("scenario", "no built-in scenario brings this reply about"),
@@ -149,6 +186,9 @@ fn explained(one: &Match) -> String {
     }
     for (label, change) in paint::changes(&one.remedies) {
         row(label, &change);
+    }
+    for (i, line) in one.notes.lines().enumerate() {
+        row(if i == 0 { "notes" } else { "" }, line);
     }
     for (i, source) in one.sources.iter().enumerate() {
         row(if i == 0 { "sources" } else { "" }, source);

@@ -3,11 +3,14 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use super::input::Said;
 use super::pattern::Pattern;
-use crate::check::{Attempt, Judgement, judge};
+use crate::check::{Attempt, Judgement, judge, judge_remembering};
 use crate::dns::{Fault, Zones};
+use crate::facts::{Memory, Tally};
+use crate::policy::Rule;
 use crate::policy::check::Check;
 use crate::scenario::{Expectation, ReceiverProfile, Scenario};
 
@@ -21,6 +24,8 @@ pub(super) struct Case {
     pub(super) attempt: Attempt,
     /// Whether the message comes from the scenario file, which no flag of `check` can set.
     pub(super) own_message: bool,
+    /// The number of sessions: the last one gets the reply. More than one for rules that count.
+    pub(super) sessions: u64,
     pub(super) judgement: Judgement,
 }
 
@@ -47,6 +52,8 @@ type Plays = HashMap<(usize, usize), Played>;
 struct Played {
     rule: Option<&'static str>,
     said: Said,
+    /// The number of lines of the reply.
+    lines: usize,
 }
 
 impl<'a> Stage<'a> {
@@ -85,12 +92,35 @@ impl<'a> Stage<'a> {
         &self,
         profile: &ReceiverProfile,
         check: Option<&Check>,
+        nth: Option<usize>,
         pattern: &Pattern,
     ) -> Option<Case> {
         let rule = check.map(|check| check.name);
+        let once = self.any(profile, |ready, attempt, played| {
+            let is_it = played.is(rule, pattern);
+            is_it.then(|| ready.case(profile, attempt))
+        });
+        let counts = nth.and_then(|nth| profile.receiver.policy.rules().get(nth));
+        let counts = counts.filter(|rule| rule.bulk.is_some() || rule.escalation.is_some());
+        let again = |counting: &Rule| {
+            self.any(profile, |ready, attempt, played| {
+                // A session that another rule refuses counts no message and no violation.
+                let may = played.rule.is_none_or(|refused| Some(refused) == rule);
+                may.then(|| ready.repeated(profile, attempt, counting, pattern))
+                    .flatten()
+            })
+        };
+        once.or_else(|| counts.and_then(again))
+    }
+
+    /// The first attempt of which something can be made. Attempts that `check` and `send` can repeat come first.
+    fn any(
+        &self,
+        profile: &ReceiverProfile,
+        make: impl Fn(&Ready<'_>, usize, &Played) -> Option<Case>,
+    ) -> Option<Case> {
         let mut played = self.played.borrow_mut();
         let played = played.entry(profile.name.clone()).or_default();
-        // Attempts that `check` and `send` can repeat come first.
         for own_message in [false, true] {
             for (scenario, ready) in self.scenarios.iter().enumerate() {
                 for (attempt, (_, own)) in ready.attempts.iter().enumerate() {
@@ -99,8 +129,8 @@ impl<'a> Stage<'a> {
                     }
                     let play = || Played::of(&ready.judge(profile, attempt));
                     let played = played.entry((scenario, attempt)).or_insert_with(play);
-                    if played.rule == rule && pattern.is(&played.said) {
-                        return Some(ready.case(profile, attempt));
+                    if let Some(case) = make(ready, attempt, played) {
+                        return Some(case);
                     }
                 }
             }
@@ -114,7 +144,13 @@ impl Played {
         Self {
             rule: judgement.rule,
             said: Said::of_text(&judgement.reply.to_string()).swap_remove(0),
+            lines: judgement.reply.texts().len(),
         }
+    }
+
+    /// Whether the reply is of this pattern, from a rule of this check.
+    fn is(&self, rule: Option<&str>, pattern: &Pattern) -> bool {
+        self.rule == rule && self.lines == pattern.lines.len() && pattern.is(&self.said)
     }
 }
 
@@ -124,8 +160,58 @@ impl Ready<'_> {
             scenario: self.scenario.name.clone(),
             attempt: self.attempts[attempt].0.clone(),
             own_message: self.attempts[attempt].1,
+            sessions: 1,
             judgement: self.judge(profile, attempt),
         }
+    }
+
+    /// Repeats an attempt until a rule that counts gives the reply. Messages before the rule binds are counted, not sent.
+    fn repeated(
+        &self,
+        profile: &ReceiverProfile,
+        attempt: usize,
+        rule: &Rule,
+        pattern: &Pattern,
+    ) -> Option<Case> {
+        let memory = Arc::new(Memory::default());
+        let mut sessions = 0;
+        if let Some(bulk) = &rule.bulk {
+            let by = bulk.by;
+            let who = self.judge(profile, attempt).facts.counted(by)?;
+            sessions = bulk.messages.saturating_sub(1);
+            for _ in 0..sessions {
+                let (who, refused_by) = (who.clone(), None);
+                let tally = Tally {
+                    by,
+                    who,
+                    refused_by,
+                };
+                memory.happened(tally, bulk.messages);
+            }
+        }
+        let zones = zones(self.scenario);
+        let violations = rule.escalation.as_ref().map_or(0, |e| e.after) + 1;
+        for _ in 0..violations {
+            sessions += 1;
+            let judgement = judge_remembering(
+                &profile.receiver,
+                Arc::clone(&memory),
+                &zones,
+                profile.dns_timeout,
+                &self.attempts[attempt].0,
+            );
+            if judgement.rule != Some(rule.check.name) {
+                return None;
+            }
+            if brings(&judgement, Some(rule.check), pattern) {
+                return Some(Case {
+                    sessions,
+                    judgement,
+                    ..self.case(profile, attempt)
+                });
+            }
+        }
+        None
     }
 
     fn judge(&self, profile: &ReceiverProfile, attempt: usize) -> Judgement {
@@ -141,8 +227,7 @@ impl Ready<'_> {
 
 /// Whether a judgement has a reply of this pattern from a rule of this check.
 pub(super) fn brings(judgement: &Judgement, check: Option<&Check>, pattern: &Pattern) -> bool {
-    judgement.rule == check.map(|check| check.name)
-        && pattern.is(&Said::of_text(&judgement.reply.to_string()).swap_remove(0))
+    Played::of(judgement).is(check.map(|check| check.name), pattern)
 }
 
 fn zones(scenario: &Scenario) -> Zones {

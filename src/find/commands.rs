@@ -2,11 +2,11 @@
 
 use super::cases::Case;
 
-/// `check`, or `verify` if the message of the scenario file is needed; then `serve` and `send`.
+/// `check`, where one session without a message of its own is enough; `serve` and `send`. `verify` if no flag can repeat the session.
 pub(super) fn of(case: &Case, receiver: &str) -> Vec<String> {
     let attempt = &case.attempt;
     let (scenario, receiver) = (quoted(&case.scenario), quoted(receiver));
-    if case.own_message {
+    if attempt.verb != "EHLO" {
         return vec![
             format!("martinet show scenario {scenario}"),
             "martinet verify".to_owned(),
@@ -19,11 +19,36 @@ pub(super) fn of(case: &Case, receiver: &str) -> Vec<String> {
     );
     let from = format!("--from {}", quoted(&attempt.sender));
     let to = quoted(&attempt.recipient);
-    vec![
-        format!("martinet check --scenario {scenario} --receiver {receiver} {client} {from}"),
-        format!("martinet serve --scenario {scenario} --receiver {receiver}"),
-        format!("martinet send {client} {from} --to {to}"),
-    ]
+    let serve = format!("martinet serve --scenario {scenario} --receiver {receiver}");
+    let send = format!("martinet send {client} {from} --to {to}");
+    if case.own_message {
+        let lines = message(case).lines().map(quoted).collect::<Vec<_>>();
+        let file = format!("printf '%s\\n' {} > message.eml", lines.join(" "));
+        return vec![
+            serve,
+            file,
+            repeated(&format!("{send} --file message.eml"), case),
+        ];
+    }
+    if case.sessions > 1 {
+        return vec![serve, repeated(&send, case)];
+    }
+    let check = format!(
+        "martinet check --scenario {scenario} --receiver {receiver} {client} {from} --to {to}"
+    );
+    vec![check, serve, send]
+}
+
+/// A command as often as there are sessions.
+fn repeated(command: &str, case: &Case) -> String {
+    match case.sessions {
+        1 => command.to_owned(),
+        sessions => format!("for i in $(seq {sessions}); do {command}; done"),
+    }
+}
+
+fn message(case: &Case) -> String {
+    String::from_utf8_lossy(&case.attempt.message).replace("\r\n", "\n")
 }
 
 /// The expectation in the form of a scenario file.
@@ -31,18 +56,27 @@ pub(super) fn expectation(case: &Case, receiver: &str) -> String {
     let attempt = &case.attempt;
     let reply = case.judgement.reply.wire_line(0);
     let code: String = reply.chars().take(3).collect();
-    let rule = case
-        .judgement
-        .rule
-        .map(|rule| format!("rule     = \"{rule}\"\n"))
-        .unwrap_or_default();
-    format!(
-        "# in scenario {}\n[[expect]]\nclient   = \"{}\"\nhelo     = {}\nsender   = {}\nreceiver = \"{receiver}\"\nreply    = \"{code}\"\n{rule}",
+    let mut text = format!(
+        "# in scenario {}\n[[expect]]\nclient   = \"{}\"\nhelo     = {}\nsender   = {}\nreceiver = {}\nreply    = \"{code}\"\n",
         case.scenario,
         attempt.client,
         toml_text(&attempt.helo),
         toml_text(&attempt.sender),
-    )
+        toml_text(receiver),
+    );
+    if let Some(rule) = case.judgement.rule {
+        text += &format!("rule     = \"{rule}\"\n");
+    }
+    if attempt.verb != "EHLO" {
+        text += &format!("verb     = \"{}\"\n", attempt.verb);
+    }
+    if case.sessions > 1 {
+        text += &format!("sessions = {}\n", case.sessions);
+    }
+    if case.own_message {
+        text += &format!("message  = {}\n", toml_text(&message(case)));
+    }
+    text
 }
 
 /// A string in TOML syntax.
@@ -52,6 +86,7 @@ pub(super) fn toml_text(text: &str) -> String {
         match c {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
             c if c.is_control() => out.push_str(&format!("\\u{:04X}", u32::from(c))),
             c => out.push(c),
         }

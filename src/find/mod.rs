@@ -9,7 +9,9 @@ mod cases;
 mod commands;
 mod input;
 mod log;
+mod overlap;
 mod pattern;
+mod piece;
 mod rank;
 mod rewrite;
 mod topic;
@@ -88,6 +90,9 @@ pub struct Match {
     pub client: Option<IpAddr>,
     /// The HELO name in this scenario.
     pub helo: Option<String>,
+    /// The number of sessions after which the reply comes, for a rule that counts messages or refusals.
+    #[serde(skip_serializing_if = "is_one")]
+    pub sessions: u64,
     /// Commands that show the reply.
     pub commands: Vec<String>,
     /// An expectation to copy into a scenario file.
@@ -97,6 +102,12 @@ pub struct Match {
     pub remedies: Remedies,
     /// The sources of the words: pages of the operator, captures.
     pub sources: Vec<String>,
+    /// What else is known about the receiver.
+    pub notes: String,
+}
+
+const fn is_one(sessions: &u64) -> bool {
+    *sessions == 1
 }
 
 fn alternatives<S: serde::Serializer>(
@@ -178,6 +189,20 @@ impl Finder {
         }
     }
 
+    /// The replies that the rules of a receiver give today, each with a scenario that causes it.
+    pub fn known(&self, receiver: &str) -> Vec<Match> {
+        let stage = Stage::of(&self.scenarios);
+        let candidates = self.index.candidates.iter().enumerate();
+        let today = candidates.filter(|(_, one)| {
+            one.check.is_some()
+                && !one.is_variant
+                && !one.is_default
+                && self.profiles[one.profile].name == receiver
+        });
+        let known = today.map(|(at, _)| self.shown(&Ranked::literal(at), &stage));
+        known.collect()
+    }
+
     /// The receivers with the words of a reply, and the certainty, best first, without running scenarios.
     pub fn receivers(&self, input: &[u8]) -> Vec<(&ReceiverProfile, Certainty)> {
         let mut found: Vec<(&ReceiverProfile, Certainty)> = Vec::new();
@@ -194,7 +219,7 @@ impl Finder {
         let candidate = &self.index.candidates[ranked.candidate];
         let profile = &self.profiles[candidate.profile];
         let (receiver, played) = (self.receiver_name(candidate), self.receiver(candidate));
-        let case = stage.find(&played, candidate.check, &candidate.pattern);
+        let case = stage.find(&played, candidate.check, candidate.nth, &candidate.pattern);
         let (scenario, client, helo) = match &case {
             Some(case) => {
                 let attempt = &case.attempt;
@@ -225,6 +250,7 @@ impl Finder {
             scenario,
             client,
             helo,
+            sessions: case.as_ref().map_or(1, |case| case.sessions),
             commands: case
                 .as_ref()
                 .map(|case| commands::of(case, &receiver))
@@ -235,6 +261,7 @@ impl Finder {
                 .unwrap_or_default(),
             remedies: case.map(|case| case.judgement.remedies).unwrap_or_default(),
             sources: profile.sources.clone(),
+            notes: profile.notes.clone(),
             receiver,
         }
     }
@@ -306,7 +333,9 @@ pub fn replies_with(profile: &ReceiverProfile, pattern: &str) -> Vec<(&'static s
     let mut found: Vec<(&'static str, Vec<String>)> = Vec::new();
     for rule in profile.receiver.policy.rules() {
         let variants = rule.variants.iter().map(|variant| &variant.fail);
-        for template in [&rule.fail, &rule.error].into_iter().chain(variants) {
+        let first = rule.escalation.iter().flat_map(|known| &known.first);
+        let own = [&rule.fail, &rule.error].into_iter();
+        for template in own.chain(first).chain(variants) {
             let lines: Vec<_> = template.pattern().wire_lines().collect();
             let holds = canonical::canonical(&lines.join(" ")).contains(&wanted)
                 || canonical::canonical(&template.pattern().texts().join(" ")).contains(&wanted);

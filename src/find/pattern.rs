@@ -1,7 +1,9 @@
 //! Reply templates as patterns: a placeholder matches every value that it can have.
 
-use super::canonical::{canonical, without_enhanced, words};
+use super::canonical::{without_enhanced, words};
 use super::input::Said;
+use super::overlap::{Overlap, Sequences};
+use super::piece::{Piece, letters, pieces};
 use crate::policy::Template;
 
 /// Minimum number of letters of a partial match.
@@ -23,15 +25,6 @@ pub(super) struct Pattern {
     /// The words, without placeholders.
     pub(super) words: Vec<String>,
     whole: Vec<Piece>,
-    by_line: Vec<Vec<Piece>>,
-}
-
-/// A part of a pattern.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
-    Literal(String),
-    /// Letters and digits: at least, and at most, this many.
-    Any(usize, usize),
 }
 
 /// The quality of a match.
@@ -61,7 +54,6 @@ impl Pattern {
             lines: reply.wire_lines().collect(),
             words: words(&without_placeholders(&texts.join(" "))),
             whole: pieces(&texts.join(" ")),
-            by_line: texts.iter().map(|text| pieces(text)).collect(),
         }
     }
 
@@ -69,7 +61,7 @@ impl Pattern {
     pub(super) fn text(&self) -> String {
         let part = |piece: &Piece| match piece {
             Piece::Literal(text) => text.clone(),
-            Piece::Any(..) => "*".to_owned(),
+            Piece::Any(_) => "*".to_owned(),
         };
         self.whole.iter().map(part).collect()
     }
@@ -84,14 +76,14 @@ impl Pattern {
     }
 
     /// The quality of a match of the words; codes are ignored.
-    pub(super) fn fit(&self, said: &Said) -> Option<Fit> {
+    pub(super) fn fit(&self, said: &Said, sequences: &Sequences<'_>) -> Option<Fit> {
         let mut attempts = ATTEMPTS;
         let text = said.canonical.as_str();
         if self.letters() == 0 || text.is_empty() {
             return None;
         }
         let Some(hit) = hit(&self.whole, text, 0, &mut attempts) else {
-            return self.fit_lines(said);
+            return self.fit_parts(said, sequences);
         };
         let (letters, whole) = (hit.letters, hit.whole);
         let literal = if whole {
@@ -107,7 +99,9 @@ impl Pattern {
             literal,
             whole,
         };
-        enough.then_some(fit).or_else(|| self.fit_lines(said))
+        enough
+            .then_some(fit)
+            .or_else(|| self.fit_parts(said, sequences))
     }
 
     /// Whether a reply is one of this pattern, with nothing left out or added.
@@ -119,29 +113,24 @@ impl Pattern {
     }
 
     fn ends_open(&self) -> bool {
-        matches!(self.whole.last(), Some(Piece::Any(..)))
+        matches!(self.whole.last(), Some(Piece::Any(_)))
     }
 
     fn letters(&self) -> usize {
         letters(&self.whole)
     }
 
-    /// The lines of the reply in the text.
-    fn fit_lines(&self, said: &Said) -> Option<Fit> {
-        let text = said.canonical.as_str();
-        let mut found = 0;
-        for line in &self.by_line {
-            let mut attempts = ATTEMPTS;
-            let telling = letters(line) >= TELLING;
-            if telling && let Some(covered) = anywhere(line, text, &mut attempts) {
-                found += covered;
-            }
-        }
-        // Most of the text must be from the reply, because several replies can share a line.
-        let literal = found * 10 >= text.len() * 8;
-        (found >= TELLING && (literal || found * 2 >= self.letters())).then_some(Fit {
-            letters: found,
-            literal,
+    /// The parts of the reply in the text, which can be cut at both ends and in the middle.
+    fn fit_parts(&self, said: &Said, sequences: &Sequences<'_>) -> Option<Fit> {
+        let Overlap { letters, octets } = sequences.overlap(&self.whole);
+        // Few letters of a reply prove it only beside its code.
+        let telling = letters >= UNMISTAKABLE || (letters >= TELLING && said.code.is_some());
+        // Most of the text must be from the reply, because several replies can share a sentence.
+        let covers = octets * 10 >= said.canonical.len() * 8;
+        let most = letters >= UNMISTAKABLE || letters * 10 >= self.letters() * 8;
+        (letters >= TELLING && (covers || most)).then_some(Fit {
+            letters,
+            literal: telling && covers,
             whole: false,
         })
     }
@@ -176,111 +165,39 @@ fn hit(pieces: &[Piece], text: &str, letters: usize, attempts: &mut u32) -> Opti
                 whole: false,
             })
         }
-        Piece::Any(least, most) => match others.first() {
-            Some(Piece::Literal(next)) => {
-                let mut best: Option<Hit> = None;
-                let starts = text.match_indices(next.as_str()).map(|(at, _)| at);
-                for at in starts
-                    .skip_while(|at| at < least)
-                    .take_while(|at| at <= most)
-                {
-                    let found = hit(others, &text[at..], letters, attempts);
-                    match found {
-                        Some(found) if found.whole => return Some(found),
-                        Some(found) => best = best.or(Some(found)),
-                        None => {}
+        Piece::Any(value) => {
+            let most = value.length(text.as_bytes());
+            match others.first() {
+                Some(Piece::Literal(next)) => {
+                    let mut best: Option<Hit> = None;
+                    let starts = text.match_indices(next.as_str()).map(|(at, _)| at);
+                    for at in starts
+                        .skip_while(|at| *at < value.least)
+                        .take_while(|at| *at <= most)
+                    {
+                        let found = hit(others, &text[at..], letters, attempts);
+                        match found {
+                            Some(found) if found.whole => return Some(found),
+                            Some(found) => best = best.or(Some(found)),
+                            None => {}
+                        }
                     }
+                    // The text may end within the placeholder.
+                    let cut = (text.len() <= most && letters >= TELLING).then_some(Hit {
+                        letters,
+                        rest: 0,
+                        whole: false,
+                    });
+                    best.or(cut)
                 }
-                // The text may end within the placeholder.
-                let cut = (text.len() <= *most && letters >= TELLING).then_some(Hit {
+                _ => Some(Hit {
                     letters,
-                    rest: 0,
-                    whole: false,
-                });
-                best.or(cut)
+                    rest: text.len() - most,
+                    whole: text.len() >= value.least,
+                }),
             }
-            _ => Some(Hit {
-                letters,
-                rest: text.len().saturating_sub(*most),
-                whole: true,
-            }),
-        },
-    }
-}
-
-/// The octets of a text that pieces match, at any offset.
-fn anywhere(pieces: &[Piece], text: &str, attempts: &mut u32) -> Option<usize> {
-    let from = usize::from(matches!(pieces.first(), Some(Piece::Any(..))));
-    let Some(Piece::Literal(first)) = pieces.get(from) else {
-        return None;
-    };
-    for (at, _) in text.match_indices(first.as_str()) {
-        let found = hit(&pieces[from..], &text[at..], 0, attempts).filter(|hit| hit.whole);
-        if let Some(found) = found {
-            // What stands before the first literal is the placeholder's where there is one.
-            let before = if from == 1 { at } else { 0 };
-            let covered = text.len() - at - found.rest;
-            return Some(covered.min(4 * letters(pieces)) + before.min(letters(pieces)));
         }
     }
-    None
-}
-
-fn letters(pieces: &[Piece]) -> usize {
-    let length = |piece: &Piece| match piece {
-        Piece::Literal(text) => text.len(),
-        Piece::Any(..) => 0,
-    };
-    pieces.iter().map(length).sum()
-}
-
-fn pieces(text: &str) -> Vec<Piece> {
-    let mut pieces: Vec<Piece> = Vec::new();
-    let mut rest = text;
-    loop {
-        let (before, word, after) = match rest.split_once('{') {
-            Some((before, from)) => match from.split_once('}') {
-                Some((word, after)) => (before, Some(word), after),
-                None => (rest, None, ""),
-            },
-            None => (rest, None, ""),
-        };
-        let literal = canonical(before);
-        if !literal.is_empty() {
-            pieces.push(Piece::Literal(literal));
-        }
-        let Some(word) = word else {
-            return pieces;
-        };
-        match pieces.last_mut() {
-            Some(Piece::Any(least, most)) => {
-                *least += shortest(word);
-                *most += longest(word);
-            }
-            _ => pieces.push(Piece::Any(shortest(word), longest(word))),
-        }
-        rest = after;
-    }
-}
-
-/// The maximum number of letters and digits of a placeholder.
-fn longest(word: &str) -> usize {
-    match word {
-        "ip" => 40,
-        "verb" => 4,
-        "score" | "permitted" | "wait" => 12,
-        "txt" | "exp" | "sender" | "rcpt" => 320,
-        "id" | "what" => 80,
-        _ => 255,
-    }
-}
-
-/// The minimum: a sender can be null, and a list can have no text.
-fn shortest(word: &str) -> usize {
-    usize::from(!matches!(
-        word,
-        "sender" | "domain" | "txt" | "exp" | "what"
-    ))
 }
 
 fn without_placeholders(text: &str) -> String {
@@ -302,7 +219,7 @@ mod tests {
     fn fit(template: &[&str], text: &str) -> Option<Fit> {
         let pattern = Pattern::of(&Template::parse(template).expect("a template"));
         let said = Said::of_text(text).into_iter().next().expect("a reply");
-        pattern.fit(&said)
+        pattern.fit(&said, &Sequences::of(&said.canonical))
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Certainty;
 use super::input::Said;
+use super::overlap::Sequences;
 use super::pattern::Pattern;
 use super::topic::Topic;
 use crate::policy::Template;
@@ -29,6 +30,8 @@ pub(super) struct Candidate {
     pub(super) profile: usize,
     /// The check of its rule; `None` for a reply of the SMTP server itself.
     pub(super) check: Option<&'static Check>,
+    /// The index of its rule in the policy.
+    pub(super) nth: Option<usize>,
     /// The stage of the rule.
     pub(super) stage: Option<Stage>,
     /// Whether it is the reply to a DNS failure.
@@ -41,6 +44,8 @@ pub(super) struct Candidate {
     pub(super) is_variant: bool,
     /// How certain the text is; the confidence of the profile where `None`.
     pub(super) confidence: Option<&'static str>,
+    /// Whether the text is the default of its check, not the receiver's.
+    pub(super) is_default: bool,
     /// Whether the words are those of the receiver, not modelled.
     proved: bool,
     /// Whether the words are those of software that many operators use.
@@ -56,8 +61,26 @@ pub(super) struct Ranked {
     pub(super) certainty: Certainty,
     /// Higher is better, within a certainty.
     score: f64,
+    /// Whether text and codes are those of the reply, proved or modelled.
+    fits: bool,
     /// Whether the text has the complete reply.
     whole: bool,
+    /// Number of letters and digits of the reply in the text.
+    letters: usize,
+}
+
+impl Ranked {
+    /// A candidate as it stands.
+    pub(super) const fn literal(candidate: usize) -> Self {
+        Self {
+            candidate,
+            certainty: Certainty::Literal,
+            score: 0.0,
+            fits: true,
+            whole: true,
+            letters: 0,
+        }
+    }
 }
 
 /// The replies of profiles.
@@ -103,11 +126,13 @@ impl Index {
     pub(super) fn rank(&self, said: &[Said]) -> Vec<Ranked> {
         let mut ranked: Vec<Ranked> = Vec::new();
         for said in said {
+            let sequences = Sequences::of(&said.canonical);
+            let topic = Topic::of_words(&said.words);
             let mut these: Vec<_> = self
                 .candidates
                 .iter()
                 .enumerate()
-                .filter_map(|(at, candidate)| self.judge(at, candidate, said))
+                .filter_map(|(at, candidate)| self.judge(at, candidate, said, topic, &sequences))
                 .collect();
             self.demote_ambiguous(&mut these, said);
             ranked.extend(these);
@@ -133,11 +158,20 @@ impl Index {
         ranked
     }
 
-    fn judge(&self, at: usize, candidate: &Candidate, said: &Said) -> Option<Ranked> {
+    fn judge(
+        &self,
+        at: usize,
+        candidate: &Candidate,
+        said: &Said,
+        topic: Option<Topic>,
+        sequences: &Sequences<'_>,
+    ) -> Option<Ranked> {
         let pattern = &candidate.pattern;
         let codes = pattern.has_codes_of(said);
         let ranked = |certainty, score: f64| Ranked {
+            fits: false,
             whole: false,
+            letters: 0,
             candidate: at,
             certainty,
             // Software comes before the operators that use it.
@@ -148,7 +182,7 @@ impl Index {
                     0.0
                 },
         };
-        if let Some(fit) = pattern.fit(said) {
+        if let Some(fit) = pattern.fit(said, sequences) {
             let literal = fit.literal && codes && candidate.proved && !candidate.of_software;
             let certainty = if literal {
                 Certainty::Literal
@@ -159,7 +193,9 @@ impl Index {
                 + if codes { 8.0 } else { 0.0 }
                 + if fit.whole { 4.0 } else { 0.0 };
             return Some(Ranked {
+                fits: fit.literal && codes,
                 whole: fit.whole && fit.literal && codes,
+                letters: fit.letters,
                 ..ranked(certainty, coverage)
             });
         }
@@ -171,7 +207,6 @@ impl Index {
             return Some(ranked(Certainty::Words, shared * 10.0));
         }
         let same_code = said.code == Some(pattern.code);
-        let topic = Topic::of_words(&said.words);
         let of_topic = topic.is_some() && candidate.check.and_then(Topic::of_check) == topic;
         let same_enhanced = said.enhanced.is_some() && said.enhanced == pattern.enhanced;
         (same_code
@@ -208,25 +243,27 @@ impl Index {
         ((all + 1.0) / (with + 1.0)).ln()
     }
 
-    /// Whether a match of a beginning is no proof: another reply is complete, or several texts share a short beginning.
+    /// Lowers matches that prove nothing: another reply has more of the text or is complete, or the text is a part of the
+    /// replies of several receivers.
     fn demote_ambiguous(&self, ranked: &mut [Ranked], said: &Said) {
-        if ranked.iter().any(|one| one.whole) {
-            let cut = ranked.iter_mut().filter(|one| !one.whole);
-            cut.for_each(|one| one.certainty = one.certainty.max(Certainty::Words));
-        }
-        if said.canonical.len() >= TOLD_APART {
+        let fits = |one: &&Ranked| one.fits;
+        let most = ranked.iter().filter(fits).map(|one| one.letters).max();
+        let Some(most) = most else {
             return;
-        }
-        let literal = ranked
-            .iter()
-            .filter(|one| one.certainty == Certainty::Literal);
-        let texts: HashSet<_> = literal
-            .map(|one| self.candidates[one.candidate].pattern.text())
-            .collect();
-        if texts.len() > 1 {
-            ranked
-                .iter_mut()
-                .for_each(|one| one.certainty = one.certainty.max(Certainty::Words));
+        };
+        let best = |one: &&Ranked| one.fits && one.letters == most;
+        let profile = |one: &Ranked| self.candidates[one.candidate].profile;
+        let profiles: HashSet<_> = ranked.iter().filter(best).map(profile).collect();
+        let text = |one: &Ranked| self.candidates[one.candidate].pattern.text();
+        let texts: HashSet<_> = ranked.iter().filter(best).map(text).collect();
+        let is_complete = ranked.iter().filter(best).any(|one| one.whole);
+        let is_short = said.canonical.len() < TOLD_APART;
+        let is_shared = texts.len() > 1 && (profiles.len() > 1 || is_short) && !is_complete;
+        for one in ranked.iter_mut() {
+            let is_other = one.letters < most && !profiles.contains(&profile(one));
+            if is_shared || is_other || (is_complete && !one.whole) {
+                one.certainty = one.certainty.max(Certainty::Words);
+            }
         }
     }
 }
@@ -236,17 +273,19 @@ fn of_profile(at: usize, profile: &ReceiverProfile) -> Vec<Candidate> {
     let candidate = |template: &Template| Candidate {
         profile: at,
         check: None,
+        nth: None,
         stage: None,
         temporary: false,
         demands: "",
         era: None,
         is_variant: false,
         confidence: None,
+        is_default: false,
         proved: true,
         of_software: false,
         pattern: Arc::new(Pattern::of(template)),
     };
-    for rule in profile.receiver.policy.rules() {
+    for (nth, rule) in profile.receiver.policy.rules().iter().enumerate() {
         let own = [(&rule.fail, false, None), (&rule.error, true, None)];
         let others = rule.variants.iter().flat_map(|variant| {
             let error = variant
@@ -255,6 +294,19 @@ fn of_profile(at: usize, profile: &ReceiverProfile) -> Vec<Candidate> {
                 .map(|error| (error, true, Some(variant)));
             std::iter::once((&variant.fail, false, Some(variant))).chain(error)
         });
+        let first = rule.escalation.as_ref().and_then(|e| e.first.as_ref());
+        if let Some(first) = first {
+            candidates.push(Candidate {
+                check: Some(rule.check),
+                nth: Some(nth),
+                stage: Some(rule.stage),
+                demands: rule.check.checks,
+                era: rule.era.clone(),
+                confidence: rule.confidence,
+                proved: !rule.modelled,
+                ..candidate(first)
+            });
+        }
         for (template, temporary, variant) in own.into_iter().chain(others) {
             let own = if temporary {
                 rule.has_own_error
@@ -263,6 +315,7 @@ fn of_profile(at: usize, profile: &ReceiverProfile) -> Vec<Candidate> {
             };
             candidates.push(Candidate {
                 check: Some(rule.check),
+                nth: Some(nth),
                 stage: Some(rule.stage),
                 temporary,
                 demands: rule.check.checks,
@@ -270,8 +323,12 @@ fn of_profile(at: usize, profile: &ReceiverProfile) -> Vec<Candidate> {
                     .map(|variant| variant.era.clone())
                     .or_else(|| rule.era.clone()),
                 is_variant: variant.is_some(),
+                is_default: variant.is_none() && !own,
                 confidence: rule.confidence,
-                proved: variant.is_some() || (!rule.modelled && own),
+                proved: match variant {
+                    Some(variant) => !variant.modelled,
+                    None => !rule.modelled && own,
+                },
                 ..candidate(template)
             });
         }

@@ -3,9 +3,7 @@
 use std::process::{Command, Output};
 
 use martinet::find::{Certainty, Finder, scenario_of};
-use martinet::smtp::ClientSource;
-use martinet::smtp::client::{Delivery, deliver};
-use martinet::{World, scenario};
+use martinet::scenario;
 
 fn finder() -> Finder {
     Finder::built_in().expect("the built-in files are sound")
@@ -130,6 +128,67 @@ fn every_form_of_a_reply_is_read() {
     }
 }
 
+/// A reply that was cut anywhere, and a sentence alone, are still said to be literal.
+#[test]
+fn a_part_of_a_reply_is_literal() {
+    let finder = finder();
+    let parts = [
+        (
+            "gmail",
+            "The IP address sending this message does not have a PTR record setup, or the corresponding forward DNS entry does not match the sending IP.",
+        ),
+        (
+            "gmail",
+            "550 5.7.25 The IP address sending this message does not have a PTR record setup",
+        ),
+        (
+            "gmail",
+            "550-5.7.25 match the sending IP. As a policy, Gmail does not accept messages",
+        ),
+        (
+            "gmail",
+            "> cord setup, or the corre-\n> sponding forward DNS entry does not\n> match the sending I",
+        ),
+        (
+            "gmail",
+            "(reason: 550-5.7.25 [2001:db8::77] The IP address sending this message does not have a PTR rec...rding forward DNS entry does not match the sending IP)",
+        ),
+        ("gmx", "554-Bad DNS PTR resource record."),
+        (
+            "comcast",
+            "Comcast requires that all mail servers must have a PTR record with a valid Reverse DNS entry",
+        ),
+        (
+            "mailru",
+            "Please get a custom reverse DNS name from your ISP for your host 203.0.113.9 or contact abuse",
+        ),
+    ];
+    for (receiver, text) in parts {
+        let found = finder.receivers(text.as_bytes());
+        let (best, certainty) = found
+            .first()
+            .unwrap_or_else(|| panic!("nothing for {text}"));
+        assert_eq!(
+            (best.name.as_str(), *certainty),
+            (receiver, Certainty::Literal),
+            "{text}"
+        );
+    }
+    // A sentence that two receivers share is nobody's alone, and most of a text must be the receiver's.
+    let none = [
+        "Connection rejected. We do not accept messages from IPs with missing PTR records here, as our own policy of 2026 says at length",
+        "Service unavailable; Client host [192.0.2.1] blocked using",
+    ];
+    for text in none {
+        let found = finder.receivers(text.as_bytes());
+        let literal = found
+            .iter()
+            .find(|(_, certainty)| *certainty == Certainty::Literal);
+        let literal = literal.map(|(profile, _)| &profile.name);
+        assert_eq!(literal, None, "{text}");
+    }
+}
+
 /// A notification says what was sent, and the scenario written from it has that in it.
 #[test]
 fn a_notification_becomes_a_scenario() {
@@ -160,49 +219,33 @@ fn a_notification_becomes_a_scenario() {
     assert_eq!(scenario.clients()[0].helo, "out7.shop.example");
 }
 
-/// What is found by playing without sockets is what a client meets.
-#[tokio::test]
-async fn found_scenarios_bring_the_reply_about() {
-    let finder = finder();
-    for text in [
-        AOL,
-        "550 5.7.1 Client host rejected: cannot find your reverse hostname, [198.51.100.1]",
+/// What was sent is printed, from a notification and from a log line, with or without a match.
+#[test]
+fn what_was_sent_is_printed() {
+    let dsn = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/bounce.eml");
+    let output = martinet(&["find", dsn]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    for line in [
+        "client address 203.0.113.44",
+        "HELO name      out7.shop.example",
+        "sender         news@shop.example",
+        "sent to        gmail-smtp-in.l.google.com",
+        "time           ",
     ] {
-        let found = finder.find(text.as_bytes());
-        let best = found
-            .matches
-            .iter()
-            .find(|one| one.scenario.is_some())
-            .expect("a scenario");
-        let (scenario, client) = (
-            best.scenario.clone().expect("a scenario"),
-            best.client.expect("a client"),
-        );
-        let world = World::builder()
-            .scenario(&scenario)
-            .receiver(&best.receiver)
-            .client(ClientSource::Fixed(client))
-            .start()
-            .await
-            .expect("a world");
-        let helo = best.helo.clone().expect("a HELO name");
-        let to = vec!["postmaster@contoso.test".to_owned()];
-        let delivery = Delivery {
-            helo,
-            to,
-            ..Delivery::default()
-        };
-        let _ = deliver(world.smtp_addr(), &delivery).await;
-        let session = world.wait_for_session().await.expect("a session");
-        let refusal = session.refusals.first().expect("a refusal");
-        assert_eq!(Some(refusal.rule), best.rule);
-        let again = finder.find(refusal.reply.to_string().as_bytes());
-        assert_eq!(
-            again.matches[0].receiver, best.receiver,
-            "{}",
-            refusal.reply
-        );
+        assert!(text.contains(line), "{line}: {text}");
     }
+    let output = martinet(&[
+        "find",
+        "status=bounced (host mx.isp.test[203.0.113.1] said: 557 5.9.9 [198.51.100.7] the weather (in reply to MAIL FROM command))",
+    ]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.starts_with("no receiver is known"), "{text}");
+    assert!(text.contains("client address 198.51.100.7"), "{text}");
+    assert!(text.contains("sent to        mx.isp.test"), "{text}");
+    let plain = martinet(&["find", AOL]);
+    let text = String::from_utf8_lossy(&plain.stdout).into_owned();
+    assert!(!text.contains("the refused message"), "{text}");
+    assert!(text.contains("notes "), "{text}");
 }
 
 #[tokio::test]

@@ -50,6 +50,8 @@ const RIGHT: &[(&str, &[&str])] = &[
 /// A line of the file.
 struct Row {
     operator: String,
+    /// The lines of the reply, with their placeholders.
+    template: Vec<String>,
     lines: Vec<String>,
 }
 
@@ -75,9 +77,14 @@ fn rows() -> Option<Vec<Row>> {
     let read = |line: &str| {
         let mut fields = line.split('\t');
         let operator = fields.next().unwrap_or_default().to_owned();
-        let reply = filled(fields.next().unwrap_or_default());
-        let lines = reply.split(" / ").map(str::to_owned).collect();
-        Row { operator, lines }
+        let reply = fields.next().unwrap_or_default().split(" / ");
+        let template: Vec<_> = reply.map(str::to_owned).collect();
+        let lines = template.iter().map(|line| filled(line)).collect();
+        Row {
+            operator,
+            template,
+            lines,
+        }
     };
     Some(rows.map(read).collect())
 }
@@ -174,8 +181,71 @@ fn notification(lines: &[String], width: usize) -> String {
     )
 }
 
-/// In each form at least 95 of 100 refusals lead to the right operator or software, and none to another one that is said to be
-/// literal. The first match counts.
+/// A part of a reply; `None` if it has too few letters to be anybody's.
+type Cut = (&'static str, fn(&[String]) -> Option<String>);
+
+/// Minimum number of letters and digits of a cut, without the values of placeholders.
+const TELLING: usize = 20;
+
+/// What users paste: a part of a reply, without its codes.
+const CUTS: &[Cut] = &[
+    ("the first line alone", |lines| part(&lines[..1], 0, 1, 1)),
+    ("the longest line alone, without codes", |lines| {
+        let longest = lines.iter().max_by_key(|line| bare(line).len())?;
+        telling(bare(longest))
+    }),
+    ("the first half, without codes", |lines| {
+        part(lines, 0, 1, 2)
+    }),
+    ("the second half, without codes", |lines| {
+        part(lines, 1, 2, 2)
+    }),
+    ("the middle, without codes", |lines| part(lines, 1, 3, 4)),
+    (
+        "the middle in quotation marks, on lines of 30 columns",
+        |lines| {
+            let middle = part(lines, 1, 3, 4)?;
+            let mut wrapped = String::from("> \"");
+            for word in middle.split(' ') {
+                let column = wrapped.len() - wrapped.rfind('\n').unwrap_or(0);
+                wrapped.push_str(if column + word.len() > 30 { "\n> " } else { "" });
+                let _ = write!(wrapped, "{word} ");
+            }
+            Some(wrapped + "\"")
+        },
+    ),
+];
+
+/// A line without its codes.
+fn bare(line: &str) -> &str {
+    let line = line.get(4..).unwrap_or_default().trim();
+    match line.split_once(' ') {
+        Some((code, rest)) if code.split('.').count() == 3 && code.starts_with(['4', '5']) => {
+            rest.trim()
+        }
+        _ => line,
+    }
+}
+
+/// The words of lines from one fraction of them to another.
+fn part(lines: &[String], from: usize, to: usize, of: usize) -> Option<String> {
+    let text: Vec<_> = lines.iter().map(|line| bare(line)).collect();
+    let text = text.join(" ");
+    let words: Vec<_> = text.split_whitespace().collect();
+    let cut = words.len() * from / of..words.len() * to / of;
+    telling(&words[cut].join(" "))
+}
+
+/// The text with values for its placeholders, if it has enough letters besides.
+fn telling(text: &str) -> Option<String> {
+    let placeholder = |token: &str| token.contains('{');
+    let own = text.split_whitespace().filter(|token| !placeholder(token));
+    let letters = own.flat_map(str::chars).filter(|c| c.is_alphanumeric());
+    (letters.count() >= TELLING).then(|| filled(text))
+}
+
+/// In each form at least 95 of 100 refusals lead to the right operator or software, of parts of replies at least 90 of 100, and
+/// none to another one that is said to be literal. The first match counts.
 #[test]
 fn public_refusals_lead_to_their_operators() {
     let Some(rows) = rows() else {
@@ -184,47 +254,55 @@ fn public_refusals_lead_to_their_operators() {
     let finder = Finder::built_in().expect("the built-in files are sound");
     let mut report = String::new();
     for (form, write) in FORMS {
-        let (mut right, mut literal) = (0, 0);
-        let mut wrong = Vec::new();
-        for row in &rows {
-            let found = finder.receivers(write(&row.lines).as_bytes());
-            for (profile, certainty) in &found {
-                if *certainty == Certainty::Literal && !row.is_right(&profile.name) {
-                    wrong.push(format!(
-                        "  WRONG LITERAL {}: {} for {}",
-                        row.operator,
-                        profile.name,
-                        row.lines.join(" / ")
-                    ));
-                }
-            }
-            let best = found
-                .first()
-                .map(|(profile, certainty)| (profile.name.as_str(), *certainty));
-            match best {
-                Some((name, certainty)) if row.is_right(name) => {
-                    right += 1;
-                    literal += usize::from(certainty == Certainty::Literal);
-                }
-                other => wrong.push(format!(
-                    "  {}: {other:?} for {}",
-                    row.operator,
-                    row.lines.join(" / ")
-                )),
-            }
-        }
-        let _ = writeln!(
-            report,
-            "{form}: {right} of {} right, {literal} literal\n{}",
-            rows.len(),
-            wrong.join("\n")
-        );
-        let enough = right * 100 >= rows.len() * 95;
-        let none_wrong = !wrong.iter().any(|line| line.contains("WRONG LITERAL"));
-        if !enough || !none_wrong {
-            report.push_str("^ FAILS\n");
-        }
+        let texts = rows.iter().map(|row| (row, write(&row.lines)));
+        report.push_str(&measured(&finder, form, texts, 95));
+    }
+    for (form, write) in CUTS {
+        let texts = rows
+            .iter()
+            .filter_map(|row| Some((row, write(&row.template)?)));
+        report.push_str(&measured(&finder, form, texts, 90));
     }
     println!("{report}");
     assert!(!report.contains("FAILS"), "{report}");
+}
+
+/// A line of figures, then what was not right.
+fn measured<'a>(
+    finder: &Finder,
+    form: &str,
+    texts: impl Iterator<Item = (&'a Row, String)>,
+    least: usize,
+) -> String {
+    let (mut all, mut right, mut literal) = (0, 0, 0);
+    let (mut wrong, mut none_wrong) = (String::new(), true);
+    for (row, text) in texts {
+        all += 1;
+        let found = finder.receivers(text.as_bytes());
+        for (profile, certainty) in &found {
+            if *certainty == Certainty::Literal && !row.is_right(&profile.name) {
+                none_wrong = false;
+                let _ = writeln!(
+                    wrong,
+                    "  WRONG LITERAL {}: {} for {text}",
+                    row.operator, profile.name
+                );
+            }
+        }
+        let best = found
+            .first()
+            .map(|(profile, certainty)| (profile.name.as_str(), *certainty));
+        match best {
+            Some((name, certainty)) if row.is_right(name) => {
+                right += 1;
+                literal += usize::from(certainty == Certainty::Literal);
+            }
+            other => {
+                let _ = writeln!(wrong, "  {}: {other:?} for {text}", row.operator);
+            }
+        }
+    }
+    let fails = right * 100 < all * least || !none_wrong;
+    let fails = if fails { "^ FAILS\n" } else { "" };
+    format!("{form}: {right} of {all} right, {literal} literal\n{wrong}{fails}")
 }

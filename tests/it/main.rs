@@ -4,6 +4,7 @@
 mod bad_input;
 mod bad_keys;
 mod capture;
+mod capture_unbound;
 mod classifier;
 mod cli;
 mod cli_expectations;
@@ -18,6 +19,7 @@ mod examples;
 mod extensions;
 mod find;
 mod find_bounces;
+mod find_played;
 mod foreign;
 mod foreign_smtp;
 mod http;

@@ -34,7 +34,7 @@ struct Bounce {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct FoundReceivers {
     /// The matches, best first: `receiver`, `rule`, `certainty` (`literal`, `words` or `kind`), `stage`, `scenario`,
-    /// `client`, `helo`, `commands`, `test`, `remedies`, `era`, `confidence`, `sources`.
+    /// `client`, `helo`, `sessions` (if several are needed), `commands`, `test`, `remedies`, `era`, `confidence`, `sources`, `notes`.
     #[schema(value_type = Vec<Object>)]
     matches: Vec<Value>,
     /// Without a match, the nearest replies by code, and a generic receiver with the same behaviour.
