@@ -13,7 +13,7 @@ use crate::facts::{Facts, Lookup, LookupRecord, Memory, Resolver};
 use crate::policy::{Change, Refusal, Remedies, Remedy};
 use crate::reply::Reply;
 use crate::scenario::{Scenario, plain_message};
-use crate::smtp::{ClientAddress, Receiver, Session, SessionEvent, Step, amendments};
+use crate::smtp::{ClientAddress, Receiver, Recipients, Session, SessionEvent, Step, amendments};
 use crate::stage::Stage;
 use crate::verdict::Verdict;
 
@@ -32,6 +32,8 @@ pub struct Attempt {
     pub recipient: String,
     /// The message, with CRLF line ends.
     pub message: Vec<u8>,
+    /// The mailboxes of the recipient domains.
+    pub recipients: Arc<Recipients>,
 }
 
 impl Attempt {
@@ -44,6 +46,7 @@ impl Attempt {
             sender: scenario.sender.clone(),
             recipient: scenario.recipient(),
             message: plain_message(&scenario.sender),
+            recipients: Arc::new(scenario.recipients()),
         }
     }
 
@@ -196,7 +199,8 @@ impl<'a> Play<'a> {
         let peer = SocketAddr::new(client.address, 0);
         Self {
             facts: Facts::new(client.address),
-            session: Session::new(Arc::clone(receiver), memory, client, peer, 0),
+            session: Session::new(Arc::clone(receiver), memory, client, peer, 0)
+                .with_recipients(&attempt.recipients),
             lookup,
             allowed: String::new(),
             refusal: None,

@@ -8,9 +8,7 @@ use serde::Serialize;
 use crate::check::{Attempt, Judgement, judge, judge_remembering};
 use crate::dns::{Fault, Zones};
 use crate::facts::Memory;
-use crate::scenario::{
-    Expectation, ReceiverProfile, Scenario, SessionExpectation, SessionOutcome, plain_message,
-};
+use crate::scenario::{Expectation, ReceiverProfile, Scenario, SessionExpectation, SessionOutcome};
 use crate::verdict::Verdict;
 
 /// One row: clients of a scenario with the same HELO name and the same verdicts.
@@ -103,6 +101,7 @@ fn mismatches(
         sender: expected.sender.clone(),
         recipient: recipient.unwrap_or_else(|| scenario.recipient()),
         message: expected.octets(),
+        recipients: Arc::new(scenario.recipients()),
     };
     // The sessions of one expectation share what counts: the faults, and what the receiver remembers.
     let (zones, memory) = (
@@ -170,12 +169,8 @@ fn cell(
     helo: &str,
 ) -> Cell {
     let attempt = Attempt {
-        client,
-        helo: helo.to_owned(),
-        verb: "EHLO".to_owned(),
-        sender: scenario.sender.clone(),
         recipient: scenario.recipient_at(&profile.name),
-        message: plain_message(&scenario.sender),
+        ..Attempt::of(scenario, client, helo)
     };
     let Judgement {
         verdict,

@@ -81,6 +81,8 @@ impl Capture {
             sender: self.sender.clone(),
             recipient: "postmaster@contoso.test".to_owned(),
             message: plain_message(&self.sender),
+            // Nothing is known about the recipient: every mailbox of every domain exists.
+            recipients: std::sync::Arc::default(),
         };
         let judged =
             |profile: &ReceiverProfile| judge_by_lookup(&profile.receiver, resolver, &attempt);

@@ -300,6 +300,7 @@ pub(super) fn reception(
         memory,
         tls: None,
         identity: identity(scenario),
+        recipients: Arc::new(scenario.recipients()),
         lookup_patience: profile.dns_timeout,
         recall: Arc::default(),
     }

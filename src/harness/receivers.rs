@@ -374,6 +374,7 @@ impl Receivers {
                 memory: Arc::clone(&known.memory),
                 tls: known.tls.clone(),
                 identity,
+                recipients: Arc::clone(&main.recipients),
                 lookup_patience: known.profile.dns_timeout,
                 recall: Arc::default(),
             },

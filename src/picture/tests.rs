@@ -23,6 +23,7 @@ fn of(scenario: &Scenario, profile: &ReceiverProfile, client: &str, helo: &str) 
         message: plain_message(&scenario.sender),
         sender: scenario.sender.clone(),
         recipient: scenario.recipient(),
+        recipients: std::sync::Arc::default(),
     };
     let zones = scenario.zones(std::net::Ipv4Addr::LOCALHOST.into());
     let judgement = judge(&profile.receiver, &zones, profile.dns_timeout, &attempt);

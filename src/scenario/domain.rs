@@ -13,6 +13,7 @@ use super::report::Mistakes;
 use super::values::{address, domain_name, receiver};
 use crate::dns::Zone;
 use crate::name::{self, Name, RecordType};
+use crate::smtp::Mailboxes;
 
 /// The preference of the first MX record without one, and the step to the next.
 const PREFERENCE: u16 = 10;
@@ -26,6 +27,8 @@ pub struct Domain {
     pub receiver: Option<String>,
     /// Where its mail goes.
     pub servers: MailServers,
+    /// Its mailboxes; those that the scenario has for all domains where `None`.
+    pub recipients: Option<Vec<Mailboxes>>,
 }
 
 /// Where the DNS says that the mail of a domain goes (RFC 5321 §5.1).
@@ -63,6 +66,7 @@ impl Domain {
             name,
             receiver: None,
             servers: MailServers::Usual,
+            recipients: None,
         }
     }
 }
@@ -100,6 +104,7 @@ fn domain(mut table: Reader<'_>, beside: Option<&Path>, mistakes: &mut Mistakes)
     let servers = mx.map_or(MailServers::Usual, |value| {
         mail_servers(value, beside, mistakes)
     });
+    let recipients = mailboxes(&mut table, "recipients", mistakes);
     table.finish();
     let servers = match (servers, addresses, listed) {
         (MailServers::Implicit(_), Some(addresses), _) => MailServers::Implicit(addresses),
@@ -116,7 +121,17 @@ fn domain(mut table: Reader<'_>, beside: Option<&Path>, mistakes: &mut Mistakes)
         name: name?,
         receiver,
         servers,
+        recipients,
     })
+}
+
+/// Reads a list of mailboxes and patterns.
+pub(super) fn mailboxes(
+    table: &mut Reader<'_>,
+    key: &'static str,
+    mistakes: &mut Mistakes,
+) -> Option<Vec<Mailboxes>> {
+    table.parsed_list(key, mistakes, Mailboxes::read)
 }
 
 /// Reads `mx`: one host or a list of them; an empty list means that there is no MX record.

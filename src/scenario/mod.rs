@@ -48,7 +48,7 @@ use std::sync::Arc;
 
 use crate::dns::{Fault, Settings, Zone};
 use crate::name;
-use crate::smtp::{ClientSource, Nat};
+use crate::smtp::{ClientSource, Mailboxes, Nat, Recipients};
 
 /// The sending side and its DNS.
 #[derive(Clone, Debug)]
@@ -63,6 +63,8 @@ pub struct Scenario {
     pub receiver: String,
     /// Recipient domains, whose mail goes to the receiver or to one of their own.
     pub domains: Vec<Domain>,
+    /// The mailboxes of all recipient domains; every mailbox exists where `None`.
+    pub known_recipients: Option<Vec<Mailboxes>>,
     /// Whom mail is from unless told otherwise.
     pub sender: String,
     /// Zones written out, with their records.
@@ -126,6 +128,16 @@ impl Scenario {
             .iter()
             .find(|nat| nat.from.iter().any(|net| net.contains(&address)));
         nat.map_or(address, |nat| nat.to)
+    }
+
+    /// The mailboxes of the recipient domains.
+    pub fn recipients(&self) -> Recipients {
+        let own = |domain: &Domain| {
+            let name = name::display(&domain.name).to_string().to_lowercase();
+            (name, domain.recipients.clone())
+        };
+        let domains = self.domains.iter().map(own).collect();
+        Recipients::new(self.known_recipients.clone(), domains)
     }
 
     /// The source of client addresses.

@@ -16,7 +16,7 @@ use super::report::Mistakes;
 use super::values::{address, check_name, domain_name, ranges, receiver, record_type};
 use super::{Scenario, domain, source};
 use crate::dns::{Fault, FaultMistake, FaultSpec, Outside, Settings, Transport};
-use crate::smtp;
+use crate::smtp::{self, Mailboxes};
 use crate::time::WrittenTime;
 
 /// The receiver of a scenario that names none.
@@ -44,6 +44,7 @@ pub(super) fn read(
     let sender = file.parsed("sender", mistakes, mailbox);
     let sender = sender.unwrap_or_else(|| SENDER.to_owned());
     let (domains, domain_spans) = domain::domains(&mut file, beside, mistakes);
+    let known_recipients = recipients(&mut file, mistakes);
     let zones = source::zones(&mut file, beside, mistakes);
     domain::contradictions(&domains, &domain_spans, &zones, mistakes);
     let dns = dns(&mut file, mistakes);
@@ -70,6 +71,7 @@ pub(super) fn read(
         receiver,
         sender,
         domains,
+        known_recipients,
         zones,
         dns,
         pools: pools.read,
@@ -256,6 +258,13 @@ fn pattern(text: &str) -> String {
 }
 
 /// The settings of the DNS server: `[dns]`.
+fn recipients(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Vec<Mailboxes>> {
+    let mut table = file.table("recipients", mistakes)?;
+    let known = domain::mailboxes(&mut table, "known", mistakes);
+    table.finish();
+    known
+}
+
 fn dns(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Settings {
     let mut settings = Settings::default();
     let Some(mut table) = file.table("dns", mistakes) else {

@@ -262,6 +262,8 @@ fn smtp(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Smtp {
             .unwrap_or_default();
     }
     settings.magic_recipients = table.flag("magic_recipients", mistakes).unwrap_or(true);
+    settings.any_recipient = table.flag("any_recipient", mistakes).unwrap_or(false);
+    settings.any_domain = table.flag("any_domain", mistakes).unwrap_or(true);
     if let Some(networks) = networks(&mut table, "xclient", mistakes) {
         settings.xclient = networks;
     }

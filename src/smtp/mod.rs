@@ -10,6 +10,7 @@ mod cure;
 #[doc(hidden)]
 pub mod fuzzing;
 pub(crate) mod protocol;
+mod recipients;
 mod record;
 mod script;
 mod server;
@@ -27,6 +28,8 @@ pub use protocol::syntax::{
     BareNewline, COMMAND_LINE_OCTETS, DomainTolerance, LocalPart, MistakeOrder, PATH_LINE_OCTETS,
     Syntax, TEXT_LINE_OCTETS,
 };
+pub(crate) use recipients::RecipientKind;
+pub use recipients::{Mailboxes, Recipients};
 pub use record::events::PendingEvents;
 pub use record::transcript::{Transcript, TranscriptLine};
 pub use record::{SessionEntry, SessionRecord, Transaction};

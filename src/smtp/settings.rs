@@ -104,6 +104,10 @@ pub struct Settings {
     pub scripts: Vec<Script>,
     /// Whether recipients such as `550-5.1.1@…` get the reply that their name asks for.
     pub magic_recipients: bool,
+    /// Whether mailboxes that the recipient domains do not have are accepted.
+    pub any_recipient: bool,
+    /// Whether recipients at other domains than the recipient domains are accepted.
+    pub any_domain: bool,
     /// Peers that may use XCLIENT.
     pub xclient: Vec<IpNet>,
 }
@@ -129,6 +133,8 @@ impl Default for Settings {
             tls_fault: TlsFault::None,
             scripts: Vec::new(),
             magic_recipients: true,
+            any_recipient: false,
+            any_domain: true,
             xclient: loopback.iter().filter_map(|net| net.parse().ok()).collect(),
         }
     }

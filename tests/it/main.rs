@@ -39,6 +39,7 @@ mod matrix;
 mod page;
 mod pictures;
 mod reasons;
+mod recipients;
 mod remedies;
 mod rfc5321_dialogues;
 mod robustness;

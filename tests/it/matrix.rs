@@ -234,6 +234,7 @@ fn judged(scenario: &str, client: &str, receiver: &ReceiverProfile) -> Judgement
         sender: scenario.sender.clone(),
         recipient: scenario.recipient(),
         message: plain_message(&scenario.sender),
+        recipients: std::sync::Arc::default(),
     };
     judge(
         &receiver.receiver,

@@ -107,6 +107,7 @@ fn every_remedy_of_the_matrix_cures() {
                     sender: scenario.sender.clone(),
                     recipient: scenario.recipient(),
                     message: plain_message(&scenario.sender),
+                    recipients: std::sync::Arc::default(),
                 };
                 let made = shared.is_none().then(anew);
                 let zones = shared.as_ref().or(made.as_ref()).expect("one of both");
@@ -188,6 +189,7 @@ fn remedies(zones: &str, rules: &str, client: &str, helo: &str) -> Vec<String> {
         sender: "info@example.test".to_owned(),
         recipient: scenario.recipient(),
         message: plain_message("info@example.test"),
+        recipients: std::sync::Arc::default(),
     };
     let judgement = judged(&profile, &scenario.zones([127, 0, 0, 1].into()), &attempt);
     assert!(judgement.rule.is_some(), "{judgement:?}");
@@ -416,6 +418,7 @@ fn a_proof_leaves_faults_alone() {
         sender: scenario.sender.clone(),
         recipient: scenario.recipient(),
         message: plain_message(&scenario.sender),
+        recipients: std::sync::Arc::default(),
     };
     let profile = Arc::new(martinet::scenario::load_receiver("fcrdns").expect("a receiver"));
     let judgement = judged(&profile, &zones, &attempt);
@@ -446,6 +449,7 @@ fn a_header_is_mended_whole() {
             sender: "info@example.test".to_owned(),
             recipient: scenario.recipient(),
             message: format!("{header}\r\nx\r\n").into_bytes(),
+            recipients: std::sync::Arc::default(),
         };
         judged(&profile, &scenario.zones([127, 0, 0, 1].into()), &attempt)
     };

@@ -69,6 +69,7 @@ fn the_dry_run_says_what_a_session_meets() {
                 sender: expected.sender.clone(),
                 recipient: scenario.recipient(),
                 message: expected.octets(),
+                recipients: std::sync::Arc::default(),
             };
             let zones = scenario.zones([127, 0, 0, 1].into());
             let judgement = judge(&profile.receiver, &zones, Duration::from_secs(5), &attempt);

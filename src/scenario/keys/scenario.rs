@@ -46,6 +46,7 @@ pub(in crate::scenario) static SCENARIO: Section = Section {
         .default("\"sender@example.test\"")
         .follows("RFC 5321 §4.1.1.2"),
         key("domain", Takes::Tables(&DOMAIN), "", "Declares a recipient domain."),
+        key("recipients", Takes::Table(&RECIPIENTS), "", "Says which mailboxes the recipient domains have."),
         key("zone", Takes::Tables(&ZONE), "", "Declares a DNS zone with its records."),
         key("dns", Takes::Table(&DNS), "", "Configures the DNS server."),
         key("pool", Takes::Tables(&POOL), "", "Declares a pool of sending hosts."),
@@ -101,6 +102,29 @@ pub(in crate::scenario) static DOMAIN: Section = Section {
             "Lists the addresses of the domain itself, and needs `mx = []`.",
         )
         .absent("an address that the world assigns"),
+        key(
+            "recipients",
+            Takes::List("a local part or a mailbox, in which * stands for any text"),
+            "[\"info\", \"sales-*\"]",
+            "Lists the mailboxes of the domain, in place of those of `[recipients]`. `postmaster` always exists.",
+        )
+        .absent("those of `[recipients]`"),
+    ],
+};
+
+pub(in crate::scenario) static RECIPIENTS: Section = Section {
+    title: "[recipients]",
+    doc: "The mailboxes of the recipient domains. A receiver refuses others with its reply `unknown_recipient`, unless it has `any_recipient = true`.",
+    more: More::Nothing,
+    keys: &[
+        key(
+            "known",
+            Takes::List("a local part or a mailbox, in which * stands for any text"),
+            "[\"info\", \"*@sales.contoso.test\"]",
+            "Lists the mailboxes. A local part alone is about every recipient domain. `postmaster` always exists.",
+        )
+        .default("[\"*\"]")
+        .follows("RFC 5321 §4.5.1"),
     ],
 };
 

@@ -105,6 +105,22 @@ pub(in crate::scenario) static SMTP: Section = Section {
         .default("true")
         .follows("Mailpit chaos, SMTP test addresses"),
         key(
+            "any_recipient",
+            Takes::Flag,
+            "true",
+            "Says whether mailboxes that the scenario's domains do not have are accepted (`[recipients]`). Otherwise they get the reply `unknown_recipient`.",
+        )
+        .default("false")
+        .follows("RFC 5321 §3.3"),
+        key(
+            "any_domain",
+            Takes::Flag,
+            "false",
+            "Says whether recipients at domains that are no `[[domain]]` of the scenario are accepted. Otherwise they get the reply `relay_denied`.",
+        )
+        .default("true")
+        .follows("RFC 5321 §3.6.2"),
+        key(
             "xclient",
             NETWORKS,
             "[\"192.0.2.0/24\"]",

@@ -202,6 +202,10 @@ core_replies! {
         "DATA after BODY=BINARYMIME (RFC 3030 §3)",
     ChunkingNotOffered "chunking_not_offered" "502 5.5.1 Error: command not implemented"
         "BDAT where CHUNKING is not offered",
+    UnknownRecipient "unknown_recipient" "550 5.1.1 <{rcpt}>: User unknown"
+        "RCPT with a mailbox that the recipient domain does not have",
+    RelayDenied "relay_denied" "554 5.7.1 <{rcpt}>: Relay access denied"
+        "RCPT with a domain that the receiver does not serve, where any_domain = false",
     TooManyRecipients "too_many_recipients" "452 4.5.3 Error: too many recipients"
         "RCPT beyond max_recipients",
     SizeTooLarge "size_too_large" "552 5.3.4 Error: message exceeds the size limit"

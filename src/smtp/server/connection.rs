@@ -141,6 +141,7 @@ impl<'a> Connection<'a> {
             entry.id,
         )
         .behind(door.front(&reception))
+        .with_recipients(&reception.recipients)
         .storing_in(&service.storage)
         .keeping_messages(service.keeper.is_some());
         let began = std::time::Instant::now();

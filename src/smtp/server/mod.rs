@@ -27,7 +27,8 @@ use crate::smtp::server::accepted::{Accepted, announce};
 use crate::smtp::server::connection::Connection;
 use crate::smtp::session::{ListenerMode, Protocol};
 use crate::smtp::{
-    Identity, LastReset, MessageBudget, PendingEvents, ProxyMode, Receiver, SessionEntry, StartTls,
+    Identity, LastReset, MessageBudget, PendingEvents, ProxyMode, Receiver, Recipients,
+    SessionEntry, StartTls,
 };
 use crate::tls::Tls;
 
@@ -165,6 +166,8 @@ pub struct SessionConfig {
     pub identity: Arc<Identity>,
     /// The time limit of the receiver for DNS lookups.
     pub lookup_patience: Duration,
+    /// The mailboxes of the recipient domains.
+    pub recipients: Arc<Recipients>,
     /// The cache of earlier lookups.
     pub recall: Arc<LookupCache>,
 }

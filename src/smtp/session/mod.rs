@@ -174,6 +174,13 @@ impl Session {
         self
     }
 
+    /// Sets which mailboxes exist; without them, every recipient is known.
+    #[must_use]
+    pub fn with_recipients(mut self, recipients: &Arc<crate::smtp::Recipients>) -> Self {
+        self.setup.recipients = Some(Arc::clone(recipients));
+        self
+    }
+
     /// Sets the memory budget that the session shares with others; without one, its memory is unlimited.
     #[must_use]
     pub fn storing_in(mut self, storage: &Arc<MessageBudget>) -> Self {

@@ -9,7 +9,7 @@ use crate::reply::Reply;
 use crate::smtp::budget::{MailData, MessageBudget};
 use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::settings::StartTls;
-use crate::smtp::{Extension, Receiver, Settings};
+use crate::smtp::{Extension, Receiver, RecipientKind, Recipients, Settings};
 
 /// The protocol of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -50,6 +50,8 @@ pub(crate) struct Setup {
     pub(super) listener: ListenerMode,
     /// Whether messages are stored before they are acknowledged.
     pub(super) stores_messages: bool,
+    /// The mailboxes of the recipient domains; every recipient is known if `None`.
+    pub(super) recipients: Option<Arc<Recipients>>,
 }
 
 impl Setup {
@@ -68,6 +70,7 @@ impl Setup {
             token: format!("{id:08x}"),
             listener: ListenerMode::default(),
             stores_messages: false,
+            recipients: None,
         }
     }
 
@@ -125,6 +128,22 @@ impl Setup {
         let peer = crate::name::normalise(self.peer.ip());
         let mut networks = self.settings().xclient.iter();
         networks.any(|net| net.contains(&peer))
+    }
+
+    /// The reply to a recipient that the receiver does not take, if it does not.
+    pub(super) fn does_not_take(&self, recipient: &str) -> Option<CoreReply> {
+        let settings = self.settings();
+        let recipients = self.recipients.as_ref()?;
+        if settings.any_domain && !recipients.is_limited() {
+            return None;
+        }
+        match recipients.kind(recipient) {
+            RecipientKind::UnknownMailbox if !settings.any_recipient => {
+                Some(CoreReply::UnknownRecipient)
+            }
+            RecipientKind::UnknownDomain if !settings.any_domain => Some(CoreReply::RelayDenied),
+            _ => None,
+        }
     }
 
     /// Makes the buffer of a message.

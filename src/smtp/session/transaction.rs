@@ -171,6 +171,12 @@ impl Session {
             (None, Some(reply)) => Some(reply.clone()).filter(|reply| reply.code().is_refusal()),
             (None, None) => self.magic(&recipient, output),
         };
+        if refusal.is_none()
+            && scripted.is_none()
+            && let Some(reply) = self.setup.does_not_take(&recipient)
+        {
+            return self.answer(reply, output);
+        }
         let State::Transaction(open) = &mut self.state else {
             return;
         };

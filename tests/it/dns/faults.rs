@@ -192,6 +192,7 @@ async fn the_receiver_meets_the_same_faults() {
             sender: String::new(),
             recipient: "b@contoso.test".to_owned(),
             message: b"Subject: x\r\n\r\nx\r\n".to_vec(),
+            recipients: std::sync::Arc::default(),
         };
         let judgement =
             martinet::check::judge(&receiver.receiver, &zones, Duration::from_secs(5), &attempt);

@@ -141,6 +141,7 @@ fn sender_spf_meets_faults_of_tcp() {
             sender: format!("a@{domain}"),
             recipient: "b@contoso.test".to_owned(),
             message: b"Subject: x\r\n\r\nx\r\n".to_vec(),
+            recipients: std::sync::Arc::default(),
         };
         judge(
             &receiver.receiver,

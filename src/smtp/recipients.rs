@@ -1,0 +1,167 @@
+//! Which mailboxes the recipient domains have.
+
+use std::collections::HashMap;
+
+/// The mailboxes that exist, as patterns. Without patterns every mailbox exists. `postmaster` always does (RFC 5321 §4.5.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recipients {
+    known: Option<Vec<Mailboxes>>,
+    domains: HashMap<String, Option<Vec<Mailboxes>>>,
+    /// Whether some mailbox may not exist.
+    limited: bool,
+}
+
+/// One mailbox, or those of a pattern in which `*` stands for any text: `info@contoso.test`, `sales-*@contoso.test`,
+/// `postmaster`. Without a domain it is about every domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mailboxes {
+    local: String,
+    domain: Option<String>,
+}
+
+/// What a recipient is to a receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RecipientKind {
+    Known,
+    /// The mailbox does not exist.
+    UnknownMailbox,
+    /// The domain is none of the recipient domains.
+    UnknownDomain,
+}
+
+impl Mailboxes {
+    /// Reads a pattern: a local part, or a mailbox.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let text = text.to_lowercase();
+        let (local, domain) = match text.rsplit_once('@') {
+            Some((local, domain)) => (local, Some(domain.to_owned())),
+            None => (text.as_str(), None),
+        };
+        let sound = |part: &str| !part.is_empty() && !part.contains(char::is_whitespace);
+        (sound(local) && domain.as_deref().is_none_or(sound)).then(|| Self {
+            local: local.to_owned(),
+            domain,
+        })
+    }
+
+    fn holds(&self, local: &str, domain: &str) -> bool {
+        is_like(&self.local, local)
+            && self
+                .domain
+                .as_deref()
+                .is_none_or(|own| is_like(own, domain))
+    }
+}
+
+impl Recipients {
+    /// The mailboxes of all domains, and of each recipient domain, whose name is in lower case. `None` means every mailbox for all
+    /// domains, and the mailboxes of all domains for one domain.
+    pub fn new(
+        known: Option<Vec<Mailboxes>>,
+        domains: HashMap<String, Option<Vec<Mailboxes>>>,
+    ) -> Self {
+        let limited = known.is_some() || domains.values().any(Option::is_some);
+        Self {
+            known,
+            domains,
+            limited,
+        }
+    }
+
+    /// Whether some mailbox may not exist. Otherwise only domains can be unknown.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.limited
+    }
+
+    pub(crate) fn kind(&self, recipient: &str) -> RecipientKind {
+        let recipient = recipient.to_lowercase();
+        let (local, domain) = recipient.rsplit_once('@').unwrap_or((&recipient, ""));
+        let own = self.domains.get(domain.trim_end_matches('.'));
+        let known = own.and_then(Option::as_ref).or(self.known.as_ref());
+        let exists =
+            known.is_none_or(|known| known.iter().any(|mailboxes| mailboxes.holds(local, domain)));
+        match (own, exists || local == "postmaster") {
+            // RFC 5321 §4.1.1.3: <postmaster> needs no domain.
+            (None, _) if !domain.is_empty() => RecipientKind::UnknownDomain,
+            (_, true) => RecipientKind::Known,
+            (_, false) => RecipientKind::UnknownMailbox,
+        }
+    }
+}
+
+/// Whether a text is like a pattern in which `*` stands for any text.
+fn is_like(pattern: &str, text: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else {
+        return pattern == text;
+    };
+    let Some(mut left) = text.strip_prefix(first) else {
+        return false;
+    };
+    let mut parts = rest.split('*').peekable();
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return left.ends_with(part);
+        }
+        match left.find(part) {
+            Some(at) => left = &left[at + part.len()..],
+            None => return false,
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns() {
+        for (pattern, text, expected) in [
+            ("info", "info", true),
+            ("info", "info2", false),
+            ("*", "", true),
+            ("sales-*", "sales-eu", true),
+            ("sales-*", "sale", false),
+            ("*-eu", "sales-eu", true),
+            ("a*b*c", "a1b2c", true),
+            ("a*b*c", "acb", false),
+            ("a*a", "a", false),
+            ("**", "x", true),
+        ] {
+            assert_eq!(is_like(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn kinds() {
+        let read = |patterns: &[&str]| {
+            patterns
+                .iter()
+                .map(|text| Mailboxes::read(text))
+                .collect::<Option<Vec<_>>>()
+        };
+        let domains = || {
+            HashMap::from([
+                ("contoso.test".to_owned(), None),
+                ("own.test".to_owned(), read(&["a"])),
+            ])
+        };
+        let recipients = Recipients::new(read(&["info", "sales-*@contoso.test"]), domains());
+        for (recipient, expected) in [
+            ("Info@Contoso.test", RecipientKind::Known),
+            ("sales-eu@contoso.test", RecipientKind::Known),
+            ("nobody@contoso.test", RecipientKind::UnknownMailbox),
+            ("postmaster@contoso.test", RecipientKind::Known),
+            ("Postmaster", RecipientKind::Known),
+            ("a@own.test", RecipientKind::Known),
+            ("info@own.test", RecipientKind::UnknownMailbox),
+            ("info@elsewhere.test", RecipientKind::UnknownDomain),
+        ] {
+            assert_eq!(recipients.kind(recipient), expected, "{recipient}");
+        }
+        let all = Recipients::new(None, domains());
+        assert_eq!(all.kind("x@contoso.test"), RecipientKind::Known);
+        assert_eq!(Mailboxes::read("@contoso.test"), None);
+        assert_eq!(Mailboxes::read("a b"), None);
+    }
+}
