@@ -316,6 +316,13 @@ impl Ledger {
         id
     }
 
+    /// Whether the expectation of this number is about sessions.
+    pub(super) fn is_of_sessions(&self, id: u64) -> bool {
+        let mounted = self.mounted.lock();
+        let found = mounted.all.iter().find(|(other, _)| *other == id);
+        found.is_some_and(|(_, counted)| matches!(counted.expectation.of, Of::Sessions(_)))
+    }
+
     /// How many are mounted.
     #[cfg(feature = "http")]
     pub fn len(&self) -> usize {
@@ -466,11 +473,12 @@ impl Drop for Guard {
         let verified = self
             .ledger
             .settled(|| self.ledger.find(self.id).into_iter().collect());
+        let failure = verified.map_err(|unmet| self.ledger.failure(&unmet));
         self.ledger.unmount(self.id);
-        if let Err(unmet) = verified
+        if let Err(failure) = failure
             && !std::thread::panicking()
         {
-            panic!("{unmet}");
+            panic!("{failure}");
         }
     }
 }

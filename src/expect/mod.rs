@@ -18,6 +18,7 @@ mod addresses;
 mod differences;
 mod expectation;
 mod mail;
+mod pictured;
 mod queries;
 mod seen;
 mod sessions;

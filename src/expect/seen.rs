@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::Sessions;
+use super::{Sessions, pictured};
 use crate::smtp::SessionRecord;
 use crate::stage::Stage;
 use crate::verdict::Verdict;
@@ -63,6 +63,11 @@ impl Session {
     }
 
     #[track_caller]
+    /// The story, with the path of the picture if one is asked for: what a test says that fails because of the session.
+    pub(crate) fn failure(&self) -> String {
+        pictured::story(self)
+    }
+
     fn asserted(&self, pattern: Sessions) -> Asserted<'_> {
         Asserted(self).met(&pattern)
     }
@@ -107,7 +112,7 @@ impl Asserted<'_> {
             found == Some(code),
             "expected code {code}, found {}\n{}",
             found.map_or("none".into(), |found| found.to_string()),
-            self.0.story()
+            pictured::story(self.0)
         );
         self
     }
@@ -123,7 +128,7 @@ impl Asserted<'_> {
             found == code,
             "expected enhanced {code}, found {}\n{}",
             if found.is_empty() { "none" } else { &found },
-            self.0.story()
+            pictured::story(self.0)
         );
         self
     }
@@ -190,7 +195,7 @@ impl Asserted<'_> {
         assert!(
             wanted == found,
             "expected recipients {wanted}, found {found}\n{}",
-            self.0.story()
+            pictured::story(self.0)
         );
         self
     }
@@ -205,7 +210,7 @@ impl Asserted<'_> {
         assert!(
             reply.contains(part),
             "expected a reply with {part:?}, found {reply:?}\n{}",
-            self.0.story()
+            pictured::story(self.0)
         );
         self
     }
@@ -225,7 +230,7 @@ impl Asserted<'_> {
             mismatches.is_empty(),
             "{}\n{}",
             mismatches.join("\n"),
-            self.0.story()
+            pictured::story(self.0)
         );
         self
     }

@@ -185,14 +185,15 @@ impl Drop for World {
     /// it is verified here while sessions can still end.
     fn drop(&mut self) {
         let verified = self.world.verify();
+        let verified = verified.map_err(|unmet| self.world.ledger.failure(&unmet));
         self.world.ledger.clear();
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
-        if let Err(unmet) = verified
+        if let Err(failure) = verified
             && !std::thread::panicking()
         {
-            panic!("{unmet}");
+            panic!("{failure}");
         }
     }
 }

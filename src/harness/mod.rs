@@ -284,7 +284,7 @@ impl Drop for World {
         if !std::thread::panicking()
             && let Err(unmet) = self.ledger.verify()
         {
-            panic!("{unmet}");
+            panic!("{}", self.ledger.failure(&unmet));
         }
     }
 }

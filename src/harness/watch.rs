@@ -317,8 +317,9 @@ impl World {
         let found = self.sessions_like(&Sessions::any().from_client(client));
         if let Some(first) = found.first() {
             panic!(
-                "expected no attempt from {client}, found {}\n{first:?}",
-                found.len()
+                "expected no attempt from {client}, found {}\n{}",
+                found.len(),
+                first.failure()
             );
         }
     }

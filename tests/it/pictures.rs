@@ -1,4 +1,7 @@
-//! `sessions/{id}/picture`: why a session was refused, drawn over HTTP.
+//! `sessions/{id}/picture`: why a session was refused, drawn over HTTP; and the pictures that failing tests leave behind.
+
+use martinet::World;
+use martinet::expect::{Expectation, Sessions};
 
 use super::http::Served;
 
@@ -75,4 +78,60 @@ async fn a_remedy_is_drawn_as_the_receiver_would_judge_after_it() {
     let page = served.get("/api/v1/sessions/1/picture").await.text();
     assert!(page.contains("What would cure it"), "{page}");
     assert!(!page.contains(accepted), "{page}");
+}
+
+/// The environment variable by which the test below is told to fail, and how.
+const FAILS: &str = "MARTINET_TEST_FAILS";
+
+/// Passes, unless another test runs it again to see it fail.
+#[tokio::test]
+async fn it_fails_when_it_is_told_to() {
+    let Ok(how) = std::env::var(FAILS) else {
+        return;
+    };
+    let builder = World::builder().scenario("office365");
+    let world = builder.receiver("helo-equals-ptr").start().await;
+    let world = world.expect("a world");
+    if how == "expectation" {
+        world.expect(Expectation::of(Sessions::accepted()));
+    }
+    let helo = "na01-bn1-obe.outbound.protection.outlook.com";
+    super::http::deliver_to(world.smtp_addr(), helo, b"").await;
+    let session = world.wait_for_session().await.expect("a session");
+    match how.as_str() {
+        "verdict" => _ = session.assert_accepted(),
+        "code" => _ = session.assert_rejected().with_code(550),
+        "attempt" => world.assert_no_attempt_from([207, 46, 163, 149]),
+        _ => drop(world),
+    }
+}
+
+#[test]
+fn a_failing_test_says_where_the_picture_is() {
+    let folder = std::env::temp_dir().join(format!("martinet-pictures-{}", std::process::id()));
+    let test = "pictures::it_fails_when_it_is_told_to";
+    let run = |how: &str, pictures: &std::path::Path| {
+        let program = std::env::current_exe().expect("this program");
+        let mut command = std::process::Command::new(program);
+        let command = command.args(["--exact", test, "--nocapture"]);
+        let command = command.env(FAILS, how).env("MARTINET_PICTURES", pictures);
+        let output = command.output().expect("it runs");
+        assert!(!output.status.success(), "{how}: it passes");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let path = folder.join("it-pictures-it_fails_when_it_is_told_to-session-1.svg");
+    for how in ["verdict", "code", "attempt", "expectation"] {
+        let said = run(how, &folder);
+        let line = format!("  picture  {}\n", path.display());
+        assert!(said.contains(&line), "{how}: {said}");
+        let svg = std::fs::read_to_string(&path).expect("the picture");
+        assert!(
+            svg.starts_with("<svg ") && svg.contains("helo-ptr-match"),
+            "{svg}"
+        );
+        std::fs::remove_file(&path).expect("it is removed");
+    }
+    std::fs::remove_dir(&folder).expect("nothing else is in it");
+    let said = run("verdict", std::path::Path::new(""));
+    assert!(!said.contains("  picture  "), "{said}");
 }
