@@ -64,7 +64,7 @@ function draw(rows, { link, scenario, tell }) {
   });
   const names = rows[0]?.cells.map((cell) => cell.receiver) ?? [];
   const head = h("thead", {}, h("tr", {}, h("th", { scope: "col", class: "corner" }, "Receiver"), columns.map(({ helo, clients }) =>
-    h("th", { scope: "col", title: clients.map(({ client }) => client).join(", ") }, h("span", { class: "helo" }, helo),
+    h("th", { scope: "col", title: clients.map(({ client }) => client).join(", ") }, h("span", { class: "helo" }, breakable(helo)),
       h("span", { class: "soft" }, clients.length === 1 ? clients[0].client : count(clients.length, "address", "addresses"))))));
   const body = h("tbody", {}, names.map((name, at) => h("tr", {}, h("th", { scope: "row" }, name), columns.map(({ helo, clients }) =>
     h("td", {}, band(name, helo, clients.map(({ client, row }) => ({ client, cell: row.cells[at] })), { link, scenario, tell }))))));
@@ -72,6 +72,9 @@ function draw(rows, { link, scenario, tell }) {
   walk(table);
   return table;
 }
+
+/** A name that breaks behind its dots. */
+const breakable = (name) => name.split(".").flatMap((label, at) => (at === 0 ? [label] : [".", h("wbr"), label]));
 
 /** Beyond this many, the clients of a HELO name are one band: a bar each, whose height tells the verdict. */
 const FEW = 12;
