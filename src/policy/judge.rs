@@ -235,7 +235,13 @@ impl Policy {
             .filter(|(_, rule)| spoken(rule, self.delay_reject) == stage)
         {
             let spoken = Spoken::of(nth, rule, stage);
-            if let Some(reason) = self.allow.iter().find_map(|a| a.reason(rule.check, facts)) {
+            let recipient = |allow: &Allow| {
+                let reason = allow.reason_of_recipient(rule.check, facts);
+                reason.filter(|_| stage == Stage::Rcpt)
+            };
+            let reason =
+                |allow| Allow::reason(allow, rule.check, facts).or_else(|| recipient(allow));
+            if let Some(reason) = self.allow.iter().find_map(reason) {
                 standing.allowed = Some(reason);
                 continue;
             }
@@ -264,7 +270,14 @@ impl Policy {
             }
         }
         // Everything that comes by RCPT permits: now a waiting deferral is spoken (Postfix DEFER_IF_PERMIT).
-        let (_, deferral) = standing.deferred.first().filter(|_| stage >= Stage::Rcpt)?;
+        let mut waiting = standing.deferred.iter().filter(|_| stage >= Stage::Rcpt);
+        let (_, deferral) = waiting.find(|(_, deferral)| {
+            let exempt = |allow: &Allow| {
+                let check = self.rules[deferral.nth].check;
+                stage == Stage::Rcpt && allow.reason_of_recipient(check, facts).is_some()
+            };
+            !self.allow.iter().any(exempt)
+        })?;
         Some(Refusal {
             stage,
             ..deferral.clone()

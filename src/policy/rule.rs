@@ -279,14 +279,28 @@ pub struct Allow {
     pub ptr_suffixes: Vec<Name>,
     /// Suffixes of the HELO name. A claim too: as trusting as the receivers that do this.
     pub helo_suffixes: Vec<Name>,
+    /// Recipients as RCPT names them, for rules that speak at RCPT.
+    pub recipients: Vec<String>,
     /// Only these checks are passed over; all where empty.
     pub checks: Vec<&'static Check>,
 }
 
 impl Allow {
+    /// The reason why the current recipient bypasses `check`, if it does.
+    pub fn reason_of_recipient(&self, check: &Check, facts: &Facts) -> Option<String> {
+        let recipient = facts.recipient.as_deref()?;
+        let mut listed = self.recipients.iter();
+        (self.concerns(check) && listed.any(|known| known.eq_ignore_ascii_case(recipient)))
+            .then(|| format!("recipient is {recipient}"))
+    }
+
+    fn concerns(&self, check: &Check) -> bool {
+        self.checks.is_empty() || self.checks.contains(&check)
+    }
+
     /// The reason why the client bypasses `check`, if it does.
     pub fn reason(&self, check: &Check, facts: &Facts) -> Option<String> {
-        if !self.checks.is_empty() && !self.checks.contains(&check) {
+        if !self.concerns(check) {
             return None;
         }
         if let Some(net) = self
@@ -328,6 +342,7 @@ impl fmt::Display for Allow {
                 .iter()
                 .map(|s| format!("HELO name within {}", name::display(s))),
         );
+        conditions.extend(self.recipients.iter().map(|r| format!("recipient {r}")));
         let rules = if self.checks.is_empty() {
             "any rule".to_owned()
         } else {

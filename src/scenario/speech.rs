@@ -30,6 +30,7 @@ pub(super) fn syntax(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Syntax {
         ("utf8_paths", &mut syntax.utf8_paths),
         ("invalid_utf8", &mut syntax.invalid_utf8),
         ("repeated_parameters", &mut syntax.repeated_parameters),
+        ("extensions_need_ehlo", &mut syntax.extensions_need_ehlo),
     ] {
         if let Some(value) = table.flag(key, mistakes) {
             *flag = value;

@@ -155,6 +155,13 @@ const ROWS: &[Intended] = &[
         "Postfix looks at empty lines before a refusal that stands",
     ),
     row(
+        "postfix",
+        "ETRN",
+        "503 Error: send HELO/EHLO first",
+        "503 5.5.1 Error: send HELO/EHLO first",
+        "Postfix has no enhanced codes in its replies to ETRN",
+    ),
+    row(
         "exim",
         "DATA",
         "503-All RCPT",

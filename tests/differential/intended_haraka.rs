@@ -361,4 +361,18 @@ pub const ROWS: &[Intended] = &[
         "550 Error: bare <CR>",
         "Haraka takes a bare CR in a message",
     ),
+    row(
+        "haraka",
+        "",
+        "554 client ",
+        "554 Sorry, no FCrDNS",
+        "Haraka finds the octets of an address among any digits of a name",
+    ),
+    row(
+        "haraka",
+        "EHLO",
+        "550 HELO host host_mismatch",
+        "550 HELO host must be a FQDN",
+        "Haraka runs each check of the HELO name once in a session, unless that HELO was refused",
+    ),
 ];

@@ -221,4 +221,25 @@ pub const ROWS: &[Intended] = &[
         "501 5.5.2 Syntax error in parameters scanning ",
         "Sendmail quotes what stands for FROM or TO; the profile names what is missing",
     ),
+    row(
+        "sendmail",
+        "VRFY",
+        "250 2.1.5 <postmaster@",
+        "252 2.1.5 <postmaster",
+        "Sendmail looks for local users and rewrites the path; the profile repeats the argument",
+    ),
+    row(
+        "sendmail",
+        "VRFY <",
+        "252 2.1.5 <",
+        "252 2.1.5 <<",
+        "Sendmail looks for local users and rewrites the path; the profile repeats the argument",
+    ),
+    row(
+        "sendmail",
+        "ETRN",
+        "500 5.5.2 Parameter required",
+        "250 2.0.0 Queuing",
+        "within a transaction Sendmail takes ETRN, and not one without a domain",
+    ),
 ];

@@ -319,7 +319,11 @@ fn receivers() {
     );
     receiver(
         "title = \"t\"\n[[allow]]\nchecks = [\"iprev\"]",
-        &[(2, "addresses, ptr_suffix or helo_suffix", "none")],
+        &[(
+            2,
+            "addresses, ptr_suffix, helo_suffix or recipients",
+            "none",
+        )],
     );
     receiver(
         "title = \"t\"\n[iprev]\nptr_names = 0",

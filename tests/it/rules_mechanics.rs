@@ -90,6 +90,65 @@ fn a_refused_client_may_greet_and_is_refused_at_each_command() {
     );
 }
 
+/// RFC 5321 §4.5.1: a receiver may exempt postmaster from its rules, the delayed ones too; VRFY and ETRN are judged as Postfix does.
+#[test]
+fn postmaster_is_exempt() {
+    let rules = "delay_reject = true\nsmtp.with = [\"ETRN\"]\n[[allow]]\nrecipients = [\"postmaster\"]\n[[rule]]\ncheck = \"ptr-exists\"\nfail = \"550 no PTR\"";
+    let receiver = format!("title = \"t\"\nsmtp.xclient = []\n{rules}");
+    Stage {
+        scenario: "no-ptr",
+        receiver: &receiver,
+        client: "192.0.2.10",
+    }
+    .play(
+        "S: 220 mx.martinet.test ESMTP martinet
+         C: HELO mail.example.test
+         S: 250 mx.martinet.test
+         C: VRFY someone
+         S: 550 no PTR
+         C: VRFY Postmaster
+         S: 252 2.5.2 Cannot VRFY user, but will accept message and attempt delivery
+         C: ETRN example.test
+         S: 550 no PTR
+         C: MAIL FROM:<a@example.test>
+         S: 250 2.1.0 Ok
+         C: ETRN example.test
+         S: 503 5.5.1 Error: MAIL transaction in progress
+         C: ETRN
+         S: 503 5.5.1 Error: MAIL transaction in progress
+         C: RCPT TO:<someone@contoso.test>
+         S: 550 no PTR
+         C: RCPT TO:<postmaster@contoso.test>
+         S: 550 no PTR
+         C: RCPT TO:<Postmaster>
+         S: 250 2.1.5 Ok",
+    );
+}
+
+/// Extensions that need EHLO are not there after HELO; what is not offered is said before an argument is missed.
+#[test]
+fn extensions_that_need_ehlo() {
+    let receiver = "title = \"t\"\nsmtp.xclient = []\n[syntax]\nextensions_need_ehlo = true\n";
+    Stage {
+        scenario: "one-to-one",
+        receiver,
+        client: "192.0.2.10",
+    }
+    .play(
+        "S: 220 mx.martinet.test ESMTP martinet
+         C: HELO mail.example.test
+         S: 250 mx.martinet.test
+         C: BDAT
+         S: 502 5.5.1 Error: command not implemented
+         C: AUTH
+         S: 503 5.5.1 Error: authentication not enabled
+         C: MAIL FROM:<a@example.test> BODY=8BITMIME
+         S: 555 5.5.4 Unsupported option: BODY=8BITMIME
+         C: MAIL FROM:<a@example.test>
+         S: 250 2.1.0 Ok",
+    );
+}
+
 /// RFC 5321 §4.1.1.11: a parameter that is not offered is refused before a rule asks about the sender.
 #[test]
 fn a_parameter_that_is_not_offered_is_no_matter_of_the_rules() {

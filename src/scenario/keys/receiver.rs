@@ -108,7 +108,7 @@ pub(in crate::scenario) static RECEIVER: Section = Section {
             "delay_reject",
             Takes::Flag,
             "true",
-            "Moves every refusal before RCPT to the reply to RCPT.",
+            "Moves every refusal before RCPT to the reply to RCPT. VRFY and ETRN are refused for it, too.",
         )
         .default("false")
         .follows("Postfix smtpd_delay_reject"),

@@ -227,7 +227,7 @@ pub(in crate::scenario) static WEIGHT: Section = Section {
 
 pub(in crate::scenario) static ALLOW: Section = Section {
     title: "[[allow]]",
-    doc: "Clients that rules do not apply to. A client that any of the conditions matches is allowed; at least one condition is required.",
+    doc: "Clients and recipients that rules do not apply to. What any of the conditions matches is allowed; at least one condition is required.",
     more: More::Nothing,
     keys: &[
         key(
@@ -251,6 +251,13 @@ pub(in crate::scenario) static ALLOW: Section = Section {
             "Lists domains. The HELO name must be within one of them; any client can claim any name.",
         )
         .follows("Postfix check_helo_access"),
+        key(
+            "recipients",
+            Takes::List("a recipient"),
+            "[\"postmaster\"]",
+            "Lists recipients as RCPT names them, in any case of letters. Rules that speak at RCPT do not apply to them.",
+        )
+        .follows("RFC 5321 §4.5.1; Postfix takes postmaster without a domain whatever its restrictions"),
         key(
             "checks",
             Takes::List("the name of a check"),

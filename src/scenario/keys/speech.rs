@@ -25,6 +25,7 @@ pub(in crate::scenario) static SYNTAX: Section = Section {
         key("line_octets", Takes::Number, "2048", "Is the longest command line in octets (RFC 5321 §4.5.3.1.4); MAIL, RCPT and AUTH may have 500 more.").default("512"),
         key("text_line_octets", Takes::Number, "2000", "Is the longest text line of a message in octets (RFC 5321 §4.5.3.1.6).").default("1000"),
         key("repeated_parameters", Takes::Flag, "true", "Says whether a parameter of MAIL and RCPT may stand twice.").default("false"),
+        key("extensions_need_ehlo", Takes::Flag, "true", "Says whether extensions and their parameters can be used after EHLO only, not after HELO.").default("false").follows("Exim, Haraka"),
         key("unchecked_parameters", Takes::List("a keyword"), "[\"SIZE\"]", "Lists parameters of MAIL and RCPT that may have any value, or none.").default("[]"),
         key("order", Takes::Choice(&["syntax", "sequence", "sequence-of-paths"]), "\"sequence\"", "Says which mistake is reported where a command is both malformed and out of sequence.").default("\"syntax\""),
     ],

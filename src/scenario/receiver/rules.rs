@@ -290,10 +290,12 @@ pub(super) fn allow(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Allow {
     let suffix = |text: &str| -> Option<Name> {
         name::absolute(text.trim_start_matches("*.").trim_start_matches('.'))
     };
-    let conditions = ["addresses", "ptr_suffix", "helo_suffix"];
+    let conditions = ["addresses", "ptr_suffix", "helo_suffix", "recipients"];
     let addresses = networks(&mut table, "addresses", mistakes).unwrap_or_default();
     let ptr_suffixes = table.parsed_list("ptr_suffix", mistakes, suffix);
     let helo_suffixes = table.parsed_list("helo_suffix", mistakes, suffix);
+    let recipients = table.strings("recipients", mistakes).unwrap_or_default();
+    let recipients = recipients.into_iter().map(|named| named.value).collect();
     let checks = table.strings("checks", mistakes).unwrap_or_default();
     let mut checks: Vec<_> = checks
         .into_iter()
@@ -303,13 +305,18 @@ pub(super) fn allow(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Allow {
     checks.dedup();
     if !conditions.iter().any(|key| table.has(key)) {
         let found = "none: the section would allow no client";
-        mistakes.add(table.span(), "addresses, ptr_suffix or helo_suffix", found);
+        mistakes.add(
+            table.span(),
+            "addresses, ptr_suffix, helo_suffix or recipients",
+            found,
+        );
     }
     table.finish();
     Allow {
         addresses,
         ptr_suffixes: ptr_suffixes.unwrap_or_default(),
         helo_suffixes: helo_suffixes.unwrap_or_default(),
+        recipients,
         checks,
     }
 }

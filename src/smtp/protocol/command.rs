@@ -38,7 +38,7 @@ pub(crate) enum Command {
         mechanism: String,
         initial: Option<String>,
     },
-    Etrn,
+    Etrn(String),
     Rset,
     Noop,
     Vrfy(String),
@@ -59,7 +59,7 @@ impl Command {
             Self::Bdat { .. } => "BDAT",
             Self::StartTls => "STARTTLS",
             Self::Auth { .. } => "AUTH",
-            Self::Etrn => "ETRN",
+            Self::Etrn(_) => "ETRN",
             Self::Rset => "RSET",
             Self::Noop => "NOOP",
             Self::Vrfy(_) => "VRFY",
@@ -181,7 +181,7 @@ fn of_verb(verb: &[u8], argument: &str, syntax: &Syntax) -> Result<Command, Mist
         b"STARTTLS" => alone(Command::StartTls, argument, CoreReply::StartTlsSyntax),
         b"AUTH" => auth(argument),
         b"ETRN" if argument.is_empty() => Err(CoreReply::EtrnSyntax.into()),
-        b"ETRN" => Ok(Command::Etrn),
+        b"ETRN" => Ok(Command::Etrn(argument.to_owned())),
         b"ATRN" | b"TURN" | b"SEND" | b"SOML" | b"SAML" | b"BURL" => {
             Err(CoreReply::NotImplemented.into())
         }

@@ -78,6 +78,8 @@ core_replies! {
         "the reply to ETRN where it is offered",
     EtrnNotOffered "etrn_not_offered" "502 5.5.1 Error: command not implemented"
         "ETRN where it is not offered",
+    EtrnInTransaction "etrn_in_transaction" "503 5.5.1 Error: MAIL transaction in progress"
+        "ETRN within a transaction",
     UnknownCommand "unknown_command" "500 5.5.2 Error: command not recognized"
         "a command that nobody knows",
     EmptyLine "empty_line" "500 5.5.2 Error: command not recognized"
@@ -306,9 +308,12 @@ impl CoreReply {
     pub fn may_have(self, code: ReplyCode) -> bool {
         let default = self.default_code().class();
         match self {
-            Self::Vrfy | Self::Expn | Self::Help | Self::Etrn | Self::EtrnNotOffered => {
-                code.class() != 3
-            }
+            Self::Vrfy
+            | Self::Expn
+            | Self::Help
+            | Self::Etrn
+            | Self::EtrnNotOffered
+            | Self::EtrnInTransaction => code.class() != 3,
             _ if default >= 4 => code.is_refusal() || code.get() == 221,
             _ => code.class() == default,
         }

@@ -107,6 +107,8 @@ pub struct Syntax {
     pub text_line_octets: usize,
     /// Whether a parameter may stand twice.
     pub repeated_parameters: bool,
+    /// Whether an extension can be used only after EHLO.
+    pub extensions_need_ehlo: bool,
     /// Parameters of MAIL and RCPT that may have any value, or none.
     pub unchecked_parameters: Vec<String>,
     /// Which mistake comes first.
@@ -133,6 +135,7 @@ impl Default for Syntax {
             line_octets: COMMAND_LINE_OCTETS,
             text_line_octets: TEXT_LINE_OCTETS,
             repeated_parameters: false,
+            extensions_need_ehlo: false,
             unchecked_parameters: Vec::new(),
             order: MistakeOrder::default(),
         }

@@ -51,13 +51,22 @@ enum Credentials {
 }
 
 impl Session {
+    /// Why AUTH is not possible now, whatever its mechanism.
+    pub(crate) fn auth_not_possible(&self) -> Option<CoreReply> {
+        if !self.client.has_helo() {
+            return Some(CoreReply::AuthBeforeHelo);
+        }
+        let offered = self.setup.settings().auth.is_some();
+        (!offered).then_some(CoreReply::AuthNotOffered)
+    }
+
     /// AUTH: never in a transaction, once only, after EHLO (RFC 4954 §4).
     pub(crate) fn auth(&mut self, mechanism: &str, initial: Option<&str>, output: &mut Vec<u8>) {
-        if !self.client.has_helo() {
-            return self.mistake(CoreReply::AuthBeforeHelo, output);
+        if let Some(reply) = self.auth_not_possible() {
+            return self.mistake(reply, output);
         }
         let Some(settings) = self.setup.settings().auth.clone() else {
-            return self.mistake(CoreReply::AuthNotOffered, output);
+            return;
         };
         let mistake = if matches!(self.state, State::Transaction(_) | State::Chunked(..)) {
             Some(CoreReply::InTransaction)

@@ -147,6 +147,10 @@ impl Session {
         {
             return;
         }
+        if let Some(reply) = self.not_possible(&mistake) {
+            let mistake = Mistake { reply, ..mistake };
+            return self.mistake(mistake, output);
+        }
         let repeated = mistake.reply == CoreReply::HeloSyntax
             && self.client.has_helo()
             && !self.setup.settings().syntax.repeated_helo;
@@ -154,6 +158,18 @@ impl Session {
         match repeated.then_some(CoreReply::HeloRepeated).or(sequence) {
             Some(reply) => self.mistake(reply, output),
             None => self.mistake(mistake, output),
+        }
+    }
+
+    /// Why a malformed command is not possible whatever its argument: the extension is not offered, or not at this point.
+    fn not_possible(&self, mistake: &Mistake) -> Option<CoreReply> {
+        match mistake.reply {
+            CoreReply::AuthSyntax => self.auth_not_possible(),
+            CoreReply::EtrnSyntax => self.out_of_sequence("ETRN"),
+            CoreReply::BdatSyntax if !self.offers(Extension::Chunking) => {
+                Some(CoreReply::ChunkingNotOffered)
+            }
+            _ => None,
         }
     }
 
@@ -231,12 +247,13 @@ impl Session {
             Command::Auth { mechanism, initial } => {
                 self.auth(&mechanism, initial.as_deref(), output)
             }
-            Command::Etrn if self.offers(Extension::Etrn) => self.answer(CoreReply::Etrn, output),
-            Command::Etrn => self.optional(CoreReply::EtrnNotOffered, &[], output),
+            Command::Etrn(domain) => self.etrn(domain, output),
             Command::Rset => self.rset(output),
             Command::Noop => self.answer(CoreReply::Noop, output),
             Command::Vrfy(argument) => {
-                self.optional(CoreReply::Vrfy, &[("argument", argument)], output);
+                if !self.refuses_address(&argument, output) {
+                    self.optional(CoreReply::Vrfy, &[("argument", argument)], output);
+                }
             }
             Command::Help => self.optional(CoreReply::Help, &[], output),
             Command::Expn => self.optional(CoreReply::Expn, &[], output),
@@ -252,6 +269,35 @@ impl Session {
             }
             Command::Xclient(xclient) => self.xclient(xclient, output),
         }
+    }
+
+    /// ETRN (RFC 1985).
+    fn etrn(&mut self, domain: String, output: &mut Vec<u8>) {
+        let quotes = [("argument", domain)];
+        if let Some(reply) = self.out_of_sequence("ETRN") {
+            return self.optional(reply, &quotes, output);
+        }
+        if !self.offers(Extension::Etrn) {
+            return self.optional(CoreReply::EtrnNotOffered, &quotes, output);
+        }
+        if !self.refuses_outside_transactions(output) {
+            self.optional(CoreReply::Etrn, &quotes, output);
+        }
+    }
+
+    /// Judges the client at VRFY, with its argument for the recipient. Returns true if a rule refused.
+    fn refuses_address(&mut self, address: &str, output: &mut Vec<u8>) -> bool {
+        let address = address.trim_start_matches('<').trim_end_matches('>');
+        let before = self.client.facts.recipient.replace(address.to_owned());
+        let refused = self.refuses_outside_transactions(output);
+        self.client.facts.recipient = before;
+        refused
+    }
+
+    /// A receiver that delays its refusals to RCPT judges the client at VRFY and ETRN too, as Postfix does. Returns true if
+    /// a rule refused.
+    fn refuses_outside_transactions(&mut self, output: &mut Vec<u8>) -> bool {
+        self.setup.receiver.policy.delay_reject() && self.refuse(Stage::Rcpt, output)
     }
 
     /// What the receiver refuses for the HELO that stands already, or that does not yet.

@@ -423,7 +423,10 @@ impl Session {
 
     /// Whether an extension is offered at this point of the session.
     pub(crate) fn offers(&self, extension: Extension) -> bool {
-        let possible = extension != Extension::RequireTls || self.client.facts.conduct.tls;
+        let said = self.client.facts.helo.as_ref().map(|helo| helo.verb);
+        let announced = self.client.has_helo() && said.is_some_and(|verb| verb != Verb::Helo);
+        let possible = (extension != Extension::RequireTls || self.client.facts.conduct.tls)
+            && (announced || !self.setup.settings().syntax.extensions_need_ehlo);
         possible && self.setup.settings().extensions.offers(extension)
     }
 }

@@ -51,7 +51,7 @@ impl Session {
             Ok(Command::Bdat { .. }) => true,
             Ok(_) => false,
             Err(mistake) => {
-                let exempt = ["HELO", "EHLO", "LHLO", "NOOP", "RSET"];
+                let exempt = ["HELO", "EHLO", "LHLO", "NOOP", "RSET", "BDAT"];
                 mistake.is_unrecognised() || exempt.iter().any(|verb| mistake.is_of(verb))
             }
         };
@@ -123,7 +123,7 @@ impl Session {
                 | Command::Rset
                 | Command::Vrfy(_)
                 | Command::Expn
-                | Command::Etrn
+                | Command::Etrn(_)
         );
         if !demands || self.client.facts.conduct.tls {
             return false;
@@ -153,6 +153,20 @@ impl Session {
             ("RCPT", State::Transaction(_)) => None,
             ("RCPT", _) => Some(CoreReply::MailFirst),
             ("DATA", _) => self.data_out_of_sequence(),
+            ("ETRN", State::Transaction(_) | State::Chunked(..))
+                if self.offers(Extension::Etrn)
+                    || self
+                        .setup
+                        .settings()
+                        .replies
+                        .is_own(CoreReply::EtrnInTransaction) =>
+            {
+                Some(CoreReply::EtrnInTransaction)
+            }
+            ("ETRN", _) if !self.client.has_helo() => {
+                let listed = self.setup.settings().helo_first.contains(&"ETRN");
+                listed.then_some(CoreReply::HeloFirst)
+            }
             _ => None,
         }
     }
@@ -261,7 +275,7 @@ impl Session {
                 | Command::Vrfy(_)
                 | Command::Expn,
             ) => true,
-            Ok(Command::Auth { .. } | Command::Etrn) => true,
+            Ok(Command::Auth { .. } | Command::Etrn(_)) => true,
             _ => !offered,
         }
     }
