@@ -60,31 +60,7 @@ pub(super) fn rule(
         Some("as_fail") => TempPolicy::AsFail,
         _ => TempPolicy::DeferNow,
     };
-    // Postfix says 221 to a web browser: a check whose own reply is no refusal may have another such.
-    let says_goodbye = rule.fail.pattern().code().get() == 221;
-    let expected = if says_goodbye {
-        "a 221, 4yz or 5yz reply"
-    } else {
-        "a 4yz or 5yz reply"
-    };
-    let refuses = |code: ReplyCode| code.is_refusal() || (says_goodbye && code.get() == 221);
-    let any_class = table.flag("any_class", mistakes).unwrap_or(false);
-    let fail = if any_class {
-        reply_of_any_class("fail", expected, refuses, &mut table, mistakes)
-    } else {
-        reply("fail", expected, refuses, &mut table, mistakes)
-    };
-    if let Some(fail) = fail {
-        rule.fail = fail;
-        rule.has_own_fail = true;
-    }
-    let expected = "a 4yz reply: a temporary DNS failure is never a 5yz, unless temp = \"as_fail\"";
-    let as_fail = rule.temp == TempPolicy::AsFail;
-    let defers = |code: ReplyCode| code.class() == 4 || (as_fail && code.is_refusal());
-    if let Some(error) = reply("error", expected, defers, &mut table, mistakes) {
-        rule.error = error;
-        rule.has_own_error = true;
-    }
+    own_replies(&mut rule, &mut table, mistakes);
     let at = table.value("after").map(Spanned::span);
     rule.after = after(&mut table, mistakes).or(default_after);
     if let Some(at) =
@@ -111,6 +87,35 @@ pub(super) fn rule(
     }
     table.finish();
     Some(rule)
+}
+
+/// The replies that the file gives to a rule in place of those of its check.
+fn own_replies(rule: &mut Rule, table: &mut Reader<'_>, mistakes: &mut Mistakes) {
+    // Postfix says 221 to a web browser: a check whose own reply is no refusal may have another such.
+    let says_goodbye = rule.fail.pattern().code().get() == 221;
+    let expected = if says_goodbye {
+        "a 221, 4yz or 5yz reply"
+    } else {
+        "a 4yz or 5yz reply"
+    };
+    let refuses = |code: ReplyCode| code.is_refusal() || (says_goodbye && code.get() == 221);
+    let any_class = table.flag("any_class", mistakes).unwrap_or(false);
+    let fail = if any_class {
+        reply_of_any_class("fail", expected, refuses, table, mistakes)
+    } else {
+        reply("fail", expected, refuses, table, mistakes)
+    };
+    if let Some(fail) = fail {
+        rule.fail = fail;
+        rule.has_own_fail = true;
+    }
+    let expected = "a 4yz reply: a temporary DNS failure is never a 5yz, unless temp = \"as_fail\"";
+    let as_fail = rule.temp == TempPolicy::AsFail;
+    let defers = |code: ReplyCode| code.class() == 4 || (as_fail && code.is_refusal());
+    if let Some(error) = reply("error", expected, defers, table, mistakes) {
+        rule.error = error;
+        rule.has_own_error = true;
+    }
 }
 
 /// The most that a count of a rule can tell apart.
