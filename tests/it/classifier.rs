@@ -35,24 +35,26 @@ fn refusals_of_ptr_and_helo_are_classified() {
         }
         for (nth, rule) in profile.receiver.policy.rules().iter().enumerate() {
             let about = rule.check.name;
-            if rule.modelled
-                || !(about.starts_with("ptr-") || about == "iprev" || about.starts_with("helo-"))
-            {
+            if !(about.starts_with("ptr-") || about == "iprev" || about.starts_with("helo-")) {
                 continue;
             }
-            let reply: Vec<_> = rule
-                .fail
-                .pattern()
-                .wire_lines()
-                .map(|line| filled(&line))
-                .collect();
-            let recipient = format!("{}-{nth}@isp.example", profile.name);
-            std::fs::write(
-                directory.join(format!("{recipient}.eml")),
-                notification(&recipient, &reply),
-            )
-            .expect("a file");
-            written.push((recipient, profile.name.clone(), about, reply.join(" / ")));
+            let own = (!rule.modelled).then_some(&rule.fail);
+            let others = rule.variants.iter().filter(|variant| !variant.modelled);
+            let texts = own.into_iter().chain(others.map(|variant| &variant.fail));
+            for (text, template) in texts.enumerate() {
+                let reply: Vec<_> = template
+                    .pattern()
+                    .wire_lines()
+                    .map(|line| filled(&line))
+                    .collect();
+                let recipient = format!("{}-{nth}-{text}@isp.example", profile.name);
+                std::fs::write(
+                    directory.join(format!("{recipient}.eml")),
+                    notification(&recipient, &reply),
+                )
+                .expect("a file");
+                written.push((recipient, profile.name.clone(), about, reply.join(" / ")));
+            }
         }
     }
     let output = Command::new("perl")
