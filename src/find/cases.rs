@@ -73,9 +73,12 @@ impl<'a> Stage<'a> {
                     + scenario.nat.len()
                     + scenario.listeners.len()
                     + scenario.domains.len();
+                let clients = scenario.clients();
+                let is_ipv6 = clients.first().is_some_and(|one| one.address.is_ipv6());
                 (
+                    is_ipv6,
                     extras,
-                    scenario.clients().len(),
+                    clients.len(),
                     scenario.zones.len(),
                     attempts.len(),
                 )
@@ -175,9 +178,13 @@ impl Ready<'_> {
     ) -> Option<Case> {
         let memory = Arc::new(Memory::default());
         let mut sessions = 0;
+        let first = self.judge(profile, attempt).facts;
+        if !rule.is_violated_by(&first) {
+            return None;
+        }
         if let Some(bulk) = &rule.bulk {
             let by = bulk.by;
-            let who = self.judge(profile, attempt).facts.counted(by)?;
+            let who = first.counted(by)?;
             sessions = bulk.messages.saturating_sub(1);
             for _ in 0..sessions {
                 let (who, refused_by) = (who.clone(), None);

@@ -237,6 +237,11 @@ impl Rule {
         }
     }
 
+    /// Whether these facts violate the demand, whether or not the rule binds the sender.
+    pub fn is_violated_by(&self, facts: &Facts) -> bool {
+        matches!((self.judge)(facts), Finding::Violated(_))
+    }
+
     /// The reply to a violation by these facts, of the rule at this place of its policy.
     pub(super) fn reply_to_violation(&self, nth: usize, facts: &Facts) -> &Template {
         let Some(escalation) = &self.escalation else {

@@ -219,6 +219,61 @@ fn a_notification_becomes_a_scenario() {
     assert_eq!(scenario.clients()[0].helo, "out7.shop.example");
 }
 
+/// The case of an IPv4 client where there is one: most bounces are of IPv4.
+#[test]
+fn the_plainest_scenario_is_named() {
+    let found = finder().find(b"554 5.7.1 Fix reverse DNS for 198.51.100.77");
+    let client = found.matches.iter().find_map(|one| one.client);
+    assert!(client.is_some_and(|client| client.is_ipv4()), "{client:?}");
+}
+
+/// `--scenario-out` writes a file that `verify` runs.
+#[test]
+fn the_scenario_of_a_bounce_is_verified() {
+    let dsn = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/bounce.eml");
+    let file = std::env::temp_dir().join(format!("martinet-bounce-{}.toml", std::process::id()));
+    let path = file.display().to_string();
+    let output = martinet(&["find", dsn, "--scenario-out", &path]);
+    assert_eq!(output.status.code(), Some(0));
+    let verified = martinet(&["verify", &path]);
+    let text = String::from_utf8_lossy(&verified.stdout).into_owned();
+    assert_eq!(verified.status.code(), Some(0), "{text}");
+    assert!(text.contains("1 as expected"), "{text}");
+    std::fs::remove_file(&file).expect("the file is there");
+}
+
+/// A rule that counts: the commands repeat the session, and write the message that it needs.
+#[test]
+fn rules_that_count_have_a_scenario() {
+    let found = finder().find(
+        b"550 5.7.40 Your message was blocked because the sending domain doesn't have a DMARC record",
+    );
+    let best = &found.matches[0];
+    assert_eq!(
+        (best.receiver.as_str(), best.rule, best.sessions),
+        ("gmail", Some("dmarc-record"), 52)
+    );
+    let commands = best.commands.join("\n");
+    for part in [
+        "martinet serve",
+        "> message.eml",
+        "$(seq 52)",
+        "--file message.eml",
+    ] {
+        assert!(commands.contains(part), "{part}: {commands}");
+    }
+    assert!(best.test.contains("sessions = 52"), "{}", best.test);
+    let escalated = finder()
+        .find(b"553 5.7.2 [TSS09] All messages from 192.0.2.1 will be permanently deferred");
+    assert_eq!(
+        (
+            escalated.matches[0].receiver.as_str(),
+            escalated.matches[0].sessions
+        ),
+        ("yahoo", 4)
+    );
+}
+
 /// What was sent is printed, from a notification and from a log line, with or without a match.
 #[test]
 fn what_was_sent_is_printed() {
