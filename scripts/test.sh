@@ -35,7 +35,9 @@ install_clients() {
     [ -x /usr/lib/cni/bridge ] || missing+=(containernetworking-plugins)
     have iptables || missing+=(iptables)
     have mount || missing+=(mount)
-    have unshare || missing+=(util-linux)
+    have unshare && have setpriv || missing+=(util-linux)
+    have newuidmap || missing+=(uidmap)
+    have pgrep || missing+=(procps)
     have ip || missing+=(iproute2)
     have chromium || missing+=(chromium)
     if [ ${#missing[@]} -gt 0 ]; then

@@ -61,6 +61,21 @@ impl Files {
     }
 }
 
+impl Files {
+    /// The files that are rewritten in place where nothing can be mounted: those that every resolver reads, and the certificates.
+    pub(super) fn in_place(&self) -> impl Iterator<Item = (&Path, &str)> {
+        let needed = |path: &Path| {
+            let resolver =
+                path.ends_with("etc/resolv.conf") && path.parent().is_some_and(Path::is_dir);
+            resolver || self.bundle.as_deref() == Some(path)
+        };
+        let texts = self.texts.iter();
+        texts
+            .filter(move |(path, _)| needed(path))
+            .map(|(path, text)| (path.as_path(), text.as_str()))
+    }
+}
+
 /// The switch of name services with files and DNS for hosts.
 fn switched(text: &str) -> String {
     let others = text

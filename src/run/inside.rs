@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
@@ -14,12 +15,12 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Gid, Pid, Uid, close, initgroups, setgid, sethostname, setuid};
 use serde::{Deserialize, Serialize};
 
+use super::OURSELVES;
+use super::contain::{self, Borrowed};
 use super::files::{self, Files};
-use super::seal;
+use super::{ranges, seal};
 use crate::error::Error;
 
-/// This program, whatever has become of its file.
-pub(super) const OURSELVES: &str = "/proc/self/exe";
 /// The octet that starts the command. Any other octet is the number of a signal for it.
 pub(super) const GO: u8 = 0;
 /// What the first process reports when the files are in place.
@@ -32,6 +33,10 @@ pub(crate) enum Stage {
     Unshare,
     /// Is process 1.
     Init,
+    /// Does what process 1 does, in a container.
+    Contain,
+    /// Maps ranges of ids for martinet.
+    Map,
     /// Sets the user and becomes the command.
     Become,
 }
@@ -43,6 +48,8 @@ pub(crate) struct Inside {
     pub(crate) hostname: String,
     /// The user of the command; `None` leaves it as it is.
     pub(crate) user: Option<User>,
+    /// Whether this is in a container, where nothing is mounted.
+    pub(crate) contained: bool,
     /// Variables of the command, and those that it does not get.
     pub(crate) environment: Vec<(String, Option<String>)>,
 }
@@ -67,31 +74,55 @@ pub(crate) fn enter(
     user: Option<User>,
     command: Vec<std::ffi::OsString>,
 ) -> Result<u8, Error> {
+    if stage == Stage::Map {
+        return ranges::help();
+    }
     let (Some(control), Some(status)) = (control, status) else {
-        return match user {
-            Some(user) if stage == Stage::Become => become_command(&user, &command),
+        return match stage {
+            Stage::Become => become_command(user.as_ref(), &command),
             _ => Err(Error::other("martinet run starts this command itself")),
         };
     };
     match stage {
         Stage::Unshare => isolate(control, status, &command),
-        Stage::Init | Stage::Become => initialise(control, status, &command),
+        Stage::Init => {
+            outlive_nothing()?;
+            initialise(control, status, &command)
+        }
+        Stage::Contain => {
+            block_signals()?;
+            contain::adopt()?;
+            initialise(control, status, &command)
+        }
+        Stage::Map | Stage::Become => Err(Error::other("this stage has no pipes")),
     }
 }
 
 /// Ends with martinet, whatever ends it; the signals of a terminal reach the command by themselves.
 fn outlive_nothing() -> Result<(), Error> {
     set_pdeathsig(Signal::SIGKILL).map_err(|e| failed("follow martinet", e))?;
+    block_signals()
+}
+
+fn block_signals() -> Result<(), Error> {
+    let blocked = ended_by().thread_block();
+    blocked.map_err(|e| failed("block signals", e))
+}
+
+/// A program inherits which signals are blocked: the command has none of them blocked.
+fn unblock_signals() -> std::io::Result<()> {
+    ended_by().thread_unblock().map_err(std::io::Error::from)
+}
+
+/// The signals that end a command.
+fn ended_by() -> SigSet {
     let signals = [
         Signal::SIGINT,
         Signal::SIGQUIT,
         Signal::SIGTERM,
         Signal::SIGHUP,
     ];
-    let mut blocked = SigSet::empty();
-    signals.into_iter().for_each(|signal| blocked.add(signal));
-    let blocked = blocked.thread_block();
-    blocked.map_err(|e| failed("block signals", e))
+    signals.into_iter().collect()
 }
 
 fn isolate(control: i32, status: i32, command: &[std::ffi::OsString]) -> Result<u8, Error> {
@@ -134,7 +165,6 @@ fn inherited(descriptor: i32, write: bool) -> Result<std::fs::File, Error> {
 }
 
 fn initialise(control: i32, status: i32, command: &[std::ffi::OsString]) -> Result<u8, Error> {
-    outlive_nothing()?;
     let mut control = BufReader::new(inherited(control, false)?);
     let mut status = inherited(status, true)?;
     let mut line = String::new();
@@ -144,17 +174,31 @@ fn initialise(control: i32, status: i32, command: &[std::ffi::OsString]) -> Resu
         serde_json::from_str(&line).map_err(|e| Error::other(format!("martinet ended: {e}")))?;
     let prepared = prepare(&inside);
     let report = match &prepared {
-        Ok(()) => PREPARED.to_owned(),
+        Ok(_) => PREPARED.to_owned(),
         Err(error) => error.to_string(),
     };
     let _ = writeln!(status, "{report}");
     drop(status);
-    prepared?;
+    let borrowed = prepared?.map(Arc::new);
+    let code = serve(&inside, control, borrowed.clone(), command);
+    if let Some(borrowed) = borrowed {
+        borrowed.end();
+    }
+    code
+}
+
+/// Starts the command when martinet says so, and waits for its end.
+fn serve(
+    inside: &Inside,
+    mut control: BufReader<std::fs::File>,
+    borrowed: Option<Arc<Borrowed>>,
+    command: &[std::ffi::OsString],
+) -> Result<u8, Error> {
     let mut go = [0];
     if !matches!(control.read(&mut go), Ok(1)) {
         return Ok(0); // --probe asks for no more, or martinet has ended
     }
-    let child = match start(&inside, command) {
+    let child = match start(inside, command) {
         Ok(child) => child,
         Err(error) => {
             eprintln!("martinet: cannot run {}: {error}", command[0].display());
@@ -163,30 +207,37 @@ fn initialise(control: i32, status: i32, command: &[std::ffi::OsString]) -> Resu
         }
     };
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
-    std::thread::spawn(move || forward(control, pid));
+    std::thread::spawn(move || forward(control, pid, borrowed));
     reap(pid)
 }
 
-fn prepare(inside: &Inside) -> Result<(), Error> {
+fn prepare(inside: &Inside) -> Result<Option<Borrowed>, Error> {
+    if inside.contained {
+        return Borrowed::take(&inside.files).map(Some);
+    }
     files::mount(&inside.files)?;
-    sethostname(&inside.hostname).map_err(|e| failed("set the hostname", e))
+    sethostname(&inside.hostname).map_err(|e| failed("set the hostname", e))?;
+    Ok(None)
 }
 
 fn start(inside: &Inside, command: &[std::ffi::OsString]) -> std::io::Result<Child> {
-    let mut process = match &inside.user {
-        None => Command::new(&command[0]),
-        Some(User { uid, gid, name }) => {
-            let mut process = Command::new(OURSELVES);
-            process.args(["run-inside", "--stage=become"]);
+    // Process 1 of a namespace is immune to signals that it does not handle. In a container, they would end the process that
+    // puts files back: there the signals are unblocked after the fork.
+    let mut process = if inside.user.is_none() && !inside.contained {
+        Command::new(&command[0])
+    } else {
+        let mut process = Command::new(OURSELVES);
+        process.args(["run-inside", "--stage=become"]);
+        if let Some(User { uid, gid, name }) = &inside.user {
             process
                 .arg(format!("--uid={uid}"))
                 .arg(format!("--gid={gid}"));
             if let Some(name) = name {
                 process.arg(format!("--name={name}"));
             }
-            process.arg("--").arg(&command[0]);
-            process
         }
+        process.arg("--").arg(&command[0]);
+        process
     };
     for (name, value) in &inside.environment {
         match value {
@@ -194,16 +245,29 @@ fn start(inside: &Inside, command: &[std::ffi::OsString]) -> std::io::Result<Chi
             None => process.env_remove(name),
         };
     }
-    process.args(&command[1..]).spawn()
+    process.args(&command[1..]);
+    if inside.contained {
+        return process.spawn();
+    }
+    // A child has the signals blocked that the thread has which makes it.
+    let spawned = std::thread::spawn(move || {
+        unblock_signals()?;
+        process.spawn()
+    });
+    let failed = || std::io::Error::other("a thread has failed");
+    spawned.join().map_err(|_| failed())?
 }
 
 /// Forwards signals from martinet. When martinet ends, everything here ends.
-fn forward(mut control: BufReader<std::fs::File>, command: Pid) {
+fn forward(mut control: BufReader<std::fs::File>, command: Pid, borrowed: Option<Arc<Borrowed>>) {
     let mut octet = [0];
     while let Ok(1) = control.read(&mut octet) {
         if let Ok(signal) = Signal::try_from(i32::from(octet[0])) {
             let _ = kill(command, signal);
         }
+    }
+    if let Some(borrowed) = borrowed {
+        borrowed.end();
     }
     std::process::exit(1);
 }
@@ -224,13 +288,24 @@ fn reap(command: Pid) -> Result<u8, Error> {
     }
 }
 
-fn become_command(user: &User, command: &[std::ffi::OsString]) -> Result<u8, Error> {
+fn become_command(user: Option<&User>, command: &[std::ffi::OsString]) -> Result<u8, Error> {
+    unblock_signals().map_err(|e| Error::io("cannot unblock signals", e))?;
+    if let Some(user) = user {
+        become_user(user)?;
+    }
+    let error = Command::new(&command[0]).args(&command[1..]).exec();
+    eprintln!("martinet: cannot run {}: {error}", command[0].display());
+    let missing = error.kind() == std::io::ErrorKind::NotFound;
+    Ok(if missing { 127 } else { 126 })
+}
+
+fn become_user(user: &User) -> Result<(), Error> {
     match &user.name {
         None => {
             let made = unshare(CloneFlags::CLONE_NEWUSER);
             made.map_err(|e| failed("make a user namespace", e))?;
             let mapped = seal::map(0, 0, user.uid, user.gid);
-            mapped.map_err(|e| Error::io("cannot map the user", e))?;
+            mapped.map_err(|e| Error::io("cannot map the user", e))
         }
         Some(name) => {
             let name = std::ffi::CString::new(name.as_str())
@@ -239,13 +314,9 @@ fn become_command(user: &User, command: &[std::ffi::OsString]) -> Result<u8, Err
             let set = initgroups(&name, gid)
                 .and_then(|()| setgid(gid))
                 .and_then(|()| setuid(uid));
-            set.map_err(|e| failed("become the user", e))?;
+            set.map_err(|e| failed("become the user", e))
         }
     }
-    let error = Command::new(&command[0]).args(&command[1..]).exec();
-    eprintln!("martinet: cannot run {}: {error}", command[0].display());
-    let missing = error.kind() == std::io::ErrorKind::NotFound;
-    Ok(if missing { 127 } else { 126 })
 }
 
 /// The exit code as a shell shows it.

@@ -94,6 +94,22 @@ impl Layout {
     }
 }
 
+impl Layout {
+    /// The addresses in the network of a container: those of the loopback device.
+    pub(crate) fn in_container(scenario: &Scenario) -> Self {
+        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        Self {
+            receiver: loopback,
+            exchanges: vec![loopback],
+            dead: Vec::new(),
+            placement: None,
+            clients: Vec::new(),
+            sources: Vec::new(),
+            hostname: hostname(scenario),
+        }
+    }
+}
+
 /// Every address from which the scenario has a client, in order, before translation.
 fn client_addresses(scenario: &Scenario) -> Vec<IpAddr> {
     let chosen: Vec<IpAddr> = match &scenario.client {

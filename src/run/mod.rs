@@ -5,11 +5,13 @@
 //! command its own resolv.conf, hosts, nsswitch.conf and hostname, starts it, and reaps. The kernel ends every process of
 //! the command together with it. There is no `fork` without `exec`, so that no call is unsafe.
 
+mod contain;
 mod files;
 mod inside;
 mod layout;
 mod network;
 mod process;
+mod ranges;
 mod rotation;
 mod seal;
 
@@ -21,6 +23,8 @@ pub(crate) use process::Sealed;
 pub(crate) use rotation::Rotation;
 pub(crate) use seal::{Tier, explained, seal};
 
+/// This program, whatever has become of its file.
+const OURSELVES: &str = "/proc/self/exe";
 /// Port of DNS within the network.
 pub(crate) const DNS: std::net::SocketAddr =
     std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 53);

@@ -9,7 +9,8 @@ use std::process::{Child, Command};
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::unistd::pipe2;
 
-use super::inside::{self, GO, Inside, OURSELVES, PREPARED, arguments};
+use super::OURSELVES;
+use super::inside::{self, GO, Inside, PREPARED, arguments};
 use crate::error::Error;
 
 /// The processes of a command. Dropping it ends them.
@@ -31,7 +32,12 @@ impl Sealed {
         inherit(&status_write)?;
         let numbers = (control_read.as_raw_fd(), status_write.as_raw_fd());
         let mut process = Command::new(OURSELVES);
-        process.args(arguments("unshare", numbers.0, numbers.1));
+        let stage = if inside.contained {
+            "contain"
+        } else {
+            "unshare"
+        };
+        process.args(arguments(stage, numbers.0, numbers.1));
         let spawned = process.args(command).spawn();
         let child = spawned.map_err(|e| Error::io("cannot start this program again", e))?;
         drop((control_read, status_write));
@@ -50,6 +56,12 @@ impl Sealed {
             "" => Err(Error::other("mounts and process ids cannot be made")),
             reason => Err(Error::other(reason)),
         }
+    }
+
+    /// Ends without the command, and waits until everything is as it was.
+    pub(crate) fn end(mut self) {
+        drop(self.control);
+        let _ = self.child.wait();
     }
 
     /// Starts the command. Returns the way to signal it, and the wait for its exit code.

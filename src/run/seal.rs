@@ -7,6 +7,8 @@ use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getegid, geteuid};
 
+use super::contain;
+use super::ranges::Mapper;
 use crate::error::Error;
 
 /// How the network was made.
@@ -20,7 +22,11 @@ pub(crate) enum Tier {
         uid: u32,
         /// The group outside.
         gid: u32,
+        /// Whether the namespace has other users: ranges of ids are mapped.
+        ranges: bool,
     },
+    /// In a container that has its own network. That network is not sealed.
+    Container,
 }
 
 impl Tier {
@@ -29,6 +35,7 @@ impl Tier {
         match self {
             Self::Root => "root",
             Self::User { .. } => "user-namespace",
+            Self::Container => "container",
         }
     }
 
@@ -36,7 +43,15 @@ impl Tier {
     pub(crate) const fn reason(self) -> &'static str {
         match self {
             Self::Root => "the user is root and can make network namespaces",
-            Self::User { .. } => "the kernel lets this user make user and network namespaces",
+            Self::User { ranges: false, .. } => {
+                "the kernel lets this user make user and network namespaces"
+            }
+            Self::User { ranges: true, .. } => {
+                "the kernel lets this user make user and network namespaces, and newuidmap maps other users"
+            }
+            Self::Container => {
+                "no namespace can be made in this container, which has a network of its own; that network is not sealed"
+            }
         }
     }
 }
@@ -47,17 +62,30 @@ impl Tier {
 /// The kernel refuses; the error says what would help on this machine.
 pub(crate) fn seal() -> Result<Tier, Error> {
     if geteuid().is_root() {
-        unshare(CloneFlags::CLONE_NEWNET)
-            .map_err(|e| unsealed("a network namespace", e.into(), true))?;
-        return Ok(Tier::Root);
+        return match unshare(CloneFlags::CLONE_NEWNET) {
+            Ok(()) => Ok(Tier::Root),
+            Err(_) if contained() => Ok(Tier::Container),
+            Err(e) => Err(unsealed("a network namespace", e.into(), true)),
+        };
     }
     let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
-    unshare(CloneFlags::CLONE_NEWUSER)
-        .map_err(|e| unsealed("a user namespace", e.into(), false))?;
-    map(uid, gid, 0, 0).map_err(|e| unsealed("a user namespace with this user", e, false))?;
+    let mapper = Mapper::start();
+    match unshare(CloneFlags::CLONE_NEWUSER) {
+        Err(_) if contained() => return Ok(Tier::Container),
+        made => made.map_err(|e| unsealed("a user namespace", e.into(), false))?,
+    }
+    let ranges = mapper.is_some_and(Mapper::map);
+    if !ranges {
+        map(uid, gid, 0, 0).map_err(|e| unsealed("a user namespace with this user", e, false))?;
+    }
     unshare(CloneFlags::CLONE_NEWNET)
         .map_err(|e| unsealed("a network namespace", e.into(), false))?;
-    Ok(Tier::User { uid, gid })
+    Ok(Tier::User { uid, gid, ranges })
+}
+
+/// Whether the network of this process is that of a container, and of nothing else.
+fn contained() -> bool {
+    contain::is_container() && contain::owns_network()
 }
 
 /// Maps one user and one group of the outside to an inside one.
@@ -110,9 +138,7 @@ impl Surroundings {
             apparmor: is("kernel/apparmor_restrict_unprivileged_userns", "1"),
             debian: is("kernel/unprivileged_userns_clone", "0"),
             none_allowed: is("user/max_user_namespaces", "0"),
-            container: ["/.dockerenv", "/run/.containerenv"]
-                .iter()
-                .any(|file| Path::new(file).exists()),
+            container: contain::is_container(),
         }
     }
 

@@ -2,7 +2,9 @@
 
 #![cfg(target_os = "linux")]
 
+mod container;
 mod expected;
+mod ranges;
 #[path = "../skipped/mod.rs"]
 mod skipped;
 

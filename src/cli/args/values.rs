@@ -178,5 +178,7 @@ pub(in crate::cli) enum Singular {
 pub(in crate::cli) enum RunStage {
     Unshare,
     Init,
+    Contain,
+    Map,
     Become,
 }

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::super::args::{HttpAt, Run, RunInside, RunStage, SourceAddress};
-use super::super::live::SessionPrinter;
+use super::super::live::{self, SessionPrinter};
 use super::super::{matrix, ready};
 use super::super::{print, wait_for};
 use crate::error::Error;
@@ -59,6 +59,15 @@ pub(super) fn run(options: &Run) -> Result<u8, Error> {
         _ => None,
     };
     let tier = run::seal()?;
+    let layout = match tier {
+        Tier::Container if options.source.is_some() => {
+            let expected =
+                "no --source in a container, where the client address is that of the scenario";
+            return Err(Error::unexpected(expected, "--source"));
+        }
+        Tier::Container => Layout::in_container(&scenario),
+        _ => layout,
+    };
     let setup = Setup {
         options,
         scenario,
@@ -90,6 +99,8 @@ pub(super) fn inside(options: RunInside) -> Result<u8, Error> {
     let stage = match options.stage {
         RunStage::Unshare => Stage::Unshare,
         RunStage::Init => Stage::Init,
+        RunStage::Contain => Stage::Contain,
+        RunStage::Map => Stage::Map,
         RunStage::Become => Stage::Become,
     };
     let RunInside { uid, gid, name, .. } = options;
@@ -102,6 +113,8 @@ pub(super) fn inside(options: RunInside) -> Result<u8, Error> {
         options.command,
     )
 }
+
+const NOT_SEALED: &str = "  This network is not sealed: it is that of the container. /etc/resolv.conf names martinet until the command has ended.\n";
 
 /// Everything that is known before the network is set up.
 struct Setup<'o> {
@@ -119,11 +132,18 @@ impl Setup<'_> {
     async fn run(mut self) -> Result<u8, Error> {
         let tier = self.tier;
         let explained = |error| run::explained(tier, &error);
-        run::set_up(&self.layout).await.map_err(explained)?;
+        if tier != Tier::Container {
+            run::set_up(&self.layout).await.map_err(explained)?;
+        }
         let user = user(tier, self.options.user.as_deref())?;
         if self.options.probe {
             let inside = self.inside(user, "");
-            Sealed::prepare(&inside, &[]).map_err(explained)?;
+            if tier == Tier::Container {
+                ports_are_free(self.layout.receiver)
+                    .await
+                    .map_err(explained)?;
+            }
+            Sealed::prepare(&inside, &[]).map_err(explained)?.end();
             print(&format!("{}: {}\n", tier.name(), tier.reason()));
             return Ok(0);
         }
@@ -138,7 +158,11 @@ impl Setup<'_> {
             let (started, sender) = started.map_err(explained)?;
             (rotation, notices) = (Some(started), Some(sender));
         }
-        let worlds = Worlds::new(self.world(notices).await?);
+        let world = self.world(notices).await;
+        let worlds = Worlds::new(match tier {
+            Tier::Container => world.map_err(explained)?,
+            _ => world?,
+        });
         let inner = harness::bind_tcp("HTTP", INNER_HTTP).await?;
         let shutdown = CancellationToken::new();
         let mut listeners = vec![inner];
@@ -184,9 +208,11 @@ impl Setup<'_> {
         let mut builder = World::builder()
             .with_scenario(scenario)
             .with_receiver(self.receiver.clone())
-            .client(ClientSource::Socket)
             .dns(DNS)
             .smtp(SocketAddr::new(receiver, run::SMTP));
+        if self.tier != Tier::Container {
+            builder = builder.client(ClientSource::Socket);
+        }
         if let Some(notices) = notices {
             builder = builder.announce(notices);
         }
@@ -226,6 +252,7 @@ impl Setup<'_> {
         Inside {
             files,
             hostname: self.layout.hostname.clone(),
+            contained: self.tier == Tier::Container,
             user,
             environment,
         }
@@ -254,24 +281,35 @@ impl Setup<'_> {
             .iter()
             .take(shown)
             .map(|ip| SocketAddr::new(*ip, run::SMTP).to_string());
-        let clients = clients.iter().map(ToString::to_string);
-        let sources = match &self.random {
-            Some(random) => random.to_string(),
-            None => list(sources.iter().map(ToString::to_string).collect()),
-        };
         let mut text = format!(
-            "martinet run: {} ({}), receiver {}\n  SMTP     {}\n  DNS      {DNS}\n  clients  {}\n  source   {}\n",
+            "martinet run: {} ({}), receiver {}\n  SMTP     {}\n  DNS      {DNS}\n",
             self.scenario.name,
             self.tier.name(),
             self.receiver.name,
             list(exchanges.collect()),
-            list(clients.collect()),
-            sources,
         );
+        if self.tier == Tier::Container {
+            text.push_str(&format!("  clients  {}\n", live::origin(&world.client())));
+        } else {
+            let clients = clients.iter().map(ToString::to_string);
+            let sources = match &self.random {
+                Some(random) => random.to_string(),
+                None => list(sources.iter().map(ToString::to_string).collect()),
+            };
+            let _ = writeln!(
+                text,
+                "  clients  {}\n  source   {sources}",
+                list(clients.collect())
+            );
+        }
         if let Some(http) = http {
             let _ = writeln!(text, "  page     http://{http}/ (from this machine)");
         }
         text.push_str(&table);
+        if self.tier == Tier::Container {
+            text.push_str(NOT_SEALED);
+            return text;
+        }
         let not_in_force = match &self.scenario.client {
             ClientSource::Socket => return text,
             ClientSource::Fixed(_) => "fixed client address",
@@ -284,6 +322,15 @@ impl Setup<'_> {
         );
         text
     }
+}
+
+/// Binds what a container must leave to martinet, and gives it back.
+async fn ports_are_free(receiver: IpAddr) -> Result<(), Error> {
+    let smtp = SocketAddr::new(receiver, run::SMTP);
+    for (what, address) in [("SMTP", smtp), ("DNS", DNS)] {
+        drop(harness::bind_tcp(what, address).await?);
+    }
+    Ok(())
 }
 
 /// Source addresses of `--source random`.
@@ -320,44 +367,49 @@ impl fmt::Display for Random {
 fn user(tier: Tier, wanted: Option<&str>) -> Result<Option<User>, Error> {
     match tier {
         Tier::User { .. } if wanted == Some("root") => Ok(None),
-        Tier::User { uid, gid } => match wanted {
+        Tier::Container if !Uid::effective().is_root() => Ok(None),
+        Tier::User { uid, gid, ranges } => match wanted {
             None => Ok(Some(User {
                 uid,
                 gid,
                 name: None,
             })),
+            Some(_) if ranges => known_user(wanted),
             Some(other) => Err(Error::unexpected(
                 "--user root in a user namespace, which has no other user",
                 other,
             )),
         },
-        Tier::Root => {
-            let sudo = || {
-                std::env::var("SUDO_UID")
-                    .ok()?
-                    .parse()
-                    .ok()
-                    .map(Uid::from_raw)
-            };
-            let found = match (wanted, sudo()) {
-                (Some(name), _) => nix::unistd::User::from_name(name),
-                (None, Some(uid)) => nix::unistd::User::from_uid(uid),
-                (None, None) => return Ok(None),
-            };
-            let found = found.map_err(|e| Error::io("cannot look up the user", e.into()))?;
-            let Some(found) = found else {
-                return Err(Error::unexpected(
-                    "the name of a user",
-                    wanted.unwrap_or("SUDO_UID"),
-                ));
-            };
-            Ok((!found.uid.is_root()).then(|| User {
-                uid: found.uid.as_raw(),
-                gid: found.gid.as_raw(),
-                name: Some(found.name),
-            }))
-        }
+        Tier::Root | Tier::Container => known_user(wanted),
     }
+}
+
+/// A user of the machine: the one that is wanted, or who called sudo. `None` means root.
+fn known_user(wanted: Option<&str>) -> Result<Option<User>, Error> {
+    let sudo = || {
+        std::env::var("SUDO_UID")
+            .ok()?
+            .parse()
+            .ok()
+            .map(Uid::from_raw)
+    };
+    let found = match (wanted, sudo()) {
+        (Some(name), _) => nix::unistd::User::from_name(name),
+        (None, Some(uid)) => nix::unistd::User::from_uid(uid),
+        (None, None) => return Ok(None),
+    };
+    let found = found.map_err(|e| Error::io("cannot look up the user", e.into()))?;
+    let Some(found) = found else {
+        return Err(Error::unexpected(
+            "the name of a user",
+            wanted.unwrap_or("SUDO_UID"),
+        ));
+    };
+    Ok((!found.uid.is_root()).then(|| User {
+        uid: found.uid.as_raw(),
+        gid: found.gid.as_raw(),
+        name: Some(found.name),
+    }))
 }
 
 /// Follows the command to its end, prints sessions and forwards signals.
