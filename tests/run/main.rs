@@ -4,6 +4,8 @@
 
 mod container;
 mod expected;
+mod programs;
+mod proof;
 mod ranges;
 #[path = "../skipped/mod.rs"]
 mod skipped;

@@ -1,0 +1,308 @@
+//! What is on the machine while a command runs, and after many runs: the same as before.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::Stdio;
+
+use super::{Caller, SENDER, callers, check, python, run_by, running};
+
+/// What of the machine's network and mounts a process here sees.
+#[derive(Debug, PartialEq, Eq)]
+struct Machine {
+    /// Local addresses and ports of sockets that listen, and of connections.
+    sockets: BTreeSet<String>,
+    mounts: BTreeSet<String>,
+    interfaces: BTreeSet<String>,
+    routes: BTreeSet<String>,
+}
+
+impl Machine {
+    fn look() -> Self {
+        let lines = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+        let words = |path: &str, word: usize| -> BTreeSet<String> {
+            let text = lines(path);
+            let nth = |line: &str| line.split_whitespace().nth(word).map(str::to_owned);
+            text.lines().skip(1).filter_map(nth).collect()
+        };
+        let sockets = ["tcp", "tcp6", "udp", "udp6", "raw", "raw6"];
+        let sockets = sockets
+            .iter()
+            .flat_map(|kind| words(&format!("/proc/net/{kind}"), 1));
+        Self {
+            // Of other tests, too: only those that martinet is asked to use, and port 25, are compared.
+            sockets: sockets
+                .filter(|at| at.ends_with(":0019") || at.ends_with(":0035"))
+                .collect(),
+            mounts: lines("/proc/self/mounts")
+                .lines()
+                .filter(|line| line.contains("martinet"))
+                .map(str::to_owned)
+                .collect(),
+            interfaces: words("/proc/net/dev", 0),
+            routes: lines("/proc/net/fib_trie")
+                .lines()
+                .map(|line| line.trim().to_owned())
+                .collect(),
+        }
+    }
+}
+
+/// Files and directories of martinet's that are left in the places for temporary files.
+fn files() -> BTreeSet<std::path::PathBuf> {
+    let places = [std::env::temp_dir(), "/run".into(), "/dev/shm".into()];
+    let entries = places
+        .into_iter()
+        .filter_map(|place| std::fs::read_dir(place).ok())
+        .flatten()
+        .flatten();
+    // The tests have files of their own there, which begin with the name as well.
+    entries
+        .map(|entry| entry.path())
+        .filter(|path| path.to_string_lossy().contains("martinet."))
+        .collect()
+}
+
+#[test]
+fn a_hundred_runs_leave_nothing() {
+    for caller in callers("a hundred runs") {
+        let (machine, before) = (Machine::look(), files());
+        let mark = format!("martinet-hundred-{caller:?}");
+        // Every run leaves a daemon behind, and every third is killed.
+        let script = format!(
+            "setsid bash -c 'exec -a {mark} sleep 302' >/dev/null 2>&1 & echo up; [ $0 = go ] || sleep 303"
+        );
+        for run in 0..50 {
+            let killed = run % 3 == 0;
+            let mut child = run_by(caller)
+                .args([
+                    "--http",
+                    "off",
+                    "--",
+                    "bash",
+                    "-c",
+                    &script,
+                    if killed { "stay" } else { "go" },
+                ])
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("martinet runs");
+            let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
+            out.read_line(&mut String::new()).expect("a line");
+            if killed {
+                child.kill().expect("a signal");
+            }
+            let ended = child.wait().expect("an end");
+            assert!(killed || ended.success(), "{caller:?}, run {run}: {ended}");
+            // The pipe ends with the last process that has it.
+            out.read_to_end(&mut Vec::new())
+                .expect("the end of the pipe");
+        }
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+        while running(&mark) {
+            assert!(
+                std::time::Instant::now() < deadline,
+                "{caller:?}: a daemon is left"
+            );
+            std::thread::yield_now();
+        }
+        assert_eq!(Machine::look(), machine, "{caller:?}");
+        assert_eq!(files(), before, "{caller:?}");
+    }
+}
+
+/// While a command sends, the machine has no socket on port 25 or 53 and no address of the scenario.
+#[test]
+fn nothing_listens_or_connects_outside() {
+    if !python() {
+        return;
+    }
+    for caller in callers("nothing outside") {
+        let machine = Machine::look();
+        let script =
+            format!("python3 {SENDER} postmaster@contoso.test mail.example.test; read wait");
+        let mut child = run_by(caller)
+            .args([
+                "--http",
+                "off",
+                "--scenario",
+                "one-to-one",
+                "--",
+                "bash",
+                "-c",
+                &script,
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("martinet runs");
+        let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut line = String::new();
+        out.read_line(&mut line).expect("a line");
+        assert_eq!(line, "accepted\n");
+        assert_eq!(Machine::look(), machine, "{caller:?}");
+        child
+            .stdin
+            .take()
+            .expect("a pipe")
+            .write_all(b"\n")
+            .expect("a line");
+        assert!(child.wait().expect("an end").success());
+    }
+}
+
+#[test]
+fn the_code_of_a_command_that_a_signal_ends() {
+    for caller in callers("signals") {
+        for (signal, code) in [("TERM", 143), ("KILL", 137), ("SEGV", 139)] {
+            check(
+                caller,
+                &["--", "sh", "-c", &format!("kill -{signal} $$")],
+                code,
+                &[],
+            );
+        }
+        // An expectation that is not met decides, whatever ends the command.
+        let unmet = [
+            "--expect",
+            "verdict=accept",
+            "--",
+            "sh",
+            "-c",
+            "kill -KILL $$",
+        ];
+        check(caller, &unmet, 1, &["0 met, 1 not"]);
+    }
+}
+
+#[test]
+fn without_a_command_there_is_a_shell() {
+    for caller in callers("a shell") {
+        let mut command = run_by(caller);
+        command
+            .env("SHELL", "/bin/sh")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut child = command.spawn().expect("martinet runs");
+        let script = b"cat /etc/resolv.conf\nid -u\nexit 6\n";
+        child
+            .stdin
+            .take()
+            .expect("a pipe")
+            .write_all(script)
+            .expect("a script");
+        let output = child.wait_with_output().expect("an end");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(6), "{text}");
+        let user = if caller == Caller::Root {
+            "\n0\n"
+        } else {
+            "\n65534\n"
+        };
+        assert!(
+            text.contains("nameserver 127.0.0.1") && text.contains(user),
+            "{text}"
+        );
+    }
+}
+
+/// A closed terminal ends the command as a hang-up does, and everything with it.
+#[test]
+fn a_closed_terminal_ends_the_command() {
+    if !python() {
+        return;
+    }
+    const SCRIPT: &str = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/foreign/closed_terminal.py"
+    );
+    for caller in callers("a closed terminal") {
+        let mark = format!("martinet-terminal-{caller:?}");
+        let command =
+            format!("setsid bash -c 'exec -a {mark} sleep 308' & echo on the terminal; sleep 309");
+        let mut run = std::process::Command::new("python3");
+        if caller == Caller::Nobody {
+            use std::os::unix::process::CommandExt;
+            run.uid(super::NOBODY).gid(super::NOBODY);
+        }
+        let output = run
+            .args([SCRIPT, "on the terminal"])
+            .arg(super::program())
+            .args(["run", "--http", "off", "--", "bash", "-c", &command])
+            .current_dir("/")
+            .output()
+            .expect("python runs");
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            "code 129\n",
+            "{caller:?}: {output:?}"
+        );
+        assert!(!running(&mark), "{caller:?}: a process is left");
+    }
+}
+
+/// Exchanges that have IPv6 addresses only, and MX records in the text of a zone, are on port 25 as others are.
+#[test]
+fn exchanges_by_ipv6_and_by_zone_text() {
+    if !python() {
+        return;
+    }
+    let file = std::env::temp_dir().join(format!("martinet-run-six-{}.toml", std::process::id()));
+    std::fs::write(&file, SIX).expect("a file");
+    let scenario = file.to_str().expect("text");
+    for caller in callers("exchanges by IPv6") {
+        for (recipient, expected) in [
+            (
+                "a@six.test",
+                "client=2001:db8::10 receiver=lenient verdict=accept",
+            ),
+            (
+                "a@zone.test",
+                "client=192.0.2.10 receiver=fcrdns verdict=reject",
+            ),
+        ] {
+            let run = [
+                "--scenario",
+                scenario,
+                "--expect",
+                expected,
+                "--",
+                "sh",
+                "-c",
+                "python3 $0 $1 mail.example.test; exit 0",
+                SENDER,
+                recipient,
+            ];
+            check(
+                caller,
+                &run,
+                0,
+                &["[2001:db8:25::25]:25", "192.0.2.77:25", "1 met, 0 not"],
+            );
+        }
+    }
+    std::fs::remove_file(&file).expect("removed");
+}
+
+const SIX: &str = r#"
+title = "An exchange by IPv6, and one of a zone's text"
+receiver = "lenient"
+[[domain]]
+name = "six.test"
+mx = { name = "mx.six.test", addresses = ["2001:db8:25::25"] }
+[[domain]]
+name = "zone.test"
+receiver = "fcrdns"
+[[zone]]
+origin = "zone.test."
+text = """
+@ MX 10 mail
+mail A 192.0.2.77
+"""
+[[pool]]
+name = "sender"
+addresses = ["192.0.2.10", "2001:db8::10"]
+helo = "mail.example.test"
+"#;
