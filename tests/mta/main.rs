@@ -33,13 +33,15 @@ fn postfix() {
     });
 }
 
+const EXIM: Server = Server {
+    title: "Exim",
+    needs: &["usr/sbin/exim4"],
+    sendmail: "/usr/sbin/exim4",
+};
+
 #[test]
 fn exim() {
-    follow(&Server {
-        title: "Exim",
-        needs: &["usr/sbin/exim4"],
-        sendmail: "/usr/sbin/exim4",
-    });
+    follow(&EXIM);
 }
 
 #[test]
@@ -251,3 +253,56 @@ impl Drop for Directory {
         let _ = fs::remove_dir_all(&self.0);
     }
 }
+
+/// Exim without privileges: `newuidmap` gives the user's namespace Exim's own user.
+#[test]
+fn exim_runs_unprivileged_with_ranges_of_ids() {
+    if let Err(reason) = possible(&EXIM) {
+        skipped::skip(&format!("Exim without privileges: {reason}"));
+        return;
+    }
+    let user = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+    let namespace = Command::new("setpriv")
+        .args(user)
+        .args(["unshare", "--user", "true"])
+        .status();
+    if !namespace.is_ok_and(|status| status.success())
+        || Command::new("newuidmap").output().is_err()
+    {
+        skipped::record("Exim without privileges: no user namespace, or no newuidmap");
+        return;
+    }
+    let configuration = blocks("Exim").into_iter().find_map(|block| match block {
+        Block::File("exim.conf", text) => Some(text),
+        _ => None,
+    });
+    let directory = Directory::new("unprivileged");
+    fs::copy(
+        env!("CARGO_BIN_EXE_martinet"),
+        directory.0.join("martinet-copy"),
+    )
+    .expect("a copy");
+    let spool = "spool_directory = /run/exim/spool\nlog_file_path = /run/exim/log-%slog\n";
+    let text = format!("{spool}{}", configuration.expect("a configuration"));
+    fs::write(directory.0.join("exim.conf"), text).expect("a file");
+    let output = run(&EXIM, &directory.0, UNPRIVILEGED);
+    for part in ["(user-namespace)", "accepted at eod", "1 met, 0 not"] {
+        assert!(output.contains(part), "no {part:?} in\n{output}");
+    }
+}
+
+const UNPRIVILEGED: &str = r#"
+echo nobody:200000:65536 | tee /etc/subuid >/etc/subgid
+mkdir /run/exim
+cp martinet-copy exim.conf /run/exim/
+chown -R 65534:65534 /run/exim
+cd /run/exim
+cat >send.sh <<'END'
+chown 0:0 exim.conf
+mkdir spool
+chown Debian-exim:Debian-exim spool .
+printf 'From: info@example.test\n\nHello.\n' | exim4 -C /run/exim/exim.conf -odi -f info@example.test postmaster@contoso.test
+END
+setpriv --reuid=65534 --regid=65534 --clear-groups /run/exim/martinet-copy run --user root \
+    --expect 'verdict=accept helo=mail.example.test' -- sh send.sh
+"#;
