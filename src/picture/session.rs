@@ -92,7 +92,23 @@ pub fn moments(
     });
     let mut moments: Vec<_> = told.chain(asked).collect();
     moments.sort_by_key(|moment| moment.at);
+    delayed(&mut moments);
     moments
+}
+
+/// A receiver that takes longer than this for a reply delays it; a lookup that it waits for is a moment of its own.
+const DELAY: Duration = Duration::from_millis(100);
+
+/// Notes at each delayed reply how long the receiver waited after the moment before.
+fn delayed(moments: &mut [Moment]) {
+    let mut before = jiff::SignedDuration::ZERO;
+    for moment in moments {
+        let waited = Duration::try_from(moment.at - before).unwrap_or_default();
+        if moment.actor == Actor::Receiver && waited > DELAY {
+            moment.took = waited;
+        }
+        before = before.max(moment.at);
+    }
 }
 
 fn lookup_text(lookup: &LookupRecord) -> String {
@@ -110,5 +126,32 @@ fn query_answer(query: &DnsQuery) -> String {
         None => query.rcode().into_owned(),
         Some(first) if answers.len() == 1 => first.clone(),
         Some(first) => format!("{first} and {} more", answers.len() - 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delayed_reply_has_its_delay_and_what_a_client_waits_for_has_none() {
+        let moment = |at: i64, actor: Actor| Moment {
+            at: jiff::SignedDuration::from_millis(at),
+            actor,
+            text: String::new(),
+            took: Duration::ZERO,
+            fault: String::new(),
+            refusal: false,
+        };
+        let mut moments = [
+            moment(-40, Actor::SenderDns),
+            moment(5000, Actor::ReceiverDns),
+            moment(5001, Actor::Receiver),
+            moment(9000, Actor::Client),
+            moment(11_000, Actor::Receiver),
+        ];
+        delayed(&mut moments);
+        let took = moments.map(|moment| moment.took.as_millis());
+        assert_eq!(took, [0, 0, 0, 0, 2000]);
     }
 }

@@ -27,16 +27,17 @@ body.report{margin:0 auto;max-width:72rem;padding:1rem;background:var(--paper);c
 .report .mark{display:inline-block;min-width:1.4em;font-weight:700}
 .report .accept{color:var(--accept)}.report .defer{color:var(--defer)}.report .reject{color:var(--reject)}.report .none{color:var(--none)}
 .report .scroll{overflow-x:auto}
-.report svg{display:block;min-width:46rem;width:100%;height:auto}
+.report svg.picture{display:block;min-width:46rem;width:100%;height:auto}
 .report pre,.report code,.report td{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:13px}
 .report pre{white-space:pre-wrap;overflow-wrap:anywhere;border-left:3px solid var(--line);margin:0;padding:.25rem .75rem}
 .report table{border-collapse:collapse;width:100%}
 .report th,.report td{text-align:left;vertical-align:top;padding:.2rem .6rem .2rem 0;border-bottom:1px solid color-mix(in srgb,var(--line) 35%,transparent);overflow-wrap:anywhere}
 .report th{font-size:12px;color:var(--soft);font-weight:600}
-.report .bar{display:block;height:4px;margin-top:3px;background:var(--defer);max-width:100%}
+.report .bar{display:block;width:100px;height:4px;margin-top:3px;fill:var(--defer)}
+.report .timeline{table-layout:fixed;min-width:46rem}.report .timeline th:first-child{width:6rem}.report .timeline td:first-child{white-space:nowrap}
 .report .refusal td{font-weight:700;border-left:4px solid var(--reject);padding-left:.5rem}
 .report ul{margin:.25rem 0;padding-left:1.25rem}
 .report summary{cursor:pointer}
 .report .matched{font-weight:700;text-decoration:underline}
-@media print{body.report{max-width:none;padding:0}.report .scroll{overflow:visible}.report svg{min-width:0}.report tr,.report svg{break-inside:avoid}.report details::details-content{content-visibility:visible}}
+@media print{body.report{max-width:none;padding:0}.report .scroll{overflow:visible}.report svg.picture,.report .timeline{min-width:0}.report tr,.report svg{break-inside:avoid}.report details::details-content{content-visibility:visible}}
 ";

@@ -27,7 +27,7 @@ pub struct Moment {
     pub actor: Actor,
     /// What was said or asked, and what came back.
     pub text: String,
-    /// How long it took, where it took time: a lookup, a delay.
+    /// How long it took, where it took time: a lookup, or a reply that the receiver delayed.
     pub took: Duration,
     /// The DNS fault it met, empty where none.
     pub fault: String,
@@ -38,7 +38,7 @@ pub struct Moment {
 /// The moments as rows of a table with a column for each lane.
 pub(super) fn table(moments: &[Moment]) -> String {
     let mut out = String::from(
-        "<div class=\"scroll\"><table><thead><tr><th scope=\"col\">ms</th><th scope=\"col\">client</th>\
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Timeline\"><table class=\"timeline\"><thead><tr><th scope=\"col\">ms</th><th scope=\"col\">client</th>\
          <th scope=\"col\">receiver</th><th scope=\"col\">DNS</th></tr></thead><tbody>\n",
     );
     let longest = moments.iter().map(|m| m.took).max().unwrap_or_default();
@@ -82,8 +82,8 @@ fn cell(moment: &Moment, longest: Duration) -> String {
         let share = (moment.took.as_secs_f64() / longest.as_secs_f64() * 100.0).max(1.0);
         let _ = write!(
             cell,
-            " <small>{:?}</small><svg class=\"picture\" viewBox=\"0 0 100 3\" width=\"100\" height=\"4\" \
-             preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"node\" width=\"{share:.0}\" height=\"3\"/></svg>",
+            " <small>{:.1?}</small><svg class=\"bar\" viewBox=\"0 0 100 3\" width=\"100\" height=\"4\" \
+             preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect width=\"{share:.0}\" height=\"3\"/></svg>",
             moment.took
         );
     }
