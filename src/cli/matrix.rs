@@ -125,7 +125,12 @@ fn grouped(rows: &[Row], room: usize) -> String {
             let _ = writeln!(out, "{gap}{heading}{}{heading:#}", row.scenario);
         }
         last = &row.scenario;
-        let _ = writeln!(out, "  {}, saying {}", clients(&row.clients), row.helo);
+        let (addresses, helo) = (clients(&row.clients), &row.helo);
+        let line = format!("  {addresses}, saying {helo}");
+        let _ = match line.chars().count() <= room {
+            true => writeln!(out, "{line}"),
+            false => writeln!(out, "  {addresses},\n    saying {helo}"),
+        };
         let mut outcomes: Vec<(&matrix::Cell, Vec<&str>)> = Vec::new();
         for cell in &row.cells {
             match outcomes
@@ -265,5 +270,26 @@ mod tests {
             &["2001:db8::1", "2001:db8::2"],
             "2001:db8::1 to 2001:db8::2",
         );
+    }
+
+    #[test]
+    fn groups_fit_a_narrow_terminal() {
+        let scenario = scenario::load_scenario("office365").expect("a scenario");
+        let receivers = [
+            "fcrdns",
+            "helo-equals-ptr",
+            "gmx",
+            "postfix-strict",
+            "lenient",
+        ];
+        let profiles = receivers.map(|name| scenario::load_receiver(name).expect("a receiver"));
+        let text = grouped(&rows(&scenario, &profiles), 60);
+        let plain = anstream::adapter::strip_str(&text).to_string();
+        for line in plain.lines() {
+            assert!(line.chars().count() <= 60, "{line:?} in\n{plain}");
+        }
+        for receiver in receivers {
+            assert!(plain.contains(receiver), "no {receiver} in\n{plain}");
+        }
     }
 }
