@@ -94,7 +94,7 @@ function nothing(nearest) {
 function table(titles, rows) {
   return h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": titles[0] }, h("table", { class: "lookups" },
     h("thead", {}, h("tr", {}, titles.map((title) => h("th", { scope: "col" }, title)))),
-    h("tbody", {}, rows.map(([first, ...others]) => h("tr", {}, h("th", { scope: "row" }, first), others.map((cell) => h("td", {}, cell)))))));
+    h("tbody", {}, rows.map(([first, ...others]) => h("tr", {}, h("th", { scope: "row" }, first), others.map((cell, at) => h("td", { class: at === others.length - 1 ? "lines" : "word" }, cell)))))));
 }
 
 const tried = ({ link }, match) => link("what-if", { query: { client_address: match.client, helo: match.helo, scenario: match.scenario, receiver: match.receiver } });

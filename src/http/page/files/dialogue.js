@@ -18,8 +18,18 @@ export function moments(session, events, queries) {
     at: query.at, who: "query", text: `${query.name} ${query.type}`, answer: query.answers.length > 0 ? query.answers : [query.rcode],
     fault: query.fault,
   }));
-  return [...lines, ...asked].sort((one, other) => stamp(one.at) - stamp(other.at));
+  const all = [...lines, ...asked].sort((one, other) => stamp(one.at) - stamp(other.at));
+  let before = stamp(session.started);
+  for (const each of all) {
+    const waited = stamp(each.at) - before;
+    if (each.who === "receiver" && waited > DELAY) each.took = waited;
+    before = Math.max(before, stamp(each.at));
+  }
+  return all;
 }
+
+/** A receiver that takes longer than this for a reply delays it, in milliseconds. */
+const DELAY = 100;
 
 function moment(event, refused) {
   const { at } = event;

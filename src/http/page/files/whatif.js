@@ -39,7 +39,7 @@ function question(asked, { world, scenarios, receivers, receiver }, ask) {
   // Texts of another time have no entry of their own in the list: `gmail@2016`.
   if (asked.receiver && ![...whom.options].some((each) => each.value === asked.receiver)) whom.append(option(asked.receiver));
   whom.value = asked.receiver;
-  const field = (label, element) => h("div", { class: "field" }, h("label", { for: element.id }, label), element);
+  const field = (label, element, more = "") => h("div", { class: `field ${more}` }, h("label", { for: element.id }, label), element);
   const fields = {
     client_address: input("client_address", client.address, { list: "known-clients", "data-filter": true }),
     helo: input("helo", client.helo, { list: "known-helos", required: true }),
@@ -50,7 +50,7 @@ function question(asked, { world, scenarios, receivers, receiver }, ask) {
     event.preventDefault();
     ask(Object.fromEntries(Object.entries(fields).map(([key, element]) => [key, element.value.trim()])));
   } },
-  field("Client address", fields.client_address), field("HELO name", fields.helo), field("Sender", fields.sender), field("Recipient", fields.recipient),
+  field("Client address", fields.client_address), field("HELO name", fields.helo, "long"), field("Sender", fields.sender), field("Recipient", fields.recipient),
   field("Scenario", fields.scenario), field("Receiver", fields.receiver),
   known("known-clients", world.clients.map((each) => each.address)), known("known-helos", world.clients.map((each) => each.helo)),
   h("div", { class: "field" }, h("button", { class: "first" }, "Ask")));
@@ -86,6 +86,6 @@ async function row({ api, link }, asked) {
     section("Replies", {}, h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Replies" }, h("table", { class: "lookups" },
       h("thead", {}, h("tr", {}, ["Receiver", "Verdict", "Rule", "Stage", "Reply"].map((title) => h("th", { scope: "col" }, title)))),
       h("tbody", {}, judgements.map((judged) => h("tr", {}, h("th", { scope: "row" }, h("a", { href: to(judged) }, judged.receiver)),
-        h("td", {}, mark(judged.verdict)), h("td", {}, judged.rule), h("td", {}, judged.verdict === "accept" ? "" : judged.stage), h("td", {}, judged.reply.join("\n")))))))),
+        h("td", {}, mark(judged.verdict)), h("td", { class: "word" }, judged.rule), h("td", { class: "word" }, judged.verdict === "accept" ? "" : judged.stage), h("td", { class: "lines" }, judged.reply.join("\n")))))))),
   ];
 }
