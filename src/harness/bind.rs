@@ -87,7 +87,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Binds UDP and TCP on the same port. With port 0 the port that TCP gets may be taken for UDP: then another is tried.
-pub(super) async fn bind_dns(address: SocketAddr) -> Result<(UdpSocket, TcpListener), Error> {
+pub(crate) async fn bind_dns(address: SocketAddr) -> Result<(UdpSocket, TcpListener), Error> {
     const TRIES: usize = 16;
     for attempt in 1.. {
         let tcp = bind_tcp("DNS over TCP", address).await?;

@@ -16,6 +16,8 @@ mod watch;
 mod what_if;
 mod worlds;
 
+#[cfg(all(feature = "cli", target_os = "linux"))]
+pub(crate) use bind::bind_dns;
 pub use bind::bind_tcp;
 pub use builder::{Builder, CONNECTIONS, PATIENCE};
 pub use retention::Retention;

@@ -82,6 +82,19 @@ fn a_container_uses_its_own_network() {
         send.replace("contoso.test", "gmail.com")
     );
     check(&domains, &["127.0.25.", "gmail.com", "1 met, 0 not"]);
+    // A nameserver of the container stands in the way.
+    let taken = r#"
+        mkfifo /run/bound
+        python3 -c 'import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 53))
+open("/run/bound", "w").write("bound")
+time.sleep(60)' &
+        read -r word </run/bound || true
+        $martinet run --probe || echo code $?
+        cat /etc/resolv.conf
+    "#;
+    check(taken, &["127.0.0.1:53", "code 2", "nameserver 192.0.2.53"]);
     check(
         "$martinet run --source 192.0.2.10 -- true || [ $? = 2 ]",
         &["no --source in a container"],

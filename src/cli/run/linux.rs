@@ -327,9 +327,8 @@ impl Setup<'_> {
 /// Binds what a container must leave to martinet, and gives it back.
 async fn ports_are_free(receiver: IpAddr) -> Result<(), Error> {
     let smtp = SocketAddr::new(receiver, run::SMTP);
-    for (what, address) in [("SMTP", smtp), ("DNS", DNS)] {
-        drop(harness::bind_tcp(what, address).await?);
-    }
+    drop(harness::bind_tcp("SMTP", smtp).await?);
+    drop(harness::bind_dns(DNS).await?);
     Ok(())
 }
 
