@@ -319,11 +319,7 @@ fn receivers() {
     );
     receiver(
         "title = \"t\"\n[[allow]]\nchecks = [\"iprev\"]",
-        &[(
-            2,
-            "addresses, ptr_suffix, helo_suffix or recipients",
-            "none",
-        )],
+        &[(2, "addresses, ptr_suffix, helo_suffix", "none")],
     );
     receiver(
         "title = \"t\"\n[iprev]\nptr_names = 0",

@@ -29,6 +29,18 @@ pub(super) fn after(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<A
     }
 }
 
+/// What follows a refusal of one rule.
+fn after_of_rule(stage: Stage, table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<After> {
+    let at = table.value("after").map(Spanned::span);
+    let after = after(table, mistakes)?;
+    if after == After::EachCommand && stage != Stage::Connect {
+        let expected =
+            "a rule with stage = \"connect\": only what is decided then refuses each command";
+        mistakes.add(at?, expected, "\"each-command\"".to_owned());
+    }
+    Some(after)
+}
+
 pub(super) fn rule(
     mut table: Reader<'_>,
     default_after: Option<After>,
@@ -61,15 +73,7 @@ pub(super) fn rule(
         _ => TempPolicy::DeferNow,
     };
     own_replies(&mut rule, &mut table, mistakes);
-    let at = table.value("after").map(Spanned::span);
-    rule.after = after(&mut table, mistakes).or(default_after);
-    if let Some(at) =
-        at.filter(|_| rule.after == Some(After::EachCommand) && rule.stage != Stage::Connect)
-    {
-        let expected =
-            "a rule with stage = \"connect\": only what is decided then refuses each command";
-        mistakes.add(at, expected, "\"each-command\"".to_owned());
-    }
+    rule.after = after_of_rule(rule.stage, &mut table, mistakes).or(default_after);
     rule.modelled = table.flag("modelled", mistakes).unwrap_or(false);
     rule.era = table.string("era", mistakes).map(|era| era.value);
     rule.confidence = table.choice("confidence", mistakes);
