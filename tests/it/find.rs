@@ -311,6 +311,7 @@ async fn http_finds_too() {
     let json = answer.json();
     assert_eq!(answer.status, 200, "{json}");
     assert_eq!(json["matches"][0]["receiver"], "aol-2014");
+    assert!(!json.to_string().contains(":null"), "{json}");
     let scenario = json["scenario"].as_str().expect("a scenario");
     assert!(scenario.contains("[[pool]]"), "{scenario}");
 }
