@@ -135,6 +135,7 @@ impl World {
     }
 
     /// The receiver of the world that has this name, main or of a recipient domain.
+    #[cfg(feature = "http")]
     pub(crate) fn receiver_named(&self, name: &str) -> Option<Arc<ReceiverProfile>> {
         let main = Some(self.receiver()).filter(|main| main.name == name);
         main.or_else(|| self.receivers.lock().named(name))

@@ -198,6 +198,7 @@ impl Receivers {
     }
 
     /// The receiver of this name other than the main one.
+    #[cfg(feature = "http")]
     pub(super) fn named(&self, name: &str) -> Option<Arc<ReceiverProfile>> {
         let mut profiles = self.known.values().map(|known| &known.profile);
         profiles.find(|profile| profile.name == name).cloned()

@@ -33,6 +33,7 @@ use crate::facts::{Facts, LookupRecord};
 use crate::stage::Stage;
 use crate::verdict::Verdict;
 
+#[cfg(feature = "cli")]
 pub(crate) use escape::Escaped;
 pub use remedies::Cure;
 pub use session::moments;
