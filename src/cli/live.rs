@@ -1,6 +1,5 @@
 //! The live lines of `serve`: each session when it has ended.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,8 +18,8 @@ pub(super) const BREATH: Duration = Duration::from_millis(10);
 pub(super) struct SessionPrinter {
     /// Whether nothing is printed.
     silent: bool,
-    /// Whether standard output belongs to another program.
-    to_stderr: bool,
+    /// Writes a text.
+    print: fn(&str),
     /// The number of the last session in `running`, or before.
     seen: u64,
     running: Vec<Arc<SessionEntry>>,
@@ -31,7 +30,7 @@ impl SessionPrinter {
     pub(super) fn new(silent: bool) -> Self {
         Self {
             silent,
-            to_stderr: false,
+            print,
             seen: 0,
             running: Vec::new(),
         }
@@ -41,7 +40,7 @@ impl SessionPrinter {
     #[cfg(target_os = "linux")]
     pub(super) fn to_stderr() -> Self {
         Self {
-            to_stderr: true,
+            print: super::print_to_stderr,
             ..Self::new(false)
         }
     }
@@ -72,11 +71,7 @@ impl SessionPrinter {
         let ended: Vec<_> = self.running.extract_if(.., |e| e.is_closed()).collect();
         for entry in &ended {
             let story = format!("\n{}", story(&entry.snapshot()));
-            if self.to_stderr {
-                let _ = anstream::stderr().lock().write_all(story.as_bytes());
-            } else {
-                print(&story);
-            }
+            (self.print)(&story);
         }
     }
 }

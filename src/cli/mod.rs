@@ -88,6 +88,20 @@ fn print(text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
+/// Writes to standard error at once. A program that shares it can otherwise write between two parts of a line: a stream that
+/// removes colours writes each part by itself.
+#[cfg(target_os = "linux")]
+fn print_to_stderr(text: &str) {
+    let mut err = std::io::stderr().lock();
+    let _ = match anstream::AutoStream::choice(&err) {
+        anstream::ColorChoice::Never => {
+            let plain = anstream::adapter::strip_str(text).to_string();
+            err.write_all(plain.as_bytes())
+        }
+        _ => err.write_all(text.as_bytes()),
+    };
+}
+
 fn print_json(value: &impl serde::Serialize) -> Result<(), Error> {
     let text = serde_json::to_string(value).map_err(|e| Error::other(e.to_string()))?;
     print(&format!("{text}\n"));

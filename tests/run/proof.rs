@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
 use std::process::Stdio;
 
 use super::{Caller, SENDER, callers, check, python, run_by, running};
@@ -306,3 +308,40 @@ name = "sender"
 addresses = ["192.0.2.10", "2001:db8::10"]
 helo = "mail.example.test"
 "#;
+
+/// A session is printed in one write, so that what the command prints meanwhile does not come into a line of it. Each write to a
+/// datagram socket is a message of its own.
+#[test]
+fn a_session_is_printed_in_one_write() {
+    if !python() {
+        return;
+    }
+    for caller in callers("one write") {
+        let (ours, theirs) = UnixDatagram::pair().expect("a pair of sockets");
+        let mut command = run_by(caller);
+        command
+            .args(["--http", "off", "--scenario", "one-to-one", "--", "python3"])
+            .args([SENDER, "postmaster@contoso.test", "wrong.test"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::from(OwnedFd::from(theirs)));
+        command.status().expect("martinet runs");
+        drop(command);
+        ours.set_nonblocking(true).expect("a socket");
+        let mut octets = vec![0; 64 * 1024];
+        let mut writes = Vec::new();
+        while let Ok(length) = ours.recv(&mut octets) {
+            if length == 0 {
+                break;
+            }
+            writes.push(String::from_utf8_lossy(&octets[..length]).into_owned());
+        }
+        let whole = |text: &&String| {
+            text.starts_with("\nsession 1: rejected at helo") && text.contains("  remedy   ")
+        };
+        assert_eq!(
+            writes.iter().filter(whole).count(),
+            1,
+            "{caller:?}: {writes:#?}"
+        );
+    }
+}
