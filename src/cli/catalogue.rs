@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::args::{Lint, List, Plural, Show, Singular};
 use super::matrix::clients;
-use super::{paint, print, warn};
+use super::paint::{self, counted};
+use super::{print, warn};
 use crate::error::Error;
 use crate::find;
 use crate::name;
@@ -343,11 +344,10 @@ pub(super) fn lint(options: &Lint) -> Result<bool, Error> {
     if !linted.warnings.is_empty() {
         warn(linted.report());
     }
-    let plural = |count: usize| if count == 1 { "" } else { "s" };
-    let (files, warnings) = (linted.files, linted.warnings.len());
-    let mut summary = format!("{files} file{} without mistakes", plural(files));
+    let warnings = linted.warnings.len();
+    let mut summary = format!("{} without mistakes", counted(linted.files, "file"));
     if warnings > 0 {
-        let _ = write!(summary, ", {warnings} warning{}", plural(warnings));
+        let _ = write!(summary, ", {}", counted(warnings, "warning"));
     }
     print(&format!("{summary}\n"));
     Ok(true)

@@ -112,6 +112,12 @@ fn row(out: &mut String, label: &str, text: &str) {
     let _ = writeln!(out, "  {DIM}{label:<9}{DIM:#}{text}");
 }
 
+/// A number with its noun: `1 file`, `2 files`.
+pub(in crate::cli) fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
 /// The questions and what came back, a line for each.
 pub(super) fn questions(evidence: &[Arc<LookupRecord>]) -> Vec<String> {
     let lines = evidence.iter().map(|lookup| {

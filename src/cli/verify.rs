@@ -104,8 +104,8 @@ fn human(results: &[Line]) -> String {
     let failed = results.iter().filter(|r| !r.outcome.as_expected()).count();
     let _ = writeln!(
         out,
-        "{} expectations, {} as expected, {failed} not",
-        results.len(),
+        "{}, {} as expected, {failed} not",
+        paint::counted(results.len(), "expectation"),
         results.len() - failed
     );
     out

@@ -98,7 +98,7 @@ for (const [id, helo, verdict] of [[1, OFFICE, "a refusal"], [2, HONEST, "an acc
     await writeFile(join(folder, "copied.toml"), `${scenario.split("[[expect]]")[0]}\n${all["[[expect]]"]}`);
     const verify = await result(resolve(program), ["verify", "copied.toml"]);
     assert.equal(verify.code, 0, verify.said);
-    assert.match(verify.said, /1 expectations, 1 as expected/);
+    assert.match(verify.said, /1 expectation, 1 as expected/);
   });
 }
 

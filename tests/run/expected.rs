@@ -42,7 +42,7 @@ fn what_is_expected_decides_the_exit_code() {
         run(
             &["--expect", rejected],
             1,
-            &["not met", "near miss", "1 expectations, 0 met, 1 not"],
+            &["not met", "near miss", "1 expectation, 0 met, 1 not"],
         );
         run(
             &["--expect", "queries name=contoso.test type=MX"],

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::check::{self, Attempt};
+use crate::cli::paint;
 use crate::error::Error;
 use crate::expect::{Expectation, Ledger, Sessions};
 use crate::harness::World;
@@ -46,8 +47,8 @@ impl Expected {
         let unmet = outcomes.iter().filter(|outcome| !outcome.met).count();
         let _ = writeln!(
             text,
-            "{} expectations, {} met, {unmet} not",
-            outcomes.len(),
+            "{}, {} met, {unmet} not",
+            paint::counted(outcomes.len(), "expectation"),
             outcomes.len() - unmet
         );
         Some((text, unmet == 0))
