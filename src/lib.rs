@@ -135,6 +135,7 @@ pub mod stage;
 pub mod time;
 pub mod tls;
 pub mod verdict;
+mod wildcard;
 
 pub use error::Error;
 pub use harness::World;
