@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::check::{Complaint, Finding, Timing};
+use super::check::{Check, Complaint, Finding, Timing};
 use super::remedy::Remedies;
 use super::rule::{After, Allow, Bulk, Rule, TempPolicy};
 use super::template::{Template, Values};
@@ -217,6 +217,12 @@ impl Policy {
         &self.allow
     }
 
+    /// The reason why the client or the recipient bypasses a check, if one does.
+    fn bypass(&self, stage: Stage, check: &Check, facts: &Facts) -> Option<String> {
+        let mut reasons = self.allow.iter();
+        reasons.find_map(|allow| allow.reason_at(stage, check, facts))
+    }
+
     /// Evaluates the rules of one stage. `None` if none refuses.
     ///
     /// Evaluating a stage again (a second EHLO, another RCPT) discards its earlier deferrals.
@@ -235,13 +241,7 @@ impl Policy {
             .filter(|(_, rule)| spoken(rule, self.delay_reject) == stage)
         {
             let spoken = Spoken::of(nth, rule, stage);
-            let recipient = |allow: &Allow| {
-                let reason = allow.reason_of_recipient(rule.check, facts);
-                reason.filter(|_| stage == Stage::Rcpt)
-            };
-            let reason =
-                |allow| Allow::reason(allow, rule.check, facts).or_else(|| recipient(allow));
-            if let Some(reason) = self.allow.iter().find_map(reason) {
+            if let Some(reason) = self.bypass(stage, rule.check, facts) {
                 standing.allowed = Some(reason);
                 continue;
             }
@@ -272,11 +272,8 @@ impl Policy {
         // Everything that comes by RCPT permits: now a waiting deferral is spoken (Postfix DEFER_IF_PERMIT).
         let mut waiting = standing.deferred.iter().filter(|_| stage >= Stage::Rcpt);
         let (_, deferral) = waiting.find(|(_, deferral)| {
-            let exempt = |allow: &Allow| {
-                let check = self.rules[deferral.nth].check;
-                stage == Stage::Rcpt && allow.reason_of_recipient(check, facts).is_some()
-            };
-            !self.allow.iter().any(exempt)
+            let check = self.rules[deferral.nth].check;
+            self.bypass(stage, check, facts).is_none()
         })?;
         Some(Refusal {
             stage,
@@ -350,9 +347,12 @@ impl<'a> Spoken<'a> {
                 ..*values
             },
         );
+        // What is decided later than at connect cannot refuse the commands before it.
+        let possible = |after: &After| *after != After::EachCommand || self.stage == Stage::Connect;
         let after = self
             .rule
             .after
+            .filter(possible)
             .unwrap_or_else(|| After::usual(self.stage, reply.code().get()));
         Refusal {
             source: Source::Rule,

@@ -12,6 +12,7 @@ use super::template::Template;
 use crate::facts::{CountBy, Facts, Observations, Volume};
 use crate::name::{self, Name};
 use crate::stage::Stage;
+use crate::wildcard;
 
 /// What a rule does after a temporary DNS failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -284,19 +285,26 @@ pub struct Allow {
     pub ptr_suffixes: Vec<Name>,
     /// Suffixes of the HELO name. A claim too: as trusting as the receivers that do this.
     pub helo_suffixes: Vec<Name>,
-    /// Recipients as RCPT names them, for rules that speak at RCPT.
+    /// Patterns of recipients, for rules that speak at RCPT.
     pub recipients: Vec<String>,
     /// Only these checks are passed over; all where empty.
     pub checks: Vec<&'static Check>,
 }
 
 impl Allow {
-    /// The reason why the current recipient bypasses `check`, if it does.
-    pub fn reason_of_recipient(&self, check: &Check, facts: &Facts) -> Option<String> {
-        let recipient = facts.recipient.as_deref()?;
-        let mut listed = self.recipients.iter();
-        (self.concerns(check) && listed.any(|known| known.eq_ignore_ascii_case(recipient)))
-            .then(|| format!("recipient is {recipient}"))
+    /// The reason why the client, or at RCPT the recipient, bypasses `check`, if one does.
+    pub fn reason_at(&self, stage: Stage, check: &Check, facts: &Facts) -> Option<String> {
+        let recipient = facts.recipient.as_deref();
+        let recipient = recipient.filter(|_| stage == Stage::Rcpt && self.concerns(check));
+        let listed = |recipient: &&str| {
+            let mut patterns = self.recipients.iter();
+            patterns.any(|pattern| wildcard::matches(pattern, recipient))
+        };
+        let of_recipient = || {
+            let recipient = recipient.filter(listed)?;
+            Some(format!("recipient is {recipient}"))
+        };
+        self.reason(check, facts).or_else(of_recipient)
     }
 
     fn concerns(&self, check: &Check) -> bool {

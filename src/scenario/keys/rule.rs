@@ -253,9 +253,9 @@ pub(in crate::scenario) static ALLOW: Section = Section {
         .follows("Postfix check_helo_access"),
         key(
             "recipients",
-            Takes::List("a recipient"),
-            "[\"postmaster\"]",
-            "Lists recipients as RCPT names them, in any case of letters. Rules that speak at RCPT do not apply to them.",
+            Takes::List("a recipient, in which * stands for any text"),
+            "[\"postmaster\", \"abuse@*\"]",
+            "Lists recipients as RCPT names them, in any case of letters. Rules at RCPT do not apply to them.",
         )
         .follows("RFC 5321 §4.5.1; Postfix takes postmaster without a domain whatever its restrictions"),
         key(
