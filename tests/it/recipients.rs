@@ -9,6 +9,8 @@ use martinet::scenario::{load_receiver, parse_receiver, parse_scenario, plain_me
 use martinet::smtp::client::{Delivery, deliver};
 use martinet::verdict::{Source, Verdict};
 
+use crate::script::Stage;
+
 const FILE: &str = r#"
 title = "Two domains with few mailboxes"
 receiver = "postfix-default"
@@ -128,5 +130,33 @@ fn a_mailbox_with_a_space_is_a_mistake() {
     assert!(
         error.contains("\"a b\"") && error.contains("\"\""),
         "{error}"
+    );
+}
+
+/// DATA after unknown recipients only has the reply of a transaction without valid recipients (RFC 5321 §3.3).
+#[test]
+fn data_after_unknown_recipients() {
+    let receiver = "title = \"t\"\nsmtp.extensions = []\n[replies]\nno_valid_recipients = \"503 all refused: {refused}\"\ndata_without_rcpt = \"503 none named\"";
+    Stage {
+        scenario: FILE,
+        receiver,
+        client: "192.0.2.10",
+    }
+    .play(
+        "S: 220 mx.martinet.test ESMTP martinet
+         C: HELO mail.example.test
+         S: 250 mx.martinet.test
+         C: MAIL FROM:<a@example.test>
+         S: 250 Ok
+         C: DATA
+         S: 503 none named
+         C: RCPT TO:<nobody@contoso.test>
+         S: 550 <nobody@contoso.test>: User unknown
+         C: DATA
+         S: 503 all refused: <nobody@contoso.test>: User unknown
+         C: RCPT TO:<info@contoso.test>
+         S: 250 Ok
+         C: DATA
+         S: 354 End data with <CR><LF>.<CR><LF>",
     );
 }

@@ -90,6 +90,53 @@ fn a_refused_client_may_greet_and_is_refused_at_each_command() {
     );
 }
 
+/// What is decided later than at connect goes on as RFC 5321 suggests: 421 closes.
+#[test]
+fn each_command_is_refused_only_by_what_is_decided_at_connect() {
+    let rule = "[[rule]]\ncheck = \"ptr-exists\"\nfail = \"421 no PTR\"";
+    check(
+        "no-ptr",
+        "192.0.2.10",
+        &format!("after = \"each-command\"\ndelay_reject = true\n{rule}"),
+        &format!(
+            "{GREETING}C: EHLO mail.example.test
+             S: 250 mx.martinet.test
+             C: MAIL FROM:<a@example.test>
+             S: 250 Ok
+             C: RCPT TO:<b@contoso.test>
+             S: 421 no PTR
+             S: (closed)"
+        ),
+    );
+}
+
+/// A client that is refused at each command is found by its sender, at the stage of the command.
+#[tokio::test]
+async fn a_refused_command_is_recorded() {
+    let world = martinet::World::builder()
+        .scenario("no-ptr")
+        .receiver("sendmail-rdns");
+    let world = world.start().await.expect("a world");
+    let delivery = martinet::smtp::client::Delivery {
+        helo: "mail.example.test".to_owned(),
+        from: "a@example.test".to_owned(),
+        to: vec!["b@contoso.test".to_owned()],
+        ..Default::default()
+    };
+    let sent = martinet::smtp::client::deliver(world.smtp_addr(), &delivery).await;
+    let reply = sent.expect("a session").last.expect("a reply");
+    assert_eq!(reply.code().get(), 550);
+    let session = world.wait_for_session().await.expect("a session");
+    assert_eq!(session.sender, "a@example.test");
+    let refusal = &session.refusals[0];
+    assert_eq!((refusal.rule, refusal.stage.name()), ("ptr-exists", "mail"));
+    assert_eq!(session.refusals.len(), 1);
+    let [transaction] = &session.transactions[..] else {
+        panic!("one transaction, found {:?}", session.transactions);
+    };
+    assert_eq!(transaction.verdict, martinet::verdict::Verdict::Reject);
+}
+
 /// RFC 5321 §4.5.1: a receiver may exempt postmaster from its rules, the delayed ones too; VRFY and ETRN are judged as Postfix does.
 #[test]
 fn postmaster_is_exempt() {

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use martinet::facts::Resolver;
-use martinet::scenario::{load_scenario, parse_receiver};
+use martinet::scenario::{load_scenario, parse_receiver, parse_scenario};
 use martinet::smtp::{ClientAddress, Session, SessionEvents, Step};
 
 /// What a script plays against.
 pub struct Stage<'a> {
+    /// The name of a built-in scenario, or the text of one.
     pub scenario: &'a str,
     pub receiver: &'a str,
     pub client: &'a str,
@@ -40,9 +41,12 @@ impl Stage<'_> {
 
     fn run(&self, script: &str, chunk: usize) -> (String, SessionEvents) {
         let profile = parse_receiver("script", self.receiver).expect("a receiver");
-        let zones = load_scenario(self.scenario)
-            .expect("a scenario")
-            .zones([127, 0, 0, 1].into());
+        let scenario = match self.scenario.contains('\n') {
+            true => parse_scenario("script.toml", self.scenario),
+            false => load_scenario(self.scenario),
+        };
+        let scenario = scenario.expect("a scenario");
+        let zones = scenario.zones([127, 0, 0, 1].into());
         let resolver = Resolver::new(&zones, Duration::from_secs(5));
         let client = ClientAddress::fixed(self.client.parse().expect("an address"));
         let peer = SocketAddr::from(([127, 0, 0, 1], 40_000));
@@ -52,7 +56,8 @@ impl Stage<'_> {
             client,
             peer,
             1,
-        );
+        )
+        .with_recipients(&Arc::new(scenario.recipients()));
         let (mut input, mut said) = (BytesMut::new(), String::new());
         advance(&mut session, &mut input, &resolver, &mut said);
         for line in script.lines().filter_map(|l| l.trim().strip_prefix("C:")) {

@@ -191,6 +191,9 @@ impl SessionRecord {
                 reply,
                 message: _,
             } => {
+                if self.sender != envelope.sender {
+                    self.sender.clone_from(&envelope.sender);
+                }
                 let answered = reply.is_some();
                 let reply: Vec<_> = reply.iter().flat_map(Reply::wire_lines).collect();
                 if verdict == Verdict::Accept && self.refusals.is_empty() {

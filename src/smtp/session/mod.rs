@@ -42,7 +42,7 @@ use crate::smtp::session::event::{SessionEvent, SessionEvents};
 use crate::smtp::session::open::{Mail, Open, Received, Storing, Transactions};
 use crate::smtp::session::proofs::Proofs;
 use crate::smtp::session::setup::Setup;
-use crate::smtp::{ClientAddress, Extension, Receiver};
+use crate::smtp::{ClientAddress, Extension, Receiver, Recipients};
 use crate::stage::Stage;
 use crate::verdict::{ClosedBy, Source};
 
@@ -176,7 +176,7 @@ impl Session {
 
     /// Sets which mailboxes exist; without them, every recipient is known.
     #[must_use]
-    pub fn with_recipients(mut self, recipients: &Arc<crate::smtp::Recipients>) -> Self {
+    pub fn with_recipients(mut self, recipients: &Arc<Recipients>) -> Self {
         self.setup.recipients = Some(Arc::clone(recipients));
         self
     }

@@ -32,7 +32,7 @@ impl Session {
             self.dialogue.push(SessionEvent::Allowed(reason));
         }
         let refusal = refusal?;
-        if refusal.after == After::EachCommand && refusal.stage == Stage::Connect {
+        if refusal.after == After::EachCommand {
             client.hold_refusal(refusal);
             return None;
         }
@@ -45,6 +45,9 @@ impl Session {
         command: &Result<Command, Mistake>,
         output: &mut Vec<u8>,
     ) -> bool {
+        if !self.client.holds_refusal() {
+            return false;
+        }
         let exempt = match command {
             Ok(Command::Helo(..) | Command::Noop | Command::Rset | Command::Xclient(_)) => true,
             // The octets of a chunk come before its reply.
@@ -55,7 +58,16 @@ impl Session {
                 mistake.is_unrecognised() || exempt.iter().any(|verb| mistake.is_of(verb))
             }
         };
-        !exempt && !self.quits(command) && self.say_held_refusal(output).is_some()
+        if exempt || self.quits(command) {
+            return false;
+        }
+        let Ok(Command::Mail { reverse_path, .. }) = command else {
+            return self.say_held_refusal(output).is_some();
+        };
+        self.transactions.begin();
+        self.say_held_refusal(output);
+        self.mail_was_refused(reverse_path.clone());
+        true
     }
 
     /// Says the refusal that was decided at connect, if there is one. The first time it is recorded, at the stage of the

@@ -99,7 +99,7 @@ impl Session {
     }
 
     /// Records a refused MAIL: the transaction ends before it begins.
-    fn mail_was_refused(&mut self, sender: String) {
+    pub(crate) fn mail_was_refused(&mut self, sender: String) {
         self.client.facts.forget_sender();
         self.end_without_reply(Envelope {
             sender,
@@ -169,14 +169,11 @@ impl Session {
         let refusal = match (refusal, &scripted) {
             (Some(refusal), _) => Some(refusal),
             (None, Some(reply)) => Some(reply.clone()).filter(|reply| reply.code().is_refusal()),
-            (None, None) => self.magic(&recipient, output),
+            (None, None) => match self.magic(&recipient, output) {
+                None => self.refuse_unknown(&recipient, output),
+                refusal => refusal,
+            },
         };
-        if refusal.is_none()
-            && scripted.is_none()
-            && let Some(reply) = self.setup.does_not_take(&recipient)
-        {
-            return self.answer(reply, output);
-        }
         let State::Transaction(open) = &mut self.state else {
             return;
         };
@@ -189,6 +186,14 @@ impl Session {
         if scripted.is_none() {
             self.answer(CoreReply::Rcpt, output);
         }
+    }
+
+    /// Refuses a recipient that the receiver does not take, and returns the reply.
+    fn refuse_unknown(&mut self, recipient: &str, output: &mut Vec<u8>) -> Option<Reply> {
+        let reply = self.setup.does_not_take(recipient)?;
+        let said = self.core(reply, &[]);
+        self.answer(reply, output);
+        Some(said)
     }
 
     fn observe_recipient(&mut self, recipient: &str) {
