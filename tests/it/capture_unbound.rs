@@ -10,7 +10,7 @@ use martinet::scenario;
 use crate::capture::{ROUND_TRIPS, captured, round_trip, served};
 use crate::skipped::skip;
 
-/// Zones that Unbound answers by itself unless it is told otherwise.
+/// Zones that Unbound answers from built-in data unless its configuration has `nodefault` for them.
 const OWN: &[&str] = &[
     "test.",
     "invalid.",

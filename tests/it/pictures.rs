@@ -80,7 +80,7 @@ async fn a_remedy_is_drawn_as_the_receiver_would_judge_after_it() {
     assert!(!page.contains(accepted), "{page}");
 }
 
-/// The environment variable by which the test below is told to fail, and how.
+/// The environment variable that makes the test below fail; its value says in which way.
 const FAILS: &str = "MARTINET_TEST_FAILS";
 
 /// Passes, unless another test runs it again to see it fail.

@@ -106,21 +106,20 @@ fn output(caller: Caller, arguments: &[&str]) -> Output {
 #[track_caller]
 fn check(caller: Caller, arguments: &[&str], code: i32, parts: &[&str]) -> String {
     let output = output(caller, arguments);
+    ended(&format!("{caller:?} {arguments:?}"), &output, code, parts)
+}
+
+/// Demands the exit code, and these parts in what was printed; returns that.
+#[track_caller]
+fn ended(what: &str, output: &Output, code: i32, parts: &[&str]) -> String {
     let text = format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
-    assert_eq!(
-        output.status.code(),
-        Some(code),
-        "{caller:?} {arguments:?}\n{text}"
-    );
+    assert_eq!(output.status.code(), Some(code), "{what}\n{text}");
     for part in parts {
-        assert!(
-            text.contains(part),
-            "{caller:?} {arguments:?}: no {part:?} in\n{text}"
-        );
+        assert!(text.contains(part), "{what}: no {part:?} in\n{text}");
     }
     text
 }

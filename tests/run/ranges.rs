@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use super::{Caller, callers, program, skipped};
+use super::{Caller, callers, ended, program, skipped};
 
 /// Gives `nobody` ranges, and runs a script as that user. What is mounted ends with the namespace.
 const RANGES: &str = r#"
@@ -26,15 +26,7 @@ fn check(script: &str, parts: &[&str]) {
         .stdin(Stdio::null())
         .output()
         .expect("unshare runs");
-    let text = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert!(output.status.success(), "{script}\n{text}");
-    for part in parts {
-        assert!(text.contains(part), "{script}: no {part:?} in\n{text}");
-    }
+    ended(script, &output, 0, parts);
 }
 
 #[test]
