@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 mod values;
@@ -19,7 +20,10 @@ use crate::http::{self, Credentials};
 use crate::scenario::Placement;
 use crate::smtp::ProxyMode;
 use clap::{Args, Parser, Subcommand};
-use values::{exit_after, http_at, one_line, placement, ports, proxy_mode, size, source, time};
+use ipnet::IpNet;
+use values::{
+    exit_after, http_at, networks, one_line, placement, ports, proxy_mode, size, source, time,
+};
 
 /// The mail server that refuses your mail on purpose, says exactly why, and says what would fix it.
 #[derive(Debug, Parser)]
@@ -222,6 +226,10 @@ pub(super) struct Serve {
     /// PROXY header at the start of connections to --smtp: off, optional or required
     #[arg(long, env = "MARTINET_PROXY", value_name = "MODE", default_value = "off", value_parser = proxy_mode)]
     pub proxy: ProxyMode,
+    /// Networks and addresses that may use XCLIENT, separated by commas; an empty list allows it to nobody [default: those of the
+    /// receiver, which are loopback unless its file says otherwise]
+    #[arg(long, env = "MARTINET_XCLIENT_FROM", value_name = "NETWORKS", value_parser = networks)]
+    pub xclient_from: Option<Arc<[IpNet]>>,
     /// Offer STARTTLS even if the receiver does not
     #[arg(long, env = "MARTINET_STARTTLS")]
     pub starttls: bool,

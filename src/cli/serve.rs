@@ -141,6 +141,9 @@ fn listeners(mut builder: Builder, options: &Serve) -> Result<Builder, Error> {
     if options.starttls {
         builder = builder.starttls(StartTls::Offered);
     }
+    if let Some(networks) = &options.xclient_from {
+        builder = builder.xclient_from(Arc::clone(networks));
+    }
     if let (Some(certificate), Some(key)) = (&options.tls_cert, &options.tls_key) {
         let read = |file: &Path| {
             std::fs::read_to_string(file)
@@ -222,6 +225,7 @@ fn guard(options: &Serve) -> http::Options {
             address: options.worlds_bind.or(options.bind),
             ports: options.worlds_ports.clone(),
             advertise: options.advertise.clone(),
+            xclient: options.xclient_from.clone(),
         },
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use ipnet::IpNet;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -178,6 +179,13 @@ impl Builder {
     /// Sets whether STARTTLS is offered, in place of the setting of the receiver.
     pub fn starttls(mut self, starttls: StartTls) -> Self {
         self.front.starttls = Some(starttls);
+        self
+    }
+
+    /// Sets the networks that may use XCLIENT with any listener of the world, in place of those of the receivers. An empty list
+    /// allows it to nobody.
+    pub fn xclient_from(mut self, networks: impl Into<Arc<[IpNet]>>) -> Self {
+        self.front.xclient = Some(networks.into());
         self
     }
 

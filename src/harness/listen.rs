@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
+use ipnet::IpNet;
 use tokio::net::TcpListener;
 
 use super::bind::{bind_tcp, local_addr};
@@ -12,12 +13,14 @@ use crate::scenario::{Listener, ReceiverProfile};
 use crate::smtp::{ListenerConfig, ProxyMode, Reception, StartTls};
 use crate::tls::{Authority, Tls};
 
-/// What the main listener does beside plain SMTP.
+/// What the main listener does beside plain SMTP. The other listeners have its settings of STARTTLS and XCLIENT.
 #[derive(Clone, Debug, Default)]
 pub(super) struct MainListener {
     pub(super) proxy: ProxyMode,
     /// What becomes of STARTTLS, whatever the receiver says.
     pub(super) starttls: Option<StartTls>,
+    /// The networks that may use XCLIENT, whatever the receiver says.
+    pub(super) xclient: Option<Arc<[IpNet]>>,
     /// One's own certificate.
     pub(super) tls: Option<Tls>,
     /// Who signs the certificates that are made.
@@ -37,6 +40,7 @@ impl MainListener {
         Ok(ListenerConfig {
             proxy: self.proxy,
             starttls: self.starttls,
+            xclient: self.xclient.clone(),
             tls: self.starttls_of(profile)?,
             ..ListenerConfig::default()
         })
@@ -61,6 +65,7 @@ impl MainListener {
             reception: Some(reception),
             proxy: self.proxy,
             starttls: self.starttls,
+            xclient: self.xclient.clone(),
             unused,
             ..ListenerConfig::default()
         }
@@ -105,6 +110,7 @@ impl MainListener {
             tls,
             implicit_tls,
             starttls: self.starttls,
+            xclient: self.xclient.clone(),
             unused: Arc::default(),
         };
         let listener = bind_tcp("SMTP", spec.address).await?;

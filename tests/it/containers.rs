@@ -198,6 +198,82 @@ fn worlds_take_their_ports_from_a_range() {
     );
 }
 
+/// What a client on loopback is told when it sends XCLIENT to this address.
+fn xclient(address: &Value) -> (bool, String) {
+    let mut stream = TcpStream::connect(address.as_str().expect("an address")).expect("connects");
+    stream
+        .write_all(b"EHLO a.test\r\nXCLIENT ADDR=192.0.2.10\r\nQUIT\r\n")
+        .expect("commands");
+    let mut said = String::new();
+    stream.read_to_string(&mut said).expect("replies");
+    let offered = said.contains("XCLIENT NAME ADDR");
+    let reply = said.lines().rev().nth(1).expect("a reply to XCLIENT");
+    (offered, reply.to_owned())
+}
+
+/// As Postfix: `smtpd_authorized_xclient_hosts` decides for every receiver, and who is not in it gets 550 and no offer.
+#[test]
+fn xclient_is_for_the_networks_that_are_given() {
+    let accepted = (true, "220 mx.martinet.test ESMTP martinet".to_owned());
+    let refused = (
+        false,
+        "550 5.7.0 Error: insufficient authorization".to_owned(),
+    );
+    let exchanges = ["--scenario", "internet-2026", "--receiver", "lenient"];
+    for (networks, expected) in [
+        (None, &accepted),
+        (Some("172.16.0.0/12, 127.0.0.1 2001:db8::/32"), &accepted),
+        (Some("::ffff:127.0.0.1"), &accepted),
+        (Some("172.16.0.0/12,127.0.0.2"), &refused),
+        (Some(""), &refused),
+    ] {
+        let given = networks.map(|networks| ["--xclient-from", networks]);
+        let arguments: Vec<_> = exchanges
+            .into_iter()
+            .chain(given.into_iter().flatten())
+            .collect();
+        let serve = Serve::start(&arguments);
+        assert_eq!(&xclient(&serve.ready["smtp"]), expected, "{networks:?}");
+        let (_, world) = serve.ask(
+            "POST",
+            "/api/v1/worlds",
+            &serve.http(),
+            &json!({ "receiver": "lenient" }),
+        );
+        assert_eq!(
+            &xclient(&world["smtp"]),
+            expected,
+            "{networks:?}: another world"
+        );
+        // The mail server of a domain with a receiver of its own.
+        let own = serve.ready["exchanges"].as_array().expect("exchanges");
+        let own = own
+            .iter()
+            .find(|place| place["receiver"] == "postfix-strict");
+        let (offered, _) = xclient(&own.expect("Postfix")["smtp"]);
+        assert_eq!(offered, expected.0, "{networks:?}: an exchange");
+    }
+}
+
+#[test]
+fn wrong_networks_are_usage_errors() {
+    for (networks, expected) in [
+        (
+            "here",
+            "networks and addresses such as 172.16.0.0/12,192.0.2.10, found \"here\"",
+        ),
+        (
+            "127.0.0.1,192.0.2.1/24",
+            "the network 192.0.2.0/24 or the address 192.0.2.1, found \"192.0.2.1/24\"",
+        ),
+    ] {
+        let output = martinet(&["serve", "--xclient-from", networks]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
 #[test]
 fn wrong_ranges_are_usage_errors() {
     for range in ["20000", "20999-20000", "0-5", "a-b"] {

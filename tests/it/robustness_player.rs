@@ -76,6 +76,7 @@ impl Ground {
             protocol,
             tls: true,
             starttls: None::<StartTls>,
+            xclient: None,
             secured: false,
         };
         let mut play = Play {

@@ -2,10 +2,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use ipnet::IpNet;
 
+use crate::name;
 use crate::scenario::Placement;
 use crate::smtp::ProxyMode;
 
@@ -36,6 +39,32 @@ pub(super) fn placement(text: &str) -> Result<Placement, String> {
     network(text)
         .or_else(|| ports(text))
         .ok_or_else(|| expected.to_owned())
+}
+
+/// Networks and addresses, separated as Postfix separates those of `smtpd_authorized_xclient_hosts`; none in an empty text.
+pub(super) fn networks(text: &str) -> Result<Arc<[IpNet]>, String> {
+    let separators = |c: char| c == ',' || c.is_ascii_whitespace();
+    let words = text.split(separators).filter(|word| !word.is_empty());
+    words.map(network).collect()
+}
+
+fn network(word: &str) -> Result<IpNet, String> {
+    if let Ok(address) = word.parse::<IpAddr>() {
+        return Ok(name::normalise(address).into());
+    }
+    let Ok(network) = word.parse::<IpNet>() else {
+        return Err(format!(
+            "expected networks and addresses such as 172.16.0.0/12,192.0.2.10, found {word:?}"
+        ));
+    };
+    // An address with bits beyond the prefix may mean either.
+    if network.addr() != network.network() {
+        let (network, address) = (network.trunc(), network.addr());
+        return Err(format!(
+            "expected the network {network} or the address {address}, found {word:?}"
+        ));
+    }
+    Ok(network)
 }
 
 /// Where HTTP is served.

@@ -138,6 +138,9 @@ async fn create(
     if let Some(ports) = &place.ports {
         builder = builder.ports(ports.clone());
     }
+    if let Some(networks) = &place.xclient {
+        builder = builder.xclient_from(Arc::clone(networks));
+    }
     if let Some(scenario) = scenario {
         builder = builder.with_scenario(scenario.scenario()?);
     }

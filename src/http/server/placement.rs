@@ -2,8 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
-/// Where worlds that are created over HTTP listen.
+use ipnet::IpNet;
+
+/// Where worlds that are created over HTTP listen, and who may use XCLIENT there.
 #[derive(Clone, Debug, Default)]
 pub struct Placement {
     /// Their address; 127.0.0.1 if `None`.
@@ -12,6 +15,8 @@ pub struct Placement {
     pub ports: Option<RangeInclusive<u16>>,
     /// The host name or address to show for servers on 0.0.0.0 or `::`; that of the request if `None`.
     pub advertise: Option<String>,
+    /// The networks that may use XCLIENT; those of the receiver if `None`.
+    pub xclient: Option<Arc<[IpNet]>>,
 }
 
 /// An address as a client should use it: a server on 0.0.0.0 or `::` is shown with `host`, if there is one.

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -119,6 +120,8 @@ pub struct ListenerConfig {
     pub proxy: ProxyMode,
     /// The setting of STARTTLS; that of the receiver if `None`.
     pub starttls: Option<StartTls>,
+    /// The networks that may use XCLIENT; those of the receiver if `None`.
+    pub xclient: Option<Arc<[IpNet]>>,
     /// TLS; `None` if the listener has none, or its receiver brings its own.
     pub tls: Option<Tls>,
     /// Whether the listener uses implicit TLS (RFC 8314 §3.3).
@@ -140,6 +143,7 @@ impl ListenerConfig {
             protocol,
             tls: self.tls_of(config).is_some(),
             starttls,
+            xclient: self.xclient.clone(),
             secured: implicit_tls,
         }
     }

@@ -169,8 +169,8 @@ impl Session {
     /// Sets the listener of the session.
     #[must_use]
     pub fn behind(mut self, listener: ListenerMode) -> Self {
-        self.setup.listener = listener;
         self.client.facts.conduct.tls = listener.secured;
+        self.setup.listener = listener;
         self
     }
 

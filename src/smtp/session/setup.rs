@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use crate::facts::{Facts, Memory};
 use crate::policy::Values;
 use crate::reply::Reply;
@@ -22,7 +24,7 @@ pub enum Protocol {
 }
 
 /// What a session needs to know about its listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ListenerMode {
     /// The protocol.
     pub protocol: Protocol,
@@ -30,6 +32,8 @@ pub struct ListenerMode {
     pub tls: bool,
     /// The setting of STARTTLS; that of the receiver if `None`.
     pub starttls: Option<StartTls>,
+    /// The networks that may use XCLIENT; those of the receiver if `None`.
+    pub xclient: Option<Arc<[IpNet]>>,
     /// Whether the connection uses implicit TLS.
     pub secured: bool,
 }
@@ -126,8 +130,9 @@ impl Setup {
     /// Whether the peer may use XCLIENT.
     pub(super) fn may_xclient(&self) -> bool {
         let peer = crate::name::normalise(self.peer.ip());
-        let mut networks = self.settings().xclient.iter();
-        networks.any(|net| net.contains(&peer))
+        let of_listener = self.listener.xclient.as_deref();
+        let networks = of_listener.unwrap_or(&self.settings().xclient);
+        networks.iter().any(|net| net.contains(&peer))
     }
 
     /// The reply to a recipient that the receiver does not take, if it does not.
