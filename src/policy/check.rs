@@ -2,7 +2,7 @@
 
 mod settings;
 
-pub use settings::{Kind, Parameter, Points, Setting, Settings, Weight};
+pub use settings::{Kind, Parameter, Pattern, Points, Setting, Settings, Weight};
 
 use std::net::IpAddr;
 

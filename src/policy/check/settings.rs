@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use regex::bytes::{Regex, RegexBuilder};
 
 use super::Check;
 
@@ -21,6 +22,8 @@ pub enum Kind {
     Words,
     /// A list of block lists, at least one.
     Zones,
+    /// A list of regular expressions.
+    Patterns,
     /// A list of these words.
     Choices(&'static [&'static str]),
     /// A list of addresses and networks.
@@ -41,6 +44,7 @@ impl Kind {
             Self::Count => "a whole number".to_owned(),
             Self::Choice(words) => format!("one of {}", words.join(", ")),
             Self::Words | Self::Zones => "a list of strings".to_owned(),
+            Self::Patterns => "a list of regular expressions".to_owned(),
             Self::Choices(words) => format!("a list of {}", words.join(", ")),
             Self::Networks => "a list of addresses and networks".to_owned(),
             Self::Duration => "a time such as 500ms, 5s, 2m or 1h".to_owned(),
@@ -49,6 +53,44 @@ impl Kind {
         }
     }
 }
+
+/// The most memory that one regular expression may take, compiled.
+const PATTERN_OCTETS: usize = 1 << 18;
+
+/// A regular expression over ASCII, which takes letters of both cases for equal. Copies share what was compiled.
+#[derive(Clone, Debug)]
+pub struct Pattern(Regex);
+
+impl Pattern {
+    /// Compiles a pattern; `None` where the text is none, or takes too much memory.
+    pub fn new(text: &str) -> Option<Self> {
+        RegexBuilder::new(text)
+            .case_insensitive(true)
+            .unicode(false)
+            .size_limit(PATTERN_OCTETS)
+            .build()
+            .ok()
+            .map(Self)
+    }
+
+    /// Whether it matches a part of a name.
+    pub fn matches(&self, name: &str) -> bool {
+        self.0.is_match(name.as_bytes())
+    }
+
+    /// The text that was compiled.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Pattern {}
 
 /// One parameter of a check.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +120,7 @@ impl Parameter {
                 format!("{:?}", other.unwrap_or(&default))
             }
             Kind::Words | Kind::Zones => "[\"list.example.test\"]".to_owned(),
+            Kind::Patterns => "[\"^dyn-[0-9]\"]".to_owned(),
             Kind::Choices(words) => format!("{:?}", &words[..words.len().min(2)]),
             Kind::Networks => "[\"127.0.0.2\"]".to_owned(),
             Kind::Duration => "\"30s\"".to_owned(),
@@ -98,6 +141,8 @@ pub enum Setting {
     Choice(&'static str),
     /// Of [`Kind::Words`] and [`Kind::Zones`].
     Words(Vec<String>),
+    /// Of [`Kind::Patterns`].
+    Patterns(Vec<Pattern>),
     /// Of [`Kind::Choices`].
     Choices(Vec<&'static str>),
     /// Of [`Kind::Networks`].
@@ -145,6 +190,12 @@ pub struct Weight {
     pub settings: Settings,
     /// What a violation adds.
     pub score: Points,
+    /// The symbols that make it void where one of them is found.
+    pub unless: Vec<String>,
+    /// The group of which only the first symbol found counts.
+    pub group: Option<String>,
+    /// Whether it counts too where DNS fails for the time being.
+    pub temp_as_fail: bool,
 }
 
 impl fmt::Display for Setting {
@@ -165,6 +216,9 @@ impl fmt::Display for Setting {
             Self::Count(value) => value.fmt(f),
             Self::Choice(word) => write!(f, "{word:?}"),
             Self::Words(words) => list(f, words.clone()),
+            Self::Patterns(patterns) => {
+                list(f, patterns.iter().map(|p| p.as_str().to_owned()).collect())
+            }
             Self::Choices(words) => list(f, words.iter().map(ToString::to_string).collect()),
             Self::Networks(networks) => list(f, networks.iter().map(ToString::to_string).collect()),
             Self::Duration(time) if time.subsec_nanos() == 0 => {
@@ -268,6 +322,14 @@ impl Settings {
     /// Whether a parameter was set.
     pub fn is_set(&self, name: &str) -> bool {
         self.set.contains_key(name)
+    }
+
+    /// The regular expressions of a list, none where not set.
+    pub fn patterns(&self, name: &str) -> Vec<Pattern> {
+        match self.set.get(name) {
+            Some(Setting::Patterns(value)) => value.clone(),
+            _ => Vec::new(),
+        }
     }
 
     /// A list of networks, empty where not set.

@@ -23,15 +23,26 @@ pub(super) static CHECK: Check = Check {
     parameters: &[
         Parameter {
             name: "mode",
-            kind: Kind::Choice(&["exact", "network", "network-or-private"]),
+            kind: Kind::Choice(&[
+                "exact",
+                "network",
+                "network-or-private",
+                "network-or-shared",
+            ]),
             default: "exact",
-            doc: "exact; network: the same /24 (IPv6: /64); network-or-private: a private address passes too (Haraka 3)",
+            doc: "exact; network: the same /24 (IPv6: /64); network-or-private: a private address passes too (Haraka 3); network-or-shared: so does one of 100.64.0.0/10 (RFC 6598, SpamAssassin)",
         },
         Parameter {
             name: "about",
             kind: Kind::Choice(&["literals", "bare-addresses", "both"]),
             default: "literals",
             doc: "literals; bare-addresses: addresses without brackets (SpamAssassin helo_ip_mismatch); both",
+        },
+        Parameter {
+            name: "ipv6",
+            kind: Kind::Flag,
+            default: "true",
+            doc: "whether IPv6 addresses are compared, in the HELO and of the client (SpamAssassin: no)",
         },
     ],
     fail: &["550 5.7.1 HELO IP literal {helo} does not match your IP address {ip}"],
@@ -42,16 +53,32 @@ pub(super) static CHECK: Check = Check {
 
 fn build(settings: &Settings) -> Judge {
     let mode = settings.choice("mode", "exact");
-    let (network, private) = (mode != "exact", mode == "network-or-private");
+    let network = mode != "exact";
+    let pardoned: fn(IpAddr) -> bool = match mode {
+        "network-or-private" => is_private,
+        "network-or-shared" => |address| is_private(address) || is_shared(address),
+        _ => |_| false,
+    };
     let about: &'static [HeloKind] = match settings.choice("about", "literals") {
         "bare-addresses" => &[HeloKind::BareIp],
         "both" => &[HeloKind::Literal, HeloKind::BareIp],
         _ => &[HeloKind::Literal],
     };
-    Box::new(move |facts| judge(facts, about, network, private))
+    let ipv6 = settings.flag("ipv6", true);
+    Box::new(move |facts| match &facts.helo {
+        Some(helo) if !ipv6 && (facts.client_address.is_ipv6() || helo.argument.contains(':')) => {
+            Finding::NotApplicable
+        }
+        _ => judge(facts, about, network, pardoned),
+    })
 }
 
-fn judge(facts: &Facts, about: &[HeloKind], network: bool, private: bool) -> Finding {
+fn judge(
+    facts: &Facts,
+    about: &[HeloKind],
+    network: bool,
+    pardoned: fn(IpAddr) -> bool,
+) -> Finding {
     let Some(helo) = facts.helo.as_ref().filter(|h| about.contains(&h.kind)) else {
         return Finding::NotApplicable;
     };
@@ -59,10 +86,7 @@ fn judge(facts: &Facts, about: &[HeloKind], network: bool, private: bool) -> Fin
         return Finding::NotApplicable;
     };
     let client = facts.client_address;
-    if address == client
-        || (network && same_network(address, client))
-        || (private && is_private(address))
-    {
+    if address == client || (network && same_network(address, client)) || pardoned(address) {
         return Finding::Satisfied;
     }
     let why = format!("the HELO says {address}, and the client address is {client}");
@@ -79,6 +103,11 @@ fn judge(facts: &Facts, about: &[HeloKind], network: bool, private: bool) -> Fin
 pub(super) fn same_network(one: IpAddr, other: IpAddr) -> bool {
     let prefix = if one.is_ipv4() { 24 } else { 64 };
     IpNet::new(one, prefix).is_ok_and(|net| net.contains(&other))
+}
+
+/// Whether an address is of the space that carriers share (RFC 6598).
+fn is_shared(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V4(v4) if matches!(v4.octets(), [100, 64..128, ..]))
 }
 
 fn is_private(address: IpAddr) -> bool {
@@ -109,6 +138,10 @@ mod tests {
         check("[192.0.2.11]", "mode = \"network\"").is(SATISFIED);
         check("[10.0.0.1]", "mode = \"network\"").is(VIOLATED);
         check("[10.0.0.1]", "mode = \"network-or-private\"").is(SATISFIED);
+        check("[100.64.0.1]", "mode = \"network-or-private\"").is(VIOLATED);
+        check("[100.64.0.1]", "mode = \"network-or-shared\"").is(SATISFIED);
+        check("[10.0.0.1]", "mode = \"network-or-shared\"").is(SATISFIED);
+        check("[100.128.0.1]", "mode = \"network-or-shared\"").is(VIOLATED);
         check("[IPv6:::ffff:192.0.2.10]", "").is(SATISFIED);
         check("[IPv6:2001:db8::7]", "").is(VIOLATED);
         check("mail.example.test", "").is(NOT_APPLICABLE);
@@ -118,5 +151,7 @@ mod tests {
         check("192.0.2.99", bare).is(SATISFIED);
         check("[198.51.100.7]", bare).is(NOT_APPLICABLE);
         check("[198.51.100.7]", "about = \"both\"").is(VIOLATED);
+        check("[IPv6:2001:db8::7]", "ipv6 = false").is(NOT_APPLICABLE);
+        check("[192.0.2.11]", "ipv6 = false").is(VIOLATED);
     }
 }

@@ -22,6 +22,7 @@ mod limits;
 mod listed;
 mod memory;
 mod message_format;
+mod name_pattern;
 mod ptr_exists;
 mod ptr_generic;
 mod ptr_more;
@@ -48,6 +49,7 @@ pub static CATALOGUE: &[&Check] = &[
     &ptr_resolves::CHECK,
     &iprev::CHECK,
     &ptr_generic::PTR,
+    &name_pattern::PTR,
     &ptr_more::COUNTRY,
     &listed::CLIENT,
     &listed::HELO,
@@ -68,6 +70,7 @@ pub static CATALOGUE: &[&Check] = &[
     &helo_ptr_match::CHECK,
     &helo_verify::CHECK,
     &ptr_generic::HELO,
+    &name_pattern::HELO,
     &helo_conduct::STABLE,
     &helo_conduct::PROTO,
     &spf::HELO,

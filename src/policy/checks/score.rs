@@ -63,6 +63,9 @@ struct Part {
     symbol: String,
     score: Points,
     judge: Judge,
+    unless: Vec<String>,
+    group: Option<String>,
+    temp_as_fail: bool,
 }
 
 impl Part {
@@ -72,20 +75,51 @@ impl Part {
             symbol: weight.symbol.clone(),
             score: weight.score,
             judge: (weight.check.build)(settings),
+            unless: weight.unless.clone(),
+            group: weight.group.clone(),
+            temp_as_fail: weight.temp_as_fail,
+        }
+    }
+
+    /// What is wrong, if the part is found. A part that DNS leaves open is not, unless the file says so: nothing is proved.
+    fn complaint(&self, facts: &Facts) -> Option<Complaint> {
+        match (self.judge)(facts) {
+            Finding::Violated(complaint) => Some(complaint),
+            Finding::Unavailable(complaint) if self.temp_as_fail => Some(complaint),
+            _ => None,
         }
     }
 }
 
-/// Sums up. A part that DNS leaves open adds nothing: nothing is proved.
-fn weigh(parts: &[Part], reject: Points, defer: Option<Points>, facts: &Facts) -> Finding {
-    let mut sum = Points::default();
-    let mut found: Vec<(&Part, Complaint)> = Vec::new();
+/// The parts that count: those found, without the later ones of a group.
+fn found<'a>(parts: &'a [Part], facts: &Facts) -> Vec<(&'a Part, Complaint)> {
+    let (mut symbols, mut groups) = (Vec::new(), Vec::new());
+    let mut counted = Vec::new();
     for part in parts {
-        if let Finding::Violated(complaint) = (part.judge)(facts) {
-            sum = sum + part.score;
-            found.push((part, complaint));
+        if part.unless.iter().any(|symbol| symbols.contains(&symbol)) {
+            continue;
+        }
+        let Some(complaint) = part.complaint(facts) else {
+            continue;
+        };
+        symbols.push(&part.symbol);
+        match &part.group {
+            Some(group) if groups.contains(&group) => {}
+            group => {
+                groups.extend(group);
+                counted.push((part, complaint));
+            }
         }
     }
+    counted
+}
+
+/// Sums up.
+fn weigh(parts: &[Part], reject: Points, defer: Option<Points>, facts: &Facts) -> Finding {
+    let mut found = found(parts, facts);
+    let sum = found
+        .iter()
+        .fold(Points::default(), |sum, (part, _)| sum + part.score);
     if sum < reject && defer.is_none_or(|defer| sum < defer) {
         return Finding::Satisfied;
     }
@@ -122,6 +156,49 @@ mod tests {
         [[weights]]
         check = \"ptr-exists\"
         score = 2.5";
+
+    /// Parts that bear on each other. The symbols of these tests are the names of the checks, in capitals.
+    const RELATED: &str = "
+        [[weights]]
+        check = \"helo-bare-ip\"
+        score = 3.0
+        [[weights]]
+        check = \"helo-fqdn\"
+        score = 2.0
+        unless = [\"HELO-BARE-IP\"]
+        group = \"names\"
+        [[weights]]
+        check = \"helo-syntax\"
+        score = 1.0
+        group = \"names\"
+        [[weights]]
+        check = \"helo-resolves\"
+        score = 0.5
+        unless = [\"HELO-SYNTAX\"]
+        temp = \"as_fail\"";
+
+    #[test]
+    fn parts_that_bear_on_each_other() {
+        let check = |helo, world| {
+            case(Case {
+                check: "score",
+                settings: &format!("reject = 0.1\n{RELATED}"),
+                helo: Some(helo),
+                world,
+                ..Case::default()
+            })
+        };
+        check("192.0.2.10", "")
+            .is(VIOLATED)
+            .because("score is 4.0: HELO-BARE-IP 3.0, HELO-SYNTAX 1.0");
+        check("not_valid!", "")
+            .is(VIOLATED)
+            .because("score is 2.0: HELO-FQDN 2.0");
+        check("mail.example.test", "mail.example.test A SERVFAIL")
+            .is(VIOLATED)
+            .because("score is 0.5: HELO-RESOLVES 0.5");
+        check("mail.example.test", "mail.example.test A 192.0.2.10").is(SATISFIED);
+    }
 
     #[track_caller]
     fn check(

@@ -8,7 +8,7 @@ use crate::policy::check::{
 };
 use crate::stage::Stage;
 
-const PARAMETERS: &[Parameter] = &[
+const PARAMETERS: [Parameter; 4] = [
     Parameter {
         name: "require",
         kind: Kind::Choice(&["no-fail", "pass"]),
@@ -35,6 +35,13 @@ const PARAMETERS: &[Parameter] = &[
     },
 ];
 
+const NULL_SENDER: Parameter = Parameter {
+    name: "null_sender",
+    kind: Kind::Flag,
+    default: "true",
+    doc: "whether the null reverse-path is judged too, by the HELO name (RFC 7208 §2.4; SpamAssassin: no)",
+};
+
 pub(super) static HELO: Check = Check {
     name: "helo-spf",
     number: 29,
@@ -44,7 +51,7 @@ pub(super) static HELO: Check = Check {
     checks: "the SPF record of the HELO name authorizes the client address",
     basis: "RFC 7208 §2.3, RFC 7372 §3.2; Stalwart spf.verify.ehlo",
     beyond: "within RFC 7208 §8.4; the HELO name is what its owner says of it, not compared with the client",
-    parameters: PARAMETERS,
+    parameters: &PARAMETERS,
     fail: &["550 5.7.23 SPF validation failed for HELO {helo} from [{ip}]"],
     error: &["451 4.7.24 Temporary SPF validation error for HELO {helo}"],
     needs: |_| Observations {
@@ -64,14 +71,29 @@ pub(super) static SENDER: Check = Check {
     checks: "the SPF record of the reverse-path's domain authorizes the client address",
     basis: "RFC 7208 §2.4, RFC 7372 §3.2; Gmail 5.7.27 with require = \"pass\"",
     beyond: "within RFC 7208 §8.4",
-    parameters: PARAMETERS,
+    parameters: &[
+        PARAMETERS[0],
+        PARAMETERS[1],
+        PARAMETERS[2],
+        PARAMETERS[3],
+        NULL_SENDER,
+    ],
     fail: &["550 5.7.23 <{sender}>: SPF validation failed for [{ip}]"],
     error: &["451 4.7.24 <{sender}>: Temporary SPF validation error"],
     needs: |_| Observations {
         spf_sender: true,
         ..Observations::default()
     },
-    build: |settings| build(settings, |facts| facts.spf_sender.as_ref()),
+    build: |settings| match settings.flag("null_sender", true) {
+        true => build(settings, |facts| facts.spf_sender.as_ref()),
+        false => build(settings, |facts| {
+            let named = facts
+                .sender
+                .as_ref()
+                .is_some_and(|sender| !sender.is_empty());
+            facts.spf_sender.as_ref().filter(|_| named)
+        }),
+    },
 };
 
 fn build(settings: &Settings, spf: fn(&Facts) -> Option<&Spf>) -> Judge {
@@ -200,6 +222,16 @@ mod tests {
             .is(VIOLATED)
             .because("mail.example.test");
         check("a@from.test", "from.test TXT SERVFAIL").is(UNAVAILABLE);
+        for (sender, expected) in [("", NOT_APPLICABLE), ("a@mail.example.test", VIOLATED)] {
+            case(Case {
+                check: "sender-spf",
+                settings: "null_sender = false",
+                sender: Some(sender),
+                world: "mail.example.test TXT v=spf1 -all",
+                ..Case::default()
+            })
+            .is(expected);
+        }
         case(Case {
             check: "sender-spf",
             ..Case::default()

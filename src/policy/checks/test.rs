@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::find;
 use crate::facts::lookup::table::Table;
 use crate::facts::{Facts, Observations, Verb};
-use crate::policy::check::{Check, Complaint, Finding, Kind, Points, Setting, Settings, Weight};
+use crate::policy::check::{
+    Check, Complaint, Finding, Kind, Pattern, Points, Setting, Settings, Weight,
+};
 use crate::policy::{Policy, Rule};
 
 /// One judgement: a check, its settings, a client and a small world.
@@ -163,6 +165,11 @@ fn of_table(check: &'static Check, table: toml::Table) -> Settings {
                 )
             }
             Kind::Words | Kind::Zones => Setting::Words(strings().collect()),
+            Kind::Patterns => Setting::Patterns(
+                strings()
+                    .map(|text| Pattern::new(&text).expect("a regular expression"))
+                    .collect(),
+            ),
             Kind::Choices(words) => Setting::Choices(
                 strings()
                     .map(|s| {
@@ -213,8 +220,19 @@ fn weight(value: &toml::Value) -> Weight {
     let name = table.remove("check").expect("a check");
     let score = points(&table.remove("score").expect("a score"));
     let check = find(name.as_str().expect("a name")).expect("a check of the catalogue");
+    let words = |list: toml::Value| {
+        let words = list.as_array().expect("a list").clone();
+        let word = |word: toml::Value| word.as_str().expect("a word").to_owned();
+        words.into_iter().map(word).collect()
+    };
+    let unless = table.remove("unless").map(words).unwrap_or_default();
+    let group = table.remove("group");
+    let temp = table.remove("temp");
     let settings = of_table(check, table);
     Weight {
+        unless,
+        group: group.map(|group| group.as_str().expect("a group").to_owned()),
+        temp_as_fail: temp.is_some_and(|temp| temp.as_str() == Some("as_fail")),
         symbol: check.name.to_uppercase(),
         check,
         settings,

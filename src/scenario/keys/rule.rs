@@ -222,6 +222,31 @@ pub(in crate::scenario) static WEIGHT: Section = Section {
         )
         .absent("the name of the check")
         .follows("rspamd symbols, SpamAssassin rule names"),
+        key(
+            "unless",
+            Takes::List("the symbol of a part above this one"),
+            "[\"HFILTER_HELO_BADIP\"]",
+            "Lists symbols: the part does not apply if one of them is found.",
+        )
+        .absent("the part always applies")
+        .follows("SpamAssassin meta rules, rspamd hfilter"),
+        key(
+            "group",
+            Takes::Text("a string"),
+            "\"names\"",
+            "Names a group of parts: of the parts that are found, only the first one counts.",
+        )
+        .absent("the part counts by itself")
+        .follows(
+            "rspamd hfilter: the highest of HFILTER_HELO_1 to _5 and HFILTER_HOSTNAME_1 to _5",
+        ),
+        key(
+            "temp",
+            Takes::Choice(&["ignore", "as_fail"]),
+            "\"as_fail\"",
+            "Says whether a temporary DNS failure counts as a violation.",
+        )
+        .default("\"ignore\""),
     ],
 };
 

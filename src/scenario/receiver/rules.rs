@@ -6,7 +6,7 @@ use toml::Spanned;
 
 use crate::facts::{CountBy, MOST_COUNTED};
 use crate::name::{self, Name};
-use crate::policy::check::{Check, Kind, Parameter, Setting, Settings, Weight};
+use crate::policy::check::{Check, Kind, Parameter, Pattern, Setting, Settings, Weight};
 use crate::policy::checks::REJECT;
 use crate::policy::{After, Allow, Bulk, Escalation, Rule, TempPolicy, Variant};
 use crate::reply::ReplyCode;
@@ -246,6 +246,9 @@ fn parameter_value(
         Kind::Words | Kind::Zones => table
             .list_of(key, "a string", mistakes, |word| Some(word.to_owned()))
             .map(Setting::Words),
+        Kind::Patterns => table
+            .list_of(key, "a regular expression", mistakes, Pattern::new)
+            .map(Setting::Patterns),
         Kind::Choices(words) => table
             .list_of(
                 key,
@@ -261,17 +264,18 @@ fn parameter_value(
         Kind::Points => table.points(key, mistakes).map(Setting::Points),
         Kind::Weights => {
             let tables = table.tables_of(key, &WEIGHT, mistakes);
-            let weights: Vec<_> = tables
-                .into_iter()
-                .filter_map(|table| weight(table, mistakes))
-                .collect();
+            let mut weights = Vec::new();
+            for table in tables {
+                let weight = weight(table, &weights, mistakes);
+                weights.extend(weight);
+            }
             (!weights.is_empty()).then_some(Setting::Weights(weights))
         }
     }
 }
 
 /// One part of a score: a check, its parameters, and what a violation adds.
-fn weight(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Weight> {
+fn weight(mut table: Reader<'_>, earlier: &[Weight], mistakes: &mut Mistakes) -> Option<Weight> {
     let named = table.required("check", mistakes)?;
     let span = named.span.clone();
     let check = values::usable_check(named, mistakes)?;
@@ -286,12 +290,22 @@ fn weight(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Weight> {
         .map_or_else(|| check.name.to_owned(), |s| s.value);
     table.require("score", mistakes);
     let score = table.points("score", mistakes);
+    let expected = "the symbol of a part above this one";
+    let unless = table.list_of("unless", expected, mistakes, |symbol| {
+        let known = earlier.iter().any(|weight| weight.symbol == symbol);
+        known.then(|| symbol.to_owned())
+    });
+    let group = table.string("group", mistakes).map(|group| group.value);
+    let temp_as_fail = table.choice("temp", mistakes) == Some("as_fail");
     table.finish();
     Some(Weight {
         symbol,
         check,
         settings,
         score: score?,
+        unless: unless.unwrap_or_default(),
+        group,
+        temp_as_fail,
     })
 }
 
