@@ -25,6 +25,9 @@ install_clients() {
     perl -MNet::SSLeay -e1 2>/dev/null || missing+=(libnet-ssleay-perl)
     perl -MAuthen::SASL -e1 2>/dev/null || missing+=(libauthen-sasl-perl)
     perl -MSisimai -e1 2>/dev/null || missing+=(libsisimai-perl)
+    # What spamd needs, which is unpacked below. Without libmail-spf-perl it has no SPF.
+    perl -MHTML::Parser -MNet::DNS -MNetAddr::IP -MHTTP::Date -MMail::SPF -e1 2>/dev/null ||
+        missing+=(libhtml-parser-perl libnet-dns-perl libnetaddr-ip-perl libhttp-date-perl libmail-spf-perl)
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
     have javac || missing+=(default-jdk-headless)
     have go || missing+=(golang-go)
@@ -66,6 +69,8 @@ unpack_servers() {
     [ -x "$foreign/usr/sbin/knotd" ] || unpack knot
     [ -x "$foreign/usr/sbin/unbound" ] || unpack unbound
     [ -x "$foreign/usr/bin/dnsperf" ] || unpack dnsperf
+    [ -x "$foreign/usr/bin/rspamd" ] || unpack rspamd
+    [ -f "$foreign/usr/sbin/spamd" ] || unpack spamassassin spamd
     unpack_libraries
 }
 
@@ -85,7 +90,7 @@ unpack_libraries() {
     lacking=$(lacking_libraries)
     [ -z "$lacking" ] && return 0
     local packages
-    mapfile -t packages < <(libraries_of postfix exim4-daemon-light opensmtpd sendmail-bin nsd knot unbound dnsperf)
+    mapfile -t packages < <(libraries_of postfix exim4-daemon-light opensmtpd sendmail-bin nsd knot unbound dnsperf rspamd)
     mapfile -t packages < <({ printf '%s\n' "${packages[@]}"; libraries_of "${packages[@]}"; } | sort -u)
     echo "the unpacked programs lack ${lacking//$'\n'/ }: getting ${packages[*]}"
     as_root apt-get -qq install -y --no-install-recommends "${packages[@]}" >/dev/null || unpack "${packages[@]}"
@@ -93,14 +98,14 @@ unpack_libraries() {
 
 # The library packages that packages depend on.
 libraries_of() {
-    apt-cache depends "$@" | awk '/^ *Depends: lib/ && $2 !~ /^libc6|^libc-|^libgcc/ { print $2 }' | sort -u
+    apt-cache depends "$@" | awk '/^ *Depends: lib/ && $2 !~ /^libc6|^libc-|^libgcc|^libjs-/ { print $2 }' | sort -u
 }
 
 # The names of shared libraries that nothing provides.
 lacking_libraries() {
-    LD_LIBRARY_PATH="$PWD/$foreign/usr/lib/postfix:$PWD/$foreign/usr/lib/$(uname -m)-linux-gnu:$PWD/$foreign/lib/$(uname -m)-linux-gnu" \
+    LD_LIBRARY_PATH="$PWD/$foreign/usr/lib/postfix:$PWD/$foreign/usr/lib/rspamd:$PWD/$foreign/usr/lib/$(uname -m)-linux-gnu:$PWD/$foreign/lib/$(uname -m)-linux-gnu" \
         ldd "$foreign"/usr/sbin/{smtp-source,exim4,smtpd,nsd,knotd,unbound} "$foreign"/usr/libexec/sendmail/sendmail "$foreign"/usr/lib/postfix/sbin/{master,smtpd,cleanup} \
-        "$foreign"/usr/bin/dnsperf |
+        "$foreign"/usr/bin/{dnsperf,rspamd} |
         awk '/not found/ { print $1 }' | sort -u
 }
 
@@ -126,7 +131,7 @@ if ! have smtp-source && [ -x "$foreign/usr/sbin/smtp-source" ]; then
     export LD_LIBRARY_PATH="$PWD/$foreign/usr/lib/postfix:$PWD/$foreign/usr/lib/$(uname -m)-linux-gnu${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 fi
 [ "${CI:-}" = true ] && export MARTINET_FOREIGN=required
-# A thousand worlds take about a minute.
+# A thousand worlds take about a minute, and another one beside the programs that score.
 [ "${CI:-}" = true ] && export MARTINET_WORLDS="${MARTINET_WORLDS:-1000}"
 
 step "formatting"

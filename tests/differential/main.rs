@@ -19,9 +19,15 @@ mod postfix;
 mod random;
 mod receivers;
 mod reverse;
+mod rspamd;
+mod scores;
+mod scores_compare;
+mod scores_intended;
+mod scores_worlds;
 mod sendmail;
 #[path = "../skipped/mod.rs"]
 mod skipped;
+mod spamassassin;
 mod worlds;
 
 use std::path::PathBuf;
@@ -120,6 +126,7 @@ fn within_the_lab() {
     });
 }
 
+/// A number from the environment.
 fn number(variable: &str, default: u64) -> u64 {
     match std::env::var(variable) {
         Ok(text) => text

@@ -16,12 +16,12 @@ use crate::worlds::World;
 use crate::{exim, haraka, opensmtpd, postfix, sendmail};
 
 /// Where the receivers listen.
-const HOST_4: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 25));
+pub const HOST_4: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 25));
 const HOST_6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x25));
 /// Where the one resolver listens, as lab.sh writes it into resolv.conf.
-const DNS: ([u8; 4], u16) = ([198, 51, 100, 53], 53);
+pub const DNS: ([u8; 4], u16) = ([198, 51, 100, 53], 53);
 /// How long a lookup is waited for, as lab.sh and the configuration of Exim have it.
-const LOOKUP_PATIENCE: Duration = Duration::from_secs(1);
+pub const LOOKUP_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a daemon may take until it listens.
 const START_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -90,7 +90,7 @@ impl Receiver {
 }
 
 /// A running program, ended when dropped; its children end with the namespace.
-pub struct Daemon(Child);
+pub struct Daemon(pub Child);
 
 impl Drop for Daemon {
     fn drop(&mut self) {
@@ -104,7 +104,7 @@ const MAX_ERRORS: usize = 100;
 
 /// Starts martinet with every profile, and the DNS server that the real receivers ask. They stand for one round of worlds.
 pub async fn start(programs: &[(Program, Foreign)], worlds: &[World]) -> Vec<Receiver> {
-    let scenario = scenario(worlds);
+    let scenario = scenario(&worlds.iter().collect::<Vec<_>>());
     let mut receivers = Vec::new();
     let profiles = programs.iter().flat_map(|(program, _)| {
         let each = program.profiles.iter();
@@ -162,7 +162,8 @@ pub async fn real(programs: &[(Program, Foreign)], lab: &Path) -> Vec<Daemon> {
     daemons
 }
 
-async fn listening(address: SocketAddr) {
+/// Waits until something listens.
+pub async fn listening(address: SocketAddr) {
     let connects = async {
         while TcpStream::connect(address).await.is_err() {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -173,7 +174,7 @@ async fn listening(address: SocketAddr) {
 }
 
 /// One scenario of all worlds: the root zone, so that no name lies outside it.
-fn scenario(worlds: &[World]) -> Scenario {
+pub fn scenario(worlds: &[&World]) -> Scenario {
     let mut zone = String::new();
     let mut faults = String::new();
     for world in worlds {

@@ -44,6 +44,14 @@ pub struct World {
 impl World {
     /// Makes the world of a number.
     pub fn random(number: usize, random: &mut Random) -> Self {
+        let mut world = Self::bare(number, random);
+        reverse::random(&mut world, random);
+        world.commands = session(&mut world, random);
+        world
+    }
+
+    /// A client without records and without commands.
+    pub fn bare(number: usize, random: &mut Random) -> Self {
         // Three in five are IPv4: the documentation ranges hold 500 addresses.
         let client = if number % 5 < 3 {
             client_4(number % ROUND)
@@ -51,19 +59,15 @@ impl World {
             client_6(number % ROUND)
         };
         let slow = random.chance(SLOW_IN_HUNDRED);
-        let (records, faults) = (String::new(), String::new());
-        let mut world = Self {
+        Self {
             number,
             client,
-            records,
-            faults,
+            records: String::new(),
+            faults: String::new(),
             ptr_names: Vec::new(),
             commands: Vec::new(),
             slow,
-        };
-        reverse::random(&mut world, random);
-        world.commands = session(&mut world, random);
-        world
+        }
     }
 
     /// A client whose names all agree, with the commands of a script.
@@ -210,7 +214,7 @@ fn session(world: &mut World, random: &mut Random) -> Vec<String> {
 }
 
 /// A reverse-path, and what DNS says of its domain.
-fn sender(world: &mut World, random: &mut Random) -> String {
+pub fn sender(world: &mut World, random: &mut Random) -> String {
     let domain = world.host("from");
     let kinds = [
         (20, "mx"),
