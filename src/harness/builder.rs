@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Retention;
 use super::bind::{bind_dns, bind_tcp, in_range};
+use super::gateway::default_gateways;
 use super::listen::MainListener;
 use super::logs::Logs;
 use super::receivers::Receivers;
@@ -26,8 +27,8 @@ use crate::facts::{Clock, Memory};
 use crate::journal::Metrics;
 use crate::scenario::{self, Listener, Placement, ReceiverProfile, Scenario};
 use crate::smtp::{
-    self, Accepted, ClientSource, LastReset, MessageBudget, ProxyMode, Reception, ServerState,
-    StartTls,
+    self, Accepted, ClientSource, Gateways, LastReset, MessageBudget, ProxyMode, Reception,
+    ServerState, StartTls,
 };
 use crate::tls::Tls;
 
@@ -72,6 +73,7 @@ pub struct Builder {
     accepted: Option<mpsc::Sender<Accepted>>,
     patience: Duration,
     tally: Option<Arc<Metrics>>,
+    gateways: Option<Arc<Gateways>>,
     name: String,
     front: MainListener,
     listeners: Vec<Listener>,
@@ -98,6 +100,7 @@ impl Default for Builder {
             accepted: None,
             patience: PATIENCE,
             tally: None,
+            gateways: None,
             name: super::MAIN.to_owned(),
             front: MainListener::default(),
             listeners: Vec::new(),
@@ -250,6 +253,12 @@ impl Builder {
         self
     }
 
+    /// Shares the default gateways, and whether one of them was reported as a client, with another world.
+    pub(super) fn gateways(mut self, gateways: &Arc<Gateways>) -> Self {
+        self.gateways = Some(Arc::clone(gateways));
+        self
+    }
+
     /// Stores the journal in this SQLite file, and messages in `FILE.mail`. A message is stored before it is acknowledged.
     /// Existing content is loaded.
     #[cfg(feature = "journal-file")]
@@ -348,6 +357,9 @@ impl Builder {
             max_connections: self.connections,
             longest_wait: self.longest_wait,
             accepted: self.accepted,
+            gateways: self
+                .gateways
+                .unwrap_or_else(|| Arc::new(Gateways::new(default_gateways()))),
         });
 
         let shutdown = CancellationToken::new();

@@ -7,6 +7,7 @@ mod bind;
 pub mod blocking;
 mod builder;
 mod change;
+mod gateway;
 mod listen;
 mod logs;
 mod receivers;
@@ -40,7 +41,7 @@ use crate::expect::Ledger;
 use crate::journal::StoredMark;
 use crate::journal::{DnsQuery, Event, Log, MailCounts, Message, Metrics};
 use crate::scenario::{Place, ReceiverProfile, Scenario};
-use crate::smtp::{ClientSource, ServerState, SessionEntry};
+use crate::smtp::{ClientSource, Gateways, ServerState, SessionEntry};
 
 /// Time that a stopping world waits for its sessions.
 const STOPPING: Duration = Duration::from_secs(3);
@@ -236,6 +237,11 @@ impl World {
     /// The metrics, which the worlds of a server share.
     pub fn tally(&self) -> &Arc<Metrics> {
         &self.service.tally
+    }
+
+    /// The default gateways of the machine, which several worlds can share.
+    pub(crate) fn gateways(&self) -> &Arc<Gateways> {
+        &self.service.gateways
     }
 
     /// The clock: the time since the world started or was reset, including advances.

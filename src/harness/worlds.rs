@@ -105,7 +105,8 @@ impl Worlds {
         let reserved = self.reserve(name)?;
         let name = reserved.name.clone();
         let builder = builder.named(&name);
-        let world = Arc::new(builder.tally(Arc::clone(&self.tally)).start().await?);
+        let builder = builder.tally(Arc::clone(&self.tally));
+        let world = Arc::new(builder.gateways(self.main.gateways()).start().await?);
         self.others.write().insert(name.clone(), Arc::clone(&world));
         Ok((name, world))
     }

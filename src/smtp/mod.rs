@@ -35,6 +35,7 @@ pub use record::transcript::{Transcript, TranscriptLine};
 pub use record::{SessionEntry, SessionRecord, Transaction};
 pub use script::{Condition, CountPer, End, Point, Schedule, Script, SendMode};
 pub use server::accepted::Accepted;
+pub use server::gateway::Gateways;
 pub use server::proxy::ProxyMode;
 pub use server::reset::LastReset;
 pub use server::{ListenerConfig, Reception, ServerState, SessionConfig, serve};

@@ -330,3 +330,87 @@ fn variables_of_mailpit_are_reported() {
         assert!(said.contains(notice), "{said}");
     }
 }
+
+/// Serves in a network namespace with two default gateways, and sends as one of them. The kernel takes no own address as a
+/// gateway, but keeps a gateway whose address becomes its own.
+#[cfg(target_os = "linux")]
+const AS_GATEWAY: &str = r#"
+set -e
+ip link set lo up
+ip link add one type veth peer name two
+ip link set one up
+ip link set two up
+ip address add 10.1.2.10/24 dev one
+ip route add default via 10.1.2.1
+ip address add 10.1.2.1/24 dev one
+ip -6 address add fd01::10/64 dev one nodad
+ip -6 route add default via fd01::1
+ip -6 address add fd01::1/64 dev one nodad
+echo prepared
+serve() {
+    "$MARTINET" serve --smtp '[::]:1025' --dns 127.0.0.1:0 --exit-after 3 "$@" >/dev/null &
+    "$MARTINET" readyz --wait
+}
+send() { "$MARTINET" send --smtp "$1" --client "$2" >/dev/null || [ $? = 1 ]; }
+serve --scenario "$SCENARIO" --worlds-bind 0.0.0.0
+world=$(curl -fsS -X POST -H 'Content-Type: application/json' -d "{\"client\":\"socket\"}" http://127.0.0.1:8025/api/v1/worlds)
+send 127.0.0.1:1025 127.0.0.2
+send 10.1.2.10:1025 10.1.2.1
+send "10.1.2.10:$(printf '%s' "$world" | sed 's/.*"smtp_port":\([0-9]*\).*/\1/')" 10.1.2.1
+send '[fd01::10]:1025' fd01::1
+wait
+echo second >&2
+serve --scenario "$SCENARIO"
+for time in 1 2 3; do send '[fd01::10]:1025' fd01::1; done
+wait
+echo third >&2
+serve --scenario one-to-one
+for time in 1 2 3; do send 10.1.2.10:1025 10.1.2.1; done
+wait
+"#;
+
+/// One warning for a process, in words that say what to do; none where the scenario has the client addresses.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_gateway_as_the_client_is_reported_once() {
+    let skip = |why: &str| crate::skipped::record(&format!("a gateway as the client: {why}"));
+    let root = nix::unistd::geteuid().is_root();
+    let own: &[&str] = if root {
+        &[]
+    } else {
+        &["--user", "--map-root-user"]
+    };
+    let output = Command::new("unshare")
+        .args(own)
+        .args(["--net", "bash", "-c", AS_GATEWAY])
+        .env("MARTINET", env!("CARGO_BIN_EXE_martinet"))
+        .env(
+            "SCENARIO",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/docker/scenarios/sender.toml"),
+        )
+        .output();
+    let Ok(output) = output else {
+        return skip("no unshare here");
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    if !String::from_utf8_lossy(&output.stdout).starts_with("prepared") {
+        return skip(&format!(
+            "no network namespace can be prepared here: {said}"
+        ));
+    }
+    assert!(output.status.success(), "{said}");
+    let (first, others) = said.split_once("second").expect("two parts");
+    let (second, third) = others.split_once("third").expect("three parts");
+    let warnings = |text: &str, address: &str| {
+        let warning =
+            format!("the client address {address} is the default gateway of this machine");
+        let all = text.matches("is the default gateway").count();
+        (
+            all,
+            text.contains(&warning) && text.contains(&format!("--xclient-from {address}")),
+        )
+    };
+    assert_eq!(warnings(first, "10.1.2.1"), (1, true), "{said}");
+    assert_eq!(warnings(second, "fd01::1"), (1, true), "{said}");
+    assert_eq!(warnings(third, ""), (0, false), "{said}");
+}

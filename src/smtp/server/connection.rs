@@ -172,6 +172,8 @@ impl<'a> Connection<'a> {
         span.in_scope(|| {
             self.publish();
             self.entry.log_end();
+            self.entry
+                .look(|record| self.service.gateways.report(record));
         });
         let service = self.service;
         service

@@ -3,6 +3,7 @@
 pub(crate) mod accepted;
 pub(crate) mod connection;
 pub(crate) mod flush;
+pub(crate) mod gateway;
 pub(crate) mod proxy;
 pub(crate) mod reset;
 pub(crate) mod stream;
@@ -28,7 +29,7 @@ use crate::smtp::server::accepted::{Accepted, announce};
 use crate::smtp::server::connection::Connection;
 use crate::smtp::session::{ListenerMode, Protocol};
 use crate::smtp::{
-    Identity, LastReset, MessageBudget, PendingEvents, ProxyMode, Receiver, Recipients,
+    Gateways, Identity, LastReset, MessageBudget, PendingEvents, ProxyMode, Receiver, Recipients,
     SessionEntry, StartTls,
 };
 use crate::tls::Tls;
@@ -76,6 +77,8 @@ pub struct ServerState {
     pub longest_wait: Duration,
     /// Where accepted connections are announced before their greeting.
     pub accepted: Option<mpsc::Sender<Accepted>>,
+    /// The default gateways of the machine, which several worlds can share: one of them reports that it meets one as a client.
+    pub gateways: Arc<Gateways>,
 }
 
 impl ServerState {
