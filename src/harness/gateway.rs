@@ -41,8 +41,7 @@ mod tests {
     #[test]
     fn gateways_of_default_routes() {
         let line = |destination: [u8; 4], gateway: [u8; 4], mask: [u8; 4]| {
-            let [destination, gateway, mask] =
-                [destination, gateway, mask].map(|octets| u32::from_ne_bytes(octets));
+            let [destination, gateway, mask] = [destination, gateway, mask].map(u32::from_ne_bytes);
             format!("eth0\t{destination:08X}\t{gateway:08X}\t0003\t0\t0\t0\t{mask:08X}\t0\t0\t0  ")
         };
         let (any, gateway) = ([0; 4], [172, 17, 0, 1]);
