@@ -10,8 +10,8 @@ use std::time::Duration;
 mod values;
 
 pub(super) use values::{
-    CheckFormat, ExitAfter, Format, HttpAt, MatrixFormat, Plural, RunStage, Singular,
-    SourceAddress, VerifyFormat,
+    CheckFormat, ExitAfter, Format, HttpAt, MatrixFormat, Plural, Singular, SourceAddress,
+    VerifyFormat,
 };
 
 use super::world::{WorldUrl, world_url};
@@ -41,9 +41,6 @@ pub(super) enum Command {
     Serve(Box<Serve>),
     /// Run a command in a sealed network where MX lookups, port 25 and the client addresses of a scenario are real (Linux)
     Run(Box<Run>),
-    /// A process of `martinet run`
-    #[command(hide = true)]
-    RunInside(RunInside),
     /// Show what a receiver would reply to a client, without sending mail
     Check(Check),
     /// Find which receiver gives a reply, which scenario causes it, and what fixes it
@@ -286,24 +283,6 @@ pub(super) struct Run {
     pub probe: bool,
     /// The command and its arguments [default: a shell]
     #[arg(last = true, value_name = "COMMAND")]
-    pub command: Vec<OsString>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct RunInside {
-    #[arg(long, value_enum)]
-    pub stage: RunStage,
-    #[arg(long)]
-    pub control: Option<i32>,
-    #[arg(long)]
-    pub status: Option<i32>,
-    #[arg(long)]
-    pub uid: Option<u32>,
-    #[arg(long)]
-    pub gid: Option<u32>,
-    #[arg(long)]
-    pub name: Option<String>,
-    #[arg(last = true)]
     pub command: Vec<OsString>,
 }
 

@@ -36,7 +36,6 @@ use crate::error::Error;
 pub fn run(arguments: Arguments) -> Result<u8, Error> {
     let as_expected = match arguments.command {
         Command::Run(options) => return run::run(&options),
-        Command::RunInside(options) => return run::inside(options),
         Command::Demo(options) => wait_for(demo::run(options)),
         Command::Serve(options) => wait_for(serve::run(options)),
         Command::Check(options) => wait_for(what_if::run(options)),

@@ -3,19 +3,13 @@
 #[cfg(target_os = "linux")]
 mod linux;
 
-use super::args::{Run, RunInside};
+use super::args::Run;
 use crate::error::Error;
 
 /// Runs the command. Returns its exit code.
 #[cfg(target_os = "linux")]
 pub(super) fn run(options: &Run) -> Result<u8, Error> {
     linux::run(options)
-}
-
-/// Continues as a process between martinet and the command.
-#[cfg(target_os = "linux")]
-pub(super) fn inside(options: RunInside) -> Result<u8, Error> {
-    linux::inside(options)
 }
 
 /// Explains what to do in its place.
@@ -25,10 +19,4 @@ pub(super) fn run(_: &Run) -> Result<u8, Error> {
         "martinet run needs Linux, whose namespaces it uses; start it in a Linux container, \
          or use martinet serve and point the sender at its ports",
     ))
-}
-
-/// There are no such processes.
-#[cfg(not(target_os = "linux"))]
-pub(super) fn inside(_: RunInside) -> Result<u8, Error> {
-    Err(Error::other("martinet run needs Linux"))
 }

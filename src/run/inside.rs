@@ -1,45 +1,31 @@
-//! The processes between martinet and the command: `Unshare` makes mounts and process ids, `Init` is process 1 of them, and
-//! `Become` is the command before its user is set.
+//! The processes between martinet and the command: one makes mounts and process ids, and its child is process 1 of them, which
+//! starts the command. In a container there is one for all of this.
 
+use std::ffi::OsString;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigSet, Signal, kill};
-use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{Gid, Pid, Uid, close, initgroups, setgid, sethostname, setuid};
+use nix::sys::wait::waitpid;
+use nix::unistd::{Gid, Pid, Uid, initgroups, setgid, sethostname, setuid};
 use serde::{Deserialize, Serialize};
 
-use super::OURSELVES;
 use super::contain::{self, Borrowed};
 use super::files::{self, Files};
-use super::{ranges, seal};
+use super::fork::{self, fork};
+use super::seal;
 use crate::error::Error;
 
 /// The octet that starts the command. Any other octet is the number of a signal for it.
 pub(super) const GO: u8 = 0;
 /// What the first process reports when the files are in place.
 pub(super) const PREPARED: &str = "prepared";
-
-/// A process between martinet and the command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// Unshares mounts, process ids and the hostname.
-    Unshare,
-    /// Is process 1.
-    Init,
-    /// Does what process 1 does, in a container.
-    Contain,
-    /// Maps ranges of ids for martinet.
-    Map,
-    /// Sets the user and becomes the command.
-    Become,
-}
 
 /// What the first process has to know.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -63,38 +49,45 @@ pub(crate) struct User {
     pub(crate) name: Option<String>,
 }
 
-/// Continues as one of the stages. Returns the exit code.
-///
-/// # Errors
-/// The kernel refuses, or the command does not exist.
-pub(crate) fn enter(
-    stage: Stage,
-    control: Option<i32>,
-    status: Option<i32>,
-    user: Option<User>,
-    command: Vec<std::ffi::OsString>,
-) -> Result<u8, Error> {
-    if stage == Stage::Map {
-        return ranges::help();
+/// The ends of the pipes to martinet that the first process has.
+#[derive(Debug)]
+pub(super) struct Pipes {
+    /// [`Inside`] as a line of JSON, [`GO`], and signals. Its end ends the command.
+    pub(super) control: File,
+    /// One line: [`PREPARED`], or what is wrong.
+    pub(super) status: File,
+}
+
+impl Pipes {
+    /// Tells martinet why there is no command. Returns the exit code.
+    fn refuse(mut self, error: &Error) -> u8 {
+        // If martinet has ended, nobody wants to know.
+        let _ = writeln!(self.status, "{error}");
+        2
     }
-    let (Some(control), Some(status)) = (control, status) else {
-        return match stage {
-            Stage::Become => become_command(user.as_ref(), &command),
-            _ => Err(Error::other("martinet run starts this command itself")),
-        };
-    };
-    match stage {
-        Stage::Unshare => isolate(control, status, &command),
-        Stage::Init => {
-            outlive_nothing()?;
-            initialise(control, status, &command)
-        }
-        Stage::Contain => {
-            block_signals()?;
-            contain::adopt()?;
-            initialise(control, status, &command)
-        }
-        Stage::Map | Stage::Become => Err(Error::other("this stage has no pipes")),
+}
+
+/// Unshares mounts, process ids and the hostname, and waits for process 1 of them. Returns the exit code.
+pub(super) fn isolate(pipes: Pipes, command: &[OsString]) -> u8 {
+    let flags = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWUTS;
+    let unshared = outlive_nothing()
+        .and_then(|()| unshare(flags).map_err(|e| failed("make mounts and process ids", e)));
+    if let Err(error) = unshared {
+        return pipes.refuse(&error);
+    }
+    // Only process 1 has the pipes afterwards: its end is seen at once.
+    let init = fork(move || match outlive_nothing() {
+        Ok(()) => initialise(pipes, command),
+        Err(error) => pipes.refuse(&error),
+    });
+    init.map_or(2, |init| init.wait())
+}
+
+/// Does what process 1 does, in a container. Returns the exit code.
+pub(super) fn contain(pipes: Pipes, command: &[OsString]) -> u8 {
+    match block_signals().and_then(|()| contain::adopt()) {
+        Ok(()) => initialise(pipes, command),
+        Err(error) => pipes.refuse(&error),
     }
 }
 
@@ -110,8 +103,9 @@ fn block_signals() -> Result<(), Error> {
 }
 
 /// A program inherits which signals are blocked: the command has none of them blocked.
-fn unblock_signals() -> std::io::Result<()> {
-    ended_by().thread_unblock().map_err(std::io::Error::from)
+fn unblock_signals() -> Result<(), Error> {
+    let unblocked = ended_by().thread_unblock();
+    unblocked.map_err(|e| failed("unblock signals", e))
 }
 
 /// The signals that end a command.
@@ -125,61 +119,30 @@ fn ended_by() -> SigSet {
     signals.into_iter().collect()
 }
 
-fn isolate(control: i32, status: i32, command: &[std::ffi::OsString]) -> Result<u8, Error> {
-    outlive_nothing()?;
-    let flags = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWUTS;
-    unshare(flags).map_err(|e| failed("make mounts and process ids", e))?;
-    let mut init = Command::new(OURSELVES);
-    init.args(arguments("init", control, status)).args(command);
-    let spawned = init.spawn();
-    let mut init = spawned.map_err(|e| Error::io("cannot start process 1", e))?;
-    // Only process 1 writes the status: its end is seen at once.
-    for descriptor in [control, status] {
-        close(descriptor).map_err(|e| failed("close a pipe", e))?;
-    }
-    let ended = init.wait().map_err(|e| Error::io("cannot wait", e))?;
-    Ok(code(ended))
-}
-
-/// The arguments of a stage, up to the command.
-pub(super) fn arguments(stage: &str, control: i32, status: i32) -> Vec<String> {
-    vec![
-        "run-inside".to_owned(),
-        format!("--stage={stage}"),
-        format!("--control={control}"),
-        format!("--status={status}"),
-        "--".to_owned(),
-    ]
-}
-
-/// Opens a pipe that was inherited under a number, so that programs do not inherit it in turn.
-fn inherited(descriptor: i32, write: bool) -> Result<std::fs::File, Error> {
-    let path = PathBuf::from(format!("/proc/self/fd/{descriptor}"));
-    let opened = std::fs::OpenOptions::new()
-        .read(!write)
-        .write(write)
-        .open(path);
-    let opened = opened.map_err(|e| Error::io("cannot open a pipe", e))?;
-    close(descriptor).map_err(|e| failed("close a pipe", e))?;
-    Ok(opened)
-}
-
-fn initialise(control: i32, status: i32, command: &[std::ffi::OsString]) -> Result<u8, Error> {
-    let mut control = BufReader::new(inherited(control, false)?);
-    let mut status = inherited(status, true)?;
+fn initialise(pipes: Pipes, command: &[OsString]) -> u8 {
+    let Pipes {
+        control,
+        mut status,
+    } = pipes;
+    let mut control = BufReader::new(control);
     let mut line = String::new();
-    let read = control.read_line(&mut line);
-    read.map_err(|e| Error::io("cannot read from martinet", e))?;
-    let inside: Inside =
-        serde_json::from_str(&line).map_err(|e| Error::other(format!("martinet ended: {e}")))?;
-    let prepared = prepare(&inside);
-    let report = match &prepared {
-        Ok(_) => PREPARED.to_owned(),
-        Err(error) => error.to_string(),
+    // An incomplete line means that martinet has ended.
+    let told = control.read_line(&mut line);
+    let Some(inside) = told.ok().and_then(|_| serde_json::from_str(&line).ok()) else {
+        return 0;
     };
-    let _ = writeln!(status, "{report}");
+    let borrowed = match prepare(&inside) {
+        Ok(borrowed) => borrowed.map(Arc::new),
+        Err(error) => {
+            return Pipes {
+                control: control.into_inner(),
+                status,
+            }
+            .refuse(&error);
+        }
+    };
+    let _ = writeln!(status, "{PREPARED}");
     drop(status);
-    let borrowed = prepared?.map(Arc::new);
     let code = serve(&inside, control, borrowed.clone(), command);
     if let Some(borrowed) = borrowed {
         borrowed.end();
@@ -190,25 +153,21 @@ fn initialise(control: i32, status: i32, command: &[std::ffi::OsString]) -> Resu
 /// Starts the command when martinet says so, and waits for its end.
 fn serve(
     inside: &Inside,
-    mut control: BufReader<std::fs::File>,
+    mut control: BufReader<File>,
     borrowed: Option<Arc<Borrowed>>,
-    command: &[std::ffi::OsString],
-) -> Result<u8, Error> {
+    command: &[OsString],
+) -> u8 {
     let mut go = [0];
     if !matches!(control.read(&mut go), Ok(1)) {
-        return Ok(0); // --probe asks for no more, or martinet has ended
+        return 0; // --probe asks for no more, or martinet has ended
     }
-    let child = match start(inside, command) {
-        Ok(child) => child,
-        Err(error) => {
-            eprintln!("martinet: cannot run {}: {error}", command[0].display());
-            let missing = error.kind() == std::io::ErrorKind::NotFound;
-            return Ok(if missing { 127 } else { 126 });
-        }
+    let started = fork(|| become_command(inside, command));
+    let Ok(command) = started.inspect_err(complain) else {
+        return 2;
     };
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
-    std::thread::spawn(move || forward(control, pid, borrowed));
-    reap(pid)
+    let command = command.id();
+    std::thread::spawn(move || forward(control, command, borrowed));
+    reap(command)
 }
 
 fn prepare(inside: &Inside) -> Result<Option<Borrowed>, Error> {
@@ -220,46 +179,8 @@ fn prepare(inside: &Inside) -> Result<Option<Borrowed>, Error> {
     Ok(None)
 }
 
-fn start(inside: &Inside, command: &[std::ffi::OsString]) -> std::io::Result<Child> {
-    // Process 1 of a namespace is immune to signals that it does not handle. In a container, they would end the process that
-    // puts files back: there the signals are unblocked after the fork.
-    let mut process = if inside.user.is_none() && !inside.contained {
-        Command::new(&command[0])
-    } else {
-        let mut process = Command::new(OURSELVES);
-        process.args(["run-inside", "--stage=become"]);
-        if let Some(User { uid, gid, name }) = &inside.user {
-            process
-                .arg(format!("--uid={uid}"))
-                .arg(format!("--gid={gid}"));
-            if let Some(name) = name {
-                process.arg(format!("--name={name}"));
-            }
-        }
-        process.arg("--").arg(&command[0]);
-        process
-    };
-    for (name, value) in &inside.environment {
-        match value {
-            Some(value) => process.env(name, value),
-            None => process.env_remove(name),
-        };
-    }
-    process.args(&command[1..]);
-    if inside.contained {
-        return process.spawn();
-    }
-    // A child has the signals blocked that the thread has which makes it.
-    let spawned = std::thread::spawn(move || {
-        unblock_signals()?;
-        process.spawn()
-    });
-    let failed = || std::io::Error::other("a thread has failed");
-    spawned.join().map_err(|_| failed())?
-}
-
 /// Forwards signals from martinet. When martinet ends, everything here ends.
-fn forward(mut control: BufReader<std::fs::File>, command: Pid, borrowed: Option<Arc<Borrowed>>) {
+fn forward(mut control: BufReader<File>, command: Pid, borrowed: Option<Arc<Borrowed>>) {
     let mut octet = [0];
     while let Ok(1) = control.read(&mut octet) {
         if let Ok(signal) = Signal::try_from(i32::from(octet[0])) {
@@ -272,31 +193,44 @@ fn forward(mut control: BufReader<std::fs::File>, command: Pid, borrowed: Option
     std::process::exit(1);
 }
 
-/// Collects the ends of processes that lost their parents, until the command ends.
-fn reap(command: Pid) -> Result<u8, Error> {
+/// Collects the ends of processes that lost their parents, until the command ends. Returns its exit code.
+fn reap(command: Pid) -> u8 {
     loop {
         match waitpid(None, None) {
-            Ok(WaitStatus::Exited(pid, code)) if pid == command => {
-                return Ok(u8::try_from(code & 0xff).unwrap_or(1));
-            }
-            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == command => {
-                return Ok(128 + signal as u8);
+            Ok(status) if status.pid() == Some(command) => {
+                if let Some(code) = fork::code(status) {
+                    return code;
+                }
             }
             Ok(_) | Err(Errno::EINTR) => {}
-            Err(e) => return Err(failed("wait", e)),
+            Err(_) => return 1,
         }
     }
 }
 
-fn become_command(user: Option<&User>, command: &[std::ffi::OsString]) -> Result<u8, Error> {
-    unblock_signals().map_err(|e| Error::io("cannot unblock signals", e))?;
-    if let Some(user) = user {
-        become_user(user)?;
+/// Becomes the command, as its user and with its variables. Returns an exit code, as a shell does, if that is impossible.
+fn become_command(inside: &Inside, command: &[OsString]) -> u8 {
+    let user = inside.user.as_ref().map_or(Ok(()), become_user);
+    if let Err(error) = unblock_signals().and(user) {
+        complain(&error);
+        return 2;
     }
-    let error = Command::new(&command[0]).args(&command[1..]).exec();
+    let mut process = Command::new(&command[0]);
+    process.args(&command[1..]);
+    for (name, value) in &inside.environment {
+        match value {
+            Some(value) => process.env(name, value),
+            None => process.env_remove(name),
+        };
+    }
+    let error = process.exec();
     eprintln!("martinet: cannot run {}: {error}", command[0].display());
     let missing = error.kind() == std::io::ErrorKind::NotFound;
-    Ok(if missing { 127 } else { 126 })
+    if missing { 127 } else { 126 }
+}
+
+fn complain(error: &Error) {
+    eprintln!("martinet: {error}");
 }
 
 fn become_user(user: &User) -> Result<(), Error> {
@@ -316,15 +250,6 @@ fn become_user(user: &User) -> Result<(), Error> {
                 .and_then(|()| setuid(uid));
             set.map_err(|e| failed("become the user", e))
         }
-    }
-}
-
-/// The exit code as a shell shows it.
-pub(super) fn code(ended: ExitStatus) -> u8 {
-    match (ended.code(), ended.signal()) {
-        (Some(code), _) => u8::try_from(code & 0xff).unwrap_or(1),
-        (None, Some(signal)) => 128u8.saturating_add(u8::try_from(signal).unwrap_or(0)),
-        (None, None) => 1,
     }
 }
 

@@ -1,12 +1,12 @@
 //! A sealed network for one command: DNS on port 53, SMTP on port 25, and the client addresses of a scenario on the machine.
 //!
-//! The process unshares its network before it starts threads, and serves in it. A child (`inside`, started again from this
-//! program) unshares mounts and process ids, and starts the first process of the new process ids. That process gives the
-//! command its own resolv.conf, hosts, nsswitch.conf and hostname, starts it, and reaps. The kernel ends every process of
-//! the command together with it. There is no `fork` without `exec`, so that no call is unsafe.
+//! The process unshares its network before it starts threads, and serves in it. A copy of it (`inside`), made at once, unshares
+//! mounts and process ids, and makes the first process of the new process ids. That process gives the command its own resolv.conf, hosts,
+//! nsswitch.conf and hostname, starts it, and reaps. The kernel ends every process of the command together with it.
 
 mod contain;
 mod files;
+mod fork;
 mod inside;
 mod layout;
 mod network;
@@ -16,15 +16,13 @@ mod rotation;
 mod seal;
 
 pub(crate) use files::Files;
-pub(crate) use inside::{Inside, Stage, User, enter};
+pub(crate) use inside::{Inside, User};
 pub(crate) use layout::{Layout, random_sources};
 pub(crate) use network::set_up;
 pub(crate) use process::Sealed;
 pub(crate) use rotation::Rotation;
 pub(crate) use seal::{Tier, explained, seal};
 
-/// This program, whatever has become of its file.
-const OURSELVES: &str = "/proc/self/exe";
 /// Port of DNS within the network.
 pub(crate) const DNS: std::net::SocketAddr =
     std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 53);

@@ -3,65 +3,79 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::process::{Child, Command};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
-use nix::unistd::pipe2;
+use nix::fcntl::OFlag;
+use nix::unistd::{close, pipe2};
 
-use super::OURSELVES;
-use super::inside::{self, GO, Inside, PREPARED, arguments};
+use super::fork::{Process, fork};
+use super::inside::{self, GO, Inside, PREPARED, Pipes};
 use crate::error::Error;
 
 /// The processes of a command. Dropping it ends them.
 #[derive(Debug)]
 pub(crate) struct Sealed {
-    child: Child,
+    process: Process,
     control: File,
+    status: File,
 }
 
 impl Sealed {
-    /// Makes the namespaces of a command and its files. The command starts with [`Sealed::go`].
+    /// Starts the processes between this one, which must have one thread, and the command: they get ready while martinet does.
+    /// `outer` is a socket that they do not keep.
     ///
     /// # Errors
     /// The kernel refuses.
-    pub(crate) fn prepare(inside: &Inside, command: &[OsString]) -> Result<Self, Error> {
+    pub(crate) fn begin(
+        contained: bool,
+        command: &[OsString],
+        outer: Option<RawFd>,
+    ) -> Result<Self, Error> {
         let (control_read, control) = pipe()?;
         let (status, status_write) = pipe()?;
-        inherit(&control_read)?;
-        inherit(&status_write)?;
-        let numbers = (control_read.as_raw_fd(), status_write.as_raw_fd());
-        let mut process = Command::new(OURSELVES);
-        let stage = if inside.contained {
-            "contain"
-        } else {
-            "unshare"
+        let ours = [Some(control.as_raw_fd()), Some(status.as_raw_fd()), outer];
+        let pipes = Pipes {
+            control: control_read.into(),
+            status: status_write.into(),
         };
-        process.args(arguments(stage, numbers.0, numbers.1));
-        let spawned = process.args(command).spawn();
-        let child = spawned.map_err(|e| Error::io("cannot start this program again", e))?;
-        drop((control_read, status_write));
-        let mut sealed = Self {
-            child,
-            control: File::from(control),
-        };
+        let process = fork(move || {
+            for descriptor in ours.into_iter().flatten() {
+                let _ = close(descriptor);
+            }
+            match contained {
+                true => inside::contain(pipes, command),
+                false => inside::isolate(pipes, command),
+            }
+        })?;
+        Ok(Self {
+            process,
+            control: control.into(),
+            status: status.into(),
+        })
+    }
+
+    /// Gives the command its files. It starts with [`Sealed::go`].
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub(crate) fn prepare(&mut self, inside: &Inside) -> Result<(), Error> {
         let line = serde_json::to_string(inside).map_err(|e| Error::other(e.to_string()))?;
         // Where the other end is gone, the status says why.
-        let _ = sealed.control.write_all(format!("{line}\n").as_bytes());
+        let _ = self.control.write_all(format!("{line}\n").as_bytes());
         let mut report = String::new();
-        let read = BufReader::new(File::from(status)).read_line(&mut report);
+        let read = BufReader::new(&self.status).read_line(&mut report);
         read.map_err(|e| Error::io("cannot read from process 1", e))?;
         match report.trim_end() {
-            PREPARED => Ok(sealed),
+            PREPARED => Ok(()),
             "" => Err(Error::other("mounts and process ids cannot be made")),
             reason => Err(Error::other(reason)),
         }
     }
 
     /// Ends without the command, and waits until everything is as it was.
-    pub(crate) fn end(mut self) {
+    pub(crate) fn end(self) {
         drop(self.control);
-        let _ = self.child.wait();
+        self.process.wait();
     }
 
     /// Starts the command. Returns the way to signal it, and the wait for its exit code.
@@ -71,8 +85,8 @@ impl Sealed {
     pub(crate) fn go(mut self) -> Result<(Control, impl FnOnce() -> u8 + Send), Error> {
         let written = self.control.write_all(&[GO]);
         written.map_err(|e| Error::io("cannot start the command", e))?;
-        let wait = move || self.child.wait().map_or(1, inside::code);
-        Ok((Control(self.control), wait))
+        let process = self.process;
+        Ok((Control(self.control), move || process.wait()))
     }
 }
 
@@ -87,13 +101,7 @@ impl Control {
     }
 }
 
+/// A pipe that programs do not inherit.
 fn pipe() -> Result<(OwnedFd, OwnedFd), Error> {
     pipe2(OFlag::O_CLOEXEC).map_err(|e| Error::io("cannot make a pipe", e.into()))
-}
-
-/// Leaves a descriptor open in the next program.
-fn inherit(descriptor: &OwnedFd) -> Result<(), Error> {
-    let set = fcntl(descriptor, FcntlArg::F_SETFD(FdFlag::empty()));
-    set.map(drop)
-        .map_err(|e| Error::io("cannot pass a pipe on", e.into()))
 }

@@ -1,15 +1,20 @@
 //! Ranges of user and group ids for an unprivileged user, which `newuidmap` and `newgidmap` map: mail servers use several users.
 
+use std::fs::File;
 use std::io::{Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::os::fd::AsRawFd;
+use std::process::{Command, Stdio};
 
-use nix::unistd::{Gid, Pid, Uid};
+use nix::fcntl::OFlag;
+use nix::unistd::{Gid, Pid, Uid, close, pipe2};
 
-use super::OURSELVES;
-use crate::error::Error;
+use super::fork::{Process, fork};
 
 /// The helper that maps ids. It stays outside of the user namespace, as the programs demand.
-pub(super) struct Mapper(Child);
+pub(super) struct Mapper {
+    process: Process,
+    go: File,
+}
 
 /// The first id and the number of ids of a user.
 type Range = (u32, u32);
@@ -19,45 +24,48 @@ impl Mapper {
     pub(super) fn start() -> Option<Self> {
         let uid = Uid::current();
         range("/etc/subuid", uid).and(range("/etc/subgid", uid))?;
-        let mut command = Command::new(OURSELVES);
-        command.args(["run-inside", "--stage=map"]);
-        let child = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn();
-        child.ok().map(Self)
+        let (wait, go) = pipe2(OFlag::O_CLOEXEC).ok()?;
+        let ours = go.as_raw_fd();
+        let process = fork(move || {
+            let _ = close(ours);
+            u8::from(!help(wait.into()))
+        });
+        let process = process.ok()?;
+        Some(Self {
+            process,
+            go: go.into(),
+        })
     }
 
     /// Maps the ids of this process, which has moved. Returns whether that succeeded.
     pub(super) fn map(mut self) -> bool {
-        let told = self.0.stdin.take().map(|mut pipe| pipe.write_all(b"\n"));
-        told.is_some_and(|written| written.is_ok())
-            && self.0.wait().is_ok_and(|ended| ended.success())
+        self.go.write_all(b"\n").is_ok() && self.process.wait() == 0
     }
 }
 
-/// The helper: waits for a line, and maps the ids of its parent. Returns the exit code.
-///
-/// # Errors
-/// There is no such program, or it refuses.
-pub(super) fn help() -> Result<u8, Error> {
+/// The helper: waits for an octet, and maps the ids of its parent. Returns whether that succeeded.
+fn help(mut wait: File) -> bool {
     let (parent, uid) = (Pid::parent().to_string(), Uid::current());
-    if !matches!(std::io::stdin().read(&mut [0]), Ok(1)) {
-        return Ok(1); // martinet has ended
+    if !matches!(wait.read(&mut [0]), Ok(1)) {
+        return false; // martinet has ended
     }
     let maps = [
         ("newuidmap", "/etc/subuid", uid.as_raw()),
         ("newgidmap", "/etc/subgid", Gid::current().as_raw()),
     ];
-    for (program, file, own) in maps {
+    maps.into_iter().all(|(program, file, own)| {
         let Some((first, count)) = range(file, uid) else {
-            return Ok(1);
+            return false;
         };
         let ids = [0, own, 1, 1, first, count].map(|id| id.to_string());
-        let ended = Command::new(program).arg(&parent).args(ids).status();
-        let ended = ended.map_err(|e| Error::io(format!("cannot run {program}"), e))?;
-        if !ended.success() {
-            return Ok(1);
-        }
-    }
-    Ok(0)
+        let mut command = Command::new(program);
+        let ended = command
+            .arg(&parent)
+            .args(ids)
+            .stderr(Stdio::null())
+            .status();
+        ended.is_ok_and(|ended| ended.success())
+    })
 }
 
 /// The range of a user in a file of ranges.

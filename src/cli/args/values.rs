@@ -202,12 +202,3 @@ pub(in crate::cli) enum Singular {
     Check,
     Key,
 }
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum RunStage {
-    Unshare,
-    Init,
-    Contain,
-    Map,
-    Become,
-}

@@ -7,6 +7,7 @@ use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::IsTerminal;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::super::args::{HttpAt, Run, RunInside, RunStage, SourceAddress};
+use super::super::args::{HttpAt, Run, SourceAddress};
 use super::super::live::{self, SessionPrinter};
 use super::super::{matrix, ready};
 use super::super::{print, wait_for};
@@ -24,7 +25,7 @@ use crate::error::Error;
 use crate::expect::Expectation;
 use crate::harness::{self, World, Worlds};
 use crate::http;
-use crate::run::{self, DNS, Files, Inside, Layout, Rotation, Sealed, Stage, Tier, User};
+use crate::run::{self, DNS, Files, Inside, Layout, Rotation, Sealed, Tier, User};
 use crate::scenario::{self, Listener, ReceiverProfile, Scenario};
 use crate::smtp::{Accepted, ClientSource};
 use expected::Expected;
@@ -59,6 +60,12 @@ pub(super) fn run(options: &Run) -> Result<u8, Error> {
         _ => None,
     };
     let tier = run::seal()?;
+    let sealed = Sealed::begin(
+        tier == Tier::Container,
+        &command(options),
+        outer.as_ref().map(AsRawFd::as_raw_fd),
+    );
+    let sealed = sealed.map_err(|error| run::explained(tier, &error))?;
     let layout = match tier {
         Tier::Container if options.source.is_some() => {
             let expected =
@@ -78,7 +85,15 @@ pub(super) fn run(options: &Run) -> Result<u8, Error> {
         outer,
         tier,
     };
-    wait_for(setup.run())
+    wait_for(setup.run(sealed))
+}
+
+/// The command, or a shell.
+fn command(options: &Run) -> Vec<OsString> {
+    if !options.command.is_empty() {
+        return options.command.clone();
+    }
+    vec![std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into())]
 }
 
 /// Binds HTTP before the network is sealed. The runtime of one thread is gone afterwards: only a process of one thread gets a
@@ -93,25 +108,6 @@ fn bind_outside(address: SocketAddr) -> Result<std::net::TcpListener, Error> {
         let listener = harness::bind_tcp("HTTP", address).await?;
         listener.into_std().map_err(failed)
     })
-}
-
-pub(super) fn inside(options: RunInside) -> Result<u8, Error> {
-    let stage = match options.stage {
-        RunStage::Unshare => Stage::Unshare,
-        RunStage::Init => Stage::Init,
-        RunStage::Contain => Stage::Contain,
-        RunStage::Map => Stage::Map,
-        RunStage::Become => Stage::Become,
-    };
-    let RunInside { uid, gid, name, .. } = options;
-    let user = uid.zip(gid).map(|(uid, gid)| User { uid, gid, name });
-    run::enter(
-        stage,
-        options.control,
-        options.status,
-        user,
-        options.command,
-    )
 }
 
 const NOT_SEALED: &str = "  This network is not sealed: it is that of the container. /etc/resolv.conf names martinet until the command has ended.\n";
@@ -129,7 +125,7 @@ struct Setup<'o> {
 }
 
 impl Setup<'_> {
-    async fn run(mut self) -> Result<u8, Error> {
+    async fn run(mut self, mut sealed: Sealed) -> Result<u8, Error> {
         let tier = self.tier;
         let explained = |error| run::explained(tier, &error);
         if tier != Tier::Container {
@@ -143,7 +139,8 @@ impl Setup<'_> {
                     .await
                     .map_err(explained)?;
             }
-            Sealed::prepare(&inside, &[]).map_err(explained)?.end();
+            sealed.prepare(&inside).map_err(explained)?;
+            sealed.end();
             print(&format!("{}: {}\n", tier.name(), tier.reason()));
             return Ok(0);
         }
@@ -180,7 +177,7 @@ impl Setup<'_> {
             ));
         }
         let inside = self.inside(user, worlds.main().authorities());
-        let sealed = Sealed::prepare(&inside, &self.command()).map_err(explained)?;
+        sealed.prepare(&inside).map_err(explained)?;
         eprint!("{}", self.started(worlds.main(), address));
         let expectations = std::mem::take(&mut self.expectations);
         let expected = Expected::begin(worlds.main(), expectations);
@@ -256,13 +253,6 @@ impl Setup<'_> {
             user,
             environment,
         }
-    }
-
-    fn command(&self) -> Vec<OsString> {
-        if !self.options.command.is_empty() {
-            return self.options.command.clone();
-        }
-        vec![std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into())]
     }
 
     fn started(&self, world: &World, http: Option<SocketAddr>) -> String {
