@@ -22,6 +22,10 @@ mount -t tmpfs -o mode=755 none /run
 # Libraries of /lib: where the machine has none, they are unpacked beside the programs.
 [ ! -d "$foreign/lib" ] || cp -a "$foreign/lib/." /usr/lib/
 ln -sf "$sendmail" /usr/sbin/sendmail
+# Haraka, and the Node that npm has put beside it where the machine's is too old.
+for program in haraka node; do
+    [ ! -e "$foreign/haraka/node_modules/.bin/$program" ] || ln -sf "$foreign/haraka/node_modules/.bin/$program" /usr/bin/
+done
 ldconfig
 
 number=64100

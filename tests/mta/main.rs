@@ -65,14 +65,33 @@ fn sendmail() {
     });
 }
 
-/// No part of the guide is left out by the tests above.
+#[test]
+fn haraka() {
+    follow(&Server {
+        title: "Haraka",
+        needs: &["haraka/node_modules/.bin/haraka"],
+        sendmail: "/usr/lib/postfix/sendmail",
+    });
+}
+
+/// No part of the guide is left out by the tests above, but for the last one, which says why there is none.
 #[test]
 fn every_server_of_the_guide_has_a_test() {
     let titles: Vec<_> = GUIDE
         .lines()
         .filter_map(|line| line.strip_prefix("## "))
         .collect();
-    assert_eq!(titles, ["Postfix", "Exim", "OpenSMTPD", "Sendmail"]);
+    assert_eq!(
+        titles,
+        [
+            "Postfix",
+            "Exim",
+            "OpenSMTPD",
+            "Sendmail",
+            "Haraka",
+            "Stalwart and KumoMTA"
+        ]
+    );
 }
 
 /// A fenced block.
