@@ -73,7 +73,7 @@ fn a_hundred_runs_leave_nothing() {
         let script = format!(
             "setsid bash -c 'exec -a {mark} sleep 302' >/dev/null 2>&1 & echo up; [ $0 = go ] || sleep 303"
         );
-        for run in 0..50 {
+        for run in 0..100 {
             let killed = run % 3 == 0;
             let mut child = run_by(caller)
                 .args([
@@ -110,6 +110,122 @@ fn a_hundred_runs_leave_nothing() {
         }
         assert_eq!(Machine::look(), machine, "{caller:?}");
         assert_eq!(files(), before, "{caller:?}");
+    }
+}
+
+/// The sockets of a process and of its descendants that are in the machine's own network: protocol, local and remote address, state.
+/// Other tests have sockets there at the same time, so that sockets are told apart by the processes that hold them.
+fn sockets_outside(process: u32) -> BTreeSet<String> {
+    let held = sockets_of(&family(process));
+    let kinds = [
+        "tcp", "tcp6", "udp", "udp6", "udplite", "udplite6", "raw", "raw6", "icmp", "icmp6",
+    ];
+    let mut found = BTreeSet::new();
+    for kind in kinds {
+        let table = std::fs::read_to_string(format!("/proc/net/{kind}")).unwrap_or_default();
+        for line in table.lines().skip(1) {
+            let words: Vec<_> = line.split_whitespace().collect();
+            if held.contains(words[9]) {
+                found.insert(format!("{kind} {} {} {}", words[1], words[2], words[3]));
+            }
+        }
+    }
+    let packets = std::fs::read_to_string("/proc/net/packet").unwrap_or_default();
+    for line in packets.lines().skip(1) {
+        let inode = line.split_whitespace().next_back().expect("an inode");
+        if held.contains(inode) {
+            found.insert(format!("packet {line}"));
+        }
+    }
+    found
+}
+
+/// A process and its descendants.
+fn family(process: u32) -> BTreeSet<u32> {
+    let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let parents: Vec<(u32, u32)> = processes
+        .filter_map(|entry| {
+            let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+            // The name, in parentheses, can hold anything; the state and the parent follow it.
+            let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?;
+            let process = entry.file_name().to_string_lossy().parse().ok()?;
+            Some((process, parent.parse().ok()?))
+        })
+        .collect();
+    let mut family = BTreeSet::from([process]);
+    loop {
+        let children = parents
+            .iter()
+            .filter(|(_, parent)| family.contains(parent))
+            .map(|(child, _)| *child);
+        let larger: BTreeSet<u32> = family.iter().copied().chain(children).collect();
+        if larger.len() == family.len() {
+            return family;
+        }
+        family = larger;
+    }
+}
+
+/// The inodes of all sockets that processes hold.
+fn sockets_of(processes: &BTreeSet<u32>) -> BTreeSet<String> {
+    let files = processes
+        .iter()
+        .filter_map(|process| std::fs::read_dir(format!("/proc/{process}/fd")).ok())
+        .flatten()
+        .flatten();
+    files
+        .filter_map(|file| std::fs::read_link(file.path()).ok())
+        .filter_map(|target| {
+            let inode = target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']');
+            inode.map(str::to_owned)
+        })
+        .collect()
+}
+
+/// The listener of the page is the only socket that martinet, the command and its children have in the machine's network, of
+/// whatever protocol, while the command sends and listens itself.
+#[test]
+fn the_page_is_the_only_socket_outside() {
+    const BOTH: &str = "import socket, subprocess, sys
+kinds = [(socket.AF_INET, socket.SOCK_STREAM), (socket.AF_INET6, socket.SOCK_STREAM), (socket.AF_INET, socket.SOCK_DGRAM)]
+held = [socket.socket(*kind) for kind in kinds]
+for one in held: one.bind(('', 0))
+for one in held[:2]: one.listen()
+subprocess.run([sys.executable] + sys.argv[1:], stdout=subprocess.DEVNULL)
+print('sent', flush=True)
+sys.stdin.readline()";
+    if !python() {
+        return;
+    }
+    // What is looked for is found: here it is a socket of this process.
+    let ours = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a socket");
+    let port = ours.local_addr().expect("an address").port();
+    let here = sockets_outside(std::process::id());
+    let listening = |port: u16| format!("tcp 0100007F:{port:04X} 00000000:0000 0A");
+    assert!(here.contains(&listening(port)), "{here:?}");
+    for caller in callers("all sockets outside") {
+        let mut child = run_by(caller)
+            .args(["--scenario", "one-to-one", "--", "python3", "-c", BOTH])
+            .args([SENDER, "postmaster@contoso.test", "mail.example.test"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("martinet runs");
+        let mut line = String::new();
+        let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
+        out.read_line(&mut line).expect("a line");
+        assert_eq!(line, "sent\n");
+        assert!(family(child.id()).len() > 2, "{caller:?}");
+        let outside = sockets_outside(child.id());
+        drop(child.stdin.take());
+        let output = child.wait_with_output().expect("an end");
+        let printed = String::from_utf8_lossy(&output.stderr);
+        let page = printed.split_once("page     http://127.0.0.1:");
+        let port = page.and_then(|(_, rest)| rest.split_once('/')?.0.parse().ok());
+        let expected = BTreeSet::from([listening(port.expect("the page's port"))]);
+        assert_eq!(outside, expected, "{caller:?}: {printed}");
+        assert!(printed.contains("accepted at eod"), "{printed}");
     }
 }
 
