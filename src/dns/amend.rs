@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use hickory_proto::rr::{RData, Record};
 
-use super::zone::{Zone, kind};
+use super::kind;
+use super::zone::Zone;
 use super::{Transport, Zones, label, node};
 use crate::name::{Name, RecordType};
 

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 
 use hickory_proto::op::ResponseCode;
 
+use super::kind;
 use super::node::{Entry, Node};
-use super::zone::{Zone, kind};
+use super::zone::Zone;
 use super::{Outside, Zones, label, rdata};
 
 /// Maximum number of CNAMEs followed for one query.

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use super::kind;
 use super::node::Node;
-use super::zone::kind;
 use super::{label, rdata};
 
 /// Types that may stand beside a CNAME: SIG, KEY, NXT, RRSIG and NSEC (RFC 2181 §10.1, RFC 4034 §3, §4).

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::kind;
 use super::master::{MasterMistake, Row, read_master};
-use super::zone::{Zone, kind};
+use super::zone::Zone;
 use crate::name::Name;
 
 impl Zone {

@@ -1,17 +1,17 @@
 //! RFC 1035 §5 master-file text, read entry by entry, so that every mistake has its line, and a large file takes
 //! no more memory than its records.
 
+mod entries;
 mod generate;
 #[cfg(test)]
 mod tests;
-mod token;
 
 use hickory_proto::rr::Record;
 
+use super::token::{self, Token};
 use super::{label, rdata};
 use crate::name::{Name, RecordType};
-pub(super) use token::Token;
-use token::{Entries, Entry};
+use entries::{Entries, Entry};
 
 /// A mistake in zone text.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use hickory_proto::op::ResponseCode;
 
 use super::answer::{Rr, Sections, negative};
 use super::fault::{Action, Firing, Order};
-use super::zone::kind;
+use super::kind;
 use super::{Zones, rdata};
 
 /// The target of wrong names: wrong.martinet.test.

@@ -11,6 +11,7 @@ pub mod client;
 mod conflict;
 mod counts;
 mod fault;
+mod kind;
 mod label;
 mod limit;
 mod load;
@@ -26,6 +27,7 @@ mod settings;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod token;
 mod zone;
 mod zones;
 

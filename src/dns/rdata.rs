@@ -2,8 +2,10 @@
 //! and compressing names all go by it.
 
 mod location;
+mod presentation;
 mod print;
 mod read;
+mod reader;
 mod service;
 mod structured;
 

@@ -9,9 +9,9 @@ use hickory_proto::rr::Record;
 
 use super::answer::{Rr, Sections};
 use super::fault::{Action, Firing};
+use super::kind;
 use super::message::{EDNS_UDP_OCTETS, Head, OPT_OCTETS, fit, header_only, write};
 use super::query::{Edns, HEADER_OCTETS, Query, Read, op_code, read};
-use super::zone::kind;
 use super::{Outside, Transport, Zones, node};
 use crate::name::{Name, RecordType};
 

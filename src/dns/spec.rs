@@ -308,9 +308,7 @@ impl Reading<'_> {
     fn record_type(&mut self) -> Option<RecordType> {
         let text = self.spec.record_type.as_deref()?;
         // ANY is no type of records, and yet questions have it.
-        let any = text
-            .eq_ignore_ascii_case("ANY")
-            .then_some(super::zone::kind::ANY);
+        let any = text.eq_ignore_ascii_case("ANY").then_some(super::kind::ANY);
         let kind = any.or_else(|| rdata::record_type(text));
         if kind.is_none() {
             self.add(

@@ -9,7 +9,7 @@ use hickory_proto::rr::{RData, Record};
 use super::conflict::{self, Conflict, Reason};
 use super::master::Row;
 use super::node::{self, Entry, Node};
-use super::{label, rdata};
+use super::{kind, label, rdata};
 use crate::name::{Name, RecordType};
 
 /// TTL of what is supplied where a zone leaves it out, in seconds.
@@ -20,22 +20,6 @@ const SERVER: &[u8] = b"\x02ns\x08martinet\x04test\x00";
 const MAILBOX: &[u8] = b"\x0ahostmaster\x08martinet\x04test\x00";
 /// Serial, refresh, retry, expire and minimum of the supplied SOA.
 const TIMES: [u32; 5] = [1, 3600, 600, 86400, 60];
-
-/// Type numbers that the answering algorithm knows.
-pub(super) mod kind {
-    pub(in crate::dns) const A: u16 = 1;
-    pub(in crate::dns) const NS: u16 = 2;
-    pub(in crate::dns) const CNAME: u16 = 5;
-    pub(in crate::dns) const SOA: u16 = 6;
-    pub(in crate::dns) const HINFO: u16 = 13;
-    pub(in crate::dns) const MX: u16 = 15;
-    pub(in crate::dns) const TXT: u16 = 16;
-    pub(in crate::dns) const AAAA: u16 = 28;
-    pub(in crate::dns) const SRV: u16 = 33;
-    pub(in crate::dns) const DNAME: u16 = 39;
-    pub(in crate::dns) const DS: u16 = 43;
-    pub(in crate::dns) const ANY: u16 = 255;
-}
 
 /// One zone: its origin and its records by owner, in the order given. A copy shares them until one of both changes.
 #[derive(Clone)]

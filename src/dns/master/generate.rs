@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::token::{self, Entry, Token};
+use super::entries::Entry;
 use super::{MasterMistake, Reader, Row};
+use crate::dns::token::{self, Token};
 
 /// Most records of one `$GENERATE`: a /16.
 const RECORDS: u64 = 65_536;

@@ -1,6 +1,6 @@
 //! The data of LOC records: where on Earth a name is (RFC 1876).
 
-use super::read::Reader;
+use super::reader::Reader;
 
 /// The equator and the meridian of Greenwich, in thousandths of a second of arc (RFC 1876 §2).
 const ORIGIN: u32 = 1 << 31;

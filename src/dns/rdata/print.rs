@@ -1,8 +1,8 @@
 //! The data of a record as zone files write it.
 
-use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::presentation::{base64, hexadecimal, quoted, short, take};
 use super::{Field, layout, location, name_at, service, structured, type_text};
 use crate::dns::label;
 
@@ -95,75 +95,27 @@ fn name(rest: &mut &[u8]) -> Option<String> {
     Some(label::text(name))
 }
 
-pub(super) fn take<'d>(rest: &mut &'d [u8], octets: usize) -> Option<&'d [u8]> {
-    let (taken, after) = rest.split_at_checked(octets)?;
-    *rest = after;
-    Some(taken)
-}
-
-pub(super) fn short(rest: &mut &[u8]) -> Option<u16> {
-    Some(u16::from_be_bytes(take(rest, 2)?.first_chunk().copied()?))
-}
-
 fn counted<'d>(rest: &mut &'d [u8]) -> Option<&'d [u8]> {
     let length = take(rest, 1)?[0];
     take(rest, usize::from(length))
 }
 
-/// A string in quotes: what is not printable, and what would end it, is escaped (RFC 1035 §5.1).
-pub(super) fn quoted(octets: &[u8]) -> String {
-    let mut text = String::with_capacity(octets.len() + 2);
-    text.push('"');
-    for octet in octets {
-        match octet {
-            b'"' | b'\\' => text.extend(['\\', char::from(*octet)]),
-            b' '..=b'~' => text.push(char::from(*octet)),
-            other => _ = write!(text, "\\{other:03}"),
-        }
-    }
-    text.push('"');
-    text
-}
-
-pub(super) fn hexadecimal(octets: &[u8]) -> String {
-    octets.iter().fold(
-        String::with_capacity(2 * octets.len()),
-        |mut text, octet| {
-            let _ = write!(text, "{octet:02x}");
-            text
-        },
-    )
-}
-
-/// Octets in base 64 with padding (RFC 4648 §4).
-pub(super) fn base64(octets: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = digits(octets, 6, DIGITS);
-    while !text.len().is_multiple_of(4) {
-        text.push('=');
-    }
-    text
-}
-
 /// Octets in base 32 with the extended hex alphabet, without padding (RFC 5155 §3.3).
 fn base32(octets: &[u8]) -> String {
-    digits(octets, 5, b"0123456789ABCDEFGHIJKLMNOPQRSTUV")
-}
-
-fn digits(octets: &[u8], bits: u32, digits: &[u8]) -> String {
+    const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHIJKLMNOPQRSTUV";
     let (mut held, mut count) = (0_u32, 0);
     let mut text = String::new();
     for octet in octets {
         held = held << 8 | u32::from(*octet);
         count += 8;
-        while count >= bits {
-            count -= bits;
-            text.push(char::from(digits[(held >> count) as usize]));
+        while count >= 5 {
+            count -= 5;
+            text.push(char::from(DIGITS[(held >> count) as usize]));
             held &= (1 << count) - 1;
         }
     }
     if count > 0 {
-        text.push(char::from(digits[(held << (bits - count)) as usize]));
+        text.push(char::from(DIGITS[(held << (5 - count)) as usize]));
     }
     text
 }

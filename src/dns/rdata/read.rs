@@ -1,9 +1,10 @@
 //! The data of a record from its text.
 
+use super::reader::{Reader, base64_digit, digits_of, hexadecimal, number};
 use super::{ALGORITHMS, CERTIFICATES, Field, layout, location, print, record_type};
 use super::{service, structured};
 use crate::dns::label;
-use crate::dns::master::Token;
+use crate::dns::token::Token;
 
 /// Most octets of a record's data (RFC 1035 §3.2.1).
 const DATA_OCTETS: usize = 65_535;
@@ -73,22 +74,7 @@ fn period(text: &str) -> Option<u32> {
     digits.is_empty().then_some(seconds)
 }
 
-/// Digits only: Rust's own parser takes a sign too.
-pub(super) fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
-    text.bytes()
-        .all(|b| b.is_ascii_digit())
-        .then(|| text.parse().ok())
-        .flatten()
-}
-
-/// The tokens that are left of a record, and the octets so far.
-pub(super) struct Reader<'r, 't> {
-    pub(super) tokens: &'r [Token<'t>],
-    pub(super) origin: &'r [u8],
-    pub(super) data: &'r mut Vec<u8>,
-}
-
-impl<'r, 't> Reader<'r, 't> {
+impl Reader<'_, '_> {
     fn field(&mut self, field: Field) -> Option<()> {
         match field {
             Field::Ip4 => {
@@ -105,38 +91,14 @@ impl<'r, 't> Reader<'r, 't> {
                     self.name()?;
                 }
             }
-            Field::Byte => {
-                let value = number(self.word()?)?;
-                self.data.push(value);
-            }
-            Field::Algorithm => {
-                let value = u8::try_from(self.mnemonic(ALGORITHMS)?).ok()?;
-                self.data.push(value);
-            }
-            Field::Short => {
-                let value = number::<u16>(self.word()?)?;
-                self.data.extend(value.to_be_bytes());
-            }
-            Field::CertType => {
-                let value = self.mnemonic(CERTIFICATES)?;
-                self.data.extend(value.to_be_bytes());
-            }
-            Field::Long => {
-                let value = number::<u32>(self.word()?)?;
-                self.data.extend(value.to_be_bytes());
-            }
-            Field::Period => {
-                let value = period(self.word()?)?;
-                self.data.extend(value.to_be_bytes());
-            }
-            Field::Moment => {
-                let value = moment(self.word()?)?;
-                self.data.extend(value.to_be_bytes());
-            }
-            Field::Type => {
-                let value = record_type(self.word()?)?;
-                self.data.extend(value.to_be_bytes());
-            }
+            Field::Byte
+            | Field::Algorithm
+            | Field::Short
+            | Field::CertType
+            | Field::Long
+            | Field::Period
+            | Field::Moment
+            | Field::Type => self.number(field)?,
             Field::Text => self.string()?,
             Field::Texts => {
                 self.string()?;
@@ -181,17 +143,22 @@ impl<'r, 't> Reader<'r, 't> {
         Some(())
     }
 
-    pub(super) fn next(&mut self) -> Option<&'r Token<'t>> {
-        let (token, rest) = self.tokens.split_first()?;
-        self.tokens = rest;
-        Some(token)
-    }
-
-    pub(super) fn word(&mut self) -> Option<&'t str> {
-        self.next()
-            .filter(|t| !t.quoted && !t.octets.is_empty())
-            .map(Token::word)
-            .filter(|w| !w.is_empty())
+    /// Reads a field that is a number, written in digits, as a mnemonic, or as a time.
+    fn number(&mut self, field: Field) -> Option<()> {
+        let word = self.word()?;
+        let (value, octets): (u32, usize) = match field {
+            Field::Byte => (number::<u8>(word)?.into(), 1),
+            Field::Algorithm => (u8::try_from(mnemonic(word, ALGORITHMS)?).ok()?.into(), 1),
+            Field::Short => (number::<u16>(word)?.into(), 2),
+            Field::CertType => (mnemonic(word, CERTIFICATES)?.into(), 2),
+            Field::Type => (record_type(word)?.into(), 2),
+            Field::Period => (period(word)?, 4),
+            Field::Moment => (moment(word)?, 4),
+            _ => (number(word)?, 4),
+        };
+        self.data
+            .extend_from_slice(&value.to_be_bytes()[4 - octets..]);
+        Some(())
     }
 
     fn name(&mut self) -> Option<()> {
@@ -199,15 +166,6 @@ impl<'r, 't> Reader<'r, 't> {
         let name = label::parse(token.octets, self.origin)?;
         self.data.extend(name);
         Some(())
-    }
-
-    fn mnemonic(&mut self, known: &[(u16, &str)]) -> Option<u16> {
-        let word = self.word()?;
-        let named = known
-            .iter()
-            .find(|(_, name)| word.eq_ignore_ascii_case(name))
-            .map(|(number, _)| *number);
-        named.or_else(|| number(word))
     }
 
     fn string(&mut self) -> Option<()> {
@@ -280,6 +238,15 @@ impl<'r, 't> Reader<'r, 't> {
     }
 }
 
+/// A number, or the mnemonic that stands for it.
+fn mnemonic(word: &str, known: &[(u16, &str)]) -> Option<u16> {
+    let named = known
+        .iter()
+        .find(|(_, name)| word.eq_ignore_ascii_case(name))
+        .map(|(number, _)| *number);
+    named.or_else(|| number(word))
+}
+
 /// YYYYMMDDHHmmSS, or seconds since 1970 (RFC 4034 §3.2). Serial arithmetic: the years after 2106 wrap.
 fn moment(text: &str) -> Option<u32> {
     if text.len() != 14 {
@@ -292,55 +259,6 @@ fn moment(text: &str) -> Option<u32> {
         .timestamp()
         .as_second();
     Some(seconds.rem_euclid(1 << 32) as u32)
-}
-
-/// Reads hexadecimal digits, two an octet, spread over any number of tokens.
-pub(super) fn hexadecimal(tokens: &[Token], octets: &mut Vec<u8>) -> Option<()> {
-    let mut high = None;
-    for digit in tokens.iter().flat_map(|t| t.octets) {
-        let digit = u8::try_from(char::from(*digit).to_digit(16)?).ok()?;
-        match high.take() {
-            Some(high) => octets.push(high << 4 | digit),
-            None => high = Some(digit),
-        }
-    }
-    high.is_none().then_some(())
-}
-
-/// Reads digits of `bits` bits each; at the end come `=` signs or nothing, and no bits are left over.
-pub(super) fn digits_of(
-    tokens: &[Token],
-    bits: u32,
-    digit: fn(u8) -> Option<u8>,
-    octets: &mut Vec<u8>,
-) -> Option<()> {
-    let (mut held, mut count) = (0_u32, 0);
-    let mut digits = tokens.iter().flat_map(|t| t.octets);
-    for octet in digits.by_ref() {
-        if *octet == b'=' {
-            break;
-        }
-        held = held << bits | u32::from(digit(*octet)?);
-        count += bits;
-        if count >= 8 {
-            count -= 8;
-            octets.push((held >> count) as u8);
-            held &= (1 << count) - 1;
-        }
-    }
-    (held == 0 && count < bits && digits.all(|octet| *octet == b'=')).then_some(())
-}
-
-/// A digit of base 64 (RFC 4648 §4).
-pub(super) fn base64_digit(digit: u8) -> Option<u8> {
-    match digit {
-        b'A'..=b'Z' => Some(digit - b'A'),
-        b'a'..=b'z' => Some(digit - b'a' + 26),
-        b'0'..=b'9' => Some(digit - b'0' + 52),
-        b'+' => Some(62),
-        b'/' => Some(63),
-        _ => None,
-    }
 }
 
 /// A digit of base 32 with the extended hex alphabet (RFC 4648 §7).

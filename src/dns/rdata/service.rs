@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::print::{base64, quoted, short};
-use super::read::{base64_digit, digits_of};
-use crate::dns::master::Token;
+use super::presentation::{base64, quoted, short};
+use super::reader::{base64_digit, digits_of};
+use crate::dns::token::Token;
 
 /// Keys with a name, by number (RFC 9460 §14.3.2, RFC 9461).
 const KEYS: [&str; 8] = [

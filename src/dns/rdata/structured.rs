@@ -3,10 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::name_at;
-use super::print::{base64, hexadecimal, take};
-use super::read::{self, Reader, base64_digit, digits_of, number};
+use super::presentation::{base64, hexadecimal, take};
+use super::reader::{self, Reader, base64_digit, digits_of, number};
 use crate::dns::label;
-use crate::dns::master::Token;
+use crate::dns::token::Token;
 
 /// Protocols of WKS records by name (RFC 1010).
 const PROTOCOLS: [(&str, u8); 2] = [("tcp", 6), ("udp", 17)];
@@ -109,7 +109,7 @@ pub(super) fn read_nsap(reader: &mut Reader<'_, '_>) -> Option<()> {
         octets: digits.as_bytes(),
         quoted: false,
     };
-    read::hexadecimal(&[token], reader.data).filter(|()| !digits.is_empty())
+    reader::hexadecimal(&[token], reader.data).filter(|()| !digits.is_empty())
 }
 
 /// Reads a protocol and services (RFC 1035 §3.4.2).
@@ -218,7 +218,7 @@ fn host_text(kind: u8, rest: &mut &[u8]) -> Option<String> {
 pub(super) fn read_identity(reader: &mut Reader<'_, '_>) -> Option<()> {
     let algorithm: u8 = number(reader.word()?)?;
     let (mut tag, mut key) = (Vec::new(), Vec::new());
-    read::hexadecimal(&[*reader.next()?], &mut tag)?;
+    reader::hexadecimal(&[*reader.next()?], &mut tag)?;
     digits_of(&[*reader.next()?], 6, base64_digit, &mut key)?;
     (!tag.is_empty() && !key.is_empty()).then_some(())?;
     reader
