@@ -40,7 +40,6 @@ LONG_FUNCTIONS = {
 
 # Neighbours that use each other.
 CIRCLES = {
-    "src/expect: expectation, wait",
     "src/facts: cache, helo, iprev, listing, lookup, spf",
     "src/find: input, log",
     "src/harness: builder, worlds",

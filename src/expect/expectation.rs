@@ -8,10 +8,10 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::mail::Mail;
+use super::near::{NearMiss, nearest};
 use super::times::Times;
-use super::wait::nearest;
 use super::watch::{Watch, Watched, Watchers, Watching};
-use super::{Mismatch, Queries, Sessions};
+use super::{Queries, Sessions};
 use crate::journal::{DnsQuery, Message};
 use crate::smtp::SessionEntry;
 
@@ -126,25 +126,6 @@ impl fmt::Display for Expectation {
             Of::Mail(pattern) => pattern.fmt(f)?,
         }
         write!(f, ", {}", self.times)
-    }
-}
-
-/// Something that was seen and nearly matched.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
-pub struct NearMiss {
-    /// The number of the session, DNS query or message.
-    pub id: u64,
-    /// A summary in one line.
-    pub what: String,
-    /// The conditions that do not match.
-    pub mismatches: Vec<Mismatch>,
-}
-
-impl fmt::Display for NearMiss {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let differs: Vec<_> = self.mismatches.iter().map(ToString::to_string).collect();
-        write!(f, "{}\n      {}", self.what, differs.join("\n      "))
     }
 }
 

@@ -1,6 +1,5 @@
 //! Waits with a deadline, and what is told where it passes.
 
-use std::cmp::Reverse;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::expectation::NearMiss;
+use super::near::{NearMiss, nearest};
 use super::watch::{Watch, Watched, Watchers};
 use crate::journal::Log;
 
@@ -19,9 +18,6 @@ const NEAR: usize = 3;
 
 /// Most entries that a wait gives, where it was for fewer.
 pub(crate) const MOST: usize = 1_000;
-/// The newest entries that are looked at for near misses.
-const LOOKED_AT: usize = 1_000;
-
 /// Nothing of what was waited for came in time. Says what was seen, and what came nearest.
 #[derive(Clone)]
 pub struct WaitTimeout {
@@ -145,34 +141,4 @@ pub(crate) fn missed<T: Watched>(log: &Log<T>, wanted: String, waited: Duration)
         near_misses: Vec::new(),
         stopped: false,
     }
-}
-
-/// What nearly matches among the newest entries above a number, the nearest first.
-pub(crate) fn nearest<T: Watched>(
-    log: &Log<T>,
-    after: u64,
-    pattern: &T::Pattern,
-    most: usize,
-) -> Vec<NearMiss> {
-    let near = |entry: &Arc<T>| {
-        let (what, mismatches) = entry.view(|view| {
-            let mismatches = match T::is_settled(view) {
-                true => T::mismatches(view, pattern),
-                false => Vec::new(),
-            };
-            (T::line(view), mismatches)
-        });
-        let id = entry.number();
-        (!mismatches.is_empty()).then_some(NearMiss {
-            id,
-            what,
-            mismatches,
-        })
-    };
-    let entries = log.page_back(u64::MAX, LOOKED_AT);
-    let newer = entries.iter().filter(|entry| entry.number() > after);
-    let mut near: Vec<_> = newer.filter_map(near).collect();
-    near.sort_by_key(|near| (near.mismatches.len(), Reverse(near.id)));
-    near.truncate(most);
-    near
 }
