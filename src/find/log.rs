@@ -1,6 +1,6 @@
 //! Log lines of mail servers: the details of an attempt, apart from the reply.
 
-use super::input::Sent;
+use super::sent::Sent;
 
 /// A line of qmail's log without its underscores, which stand for spaces (`qmail-rspawn` writes no space in a report).
 pub(super) fn without_underscores(line: &str) -> String {

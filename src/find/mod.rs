@@ -14,10 +14,11 @@ mod pattern;
 mod piece;
 mod rank;
 mod rewrite;
+mod sent;
 mod topic;
 
-pub use input::Sent;
 pub use rewrite::{Rewritten, scenario_of};
+pub use sent::Sent;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
