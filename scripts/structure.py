@@ -41,7 +41,6 @@ LONG_FUNCTIONS = {
 # Neighbours that use each other.
 CIRCLES = {
     "src/facts: cache, helo, iprev, listing, lookup, spf",
-    "src/harness: builder, worlds",
     "src/http/compat/mailpit: message, search",
     "src/journal/file: mail, repair",
     "src/scenario/keys: receiver, rule, script, smtp",

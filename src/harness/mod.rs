@@ -22,7 +22,7 @@ pub(crate) use bind::bind_dns;
 pub use bind::bind_tcp;
 pub use builder::{Builder, CONNECTIONS, PATIENCE};
 pub use retention::Retention;
-pub use worlds::{MAIN, WORLDS, Worlds};
+pub use worlds::{WORLDS, Worlds};
 
 use receivers::Receivers;
 
@@ -43,6 +43,8 @@ use crate::journal::{DnsQuery, Event, Log, MailCounts, Message, Metrics};
 use crate::scenario::{Place, ReceiverProfile, Scenario};
 use crate::smtp::{ClientSource, Gateways, ServerState, SessionEntry};
 
+/// The name of the main world.
+pub const MAIN: &str = "main";
 /// Time that a stopping world waits for its sessions.
 const STOPPING: Duration = Duration::from_secs(3);
 

@@ -6,12 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::{Builder, World};
+use super::{Builder, MAIN, World};
 use crate::error::Error;
 use crate::journal::Metrics;
 
-/// The name of the main world.
-pub const MAIN: &str = "main";
 /// Maximum number of other worlds.
 pub const WORLDS: usize = 2_000;
 
