@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::harness::World;
 use crate::http::App;
 use crate::http::compat::mailpit::search::matching;
-use crate::http::compat::mailpit::{author, blind, mailboxes, not_found, plain, shown};
+use crate::http::compat::mailpit::{author, blind, mailboxes, not_found, plain};
 use crate::http::compat::mime::{self, Mail, Part};
 use crate::http::server::extract::{Params, TheWorld};
 use crate::http::server::problem::Problem;
@@ -253,11 +253,6 @@ fn page(kind: &str, text: &str) -> Response {
 #[serde(default)]
 pub(crate) struct ViewOptions {
     query: String,
-}
-
-/// Messages that are shown, for `latest` without a query.
-pub(crate) fn all(app: &App, world: &World) -> Vec<Arc<Message>> {
-    shown(app, world)
 }
 
 #[cfg(test)]

@@ -9,8 +9,7 @@ use serde::Deserialize;
 
 use crate::harness::World;
 use crate::http::App;
-use crate::http::compat::mailpit::message::all;
-use crate::http::compat::mailpit::{Page, listed, ok, plain};
+use crate::http::compat::mailpit::{Page, listed, ok, plain, shown};
 use crate::http::compat::mime::Mail;
 use crate::http::server::extract::{Params, TheWorld};
 use crate::http::server::problem::Problem;
@@ -62,7 +61,7 @@ pub(crate) async fn matching(
     query: &str,
 ) -> Result<Vec<Arc<Message>>, Problem> {
     let terms = terms(query);
-    let messages = all(app, world);
+    let messages = shown(app, world);
     if terms.is_empty() {
         return Ok(messages);
     }
