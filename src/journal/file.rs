@@ -12,6 +12,8 @@ mod database;
 mod mail;
 mod record;
 mod repair;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::io;

@@ -16,7 +16,7 @@ use super::record::{self, Found, Scan};
 use crate::journal::{Limits, StoredMessage};
 
 /// Messages from this size on are not copied beside others first.
-const LARGE_OCTETS: usize = 32 << 10;
+pub(super) const LARGE_OCTETS: usize = 32 << 10;
 /// Octets of forgotten messages that are not worth a copy.
 const WASTE_OCTETS: u64 = 1 << 20;
 
@@ -317,6 +317,3 @@ fn is_at(file: &fs::File, path: &Path) -> io::Result<bool> {
 fn is_at(_: &fs::File, _: &Path) -> io::Result<bool> {
     Ok(true)
 }
-
-#[cfg(test)]
-mod tests;

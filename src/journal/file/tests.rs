@@ -1,8 +1,8 @@
-use std::sync::Arc;
+use std::fs;
 
 use jiff::Timestamp;
 
-use super::super::repair;
+use super::mail::{Kept, LARGE_OCTETS, compact};
 use super::*;
 use crate::journal::Envelope;
 
