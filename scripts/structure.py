@@ -43,7 +43,6 @@ CIRCLES = {
     "src/facts: cache, helo, iprev, listing, lookup, spf",
     "src/scenario/keys: receiver, rule, script, smtp",
     "src/scenario: behaviour, builtin, compile, domain, exchange, listener, parse, receiver, source, speech, values",
-    "src/smtp/protocol: command, path, xclient",
 }
 
 FUNCTION = re.compile(r'^( *)(?:pub(?:\([^)]*\))? )?(?:const |async |unsafe |extern "C" )*fn (\w+)')

@@ -2,7 +2,8 @@
 
 use bytes::BytesMut;
 
-use crate::smtp::protocol::command::{self, Command, Mistake};
+use crate::smtp::protocol::command::{self, Command};
+use crate::smtp::protocol::mistake::Mistake;
 use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::protocol::syntax::Syntax;
 use crate::smtp::protocol::xclient;
@@ -160,7 +161,7 @@ pub fn xclient(argument: &[u8]) {
     let Ok(argument) = std::str::from_utf8(argument) else {
         return;
     };
-    let Ok(Command::Xclient(told)) = xclient::parse(argument) else {
+    let Ok(told) = xclient::parse(argument) else {
         return;
     };
     let _ = told.names();

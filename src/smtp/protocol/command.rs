@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use crate::facts::Verb;
+use crate::smtp::protocol::mistake::Mistake;
 use crate::smtp::protocol::path::{self, Parameters};
 use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::protocol::syntax::Syntax;
@@ -76,52 +77,6 @@ pub(crate) const AFTER_HELO: [&str; 8] = [
     "MAIL", "RSET", "NOOP", "VRFY", "EXPN", "HELP", "ETRN", "STARTTLS",
 ];
 
-/// Why a line is no command: the reply, and what its placeholders stand for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mistake {
-    pub(crate) reply: CoreReply,
-    pub(crate) quotes: Vec<(&'static str, String)>,
-}
-
-impl Mistake {
-    /// Whether the line begins with this command.
-    pub(crate) fn is_of(&self, verb: &str) -> bool {
-        let command = |(name, text): &(&str, String)| *name == "command" && text == verb;
-        self.quotes.iter().any(command)
-    }
-
-    /// The mistake with the parameter that is at fault.
-    pub(crate) fn quoting_parameter(self, said: &str) -> Self {
-        let (keyword, value) = said.split_once('=').unwrap_or((said, ""));
-        self.quoting("parameter", said)
-            .quoting("keyword", keyword)
-            .quoting("value", value)
-    }
-
-    /// Whether the line has no command that the receiver knows.
-    pub(crate) fn is_unrecognised(&self) -> bool {
-        matches!(
-            self.reply,
-            CoreReply::UnknownCommand | CoreReply::EmptyLine | CoreReply::BadUtf8
-        )
-    }
-
-    /// The mistake with what a placeholder stands for.
-    pub(crate) fn quoting(mut self, placeholder: &'static str, text: impl Into<String>) -> Self {
-        self.quotes.push((placeholder, text.into()));
-        self
-    }
-}
-
-impl From<CoreReply> for Mistake {
-    fn from(reply: CoreReply) -> Self {
-        Self {
-            reply,
-            quotes: Vec::new(),
-        }
-    }
-}
-
 /// Parses a line, its CRLF left out.
 pub(crate) fn parse(line: &[u8], syntax: &Syntax) -> Result<Command, Mistake> {
     let line = if syntax.leading_space {
@@ -165,8 +120,8 @@ fn of_verb(verb: &[u8], argument: &str, syntax: &Syntax) -> Result<Command, Mist
         b"HELO" => helo(Verb::Helo, argument, syntax),
         b"EHLO" => helo(Verb::Ehlo, argument, syntax),
         b"LHLO" => helo(Verb::Lhlo, argument, syntax),
-        b"MAIL" => path::mail(argument, syntax),
-        b"RCPT" => path::rcpt(argument, syntax),
+        b"MAIL" => mail(argument, syntax),
+        b"RCPT" => rcpt(argument, syntax),
         b"DATA" => alone(Command::Data, argument, CoreReply::DataSyntax),
         b"RSET" => alone(Command::Rset, argument, CoreReply::RsetSyntax),
         b"QUIT" => alone(Command::Quit, argument, CoreReply::QuitSyntax),
@@ -176,7 +131,7 @@ fn of_verb(verb: &[u8], argument: &str, syntax: &Syntax) -> Result<Command, Mist
         b"VRFY" if argument.is_empty() => Err(CoreReply::VrfySyntax.into()),
         b"VRFY" => Ok(Command::Vrfy(argument.to_owned())),
         b"EXPN" => Ok(Command::Expn),
-        b"XCLIENT" => xclient::parse(argument),
+        b"XCLIENT" => xclient::parse(argument).map(Command::Xclient),
         b"BDAT" => bdat(argument),
         b"STARTTLS" => alone(Command::StartTls, argument, CoreReply::StartTlsSyntax),
         b"AUTH" => auth(argument),
@@ -194,6 +149,22 @@ fn helo(verb: Verb, argument: &str, syntax: &Syntax) -> Result<Command, Mistake>
         return Err(CoreReply::HeloSyntax.into());
     }
     Ok(Command::Helo(verb, argument.to_owned()))
+}
+
+fn mail(argument: &str, syntax: &Syntax) -> Result<Command, Mistake> {
+    let (reverse_path, parameters) = path::mail(argument, syntax)?;
+    Ok(Command::Mail {
+        reverse_path,
+        parameters,
+    })
+}
+
+fn rcpt(argument: &str, syntax: &Syntax) -> Result<Command, Mistake> {
+    let (forward_path, parameters) = path::rcpt(argument, syntax)?;
+    Ok(Command::Rcpt {
+        forward_path,
+        parameters,
+    })
 }
 
 /// `BDAT size [LAST]` (RFC 3030 §2). A size beyond what a number can hold is a mistake: its octets would never end.
@@ -230,27 +201,6 @@ fn alone(command: Command, argument: &str, syntax: CoreReply) -> Result<Command,
     } else {
         Err(syntax.into())
     }
-}
-
-/// `+` and two hexadecimal digits stand for an octet (RFC 3461 §4). Control characters are refused.
-pub(crate) fn xtext(value: &str) -> Option<String> {
-    let mut octets = Vec::with_capacity(value.len());
-    let mut rest = value.as_bytes();
-    while let Some((octet, after)) = rest.split_first() {
-        rest = after;
-        if *octet == b'+' {
-            let digits = std::str::from_utf8(after.get(..2)?)
-                .ok()
-                .filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
-            octets.push(u8::from_str_radix(digits, 16).ok()?);
-            rest = &after[2..];
-        } else {
-            octets.push(*octet);
-        }
-    }
-    String::from_utf8(octets)
-        .ok()
-        .filter(|text| !text.chars().any(char::is_control))
 }
 
 /// Whether a command line is a PROXY header that comes too late.

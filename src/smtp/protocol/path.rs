@@ -1,10 +1,11 @@
 //! The arguments of MAIL and RCPT: a path as it was written, and parameters (RFC 5321 §4.1.1.2, §4.1.1.3, §4.1.2).
 
 use crate::smtp::Extension;
-use crate::smtp::protocol::command::{Command, Mistake, xtext};
 use crate::smtp::protocol::mailbox::{self, PathFlaw};
+use crate::smtp::protocol::mistake::Mistake;
 use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::protocol::syntax::Syntax;
+use crate::smtp::protocol::xtext;
 
 /// What MAIL or RCPT said beside the path.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -61,22 +62,19 @@ const RCPT: Side = Side {
     },
 };
 
-/// Reads the argument of MAIL.
-pub(crate) fn mail(argument: &str, syntax: &Syntax) -> Result<Command, Mistake> {
+/// Reads the argument of MAIL: the reverse-path and the parameters.
+pub(crate) fn mail(argument: &str, syntax: &Syntax) -> Result<(String, Parameters), Mistake> {
     let operand = operand(argument, &MAIL, syntax)?;
     let parameters = parameters(&operand, syntax, MAIL_PARAMETERS, mail_parameter)?;
     let reverse_path = operand.mailbox(&MAIL, syntax)?;
     if !(parameters.smtputf8 || syntax.utf8_paths || reverse_path.is_ascii()) {
         return Err(operand.mistake(CoreReply::NotAscii));
     }
-    Ok(Command::Mail {
-        reverse_path: reverse_path.to_owned(),
-        parameters,
-    })
+    Ok((reverse_path.to_owned(), parameters))
 }
 
-/// Reads the argument of RCPT. A path beyond ASCII is for the session to judge: it knows what MAIL said.
-pub(crate) fn rcpt(argument: &str, syntax: &Syntax) -> Result<Command, Mistake> {
+/// Reads the argument of RCPT: the forward-path and the parameters. A path beyond ASCII is for the session to judge: it knows what MAIL said.
+pub(crate) fn rcpt(argument: &str, syntax: &Syntax) -> Result<(String, Parameters), Mistake> {
     let operand = operand(argument, &RCPT, syntax)?;
     let parameters = parameters(&operand, syntax, RCPT_PARAMETERS, rcpt_parameter)?;
     let forward_path = match operand.path {
@@ -86,10 +84,7 @@ pub(crate) fn rcpt(argument: &str, syntax: &Syntax) -> Result<Command, Mistake> 
     if forward_path.is_empty() {
         return Err(operand.mistake(CoreReply::RecipientEmpty));
     }
-    Ok(Command::Rcpt {
-        forward_path: forward_path.to_owned(),
-        parameters,
-    })
+    Ok((forward_path.to_owned(), parameters))
 }
 
 /// What stands after the colon.
@@ -246,13 +241,13 @@ fn mail_parameter(
             Extension::SmtpUtf8
         }
         ("RET", Some(value)) if one_of(&["FULL", "HDRS"], value) => Extension::Dsn,
-        ("ENVID", Some(id)) if xtext(id).is_some() && (1..=100).contains(&id.len()) => {
+        ("ENVID", Some(id)) if xtext::decode(id).is_some() && (1..=100).contains(&id.len()) => {
             Extension::Dsn
         }
         ("BODY", Some(_)) => return Err(CoreReply::BodySyntax),
         ("RET", Some(_)) => return Err(CoreReply::RetSyntax),
         ("ENVID", Some(_)) => return Err(CoreReply::EnvidSyntax),
-        ("AUTH", Some(identity)) if identity == "<>" || xtext(identity).is_some() => {
+        ("AUTH", Some(identity)) if identity == "<>" || xtext::decode(identity).is_some() => {
             parameters.auth = true;
             return Ok(None);
         }
@@ -321,7 +316,7 @@ fn is_original_recipient(text: &str) -> bool {
     let atom = |c: char| c.is_ascii_alphanumeric() || c == '-';
     !kind.is_empty()
         && kind.chars().all(atom)
-        && xtext(address).is_some_and(|a| !a.is_empty())
+        && xtext::decode(address).is_some_and(|a| !a.is_empty())
         && text.len() <= 500
 }
 
@@ -333,10 +328,7 @@ mod tests {
     fn sender(argument: &str, expected: Result<&str, CoreReply>) {
         let got = mail(argument, &Syntax::default())
             .map_err(|m| m.reply)
-            .map(|command| match command {
-                Command::Mail { reverse_path, .. } => reverse_path,
-                other => panic!("{other:?}"),
-            });
+            .map(|(path, _)| path);
         assert_eq!(got, expected.map(str::to_owned), "{argument}");
     }
 
@@ -344,10 +336,7 @@ mod tests {
     fn recipient(argument: &str, expected: Result<&str, CoreReply>) {
         let got = rcpt(argument, &Syntax::default())
             .map_err(|m| m.reply)
-            .map(|command| match command {
-                Command::Rcpt { forward_path, .. } => forward_path,
-                other => panic!("{other:?}"),
-            });
+            .map(|(path, _)| path);
         assert_eq!(got, expected.map(str::to_owned), "{argument}");
     }
 
@@ -386,7 +375,7 @@ mod tests {
 
     #[track_caller]
     fn read(words: &str, size: usize, flags: (bool, bool, bool), needs: &[Extension]) {
-        let Ok(Command::Mail { parameters, .. }) = mail(
+        let Ok((_, parameters)) = mail(
             &format!("FROM:<a@example.test> {words}"),
             &Syntax::default(),
         ) else {

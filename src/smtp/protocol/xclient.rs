@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use crate::facts::{Iprev, Verb};
 use crate::name;
-use crate::smtp::protocol::command::{Command, Mistake, xtext};
+use crate::smtp::protocol::mistake::Mistake;
 use crate::smtp::protocol::replies::CoreReply;
+use crate::smtp::protocol::xtext;
 
 /// The longest value in octets, as in Postfix.
 const VALUE_OCTETS: usize = 255;
@@ -50,7 +51,7 @@ impl Xclient {
 }
 
 /// Reads the attributes.
-pub(crate) fn parse(text: &str) -> Result<Command, Mistake> {
+pub(crate) fn parse(text: &str) -> Result<Xclient, Mistake> {
     if text.is_empty() {
         return Err(bad("Syntax: XCLIENT attribute=value..."));
     }
@@ -59,7 +60,7 @@ pub(crate) fn parse(text: &str) -> Result<Command, Mistake> {
         attribute(word, &mut xclient)?;
         xclient.said.push(word.to_owned());
     }
-    Ok(Command::Xclient(xclient))
+    Ok(xclient)
 }
 
 /// Postfix's words for what is malformed.
@@ -79,7 +80,7 @@ fn attribute(word: &str, xclient: &mut Xclient) -> Result<(), Mistake> {
     let value = match raw.to_ascii_uppercase().as_str() {
         "[UNAVAILABLE]" => Value::Unavailable,
         "[TEMPUNAVAIL]" => Value::TemporarilyUnavailable,
-        _ => Value::Known(xtext(raw).ok_or_else(unread)?),
+        _ => Value::Known(xtext::decode(raw).ok_or_else(unread)?),
     };
     let known = match &value {
         Value::Known(text) => Some(text.as_str()),
@@ -139,7 +140,7 @@ mod tests {
 
     fn read(text: &str) -> Xclient {
         match parse(text) {
-            Ok(Command::Xclient(xclient)) => xclient,
+            Ok(xclient) => xclient,
             other => panic!("{text}: {other:?}"),
         }
     }

@@ -9,7 +9,8 @@ use bytes::{Buf, BytesMut};
 
 use crate::facts::{BareLineEnd, Lookup, Verb};
 use crate::smtp::Extension;
-use crate::smtp::protocol::command::{self, Command, Mistake};
+use crate::smtp::protocol::command::{self, Command};
+use crate::smtp::protocol::mistake::Mistake;
 use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::protocol::syntax::{
     BareNewline, EXTENSION_OCTETS, MistakeOrder, PATH_LINE_OCTETS,

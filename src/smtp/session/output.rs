@@ -2,7 +2,7 @@
 
 use crate::policy::Refusal;
 use crate::reply::{Reply, enhanced_prefix};
-use crate::smtp::protocol::command::Mistake;
+use crate::smtp::protocol::mistake::Mistake;
 use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::session::event::SessionEvent;
 use crate::smtp::session::{Due, Session, State};
