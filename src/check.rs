@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use serde::Serialize;
 
 use crate::dns::Zones;
-use crate::facts::{Facts, Lookup, LookupRecord, Memory, Resolver};
+use crate::facts::{Facts, LookupRecord, Memory, ReceiverLookup, Resolver};
 use crate::policy::{Change, Refusal, Remedies, Remedy};
 use crate::reply::Reply;
 use crate::scenario::{Scenario, plain_message};
@@ -119,7 +119,7 @@ pub(crate) fn judge_remembering(
 /// Plays an attempt against a receiver whose lookups something else answers than zones of a world.
 pub(crate) fn judge_by_lookup(
     receiver: &Arc<Receiver>,
-    lookup: &dyn Lookup,
+    lookup: &dyn ReceiverLookup,
     attempt: &Attempt,
 ) -> Judgement {
     played(receiver, Arc::default(), lookup, attempt)
@@ -128,7 +128,7 @@ pub(crate) fn judge_by_lookup(
 fn played(
     receiver: &Arc<Receiver>,
     memory: Arc<Memory>,
-    lookup: &dyn Lookup,
+    lookup: &dyn ReceiverLookup,
     attempt: &Attempt,
 ) -> Judgement {
     let mut play = Play::new(receiver, memory, lookup, attempt);
@@ -179,7 +179,7 @@ pub fn remedied(zones: &Zones, attempt: &Attempt, remedy: &Remedy) -> Option<(Zo
 
 struct Play<'a> {
     session: Session,
-    lookup: &'a dyn Lookup,
+    lookup: &'a dyn ReceiverLookup,
     facts: Facts,
     allowed: String,
     refusal: Option<Refusal>,
@@ -192,7 +192,7 @@ impl<'a> Play<'a> {
     fn new(
         receiver: &Arc<Receiver>,
         memory: Arc<Memory>,
-        lookup: &'a dyn Lookup,
+        lookup: &'a dyn ReceiverLookup,
         attempt: &Attempt,
     ) -> Self {
         let client = ClientAddress::fixed(attempt.client);

@@ -66,6 +66,17 @@ impl Outcome {
         matches!(self, Self::NoData | Self::NxDomain)
     }
 
+    /// Several lookups of one name as one outcome: data, else a temporary failure, else NODATA, else NXDOMAIN.
+    pub(crate) fn combined(outcomes: impl Iterator<Item = Self>) -> Self {
+        let rank = |o: Self| match o {
+            Self::Data => 3,
+            o if o.is_temporary() => 2,
+            Self::NoData => 1,
+            _ => 0,
+        };
+        outcomes.max_by_key(|o| rank(*o)).unwrap_or(Self::NxDomain)
+    }
+
     /// The word people use.
     pub const fn word(self) -> &'static str {
         match self {
@@ -90,7 +101,7 @@ impl std::fmt::Display for Outcome {
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct LookupRecord {
     /// The name asked for.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "name::as_text")]
     #[cfg_attr(feature = "http", schema(value_type = String))]
     pub name: Name,
     /// The type asked for.
@@ -135,10 +146,6 @@ impl LookupRecord {
             _ => None,
         })
     }
-}
-
-fn as_text<S: serde::Serializer>(name: &Name, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&name::display(name))
 }
 
 fn as_display<S: serde::Serializer>(

@@ -71,6 +71,30 @@ pub fn is_within(name: &Name, suffix: &Name) -> bool {
     suffix.zone_of(name)
 }
 
+/// Serializes a name as text.
+pub(crate) fn as_text<S: serde::Serializer>(name: &Name, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&display(name))
+}
+
+/// Serializes a name as text, or nothing.
+pub(crate) fn as_optional_text<S: serde::Serializer>(
+    name: &Option<Name>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match name {
+        Some(name) => serializer.serialize_str(&display(name)),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// Serializes names as a list of texts.
+pub(crate) fn as_texts<S: serde::Serializer>(
+    names: &[Name],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(names.iter().map(display))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

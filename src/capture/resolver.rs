@@ -10,7 +10,7 @@ use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode}
 use hickory_proto::rr::Record;
 use parking_lot::Mutex;
 
-use crate::facts::Lookup;
+use crate::facts::{Lookup, ReceiverLookup};
 use crate::lookup::{LookupRecord, Outcome};
 use crate::name::{self, Name, RecordType};
 
@@ -143,6 +143,8 @@ impl OutsideResolver {
         answer_to(id, name, record_type, &octets)?.ok_or_else(other)
     }
 }
+
+impl ReceiverLookup for OutsideResolver {}
 
 impl Lookup for OutsideResolver {
     fn ask(&self, name: &Name, record_type: RecordType) -> Arc<LookupRecord> {

@@ -8,7 +8,6 @@ use mail_parser::MessageParser;
 use serde::Serialize;
 
 use super::hostname_mistake;
-use super::iprev::optional_name_text;
 use crate::name;
 
 /// The fields that stand at most once in a message (RFC 5322 §3.6), in lower case.
@@ -46,7 +45,7 @@ pub struct Header {
     /// The addresses in From.
     pub from: Vec<String>,
     /// The domain of the only address in From; `None` where From has none, or several.
-    #[serde(serialize_with = "optional_name_text")]
+    #[serde(serialize_with = "name::as_optional_text")]
     pub from_domain: Option<Name>,
     /// The first line that is no field; empty where every line is one.
     #[serde(skip_serializing_if = "String::is_empty")]

@@ -7,9 +7,9 @@ use std::time::Duration;
 use hickory_proto::rr::RData;
 use serde::Serialize;
 
-use super::iprev::{combined, name_text};
+use super::hostname::{hostname_mistake, mistake_within};
 use super::{Iprev, Lookup, LookupRecord, Observations, Outcome};
-use crate::name::{self, LABEL_OCTETS, NAME_OCTETS, Name, RecordType};
+use crate::name::{self, NAME_OCTETS, Name, RecordType};
 
 /// The verb of a HELO command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -81,7 +81,7 @@ pub struct Helo {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MxHost {
     /// The host.
-    #[serde(serialize_with = "name_text")]
+    #[serde(serialize_with = "name::as_text")]
     pub name: Name,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
@@ -162,7 +162,7 @@ impl Helo {
                 .flat_map(|question| question.addresses())
                 .map(name::normalise)
                 .collect();
-            self.addresses_outcome = Some(combined(questions.iter().map(|q| q.outcome)));
+            self.addresses_outcome = Some(Outcome::combined(questions.iter().map(|q| q.outcome)));
             evidence.extend(questions);
         }
         let mut hosts = Vec::new();
@@ -216,7 +216,7 @@ impl MxHost {
         let host = Self {
             name,
             addresses: addresses.map(name::normalise).collect(),
-            outcome: combined(questions.iter().map(|question| question.outcome)),
+            outcome: Outcome::combined(questions.iter().map(|question| question.outcome)),
         };
         evidence.extend(questions);
         host
@@ -280,50 +280,6 @@ fn ipv4(text: &str) -> Option<Ipv4Addr> {
         *octet = numbers.next()??;
     }
     numbers.next().is_none().then_some(octets.into())
-}
-
-/// The reason why a text is not a host name (RFC 1123 §2.1, RFC 5321 §2.3.5), or `None` if it is one.
-///
-/// One trailing dot is tolerated; `_` where `underscore` is set.
-pub fn hostname_mistake(text: &str, underscore: bool) -> Option<String> {
-    mistake_within(NAME_OCTETS, text, underscore)
-}
-
-/// The same for names of at most `octets` octets.
-fn mistake_within(most: usize, text: &str, underscore: bool) -> Option<String> {
-    let body = text.strip_suffix('.').unwrap_or(text);
-    if body.is_empty() {
-        return Some("the name is empty".into());
-    }
-    if !body.is_ascii() {
-        return Some("the name has octets beyond ASCII".into());
-    }
-    if body.len() > most {
-        return Some(format!(
-            "the name has {} octets, more than {most}",
-            body.len()
-        ));
-    }
-    let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || (underscore && c == '_');
-    for label in body.split('.') {
-        if label.is_empty() {
-            return Some("the name has an empty label".into());
-        }
-        if label.len() > LABEL_OCTETS {
-            return Some(format!(
-                "a label has {} octets, more than {LABEL_OCTETS}",
-                label.len()
-            ));
-        }
-        if let Some(c) = label.chars().find(|c| !legal(*c)) {
-            return Some(format!("the name has the character {c:?}"));
-        }
-        if label.starts_with('-') || label.ends_with('-') {
-            return Some("a label begins or ends with a hyphen".into());
-        }
-    }
-    let numeric = body.chars().all(|c| c.is_ascii_digit() || c == '.');
-    numeric.then(|| "the name is all numeric".into())
 }
 
 #[cfg(test)]

@@ -147,7 +147,7 @@ impl IprevResult {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Forward {
     /// The PTR name.
-    #[serde(serialize_with = "name_text")]
+    #[serde(serialize_with = "name::as_text")]
     pub name: Name,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
@@ -168,10 +168,10 @@ pub struct Iprev {
     /// The outcome of the reverse lookup.
     pub reverse: Outcome,
     /// The PTR names in answer order, unconfirmed.
-    #[serde(serialize_with = "name_texts")]
+    #[serde(serialize_with = "name::as_texts")]
     pub ptr_names: Vec<Name>,
     /// The first PTR name that leads back.
-    #[serde(serialize_with = "optional_name_text")]
+    #[serde(serialize_with = "name::as_optional_text")]
     pub verified_name: Option<Name>,
     /// The forward lookup of each name that was tried.
     pub forwards: Vec<Forward>,
@@ -303,7 +303,7 @@ fn forward(
         .iter()
         .flat_map(|question| question.addresses())
         .collect();
-    let outcome = combined(questions.iter().map(|q| q.outcome));
+    let outcome = Outcome::combined(questions.iter().map(|q| q.outcome));
     let forward = Forward {
         name: name.clone(),
         confirms: addresses
@@ -325,19 +325,6 @@ fn agrees(address: IpAddr, client: IpAddr, relaxed: Relaxed) -> bool {
         (Relaxed::SameNetwork, IpAddr::V6(_)) => 64,
     };
     IpNet::new(client, prefix).is_ok_and(|net| net.contains(&address))
-}
-
-/// Several lookups of one name as one outcome: data, else a temporary failure, else NODATA, else NXDOMAIN.
-pub(super) fn combined(outcomes: impl Iterator<Item = Outcome>) -> Outcome {
-    let rank = |o: Outcome| match o {
-        Outcome::Data => 3,
-        o if o.is_temporary() => 2,
-        Outcome::NoData => 1,
-        _ => 0,
-    };
-    outcomes
-        .max_by_key(|o| rank(*o))
-        .unwrap_or(Outcome::NxDomain)
 }
 
 fn conclude(reverse: Outcome, forwards: &[Forward], settings: &IprevSettings) -> IprevResult {
@@ -395,27 +382,6 @@ fn explain(
         })
         .collect();
     format!("{}, so no name of {client} is confirmed", each.join("; "))
-}
-
-pub(super) fn name_text<S: serde::Serializer>(
-    name: &Name,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&name::display(name))
-}
-
-pub(super) fn optional_name_text<S: serde::Serializer>(
-    name: &Option<Name>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match name {
-        Some(name) => serializer.serialize_str(&name::display(name)),
-        None => serializer.serialize_none(),
-    }
-}
-
-fn name_texts<S: serde::Serializer>(names: &[Name], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(names.iter().map(name::display))
 }
 
 #[cfg(test)]

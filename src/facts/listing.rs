@@ -7,7 +7,6 @@ use std::time::Duration;
 use hickory_proto::rr::RData;
 use serde::Serialize;
 
-use super::iprev::name_text;
 use super::{Lookup, LookupRecord, Outcome};
 use crate::name::{self, Name, RecordType};
 
@@ -29,7 +28,7 @@ pub struct Listing {
     /// The subject.
     pub subject: Subject,
     /// The list.
-    #[serde(serialize_with = "name_text")]
+    #[serde(serialize_with = "name::as_text")]
     pub zone: Name,
     /// The query name; the root if there is none.
     #[serde(skip)]

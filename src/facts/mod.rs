@@ -9,10 +9,12 @@ mod conduct;
 mod generic;
 mod header;
 mod helo;
+mod hostname;
 mod iprev;
 mod listing;
 pub(crate) mod lookup;
 mod memory;
+mod resolver;
 mod sender;
 mod spf;
 mod tally;
@@ -24,14 +26,16 @@ pub use conduct::{BareLineEnd, Conduct, Pregreet};
 pub use generic::{GenericMatch, Keywords, exempt, generic_pattern};
 pub(crate) use header::mended;
 pub use header::{Field, Header, HeaderFault, SINGLE_FIELDS};
-pub use helo::{Helo, HeloKind, MxHost, Relation, Verb, address_literal, hostname_mistake};
+pub use helo::{Helo, HeloKind, MxHost, Relation, Verb, address_literal};
+pub use hostname::hostname_mistake;
 pub use iprev::{
     AnyTempfail, Forward, ForwardFamily, ForwardNxdomain, Iprev, IprevResult, IprevSettings,
     PtrNames, Relaxed,
 };
 pub use listing::{Listing, Subject};
-pub use lookup::{Lookup, Resolver, ResolverSnapshot};
+pub use lookup::Lookup;
 pub use memory::{Clock, Greylist, History, MOST_ADVANCED, Memory, Seen};
+pub use resolver::{ReceiverLookup, Resolver, ResolverSnapshot};
 pub use sender::SenderDomain;
 pub(crate) use spf::REDIRECT;
 pub use spf::{DNS_TERMS, Spf, SpfQuery, SpfResult, SpfStep, VOID_LOOKUPS, check_host};
@@ -241,7 +245,11 @@ impl Facts {
     }
 
     /// Observes the client address: PTR names with their addresses, block lists. Returns the time of the concurrent lookups.
-    pub fn observe_client(&mut self, needs: &Observations, lookup: &dyn Lookup) -> Duration {
+    pub fn observe_client(
+        &mut self,
+        needs: &Observations,
+        lookup: &dyn ReceiverLookup,
+    ) -> Duration {
         let address = self.client_address;
         let recall = lookup.recall().filter(|_| self.told.is_none());
         let seen = recall
@@ -264,7 +272,7 @@ impl Facts {
         verb: Verb,
         argument: &str,
         needs: &Observations,
-        lookup: &dyn Lookup,
+        lookup: &dyn ReceiverLookup,
     ) -> Duration {
         self.evidence.truncate(self.client_evidence);
         self.listings

@@ -6,15 +6,14 @@ use std::time::Duration;
 use hickory_proto::rr::RData;
 use serde::Serialize;
 
-use super::iprev::{combined, name_text};
 use super::{Lookup, LookupRecord, Outcome};
-use crate::name::{Name, RecordType};
+use crate::name::{self, Name, RecordType};
 
 /// The lookups about the domain of the sender.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SenderDomain {
     /// The domain.
-    #[serde(serialize_with = "name_text")]
+    #[serde(serialize_with = "name::as_text")]
     pub domain: Name,
     /// The outcome of the MX lookup.
     pub mx: Outcome,
@@ -42,7 +41,7 @@ pub(super) fn observe(
             lookup.ask(domain, RecordType::A),
             lookup.ask(domain, RecordType::AAAA),
         ];
-        addresses = Some(combined(questions.iter().map(|q| q.outcome)));
+        addresses = Some(Outcome::combined(questions.iter().map(|q| q.outcome)));
         elapsed += questions
             .iter()
             .map(|q| q.elapsed)

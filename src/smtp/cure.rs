@@ -12,7 +12,9 @@ use hickory_proto::rr::RData;
 use hickory_proto::rr::rdata::{A, AAAA, MX, PTR, TXT};
 
 use crate::dns::Amendment;
-use crate::facts::{CountBy, Facts, Header, Lookup, ResolverSnapshot, Verb, mended};
+use crate::facts::{
+    CountBy, Facts, Header, Lookup, ReceiverLookup, ResolverSnapshot, Verb, mended,
+};
 use crate::name::{self, Name, RecordType};
 use crate::policy::{Behaviour, Change, Remedy};
 use crate::smtp::Receiver;
@@ -123,7 +125,7 @@ impl Case {
     }
 
     /// Observes the client again, in the order of a session.
-    fn observed(&self, changes: &[Change], lookup: &dyn Lookup) -> Facts {
+    fn observed(&self, changes: &[Change], lookup: &dyn ReceiverLookup) -> Facts {
         let (before, wants) = (&*self.facts, self.receiver.policy.needs());
         let address = changes.iter().find_map(|change| match change {
             Change::SendFrom(address) => Some(*address),

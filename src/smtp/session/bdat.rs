@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 
-use crate::facts::Lookup;
+use crate::facts::ReceiverLookup;
 use crate::reply::Reply;
 use crate::smtp::budget::MailData;
 use crate::smtp::protocol::data::flaw;
@@ -99,7 +99,7 @@ impl Session {
     }
 
     /// Handles a complete chunk.
-    pub(crate) fn end_of_chunk(&mut self, output: &mut Vec<u8>, lookup: &dyn Lookup) {
+    pub(crate) fn end_of_chunk(&mut self, output: &mut Vec<u8>, lookup: &dyn ReceiverLookup) {
         let State::Chunk(chunk) = std::mem::replace(&mut self.state, State::Idle) else {
             return;
         };

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::facts::{Facts, Helo, HeloKind, Lookup, Memory, Verb};
+use crate::facts::{Facts, Helo, HeloKind, Memory, ReceiverLookup, Verb};
 use crate::policy::{DeferIfPermit, Policy, Refusal, Values};
 use crate::smtp::ClientAddress;
 use crate::smtp::session::setup::Setup;
@@ -50,7 +50,11 @@ impl Client {
     }
 
     /// Observes the client address, and remembers the client if a rule needs that. Returns the time of the lookups.
-    pub(super) fn observe_address(&mut self, setup: &Setup, lookup: &dyn Lookup) -> Duration {
+    pub(super) fn observe_address(
+        &mut self,
+        setup: &Setup,
+        lookup: &dyn ReceiverLookup,
+    ) -> Duration {
         self.held = None;
         let needs = setup.receiver.policy.needs();
         let time = self.facts.observe_client(needs, lookup);
@@ -130,7 +134,7 @@ impl Client {
         verb: Verb,
         argument: &str,
         setup: &Setup,
-        lookup: &dyn Lookup,
+        lookup: &dyn ReceiverLookup,
     ) -> Duration {
         let policy = &setup.receiver.policy;
         let may_stay = self.has_helo() && policy.judges_at(Stage::Helo);
@@ -215,7 +219,7 @@ impl Client {
     pub(super) fn observe_told_helo(
         &mut self,
         setup: &Setup,
-        lookup: &dyn Lookup,
+        lookup: &dyn ReceiverLookup,
     ) -> Option<Duration> {
         let (verb, argument) = self.told_helo.take()?;
         let needs = setup.receiver.policy.needs();

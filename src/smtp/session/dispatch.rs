@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use bytes::{Buf, BytesMut};
 
-use crate::facts::{BareLineEnd, Lookup, Verb};
+use crate::facts::{BareLineEnd, ReceiverLookup, Verb};
 use crate::smtp::Extension;
 use crate::smtp::protocol::command::{self, Command};
 use crate::smtp::protocol::mistake::Mistake;
@@ -50,7 +50,7 @@ impl Session {
         &mut self,
         input: &mut BytesMut,
         output: &mut Vec<u8>,
-        lookup: &dyn Lookup,
+        lookup: &dyn ReceiverLookup,
     ) -> bool {
         let end = memchr::memchr(b'\n', input).map(|end| end + 1);
         let octets = end.unwrap_or(input.len());
@@ -75,7 +75,7 @@ impl Session {
         line: &[u8],
         more: bool,
         output: &mut Vec<u8>,
-        lookup: &dyn Lookup,
+        lookup: &dyn ReceiverLookup,
     ) {
         let (text, bare) = match line.strip_suffix(b"\r\n") {
             Some(text) => (text, false),
@@ -203,7 +203,7 @@ impl Session {
     }
 
     /// The table from command to method.
-    fn command(&mut self, command: Command, output: &mut Vec<u8>, lookup: &dyn Lookup) {
+    fn command(&mut self, command: Command, output: &mut Vec<u8>, lookup: &dyn ReceiverLookup) {
         if self.lacks_tls(&command, output) {
             return;
         }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::facts::{Facts, Lookup, Verb};
+use crate::facts::{Facts, ReceiverLookup, Verb};
 use crate::reply::{Reply, ReplyCode};
 use crate::smtp::Extension;
 use crate::smtp::protocol::replies::CoreReply;
@@ -19,7 +19,7 @@ impl Session {
     pub(crate) fn hold_greeting(
         &mut self,
         output: &mut Vec<u8>,
-        lookup: &dyn Lookup,
+        lookup: &dyn ReceiverLookup,
     ) -> Option<Step> {
         let Some(pregreet) = self.setup.receiver.policy.needs().pregreet else {
             self.greet(false, false, output, lookup);
@@ -41,7 +41,7 @@ impl Session {
         begun: bool,
         early: bool,
         output: &mut Vec<u8>,
-        lookup: &dyn Lookup,
+        lookup: &dyn ReceiverLookup,
     ) {
         self.client.facts.conduct.pregreet = early;
         if let Some(pause) = self.client.observe_told_helo(&self.setup, lookup) {
@@ -66,7 +66,7 @@ impl Session {
     }
 
     /// HELO or EHLO, the first or a later one. The HELO name is observed each time.
-    pub(crate) fn helo(&mut self, verb: Verb, argument: &str, lookup: &dyn Lookup) {
+    pub(crate) fn helo(&mut self, verb: Verb, argument: &str, lookup: &dyn ReceiverLookup) {
         self.pause = self
             .client
             .observe_helo(verb, argument, &self.setup, lookup);

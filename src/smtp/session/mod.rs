@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
-use crate::facts::{Lookup, Memory, Verb};
+use crate::facts::{Memory, ReceiverLookup, Verb};
 use crate::reply::Reply;
 use crate::smtp::budget::{MailData, MessageBudget};
 use crate::smtp::protocol::data::Collector;
@@ -262,14 +262,19 @@ impl Session {
         &mut self,
         input: &mut BytesMut,
         output: &mut Vec<u8>,
-        lookup: &dyn Lookup,
+        lookup: &dyn ReceiverLookup,
     ) -> Step {
         let step = self.run(input, output, lookup);
         self.proofs.prove(lookup);
         step
     }
 
-    fn run(&mut self, input: &mut BytesMut, output: &mut Vec<u8>, lookup: &dyn Lookup) -> Step {
+    fn run(
+        &mut self,
+        input: &mut BytesMut,
+        output: &mut Vec<u8>,
+        lookup: &dyn ReceiverLookup,
+    ) -> Step {
         loop {
             if let Some(step) = self.settle(input, output, lookup) {
                 return step;
@@ -357,7 +362,7 @@ impl Session {
         &mut self,
         input: &BytesMut,
         output: &mut Vec<u8>,
-        lookup: &dyn Lookup,
+        lookup: &dyn ReceiverLookup,
     ) -> Option<Step> {
         if matches!(self.due, Due::Client) {
             self.due = Due::Wait;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::facts::{Facts, Lookup};
+use crate::facts::{Facts, ReceiverLookup};
 use crate::policy::{Refusal, Remedies};
 use crate::smtp::Receiver;
 use crate::smtp::cure::Case;
@@ -36,7 +36,7 @@ impl Proofs {
 
     /// Gives new refusals what the verification of their remedies needs: the current zones. If that needs the message,
     /// remedies are verified at once, because a refused message is not kept; otherwise when they are read.
-    pub(super) fn prove(&mut self, lookup: &dyn Lookup) {
+    pub(super) fn prove(&mut self, lookup: &dyn ReceiverLookup) {
         for (remedies, case) in self.waiting.drain(..) {
             let case = Case {
                 world: lookup.snapshot(),

@@ -239,9 +239,9 @@ fn printable(claim: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::{AuthResult, Dmarc, Lookup, Observations, lookup::table::Table};
+    use crate::facts::{AuthResult, Dmarc, Observations, ReceiverLookup, lookup::table::Table};
 
-    fn facts(client: &str, helo: &str, needs: &Observations, world: &dyn Lookup) -> Facts {
+    fn facts(client: &str, helo: &str, needs: &Observations, world: &dyn ReceiverLookup) -> Facts {
         let mut facts = Facts::of_receiver(client.parse().expect("an address"), "mx.martinet.test");
         facts.observe_client(needs, world);
         facts.observe_helo(Verb::Ehlo, helo, needs, world);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::facts::{BareLineEnd, Lookup};
+use crate::facts::{BareLineEnd, ReceiverLookup};
 use crate::journal::Envelope;
 use crate::reply::Reply;
 use crate::smtp::Extension;
@@ -21,7 +21,7 @@ use crate::stage::Stage;
 use crate::verdict::{ClosedBy, Source};
 
 impl Session {
-    pub(crate) fn mail(&mut self, mail: Mail, output: &mut Vec<u8>, lookup: &dyn Lookup) {
+    pub(crate) fn mail(&mut self, mail: Mail, output: &mut Vec<u8>, lookup: &dyn ReceiverLookup) {
         if matches!(self.state, State::Transaction(_) | State::Chunked(..)) {
             return self.mistake(CoreReply::NestedMail, output);
         }
@@ -237,7 +237,7 @@ impl Session {
     }
 
     /// Handles the final dot.
-    pub(crate) fn end_of_data(&mut self, output: &mut Vec<u8>, lookup: &dyn Lookup) {
+    pub(crate) fn end_of_data(&mut self, output: &mut Vec<u8>, lookup: &dyn ReceiverLookup) {
         let State::Data(open, collector) = std::mem::replace(&mut self.state, State::Idle) else {
             return;
         };
@@ -255,7 +255,7 @@ impl Session {
         octets: Vec<u8>,
         flaw: Option<Flaw>,
         output: &mut Vec<u8>,
-        lookup: &dyn Lookup,
+        lookup: &dyn ReceiverLookup,
     ) {
         self.at = Stage::Eod;
         let bare = match flaw {
@@ -285,7 +285,7 @@ impl Session {
         }
     }
 
-    fn observe_message(&mut self, received: Received, lookup: &dyn Lookup) {
+    fn observe_message(&mut self, received: Received, lookup: &dyn ReceiverLookup) {
         self.pause = Duration::ZERO;
         let needs = self.setup.receiver.policy.needs();
         if needs.observes_message() {
