@@ -40,7 +40,6 @@ LONG_FUNCTIONS = {
 
 # Neighbours that use each other.
 CIRCLES = {
-    "src/scenario/keys: receiver, rule, script, smtp",
     "src/scenario: behaviour, builtin, compile, domain, exchange, listener, parse, receiver, source, speech, values",
 }
 

@@ -19,6 +19,10 @@ pub(super) use rule::WEIGHT;
 pub(super) use scenario::{ASSIGNMENT, MAIL_SERVER, MX, SCENARIO};
 
 const ADDRESS: Takes = Takes::Text("an address");
+const NETWORKS: Takes = Takes::List("an address or a network");
+const SUFFIXES: Takes = Takes::List("a domain name");
+const PATTERNS: Takes = Takes::List("a string, in which * stands for any characters");
+const REPLY: Takes = Takes::List("a reply line such as 550 5.7.25 No PTR record for {ip}");
 
 /// One section of a file: the top level, or a table.
 #[derive(Debug)]

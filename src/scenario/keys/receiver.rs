@@ -1,16 +1,10 @@
 //! The keys of receiver files.
 
-use super::rule::{ALLOW, RULE};
+use super::rule::{AFTER, ALLOW, RULE};
 use super::script::SCRIPT;
 use super::smtp::{AUTH, SMTP};
 use super::{Key, More, Section, Takes, key};
 use crate::facts::PtrNames;
-
-pub(super) const NETWORKS: Takes = Takes::List("an address or a network");
-pub(super) const SUFFIXES: Takes = Takes::List("a domain name");
-pub(super) const PATTERNS: Takes = Takes::List("a string, in which * stands for any characters");
-pub(super) const REPLY: Takes =
-    Takes::List("a reply line such as 550 5.7.25 No PTR record for {ip}");
 
 /// The key that both kinds of files have.
 pub(super) const fn kind(example: &'static str) -> Key {
@@ -22,16 +16,6 @@ pub(super) const fn kind(example: &'static str) -> Key {
     )
     .absent("what the other keys show")
 }
-
-pub(super) const AFTER: Key = key(
-    "after",
-    Takes::Choice(&["close", "503", "repeat", "each-command", "continue"]),
-    "\"close\"",
-    "Says what follows a refusal: the connection closes, every further command gets 503, every further command gets the same reply, or the session goes on. \
-     `each-command` is for rules at connect: the greeting is 220, and each command except HELO, EHLO, NOOP, RSET and QUIT gets the refusal, as with Sendmail.",
-)
-.absent("close after 221, 421 and 521; 503 after a refused greeting; otherwise continue")
-.follows("RFC 5321 §3.1, §3.8, RFC 7504");
 
 pub(in crate::scenario) static RECEIVER: Section = Section {
     title: "",

@@ -1,9 +1,18 @@
 //! Keys of `[[rule]]` and `[[allow]]`.
 
-use super::receiver::{AFTER, NETWORKS, REPLY, SUFFIXES};
-use super::{More, Section, Takes, key};
+use super::{Key, More, NETWORKS, REPLY, SUFFIXES, Section, Takes, key};
 use crate::facts::CountBy;
 use crate::stage::Stage;
+
+pub(super) const AFTER: Key = key(
+    "after",
+    Takes::Choice(&["close", "503", "repeat", "each-command", "continue"]),
+    "\"close\"",
+    "Says what follows a refusal: the connection closes, every further command gets 503, every further command gets the same reply, or the session goes on. \
+     `each-command` is for rules at connect: the greeting is 220, and each command except HELO, EHLO, NOOP, RSET and QUIT gets the refusal, as with Sendmail.",
+)
+.absent("close after 221, 421 and 521; 503 after a refused greeting; otherwise continue")
+.follows("RFC 5321 §3.1, §3.8, RFC 7504");
 
 pub(in crate::scenario) static RULE: Section = Section {
     title: "[[rule]]",

@@ -1,7 +1,6 @@
 //! Keys of `[[script]]`.
 
-use super::receiver::{NETWORKS, PATTERNS, REPLY};
-use super::{More, Section, Takes, key};
+use super::{More, NETWORKS, PATTERNS, REPLY, Section, Takes, key};
 use crate::facts::Verb;
 use crate::smtp::{CountPer, Mechanism, Point};
 

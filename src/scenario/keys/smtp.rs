@@ -1,7 +1,6 @@
 //! Keys of `[smtp]` and `[auth]`.
 
-use super::receiver::NETWORKS;
-use super::{More, Section, Takes, key};
+use super::{More, NETWORKS, Section, Takes, key};
 use crate::smtp::{AFTER_HELO, Extension, Mechanism};
 use crate::tls::TlsFault;
 
