@@ -40,7 +40,6 @@ LONG_FUNCTIONS = {
 
 # Neighbours that use each other.
 CIRCLES = {
-    "src/scenario: behaviour, builtin, compile, domain, exchange, listener, parse, receiver, source, speech, values",
 }
 
 FUNCTION = re.compile(r'^( *)(?:pub(?:\([^)]*\))? )?(?:const |async |unsafe |extern "C" )*fn (\w+)')

@@ -8,9 +8,10 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::keys::{MAIL_SERVER, MX};
+use super::named::named_receiver;
 use super::reader::{Reader, string, wrong_type};
 use super::report::Mistakes;
-use super::values::{address, domain_name, receiver};
+use super::values::{address, domain_name};
 use crate::dns::Zone;
 use crate::name::{self, Name, RecordType};
 use crate::smtp::Mailboxes;
@@ -97,7 +98,7 @@ pub(super) fn domains(
 fn domain(mut table: Reader<'_>, beside: Option<&Path>, mistakes: &mut Mistakes) -> Option<Domain> {
     table.require("name", mistakes);
     let name = table.parsed("name", mistakes, domain_name);
-    let receiver = receiver(&mut table, beside, mistakes);
+    let receiver = named_receiver(&mut table, beside, mistakes);
     let listed = table.value("addresses").map(Spanned::span);
     let addresses = table.parsed_list("addresses", mistakes, address);
     let mx = table.value("mx");
@@ -220,7 +221,7 @@ fn tabled(
     });
     let preference = table.number_as("preference", mistakes);
     let addresses = table.parsed_list("addresses", mistakes, address);
-    let receiver = receiver(&mut table, beside, mistakes);
+    let receiver = named_receiver(&mut table, beside, mistakes);
     let dead = table.flag("dead", mistakes).unwrap_or(false);
     table.finish();
     Some(MailServer {

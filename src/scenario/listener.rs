@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use super::named::named_receiver;
 use super::pool::Pools;
 use super::reader::Reader;
 use super::report::Mistakes;
 use super::source::identity;
-use super::values::receiver;
 use crate::smtp::{ClientSource, Protocol, ProxyMode};
 
 /// A further listener.
@@ -62,7 +62,7 @@ fn listener(
     let usual = Listener::default();
     let parse = |text: &str| text.parse::<SocketAddr>().ok();
     let address = table.parsed("address", mistakes, parse);
-    let receiver = receiver(&mut table, beside, mistakes);
+    let receiver = named_receiver(&mut table, beside, mistakes);
     let client = identity("client", &mut table, pools, mistakes);
     let protocol = table.choice("protocol", mistakes);
     let proxy = table.choice("proxy", mistakes);

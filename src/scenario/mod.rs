@@ -16,6 +16,7 @@ mod lint;
 mod listener;
 #[cfg(test)]
 mod mistakes;
+mod named;
 mod parse;
 mod pool;
 mod reader;

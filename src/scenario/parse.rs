@@ -10,10 +10,11 @@ use super::compile::Generator;
 use super::expect::{DnsExpectation, Expectation, SessionExpectation};
 use super::keys::{EXPECT_ANSWER, EXPECT_REPLY};
 use super::listener::listeners;
+use super::named::named_receiver;
 use super::pool::{Pattern, Pool, Pools};
 use super::reader::{At, Reader};
 use super::report::Mistakes;
-use super::values::{address, check_name, domain_name, ranges, receiver, record_type};
+use super::values::{address, check_name, domain_name, ranges, record_type};
 use super::{Scenario, domain, source};
 use crate::dns::{Fault, FaultMistake, FaultSpec, Outside, Settings, Transport};
 use crate::smtp::{self, Mailboxes};
@@ -39,7 +40,8 @@ pub(super) fn read(
         .map(|s| s.value)
         .collect();
     file.string("kind", mistakes);
-    let receiver = receiver(&mut file, beside, mistakes).unwrap_or_else(|| RECEIVER.to_owned());
+    let receiver =
+        named_receiver(&mut file, beside, mistakes).unwrap_or_else(|| RECEIVER.to_owned());
     let mailbox = |text: &str| smtp::is_mailbox(text).then(|| text.to_owned());
     let sender = file.parsed("sender", mistakes, mailbox);
     let sender = sender.unwrap_or_else(|| SENDER.to_owned());
@@ -385,7 +387,7 @@ fn session_expectation(
     let sender = text(table, "sender", mistakes).unwrap_or_else(|| scenario.sender.clone());
     let recipient = text(table, "recipient", mistakes);
     let message = text(table, "message", mistakes);
-    let receiver = receiver(table, beside, mistakes).unwrap_or_else(|| {
+    let receiver = named_receiver(table, beside, mistakes).unwrap_or_else(|| {
         let default = scenario.recipient();
         let recipient = recipient.as_deref().unwrap_or(&default);
         scenario.receiver_for(recipient)

@@ -8,10 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rules::{after, allow, rule};
+use toml::de::DeTable;
 
 use super::behaviour;
+use super::keys::RECEIVER;
 use super::reader::{At, Reader, wrong_type};
 use super::report::Mistakes;
+use super::shipped;
 use super::speech;
 use super::values::networks;
 use crate::facts::{
@@ -99,6 +102,17 @@ pub(super) fn read(
             policy,
         }),
     })
+}
+
+/// The built-in receiver of a name, such as `postfix` or `gmail@2016`, if there is one.
+pub(super) fn built_in(name: &str) -> Option<ReceiverProfile> {
+    let file = name.split_once('@').map_or(name, |(file, _)| file);
+    let text = shipped::text(&format!("receivers/{file}.toml"))?;
+    let mut mistakes = Mistakes::new(name.to_owned(), text);
+    let table = DeTable::parse(text).ok()?;
+    let reader = Reader::new(table.get_ref(), 0..0, &RECEIVER, &mut mistakes);
+    let profile = read(name, reader, &mut mistakes);
+    mistakes.finish(profile).ok()
 }
 
 /// An era is a mistake where no rule has a text of it.

@@ -1,14 +1,12 @@
 //! Values that several sections of the files have in common.
 
 use std::net::IpAddr;
-use std::path::Path;
 
 use ipnet::IpNet;
 
 use super::pool::addresses;
 use super::reader::{At, Reader};
 use super::report::Mistakes;
-use super::shipped::{is_path, names};
 use super::words::unknown;
 use crate::name::{self, Name, RecordType};
 use crate::policy::Template;
@@ -99,45 +97,6 @@ fn without_host_bits(text: At<String>, mistakes: &mut Mistakes) -> Option<At<Str
     );
     mistakes.add(text.span, expected, found);
     None
-}
-
-/// The receiver under the key `receiver`: the name of a built-in one, or a path, relative to the file that names it.
-pub(super) fn receiver(
-    table: &mut Reader<'_>,
-    beside: Option<&Path>,
-    mistakes: &mut Mistakes,
-) -> Option<String> {
-    let At { value, span } = table.string("receiver", mistakes)?;
-    if !is_path(&value) {
-        let names = names("receivers");
-        let (name, era) = match value.split_once('@') {
-            Some((name, era)) => (name, Some(era)),
-            None => (value.as_str(), None),
-        };
-        if !names.iter().any(|known| known == name) {
-            let names: Vec<_> = names.iter().map(String::as_str).collect();
-            let unknown = unknown("receiver", &value, &names);
-            let expected = format!("{}, or a path with / or .toml", unknown.expected);
-            mistakes.add(span, expected, unknown.found);
-        } else if era.is_some() && super::load_receiver(&value).is_err() {
-            let expected =
-                format!("{name}, or {name}@ERA with an era of `martinet show receiver {name}`");
-            mistakes.add(span, expected, format!("{value:?}"));
-        }
-        return Some(value);
-    }
-    // Text that came over HTTP has no directory: a path in it may not even tell whether the server has such a file.
-    let Some(beside) = beside else {
-        let expected = "the name of a built-in receiver: this scenario reads no files";
-        mistakes.add(span, expected, format!("the path {value:?}"));
-        return None;
-    };
-    let path = beside.join(&value);
-    if let Err(cause) = std::fs::File::open(&path) {
-        let found = format!("{}: {cause}", path.display());
-        mistakes.add(span, "a receiver file that can be read", found);
-    }
-    Some(path.display().to_string())
 }
 
 /// Reads the reply under a key, and checks its class.
