@@ -39,8 +39,7 @@ LONG_FUNCTIONS = {
 }
 
 # Neighbours that use each other.
-CIRCLES = {
-}
+CIRCLES: set[str] = set()
 
 FUNCTION = re.compile(r'^( *)(?:pub(?:\([^)]*\))? )?(?:const |async |unsafe |extern "C" )*fn (\w+)')
 TEST = re.compile(
