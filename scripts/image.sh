@@ -176,12 +176,14 @@ stops() {
     podman rm server >/dev/null
 }
 
-# A journal in a volume is written by the image's user, and read again by the next container.
+# A journal in a volume is written by the image's user, and read again by the next container. The servers are on 0.0.0.0, and the
+# exchange in the DNS is the address of the container.
 keeps_a_journal() {
     for run in first second; do
         run server --detach --name server --volume kept:/journal --env MARTINET_JOURNAL=/journal/martinet.db --env MARTINET_RECEIVER=lenient \
-            --env "MARTINET_DNS=$address:1053" martinet >/dev/null
+            martinet >/dev/null
         run server --rm martinet readyz --wait --timeout 30s || { podman logs server; exit 1; }
+        ! have dig || is "A" "$(ip netns exec sender dig -p 1053 +short "@$address" mx.contoso.test A)" "$address"
         [ "$run" = second ] || run sender --rm martinet send --smtp "$address:1025" --to kept@contoso.test >/dev/null
         shows "the $run journal" "$(api 'mail?recipient=kept@contoso.test')" '"recipients":["kept@contoso.test"]'
         stops

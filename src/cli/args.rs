@@ -158,7 +158,8 @@ pub(super) struct Serve {
     /// Use these ports for the worlds that are created over HTTP [default: free ports]
     #[arg(long, env = "MARTINET_WORLDS_PORTS", value_name = "FIRST-LAST", value_parser = ports)]
     pub worlds_ports: Option<RangeInclusive<u16>>,
-    /// Host name or address to show for servers on 0.0.0.0 or :: [default: that of the request]
+    /// Host name or address to show for servers on 0.0.0.0 or :: [default: that of the request]; an address is also that of the SMTP
+    /// server in the DNS [default: that of the DNS server, or of this machine]
     #[arg(long, env = "MARTINET_ADVERTISE", value_name = "HOST")]
     pub advertise: Option<String>,
     /// Store the journal in this SQLite file, and messages in FILE.mail; both are loaded at the next start

@@ -47,6 +47,9 @@ pub(super) async fn run(mut options: Box<Serve>) -> Result<bool, Error> {
     if let Some(placement) = &options.exchanges {
         builder = builder.exchanges(placement.clone());
     }
+    if let Some(Ok(address)) = options.advertise.as_deref().map(str::parse) {
+        builder = builder.advertise(address);
+    }
     if let Some(journal) = &options.journal {
         builder = builder.journal(journal);
     }

@@ -1,6 +1,6 @@
 //! Sets up a world and starts it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use super::bind::{bind_dns, bind_tcp, in_range};
 use super::gateway::default_gateways;
 use super::listen::MainListener;
 use super::logs::Logs;
+use super::reachable;
 use super::receivers::Receivers;
 use super::restored::Restored;
 use super::{Start, World};
@@ -79,6 +80,7 @@ pub struct Builder {
     listeners: Vec<Listener>,
     ports: Option<RangeInclusive<u16>>,
     exchanges: Placement,
+    advertised: Option<IpAddr>,
     #[cfg(feature = "journal-file")]
     journal: Option<std::path::PathBuf>,
 }
@@ -106,6 +108,7 @@ impl Default for Builder {
             listeners: Vec::new(),
             ports: None,
             exchanges: Placement::Automatic,
+            advertised: None,
             #[cfg(feature = "journal-file")]
             journal: None,
         }
@@ -158,6 +161,13 @@ impl Builder {
     /// Sets how the exchanges of recipient domains come by addresses and listeners. The default is [`Placement::Automatic`].
     pub fn exchanges(mut self, placement: Placement) -> Self {
         self.exchanges = placement;
+        self
+    }
+
+    /// Sets the address that the DNS has for an SMTP server on 0.0.0.0 or `::`. The default is the address of the DNS server if that is
+    /// not on 0.0.0.0 or `::` as well, or else an address of the machine.
+    pub fn advertise(mut self, address: IpAddr) -> Self {
+        self.advertised = Some(address);
         self
     }
 
@@ -297,7 +307,11 @@ impl Builder {
         let memory = Arc::new(Memory::on(Clock::advanced(self.clock)?));
         let main = Arc::new(super::change::reception(&scenario, &profile, memory));
         let (exchanges, ports) = (self.exchanges, self.ports);
-        let mut receivers = Receivers::new(self.front.clone(), exchanges, smtp_addr, ports);
+        let (smtp_ip, dns_ip) = (smtp_addr.ip(), dns_addr.ip());
+        let reachable =
+            reachable::addresses(smtp_ip, dns_ip, self.advertised, reachable::of_machine);
+        let front = self.front.clone();
+        let mut receivers = Receivers::new(front, exchanges, smtp_addr, reachable, ports);
         let mut further = Vec::new();
         for spec in scenario.listeners.iter().chain(&self.listeners) {
             let (reception, own) = receivers.further(spec, &scenario, &main)?;

@@ -10,6 +10,7 @@ mod change;
 mod gateway;
 mod listen;
 mod logs;
+mod reachable;
 mod receivers;
 mod restored;
 mod retention;

@@ -4,7 +4,7 @@
 //! their own; each receiver has one memory, however many listeners it has.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,6 +28,8 @@ pub(super) struct Receivers {
     ports: Option<RangeInclusive<u16>>,
     /// The address of the main listener.
     main: SocketAddr,
+    /// Where senders reach the address of the main listener.
+    reachable: Vec<IpAddr>,
     /// The listeners of `[[listener]]` with a receiver or client addresses of their own.
     further: Vec<Own>,
     /// The listeners of exchanges. None is ever closed, so that a reset finds those of the start.
@@ -165,6 +167,7 @@ impl Receivers {
         front: MainListener,
         placement: Placement,
         main: SocketAddr,
+        reachable: Vec<IpAddr>,
         ports: Option<RangeInclusive<u16>>,
     ) -> Self {
         let placement = match placement {
@@ -177,6 +180,7 @@ impl Receivers {
             placement,
             ports,
             main,
+            reachable,
             further: Vec::new(),
             exchanges: Vec::new(),
             known: HashMap::new(),
@@ -305,8 +309,26 @@ impl Receivers {
             exchanges: binding.exchanges,
             fresh: binding.fresh,
             known,
-            places: places.into(),
+            places: places
+                .into_iter()
+                .flat_map(|place| self.reached(place))
+                .collect(),
         })
+    }
+
+    /// A place with the addresses that the DNS has for it: 0.0.0.0 and `::` stand for those of the machine.
+    fn reached(&self, place: Place) -> Vec<Place> {
+        if !place
+            .address
+            .is_some_and(|address| address.is_unspecified())
+        {
+            return vec![place];
+        }
+        let at = |address: &IpAddr| Place {
+            address: Some(*address),
+            ..place.clone()
+        };
+        self.reachable.iter().map(at).collect()
     }
 
     /// Whether this error means that the system lacks the loopback addresses, so that ports are used in their place.

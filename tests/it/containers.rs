@@ -1,9 +1,13 @@
 //! The program as it is used in containers: health checks, addresses that others can reach, ports that can be published.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
+use martinet::dns::Transport;
+use martinet::dns::client::ask;
+use martinet::name::{RecordType, absolute};
 use serde_json::{Value, json};
 
 /// A running `martinet serve` with HTTP, killed when dropped.
@@ -36,7 +40,8 @@ impl Serve {
     /// The HTTP server on loopback, wherever it listens.
     fn http(&self) -> String {
         let http = self.ready["http"].as_str().expect("an address");
-        http.replace("0.0.0.0", "127.0.0.1")
+        let (_, port) = http.rsplit_once(':').expect("a port");
+        format!("127.0.0.1:{port}")
     }
 
     /// Sends a request with this Host, and returns status and body.
@@ -153,6 +158,53 @@ fn worlds_are_shown_as_the_asker_reaches_them() {
         let name = world["name"].as_str().expect("a name");
         let (_, again) = serve.ask("GET", &format!("/api/v1/worlds/{name}"), host, &json!(null));
         assert_eq!(again["smtp"], world["smtp"]);
+    }
+}
+
+/// Checks the addresses that the DNS server on this machine has for the exchange of contoso.test: that of `expected`, or some at
+/// which the SMTP server answers.
+async fn finds_exchange(server: &Value, expected: Option<&str>) {
+    let port = |key: &str| u16::try_from(server[key].as_u64().expect("a port")).expect("a port");
+    let name = absolute("mx.contoso.test").expect("a name");
+    let mut found: Vec<IpAddr> = Vec::new();
+    for record_type in [RecordType::A, RecordType::AAAA] {
+        let dns = (Ipv4Addr::LOCALHOST, port("dns_port")).into();
+        let patience = Duration::from_secs(5);
+        let asked = ask(dns, &name, record_type, Transport::Udp, None, patience);
+        let answers = asked.await.expect("an answer").answers;
+        found.extend(answers.iter().filter_map(|record| record.data.ip_addr()));
+    }
+    if let Some(expected) = expected {
+        return assert_eq!(found, [expected.parse::<IpAddr>().expect("an address")]);
+    }
+    assert!(!found.is_empty(), "{server}");
+    for address in found {
+        assert!(!address.is_unspecified(), "{address} of {server}");
+        let mut greeting = [0; 4];
+        let mut smtp = TcpStream::connect((address, port("smtp_port"))).expect("a connection");
+        smtp.read_exact(&mut greeting).expect("a greeting");
+        assert_eq!(&greeting, b"220 ", "{address} of {server}");
+    }
+}
+
+/// Where SMTP listens on all addresses, the DNS has one to which a sender can connect.
+#[tokio::test]
+async fn the_dns_has_an_address_to_connect_to() {
+    for (bind, advertise, expected) in [
+        ("0.0.0.0", None, None),
+        ("::", None, None),
+        ("0.0.0.0", Some("mail.test"), None),
+        ("0.0.0.0", Some("192.0.2.7"), Some("192.0.2.7")),
+        ("127.0.0.1", Some("192.0.2.7"), Some("127.0.0.1")),
+    ] {
+        let advertised = advertise.map(|host| ["--advertise", host]);
+        let arguments = ["--bind", bind]
+            .into_iter()
+            .chain(advertised.into_iter().flatten());
+        let serve = Serve::start(&arguments.collect::<Vec<_>>());
+        finds_exchange(&serve.ready, expected).await;
+        let (_, world) = serve.ask("POST", "/api/v1/worlds", "127.0.0.1", &json!({}));
+        finds_exchange(&world, expected).await;
     }
 }
 

@@ -138,6 +138,9 @@ async fn create(
     if let Some(ports) = &place.ports {
         builder = builder.ports(ports.clone());
     }
+    if let Some(address) = place.advertised() {
+        builder = builder.advertise(address);
+    }
     if let Some(networks) = &place.xclient {
         builder = builder.xclient_from(Arc::clone(networks));
     }

@@ -19,6 +19,13 @@ pub struct Placement {
     pub xclient: Option<Arc<[IpNet]>>,
 }
 
+impl Placement {
+    /// The address that the DNS has for servers on 0.0.0.0 or `::`; `None` where a host name is advertised, or nothing.
+    pub fn advertised(&self) -> Option<IpAddr> {
+        self.advertise.as_ref()?.parse().ok()
+    }
+}
+
 /// An address as a client should use it: a server on 0.0.0.0 or `::` is shown with `host`, if there is one.
 pub fn shown(address: SocketAddr, host: Option<&str>) -> String {
     match host {
