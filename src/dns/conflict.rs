@@ -32,6 +32,10 @@ pub(super) enum Reason {
     SoaBelowOrigin,
     /// The DNAME of this name redirects everything below it.
     BelowDname(Box<[u8]>),
+    /// The NS records of this name delegate it, and everything below it.
+    Delegated(Box<[u8]>),
+    /// The zone with this origin answers for the name.
+    InAnotherZone(Box<[u8]>),
 }
 
 impl Conflict {
@@ -61,6 +65,14 @@ impl Conflict {
             Reason::BelowDname(owner) => {
                 let owner = label::text(owner);
                 format!("no data below the DNAME at {owner} (RFC 6672 §2.4)")
+            }
+            Reason::Delegated(cut) => {
+                let cut = label::text(cut);
+                format!("no data at or below {cut}, which NS records delegate (RFC 1034 §4.2.1)")
+            }
+            Reason::InAnotherZone(origin) => {
+                let origin = label::text(origin);
+                format!("each name in one zone: zone {origin} holds it")
             }
         }
     }

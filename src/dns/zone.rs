@@ -90,10 +90,56 @@ impl Zone {
         let (written, kind, _, data) = node::parts(record)?;
         let owner = written.to_ascii_lowercase();
         let reason = self.forbids(&owner, kind).or_else(|| {
-            let node = self.node(&owner)?;
-            conflict::beside(node, kind, &data)
+            let delegated = || self.delegation(&owner, kind).map(Reason::Delegated);
+            let node = self.node(&owner);
+            node.and_then(|node| conflict::beside(node, kind, &data))
+                .or_else(delegated)
         });
         reason.map(|reason| Conflict::new(&written, kind, reason))
+    }
+
+    /// The delegation at or above `owner` that would hide a record; none hides the addresses of its own servers.
+    fn delegation(&self, owner: &[u8], kind: u16) -> Option<Box<[u8]>> {
+        let cut = label::and_above(owner)
+            .take_while(|above| above.len() > self.origin.len())
+            .filter(|above| self.node(above).is_some_and(|node| node.has(kind::NS)))
+            .last()?;
+        let of_the_parent = *owner == *cut && matches!(kind, kind::NS | kind::DS);
+        (!of_the_parent && !self.is_glue(cut, owner, kind)).then(|| cut.into())
+    }
+
+    /// Whether a record is an address of a server of this delegation.
+    fn is_glue(&self, cut: &[u8], owner: &[u8], kind: u16) -> bool {
+        let serves = |node: &Node| {
+            node.of(kind::NS)
+                .any(|entry| entry.data.eq_ignore_ascii_case(owner))
+        };
+        matches!(kind, kind::A | kind::AAAA) && self.node(cut).is_some_and(serves)
+    }
+
+    /// The first record that a deeper zone with this origin would hide, apart from those of its delegation.
+    pub(crate) fn hidden_by(&self, origin: &Name) -> Option<Conflict> {
+        let origin = label::of(origin).to_ascii_lowercase();
+        if origin.len() <= self.origin.len() || !label::is_within(&origin, &self.origin) {
+            return None;
+        }
+        let below = self
+            .nodes()
+            .filter(|(owner, _)| label::is_within(owner, &origin));
+        let hidden = |owner: &[u8], kind| {
+            let of_the_parent = *owner == *origin && matches!(kind, kind::NS | kind::DS);
+            !of_the_parent && !self.is_glue(&origin, owner, kind)
+        };
+        let first = below.filter_map(|(owner, node)| {
+            let entry = node.entries().find(|entry| hidden(owner, entry.kind))?;
+            Some((owner, entry.kind))
+        });
+        let (owner, kind) = first.min_by_key(|(owner, _)| canonical(owner))?;
+        Some(Conflict::new(
+            owner,
+            kind,
+            Reason::InAnotherZone(origin.into()),
+        ))
     }
 
     /// Supplies SOA and NS where there are none.

@@ -116,7 +116,8 @@ impl World {
     /// if the text has none. Other zones, faults and their counts are unchanged.
     ///
     /// # Errors
-    /// The text has mistakes: those that `lint` reports for a zone beside the other zones of the world.
+    /// The text has mistakes: those that `lint` reports for a zone beside the other zones of the world. Or the zone would hide
+    /// records that a zone above it holds.
     pub fn set_zone(&self, origin: &str, text: &str) -> Result<(), Error> {
         let name = origin_name(origin)?;
         let _changing = self.changing.lock();
@@ -126,6 +127,12 @@ impl World {
             .map(Zone::origin)
             .filter(|other| *other != name)
             .collect();
+        if let Some(hidden) = zones.zones().find_map(|zone| zone.hidden_by(&name)) {
+            let (expected, found) = (hidden.expected(), hidden.found());
+            let mistake = zone_mistake(origin, 0, expected, found);
+            let report = mistake.to_string();
+            return Err(Error::mistakes(vec![mistake], report));
+        }
         let (zone, found) = scenario::zone_text(text.as_bytes(), &name, TTL, &others);
         let mistakes: Vec<_> = found
             .into_iter()

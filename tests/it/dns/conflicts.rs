@@ -110,3 +110,39 @@ async fn a_running_world_refuses_such_a_zone() {
         .set_zone("2.0.192.in-addr.arpa", "9 CNAME 9.8-11")
         .expect("a zone");
 }
+
+/// A zone that would hide what a zone above it holds is refused as `lint` refuses both together; a delegation is no obstacle.
+#[tokio::test]
+async fn a_zone_that_hides_records_is_refused() {
+    let scenario = format!(
+        "{}[[zone]]\norigin = \"parent.test.\"\ntext = \"\"\"\nb.sub TXT x\na.sub A 192.0.2.1\nchild NS ns.child\nns.child A 192.0.2.2\n\"\"\"\n",
+        pool("8 TXT x")
+    );
+    let world = world(&scenario).await;
+    let error = world
+        .set_zone("sub.parent.test", "c A 192.0.2.3")
+        .expect_err("records are hidden");
+    let [mistake] = error.mistakes_found() else {
+        panic!("{error}");
+    };
+    let expected = "each name in one zone: zone sub.parent.test. holds it";
+    assert_eq!(
+        (mistake.expected.as_str(), mistake.found.as_str()),
+        (expected, "a.sub.parent.test. A")
+    );
+    let answer = ask(world.dns_addr(), "a.sub.parent.test", Transport::Udp).await;
+    assert_eq!(said(&answer.expect("an answer")), "NoError 192.0.2.1");
+    world
+        .set_zone("child.parent.test", "@ A 192.0.2.4\nns A 192.0.2.2")
+        .expect("it is delegated");
+    let answer = ask(world.dns_addr(), "child.parent.test", Transport::Udp).await;
+    assert_eq!(said(&answer.expect("an answer")), "NoError 192.0.2.4");
+}
+
+#[test]
+fn a_pool_below_a_delegation_is_refused() {
+    let delegated = pool("8-11 NS ns.example.test.\n9 NS ns.example.test.");
+    let error = parse_scenario("t", &delegated).expect_err("a clash");
+    let part = "expected no data at or below 9.2.0.192.in-addr.arpa., which NS records delegate (RFC 1034 §4.2.1), in the text of the zone";
+    assert!(error.to_string().contains(part), "{error}");
+}
