@@ -19,24 +19,7 @@ FUNCTION_LINES = 80
 LONG_FILES: set[str] = set()
 
 # Functions with more lines.
-LONG_FUNCTIONS = {
-    "src/dns/tests/faults.rs: mistakes_of_specifications",
-    "src/find/rewrite.rs: zones",
-    "src/harness/builder.rs: start",
-    "src/http/api/metrics.rs: text",
-    "src/smtp/session/trace.rs: results",
-    "tests/it/foreign_smtp.rs: swaks_with_tls_auth_xclient_and_proxy",
-    "tests/it/http.rs: every_mistake_is_a_problem",
-    "tests/it/http.rs: what_if_metrics_and_health",
-    "tests/it/http/worlds.rs: worlds_share_nothing",
-    "tests/it/http_compatible.rs: mailpit_lists_and_shows",
-    "tests/it/http_problems.rs: problems_speak_of_what_was_sent",
-    "tests/it/journal_file.rs: a_world_reads_its_journal_again",
-    "tests/it/verdicts.rs: each_row_of_the_table",
-    "tests/it/what_if.rs: over_http_a_what_if_is_of_the_world_in_the_path",
-    "tests/it/what_if.rs: the_command_asks_a_running_world",
-    "tests/it/worlds/reset.rs: a_reset_is_of_everything_or_of_the_journal",
-}
+LONG_FUNCTIONS: set[str] = set()
 
 # Neighbours that use each other.
 CIRCLES: set[str] = set()

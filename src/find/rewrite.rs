@@ -217,89 +217,100 @@ fn write(found: &Found, client: &Client, dns: Dns, of: Option<&Match>) -> String
 
 /// Records by zone: the HELO name's, the sender's and the client address's.
 fn zones(client: &Client, dns: Dns) -> BTreeMap<String, String> {
-    let mut zones: BTreeMap<String, String> = BTreeMap::new();
-    let mut add = |origin: String, record: String| {
-        let records = zones.entry(origin).or_default();
-        records.push_str(&record);
-        records.push('\n');
-    };
-    let address_record = |owner: &str, address: IpAddr| match address {
-        IpAddr::V4(v4) => format!("{owner}.  A  {v4}"),
-        IpAddr::V6(v6) => format!("{owner}.  AAAA  {v6}"),
-    };
+    let mut zones = Records::default();
     let helo = client.helo.trim_end_matches('.');
     let other = match client.address {
         IpAddr::V4(_) => IpAddr::from([203, 0, 113, 1]),
         IpAddr::V6(_) => IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]),
     };
-    match dns {
-        Dns::HeloWithoutAddress => add(
-            origin(helo),
-            format!("unused.{}  A  192.0.2.1", origin(helo)),
-        ),
-        Dns::HeloElsewhere => add(origin(helo), address_record(helo, other)),
-        _ => add(origin(helo), address_record(helo, client.address)),
+    let record = match dns {
+        Dns::HeloWithoutAddress => format!("unused.{}  A  192.0.2.1", origin(helo)),
+        Dns::HeloElsewhere => address_record(helo, other),
+        _ => address_record(helo, client.address),
+    };
+    zones.add(origin(helo), record);
+    zones.add_sender(client, dns, helo);
+    zones.add_reverse(client, dns, helo);
+    zones.0
+}
+
+fn address_record(owner: &str, address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(v4) => format!("{owner}.  A  {v4}"),
+        IpAddr::V6(v6) => format!("{owner}.  AAAA  {v6}"),
     }
-    let domain = client
-        .sender
-        .rsplit_once('@')
-        .map_or("example.test", |(_, domain)| domain);
-    let exchanger = format!("{domain}.  MX  10 {helo}.");
-    match dns {
-        Dns::NoSender => {}
-        Dns::NoSpf => add(origin(domain), exchanger),
-        _ => {
-            add(origin(domain), exchanger);
-            let permits = match (dns, client.address) {
-                (Dns::SpfFails, _) => String::new(),
-                (_, IpAddr::V4(v4)) => format!(" ip4:{v4}"),
-                (_, IpAddr::V6(v6)) => format!(" ip6:{v6}"),
+}
+
+/// Lines of zone text, by the origin of their zone.
+#[derive(Default)]
+struct Records(BTreeMap<String, String>);
+
+impl Records {
+    fn add(&mut self, origin: String, record: String) {
+        let records = self.0.entry(origin).or_default();
+        records.push_str(&record);
+        records.push('\n');
+    }
+
+    /// Adds the MX and SPF records of the sender's domain.
+    fn add_sender(&mut self, client: &Client, dns: Dns, helo: &str) {
+        if dns == Dns::NoSender {
+            return;
+        }
+        let sender = client.sender.rsplit_once('@');
+        let domain = sender.map_or("example.test", |(_, domain)| domain);
+        self.add(origin(domain), format!("{domain}.  MX  10 {helo}."));
+        let permits = match (dns, client.address) {
+            (Dns::NoSpf, _) => return,
+            (Dns::SpfFails, _) => String::new(),
+            (_, IpAddr::V4(v4)) => format!(" ip4:{v4}"),
+            (_, IpAddr::V6(v6)) => format!(" ip6:{v6}"),
+        };
+        let record = format!("{domain}.  TXT  \"v=spf1{permits} -all\"");
+        self.add(origin(domain), record);
+    }
+
+    /// Adds the PTR record of the client, and the address of its target where that is not the HELO name.
+    fn add_reverse(&mut self, client: &Client, dns: Dns, helo: &str) {
+        let elsewhere = match (dns, client.address) {
+            (Dns::PtrWithoutAddress, _) => Some(format!("gone.{ELSEWHERE}")),
+            (Dns::PtrElsewhere, _) => Some(format!("mail.{ELSEWHERE}")),
+            (Dns::PtrGenerated, IpAddr::V4(v4)) => Some(format!(
+                "dyn-{}.{ELSEWHERE}",
+                v4.to_string().replace('.', "-")
+            )),
+            (Dns::PtrGenerated, IpAddr::V6(_)) => Some(format!("dyn-0123.{ELSEWHERE}")),
+            _ => None,
+        };
+        if let Some(target) = &elsewhere {
+            let owner = if dns == Dns::PtrWithoutAddress {
+                format!("other.{ELSEWHERE}")
+            } else {
+                target.clone()
             };
-            add(
-                origin(domain),
-                format!("{domain}.  TXT  \"v=spf1{permits} -all\""),
+            self.add(
+                format!("{ELSEWHERE}."),
+                address_record(&owner, client.address),
             );
         }
-    }
-    let elsewhere = match (dns, client.address) {
-        (Dns::PtrWithoutAddress, _) => Some(format!("gone.{ELSEWHERE}")),
-        (Dns::PtrElsewhere, _) => Some(format!("mail.{ELSEWHERE}")),
-        (Dns::PtrGenerated, IpAddr::V4(v4)) => Some(format!(
-            "dyn-{}.{ELSEWHERE}",
-            v4.to_string().replace('.', "-")
-        )),
-        (Dns::PtrGenerated, IpAddr::V6(_)) => Some(format!("dyn-0123.{ELSEWHERE}")),
-        _ => None,
-    };
-    if let Some(target) = &elsewhere {
-        let owner = if dns == Dns::PtrWithoutAddress {
-            format!("other.{ELSEWHERE}")
+        let reverse = name::reverse(client.address).to_ascii();
+        let target = elsewhere.unwrap_or_else(|| helo.to_owned());
+        if dns == Dns::NoPtr {
+            let parent = reverse
+                .split_once('.')
+                .map_or(reverse.as_str(), |(_, parent)| parent)
+                .to_owned();
+            self.add(
+                parent.clone(),
+                format!(
+                    "unused.{parent}  TXT  \"no PTR record for {}\"",
+                    client.address
+                ),
+            );
         } else {
-            target.clone()
-        };
-        add(
-            format!("{ELSEWHERE}."),
-            address_record(&owner, client.address),
-        );
+            self.add(reverse.clone(), format!("{reverse}  PTR  {target}."));
+        }
     }
-    let reverse = name::reverse(client.address).to_ascii();
-    let target = elsewhere.unwrap_or_else(|| helo.to_owned());
-    if dns == Dns::NoPtr {
-        let parent = reverse
-            .split_once('.')
-            .map_or(reverse.as_str(), |(_, parent)| parent)
-            .to_owned();
-        add(
-            parent.clone(),
-            format!(
-                "unused.{parent}  TXT  \"no PTR record for {}\"",
-                client.address
-            ),
-        );
-    } else {
-        add(reverse.clone(), format!("{reverse}  PTR  {target}."));
-    }
-    zones
 }
 
 /// The zone of a name: its organisational domain, or the name itself without one.

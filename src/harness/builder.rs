@@ -8,6 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use parking_lot::Mutex;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -25,11 +26,11 @@ use crate::dns::{self, Fault};
 use crate::error::Error;
 use crate::expect::{Ledger, Sources, Watchers};
 use crate::facts::{Clock, Memory};
-use crate::journal::Metrics;
+use crate::journal::{DnsQuery, Log, Metrics};
 use crate::scenario::{self, Listener, Placement, ReceiverProfile, Scenario};
 use crate::smtp::{
-    self, Accepted, ClientSource, Gateways, LastReset, MessageBudget, ProxyMode, Reception,
-    ServerState, StartTls,
+    self, Accepted, ClientSource, Gateways, LastReset, ListenerConfig, MessageBudget, ProxyMode,
+    Reception, ServerState, SessionConfig, StartTls,
 };
 use crate::tls::Tls;
 
@@ -281,60 +282,10 @@ impl Builder {
     ///
     /// # Errors
     /// A file has mistakes, a name does not exist, or an address cannot be bound. Nothing is left running.
-    pub async fn start(self) -> Result<World, Error> {
-        let mut scenario = self
-            .scenario
-            .unwrap_or_else(|| scenario::load_scenario("one-to-one"))?;
-        let profile = match self.receiver {
-            Some(profile) => profile?,
-            None => scenario::load_receiver(&scenario.receiver)?,
-        };
-        scenario.faults.extend(self.faults);
-        if let Some(client) = self.client {
-            scenario.client = client;
-        }
-        scenario.client.check()?;
-        let ports = self.ports.as_ref();
-        let smtp = in_range(self.smtp, ports, |address| bind_tcp("SMTP", address)).await?;
-        let (udp, tcp) = in_range(self.dns, ports, bind_dns).await?;
-        let local = |e| Error::io("cannot read a local address", e);
-        let (smtp_addr, dns_addr) = (
-            smtp.local_addr().map_err(local)?,
-            udp.local_addr().map_err(local)?,
-        );
-
-        let door = self.front.door(&profile)?;
-        let memory = Arc::new(Memory::on(Clock::advanced(self.clock)?));
-        let main = Arc::new(super::change::reception(&scenario, &profile, memory));
-        let (exchanges, ports) = (self.exchanges, self.ports);
-        let (smtp_ip, dns_ip) = (smtp_addr.ip(), dns_addr.ip());
-        let reachable =
-            reachable::addresses(smtp_ip, dns_ip, self.advertised, reachable::of_machine);
-        let front = self.front.clone();
-        let mut receivers = Receivers::new(front, exchanges, smtp_addr, reachable, ports);
-        let mut further = Vec::new();
-        for spec in scenario.listeners.iter().chain(&self.listeners) {
-            let (reception, own) = receivers.further(spec, &scenario, &main)?;
-            let met = own.as_deref().unwrap_or(&profile);
-            further.push(self.front.bind(spec, reception, met).await?);
-        }
-        let prepared = match receivers.prepare(&scenario, &main, &profile) {
-            Err(error) if receivers.lacks_addresses(&error) => {
-                receivers.prepare(&scenario, &main, &profile)?
-            }
-            prepared => prepared?,
-        };
-        let served = receivers.take(prepared);
-        receivers.configure(&main);
-        let doors = further.iter().map(|bound| &bound.door).chain([&door]);
-        let tls = doors.filter_map(|door| door.tls.as_ref());
-        let mut authorities: Vec<_> = tls.chain(receivers.tls()).map(Tls::authority).collect();
-        authorities.sort_unstable();
-        authorities.dedup();
-        let authorities = authorities.concat();
-        let listeners = further.iter().map(|bound| bound.address).collect();
-
-        let places = receivers.places();
+    pub async fn start(mut self) -> Result<World, Error> {
+        let (scenario, profile) = self.loaded()?;
+        let bound = self.bind(&scenario, &profile).await?;
+        let places = bound.receivers.places();
         let zones = Arc::new(ArcSwap::from_pointee(scenario.zones_with(&places)));
         let tally = self.tally.unwrap_or_default();
         let (kept, keeper) = Restored::open(
@@ -344,30 +295,22 @@ impl Builder {
         )?;
         let last_reset = Arc::<LastReset>::default();
         let logs = Logs::new(&self.keep, keeper.as_ref(), &tally, &last_reset);
-        let Logs {
-            sessions,
-            messages,
-            dns_queries,
-            pending,
-            events,
-            mail_counts,
-        } = logs;
         #[cfg(feature = "http")]
         let marks = kept.marks();
-        kept.restore(&sessions, &messages, &events);
+        kept.restore(&logs.sessions, &logs.messages, &logs.events);
         let service = Arc::new(ServerState {
             world: self.name,
-            reception: Arc::new(Reception::new(main)),
+            reception: Arc::new(Reception::new(bound.main)),
             zones: Arc::clone(&zones),
             last_reset,
             storage: Arc::new(MessageBudget::new(self.keep.under_way)),
-            sessions,
-            messages,
+            sessions: logs.sessions,
+            messages: logs.messages,
             keeper,
-            events,
-            pending,
+            events: logs.events,
+            pending: logs.pending,
             tally: Arc::clone(&tally),
-            mail_counts,
+            mail_counts: logs.mail_counts,
             max_connections: self.connections,
             longest_wait: self.longest_wait,
             accepted: self.accepted,
@@ -377,32 +320,14 @@ impl Builder {
         });
 
         let shutdown = CancellationToken::new();
-        let mut tasks = JoinSet::new();
+        let dns_queries = logs.dns_queries;
         let dns = Arc::new(dns::ServerState::new(
             Arc::clone(&zones),
             Arc::clone(&dns_queries),
             Arc::clone(&service.events),
             Arc::clone(&tally),
         ));
-        tasks.spawn(dns::serve(udp, tcp, Arc::clone(&dns), shutdown.clone()));
-        tasks.spawn(smtp::serve(
-            smtp,
-            Arc::clone(&service),
-            door,
-            shutdown.clone(),
-        ));
-        let further = further
-            .into_iter()
-            .map(|bound| (bound.listener, bound.door));
-        for (listener, door) in further.chain(served) {
-            let (service, shutdown) = (Arc::clone(&service), shutdown.clone());
-            tasks.spawn(smtp::serve(listener, service, door, shutdown));
-        }
-        let sources = Sources {
-            sessions: Watchers::of(&service.sessions),
-            queries: Watchers::of(&dns_queries),
-            messages: Watchers::of(&service.messages),
-        };
+        let tasks = serve(bound.dns, &dns, bound.smtp, &service, &shutdown);
         let (scenario, profile) = (Arc::new(scenario), Arc::new(profile));
         let start = Start {
             scenario: Arc::clone(&scenario),
@@ -411,7 +336,7 @@ impl Builder {
         };
         Ok(World {
             start,
-            receivers: Mutex::new(receivers),
+            receivers: Mutex::new(bound.receivers),
             runtime: tokio::runtime::Handle::current(),
             retention: self.keep,
             changing: Mutex::default(),
@@ -421,19 +346,136 @@ impl Builder {
             beside: std::sync::OnceLock::new(),
             scenario: ArcSwap::new(scenario),
             profile: ArcSwap::new(profile),
-            smtp_addr,
-            listeners,
-            authorities,
-            dns_addr,
+            smtp_addr: bound.smtp_addr,
+            listeners: bound.further,
+            authorities: bound.authorities,
+            dns_addr: bound.dns_addr,
             zones,
+            ledger: ledger(&service, &dns_queries),
             service,
             dns,
             dns_queries,
-            ledger: Ledger::new(sources),
             taken: super::watch::Taken::default(),
             patience: self.patience,
             shutdown,
             tasks: tokio::sync::Mutex::new(tasks),
         })
     }
+
+    /// Binds every socket, and prepares the receivers of the listeners.
+    async fn bind(&self, scenario: &Scenario, profile: &ReceiverProfile) -> Result<Bound, Error> {
+        let ports = self.ports.as_ref();
+        let smtp = in_range(self.smtp, ports, |address| bind_tcp("SMTP", address)).await?;
+        let (udp, tcp) = in_range(self.dns, ports, bind_dns).await?;
+        let local = |e| Error::io("cannot read a local address", e);
+        let (smtp_addr, dns_addr) = (
+            smtp.local_addr().map_err(local)?,
+            udp.local_addr().map_err(local)?,
+        );
+
+        let door = self.front.door(profile)?;
+        let memory = Arc::new(Memory::on(Clock::advanced(self.clock)?));
+        let main = Arc::new(super::change::reception(scenario, profile, memory));
+        let (exchanges, ports) = (self.exchanges.clone(), self.ports.clone());
+        let (smtp_ip, dns_ip) = (smtp_addr.ip(), dns_addr.ip());
+        let reachable =
+            reachable::addresses(smtp_ip, dns_ip, self.advertised, reachable::of_machine);
+        let front = self.front.clone();
+        let mut receivers = Receivers::new(front, exchanges, smtp_addr, reachable, ports);
+        let mut further = Vec::new();
+        for spec in scenario.listeners.iter().chain(&self.listeners) {
+            let (reception, own) = receivers.further(spec, scenario, &main)?;
+            let met = own.as_deref().unwrap_or(profile);
+            further.push(self.front.bind(spec, reception, met).await?);
+        }
+        let prepared = match receivers.prepare(scenario, &main, profile) {
+            Err(error) if receivers.lacks_addresses(&error) => {
+                receivers.prepare(scenario, &main, profile)?
+            }
+            prepared => prepared?,
+        };
+        let served = receivers.take(prepared);
+        receivers.configure(&main);
+        let configs = further.iter().map(|bound| &bound.door).chain([&door]);
+        let tls = configs.filter_map(|config| config.tls.as_ref());
+        let authorities = authorities(tls.chain(receivers.tls()));
+        let addresses = further.iter().map(|bound| bound.address).collect();
+        let main_listener = [(smtp, door)].into_iter();
+        let others = further.into_iter().map(|one| (one.listener, one.door));
+        Ok(Bound {
+            smtp: main_listener.chain(others).chain(served).collect(),
+            dns: (udp, tcp),
+            smtp_addr,
+            dns_addr,
+            further: addresses,
+            main,
+            receivers,
+            authorities,
+        })
+    }
+
+    /// The scenario, with the faults and the client addresses of this builder, and the receiver.
+    fn loaded(&mut self) -> Result<(Scenario, ReceiverProfile), Error> {
+        let scenario = self.scenario.take();
+        let mut scenario = scenario.unwrap_or_else(|| scenario::load_scenario("one-to-one"))?;
+        let profile = match self.receiver.take() {
+            Some(profile) => profile?,
+            None => scenario::load_receiver(&scenario.receiver)?,
+        };
+        scenario.faults.append(&mut self.faults);
+        if let Some(client) = self.client.take() {
+            scenario.client = client;
+        }
+        scenario.client.check()?;
+        Ok((scenario, profile))
+    }
+}
+
+/// The sockets of a world, and what the sessions on them follow.
+struct Bound {
+    /// The SMTP listeners, the main one first.
+    smtp: Vec<(TcpListener, ListenerConfig)>,
+    dns: (UdpSocket, TcpListener),
+    smtp_addr: SocketAddr,
+    dns_addr: SocketAddr,
+    /// The addresses of further SMTP listeners.
+    further: Vec<SocketAddr>,
+    main: Arc<SessionConfig>,
+    receivers: Receivers,
+    /// The certificates of the authorities in PEM.
+    authorities: String,
+}
+
+/// Spawns the DNS server, and the SMTP server of each listener.
+fn serve(
+    (udp, tcp): (UdpSocket, TcpListener),
+    dns: &Arc<dns::ServerState>,
+    listeners: Vec<(TcpListener, ListenerConfig)>,
+    service: &Arc<ServerState>,
+    shutdown: &CancellationToken,
+) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(dns::serve(udp, tcp, Arc::clone(dns), shutdown.clone()));
+    for (listener, config) in listeners {
+        let (service, shutdown) = (Arc::clone(service), shutdown.clone());
+        tasks.spawn(smtp::serve(listener, service, config, shutdown));
+    }
+    tasks
+}
+
+/// The expectations of a world, and the logs that they watch.
+fn ledger(service: &ServerState, dns_queries: &Arc<Log<DnsQuery>>) -> Arc<Ledger> {
+    Ledger::new(Sources {
+        sessions: Watchers::of(&service.sessions),
+        queries: Watchers::of(dns_queries),
+        messages: Watchers::of(&service.messages),
+    })
+}
+
+/// The certificates of the authorities, each once, in PEM.
+fn authorities<'a>(tls: impl Iterator<Item = &'a Tls>) -> String {
+    let mut authorities: Vec<_> = tls.map(Tls::authority).collect();
+    authorities.sort_unstable();
+    authorities.dedup();
+    authorities.concat()
 }

@@ -57,24 +57,26 @@ fn front(scratch: &Scratch) -> Serve {
     )
 }
 
+/// What swaks prints; `None` where swaks is not installed.
+fn swaks(server: &str, further: &[&str]) -> Option<String> {
+    let usual = [
+        "--server",
+        server,
+        "--ehlo",
+        "mail.example.test",
+        "--from",
+        "a@example.test",
+        "--to",
+        "b@contoso.test",
+    ];
+    run("swaks", &[&usual[..], further].concat())
+}
+
 #[test]
-fn swaks_with_tls_auth_xclient_and_proxy() {
+fn swaks_with_tls_and_auth() {
     let scratch = Scratch::new("swaks");
     let serve = front(&scratch);
     let authority = scratch.path("ca.pem");
-    let swaks = |server: &str, further: &[&str]| {
-        let usual = [
-            "--server",
-            server,
-            "--ehlo",
-            "mail.example.test",
-            "--from",
-            "a@example.test",
-            "--to",
-            "b@contoso.test",
-        ];
-        run("swaks", &[&usual[..], further].concat())
-    };
     let verified = ["--tls-ca-path", &authority, "--tls-verify"];
     let Some(plain) = swaks(&serve.smtp, &[]) else {
         return;
@@ -128,15 +130,25 @@ fn swaks_with_tls_auth_xclient_and_proxy() {
         &swaks(&serve.smtp, &wrong).expect("swaks runs"),
         &["<~* 535 5.7.8 Error: authentication failed"],
     );
+}
 
+#[test]
+fn swaks_with_xclient() {
     let judging = Serve::start("one-to-one", "fcrdns");
     let judged = |address: &str| {
         let attribute = format!("ADDR={address}");
-        swaks(&judging.smtp, &["--xclient", &attribute]).expect("swaks runs")
+        swaks(&judging.smtp, &["--xclient", &attribute])
     };
-    has(&judged("192.0.2.10"), &["<-  250 2.0.0 Ok"]);
-    has(&judged("198.51.100.1"), &["<** 550 5.7.25"]);
+    let Some(accepted) = judged("192.0.2.10") else {
+        return;
+    };
+    has(&accepted, &["<-  250 2.0.0 Ok"]);
+    let refused = judged("198.51.100.1").expect("swaks runs");
+    has(&refused, &["<** 550 5.7.25"]);
+}
 
+#[test]
+fn swaks_with_proxy() {
     let behind = Serve::start_with("one-to-one", "fcrdns", &["--proxy", "required"]);
     for (version, family) in [("1", "TCP4"), ("2", "AF_INET")] {
         let proxied = |address: &str| {
@@ -156,10 +168,14 @@ fn swaks_with_tls_auth_xclient_and_proxy() {
                 "--proxy-dest-port",
                 "25",
             ];
-            swaks(&behind.smtp, &[&proxy[..], &to].concat()).expect("swaks runs")
+            swaks(&behind.smtp, &[&proxy[..], &to].concat())
         };
-        has(&proxied("192.0.2.10"), &["<-  250 2.0.0 Ok"]);
-        has(&proxied("198.51.100.1"), &["<** 550 5.7.25"]);
+        let Some(accepted) = proxied("192.0.2.10") else {
+            return;
+        };
+        has(&accepted, &["<-  250 2.0.0 Ok"]);
+        let refused = proxied("198.51.100.1").expect("swaks runs");
+        has(&refused, &["<** 550 5.7.25"]);
     }
 }
 

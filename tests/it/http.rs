@@ -224,145 +224,6 @@ async fn sessions_by_filter_and_cursor() {
 }
 
 #[tokio::test]
-async fn every_mistake_is_a_problem() {
-    let served = Served::start("one-to-one", "fcrdns").await;
-    for (path, status, field, expected, found) in [
-        (
-            "/api/v1/sessions?foo=1",
-            400,
-            "foo",
-            "",
-            "unknown field `foo`",
-        ),
-        (
-            "/api/v1/sessions?limit=x",
-            400,
-            "limit",
-            "a number",
-            "\"x\"",
-        ),
-        (
-            "/api/v1/sessions?verdict=maybe",
-            400,
-            "verdict",
-            "one of none, accept, defer, reject",
-            "maybe",
-        ),
-        (
-            "/api/v1/sessions?client_address=nope",
-            400,
-            "client_address",
-            "an address such as 192.0.2.1",
-            "nope",
-        ),
-        (
-            "/api/v1/sessions?since=yesterday",
-            400,
-            "since",
-            "a time such as",
-            "digit",
-        ),
-        (
-            "/api/v1/sessions/99",
-            404,
-            "id",
-            "the number of a session that is kept",
-            "99",
-        ),
-        ("/api/v1/sessions/x", 404, "id", "a number", "x"),
-        (
-            "/api/v1/worlds/w9/sessions",
-            404,
-            "world",
-            "the name of a world",
-            "w9",
-        ),
-        (
-            "/api/v1/check?client_address=192.0.2.1",
-            400,
-            "helo",
-            "a value",
-            "none",
-        ),
-        (
-            "/api/v1/check?client_address=192.0.2.1&helo=x&receiver=nope",
-            400,
-            "receiver",
-            "a receiver",
-            "nope",
-        ),
-        (
-            "/api/v1/check?client_address=192.0.2.1&helo=x&receiver=/etc/passwd",
-            400,
-            "receiver",
-            "a built-in name",
-            "/etc/passwd",
-        ),
-        ("/nothing", 404, "path", "", "/nothing"),
-    ] {
-        let answer = served.get(path).await;
-        let problem = answer.json();
-        assert_eq!(answer.status, status, "{path}: {problem}");
-        assert!(answer.head.contains("application/problem+json"), "{path}");
-        assert_eq!(problem["field"], field, "{path}: {problem}");
-        for (key, part) in [("expected", expected), ("found", found)] {
-            assert!(
-                problem[key]
-                    .as_str()
-                    .is_some_and(|text| text.contains(part)),
-                "{path}: no {part:?} in {problem}"
-            );
-        }
-    }
-    for body in [
-        json!({"queries": [null]}),
-        json!({"sessions": []}),
-        json!({"sessions": {}, "times": [1, 2]}),
-    ] {
-        let answer = served
-            .send_json("POST", "/api/v1/expectations", &body)
-            .await;
-        assert_eq!(
-            (answer.status, answer.json()["expected"].as_str()),
-            (400, Some("an object")),
-            "{body}"
-        );
-    }
-    let wrong = served
-        .send_json(
-            "POST",
-            "/api/v1/expectations",
-            &json!({ "sessions": { "code": "x" } }),
-        )
-        .await
-        .json();
-    assert_eq!(
-        (&wrong["field"], &wrong["expected"]),
-        (&json!("sessions.code"), &json!("a whole number, 0 or more")),
-        "{wrong}"
-    );
-    assert_eq!(
-        served
-            .ask("PATCH", "/api/v1/sessions", "", b"")
-            .await
-            .status,
-        405
-    );
-    let lines = json!({ "scenario": "titel = 1\nreceiver = \"nope\"\n" });
-    let mistakes = served
-        .send_json("PUT", "/api/v1/scenario", &lines)
-        .await
-        .json();
-    assert!(
-        mistakes["mistakes"]
-            .as_array()
-            .is_some_and(|all| all.len() >= 2),
-        "{mistakes}"
-    );
-    assert_eq!(mistakes["mistakes"][0]["line"], 1);
-}
-
-#[tokio::test]
 async fn events_as_pages_lines_and_a_stream_that_resumes() {
     let served = Served::start("no-ptr", "fcrdns").await;
     served.deliver("mail.example.test", MESSAGE).await;
@@ -396,12 +257,18 @@ async fn events_as_pages_lines_and_a_stream_that_resumes() {
     );
 }
 
-#[tokio::test]
-async fn what_if_metrics_and_health() {
+/// A server that refused one message and accepted one.
+async fn after_two_messages() -> Served {
     let served = Served::start("one-to-one", "helo-equals-ptr").await;
     served.deliver("wrong.test", MESSAGE).await;
     served.deliver("mail.example.test", MESSAGE).await;
     served.get("/api/v1/wait?verdict=accept").await;
+    served
+}
+
+#[tokio::test]
+async fn a_what_if_says_which_rule_refuses() {
+    let served = after_two_messages().await;
     let judged = served
         .get("/api/v1/check?client_address=192.0.2.10&helo=wrong.test&receiver=helo-equals-ptr")
         .await
@@ -422,6 +289,11 @@ async fn what_if_metrics_and_health() {
         .await
         .json();
     assert_eq!(rows["rows"][0]["cells"][1]["rule"], "helo-ptr-match");
+}
+
+#[tokio::test]
+async fn metrics_count_what_happened() {
+    let served = after_two_messages().await;
     let (dns, name) = (
         served.worlds.main().dns_addr(),
         martinet::name::absolute("mail.example.test").expect("a name"),
@@ -456,6 +328,11 @@ async fn what_if_metrics_and_health() {
             "no {line:?} in\n{metrics}"
         );
     }
+}
+
+#[tokio::test]
+async fn health_description_and_mail() {
+    let served = after_two_messages().await;
     assert_eq!(
         (
             served.get("/livez").await.status,

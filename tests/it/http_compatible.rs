@@ -97,7 +97,11 @@ async fn mailpit_lists_and_shows() {
         1,
         "showing marks it read"
     );
+}
 
+#[tokio::test]
+async fn mailpit_headers_and_texts_of_the_latest() {
+    let served = served().await;
     // What stands in the message and nothing else: the client wrote a subject, the receiver the rest.
     let headers = served.get("/api/v1/message/latest/headers").await.json();
     let names: Vec<_> = headers.as_object().expect("an object").keys().collect();

@@ -1,13 +1,159 @@
 //! What problems say: about what was sent, in words of whoever sent it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::http::Served;
 
+/// Paths with a mistake: the status, the field, and parts of what was expected and found.
+const MISTAKES: [(&str, u16, &str, &str, &str); 12] = [
+    (
+        "/api/v1/sessions?foo=1",
+        400,
+        "foo",
+        "",
+        "unknown field `foo`",
+    ),
+    (
+        "/api/v1/sessions?limit=x",
+        400,
+        "limit",
+        "a number",
+        "\"x\"",
+    ),
+    (
+        "/api/v1/sessions?verdict=maybe",
+        400,
+        "verdict",
+        "one of none, accept, defer, reject",
+        "maybe",
+    ),
+    (
+        "/api/v1/sessions?client_address=nope",
+        400,
+        "client_address",
+        "an address such as 192.0.2.1",
+        "nope",
+    ),
+    (
+        "/api/v1/sessions?since=yesterday",
+        400,
+        "since",
+        "a time such as",
+        "digit",
+    ),
+    (
+        "/api/v1/sessions/99",
+        404,
+        "id",
+        "the number of a session that is kept",
+        "99",
+    ),
+    ("/api/v1/sessions/x", 404, "id", "a number", "x"),
+    (
+        "/api/v1/worlds/w9/sessions",
+        404,
+        "world",
+        "the name of a world",
+        "w9",
+    ),
+    (
+        "/api/v1/check?client_address=192.0.2.1",
+        400,
+        "helo",
+        "a value",
+        "none",
+    ),
+    (
+        "/api/v1/check?client_address=192.0.2.1&helo=x&receiver=nope",
+        400,
+        "receiver",
+        "a receiver",
+        "nope",
+    ),
+    (
+        "/api/v1/check?client_address=192.0.2.1&helo=x&receiver=/etc/passwd",
+        400,
+        "receiver",
+        "a built-in name",
+        "/etc/passwd",
+    ),
+    ("/nothing", 404, "path", "", "/nothing"),
+];
+
 #[tokio::test]
-async fn problems_speak_of_what_was_sent() {
-    let served = Served::start("one-to-one", "lenient").await;
-    for (method, path, body, detail) in [
+async fn every_mistake_is_a_problem() {
+    let served = Served::start("one-to-one", "fcrdns").await;
+    for (path, status, field, expected, found) in MISTAKES {
+        let answer = served.get(path).await;
+        let problem = answer.json();
+        assert_eq!(answer.status, status, "{path}: {problem}");
+        assert!(answer.head.contains("application/problem+json"), "{path}");
+        assert_eq!(problem["field"], field, "{path}: {problem}");
+        for (key, part) in [("expected", expected), ("found", found)] {
+            assert!(
+                problem[key]
+                    .as_str()
+                    .is_some_and(|text| text.contains(part)),
+                "{path}: no {part:?} in {problem}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn mistakes_in_bodies_are_problems() {
+    let served = Served::start("one-to-one", "fcrdns").await;
+    for body in [
+        json!({"queries": [null]}),
+        json!({"sessions": []}),
+        json!({"sessions": {}, "times": [1, 2]}),
+    ] {
+        let answer = served
+            .send_json("POST", "/api/v1/expectations", &body)
+            .await;
+        assert_eq!(
+            (answer.status, answer.json()["expected"].as_str()),
+            (400, Some("an object")),
+            "{body}"
+        );
+    }
+    let wrong = served
+        .send_json(
+            "POST",
+            "/api/v1/expectations",
+            &json!({ "sessions": { "code": "x" } }),
+        )
+        .await
+        .json();
+    assert_eq!(
+        (&wrong["field"], &wrong["expected"]),
+        (&json!("sessions.code"), &json!("a whole number, 0 or more")),
+        "{wrong}"
+    );
+    assert_eq!(
+        served
+            .ask("PATCH", "/api/v1/sessions", "", b"")
+            .await
+            .status,
+        405
+    );
+    let lines = json!({ "scenario": "titel = 1\nreceiver = \"nope\"\n" });
+    let mistakes = served
+        .send_json("PUT", "/api/v1/scenario", &lines)
+        .await
+        .json();
+    assert!(
+        mistakes["mistakes"]
+            .as_array()
+            .is_some_and(|all| all.len() >= 2),
+        "{mistakes}"
+    );
+    assert_eq!(mistakes["mistakes"][0]["line"], 1);
+}
+
+/// Requests with a mistake, and the beginning of the detail.
+fn mistaken() -> [(&'static str, &'static str, Value, &'static str); 10] {
+    [
         (
             "PUT",
             "/api/v1/scenario",
@@ -63,7 +209,13 @@ async fn problems_speak_of_what_was_sent() {
             json!({ "advance": 5 }),
             "expected a string, found integer `5`",
         ),
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn problems_speak_of_what_was_sent() {
+    let served = Served::start("one-to-one", "lenient").await;
+    for (method, path, body, detail) in mistaken() {
         let answer = served.send_json(method, path, &body).await;
         let problem = answer.json();
         assert_eq!(answer.status, 400, "{body}: {problem}");

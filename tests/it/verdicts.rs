@@ -149,44 +149,76 @@ fn compare(
     }
 }
 
-#[tokio::test]
-async fn each_row_of_the_table() {
-    use Leaves::{Lost, Quit, Waits};
-    use Verdict::{Accept, Defer, None, Reject};
-    let world = start(ProxyMode::Off).await;
-    let (helo, mail) = ("EHLO mail.example.test", "MAIL FROM:<a@example.test>");
-    let rcpt = "RCPT TO:<b@contoso.test>";
-    let open = format!("{helo}|{mail}|{rcpt}");
-    let sent = format!("{open}|{MESSAGE}");
-    let magic = |local: &str| format!("{helo}|{mail}|RCPT TO:<{local}@contoso.test>");
-    let rows: [(String, Leaves, Verdict, &str, &[Verdict]); 27] = [
+/// A dialogue, how the client leaves it, the verdict of the session, its refusal, and the verdicts of its transactions.
+type Row = (String, Leaves, Verdict, &'static str, &'static [Verdict]);
+
+const HELO: &str = "EHLO mail.example.test";
+const MAIL: &str = "MAIL FROM:<a@example.test>";
+const RCPT: &str = "RCPT TO:<b@contoso.test>";
+
+/// A transaction that is open.
+fn open() -> String {
+    format!("{HELO}|{MAIL}|{RCPT}")
+}
+
+/// A transaction with a message.
+fn sent() -> String {
+    format!("{}|{MESSAGE}", open())
+}
+
+/// A transaction with a recipient that asks for its reply.
+fn magic(local: &str) -> String {
+    format!("{HELO}|{MAIL}|RCPT TO:<{local}@contoso.test>")
+}
+
+/// Nothing was refused, and no message acknowledged.
+fn nothing_happened() -> Vec<Row> {
+    use Leaves::{Lost, Quit};
+    use Verdict::None;
+    vec![
         // Nothing was refused, and no message acknowledged.
         (String::new(), Lost, None, "", &[]),
         (String::new(), Quit, None, "", &[]),
-        (helo.into(), Quit, None, "", &[]),
-        (open.clone(), Lost, None, "", &[None]),
-        (format!("{open}|RSET"), Quit, None, "", &[None]),
-        (format!("{open}|DATA"), Lost, None, "", &[None]),
-        (sent.replace("<a@", "<mute@"), Lost, None, "", &[None]),
+        (HELO.into(), Quit, None, "", &[]),
+        (open(), Lost, None, "", &[None]),
+        (format!("{}|RSET", open()), Quit, None, "", &[None]),
+        (format!("{}|DATA", open()), Lost, None, "", &[None]),
+        (sent().replace("<a@", "<mute@"), Lost, None, "", &[None]),
         (magic("close"), Lost, None, "", &[None]),
+    ]
+}
+
+/// A message was acknowledged.
+fn accepted() -> Vec<Row> {
+    use Leaves::{Lost, Quit, Waits};
+    use Verdict::{Accept, None};
+    vec![
         // A message was acknowledged.
-        (sent.clone(), Quit, Accept, "", &[Accept]),
-        (sent.clone(), Lost, Accept, "", &[Accept]),
-        (sent.clone(), Waits, Accept, "", &[Accept]),
+        (sent(), Quit, Accept, "", &[Accept]),
+        (sent(), Lost, Accept, "", &[Accept]),
+        (sent(), Waits, Accept, "", &[Accept]),
         (
-            sent.replace("<a@", "<accepts@"),
+            sent().replace("<a@", "<accepts@"),
             Quit,
             Accept,
             "",
             &[Accept],
         ),
         (
-            format!("{sent}|{mail}|{rcpt}"),
+            format!("{}|{MAIL}|{RCPT}", sent()),
             Quit,
             Accept,
             "",
             &[Accept, None],
         ),
+    ]
+}
+
+/// A rule, a script or a recipient refuses.
+fn refused_by_choice() -> Vec<Row> {
+    use Leaves::{Quit, Waits};
+    use Verdict::{Defer, Reject};
+    vec![
         // A rule.
         (
             "EHLO short".into(),
@@ -226,37 +258,48 @@ async fn each_row_of_the_table() {
             "recipient 451 4.3.0 eod",
             &[Defer],
         ),
+    ]
+}
+
+/// The SMTP server itself refuses: sequence, syntax, limits, timeouts. In the last row, a recipient refuses after a message was accepted.
+fn refused_by_the_protocol() -> Vec<Row> {
+    use Leaves::{Quit, Waits};
+    use Verdict::{Accept, Defer, Reject};
+    vec![
         // The SMTP server itself: sequence, syntax, limits, timeouts.
         (
-            format!("{helo}|{rcpt}"),
+            format!("{HELO}|{RCPT}"),
             Quit,
             Reject,
             "protocol 503 5.5.1 rcpt",
             &[],
         ),
         (
-            format!("XYZZY|{sent}"),
+            format!("XYZZY|{}", sent()),
             Quit,
             Reject,
             "protocol 500 5.5.2 helo",
             &[Accept],
         ),
         (
-            format!("{helo}|{mail} SIZE=9999"),
+            format!("{HELO}|{MAIL} SIZE=9999"),
             Quit,
             Reject,
             "protocol 552 5.3.4 mail",
             &[Reject],
         ),
         (
-            format!("{open}|RCPT TO:<c@contoso.test>|RCPT TO:<d@contoso.test>|{MESSAGE}"),
+            format!(
+                "{}|RCPT TO:<c@contoso.test>|RCPT TO:<d@contoso.test>|{MESSAGE}",
+                open()
+            ),
             Quit,
             Defer,
             "protocol 452 4.5.3 rcpt",
             &[Defer],
         ),
         (
-            format!("{open}|DATA|{}\r\n.", ["x"; 600].join("\r\n")),
+            format!("{}|DATA|{}\r\n.", open(), ["x"; 600].join("\r\n")),
             Quit,
             Reject,
             "protocol 552 5.3.4 eod",
@@ -264,7 +307,7 @@ async fn each_row_of_the_table() {
         ),
         (String::new(), Waits, Defer, "protocol 421 4.4.2 helo", &[]),
         (
-            format!("{sent}|{mail}"),
+            format!("{}|{MAIL}", sent()),
             Waits,
             Defer,
             "protocol 421 4.4.2 rcpt",
@@ -272,14 +315,25 @@ async fn each_row_of_the_table() {
         ),
         // One message taken, one refused.
         (
-            format!("{sent}|{mail}|RCPT TO:<550-5.1.1@contoso.test>"),
+            format!("{}|{MAIL}|RCPT TO:<550-5.1.1@contoso.test>", sent()),
             Quit,
             Reject,
             "recipient 550 5.1.1 rcpt",
             &[Accept, Reject],
         ),
+    ]
+}
+
+#[tokio::test]
+async fn each_row_of_the_table() {
+    let world = start(ProxyMode::Off).await;
+    let rows = [
+        nothing_happened(),
+        accepted(),
+        refused_by_choice(),
+        refused_by_the_protocol(),
     ];
-    for (dialogue, leaves, verdict, refused, transactions) in rows {
+    for (dialogue, leaves, verdict, refused, transactions) in rows.into_iter().flatten() {
         let record = play(&world, &dialogue, leaves).await;
         let row = format!("{dialogue} {leaves:?}");
         compare(&row, &record, verdict, refused, transactions);

@@ -121,8 +121,8 @@ async fn a_what_if_comes_from_the_next_client_and_is_translated() {
     assert_eq!(session.translated_from, Some(next));
 }
 
-#[tokio::test]
-async fn over_http_a_what_if_is_of_the_world_in_the_path() {
+/// A server with a lenient main world and a world named strict.
+async fn lenient_and_strict() -> Served {
     let served = Served::start("one-to-one", "lenient").await;
     let made = json!({"name": "strict", "scenario": "one-to-one", "receiver": "helo-equals-ptr"});
     assert_eq!(
@@ -132,6 +132,12 @@ async fn over_http_a_what_if_is_of_the_world_in_the_path() {
             .status,
         201
     );
+    served
+}
+
+#[tokio::test]
+async fn over_http_a_what_if_is_of_the_world_in_the_path() {
+    let served = lenient_and_strict().await;
     let first = |answer: Value| answer["judgements"][0].clone();
     let asked = "check?client_address=192.0.2.10&helo=wrong.test";
     for (path, verdict, receiver) in [
@@ -177,7 +183,16 @@ async fn over_http_a_what_if_is_of_the_world_in_the_path() {
             .as_array()
             .is_some_and(|all| all.len() > 20)
     );
+    assert_eq!(
+        served.get("/api/v1/worlds/nope/check?helo=a").await.status,
+        404
+    );
+}
 
+#[tokio::test]
+async fn over_http_a_what_if_brings_a_receiver_or_a_message() {
+    let served = lenient_and_strict().await;
+    let first = |answer: Value| answer["judgements"][0].clone();
     let post = async |body: Value| {
         served
             .send_json("POST", "/api/v1/worlds/strict/check", &body)
@@ -212,18 +227,29 @@ async fn over_http_a_what_if_is_of_the_world_in_the_path() {
             answer.text()
         );
     }
-    assert_eq!(
-        served.get("/api/v1/worlds/nope/check?helo=a").await.status,
-        404
+}
+
+/// Runs `martinet check`, and compares its exit code and parts of its output; returns the output.
+async fn check(arguments: &[&str], code: i32, parts: &[&str]) -> String {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_martinet"));
+    command.arg("check").args(arguments);
+    let output = tokio::task::spawn_blocking(move || command.output());
+    let output = output.await.expect("a thread").expect("martinet runs");
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
     );
+    let text = format!("{out}{err}");
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{text}");
+    for part in parts {
+        assert!(text.contains(part), "{arguments:?}: no {part:?} in\n{text}");
+    }
+    text
 }
 
 #[tokio::test]
 async fn the_command_asks_a_running_world() {
-    let served = Served::start("one-to-one", "lenient").await;
-    let made = json!({"name": "strict", "scenario": "one-to-one", "receiver": "helo-equals-ptr"});
-    let made = served.send_json("POST", "/api/v1/worlds", &made).await;
-    assert_eq!(made.status, 201);
+    let served = lenient_and_strict().await;
     let main = format!("http://{}", served.address);
     let strict = format!("{main}/worlds/strict");
     let file = std::env::temp_dir().join(format!("martinet-what-if-{}.toml", std::process::id()));
@@ -231,22 +257,6 @@ async fn the_command_asks_a_running_world() {
     let file = file.to_str().expect("a path");
     let refused = "helo-equals-ptr: rejected at helo, rule helo-ptr-match\n  client   192.0.2.10, saying wrong.test\n  DNS      \
         10.2.0.192.in-addr.arpa PTR: mail.example.test.\n";
-    let check = async |arguments: &[&str], code: i32, parts: &[&str]| {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_martinet"));
-        command.arg("check").args(arguments);
-        let output = tokio::task::spawn_blocking(move || command.output());
-        let output = output.await.expect("a thread").expect("martinet runs");
-        let (out, err) = (
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr),
-        );
-        let text = format!("{out}{err}");
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{text}");
-        for part in parts {
-            assert!(text.contains(part), "{arguments:?}: no {part:?} in\n{text}");
-        }
-        text
-    };
     let helo = ["--helo", "wrong.test"];
     let ask = |world| [&["--world", world][..], &helo].concat();
     check(&ask(&main), 0, &["lenient: accepted at eod"]).await;
@@ -293,7 +303,16 @@ async fn the_command_asks_a_running_world() {
         &["client   203.0.113.9"],
     )
     .await;
+    std::fs::remove_file(file).expect("removed");
+}
 
+#[tokio::test]
+async fn what_the_command_cannot_ask() {
+    let served = lenient_and_strict().await;
+    let main = format!("http://{}", served.address);
+    let strict = format!("{main}/worlds/strict");
+    let helo = ["--helo", "wrong.test"];
+    let ask = |world| [&["--world", world][..], &helo].concat();
     let nowhere = format!("{main}/worlds/none");
     check(
         &ask(&nowhere),
@@ -314,11 +333,10 @@ async fn the_command_asks_a_running_world() {
     )
     .await;
     check(
-        &more(&["--scenario", "office365"]),
+        &[&ask(&strict)[..], &["--scenario", "office365"]].concat(),
         2,
         &["cannot be used with"],
     )
     .await;
     check(&helo, 2, &["--client <IP>"]).await;
-    std::fs::remove_file(file).expect("removed");
 }

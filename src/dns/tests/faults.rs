@@ -347,20 +347,22 @@ fn specifications_read_and_written() {
     }
 }
 
-#[test]
-fn mistakes_of_specifications() {
-    let spec = |word: &str| FaultSpec {
+fn spec(word: &str) -> FaultSpec {
+    FaultSpec {
         name: "a.test".to_owned(),
         action: Some(word.to_owned()),
         ..FaultSpec::default()
-    };
-    let keys = |spec: FaultSpec| {
-        spec.build()
-            .expect_err("a mistake")
-            .iter()
-            .map(|m| m.key)
-            .collect::<Vec<_>>()
-    };
+    }
+}
+
+/// The keys of the mistakes of a specification.
+fn keys(spec: FaultSpec) -> Vec<&'static str> {
+    let mistakes = spec.build().expect_err("a mistake");
+    mistakes.iter().map(|mistake| mistake.key).collect()
+}
+
+#[test]
+fn mistakes_of_actions() {
     assert_eq!(keys(FaultSpec::default()), ["do", "name"]);
     assert_eq!(keys(spec("explode")), ["do"]);
     assert_eq!(keys(spec("delay")), ["delay"]);
@@ -408,6 +410,10 @@ fn mistakes_of_specifications() {
         }),
         ["address"]
     );
+}
+
+#[test]
+fn mistakes_of_what_a_fault_concerns() {
     assert_eq!(
         keys(FaultSpec {
             transport: Some("tcp".to_owned()),

@@ -8,7 +8,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 
 use crate::http::App;
-use crate::journal::{Counts, Histogram};
+use crate::journal::{Counts, Histogram, Metrics};
 
 /// The counts of all worlds.
 pub(crate) async fn show(State(app): State<Arc<App>>) -> impl IntoResponse {
@@ -24,6 +24,40 @@ pub(crate) async fn show(State(app): State<Arc<App>>) -> impl IntoResponse {
 fn text(app: &App) -> String {
     let tally = app.worlds.tally();
     let mut page = Page::default();
+    smtp(tally, &mut page);
+    dns(tally, &mut page);
+    requests(app, &mut page);
+    page.histogram(
+        "martinet_session_seconds",
+        "Duration of SMTP sessions, from accept to close, in seconds.",
+        &tally.session_time,
+    );
+    let help = "Time from reading SMTP commands to sending their replies, including DNS lookups, in seconds.";
+    page.histogram("martinet_smtp_reply_seconds", help, &tally.reply_time);
+    let help = "Time from reading DNS queries to sending their answers, in seconds. Delayed and forwarded queries are not included.";
+    page.histogram("martinet_dns_answer_seconds", help, &tally.answer_time);
+    page.histogram(
+        "martinet_http_request_seconds",
+        "Duration of HTTP requests, in seconds.",
+        &app.request_time,
+    );
+    journal(app, &mut page);
+    page.gauge(
+        "martinet_worlds",
+        "Number of running worlds.",
+        [(labels(&[]), app.worlds.count())],
+    );
+    let up = app.started.elapsed().as_secs_f64();
+    page.gauge(
+        "martinet_up_seconds",
+        "Time since the HTTP API started, in seconds.",
+        [(labels(&[]), up)],
+    );
+    page.0
+}
+
+/// Sessions, refusals and messages.
+fn smtp(tally: &Metrics, page: &mut Page) {
     page.counter(
         "martinet_sessions_total",
         "Number of SMTP connections accepted.",
@@ -69,6 +103,10 @@ fn text(app: &App) -> String {
         "Total size of the accepted messages, in octets.",
         [(labels(&[]), tally.message_octets.get())],
     );
+}
+
+/// DNS queries and faults.
+fn dns(tally: &Metrics, page: &mut Page) {
     let queries = tally
         .queries
         .counts()
@@ -88,6 +126,10 @@ fn text(app: &App) -> String {
         "Number of DNS faults that took effect, by fault.",
         faults,
     );
+}
+
+/// HTTP requests.
+fn requests(app: &App, page: &mut Page) {
     let requests = app
         .requests
         .counts()
@@ -103,33 +145,6 @@ fn text(app: &App) -> String {
         "Number of HTTP requests, by method, route and status.",
         requests,
     );
-    page.histogram(
-        "martinet_session_seconds",
-        "Duration of SMTP sessions, from accept to close, in seconds.",
-        &tally.session_time,
-    );
-    let help = "Time from reading SMTP commands to sending their replies, including DNS lookups, in seconds.";
-    page.histogram("martinet_smtp_reply_seconds", help, &tally.reply_time);
-    let help = "Time from reading DNS queries to sending their answers, in seconds. Delayed and forwarded queries are not included.";
-    page.histogram("martinet_dns_answer_seconds", help, &tally.answer_time);
-    page.histogram(
-        "martinet_http_request_seconds",
-        "Duration of HTTP requests, in seconds.",
-        &app.request_time,
-    );
-    journal(app, &mut page);
-    page.gauge(
-        "martinet_worlds",
-        "Number of running worlds.",
-        [(labels(&[]), app.worlds.count())],
-    );
-    let up = app.started.elapsed().as_secs_f64();
-    page.gauge(
-        "martinet_up_seconds",
-        "Time since the HTTP API started, in seconds.",
-        [(labels(&[]), up)],
-    );
-    page.0
 }
 
 /// The journals of all worlds, added up.

@@ -155,29 +155,7 @@ fn results(facts: &Facts, address: &str, verified: Option<&str>, fields: &mut St
     match facts.dkim.as_deref() {
         None => {}
         Some([]) => result(&["dkim=none"]),
-        Some(signatures) => {
-            for signature in signatures {
-                let Dkim {
-                    domain,
-                    selector,
-                    why,
-                    ..
-                } = signature;
-                let reason = if why.is_empty() {
-                    String::new()
-                } else {
-                    format!(" reason={}", value(why))
-                };
-                let header = [
-                    "dkim=",
-                    signature.result.word(),
-                    &reason,
-                    " header.d=",
-                    &value(domain),
-                ];
-                result(&[&header[..], &[" header.s=", &value(selector)]].concat());
-            }
-        }
+        Some(signatures) => signatures.iter().for_each(|one| dkim(one, &mut result)),
     }
     if let Some(dmarc) = &facts.dmarc {
         let policy = if dmarc.record {
@@ -198,6 +176,30 @@ fn results(facts: &Facts, address: &str, verified: Option<&str>, fields: &mut St
     if fields.len() == begin {
         fields.push_str(" none");
     }
+}
+
+/// The result of one DKIM signature.
+fn dkim(signature: &Dkim, result: &mut impl FnMut(&[&str])) {
+    let Dkim {
+        domain,
+        selector,
+        why,
+        ..
+    } = signature;
+    let reason = if why.is_empty() {
+        String::new()
+    } else {
+        format!(" reason={}", value(why))
+    };
+    result(&[
+        "dkim=",
+        signature.result.word(),
+        &reason,
+        " header.d=",
+        &value(domain),
+        " header.s=",
+        &value(selector),
+    ]);
 }
 
 /// A value as a token, or as a quoted string if it is no token (RFC 8601 §2.2, RFC 5322 §3.2.4). Control characters are

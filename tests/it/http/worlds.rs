@@ -30,6 +30,7 @@ async fn worlds_share_nothing() {
     };
     deliver_to(smtp(&mine), "x.test", MESSAGE).await;
     deliver_to(smtp(&other), "y.test", MESSAGE).await;
+    let status = async |method: &str, path: &str| served.ask(method, path, "", b"").await.status;
     let rule = async |path: &str| served.get(path).await.json()["sessions"][0]["code"].clone();
     assert_eq!(
         rule("/api/v1/worlds/mine/sessions").await,
@@ -37,13 +38,7 @@ async fn worlds_share_nothing() {
         "its own fault"
     );
     assert_eq!(rule("/api/v1/worlds/w0001/sessions").await, 550);
-    assert_eq!(
-        served
-            .ask("POST", "/api/v1/worlds/mine/reset", "", b"")
-            .await
-            .status,
-        204
-    );
+    assert_eq!(status("POST", "/api/v1/worlds/mine/reset").await, 204);
     let kept = async |world: &str| {
         served
             .get(&format!("/api/v1/worlds/{world}/sessions"))
@@ -73,31 +68,13 @@ async fn worlds_share_nothing() {
         .send_json("POST", "/api/v1/worlds", &json!({ "name": "mine" }))
         .await;
     assert_eq!(again.status, 400, "{}", again.text());
-    assert_eq!(
-        served
-            .ask("DELETE", "/api/v1/worlds/mine", "", b"")
-            .await
-            .status,
-        204
-    );
+    assert_eq!(status("DELETE", "/api/v1/worlds/mine").await, 204);
     assert!(
         TcpStream::connect(smtp(&mine)).await.is_err(),
         "its ports are closed"
     );
-    assert_eq!(
-        served
-            .ask("DELETE", "/api/v1/worlds/mine", "", b"")
-            .await
-            .status,
-        404
-    );
-    assert_eq!(
-        served
-            .ask("DELETE", "/api/v1/worlds/main", "", b"")
-            .await
-            .status,
-        400
-    );
+    assert_eq!(status("DELETE", "/api/v1/worlds/mine").await, 404);
+    assert_eq!(status("DELETE", "/api/v1/worlds/main").await, 400);
 }
 
 #[tokio::test]

@@ -2,35 +2,39 @@
 
 use super::*;
 
-/// A reset brings back everything that can be changed; one of the journal leaves it all.
-#[tokio::test]
-async fn a_reset_is_of_everything_or_of_the_journal() {
-    let text = "title = \"t\"\n[[domain]]\nname = \"contoso.test\"\n[[zone]]\norigin = \"example.test\"\ntext = \"mail A 192.0.2.1\"\n\
-                [[pool]]\nname = \"out\"\naddresses = [\"192.0.2.1-3\"]\nhelo = \"mail.example.test\"\n\
-                [[fault]]\nname = \"mail.example.test\"\ndo = \"servfail\"\ntimes = 1\n";
-    let rules = "title = \"r\"\n[[rule]]\ncheck = \"greylist\"\ndelay = \"5m\"\n";
-    let world = World::builder()
-        .with_scenario(parse_scenario("start", text).expect("a scenario"))
-        .with_receiver(parse_receiver("grey", rules).expect("a receiver"))
-        .start()
-        .await
-        .expect("a world");
-    let served = Served::of(world, Options::default()).await;
-    let state = async || {
-        let mut state = Vec::new();
-        for path in [
-            "scenario",
-            "receiver",
-            "zones",
-            "zones/example.test",
-            "client",
-            "faults",
-        ] {
-            state.push(served.get(&format!("/api/v1/{path}")).await.json());
-        }
-        state
-    };
-    let start = state().await;
+/// The whole state that requests change.
+async fn state(served: &Served) -> Vec<Value> {
+    let mut state = Vec::new();
+    for path in [
+        "scenario",
+        "receiver",
+        "zones",
+        "zones/example.test",
+        "client",
+        "faults",
+    ] {
+        state.push(served.get(&format!("/api/v1/{path}")).await.json());
+    }
+    state
+}
+
+/// The numbers of sessions, messages, DNS queries and expectations.
+async fn counts(served: &Served) -> Vec<Option<usize>> {
+    let mut counts = Vec::new();
+    for (path, list) in [
+        ("sessions", "sessions"),
+        ("mail", "mail"),
+        ("dns/queries", "queries"),
+        ("expectations", "expectations"),
+    ] {
+        let page = served.get(&format!("/api/v1/{path}")).await.json();
+        counts.push(page[list].as_array().map(Vec::len));
+    }
+    counts
+}
+
+/// Changes everything that a request can change.
+async fn change(served: &Served) {
     for (method, path, body) in [
         ("PUT", "scenario", json!({ "scenario": "no-ptr" })),
         ("PUT", "receiver", json!({ "receiver": "fcrdns" })),
@@ -52,28 +56,33 @@ async fn a_reset_is_of_everything_or_of_the_journal() {
             json!({ "name": "none", "sessions": {}, "times": { "most": 0 } }),
         ),
     ] {
-        answer(&served, method, &format!("/api/v1/{path}"), body).await;
+        answer(served, method, &format!("/api/v1/{path}"), body).await;
     }
+}
+
+/// A reset brings back everything that can be changed; one of the journal leaves it all.
+#[tokio::test]
+async fn a_reset_is_of_everything_or_of_the_journal() {
+    let text = "title = \"t\"\n[[domain]]\nname = \"contoso.test\"\n[[zone]]\norigin = \"example.test\"\ntext = \"mail A 192.0.2.1\"\n\
+                [[pool]]\nname = \"out\"\naddresses = [\"192.0.2.1-3\"]\nhelo = \"mail.example.test\"\n\
+                [[fault]]\nname = \"mail.example.test\"\ndo = \"servfail\"\ntimes = 1\n";
+    let rules = "title = \"r\"\n[[rule]]\ncheck = \"greylist\"\ndelay = \"5m\"\n";
+    let world = World::builder()
+        .with_scenario(parse_scenario("start", text).expect("a scenario"))
+        .with_receiver(parse_receiver("grey", rules).expect("a receiver"))
+        .start()
+        .await
+        .expect("a world");
+    let served = Served::of(world, Options::default()).await;
+    let start = state(&served).await;
+    change(&served).await;
     served.deliver("mail.example.test", MESSAGE).await;
-    let changed = state().await;
-    let counts = async || {
-        let mut counts = Vec::new();
-        for (path, list) in [
-            ("sessions", "sessions"),
-            ("mail", "mail"),
-            ("dns/queries", "queries"),
-            ("expectations", "expectations"),
-        ] {
-            let page = served.get(&format!("/api/v1/{path}")).await.json();
-            counts.push(page[list].as_array().map(Vec::len));
-        }
-        counts
-    };
-    assert_eq!(counts().await[0], Some(1));
+    let changed = state(&served).await;
+    assert_eq!(counts(&served).await[0], Some(1));
     let path = "/api/v1/reset?only=journal";
     assert_eq!(served.ask("POST", path, "", b"").await.status, 204);
-    assert_eq!(counts().await, [Some(0); 4]);
-    let mut after = state().await;
+    assert_eq!(counts(&served).await, [Some(0); 4]);
+    let mut after = state(&served).await;
     // The one thing that sessions count.
     (after[5]["faults"], ()) = (changed[5]["faults"].clone(), ());
     assert_eq!(after, changed, "nothing but the journal");
@@ -91,7 +100,10 @@ async fn a_reset_is_of_everything_or_of_the_journal() {
         served.ask("POST", "/api/v1/reset", "", b"").await.status,
         204
     );
-    assert_eq!((state().await, counts().await), (start, vec![Some(0); 4]));
+    assert_eq!(
+        (state(&served).await, counts(&served).await),
+        (start, vec![Some(0); 4])
+    );
     assert!(served.worlds.main().now() < std::time::Duration::from_secs(3600));
     let events = served.get("/api/v1/events").await.json();
     assert_eq!(events["events"][0]["detail"], "everything");
