@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod bad_keys;
+mod behaviours;
 mod capture;
 mod capture_unbound;
 mod classifier;

@@ -73,6 +73,9 @@ async fn rfc3207_starttls() {
         .await;
     assert!(record.tls.starts_with("TLSv1_3 TLS13_"), "{}", record.tls);
     assert!(record.facts.conduct.tls);
+    // What the remedy of the refusal asks for is what this client did.
+    let remedy = record.refusals[0].remedies[0].to_string();
+    assert_eq!(remedy, "send STARTTLS before MAIL (RFC 3207)");
 }
 
 /// CVE-2011-0411: what came in clear text behind STARTTLS is not taken for commands under TLS.
