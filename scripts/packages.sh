@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the packages and tries each one in a fresh place: an archive of the program, the wheel in a virtual environment, the
-# npm packages in an empty folder, the Debian package unpacked.
+# npm packages in an empty folder, the Debian package in a copy of this machine's root.
 #
 #   scripts/packages.sh [PROFILE [FOLDER]]
 #
@@ -83,17 +83,74 @@ npm_packages() {
 
 # No shared library is needed, so no package is either. The units' scripts are debhelper's.
 debian_package() {
-    have cargo-deb || { record "the Debian package: cargo-deb is not installed (cargo install cargo-deb)"; return 0; }
+    export PATH=$home/cargo/bin:$PATH
+    if have cargo && have dpkg-deb && ! have cargo-deb; then
+        CARGO_TARGET_DIR=$work/cargo-deb cargo install --quiet --locked --root "$home/cargo" cargo-deb@~3.8 || echo "cargo could not install cargo-deb"
+    fi
+    have cargo-deb && have dpkg-deb || { record "the Debian package: no cargo-deb or dpkg-deb"; required; return 0; }
     echo "-- Debian"
     rm -f "$folder"/*.deb
-    cargo-deb --no-build --no-strip --output "$folder/" >/dev/null
+    local fast=()
+    [ "$profile" != dev ] || fast=(--fast)
+    cargo-deb --no-build --no-strip "${fast[@]}" --output "$folder/" >/dev/null
     mkdir "$work/unpacked"
     dpkg-deb -x "$folder"/*.deb "$work/unpacked"
     is "the package's program" "$("$work/unpacked/usr/bin/martinet" --version)" "martinet $version"
-    for file in usr/lib/systemd/system/martinet.service etc/default/martinet usr/share/man/man1/martinet.1.gz \
-        usr/share/bash-completion/completions/martinet usr/share/doc/martinet/copyright; do
+    for file in usr/lib/systemd/system/martinet.service etc/default/martinet etc/martinet/README usr/share/man/man1/martinet.1.gz \
+        usr/share/bash-completion/completions/martinet usr/share/zsh/vendor-completions/_martinet \
+        usr/share/fish/vendor_completions.d/martinet.fish usr/share/martinet/apparmor usr/share/doc/martinet/copyright; do
         [ -f "$work/unpacked/$file" ] || { echo "the Debian package lacks $file"; find "$work/unpacked"; exit 1; }
     done
+    profile
+    installs
+}
+
+# AppArmor reads the profile, where it is new enough to know user namespaces.
+profile() {
+    local text=$work/unpacked/usr/share/martinet/apparmor
+    [ -f /etc/apparmor.d/abi/4.0 ] && have apparmor_parser ||
+        { record "the AppArmor profile: no AppArmor 4 here (Debian 12 has version 3, which needs no profile)"; return 0; }
+    apparmor_parser --skip-kernel-load --skip-cache "$text"
+}
+
+# dpkg installs, removes and purges the package in a copy of this machine's root that is thrown away. systemd reads the unit there.
+installs() {
+    have systemd-analyze || record "the systemd unit is not verified: no systemd-analyze here"
+    as_root unshare --mount true 2>/dev/null || { record "the Debian package is not installed: this machine forbids namespaces"; return 0; }
+    local deb=("$folder"/*.deb) said
+    cat >"$work/install" <<'SCRIPT'
+set -e
+mount --make-rprivate /
+mkdir "$1/copy"
+mount -t tmpfs none "$1/copy"
+mkdir "$1/copy/upper" "$1/copy/work" "$1/copy/root"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$1/copy/upper,workdir=$1/copy/work" "$1/copy/root" || exit 77
+cp "$2" "$1/copy/root/martinet.deb"
+mount -t proc none "$1/copy/root/proc"
+chroot "$1/copy/root" sh -ec '
+    export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+    dpkg --install /martinet.deb
+    test "$(/usr/bin/martinet --version)" = "martinet $1"
+    if [ -f /etc/apparmor.d/abi/4.0 ]; then test -f /etc/apparmor.d/martinet; else ! test -e /etc/apparmor.d/martinet; fi
+    if command -v systemd-analyze >/dev/null; then
+        said=$(systemd-analyze verify --man=no martinet.service 2>&1)
+        test -z "$said" || { echo "$said"; exit 1; }
+    fi
+    dpkg --remove martinet
+    ! test -e /usr/bin/martinet
+    test -f /etc/default/martinet
+    dpkg --purge martinet
+    ! test -e /etc/default/martinet
+    ! test -e /etc/apparmor.d/martinet
+' sh "$3"
+SCRIPT
+    local status=0
+    said=$(as_root unshare --mount bash "$work/install" "$work" "${deb[0]}" "$version" 2>&1) || status=$?
+    case $status in
+        0) ;;
+        77) record "the Debian package is not installed: this machine forbids overlays" ;;
+        *) printf '%s\n' "$said" >&2; exit 1 ;;
+    esac
 }
 
 required() { [ "${MARTINET_FOREIGN:-}" != required ] || exit 1; }

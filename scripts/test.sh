@@ -43,6 +43,8 @@ install_clients() {
     have pgrep || missing+=(procps)
     have ip || missing+=(iproute2)
     have chromium || missing+=(chromium)
+    have systemd-analyze || missing+=(systemd)
+    have apparmor_parser || missing+=(apparmor)
     if [ ${#missing[@]} -gt 0 ]; then
         as_root apt-get -qq update && as_root apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
     fi
