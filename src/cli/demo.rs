@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::args::Demo;
+use super::signals::Signals;
 use super::{paint, print, serve};
 use crate::error::Error;
 use crate::harness::{self, World, Worlds};
@@ -55,7 +56,7 @@ async fn stay(world: World, listener: TcpListener) -> Result<(), Error> {
     let at = listener
         .local_addr()
         .map_err(|e| Error::io("cannot read a local address", e))?;
-    let signals = serve::Signals::listen()?;
+    let signals = Signals::listen()?;
     let heading = paint::HEADING;
     print(&format!(
         "\n{heading}The server stays.{heading:#} Send mail to {}, ask {} over DNS, and see what became of it\n\

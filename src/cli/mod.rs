@@ -17,6 +17,7 @@ mod ready;
 mod run;
 mod send;
 mod serve;
+mod signals;
 mod verify;
 mod what_if;
 mod world;

@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -13,6 +12,7 @@ use super::args::{ExitAfter, Format, HttpAt, Serve};
 use super::live::{BREATH, SessionPrinter};
 use super::print;
 use super::ready::Ready;
+use super::signals::Signals;
 use crate::error::Error;
 use crate::harness::{self, Builder, Retention, World, Worlds};
 use crate::http;
@@ -240,23 +240,6 @@ fn write_whole(file: &Path, text: &str) -> Result<(), Error> {
     written.map_err(|e| Error::io(format!("cannot write {}", file.display()), e))
 }
 
-/// SIGTERM and SIGINT. Made before the ready line is printed: a signal that came between the line and the handlers would
-/// end the process at once, without a reply to anybody.
-pub(super) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    pub(super) fn listen() -> Result<Self, Error> {
-        let listen = |kind| signal(kind).map_err(|e| Error::io("cannot wait for signals", e));
-        Ok(Self {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-        })
-    }
-}
-
 /// Waits for a signal, or until `exit_after` is reached.
 pub(super) async fn until_stopped(
     mut signals: Signals,
@@ -278,8 +261,7 @@ pub(super) async fn until_stopped(
         }
     };
     tokio::select! {
-        _ = signals.terminate.recv() => {}
-        _ = signals.interrupt.recv() => {}
+        () = signals.received() => {}
         () = enough => {}
     }
 }
