@@ -11,6 +11,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/skips.sh
 
+# The crate for testcontainers, with dependencies of its own.
+rust_testcontainers() {
+    CARGO_TARGET_DIR=$PWD/target/testcontainers cargo test --quiet --locked --manifest-path examples/testcontainers/Cargo.toml "$@"
+}
+
 # What the modules for testcontainers are tried with.
 install() {
     local home=target/foreign
@@ -20,6 +25,7 @@ install() {
     if have npm && [ ! -d "$home/node/node_modules/testcontainers" ]; then
         npm install --prefix "$home/node" --silent --no-audit --no-fund testcontainers@10 || echo "npm could not install testcontainers"
     fi
+    rust_testcontainers --no-run || echo "cargo could not build examples/testcontainers"
 }
 
 program=${1:-target/static/martinet}
@@ -210,6 +216,12 @@ serves_testcontainers() {
         (cd "$work/node" && timeout 120 node testcontainers.mjs)
     else
         record "testcontainers for Node: not installed"
+    fi
+    if have cargo && [ -d target/testcontainers ]; then
+        MARTINET_IMAGE=localhost/martinet rust_testcontainers --offline --test container
+        echo "testcontainers for Rust: refused by iprev"
+    else
+        record "testcontainers for Rust: no cargo, or not built"
     fi
     kill "$engine"
 }

@@ -134,6 +134,23 @@ func TestAcceptedMessageIsFound(t *testing.T) {
 	world.Sessions(Filter{Verdict: "accept"})[0].AssertAccepted()
 }
 
+func TestWorldThatExistsIsFoundAndKept(t *testing.T) {
+	server, err := Serve("--scenario", "no-ptr", "--receiver", "fcrdns")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	t.Run("its test", func(t *testing.T) {
+		main := server.ExistingWorld(t, "main")
+		_ = send(main)
+		main.WaitForSession(Filter{}).AssertRejected(Reply{Rule: "iprev"})
+	})
+	if main := server.ExistingWorld(t, "main"); main.Scenario != "no-ptr" {
+		t.Errorf("found %v", main)
+	}
+	contains(t, failure(t, func(t TB) { server.ExistingWorld(t, "nosuch") }), "nosuch")
+}
+
 func TestExpectationThatIsNotMetFails(t *testing.T) {
 	t.Parallel()
 	text := failure(t, func(t TB) {

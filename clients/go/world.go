@@ -71,7 +71,20 @@ func (s *Server) World(t TB, options Options) *World {
 	return world
 }
 
-func (w *World) end() {
+// ExistingWorld gives the test a world that exists: "main" is the one that the server started with. At the end of the test its
+// expectations are verified and a failed test logs the story of each session, but the world is not deleted.
+func (s *Server) ExistingWorld(t TB, name string) *World {
+	t.Helper()
+	world := &World{server: s, t: t, Timeout: DefaultTimeout, told: map[int]bool{}}
+	if err := s.Call(http.MethodGet, "/worlds/"+url.PathEscape(name), nil, world); err != nil {
+		t.Fatalf("%v", err)
+	}
+	t.Cleanup(world.verify)
+	return world
+}
+
+// verify verifies the expectations of a test that has not failed, and logs the sessions of one that has.
+func (w *World) verify() {
 	w.t.Helper()
 	if !w.t.Failed() {
 		w.Verify()
@@ -79,6 +92,11 @@ func (w *World) end() {
 	if w.t.Failed() {
 		w.tell()
 	}
+}
+
+func (w *World) end() {
+	w.t.Helper()
+	w.verify()
 	if err := w.Call(http.MethodDelete, "", nil, nil); err != nil {
 		w.t.Errorf("%v", err)
 	}

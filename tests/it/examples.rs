@@ -4,6 +4,8 @@
 mod raw_socket;
 #[path = "../../examples/retry_queue.rs"]
 mod retry_queue;
+#[path = "../../examples/rstest.rs"]
+mod with_fixture;
 #[path = "../../examples/lettre.rs"]
 mod with_lettre;
 
@@ -20,4 +22,9 @@ fn a_raw_socket() {
 #[test]
 fn a_retry_queue() {
     retry_queue::main().expect("the example ends well");
+}
+
+#[test]
+fn a_fixture() {
+    with_fixture::main().expect("the example ends well");
 }

@@ -125,6 +125,11 @@ public final class Server implements AutoCloseable {
         return new World(this, Json.object(Json.read(text("POST", "/worlds", options))));
     }
 
+    /** Returns a world that exists: {@code main} is the one that the server started with. */
+    public World existingWorld(String name) {
+        return new World(this, Json.object(Json.read(text("GET", "/worlds/" + encode(name), null))));
+    }
+
     /** Ends the process, if {@link #start} started one. */
     @Override
     public void close() {

@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/** An isolated server: one scenario and one receiver on their own ports. Closing deletes it. */
+/** An isolated server: one scenario and one receiver on their own ports. Closing deletes it, unless it is the main one of its server. */
 public final class World implements AutoCloseable {
     /** How long a wait takes at most, unless {@link #timeout} says otherwise. */
     public static final Duration TIMEOUT = Duration.ofSeconds(5);
@@ -160,7 +160,7 @@ public final class World implements AutoCloseable {
     /** Stops the world and closes its ports. */
     @Override
     public void close() {
-        call("DELETE", "", null);
+        if (!name().equals("main")) call("DELETE", "", null);
     }
 
     /** Sends a request to the API of this world, with a path below {@code /api/v1/worlds/NAME}, and returns the text of the answer. */

@@ -207,4 +207,16 @@ class ClientTest {
         for (var part : Json.list(schema.get("allOf"))) found.addAll(properties(schemas, Json.object(part)));
         return found;
     }
+
+    @Test
+    void aWorldThatExistsIsFound() throws Exception {
+        try (var server = Server.start("--scenario", "no-ptr", "--receiver", "fcrdns")) {
+            server.existingWorld("main").close();
+            var main = server.existingWorld("main");
+            assertEquals("no-ptr", main.scenario());
+            send(main);
+            assertThat(main.waitForSession()).isRejected().byRule("iprev");
+            contains(assertThrows(MartinetException.class, () -> server.existingWorld("nosuch")).getMessage(), "nosuch");
+        }
+    }
 }
