@@ -373,7 +373,8 @@ impl Builder {
             udp.local_addr().map_err(local)?,
         );
 
-        let door = self.front.door(profile)?;
+        let named = scenario.exchange_names(None);
+        let door = self.front.door(profile, &named)?;
         let memory = Arc::new(Memory::on(Clock::advanced(self.clock)?));
         let main = Arc::new(super::change::reception(scenario, profile, memory));
         let (exchanges, ports) = (self.exchanges.clone(), self.ports.clone());
@@ -386,7 +387,8 @@ impl Builder {
         for spec in scenario.listeners.iter().chain(&self.listeners) {
             let (reception, own) = receivers.further(spec, scenario, &main)?;
             let met = own.as_deref().unwrap_or(profile);
-            further.push(self.front.bind(spec, reception, met).await?);
+            let named = scenario.exchange_names(spec.receiver.as_deref());
+            further.push(self.front.bind(spec, reception, met, &named).await?);
         }
         let prepared = match receivers.prepare(scenario, &main, profile) {
             Err(error) if receivers.lacks_addresses(&error) => {

@@ -36,22 +36,30 @@ pub(super) struct Bound {
 
 impl MainListener {
     /// The main listener.
-    pub(super) fn door(&self, profile: &ReceiverProfile) -> Result<ListenerConfig, Error> {
+    pub(super) fn door(
+        &self,
+        profile: &ReceiverProfile,
+        exchanges: &[String],
+    ) -> Result<ListenerConfig, Error> {
         Ok(ListenerConfig {
             proxy: self.proxy,
             starttls: self.starttls,
             xclient: self.xclient.clone(),
-            tls: self.starttls_of(profile)?,
+            tls: self.starttls_of(profile, exchanges)?,
             ..ListenerConfig::default()
         })
     }
 
-    /// TLS for STARTTLS of a receiver; `None` where it does not offer it.
-    pub(super) fn starttls_of(&self, profile: &ReceiverProfile) -> Result<Option<Tls>, Error> {
+    /// TLS for STARTTLS of a receiver with these exchanges; `None` where it does not offer it.
+    pub(super) fn starttls_of(
+        &self,
+        profile: &ReceiverProfile,
+        exchanges: &[String],
+    ) -> Result<Option<Tls>, Error> {
         let starttls = self.starttls.unwrap_or(profile.receiver.settings.starttls);
         match starttls {
             StartTls::Never => Ok(None),
-            StartTls::Offered | StartTls::Refused => self.tls(profile).map(Some),
+            StartTls::Offered | StartTls::Refused => self.tls(profile, exchanges).map(Some),
         }
     }
 
@@ -71,7 +79,8 @@ impl MainListener {
         }
     }
 
-    fn tls(&self, profile: &ReceiverProfile) -> Result<Tls, Error> {
+    /// The certificate has the names that clients can know the receiver by: its own, and those in MX records.
+    fn tls(&self, profile: &ReceiverProfile, exchanges: &[String]) -> Result<Tls, Error> {
         if let Some(own) = &self.tls {
             return Ok(own.clone());
         }
@@ -83,7 +92,10 @@ impl MainListener {
             }
         };
         let settings = &profile.receiver.settings;
-        Tls::made(authority, &settings.hostname, settings.tls_fault)
+        let own = &settings.hostname;
+        let others = exchanges.iter().filter(|name| *name != own);
+        let hosts: Vec<_> = std::iter::once(own).chain(others).cloned().collect();
+        Tls::made(authority, &hosts, settings.tls_fault)
     }
 
     /// Binds a further listener, whose sessions meet this receiver.
@@ -92,10 +104,11 @@ impl MainListener {
         spec: &Listener,
         reception: Option<Arc<Reception>>,
         profile: &ReceiverProfile,
+        exchanges: &[String],
     ) -> Result<Bound, Error> {
         let tls = match spec.implicit_tls {
-            true => Some(self.tls(profile)?),
-            false => self.starttls_of(profile)?,
+            true => Some(self.tls(profile, exchanges)?),
+            false => self.starttls_of(profile, exchanges)?,
         };
         let Listener {
             protocol,

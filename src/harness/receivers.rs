@@ -46,6 +46,8 @@ pub(super) struct Receivers {
 struct Known {
     profile: Arc<ReceiverProfile>,
     tls: Option<Tls>,
+    /// The names of its exchanges, which its certificate has.
+    named: Vec<String>,
     memory: Arc<Memory>,
 }
 
@@ -96,6 +98,8 @@ struct Binding<'r> {
     main: &'r Arc<SessionConfig>,
     /// The receiver of the main listener.
     world: &'r ReceiverProfile,
+    /// The names of its exchanges.
+    named: Vec<String>,
     /// The listeners that there are.
     exchanges: Vec<Exchange>,
     fresh: Fresh,
@@ -142,7 +146,7 @@ impl Binding<'_> {
         let own = Own {
             receiver: None,
             identity: None,
-            tls: self.front.starttls_of(self.world)?,
+            tls: self.front.starttls_of(self.world, &self.named)?,
             reception,
         };
         Ok(Exchange {
@@ -238,7 +242,7 @@ impl Receivers {
         if let Some(named) = receiver
             && !self.known.contains_key(named)
         {
-            let known = self.load(named, main)?;
+            let known = self.load(named, scenario, main)?;
             self.known.insert(named.to_owned(), known);
         }
         let source = spec
@@ -260,12 +264,27 @@ impl Receivers {
         ))
     }
 
-    fn load(&self, named: &str, main: &SessionConfig) -> Result<Known, Error> {
+    fn load(&self, named: &str, scenario: &Scenario, main: &SessionConfig) -> Result<Known, Error> {
         let profile = Arc::new(scenario::load_receiver(named)?);
+        let exchanges = scenario.exchange_names(Some(named));
         Ok(Known {
-            tls: self.front.starttls_of(&profile)?,
+            tls: self.front.starttls_of(&profile, &exchanges)?,
+            named: exchanges,
             memory: Arc::new(Memory::on(Arc::clone(main.memory.clock()))),
             profile,
+        })
+    }
+
+    /// A receiver whose exchanges have these names now.
+    fn renamed(&self, known: &Known, named: Vec<String>) -> Result<Known, Error> {
+        let tls = match known.named == named {
+            true => known.tls.clone(),
+            false => self.front.starttls_of(&known.profile, &named)?,
+        };
+        Ok(Known {
+            tls,
+            named,
+            ..known.clone()
         })
     }
 
@@ -285,9 +304,9 @@ impl Receivers {
         for named in exchanges.chain(self.further.iter().filter_map(named)) {
             let first = self.first.as_ref().and_then(|first| first.get(&named));
             let found = match self.known.get(&named).or(first) {
-                Some(found) => Some(found.clone()),
-                None if known.contains_key(&named) => None,
-                None => Some(self.load(&named, main)?),
+                _ if known.contains_key(&named) => None,
+                Some(found) => Some(self.renamed(found, scenario.exchange_names(Some(&named)))?),
+                None => Some(self.load(&named, scenario, main)?),
             };
             known.extend(found.map(|found| (named, found)));
         }
@@ -296,6 +315,7 @@ impl Receivers {
             placement: &self.placement,
             main,
             world,
+            named: scenario.exchange_names(None),
             exchanges: self.exchanges.iter().map(Exchange::spare).collect(),
             fresh: Vec::new(),
         };

@@ -1,6 +1,6 @@
 //! Where mail for the recipient domains goes: the exchanges that the DNS names, their addresses, and who listens there.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 
@@ -204,6 +204,14 @@ impl Scenario {
         };
         exchanges.sort_by_key(|exchange| exchange.preference);
         exchanges
+    }
+
+    /// The names of the exchanges of a receiver, each once; of the receiver of the world where `None`.
+    pub fn exchange_names(&self, receiver: Option<&str>) -> Vec<String> {
+        let all = self.exchanges().into_iter();
+        let own = all.filter(|exchange| exchange.receiver.as_deref() == receiver);
+        let names: BTreeSet<_> = own.map(|exchange| name::display(&exchange.name)).collect();
+        names.into_iter().collect()
     }
 
     /// The MX records of a domain in the text of a zone.

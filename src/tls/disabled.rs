@@ -42,7 +42,7 @@ impl Tls {
     ///
     /// # Errors
     /// Never: there is no authority to make it.
-    pub fn made(authority: &Authority, _: &str, _: TlsFault) -> Result<Self, Error> {
+    pub fn made(authority: &Authority, _: &[String], _: TlsFault) -> Result<Self, Error> {
         match authority.0 {}
     }
 

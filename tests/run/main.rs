@@ -9,6 +9,7 @@ mod proof;
 mod ranges;
 #[path = "../skipped/mod.rs"]
 mod skipped;
+mod trust;
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};

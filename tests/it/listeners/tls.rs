@@ -116,6 +116,7 @@ async fn tls_with_something_wrong() {
         ("expired", "mx.martinet.test", false),
         ("wrong-name", "mx.martinet.test", false),
         ("wrong-name", "wrong-name.invalid", true),
+        ("self-signed", "mx.martinet.test", false),
         ("refused", "mx.martinet.test", false),
     ] {
         let world = world(&format!(
