@@ -19,6 +19,8 @@ use crate::http::api::source::Source;
 use crate::http::server::extract::{Body, Name};
 use crate::http::server::placement::{host_and_port, host_of, shown};
 use crate::http::server::problem::{BodyMistakes, Problem};
+use crate::name;
+use crate::scenario::Place;
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -47,10 +49,47 @@ struct WorldView {
     dns_host: String,
     /// The port of `dns`.
     dns_port: u16,
+    /// Where mail for the recipient domains goes.
+    exchanges: Vec<ExchangeView>,
     /// The number of sessions kept.
     sessions: usize,
     /// The number of messages kept.
     messages: usize,
+}
+
+/// An address of a host that takes the mail of a recipient domain.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct ExchangeView {
+    /// The recipient domain.
+    domain: String,
+    /// The preference of its MX record; absent where the domain has none and is its own exchange.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preference: Option<u16>,
+    /// The host.
+    exchange: String,
+    /// The address of the host in the DNS; absent if it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+    /// Where the receiver listens; absent if nothing does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    smtp: Option<String>,
+    /// The receiver; absent if nothing listens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receiver: Option<String>,
+}
+
+impl ExchangeView {
+    fn of(place: &Place, main: &str, host: &Asked) -> Self {
+        let receiver = place.receiver.as_deref().unwrap_or(main);
+        Self {
+            domain: name::display(&place.domain),
+            preference: place.preference,
+            exchange: name::display(&place.exchange),
+            address: place.address.map(|address| address.to_string()),
+            smtp: place.listener.map(|listener| host.reaches(listener)),
+            receiver: place.listener.map(|_| receiver.to_owned()),
+        }
+    }
 }
 
 impl WorldView {
@@ -60,10 +99,16 @@ impl WorldView {
         let (smtp, dns) = (of(world.smtp_addr()), of(world.dns_addr()));
         let split = |address: &str| host_and_port(address).unwrap_or_default();
         let ((smtp_host, smtp_port), (dns_host, dns_port)) = (split(&smtp), split(&dns));
+        let receiver = world.receiver().name.clone();
+        let places = world.exchanges();
+        let exchanges = places
+            .iter()
+            .map(|place| ExchangeView::of(place, &receiver, host));
         Self {
             name: name.to_owned(),
             scenario: world.scenario().name.clone(),
-            receiver: world.receiver().name.clone(),
+            exchanges: exchanges.collect(),
+            receiver,
             smtp,
             smtp_host,
             smtp_port,

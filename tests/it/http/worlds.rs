@@ -3,6 +3,46 @@
 use super::*;
 
 #[tokio::test]
+async fn a_world_says_which_domain_meets_which_receiver() {
+    let served = Served::start("one-to-one", "lenient").await;
+    let text = "title = \"t\"\nreceiver = \"lenient\"\n[[domain]]\nname = \"plain.test\"\n[[domain]]\nname = \"strict.test\"\nreceiver = \"fcrdns\"\n\
+                [[domain]]\nname = \"dead.test\"\nmx = { name = \"mx.dead.test\", dead = true, addresses = [\"192.0.2.25\"] }\n";
+    let new = json!({ "name": "mail", "scenario": text });
+    let answer = served.send_json("POST", "/api/v1/worlds", &new).await;
+    let created = answer.json();
+    assert_eq!(answer.status, 201, "{created}");
+    let world = served.get("/api/v1/worlds/mail").await.json();
+    assert_eq!(world, created);
+    let of = |domain: &str| {
+        let exchanges = world["exchanges"].as_array().expect("exchanges");
+        let found = exchanges.iter().find(|one| one["domain"] == domain);
+        found.unwrap_or_else(|| panic!("{world}")).clone()
+    };
+    let (plain, strict) = (of("plain.test"), of("strict.test"));
+    assert_eq!(plain["receiver"], "lenient");
+    assert_eq!(
+        (&strict["receiver"], &strict["exchange"]),
+        (&json!("fcrdns"), &json!("mx.strict.test"))
+    );
+    assert_ne!(plain["smtp"], strict["smtp"]);
+    let at = strict["smtp"]
+        .as_str()
+        .and_then(|at| at.parse().ok())
+        .expect("an address");
+    deliver_to(at, "x.test", MESSAGE).await;
+    let session = served.get("/api/v1/worlds/mail/sessions/1").await.json();
+    assert_eq!(session["receiver"], "fcrdns", "{session}");
+    // Nobody listens there, so that nobody is met.
+    let dead = of("dead.test");
+    assert_eq!(dead["preference"], 10);
+    assert!(dead["address"].is_string(), "{dead}");
+    assert_eq!(
+        (&dead["smtp"], &dead["receiver"]),
+        (&Value::Null, &Value::Null)
+    );
+}
+
+#[tokio::test]
 async fn worlds_share_nothing() {
     let served = Served::start("one-to-one", "lenient").await;
     let inline = json!({
