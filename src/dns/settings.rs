@@ -46,6 +46,8 @@ impl Default for Limits {
 pub struct Settings {
     /// Names outside the zones.
     pub outside: Outside,
+    /// Whether a file says what `outside` is.
+    pub outside_is_given: bool,
     /// The RA bit: some clients reject answers without it.
     pub recursion_available: bool,
     /// Whether clients on loopback can transfer zones (AXFR, RFC 5936); other clients cannot.

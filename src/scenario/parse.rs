@@ -283,6 +283,7 @@ fn dns(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Settings {
         (Some("forward"), Some(upstream)) => Outside::Forward(upstream),
         _ => Outside::Refused,
     };
+    settings.outside_is_given = word.is_some();
     match (word, outside, at) {
         (Some("forward"), Some(span), None) if !table.has("upstream") => {
             mistakes.add(

@@ -218,6 +218,34 @@ ptr = "mail.example.test."
 helo = "mail.example.test"
 "#;
 
+/// martinet is the only nameserver: it says of a name in no zone that there is none, as a resolver does, unless the scenario has
+/// another setting.
+#[test]
+fn names_outside_do_not_exist() {
+    if Command::new("dig").arg("-v").output().is_err() {
+        return skipped::skip("run, names outside: there is no dig");
+    }
+    let file =
+        std::env::temp_dir().join(format!("martinet-run-outside-{}.toml", std::process::id()));
+    let text = "title = \"REFUSED is said\"\n[dns]\noutside = \"refused\"\n[[domain]]\nname = \"contoso.test\"\n";
+    std::fs::write(&file, text).expect("a file");
+    let refusing = file.to_str().expect("text");
+    for caller in callers("names outside") {
+        for (scenario, status) in [("one-to-one", "NXDOMAIN"), (refusing, "REFUSED")] {
+            let dig = [
+                "--scenario",
+                scenario,
+                "--",
+                "dig",
+                "www.unknown.example",
+                "MX",
+            ];
+            check(caller, &dig, 0, &[&format!("status: {status}")]);
+        }
+    }
+    std::fs::remove_file(&file).expect("removed");
+}
+
 #[test]
 fn ipv6_clients_send_by_ipv6() {
     if !python() {

@@ -21,6 +21,7 @@ use super::super::args::{HttpAt, Run, SourceAddress};
 use super::super::live::{self, SessionPrinter};
 use super::super::{matrix, ready};
 use super::super::{print, wait_for};
+use crate::dns::Outside;
 use crate::error::Error;
 use crate::expect::Expectation;
 use crate::harness::{self, World, Worlds};
@@ -201,6 +202,10 @@ impl Setup<'_> {
                 listener.address.set_ip(receiver);
             }
             listener.client = None;
+        }
+        // There is no other nameserver here: programs expect of this one what a resolver answers.
+        if !scenario.dns.outside_is_given {
+            scenario.dns.outside = Outside::NxDomain;
         }
         let mut builder = World::builder()
             .with_scenario(scenario)
