@@ -51,8 +51,9 @@ fn list_by_reply(what: Plural, pattern: &str) -> Result<bool, Error> {
             continue;
         }
         heading(&mut out, &profile.name, &profile.title);
+        let width = replies.iter().map(|(rule, _)| rule.len() + 2).max();
         for (rule, lines) in replies {
-            rows(&mut out, rule, lines);
+            wide_rows(&mut out, width.unwrap_or_default().max(12), rule, lines);
         }
     }
     print(&out);

@@ -77,6 +77,12 @@ fn receivers_are_listed_by_their_replies() {
         "{text}"
     );
     assert!(!text.contains("gmail"), "{text}");
+    // The replies stand in one column, however long the names of the rules are.
+    let output = martinet(&["list", "receivers", "--reply", "DNS:NR"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    for rule in ["ptr-exists      421 ", "helo-ptr-match  421 "] {
+        assert!(text.contains(rule), "{text}");
+    }
     let none = martinet(&["list", "receivers", "--reply", "no such words"]);
     assert_eq!(none.status.code(), Some(1));
     let wrong = martinet(&["list", "checks", "--reply", "x"]);
