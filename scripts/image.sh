@@ -22,6 +22,9 @@ install() {
     if [ -x "$home/python/bin/pip" ] && ! "$home/python/bin/python" -c 'import testcontainers' 2>/dev/null; then
         "$home/python/bin/pip" install --quiet 'testcontainers>=4.15,<5' || echo "pip could not install testcontainers"
     fi
+    if [ -x "$home/python/bin/pip" ] && [ ! -x "$home/python/bin/podman-compose" ]; then
+        "$home/python/bin/pip" install --quiet 'podman-compose>=1.6,<2' || echo "pip could not install podman-compose"
+    fi
     if have npm && [ ! -d "$home/node/node_modules/testcontainers" ]; then
         npm install --prefix "$home/node" --silent --no-audit --no-fund testcontainers@10 || echo "npm could not install testcontainers"
     fi
@@ -55,7 +58,9 @@ configure() {
         umount -R -l /sys/fs/cgroup
         mount -t cgroup2 none /sys/fs/cgroup || forbidden "the container image: this machine forbids cgroup2"
     fi
-    mkdir -p "$work/run"
+    mkdir -p "$work/run" /var/lib/cni
+    # The bridge plugin keeps the addresses that it gave there, also those of containers that ended with their namespaces.
+    mount -t tmpfs none /var/lib/cni
     cat >"$work/containers.conf" <<CONFIGURATION
 [containers]
 cgroups = "disabled"
@@ -197,6 +202,27 @@ keeps_a_journal() {
     podman volume rm kept >/dev/null
 }
 
+# docker/compose.yaml by podman-compose, with the image that was built. The order of the start is given here, because podman tells nobody
+# that a container is healthy without systemd; and the page is asked at its own address, because podman 4 forwards a published port
+# into the first network, which has no way out.
+composes() {
+    local compose=$PWD/target/foreign/python/bin/podman-compose page said
+    { [ -x /usr/lib/cni/bridge ] && have iptables; } || { record "docker/compose.yaml: no CNI plugins or iptables here"; return 0; }
+    [ -x "$compose" ] || { record "docker/compose.yaml: podman-compose is not installed"; return 0; }
+    compose() { "$compose" --file docker/compose.yaml "$@" 2>"$work/composed" || { cat "$work/composed" >&2; return 1; }; }
+    compose up --no-build --detach martinet >/dev/null
+    page=$(inspect docker_martinet_1 '{{.NetworkSettings.Networks.docker_page.IPAddress}}')
+    "$program" readyz --wait --http "$page:8025" || { podman logs docker_martinet_1; exit 1; }
+    said=$(compose run --rm -T --no-deps sender)
+    shows "the sender of docker/compose.yaml" "$said" "250 2.0.0 Ok"
+    said=$(curl -fsS --noproxy '*' "http://$page:8025/api/v1/wait?verdict=accept&recipient=b@contoso.test")
+    shows "its session" "$said" '"client_address":"192.0.2.10"'
+    said=$(compose run --rm -T --no-deps sender send --smtp 192.0.2.25:25 --helo wrong.test 2>/dev/null || true)
+    shows "a sender with another name" "$said" "554 5.7.1"
+    compose down >/dev/null
+    echo "docker/compose.yaml: podman-compose runs it, and the sender is judged by its own address"
+}
+
 # The modules for testcontainers, with podman's service in place of Docker's. Published ports need the bridge plugin and iptables.
 serves_testcontainers() {
     local python=$PWD/target/foreign/python/bin/python
@@ -236,5 +262,6 @@ answers_dns
 makes_worlds
 stops
 keeps_a_journal
+composes
 serves_testcontainers
 echo "image: builds, runs as 65532 with a read-only root, judges another container, stops"
