@@ -24,13 +24,15 @@ struct Server {
     sendmail: &'static str,
 }
 
+const POSTFIX: Server = Server {
+    title: "Postfix",
+    needs: &["usr/lib/postfix/sbin/master", "usr/lib/postfix/sendmail"],
+    sendmail: "/usr/lib/postfix/sendmail",
+};
+
 #[test]
 fn postfix() {
-    follow(&Server {
-        title: "Postfix",
-        needs: &["usr/lib/postfix/sbin/master", "usr/lib/postfix/sendmail"],
-        sendmail: "/usr/lib/postfix/sendmail",
-    });
+    follow(&POSTFIX);
 }
 
 const EXIM: Server = Server {
@@ -276,8 +278,23 @@ impl Drop for Directory {
 /// Exim without privileges: `newuidmap` gives the user's namespace Exim's own user.
 #[test]
 fn exim_runs_unprivileged_with_ranges_of_ids() {
-    if let Err(reason) = possible(&EXIM) {
-        skipped::skip(&format!("Exim without privileges: {reason}"));
+    let settings = "spool_directory = /run/mta/spool\nlog_file_path = /run/mta/log-%slog\n";
+    unprivileged(&EXIM, "exim.conf", settings, EXIM_UNPRIVILEGED);
+}
+
+/// Postfix without privileges: its users and groups are mapped, and its daemons change to them.
+#[test]
+fn postfix_runs_unprivileged_with_ranges_of_ids() {
+    let settings = "queue_directory = /run/mta/spool\ndata_directory = /run/mta/data\n\
+                    maillog_file_prefixes = /run/mta\nmaillog_file = /run/mta/log\n";
+    unprivileged(&POSTFIX, "postfix/main.cf", settings, POSTFIX_UNPRIVILEGED);
+}
+
+/// Sends a message with the configuration of the guide and these settings, as `nobody`.
+fn unprivileged(server: &Server, configuration: &str, settings: &str, send: &str) {
+    let title = server.title;
+    if let Err(reason) = possible(server) {
+        skipped::skip(&format!("{title} without privileges: {reason}"));
         return;
     }
     let user = ["--reuid=65534", "--regid=65534", "--clear-groups"];
@@ -288,23 +305,29 @@ fn exim_runs_unprivileged_with_ranges_of_ids() {
     if !namespace.is_ok_and(|status| status.success())
         || Command::new("newuidmap").output().is_err()
     {
-        skipped::record("Exim without privileges: no user namespace, or no newuidmap");
+        skipped::record(&format!(
+            "{title} without privileges: no user namespace, or no newuidmap"
+        ));
         return;
     }
-    let configuration = blocks("Exim").into_iter().find_map(|block| match block {
-        Block::File("exim.conf", text) => Some(text),
+    let text = blocks(title).into_iter().find_map(|block| match block {
+        Block::File(name, text) if name == configuration => Some(text),
         _ => None,
     });
-    let directory = Directory::new("unprivileged");
-    fs::copy(
-        env!("CARGO_BIN_EXE_martinet"),
-        directory.0.join("martinet-copy"),
-    )
-    .expect("a copy");
-    let spool = "spool_directory = /run/exim/spool\nlog_file_path = /run/exim/log-%slog\n";
-    let text = format!("{spool}{}", configuration.expect("a configuration"));
-    fs::write(directory.0.join("exim.conf"), text).expect("a file");
-    let output = run(&EXIM, &directory.0, UNPRIVILEGED);
+    let text = text.expect("a configuration");
+    let directory = Directory::new(&format!("unprivileged-{title}"));
+    let files = directory.0.join("files");
+    fs::create_dir_all(&files).expect("a directory");
+    fs::copy(env!("CARGO_BIN_EXE_martinet"), files.join("martinet-copy")).expect("a copy");
+    let name = configuration.rsplit('/').next().expect("a name");
+    // Exim's options come before its sections, and the last setting counts in Postfix.
+    let text = match title {
+        "Exim" => format!("{settings}{text}"),
+        _ => format!("{text}{settings}"),
+    };
+    fs::write(files.join(name), text).expect("a file");
+    fs::write(files.join("send.sh"), send).expect("a file");
+    let output = run(server, &directory.0, UNPRIVILEGED);
     for part in ["(user-namespace)", "accepted at eod", "1 met, 0 not"] {
         assert!(output.contains(part), "no {part:?} in\n{output}");
     }
@@ -312,16 +335,29 @@ fn exim_runs_unprivileged_with_ranges_of_ids() {
 
 const UNPRIVILEGED: &str = r#"
 echo nobody:200000:65536 | tee /etc/subuid >/etc/subgid
-mkdir /run/exim
-cp martinet-copy exim.conf /run/exim/
-chown -R 65534:65534 /run/exim
-cd /run/exim
-cat >send.sh <<'END'
+cp -r files /run/mta
+chown -R 65534:65534 /run/mta
+cd /run/mta
+setpriv --reuid=65534 --regid=65534 --clear-groups /run/mta/martinet-copy run --user root \
+    --expect 'verdict=accept helo=mail.example.test' -- sh send.sh
+"#;
+
+const EXIM_UNPRIVILEGED: &str = r#"
 chown 0:0 exim.conf
 mkdir spool
 chown Debian-exim:Debian-exim spool .
-printf 'From: info@example.test\n\nHello.\n' | exim4 -C /run/exim/exim.conf -odi -f info@example.test postmaster@contoso.test
-END
-setpriv --reuid=65534 --regid=65534 --clear-groups /run/exim/martinet-copy run --user root \
-    --expect 'verdict=accept helo=mail.example.test' -- sh send.sh
+printf 'From: info@example.test\n\nHello.\n' | exim4 -C /run/mta/exim.conf -odi -f info@example.test postmaster@contoso.test
+"#;
+
+const POSTFIX_UNPRIVILEGED: &str = r#"
+chown -R 0:0 .
+cp /etc/postfix/master.cf .
+mkdir spool data
+chown postfix data
+postfix -c /run/mta start
+printf 'From: info@example.test\n\nHello.\n' | sendmail -C /run/mta -f info@example.test postmaster@contoso.test
+for try in $(seq 100); do
+    sleep 0.1
+    ! postqueue -c /run/mta -p | grep -q empty || break
+done
 "#;
