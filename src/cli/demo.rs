@@ -180,7 +180,7 @@ impl<'a> Story<'a> {
     ) -> Result<(), Error> {
         let address: IpAddr = client
             .parse()
-            .map_err(|_| Error::other(format!("expected an address, found {client}")))?;
+            .map_err(|_| Error::unexpected("an address", client))?;
         self.world.set_client(ClientSource::Fixed(address))?;
         print(&format!("   {client} says EHLO {helo}.\n"));
         for (receiver, expected) in receivers {

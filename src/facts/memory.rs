@@ -53,9 +53,10 @@ impl Clock {
         if clock.advance(by) {
             Ok(clock)
         } else {
-            Err(Error::other(format!(
-                "expected the clock to be advanced by at most 100 years, found {by:?}"
-            )))
+            Err(Error::unexpected(
+                "the clock to be advanced by at most 100 years",
+                format!("{by:?}"),
+            ))
         }
     }
 

@@ -67,10 +67,10 @@ pub(super) fn local_addr(listener: &TcpListener) -> Result<SocketAddr, Error> {
 
 fn none_free(address: SocketAddr, ports: &RangeInclusive<u16>) -> Error {
     let (first, last) = (ports.start(), ports.end());
-    Error::other(format!(
-        "expected a free port from {first} to {last} on {}, found all of them in use",
-        address.ip()
-    ))
+    Error::unexpected(
+        format!("a free port from {first} to {last} on {}", address.ip()),
+        "all of them in use",
+    )
 }
 
 /// Listens with a long backlog: with the usual 128 entries the kernel drops clients that consider themselves connected.

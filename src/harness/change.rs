@@ -30,9 +30,10 @@ impl World {
         let _changing = self.changing.lock();
         if !self.service.reception.load().memory.clock().advance(by) {
             let years = MOST_ADVANCED.as_secs() / (24 * 3600) / 365;
-            return Err(Error::other(format!(
-                "expected advances of at most {years} years altogether, found {by:?} more"
-            )));
+            return Err(Error::unexpected(
+                format!("advances of at most {years} years altogether"),
+                format!("{by:?} more"),
+            ));
         }
         self.changed("clock", format!("advanced by {by:?}"));
         Ok(())
@@ -322,5 +323,5 @@ fn identity(scenario: &Scenario) -> Arc<Identity> {
 
 fn origin_name(origin: &str) -> Result<Name, Error> {
     name::absolute(origin)
-        .ok_or_else(|| Error::other(format!("expected a domain name, found {origin:?}")))
+        .ok_or_else(|| Error::unexpected("a domain name", format!("{origin:?}")))
 }

@@ -86,9 +86,10 @@ impl Worlds {
         if fits && name.bytes().all(plain) {
             return Ok(());
         }
-        Err(Error::other(format!(
-            "expected 1 to 64 letters, digits, -, _ and ., which is not the first, found {name:?}"
-        )))
+        Err(Error::unexpected(
+            "1 to 64 letters, digits, -, _ and ., which is not the first",
+            format!("{name:?}"),
+        ))
     }
 
     /// Starts another world, under this name or an unused one.
@@ -119,14 +120,16 @@ impl Worlds {
         let taken =
             |name: &str| name == MAIN || others.contains_key(name) || starting.contains(name);
         if let Some(name) = name.as_deref().filter(|name| taken(name)) {
-            return Err(Error::other(format!(
-                "expected the name of no other world, found {name:?}"
-            )));
+            return Err(Error::unexpected(
+                "the name of no other world",
+                format!("{name:?}"),
+            ));
         }
         if others.len() + starting.len() >= WORLDS {
-            return Err(Error::other(format!(
-                "expected at most {WORLDS} worlds, found as many already"
-            )));
+            return Err(Error::unexpected(
+                format!("at most {WORLDS} worlds"),
+                "as many already",
+            ));
         }
         let automatic = || loop {
             let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;

@@ -154,11 +154,10 @@ fn read_receiver(file: &Path, text: &str) -> Result<ReceiverProfile, Error> {
 }
 
 fn not_a(kind: Kind, file: &Path) -> Error {
-    Error::other(format!(
-        "expected a {} file, found {}",
-        kind.word(),
-        file.display()
-    ))
+    Error::unexpected(
+        format!("a {} file", kind.word()),
+        file.display().to_string(),
+    )
 }
 
 /// A file that was read, and what is wrong with it.

@@ -418,9 +418,10 @@ impl<'p> Assigning<'p> {
                 .filter(|address| *address < last);
             let Some(address) = address else {
                 let network = self.network;
-                return Err(Error::other(format!(
-                    "expected a network with an address for each exchange, found {network}"
-                )));
+                return Err(Error::unexpected(
+                    "a network with an address for each exchange",
+                    network.to_string(),
+                ));
             };
             self.next += 1;
             let address = IpAddr::from(Ipv4Addr::from(address));

@@ -37,14 +37,12 @@ impl ClientSource {
     pub fn check(&self) -> Result<(), Error> {
         match self {
             Self::Pool { addresses, .. } if addresses.is_empty() => {
-                let expected =
-                    "expected one or more addresses in the pool of client addresses, found none";
-                Err(Error::other(expected))
+                let expected = "one or more addresses in the pool of client addresses";
+                Err(Error::unexpected(expected, "none"))
             }
             Self::Map(map) if map.is_empty() => {
-                let expected =
-                    "expected one or more addresses in the map of client addresses, found none";
-                Err(Error::other(expected))
+                let expected = "one or more addresses in the map of client addresses";
+                Err(Error::unexpected(expected, "none"))
             }
             _ => Ok(()),
         }

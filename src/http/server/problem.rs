@@ -202,10 +202,8 @@ impl Problem {
         };
         let mistakes: Vec<_> = error.mistakes_found().iter().map(located).collect();
         let text = error.to_string();
-        let (expected, found) = match mistakes.first() {
-            Some(first) => (first.expected.clone(), first.found.clone()),
-            None => split(&text),
-        };
+        let (expected, found) = error.expected_and_found().unwrap_or((text.as_str(), ""));
+        let (expected, found) = (expected.to_owned(), found.to_owned());
         let detail = match &mistakes[..] {
             [] => text,
             [one] => one.sentence(),
@@ -294,16 +292,6 @@ fn key_at(toml: &str, line: usize) -> Option<String> {
         .filter(|part| !part.is_empty())
         .collect();
     Some(parts.join(".")).filter(|path| line > 0 && !path.is_empty())
-}
-
-/// `expected …; found …`, as errors of one sentence say.
-fn split(text: &str) -> (String, String) {
-    let text = text.strip_prefix("expected ").unwrap_or(text);
-    let (expected, found) = text.rsplit_once("found ").unwrap_or((text, ""));
-    (
-        expected.trim_end_matches([',', ';', ' ']).to_owned(),
-        found.to_owned(),
-    )
 }
 
 impl IntoResponse for Problem {
