@@ -77,7 +77,7 @@ impl Zones {
     }
 
     /// Returns names that have this address, in canonical order, after examining at most `most` names.
-    pub fn names_of(&self, address: IpAddr, most: usize) -> Vec<Name> {
+    pub(crate) fn names_of(&self, address: IpAddr, most: usize) -> Vec<Name> {
         let data = match address {
             IpAddr::V4(v4) => RData::A(v4.into()),
             IpAddr::V6(v6) => RData::AAAA(v6.into()),

@@ -301,7 +301,7 @@ impl Fault {
     }
 
     /// Delay, jitter and seed.
-    pub fn timing(&self) -> (Duration, Duration, u64) {
+    pub(crate) fn timing(&self) -> (Duration, Duration, u64) {
         (self.aim.delay, self.aim.jitter, self.aim.seed)
     }
 

@@ -28,7 +28,7 @@ pub struct Response {
     /// The octets to send; empty if nothing is sent.
     pub octets: Vec<u8>,
     /// What to do with it.
-    pub deed: Disposition,
+    pub(crate) deed: Disposition,
     /// The delay before it is sent.
     pub delay: Duration,
     /// The RCODE with its extension (RFC 6891 §6.1.3).

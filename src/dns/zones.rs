@@ -35,7 +35,7 @@ impl Zones {
 
     /// The same zones and faults with other settings.
     #[must_use]
-    pub fn with_settings(mut self, settings: Settings) -> Self {
+    pub(crate) fn with_settings(mut self, settings: Settings) -> Self {
         self.root = (settings.outside == Outside::NxDomain).then(|| Box::new(root_of(&self.zones)));
         self.settings = settings;
         self
@@ -44,7 +44,7 @@ impl Zones {
     /// A snapshot of the same zones and settings with other faults. The zones are shared; a fault that is in both
     /// snapshots keeps its counts.
     #[must_use]
-    pub fn with_faults(&self, faults: Vec<Arc<Fault>>) -> Self {
+    pub(crate) fn with_faults(&self, faults: Vec<Arc<Fault>>) -> Self {
         Self {
             zones: Arc::clone(&self.zones),
             faults,
@@ -56,14 +56,14 @@ impl Zones {
 
     /// The same snapshot with this zone added, or in place of the one of the same origin. Faults keep their counts.
     #[must_use]
-    pub fn with_zone(&self, zone: Zone) -> Self {
+    pub(crate) fn with_zone(&self, zone: Zone) -> Self {
         let mut zones = HashMap::clone(&self.zones);
         zones.insert(zone.origin.clone(), zone);
         self.of_zones(zones)
     }
 
     /// The same snapshot without the zone of this origin; `None` where there is no such zone.
-    pub fn without_zone(&self, origin: &Name) -> Option<Self> {
+    pub(crate) fn without_zone(&self, origin: &Name) -> Option<Self> {
         let mut zones = HashMap::clone(&self.zones);
         zones.remove(&*label::of(origin).to_ascii_lowercase())?;
         Some(self.of_zones(zones))
@@ -80,7 +80,7 @@ impl Zones {
 
     /// A copy whose faults start from the current counts and are counted separately, so that queries to the copy leave no trace.
     #[must_use]
-    pub fn detached(&self) -> Self {
+    pub(crate) fn detached(&self) -> Self {
         let copy = |fault: &Arc<Fault>| Arc::new(fault.continued());
         self.with_faults(self.faults.iter().map(copy).collect())
     }

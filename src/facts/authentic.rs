@@ -48,7 +48,7 @@ impl AuthResult {
 
 impl super::Facts {
     /// The domain of the From header field; empty if it is not known.
-    pub fn from_domain_text(&self) -> String {
+    pub(crate) fn author_domain_text(&self) -> String {
         let header = self.header.as_ref();
         let domain = header.and_then(|header| header.from_domain.as_ref());
         let of_dmarc = || self.dmarc.as_ref().map(|dmarc| dmarc.from_domain.clone());
@@ -57,19 +57,19 @@ impl super::Facts {
     }
 
     /// Whether SPF of the reverse-path passed.
-    pub fn spf_passed(&self) -> bool {
+    pub(crate) fn spf_passed(&self) -> bool {
         let result = self.spf_sender.as_ref().map(|spf| spf.result);
         result == Some(super::SpfResult::Pass)
     }
 
     /// Whether a DKIM signature of the message passed.
-    pub fn dkim_passed(&self) -> bool {
+    pub(crate) fn dkim_passed(&self) -> bool {
         let mut signatures = self.dkim.iter().flatten();
         signatures.any(|signature| signature.result == AuthResult::Pass)
     }
 
     /// Whether the message passed DMARC.
-    pub fn dmarc_passed(&self) -> bool {
+    pub(crate) fn dmarc_passed(&self) -> bool {
         let result = self.dmarc.as_ref().map(|dmarc| dmarc.result);
         result == Some(AuthResult::Pass)
     }
@@ -81,7 +81,7 @@ pub struct Dkim {
     /// The signing domain (`d=`); empty if the signature cannot be parsed.
     pub domain: String,
     /// The selector (`s=`).
-    pub selector: String,
+    pub(crate) selector: String,
     /// The result of its verification.
     pub result: AuthResult,
     /// The reason why it did not pass; empty if it did.
@@ -92,7 +92,7 @@ pub struct Dkim {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Dmarc {
     /// The domain of the From header field; empty if there is none, or more than one.
-    pub from_domain: String,
+    pub(crate) from_domain: String,
     /// Whether a record was found for it.
     pub record: bool,
     /// The policy that applies: `none`, `quarantine` or `reject`.
@@ -100,9 +100,9 @@ pub struct Dmarc {
     /// The result.
     pub result: AuthResult,
     /// Whether SPF passed, for an aligned domain.
-    pub spf_aligned: bool,
+    pub(crate) spf_aligned: bool,
     /// Whether a DKIM signature passed, of an aligned domain.
-    pub dkim_aligned: bool,
+    pub(crate) dkim_aligned: bool,
 }
 
 /// The identities of the session to which the message belongs.

@@ -32,15 +32,15 @@ pub struct Conduct {
     /// Whether the client sent data before the greeting was complete (RFC 5321 §3.1).
     pub pregreet: bool,
     /// The command after which the client sent more without waiting (RFC 2920 §3.1); empty without one.
-    pub unsynchronised: String,
+    pub(crate) unsynchronised: String,
     /// A line in another protocol; empty without one.
-    pub not_smtp: String,
+    pub(crate) not_smtp: String,
     /// The character that ended a line alone (RFC 5321 §2.3.8); `None` if every line ended with CRLF.
     pub bare_newline: Option<BareLineEnd>,
     /// The HELO names before the current one, including refused ones.
-    pub earlier_helos: Vec<(Verb, String)>,
+    pub(crate) earlier_helos: Vec<(Verb, String)>,
     /// Whether the last HELO was refused and no earlier one is in force.
-    pub helo_refused: bool,
+    pub(crate) helo_refused: bool,
     /// Number of transactions, including the current one.
     pub messages: u64,
     /// Number of RCPT commands in the current transaction.

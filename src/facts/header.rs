@@ -46,10 +46,10 @@ pub struct Header {
     pub from: Vec<String>,
     /// The domain of the only address in From; `None` where From has none, or several.
     #[serde(serialize_with = "name::as_optional_text")]
-    pub from_domain: Option<Name>,
+    pub(crate) from_domain: Option<Name>,
     /// The first line that is no field; empty where every line is one.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub stray_line: String,
+    pub(crate) stray_line: String,
 }
 
 /// What is wrong with a header, and what a sender would do about it.

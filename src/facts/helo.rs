@@ -25,7 +25,7 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 3] = [Self::Helo, Self::Ehlo, Self::Lhlo];
+    pub(crate) const ALL: [Self; 3] = [Self::Helo, Self::Ehlo, Self::Lhlo];
 
     /// The verb as written.
     pub const fn word(self) -> &'static str {
@@ -67,12 +67,12 @@ pub struct Helo {
     /// The addresses of the name.
     pub addresses: Vec<IpAddr>,
     /// The outcome of the address lookup; `None` if no rule needs it.
-    pub addresses_outcome: Option<Outcome>,
+    pub(crate) addresses_outcome: Option<Outcome>,
     /// The outcome of the MX lookup; `None` if no rule needs it.
-    pub mx_outcome: Option<Outcome>,
+    pub(crate) mx_outcome: Option<Outcome>,
     /// The MX hosts with their addresses; empty if no rule needs them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub mx_hosts: Vec<MxHost>,
+    pub(crate) mx_hosts: Vec<MxHost>,
     #[serde(skip)]
     name: Option<Name>,
 }
@@ -126,7 +126,7 @@ impl Helo {
 
     /// Whether nothing is wrong with a name but that it has 254 or 255 octets: Postfix counts those on the wire, where
     /// two more are needed, as if they were characters, and takes the name for legal.
-    pub fn is_overlong_name(&self) -> bool {
+    pub(crate) fn is_overlong_name(&self) -> bool {
         self.kind == HeloKind::Invalid
             && mistake_within(NAME_OCTETS + 2, &self.argument, true).is_none()
     }
@@ -243,17 +243,17 @@ fn slowest(questions: &[Arc<LookupRecord>]) -> Duration {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Relation {
     /// Equals the first PTR name.
-    pub equals_first: bool,
+    pub(crate) equals_first: bool,
     /// Equals some PTR name.
     pub equals_any: bool,
     /// Equals a PTR name that leads back to the client address.
-    pub equals_verified: bool,
+    pub(crate) equals_verified: bool,
     /// Shares the organisational domain with some PTR name (public suffix list).
-    pub same_organisation: bool,
+    pub(crate) same_organisation: bool,
     /// Shares the organisational domain with a verified name.
     pub verified_organisation: bool,
     /// Shares the last two labels with some PTR name (qpsmtpd).
-    pub last_two_labels: bool,
+    pub(crate) last_two_labels: bool,
     /// One is the other, or stands below it.
     pub suffix: bool,
 }

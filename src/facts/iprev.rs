@@ -86,7 +86,7 @@ pub enum PtrNames {
 
 impl PtrNames {
     /// Every choice by its word.
-    pub const ALL: [(&'static str, Self); 3] = [
+    pub(crate) const ALL: [(&'static str, Self); 3] = [
         ("host", Self::Host),
         ("not-numeric", Self::NotNumeric),
         ("any", Self::Any),
@@ -157,7 +157,7 @@ pub struct Forward {
     /// of one family where the other fails.
     pub temporary: bool,
     /// Whether an address is the client address.
-    pub confirms: bool,
+    pub(crate) confirms: bool,
 }
 
 /// PTR names, their addresses, and the result.
@@ -213,7 +213,7 @@ impl Iprev {
 
     /// The PTR names that could name a host: not the root, not a numeric address, legal characters
     /// (`_` tolerated, as Postfix does).
-    pub fn host_names(&self) -> impl Iterator<Item = &Name> {
+    pub(crate) fn host_names(&self) -> impl Iterator<Item = &Name> {
         self.ptr_names.iter().filter(|n| PtrNames::Host.count(n))
     }
 
@@ -226,7 +226,7 @@ impl Iprev {
     }
 
     /// The verified names.
-    pub fn verified_names(&self) -> impl Iterator<Item = &Name> {
+    pub(crate) fn verified_names(&self) -> impl Iterator<Item = &Name> {
         self.forwards.iter().filter(|f| f.confirms).map(|f| &f.name)
     }
 }

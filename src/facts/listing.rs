@@ -45,12 +45,12 @@ pub struct Listing {
 
 impl Listing {
     /// Whether the subject is listed. An error code is not a listing.
-    pub fn is_listed(&self) -> bool {
+    pub(crate) fn is_listed(&self) -> bool {
         !self.codes.is_empty()
     }
 
     /// Whether the list did not give an answer.
-    pub fn is_unknown(&self) -> bool {
+    pub(crate) fn is_unknown(&self) -> bool {
         !self.is_listed() && (self.outcome.is_temporary() || self.error.is_some())
     }
 }

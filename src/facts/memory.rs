@@ -99,7 +99,7 @@ pub struct History {
     #[serde(serialize_with = "names")]
     pub helos: Vec<(String, Duration)>,
     /// The HELO names that it used and that do not resolve to it, including the current one.
-    pub unverified: Vec<String>,
+    pub(crate) unverified: Vec<String>,
 }
 
 /// The greylisting state of a client and envelope.
@@ -198,7 +198,7 @@ impl Memory {
     }
 
     /// Returns how often something happened within a time before now.
-    pub fn times_within(&self, tally: &Tally, per: Duration) -> u64 {
+    pub(crate) fn times_within(&self, tally: &Tally, per: Duration) -> u64 {
         self.tallies.lock().within(tally, per, self.clock.now())
     }
 
@@ -229,7 +229,7 @@ impl Memory {
     }
 
     /// Records the end of a connection.
-    pub fn disconnected(&self, client: IpAddr) {
+    pub(crate) fn disconnected(&self, client: IpAddr) {
         if let Some(known) = self.clients.lock().get_mut(&client) {
             known.open = known.open.saturating_sub(1);
         }

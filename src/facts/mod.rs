@@ -60,13 +60,13 @@ pub struct Observations {
     /// Ask for the addresses of the HELO name.
     pub helo_addresses: bool,
     /// Ask for the MX of the HELO name too.
-    pub helo_mx: bool,
+    pub(crate) helo_mx: bool,
     /// Ask for the addresses of the hosts that the MX of the HELO name names.
-    pub helo_mx_addresses: bool,
+    pub(crate) helo_mx_addresses: bool,
     /// Evaluate SPF for the HELO identity (RFC 7208 §2.3).
-    pub spf_helo: bool,
+    pub(crate) spf_helo: bool,
     /// Evaluate SPF for the MAIL FROM identity (RFC 7208 §2.4).
-    pub spf_sender: bool,
+    pub(crate) spf_sender: bool,
     /// Ask whether the domain of the reverse-path can be replied to.
     pub sender_domain: bool,
     /// Verify DKIM and DMARC of a message (RFC 6376, RFC 9989).
@@ -74,13 +74,13 @@ pub struct Observations {
     /// Read the header of a message (RFC 5322 §3.6).
     pub header: bool,
     /// Look up the domain of the From header field.
-    pub from_domain: bool,
+    pub(crate) from_domain: bool,
     /// Remember the client from one session to the next.
     pub history: bool,
     /// Remember which triples of client, reverse-path and forward-path were tried.
     pub greylist: bool,
     /// Count messages of a sender.
-    pub volumes: Vec<VolumeWindow>,
+    pub(crate) volumes: Vec<VolumeWindow>,
     /// Count refusals of a sender by a rule.
     pub refusals: Vec<RefusalWindow>,
     /// Hold the greeting back, to see who cannot wait.
@@ -88,11 +88,11 @@ pub struct Observations {
     /// Block lists to ask for the client address (RFC 5782 §2.1).
     pub lists: Vec<Name>,
     /// Block lists to ask for the HELO name (RFC 5782 §2.2).
-    pub helo_lists: Vec<Name>,
+    pub(crate) helo_lists: Vec<Name>,
     /// Block lists to ask for the domain of the reverse-path.
-    pub sender_lists: Vec<Name>,
+    pub(crate) sender_lists: Vec<Name>,
     /// The parameters of the iprev procedure.
-    pub iprev_settings: IprevSettings,
+    pub(crate) iprev_settings: IprevSettings,
 }
 
 impl Observations {
@@ -119,18 +119,18 @@ impl Observations {
     }
 
     /// The block lists, whatever they are asked for.
-    pub fn all_lists(&self) -> impl Iterator<Item = &Name> {
+    pub(crate) fn all_lists(&self) -> impl Iterator<Item = &Name> {
         let names = self.helo_lists.iter().chain(&self.sender_lists);
         self.lists.iter().chain(names)
     }
 
     /// Whether anything is observed of a message.
-    pub fn observes_message(&self) -> bool {
+    pub(crate) fn observes_message(&self) -> bool {
         self.message || self.header || self.from_domain
     }
 
     /// Whether anything is observed at MAIL.
-    pub fn observes_sender(&self) -> bool {
+    pub(crate) fn observes_sender(&self) -> bool {
         self.spf_sender || self.sender_domain || !self.sender_lists.is_empty()
     }
 }
@@ -149,7 +149,7 @@ fn add_new<T: Clone + PartialEq>(list: &mut Vec<T>, items: &[T]) {
 pub struct Facts {
     /// The host name of the receiver, which a client must not use as its HELO name.
     #[serde(skip)]
-    pub receiver_name: String,
+    pub(crate) receiver_name: String,
     /// The client address; IPv4-mapped addresses as IPv4.
     pub client_address: IpAddr,
     /// Reverse lookup and its confirmation; `None` before.
@@ -159,13 +159,13 @@ pub struct Facts {
     /// The relation of the HELO name to the PTR names; `None` if one of them is not known or the HELO is not a name.
     pub relation: Option<Relation>,
     /// SPF of the HELO identity; `None` if no rule needs it.
-    pub spf_helo: Option<Arc<Spf>>,
+    pub(crate) spf_helo: Option<Arc<Spf>>,
     /// SPF of the MAIL FROM identity; `None` if no rule needs it.
-    pub spf_sender: Option<Spf>,
+    pub(crate) spf_sender: Option<Spf>,
     /// The lookups about the domain of the sender; `None` if no rule needs them.
     pub sender_domain: Option<SenderDomain>,
     /// The DNSBL results for the client address, the HELO name and the domain of the sender.
-    pub listings: Vec<Listing>,
+    pub(crate) listings: Vec<Listing>,
     /// The conduct of the client in this session.
     pub conduct: Conduct,
     /// The memory of the client; `None` if no rule needs it.
@@ -175,13 +175,13 @@ pub struct Facts {
     /// The header of the message; `None` before the final dot, or if no rule needs it.
     pub header: Option<Header>,
     /// The lookups about the domain of the From header field; `None` without one, or if no rule needs them.
-    pub from_domain: Option<SenderDomain>,
+    pub(crate) from_domain: Option<SenderDomain>,
     /// The number of messages of the sender, for each window that a rule needs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub volumes: Vec<Volume>,
+    pub(crate) volumes: Vec<Volume>,
     /// The number of earlier refusals of the sender, for each rule that escalates.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub earlier_refusals: Vec<EarlierRefusals>,
+    pub(crate) earlier_refusals: Vec<EarlierRefusals>,
     /// The DKIM signatures of the message; `None` before the final dot, or if no rule needs them.
     pub dkim: Option<Vec<Dkim>>,
     /// DMARC of the message; `None` before the final dot, or if no rule needs it.
@@ -237,7 +237,7 @@ impl Facts {
     }
 
     /// The same for a receiver with this name.
-    pub fn of_receiver(client_address: IpAddr, receiver_name: &str) -> Self {
+    pub(crate) fn of_receiver(client_address: IpAddr, receiver_name: &str) -> Self {
         Self {
             receiver_name: receiver_name.to_owned(),
             ..Self::new(client_address)
@@ -245,7 +245,7 @@ impl Facts {
     }
 
     /// Observes the client address: PTR names with their addresses, block lists. Returns the time of the concurrent lookups.
-    pub fn observe_client(
+    pub(crate) fn observe_client(
         &mut self,
         needs: &Observations,
         lookup: &dyn ReceiverLookup,
@@ -267,7 +267,7 @@ impl Facts {
     }
 
     /// Observes a HELO, the first or a later one. Returns the time of the concurrent lookups.
-    pub fn observe_helo(
+    pub(crate) fn observe_helo(
         &mut self,
         verb: Verb,
         argument: &str,
@@ -294,7 +294,7 @@ impl Facts {
     }
 
     /// Observes the sender of a transaction. Returns the time of the concurrent lookups.
-    pub fn observe_sender(
+    pub(crate) fn observe_sender(
         &mut self,
         sender: &str,
         needs: &Observations,
@@ -336,7 +336,7 @@ impl Facts {
     }
 
     /// Observes a message. Returns the time of the lookups, one after the other.
-    pub fn observe_message(
+    pub(crate) fn observe_message(
         &mut self,
         message: &[u8],
         needs: &Observations,
@@ -384,7 +384,7 @@ impl Facts {
     }
 
     /// Discards the facts of the transaction.
-    pub fn forget_sender(&mut self) {
+    pub(crate) fn forget_sender(&mut self) {
         (
             self.sender,
             self.recipient,

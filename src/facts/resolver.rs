@@ -74,7 +74,11 @@ impl<'a> Resolver<'a> {
     }
 
     /// Makes a resolver with the cache of a receiver.
-    pub fn remembering(zones: &'a Arc<Zones>, patience: Duration, recall: &'a LookupCache) -> Self {
+    pub(crate) fn remembering(
+        zones: &'a Arc<Zones>,
+        patience: Duration,
+        recall: &'a LookupCache,
+    ) -> Self {
         Self {
             zones,
             patience,

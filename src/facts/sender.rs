@@ -18,7 +18,7 @@ pub struct SenderDomain {
     /// The outcome of the MX lookup.
     pub mx: Outcome,
     /// Whether the domain has a null MX (RFC 7505).
-    pub null_mx: bool,
+    pub(crate) null_mx: bool,
     /// The outcome of the address lookup; only without MX (RFC 5321 §5.1).
     pub addresses: Option<Outcome>,
     /// What looking for SOA came to; asked only without addresses too (Yahoo).

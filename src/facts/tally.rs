@@ -36,7 +36,7 @@ impl CountBy {
     }
 
     /// The value that a word of receiver files stands for.
-    pub fn of_word(word: &str) -> Option<Self> {
+    pub(crate) fn of_word(word: &str) -> Option<Self> {
         let all = [Self::Client, Self::SenderDomain, Self::FromDomain];
         all.into_iter().find(|by| by.word() == word)
     }
@@ -51,7 +51,7 @@ impl CountBy {
     }
 
     /// The earliest stage at which it is known whom a count is about.
-    pub const fn known_from(self) -> Stage {
+    pub(crate) const fn known_from(self) -> Stage {
         match self {
             Self::Client => Stage::Connect,
             Self::SenderDomain => Stage::Mail,
@@ -113,7 +113,7 @@ pub struct Tally {
     /// The address or domain.
     pub who: String,
     /// The receiver and the place of the rule that refused; messages are counted where `None`.
-    pub refused_by: Option<(String, usize)>,
+    pub(crate) refused_by: Option<(String, usize)>,
 }
 
 impl Facts {

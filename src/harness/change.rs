@@ -322,6 +322,5 @@ fn identity(scenario: &Scenario) -> Arc<Identity> {
 }
 
 fn origin_name(origin: &str) -> Result<Name, Error> {
-    name::absolute(origin)
-        .ok_or_else(|| Error::unexpected("a domain name", format!("{origin:?}")))
+    name::absolute(origin).ok_or_else(|| Error::unexpected("a domain name", format!("{origin:?}")))
 }

@@ -45,7 +45,7 @@ const HEADER: u16 = 12;
 
 impl DnsQuery {
     /// One line with client, query and answer.
-    pub fn headline(&self) -> String {
+    pub(crate) fn headline(&self) -> String {
         let Self {
             id,
             client,

@@ -165,9 +165,9 @@ pub struct ObservedFacts {
     /// The HELO argument.
     pub helo: Option<String>,
     /// SPF of the HELO identity.
-    pub spf_helo: Option<&'static str>,
+    pub(crate) spf_helo: Option<&'static str>,
     /// SPF of the MAIL FROM identity.
-    pub spf_sender: Option<&'static str>,
+    pub(crate) spf_sender: Option<&'static str>,
     /// The envelope sender.
     pub sender: Option<String>,
     /// The character that ended a line alone.

@@ -28,7 +28,7 @@ pub struct MailCounts {
     /// Messages accepted.
     pub messages: Counter,
     /// Total size of the accepted messages, in octets.
-    pub message_octets: Counter,
+    pub(crate) message_octets: Counter,
     /// Refusals.
     pub refusals: Counter,
 }
@@ -48,12 +48,12 @@ pub const BOUNDS: [f64; 13] = [
 
 impl Histogram {
     /// Records one duration.
-    pub fn observe(&self, time: Duration) {
+    pub(crate) fn observe(&self, time: Duration) {
         self.observe_each(time, 1);
     }
 
     /// Records one duration for each of `times` observations.
-    pub fn observe_each(&self, time: Duration, times: u64) {
+    pub(crate) fn observe_each(&self, time: Duration, times: u64) {
         let seconds = time.as_secs_f64();
         if let Some(bucket) = BOUNDS.iter().position(|bound| seconds <= *bound) {
             self.buckets[bucket].fetch_add(times, Ordering::Relaxed);
@@ -155,7 +155,7 @@ pub struct Metrics {
     /// Messages accepted.
     pub messages: Counter,
     /// Total size of the accepted messages, in octets.
-    pub message_octets: Counter,
+    pub(crate) message_octets: Counter,
     /// Refusals by verdict, source, rule and stage.
     pub refusals: Family<4>,
     /// Sessions that ended, by verdict.
@@ -165,11 +165,11 @@ pub struct Metrics {
     /// Faults that fired, by kind.
     pub faults: Family<1>,
     /// From the accepted connection to its end.
-    pub session_time: Histogram,
+    pub(crate) session_time: Histogram,
     /// From octets read to their replies sent, pauses for DNS included.
-    pub reply_time: Histogram,
+    pub(crate) reply_time: Histogram,
     /// From DNS queries read to their answers sent; those that a fault delays or another server is asked for are left out.
-    pub answer_time: Histogram,
+    pub(crate) answer_time: Histogram,
 }
 
 impl Default for Metrics {

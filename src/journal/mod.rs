@@ -112,12 +112,12 @@ impl<T: Entry> Log<T> {
 
     /// Sets a supplier of entries, which is called when the log is read or appended to: a busy server has many more entries than
     /// anybody reads.
-    pub fn supplied(&self, supply: impl Fn(u64) -> (u64, Vec<T>) + Send + Sync + 'static) {
+    pub(crate) fn supplied(&self, supply: impl Fn(u64) -> (u64, Vec<T>) + Send + Sync + 'static) {
         let _ = self.supply.set(Box::new(supply));
     }
 
     /// Passes new and changed entries to `watcher`, outside the lock of the log. Only the first watcher is kept.
-    pub fn watched(&self, watcher: impl Fn(&[Arc<T>]) + Send + Sync + 'static) {
+    pub(crate) fn watched(&self, watcher: impl Fn(&[Arc<T>]) + Send + Sync + 'static) {
         let _ = self.watcher.set(Box::new(watcher));
     }
 
@@ -165,7 +165,7 @@ impl<T: Entry> Log<T> {
     }
 
     /// Appends an entry unless `make` returns `None`. It is called within the lock of the log.
-    pub fn append_if(&self, make: impl FnOnce(u64) -> Option<T>) -> Option<Arc<T>> {
+    pub(crate) fn append_if(&self, make: impl FnOnce(u64) -> Option<T>) -> Option<Arc<T>> {
         let mut inner = self.lock();
         let entry = make(inner.next())?;
         let entry = inner.append(|_| entry, self.limits);
@@ -207,7 +207,7 @@ impl<T: Entry> Log<T> {
 
     /// Removes all entries, and calls `meanwhile` with the number of the last one before another is appended. The supplier is
     /// not called.
-    pub fn clear_with(&self, meanwhile: impl FnOnce(u64)) {
+    pub(crate) fn clear_with(&self, meanwhile: impl FnOnce(u64)) {
         let mut inner = self.inner.lock();
         inner.dropped += inner.entries.len() as u64;
         inner.entries.clear();
@@ -231,7 +231,7 @@ impl<T: Entry> Log<T> {
     }
 
     /// Reports that an entry has changed.
-    pub fn changed_within(&self, entry: &Arc<T>) {
+    pub(crate) fn changed_within(&self, entry: &Arc<T>) {
         if let Some(watcher) = self.watcher.get() {
             watcher(std::slice::from_ref(entry));
         }
@@ -278,7 +278,7 @@ impl<T: Entry> Log<T> {
     }
 
     /// At most `most` entries with a number less than `before`, newest first.
-    pub fn page_back(&self, before: u64, most: usize) -> Vec<Arc<T>> {
+    pub(crate) fn page_back(&self, before: u64, most: usize) -> Vec<Arc<T>> {
         let inner = self.lock();
         let below = before.saturating_sub(inner.dropped).saturating_sub(1);
         let below = usize::try_from(below)

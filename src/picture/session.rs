@@ -16,7 +16,7 @@ const BEFORE: Duration = Duration::from_secs(5);
 
 impl<'a> Case<'a> {
     /// The case of a session.
-    pub fn of_session(record: &'a SessionRecord, moments: Vec<Moment>) -> Self {
+    pub(crate) fn of_session(record: &'a SessionRecord, moments: Vec<Moment>) -> Self {
         let refusal = record.refusals.first();
         Self {
             receiver: &record.receiver,

@@ -24,7 +24,7 @@ pub struct Moment {
     /// When, from the start of the session; negative where it came before.
     pub at: jiff::SignedDuration,
     /// Who did it.
-    pub actor: Actor,
+    pub(crate) actor: Actor,
     /// What was said or asked, and what came back.
     pub text: String,
     /// How long it took, where it took time: a lookup, or a reply that the receiver delayed.

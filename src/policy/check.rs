@@ -18,15 +18,15 @@ pub struct Check {
     /// Its number in the catalogue.
     pub number: u8,
     /// The subject of its demand.
-    pub topic: Topic,
+    pub(crate) topic: Topic,
     /// The earliest stage at which its facts are known; where it speaks unless a rule says otherwise.
     pub stage: Stage,
     /// When its rules are judged, beside their stage.
-    pub timing: Timing,
+    pub(crate) timing: Timing,
     /// What it demands.
     pub checks: &'static str,
     /// RFC section or named operator practice.
-    pub basis: &'static str,
+    pub(crate) basis: &'static str,
     /// Where it goes beyond RFC 5321 §4.1.4.
     pub beyond: &'static str,
     /// Its parameters.
@@ -43,7 +43,7 @@ pub struct Check {
 
 impl Check {
     /// The Cargo feature that this check needs and this build lacks.
-    pub fn missing_feature(&self) -> Option<&'static str> {
+    pub(crate) fn missing_feature(&self) -> Option<&'static str> {
         let message = (self.needs)(&Settings::default()).message;
         (message && !cfg!(feature = "dkim")).then_some("dkim")
     }
@@ -58,7 +58,7 @@ impl Check {
     }
 
     /// The parameter of a kind, if the check has one.
-    pub fn parameter_of(&self, kind: Kind) -> Option<&'static Parameter> {
+    pub(crate) fn parameter_of(&self, kind: Kind) -> Option<&'static Parameter> {
         self.parameters
             .iter()
             .find(|parameter| parameter.kind == kind)

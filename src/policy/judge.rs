@@ -51,7 +51,7 @@ pub struct Refusal {
 
 impl Refusal {
     /// Makes a refusal without a rule.
-    pub fn without_rule(source: Source, stage: Stage, reply: Reply, why: String) -> Self {
+    pub(crate) fn without_rule(source: Source, stage: Stage, reply: Reply, why: String) -> Self {
         Self {
             source,
             rule: "",
@@ -83,7 +83,7 @@ impl Refusal {
     }
 
     /// Who refuses, for a sentence: `rule iprev`, `a script`, `the recipient's name`, `the SMTP server`.
-    pub fn speaker(&self) -> String {
+    pub(crate) fn speaker(&self) -> String {
         match self.source {
             Source::Rule => format!("rule {}", self.rule),
             Source::Script => "a script".to_owned(),
@@ -160,7 +160,12 @@ impl Policy {
     }
 
     /// Evaluates the rules about conduct, which refuse as soon as they are violated, from their stage on.
-    pub fn judge_conduct(&self, by: Stage, facts: &Facts, values: &Values<'_>) -> Option<Refusal> {
+    pub(crate) fn judge_conduct(
+        &self,
+        by: Stage,
+        facts: &Facts,
+        values: &Values<'_>,
+    ) -> Option<Refusal> {
         self.first_violated(by, facts, values, |rule| {
             rule.check.timing == Timing::Conduct && rule.stage <= by
         })
@@ -168,7 +173,12 @@ impl Policy {
 
     /// Judges the rules that demand TLS, for the commands that RFC 3207 §4 forbids without TLS: a rule that a receiver
     /// moves to a later stage does not speak here.
-    pub fn judge_tls(&self, by: Stage, facts: &Facts, values: &Values<'_>) -> Option<Refusal> {
+    pub(crate) fn judge_tls(
+        &self,
+        by: Stage,
+        facts: &Facts,
+        values: &Values<'_>,
+    ) -> Option<Refusal> {
         self.first_violated(by, facts, values, |rule| {
             rule.check.timing == Timing::Tls && rule.stage <= rule.check.stage
         })
@@ -206,7 +216,7 @@ impl Policy {
     }
 
     /// Whether there is a rule for this stage.
-    pub fn judges_at(&self, stage: Stage) -> bool {
+    pub(crate) fn judges_at(&self, stage: Stage) -> bool {
         self.rules
             .iter()
             .any(|rule| spoken(rule, self.delay_reject) == stage)

@@ -178,7 +178,7 @@ fn text(data: &RData) -> String {
 
 impl Change {
     /// Whether it changes nothing but what the client, or its receiver, does in the session.
-    pub fn leaves_lookups_alone(&self) -> bool {
+    pub(crate) fn leaves_lookups_alone(&self) -> bool {
         matches!(self, Self::Behave(_) | Self::AskReceiver(_))
     }
 
@@ -339,12 +339,15 @@ impl Remedies {
     }
 
     /// Supplies the proof.
-    pub fn prove_by(&self, prover: impl FnOnce(Vec<Remedy>) -> Vec<Remedy> + Send + 'static) {
+    pub(crate) fn prove_by(
+        &self,
+        prover: impl FnOnce(Vec<Remedy>) -> Vec<Remedy> + Send + 'static,
+    ) {
         self.0.open.lock().1 = Some(Box::new(prover));
     }
 
     /// Proves the remedies, unless that is done. A later reading does not have to.
-    pub fn prove(&self) {
+    pub(crate) fn prove(&self) {
         _ = self.len();
     }
 

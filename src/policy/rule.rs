@@ -133,7 +133,7 @@ pub struct Variant {
 
 impl Variant {
     /// Whether this is the text of an era: the era as written, or a year within it.
-    pub fn is_of(&self, era: &str) -> bool {
+    pub(crate) fn is_of(&self, era: &str) -> bool {
         if self.era == era {
             return true;
         }
@@ -180,9 +180,9 @@ pub struct Rule {
     /// Whether the text is modelled, not captured from a real receiver.
     pub modelled: bool,
     /// Whether `fail` is a text of the receiver's file, and not the check's own.
-    pub has_own_fail: bool,
+    pub(crate) has_own_fail: bool,
     /// The same for `error`.
-    pub has_own_error: bool,
+    pub(crate) has_own_error: bool,
     /// When the receiver gives this reply; the era of its profile where `None`.
     pub era: Option<String>,
     /// How certain the text is; the confidence of its profile where `None`.
@@ -282,9 +282,9 @@ pub struct Allow {
     /// Client addresses.
     pub addresses: Vec<IpNet>,
     /// Suffixes of the *verified* name. A PTR name alone is the client's own claim, and allows nothing.
-    pub ptr_suffixes: Vec<Name>,
+    pub(crate) ptr_suffixes: Vec<Name>,
     /// Suffixes of the HELO name. A claim too: as trusting as the receivers that do this.
-    pub helo_suffixes: Vec<Name>,
+    pub(crate) helo_suffixes: Vec<Name>,
     /// Patterns of recipients, for rules that speak at RCPT.
     pub recipients: Vec<String>,
     /// Only these checks are passed over; all where empty.
@@ -293,7 +293,7 @@ pub struct Allow {
 
 impl Allow {
     /// The reason why the client, or at RCPT the recipient, bypasses `check`, if one does.
-    pub fn reason_at(&self, stage: Stage, check: &Check, facts: &Facts) -> Option<String> {
+    pub(crate) fn reason_at(&self, stage: Stage, check: &Check, facts: &Facts) -> Option<String> {
         let recipient = facts.recipient.as_deref();
         let recipient = recipient.filter(|_| stage == Stage::Rcpt && self.concerns(check));
         let listed = |recipient: &&str| {

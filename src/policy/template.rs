@@ -82,7 +82,7 @@ impl Template {
     ///
     /// # Errors
     /// As [`Template::parse`].
-    pub fn parse_with<S: AsRef<str>>(
+    pub(crate) fn parse_with<S: AsRef<str>>(
         lines: &[S],
         more: &[(&str, &str)],
     ) -> Result<Self, (String, String)> {
@@ -94,7 +94,7 @@ impl Template {
     ///
     /// # Errors
     /// As [`Template::parse`], without the classes.
-    pub fn parse_any_class<S: AsRef<str>>(lines: &[S]) -> Result<Self, (String, String)> {
+    pub(crate) fn parse_any_class<S: AsRef<str>>(lines: &[S]) -> Result<Self, (String, String)> {
         Self::read(lines, &[], true)
     }
 
@@ -142,7 +142,7 @@ impl Template {
     }
 
     /// Whether it holds no placeholders.
-    pub fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         self.plain
     }
 
@@ -237,7 +237,7 @@ fn push_value(out: &mut String, word: &str, facts: &Facts, values: &Values<'_>) 
         "id" => out.push_str(values.id),
         "from" => match values.quotes.iter().find(|(name, _)| *name == word) {
             Some((_, from)) => out.push_str(from),
-            None => out.push_str(&facts.from_domain_text()),
+            None => out.push_str(&facts.author_domain_text()),
         },
         "spf" => out.push_str(passed(facts.spf_passed())),
         "dkim" => out.push_str(passed(facts.dkim_passed())),

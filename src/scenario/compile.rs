@@ -54,7 +54,7 @@ impl Scenario {
     }
 
     /// The zones, faults and DNS settings of a world whose exchanges have these places.
-    pub fn zones_with(&self, places: &[Place]) -> Zones {
+    pub(crate) fn zones_with(&self, places: &[Place]) -> Zones {
         self.zones_of(&ExchangeAddresses::at(places))
     }
 

@@ -153,7 +153,7 @@ impl Scenario {
     }
 
     /// The exchanges of one domain, by preference.
-    pub fn exchanges_of(&self, domain: &Domain) -> Vec<Exchange> {
+    pub(crate) fn exchanges_of(&self, domain: &Domain) -> Vec<Exchange> {
         let exchange = |name: &Name, preference, receiver: Option<&String>, kind| Exchange {
             domain: domain.name.clone(),
             preference,
@@ -245,7 +245,7 @@ impl Scenario {
     }
 
     /// The receiver of a recipient's domain: that of its first exchange that listens. `None` if the domain has none of its own.
-    pub fn receiver_of(&self, recipient: &str) -> Option<String> {
+    pub(crate) fn receiver_of(&self, recipient: &str) -> Option<String> {
         self.receiver_of_domain(self.domain_of(recipient)?)
     }
 
@@ -259,7 +259,7 @@ impl Scenario {
 
     /// The mailbox that mail to a receiver goes to unless another one is named: postmaster at its first domain, or at the first
     /// domain of the scenario.
-    pub fn recipient_at(&self, receiver: &str) -> String {
+    pub(crate) fn recipient_at(&self, receiver: &str) -> String {
         let own = |domain: &&Domain| self.receiver_of_domain(domain).as_deref() == Some(receiver);
         match self.domains.iter().find(own) {
             Some(domain) => format!("postmaster@{}", name::display(&domain.name)),
@@ -290,7 +290,7 @@ impl Scenario {
     }
 
     /// The recipient domain of a mailbox.
-    pub fn domain_of(&self, recipient: &str) -> Option<&Domain> {
+    pub(crate) fn domain_of(&self, recipient: &str) -> Option<&Domain> {
         let (_, domain) = recipient.rsplit_once('@')?;
         let name = domain_name(domain)?;
         self.domains.iter().find(|domain| domain.name == name)

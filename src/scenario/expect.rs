@@ -112,7 +112,7 @@ impl SessionExpectation {
     }
 
     /// Whether the expectation is about the receiver of this name.
-    pub fn is_by(&self, receiver: &str) -> bool {
+    pub(crate) fn is_by(&self, receiver: &str) -> bool {
         let file = is_path(&self.receiver).then(|| stem(Path::new(&self.receiver)));
         file.as_deref().unwrap_or(&self.receiver) == receiver
     }

@@ -18,7 +18,7 @@ pub struct KeyReference {
     /// What values it takes.
     pub takes: String,
     /// What holds where it is left out.
-    pub absent: String,
+    pub(crate) absent: String,
     /// A line of a file with it.
     pub example: String,
     /// What it does.

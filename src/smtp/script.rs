@@ -36,7 +36,7 @@ pub enum Point {
 
 impl Point {
     /// All points with their names.
-    pub const ALL: [(&'static str, Self); 9] = [
+    pub(crate) const ALL: [(&'static str, Self); 9] = [
         ("connect", Self::Connect),
         ("helo", Self::Helo),
         ("mail", Self::Mail),
@@ -94,7 +94,7 @@ pub struct Script {
     /// The octets to send instead of a reply; CRLF is added.
     pub raw: Option<String>,
     /// How the reply is sent.
-    pub manner: SendMode,
+    pub(crate) manner: SendMode,
 }
 
 /// The condition of a script: every list that is not empty must match.
@@ -153,7 +153,7 @@ pub enum CountPer {
 
 impl CountPer {
     /// All scopes with their names.
-    pub const ALL: [(&'static str, Self); 3] = [
+    pub(crate) const ALL: [(&'static str, Self); 3] = [
         ("world", Self::World),
         ("client", Self::Client),
         ("session", Self::Session),

@@ -75,7 +75,7 @@ pub struct Settings {
     /// The text lines of the greeting, `{mx}` replaced.
     pub greeting: Vec<String>,
     /// Maximum size of a message in octets (RFC 1870).
-    pub max_message_octets: usize,
+    pub(crate) max_message_octets: usize,
     /// Maximum number of recipients of a transaction (RFC 5321 §4.5.3.1.8: at least 100).
     pub max_recipients: usize,
     /// Number of mistakes after which the session ends with 421.
@@ -91,7 +91,7 @@ pub struct Settings {
     /// Time limit between blocks of data (RFC 5321 §4.5.3.2.5).
     pub data_timeout: Duration,
     /// Maximum number of transcript lines; further lines are only counted.
-    pub transcript_lines: usize,
+    pub(crate) transcript_lines: usize,
     /// AUTH (RFC 4954); not offered if `None`.
     pub auth: Option<Auth>,
     /// STARTTLS (RFC 3207), if the listener has TLS.

@@ -38,7 +38,7 @@ pub enum TlsFault {
 
 impl TlsFault {
     /// Every fault.
-    pub const ALL: [(&'static str, Self); 5] = [
+    pub(crate) const ALL: [(&'static str, Self); 5] = [
         ("none", Self::None),
         ("expired", Self::Expired),
         ("wrong-name", Self::WrongName),

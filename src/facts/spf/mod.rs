@@ -82,9 +82,9 @@ pub struct Spf {
     /// The reason for temperror and permerror; empty otherwise.
     pub problem: String,
     /// Number of terms with DNS lookups.
-    pub dns_terms: u32,
+    pub(crate) dns_terms: u32,
     /// Number of void lookups.
-    pub void_lookups: u32,
+    pub(crate) void_lookups: u32,
     /// The time of the lookups, one after the other.
     #[serde(rename = "elapsed_ms", serialize_with = "crate::journal::millis")]
     pub elapsed: Duration,
@@ -99,11 +99,11 @@ pub struct SpfStep {
     /// The domain of its record.
     pub domain: String,
     /// The term; `redirect` for that modifier.
-    pub term: String,
+    pub(crate) term: String,
     /// Number of terms with DNS lookups so far.
-    pub dns_terms: u32,
+    pub(crate) dns_terms: u32,
     /// Number of void lookups so far.
-    pub void_lookups: u32,
+    pub(crate) void_lookups: u32,
 }
 
 /// The check_host() function (RFC 7208 §4). The questions go to `evidence`.

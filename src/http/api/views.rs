@@ -33,7 +33,7 @@ pub(crate) struct SessionView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub translated_from: Option<String>,
     /// The clock of the world when the connection was accepted, in milliseconds.
-    pub clock_ms: f64,
+    pub(crate) clock_ms: f64,
     /// The argument of the last HELO or EHLO; empty before.
     pub helo: String,
     /// The envelope sender of the last transaction; empty for the null sender.
@@ -81,7 +81,7 @@ pub(crate) struct SessionView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transcript: Option<Vec<LineView>>,
     /// The number of lines that the transcript does not keep.
-    pub transcript_dropped: u64,
+    pub(crate) transcript_dropped: u64,
 }
 
 /// One refusal.
@@ -139,7 +139,7 @@ pub(crate) struct LineView {
 
 impl SessionView {
     /// The outline: who, what, and which verdict.
-    pub fn outline(record: &SessionRecord) -> Self {
+    pub(crate) fn outline(record: &SessionRecord) -> Self {
         let first = record.refusals.first();
         Self {
             id: record.id,

@@ -64,12 +64,12 @@ pub(crate) struct Mail {
     /// Decoded.
     pub subject: String,
     /// Without brackets.
-    pub message_id: String,
+    pub(crate) message_id: String,
     pub from: Vec<Mailbox>,
     pub to: Vec<Mailbox>,
     pub cc: Vec<Mailbox>,
     pub bcc: Vec<Mailbox>,
-    pub reply_to: Vec<Mailbox>,
+    pub(crate) reply_to: Vec<Mailbox>,
     /// The Date field (RFC 3339), where there is one that is a date.
     pub date: Option<String>,
     /// The text, or what of the HTML is text.
@@ -96,15 +96,15 @@ pub(crate) struct Part {
     /// Its file name, made harmless; empty where it has none.
     pub file_name: String,
     /// Its type, for example `image/png`.
-    pub content_type: String,
+    pub(crate) content_type: String,
     /// Its Content-ID without brackets, empty where it has none.
-    pub content_id: String,
+    pub(crate) content_id: String,
     /// Whether it is meant to be shown within the text.
     pub inline: bool,
     /// Its octets, once decoded.
     pub size: usize,
-    pub md5: String,
-    pub sha1: String,
+    pub(crate) md5: String,
+    pub(crate) sha1: String,
     pub sha256: String,
 }
 
@@ -149,7 +149,7 @@ impl Mail {
     }
 
     /// The first words of the text.
-    pub fn snippet(&self) -> String {
+    pub(crate) fn snippet(&self) -> String {
         let mut snippet = String::new();
         for word in self.text.split_whitespace() {
             if !snippet.is_empty() {
@@ -227,7 +227,7 @@ pub(crate) fn fields(section: &[u8]) -> Vec<(String, String)> {
 
 /// What a part holds.
 pub(crate) struct Contents {
-    pub content_type: String,
+    pub(crate) content_type: String,
     pub file_name: String,
     /// Decoded.
     pub octets: Vec<u8>,

@@ -117,7 +117,7 @@ impl Problem {
     }
 
     /// There is nothing of that number or name.
-    pub fn not_found(field: &str, expected: &str, found: &str) -> Self {
+    pub(crate) fn not_found(field: &str, expected: &str, found: &str) -> Self {
         let detail = format!("expected {expected}, found {found}");
         Self::new(StatusCode::NOT_FOUND, &detail).about(field, expected, found)
     }

@@ -112,7 +112,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Goes on elsewhere.
-    pub fn seek(&mut self, at: u64) -> io::Result<()> {
+    pub(crate) fn seek(&mut self, at: u64) -> io::Result<()> {
         self.at = at;
         self.reader.seek(SeekFrom::Start(at)).map(|_| ())
     }
@@ -180,7 +180,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Passes over what is damaged, to the next place where a whole record begins, or to the end.
-    pub fn recover(&mut self) -> io::Result<()> {
+    pub(crate) fn recover(&mut self) -> io::Result<()> {
         let damage = self.at;
         let mut at = damage;
         while at < self.length {

@@ -195,7 +195,7 @@ pub struct Weight {
     /// The group of which only the first symbol found counts.
     pub group: Option<String>,
     /// Whether it counts too where DNS fails for the time being.
-    pub temp_as_fail: bool,
+    pub(crate) temp_as_fail: bool,
 }
 
 impl fmt::Display for Setting {
@@ -284,7 +284,7 @@ impl Settings {
     }
 
     /// A time, or `default`.
-    pub fn duration(&self, name: &str, default: Duration) -> Duration {
+    pub(crate) fn duration(&self, name: &str, default: Duration) -> Duration {
         match self.set.get(name) {
             Some(Setting::Duration(value)) => *value,
             _ => default,
@@ -320,7 +320,7 @@ impl Settings {
     }
 
     /// Whether a parameter was set.
-    pub fn is_set(&self, name: &str) -> bool {
+    pub(crate) fn is_set(&self, name: &str) -> bool {
         self.set.contains_key(name)
     }
 

@@ -56,7 +56,7 @@ pub struct Key {
     /// What values it takes.
     pub takes: Takes,
     /// What holds where it is left out.
-    pub absent: Absent,
+    pub(crate) absent: Absent,
     /// A value as a file writes it.
     pub example: &'static str,
     /// What it does, in one sentence.

@@ -33,7 +33,7 @@ pub enum Extension {
 
 impl Extension {
     /// Every extension, in the order of the EHLO reply.
-    pub const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Pipelining,
         Self::EightBitMime,
         Self::SmtpUtf8,
@@ -69,7 +69,7 @@ impl Extension {
     }
 
     /// The extension of a keyword.
-    pub fn of_keyword(keyword: &str) -> Option<Self> {
+    pub(crate) fn of_keyword(keyword: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|extension| extension.keyword() == keyword)
@@ -143,11 +143,11 @@ pub enum Mechanism {
 
 impl Mechanism {
     /// Every mechanism.
-    pub const ALL: [Self; 4] = [Self::Plain, Self::Login, Self::CramMd5, Self::XOAuth2];
+    pub(crate) const ALL: [Self; 4] = [Self::Plain, Self::Login, Self::CramMd5, Self::XOAuth2];
 
     /// Whether the client speaks first, so that AUTH may bring an initial response (RFC 4954 §4). LOGIN has no
     /// specification; clients send the user name along.
-    pub const fn is_client_first(self) -> bool {
+    pub(crate) const fn is_client_first(self) -> bool {
         !matches!(self, Self::CramMd5)
     }
 

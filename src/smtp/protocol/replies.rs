@@ -305,7 +305,7 @@ impl CoreReply {
     /// Whether a code may replace the default's: the class of a greeting, an intermediate reply, a success or a refusal
     /// stays what it is. What a receiver does not offer or take may be answered with 2yz by another one (VRFY, EXPN,
     /// HELP, ETRN), and the other way round.
-    pub fn may_have(self, code: ReplyCode) -> bool {
+    pub(crate) fn may_have(self, code: ReplyCode) -> bool {
         let default = self.default_code().class();
         match self {
             Self::Vrfy

@@ -49,7 +49,7 @@ pub enum DomainTolerance {
 
 impl DomainTolerance {
     /// Every tolerance, and its word in receiver files.
-    pub const ALL: [(&'static str, Self); 5] = [
+    pub(crate) const ALL: [(&'static str, Self); 5] = [
         ("underscore", Self::Underscore),
         ("trailing-dot", Self::TrailingDot),
         ("trailing-hyphen", Self::TrailingHyphen),

@@ -76,7 +76,7 @@ impl PendingEvents {
     }
 
     /// The events of the log, in order.
-    pub fn into_kinds(self) -> Vec<EventKind> {
+    pub(crate) fn into_kinds(self) -> Vec<EventKind> {
         let mut kinds = Vec::with_capacity(self.entries());
         let mut taken = self.lines.start;
         self.session.look(|record| {

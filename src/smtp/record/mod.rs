@@ -86,7 +86,7 @@ pub struct SessionRecord {
     /// The dialogue.
     pub transcript: Transcript,
     /// The number of lines that the transcript does not keep.
-    pub transcript_dropped: u64,
+    pub(crate) transcript_dropped: u64,
     /// Octets of the transactions kept.
     #[serde(skip)]
     transaction_octets: usize,
@@ -246,7 +246,7 @@ impl SessionRecord {
     }
 
     /// Whether the verdict is known: the session ended, something was refused, or a message was acknowledged.
-    pub fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         self.closed_by.is_some() || self.verdict != Verdict::None
     }
 
@@ -404,7 +404,7 @@ impl SessionEntry {
 
     /// Calls `look` with the record as [`SessionEntry::look`] does, after the remedies of its refusals are proved: a proof
     /// takes time, and the session must not wait for it.
-    pub fn explain<R>(&self, look: impl FnOnce(&SessionRecord) -> R) -> R {
+    pub(crate) fn explain<R>(&self, look: impl FnOnce(&SessionRecord) -> R) -> R {
         let remedies = self.look(|record| {
             let refusals = record.refusals.iter();
             refusals

@@ -50,11 +50,11 @@ pub struct ServerState {
     /// The name of the world, for the log.
     pub world: String,
     /// The receiver of the main listener and the source of client addresses; a change applies to later connections.
-    pub reception: Arc<Reception>,
+    pub(crate) reception: Arc<Reception>,
     /// The zones of the world.
     pub zones: Arc<ArcSwap<Zones>>,
     /// The last reset, which separates earlier sessions from later ones.
-    pub last_reset: Arc<LastReset>,
+    pub(crate) last_reset: Arc<LastReset>,
     /// The log of sessions.
     pub sessions: Arc<Log<SessionEntry>>,
     /// The log of messages.
@@ -70,9 +70,9 @@ pub struct ServerState {
     /// The memory budget of incoming messages.
     pub storage: Arc<MessageBudget>,
     /// The journal file, in which messages are stored before they are acknowledged.
-    pub keeper: Option<Arc<dyn JournalStore>>,
+    pub(crate) keeper: Option<Arc<dyn JournalStore>>,
     /// Maximum number of concurrent connections; further ones get 421.
-    pub max_connections: usize,
+    pub(crate) max_connections: usize,
     /// The longest that a session waits for DNS or before its greeting; the receiver's clock skips the rest.
     pub longest_wait: Duration,
     /// Where accepted connections are announced before their greeting.
@@ -116,7 +116,7 @@ impl ServerState {
 #[derive(Clone, Debug, Default)]
 pub struct ListenerConfig {
     /// Its receiver and source of client addresses; those of the world if `None`.
-    pub reception: Option<Arc<Reception>>,
+    pub(crate) reception: Option<Arc<Reception>>,
     /// The protocol.
     pub protocol: Protocol,
     /// Whether connections begin with a PROXY header.
@@ -172,11 +172,11 @@ pub struct SessionConfig {
     /// The assignment of client addresses.
     pub identity: Arc<Identity>,
     /// The time limit of the receiver for DNS lookups.
-    pub lookup_patience: Duration,
+    pub(crate) lookup_patience: Duration,
     /// The mailboxes of the recipient domains.
     pub recipients: Arc<Recipients>,
     /// The cache of earlier lookups.
-    pub recall: Arc<LookupCache>,
+    pub(crate) recall: Arc<LookupCache>,
 }
 
 /// Serves sessions until shutdown. Idle sessions then get 421, and all get a limited time to end.

@@ -21,18 +21,18 @@ pub struct LastReset {
 
 impl LastReset {
     /// Records that the journal was emptied. The caller prevents new sessions during the call.
-    pub fn of_journal(&self, last_session: u64) {
+    pub(crate) fn of_journal(&self, last_session: u64) {
         self.session.store(last_session, Ordering::Release);
     }
 
     /// Records that these zones are about to be reset. The caller prevents new sessions during the call.
-    pub fn of_zones(&self, last_session: u64, zones: Arc<Zones>) {
+    pub(crate) fn of_zones(&self, last_session: u64, zones: Arc<Zones>) {
         self.zones.store(zones);
         self.zones_session.store(last_session, Ordering::Release);
     }
 
     /// Whether the journal was emptied after a session began.
-    pub fn is_after(&self, session: u64) -> bool {
+    pub(crate) fn is_after(&self, session: u64) -> bool {
         session <= self.session.load(Ordering::Acquire)
     }
 

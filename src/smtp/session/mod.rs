@@ -183,7 +183,7 @@ impl Session {
 
     /// Sets the memory budget that the session shares with others; without one, its memory is unlimited.
     #[must_use]
-    pub fn storing_in(mut self, storage: &Arc<MessageBudget>) -> Self {
+    pub(crate) fn storing_in(mut self, storage: &Arc<MessageBudget>) -> Self {
         self.setup.budget = Some(Arc::clone(storage));
         self
     }
@@ -216,7 +216,7 @@ impl Session {
     }
 
     /// The PROXY header is missing or wrong: the reply of Postfix, and the end of the session.
-    pub fn refuse_proxy(&mut self, why: &str, output: &mut Vec<u8>) {
+    pub(crate) fn refuse_proxy(&mut self, why: &str, output: &mut Vec<u8>) {
         self.dialogue.push(SessionEvent::Scripted(format!(
             "PROXY header refused: {why}"
         )));
@@ -240,7 +240,7 @@ impl Session {
     }
 
     /// Whether QUIT ended the session.
-    pub fn has_quit(&self) -> bool {
+    pub(crate) fn has_quit(&self) -> bool {
         self.quit
     }
 
@@ -313,7 +313,7 @@ impl Session {
     }
 
     /// Whether the session waits for data, not for a command: the timeouts differ (RFC 5321 §4.5.3.2).
-    pub fn awaits_data(&self) -> bool {
+    pub(crate) fn awaits_data(&self) -> bool {
         matches!(self.state, State::Data(..) | State::Chunk(_))
     }
 
@@ -333,7 +333,7 @@ impl Session {
     }
 
     /// The receiver shuts down.
-    pub fn shut_down(&mut self, output: &mut Vec<u8>) {
+    pub(crate) fn shut_down(&mut self, output: &mut Vec<u8>) {
         let refuses = self.is_busy();
         self.end_idle(output, CoreReply::Shutdown, ClosedBy::Shutdown, refuses);
     }

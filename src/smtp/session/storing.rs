@@ -9,7 +9,7 @@ impl Session {
     /// Has every accepted message kept before its 250 is sent: [`Step::Store`](super::Step::Store) asks for it. Without
     /// this, a message is accepted as soon as no rule refuses it.
     #[must_use]
-    pub fn keeping_messages(mut self, keeps: bool) -> Self {
+    pub(crate) fn keeping_messages(mut self, keeps: bool) -> Self {
         self.setup.stores_messages = keeps;
         self
     }
