@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Checks how the code is laid out: no file over 500 lines, no function over 80, no imports in a circle.
 
+Every function that ARCHITECTURE.md names exists.
+
 Two neighbours in a folder, files or folders, never use each other, whatever lies between; a folder may use its parent, and the parent re-exports
 it. Paths are followed through re-exports to the module that defines the item. What exceeds a limit today is listed below; the lists only get shorter:
 an entry that is no longer needed is an error too.
@@ -21,8 +23,14 @@ LONG_FILES: set[str] = set()
 # Functions with more lines.
 LONG_FUNCTIONS: set[str] = set()
 
+# The most public items and public fields. They only get fewer.
+PUBLIC = {"items": 950, "fields": 950}
+
 # Neighbours that use each other.
 CIRCLES: set[str] = set()
+
+# Names in ARCHITECTURE.md that other crates define.
+OTHERS = {"ArcSwap"}
 
 FUNCTION = re.compile(r'^( *)(?:pub(?:\([^)]*\))? )?(?:const |async |unsafe |extern "C" )*fn (\w+)')
 TEST = re.compile(
@@ -179,6 +187,29 @@ def strongly_connected(graph):
     return sorted(circles)
 
 
+def names_without_code(texts):
+    """The names in the walks and the lock order of ARCHITECTURE.md that no code has: a function, type, module, variant or file."""
+    code = "\n".join(text for path, text in texts.items() if path.startswith("src/"))
+    known = set(re.findall(r"\b(?:fn|struct|enum|trait|type|mod|const|static)\s+(\w+)", code))
+    known |= set(re.findall(r"^\s+(?:pub(?:\([^)]*\))? )?(\w+): ", code, re.M))  # fields
+    known |= set(re.findall(r"^\s+([A-Z]\w+)(?:[,({ ]|$)", code, re.M))  # variants
+    known |= {os.path.basename(os.path.splitext(path)[0]) for path in texts}
+    known |= {segment for path in texts for segment in os.path.dirname(path).split("/")}
+    walks = read("ARCHITECTURE.md").split("\n## ", 1)[1].split("## Invariants")[0]
+    for name in re.findall(r"`([A-Za-z_]\w*(?:::\w+)*)`", walks):
+        for segment in name.split("::"):
+            if segment not in known and segment not in OTHERS:
+                yield f"{name}: {segment}"
+
+
+def public_lines(texts):
+    """The numbers of public items and of public fields that the library declares."""
+    code = [line for path, text in texts.items() if path.startswith("src/") and path != "src/main.rs" for line in text.splitlines()]
+    item = re.compile(r"\s*pub (?:const |async |unsafe )*(?:fn|struct|enum|trait|type|const|static|mod) ")
+    field = re.compile(r"    pub \w+: ")
+    return {"items": sum(map(bool, map(item.match, code))), "fields": sum(map(bool, map(field.match, code)))}
+
+
 def compare(what, found, known):
     """Prints what is new and what is no longer so. Returns the number of both."""
     for item in sorted(found - known):
@@ -195,6 +226,13 @@ def main():
     wrong = compare(f"more than {FILE_LINES} lines", files, LONG_FILES)
     wrong += compare(f"a function of more than {FUNCTION_LINES} lines", functions, LONG_FUNCTIONS)
     wrong += compare("imports in a circle", set(Modules().circles()), CIRCLES)
+    for what, number in public_lines(texts).items():
+        if number > PUBLIC[what]:
+            print(f"public {what}: {number}, and scripts/structure.py says at most {PUBLIC[what]}: make new ones pub(crate)")
+            wrong += 1
+    for name in sorted(set(names_without_code(texts))):
+        print(f"ARCHITECTURE.md names what no code has: {name}")
+        wrong += 1
     for path, text in texts.items():
         if path.startswith("src/policy/checks/") and re.search(r"\*\*(Checks|Basis|Beyond)\*\*", text):
             print(f"{path}: the texts of a check stand in its row and nowhere else")

@@ -147,6 +147,16 @@ for features in "" dkim http journal-file tls; do
     cargo clippy --quiet --lib --no-default-features --features "$features" -- -D warnings
 done
 
+# In the same target directory, so that the dependencies are checked once.
+step "fuzz targets"
+if have c++; then
+    cargo check --quiet --locked --manifest-path fuzz/Cargo.toml --target-dir target
+elif [ "${CI:-}" = true ]; then
+    echo "a C++ compiler is required here, for libFuzzer" >&2 && exit 1
+else
+    echo "the fuzz targets: no C++ compiler here" >>"$MARTINET_SKIPS"
+fi
+
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps
 
@@ -154,6 +164,7 @@ step "structure and licences"
 if have python3; then
     python3 scripts/structure.py
     cargo metadata --format-version 1 --quiet | python3 scripts/licences.py
+    cargo metadata --format-version 1 --quiet | python3 scripts/oldest_rust.py
 elif [ "${CI:-}" = true ]; then
     echo "python3 is required here" >&2 && exit 1
 else
