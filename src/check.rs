@@ -210,7 +210,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// Sends one line and takes in the reply and what the session tells of it.
+    /// Sends one line, and records the reply and the events of the session.
     fn say(&mut self, stage: Stage, octets: &[u8]) {
         let (mut input, mut output) = (BytesMut::from(octets), Vec::new());
         while let Step::Pause(pause) | Step::Listen(pause) =

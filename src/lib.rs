@@ -1,13 +1,13 @@
 //! martinet: the mail server that refuses your mail on purpose, says exactly why, and says what would fix it.
 //!
-//! It serves the zones of a scenario from an embedded authoritative DNS server, and judges each SMTP client by what
-//! those zones say of it, as a named strict receiver does: PTR, FCrDNS, HELO. So sending software is tested end to
-//! end, with no real domain, no real address and no network.
+//! An embedded authoritative DNS server serves the zones of a scenario, and an SMTP server judges each client by these
+//! zones, as a named strict receiver does: PTR, FCrDNS, HELO. Sending software is tested end to end, without a real
+//! domain, a real address or a network.
 //!
 //! # A first test
 //!
 //! A [`World`] is one scenario and one receiver on ports of its own. Start one, point the software under test at it,
-//! and assert what became of the session:
+//! and assert the outcome of the session:
 //!
 //! ```
 //! # #[tokio::main]
@@ -28,13 +28,13 @@
 //! # }
 //! ```
 //!
-//! Dropping the world stops it. An assertion that fails prints the session: what the client said, what DNS said, which
-//! rule broke, the reply, and what would cure it. Nothing sleeps: every wait has a deadline, and one that passes tells
-//! what was seen and what came nearest.
+//! Dropping the world stops it. A failed assertion prints the session: the commands of the client, the DNS lookups, the
+//! violated rule, the reply and its remedies. Tests need no sleep: every wait has a deadline, and a wait that times out
+//! lists the sessions that it saw and the nearest misses.
 //!
 //! # Without tokio
 //!
-//! [`World::blocking`] gives a world with a thread of its own, and waits that block:
+//! [`World::blocking`] starts a world on a thread of its own; its waits block:
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -47,7 +47,7 @@
 //!
 //! # Expectations
 //!
-//! As with HTTP mocks, what should happen can be said before, and is counted and verified when the world is dropped:
+//! As with HTTP mocks, a test can declare its expectations in advance. The world verifies them when it is dropped:
 //!
 //! ```
 //! # #[tokio::main]
@@ -64,8 +64,8 @@
 //!
 //! # Another scenario, another receiver
 //!
-//! Both come by name (`martinet list scenarios`), from a file, or from text in the test, and can be replaced while the
-//! world runs, as can zones, faults, the client address and the receiver's clock ([`World::set_receiver`],
+//! A scenario or receiver is loaded by name (`martinet list scenarios`), from a file, or from text in the test. A running
+//! world can be changed: its receiver, zones, faults, client address and clock ([`World::set_receiver`],
 //! [`World::set_zone`], [`World::set_faults`], [`World::set_client`], [`World::advance`]):
 //!
 //! ```
@@ -76,15 +76,15 @@
 //!
 //! let rules = "title = \"Greylists\"\n[[rule]]\ncheck = \"greylist\"\ndelay = \"5m\"";
 //! let world = World::builder().with_receiver(scenario::parse_receiver("greylist", rules)?).start().await?;
-//! // … a first try is deferred …
+//! // … the first attempt is deferred …
 //! world.advance(Duration::from_secs(301))?;
-//! // … and a second one accepted, at once.
+//! // … and the second one is accepted, without waiting.
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Other languages use the same worlds over HTTP: see the README. `examples/` has a mailer built on lettre, a raw
-//! socket, and a retry queue against greylisting.
+//! Other languages use the same worlds over HTTP: see the README. `examples/` has a mailer built on lettre, a client on
+//! a raw socket, and a retry queue that meets greylisting.
 //!
 //! # Features
 //!
@@ -101,7 +101,7 @@
 //!
 //! # The modules, in the order to read them
 //!
-//! Each uses only those above it (the session, in `smtp`, is the heart): values ([`reply`], [`name`], [`stage`],
+//! Each uses only those before it; the session, in `smtp`, is the core. Values ([`reply`], [`name`], [`stage`],
 //! [`lookup`], [`verdict`], [`time`], [`error`]), [`journal`], [`dns`], [`facts`], [`policy`], [`smtp`], [`scenario`], [`check`], [`matrix`],
 //! [`capture`], `find`, [`picture`], [`expect`], [`harness`],
 //! [`play`], `http`, `cli`.

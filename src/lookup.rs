@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::name::{self, Name, RecordType};
 
-/// How a question came in.
+/// The transport of a DNS query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
@@ -77,7 +77,7 @@ impl Outcome {
         outcomes.max_by_key(|o| rank(*o)).unwrap_or(Self::NxDomain)
     }
 
-    /// The word people use.
+    /// The usual word.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Data => "data",
@@ -96,21 +96,21 @@ impl std::fmt::Display for Outcome {
     }
 }
 
-/// One question the receiver asked, and what came back.
+/// One DNS lookup of the receiver with its outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct LookupRecord {
-    /// The name asked for.
+    /// The query name.
     #[serde(serialize_with = "name::as_text")]
     #[cfg_attr(feature = "http", schema(value_type = String))]
     pub name: Name,
-    /// The type asked for.
+    /// The query type.
     #[serde(rename = "type", serialize_with = "as_display")]
     #[cfg_attr(feature = "http", schema(value_type = String))]
     pub record_type: RecordType,
-    /// What it came to.
+    /// The outcome.
     pub outcome: Outcome,
-    /// The data of the records of the type asked for, in answer order, CNAMEs followed.
+    /// The data of the records of the query type, in the order of the answer, after following CNAMEs.
     #[serde(serialize_with = "as_displays")]
     #[cfg_attr(feature = "http", schema(value_type = Vec<String>))]
     pub answers: Vec<RData>,
@@ -118,14 +118,14 @@ pub struct LookupRecord {
     #[serde(rename = "elapsed_ms", serialize_with = "crate::journal::millis")]
     #[cfg_attr(feature = "http", schema(value_type = f64))]
     pub elapsed: Duration,
-    /// The word of the DNS fault that the question met, empty where it met none; not in JSON then.
+    /// The DNS fault that took effect; empty, and left out of JSON, if none did.
     #[serde(skip_serializing_if = "str::is_empty")]
     #[cfg_attr(feature = "http", schema(required = false))]
     pub fault: &'static str,
 }
 
 impl LookupRecord {
-    /// Roughly the memory it takes.
+    /// The approximate size in memory, in octets.
     pub(crate) fn octets(&self) -> usize {
         size_of::<Self>() + self.answers.len() * size_of::<RData>()
     }

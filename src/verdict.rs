@@ -7,7 +7,7 @@
 //! | something was refused, and the first refusal is a 5yz reply | `reject` |
 //! | nothing was refused, and no message was acknowledged | `none` |
 //!
-//! A refusal is a 4yz or 5yz reply, whoever speaks it ([`Source`]). Two replies refuse nothing: the same reply again
+//! A refusal is a 4yz or 5yz reply, whatever its source is ([`Source`]). Two replies refuse nothing: the same reply again
 //! after a refusal that stands for the rest of the session, and a 421 that ends an idle session when the world stops or
 //! after a message was acknowledged. A reply that is never sent (`silence`, `close`, `reset`) neither acknowledges nor
 //! refuses.

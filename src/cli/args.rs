@@ -142,17 +142,17 @@ pub(super) struct Serve {
         default_value = "127.0.0.1:1053"
     )]
     pub dns: SocketAddr,
-    /// Stand in for the mail servers of domains with receivers of their own with addresses of this loopback network, or with these
-    /// ports of the SMTP address [default: 127.0.25.0/24, or free ports where SMTP is not on loopback]
+    /// Loopback network, or ports of the SMTP address, for the mail servers of domains with receivers of their own
+    /// [default: 127.0.25.0/24, or free ports where SMTP is not on loopback]
     #[arg(long, env = "MARTINET_EXCHANGES", value_name = "NETWORK|FIRST-LAST", value_parser = placement)]
     pub exchanges: Option<Placement>,
     /// Serve HTTP on this address, or not at all
     #[arg(long, env = "MARTINET_HTTP", value_name = "ADDR:PORT|off", default_value = "127.0.0.1:8025", value_parser = http_at)]
     pub http: HttpAt,
-    /// Listen on this address instead of 127.0.0.1, with SMTP, DNS and HTTP
+    /// Listen for SMTP, DNS and HTTP on this address instead of 127.0.0.1
     #[arg(long, env = "MARTINET_BIND", value_name = "IP")]
     pub bind: Option<IpAddr>,
-    /// Listen on this address with the worlds that are created over HTTP [default: that of --bind]
+    /// Listen on this address for the worlds that are created over HTTP [default: that of --bind]
     #[arg(long, env = "MARTINET_WORLDS_BIND", value_name = "IP")]
     pub worlds_bind: Option<IpAddr>,
     /// Use these ports for the worlds that are created over HTTP [default: free ports]
@@ -224,7 +224,7 @@ pub(super) struct Serve {
     /// PROXY header at the start of connections to --smtp: off, optional or required
     #[arg(long, env = "MARTINET_PROXY", value_name = "MODE", default_value = "off", value_parser = proxy_mode)]
     pub proxy: ProxyMode,
-    /// Networks and addresses that may use XCLIENT, separated by commas; an empty list allows it to nobody [default: those of the
+    /// Networks and addresses that may use XCLIENT, separated by commas; an empty list allows no client [default: those of the
     /// receiver, which are loopback unless its file says otherwise]
     #[arg(long, env = "MARTINET_XCLIENT_FROM", value_name = "NETWORKS", value_parser = networks)]
     pub xclient_from: Option<Arc<[IpNet]>>,
@@ -424,7 +424,7 @@ pub(super) struct Show {
     /// Kind of thing to show
     #[arg(value_enum)]
     pub what: Singular,
-    /// Name of it; scenarios and receivers can be files, keys can be SECTION.KEY
+    /// Name of the scenario, receiver, check or key; scenarios and receivers can be files, keys can be SECTION.KEY
     pub name: String,
 }
 

@@ -81,7 +81,7 @@ fn text(found: &Found) -> String {
     out + &sent
 }
 
-/// What the bounce tells of the message that was refused.
+/// The details of the refused message that the bounce contains.
 fn sent(sent: &Sent) -> String {
     let client = sent.client.map(|client| client.to_string());
     let known = [

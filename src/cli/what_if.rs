@@ -53,7 +53,7 @@ fn of_scenario(options: &Check) -> Result<bool, Error> {
     };
     attempt.recipient = recipient(&profiles[0]);
     let one = |profile: &ReceiverProfile| {
-        // Each receiver meets the faults anew, as the first client would.
+        // The faults start again for each receiver, as for a first client.
         let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
         let recipient = recipient(profile);
         let attempt = Attempt {

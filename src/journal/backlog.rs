@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use super::Limits;
 
-/// An item of a [`Backlog`], which becomes entries of a log when somebody reads the log.
+/// An item of a [`Backlog`], which becomes entries of a log when the log is read.
 pub trait Waiting {
     /// The number of entries that it becomes.
     fn entries(&self) -> usize;
@@ -164,7 +164,7 @@ mod tests {
         );
         check(limits(3, 900), pushed, 0, &[(3, 3), (4, 4), (5, 5)], 2);
         check(limits(9, 30), pushed, 0, &[(3, 3), (4, 4), (5, 5)], 2);
-        // What the log has is older than what went while nobody looked.
+        // The entries of the log are older than the items that were dropped before the log was read.
         check(
             limits(3, 900),
             &[&[1], &[2, 3], &[4, 5]],

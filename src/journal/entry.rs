@@ -111,7 +111,7 @@ impl DnsQuery {
         opt.map_or(0, |opt| usize::from(opt[5]))
     }
 
-    /// The answer section as zone-file lines; empty where the response cannot be read.
+    /// The answer section as zone-file lines; empty if the response cannot be parsed.
     pub fn answers(&self) -> Vec<String> {
         let message = hickory_proto::op::Message::from_vec(&self.exchange.response);
         message
@@ -267,7 +267,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// The message as a mailbox would hold it: the receiver's fields above what the client sent.
+    /// The message as stored in a mailbox: the header fields of the receiver, then the octets that the client sent.
     pub fn raw(&self) -> Vec<u8> {
         [self.trace.as_bytes(), &self.octets].concat()
     }

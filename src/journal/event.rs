@@ -152,7 +152,7 @@ pub enum EventKind {
     },
 }
 
-/// Observed facts, as far as an event has them; the record of the session has them whole. They become text when somebody
+/// The part of the observed facts that an event has; the record of the session has all of them. They become text when a client
 /// reads the event.
 #[derive(Clone, Debug)]
 pub struct ObservedFacts {
@@ -214,7 +214,7 @@ impl Serialize for ObservedFacts {
     }
 }
 
-/// A value of another module that becomes JSON when somebody reads the event, because it costs time to make.
+/// A value of another module that becomes JSON only when the event is read, because the conversion costs time.
 #[derive(Clone)]
 pub struct LateJson(Arc<dyn Fn() -> serde_json::Value + Send + Sync>);
 

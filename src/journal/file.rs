@@ -117,7 +117,7 @@ impl File {
         Ok((Arc::new(file), restored))
     }
 
-    /// Where the thread has gone, the receiver of what is dropped here is told so.
+    /// Sends work to the thread. If the thread has ended, the work is dropped, and a waiting receiver gets an error.
     fn give(&self, work: Work) {
         if self.work.send(work).is_err() {
             tracing::error!("the journal's thread has ended: nothing more is written");

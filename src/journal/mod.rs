@@ -53,7 +53,7 @@ pub struct Log<T> {
 /// numbers are skipped: entries that were dropped before anybody looked.
 type Supply<T> = Box<dyn Fn(u64) -> (u64, Vec<T>) + Send + Sync>;
 
-/// Who is told of each entry, outside the log's lock (of what is supplied: within it).
+/// The function called for each entry: after the log's lock is released, or under the lock for supplied entries.
 type Relay<T> = Box<dyn Fn(&[Arc<T>]) + Send + Sync>;
 
 impl<T: std::fmt::Debug> std::fmt::Debug for Log<T> {
@@ -121,7 +121,7 @@ impl<T: Entry> Log<T> {
         let _ = self.watcher.set(Box::new(watcher));
     }
 
-    /// Tells of entries that are in.
+    /// Calls the watcher for entries that have been added.
     fn tell(&self, entries: &[Arc<T>]) {
         if let Some(relay) = &self.relay {
             relay(entries);
@@ -132,7 +132,7 @@ impl<T: Entry> Log<T> {
         self.changed.notify_waiters();
     }
 
-    /// Takes in what is supplied.
+    /// Adds the supplied entries.
     pub fn catch_up(&self) {
         drop(self.lock());
     }

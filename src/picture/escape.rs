@@ -35,7 +35,7 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
-/// Breaks a text into at most `lines` lines of `width` characters: behind a dot, colon, hyphen or blank where there is one.
+/// Breaks a text into at most `lines` lines of `width` characters, after a dot, colon, hyphen or blank if there is one.
 pub(super) fn wrapped(text: &str, width: usize, lines: usize) -> Vec<String> {
     let mut rest: Vec<char> = text.chars().collect();
     let mut wrapped = Vec::new();

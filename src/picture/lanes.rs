@@ -24,7 +24,7 @@ pub(super) enum State {
 }
 
 impl State {
-    /// The word for readers who do not see the line.
+    /// The text for screen readers.
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Held => "held",
@@ -56,7 +56,7 @@ pub(super) struct Edge {
     pub(super) rule: String,
 }
 
-/// An edge and where it leads; what comes after it where it leads further.
+/// An edge with its target node, and the edges that follow.
 #[derive(Clone, Debug)]
 pub(super) struct Branch {
     pub(super) edge: Edge,
@@ -130,7 +130,7 @@ pub(super) fn of(case: &Case<'_>) -> Vec<Lane> {
 }
 
 impl Strip<'_> {
-    /// An edge of one subject: broken where the rule is about it, else as it held.
+    /// An edge of one subject: broken if the rule is about it, otherwise as observed.
     fn edge(&self, about: Subject, held: bool, question: &str, answer: impl Into<String>) -> Edge {
         let broken = !held && self.subject == about;
         let state = match (held, broken) {
@@ -274,7 +274,7 @@ impl Strip<'_> {
         }
     }
 
-    /// The HELO name beside the PTR names, where both are known.
+    /// The HELO name beside the PTR names, if both are known.
     fn helo_and_ptr(&self, helo: &Helo) -> Option<Branch> {
         let iprev = self.facts.iprev.as_ref()?;
         let name = helo.name();

@@ -40,18 +40,18 @@ pub use session::moments;
 pub use style::STYLE;
 pub use timeline::{Actor, Moment};
 
-/// What a picture is drawn from: a session that ended, or a what-if.
+/// The data of a picture: an ended session, or the judgement of a client without a session.
 #[derive(Clone, Debug)]
 pub struct Case<'a> {
     /// The receiver's name.
     pub receiver: &'a str,
     /// What it came to.
     pub verdict: Verdict,
-    /// The stage of the refusal; `None` where nothing was refused.
+    /// The stage of the refusal; `None` without a refusal.
     pub stage: Option<Stage>,
-    /// The rule that refused, empty where none did.
+    /// The rule that refused; empty without one.
     pub rule: &'a str,
-    /// Which demand was not met, empty where all were.
+    /// The demand that was not met; empty if all were met.
     pub why: &'a str,
     /// The reply that decided, as wire lines.
     pub reply: Vec<String>,
@@ -63,7 +63,7 @@ pub struct Case<'a> {
     pub evidence: &'a [Arc<LookupRecord>],
     /// What would cure the refusal, the best first.
     pub cures: Vec<Cure>,
-    /// What happened, in order of time; empty for a what-if.
+    /// The moments in order of time; empty for a judgement without a session.
     pub moments: Vec<Moment>,
 }
 
@@ -132,7 +132,7 @@ impl Picture {
         }
     }
 
-    /// One sentence: who refused, at which stage, and why.
+    /// One sentence: the source of the refusal, its stage and its reason.
     pub fn sentence(&self) -> &str {
         &self.sentence
     }

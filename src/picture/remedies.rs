@@ -9,12 +9,12 @@ use crate::policy::{Remedies, Remedy};
 pub struct Cure {
     /// The remedy, as an instruction.
     pub text: String,
-    /// The picture once it is applied; `None` where nothing was judged again.
+    /// The picture after the remedy; `None` if the session was not judged again.
     pub after: Option<Box<Picture>>,
 }
 
 impl Cure {
-    /// A remedy without a picture of what it makes.
+    /// A remedy without a picture of its effect.
     pub fn of(remedy: &Remedy) -> Self {
         Self {
             text: remedy.to_string(),

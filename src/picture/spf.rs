@@ -21,7 +21,7 @@ pub(super) struct Tree {
     pub(super) root: Option<Record>,
 }
 
-/// One record, and what each of its terms led to.
+/// One SPF record with the result of each term.
 #[derive(Clone, Debug)]
 pub(super) struct Record {
     pub(super) domain: String,
@@ -32,7 +32,7 @@ pub(super) struct Record {
 #[derive(Clone, Debug)]
 pub(super) struct Term {
     pub(super) text: String,
-    /// Lookups and void lookups so far, beside their limits; empty where the term asked nothing.
+    /// The lookups and void lookups so far with their limits; empty if the term made no lookup.
     pub(super) counts: String,
     pub(super) matched: bool,
     pub(super) below: Option<Record>,
@@ -137,7 +137,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The step of a term; `None` where the evaluation did not come to it.
+    /// The step of a term; `None` if the evaluation ended before it.
     fn take(&mut self, domain: &str, term: &str) -> Option<&'a SpfStep> {
         let is_it = |step: &&SpfStep| step.domain == domain && step.term == term;
         let place = self.steps.iter().position(is_it)?;

@@ -7,7 +7,7 @@ use super::escape::{Escaped, wrapped};
 use super::lanes::{Branch, Edge, Lane, State};
 use super::style::STYLE;
 
-/// Columns of nodes: the identity, what it led to, and what that led to.
+/// Columns of nodes: the identity, its lookup results, and the lookup results of those.
 const COLUMNS: [i32; 3] = [16, 420, 824];
 const NODE_WIDTH: i32 = 240;
 const WIDTH: i32 = COLUMNS[2] + NODE_WIDTH + 16;
@@ -61,7 +61,7 @@ fn strip(lanes: &[Lane]) -> (i32, String) {
     (top, out)
 }
 
-/// Draws one lane from `top` on; returns where it ends.
+/// Draws one lane that begins at `top`. Returns its lower edge.
 fn draw(lane: &Lane, top: i32, out: &mut String) -> i32 {
     let _ = writeln!(
         out,
@@ -87,7 +87,7 @@ fn draw(lane: &Lane, top: i32, out: &mut String) -> i32 {
     (row - 10).max(first + root)
 }
 
-/// An edge, its node, and what follows.
+/// An edge, its node, and the edges that follow.
 fn hop(branch: &Branch, column: usize, from: (i32, i32), middle: i32, out: &mut String) {
     let left = COLUMNS[column];
     edge(&branch.edge, from, (left, middle), out);
@@ -164,7 +164,7 @@ fn height(text: &str) -> i32 {
     i32::try_from(lines).unwrap_or(3) * LINE + 12
 }
 
-/// The height of a row: its tallest node, and room for what stands on a broken edge.
+/// The height of a row: its tallest node, and space for the text on a broken edge.
 fn row_height(branch: &Branch) -> i32 {
     let broken = if branch.edge.state == State::Broken {
         60

@@ -21,15 +21,15 @@ pub enum Actor {
 /// One thing that happened.
 #[derive(Clone, Debug)]
 pub struct Moment {
-    /// When, from the start of the session; negative where it came before.
+    /// The time since the start of the session; negative for a moment before it.
     pub at: jiff::SignedDuration,
     /// Who did it.
     pub(crate) actor: Actor,
-    /// What was said or asked, and what came back.
+    /// The command or query, and the reply or answer.
     pub text: String,
     /// How long it took, where it took time: a lookup, or a reply that the receiver delayed.
     pub took: Duration,
-    /// The DNS fault it met, empty where none.
+    /// The DNS fault that took effect; empty if none did.
     pub fault: String,
     /// Whether it is the refusal.
     pub refusal: bool,

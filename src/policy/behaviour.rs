@@ -20,7 +20,7 @@ pub enum Behaviour {
     StayWithin {
         /// How many there may be.
         most: u64,
-        /// Of what, in the words of the limit.
+        /// The limited quantity, in the words of the limit.
         what: &'static str,
     },
     /// Begins TLS before MAIL.

@@ -19,7 +19,7 @@ pub struct Check {
     pub number: u8,
     /// The subject of its demand.
     pub(crate) topic: Topic,
-    /// The earliest stage at which its facts are known; where it speaks unless a rule says otherwise.
+    /// The earliest stage at which its facts are known, and the default stage of its rules.
     pub stage: Stage,
     /// When its rules are judged, beside their stage.
     pub(crate) timing: Timing,
@@ -143,7 +143,7 @@ pub enum Finding {
     NotApplicable,
 }
 
-/// Which demand was not met, and what would cure it.
+/// The demand that was not met, with remedies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Complaint {
     /// One sentence, without a final stop.
@@ -157,7 +157,7 @@ pub struct Complaint {
 /// A check made ready to judge.
 pub type Judge = Box<dyn Fn(&Facts) -> Finding + Send + Sync>;
 
-/// The needs of a check that looks at what the client said and nothing else.
+/// The observations of a check that looks only at the commands of the client: none.
 pub(super) fn nothing(_: &Settings) -> Observations {
     Observations::default()
 }

@@ -102,7 +102,7 @@ pub struct DeferIfPermit {
 }
 
 impl Policy {
-    /// Makes a policy. `record` has observations beyond what the rules need.
+    /// Makes a policy. `record` has the observations that no rule needs but the journal has.
     pub fn new(
         mut rules: Vec<Rule>,
         allow: Vec<Allow>,
@@ -292,7 +292,7 @@ impl Policy {
     }
 }
 
-/// Adds what has to be counted for a rule.
+/// Adds the counts that a rule needs.
 fn count(nth: usize, rule: &Rule, needs: &mut Observations) {
     if let Some(Bulk { messages, per, by }) = rule.bulk {
         let known = needs.volumes.iter_mut();

@@ -1,4 +1,4 @@
-//! What would cure a refusal. Checks propose from the facts; whoever knows the zones proves, and only what is proved is
+//! Remedies for a refusal. A check proposes them from the facts; `smtp::cure` verifies them in the zones, and only a verified remedy is
 //! shown.
 
 use std::fmt;
@@ -13,14 +13,14 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::behaviour::Behaviour;
 use crate::name::{self, Name, RecordType};
 
-/// One thing that somebody does.
+/// One action of a remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Proposes a PTR record that leads the client address to a name, and the name to the address.
     PointPtr {
         /// The client address.
         address: IpAddr,
-        /// The name; one of the client's names where `None`.
+        /// The name; `None` for one of the client's names.
         target: Option<Name>,
     },
     /// Proposes an A or AAAA record.
@@ -66,7 +66,7 @@ pub enum Change {
     },
     /// Makes the DNS servers of a name answer.
     MendDns(Name),
-    /// Says another name (or literal) in HELO/EHLO; one of the client's names where `None`.
+    /// Sends another name or literal in HELO or EHLO; `None` for one of the client's names.
     SayHelo(Option<String>),
     /// Sends from, or translates to, another address.
     SendFrom(IpAddr),

@@ -125,7 +125,7 @@ pub struct Variant {
     pub era: String,
     /// The reply to a violation.
     pub fail: Template,
-    /// The reply when DNS fails temporarily; that of the rule where `None`.
+    /// The reply on a temporary DNS failure; `None` for the reply of the rule.
     pub error: Option<Template>,
     /// Whether the text is modelled.
     pub modelled: bool,
@@ -171,7 +171,7 @@ pub struct Rule {
     pub error: Template,
     /// What a temporary failure leads to.
     pub temp: TempPolicy,
-    /// What follows a refusal; [`After::usual`] where `None`.
+    /// What follows a refusal; `None` for [`After::usual`].
     pub after: Option<After>,
     /// The heavy senders to which it is limited; all senders if `None`.
     pub bulk: Option<Bulk>,
@@ -183,9 +183,9 @@ pub struct Rule {
     pub(crate) has_own_fail: bool,
     /// The same for `error`.
     pub(crate) has_own_error: bool,
-    /// When the receiver gives this reply; the era of its profile where `None`.
+    /// The era in which the receiver gives this reply; `None` for the era of its profile.
     pub era: Option<String>,
-    /// How certain the text is; the confidence of its profile where `None`.
+    /// The confidence in the text; `None` for the confidence of its profile.
     pub confidence: Option<&'static str>,
     /// Texts of the rule at other times, or of other hosts.
     pub variants: Vec<Variant>,
@@ -258,7 +258,7 @@ impl Rule {
         }
     }
 
-    /// The earliest stage at which it knows its facts, and whom it binds.
+    /// The earliest stage at which its facts are known, and the senders to which it applies.
     pub fn earliest(&self) -> Stage {
         let by = self.bulk.iter().map(|bulk| bulk.by);
         let by = by.chain(self.escalation.iter().map(|escalation| escalation.by));
@@ -287,7 +287,7 @@ pub struct Allow {
     pub(crate) helo_suffixes: Vec<Name>,
     /// Patterns of recipients, for rules that speak at RCPT.
     pub recipients: Vec<String>,
-    /// Only these checks are passed over; all where empty.
+    /// The checks that are skipped; all checks if empty.
     pub checks: Vec<&'static Check>,
 }
 

@@ -15,7 +15,7 @@ pub struct Values<'a> {
     pub quotes: &'a [(&'static str, String)],
 }
 
-/// The placeholders, and what each stands for.
+/// The placeholders with their descriptions.
 pub const PLACEHOLDERS: &[(&str, &str)] = &[
     ("ip", "the client address"),
     ("ptr", "the first PTR name, \"unknown\" without one"),

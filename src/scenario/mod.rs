@@ -54,35 +54,35 @@ use crate::smtp::{ClientSource, Mailboxes, Nat, Recipients};
 /// The sending side and its DNS.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// Its name: the file's, without directory and ending.
+    /// Its name: the file name without directory and extension.
     pub name: String,
-    /// What it shows, in one line.
+    /// Its title, in one line.
     pub title: String,
-    /// Where it is known from.
+    /// The sources that describe it.
     pub sources: Vec<String>,
-    /// The receiver it meets unless told otherwise.
+    /// The default receiver.
     pub receiver: String,
     /// Recipient domains, whose mail goes to the receiver or to one of their own.
     pub domains: Vec<Domain>,
     /// The mailboxes of all recipient domains; every mailbox exists where `None`.
     pub known_recipients: Option<Vec<Mailboxes>>,
-    /// Whom mail is from unless told otherwise.
+    /// The default envelope sender.
     pub sender: String,
-    /// Zones written out, with their records.
+    /// The zones that the file writes out.
     pub zones: Vec<Zone>,
-    /// How the DNS server presents itself.
+    /// The settings of the DNS server.
     pub dns: Settings,
     /// Pools of sending hosts.
     pub pools: Vec<Pool>,
-    /// Which address a connection is taken to come from.
+    /// The source of client addresses.
     pub client: ClientSource,
     /// Translations of that address.
     pub nat: Vec<Nat>,
     /// Further SMTP listeners.
     pub listeners: Vec<Listener>,
-    /// DNS misbehaviour on purpose.
+    /// The DNS faults.
     pub faults: Vec<Fault>,
-    /// What is expected.
+    /// The expectations.
     pub expectations: Vec<Expectation>,
     /// The TOML text that it was read from.
     pub text: Arc<str>,
@@ -146,7 +146,7 @@ impl Scenario {
         self.client.clone()
     }
 
-    /// The mailbox that mail is sent to unless told otherwise.
+    /// The default recipient.
     pub fn recipient(&self) -> String {
         match self.domains.first() {
             Some(domain) => format!("postmaster@{}", name::display(&domain.name)),

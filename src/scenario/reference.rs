@@ -8,7 +8,7 @@ use super::words::unknown;
 use crate::policy::check::{Check, Parameter};
 use crate::policy::checks::CATALOGUE;
 
-/// One key as the reference tells it.
+/// One key as the reference shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyReference {
     /// The key.

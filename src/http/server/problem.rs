@@ -315,6 +315,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_error_keeps_what_was_expected_and_found() {
+        let error = Error::unexpected("a name, found in the file", "\"found x\"");
+        let problem = Problem::of("name", &error).0;
+        assert_eq!(problem.expected, "a name, found in the file");
+        assert_eq!(problem.found, "\"found x\"");
+        assert_eq!(problem.detail, error.to_string());
+    }
+
+    #[test]
     fn lines_of_toml_are_keys_of_the_object() {
         let object = json!({
             "title": "two\nlines = [a]", "limits": { "a": 1 },

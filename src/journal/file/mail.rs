@@ -26,7 +26,7 @@ pub(super) struct MailFile {
     path: PathBuf,
     file: fs::File,
     limits: Limits,
-    /// The messages kept: where each begins, and the octets it takes.
+    /// The offset and the length in octets of each message in the file.
     kept: VecDeque<(u64, u64)>,
     /// The octets of those.
     octets: u64,
@@ -132,7 +132,7 @@ impl MailFile {
     }
 
     /// Appends a message and returns its key: `None` where a reset has forgotten its session. When this returns, it
-    /// survives the end of the process; where it fails, nothing of it stays.
+    /// survives the end of the process; if it fails, nothing of the message remains.
     pub(super) fn append(&mut self, message: &StoredMessage) -> io::Result<Option<u64>> {
         if message.session <= self.cleared {
             return Ok(None);
@@ -148,7 +148,7 @@ impl MailFile {
         Ok(Some(key))
     }
 
-    /// Writes a message behind the numbers that wait; returns where it begins, and the octets it takes.
+    /// Writes the waiting numbers and then a message. Returns the offset and the length of the message in octets.
     fn write(
         &mut self,
         message: &StoredMessage,
@@ -195,7 +195,7 @@ impl MailFile {
         self.numbers.push((key, number));
     }
 
-    /// Writes the numbers that wait; where that fails they go on waiting.
+    /// Writes the waiting numbers; if that fails, they wait for the next attempt.
     pub(super) fn write_numbers(&mut self) -> io::Result<()> {
         if self.numbers.is_empty() {
             return Ok(());
@@ -284,7 +284,7 @@ fn new_file(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// Opens a file for appending, and makes sure that nobody else has it.
+/// Opens a file for appending, and locks it against other processes.
 pub(super) fn lock(path: &Path) -> io::Result<fs::File> {
     loop {
         let file = OpenOptions::new()
@@ -296,7 +296,7 @@ pub(super) fn lock(path: &Path) -> io::Result<fs::File> {
             TryLockError::WouldBlock => io::Error::other("another process has it open"),
             TryLockError::Error(error) => error,
         })?;
-        // Whoever had it may have put a copy into its place since it was opened here.
+        // The process that had the lock may have replaced the file with a copy after this one opened it.
         if is_at(&file, path)? {
             return Ok(file);
         }

@@ -179,7 +179,7 @@ impl<'a> Scan<'a> {
         Ok(Ok(Found::Message(head.key, message)))
     }
 
-    /// Passes over what is damaged, to the next place where a whole record begins, or to the end.
+    /// Skips a damaged part, to the next offset at which a complete record begins, or to the end.
     pub(crate) fn recover(&mut self) -> io::Result<()> {
         let damage = self.at;
         let mut at = damage;

@@ -45,7 +45,7 @@ pub fn repair(journal: &Path) -> Result<Repaired, Error> {
 }
 
 fn mend(path: &Path) -> io::Result<Repaired> {
-    fs::metadata(path)?; // a file that is not there is not made
+    fs::metadata(path)?; // a missing file is an error; opening would create it
     let file = mail::lock(path)?;
     let (mut scan, mut messages) = (Scan::new(&file)?, 0);
     let (mut whole, mut damaged): (Vec<(u64, u64)>, Vec<Damaged>) = (Vec::new(), Vec::new());
@@ -85,7 +85,7 @@ fn mend(path: &Path) -> io::Result<Repaired> {
     })
 }
 
-/// Copies the file, then replaces it by those parts of it; returns where the copy is.
+/// Copies the file, and replaces it with these parts of it. Returns the path of the copy.
 fn replace(path: &Path, mut file: &fs::File, parts: &[(u64, u64)]) -> io::Result<PathBuf> {
     let beside = |ending: &str| {
         let mut name = path.as_os_str().to_owned();

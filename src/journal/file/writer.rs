@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Number of sessions after which they are written at once.
 const SESSIONS: usize = 512;
 
-/// Writes what it is given.
+/// Writes sessions, marks and numbers to the database.
 pub(super) struct Writer {
     connection: Connection,
     mail: Arc<Mutex<MailFile>>,
@@ -36,9 +36,9 @@ pub(super) struct Writer {
     batch: Batch,
     /// Sessions up to this number are forgotten.
     cleared: u64,
-    /// When what gathers is to be written.
+    /// The time at which the current batch is written.
     due: Option<Instant>,
-    /// Sessions that were lost since the last time that something could be written; `None` where all is well.
+    /// The number of sessions lost since the last successful write; `None` if the last write succeeded.
     failing: Option<usize>,
 }
 
@@ -81,7 +81,7 @@ impl Writer {
         }
     }
 
-    /// Writes until nobody can give work any more.
+    /// Writes until every sender of work is dropped.
     pub(super) fn run(mut self) {
         loop {
             let work = match self.due {
@@ -118,7 +118,7 @@ impl Writer {
         }
     }
 
-    /// Takes work in; true where what gathers is not to wait.
+    /// Adds work to the batch. Returns true if the batch must be written at once.
     fn gather(&mut self, work: Work) -> bool {
         match work {
             Work::Session(record) if record.id() <= self.cleared => {}
@@ -170,7 +170,7 @@ impl Writer {
         }
     }
 
-    /// Writes what has gathered. What cannot be written waits for the next time.
+    /// Writes the batch. What cannot be written stays for the next attempt.
     fn write(&mut self) {
         let mut batch = std::mem::take(&mut self.batch);
         if batch.is_empty() && batch.done.is_empty() {
@@ -233,7 +233,7 @@ impl Writer {
         written
     }
 
-    /// Counts again what the database has.
+    /// Counts the entries in the database.
     fn recount(&mut self) {
         let select = "SELECT id, octet_length(record) FROM session";
         let counted = self.connection.prepare(select).and_then(|mut select| {

@@ -57,7 +57,7 @@ impl Kind {
 /// The most memory that one regular expression may take, compiled.
 const PATTERN_OCTETS: usize = 1 << 18;
 
-/// A regular expression over ASCII, which takes letters of both cases for equal. Copies share what was compiled.
+/// A regular expression over ASCII that ignores case. Copies share the compiled form.
 #[derive(Clone, Debug)]
 pub struct Pattern(Regex);
 
@@ -106,7 +106,7 @@ pub struct Parameter {
 }
 
 impl Parameter {
-    /// A value as a file writes it: another one than the default where there is another.
+    /// An example value as written in a file, different from the default if possible.
     pub fn example(&self) -> String {
         let default = self.default.trim_matches('"');
         match self.kind {
@@ -179,7 +179,7 @@ impl fmt::Display for Points {
     }
 }
 
-/// A check with what its violation adds to a score.
+/// A check with the points that its violation adds to a score.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Weight {
     /// What the receiver calls it, for example `HFILTER_HELO_BAREIP`.
@@ -190,11 +190,11 @@ pub struct Weight {
     pub settings: Settings,
     /// What a violation adds.
     pub score: Points,
-    /// The symbols that make it void where one of them is found.
+    /// The symbols that cancel its points if one of them is present.
     pub unless: Vec<String>,
     /// The group of which only the first symbol found counts.
     pub group: Option<String>,
-    /// Whether it counts too where DNS fails for the time being.
+    /// Whether it also counts on a temporary DNS failure.
     pub(crate) temp_as_fail: bool,
 }
 
@@ -231,7 +231,7 @@ impl fmt::Display for Setting {
     }
 }
 
-/// The parameters set for one rule; what is not set has its default.
+/// The parameters of one rule; a parameter that is not set has its default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     set: BTreeMap<&'static str, Setting>,
@@ -275,7 +275,7 @@ impl Settings {
         }
     }
 
-    /// The words of a list of choices, none where not set.
+    /// The words of a list of choices; empty if not set.
     pub fn choices(&self, name: &str) -> Vec<&'static str> {
         match self.set.get(name) {
             Some(Setting::Choices(value)) => value.clone(),
@@ -324,7 +324,7 @@ impl Settings {
         self.set.contains_key(name)
     }
 
-    /// The regular expressions of a list, none where not set.
+    /// The regular expressions of a list; empty if not set.
     pub fn patterns(&self, name: &str) -> Vec<Pattern> {
         match self.set.get(name) {
             Some(Setting::Patterns(value)) => value.clone(),
@@ -332,7 +332,7 @@ impl Settings {
         }
     }
 
-    /// A list of networks, empty where not set.
+    /// A list of networks; empty if not set.
     pub fn networks(&self, name: &str) -> Vec<IpNet> {
         match self.set.get(name) {
             Some(Setting::Networks(value)) => value.clone(),

@@ -207,7 +207,7 @@ pub(super) fn publish(facts: &Facts, dmarc: &Dmarc, policy: &str) -> Option<Chan
     })
 }
 
-/// The best result of the message's signatures; `None` where nobody looked.
+/// The best result of the signatures of the message; `None` if they were not verified.
 fn dkim(facts: &Facts) -> Option<AuthResult> {
     let results: Vec<_> = facts
         .dkim

@@ -125,7 +125,7 @@ fn is_foreign(line: &str, forbidden: &[String]) -> bool {
         || word.ends_with(':')
 }
 
-/// Speaks only where the receiver's `syntax.bare_lf` and `syntax.bare_cr` do not refuse first.
+/// Applies only if `syntax.bare_lf` and `syntax.bare_cr` of the receiver do not refuse first.
 pub(super) static BARE_LF: Check = Check {
     name: "bare-lf",
     number: 4,

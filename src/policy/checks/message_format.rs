@@ -135,7 +135,7 @@ impl Demands {
             "with-sender" => header.times("sender") == 0,
             _ => false,
         };
-        // Two From fields are that fault, not this one; a field that is written anew has one address.
+        // Two From fields are a different fault. A rewritten field has one address.
         let one_field =
             header.times("from") == 1 && !faults.contains(&HeaderFault::Malformed("from"));
         if several && one_field && header.from.len() > 1 {

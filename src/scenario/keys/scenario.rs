@@ -223,7 +223,7 @@ pub(in crate::scenario) static DNS: Section = Section {
             "axfr",
             Takes::Choice(&["refused", "loopback"]),
             "\"loopback\"",
-            "Says who may transfer a zone: nobody, or clients on loopback addresses.",
+            "Says which clients may transfer a zone: none, or those on loopback addresses.",
         )
         .default("\"refused\"")
         .follows("RFC 5936"),

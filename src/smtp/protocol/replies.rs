@@ -36,7 +36,7 @@ macro_rules! core_replies {
 
             /// When it is said, as a sentence.
             pub const fn sentence(self) -> &'static str {
-                match self { $(Self::$name => concat!("Answers this: ", $doc, "."),)* }
+                match self { $(Self::$name => concat!("Is the reply to ", $doc, "."),)* }
             }
 
             /// When it is said.
@@ -49,41 +49,41 @@ macro_rules! core_replies {
 
 core_replies! {
     Helo "helo" "250 {mx}"
-        "the reply to HELO",
+        "HELO",
     Ehlo "ehlo" "250 {mx}"
-        "the first line of the reply to EHLO and LHLO; the extensions follow",
+        "EHLO and LHLO: its first line; the extensions follow",
     Mail "mail" "250 2.1.0 Ok"
-        "MAIL is accepted",
+        "an accepted MAIL",
     Rcpt "rcpt" "250 2.1.5 Ok"
-        "RCPT is accepted",
+        "an accepted RCPT",
     Data "data" "354 End data with <CR><LF>.<CR><LF>"
-        "DATA is accepted: the message may come",
+        "an accepted DATA, before the message",
     Message "message" "250 2.0.0 Ok"
-        "the message is accepted",
+        "an accepted message",
     Chunk "chunk" "250 2.0.0 {octets} octets received"
-        "a chunk of BDAT is accepted, and not the last one",
+        "an accepted chunk of BDAT that is not the last one",
     Rset "rset" "250 2.0.0 Ok"
-        "the reply to RSET",
+        "RSET",
     Noop "noop" "250 2.0.0 Ok"
-        "the reply to NOOP",
+        "NOOP",
     Quit "quit" "221 2.0.0 Bye"
-        "the reply to QUIT",
+        "QUIT",
     Vrfy "vrfy" "252 2.5.2 Cannot VRFY user, but will accept message and attempt delivery"
-        "the reply to VRFY",
+        "VRFY",
     Expn "expn" "502 5.5.1 Error: command not implemented"
-        "the reply to EXPN",
+        "EXPN",
     Help "help" "214 2.0.0 martinet: HELO EHLO LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY AUTH STARTTLS HELP QUIT"
-        "the reply to HELP",
+        "HELP",
     Etrn "etrn" "250 2.0.0 Queuing for the domain started"
-        "the reply to ETRN where it is offered",
+        "ETRN if it is offered",
     EtrnNotOffered "etrn_not_offered" "502 5.5.1 Error: command not implemented"
-        "ETRN where it is not offered",
+        "ETRN if it is not offered",
     EtrnInTransaction "etrn_in_transaction" "503 5.5.1 Error: MAIL transaction in progress"
         "ETRN within a transaction",
     UnknownCommand "unknown_command" "500 5.5.2 Error: command not recognized"
-        "a command that nobody knows",
+        "an unknown command",
     EmptyLine "empty_line" "500 5.5.2 Error: command not recognized"
-        "a line without a command",
+        "an empty line",
     NotImplemented "not_implemented" "502 5.5.1 Error: command not implemented"
         "TURN, ATRN, SEND, SOML, SAML and BURL",
     LhloNotOffered "lhlo_not_offered" "502 5.5.1 Error: command not implemented"
@@ -99,7 +99,7 @@ core_replies! {
     BareCrInData "bare_cr_in_data" "550 5.5.2 Error: bare <CR> received"
         "a message with a bare CR, where that is refused",
     BadUtf8 "bad_utf8" "500 5.5.2 Error: bad UTF-8 syntax"
-        "a command with octets that are no UTF-8",
+        "a command that is not valid UTF-8",
     ControlCharacters "control_characters" "501 5.5.4 Syntax: printable characters"
         "a command with control characters",
     HeloSyntax "helo_syntax" "501 Syntax: {command} hostname"
@@ -117,7 +117,7 @@ core_replies! {
     RecipientBrackets "recipient_brackets" "501 5.5.4 Syntax: RCPT TO:<address>"
         "a forward-path without angle brackets, where brackets = true",
     SenderSyntax "sender_syntax" "501 5.1.7 Bad sender address syntax"
-        "a reverse-path that is malformed",
+        "a malformed reverse-path",
     SenderUnclosed "sender_unclosed" "501 5.1.7 Bad sender address syntax"
         "a reverse-path without its closing bracket",
     SenderDomain "sender_domain" "501 5.1.7 Bad sender address syntax"
@@ -127,7 +127,7 @@ core_replies! {
     SenderUnqualified "sender_unqualified" "501 5.1.7 Bad sender address syntax"
         "a reverse-path without a domain, where that is refused",
     RecipientSyntax "recipient_syntax" "501 5.1.3 Bad recipient address syntax"
-        "a forward-path that is malformed",
+        "a malformed forward-path",
     RecipientUnclosed "recipient_unclosed" "501 5.1.3 Bad recipient address syntax"
         "a forward-path without its closing bracket",
     RecipientDomain "recipient_domain" "501 5.1.3 Bad recipient address syntax"
@@ -139,29 +139,29 @@ core_replies! {
     RecipientEmpty "recipient_empty" "501 5.1.3 Bad recipient address syntax"
         "the null path as a recipient",
     NotAscii "not_ascii" "553 5.6.7 Error: a path beyond ASCII needs SMTPUTF8 in MAIL"
-        "a path beyond ASCII without SMTPUTF8 in MAIL",
+        "a non-ASCII path without SMTPUTF8 in MAIL",
     NoSmtpUtf8 "smtputf8_not_offered" "555 5.6.7 Error: SMTPUTF8 is not offered"
-        "SMTPUTF8 in MAIL where it is not offered",
+        "SMTPUTF8 in MAIL if it is not offered",
     ParameterSyntax "parameter_syntax" "501 5.5.4 Syntax: keyword=value"
-        "a parameter of MAIL or RCPT that is malformed, or stands twice",
+        "a malformed or repeated parameter of MAIL or RCPT",
     UnknownParameter "unknown_parameter" "555 5.5.4 Unsupported option: {parameter}"
         "a parameter of MAIL or RCPT that is unknown or not offered",
     SizeSyntax "size_syntax" "501 5.5.4 Bad message size syntax"
-        "a value of SIZE that is no number",
+        "a value of SIZE that is not a number",
     BodySyntax "body_syntax" "555 5.5.4 Unsupported option: {parameter}"
         "a value of BODY that is unknown or not offered",
     RetSyntax "ret_syntax" "501 5.5.4 Bad RET parameter syntax"
         "a value of RET other than FULL and HDRS",
     EnvidSyntax "envid_syntax" "501 5.5.4 Bad ENVID parameter syntax"
-        "a value of ENVID that is no xtext of 1 to 100 octets",
+        "a value of ENVID that is not xtext of 1 to 100 octets",
     NotifySyntax "notify_syntax" "501 5.5.4 Error: Bad NOTIFY parameter syntax"
-        "a value of NOTIFY that RFC 3461 §4.1 does not have",
+        "a value of NOTIFY that RFC 3461 §4.1 does not define",
     OrcptSyntax "orcpt_syntax" "501 5.5.4 Error: Bad ORCPT parameter syntax"
-        "a value of ORCPT that RFC 3461 §4.2 does not have",
+        "a value of ORCPT that RFC 3461 §4.2 does not define",
     PrioritySyntax "mt_priority_syntax" "501 5.5.4 Syntax: MT-PRIORITY=-9 to 9"
-        "a value of MT-PRIORITY that RFC 6710 does not have",
+        "a value of MT-PRIORITY that RFC 6710 does not define",
     DeliverBySyntax "by_syntax" "501 5.5.4 Syntax: BY=seconds;R"
-        "a value of BY that RFC 2852 does not have",
+        "a value of BY that RFC 2852 does not define",
     DataSyntax "data_syntax" "501 5.5.4 Syntax: DATA"
         "DATA with an argument",
     RsetSyntax "rset_syntax" "501 5.5.4 Syntax: RSET"
@@ -175,7 +175,7 @@ core_replies! {
     EtrnSyntax "etrn_syntax" "501 5.5.4 Syntax: ETRN domain"
         "ETRN without an argument",
     BdatSyntax "bdat_syntax" "521 5.5.4 Syntax: BDAT octets [LAST]"
-        "BDAT without a size, or with one that no receiver can count; 521 closes the connection, as the octets of the chunk are no commands",
+        "BDAT without a size, or with a size beyond 4 GiB; 521 closes the connection, because the octets of the chunk are not commands",
     StartTlsSyntax "starttls_syntax" "501 5.5.4 Syntax: STARTTLS"
         "STARTTLS with an argument",
     AuthSyntax "auth_syntax" "501 5.5.4 Syntax: AUTH mechanism"
@@ -203,7 +203,7 @@ core_replies! {
     BinaryNeedsBdat "binary_needs_bdat" "503 5.5.1 Error: BODY=BINARYMIME needs BDAT"
         "DATA after BODY=BINARYMIME (RFC 3030 §3)",
     ChunkingNotOffered "chunking_not_offered" "502 5.5.1 Error: command not implemented"
-        "BDAT where CHUNKING is not offered",
+        "BDAT if CHUNKING is not offered",
     UnknownRecipient "unknown_recipient" "550 5.1.1 <{rcpt}>: User unknown"
         "RCPT with a mailbox that the recipient domain does not have",
     RelayDenied "relay_denied" "554 5.7.1 <{rcpt}>: Relay access denied"
@@ -211,33 +211,33 @@ core_replies! {
     TooManyRecipients "too_many_recipients" "452 4.5.3 Error: too many recipients"
         "RCPT beyond max_recipients",
     SizeTooLarge "size_too_large" "552 5.3.4 Error: message exceeds the size limit"
-        "SIZE in MAIL beyond the receiver's",
+        "a SIZE in MAIL above the limit of the receiver",
     MessageTooLarge "message_too_large" "552 5.3.4 Error: message exceeds the size limit"
-        "a message beyond the receiver's size",
+        "a message above the size limit of the receiver",
     NoStorage "no_storage" "452 4.3.1 Insufficient system storage"
-        "no room for the message",
+        "a message that cannot be stored",
     StartTlsReady "starttls" "220 2.0.0 Ready to start TLS"
-        "STARTTLS is accepted",
+        "an accepted STARTTLS",
     StartTlsNotOffered "starttls_not_offered" "502 5.5.1 Error: STARTTLS is not offered"
-        "STARTTLS where it is not offered",
+        "STARTTLS if it is not offered",
     StartTlsRefused "starttls_refused" "454 4.7.0 TLS not available due to temporary reason"
         "STARTTLS where starttls = \"refused\"",
     TlsActive "tls_active" "554 5.5.1 Error: TLS already active"
         "STARTTLS under TLS",
     AuthOk "auth" "235 2.7.0 Authentication successful"
-        "credentials that are right",
+        "correct credentials",
     AuthNotOffered "auth_not_offered" "503 5.5.1 Error: authentication not enabled"
-        "AUTH where it is not offered",
+        "AUTH if it is not offered",
     AuthBeforeHelo "auth_before_helo" "503 5.5.1 Error: send HELO/EHLO first"
         "AUTH before an accepted EHLO",
     AuthRequired "auth_required" "530 5.7.0 Authentication required"
         "MAIL without AUTH, where AUTH is required",
     AuthRefused "auth_refused" "535 5.7.8 Error: authentication failed"
-        "credentials that are wrong",
+        "wrong credentials",
     AuthTemporary "auth_temporary" "454 4.7.0 Temporary authentication failure"
         "credentials that cannot be checked",
     AuthDecoding "auth_decoding" "501 5.5.2 Error: cannot decode the response"
-        "a response that is no base64, or not of its mechanism",
+        "a response that is not base64, or not one of its mechanism",
     AuthInitialResponse "auth_initial_response" "501 5.5.4 Error: this mechanism takes no initial response"
         "AUTH with an initial response that the mechanism does not take",
     AuthCancelled "auth_cancelled" "501 5.7.0 Authentication aborted"
@@ -251,23 +251,23 @@ core_replies! {
     AuthLineTooLong "auth_line_too_long" "500 5.5.6 Authentication Exchange line is too long"
         "a response beyond 12288 octets",
     XclientDenied "xclient_denied" "550 5.7.0 Error: insufficient authorization"
-        "XCLIENT of a peer that may not say it",
+        "XCLIENT from a client that may not use it",
     XclientSyntax "xclient_syntax" "501 5.5.4 {what}"
-        "XCLIENT with attributes that are malformed",
+        "XCLIENT with malformed attributes",
     AccessDenied "access_denied" "503 5.7.0 Error: access denied, only QUIT is accepted"
         "every command but QUIT after a refusal with after = \"503\"",
     ProxyRefused "proxy_refused" "421 4.3.0 Server local error"
         "a PROXY header that is malformed, missing or unexpected",
     TooManyErrors "too_many_errors" "421 4.7.0 Error: too many errors"
-        "the client reaches max_errors",
+        "a client that reaches max_errors",
     Timeout "timeout" "421 4.4.2 Error: timeout exceeded"
-        "the client is silent too long",
+        "a client that is silent too long",
     DataTimeout "data_timeout" "421 4.4.2 Error: timeout exceeded"
-        "the client is silent too long while it sends a message; a file that has `timeout` and not this key says `timeout`",
+        "a client that is silent too long during a message; a file that sets `timeout` and not this key uses the text of `timeout`",
     Shutdown "shutdown" "421 4.3.2 Service shutting down"
-        "the receiver stops",
+        "every client when the receiver stops",
     TooManyConnections "too_many_connections" "421 4.7.0 Error: too many connections"
-        "the listener has no room for another connection",
+        "a connection beyond the limit of the listener",
 }
 
 /// The placeholders of core replies beside those of rules, and what each stands for.

@@ -15,7 +15,7 @@ use crate::smtp::session::event::{SessionEvent, Speaker};
 ///
 /// A session publishes them after its replies are sent, and a busy server has far more of them than anybody reads: made
 /// within the session, the events of the log were a fifth of its CPU time. So the session appends one of these to the
-/// backlog of the event log, and the log calls [`PendingEvents::into_kinds`] when somebody reads it or appends to it. Most
+/// backlog of the event log, and the log calls `PendingEvents::into_kinds` when it is read or appended to. Most
 /// events are lines of the dialogue. Those are not copied: the range of lines in the transcript stands for them, and for
 /// that the session is kept. The others are few, and are the log's own [`EventKind`] from the beginning, in the forms that
 /// cost least: a lookup is shared with the facts, facts become text when the event is serialized, remedies are proved then.

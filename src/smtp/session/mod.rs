@@ -60,7 +60,7 @@ pub enum Step {
     /// Send the output in the manner of [`Session::take_manner`], publish the events, and call again.
     Flush,
     /// Send nothing yet: keep the message that is to be acknowledged, and call again once the session was told whether
-    /// it is kept. Only sessions that are [`Session::keeping_messages`] ask for it.
+    /// it is kept. Only sessions with `Session::keeping_messages` ask for it.
     Store,
     /// Send the output, close the connection.
     Close,
