@@ -103,7 +103,7 @@ async fn api(world: World) -> SocketAddr {
     let address = listener.local_addr().expect("an address");
     let stop = tokio_util::sync::CancellationToken::new();
     tokio::spawn(http::serve(
-        listener,
+        vec![listener],
         Worlds::new(world),
         Options::default(),
         stop,

@@ -46,8 +46,6 @@ fn time_to_line(command: &mut Command) -> Duration {
     let elapsed = start.elapsed();
     assert_eq!(line, "up\n");
     child.wait().expect("ended");
-    // The kernel takes the network of a run apart afterwards, and makes no other one meanwhile.
-    std::thread::sleep(Duration::from_millis(100));
     elapsed
 }
 

@@ -45,7 +45,12 @@ async fn measure() {
     let listener = listener.await.expect("a port");
     let http = listener.local_addr().expect("an address");
     let stop = CancellationToken::new();
-    let serving = http::serve(listener, Arc::clone(&worlds), Options::default(), stop);
+    let serving = http::serve(
+        vec![listener],
+        Arc::clone(&worlds),
+        Options::default(),
+        stop,
+    );
     tokio::spawn(serving);
     while worlds.main().sessions().last() < KEPT {
         rate(smtp, Duration::from_millis(500)).await;

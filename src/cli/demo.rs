@@ -68,7 +68,7 @@ async fn stay(world: World, listener: TcpListener) -> Result<(), Error> {
     let worlds = Worlds::new(world);
     let shutdown = CancellationToken::new();
     let api = tokio::spawn(http::serve(
-        listener,
+        vec![listener],
         Arc::clone(&worlds),
         http::Options::default(),
         shutdown.clone(),

@@ -68,7 +68,7 @@ pub(super) async fn run(mut options: Box<Serve>) -> Result<bool, Error> {
     let api = http.map(|listener| {
         let guard = guard(&options);
         tokio::spawn(http::serve(
-            listener,
+            vec![listener],
             Arc::clone(&worlds),
             guard,
             shutdown.clone(),

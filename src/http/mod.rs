@@ -23,6 +23,7 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -67,12 +68,12 @@ struct App {
 )]
 struct Api;
 
-/// Serves the APIs on a listener until shut down.
+/// Serves the APIs on these listeners until shut down.
 ///
-/// The listener accepts before the first request is read, and the worlds' sockets before that: whoever can ask
+/// The listeners accept before the first request is read, and the worlds' sockets before that: whoever can ask
 /// `/readyz` gets a true answer.
 pub async fn serve(
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     worlds: Arc<Worlds>,
     options: Options,
     shutdown: CancellationToken,
@@ -87,7 +88,16 @@ pub async fn serve(
         mailpit: compat::mailpit::Marks,
         mails: compat::mime::Mails::default(),
     });
-    server::accept::serve(listener, router(app), shutdown).await;
+    let router = router(app);
+    let mut serving = JoinSet::new();
+    for listener in listeners {
+        serving.spawn(server::accept::serve(
+            listener,
+            router.clone(),
+            shutdown.clone(),
+        ));
+    }
+    serving.join_all().await;
 }
 
 /// The API description, as `/api/openapi.json` shows it.

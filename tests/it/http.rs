@@ -59,7 +59,7 @@ impl Served {
         let address = listener.local_addr().expect("an address");
         let shutdown = CancellationToken::new();
         tokio::spawn(http::serve(
-            listener,
+            vec![listener],
             Arc::clone(&worlds),
             options,
             shutdown.clone(),

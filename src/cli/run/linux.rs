@@ -168,21 +168,18 @@ impl Setup<'_> {
             let outer = tokio::net::TcpListener::from_std(outer);
             listeners.push(outer.map_err(|e| Error::io("cannot listen for HTTP", e))?);
         }
-        for listener in listeners {
-            let (worlds, shutdown) = (Arc::clone(&worlds), shutdown.clone());
-            tokio::spawn(http::serve(
-                listener,
-                worlds,
-                http::Options::default(),
-                shutdown,
-            ));
-        }
         let inside = self.inside(user, worlds.main().authorities());
         sealed.prepare(&inside).map_err(explained)?;
         eprint!("{}", self.started(worlds.main(), address));
         let expectations = std::mem::take(&mut self.expectations);
         let expected = Expected::begin(worlds.main(), expectations);
-        let mut code = follow(sealed, worlds.main()).await;
+        // The routes take 10 ms to make. Who connects meanwhile waits in the queue of the listener.
+        let (served, stop) = (Arc::clone(&worlds), shutdown.clone());
+        let started = move || {
+            let serving = http::serve(listeners, served, http::Options::default(), stop);
+            tokio::spawn(serving);
+        };
+        let mut code = follow(sealed, worlds.main(), started).await;
         drop(rotation);
         if let Some((report, met)) = expected.verified() {
             eprint!("{report}");
@@ -406,10 +403,11 @@ fn known_user(wanted: Option<&str>) -> Result<Option<User>, Error> {
     }))
 }
 
-/// Follows the command to its end, prints sessions and forwards signals.
-async fn follow(sealed: Sealed, world: &World) -> Result<u8, Error> {
+/// Starts the command, calls `started`, follows the command to its end, prints sessions and forwards signals.
+async fn follow(sealed: Sealed, world: &World, started: impl FnOnce()) -> Result<u8, Error> {
     let mut signals = Signals::listen()?;
     let (mut control, wait) = sealed.go()?;
+    started();
     let mut ended = tokio::task::spawn_blocking(wait);
     let sessions = Arc::clone(world.sessions());
     let mut printer = SessionPrinter::to_stderr();
