@@ -203,7 +203,7 @@ pub(in crate::scenario) static DNS: Section = Section {
             "\"nxdomain\"",
             "Is the answer to a query for a name in no zone. `drop` sends no answer; `forward` asks `upstream`, for clients only: for the receiver such a name does not exist.",
         )
-        .default("\"refused\"")
+        .absent("refused; under `martinet run` nxdomain")
         .follows("NSD answers REFUSED"),
         key(
             "upstream",
