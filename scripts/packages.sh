@@ -123,11 +123,11 @@ set -e
 mount --make-rprivate /
 mkdir "$1/copy"
 mount -t tmpfs none "$1/copy"
-mkdir "$1/copy/upper" "$1/copy/work" "$1/copy/root"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$1/copy/upper,workdir=$1/copy/work" "$1/copy/root" || exit 77
-cp "$2" "$1/copy/root/martinet.deb"
-mount -t proc none "$1/copy/root/proc"
-chroot "$1/copy/root" sh -ec '
+mkdir "$1/copy/upper" "$1/copy/work" "$1/copy/tree"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$1/copy/upper,workdir=$1/copy/work" "$1/copy/tree" || exit 77
+cp "$2" "$1/copy/tree/martinet.deb"
+mount -t proc none "$1/copy/tree/proc"
+chroot "$1/copy/tree" sh -ec '
     export PATH=/usr/sbin:/usr/bin:/sbin:/bin
     dpkg --install /martinet.deb
     test "$(/usr/bin/martinet --version)" = "martinet $1"

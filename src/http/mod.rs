@@ -70,8 +70,7 @@ struct Api;
 
 /// Serves the APIs on these listeners until shut down.
 ///
-/// The listeners accept before the first request is read, and the worlds' sockets before that: whoever can ask
-/// `/readyz` gets a true answer.
+/// The sockets of the worlds accept connections before this function is called, so an answer of `/readyz` is true.
 pub async fn serve(
     listeners: Vec<TcpListener>,
     worlds: Arc<Worlds>,

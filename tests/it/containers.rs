@@ -250,7 +250,7 @@ fn worlds_take_their_ports_from_a_range() {
     );
 }
 
-/// What a client on loopback is told when it sends XCLIENT to this address.
+/// Sends XCLIENT from loopback to this address. Returns whether EHLO offers it, and the reply.
 fn xclient(address: &Value) -> (bool, String) {
     let mut stream = TcpStream::connect(address.as_str().expect("an address")).expect("connects");
     stream

@@ -114,7 +114,7 @@ fn a_hundred_runs_leave_nothing() {
 }
 
 /// The sockets of a process and of its descendants that are in the machine's own network: protocol, local and remote address, state.
-/// Other tests have sockets there at the same time, so that sockets are told apart by the processes that hold them.
+/// Other tests open sockets there at the same time, so only the sockets that these processes hold count.
 fn sockets_outside(process: u32) -> BTreeSet<String> {
     let held = sockets_of(&family(process));
     let kinds = [
