@@ -108,7 +108,7 @@ impl Zones {
     fn outside(&self, name: Vec<u8>, sections: &mut Sections<'_>) {
         if sections.answers.is_empty() {
             sections.authoritative = false;
-            sections.rcode = match self.settings().outside {
+            sections.rcode = match self.settings().outside() {
                 Outside::ServFail | Outside::Drop | Outside::Forward(_) => ResponseCode::ServFail,
                 Outside::Refused | Outside::NxDomain => ResponseCode::Refused,
             };

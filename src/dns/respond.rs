@@ -169,7 +169,7 @@ impl<'a> Responder<'a> {
         let Some(firing) = firing else {
             let sections = self.zones.truth(name, kind);
             let forward = sections.left.is_some();
-            return match (forward, self.zones.settings().outside) {
+            return match (forward, self.zones.settings().outside()) {
                 (true, Outside::Forward(upstream)) => Response {
                     deed: Disposition::Forward(upstream),
                     ..Response::default()

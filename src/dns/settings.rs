@@ -44,14 +44,19 @@ impl Default for Limits {
 /// Settings of a snapshot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Names outside the zones.
-    pub outside: Outside,
-    /// Whether a file says what `outside` is.
-    pub outside_is_given: bool,
+    /// Names outside the zones; `None` where a file says nothing.
+    pub outside: Option<Outside>,
     /// The RA bit: some clients reject answers without it.
     pub recursion_available: bool,
     /// Whether clients on loopback can transfer zones (AXFR, RFC 5936); other clients cannot.
     pub transfer: bool,
     /// Limits for clients outside loopback.
     pub limits: Limits,
+}
+
+impl Settings {
+    /// The answer for names outside the zones.
+    pub fn outside(&self) -> Outside {
+        self.outside.unwrap_or_default()
+    }
 }

@@ -36,7 +36,8 @@ impl Zones {
     /// The same zones and faults with other settings.
     #[must_use]
     pub(crate) fn with_settings(mut self, settings: Settings) -> Self {
-        self.root = (settings.outside == Outside::NxDomain).then(|| Box::new(root_of(&self.zones)));
+        self.root =
+            (settings.outside() == Outside::NxDomain).then(|| Box::new(root_of(&self.zones)));
         self.settings = settings;
         self
     }

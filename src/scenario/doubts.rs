@@ -108,7 +108,7 @@ fn pools(scenario: &Scenario, places: &Places<'_>, mistakes: &mut Mistakes) {
 
 /// A fault on a name that the DNS server does not hold changes only how the server refuses.
 fn faults(scenario: &Scenario, places: &Places<'_>, mistakes: &mut Mistakes) {
-    if scenario.faults.is_empty() || matches!(scenario.dns.outside, Outside::Forward(_)) {
+    if scenario.faults.is_empty() || matches!(scenario.dns.outside(), Outside::Forward(_)) {
         return;
     }
     let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());

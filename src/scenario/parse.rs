@@ -276,14 +276,13 @@ fn dns(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Settings {
     let word = table.choice("outside", mistakes);
     let at = table.value("upstream").map(toml::Spanned::span);
     let upstream = table.parsed("upstream", mistakes, |t| t.parse().ok());
-    settings.outside = match (word, upstream) {
-        (Some("nxdomain"), _) => Outside::NxDomain,
-        (Some("servfail"), _) => Outside::ServFail,
-        (Some("drop"), _) => Outside::Drop,
-        (Some("forward"), Some(upstream)) => Outside::Forward(upstream),
+    settings.outside = word.map(|word| match (word, upstream) {
+        ("nxdomain", _) => Outside::NxDomain,
+        ("servfail", _) => Outside::ServFail,
+        ("drop", _) => Outside::Drop,
+        ("forward", Some(upstream)) => Outside::Forward(upstream),
         _ => Outside::Refused,
-    };
-    settings.outside_is_given = word.is_some();
+    });
     match (word, outside, at) {
         (Some("forward"), Some(span), None) if !table.has("upstream") => {
             mistakes.add(

@@ -37,7 +37,7 @@ fn fates(
 /// A world that serves a scenario as the whole of DNS.
 pub(crate) async fn served(name: &str) -> (World, Scenario) {
     let mut scenario = scenario::load_scenario(name).expect("a scenario");
-    scenario.dns.outside = Outside::NxDomain;
+    scenario.dns.outside = Some(Outside::NxDomain);
     let world = World::builder()
         .with_scenario(scenario.clone())
         .start()
@@ -165,7 +165,7 @@ async fn rcodes_are_captured() {
             scenario.text
         );
         scenario = scenario::parse_scenario("failing", &text).expect("a sound scenario");
-        scenario.dns.outside = Outside::NxDomain;
+        scenario.dns.outside = Some(Outside::NxDomain);
         let client = scenario.clients().into_iter().next().expect("a client");
         let sender = scenario.sender.clone();
         let world = World::builder()

@@ -201,9 +201,7 @@ impl Setup<'_> {
             listener.client = None;
         }
         // There is no other nameserver here: programs expect of this one what a resolver answers.
-        if !scenario.dns.outside_is_given {
-            scenario.dns.outside = Outside::NxDomain;
-        }
+        scenario.dns.outside.get_or_insert(Outside::NxDomain);
         let mut builder = World::builder()
             .with_scenario(scenario)
             .with_receiver(self.receiver.clone())

@@ -250,7 +250,7 @@ fn referrals_mx_and_srv_bring_addresses() {
 #[track_caller]
 fn outside(outside: Outside, question: &str, expected: &str) {
     let zones = zones(Vec::new()).with_settings(Settings {
-        outside,
+        outside: Some(outside),
         ..Settings::default()
     });
     assert_eq!(
@@ -271,7 +271,7 @@ fn names_outside_the_zones() {
     outside(Outside::NxDomain, "com A", "NXDomain aa | SOA");
     // The parent answers for DS (RFC 4035 §3.1.4.1): here the root, which delegates without a signature.
     let zones = zones(Vec::new()).with_settings(Settings {
-        outside: Outside::NxDomain,
+        outside: Some(Outside::NxDomain),
         ..Settings::default()
     });
     let ds = ask(&zones, "example.test DS", Transport::Udp);
