@@ -4,8 +4,10 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::skipped;
+
 /// The variable that tells the test binary that it runs within its namespaces.
-pub const INSIDE: &str = "MARTINET_LAB";
+const INSIDE: &str = "MARTINET_LAB";
 /// The variables that are handed to the inside.
 const PASSED: [&str; 4] = [
     "MARTINET_SEED",
@@ -74,7 +76,7 @@ pub fn chown(owner: &str, mode: &str, path: &Path) {
 /// A command that runs this test binary's `test` in namespaces of its own, as root.
 ///
 /// The variables of [`PASSED`] are handed over; sudo keeps none by itself.
-pub fn within_namespaces(test: &str) -> Command {
+fn within_namespaces(test: &str) -> Command {
     const UNSHARE: [&str; 7] = [
         "unshare",
         "--net",
@@ -104,8 +106,39 @@ pub fn within_namespaces(test: &str) -> Command {
     command
 }
 
+/// Runs this test binary's ignored `test` in namespaces, if they can be made here and one of the programs is here. `programs` returns how many there
+/// are, and why others are missing.
+pub fn agree_within_namespaces(
+    what: &str,
+    test: &str,
+    programs: impl FnOnce() -> (usize, Vec<String>),
+) {
+    if let Err(missing) = namespaces() {
+        return skipped::skip(&format!("the comparison with {what}: {missing}"));
+    }
+    let (here, missing) = programs();
+    missing.iter().for_each(|why| skipped::skip(why));
+    if here == 0 {
+        return;
+    }
+    let status = within_namespaces(test).status().expect("unshare runs");
+    assert!(
+        status.success(),
+        "disagreements, or a failure to look for them: see above"
+    );
+}
+
+/// The directory of the lab, within the namespaces of [`within_namespaces`]; `None` elsewhere.
+pub fn lab() -> Option<PathBuf> {
+    if std::env::var_os(INSIDE).is_none() {
+        println!("skipped: not within the lab");
+        return None;
+    }
+    Some(std::env::var_os("LAB").expect("lab.sh sets LAB").into())
+}
+
 /// Whether namespaces can be made here.
-pub fn namespaces() -> Result<(), String> {
+fn namespaces() -> Result<(), String> {
     let root = user_id() == "0";
     let (program, arguments): (_, &[&str]) = if root {
         ("unshare", &["--net", "ip", "link"])

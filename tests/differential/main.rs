@@ -30,14 +30,12 @@ mod skipped;
 mod spamassassin;
 mod worlds;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use foreign::INSIDE;
 use random::Random;
 use receivers::Receiver;
 use worlds::{ROUND, SOUND, World};
@@ -51,33 +49,17 @@ const AT_A_TIME: usize = 24;
 
 #[test]
 fn real_receivers_agree() {
-    if let Err(missing) = foreign::namespaces() {
-        skipped::skip(&format!("the comparison with real mail servers: {missing}"));
-        return;
-    }
-    let (here, missing) = receivers::programs();
-    missing.iter().for_each(|why| skipped::skip(why));
-    if here.is_empty() {
-        return;
-    }
-    let status = foreign::within_namespaces("within_the_lab")
-        .status()
-        .expect("unshare runs");
-    assert!(
-        status.success(),
-        "disagreements, or a failure to look for them: see above"
-    );
+    foreign::agree_within_namespaces("real mail servers", "within_the_lab", || {
+        let (here, missing) = receivers::programs();
+        (here.len(), missing)
+    });
 }
 
 /// The inside of [`real_receivers_agree`], which starts it.
 #[test]
 #[ignore = "runs within the namespaces that real_receivers_agree makes"]
 fn within_the_lab() {
-    if std::env::var_os(INSIDE).is_none() {
-        println!("skipped: not within the lab");
-        return;
-    }
-    let lab = PathBuf::from(std::env::var_os("LAB").expect("lab.sh sets LAB"));
+    let Some(lab) = foreign::lab() else { return };
     let (programs, _) = receivers::programs();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

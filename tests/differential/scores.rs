@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::Pin;
 use std::process::{Child, Command};
 use std::sync::Arc;
@@ -21,12 +21,12 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::foreign::{self, Foreign, INSIDE};
+use crate::foreign::{self, Foreign};
 use crate::random::Random;
 use crate::receivers::{DNS, Daemon, HOST_4, LOOKUP_PATIENCE, listening, scenario};
 use crate::scores_compare::Report;
 use crate::worlds::{ROUND, World};
-use crate::{SEED, WORLDS, number, rspamd, scores_worlds, skipped, spamassassin};
+use crate::{SEED, WORLDS, number, rspamd, scores_worlds, spamassassin};
 
 /// Worlds at a time, for each program.
 const AT_A_TIME: usize = 16;
@@ -160,35 +160,17 @@ fn programs() -> (Vec<(Scorer, Foreign)>, Vec<String>) {
 
 #[test]
 fn real_scores_agree() {
-    if let Err(missing) = foreign::namespaces() {
-        skipped::skip(&format!(
-            "the comparison with programs that score: {missing}"
-        ));
-        return;
-    }
-    let (here, missing) = programs();
-    missing.iter().for_each(|why| skipped::skip(why));
-    if here.is_empty() {
-        return;
-    }
-    let status = foreign::within_namespaces("scores::within_the_lab")
-        .status()
-        .expect("unshare runs");
-    assert!(
-        status.success(),
-        "disagreements, or a failure to look for them: see above"
-    );
+    foreign::agree_within_namespaces("programs that score", "scores::within_the_lab", || {
+        let (here, missing) = programs();
+        (here.len(), missing)
+    });
 }
 
 /// The inside of [`real_scores_agree`], which starts it.
 #[test]
 #[ignore = "runs within the namespaces that real_scores_agree makes"]
 fn within_the_lab() {
-    if std::env::var_os(INSIDE).is_none() {
-        println!("skipped: not within the lab");
-        return;
-    }
-    let lab = PathBuf::from(std::env::var_os("LAB").expect("lab.sh sets LAB"));
+    let Some(lab) = foreign::lab() else { return };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
