@@ -119,6 +119,7 @@ fn ended(what: &str, output: &Output, code: i32, parts: &[&str]) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     assert_eq!(output.status.code(), Some(code), "{what}\n{text}");
+    assert!(!text.contains("panicked"), "{what}\n{text}");
     for part in parts {
         assert!(text.contains(part), "{what}: no {part:?} in\n{text}");
     }
