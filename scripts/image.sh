@@ -203,8 +203,8 @@ keeps_a_journal() {
 }
 
 # docker/compose.yaml by podman-compose, with the image that was built. The order of the start is given here, because podman tells nobody
-# that a container is healthy without systemd; and the page is asked at its own address, because podman 4 forwards a published port
-# into the first network, which has no way out.
+# that a container is healthy without systemd; and the page is asked at its own address, because a published port does not answer
+# with podman 4.3.
 composes() {
     local compose=$PWD/target/foreign/python/bin/podman-compose page said
     { [ -x /usr/lib/cni/bridge ] && have iptables; } || { record "docker/compose.yaml: no CNI plugins or iptables here"; return 0; }
