@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use martinet::cli;
 
-/// Sessions and messages are many small allocations; glibc's allocator takes a sixth of the CPU of short sessions.
+/// Sessions and messages make many small allocations; glibc's allocator takes a sixth of the CPU of short sessions.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,4 +1,4 @@
-//! The command line: a contract, other tools call it.
+//! The command line. Other programs call it, so it changes only with a CHANGELOG entry.
 
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
@@ -81,7 +81,7 @@ pub(super) struct Demo {
     pub serve: bool,
 }
 
-/// Where a running server is.
+/// The address of a running server.
 #[derive(Debug, Args)]
 pub(super) struct Health {
     /// HTTP address of the server
@@ -106,7 +106,7 @@ pub(super) struct Readyz {
     pub timeout: Duration,
 }
 
-/// What a world plays.
+/// The scenario and receiver of a world.
 #[derive(Debug, Args)]
 pub(super) struct Play {
     /// Scenario, by built-in name or as a file
@@ -262,8 +262,8 @@ pub(super) struct Serve {
 pub(super) struct Run {
     #[command(flatten)]
     pub play: Play,
-    /// Source address of connections that are not bound to one; random takes another address of the scenario for each
-    /// connection [default: the first client of the scenario]
+    /// Source address of connections that the command does not bind to an address; random takes another address of the
+    /// scenario for each connection [default: the first client of the scenario]
     #[arg(long, value_name = "IP|random[:SEED]", value_parser = source)]
     pub source: Option<SourceAddress>,
     /// Exit with 1 unless the command meets the [[expect]] entries of the scenario for the receivers of this run
@@ -347,7 +347,7 @@ pub(super) struct Capture {
     /// Envelope sender [default: postmaster at the HELO name]
     #[arg(long = "from", value_name = "ADDRESS", value_parser = one_line)]
     pub sender: Option<String>,
-    /// Resolver to ask; no other command than capture and check --resolver asks one
+    /// Resolver to ask; only capture and check --resolver ask a resolver
     #[arg(long, value_name = "ADDR:PORT")]
     pub resolver: SocketAddr,
     /// DKIM selector of the sender's domain; can be given more than once

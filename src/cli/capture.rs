@@ -1,4 +1,4 @@
-//! `martinet capture`: today's DNS of a client, as a scenario.
+//! `martinet capture`: writes the DNS records of a client as a scenario.
 
 use super::args::Capture;
 use super::print;

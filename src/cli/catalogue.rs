@@ -1,4 +1,4 @@
-//! `martinet list`, `show` and `lint`: what there is, one thing whole, and what is wrong with a file.
+//! `martinet list`, `show` and `lint`: names, one entry in full, and mistakes in files.
 
 use std::fmt::Write;
 
@@ -39,7 +39,7 @@ pub(super) fn list(options: &List) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// The receivers with a reply that holds the words, and those replies.
+/// The receivers with a reply that contains the words, and those replies.
 fn list_by_reply(what: Plural, pattern: &str) -> Result<bool, Error> {
     if what != Plural::Receivers {
         return Err(Error::unexpected("receivers with --reply", "another list"));
@@ -60,7 +60,7 @@ fn list_by_reply(what: Plural, pattern: &str) -> Result<bool, Error> {
     Ok(!out.is_empty())
 }
 
-/// Name and title, aligned, under a heading for each group.
+/// Names and titles, aligned, under a heading for each group.
 fn grouped(mut rows: Vec<[String; 3]>) -> String {
     rows.sort_by(|a, b| a[0].cmp(&b[0]));
     let width = rows.iter().map(|r| r[1].len()).max().unwrap_or_default();
@@ -296,7 +296,7 @@ fn scenario_text(scenario: &Scenario) -> String {
     out
 }
 
-/// A recipient domain, with the hosts and the receiver that its file gives it.
+/// A recipient domain with its hosts and its receiver.
 fn domain_line(scenario: &Scenario, domain: &Domain) -> String {
     let mut line = name::display(&domain.name);
     if *domain == Domain::new(domain.name.clone()) {
@@ -326,7 +326,7 @@ fn domain_line(scenario: &Scenario, domain: &Domain) -> String {
     line
 }
 
-/// A line for the clients that follow each other and say the same HELO name.
+/// One line for consecutive clients with the same HELO name.
 fn client_lines(all: &[ScenarioClient]) -> Vec<String> {
     let groups = all.chunk_by(|one, other| one.helo.eq_ignore_ascii_case(&other.helo));
     let line = |group: &[ScenarioClient]| {

@@ -1,4 +1,4 @@
-//! `martinet demo`: the story of the README, played over real sockets and told in one screenful.
+//! `martinet demo`: plays the examples of the README over real sockets and explains them on one screen.
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -20,11 +20,11 @@ use crate::scenario::{self, plain_message};
 use crate::smtp::client::{Delivery, deliver};
 use crate::smtp::{ClientSource, SessionRecord};
 
-/// How long to wait for a reply, and for the end of a session.
+/// Maximum time to wait for a reply, and for the end of a session.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Connections that the branded Exchange server opens in each of its scenarios.
+/// Connections of the Exchange server in each of its scenarios.
 const CONNECTIONS: usize = 6;
-/// The widest line of prose.
+/// Maximum width of prose.
 const COLUMNS: usize = 80;
 
 pub(super) async fn run(options: Demo) -> Result<bool, Error> {
@@ -40,7 +40,7 @@ pub(super) async fn run(options: Demo) -> Result<bool, Error> {
         world.smtp_addr(),
         world.dns_addr()
     ));
-    let as_expected = Story::new(&world).tell().await?;
+    let as_expected = Demonstration::new(&world).play().await?;
     match http {
         Some(listener) => stay(world, listener).await?,
         None => {
@@ -51,7 +51,7 @@ pub(super) async fn run(options: Demo) -> Result<bool, Error> {
     Ok(as_expected)
 }
 
-/// Leaves the world running until a signal comes.
+/// Keeps the world running until a signal arrives.
 async fn stay(world: World, listener: TcpListener) -> Result<(), Error> {
     let at = listener
         .local_addr()
@@ -83,7 +83,10 @@ async fn stay(world: World, listener: TcpListener) -> Result<(), Error> {
 fn go_on() -> String {
     let (heading, dim) = (paint::HEADING, paint::DIM);
     let rows = [
-        ("martinet demo --serve", "the same, and the server stays"),
+        (
+            "martinet demo --serve",
+            "the same, and the server keeps running",
+        ),
         (
             "martinet serve --scenario office365",
             "SMTP on 1025, DNS on 1053, HTTP on 8025",
@@ -94,29 +97,29 @@ fn go_on() -> String {
         ),
         ("README.md", "tests in Rust, Python, Node, Go and Java"),
     ];
-    let mut out = format!("\n{heading}To go on:{heading:#}\n");
+    let mut out = format!("\n{heading}Next steps:{heading:#}\n");
     for (what, does) in rows {
         let _ = writeln!(out, "  {what:<36} {dim}{does}{dim:#}");
     }
     out
 }
 
-/// The three parts of the story, played in one world.
-struct Story<'a> {
+/// The three parts of the demonstration, played in one world.
+struct Demonstration<'a> {
     world: &'a World,
     sessions: u64,
-    /// Whether everything came as the scenarios say.
+    /// Whether every verdict was as the scenarios expect.
     as_expected: bool,
 }
 
-/// One session and what became of it.
+/// One session and its result.
 struct Played {
     record: SessionRecord,
     accepted: bool,
     reply: String,
 }
 
-impl<'a> Story<'a> {
+impl<'a> Demonstration<'a> {
     fn new(world: &'a World) -> Self {
         Self {
             world,
@@ -125,7 +128,7 @@ impl<'a> Story<'a> {
         }
     }
 
-    async fn tell(mut self) -> Result<bool, Error> {
+    async fn play(mut self) -> Result<bool, Error> {
         chapter("1. One server, one address, one name");
         self.one(
             "192.0.2.10",
@@ -145,8 +148,8 @@ impl<'a> Story<'a> {
         .await?;
 
         chapter("3. Exchange 2003: one server that sends from any of its three addresses");
-        self.branded().await?;
-        for (cure, scenario) in [
+        self.exchange2003().await?;
+        for (remedy, scenario) in [
             (
                 "With a PTR record to the EHLO name for each address",
                 "exchange2003-ptr-per-ip",
@@ -165,13 +168,13 @@ impl<'a> Story<'a> {
             self.as_expected &= accepted == CONNECTIONS;
             let style = verdict(accepted == CONNECTIONS).0;
             print(&format!(
-                "   {cure}: {style}{accepted} of {CONNECTIONS} accepted{style:#}.\n"
+                "   {remedy}: {style}{accepted} of {CONNECTIONS} accepted{style:#}.\n"
             ));
         }
         Ok(self.as_expected)
     }
 
-    /// One client before receivers, each of which is expected to accept or to refuse it.
+    /// Sends as one client to several receivers, each of which is expected to accept or to refuse it.
     async fn one(
         &mut self,
         client: &str,
@@ -203,8 +206,8 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    /// The branded server before the strict receiver: refused now and then.
-    async fn branded(&mut self) -> Result<(), Error> {
+    /// Sends as the branded Exchange server to the strict receiver, which refuses some of its connections.
+    async fn exchange2003(&mut self) -> Result<(), Error> {
         self.world
             .set_scenario(scenario::load_scenario("exchange2003-branding")?)?;
         self.world
@@ -225,7 +228,7 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    /// Plays one session as a sender does: asks DNS where the mail goes, connects, and sends.
+    /// Plays one session as a sender does: looks up MX, connects, and sends.
     async fn connect(&mut self, helo: &str) -> Result<Played, Error> {
         let scenario = self.world.scenario();
         let recipient = scenario.recipient();
@@ -277,7 +280,7 @@ fn verdict(accepted: bool) -> (anstyle::Style, &'static str) {
     }
 }
 
-/// The reason of a verdict: what the rule demands, or what the receiver found.
+/// The reason of a verdict: the demand that was met, or the finding of the receiver.
 fn why(played: &Played) -> String {
     let facts = &played.record.facts;
     if let Some(refusal) = played.record.refusals.first() {
@@ -301,7 +304,7 @@ fn ptr_name(record: &SessionRecord) -> String {
     first.map_or_else(|| "none".to_owned(), name::display)
 }
 
-/// Breaks a sentence into lines; the first one begins at a column, the others are indented. Long names stay whole.
+/// Wraps a sentence: the first line begins at `column`, the others are indented. Long names are not broken.
 fn wrapped(text: &str, column: usize) -> String {
     const INDENT: &str = "     ";
     let (mut out, mut column) = (String::new(), column);

@@ -1,4 +1,4 @@
-//! `martinet find`: which receiver says this, which scenario brings it about, what cures it.
+//! `martinet find`: finds which receiver gives a reply, which scenario causes it, and what fixes it.
 
 use std::fmt::Write;
 use std::io::Read;
@@ -8,7 +8,7 @@ use super::{paint, print, print_json};
 use crate::error::Error;
 use crate::find::{Certainty, Finder, Found, Match, Sent, scenario_of};
 
-/// Octets of an input that are read: a notification with the message that came back.
+/// Maximum size of the input: a notification with the returned message.
 const INPUT_OCTETS: u64 = 64 << 20;
 
 pub(super) fn run(options: &Find) -> Result<bool, Error> {
@@ -38,7 +38,7 @@ pub(super) fn run(options: &Find) -> Result<bool, Error> {
     Ok(!found.matches.is_empty())
 }
 
-/// Standard input for `-`, the file where there is one, and otherwise the text itself.
+/// Standard input for `-`, the file if there is one, and otherwise the text itself.
 fn read(what: &str) -> Result<Vec<u8>, Error> {
     let mut octets = Vec::new();
     let result = match what {
@@ -51,7 +51,7 @@ fn read(what: &str) -> Result<Vec<u8>, Error> {
     Ok(octets)
 }
 
-/// Matches that are explained; the others are named.
+/// The number of matches that are explained; the others are listed.
 const EXPLAINED: usize = 3;
 
 fn text(found: &Found) -> String {
@@ -106,7 +106,7 @@ fn sent(sent: &Sent) -> String {
     out
 }
 
-/// Which of several sessions gets the reply.
+/// The session that gets the reply, if several are needed.
 fn nth(sessions: u64) -> String {
     match sessions {
         1 => String::new(),
@@ -161,7 +161,7 @@ fn explained(one: &Match) -> String {
     );
     row("requires", one.requires);
     if one.temporary {
-        row("", "the reply answers a temporary failure of DNS");
+        row("", "the reply is for a temporary DNS failure");
     }
     for (i, line) in one.reply.iter().enumerate() {
         row(if i == 0 { "reply" } else { "" }, line);
@@ -176,7 +176,7 @@ fn explained(one: &Match) -> String {
                 ),
             );
         }
-        _ => row("scenario", "no built-in scenario brings this reply about"),
+        _ => row("scenario", "no built-in scenario causes this reply"),
     }
     for (i, command) in one.commands.iter().enumerate() {
         row(if i == 0 { "commands" } else { "" }, command);

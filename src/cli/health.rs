@@ -41,7 +41,7 @@ pub(super) async fn livez(options: Health) -> Result<bool, Error> {
     }
 }
 
-/// An address that a server listens on is not always one to connect to.
+/// Converts the address of a listener to an address to connect to: 0.0.0.0 becomes 127.0.0.1.
 fn reachable(listens: SocketAddr) -> SocketAddr {
     let ip = match listens.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

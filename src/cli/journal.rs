@@ -1,4 +1,4 @@
-//! `martinet journal repair`: takes the damage out of a journal's messages.
+//! `martinet journal repair`: removes damaged records from the messages of a journal.
 
 use std::fmt::Write;
 
@@ -37,6 +37,6 @@ fn report(repaired: &Repaired) -> String {
         );
     }
     let _ = writeln!(out, "{file} now has {messages} messages.");
-    let _ = writeln!(out, "The file as it was is {}.", copy.display());
+    let _ = writeln!(out, "The copy of the damaged file is {}.", copy.display());
     out
 }

@@ -1,4 +1,4 @@
-//! The live lines of `serve`: each session when it has ended.
+//! The lines of `serve`: one for each session that has ended.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,22 +11,22 @@ use crate::smtp::{AddressSource, ClientSource, SessionEntry, SessionRecord};
 use crate::stage::Stage;
 use crate::verdict::{ClosedBy, Verdict};
 
-/// Time between two looks at the log: under load it changes tens of thousands of times a second.
-pub(super) const BREATH: Duration = Duration::from_millis(10);
+/// Minimum time between two reads of the log, which changes tens of thousands of times a second under load.
+pub(super) const PRINT_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Prints each session when it has ended.
+/// Prints each session that has ended.
 pub(super) struct SessionPrinter {
     /// Whether nothing is printed.
     silent: bool,
     /// Writes a text.
     print: fn(&str),
-    /// The number of the last session in `running`, or before.
+    /// The highest number of a session in `running` or before.
     seen: u64,
     running: Vec<Arc<SessionEntry>>,
 }
 
 impl SessionPrinter {
-    /// Makes a printer, or one that prints nothing.
+    /// Creates a printer; a silent one prints nothing.
     pub(super) fn new(silent: bool) -> Self {
         Self {
             silent,
@@ -36,7 +36,7 @@ impl SessionPrinter {
         }
     }
 
-    /// Makes a printer that leaves standard output to another program.
+    /// Creates a printer that writes to standard error, for `run`, whose command uses standard output.
     #[cfg(target_os = "linux")]
     pub(super) fn to_stderr() -> Self {
         Self {
@@ -54,7 +54,7 @@ impl SessionPrinter {
             let changed = sessions.changed();
             self.catch_up(sessions);
             changed.await;
-            tokio::time::sleep(BREATH).await;
+            tokio::time::sleep(PRINT_INTERVAL).await;
         }
     }
 
@@ -83,7 +83,7 @@ fn judged_as(record: &SessionRecord) -> String {
         (source, translated) => {
             let from = translated.map(|from| format!(", translated from {from}"));
             format!(
-                "{} ({}{}; the socket's peer is {})",
+                "{} ({}{}; the connection is from {})",
                 record.client_address,
                 source.name(),
                 from.unwrap_or_default(),
@@ -96,12 +96,12 @@ fn judged_as(record: &SessionRecord) -> String {
 /// The source of client addresses, for the startup message.
 pub(super) fn origin(source: &ClientSource) -> String {
     match source {
-        ClientSource::Socket => "the address of the socket's peer".to_owned(),
+        ClientSource::Socket => "the address of the connection".to_owned(),
         ClientSource::Fixed(address) => {
             format!("always {address}, wherever a connection comes from")
         }
         ClientSource::Map(map) => format!(
-            "by a map of {} addresses; other peers stay as they are",
+            "by a map of {} addresses; other addresses are unchanged",
             map.len()
         ),
         ClientSource::Pool { addresses, .. } => format!(
@@ -118,7 +118,7 @@ fn story(record: &SessionRecord) -> String {
         verdict: record.verdict,
         stage: match (refusal, record.verdict) {
             (Some(refusal), _) => refusal.stage.name(),
-            // `check` gives an acknowledged message this stage too.
+            // `check` reports the same stage for an accepted message.
             (None, Verdict::Accept) => Stage::Eod.name(),
             (None, _) => record.closed_by.map_or("", ClosedBy::name),
         },

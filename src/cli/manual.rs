@@ -1,4 +1,4 @@
-//! `martinet completions` and `man`: made from the declared arguments, so that they are complete.
+//! `martinet completions` and `man`, generated from the declared arguments.
 
 use clap::CommandFactory;
 

@@ -51,7 +51,7 @@ fn is_met(judged: &Judged<'_>) -> bool {
     judged.mismatches.is_empty()
 }
 
-/// What a cell says.
+/// The text of a cell.
 fn text(cell: &matrix::Cell) -> String {
     match cell.rule {
         Some(rule) => format!("{} {rule}", cell.code),
@@ -59,7 +59,7 @@ fn text(cell: &matrix::Cell) -> String {
     }
 }
 
-/// Addresses as people write them: one, a range of neighbours, or the first and how many more.
+/// Addresses in short form: one, a range, or the first one and the number of the others.
 pub(super) fn clients(addresses: &[IpAddr]) -> String {
     match addresses {
         [] => String::new(),
@@ -111,10 +111,10 @@ fn human(rows: &[Row], profiles: &[ReceiverProfile]) -> String {
     format!("{table}\n")
 }
 
-/// Columns where there is no terminal.
+/// Number of columns without a terminal.
 const PIPE: usize = 120;
 
-/// The same where the table is wider than the terminal: for each client its outcomes, each with its receivers.
+/// The layout for tables wider than the terminal: for each client its outcomes, and for each outcome the receivers.
 fn grouped(rows: &[Row], room: usize) -> String {
     let mut out = String::new();
     let mut last = "";
@@ -150,7 +150,7 @@ fn grouped(rows: &[Row], room: usize) -> String {
     out
 }
 
-/// One outcome, and its receivers in as many lines as they take.
+/// One outcome with its receivers, wrapped.
 fn outcome(cell: &matrix::Cell, receivers: &[&str], room: usize, out: &mut String) {
     let style = paint::style(cell.verdict);
     let label = format!("{} {}", mark(cell.verdict), text(cell));
@@ -168,7 +168,7 @@ fn outcome(cell: &matrix::Cell, receivers: &[&str], room: usize, out: &mut Strin
     out.push('\n');
 }
 
-/// The mark beside the colour.
+/// The mark that is shown in addition to the colour.
 const fn mark(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Accept => "✓",

@@ -57,7 +57,7 @@ pub fn run(arguments: Arguments) -> Result<u8, Error> {
     as_expected.map(|as_expected| u8::from(!as_expected))
 }
 
-/// Prints an error for a person.
+/// Prints an error to standard error.
 pub fn complain(error: &Error) {
     let mut err = anstream::stderr().lock();
     let red = paint::REFUSED;
@@ -68,7 +68,7 @@ pub fn complain(error: &Error) {
     };
 }
 
-/// Prints warnings for a person.
+/// Prints warnings to standard error.
 fn warn(report: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{report}");
 }
@@ -82,14 +82,14 @@ fn wait_for<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error>
         .block_on(work)
 }
 
-/// Writes to standard output; a reader that went away (`martinet list | head -1`) is no error.
+/// Writes to standard output; a closed pipe (`martinet list | head -1`) is not an error.
 fn print(text: &str) {
     let mut out = anstream::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// Writes to standard error at once. A program that shares it can otherwise write between two parts of a line: a stream that
-/// removes colours writes each part by itself.
+/// Writes to standard error in one call. The command of `run` shares standard error, and a stream that removes colours
+/// would write a line in several parts, between which the command could write.
 #[cfg(target_os = "linux")]
 fn print_to_stderr(text: &str) {
     let mut err = std::io::stderr().lock();

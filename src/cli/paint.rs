@@ -1,4 +1,4 @@
-//! Words and colours of the human output: aligned, coloured on a terminal, plain in a pipe.
+//! The human output: aligned labels, with colours on a terminal.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -20,10 +20,10 @@ pub(super) const DEFERRED: Style = AnsiColor::Yellow.on_default().bold();
 pub(super) const REFUSED: Style = AnsiColor::Red.on_default().bold();
 /// Headings.
 pub(super) const HEADING: Style = Style::new().bold();
-/// What matters less.
+/// Details.
 pub(super) const DIM: Style = Style::new().dimmed();
 
-/// Records of one answer that are shown; the JSON output has all.
+/// Maximum number of records shown for one answer; the JSON output has all of them.
 const RECORDS: usize = 4;
 
 /// The colour of a verdict.
@@ -47,14 +47,14 @@ pub(super) struct Explanation<'a> {
     pub allowed: &'a str,
     pub why: &'a str,
     pub reply: Vec<String>,
-    /// A line for each question.
+    /// One line for each question.
     pub evidence: Vec<String>,
     /// A label and a line for each change.
     pub remedies: Vec<(&'static str, String)>,
 }
 
 impl Explanation<'_> {
-    /// What the client claimed, what DNS said, which rule broke, the reply, and the remedies.
+    /// The identities, the DNS answers, the rule that refused, the reply, and the remedies.
     pub(super) fn text(&self) -> String {
         let mut out = String::new();
         let style = style(self.verdict);
@@ -100,7 +100,7 @@ impl Explanation<'_> {
 }
 
 impl Explanation<'_> {
-    /// Each question once: a receiver asks some of them for several rules.
+    /// Each question once, although a receiver can ask it for several rules.
     fn questions(&self) -> impl Iterator<Item = &String> {
         let all = self.evidence.iter().enumerate();
         all.filter(|(place, line)| !self.evidence[..*place].contains(line))
@@ -118,7 +118,7 @@ pub(in crate::cli) fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{plural}")
 }
 
-/// The questions and what came back, a line for each.
+/// The questions and answers, a line for each.
 pub(super) fn questions(evidence: &[Arc<LookupRecord>]) -> Vec<String> {
     let lines = evidence.iter().map(|lookup| {
         let question = Question {
@@ -139,7 +139,7 @@ pub(super) fn changes(remedies: &[Remedy]) -> Vec<(&'static str, String)> {
     lines.collect()
 }
 
-/// A question of a receiver and what came back, as JSON has it.
+/// A lookup of a receiver in JSON.
 #[derive(Debug, Deserialize)]
 pub(super) struct Question {
     name: String,

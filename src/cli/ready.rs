@@ -12,7 +12,7 @@ use crate::http;
 use crate::name;
 use crate::scenario::Place;
 
-/// The exchanges of the recipient domains; none where all are the main listener.
+/// The exchanges of the recipient domains; empty if all of them are the main listener.
 pub(super) fn exchanges(world: &World) -> Vec<Place> {
     let places = world.exchanges();
     let own = |place: &Place| place.listener != Some(world.smtp_addr());
@@ -20,7 +20,7 @@ pub(super) fn exchanges(world: &World) -> Vec<Place> {
     places.iter().filter(|_| any).cloned().collect()
 }
 
-/// Which domain meets which receiver, and where. `main` is the receiver of the main listener.
+/// The receiver and listener of each domain. `main` is the receiver of the main listener.
 pub(super) fn table(exchanges: &[Place], main: &str) -> String {
     if exchanges.is_empty() {
         return String::new();
@@ -58,7 +58,7 @@ pub(super) struct Ready {
     receiver: String,
     /// The additional listeners, each with its key.
     further: Vec<(String, String)>,
-    /// Where the exchanges of recipient domains are, if any of them has a listener of its own.
+    /// The exchanges of recipient domains, if any of them has a listener of its own.
     exchanges: Vec<Place>,
 }
 
@@ -113,7 +113,7 @@ impl Ready {
         format!("{line}\n")
     }
 
-    /// One exchange as JSON; what it does not have is left out.
+    /// One exchange as JSON; absent values are left out.
     fn exchange(&self, place: &Place) -> serde_json::Value {
         let mut object = serde_json::json!({
             "domain": name::display(&place.domain),

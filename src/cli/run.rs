@@ -12,7 +12,7 @@ pub(super) fn run(options: &Run) -> Result<u8, Error> {
     linux::run(options)
 }
 
-/// Explains what to do in its place.
+/// Explains the alternatives on other systems.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn run(_: &Run) -> Result<u8, Error> {
     Err(Error::other(

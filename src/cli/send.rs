@@ -1,4 +1,4 @@
-//! `martinet send`: one session, its dialogue printed.
+//! `martinet send`: sends one message and prints the dialogue.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::smtp::client::{Delivery, Dialogue, deliver};
 use crate::verdict::Verdict;
 
-/// How long to wait for a reply: longer than a receiver waits for DNS.
+/// Maximum time to wait for a reply: longer than a receiver waits for DNS.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const MESSAGE: &[u8] = b"From: <sender@example.test>\r\nTo: <postmaster@contoso.test>\r\nSubject: martinet send\r\n\
@@ -21,7 +21,7 @@ pub(super) async fn run(options: Send) -> Result<bool, Error> {
             .map_err(|e| Error::io(format!("cannot read {}", file.display()), e))?,
         None => MESSAGE.to_vec(),
     };
-    // An address of this machine is bound as the source; any other can only be claimed, with XCLIENT.
+    // An address of this machine becomes the source address; any other address is sent with XCLIENT.
     let bound = options
         .client
         .filter(|ip| std::net::UdpSocket::bind((*ip, 0)).is_ok());

@@ -1,4 +1,4 @@
-//! `martinet serve`: a world until stopped.
+//! `martinet serve`: runs a world until it is stopped.
 
 use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr};
@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use super::args::{ExitAfter, Format, HttpAt, Serve};
-use super::live::{BREATH, SessionPrinter};
+use super::live::{PRINT_INTERVAL, SessionPrinter};
 use super::print;
 use super::ready::Ready;
 use super::signals::Signals;
@@ -31,7 +31,7 @@ pub(super) async fn run(mut options: Box<Serve>) -> Result<bool, Error> {
     {
         tracing::warn!("{notice}");
     }
-    // The HTTP address is bound before the world starts, so that a port in use leaves nothing half-started.
+    // HTTP is bound before the world starts, so that a port in use does not leave a half-started server.
     let http = match options.http {
         HttpAt::At(address) => Some(harness::bind_tcp("HTTP", address).await?),
         HttpAt::Off => None,
@@ -98,7 +98,7 @@ pub(super) async fn run(mut options: Box<Serve>) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// Moves the servers on loopback to the address of `--bind`; other addresses were given with a purpose.
+/// Moves the servers on 127.0.0.1 to the address of `--bind`. An option with another address has precedence.
 fn bind(options: &mut Serve) {
     let Some(ip) = options.bind else {
         return;
@@ -115,7 +115,7 @@ fn bind(options: &mut Serve) {
     }
 }
 
-/// Variables of Mailpit: a container that replaces Mailpit may still have them.
+/// Finds variables of Mailpit, which a container that replaces Mailpit may still set.
 fn mailpit_variables(names: impl Iterator<Item = String>) -> Vec<String> {
     const OURS: [(&str, &str); 6] = [
         ("MP_SMTP_BIND_ADDR", "MARTINET_SMTP"),
@@ -136,7 +136,7 @@ fn mailpit_variables(names: impl Iterator<Item = String>) -> Vec<String> {
     names.into_iter().map(notice).collect()
 }
 
-/// What is listened for beside plain SMTP.
+/// Adds the listeners other than plain SMTP.
 fn listeners(mut builder: Builder, options: &Serve) -> Result<Builder, Error> {
     builder = builder
         .proxy(options.proxy)
@@ -171,7 +171,7 @@ fn listeners(mut builder: Builder, options: &Serve) -> Result<Builder, Error> {
     Ok(builder)
 }
 
-/// Log events go to standard error.
+/// Sends log events to standard error.
 fn log(options: &Serve) -> Result<(), Error> {
     let expected = |_| {
         Error::unexpected(
@@ -193,7 +193,7 @@ fn log(options: &Serve) -> Result<(), Error> {
     Ok(())
 }
 
-/// Who else can reach it should be meant.
+/// Warnings about servers that other machines can reach.
 fn notices(options: &Serve) -> Vec<String> {
     let http = match options.http {
         HttpAt::At(address) => Some(("HTTP", address)),
@@ -206,7 +206,7 @@ fn notices(options: &Serve) -> Vec<String> {
     let reachable = listeners.filter(|(_, address)| !address.ip().is_loopback());
     let notice = |(what, address)| {
         let more = if what == "HTTP" && open {
-            ", and asks for no credentials (--http-auth, --http-token)"
+            ", and requires no credentials (--http-auth, --http-token)"
         } else {
             ""
         };
@@ -256,7 +256,7 @@ pub(super) async fn until_stopped(
                     break;
                 }
                 changed.await;
-                tokio::time::sleep(BREATH).await;
+                tokio::time::sleep(PRINT_INTERVAL).await;
             },
         }
     };
@@ -266,7 +266,7 @@ pub(super) async fn until_stopped(
     }
 }
 
-/// How many sessions have ended; what the log dropped had ended long before.
+/// The number of sessions that have ended; sessions dropped from the log count.
 fn ended(log: &Log<SessionEntry>) -> u64 {
     let kept = log.entries().iter().filter(|e| e.is_closed()).count() as u64;
     kept + log.counts().dropped
@@ -299,7 +299,7 @@ mod tests {
             &["SMTP on 0.0.0.0:25 can be reached from other machines; martinet is for tests only"],
         );
         let http = "HTTP on [::]:8025 can be reached from other machines";
-        let open = ", and asks for no credentials (--http-auth, --http-token)";
+        let open = ", and requires no credentials (--http-auth, --http-token)";
         said(
             "--http [::]:8025",
             &[&format!("{http}{open}; martinet is for tests only")],

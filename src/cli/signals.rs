@@ -1,4 +1,4 @@
-//! What asks a server to stop: signals on Unix, events of the console on Windows.
+//! Requests to stop: signals on Unix, events of the console on Windows.
 
 #[cfg(unix)]
 pub(super) use of_unix::Signals;
@@ -11,8 +11,8 @@ mod of_unix {
 
     use crate::error::Error;
 
-    /// SIGTERM and SIGINT. Made before the ready line is printed: a signal that came between the line and the handlers would
-    /// end the process at once, without a reply to anybody.
+    /// SIGTERM and SIGINT. Created before the ready line is printed: a signal before the handlers exist would end the
+    /// process at once, without replies to its clients.
     pub(in crate::cli) struct Signals {
         terminate: Signal,
         interrupt: Signal,
@@ -27,7 +27,7 @@ mod of_unix {
             })
         }
 
-        /// Waits for one of them.
+        /// Waits for one of the signals.
         pub(in crate::cli) async fn received(&mut self) {
             tokio::select! {
                 _ = self.terminate.recv() => {}
@@ -43,7 +43,7 @@ mod of_windows {
 
     use crate::error::Error;
 
-    /// Ctrl-C, Ctrl-Break, and the end of the console. Made before the ready line is printed, as on Unix.
+    /// Ctrl-C, Ctrl-Break, and the end of the console. Created before the ready line is printed, as on Unix.
     pub(in crate::cli) struct Signals {
         interrupt: CtrlC,
         terminate: CtrlBreak,
@@ -60,7 +60,7 @@ mod of_windows {
             })
         }
 
-        /// Waits for one of them.
+        /// Waits for one of the events.
         pub(in crate::cli) async fn received(&mut self) {
             tokio::select! {
                 _ = self.interrupt.recv() => {}

@@ -1,4 +1,4 @@
-//! `martinet verify`: plays every [[expect]] over real SMTP and real DNS sockets.
+//! `martinet verify`: plays every [[expect]] over real SMTP and DNS sockets.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
@@ -34,7 +34,7 @@ pub(super) async fn run(options: Verify) -> Result<bool, Error> {
     Ok(results.iter().all(|r| r.outcome.as_expected()))
 }
 
-/// One line on a terminal that counts while expectations are played.
+/// A progress line on a terminal.
 struct Progress {
     shown: bool,
 }
@@ -48,7 +48,7 @@ impl Progress {
 
     fn tell(&mut self, played: usize, all: usize) {
         if self.shown {
-            // A terminal that went away does not concern the outcomes.
+            // A closed terminal does not change the outcomes.
             let _ = write!(std::io::stderr(), "\r{played} of {all} expectations played");
         }
     }

@@ -1,4 +1,4 @@
-//! `martinet check`: what would a receiver say?
+//! `martinet check`: shows what a receiver would reply.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::scenario::{self, ReceiverProfile};
 use crate::stage::Stage;
 use crate::verdict::Verdict;
 
-/// How long `check --resolver` waits for each answer.
+/// Time that `check --resolver` waits for each answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(options: Check) -> Result<bool, Error> {
@@ -53,7 +53,7 @@ fn of_scenario(options: &Check) -> Result<bool, Error> {
     };
     attempt.recipient = recipient(&profiles[0]);
     let one = |profile: &ReceiverProfile| {
-        // The faults start again for each receiver, as for a first client.
+        // The counts of faults begin at 0 for each receiver.
         let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
         let recipient = recipient(profile);
         let attempt = Attempt {
@@ -97,7 +97,7 @@ fn one_receiver() -> Error {
     Error::unexpected("one receiver for --format svg and html", "--receiver all")
 }
 
-/// The same attempt, judged by what a resolver answers; block lists are asked, too.
+/// The attempt, judged with the answers of a resolver, including those for block lists.
 fn by_resolver(resolver: SocketAddr, attempt: &Attempt) -> Capture {
     Capture {
         client: attempt.client,
@@ -110,7 +110,7 @@ fn by_resolver(resolver: SocketAddr, attempt: &Attempt) -> Capture {
     }
 }
 
-/// What the answer of a world says of one receiver.
+/// The judgement of one receiver in the response of a world.
 #[derive(Debug, Deserialize)]
 struct Told {
     verdict: Verdict,
@@ -163,7 +163,7 @@ async fn of_world(options: &Check, world: &WorldUrl) -> Result<bool, Error> {
     let answer = world.post("check", &question).await?;
     let judgements = &answer["judgements"];
     let unreadable =
-        |error: &dyn std::fmt::Display| Error::other(format!("the answer cannot be read: {error}"));
+        |error: &dyn std::fmt::Display| Error::other(format!("cannot parse the response: {error}"));
     let told = Vec::<Told>::deserialize(judgements).map_err(|error| unreadable(&error))?;
     match options.format {
         CheckFormat::Json if all => print_json(judgements)?,
@@ -178,7 +178,7 @@ async fn of_world(options: &Check, world: &WorldUrl) -> Result<bool, Error> {
     Ok(told.iter().all(|told| told.verdict == Verdict::Accept))
 }
 
-/// A receiver as the server takes it: by name, or the text of a file, which the server does not read.
+/// A receiver for the API: its name, or the text of its file, because the server does not read files of clients.
 fn receiver(named: &str) -> Result<String, Error> {
     let is_file = named.contains(['/', '\\']) || named.to_ascii_lowercase().ends_with(".toml");
     if !is_file {

@@ -1,4 +1,4 @@
-//! A running world, asked over HTTP.
+//! Requests to a running world over HTTP.
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{Request, Uri, header};
@@ -9,24 +9,24 @@ use tokio::net::TcpStream;
 
 use crate::error::Error;
 
-/// Most octets of an answer: the judgements of all receivers are about one megabyte.
+/// Maximum size of a response: the judgements of all receivers are about one megabyte.
 const ANSWER_OCTETS: usize = 64 << 20;
 
-/// Where a world is served: `http://HOST:PORT` for the main world, `http://HOST:PORT/worlds/NAME` for another one.
+/// The URL of a world: `http://HOST:PORT` for the main world, `http://HOST:PORT/worlds/NAME` for another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct WorldUrl {
     /// Host and port.
     authority: String,
-    /// The value of the Authorization field, where the URL has credentials.
+    /// The value of the Authorization field, if the URL has credentials.
     credentials: Option<String>,
-    /// The path in front of a resource.
+    /// The path before that of a resource.
     path: String,
 }
 
 /// Reads the URL of a world.
 ///
 /// # Errors
-/// What was expected.
+/// The expected form, as text.
 pub(super) fn world_url(text: &str) -> Result<WorldUrl, String> {
     let wrong = || "expected http://HOST:PORT or http://HOST:PORT/worlds/NAME".to_owned();
     let uri: Uri = text.parse().map_err(|_| wrong())?;
@@ -64,19 +64,19 @@ fn basic(credentials: &str) -> String {
 }
 
 impl WorldUrl {
-    /// Posts a question to a resource of the world.
+    /// Posts a request to a resource of the world.
     ///
     /// # Errors
-    /// The world cannot be reached, or refuses the question.
+    /// The world cannot be reached, or refuses the request.
     pub(super) async fn post(&self, resource: &str, question: &Value) -> Result<Value, Error> {
         let octets = self.ask(resource, question).await?;
         Ok(serde_json::from_slice(&octets).unwrap_or_default())
     }
 
-    /// Posts a question whose answer is text.
+    /// Posts a request whose response is text.
     ///
     /// # Errors
-    /// The world cannot be reached, refuses the question, or answers with something else.
+    /// The world cannot be reached, refuses the request, or responds with something else.
     pub(super) async fn post_for_text(
         &self,
         resource: &str,
@@ -84,7 +84,7 @@ impl WorldUrl {
     ) -> Result<String, Error> {
         let octets = self.ask(resource, question).await?;
         String::from_utf8(octets.to_vec())
-            .map_err(|error| Error::other(format!("the answer is not UTF-8: {error}")))
+            .map_err(|error| Error::other(format!("the response is not UTF-8: {error}")))
     }
 
     async fn ask(&self, resource: &str, question: &Value) -> Result<Bytes, Error> {

@@ -1,11 +1,11 @@
-//! What no handler says of itself in the OpenAPI document: names of operations, credentials, the guard's answers.
+//! Completes the OpenAPI document: names of operations, credentials, responses of access control.
 
 use serde_json::{Value, json};
 
-/// Paths of a world that was made later.
+/// The paths of a world that is created later.
 const WORLD: &str = "/api/v1/worlds/{world}/";
 
-/// Completes the document: every operation has a name of its own, and says what the guard may answer.
+/// Completes the document: every operation gets a unique name and the responses of access control.
 pub(crate) fn complete(api: &mut Value) {
     addresses(api);
     closed(&mut api["components"]["schemas"]["Client"]);
@@ -24,15 +24,15 @@ pub(crate) fn complete(api: &mut Value) {
         }
     }
     let schemes = json!({
-        "basic": { "type": "http", "scheme": "basic", "description": "Where --http-auth is given" },
-        "bearer": { "type": "http", "scheme": "bearer", "description": "Where --http-token is given" },
+        "basic": { "type": "http", "scheme": "basic", "description": "Required if the server runs with --http-auth" },
+        "bearer": { "type": "http", "scheme": "bearer", "description": "Required if the server runs with --http-token" },
     });
     api["components"]["securitySchemes"] = schemes;
     api["security"] = json!([{}, { "basic": [] }, { "bearer": [] }]);
 }
 
-/// Gives addresses of either family the formats that OpenAPI has for one of them, for which utoipa has no name, and leaves
-/// out defaults that are null, which a required text may not have.
+/// Sets the format of addresses of either family, for which utoipa has no name, and removes null defaults, which a
+/// required text must not have.
 fn addresses(value: &mut Value) {
     match value {
         Value::Array(all) => all.iter_mut().for_each(addresses),
@@ -69,7 +69,7 @@ fn either_family() -> Value {
     json!([{ "format": "ipv4" }, { "format": "ipv6" }])
 }
 
-/// Says that the objects within take no other properties, as serde has it of the variants of an enum.
+/// Declares that the objects within have no other properties, as serde does for the variants of an enum.
 fn closed(value: &mut Value) {
     match value {
         Value::Array(all) => all.iter_mut().for_each(closed),
@@ -83,21 +83,21 @@ fn closed(value: &mut Value) {
     }
 }
 
-/// Describes the paths that are beside the API: health and metrics.
+/// Describes the paths outside of the API: health and metrics.
 fn health(api: &mut Value) {
     let text = |description: &str| json!({ "description": description, "content": { "text/plain": { "schema": { "type": "string" } } } });
     let operation = |summary: &str, responses: Value| json!({ "get": { "tags": ["health"], "summary": summary, "responses": responses } });
     let alive = json!({ "200": text("The process answers") });
-    let ready = json!({ "200": text("Every listener accepts connections"), "503": text("The server stops") });
+    let ready = json!({ "200": text("Every listener accepts connections"), "503": text("The server is shutting down") });
     let metrics = json!({ "200": text("Metrics in the text format of Prometheus") });
     let paths = [
         (
             "/livez",
-            operation("Say whether the process answers", alive),
+            operation("Report whether the process answers", alive),
         ),
         (
             "/readyz",
-            operation("Say whether the server accepts connections", ready),
+            operation("Report whether the server accepts connections", ready),
         ),
         (
             "/metrics",
@@ -136,26 +136,22 @@ fn of_a_world(operation: &mut Value) {
     add(
         operation,
         "404",
-        "There is no such world, or nothing of that number or name",
+        "No world has this name, or no entry has this number or name",
     );
 }
 
 fn guarded(operation: &mut Value) {
     add(operation, "400", "The request is wrong");
-    add(
-        operation,
-        "401",
-        "The server asks for credentials, and these are not accepted",
-    );
-    add(operation, "403", "The page of another site asked");
+    add(operation, "401", "Credentials are missing or wrong");
+    add(operation, "403", "A page of another site sent the request");
     add(operation, "421", "The Host field names another server");
     if operation.get("requestBody").is_some() {
-        add(operation, "408", "The body did not come in time");
+        add(operation, "408", "The body did not arrive in time");
         add(operation, "413", "The body is too large");
     }
 }
 
-/// Adds an answer, unless the handler describes one of that status.
+/// Adds a response, unless the handler declares one of this status.
 fn add(operation: &mut Value, status: &str, description: &str) {
     let Some(responses) = operation["responses"].as_object_mut() else {
         return;

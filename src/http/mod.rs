@@ -1,7 +1,8 @@
-//! The HTTP APIs: the native one under `/api/v1`, Mailpit's and MailHog's message APIs beside it, metrics and health.
+//! The HTTP APIs: the native API under `/api/v1`, the message APIs of Mailpit and MailHog beside it, metrics and
+//! health.
 //!
-//! Everything it shows comes from the worlds' journals, and everything it does, it does through [`Worlds`]. Safe by
-//! default: see `guard`.
+//! The APIs read the journals of the worlds, and change worlds only through [`Worlds`]. `guard` restricts access by
+//! default.
 
 mod api;
 mod compat;
@@ -31,10 +32,10 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::harness::Worlds;
 use crate::journal::{Family, Histogram};
 
-/// Most octets of a request body: a scenario with a few thousand records, or a message to send.
+/// Maximum size of a request body: a scenario with a few thousand records, or a message to send.
 const BODY_OCTETS: usize = 32 << 20;
 
-/// What all requests share.
+/// The state that all requests share.
 #[derive(Debug)]
 struct App {
     worlds: Arc<Worlds>,
@@ -48,7 +49,7 @@ struct App {
     mails: compat::mime::Mails,
 }
 
-/// The API in OpenAPI's terms; paths come from the handlers.
+/// The OpenAPI description; paths come from the handlers.
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -68,7 +69,7 @@ struct App {
 )]
 struct Api;
 
-/// Serves the APIs on these listeners until shut down.
+/// Serves the APIs on these listeners until shutdown.
 ///
 /// The sockets of the worlds accept connections before this function is called, so an answer of `/readyz` is true.
 pub async fn serve(
@@ -96,7 +97,7 @@ pub async fn serve(
             shutdown.clone(),
         ));
     }
-    // One that the end of the runtime cancels is no failure.
+    // A task that the end of the runtime cancels is not a failure.
     while serving.join_next().await.is_some() {}
 }
 
@@ -153,7 +154,7 @@ fn native() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
         .split_for_parts()
 }
 
-/// What every world has.
+/// The routes that every world has.
 fn of_a_world() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .merge(api::sessions::routes())
@@ -199,7 +200,7 @@ fn router(app: Arc<App>) -> Router {
         .layer(middleware::from_fn_with_state(app, server::guard::guard))
 }
 
-/// Ready as long as nothing told it to stop.
+/// Ready until shutdown begins.
 async fn ready(axum::extract::State(app): axum::extract::State<Arc<App>>) -> Response {
     if app.shutdown.is_cancelled() {
         return (axum::http::StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
@@ -207,7 +208,7 @@ async fn ready(axum::extract::State(app): axum::extract::State<Arc<App>>) -> Res
     "ok\n".into_response()
 }
 
-/// What `/` says where the page is left out: probes of other tools expect an answer there.
+/// The text of `/` without the page: probes of other tools expect a response there.
 #[cfg(not(feature = "page"))]
 async fn front() -> &'static str {
     "martinet is up. The API is below /api/v1, and /api/openapi.json describes it.\n"

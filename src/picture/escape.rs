@@ -1,11 +1,11 @@
-//! Text from the network on its way into SVG and HTML.
+//! Escapes text from the network for SVG and HTML.
 
 use std::fmt::{self, Display, Write};
 
-/// Most characters of one text from the network.
+/// Maximum number of characters of one text from the network.
 const LONGEST: usize = 300;
 
-/// A text, cut, with markup and control characters made harmless.
+/// A text without markup and control characters, cut to a maximum length.
 pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
 impl Display for Escaped<'_> {
@@ -20,8 +20,8 @@ impl Display for Escaped<'_> {
                 '>' => f.write_str("&gt;")?,
                 '"' => f.write_str("&quot;")?,
                 '\'' => f.write_str("&#39;")?,
-                // Neither XML nor a reader can do with control characters; those that turn the direction of a line
-                // would let a name pass for another.
+                // XML does not allow control characters; characters that reverse the direction of a line could disguise
+                // a name.
                 c if c.is_control() || is_invisible(c) => f.write_char('\u{fffd}')?,
                 c => f.write_char(c)?,
             }
@@ -30,12 +30,12 @@ impl Display for Escaped<'_> {
     }
 }
 
-/// Characters without a shape of their own: direction marks, joiners, the byte order mark, and XML's non-characters.
+/// Characters without a visible shape: direction marks, joiners, the byte order mark, and XML's non-characters.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
-/// Breaks a text into at most `lines` lines of `width` characters, after a dot, colon, hyphen or blank if there is one.
+/// Breaks a text into at most `lines` lines of `width` characters, after a dot, colon, hyphen or space if there is one.
 pub(super) fn wrapped(text: &str, width: usize, lines: usize) -> Vec<String> {
     let mut rest: Vec<char> = text.chars().collect();
     let mut wrapped = Vec::new();

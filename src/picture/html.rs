@@ -1,4 +1,4 @@
-//! Every part of a picture as one HTML document without scripts, which can be read aloud and printed.
+//! A whole picture as one HTML document without scripts, which can be printed and read by a screen reader.
 
 use std::fmt::Write;
 
@@ -30,13 +30,13 @@ pub(super) fn document(picture: &Picture) -> String {
         section("spf", "SPF", &mut out);
         picture.spf.iter().for_each(|tree| spf(tree, &mut out));
     }
-    if !picture.cures.is_empty() {
-        section("remedies", "What would cure it", &mut out);
-        cures(picture, &mut out);
+    if !picture.remedies.is_empty() {
+        section("remedies", "What would fix it", &mut out);
+        remedies(picture, &mut out);
     }
-    if !picture.moments.is_empty() {
+    if !picture.steps.is_empty() {
         section("timeline", "Timeline", &mut out);
-        out.push_str(&timeline::table(&picture.moments));
+        out.push_str(&timeline::table(&picture.steps));
     }
     out.push_str("</main>\n</body>\n</html>\n");
     out
@@ -114,11 +114,11 @@ fn record(shown: &Record, out: &mut String) {
     out.push_str("</ul></li>");
 }
 
-fn cures(picture: &Picture, out: &mut String) {
+fn remedies(picture: &Picture, out: &mut String) {
     out.push_str("<ol>\n");
-    for cure in &picture.cures {
-        let _ = write!(out, "<li>{}", Escaped(&cure.text));
-        if let Some(after) = &cure.after {
+    for remedy in &picture.remedies {
+        let _ = write!(out, "<li>{}", Escaped(&remedy.text));
+        if let Some(after) = &remedy.after {
             let _ = write!(
                 out,
                 "<details><summary>{} {}</summary><div class=\"scroll\">{}</div></details>",

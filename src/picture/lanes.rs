@@ -1,4 +1,4 @@
-//! The identity strip: what each identity of a session led to.
+//! The identity strip: the DNS answers about each identity of a session.
 
 use std::net::IpAddr;
 
@@ -7,19 +7,19 @@ use super::subject::{Subject, subject};
 use crate::facts::{Dmarc, Facts, Forward, Helo, HeloKind, Iprev, Outcome, Spf, SpfResult};
 use crate::name;
 
-/// PTR names, addresses and lists that are shown of a set; the client's own is always among them.
+/// Maximum number of PTR names, addresses and lists shown of a set; the client's own is always shown.
 const SHOWN: usize = 3;
 
-/// Whether an edge held.
+/// The state of an edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// It led on.
+    /// The identity leads to the next node.
     Held,
-    /// The rule that refused found it broken.
+    /// The refusing rule found the edge broken.
     Broken,
-    /// It did not lead on, or to something else; no rule refused for it.
+    /// The identity does not lead to the next node, but no rule refused for that reason.
     Weak,
-    /// No rule asked for it.
+    /// No rule examined the edge.
     NotAsked,
 }
 
@@ -30,7 +30,7 @@ impl State {
             Self::Held => "held",
             Self::Broken => "broken",
             Self::Weak => "did not hold, and no rule refused for it",
-            Self::NotAsked => "not asked by any rule",
+            Self::NotAsked => "not examined by any rule",
         }
     }
 
@@ -44,15 +44,15 @@ impl State {
     }
 }
 
-/// From one node to the next.
+/// An edge from one node to the next.
 #[derive(Clone, Debug)]
 pub(super) struct Edge {
-    /// What was asked.
+    /// The DNS question, or the comparison.
     pub(super) question: String,
-    /// What came back.
+    /// The answer.
     pub(super) answer: String,
     pub(super) state: State,
-    /// The rule that broke here, else empty.
+    /// The rule that found the edge broken; empty if none did.
     pub(super) rule: String,
 }
 
@@ -64,7 +64,7 @@ pub(super) struct Branch {
     pub(super) next: Option<Box<Branch>>,
 }
 
-/// One identity and everything it led to.
+/// One identity with everything that it leads to.
 #[derive(Clone, Debug)]
 pub(super) struct Lane {
     pub(super) title: &'static str,
@@ -73,7 +73,7 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// A sentence for each edge.
+    /// One sentence for each edge.
     pub(super) fn sentences(&self) -> Vec<String> {
         let mut sentences = Vec::new();
         for branch in &self.branches {
@@ -100,7 +100,7 @@ impl Lane {
     }
 }
 
-/// What draws the lanes of one case.
+/// Composes the lanes of one case.
 struct Strip<'a> {
     facts: &'a Facts,
     rule: &'a str,
@@ -130,7 +130,7 @@ pub(super) fn of(case: &Case<'_>) -> Vec<Lane> {
 }
 
 impl Strip<'_> {
-    /// An edge of one subject: broken if the rule is about it, otherwise as observed.
+    /// An edge about a subject: broken if the refusing rule is about it, otherwise as observed.
     fn edge(&self, about: Subject, held: bool, question: &str, answer: impl Into<String>) -> Edge {
         let broken = !held && self.subject == about;
         let state = match (held, broken) {
@@ -168,7 +168,7 @@ impl Strip<'_> {
     }
 
     fn ptr_names(&self, iprev: &Iprev) -> Vec<Branch> {
-        // A rule about the names themselves breaks at the first of them, however well it leads back.
+        // A rule about the names themselves breaks the edge to the first name, even if that name leads back.
         let names_held = self.subject != Subject::Ptr;
         let confirmed = |name: &&name::Name| {
             let forward = iprev.forwards.iter().find(|f| f.name == **name);
@@ -207,13 +207,13 @@ impl Strip<'_> {
             outcome => outcome.word().to_owned(),
         };
         let about = match iprev.verified_name {
-            // Another name leads back: this one broke nothing.
+            // Another name leads back, so this edge is not the broken one.
             Some(_) => Subject::Elsewhere,
             None => Subject::Forward,
         };
         let mut edge = self.edge(about, forward.confirms, "A, AAAA", answer);
         if self.subject == Subject::Forward && iprev.verified_name.is_some() && !forward.confirms {
-            // A receiver that wants every name, or a certain one, to lead back.
+            // The receiver requires every name, or a certain one, to lead back.
             edge = self.edge(Subject::Forward, false, "A, AAAA", edge.answer);
         }
         Branch {
@@ -274,7 +274,7 @@ impl Strip<'_> {
         }
     }
 
-    /// The HELO name beside the PTR names, if both are known.
+    /// Compares the HELO name with the PTR names, if both are known.
     fn helo_and_ptr(&self, helo: &Helo) -> Option<Branch> {
         let iprev = self.facts.iprev.as_ref()?;
         let name = helo.name();
@@ -410,7 +410,7 @@ impl Strip<'_> {
                 let codes: Vec<_> = listing.codes.iter().map(ToString::to_string).collect();
                 let node = match (listing.is_listed(), listing.is_unknown()) {
                     (true, _) => format!("listed: {}", codes.join(", ")),
-                    (false, true) => "could not tell".to_owned(),
+                    (false, true) => "unknown".to_owned(),
                     (false, false) => "not listed".to_owned(),
                 };
                 Branch {
@@ -439,7 +439,7 @@ fn unasked(question: &str, node: &str) -> Branch {
             state: State::NotAsked,
             rule: String::new(),
         },
-        node: format!("{node}: no rule asked"),
+        node: format!("{node}: not examined"),
         next: None,
     }
 }
@@ -457,7 +457,7 @@ fn unasked_more(more: usize) -> Branch {
     }
 }
 
-/// A set of addresses: the client's own first, then a few, then how many more.
+/// A set of addresses: the client's own first, then a few, then the number of the others.
 fn addresses(all: &[IpAddr], client: IpAddr) -> String {
     if all.is_empty() {
         return "no address".to_owned();

@@ -1,8 +1,7 @@
-//! Draws why mail was refused: who claimed what, what DNS answered, and where the chain broke.
+//! Draws why mail was refused: the identities that the client claimed, the DNS answers, and the broken link.
 //!
-//! Everything here is pure: a [`Case`] in, SVG, HTML or text out. A [`Picture`] is made of fixed lanes, one for each
-//! identity of a session, so that no layout engine is needed and two pictures can be compared by eye:
-//!
+//! Everything here is pure: a [`Case`] in, SVG, HTML or text out. A [`Picture`] has fixed lanes, one for each identity
+//! of a session, so that it needs no layout engine and two pictures can be compared by eye:
 //! ```text
 //! client address ── PTR ──▶ PTR names ── A, AAAA ──▶ their addresses
 //! HELO name ── A, AAAA ──▶ its addresses
@@ -10,8 +9,8 @@
 //! From ── DKIM, DMARC ──▶ the results
 //! ```
 //!
-//! An edge that held is thin and solid. The edge that the refusing rule found broken is thick and dashed, bears ✕, the
-//! rule and the DNS answer. What no rule asked for is dotted. Nothing is told by colour alone.
+//! An edge that holds is thin and solid. The edge that the refusing rule found broken is thick and dashed, with ✕, the
+//! rule and the DNS answer. An edge that no rule examined is dotted. Colour is never the only distinction.
 
 mod escape;
 mod html;
@@ -35,36 +34,36 @@ use crate::verdict::Verdict;
 
 #[cfg(feature = "cli")]
 pub(crate) use escape::Escaped;
-pub use remedies::Cure;
-pub use session::moments;
+pub use remedies::RemedyPicture;
+pub use session::steps;
 pub use style::STYLE;
-pub use timeline::{Actor, Moment};
+pub use timeline::{Actor, Step};
 
 /// The data of a picture: an ended session, or the judgement of a client without a session.
 #[derive(Clone, Debug)]
 pub struct Case<'a> {
     /// The receiver's name.
     pub receiver: &'a str,
-    /// What it came to.
+    /// The verdict.
     pub verdict: Verdict,
     /// The stage of the refusal; `None` without a refusal.
     pub stage: Option<Stage>,
     /// The rule that refused; empty without one.
     pub rule: &'a str,
-    /// The demand that was not met; empty if all were met.
+    /// The reason of the refusal; empty without one.
     pub why: &'a str,
-    /// The reply that decided, as wire lines.
+    /// The decisive reply, as lines on the wire.
     pub reply: Vec<String>,
     /// The client address.
     pub client_address: IpAddr,
-    /// What was observed.
+    /// The observed facts.
     pub facts: &'a Facts,
     /// The receiver's lookups.
     pub evidence: &'a [Arc<LookupRecord>],
-    /// What would cure the refusal, the best first.
-    pub cures: Vec<Cure>,
-    /// The moments in order of time; empty for a judgement without a session.
-    pub moments: Vec<Moment>,
+    /// The remedies of the refusal, best first.
+    pub remedies: Vec<RemedyPicture>,
+    /// The steps of the session in order of time; empty for a judgement without a session.
+    pub steps: Vec<Step>,
 }
 
 /// A picture, ready to be drawn.
@@ -75,11 +74,11 @@ pub struct Picture {
     reply: Vec<String>,
     lanes: Vec<lanes::Lane>,
     spf: Vec<spf::Tree>,
-    moments: Vec<Moment>,
-    cures: Vec<Cure>,
+    steps: Vec<Step>,
+    remedies: Vec<RemedyPicture>,
 }
 
-/// The mark that stands for a verdict beside its colour.
+/// The mark of a verdict, in addition to its colour.
 const fn mark(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Accept => "✓",
@@ -92,14 +91,14 @@ const fn mark(verdict: Verdict) -> &'static str {
 impl<'a> From<&'a Judgement> for Case<'a> {
     fn from(judgement: &'a Judgement) -> Self {
         Self {
-            cures: judgement.remedies.iter().map(Cure::of).collect(),
+            remedies: judgement.remedies.iter().map(RemedyPicture::of).collect(),
             ..Self::bare(judgement)
         }
     }
 }
 
 impl<'a> Case<'a> {
-    /// The case of a judgement without its remedies, which are proved when they are looked at.
+    /// The case of a judgement without its remedies, which are verified only on demand.
     fn bare(judgement: &'a Judgement) -> Self {
         let refused = judgement.rule.is_some() || judgement.verdict != Verdict::Accept;
         Self {
@@ -112,8 +111,8 @@ impl<'a> Case<'a> {
             client_address: judgement.client,
             facts: &judgement.facts,
             evidence: &judgement.evidence,
-            cures: Vec::new(),
-            moments: Vec::new(),
+            remedies: Vec::new(),
+            steps: Vec::new(),
         }
     }
 }
@@ -127,8 +126,8 @@ impl Picture {
             reply: case.reply.clone(),
             lanes: lanes::of(case),
             spf: spf::of(case),
-            moments: case.moments.clone(),
-            cures: case.cures.clone(),
+            steps: case.steps.clone(),
+            remedies: case.remedies.clone(),
         }
     }
 

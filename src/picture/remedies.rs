@@ -1,19 +1,19 @@
-//! Remedies, and what the strip looks like once one is applied.
+//! Remedies, and the strip after each of them.
 
 use super::{Case, Picture};
 use crate::check::Judgement;
 use crate::policy::{Remedies, Remedy};
 
-/// A remedy beside the picture of the session that it makes.
+/// A remedy with the picture of the session after it.
 #[derive(Clone, Debug)]
-pub struct Cure {
+pub struct RemedyPicture {
     /// The remedy, as an instruction.
     pub text: String,
     /// The picture after the remedy; `None` if the session was not judged again.
     pub after: Option<Box<Picture>>,
 }
 
-impl Cure {
+impl RemedyPicture {
     /// A remedy without a picture of its effect.
     pub fn of(remedy: &Remedy) -> Self {
         Self {
@@ -32,13 +32,13 @@ impl Cure {
 }
 
 impl Case<'_> {
-    /// The case with each remedy tried: `judge` says what the receiver says once it is applied, or `None` where nothing
-    /// can be judged again.
+    /// The case with each remedy tried: `judge` returns the judgement after a remedy, or `None` if the remedy cannot be
+    /// tried.
     #[must_use]
     pub fn trying(self, remedies: &Remedies, judge: impl Fn(&Remedy) -> Option<Judgement>) -> Self {
-        let tried = |remedy: &Remedy| Cure::tried(remedy, judge(remedy).as_ref());
+        let tried = |remedy: &Remedy| RemedyPicture::tried(remedy, judge(remedy).as_ref());
         Self {
-            cures: remedies.iter().map(tried).collect(),
+            remedies: remedies.iter().map(tried).collect(),
             ..self
         }
     }

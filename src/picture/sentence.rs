@@ -1,11 +1,11 @@
-//! One sentence: who refused, at which stage, and why.
+//! One sentence: the source of the refusal, its stage, and its reason.
 
 use super::Case;
 use crate::stage::Stage;
 use crate::verdict::Verdict;
 
-/// The moment of a stage, as the object of "at".
-const fn moment(stage: Stage) -> &'static str {
+/// The name of a stage after "at".
+const fn place(stage: Stage) -> &'static str {
     match stage {
         Stage::Connect => "the greeting",
         Stage::Helo => "EHLO",
@@ -28,7 +28,7 @@ pub(super) fn of(case: &Case<'_>) -> String {
     };
     let at = case
         .stage
-        .map_or(String::new(), |stage| format!(" at {}", moment(stage)));
+        .map_or(String::new(), |stage| format!(" at {}", place(stage)));
     let because = if case.why.is_empty() {
         String::new()
     } else {

@@ -1,22 +1,22 @@
-//! A session of the journal as a case, and its moments from the event log.
+//! Converts a session of the journal to a case, with its steps from the event log.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Actor, Case, Cure, Moment};
+use super::{Actor, Case, RemedyPicture, Step};
 use crate::facts::LookupRecord;
 use crate::journal::{DnsQuery, Event, EventKind};
 use crate::name;
 use crate::smtp::SessionRecord;
 
-/// How long before the connection a sender's queries count as its own: it looks up MX first.
+/// Time before the connection from which a sender's queries count as part of the session: it looks up MX first.
 const BEFORE: Duration = Duration::from_secs(5);
 
 impl<'a> Case<'a> {
     /// The case of a session.
-    pub(crate) fn of_session(record: &'a SessionRecord, moments: Vec<Moment>) -> Self {
+    pub(crate) fn of_session(record: &'a SessionRecord, steps: Vec<Step>) -> Self {
         let refusal = record.refusals.first();
         Self {
             receiver: &record.receiver,
@@ -28,21 +28,21 @@ impl<'a> Case<'a> {
             client_address: record.client_address,
             facts: &record.facts,
             evidence: &record.evidence,
-            cures: refusal
+            remedies: refusal
                 .iter()
-                .flat_map(|refusal| refusal.remedies.iter().map(Cure::of))
+                .flat_map(|refusal| refusal.remedies.iter().map(RemedyPicture::of))
                 .collect(),
-            moments,
+            steps,
         }
     }
 }
 
-/// The moments of a session: what its events and the DNS queries of its peer tell, in order of time.
-pub fn moments(
+/// The steps of a session, from its events and from the DNS queries of its peer, in order of time.
+pub fn steps(
     record: &SessionRecord,
     events: &[Arc<Event>],
     queries: &[Arc<DnsQuery>],
-) -> Vec<Moment> {
+) -> Vec<Step> {
     let since = |at: Timestamp| at.duration_since(record.started);
     let refusal = record
         .refusals
@@ -63,7 +63,7 @@ pub fn moments(
         };
         let refused =
             actor == Actor::Receiver && refusal.as_ref().is_some_and(|lines| lines.contains(&text));
-        Some(Moment {
+        Some(Step {
             at: since(event.at),
             actor,
             text,
@@ -77,7 +77,7 @@ pub fn moments(
             && record.ended.is_none_or(|end| query.at <= end)
             && since(query.at) >= -jiff::SignedDuration::try_from(BEFORE).unwrap_or_default()
     });
-    let asked = asked.map(|query| Moment {
+    let asked = asked.map(|query| Step {
         at: since(query.at),
         actor: Actor::SenderDns,
         text: format!(
@@ -90,24 +90,24 @@ pub fn moments(
         fault: query.fault().to_owned(),
         refusal: false,
     });
-    let mut moments: Vec<_> = told.chain(asked).collect();
-    moments.sort_by_key(|moment| moment.at);
-    delayed(&mut moments);
-    moments
+    let mut steps: Vec<_> = told.chain(asked).collect();
+    steps.sort_by_key(|step| step.at);
+    delayed(&mut steps);
+    steps
 }
 
-/// A receiver that takes longer than this for a reply delays it; a lookup that it waits for is a moment of its own.
+/// A longer time before a reply counts as a delay by the receiver; a lookup is a step of its own.
 const DELAY: Duration = Duration::from_millis(100);
 
-/// Notes at each delayed reply how long the receiver waited after the moment before.
-fn delayed(moments: &mut [Moment]) {
+/// Sets the duration of each delayed reply: the time since the step before.
+fn delayed(steps: &mut [Step]) {
     let mut before = jiff::SignedDuration::ZERO;
-    for moment in moments {
-        let waited = Duration::try_from(moment.at - before).unwrap_or_default();
-        if moment.actor == Actor::Receiver && waited > DELAY {
-            moment.took = waited;
+    for step in steps {
+        let waited = Duration::try_from(step.at - before).unwrap_or_default();
+        if step.actor == Actor::Receiver && waited > DELAY {
+            step.took = waited;
         }
-        before = before.max(moment.at);
+        before = before.max(step.at);
     }
 }
 
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_delayed_reply_has_its_delay_and_what_a_client_waits_for_has_none() {
-        let moment = |at: i64, actor: Actor| Moment {
+        let step = |at: i64, actor: Actor| Step {
             at: jiff::SignedDuration::from_millis(at),
             actor,
             text: String::new(),
@@ -143,15 +143,15 @@ mod tests {
             fault: String::new(),
             refusal: false,
         };
-        let mut moments = [
-            moment(-40, Actor::SenderDns),
-            moment(5000, Actor::ReceiverDns),
-            moment(5001, Actor::Receiver),
-            moment(9000, Actor::Client),
-            moment(11_000, Actor::Receiver),
+        let mut steps = [
+            step(-40, Actor::SenderDns),
+            step(5000, Actor::ReceiverDns),
+            step(5001, Actor::Receiver),
+            step(9000, Actor::Client),
+            step(11_000, Actor::Receiver),
         ];
-        delayed(&mut moments);
-        let took = moments.map(|moment| moment.took.as_millis());
+        delayed(&mut steps);
+        let took = steps.map(|step| step.took.as_millis());
         assert_eq!(took, [0, 0, 0, 0, 2000]);
     }
 }

@@ -1,4 +1,4 @@
-//! SPF as a nested list: each record that was fetched, its terms, and the mechanism that matched.
+//! SPF as a nested list: each fetched record, its terms, and the mechanism that matched.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::Case;
 use crate::facts::{DNS_TERMS, LookupRecord, Outcome, REDIRECT, Spf, SpfStep, VOID_LOOKUPS};
 use crate::name::{self, RecordType};
 
-/// Records shown of one evaluation: ten terms may fetch one each (RFC 7208 §4.6.4).
+/// Maximum number of records shown of one evaluation: ten terms can fetch one record each (RFC 7208 §4.6.4).
 const DEEPEST: usize = 11;
 
 /// One evaluation.
@@ -16,7 +16,7 @@ const DEEPEST: usize = 11;
 pub(super) struct Tree {
     pub(super) identity: &'static str,
     pub(super) result: String,
-    /// Lookups and void lookups beside their limits.
+    /// The numbers of lookups and void lookups, with their limits.
     pub(super) counts: String,
     pub(super) root: Option<Record>,
 }
@@ -69,11 +69,11 @@ fn counts(lookups: u32, void: u32) -> String {
     format!("{lookups} of {DNS_TERMS} lookups, {void} of {VOID_LOOKUPS} void lookups")
 }
 
-/// Walks the records in the order of the evaluation, as far as evidence goes.
+/// Follows the records in the order of the evaluation, as far as the evidence goes.
 struct Reader<'a> {
     evidence: &'a [Arc<LookupRecord>],
     mechanism: &'a str,
-    /// The steps of the evaluation that no term has taken yet.
+    /// The steps of the evaluation that no term has used yet.
     steps: Vec<&'a SpfStep>,
 }
 

@@ -18,11 +18,11 @@ pub(super) enum Subject {
     Dkim,
     Dmarc,
     Lists,
-    /// Conduct, history, limits: nothing that the strip shows.
+    /// Rules about conduct, history or limits, which have no edge in the strip.
     Elsewhere,
 }
 
-/// The edge of a rule; `iprev` breaks at the PTR lookup or after it, as the facts say.
+/// The edge of a rule; the facts decide whether `iprev` breaks at the PTR lookup or after it.
 pub(super) fn subject(rule: &str, facts: &Facts) -> Subject {
     match find(rule).map(|check| check.topic) {
         Some(Topic::Iprev) if reaches_forward(facts) => Subject::Forward,

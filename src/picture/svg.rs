@@ -1,4 +1,4 @@
-//! The identity strip as SVG: fixed columns, a row for each branch.
+//! The identity strip as SVG: fixed columns, and a row for each branch.
 
 use std::fmt::Write;
 
@@ -11,14 +11,14 @@ use super::style::STYLE;
 const COLUMNS: [i32; 3] = [16, 420, 824];
 const NODE_WIDTH: i32 = 240;
 const WIDTH: i32 = COLUMNS[2] + NODE_WIDTH + 16;
-/// Characters of a node's text in one line, and of an edge's.
+/// Maximum number of characters in one line of a node, and of an edge.
 const NODE_TEXT: usize = 31;
 const EDGE_TEXT: usize = 24;
 const LINE: i32 = 16;
 const TITLE: i32 = 24;
 const GAP: i32 = 16;
 
-/// A whole document, with its style and its text alternative.
+/// A standalone document with its style and its text alternative.
 pub(super) fn document(picture: &Picture) -> String {
     let (height, body) = strip(&picture.lanes);
     format!(
@@ -31,7 +31,7 @@ pub(super) fn document(picture: &Picture) -> String {
     )
 }
 
-/// The strip within an HTML document, which has the style and the text beside it.
+/// The strip for an HTML document that has the style and the text alternative.
 pub(super) fn figure(picture: &Picture) -> String {
     let (height, body) = strip(&picture.lanes);
     format!(
@@ -73,7 +73,7 @@ fn draw(lane: &Lane, top: i32, out: &mut String) -> i32 {
     let first = top + TITLE;
     let mut row = first;
     let root = height(&lane.root);
-    // The identity stands beside the first of what it led to.
+    // The identity is drawn beside its first branch.
     let beside = lane.branches.first().map_or(root, row_height).max(root);
     let root_top = first + (beside - root) / 2;
     for branch in &lane.branches {
@@ -128,7 +128,7 @@ fn edge(edge: &Edge, from: (i32, i32), to: (i32, i32), out: &mut String) {
     }
 }
 
-/// Room that the ✕ takes above the line.
+/// The height of the ✕ above the line.
 fn cross_room(edge: &Edge) -> i32 {
     if edge.state == State::Broken { 8 } else { 0 }
 }
@@ -164,7 +164,7 @@ fn height(text: &str) -> i32 {
     i32::try_from(lines).unwrap_or(3) * LINE + 12
 }
 
-/// The height of a row: its tallest node, and space for the text on a broken edge.
+/// The height of a row: its tallest node, with space for the text on a broken edge.
 fn row_height(branch: &Branch) -> i32 {
     let broken = if branch.edge.state == State::Broken {
         60

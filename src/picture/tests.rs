@@ -1,4 +1,5 @@
-//! The pictures of the seeds' cases, whole. `MARTINET_BLESS=1 cargo test picture` writes them anew: look at them then.
+//! Compares whole pictures of the examples. After `MARTINET_BLESS=1 cargo test picture`, which redraws them, look at
+//! each of them.
 
 use std::path::Path;
 
@@ -43,7 +44,7 @@ fn check(file: &str, found: &str) {
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         expected == found,
-        "{} is stale: MARTINET_BLESS=1 writes it anew",
+        "{} is stale: MARTINET_BLESS=1 redraws it",
         path.display()
     );
 }
@@ -161,7 +162,7 @@ last  A    192.0.2.98
         );
         assert!(page.contains(&counted), "{counted}\n{page}");
     }
-    // Neither asks, and the evaluation ends before the second.
+    // Neither term makes a lookup, and the evaluation ends before the second one.
     for term in ["ip4:192.0.2.10", "-all"] {
         let bare = format!("<code>{term}</code></li>");
         assert!(page.contains(&bare), "{bare}\n{page}");

@@ -365,7 +365,7 @@ fn demo_tells_its_story_and_succeeds() {
         "3. Exchange 2003",
         "With a PTR record to the EHLO name for each address: 6 of 6 accepted.",
         "With address translation (NAT) to one address: 6 of 6 accepted.",
-        "To go on:",
+        "Next steps:",
     ] {
         assert!(flowing.contains(part), "no {part:?} in\n{text}");
     }

@@ -28,7 +28,7 @@ async fn a_refusal_is_drawn_with_its_timeline() {
         "broken (rule helo-ptr-match)",
         "receiver asks: 149.163.46.207.in-addr.arpa",
         "✕ 554 5.7.1",
-        "What would cure it",
+        "What would fix it",
     ] {
         assert!(text.contains(part), "no {part:?} in {text}");
     }
@@ -76,7 +76,7 @@ async fn a_remedy_is_drawn_as_the_receiver_would_judge_after_it() {
     let other = serde_json::json!({ "receiver": "lenient" });
     served.send_json("PUT", "/api/v1/receiver", &other).await;
     let page = served.get("/api/v1/sessions/1/picture").await.text();
-    assert!(page.contains("What would cure it"), "{page}");
+    assert!(page.contains("What would fix it"), "{page}");
     assert!(!page.contains(accepted), "{page}");
 }
 

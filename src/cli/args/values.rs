@@ -1,4 +1,4 @@
-//! Values of options: how they are read, and the words that some of them take.
+//! Parsers and enumerations for the values of options.
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -25,7 +25,7 @@ pub(super) fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
     read().ok_or_else(|| "expected two ports such as 20000-20999".to_owned())
 }
 
-/// Where exchanges are: a loopback network, or ports.
+/// The listeners of exchanges: a loopback network, or ports.
 pub(super) fn placement(text: &str) -> Result<Placement, String> {
     let network = |text: &str| {
         let network: ipnet::Ipv4Net = text.parse().ok()?;
@@ -41,7 +41,7 @@ pub(super) fn placement(text: &str) -> Result<Placement, String> {
         .ok_or_else(|| expected.to_owned())
 }
 
-/// Networks and addresses, separated as Postfix separates those of `smtpd_authorized_xclient_hosts`; none in an empty text.
+/// Networks and addresses in the syntax of Postfix's `smtpd_authorized_xclient_hosts`; an empty text is an empty list.
 pub(super) fn networks(text: &str) -> Result<Arc<[IpNet]>, String> {
     let separators = |c: char| c == ',' || c.is_ascii_whitespace();
     let words = text.split(separators).filter(|word| !word.is_empty());
@@ -57,7 +57,7 @@ fn network(word: &str) -> Result<IpNet, String> {
             "expected networks and addresses such as 172.16.0.0/12,192.0.2.10, found {word:?}"
         ));
     };
-    // An address with bits beyond the prefix may mean either.
+    // An address with bits beyond the prefix is ambiguous.
     if network.addr() != network.network() {
         let (network, address) = (network.trunc(), network.addr());
         return Err(format!(
@@ -67,7 +67,7 @@ fn network(word: &str) -> Result<IpNet, String> {
     Ok(network)
 }
 
-/// Where HTTP is served.
+/// The address for HTTP, if any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cli) enum HttpAt {
     Off,
@@ -84,11 +84,11 @@ pub(super) fn http_at(text: &str) -> Result<HttpAt, String> {
     }
 }
 
-/// Where connections of the command of `run` come from.
+/// The source address of connections in `run`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cli) enum SourceAddress {
     At(IpAddr),
-    /// Another address for each connection. Without a seed one is chosen.
+    /// Another address for each connection; `None` chooses a seed.
     Random(Option<u64>),
 }
 
@@ -114,14 +114,14 @@ pub(super) fn proxy_mode(text: &str) -> Result<ProxyMode, String> {
     }
 }
 
-/// When `serve` stops by itself.
+/// The condition after which `serve` stops by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cli) enum ExitAfter {
     Sessions(u64),
     Time(Duration),
 }
 
-/// A size in octets, `512MiB`.
+/// A size in octets, such as `512MiB`.
 pub(super) fn size(text: &str) -> Result<usize, String> {
     let units = [("KiB", 10), ("MiB", 20), ("GiB", 30)];
     let octets = units.into_iter().find_map(|(unit, bits)| {
@@ -144,12 +144,12 @@ pub(super) fn exit_after(text: &str) -> Result<ExitAfter, String> {
 
 pub(super) fn one_line(text: &str) -> Result<String, String> {
     if text.contains(['\r', '\n', '\0']) {
-        return Err("expected one line, found a line end or NUL in it".to_owned());
+        return Err("expected one line, found a line end or NUL".to_owned());
     }
     Ok(text.to_owned())
 }
 
-/// The least that can be kept of what happened.
+/// The minimum limit of the journal.
 const LEAST_KEPT: usize = 1 << 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -167,7 +167,7 @@ pub(in crate::cli) enum CheckFormat {
 }
 
 impl CheckFormat {
-    /// Whether it draws a judgement, and so takes one only.
+    /// Whether the format is a picture, which shows exactly one judgement.
     pub(in crate::cli) const fn draws(self) -> bool {
         matches!(self, Self::Svg | Self::Html)
     }

@@ -1,4 +1,4 @@
-//! The matrix as a page: a table for each scenario, receivers down and clients across.
+//! The matrix as an HTML page: a table for each scenario, with a row for each receiver and a column for each client.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! The command in namespaces: what is made before it, what it is given, and what ends it.
+//! The command in namespaces: preparation, environment, and shutdown.
 
 mod expected;
 
@@ -55,7 +55,7 @@ pub(super) fn run(options: &Run) -> Result<u8, Error> {
     if options.verify {
         expectations.extend(expected::of_scenario(&scenario, &receiver)?);
     }
-    // A socket keeps the network in which it was made: the page stays reachable from the machine.
+    // A socket stays in the network in which it was created, so the page is reachable from the machine.
     let outer = match options.http {
         HttpAt::At(address) if !options.probe => Some(bind_outside(address)?),
         _ => None,
@@ -97,8 +97,8 @@ fn command(options: &Run) -> Vec<OsString> {
     vec![std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into())]
 }
 
-/// Binds HTTP before the network is sealed. The runtime of one thread is gone afterwards: only a process of one thread gets a
-/// user namespace.
+/// Binds HTTP before the network is sealed. The runtime with one thread is dropped afterwards, because only a process
+/// with a single thread can create a user namespace.
 fn bind_outside(address: SocketAddr) -> Result<std::net::TcpListener, Error> {
     let failed = |e| Error::io("cannot listen for HTTP", e);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -113,7 +113,7 @@ fn bind_outside(address: SocketAddr) -> Result<std::net::TcpListener, Error> {
 
 const NOT_SEALED: &str = "  This network is not sealed: it is that of the container. /etc/resolv.conf names martinet until the command has ended.\n";
 
-/// Everything that is known before the network is set up.
+/// Everything that is known before the network is created.
 struct Setup<'o> {
     options: &'o Run,
     scenario: Scenario,
@@ -173,7 +173,7 @@ impl Setup<'_> {
         eprint!("{}", self.started(worlds.main(), address));
         let expectations = std::mem::take(&mut self.expectations);
         let expected = Expected::begin(worlds.main(), expectations);
-        // The routes take 10 ms to make. Who connects meanwhile waits in the queue of the listener.
+        // Creating the routes takes 10 ms. Clients that connect meanwhile wait in the queue of the listener.
         let (served, stop) = (Arc::clone(&worlds), shutdown.clone());
         let started = move || {
             let serving = http::serve(listeners, served, http::Options::default(), stop);
@@ -194,13 +194,13 @@ impl Setup<'_> {
         let receiver = self.layout.receiver;
         let mut scenario = self.scenario.clone();
         for listener in &mut scenario.listeners {
-            // Ports of a machine's loopback address are those of the receiver's address here.
+            // Ports on the machine's loopback address become ports of the receiver's address.
             if listener.address.ip().is_loopback() && listener.address.port() != 0 {
                 listener.address.set_ip(receiver);
             }
             listener.client = None;
         }
-        // There is no other nameserver here: programs expect of this one what a resolver answers.
+        // martinet is the only nameserver in the network, so programs expect it to answer like a resolver.
         scenario.dns.outside.get_or_insert(Outside::NxDomain);
         let mut builder = World::builder()
             .with_scenario(scenario)
@@ -265,7 +265,7 @@ impl Setup<'_> {
         } = &self.layout;
         let list = |items: Vec<String>| items.join(", ");
         let table = ready::table(&ready::exchanges(world), &self.receiver.name);
-        // The table has the addresses where there is one.
+        // If there is a table, it shows the addresses.
         let shown = if table.is_empty() { exchanges.len() } else { 1 };
         let exchanges = exchanges
             .iter()
@@ -308,13 +308,13 @@ impl Setup<'_> {
         };
         let _ = writeln!(
             text,
-            "  The {not_in_force} of the scenario is not in force: the client address is that of the socket."
+            "  The {not_in_force} of the scenario has no effect in run: the client address is that of the connection."
         );
         text
     }
 }
 
-/// Binds what a container must leave to martinet, and gives it back.
+/// Checks that the ports which a container must leave to martinet are free.
 async fn ports_are_free(receiver: IpAddr) -> Result<(), Error> {
     let smtp = SocketAddr::new(receiver, run::SMTP);
     drop(harness::bind_tcp("SMTP", smtp).await?);
@@ -322,7 +322,7 @@ async fn ports_are_free(receiver: IpAddr) -> Result<(), Error> {
     Ok(())
 }
 
-/// Source addresses of `--source random`.
+/// The source addresses of `--source random`.
 struct Random {
     addresses: Vec<IpAddr>,
     seed: u64,
@@ -335,7 +335,7 @@ impl Random {
             let expected = "--source random with a scenario that has clients";
             return Err(Error::unexpected(expected, "no [[pool]]"));
         }
-        // Each hasher of the standard library has a random key.
+        // A new hasher of the standard library has random keys.
         let chosen = || RandomState::new().build_hasher().finish() % 1_000_000;
         Ok(Self {
             addresses,
@@ -373,7 +373,7 @@ fn user(tier: Tier, wanted: Option<&str>) -> Result<Option<User>, Error> {
     }
 }
 
-/// A user of the machine: the one that is wanted, or who called sudo. `None` means root.
+/// A user of the machine: the requested one, or the user who called sudo. `None` means root.
 fn known_user(wanted: Option<&str>) -> Result<Option<User>, Error> {
     let sudo = || {
         std::env::var("SUDO_UID")
@@ -401,7 +401,7 @@ fn known_user(wanted: Option<&str>) -> Result<Option<User>, Error> {
     }))
 }
 
-/// Starts the command, calls `started`, follows the command to its end, prints sessions and forwards signals.
+/// Starts the command, calls `started`, waits for the command to end, prints sessions, and forwards signals.
 async fn follow(sealed: Sealed, world: &World, started: impl FnOnce()) -> Result<u8, Error> {
     let mut signals = Signals::listen()?;
     let (mut control, wait) = sealed.go()?;
@@ -444,12 +444,12 @@ const SIGINT: u8 = nix::sys::signal::Signal::SIGINT as u8;
 const SIGQUIT: u8 = nix::sys::signal::Signal::SIGQUIT as u8;
 const SIGTERM: u8 = nix::sys::signal::Signal::SIGTERM as u8;
 
-/// Whether a key of a terminal sends this signal.
+/// Whether the terminal sends this signal for a key.
 fn from_terminal(number: u8) -> bool {
     number == SIGINT || number == SIGQUIT
 }
 
-/// Whether the terminal sends its signals to the command, too.
+/// Whether the terminal sends its signals to the command too.
 fn in_foreground() -> bool {
     let terminal = std::fs::File::open(Path::new("/dev/tty"));
     terminal.is_ok_and(|terminal| {

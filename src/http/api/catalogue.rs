@@ -102,7 +102,7 @@ async fn scenarios() -> Json<Scenarios> {
 /// Show the file of one built-in scenario
 #[utoipa::path(get, path = "/scenarios/{name}", tag = "ask", operation_id = "built_in_scenario", params(("name" = String, Path, description = "Its name", example = "office365")), responses(
     (status = 200, description = "The scenario", body = BuiltIn),
-    (status = 404, description = "None of this name is built in", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No built-in scenario has this name", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn one_scenario(Name(name): Name) -> Result<Json<BuiltIn>, Problem> {
     source(&SCENARIOS, "a scenario that GET scenarios lists", &name)
@@ -119,7 +119,7 @@ async fn receivers() -> Json<Receivers> {
 /// Show the file of one built-in receiver
 #[utoipa::path(get, path = "/receivers/{name}", tag = "ask", operation_id = "built_in_receiver", params(("name" = String, Path, description = "Its name", example = "fcrdns")), responses(
     (status = 200, description = "The receiver", body = BuiltIn),
-    (status = 404, description = "None of this name is built in", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No built-in receiver has this name", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn one_receiver(Name(name): Name) -> Result<Json<BuiltIn>, Problem> {
     source(&RECEIVERS, "a receiver that GET receivers lists", &name)
@@ -165,7 +165,7 @@ impl From<&Mistake> for Finding {
 
 /// Report mistakes and warnings in the text of a scenario or receiver file
 #[utoipa::path(post, path = "/lint", tag = "ask", operation_id = "lint", request_body = FileText, responses(
-    (status = 200, description = "What was found, perhaps nothing", body = Findings),
+    (status = 200, description = "The mistakes and warnings; both lists can be empty", body = Findings),
     BodyMistakes,
 ))]
 async fn lint(Body(FileText { text }): Body<FileText>) -> Json<Findings> {

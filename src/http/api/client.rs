@@ -58,7 +58,7 @@ pub(crate) enum PoolOrder {
 }
 
 impl Client {
-    /// The source of client addresses that is meant.
+    /// Converts the request, or reports the wrong field.
     pub fn source(self) -> Result<ClientSource, Problem> {
         let source = match self {
             Self::Socket => ClientSource::Socket,

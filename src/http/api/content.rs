@@ -107,7 +107,7 @@ impl From<&Part> for PartView {
     }
 }
 
-/// Names and addresses as readers see them.
+/// Names and addresses as mail readers show them.
 fn mailboxes(all: &[Mailbox]) -> Vec<String> {
     let shown = |(name, address): &Mailbox| match name.is_empty() {
         true => address.clone(),
@@ -171,8 +171,9 @@ async fn part(
 
 #[cfg(feature = "page")]
 mod html {
-    //! The HTML of a message, made fit for a frame. What holds it is its policy: no script, no origin. That it is
-    //! cleaned too keeps a browser from reporting, message by message, what the policy forbade.
+    //! The HTML of a message, prepared for a frame. The Content-Security-Policy protects the reader: it forbids scripts
+    //! and other origins. Cleaning the HTML only keeps browsers from logging a violation of that policy for each
+    //! message.
 
     use std::borrow::Cow;
     use std::collections::HashSet;
@@ -182,10 +183,10 @@ mod html {
 
     use super::*;
 
-    /// Nothing but the look of the message, its own images, and links that open elsewhere.
+    /// Allows only inline styles, embedded images, and links that open in a new window.
     const POLICY: &str = "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src data:; \
         style-src 'unsafe-inline'; frame-ancestors 'self'";
-    /// Properties that load nothing.
+    /// CSS properties that load nothing.
     const PROPERTIES: &[&str] = &[
         "background-color",
         "border",
@@ -227,7 +228,7 @@ mod html {
         "white-space",
         "width",
     ];
-    /// Attributes of the look that mail still uses.
+    /// Presentational attributes that HTML mail still uses.
     const ATTRIBUTES: &[&str] = &[
         "align",
         "bgcolor",
@@ -297,7 +298,7 @@ mod html {
         )
     }
 
-    /// The value of an attribute, or nothing where it would act or load.
+    /// The value of an attribute; `None` if it runs a script or loads something.
     fn attribute<'u>(
         images: &[(String, String)],
         tag: &str,
@@ -319,7 +320,7 @@ mod html {
         }
     }
 
-    /// The HTML with its look and its links, and nothing that acts or loads.
+    /// The HTML with its styles and links, without anything that runs or loads.
     pub(super) fn clean(html: &str, images: &[(String, String)]) -> String {
         let images = images.to_vec();
         let properties: HashSet<_> = PROPERTIES.iter().copied().collect();
@@ -345,7 +346,7 @@ mod tests {
             "cid:logo".to_owned(),
             "data:image/png;base64,AA==".to_owned(),
         )];
-        // Their order among the attributes is any.
+        // The order of attributes is not specified.
         let found = clean(html, &images)
             .replace(" rel=\"noopener noreferrer\"", "")
             .replace(" target=\"_blank\"", "");

@@ -1,4 +1,4 @@
-//! `events`: everything that happens, as server-sent events with ids and resume, as pages, and as JSON lines.
+//! `events`: the event log as server-sent events with ids and resume, as pages, and as JSON lines.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -23,9 +23,9 @@ use crate::http::server::paging::{Cursor, Page};
 use crate::http::server::problem::Problem;
 use crate::journal::{Event, EventKind, Log};
 
-/// Silence after which a comment is sent, so that nothing in between closes the connection.
+/// Time without events after which a comment is sent, so that no proxy closes the connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// Events sent at once.
+/// Maximum number of events read from the log at a time.
 const BURST: usize = 256;
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
@@ -34,7 +34,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(export))
 }
 
-/// Which events.
+/// A filter for events.
 #[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
@@ -48,7 +48,7 @@ struct EventPattern {
     session: Option<u64>,
 }
 
-/// Reads the words of kinds.
+/// Reads kinds of events, separated by commas.
 fn kinds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
     let Some(text) = Option::<String>::deserialize(deserializer)? else {
         return Ok(None);
@@ -70,13 +70,11 @@ fn kinds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String
 }
 
 impl EventPattern {
-    fn matches(&self, happening: &Event) -> bool {
+    fn matches(&self, event: &Event) -> bool {
         self.event
             .as_ref()
-            .is_none_or(|kinds| kinds.iter().any(|kind| kind == happening.what.name()))
-            && self
-                .session
-                .is_none_or(|session| session == happening.session)
+            .is_none_or(|kinds| kinds.iter().any(|kind| kind == event.what.name()))
+            && self.session.is_none_or(|session| session == event.session)
     }
 }
 
@@ -112,8 +110,8 @@ async fn follow(
     if !accept.contains("text/event-stream") {
         let found = page.of(
             world.events(),
-            |happening| happening.id,
-            |happening| pattern.matches(happening),
+            |event| event.id,
+            |event| pattern.matches(event),
         );
         return Json(EventPage {
             events: found.entries,
@@ -139,7 +137,7 @@ async fn follow(
         .into_response()
 }
 
-/// The number after which a client wants to go on.
+/// The number of the event after which the client resumes.
 fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let Some(field) = headers.get("last-event-id") else {
         return Ok(None);
@@ -155,11 +153,11 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     text.parse().map(Some).map_err(wrong)
 }
 
-/// What a follower finds after the number where it stands.
+/// The events after a number.
 enum Found {
     /// The next events.
     Events(Vec<Arc<Event>>),
-    /// Events are missing: it goes on after this number.
+    /// Events are missing; the stream continues after this number.
     Gap(u64),
 }
 
@@ -183,7 +181,7 @@ struct Follower {
     world: Arc<World>,
     pattern: EventPattern,
     after: u64,
-    /// What is to be sent next, the latest first.
+    /// The events to send, latest first.
     pending: Vec<Arc<Event>>,
     shutdown: CancellationToken,
 }
@@ -191,10 +189,10 @@ struct Follower {
 impl Follower {
     async fn next(mut self) -> Option<(Result<sse::Event, Infallible>, Self)> {
         loop {
-            while let Some(happening) = self.pending.pop() {
-                self.after = happening.id;
-                if self.pattern.matches(&happening) {
-                    return Some((Ok(event(&happening)), self));
+            while let Some(event) = self.pending.pop() {
+                self.after = event.id;
+                if self.pattern.matches(&event) {
+                    return Some((Ok(sse_event(&event)), self));
                 }
             }
             let log = Arc::clone(self.world.events());
@@ -216,7 +214,7 @@ impl Follower {
     }
 }
 
-/// Says that events are missing. Its id is where the stream goes on: a client that comes back with it misses nothing.
+/// Reports that events are missing. Its id is the number after which the stream continues, for clients that reconnect.
 fn gap(after: u64, reached: u64) -> sse::Event {
     let mut data = serde_json::json!({ "after": after, "next": reached + 1 });
     if let Some(missed) = reached.checked_sub(after) {
@@ -228,11 +226,11 @@ fn gap(after: u64, reached: u64) -> sse::Event {
         .data(data.to_string())
 }
 
-fn event(happening: &Event) -> sse::Event {
-    let data = serde_json::to_string(happening).unwrap_or_default();
+fn sse_event(event: &Event) -> sse::Event {
+    let data = serde_json::to_string(event).unwrap_or_default();
     sse::Event::default()
-        .id(happening.id.to_string())
-        .event(happening.what.name())
+        .id(event.id.to_string())
+        .event(event.what.name())
         .data(data)
 }
 
@@ -248,13 +246,13 @@ async fn export(
     >,
 ) -> impl IntoResponse {
     let mut lines = String::new();
-    for happening in world
+    for event in world
         .events()
         .entries()
         .iter()
-        .filter(|happening| pattern.matches(happening))
+        .filter(|event| pattern.matches(event))
     {
-        lines.push_str(&serde_json::to_string(happening).unwrap_or_default());
+        lines.push_str(&serde_json::to_string(event).unwrap_or_default());
         lines.push('\n');
     }
     ([(header::CONTENT_TYPE, "application/jsonl")], lines)

@@ -1,4 +1,4 @@
-//! `expectations`: declared before, counted while the world runs, verified in one call.
+//! `expectations`: declared in advance, counted while the world runs, verified in one request.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use crate::http::App;
 use crate::http::server::extract::{Body, Id, Object, TheWorld};
 use crate::http::server::problem::{BodyMistakes, Problem};
 
-/// Most expectations of a world at a time.
+/// Maximum number of expectations of a world.
 const MOST: usize = 10_000;
-/// How long a verification waits for what is under way.
+/// Maximum time that a verification waits for sessions whose last reply was just sent.
 const GRACE: Duration = Duration::from_millis(200);
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
@@ -129,7 +129,7 @@ async fn declare(
     };
     if world.ledger().len() >= MOST {
         let expected = format!("at most {MOST} expectations at a time");
-        return Err(Problem::mistake("", &expected, "as many already"));
+        return Err(Problem::mistake("", &expected, "one more"));
     }
     let id = world.ledger().mount(expectation.named(&name).often(times));
     let outcome = world.ledger().find(id);
@@ -154,7 +154,7 @@ async fn clear(TheWorld(world): TheWorld) -> StatusCode {
     (status = 417, description = "Some expectations are not met; the report has their near misses", body = Outcomes),
 ))]
 async fn verify(TheWorld(world): TheWorld) -> (StatusCode, Json<Outcomes>) {
-    // Another thread may be about to publish what a client has heard already.
+    // A client can have read a reply before the thread that sent it publishes the session.
     let ledger = world.ledger();
     let met = world.sessions().wait(|_| ledger.is_met().then_some(()));
     let _ = tokio::time::timeout(GRACE, met).await;

@@ -14,7 +14,7 @@ use crate::http::App;
 use crate::http::server::extract::{Body, TheWorld};
 use crate::http::server::problem::{BodyMistakes, Problem};
 
-/// Most faults: each question looks at all of them.
+/// Maximum number of faults: each query is compared with all of them.
 const FAULTS: usize = 1_000;
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {

@@ -1,4 +1,4 @@
-//! `sessions/{id}/picture`: why a session was refused, drawn.
+//! `sessions/{id}/picture`: drawings that show why a session was refused.
 
 use std::sync::{Arc, LazyLock};
 
@@ -17,11 +17,11 @@ use crate::http::App;
 use crate::http::api::sessions::find;
 use crate::http::server::extract::{Id, Place, TheWorld};
 use crate::http::server::problem::Problem;
-use crate::picture::{Case, Picture, STYLE, moments};
+use crate::picture::{Case, Picture, STYLE, steps};
 use crate::policy::Remedy;
 use crate::smtp::{SessionEntry, SessionRecord};
 
-/// Nothing but the style sheet of pictures may take effect in them: no script, no image, no other origin.
+/// The policy of pictures: only their own style sheet takes effect; scripts, images and other origins are forbidden.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let hash = STANDARD.encode(Sha256::digest(STYLE));
     let policy = format!("default-src 'none'; style-src 'sha256-{hash}'; frame-ancestors 'self'");
@@ -60,7 +60,7 @@ async fn page(TheWorld(world): TheWorld, Id(id): Id) -> Result<impl IntoResponse
     drawn_apart(move || document(&whole(&world, &entry))).await
 }
 
-/// Draws on a thread for work that takes time.
+/// Draws on a blocking thread.
 async fn drawn_apart<R: Send + 'static>(
     draw: impl FnOnce() -> R + Send + 'static,
 ) -> Result<R, Problem> {
@@ -112,7 +112,7 @@ fn remedies(record: &SessionRecord) -> Vec<Remedy> {
     first.map_or_else(Vec::new, |refusal| refusal.remedies.to_vec())
 }
 
-/// The attempt that a session was: its first recipient, and its first message where that is kept.
+/// The session as an attempt that can be judged again: its first recipient, and its first message if that is kept.
 fn attempt(world: &World, record: &SessionRecord) -> Attempt {
     let mut attempt = world.attempt(record.client_address, &record.helo);
     if let Some(helo) = &record.facts.helo {
@@ -131,7 +131,7 @@ fn attempt(world: &World, record: &SessionRecord) -> Attempt {
     attempt
 }
 
-/// A picture's page under its policy.
+/// Responds with the page of a picture, under its policy.
 pub(crate) fn document(picture: &Picture) -> impl IntoResponse + use<> {
     let kind = HeaderValue::from_static("text/html; charset=utf-8");
     (
@@ -143,7 +143,7 @@ pub(crate) fn document(picture: &Picture) -> impl IntoResponse + use<> {
     )
 }
 
-/// A picture alone under its policy.
+/// Responds with the SVG of a picture, under its policy.
 pub(crate) fn drawing(picture: &Picture) -> impl IntoResponse + use<> {
     let kind = HeaderValue::from_static("image/svg+xml; charset=utf-8");
     (
@@ -155,12 +155,13 @@ pub(crate) fn drawing(picture: &Picture) -> impl IntoResponse + use<> {
     )
 }
 
-/// Everything about a session: its timeline, and what each remedy makes of it.
+/// The picture of a session with its timeline and the effect of each remedy.
 fn whole(world: &World, entry: &SessionEntry) -> Picture {
     let (events, queries) = (world.events().entries(), world.dns_queries().entries());
-    // A judgement takes the lock of changes, which comes before that of a record: so the record is copied.
+    // The record is copied: a judgement takes the lock of changes, which comes before that of a record in the lock
+    // order.
     let record = entry.explain(SessionRecord::clone);
-    let case = Case::of_session(&record, moments(&record, &events, &queries));
+    let case = Case::of_session(&record, steps(&record, &events, &queries));
     let Some(profile) = world.receiver_named(&record.receiver) else {
         return Picture::of(&case);
     };

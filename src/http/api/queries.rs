@@ -1,4 +1,4 @@
-//! `dns/queries`: who asked what, and what was answered.
+//! `dns/queries`: the DNS queries and their answers.
 
 use std::sync::Arc;
 

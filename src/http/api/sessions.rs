@@ -1,4 +1,4 @@
-//! `sessions`: what clients did, and what was said to them.
+//! `sessions`: the SMTP sessions with their commands, replies and verdicts.
 
 use std::sync::Arc;
 

@@ -23,7 +23,7 @@ pub(crate) enum Source {
     Object(serde_json::Map<String, Value>),
 }
 
-/// By hand: what serde derives says `untagged enum Source` of a mistake.
+/// Written by hand: errors of the derived code name the type (`untagged enum Source`).
 impl<'de> Deserialize<'de> for Source {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Either;
@@ -44,7 +44,7 @@ impl<'de> Deserialize<'de> for Source {
     }
 }
 
-/// The name of what was sent as text; no files are read beside it.
+/// The file name of text that was sent; files are not read relative to it.
 const INLINE: &str = "builtin:/inline";
 
 impl Source {
@@ -73,7 +73,7 @@ impl Source {
         }
     }
 
-    /// A mistake in the text that was sent, or in the object that was read as this text.
+    /// A problem with the text that was sent, or with the object that was converted to this text.
     fn wrong(&self, field: &str, error: &Error, text: &str) -> Problem {
         match self {
             Self::Text(_) => Problem::of(field, error),
@@ -90,8 +90,9 @@ impl Source {
             }
             Self::Object(map) => {
                 let text = toml::to_string(map);
-                text.map(Read::Toml)
-                    .map_err(|e| Problem::mistake(field, "what TOML can say", &e.to_string()))
+                text.map(Read::Toml).map_err(|e| {
+                    Problem::mistake(field, "a value that TOML can represent", &e.to_string())
+                })
             }
         }
     }

@@ -1,4 +1,5 @@
-//! What the API shows of a session: stable names, nothing null. What is not known is left out, and lists may be empty.
+//! The view of a session in the API: names are stable, and nothing is null. Unknown values are left out; lists may be
+//! empty.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -138,7 +139,7 @@ pub(crate) struct LineView {
 }
 
 impl SessionView {
-    /// The outline: who, what, and which verdict.
+    /// The session without facts, evidence and transcript.
     pub(crate) fn outline(record: &SessionRecord) -> Self {
         let first = record.refusals.first();
         Self {
@@ -238,7 +239,7 @@ impl LineView {
     }
 }
 
-/// A value as JSON without nulls: what is not known is left out.
+/// The value as JSON without nulls.
 pub(crate) fn plain(value: &impl Serialize) -> Value {
     without_nulls(serde_json::to_value(value).unwrap_or_default())
 }

@@ -1,5 +1,5 @@
-//! `wait`: holds the request until sessions, messages or DNS queries match, or the time is up, and answers with evidence
-//! either way.
+//! `wait`: the request waits until enough sessions, messages or DNS queries match or the time is up. The response has
+//! evidence in both cases.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,9 +20,9 @@ use crate::http::server::paging::{Keys, within};
 use crate::http::server::problem::Problem;
 use crate::journal::DnsQuery;
 
-/// How long a wait waits where the request does not say, in milliseconds.
+/// Default time to wait, in milliseconds.
 const USUAL_MS: u64 = 5_000;
-/// The longest wait, in milliseconds.
+/// Maximum time to wait, in milliseconds.
 const LONGEST_MS: u64 = 60_000;
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
@@ -32,7 +32,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(wait_for_queries))
 }
 
-/// How long, and for how many.
+/// The number of matches to wait for, and the maximum time.
 #[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
@@ -63,7 +63,7 @@ impl Until {
     }
 }
 
-/// What a wait tells whatever it waited for.
+/// The part of a result that is the same for sessions, messages and queries.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct Evidence {
     /// Whether enough entries matched.
@@ -164,7 +164,7 @@ async fn wait_for_queries(
     })
 }
 
-/// 200 with what matched, 417 with what was seen instead, or 410 where the world stopped.
+/// 200 with the matches, 417 with the entries that were seen instead, or 410 if the world stopped.
 fn answer<T, B: Serialize>(
     waited: Result<Vec<T>, WaitTimeout>,
     wanted: String,

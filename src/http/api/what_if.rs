@@ -1,4 +1,4 @@
-//! `check` and `matrix`: who would refuse whom, without sending.
+//! `check` and `matrix`: judgements without sending mail.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(show_matrix))
 }
 
-/// What every world has.
+/// The routes that every world has.
 pub(crate) fn of_a_world() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(check, check_body))
@@ -105,7 +105,7 @@ async fn check_body(
     judged(world, what_if).await
 }
 
-/// The same for one receiver as a page: what each identity leads to, where the chain breaks, and what each remedy makes
+/// Draw what one receiver would reply as an HTML page: DNS answers, the broken link, the effect of each remedy
 #[utoipa::path(get, path = "/check/picture", tag = "ask", params(WhatIf), responses(
     (status = 200, description = "The page, which needs no script and can be printed", body = String, content_type = "text/html"),
     (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
@@ -117,7 +117,7 @@ async fn picture(
     drawn(world, what_if, |picture| document(picture).into_response()).await
 }
 
-/// The same page; scenario and receiver can also be TOML text or JSON objects
+/// Draw the same page; scenario and receiver can also be TOML text or JSON objects
 #[utoipa::path(post, path = "/check/picture", tag = "ask", request_body = WhatIf, responses(
     (status = 200, description = "The page", body = String, content_type = "text/html"),
     BodyMistakes,
@@ -141,7 +141,7 @@ async fn svg(
     drawn(world, what_if, |picture| drawing(picture).into_response()).await
 }
 
-/// The same picture; scenario and receiver can also be TOML text or JSON objects
+/// Draw the same picture; scenario and receiver can also be TOML text or JSON objects
 #[utoipa::path(post, path = "/check/picture.svg", tag = "ask", request_body = WhatIf, responses(
     (status = 200, description = "The picture", body = String, content_type = "image/svg+xml"),
     BodyMistakes,
@@ -187,9 +187,9 @@ async fn judged(world: Arc<World>, what_if: WhatIf) -> Result<Json<Judgements>, 
     Ok(Json(Judgements { judgements }))
 }
 
-/// A what-if with everything that was left out.
+/// A what-if with its defaults filled in.
 struct Question {
-    /// The scenario, where it is not the world's.
+    /// The scenario; `None` for that of the world.
     scenario: Option<Scenario>,
     profiles: Vec<ReceiverProfile>,
     attempt: Attempt,
@@ -273,7 +273,7 @@ impl Question {
         let attempt = self.attempt(world, profile);
         match &self.scenario {
             Some(scenario) => {
-                // Faults that count begin anew for each.
+                // Each judgement begins with the counts of faults at 0.
                 let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
                 let patience = profile.dns_timeout;
                 judge(&profile.receiver, &zones, patience, &attempt)
@@ -282,7 +282,7 @@ impl Question {
         }
     }
 
-    /// The judgement once a remedy is applied.
+    /// The judgement after a remedy is applied.
     fn remedied(
         &self,
         world: &World,
@@ -300,13 +300,13 @@ impl Question {
     }
 }
 
-/// A text with every line ended by CRLF.
+/// The text with CRLF line ends.
 fn crlf(text: &str) -> Vec<u8> {
     let lines = text.lines().map(|line| format!("{line}\r\n"));
     lines.collect::<String>().into_bytes()
 }
 
-/// Which scenario and receivers.
+/// The scenarios and receivers of a matrix.
 #[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]

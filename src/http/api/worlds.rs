@@ -1,4 +1,4 @@
-//! `worlds`: many of them in one process, each with its own ports, zones, journal and memory.
+//! `worlds`: many worlds in one process, each with its own ports, zones, journal and memory.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -49,7 +49,7 @@ struct WorldView {
     dns_host: String,
     /// The port of `dns`.
     dns_port: u16,
-    /// Where mail for the recipient domains goes.
+    /// The mail servers of the recipient domains.
     exchanges: Vec<ExchangeView>,
     /// The number of sessions kept.
     sessions: usize,
@@ -57,7 +57,7 @@ struct WorldView {
     messages: usize,
 }
 
-/// An address of a host that takes the mail of a recipient domain.
+/// A mail server of a recipient domain, at one address.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct ExchangeView {
     /// The recipient domain.

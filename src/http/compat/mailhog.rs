@@ -1,5 +1,5 @@
-//! MailHog's message API: what npm `mailhog`, `cypress-mailhog` and PyPI `mailhog` call. Deleting shares Mailpit's path:
-//! an empty answer suits both families.
+//! MailHog's message API, as npm `mailhog`, `cypress-mailhog` and PyPI `mailhog` use it. Deleting shares Mailpit's
+//! path: the clients of both accept an empty response.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,9 +19,9 @@ use crate::http::server::extract::{Params, TheWorld};
 use crate::http::server::problem::Problem;
 use crate::journal::Message;
 
-/// Messages of a page unless told otherwise.
+/// Default number of messages of a page.
 const PAGE: usize = 50;
-/// Most messages of a page.
+/// Maximum number of messages of a page.
 const MOST: usize = 250;
 
 pub(crate) fn routes() -> Router<Arc<App>> {
@@ -40,7 +40,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
     api().nest("/worlds/{world}", api())
 }
 
-/// Which page.
+/// The page to return.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 struct Page {
@@ -48,7 +48,7 @@ struct Page {
     limit: Option<usize>,
 }
 
-/// What is searched for.
+/// A search.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct Query {
@@ -89,7 +89,7 @@ async fn search(
     listed(&app, &found, Page { start, limit }).await
 }
 
-/// A substring in any case: of the envelope or header for `from` and `to`, of the body or any field otherwise.
+/// A case-insensitive search: in the envelope or header for `from` and `to`, otherwise in the body or any field.
 fn matches(message: &Message, mail: &Mail, kind: &str, wanted: &str) -> bool {
     let within = |text: &str| text.to_lowercase().contains(wanted);
     let field = |name: &str| {
@@ -117,7 +117,7 @@ async fn listed(app: &App, found: &[Arc<Message>], page: Page) -> Result<Respons
     app.mails.all(slice.cloned().collect(), then).await
 }
 
-/// MailHog's v2 answers call themselves text/json.
+/// MailHog's v2 responses have the type text/json.
 fn json_text(value: &Value) -> Response {
     ([(header::CONTENT_TYPE, "text/json")], value.to_string()).into_response()
 }
@@ -148,7 +148,7 @@ fn object(message: &Message, mail: &Mail) -> Value {
     })
 }
 
-/// The name after `Received: from`, which the receiver wrote.
+/// The name after `Received: from`, in the field that the receiver added.
 fn raw_helo(trace: &str) -> &str {
     let after = trace.split("Received: from ").nth(1).unwrap_or_default();
     after.split(' ').next().unwrap_or_default()
@@ -166,7 +166,7 @@ fn text(octets: &[u8]) -> String {
     String::from_utf8_lossy(octets).into_owned()
 }
 
-/// The parts as they were sent, not decoded; null where the message has no parts.
+/// The parts without decoding; null for a message without parts.
 fn parts(raw: &[u8], mail: &Mail) -> Value {
     if mail.leaves.is_empty() {
         return Value::Null;
@@ -227,12 +227,12 @@ async fn download(
     (fields, message.raw()).into_response()
 }
 
-/// Jim is absent: chance is not what refuses mail here.
+/// Jim, MailHog's random failures, does not exist here: rules refuse, and faults are scripted.
 async fn no_jim() -> StatusCode {
     StatusCode::NOT_FOUND
 }
 
-/// Nothing is delivered anywhere, least of all to a host that a request names.
+/// martinet delivers no mail, so a host in a request is never contacted.
 async fn release() -> Response {
     (StatusCode::FORBIDDEN, "martinet delivers nothing").into_response()
 }

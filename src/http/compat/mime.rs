@@ -1,5 +1,5 @@
-//! A stored message as mail-parser reads it, once, on the threads of [`Blocking`]. One that cannot be read is still
-//! shown, raw.
+//! Stored messages as mail-parser reads them, parsed once, on the threads of [`Blocking`]. A message that cannot be
+//! parsed is shown raw.
 
 mod cache;
 
@@ -16,7 +16,7 @@ use crate::http::server::blocking::Blocking;
 use crate::http::server::problem::Problem;
 use crate::journal::Message;
 
-/// Reads messages beside the runtime's workers, and remembers what it read within bounds.
+/// Parses messages on blocking threads, and caches the results up to a limit.
 #[derive(Debug, Default)]
 pub(crate) struct Mails {
     pub blocking: Blocking,
@@ -24,7 +24,7 @@ pub(crate) struct Mails {
 }
 
 impl Mails {
-    /// What `then` makes of messages as they are read one after the other, on a blocking thread.
+    /// Parses messages one after the other on a blocking thread, and applies `then` to them.
     pub async fn all<R: Send + 'static>(
         &self,
         messages: Vec<Arc<Message>>,
@@ -41,7 +41,7 @@ impl Mails {
         self.blocking.run(work).await
     }
 
-    /// What `then` makes of one message, on a blocking thread.
+    /// Parses one message on a blocking thread, and applies `then` to it.
     pub async fn one<R: Send + 'static>(
         &self,
         message: Arc<Message>,
@@ -53,55 +53,55 @@ impl Mails {
     }
 }
 
-/// A name, empty where there is none, and an address.
+/// A display name, or an empty text, and an address.
 pub(crate) type Mailbox = (String, String);
 
-/// What could be read of a message: the receiver's fields and what the client sent.
+/// A parsed message: the fields that the receiver added, and the message from the client.
 #[derive(Debug, Default)]
 pub(crate) struct Mail {
-    /// The fields of the header section in their order, named as they stand there, unfolded.
+    /// The header fields in order, unfolded, with their names as sent.
     pub fields: Vec<(String, String)>,
-    /// Decoded.
+    /// The decoded subject.
     pub subject: String,
-    /// Without brackets.
+    /// The Message-ID without angle brackets.
     pub(crate) message_id: String,
     pub from: Vec<Mailbox>,
     pub to: Vec<Mailbox>,
     pub cc: Vec<Mailbox>,
     pub bcc: Vec<Mailbox>,
     pub(crate) reply_to: Vec<Mailbox>,
-    /// The Date field (RFC 3339), where there is one that is a date.
+    /// The Date field (RFC 3339), if it is valid.
     pub date: Option<String>,
-    /// The text, or what of the HTML is text.
+    /// The text, or the text within the HTML.
     pub text: String,
-    /// The HTML, empty where the message has none of its own.
+    /// The HTML; empty if the message has none.
     pub html: String,
     /// The parts that are attached or inline.
     pub parts: Vec<Part>,
-    /// Where the header section and the body of each part without parts stand; empty where there are no parts.
+    /// The positions of the header section and the body of each part without parts; empty for a message without parts.
     pub leaves: Vec<(Range<usize>, Range<usize>)>,
-    /// Where the body begins.
+    /// The position of the body.
     pub body: usize,
-    /// Octets of the whole message.
+    /// The size of the whole message.
     pub size: usize,
 }
 
-/// A part that is not the text itself.
+/// A part other than the message text.
 #[derive(Debug)]
 pub(crate) struct Part {
-    /// Its number within the message.
+    /// The number of the part within the message.
     pub id: usize,
-    /// Where it stands in the message, with its header section.
+    /// The position of the part in the message, with its header section.
     place: Range<usize>,
-    /// Its file name, made harmless; empty where it has none.
+    /// The file name without dangerous characters; empty without one.
     pub file_name: String,
-    /// Its type, for example `image/png`.
+    /// The content type, for example `image/png`.
     pub(crate) content_type: String,
-    /// Its Content-ID without brackets, empty where it has none.
+    /// The Content-ID without angle brackets; empty without one.
     pub(crate) content_id: String,
-    /// Whether it is meant to be shown within the text.
+    /// Whether the part is to be shown within the text.
     pub inline: bool,
-    /// Its octets, once decoded.
+    /// The decoded size.
     pub size: usize,
     pub(crate) md5: String,
     pub(crate) sha1: String,
@@ -139,7 +139,7 @@ impl Mail {
         }
     }
 
-    /// The first field of a name.
+    /// The first field with this name.
     pub fn field(&self, wanted: &str) -> Option<&str> {
         let found = self
             .fields
@@ -163,7 +163,7 @@ impl Mail {
         snippet.chars().take(250).collect()
     }
 
-    /// Roughly the memory it takes.
+    /// The approximate memory use.
     fn octets(&self) -> usize {
         let pairs = |all: &[(String, String)]| {
             all.iter()
@@ -196,8 +196,7 @@ impl Mail {
     }
 }
 
-/// The fields of a header section in their order: names as they stand there, values unfolded. What is no field is
-/// left out.
+/// The fields of a header section in order: names as sent, values unfolded. Lines that are not fields are left out.
 pub(crate) fn fields(section: &[u8]) -> Vec<(String, String)> {
     let mut fields: Vec<(String, String)> = Vec::new();
     let mut continues = false;
@@ -225,15 +224,15 @@ pub(crate) fn fields(section: &[u8]) -> Vec<(String, String)> {
     fields
 }
 
-/// What a part holds.
+/// The content of a part.
 pub(crate) struct Contents {
     pub(crate) content_type: String,
     pub file_name: String,
-    /// Decoded.
+    /// The decoded content.
     pub octets: Vec<u8>,
 }
 
-/// Any part by its number. An attached one is read on its own where that comes to the same.
+/// Any part by its number. An attached part is parsed alone if the result is the same.
 pub(crate) fn part(raw: &[u8], mail: &Mail, id: usize) -> Option<Contents> {
     let attached = mail.parts.iter().find(|part| part.id == id);
     attached.and_then(|part| alone(raw, part)).or_else(|| {
@@ -279,7 +278,7 @@ fn mailboxes(field: Option<&Address<'_>>) -> Vec<Mailbox> {
     field.map_or_else(Vec::new, |address| address.iter().map(one).collect())
 }
 
-/// The date as RFC 5322 §3.3 has it: the seconds may be left out, which mail-parser does not read.
+/// The date by RFC 5322 §3.3, where the seconds are optional; mail-parser requires them.
 fn date(parsed: &mail_parser::Message<'_>, fields: &[(String, String)]) -> Option<String> {
     let (_, text) = fields
         .iter()
@@ -301,7 +300,7 @@ fn says_attachment(part: &MessagePart<'_>) -> bool {
         .is_some_and(|d| d.is_attachment())
 }
 
-/// mail-parser takes a text within multipart/alternative for a body, even one that says that it is attached.
+/// mail-parser takes any text within multipart/alternative for the body, even a part with the disposition attachment.
 fn body_text(parsed: &mail_parser::Message<'_>) -> String {
     let shown = |id: &u32| parsed.part(*id).is_some_and(|part| !says_attachment(part));
     let position = parsed.text_body.iter().position(shown);
@@ -318,7 +317,7 @@ fn body_html(parsed: &mail_parser::Message<'_>) -> String {
     own.unwrap_or_default()
 }
 
-/// The parts that mail-parser takes for attachments, and those that say so.
+/// The parts that mail-parser takes for attachments, and those with the disposition attachment.
 fn parts(parsed: &mail_parser::Message<'_>) -> Vec<Part> {
     let attached: std::collections::BTreeSet<_> = parsed.attachments.iter().copied().collect();
     let all = (0_u32..).zip(&parsed.parts);
@@ -382,8 +381,7 @@ fn leaves(parsed: &mail_parser::Message<'_>, size: usize) -> Vec<(Range<usize>, 
     leaves.map(place).collect()
 }
 
-/// A file name that is a name and nothing else: no directory, no control character, no quote (MailHog's
-/// CVE-2022-50908, MailDev's CVE-2024-27448).
+/// A file name without directories, control characters and quotes (MailHog's CVE-2022-50908, MailDev's CVE-2024-27448).
 pub(crate) fn harmless(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let plain =
@@ -450,7 +448,8 @@ mod tests {
         assert_eq!(Mail::read(b"Subject: x\r\n\r\n").date, None);
     }
 
-    /// A part is attached where it says so, whatever else it has: text, a Content-ID, or alternatives around it.
+    /// The disposition attachment decides, whatever the part has otherwise: text, a Content-ID, or alternatives around
+    /// it.
     #[test]
     fn what_says_attachment_is_attached() {
         let inner = "Content-Type: text/plain\r\nContent-Disposition: attachment; filename=a.txt\r\nContent-ID: <1@x>\r\n\r\nattached\r\n";

@@ -1,5 +1,4 @@
-//! The APIs of other test servers, for the clients that already speak them: Mailpit's and MailHog's, and the MIME
-//! reading that both need.
+//! The APIs of other test servers, Mailpit and MailHog, for their existing clients, and the MIME parser that both use.
 
 pub(crate) mod mailhog;
 pub(crate) mod mailpit;

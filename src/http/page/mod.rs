@@ -1,7 +1,6 @@
-//! The page at `/`: static files that use the API and nothing else.
+//! The page at `/`: static files that use only the API.
 //!
-//! No step builds the files: what a browser loads is what stands in `files/`. The page asks no other origin, and its
-//! content security policy lets it load nothing from one.
+//! The files are served as they are, without a build step. The content security policy forbids other origins.
 
 use std::sync::Arc;
 
@@ -17,7 +16,7 @@ use crate::http::server::problem::Problem;
 
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/http/page/files");
 
-/// What the page may load: its own files, the API, and the frame in which a message's HTML is shown.
+/// The origins that the page may load from: its own files, the API, and the frame that shows the HTML of a message.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
     frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

@@ -1,4 +1,4 @@
-//! Connections: how long a client may take for its headers, how large they may be, and how serving ends.
+//! HTTP connections: limits for the headers, and graceful shutdown.
 
 use std::time::{Duration, Instant};
 
@@ -12,16 +12,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::journal::Failures;
 
-/// How long a client may take for the headers of a request.
+/// Maximum time for the headers of a request.
 const HEADER_TIME: Duration = Duration::from_secs(10);
-/// Most header fields of a request; more is 431.
+/// Maximum number of header fields; a request with more gets 431.
 const HEADER_FIELDS: usize = 100;
-/// Most octets of a request's headers; more is 431.
+/// Maximum size of the headers; a request with more gets 431.
 const HEADER_OCTETS: usize = 64 << 10;
-/// How long requests may take to end once serving stops.
+/// Maximum time for requests under way after shutdown begins.
 const STOPPING: Duration = Duration::from_secs(2);
 
-/// Serves until shut down; requests under way then get a bounded time to end.
+/// Serves until shutdown; requests under way then get a limited time to end.
 pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
     let (mut connections, mut failures) = (JoinSet::new(), Failures::default());
     loop {
@@ -34,7 +34,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: Cance
             Ok((stream, _)) => {
                 _ = connections.spawn(connection(stream, router.clone(), shutdown.clone()))
             }
-            // Out of descriptors: let connections end.
+            // The process has no free descriptors: wait until connections end.
             Err(error) => {
                 if let Some(failures) = failures.count(Instant::now()) {
                     tracing::error!(%error, failures, "cannot accept an HTTP connection");

@@ -1,5 +1,4 @@
-//! Work that takes long: on few threads beside the runtime's, so that SMTP, DNS and other requests are answered
-//! meanwhile.
+//! Runs long work on a few blocking threads, so that the runtime keeps answering SMTP, DNS and other requests.
 
 use std::sync::Arc;
 
@@ -8,14 +7,14 @@ use tokio::sync::Semaphore;
 
 use crate::http::server::problem::Problem;
 
-/// Runs work on blocking threads, on a bounded number of them at a time; more work waits its turn.
+/// Runs a bounded number of tasks at a time on blocking threads; further tasks wait.
 #[derive(Clone, Debug)]
 pub(crate) struct Blocking {
     turns: Arc<Semaphore>,
 }
 
 impl Default for Blocking {
-    /// Half of the processors: the other half is for the runtime's workers.
+    /// Half of the processors; the other half is for the runtime's threads.
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self::new((processors / 2).max(1))
@@ -23,18 +22,18 @@ impl Default for Blocking {
 }
 
 impl Blocking {
-    /// At most `threads` at a time.
+    /// At most `threads` tasks at a time.
     fn new(threads: usize) -> Self {
         Self {
             turns: Arc::new(Semaphore::new(threads)),
         }
     }
 
-    /// Runs work and returns what came of it. Work that has begun ends, even where nobody waits for it any more; it
-    /// holds its turn until then.
+    /// Runs work and returns its result. Work that has begun runs to its end and keeps its permit, even if its request
+    /// is dropped.
     ///
     /// # Errors
-    /// 500 where the work panicked.
+    /// 500 if the work panicked.
     pub async fn run<R: Send + 'static>(
         &self,
         work: impl FnOnce() -> R + Send + 'static,
@@ -58,7 +57,7 @@ mod tests {
 
     use super::*;
 
-    /// Two at a time; those whose request was given up keep their turn until they end.
+    /// Two tasks run at a time; a task of a dropped request keeps its permit until it ends.
     #[tokio::test]
     async fn threads_are_bounded() {
         static RUNNING: AtomicUsize = AtomicUsize::new(0);
@@ -100,11 +99,11 @@ mod tests {
         assert_eq!(MOST.load(Ordering::SeqCst), 1, "one of two threads is held");
         release.send(()).expect("the work waits");
         let panicked = blocking.run(|| panic!("on purpose")).await;
-        assert!(panicked.is_err(), "a panic is told");
+        assert!(panicked.is_err(), "a panic is reported");
         assert_eq!(
             blocking.run(|| 5).await.expect("no panic"),
             5,
-            "and its turn is free again"
+            "and its permit is free again"
         );
     }
 }

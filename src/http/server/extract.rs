@@ -1,4 +1,4 @@
-//! What handlers take from a request; every mistake is a [`Problem`].
+//! Extractors for handlers; every mistake is a [`Problem`].
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::harness::World;
 use crate::http::App;
 use crate::http::server::problem::Problem;
 
-/// The world that the path names; the main one where it names none.
+/// The world in the path; the main world if the path names none.
 pub(crate) struct TheWorld(pub Arc<World>);
 
 impl FromRequestParts<Arc<App>> for TheWorld {
@@ -46,7 +46,7 @@ impl FromRequestParts<Arc<App>> for Id {
     }
 }
 
-/// The place in the path that is called `number`, from 1.
+/// The path parameter `number`, counted from 1.
 pub(crate) struct Place(pub usize);
 
 impl FromRequestParts<Arc<App>> for Place {
@@ -59,7 +59,7 @@ impl FromRequestParts<Arc<App>> for Place {
     }
 }
 
-/// The text in the path that is called `name`.
+/// The path parameter `name`.
 pub(crate) struct Name(pub String);
 
 impl FromRequestParts<Arc<App>> for Name {
@@ -77,7 +77,7 @@ async fn named(parts: &mut Parts, app: &Arc<App>, key: &str) -> Option<String> {
         .map(|(_, value)| value.to_owned())
 }
 
-/// The parameters of the query.
+/// The parameters of the query string.
 pub(crate) struct Params<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Params<T> {
@@ -87,7 +87,7 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Params<T> {
     }
 }
 
-/// The parameters of the query, of which some are a page's and the rest a pattern's.
+/// The parameters of the query string: those of a page and those of a filter.
 pub(crate) struct Listing<P, T>(pub P, pub T);
 
 impl<P: DeserializeOwned + crate::http::server::paging::Keys, T: DeserializeOwned>
@@ -138,7 +138,7 @@ fn form(text: &str) -> form_urlencoded::Parse<'_> {
     form_urlencoded::parse(text.as_bytes())
 }
 
-/// An object within a body: serde takes a list for one, its fields in order.
+/// Accepts only an object: serde also reads a list of the fields in order as a struct.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Object<T>(pub T);
 
@@ -161,7 +161,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// A JSON body. The content type has to say so: a form of another site cannot.
+/// A JSON body. Its Content-Type must be JSON, because a form on another site cannot send that type.
 pub(crate) struct Body<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
@@ -169,7 +169,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
         json_type(request.headers())?;
         let octets = octets(request, app).await?;
-        // serde takes a list for an object, its fields in order; nobody else would.
+        // serde also reads a list of the fields in order as a struct, which no client means.
         if octets.trim_ascii_start().first() != Some(&b'{') {
             let start = String::from_utf8_lossy(&octets[..octets.len().min(40)]).into_owned();
             return Err(Problem::mistake("", "a JSON object", &start));
@@ -196,10 +196,10 @@ pub(crate) async fn octets(request: Request, app: &Arc<App>) -> Result<Bytes, Pr
         .map_err(|rejection| Problem::new(rejection.status(), &rejection.body_text()))
 }
 
-/// Whether the body is said to be JSON.
+/// Checks that the Content-Type is JSON.
 ///
 /// # Errors
-/// 415 where it is not.
+/// 415 if it is not.
 pub(crate) fn json_type(headers: &HeaderMap) -> Result<(), Problem> {
     let given = headers
         .get(header::CONTENT_TYPE)
@@ -218,7 +218,7 @@ pub(crate) fn json_type(headers: &HeaderMap) -> Result<(), Problem> {
     }
     let wrong = Problem::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "the body of a write has to be JSON, and to say so",
+        "the body must be JSON, with a Content-Type of JSON",
     );
     Err(wrong.about(
         "Content-Type",

@@ -1,4 +1,4 @@
-//! Who may ask: by credentials, by the Host field (against DNS rebinding), by the Origin field (against other sites).
+//! Access control: credentials, the Host field (against DNS rebinding), the Origin field (against other sites).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,25 +19,25 @@ use crate::http::server::placement::Placement;
 use crate::http::server::problem::Problem;
 use crate::http::{App, BODY_OCTETS};
 
-/// Longer than any wait may last.
+/// Maximum time of a request; longer than any wait.
 const REQUEST_TIME: Duration = Duration::from_secs(90);
-/// How long a client may take to send a body.
+/// Maximum time to send a body.
 const BODY_TIME: Duration = Duration::from_secs(15);
 
-/// How the API is guarded.
+/// Access to the API.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Who may ask; everybody who reaches the port where empty.
+    /// Accepted credentials; if empty, the API requires none.
     pub credentials: Vec<Credentials>,
-    /// Host names by which the server may be called, beside `localhost` and addresses; see [`host_name`].
+    /// Accepted host names, in addition to `localhost` and addresses; see [`host_name`].
     pub hosts: Vec<String>,
-    /// Origins whose pages may ask, as [`origin`] reads them; none by default.
+    /// Origins whose pages may use the API, in the form of [`origin`]; none by default.
     pub origins: Vec<String>,
     /// Where worlds that are created over HTTP listen, and how their addresses are shown.
     pub worlds: Placement,
 }
 
-/// One way to prove who asks.
+/// The credentials of one client.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credentials {
     /// `user:password` (RFC 7617).
@@ -60,7 +60,7 @@ impl Credentials {
     /// Reads `user:password` (RFC 7617 §2: the user has no colon, and neither has control characters).
     ///
     /// # Errors
-    /// What was expected instead.
+    /// The expected form, as text.
     pub fn basic(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             Some((user, password)) if !user.is_empty() && !password.is_empty() => {}
@@ -75,7 +75,7 @@ impl Credentials {
     /// Reads a bearer token. RFC 6750 §2.1 allows fewer characters; a client can send any visible ASCII character.
     ///
     /// # Errors
-    /// What was expected instead.
+    /// The expected form, as text.
     pub fn bearer(text: &str) -> Result<Self, String> {
         if text.is_empty() {
             return Err("expected a token, found an empty one".to_owned());
@@ -86,7 +86,7 @@ impl Credentials {
         Ok(Self::Bearer(text.to_owned()))
     }
 
-    /// Whether an Authorization field proves this. Empty credentials are never proved.
+    /// Whether an Authorization field has these credentials. Empty credentials never match.
     fn proved_by(&self, field: &str) -> bool {
         let (scheme, value) = field.split_once(' ').unwrap_or((field, ""));
         let same = |a: &[u8], b: &[u8]| !b.is_empty() && bool::from(a.ct_eq(b));
@@ -113,7 +113,7 @@ impl Credentials {
 /// Reads a host name for [`Options::hosts`], in lower case.
 ///
 /// # Errors
-/// What was expected instead: a port, a scheme or a wildcard would never match a request.
+/// The expected form, as text: a port, a scheme or a wildcard would never match a request.
 pub fn host_name(text: &str) -> Result<String, String> {
     let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
     let bare = text.trim_start_matches('[').trim_end_matches(']');
@@ -127,7 +127,7 @@ pub fn host_name(text: &str) -> Result<String, String> {
 /// port.
 ///
 /// # Errors
-/// What was expected instead: a path, a wildcard or `null` would never match, or match pages of every site.
+/// The expected form, as text: a path, a wildcard or `null` would never match, or match pages of every site.
 pub fn origin(text: &str) -> Result<String, String> {
     let wrong = || "expected an origin without a path, such as http://localhost:5173".to_owned();
     let text = text.to_ascii_lowercase();
@@ -167,7 +167,7 @@ fn authority(octets: &[u8]) -> Option<Authority> {
     valid.then_some(authority)
 }
 
-/// Lets a request pass, or says why not; counts it.
+/// Passes a request on, or refuses it with a reason; counts it.
 pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let method = request.method().clone();
@@ -230,7 +230,7 @@ fn pass(options: &Options, request: &Request) -> Result<Passed, Box<Response>> {
         .as_ref()
         .filter(|a| !known_host(options, a.host()))
     {
-        let detail = "this name is not the server's: allow it with --http-host, or ask by address";
+        let detail = "the Host field names another server: allow the name with --http-host, or use an address";
         let wrong = Problem::new(StatusCode::MISDIRECTED_REQUEST, detail);
         let expected = "localhost, an address, or an allowed name";
         return refuse(wrong.about("Host", expected, authority.host()));
@@ -238,9 +238,9 @@ fn pass(options: &Options, request: &Request) -> Result<Passed, Box<Response>> {
     if let Some(origin) = foreign(options, request.headers(), authority.as_ref()) {
         let wrong = Problem::new(
             StatusCode::FORBIDDEN,
-            "pages of other sites may not ask: allow one with --http-origin",
+            "pages of other sites may not use the API: allow an origin with --http-origin",
         );
-        return refuse(wrong.about("Origin", "the server's own", &origin));
+        return refuse(wrong.about("Origin", "the server's own origin", &origin));
     }
     let headers = request.headers();
     if request.method() == Method::OPTIONS
@@ -260,9 +260,9 @@ fn pass(options: &Options, request: &Request) -> Result<Passed, Box<Response>> {
     Ok(Passed::Request)
 }
 
-/// 401 with a challenge of each scheme that is accepted.
+/// 401 with a challenge of each accepted scheme.
 fn unauthorized(options: &Options) -> Response {
-    let detail = "this server asks for credentials";
+    let detail = "this server requires credentials";
     let mut response = Problem::new(StatusCode::UNAUTHORIZED, detail).into_response();
     let mut challenges: Vec<_> = options
         .credentials
@@ -280,7 +280,7 @@ fn unauthorized(options: &Options) -> Response {
     response
 }
 
-/// The request with its whole body, read here so that a slow or large one gets the same answer on every path.
+/// Reads the whole body of a request, so that a slow or large body gets the same response on every path.
 async fn whole(request: Request) -> Result<Request, Problem> {
     let (parts, body) = request.into_parts();
     let too_large = |found: &str| {
@@ -300,7 +300,7 @@ async fn whole(request: Request) -> Result<Request, Problem> {
         let mut octets = Vec::new();
         while let Some(more) = data.next().await {
             let more =
-                more.map_err(|e| Problem::mistake("body", "a whole body", &e.to_string()))?;
+                more.map_err(|e| Problem::mistake("body", "a complete body", &e.to_string()))?;
             if octets.len() + more.len() > BODY_OCTETS {
                 return Err(too_large("more"));
             }
@@ -310,7 +310,7 @@ async fn whole(request: Request) -> Result<Request, Problem> {
     };
     let slow = |_| {
         let limit = format!("the whole body within {} seconds", BODY_TIME.as_secs());
-        let detail = "the body did not come in time";
+        let detail = "the body did not arrive in time";
         Problem::new(StatusCode::REQUEST_TIMEOUT, detail).about("body", &limit, "less")
     };
     let octets = tokio::time::timeout(BODY_TIME, reading)
@@ -319,11 +319,11 @@ async fn whole(request: Request) -> Result<Request, Problem> {
     Ok(Request::from_parts(parts, Body::from(octets)))
 }
 
-/// What the request is directed to; `None` for an HTTP/1.0 request, which need not say.
+/// The host that a request names; `None` for an HTTP/1.0 request without one.
 ///
 /// # Errors
-/// 400 where Host is missing, doubled or no host (RFC 9112 §3.2). A Host that is present has to be right even where
-/// the request-target overrules it.
+/// 400 if Host is missing, repeated or not a host (RFC 9112 §3.2). A Host field must be valid even if the
+/// request-target overrides it.
 fn asked(request: &Request) -> Result<Option<Authority>, Problem> {
     let fields: Vec<_> = request.headers().get_all(header::HOST).iter().collect();
     let expected = "one Host field with a host and an optional port";
@@ -340,7 +340,7 @@ fn asked(request: &Request) -> Result<Option<Authority>, Problem> {
     }
 }
 
-/// A page that was rebound asks by its own name: an address or `localhost` is no such name.
+/// DNS rebinding needs a host name of the attacker, so addresses and `localhost` are safe.
 fn known_host(options: &Options, host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let host = host.to_ascii_lowercase();
@@ -353,7 +353,7 @@ fn known_host(options: &Options, host: &str) -> bool {
             .any(|known| known.eq_ignore_ascii_case(&host))
 }
 
-/// The origin of a page of another site, where the request comes from one.
+/// The origin of the other site whose page sent the request, if one did.
 fn foreign(options: &Options, headers: &HeaderMap, own: Option<&Authority>) -> Option<String> {
     if let Some(origin) = headers.get(header::ORIGIN) {
         let text = String::from_utf8_lossy(origin.as_bytes()).into_owned();
@@ -372,7 +372,7 @@ fn allowed(options: &Options, origin: &HeaderValue) -> bool {
         .any(|known| known.as_bytes() == origin.as_bytes())
 }
 
-/// A browser takes nothing here for a page of its own.
+/// Keeps browsers from guessing content types and from caching.
 fn harden(headers: &mut HeaderMap) {
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
@@ -383,7 +383,7 @@ fn harden(headers: &mut HeaderMap) {
         .or_insert(HeaderValue::from_static("no-store"));
 }
 
-/// What a page of an allowed origin may do.
+/// Permissions for pages of an allowed origin.
 fn allow(headers: &mut HeaderMap, origin: HeaderValue) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(header::VARY, HeaderValue::from_static("Origin"));

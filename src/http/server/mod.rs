@@ -1,5 +1,5 @@
-//! What every request passes through: the accepted connection, the guard against foreign pages and rebinding, its
-//! parameters and pages, blocking work, and problems (RFC 9457) as answers.
+//! The parts of the HTTP server that every request passes: accepted connections, access control, parameters and pages,
+//! blocking work, and problems (RFC 9457) as responses.
 
 pub(crate) mod accept;
 pub(crate) mod blocking;

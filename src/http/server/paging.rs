@@ -1,4 +1,4 @@
-//! Pages of lists: by cursor, so that what arrives meanwhile moves nothing.
+//! Pages of lists, by cursor: new entries do not shift the pages.
 
 use std::sync::Arc;
 
@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::http::server::problem::Problem;
 use crate::journal::{Entry, Log};
 
-/// Entries of a page unless told otherwise.
+/// Default number of entries of a page.
 const USUAL: usize = 100;
-/// Most entries of a page.
+/// Maximum number of entries of a page.
 const MOST: usize = 1000;
-/// Entries looked at between two looks at the log.
+/// Maximum number of entries read from the log at a time.
 const CHUNK: usize = 1024;
 
 /// Reads a limit within its bounds.
@@ -27,7 +27,7 @@ fn limit<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<usi
 /// A number within its bounds.
 ///
 /// # Errors
-/// 400 with the bounds, where it is not.
+/// 400 with the bounds, if it is not.
 pub(crate) fn within(field: &str, number: u64, least: u64, most: u64) -> Result<u64, Problem> {
     if (least..=most).contains(&number) {
         return Ok(number);
@@ -36,13 +36,13 @@ pub(crate) fn within(field: &str, number: u64, least: u64, most: u64) -> Result<
     Err(Problem::mistake(field, &expected, &number.to_string()))
 }
 
-/// The keys that are a page's.
+/// Parameters that belong to a page, not to a filter.
 pub(crate) trait Keys {
     /// Their names.
     const KEYS: &'static [&'static str];
 }
 
-/// Which page.
+/// The page to return.
 #[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
@@ -67,7 +67,7 @@ impl Keys for Page {
     const KEYS: &'static [&'static str] = &["after", "before", "limit", "newest", "full"];
 }
 
-/// What a page found.
+/// The entries of a page.
 pub(crate) struct Found<T> {
     pub entries: Vec<Arc<T>>,
     pub cursor: Cursor,
@@ -109,7 +109,7 @@ impl Page {
         let mut next = begin;
         let mut entries = Vec::new();
         let mut more = false;
-        'looking: loop {
+        'pages: loop {
             let chunk = if self.backwards() {
                 log.page_back(next, CHUNK)
             } else {
@@ -119,7 +119,7 @@ impl Page {
             for entry in chunk {
                 if entries.len() == limit {
                     more = true;
-                    break 'looking;
+                    break 'pages;
                 }
                 next = id(&entry);
                 if matches(&entry) {
@@ -130,7 +130,7 @@ impl Page {
                 break;
             }
         }
-        // Where the newest were asked for and there are none, the next page begins at the end.
+        // A page of the newest entries of an empty log: the next page begins at the end.
         let next = if next == u64::MAX {
             log.last() + 1
         } else {

@@ -20,7 +20,7 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// The address that the DNS has for servers on 0.0.0.0 or `::`; `None` where a host name is advertised, or nothing.
+    /// The address that the DNS has for servers on 0.0.0.0 or `::`; `None` if a host name or nothing is advertised.
     pub fn advertised(&self) -> Option<IpAddr> {
         self.advertise.as_ref()?.parse().ok()
     }

@@ -1,4 +1,4 @@
-//! Mistakes as problem details (RFC 9457): which field, what was expected, what was found.
+//! Problem details (RFC 9457): which field is wrong, what was expected, what was found.
 
 use std::collections::HashMap;
 
@@ -9,15 +9,15 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::expect::did_you_mean;
 
-/// A mistake of the client, or the environment's refusal.
+/// A mistake of the client, or a failure of the environment.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 #[serde(transparent)]
 pub struct Problem(Box<Details>);
 
-/// What a problem says.
+/// The fields of a problem.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 struct Details {
-    /// Always `about:blank`: the title is the status's.
+    /// Always `about:blank`: the title is that of the status code.
     #[serde(rename = "type")]
     kind: &'static str,
     /// The name of the status code.
@@ -26,39 +26,35 @@ struct Details {
     status: u16,
     /// What is wrong, in one sentence.
     detail: String,
-    /// What it is about: a field of the body, a parameter, a header field; empty where it is the request as a whole.
+    /// The field of the body, the parameter or the header field; empty if the mistake concerns the whole request.
     field: String,
     /// What was expected there.
     expected: String,
     /// What was found.
     found: String,
-    /// Every mistake in a scenario or receiver that was sent.
+    /// All mistakes in the scenario or receiver in the request.
     mistakes: Vec<Located>,
 }
 
-/// What is said to a body that cannot be taken, for the description.
+/// Problems of bodies, for the OpenAPI description.
 #[derive(utoipa::IntoResponses)]
-#[expect(
-    dead_code,
-    reason = "the description is made of it, and nothing else is"
-)]
+#[expect(dead_code, reason = "only the OpenAPI description uses it")]
 pub(crate) enum BodyMistakes {
     /// The body is wrong
     #[response(status = 400, content_type = "application/problem+json")]
     Wrong(Problem),
-    /// The body is not said to be JSON
+    /// The Content-Type of the body is not JSON
     #[response(status = 415, content_type = "application/problem+json")]
     NotJson(Problem),
 }
 
-/// A mistake with its place in what was sent.
+/// A mistake with its place in the request.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 struct Located {
-    /// Line of the text that was sent, counted from 1; left out where the mistake is of the text as a whole, or where
-    /// an object was sent.
+    /// The line of the text, from 1; absent if the mistake concerns the whole text, or if the request has an object.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
-    /// Where in the object that was sent, for example `zone.0.origin`; left out where a text was sent.
+    /// The path in the object, for example `zone.0.origin`; absent if the request has a text.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
     /// What was expected there.
@@ -82,7 +78,7 @@ impl Problem {
         }))
     }
 
-    /// Says which field it is about, what was expected there and what was found.
+    /// Names the field, what was expected there and what was found.
     #[must_use]
     pub fn about(mut self, field: &str, expected: &str, found: &str) -> Self {
         self.0.field = field.to_owned();
@@ -91,13 +87,13 @@ impl Problem {
         self
     }
 
-    /// Something in the request is not as it should be.
+    /// A value in the request is wrong.
     pub fn mistake(field: &str, expected: &str, found: &str) -> Self {
         let detail = format!("expected {expected}, found {found}");
         Self::new(StatusCode::BAD_REQUEST, &detail).about(field, expected, found)
     }
 
-    /// Where a field is not known: names these fields too, and the nearest of all.
+    /// For an unknown field: lists these fields too, and names the nearest one.
     #[must_use]
     pub fn near(mut self, further: &[&str]) -> Self {
         if !self.0.found.starts_with("unknown field") {
@@ -116,7 +112,7 @@ impl Problem {
         self
     }
 
-    /// There is nothing of that number or name.
+    /// No entry has this number or name.
     pub(crate) fn not_found(field: &str, expected: &str, found: &str) -> Self {
         let detail = format!("expected {expected}, found {found}");
         Self::new(StatusCode::NOT_FOUND, &detail).about(field, expected, found)
@@ -156,7 +152,7 @@ impl Problem {
         Self::mistake(&field, expected, found)
     }
 
-    /// Mistakes in fields of a body, at least one: its field, what was expected, what was found.
+    /// Mistakes in fields of a body, at least one: field, expected, found.
     pub(crate) fn of_fields(mistakes: Vec<(String, String, String)>) -> Self {
         let (field, expected, found) = mistakes.first().cloned().unwrap_or_default();
         let mut problem = Self::mistake(&field, &expected, &found);
@@ -170,14 +166,15 @@ impl Problem {
         problem
     }
 
-    /// An error of the library, about a field that holds a text.
+    /// An error of the library about a field that holds text.
     pub(crate) fn of(field: &str, error: &Error) -> Self {
         Self::located(field, error, |line| {
             (Some(line).filter(|line| *line > 0), None)
         })
     }
 
-    /// An error about a field that holds an object, which was read as this TOML: its lines are nobody's but ours.
+    /// An error about a field that holds an object, which was converted to this TOML: the client knows keys, not TOML
+    /// lines.
     pub(crate) fn of_object(field: &str, error: &Error, toml: &str) -> Self {
         Self::located(field, error, |line| (None, key_at(toml, line)))
     }
@@ -234,7 +231,7 @@ impl Located {
     }
 }
 
-/// serde's words for what it expected, as whoever writes JSON would say it.
+/// Translates serde's names of types to JSON terms.
 fn in_json_words(expected: &str) -> &str {
     let names = [
         "struct variant ",
@@ -257,8 +254,8 @@ fn in_json_words(expected: &str) -> &str {
     }
 }
 
-/// The key that a line of TOML is about, in the terms of the object that was written as this TOML: tables have their
-/// headers, and every value stands on one line.
+/// The path of the key at a line of TOML that was written from an object: every table has a header, and every value is
+/// on one line.
 fn key_at(toml: &str, line: usize) -> Option<String> {
     let mut tables: HashMap<String, usize> = HashMap::new();
     let mut table = String::new();

@@ -1,4 +1,4 @@
-//! What a command is expected to do: the expectations of the scenario (`--verify`), and those of the command line (`--expect`).
+//! The expectations of a run: those of the scenario (`--verify`), and those of the command line (`--expect`).
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -24,7 +24,7 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    /// Begins to count. The HTTP API cannot withdraw these expectations.
+    /// Begins to count. The HTTP API cannot remove these expectations.
     pub(super) fn begin(world: &World, expectations: Vec<Expectation>) -> Self {
         let ledger = Ledger::new(world.ledger().sources().clone());
         let count = expectations.len();
@@ -34,7 +34,7 @@ impl Expected {
         Self { ledger, count }
     }
 
-    /// The report, and whether every expectation is met; `None` where nothing is expected.
+    /// The report, and whether every expectation is met; `None` without expectations.
     pub(super) fn verified(&self) -> Option<(String, bool)> {
         if self.count == 0 {
             return None;
@@ -55,7 +55,7 @@ impl Expected {
     }
 }
 
-/// Waits until the sessions of a command that has ended have ended too: the receiver may be about to read their last octets.
+/// Waits until the sessions of a command that has ended are over: the receiver may not have read their last octets yet.
 pub(super) async fn settled(world: &World) {
     let over = world.sessions().wait(|log| {
         log.entries()
@@ -66,7 +66,7 @@ pub(super) async fn settled(world: &World) {
     let _ = tokio::time::timeout(GRACE, over).await;
 }
 
-/// The sessions of `[[expect]]` whose receiver is one of those that the command can meet.
+/// Expectations for each `[[expect]]` whose receiver is one that the command can reach.
 ///
 /// # Errors
 /// The scenario has none, or names a receiver that does not exist.
@@ -111,7 +111,7 @@ fn attempt(scenario: &Scenario, session: &SessionExpectation) -> Attempt {
     }
 }
 
-/// The receivers that the recipient of an expectation can have: that of its domain, or of any domain.
+/// The receivers that an expectation can have: that of the recipient's domain, or of any domain.
 fn met_receivers(
     scenario: &Scenario,
     main: &ReceiverProfile,
@@ -132,8 +132,8 @@ fn met_receivers(
     recipients.iter().map(receiver).collect()
 }
 
-/// What a session has that an expectation describes. Of the reply, the codes are compared. What a client says after the `stage`
-/// at which it is refused is not.
+/// The conditions that an `[[expect]]` sets for a session. Only the codes of the reply are compared. Commands after the
+/// `stage` of the refusal are ignored.
 fn pattern(
     scenario: &Scenario,
     session: &SessionExpectation,

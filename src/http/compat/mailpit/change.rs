@@ -1,4 +1,4 @@
-//! Marks: read, deleted, tagged.
+//! Changes of marks: read, deleted, tagged.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::http::compat::mailpit::{ok, plain};
 use crate::http::server::extract::{TheWorld, octets};
 use crate::http::server::problem::Problem;
 
-/// What clients send: JSON, or a form as PyPI's client does.
+/// The body: JSON, or a form in the case of PyPI's client.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
 struct Wanted {
@@ -33,7 +33,7 @@ fn list<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
     Option::<Vec<String>>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// Reads a body. One that cannot be read is refused: to take it for none would delete all.
+/// Reads a body. An unreadable body is refused: treating it as an empty one would delete all messages.
 async fn wanted(request: Request, app: &Arc<App>) -> Result<Option<Wanted>, Response> {
     let field = request
         .headers()
@@ -97,8 +97,8 @@ pub(crate) async fn mark(
     Ok(ok())
 }
 
-/// Deletes those named, or all where nothing is said. Without a body the answer is empty: npm `mailhog` shares this
-/// path, and reads any text as JSON.
+/// Deletes the named messages, or all messages without a body. The response to a request without a body is empty,
+/// because npm `mailhog` shares this path and parses any text as JSON.
 pub(crate) async fn delete(
     State(app): State<Arc<App>>,
     TheWorld(world): TheWorld,

@@ -1,4 +1,4 @@
-//! One message: as an object, its headers, its octets, its parts, its text.
+//! One message: summary, header fields, source, parts, text.
 
 use std::sync::Arc;
 
@@ -18,13 +18,13 @@ use crate::http::server::extract::{Params, TheWorld};
 use crate::http::server::problem::Problem;
 use crate::journal::Message;
 
-/// What a browser may do with octets that a stranger sent: nothing.
+/// The policy for content from strangers in a browser: nothing runs or loads.
 const SANDBOX: &str = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'";
 
-/// How Go writes that there is no time, and so how Mailpit's clients can read it.
+/// Go's zero time, which Mailpit's clients read as "no date".
 const NO_DATE: &str = "0001-01-01T00:00:00Z";
 
-/// Which message `latest` means.
+/// The filter that the id `latest` applies.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Latest {
@@ -38,7 +38,7 @@ fn value<'a>(params: &'a RawPathParams, key: &str) -> &'a str {
         .map_or("", |(_, value)| value)
 }
 
-/// The message of a path: by its number, or the latest.
+/// The message in the path: by number, or the latest.
 async fn find(
     app: &App,
     world: &World,
@@ -84,7 +84,7 @@ fn object(message: &Message, mail: &Mail, read: bool, tags: &[String]) -> Value 
     json!({
         "ID": message.id.to_string(),
         "MessageID": mail.message_id,
-        // Real Mailpit leaves this out today; PyPI's client wants it.
+        // Mailpit no longer sends this field; PyPI's client requires it.
         "Read": read,
         "From": author(mail),
         "To": mailboxes(&mail.to),
@@ -127,7 +127,7 @@ fn unsubscribe(mail: &Mail) -> Value {
     json!({ "Header": header, "Links": links, "Errors": "", "HeaderPost": post })
 }
 
-/// Header fields by their canonical names, in the order in which they stand in the message: those, and no others.
+/// Header fields by canonical name, in their order in the message.
 pub(crate) async fn headers(
     State(app): State<Arc<App>>,
     TheWorld(world): TheWorld,
@@ -195,7 +195,7 @@ pub(crate) async fn part(
     Ok(found.map_or_else(none, attachment))
 }
 
-/// A part as a download: what a stranger sent is never a page of ours.
+/// A part as a download, so that a browser never shows content from strangers as a page of this server.
 fn attachment(part: mime::Contents) -> Response {
     let mut response = part.octets.into_response();
     let name = part.file_name.replace(|c: char| !c.is_ascii(), "_");
@@ -248,7 +248,7 @@ fn page(kind: &str, text: &str) -> Response {
     (fields, text.to_owned()).into_response()
 }
 
-/// How a message is looked at; `embed` changes nothing here.
+/// Parameters of a view; `embed` has no effect.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct ViewOptions {

@@ -1,5 +1,5 @@
-//! Mailpit's message API, so that clients written for it work unchanged: what npm `mailpit-api`, `cypress-mailpit` and
-//! PyPI `mailpit-api-client` call. Marks (read, tags, deleted) are this API's own: the journal keeps what it saw.
+//! Mailpit's message API, as npm `mailpit-api`, `cypress-mailpit` and PyPI `mailpit-api-client` use it. Marks (read,
+//! tags, deleted) belong to this API: they do not change the journal.
 
 mod change;
 mod message;
@@ -27,9 +27,9 @@ use crate::http::server::extract::{Params, TheWorld};
 use crate::http::server::problem::Problem;
 use crate::journal::{Message, StoredMark};
 
-/// Messages of a page unless told otherwise, as Mailpit has it.
+/// Default number of messages of a page, as in Mailpit.
 const PAGE: usize = 50;
-/// Most messages of a page.
+/// Maximum number of messages of a page.
 const MOST: usize = 1000;
 
 pub(crate) fn routes() -> Router<Arc<App>> {
@@ -60,7 +60,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
     api().nest("/worlds/{world}", api())
 }
 
-/// What this API remembers of messages. It is kept beside each world and ends with it: a later world may have its ports.
+/// The marks of messages. Each world stores its own, because a later world may have the same ports.
 #[derive(Debug, Default)]
 pub(crate) struct Marks;
 
@@ -68,22 +68,22 @@ pub(crate) struct Marks;
 struct Marked {
     read: BTreeSet<u64>,
     tags: BTreeMap<u64, BTreeSet<String>>,
-    /// Deleted ones above `below`.
+    /// Deleted messages with numbers above `below`.
     deleted: BTreeSet<u64>,
-    /// All up to this number were deleted at once.
+    /// All messages up to this number are deleted.
     below: u64,
-    /// How many were ever deleted.
+    /// The number of deletions so far.
     deletions: u64,
-    /// Whether the marks of the journal file were taken in.
+    /// Whether the marks of the journal file are loaded.
     restored: bool,
-    /// Messages whose marks the journal file has yet to hear of.
+    /// Messages whose marks are not yet stored in the journal file.
     changed: BTreeSet<u64>,
-    /// What it heard of `below`.
+    /// The value of `below` in the journal file.
     kept_below: u64,
 }
 
 impl Marks {
-    /// Looks at the marks of a world, or changes them.
+    /// Reads or changes the marks of a world.
     fn with<R>(&self, world: &World, then: impl FnOnce(&mut Marked) -> R) -> R {
         let gone = world.messages().counts().dropped;
         let mut marked = world.beside::<Mutex<Marked>>().lock();
@@ -107,7 +107,7 @@ impl Marks {
 }
 
 impl Marked {
-    /// Takes in what a journal file has.
+    /// Loads the marks of a journal file.
     fn restore(&mut self, marks: &[StoredMark]) {
         for mark in marks {
             let id = mark.message;
@@ -123,7 +123,7 @@ impl Marked {
         }
     }
 
-    /// The marks of a message as a journal file keeps them.
+    /// The marks of a message in the form of the journal file.
     fn stored(&self, id: u64) -> StoredMark {
         StoredMark {
             message: id,
@@ -150,7 +150,7 @@ impl Marked {
         self.changed.insert(id);
     }
 
-    /// Changes a tag wherever it is: into another, or into none.
+    /// Replaces a tag of all messages by another one, or removes it.
     fn replace_tag(&mut self, old: &str, new: Option<&str>) {
         for (id, tags) in &mut self.tags {
             if tags.remove(old) {
@@ -188,7 +188,7 @@ impl Marked {
         }
     }
 
-    /// Whether each message was read, and its tags.
+    /// For each message, whether it is read, and its tags.
     fn of(&self, messages: &[Arc<Message>]) -> Vec<(bool, Vec<String>)> {
         let marks = |m: &Arc<Message>| (self.read.contains(&m.id), self.tags(m.id));
         messages.iter().map(marks).collect()
@@ -199,7 +199,7 @@ impl Marked {
     }
 }
 
-/// The messages of a world that this API shows, oldest first: those kept and not deleted.
+/// The messages that this API shows, oldest first: those kept and not deleted.
 pub(crate) fn shown(app: &App, world: &World) -> Vec<Arc<Message>> {
     app.mailpit.with(world, |marked| {
         let mut messages = world.messages().after(marked.below);
@@ -214,7 +214,7 @@ pub(crate) fn hide_all(app: &App, world: &World) {
     app.mailpit.with(world, |marked| marked.delete_all(last));
 }
 
-/// Hides one message of a world from these APIs; false where there is none.
+/// Hides one message from these APIs; returns false if it does not exist.
 pub(crate) fn hide(app: &App, world: &World, id: u64) -> bool {
     let last = world.messages().last();
     app.mailpit.with(world, |marked| {
@@ -224,7 +224,7 @@ pub(crate) fn hide(app: &App, world: &World, id: u64) -> bool {
     })
 }
 
-/// Which page.
+/// The page to return.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 struct Page {
@@ -256,7 +256,7 @@ fn mailboxes(all: &[(String, String)]) -> Vec<Mailbox> {
     all.iter().cloned().map(Mailbox::from).collect()
 }
 
-/// Those of the envelope that no header field names.
+/// Recipients of the envelope that no header field names.
 fn blind(mail: &Mail, message: &Message) -> Vec<Mailbox> {
     let unnamed = message.envelope.recipients.iter().filter(|p| {
         !mail
@@ -278,7 +278,7 @@ fn blind(mail: &Mail, message: &Message) -> Vec<Mailbox> {
     mailboxes(&all)
 }
 
-/// The first author that the From field names; an empty mailbox where it names none.
+/// The first author in the From field; an empty mailbox if there is none.
 fn author(mail: &Mail) -> Mailbox {
     let from = mail.from.first().cloned();
     from.map(Mailbox::from).unwrap_or_default()
@@ -304,7 +304,7 @@ fn summary(message: &Message, mail: &Mail, read: bool, tags: &[String]) -> Value
     })
 }
 
-/// One page of messages that were found, newest first, as Mailpit lists them.
+/// One page of the messages found, newest first, as Mailpit lists them.
 async fn listed(
     app: &App,
     world: &World,
@@ -398,12 +398,12 @@ async fn webui() -> Json<Value> {
     }))
 }
 
-/// Chance is not what refuses mail here: rules do, and faults are scripted.
+/// Nothing fails at random here: rules refuse, and faults are scripted.
 async fn chaos() -> Response {
     plain(StatusCode::BAD_REQUEST, "Chaos is not enabled")
 }
 
-/// Nothing is delivered anywhere.
+/// martinet delivers no mail.
 async fn release() -> Response {
     plain(StatusCode::BAD_REQUEST, "Message relaying is not enabled")
 }
@@ -416,7 +416,7 @@ fn not_found() -> Response {
     plain(StatusCode::NOT_FOUND, "Message not found")
 }
 
-/// What Mailpit says in text.
+/// A plain text response, as Mailpit sends it.
 fn plain(status: StatusCode, text: &str) -> Response {
     (
         status,

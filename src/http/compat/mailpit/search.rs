@@ -1,4 +1,4 @@
-//! Mailpit's search: words, and `key:value` filters, each of which has to hold; `-` or `!` before one turns it round.
+//! Mailpit's search: words and `key:value` filters, all of which must match; `-` or `!` negates one.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::http::server::extract::{Params, TheWorld};
 use crate::http::server::problem::Problem;
 use crate::journal::Message;
 
-/// What is searched for.
+/// A search.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Query {
@@ -54,7 +54,7 @@ pub(crate) async fn delete(
     Ok(ok())
 }
 
-/// The messages that a query finds, oldest first; all where it is empty.
+/// The messages that match a query, oldest first; all messages for an empty query.
 pub(crate) async fn matching(
     app: &App,
     world: &World,
@@ -84,7 +84,7 @@ struct Term {
     value: String,
 }
 
-/// The terms of a query; quotes keep words together.
+/// The terms of a query; quotes group words.
 fn terms(query: &str) -> Vec<Term> {
     let mut words = Vec::new();
     let (mut word, mut quoted) = (String::new(), false);

@@ -1,4 +1,4 @@
-//! Sending through the API: it goes through the receiver like any mail, and may be refused like any.
+//! Sending through the API: the message passes the receiver's rules like any other, and may be refused.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ use crate::http::server::extract::{Body, TheWorld};
 use crate::smtp::SessionRecord;
 use crate::smtp::client::{Delivery, deliver};
 
-/// What to send.
+/// The message to send.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 struct Mail {
@@ -100,7 +100,7 @@ pub(crate) async fn send(
     Json(json!({ "ID": id.to_string() })).into_response()
 }
 
-/// The number of the message that was sent from this address, in a session that began after this one.
+/// The number of the message that arrived from this address in a session with a greater number.
 async fn taken(world: &World, before: u64, local: Option<SocketAddr>) -> Option<u64> {
     let local = local?;
     let mine = |record: &SessionRecord| {
@@ -126,7 +126,8 @@ fn is_field_name(name: &str) -> bool {
 }
 
 impl Mail {
-    /// The envelope's recipients, and the message. No value may carry a line end: it would become a field of its own.
+    /// The recipients of the envelope, and the message. A value must not contain a line end, which would begin another
+    /// field.
     fn build(&self) -> Result<(Vec<String>, Vec<u8>), String> {
         let mut recipients: Vec<String> = self
             .to

@@ -1,4 +1,4 @@
-//! Mailpit's WebSocket: `{Type, Data}` for each new message. The guard has looked at its Origin already.
+//! Mailpit's WebSocket: `{Type, Data}` for each new message. Access control has checked its Origin already.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::http::compat::mime::Mail;
 use crate::http::server::extract::TheWorld;
 use crate::journal::Message;
 
-/// Messages told at once.
+/// Maximum number of messages sent at a time.
 const BURST: usize = 256;
 
 pub(crate) async fn events(
@@ -23,7 +23,7 @@ pub(crate) async fn events(
     upgrade: WebSocketUpgrade,
 ) -> Response {
     upgrade.on_upgrade(move |socket| async move {
-        // The client went away, or the world stopped: there is nobody to tell.
+        // The client is gone, or the world stopped.
         let _ = follow(socket, &app, &world).await;
     })
 }

@@ -19,7 +19,7 @@ pub(crate) struct Cache {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// By the address of the message. The weak reference keeps the address from being given to another one.
+    /// By the address of the message. The weak reference keeps the address from being reused.
     mails: HashMap<usize, (Weak<Message>, Arc<Mail>, usize)>,
     /// Addresses, the oldest first.
     order: VecDeque<usize>,
@@ -54,7 +54,7 @@ impl Cache {
         };
         let mail = Arc::clone(reading.get_or_init(|| Arc::new(Mail::read(&message.raw()))));
         let mut known = self.known.lock();
-        // The first of them leaves it to the others; one that takes more than there is room for is read each time.
+        // The first reader caches the message for the others. A message larger than the cache is parsed each time.
         let first = known
             .reading
             .get(&address)
@@ -136,7 +136,7 @@ mod tests {
         );
     }
 
-    /// A message of 100,000 parts is remembered like any other, and read once by all who ask at the same time.
+    /// A message of 100,000 parts is cached like any other, and parsed once for all concurrent requests.
     #[test]
     fn those_who_ask_at_once_share_one_reading() {
         let mut octets = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n".to_vec();

@@ -1,6 +1,6 @@
-// The API of one world, and what happens in it as a stream.
+// Requests to the API of one world, and its event stream.
 
-/** What the API said was wrong. */
+/** A problem that the API reported. */
 export class ApiError extends Error {
   constructor(status, problem) {
     super(problem?.detail ?? `the server answered ${status}`);
@@ -14,7 +14,7 @@ export class Api {
     this.world = world;
     this.signal = signal;
     this.base = world === "main" ? "/api/v1" : `/api/v1/worlds/${encodeURIComponent(world)}`;
-    // Where Mailpit's API of the same world begins.
+    // The path of Mailpit's API for the same world.
     this.mailpit = world === "main" ? "" : `/worlds/${encodeURIComponent(world)}`;
   }
 
@@ -48,8 +48,8 @@ export class Api {
   }
 
   /**
-   * Calls `heard` for each event of these kinds, and `state` with whether the stream is open. A page that nobody sees
-   * listens to nothing: a browser opens few connections to one server. Returns what ends it.
+   * Calls `heard` for each event of these kinds, and `state` with whether the stream is open. A hidden page closes its
+   * stream, because browsers limit the connections to one server. Returns a function that ends the stream.
    */
   listen(kinds, heard, state) {
     let source;

@@ -1,10 +1,10 @@
-// The frame around the views: which one the address names, the bar above it, the keyboard.
+// The frame around the views: routing, the navigation bar, the keyboard.
 import { Api } from "./api.js";
 import { announce, copyButton, h, problem, unseen } from "./dom.js";
 import { reachable } from "./format.js";
 import { help, listenToKeys } from "./keys.js";
 
-/** Every view: the word of its address, its title, and the module that shows it. */
+/** All views: name in the address, title, and the module that shows it. */
 const VIEWS = [
   { word: "sessions", title: "Sessions", load: () => import("./sessions.js") },
   { word: "mail", title: "Mail", load: () => import("./mail.js") },
@@ -15,7 +15,7 @@ const VIEWS = [
   { word: "setup", title: "Scenario", load: () => import("./setup.js") },
   { word: "worlds", title: "Worlds", load: () => import("./worlds.js") },
 ];
-/** Views of one thing, reached from a list. */
+/** Views of one entry, reached from a list. */
 const DETAILS = {
   sessions: () => import("./session.js"),
   mail: () => import("./message.js"),
@@ -25,7 +25,7 @@ const main = document.getElementById("main");
 const bar = document.getElementById("top");
 let current = { end() {} };
 
-/** Reads `#/world/NAME/view/id?query`; the world is left out where it is the main one. */
+/** Reads `#/world/NAME/view/id?query`; an address without a world is for the main world. */
 function read() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
   const parts = path.split("/").filter(Boolean).map(decode);
@@ -58,7 +58,7 @@ async function show() {
     signal: ending.signal,
     link: (word, more) => link(place.world, word, more),
     go: (word, more) => { location.hash = link(place.world, word, more); },
-    /** Notes a query in the address without a step of the history. */
+    /** Changes the query in the address without adding a step to the history. */
     note: (query) => history.replaceState(history.state, "", link(place.world, place.word, { id: place.id, query })),
     live: (kinds, heard) => {
       const end = api.listen(kinds, heard, (open) => ending.signal.aborted || showState(open));
@@ -84,7 +84,7 @@ async function show() {
   }
 }
 
-/** Moves the focus into a view that a key or a link led to; the first one leaves it where it is. */
+/** Moves the focus into a view reached by a key or a link; the first view does not take the focus. */
 let first = true;
 function arrive(shown) {
   if (first) {
@@ -98,14 +98,14 @@ function arrive(shown) {
 const state = h("span", { class: "live" });
 
 function showState(open) {
-  const [word, title] = open === undefined ? ["", ""] : open ? ["live", "What happens is shown as it happens"]
-    : ["waiting", "The server does not answer: the browser tries again"];
+  const [word, title] = open === undefined ? ["", ""] : open ? ["live", "New entries appear as they happen"]
+    : ["waiting", "The server does not answer; the browser tries again"];
   state.className = `live ${word}`;
   state.title = title;
   state.replaceChildren(...(word ? [h("span", { class: "dot", "aria-hidden": "true" }), word] : []));
 }
 
-/** The bar: the views, the world, its addresses. */
+/** The navigation bar: views, world, addresses. */
 function draw(place) {
   const links = VIEWS.map((view) => h("a", {
     href: link(place.world, view.word),

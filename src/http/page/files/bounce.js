@@ -1,12 +1,12 @@
-// From a bounce to its cause: who gives this reply, by which rule, how that is brought about, and what cures it.
+// From a bounce to its cause: the receiver and rule that give this reply, how to reproduce it, and what fixes it.
 import { announce, copyable, copyButton, h, problem, section, terms } from "./dom.js";
 import { count, mark } from "./format.js";
 
-/** Longer texts do not go into the address: they are whole messages, and not for a history. */
+/** Longer texts do not go into the address: they are whole messages, which do not belong in the browser's history. */
 const SHARED = 1500;
-/** Matches that are shown whole; the others are named. */
+/** The number of matches that are shown in full; the others are listed. */
 const WHOLE = 3;
-/** How sure a match is, in the words of `martinet find`. */
+/** The certainty of a match, in the words of `martinet find`. */
 const SURE = {
   literal: ["literal", "text and codes are this receiver's"],
   words: ["same words", "codes or details differ, or other receivers use the same software"],
@@ -14,7 +14,7 @@ const SURE = {
 };
 const sure = ({ certainty }) => SURE[certainty]?.[0] ?? certainty;
 
-/** The text that was pasted last, for the way back from another view. */
+/** The text that was pasted last, for returning from another view. */
 let pasted = "";
 
 export async function show(context) {
@@ -48,10 +48,10 @@ export async function show(context) {
     else ask(text);
   };
   const form = h("form", { class: "card bounce", onsubmit: submit },
-    h("div", { class: "field" }, h("label", { for: area.id }, "A reply, a line of a log, or a whole bounce message"), area),
+    h("div", { class: "field" }, h("label", { for: area.id }, "A reply, a log line, or a whole bounce message"), area),
     h("div", { class: "inline-form" }, h("button", { class: "first" }, "Find the cause"),
       h("div", { class: "field" }, h("label", { for: file.id }, "Or read a file"), file),
-      h("p", { class: "soft" }, "Nothing leaves this server.")));
+      h("p", { class: "soft" }, "The text does not leave this server.")));
   area.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
   });
@@ -69,7 +69,7 @@ function answer(context, found) {
     told(found.sent),
     matches.length === 0 && nothing(nearest),
     ...matches.slice(0, WHOLE).map((match, place) => whole(context, match, place)),
-    matches.length > WHOLE && section("Others with this reply", { id: "others" }, table(
+    matches.length > WHOLE && section("Other receivers with this reply", { id: "others" }, table(
       ["Receiver", "Rule", "Match", "Reply"], matches.slice(WHOLE).map((match) => [
         match.scenario ? h("a", { href: tried(context, match) }, match.receiver) : match.receiver, match.rule ?? "the SMTP server", sure(match), match.reply.join("\n"),
       ]))),
@@ -77,7 +77,7 @@ function answer(context, found) {
   ].filter(Boolean);
 }
 
-/** What the bounce says of the message that was refused. */
+/** The details of the refused message in the bounce. */
 function told(sent) {
   const known = [["client address", sent.client], ["HELO name", sent.helo], ["sender", sent.sender], ["recipient", sent.recipient],
     ["refused by", sent.receiver], ["time", sent.time]];
@@ -86,8 +86,8 @@ function told(sent) {
 
 function nothing(nearest) {
   return section("No receiver is known to give this reply", { id: "nearest" },
-    nearest.length === 0 ? h("p", {}, "A reply begins with a code such as 550. Paste the line of the log that has it, or the whole bounce message.")
-      : [h("p", {}, "The nearest ones:"), table(["Receiver", "Rule", "Why it is near", "Reply"], nearest.map((near) =>
+    nearest.length === 0 ? h("p", {}, "A reply begins with a code such as 550. Paste the log line with the reply, or the whole bounce message.")
+      : [h("p", {}, "The nearest replies:"), table(["Receiver", "Rule", "Why it is near", "Reply"], nearest.map((near) =>
         [near.receiver, near.rule ?? "the SMTP server", near.because, near.reply.join("\n")]))]);
 }
 
@@ -99,29 +99,29 @@ function table(titles, rows) {
 
 const tried = ({ link }, match) => link("what-if", { query: { client_address: match.client, helo: match.helo, scenario: match.scenario, receiver: match.receiver } });
 
-/** One match: who, how sure, which rule; what brings it about; what cures it. */
+/** One match: receiver, certainty, rule, how to reproduce it, and what fixes it. */
 function whole(context, match, place) {
   const verdict = match.reply[0]?.startsWith("4") ? "defer" : "reject";
   const remedies = match.remedies.map((remedy) => h("li", {}, remedy.text));
   return h("section", { class: "card match", "aria-label": match.receiver, id: `match-${place + 1}` },
     h("div", { class: "card-head" }, h("h2", {}, mark(verdict), " ", match.receiver, h("span", { class: "soft" }, ` ${match.title}`)),
       h("span", { class: "badge" }, sure(match))),
-    h("pre", { class: `reply ${verdict}`, "aria-label": "The reply, with what varies in braces" }, match.reply.join("\n")),
+    h("pre", { class: `reply ${verdict}`, "aria-label": "The reply; braces mark the parts that vary" }, match.reply.join("\n")),
     terms([["match", SURE[match.certainty]?.join(": ")], ["rule", match.rule ?? "the SMTP server itself"], ["requires", match.requires], ["stage", match.stage],
-      ["occasion", match.temporary ? "a temporary failure of DNS" : ""], ["era", match.era], ["texts", match.confidence && `confidence ${match.confidence}`]]),
+      ["occasion", match.temporary ? "a temporary DNS failure" : ""], ["era", match.era], ["texts", match.confidence && `confidence ${match.confidence}`]]),
     match.scenario ? [
-      h("h3", {}, "What brings it about"),
+      h("h3", {}, "How to reproduce it"),
       terms([["scenario", match.scenario], ["client address", match.client], ["HELO name", match.helo]]),
-      h("p", {}, h("a", { href: tried(context, match), "aria-label": `See it drawn: ${match.receiver}` }, "See it drawn")),
+      h("p", {}, h("a", { href: tried(context, match), "aria-label": `Picture: ${match.receiver}` }, "Show the picture")),
       h("ol", { class: "commands" }, match.commands.map((command, at) => h("li", {}, copyable(command, `command ${at + 1} of ${match.receiver}`)))),
-    ] : h("p", { class: "soft" }, "No built-in scenario brings it about."),
-    remedies.length > 0 && [h("h3", {}, "What would cure it"), h("ol", { class: "remedies" }, remedies)],
-    h("details", {}, h("summary", {}, "As an expectation, and where the words are from"),
+    ] : h("p", { class: "soft" }, "No built-in scenario reproduces it."),
+    remedies.length > 0 && [h("h3", {}, "What would fix it"), h("ol", { class: "remedies" }, remedies)],
+    h("details", {}, h("summary", {}, "As an expectation, with the sources of the reply text"),
       h("div", { class: "code" }, copyButton(match.test, "Copy", `Copy the expectation of ${match.receiver}`), h("pre", { tabindex: "0", "aria-label": "Expectation" }, match.test)),
       match.sources.length > 0 && h("ul", {}, match.sources.map((source) => h("li", {}, source)))));
 }
 
-/** The scenario that has the client, the HELO name and the sender of the bounce. */
+/** A scenario with the client, HELO name and sender of the bounce. */
 function written(context, { scenario, matches }) {
   const result = h("div", {});
   const start = async () => {

@@ -1,16 +1,16 @@
 // A session as a test, in the languages of the README, and as an expectation of a scenario file.
 
-/** A word of a shell. */
+/** A quoted word for a shell. */
 export const sh = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
 
-/** A string of JavaScript, Python or TOML: all read what JSON writes, once nothing invisible is left. */
+/** A quoted string for JavaScript, Python or TOML: all three read JSON strings without invisible characters. */
 const quoted = (text) => JSON.stringify(text).replace(/[\u007f-\u009f\u2028\u2029]/g, (found) =>
   `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
 const rust = (text) => `"${text.replace(/[\\"]/g, "\\$&").replace(/[\u0000-\u001f\u007f-\u009f]/g, (found) =>
   `\\u{${found.charCodeAt(0).toString(16)}}`)}"`;
 
-/** What a test says of a session: the conditions that find it again. */
+/** The conditions of a test that identify a session. */
 function conditions(session) {
   const { verdict, rule, code } = session;
   return Object.entries({ verdict, rule, code }).filter(([, value]) => value !== undefined);
@@ -112,7 +112,7 @@ function expectation(session, { receiver, sender, recipient }) {
   return `[[expect]]\n${lines.map(([key, value]) => `${key.padEnd(9)}= ${quoted(String(value))}`).join("\n")}\n`;
 }
 
-/** Every form, by its title. `place` has the names of scenario and receiver. */
+/** All forms of a test, by title. `place` has the names of scenario and receiver. */
 export function tests(session, place) {
   const whole = {
     ...place,

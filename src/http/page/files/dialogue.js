@@ -1,11 +1,11 @@
-// The dialogue: lines of client and receiver, the receiver's lookups and the sender's queries where they fell. One line
-// is chosen; ↑ and ↓ choose another.
+// The dialogue: lines of client and receiver, with the receiver's lookups and the sender's queries in order of time.
+// One line is selected; ↑ and ↓ select another.
 import { h, unseen } from "./dom.js";
 import { clock, stamp } from "./format.js";
 
 const WHO = { client: "client", receiver: "receiver", lookup: "receiver asks DNS", query: "sender asks DNS", note: "martinet" };
 
-/** The moments of a session, from its events; from its transcript, where events are not kept any more. */
+/** The steps of a session, from its events, or from its transcript if the events are no longer kept. */
 export function moments(session, events, queries) {
   const refused = new Set((session.refusals ?? []).flatMap((refusal) => refusal.reply));
   const told = events.map((event) => moment(event, refused)).filter(Boolean);
@@ -28,7 +28,7 @@ export function moments(session, events, queries) {
   return all;
 }
 
-/** A receiver that takes longer than this for a reply delays it, in milliseconds. */
+/** Longer times before a reply are shown as a delay, in milliseconds. */
 const DELAY = 100;
 
 function moment(event, refused) {
@@ -99,7 +99,7 @@ function bar(took, longest) {
   return [h("span", { class: "soft" }, ` ${took.toFixed(0)} ms `), meter];
 }
 
-/** All there is to say of one line. */
+/** All details of one line. */
 function explain(each, began, at, length) {
   return [
     h("p", { class: "soft" }, `${at + 1} of ${length} · ${WHO[each.who]} · ${clock(each.at)} · ${(stamp(each.at) - began).toFixed(3)} ms`),

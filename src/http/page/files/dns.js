@@ -1,4 +1,4 @@
-// DNS: who asked what, the zones as text, the faults.
+// DNS: queries, zones as text, faults.
 import { announce, copyButton, h, problem, section, tabs } from "./dom.js";
 import { format, parse } from "./filter.js";
 import { count, time } from "./format.js";
@@ -32,7 +32,7 @@ async function queries({ api, query, link, go, live, signal }) {
     counted: (queries, whole) => {
       number.textContent = `${count(queries, "query", "queries")}${whole ? "" : " and more"}`;
       nothing.hidden = queries > 0;
-      nothing.textContent = list.filtered ? "No query matches." : "Nobody asked yet. The receiver's own lookups are in each session; here are the queries that came in.";
+      nothing.textContent = list.filtered ? "No query matches." : "No query yet. This list has the queries that clients sent; the receiver's own lookups are in each session.";
     },
   });
   try {
@@ -90,8 +90,8 @@ async function zones({ api, query, link, go }) {
     const save = async () => {
       try {
         await api.send("PUT", `zones/${encodeURIComponent(chosen)}`, { text: area.value });
-        result.replaceChildren(h("p", { class: "done" }, "✓ Served from now on."));
-        announce("Served from now on");
+        result.replaceChildren(h("p", { class: "done" }, "✓ The zone is served."));
+        announce("The zone is served");
       } catch (error) {
         result.replaceChildren(problem(error));
       }
@@ -101,10 +101,10 @@ async function zones({ api, query, link, go }) {
   return { tools: [h("p", { class: "count" }, count(all.length, "zone"))], body: h("div", { class: "picker" }, list, place) };
 }
 
-/** Faults that need nothing but a name. */
+/** Faults without parameters. */
 const ACTIONS = ["servfail", "nxdomain", "nodata", "refused", "drop", "delay", "notimp", "formerr", "truncate", "tcp-refused", "tcp-hang", "lame",
   "referral", "wrong-id", "wrong-question", "wrong-answer", "cname-loop", "cname-chain", "oversized", "malformed"];
-/** Faults that were switched off here, so that they can be switched on again. */
+/** Faults that were switched off on this page, so that they can be switched on again. */
 const off = new Map();
 
 async function faults({ api, link }) {
@@ -142,8 +142,8 @@ async function faults({ api, link }) {
         h("td", {}, described(fault)), h("td", {}, active ? `${fault.fired} of ${fault.seen}` : "off"));
     };
     const rows = [...on.map((fault, at) => row(fault, at, true)), ...parked.map((fault, at) => row(fault, at, false))];
-    place.replaceChildren(rows.length === 0 ? h("p", { class: "soft" }, "DNS tells the truth: no fault is set.")
-      : h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Faults" }, h("table", {}, h("thead", {}, h("tr", {}, ["On", "Does", "Name", "Type", "How", "Fired of seen"].map((title) => h("th", { scope: "col" }, title)))), h("tbody", {}, rows))));
+    place.replaceChildren(rows.length === 0 ? h("p", { class: "soft" }, "No fault is set.")
+      : h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Faults" }, h("table", {}, h("thead", {}, h("tr", {}, ["On", "Does", "Name", "Type", "How", "Fired / matched"].map((title) => h("th", { scope: "col" }, title)))), h("tbody", {}, rows))));
   };
   await draw();
   const name = h("input", { id: "fault-name", placeholder: "*.example.test", required: true });

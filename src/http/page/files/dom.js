@@ -1,4 +1,4 @@
-// Elements, and the small things that every view needs. Text is always set as text: nothing here parses HTML.
+// Elements and small parts that every view needs. Text is always set as text: nothing here parses HTML.
 
 /** Makes an element: `h("a", { href: "#", class: "x", onclick: f }, "text", child)`. */
 export function h(tag, attributes = {}, ...children) {
@@ -13,17 +13,17 @@ export function h(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Text for screen readers alone. */
+/** Text for screen readers only. */
 export const unseen = (text) => h("span", { class: "unseen" }, text);
 
-/** Says something politely; what is said soon after takes its place. */
+/** Announces a text to screen readers; a later text replaces an earlier one that was not read yet. */
 export function announce(text) {
   const region = document.getElementById("announcer");
   region.textContent = "";
   requestAnimationFrame(() => { region.textContent = text; });
 }
 
-/** A button that copies text, and says so. */
+/** A button that copies text and announces it. */
 export function copyButton(text, label = "Copy", name = label) {
   const button = h("button", { type: "button", class: "small", "aria-label": name }, label);
   button.addEventListener("click", async () => {
@@ -40,7 +40,7 @@ async function copy(text) {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    // The clipboard API exists in secure contexts only: a server on another machine is none.
+    // The clipboard API exists only in secure contexts, which excludes HTTP to another machine.
     const area = h("textarea", { class: "unseen", value: text, "aria-hidden": "true" });
     document.body.append(area);
     area.select();
@@ -55,14 +55,14 @@ export function copyable(text, name) {
   return h("div", { class: "copyable" }, h("code", {}, text), copyButton(text, "Copy", `Copy ${name}`));
 }
 
-/** A section with a heading, and perhaps buttons beside it. */
+/** A section with a heading, and optional buttons beside it. */
 export function section(title, { id, tools = [] } = {}, ...children) {
   return h("section", { class: "card", id, "aria-label": title },
     h("div", { class: "card-head" }, h("h2", {}, title), tools.length > 0 && h("div", { class: "tools" }, tools)),
     ...children);
 }
 
-/** What went wrong, as the API says it: the field, what was expected, what was found, and every further mistake. */
+/** A problem from the API: the field, what was expected, what was found, and all further mistakes. */
 export function problem(error) {
   const found = error.problem ?? {};
   const mistakes = (found.mistakes ?? []).map((mistake) =>
@@ -74,13 +74,13 @@ export function problem(error) {
     mistakes.length > 0 && h("ul", {}, mistakes));
 }
 
-/** A term and its value, several of them. */
+/** A list of terms and values. */
 export function terms(pairs) {
   const shown = pairs.filter(([, value]) => value !== undefined && value !== null && value !== "");
   return h("dl", { class: "terms" }, shown.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))));
 }
 
-/** Tabs: `[{ id, title, make }]`. A panel is made when it is first shown. */
+/** Tabs: `[{ id, title, make }]`. A panel is created when it is first shown. */
 export function tabs(name, all, chosen = all[0]?.id, onchoose = () => {}) {
   const panel = h("div", { role: "tabpanel", tabindex: "0", class: "panel" });
   const made = new Map();

@@ -1,9 +1,9 @@
-// The filter line: `client_address:192.0.2.0/24 rule:iprev`. A word without a key finds its key by its form.
+// The filter line: `client_address:192.0.2.0/24 rule:iprev`. The form of a word without a key decides its key.
 
-/** What people type for a parameter of the API. */
+/** Short names for parameters of the API. */
 const SHORT = { client: "client_address", from: "sender", to: "recipient" };
 
-/** Reads a line into the API's parameters; `usual` names the key of a word that has none. */
+/** Converts a line to parameters of the API; `usual` returns the key of a word that has none. */
 export function parse(line, usual) {
   const found = {};
   for (const [, key, quoted, plain] of line.matchAll(/(?:([a-z_]+):)?(?:"([^"]*)"|(\S+))/g)) {
@@ -14,12 +14,12 @@ export function parse(line, usual) {
   return found;
 }
 
-/** The line that reads as these parameters. */
+/** Converts parameters to a filter line. */
 export function format(query) {
   return Object.entries(query).map(([key, value]) => `${key}:${/\s|^$/.test(value) ? `"${value}"` : value}`).join(" ");
 }
 
-/** The key of a word of a filter of sessions. */
+/** The key of a word in a filter of sessions. */
 export function ofSessions(rules) {
   return (word) => {
     if (/^[\d.]+(\/\d+)?$/.test(word) && word.includes(".")) return "client_address";

@@ -1,28 +1,28 @@
-// How values are shown.
+// Formats of values.
 import { h, unseen } from "./dom.js";
 
 export const MARKS = { accept: "✓", defer: "◷", reject: "✕", none: "–" };
-export const WORDS = { accept: "accepted", defer: "deferred", reject: "rejected", none: "nothing was decided" };
+export const WORDS = { accept: "accepted", defer: "deferred", reject: "rejected", none: "no verdict" };
 
-/** The mark of a verdict, with its word for those who do not see it. */
+/** The mark of a verdict, with its name for screen readers. */
 export function mark(verdict) {
   return h("span", { class: `mark ${verdict}` }, h("span", { "aria-hidden": "true" }, MARKS[verdict] ?? "…"),
     unseen(WORDS[verdict] ?? "running"));
 }
 
-/** The verdict of a session: one that runs has none yet, unless something was refused. */
+/** The verdict of a session: a running session has none, unless a command was refused. */
 export const verdictOf = (session) => (session.verdict === "none" && !session.ended ? "running" : session.verdict);
 
 const two = (number) => String(number).padStart(2, "0");
 
-/** The time of day, with milliseconds where wanted. */
+/** The time of day, with milliseconds on request. */
 export function clock(text, milliseconds = true) {
   const at = new Date(text);
   const time = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
   return milliseconds ? `${time}.${String(at.getMilliseconds()).padStart(3, "0")}` : time;
 }
 
-/** A time: the day too, where it is not today. */
+/** A time, with the day unless it is today. */
 export function time(text) {
   const at = new Date(text);
   const today = new Date().toDateString() === at.toDateString();
@@ -30,7 +30,7 @@ export function time(text) {
   return h("time", { datetime: text, title: text }, (today ? "" : day) + clock(text, today));
 }
 
-/** How long between two times, in milliseconds, as text. */
+/** The time between two times, in milliseconds, as text. */
 export function span(from, to) {
   const ms = stamp(to) - stamp(from);
   return ms >= 1000 ? `${(ms / 1000).toFixed(2)} s` : `${ms.toFixed(1)} ms`;
@@ -47,18 +47,18 @@ export const count = (number, noun, plural = `${noun}s`) => `${number.toLocaleSt
 export const octets = (number) =>
   number < 1024 ? `${number} B` : number < 1048576 ? `${(number / 1024).toFixed(1)} KiB` : `${(number / 1048576).toFixed(1)} MiB`;
 
-/** What a refusal came to, in a few words. */
+/** The result of a session in a few words. */
 export function outcome(session) {
   const refusal = session.refusals?.[0];
   return [session.code, refusal?.enhanced].filter(Boolean).join(" ");
 }
 
-/** An address as one types it: a server that listens everywhere is reached where this page came from. */
+/** An address to connect to: a server that listens on all addresses is reached at the host of this page. */
 export function reachable(address) {
   const at = address.lastIndexOf(":");
   const [host, port] = [address.slice(0, at), address.slice(at + 1)];
   return ["0.0.0.0", "[::]"].includes(host) ? `${location.hostname}:${port}` : address;
 }
 
-/** Null paths are written as SMTP writes them. */
+/** A null path is shown as in SMTP. */
 export const path = (text) => (text === "" ? "<>" : text);

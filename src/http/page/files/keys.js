@@ -1,4 +1,5 @@
-// Keys: `g` and a letter go to a view, `/` goes to the filter, `?` shows this. They can be switched off (WCAG 2.1.4).
+// Keyboard: `g` and a letter open a view, `/` focuses the filter, `?` shows this help. Keys can be switched off (WCAG
+// 2.1.4).
 import { h } from "./dom.js";
 
 const GO = { s: "sessions", m: "mail", d: "dns", w: "what-if", x: "matrix", b: "bounce", c: "setup", o: "worlds" };
@@ -38,10 +39,10 @@ export function help() {
   const rows = [
     ...Object.entries(TITLES).map(([letter, title]) => [[key("g"), " ", key(letter)], title]),
     [[key("/")], "The filter"],
-    [[key("↑"), " ", key("↓")], "The row above, the row below; a line of the dialogue"],
-    [[key("Page Up"), " ", key("Page Down"), " ", key("Home"), " ", key("End")], "Further, in a list"],
-    [[key("Enter")], "Opens the row"],
-    [[key("Esc")], "Closes this; from one session or message back to the list"],
+    [[key("↑"), " ", key("↓")], "Previous or next row, or line of the dialogue"],
+    [[key("Page Up"), " ", key("Page Down"), " ", key("Home"), " ", key("End")], "Scroll the list"],
+    [[key("Enter")], "Open the row"],
+    [[key("Esc")], "Close this help, or return from a session or message to its list"],
     [[key("?")], "This"],
   ];
   const single = h("input", { type: "checkbox", id: "keys-on" });
@@ -51,8 +52,8 @@ export function help() {
     h("h2", { id: "help-title" }, "Keys"),
     h("table", { class: "keys" }, h("tbody", {}, rows.map(([keys, what]) =>
       h("tr", {}, h("th", { scope: "row" }, keys), h("td", {}, what))))),
-    h("p", {}, single, " ", h("label", { for: "keys-on" }, "Letters are keys")),
-    h("p", { class: "soft" }, "This page uses the API at ", h("code", {}, "/api/v1"), " and nothing else; ",
+    h("p", {}, single, " ", h("label", { for: "keys-on" }, "Use letters as keys")),
+    h("p", { class: "soft" }, "This page only uses the API at ", h("code", {}, "/api/v1"), "; ",
       h("a", { href: "/api/openapi.json" }, "its description"), "."),
     h("form", { method: "dialog" }, h("button", {}, "Close")));
   dialog.addEventListener("close", () => dialog.remove());

@@ -1,23 +1,23 @@
-// A list of a log, newest first, of which only what is seen is in the document: 100,000 rows scroll like 100.
+// A virtual list of a log, newest first: only the visible rows are in the document, so 100,000 rows scroll like 100.
 //
-// Numbers of a log have no gaps. Without a filter a row's number follows from its place, and blocks are fetched as they
-// come into sight. With a filter the list grows downwards as the server finds more.
+// Numbers of a log have no gaps. Without a filter, the number of a row follows from its position, and blocks are
+// fetched when they become visible. With a filter, the list grows at its end as the server finds more.
 import { h } from "./dom.js";
 
 const BLOCK = 200;
-/** Blocks kept: about 20,000 rows. */
+/** Maximum number of blocks in memory: about 20,000 rows. */
 const BLOCKS = 100;
-/** Rows beyond the edges that are drawn too. */
+/** Rows outside the visible area that are drawn too. */
 const SPARE = 8;
-/** Most pages taken in at once after a burst, with a filter. */
+/** Maximum number of pages read at once after a burst, with a filter. */
 const BURST = 10;
-/** Time between two looks at what happened. */
+/** Time between two updates. */
 const TICK = 250;
 
 export class LogList {
   /**
    * `path` and `key` name the list in the API, `query` filters it, `row(entry)` makes the cells and `href(entry)` the
-   * address of a row, `columns` are titles, `counted(number, whole)` hears how many there are.
+   * address of a row, `columns` are titles, `counted(number, whole)` receives the number of entries.
    */
   constructor({ api, path, key, query, name, columns, row, href, counted, keep = (entry) => entry }) {
     Object.assign(this, { api, path, key, query, row, href, counted, keep });
@@ -61,7 +61,7 @@ export class LogList {
     this.draw();
   }
 
-  /** Takes in that something happened: to the entries of these numbers, or (`undefined`) to who knows which. */
+  /** Registers a change of the entries with these numbers, or (`undefined`) of unknown entries. */
   happened(id) {
     if (id === undefined) this.lost = true;
     else this.dirty.add(id);
@@ -88,7 +88,7 @@ export class LogList {
       return;
     }
     if (!this.filtered) {
-      // What is not at hand is fetched when it comes into sight.
+      // Missing rows are fetched when they become visible.
       const page = await this.api.get(this.path, { newest: "true", limit: BLOCK });
       this.#take(page[this.key]);
       const old = first !== undefined && first < (page[this.key].at(-1)?.id ?? 0);
@@ -119,7 +119,7 @@ export class LogList {
     }
   }
 
-  /** Puts a number in its place: the list is in falling order. */
+  /** Inserts a number; the list is in descending order. */
   #place(id) {
     let [low, high] = [0, this.ids.length];
     while (low < high) {
@@ -153,7 +153,7 @@ export class LogList {
     });
   }
 
-  /** Draws the rows in sight, and asks for those that are not at hand. */
+  /** Draws the visible rows, and fetches the missing ones. */
   draw() {
     const [height, length] = [this.#height(), this.#length()];
     const head = this.body.offsetTop;
@@ -194,7 +194,7 @@ export class LogList {
     if (this.filtered && this.more && bottom + SPARE * 4 >= length) this.#grow();
   }
 
-  /** The order of the document is the order that is read aloud. */
+  /** Screen readers read in document order. */
   #order() {
     const rows = [...this.body.children];
     const sorted = [...rows].sort((one, other) => Number(other.dataset.id) - Number(one.dataset.id));
@@ -232,7 +232,7 @@ export class LogList {
     if (wanted.length > 0) this.draw();
   }
 
-  /** Forgets entries far from what is seen. */
+  /** Drops entries far from the visible rows. */
   #forget(from, to) {
     if (this.entries.size <= BLOCK * BLOCKS) return;
     for (const id of this.entries.keys()) {
@@ -267,7 +267,7 @@ export class LogList {
     this.goTo(Math.min(last, Math.max(0, to)));
   }
 
-  /** Moves the focus to the row at a place, as soon as it is at hand. */
+  /** Moves the focus to the row at a position, once it is loaded. */
   async goTo(place) {
     this.at = place;
     const [height, head] = [this.#height(), this.body.offsetTop];

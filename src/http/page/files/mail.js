@@ -1,4 +1,4 @@
-// The messages that were accepted, newest first.
+// The accepted messages, newest first.
 import { h, problem } from "./dom.js";
 import { format, parse } from "./filter.js";
 import { count, octets, path, time } from "./format.js";
@@ -21,7 +21,7 @@ export async function show({ api, query, link, go, live, signal }) {
     counted: (messages, whole) => {
       number.textContent = `${count(messages, "message")}${whole ? "" : " and more"}`;
       nothing.hidden = messages > 0;
-      nothing.textContent = list.filtered ? "No message matches." : "No message was accepted yet: a message appears here once the receiver acknowledges its final dot.";
+      nothing.textContent = list.filtered ? "No message matches." : "No message yet. A message appears here when the receiver acknowledges its final dot.";
     },
   });
   const subjects = new Subjects(api, list);
@@ -56,7 +56,7 @@ function cells(message, link, subjects) {
   ];
 }
 
-/** The subjects of the messages in sight. They are in the messages, which the server reads when they are asked for. */
+/** The subjects of the visible messages, read from the messages on request. */
 class Subjects {
   constructor(api) {
     this.api = api;

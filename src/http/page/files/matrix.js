@@ -1,5 +1,5 @@
-// The matrix: the clients of a scenario against every receiver. A pool is one band of cells: that it is refused now and
-// then is seen at a glance.
+// The matrix: the clients of a scenario against every receiver. A pool is one band of cells, which shows at a glance if
+// some of its clients are refused.
 import { h, problem } from "./dom.js";
 import { count, MARKS, WORDS } from "./format.js";
 
@@ -16,7 +16,7 @@ export async function show(context) {
   const groups = h("select", { id: "matrix-group", onchange: ask }, option("", "all receivers"), option("generic"), option("software"), option("operator"));
   groups.value = group;
   const listed = receivers.filter((each) => group === "" || each.group === group);
-  const detail = h("p", { class: "matrix-detail", role: "status" }, "Move over a cell, or walk with the arrow keys, to read the reply.");
+  const detail = h("p", { class: "matrix-detail", role: "status" }, "Point at a cell, or use the arrow keys, to read the reply.");
   const title = scenarios.find((each) => each.name === chosen)?.title ?? "";
   const place = h("div", { class: "scroller matrix-place", tabindex: "0", role: "region", "aria-label": "Matrix" }, h("p", { class: "nothing" }, "The receivers judge…"));
   const fill = async () => {
@@ -37,7 +37,7 @@ export async function show(context) {
   };
 }
 
-/** Tells of a cell: what it came to at once, and the reply as soon as the server has said it. */
+/** Describes a cell: its verdict at once, and the reply when the server has sent it. */
 function teller(api, scenario, place) {
   let timer;
   return (text, { client, helo, receiver }) => {
@@ -55,7 +55,7 @@ function teller(api, scenario, place) {
 const legend = () => h("p", { class: "legend" }, ["accept", "defer", "reject"].map((verdict) =>
   h("span", { class: verdict }, h("span", { class: `mark ${verdict}`, "aria-hidden": "true" }, MARKS[verdict]), ` ${WORDS[verdict]}`)));
 
-/** Receivers down, clients across: names of receivers are short, and clients few. */
+/** Receivers are rows, and clients are columns, because receivers are many and their names are short. */
 function draw(rows, { link, scenario, tell }) {
   const helos = [...new Set(rows.map((row) => row.helo))];
   const columns = helos.map((helo) => {
@@ -73,10 +73,10 @@ function draw(rows, { link, scenario, tell }) {
   return table;
 }
 
-/** A name that breaks behind its dots. */
+/** A name that can be broken after its dots. */
 const breakable = (name) => name.split(".").flatMap((label, at) => (at === 0 ? [label] : [".", h("wbr"), label]));
 
-/** Beyond this many, the clients of a HELO name are one band: a bar each, whose height tells the verdict. */
+/** With more clients than this, the clients of a HELO name are one band: one bar each, with a height for the verdict. */
 const FEW = 12;
 
 /** The cells of one HELO name at one receiver. */
@@ -93,7 +93,7 @@ function band(name, helo, cells, { link, scenario, tell }) {
   }, MARKS[each.verdict], all.length === 1 && ` ${each.code}`)));
 }
 
-/** Many clients as bars of one link, which leads to the client that the arrow keys or the mouse have chosen. */
+/** Many clients as bars of one link, which leads to the client selected by the arrow keys or the mouse. */
 function bars(name, all, tell) {
   const tally = ["reject", "defer", "accept"].map((verdict) => [all.filter((each) => each.verdict === verdict).length, WORDS[verdict]]).filter(([number]) => number > 0);
   const summary = `${name}: ${tally.map(([number, word]) => `${number} of ${all.length} ${word}`).join(", ")}`;
@@ -117,7 +117,7 @@ function bars(name, all, tell) {
   return element;
 }
 
-/** Arrow keys walk from cell to cell; one cell is in the order of Tab. */
+/** Arrow keys move from cell to cell; only one cell is in the Tab order. */
 function walk(table) {
   const rows = [...table.tBodies[0].rows].map((row) => [...row.querySelectorAll("a.cell")]);
   if (!rows[0]?.[0]) return;
@@ -152,7 +152,7 @@ function walk(table) {
   });
 }
 
-/** Addresses by their numbers. */
+/** Sorts addresses by number. */
 function compare(one, other) {
   const numbers = (text) => text.split(/[.:]/).map((part) => parseInt(part, text.includes(":") ? 16 : 10) || 0);
   const [a, b] = [numbers(one), numbers(other)];

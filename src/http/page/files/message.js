@@ -1,4 +1,4 @@
-// One message: what it says, its source, its parts, and the session that brought it.
+// One message: content, source, parts, and its session.
 import { copyButton, h, section, tabs, terms } from "./dom.js";
 import { count, mark, octets, outcome, path, time, verdictOf } from "./format.js";
 
@@ -12,7 +12,7 @@ export async function show(context) {
   const element = h("div", { class: "page message" },
     h("header", { class: "headline accept" },
       h("div", { class: "crumbs" }, h("a", { href: link("mail") }, "Mail"), h("span", { "aria-hidden": "true" }, " / "), `Message ${message.id}`,
-        h("span", { class: "tools" }, message.id > 1 && step(message.id - 1, "The message before", "‹"), step(message.id + 1, "The message after", "›"),
+        h("span", { class: "tools" }, message.id > 1 && step(message.id - 1, "Previous message", "‹"), step(message.id + 1, "Next message", "›"),
           h("a", { class: "button small", href: url("raw"), download: "" }, "Download"))),
       h("h1", {}, content.subject || "(no subject)"),
       terms([["from", content.from.join(", ")], ["to", content.to.join(", ")], ["cc", content.cc.join(", ")],
@@ -35,7 +35,7 @@ export async function show(context) {
   return { title: `Message ${message.id}`, element };
 }
 
-/** The message's HTML, in a frame that may do nothing but show it: the server has cleaned it, and its policy holds it. */
+/** The HTML of the message, in a frame that only shows it: the server cleans it, and its policy forbids scripts. */
 function frame(url, subject) {
   return h("iframe", { class: "mail-html", sandbox: "allow-popups allow-popups-to-escape-sandbox", src: url, title: `The message ${subject}`, referrerpolicy: "no-referrer" });
 }
@@ -45,7 +45,7 @@ function fields(all) {
     h("tbody", {}, all.map(({ name, value }) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, value)))));
 }
 
-/** More than this is for a file. */
+/** Longer sources are cut off; the whole message can be downloaded. */
 const SHOWN = 200000;
 
 function source(context, id) {

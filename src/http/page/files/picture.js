@@ -1,7 +1,7 @@
-// Pictures are drawn by the server. The HTML that has one is read without running anything in it, and its parts are
-// taken over: text in them is escaped there, and the page's policy lets no script or foreign image work here.
+// The server draws the pictures. This page parses the HTML of a picture without running it and takes its parts: their
+// text is already escaped, and the policy of this page forbids scripts and external images.
 
-/** Reads a picture's page; the page of ours has its style already, and its policy would report another one. */
+/** Parses a picture's page. Its style sheet is left out: this page has the same rules, and its policy would report another one. */
 function readPage(html) {
   return new DOMParser().parseFromString(html.replace(/<style>[^<]*<\/style>/, ""), "text/html");
 }
@@ -22,7 +22,7 @@ export function parts(html) {
   };
 }
 
-/** What follows a heading, up to the next one. */
+/** The content between a heading and the next one. */
 function below(read, id) {
   const found = [];
   for (let at = read.getElementById(id)?.nextElementSibling; at && !at.matches("h2"); at = at.nextElementSibling) found.push(at);

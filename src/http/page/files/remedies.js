@@ -1,22 +1,22 @@
-// What would cure a refusal. A remedy that is tried turns the strip into what it would be.
+// Remedies of a refusal. Trying a remedy redraws the strip as it would be after the remedy.
 import { announce, copyButton, h, problem, section } from "./dom.js";
 import { MARKS, WORDS } from "./format.js";
 import { parts } from "./picture.js";
 
-/** `strip` is where the picture stands; it shows the tried one, and the session's again. */
+/** `strip` is the place of the picture; it shows the picture after a remedy, or that of the session. */
 export function remedies(context, session, strip) {
   const all = session.refusals[0].remedies.one_of;
   const buttons = [];
   const release = () => buttons.forEach((button) => button.setAttribute("aria-pressed", "false"));
-  return section("What would cure it", { id: "remedies" },
-    all.length === 0 ? h("p", { class: "soft" }, "Nothing was proved to cure it.")
+  return section("What would fix it", { id: "remedies" },
+    all.length === 0 ? h("p", { class: "soft" }, "There is no verified remedy.")
       : h("ol", { class: "remedies" }, all.map((remedy, place) => row(context, session, { remedy, place, strip, buttons, release }))));
 }
 
 function row(context, session, { remedy, place, strip, buttons, release }) {
   const result = h("div", {});
   const record = remedy.all_of.map((change) => change.name && `${change.name} ${change.type} ${change.data}`).filter(Boolean).join("\n");
-  // Only the receiver can let a client pass, and only the client can behave: no zone and no HELO tries those.
+  // Only the receiver can exempt a client, and only the client can change its conduct: the server cannot try those.
   const tryable = !remedy.all_of.some((change) => ["ask-receiver", "change-session"].includes(change.action));
   if (!tryable) return h("li", {}, remedy.text);
   const button = h("button", { type: "button", class: "small", "aria-pressed": "false", "aria-label": `Try: ${remedy.text}` }, "Try");
@@ -43,7 +43,7 @@ function row(context, session, { remedy, place, strip, buttons, release }) {
     h("span", { class: "tools" }, record && copyButton(record, "Copy", `Copy the record: ${record}`), button)), result);
 }
 
-/** The place of the strip: the session's picture, or that of a remedy that is tried. */
+/** The place of the strip: the picture of the session, or of a remedy that is tried. */
 export function stripPlace(picture) {
   const shown = (each) => [h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Identity strip" }, each.strip), each.words];
   const body = h("div", {}, shown(picture));

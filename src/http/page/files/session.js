@@ -1,4 +1,4 @@
-// One session: why it was refused, what was said, what DNS answered, what would cure it.
+// One session: why it was refused, the dialogue, the DNS answers, and what would fix it.
 import { copyButton, h, problem, section, tabs, terms, unseen } from "./dom.js";
 import { tests } from "./copy.js";
 import { dialogue, moments } from "./dialogue.js";
@@ -6,7 +6,7 @@ import { MARKS, mark, outcome, path, span, time, verdictOf, WORDS } from "./form
 import { parts } from "./picture.js";
 import { remedies, stripPlace } from "./remedies.js";
 
-/** How long before the connection a sender's queries count as its own. */
+/** Time before the connection from which a sender's queries count as part of the session. */
 const BEFORE = 5000;
 
 export async function show(context) {
@@ -40,7 +40,7 @@ export async function show(context) {
   return { title: `Session ${drawn.id}`, element: place };
 }
 
-/** The DNS queries of the session's peer, while it lasted and shortly before. */
+/** The DNS queries from the session's peer, during the session and shortly before. */
 async function own(api, session) {
   const since = new Date(new Date(session.started) - BEFORE).toISOString();
   const found = await api.get("dns/queries", { since, limit: 200, client_address: session.peer.replace(/:\d+$/, "").replace(/[[\]]/g, "") });
@@ -84,11 +84,11 @@ function headline(context, session, picture) {
   return h("header", { class: `headline ${verdict}` },
     h("div", { class: "crumbs" }, h("a", { href: context.link("sessions") }, "Sessions"), h("span", { "aria-hidden": "true" }, " / "), `Session ${session.id}`,
       h("span", { class: "tools" },
-        session.id > 1 && step(session.id - 1, "The session before", "‹"), step(session.id + 1, "The session after", "›"),
+        session.id > 1 && step(session.id - 1, "Previous session", "‹"), step(session.id + 1, "Next session", "›"),
         h("a", { class: "button small", href: `${api(context, session)}/picture`, target: "_blank", rel: "noopener" }, "Print", unseen(", in a new tab")))),
     h("h1", {}, h("span", { class: `mark ${verdict}`, "aria-hidden": "true" }, MARKS[verdict] ?? "…"), " ",
       picture.sentence || WORDS[verdict] || "It runs"),
-    session.reply.length > 0 && h("pre", { class: "reply", "aria-label": "The reply that decided" }, session.reply.join("\n")),
+    session.reply.length > 0 && h("pre", { class: "reply", "aria-label": "The decisive reply" }, session.reply.join("\n")),
     terms([
       ["time", [time(session.started), session.ended ? `, ${span(session.started, session.ended)}` : ", running"]],
       ["client address", session.client_address + from], ["HELO name", session.helo],
@@ -113,14 +113,14 @@ function transactions(context, session) {
 }
 
 function evidence(lookups) {
-  if (lookups.length === 0) return h("p", { class: "soft" }, "It asked nothing.");
+  if (lookups.length === 0) return h("p", { class: "soft" }, "The receiver sent no DNS queries.");
   return h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Lookups" }, h("table", { class: "lookups" },
     h("thead", {}, h("tr", {}, ["Name", "Type", "Answer"].map((title) => h("th", { scope: "col" }, title)))),
     h("tbody", {}, lookups.map((lookup) => h("tr", {}, h("td", {}, lookup.name), h("td", {}, lookup.type),
       h("td", {}, answer(lookup), lookup.fault && h("span", { class: "fault" }, ` fault: ${lookup.fault}`)))))));
 }
 
-/** The records; of many the first, and the rest folded. */
+/** The records; of many records the first ones, and the rest folded. */
 function answer(lookup) {
   if (lookup.answers.length === 0) return h("strong", { class: "soft" }, lookup.outcome.toUpperCase());
   if (lookup.answers.length <= 4) return lookup.answers.map((record) => h("div", {}, record));
@@ -128,7 +128,7 @@ function answer(lookup) {
     h("details", {}, h("summary", {}, `and ${lookup.answers.length - 3} more`), lookup.answers.slice(3).map((record) => h("div", {}, record)))];
 }
 
-/** Facts as nested lists; what is empty or false says little, and is folded away. */
+/** Facts as nested lists; empty and false values are folded. */
 function facts(all) {
   const telling = ([, value]) => value !== false && value !== "" && value !== 0 && !(Array.isArray(value) && value.length === 0);
   const shown = (value) => {

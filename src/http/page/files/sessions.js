@@ -1,4 +1,4 @@
-// Sessions, newest first, as they happen.
+// Sessions as they happen, newest first.
 import { announce, copyable, h, problem } from "./dom.js";
 import { format, ofSessions, parse } from "./filter.js";
 import { count, mark, MARKS, outcome, path, reachable, time, verdictOf, WORDS } from "./format.js";
@@ -10,7 +10,7 @@ const COLUMNS = [
   { title: "Rule", kind: "rule" }, { title: "Stage", kind: "stage" }, { title: "Envelope", kind: "envelope" },
   { title: "Receiver", kind: "receiver" },
 ];
-/** Rules that were seen: what the filter offers. */
+/** The rules seen so far, as suggestions of the filter. */
 const rules = new Set();
 
 export async function show({ api, query, link, go, live, signal }) {
@@ -47,7 +47,7 @@ export async function show({ api, query, link, go, live, signal }) {
   return { title: "Sessions", element, fills: true, shown: () => list.draw() };
 }
 
-/** What a row needs, and no more: many are kept. */
+/** Only the fields that a row needs, because many rows are kept. */
 function outline(session) {
   const refusal = session.refusals?.[0];
   if (session.rule) rules.add(session.rule);
@@ -80,7 +80,7 @@ function cells(session, link) {
   ];
 }
 
-/** The verdicts to choose from, as links: each is an address. */
+/** The verdicts as links; each filter is an address. */
 function verdicts(chosen, link) {
   const { verdict, ...rest } = chosen;
   const choice = (value, title) => h("a", {
@@ -106,7 +106,7 @@ function filterLine(chosen, go) {
   return h("form", { class: "filter", role: "search", onsubmit: submit }, input);
 }
 
-/** Tells new refusals, a few at a time. */
+/** Announces new refusals, a few at a time. */
 let untold = 0;
 let telling;
 function told(event) {
@@ -119,7 +119,7 @@ function told(event) {
   }, 2000);
 }
 
-/** What to do where nothing has happened yet. */
+/** Instructions for a world without sessions. */
 async function emptyState(api) {
   const name = encodeURIComponent(api.world);
   const [world, scenario, receiver] = await Promise.all([
@@ -133,13 +133,13 @@ async function emptyState(api) {
     h("h2", { id: "guide-title" }, "No session yet"),
     h("p", {}, "Point your sender at these two addresses. Each connection appears here, with the reason of every refusal."),
     h("div", { class: "pair" },
-      h("div", {}, h("h3", {}, "Mail goes to (SMTP)"), copyable(smtp, "the SMTP address")),
-      h("div", {}, h("h3", {}, "Names are looked up at (DNS)"), copyable(reachable(world.dns), "the DNS address"))),
+      h("div", {}, h("h3", {}, "Send mail to (SMTP)"), copyable(smtp, "the SMTP address")),
+      h("div", {}, h("h3", {}, "Look names up at (DNS)"), copyable(reachable(world.dns), "the DNS address"))),
     h("h3", {}, "Or try a command"),
     h("ol", {},
-      item("Play one client of the scenario", `martinet send --smtp ${smtp} --client ${client.address} --helo ${client.helo} --to ${recipient}`),
+      item("Send as a client of the scenario", `martinet send --smtp ${smtp} --client ${client.address} --helo ${client.helo} --to ${recipient}`),
       item("The same with swaks", `swaks --server ${smtp} --ehlo ${client.helo} --from sender@example.test --to ${recipient}`),
-      item("See what the scenario's DNS says", `dig @${host} -p ${port} -x ${client.address}`)),
+      item("Query the DNS of the scenario", `dig @${host} -p ${port} -x ${client.address}`)),
     h("p", { class: "soft" }, "Scenario ", h("code", {}, scenario.name), ": ", scenario.title, ". Receiver ",
       h("code", {}, receiver.name), ": ", receiver.title, "."));
 }

@@ -1,4 +1,4 @@
-// What a world serves: its scenario, its receiver, where connections come from, the receiver's clock.
+// The setup of a world: scenario, receiver, source of client addresses, clock.
 import { announce, copyButton, h, problem, section, terms } from "./dom.js";
 import { count } from "./format.js";
 
@@ -22,12 +22,12 @@ export async function show(context) {
 
 const list = (all) => all.length > 0 && h("ul", {}, all.map((each) => h("li", {}, each)));
 
-/** Shows a file, offers another, and checks and applies what is written. */
+/** Shows a file, offers others, and checks and applies the text. */
 function editor({ api, signal }, { what, current, all, about, again }) {
   const findings = h("div", { class: "findings", role: "status" });
   const area = h("textarea", { class: "source", rows: "22", spellcheck: "false", wrap: "off", "aria-label": `${what} file`, value: current.text });
   const pick = h("select", { id: `pick-${what}`, "data-filter": what === "scenario" },
-    h("option", { value: "" }, "another one that is built in…"), all.map((each) => h("option", { value: each.name, title: each.title }, each.name)));
+    h("option", { value: "" }, "another built-in one…"), all.map((each) => h("option", { value: each.name, title: each.title }, each.name)));
   pick.addEventListener("change", async () => {
     if (!pick.value) return;
     area.value = (await api.get(`/api/v1/${what}s/${encodeURIComponent(pick.value)}`)).text;
@@ -46,12 +46,12 @@ function editor({ api, signal }, { what, current, all, about, again }) {
     timer = setTimeout(lint, 400);
   });
   const apply = async () => {
-    // A file that is built in keeps its name; what is written here has none.
+    // A built-in file keeps its name; edited text has none.
     const builtIn = pick.value && all.some((each) => each.name === pick.value)
       && (await api.get(`/api/v1/${what}s/${encodeURIComponent(pick.value)}`)).text === area.value;
     try {
       await api.send("PUT", what, { [what]: builtIn ? pick.value : area.value });
-      announce(`The ${what} is in force for connections from now on`);
+      announce(`The ${what} applies to new connections`);
       again();
     } catch (error) {
       findings.replaceChildren(problem(error));
@@ -62,7 +62,7 @@ function editor({ api, signal }, { what, current, all, about, again }) {
     h("div", { class: "field" }, h("label", { for: pick.id }, `Load a ${what}`), pick), area, findings);
 }
 
-/** The linter's report. A line of it leads to the line of the file. */
+/** The report of lint. A line of the report leads to the line of the file. */
 function report(place, { mistakes, warnings }, area) {
   const row = (each, verdict, sign) => h("li", {}, h("span", { class: `mark ${verdict}`, "aria-hidden": "true" }, sign), " ",
     each.line > 0 && h("button", { type: "button", class: "small plain", onclick: () => goTo(area, each.line) }, `line ${each.line}`), ` expected ${each.expected}, found ${each.found}`);
@@ -78,9 +78,9 @@ function goTo(area, line) {
   area.scrollTop = Math.max(0, (line - 4) * (area.scrollHeight / lines.length));
 }
 
-/** Where connections are taken to come from. */
+/** The source of client addresses. */
 function origin({ api }, client, again) {
-  const kinds = { socket: "the socket's peer", address: "one address", map: "a map of addresses", pool: "a pool" };
+  const kinds = { socket: "the address of the connection", address: "one address", map: "a map of addresses", pool: "a pool" };
   const kind = client === "socket" ? "socket" : Object.keys(client)[0];
   const now = kind === "pool" ? `${kinds.pool} of ${count(client.pool.addresses.length, "address", "addresses")}, ${client.pool.order}` : kind === "address" ? client.address : kinds[kind];
   const input = h("input", { id: "client-address", placeholder: "192.0.2.10", autocomplete: "off" });
@@ -94,21 +94,21 @@ function origin({ api }, client, again) {
       result.replaceChildren(problem(error));
     }
   };
-  return section("Client address", {}, h("p", {}, "Connections are taken to come from ", h("strong", {}, now), "."),
+  return section("Client address", {}, h("p", {}, "The client address of connections is ", h("strong", {}, now), "."),
     h("form", { class: "inline-form", onsubmit: (event) => { event.preventDefault(); put({ address: input.value.trim() }); } },
       h("div", { class: "field" }, h("label", { for: input.id }, "Always this address"), input), h("button", {}, "Set"),
-      h("button", { type: "button", onclick: () => put("socket") }, "The socket's peer")), result);
+      h("button", { type: "button", onclick: () => put("socket") }, "The address of the connection")), result);
 }
 
 function time({ api }, clock, again) {
   const input = h("input", { id: "advance", placeholder: "5m", size: "8", autocomplete: "off" });
   const result = h("div", {});
-  return section("Clock", {}, h("p", {}, "The receiver's clock is at ", h("strong", {}, `${(clock.now_ms / 1000).toFixed(0)} s`), ". Moving it makes what the receiver remembers older: greylisting ends."),
+  return section("Clock", {}, h("p", {}, "The receiver's clock is at ", h("strong", {}, `${(clock.now_ms / 1000).toFixed(0)} s`), ". Advancing it ages what the receiver remembers, so that greylisting ends."),
     h("form", { class: "inline-form", onsubmit: async (event) => {
       event.preventDefault();
       try {
         await api.send("POST", "clock", { advance: input.value.trim() });
-        announce("The clock has moved");
+        announce("The clock is advanced");
         again();
       } catch (error) {
         result.replaceChildren(problem(error));
@@ -129,6 +129,6 @@ function reset({ api }, again) {
   };
   return section("Reset", {}, h("div", { class: "inline-form" },
     h("button", { type: "button", onclick: () => ask("reset?only=journal", "The journal is empty") }, "Empty the journal"),
-    h("button", { type: "button", onclick: () => ask("reset", "The world is what it was when it started") }, "Reset everything")),
+    h("button", { type: "button", onclick: () => ask("reset", "The world is reset to its state at start") }, "Reset everything")),
   h("p", { class: "soft" }, "The journal has sessions, messages, DNS queries and events. Everything is also scenario, receiver, faults, clock and memory."), result);
 }

@@ -1,5 +1,5 @@
-// What if: a client, a HELO name, a sender, a recipient, against one receiver or all of them. The address of the view
-// has the whole question, so that it can be sent to somebody.
+// What if: a client, a HELO name, a sender and a recipient against one receiver or all of them. The address of the view
+// has all parameters, so that it can be shared.
 import { copyButton, h, problem, section, terms } from "./dom.js";
 import { mark, MARKS, WORDS } from "./format.js";
 import { parts } from "./picture.js";
@@ -12,7 +12,7 @@ export async function show(context) {
   const [world, { scenarios }, { receivers }, receiver] = await Promise.all([
     api.get("scenario"), api.get("/api/v1/scenarios"), api.get("/api/v1/receivers"), api.get("receiver")]);
   const form = question(asked, { world, scenarios, receivers, receiver }, (chosen) => go("what-if", { query: chosen }));
-  const place = h("div", {}, h("p", { class: "nothing" }, "Ask what a receiver would say, without sending anything."));
+  const place = h("div", {}, h("p", { class: "nothing" }, "Shows what a receiver would reply, without sending mail."));
   if (asked.helo) {
     try {
       place.replaceChildren(...(asked.receiver === "all" ? await row(context, asked) : await one(context, asked)));
@@ -36,7 +36,7 @@ function question(asked, { world, scenarios, receivers, receiver }, ask) {
   scenario.value = asked.scenario;
   const whom = h("select", { id: "receiver" }, option("", `the world's (${receiver.name})`), option("all", "all of them"),
     ["generic", "software", "operator"].map((group) => h("optgroup", { label: group }, receivers.filter((each) => each.group === group).map((each) => option(each.name)))));
-  // Texts of another time have no entry of their own in the list: `gmail@2016`.
+  // Earlier texts (`gmail@2016`) have no entry of their own in the list.
   if (asked.receiver && ![...whom.options].some((each) => each.value === asked.receiver)) whom.append(option(asked.receiver));
   whom.value = asked.receiver;
   const field = (label, element, more = "") => h("div", { class: `field ${more}` }, h("label", { for: element.id }, label), element);
@@ -56,18 +56,18 @@ function question(asked, { world, scenarios, receivers, receiver }, ask) {
   h("div", { class: "field" }, h("button", { class: "first" }, "Ask")));
 }
 
-/** One receiver: the picture, and each remedy with what it makes. */
+/** One receiver: the picture, and the effect of each remedy. */
 async function one({ api }, asked) {
   const [html, { judgements: [judged] }] = await Promise.all([api.text("check/picture", asked), api.get("check", asked)]);
   const picture = parts(html);
   return [
     h("header", { class: `headline ${judged.verdict}` },
       h("h2", { class: "sentence" }, h("span", { class: `mark ${judged.verdict}`, "aria-hidden": "true" }, MARKS[judged.verdict]), " ", picture.sentence),
-      h("pre", { class: "reply", "aria-label": "The reply that decided" }, judged.reply.join("\n")),
+      h("pre", { class: "reply", "aria-label": "The decisive reply" }, judged.reply.join("\n")),
       terms([["rule", judged.rule], ["stage", judged.stage], ["allowed", judged.allowed]])),
     section("What the client claims, and what DNS answers", {}, h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Identity strip" }, picture.strip), picture.words),
     picture.spf.length > 0 && section("SPF", {}, h("div", { class: "spf" }, picture.spf)),
-    picture.remedies.length > 0 && section("What would cure it", { id: "remedies" }, h("div", { class: "drawn" }, picture.remedies)),
+    picture.remedies.length > 0 && section("What would fix it", { id: "remedies" }, h("div", { class: "drawn" }, picture.remedies)),
   ].filter(Boolean);
 }
 

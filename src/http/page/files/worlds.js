@@ -1,4 +1,4 @@
-// Worlds: many servers in one process, each with ports of its own.
+// Worlds: many servers in one process, each on its own ports.
 import { announce, copyButton, h, problem, section } from "./dom.js";
 import { count, reachable } from "./format.js";
 

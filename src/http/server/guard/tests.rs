@@ -20,7 +20,7 @@ fn hosts() {
     check("app.localhost", Some(true));
     check("Martinet:8025", Some(true));
     check("evil.example:8025", Some(false));
-    // A comma may stand in a reg-name (RFC 3986 §3.2.2): a host, but not one of ours.
+    // A reg-name may contain a comma (RFC 3986 §3.2.2): this is a host, but not this server's.
     check("localhost,evil.example", Some(false));
     check("localhost.evil.example", Some(false));
     check("127.0.0.1.evil.example", Some(false));
