@@ -98,10 +98,10 @@ pub struct Judgement {
 pub fn judge(
     receiver: &Arc<Receiver>,
     zones: &Zones,
-    patience: Duration,
+    timeout: Duration,
     attempt: &Attempt,
 ) -> Judgement {
-    judge_remembering(receiver, Arc::default(), zones, patience, attempt)
+    judge_remembering(receiver, Arc::default(), zones, timeout, attempt)
 }
 
 /// Plays an attempt against a receiver that remembers earlier sessions. The memory and the counts of the faults take in
@@ -110,10 +110,10 @@ pub(crate) fn judge_remembering(
     receiver: &Arc<Receiver>,
     memory: Arc<Memory>,
     zones: &Zones,
-    patience: Duration,
+    timeout: Duration,
     attempt: &Attempt,
 ) -> Judgement {
-    played(receiver, memory, &Resolver::new(zones, patience), attempt)
+    played(receiver, memory, &Resolver::new(zones, timeout), attempt)
 }
 
 /// Plays an attempt against a receiver whose lookups something else answers than zones of a world.

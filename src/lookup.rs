@@ -51,7 +51,7 @@ pub enum Outcome {
     ServFail,
     /// The server would not answer (RCODE 5), or was not authoritative.
     Refused,
-    /// No answer within the receiver's patience.
+    /// No answer within the timeout of the receiver.
     Timeout,
 }
 

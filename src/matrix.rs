@@ -109,8 +109,8 @@ fn mismatches(
         Arc::<Memory>::default(),
     );
     let judge = || {
-        let (memory, patience) = (Arc::clone(&memory), profile.dns_timeout);
-        judge_remembering(&profile.receiver, memory, &zones, patience, &attempt)
+        let (memory, timeout) = (Arc::clone(&memory), profile.dns_timeout);
+        judge_remembering(&profile.receiver, memory, &zones, timeout, &attempt)
     };
     for _ in 1..expected.sessions {
         judge();

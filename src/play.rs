@@ -18,7 +18,7 @@ use crate::smtp::client::{Delivery, Dialogue, deliver};
 use crate::smtp::{ClientSource, SessionRecord};
 
 /// Maximum time to wait for a reply: longer than a receiver waits for DNS.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest that a receiver waits for DNS or before its greeting: whether it waits is seen, and not for how long.
 const WAIT: Duration = Duration::from_secs(1);
 /// Expectations played at a time. Most of their time is spent waiting for DNS timeouts; each takes about six descriptors,
@@ -141,7 +141,7 @@ async fn play_dns(
         *record_type,
         *transport,
         *edns,
-        PATIENCE,
+        TIMEOUT,
     )
     .await
     {
@@ -203,7 +203,7 @@ async fn play_session(
         from: expected.sender.clone(),
         to: vec![recipient],
         message: expected.octets(),
-        timeout: PATIENCE,
+        timeout: TIMEOUT,
         ..Delivery::default()
     };
     for _ in 1..expected.sessions {
@@ -223,7 +223,7 @@ async fn play_session(
             .map(|e| e.snapshot())
             .filter(|r| r.closed_by.is_some())
     });
-    let Ok(record) = tokio::time::timeout(PATIENCE, ended).await else {
+    let Ok(record) = tokio::time::timeout(TIMEOUT, ended).await else {
         return Ok((vec!["the session did not end".to_owned()], lines(&dialogue)));
     };
     Ok((compare(expected, &dialogue, &record), lines(&dialogue)))
@@ -286,7 +286,7 @@ async fn records(
     record_type: RecordType,
 ) -> Result<Vec<RData>, String> {
     let (server, udp) = (world.dns_addr(), Transport::Udp);
-    let asked = dns::client::ask(server, owner, record_type, udp, Some(1232), PATIENCE).await;
+    let asked = dns::client::ask(server, owner, record_type, udp, Some(1232), TIMEOUT).await;
     let reply = asked.map_err(|e| format!("{record_type} of {owner}: {e}"))?;
     Ok(reply
         .answers

@@ -34,7 +34,7 @@ pub struct Capture {
     /// The resolver.
     pub resolver: SocketAddr,
     /// The time limit of each lookup.
-    pub patience: Duration,
+    pub timeout: Duration,
 }
 
 /// A scenario written from captured DNS.
@@ -102,7 +102,7 @@ impl Capture {
         } else {
             zones.into_iter().collect()
         };
-        OutsideResolver::new(self.resolver, self.patience, passed_over)
+        OutsideResolver::new(self.resolver, self.timeout, passed_over)
     }
 
     /// Performs lookups that no receiver needed because an earlier rule refused.

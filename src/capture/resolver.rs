@@ -33,7 +33,7 @@ pub(super) struct Asked {
 #[derive(Debug)]
 pub struct OutsideResolver {
     server: SocketAddr,
-    patience: Duration,
+    timeout: Duration,
     /// Zones without lookups, which count as empty.
     passed_over: Vec<Name>,
     asked: Mutex<Asks>,
@@ -47,10 +47,10 @@ struct Asks {
 
 impl OutsideResolver {
     /// Makes a resolver with a time limit and with zones without lookups.
-    pub fn new(server: SocketAddr, patience: Duration, passed_over: Vec<Name>) -> Self {
+    pub fn new(server: SocketAddr, timeout: Duration, passed_over: Vec<Name>) -> Self {
         Self {
             server,
-            patience,
+            timeout,
             passed_over,
             asked: Mutex::default(),
         }
@@ -86,7 +86,7 @@ impl OutsideResolver {
                     Outcome::Data => answers.map(|record| record.data.clone()).collect(),
                     _ => Vec::new(),
                 },
-                elapsed: began.elapsed().min(self.patience),
+                elapsed: began.elapsed().min(self.timeout),
                 fault: "",
             }),
             records,
@@ -94,7 +94,7 @@ impl OutsideResolver {
     }
 
     fn exchange(&self, name: &Name, record_type: RecordType) -> io::Result<Message> {
-        let until = Instant::now() + self.patience;
+        let until = Instant::now() + self.timeout;
         let any = SocketAddr::new(
             match self.server {
                 SocketAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),

@@ -28,7 +28,7 @@ pub(super) fn run(options: &Capture) -> Result<bool, Error> {
         selectors: options.selector.clone(),
         lists: options.lists,
         resolver: options.resolver,
-        patience: options.timeout,
+        timeout: options.timeout,
     }
     .run(&profiles);
     let file = options.output.display();

@@ -21,7 +21,7 @@ use crate::smtp::client::{Delivery, deliver};
 use crate::smtp::{ClientSource, SessionRecord};
 
 /// Maximum time to wait for a reply, and for the end of a session.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections of the Exchange server in each of its scenarios.
 const CONNECTIONS: usize = 6;
 /// Maximum width of prose.
@@ -240,7 +240,7 @@ impl<'a> Demonstration<'a> {
             from: scenario.sender.clone(),
             to: vec![recipient],
             message: plain_message(&scenario.sender),
-            timeout: PATIENCE,
+            timeout: TIMEOUT,
             ..Delivery::default()
         };
         let dialogue = deliver(receiver, &delivery)
@@ -252,7 +252,7 @@ impl<'a> Demonstration<'a> {
                 .map(|entry| entry.snapshot())
                 .filter(|record| record.closed_by.is_some())
         });
-        let record = tokio::time::timeout(PATIENCE, ended)
+        let record = tokio::time::timeout(TIMEOUT, ended)
             .await
             .map_err(|_| Error::other("the session did not end"))?;
         let reply = dialogue.last.as_ref().and_then(|r| r.wire_lines().next());

@@ -10,7 +10,7 @@ use crate::smtp::client::{Delivery, Dialogue, deliver};
 use crate::verdict::Verdict;
 
 /// Maximum time to wait for a reply: longer than a receiver waits for DNS.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 const MESSAGE: &[u8] = b"From: <sender@example.test>\r\nTo: <postmaster@contoso.test>\r\nSubject: martinet send\r\n\
     Date: Thu, 01 Jan 2026 00:00:00 +0000\r\nMessage-ID: <send@martinet.test>\r\n\r\nSent by martinet send.\r\n";
@@ -32,7 +32,7 @@ pub(super) async fn run(options: Send) -> Result<bool, Error> {
         from: options.from,
         to: options.to,
         message,
-        timeout: PATIENCE,
+        timeout: TIMEOUT,
         ..Delivery::default()
     };
     let dialogue = deliver(options.smtp, &delivery)

@@ -20,7 +20,7 @@ use crate::stage::Stage;
 use crate::verdict::Verdict;
 
 /// Time that `check --resolver` waits for each answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(options: Check) -> Result<bool, Error> {
     match &options.world {
@@ -77,8 +77,8 @@ fn of_scenario(options: &Check) -> Result<bool, Error> {
             let case = Case::from(&judgements[0]).trying(&judgements[0].remedies, |remedy| {
                 let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
                 let (zones, attempt) = remedied(&zones, &attempt, remedy)?;
-                let (receiver, patience) = (&profiles[0].receiver, profiles[0].dns_timeout);
-                Some(judge(receiver, &zones, patience, &attempt))
+                let (receiver, timeout) = (&profiles[0].receiver, profiles[0].dns_timeout);
+                Some(judge(receiver, &zones, timeout, &attempt))
             });
             print(&Picture::of(&case).html());
         }
@@ -106,7 +106,7 @@ fn by_resolver(resolver: SocketAddr, attempt: &Attempt) -> Capture {
         selectors: Vec::new(),
         lists: true,
         resolver,
-        patience: PATIENCE,
+        timeout: TIMEOUT,
     }
 }
 

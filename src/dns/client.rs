@@ -15,14 +15,14 @@ use crate::name::{Name, RecordType};
 /// Sends one query and returns the response unchanged. A truncated answer is not asked again over TCP.
 ///
 /// # Errors
-/// Errors of the socket; `TimedOut` without an answer within `patience`; `InvalidData` for an unreadable answer.
+/// Errors of the socket; `TimedOut` without an answer within `time_limit`; `InvalidData` for an unreadable answer.
 pub async fn ask(
     server: SocketAddr,
     name: &Name,
     record_type: RecordType,
     transport: Transport,
     edns: Option<u16>,
-    patience: Duration,
+    time_limit: Duration,
 ) -> io::Result<Message> {
     let id = server.port() ^ 0x4d54;
     let mut message = Message::new(id, MessageType::Query, OpCode::Query);
@@ -41,7 +41,7 @@ pub async fn ask(
             Transport::Tcp => over_tcp(server, &request).await,
         }
     };
-    let octets = timeout(patience, exchange)
+    let octets = timeout(time_limit, exchange)
         .await
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     let reply = Message::from_vec(&octets).map_err(|e| unreadable(&e))?;

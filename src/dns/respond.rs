@@ -28,7 +28,7 @@ pub struct Response {
     /// The octets to send; empty if nothing is sent.
     pub octets: Vec<u8>,
     /// What to do with it.
-    pub(crate) deed: Disposition,
+    pub(crate) disposition: Disposition,
     /// The delay before it is sent.
     pub delay: Duration,
     /// The RCODE with its extension (RFC 6891 §6.1.3).
@@ -77,7 +77,7 @@ fn answer(zones: &Zones, request: &[u8], transport: Transport, local: bool) -> R
         Read::Malformed => return unread(request),
         Read::Query(query) => query,
     };
-    let desk = Responder {
+    let responder = Responder {
         zones,
         request,
         query,
@@ -85,12 +85,12 @@ fn answer(zones: &Zones, request: &[u8], transport: Transport, local: bool) -> R
     };
     let rcode = match (op_code(request), query.class, query.edns) {
         (0, _, Some(edns)) if edns.version > 0 => ResponseCode::BADVERS,
-        (0, 1, _) if TRANSFERS.contains(&query.kind) => return desk.transfer(local),
-        (0, 1, _) => return desk.answer(),
+        (0, 1, _) if TRANSFERS.contains(&query.kind) => return responder.transfer(local),
+        (0, 1, _) => return responder.answer(),
         (0, ..) => ResponseCode::Refused,
         _ => ResponseCode::NotImp,
     };
-    desk.finish(Sections::of(rcode))
+    responder.finish(Sections::of(rcode))
 }
 
 /// FORMERR (or NOTIMP for another opcode) to a request that cannot be read: the header alone.
@@ -105,7 +105,7 @@ fn unread(request: &[u8]) -> Response {
     };
     Response {
         octets: header_only(*head, rcode),
-        deed: Disposition::Send,
+        disposition: Disposition::Send,
         rcode: rcode.into(),
         ..Response::default()
     }
@@ -121,7 +121,7 @@ pub(super) fn complete(
     let Read::Query(query) = read(request) else {
         return Response::default();
     };
-    let desk = Responder {
+    let responder = Responder {
         zones,
         request,
         query,
@@ -130,7 +130,7 @@ pub(super) fn complete(
     let mut sections = zones.truth(query.name, query.kind);
     let said = upstream.and_then(|octets| Message::from_vec(octets).ok());
     let Some(said) = said else {
-        return desk.finish(Sections::of(ResponseCode::ServFail));
+        return responder.finish(Sections::of(ResponseCode::ServFail));
     };
     sections.rcode = said.metadata.response_code;
     sections
@@ -139,7 +139,7 @@ pub(super) fn complete(
     sections
         .authority
         .extend(said.authorities.iter().filter_map(owned));
-    desk.finish(sections)
+    responder.finish(sections)
 }
 
 fn owned<'a>(record: &Record) -> Option<Rr<'a>> {
@@ -171,7 +171,7 @@ impl<'a> Responder<'a> {
             let forward = sections.left.is_some();
             return match (forward, self.zones.settings().outside()) {
                 (true, Outside::Forward(upstream)) => Response {
-                    deed: Disposition::Forward(upstream),
+                    disposition: Disposition::Forward(upstream),
                     ..Response::default()
                 },
                 (true, Outside::Drop) if sections.answers.is_empty() => Response::default(),
@@ -210,8 +210,8 @@ impl<'a> Responder<'a> {
                     ..Response::default()
                 }
             }
-            Action::TcpRefused => response.deed = Disposition::Reset,
-            Action::TcpHang => response.deed = Disposition::Hang,
+            Action::TcpRefused => response.disposition = Disposition::Reset,
+            Action::TcpHang => response.disposition = Disposition::Hang,
             Action::WrongId => response.octets[..2]
                 .iter_mut()
                 .for_each(|octet| *octet ^= 0x55),
@@ -223,7 +223,7 @@ impl<'a> Responder<'a> {
             ),
             _ => {}
         }
-        if !matches!(response.deed, Disposition::Send) {
+        if !matches!(response.disposition, Disposition::Send) {
             response.octets.clear();
         }
         response
@@ -255,7 +255,7 @@ impl<'a> Responder<'a> {
             .is_some_and(|zone| *zone.origin == *name);
         if local && held && self.zones.settings().transfer && self.transport == Transport::Tcp {
             return Response {
-                deed: Disposition::Transfer(name),
+                disposition: Disposition::Transfer(name),
                 ..Response::default()
             };
         }
@@ -274,7 +274,7 @@ impl<'a> Responder<'a> {
     fn send(&self, octets: Vec<u8>, sections: &Sections<'_>) -> Response {
         Response {
             octets,
-            deed: Disposition::Send,
+            disposition: Disposition::Send,
             rcode: sections.rcode.into(),
             ..Response::default()
         }

@@ -33,7 +33,7 @@ pub struct ServerState {
     events: Arc<Log<Event>>,
     counters: Counters,
     limiter: Limiter,
-    tally: Arc<Metrics>,
+    metrics: Arc<Metrics>,
 }
 
 impl ServerState {
@@ -42,7 +42,7 @@ impl ServerState {
         zones: Arc<ArcSwap<Zones>>,
         journal: Arc<Log<DnsQuery>>,
         events: Arc<Log<Event>>,
-        tally: Arc<Metrics>,
+        metrics: Arc<Metrics>,
     ) -> Self {
         Self {
             zones,
@@ -50,7 +50,7 @@ impl ServerState {
             events,
             counters: Counters::default(),
             limiter: Limiter::default(),
-            tally,
+            metrics,
         }
     }
 

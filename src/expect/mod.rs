@@ -47,7 +47,7 @@ pub use times::Times;
 #[cfg(feature = "http")]
 pub(crate) use wait::MOST;
 pub use wait::WaitTimeout;
-pub(crate) use wait::{Patience, missed, wait};
+pub(crate) use wait::{WaitLimits, missed, wait};
 pub(crate) use watch::{Watch, Watchers};
 #[cfg(feature = "http")]
 pub(crate) use words::did_you_mean;

@@ -70,7 +70,7 @@ impl std::error::Error for WaitTimeout {}
 
 /// How long a wait waits, and for how many of which entries.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience<'a> {
+pub(crate) struct WaitLimits<'a> {
     /// The longest time.
     pub time: Duration,
     /// Ends a wait at once, when the world stops.
@@ -88,9 +88,9 @@ pub(crate) struct Patience<'a> {
 pub(crate) async fn wait<T: Watched>(
     watchers: &Arc<Watchers<T>>,
     pattern: &T::Pattern,
-    patience: Patience<'_>,
+    limits: WaitLimits<'_>,
 ) -> Result<Vec<Arc<T>>, WaitTimeout> {
-    let Patience { count, after, .. } = patience;
+    let WaitLimits { count, after, .. } = limits;
     assert!(
         count > 0,
         "a wait for 0 {pattern} is met at once; expect them never instead"
@@ -98,7 +98,7 @@ pub(crate) async fn wait<T: Watched>(
     let watch = Watch::keeping(pattern.clone(), after, count, count.max(MOST));
     let watching = watchers.begin_with_the_past(watch);
     let began = Instant::now();
-    let deadline = sleep(patience.time);
+    let deadline = sleep(limits.time);
     tokio::pin!(deadline);
     let stopped = loop {
         let found = watching.found();
@@ -108,13 +108,13 @@ pub(crate) async fn wait<T: Watched>(
         tokio::select! {
             () = watching.enough() => {}
             () = &mut deadline => break false,
-            () = patience.stopped.cancelled() => break true,
+            () = limits.stopped.cancelled() => break true,
         }
     };
     let waited = if stopped {
         began.elapsed()
     } else {
-        patience.time
+        limits.time
     };
     let log = watchers.log();
     Err(WaitTimeout {

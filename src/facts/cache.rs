@@ -54,7 +54,7 @@ impl LookupCache {
     /// The view of the cache for these zones; `None` if they have faults.
     pub fn of<'a>(&'a self, zones: &'a Arc<Zones>) -> Option<CachedLookups<'a>> {
         zones.faults().is_empty().then_some(CachedLookups {
-            recall: self,
+            lookup_cache: self,
             zones,
         })
     }
@@ -63,7 +63,7 @@ impl LookupCache {
 /// A view of a [`LookupCache`] for one snapshot.
 #[derive(Clone, Copy, Debug)]
 pub struct CachedLookups<'a> {
-    recall: &'a LookupCache,
+    lookup_cache: &'a LookupCache,
     zones: &'a Arc<Zones>,
 }
 
@@ -97,7 +97,7 @@ impl CachedLookups<'_> {
     }
 
     fn look<R>(&self, look: impl FnOnce(&Known) -> Option<R>) -> Option<R> {
-        let known = self.recall.known.read();
+        let known = self.lookup_cache.known.read();
         if self.is_about(&known) {
             look(&known)
         } else {
@@ -110,7 +110,7 @@ impl CachedLookups<'_> {
     }
 
     pub(super) fn keep_client(&self, address: IpAddr, client: &Arc<ClientSeen>) {
-        let mut known = self.recall.known.write();
+        let mut known = self.lookup_cache.known.write();
         if !self.is_about(&known) {
             *known = Known {
                 zones: Arc::downgrade(self.zones),
@@ -131,7 +131,7 @@ impl CachedLookups<'_> {
         iprev: Option<&Arc<Iprev>>,
         helo: &Arc<HeloSeen>,
     ) {
-        let mut known = self.recall.known.write();
+        let mut known = self.lookup_cache.known.write();
         if !self.is_about(&known) || known.helos >= HELLOS {
             return;
         }
@@ -180,13 +180,18 @@ mod tests {
         ))
     }
 
-    fn facts(recall: &LookupCache, zones: &Arc<Zones>, told: Option<Iprev>, helo: &str) -> Facts {
+    fn facts(
+        lookup_cache: &LookupCache,
+        zones: &Arc<Zones>,
+        told: Option<Iprev>,
+        helo: &str,
+    ) -> Facts {
         let needs = Observations {
             iprev: true,
             helo_addresses: true,
             ..Observations::default()
         };
-        let resolver = Resolver::remembering(zones, Duration::from_secs(5), recall);
+        let resolver = Resolver::remembering(zones, Duration::from_secs(5), lookup_cache);
         let mut facts = Facts {
             told,
             ..Facts::new(CLIENT.into())
@@ -212,9 +217,9 @@ mod tests {
 
     #[test]
     fn what_was_found_out_is_found_again() {
-        let (recall, zones) = (LookupCache::default(), zones("mail", Vec::new()));
-        let first = facts(&recall, &zones, None, "mail.example.test");
-        let second = facts(&recall, &zones, None, "mail.example.test");
+        let (lookup_cache, zones) = (LookupCache::default(), zones("mail", Vec::new()));
+        let first = facts(&lookup_cache, &zones, None, "mail.example.test");
+        let second = facts(&lookup_cache, &zones, None, "mail.example.test");
         check(&first, &second, true, true);
         assert_eq!(
             (first.evidence.len(), &first.evidence),
@@ -225,18 +230,18 @@ mod tests {
             (first.relation, first.client_evidence),
             (second.relation, second.client_evidence)
         );
-        let other = facts(&recall, &zones, None, "mx.example.test");
+        let other = facts(&lookup_cache, &zones, None, "mx.example.test");
         check(&first, &other, true, false);
         assert!(!other.helo.expect("a helo").contains(CLIENT.into()));
     }
 
     #[test]
     fn other_zones_other_facts() {
-        let (recall, before) = (LookupCache::default(), zones("mail", Vec::new()));
-        let first = facts(&recall, &before, None, "mail.example.test");
+        let (lookup_cache, before) = (LookupCache::default(), zones("mail", Vec::new()));
+        let first = facts(&lookup_cache, &before, None, "mail.example.test");
         let after = zones("mx", Vec::new());
         drop(before);
-        let second = facts(&recall, &after, None, "mail.example.test");
+        let second = facts(&lookup_cache, &after, None, "mail.example.test");
         check(&first, &second, false, false);
         assert_ne!(
             first.iprev.map(|iprev| iprev.result),
@@ -249,21 +254,26 @@ mod tests {
         let fault = Fault::new("mail.example.test", Action::ServFail)
             .expect("a name")
             .times(1);
-        let (recall, zones) = (LookupCache::default(), zones("mail", vec![fault]));
-        let first = facts(&recall, &zones, None, "mail.example.test");
-        let second = facts(&recall, &zones, None, "mail.example.test");
+        let (lookup_cache, zones) = (LookupCache::default(), zones("mail", vec![fault]));
+        let first = facts(&lookup_cache, &zones, None, "mail.example.test");
+        let second = facts(&lookup_cache, &zones, None, "mail.example.test");
         check(&first, &second, false, false);
         assert_ne!(first.evidence, second.evidence, "the fault was met once");
     }
 
     #[test]
     fn what_was_told_is_not_taken_for_found_out() {
-        let (recall, zones) = (LookupCache::default(), zones("mail", Vec::new()));
+        let (lookup_cache, zones) = (LookupCache::default(), zones("mail", Vec::new()));
         let told = Iprev::told(name::absolute("told.test"), None, false);
-        let first = facts(&recall, &zones, Some(told.clone()), "mail.example.test");
-        let second = facts(&recall, &zones, None, "mail.example.test");
+        let first = facts(
+            &lookup_cache,
+            &zones,
+            Some(told.clone()),
+            "mail.example.test",
+        );
+        let second = facts(&lookup_cache, &zones, None, "mail.example.test");
         check(&first, &second, false, false);
-        let third = facts(&recall, &zones, Some(told), "mail.example.test");
+        let third = facts(&lookup_cache, &zones, Some(told), "mail.example.test");
         check(&second, &third, false, false);
         assert_eq!(first.relation, third.relation);
         assert_ne!(second.relation, third.relation);
@@ -271,14 +281,14 @@ mod tests {
 
     #[test]
     fn there_is_an_end_to_what_is_kept() {
-        let (recall, zones) = (LookupCache::default(), zones("mail", Vec::new()));
+        let (lookup_cache, zones) = (LookupCache::default(), zones("mail", Vec::new()));
         for n in 0..=HELLOS {
-            facts(&recall, &zones, None, &format!("h{n}.example.test"));
+            facts(&lookup_cache, &zones, None, &format!("h{n}.example.test"));
         }
         let last = format!("h{HELLOS}.example.test");
         check(
-            &facts(&recall, &zones, None, &last),
-            &facts(&recall, &zones, None, &last),
+            &facts(&lookup_cache, &zones, None, &last),
+            &facts(&lookup_cache, &zones, None, &last),
             true,
             false,
         );

@@ -402,7 +402,7 @@ mod tests {
         let mut slow = Helo::parse(Verb::Ehlo, "t.test");
         assert_eq!(
             slow.observe(&addresses, &table, &mut evidence),
-            Table::PATIENCE
+            Table::TIMEOUT
         );
         assert_eq!(slow.addresses_outcome, Some(Outcome::Timeout));
         assert_eq!(evidence.len(), 5);

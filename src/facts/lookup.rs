@@ -31,7 +31,7 @@ pub(crate) mod table {
 
     impl Table {
         /// What a timeout takes.
-        pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+        pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 
         /// Reads the lines; anything unreadable fails the test.
         pub(crate) fn new(text: &str) -> Self {
@@ -101,7 +101,7 @@ pub(crate) mod table {
                 None => (Outcome::NxDomain, Vec::new()),
             };
             let elapsed = if outcome == Outcome::Timeout {
-                Self::PATIENCE
+                Self::TIMEOUT
             } else {
                 Duration::ZERO
             };

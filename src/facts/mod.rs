@@ -251,12 +251,12 @@ impl Facts {
         lookup: &dyn ReceiverLookup,
     ) -> Duration {
         let address = self.client_address;
-        let recall = lookup.recall().filter(|_| self.told.is_none());
-        let seen = recall
-            .and_then(|recall| recall.client(address))
+        let cached_lookups = lookup.cached_lookups().filter(|_| self.told.is_none());
+        let seen = cached_lookups
+            .and_then(|cached_lookups| cached_lookups.client(address))
             .unwrap_or_else(|| {
                 let seen = Arc::new(ClientSeen::look(address, self.told.take(), needs, lookup));
-                recall.inspect(|recall| recall.keep_client(address, &seen));
+                cached_lookups.inspect(|cached_lookups| cached_lookups.keep_client(address, &seen));
                 seen
             });
         self.iprev.clone_from(&seen.iprev);
@@ -277,11 +277,17 @@ impl Facts {
         self.evidence.truncate(self.client_evidence);
         self.listings
             .retain(|l| l.subject == listing::Subject::Client);
-        let (address, iprev, recall) = (self.client_address, self.iprev.as_ref(), lookup.recall());
-        let known = recall.and_then(|recall| recall.helo(address, iprev, verb, argument));
+        let (address, iprev, cached_lookups) = (
+            self.client_address,
+            self.iprev.as_ref(),
+            lookup.cached_lookups(),
+        );
+        let known = cached_lookups
+            .and_then(|cached_lookups| cached_lookups.helo(address, iprev, verb, argument));
         let seen = known.unwrap_or_else(|| {
             let seen = Arc::new(HeloSeen::look(self, verb, argument, needs, lookup));
-            recall.inspect(|recall| recall.keep_helo(address, iprev, &seen));
+            cached_lookups
+                .inspect(|cached_lookups| cached_lookups.keep_helo(address, iprev, &seen));
             seen
         });
         self.helo = Some(Arc::clone(&seen.helo));

@@ -14,7 +14,7 @@ use crate::name::{Name, RecordType};
 /// The lookups of a receiver, with its cache, and with the zones where a change can be tried on a copy.
 pub trait ReceiverLookup: Lookup {
     /// The cache of earlier lookups, if there is one.
-    fn recall(&self) -> Option<CachedLookups<'_>> {
+    fn cached_lookups(&self) -> Option<CachedLookups<'_>> {
         None
     }
 
@@ -28,7 +28,7 @@ pub trait ReceiverLookup: Lookup {
 #[derive(Clone, Debug)]
 pub struct ResolverSnapshot {
     zones: Arc<Zones>,
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl ResolverSnapshot {
@@ -36,13 +36,13 @@ impl ResolverSnapshot {
     pub fn amended(&self, amendments: &[Amendment]) -> Option<Self> {
         Some(Self {
             zones: Arc::new(self.zones.amended(amendments)?),
-            patience: self.patience,
+            timeout: self.timeout,
         })
     }
 
     /// A resolver for it.
     pub fn resolver(&self) -> Resolver<'_> {
-        Resolver::new(&self.zones, self.patience)
+        Resolver::new(&self.zones, self.timeout)
     }
 
     /// Its zones.
@@ -59,41 +59,41 @@ const CNAME_LINKS: usize = 16;
 #[derive(Clone, Copy, Debug)]
 pub struct Resolver<'a> {
     zones: &'a Zones,
-    patience: Duration,
-    recollection: Option<CachedLookups<'a>>,
+    timeout: Duration,
+    cached_lookups: Option<CachedLookups<'a>>,
 }
 
 impl<'a> Resolver<'a> {
     /// Makes a resolver with this time limit.
-    pub fn new(zones: &'a Zones, patience: Duration) -> Self {
+    pub fn new(zones: &'a Zones, timeout: Duration) -> Self {
         Self {
             zones,
-            patience,
-            recollection: None,
+            timeout,
+            cached_lookups: None,
         }
     }
 
     /// Makes a resolver with the cache of a receiver.
     pub(crate) fn remembering(
         zones: &'a Arc<Zones>,
-        patience: Duration,
-        recall: &'a LookupCache,
+        timeout: Duration,
+        cached_lookups: &'a LookupCache,
     ) -> Self {
         Self {
             zones,
-            patience,
-            recollection: recall.of(zones),
+            timeout,
+            cached_lookups: cached_lookups.of(zones),
         }
     }
 
     /// Asks over UDP, and over TCP if the answer is truncated (RFC 7766 §5). The time limit is for both together.
     fn resolve(&self, name: &Name, record_type: RecordType) -> LookupRecord {
-        let over_udp = self.over(name, record_type, Transport::Udp, self.patience);
+        let over_udp = self.over(name, record_type, Transport::Udp, self.timeout);
         let (first, spent) = match over_udp {
             Attempt::Done(lookup) => return lookup,
             Attempt::Truncated { fault, elapsed } => (fault, elapsed),
         };
-        let rest = self.patience.saturating_sub(spent);
+        let rest = self.timeout.saturating_sub(spent);
         let Attempt::Done(again) = self.over(name, record_type, Transport::Tcp, rest) else {
             // TC over TCP: nothing is left to try.
             return failure(name, record_type, Outcome::ServFail, spent, first);
@@ -114,7 +114,7 @@ impl<'a> Resolver<'a> {
         name: &Name,
         record_type: RecordType,
         transport: Transport,
-        patience: Duration,
+        timeout: Duration,
     ) -> Attempt {
         let answer = self.zones.answer(name, record_type, transport);
         let fault = answer.fault.map_or("", Action::word);
@@ -123,9 +123,9 @@ impl<'a> Resolver<'a> {
         match answer.fault {
             // A resolver ignores a message with another id or question, and keeps waiting (RFC 5452 §9.1).
             Some(Action::Drop | Action::TcpHang | Action::WrongId | Action::WrongQuestion) => {
-                return failed(Outcome::Timeout, patience);
+                return failed(Outcome::Timeout, timeout);
             }
-            _ if answer.delay >= patience => return failed(Outcome::Timeout, patience),
+            _ if answer.delay >= timeout => return failed(Outcome::Timeout, timeout),
             // A reset connection, a malformed message, or one larger than the buffer of the resolver.
             Some(Action::TcpRefused | Action::Malformed | Action::Oversized(_)) => {
                 return failed(Outcome::ServFail, answer.delay);
@@ -186,8 +186,8 @@ impl Lookup for Resolver<'_> {
 }
 
 impl ReceiverLookup for Resolver<'_> {
-    fn recall(&self) -> Option<CachedLookups<'_>> {
-        self.recollection
+    fn cached_lookups(&self) -> Option<CachedLookups<'_>> {
+        self.cached_lookups
     }
 
     fn snapshot(&self) -> Option<ResolverSnapshot> {
@@ -195,7 +195,7 @@ impl ReceiverLookup for Resolver<'_> {
         let zones = self.zones.with_faults(self.zones.faults().to_vec());
         Some(ResolverSnapshot {
             zones: Arc::new(zones),
-            patience: self.patience,
+            timeout: self.timeout,
         })
     }
 }

@@ -30,14 +30,14 @@ use crate::journal::{DnsQuery, Log, Metrics};
 use crate::scenario::{self, Listener, Placement, ReceiverProfile, Scenario};
 use crate::smtp::{
     self, Accepted, ClientSource, Gateways, LastReset, ListenerConfig, MessageBudget, ProxyMode,
-    Reception, ServerState, SessionConfig, StartTls,
+    ServerState, SessionConfig, SharedSessionConfig, StartTls,
 };
 use crate::tls::Tls;
 
 /// Default maximum number of concurrent SMTP connections.
 pub const CONNECTIONS: usize = 1_000;
 /// Default time limit of waits.
-pub const PATIENCE: Duration = Duration::from_secs(5);
+pub const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Sets up a [`World`].
 ///
@@ -52,7 +52,7 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 ///     .scenario("one-to-one")
 ///     .receiver("helo-equals-ptr")
 ///     .client(ClientSource::Fixed([192, 0, 2, 10].into()))
-///     .patience(Duration::from_secs(2))
+///     .wait_timeout(Duration::from_secs(2))
 ///     .start()
 ///     .await?;
 /// assert_eq!(world.scenario().name, "one-to-one");
@@ -73,11 +73,11 @@ pub struct Builder {
     connections: usize,
     longest_wait: Duration,
     accepted: Option<mpsc::Sender<Accepted>>,
-    patience: Duration,
-    tally: Option<Arc<Metrics>>,
+    wait_timeout: Duration,
+    metrics: Option<Arc<Metrics>>,
     gateways: Option<Arc<Gateways>>,
     name: String,
-    front: MainListener,
+    main_listener: MainListener,
     listeners: Vec<Listener>,
     ports: Option<RangeInclusive<u16>>,
     exchanges: Placement,
@@ -101,11 +101,11 @@ impl Default for Builder {
             connections: CONNECTIONS,
             longest_wait: Duration::MAX,
             accepted: None,
-            patience: PATIENCE,
-            tally: None,
+            wait_timeout: TIMEOUT,
+            metrics: None,
             gateways: None,
             name: super::MAIN.to_owned(),
-            front: MainListener::default(),
+            main_listener: MainListener::default(),
             listeners: Vec::new(),
             ports: None,
             exchanges: Placement::Automatic,
@@ -186,26 +186,26 @@ impl Builder {
 
     /// Sets whether connections to the main listener begin with a PROXY header.
     pub fn proxy(mut self, mode: ProxyMode) -> Self {
-        self.front.proxy = mode;
+        self.main_listener.proxy = mode;
         self
     }
 
     /// Sets whether STARTTLS is offered, in place of the setting of the receiver.
     pub fn starttls(mut self, starttls: StartTls) -> Self {
-        self.front.starttls = Some(starttls);
+        self.main_listener.starttls = Some(starttls);
         self
     }
 
     /// Sets the networks that may use XCLIENT with any listener of the world, in place of those of the receivers. An empty list
     /// allows it to nobody.
     pub fn xclient_from(mut self, networks: impl Into<Arc<[IpNet]>>) -> Self {
-        self.front.xclient = Some(networks.into());
+        self.main_listener.xclient = Some(networks.into());
         self
     }
 
     /// Sets the certificate. Without it, a certificate is generated, and [`World::authorities`] returns its CA.
     pub fn tls(mut self, tls: Tls) -> Self {
-        self.front.tls = Some(tls);
+        self.main_listener.tls = Some(tls);
         self
     }
 
@@ -247,8 +247,8 @@ impl Builder {
     }
 
     /// Sets the time limit of waits. The default is five seconds.
-    pub fn patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+    pub fn wait_timeout(mut self, wait_timeout: Duration) -> Self {
+        self.wait_timeout = wait_timeout;
         self
     }
 
@@ -259,8 +259,8 @@ impl Builder {
     }
 
     /// Sets the metrics, which several worlds can share.
-    pub fn tally(mut self, tally: Arc<Metrics>) -> Self {
-        self.tally = Some(tally);
+    pub fn metrics(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = Some(metrics);
         self
     }
 
@@ -287,29 +287,29 @@ impl Builder {
         let bound = self.bind(&scenario, &profile).await?;
         let places = bound.receivers.places();
         let zones = Arc::new(ArcSwap::from_pointee(scenario.zones_with(&places)));
-        let tally = self.tally.unwrap_or_default();
-        let (kept, keeper) = Restored::open(
+        let metrics = self.metrics.unwrap_or_default();
+        let (kept, journal_store) = Restored::open(
             #[cfg(feature = "journal-file")]
             self.journal.as_deref(),
             self.keep,
         )?;
         let last_reset = Arc::<LastReset>::default();
-        let logs = Logs::new(&self.keep, keeper.as_ref(), &tally, &last_reset);
+        let logs = Logs::new(&self.keep, journal_store.as_ref(), &metrics, &last_reset);
         #[cfg(feature = "http")]
         let marks = kept.marks();
         kept.restore(&logs.sessions, &logs.messages, &logs.events);
         let service = Arc::new(ServerState {
             world: self.name,
-            reception: Arc::new(Reception::new(bound.main)),
+            session_config: Arc::new(SharedSessionConfig::new(bound.main)),
             zones: Arc::clone(&zones),
             last_reset,
-            storage: Arc::new(MessageBudget::new(self.keep.under_way)),
+            budget: Arc::new(MessageBudget::new(self.keep.under_way)),
             sessions: logs.sessions,
             messages: logs.messages,
-            keeper,
+            journal_store,
             events: logs.events,
             pending: logs.pending,
-            tally: Arc::clone(&tally),
+            metrics: Arc::clone(&metrics),
             mail_counts: logs.mail_counts,
             max_connections: self.connections,
             longest_wait: self.longest_wait,
@@ -325,7 +325,7 @@ impl Builder {
             Arc::clone(&zones),
             Arc::clone(&dns_queries),
             Arc::clone(&service.events),
-            Arc::clone(&tally),
+            Arc::clone(&metrics),
         ));
         let tasks = serve(bound.dns, &dns, bound.smtp, &service, &shutdown);
         let (scenario, profile) = (Arc::new(scenario), Arc::new(profile));
@@ -356,7 +356,7 @@ impl Builder {
             dns,
             dns_queries,
             taken: super::watch::Taken::default(),
-            patience: self.patience,
+            wait_timeout: self.wait_timeout,
             shutdown,
             tasks: tokio::sync::Mutex::new(tasks),
         })
@@ -374,21 +374,25 @@ impl Builder {
         );
 
         let named = scenario.exchange_names(None);
-        let door = self.front.door(profile, &named)?;
+        let listener_config = self.main_listener.listener_config(profile, &named)?;
         let memory = Arc::new(Memory::on(Clock::advanced(self.clock)?));
-        let main = Arc::new(super::change::reception(scenario, profile, memory));
+        let main = Arc::new(super::change::session_config(scenario, profile, memory));
         let (exchanges, ports) = (self.exchanges.clone(), self.ports.clone());
         let (smtp_ip, dns_ip) = (smtp_addr.ip(), dns_addr.ip());
         let reachable =
             reachable::addresses(smtp_ip, dns_ip, self.advertised, reachable::of_machine);
-        let front = self.front.clone();
-        let mut receivers = Receivers::new(front, exchanges, smtp_addr, reachable, ports);
+        let main_listener = self.main_listener.clone();
+        let mut receivers = Receivers::new(main_listener, exchanges, smtp_addr, reachable, ports);
         let mut further = Vec::new();
         for spec in scenario.listeners.iter().chain(&self.listeners) {
-            let (reception, own) = receivers.further(spec, scenario, &main)?;
+            let (session_config, own) = receivers.further(spec, scenario, &main)?;
             let met = own.as_deref().unwrap_or(profile);
             let named = scenario.exchange_names(spec.receiver.as_deref());
-            further.push(self.front.bind(spec, reception, met, &named).await?);
+            further.push(
+                self.main_listener
+                    .bind(spec, session_config, met, &named)
+                    .await?,
+            );
         }
         let prepared = match receivers.prepare(scenario, &main, profile) {
             Err(error) if receivers.lacks_addresses(&error) => {
@@ -398,12 +402,17 @@ impl Builder {
         };
         let served = receivers.take(prepared);
         receivers.configure(&main);
-        let configs = further.iter().map(|bound| &bound.door).chain([&door]);
+        let configs = further
+            .iter()
+            .map(|bound| &bound.listener_config)
+            .chain([&listener_config]);
         let tls = configs.filter_map(|config| config.tls.as_ref());
         let authorities = authorities(tls.chain(receivers.tls()));
         let addresses = further.iter().map(|bound| bound.address).collect();
-        let main_listener = [(smtp, door)].into_iter();
-        let others = further.into_iter().map(|one| (one.listener, one.door));
+        let main_listener = [(smtp, listener_config)].into_iter();
+        let others = further
+            .into_iter()
+            .map(|one| (one.listener, one.listener_config));
         Ok(Bound {
             smtp: main_listener.chain(others).chain(served).collect(),
             dns: (udp, tcp),

@@ -28,7 +28,14 @@ impl World {
     /// The sum of all advances would exceed 100 years ([`MOST_ADVANCED`]); the clock is unchanged.
     pub fn advance(&self, by: Duration) -> Result<(), Error> {
         let _changing = self.changing.lock();
-        if !self.service.reception.load().memory.clock().advance(by) {
+        if !self
+            .service
+            .session_config
+            .load()
+            .memory
+            .clock()
+            .advance(by)
+        {
             let years = MOST_ADVANCED.as_secs() / (24 * 3600) / 365;
             return Err(Error::unexpected(
                 format!("advances of at most {years} years altogether"),
@@ -53,7 +60,7 @@ impl World {
             clock,
         } = &self.start;
         let memory = Memory::on(Clock::advanced(*clock).unwrap_or_default());
-        let main = Arc::new(reception(scenario, profile, Arc::new(memory)));
+        let main = Arc::new(session_config(scenario, profile, Arc::new(memory)));
         let mut receivers = self.receivers.lock();
         // The listeners of the start are never closed, so that nothing has to be bound here.
         match receivers.prepare(scenario, &main, profile) {
@@ -66,7 +73,7 @@ impl World {
             let past = self.zones.load_full();
             self.service.last_reset.of_zones(last, past);
             receivers.configure(&main);
-            self.service.reception.store(main);
+            self.service.session_config.store(main);
             self.zones.store(zones);
             self.scenario.store(Arc::clone(scenario));
             self.profile.store(Arc::clone(profile));
@@ -95,8 +102,8 @@ impl World {
                 drop(service.pending.take());
                 self.dns_queries.clear();
             });
-            if let Some(keeper) = &service.keeper {
-                keeper.clear(Last {
+            if let Some(journal_store) = &service.journal_store {
+                journal_store.clear(Last {
                     session: last,
                     message: service.messages.last(),
                     event: service.events.last(),
@@ -203,15 +210,15 @@ impl World {
         scenario.client.check()?;
         let _changing = self.changing.lock();
         let mut receivers = self.receivers.lock();
-        let main = self.service.reception.load_full();
+        let main = self.service.session_config.load_full();
         let prepared = {
             let _runtime = self.runtime.enter();
             receivers.prepare(&scenario, &main, &self.profile.load())?
         };
         self.attend(receivers.take(prepared));
         let zones = scenario.zones_with(&receivers.places());
-        self.receive(&mut receivers, |reception| {
-            reception.identity = identity(&scenario)
+        self.receive(&mut receivers, |session_config| {
+            session_config.identity = identity(&scenario)
         });
         self.serve(zones);
         let name = scenario.name.clone();
@@ -223,9 +230,9 @@ impl World {
     /// Replaces the receiver for new connections. Its memory is kept.
     pub fn set_receiver(&self, profile: ReceiverProfile) {
         let _changing = self.changing.lock();
-        self.receive(&mut self.receivers.lock(), |reception| {
-            reception.receiver = Arc::clone(&profile.receiver);
-            reception.lookup_patience = profile.dns_timeout;
+        self.receive(&mut self.receivers.lock(), |session_config| {
+            session_config.receiver = Arc::clone(&profile.receiver);
+            session_config.lookup_timeout = profile.dns_timeout;
         });
         let name = profile.name.clone();
         self.profile.store(Arc::new(profile));
@@ -243,8 +250,8 @@ impl World {
         let mut scenario = Scenario::clone(&self.scenario.load());
         scenario.client = source;
         let mut receivers = self.receivers.lock();
-        self.receive(&mut receivers, |reception| {
-            reception.identity = identity(&scenario)
+        self.receive(&mut receivers, |session_config| {
+            session_config.identity = identity(&scenario)
         });
         self.scenario.store(Arc::new(scenario));
         self.changed("client", detail);
@@ -252,11 +259,11 @@ impl World {
     }
 
     fn receive(&self, receivers: &mut Receivers, change: impl FnOnce(&mut SessionConfig)) {
-        let mut reception = SessionConfig::clone(&self.service.reception.load());
-        change(&mut reception);
-        reception.recall = Arc::default(); // another receiver asks otherwise
-        receivers.configure(&reception);
-        self.service.reception.store(Arc::new(reception));
+        let mut session_config = SessionConfig::clone(&self.service.session_config.load());
+        change(&mut session_config);
+        session_config.lookup_cache = Arc::default(); // another receiver asks otherwise
+        receivers.configure(&session_config);
+        self.service.session_config.store(Arc::new(session_config));
     }
 
     /// Serves further listeners. A world that is stopping closes them.
@@ -264,9 +271,9 @@ impl World {
         let Ok(mut tasks) = self.tasks.try_lock() else {
             return;
         };
-        for (listener, door) in listeners {
+        for (listener, listener_config) in listeners {
             let (service, shutdown) = (Arc::clone(&self.service), self.shutdown.clone());
-            let serving = smtp::serve(listener, service, door, shutdown);
+            let serving = smtp::serve(listener, service, listener_config, shutdown);
             tasks.spawn_on(serving, &self.runtime);
         }
     }
@@ -298,7 +305,7 @@ fn zone_mistake(origin: &str, line: usize, expected: String, found: String) -> M
 }
 
 /// What sessions of the main listener follow.
-pub(super) fn reception(
+pub(super) fn session_config(
     scenario: &Scenario,
     profile: &ReceiverProfile,
     memory: Arc<Memory>,
@@ -309,8 +316,8 @@ pub(super) fn reception(
         tls: None,
         identity: identity(scenario),
         recipients: Arc::new(scenario.recipients()),
-        lookup_patience: profile.dns_timeout,
-        recall: Arc::default(),
+        lookup_timeout: profile.dns_timeout,
+        lookup_cache: Arc::default(),
     }
 }
 

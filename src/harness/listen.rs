@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use super::bind::{bind_tcp, local_addr};
 use crate::error::Error;
 use crate::scenario::{Listener, ReceiverProfile};
-use crate::smtp::{ListenerConfig, ProxyMode, Reception, StartTls};
+use crate::smtp::{ListenerConfig, ProxyMode, SharedSessionConfig, StartTls};
 use crate::tls::{Authority, Tls};
 
 /// What the main listener does beside plain SMTP. The other listeners have its settings of STARTTLS and XCLIENT.
@@ -31,12 +31,12 @@ pub(super) struct MainListener {
 pub(super) struct Bound {
     pub(super) listener: TcpListener,
     pub(super) address: SocketAddr,
-    pub(super) door: ListenerConfig,
+    pub(super) listener_config: ListenerConfig,
 }
 
 impl MainListener {
     /// The main listener.
-    pub(super) fn door(
+    pub(super) fn listener_config(
         &self,
         profile: &ReceiverProfile,
         exchanges: &[String],
@@ -66,11 +66,11 @@ impl MainListener {
     /// The listener of an exchange.
     pub(super) fn exchange(
         &self,
-        reception: Arc<Reception>,
+        session_config: Arc<SharedSessionConfig>,
         unused: Arc<AtomicBool>,
     ) -> ListenerConfig {
         ListenerConfig {
-            reception: Some(reception),
+            session_config: Some(session_config),
             proxy: self.proxy,
             starttls: self.starttls,
             xclient: self.xclient.clone(),
@@ -102,7 +102,7 @@ impl MainListener {
     pub(super) async fn bind(
         &self,
         spec: &Listener,
-        reception: Option<Arc<Reception>>,
+        session_config: Option<Arc<SharedSessionConfig>>,
         profile: &ReceiverProfile,
         exchanges: &[String],
     ) -> Result<Bound, Error> {
@@ -116,8 +116,8 @@ impl MainListener {
             implicit_tls,
             ..
         } = *spec;
-        let door = ListenerConfig {
-            reception,
+        let listener_config = ListenerConfig {
+            session_config,
             protocol,
             proxy,
             tls,
@@ -131,7 +131,7 @@ impl MainListener {
         Ok(Bound {
             listener,
             address,
-            door,
+            listener_config,
         })
     }
 }

@@ -26,13 +26,13 @@ impl Logs {
     /// file does not keep events, but their numbers go on in the next process.
     pub fn new(
         keep: &Retention,
-        keeper: Option<&Arc<dyn JournalStore>>,
-        tally: &Arc<Metrics>,
+        journal_store: Option<&Arc<dyn JournalStore>>,
+        metrics: &Arc<Metrics>,
         last_reset: &Arc<LastReset>,
     ) -> Self {
         let last_reset = Arc::clone(last_reset);
-        let events = Arc::new(event_log(keep.events, keeper.cloned()));
-        let dns_queries = query_log(keep.dns_queries, &events, tally);
+        let events = Arc::new(event_log(keep.events, journal_store.cloned()));
+        let dns_queries = query_log(keep.dns_queries, &events, metrics);
         let pending = Arc::new(Backlog::new(keep.events));
         let (queries, told, taken) = (
             Arc::clone(&dns_queries),
@@ -73,7 +73,7 @@ impl Logs {
         let sessions = Arc::new(Log::new(keep.sessions));
         Self {
             sessions,
-            messages: message_log(keep.messages, tally, &mail_counts),
+            messages: message_log(keep.messages, metrics, &mail_counts),
             mail_counts,
             dns_queries,
             pending,
@@ -83,11 +83,11 @@ impl Logs {
 }
 
 /// The event log, whose numbers a journal file hears of.
-fn event_log(limits: Limits, keeper: Option<Arc<dyn JournalStore>>) -> Log<Event> {
-    match keeper {
-        Some(keeper) => Log::relayed(limits, move |happenings: &[Arc<Event>]| {
+fn event_log(limits: Limits, journal_store: Option<Arc<dyn JournalStore>>) -> Log<Event> {
+    match journal_store {
+        Some(journal_store) => Log::relayed(limits, move |happenings: &[Arc<Event>]| {
             if let Some(last) = happenings.last() {
-                keeper.event_number(last.id);
+                journal_store.event_number(last.id);
             }
         }),
         None => Log::new(limits),
@@ -95,13 +95,17 @@ fn event_log(limits: Limits, keeper: Option<Arc<dyn JournalStore>>) -> Log<Event
 }
 
 /// The log of DNS queries, which tells the counts of each, and the event log that there are some.
-fn query_log(limits: Limits, events: &Arc<Log<Event>>, tally: &Arc<Metrics>) -> Arc<Log<DnsQuery>> {
-    let (told, tally) = (Arc::downgrade(events), Arc::clone(tally));
+fn query_log(
+    limits: Limits,
+    events: &Arc<Log<Event>>,
+    metrics: &Arc<Metrics>,
+) -> Arc<Log<DnsQuery>> {
+    let (told, metrics) = (Arc::downgrade(events), Arc::clone(metrics));
     Arc::new(Log::relayed(limits, move |queries: &[Arc<DnsQuery>]| {
         for query in queries {
-            tally.queries.count(&query.rcode());
+            metrics.queries.count(&query.rcode());
             if !query.fault().is_empty() {
-                tally.faults.count([query.fault()]);
+                metrics.faults.count([query.fault()]);
             }
         }
         if let Some(events) = told.upgrade() {
@@ -132,12 +136,12 @@ fn asking(query: &Arc<DnsQuery>) -> impl Iterator<Item = (Timestamp, u64, EventK
 }
 
 /// The log of messages, which tells the counts of each.
-fn message_log(limits: Limits, tally: &Arc<Metrics>, own: &Arc<MailCounts>) -> Arc<Log<Message>> {
-    let (tally, own) = (Arc::clone(tally), Arc::clone(own));
+fn message_log(limits: Limits, metrics: &Arc<Metrics>, own: &Arc<MailCounts>) -> Arc<Log<Message>> {
+    let (metrics, own) = (Arc::clone(metrics), Arc::clone(own));
     Arc::new(Log::relayed(limits, move |messages: &[Arc<Message>]| {
         for message in messages {
-            tally.messages.add(1);
-            tally.message_octets.add(message.octets.len() as u64);
+            metrics.messages.add(1);
+            metrics.message_octets.add(message.octets.len() as u64);
             own.messages.add(1);
             own.message_octets.add(message.octets.len() as u64);
         }

@@ -21,7 +21,7 @@ mod worlds;
 #[cfg(all(feature = "cli", target_os = "linux"))]
 pub(crate) use bind::bind_dns;
 pub use bind::bind_tcp;
-pub use builder::{Builder, CONNECTIONS, PATIENCE};
+pub use builder::{Builder, CONNECTIONS, TIMEOUT};
 pub use retention::Retention;
 pub use worlds::{WORLDS, Worlds};
 
@@ -91,7 +91,7 @@ pub struct World {
     dns_queries: Arc<Log<DnsQuery>>,
     ledger: Arc<Ledger>,
     taken: watch::Taken,
-    patience: Duration,
+    wait_timeout: Duration,
     shutdown: CancellationToken,
     tasks: tokio::sync::Mutex<JoinSet<()>>,
 }
@@ -220,8 +220,8 @@ impl World {
     /// Has the marks of messages kept in the journal file, where there is one, and those up to a number forgotten.
     #[cfg(feature = "http")]
     pub(crate) fn keep_marks(&self, up_to: u64, marks: Vec<StoredMark>) {
-        if let Some(keeper) = &self.service.keeper {
-            keeper.marks(up_to, marks);
+        if let Some(journal_store) = &self.service.journal_store {
+            journal_store.marks(up_to, marks);
         }
     }
 
@@ -238,8 +238,8 @@ impl World {
     }
 
     /// The metrics, which the worlds of a server share.
-    pub fn tally(&self) -> &Arc<Metrics> {
-        &self.service.tally
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.service.metrics
     }
 
     /// The default gateways of the machine, which several worlds can share.
@@ -249,12 +249,12 @@ impl World {
 
     /// The clock: the time since the world started or was reset, including advances.
     pub fn now(&self) -> Duration {
-        self.service.reception.load().memory.clock().now()
+        self.service.session_config.load().memory.clock().now()
     }
 
     /// The time limit of waits.
-    pub fn patience(&self) -> Duration {
-        self.patience
+    pub fn wait_timeout(&self) -> Duration {
+        self.wait_timeout
     }
 
     /// The declared expectations.
@@ -280,9 +280,9 @@ impl World {
             while tasks.join_next().await.is_some() {}
         })
         .await;
-        if let Some(keeper) = &self.service.keeper {
-            let _ = keeper.settled().await;
-            keeper.release();
+        if let Some(journal_store) = &self.service.journal_store {
+            let _ = journal_store.settled().await;
+            journal_store.release();
         }
     }
 }
@@ -290,8 +290,8 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         self.shutdown.cancel();
-        if let Some(keeper) = &self.service.keeper {
-            keeper.release();
+        if let Some(journal_store) = &self.service.journal_store {
+            journal_store.release();
         }
         if !std::thread::panicking()
             && let Err(unmet) = self.ledger.verify()

@@ -16,13 +16,13 @@ use super::listen::MainListener;
 use crate::error::Error;
 use crate::facts::Memory;
 use crate::scenario::{self, Listener, Place, Placement, ReceiverProfile, Scenario};
-use crate::smtp::{ClientSource, Identity, ListenerConfig, Reception, SessionConfig};
+use crate::smtp::{ClientSource, Identity, ListenerConfig, SessionConfig, SharedSessionConfig};
 use crate::tls::Tls;
 
 /// The receivers beside the one of the main listener, and all listeners but that.
 #[derive(Debug)]
 pub(super) struct Receivers {
-    front: MainListener,
+    main_listener: MainListener,
     placement: Placement,
     /// The ports of listeners where none is chosen.
     ports: Option<RangeInclusive<u16>>,
@@ -60,7 +60,7 @@ struct Own {
     identity: Option<(ClientSource, Arc<Identity>)>,
     /// TLS where it has the receiver of the world.
     tls: Option<Tls>,
-    reception: Arc<Reception>,
+    session_config: Arc<SharedSessionConfig>,
 }
 
 /// The listener of an exchange.
@@ -86,14 +86,17 @@ impl Exchange {
 }
 
 /// What a listener follows, and its receiver; `None` where those are the main listener's.
-type Followed = (Option<Arc<Reception>>, Option<Arc<ReceiverProfile>>);
+type Followed = (
+    Option<Arc<SharedSessionConfig>>,
+    Option<Arc<ReceiverProfile>>,
+);
 
 /// Listeners that are bound and not yet served.
 pub(super) type Fresh = Vec<(TcpListener, ListenerConfig)>;
 
 /// The listeners of exchanges while a scenario is about to get them.
 struct Binding<'r> {
-    front: &'r MainListener,
+    main_listener: &'r MainListener,
     placement: &'r Placement,
     main: &'r Arc<SessionConfig>,
     /// The receiver of the main listener.
@@ -137,17 +140,17 @@ impl Binding<'_> {
         };
         let listener = bind::listen_in("SMTP", at, ports)?;
         let address = bind::local_addr(&listener)?;
-        let reception = Arc::new(Reception::new(Arc::clone(self.main)));
+        let session_config = Arc::new(SharedSessionConfig::new(Arc::clone(self.main)));
         let unused = Arc::<AtomicBool>::default();
-        let door = self
-            .front
-            .exchange(Arc::clone(&reception), Arc::clone(&unused));
-        self.fresh.push((listener, door));
+        let listener_config = self
+            .main_listener
+            .exchange(Arc::clone(&session_config), Arc::clone(&unused));
+        self.fresh.push((listener, listener_config));
         let own = Own {
             receiver: None,
             identity: None,
-            tls: self.front.starttls_of(self.world, &self.named)?,
-            reception,
+            tls: self.main_listener.starttls_of(self.world, &self.named)?,
+            session_config,
         };
         Ok(Exchange {
             address,
@@ -168,7 +171,7 @@ pub(super) struct Prepared {
 
 impl Receivers {
     pub(super) fn new(
-        front: MainListener,
+        main_listener: MainListener,
         placement: Placement,
         main: SocketAddr,
         reachable: Vec<IpAddr>,
@@ -180,7 +183,7 @@ impl Receivers {
             chosen => chosen,
         };
         Self {
-            front,
+            main_listener,
             placement,
             ports,
             main,
@@ -254,12 +257,12 @@ impl Receivers {
             receiver: spec.receiver.clone(),
             identity: Some((source, identity)),
             tls: None,
-            reception: Arc::new(Reception::new(Arc::clone(main))),
+            session_config: Arc::new(SharedSessionConfig::new(Arc::clone(main))),
         };
-        let reception = Arc::clone(&own.reception);
+        let session_config = Arc::clone(&own.session_config);
         self.further.push(own);
         Ok((
-            Some(reception),
+            Some(session_config),
             receiver.and_then(|named| self.profile(named)),
         ))
     }
@@ -268,7 +271,7 @@ impl Receivers {
         let profile = Arc::new(scenario::load_receiver(named)?);
         let exchanges = scenario.exchange_names(Some(named));
         Ok(Known {
-            tls: self.front.starttls_of(&profile, &exchanges)?,
+            tls: self.main_listener.starttls_of(&profile, &exchanges)?,
             named: exchanges,
             memory: Arc::new(Memory::on(Arc::clone(main.memory.clock()))),
             profile,
@@ -279,7 +282,7 @@ impl Receivers {
     fn renamed(&self, known: &Known, named: Vec<String>) -> Result<Known, Error> {
         let tls = match known.named == named {
             true => known.tls.clone(),
-            false => self.front.starttls_of(&known.profile, &named)?,
+            false => self.main_listener.starttls_of(&known.profile, &named)?,
         };
         Ok(Known {
             tls,
@@ -311,7 +314,7 @@ impl Receivers {
             known.extend(found.map(|found| (named, found)));
         }
         let mut binding = Binding {
-            front: &self.front,
+            main_listener: &self.main_listener,
             placement: &self.placement,
             main,
             world,
@@ -397,10 +400,10 @@ impl Receivers {
             let config = shared
                 .entry(own.receiver.as_deref())
                 .or_insert_with(|| Arc::new(self.config(own, main)));
-            own.reception.store(Arc::clone(config));
+            own.session_config.store(Arc::clone(config));
         }
         for own in &self.further {
-            own.reception.store(Arc::new(self.config(own, main)));
+            own.session_config.store(Arc::new(self.config(own, main)));
         }
     }
 
@@ -418,13 +421,13 @@ impl Receivers {
                 tls: known.tls.clone(),
                 identity,
                 recipients: Arc::clone(&main.recipients),
-                lookup_patience: known.profile.dns_timeout,
-                recall: Arc::default(),
+                lookup_timeout: known.profile.dns_timeout,
+                lookup_cache: Arc::default(),
             },
             None => SessionConfig {
                 tls: own.tls.clone(),
                 identity,
-                recall: Arc::default(),
+                lookup_cache: Arc::default(),
                 ..main.clone()
             },
         }

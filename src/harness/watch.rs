@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::World;
 use crate::expect::{
-    Expectation, Guard, Mail, Outcome, Patience, Queries, Session, Sessions, UnmetExpectations,
+    Expectation, Guard, Mail, Outcome, Queries, Session, Sessions, UnmetExpectations, WaitLimits,
     WaitTimeout, Watch, missed, nearest, wait,
 };
 use crate::journal::{DnsQuery, Log, Message};
@@ -104,7 +104,7 @@ impl World {
         if let Some(given) = give(&log.after(after)) {
             return Ok(given);
         }
-        let deadline = sleep(self.patience);
+        let deadline = sleep(self.wait_timeout);
         tokio::pin!(deadline);
         let stopped = loop {
             tokio::select! {
@@ -133,7 +133,7 @@ impl World {
         pattern: &Sessions,
         count: usize,
     ) -> Result<Vec<Session>, WaitTimeout> {
-        self.wait_for_sessions_within(pattern, count, 0, self.patience)
+        self.wait_for_sessions_within(pattern, count, 0, self.wait_timeout)
             .await
     }
 
@@ -149,10 +149,10 @@ impl World {
         pattern: &Sessions,
         count: usize,
         after: u64,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<Vec<Session>, WaitTimeout> {
         let sessions = &self.ledger.sources().sessions;
-        let found = wait(sessions, pattern, self.within(count, after, patience)).await?;
+        let found = wait(sessions, pattern, self.within(count, after, timeout)).await?;
         let session = |entry: &Arc<SessionEntry>| Session::new(entry.snapshot());
         Ok(found.iter().map(session).collect())
     }
@@ -169,7 +169,7 @@ impl World {
         pattern: &Mail,
         count: usize,
     ) -> Result<Vec<Arc<Message>>, WaitTimeout> {
-        self.wait_for_mail_within(pattern, count, 0, self.patience)
+        self.wait_for_mail_within(pattern, count, 0, self.wait_timeout)
             .await
     }
 
@@ -185,10 +185,10 @@ impl World {
         pattern: &Mail,
         count: usize,
         after: u64,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<Vec<Arc<Message>>, WaitTimeout> {
         let messages = &self.ledger.sources().messages;
-        wait(messages, pattern, self.within(count, after, patience)).await
+        wait(messages, pattern, self.within(count, after, timeout)).await
     }
 
     /// Waits until `count` DNS queries match the filter, and returns all that do, oldest first.
@@ -203,7 +203,7 @@ impl World {
         pattern: &Queries,
         count: usize,
     ) -> Result<Vec<Arc<DnsQuery>>, WaitTimeout> {
-        self.wait_for_queries_within(pattern, count, 0, self.patience)
+        self.wait_for_queries_within(pattern, count, 0, self.wait_timeout)
             .await
     }
 
@@ -219,10 +219,10 @@ impl World {
         pattern: &Queries,
         count: usize,
         after: u64,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<Vec<Arc<DnsQuery>>, WaitTimeout> {
         let queries = &self.ledger.sources().queries;
-        wait(queries, pattern, self.within(count, after, patience)).await
+        wait(queries, pattern, self.within(count, after, timeout)).await
     }
 
     /// How long a wait took that ended without what it waited for.
@@ -230,12 +230,12 @@ impl World {
         if stopped {
             began.elapsed()
         } else {
-            self.patience
+            self.wait_timeout
         }
     }
 
-    fn within(&self, count: usize, after: u64, time: Duration) -> Patience<'_> {
-        Patience {
+    fn within(&self, count: usize, after: u64, time: Duration) -> WaitLimits<'_> {
+        WaitLimits {
             time,
             stopped: &self.shutdown,
             count,
@@ -258,7 +258,7 @@ impl World {
         let stopped = tokio::select! {
             biased;
             message = self.messages().wait(next) => return Ok(message),
-            () = sleep(self.patience) => false,
+            () = sleep(self.wait_timeout) => false,
             () = self.shutdown.cancelled() => true,
         };
         let sessions = self.sessions();

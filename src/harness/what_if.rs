@@ -20,8 +20,8 @@ impl World {
     /// The address that the next connection to [`World::smtp_addr`] from 127.0.0.1 is taken to come from, before the
     /// scenario's translation.
     pub fn next_client(&self) -> IpAddr {
-        let reception = self.service.reception.load();
-        let next = reception.identity.peek(Ipv4Addr::LOCALHOST.into());
+        let session_config = self.service.session_config.load();
+        let next = session_config.identity.peek(Ipv4Addr::LOCALHOST.into());
         next.translated_from.unwrap_or(next.address)
     }
 
@@ -54,8 +54,8 @@ impl World {
             memory,
             zones,
         } = self.detached(profile, attempt);
-        let patience = profile.dns_timeout;
-        judge_remembering(&profile.receiver, memory, &zones, patience, &attempt)
+        let timeout = profile.dns_timeout;
+        judge_remembering(&profile.receiver, memory, &zones, timeout, &attempt)
     }
 
     /// Judges an attempt after a remedy, which is applied to a copy of the zones or to the attempt. `None` if the remedy cannot be
@@ -72,12 +72,12 @@ impl World {
             zones,
         } = self.detached(profile, attempt);
         let (zones, attempt) = remedied(&zones, &attempt, remedy)?;
-        let patience = profile.dns_timeout;
+        let timeout = profile.dns_timeout;
         Some(judge_remembering(
             &profile.receiver,
             memory,
             &zones,
-            patience,
+            timeout,
             &attempt,
         ))
     }
@@ -87,10 +87,10 @@ impl World {
     fn detached(&self, profile: &ReceiverProfile, attempt: &Attempt) -> Detached {
         let _changing = self.changing.lock();
         let own = self.receivers.lock().memory(&profile.name);
-        let reception = self.service.reception.load();
+        let session_config = self.service.session_config.load();
         let given = ClientAddress::fixed(attempt.client);
-        let client = reception.identity.translated(given).address;
-        let memory = own.unwrap_or_else(|| Arc::clone(&reception.memory));
+        let client = session_config.identity.translated(given).address;
+        let memory = own.unwrap_or_else(|| Arc::clone(&session_config.memory));
         let memory = memory.detached(client);
         let attempt = Attempt {
             client,

@@ -23,19 +23,19 @@ pub struct Worlds {
     /// Names of worlds that start.
     starting: Mutex<BTreeSet<String>>,
     made: AtomicU64,
-    tally: Arc<Metrics>,
+    metrics: Arc<Metrics>,
 }
 
 impl Worlds {
     /// Starts with a main world; the others use its metrics.
     pub fn new(main: World) -> Arc<Self> {
-        let tally = Arc::clone(main.tally());
+        let metrics = Arc::clone(main.metrics());
         Arc::new(Self {
             main: Arc::new(main),
             others: RwLock::default(),
             starting: Mutex::default(),
             made: AtomicU64::new(0),
-            tally,
+            metrics,
         })
     }
 
@@ -45,8 +45,8 @@ impl Worlds {
     }
 
     /// The metrics of all worlds, including deleted ones.
-    pub fn tally(&self) -> &Arc<Metrics> {
-        &self.tally
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     /// Returns a world by its name.
@@ -104,7 +104,7 @@ impl Worlds {
         let reserved = self.reserve(name)?;
         let name = reserved.name.clone();
         let builder = builder.named(&name);
-        let builder = builder.tally(Arc::clone(&self.tally));
+        let builder = builder.metrics(Arc::clone(&self.metrics));
         let world = Arc::new(builder.gateways(self.main.gateways()).start().await?);
         self.others.write().insert(name.clone(), Arc::clone(&world));
         Ok((name, world))

@@ -184,12 +184,12 @@ fn router(app: Arc<App>) -> Router {
             get(async move || axum::Json(described(&api))),
         );
     #[cfg(feature = "page")]
-    let front = page::routes();
+    let root = page::routes();
     #[cfg(not(feature = "page"))]
-    let front = Router::new().route("/", get(front));
+    let root = Router::new().route("/", get(root));
     native
         .merge(health)
-        .merge(front)
+        .merge(root)
         .merge(compat::mailpit::routes())
         .merge(compat::mailhog::routes())
         .fallback(nothing)
@@ -210,7 +210,7 @@ async fn ready(axum::extract::State(app): axum::extract::State<Arc<App>>) -> Res
 
 /// The text of `/` without the page: probes of other tools expect a response there.
 #[cfg(not(feature = "page"))]
-async fn front() -> &'static str {
+async fn root() -> &'static str {
     "martinet is up. The API is below /api/v1, and /api/openapi.json describes it.\n"
 }
 

@@ -127,9 +127,9 @@ impl File {
     fn append(
         &self,
         mut mail: MutexGuard<'_, MailFile>,
-        deposit: &StoredMessage,
+        message: &StoredMessage,
     ) -> io::Result<Option<u64>> {
-        let key = mail.append(deposit)?;
+        let key = mail.append(message)?;
         self.compact_if_wasteful(&mut mail);
         Ok(key)
     }
@@ -149,12 +149,12 @@ fn mail_beside(path: &Path) -> PathBuf {
 }
 
 impl JournalStore for File {
-    fn message(&self, deposit: &StoredMessage) -> io::Result<Option<u64>> {
-        self.append(self.mail.lock(), deposit)
+    fn message(&self, message: &StoredMessage) -> io::Result<Option<u64>> {
+        self.append(self.mail.lock(), message)
     }
 
-    fn try_message(&self, deposit: &StoredMessage) -> Option<io::Result<Option<u64>>> {
-        Some(self.append(self.mail.try_lock()?, deposit))
+    fn try_message(&self, message: &StoredMessage) -> Option<io::Result<Option<u64>>> {
+        Some(self.append(self.mail.try_lock()?, message))
     }
 
     fn number(&self, key: u64, number: u64) {

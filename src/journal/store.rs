@@ -59,9 +59,9 @@ pub struct Last {
 pub trait JournalStore: Send + Sync + std::fmt::Debug {
     /// Stores a message and returns its key, or `None` if a reset has removed its session. When this returns, the message can be
     /// acknowledged (250); if it fails, nothing of the message is stored. It waits for concurrent calls and for the disk.
-    fn message(&self, deposit: &StoredMessage) -> io::Result<Option<u64>>;
+    fn message(&self, message: &StoredMessage) -> io::Result<Option<u64>>;
     /// The same without waiting: `None` during a concurrent call.
-    fn try_message(&self, deposit: &StoredMessage) -> Option<io::Result<Option<u64>>>;
+    fn try_message(&self, message: &StoredMessage) -> Option<io::Result<Option<u64>>>;
     /// Stores the number of a message, at once without a concurrent call.
     fn number(&self, key: u64, number: u64);
     /// Stores an ended session after a short delay.

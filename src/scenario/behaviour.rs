@@ -153,12 +153,12 @@ fn script(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Script> {
     let one_line =
         |text: &str| (!text.contains(['\r', '\n']) && text.len() <= 5000).then(|| text.to_owned());
     let raw = table.parsed("raw", mistakes, one_line);
-    let manner = manner(&mut table, mistakes);
+    let send_mode = send_mode(&mut table, mistakes);
     let span = table.span();
     if reply.is_some() && raw.is_some() {
         mistakes.add(span.clone(), "reply or raw", "both");
     }
-    if reply.is_none() && raw.is_none() && manner == SendMode::default() {
+    if reply.is_none() && raw.is_none() && send_mode == SendMode::default() {
         mistakes.add(
             span,
             "reply, raw, delay, drip, split, instead or after",
@@ -172,7 +172,7 @@ fn script(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Script> {
         often,
         reply,
         raw,
-        manner,
+        send_mode,
     })
 }
 
@@ -240,7 +240,7 @@ fn often(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Schedule {
     }
 }
 
-fn manner(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> SendMode {
+fn send_mode(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> SendMode {
     let end = |word| match word {
         Some("close") => Some(End::Close),
         Some("reset") => Some(End::Reset),

@@ -57,17 +57,17 @@ impl MessageBudget {
 pub(crate) struct MailData {
     octets: Vec<u8>,
     limit: usize,
-    storage: Option<Arc<MessageBudget>>,
+    budget: Option<Arc<MessageBudget>>,
     lost: Option<Flaw>,
 }
 
 impl MailData {
     /// Makes an empty buffer for at most `limit` octets of this budget.
-    pub(crate) fn new(limit: usize, storage: Option<Arc<MessageBudget>>) -> Self {
+    pub(crate) fn new(limit: usize, budget: Option<Arc<MessageBudget>>) -> Self {
         Self {
             octets: Vec::new(),
             limit,
-            storage,
+            budget,
             lost: None,
         }
     }
@@ -77,14 +77,14 @@ impl MailData {
             return;
         }
         if self.octets.len() + run.len() > self.limit {
-            return self.lose(Flaw::TooLarge);
+            return self.discard(Flaw::TooLarge);
         }
         if self
-            .storage
+            .budget
             .as_ref()
-            .is_some_and(|storage| !storage.claim(run.len()))
+            .is_some_and(|budget| !budget.claim(run.len()))
         {
-            return self.lose(Flaw::NoStorage);
+            return self.discard(Flaw::NoStorage);
         }
         if self.octets.capacity() == 0 {
             self.octets.reserve(run.len().max(1024));
@@ -93,14 +93,14 @@ impl MailData {
     }
 
     /// Discards what was kept.
-    fn lose(&mut self, flaw: Flaw) {
+    fn discard(&mut self, flaw: Flaw) {
         self.release();
         self.lost = Some(flaw);
     }
 
     fn release(&mut self) -> Vec<u8> {
-        if let Some(storage) = &self.storage {
-            storage.release(self.octets.len());
+        if let Some(budget) = &self.budget {
+            budget.release(self.octets.len());
         }
         std::mem::take(&mut self.octets)
     }
@@ -123,14 +123,14 @@ mod tests {
 
     #[test]
     fn what_is_claimed_is_given_back() {
-        let storage = Arc::new(MessageBudget::new(10));
-        let data = || MailData::new(8, Some(Arc::clone(&storage)));
+        let budget = Arc::new(MessageBudget::new(10));
+        let data = || MailData::new(8, Some(Arc::clone(&budget)));
         let (mut first, mut second) = (data(), data());
         first.push(b"123456");
         second.push(b"1234");
-        assert!(storage.used() == 10 && !storage.has_room(1));
+        assert!(budget.used() == 10 && !budget.has_room(1));
         second.push(b"5");
-        assert_eq!(storage.used(), 6, "what has no room loses what it had");
+        assert_eq!(budget.used(), 6, "what has no room loses what it had");
         assert_eq!(second.into_octets(), (Vec::new(), Some(Flaw::NoStorage)));
         first.push(b"789");
         assert_eq!(first.into_octets(), (Vec::new(), Some(Flaw::TooLarge)));
@@ -142,6 +142,6 @@ mod tests {
             lost.push(b"1");
             lost
         });
-        assert_eq!(storage.used(), 0);
+        assert_eq!(budget.used(), 0);
     }
 }

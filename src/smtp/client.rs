@@ -77,11 +77,11 @@ pub async fn deliver(receiver: SocketAddr, delivery: &Delivery) -> io::Result<Di
     let mut client = Client {
         stream: BufReader::new(stream),
         dialogue,
-        patience: delivery.timeout,
+        timeout: delivery.timeout,
     };
-    if client.hears(Stage::Connect).await? && client.transaction(delivery).await? {
+    if client.accepts(Stage::Connect).await? && client.transaction(delivery).await? {
         client.body(&delivery.message).await?;
-        client.hears(Stage::Eod).await?;
+        client.accepts(Stage::Eod).await?;
     }
     // A server that closed with its refusal does not read QUIT; that is no error.
     if client.say("QUIT").await.is_ok() {
@@ -107,7 +107,7 @@ async fn connect(receiver: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpS
 struct Client {
     stream: BufReader<TcpStream>,
     dialogue: Dialogue,
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl Client {
@@ -148,7 +148,7 @@ impl Client {
 
     async fn asks(&mut self, command: &str, stage: Stage) -> io::Result<bool> {
         self.say(command).await?;
-        self.hears(stage).await
+        self.accepts(stage).await
     }
 
     async fn say(&mut self, command: &str) -> io::Result<()> {
@@ -160,7 +160,7 @@ impl Client {
     }
 
     /// Reads a reply. Returns true if it is no refusal.
-    async fn hears(&mut self, stage: Stage) -> io::Result<bool> {
+    async fn accepts(&mut self, stage: Stage) -> io::Result<bool> {
         let reply = self.reply().await?;
         let refused = reply.code().is_refusal();
         if refused {
@@ -174,7 +174,7 @@ impl Client {
     async fn reply(&mut self) -> io::Result<Reply> {
         let mut receiver = ResponseReceiver::default();
         let mut octets = Vec::new();
-        let whole = timeout(self.patience, self.octets(&mut receiver, &mut octets)).await;
+        let whole = timeout(self.timeout, self.octets(&mut receiver, &mut octets)).await;
         let text = String::from_utf8_lossy(&octets);
         let lines: Vec<_> = text
             .lines()

@@ -38,7 +38,7 @@ pub use server::accepted::Accepted;
 pub use server::gateway::Gateways;
 pub use server::proxy::ProxyMode;
 pub use server::reset::LastReset;
-pub use server::{ListenerConfig, Reception, ServerState, SessionConfig, serve};
+pub use server::{ListenerConfig, ServerState, SessionConfig, SharedSessionConfig, serve};
 pub use session::event::{AcceptedMessage, SessionEvent, SessionEvents, Speaker};
 pub use session::trace::Trace;
 pub use session::{ListenerMode, Protocol, Session, Step};

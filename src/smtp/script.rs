@@ -94,7 +94,7 @@ pub struct Script {
     /// The octets to send instead of a reply; CRLF is added.
     pub raw: Option<String>,
     /// How the reply is sent.
-    pub(crate) manner: SendMode,
+    pub(crate) send_mode: SendMode,
 }
 
 /// The condition of a script: every list that is not empty must match.
@@ -122,14 +122,14 @@ pub struct Condition {
 
 /// What a condition can use in addition to the facts of the session.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Occasion<'a> {
+pub(crate) struct ScriptContext<'a> {
     /// The message, at the final dot.
     pub(crate) message: Option<&'a [u8]>,
     /// The mechanism of AUTH, and whether an initial response came with it.
     pub(crate) auth: Option<(Mechanism, bool)>,
 }
 
-impl<'a> Occasion<'a> {
+impl<'a> ScriptContext<'a> {
     /// The final dot.
     pub(crate) fn of_message(message: &'a [u8]) -> Self {
         Self {
@@ -191,7 +191,7 @@ impl Schedule {
 }
 
 impl Condition {
-    pub(super) fn holds(&self, facts: &Facts, occasion: Occasion<'_>) -> bool {
+    pub(super) fn holds(&self, facts: &Facts, context: ScriptContext<'_>) -> bool {
         let any = |patterns: &[String], text: &str| {
             patterns.is_empty() || patterns.iter().any(|p| wildcard::matches(p, text))
         };
@@ -209,14 +209,14 @@ impl Condition {
                     .clients
                     .iter()
                     .any(|net| net.contains(&facts.client_address)))
-            && (self.headers.is_empty() || occasion.message.is_some_and(|m| self.has_field(m)))
+            && (self.headers.is_empty() || context.message.is_some_and(|m| self.has_field(m)))
             && (self.verbs.is_empty()
                 || facts
                     .helo
                     .as_ref()
                     .is_some_and(|helo| self.verbs.contains(&helo.verb)))
             && self.tls.is_none_or(|tls| tls == facts.conduct.tls)
-            && self.holds_auth(occasion.auth)
+            && self.holds_auth(context.auth)
     }
 
     /// Outside AUTH there is neither a mechanism nor an initial response.

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::commands::BODY;
 
 /// How long a reply may take: longer than all lookups of a world together.
-const PATIENCE: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A command and its reply.
 #[derive(Clone, Debug)]
@@ -105,7 +105,7 @@ async fn connect(server: SocketAddr, source: IpAddr) -> io::Result<TcpStream> {
 }
 
 async fn hear(stream: &mut BufReader<TcpStream>) -> Vec<String> {
-    match timeout(PATIENCE, reply(stream)).await {
+    match timeout(TIMEOUT, reply(stream)).await {
         Ok(Ok(reply)) => reply,
         Ok(Err(_)) => vec!["<closed>".to_owned()],
         Err(_) => vec!["<no reply>".to_owned()],

@@ -21,9 +21,9 @@ const HOST_6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x
 /// Where the one resolver listens, as lab.sh writes it into resolv.conf.
 pub const DNS: ([u8; 4], u16) = ([198, 51, 100, 53], 53);
 /// How long a lookup is waited for, as lab.sh and the configuration of Exim have it.
-pub const LOOKUP_PATIENCE: Duration = Duration::from_secs(1);
+pub const LOOKUP_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a daemon may take until it listens.
-const START_PATIENCE: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A foreign program, and the profiles that stand for it.
 pub struct Program {
@@ -116,7 +116,7 @@ pub async fn start(programs: &[(Program, Foreign)], worlds: &[World]) -> Vec<Rec
             env!("CARGO_MANIFEST_DIR")
         );
         let mut profile = load_receiver(&path).unwrap_or_else(|error| panic!("{error}"));
-        profile.dns_timeout = LOOKUP_PATIENCE;
+        profile.dns_timeout = LOOKUP_TIMEOUT;
         let receiver = Arc::get_mut(&mut profile.receiver).expect("nobody else has the receiver");
         receiver.settings.max_errors = MAX_ERRORS;
         receiver.settings.xclient.clear();
@@ -169,7 +169,7 @@ pub async fn listening(address: SocketAddr) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    let listens = tokio::time::timeout(START_PATIENCE, connects).await;
+    let listens = tokio::time::timeout(START_TIMEOUT, connects).await;
     listens.unwrap_or_else(|_| panic!("nothing listens on {address}"));
 }
 

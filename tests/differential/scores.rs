@@ -23,7 +23,7 @@ use tokio::time::timeout;
 
 use crate::foreign::{self, Foreign};
 use crate::random::Random;
-use crate::receivers::{DNS, Daemon, HOST_4, LOOKUP_PATIENCE, listening, scenario};
+use crate::receivers::{DNS, Daemon, HOST_4, LOOKUP_TIMEOUT, listening, scenario};
 use crate::scores_compare::Report;
 use crate::worlds::{ROUND, World};
 use crate::{SEED, WORLDS, number, rspamd, scores_worlds, spamassassin};
@@ -31,7 +31,7 @@ use crate::{SEED, WORLDS, number, rspamd, scores_worlds, spamassassin};
 /// Worlds at a time, for each program.
 const AT_A_TIME: usize = 16;
 /// How long a program may think about one message.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A program that scores, and its profile of the same name.
 pub struct Scorer {
@@ -137,9 +137,9 @@ pub async fn request(address: SocketAddr, request: &str) -> Result<String, Strin
         stream.read_to_end(&mut answer).await?;
         Ok::<_, std::io::Error>(String::from_utf8_lossy(&answer).into_owned())
     };
-    match timeout(PATIENCE, exchange).await {
+    match timeout(TIMEOUT, exchange).await {
         Ok(answer) => answer.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+        Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
     }
 }
 
@@ -265,7 +265,7 @@ impl Profile {
             recipient: case.recipient.clone(),
             ..Attempt::of(scenario, case.client, &case.helo).from_sender(case.sender.clone())
         };
-        let judgement = judge(&self.receiver.receiver, zones, LOOKUP_PATIENCE, &attempt);
+        let judgement = judge(&self.receiver.receiver, zones, LOOKUP_TIMEOUT, &attempt);
         if judgement.rule != Some("score") {
             return Err(judgement.reply.to_string());
         }

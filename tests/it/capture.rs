@@ -59,7 +59,7 @@ pub(crate) async fn captured(
         selectors: vec!["brisbane".to_owned()],
         lists: true,
         resolver,
-        patience: Duration::from_millis(1500),
+        timeout: Duration::from_millis(1500),
     };
     let profiles = scenario::list_receivers().expect("receivers");
     let captured = tokio::task::spawn_blocking(move || capture.run(&profiles));

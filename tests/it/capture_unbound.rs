@@ -71,9 +71,9 @@ impl Unbound {
     fn wait(&mut self) -> Result<(), String> {
         let request = b"\x4d\x54\x01\0\0\x01\0\0\0\0\0\0\x09localhost\0\0\x01\0\x01";
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|e| e.to_string())?;
-        let patience = Some(Duration::from_millis(100));
+        let timeout = Some(Duration::from_millis(100));
         socket
-            .set_read_timeout(patience)
+            .set_read_timeout(timeout)
             .map_err(|e| e.to_string())?;
         let (began, mut response) = (Instant::now(), [0; 512]);
         while began.elapsed() < Duration::from_secs(30) {

@@ -137,10 +137,10 @@ async fn each_wait_gives_the_next_session() -> Result<(), Box<dyn std::error::Er
 
 #[tokio::test]
 async fn a_wait_that_fails_tells_what_was_seen() {
-    let patience = Duration::from_millis(50);
+    let timeout = Duration::from_millis(50);
     let world = World::builder()
         .receiver("helo-equals-ptr")
-        .patience(patience)
+        .wait_timeout(timeout)
         .start()
         .await
         .expect("a world");
@@ -279,14 +279,14 @@ async fn who_never_came_and_who_asked_first() {
     );
     world.expect(Expectation::of(Queries::of("contoso.test", "MX")).times(1));
     let name = absolute("contoso.test").expect("a name");
-    let patience = Duration::from_secs(5);
+    let timeout = Duration::from_secs(5);
     dns::client::ask(
         world.dns_addr(),
         &name,
         RecordType::MX,
         Transport::Udp,
         None,
-        patience,
+        timeout,
     )
     .await
     .expect("an answer");

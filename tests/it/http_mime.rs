@@ -62,14 +62,14 @@ async fn a_message_of_30_000_parts_stalls_neither_smtp_nor_dns() {
         line.clear();
         smtp.read_line(&mut line).await.expect("a reply");
         assert_eq!(line, "250 2.0.0 Ok\r\n");
-        let patience = Duration::from_secs(5);
+        let timeout = Duration::from_secs(5);
         let asked = client::ask(
             world.dns_addr(),
             &name,
             RecordType::A,
             Transport::Udp,
             None,
-            patience,
+            timeout,
         );
         assert_eq!(asked.await.expect("an answer").answers.len(), 1);
         longest = longest.max(round.elapsed());

@@ -138,7 +138,7 @@ impl Play {
                 // As if the client had waited: what came in the same packet comes under TLS.
                 Step::StartTls => self.session.secured("TLS".to_owned(), 0, &mut self.output),
                 Step::Flush => {
-                    if self.session.take_manner().end.is_some() {
+                    if self.session.take_send_mode().end.is_some() {
                         self.session.ended(ClosedBy::Script);
                         return false;
                     }

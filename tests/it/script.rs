@@ -80,7 +80,7 @@ fn advance(
     let mut output = Vec::new();
     let mut step = session.advance(input, &mut output, resolver);
     while let Step::Pause(_) | Step::Listen(_) | Step::Flush = step {
-        session.take_manner();
+        session.take_send_mode();
         step = session.advance(input, &mut output, resolver);
     }
     for line in String::from_utf8(output).expect("replies are text").lines() {

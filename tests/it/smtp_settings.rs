@@ -189,7 +189,7 @@ fn mail_replies(
     {
         let (mut input, mut output) = (BytesMut::from(command), Vec::new());
         session.advance(&mut input, &mut output, &resolver);
-        session.take_manner();
+        session.take_send_mode();
         if command.starts_with("MAIL") {
             codes.push(String::from_utf8_lossy(&output[..3]).into_owned());
         }

@@ -44,8 +44,8 @@ async fn logged(level: &str) -> Vec<String> {
         .await
         .expect("a world");
     let name = absolute("mail.example.test").expect("a name");
-    let (kind, transport, patience) = (RecordType::A, Transport::Udp, Duration::from_secs(10));
-    let asked = dns::client::ask(world.dns_addr(), &name, kind, transport, None, patience);
+    let (kind, transport, timeout) = (RecordType::A, Transport::Udp, Duration::from_secs(10));
+    let asked = dns::client::ask(world.dns_addr(), &name, kind, transport, None, timeout);
     asked.await.expect("an answer");
     let delivery = Delivery {
         helo: "wrong.test".to_owned(),

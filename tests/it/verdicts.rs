@@ -338,7 +338,7 @@ async fn each_row_of_the_table() {
         let row = format!("{dialogue} {leaves:?}");
         compare(&row, &record, verdict, refused, transactions);
     }
-    let counted: Vec<_> = world.tally().ended.counts().collect();
+    let counted: Vec<_> = world.metrics().ended.counts().collect();
     assert_eq!(
         counted,
         [("accept", 5), ("defer", 6), ("reject", 8), ("none", 8)],
@@ -369,7 +369,7 @@ async fn a_connection_beyond_the_limit_is_a_deferred_session() {
     assert_eq!(record.client_address.to_string(), "192.0.2.10");
     let said: Vec<_> = record.transcript.iter().map(|line| line.text).collect();
     assert_eq!(said, ["421 4.7.0 Error: too many connections"]);
-    let counted: Vec<_> = world.tally().ended.counts().collect();
+    let counted: Vec<_> = world.metrics().ended.counts().collect();
     assert_eq!(
         counted,
         [("accept", 0), ("defer", 1), ("reject", 0), ("none", 0)],

@@ -79,8 +79,8 @@ async fn what_happened_stays_counted() {
 
 async fn ask(world: &World, name: &str) {
     let name = absolute(name).expect("a name");
-    let (kind, transport, patience) = (RecordType::A, Transport::Udp, Duration::from_secs(10));
-    let asked = dns::client::ask(world.dns_addr(), &name, kind, transport, None, patience);
+    let (kind, transport, timeout) = (RecordType::A, Transport::Udp, Duration::from_secs(10));
+    let asked = dns::client::ask(world.dns_addr(), &name, kind, transport, None, timeout);
     asked.await.expect("an answer");
 }
 

@@ -73,7 +73,7 @@ async fn dns_queries_are_journalled_and_zones_replaced() {
         .await
         .expect("a world");
     let name = absolute("mail.example.test").expect("a name");
-    let patience = Duration::from_secs(10);
+    let timeout = Duration::from_secs(10);
     for transport in [Transport::Udp, Transport::Tcp] {
         let reply = dns::client::ask(
             world.dns_addr(),
@@ -81,7 +81,7 @@ async fn dns_queries_are_journalled_and_zones_replaced() {
             RecordType::A,
             transport,
             None,
-            patience,
+            timeout,
         )
         .await
         .expect("an answer");
@@ -94,7 +94,7 @@ async fn dns_queries_are_journalled_and_zones_replaced() {
         RecordType::A,
         Transport::Udp,
         None,
-        patience,
+        timeout,
     )
     .await
     .expect("an answer");

@@ -13,7 +13,7 @@ use crate::dns::query::{HEADER_OCTETS, Read, read};
 use crate::dns::{Transport, Zones};
 
 /// How long the upstream server has for one try.
-const PATIENCE: Duration = Duration::from_millis(2_500);
+const TIMEOUT: Duration = Duration::from_millis(2_500);
 /// Tries over UDP.
 const TRIES: usize = 2;
 /// An OPT record that takes 1232 octets (RFC 6891 §6.1.2).
@@ -30,7 +30,7 @@ pub(super) async fn ask(
     let question = question(zones, request)?;
     if transport == Transport::Udp {
         for _ in 0..TRIES {
-            let reply = timeout(PATIENCE, over_udp(upstream, &question))
+            let reply = timeout(TIMEOUT, over_udp(upstream, &question))
                 .await
                 .ok()
                 .and_then(Result::ok);
@@ -41,7 +41,7 @@ pub(super) async fn ask(
             }
         }
     }
-    timeout(PATIENCE, over_tcp(upstream, &question))
+    timeout(TIMEOUT, over_tcp(upstream, &question))
         .await
         .ok()
         .and_then(Result::ok)

@@ -131,7 +131,7 @@ impl Connection<'_> {
             let response = self
                 .service
                 .respond(&zones, &request, Transport::Tcp, self.client);
-            match response.deed.clone() {
+            match response.disposition.clone() {
                 Disposition::Reset => {
                     self.record(&request, &response);
                     return self.reset(reader.into_inner()).await;
@@ -164,7 +164,7 @@ impl Connection<'_> {
                     let at_once = response.delay.is_zero();
                     self.answer(response).await;
                     if at_once {
-                        self.service.tally.answer_time.observe(began.elapsed());
+                        self.service.metrics.answer_time.observe(began.elapsed());
                     }
                 }
             }

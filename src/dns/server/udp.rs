@@ -72,7 +72,7 @@ impl UdpServer {
             .record(Transport::Udp, Timestamp::now(), self.answered.drain(..));
         self.outgoing.send(&self.socket).await;
         self.service
-            .tally
+            .metrics
             .answer_time
             .observe_each(began.elapsed(), self.outgoing.len() as u64);
     }
@@ -105,7 +105,7 @@ impl UdpServer {
             return;
         }
         let response = self.service.respond(zones, request, Transport::Udp, client);
-        if let Disposition::Forward(upstream) = response.deed {
+        if let Disposition::Forward(upstream) = response.disposition {
             return self.forward(upstream, Arc::clone(zones), request, client);
         }
         let exchange = exchange(request, &response);

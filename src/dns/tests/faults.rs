@@ -234,17 +234,17 @@ fn the_octets_of_faults() {
 
 #[test]
 fn connections() {
-    let deed = |action| {
+    let disposition = |action| {
         let zones = zones(vec![fault("mail.example.test", action)]);
         respond(
             &zones,
             &request("mail.example.test", RecordType::A, None),
             Transport::Tcp,
         )
-        .deed
+        .disposition
     };
-    assert_eq!(deed(Action::TcpRefused), Disposition::Reset);
-    assert_eq!(deed(Action::TcpHang), Disposition::Hang);
+    assert_eq!(disposition(Action::TcpRefused), Disposition::Reset);
+    assert_eq!(disposition(Action::TcpHang), Disposition::Hang);
     let zones = zones(vec![fault("*.", Action::TcpHang).times(1)]);
     let udp = respond(
         &zones,

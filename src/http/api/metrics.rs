@@ -22,20 +22,20 @@ pub(crate) async fn show(State(app): State<Arc<App>>) -> impl IntoResponse {
 }
 
 fn text(app: &App) -> String {
-    let tally = app.worlds.tally();
+    let metrics = app.worlds.metrics();
     let mut page = Page::default();
-    smtp(tally, &mut page);
-    dns(tally, &mut page);
+    smtp(metrics, &mut page);
+    dns(metrics, &mut page);
     requests(app, &mut page);
     page.histogram(
         "martinet_session_seconds",
         "Duration of SMTP sessions, from accept to close, in seconds.",
-        &tally.session_time,
+        &metrics.session_time,
     );
     let help = "Time from reading SMTP commands to sending their replies, including DNS lookups, in seconds.";
-    page.histogram("martinet_smtp_reply_seconds", help, &tally.reply_time);
+    page.histogram("martinet_smtp_reply_seconds", help, &metrics.reply_time);
     let help = "Time from reading DNS queries to sending their answers, in seconds. Delayed and forwarded queries are not included.";
-    page.histogram("martinet_dns_answer_seconds", help, &tally.answer_time);
+    page.histogram("martinet_dns_answer_seconds", help, &metrics.answer_time);
     page.histogram(
         "martinet_http_request_seconds",
         "Duration of HTTP requests, in seconds.",
@@ -57,13 +57,13 @@ fn text(app: &App) -> String {
 }
 
 /// Sessions, refusals and messages.
-fn smtp(tally: &Metrics, page: &mut Page) {
+fn smtp(metrics: &Metrics, page: &mut Page) {
     page.counter(
         "martinet_sessions_total",
         "Number of SMTP connections accepted.",
-        [(labels(&[]), tally.sessions.get())],
+        [(labels(&[]), metrics.sessions.get())],
     );
-    let ended = tally
+    let ended = metrics
         .ended
         .counts()
         .map(|(verdict, count)| (labels(&[("verdict", verdict)]), count));
@@ -73,7 +73,7 @@ fn smtp(tally: &Metrics, page: &mut Page) {
         ended,
     );
     let refusals =
-        tally
+        metrics
             .refusals
             .counts()
             .into_iter()
@@ -96,18 +96,18 @@ fn smtp(tally: &Metrics, page: &mut Page) {
     page.counter(
         "martinet_messages_total",
         "Number of messages accepted.",
-        [(labels(&[]), tally.messages.get())],
+        [(labels(&[]), metrics.messages.get())],
     );
     page.counter(
         "martinet_message_octets_total",
         "Total size of the accepted messages, in octets.",
-        [(labels(&[]), tally.message_octets.get())],
+        [(labels(&[]), metrics.message_octets.get())],
     );
 }
 
 /// DNS queries and faults.
-fn dns(tally: &Metrics, page: &mut Page) {
-    let queries = tally
+fn dns(metrics: &Metrics, page: &mut Page) {
+    let queries = metrics
         .queries
         .counts()
         .map(|(rcode, count)| (labels(&[("rcode", rcode)]), count));
@@ -116,7 +116,7 @@ fn dns(tally: &Metrics, page: &mut Page) {
         "Number of DNS queries answered, by RCODE; the RCODE none stands for queries without an answer.",
         queries,
     );
-    let faults = tally
+    let faults = metrics
         .faults
         .counts()
         .into_iter()

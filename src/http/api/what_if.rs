@@ -275,8 +275,8 @@ impl Question {
             Some(scenario) => {
                 // Each judgement begins with the counts of faults at 0.
                 let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
-                let patience = profile.dns_timeout;
-                judge(&profile.receiver, &zones, patience, &attempt)
+                let timeout = profile.dns_timeout;
+                judge(&profile.receiver, &zones, timeout, &attempt)
             }
             None => world.check_by(profile, &attempt),
         }
@@ -295,8 +295,8 @@ impl Question {
         };
         let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
         let (zones, attempt) = remedied(&zones, &attempt, remedy)?;
-        let patience = profile.dns_timeout;
-        Some(judge(&profile.receiver, &zones, patience, &attempt))
+        let timeout = profile.dns_timeout;
+        Some(judge(&profile.receiver, &zones, timeout, &attempt))
     }
 }
 

@@ -19,7 +19,7 @@ const BATCH: usize = 2048;
 /// Maximum delay of sessions.
 const GATHERING: Duration = Duration::from_millis(200);
 /// Time before a failed write is repeated.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 /// Number of sessions after which they are written at once.
 const SESSIONS: usize = 512;
 
@@ -199,7 +199,7 @@ impl Writer {
                 batch.sessions.drain(..lost);
                 *self.failing.get_or_insert_default() += lost;
                 self.batch = batch;
-                self.due = Some(Instant::now() + PATIENCE);
+                self.due = Some(Instant::now() + TIMEOUT);
             }
         }
     }

@@ -271,7 +271,7 @@ const RECIPIENTS: usize = 100;
 /// Maximum number of refusals kept of one session.
 const REFUSALS: usize = 100;
 /// Growth of a record after which the journal is informed, in octets.
-const TOLD_OCTETS: usize = 4096;
+const REPORT_OCTETS: usize = 4096;
 /// Maximum number of transactions kept of one session; messages are in their own log.
 const TRANSACTIONS: usize = 1000;
 /// Maximum size of their envelopes in octets; an envelope of 1000 recipients with parameters takes one MiB.
@@ -420,7 +420,7 @@ impl SessionEntry {
     /// The octets that the record grew by, every 4 KiB and at the end; otherwise 0.
     pub(crate) fn grown(&self) -> usize {
         let grown = self.grown.load(Ordering::Relaxed);
-        if grown < TOLD_OCTETS && !self.is_closed() {
+        if grown < REPORT_OCTETS && !self.is_closed() {
             return 0;
         }
         self.grown.swap(0, Ordering::Relaxed)

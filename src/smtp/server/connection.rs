@@ -16,7 +16,7 @@ use tracing::Instrument;
 use crate::facts::Resolver;
 use crate::smtp::record::events::EventWriter;
 use crate::smtp::script::{End, SendMode};
-use crate::smtp::server::SHUTDOWN_PATIENCE;
+use crate::smtp::server::SHUTDOWN_TIMEOUT;
 use crate::smtp::server::proxy;
 use crate::smtp::server::stream::{LINGER, MaybeTlsStream, linger};
 use crate::smtp::session::{Session, Step};
@@ -32,16 +32,16 @@ const READ_OCTETS: usize = 64 << 10;
 /// Initial capacity for replies.
 const OUTPUT_OCTETS: usize = 512;
 /// Time limit of a TLS handshake.
-const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(30);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A connection and its session.
 pub(crate) struct Connection<'a> {
     pub(crate) wire: MaybeTlsStream,
     pub(crate) session: Session,
     pub(crate) entry: Arc<SessionEntry>,
-    pub(crate) reception: Arc<SessionConfig>,
+    pub(crate) session_config: Arc<SessionConfig>,
     pub(crate) service: &'a ServerState,
-    door: &'a ListenerConfig,
+    listener_config: &'a ListenerConfig,
     pub(crate) writer: EventWriter,
     input: BytesMut,
     pub(crate) output: Vec<u8>,
@@ -61,26 +61,26 @@ impl<'a> Connection<'a> {
         mut stream: TcpStream,
         peer: SocketAddr,
         service: &'a ServerState,
-        door: &'a ListenerConfig,
+        listener_config: &'a ListenerConfig,
         shutdown: &CancellationToken,
     ) {
         let mut input = BytesMut::new();
-        let named = proxy::client(&mut stream, &mut input, door.proxy).await;
+        let named = proxy::client(&mut stream, &mut input, listener_config.proxy).await;
         let address = named.as_ref().ok().copied().flatten();
-        let mut conversation = Self::begin(stream, peer, address, service, door);
-        conversation.input = input;
-        let span = conversation.span(peer);
+        let mut connection = Self::begin(stream, peer, address, service, listener_config);
+        connection.input = input;
+        let span = connection.span(peer);
         match named {
             Ok(_) => {
-                let conversing = conversation.converse(shutdown);
+                let conversing = connection.converse(shutdown);
                 conversing.instrument(span.clone()).await;
             }
             Err(why) => {
-                let refusing = conversation.refuse_proxy(&why);
+                let refusing = connection.refuse_proxy(&why);
                 refusing.instrument(span.clone()).await;
             }
         }
-        conversation.end(&span);
+        connection.end(&span);
     }
 
     /// Refuses a connection beyond the limit. With time granted, the client may still send, so that its system does not
@@ -89,16 +89,16 @@ impl<'a> Connection<'a> {
         stream: TcpStream,
         peer: SocketAddr,
         service: &'a ServerState,
-        door: &'a ListenerConfig,
+        listener_config: &'a ListenerConfig,
         granted: bool,
     ) {
-        let mut conversation = Self::begin(stream, peer, None, service, door);
-        let span = conversation.span(peer);
-        conversation.session.turn_away(&mut conversation.output);
-        let sending = conversation.flush(SendMode::default());
+        let mut connection = Self::begin(stream, peer, None, service, listener_config);
+        let span = connection.span(peer);
+        connection.session.turn_away(&mut connection.output);
+        let sending = connection.flush(SendMode::default());
         let sent = timeout(LINGER, sending.instrument(span.clone())).await;
-        let mut wire = std::mem::replace(&mut conversation.wire, MaybeTlsStream::Gone);
-        conversation.end(&span);
+        let mut wire = std::mem::replace(&mut connection.wire, MaybeTlsStream::Gone);
+        connection.end(&span);
         if granted && matches!(sent, Ok(Ok(()))) {
             let _ = linger(&mut wire).await;
         }
@@ -110,48 +110,57 @@ impl<'a> Connection<'a> {
         peer: SocketAddr,
         named: Option<SocketAddr>,
         service: &'a ServerState,
-        door: &'a ListenerConfig,
+        listener_config: &'a ListenerConfig,
     ) -> Self {
         let begin = || {
-            let reception = door.reception.as_ref().unwrap_or(&service.reception);
-            let reception = reception.load_full();
+            let session_config = listener_config
+                .session_config
+                .as_ref()
+                .unwrap_or(&service.session_config);
+            let session_config = session_config.load_full();
             let client = match named {
-                Some(address) => reception
+                Some(address) => session_config
                     .identity
                     .translated(ClientAddress::of(address.ip(), AddressSource::Proxy)),
-                None => reception.identity.next(peer.ip()),
+                None => session_config.identity.next(peer.ip()),
             };
-            (reception, client)
+            (session_config, client)
         };
         // Within the lock of the log, which a reset holds: receiver, client address and memory are from the same side of a reset.
         let mut begun = None;
         let entry = service.sessions.append(|id| {
-            let (reception, client) = begun.insert(begin());
-            let receiver = &reception.receiver.name;
-            SessionEntry::new(id, peer, *client, receiver, reception.memory.clock().now())
+            let (session_config, client) = begun.insert(begin());
+            let receiver = &session_config.receiver.name;
+            SessionEntry::new(
+                id,
+                peer,
+                *client,
+                receiver,
+                session_config.memory.clock().now(),
+            )
         });
-        let (reception, client) = begun.unwrap_or_else(begin);
-        service.tally.sessions.add(1);
+        let (session_config, client) = begun.unwrap_or_else(begin);
+        service.metrics.sessions.add(1);
         service.append_events(entry.connected());
         let session = Session::new(
-            Arc::clone(&reception.receiver),
-            Arc::clone(&reception.memory),
+            Arc::clone(&session_config.receiver),
+            Arc::clone(&session_config.memory),
             client,
             peer,
             entry.id,
         )
-        .behind(door.front(&reception))
-        .with_recipients(&reception.recipients)
-        .storing_in(&service.storage)
-        .keeping_messages(service.keeper.is_some());
+        .behind(listener_config.mode(&session_config))
+        .with_recipients(&session_config.recipients)
+        .storing_in(&service.budget)
+        .keeping_messages(service.journal_store.is_some());
         let began = std::time::Instant::now();
         Self {
             wire: MaybeTlsStream::Plain(stream),
             session,
             entry,
-            reception,
+            session_config,
             service,
-            door,
+            listener_config,
             writer: EventWriter::default(),
             input: BytesMut::new(),
             output: Vec::with_capacity(OUTPUT_OCTETS),
@@ -177,19 +186,22 @@ impl<'a> Connection<'a> {
         });
         let service = self.service;
         service
-            .tally
+            .metrics
             .ended
             .count(self.entry.look(|record| record.verdict.name()));
-        service.tally.session_time.observe(self.accepted.elapsed());
-        if let Some(keeper) = &service.keeper
+        service
+            .metrics
+            .session_time
+            .observe(self.accepted.elapsed());
+        if let Some(journal_store) = &service.journal_store
             && !service.last_reset.is_after(self.entry.id)
         {
-            keeper.session(self.entry.clone());
+            journal_store.session(self.entry.clone());
         }
     }
 
     async fn converse(&mut self, shutdown: &CancellationToken) {
-        let secured = match self.door.implicit_tls {
+        let secured = match self.listener_config.implicit_tls {
             true => self.secure(shutdown).await,
             false => Ok(()),
         };
@@ -219,11 +231,11 @@ impl<'a> Connection<'a> {
                 let service = self.service;
                 let zones = service.last_reset.zones(self.entry.id, &service.zones);
                 let SessionConfig {
-                    lookup_patience,
-                    recall,
+                    lookup_timeout,
+                    lookup_cache,
                     ..
-                } = &*self.reception;
-                let resolver = Resolver::remembering(&zones, *lookup_patience, recall);
+                } = &*self.session_config;
+                let resolver = Resolver::remembering(&zones, *lookup_timeout, lookup_cache);
                 self.session
                     .advance(&mut self.input, &mut self.output, &resolver)
             };
@@ -234,21 +246,21 @@ impl<'a> Connection<'a> {
             if step != Step::Read || !self.output.is_empty() {
                 self.command_by = None;
             }
-            let manner = if step == Step::Flush {
-                self.session.take_manner()
+            let send_mode = if step == Step::Flush {
+                self.session.take_send_mode()
             } else {
                 SendMode::default()
             };
-            if manner == SendMode::default() {
-                self.flush(manner).await?;
+            if send_mode == SendMode::default() {
+                self.flush(send_mode).await?;
             } else {
                 tokio::select! {
-                    flushed = self.flush(manner) => flushed?,
+                    flushed = self.flush(send_mode) => flushed?,
                     // Delayed or slow output must not keep a world from stopping.
                     () = shutdown.cancelled() => return self.wire.reset(),
                 }
             }
-            match (step, manner.end) {
+            match (step, send_mode.end) {
                 (_, Some(End::Reset)) => {
                     self.session.ended(ClosedBy::Script);
                     return self.wire.reset();
@@ -279,15 +291,15 @@ impl<'a> Connection<'a> {
     async fn secure(&mut self, shutdown: &CancellationToken) -> io::Result<()> {
         let discarded = self.input.len();
         self.input.clear();
-        let Some(tls) = self.door.tls_of(&self.reception) else {
+        let Some(tls) = self.listener_config.tls_of(&self.session_config) else {
             return Err(io::ErrorKind::Unsupported.into());
         };
         let handshake = tokio::select! {
-            handshake = timeout(HANDSHAKE_PATIENCE, self.wire.secure(tls)) => handshake.map_err(io::Error::from).flatten(),
+            handshake = timeout(HANDSHAKE_TIMEOUT, self.wire.secure(tls)) => handshake.map_err(io::Error::from).flatten(),
             () = shutdown.cancelled() => Err(io::ErrorKind::Interrupted.into()),
         };
         match handshake {
-            Ok(suite) if self.door.implicit_tls => self.session.under_tls(suite),
+            Ok(suite) if self.listener_config.implicit_tls => self.session.under_tls(suite),
             Ok(suite) => self.session.secured(suite, discarded, &mut self.output),
             Err(error) => {
                 self.session
@@ -300,7 +312,9 @@ impl<'a> Connection<'a> {
 
     /// Waits for the time of lookups; a stopping world does not.
     async fn wait(&mut self, pause: Duration, shutdown: &CancellationToken) {
-        let pause = self.service.shortened(pause, self.reception.memory.clock());
+        let pause = self
+            .service
+            .shortened(pause, self.session_config.memory.clock());
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = shutdown.cancelled() => self.session.shut_down(&mut self.output),
@@ -310,7 +324,9 @@ impl<'a> Connection<'a> {
     /// Waits a fixed time for input that should not come.
     async fn listen(&mut self, wait: Duration, shutdown: &CancellationToken) -> io::Result<()> {
         self.make_room();
-        let wait = self.service.shortened(wait, self.reception.memory.clock());
+        let wait = self
+            .service
+            .shortened(wait, self.session_config.memory.clock());
         tokio::select! {
             read = timeout(wait, self.wire.read_buf(&mut self.input)) => match read {
                 Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -335,8 +351,8 @@ impl<'a> Connection<'a> {
 
     /// The time limit of the client: each block of data has its own, a command has one from its beginning to its end
     /// (RFC 5321 §4.5.3.2).
-    fn patience(&mut self) -> Instant {
-        let settings = &self.reception.receiver.settings;
+    fn time_limit(&mut self) -> Instant {
+        let settings = &self.session_config.receiver.settings;
         if self.session.awaits_data() {
             return Instant::now() + settings.data_timeout;
         }
@@ -352,7 +368,7 @@ impl<'a> Connection<'a> {
         until: &mut Until<'_, '_>,
     ) -> io::Result<()> {
         let (mut by, stops, in_transaction) = (
-            self.patience(),
+            self.time_limit(),
             shutdown.is_cancelled(),
             self.session.in_transaction(),
         );
@@ -364,7 +380,7 @@ impl<'a> Connection<'a> {
             by = by.min(
                 *self
                     .deadline
-                    .get_or_insert_with(|| Instant::now() + SHUTDOWN_PATIENCE * 3 / 4),
+                    .get_or_insert_with(|| Instant::now() + SHUTDOWN_TIMEOUT * 3 / 4),
             );
         }
         if until.timer.deadline() != by {

@@ -17,17 +17,17 @@ use crate::smtp::session::event::{AcceptedMessage, SessionEvent, Speaker};
 /// Octets of messages from which on nobody else waits while they are written to a journal file.
 const LARGE_OCTETS: usize = 64 << 10;
 /// How often small ones are tried to be written, other sessions being served between, before somebody waits for them.
-const DEPOSITS: usize = 8;
+const WRITE_ATTEMPTS: usize = 8;
 
 impl Connection<'_> {
     /// Sends the replies of one burst, in one write unless a script has another manner, then publishes what they say:
     /// whoever waits for an outcome must not overtake the client.
-    pub(crate) async fn flush(&mut self, manner: SendMode) -> io::Result<()> {
-        if !manner.delay.is_zero() {
-            tokio::time::sleep(manner.delay).await;
+    pub(crate) async fn flush(&mut self, send_mode: SendMode) -> io::Result<()> {
+        if !send_mode.delay.is_zero() {
+            tokio::time::sleep(send_mode.delay).await;
         }
-        if !self.output.is_empty() && !manner.mute {
-            match manner {
+        if !self.output.is_empty() && !send_mode.mute {
+            match send_mode {
                 SendMode {
                     drip: Some(rate), ..
                 } => self.drip(rate).await?,
@@ -38,7 +38,10 @@ impl Connection<'_> {
                     self.output = output;
                 }
             }
-            self.service.tally.reply_time.observe(self.began.elapsed());
+            self.service
+                .metrics
+                .reply_time
+                .observe(self.began.elapsed());
         }
         self.output.clear();
         self.publish();
@@ -47,7 +50,7 @@ impl Connection<'_> {
 
     /// Has a message made safe that is to be acknowledged, and tells the session whether it is.
     pub(crate) async fn store(&mut self) {
-        let stored = self.deposit().await;
+        let stored = self.store_message().await;
         match &stored {
             Ok(key) => {
                 if let Some(storing) = self.session.storing() {
@@ -61,41 +64,41 @@ impl Connection<'_> {
         self.session.stored(stored.is_ok(), &mut self.output);
     }
 
-    async fn deposit(&mut self) -> io::Result<Option<u64>> {
+    async fn store_message(&mut self) -> io::Result<Option<u64>> {
         let (at, session) = (Timestamp::now(), self.entry.id);
         // What a reset forgot is not kept either.
         let kept = !self.service.last_reset.is_after(session);
-        let (Some(keeper), Some(storing), true) =
-            (&self.service.keeper, self.session.storing(), kept)
+        let (Some(journal_store), Some(storing), true) =
+            (&self.service.journal_store, self.session.storing(), kept)
         else {
             return Ok(None);
         };
-        let deposit = StoredMessage {
+        let message = StoredMessage {
             session,
             at,
             envelope: Arc::clone(&storing.envelope),
             trace: storing.message.trace.dated(at).to_owned(),
             octets: Arc::clone(&storing.message.octets),
         };
-        let tries = if deposit.octets.len() < LARGE_OCTETS {
-            DEPOSITS
+        let tries = if message.octets.len() < LARGE_OCTETS {
+            WRITE_ATTEMPTS
         } else {
             0
         };
         for _ in 0..tries {
-            if let Some(kept) = keeper.try_message(&deposit) {
+            if let Some(kept) = journal_store.try_message(&message) {
                 return kept;
             }
             yield_now().await;
         }
-        let keeper = Arc::clone(keeper);
-        spawn_blocking(move || keeper.message(&deposit)).await?
+        let journal_store = Arc::clone(journal_store);
+        spawn_blocking(move || journal_store.message(&message)).await?
     }
 
     /// Sends octets. A client that does not take them loses its session.
     async fn send(&mut self, octets: &[u8]) -> io::Result<()> {
-        let patience = self.reception.receiver.settings.command_timeout;
-        timeout(patience, async {
+        let limit = self.session_config.receiver.settings.command_timeout;
+        timeout(limit, async {
             self.wire.write_all(octets).await?;
             self.wire.flush().await
         })
@@ -137,7 +140,7 @@ impl Connection<'_> {
         for event in &*events {
             if let SessionEvent::Refused(refusal) = event {
                 service.mail_counts.refusals.add(1);
-                service.tally.refusals.count([
+                service.metrics.refusals.count([
                     refusal.verdict().name(),
                     refusal.source.name(),
                     refusal.rule,
@@ -166,8 +169,10 @@ impl Connection<'_> {
                     octets,
                 })
             });
-            if let (Some(keeper), Some(message), Some(key)) = (&service.keeper, &message, key) {
-                keeper.number(key, message.id);
+            if let (Some(journal_store), Some(message), Some(key)) =
+                (&service.journal_store, &message, key)
+            {
+                journal_store.number(key, message.id);
             }
             message
         });

@@ -35,14 +35,14 @@ use crate::smtp::{
 use crate::tls::Tls;
 
 /// Time limit of sessions after the world is stopped.
-pub(crate) const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Maximum number of clients beyond the limit that are given time after their 421; others are closed at once.
 const TURNED_AWAY: usize = 256;
 
 /// Number of sessions from which running ones are served before another is accepted: fewer run at a time, and their data is
 /// more likely in the cache.
-const CROWD: usize = 64;
+const BUSY_SESSIONS: usize = 64;
 
 /// What all sessions of a listener share.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub struct ServerState {
     /// The name of the world, for the log.
     pub world: String,
     /// The receiver of the main listener and the source of client addresses; a change applies to later connections.
-    pub(crate) reception: Arc<Reception>,
+    pub(crate) session_config: Arc<SharedSessionConfig>,
     /// The zones of the world.
     pub zones: Arc<ArcSwap<Zones>>,
     /// The last reset, which separates earlier sessions from later ones.
@@ -64,13 +64,13 @@ pub struct ServerState {
     /// Events of sessions that the event log has not read yet.
     pub pending: Arc<Backlog<PendingEvents>>,
     /// The metrics, which several worlds can share.
-    pub tally: Arc<Metrics>,
+    pub metrics: Arc<Metrics>,
     /// The counts of this world.
     pub mail_counts: Arc<MailCounts>,
     /// The memory budget of incoming messages.
-    pub storage: Arc<MessageBudget>,
+    pub budget: Arc<MessageBudget>,
     /// The journal file, in which messages are stored before they are acknowledged.
-    pub(crate) keeper: Option<Arc<dyn JournalStore>>,
+    pub(crate) journal_store: Option<Arc<dyn JournalStore>>,
     /// Maximum number of concurrent connections; further ones get 421.
     pub(crate) max_connections: usize,
     /// The longest that a session waits for DNS or before its greeting; the receiver's clock skips the rest.
@@ -116,7 +116,7 @@ impl ServerState {
 #[derive(Clone, Debug, Default)]
 pub struct ListenerConfig {
     /// Its receiver and source of client addresses; those of the world if `None`.
-    pub(crate) reception: Option<Arc<Reception>>,
+    pub(crate) session_config: Option<Arc<SharedSessionConfig>>,
     /// The protocol.
     pub protocol: Protocol,
     /// Whether connections begin with a PROXY header.
@@ -135,7 +135,7 @@ pub struct ListenerConfig {
 
 impl ListenerConfig {
     /// What a session of this receiver needs to know about the listener.
-    pub(crate) fn front(&self, config: &SessionConfig) -> ListenerMode {
+    pub(crate) fn mode(&self, config: &SessionConfig) -> ListenerMode {
         let Self {
             protocol,
             starttls,
@@ -158,7 +158,7 @@ impl ListenerConfig {
 }
 
 /// The receiver behind one or several listeners. What is stored applies to later connections.
-pub type Reception = ArcSwap<SessionConfig>;
+pub type SharedSessionConfig = ArcSwap<SessionConfig>;
 
 /// The configuration that a session keeps from its beginning to its end.
 #[derive(Clone, Debug)]
@@ -172,23 +172,23 @@ pub struct SessionConfig {
     /// The assignment of client addresses.
     pub identity: Arc<Identity>,
     /// The time limit of the receiver for DNS lookups.
-    pub(crate) lookup_patience: Duration,
+    pub(crate) lookup_timeout: Duration,
     /// The mailboxes of the recipient domains.
     pub recipients: Arc<Recipients>,
     /// The cache of earlier lookups.
-    pub(crate) recall: Arc<LookupCache>,
+    pub(crate) lookup_cache: Arc<LookupCache>,
 }
 
 /// Serves sessions until shutdown. Idle sessions then get 421, and all get a limited time to end.
 pub async fn serve(
     listener: TcpListener,
     service: Arc<ServerState>,
-    door: ListenerConfig,
+    listener_config: ListenerConfig,
     shutdown: CancellationToken,
 ) {
-    let door = Arc::new(door);
-    let places = Arc::new(Semaphore::new(service.max_connections));
-    let lobby = Arc::new(Semaphore::new(TURNED_AWAY));
+    let listener_config = Arc::new(listener_config);
+    let permits = Arc::new(Semaphore::new(service.max_connections));
+    let refusal_permits = Arc::new(Semaphore::new(TURNED_AWAY));
     let mut sessions = JoinSet::new();
     let (mut turned_away, mut failures) = (JoinSet::new(), Failures::default());
     loop {
@@ -208,40 +208,46 @@ pub async fn serve(
                 continue;
             }
         };
-        if door.unused.load(Ordering::Relaxed) {
+        if listener_config.unused.load(Ordering::Relaxed) {
             let _ = stream.set_zero_linger();
             continue;
         }
         if let Some(notices) = &service.accepted {
             announce(notices, &stream, peer).await;
         }
-        match Arc::clone(&places).try_acquire_owned() {
-            Ok(place) => {
-                let (service, door, shutdown) =
-                    (Arc::clone(&service), Arc::clone(&door), shutdown.clone());
+        match Arc::clone(&permits).try_acquire_owned() {
+            Ok(permit) => {
+                let (service, listener_config, shutdown) = (
+                    Arc::clone(&service),
+                    Arc::clone(&listener_config),
+                    shutdown.clone(),
+                );
                 sessions.spawn(async move {
-                    Connection::accept(stream, peer, &service, &door, &shutdown).await;
-                    drop(place);
+                    Connection::accept(stream, peer, &service, &listener_config, &shutdown).await;
+                    drop(permit);
                 });
             }
-            Err(_) => match Arc::clone(&lobby).try_acquire_owned() {
-                Ok(place) => {
-                    let (service, door) = (Arc::clone(&service), Arc::clone(&door));
+            Err(_) => match Arc::clone(&refusal_permits).try_acquire_owned() {
+                Ok(permit) => {
+                    let (service, listener_config) =
+                        (Arc::clone(&service), Arc::clone(&listener_config));
                     turned_away.spawn(async move {
-                        Connection::turn_away(stream, peer, &service, &door, true).await;
-                        drop(place);
+                        Connection::turn_away(stream, peer, &service, &listener_config, true).await;
+                        drop(permit);
                     });
                 }
                 // The reply goes into the empty buffer of the socket, and the connection ends at once.
-                Err(_) => Connection::turn_away(stream, peer, &service, &door, false).await,
+                Err(_) => {
+                    Connection::turn_away(stream, peer, &service, &listener_config, false).await
+                }
             },
         }
-        if sessions.len() >= CROWD {
+        if sessions.len() >= BUSY_SESSIONS {
             tokio::task::yield_now().await;
         }
     }
     drop(listener);
-    let _ = timeout(SHUTDOWN_PATIENCE, async {
+    let _ = timeout(SHUTDOWN_TIMEOUT, async {
         while sessions.join_next().await.is_some() {}
     })
     .await;

@@ -28,7 +28,7 @@ const V1_OCTETS: usize = 107;
 const V1_PREFIX: &[u8] = b"PROXY";
 
 /// Time limit of the header (Postfix: five seconds).
-const PROXY_PATIENCE: Duration = Duration::from_secs(5);
+const PROXY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time after which a silent client counts as one without a proxy, if the header is optional.
 const PROXY_OPTIONAL: Duration = Duration::from_millis(500);
 
@@ -125,7 +125,7 @@ pub(crate) async fn client(
     if mode == ProxyMode::Off {
         return Ok(None);
     }
-    let named = timeout(PROXY_PATIENCE, header(stream, input, mode)).await;
+    let named = timeout(PROXY_TIMEOUT, header(stream, input, mode)).await;
     named.unwrap_or_else(|_| Err("no header came".to_owned()))
 }
 
@@ -145,8 +145,8 @@ async fn header(
             Beginning::Incomplete => {}
         }
         let open = mode == ProxyMode::Optional && input.is_empty();
-        let patience = if open { PROXY_OPTIONAL } else { PROXY_PATIENCE };
-        match timeout(patience, stream.read_buf(input)).await {
+        let limit = if open { PROXY_OPTIONAL } else { PROXY_TIMEOUT };
+        match timeout(limit, stream.read_buf(input)).await {
             Ok(Ok(read)) if read > 0 => {}
             Err(_) if open => return Ok(None),
             _ => return Err("the connection ended within the header".to_owned()),

@@ -9,7 +9,7 @@ use md5::Md5;
 use crate::reply::{Reply, ReplyCode};
 use crate::smtp::protocol::extension::Mechanism;
 use crate::smtp::protocol::replies::CoreReply;
-use crate::smtp::script::{Occasion, Point};
+use crate::smtp::script::{Point, ScriptContext};
 use crate::smtp::session::{Session, State};
 use crate::smtp::settings::{Auth, AuthOutcome, UnwantedResponse};
 
@@ -87,11 +87,11 @@ impl Session {
         else {
             return self.mistake(CoreReply::AuthMechanism, output);
         };
-        let occasion = Occasion {
+        let context = ScriptContext {
             auth: Some((*mechanism, initial.is_some())),
-            ..Occasion::default()
+            ..ScriptContext::default()
         };
-        if self.script(Point::Auth, occasion, output).is_some() {
+        if self.script(Point::Auth, context, output).is_some() {
             return;
         }
         let (exchange, challenge) = self.begin(*mechanism, &settings);

@@ -113,7 +113,7 @@ impl Session {
             }
             return match chunk.stuck {
                 Some(reply) => self.state = State::Stuck(reply),
-                None => self.end_of_patience(output),
+                None => self.end_after_errors(output),
             };
         };
         if !chunk.last {

@@ -29,7 +29,7 @@ pub(crate) struct Client {
     /// The facts and deferrals before a later HELO, because a refused HELO changes nothing (RFC 5321 §4.1.4).
     before: Option<Box<(Facts, DeferIfPermit)>>,
     /// The HELO name given by XCLIENT.
-    told_helo: Option<(Verb, String)>,
+    xclient_helo: Option<(Verb, String)>,
     /// The refusal that was decided at connect and that each command gets, and whether a command has had it.
     held: Option<(Refusal, bool)>,
     /// The client address that the memory of the receiver counts as connected, and that memory.
@@ -43,7 +43,7 @@ impl Client {
             deferrals: DeferIfPermit::default(),
             helo: HeloState::None,
             before: None,
-            told_helo: None,
+            xclient_helo: None,
             held: None,
             connected: None,
         }
@@ -83,7 +83,7 @@ impl Client {
     }
 
     /// Marks the held refusal as said. Returns true the first time.
-    pub(super) fn tells_refusal(&mut self) -> bool {
+    pub(super) fn mark_refusal_sent(&mut self) -> bool {
         let told = self
             .held
             .as_mut()
@@ -211,17 +211,17 @@ impl Client {
     }
 
     /// Sets the HELO that XCLIENT gives: it stands as if it had been said before the greeting.
-    pub(super) fn tell_helo(&mut self, helo: Option<(Verb, String)>) {
-        self.told_helo = helo;
+    pub(super) fn set_xclient_helo(&mut self, helo: Option<(Verb, String)>) {
+        self.xclient_helo = helo;
     }
 
     /// Observes the HELO that XCLIENT gave, if any. Returns the time of the lookups.
-    pub(super) fn observe_told_helo(
+    pub(super) fn observe_xclient_helo(
         &mut self,
         setup: &Setup,
         lookup: &dyn ReceiverLookup,
     ) -> Option<Duration> {
-        let (verb, argument) = self.told_helo.take()?;
+        let (verb, argument) = self.xclient_helo.take()?;
         let needs = setup.receiver.policy.needs();
         Some(self.facts.observe_helo(verb, &argument, needs, lookup))
     }

@@ -15,7 +15,7 @@ use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::protocol::syntax::{
     BareNewline, EXTENSION_OCTETS, MistakeOrder, PATH_LINE_OCTETS,
 };
-use crate::smtp::script::{Occasion, Point};
+use crate::smtp::script::{Point, ScriptContext};
 use crate::smtp::session::auth::AUTH_LINE_OCTETS;
 use crate::smtp::session::event::Speaker;
 use crate::smtp::session::open::Mail;
@@ -59,7 +59,7 @@ impl Session {
             self.pass_over(&input[..octets]);
             input.advance(octets);
             if end.is_some() {
-                self.end_of_passing(output);
+                self.end_of_overlong_line(output);
             }
         } else if end.is_some() {
             let line = input.split_to(octets);
@@ -82,9 +82,9 @@ impl Session {
             None => (line.strip_suffix(b"\n").unwrap_or(line), true),
         };
         self.at = self.stage();
-        let told = self.told(text);
-        let told = told.map_or_else(|| shortened(text), Cow::Owned);
-        self.dialogue.record(Speaker::Client, &told);
+        let masked = self.masked(text);
+        let masked = masked.map_or_else(|| shortened(text), Cow::Owned);
+        self.dialogue.record(Speaker::Client, &masked);
         if bare
             && self
                 .bare_newline(BareLineEnd::Lf, self.stage(), output)
@@ -139,7 +139,7 @@ impl Session {
         if unknown && command::is_late_proxy_header(line) {
             return self.refuse_proxy("it came too late", output);
         }
-        if unknown && self.speaks_otherwise(line, output) {
+        if unknown && self.other_protocol(line, output) {
             return;
         }
         if mistake.reply == CoreReply::HeloSyntax
@@ -260,7 +260,7 @@ impl Session {
             Command::Expn => self.optional(CoreReply::Expn, &[], output),
             Command::Quit => {
                 if self
-                    .script(Point::Quit, Occasion::default(), output)
+                    .script(Point::Quit, ScriptContext::default(), output)
                     .is_none()
                 {
                     self.answer(CoreReply::Quit, output);
@@ -336,7 +336,7 @@ impl Session {
     }
 
     /// The text for the journal in place of a line with credentials (RFC 4954).
-    fn told(&self, text: &[u8]) -> Option<String> {
+    fn masked(&self, text: &[u8]) -> Option<String> {
         if self
             .setup
             .receiver
@@ -380,7 +380,7 @@ impl Session {
         }
         let beginning = octets[..octets.len().min(TRANSCRIPT_LINE_OCTETS)].trim_ascii_end();
         let beginning = self
-            .told(beginning)
+            .masked(beginning)
             .unwrap_or_else(|| String::from_utf8_lossy(beginning).into_owned());
         let state = std::mem::replace(&mut self.state, State::Idle);
         self.state = State::Passing(Box::new(OverlongLine {
@@ -391,7 +391,7 @@ impl Session {
     }
 
     /// Handles the end of a line that was too long: back to the state before it. It ends an AUTH exchange (RFC 4954 §4).
-    fn end_of_passing(&mut self, output: &mut Vec<u8>) {
+    fn end_of_overlong_line(&mut self, output: &mut Vec<u8>) {
         let State::Passing(passed) = std::mem::replace(&mut self.state, State::Idle) else {
             return;
         };

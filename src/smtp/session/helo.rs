@@ -7,7 +7,7 @@ use crate::reply::{Reply, ReplyCode};
 use crate::smtp::Extension;
 use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::protocol::xclient::{Value, Xclient};
-use crate::smtp::script::{Occasion, Point};
+use crate::smtp::script::{Point, ScriptContext};
 use crate::smtp::session::event::SessionEvent;
 use crate::smtp::session::{Due, Session, State, Step};
 use crate::smtp::settings::StartTls;
@@ -44,7 +44,7 @@ impl Session {
         lookup: &dyn ReceiverLookup,
     ) {
         self.client.facts.conduct.pregreet = early;
-        if let Some(pause) = self.client.observe_told_helo(&self.setup, lookup) {
+        if let Some(pause) = self.client.observe_xclient_helo(&self.setup, lookup) {
             self.pause = pause;
         }
         self.dialogue.observed(&self.client.facts);
@@ -52,7 +52,7 @@ impl Session {
             return;
         }
         if self
-            .script(Point::Connect, Occasion::default(), output)
+            .script(Point::Connect, ScriptContext::default(), output)
             .is_some()
         {
             return;
@@ -80,7 +80,7 @@ impl Session {
             self.client.refuse_helo();
             return;
         }
-        let scripted = self.script(Point::Helo, Occasion::default(), output);
+        let scripted = self.script(Point::Helo, ScriptContext::default(), output);
         if scripted
             .as_ref()
             .is_some_and(|reply| reply.code().is_refusal())
@@ -112,7 +112,7 @@ impl Session {
     /// Runs scripts for a HELO without an argument, which is a syntax error otherwise. Returns true if one took effect.
     pub(crate) fn script_empty_helo(&mut self, verb: Verb, output: &mut Vec<u8>) -> bool {
         let before = self.client.say_empty_helo(verb);
-        let Some(reply) = self.script(Point::Helo, Occasion::default(), output) else {
+        let Some(reply) = self.script(Point::Helo, ScriptContext::default(), output) else {
             self.client.facts = before;
             return false;
         };
@@ -159,7 +159,7 @@ impl Session {
         match self.setup.starttls() {
             StartTls::Offered if self.setup.listener.tls => {
                 if self
-                    .script(Point::StartTls, Occasion::default(), output)
+                    .script(Point::StartTls, ScriptContext::default(), output)
                     .is_some()
                 {
                     return;
@@ -205,7 +205,7 @@ impl Session {
         if let Some(Value::Known(login)) = &xclient.login {
             self.client.facts.conduct.login.clone_from(login);
         }
-        self.client.tell_helo(match xclient.helo {
+        self.client.set_xclient_helo(match xclient.helo {
             Some(Value::Known(helo)) => Some((xclient.verb.unwrap_or(Verb::Ehlo), helo)),
             _ => None,
         });

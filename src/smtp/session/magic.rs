@@ -19,7 +19,7 @@ impl Session {
                 &format!("<{recipient}> asked for this"),
             )
         };
-        let (reply, manner) = match asked {
+        let (reply, send_mode) = match asked {
             Magic::Reply(code, detail) => (Some(enhanced(code, detail)), None),
             Magic::AtTheDot(code, detail) => {
                 self.transactions.ask(enhanced(code, detail));
@@ -37,12 +37,12 @@ impl Session {
                 );
                 (Some(later).filter(|_| tried <= times), None)
             }
-            Magic::SendMode(manner) => (None, Some(manner)),
+            Magic::SendMode(send_mode) => (None, Some(send_mode)),
         };
         self.dialogue
             .push(SessionEvent::Scripted(format!("recipient {recipient}")));
-        if let Some(manner) = manner {
-            self.dialogue.send_as(manner);
+        if let Some(send_mode) = send_mode {
+            self.dialogue.send_as(send_mode);
         }
         let reply = reply?;
         self.dialogue.say(&reply, output);
@@ -68,9 +68,9 @@ impl Magic {
             .rsplit_once('@')
             .map_or(recipient, |(local, _)| local)
             .to_ascii_lowercase();
-        let manner = |manner| Some(Self::SendMode(manner));
+        let send_mode = |send_mode| Some(Self::SendMode(send_mode));
         let end = |end| {
-            manner(SendMode {
+            send_mode(SendMode {
                 mute: true,
                 end: Some(end),
                 ..SendMode::default()
@@ -80,13 +80,13 @@ impl Magic {
             "close" => return end(End::Close),
             "reset" => return end(End::Reset),
             "silence" => {
-                return manner(SendMode {
+                return send_mode(SendMode {
                     mute: true,
                     ..SendMode::default()
                 });
             }
             "split" => {
-                return manner(SendMode {
+                return send_mode(SendMode {
                     split: true,
                     ..SendMode::default()
                 });
@@ -94,7 +94,7 @@ impl Magic {
             _ => {}
         }
         if let Some(delay) = local.strip_prefix("delay-").and_then(time) {
-            return manner(SendMode {
+            return send_mode(SendMode {
                 delay,
                 ..SendMode::default()
             });
@@ -104,7 +104,7 @@ impl Magic {
             .and_then(|n| n.parse().ok())
             .filter(|n| *n > 0)
         {
-            return manner(SendMode {
+            return send_mode(SendMode {
                 drip: Some(drip),
                 ..SendMode::default()
             });
@@ -162,7 +162,7 @@ mod tests {
     fn magic_recipients() {
         let code = |code| ReplyCode::new(code).expect("a code");
         let detail = |subject, detail| Some(EnhancedCode { subject, detail });
-        let manner = |manner| Some(Magic::SendMode(manner));
+        let send_mode = |send_mode| Some(Magic::SendMode(send_mode));
         for (path, expected) in [
             (
                 "550-5.1.1@contoso.test",
@@ -176,21 +176,21 @@ mod tests {
             ("after-3-accept@contoso.test", Some(Magic::AcceptAfter(3))),
             (
                 "delay-5s@contoso.test",
-                manner(SendMode {
+                send_mode(SendMode {
                     delay: Duration::from_secs(5),
                     ..SendMode::default()
                 }),
             ),
             (
                 "drip-10@contoso.test",
-                manner(SendMode {
+                send_mode(SendMode {
                     drip: Some(10),
                     ..SendMode::default()
                 }),
             ),
             (
                 "reset@contoso.test",
-                manner(SendMode {
+                send_mode(SendMode {
                     mute: true,
                     end: Some(End::Reset),
                     ..SendMode::default()

@@ -183,8 +183,8 @@ impl Session {
 
     /// Sets the memory budget that the session shares with others; without one, its memory is unlimited.
     #[must_use]
-    pub(crate) fn storing_in(mut self, storage: &Arc<MessageBudget>) -> Self {
-        self.setup.budget = Some(Arc::clone(storage));
+    pub(crate) fn storing_in(mut self, budget: &Arc<MessageBudget>) -> Self {
+        self.setup.budget = Some(Arc::clone(budget));
         self
     }
 
@@ -282,7 +282,7 @@ impl Session {
             if self.dialogue.must_flush(output) {
                 return Step::Flush;
             }
-            let going_on = match &mut self.state {
+            let more = match &mut self.state {
                 State::Closed => return Step::Close,
                 State::Handshake => return Step::StartTls,
                 State::Chunk(chunk) => {
@@ -301,14 +301,14 @@ impl Session {
                 }
                 _ => self.next_line(input, output, lookup),
             };
-            if !going_on {
+            if !more {
                 return Step::Read;
             }
         }
     }
 
     /// Returns how the output must be sent, once; for [`Step::Flush`].
-    pub fn take_manner(&mut self) -> SendMode {
+    pub fn take_send_mode(&mut self) -> SendMode {
         self.dialogue.take_mode()
     }
 

@@ -80,11 +80,11 @@ impl Session {
         }
         let mistake = mistake.into();
         self.answer_with(mistake.reply, &mistake.quotes, output);
-        self.end_of_patience(output);
+        self.end_after_errors(output);
     }
 
     /// Ends the session after too many mistakes.
-    pub(crate) fn end_of_patience(&mut self, output: &mut Vec<u8>) {
+    pub(crate) fn end_after_errors(&mut self, output: &mut Vec<u8>) {
         let open = !matches!(self.state, State::Closed);
         if open && self.client.facts.conduct.errors >= self.setup.settings().max_errors as u64 {
             self.end(output, CoreReply::TooManyErrors, ClosedBy::Errors);

@@ -75,8 +75,8 @@ impl Session {
     /// command.
     pub(crate) fn say_held_refusal(&mut self, output: &mut Vec<u8>) -> Option<Reply> {
         let refusal = self.client.held_refusal()?;
-        if self.client.tells_refusal() {
-            return Some(self.speak_at(refusal, self.at, output));
+        if self.client.mark_refusal_sent() {
+            return Some(self.refuse_at(refusal, self.at, output));
         }
         self.dialogue.say(&refusal.reply, output);
         Some(refusal.reply)
@@ -229,11 +229,11 @@ impl Session {
 
     fn speak(&mut self, refusal: Refusal, output: &mut Vec<u8>) -> Reply {
         let stage = refusal.stage;
-        self.speak_at(refusal, stage, output)
+        self.refuse_at(refusal, stage, output)
     }
 
     /// Sends the reply of a refusal at a stage that may be later than that of its rule.
-    fn speak_at(&mut self, refusal: Refusal, stage: Stage, output: &mut Vec<u8>) -> Reply {
+    fn refuse_at(&mut self, refusal: Refusal, stage: Stage, output: &mut Vec<u8>) -> Reply {
         let Self { setup, client, .. } = self;
         self.proofs.keep(&refusal, &setup.receiver, &client.facts);
         self.count_refusal(&refusal);
@@ -305,7 +305,7 @@ impl Session {
     }
 
     /// Handles a line in another protocol.
-    pub(crate) fn speaks_otherwise(&mut self, line: &[u8], output: &mut Vec<u8>) -> bool {
+    pub(crate) fn other_protocol(&mut self, line: &[u8], output: &mut Vec<u8>) -> bool {
         let line = String::from_utf8_lossy(&line[..line.len().min(FOREIGN_OCTETS)]).into_owned();
         self.misbehaves(|conduct| conduct.not_smtp = line, output)
     }

@@ -1,7 +1,7 @@
 //! Scripts at their points of a session.
 
 use crate::reply::{Reply, ReplyCode};
-use crate::smtp::script::{CountPer, Occasion, Point};
+use crate::smtp::script::{CountPer, Point, ScriptContext};
 use crate::smtp::session::event::SessionEvent;
 use crate::smtp::session::{Session, State};
 use crate::verdict::{ClosedBy, Source};
@@ -12,12 +12,12 @@ impl Session {
     pub(crate) fn script(
         &mut self,
         point: Point,
-        occasion: Occasion<'_>,
+        context: ScriptContext<'_>,
         output: &mut Vec<u8>,
     ) -> Option<Reply> {
         let receiver = std::sync::Arc::clone(&self.setup.receiver);
         for (index, script) in receiver.settings.scripts.iter().enumerate() {
-            if script.point != point || !script.when.holds(&self.client.facts, occasion) {
+            if script.point != point || !script.when.holds(&self.client.facts, context) {
                 continue;
             }
             if !script
@@ -31,7 +31,7 @@ impl Session {
                 index + 1,
                 point.name()
             )));
-            self.dialogue.send_as(script.manner);
+            self.dialogue.send_as(script.send_mode);
             if let Some(raw) = &script.raw {
                 self.dialogue.say_line(raw, output);
                 if let Ok(reply) = Reply::parse(&raw.lines().collect::<Vec<_>>()) {

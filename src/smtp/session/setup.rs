@@ -136,7 +136,7 @@ impl Setup {
     }
 
     /// The reply to a recipient that the receiver does not take, if it does not.
-    pub(super) fn does_not_take(&self, recipient: &str) -> Option<CoreReply> {
+    pub(super) fn refusal_of_recipient(&self, recipient: &str) -> Option<CoreReply> {
         let settings = self.settings();
         let recipients = self.recipients.as_ref()?;
         if settings.any_domain && !recipients.is_limited() {

@@ -91,7 +91,7 @@ mod tests {
                     session.stored(stored, &mut output);
                 }
                 Step::Flush => {
-                    if !session.take_manner().mute {
+                    if !session.take_send_mode().mute {
                         sent.push_str(&String::from_utf8_lossy(&output));
                     }
                     output.clear();

@@ -12,7 +12,7 @@ use crate::smtp::protocol::data::{self, Collector};
 use crate::smtp::protocol::mistake::Mistake;
 use crate::smtp::protocol::path::Parameters;
 use crate::smtp::protocol::replies::CoreReply;
-use crate::smtp::script::{Occasion, Point};
+use crate::smtp::script::{Point, ScriptContext};
 use crate::smtp::session::event::{AcceptedMessage, SessionEvent, Speaker};
 use crate::smtp::session::open::{Mail, Open, Received, Storing};
 use crate::smtp::session::trace::Trace;
@@ -69,7 +69,7 @@ impl Session {
             self.answer(reply, output);
             return self.mail_was_refused(sender);
         }
-        let scripted = self.script(Point::Mail, Occasion::default(), output);
+        let scripted = self.script(Point::Mail, ScriptContext::default(), output);
         if scripted
             .as_ref()
             .is_some_and(|reply| reply.code().is_refusal())
@@ -164,7 +164,7 @@ impl Session {
             .or_else(|| self.refuse_with(Stage::Rcpt, output));
         let scripted = match &refusal {
             Some(_) => None,
-            None => self.script(Point::Rcpt, Occasion::default(), output),
+            None => self.script(Point::Rcpt, ScriptContext::default(), output),
         };
         let refusal = match (refusal, &scripted) {
             (Some(refusal), _) => Some(refusal),
@@ -190,7 +190,7 @@ impl Session {
 
     /// Refuses a recipient that the receiver does not take, and returns the reply.
     fn refuse_unknown(&mut self, recipient: &str, output: &mut Vec<u8>) -> Option<Reply> {
-        let reply = self.setup.does_not_take(recipient)?;
+        let reply = self.setup.refusal_of_recipient(recipient)?;
         let said = self.core(reply, &[]);
         self.answer(reply, output);
         Some(said)
@@ -220,7 +220,7 @@ impl Session {
         if self.refuse(Stage::Data, output) {
             return;
         }
-        let scripted = self.script(Point::Data, Occasion::default(), output);
+        let scripted = self.script(Point::Data, ScriptContext::default(), output);
         if scripted
             .as_ref()
             .is_some_and(|reply| reply.code().is_refusal())
@@ -309,7 +309,7 @@ impl Session {
         let before = self.dialogue.mark(output);
         let asked = self.transactions.take_asked();
         let reply = match (
-            self.script(Point::Eod, Occasion::of_message(&octets), output),
+            self.script(Point::Eod, ScriptContext::of_message(&octets), output),
             asked,
         ) {
             (Some(scripted), _) => scripted,

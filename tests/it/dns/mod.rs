@@ -19,7 +19,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
 /// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 async fn world(text: &str) -> World {
     let scenario = martinet::scenario::parse_scenario("test", text).expect("a scenario");
@@ -46,7 +46,7 @@ fn query(id: u16, name: &str, record_type: RecordType) -> Vec<u8> {
 
 async fn ask(server: SocketAddr, name: &str, transport: Transport) -> std::io::Result<Message> {
     let name = absolute(name).expect("a name");
-    martinet::dns::client::ask(server, &name, RecordType::A, transport, None, PATIENCE).await
+    martinet::dns::client::ask(server, &name, RecordType::A, transport, None, TIMEOUT).await
 }
 
 /// RCODE and the data of the answer section.
@@ -84,7 +84,7 @@ async fn journalled(world: &World, queries: usize) -> Vec<&'static str> {
         let entries = log.entries();
         (entries.len() >= queries).then(|| entries.iter().map(|q| q.fault()).collect())
     };
-    tokio::time::timeout(PATIENCE, world.dns_queries().wait(all))
+    tokio::time::timeout(TIMEOUT, world.dns_queries().wait(all))
         .await
         .expect("the journal has them")
 }
@@ -113,7 +113,7 @@ async fn replacing_a_snapshot_loses_no_query() {
             .send(&query(id, "mail.example.test", RecordType::A))
             .await
             .expect("sent");
-        let received = tokio::time::timeout(PATIENCE, socket.recv(&mut reply))
+        let received = tokio::time::timeout(TIMEOUT, socket.recv(&mut reply))
             .await
             .expect("an answer");
         let message = Message::from_vec(&reply[..received.expect("received")]).expect("a message");
@@ -151,7 +151,7 @@ async fn bad_packets_are_counted() {
     let mut reply = [0; 512];
     let mut rcodes = Vec::new();
     for _ in 0..4 {
-        let length = tokio::time::timeout(PATIENCE, socket.recv(&mut reply))
+        let length = tokio::time::timeout(TIMEOUT, socket.recv(&mut reply))
             .await
             .expect("an answer")
             .expect("received");

@@ -58,7 +58,7 @@ async fn dropped() {
         .await
         .expect("sent");
     let mut reply = [0; 512];
-    tokio::time::timeout(PATIENCE, socket.recv(&mut reply))
+    tokio::time::timeout(TIMEOUT, socket.recv(&mut reply))
         .await
         .expect("an answer")
         .expect("received");

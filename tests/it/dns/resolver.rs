@@ -9,7 +9,7 @@ use martinet::verdict::Verdict;
 use super::*;
 
 /// How long the receiver waits.
-const RECEIVER_PATIENCE: Duration = Duration::from_secs(5);
+const RECEIVER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Zones whose TXT set of `big.example.test` has some 4 KB, an SPF record among it, with these faults.
 fn zones(faults: &str) -> Zones {
@@ -29,7 +29,7 @@ fn fault(keys: &str) -> String {
 
 fn lookup(zones: &Zones, name: &str) -> LookupRecord {
     let name = absolute(name).expect("a name");
-    let resolver = Resolver::new(zones, RECEIVER_PATIENCE);
+    let resolver = Resolver::new(zones, RECEIVER_TIMEOUT);
     LookupRecord::clone(&resolver.ask(&name, RecordType::TXT))
 }
 
@@ -74,9 +74,9 @@ fn a_large_answer_comes_over_tcp_and_meets_its_faults() {
     }
 }
 
-/// UDP and TCP share the receiver's patience, and each has its own delay.
+/// UDP and TCP share the receiver's timeout, and each has its own delay.
 #[test]
-fn both_transports_share_the_patience() {
+fn both_transports_share_the_timeout() {
     let late = |transport, delay| {
         format!("do = \"delay\"\ntransport = \"{transport}\"\ndelay = \"{delay}\"")
     };
@@ -146,7 +146,7 @@ fn sender_spf_meets_faults_of_tcp() {
         judge(
             &receiver.receiver,
             &zones(faults),
-            RECEIVER_PATIENCE,
+            RECEIVER_TIMEOUT,
             &attempt,
         )
         .verdict

@@ -114,7 +114,7 @@ async fn taken(world: &World, before: u64, local: Option<SocketAddr>) -> Option<
         let sessions = log.after(before);
         sessions.iter().find_map(|entry| entry.look(mine))
     });
-    tokio::time::timeout(world.patience(), found).await.ok()
+    tokio::time::timeout(world.wait_timeout(), found).await.ok()
 }
 
 /// A field name (RFC 5322 §3.6.8): visible ASCII without the colon.
