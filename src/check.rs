@@ -235,7 +235,7 @@ impl<'a> Play<'a> {
     fn conclude(self, receiver: &Receiver, attempt: &Attempt) -> Judgement {
         let reply = self
             .reply
-            .unwrap_or_else(crate::smtp::protocol::replies::lost);
+            .unwrap_or_else(crate::smtp::protocol::replies::shutdown);
         let refused = Some(reply.code()).filter(|code| code.is_refusal());
         let verdict = Verdict::of(refused, true);
         let (rule, why, remedies) = match self.refusal {

@@ -36,7 +36,7 @@ impl std::fmt::Display for Transport {
     }
 }
 
-/// What a lookup came to. The five ways to have no data are different facts with different consequences.
+/// The outcome of a lookup. The five outcomes without data are different facts with different consequences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema), schema(as = LookupOutcome))]

@@ -56,7 +56,7 @@ impl Conflict {
                 "no CNAME at the origin of a zone, which has SOA and NS (RFC 1912 §2.4)".to_owned()
             }
             Reason::CnameAndOtherData => {
-                "no other data beside a CNAME (RFC 1034 §3.6.2)".to_owned()
+                "no other data alongside a CNAME (RFC 1034 §3.6.2)".to_owned()
             }
             Reason::SecondCname => "one CNAME at a name (RFC 2181 §10.1)".to_owned(),
             Reason::SecondDname => "one DNAME at a name (RFC 6672 §2.4)".to_owned(),

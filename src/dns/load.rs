@@ -78,7 +78,7 @@ mod tests {
         }
     }
 
-    const OTHER_DATA: &str = "no other data beside a CNAME";
+    const OTHER_DATA: &str = "no other data alongside a CNAME";
 
     #[test]
     fn a_cname_stands_alone() {

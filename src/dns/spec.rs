@@ -231,13 +231,13 @@ impl Reading<'_> {
         let silent = action.is_some_and(Action::is_silent);
         let parameter = action.and_then(Action::parameter);
         if action == Some(Action::Delay) && spec.delay.is_none() {
-            self.add("delay", "delay = \"3s\" beside do = \"delay\"", "none");
+            self.add("delay", "delay = \"3s\" with do = \"delay\"", "none");
         }
         let order = spec.order.as_deref();
         let seeded = spec.jitter.is_some() || order == Some(Order::Seeded.word());
         if let Some(seed) = spec.seed.filter(|_| !seeded) {
             let found = format!("seed = {seed} without them");
-            self.add("seed", "jitter or order = \"seeded\" beside a seed", found);
+            self.add("seed", "jitter or order = \"seeded\" with a seed", found);
         }
         for (key, given, belongs) in [
             ("delay", spec.delay.is_some(), !silent),
@@ -253,7 +253,7 @@ impl Reading<'_> {
             ),
         ] {
             if given && !belongs {
-                self.add(key, format!("no {key} beside do = {word:?}"), key);
+                self.add(key, format!("no {key} with do = {word:?}"), key);
             }
         }
     }
@@ -277,7 +277,7 @@ impl Reading<'_> {
 
     fn ttl(&mut self) -> Option<u32> {
         let Some(ttl) = self.spec.ttl else {
-            self.add("ttl", "ttl = 0 or more seconds beside do = \"ttl\"", "none");
+            self.add("ttl", "ttl = 0 or more seconds with do = \"ttl\"", "none");
             return None;
         };
         self.number("ttl", ttl, 0..=u64::from(u32::MAX))
@@ -347,7 +347,7 @@ impl Reading<'_> {
             self.add("from", "a number from 1", "0");
         }
         match (times, every) {
-            (None, Some(_)) => self.add("every", "times beside every", "none"),
+            (None, Some(_)) => self.add("every", "times with every", "none"),
             (Some(times), Some(every)) if times >= every => {
                 self.add(
                     "every",

@@ -1,6 +1,6 @@
 //! Results of the verification of DKIM (RFC 6376) and DMARC (RFC 9989) of a message.
 //!
-//! The feature `dkim` brings the verifier. Without it no rule that needs these facts can be built: see
+//! The feature `dkim` adds the verifier. Without it, no rule that needs these facts can be built: see
 //! [`crate::policy::check::Check::missing_feature`].
 
 #[cfg(feature = "dkim")]
@@ -56,7 +56,7 @@ impl super::Facts {
         domain.unwrap_or_default()
     }
 
-    /// Whether SPF of the reverse-path passed.
+    /// Whether SPF of the envelope sender passed.
     pub(crate) fn spf_passed(&self) -> bool {
         let result = self.spf_sender.as_ref().map(|spf| spf.result);
         result == Some(super::SpfResult::Pass)

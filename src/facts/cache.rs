@@ -12,7 +12,7 @@ use crate::dns::Zones;
 
 /// Maximum number of clients, and of HELO names, in the cache. Others are looked up each time.
 const CLIENTS: usize = 1024;
-const HELLOS: usize = 1024;
+const HELOS: usize = 1024;
 
 /// The cached lookups of a receiver about client addresses and HELO names, like those of a receiver with a caching resolver.
 /// The cache is valid for one snapshot of zones without faults, in which the same query always has the same answer.
@@ -77,7 +77,7 @@ impl CachedLookups<'_> {
         })
     }
 
-    /// What is known of a HELO, by who has these names and no others: those of a client may have been told (XCLIENT).
+    /// The cached lookups about a HELO name, if the client has exactly these PTR names: XCLIENT can set other names.
     pub(super) fn helo(
         &self,
         address: IpAddr,
@@ -132,7 +132,7 @@ impl CachedLookups<'_> {
         helo: &Arc<HeloSeen>,
     ) {
         let mut known = self.lookup_cache.known.write();
-        if !self.is_about(&known) || known.helos >= HELLOS {
+        if !self.is_about(&known) || known.helos >= HELOS {
             return;
         }
         if let Some((_, helos)) = known
@@ -147,7 +147,7 @@ impl CachedLookups<'_> {
 }
 
 impl ClientSeen {
-    /// Whether these are the names that were found here.
+    /// Whether these PTR names are the cached ones.
     fn has(&self, iprev: Option<&Arc<Iprev>>) -> bool {
         self.iprev.as_ref().map(Arc::as_ptr) == iprev.map(Arc::as_ptr)
     }
@@ -209,10 +209,10 @@ mod tests {
         assert_eq!(
             same(&first.iprev, &second.iprev),
             client,
-            "the client is recalled"
+            "the client is cached"
         );
         let helos = [first, second].map(|facts| facts.helo.as_ref().map(Arc::as_ptr));
-        assert_eq!(helos[0] == helos[1], helo, "the HELO is recalled");
+        assert_eq!(helos[0] == helos[1], helo, "the HELO is cached");
     }
 
     #[test]
@@ -282,10 +282,10 @@ mod tests {
     #[test]
     fn there_is_an_end_to_what_is_kept() {
         let (lookup_cache, zones) = (LookupCache::default(), zones("mail", Vec::new()));
-        for n in 0..=HELLOS {
+        for n in 0..=HELOS {
             facts(&lookup_cache, &zones, None, &format!("h{n}.example.test"));
         }
-        let last = format!("h{HELLOS}.example.test");
+        let last = format!("h{HELOS}.example.test");
         check(
             &facts(&lookup_cache, &zones, None, &last),
             &facts(&lookup_cache, &zones, None, &last),

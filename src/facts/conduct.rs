@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Verb;
 
-/// A character that stands alone where CRLF ends a line (RFC 5321 §2.3.8).
+/// A character that occurs alone in place of CRLF (RFC 5321 §2.3.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum BareLineEnd {
@@ -31,7 +31,7 @@ impl BareLineEnd {
 pub struct Conduct {
     /// Whether the client sent data before the greeting was complete (RFC 5321 §3.1).
     pub pregreet: bool,
-    /// The command after which the client sent more without waiting (RFC 2920 §3.1); empty without one.
+    /// The command after which the client sent more data without waiting (RFC 2920 §3.1); empty without one.
     pub(crate) unsynchronised: String,
     /// A line in another protocol; empty without one.
     pub(crate) not_smtp: String,
@@ -55,11 +55,11 @@ pub struct Conduct {
 
 impl Conduct {
     /// Maximum number of earlier HELO names.
-    const EARLIER_HELLOS: usize = 16;
+    const EARLIER_HELOS: usize = 16;
 
-    /// Keeps a HELO name that another one replaces.
+    /// Adds a HELO name that is replaced by another one.
     pub fn replaced(&mut self, verb: Verb, argument: String) {
-        if self.earlier_helos.len() < Self::EARLIER_HELLOS {
+        if self.earlier_helos.len() < Self::EARLIER_HELOS {
             self.earlier_helos.push((verb, argument));
         }
     }

@@ -1,4 +1,4 @@
-//! Generic names: with octets of the client address, or a word of dynamic ranges.
+//! Generic names: names with octets of the client address, or with a word of dynamic ranges.
 
 use std::net::IpAddr;
 
@@ -32,28 +32,28 @@ pub const EXEMPTIONS: &[&str] = &["static", "business", "fix", "fixip"];
 /// Whether words of dynamic ranges make a name generic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keywords {
-    /// They do not count.
+    /// The words do not count.
     Ignored,
-    /// They count in a name that also has a digit: `dsl-7.example.test`, not `host.example.test`.
+    /// The words count in a name that also has a digit: `dsl-7.example.test`, not `host.example.test`.
     BesideDigits,
-    /// They count alone, too.
+    /// The words count in every name.
     Alone,
 }
 
 /// The reason why a name is generic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GenericMatch {
-    /// It has this number of octets of the client address.
+    /// The name has this number of octets of the client address.
     Octets(usize),
-    /// It has the client address in hexadecimal.
+    /// The name has the client address in hexadecimal.
     Hexadecimal,
-    /// It has a word of dynamic ranges.
+    /// The name has this word of dynamic ranges.
     Keyword(&'static str),
 }
 
-/// Looks for the client's octets (`least` or more of them, in any order, zero-padded or not, or all of them in
-/// hexadecimal) and, by `keywords`, for words of dynamic ranges, in the labels left of the
-/// organisational domain.
+/// Searches the labels left of the organisational domain for octets of the client address (at least `least` of them in
+/// any order, with or without leading zeros, or all of them in hexadecimal) and, by `keywords`, for words of dynamic
+/// ranges.
 pub fn generic_pattern(
     name: &str,
     client: IpAddr,
@@ -84,7 +84,7 @@ pub fn exempt(name: &str) -> bool {
         .any(|word| words(&host).any(|w| w == *word))
 }
 
-/// The labels left of the organisational domain, in lower case; the whole name where there is none.
+/// The labels left of the organisational domain in lower case; the whole name if it has none.
 fn host_part(name: &str) -> String {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
     let host = psl::domain_str(&name)
@@ -93,7 +93,7 @@ fn host_part(name: &str) -> String {
     host.unwrap_or(name)
 }
 
-/// How many octets of the client stand in the name as numbers of their own, or run together as twelve digits.
+/// The number of the client's octets in the name, as separate numbers or run together as twelve digits.
 fn octets_in(host: &str, octets: &[u8; 4]) -> usize {
     let padded: String = octets.iter().map(|o| format!("{o:03}")).collect();
     let reversed: String = octets.iter().rev().map(|o| format!("{o:03}")).collect();
@@ -131,7 +131,7 @@ fn keyword(host: &str, keywords: Keywords) -> Option<&'static str> {
         .find(|keyword| words(host).any(|word| word == *keyword))
 }
 
-/// Runs of letters: `ppp12-dsl.x` is `ppp`, `dsl`, `x`.
+/// Sequences of letters: `ppp12-dsl.x` is `ppp`, `dsl`, `x`.
 fn words(host: &str) -> impl Iterator<Item = &str> {
     host.split(|c: char| !c.is_ascii_alphabetic())
         .filter(|word| !word.is_empty())

@@ -1,4 +1,4 @@
-//! The header of a message, field by field, as far as RFC 5322 §3.6 limits how often a field may stand and what it holds.
+//! The header of a message: the fields that RFC 5322 §3.6 limits, and flaws of their values.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::hostname_mistake;
 use crate::name;
 
-/// The fields that stand at most once in a message (RFC 5322 §3.6), in lower case.
+/// The fields that a message can have at most once (RFC 5322 §3.6), in lower case.
 pub const SINGLE_FIELDS: &[&str] = &[
     "date",
     "from",
@@ -25,14 +25,14 @@ pub const SINGLE_FIELDS: &[&str] = &[
     "subject",
 ];
 
-/// One field of the header that stands at most once.
+/// A field that a message can have at most once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Field {
-    /// Its name, in lower case.
+    /// The name in lower case.
     pub name: &'static str,
-    /// How often it stands in the header.
+    /// The number of such fields in the header.
     pub count: u64,
-    /// What is wrong with its value, the first one that is wrong; empty where nothing is.
+    /// The first flaw of their values; empty if there is none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub mistake: String,
 }
@@ -40,35 +40,35 @@ pub struct Field {
 /// The header of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Header {
-    /// The fields that stand at most once, as far as they stand at all.
+    /// The fields that the header has, of those that are allowed once.
     pub fields: Vec<Field>,
     /// The addresses in From.
     pub from: Vec<String>,
-    /// The domain of the only address in From; `None` where From has none, or several.
+    /// The domain of the only address in From; `None` if From has no address, or several.
     #[serde(serialize_with = "name::as_optional_text")]
     pub(crate) from_domain: Option<Name>,
-    /// The first line that is no field; empty where every line is one.
+    /// The first line that is not a field; empty if every line is one.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) stray_line: String,
 }
 
-/// What is wrong with a header, and what a sender would do about it.
+/// A fault of a header, which a sender can fix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HeaderFault {
     /// A field is missing.
     Missing(&'static str),
-    /// A field stands more than once.
+    /// A field is repeated.
     Doubled(&'static str),
-    /// The value of a field is none that RFC 5322 knows.
+    /// The value of a field does not conform to RFC 5322.
     Malformed(&'static str),
     /// From has several addresses.
     SeveralFrom,
-    /// A line is no field.
+    /// A line is not a field.
     StrayLine,
 }
 
 impl HeaderFault {
-    /// The name of the field that has the fault, in lower case; empty where no field has it.
+    /// The name of the faulty field in lower case; empty if the fault is not in a field.
     pub fn field(&self) -> String {
         let name = match self {
             Self::Missing(name) | Self::Doubled(name) | Self::Malformed(name) => name,
@@ -79,9 +79,9 @@ impl HeaderFault {
     }
 }
 
-/// Characters that a stray line is quoted with.
+/// Maximum number of quoted characters of a line that is not a field.
 const QUOTED: usize = 60;
-/// A date and a message identifier for the header of a message that is judged again: the proof reads no clock.
+/// The date and the message identifier of a message that is judged again, because verification reads no clock.
 const DATE: &str = "Thu, 1 Jan 2026 00:00:00 +0000";
 const MESSAGE_ID: &str = "<proof@martinet.test>";
 
@@ -111,12 +111,12 @@ impl Header {
         header
     }
 
-    /// How often a field stands in the header.
+    /// The number of fields with this name in the header.
     pub fn times(&self, name: &str) -> u64 {
         self.field(name).map_or(0, |field| field.count)
     }
 
-    /// A field, if it stands in the header.
+    /// The field with this name, if the header has it.
     pub fn field(&self, name: &str) -> Option<&Field> {
         self.fields.iter().find(|field| field.name == name)
     }
@@ -184,7 +184,7 @@ pub fn mended(message: &[u8], fault: &HeaderFault) -> Vec<u8> {
     mended
 }
 
-/// A value that a field may have.
+/// A valid value for a field.
 fn sound(name: &str, from: impl Fn() -> String) -> String {
     match name {
         "date" => DATE.to_owned(),
@@ -194,7 +194,7 @@ fn sound(name: &str, from: impl Fn() -> String) -> String {
     }
 }
 
-/// Where the header ends: at the first empty line, or with the message.
+/// The end of the header: the first empty line, or the end of the message.
 fn header_end(message: &[u8]) -> usize {
     if message.starts_with(b"\r\n") {
         return 0;
@@ -210,7 +210,7 @@ fn body_start(message: &[u8], end: usize) -> usize {
     }
 }
 
-/// The fields of a header as they stand, each with its folded lines and its last CRLF.
+/// The fields of a header, each with its folded lines and its last CRLF.
 fn raw_fields(header: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = header;
     std::iter::from_fn(move || {
@@ -238,7 +238,7 @@ fn lines(message: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
     raw_fields(&message[..header_end(message)]).map(unfolded)
 }
 
-/// A field without the line ends of its folding (RFC 5322 §2.2.3).
+/// A field without the line ends of folding (RFC 5322 §2.2.3).
 fn unfolded(raw: &[u8]) -> Cow<'_, [u8]> {
     let raw = raw.strip_suffix(b"\r\n").unwrap_or(raw);
     match raw.contains(&b'\r') {
@@ -252,7 +252,7 @@ fn unfolded(raw: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// The name of a field in lower case, and its value; `None` where a line has no name (RFC 5322 §2.2).
+/// The name of a field in lower case, and its value; `None` if a line has no name (RFC 5322 §2.2).
 fn split(line: &[u8]) -> Option<(String, &[u8])> {
     let colon = memchr::memchr(b':', line)?;
     let name = line[..colon].trim_ascii_end();
@@ -261,10 +261,10 @@ fn split(line: &[u8]) -> Option<(String, &[u8])> {
     Some((name, line[colon + 1..].trim_ascii()))
 }
 
-/// What is wrong with a value.
+/// The flaw of a value.
 fn mistake(name: &str, value: &[u8]) -> Option<String> {
     let Ok(text) = std::str::from_utf8(value) else {
-        return Some("octets that are no UTF-8".to_owned());
+        return Some("invalid UTF-8".to_owned());
     };
     if let Some(c) = text.chars().find(|c| c.is_control() && *c != '\t') {
         return Some(format!("the control character U+{:04X}", u32::from(c)));
@@ -272,7 +272,7 @@ fn mistake(name: &str, value: &[u8]) -> Option<String> {
     match name {
         "date" => {
             let parsed = DateTimeParser::new().parse_zoned(text);
-            parsed.err().map(|error| format!("no date: {error}"))
+            parsed.err().map(|error| format!("not a date: {error}"))
         }
         "message-id" => (!is_message_id(text)).then(|| "no <left@right>".to_owned()),
         "from" | "sender" => match &addresses(value)[..] {
@@ -286,10 +286,10 @@ fn mistake(name: &str, value: &[u8]) -> Option<String> {
 
 fn wrong_address(all: &[String]) -> Option<String> {
     let wrong = all.iter().find(|address| !is_address(address))?;
-    Some(format!("{wrong:?} is no address"))
+    Some(format!("{wrong:?} is not an address"))
 }
 
-/// The addresses of a list of mailboxes; groups give their members.
+/// The addresses of a list of mailboxes, including the members of groups.
 fn addresses(value: &[u8]) -> Vec<String> {
     let field = [b"From: ", value, b"\r\n\r\n"].concat();
     let Some(parsed) = MessageParser::new()
@@ -308,7 +308,7 @@ fn addresses(value: &[u8]) -> Vec<String> {
     texts.filter(|text| !text.is_empty()).collect()
 }
 
-/// `addr-spec` of RFC 5322 §3.4.1, letters beyond ASCII permitted (RFC 6532 §3.2).
+/// `addr-spec` of RFC 5322 §3.4.1, with non-ASCII letters (RFC 6532 §3.2).
 fn is_address(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else {
         return false;
@@ -324,7 +324,7 @@ fn is_address(text: &str) -> bool {
     (quoted || is_dot_atom(local)) && domain_sound
 }
 
-/// `msg-id` of RFC 5322 §3.6.4, one and nothing else.
+/// Exactly one `msg-id` of RFC 5322 §3.6.4.
 fn is_message_id(text: &str) -> bool {
     let inner = text
         .strip_prefix('<')
@@ -438,15 +438,15 @@ mod tests {
         for (wrong, why) in [
             ("From: <>", "no address"),
             ("From:", "no address"),
-            ("From: Joe", "no address"),
-            ("From: <joe>", "no address"),
-            ("From: <joe@>", "no address"),
-            ("From: <joe@x..test>", "no address"),
-            ("From: <.joe@x.test>", "no address"),
-            ("Date: yesterday", "no date"),
-            ("Date: 2003-07-11T21:00:37Z", "no date"),
-            ("Date: Mon, 11 Jul 2003 21:00:37 -0700", "no date"),
-            ("Date: Fri, 31 Feb 2003 21:00:37 -0700", "no date"),
+            ("From: Joe", "not an address"),
+            ("From: <joe>", "not an address"),
+            ("From: <joe@>", "not an address"),
+            ("From: <joe@x..test>", "not an address"),
+            ("From: <.joe@x.test>", "not an address"),
+            ("Date: yesterday", "not a date"),
+            ("Date: 2003-07-11T21:00:37Z", "not a date"),
+            ("Date: Mon, 11 Jul 2003 21:00:37 -0700", "not a date"),
+            ("Date: Fri, 31 Feb 2003 21:00:37 -0700", "not a date"),
             ("Message-ID: 1@x.test", "no <left@right>"),
             ("Message-ID: <1>", "no <left@right>"),
             ("Message-ID: <1@x.test> <2@x.test>", "no <left@right>"),
@@ -456,10 +456,7 @@ mod tests {
             mistake_of(wrong, why);
         }
         let latin1 = [b"Subject: Gr".as_slice(), &[0xfc, 0xdf], b"e\r\n\r\n"].concat();
-        assert_eq!(
-            Header::read(&latin1).fields[0].mistake,
-            "octets that are no UTF-8"
-        );
+        assert_eq!(Header::read(&latin1).fields[0].mistake, "invalid UTF-8");
     }
 
     #[test]

@@ -124,8 +124,8 @@ impl Helo {
         helo
     }
 
-    /// Whether nothing is wrong with a name but that it has 254 or 255 octets: Postfix counts those on the wire, where
-    /// two more are needed, as if they were characters, and takes the name for legal.
+    /// Whether the only flaw of a name is its length of 254 or 255 octets. Postfix compares its length in text with the
+    /// limit of 255 octets on the wire, where a name has two more, and accepts it.
     pub(crate) fn is_overlong_name(&self) -> bool {
         self.kind == HeloKind::Invalid
             && mistake_within(NAME_OCTETS + 2, &self.argument, true).is_none()
@@ -223,7 +223,7 @@ impl MxHost {
     }
 }
 
-/// The hosts that an MX answer names, the root of a null MX left out (RFC 7505).
+/// The hosts in an MX answer, without the root of a null MX (RFC 7505).
 fn mx_hosts(question: &LookupRecord) -> Vec<Name> {
     let exchange = |data: &RData| match data {
         RData::MX(mx) if !mx.exchange.is_root() => Some(mx.exchange.clone()),
@@ -254,11 +254,11 @@ pub struct Relation {
     pub verified_organisation: bool,
     /// Shares the last two labels with some PTR name (qpsmtpd).
     pub(crate) last_two_labels: bool,
-    /// One is the other, or stands below it.
+    /// One name equals the other, or is below it.
     pub suffix: bool,
 }
 
-/// The address of an address literal, brackets included. `IPv6:` is required for IPv6 (RFC 5321 §4.1.3), in any case.
+/// The address in an address literal with brackets. `IPv6:` is required for IPv6 (RFC 5321 §4.1.3), in any case.
 pub fn address_literal(text: &str) -> Option<IpAddr> {
     let inner = text.strip_prefix('[')?.strip_suffix(']')?;
     match inner.get(..5) {
@@ -269,7 +269,7 @@ pub fn address_literal(text: &str) -> Option<IpAddr> {
     }
 }
 
-/// `Snum 3("." Snum)`, where `Snum = 1*3DIGIT` may have leading zeros and is decimal: `Ipv4Addr` reads none of those.
+/// `Snum 3("." Snum)`: `Snum = 1*3DIGIT` can have leading zeros and is decimal, which `Ipv4Addr` does not parse.
 fn ipv4(text: &str) -> Option<Ipv4Addr> {
     let mut numbers = text.split('.').map(|number| {
         let digits = (1..=3).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());

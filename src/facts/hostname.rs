@@ -1,4 +1,4 @@
-//! Host names: what is legal in one.
+//! The syntax of host names.
 
 use crate::name::{LABEL_OCTETS, NAME_OCTETS};
 

@@ -1,8 +1,8 @@
 //! iprev (FCrDNS): whether a PTR name of the client address resolves back to it (RFC 8601 §2.7.3 and §3).
 //!
-//! "FCrDNS" is not one algorithm: receivers differ in how many names they try, in the address family of the
-//! forward query, in what a missing forward name means and in whether one temporary failure spoils a match.
-//! [`IprevSettings`] holds those differences.
+//! "FCrDNS" is not one algorithm: receivers differ in the number of names they look up, in the address family of the
+//! forward query, in the meaning of a missing forward name, and in whether one temporary failure outweighs a match.
+//! [`IprevSettings`] has those differences.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -45,13 +45,13 @@ pub enum AnyTempfail {
     Wins,
 }
 
-/// When an address counts as a match.
+/// The comparison of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Relaxed {
-    /// Equal.
+    /// The address is equal.
     #[default]
     Exact,
-    /// In the same /24 (IPv4) or /64 (IPv6), as Haraka records.
+    /// The address is in the same /24 (IPv4) or /64 (IPv6), as Haraka records.
     SameNetwork,
 }
 
@@ -60,39 +60,40 @@ pub enum Relaxed {
 pub struct IprevSettings {
     /// Maximum number of PTR names to look up, in answer order.
     pub ptr_names: usize,
-    /// Which PTR names are looked up.
+    /// The PTR names that are looked up.
     pub names: PtrNames,
     /// Families of the forward query.
     pub forward_family: ForwardFamily,
     /// Meaning of a forward name without addresses.
     pub forward_nxdomain: ForwardNxdomain,
-    /// Meaning of a temporary failure beside a match.
+    /// Meaning of a temporary failure if another name matches.
     pub any_tempfail: AnyTempfail,
-    /// How near counts as equal.
+    /// The comparison of addresses.
     pub relaxed: Relaxed,
 }
 
-/// Which PTR names may be a host's.
+/// The PTR names that can be host names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum PtrNames {
-    /// Legal host names, `_` tolerated: Exim looks up no others, glibc and Postfix take none from a PTR record.
+    /// Valid host names, including those with `_`: Exim looks up no others, and glibc and Postfix ignore others in PTR
+    /// records.
     #[default]
     Host,
-    /// Every name that does not read as an address (libasr in OpenSMTPD).
+    /// All names that do not look like an address (libasr in OpenSMTPD).
     NotNumeric,
-    /// Every name but the root.
+    /// All names except the root.
     Any,
 }
 
 impl PtrNames {
-    /// Every choice by its word.
+    /// All choices with their words.
     pub(crate) const ALL: [(&'static str, Self); 3] = [
         ("host", Self::Host),
         ("not-numeric", Self::NotNumeric),
         ("any", Self::Any),
     ];
 
-    /// Whether a name counts.
+    /// Whether a name is looked up.
     pub fn count(self, name: &Name) -> bool {
         let text = name::display(name);
         match self {
@@ -123,7 +124,7 @@ impl Default for IprevSettings {
 pub enum IprevResult {
     /// A PTR name leads back to the client address.
     Pass,
-    /// Names and addresses were found, and do not agree.
+    /// Names and addresses exist, but none of the addresses is the client address.
     Fail,
     /// DNS failed temporarily.
     Temperror,
@@ -153,14 +154,14 @@ pub struct Forward {
     pub addresses: Vec<IpAddr>,
     /// The outcome; data in either family counts as data. NXDOMAIN if the name is not a host name.
     pub outcome: Outcome,
-    /// Whether a lookup of this name failed for the time being, and none gave an address: Exim goes by the addresses
-    /// of one family where the other fails.
+    /// Whether a lookup of this name failed temporarily and none returned an address: Exim uses the addresses of one
+    /// family if the other lookup fails.
     pub temporary: bool,
     /// Whether an address is the client address.
     pub(crate) confirms: bool,
 }
 
-/// PTR names, their addresses, and the result.
+/// The PTR names, their addresses, and the result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Iprev {
     /// The result.
@@ -188,7 +189,10 @@ impl Iprev {
             (Some(_), None) => (IprevResult::Fail, Outcome::Data),
             (None, None) => (IprevResult::Permerror, Outcome::NxDomain),
         };
-        let explanation = format!("the names were told, not looked up: {}", result.word());
+        let explanation = format!(
+            "the names are from XCLIENT, not from DNS: {}",
+            result.word()
+        );
         let ptr_names: Vec<_> = ptr_name
             .or_else(|| verified_name.clone())
             .into_iter()
@@ -211,13 +215,13 @@ impl Iprev {
         }
     }
 
-    /// The PTR names that could name a host: not the root, not a numeric address, legal characters
-    /// (`_` tolerated, as Postfix does).
+    /// The PTR names that can be host names: not the root, not a numeric address, only valid characters (including `_`,
+    /// as in Postfix).
     pub(crate) fn host_names(&self) -> impl Iterator<Item = &Name> {
         self.ptr_names.iter().filter(|n| PtrNames::Host.count(n))
     }
 
-    /// The same, of the names that were tried.
+    /// The same for the names that were looked up.
     pub fn tried_host_names(&self) -> impl Iterator<Item = &Name> {
         self.forwards
             .iter()
@@ -231,8 +235,8 @@ impl Iprev {
     }
 }
 
-/// Runs the procedure. The questions go to `evidence`; the time it would have taken is returned: the reverse
-/// lookup, then all forward lookups at once.
+/// Runs the procedure. Adds the lookups to `evidence`, and returns their time: that of the reverse lookup, then that of
+/// all concurrent forward lookups.
 pub(super) fn observe(
     client: IpAddr,
     settings: &IprevSettings,
@@ -353,11 +357,11 @@ fn explain(
     verified: Option<&Name>,
 ) -> String {
     if reverse != Outcome::Data {
-        return format!("the PTR lookup of {client} came to {reverse}");
+        return format!("the PTR lookup of {client} ended with {reverse}");
     }
     if let (IprevResult::Pass, Some(name)) = (result, verified) {
         return format!(
-            "{client} is named {}, which leads back to it",
+            "{client} has the name {}, which leads back to it",
             name::display(name)
         );
     }
@@ -367,16 +371,16 @@ fn explain(
             Outcome::Data => {
                 let addresses: Vec<_> = f.addresses.iter().map(ToString::to_string).collect();
                 format!(
-                    "{} leads to {}",
+                    "{} resolves to {}",
                     name::display(&f.name),
                     addresses.join(", ")
                 )
             }
             _ if hostname_mistake(&name::display(&f.name), true).is_some() => {
-                format!("{} is no host name", name::display(&f.name))
+                format!("{} is not a host name", name::display(&f.name))
             }
             outcome => format!(
-                "the address lookup of {} came to {outcome}",
+                "the address lookup of {} ended with {outcome}",
                 name::display(&f.name)
             ),
         })

@@ -18,7 +18,7 @@ pub enum Subject {
     Client,
     /// The HELO name.
     Helo,
-    /// The domain of the reverse-path.
+    /// The domain of the envelope sender.
     Sender,
 }
 
@@ -49,13 +49,13 @@ impl Listing {
         !self.codes.is_empty()
     }
 
-    /// Whether the list did not give an answer.
+    /// Whether the list gave no answer.
     pub(crate) fn is_unknown(&self) -> bool {
         !self.is_listed() && (self.outcome.is_temporary() || self.error.is_some())
     }
 }
 
-/// Looks a name up in lists. Returns the results, and the time of the slowest lookup.
+/// Looks a name up in block lists. Returns the results, and the time of the slowest lookup.
 pub(super) fn observe_all(
     subject: Subject,
     name: &str,
@@ -70,7 +70,7 @@ pub(super) fn observe_all(
     (listings, took.into_iter().max().unwrap_or_default())
 }
 
-/// The client address as lists have it: octets or nibbles reversed, without in-addr.arpa (RFC 5782 §2.1, §2.4).
+/// The client address as block lists use it: octets or nibbles reversed, without in-addr.arpa (RFC 5782 §2.1, §2.4).
 pub(super) fn reversed(address: IpAddr) -> String {
     let name = name::display(&name::reverse(address));
     name.trim_end_matches(".in-addr.arpa")

@@ -24,16 +24,16 @@ pub(crate) mod table {
     use crate::lookup::Outcome;
     use crate::name;
 
-    /// Lines of a small world. A name that is not in it does not exist.
+    /// The lines of a small world. Other names do not exist.
     pub(crate) struct Table {
         rows: Vec<(Name, RecordType, Outcome, Vec<RData>)>,
     }
 
     impl Table {
-        /// What a timeout takes.
+        /// The time of a timeout.
         pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 
-        /// Reads the lines; anything unreadable fails the test.
+        /// Parses the lines; an invalid line fails the test.
         pub(crate) fn new(text: &str) -> Self {
             Self {
                 rows: text

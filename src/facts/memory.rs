@@ -197,7 +197,7 @@ impl Memory {
         *count
     }
 
-    /// Returns how often something happened within a time before now.
+    /// Returns the number of times that something happened within a time before now.
     pub(crate) fn times_within(&self, tally: &Tally, per: Duration) -> u64 {
         self.tallies.lock().within(tally, per, self.clock.now())
     }
@@ -345,7 +345,7 @@ mod tests {
         text.parse().expect("an address")
     }
 
-    /// Ages rounded down to seconds: the real clock runs meanwhile.
+    /// Ages rounded down to seconds, because the real clock advances meanwhile.
     fn seconds(ages: &[Duration]) -> Vec<u64> {
         ages.iter().map(Duration::as_secs).collect()
     }

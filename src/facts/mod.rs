@@ -1,4 +1,4 @@
-//! Facts about a client: addresses, names, and how they agree. This module observes and never judges.
+//! Facts about a client: addresses, names, and how they match. This module observes and never judges.
 //!
 //! Facts are gathered once per stage through one interface ([`Lookup`]), each with its evidence: the query, the answer and the
 //! time. Data, NODATA, NXDOMAIN, SERVFAIL, REFUSED and timeout stay distinct to the end ([`Outcome`]).
@@ -55,19 +55,19 @@ use cache::{ClientSeen, HeloSeen};
 /// A set of observations: those that a check needs, or all that the rules of a receiver need.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Observations {
-    /// Ask for the PTR names and their addresses.
+    /// Look up the PTR names and their addresses.
     pub iprev: bool,
-    /// Ask for the addresses of the HELO name.
+    /// Look up the addresses of the HELO name.
     pub helo_addresses: bool,
-    /// Ask for the MX of the HELO name too.
+    /// Look up the MX records of the HELO name.
     pub(crate) helo_mx: bool,
-    /// Ask for the addresses of the hosts that the MX of the HELO name names.
+    /// Look up the addresses of the MX hosts of the HELO name.
     pub(crate) helo_mx_addresses: bool,
     /// Evaluate SPF for the HELO identity (RFC 7208 §2.3).
     pub(crate) spf_helo: bool,
     /// Evaluate SPF for the MAIL FROM identity (RFC 7208 §2.4).
     pub(crate) spf_sender: bool,
-    /// Ask whether the domain of the reverse-path can be replied to.
+    /// Look up whether mail can be sent to the domain of the envelope sender.
     pub sender_domain: bool,
     /// Verify DKIM and DMARC of a message (RFC 6376, RFC 9989).
     pub message: bool,
@@ -77,26 +77,27 @@ pub struct Observations {
     pub(crate) from_domain: bool,
     /// Remember the client from one session to the next.
     pub history: bool,
-    /// Remember which triples of client, reverse-path and forward-path were tried.
+    /// Remember triples of client, sender and recipient.
     pub greylist: bool,
     /// Count messages of a sender.
     pub(crate) volumes: Vec<VolumeWindow>,
     /// Count refusals of a sender by a rule.
     pub refusals: Vec<RefusalWindow>,
-    /// Hold the greeting back, to see who cannot wait.
+    /// Delay the greeting, to detect clients that do not wait.
     pub pregreet: Option<Pregreet>,
-    /// Block lists to ask for the client address (RFC 5782 §2.1).
+    /// Block lists for the client address (RFC 5782 §2.1).
     pub lists: Vec<Name>,
-    /// Block lists to ask for the HELO name (RFC 5782 §2.2).
+    /// Block lists for the HELO name (RFC 5782 §2.2).
     pub(crate) helo_lists: Vec<Name>,
-    /// Block lists to ask for the domain of the reverse-path.
+    /// Block lists for the domain of the envelope sender.
     pub(crate) sender_lists: Vec<Name>,
     /// The parameters of the iprev procedure.
     pub(crate) iprev_settings: IprevSettings,
 }
 
 impl Observations {
-    /// Adds the observations of another set. The parameters of the iprev procedure are the receiver's, and stay.
+    /// Adds the observations of another set. The parameters of the iprev procedure are those of the receiver, and do
+    /// not change.
     pub fn add(&mut self, other: &Self) {
         self.iprev |= other.iprev;
         self.helo_addresses |= other.helo_addresses;
@@ -118,7 +119,7 @@ impl Observations {
         add_new(&mut self.sender_lists, &other.sender_lists);
     }
 
-    /// The block lists, whatever they are asked for.
+    /// All block lists.
     pub(crate) fn all_lists(&self) -> impl Iterator<Item = &Name> {
         let names = self.helo_lists.iter().chain(&self.sender_lists);
         self.lists.iter().chain(names)
@@ -371,7 +372,7 @@ impl Facts {
     fn authenticate(&mut self, message: &[u8], lookup: &dyn Lookup) -> Duration {
         let sender = self.sender.as_deref().unwrap_or_default();
         let helo = self.helo.as_ref().map_or("", |helo| helo.argument.as_str());
-        // A null reverse-path stands for the HELO identity (RFC 7489 §3.1.2, RFC 7208 §2.4).
+        // For the null sender, the domain is that of the HELO identity (RFC 7489 §3.1.2, RFC 7208 §2.4).
         let sender_domain = sender.rsplit_once('@').map_or(helo, |(_, domain)| domain);
         let envelope = authentic::Envelope {
             spf: self.spf_sender.as_ref(),
@@ -383,7 +384,7 @@ impl Facts {
         elapsed
     }
 
-    /// Verifies nothing: without the feature `dkim` no rule asks for these facts.
+    /// Verifies nothing: without the feature `dkim`, no rule needs these facts.
     #[cfg(not(feature = "dkim"))]
     fn authenticate(&mut self, _: &[u8], _: &dyn Lookup) -> Duration {
         Duration::ZERO
@@ -421,7 +422,7 @@ impl Facts {
 }
 
 impl ClientSeen {
-    /// Looks a client up; what was told of its names needs no lookup.
+    /// Looks a client up; names given by XCLIENT are not looked up.
     fn look(
         address: IpAddr,
         told: Option<Iprev>,
@@ -451,7 +452,7 @@ impl ClientSeen {
 }
 
 impl HeloSeen {
-    /// Looks up what a client says it is.
+    /// Looks a HELO name up.
     fn look(
         facts: &Facts,
         verb: Verb,

@@ -1,4 +1,4 @@
-//! The resolver of a receiver, over the zones of the world, and what a receiver has beside its lookups.
+//! The resolver of a receiver over the zones of the world.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::dns::{Action, Amendment, Answer, Zones};
 use crate::lookup::{LookupRecord, Outcome, Transport};
 use crate::name::{Name, RecordType};
 
-/// The lookups of a receiver, with its cache, and with the zones where a change can be tried on a copy.
+/// The lookups of a receiver, with its cache, and with its zones for trying a change on a copy.
 pub trait ReceiverLookup: Lookup {
     /// The cache of earlier lookups, if there is one.
     fn cached_lookups(&self) -> Option<CachedLookups<'_>> {
@@ -24,7 +24,7 @@ pub trait ReceiverLookup: Lookup {
     }
 }
 
-/// The zones of a receiver, and its time limit.
+/// The zones of a receiver, and its timeout.
 #[derive(Clone, Debug)]
 pub struct ResolverSnapshot {
     zones: Arc<Zones>,
@@ -40,12 +40,12 @@ impl ResolverSnapshot {
         })
     }
 
-    /// A resolver for it.
+    /// A resolver for the snapshot.
     pub fn resolver(&self) -> Resolver<'_> {
         Resolver::new(&self.zones, self.timeout)
     }
 
-    /// Its zones.
+    /// The zones of the snapshot.
     pub fn zones(&self) -> &Zones {
         &self.zones
     }
@@ -64,7 +64,7 @@ pub struct Resolver<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    /// Makes a resolver with this time limit.
+    /// Creates a resolver with this timeout.
     pub fn new(zones: &'a Zones, timeout: Duration) -> Self {
         Self {
             zones,
@@ -73,7 +73,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Makes a resolver with the cache of a receiver.
+    /// Creates a resolver with the cache of a receiver.
     pub(crate) fn remembering(
         zones: &'a Arc<Zones>,
         timeout: Duration,
@@ -86,7 +86,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Asks over UDP, and over TCP if the answer is truncated (RFC 7766 §5). The time limit is for both together.
+    /// Queries over UDP, and over TCP if the answer is truncated (RFC 7766 §5). The timeout applies to both together.
     fn resolve(&self, name: &Name, record_type: RecordType) -> LookupRecord {
         let over_udp = self.over(name, record_type, Transport::Udp, self.timeout);
         let (first, spent) = match over_udp {
@@ -95,7 +95,7 @@ impl<'a> Resolver<'a> {
         };
         let rest = self.timeout.saturating_sub(spent);
         let Attempt::Done(again) = self.over(name, record_type, Transport::Tcp, rest) else {
-            // TC over TCP: nothing is left to try.
+            // TC over TCP: there is no further transport.
             return failure(name, record_type, Outcome::ServFail, spent, first);
         };
         LookupRecord {
@@ -191,7 +191,7 @@ impl ReceiverLookup for Resolver<'_> {
     }
 
     fn snapshot(&self) -> Option<ResolverSnapshot> {
-        // The records are shared, and so are the faults with their counts.
+        // The records and the counts of faults are shared.
         let zones = self.zones.with_faults(self.zones.faults().to_vec());
         Some(ResolverSnapshot {
             zones: Arc::new(zones),

@@ -1,4 +1,4 @@
-//! The domain of the sender: whether a bounce could be delivered there.
+//! The domain of the sender: whether mail can be sent to it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub struct SenderDomain {
     pub(crate) null_mx: bool,
     /// The outcome of the address lookup; only without MX (RFC 5321 §5.1).
     pub addresses: Option<Outcome>,
-    /// What looking for SOA came to; asked only without addresses too (Yahoo).
+    /// The outcome of the SOA lookup; only without addresses too (Yahoo).
     pub soa: Option<Outcome>,
 }
 

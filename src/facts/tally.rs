@@ -35,7 +35,7 @@ impl CountBy {
         Self::WORDS[self as usize]
     }
 
-    /// The value that a word of receiver files stands for.
+    /// The kind of sender for a word of receiver files.
     pub(crate) fn of_word(word: &str) -> Option<Self> {
         let all = [Self::Client, Self::SenderDomain, Self::FromDomain];
         all.into_iter().find(|by| by.word() == word)
@@ -50,7 +50,7 @@ impl CountBy {
         }
     }
 
-    /// The earliest stage at which it is known whom a count is about.
+    /// The earliest stage at which the sender is known.
     pub(crate) const fn known_from(self) -> Stage {
         match self {
             Self::Client => Stage::Connect,
@@ -60,25 +60,25 @@ impl CountBy {
     }
 }
 
-/// A number of messages that a rule asks for.
+/// A number of messages that a rule needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VolumeWindow {
     /// The kind of sender.
     pub by: CountBy,
-    /// Within which time.
+    /// The time in which they count.
     pub per: Duration,
     /// The highest count that the rule needs.
     pub most: u64,
 }
 
-/// A number of refusals that a rule asks for.
+/// A number of refusals that a rule needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefusalWindow {
     /// The index of the rule in its policy.
     pub rule: usize,
     /// The kind of sender.
     pub by: CountBy,
-    /// Within which time.
+    /// The time in which they count.
     pub per: Duration,
     /// The highest count that the rule needs.
     pub most: u64,
@@ -89,10 +89,10 @@ pub struct RefusalWindow {
 pub struct Volume {
     /// The kind of sender.
     pub by: CountBy,
-    /// Within which time, in milliseconds.
+    /// The time, in milliseconds.
     #[serde(rename = "per_ms", serialize_with = "crate::journal::millis")]
     pub per: Duration,
-    /// How many.
+    /// The number of messages.
     pub messages: u64,
 }
 
@@ -101,23 +101,23 @@ pub struct Volume {
 pub struct EarlierRefusals {
     /// The index of the rule in its policy.
     pub rule: usize,
-    /// How often.
+    /// The number of refusals.
     pub times: u64,
 }
 
-/// What is counted, and of whom.
+/// The key of a count.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Tally {
-    /// Whom the count is about.
+    /// The kind of sender.
     pub by: CountBy,
     /// The address or domain.
     pub who: String,
-    /// The receiver and the place of the rule that refused; messages are counted where `None`.
+    /// The receiver and the index of the refusing rule; `None` if messages are counted.
     pub(crate) refused_by: Option<(String, usize)>,
 }
 
 impl Facts {
-    /// The address or domain that a count is about; `None` where it is not known.
+    /// The address or domain of the sender; `None` if it is not known.
     pub fn counted(&self, by: CountBy) -> Option<String> {
         let organization = |name: &Name| {
             let domain = name::organisational_domain(name);
@@ -139,7 +139,7 @@ impl Facts {
     }
 }
 
-/// Times at which something happened, by what is counted.
+/// The times of counted events, by key.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tallies {
     times: HashMap<Tally, VecDeque<Duration>>,
@@ -147,7 +147,7 @@ pub(super) struct Tallies {
 }
 
 impl Tallies {
-    /// How often something happened within a time before now.
+    /// The number of events within a time before now.
     pub(super) fn within(&self, tally: &Tally, per: Duration, now: Duration) -> u64 {
         let times = self.times.get(tally);
         let recent = |at: &&Duration| now.saturating_sub(**at) < per;
@@ -156,7 +156,7 @@ impl Tallies {
         })
     }
 
-    /// Something happened now; at most `keep` times of it are remembered.
+    /// Records an event now, and keeps at most the latest `keep` times.
     pub(super) fn add(&mut self, tally: Tally, keep: u64, now: Duration) {
         if self.total >= REMEMBERED {
             self.make_room();
@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(
             (within(&tallies, 100, 21), tallies.total),
             (3, 3),
-            "the oldest went"
+            "the oldest are removed"
         );
     }
 

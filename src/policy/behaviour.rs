@@ -1,4 +1,4 @@
-//! Changes of the behaviour of a client, and the facts after them.
+//! Changes of a client's behaviour, and the facts after them.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,39 +8,39 @@ use crate::facts::{AuthResult, CountBy, Dkim, Facts, HeaderFault, Verb};
 /// A change of behaviour.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Behaviour {
-    /// Waits for the greeting.
+    /// Wait for the greeting.
     AwaitGreeting,
-    /// Waits for the reply to this command.
+    /// Wait for the reply to this command.
     AwaitReply(String),
-    /// Speaks SMTP and nothing else.
+    /// Send only SMTP.
     SpeakSmtp,
-    /// Ends lines with CRLF.
+    /// End lines with CRLF.
     EndLines,
-    /// Stays within a limit.
+    /// Stay within a limit.
     StayWithin {
-        /// How many there may be.
+        /// The maximum.
         most: u64,
         /// The limited quantity, in the words of the limit.
         what: &'static str,
     },
-    /// Begins TLS before MAIL.
+    /// Begin TLS before MAIL.
     StartTls,
-    /// Tries again after a time.
+    /// Try again after a time.
     RetryAfter(Duration),
-    /// Signs its messages as this domain.
+    /// Sign messages as this domain.
     Sign(String),
-    /// Stays with the verb of its first HELO.
+    /// Keep the verb of the first HELO.
     KeepVerb(Verb),
-    /// Sends few messages.
+    /// Send fewer messages.
     SendFewer {
-        /// How many there may be.
+        /// The maximum number of messages.
         most: u64,
-        /// Within which time.
+        /// The time in which they count.
         per: Duration,
-        /// Whose messages count.
+        /// The sender whose messages count.
         by: CountBy,
     },
-    /// Writes the header of the message without this fault.
+    /// Write the header of the message without this fault.
     MendHeader(HeaderFault),
 }
 
@@ -72,7 +72,7 @@ impl Behaviour {
                     volume.messages = volume.messages.min(*most);
                 }
             }
-            // The message itself shows whether it is mended.
+            // The rewritten message shows whether the fault is gone.
             Self::MendHeader(_) => {}
             Self::KeepVerb(verb) => {
                 if let Some(helo) = &facts.helo {
@@ -163,7 +163,7 @@ impl fmt::Display for Behaviour {
     }
 }
 
-/// A time as receiver files write it.
+/// A duration in the syntax of receiver files.
 pub(super) fn span(time: Duration) -> String {
     let seconds = time.as_secs();
     match (seconds % 3600, seconds % 60) {
@@ -181,7 +181,7 @@ fn mend(fault: &HeaderFault, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         }
         HeaderFault::Doubled(name) => write!(
             f,
-            "send one {} header field in the place of several",
+            "send one {} header field instead of several",
             title(name)
         ),
         HeaderFault::Malformed(name) => write!(
@@ -196,7 +196,7 @@ fn mend(fault: &HeaderFault, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
 }
 
-/// The name of a field as RFC 5322 writes it.
+/// The name of a field in the spelling of RFC 5322.
 pub(super) fn title(name: &str) -> String {
     let word = |word: &str| match word {
         "id" => "ID".to_owned(),

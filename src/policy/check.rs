@@ -1,4 +1,4 @@
-//! What a check is: a row of the catalogue, what it observes, and what its judgement comes to.
+//! A check: a row of the catalogue, the observations that it needs, and the result of its judgement.
 
 mod settings;
 
@@ -10,34 +10,34 @@ use crate::facts::{Facts, Observations};
 use crate::policy::remedy::Remedy;
 use crate::stage::Stage;
 
-/// One row of the catalogue. Its texts are the documentation of the check: what it **checks**, what it **replies**, on
-/// which **basis**, and how far that goes **beyond** the RFCs. They are written here and nowhere else.
+/// One row of the catalogue. Its texts are the documentation of the check: what it **checks**, what it **replies**, its
+/// **basis**, and how far it goes **beyond** the RFCs. They have no other copy.
 pub struct Check {
     /// The name used in files and verdicts.
     pub name: &'static str,
-    /// Its number in the catalogue.
+    /// The number in the catalogue.
     pub number: u8,
     /// The subject of its demand.
     pub(crate) topic: Topic,
     /// The earliest stage at which its facts are known, and the default stage of its rules.
     pub stage: Stage,
-    /// When its rules are judged, beside their stage.
+    /// The time at which its rules are judged, besides their stage.
     pub(crate) timing: Timing,
-    /// What it demands.
+    /// The demand.
     pub checks: &'static str,
-    /// RFC section or named operator practice.
+    /// The RFC section or the named operator practice.
     pub(crate) basis: &'static str,
-    /// Where it goes beyond RFC 5321 §4.1.4.
+    /// How far it goes beyond RFC 5321 §4.1.4.
     pub beyond: &'static str,
-    /// Its parameters.
+    /// The parameters.
     pub parameters: &'static [Parameter],
-    /// The reply to a violation, unless a rule says otherwise.
+    /// The default reply to a violation.
     pub fail: &'static [&'static str],
-    /// The reply when DNS failed for the time being.
+    /// The default reply after a temporary DNS failure.
     pub error: &'static [&'static str],
-    /// The observations that it needs with these settings.
+    /// The observations that the check needs with these settings.
     pub needs: fn(&Settings) -> Observations,
-    /// Makes it ready to judge with these settings.
+    /// Builds the judge for these settings.
     pub build: fn(&Settings) -> Judge,
 }
 
@@ -48,7 +48,7 @@ impl Check {
         (message && !cfg!(feature = "dkim")).then_some("dkim")
     }
 
-    /// The earliest stage at which a check knows its facts with these settings: a score waits for the last of its parts.
+    /// The earliest stage at which the facts are known with these settings: a score waits for the last of its parts.
     pub fn earliest(&self, settings: &Settings) -> Stage {
         let parts = settings.weights().iter();
         let last = parts
@@ -57,7 +57,7 @@ impl Check {
         last.unwrap_or(self.stage)
     }
 
-    /// The parameter of a kind, if the check has one.
+    /// The parameter of this kind, if the check has one.
     pub(crate) fn parameter_of(&self, kind: Kind) -> Option<&'static Parameter> {
         self.parameters
             .iter()
@@ -66,7 +66,7 @@ impl Check {
 }
 
 impl PartialEq for Check {
-    /// Names are unique.
+    /// Names are unique, so they identify checks.
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
     }
@@ -91,7 +91,7 @@ pub enum Topic {
     Helo,
     /// The addresses of the HELO name.
     HeloAddress,
-    /// The HELO name beside the PTR names.
+    /// Whether the HELO name matches the PTR names.
     HeloPtr,
     /// SPF of the HELO name.
     HeloSpf,
@@ -99,7 +99,7 @@ pub enum Topic {
     SenderDomain,
     /// SPF of the envelope sender.
     SenderSpf,
-    /// DKIM signatures, or SPF in their place.
+    /// DKIM signatures, or SPF instead.
     Dkim,
     /// DMARC of the From domain.
     Dmarc,
@@ -115,14 +115,14 @@ pub enum Topic {
     Other,
 }
 
-/// When the rules of a check are judged.
+/// The time at which the rules of a check are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timing {
     /// At their stage. `delay_reject` moves it to RCPT.
     Stage,
-    /// As soon as the client violates them, from their stage on: they are about its conduct.
+    /// From their stage on, as soon as the conduct of the client violates them.
     Conduct,
-    /// At their stage, which `delay_reject` does not move. Without a HELO, MAIL gets 503.
+    /// At their stage, which `delay_reject` does not move. MAIL without a HELO gets 503.
     Helo,
     /// At their stage, and at the commands that RFC 3207 §4 forbids without TLS.
     Tls,
@@ -133,36 +133,36 @@ pub enum Timing {
 pub enum Finding {
     /// The demand is met.
     Satisfied,
-    /// The demand is not met, and that is proved.
+    /// The demand is not met.
     Violated(Complaint),
-    /// DNS failed for the time being: nothing is proved.
+    /// DNS failed temporarily, so the result is unknown.
     Unavailable(Complaint),
-    /// The demand is not met well enough to accept now, nor badly enough to refuse for good.
+    /// The demand is not met well enough to accept now, but not badly enough to reject.
     Deferred(Complaint),
-    /// The demand does not concern this client.
+    /// The demand does not apply to this client.
     NotApplicable,
 }
 
 /// The demand that was not met, with remedies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Complaint {
-    /// One sentence, without a final stop.
+    /// The reason in one sentence, without a full stop.
     pub why: String,
-    /// What might cure it, the best first.
+    /// The proposed remedies, best first.
     pub remedies: Vec<Remedy>,
-    /// What the reply may quote beside the facts: a placeholder and its value.
+    /// Values of placeholders in addition to the facts.
     pub quotes: Vec<(&'static str, String)>,
 }
 
-/// A check made ready to judge.
+/// A check with its settings, ready to judge.
 pub type Judge = Box<dyn Fn(&Facts) -> Finding + Send + Sync>;
 
-/// The observations of a check that looks only at the commands of the client: none.
+/// The observations of a check that needs only the commands of the client: none.
 pub(super) fn nothing(_: &Settings) -> Observations {
     Observations::default()
 }
 
-/// The needs of a check that looks at the PTR names and their addresses.
+/// The observations of a check that needs the PTR names and their addresses.
 pub(super) fn ptr_names(_: &Settings) -> Observations {
     Observations {
         iprev: true,
@@ -195,7 +195,7 @@ pub(super) fn complaint<R: Into<Remedy>>(
     }
 }
 
-/// An address as the literal that a client says in EHLO (RFC 5321 §4.1.3).
+/// An address as an address literal for EHLO (RFC 5321 §4.1.3).
 pub(super) fn literal(address: IpAddr) -> String {
     match address {
         IpAddr::V4(v4) => format!("[{v4}]"),

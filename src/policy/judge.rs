@@ -44,7 +44,7 @@ pub struct Refusal {
     /// The index of the rule in its policy.
     #[serde(skip)]
     pub nth: usize,
-    /// What the session does next.
+    /// The next step of the session.
     #[serde(skip)]
     pub after: After,
 }
@@ -82,7 +82,7 @@ impl Refusal {
         Some(format!("{class}.{}.{}", code.subject, code.detail))
     }
 
-    /// Who refuses, for a sentence: `rule iprev`, `a script`, `the recipient's name`, `the SMTP server`.
+    /// The source of the refusal for a sentence: `rule iprev`, `a script`, `the recipient's name`, `the SMTP server`.
     pub(crate) fn speaker(&self) -> String {
         match self.source {
             Source::Rule => format!("rule {}", self.rule),
@@ -102,7 +102,7 @@ pub struct DeferIfPermit {
 }
 
 impl Policy {
-    /// Makes a policy. `record` has the observations that no rule needs but the journal has.
+    /// Creates a policy. `record` has observations for the journal that no rule needs.
     pub fn new(
         mut rules: Vec<Rule>,
         allow: Vec<Allow>,
@@ -139,9 +139,9 @@ impl Policy {
         self.delay_reject
     }
 
-    /// Whether the rule at a place of the policy lets these facts pass, and no rule that speaks by `stage` refuses them
-    /// that lets `before` pass.
-    pub fn cures(&self, nth: usize, stage: Stage, before: &Facts, after: &Facts) -> bool {
+    /// Whether a rule accepts these facts, and no rule that refuses at or before `stage` refuses them but accepts
+    /// `before`.
+    pub fn helps(&self, nth: usize, stage: Stage, before: &Facts, after: &Facts) -> bool {
         let passes = |rule: &Rule, facts: &Facts| {
             let allowed = |allow: &Allow| allow.reason(rule.check, facts).is_some();
             let found = match rule.judge(facts) {
@@ -171,8 +171,8 @@ impl Policy {
         })
     }
 
-    /// Judges the rules that demand TLS, for the commands that RFC 3207 §4 forbids without TLS: a rule that a receiver
-    /// moves to a later stage does not speak here.
+    /// Evaluates the rules that require TLS for the commands that RFC 3207 §4 forbids without TLS. A rule that a
+    /// receiver moves to a later stage does not refuse here.
     pub(crate) fn judge_tls(
         &self,
         by: Stage,
@@ -279,7 +279,7 @@ impl Policy {
                 },
             }
         }
-        // Everything that comes by RCPT permits: now a waiting deferral is spoken (Postfix DEFER_IF_PERMIT).
+        // No rule at RCPT refuses, so a pending deferral takes effect now (Postfix DEFER_IF_PERMIT).
         let mut waiting = standing.deferred.iter().filter(|_| stage >= Stage::Rcpt);
         let (_, deferral) = waiting.find(|(_, deferral)| {
             let check = self.rules[deferral.nth].check;
@@ -319,8 +319,8 @@ fn count(nth: usize, rule: &Rule, needs: &mut Observations) {
         by.any(|by| by == CountBy::FromDomain) || by_refusals.any(|by| by == CountBy::FromDomain);
 }
 
-/// Where a rule speaks. `delay_reject` moves what is said of the client, not what is said of its conduct, nor
-/// `helo-required`: Postfix's `smtpd_helo_required` is none of its restrictions, and speaks at MAIL.
+/// The stage at which a rule refuses. `delay_reject` moves rules about the client, but not rules about its conduct, nor
+/// `helo-required`: Postfix's `smtpd_helo_required` is not one of its restrictions, and refuses at MAIL.
 fn spoken(rule: &Rule, delay_reject: bool) -> Stage {
     let moved = delay_reject && matches!(rule.check.timing, Timing::Stage | Timing::Tls);
     if moved {
@@ -330,7 +330,7 @@ fn spoken(rule: &Rule, delay_reject: bool) -> Stage {
     }
 }
 
-/// A rule of a policy that speaks.
+/// A rule of a policy with the stage at which it refuses.
 struct Spoken<'a> {
     nth: usize,
     rule: &'a Rule,
@@ -357,7 +357,7 @@ impl<'a> Spoken<'a> {
                 ..*values
             },
         );
-        // What is decided later than at connect cannot refuse the commands before it.
+        // Only a refusal at connect can apply to the commands after it.
         let possible = |after: &After| *after != After::EachCommand || self.stage == Stage::Connect;
         let after = self
             .rule

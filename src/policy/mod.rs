@@ -1,5 +1,5 @@
-//! Rules over facts: what a receiver demands, when it says so, and in which words. Pure: the same facts give
-//! the same verdict; no I/O, no clock, no DNS.
+//! Rules over facts: the demands of a receiver, their stages and their replies. Pure: the same facts give the same
+//! verdict, without I/O, clock or DNS.
 
 mod behaviour;
 pub mod check;

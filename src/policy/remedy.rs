@@ -1,5 +1,5 @@
-//! Remedies for a refusal. A check proposes them from the facts; `smtp::cure` verifies them in the zones, and only a verified remedy is
-//! shown.
+//! Remedies for a refusal. A check proposes them from the facts, `smtp::remedies` verifies them in the zones, and only
+//! verified remedies are shown.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -16,7 +16,7 @@ use crate::name::{self, Name, RecordType};
 /// One action of a remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Proposes a PTR record that leads the client address to a name, and the name to the address.
+    /// Proposes a PTR record for the client address, and an address record for its name.
     PointPtr {
         /// The client address.
         address: IpAddr,
@@ -27,7 +27,7 @@ pub enum Change {
     PointName {
         /// The owner.
         name: Name,
-        /// The address it should hold.
+        /// The address of the record.
         address: IpAddr,
     },
     /// Proposes an MX record for a domain.
@@ -39,46 +39,46 @@ pub enum Change {
         /// The address.
         address: IpAddr,
     },
-    /// Publishes a record.
+    /// Adds a record.
     AddRecord {
         /// The owner.
         name: Name,
         /// The data.
         data: RData,
     },
-    /// Publishes a record in the place of others.
+    /// Replaces records.
     ReplaceRecord {
         /// The owner.
         name: Name,
-        /// The records that go.
+        /// The records to remove.
         old: Vec<RData>,
         /// The data.
         data: RData,
     },
-    /// Has a DNS block list drop an entry.
+    /// Removes an entry from a DNS block list.
     Delist {
         /// The zone of the list.
         zone: Name,
         /// The owner of the entry.
         entry: Name,
-        /// What the entry stands for.
+        /// The subject of the entry.
         listed: String,
     },
-    /// Makes the DNS servers of a name answer.
+    /// Makes the DNS servers for a name answer.
     MendDns(Name),
-    /// Sends another name or literal in HELO or EHLO; `None` for one of the client's names.
+    /// Changes the argument of HELO or EHLO; `None` for one of the client's names.
     SayHelo(Option<String>),
-    /// Sends from, or translates to, another address.
+    /// Sends from another address, or translates to it.
     SendFrom(IpAddr),
-    /// Asks the receiver to let the client pass.
+    /// Asks the receiver to exempt the client.
     AskReceiver(IpAddr),
-    /// Behaves in another way in the session.
+    /// Changes the behaviour of the client in the session.
     Behave(Behaviour),
-    /// A change of an earlier process, as it was written then.
+    /// A change from a journal file, in its stored form.
     Restored(ChangeView),
 }
 
-/// A change as JSON has it. What does not belong to the action is left out.
+/// A change in JSON. Fields that do not apply to the action are absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema), schema(as = RemedyChange))]
 pub struct ChangeView {
@@ -93,13 +93,13 @@ pub struct ChangeView {
     /// The type of a record.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub record_type: Option<String>,
-    /// The data of a record, as zone text.
+    /// The data of a record in zone file format.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
-    /// The records that are replaced, as zone text.
+    /// The replaced records in zone file format.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaced: Vec<String>,
-    /// The HELO/EHLO argument.
+    /// The argument of HELO or EHLO.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub helo: Option<String>,
     /// A client address.
@@ -164,7 +164,7 @@ impl fmt::Display for Change {
     }
 }
 
-/// Record data as zone text has it.
+/// Record data in zone file format.
 fn text(data: &RData) -> String {
     match data {
         RData::TXT(txt) => {
@@ -177,12 +177,12 @@ fn text(data: &RData) -> String {
 }
 
 impl Change {
-    /// Whether it changes nothing but what the client, or its receiver, does in the session.
+    /// Whether the change is only one of the client or the receiver in the session, so that no lookup changes.
     pub(crate) fn leaves_lookups_alone(&self) -> bool {
         matches!(self, Self::Behave(_) | Self::AskReceiver(_))
     }
 
-    /// The change as JSON has it.
+    /// The change in JSON.
     pub fn view(&self) -> ChangeView {
         let of = |action: &str| ChangeView {
             action: action.to_owned(),
@@ -247,10 +247,10 @@ impl Change {
     }
 }
 
-/// One way to cure a refusal: all of its changes are needed.
+/// A way to fix a refusal; all of its changes are needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remedy {
-    /// The changes, in no order.
+    /// The changes, in any order.
     pub all_of: Vec<Change>,
 }
 
@@ -263,7 +263,7 @@ impl From<Change> for Remedy {
 }
 
 impl fmt::Display for Remedy {
-    /// The changes in one line, "and" between them.
+    /// The changes on one line, joined by "and".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, change) in self.all_of.iter().enumerate() {
             let and = if i == 0 { "" } else { "; and " };
@@ -273,8 +273,8 @@ impl fmt::Display for Remedy {
     }
 }
 
-/// The changes of remedies, each with the word in front of it: "remedy" begins, "and" joins what belongs together, and
-/// "or" begins an alternative.
+/// The changes of remedies with their labels: "remedy" for the first, "and" for a further change of the same remedy,
+/// and "or" for the first change of an alternative.
 pub fn labelled(remedies: &[Remedy]) -> impl Iterator<Item = (&'static str, &Change)> {
     remedies.iter().enumerate().flat_map(|(nth, remedy)| {
         let label = move |place| match (nth, place) {
@@ -287,31 +287,31 @@ pub fn labelled(remedies: &[Remedy]) -> impl Iterator<Item = (&'static str, &Cha
     })
 }
 
-/// A remedy as JSON has it.
+/// A remedy in JSON.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema), schema(as = Remedy))]
 pub struct RemedyView {
-    /// The changes in one line of words.
+    /// The changes as text on one line.
     pub text: String,
     /// The changes; all of them are needed.
     pub all_of: Vec<ChangeView>,
 }
 
-/// Remedies as JSON has them.
+/// Remedies in JSON.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema), schema(as = Remedies))]
 pub struct RemediesView {
-    /// The alternatives, the best first; each one of them is enough.
+    /// The alternatives, best first; each of them is enough.
     pub one_of: Vec<RemedyView>,
 }
 
-/// Proves proposals: gives those that cure, made definite.
+/// Verifies proposals: returns those that help, as concrete changes.
 type Prover = Box<dyn FnOnce(Vec<Remedy>) -> Vec<Remedy> + Send>;
 
-/// The remedies of a refusal: alternatives of which each one cures.
+/// The remedies of a refusal: alternatives, each of which fixes it.
 ///
-/// They are proved when they are read for the first time, by the zones as they were at the refusal: a session pays for
-/// keeping what the proof needs, and nothing more.
+/// They are verified when they are read for the first time, with the zones at the time of the refusal. A session
+/// therefore only pays for keeping the data of the verification.
 #[derive(Clone, Default)]
 pub struct Remedies(Arc<Proof>);
 
@@ -322,7 +322,7 @@ struct Proof {
 }
 
 impl Remedies {
-    /// What a check proposes. Nothing of it is shown before a proof is there.
+    /// The proposals of a check, which are not shown before they are verified.
     pub(super) fn proposed(proposals: Vec<Remedy>) -> Self {
         Self(Arc::new(Proof {
             proved: OnceLock::new(),
@@ -330,7 +330,7 @@ impl Remedies {
         }))
     }
 
-    /// Remedies that were proved before.
+    /// Remedies that are verified already.
     pub fn proved(remedies: Vec<Remedy>) -> Self {
         Self(Arc::new(Proof {
             proved: OnceLock::from(remedies),
@@ -338,7 +338,7 @@ impl Remedies {
         }))
     }
 
-    /// Supplies the proof.
+    /// Sets the function that verifies the proposals.
     pub(crate) fn prove_by(
         &self,
         prover: impl FnOnce(Vec<Remedy>) -> Vec<Remedy> + Send + 'static,
@@ -346,12 +346,12 @@ impl Remedies {
         self.0.open.lock().1 = Some(Box::new(prover));
     }
 
-    /// Proves the remedies, unless that is done. A later reading does not have to.
+    /// Verifies the remedies, unless that is done already.
     pub(crate) fn prove(&self) {
         _ = self.len();
     }
 
-    /// The remedies as JSON has them.
+    /// The remedies in JSON.
     pub fn view(&self) -> RemediesView {
         let one_of = self.iter().map(|remedy| RemedyView {
             text: remedy.to_string(),

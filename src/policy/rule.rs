@@ -1,4 +1,4 @@
-//! A rule: one check, the stage of its refusal, its replies, and what follows.
+//! A rule: one check, the stage of its refusal, its replies, and what the session does afterwards.
 
 use std::fmt;
 use std::time::Duration;
@@ -33,19 +33,20 @@ pub enum TempPolicy {
 pub enum After {
     /// Closes the connection with the reply.
     Close,
-    /// Answers 503 to everything but QUIT (RFC 5321 §3.1, RFC 7504).
+    /// Replies 503 to every command except QUIT (RFC 5321 §3.1, RFC 7504).
     Sticky503,
-    /// Repeats the reply to everything but QUIT, as Haraka does.
+    /// Repeats the reply to every command except QUIT, as Haraka does.
     Repeat,
-    /// Greets, and refuses each command but HELO, EHLO, NOOP, RSET and QUIT, as Sendmail does. Only at `connect`.
+    /// Sends the greeting, and refuses each command except HELO, EHLO, NOOP, RSET and QUIT, as Sendmail does. Only at
+    /// `connect`.
     EachCommand,
-    /// Goes on: the next command is judged on its own.
+    /// Continues: the next command is judged on its own.
     Continue,
 }
 
 impl After {
-    /// What RFC 5321 suggests where a profile says nothing: a refused greeting waits for QUIT (§3.1), 421 and 521
-    /// close (§3.8, RFC 7504 §3), anything later leaves the session as it was (§4.1.4).
+    /// The default by RFC 5321: a refused greeting waits for QUIT (§3.1), 421 and 521 close the connection (§3.8, RFC
+    /// 7504 §3), and a later refusal leaves the session unchanged (§4.1.4).
     pub fn usual(stage: Stage, code: u16) -> Self {
         match (stage, code) {
             (_, 221 | 421 | 521) => Self::Close,
@@ -55,7 +56,7 @@ impl After {
     }
 }
 
-/// A condition that limits a rule to heavy senders.
+/// A condition that limits a rule to bulk senders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bulk {
     /// The minimum number of messages, including the current one.
@@ -73,7 +74,7 @@ impl Bulk {
         volume.is_some_and(|volume| volume.messages >= self.messages)
     }
 
-    /// What a sender does to be no heavy one.
+    /// The change after which a sender is no longer a bulk sender.
     fn remedy(&self) -> Change {
         Change::Behave(Behaviour::SendFewer {
             most: self.messages.saturating_sub(1),
@@ -118,10 +119,10 @@ impl fmt::Display for Escalation {
     }
 }
 
-/// A text of a rule at another time, or of other hosts of the receiver.
+/// A text of a rule from another time, or from other hosts of the receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variant {
-    /// When or where the receiver gives this text.
+    /// The time or the hosts of this text.
     pub era: String,
     /// The reply to a violation.
     pub fail: Template,
@@ -159,9 +160,9 @@ impl Variant {
 
 /// A check with its settings, as a receiver uses it.
 pub struct Rule {
-    /// The check, by its row in the catalogue.
+    /// The check, as a row of the catalogue.
     pub check: &'static Check,
-    /// Its parameters, as far as they were set.
+    /// The parameters that were set.
     pub settings: Settings,
     /// The stage of its refusal, unless `delay_reject` moves it.
     pub stage: Stage,
@@ -169,17 +170,17 @@ pub struct Rule {
     pub fail: Template,
     /// The reply after a temporary DNS failure.
     pub error: Template,
-    /// What a temporary failure leads to.
+    /// The treatment of a temporary failure.
     pub temp: TempPolicy,
-    /// What follows a refusal; `None` for [`After::usual`].
+    /// What the session does after a refusal; `None` for [`After::usual`].
     pub after: Option<After>,
-    /// The heavy senders to which it is limited; all senders if `None`.
+    /// The bulk senders to which the rule is limited; all senders if `None`.
     pub bulk: Option<Bulk>,
-    /// The escalation; `fail` from the first violation if `None`.
+    /// The escalation; `fail` for every violation if `None`.
     pub escalation: Option<Escalation>,
     /// Whether the text is modelled, not captured from a real receiver.
     pub modelled: bool,
-    /// Whether `fail` is a text of the receiver's file, and not the check's own.
+    /// Whether the receiver file sets `fail`; otherwise it is the default of the check.
     pub(crate) has_own_fail: bool,
     /// The same for `error`.
     pub(crate) has_own_error: bool,
@@ -187,15 +188,15 @@ pub struct Rule {
     pub era: Option<String>,
     /// The confidence in the text; `None` for the confidence of its profile.
     pub confidence: Option<&'static str>,
-    /// Texts of the rule at other times, or of other hosts.
+    /// Texts of the rule from other times, or from other hosts.
     pub variants: Vec<Variant>,
-    /// The observations that it needs.
+    /// The observations that the rule needs.
     pub needs: Observations,
     judge: Judge,
 }
 
 impl Rule {
-    /// Makes a rule of a check and its settings, with the check's own stage and replies.
+    /// Creates a rule from a check and its settings, with the default stage and replies of the check.
     pub fn new(check: &'static Check, settings: &Settings) -> Self {
         let read = |lines: &[&str]| {
             Template::parse(lines).expect("the catalogue's own replies are tested to be sound")
@@ -238,12 +239,12 @@ impl Rule {
         }
     }
 
-    /// Whether these facts violate the demand, whether or not the rule binds the sender.
+    /// Whether these facts violate the demand, even if the rule does not apply to the sender.
     pub fn is_violated_by(&self, facts: &Facts) -> bool {
         matches!((self.judge)(facts), Finding::Violated(_))
     }
 
-    /// The reply to a violation by these facts, of the rule at this place of its policy.
+    /// The reply to a violation by these facts. `nth` is the index of the rule in its policy.
     pub(super) fn reply_to_violation(&self, nth: usize, facts: &Facts) -> &Template {
         let Some(escalation) = &self.escalation else {
             return &self.fail;
@@ -281,11 +282,11 @@ impl fmt::Debug for Rule {
 pub struct Allow {
     /// Client addresses.
     pub addresses: Vec<IpNet>,
-    /// Suffixes of the *verified* name. A PTR name alone is the client's own claim, and allows nothing.
+    /// Suffixes of the *verified* name. A PTR name alone is only the client's own claim, and exempts nobody.
     pub(crate) ptr_suffixes: Vec<Name>,
-    /// Suffixes of the HELO name. A claim too: as trusting as the receivers that do this.
+    /// Suffixes of the HELO name, which is also only a claim, for receivers that trust it.
     pub(crate) helo_suffixes: Vec<Name>,
-    /// Patterns of recipients, for rules that speak at RCPT.
+    /// Patterns of recipients, for rules at RCPT.
     pub recipients: Vec<String>,
     /// The checks that are skipped; all checks if empty.
     pub checks: Vec<&'static Check>,
@@ -362,7 +363,7 @@ impl fmt::Display for Allow {
             let names: Vec<_> = self.checks.iter().map(|check| check.name).collect();
             names.join(", ")
         };
-        write!(f, "past {rules}: {}", conditions.join("; "))
+        write!(f, "exempt from {rules}: {}", conditions.join("; "))
     }
 }
 

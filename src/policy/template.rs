@@ -1,17 +1,17 @@
-//! Reply texts with placeholders, checked when they are read.
+//! Reply texts with placeholders, validated when they are read.
 
 use crate::facts::Facts;
 use crate::name;
 use crate::reply::{REPLY_LINE_OCTETS, Reply, enhanced_prefix};
 
-/// What a template may quote, besides the facts.
+/// Values of placeholders that do not come from the facts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Values<'a> {
     /// The receiver's host name, `{mx}`.
     pub mx: &'a str,
     /// An opaque token, `{id}`.
     pub id: &'a str,
-    /// Placeholders that a complaint fills: `{zone}`, `{txt}`, `{exp}`.
+    /// Values from a complaint: `{zone}`, `{txt}`, `{exp}`.
     pub quotes: &'a [(&'static str, String)],
 }
 
@@ -26,30 +26,30 @@ pub const PLACEHOLDERS: &[(&str, &str)] = &[
     ("helo", "the HELO/EHLO argument"),
     (
         "helo_masked",
-        "the same, with ? for each blank and each of <>()\\\";@ (Postfix)",
+        "the same, with ? for each space and each of <>()\\\";@ (Postfix)",
     ),
-    ("verb", "HELO or EHLO, as the client said it"),
+    ("verb", "HELO or EHLO, as sent"),
     ("mx", "the receiver's host name"),
     ("sender", "the reverse-path"),
     ("rcpt", "the forward-path"),
     ("domain", "the domain of the reverse-path"),
     ("zone", "the DNSBL zone that listed the client"),
     ("txt", "the DNSBL's TXT record"),
-    ("exp", "the explanation that the domain's SPF record gives"),
-    ("earlier", "the HELO name that the client said before"),
+    ("exp", "the explanation from the SPF record of the domain"),
+    ("earlier", "the earlier HELO name of the client"),
     (
         "wait",
         "how long a greylisted client should wait, as hh:mm:ss",
     ),
     (
         "what",
-        "what a limit counts, or which name or header field breaks the rule",
+        "the limited quantity, or the name or header field that violates the rule",
     ),
     (
         "permitted",
-        "how many unverifiable HELO names are permitted",
+        "the number of unverifiable HELO names that are permitted",
     ),
-    ("field", "the header field that breaks the rule"),
+    ("field", "the header field that violates the rule"),
     ("from", "the domain of the From header field"),
     ("score", "the sum of a score"),
     (
@@ -69,16 +69,16 @@ pub struct Template {
 }
 
 impl Template {
-    /// Reads reply lines, each as on the wire.
+    /// Parses reply lines, each as on the wire.
     ///
     /// # Errors
-    /// What was expected and what was found: a placeholder that does not exist, an enhanced code of another
-    /// class than the reply code, CR or LF, a line beyond 512 octets, a code that is no refusal or greeting.
+    /// The expected and the found text: an unknown placeholder, an enhanced code of another class than the reply code,
+    /// CR or LF, a line beyond 512 octets, or a code that is neither a refusal nor a greeting.
     pub fn parse<S: AsRef<str>>(lines: &[S]) -> Result<Self, (String, String)> {
         Self::parse_with(lines, &[])
     }
 
-    /// The same with placeholders beyond those that every text has, which [`Values::quotes`] fill.
+    /// The same with additional placeholders, whose values are in [`Values::quotes`].
     ///
     /// # Errors
     /// As [`Template::parse`].
@@ -113,7 +113,7 @@ impl Template {
             if line.len() + 2 > REPLY_LINE_OCTETS {
                 return Err((
                     format!(
-                        "a reply line of at most {REPLY_LINE_OCTETS} octets with its CRLF (RFC 5321 §4.5.3.1.5)"
+                        "a reply line of at most {REPLY_LINE_OCTETS} octets including CRLF (RFC 5321 §4.5.3.1.5)"
                     ),
                     format!("{} octets", line.len() + 2),
                 ));
@@ -141,12 +141,12 @@ impl Template {
         Ok(Self { pattern, plain })
     }
 
-    /// Whether it holds no placeholders.
+    /// Whether the text has no placeholders.
     pub(crate) fn is_plain(&self) -> bool {
         self.plain
     }
 
-    /// The reply with its placeholders as written.
+    /// The reply with its placeholders.
     pub fn pattern(&self) -> &Reply {
         &self.pattern
     }

@@ -1,4 +1,4 @@
-//! `[auth]` and `[[script]]` of receiver files: credentials, and misbehaviour on purpose.
+//! `[auth]` and `[[script]]` of receiver files: credentials and scripted misbehaviour.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::smtp::{
 
 /// The challenges of LOGIN that most receivers send.
 const LOGIN_CHALLENGES: [&str; 2] = ["Username:", "Password:"];
-/// The longest challenge: its encoding fits into a reply line (RFC 5321 §4.5.3.1.5).
+/// The maximum size of a challenge: its encoding fits into a reply line (RFC 5321 §4.5.3.1.5).
 const CHALLENGE_OCTETS: usize = 375;
 
 /// Reads `[auth]`; without it, AUTH is not offered.
@@ -28,7 +28,7 @@ pub(super) fn auth(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Aut
     if outcome == Some("users") && users.is_empty() {
         mistakes.add(
             span,
-            "users = { name = \"password\" } beside accept = \"users\"",
+            "users = { name = \"password\" } with accept = \"users\"",
             "none",
         );
     }
@@ -62,7 +62,7 @@ fn mechanism(text: &str) -> Option<Mechanism> {
         .find(|known| known.word() == text)
 }
 
-/// The mechanisms that take an initial response: none in which the server speaks first.
+/// The mechanisms that accept an initial response; CRAM-MD5 cannot, because the server sends the first message.
 fn initial_response(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Vec<Mechanism> {
     let client_first = |text: &str| mechanism(text).filter(|known| known.is_client_first());
     table
@@ -134,11 +134,7 @@ fn script(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Script> {
         for key in ["mechanism", "initial_response"] {
             let at = table.value(key).map(Spanned::span);
             if let Some(at) = at {
-                mistakes.add(
-                    at,
-                    format!("stage = \"auth\" beside {key}"),
-                    "another stage",
-                );
+                mistakes.add(at, format!("stage = \"auth\" with {key}"), "another stage");
             }
         }
     }
@@ -162,7 +158,7 @@ fn script(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Script> {
         mistakes.add(
             span,
             "reply, raw, delay, drip, split, instead or after",
-            "none: it would do nothing",
+            "none of them",
         );
     }
     table.finish();
@@ -209,7 +205,7 @@ fn often(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Schedule {
     let seed = table.number("seed", mistakes);
     if let Some(seed) = seed.as_ref().filter(|_| !table.has("probability")) {
         let found = format!("seed = {} without it", seed.value);
-        mistakes.add(seed.span.clone(), "a probability beside a seed", found);
+        mistakes.add(seed.span.clone(), "a probability with a seed", found);
     }
     let seed = seed.map_or(0, |seed| seed.value);
     let span = table.span();
@@ -220,7 +216,7 @@ fn often(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Schedule {
     if probability.is_some() && millionths.is_none() {
         mistakes.add(
             span,
-            "a probability from 0.0 to 1.0, of at most two places",
+            "a probability from 0.0 to 1.0 with at most two decimal places",
             "another number",
         );
     }

@@ -1,4 +1,4 @@
-//! The scenarios and receivers that are built in, and files of the user's.
+//! Loads built-in files and files of the user.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -13,41 +13,41 @@ use super::words::unknown;
 use super::{ReceiverProfile, Scenario, parse, receiver};
 use crate::error::Error;
 
-/// The scenario of a name or path.
+/// Loads the scenario with this name or path.
 ///
 /// # Errors
-/// No such scenario, a file that cannot be read, or every mistake in it.
+/// The scenario does not exist, its file cannot be read, or it has mistakes, all of which are listed.
 pub fn load_scenario(name: &str) -> Result<Scenario, Error> {
     let (file, text) = open(name, "", "scenario")?;
     read_scenario(&file, &text)
 }
 
-/// The receiver of a name or path.
+/// Loads the receiver with this name or path.
 ///
 /// # Errors
-/// No such receiver, a file that cannot be read, or every mistake in it.
+/// The receiver does not exist, its file cannot be read, or it has mistakes, all of which are listed.
 pub fn load_receiver(name: &str) -> Result<ReceiverProfile, Error> {
     let (file, text) = open(name, "receivers/", "receiver")?;
     read_receiver(&file, &text)
 }
 
-/// Reads a scenario from text; `name` is what it is called and reported under.
+/// Parses the text of a scenario; `name` appears in reports.
 ///
 /// # Errors
-/// Every mistake in it.
+/// All mistakes in the text.
 pub fn parse_scenario(name: &str, text: &str) -> Result<Scenario, Error> {
     read_scenario(Path::new(name), text)
 }
 
-/// Reads a receiver from text; `name` is what it is called and reported under.
+/// Parses the text of a receiver; `name` appears in reports.
 ///
 /// # Errors
-/// Every mistake in it.
+/// All mistakes in the text.
 pub fn parse_receiver(name: &str, text: &str) -> Result<ReceiverProfile, Error> {
     read_receiver(Path::new(name), text)
 }
 
-/// Every built-in scenario, by name.
+/// All built-in scenarios, by name.
 ///
 /// # Errors
 /// A mistake in a file.
@@ -55,7 +55,7 @@ pub fn list_scenarios() -> Result<Vec<Scenario>, Error> {
     names("").iter().map(|name| load_scenario(name)).collect()
 }
 
-/// Every built-in receiver, by name.
+/// All built-in receivers, by name.
 ///
 /// # Errors
 /// A mistake in a file.
@@ -66,15 +66,16 @@ pub fn list_receivers() -> Result<Vec<ReceiverProfile>, Error> {
         .collect()
 }
 
-/// The scenarios of names, files and directories, each once; receiver files among them are read for mistakes only.
+/// Loads the scenarios with these names, and those in these files and directories, each once. Receiver files among them
+/// are only checked for mistakes.
 ///
 /// # Errors
-/// A name that no built-in scenario has, every mistake of every file, or a file that cannot be read.
+/// A name that no built-in scenario has, all mistakes of all files, or a file that cannot be read.
 pub fn load_scenarios(named: &[String]) -> Result<Vec<Scenario>, Error> {
     let known = names("");
     let (mut built_in, mut paths) = (Vec::new(), Vec::new());
     for name in named {
-        // A directory needs no slash, unless a built-in scenario has its name.
+        // The path of a directory can be without a slash, unless a built-in scenario has this name.
         if is_path(name) || !known.contains(name) && Path::new(name).exists() {
             paths.push(PathBuf::from(name));
         } else if !built_in.contains(&name) {
@@ -105,7 +106,7 @@ fn load_files(paths: &[PathBuf]) -> Result<Vec<Scenario>, Error> {
     }
 }
 
-/// The text of a built-in file or a user's, with the name to report it under.
+/// The text of a file, built-in or of the user, with its name for reports.
 fn open(name: &str, directory: &str, what: &str) -> Result<(PathBuf, String), Error> {
     if is_path(name) {
         let path = PathBuf::from(name);
@@ -113,7 +114,7 @@ fn open(name: &str, directory: &str, what: &str) -> Result<(PathBuf, String), Er
             .map_err(|e| Error::io(format!("cannot read {name}"), e))?;
         return Ok((path, text));
     }
-    // A receiver of another era is read from the same file.
+    // The receivers of all eras are in the same file.
     let file = match name.split_once('@') {
         Some((file, _)) if what == "receiver" => file,
         _ => name,
@@ -133,7 +134,7 @@ fn open(name: &str, directory: &str, what: &str) -> Result<(PathBuf, String), Er
     }
 }
 
-/// What a file holds.
+/// The content of a file.
 pub(super) enum Content {
     Scenario(Box<Scenario>),
     Receiver(ReceiverProfile),
@@ -160,7 +161,7 @@ fn not_a(kind: Kind, file: &Path) -> Error {
     )
 }
 
-/// A file that was read, and what is wrong with it.
+/// A parsed file with its mistakes.
 pub(super) struct Examined {
     pub(super) mistakes: Mistakes,
     pub(super) content: Option<Content>,
@@ -171,15 +172,16 @@ fn read(file: &Path, text: &str, usual: Kind, only: bool) -> Result<Content, Err
     mistakes.finish(content)
 }
 
-/// Reads a file as what its keys show; as `usual` where they do not show it. Where only `usual` will do, another kind
-/// of file is a mistake.
+/// Reads a file as the kind that its keys show, and as `usual` if they do not show one. With `only`, another kind of
+/// file is a mistake.
 fn examine(file: &Path, text: &str, usual: Kind, only: bool) -> Examined {
     let mut mistakes = Mistakes::new(file.display().to_string(), text);
     let (table, broken) = DeTable::parse_recoverable(text);
     for error in &broken {
         mistakes.add(error.span().unwrap_or(0..0), "TOML", error.message());
     }
-    // What broken TOML leaves is not read further: what is missing there would be reported as mistakes of its own.
+    // A file with TOML syntax errors is not read further: keys that are missing for that reason are not mistakes of
+    // their own.
     if !broken.is_empty() {
         return Examined {
             mistakes,
@@ -209,13 +211,13 @@ fn examine(file: &Path, text: &str, usual: Kind, only: bool) -> Examined {
     Examined { mistakes, content }
 }
 
-/// Reads text that is no file's as what its keys show.
+/// Reads text without a file as the kind that its keys show.
 pub(super) fn examine_text(text: &str) -> Examined {
     let nowhere = Path::new(shipped::PREFIX).join("text");
     examine(&nowhere, text, Kind::Scenario, false)
 }
 
-/// Reads every file, and compares their names and titles.
+/// Reads all files, and compares their names and titles.
 ///
 /// # Errors
 /// A file that cannot be read, or a directory without TOML files.
@@ -225,7 +227,7 @@ pub(super) fn examine_files(paths: &[PathBuf]) -> Result<Vec<Examined>, Error> {
     let mut titles: HashMap<String, PathBuf> = HashMap::new();
     let mut done = HashSet::new();
     for file in toml_files(paths)? {
-        // A directory and one within it, given both, hold the same files.
+        // Overlapping directories contain the same files.
         if !done.insert(file.canonicalize().unwrap_or_else(|_| file.clone())) {
             continue;
         }
@@ -255,7 +257,7 @@ fn kind_of(text: &str) -> Kind {
     Evidence::of(table.get_ref()).kind(Kind::Scenario)
 }
 
-/// Where the title of a file stands.
+/// The position of the title in a file.
 fn title_span(text: &str) -> std::ops::Range<usize> {
     let (table, _) = DeTable::parse_recoverable(text);
     let title = table
@@ -265,7 +267,7 @@ fn title_span(text: &str) -> std::ops::Range<usize> {
     title.map_or(0..0, |(_, value)| value.span())
 }
 
-/// The files named, and the TOML files of the directories named, each of which has at least one.
+/// The named files, and the TOML files of the named directories, each of which must have at least one.
 fn toml_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     for path in paths {

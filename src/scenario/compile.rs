@@ -1,4 +1,4 @@
-//! From a scenario to the zones of a world.
+//! Compiles a scenario to the zones of a world.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -14,7 +14,7 @@ use crate::name::{self, Name, RecordType};
 /// TTL of generated records, in seconds.
 const TTL: u32 = 300;
 
-/// Which part of a scenario generates a record, by its place in the list.
+/// The part of a scenario that generates a record, by its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Generator {
     /// A recipient domain.
@@ -23,17 +23,17 @@ pub(crate) enum Generator {
     Pool(usize),
 }
 
-/// A generated record that no server loads beside the text of a zone.
+/// A generated record that conflicts with the text of a zone.
 #[derive(Clone, Debug)]
 pub(crate) struct Clash {
     pub(crate) by: Generator,
     pub(crate) conflict: Conflict,
-    /// How many more records of the same generator clash.
+    /// The number of further records of the same generator that conflict.
     pub(crate) more: usize,
 }
 
 impl Clash {
-    /// What was expected of the zone's text, and what is generated.
+    /// The expected text of the zone, and the generated records.
     pub(crate) fn told(&self) -> (String, String) {
         let Self { conflict, more, .. } = self;
         let expected = format!("{}, in the text of the zone", conflict.expected());
@@ -46,14 +46,15 @@ impl Clash {
 }
 
 impl Scenario {
-    /// The zones, faults and DNS settings; exchanges without addresses in the file have the address `receiver`.
+    /// The zones, faults and DNS settings. Exchanges whose addresses the file does not specify have the address
+    /// `receiver`.
     ///
-    /// A zone that nothing is added to shares its records with the scenario.
+    /// A zone without generated records shares its records with the scenario.
     pub fn zones(&self, receiver: IpAddr) -> Zones {
         self.zones_of(&ExchangeAddresses::one(receiver))
     }
 
-    /// The zones, faults and DNS settings of a world whose exchanges have these places.
+    /// The zones, faults and DNS settings of a world whose exchanges are at these places.
     pub(crate) fn zones_with(&self, places: &[Place]) -> Zones {
         self.zones_of(&ExchangeAddresses::at(places))
     }
@@ -74,11 +75,11 @@ impl Scenario {
         Zones::new(plan.zones, self.faults.clone()).with_settings(self.dns)
     }
 
-    /// What recipient domains and pools generate though the text of a zone forbids it: one for each of them, the first.
+    /// The generated records that conflict with the text of a zone: the first one of each domain and pool.
     pub(crate) fn clashes(&self) -> Vec<Clash> {
         let mut clashes: Vec<Clash> = Vec::new();
         if self.zones.is_empty() {
-            return clashes; // generated records never forbid each other
+            return clashes; // generated records never conflict with each other
         }
         let zones: HashMap<Name, &Zone> = self.zones.iter().map(|z| (z.origin(), z)).collect();
         let anywhere = ExchangeAddresses::one(IpAddr::from([127, 0, 0, 1]));
@@ -99,7 +100,7 @@ impl Scenario {
         clashes
     }
 
-    /// Hands on each generated record, with the origin of the zone that it needs where none encloses it.
+    /// Calls `add` for each generated record, with the origin of the zone to create if no zone encloses the record.
     fn generate(
         &self,
         exchanges: &ExchangeAddresses,
@@ -196,7 +197,7 @@ fn generate_helo(pool: &Pool, add: &mut dyn FnMut(Name, RData, &Name)) {
     }
 }
 
-/// What is found for a name, or for the nearest name above it.
+/// The result for a name, or for the nearest name above it.
 fn above<T>(name: &Name, find: impl Fn(&Name) -> Option<T>) -> Option<T> {
     let mut above = name.clone();
     loop {
@@ -211,13 +212,13 @@ fn above<T>(name: &Name, find: impl Fn(&Name) -> Option<T>) -> Option<T> {
 #[derive(Default)]
 struct Plan {
     zones: Vec<Zone>,
-    /// Which zone has which origin.
+    /// The index of the zone with each origin.
     places: HashMap<Name, usize>,
 }
 
 impl Plan {
-    /// Adds a record to the deepest zone that encloses it, or to a new one. What clashes with the text of a zone was
-    /// told when the scenario was read, and is left out.
+    /// Adds a record to the deepest zone that encloses it, or to a new one. Conflicts with the text of a zone were
+    /// reported when the scenario was read; those records are left out.
     fn add(&mut self, record: Record, origin: &Name) {
         let enclosing = above(&record.name, |name| self.places.get(name).copied());
         let index = enclosing.unwrap_or_else(|| self.zone(origin));
@@ -243,13 +244,13 @@ fn address_data(address: IpAddr) -> RData {
     }
 }
 
-/// The zone of an address's PTR record: the /24, or the /64 of an IPv6 address.
+/// The zone for the PTR record of an address: its /24, or /64 for IPv6.
 fn reverse_origin(address: IpAddr) -> Name {
     let labels = if address.is_ipv4() { 3 + 2 } else { 16 + 2 };
     name::reverse(address).trim_to(labels)
 }
 
-/// The zone of a host: its organisational domain, or what is above its first label.
+/// The zone for a host: its organisational domain, or its name without the first label.
 fn forward_origin(host: &Name) -> Name {
     let organisation = name::organisational_domain(host).and_then(|domain| name::absolute(&domain));
     organisation.unwrap_or_else(|| {

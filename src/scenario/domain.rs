@@ -1,4 +1,4 @@
-//! `[[domain]]`: recipient domains and the mail servers that the DNS names for them.
+//! `[[domain]]`: recipient domains and their mail servers in the DNS.
 
 use std::net::IpAddr;
 use std::ops::Range;
@@ -16,47 +16,48 @@ use crate::dns::Zone;
 use crate::name::{self, Name, RecordType};
 use crate::smtp::Mailboxes;
 
-/// The preference of the first MX record without one, and the step to the next.
+/// The default preference of the first MX record, and the step to the next.
 const PREFERENCE: u16 = 10;
 
 /// A recipient domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Domain {
-    /// Its name.
+    /// The name of the domain.
     pub name: Name,
-    /// Its receiver by name or path; that of the scenario where `None`.
+    /// The receiver by name or path; `None` for that of the scenario.
     pub receiver: Option<String>,
-    /// Where its mail goes.
+    /// The mail servers.
     pub servers: MailServers,
-    /// Its mailboxes; those that the scenario has for all domains where `None`.
+    /// The mailboxes; `None` for those of all domains of the scenario.
     pub recipients: Option<Vec<Mailboxes>>,
 }
 
-/// Where the DNS says that the mail of a domain goes (RFC 5321 §5.1).
+/// The mail servers of a domain in the DNS (RFC 5321 §5.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MailServers {
-    /// To `mx.` and the domain.
+    /// The host `mx` in the domain.
     Usual,
-    /// To the hosts of MX records.
+    /// The hosts of MX records.
     Mx(Vec<MailServer>),
-    /// To the domain itself: it has no MX record, but these addresses; one of the world's where there are none.
+    /// The domain itself, which has no MX record: with these addresses, or one that the world assigns if there are
+    /// none.
     Implicit(Vec<IpAddr>),
-    /// Nowhere: a null MX says that the domain accepts no mail (RFC 7505).
+    /// None: a null MX says that the domain accepts no mail (RFC 7505).
     Null,
 }
 
-/// A mail server that an MX record names.
+/// A mail server with an MX record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MailServer {
-    /// Its name.
+    /// The host name.
     pub name: Name,
-    /// The preference of the MX record; the lowest is tried first.
+    /// The preference of the MX record; senders try the lowest first.
     pub preference: u16,
-    /// Its addresses; `None` where the world assigns one. An empty list means no address record.
+    /// The addresses; `None` for one that the world assigns. With an empty list, the host has no address record.
     pub addresses: Option<Vec<IpAddr>>,
-    /// Its receiver by name or path; that of the domain where `None`.
+    /// The receiver by name or path; `None` for that of the domain.
     pub receiver: Option<String>,
-    /// Whether nothing listens at its addresses.
+    /// Whether nothing listens at the addresses.
     pub dead: bool,
 }
 
@@ -72,7 +73,7 @@ impl Domain {
     }
 }
 
-/// Reads every `[[domain]]`, and returns where each of them stands.
+/// Reads all `[[domain]]` tables, and returns their positions.
 pub(super) fn domains(
     file: &mut Reader<'_>,
     beside: Option<&Path>,
@@ -112,7 +113,7 @@ fn domain(mut table: Reader<'_>, beside: Option<&Path>, mistakes: &mut Mistakes)
         (servers, None, _) => servers,
         (servers, Some(_), at) => {
             let expected =
-                "mx = [] beside addresses: the addresses of an MX host stand in its own table";
+                "mx = [] with addresses; the addresses of an MX host belong in its own table";
             let found = if mx.is_some() { "another mx" } else { "no mx" };
             mistakes.add(at.unwrap_or_default(), expected, found);
             servers
@@ -135,7 +136,7 @@ pub(super) fn mailboxes(
     table.parsed_list(key, mistakes, Mailboxes::read)
 }
 
-/// Reads `mx`: one host or a list of them; an empty list means that there is no MX record.
+/// Reads `mx`: one host or a list of hosts; an empty list means that there is no MX record.
 fn mail_servers(
     value: &Spanned<DeValue<'_>>,
     beside: Option<&Path>,
@@ -177,7 +178,7 @@ fn mail_servers(
     match null {
         Some(span) if values.len() > 1 => {
             let expected = "a null MX (\".\") alone (RFC 7505 §3)";
-            mistakes.add(span, expected, "a null MX beside other hosts");
+            mistakes.add(span, expected, "a null MX with other hosts");
             MailServers::Mx(servers)
         }
         Some(_) => MailServers::Null,
@@ -185,7 +186,7 @@ fn mail_servers(
     }
 }
 
-/// A host as zone text has it: maybe a preference, and a name; `.` is a null MX.
+/// A host in the syntax of zone text: an optional preference, and a name; `.` is a null MX.
 fn written(
     value: &Spanned<DeValue<'_>>,
     usual: u16,
@@ -233,7 +234,7 @@ fn tabled(
     })
 }
 
-/// Reports an `mx` beside MX records in the text of a zone, and receivers that would have to share an address.
+/// Reports an `mx` for a domain that has MX records in the text of a zone, and receivers that would share an address.
 pub(super) fn contradictions(
     domains: &[Domain],
     spans: &[Range<usize>],
@@ -264,7 +265,7 @@ pub(super) fn contradictions(
     }
 }
 
-/// What can be only one receiver's.
+/// A host or an address, which belongs to only one receiver.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place<'d> {
     Host(&'d Name),
@@ -280,7 +281,7 @@ impl Place<'_> {
     }
 }
 
-/// The hosts and addresses of a domain, each with its receiver and whether it is dead.
+/// The hosts and addresses of a domain, each with its receiver and whether nothing listens there.
 fn taken(domain: &Domain) -> Vec<(Place<'_>, Option<&str>, bool)> {
     let of_domain = domain.receiver.as_deref();
     match &domain.servers {

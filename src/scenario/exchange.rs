@@ -1,4 +1,4 @@
-//! Where mail for the recipient domains goes: the exchanges that the DNS names, their addresses, and who listens there.
+//! Mail servers of recipient domains: their names and addresses in the DNS, and their listeners.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -13,33 +13,34 @@ use super::{Domain, Scenario};
 use crate::error::Error;
 use crate::name::{self, Name, RecordType};
 
-/// The loopback network whose addresses stand for exchanges unless another one is chosen.
+/// The default loopback network for the addresses of exchanges.
 pub const EXCHANGES: Ipv4Net = match Ipv4Net::new(Ipv4Addr::new(127, 0, 25, 0), 24) {
     Ok(network) => network,
     Err(_) => panic!("24 is a prefix length"),
 };
 
-/// A host that takes the mail of a recipient domain.
+/// A mail server of a recipient domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
     /// The recipient domain.
     pub domain: Name,
-    /// The preference of its MX record; `None` where the domain has none and is its own exchange (RFC 5321 §5.1).
+    /// The preference of the MX record; `None` for a domain without MX records, which is its own exchange (RFC 5321
+    /// §5.1).
     pub preference: Option<u16>,
     /// The name of the host.
     pub name: Name,
-    /// The addresses that the file gives it; empty where the world assigns one.
+    /// The addresses in the file; empty if the world assigns one.
     pub addresses: Vec<IpAddr>,
-    /// Its receiver by name or path; that of the world where `None`.
+    /// The receiver by name or path; `None` for that of the world.
     pub receiver: Option<String>,
-    /// What there is at its addresses.
+    /// The kind of its listener.
     pub kind: ExchangeKind,
 }
 
-/// What there is at the addresses of an exchange.
+/// The kind of listener at the addresses of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExchangeKind {
-    /// The main listener of the world: the domain has a name and nothing else.
+    /// The main listener of the world, for a domain with only a name.
     Main,
     /// A listener of its own.
     Own,
@@ -49,19 +50,19 @@ pub enum ExchangeKind {
     Nowhere,
 }
 
-/// How the exchanges of a scenario come by addresses and listeners.
+/// The assignment of addresses and listeners to exchanges.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Placement {
-    /// Each address of an exchange is an address of this loopback network, with the port of the main listener. Where the system
-    /// does not have those addresses, as macOS, receivers get free ports.
+    /// Each address of an exchange becomes an address of this loopback network, with the port of the main listener. On
+    /// systems without those addresses, such as macOS, receivers get free ports.
     Automatic,
-    /// The same with this network, or an error.
+    /// The same with this network; missing addresses are an error.
     Addresses(Ipv4Net),
-    /// Each receiver has a port of the main listener's address: one of these, or a free one. The DNS cannot name a port, so all
-    /// exchanges have the same address.
+    /// Each receiver has a port on the address of the main listener: one of these, or a free one. All exchanges have
+    /// the same address, because the DNS has no ports.
     Ports(Option<RangeInclusive<u16>>),
-    /// Each exchange has the addresses that the file gives it, or the next address of this network. All listen on one port. For
-    /// the sealed network of `martinet run`, where the machine has all these addresses.
+    /// Each exchange has its addresses of the file, or the next address of this network. All listen on one port. This
+    /// is for the sealed network of `martinet run`, which has all these addresses.
     Written {
         /// The network for exchanges without addresses.
         network: Ipv4Net,
@@ -79,24 +80,24 @@ pub struct Place {
     pub preference: Option<u16>,
     /// The exchange.
     pub exchange: Name,
-    /// The address that the DNS has; `None` if it has none.
+    /// The address in the DNS; `None` if there is none.
     pub address: Option<IpAddr>,
-    /// Where the receiver listens; port 0 is a port yet to be chosen. `None` if nothing listens.
+    /// The address on which the receiver listens, with port 0 if it is not chosen yet. `None` if nothing listens.
     pub listener: Option<SocketAddr>,
-    /// The receiver by name or path; that of the world where `None`.
+    /// The receiver by name or path; `None` for that of the world.
     pub receiver: Option<String>,
 }
 
 /// The addresses of exchanges in the DNS.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ExchangeAddresses {
-    /// The address of exchanges that are not listed, and have none in the file.
+    /// The address of exchanges that are not listed and have none in the file.
     usual: Option<IpAddr>,
     each: HashMap<Name, Vec<IpAddr>>,
 }
 
 impl ExchangeAddresses {
-    /// One address for each exchange that has none in the file.
+    /// The same address for all exchanges that have none in the file.
     pub(super) fn one(usual: IpAddr) -> Self {
         Self {
             usual: Some(usual),
@@ -132,7 +133,7 @@ impl Scenario {
             .iter()
             .flat_map(|d| self.exchanges_of(d))
             .collect();
-        // An exchange that several domains share has the addresses that any of them gives it.
+        // An exchange that several domains share has the addresses from all of them.
         let mut given: HashMap<Name, Vec<IpAddr>> = HashMap::new();
         for exchange in &all {
             let addresses = given.entry(exchange.name.clone()).or_default();
@@ -206,7 +207,7 @@ impl Scenario {
         exchanges
     }
 
-    /// The names of the exchanges of a receiver, each once; of the receiver of the world where `None`.
+    /// The distinct names of the exchanges of a receiver; `None` for the receiver of the world.
     pub fn exchange_names(&self, receiver: Option<&str>) -> Vec<String> {
         let all = self.exchanges().into_iter();
         let own = all.filter(|exchange| exchange.receiver.as_deref() == receiver);
@@ -237,14 +238,15 @@ impl Scenario {
         records.filter_map(|data| data.ip_addr()).collect()
     }
 
-    /// The receiver that takes mail for a recipient, by name or path: that of the recipient's domain, or the receiver of the
-    /// scenario, which also takes mail for domains that the scenario does not have.
+    /// The receiver for a recipient, by name or path: that of the recipient's domain, or that of the scenario, which
+    /// also serves domains that are not in the scenario.
     pub fn receiver_for(&self, recipient: &str) -> String {
         let own = self.receiver_of(recipient);
         own.unwrap_or_else(|| self.receiver.clone())
     }
 
-    /// The receiver of a recipient's domain: that of its first exchange that listens. `None` if the domain has none of its own.
+    /// The receiver of a recipient's domain: that of its first exchange with a listener. `None` if the domain has none
+    /// of its own.
     pub(crate) fn receiver_of(&self, recipient: &str) -> Option<String> {
         self.receiver_of_domain(self.domain_of(recipient)?)
     }
@@ -257,8 +259,7 @@ impl Scenario {
         first.map_or_else(|| domain.receiver.clone(), |exchange| exchange.receiver)
     }
 
-    /// The mailbox that mail to a receiver goes to unless another one is named: postmaster at its first domain, or at the first
-    /// domain of the scenario.
+    /// The default recipient at a receiver: postmaster at its first domain, or at the first domain of the scenario.
     pub(crate) fn recipient_at(&self, receiver: &str) -> String {
         let own = |domain: &&Domain| self.receiver_of_domain(domain).as_deref() == Some(receiver);
         match self.domains.iter().find(own) {
@@ -267,8 +268,8 @@ impl Scenario {
         }
     }
 
-    /// The scenario for mail to one recipient by this receiver: exchanges of other domains have no listener of their own, so that
-    /// the world is small. A receiver other than that of the domain takes its place.
+    /// The scenario reduced to one recipient and this receiver: exchanges of other domains have no listener of their
+    /// own, so that the world is small. Another receiver replaces that of the domain.
     #[must_use]
     pub(crate) fn for_one(mut self, recipient: &str, receiver: &str) -> Self {
         let domain = self.domain_of(recipient).map(|domain| domain.name.clone());
@@ -296,7 +297,7 @@ impl Scenario {
         self.domains.iter().find(|domain| domain.name == name)
     }
 
-    /// Where each exchange is in a world whose main listener has the address `main`.
+    /// The place of each exchange in a world whose main listener has the address `main`.
     ///
     /// # Errors
     /// The network has fewer addresses than exchanges need.
@@ -335,12 +336,12 @@ type At = (Option<IpAddr>, Option<SocketAddr>);
 struct Assigning<'p> {
     placement: &'p Placement,
     main: SocketAddr,
-    /// Addresses that are not assigned because the file gives them to an exchange.
+    /// Addresses of exchanges in the file, which are not assigned.
     taken: HashSet<IpAddr>,
     network: Ipv4Net,
     /// The number of the next address of the network.
     next: u32,
-    /// What has been assigned to an exchange, which several domains can have.
+    /// The addresses assigned to each exchange, which several domains can share.
     assigned: HashMap<Name, Vec<At>>,
 }
 
@@ -361,7 +362,7 @@ impl<'p> Assigning<'p> {
         }
     }
 
-    /// The places of an exchange: one for each of its addresses.
+    /// The places of an exchange, one for each of its addresses.
     fn of(&mut self, exchange: &Exchange) -> Result<Vec<At>, Error> {
         if let Some(assigned) = self.assigned.get(&exchange.name) {
             return Ok(assigned.clone());
@@ -406,7 +407,7 @@ impl<'p> Assigning<'p> {
         }
     }
 
-    /// The next address of the network that nothing else has.
+    /// The next free address of the network.
     fn assign(&mut self) -> Result<IpAddr, Error> {
         let (first, last) = (
             u32::from(self.network.network()),
@@ -432,8 +433,8 @@ impl<'p> Assigning<'p> {
     }
 }
 
-/// The hosts that a domain's MX records name, with their preferences; without a preference, the domain itself. A null MX names
-/// the root.
+/// The hosts in the MX records of a domain with their preferences; without a preference, the domain itself. A null MX
+/// has the root as its host.
 pub(super) fn hosts(domain: &Domain) -> Vec<(Option<u16>, Name)> {
     match &domain.servers {
         MailServers::Usual => {
@@ -449,7 +450,7 @@ pub(super) fn hosts(domain: &Domain) -> Vec<(Option<u16>, Name)> {
     }
 }
 
-/// The addresses that the domains of a file give to hosts. A host that is missing has none given.
+/// The addresses that the domains of a file specify for hosts. A missing host has no address in the file.
 pub(super) fn given(domains: &[Domain]) -> HashMap<&Name, Vec<IpAddr>> {
     let mut given: HashMap<&Name, Vec<IpAddr>> = HashMap::new();
     for domain in domains {

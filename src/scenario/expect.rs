@@ -1,4 +1,4 @@
-//! What a scenario expects: every scenario is its own test.
+//! The expectations of a scenario.
 
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
@@ -14,13 +14,13 @@ use crate::verdict::Verdict;
 /// One `[[expect]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expectation {
-    /// A session, and how it ends.
+    /// A session and its outcome.
     Session(Box<SessionExpectation>),
-    /// A DNS question, and its answer.
+    /// A DNS query and its answer.
     Dns(DnsExpectation),
 }
 
-/// A session, and how it ends.
+/// A session and its outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionExpectation {
     /// The client address.
@@ -29,15 +29,15 @@ pub struct SessionExpectation {
     pub helo: String,
     /// `EHLO` or `HELO`.
     pub verb: &'static str,
-    /// The reverse-path.
+    /// The envelope sender.
     pub sender: String,
-    /// The forward-path; postmaster of the scenario's first domain where `None`.
+    /// The recipient; `None` for postmaster at the first domain of the scenario.
     pub recipient: Option<String>,
-    /// The message, its lines ended by LF; a small one from the reverse-path where `None`.
+    /// The message with LF line ends; `None` for a short one from the sender.
     pub message: Option<String>,
     /// The receiver, by name or file.
     pub receiver: String,
-    /// How the first line of the deciding reply begins: `554`, `550 5.7.25`.
+    /// The beginning of the first line of the decisive reply: `554`, `550 5.7.25`.
     pub reply: String,
     /// The rule that refuses.
     pub rule: Option<String>,
@@ -45,22 +45,22 @@ pub struct SessionExpectation {
     pub stage: Option<String>,
     /// `accept`, `defer` or `reject`.
     pub verdict: Option<Verdict>,
-    /// How many times the session is played; the expectation is about the last one.
+    /// The number of times that the session is played; the expectation is about the last one.
     pub sessions: u64,
 }
 
-/// A DNS question, and its answer.
+/// A DNS query and its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DnsExpectation {
-    /// The name asked for.
+    /// The name of the query.
     pub name: Name,
-    /// The type asked for.
+    /// The type of the query.
     pub record_type: RecordType,
-    /// How it is asked.
+    /// The transport of the query.
     pub transport: Transport,
-    /// The size advertised with EDNS; none where `None`.
+    /// The size advertised with EDNS; `None` without EDNS.
     pub edns: Option<u16>,
-    /// How many records the answer section has.
+    /// The number of records in the answer section.
     pub answers: Option<usize>,
     /// Whether TC is set.
     pub truncated: Option<bool>,
@@ -69,7 +69,7 @@ pub struct DnsExpectation {
 }
 
 impl Scenario {
-    /// Each expectation in one sentence, in their order. No two sentences are the same.
+    /// One sentence for each expectation, in order. All sentences are different.
     pub fn sentences(&self) -> Vec<String> {
         let sentence = |expectation: &Expectation| match expectation {
             Expectation::Session(session) => session.sentence(&self.sender),
@@ -89,10 +89,10 @@ impl Scenario {
     }
 }
 
-/// What a session came to, as an expectation sees it.
+/// The outcome of a session for the comparison.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionOutcome<'a> {
-    /// The first line of the deciding reply, as on the wire.
+    /// The first line of the decisive reply, as on the wire.
     pub reply: &'a str,
     /// The rule that refused.
     pub rule: Option<&'a str>,
@@ -117,7 +117,7 @@ impl SessionExpectation {
         file.as_deref().unwrap_or(&self.receiver) == receiver
     }
 
-    /// The expectation in one sentence, which names the sender where it is not the `usual` one.
+    /// The expectation as a sentence; it names the sender unless that is the `usual` one.
     fn sentence(&self, usual: &str) -> String {
         let Self {
             client,
@@ -151,7 +151,7 @@ impl SessionExpectation {
         text
     }
 
-    /// The differences between the expectation and what a session came to; empty if it is met.
+    /// The differences between the expectation and the outcome of a session; empty if it is met.
     pub fn mismatches(&self, found: &SessionOutcome<'_>) -> Vec<String> {
         let mut mismatches = Vec::new();
         let mut check = |what: &str, wanted: &str, got: &str, met: bool| {
@@ -183,7 +183,7 @@ impl SessionExpectation {
     }
 }
 
-/// A message that says nothing but whom it is from (RFC 5322 §3.6).
+/// A short message with only the required fields (RFC 5322 §3.6).
 pub fn plain_message(from: &str) -> Vec<u8> {
     let from = if from.is_empty() {
         "postmaster@example.test"

@@ -1,11 +1,11 @@
-//! What a file is, a scenario or a receiver: decided once, by all its keys, for every command.
+//! The kind of a file, a scenario or a receiver: decided once, by all its keys, for every command.
 
 use toml::de::{DeTable, DeValue};
 
 use super::keys::{RECEIVER, SCENARIO, Section};
 use super::words::nearest;
 
-/// What a file is.
+/// The kind of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     Scenario,
@@ -21,7 +21,7 @@ impl Kind {
         }
     }
 
-    /// The keys of such files.
+    /// The keys of files of this kind.
     pub(super) fn section(self) -> &'static Section {
         match self {
             Self::Scenario => &SCENARIO,
@@ -37,21 +37,21 @@ impl Kind {
     }
 }
 
-/// Why a file is taken for what it is.
+/// The evidence for the kind of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Evidence {
-    /// What the key `kind` says.
+    /// The value of the key `kind`.
     stated: Option<Kind>,
     /// Keys that only scenario files have, as the file spells them.
     scenario: Vec<String>,
     /// Keys that only receiver files have.
     receiver: Vec<String>,
-    /// Which of the two has more and better keys.
+    /// The kind with more evidence.
     leaning: Option<Kind>,
 }
 
 impl Evidence {
-    /// Looks at every key at the top of a file. A misspelt key counts, though less than a known one does.
+    /// Examines all top-level keys. A misspelt key counts too, but less than a correct one.
     pub(super) fn of(table: &DeTable<'_>) -> Self {
         let mut evidence = Self {
             stated: None,
@@ -94,7 +94,7 @@ impl Evidence {
         }
     }
 
-    /// What the file is; `usual` where its keys do not tell.
+    /// The kind of the file; `usual` if its keys do not show it.
     pub(super) fn kind(&self, usual: Kind) -> Kind {
         self.stated.or(self.leaning).unwrap_or(usual)
     }
@@ -110,7 +110,7 @@ impl Evidence {
         ))
     }
 
-    /// Why the file is of this kind.
+    /// The reason for this kind.
     pub(super) fn reason(&self, kind: Kind) -> String {
         if self.stated == Some(kind) {
             return format!("it says kind = {:?}", kind.word());
@@ -119,7 +119,7 @@ impl Evidence {
         match (self.leaning, mine.is_empty()) {
             (Some(leaning), _) if leaning == kind => format!("it has {}", listed(mine)),
             (_, false) => format!(
-                "{} and {} do not tell; the key kind decides",
+                "{} and {} do not decide; add the key kind",
                 listed(mine),
                 listed(other)
             ),
@@ -128,7 +128,7 @@ impl Evidence {
     }
 }
 
-/// Which kind of file alone has a key, and how much that weighs.
+/// The only kind of file that has this key, and the weight of this evidence.
 fn belongs(key: &str) -> Option<(Kind, u32)> {
     let (scenario, receiver) = (SCENARIO.key(key), RECEIVER.key(key));
     match (scenario.is_some(), receiver.is_some()) {

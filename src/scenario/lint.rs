@@ -1,10 +1,10 @@
-//! Looking for mistakes in files, and for what their authors probably did not mean.
+//! Checks files for mistakes, and for content that is probably a mistake.
 
 use std::path::PathBuf;
 
 use super::builtin::{Examined, examine_files, examine_text};
-use super::doubts;
 use super::report::merge;
+use super::warnings;
 use crate::error::{Error, Mistake};
 
 /// Files without mistakes, and the warnings about them.
@@ -12,22 +12,22 @@ use crate::error::{Error, Mistake};
 pub struct Linted {
     /// The number of files.
     pub files: usize,
-    /// What can be used, but probably does not say what its author means.
+    /// The warnings: content that is valid, but probably a mistake.
     pub warnings: Vec<Mistake>,
     report: String,
 }
 
 impl Linted {
-    /// The warnings with their source lines, for a person.
+    /// The warnings with their source lines, as text.
     pub fn report(&self) -> &str {
         &self.report
     }
 }
 
-/// Looks for mistakes in scenario and receiver files, and directories of them. `strict` makes each warning a mistake.
+/// Checks scenario and receiver files, and directories of them. `strict` makes each warning a mistake.
 ///
 /// # Errors
-/// Every mistake of every file, a file that cannot be read, or a directory without TOML files.
+/// All mistakes of all files, a file that cannot be read, or a directory without TOML files.
 pub fn lint(paths: &[PathBuf], strict: bool) -> Result<Linted, Error> {
     let examined = examine_files(paths)?;
     let files = examined.len();
@@ -38,7 +38,7 @@ pub fn lint(paths: &[PathBuf], strict: bool) -> Result<Linted, Error> {
     } in examined
     {
         if let Some(content) = &content {
-            doubts::of(content, &mut mistakes);
+            warnings::of(content, &mut mistakes);
         }
         if strict {
             mistakes.be_strict();
@@ -63,18 +63,17 @@ pub fn lint(paths: &[PathBuf], strict: bool) -> Result<Linted, Error> {
     })
 }
 
-/// Looks for mistakes in the text of a scenario or receiver file, and for what its author probably did not mean. No
-/// file is read beside it.
+/// Checks the text of a scenario or receiver file. It reads no other files.
 ///
 /// # Errors
-/// Every mistake.
+/// All mistakes.
 pub fn lint_text(text: &str) -> Result<Linted, Error> {
     let Examined {
         mut mistakes,
         content,
     } = examine_text(text);
     if let Some(content) = &content {
-        doubts::of(content, &mut mistakes);
+        warnings::of(content, &mut mistakes);
     }
     if mistakes.count() > 0 {
         return Err(mistakes.into_error());

@@ -1,4 +1,4 @@
-//! `[[listener]]`: further SMTP listeners of a scenario, each with its own identity and receiver.
+//! `[[listener]]`: additional SMTP listeners of a scenario, each with its own receiver and client addresses.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -10,14 +10,14 @@ use super::report::Mistakes;
 use super::source::identity;
 use crate::smtp::{ClientSource, Protocol, ProxyMode};
 
-/// A further listener.
+/// An additional listener.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listener {
-    /// Where it listens; port 0 takes a free one.
+    /// The address; port 0 picks a free port.
     pub address: SocketAddr,
-    /// Its receiver by name or path; the world's where `None`.
+    /// The receiver by name or path; `None` for that of the world.
     pub receiver: Option<String>,
-    /// Which client address its connections have; as the scenario says where `None`.
+    /// The source of client addresses; `None` for that of the scenario.
     pub client: Option<ClientSource>,
     /// The protocol.
     pub protocol: Protocol,
@@ -40,7 +40,7 @@ impl Default for Listener {
     }
 }
 
-/// Reads every `[[listener]]`.
+/// Reads all `[[listener]]` tables.
 pub(super) fn listeners(
     file: &mut Reader<'_>,
     pools: &Pools,

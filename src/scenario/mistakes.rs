@@ -1,5 +1,4 @@
-//! Tests of what a file may get wrong without anything else failing: numbers out of range, names twice, receivers
-//! that do not exist.
+//! Tests of mistakes that have no test elsewhere: numbers out of range, repeated names, receivers that do not exist.
 
 use std::fs;
 
@@ -7,7 +6,7 @@ use super::{lint, parse_receiver, parse_scenario};
 use crate::error::Error;
 use crate::smtp::Extension;
 
-/// Every mistake as its line, what was expected in part, and what was found in part.
+/// Compares the line of each mistake, and parts of what was expected and found.
 #[track_caller]
 fn check(error: Option<Error>, expected: &[(usize, &str, &str)]) {
     let found = error
@@ -134,7 +133,7 @@ fn scenarios_of_one_title() {
         fs::write(directory.join(name), "sources = []\ntitle = \"same\"\n").expect("a file");
     }
     let error = lint(std::slice::from_ref(&directory), false).err();
-    fs::remove_dir_all(&directory).expect("the directory goes");
+    fs::remove_dir_all(&directory).expect("the directory is removed");
     check(
         error,
         &[(2, "a title that no other scenario has", "one.toml")],

@@ -1,13 +1,12 @@
 //! Scenarios (the sending side and its DNS) and receivers (rules and replies), read from TOML files.
 //!
-//! Reading compiles: what comes out are zones, policies and settings that need no further check. Opens nothing but
-//! the files it is told to read.
+//! Reading compiles: the results are zones, policies and settings that need no further validation. Only the named files
+//! are opened.
 
 mod behaviour;
 mod builtin;
 mod compile;
 mod domain;
-mod doubts;
 mod exchange;
 mod expect;
 mod keys;
@@ -19,14 +18,15 @@ mod mistakes;
 mod named;
 mod parse;
 mod pool;
+mod protocol;
 mod reader;
 mod receiver;
 mod reference;
 mod report;
 mod shipped;
 mod source;
-mod speech;
 mod values;
+mod warnings;
 mod words;
 
 pub use crate::time::duration;
@@ -54,21 +54,21 @@ use crate::smtp::{ClientSource, Mailboxes, Nat, Recipients};
 /// The sending side and its DNS.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// Its name: the file name without directory and extension.
+    /// The name: the file name without directory and extension.
     pub name: String,
-    /// Its title, in one line.
+    /// The title, in one line.
     pub title: String,
     /// The sources that describe it.
     pub sources: Vec<String>,
     /// The default receiver.
     pub receiver: String,
-    /// Recipient domains, whose mail goes to the receiver or to one of their own.
+    /// The recipient domains, whose mail goes to the receiver or to one of their own.
     pub domains: Vec<Domain>,
-    /// The mailboxes of all recipient domains; every mailbox exists where `None`.
+    /// The mailboxes of all recipient domains; `None` if every mailbox exists.
     pub known_recipients: Option<Vec<Mailboxes>>,
     /// The default envelope sender.
     pub sender: String,
-    /// The zones that the file writes out.
+    /// The zones in the file.
     pub zones: Vec<Zone>,
     /// The settings of the DNS server.
     pub dns: Settings,
@@ -76,9 +76,9 @@ pub struct Scenario {
     pub pools: Vec<Pool>,
     /// The source of client addresses.
     pub client: ClientSource,
-    /// Translations of that address.
+    /// Address translations of clients.
     pub nat: Vec<Nat>,
-    /// Further SMTP listeners.
+    /// Additional SMTP listeners.
     pub listeners: Vec<Listener>,
     /// The DNS faults.
     pub faults: Vec<Fault>,
@@ -91,14 +91,14 @@ pub struct Scenario {
 /// A client of a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScenarioClient {
-    /// Its address, after translation.
+    /// The address, after translation.
     pub address: IpAddr,
-    /// Its HELO/EHLO argument.
+    /// The argument of HELO or EHLO.
     pub helo: String,
 }
 
 impl Scenario {
-    /// Every client, once: the hosts of the pools, then those that only an expectation has.
+    /// All clients, each once: the hosts of the pools, then those that only expectations have.
     pub fn clients(&self) -> Vec<ScenarioClient> {
         let hosts = self.pools.iter().flat_map(|pool| {
             let helo = |(position, address)| (address, pool.helo.fill(position, address));

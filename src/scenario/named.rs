@@ -1,4 +1,4 @@
-//! The receiver that a scenario, a domain or a listener names.
+//! The receiver of a scenario, a domain or a listener.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::report::Mistakes;
 use super::shipped::{is_path, names};
 use super::words::unknown;
 
-/// The receiver under the key `receiver`: the name of a built-in one, or a path, relative to the file that names it.
+/// The receiver under the key `receiver`: the name of a built-in one, or a path relative to the file.
 pub(super) fn named_receiver(
     table: &mut Reader<'_>,
     beside: Option<&Path>,
@@ -33,7 +33,7 @@ pub(super) fn named_receiver(
         }
         return Some(value);
     }
-    // Text that came over HTTP has no directory: a path in it may not even tell whether the server has such a file.
+    // Text from an HTTP request has no directory, and must not reveal which files the server has.
     let Some(beside) = beside else {
         let expected = "the name of a built-in receiver: this scenario reads no files";
         mistakes.add(span, expected, format!("the path {value:?}"));

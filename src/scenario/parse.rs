@@ -1,4 +1,4 @@
-//! Scenario files.
+//! Parses scenario files.
 
 use std::net::IpAddr;
 use std::ops::Range;
@@ -20,12 +20,12 @@ use crate::dns::{Fault, FaultMistake, FaultSpec, Outside, Settings, Transport};
 use crate::smtp::{self, Mailboxes};
 use crate::time::WrittenTime;
 
-/// The receiver of a scenario that names none.
+/// The default receiver.
 const RECEIVER: &str = "fcrdns";
-/// The sender of a scenario that names none.
+/// The default sender.
 const SENDER: &str = "sender@example.test";
 
-/// Reads a scenario file; `beside` is the directory that `file = "…"` of a zone is looked for in.
+/// Reads a scenario file; `file` of a zone is relative to the directory `beside`.
 pub(super) fn read(
     name: &str,
     mut file: Reader<'_>,
@@ -91,7 +91,7 @@ pub(super) fn read(
     title.map(|_| scenario)
 }
 
-/// Reports generated records that no server loads beside the text of a zone, at their domain or pool.
+/// Reports generated records that conflict with the text of a zone, at their domain or pool.
 fn clashes(
     scenario: &Scenario,
     domains: &[Range<usize>],
@@ -172,7 +172,7 @@ fn host_pattern(text: &str) -> Option<Pattern> {
         .map(|_| pattern)
 }
 
-/// How many of the pool the HELO name lists, or which addresses.
+/// The addresses of the HELO name: a number of addresses of the pool, or a list.
 fn helo_addresses(
     table: &mut Reader<'_>,
     pool: Option<&[IpAddr]>,
@@ -192,7 +192,10 @@ fn helo_addresses(
     if count > pool.len() {
         mistakes.add(
             span,
-            format!("at most the {} addresses of the pool", pool.len()),
+            format!(
+                "at most {}, the number of addresses of the pool",
+                pool.len()
+            ),
             value.to_string(),
         );
     }
@@ -236,7 +239,7 @@ fn fault(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Fault> {
     } in built.as_ref().err().into_iter().flatten()
     {
         let value = table.value(key).map(|v| v.span());
-        // A value that could not be read has been reported already, and so has a name that is not there.
+        // An invalid value and an invalid name have been reported already.
         let reported = (table.has(key) && found == "none") || (*key == "name" && named.is_none());
         if !reported {
             mistakes.add(value.unwrap_or_else(|| table.span()), expected, found);
@@ -246,7 +249,7 @@ fn fault(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Fault> {
     built.ok()
 }
 
-/// The name of a fault with its labels beyond ASCII as A-labels (RFC 5891).
+/// The name of a fault with its non-ASCII labels as A-labels (RFC 5891).
 fn pattern(text: &str) -> String {
     let (star, bare) = text
         .strip_prefix("*.")
@@ -259,7 +262,7 @@ fn pattern(text: &str) -> String {
     ascii.map_or_else(|| text.to_owned(), |ascii| format!("{star}{ascii}"))
 }
 
-/// The settings of the DNS server: `[dns]`.
+/// Reads `[recipients]`.
 fn recipients(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Vec<Mailboxes>> {
     let mut table = file.table("recipients", mistakes)?;
     let known = domain::mailboxes(&mut table, "known", mistakes);
@@ -287,14 +290,14 @@ fn dns(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Settings {
         (Some("forward"), Some(span), None) if !table.has("upstream") => {
             mistakes.add(
                 span,
-                "upstream = \"127.0.0.1:5353\" beside outside = \"forward\"",
+                "upstream = \"127.0.0.1:5353\" with outside = \"forward\"",
                 "none",
             );
         }
         (None | Some("refused" | "nxdomain" | "servfail" | "drop"), _, Some(span)) => {
             mistakes.add(
                 span,
-                "outside = \"forward\" beside upstream",
+                "outside = \"forward\" with upstream",
                 word.unwrap_or("none"),
             );
         }
@@ -322,7 +325,7 @@ fn transport(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Transpor
     }
 }
 
-/// Reads an expectation; what it does not name is as the scenario has it.
+/// Reads an expectation; missing keys have the values of the scenario.
 fn expect(
     mut table: Reader<'_>,
     scenario: &Scenario,
@@ -365,7 +368,7 @@ fn dns_expectation(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Dn
     })
 }
 
-/// Most sessions that an expectation plays.
+/// Maximum number of sessions that an expectation plays.
 const MOST_SESSIONS: u64 = 1000;
 
 fn session_expectation(

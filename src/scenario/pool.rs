@@ -7,38 +7,38 @@ use ipnet::IpNet;
 
 use crate::name::{self, Name};
 
-/// Most addresses of one range: a /16.
+/// Maximum number of addresses of one range: a /16.
 const ADDRESSES: usize = 65_536;
 
 /// Sending hosts that share a HELO name, or a pattern of names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pool {
-    /// Its name, for `[client] from`.
+    /// The name, for `[client] from`.
     pub name: String,
-    /// Its addresses, in order.
+    /// The addresses, in order.
     pub addresses: Vec<IpAddr>,
     /// The number of the first address, for `{n}`.
     pub first_number: u32,
     /// Patterns of the PTR names of each address; empty for none.
     pub ptr: Vec<Pattern>,
-    /// Pattern of the HELO of each address.
+    /// The pattern of the HELO name of each address.
     pub helo: Pattern,
-    /// Which addresses the HELO name has.
+    /// The addresses of the HELO name.
     pub helo_addresses: Vec<IpAddr>,
     /// The TXT record at the HELO name.
     pub spf: Option<String>,
-    /// Whether the PTR names lead back to their addresses.
+    /// Whether the PTR names have address records.
     pub forward: bool,
 }
 
 /// The pools of a file being read.
 #[derive(Debug, Default)]
 pub(super) struct Pools {
-    /// Those without mistakes.
+    /// The pools without mistakes.
     pub(super) read: Vec<Pool>,
-    /// Where each of them stands in the file.
+    /// Their positions in the file.
     pub(super) spans: Vec<Range<usize>>,
-    /// The names of the others: who refers to one of them makes no mistake of their own.
+    /// The names of the other pools: a reference to one of them is not a mistake.
     pub(super) broken: Vec<String>,
 }
 
@@ -94,7 +94,7 @@ impl Pattern {
         self.parts.iter().map(fill).collect()
     }
 
-    /// The name for one address; `None` where the text is none.
+    /// The name for one address; `None` if the text is not a valid name.
     pub fn name(&self, position: usize, address: IpAddr) -> Option<Name> {
         name::absolute(&self.fill(position, address))
     }
@@ -151,7 +151,7 @@ fn last_address(first: IpAddr, last: &str) -> Option<IpAddr> {
     }
 }
 
-/// Addresses one after the other; IPv4-mapped ones are normalised, as those of connections are.
+/// Consecutive addresses; IPv4-mapped ones are normalised like those of connections.
 fn span(first: IpAddr, count: usize) -> Vec<IpAddr> {
     let step = |i: usize| match first {
         IpAddr::V4(v4) => IpAddr::V4(Ipv4Addr::from(u32::from(v4).wrapping_add(i as u32))),

@@ -1,5 +1,5 @@
-//! Reading TOML tables key by key. The tables of [`keys`](super::keys) say which keys there are and what they take: any
-//! other key is a mistake, and no mistake hides another.
+//! Reads TOML tables key by key. The tables of [`keys`](super::keys) declare the keys and their types: any other key is
+//! a mistake, and all mistakes are reported.
 
 mod typed;
 
@@ -25,7 +25,7 @@ pub(super) struct Reader<'a> {
     span: Range<usize>,
     section: &'static Section,
     asked: Vec<&'static str>,
-    /// Keys that are not there, but misspelt.
+    /// Missing keys that the file has in misspelt form.
     misspelt: Vec<String>,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct At<T> {
 }
 
 impl<'a> Reader<'a> {
-    /// Begins to read a table, and reports every key that its section does not have.
+    /// Begins to read a table, and reports keys that its section does not have.
     pub(super) fn new(
         table: &'a DeTable<'a>,
         span: Range<usize>,
@@ -47,7 +47,7 @@ impl<'a> Reader<'a> {
         Self::with_strays(table, span, section, |_| None, mistakes)
     }
 
-    /// The same; `stray` may explain where a key that the section does not have belongs.
+    /// The same; `stray` can explain where an unknown key belongs.
     pub(super) fn with_strays(
         table: &'a DeTable<'a>,
         span: Range<usize>,
@@ -88,7 +88,7 @@ impl<'a> Reader<'a> {
         reader
     }
 
-    /// The keys of the section; where the check is not known, the parameters of every check are.
+    /// The keys of the section; with an unknown check, the parameters of all checks too.
     fn known(&self) -> Vec<&'static str> {
         let mut known: Vec<_> = self.section.keys.iter().map(|key| key.name).collect();
         if self.section.more == More::Parameters {
@@ -103,17 +103,17 @@ impl<'a> Reader<'a> {
         known
     }
 
-    /// Where the table stands.
+    /// The position of the table.
     pub(super) fn span(&self) -> Range<usize> {
         self.span.clone()
     }
 
-    /// Whether the table is of this section.
+    /// Whether the table belongs to this section.
     pub(super) fn is(&self, section: &'static Section) -> bool {
         std::ptr::eq(self.section, section)
     }
 
-    /// Whether a key is there, maybe misspelt.
+    /// Whether a key is present, even if misspelt.
     pub(super) fn has(&self, key: &str) -> bool {
         self.find(key).is_some() || self.misspelt.iter().any(|meant| meant == key)
     }
@@ -128,7 +128,7 @@ impl<'a> Reader<'a> {
         self.find(key)
     }
 
-    /// What a key takes, as its section declares it.
+    /// The type of a key, as its section declares it.
     fn takes(&self, key: &'static str) -> Takes {
         let declared = self.section.key(key);
         debug_assert!(
@@ -157,7 +157,7 @@ impl<'a> Reader<'a> {
         self.string(key, mistakes)
     }
 
-    /// Reports a key that is not there.
+    /// Reports a missing key.
     pub(super) fn require(&self, key: &'static str, mistakes: &mut Mistakes) {
         if !self.has(key) {
             mistakes.add(self.span(), format!("the key {key:?}"), "none");
@@ -207,7 +207,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// A score: a decimal number of at most two places.
+    /// A score: a decimal number with at most two places.
     pub(super) fn points(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<Points> {
         let value = self.get(key)?;
         let text = match value.get_ref() {
@@ -222,7 +222,7 @@ impl<'a> Reader<'a> {
         points
     }
 
-    /// A number that the type it is kept in can hold: more is a mistake, and never a smaller number or none.
+    /// A number that fits into the type; a larger one is a mistake, and is never truncated or ignored.
     pub(super) fn number_as<T: TryFrom<u64>>(
         &mut self,
         key: &'static str,
@@ -253,7 +253,7 @@ impl<'a> Reader<'a> {
             .parsed(&expected, mistakes, parse)
     }
 
-    /// A list of strings, each of which `parse` reads; those that it does not read are reported and left out.
+    /// A list of strings, each of which `parse` reads; invalid strings are reported and left out.
     pub(super) fn parsed_list<T>(
         &mut self,
         key: &'static str,
@@ -293,7 +293,7 @@ impl<'a> Reader<'a> {
         text(self.get(key)?, &expected, mistakes)?.parsed(&expected, mistakes, duration)
     }
 
-    /// Whatever value stands there.
+    /// The value of any type.
     pub(super) fn value(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.get(key)
     }
@@ -311,7 +311,7 @@ impl<'a> Reader<'a> {
         match value.get_ref() {
             DeValue::Table(table) => Some(Reader::new(table, value.span(), section, mistakes)),
             DeValue::Array(_) if is_header(value, mistakes) => {
-                let expected = format!("{}: there is only one", section.title);
+                let expected = format!("{}, because there is only one", section.title);
                 mistakes.add(value.span(), expected, format!("[{}]", section.title));
                 None
             }
@@ -330,7 +330,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The tables of `[[key]]`, each of the section that is chosen by its keys.
+    /// The tables of `[[key]]`; the keys of each table determine its section.
     pub(super) fn tables_by(
         &mut self,
         key: &'static str,
@@ -346,7 +346,7 @@ impl<'a> Reader<'a> {
         let DeValue::Array(array) = value.get_ref() else {
             if is_header(value, mistakes) {
                 let single = title.trim_start_matches('[').trim_end_matches(']');
-                let expected = format!("{title}: there may be several");
+                let expected = format!("{title}, because there can be several");
                 mistakes.add(value.span(), expected, format!("[{single}]"));
             } else {
                 wrong_type(value, &format!("tables, each begun with {title}"), mistakes);
@@ -365,7 +365,7 @@ impl<'a> Reader<'a> {
         tables
     }
 
-    /// Keys and values, all of them known to the caller.
+    /// Keys and values, if the caller knows all of them.
     pub(super) fn entries(
         &self,
     ) -> impl Iterator<
@@ -377,7 +377,7 @@ impl<'a> Reader<'a> {
         self.table.iter()
     }
 
-    /// Ends the reading. Every key that the section declares must have been asked for, so that none is accepted and
+    /// Ends the reading. The caller must have read every key that the section declares, so that no key is accepted and
     /// then ignored.
     pub(super) fn finish(self) {
         debug_assert!(
@@ -392,7 +392,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Parameters of checks, which the catalogue declares and not a section.
+/// Parameters of checks, which the catalogue declares instead of a section.
 impl Reader<'_> {
     /// One of some words.
     pub(super) fn choice_of(
@@ -461,7 +461,7 @@ impl Reader<'_> {
 }
 
 impl At<String> {
-    /// Reads the string, or reports what was expected.
+    /// Parses the string, or reports what was expected.
     pub(super) fn parsed<T>(
         self,
         expected: &str,

@@ -1,4 +1,4 @@
-//! Receiver files: rules, replies, and where they are known from.
+//! Receiver files: rules, replies and sources.
 
 mod rules;
 
@@ -12,10 +12,10 @@ use toml::de::DeTable;
 
 use super::behaviour;
 use super::keys::RECEIVER;
+use super::protocol;
 use super::reader::{At, Reader, wrong_type};
 use super::report::Mistakes;
 use super::shipped;
-use super::speech;
 use super::values::networks;
 use crate::facts::{
     AnyTempfail, ForwardFamily, ForwardNxdomain, IprevSettings, Observations, PtrNames, Relaxed,
@@ -24,34 +24,34 @@ use crate::policy::{Policy, Rule};
 use crate::smtp::{AFTER_HELO, Extension, Extensions, Receiver, Settings as Smtp, StartTls};
 use crate::tls::TlsFault;
 
-/// How long a receiver waits for a DNS answer, unless its file says otherwise.
+/// Default time that a receiver waits for a DNS answer.
 const DNS_TIMEOUT: Duration = Duration::from_secs(5);
-/// A receiver, and where it is known from.
+/// A receiver with its sources.
 #[derive(Clone, Debug)]
 pub struct ReceiverProfile {
-    /// Its name: the file's, without directory and ending.
+    /// The name: the file name without directory and extension.
     pub name: String,
-    /// What it is, in one line.
+    /// The title, in one line.
     pub title: String,
     /// `software`, `operator` or `generic`.
     pub group: String,
-    /// When it answered like this.
+    /// The time in which the receiver replied like this.
     pub era: String,
-    /// How sure the texts are: `high`, `medium`, `low`, or `invented` where no text exists.
+    /// The confidence in the texts: `high`, `medium`, `low`, or `invented`.
     pub confidence: String,
-    /// Where it is known from.
+    /// The sources.
     pub sources: Vec<String>,
-    /// What a reader should know.
+    /// Remarks for readers.
     pub notes: String,
-    /// How long it waits for a DNS answer.
+    /// The time that the receiver waits for a DNS answer.
     pub dns_timeout: Duration,
-    /// How it speaks and whom it refuses.
+    /// The SMTP settings and the rules.
     pub receiver: Arc<Receiver>,
     /// The TOML text that it was read from.
     pub text: Arc<str>,
 }
 
-/// Reads a receiver file. A name such as `gmail@2016` takes the texts of that era.
+/// Reads a receiver file. A name such as `gmail@2016` selects the texts of that era.
 pub(super) fn read(
     name: &str,
     mut file: Reader<'_>,
@@ -78,8 +78,8 @@ pub(super) fn read(
         .duration("dns_timeout", mistakes)
         .unwrap_or(DNS_TIMEOUT);
     let mut settings = smtp(&mut file, mistakes);
-    settings.syntax = speech::syntax(&mut file, mistakes);
-    settings.replies = speech::replies(&mut file, mistakes);
+    settings.syntax = protocol::syntax(&mut file, mistakes);
+    settings.replies = protocol::replies(&mut file, mistakes);
     settings.auth = behaviour::auth(&mut file, mistakes);
     settings.scripts = behaviour::scripts(&mut file, mistakes);
     let of_era = name.split_once('@').map(|(_, era)| era);
@@ -104,7 +104,7 @@ pub(super) fn read(
     })
 }
 
-/// The built-in receiver of a name, such as `postfix` or `gmail@2016`, if there is one.
+/// The built-in receiver with this name, such as `postfix` or `gmail@2016`, if there is one.
 pub(super) fn built_in(name: &str) -> Option<ReceiverProfile> {
     let file = name.split_once('@').map_or(name, |(file, _)| file);
     let text = shipped::text(&format!("receivers/{file}.toml"))?;
@@ -115,7 +115,7 @@ pub(super) fn built_in(name: &str) -> Option<ReceiverProfile> {
     mistakes.finish(profile).ok()
 }
 
-/// An era is a mistake where no rule has a text of it.
+/// Reports an era for which no rule has a text.
 fn known_era(era: Option<&str>, policy: &Policy, mistakes: &mut Mistakes) {
     let Some(era) = era else {
         return;
@@ -159,7 +159,7 @@ fn policy(file: &mut Reader<'_>, era: Option<&str>, mistakes: &mut Mistakes) -> 
     Policy::new(rules, allow, delay_reject, wants)
 }
 
-/// Warns of each rule that judges as another one does at the same stage: of the two, the first speaks.
+/// Warns of each rule with the same check and parameters as an earlier one at the same stage, which would never refuse.
 fn without_doubles(rules: Vec<(Range<usize>, Rule)>, mistakes: &mut Mistakes) -> Vec<Rule> {
     let same = |one: &Rule, other: &Rule| {
         one.check == other.check
@@ -171,7 +171,7 @@ fn without_doubles(rules: Vec<(Range<usize>, Rule)>, mistakes: &mut Mistakes) ->
     };
     for (at, (span, rule)) in rules.iter().enumerate() {
         if rules[..at].iter().any(|(_, other)| same(rule, other)) {
-            mistakes.doubt(
+            mistakes.warn(
                 span.clone(),
                 "each rule once, or with other parameters",
                 format!("a second rule {} with the same", rule.check.name),
@@ -291,7 +291,7 @@ fn greeting(line: At<String>, mistakes: &mut Mistakes) -> Option<String> {
     line.parsed("one line of at most 500 octets", mistakes, one_line)
 }
 
-/// `extensions` is the whole set, `without` and `with` change the usual one.
+/// `extensions` is the whole set; `without` and `with` change the default set.
 fn extensions(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Extensions {
     let mut list =
         |key, mistakes: &mut Mistakes| table.parsed_list(key, mistakes, Extension::of_keyword);

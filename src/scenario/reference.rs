@@ -1,4 +1,4 @@
-//! The reference of the keys of files, made from the tables that the reader uses.
+//! The reference of all keys of files, generated from the tables of the reader.
 
 use std::fmt::Write;
 
@@ -8,29 +8,29 @@ use super::words::unknown;
 use crate::policy::check::{Check, Parameter};
 use crate::policy::checks::CATALOGUE;
 
-/// One key as the reference shows it.
+/// One key in the reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyReference {
     /// The key.
     pub name: String,
-    /// Where it stands, for example `[[pool]] in scenario files`.
+    /// The section of the key, for example `[[pool]] in scenario files`.
     pub place: String,
-    /// What values it takes.
+    /// The type of its value.
     pub takes: String,
-    /// What holds where it is left out.
+    /// The meaning of a missing key.
     pub(crate) absent: String,
-    /// A line of a file with it.
+    /// An example line of a file.
     pub example: String,
-    /// What it does.
+    /// The effect.
     pub doc: String,
-    /// The RFC section or program that it follows; empty where it is martinet's own.
+    /// The RFC section or program that the key follows; empty for martinet's own keys.
     pub follows: String,
 }
 
-/// Every key of this name: a key, `section.key` such as `smtp.size`, or a parameter of a check.
+/// All keys with this name: a key, `section.key` such as `smtp.size`, or a parameter of a check.
 ///
 /// # Errors
-/// There is none: the names that there are, and the one that may have been meant.
+/// The name is unknown: the known names, and the nearest one.
 pub fn key_reference(name: &str) -> Result<Vec<KeyReference>, String> {
     let mut found = Vec::new();
     let mut names = Vec::new();
@@ -97,7 +97,7 @@ A file is read as what most of its keys belong to; the key `kind` overrules that
 
 fn files() -> [(&'static str, Vec<&'static Section>); 2] {
     let mut scenario = sections(&SCENARIO);
-    // No key leads to sections that are chosen by a type, or by the keys of a table.
+    // No key leads to sections that are selected by a type or by the keys of a table.
     let after =
         |all: &[&Section], title: &str| 1 + all.iter().position(|s| s.title == title).unwrap_or(0);
     let at = after(&scenario, "[[domain]]");
@@ -112,7 +112,7 @@ fn files() -> [(&'static str, Vec<&'static Section>); 2] {
     [("scenario", scenario), ("receiver", receiver)]
 }
 
-/// A section and those within it.
+/// A section and its subsections.
 fn sections(section: &'static Section) -> Vec<&'static Section> {
     let inner = section.keys.iter().flat_map(|key| match key.takes {
         Takes::Table(inner) | Takes::Tables(inner) => sections(inner),
@@ -147,7 +147,7 @@ fn section_text(out: &mut String, section: &Section) {
         table_row(out, &of_key(key, ""));
     }
     if section.more == More::Parameters {
-        out.push_str("\nParameters of the check stand beside these keys: see [Parameters of checks](#parameters-of-checks).\n");
+        out.push_str("\nThe parameters of the check are further keys: see [Parameters of checks](#parameters-of-checks).\n");
     }
 }
 
@@ -176,7 +176,7 @@ fn parameters_text(out: &mut String) {
 }
 
 fn table_head(out: &mut String) {
-    out.push_str("\n| key | type | default | what it does | example | follows |\n| --- | --- | --- | --- | --- | --- |\n");
+    out.push_str("\n| key | type | default | description | example | follows |\n| --- | --- | --- | --- | --- | --- |\n");
 }
 
 fn table_row(out: &mut String, key: &KeyReference) {
@@ -242,11 +242,11 @@ mod tests {
     use super::super::keys::{Absent, RECEIVER, SCENARIO, Section, Takes};
     use super::super::{parse_receiver, parse_scenario};
 
-    /// What the reader makes of a file, or its mistakes.
+    /// Parses a file; returns its content or its mistakes.
     fn read(file: &Section, text: &str) -> Result<String, String> {
         let show = |error: crate::error::Error| error.to_string();
         if std::ptr::eq(file, &SCENARIO) {
-            // The text differs by the key that is compared.
+            // The text is left out, because it has the key that is compared.
             parse_scenario("t.toml", text)
                 .map(|s| {
                     format!(
@@ -268,7 +268,7 @@ mod tests {
         }
     }
 
-    /// Reads a section with its required keys alone, and again with each key that has a default set to that default.
+    /// Reads a section with only its required keys, and again with each key that has a default set to that default.
     fn compare(file: &Section, section: &Section, checked: &mut usize) {
         let mut base = format!(
             "kind = {:?}\n",
@@ -309,8 +309,8 @@ mod tests {
         for file in [&SCENARIO, &RECEIVER] {
             compare(file, file, &mut checked);
             for key in file.keys {
-                // A core reply that a file sets is said as it stands, with its enhanced code even where the default has
-                // none.
+                // A core reply in a file is sent with exactly the enhanced code of its text, even if the default is
+                // sent without one.
                 if let Takes::Table(section) | Takes::Tables(section) = key.takes
                     && key.name != "replies"
                 {

@@ -12,7 +12,7 @@ pub(super) struct Mistakes {
     file: String,
     text: String,
     found: Vec<Mistake>,
-    doubts: Vec<Mistake>,
+    warnings: Vec<Mistake>,
 }
 
 impl Mistakes {
@@ -21,7 +21,7 @@ impl Mistakes {
             file: file.into(),
             text: text.into(),
             found: Vec::new(),
-            doubts: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 
@@ -36,15 +36,15 @@ impl Mistakes {
         self.found.push(mistake);
     }
 
-    /// Adds a warning at a span of the file: the file can be used, but probably does not say what its author means.
-    pub(super) fn doubt(
+    /// Adds a warning at a span of the file: content that is valid, but probably a mistake.
+    pub(super) fn warn(
         &mut self,
         span: Range<usize>,
         expected: impl Into<String>,
         found: impl Into<String>,
     ) {
-        let doubt = self.mistake(span, expected.into(), found.into());
-        self.doubts.push(doubt);
+        let warning = self.mistake(span, expected.into(), found.into());
+        self.warnings.push(warning);
     }
 
     fn mistake(&self, span: Range<usize>, expected: String, found: String) -> Mistake {
@@ -80,7 +80,7 @@ impl Mistakes {
         );
     }
 
-    /// How many mistakes there are so far.
+    /// The number of mistakes so far.
     pub(super) fn count(&self) -> usize {
         self.found.len()
     }
@@ -118,14 +118,14 @@ impl Mistakes {
 
     /// Makes every warning a mistake.
     pub(super) fn be_strict(&mut self) {
-        self.found.append(&mut self.doubts);
+        self.found.append(&mut self.warnings);
     }
 
-    /// Every warning, and the text that shows them to a person.
+    /// All warnings, and their report as text.
     pub(super) fn into_warnings(mut self) -> (Vec<Mistake>, String) {
-        self.doubts.sort_by_key(|m| m.line);
-        let report = self.report(&self.doubts, Level::WARNING);
-        (self.doubts, report)
+        self.warnings.sort_by_key(|m| m.line);
+        let report = self.report(&self.warnings, Level::WARNING);
+        (self.warnings, report)
     }
 
     fn report(&self, mistakes: &[Mistake], level: Level<'static>) -> String {
@@ -142,7 +142,7 @@ impl Mistakes {
     }
 }
 
-/// Several errors as one: every mistake of every file.
+/// Merges several errors into one with all mistakes of all files.
 pub(super) fn merge(errors: Vec<Error>) -> Error {
     if let Some(at) = errors.iter().position(|e| !e.is_scenario()) {
         let mut errors = errors;

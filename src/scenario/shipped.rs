@@ -1,4 +1,4 @@
-//! The scenario and receiver files that the program brings with it.
+//! The built-in scenario and receiver files.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use include_dir::{Dir, include_dir};
 
 static FILES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/scenarios");
 
-/// What stands before the path of a built-in file in reports.
+/// The prefix of built-in files in reports.
 pub(super) const PREFIX: &str = "builtin:";
 
 /// Names of the built-in files of a directory, sorted.
@@ -35,7 +35,7 @@ pub(super) fn is_path(name: &str) -> bool {
     name.contains('/') || name.ends_with(".toml")
 }
 
-/// The name of what a file holds: the file's name without directory and ending.
+/// The name of a scenario or receiver: its file name without directory and extension.
 pub(super) fn stem(path: &Path) -> String {
     path.file_stem()
         .map(|stem| stem.to_string_lossy().into_owned())

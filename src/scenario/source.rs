@@ -1,4 +1,4 @@
-//! Zones as text, and where client addresses come from: the parts of a scenario file that have rules of their own.
+//! Zones as text and the source of client addresses: two parts of scenario files with rules of their own.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -16,14 +16,14 @@ use crate::dns::{MasterMistake, Zone};
 use crate::name::{Name, RecordType};
 use crate::smtp::{ClientSource, Nat, Order};
 
-/// TTL of records whose zone says nothing, in seconds.
+/// Default TTL of records, in seconds.
 const TTL: u32 = 300;
 
-/// Where the lines of a zone are.
+/// The position of the lines of a zone.
 enum Place {
-    /// In the scenario file, from this line on.
+    /// In the scenario file, beginning with this line.
     Lines(usize),
-    /// In the scenario file, all on this line: line ends are escapes.
+    /// In the scenario file, all on this line: its line ends are escapes.
     Line(usize),
     /// In the file that this key names.
     File(At<String>),
@@ -42,7 +42,7 @@ impl Place {
     }
 }
 
-/// Reads every `[[zone]]`, and checks that each name stands in one zone only.
+/// Reads all `[[zone]]` tables, and checks that each name is in only one zone.
 pub(super) fn zones(
     file: &mut Reader<'_>,
     beside: Option<&Path>,
@@ -118,7 +118,7 @@ fn place(text: &At<String>, mistakes: &Mistakes) -> Place {
     {
         return Place::Line(first);
     }
-    // A line end right after the opening quotes is no part of the text: its first line is the next one.
+    // A line end after the opening quotes does not belong to the text.
     let opens = source.get(3..).is_some_and(|s| s.starts_with(['\n', '\r']));
     Place::Lines(first + usize::from(opens))
 }
@@ -149,8 +149,8 @@ fn octets_of_file(
     }
 }
 
-/// Reads the text of a zone beside zones with these origins. All mistakes come in the order of lines: of the text, data
-/// that no server loads, and names that another zone answers for.
+/// Parses the text of a zone, given the origins of all zones. The mistakes are in the order of lines: of syntax, of
+/// data that conflicts, and of names that belong to another zone.
 pub(crate) fn zone_text(
     octets: &[u8],
     origin: &Name,
@@ -171,7 +171,7 @@ pub(crate) fn zone_text(
             suspects.push((row.line, owner, row.record_type(), deeper));
         }
     });
-    // Of what a deeper zone answers for, only its delegation may stand here, and the addresses of its servers.
+    // Records of a deeper zone are only allowed if they are its delegation, or addresses of its servers.
     suspects.retain(|(_, owner, record_type, _)| match *record_type {
         RecordType::NS | RecordType::DS => false,
         RecordType::A | RecordType::AAAA => !glue.contains(owner),
@@ -190,7 +190,7 @@ pub(crate) fn zone_text(
     (zone, mistakes)
 }
 
-/// The deepest other zone below `origin` that a name falls into.
+/// The deepest other zone below `origin` that contains a name.
 fn within_another(name: &Name, origin: &Name, origins: &HashSet<Name>) -> Option<Name> {
     let mut above = name.clone();
     while above.num_labels() > origin.num_labels() {
@@ -202,7 +202,7 @@ fn within_another(name: &Name, origin: &Name, origins: &HashSet<Name>) -> Option
     None
 }
 
-/// Reads `[client]`: where addresses come from, and how they are translated.
+/// Reads `[client]`: the source of client addresses, and their translation.
 pub(super) fn client(
     file: &mut Reader<'_>,
     pools: &Pools,
@@ -221,7 +221,7 @@ pub(super) fn client(
     (source, nat)
 }
 
-/// Which client address connections have, under this key.
+/// Reads the source of client addresses under this key.
 pub(super) fn identity(
     key: &'static str,
     table: &mut Reader<'_>,
@@ -247,7 +247,7 @@ pub(super) fn identity(
     })
 }
 
-/// Without `from`: every pool, one address after the other; the socket's peer where there is no pool.
+/// The default of `from`: all addresses of all pools in order; the address of the connection if there is no pool.
 fn all_pools(pools: &Pools) -> ClientSource {
     if pools.read.is_empty() {
         return ClientSource::Socket;
@@ -310,13 +310,13 @@ fn from_table(mut table: Reader<'_>, pools: &Pools, mistakes: &mut Mistakes) -> 
     ClientSource::Pool { addresses, order }
 }
 
-/// The order of a pool. Neither a map nor an order that is not random has any use for what is written beside it.
+/// The order of a pool. A map has no order, and only a random order has a seed.
 fn pool_order(table: &mut Reader<'_>, map: bool, mistakes: &mut Mistakes) -> Order {
     let order = table.choice("order", mistakes);
     let seed = table.number("seed", mistakes);
     let at = table.value("order").map(toml::Spanned::span);
     if let Some(at) = at.filter(|_| map) {
-        mistakes.add(at, "an order beside pool", "an order beside map");
+        mistakes.add(at, "an order with pool", "an order with map");
     }
     match (order, seed) {
         (Some("random"), seed) => Order::Random {
@@ -324,7 +324,7 @@ fn pool_order(table: &mut Reader<'_>, map: bool, mistakes: &mut Mistakes) -> Ord
         },
         (_, Some(seed)) => {
             let found = format!("seed = {} without it", seed.value);
-            mistakes.add(seed.span, "order = \"random\" beside a seed", found);
+            mistakes.add(seed.span, "order = \"random\" with a seed", found);
             Order::RoundRobin
         }
         (_, None) => Order::RoundRobin,

@@ -14,7 +14,7 @@ use crate::policy::check::Check;
 use crate::policy::checks::{CATALOGUE, find};
 use crate::reply::ReplyCode;
 
-/// A domain name; a name beyond ASCII becomes its A-labels (RFC 5891).
+/// A domain name; non-ASCII labels become A-labels (RFC 5891).
 pub(super) fn domain_name(text: &str) -> Option<Name> {
     let ascii = if text.is_ascii() {
         text.to_owned()
@@ -62,8 +62,8 @@ fn network(text: &str) -> Option<IpNet> {
     text.parse::<IpNet>().ok().or_else(one)
 }
 
-/// The addresses of ranges under a key. `None` where the key is not there or has a mistake: then nothing that depends
-/// on the addresses can be judged.
+/// The addresses of ranges under a key; `None` if the key is missing or wrong, so that nothing that depends on the
+/// addresses is reported as well.
 pub(super) fn ranges(
     table: &mut Reader<'_>,
     key: &'static str,
@@ -81,7 +81,7 @@ pub(super) fn ranges(
     (mistakes.count() == before).then_some(all)
 }
 
-/// Reports a network whose address has bits beyond the prefix: it may mean the network or the one address.
+/// Reports a network whose address has bits beyond the prefix, because it is ambiguous.
 fn without_host_bits(text: At<String>, mistakes: &mut Mistakes) -> Option<At<String>> {
     let Ok(net) = text.value.parse::<IpNet>() else {
         return Some(text);
@@ -122,7 +122,7 @@ pub(super) fn reply_of_any_class(
     read_reply(key, expected, allowed, parse, table, mistakes)
 }
 
-/// The same with placeholders beyond those of rules.
+/// The same with further placeholders than those of rules.
 pub(super) fn reply_with(
     key: &'static str,
     expected: &str,
@@ -173,7 +173,7 @@ pub(super) fn check_name(
     check(table.string(key, mistakes)?, mistakes).map(|check| check.name.to_owned())
 }
 
-/// The check of a name; another name is a mistake.
+/// The check with this name; an unknown name is a mistake.
 pub(super) fn check(named: At<String>, mistakes: &mut Mistakes) -> Option<&'static Check> {
     let check = find(&named.value);
     if check.is_none() {
@@ -184,7 +184,7 @@ pub(super) fn check(named: At<String>, mistakes: &mut Mistakes) -> Option<&'stat
     check
 }
 
-/// The check of a name, if this build has it.
+/// The check with this name, if this build has it.
 pub(super) fn usable_check(named: At<String>, mistakes: &mut Mistakes) -> Option<&'static Check> {
     let span = named.span.clone();
     let check = check(named, mistakes)?;

@@ -1,8 +1,8 @@
-//! Words that no table knows: what may have been meant.
+//! Suggestions for unknown words.
 
 use super::keys::one_of;
 
-/// Keys and words that had another name before, and the name that they have now.
+/// Renamed keys and words, with their new names.
 const RENAMED: [(&str, &str); 5] = [
     ("hello", "helo"),
     ("hello_addresses", "helo_addresses"),
@@ -11,16 +11,16 @@ const RENAMED: [(&str, &str); 5] = [
     ("rcpt", "recipient"),
 ];
 
-/// What to say of a word that is not among the known ones.
+/// The report of an unknown word.
 #[derive(Debug)]
 pub(super) struct Unknown {
-    /// The word that was meant, as far as that can be told.
+    /// The nearest known word, if any.
     pub(super) meant: Option<String>,
     pub(super) expected: String,
     pub(super) found: String,
 }
 
-/// Describes a word that is not among `words`; `what` says what they are, for example `key`.
+/// Describes a word that is not among `words`; `what` is their kind, for example `key`.
 pub(super) fn unknown(what: &str, found: &str, words: &[&str]) -> Unknown {
     let renamed = RENAMED.into_iter().find(|(old, _)| *old == found);
     if let Some((_, new)) = renamed.filter(|(_, new)| words.contains(new)) {
@@ -44,18 +44,18 @@ pub(super) fn unknown(what: &str, found: &str, words: &[&str]) -> Unknown {
     }
 }
 
-/// The word that a misspelt one is nearest to, if any is near.
+/// The nearest word to a misspelt one, if any is near.
 pub(super) fn nearest<'a>(found: &str, words: &[&'a str]) -> Option<&'a str> {
     let found = plain(found);
     let slips = words
         .iter()
         .map(|word| (strsim::damerau_levenshtein(&found, &plain(word)), *word));
     let (slips, word) = slips.min()?;
-    // One slip in each three letters, and two at most: more is another word.
+    // One edit for each three letters, and at most two.
     (slips <= (found.len().max(plain(word).len()) / 3).min(2)).then_some(word)
 }
 
-/// A word without case and separators.
+/// A word in lower case without separators.
 fn plain(word: &str) -> String {
     word.chars()
         .filter(char::is_ascii_alphanumeric)

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What is wrong with the data.
+/// A flaw of the received data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
     TooLarge,
@@ -130,7 +130,11 @@ mod tests {
         second.push(b"1234");
         assert!(budget.used() == 10 && !budget.has_room(1));
         second.push(b"5");
-        assert_eq!(budget.used(), 6, "what has no room loses what it had");
+        assert_eq!(
+            budget.used(),
+            6,
+            "a message without memory is discarded whole"
+        );
         assert_eq!(second.into_octets(), (Vec::new(), Some(Flaw::NoStorage)));
         first.push(b"789");
         assert_eq!(first.into_octets(), (Vec::new(), Some(Flaw::TooLarge)));

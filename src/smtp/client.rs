@@ -1,5 +1,5 @@
-//! A small SMTP client that records the whole dialogue, for `send`, `verify` and tests. It also sends what no mail library
-//! would.
+//! A small SMTP client that records the whole dialogue, for `send`, `verify` and tests. It can also send what a mail
+//! library would not.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -63,11 +63,11 @@ pub struct Dialogue {
     pub last: Option<Reply>,
 }
 
-/// Runs one session. After the first refusal it sends QUIT.
+/// Runs one session. After a refusal it sends QUIT.
 ///
 /// # Errors
-/// Errors of the socket; `TimedOut`; `InvalidData` for a line that is no reply; `UnexpectedEof` if the server closes without
-/// a reply.
+/// Errors of the socket; `TimedOut`; `InvalidData` for a line that is not a reply; `UnexpectedEof` if the server closes
+/// without a reply.
 pub async fn deliver(receiver: SocketAddr, delivery: &Delivery) -> io::Result<Dialogue> {
     let stream = timeout(delivery.timeout, connect(receiver, delivery.local)).await??;
     let dialogue = Dialogue {
@@ -83,7 +83,7 @@ pub async fn deliver(receiver: SocketAddr, delivery: &Delivery) -> io::Result<Di
         client.body(&delivery.message).await?;
         client.accepts(Stage::Eod).await?;
     }
-    // A server that closed with its refusal does not read QUIT; that is no error.
+    // A server that closes the connection with its refusal does not read QUIT, which is not an error.
     if client.say("QUIT").await.is_ok() {
         let _ = client.reply().await;
     }
@@ -159,7 +159,7 @@ impl Client {
             .await
     }
 
-    /// Reads a reply. Returns true if it is no refusal.
+    /// Reads a reply. Returns true unless it is a refusal.
     async fn accepts(&mut self, stage: Stage) -> io::Result<bool> {
         let reply = self.reply().await?;
         let refused = reply.code().is_refusal();
@@ -202,7 +202,7 @@ impl Client {
             let parsed = receiver.parse(&mut rest);
             let mut taken = available.len() - rest.as_slice().len();
             if matches!(&parsed, Err(error) if !matches!(error, Error::NeedsMoreData { .. })) {
-                // The dialogue shows the whole line that is no reply.
+                // The dialogue shows the whole malformed line.
                 let end = memchr::memchr(b'\n', rest.as_slice());
                 taken += end.map_or(rest.as_slice().len(), |end| end + 1);
             }
@@ -214,7 +214,7 @@ impl Client {
                 Err(Error::ResponseTooLong) => {
                     return Err(invalid("a reply of more than 4096 octets".to_owned()));
                 }
-                Err(_) => return Err(invalid("a line that is no reply".to_owned())),
+                Err(_) => return Err(invalid("a line that is not a reply".to_owned())),
             }
         }
     }

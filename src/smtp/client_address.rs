@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::name;
 
-/// Where the client address comes from.
+/// The source of client addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum ClientSource {
     /// The peer of the socket.
@@ -71,7 +71,7 @@ pub struct Nat {
     pub to: IpAddr,
 }
 
-/// Where the client address of a session comes from.
+/// The source of the client address of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]

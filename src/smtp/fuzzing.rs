@@ -1,4 +1,4 @@
-//! What the fuzz targets reach beside the public API, each with what has to hold of it. No part of the API.
+//! Functions for the fuzz targets, each with the properties that must hold. Not part of the public API.
 
 use bytes::BytesMut;
 
@@ -9,11 +9,11 @@ use crate::smtp::protocol::syntax::Syntax;
 use crate::smtp::protocol::xclient;
 use crate::smtp::server::proxy::{self, Beginning};
 
-/// A command line is a command or a mistake. What is kept of its paths could stand in a header field, and smtp-proto
-/// reads the same, but for the intended differences (`INTENDED`).
+/// A command line is a command or a mistake. Its paths have no octets that a header field forbids, and smtp-proto
+/// parses the line alike, except for the intended differences (`INTENDED`).
 ///
 /// # Panics
-/// Where that does not hold.
+/// If a property does not hold.
 pub fn command(line: &[u8]) {
     let parsed = command::parse(line, &Syntax::default());
     let kept = match &parsed {
@@ -35,30 +35,30 @@ pub fn command(line: &[u8]) {
     }
 }
 
-/// What smtp-proto and the parser here make of a line.
+/// The results of smtp-proto and of this parser for a line.
 struct Opinions<'a> {
     /// The line.
     line: &'a str,
     ours: &'a Result<Command, Mistake>,
-    /// Whether smtp-proto takes it, and for MAIL and RCPT the address.
+    /// The result of smtp-proto, with the address of MAIL and RCPT.
     theirs: Result<Option<String>, smtp_proto::Error>,
 }
 
-/// An intended difference: its reason, and whether it explains what the two make of a line.
+/// An intended difference: its reason, and whether it explains the two results.
 type Intended = (&'static str, fn(&Opinions<'_>) -> bool);
 
-/// What is meant to differ from smtp-proto. Each row says whose reading the RFC supports.
+/// The intended differences from smtp-proto. Each reason says which parser follows the RFC.
 const INTENDED: &[Intended] = &[
     (
         "smtp-proto reads no address literals (RFC 5321 §4.1.3)",
         |o| o.ours.is_ok() && o.line.contains('['),
     ),
     (
-        "a mailbox without a domain stands where [syntax] lets it; smtp-proto has postmaster alone",
+        "[syntax] can allow a mailbox without a domain; smtp-proto allows only postmaster",
         |o| o.ours.is_ok() && !o.line.contains('@'),
     ),
     (
-        "smtp-proto unescapes quoted strings and resolves source routes; paths are kept as the client said them",
+        "smtp-proto unescapes quoted strings and resolves source routes; paths are kept here as the client sent them",
         |o| o.ours.is_ok() && o.theirs.is_ok() && (o.line.contains('"') || o.line.contains("<@")),
     ),
     (
@@ -66,7 +66,7 @@ const INTENDED: &[Intended] = &[
         |o| o.refused_as(&[CoreReply::SenderDomain, CoreReply::RecipientDomain]),
     ),
     (
-        "smtp-proto takes quoted strings within atoms, blanks within brackets and an open bracket",
+        "smtp-proto accepts quoted strings within atoms, blanks within brackets and an open bracket",
         |o| {
             o.refused_as(&[
                 CoreReply::SenderSyntax,
@@ -78,19 +78,22 @@ const INTENDED: &[Intended] = &[
             ])
         },
     ),
-    ("the null path is no recipient (RFC 5321 §4.1.1.3)", |o| {
-        o.refused_as(&[
-            CoreReply::RecipientEmpty,
-            CoreReply::MailOperand,
-            CoreReply::RcptOperand,
-        ])
-    }),
+    (
+        "the null path is not a recipient (RFC 5321 §4.1.1.3)",
+        |o| {
+            o.refused_as(&[
+                CoreReply::RecipientEmpty,
+                CoreReply::MailOperand,
+                CoreReply::RcptOperand,
+            ])
+        },
+    ),
     (
         "UTF-8 in MAIL needs SMTPUTF8 (RFC 6531 §3.4), and all commands are UTF-8",
         |o| o.refused_as(&[CoreReply::NotAscii, CoreReply::BadUtf8]),
     ),
     (
-        "smtp-proto passes over what follows a command without arguments, and what follows a size",
+        "smtp-proto ignores text after a command without arguments, and after a size",
         |o| {
             o.refused_as(&[
                 CoreReply::DataSyntax,
@@ -101,10 +104,10 @@ const INTENDED: &[Intended] = &[
         },
     ),
     (
-        "each knows parameters that the other does not, and smtp-proto takes a parameter twice",
+        "each parser has parameters that the other has not, and smtp-proto accepts a repeated parameter",
         |o| o.line.contains("> ") || o.line.contains(">\t"),
     ),
-    ("a command holds no control characters", |o| {
+    ("a command has no control characters", |o| {
         o.refused_as(&[CoreReply::ControlCharacters])
     }),
 ];
@@ -121,7 +124,7 @@ fn unintended(line: &[u8], ours: &Result<Command, Mistake>) -> Option<String> {
     if !compared.iter().any(|known| verb.starts_with(known)) {
         return None;
     }
-    // Parameters have tests of their own: smtp-proto knows extensions that no receiver here offers.
+    // Parameters have tests of their own: smtp-proto has extensions that no receiver here offers.
     let line = String::from_utf8_lossy(line);
     let whole = format!("{line}\r\n");
     let theirs = smtp_proto::Request::parse(&mut whole.as_bytes().iter());
@@ -148,15 +151,15 @@ fn unintended(line: &[u8], ours: &Result<Command, Mistake>) -> Option<String> {
         return None;
     }
     Some(format!(
-        "{line:?}: {:?} here, {:?} of smtp-proto",
+        "{line:?}: {:?} here, {:?} in smtp-proto",
         ours, opinions.theirs
     ))
 }
 
-/// The argument of XCLIENT is read, or refused. What it tells of names can be looked at.
+/// The argument of XCLIENT is parsed or refused, and its names are valid.
 ///
 /// # Panics
-/// Where a value holds control characters.
+/// If a value has control characters.
 pub fn xclient(argument: &[u8]) {
     let Ok(argument) = std::str::from_utf8(argument) else {
         return;
@@ -178,10 +181,11 @@ pub fn xclient(argument: &[u8]) {
     }
 }
 
-/// The beginning of a connection is the same however it is cut: a part of it is that, or not enough to tell.
+/// The result for the beginning of a connection does not depend on packet borders: a part of it gives the same result,
+/// or is incomplete.
 ///
 /// # Panics
-/// Where that does not hold.
+/// If a property does not hold.
 pub fn proxy(octets: &[u8], cut: usize) {
     let mut whole = BytesMut::from(octets);
     let beginning = proxy::begin(&mut whole);
@@ -191,7 +195,7 @@ pub fn proxy(octets: &[u8], cut: usize) {
             part.extend_from_slice(&octets[cut.min(octets.len())..]);
             assert_eq!((proxy::begin(&mut part), part), (beginning, whole));
         }
-        // The rest of an overlong or broken header may break it in another way.
+        // The rest of an overlong or malformed header can be malformed for another reason.
         Beginning::Malformed(_) => assert!(
             matches!(beginning, Beginning::Malformed(_)),
             "{beginning:?}"
@@ -204,7 +208,7 @@ pub fn proxy(octets: &[u8], cut: usize) {
 mod tests {
     use super::*;
 
-    /// What lines are made of.
+    /// The fragments of random lines.
     const PIECES: &[&str] = &[
         "MAIL FROM:",
         "RCPT TO:",
@@ -242,7 +246,7 @@ mod tests {
         "<>",
     ];
 
-    /// A linear congruential generator is random enough here, and the same on every machine.
+    /// A linear congruential generator is random enough here, and reproducible on every machine.
     fn next(state: &mut u64) -> usize {
         *state = state
             .wrapping_mul(6_364_136_223_846_793_005)

@@ -6,12 +6,12 @@
 mod budget;
 pub mod client;
 mod client_address;
-mod cure;
 #[doc(hidden)]
 pub mod fuzzing;
 pub(crate) mod protocol;
 mod recipients;
 mod record;
+mod remedies;
 mod script;
 mod server;
 mod session;
@@ -19,7 +19,6 @@ mod settings;
 
 pub use budget::MessageBudget;
 pub use client_address::{AddressSource, ClientAddress, ClientSource, Identity, Nat, Order};
-pub(crate) use cure::amendments;
 pub(crate) use protocol::command::AFTER_HELO;
 pub use protocol::extension::{Extension, Extensions, Mechanism};
 pub(crate) use protocol::mailbox::is_mailbox;
@@ -33,6 +32,7 @@ pub use recipients::{Mailboxes, Recipients};
 pub use record::events::PendingEvents;
 pub use record::transcript::{Transcript, TranscriptLine};
 pub use record::{SessionEntry, SessionRecord, Transaction};
+pub(crate) use remedies::amendments;
 pub use script::{Condition, CountPer, End, Point, Schedule, Script, SendMode};
 pub use server::accepted::Accepted;
 pub use server::gateway::Gateways;

@@ -1,38 +1,39 @@
-//! Which mailboxes the recipient domains have.
+//! The mailboxes of the recipient domains.
 
 use std::collections::HashMap;
 
 use crate::wildcard;
 
-/// The mailboxes that exist, as patterns. Without patterns every mailbox exists. `postmaster` always does (RFC 5321 §4.5.1).
+/// The existing mailboxes, as patterns. Without patterns every mailbox exists. `postmaster` always exists (RFC 5321
+/// §4.5.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recipients {
     known: Option<Vec<Mailboxes>>,
     domains: HashMap<String, Option<Vec<Mailboxes>>>,
-    /// Whether some mailbox may not exist.
+    /// Whether any mailbox is unknown.
     limited: bool,
 }
 
-/// One mailbox, or those of a pattern in which `*` stands for any text: `info@contoso.test`, `sales-*@contoso.test`,
-/// `postmaster`. Without a domain it is about every domain.
+/// One mailbox, or a pattern in which `*` matches any text: `info@contoso.test`, `sales-*@contoso.test`, `postmaster`.
+/// Without a domain it applies to every domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mailboxes {
     local: String,
     domain: Option<String>,
 }
 
-/// What a recipient is to a receiver.
+/// The class of a recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecipientKind {
     Known,
     /// The mailbox does not exist.
     UnknownMailbox,
-    /// The domain is none of the recipient domains.
+    /// The domain is not a recipient domain.
     UnknownDomain,
 }
 
 impl Mailboxes {
-    /// Reads a pattern: a local part, or a mailbox.
+    /// Parses a pattern: a local part, or a mailbox.
     pub(crate) fn read(text: &str) -> Option<Self> {
         let text = text.to_lowercase();
         let (local, domain) = match text.rsplit_once('@') {
@@ -56,8 +57,8 @@ impl Mailboxes {
 }
 
 impl Recipients {
-    /// The mailboxes of all domains, and of each recipient domain, whose name is in lower case. `None` means every mailbox for all
-    /// domains, and the mailboxes of all domains for one domain.
+    /// Takes the mailboxes of all domains, and those of each recipient domain by its name in lower case. `None` means every
+    /// mailbox for all domains, and the mailboxes of all domains for one domain.
     pub fn new(
         known: Option<Vec<Mailboxes>>,
         domains: HashMap<String, Option<Vec<Mailboxes>>>,
@@ -70,7 +71,7 @@ impl Recipients {
         }
     }
 
-    /// Whether some mailbox may not exist. Otherwise only domains can be unknown.
+    /// Whether mailboxes can be unknown. Otherwise only domains can.
     pub(crate) fn is_limited(&self) -> bool {
         self.limited
     }
@@ -83,7 +84,7 @@ impl Recipients {
         let exists =
             known.is_none_or(|known| known.iter().any(|mailboxes| mailboxes.holds(local, domain)));
         match (own, exists || local == "postmaster") {
-            // RFC 5321 §4.1.1.3: <postmaster> needs no domain.
+            // RFC 5321 §4.1.1.3: <postmaster> does not require a domain.
             (None, _) if !domain.is_empty() => RecipientKind::UnknownDomain,
             (_, true) => RecipientKind::Known,
             (_, false) => RecipientKind::UnknownMailbox,

@@ -68,7 +68,7 @@ pub enum End {
 /// The way to send the output of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct SendMode {
-    /// The delay before.
+    /// The delay before the reply.
     pub delay: Duration,
     /// Octets per second; all at once if `None`.
     pub drip: Option<u32>,
@@ -87,9 +87,9 @@ pub struct Script {
     pub point: Point,
     /// The condition; every session if all lists are empty.
     pub when: Condition,
-    /// How often.
+    /// The opportunities that the script uses.
     pub often: Schedule,
-    /// The reply instead of that of the receiver.
+    /// The reply that replaces that of the receiver.
     pub reply: Option<Template>,
     /// The octets to send instead of a reply; CRLF is added.
     pub raw: Option<String>,
@@ -130,7 +130,7 @@ pub(crate) struct ScriptContext<'a> {
 }
 
 impl<'a> ScriptContext<'a> {
-    /// The final dot.
+    /// The context at the final dot.
     pub(crate) fn of_message(message: &'a [u8]) -> Self {
         Self {
             message: Some(message),
@@ -160,16 +160,16 @@ impl CountPer {
     ];
 }
 
-/// Which of its opportunities a script uses.
+/// The opportunities that a script uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Schedule {
-    /// Only this one, from 1.
+    /// Only the opportunity with this number, from 1.
     pub attempt: Option<u64>,
-    /// Only the first ones, this many.
+    /// Only this many first opportunities.
     pub times: Option<u64>,
-    /// Every n-th one: the third, the sixth.
+    /// Every n-th opportunity.
     pub every: Option<u64>,
-    /// This many out of a million, by this seed.
+    /// A probability in millionths, and the seed.
     pub probability: Option<(u32, u64)>,
     /// The scope of the count.
     pub per: CountPer,

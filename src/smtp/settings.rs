@@ -54,7 +54,7 @@ pub enum UnwantedResponse {
     Ignored,
 }
 
-/// Which credentials are accepted.
+/// The credentials that are accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuthOutcome {
     /// All credentials.

@@ -82,7 +82,7 @@ fn addresses_and_names() {
     );
     scenario(
         &pool("addresses = [\"192.0.2.1\"]\nhelo_addresses = 2"),
-        &[(6, "at most the 1", "2")],
+        &[(6, "at most 1", "2")],
     );
     scenario(
         "title = \"t\"\n[client]\nfrom = \"192.0.2\"",
@@ -125,7 +125,7 @@ fn sources_without_addresses_and_seeds_without_use() {
     }
     scenario(
         &from("{ map = { \"127.0.0.1\" = \"192.0.2.1\" }, order = \"round-robin\" }"),
-        &[(8, "beside pool", "beside map")],
+        &[(8, "with pool", "with map")],
     );
     scenario(
         &format!("{pool}[[fault]]\nname = \"a.test\"\ndo = \"servfail\"\nseed = 7"),
@@ -465,7 +465,7 @@ fn rules_that_never_speak() {
     ] {
         receiver(
             &rule(&format!("check = \"score\"\n{thresholds}")),
-            &[(line, "a threshold below reject", "never reached first")],
+            &[(line, "a threshold below reject", "not below it")],
         );
     }
     let good = rule("check = \"score\"\nreject = 5.0\ndefer = 4.99");

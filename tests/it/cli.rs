@@ -361,7 +361,7 @@ fn demo_tells_its_story_and_succeeds() {
         "2. Office 365",
         "refused by the receiver helo-equals-ptr: the client says",
         "554 5.7.1 HELO host na01-bn1-obe",
-        "accepted by the receiver fcrdns: 207.46.163.150 is named mail-bn1lp0150",
+        "accepted by the receiver fcrdns: 207.46.163.150 has the name mail-bn1lp0150",
         "3. Exchange 2003",
         "With a PTR record to the EHLO name for each address: 6 of 6 accepted.",
         "With address translation (NAT) to one address: 6 of 6 accepted.",

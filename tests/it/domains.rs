@@ -194,7 +194,7 @@ fn the_file_says_where_mail_goes_and_lint_reports_contradictions() {
             "each MX host once",
         ),
         ("mx = \"ten mx.a.test\"", "a host such as"),
-        ("addresses = [\"192.0.2.1\"]", "mx = [] beside addresses"),
+        ("addresses = [\"192.0.2.1\"]", "mx = [] with addresses"),
         ("receiver = \"gmial\"", "gmail"),
         (
             "mx = \"mx.b.test\"\n[[domain]]\nname = \"b.test\"\nreceiver = \"gmail\"\nmx = \"mx.b.test\"",

@@ -6,7 +6,7 @@ use martinet::scenario::lint;
 
 /// A file of its own for each case.
 fn file(name: &str, text: &str) -> PathBuf {
-    let unique = format!("martinet-doubts-{}-{name}", std::process::id());
+    let unique = format!("martinet-lint-{}-{name}", std::process::id());
     let directory = std::env::temp_dir().join(unique);
     std::fs::create_dir_all(&directory).expect("a directory");
     let path = directory.join("bad.toml");

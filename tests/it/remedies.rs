@@ -460,7 +460,7 @@ fn a_header_is_mended_whole() {
     assert_eq!(
         texts,
         [
-            "write the Date header field as RFC 5322 §3.6 defines it; and send one To header field in the place of \
+            "write the Date header field as RFC 5322 §3.6 defines it; and send one To header field instead of \
              several; and leave one address in the From header field",
             ASK
         ],

@@ -232,7 +232,7 @@ fn scripts_ask_about_verb_tls_and_initial_response() {
     );
     mistakes(
         "[[script]]\nstage = \"mail\"\ninitial_response = true\nreply = \"451 no\"",
-        &["stage = \"auth\" beside initial_response", "another stage"],
+        &["stage = \"auth\" with initial_response", "another stage"],
     );
 }
 

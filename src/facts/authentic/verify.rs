@@ -1,8 +1,8 @@
-//! Verifies DKIM and DMARC of a message with mail-auth over the world's own zones.
+//! Verifies DKIM and DMARC of a message with mail-auth and the zones of the world.
 //!
-//! mail-auth asks its cache before it asks a resolver. Here the cache *is* the world: it answers every name from the
-//! [`Lookup`] seam, absence and failure too, so that the resolver behind it (which has no name server) is never
-//! reached and nothing ever leaves the process. That is also why its futures are ready at the first poll.
+//! mail-auth queries its cache before its resolver. Here the cache *is* the world: it answers every name through
+//! [`Lookup`], including absence and failure. The resolver behind it, which has no name server, is therefore never
+//! used, nothing leaves the process, and the futures are ready at the first poll.
 
 use std::borrow::Borrow;
 use std::cell::RefCell;
@@ -79,7 +79,7 @@ fn verify(
     )
 }
 
-/// mail-auth's verifier, whose resolver knows no name server.
+/// mail-auth's verifier with a resolver without name servers.
 fn authenticator() -> &'static MessageAuthenticator {
     static AUTHENTICATOR: OnceLock<MessageAuthenticator> = OnceLock::new();
     AUTHENTICATOR.get_or_init(|| {
@@ -89,7 +89,7 @@ fn authenticator() -> &'static MessageAuthenticator {
     })
 }
 
-/// The output of a future that never has to wait; `None` where it would.
+/// The output of a future that is ready at once; `None` if it is not.
 fn at_once<F: Future>(future: F) -> Option<F::Output> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => Some(output),
@@ -114,7 +114,7 @@ fn to_dkim(output: &DkimOutput<'_>) -> Dkim {
     let (result, why) = match output.result() {
         DkimResult::Pass => (AuthResult::Pass, String::new()),
         DkimResult::Fail(error) => (AuthResult::Fail, error.to_string()),
-        // RFC 8601 §2.7.1: a signature whose hash does not match fails; mail-auth calls it neutral.
+        // RFC 8601 §2.7.1: a signature with a wrong body hash is a fail; mail-auth reports neutral.
         DkimResult::Neutral(
             error @ mail_auth::Error::Dkim(mail_auth::dkim::DkimError::FailedBodyHashMatch),
         ) => (AuthResult::Fail, error.to_string()),
@@ -167,7 +167,7 @@ fn to_dmarc(output: &DmarcOutput, record: bool) -> Dmarc {
     }
 }
 
-/// The world's zones in the place of mail-auth's cache.
+/// The zones of the world in place of mail-auth's cache.
 struct World<'a> {
     lookup: &'a dyn Lookup,
     asked: RefCell<Vec<Arc<LookupRecord>>>,
@@ -193,7 +193,7 @@ impl World<'_> {
     }
 }
 
-/// The first text that can be read as what the name is asked for.
+/// The first text that parses as the requested kind of record.
 fn to_record(key: &str, question: &LookupRecord) -> Txt {
     let texts = question.answers.iter().filter_map(|data| match data {
         RData::TXT(txt) => Some(txt.txt_data.concat()),
@@ -234,7 +234,7 @@ impl ResolverCache<Box<str>, Txt> for World<'_> {
     fn insert(&self, _: Box<str>, _: Txt, _: Instant) {}
 }
 
-/// Asked only whether a domain exists (`np=`). The trait has no word for NXDOMAIN: every domain does.
+/// Used only to decide whether a domain exists (`np=`). The trait cannot express NXDOMAIN, so every domain exists.
 impl ResolverCache<Box<str>, RecordSet<Ipv4Addr>> for World<'_> {
     fn get<Q>(&self, _: &Q) -> Option<RecordSet<Ipv4Addr>>
     where
@@ -258,7 +258,7 @@ impl ResolverCache<Box<str>, RecordSet<Ipv4Addr>> for World<'_> {
     fn insert(&self, _: Box<str>, _: RecordSet<Ipv4Addr>, _: Instant) {}
 }
 
-/// The name behind a key.
+/// The name in a key.
 fn spelled(key: &(impl Hash + ?Sized)) -> String {
     let mut spelled = Spelled(Vec::new());
     key.hash(&mut spelled);
@@ -266,8 +266,8 @@ fn spelled(key: &(impl Hash + ?Sized)) -> String {
     String::from_utf8_lossy(octets).into_owned()
 }
 
-/// The trait hands over a key of which only its hash can be had. `Borrow` promises the hash of the `str`, which is
-/// its octets and 0xff: a hasher that keeps what it is fed gives the name back.
+/// The trait passes a key that can only be hashed. `Borrow` guarantees the hash of the `str`, which is its octets and
+/// 0xff, so a hasher that records its input returns the name.
 struct Spelled(Vec<u8>);
 
 impl Hasher for Spelled {

@@ -12,10 +12,10 @@ use super::{DNS_TERMS, REDIRECT, Spf, SpfQuery, SpfResult, SpfStep, VOID_LOOKUPS
 use crate::facts::{Lookup, LookupRecord, Outcome};
 use crate::name::{self, LABEL_OCTETS, Name, RecordType};
 
-/// Most names of one MX or PTR answer (RFC 7208 §4.6.4).
+/// Maximum number of names in one MX or PTR answer (RFC 7208 §4.6.4).
 const NAMES: usize = 10;
 
-/// One evaluation: what it is about, and what it has used up.
+/// One evaluation with its counts.
 pub(super) struct Evaluation<'a> {
     query: SpfQuery<'a>,
     lookup: &'a dyn Lookup,
@@ -29,7 +29,7 @@ pub(super) struct Evaluation<'a> {
     steps: Vec<SpfStep>,
 }
 
-/// Why an evaluation stops: temperror or permerror, and what is wrong.
+/// The reason why an evaluation stops: temperror or permerror, with the problem.
 struct Stop(SpfResult, String);
 
 fn permerror(problem: impl Into<String>) -> Stop {
@@ -100,7 +100,7 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// The result for a domain, and the `exp` that would explain it with the domain it belongs to.
+    /// The result for a domain, and its `exp` modifier with the domain of the record.
     fn check_host(
         &mut self,
         domain: &str,
@@ -135,7 +135,7 @@ impl<'a> Evaluation<'a> {
         self.step(domain, REDIRECT);
         let (result, target) = redirected?;
         match result {
-            (SpfResult::None, _) => Err(permerror(format!("redirect={target} leads to no record"))),
+            (SpfResult::None, _) => Err(permerror(format!("redirect={target} has no SPF record"))),
             result => Ok(result),
         }
     }
@@ -149,7 +149,7 @@ impl<'a> Evaluation<'a> {
         });
     }
 
-    /// The one record of a domain (§4.4, §4.5).
+    /// The only SPF record of a domain (§4.4, §4.5).
     fn record(&mut self, domain: &str) -> Evaluated<Option<SpfRecord>> {
         let Some(name) = multi_label(domain) else {
             return Ok(None);
@@ -186,7 +186,7 @@ impl<'a> Evaluation<'a> {
         let target = self.expand(target, domain);
         match self.check_host(&target)?.0 {
             SpfResult::Pass => Ok(true),
-            SpfResult::None => Err(permerror(format!("include:{target} leads to no record"))),
+            SpfResult::None => Err(permerror(format!("include:{target} has no SPF record"))),
             _ => Ok(false),
         }
     }
@@ -257,7 +257,7 @@ impl<'a> Evaluation<'a> {
             .is_empty())
     }
 
-    /// The PTR names that lead back to the client address; failures leave a name out (§5.5).
+    /// The PTR names that lead back to the client address; a failed lookup omits a name (§5.5).
     fn validated_names(&mut self) -> Vec<Name> {
         let Ok(records) = self.ask(&name::reverse(self.query.ip), RecordType::PTR) else {
             return Vec::new();
@@ -278,7 +278,7 @@ impl<'a> Evaluation<'a> {
         records.iter().any(|r| address(r) == Some(self.query.ip))
     }
 
-    /// The addresses of a host in the client's family; a name that came to nothing counts (§4.6.4).
+    /// The addresses of a host in the client's family; a lookup without data is counted (§4.6.4).
     fn addresses(&mut self, host: Option<Name>) -> Evaluated<Vec<IpAddr>> {
         let records = self.ask_counted(host, self.family())?;
         Ok(records.iter().filter_map(address).collect())
@@ -317,7 +317,7 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// What `%{p}` stands for: the domain itself, a name within it, any validated name, "unknown" (§7.3).
+    /// The value of `%{p}`: the domain itself, a name within it, any validated name, or "unknown" (§7.3).
     fn validated_for(&mut self, target: &MacroString, domain: &str) -> String {
         if !target.asks_for_validated_name() {
             return String::new();
@@ -332,7 +332,7 @@ impl<'a> Evaluation<'a> {
             .map_or_else(|| "unknown".to_owned(), name::display)
     }
 
-    /// The explanation; whatever goes wrong, there is none (§6.2).
+    /// The explanation; `None` after any failure (§6.2).
     fn explain(&mut self, target: &MacroString, domain: &str) -> Option<String> {
         let target = self.expand(target, domain);
         let records = self.ask(&name::of_octets(&target)?, RecordType::TXT).ok()?;
@@ -351,12 +351,14 @@ impl<'a> Evaluation<'a> {
     fn count_term(&mut self) -> Evaluated<()> {
         self.dns_terms += 1;
         if self.dns_terms > DNS_TERMS {
-            return Err(permerror(format!("more than {DNS_TERMS} terms ask DNS")));
+            return Err(permerror(format!(
+                "more than {DNS_TERMS} terms with DNS lookups"
+            )));
         }
         Ok(())
     }
 
-    /// Asks on behalf of a mechanism: an answer without data is a void lookup.
+    /// Performs the lookup of a mechanism; an answer without data is a void lookup.
     fn ask_counted(
         &mut self,
         host: Option<Name>,
@@ -369,9 +371,7 @@ impl<'a> Evaluation<'a> {
         if records.is_empty() {
             self.void_lookups += 1;
             if self.void_lookups > VOID_LOOKUPS {
-                return Err(permerror(format!(
-                    "more than {VOID_LOOKUPS} lookups came to nothing"
-                )));
+                return Err(permerror(format!("more than {VOID_LOOKUPS} void lookups")));
             }
         }
         Ok(records)
@@ -400,7 +400,7 @@ fn address(data: &RData) -> Option<IpAddr> {
     }
 }
 
-/// The strings of a TXT record as one (§3.3).
+/// The strings of a TXT record joined (§3.3).
 fn text(data: &RData) -> Option<Vec<u8>> {
     match data {
         RData::TXT(txt) => Some(
@@ -413,7 +413,7 @@ fn text(data: &RData) -> Option<Vec<u8>> {
     }
 }
 
-/// A domain that a record can be asked of: labels of 1 to 63 octets, at least two (§4.3).
+/// A domain that can have a record: at least two labels of 1 to 63 octets (§4.3).
 fn multi_label(domain: &str) -> Option<Name> {
     let bare = domain.strip_suffix('.').unwrap_or(domain);
     let labels = bare

@@ -20,7 +20,7 @@ enum Part {
     },
 }
 
-/// What macros stand for.
+/// The values of macros.
 pub(super) struct Values<'a> {
     pub(super) ip: IpAddr,
     pub(super) helo: &'a str,
@@ -28,12 +28,12 @@ pub(super) struct Values<'a> {
     pub(super) sender_domain: &'a str,
     pub(super) domain: &'a str,
     pub(super) receiver: &'a str,
-    /// The validated name of the address, looked up only where `%{p}` asks for it.
+    /// The validated name of the address, which is looked up only for `%{p}`.
     pub(super) validated: &'a str,
 }
 
 impl MacroString {
-    /// Parses a macro string; `c`, `r` and `t` belong to explanations only (§7.2).
+    /// Parses a macro string; `c`, `r` and `t` are allowed only in explanations (§7.2).
     pub(super) fn parse(text: &str, explanation: bool) -> Option<Self> {
         let (mut parts, mut literal, mut rest) = (Vec::new(), String::new(), text);
         while let Some(first) = rest.chars().next() {
@@ -75,14 +75,14 @@ impl MacroString {
         (ends_in_macro || ends_in_label()).then_some(parsed)
     }
 
-    /// Whether `%{p}` is needed.
+    /// Whether the string has `%{p}`.
     pub(super) fn asks_for_validated_name(&self) -> bool {
         self.parts
             .iter()
             .any(|part| matches!(part, Part::Macro { letter: 'p', .. }))
     }
 
-    /// The text, macros replaced.
+    /// The text with its macros replaced.
     pub(super) fn expand(&self, values: &Values<'_>) -> String {
         let mut out = String::new();
         for part in &self.parts {
@@ -107,7 +107,7 @@ impl MacroString {
         out
     }
 
-    /// The name, its labels dropped from the left until it fits (§7.3).
+    /// The name, without labels on the left if it is too long (§7.3).
     pub(super) fn expand_domain(&self, values: &Values<'_>) -> String {
         let whole = self.expand(values);
         let mut name = whole.strip_suffix('.').unwrap_or(&whole);
@@ -191,7 +191,7 @@ fn dotted(ip: IpAddr) -> String {
     }
 }
 
-/// Splits at the delimiters, reverses, keeps the last so many parts, joins with dots (§7.1).
+/// Splits at the delimiters, reverses, keeps this number of last parts, and joins them with dots (§7.1).
 fn transformed(value: &str, digits: usize, reverse: bool, delimiters: &str) -> String {
     if digits == usize::MAX && !reverse && delimiters.is_empty() {
         return value.to_owned();
@@ -208,7 +208,7 @@ fn transformed(value: &str, digits: usize, reverse: bool, delimiters: &str) -> S
     parts[parts.len().saturating_sub(digits)..].join(".")
 }
 
-/// Everything but unreserved characters as %XX (RFC 3986 §2.3).
+/// Replaces all but unreserved characters by %XX (RFC 3986 §2.3).
 fn url_escaped(value: &str) -> String {
     let escape = |octet: u8| {
         let plain = octet.is_ascii_alphanumeric() || b"-._~".contains(&octet);
@@ -236,7 +236,7 @@ mod tests {
             receiver: "mx.martinet.test",
             validated: "mx.example.org",
         };
-        // Nibbles are upper-case here and lower-case in the RFC; names compare without case.
+        // Nibbles are upper-case here and lower-case in the RFC; names are case-insensitive.
         let got = MacroString::parse(text, true)
             .expect("a macro string")
             .expand(&values);

@@ -106,7 +106,7 @@ pub struct SpfStep {
     pub(crate) void_lookups: u32,
 }
 
-/// The check_host() function (RFC 7208 §4). The questions go to `evidence`.
+/// The check_host() function (RFC 7208 §4). Adds the lookups to `evidence`.
 pub fn check_host(
     query: &SpfQuery<'_>,
     lookup: &dyn Lookup,

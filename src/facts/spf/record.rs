@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::macros::MacroString;
 
-/// What a mechanism that matches results in.
+/// The result of a mechanism that matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Qualifier {
     Pass,
@@ -27,7 +27,7 @@ pub(super) enum Mechanism {
     Exists(MacroString),
 }
 
-/// How many bits of an address have to agree: all, unless the record says less.
+/// The number of bits of an address that must match; by default all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Prefixes {
     pub(super) v4: u8,
@@ -35,14 +35,14 @@ pub(super) struct Prefixes {
 }
 
 impl Prefixes {
-    /// Whether two addresses agree in the bits that matter.
+    /// Whether the two addresses match in these bits.
     pub(super) fn agree(self, one: IpAddr, other: IpAddr) -> bool {
         let prefix = if one.is_ipv4() { self.v4 } else { self.v6 };
         IpNet::new(one, prefix).is_ok_and(|net| net.contains(&other))
     }
 }
 
-/// A directive: the text is kept to say which one matched.
+/// A directive with its text, for reporting the one that matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Directive {
     pub(super) qualifier: Qualifier,
@@ -66,7 +66,7 @@ pub(super) fn is_spf(text: &[u8]) -> bool {
     version && matches!(text.get(6), None | Some(b' '))
 }
 
-/// Parses a record; the error names the term that is none.
+/// Parses a record; the error has the invalid term.
 pub(super) fn parse(text: &[u8]) -> Result<SpfRecord, String> {
     let text = std::str::from_utf8(text)
         .ok()
@@ -78,12 +78,12 @@ pub(super) fn parse(text: &[u8]) -> Result<SpfRecord, String> {
             Some((name, value)) => set_modifier(&mut record, name, value),
             None => directive(term).map(|directive| record.directives.push(directive)),
         };
-        known.ok_or_else(|| format!("{term:?} is no term of a record"))?;
+        known.ok_or_else(|| format!("{term:?} is not a term of an SPF record"))?;
     }
     Ok(record)
 }
 
-/// `name=value`, where the name is one that a modifier can have.
+/// `name=value` with a valid name of a modifier.
 fn modifier(term: &str) -> Option<(&str, &str)> {
     let (name, value) = term.split_once('=')?;
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
@@ -91,7 +91,7 @@ fn modifier(term: &str) -> Option<(&str, &str)> {
         .then_some((name, value))
 }
 
-/// Each of redirect and exp once; any other modifier is passed over, once its value is a macro-string (§6).
+/// redirect and exp are allowed once; other modifiers are ignored if their values are macro strings (§6).
 fn set_modifier(record: &mut SpfRecord, name: &str, value: &str) -> Option<()> {
     let slot = match name.to_ascii_lowercase().as_str() {
         "redirect" => &mut record.redirect,
@@ -142,7 +142,7 @@ fn optional(argument: &str) -> Option<Option<MacroString>> {
     }
 }
 
-/// `[:domain-spec][/v4][//v6]`. A slash before anything but the last digits belongs to the domain-spec.
+/// `[:domain-spec][/v4][//v6]`. A slash belongs to the domain-spec unless it precedes the last digits.
 fn addresses(argument: &str) -> Option<(Option<MacroString>, Prefixes)> {
     let (rest, v6) = trailing(argument, "//");
     let (domain, v4) = trailing(rest, "/");
@@ -151,7 +151,7 @@ fn addresses(argument: &str) -> Option<(Option<MacroString>, Prefixes)> {
     Some((optional(domain)?, Prefixes { v4, v6 }))
 }
 
-/// What stands before the separator, and the digits behind it, where nothing else stands behind it.
+/// The text before the separator, and the digits after it, if only digits follow.
 fn trailing<'t>(text: &'t str, separator: &str) -> (&'t str, Option<&'t str>) {
     match text.rsplit_once(separator) {
         Some((before, digits))

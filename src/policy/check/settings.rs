@@ -1,4 +1,4 @@
-//! The parameters of checks: declared once, checked when a file is read, shown by `show check`.
+//! The parameters of checks: declared once, validated when a file is read, and shown by `show check`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use regex::bytes::{Regex, RegexBuilder};
 
 use super::Check;
 
-/// What values a parameter takes.
+/// The type of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// true or false.
@@ -32,7 +32,7 @@ pub enum Kind {
     Duration,
     /// A decimal number.
     Points,
-    /// Tables of a check, its parameters and its `score`.
+    /// Tables with a check, its parameters and its `score`.
     Weights,
 }
 
@@ -54,15 +54,15 @@ impl Kind {
     }
 }
 
-/// The most memory that one regular expression may take, compiled.
+/// Maximum memory of one compiled regular expression.
 const PATTERN_OCTETS: usize = 1 << 18;
 
-/// A regular expression over ASCII that ignores case. Copies share the compiled form.
+/// A case-insensitive regular expression over ASCII. Copies share the compiled form.
 #[derive(Clone, Debug)]
 pub struct Pattern(Regex);
 
 impl Pattern {
-    /// Compiles a pattern; `None` where the text is none, or takes too much memory.
+    /// Compiles a pattern; `None` if it is invalid, or needs too much memory.
     pub fn new(text: &str) -> Option<Self> {
         RegexBuilder::new(text)
             .case_insensitive(true)
@@ -73,7 +73,7 @@ impl Pattern {
             .map(Self)
     }
 
-    /// Whether it matches a part of a name.
+    /// Whether the pattern matches a part of a name.
     pub fn matches(&self, name: &str) -> bool {
         self.0.is_match(name.as_bytes())
     }
@@ -95,13 +95,13 @@ impl Eq for Pattern {}
 /// One parameter of a check.
 #[derive(Clone, Copy, Debug)]
 pub struct Parameter {
-    /// Its key in files.
+    /// The key in files.
     pub name: &'static str,
-    /// What it takes.
+    /// The type of the value.
     pub kind: Kind,
-    /// What it is when not set, as written in a file.
+    /// The default, as written in a file.
     pub default: &'static str,
-    /// What it does, in one sentence.
+    /// The effect, in one sentence.
     pub doc: &'static str,
 }
 
@@ -155,7 +155,7 @@ pub enum Setting {
     Weights(Vec<Weight>),
 }
 
-/// A score in hundredths: sums of them are exact.
+/// A score in hundredths, so that sums are exact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Points(pub i64);
 
@@ -182,19 +182,19 @@ impl fmt::Display for Points {
 /// A check with the points that its violation adds to a score.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Weight {
-    /// What the receiver calls it, for example `HFILTER_HELO_BAREIP`.
+    /// The receiver's name of the part, for example `HFILTER_HELO_BAREIP`.
     pub symbol: String,
     /// The check.
     pub check: &'static Check,
     /// Its parameters.
     pub settings: Settings,
-    /// What a violation adds.
+    /// The points that a violation adds.
     pub score: Points,
-    /// The symbols that cancel its points if one of them is present.
+    /// The symbols that cancel the points if one of them is found.
     pub unless: Vec<String>,
-    /// The group of which only the first symbol found counts.
+    /// The group of which only the first symbol counts.
     pub group: Option<String>,
-    /// Whether it also counts on a temporary DNS failure.
+    /// Whether a temporary DNS failure counts as a violation.
     pub(crate) temp_as_fail: bool,
 }
 
@@ -238,7 +238,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Sets a parameter. The value's kind must be the parameter's; the file reader sees to that.
+    /// Sets a parameter. The kind of the value must be that of the parameter, which the file reader ensures.
     pub fn set(&mut self, parameter: &'static Parameter, setting: Setting) {
         self.set.insert(parameter.name, setting);
     }
@@ -310,7 +310,7 @@ impl Settings {
             .unwrap_or_default()
     }
 
-    /// What was set, as a file has it; the parts of a score are left out.
+    /// The parameters that were set, as written in a file; the parts of a score are left out.
     pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
         let told = self
             .set

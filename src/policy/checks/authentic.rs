@@ -1,4 +1,4 @@
-//! `dkim`, `spf-or-dkim`, `dmarc` and `ipv6-auth`: the message is its domain's (RFC 6376, RFC 9989).
+//! `dkim`, `spf-or-dkim`, `dmarc` and `ipv6-auth`: the message is authentic (RFC 6376, RFC 9989).
 
 use hickory_proto::rr::RData;
 use hickory_proto::rr::rdata::TXT;
@@ -11,7 +11,7 @@ use crate::policy::check::{
 use crate::policy::{Behaviour, Change};
 use crate::stage::Stage;
 
-/// The needs of a check that looks at DKIM or DMARC, which look at SPF of the envelope sender too.
+/// The observations of a check that needs DKIM or DMARC, which include SPF of the envelope sender.
 pub(super) fn message(_: &Settings) -> Observations {
     Observations {
         message: true,
@@ -28,7 +28,7 @@ pub(super) static DKIM: Check = Check {
     timing: Timing::Stage,
     checks: "a DKIM signature of the message verifies",
     basis: "RFC 6376, RFC 7372 §3.1; Gmail 5.7.30",
-    beyond: "beyond RFC 6376 §6.3: a message without a signature should be treated as any other",
+    beyond: "beyond RFC 6376 §6.3: a message without a signature should be treated like any other",
     parameters: &[],
     fail: &["550 5.7.20 No passing DKIM signature found"],
     error: &["451 4.7.20 Temporary error verifying the DKIM signature"],
@@ -44,12 +44,12 @@ pub(super) static SPF_OR_DKIM: Check = Check {
     timing: Timing::Stage,
     checks: "SPF of the reverse-path or a DKIM signature passes",
     basis: "RFC 7372 §3.3; Gmail 5.7.26, Yahoo 5.7.9",
-    beyond: "beyond RFC 7208 and RFC 6376, which have a message without either treated as any other",
+    beyond: "beyond RFC 7208 and RFC 6376: a message without either should be treated like any other",
     parameters: &[Parameter {
         name: "spf",
         kind: Kind::Choice(&["any", "fail"]),
         default: "\"any\"",
-        doc: "which results of SPF the rule refuses: all but pass, or fail alone (Gmail words a record with -all differently)",
+        doc: "which SPF results the rule refuses: all except pass, or only fail (Gmail has another text for a record with -all)",
     }],
     fail: &["550 5.7.26 Multiple authentication checks failed"],
     error: &["451 4.7.26 Temporary error in authentication checks"],
@@ -101,15 +101,15 @@ pub(super) static DMARC: Check = Check {
     topic: Topic::Dmarc,
     stage: Stage::Eod,
     timing: Timing::Stage,
-    checks: "the message passes DMARC, or its From domain does not ask for more",
+    checks: "the message passes DMARC, or the policy of its From domain does not ask for enforcement",
     basis: "RFC 9989 §5.3; Microsoft 5.7.515, Gmail 5.7.26, Yahoo 5.7.9",
-    beyond: "beyond RFC 9989 where a policy other than reject is enforced, or a record demanded",
+    beyond: "beyond RFC 9989 if a policy other than reject is enforced, or a record is required",
     parameters: &[
         Parameter {
             name: "enforce",
             kind: Kind::Choice(&["reject", "quarantine", "any"]),
             default: "\"reject\"",
-            doc: "the mildest published policy whose failures are refused",
+            doc: "the mildest published policy that is enforced",
         },
         Parameter {
             name: "record",
@@ -147,20 +147,20 @@ pub(super) static DMARC: Check = Check {
     },
 };
 
-/// Has the DNS servers answer that did not.
+/// Proposes that the failed DNS servers answer.
 pub(super) fn answer(facts: &Facts) -> Option<Change> {
     let failed = facts.evidence.iter().find(|q| q.outcome.is_temporary())?;
     Some(Change::MendDns(failed.name.clone()))
 }
 
-/// Has the domain of the reverse-path, or of the HELO name, authorize the client.
+/// Proposes that the domain of the envelope sender, or of the HELO name, authorizes the client.
 pub(super) fn authorize(facts: &Facts) -> Option<Change> {
     let domain = name::of_octets(&facts.spf_sender.as_ref()?.domain)?;
     let address = facts.client_address;
     Some(Change::AuthorizeSpf { domain, address })
 }
 
-/// Has the message signed by the domain of its From header field.
+/// Proposes that the domain of the From header field signs the message.
 pub(super) fn sign(facts: &Facts) -> Option<Change> {
     let from = &facts.dmarc.as_ref()?.from_domain;
     (!from.is_empty()).then(|| Change::Behave(Behaviour::Sign(from.clone())))
@@ -187,7 +187,7 @@ fn refused(facts: &Facts, dmarc: &Dmarc) -> Finding {
     Finding::Violated(complaint)
 }
 
-/// Has the From domain publish a record with this policy, in the place of the one that it has.
+/// Proposes that the From domain publishes a record with this policy, instead of its present record.
 pub(super) fn publish(facts: &Facts, dmarc: &Dmarc, policy: &str) -> Option<Change> {
     let name = name::of_octets(&format!("_dmarc.{}", dmarc.from_domain))
         .filter(|_| !dmarc.from_domain.is_empty())?;
@@ -232,7 +232,7 @@ fn spf(facts: &Facts) -> Option<AuthResult> {
     })
 }
 
-/// One of the results has to be a pass.
+/// Requires that one of the results is a pass.
 fn demand(facts: &Facts, results: &[Option<AuthResult>], why: &str) -> Finding {
     let has = |result| results.contains(&Some(result));
     if results.iter().all(Option::is_none) {

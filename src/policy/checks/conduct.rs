@@ -1,7 +1,7 @@
-//! `pregreet`, `sync`, `non-smtp-command` and `bare-lf`: the client speaks SMTP as it is written, and in its turn.
+//! `pregreet`, `sync`, `non-smtp-command` and `bare-lf`: the client follows the syntax and the sequence of SMTP.
 //!
-//! Rules about conduct speak as soon as they are violated, from their stage on: with `stage = "rcpt"` the refusal
-//! waits for RCPT, as postscreen's `enforce` does; at the default stage it is the reply to the command.
+//! Rules about conduct refuse as soon as they are violated, from their stage on: with `stage = "rcpt"` the refusal
+//! waits for RCPT, like postscreen's `enforce`; at the default stage it is the reply to the command.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use crate::policy::check::{Check, Finding, Kind, Parameter, Timing, Topic, nothi
 use crate::policy::{Behaviour, Change};
 use crate::stage::Stage;
 
-/// How long postscreen holds its greeting back (`postscreen_greet_wait`).
+/// The delay of postscreen's greeting (`postscreen_greet_wait`).
 const GREET_WAIT: Duration = Duration::from_secs(6);
-/// What Postfix forbids (`smtpd_forbidden_commands`).
+/// The default of Postfix's `smtpd_forbidden_commands`.
 const FORBIDDEN: &[&str] = &["CONNECT", "GET", "POST"];
 
 pub(super) static PREGREET: Check = Check {
@@ -21,7 +21,7 @@ pub(super) static PREGREET: Check = Check {
     topic: Topic::Other,
     stage: Stage::Connect,
     timing: Timing::Conduct,
-    checks: "the client says nothing before the greeting is complete",
+    checks: "the client sends nothing before the greeting is complete",
     basis: "RFC 5321 §3.1, §4.3.1; postscreen, Sendmail greet_pause, Exim smtp_enforce_sync",
     beyond: "within RFC 5321 §4.3.1: the client waits for the greeting",
     parameters: &[
@@ -29,13 +29,13 @@ pub(super) static PREGREET: Check = Check {
             name: "wait",
             kind: Kind::Duration,
             default: "\"6s\"",
-            doc: "how long the greeting is held back, to see who cannot wait",
+            doc: "the delay of the greeting, which detects clients that do not wait",
         },
         Parameter {
             name: "teaser",
             kind: Kind::Flag,
             default: "false",
-            doc: "whether the first line, with a hyphen, is said before the wait, as postscreen does",
+            doc: "whether the first line of a multi-line greeting is sent before the delay, as by postscreen",
         },
     ],
     fail: &["521 5.5.1 Protocol error"],
@@ -50,7 +50,7 @@ pub(super) static PREGREET: Check = Check {
     build: |_| {
         Box::new(|facts| match facts.conduct.pregreet {
             true => violated(
-                "the client spoke before the greeting was complete",
+                "the client sent data before the greeting was complete",
                 [Change::Behave(Behaviour::AwaitGreeting)],
             ),
             false => Finding::Satisfied,
@@ -58,14 +58,14 @@ pub(super) static PREGREET: Check = Check {
     },
 };
 
-/// Pipelining that was not offered, or past EHLO and DATA, is against RFC 2920.
+/// RFC 2920 forbids pipelining that is not offered, and pipelining after EHLO and DATA.
 pub(super) static SYNC: Check = Check {
     name: "sync",
     number: 2,
     topic: Topic::Other,
     stage: Stage::Connect,
     timing: Timing::Conduct,
-    checks: "the client waits for the reply to EHLO, DATA, NOOP, VRFY, and to everything where PIPELINING is not offered",
+    checks: "the client waits for the reply to EHLO, DATA, NOOP, VRFY, and to every command if PIPELINING is not offered",
     basis: "RFC 2920 §3.1; Postfix smtpd_forbid_unauth_pipelining, Exim smtp_enforce_sync",
     beyond: "within RFC 2920 §3.1",
     parameters: &[],
@@ -76,7 +76,7 @@ pub(super) static SYNC: Check = Check {
         Box::new(|facts| match facts.conduct.unsynchronised.as_str() {
             "" => Finding::Satisfied,
             verb => violated(
-                format!("more came behind {verb} before it was answered"),
+                format!("the client sent more after {verb} before the reply"),
                 [Change::Behave(Behaviour::AwaitReply(verb.to_owned()))],
             ),
         })
@@ -89,14 +89,14 @@ pub(super) static NON_SMTP: Check = Check {
     topic: Topic::Other,
     stage: Stage::Connect,
     timing: Timing::Conduct,
-    checks: "no line is HTTP, a header field, or begins with anything but a letter",
+    checks: "no line is HTTP or a header field, and every line begins with a letter",
     basis: "Postfix smtpd_forbidden_commands",
-    beyond: "beyond RFC 5321 §4.2.4, which has 500 for a command that is not recognized",
+    beyond: "beyond RFC 5321 §4.2.4, which has the reply 500 for an unrecognized command",
     parameters: &[Parameter {
         name: "commands",
         kind: Kind::Words,
         default: "[\"CONNECT\", \"GET\", \"POST\"]",
-        doc: "the words that are forbidden",
+        doc: "the forbidden words",
     }],
     fail: &["221 2.7.0 Error: I can break rules, too. Goodbye."],
     error: &["450 4.3.2 Service currently unavailable"],
@@ -109,7 +109,7 @@ pub(super) static NON_SMTP: Check = Check {
                 return Finding::Satisfied;
             }
             violated(
-                format!("{line:?} is no SMTP"),
+                format!("{line:?} is not SMTP"),
                 [Change::Behave(Behaviour::SpeakSmtp)],
             )
         })
@@ -125,14 +125,14 @@ fn is_foreign(line: &str, forbidden: &[String]) -> bool {
         || word.ends_with(':')
 }
 
-/// Applies only if `syntax.bare_lf` and `syntax.bare_cr` of the receiver do not refuse first.
+/// Applies only if `syntax.bare_lf` and `syntax.bare_cr` of the receiver accept the octet.
 pub(super) static BARE_LF: Check = Check {
     name: "bare-lf",
     number: 4,
     topic: Topic::Other,
     stage: Stage::Connect,
     timing: Timing::Conduct,
-    checks: "every line ends with CRLF, and neither CR nor LF stands alone",
+    checks: "every line ends with CRLF, without bare CR or LF",
     basis: "RFC 5321 §2.3.8; Postfix smtpd_forbid_bare_newline = reject",
     beyond: "within RFC 5321 §2.3.8",
     parameters: &[],

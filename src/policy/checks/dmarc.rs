@@ -1,4 +1,4 @@
-//! `dmarc-record` and `dmarc-alignment`: the parts of DMARC that receivers refuse for on their own (RFC 9989).
+//! `dmarc-record` and `dmarc-alignment`: the parts of DMARC that some receivers enforce on their own (RFC 9989).
 
 use super::authentic::{answer, authorize, message, publish, sign};
 use crate::facts::{AuthResult, Dmarc, Facts, SpfResult};
@@ -22,7 +22,7 @@ pub(super) static RECORD: Check = Check {
         name: "policy",
         kind: Kind::Choice(&["none", "quarantine", "reject"]),
         default: "\"none\"",
-        doc: "the mildest policy that the record may publish",
+        doc: "the mildest policy that the record must publish",
     }],
     fail: &[
         "550 5.7.40 The domain {from} has no DMARC record, or the record does not specify a policy",
@@ -44,9 +44,9 @@ pub(super) static ALIGNMENT: Check = Check {
     topic: Topic::Dmarc,
     stage: Stage::Eod,
     timing: Timing::Stage,
-    checks: "a domain that SPF or DKIM authenticated is aligned with the From domain, whether or not a DMARC record asks for it",
+    checks: "a domain that SPF or DKIM authenticated is aligned with the From domain, with or without a DMARC record",
     basis: "RFC 9989 §5.1; Gmail 4.7.32 for bulk senders",
-    beyond: "beyond RFC 9989: alignment is demanded whatever the policy, and (relaxed) where no record exists",
+    beyond: "beyond RFC 9989: alignment is required whatever the policy, and relaxed alignment even without a record",
     parameters: &[],
     fail: &[
         "550 5.7.32 The From: header of this message is not aligned with the domain that SPF or DKIM authenticated",
@@ -69,7 +69,7 @@ fn record(facts: &Facts, dmarc: &Dmarc, least: &str) -> Finding {
         true if strictness(dmarc.policy) >= strictness(least) => Finding::Satisfied,
         true => violated(
             format!(
-                "the DMARC policy of {from} is {}, and at least {least} is demanded",
+                "the DMARC policy of {from} is {}, and at least {least} is required",
                 dmarc.policy
             ),
             publish(facts, dmarc, least),
@@ -192,11 +192,11 @@ mod tests {
         record("_dmarc.example.com TXT v=DMARC1; p=none", "", SATISFIED);
         record("", "", VIOLATED)
             .because("mail.example.com publishes no DMARC record")
-            .cured_by("v=DMARC1; p=none");
+            .remedied_by("v=DMARC1; p=none");
         let strict = "policy = \"quarantine\"";
         record("_dmarc.example.com TXT v=DMARC1; p=none", strict, VIOLATED)
             .because("is none")
-            .cured_by("p=quarantine");
+            .remedied_by("p=quarantine");
         record(
             "_dmarc.example.com TXT v=DMARC1; p=reject",
             strict,
@@ -215,7 +215,7 @@ mod tests {
         aligned("a@bounces.example.com", &[SPF, relaxed], SATISFIED);
         aligned("a@bounces.example.com", &[SPF], SATISFIED);
         aligned("a@bounces.example.com", &[SPF, strict], VIOLATED)
-            .cured_by("sign the message with DKIM");
+            .remedied_by("sign the message with DKIM");
         aligned("a@other.test", &[FOREIGN, relaxed], VIOLATED)
             .because("From domain mail.example.com");
         aligned("a@other.test", &[FOREIGN], VIOLATED);

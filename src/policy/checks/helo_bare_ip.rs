@@ -52,7 +52,7 @@ mod tests {
         check("mail.example.test").is(SATISFIED);
         check("[192.0.2.10]").is(SATISFIED);
         check("not valid").is(SATISFIED);
-        check("192.0.2.10").is(VIOLATED).cured_by("[192.0.2.10]");
+        check("192.0.2.10").is(VIOLATED).remedied_by("[192.0.2.10]");
         check("2001:db8::7").is(VIOLATED);
     }
 }

@@ -1,4 +1,4 @@
-//! `helo-stable` and `helo-proto`: a client says one helo, and in one way.
+//! `helo-stable` and `helo-proto`: a client always uses the same HELO name, and the same verb.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::policy::check::{
 use crate::policy::{Behaviour, Change};
 use crate::stage::Stage;
 
-/// How long a HELO name is held against another, unless a rule says otherwise.
+/// Default time for which a HELO name is compared with later ones.
 const WINDOW: Duration = Duration::from_secs(3600);
 
 pub(super) static STABLE: Check = Check {
@@ -18,7 +18,7 @@ pub(super) static STABLE: Check = Check {
     topic: Topic::Helo,
     stage: Stage::Helo,
     timing: Timing::Stage,
-    checks: "the HELO name is the one the client said before",
+    checks: "the HELO name is the one that the client sent before",
     basis: "Haraka helo.checks host_mismatch (in the session); GMX \"policy violations\" (by client address)",
     beyond: "beyond RFC 5321 §4.1.4, which allows a later EHLO with any argument",
     parameters: &[
@@ -26,13 +26,13 @@ pub(super) static STABLE: Check = Check {
             name: "scope",
             kind: Kind::Choice(&["session", "client"]),
             default: "\"session\"",
-            doc: "against which HELO names: of this session, or of this client address",
+            doc: "the HELO names to compare with: those of this session, or those of this client address",
         },
         Parameter {
             name: "window",
             kind: Kind::Duration,
             default: "\"1h\"",
-            doc: "for how long names of a client address are held against it",
+            doc: "the time for which names of a client address are remembered",
         },
     ],
     fail: &["450 4.7.1 <{helo}>: Helo command rejected: you were {earlier} before"],
@@ -56,7 +56,7 @@ pub(super) static STABLE: Check = Check {
             match earlier.filter(|earlier| !earlier.eq_ignore_ascii_case(&helo.argument)) {
                 None => Finding::Satisfied,
                 Some(earlier) => {
-                    let why = format!("the client said {} now and {earlier} before", helo.argument);
+                    let why = format!("the client sent {} now and {earlier} before", helo.argument);
                     let mut complaint = complaint(why, [Change::SayHelo(Some(earlier.clone()))]);
                     complaint.quotes.push(("earlier", earlier));
                     Finding::Violated(complaint)
@@ -90,7 +90,7 @@ pub(super) static PROTO: Check = Check {
     timing: Timing::Stage,
     checks: "the session has HELO or EHLO, not both",
     basis: "Haraka helo.checks proto_mismatch",
-    beyond: "beyond RFC 5321 §3.2, which has clients fall back to HELO after a refused EHLO",
+    beyond: "beyond RFC 5321 §3.2, which lets clients fall back to HELO after a refused EHLO",
     parameters: &[],
     fail: &["550 5.5.1 {verb} protocol mismatch"],
     error: &["450 4.5.1 {verb} protocol mismatch"],
@@ -99,7 +99,7 @@ pub(super) static PROTO: Check = Check {
         Box::new(
             |facts| match (&facts.helo, facts.conduct.earlier_helos.first()) {
                 (Some(helo), Some((verb, _))) if helo.verb != *verb => violated(
-                    format!("{} came after {}", helo.verb.word(), verb.word()),
+                    format!("{} was sent after {}", helo.verb.word(), verb.word()),
                     [Change::Behave(Behaviour::KeepVerb(*verb))],
                 ),
                 (Some(_), _) => Finding::Satisfied,

@@ -10,9 +10,9 @@ pub(super) static CHECK: Check = Check {
     topic: Topic::Helo,
     stage: Stage::Helo,
     timing: Timing::Stage,
-    checks: "the HELO name has a dot inside; an address literal passes",
+    checks: "the HELO name contains a dot; an address literal passes",
     basis: "RFC 5321 §2.3.5; Postfix reject_non_fqdn_helo_hostname, Stalwart, Haraka valid_hostname",
-    beyond: "partly beyond RFC 5321: §2.3.5 demands a fully-qualified name, §4.1.4 names no refusal for another",
+    beyond: "partly beyond RFC 5321: §2.3.5 requires a fully-qualified name, but §4.1.4 has no refusal for other names",
     parameters: &[],
     fail: &["504 5.5.2 <{helo}>: Helo command rejected: need fully-qualified hostname"],
     error: &["450 4.5.2 <{helo}>: Helo command rejected"],
@@ -27,7 +27,7 @@ pub(super) static CHECK: Check = Check {
             {
                 Finding::Satisfied
             }
-            // Its length is the business of helo-syntax.
+            // helo-syntax checks the length.
             Some(helo) if helo.is_overlong_name() && helo.argument.contains('.') => {
                 Finding::Satisfied
             }
@@ -55,7 +55,9 @@ mod tests {
         };
         check("mail.example.test").is(SATISFIED);
         check("[192.0.2.10]").is(NOT_APPLICABLE);
-        check("localhost").is(VIOLATED).cured_by("send EHLO m.test");
+        check("localhost")
+            .is(VIOLATED)
+            .remedied_by("send EHLO m.test");
         check("localhost.").is(VIOLATED);
         check("a b.test").is(VIOLATED);
         check("192.0.2.10").is(VIOLATED);

@@ -14,14 +14,14 @@ pub(super) static CHECK: Check = Check {
     topic: Topic::HeloAddress,
     stage: Stage::Helo,
     timing: Timing::Stage,
-    checks: "A or AAAA of the HELO name holds the client address",
+    checks: "an A or AAAA record of the HELO name has the client address",
     basis: "Haraka forward_dns, rspamd HFILTER_HELO_IP_A, Gordano GMS VerifyHostname",
-    beyond: "beyond RFC 5321 §4.1.4: refusing on a failed helo-to-address verification is what it forbids",
+    beyond: "beyond RFC 5321 §4.1.4: which forbids refusing after a failed verification of the HELO name",
     parameters: &[Parameter {
         name: "mode",
         kind: Kind::Choice(&["exact", "network", "exact-or-organisation"]),
         default: "exact",
-        doc: "exact; network: the same /24 (IPv6: /64) is enough; exact-or-organisation: a HELO in the PTR name's organisational domain passes too (Haraka)",
+        doc: "exact; network: an address in the same /24 (IPv6: /64) is enough; exact-or-organisation: a HELO name in the organisational domain of the PTR name passes too (Haraka)",
     }],
     fail: &["550 5.7.1 <{helo}>: Helo command rejected: it does not resolve to {ip}"],
     error: &["450 4.7.1 <{helo}>: Helo command rejected: DNS lookup failed, try again later"],
@@ -57,7 +57,7 @@ fn judge(facts: &Facts, network: bool, organisation: bool) -> Finding {
     match (helo.name(), helo.addresses_outcome) {
         (Some(name), Some(outcome)) if outcome.is_temporary() => {
             let why = format!(
-                "the addresses of {} are unknown: the lookup came to {outcome}",
+                "the addresses of {} are unknown: the lookup ended with {outcome}",
                 helo.argument
             );
             unavailable(why, [Change::MendDns(name.clone())])
@@ -70,17 +70,14 @@ fn complaint(facts: &Facts, helo: &Helo) -> String {
     let addresses: Vec<_> = helo.addresses.iter().map(ToString::to_string).collect();
     match helo.addresses_outcome {
         Some(Outcome::Data) => format!(
-            "the HELO name {} leads to {}, not to {}",
+            "the HELO name {} resolves to {}, not to {}",
             helo.argument,
             addresses.join(", "),
             facts.client_address
         ),
-        Some(outcome) => format!(
-            "the HELO name {} leads to no address ({outcome})",
-            helo.argument
-        ),
+        Some(outcome) => format!("the HELO name {} has no address ({outcome})", helo.argument),
         None => format!(
-            "the HELO {:?} is no name that could lead to {}",
+            "the HELO {:?} is not a name that could resolve to {}",
             helo.argument, facts.client_address
         ),
     }
@@ -126,7 +123,7 @@ mod tests {
         check("mail.example.test A 203.0.113.1 192.0.2.10", "").is(SATISFIED);
         check("mail.example.test A 203.0.113.1", "")
             .is(VIOLATED)
-            .cured_by("send from 203.0.113.1");
+            .remedied_by("send from 203.0.113.1");
         check("mail.example.test A 192.0.2.99", "")
             .is(VIOLATED)
             .because("192.0.2.99");
@@ -134,7 +131,7 @@ mod tests {
         check("", "")
             .is(VIOLATED)
             .because("NXDOMAIN")
-            .cured_by("mail.example.test. A 192.0.2.10");
+            .remedied_by("mail.example.test. A 192.0.2.10");
         check("mail.example.test A NODATA", "")
             .is(VIOLATED)
             .because("NODATA");
@@ -156,6 +153,6 @@ mod tests {
             })
         };
         check("[192.0.2.10]").is(NOT_APPLICABLE);
-        check("192.0.2.10").is(VIOLATED).cured_by("[192.0.2.10]");
+        check("192.0.2.10").is(VIOLATED).remedied_by("[192.0.2.10]");
     }
 }

@@ -1,4 +1,4 @@
-//! `helo-is-me`: the client does not call itself by the receiver's name or address.
+//! `helo-is-me`: the client does not use the receiver's name or address as its HELO name.
 
 use std::net::IpAddr;
 
@@ -14,21 +14,21 @@ pub(super) static CHECK: Check = Check {
     topic: Topic::Helo,
     stage: Stage::Helo,
     timing: Timing::Stage,
-    checks: "the HELO is neither the receiver's name nor its address, nor one listed",
+    checks: "the HELO is not the name or address of the receiver, nor a listed one",
     basis: "Sendmail block_bad_helo, the common Exim ACL, Exchange Online 5.7.506",
-    beyond: "beyond RFC 5321 §4.1.4, though no honest client says the receiver's name",
+    beyond: "beyond RFC 5321 §4.1.4, although no honest client uses the receiver's name",
     parameters: &[
         Parameter {
             name: "names",
             kind: Kind::Words,
             default: "[]",
-            doc: "further names that are the receiver's",
+            doc: "further names of the receiver",
         },
         Parameter {
             name: "addresses",
             kind: Kind::Networks,
             default: "[]",
-            doc: "addresses that are the receiver's",
+            doc: "addresses of the receiver",
         },
     ],
     fail: &["550 5.7.1 REJECTED - Bad HELO - Host impersonating [{helo}]"],

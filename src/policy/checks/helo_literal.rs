@@ -1,4 +1,4 @@
-//! `helo-literal-allowed` and `helo-bad-ip`: whether address literals are taken at all, and which.
+//! `helo-literal-allowed` and `helo-bad-ip`: whether address literals are accepted, and which.
 
 use std::net::IpAddr;
 
@@ -13,9 +13,9 @@ pub(super) static ALLOWED: Check = Check {
     topic: Topic::Helo,
     stage: Stage::Helo,
     timing: Timing::Stage,
-    checks: "the HELO is no address literal",
+    checks: "the HELO is not an address literal",
     basis: "qpsmtpd strict, is_address_literal",
-    beyond: "beyond RFC 5321 §4.1.3, which allows a literal to a host without a name",
+    beyond: "beyond RFC 5321 §4.1.3, which allows a literal for a host without a name",
     parameters: &[],
     fail: &["550 5.7.1 RFC 2821 allows an address literal, but we do not"],
     error: &["450 4.7.1 RFC 2821 allows an address literal, but we do not"],
@@ -38,9 +38,9 @@ pub(super) static BAD_IP: Check = Check {
     topic: Topic::Helo,
     stage: Stage::Helo,
     timing: Timing::Stage,
-    checks: "an address literal in the HELO is not of reserved, private or documentation space",
+    checks: "an address literal in the HELO is not in reserved, private or documentation address space",
     basis: "rspamd HFILTER_HELO_BADIP; RFC 6890",
-    beyond: "beyond RFC 5321 §4.1.4, which forbids refusing for what the HELO says",
+    beyond: "beyond RFC 5321 §4.1.4, which forbids refusing for this reason",
     parameters: &[],
     fail: &["550 5.7.1 HELO address {helo} is reserved"],
     error: &["450 4.7.1 HELO address {helo} is reserved"],
@@ -54,7 +54,7 @@ pub(super) static BAD_IP: Check = Check {
                 Some(address) if is_reserved(address) => {
                     let remedy = Change::SayHelo(Some(literal(facts.client_address)));
                     violated(
-                        format!("{address} is reserved: no mail can come from it"),
+                        format!("{address} is reserved, so it cannot send mail"),
                         [remedy],
                     )
                 }

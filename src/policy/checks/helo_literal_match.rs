@@ -30,7 +30,7 @@ pub(super) static CHECK: Check = Check {
                 "network-or-shared",
             ]),
             default: "exact",
-            doc: "exact; network: the same /24 (IPv6: /64); network-or-private: a private address passes too (Haraka 3); network-or-shared: so does one of 100.64.0.0/10 (RFC 6598, SpamAssassin)",
+            doc: "exact; network: the same /24 (IPv6: /64); network-or-private: a private address passes too (Haraka 3); network-or-shared: an address in 100.64.0.0/10 passes as well (RFC 6598, SpamAssassin)",
         },
         Parameter {
             name: "about",
@@ -42,7 +42,7 @@ pub(super) static CHECK: Check = Check {
             name: "ipv6",
             kind: Kind::Flag,
             default: "true",
-            doc: "whether IPv6 addresses are compared, in the HELO and of the client (SpamAssassin: no)",
+            doc: "whether IPv6 addresses are compared (SpamAssassin: no)",
         },
     ],
     fail: &["550 5.7.1 HELO IP literal {helo} does not match your IP address {ip}"],
@@ -89,7 +89,7 @@ fn judge(
     if address == client || (network && same_network(address, client)) || pardoned(address) {
         return Finding::Satisfied;
     }
-    let why = format!("the HELO says {address}, and the client address is {client}");
+    let why = format!("the HELO is {address}, but the client address is {client}");
     violated(
         why,
         [
@@ -105,7 +105,7 @@ pub(super) fn same_network(one: IpAddr, other: IpAddr) -> bool {
     IpNet::new(one, prefix).is_ok_and(|net| net.contains(&other))
 }
 
-/// Whether an address is of the space that carriers share (RFC 6598).
+/// Whether an address is in the address space that carriers share (RFC 6598).
 fn is_shared(address: IpAddr) -> bool {
     matches!(address, IpAddr::V4(v4) if matches!(v4.octets(), [100, 64..128, ..]))
 }
@@ -134,7 +134,7 @@ mod tests {
         check("[192.0.2.10]", "").is(SATISFIED);
         check("[192.0.2.11]", "")
             .is(VIOLATED)
-            .cured_by("send EHLO [192.0.2.10]");
+            .remedied_by("send EHLO [192.0.2.10]");
         check("[192.0.2.11]", "mode = \"network\"").is(SATISFIED);
         check("[10.0.0.1]", "mode = \"network\"").is(VIOLATED);
         check("[10.0.0.1]", "mode = \"network-or-private\"").is(SATISFIED);

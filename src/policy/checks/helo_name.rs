@@ -1,4 +1,4 @@
-//! `helo-tld` and `helo-badlist`: names that no honest host says.
+//! `helo-tld` and `helo-badlist`: HELO names that no honest host uses.
 
 use crate::facts::{Facts, HeloKind};
 use crate::name::{self, Name};
@@ -28,7 +28,7 @@ pub(super) static TLD: Check = Check {
     timing: Timing::Stage,
     checks: "the HELO name has an organisational domain under a known public suffix",
     basis: "Haraka valid_hostname (public suffix list), Cleanmail.ch, rspamd HFILTER_HELO_5",
-    beyond: "beyond RFC 5321 §4.1.4, which forbids refusing for what the HELO name is",
+    beyond: "beyond RFC 5321 §4.1.4, which forbids refusing for this reason",
     parameters: &[
         Parameter {
             name: "private",
@@ -40,7 +40,7 @@ pub(super) static TLD: Check = Check {
             name: "known",
             kind: Kind::Flag,
             default: "true",
-            doc: "whether the suffix has to be on the public suffix list; if not, only the private ones are refused",
+            doc: "whether the suffix must be on the public suffix list; if not, only the private suffixes are refused",
         },
     ],
     fail: &["550 5.7.1 HELO host name invalid"],
@@ -66,7 +66,7 @@ pub(super) static TLD: Check = Check {
                 return Finding::Satisfied;
             }
             violated(
-                format!("{text} is under no public suffix"),
+                format!("{text} is not under a public suffix"),
                 [super::helo_syntax::better(facts)],
             )
         })
@@ -81,19 +81,19 @@ pub(super) static BADLIST: Check = Check {
     timing: Timing::Stage,
     checks: "the HELO is not a listed name, unless the client's verified name is within the listed domain or an allowed one",
     basis: "qpsmtpd is_in_badhelo, Haraka big_company",
-    beyond: "beyond RFC 5321 §4.1.4, which forbids refusing for what the HELO name is",
+    beyond: "beyond RFC 5321 §4.1.4, which forbids refusing for this reason",
     parameters: &[
         Parameter {
             name: "names",
             kind: Kind::Words,
             default: "[]",
-            doc: "names that only their owner may say; names below them count too",
+            doc: "names that only their owner may use; names below them count too",
         },
         Parameter {
             name: "allowed",
             kind: Kind::Words,
             default: "[]",
-            doc: "domains whose hosts may say them",
+            doc: "domains whose hosts may use them too",
         },
     ],
     fail: &["550 5.7.1 You are not who you say you are"],
@@ -132,14 +132,14 @@ fn badlist(facts: &Facts, names: &[Name], allowed: &[Name]) -> Finding {
     }
     if iprev.reverse.is_temporary() || iprev.forwards.iter().any(|f| f.temporary) {
         let why = format!(
-            "whether the client may say {} is unknown: {}",
+            "whether the client may use {} is unknown: {}",
             helo.argument, iprev.explanation
         );
         return unavailable(why, [Change::MendDns(name::reverse(facts.client_address))]);
     }
     violated(
         format!(
-            "{} is said by a host that is not of {}",
+            "the client uses {}, but is not a host of {}",
             helo.argument,
             name::display(listed)
         ),
@@ -198,10 +198,10 @@ mod tests {
         check("other.test", "").is(SATISFIED);
         check("AOL.test", "")
             .is(VIOLATED)
-            .because("not of aol.test");
+            .because("not a host of aol.test");
         check("mx.aol.test", &ptr("m.isp.test"))
             .is(VIOLATED)
-            .cured_by("m.isp.test");
+            .remedied_by("m.isp.test");
         check("mx.aol.test", &ptr("out.aol.test")).is(SATISFIED);
         check("mx.aol.test", &ptr("out.partner.test")).is(SATISFIED);
         check("aol.test", "10.2.0.192.in-addr.arpa PTR SERVFAIL").is(UNAVAILABLE);

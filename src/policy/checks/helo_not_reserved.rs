@@ -1,4 +1,4 @@
-//! `helo-not-reserved`: neither the HELO name nor its mail hosts lie in reserved address space.
+//! `helo-not-reserved`: neither the HELO name nor its MX hosts have reserved addresses.
 
 use std::net::IpAddr;
 
@@ -15,8 +15,8 @@ use crate::policy::check::{
 };
 use crate::stage::Stage;
 
-/// Address space that no host on the Internet has (RFC 6890, RFC 1918, RFC 6598), without the networks that RFC 5737 and
-/// RFC 3849 set aside for documentation: those stand for public ones in a scenario.
+/// Address space that no host on the Internet has (RFC 6890, RFC 1918, RFC 6598), without the networks that RFC 5737
+/// and RFC 3849 reserve for documentation: those represent public addresses in a scenario.
 const RESERVED: &[&str] = &[
     "0.0.0.0/8",
     "10.0.0.0/8",
@@ -38,21 +38,21 @@ pub(super) static CHECK: Check = Check {
     topic: Topic::Helo,
     stage: Stage::Helo,
     timing: Timing::Stage,
-    checks: "no address of the HELO name, or of its MX hosts, lies in reserved space",
-    basis: "RFC 6890; Postfix check_helo_a_access and check_helo_mx_access with a CIDR table, which pass over what DNS cannot answer (temp = \"ignore\")",
+    checks: "no address of the HELO name, or of its MX hosts, is in reserved address space",
+    basis: "RFC 6890; Postfix check_helo_a_access and check_helo_mx_access with a CIDR table, which ignore DNS failures (temp = \"ignore\")",
     beyond: "beyond RFC 5321 §4.1.4, which lets a server verify the HELO name and forbids refusing on that ground",
     parameters: &[
         Parameter {
             name: "of",
             kind: Kind::Choice(&["name", "mx", "both"]),
             default: "\"both\"",
-            doc: "whose addresses: those of the name (check_helo_a_access), of its MX hosts (check_helo_mx_access), or both",
+            doc: "which addresses: those of the name (check_helo_a_access), of its MX hosts (check_helo_mx_access), or both",
         },
         Parameter {
             name: "networks",
             kind: Kind::Networks,
             default: "loopback, private, link-local, shared, multicast and unspecified space",
-            doc: "the reserved space",
+            doc: "the reserved address space",
         },
     ],
     fail: &["550 5.7.1 <{helo}>: Helo command rejected: {what} is in reserved address space"],
@@ -99,7 +99,7 @@ fn judge(facts: &Facts, own: bool, mx: bool, networks: &[IpNet]) -> Finding {
         Some((what, address))
     });
     if let Some((what, address)) = found {
-        let why = format!("{what} has the address {address}, which is in reserved space");
+        let why = format!("{what} has the address {address}, which is in reserved address space");
         let finding = violated(
             why,
             [
@@ -118,7 +118,7 @@ fn judge(facts: &Facts, own: bool, mx: bool, networks: &[IpNet]) -> Finding {
     match outcomes.find(|outcome| outcome.is_temporary()) {
         Some(failure) => unavailable(
             format!(
-                "whether {} lies in reserved space is unknown: {failure}",
+                "whether {} is in reserved address space is unknown: {failure}",
                 helo.argument
             ),
             [Change::MendDns(helo_name.clone())],
@@ -127,7 +127,7 @@ fn judge(facts: &Facts, own: bool, mx: bool, networks: &[IpNet]) -> Finding {
     }
 }
 
-/// Has the name lead to the client in the place of the reserved address.
+/// Proposes the client address instead of the reserved address of the name.
 fn move_to(name: &Name, reserved: &IpAddr, client: IpAddr) -> Change {
     let data = |address: IpAddr| match address {
         IpAddr::V4(v4) => RData::A(A(v4)),
@@ -190,7 +190,7 @@ mod tests {
         ] {
             check(&format!("{NAME} A {address}"), "", VIOLATED)
                 .because(address)
-                .cured_by("EHLO");
+                .remedied_by("EHLO");
             check(&format!("{NAME} A {address}"), "of = \"mx\"", SATISFIED);
         }
         for address in ["::1", "fd00::1", "fe80::1"] {

@@ -23,7 +23,7 @@ pub(super) static CHECK: Check = Check {
         name: "mode",
         kind: Kind::Choice(MODES),
         default: "any",
-        doc: "equal to the first, any or a verified PTR name; of the same organisational domain as any or a verified one (public suffix list); the same last two labels; one within the other",
+        doc: "equal to the first, any or a verified PTR name; in the same organisational domain as any or a verified one (public suffix list); with the same last two labels; one name within the other",
     }],
     fail: &["550 5.7.1 <{helo}>: HELO host does not match rDNS {ptr}"],
     error: &["450 4.7.1 <{helo}>: rDNS lookup failed, try again later"],
@@ -68,7 +68,7 @@ fn judge(facts: &Facts, holds: fn(Relation) -> bool, verified: bool) -> Finding 
     let address = facts.client_address;
     if iprev.reverse.is_temporary() {
         let why = format!(
-            "the PTR name of {address} is unknown: the lookup came to {}",
+            "the PTR name of {address} is unknown: the lookup ended with {}",
             iprev.reverse
         );
         return unavailable(why, [Change::MendDns(name::reverse(address))]);
@@ -90,7 +90,7 @@ fn judge(facts: &Facts, holds: fn(Relation) -> bool, verified: bool) -> Finding 
 fn complaint(facts: &Facts, helo: &Helo, iprev: &Iprev) -> String {
     if iprev.reverse != Outcome::Data {
         return format!(
-            "the client says {:?}, and {} has no PTR name ({})",
+            "the client says {:?}, but {} has no PTR name ({})",
             helo.argument, facts.client_address, iprev.reverse
         );
     }
@@ -128,7 +128,7 @@ fn remedies(facts: &Facts, helo: &Helo, iprev: &Iprev) -> Vec<Change> {
             target: None,
         });
     }
-    // Translating to an address that the HELO name already has cures a host whose PTR cannot be changed.
+    // Translation to an address of the HELO name fixes a host whose PTR record cannot be changed.
     let translate = helo
         .addresses
         .iter()
@@ -169,10 +169,10 @@ mod tests {
         check("mail.example.test", &world, "verified").is(SATISFIED);
         check("a.mx.example.test", &world, "verified")
             .is(VIOLATED)
-            .cured_by("send EHLO mail.example.test");
+            .remedied_by("send EHLO mail.example.test");
         check("other.test", &world, "any")
             .is(VIOLATED)
-            .cured_by("10.2.0.192.in-addr.arpa. PTR other.test.");
+            .remedied_by("10.2.0.192.in-addr.arpa. PTR other.test.");
     }
 
     #[test]

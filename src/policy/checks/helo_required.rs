@@ -1,4 +1,4 @@
-//! `helo-required`: HELO or EHLO comes before MAIL.
+//! `helo-required`: HELO or EHLO is required before MAIL.
 
 use crate::policy::Change;
 use crate::policy::check::{Check, Finding, Timing, Topic, nothing, violated};
@@ -43,7 +43,7 @@ mod tests {
             })
         };
         check(Some("mail.example.test")).is(SATISFIED);
-        check(None).is(VIOLATED).cured_by("send EHLO");
+        check(None).is(VIOLATED).remedied_by("send EHLO");
         case(Case {
             check: "helo-required",
             helo: Some("mail.example.test"),

@@ -13,7 +13,7 @@ pub(super) static CHECK: Check = Check {
     topic: Topic::HeloAddress,
     stage: Stage::Helo,
     timing: Timing::Stage,
-    checks: "the HELO name has an A or AAAA record, or MX where mx is set",
+    checks: "the HELO name has an A or AAAA record, or an MX record if mx = true",
     basis: "RFC 5321 §2.3.5; Postfix reject_unknown_helo_hostname, qpsmtpd no_forward_dns",
     beyond: "beyond RFC 5321 §4.1.4, which lets a server verify the HELO name and forbids refusing on that ground",
     parameters: &[
@@ -21,19 +21,19 @@ pub(super) static CHECK: Check = Check {
             name: "mx",
             kind: Kind::Flag,
             default: "true",
-            doc: "whether an MX record is enough (Postfix: yes, a null MX too)",
+            doc: "whether an MX record is enough (Postfix: yes, even a null MX)",
         },
         Parameter {
             name: "trailing_dot",
             kind: Kind::Flag,
             default: "true",
-            doc: "whether a name that ends in a dot is looked up (Postfix: no, it is as good as unknown)",
+            doc: "whether a name that ends in a dot is looked up (Postfix: no, it counts as unknown)",
         },
         Parameter {
             name: "overlong",
             kind: Kind::Flag,
             default: "false",
-            doc: "whether names of 254 and 255 octets, which DNS cannot hold, count as unknown (Postfix: yes)",
+            doc: "whether names of 254 and 255 octets, which are too long for DNS, count as unknown (Postfix: yes)",
         },
     ],
     fail: &["550 5.7.1 <{helo}>: Helo command rejected: Host not found"],
@@ -52,7 +52,7 @@ fn build(settings: &Settings) -> Judge {
     let overlong = settings.flag("overlong", false);
     Box::new(move |facts| match &facts.helo {
         Some(helo) if overlong && helo.is_overlong_name() => violated(
-            "the HELO is too long for DNS to hold",
+            "the HELO is too long for DNS",
             [super::helo_syntax::better(facts)],
         ),
         _ => judge(facts, mx, trailing_dot),
@@ -79,7 +79,7 @@ fn judge(facts: &Facts, mx: bool, trailing_dot: bool) -> Finding {
     }
     if let Some(failure) = outcomes().find(|o| o.is_temporary()) {
         let why = format!(
-            "whether {} resolves is unknown: the lookup came to {failure}",
+            "whether {} resolves is unknown: the lookup ended with {failure}",
             helo.argument
         );
         return unavailable(why, [Change::MendDns(name.clone())]);
@@ -126,7 +126,7 @@ mod tests {
         check("", "")
             .is(VIOLATED)
             .because("NXDOMAIN")
-            .cured_by("mail.example.test. A 192.0.2.10");
+            .remedied_by("mail.example.test. A 192.0.2.10");
         check(
             "mail.example.test A SERVFAIL\nmail.example.test MX mx.example.test",
             "",

@@ -1,4 +1,4 @@
-//! `helo-syntax`: the HELO is a legal domain name or address literal.
+//! `helo-syntax`: the HELO is a valid domain name or address literal.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -16,51 +16,51 @@ pub(super) static CHECK: Check = Check {
     topic: Topic::Helo,
     stage: Stage::Helo,
     timing: Timing::Stage,
-    checks: "the HELO is a legal domain name or address literal",
+    checks: "the HELO is a valid domain name or address literal",
     basis: "RFC 5321 §2.3.5, §4.1.1.1, §4.1.3; Postfix reject_invalid_helo_hostname, Exim's HELO syntax check",
-    beyond: "within RFC 5321 §4.1.4, which has 501 for an argument that is not acceptable",
+    beyond: "within RFC 5321 §4.1.4, which has the reply 501 for an unacceptable argument",
     parameters: &[
         Parameter {
             name: "underscore",
             kind: Kind::Flag,
             default: "false",
-            doc: "whether _ is legal (Postfix: yes, Exim: no)",
+            doc: "whether _ is valid (Postfix: yes, Exim: no)",
         },
         Parameter {
             name: "trailing_dot",
             kind: Kind::Flag,
             default: "false",
-            doc: "whether one trailing dot is tolerated",
+            doc: "whether a trailing dot is accepted",
         },
         Parameter {
             name: "bare_ip",
             kind: Kind::Flag,
             default: "false",
-            doc: "whether an address without brackets is tolerated (Postfix: yes)",
+            doc: "whether an address without brackets is accepted (Postfix: yes)",
         },
         Parameter {
             name: "overlong",
             kind: Kind::Flag,
             default: "false",
-            doc: "whether names of 254 and 255 octets are legal, which DNS cannot hold (Postfix: yes)",
+            doc: "whether names of 254 and 255 octets, which are too long for DNS, are valid (Postfix: yes)",
         },
         Parameter {
             name: "about",
             kind: Kind::Choice(&["all", "literals", "names", "empty"]),
             default: "\"all\"",
-            doc: "what is looked at: everything, what begins with [, the rest, or the empty argument alone, which syntax.empty_helo lets in",
+            doc: "which arguments are checked: all, those that begin with [, all others, or only the empty argument that syntax.empty_helo accepts",
         },
         Parameter {
             name: "host",
             kind: Kind::Flag,
             default: "true",
-            doc: "whether a label may neither begin nor end with a hyphen, and a name not be all digits (OpenSMTPD: no)",
+            doc: "whether labels that begin or end with a hyphen, and names of only digits, are refused (OpenSMTPD: no)",
         },
         Parameter {
             name: "labels",
             kind: Kind::Flag,
             default: "true",
-            doc: "whether labels, lengths and tags count (Exim: no, only letters, digits, - and ., or an address in [])",
+            doc: "whether labels, lengths and tags are checked (Exim: no, only for letters, digits, - and ., or an address in [])",
         },
     ],
     fail: &["501 5.5.2 <{helo}>: Helo command rejected: Invalid name"],
@@ -98,7 +98,7 @@ fn build(settings: &Settings) -> Judge {
         } {
             None => Finding::Satisfied,
             Some(why) => violated(
-                format!("the HELO {:?} is not legal: {why}", helo.argument),
+                format!("the HELO {:?} is not valid: {why}", helo.argument),
                 [better(facts)],
             ),
         },
@@ -109,7 +109,7 @@ fn mistake(helo: &Helo, underscore: bool, trailing_dot: bool, bare_ip: bool) -> 
     match helo.kind {
         HeloKind::Literal => None,
         HeloKind::BareIp => {
-            (!bare_ip).then(|| "an address has to stand in brackets (RFC 5321 §4.1.3)".into())
+            (!bare_ip).then(|| "an address must be in brackets (RFC 5321 §4.1.3)".into())
         }
         HeloKind::Invalid => Some(helo.mistake.clone()),
         HeloKind::Name if helo.argument.ends_with('.') && !trailing_dot => {
@@ -119,7 +119,8 @@ fn mistake(helo: &Helo, underscore: bool, trailing_dot: bool, bare_ip: bool) -> 
     }
 }
 
-/// What OpenSMTPD refuses: empty and overlong labels, and characters that no host name has. A bare IPv4 address is a name.
+/// The reason why OpenSMTPD refuses an argument: empty or overlong labels, or characters that no host name has. A bare
+/// IPv4 address is a name.
 fn dns_mistake(argument: &str, underscore: bool) -> Option<String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || (underscore && c == '_');
     if let Some(inner) = argument.strip_prefix('[') {
@@ -131,14 +132,14 @@ fn dns_mistake(argument: &str, underscore: bool) -> Option<String> {
         };
         let address = inner.strip_suffix(']').map(str::parse::<IpAddr>);
         let sound = address.is_some_and(|address| address.is_ok());
-        return (!sound).then(|| "no address stands in its brackets".into());
+        return (!sound).then(|| "the brackets do not contain an address".into());
     }
     let fits = |label: &str| !label.is_empty() && label.len() <= LABEL_OCTETS;
     let sound = argument.len() <= NAME_OCTETS
         && argument
             .split('.')
             .all(|label| fits(label) && label.chars().all(legal));
-    (!sound).then(|| "it is no name that DNS could hold".into())
+    (!sound).then(|| "the name is not valid in DNS".into())
 }
 
 /// Exim's `check_helo`: an address in brackets, with or without its family, or letters, digits, hyphens and dots.
@@ -160,7 +161,7 @@ fn odd_characters(argument: &str, underscore: bool) -> Option<String> {
             (_, Some(address)) => inside(address).parse::<Ipv4Addr>().is_ok(),
             _ => inside(inner).parse::<IpAddr>().is_ok(),
         };
-        return (!legal).then(|| "no address stands in its brackets".into());
+        return (!legal).then(|| "the brackets do not contain an address".into());
     }
     let legal =
         |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.' || (underscore && c == '_');
@@ -170,7 +171,7 @@ fn odd_characters(argument: &str, underscore: bool) -> Option<String> {
         .map(|c| format!("the name has the character {c:?}"))
 }
 
-/// What the client could say instead: its verified name, its first PTR name, or another one of its names.
+/// A better HELO name: the client's verified name, its first PTR name, or another one of its names.
 pub(super) fn better(facts: &Facts) -> Change {
     let iprev = facts.iprev.as_ref();
     let name = iprev.and_then(|i| i.verified_name.as_ref().or_else(|| i.host_names().next()));
@@ -243,7 +244,7 @@ mod tests {
         check("a..b", "about = \"literals\"").is(NOT_APPLICABLE);
     }
 
-    /// As Exim 4.96 answers.
+    /// Results of Exim 4.96.
     #[test]
     fn characters_only() {
         let check = |helo| {

@@ -1,4 +1,4 @@
-//! `helo-verify`: any of Exim's three ways to believe a HELO.
+//! `helo-verify`: any of Exim's three ways to verify a HELO name.
 
 use crate::facts::{Facts, Helo, IprevResult, Observations};
 use crate::name;
@@ -6,15 +6,15 @@ use crate::policy::Change;
 use crate::policy::check::{Check, Finding, Timing, Topic, unavailable, violated};
 use crate::stage::Stage;
 
-/// Exim does not skip the `IPv6:` of a literal, so an IPv6 literal without the tag verifies. A HELO name whose lookup fails counts
-/// as one that does not verify; `error` is sent when the client's own names fail in DNS and nothing else verifies.
+/// Exim does not skip the `IPv6:` of a literal, so an IPv6 literal without the tag verifies. A HELO name whose lookup
+/// fails counts as unverified; `error` is sent if the lookup of the client's own names fails and nothing else verifies.
 pub(super) static CHECK: Check = Check {
     name: "helo-verify",
     number: 25,
     topic: Topic::HeloAddress,
     stage: Stage::Helo,
     timing: Timing::Stage,
-    checks: "the HELO is the client's own literal, or its verified name, or leads to the client address",
+    checks: "the HELO is the address literal of the client or its verified name, or resolves to the client address",
     basis: "Exim verify = helo, helo_verify_hosts, smtp_verify_helo in smtp_in.c",
     beyond: "beyond RFC 5321 §4.1.4, which lets a server verify the HELO and forbids refusing on that ground",
     parameters: &[],
@@ -54,7 +54,7 @@ fn judge(facts: &Facts) -> Finding {
 fn complaint(facts: &Facts, helo: &Helo) -> String {
     let client = facts.client_address;
     format!(
-        "{:?} is neither the literal of {client}, nor a verified name of it, nor leads to it",
+        "{:?} is neither the literal of {client} nor a verified name of it, and does not resolve to it",
         helo.argument
     )
 }
@@ -91,7 +91,7 @@ mod tests {
         check("[192.0.2.10]", "").is(SATISFIED);
         check("[192.0.2.11]", "")
             .is(VIOLATED)
-            .cured_by("[192.0.2.10]");
+            .remedied_by("[192.0.2.10]");
         check("M.test", named).is(SATISFIED);
         check(
             "m.test",
@@ -101,7 +101,7 @@ mod tests {
         check("other.test", "other.test A 192.0.2.10").is(SATISFIED);
         check("other.test", named)
             .is(VIOLATED)
-            .cured_by("send EHLO m.test");
+            .remedied_by("send EHLO m.test");
         check("other.test", "other.test A SERVFAIL").is(VIOLATED);
         check("other.test", "10.2.0.192.in-addr.arpa PTR timeout").is(UNAVAILABLE);
         check(

@@ -17,12 +17,12 @@ pub(super) static CHECK: Check = Check {
     timing: Timing::Stage,
     checks: "a PTR name of the client address has that address among its own (FCrDNS), by the receiver's [iprev] parameters",
     basis: "RFC 8601 §2.7.3, RFC 7372 §3.3; Postfix reject_unknown_client_hostname, Stalwart, EarthLink, Gmail; seppmail.cloud with names = \"every\"",
-    beyond: "beyond RFC 5321, which asks for no reverse DNS",
+    beyond: "beyond RFC 5321, which does not require reverse DNS",
     parameters: &[Parameter {
         name: "names",
         kind: Kind::Choice(&["one", "every"]),
         default: "\"one\"",
-        doc: "how many of the PTR names that [iprev] tries have to lead back: one, or every one (seppmail.cloud)",
+        doc: "how many of the PTR names that [iprev] looks up must lead back: one, or all (seppmail.cloud)",
     }],
     fail: &["550 5.7.25 Reverse DNS validation failed for [{ip}]"],
     error: &["451 4.7.25 Temporary error validating reverse DNS for [{ip}]"],
@@ -40,7 +40,7 @@ fn build(settings: &Settings) -> Judge {
     }
 }
 
-/// One name leads back: whether all others do too.
+/// One name leads back: checks whether all others do too.
 fn every(facts: &Facts) -> Finding {
     let forwards = facts.iprev.iter().flat_map(|iprev| &iprev.forwards);
     let strays: Vec<_> = forwards.filter(|forward| !forward.confirms).collect();
@@ -146,13 +146,13 @@ mod tests {
         check("")
             .is(VIOLATED)
             .because("NXDOMAIN")
-            .cured_by("mail.example.test. A 192.0.2.10");
+            .remedied_by("mail.example.test. A 192.0.2.10");
         check(&format!("{PTR} m.test"))
             .is(VIOLATED)
-            .cured_by("m.test. A 192.0.2.10");
+            .remedied_by("m.test. A 192.0.2.10");
         check(&format!("{PTR} m.test\nm.test A 192.0.2.9"))
             .is(VIOLATED)
-            .cured_by("send from 192.0.2.9");
+            .remedied_by("send from 192.0.2.9");
         check(&format!(
             "{PTR} m.test\nm.test A NODATA\nm.test AAAA 2001:db8::1"
         ))
@@ -160,10 +160,10 @@ mod tests {
         .because("NODATA");
         check(&format!("{PTR} timeout"))
             .is(UNAVAILABLE)
-            .cured_by("10.2.0.192.in-addr.arpa");
+            .remedied_by("10.2.0.192.in-addr.arpa");
         check(&format!("{PTR} m.test\nm.test A SERVFAIL"))
             .is(UNAVAILABLE)
-            .cured_by("m.test");
+            .remedied_by("m.test");
     }
 
     #[test]
@@ -180,12 +180,12 @@ mod tests {
         check("b.test A 192.0.2.9")
             .is(VIOLATED)
             .because("b.test does not lead back")
-            .cured_by("b.test. A 192.0.2.10")
-            .cured_by("PTR a.test");
+            .remedied_by("b.test. A 192.0.2.10")
+            .remedied_by("PTR a.test");
         check("").is(VIOLATED);
         check("b.test A SERVFAIL")
             .is(UNAVAILABLE)
-            .cured_by("b.test");
+            .remedied_by("b.test");
         case(Case {
             check: "iprev",
             settings: "names = \"every\"",
@@ -208,7 +208,7 @@ mod tests {
         check(&format!("{reverse} PTR m.test\nm.test AAAA 2001:db8::7")).is(SATISFIED);
         check(&format!("{reverse} PTR m.test\nm.test A 192.0.2.1"))
             .is(VIOLATED)
-            .cured_by("m.test. AAAA 2001:db8::7");
+            .remedied_by("m.test. AAAA 2001:db8::7");
         check(&format!("{reverse} PTR REFUSED")).is(UNAVAILABLE);
     }
 }

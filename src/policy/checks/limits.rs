@@ -1,4 +1,4 @@
-//! `limits` and `tls-required`: how much a client may do, and how.
+//! `limits` and `tls-required`: limits of connections, messages and recipients, and TLS.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::policy::check::{
 use crate::policy::{Behaviour, Change};
 use crate::stage::Stage;
 
-/// The time that a rate is counted over, unless a rule says otherwise.
+/// Default time for counting connections.
 const PER: Duration = Duration::from_secs(60);
 
 const fn limit(name: &'static str, doc: &'static str) -> Parameter {
@@ -29,25 +29,28 @@ pub(super) static LIMITS: Check = Check {
     timing: Timing::Conduct,
     checks: "the client stays within the receiver's limits",
     basis: "RFC 5321 §7.8; Postfix smtpd_client_connection_count_limit and others (anvil), Yahoo \"Max message per connection\", Comcast, AT&T",
-    beyond: "within RFC 5321 §7.8; at least 100 recipients must be taken (§4.5.3.1.8)",
+    beyond: "within RFC 5321 §7.8; at least 100 recipients must be accepted (§4.5.3.1.8)",
     parameters: &[
         limit(
             "connections",
-            "most connections of a client address at a time",
+            "maximum number of concurrent connections of a client address",
         ),
-        limit("rate", "most connections of a client address within `per`"),
+        limit(
+            "rate",
+            "maximum number of connections of a client address within `per`",
+        ),
         Parameter {
             name: "per",
             kind: Kind::Duration,
             default: "\"1m\"",
-            doc: "the time that `rate` is counted over",
+            doc: "the time for `rate`",
         },
-        limit("messages", "most transactions of a session"),
+        limit("messages", "maximum number of transactions of a session"),
         limit(
             "recipients",
-            "most recipients of a transaction, refused ones too",
+            "maximum number of recipients of a transaction, including refused ones",
         ),
-        limit("errors", "most mistakes of a session"),
+        limit("errors", "maximum number of mistakes of a session"),
     ],
     fail: &["421 4.7.0 {mx} Error: too many {what}"],
     error: &["421 4.7.0 {mx} Error: try again later"],
@@ -91,7 +94,7 @@ pub(super) static LIMITS: Check = Check {
             };
             let remedy = Change::Behave(Behaviour::StayWithin { most, what });
             let mut complaint = complaint(
-                format!("{count} {what}, and {most} are permitted"),
+                format!("{count} {what}, but only {most} are permitted"),
                 [remedy],
             );
             complaint.quotes.push((

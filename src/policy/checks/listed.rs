@@ -1,5 +1,5 @@
-//! `dnsbl`, `rhsbl-helo` and `rhsbl-sender`: no block list has the client address, the HELO name, the domain of the
-//! reverse-path (RFC 5782).
+//! `dnsbl`, `rhsbl-helo` and `rhsbl-sender`: no block list has the client address, the HELO name, or the domain of the
+//! envelope sender (RFC 5782).
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -16,29 +16,29 @@ const PARAMETERS: &[Parameter] = &[
         name: "zones",
         kind: Kind::Zones,
         default: "[]",
-        doc: "the lists to ask, served by the scenario's zones",
+        doc: "the zones of the lists, which the scenario serves",
     },
     Parameter {
         name: "errors",
         kind: Kind::Choice(&["ignore", "report"]),
         default: "ignore",
-        doc: "what a list that cannot answer means: not listed (Postfix), or a temporary failure",
+        doc: "the meaning of a list that does not answer: not listed (Postfix), or a temporary failure",
     },
     Parameter {
         name: "values",
         kind: Kind::Networks,
         default: "127.0.0.0/8 but 127.255.255.0/24",
-        doc: "which answers are a listing, such as 127.0.0.2 or 127.0.0.0/29",
+        doc: "the answers that mean a listing, such as 127.0.0.2 or 127.0.0.0/29",
     },
     Parameter {
         name: "threshold",
         kind: Kind::Count,
         default: "1",
-        doc: "how many of the lists have to list (postscreen)",
+        doc: "the number of lists that must have an entry (postscreen)",
     },
 ];
 
-/// `error` is sent where `errors = "report"` and a list cannot answer.
+/// `error` is sent if `errors = "report"` and a list does not answer.
 pub(super) static CLIENT: Check = Check {
     name: "dnsbl",
     number: 10,
@@ -47,7 +47,7 @@ pub(super) static CLIENT: Check = Check {
     timing: Timing::Stage,
     checks: "no block list has the client address",
     basis: "RFC 5782 §2.1; Postfix reject_rbl_client; Spamhaus: 127.255.255.x is an error, not a listing",
-    beyond: "beyond RFC 5321, which knows no block lists",
+    beyond: "beyond RFC 5321, which has no block lists",
     parameters: PARAMETERS,
     fail: &["554 5.7.1 Service unavailable; Client host [{ip}] blocked using {zone}; {txt}"],
     error: &["450 4.7.1 Service unavailable; block list {zone} cannot answer"],
@@ -66,7 +66,7 @@ pub(super) static HELO: Check = Check {
     timing: Timing::Stage,
     checks: "no block list has the HELO name",
     basis: "RFC 5782 §2.2; Postfix reject_rhsbl_helo, Microsoft S8001",
-    beyond: "beyond RFC 5321, which knows no block lists",
+    beyond: "beyond RFC 5321, which has no block lists",
     parameters: PARAMETERS,
     fail: &["554 5.7.1 Service unavailable; Helo command [{helo}] blocked using {zone}; {txt}"],
     error: &["450 4.7.1 Service unavailable; block list {zone} cannot answer"],
@@ -85,7 +85,7 @@ pub(super) static SENDER: Check = Check {
     timing: Timing::Stage,
     checks: "no block list has the domain of the reverse-path",
     basis: "RFC 5782 §2.2; Postfix reject_rhsbl_sender",
-    beyond: "beyond RFC 5321, which knows no block lists",
+    beyond: "beyond RFC 5321, which has no block lists",
     parameters: PARAMETERS,
     fail: &["554 5.7.1 Service unavailable; Sender address [{sender}] blocked using {zone}; {txt}"],
     error: &["450 4.7.1 Service unavailable; block list {zone} cannot answer"],
@@ -171,7 +171,7 @@ fn silent(listing: &Listing) -> Finding {
     let zone = name::display(&listing.zone);
     let cause = listing.error.map_or_else(
         || listing.outcome.to_string(),
-        |code| format!("it answers {code}, an error"),
+        |code| format!("it answers with the error code {code}"),
     );
     let Finding::Unavailable(mut complaint) = unavailable(
         format!("whether {zone} lists the client is unknown: {cause}"),

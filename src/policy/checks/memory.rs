@@ -1,4 +1,4 @@
-//! `greylist` and `unverifiable-per-ip`: what the receiver remembers of the client.
+//! `greylist` and `unverifiable-per-ip`: rules about earlier sessions of the client.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::policy::check::{Check, Finding, Kind, Parameter, Settings, Timing, To
 use crate::policy::{Behaviour, Change};
 use crate::stage::Stage;
 
-/// How long a new client is put off, unless a rule says otherwise (RFC 6647 §5: from one minute on).
+/// Default time for which a new client is deferred (RFC 6647 §5: at least one minute).
 const DELAY: Duration = Duration::from_secs(5 * 60);
 
 pub(super) static GREYLIST: Check = Check {
@@ -16,21 +16,21 @@ pub(super) static GREYLIST: Check = Check {
     topic: Topic::Greylist,
     stage: Stage::Rcpt,
     timing: Timing::Stage,
-    checks: "the same client tried the same reverse-path and forward-path some time before",
+    checks: "the same client tried the same sender and recipient at least `delay` before",
     basis: "RFC 6647; milter-greylist, postgrey; postscreen's deep tests (key = \"client\", reconnect = true)",
-    beyond: "within RFC 5321 §4.5.4.1, which has clients retry after a 4yz",
+    beyond: "within RFC 5321 §4.5.4.1, which has clients retry after a 4yz reply",
     parameters: &[
         Parameter {
             name: "delay",
             kind: Kind::Duration,
             default: "\"5m\"",
-            doc: "how long ago the first try must be",
+            doc: "the minimum time since the first try",
         },
         Parameter {
             name: "key",
             kind: Kind::Choice(&["triple", "network-triple", "client"]),
             default: "\"triple\"",
-            doc: "what has to come back: client and envelope, the client's /24 (IPv6: /64) and envelope, the client",
+            doc: "the key that must be the same: client and envelope, the client's /24 (IPv6: /64) and envelope, or the client",
         },
         Parameter {
             name: "reconnect",
@@ -60,7 +60,7 @@ pub(super) static GREYLIST: Check = Check {
             }
             let wait = hours(delay.saturating_sub(seen.age));
             let why = format!(
-                "first tried {} ago, and {} are demanded",
+                "first tried {} ago, but {} are required",
                 hours(seen.age),
                 hours(delay)
             );
@@ -84,7 +84,7 @@ fn seen_by(settings: &Settings) -> fn(&Facts) -> Option<Seen> {
     }
 }
 
-/// Hours, minutes and seconds, as milter-greylist writes them; a part of a second counts as a whole one.
+/// Hours, minutes and seconds in the format of milter-greylist; a fraction of a second is rounded up.
 fn hours(time: Duration) -> String {
     let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
     format!(
@@ -109,7 +109,7 @@ pub(super) static UNVERIFIABLE: Check = Check {
         name: "names",
         kind: Kind::Count,
         default: "2",
-        doc: "how many are permitted",
+        doc: "the number that is permitted",
     }],
     fail: &["450 service permits {permitted} unverifyable sending IPs - {helo} is not {ip}"],
     error: &["450 service temporarily cannot verify {helo}"],

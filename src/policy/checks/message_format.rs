@@ -1,4 +1,4 @@
-//! `message-format`: the header of the message is one that RFC 5322 knows.
+//! `message-format`: the header of the message conforms to RFC 5322.
 
 use crate::facts::{Facts, Header, HeaderFault, Observations, SINGLE_FIELDS};
 use crate::policy::behaviour::title;
@@ -11,7 +11,7 @@ use crate::stage::Stage;
 /// The fields that every message has (RFC 5322 §3.6).
 const REQUIRED: &[&str] = &["date", "from"];
 const BY_RFC5322: &str =
-    "as in RFC 5322 §3.6, if the rule sets none of these parameters; else nothing";
+    "as in RFC 5322 §3.6 if the rule sets none of these parameters; otherwise nothing";
 
 pub(super) static CHECK: Check = Check {
     name: "message-format",
@@ -19,27 +19,27 @@ pub(super) static CHECK: Check = Check {
     topic: Topic::Other,
     stage: Stage::Eod,
     timing: Timing::Stage,
-    checks: "the header of the message has each field once, as RFC 5322 §3.6 writes it, and one address in From",
+    checks: "the header of the message has the fields and the numbers of fields that RFC 5322 §3.6 allows, and one address in From",
     basis: "RFC 5322 §3.6; Gmail 5.7.1 \"not RFC 5322 compliant\", GMX",
-    beyond: "beyond RFC 5321 §3.3, which does not have a server judge the header; RFC 5322 §3.6 requires Date and From alone",
+    beyond: "beyond RFC 5321 §3.3, which does not let a server judge the header; RFC 5322 §3.6 requires only Date and From",
     parameters: &[
         Parameter {
             name: "missing",
             kind: Kind::Choices(SINGLE_FIELDS),
             default: BY_RFC5322,
-            doc: "the fields that have to stand in the header (RFC 5322: date, from)",
+            doc: "the required fields (RFC 5322: date, from)",
         },
         Parameter {
             name: "doubled",
             kind: Kind::Choices(SINGLE_FIELDS),
             default: BY_RFC5322,
-            doc: "the fields that may not stand twice (RFC 5322: all of them)",
+            doc: "the fields that must not be repeated (RFC 5322: all of them)",
         },
         Parameter {
             name: "malformed",
             kind: Kind::Choices(SINGLE_FIELDS),
             default: BY_RFC5322,
-            doc: "the fields whose values have to be well-formed: dates, addresses, identifiers, no control characters (RFC 5322: all of them)",
+            doc: "the fields whose values must be well-formed: dates, addresses, identifiers, no control characters (RFC 5322: all of them)",
         },
         Parameter {
             name: "several_from",
@@ -51,7 +51,7 @@ pub(super) static CHECK: Check = Check {
             name: "stray_lines",
             kind: Kind::Flag,
             default: BY_RFC5322,
-            doc: "whether a header line that is no field is refused (RFC 5322: yes)",
+            doc: "whether a header line that is not a field is refused (RFC 5322: yes)",
         },
     ],
     fail: &["550 5.7.1 This message is not RFC 5322 compliant: {what}"],
@@ -63,7 +63,7 @@ pub(super) static CHECK: Check = Check {
     build,
 };
 
-/// What a rule refuses.
+/// The demands of a rule.
 struct Demands {
     missing: Vec<&'static str>,
     doubled: Vec<&'static str>,
@@ -113,7 +113,7 @@ fn judge(facts: &Facts, demands: &Demands) -> Finding {
 }
 
 impl Demands {
-    /// What is wrong, in the order of RFC 5322 §3.6.
+    /// The faults, in the order of RFC 5322 §3.6.
     fn faults(&self, header: &Header) -> Vec<HeaderFault> {
         let mut faults = Vec::new();
         for name in SINGLE_FIELDS.iter().copied() {
@@ -157,7 +157,7 @@ fn describe(fault: &HeaderFault, header: &Header) -> String {
             format!("a malformed {} field ({why})", title(name))
         }
         HeaderFault::SeveralFrom => format!("{} addresses in From", header.from.len()),
-        HeaderFault::StrayLine => format!("a line that is no field ({:?})", header.stray_line),
+        HeaderFault::StrayLine => format!("a line that is not a field ({:?})", header.stray_line),
     }
 }
 
@@ -193,14 +193,14 @@ mod tests {
             VIOLATED,
         )
         .because("3 Subject fields")
-        .cured_by("send one Subject header field in the place");
+        .remedied_by("send one Subject header field instead");
         check("From: <a@x.test>\r\nDate: soon\r\n", "", VIOLATED)
             .because("a malformed Date field")
-            .cured_by("Date");
+            .remedied_by("Date");
         let two = "From: a@x.test, b@x.test\r\nDate: 11 Jul 2003 21:00:37 +0000\r\n";
         check(two, "", VIOLATED)
             .because("2 addresses in From")
-            .cured_by("one address");
+            .remedied_by("one address");
         check(&format!("{two}Sender: a@x.test\r\n"), "", SATISFIED);
         check(&format!("{WHOLE}oops\r\n"), "", VIOLATED).because("\"oops\"");
         case(Case {
@@ -215,7 +215,7 @@ mod tests {
         let only = "missing = [\"message-id\"]\nmalformed = [\"message-id\"]";
         check("", only, VIOLATED)
             .because("malformed: no Message-ID field")
-            .cured_by("add one Message-ID header field");
+            .remedied_by("add one Message-ID header field");
         check("Message-ID: <1@x.test>\r\noops\r\n", only, SATISFIED);
         check("Message-ID: 1\r\n", only, VIOLATED);
         check(

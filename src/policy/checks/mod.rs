@@ -1,4 +1,4 @@
-//! The catalogue of checks. A further check is one file here and one row in [`CATALOGUE`].
+//! The catalogue of checks. A new check is one file here and one row in [`CATALOGUE`].
 
 mod authentic;
 mod conduct;
@@ -38,7 +38,7 @@ pub use score::REJECT;
 
 use crate::policy::check::Check;
 
-/// Every check, in catalogue order.
+/// All checks, in catalogue order.
 pub static CATALOGUE: &[&Check] = &[
     &conduct::PREGREET,
     &conduct::SYNC,
@@ -92,7 +92,7 @@ pub static CATALOGUE: &[&Check] = &[
     &memory::UNVERIFIABLE,
 ];
 
-/// The check of a name.
+/// The check with this name.
 pub fn find(name: &str) -> Option<&'static Check> {
     CATALOGUE.iter().copied().find(|check| check.name == name)
 }

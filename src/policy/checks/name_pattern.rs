@@ -1,4 +1,4 @@
-//! `ptr-pattern` and `helo-pattern`: regular expressions that the name must not match, or has to match.
+//! `ptr-pattern` and `helo-pattern`: regular expressions that the name must not match, or must match.
 
 use crate::facts::{Facts, Helo};
 use crate::name;
@@ -13,19 +13,19 @@ const PATTERNS: Parameter = Parameter {
     name: "patterns",
     kind: Kind::Patterns,
     default: "none",
-    doc: "regular expressions that the name must not match; letters of both cases are equal",
+    doc: "case-insensitive regular expressions that the name must not match",
 };
 const EXCEPT: Parameter = Parameter {
     name: "except",
     kind: Kind::Patterns,
     default: "none",
-    doc: "regular expressions that make a name acceptable that patterns match",
+    doc: "regular expressions that exempt a name from `patterns`",
 };
 const REQUIRED: Parameter = Parameter {
     name: "required",
     kind: Kind::Patterns,
     default: "none",
-    doc: "regular expressions of which the name has to match one",
+    doc: "regular expressions of which the name must match one",
 };
 
 pub(super) static PTR: Check = Check {
@@ -36,7 +36,7 @@ pub(super) static PTR: Check = Check {
     timing: Timing::Stage,
     checks: "the name of the client matches none of the patterns",
     basis: "Postfix check_reverse_client_hostname_access, rspamd HFILTER_HOSTNAME_1 to _5, SpamAssassin RDNS_DYNAMIC",
-    beyond: "beyond RFC 5321, which says nothing of PTR names",
+    beyond: "beyond RFC 5321, which says nothing about PTR names",
     parameters: &[
         PATTERNS,
         EXCEPT,
@@ -45,7 +45,7 @@ pub(super) static PTR: Check = Check {
             name: "verified",
             kind: Kind::Flag,
             default: "false",
-            doc: "whether the verified name is meant, which leads back to the client address, and not the first PTR name",
+            doc: "whether the patterns apply to the verified name, which leads back to the client address, instead of the first PTR name",
         },
     ],
     fail: &["554 5.7.1 Client host rejected: generic PTR name {ptr} for [{ip}]"],
@@ -106,7 +106,7 @@ impl Patterns {
         }
     }
 
-    /// What is wrong with a name, if anything is.
+    /// The reason why the name is refused, if it is.
     fn objection(&self, name: &str) -> Option<String> {
         let first = |patterns: &[Pattern]| {
             let found = patterns.iter().find(|p| p.matches(name));
@@ -115,7 +115,7 @@ impl Patterns {
         match first(&self.forbidden) {
             Some(pattern) if first(&self.except).is_none() => Some(format!("matches {pattern}")),
             _ if !self.required.is_empty() && first(&self.required).is_none() => {
-                Some("matches no required pattern".to_owned())
+                Some("does not match a required pattern".to_owned())
             }
             _ => None,
         }
@@ -129,7 +129,7 @@ fn judge_ptr(patterns: &Patterns, verified: bool, facts: &Facts) -> Finding {
     let address = facts.client_address;
     if iprev.reverse.is_temporary() {
         let why = format!(
-            "the PTR name of {address} is unknown: the lookup came to {}",
+            "the PTR name of {address} is unknown: the lookup ended with {}",
             iprev.reverse
         );
         return unavailable(why, [Change::MendDns(name::reverse(address))]);
@@ -204,7 +204,7 @@ mod tests {
         check("mail.example.test", required).is(SATISFIED);
         check("mail", required)
             .is(VIOLATED)
-            .because("no required pattern");
+            .because("does not match a required pattern");
         check("[10.0.0.1]", "patterns = ['^10\\.']").is(SATISFIED);
         check("[10.0.0.1]", "patterns = ['^10\\.']\nbrackets = false").is(VIOLATED);
         check("not valid", "patterns = [' ']").is(VIOLATED);

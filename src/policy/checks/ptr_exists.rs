@@ -9,21 +9,21 @@ use crate::policy::check::{
 };
 use crate::stage::Stage;
 
-/// Only the names that `[iprev]` tries count: Postfix reads the first name and no other.
+/// Only the names that `[iprev]` looks up count: Postfix reads only the first name.
 pub(super) static CHECK: Check = Check {
     name: "ptr-exists",
     number: 5,
     topic: Topic::Ptr,
     stage: Stage::Connect,
     timing: Timing::Stage,
-    checks: "the PTR answer holds at least one name that could be a host's",
+    checks: "the PTR answer has at least one name that could be a host name",
     basis: "RFC 1912 §2.1; Postfix reject_unknown_reverse_client_hostname, Comcast, GoDaddy, GMX",
-    beyond: "beyond RFC 5321, which asks for no PTR record",
+    beyond: "beyond RFC 5321, which does not require a PTR record",
     parameters: &[Parameter {
         name: "names",
         kind: Kind::Choice(&["host", "not-numeric", "any"]),
         default: "\"host\"",
-        doc: "which names count: legal host names, any that does not read as an address, or any but the root",
+        doc: "which names count: valid host names, names that do not look like an address, or all names except the root",
     }],
     fail: &["550 5.7.25 Client host rejected: no PTR record for [{ip}]"],
     error: &["451 4.7.25 Client host rejected: PTR lookup for [{ip}] failed, try again later"],
@@ -52,7 +52,7 @@ fn judge(facts: &Facts, names: PtrNames) -> Finding {
                 .map(|f| name::display(&f.name))
                 .collect();
             let why = format!(
-                "the PTR record of {address} names no host: {}",
+                "the PTR record of {address} has no host name: {}",
                 names.join(", ")
             );
             violated(
@@ -65,7 +65,7 @@ fn judge(facts: &Facts, names: PtrNames) -> Finding {
         }
         outcome if outcome.is_temporary() => {
             let why = format!(
-                "whether {address} has a PTR record is unknown: the lookup came to {outcome}"
+                "whether {address} has a PTR record is unknown: the lookup ended with {outcome}"
             );
             unavailable(why, [Change::MendDns(name::reverse(address))])
         }
@@ -115,13 +115,13 @@ mod tests {
         check(&format!("{PTR} 192.0.2.10 mail.example.test")).is(SATISFIED);
         check("")
             .is(VIOLATED)
-            .cured_by("10.2.0.192.in-addr.arpa. PTR mail.example.test.");
+            .remedied_by("10.2.0.192.in-addr.arpa. PTR mail.example.test.");
         check(&format!("{PTR} NODATA"))
             .is(VIOLATED)
             .because("NODATA");
         check(&format!("{PTR} 192.0.2.10"))
             .is(VIOLATED)
-            .because("names no host");
+            .because("has no host name");
         check(&format!("{PTR} .")).is(VIOLATED);
         check(&format!("{PTR} SERVFAIL"))
             .is(UNAVAILABLE)

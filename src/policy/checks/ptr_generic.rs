@@ -1,4 +1,4 @@
-//! `ptr-generic` and `helo-dynamic`: the name does not look generated from the address. One engine, two names.
+//! `ptr-generic` and `helo-dynamic`: the PTR name or the HELO name does not look generated from the address.
 
 use crate::facts::{Facts, GenericMatch, Keywords, exempt, generic_pattern};
 use crate::name;
@@ -14,25 +14,25 @@ const PARAMETERS: &[Parameter] = &[
         name: "octets",
         kind: Kind::Count,
         default: "3",
-        doc: "how many of the client's four octets make a name generic",
+        doc: "the number of the client's four octets that make a name generic",
     },
     Parameter {
         name: "keywords",
         kind: Kind::Flag,
         default: "true",
-        doc: "whether words such as dyn, dsl, pool, ppp, dhcp make a name generic that also has a digit",
+        doc: "whether words such as dyn, dsl, pool, ppp, dhcp make a name with a digit generic",
     },
     Parameter {
         name: "lone_keywords",
         kind: Kind::Flag,
         default: "false",
-        doc: "whether such a word makes a name without a digit generic too, for example host.example.com",
+        doc: "whether such words make a name without a digit generic too, for example host.example.com",
     },
     Parameter {
         name: "exempt",
         kind: Kind::Flag,
         default: "true",
-        doc: "whether static, business, fix and fixip make a name acceptable again",
+        doc: "whether the words static, business, fix and fixip exempt a name",
     },
 ];
 
@@ -42,9 +42,9 @@ pub(super) static PTR: Check = Check {
     topic: Topic::Ptr,
     stage: Stage::Connect,
     timing: Timing::Stage,
-    checks: "the first PTR name does not hold the client's octets or a word of dynamic ranges",
+    checks: "the first PTR name does not contain the client's octets or a word of dynamic ranges",
     basis: "Haraka fcrdns generic_rdns, AOL RTR:DU, Mail.ru, T-Online DIAL",
-    beyond: "beyond RFC 5321, which says nothing of PTR names",
+    beyond: "beyond RFC 5321, which says nothing about PTR names",
     parameters: PARAMETERS,
     fail: &["554 5.7.1 Client host rejected: generic PTR name {ptr} for [{ip}]"],
     error: &["451 4.7.25 Client host rejected: PTR lookup for [{ip}] failed, try again later"],
@@ -61,7 +61,7 @@ pub(super) static HELO: Check = Check {
     topic: Topic::Helo,
     stage: Stage::Helo,
     timing: Timing::Stage,
-    checks: "the HELO name does not hold the client's octets or a word of dynamic ranges",
+    checks: "the HELO name does not contain the client's octets or a word of dynamic ranges",
     basis: "Haraka helo.checks dynamic, SpamAssassin HELO_DYNAMIC_*, rspamd HFILTER_HELO_*",
     beyond: "beyond RFC 5321 §4.1.4, which lets a server verify the HELO name and forbids refusing on that ground",
     parameters: PARAMETERS,
@@ -105,7 +105,7 @@ impl Engine {
         };
         if iprev.reverse.is_temporary() {
             let why = format!(
-                "the PTR name of {} is unknown: the lookup came to {}",
+                "the PTR name of {} is unknown: the lookup ended with {}",
                 facts.client_address, iprev.reverse
             );
             return unavailable(why, [Change::MendDns(name::reverse(facts.client_address))]);
@@ -152,12 +152,12 @@ impl Engine {
         let sign = match generic_pattern(name, facts.client_address, self.octets, self.keywords) {
             None => return Finding::Satisfied,
             Some(GenericMatch::Octets(count)) => {
-                format!("holds {count} octets of {}", facts.client_address)
+                format!("contains {count} octets of {}", facts.client_address)
             }
             Some(GenericMatch::Hexadecimal) => {
-                format!("holds {} in hexadecimal", facts.client_address)
+                format!("contains {} in hexadecimal", facts.client_address)
             }
-            Some(GenericMatch::Keyword(word)) => format!("holds the word {word:?}"),
+            Some(GenericMatch::Keyword(word)) => format!("contains the word {word:?}"),
         };
         violated(
             format!("the {what} {name} looks generated: it {sign}"),

@@ -1,4 +1,4 @@
-//! `ptr-country-and-ip` and `ipv6-ptr`: two operators' own demands on the PTR name.
+//! `ptr-country-and-ip` and `ipv6-ptr`: demands of single operators on the PTR name.
 
 use crate::facts::{Facts, IprevResult, Keywords, generic_pattern};
 use crate::name;
@@ -12,9 +12,9 @@ pub(super) static COUNTRY: Check = Check {
     topic: Topic::Ptr,
     stage: Stage::Connect,
     timing: Timing::Stage,
-    checks: "the first PTR name does not hold the client address together with a country code",
+    checks: "the first PTR name does not contain both the client address and a country code",
     basis: "Compuserve DE",
-    beyond: "beyond RFC 5321, which says nothing of PTR names",
+    beyond: "beyond RFC 5321, which says nothing about PTR names",
     parameters: &[],
     fail: &["554 Refused. Your reverse DNS entry contains your IP address and a country code."],
     error: &["421 Refused. Your reverse DNS entry does not resolve."],
@@ -28,7 +28,7 @@ fn country(facts: &Facts) -> Finding {
     };
     if iprev.reverse.is_temporary() {
         let why = format!(
-            "the PTR name of {} is unknown: the lookup came to {}",
+            "the PTR name of {} is unknown: the lookup ended with {}",
             facts.client_address, iprev.reverse
         );
         return unavailable(why, [Change::MendDns(name::reverse(facts.client_address))]);
@@ -36,7 +36,7 @@ fn country(facts: &Facts) -> Finding {
     let Some(ptr) = iprev.ptr_names.first().map(name::display) else {
         return Finding::NotApplicable;
     };
-    // A two-letter top-level domain is a country's (RFC 1591 §2).
+    // Two-letter top-level domains are country codes (RFC 1591 §2).
     let country = ptr
         .rsplit('.')
         .next()
@@ -50,7 +50,7 @@ fn country(facts: &Facts) -> Finding {
             };
             violated(
                 format!(
-                    "the PTR name {ptr} holds {} and a country code",
+                    "the PTR name {ptr} contains {} and a country code",
                     facts.client_address
                 ),
                 [remedy],
@@ -67,7 +67,7 @@ pub(super) static IPV6: Check = Check {
     timing: Timing::Stage,
     checks: "an IPv6 client has a PTR name that leads back; IPv4 clients pass",
     basis: "Gmail's IPv6 sending guidelines; Microsoft EOP 4.7.25",
-    beyond: "beyond RFC 5321, which asks for no reverse DNS",
+    beyond: "beyond RFC 5321, which does not require reverse DNS",
     parameters: &[],
     fail: &["550 5.7.1 [{ip}] does not meet IPv6 sending guidelines regarding PTR records"],
     error: &[

@@ -1,4 +1,4 @@
-//! `ptr-resolves`: a PTR name of the client address has an address, whichever.
+//! `ptr-resolves`: a PTR name of the client address has any address.
 
 use super::ptr_exists;
 use crate::facts::{Facts, Outcome};
@@ -7,16 +7,16 @@ use crate::policy::Change;
 use crate::policy::check::{Check, Finding, Timing, Topic, ptr_names, unavailable, violated};
 use crate::stage::Stage;
 
-/// A name that leads elsewhere is left to `iprev`, so that each case gets a reply of its own.
+/// `iprev` judges a name that leads to another address, so that each case can have a reply of its own.
 pub(super) static CHECK: Check = Check {
     name: "ptr-resolves",
     number: 7,
     topic: Topic::Ptr,
     stage: Stage::Connect,
     timing: Timing::Stage,
-    checks: "a PTR name of the client address has an address, whichever; a client without PTR name is left to ptr-exists",
+    checks: "a PTR name of the client address has any address; ptr-exists judges a client without a PTR name",
     basis: "RFC 1912 §2.1; spamdyke reject-unresolvable-rdns",
-    beyond: "beyond RFC 5321, which asks for no reverse DNS",
+    beyond: "beyond RFC 5321, which does not require reverse DNS",
     parameters: &[],
     fail: &["550 5.7.25 Client host rejected: the PTR name {ptr} of [{ip}] does not resolve"],
     error: &[
@@ -35,7 +35,7 @@ fn judge(facts: &Facts) -> Finding {
         let why = format!("the PTR names of {address} are unknown: {}", iprev.reverse);
         return unavailable(why, [Change::MendDns(name::reverse(address))]);
     }
-    // Names that were told (XCLIENT) confirm the client without an address of their own.
+    // Names given by XCLIENT confirm the client without an address lookup.
     let resolves = |outcome: Outcome, confirms: bool| confirms || outcome == Outcome::Data;
     let mut forwards = iprev.forwards.iter();
     if forwards.len() == 0 || forwards.any(|f| resolves(f.outcome, f.confirms)) {
@@ -87,8 +87,8 @@ mod tests {
         check(&format!("{PTR} m.test"))
             .is(VIOLATED)
             .because("m.test (NXDOMAIN)")
-            .cured_by("m.test. A 192.0.2.10")
-            .cured_by("PTR mail.example.test");
+            .remedied_by("m.test. A 192.0.2.10")
+            .remedied_by("PTR mail.example.test");
         check(&format!("{PTR} m.test\nm.test A NODATA")).is(VIOLATED);
         check(&format!("{PTR} a.test m.test\nm.test A timeout")).is(UNAVAILABLE);
         check(&format!("{PTR} SERVFAIL")).is(UNAVAILABLE);

@@ -1,4 +1,4 @@
-//! `ptr-valid-name`: the PTR names are legal host names under a top-level domain that exists.
+//! `ptr-valid-name`: the PTR names are valid host names under an existing top-level domain.
 
 use crate::facts::{Facts, Outcome, hostname_mistake};
 use crate::name::{self, Name};
@@ -15,27 +15,27 @@ pub(super) static CHECK: Check = Check {
     topic: Topic::Ptr,
     stage: Stage::Connect,
     timing: Timing::Stage,
-    checks: "every PTR name is a legal host name, under a known top-level domain where tld is set",
+    checks: "every PTR name is a valid host name, under a known top-level domain if tld = true",
     basis: "RFC 1123 §2.1; Haraka fcrdns invalid_tld, Exim's handling of illegal PTR names",
-    beyond: "beyond RFC 5321, which says nothing of PTR names",
+    beyond: "beyond RFC 5321, which says nothing about PTR names",
     parameters: &[
         Parameter {
             name: "characters",
             kind: Kind::Flag,
             default: "true",
-            doc: "whether a PTR name has to be a legal host name; Haraka asks for the top-level domain alone",
+            doc: "whether a PTR name must be a valid host name (Haraka: no, only its top-level domain is checked)",
         },
         Parameter {
             name: "underscore",
             kind: Kind::Flag,
             default: "false",
-            doc: "whether _ is legal, as Postfix has it",
+            doc: "whether _ is valid (Postfix: yes)",
         },
         Parameter {
             name: "tld",
             kind: Kind::Flag,
             default: "false",
-            doc: "whether the top-level domain has to be on the public suffix list",
+            doc: "whether the top-level domain must be on the public suffix list",
         },
     ],
     fail: &["550 5.7.25 Client host rejected: invalid PTR name {ptr} for [{ip}]"],
@@ -53,7 +53,7 @@ fn build(settings: &Settings) -> Judge {
     Box::new(move |facts| judge(facts, wanted))
 }
 
-/// What is wanted of a PTR name.
+/// The demands on a PTR name.
 #[derive(Clone, Copy)]
 struct Wanted {
     characters: bool,
@@ -68,7 +68,7 @@ fn judge(facts: &Facts, wanted: Wanted) -> Finding {
     match iprev.reverse {
         outcome if outcome.is_temporary() => {
             let why = format!(
-                "the PTR names of {} are unknown: the lookup came to {outcome}",
+                "the PTR names of {} are unknown: the lookup ended with {outcome}",
                 facts.client_address
             );
             return unavailable(why, [Change::MendDns(name::reverse(facts.client_address))]);
@@ -94,11 +94,11 @@ fn mistake(ptr: &Name, wanted: Wanted) -> Option<String> {
         && let Some(mistake) = hostname_mistake(&text, wanted.underscore)
     {
         return Some(format!(
-            "the PTR name {text} is not a legal host name: {mistake}"
+            "the PTR name {text} is not a valid host name: {mistake}"
         ));
     }
     (wanted.tld && !name::has_public_suffix(ptr))
-        .then(|| format!("the PTR name {text} is under no known top-level domain"))
+        .then(|| format!("the PTR name {text} is not under a known top-level domain"))
 }
 
 #[cfg(test)]

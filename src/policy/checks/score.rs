@@ -1,4 +1,4 @@
-//! `score`: many small demands, weighed and summed, as rspamd and SpamAssassin do.
+//! `score`: weighted checks whose points are added up, as in rspamd and SpamAssassin.
 
 use crate::facts::{Facts, Observations};
 use crate::policy::check::{
@@ -7,31 +7,31 @@ use crate::policy::check::{
 };
 use crate::stage::Stage;
 
-/// The threshold of a score that names none.
+/// The default threshold.
 pub const REJECT: Points = Points(1500);
 
-/// `fail` is sent from the threshold `reject` on, `error` from the threshold `defer` on.
+/// `fail` is sent if the sum reaches the threshold `reject`, `error` if it reaches the threshold `defer`.
 pub(super) static CHECK: Check = Check {
     name: "score",
     number: 37,
     topic: Topic::Other,
     stage: Stage::Eod,
     timing: Timing::Stage,
-    checks: "the sum of what violated checks weigh stays below the thresholds",
+    checks: "the sum of the points of violated checks stays below the thresholds",
     basis: "rspamd actions, SpamAssassin required_score",
-    beyond: "beyond RFC 5321 §4.1.4 where its parts are",
+    beyond: "beyond RFC 5321 §4.1.4 if its parts are",
     parameters: &[
         Parameter {
             name: "reject",
             kind: Kind::Points,
             default: "15.0",
-            doc: "from which sum on a message is refused",
+            doc: "the sum from which on a message is refused",
         },
         Parameter {
             name: "defer",
             kind: Kind::Points,
             default: "no threshold",
-            doc: "from which sum on it is put off",
+            doc: "the sum from which on a message is deferred",
         },
         Parameter {
             name: "weights",
@@ -81,7 +81,8 @@ impl Part {
         }
     }
 
-    /// What is wrong, if the part is found. A part that DNS leaves open is not, unless the file says so: nothing is proved.
+    /// The complaint of a part, if its check is violated. A temporary DNS failure is not a violation unless the file
+    /// says so.
     fn complaint(&self, facts: &Facts) -> Option<Complaint> {
         match (self.judge)(facts) {
             Finding::Violated(complaint) => Some(complaint),
@@ -91,7 +92,7 @@ impl Part {
     }
 }
 
-/// The parts that count: those found, without the later ones of a group.
+/// The parts that count: those violated, without later ones of a group.
 fn found<'a>(parts: &'a [Part], facts: &Facts) -> Vec<(&'a Part, Complaint)> {
     let (mut symbols, mut groups) = (Vec::new(), Vec::new());
     let mut counted = Vec::new();
@@ -114,7 +115,7 @@ fn found<'a>(parts: &'a [Part], facts: &Facts) -> Vec<(&'a Part, Complaint)> {
     counted
 }
 
-/// Sums up.
+/// Judges the sum.
 fn weigh(parts: &[Part], reject: Points, defer: Option<Points>, facts: &Facts) -> Finding {
     let mut found = found(parts, facts);
     let sum = found
@@ -157,7 +158,7 @@ mod tests {
         check = \"ptr-exists\"
         score = 2.5";
 
-    /// Parts that bear on each other. The symbols of these tests are the names of the checks, in capitals.
+    /// Parts that depend on each other. The symbols in these tests are the names of the checks in capitals.
     const RELATED: &str = "
         [[weights]]
         check = \"helo-bare-ip\"
@@ -225,7 +226,7 @@ mod tests {
         check(both, "mail.example.test", named, SATISFIED);
         check(both, "mail.example.test", "", DEFERRED)
             .because("score is 2.5: PTR-EXISTS 2.5")
-            .cured_by("PTR record");
+            .remedied_by("PTR record");
         check(both, "192.0.2.10", "", VIOLATED)
             .because("score is 7.5: HELO-BARE-IP 3.0, PTR-EXISTS 2.5, ");
         check("reject = 7.51", "192.0.2.10", "", SATISFIED);

@@ -1,4 +1,4 @@
-//! `sender-resolves` and `from-header-resolves`: a reply could be sent to the domain of the reverse-path, or of the From
+//! `sender-resolves` and `from-header-resolves`: mail can be sent to the domain of the envelope sender, or of the From
 //! header field.
 
 use crate::facts::{Facts, Observations, Outcome, SenderDomain};
@@ -14,13 +14,13 @@ const PARAMETERS: &[Parameter] = &[
         name: "about",
         kind: Kind::Choice(&["all", "null-mx", "absence"]),
         default: "\"all\"",
-        doc: "what is refused: everything, only a null MX, or all but that (Postfix words them differently)",
+        doc: "what is refused: everything, only a null MX, or everything else (Postfix has different texts for them)",
     },
     Parameter {
         name: "soa",
         kind: Kind::Flag,
         default: "false",
-        doc: "whether a domain with a SOA record and nothing else will do (Yahoo)",
+        doc: "whether a domain with only a SOA record is accepted (Yahoo)",
     },
 ];
 
@@ -30,9 +30,9 @@ pub(super) static SENDER: Check = Check {
     topic: Topic::SenderDomain,
     stage: Stage::Mail,
     timing: Timing::Stage,
-    checks: "the domain of the reverse-path has MX, A or AAAA, and no null MX",
+    checks: "the domain of the reverse-path has an MX, A or AAAA record, and no null MX",
     basis: "RFC 5321 §5.1, RFC 7505 §4.1; Postfix reject_unknown_sender_domain, Sendmail, Yahoo, GMX",
-    beyond: "within RFC 5321 §3.6.2, which demands a domain that resolves",
+    beyond: "within RFC 5321 §3.6.2, which requires a domain that resolves",
     parameters: PARAMETERS,
     fail: &["550 5.1.8 <{sender}>: Sender address rejected: Domain not found"],
     error: &["450 4.1.8 <{sender}>: Sender address rejected: Domain not found"],
@@ -49,9 +49,9 @@ pub(super) static FROM: Check = Check {
     topic: Topic::Other,
     stage: Stage::Eod,
     timing: Timing::Stage,
-    checks: "the domain of the From header field has MX, A or AAAA, and no null MX",
+    checks: "the domain of the From header field has an MX, A or AAAA record, and no null MX",
     basis: "RFC 5322 §3.6.2, RFC 5321 §5.1, RFC 7505 §4.1; Yahoo with soa = true",
-    beyond: "beyond RFC 5321 §3.3, which does not have a server judge the header",
+    beyond: "beyond RFC 5321 §3.3, which does not let a server judge the header",
     parameters: PARAMETERS,
     fail: &["550 5.1.8 The domain of the From header field cannot be replied to"],
     error: &["451 4.1.8 The domain of the From header field cannot be looked up"],
@@ -96,7 +96,7 @@ fn judge(sender: &SenderDomain, about: &str, soa: bool) -> Finding {
         ),
         None => violated(
             format!(
-                "{domain} has neither MX nor address ({})",
+                "{domain} has no MX record and no address ({})",
                 sender.addresses.unwrap_or(sender.mx)
             ),
             [Change::AddMx(sender.domain.clone())],
@@ -127,7 +127,7 @@ mod tests {
         check("")
             .is(VIOLATED)
             .because("NXDOMAIN")
-            .cured_by("MX record for from.test");
+            .remedied_by("MX record for from.test");
         check("from.test TXT x").is(VIOLATED).because("NODATA");
         check("from.test MX SERVFAIL").is(UNAVAILABLE);
         check("from.test MX NODATA\nfrom.test A timeout").is(UNAVAILABLE);
@@ -173,7 +173,7 @@ mod tests {
         check("<a@from.test>", "", "")
             .is(VIOLATED)
             .because("NXDOMAIN")
-            .cured_by("MX record for from.test");
+            .remedied_by("MX record for from.test");
         check("<a@from.test>", "from.test MX .", "").is(VIOLATED);
         check("<a@from.test>", "from.test SOA ns.from.test", "").is(VIOLATED);
         check("<a@from.test>", "from.test SOA ns.from.test", "soa = true").is(SATISFIED);

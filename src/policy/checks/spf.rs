@@ -13,7 +13,7 @@ const PARAMETERS: [Parameter; 4] = [
         name: "require",
         kind: Kind::Choice(&["no-fail", "pass"]),
         default: "\"no-fail\"",
-        doc: "what SPF has to come to: no result that this rule refuses, or pass and nothing else (Gmail 5.7.27)",
+        doc: "the required SPF result: any that this rule does not refuse, or only pass (Gmail 5.7.27)",
     },
     Parameter {
         name: "softfail",
@@ -39,7 +39,7 @@ const NULL_SENDER: Parameter = Parameter {
     name: "null_sender",
     kind: Kind::Flag,
     default: "true",
-    doc: "whether the null reverse-path is judged too, by the HELO name (RFC 7208 §2.4; SpamAssassin: no)",
+    doc: "whether the null sender is judged too, by the HELO name (RFC 7208 §2.4; SpamAssassin: no)",
 };
 
 pub(super) static HELO: Check = Check {
@@ -50,7 +50,7 @@ pub(super) static HELO: Check = Check {
     timing: Timing::Stage,
     checks: "the SPF record of the HELO name authorizes the client address",
     basis: "RFC 7208 §2.3, RFC 7372 §3.2; Stalwart spf.verify.ehlo",
-    beyond: "within RFC 7208 §8.4; the HELO name is what its owner says of it, not compared with the client",
+    beyond: "within RFC 7208 §8.4; the owner of the HELO name decides; the name is not compared with the client",
     parameters: &PARAMETERS,
     fail: &["550 5.7.23 SPF validation failed for HELO {helo} from [{ip}]"],
     error: &["451 4.7.24 Temporary SPF validation error for HELO {helo}"],
@@ -61,7 +61,7 @@ pub(super) static HELO: Check = Check {
     build: |settings| build(settings, |facts| facts.spf_helo.as_deref()),
 };
 
-/// With the null reverse-path, the identity is postmaster at the HELO name (RFC 7208 §2.4).
+/// For the null sender, the identity is postmaster at the HELO name (RFC 7208 §2.4).
 pub(super) static SENDER: Check = Check {
     name: "sender-spf",
     number: 31,
@@ -115,7 +115,10 @@ fn build(settings: &Settings, spf: fn(&Facts) -> Option<&Spf>) -> Judge {
             SpfResult::TempError => {
                 let mend = name::of_octets(&spf.domain).map(Change::MendDns);
                 return unavailable(
-                    format!("SPF of {} came to temperror: {}", spf.domain, spf.problem),
+                    format!(
+                        "the SPF result of {} is temperror: {}",
+                        spf.domain, spf.problem
+                    ),
                     mend,
                 );
             }
@@ -135,7 +138,7 @@ fn violated(facts: &Facts, spf: &Spf) -> Finding {
         (mechanism, _) => format!(" ({mechanism})"),
     };
     let why = format!(
-        "SPF of {} came to {} for {}{because}",
+        "the SPF result of {} is {} for {}{because}",
         spf.domain,
         spf.result.word(),
         facts.client_address
@@ -169,7 +172,7 @@ mod tests {
         check("mail.example.test TXT v=spf1 -all", "")
             .is(VIOLATED)
             .because("fail")
-            .cured_by("authorize 192.0.2.10 in the SPF record of mail.example.test");
+            .remedied_by("authorize 192.0.2.10 in the SPF record of mail.example.test");
         check("mail.example.test TXT v=spf1 ~all", "").is(SATISFIED);
         check("mail.example.test TXT v=spf1 ~all", "softfail = true").is(VIOLATED);
         check("mail.example.test TXT v=spf1 ?all", "").is(SATISFIED);
@@ -189,7 +192,7 @@ mod tests {
         ] {
             check(world, pass)
                 .is(VIOLATED)
-                .cured_by("authorize 192.0.2.10 in the SPF record");
+                .remedied_by("authorize 192.0.2.10 in the SPF record");
         }
         check("mail.example.test TXT SERVFAIL", pass).is(UNAVAILABLE);
         check("mail.example.test TXT timeout", "")

@@ -1,4 +1,4 @@
-//! One table-driven helper for the tests of all checks.
+//! The table-driven helper for the tests of all checks.
 
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ pub(super) struct Case<'a> {
     pub(super) sender: Option<&'a str>,
     pub(super) world: &'a str,
     pub(super) settings: &'a str,
-    /// The header field lines of a message, where its final dot is judged.
+    /// The header fields of a message, for judgements at its final dot.
     pub(super) message: Option<&'a str>,
-    /// What else becomes a fact before the rule judges.
+    /// Changes the facts before the judgement.
     pub(super) conduct: fn(&mut Facts),
 }
 
@@ -45,7 +45,7 @@ pub(super) const DEFERRED: &str = "deferred";
 pub(super) const UNAVAILABLE: &str = "unavailable";
 pub(super) const NOT_APPLICABLE: &str = "not applicable";
 
-/// What the judgement came to.
+/// The result of the judgement.
 pub(super) struct Outcome {
     word: &'static str,
     complaint: Option<Complaint>,
@@ -66,7 +66,7 @@ impl Outcome {
     }
 
     #[track_caller]
-    pub(super) fn cured_by(self, part: &str) -> Self {
+    pub(super) fn remedied_by(self, part: &str) -> Self {
         let remedies: Vec<_> = self
             .complaint
             .iter()
@@ -127,7 +127,7 @@ pub(super) fn case(case: Case<'_>) -> Outcome {
     }
 }
 
-/// Reads `key = value` lines as a receiver file has them; what the check does not know fails the test.
+/// Parses `key = value` lines as in a receiver file; an unknown key fails the test.
 fn settings(check: &'static Check, text: &str) -> Settings {
     of_table(check, toml::from_str(text).expect("TOML"))
 }
@@ -240,7 +240,7 @@ fn weight(value: &toml::Value) -> Weight {
     }
 }
 
-/// The catalogue's own texts are sound, its names unique, its numbers in order.
+/// The catalogue's texts are valid, its names unique, its numbers in order.
 #[test]
 fn the_catalogue_is_sound() {
     use crate::policy::Template;

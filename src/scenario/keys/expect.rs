@@ -7,23 +7,23 @@ pub(in crate::scenario) static EXPECT_REPLY: Section = Section {
     doc: "A session and how it ends. `verify` plays it over real sockets.",
     more: More::Nothing,
     keys: &[
-        key("client", ADDRESS, "\"192.0.2.10\"", "Is the client address.").required(),
-        key("helo", Takes::Text("a string"), "\"mail.example.test\"", "Is the HELO or EHLO argument.")
+        key("client", ADDRESS, "\"192.0.2.10\"", "The client address.").required(),
+        key("helo", Takes::Text("a string"), "\"mail.example.test\"", "The HELO or EHLO argument.")
             .required(),
         key(
             "reply",
             Takes::Text("a reply such as 250, 554 or 550 5.7.25"),
             "\"550 5.7.25\"",
-            "Is how the first line of the deciding reply begins: the reply of the refusal, or of the final dot.",
+            "The beginning of the first line of the decisive reply: the reply of the refusal, or to the final dot.",
         )
         .required(),
-        key("verb", Takes::Choice(&["EHLO", "HELO"]), "\"HELO\"", "Is the command that greets.")
+        key("verb", Takes::Choice(&["EHLO", "HELO"]), "\"HELO\"", "The HELO command.")
             .default("\"EHLO\""),
-        key("sender", Takes::Text("a string"), "\"a@example.test\"", "Is the envelope sender.")
+        key("sender", Takes::Text("a string"), "\"a@example.test\"", "The envelope sender.")
             .absent("the `sender` of the scenario"),
-        key("recipient", Takes::Text("a string"), "\"b@contoso.test\"", "Is the recipient.")
+        key("recipient", Takes::Text("a string"), "\"b@contoso.test\"", "The recipient.")
             .absent("postmaster at the first domain"),
-        key("message", Takes::Text("a string"), "\"From: <a@example.test>\\n\\nHello.\"", "Is the message.")
+        key("message", Takes::Text("a string"), "\"From: <a@example.test>\\n\\nHello.\"", "The message.")
             .absent("a short message"),
         key(
             "receiver",
@@ -32,27 +32,27 @@ pub(in crate::scenario) static EXPECT_REPLY: Section = Section {
             "Names the receiver of this session, in place of that of the recipient's domain.",
         )
         .absent("the receiver of the recipient's domain, or of the scenario"),
-        key("rule", Takes::Text("the name of a check"), "\"iprev\"", "Is the rule that refuses.")
+        key("rule", Takes::Text("the name of a check"), "\"iprev\"", "The rule that refuses.")
             .absent("not compared"),
         key(
             "stage",
             Takes::Word(|| crate::stage::Stage::ALL.map(crate::stage::Stage::name).to_vec()),
             "\"rcpt\"",
-            "Is the stage of the refusal.",
+            "The stage of the refusal.",
         )
         .absent("not compared"),
         key(
             "verdict",
             Takes::Choice(&["accept", "defer", "reject"]),
             "\"reject\"",
-            "Is the verdict of the session.",
+            "The verdict of the session.",
         )
         .absent("not compared"),
         key(
             "sessions",
             Takes::Number,
             "5",
-            "Is how many times the session is played, from 1 to 1000, one after the other in the same world. The expectation is about the last one.",
+            "The number of times that the session is played in the same world, from 1 to 1000. The expectation is about the last one.",
         )
         .default("1"),
         NOTE,
@@ -62,8 +62,8 @@ pub(in crate::scenario) static EXPECT_REPLY: Section = Section {
 const NOTE: Key = key(
     "note",
     Takes::Text("a string"),
-    "\"Postfix looks at one PTR name\"",
-    "Is a remark for readers.",
+    "\"Postfix looks up one PTR name\"",
+    "A remark for readers.",
 );
 
 pub(in crate::scenario) static EXPECT_ANSWER: Section = Section {
@@ -75,21 +75,21 @@ pub(in crate::scenario) static EXPECT_ANSWER: Section = Section {
             "ask",
             Takes::Text("a name and a type such as \"mail.example.test A\""),
             "\"mail.example.test A\"",
-            "Is the name and the type of the query.",
+            "The name and the type of the query.",
         )
         .required(),
         key(
             "transport",
             Takes::Choice(&["udp", "tcp"]),
             "\"tcp\"",
-            "Is the transport of the query.",
+            "The transport of the query.",
         )
         .default("\"udp\""),
         key(
             "edns",
             Takes::Number,
             "1232",
-            "Is the size that the query advertises with EDNS.",
+            "The size that the query advertises with EDNS.",
         )
         .absent("no EDNS")
         .follows("RFC 6891 §6.2.3"),
@@ -97,17 +97,23 @@ pub(in crate::scenario) static EXPECT_ANSWER: Section = Section {
             "answers",
             Takes::Number,
             "2",
-            "Is the number of records in the answer section.",
+            "The number of records in the answer section.",
         )
         .absent("not compared"),
-        key("truncated", Takes::Flag, "true", "Says whether TC is set.").absent("not compared"),
+        key(
+            "truncated",
+            Takes::Flag,
+            "true",
+            "The TC bit of the answer.",
+        )
+        .absent("not compared"),
         key(
             "rcode",
             Takes::Choice(&[
                 "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED",
             ]),
             "\"NXDOMAIN\"",
-            "Is the RCODE of the answer.",
+            "The RCODE of the answer.",
         )
         .absent("not compared")
         .follows("RFC 1035 §4.1.1"),

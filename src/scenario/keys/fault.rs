@@ -5,21 +5,21 @@ use crate::dns::{Action, Order};
 
 pub(in crate::scenario) static FAULT: Section = Section {
     title: "[[fault]]",
-    doc: "A misbehaviour of the DNS server, on purpose. Every fault that fires is recorded in the journal.",
+    doc: "A deliberate misbehaviour of the DNS server. The journal records every fault that takes effect.",
     more: More::Nothing,
     keys: &[
         key(
             "name",
             Takes::Text("a domain name, or *. and a domain name"),
             "\"*.example.test\"",
-            "Is the name that the fault concerns; `*.` concerns all names below.",
+            "The name that the fault applies to; with `*.` it applies to all names below.",
         )
         .required(),
         key(
             "do",
             Takes::Choice(Action::WORDS),
             "\"servfail\"",
-            "Is what the server does instead of telling the truth.",
+            "The misbehaviour.",
         )
         .required(),
         key(
@@ -40,21 +40,21 @@ pub(in crate::scenario) static FAULT: Section = Section {
             "from",
             Takes::Number,
             "2",
-            "Is the first query that meets the fault, from 1.",
+            "The number of the first query to which the fault applies, from 1.",
         )
         .default("1"),
         key(
             "times",
             Takes::Number,
             "3",
-            "Is the number of queries that meet the fault.",
+            "The number of queries to which the fault applies.",
         )
         .absent("all queries"),
         key(
             "every",
             Takes::Number,
             "10",
-            "Makes the fault recur: `times` of each `every` queries meet it.",
+            "Makes the fault recur: it applies to `times` of each `every` queries.",
         )
         .absent("the fault does not recur"),
         key("delay", Takes::Duration, "\"3s\"", "Delays the answer.").default("\"0s\""),
@@ -62,48 +62,48 @@ pub(in crate::scenario) static FAULT: Section = Section {
             "jitter",
             Takes::Duration,
             "\"500ms\"",
-            "Delays the answer further, up to this time.",
+            "Delays the answer by an additional random time of at most this.",
         )
         .default("\"0s\""),
         key(
             "seed",
             Takes::Number,
             "7",
-            "Is the seed of `jitter` and of `order = \"seeded\"`, and needs one of them.",
+            "The seed of `jitter` or `order = \"seeded\"`, one of which is required.",
         )
         .absent("1 if `jitter` or a seeded order needs it"),
         key(
             "ttl",
             Takes::Number,
             "0",
-            "Is the TTL in seconds for `do = \"ttl\"`, and is required there.",
+            "The TTL in seconds for `do = \"ttl\"`, and is required there.",
         )
         .follows("RFC 2181 §8"),
         key(
             "length",
             Takes::Number,
             "20",
-            "Is the number of CNAME records for `do = \"cname-chain\"`, from 1 to 200.",
+            "The number of CNAME records for `do = \"cname-chain\"`, from 1 to 200.",
         )
         .absent("12"),
         key(
             "octets",
             Takes::Number,
             "8000",
-            "Is the size of the answer for `do = \"oversized\"`, from 513 to 65000.",
+            "The size of the answer for `do = \"oversized\"`, from 513 to 65000.",
         )
         .absent("4096"),
         key(
             "order",
             Takes::Choice(Order::WORDS),
             "\"seeded\"",
-            "Is the order of the records for `do = \"reorder\"`, and is required there.",
+            "The order of the records for `do = \"reorder\"`, and is required there.",
         ),
         key(
             "address",
             ADDRESS,
             "\"203.0.113.66\"",
-            "Is the address in the answer for `do = \"wrong-answer\"`.",
+            "The address in the answer for `do = \"wrong-answer\"`.",
         )
         .absent("an address of martinet's choice"),
     ],

@@ -1,17 +1,17 @@
 //! The keys of scenario and receiver files: one table for each section.
 //!
-//! The reader accepts the keys of these tables and no others, takes the words of a choice from them, and reports a
-//! wrong value with their type. `docs/files.md` and `martinet show key` print them. A further key is one row here and
-//! one call of [`Reader`](super::reader::Reader) that asks for it.
+//! The reader accepts only the keys of these tables, takes the words of a choice from them, and reports a wrong value
+//! with its expected type. `docs/files.md` and `martinet show key` print them. A new key is one row here and one call
+//! of [`Reader`](super::reader::Reader) that reads it.
 
 mod expect;
 mod fault;
+mod protocol;
 mod receiver;
 mod rule;
 mod scenario;
 mod script;
 mod smtp;
-mod speech;
 
 pub(super) use expect::{EXPECT_ANSWER, EXPECT_REPLY};
 pub(super) use receiver::RECEIVER;
@@ -21,19 +21,19 @@ pub(super) use scenario::{ASSIGNMENT, MAIL_SERVER, MX, SCENARIO};
 const ADDRESS: Takes = Takes::Text("an address");
 const NETWORKS: Takes = Takes::List("an address or a network");
 const SUFFIXES: Takes = Takes::List("a domain name");
-const PATTERNS: Takes = Takes::List("a string, in which * stands for any characters");
+const PATTERNS: Takes = Takes::List("a string, in which * matches any characters");
 const REPLY: Takes = Takes::List("a reply line such as 550 5.7.25 No PTR record for {ip}");
 
 /// One section of a file: the top level, or a table.
 #[derive(Debug)]
 pub struct Section {
-    /// How a file writes it: `[[pool]]`; empty for the top level.
+    /// The header in a file: `[[pool]]`; empty for the top level.
     pub title: &'static str,
-    /// What it is for, in one sentence.
+    /// The description, in one sentence.
     pub doc: &'static str,
-    /// Its keys, in the order of the documentation.
+    /// The keys, in the order of the documentation.
     pub keys: &'static [Key],
-    /// Which other keys it has.
+    /// The other keys that the section accepts.
     pub more: More,
 }
 
@@ -51,21 +51,21 @@ pub enum More {
 /// One key of a section.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
-    /// The key as a file writes it.
+    /// The key as written in a file.
     pub name: &'static str,
-    /// What values it takes.
+    /// The type of its value.
     pub takes: Takes,
-    /// What holds where it is left out.
+    /// The meaning of a missing key.
     pub(crate) absent: Absent,
-    /// A value as a file writes it.
+    /// An example value as written in a file.
     pub example: &'static str,
-    /// What it does, in one sentence.
+    /// The effect, in one sentence.
     pub doc: &'static str,
-    /// The RFC section or the program that it follows; empty where it is martinet's own.
+    /// The RFC section or the program that the key follows; empty for martinet's own keys.
     pub follows: &'static str,
 }
 
-/// What values a key takes.
+/// The type of a value.
 #[derive(Clone, Copy, Debug)]
 pub enum Takes {
     /// A string with this content, for example `an address`.
@@ -74,46 +74,46 @@ pub enum Takes {
     List(&'static str),
     /// One of these words.
     Choice(&'static [&'static str]),
-    /// One of the words that the rest of the program defines.
+    /// One of the words that another module defines.
     Word(fn() -> Vec<&'static str>),
-    /// A list of the words that the rest of the program defines.
+    /// A list of the words that another module defines.
     Words(fn() -> Vec<&'static str>),
     /// `true` or `false`.
     Flag,
     /// A whole number of at least 0.
     Number,
-    /// A decimal number of at most two places.
+    /// A decimal number with at most two places.
     Points,
     /// A string such as `500ms`, `5s`, `2m` or `1h`.
     Duration,
     /// A table.
     Table(&'static Section),
-    /// Any number of tables, each begun with `[[…]]`.
+    /// Any number of tables, each with a header `[[…]]`.
     Tables(&'static Section),
-    /// Any of several types, described in these words.
+    /// One of several types, as described.
     Either(&'static str),
 }
 
-/// What holds where a key is left out.
+/// The meaning of a missing key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absent {
     /// The key is required.
     Required,
-    /// The same as this value, as a file writes it.
+    /// This value, as written in a file.
     Value(&'static str),
-    /// What these words say.
+    /// This description.
     Means(&'static str),
 }
 
 impl Section {
-    /// The key of a name.
+    /// The key with this name.
     pub fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)
     }
 }
 
 impl Takes {
-    /// The type in words, as documentation and reports of mistakes have it.
+    /// The type in words, for documentation and reports of mistakes.
     pub fn words(&self) -> String {
         match self {
             Self::Text(content) | Self::Either(content) => (*content).to_owned(),
@@ -136,7 +136,7 @@ pub(super) fn one_of(words: &[&str]) -> String {
     format!("one of {}", words.join(", "))
 }
 
-/// A key without a value of its own where it is left out; the methods below change that.
+/// A key that is optional and has no default; the methods below change that.
 const fn key(name: &'static str, takes: Takes, example: &'static str, doc: &'static str) -> Key {
     Key {
         name,

@@ -6,15 +6,15 @@ use super::smtp::{AUTH, SMTP};
 use super::{Key, More, Section, Takes, key};
 use crate::facts::PtrNames;
 
-/// The key that both kinds of files have.
+/// The key `kind`, which both kinds of files have.
 pub(super) const fn kind(example: &'static str) -> Key {
     key(
         "kind",
         Takes::Choice(&["scenario", "receiver"]),
         example,
-        "Says what the file is.",
+        "The kind of the file.",
     )
-    .absent("what the other keys show")
+    .absent("decided by the other keys")
 }
 
 pub(in crate::scenario) static RECEIVER: Section = Section {
@@ -26,7 +26,7 @@ pub(in crate::scenario) static RECEIVER: Section = Section {
             "title",
             Takes::Text("a string"),
             "\"Our own gateway\"",
-            "Says in one line what the receiver is.",
+            "Describes the receiver in one line.",
         )
         .required(),
         kind("\"receiver\""),
@@ -34,42 +34,42 @@ pub(in crate::scenario) static RECEIVER: Section = Section {
             "group",
             Takes::Choice(&["software", "operator", "generic"]),
             "\"software\"",
-            "Is the heading under which `martinet list receivers` shows it.",
+            "The heading under which `martinet list receivers` shows it.",
         )
         .default("\"generic\""),
         key(
             "era",
             Takes::Text("a string"),
             "\"3.8-3.12\"",
-            "Says at which time or in which versions the receiver answers like this.",
+            "The time, or the versions of the software, in which the receiver replies like this.",
         )
         .default("\"\""),
         key(
             "confidence",
             Takes::Choice(&["high", "medium", "low", "invented"]),
             "\"high\"",
-            "Says how certain the reply texts are.",
+            "The confidence in the reply texts.",
         )
         .absent("not stated"),
         key(
             "sources",
             Takes::List("a string"),
             "[\"postconf(5)\"]",
-            "Lists where the behaviour is described.",
+            "Lists the sources.",
         )
         .default("[]"),
         key(
             "notes",
             Takes::Text("a string"),
             "\"Reads one PTR name only.\"",
-            "Says what else a reader should know.",
+            "A remark for readers.",
         )
         .default("\"\""),
         key(
             "hostname",
             Takes::Text("a host name"),
             "\"mx.contoso.test\"",
-            "Is the receiver's own name: `{mx}` in replies.",
+            "The host name of the receiver: `{mx}` in replies.",
         )
         .default("\"mx.martinet.test\"")
         .follows("Postfix myhostname"),
@@ -77,7 +77,7 @@ pub(in crate::scenario) static RECEIVER: Section = Section {
             "greeting",
             Takes::List("one line of at most 500 octets"),
             "\"{mx} ESMTP Postfix\"",
-            "Is the text of the 220 greeting.",
+            "The text of the 220 greeting.",
         )
         .default("\"{mx} ESMTP martinet\"")
         .follows("RFC 5321 §4.2, Postfix smtpd_banner"),
@@ -85,14 +85,14 @@ pub(in crate::scenario) static RECEIVER: Section = Section {
             "dns_timeout",
             Takes::Duration,
             "\"30s\"",
-            "Is how long the receiver waits for a DNS answer before the lookup counts as a timeout.",
+            "The time that the receiver waits for a DNS answer.",
         )
         .default("\"5s\""),
         key(
             "delay_reject",
             Takes::Flag,
             "true",
-            "Moves every refusal before RCPT to the reply to RCPT. VRFY and ETRN are refused for it, too.",
+            "Moves every refusal before RCPT to the reply to RCPT. VRFY and ETRN are refused as well.",
         )
         .default("false")
         .follows("Postfix smtpd_delay_reject"),
@@ -101,20 +101,20 @@ pub(in crate::scenario) static RECEIVER: Section = Section {
             "record",
             Takes::Words(|| vec!["iprev", "helo"]),
             "[\"iprev\"]",
-            "Lists the facts that the receiver gathers for the journal even if no rule needs them.",
+            "Lists facts that the receiver observes for the journal even if no rule needs them.",
         )
         .default("[\"iprev\", \"helo\"]"),
         key(
             "rule",
             Takes::Tables(&RULE),
             "",
-            "Declares a rule. Rules are judged in the order of the file.",
+            "Declares a rule. Rules are evaluated in the order of the file.",
         ),
         key(
             "allow",
             Takes::Tables(&ALLOW),
             "",
-            "Declares clients that rules do not apply to.",
+            "Declares clients and recipients that rules do not apply to.",
         ),
         key(
             "iprev",
@@ -124,15 +124,15 @@ pub(in crate::scenario) static RECEIVER: Section = Section {
         ),
         key(
             "syntax",
-            Takes::Table(&super::speech::SYNTAX),
+            Takes::Table(&super::protocol::SYNTAX),
             "{ brackets = false }",
-            "Says what the receiver tolerates of a client's syntax.",
+            "Configures the syntax that the receiver accepts.",
         ),
         key(
             "replies",
-            Takes::Table(&super::speech::REPLIES),
+            Takes::Table(&super::protocol::REPLIES),
             "{ noop = \"250 OK\" }",
-            "Says what the receiver replies where no rule speaks.",
+            "Replaces replies that do not come from rules.",
         ),
         key("smtp", Takes::Table(&SMTP), "", "Configures the SMTP dialogue."),
         key("auth", Takes::Table(&AUTH), "", "Offers AUTH."),
@@ -162,7 +162,7 @@ pub(in crate::scenario) static IPREV: Section = Section {
             "names",
             Takes::Word(|| PtrNames::ALL.map(|(word, _)| word).to_vec()),
             "\"any\"",
-            "Says which PTR names are looked up: legal host names, with _ tolerated; any that does not read as an address; or any but the root.",
+            "Selects the PTR names that are looked up: valid host names, including those with `_`; names that do not look like an address; or all names except the root.",
         )
         .default("\"host\"")
         .follows("Postfix, Exim: host; OpenSMTPD: not-numeric"),
@@ -170,7 +170,7 @@ pub(in crate::scenario) static IPREV: Section = Section {
             "forward_family",
             Takes::Choice(&["client", "both"]),
             "\"both\"",
-            "Says whether a PTR name is looked up for the address family of the client only, or for A and AAAA.",
+            "Selects the lookups of a PTR name: only for the address family of the client, or A and AAAA.",
         )
         .default("\"client\"")
         .follows("RFC 8601, Postfix: client; Exim, Haraka: both"),
@@ -178,7 +178,7 @@ pub(in crate::scenario) static IPREV: Section = Section {
             "forward_nxdomain",
             Takes::Choice(&["fail", "permerror"]),
             "\"permerror\"",
-            "Is the result if no PTR name has an address.",
+            "The result if no PTR name has an address.",
         )
         .default("\"fail\"")
         .follows("RFC 8601 §3; mail-auth: permerror"),
@@ -186,7 +186,7 @@ pub(in crate::scenario) static IPREV: Section = Section {
             "any_tempfail",
             Takes::Choice(&["ignored", "wins"]),
             "\"wins\"",
-            "Says whether one temporary failure outweighs a PTR name that matches.",
+            "Decides whether one temporary failure outweighs a PTR name that matches.",
         )
         .default("\"ignored\"")
         .follows("RFC 8601; Exim: wins"),
@@ -194,7 +194,7 @@ pub(in crate::scenario) static IPREV: Section = Section {
             "relaxed",
             Takes::Choice(&["exact", "network"]),
             "\"network\"",
-            "Says whether an address in the same /24 or /64 counts as a match.",
+            "Decides whether an address in the same /24 or /64 counts as a match.",
         )
         .default("\"exact\"")
         .follows("RFC 8601; Haraka: network"),

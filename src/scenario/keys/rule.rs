@@ -16,7 +16,7 @@ pub(super) const AFTER: Key = key(
 
 pub(in crate::scenario) static RULE: Section = Section {
     title: "[[rule]]",
-    doc: "A rule: one check and the reply if its demand is not met. A rule also takes the parameters of its check, listed below.",
+    doc: "A rule: one check, and the reply if its demand is not met. The keys also include the parameters of the check, listed below.",
     more: More::Parameters,
     keys: &[
         key(
@@ -30,14 +30,14 @@ pub(in crate::scenario) static RULE: Section = Section {
             "stage",
             Takes::Word(|| Stage::ALL.map(Stage::name).to_vec()),
             "\"rcpt\"",
-            "Is the stage at which a refusal is sent.",
+            "The stage at which a refusal is sent.",
         )
-        .absent("the earliest stage at which the check knows its facts"),
+        .absent("the earliest stage at which the facts of the check are known"),
         key(
             "fail",
             REPLY,
             "\"550 5.7.25 {ip} has no PTR record\"",
-            "Is the reply if the demand is not met. Several strings make a multi-line reply. Placeholders: {ip} {ptr} {helo} {mx} {sender} and others of the check.",
+            "The reply if the demand is not met. Several strings make a multi-line reply. Placeholders: {ip} {ptr} {helo} {mx} {sender} and others of the check.",
         )
         .absent("the check's own reply")
         .follows("RFC 5321 §4.2, RFC 3463"),
@@ -45,7 +45,7 @@ pub(in crate::scenario) static RULE: Section = Section {
             "error",
             REPLY,
             "\"451 4.7.1 DNS does not answer for {ip}\"",
-            "Is the reply if DNS fails temporarily: a 4yz reply, unless `temp = \"as_fail\"`.",
+            "The reply if DNS fails temporarily: a 4yz reply, unless `temp = \"as_fail\"`.",
         )
         .absent("the check's own reply")
         .follows("RFC 5321 §4.2.1"),
@@ -53,7 +53,7 @@ pub(in crate::scenario) static RULE: Section = Section {
             "temp",
             Takes::Choice(&["defer_now", "defer_if_permit", "ignore", "as_fail"]),
             "\"defer_if_permit\"",
-            "Says what a temporary DNS failure leads to: the `error` reply at once, the `error` reply unless a later rule refuses, nothing, or the `fail` reply.",
+            "Decides about a temporary DNS failure: the `error` reply at once, the `error` reply unless a later rule refuses, no refusal, or the `fail` reply.",
         )
         .default("\"defer_now\"")
         .follows("Postfix defer_if_permit, unknown_address_tempfail_action"),
@@ -62,23 +62,23 @@ pub(in crate::scenario) static RULE: Section = Section {
             "bulk",
             Takes::Table(&BULK),
             "{ messages = 5, per = \"24h\", by = \"from-domain\" }",
-            "Binds heavy senders only: the rule does not apply to a sender with fewer messages.",
+            "Restricts the rule to bulk senders: it does not apply to a sender with fewer messages.",
         )
-        .absent("the rule binds every sender")
+        .absent("the rule applies to all senders")
         .follows("Gmail, Yahoo and Microsoft: about 5,000 messages a day"),
         key(
             "escalate",
             Takes::Table(&ESCALATE),
             "{ after = 3, per = \"24h\", by = \"client\", first = \"421 4.7.26 rate limited\" }",
-            "Answers the first violations of a sender with a 4yz reply and later ones with `fail`.",
+            "Defers the first violations of a sender with a 4yz reply, and replies to later ones with `fail`.",
         )
-        .absent("`fail` from the first violation on")
+        .absent("`fail` for every violation")
         .follows("Gmail and Yahoo since 2024, Microsoft since 2025"),
         key(
             "any_class",
             Takes::Flag,
             "true",
-            "Permits an enhanced status code in `fail` that has another class than the reply code, as a few receivers send it.",
+            "Permits an enhanced status code in `fail` with another class than the reply code, as a few receivers send it.",
         )
         .default("false")
         .follows("Gmail: 421 5.7.32; RFC 3463 §2 forbids it"),
@@ -93,21 +93,21 @@ pub(in crate::scenario) static RULE: Section = Section {
             "era",
             Takes::Text("a string"),
             "\"2024-2026\"",
-            "Says at which time the receiver gives this reply.",
+            "The time in which the receiver gives this reply.",
         )
         .absent("the era of the file"),
         key(
             "confidence",
             Takes::Choice(&["high", "medium", "low", "invented"]),
             "\"medium\"",
-            "Says how certain the text of this rule is.",
+            "The confidence in the text of this rule.",
         )
         .absent("the confidence of the file"),
         key(
             "variant",
             Takes::Tables(&VARIANT),
             "",
-            "Records another text of the same rule: of another time, or of other hosts of the operator. `NAME@ERA` gives it from the first violation on.",
+            "Records another text of the same rule, from another time or from other hosts of the operator. The receiver `NAME@ERA` gives it for every violation.",
         ),
     ],
 };
@@ -121,21 +121,21 @@ pub(in crate::scenario) static VARIANT: Section = Section {
             "era",
             Takes::Text("a string"),
             "\"2016-2020\"",
-            "Says when, or where, the receiver gives this text. `NAME@ERA` takes the whole text of the key, or a year within it.",
+            "The time, or the place, in which the receiver gives this text. `NAME@ERA` accepts this whole text, or a year within it.",
         )
         .required(),
         key(
             "fail",
             REPLY,
             "\"550 5.7.1 {ip} has no PTR record\"",
-            "Is the reply if the demand is not met.",
+            "The reply if the demand is not met.",
         )
         .required(),
         key(
             "error",
             REPLY,
             "\"451 4.7.1 DNS does not answer for {ip}\"",
-            "Is the reply if DNS fails temporarily: a 4yz reply.",
+            "The reply if DNS fails temporarily: a 4yz reply.",
         )
         .absent("the `error` of the rule"),
         key(
@@ -153,16 +153,16 @@ const BY: Takes = Takes::Choice(&CountBy::WORDS);
 
 pub(in crate::scenario) static BULK: Section = Section {
     title: "[rule.bulk]",
-    doc: "Which senders a rule binds. The receiver counts the messages that it has acknowledged, by the clock of the world, and the message under judgement with them.",
+    doc: "The senders to which a rule applies. The receiver counts acknowledged messages and the current message, by the clock of the world.",
     more: More::Nothing,
     keys: &[
-        key("messages", COUNT, "5", "Is the number of messages from which on the rule binds.").required(),
-        key("per", Takes::Duration, "\"1h\"", "Is the time within which messages count.").default("\"24h\""),
+        key("messages", COUNT, "5", "The number of messages from which on the rule applies.").required(),
+        key("per", Takes::Duration, "\"1h\"", "The time within which messages count.").default("\"24h\""),
         key(
             "by",
             BY,
             "\"client\"",
-            "Says whose messages count together: those of a client address, of an envelope sender's organizational domain, or of a From header field's organizational domain.",
+            "Groups the messages: by client address, by organizational domain of the envelope sender, or by organizational domain of the From header field.",
         )
         .default("\"from-domain\""),
     ],
@@ -170,35 +170,35 @@ pub(in crate::scenario) static BULK: Section = Section {
 
 pub(in crate::scenario) static ESCALATE: Section = Section {
     title: "[rule.escalate]",
-    doc: "How the reply to a sender that violates the rule again becomes harder, by the clock of the world. A transaction counts once, whatever the number of its recipients.",
+    doc: "A milder reply to the first violations of a sender, by the clock of the world. A transaction counts once, whatever the number of its recipients.",
     more: More::Nothing,
     keys: &[
         key(
             "after",
             COUNT,
             "3",
-            "Is the number of violations that get the milder reply.",
+            "The number of violations that get the milder reply.",
         )
         .required(),
         key(
             "per",
             Takes::Duration,
             "\"1h\"",
-            "Is the time within which violations count.",
+            "The time within which violations count.",
         )
         .default("\"24h\""),
         key(
             "by",
             BY,
             "\"from-domain\"",
-            "Says whose violations count together, as in `bulk`.",
+            "Groups the violations, as in `bulk`.",
         )
         .default("\"client\""),
         key(
             "first",
             REPLY,
             "\"421 4.7.26 rate limited\"",
-            "Is the milder reply, a 4yz reply.",
+            "The milder reply, a 4yz reply.",
         )
         .absent("the `error` reply of the rule"),
     ],
@@ -206,28 +206,28 @@ pub(in crate::scenario) static ESCALATE: Section = Section {
 
 pub(in crate::scenario) static WEIGHT: Section = Section {
     title: "[[rule.weights]]",
-    doc: "One part of a `score`: a check and what its violation adds. It also takes the parameters of that check.",
+    doc: "One part of a `score`: a check, and the points that its violation adds. The keys also include the parameters of the check.",
     more: More::Parameters,
     keys: &[
         key(
             "check",
             Takes::Text("the name of a check"),
             "\"helo-fqdn\"",
-            "Names the check; every check but `score` itself.",
+            "Names the check; any check except `score`.",
         )
         .required(),
         key(
             "score",
             Takes::Points,
             "2.5",
-            "Is what a violation adds to the sum.",
+            "The number that a violation adds to the sum.",
         )
         .required(),
         key(
             "symbol",
             Takes::Text("a string"),
             "\"HFILTER_HELO_BAREIP\"",
-            "Is what the receiver calls this part.",
+            "The receiver's name of this part.",
         )
         .absent("the name of the check")
         .follows("rspamd symbols, SpamAssassin rule names"),
@@ -253,7 +253,7 @@ pub(in crate::scenario) static WEIGHT: Section = Section {
             "temp",
             Takes::Choice(&["ignore", "as_fail"]),
             "\"as_fail\"",
-            "Says whether a temporary DNS failure counts as a violation.",
+            "Decides whether a temporary DNS failure counts as a violation.",
         )
         .default("\"ignore\""),
     ],
@@ -261,7 +261,7 @@ pub(in crate::scenario) static WEIGHT: Section = Section {
 
 pub(in crate::scenario) static ALLOW: Section = Section {
     title: "[[allow]]",
-    doc: "Clients and recipients that rules do not apply to. What any of the conditions matches is allowed; at least one condition is required.",
+    doc: "Clients and recipients that rules do not apply to. A client or recipient that matches any of the conditions is allowed; at least one condition is required.",
     more: More::Nothing,
     keys: &[
         key(
@@ -287,9 +287,9 @@ pub(in crate::scenario) static ALLOW: Section = Section {
         .follows("Postfix check_helo_access"),
         key(
             "recipients",
-            Takes::List("a recipient, in which * stands for any text"),
+            Takes::List("a recipient, in which * matches any text"),
             "[\"postmaster\", \"abuse@*\"]",
-            "Lists recipients as RCPT names them, in any case of letters. Rules at RCPT do not apply to them.",
+            "Lists recipients as in RCPT, case-insensitively. Rules at RCPT do not apply to them.",
         )
         .follows("RFC 5321 §4.5.1; Postfix takes postmaster without a domain whatever its restrictions"),
         key(

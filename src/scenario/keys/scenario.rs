@@ -12,7 +12,7 @@ const TITLE: Key = key(
     "title",
     Takes::Text("a string"),
     "\"A mail server without a PTR record\"",
-    "Says in one line what the scenario shows.",
+    "Describes the scenario in one line.",
 )
 .required();
 
@@ -27,26 +27,26 @@ pub(in crate::scenario) static SCENARIO: Section = Section {
             "sources",
             Takes::List("a string"),
             "[\"RFC 1912 §2.1\"]",
-            "Lists where the situation is described, for readers.",
+            "Lists the sources, for readers.",
         )
         .default("[]"),
         key(
             "receiver",
             Takes::Text("the name of a receiver, or a path with / or .toml"),
             "\"postfix-strict\"",
-            "Names the receiver that clients meet unless the command line names another. A path is relative to the scenario file.",
+            "Names the receiver, unless the command line names another. A path is relative to the scenario file.",
         )
         .default("\"fcrdns\""),
         key(
             "sender",
             Takes::Text("a mailbox such as user@example.test, or \"\""),
             "\"alerts@branded.test\"",
-            "Is the envelope sender of mail that names none. An empty string is the null reverse-path.",
+            "The default envelope sender. An empty string is the null sender.",
         )
         .default("\"sender@example.test\"")
         .follows("RFC 5321 §4.1.1.2"),
         key("domain", Takes::Tables(&DOMAIN), "", "Declares a recipient domain."),
-        key("recipients", Takes::Table(&RECIPIENTS), "", "Says which mailboxes the recipient domains have."),
+        key("recipients", Takes::Table(&RECIPIENTS), "", "Lists the mailboxes of the recipient domains."),
         key("zone", Takes::Tables(&ZONE), "", "Declares a DNS zone with its records."),
         key("dns", Takes::Table(&DNS), "", "Configures the DNS server."),
         key("pool", Takes::Tables(&POOL), "", "Declares a pool of sending hosts."),
@@ -62,7 +62,7 @@ pub(in crate::scenario) static SCENARIO: Section = Section {
             "expect",
             Takes::Tables(&EXPECT_REPLY),
             "",
-            "States what a session or a DNS query must lead to; `verify` plays it.",
+            "Declares the expected outcome of a session or a DNS query; `verify` plays it.",
         ),
     ],
 };
@@ -76,7 +76,7 @@ pub(in crate::scenario) static DOMAIN: Section = Section {
             "name",
             NAME,
             "\"contoso.test\"",
-            "Is the domain. A zone for the domain is created if no `[[zone]]` holds it; a zone that has an MX record for the domain keeps that record.",
+            "The domain. If no `[[zone]]` contains the domain, a zone is created for it. An MX record for the domain in a zone is kept.",
         )
         .required()
         .follows("RFC 5321 §5.1"),
@@ -84,14 +84,14 @@ pub(in crate::scenario) static DOMAIN: Section = Section {
             "receiver",
             Takes::Text("the name of a receiver, or a path with / or .toml"),
             "\"gmail\"",
-            "Names the receiver that takes the mail of the domain. It has listeners and a memory of its own.",
+            "Names the receiver for mail to the domain. It has its own listeners and its own memory.",
         )
         .absent("the receiver of the scenario"),
         key(
             "mx",
             Takes::Either(MX),
             "[\"10 mx1.contoso.test\", \"20 mx2.contoso.test\"]",
-            "Lists the mail servers of the domain. A host without a preference gets 10, 20 and so on by its place. `\".\"` is a null MX: the domain accepts no mail. With `[]` the domain has no MX record, and its own address takes the mail.",
+            "Lists the mail servers of the domain. A host without a preference gets 10, 20 and so on by its position. `\".\"` is a null MX: the domain accepts no mail. With `[]` the domain has no MX record, and mail goes to the address of the domain.",
         )
         .absent("`mx.` and the domain, with preference 10")
         .follows("RFC 5321 §5.1, RFC 7505"),
@@ -99,12 +99,12 @@ pub(in crate::scenario) static DOMAIN: Section = Section {
             "addresses",
             Takes::List("an address"),
             "[\"192.0.2.25\", \"2001:db8::25\"]",
-            "Lists the addresses of the domain itself, and needs `mx = []`.",
+            "Lists the addresses of the domain itself; requires `mx = []`.",
         )
         .absent("an address that the world assigns"),
         key(
             "recipients",
-            Takes::List("a local part or a mailbox, in which * stands for any text"),
+            Takes::List("a local part or a mailbox, in which * matches any text"),
             "[\"info\", \"sales-*\"]",
             "Lists the mailboxes of the domain, in place of those of `[recipients]`. `postmaster` always exists.",
         )
@@ -114,39 +114,39 @@ pub(in crate::scenario) static DOMAIN: Section = Section {
 
 pub(in crate::scenario) static RECIPIENTS: Section = Section {
     title: "[recipients]",
-    doc: "The mailboxes of the recipient domains. A receiver refuses others with its reply `unknown_recipient`, unless it has `any_recipient = true`.",
+    doc: "The mailboxes of the recipient domains. A receiver refuses other mailboxes with its reply `unknown_recipient`, unless it has `any_recipient = true`.",
     more: More::Nothing,
     keys: &[
         key(
             "known",
-            Takes::List("a local part or a mailbox, in which * stands for any text"),
+            Takes::List("a local part or a mailbox, in which * matches any text"),
             "[\"info\", \"*@sales.contoso.test\"]",
-            "Lists the mailboxes. A local part alone is about every recipient domain. `postmaster` always exists.",
+            "Lists the mailboxes. A local part without a domain applies to every recipient domain. `postmaster` always exists.",
         )
         .absent("every mailbox exists")
         .follows("RFC 5321 §4.5.1"),
     ],
 };
 
-/// What `mx` takes.
+/// The type of `mx`.
 pub(in crate::scenario) const MX: &str =
     "a host such as \"10 mx1.example.test\", a table, a list of them, or [] for no MX record";
 
 pub(in crate::scenario) static MAIL_SERVER: Section = Section {
     title: "[[domain.mx]]",
-    doc: "A mail server of a recipient domain. A string in `mx` is the same with a name and a preference only.",
+    doc: "A mail server of a recipient domain. A string in `mx` is short for a table with a name and a preference.",
     more: More::Nothing,
     keys: &[
-        key("name", Takes::Text("a host name"), "\"mx1.contoso.test\"", "Is the host that the MX record names.")
+        key("name", Takes::Text("a host name"), "\"mx1.contoso.test\"", "The host name in the MX record.")
             .required(),
-        key("preference", Takes::Number, "10", "Is the preference of the MX record: senders try the lowest first.")
+        key("preference", Takes::Number, "10", "The preference of the MX record; senders try the lowest first.")
             .absent("10 for the first host, 20 for the second, and so on")
             .follows("RFC 5321 §5.1"),
         key(
             "addresses",
             Takes::List("an address"),
             "[\"192.0.2.25\", \"2001:db8::25\"]",
-            "Lists the addresses of the host. `martinet run` listens there; other commands stand in for each of them with an address or a port of this machine. With `[]` the host has no address record.",
+            "Lists the addresses of the host. `martinet run` listens on them; other commands replace each of them by an address or a port of this machine. With `[]` the host has no address record.",
         )
         .absent("an address that the world assigns"),
         key(
@@ -156,7 +156,7 @@ pub(in crate::scenario) static MAIL_SERVER: Section = Section {
             "Names the receiver of this host.",
         )
         .absent("the receiver of the domain"),
-        key("dead", Takes::Flag, "true", "Says that nothing listens at the addresses: connections are refused.")
+        key("dead", Takes::Flag, "true", "Makes the addresses refuse connections: nothing listens there.")
             .default("false"),
     ],
 };
@@ -166,12 +166,12 @@ pub(in crate::scenario) static ZONE: Section = Section {
     doc: "A DNS zone. Exactly one of `text` and `file` is required.",
     more: More::Nothing,
     keys: &[
-        key("origin", NAME, "\"example.test\"", "Is the name of the zone's apex.").required(),
+        key("origin", NAME, "\"example.test\"", "The name of the zone's apex.").required(),
         key(
             "ttl",
             Takes::Number,
             "60",
-            "Is the TTL in seconds of records that have none of their own and no `$TTL` before them.",
+            "The TTL in seconds of records without a TTL and without a `$TTL` before them.",
         )
         .default("300")
         .follows("RFC 2308 §4"),
@@ -179,7 +179,7 @@ pub(in crate::scenario) static ZONE: Section = Section {
             "text",
             Takes::Text("a string"),
             "\"@ A 192.0.2.1\"",
-            "Holds the records as zone file text. A missing SOA or NS record at the apex is added.",
+            "Contains the records in zone file format. A missing SOA or NS record at the apex is added.",
         )
         .follows("RFC 1035 §5"),
         key(
@@ -194,14 +194,14 @@ pub(in crate::scenario) static ZONE: Section = Section {
 
 pub(in crate::scenario) static DNS: Section = Section {
     title: "[dns]",
-    doc: "How the DNS server behaves apart from its zones.",
+    doc: "The settings of the DNS server.",
     more: More::Nothing,
     keys: &[
         key(
             "outside",
             Takes::Choice(&Outside::WORDS),
             "\"nxdomain\"",
-            "Is the answer to a query for a name in no zone. `drop` sends no answer; `forward` asks `upstream`, for clients only: for the receiver such a name does not exist.",
+            "The answer to a query for a name in no zone. `drop` sends no answer; `forward` asks `upstream`, but only for clients: for the receiver, such a name does not exist.",
         )
         .absent("refused; under `martinet run` nxdomain")
         .follows("NSD answers REFUSED"),
@@ -209,13 +209,13 @@ pub(in crate::scenario) static DNS: Section = Section {
             "upstream",
             Takes::Text("an address and a port such as 127.0.0.1:5353"),
             "\"127.0.0.1:5353\"",
-            "Is the resolver for `outside = \"forward\"`, and is required there.",
+            "The resolver for `outside = \"forward\"`, which requires it.",
         ),
         key(
             "recursion_available",
             Takes::Flag,
             "true",
-            "Sets RA in answers, for stub resolvers that insist on it.",
+            "Sets RA in answers, for stub resolvers that require it.",
         )
         .default("false")
         .follows("RFC 1035 §4.1.1"),
@@ -223,7 +223,7 @@ pub(in crate::scenario) static DNS: Section = Section {
             "axfr",
             Takes::Choice(&["refused", "loopback"]),
             "\"loopback\"",
-            "Says which clients may transfer a zone: none, or those on loopback addresses.",
+            "Allows zone transfers: to no client, or to clients on loopback addresses.",
         )
         .default("\"refused\"")
         .follows("RFC 5936"),
@@ -239,7 +239,7 @@ pub(in crate::scenario) static DNS: Section = Section {
             "tcp_connections",
             Takes::Number,
             "10",
-            "Limits TCP connections at a time for each client that is not on loopback; 0 means no limit.",
+            "Limits concurrent TCP connections for each client that is not on loopback; 0 means no limit.",
         )
         .default("32"),
     ],
@@ -254,7 +254,7 @@ pub(in crate::scenario) static POOL: Section = Section {
             "name",
             Takes::Text("a string"),
             "\"outbound\"",
-            "Is the name of the pool, for `client.from`.",
+            "The name of the pool, for `client.from`.",
         )
         .required(),
         key(
@@ -268,14 +268,14 @@ pub(in crate::scenario) static POOL: Section = Section {
             "first_number",
             Takes::Number,
             "0",
-            "Is the number of the first address, for `{n}`; the others follow.",
+            "The number of the first address, for `{n}`; the others are numbered from there.",
         )
         .default("1"),
         key(
             "ptr",
             Takes::List("a host name, with or without {a} {b} {c} {d} {d:03} {n} {ip}"),
             "\"mail{n}.example.test\"",
-            "Is the PTR name of each address, or several of them.",
+            "The PTR name of each address, or a list of names.",
         )
         .absent("no PTR record")
         .follows("RFC 1912 §2.1"),
@@ -283,7 +283,7 @@ pub(in crate::scenario) static POOL: Section = Section {
             "helo",
             Takes::Text("a HELO argument, with or without {a} {b} {c} {d} {d:03} {n} {ip}"),
             "\"mail{n}.example.test\"",
-            "Is the HELO or EHLO argument of each host.",
+            "The HELO or EHLO argument of each host.",
         )
         .required()
         .follows("RFC 5321 §4.1.1.1"),
@@ -291,7 +291,7 @@ pub(in crate::scenario) static POOL: Section = Section {
             "helo_addresses",
             Takes::Either("a whole number, an address or range, or a list of them"),
             "2",
-            "Adds address records to the HELO name: with a number, that many addresses of the pool, the first ones; else the addresses listed.",
+            "Adds address records to the HELO name: with a number, this many first addresses of the pool; otherwise the listed addresses.",
         )
         .absent("no address record for the HELO name"),
         key(
@@ -305,7 +305,7 @@ pub(in crate::scenario) static POOL: Section = Section {
             "forward",
             Takes::Flag,
             "false",
-            "Adds to each PTR name an address record that points back to the address.",
+            "Adds an address record for the address to each PTR name.",
         )
         .default("true"),
     ],
@@ -313,14 +313,14 @@ pub(in crate::scenario) static POOL: Section = Section {
 
 pub(in crate::scenario) static CLIENT: Section = Section {
     title: "[client]",
-    doc: "Which client address the receiver sees for a connection.",
+    doc: "The client address that the receiver sees for a connection.",
     more: More::Nothing,
     keys: &[
         key(
             "from",
             Takes::Either("\"socket\", an address, or a table with pool or map"),
             "\"192.0.2.10\"",
-            "Is the client address of a connection: the real one (`\"socket\"`), a fixed one, or one that a table assigns.",
+            "The client address of a connection: the real one (`\"socket\"`), a fixed one, or one that a table assigns.",
         )
         .absent("all pools, one address after the other; the real address if there is no pool"),
         key("nat", Takes::Tables(&NAT), "", "Translates client addresses."),
@@ -342,14 +342,14 @@ pub(in crate::scenario) static ASSIGNMENT: Section = Section {
             "order",
             Takes::Choice(&["round-robin", "random"]),
             "\"random\"",
-            "Is the order in which connections get the addresses.",
+            "The order in which connections get the addresses.",
         )
         .default("\"round-robin\""),
         key(
             "seed",
             Takes::Number,
             "7",
-            "Is the seed of `order = \"random\"`, and needs it: the same seed gives the same order.",
+            "The seed of `order = \"random\"`: the same seed gives the same order.",
         )
         .default("1"),
         key(
@@ -370,7 +370,7 @@ pub(in crate::scenario) static ADDRESS_MAP: Section = Section {
 
 pub(in crate::scenario) static NAT: Section = Section {
     title: "[[client.nat]]",
-    doc: "A translation of client addresses, as a NAT gateway does it. The first that matches applies.",
+    doc: "A translation of client addresses, as by a NAT gateway. The first one that matches applies.",
     more: More::Nothing,
     keys: &[
         key(
@@ -385,7 +385,7 @@ pub(in crate::scenario) static NAT: Section = Section {
             "to",
             ADDRESS,
             "\"203.0.113.10\"",
-            "Is the address that the receiver sees.",
+            "The address that the receiver sees.",
         )
         .required(),
     ],
@@ -393,14 +393,14 @@ pub(in crate::scenario) static NAT: Section = Section {
 
 pub(in crate::scenario) static LISTENER: Section = Section {
     title: "[[listener]]",
-    doc: "A further SMTP listener beside the one of the command line.",
+    doc: "An additional SMTP listener.",
     more: More::Nothing,
     keys: &[
         key(
             "address",
             Takes::Text("an address and a port such as 127.0.0.1:0 or [::1]:0"),
             "\"127.0.0.1:2525\"",
-            "Is where it listens; port 0 takes a free port.",
+            "The address and port of the listener; port 0 picks a free port.",
         )
         .default("\"127.0.0.1:0\""),
         key(
@@ -414,14 +414,14 @@ pub(in crate::scenario) static LISTENER: Section = Section {
             "client",
             Takes::Either("\"socket\", an address, or a table with pool or map"),
             "\"192.0.2.77\"",
-            "Is the client address of connections to this listener, written as `client.from` is.",
+            "The client address of connections to this listener, in the form of `client.from`.",
         )
         .absent("as `[client]` says"),
         key(
             "protocol",
             Takes::Choice(&["smtp", "lmtp"]),
             "\"lmtp\"",
-            "Is the protocol of the listener.",
+            "The protocol of the listener.",
         )
         .default("\"smtp\"")
         .follows("RFC 2033"),
@@ -429,7 +429,7 @@ pub(in crate::scenario) static LISTENER: Section = Section {
             "proxy",
             Takes::Choice(&["off", "optional", "required"]),
             "\"required\"",
-            "Says whether connections begin with a PROXY header, version 1 or 2.",
+            "Decides whether connections begin with a PROXY header, version 1 or 2.",
         )
         .default("\"off\"")
         .follows("HAProxy PROXY protocol"),
@@ -437,7 +437,7 @@ pub(in crate::scenario) static LISTENER: Section = Section {
             "tls",
             Takes::Choice(&["starttls", "implicit"]),
             "\"implicit\"",
-            "Says how TLS begins: by STARTTLS if the receiver offers it, or with the first octet.",
+            "Selects the kind of TLS: STARTTLS if the receiver offers it, or implicit TLS.",
         )
         .default("\"starttls\"")
         .follows("RFC 3207, RFC 8314 §3.3"),

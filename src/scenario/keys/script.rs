@@ -6,48 +6,48 @@ use crate::smtp::{CountPer, Mechanism, Point};
 
 pub(in crate::scenario) static SCRIPT: Section = Section {
     title: "[[script]]",
-    doc: "Misbehaviour at one point of the dialogue. The first script that applies speaks. At least one of `reply`, `raw`, `delay`, `drip`, `split`, `instead` and `after` is required.",
+    doc: "Misbehaviour at one point of the dialogue. The first script that applies takes effect. At least one of `reply`, `raw`, `delay`, `drip`, `split`, `instead` and `after` is required.",
     more: More::Nothing,
     keys: &[
         key(
             "stage",
             Takes::Word(|| Point::ALL.map(|(word, _)| word).to_vec()),
             "\"rcpt\"",
-            "Is the reply that the script concerns.",
+            "The reply that the script changes.",
         )
         .required(),
         key(
             "reply",
             REPLY,
             "\"451 4.3.0 Try again later\"",
-            "Is sent instead of the receiver's own reply; several strings make a multi-line reply.",
+            "Replaces the receiver's reply; several strings make a multi-line reply.",
         ),
         key(
             "raw",
             Takes::Text("one line of at most 5000 octets"),
             "\"999 not a reply\"",
-            "Is sent instead of a reply, as it is; CRLF is added.",
+            "The octets to send instead of a reply; CRLF is added.",
         ),
         key("delay", Takes::Duration, "\"3s\"", "Delays the reply.").default("\"0s\""),
         key(
             "drip",
             Takes::Number,
             "10",
-            "Sends this number of octets each second.",
+            "Sends the reply at this number of octets a second.",
         )
         .absent("all octets at once"),
         key(
             "split",
             Takes::Flag,
             "true",
-            "Sends each line of the reply in packets of its own.",
+            "Sends each line of the reply in two packets.",
         )
         .default("false"),
         key(
             "instead",
             Takes::Choice(&["close", "reset", "silence"]),
             "\"reset\"",
-            "Sends no reply: the connection closes, is reset, or stays silent.",
+            "Sends no reply: the connection is closed, is reset, or stays silent.",
         ),
         key(
             "after",
@@ -87,14 +87,14 @@ pub(in crate::scenario) static SCRIPT: Section = Section {
             "header",
             PATTERNS,
             "\"Subject: urgent*\"",
-            "Restricts the script to messages with such a header field; the final dot is the only point that knows them.",
+            "Restricts the script to messages with such a header field, which are known only at the final dot.",
         )
         .absent("any message"),
         key(
             "verb",
             Takes::Words(|| Verb::ALL.map(Verb::word).to_vec()),
             "\"HELO\"",
-            "Restricts the script to sessions whose present HELO came with one of these commands.",
+            "Restricts the script to sessions whose current HELO name was sent with one of these commands.",
         )
         .absent("any command"),
         key(
@@ -122,43 +122,43 @@ pub(in crate::scenario) static SCRIPT: Section = Section {
             "per",
             Takes::Word(|| CountPer::ALL.map(|(word, _)| word).to_vec()),
             "\"session\"",
-            "Says whose times `attempt`, `times`, `every` and `probability` count: those of all sessions, of each client address or of each session.",
+            "The scope in which `attempt`, `times`, `every` and `probability` count the opportunities of the script: all sessions, each client address or each session.",
         )
         .default("\"world\""),
         key(
             "attempt",
             Takes::Number,
             "2",
-            "Restricts the script to this one of the times that it could speak, from 1.",
+            "Restricts the script to one of its opportunities, counted from 1.",
         )
         .absent("every time"),
         key(
             "times",
             Takes::Number,
             "3",
-            "Restricts the script to the first times that it could speak.",
+            "Restricts the script to this number of first opportunities.",
         )
         .absent("every time"),
         key(
             "every",
             Takes::Number,
             "3",
-            "Restricts the script to every third time, for example, that it could speak.",
+            "Restricts the script to every third opportunity, for example.",
         )
         .absent("every time"),
         key(
             "probability",
             Takes::Points,
             "0.25",
-            "Is the probability with which the script speaks, from 0 to 1.",
+            "The probability with which the script takes effect, from 0 to 1.",
         )
         .absent("every time"),
         key(
             "seed",
             Takes::Number,
             "7",
-            "Is the seed of `probability`, and needs it: the same seed gives the same sequence.",
+            "The seed of `probability`: the same seed gives the same sequence.",
         )
-        .absent("0 if `probability` needs it"),
+        .absent("0 if there is a `probability`"),
     ],
 };

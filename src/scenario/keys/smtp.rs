@@ -21,7 +21,7 @@ pub(in crate::scenario) static SMTP: Section = Section {
             "max_recipients",
             Takes::Number,
             "100",
-            "Limits the recipients of a transaction; a further one gets 452.",
+            "Limits the recipients of a transaction; further recipients get 452.",
         )
         .default("1000")
         .follows("RFC 5321 §4.5.3.1.8, Postfix smtpd_recipient_limit"),
@@ -29,7 +29,7 @@ pub(in crate::scenario) static SMTP: Section = Section {
             "max_errors",
             Takes::Number,
             "3",
-            "Limits the errors of a session; after them the receiver sends 421 and closes.",
+            "Limits the errors of a session; then the receiver sends 421 and closes the connection.",
         )
         .default("20")
         .follows("Postfix smtpd_hard_error_limit"),
@@ -37,7 +37,7 @@ pub(in crate::scenario) static SMTP: Section = Section {
             "command_timeout",
             Takes::Duration,
             "\"30s\"",
-            "Is how long the receiver waits for a command.",
+            "The time that the receiver waits for a command.",
         )
         .default("\"5m\"")
         .follows("RFC 5321 §4.5.3.2.7, Postfix smtpd_timeout"),
@@ -45,7 +45,7 @@ pub(in crate::scenario) static SMTP: Section = Section {
             "data_timeout",
             Takes::Duration,
             "\"1m\"",
-            "Is how long the receiver waits for a further block of message data.",
+            "The time that the receiver waits for the next block of message data.",
         )
         .default("\"3m\"")
         .follows("RFC 5321 §4.5.3.2.5"),
@@ -53,15 +53,15 @@ pub(in crate::scenario) static SMTP: Section = Section {
             "extensions",
             extensions(),
             "[\"SIZE\", \"8BITMIME\"]",
-            "Is the whole list of extensions that EHLO offers, besides STARTTLS and AUTH.",
+            "The whole list of extensions that EHLO offers, except STARTTLS and AUTH.",
         )
-        .absent("the usual ones: PIPELINING, 8BITMIME, SMTPUTF8, ENHANCEDSTATUSCODES, CHUNKING, BINARYMIME, DSN and SIZE")
+        .absent("the default extensions: PIPELINING, 8BITMIME, SMTPUTF8, ENHANCEDSTATUSCODES, CHUNKING, BINARYMIME, DSN and SIZE")
         .follows("RFC 5321 §2.2"),
         key(
             "without",
             extensions(),
             "[\"CHUNKING\"]",
-            "Removes extensions from the usual ones.",
+            "Removes extensions from the default ones.",
         )
         .default("[]")
         .follows("Postfix smtpd_discard_ehlo_keywords"),
@@ -69,14 +69,14 @@ pub(in crate::scenario) static SMTP: Section = Section {
             "with",
             extensions(),
             "[\"REQUIRETLS\"]",
-            "Adds extensions to the usual ones.",
+            "Adds extensions to the default ones.",
         )
         .default("[]"),
         key(
             "starttls",
             Takes::Choice(&["never", "offered", "refused"]),
             "\"offered\"",
-            "Says whether STARTTLS is offered, or offered and then refused with 454.",
+            "Offers STARTTLS, or offers it and refuses the command with 454.",
         )
         .default("\"never\"")
         .follows("RFC 3207"),
@@ -84,22 +84,22 @@ pub(in crate::scenario) static SMTP: Section = Section {
             "helo_first",
             Takes::Words(|| AFTER_HELO.to_vec()),
             "[\"STARTTLS\", \"RSET\"]",
-            "Lists the commands that get the reply `helo_first` before an accepted HELO or EHLO. MAIL gets it also where a rule judges the HELO.",
+            "Lists the commands that get the reply `helo_first` before an accepted HELO or EHLO. MAIL gets it also if a rule judges the HELO name.",
         )
         .default("[]")
-        .follows("RFC 5321 §4.1.4 lets NOOP, HELP, EXPN, VRFY and RSET come before; RFC 3207 §4.1: the client learns of STARTTLS from EHLO"),
+        .follows("RFC 5321 §4.1.4 allows NOOP, HELP, EXPN, VRFY and RSET before; RFC 3207 §4.1: EHLO tells the client about STARTTLS"),
         key(
             "tls_fault",
             Takes::Word(|| TlsFault::ALL.map(|(word, _)| word).to_vec()),
             "\"expired\"",
-            "Breaks the receiver's TLS on purpose.",
+            "Makes TLS fail in this way.",
         )
         .default("\"none\""),
         key(
             "magic_recipients",
             Takes::Flag,
             "false",
-            "Says whether a recipient such as 550-5.1.1@… gets the reply that its name asks for.",
+            "Decides whether a recipient such as 550-5.1.1@… gets the reply that its name asks for.",
         )
         .default("true")
         .follows("Mailpit chaos, SMTP test addresses"),
@@ -107,7 +107,7 @@ pub(in crate::scenario) static SMTP: Section = Section {
             "any_recipient",
             Takes::Flag,
             "true",
-            "Says whether mailboxes that the scenario's domains do not have are accepted (`[recipients]`). Otherwise they get the reply `unknown_recipient`.",
+            "Decides whether unknown mailboxes of the scenario's domains (`[recipients]`) are accepted. Otherwise they get the reply `unknown_recipient`.",
         )
         .default("false")
         .follows("RFC 5321 §3.3"),
@@ -115,7 +115,7 @@ pub(in crate::scenario) static SMTP: Section = Section {
             "any_domain",
             Takes::Flag,
             "false",
-            "Says whether recipients at domains that are no `[[domain]]` of the scenario are accepted. Otherwise they get the reply `relay_denied`.",
+            "Decides whether recipients at domains other than the `[[domain]]` tables of the scenario are accepted. Otherwise they get the reply `relay_denied`.",
         )
         .default("true")
         .follows("RFC 5321 §3.6.2"),
@@ -123,7 +123,7 @@ pub(in crate::scenario) static SMTP: Section = Section {
             "xclient",
             NETWORKS,
             "[\"192.0.2.0/24\"]",
-            "Lists the addresses that may use XCLIENT.",
+            "Lists the addresses that can use XCLIENT.",
         )
         .default("[\"127.0.0.0/8\", \"::1\"]")
         .follows("Postfix smtpd_authorized_xclient_hosts"),
@@ -151,7 +151,7 @@ pub(in crate::scenario) static AUTH: Section = Section {
             "accept",
             Takes::Choice(&["any", "users", "none", "later"]),
             "\"none\"",
-            "Says which credentials are accepted: all, those of `users`, none (535), or none for the time being (454).",
+            "Selects the credentials that are accepted: any, those of `users`, none with 535, or none with 454.",
         )
         .absent("\"users\" if there are `users`, otherwise \"any\"")
         .follows("RFC 4954 §6"),
@@ -165,7 +165,7 @@ pub(in crate::scenario) static AUTH: Section = Section {
             "required",
             Takes::Flag,
             "true",
-            "Refuses MAIL with 530 before AUTH.",
+            "Requires AUTH before MAIL, which otherwise gets 530.",
         )
         .default("false")
         .follows("RFC 4954 §6"),
@@ -173,7 +173,7 @@ pub(in crate::scenario) static AUTH: Section = Section {
             "tls_only",
             Takes::Flag,
             "true",
-            "Offers AUTH only under TLS; AUTH before it gets 538.",
+            "Offers AUTH only under TLS; without TLS, AUTH gets 538.",
         )
         .default("false")
         .follows("RFC 4954 §4, Postfix smtpd_tls_auth_only"),
@@ -184,7 +184,7 @@ pub(in crate::scenario) static AUTH: Section = Section {
                 all.filter(|known| known.is_client_first()).map(Mechanism::word).collect()
             }),
             "[\"PLAIN\"]",
-            "Lists the mechanisms that take an initial response in the AUTH command.",
+            "Lists the mechanisms that accept an initial response in the AUTH command.",
         )
         .default("[\"PLAIN\", \"LOGIN\", \"XOAUTH2\"]")
         .follows("RFC 4954 §4"),
@@ -192,7 +192,7 @@ pub(in crate::scenario) static AUTH: Section = Section {
             "unwanted_response",
             Takes::Choice(&["refused", "ignored"]),
             "\"ignored\"",
-            "Says what an initial response leads to that the mechanism does not take: 501, or the challenge as if it had not been sent.",
+            "Decides about an initial response that the mechanism does not accept: it gets 501, or it is ignored and the challenge follows.",
         )
         .default("\"refused\"")
         .follows("RFC 4954 §4"),
@@ -200,7 +200,7 @@ pub(in crate::scenario) static AUTH: Section = Section {
             "login_challenges",
             Takes::List("a text of at most 375 octets"),
             "[\"User Name\\u0000\", \"Password\\u0000\"]",
-            "Are the two challenges of LOGIN, for the user name and for the password. They are sent in base64.",
+            "The two challenges of LOGIN, for the user name and for the password. They are sent in base64.",
         )
         .default("[\"Username:\", \"Password:\"]")
         .follows("draft-murchison-sasl-login §2.1"),
@@ -208,15 +208,15 @@ pub(in crate::scenario) static AUTH: Section = Section {
             "kept_at_ehlo",
             Takes::Flag,
             "false",
-            "Says whether a client stays authenticated after a further HELO or EHLO; if not, it has to authenticate again.",
+            "Decides whether a client stays authenticated after another HELO or EHLO; if not, it must authenticate again.",
         )
         .default("true")
-        .follows("RFC 5321 §4.1.4, RFC 4954 §4: EHLO resets as RSET does, and AUTH comes once in a session"),
+        .follows("RFC 5321 §4.1.4, RFC 4954 §4: EHLO resets like RSET, and AUTH is allowed once in a session"),
         key(
             "keep_credentials",
             Takes::Flag,
             "true",
-            "Keeps credentials in the journal instead of the word `<credentials>`.",
+            "Stores credentials in the journal instead of the word `<credentials>`.",
         )
         .default("false"),
     ],

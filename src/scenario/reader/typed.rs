@@ -1,4 +1,4 @@
-//! One TOML value as a type, or a mistake.
+//! Converts one TOML value to a type, or reports a mistake.
 
 use toml::Spanned;
 use toml::de::DeValue;
@@ -9,7 +9,7 @@ use crate::scenario::keys::one_of;
 use crate::scenario::report::Mistakes;
 use crate::scenario::words::{Unknown, unknown};
 
-/// Whether a value is written as `[section]` or `[[section]]`, and not behind `=`.
+/// Whether a value is written as `[section]` or `[[section]]`, not after `=`.
 pub(super) fn is_header(value: &Spanned<DeValue<'_>>, mistakes: &Mistakes) -> bool {
     let before = mistakes.source(0..value.span().start);
     let line = before.rsplit('\n').next().unwrap_or_default();

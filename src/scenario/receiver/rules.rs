@@ -1,4 +1,4 @@
-//! The rules of a receiver file, and the clients that pass them.
+//! The rules of a receiver file, and the clients that are exempt from them.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::scenario::report::Mistakes;
 use crate::scenario::values::{self, networks, networks_of, reply, reply_of_any_class};
 use crate::stage::Stage;
 
-/// The time within which messages and violations count, unless a rule says otherwise.
+/// Default time within which messages and violations count.
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
 
 pub(super) fn after(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<After> {
@@ -29,13 +29,13 @@ pub(super) fn after(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<A
     }
 }
 
-/// What follows a refusal of one rule.
+/// The `after` of one rule.
 fn after_of_rule(stage: Stage, table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<After> {
     let at = table.value("after").map(Spanned::span);
     let after = after(table, mistakes)?;
     if after == After::EachCommand && stage != Stage::Connect {
         let expected =
-            "a rule with stage = \"connect\": only what is decided then refuses each command";
+            "a rule with stage = \"connect\": only a refusal at connect applies to each command";
         mistakes.add(at?, expected, "\"each-command\"".to_owned());
     }
     Some(after)
@@ -93,9 +93,9 @@ pub(super) fn rule(
     Some(rule)
 }
 
-/// The replies that the file gives to a rule in place of those of its check.
+/// The replies of a rule in the file, which replace those of its check.
 fn own_replies(rule: &mut Rule, table: &mut Reader<'_>, mistakes: &mut Mistakes) {
-    // Postfix says 221 to a web browser: a check whose own reply is no refusal may have another such.
+    // Postfix sends 221 to a web browser: a check whose default reply is 221 can have another 221.
     let says_goodbye = rule.fail.pattern().code().get() == 221;
     let expected = if says_goodbye {
         "a 221, 4yz or 5yz reply"
@@ -122,7 +122,7 @@ fn own_replies(rule: &mut Rule, table: &mut Reader<'_>, mistakes: &mut Mistakes)
     }
 }
 
-/// The most that a count of a rule can tell apart.
+/// The type of the counts of a rule.
 const COUNT: &str = "a whole number from 1 to 10000";
 
 fn counted(key: &'static str, table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<u64> {
@@ -198,7 +198,7 @@ fn parameters(check: &'static Check, table: &mut Reader<'_>, mistakes: &mut Mist
     settings
 }
 
-/// A rule that asks block lists has to name at least one.
+/// Requires at least one block list.
 fn lists(check: &Check, settings: &Settings, table: &mut Reader<'_>, mistakes: &mut Mistakes) {
     let Some(key) = check.parameter_of(Kind::Zones).map(|zones| zones.name) else {
         return;
@@ -213,7 +213,7 @@ fn lists(check: &Check, settings: &Settings, table: &mut Reader<'_>, mistakes: &
     }
 }
 
-/// A sum that defers has to be reached before the sum that rejects.
+/// Requires a threshold for deferral below the one for rejection.
 fn thresholds(check: &Check, settings: &Settings, table: &mut Reader<'_>, mistakes: &mut Mistakes) {
     if check.parameter_of(Kind::Weights).is_none() || !settings.is_set("defer") {
         return;
@@ -225,11 +225,7 @@ fn thresholds(check: &Check, settings: &Settings, table: &mut Reader<'_>, mistak
             .value("defer")
             .map_or_else(|| table.span(), Spanned::span);
         let expected = format!("a threshold below reject = {reject}");
-        mistakes.add(
-            at,
-            expected,
-            format!("{defer}, which is never reached first"),
-        );
+        mistakes.add(at, expected, format!("{defer}, which is not below it"));
     }
 }
 
@@ -327,7 +323,7 @@ pub(super) fn allow(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Allow {
     checks.sort_by_key(|check| check.name);
     checks.dedup();
     if !conditions.iter().any(|key| table.has(key)) {
-        let found = "none: the section would allow no client";
+        let found = "none of them";
         mistakes.add(
             table.span(),
             "addresses, ptr_suffix, helo_suffix or recipients",

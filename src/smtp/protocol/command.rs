@@ -1,7 +1,7 @@
-//! One command line, parsed whole before the state is looked at (RFC 5321 §4.1.1).
+//! Parses a whole command line before the state is examined (RFC 5321 §4.1.1).
 //!
-//! MAIL and RCPT are read in `path`. The HELO argument is taken as it stands: what is wrong with it is a fact for the
-//! rules, not a mistake of the parser.
+//! `path` parses the arguments of MAIL and RCPT. The argument of HELO is not checked: its flaws are facts for the
+//! rules, not mistakes of the parser.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::protocol::syntax::Syntax;
 use crate::smtp::protocol::xclient::{self, Xclient};
 
-/// The largest chunk that is read, in octets: more than any receiver takes.
+/// The maximum size of a chunk in octets: more than any receiver accepts.
 const BDAT_OCTETS: usize = u32::MAX as usize;
 
 /// A command.
@@ -28,13 +28,13 @@ pub(crate) enum Command {
         parameters: Parameters,
     },
     Data,
-    /// RFC 3030 §2: so many octets follow; whether they are the last.
+    /// RFC 3030 §2: the number of octets that follow, and whether they are the last ones.
     Bdat {
         octets: usize,
         last: bool,
     },
     StartTls,
-    /// RFC 4954 §4: the mechanism, and the initial response where one was given.
+    /// RFC 4954 §4: the mechanism, and the initial response if there is one.
     Auth {
         mechanism: String,
         initial: Option<String>,
@@ -77,7 +77,7 @@ pub(crate) const AFTER_HELO: [&str; 8] = [
     "MAIL", "RSET", "NOOP", "VRFY", "EXPN", "HELP", "ETRN", "STARTTLS",
 ];
 
-/// Parses a line, its CRLF left out.
+/// Parses a line without its CRLF.
 pub(crate) fn parse(line: &[u8], syntax: &Syntax) -> Result<Command, Mistake> {
     let line = if syntax.leading_space {
         line.trim_ascii_start()
@@ -114,7 +114,7 @@ pub(crate) fn parse(line: &[u8], syntax: &Syntax) -> Result<Command, Mistake> {
     })
 }
 
-/// The one table from verb to parser.
+/// The table from verb to parser.
 fn of_verb(verb: &[u8], argument: &str, syntax: &Syntax) -> Result<Command, Mistake> {
     match verb {
         b"HELO" => helo(Verb::Helo, argument, syntax),
@@ -167,7 +167,7 @@ fn rcpt(argument: &str, syntax: &Syntax) -> Result<Command, Mistake> {
     })
 }
 
-/// `BDAT size [LAST]` (RFC 3030 §2). A size beyond what a number can hold is a mistake: its octets would never end.
+/// `BDAT size [LAST]` (RFC 3030 §2). A size above the maximum is a mistake, because its octets could never be received.
 fn bdat(argument: &str) -> Result<Command, Mistake> {
     let syntax = || Mistake::from(CoreReply::BdatSyntax);
     let mut words = argument.split_ascii_whitespace();
@@ -203,7 +203,7 @@ fn alone(command: Command, argument: &str, syntax: CoreReply) -> Result<Command,
     }
 }
 
-/// Whether a command line is a PROXY header that comes too late.
+/// Whether a command line is a PROXY header after the beginning of the connection.
 pub(crate) fn is_late_proxy_header(line: &[u8]) -> bool {
     line.starts_with(b"PROXY ")
         || line == b"\0"

@@ -1,4 +1,4 @@
-//! The data of a message: where it ends, and what it is without its transparency dots (RFC 5321 §4.5.2).
+//! The data of a message: its end, and its text without the dots of transparency (RFC 5321 §4.5.2).
 
 use bytes::BytesMut;
 use memchr::memmem;
@@ -6,14 +6,14 @@ use memchr::memmem;
 use crate::smtp::budget::{Flaw, MailData};
 use crate::smtp::protocol::syntax::{BareNewline, Syntax};
 
-/// What ends the data.
+/// The end of the data.
 const END: &[u8] = b"\r\n.\r\n";
 
 /// Collects the data of one message from chunks of any size.
 #[derive(Debug)]
 pub(crate) struct Collector {
     data: MailData,
-    /// Octets taken in, also those not kept.
+    /// The number of octets received, including discarded ones.
     received: usize,
     line_start: bool,
 }
@@ -28,9 +28,9 @@ impl Collector {
         }
     }
 
-    /// Takes what it can from the input; true when the end of data was taken.
+    /// Takes as much of the input as possible. Returns true at the end of the data.
     pub(crate) fn take(&mut self, input: &mut BytesMut) -> bool {
-        // The data may be empty: then the CRLF before the final dot is the one that ended DATA.
+        // In an empty message, the final dot follows the CRLF of the DATA command.
         if self.received == 0 && self.line_start && input.starts_with(&END[2..]) {
             let _ = input.split_to(END.len() - 2);
             return true;
@@ -40,7 +40,7 @@ impl Collector {
             let _ = input.split_to(end + END.len());
             return true;
         }
-        // Keep back what may be the beginning of the end.
+        // Keep octets that could be the beginning of the end of the data.
         let mut cut = input.len().saturating_sub(END.len() - 1);
         if self.received == 0 && cut < END.len() {
             return false;
@@ -53,7 +53,7 @@ impl Collector {
         false
     }
 
-    /// Appends a run of octets without the dots that begin its lines.
+    /// Appends octets without the transparency dots at the beginning of lines.
     fn keep(&mut self, mut run: &[u8]) {
         if run.is_empty() {
             return;
@@ -71,12 +71,12 @@ impl Collector {
         self.line_start = ends_line;
     }
 
-    /// The octets received so far, as they came.
+    /// The number of octets received so far, as sent.
     pub(crate) fn received(&self) -> usize {
         self.received
     }
 
-    /// The message, and what is wrong with it, if anything is.
+    /// The message, and its flaw if it has one.
     pub(crate) fn into_octets(self, line_octets: usize) -> (Vec<u8>, Option<Flaw>) {
         let (octets, lost) = self.data.into_octets();
         let flaw = lost.or_else(|| flaw(&octets, line_octets));
@@ -84,7 +84,7 @@ impl Collector {
     }
 }
 
-/// The message, its line ends as the setting has them, or what is wrong with it that the setting does not allow.
+/// The message with line ends converted as the settings require, or the flaw that the settings do not accept.
 pub(crate) fn finish(
     octets: Vec<u8>,
     flaw: Option<Flaw>,
@@ -112,7 +112,7 @@ fn has_bare_cr(octets: &[u8]) -> bool {
     memchr::memchr_iter(b'\r', octets).any(|at| octets.get(at + 1) != Some(&b'\n'))
 }
 
-/// What is wrong with a message whose lines may have so many octets.
+/// The flaw of a message whose lines have at most this many octets.
 pub(crate) fn flaw(octets: &[u8], line_octets: usize) -> Option<Flaw> {
     let (mut start, mut line_feeds, mut bare_lf) = (0, 0, false);
     for at in memchr::memchr_iter(b'\n', octets) {
@@ -199,7 +199,7 @@ mod tests {
         );
     }
 
-    /// Feeds the wire octets in chunks of every size; all must give the same.
+    /// Feeds the octets in chunks of every size; all results must be the same.
     #[track_caller]
     fn check(wire: &[u8], mode: BareNewline, expected: Result<&[u8], Flaw>, left: &[u8]) {
         for size in 1..=wire.len() {

@@ -1,4 +1,4 @@
-//! The extensions a receiver may offer in its EHLO reply (RFC 5321 §2.2).
+//! The extensions that a receiver can offer in its EHLO reply (RFC 5321 §2.2).
 
 /// One extension, by the keyword of its EHLO line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Extension {
         }
     }
 
-    /// The extension of a keyword.
+    /// The extension with this keyword.
     pub(crate) fn of_keyword(keyword: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
@@ -81,21 +81,21 @@ impl Extension {
 pub struct Extensions(u16);
 
 impl Extensions {
-    /// None of them: HELO's world.
+    /// No extensions, as after HELO.
     pub const NONE: Self = Self(0);
 
-    /// Whether one is offered.
+    /// Whether the extension is offered.
     pub const fn offers(self, extension: Extension) -> bool {
         self.0 & (1 << extension as u16) != 0
     }
 
-    /// The set with one more.
+    /// The set with this extension.
     #[must_use]
     pub const fn with(self, extension: Extension) -> Self {
         Self(self.0 | 1 << extension as u16)
     }
 
-    /// The set without one. BINARYMIME goes with CHUNKING, without which nothing could bring it (RFC 3030 §3).
+    /// The set without this extension. BINARYMIME is removed with CHUNKING, which it requires (RFC 3030 §3).
     #[must_use]
     pub const fn without(self, extension: Extension) -> Self {
         let without = Self(self.0 & !(1 << extension as u16));
@@ -107,7 +107,8 @@ impl Extensions {
 }
 
 impl Default for Extensions {
-    /// What most receivers offer. LIMITS, MT-PRIORITY, DELIVERBY, REQUIRETLS and ETRN are for those who ask.
+    /// The extensions that most receivers offer. LIMITS, MT-PRIORITY, DELIVERBY, REQUIRETLS and ETRN are offered only
+    /// if the receiver file lists them.
     fn default() -> Self {
         use Extension::{
             BinaryMime, Chunking, Dsn, EightBitMime, EnhancedStatusCodes, Pipelining, Size,
@@ -145,8 +146,8 @@ impl Mechanism {
     /// Every mechanism.
     pub(crate) const ALL: [Self; 4] = [Self::Plain, Self::Login, Self::CramMd5, Self::XOAuth2];
 
-    /// Whether the client speaks first, so that AUTH may bring an initial response (RFC 4954 §4). LOGIN has no
-    /// specification; clients send the user name along.
+    /// Whether the client sends the first message, so that AUTH can have an initial response (RFC 4954 §4). LOGIN has
+    /// no specification; clients send the user name as the initial response.
     pub(crate) const fn is_client_first(self) -> bool {
         !matches!(self, Self::CramMd5)
     }

@@ -1,30 +1,30 @@
 //! The path of MAIL and RCPT: source route, local part and domain (RFC 5321 §4.1.2, §4.1.3; RFC 6531 §3.3).
 //!
-//! The parser is our own: what a path may look like is the subject of this program, and each receiver tolerates
-//! something else (see [`Syntax`]). smtp-proto is the second opinion of a test and of the fuzz target `command`.
+//! This parser is not a library's: the syntax of paths is a subject of this program, and each receiver tolerates other
+//! deviations (see [`Syntax`]). A test and the fuzz target `command` compare it with smtp-proto.
 
 use crate::facts::address_literal;
 use crate::smtp::protocol::syntax::{DomainTolerance, LocalPart, Syntax};
 
-/// The longest domain in octets: RFC 1035 §2.3.4 counts 255 on the wire, where two more are needed than in text.
+/// The maximum length of a domain: RFC 1035 §2.3.4 allows 255 octets on the wire, which are 253 in text.
 const DOMAIN_OCTETS: usize = 253;
-/// The longest label in octets (RFC 1035 §2.3.4).
+/// The maximum length of a label in octets (RFC 1035 §2.3.4).
 const LABEL_OCTETS: usize = 63;
 
-/// What is wrong with a path.
+/// The flaw of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PathFlaw {
-    /// The path as a whole, or its local part.
+    /// The path or its local part is malformed.
     Malformed,
     /// The domain is missing or malformed.
     Domain,
-    /// The domain is an address literal, which this receiver does not take.
+    /// The domain is an address literal, and the receiver does not accept those.
     Literal,
-    /// There is no domain, which this receiver demands.
+    /// The domain is missing, and the receiver requires one.
     Unqualified,
 }
 
-/// The mailbox of a path, its source route left out (RFC 5321 §4.1.1.3 and appendix C); empty for the null path.
+/// The mailbox of a path without its source route (RFC 5321 §4.1.1.3 and appendix C); empty for the null path.
 pub(crate) fn read<'a>(path: &'a str, syntax: &Syntax) -> Result<&'a str, PathFlaw> {
     if path.is_empty() {
         return Ok(path);
@@ -41,7 +41,7 @@ pub(crate) fn read<'a>(path: &'a str, syntax: &Syntax) -> Result<&'a str, PathFl
     Ok(mailbox)
 }
 
-/// Whether text is a mailbox without its angle brackets, or the null path, as RFC 5321 and RFC 6531 have them.
+/// Whether a text is a mailbox without its angle brackets, or the null path, by RFC 5321 and RFC 6531.
 pub(crate) fn is_mailbox(text: &str) -> bool {
     let strict = Syntax {
         unqualified: false,
@@ -63,7 +63,7 @@ fn without_route<'a>(path: &'a str, syntax: &Syntax) -> Result<&'a str, PathFlaw
     Ok(mailbox)
 }
 
-/// Where the local part ends: `Dot-string / Quoted-string`.
+/// The end of the local part: `Dot-string / Quoted-string`.
 fn local_part(mailbox: &str, syntax: &Syntax) -> Option<usize> {
     if mailbox.starts_with('"') {
         return quoted_string(mailbox);
@@ -99,7 +99,7 @@ fn quoted_string(mailbox: &str) -> Option<usize> {
     None
 }
 
-/// The end of a local part of any printable characters; a backslash takes its meaning from the next one.
+/// The end of a local part of any printable characters; a backslash quotes the next character.
 fn lax_end(mailbox: &str) -> Option<usize> {
     let mut escaped = false;
     mailbox.find(|c: char| {
@@ -109,7 +109,7 @@ fn lax_end(mailbox: &str) -> Option<usize> {
     })
 }
 
-/// RFC 5322 §3.2.3, and what RFC 6531 §3.3 adds.
+/// RFC 5322 §3.2.3, extended by RFC 6531 §3.3.
 fn is_atext(c: char) -> bool {
     c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c) || is_utf8(c)
 }
@@ -131,7 +131,7 @@ fn domain_or_literal(domain: &str, syntax: &Syntax) -> Result<(), PathFlaw> {
     address_literal(domain).map(drop).ok_or(PathFlaw::Domain)
 }
 
-/// `Domain = sub-domain *("." sub-domain)`, of labels that DNS can hold.
+/// `Domain = sub-domain *("." sub-domain)`, with labels that are valid in DNS.
 fn domain_name(domain: &str, syntax: &Syntax) -> Result<(), PathFlaw> {
     let tolerates = |tolerance| syntax.domains.contains(&tolerance);
     let domain = match domain.strip_suffix('.') {
@@ -152,7 +152,7 @@ fn domain_name(domain: &str, syntax: &Syntax) -> Result<(), PathFlaw> {
     if sound { Ok(()) } else { Err(PathFlaw::Domain) }
 }
 
-/// The domain as DNS has it: labels beyond ASCII as A-labels (RFC 5890).
+/// The domain in DNS form: non-ASCII labels as A-labels (RFC 5890).
 fn wire_text(domain: &str) -> Option<std::borrow::Cow<'_, str>> {
     if domain.is_ascii() {
         return Some(domain.into());

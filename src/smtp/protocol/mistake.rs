@@ -1,8 +1,8 @@
-//! What is wrong with a command line.
+//! Mistakes in command lines.
 
 use crate::smtp::protocol::replies::CoreReply;
 
-/// Why a line is no command: the reply, and what its placeholders stand for.
+/// The reply to a malformed line, with the values of its placeholders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mistake {
     pub(crate) reply: CoreReply,
@@ -16,7 +16,7 @@ impl Mistake {
         self.quotes.iter().any(command)
     }
 
-    /// The mistake with the parameter that is at fault.
+    /// The mistake with the malformed parameter.
     pub(crate) fn quoting_parameter(self, said: &str) -> Self {
         let (keyword, value) = said.split_once('=').unwrap_or((said, ""));
         self.quoting("parameter", said)
@@ -24,7 +24,7 @@ impl Mistake {
             .quoting("value", value)
     }
 
-    /// Whether the line has no command that the receiver knows.
+    /// Whether the line has no command that the receiver implements.
     pub(crate) fn is_unrecognised(&self) -> bool {
         matches!(
             self.reply,
@@ -32,7 +32,7 @@ impl Mistake {
         )
     }
 
-    /// The mistake with what a placeholder stands for.
+    /// The mistake with the value of a placeholder.
     pub(crate) fn quoting(mut self, placeholder: &'static str, text: impl Into<String>) -> Self {
         self.quotes.push((placeholder, text.into()));
         self

@@ -1,4 +1,4 @@
-//! The protocol's words, without a session: commands, paths and mailboxes (RFC 5321 §4.1), message text (§4.5.2),
+//! The syntax of the protocol, without a session: commands, paths and mailboxes (RFC 5321 §4.1), message text (§4.5.2),
 //! extensions (§2.2), XCLIENT, and the receiver's core replies (§4.2).
 
 pub(crate) mod command;

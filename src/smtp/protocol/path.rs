@@ -1,4 +1,4 @@
-//! The arguments of MAIL and RCPT: a path as it was written, and parameters (RFC 5321 §4.1.1.2, §4.1.1.3, §4.1.2).
+//! The arguments of MAIL and RCPT: the path as sent, and parameters (RFC 5321 §4.1.1.2, §4.1.1.3, §4.1.2).
 
 use crate::smtp::Extension;
 use crate::smtp::protocol::mailbox::{self, PathFlaw};
@@ -7,10 +7,10 @@ use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::protocol::syntax::Syntax;
 use crate::smtp::protocol::xtext;
 
-/// What MAIL or RCPT said beside the path.
+/// The parameters of MAIL or RCPT.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Parameters {
-    /// SIZE (RFC 1870), 0 where not said.
+    /// SIZE (RFC 1870); 0 if absent.
     pub(crate) size: usize,
     /// SMTPUTF8 (RFC 6531).
     pub(crate) smtputf8: bool,
@@ -18,13 +18,13 @@ pub(crate) struct Parameters {
     pub(crate) binary: bool,
     /// AUTH= (RFC 4954 §5).
     pub(crate) auth: bool,
-    /// As they were said, in order.
+    /// The parameters as sent, in order.
     pub(crate) said: Vec<String>,
-    /// The extensions they belong to, each with the parameter as it was said.
+    /// The required extensions, each with its parameter as sent.
     pub(crate) needs: Vec<(Extension, String)>,
 }
 
-/// MAIL or RCPT: its keyword, and its replies to what is wrong.
+/// MAIL or RCPT: its keyword, and its replies to mistakes.
 struct Side {
     keyword: &'static str,
     syntax: CoreReply,
@@ -62,7 +62,7 @@ const RCPT: Side = Side {
     },
 };
 
-/// Reads the argument of MAIL: the reverse-path and the parameters.
+/// Parses the argument of MAIL: the reverse-path and the parameters.
 pub(crate) fn mail(argument: &str, syntax: &Syntax) -> Result<(String, Parameters), Mistake> {
     let operand = operand(argument, &MAIL, syntax)?;
     let parameters = parameters(&operand, syntax, MAIL_PARAMETERS, mail_parameter)?;
@@ -73,7 +73,8 @@ pub(crate) fn mail(argument: &str, syntax: &Syntax) -> Result<(String, Parameter
     Ok((reverse_path.to_owned(), parameters))
 }
 
-/// Reads the argument of RCPT: the forward-path and the parameters. A path beyond ASCII is for the session to judge: it knows what MAIL said.
+/// Parses the argument of RCPT: the forward-path and the parameters. The session judges a non-ASCII path, because that
+/// depends on MAIL.
 pub(crate) fn rcpt(argument: &str, syntax: &Syntax) -> Result<(String, Parameters), Mistake> {
     let operand = operand(argument, &RCPT, syntax)?;
     let parameters = parameters(&operand, syntax, RCPT_PARAMETERS, rcpt_parameter)?;
@@ -87,13 +88,13 @@ pub(crate) fn rcpt(argument: &str, syntax: &Syntax) -> Result<(String, Parameter
     Ok((forward_path.to_owned(), parameters))
 }
 
-/// What stands after the colon.
+/// The text after the colon.
 struct Operand<'a> {
-    /// Everything after the colon.
+    /// The whole text after the colon.
     all: &'a str,
-    /// The path as it was said.
+    /// The path as sent.
     said: &'a str,
-    /// The path without its brackets.
+    /// The path without its angle brackets.
     path: &'a str,
     /// The parameters.
     rest: &'a str,
@@ -111,7 +112,7 @@ impl<'a> Operand<'a> {
     }
 }
 
-/// Splits `FROM:<path> parameters`; the path may hold a quoted `>`.
+/// Splits `FROM:<path> parameters`; the path can have a quoted `>`.
 fn operand<'a>(argument: &'a str, side: &Side, syntax: &Syntax) -> Result<Operand<'a>, Mistake> {
     let after = argument
         .split_at_checked(side.keyword.len())
@@ -166,7 +167,7 @@ fn closing_bracket(path: &str) -> Option<usize> {
     })
 }
 
-/// The parameters of MAIL that a receiver may leave unchecked.
+/// The parameters of MAIL that a receiver can leave unchecked.
 const MAIL_PARAMETERS: &[&str] = &[
     "SIZE",
     "BODY",
@@ -178,10 +179,10 @@ const MAIL_PARAMETERS: &[&str] = &[
     "BY",
     "REQUIRETLS",
 ];
-/// Those of RCPT.
+/// The parameters of RCPT that a receiver can leave unchecked.
 const RCPT_PARAMETERS: &[&str] = &["NOTIFY", "ORCPT"];
 
-/// Reads ` KEYWORD=value KEYWORD`; a keyword that stands twice, or one that is no keyword, is a mistake.
+/// Parses ` KEYWORD=value KEYWORD`; a repeated or malformed keyword is a mistake.
 fn parameters(
     operand: &Operand<'_>,
     syntax: &Syntax,
@@ -218,7 +219,7 @@ fn parameters(
     Ok(parameters)
 }
 
-/// One parameter of MAIL: the extension it belongs to; 555 where nobody knows one (RFC 5321 §4.1.1.11).
+/// Parses one parameter of MAIL and records its extension; 555 for an unknown parameter (RFC 5321 §4.1.1.11).
 fn mail_parameter(
     keyword: &str,
     value: Option<&str>,
@@ -264,7 +265,7 @@ fn mail_parameter(
     }))
 }
 
-/// One parameter of RCPT.
+/// Parses one parameter of RCPT.
 fn rcpt_parameter(
     keyword: &str,
     value: Option<&str>,
@@ -279,13 +280,13 @@ fn rcpt_parameter(
     }
 }
 
-/// A number of octets; one beyond what a number here holds is as large as can be.
+/// A number of octets; a number that is too large for `usize` becomes its maximum.
 pub(crate) fn octets(text: &str) -> Option<usize> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(usize::MAX))
 }
 
-/// RFC 2852 §4: seconds, a mode, perhaps a trace request.
+/// RFC 2852 §4: seconds, a mode, and an optional trace request.
 fn is_deliver_by(text: &str) -> bool {
     let Some((seconds, mode)) = text.split_once(';') else {
         return false;

@@ -1,5 +1,5 @@
-//! The receiver's core replies: what it says where no rule speaks. Each text stands once, in the table here; a receiver
-//! file replaces it under its key in `[replies]`. What rules say stands with the rules.
+//! The core replies of a receiver: those that no rule determines. The table here has each text once; `[replies]` of a
+//! receiver file replaces it by its key. The replies of rules are in the rules.
 
 use std::sync::{Arc, LazyLock};
 
@@ -23,23 +23,23 @@ macro_rules! core_replies {
                 match self { $(Self::$name => $key,)* }
             }
 
-            /// The reply without the key, as on the wire. Its enhanced code is left out where the receiver does not
+            /// The default reply without the key, as on the wire. Its enhanced code is omitted if the receiver does not
             /// offer ENHANCEDSTATUSCODES (RFC 2034).
             pub const fn default_text(self) -> &'static str {
                 match self { $(Self::$name => $default,)* }
             }
 
-            /// The default as a file writes it.
+            /// The default in the syntax of a receiver file.
             pub const fn quoted_default(self) -> &'static str {
                 match self { $(Self::$name => concat!("\"", $default, "\""),)* }
             }
 
-            /// When it is said, as a sentence.
+            /// The use of the reply, as a sentence.
             pub const fn sentence(self) -> &'static str {
-                match self { $(Self::$name => concat!("Is the reply to ", $doc, "."),)* }
+                match self { $(Self::$name => concat!("The reply to ", $doc, "."),)* }
             }
 
-            /// When it is said.
+            /// The use of the reply.
             pub const fn doc(self) -> &'static str {
                 match self { $(Self::$name => $doc,)* }
             }
@@ -93,11 +93,11 @@ core_replies! {
     LineTooLong "line_too_long" "500 5.5.2 Error: line too long"
         "a command line beyond line_octets, or a text line beyond 1000 octets",
     BareLf "bare_lf" "500 5.5.2 Error: bare <LF> received"
-        "a command that ends with a bare LF, where that is refused",
+        "a command that ends with a bare LF, if bare LFs are refused",
     BareLfInData "bare_lf_in_data" "550 5.5.2 Error: bare <LF> received"
-        "a message with a bare LF, where that is refused",
+        "a message with a bare LF, if bare LFs are refused",
     BareCrInData "bare_cr_in_data" "550 5.5.2 Error: bare <CR> received"
-        "a message with a bare CR, where that is refused",
+        "a message with a bare CR, if bare CRs are refused",
     BadUtf8 "bad_utf8" "500 5.5.2 Error: bad UTF-8 syntax"
         "a command that is not valid UTF-8",
     ControlCharacters "control_characters" "501 5.5.4 Syntax: printable characters"
@@ -113,9 +113,9 @@ core_replies! {
     RcptOperand "rcpt_operand" "501 5.5.4 Syntax: RCPT TO:<address>"
         "nothing after \"RCPT TO:\"",
     SenderBrackets "sender_brackets" "501 5.5.4 Syntax: MAIL FROM:<address>"
-        "a reverse-path without angle brackets, where brackets = true",
+        "a reverse-path without angle brackets if brackets = true",
     RecipientBrackets "recipient_brackets" "501 5.5.4 Syntax: RCPT TO:<address>"
-        "a forward-path without angle brackets, where brackets = true",
+        "a forward-path without angle brackets if brackets = true",
     SenderSyntax "sender_syntax" "501 5.1.7 Bad sender address syntax"
         "a malformed reverse-path",
     SenderUnclosed "sender_unclosed" "501 5.1.7 Bad sender address syntax"
@@ -123,9 +123,9 @@ core_replies! {
     SenderDomain "sender_domain" "501 5.1.7 Bad sender address syntax"
         "a reverse-path whose domain is missing or malformed",
     SenderLiteral "sender_literal" "501 5.1.7 Bad sender address syntax"
-        "a reverse-path with an address literal, where those are refused",
+        "a reverse-path with an address literal if literals are refused",
     SenderUnqualified "sender_unqualified" "501 5.1.7 Bad sender address syntax"
-        "a reverse-path without a domain, where that is refused",
+        "a reverse-path without a domain if a domain is required",
     RecipientSyntax "recipient_syntax" "501 5.1.3 Bad recipient address syntax"
         "a malformed forward-path",
     RecipientUnclosed "recipient_unclosed" "501 5.1.3 Bad recipient address syntax"
@@ -133,9 +133,9 @@ core_replies! {
     RecipientDomain "recipient_domain" "501 5.1.3 Bad recipient address syntax"
         "a forward-path whose domain is missing or malformed",
     RecipientLiteral "recipient_literal" "501 5.1.3 Bad recipient address syntax"
-        "a forward-path with an address literal, where those are refused",
+        "a forward-path with an address literal if literals are refused",
     RecipientUnqualified "recipient_unqualified" "501 5.1.3 Bad recipient address syntax"
-        "a forward-path without a domain, where that is refused",
+        "a forward-path without a domain if a domain is required",
     RecipientEmpty "recipient_empty" "501 5.1.3 Bad recipient address syntax"
         "the null path as a recipient",
     NotAscii "not_ascii" "553 5.6.7 Error: a path beyond ASCII needs SMTPUTF8 in MAIL"
@@ -167,7 +167,7 @@ core_replies! {
     RsetSyntax "rset_syntax" "501 5.5.4 Syntax: RSET"
         "RSET with an argument",
     NoopSyntax "noop_syntax" "501 5.5.4 Syntax: NOOP"
-        "NOOP with an argument, where noop_argument = false",
+        "NOOP with an argument if noop_argument = false",
     QuitSyntax "quit_syntax" "501 5.5.4 Syntax: QUIT"
         "QUIT with an argument",
     VrfySyntax "vrfy_syntax" "501 5.5.4 Syntax: VRFY address"
@@ -181,9 +181,9 @@ core_replies! {
     AuthSyntax "auth_syntax" "501 5.5.4 Syntax: AUTH mechanism"
         "AUTH without a mechanism, or with too many words",
     HeloFirst "helo_first" "503 5.5.1 Error: send HELO/EHLO first"
-        "a command of `helo_first` before an accepted HELO or EHLO, and MAIL where a rule judges that",
+        "a command of `helo_first` before an accepted HELO or EHLO, and MAIL if a rule requires it",
     HeloRepeated "helo_repeated" "503 5.5.1 Error: HELO/EHLO was sent already"
-        "HELO or EHLO after an accepted one, where repeated_helo = false",
+        "HELO or EHLO after an accepted one if repeated_helo = false",
     MailFirst "mail_first" "503 5.5.1 Error: need MAIL command"
         "RCPT without MAIL",
     NestedMail "nested_mail" "503 5.5.1 Error: nested MAIL command"
@@ -207,7 +207,7 @@ core_replies! {
     UnknownRecipient "unknown_recipient" "550 5.1.1 <{rcpt}>: User unknown"
         "RCPT with a mailbox that the recipient domain does not have",
     RelayDenied "relay_denied" "554 5.7.1 <{rcpt}>: Relay access denied"
-        "RCPT with a domain that the receiver does not serve, where any_domain = false",
+        "RCPT with a domain that the receiver does not serve if any_domain = false",
     TooManyRecipients "too_many_recipients" "452 4.5.3 Error: too many recipients"
         "RCPT beyond max_recipients",
     SizeTooLarge "size_too_large" "552 5.3.4 Error: message exceeds the size limit"
@@ -221,7 +221,7 @@ core_replies! {
     StartTlsNotOffered "starttls_not_offered" "502 5.5.1 Error: STARTTLS is not offered"
         "STARTTLS if it is not offered",
     StartTlsRefused "starttls_refused" "454 4.7.0 TLS not available due to temporary reason"
-        "STARTTLS where starttls = \"refused\"",
+        "STARTTLS if starttls = \"refused\"",
     TlsActive "tls_active" "554 5.5.1 Error: TLS already active"
         "STARTTLS under TLS",
     AuthOk "auth" "235 2.7.0 Authentication successful"
@@ -231,7 +231,7 @@ core_replies! {
     AuthBeforeHelo "auth_before_helo" "503 5.5.1 Error: send HELO/EHLO first"
         "AUTH before an accepted EHLO",
     AuthRequired "auth_required" "530 5.7.0 Authentication required"
-        "MAIL without AUTH, where AUTH is required",
+        "MAIL without AUTH if AUTH is required",
     AuthRefused "auth_refused" "535 5.7.8 Error: authentication failed"
         "wrong credentials",
     AuthTemporary "auth_temporary" "454 4.7.0 Temporary authentication failure"
@@ -239,19 +239,19 @@ core_replies! {
     AuthDecoding "auth_decoding" "501 5.5.2 Error: cannot decode the response"
         "a response that is not base64, or not one of its mechanism",
     AuthInitialResponse "auth_initial_response" "501 5.5.4 Error: this mechanism takes no initial response"
-        "AUTH with an initial response that the mechanism does not take",
+        "AUTH with an initial response that the mechanism does not accept",
     AuthCancelled "auth_cancelled" "501 5.7.0 Authentication aborted"
         "the response \"*\"",
     AuthRepeated "auth_repeated" "503 5.5.1 Error: already authenticated"
         "AUTH after a successful one",
     AuthNeedsTls "auth_needs_tls" "538 5.7.11 Encryption required for requested authentication mechanism"
-        "AUTH without TLS, where it is offered under TLS only",
+        "AUTH without TLS if it is offered only under TLS",
     AuthMechanism "auth_mechanism" "504 5.5.4 Unrecognized authentication type"
         "a mechanism that is not offered",
     AuthLineTooLong "auth_line_too_long" "500 5.5.6 Authentication Exchange line is too long"
         "a response beyond 12288 octets",
     XclientDenied "xclient_denied" "550 5.7.0 Error: insufficient authorization"
-        "XCLIENT from a client that may not use it",
+        "XCLIENT from a client that is not allowed to use it",
     XclientSyntax "xclient_syntax" "501 5.5.4 {what}"
         "XCLIENT with malformed attributes",
     AccessDenied "access_denied" "503 5.7.0 Error: access denied, only QUIT is accepted"
@@ -275,36 +275,33 @@ pub const CORE_PLACEHOLDERS: &[(&str, &str)] = &[
     ("command", "the command, in capitals"),
     (
         "argument",
-        "what the client said after the command and, for MAIL and RCPT, after the colon",
+        "the text after the command and, for MAIL and RCPT, after the colon",
     ),
     (
         "line",
-        "the line as the client said it, if it is no command that the receiver knows or it is malformed",
+        "the line as sent, if the command is unknown or malformed",
     ),
-    ("path", "the path of MAIL or RCPT as the client said it"),
-    (
-        "parameter",
-        "the parameter of MAIL or RCPT as the client said it",
-    ),
+    ("path", "the path of MAIL or RCPT as sent"),
+    ("parameter", "the parameter of MAIL or RCPT as sent"),
     ("keyword", "the parameter without its value"),
     ("value", "the value of the parameter"),
-    ("octets", "the octets of a chunk"),
+    ("octets", "the number of octets of a chunk"),
     (
         "refused",
-        "what the last refused RCPT of the transaction got for a reply, without its code",
+        "the reply to the last refused RCPT of the transaction, without its code",
     ),
-    ("what", "what is malformed in XCLIENT"),
+    ("what", "the malformed part of XCLIENT"),
 ];
 
 impl CoreReply {
-    /// The core reply of a key.
+    /// The core reply with this key.
     pub fn of_key(key: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|reply| reply.key() == key)
     }
 
-    /// Whether a code may replace the default's: the class of a greeting, an intermediate reply, a success or a refusal
-    /// stays what it is. What a receiver does not offer or take may be answered with 2yz by another one (VRFY, EXPN,
-    /// HELP, ETRN), and the other way round.
+    /// Whether a reply may have this code: the class of a greeting, an intermediate reply, a success or a refusal
+    /// cannot change. A command that is not offered or accepted can still get a 2yz reply (VRFY, EXPN, HELP, ETRN), and
+    /// the other way round.
     pub(crate) fn may_have(self, code: ReplyCode) -> bool {
         let default = self.default_code().class();
         match self {
@@ -341,7 +338,7 @@ struct Text {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CoreReplies {
     texts: Arc<Vec<Text>>,
-    /// Which of them are the receiver's own.
+    /// The replies that the receiver file sets.
     own: Vec<CoreReply>,
 }
 
@@ -358,7 +355,7 @@ impl Default for CoreReplies {
 }
 
 impl CoreReplies {
-    /// Replaces one reply. It is said as it stands, with the enhanced code that it has.
+    /// Replaces one reply. It is sent with exactly the enhanced code that its text has.
     pub fn set(&mut self, reply: CoreReply, template: Template) {
         let bare = template.clone();
         let text = Text {
@@ -369,12 +366,12 @@ impl CoreReplies {
         self.own.push(reply);
     }
 
-    /// Whether the receiver has words of its own for this reply.
+    /// Whether the receiver file sets this reply.
     pub fn is_own(&self, reply: CoreReply) -> bool {
         self.own.contains(&reply)
     }
 
-    /// The text of a reply, with its placeholders as written.
+    /// The text of a reply, with its placeholders.
     pub fn template(&self, reply: CoreReply, enhanced: bool) -> &Template {
         let text = &self.texts[reply as usize];
         if enhanced { &text.whole } else { &text.bare }
@@ -397,8 +394,8 @@ fn default(reply: CoreReply) -> Text {
     }
 }
 
-/// What stands for a reply where a session gave none.
-pub(crate) fn lost() -> Reply {
+/// The reply of a session that sent none.
+pub(crate) fn shutdown() -> Reply {
     let replies = CoreReplies::default();
     replies
         .template(CoreReply::Shutdown, true)

@@ -1,16 +1,16 @@
-//! What a receiver tolerates of a client's syntax, beyond RFC 5321 or short of it: `[syntax]` of a receiver file.
+//! The syntax that a receiver accepts, more or less than RFC 5321 allows: `[syntax]` of a receiver file.
 
-/// The longest command line in octets, CRLF included (RFC 5321 §4.5.3.1.4).
+/// The maximum length of a command line in octets, including CRLF (RFC 5321 §4.5.3.1.4).
 pub const COMMAND_LINE_OCTETS: usize = 512;
-/// What extensions add to a MAIL or RCPT line (RFC 5321 §4.5.3.1.11; RFC 3461 §4 adds 500).
+/// The octets that extensions add to a MAIL or RCPT line (RFC 5321 §4.5.3.1.11; RFC 3461 §4 adds 500).
 pub(crate) const EXTENSION_OCTETS: usize = 500;
-/// The longest MAIL or RCPT line, unless the receiver accepts longer ones.
+/// The maximum length of a MAIL or RCPT line, unless the receiver accepts longer ones.
 pub const PATH_LINE_OCTETS: usize = COMMAND_LINE_OCTETS + EXTENSION_OCTETS;
-/// The longest text line in octets, CRLF included (RFC 5321 §4.5.3.1.6).
+/// The maximum length of a text line in octets, including CRLF (RFC 5321 §4.5.3.1.6).
 pub const TEXT_LINE_OCTETS: usize = 1000;
 
-/// What a bare LF or a bare CR means. Only CRLF `.` CRLF ends the data (RFC 5321 §4.1.1.4): no setting permits SMTP
-/// smuggling.
+/// The treatment of a bare LF or a bare CR. Only CRLF `.` CRLF ends the data (RFC 5321 §4.1.1.4): no setting permits
+/// SMTP smuggling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum BareNewline {
     /// Refused: RFC 5321 §2.3.8 forbids both.
@@ -18,37 +18,37 @@ pub enum BareNewline {
     Reject,
     /// A bare LF ends a line; in the message a bare LF and a bare CR become CRLF (Postfix `normalize`).
     Normalize,
-    /// An octet like any other in the message; a command may end with a bare LF (Postfix `no`).
+    /// Accepted as an octet of the message; a bare LF can end a command (Postfix `no`).
     Accept,
 }
 
-/// How strictly a local part is read.
+/// The syntax of a local part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum LocalPart {
     /// `Dot-string / Quoted-string` (RFC 5321 §4.1.2).
     #[default]
     Rfc5321,
-    /// Any printable characters but blanks and `<>,;:"[]@`.
+    /// Any printable characters except spaces and `<>,;:"[]@`.
     Lax,
 }
 
-/// What is tolerated in a domain of MAIL and RCPT beyond `Domain` of RFC 5321 §4.1.2.
+/// Deviations from `Domain` of RFC 5321 §4.1.2 that are accepted in MAIL and RCPT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DomainTolerance {
     /// `_`.
     Underscore,
-    /// One dot at the end.
+    /// A dot at the end.
     TrailingDot,
     /// A label that ends with a hyphen.
     TrailingHyphen,
     /// A label of more than 63 octets.
     LongLabel,
-    /// No domain at all behind `@`.
+    /// An empty domain after `@`.
     Empty,
 }
 
 impl DomainTolerance {
-    /// Every tolerance, and its word in receiver files.
+    /// All tolerances with their words in receiver files.
     pub(crate) const ALL: [(&'static str, Self); 5] = [
         ("underscore", Self::Underscore),
         ("trailing-dot", Self::TrailingDot),
@@ -58,7 +58,7 @@ impl DomainTolerance {
     ];
 }
 
-/// Which mistake is reported where a command is both malformed and out of sequence.
+/// The mistake that is reported if a command is both malformed and out of sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum MistakeOrder {
     /// The malformed argument.
@@ -70,48 +70,48 @@ pub enum MistakeOrder {
     SequenceOfPaths,
 }
 
-/// What a receiver tolerates.
+/// The syntax that a receiver accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Syntax {
-    /// Whether HELO, EHLO and LHLO may stand without an argument; the rules judge the empty argument.
+    /// Whether HELO, EHLO and LHLO are accepted without an argument; the rules judge the empty argument.
     pub empty_helo: bool,
-    /// Whether HELO or EHLO may come again.
+    /// Whether a second HELO or EHLO is accepted.
     pub repeated_helo: bool,
-    /// Whether NOOP may have an argument.
+    /// Whether NOOP can have an argument.
     pub noop_argument: bool,
-    /// Whether a path must stand in angle brackets.
+    /// Whether a path requires angle brackets.
     pub brackets: bool,
-    /// Whether blanks may stand between `FROM:` or `TO:` and the path, which RFC 5321 §3.3 forbids.
+    /// Whether spaces are accepted between `FROM:` or `TO:` and the path, which RFC 5321 §3.3 forbids.
     pub space_after_colon: bool,
-    /// Whether blanks may stand before a command.
+    /// Whether spaces are accepted before a command.
     pub leading_space: bool,
-    /// What a bare LF means.
+    /// The treatment of a bare LF.
     pub bare_lf: BareNewline,
-    /// What a bare CR in a message means.
+    /// The treatment of a bare CR in a message.
     pub bare_cr: BareNewline,
-    /// How strictly a local part is read.
+    /// The syntax of a local part.
     pub local_part: LocalPart,
-    /// Whether a local part may stand without a domain. `postmaster` may in RCPT, always (RFC 5321 §4.1.1.3).
+    /// Whether a local part is accepted without a domain. `postmaster` in RCPT always is (RFC 5321 §4.1.1.3).
     pub unqualified: bool,
-    /// What is tolerated in domains.
+    /// The tolerances in domains.
     pub domains: Vec<DomainTolerance>,
-    /// Whether a domain may be an address literal.
+    /// Whether a domain can be an address literal.
     pub address_literals: bool,
-    /// Whether a path may hold UTF-8 though MAIL did not say SMTPUTF8 (RFC 6531 §3.4).
+    /// Whether a path can have UTF-8 without SMTPUTF8 in MAIL (RFC 6531 §3.4).
     pub utf8_paths: bool,
-    /// Whether a command may hold octets that are no UTF-8; they are kept as U+FFFD.
+    /// Whether a command can have invalid UTF-8, which is kept as U+FFFD.
     pub invalid_utf8: bool,
-    /// The longest command line in octets, CRLF included; MAIL, RCPT and AUTH may have 500 more.
+    /// The maximum length of a command line in octets, including CRLF; MAIL, RCPT and AUTH can have 500 more.
     pub line_octets: usize,
-    /// The longest text line of a message in octets, CRLF included.
+    /// The maximum length of a text line of a message in octets, including CRLF.
     pub text_line_octets: usize,
-    /// Whether a parameter may stand twice.
+    /// Whether a parameter can be repeated.
     pub repeated_parameters: bool,
     /// Whether an extension can be used only after EHLO.
     pub extensions_need_ehlo: bool,
-    /// Parameters of MAIL and RCPT that may have any value, or none.
+    /// Parameters of MAIL and RCPT whose values are not checked.
     pub unchecked_parameters: Vec<String>,
-    /// Which mistake comes first.
+    /// The mistake that is reported first.
     pub order: MistakeOrder,
 }
 

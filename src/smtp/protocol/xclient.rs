@@ -1,4 +1,5 @@
-//! XCLIENT: a trusted peer says whom it stands for (Postfix's XCLIENT_README). Values are xtext (RFC 3461 §4).
+//! XCLIENT: a trusted peer replaces the attributes of the client (Postfix's XCLIENT_README). Values are xtext (RFC 3461
+//! §4).
 
 use std::net::IpAddr;
 
@@ -8,20 +9,20 @@ use crate::smtp::protocol::mistake::Mistake;
 use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::protocol::xtext;
 
-/// The longest value in octets, as in Postfix.
+/// The maximum length of a value in octets, as in Postfix.
 const VALUE_OCTETS: usize = 255;
 
-/// A value, or one of the two words that stand for none.
+/// A value, or one of the two words for an absent value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Value {
     Known(String),
-    /// `[UNAVAILABLE]`: there is none.
+    /// `[UNAVAILABLE]`: the value does not exist.
     Unavailable,
-    /// `[TEMPUNAVAIL]`: nobody could tell.
+    /// `[TEMPUNAVAIL]`: the value could not be determined.
     TemporarilyUnavailable,
 }
 
-/// What one XCLIENT command says. The last of several values of an attribute counts.
+/// The attributes of one XCLIENT command. If an attribute is repeated, its last value counts.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Xclient {
     pub(crate) name: Option<Value>,
@@ -30,13 +31,13 @@ pub(crate) struct Xclient {
     pub(crate) verb: Option<Verb>,
     pub(crate) helo: Option<Value>,
     pub(crate) login: Option<Value>,
-    /// As they were said.
+    /// The attributes as sent.
     pub(crate) said: Vec<String>,
 }
 
 impl Xclient {
-    /// What NAME and REVERSE_NAME say of the PTR names, where one of them is given. NAME is the verified name, and
-    /// stands for REVERSE_NAME too, unless that is given.
+    /// The PTR names given by NAME and REVERSE_NAME, if any. NAME is the verified name, and the default of
+    /// REVERSE_NAME.
     pub(crate) fn names(&self) -> Option<Iprev> {
         let reverse = self.reverse_name.as_ref().or(self.name.as_ref())?;
         let read = |value: &Value| match value {
@@ -50,7 +51,7 @@ impl Xclient {
     }
 }
 
-/// Reads the attributes.
+/// Parses the attributes.
 pub(crate) fn parse(text: &str) -> Result<Xclient, Mistake> {
     if text.is_empty() {
         return Err(bad("Syntax: XCLIENT attribute=value..."));
@@ -63,7 +64,7 @@ pub(crate) fn parse(text: &str) -> Result<Xclient, Mistake> {
     Ok(xclient)
 }
 
-/// Postfix's words for what is malformed.
+/// A mistake with the text that Postfix sends.
 fn bad(what: impl Into<String>) -> Mistake {
     Mistake::from(CoreReply::XclientSyntax).quoting("what", what)
 }

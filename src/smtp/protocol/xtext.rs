@@ -1,6 +1,6 @@
-//! xtext: how parameters of MAIL and attributes of XCLIENT write octets that are not printable (RFC 3461 §4).
+//! xtext: the encoding of octets that are not printable, in parameters of MAIL and attributes of XCLIENT (RFC 3461 §4).
 
-/// Decodes xtext, in which `+` and two hexadecimal digits stand for an octet. Control characters are refused.
+/// Decodes xtext, in which `+` and two hexadecimal digits encode an octet. Control characters are refused.
 pub(crate) fn decode(value: &str) -> Option<String> {
     let mut octets = Vec::with_capacity(value.len());
     let mut rest = value.as_bytes();

@@ -1,4 +1,4 @@
-//! From the events of a session to those of the event log.
+//! Converts the events of a session to those of the event log.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,26 +11,27 @@ use crate::policy::Refusal;
 use crate::smtp::record::SessionEntry;
 use crate::smtp::session::event::{SessionEvent, Speaker};
 
-/// Events of one session at one moment, which the event log has not read yet.
+/// Events that a session published together and that the event log has not read yet.
 ///
-/// A session publishes them after its replies are sent, and a busy server has far more of them than anybody reads: made
-/// within the session, the events of the log were a fifth of its CPU time. So the session appends one of these to the
-/// backlog of the event log, and the log calls `PendingEvents::into_kinds` when it is read or appended to. Most
-/// events are lines of the dialogue. Those are not copied: the range of lines in the transcript stands for them, and for
-/// that the session is kept. The others are few, and are the log's own [`EventKind`] from the beginning, in the forms that
-/// cost least: a lookup is shared with the facts, facts become text when the event is serialized, remedies are proved then.
-/// Until the log has read them, the events count with what they keep alive: the octets that they added to the record, and
-/// for the last of a session, which may be all that keeps it, the whole record. So the backlog has the bound of the log;
-/// what it drops is counted there as dropped.
+/// A session publishes events after its replies are sent. A busy server has many more events than anybody reads:
+/// creating the events of the log within the session took a fifth of its CPU time. Therefore the session appends one of
+/// these values to the backlog of the event log, and the log calls `PendingEvents::into_kinds` when it is read or
+/// appended to. Most events are lines of the dialogue, which are not copied: this value has their range in the
+/// transcript, and keeps the session. The other events are few. They have the type [`EventKind`] of the log from the
+/// beginning, in the cheapest forms: lookups are shared with the facts, facts become text when the event is serialized,
+/// and remedies are verified then.
+/// Until the log has read them, these events count with the memory that they keep in use: the octets that they added to
+/// the record and, for the last event of a session, the whole record. The limit of the log therefore limits the backlog
+/// as well, and events that the backlog drops are counted as dropped by the log.
 #[derive(Debug)]
 pub struct PendingEvents {
     session: Arc<SessionEntry>,
     at: Timestamp,
-    /// The lines of the transcript.
+    /// The range of lines in the transcript.
     lines: Range<usize>,
     /// The other events, each with the number of lines that the transcript had before it.
     events: Vec<(usize, EventKind)>,
-    /// The octets of the session that they keep.
+    /// The octets of the session that these events keep in use.
     held: usize,
 }
 
@@ -70,7 +71,7 @@ impl PendingEvents {
         self.session.id
     }
 
-    /// When they were published.
+    /// The time at which they were published.
     pub fn at(&self) -> Timestamp {
         self.at
     }
@@ -102,15 +103,15 @@ impl PendingEvents {
 /// Writes the events of one session as events of the log.
 #[derive(Debug, Default)]
 pub(crate) struct EventWriter {
-    /// The lookups written so far: facts carry all of them each time.
+    /// The lookups written so far: facts contain all lookups each time.
     written: Vec<Arc<LookupRecord>>,
-    /// Why the session is about to end.
+    /// The reason why the session is about to end.
     reason: String,
 }
 
 impl EventWriter {
-    /// Calls `write` with each event of the log that an event of the session stands for. Lines are not among them, and a
-    /// message is written when it has its number.
+    /// Calls `write` with each event of the log for an event of the session. Lines are not among them, and a message is
+    /// written when it has its number.
     pub(crate) fn write(&mut self, event: &SessionEvent, mut write: impl FnMut(EventKind)) {
         match event {
             SessionEvent::Observed(facts) => {
@@ -141,7 +142,7 @@ impl EventWriter {
 
     /// The lookups that are not written yet.
     fn new_lookups<'a>(&mut self, facts: &'a Facts) -> &'a [Arc<LookupRecord>] {
-        // The same question asked again, by a second EHLO, may have another answer: it is another record.
+        // The same question of a second EHLO can have another answer, so it is another lookup.
         let same = |(written, lookup): &(&Arc<LookupRecord>, &Arc<LookupRecord>)| {
             Arc::ptr_eq(written, lookup)
         };

@@ -54,7 +54,7 @@ pub struct SessionRecord {
     pub client_source: AddressSource,
     /// The client address before NAT; `null` without NAT.
     pub translated_from: Option<IpAddr>,
-    /// The name of the receiver that judges it.
+    /// The name of the receiver that judges the session.
     pub receiver: String,
     /// TLS version and cipher suite; empty in clear text.
     pub tls: String,
@@ -87,15 +87,15 @@ pub struct SessionRecord {
     pub transcript: Transcript,
     /// The number of lines that the transcript does not keep.
     pub(crate) transcript_dropped: u64,
-    /// Octets of the transactions kept.
+    /// The size of the stored transactions in octets.
     #[serde(skip)]
     transaction_octets: usize,
-    /// Octets that it grew by, roughly.
+    /// The approximate growth in octets.
     #[serde(skip)]
     octets: usize,
     /// What ended the session; `null` while it runs.
     pub closed_by: Option<ClosedBy>,
-    /// The reason where the session did not end in order: how the connection was lost, or why the TLS handshake failed.
+    /// The reason of a lost connection or a failed TLS handshake; empty if the session ended in order.
     pub closed_reason: String,
     /// Facts and evidence as JSON, for a session of an earlier process that was loaded from a journal file.
     #[serde(skip)]
@@ -154,13 +154,13 @@ impl SessionRecord {
     fn apply(
         &mut self,
         event: SessionEvent,
-        speech: &str,
+        text_buffer: &str,
         at: Timestamp,
         message: Option<u64>,
     ) -> usize {
         match event {
             SessionEvent::Line(from, text) => {
-                let text = speech.get(text).unwrap_or_default();
+                let text = text_buffer.get(text).unwrap_or_default();
                 return self.transcript.push(TranscriptLine { at, from, text });
             }
             SessionEvent::LineDropped => self.transcript_dropped += 1,
@@ -259,7 +259,7 @@ impl SessionRecord {
         if self.refusals.len() >= REFUSALS {
             return 0;
         }
-        // The verification of remedies keeps facts, and shares the zones.
+        // A refusal keeps facts and shares the zones until its remedies are verified.
         let octets = size_of::<Refusal>() + refusal.why.len() + size_of::<Facts>() + 1024;
         self.refusals.push(refusal);
         octets
@@ -347,7 +347,7 @@ impl SessionEntry {
         let mut record = self.record.lock();
         let (mut grown, mut written) = (0, Vec::new());
         let before = record.transcript.len();
-        let (drained, speech) = events.drain();
+        let (drained, text_buffer) = events.drain();
         for mut event in drained {
             let lines = record.transcript.len();
             writer.write(&event, |event| written.push((lines, event)));
@@ -362,11 +362,11 @@ impl SessionEntry {
                 let accepted = events::accepted(message.id, envelope, message.octets.len());
                 written.push((lines, accepted));
             }
-            grown += record.apply(event, speech, at, number);
+            grown += record.apply(event, text_buffer, at, number);
         }
         let lines = before..record.transcript.len();
         record.octets += grown;
-        // The last entry keeps the session alive; nothing else may by then.
+        // The last events keep the session in memory; everything else may have dropped it by then.
         let held = if record.closed_by.is_none() {
             grown
         } else {
@@ -397,13 +397,13 @@ impl SessionEntry {
         });
     }
 
-    /// Calls `look` with the record, without a copy. The session waits meanwhile.
+    /// Calls `look` with the record, without a copy. The session is blocked meanwhile.
     pub fn look<R>(&self, look: impl FnOnce(&SessionRecord) -> R) -> R {
         look(&self.record.lock())
     }
 
-    /// Calls `look` with the record as [`SessionEntry::look`] does, after the remedies of its refusals are proved: a proof
-    /// takes time, and the session must not wait for it.
+    /// Calls `look` with the record like [`SessionEntry::look`], after the remedies of its refusals are verified.
+    /// Verification takes time, and the session must not be blocked for it.
     pub(crate) fn explain<R>(&self, look: impl FnOnce(&SessionRecord) -> R) -> R {
         let remedies = self.look(|record| {
             let refusals = record.refusals.iter();
@@ -452,7 +452,7 @@ mod tests {
     use crate::stage::Stage;
     use crate::verdict::Source;
 
-    /// A proof that found the record locked would keep the session waiting.
+    /// Verification must not hold the lock of the record, because that would block the session.
     #[test]
     fn remedies_are_proved_without_the_lock() {
         let client = ClientAddress::fixed([192, 0, 2, 10].into());
@@ -477,6 +477,10 @@ mod tests {
             let remedies = entry.explain(|record| record.refusals[0].remedies.len());
             assert_eq!(remedies, 0);
         }
-        assert_eq!(proved.load(Ordering::Relaxed), 1, "a proof is made once");
+        assert_eq!(
+            proved.load(Ordering::Relaxed),
+            1,
+            "remedies are verified once"
+        );
     }
 }

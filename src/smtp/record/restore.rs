@@ -1,4 +1,4 @@
-//! Sessions read again from a journal file.
+//! Sessions loaded from a journal file.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ impl SessionEntry {
         Self::of(restored(id, record))
     }
 
-    /// A session that was under way when the process ended: all that is known of it are its messages.
+    /// A session that was running when the process ended; only its messages are known.
     pub fn interrupted(id: u64, messages: &[&Message]) -> Self {
         let mut record = restored(id, &Value::Null);
         record.closed_by = Some(ClosedBy::Lost);
@@ -109,7 +109,7 @@ fn verdict(value: &Value) -> Verdict {
     word.parse().unwrap_or_default()
 }
 
-/// A refusal; one by a rule, where that is still in the catalogue.
+/// A refusal; its rule is absent if the catalogue no longer has it.
 fn refusal(value: &Value) -> Option<Refusal> {
     let source = value["source"].as_str().unwrap_or("rule");
     let source: Source = source.parse().ok()?;

@@ -5,16 +5,16 @@ use serde::{Serialize, Serializer};
 
 use crate::smtp::session::event::Speaker;
 
-/// Initial capacity: that of a session with one message.
+/// Initial capacity: the size of a session with one message.
 const OCTETS: usize = 768;
 const LINES: usize = 24;
 
 /// One line of a transcript.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct TranscriptLine<'a> {
-    /// The time at which it was sent or received.
+    /// The time at which the line was sent or received.
     pub at: Timestamp,
-    /// The sender.
+    /// The sender of the line.
     pub from: Speaker,
     /// The line without CRLF.
     pub text: &'a str,
@@ -27,7 +27,7 @@ pub struct Transcript {
     lines: Vec<Line>,
 }
 
-/// The end of a line; it begins at the end of the one before.
+/// The end of a line, which begins at the end of the previous one.
 #[derive(Clone, Copy, Debug)]
 struct Line {
     at: Timestamp,
@@ -36,7 +36,7 @@ struct Line {
 }
 
 impl Transcript {
-    /// Appends a line, and returns the octets that it takes.
+    /// Appends a line, and returns its size in octets.
     pub(crate) fn push(&mut self, line: TranscriptLine<'_>) -> usize {
         let TranscriptLine { at, from, text } = line;
         if self.lines.is_empty() {

@@ -45,13 +45,13 @@ pub(crate) struct Connection<'a> {
     pub(crate) writer: EventWriter,
     input: BytesMut,
     pub(crate) output: Vec<u8>,
-    /// When the connection was accepted.
+    /// The time at which the connection was accepted.
     accepted: std::time::Instant,
-    /// When the octets that are being answered were read.
+    /// The time at which the octets that are being answered were read.
     pub(crate) began: std::time::Instant,
-    /// When the next command must be complete; a single octet does not extend the time.
+    /// The time by which the next command must be complete; a single octet does not extend it.
     command_by: Option<Instant>,
-    /// When a stopping world ends this session.
+    /// The time at which a stopping world ends this session.
     deadline: Option<Instant>,
 }
 
@@ -126,7 +126,8 @@ impl<'a> Connection<'a> {
             };
             (session_config, client)
         };
-        // Within the lock of the log, which a reset holds: receiver, client address and memory are from the same side of a reset.
+        // Under the lock of the log, which a reset takes too, so that receiver, client address and memory are from the
+        // same side of a reset.
         let mut begun = None;
         let entry = service.sessions.append(|id| {
             let (session_config, client) = begun.insert(begin());
@@ -214,7 +215,7 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Postfix's reply to a header it cannot take; the journal has the reason.
+    /// Sends Postfix's reply to a wrong header; the journal has the reason.
     async fn refuse_proxy(&mut self, why: &str) {
         self.session.refuse_proxy(why, &mut self.output);
         let _ = self.flush(SendMode::default()).await;
@@ -256,7 +257,7 @@ impl<'a> Connection<'a> {
             } else {
                 tokio::select! {
                     flushed = self.flush(send_mode) => flushed?,
-                    // Delayed or slow output must not keep a world from stopping.
+                    // Delayed or slow output must not prevent a world from stopping.
                     () = shutdown.cancelled() => return self.wire.reset(),
                 }
             }
@@ -274,7 +275,7 @@ impl<'a> Connection<'a> {
                 (Step::Pause(pause), None) => self.wait(pause, shutdown).await,
                 (Step::Listen(wait), None) => self.listen(wait, shutdown).await?,
                 (Step::StartTls, None) => self.secure(shutdown).await?,
-                // A client that waits for the reply to QUIT sends nothing more, so there is nothing to linger for.
+                // A client that waits for the reply to QUIT sends nothing more, so there is no input to read.
                 (Step::Close, None)
                     if self.session.has_quit()
                         && self.input.is_empty()
@@ -310,7 +311,7 @@ impl<'a> Connection<'a> {
         Ok(())
     }
 
-    /// Waits for the time of lookups; a stopping world does not.
+    /// Waits for the time of lookups; a stopping world does not wait.
     async fn wait(&mut self, pause: Duration, shutdown: &CancellationToken) {
         let pause = self
             .service
@@ -321,7 +322,7 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Waits a fixed time for input that should not come.
+    /// Waits a fixed time for input before the client is allowed to send.
     async fn listen(&mut self, wait: Duration, shutdown: &CancellationToken) -> io::Result<()> {
         self.make_room();
         let wait = self
@@ -349,8 +350,8 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// The time limit of the client: each block of data has its own, a command has one from its beginning to its end
-    /// (RFC 5321 §4.5.3.2).
+    /// The time limit of the client: each block of data has its own limit, and a command has one from its beginning to
+    /// its end (RFC 5321 §4.5.3.2).
     fn time_limit(&mut self) -> Instant {
         let settings = &self.session_config.receiver.settings;
         if self.session.awaits_data() {
@@ -405,7 +406,7 @@ impl<'a> Connection<'a> {
     }
 }
 
-/// Why a connection cannot be used any more.
+/// The reason why a connection is lost.
 fn lost(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => "the client closed the connection".to_owned(),
@@ -415,7 +416,8 @@ fn lost(error: &io::Error) -> String {
     }
 }
 
-/// What ends a wait for input. Both exist for the whole connection, because resetting a timer costs less than a new one.
+/// The two ends of a wait for input. Both exist for the whole connection, because resetting a timer costs less than
+/// creating one.
 struct Until<'a, 't> {
     timer: Pin<&'a mut Sleep>,
     stop: Pin<&'a mut WaitForCancellationFuture<'t>>,

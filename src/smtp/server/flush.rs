@@ -1,4 +1,4 @@
-//! What leaves a conversation: replies in their manner, and what they say to the journal.
+//! Sends replies, and then publishes the events that they belong to.
 
 use std::io;
 use std::sync::Arc;
@@ -14,14 +14,15 @@ use crate::smtp::script::SendMode;
 use crate::smtp::server::connection::Connection;
 use crate::smtp::session::event::{AcceptedMessage, SessionEvent, Speaker};
 
-/// Octets of messages from which on nobody else waits while they are written to a journal file.
+/// Minimum size of a large message: while it is written to a journal file, other sessions are served on this thread.
 const LARGE_OCTETS: usize = 64 << 10;
-/// How often small ones are tried to be written, other sessions being served between, before somebody waits for them.
+/// Number of attempts to write a small message, with other sessions served in between, before the session waits for the
+/// file.
 const WRITE_ATTEMPTS: usize = 8;
 
 impl Connection<'_> {
-    /// Sends the replies of one burst, in one write unless a script has another manner, then publishes what they say:
-    /// whoever waits for an outcome must not overtake the client.
+    /// Sends the replies of one burst, in one write unless a script says otherwise, then publishes the events: a test
+    /// that waits for an outcome must not overtake the client.
     pub(crate) async fn flush(&mut self, send_mode: SendMode) -> io::Result<()> {
         if !send_mode.delay.is_zero() {
             tokio::time::sleep(send_mode.delay).await;
@@ -48,7 +49,7 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Has a message made safe that is to be acknowledged, and tells the session whether it is.
+    /// Stores the message before it is acknowledged, and tells the session whether that succeeded.
     pub(crate) async fn store(&mut self) {
         let stored = self.store_message().await;
         match &stored {
@@ -66,7 +67,7 @@ impl Connection<'_> {
 
     async fn store_message(&mut self) -> io::Result<Option<u64>> {
         let (at, session) = (Timestamp::now(), self.entry.id);
-        // What a reset forgot is not kept either.
+        // Messages of sessions from before a reset are not stored.
         let kept = !self.service.last_reset.is_after(session);
         let (Some(journal_store), Some(storing), true) =
             (&self.service.journal_store, self.session.storing(), kept)
@@ -95,7 +96,7 @@ impl Connection<'_> {
         spawn_blocking(move || journal_store.message(&message)).await?
     }
 
-    /// Sends octets. A client that does not take them loses its session.
+    /// Sends octets. A session ends if its client does not read them in time.
     async fn send(&mut self, octets: &[u8]) -> io::Result<()> {
         let limit = self.session_config.receiver.settings.command_timeout;
         timeout(limit, async {
@@ -105,7 +106,7 @@ impl Connection<'_> {
         .await?
     }
 
-    /// So many octets a second.
+    /// Sends `rate` octets a second.
     async fn drip(&mut self, rate: u32) -> io::Result<()> {
         for octet in std::mem::take(&mut self.output) {
             self.send(&[octet]).await?;
@@ -114,7 +115,7 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Each line in two packets.
+    /// Sends each line in two packets.
     async fn split(&mut self) -> io::Result<()> {
         for line in std::mem::take(&mut self.output).split_inclusive(|octet| *octet == b'\n') {
             for part in [&line[..line.len() / 2], &line[line.len() / 2..]] {
@@ -158,7 +159,7 @@ impl Connection<'_> {
             let AcceptedMessage { trace, octets, key } = accepted;
             let (at, trace) = trace.finished();
             let envelope = Arc::clone(envelope);
-            // Asked within the lock: a reset is recorded before the log is cleared.
+            // Under the lock of the log, because a reset is recorded before the log is cleared.
             let message = service.messages.append_if(|number| {
                 (!service.last_reset.is_after(id)).then_some(Message {
                     id: number,

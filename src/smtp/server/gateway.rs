@@ -1,5 +1,5 @@
-//! The default gateway as a client. A container engine that publishes a port translates addresses: every client that comes
-//! through the port has the address of the gateway, and rules judge the gateway.
+//! The default gateway as the client. A container engine that publishes a port translates addresses: every client that
+//! connects through the port has the address of the gateway, and the rules judge the gateway.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ pub struct Gateways {
 }
 
 impl Gateways {
-    /// Makes a value that has reported nothing.
+    /// Creates a value that has not reported yet.
     pub fn new(addresses: Vec<IpAddr>) -> Self {
         Self {
             addresses,
@@ -77,7 +77,7 @@ mod tests {
         check("::ffff:172.17.0.1", "172.17.0.1", Socket, "a.test", true);
         check("fd00::1", "fd00::1", Socket, "a.test", true);
         check("172.17.0.2", "172.17.0.2", Socket, "a.test", false);
-        // Another address is judged: of the scenario, of the sender, or by NAT.
+        // Another address is judged: that of the scenario, of the sender, or of NAT.
         check("172.17.0.1", "192.0.2.10", Pool, "a.test", false);
         check("172.17.0.1", "172.17.0.1", Fixed, "a.test", false);
         check("172.17.0.1", "192.0.2.10", Proxy, "a.test", false);

@@ -40,8 +40,8 @@ pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum number of clients beyond the limit that are given time after their 421; others are closed at once.
 const TURNED_AWAY: usize = 256;
 
-/// Number of sessions from which running ones are served before another is accepted: fewer run at a time, and their data is
-/// more likely in the cache.
+/// Number of running sessions from which other tasks run before another connection is accepted: with fewer sessions at
+/// a time, their data is more likely in the CPU cache.
 const BUSY_SESSIONS: usize = 64;
 
 /// What all sessions of a listener share.
@@ -73,7 +73,7 @@ pub struct ServerState {
     pub(crate) journal_store: Option<Arc<dyn JournalStore>>,
     /// Maximum number of concurrent connections; further ones get 421.
     pub(crate) max_connections: usize,
-    /// The longest that a session waits for DNS or before its greeting; the receiver's clock skips the rest.
+    /// Maximum time that a session waits for DNS or before its greeting; the receiver's clock skips the rest.
     pub longest_wait: Duration,
     /// Where accepted connections are announced before their greeting.
     pub accepted: Option<mpsc::Sender<Accepted>>,
@@ -82,10 +82,10 @@ pub struct ServerState {
 }
 
 impl ServerState {
-    /// How long a session waits that should wait for `pause`: its clock is advanced by what is left.
+    /// The time that a session waits in place of `pause`; the clock is advanced by the rest.
     pub(crate) fn shortened(&self, pause: Duration, clock: &Clock) -> Duration {
         let wait = pause.min(self.longest_wait);
-        // At its bound the clock stands still, and nothing is remembered that long.
+        // At its maximum the clock stands still; no memory lasts that long.
         let _ = wait == pause || clock.advance(pause - wait);
         wait
     }
@@ -129,12 +129,12 @@ pub struct ListenerConfig {
     pub tls: Option<Tls>,
     /// Whether the listener uses implicit TLS (RFC 8314 §3.3).
     pub implicit_tls: bool,
-    /// Whether the scenario of the moment has no use for the listener. Its connections are then reset.
+    /// Whether the current scenario does not use the listener. Its connections are then reset.
     pub unused: Arc<AtomicBool>,
 }
 
 impl ListenerConfig {
-    /// What a session of this receiver needs to know about the listener.
+    /// The mode of the listener for a session of this receiver.
     pub(crate) fn mode(&self, config: &SessionConfig) -> ListenerMode {
         let Self {
             protocol,
@@ -157,21 +157,21 @@ impl ListenerConfig {
     }
 }
 
-/// The receiver behind one or several listeners. What is stored applies to later connections.
+/// The session configuration behind listeners. A replaced configuration applies to later connections.
 pub type SharedSessionConfig = ArcSwap<SessionConfig>;
 
-/// The configuration that a session keeps from its beginning to its end.
+/// The configuration of a session from its beginning to its end.
 #[derive(Clone, Debug)]
 pub struct SessionConfig {
     /// The receiver.
     pub receiver: Arc<Receiver>,
-    /// What the receiver remembers of its clients. All listeners of one receiver share it, and no other receiver does.
+    /// The memory of the receiver about its clients. All listeners of a receiver share it; receivers do not.
     pub memory: Arc<Memory>,
     /// TLS for listeners that have none of their own.
     pub tls: Option<Tls>,
     /// The assignment of client addresses.
     pub identity: Arc<Identity>,
-    /// The time limit of the receiver for DNS lookups.
+    /// The timeout of the receiver for DNS lookups.
     pub(crate) lookup_timeout: Duration,
     /// The mailboxes of the recipient domains.
     pub recipients: Arc<Recipients>,

@@ -10,19 +10,20 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Whether a listener expects a PROXY header.
+/// The use of PROXY headers by a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum ProxyMode {
-    /// No; a header is a mistake.
+    /// No header is expected; a header is a mistake.
     #[default]
     Off,
     /// A header is accepted. A client without one is served after a short wait.
     Optional,
-    /// Every connection begins with one.
+    /// Every connection must begin with a header.
     Required,
 }
 
-/// The longest header: the fixed part of version 2 and a kilobyte of addresses and TLVs. Version 1 has at most 107.
+/// The maximum length of a header: the fixed part of version 2 and a kilobyte of addresses and TLVs. Version 1 has at
+/// most 107 octets.
 const HEADER_OCTETS: usize = 16 + 1024;
 const V1_OCTETS: usize = 107;
 const V1_PREFIX: &[u8] = b"PROXY";
@@ -54,8 +55,8 @@ pub(crate) fn begin(input: &mut BytesMut) -> Beginning {
     if !is_prefix(V1_PREFIX) && !is_prefix(v2::PROTOCOL_PREFIX) {
         return Beginning::Absent;
     }
-    // A header of version 1 is a line: before its end, ppp takes a half-written port for a wrong one; behind a bare LF it
-    // would look for another.
+    // A header of version 1 is one line. Before its end, ppp would take a partial port for a wrong one; after a bare
+    // LF, it would expect another line end.
     let mut seen = &input[..];
     if input.starts_with(V1_PREFIX) {
         seen = &input[..input.len().min(V1_OCTETS)];
@@ -111,7 +112,7 @@ fn of_v2(header: &v2::Header<'_>) -> Beginning {
             tcp.source_port,
         ))),
         v2::Addresses::Unix(_) => {
-            Beginning::Malformed("a Unix socket is no client address".to_owned())
+            Beginning::Malformed("a Unix socket is not a client address".to_owned())
         }
     }
 }
@@ -126,7 +127,7 @@ pub(crate) async fn client(
         return Ok(None);
     }
     let named = timeout(PROXY_TIMEOUT, header(stream, input, mode)).await;
-    named.unwrap_or_else(|_| Err("no header came".to_owned()))
+    named.unwrap_or_else(|_| Err("the client sent no header".to_owned()))
 }
 
 async fn header(
@@ -160,7 +161,7 @@ mod tests {
 
     #[track_caller]
     fn check(octets: &[u8], expected: &Beginning, left: &[u8]) {
-        // However it is cut, the header is the same.
+        // The result is the same for all packet borders.
         for cut in 1..octets.len() {
             let mut input = BytesMut::from(&octets[..cut]);
             let first = begin(&mut input);
@@ -214,7 +215,7 @@ mod tests {
             &client("192.0.2.10:40000"),
             b"EHLO x\r\n",
         );
-        // A TLV behind the addresses is passed over.
+        // A TLV after the addresses is ignored.
         let with_tlv = [&v4[..], &[0x04, 0, 1, 0]].concat();
         check(
             &v2_header(0x21, 0x11, &with_tlv),
@@ -257,7 +258,7 @@ mod tests {
         }
         let endless = [b"PROXY TCP4 ".to_vec(), vec![b'1'; 200]].concat();
         assert!(matches!(first(&endless), Beginning::Malformed(_)));
-        // The line ends at its first LF, however much came with it.
+        // The line ends at its first LF, whatever follows.
         for cut in [20, 40] {
             let bare = &b"PROXY UNKNOWN 1 2 3\nT\nEHLO x\r\nMAIL FROM:<>"[..cut];
             assert!(

@@ -1,5 +1,5 @@
-//! AUTH (RFC 4954) with PLAIN (RFC 4616), LOGIN, CRAM-MD5 (RFC 2195) and XOAUTH2. It accepts any credentials, those of listed
-//! users, or none, permanently or temporarily.
+//! AUTH (RFC 4954) with PLAIN (RFC 4616), LOGIN, CRAM-MD5 (RFC 2195) and XOAUTH2. Depending on the settings, AUTH
+//! accepts any credentials or those of listed users, or refuses all, permanently or temporarily.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,10 +13,10 @@ use crate::smtp::script::{Point, ScriptContext};
 use crate::smtp::session::{Session, State};
 use crate::smtp::settings::{Auth, AuthOutcome, UnwantedResponse};
 
-/// The longest line of the exchange, CRLF included (RFC 4954 §4).
+/// The maximum length of a line of the exchange, including CRLF (RFC 4954 §4).
 pub(crate) const AUTH_LINE_OCTETS: usize = 12_288;
 
-/// The state of an exchange: what the client must send next.
+/// The state of an exchange: the response that the client must send next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Exchange {
     /// The one response of PLAIN.
@@ -51,7 +51,7 @@ enum Credentials {
 }
 
 impl Session {
-    /// Why AUTH is not possible now, whatever its mechanism.
+    /// The reason why AUTH is not possible now, whatever its mechanism.
     pub(crate) fn auth_not_possible(&self) -> Option<CoreReply> {
         if !self.client.has_helo() {
             return Some(CoreReply::AuthBeforeHelo);
@@ -60,7 +60,7 @@ impl Session {
         (!offered).then_some(CoreReply::AuthNotOffered)
     }
 
-    /// AUTH: never in a transaction, once only, after EHLO (RFC 4954 §4).
+    /// Handles AUTH: not within a transaction, only once, and after EHLO (RFC 4954 §4).
     pub(crate) fn auth(&mut self, mechanism: &str, initial: Option<&str>, output: &mut Vec<u8>) {
         if let Some(reply) = self.auth_not_possible() {
             return self.mistake(reply, output);
@@ -97,7 +97,7 @@ impl Session {
         let (exchange, challenge) = self.begin(*mechanism, &settings);
         self.state = State::Auth(exchange);
         match initial {
-            // "=" stands for an empty initial response (RFC 4954 §4).
+            // "=" is an empty initial response (RFC 4954 §4).
             Some(response) if settings.initial_response.contains(mechanism) => {
                 self.auth_response(
                     if response == "=" {
@@ -140,7 +140,7 @@ impl Session {
         );
     }
 
-    /// One line of the exchange.
+    /// Handles one line of the exchange.
     pub(crate) fn auth_response(&mut self, line: &[u8], output: &mut Vec<u8>) {
         let State::Auth(exchange) = std::mem::replace(&mut self.state, State::Idle) else {
             return;
@@ -233,7 +233,7 @@ impl Credentials {
         }
     }
 
-    /// Whether the credentials are those of a listed user. A token is never accepted here.
+    /// Whether the credentials are those of a listed user. A token never is.
     fn holds<'a>(&self, password_of: impl Fn(&str) -> Option<&'a str>) -> bool {
         let Some(known) = password_of(self.user()) else {
             return false;
@@ -271,7 +271,7 @@ fn cram_md5(text: &str, challenge: String) -> Option<Credentials> {
     })
 }
 
-/// `user=… ^A auth=Bearer … ^A ^A` (Google's and Microsoft's documentation).
+/// `user=… ^A auth=Bearer … ^A ^A` (documentation of Google and Microsoft).
 fn xoauth2(text: &str) -> Option<Credentials> {
     let mut fields = text.strip_suffix("\u{1}\u{1}")?.split('\u{1}');
     let user = fields.next()?.strip_prefix("user=")?;

@@ -1,4 +1,4 @@
-//! BDAT: messages in chunks of known size, binary ones too (RFC 3030).
+//! BDAT: messages in chunks of known size, including binary ones (RFC 3030).
 
 use bytes::BytesMut;
 
@@ -15,12 +15,12 @@ use crate::stage::Stage;
 /// A chunk that is being received.
 #[derive(Debug)]
 pub(crate) struct Chunk {
-    /// The transaction of the chunk; `None` if BDAT was refused, because its octets must be read all the same.
+    /// The transaction of the chunk; `None` if BDAT was refused, because its octets must be read nevertheless.
     open: Option<(Open, MailData)>,
     size: usize,
     remaining: usize,
     last: bool,
-    /// The reply if it was refused.
+    /// The reply if BDAT was refused.
     refusal: Option<Reply>,
     /// An earlier refusal that stays in force after the chunk.
     stuck: Option<Reply>,
@@ -44,7 +44,7 @@ impl Chunk {
 }
 
 impl Session {
-    /// BDAT. Its octets follow immediately, whatever the reply (RFC 3030 §2), and none of them is a command.
+    /// Handles BDAT. Its octets follow immediately, whatever the reply (RFC 3030 §2), and are not commands.
     pub(crate) fn bdat(&mut self, size: usize, last: bool, output: &mut Vec<u8>) {
         let refusal = self.refuse_chunk(output);
         let (mut open, mut stuck) = (None, None);

@@ -1,4 +1,4 @@
-//! What a session knows about its client: the facts with its conduct, its HELO, and the deferrals that wait.
+//! The client of a session: the facts with its conduct, its HELO, and pending deferrals.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -30,9 +30,9 @@ pub(crate) struct Client {
     before: Option<Box<(Facts, DeferIfPermit)>>,
     /// The HELO name given by XCLIENT.
     xclient_helo: Option<(Verb, String)>,
-    /// The refusal that was decided at connect and that each command gets, and whether a command has had it.
+    /// The refusal that was decided at connect and that each command gets, and whether a command has got it already.
     held: Option<(Refusal, bool)>,
-    /// The client address that the memory of the receiver counts as connected, and that memory.
+    /// The client address whose connection the memory of the receiver counts, and that memory.
     connected: Option<(IpAddr, Arc<Memory>)>,
 }
 
@@ -67,7 +67,7 @@ impl Client {
         time
     }
 
-    /// Keeps a refusal that was decided at connect for the commands.
+    /// Stores a refusal that was decided at connect for the commands.
     pub(super) fn hold_refusal(&mut self, refusal: Refusal) {
         self.held = Some((refusal, false));
     }
@@ -82,7 +82,7 @@ impl Client {
         self.held.as_ref().map(|(refusal, _)| refusal.clone())
     }
 
-    /// Marks the held refusal as said. Returns true the first time.
+    /// Marks the stored refusal as sent. Returns true the first time.
     pub(super) fn mark_refusal_sent(&mut self) -> bool {
         let told = self
             .held
@@ -161,7 +161,7 @@ impl Client {
             helo.kind == HeloKind::Name && known && !helo.addresses.contains(&client)
         });
         let known = memory.helo(client, argument, unverified);
-        // Connections are counted when they are made: one that came later is not held against this one.
+        // Connections are counted when they are accepted: a later connection does not count for this one.
         let history = self.facts.history.get_or_insert_default();
         (history.helos, history.unverified) = (known.helos, known.unverified);
     }
@@ -210,7 +210,7 @@ impl Client {
         self.deferrals = DeferIfPermit::default();
     }
 
-    /// Sets the HELO that XCLIENT gives: it stands as if it had been said before the greeting.
+    /// Sets the HELO that XCLIENT gives: it takes effect as if the client had sent it before the greeting.
     pub(super) fn set_xclient_helo(&mut self, helo: Option<(Verb, String)>) {
         self.xclient_helo = helo;
     }

@@ -1,4 +1,4 @@
-//! What a session counts in the receiver's memory: messages that were acknowledged, and refusals by rules that escalate.
+//! The counts of a session in the receiver's memory: acknowledged messages, and refusals by rules that escalate.
 
 use crate::facts::{CountBy, EarlierRefusals, Tally, Volume};
 use crate::policy::Refusal;
@@ -6,8 +6,8 @@ use crate::smtp::session::Session;
 use crate::verdict::Source;
 
 impl Session {
-    /// Recalls the counts that rules ask for, as far as it is known whom they are about. A receiver without such rules
-    /// does not meet the memory's lock.
+    /// Reads the counts that rules need, as far as the client and the envelope are known. A receiver without such rules
+    /// does not take the lock of the memory.
     pub(crate) fn recall_counts(&mut self) {
         let needs = self.setup.receiver.policy.needs();
         if needs.volumes.is_empty() && needs.refusals.is_empty() {
@@ -24,7 +24,7 @@ impl Session {
         let volumes = volumes.collect();
         let refusals = needs.refusals.iter().filter_map(|window| {
             let tally = self.tally(window.by, Some(window.rule))?;
-            // The refusals of the transaction count once, and for the transactions after it.
+            // The refusals of this transaction count once, and only for later transactions.
             let now = self.client.facts.conduct.messages;
             let own = u64::from(self.transactions.is_counted(window.rule, now));
             let times = self.setup.memory.times_within(&tally, window.per);
@@ -37,7 +37,7 @@ impl Session {
         self.client.facts.volumes = volumes;
     }
 
-    /// A message is acknowledged.
+    /// Counts an acknowledged message.
     pub(crate) fn count_message(&self) {
         for window in &self.setup.receiver.policy.needs().volumes {
             // One count for each sender, whatever the number of windows.
@@ -57,7 +57,7 @@ impl Session {
         }
     }
 
-    /// A rule refuses: once in a transaction, whatever the number of recipients.
+    /// Counts a refusal by a rule: once in a transaction, whatever the number of recipients.
     pub(crate) fn count_refusal(&mut self, refusal: &Refusal) {
         if refusal.source != Source::Rule || refusal.temporary {
             return;
@@ -71,7 +71,7 @@ impl Session {
             return;
         }
         if let Some(tally) = self.tally(window.by, Some(window.rule)) {
-            // One more than the rule tells apart: those of the present transaction do not count yet.
+            // One more than the rule's maximum, because those of the present transaction do not count yet.
             self.setup.memory.happened(tally, window.most + 1);
         }
     }

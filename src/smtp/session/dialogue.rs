@@ -1,11 +1,11 @@
-//! What is said in a session: replies in the output, lines of the transcript, events for the journal.
+//! The dialogue of a session: replies in the output, lines of the transcript, events for the journal.
 
 use crate::facts::Facts;
 use crate::reply::Reply;
 use crate::smtp::script::SendMode;
 use crate::smtp::session::event::{EventsMark, SessionEvent, SessionEvents, Speaker};
 
-/// Size of replies after which they are sent: a client that sends commands and does not read replies must not use more
+/// Size of replies after which they are sent: a client that sends commands without reading replies must not use more
 /// memory.
 const BURST_OCTETS: usize = 16 << 10;
 /// Number of observations after which events are published: each observation holds all facts.
@@ -26,7 +26,7 @@ pub(crate) struct Dialogue {
     mode: Option<SendMode>,
 }
 
-/// How far the output and the dialogue had come.
+/// Positions in the output and the dialogue.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mark {
     output: usize,
@@ -58,7 +58,7 @@ impl Dialogue {
         }
     }
 
-    /// Sends a line that is no reply.
+    /// Sends a line that is not a reply.
     pub(super) fn say_line(&mut self, line: &str, output: &mut Vec<u8>) {
         output.extend_from_slice(line.as_bytes());
         output.extend_from_slice(b"\r\n");
@@ -75,7 +75,7 @@ impl Dialogue {
         }
     }
 
-    /// Records an event that is no line.
+    /// Records an event that is not a line.
     pub(super) fn push(&mut self, event: SessionEvent) {
         self.events.push(event);
     }
@@ -125,8 +125,8 @@ impl Dialogue {
         }
     }
 
-    /// Takes back what was said since the mark, before any of it is sent. How it is sent stands: a script that keeps
-    /// silent goes on keeping silent.
+    /// Removes what was said after the mark, before any of it is sent. The send mode is unchanged: a script that
+    /// suppresses replies continues to do so.
     pub(super) fn take_back(&mut self, mark: Mark, output: &mut Vec<u8>) {
         output.truncate(mark.output);
         self.events.truncate(mark.events);

@@ -137,7 +137,7 @@ impl Session {
     fn no_command(&mut self, mistake: Mistake, line: &[u8], output: &mut Vec<u8>) {
         let unknown = mistake.is_unrecognised();
         if unknown && command::is_late_proxy_header(line) {
-            return self.refuse_proxy("it came too late", output);
+            return self.refuse_proxy("it is not at the beginning of the connection", output);
         }
         if unknown && self.other_protocol(line, output) {
             return;
@@ -301,7 +301,7 @@ impl Session {
         self.setup.receiver.policy.delay_reject() && self.refuse(Stage::Rcpt, output)
     }
 
-    /// What the receiver refuses for the HELO that stands already, or that does not yet.
+    /// The mistake of a command that the state of HELO does not allow.
     fn against_helo(&self, command: &Command) -> Option<Mistake> {
         let settings = self.setup.settings();
         let (word, said) = (command.word(), self.client.has_helo());
@@ -390,7 +390,8 @@ impl Session {
         }));
     }
 
-    /// Handles the end of a line that was too long: back to the state before it. It ends an AUTH exchange (RFC 4954 §4).
+    /// Handles the end of a line that was too long, and returns to the state before it. It ends an AUTH exchange (RFC
+    /// 4954 §4).
     fn end_of_overlong_line(&mut self, output: &mut Vec<u8>) {
         let State::Passing(passed) = std::mem::replace(&mut self.state, State::Idle) else {
             return;

@@ -59,40 +59,40 @@ pub enum SessionEvent {
         verdict: Verdict,
         /// The reply to the final dot; `None` without one.
         reply: Option<Reply>,
-        /// The message, where it was accepted.
+        /// The message, if it was accepted.
         message: Option<AcceptedMessage>,
     },
     /// A script took effect.
     Scripted(String),
-    /// The reason why the session is about to end, where it does not end in order.
+    /// The reason why the session is about to end, unless it ends in order.
     Reason(String),
     /// The session ended.
     Closed(ClosedBy),
 }
 
-/// A message that is accepted.
+/// An accepted message.
 #[derive(Clone, Debug)]
 pub struct AcceptedMessage {
-    /// What the receiver writes above it.
+    /// The header fields that the receiver adds above the message.
     pub trace: Trace,
-    /// Its octets.
+    /// The octets of the message.
     pub octets: Arc<Vec<u8>>,
-    /// What a journal file calls it; `None` where there is no file.
+    /// The key of the message in the journal file; `None` without a file.
     pub key: Option<u64>,
 }
 
-/// How far the events had come.
+/// A position in the events.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EventsMark {
     list: usize,
-    speech: usize,
+    text_buffer: usize,
 }
 
 /// The events since the last call, in order. All lines share one text buffer, because a session has many of them.
 #[derive(Clone, Debug, Default)]
 pub struct SessionEvents {
     list: Vec<SessionEvent>,
-    speech: String,
+    text_buffer: String,
 }
 
 impl SessionEvents {
@@ -104,17 +104,17 @@ impl SessionEvents {
     }
 
     pub(crate) fn line(&mut self, from: Speaker, text: &str) {
-        if self.speech.capacity() == 0 {
-            self.speech.reserve(OCTETS);
+        if self.text_buffer.capacity() == 0 {
+            self.text_buffer.reserve(OCTETS);
         }
-        let begin = self.speech.len();
-        self.speech.push_str(text);
-        self.push(SessionEvent::Line(from, begin..self.speech.len()));
+        let begin = self.text_buffer.len();
+        self.text_buffer.push_str(text);
+        self.push(SessionEvent::Line(from, begin..self.text_buffer.len()));
     }
 
     /// The text of a line.
     pub fn text(&self, line: &Range<usize>) -> &str {
-        self.speech.get(line.clone()).unwrap_or_default()
+        self.text_buffer.get(line.clone()).unwrap_or_default()
     }
 
     /// The lines of the dialogue.
@@ -128,14 +128,14 @@ impl SessionEvents {
     pub(crate) fn mark(&self) -> EventsMark {
         EventsMark {
             list: self.list.len(),
-            speech: self.speech.len(),
+            text_buffer: self.text_buffer.len(),
         }
     }
 
-    /// Forgets what came after the mark.
+    /// Removes the events after the mark.
     pub(crate) fn truncate(&mut self, mark: EventsMark) {
         self.list.truncate(mark.list);
-        self.speech.truncate(mark.speech);
+        self.text_buffer.truncate(mark.text_buffer);
     }
 
     /// Whether there are no events.
@@ -150,13 +150,13 @@ impl SessionEvents {
 
     /// Removes the events, returns them with their text, and keeps the capacity.
     pub(crate) fn drain(&mut self) -> (std::vec::Drain<'_, SessionEvent>, &str) {
-        (self.list.drain(..), &self.speech)
+        (self.list.drain(..), &self.text_buffer)
     }
 
     /// Removes everything.
     pub(crate) fn clear(&mut self) {
         self.list.clear();
-        self.speech.clear();
+        self.text_buffer.clear();
     }
 }
 

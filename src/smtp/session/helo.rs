@@ -15,7 +15,7 @@ use crate::smtp::{AddressSource, ClientAddress};
 use crate::stage::Stage;
 
 impl Session {
-    /// Delays the greeting if the receiver does that; otherwise greets at once.
+    /// Delays the greeting if the settings require that; otherwise sends it at once.
     pub(crate) fn hold_greeting(
         &mut self,
         output: &mut Vec<u8>,
@@ -34,8 +34,8 @@ impl Session {
         Some(Step::Listen(pregreet.wait))
     }
 
-    /// Sends the greeting, or a refusal instead. `begun` means that the first line was sent before the delay, and `early` that
-    /// the client spoke during it.
+    /// Sends the greeting, or a refusal instead. `begun` means that its first line was sent before the delay, and
+    /// `early` that the client sent data during it.
     pub(crate) fn greet(
         &mut self,
         begun: bool,
@@ -151,7 +151,7 @@ impl Session {
         lines
     }
 
-    /// STARTTLS (RFC 3207 §4).
+    /// Handles STARTTLS (RFC 3207 §4).
     pub(crate) fn starttls(&mut self, output: &mut Vec<u8>) {
         if self.client.facts.conduct.tls {
             return self.mistake(CoreReply::TlsActive, output);
@@ -178,9 +178,9 @@ impl Session {
         self.client.forget_helo();
     }
 
-    /// XCLIENT begins the session anew, as another client (Postfix XCLIENT_README): back to the greeting. With a new
-    /// address the facts are gathered again, as Haraka does: a receiver that judged a new address by old facts would
-    /// judge nobody. NAME and REVERSE_NAME stand for what would be looked up.
+    /// Handles XCLIENT: the session begins again with the greeting, as another client (Postfix XCLIENT_README). For a
+    /// new address the facts are observed again, as Haraka does: the earlier facts are about another address. NAME and
+    /// REVERSE_NAME replace the DNS lookups.
     pub(crate) fn xclient(&mut self, xclient: Xclient, output: &mut Vec<u8>) {
         if !self.setup.may_xclient() {
             return self.mistake(CoreReply::XclientDenied, output);

@@ -1,4 +1,4 @@
-//! Recipients whose name asks for a reply, a delay or the end of the connection.
+//! Magic recipients: the local part asks for a reply, a delay or the end of the connection.
 
 use std::time::Duration;
 
@@ -142,7 +142,7 @@ fn refusal(text: &str) -> Option<(ReplyCode, Option<EnhancedCode>)> {
     }
 }
 
-/// `5s`, `500ms`; an hour at most.
+/// `5s`, `500ms`; at most an hour.
 fn time(text: &str) -> Option<Duration> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let number: u64 = text[..digits].parse().ok()?;

@@ -57,10 +57,10 @@ pub enum Step {
     Listen(Duration),
     /// Send the output, discard the input, begin TLS, and call [`Session::secured`] (RFC 3207 §4).
     StartTls,
-    /// Send the output in the manner of [`Session::take_manner`], publish the events, and call again.
+    /// Send the output in the mode of [`Session::take_send_mode`], publish the events, and call again.
     Flush,
-    /// Send nothing yet: keep the message that is to be acknowledged, and call again once the session was told whether
-    /// it is kept. Only sessions with `Session::keeping_messages` ask for it.
+    /// Send nothing yet: store the message that is to be acknowledged, and call again when the session knows whether it
+    /// is stored. Only sessions with `Session::keeping_messages` return this.
     Store,
     /// Send the output, close the connection.
     Close,
@@ -69,21 +69,21 @@ pub enum Step {
 /// One session. Its parts own their data; each method beside them concerns one command or one step.
 #[derive(Debug)]
 pub struct Session {
-    /// What does not change: receiver, listener, connection.
+    /// The constant parts: receiver, listener, connection.
     setup: Setup,
-    /// What is said, and what the journal hears of it.
+    /// The replies and the events for the journal.
     dialogue: Dialogue,
     /// The facts about the client, its HELO and its conduct.
     client: Client,
-    /// What became of the transactions.
+    /// The results of the transactions.
     transactions: Transactions,
     /// Refusals whose remedies are not yet verified.
     proofs: Proofs,
-    /// How many times each script with `per = "session"` could have taken effect.
+    /// For each script with `per = "session"`, the number of its opportunities so far.
     script_counts: Vec<u64>,
-    /// What the next octets are.
+    /// The meaning of the next octets.
     state: State,
-    /// What is to be judged before them.
+    /// The judgement that is due before them.
     due: Due,
     /// The time of the lookups for what is due.
     pause: Duration,
@@ -190,7 +190,7 @@ impl Session {
 
     /// The TLS handshake is complete, with this version and cipher suite. The session starts again without a greeting, and
     /// earlier knowledge about the client is discarded (RFC 3207 §4.2). `discarded` octets in clear text after STARTTLS
-    /// were dropped; a client that sent some violates the rule `sync`.
+    /// were dropped; a client that sent any violates the rule `sync`.
     pub fn secured(&mut self, suite: String, discarded: usize, output: &mut Vec<u8>) {
         self.state = State::Idle;
         self.forget_helo();
@@ -215,7 +215,7 @@ impl Session {
         self.close(by);
     }
 
-    /// The PROXY header is missing or wrong: the reply of Postfix, and the end of the session.
+    /// Refuses a missing or wrong PROXY header with the reply of Postfix, and ends the session.
     pub(crate) fn refuse_proxy(&mut self, why: &str, output: &mut Vec<u8>) {
         self.dialogue.push(SessionEvent::Scripted(format!(
             "PROXY header refused: {why}"
@@ -230,11 +230,11 @@ impl Session {
         self.close(ClosedBy::Proxy);
     }
 
-    /// The listener has no room for the connection: a reply in the place of the greeting, and the end.
+    /// Refuses a connection beyond the limit of the listener: a reply instead of the greeting, and the end.
     pub(crate) fn turn_away(&mut self, output: &mut Vec<u8>) {
         let reply = self.core(CoreReply::TooManyConnections, &[]);
         self.dialogue.say(&reply, output);
-        let why = "the listener has no room for another connection".to_owned();
+        let why = "the listener has reached its limit of connections".to_owned();
         self.refuses(Source::Protocol, reply, why);
         self.close(ClosedBy::Connections);
     }
@@ -357,7 +357,7 @@ impl Session {
         self.dialogue.events()
     }
 
-    /// Observes and judges what is due. A pause stands for the time of the lookups; the judgement follows in the next call.
+    /// Observes and judges what is due. A pause is the time of the lookups; the judgement follows in the next call.
     fn settle(
         &mut self,
         input: &BytesMut,

@@ -1,4 +1,4 @@
-//! What a session keeps of its transactions: the open one, and what became of those before.
+//! The transactions of a session: the open one, and the results of earlier ones.
 
 use std::sync::Arc;
 
@@ -65,17 +65,17 @@ pub(crate) struct Transactions {
 }
 
 impl Transactions {
-    /// MAIL begins a transaction, or is about to be refused.
+    /// Begins a transaction, or a MAIL that will be refused.
     pub(super) fn begin(&mut self) {
         self.refused = None;
     }
 
-    /// Something is refused with this code.
+    /// Records a refusal with this code.
     pub(super) fn refuse(&mut self, code: ReplyCode) {
         self.refused.get_or_insert(code);
     }
 
-    /// A recipient asks for a reply to the final dot.
+    /// Records the reply to the final dot that a recipient asks for.
     pub(super) fn ask(&mut self, reply: Reply) {
         self.asked = Some(reply);
     }
@@ -85,7 +85,7 @@ impl Transactions {
         self.asked.take()
     }
 
-    /// A transaction ends. Returns its verdict.
+    /// Ends a transaction. Returns its verdict.
     pub(super) fn end(&mut self, acknowledged: bool) -> Verdict {
         self.acknowledged |= acknowledged;
         Verdict::of(self.refused.take(), acknowledged)

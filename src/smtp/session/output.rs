@@ -18,7 +18,7 @@ impl Session {
         self.refuses(Source::Protocol, reply, why);
     }
 
-    /// Records a refusal without a rule. A reply that is never sent is no refusal.
+    /// Records a refusal without a rule. A reply that is never sent is not a refusal.
     pub(crate) fn refuses(&mut self, source: Source, reply: Reply, why: String) {
         if self.dialogue.is_mute() || !reply.code().is_refusal() {
             return;

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use crate::facts::{Facts, ReceiverLookup};
 use crate::policy::{Refusal, Remedies};
 use crate::smtp::Receiver;
-use crate::smtp::cure::Case;
+use crate::smtp::remedies::Case;
 
-/// The remedies that wait for their verification, each with what that needs.
+/// The remedies that are not verified yet, each with the data for that.
 #[derive(Debug, Default)]
 pub(crate) struct Proofs {
     waiting: Vec<(Remedies, Case)>,
 }
 
 impl Proofs {
-    /// Keeps what the verification of a refusal's remedies needs.
+    /// Stores the data for verifying the remedies of a refusal.
     pub(super) fn keep(&mut self, refusal: &Refusal, receiver: &Arc<Receiver>, facts: &Facts) {
         let case = Case {
             receiver: Arc::clone(receiver),
@@ -27,15 +27,15 @@ impl Proofs {
         self.waiting.push((refusal.remedies.clone(), case));
     }
 
-    /// The verification of the last refusal needs this message.
+    /// Stores the message for verifying the remedies of the last refusal.
     pub(super) fn keep_message(&mut self, octets: Vec<u8>) {
         if let Some((_, case)) = self.waiting.last_mut() {
             case.message = Some(octets);
         }
     }
 
-    /// Gives new refusals what the verification of their remedies needs: the current zones. If that needs the message,
-    /// remedies are verified at once, because a refused message is not kept; otherwise when they are read.
+    /// Adds the current zones to new refusals for verifying their remedies. If that needs the message, remedies are
+    /// verified at once, because a refused message is not kept; otherwise when they are read.
     pub(super) fn prove(&mut self, lookup: &dyn ReceiverLookup) {
         for (remedies, case) in self.waiting.drain(..) {
             let case = Case {

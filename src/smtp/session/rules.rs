@@ -40,7 +40,7 @@ impl Session {
         Some(self.speak(refusal, output))
     }
 
-    /// Gives a command the refusal that was decided at connect, if there is one. Returns true if it did.
+    /// Sends the refusal that was decided at connect in reply to a command, if there is one. Returns true if it did.
     pub(crate) fn refuses_command(
         &mut self,
         command: &Result<Command, Mistake>,
@@ -51,7 +51,7 @@ impl Session {
         }
         let exempt = match command {
             Ok(Command::Helo(..) | Command::Noop | Command::Rset | Command::Xclient(_)) => true,
-            // The octets of a chunk come before its reply.
+            // The octets of a chunk precede its reply.
             Ok(Command::Bdat { .. }) => true,
             Ok(_) => false,
             Err(mistake) => {
@@ -71,8 +71,8 @@ impl Session {
         true
     }
 
-    /// Says the refusal that was decided at connect, if there is one. The first time it is recorded, at the stage of the
-    /// command.
+    /// Sends the refusal that was decided at connect, if there is one. The first time it is recorded, at the stage of
+    /// the command.
     pub(crate) fn say_held_refusal(&mut self, output: &mut Vec<u8>) -> Option<Reply> {
         let refusal = self.client.held_refusal()?;
         if self.client.mark_refusal_sent() {
@@ -82,8 +82,8 @@ impl Session {
         Some(refusal.reply)
     }
 
-    /// Records the conduct of the client and evaluates the rules of conduct up to this stage. Returns true if one refused: its
-    /// reply replaces that to the command.
+    /// Records the conduct of the client and evaluates the rules about conduct up to this stage. Returns true if one
+    /// refused: its reply replaces that to the command.
     pub(crate) fn misbehaves(
         &mut self,
         note: impl FnOnce(&mut Conduct),
@@ -259,8 +259,8 @@ impl Session {
         reply
     }
 
-    /// Whether the client must wait for the reply to this command: after the commands of RFC 2920 §3.1 that end a group, and
-    /// after each command without PIPELINING. QUIT ends everything.
+    /// Whether the client must wait for the reply to this command: after the commands of RFC 2920 §3.1 that end a
+    /// group, and after each command without PIPELINING. QUIT ends the session.
     pub(crate) fn had_to_wait(&self, command: &Result<Command, Mistake>) -> bool {
         let extended = self
             .client
@@ -276,10 +276,10 @@ impl Session {
                 .extensions
                 .offers(Extension::Pipelining);
         match command {
-            // The octets behind BDAT are its chunk.
+            // The octets after BDAT are its chunk.
             Ok(Command::Bdat { .. }) => !self.offers(Extension::Chunking),
             Ok(Command::Quit | Command::Xclient(_)) => false,
-            // What comes behind STARTTLS is thrown away, and judged, once TLS stands.
+            // Octets after STARTTLS are discarded, and judged when TLS is established.
             Ok(Command::StartTls) => false,
             Ok(
                 Command::Helo(..)

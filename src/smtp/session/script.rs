@@ -1,4 +1,4 @@
-//! Scripts at their points of a session.
+//! Runs the scripts of a receiver at their points of a session.
 
 use crate::reply::{Reply, ReplyCode};
 use crate::smtp::script::{CountPer, Point, ScriptContext};
@@ -86,5 +86,5 @@ impl Session {
 
 /// The reason of a refusal by a script.
 fn why(index: usize, point: Point) -> String {
-    format!("script {} speaks at {}", index + 1, point.name())
+    format!("script {} replies at {}", index + 1, point.name())
 }

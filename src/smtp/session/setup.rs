@@ -1,4 +1,4 @@
-//! What a session is given at its beginning, and does not change: the receiver, the listener, the connection.
+//! The constant parts of a session: the receiver, the listener, the connection.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -135,7 +135,7 @@ impl Setup {
         networks.iter().any(|net| net.contains(&peer))
     }
 
-    /// The reply to a recipient that the receiver does not take, if it does not.
+    /// The refusal of a recipient that the receiver does not accept.
     pub(super) fn refusal_of_recipient(&self, recipient: &str) -> Option<CoreReply> {
         let settings = self.settings();
         let recipients = self.recipients.as_ref()?;

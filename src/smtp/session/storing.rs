@@ -6,7 +6,7 @@ use crate::smtp::session::open::Storing;
 use crate::smtp::session::{Due, Session};
 
 impl Session {
-    /// Has every accepted message kept before its 250 is sent: [`Step::Store`](super::Step::Store) asks for it. Without
+    /// Stores every accepted message before its 250 is sent: [`Step::Store`](super::Step::Store) asks for it. Without
     /// this, a message is accepted as soon as no rule refuses it.
     #[must_use]
     pub(crate) fn keeping_messages(mut self, keeps: bool) -> Self {
@@ -62,7 +62,7 @@ mod tests {
 
     const DIALOGUE: &str = "HELO x.test\r\nMAIL FROM:<a@example.test>\r\nRCPT TO:<b@contoso.test>\r\nRCPT TO:<c@contoso.test>\r\nDATA\r\nSubject: x\r\n\r\nx\r\n.\r\nQUIT\r\n";
 
-    /// What the client gets behind DATA, the replies of the transcript behind it, and what the transaction came to.
+    /// The replies to the client after DATA, the replies in the transcript after it, and the verdicts.
     fn play(receiver: &str, protocol: Protocol, stored: bool) -> (String, String, Vec<Verdict>) {
         let profile = parse_receiver("storing", receiver).expect("a receiver");
         let receiver: std::sync::Arc<Receiver> = profile.receiver;

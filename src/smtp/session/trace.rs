@@ -1,5 +1,5 @@
-//! What a receiver writes above an accepted message: Return-Path, Delivered-To, Authentication-Results, Received
-//! (RFC 5321 §4.4, RFC 8601).
+//! The header fields that a receiver adds above an accepted message: Return-Path, Delivered-To, Authentication-Results,
+//! Received (RFC 5321 §4.4, RFC 8601).
 
 use std::borrow::Cow;
 
@@ -45,7 +45,7 @@ impl Trace {
             .as_ref()
             .map_or("", |helo| helo.argument.as_str());
         let (helo, verified) = (printable(helo), verified.as_deref().unwrap_or("unknown"));
-        // IPv6 carries its tag (RFC 5321 §4.1.3).
+        // IPv6 addresses have a tag (RFC 5321 §4.1.3).
         let tag = if facts.client_address.is_ipv6() {
             "IPv6:"
         } else {
@@ -74,7 +74,7 @@ impl Trace {
         }
     }
 
-    /// The fields above a message that is stored now, or was stored before.
+    /// The fields above a message that is being stored, or was stored before.
     pub(crate) fn dated(&mut self, at: Timestamp) -> &str {
         if self.dated.is_none() {
             self.dated = Some(at);
@@ -86,7 +86,7 @@ impl Trace {
         &self.fields
     }
 
-    /// The fields of a message that is being stored, and when that is.
+    /// The fields of a message that is being stored, and the time.
     pub(crate) fn finished(mut self) -> (Timestamp, String) {
         let at = self.dated.unwrap_or_else(Timestamp::now);
         self.dated(at);
@@ -202,8 +202,8 @@ fn dkim(signature: &Dkim, result: &mut impl FnMut(&[&str])) {
     ]);
 }
 
-/// A value as a token, or as a quoted string if it is no token (RFC 8601 §2.2, RFC 5322 §3.2.4). Control characters are
-/// allowed in neither and become `?`.
+/// A value as a token, or as a quoted string if it is not a token (RFC 8601 §2.2, RFC 5322 §3.2.4). Control characters
+/// are allowed in neither and become `?`.
 fn value(text: &str) -> Cow<'_, str> {
     let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-./^_`{|}~@".contains(c);
     if !text.is_empty() && text.chars().all(token) {
@@ -221,7 +221,7 @@ fn value(text: &str) -> Cow<'_, str> {
     quoted.into()
 }
 
-/// What a client claims, where a domain is expected: whatever could end the field or begin a comment becomes `?`.
+/// A claim of the client where a domain is expected: characters that could end the field or begin a comment become `?`.
 fn printable(claim: &str) -> String {
     let kept = |c: char| {
         if c.is_alphanumeric() || "[]:.-_".contains(c) {

@@ -26,7 +26,7 @@ impl Session {
             return self.mistake(CoreReply::NestedMail, output);
         }
         self.transactions.begin();
-        // Like a malformed parameter, one that is not offered is refused before any rule asks about the sender.
+        // A parameter that is not offered is refused before any rule judges the sender, like a malformed one.
         let lacks_helo = self.client.lacks_helo(&self.setup.receiver.policy);
         if let Some(mistake) = self.not_offered(&mail.parameters).filter(|_| !lacks_helo) {
             self.mistake(mistake, output);

@@ -9,7 +9,7 @@ const REFUSED: &[(&str, usize, &str)] = &[
     (
         "a CNAME b\na A 192.0.2.1",
         2,
-        "no other data beside a CNAME",
+        "no other data alongside a CNAME",
     ),
     ("@ CNAME b", 1, "no CNAME at the origin"),
     ("a CNAME b\na CNAME c", 2, "one CNAME"),
@@ -50,7 +50,7 @@ fn generated_records_are_checked_against_zone_text() {
         panic!("{error}");
     };
     assert_eq!(mistake.line, 2, "the pool: {error}");
-    assert!(mistake.expected.contains("beside a CNAME"), "{error}");
+    assert!(mistake.expected.contains("alongside a CNAME"), "{error}");
     assert_eq!(
         mistake.found,
         "the generated 9.2.0.192.in-addr.arpa. PTR and 1 more"
@@ -81,7 +81,7 @@ fn lint_and_serve_refuse_such_a_file() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned()
             + &String::from_utf8_lossy(&output.stdout);
         assert_eq!(output.status.code(), Some(2), "{arguments:?} {said}");
-        assert!(said.contains("no other data beside a CNAME"), "{said}");
+        assert!(said.contains("no other data alongside a CNAME"), "{said}");
     }
     std::fs::remove_dir_all(&directory).expect("removed");
 }

@@ -1,5 +1,5 @@
-//! `[syntax]` and `[replies]` of receiver files: what a receiver tolerates, and its words where no rule speaks. The keys
-//! stand in `keys`; those of `[replies]` are made from [`CoreReply`].
+//! `[syntax]` and `[replies]` of receiver files: the syntax that a receiver accepts, and its replies that do not come
+//! from rules. `keys` declares the keys; those of `[replies]` are generated from [`CoreReply`].
 
 use super::reader::Reader;
 use super::report::Mistakes;
@@ -9,7 +9,7 @@ use crate::smtp::{
     LocalPart, MistakeOrder, Syntax, TEXT_LINE_OCTETS,
 };
 
-/// The longest limit of a line: a session keeps a whole command line.
+/// Maximum value of a line limit: a session keeps a whole command line in memory.
 const MOST_LINE_OCTETS: usize = 1 << 20;
 
 /// Reads `[syntax]`.

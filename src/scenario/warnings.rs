@@ -1,4 +1,4 @@
-//! Warnings: what a file says that can be used, but probably is not meant. Only `lint` looks for them.
+//! Warnings: content that is valid, but probably a mistake. Only `lint` reports them.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -14,7 +14,7 @@ use crate::dns::Outside;
 use crate::name;
 use crate::smtp::{ClientSource, Extension};
 
-/// Adds the warnings about what a file holds.
+/// Adds the warnings about the content of a file.
 pub(super) fn of(content: &Content, mistakes: &mut Mistakes) {
     let text = mistakes.text().to_owned();
     let (table, _) = DeTable::parse_recoverable(&text);
@@ -24,7 +24,7 @@ pub(super) fn of(content: &Content, mistakes: &mut Mistakes) {
             recipients(scenario, mistakes);
             pools(scenario, &places, mistakes);
             faults(scenario, &places, mistakes);
-            // A table that has a mistake of its own is not in the list, and the others have other places then.
+            // A table with a mistake is missing in the list, so the indices of the others do not match the file.
             if mistakes.count() == 0 {
                 expectations(scenario, &places, mistakes);
             }
@@ -33,7 +33,7 @@ pub(super) fn of(content: &Content, mistakes: &mut Mistakes) {
     }
 }
 
-/// Where things stand in a file.
+/// Positions in a file.
 struct Places<'t>(&'t DeTable<'t>);
 
 impl<'t> Places<'t> {
@@ -47,7 +47,7 @@ impl<'t> Places<'t> {
         array.into_iter().flat_map(|array| array.iter())
     }
 
-    /// Where a key of one of the tables of `[[section]]` stands; the table itself where it lacks the key.
+    /// The position of a key of a `[[section]]` table, or of the table if it lacks the key.
     fn of(&self, section: &str, index: usize, key: &str) -> Range<usize> {
         let Some(table) = self.tables(section).nth(index) else {
             return 0..0;
@@ -62,11 +62,11 @@ fn entry<'t>(table: &'t DeTable<'t>, key: &str) -> Option<&'t Spanned<DeValue<'t
     found.map(|(_, value)| value)
 }
 
-/// Mail needs a recipient domain whose MX leads to the receiver.
+/// Warns if no recipient domain has an MX that leads to the receiver.
 fn recipients(scenario: &Scenario, mistakes: &mut Mistakes) {
     if scenario.domains.is_empty() {
         let found = "none: no MX record leads to the receiver";
-        mistakes.doubt(
+        mistakes.warn(
             0..0,
             "[[domain]] with the name of a recipient domain",
             found,
@@ -74,7 +74,7 @@ fn recipients(scenario: &Scenario, mistakes: &mut Mistakes) {
     }
 }
 
-/// An address in two pools has the PTR and A records of both.
+/// Warns of an address in two pools, which gets the PTR and A records of both.
 fn pools(scenario: &Scenario, places: &Places<'_>, mistakes: &mut Mistakes) {
     let mut owners: HashMap<IpAddr, usize> = HashMap::new();
     for (index, pool) in scenario.pools.iter().enumerate() {
@@ -98,7 +98,7 @@ fn pools(scenario: &Scenario, places: &Places<'_>, mistakes: &mut Mistakes) {
             true => "twice".to_owned(),
             false => format!("also in pool {:?}", scenario.pools[owner].name),
         };
-        mistakes.doubt(
+        mistakes.warn(
             places.of("pool", index, "addresses"),
             "each address in one pool, and once",
             format!("{address}{others}, {holder}"),
@@ -106,7 +106,7 @@ fn pools(scenario: &Scenario, places: &Places<'_>, mistakes: &mut Mistakes) {
     }
 }
 
-/// A fault on a name that the DNS server does not hold changes only how the server refuses.
+/// Warns of a fault for a name in no zone, which only changes how the server refuses the query.
 fn faults(scenario: &Scenario, places: &Places<'_>, mistakes: &mut Mistakes) {
     if scenario.faults.is_empty() || matches!(scenario.dns.outside(), Outside::Forward(_)) {
         return;
@@ -124,7 +124,7 @@ fn faults(scenario: &Scenario, places: &Places<'_>, mistakes: &mut Mistakes) {
         let below = || zones.zones().any(|zone| name.zone_of(&zone.origin()));
         let concerned = zones.holds(&name) || (suffix && below());
         if !concerned {
-            mistakes.doubt(
+            mistakes.warn(
                 places.of("fault", index, "name"),
                 "a name in a zone of the scenario",
                 format!("{pattern:?}, which is in no zone"),
@@ -145,7 +145,7 @@ fn expectations(scenario: &Scenario, places: &Places<'_>, mistakes: &mut Mistake
             .or_insert_with(|| load_receiver(name).ok());
         match receiver {
             Some(profile) => rule(session, profile, index, places, mistakes),
-            None => mistakes.doubt(
+            None => mistakes.warn(
                 places.of("expect", index, "receiver"),
                 "a receiver file without mistakes",
                 format!("{name:?}"),
@@ -155,7 +155,7 @@ fn expectations(scenario: &Scenario, places: &Places<'_>, mistakes: &mut Mistake
     }
 }
 
-/// A rule that the receiver lacks never speaks.
+/// Warns of an expected rule that the receiver does not have.
 fn rule(
     session: &SessionExpectation,
     profile: &ReceiverProfile,
@@ -166,7 +166,7 @@ fn rule(
     let rules = profile.receiver.policy.rules();
     let Some(rule) = &session.rule else { return };
     if rules.iter().all(|known| known.check.name != rule) {
-        mistakes.doubt(
+        mistakes.warn(
             places.of("expect", index, "rule"),
             format!("a rule of the receiver {}", profile.name),
             format!("{rule:?}, which the receiver does not have"),
@@ -174,7 +174,7 @@ fn rule(
     }
 }
 
-/// Where a pool assigns the client addresses, no session has another one.
+/// Warns of a client address in no pool if pools assign the client addresses.
 fn client(
     session: &SessionExpectation,
     scenario: &Scenario,
@@ -188,7 +188,7 @@ fn client(
     let client = session.client;
     let pooled = scenario.pools.iter().any(|p| p.addresses.contains(&client));
     if !pooled && scenario.nat.iter().all(|nat| nat.to != client) {
-        mistakes.doubt(
+        mistakes.warn(
             places.of("expect", index, "client"),
             "an address of a pool: the scenario takes its clients from pools",
             format!("{client}, which is in no pool"),
@@ -196,7 +196,7 @@ fn client(
     }
 }
 
-/// A reply beyond ASCII is for clients that asked for SMTPUTF8 (RFC 6531 §3.1): without the extension, none can.
+/// Warns of non-ASCII replies without SMTPUTF8 (RFC 6531 §3.1), because no client can ask for them.
 fn replies(profile: &ReceiverProfile, places: &Places<'_>, mistakes: &mut Mistakes) {
     let settings = &profile.receiver.settings;
     if settings.extensions.offers(Extension::SmtpUtf8) {
@@ -223,11 +223,11 @@ fn replies(profile: &ReceiverProfile, places: &Places<'_>, mistakes: &mut Mistak
     }
 }
 
-/// Warns of each string beyond ASCII.
+/// Warns of each non-ASCII string.
 fn ascii(value: &Spanned<DeValue<'_>>, mistakes: &mut Mistakes) {
     match value.get_ref() {
         DeValue::Array(lines) => lines.iter().for_each(|line| ascii(line, mistakes)),
-        DeValue::String(text) if !text.is_ascii() => mistakes.doubt(
+        DeValue::String(text) if !text.is_ascii() => mistakes.warn(
             value.span(),
             "ASCII: the receiver does not offer SMTPUTF8 (RFC 6531 §3.1)",
             format!("{text:?}"),

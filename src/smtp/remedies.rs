@@ -1,12 +1,12 @@
-//! Verification of remedies: each one is applied to a copy of the zones, or to the session, and the same receiver judges
-//! again. A remedy that does not help is not shown.
+//! Verification of remedies: each one is applied to a copy of the zones, or to the session, and the same receiver
+//! judges again. A remedy that does not help is not shown.
 
 mod owned;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use owned::{is_ours, is_public, is_reverse};
+use owned::{can_be_owned, is_public, is_reverse};
 
 use hickory_proto::rr::RData;
 use hickory_proto::rr::rdata::{A, AAAA, MX, PTR, TXT};
@@ -20,34 +20,35 @@ use crate::policy::{Behaviour, Change, Remedy};
 use crate::smtp::Receiver;
 use crate::stage::Stage;
 
-/// Names of the zones that are looked at to find those of a client.
+/// Maximum number of names examined in the zones to find names of a client.
 const NAMES_LOOKED_AT: usize = 20_000;
-/// Names that a client could have, tried one after the other.
+/// Maximum number of candidate names of a client.
 const CANDIDATES: usize = 8;
-/// CNAMEs that are followed to the place where a record can stand (RFC 2317 §4).
+/// Maximum number of CNAMEs followed to the place where a record is allowed (RFC 2317 §4).
 const LINKS: usize = 8;
 
 /// A refusal with everything that is needed to judge again.
 #[derive(Debug)]
 pub(crate) struct Case {
     pub(crate) receiver: Arc<Receiver>,
-    /// The place of the rule that refused.
+    /// The index of the rule that refused.
     pub(crate) nth: usize,
     pub(crate) stage: Stage,
     pub(crate) facts: Box<Facts>,
-    /// The zones as they were; `None` where only the session can change.
+    /// The zones at the time of the refusal; `None` if only the session can change.
     pub(crate) world: Option<ResolverSnapshot>,
-    /// The message that was refused.
+    /// The refused message.
     pub(crate) message: Option<Vec<u8>>,
 }
 
 impl Case {
-    /// The remedies that help, as definite changes, without unnecessary ones. Asking the receiver for an exception always helps.
+    /// The remedies that help, as concrete changes, without unnecessary ones. Asking the receiver for an exception
+    /// always helps.
     pub(crate) fn prove(&self, proposals: Vec<Remedy>) -> Vec<Remedy> {
         let ask = Change::AskReceiver(self.facts.client_address);
         let mut proved: Vec<Remedy> = Vec::new();
         for proposal in proposals.iter().filter(|p| p.all_of != [ask.clone()]) {
-            let remedy = self.first_cure(proposal);
+            let remedy = self.first_remedy(proposal);
             proved.extend(remedy.filter(|remedy| !proved.contains(remedy)));
         }
         if proved.is_empty() {
@@ -57,8 +58,8 @@ impl Case {
         proved
     }
 
-    /// The first way to make a proposed change that helps.
-    fn first_cure(&self, proposal: &Remedy) -> Option<Remedy> {
+    /// The first concrete form of a proposed change that helps.
+    fn first_remedy(&self, proposal: &Remedy) -> Option<Remedy> {
         let mut ways: Vec<Vec<Change>> = vec![Vec::new()];
         for change in &proposal.all_of {
             let definite = self.definite(change);
@@ -68,20 +69,20 @@ impl Case {
                 .take(CANDIDATES * CANDIDATES)
                 .collect();
         }
-        ways.into_iter().find_map(|way| self.cure(way))
+        ways.into_iter().find_map(|way| self.remedy_of(way))
     }
 
     /// A new name for the client, with its PTR record, address record and HELO name.
     fn last_resort(&self) -> Option<Remedy> {
         let names = self.world.as_ref()?;
         let ways = self.names(names).into_iter().map(|name| self.named(&name));
-        ways.into_iter().find_map(|way| self.cure(way))
+        ways.into_iter().find_map(|way| self.remedy_of(way))
     }
 
     /// The changes that help, without the unnecessary ones.
-    fn cure(&self, mut changes: Vec<Change>) -> Option<Remedy> {
+    fn remedy_of(&self, mut changes: Vec<Change>) -> Option<Remedy> {
         changes.retain(|change| self.may(change));
-        if changes.is_empty() || !self.cures(&changes) {
+        if changes.is_empty() || !self.helps(&changes) {
             return None;
         }
         let mut place = changes.len();
@@ -89,17 +90,17 @@ impl Case {
             place -= 1;
             let mut fewer = changes.clone();
             fewer.remove(place);
-            if self.cures(&fewer) {
+            if self.helps(&fewer) {
                 changes = fewer;
             }
         }
         Some(Remedy { all_of: changes })
     }
 
-    fn cures(&self, changes: &[Change]) -> bool {
+    fn helps(&self, changes: &[Change]) -> bool {
         let policy = &self.receiver.policy;
         self.facts_after(changes)
-            .is_some_and(|after| policy.cures(self.nth, self.stage, &self.facts, &after))
+            .is_some_and(|after| policy.helps(self.nth, self.stage, &self.facts, &after))
     }
 
     /// The facts as the receiver would observe them; `None` if a change is impossible.
@@ -171,7 +172,7 @@ impl Case {
     fn may(&self, change: &Change) -> bool {
         let holds = |name: &Name| {
             let zones = self.world.as_ref().map(ResolverSnapshot::zones);
-            is_ours(name) && zones.is_some_and(|zones| zones.holds(name))
+            can_be_owned(name) && zones.is_some_and(|zones| zones.holds(name))
         };
         match change {
             Change::AddRecord { name, data } | Change::ReplaceRecord { name, data, .. } => {
@@ -193,7 +194,7 @@ impl Case {
         }
     }
 
-    /// The ways to make a proposed change, each as a list of definite changes.
+    /// The concrete forms of a proposed change, each as a list of changes.
     fn definite(&self, change: &Change) -> Vec<Vec<Change>> {
         let Some(world) = &self.world else {
             return vec![vec![change.clone()]];
@@ -244,7 +245,7 @@ impl Case {
         }
     }
 
-    /// All that gives the client a name: the PTR record, the address record, and the HELO.
+    /// All changes that give the client a name: the PTR record, the address record, and the HELO name.
     fn named(&self, name: &Name) -> Vec<Change> {
         let Some(world) = &self.world else {
             return Vec::new();
@@ -261,7 +262,7 @@ impl Case {
         ]
     }
 
-    /// The same, with the name as the only one.
+    /// The same changes, with the name as the only PTR name.
     fn named_alone(&self, name: &Name) -> Vec<Change> {
         let mut way = self.named(name);
         if let (Some(world), Some(first)) = (&self.world, way.first_mut()) {
@@ -289,7 +290,7 @@ impl Case {
         let all = verified.into_iter().chain(helo).chain(ptr).chain(zones);
         let mut names: Vec<Name> = Vec::new();
         for name in all
-            .filter(|name| is_ours(name) && !name.is_wildcard())
+            .filter(|name| can_be_owned(name) && !name.is_wildcard())
             .take(CANDIDATES)
         {
             if !names.contains(&name) {
@@ -300,7 +301,7 @@ impl Case {
         names
     }
 
-    /// A name that does not exist yet, in a zone of the scenario: that of the HELO or of the sender, else the largest.
+    /// A new name in a zone of the scenario: that of the HELO name or of the sender, otherwise the largest zone.
     fn new_name(&self, world: &ResolverSnapshot) -> Option<Name> {
         let helo = self
             .facts
@@ -313,7 +314,7 @@ impl Case {
             .zones()
             .zones()
             .map(|zone| (zone.records(), zone.origin()))
-            .filter(|(_, origin)| is_ours(origin) && !is_reverse(origin))
+            .filter(|(_, origin)| can_be_owned(origin) && !is_reverse(origin))
             .collect();
         origins.sort_by(|one, other| other.0.cmp(&one.0).then(one.1.cmp(&other.1)));
         let within = |name: Name| {
@@ -339,10 +340,10 @@ impl Case {
     }
 }
 
-/// The memory of a client, as it would be for the client that is judged again.
+/// Carries the receiver's memory of the client over to the client that is judged again.
 fn remember(before: &Facts, after: &mut Facts) {
     if before.client_address != after.client_address {
-        // Nothing is known of another address but this one connection.
+        // For another address, the memory has only this connection.
         let none = before
             .history
             .as_ref()
@@ -381,7 +382,7 @@ pub(crate) fn amendments(change: &Change) -> Vec<Amendment> {
     }
 }
 
-/// Where a record of a name has to stand: beside a CNAME it may not (RFC 2317 §4, RFC 2181 §10.1).
+/// The name that can have a record: a name with a CNAME cannot (RFC 2317 §4, RFC 2181 §10.1).
 fn place(world: &ResolverSnapshot, name: &Name) -> Name {
     let (resolver, mut name) = (world.resolver(), name.clone());
     for _ in 0..LINKS {
@@ -399,7 +400,7 @@ fn add(world: &ResolverSnapshot, name: &Name, data: RData) -> Change {
     Change::AddRecord { name, data }
 }
 
-/// Puts a record in the place of those of its type that `goes` is true of; adds it where there are none.
+/// Replaces the records of the same type for which `goes` is true, or adds the record if there are none.
 fn replace(
     world: &ResolverSnapshot,
     name: &Name,
@@ -420,7 +421,7 @@ fn replace(
     }
 }
 
-/// The SPF record with the address at its beginning; else one that has nothing but the address.
+/// The SPF record with the address as its first mechanism, or a record with only the address.
 fn authorizations(world: &ResolverSnapshot, domain: &Name, address: IpAddr) -> Vec<Vec<Change>> {
     let mechanism = match address {
         IpAddr::V4(v4) => format!("ip4:{v4}"),
@@ -444,7 +445,7 @@ fn authorizations(world: &ResolverSnapshot, domain: &Name, address: IpAddr) -> V
     longer.into_iter().chain([alone]).collect()
 }
 
-/// What follows the version of an SPF record (RFC 7208 §4.5).
+/// The terms of an SPF record, without the version (RFC 7208 §4.5).
 fn spf_terms(data: &RData) -> Option<String> {
     let RData::TXT(txt) = data else {
         return None;

@@ -1,12 +1,12 @@
-//! Which names and addresses an operator can have: a remedy speaks of no others.
+//! The names and addresses that an operator can own: remedies propose no others.
 
 use std::net::IpAddr;
 
 use crate::name::{self, Name};
 
-/// Whether somebody could own the name. The special-use names of RFC 6761 and its kind belong to nobody; those that
-/// RFC 2606 sets aside for tests and examples stand for real ones in a scenario. Nor does anybody own a public suffix.
-pub(super) fn is_ours(name: &Name) -> bool {
+/// Whether an operator could own the name. Special-use names (RFC 6761) and public suffixes have no owner, but the
+/// names that RFC 2606 reserves for tests and examples represent real names in a scenario.
+pub(super) fn can_be_owned(name: &Name) -> bool {
     const NOBODYS: &[&str] = &[
         "localhost",
         "localdomain",
@@ -41,7 +41,7 @@ pub(super) fn is_reverse(name: &Name) -> bool {
         .any(|arpa| name::is_within(name, &arpa))
 }
 
-/// Whether a mail host can have the address as the world sees it.
+/// Whether a mail server on the Internet can have the address.
 pub(super) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
