@@ -9,10 +9,11 @@ use bytes::BytesMut;
 use serde::Serialize;
 
 use crate::dns::Zones;
-use crate::facts::{Facts, LookupRecord, Memory, ReceiverLookup, Resolver};
+use crate::facts::{Facts, LookupRecord, Memory, ReceiverLookup, Resolver, SentBefore};
 use crate::policy::{Change, Refusal, Remedies, Remedy};
 use crate::reply::Reply;
 use crate::scenario::{Scenario, plain_message};
+use crate::smtp::client::ClientConduct;
 use crate::smtp::{ClientAddress, Receiver, Recipients, Session, SessionEvent, Step, amendments};
 use crate::stage::Stage;
 use crate::verdict::Verdict;
@@ -34,6 +35,10 @@ pub struct Attempt {
     pub message: Vec<u8>,
     /// The mailboxes of the recipient domains.
     pub recipients: Arc<Recipients>,
+    /// The deviations from the usual dialogue.
+    pub conduct: ClientConduct,
+    /// What senders had sent before, for a receiver without a memory of its own.
+    pub sent: Arc<[SentBefore]>,
 }
 
 impl Attempt {
@@ -47,6 +52,8 @@ impl Attempt {
             recipient: scenario.recipient(),
             message: plain_message(&scenario.sender),
             recipients: Arc::new(scenario.recipients()),
+            conduct: ClientConduct::default(),
+            sent: scenario.sent.as_slice().into(),
         }
     }
 
@@ -94,14 +101,24 @@ pub struct Judgement {
     pub elapsed: Duration,
 }
 
-/// Judges an attempt by a receiver without memory of earlier sessions.
+/// Judges an attempt by a receiver without memory of earlier sessions, except for the messages that were sent before.
 pub fn judge(
     receiver: &Arc<Receiver>,
     zones: &Zones,
     timeout: Duration,
     attempt: &Attempt,
 ) -> Judgement {
-    judge_remembering(receiver, Arc::default(), zones, timeout, attempt)
+    let memory = Arc::new(memory_of(receiver, attempt));
+    judge_remembering(receiver, memory, zones, timeout, attempt)
+}
+
+/// The memory of a receiver before the first session: the messages that were sent before, if a rule asks for them.
+pub(crate) fn memory_of(receiver: &Receiver, attempt: &Attempt) -> Memory {
+    let memory = Memory::default();
+    if !receiver.policy.needs().volumes.is_empty() {
+        memory.had_sent(&attempt.sent);
+    }
+    memory
 }
 
 /// Plays an attempt against a receiver that remembers earlier sessions. The memory and the counts of the faults take in
@@ -131,27 +148,14 @@ fn played(
     lookup: &dyn ReceiverLookup,
     attempt: &Attempt,
 ) -> Judgement {
+    for _ in 0..attempt.conduct.open {
+        memory.connected(attempt.client);
+    }
     let mut play = Play::new(receiver, memory, lookup, attempt);
-    let dialogue = [
-        (Stage::Connect, String::new()),
-        (
-            Stage::Helo,
-            format!("{} {}\r\n", attempt.verb, attempt.helo),
-        ),
-        (Stage::Mail, format!("MAIL FROM:<{}>\r\n", attempt.sender)),
-        (Stage::Rcpt, format!("RCPT TO:<{}>\r\n", attempt.recipient)),
-        (Stage::Data, "DATA\r\n".to_owned()),
-    ];
-    let data = crate::smtp::client::stuffed(&attempt.message);
-    let dialogue = dialogue
-        .into_iter()
-        .map(|(stage, line)| (stage, line.into_bytes()))
-        .chain([(Stage::Eod, data)]);
-    for (stage, octets) in dialogue {
-        play.say(stage, &octets);
-        if play.reply.as_ref().is_some_and(|r| r.code().is_refusal()) {
-            break;
-        }
+    if attempt.conduct.says.is_empty() {
+        play.usual(attempt);
+    } else {
+        play.says(&attempt.conduct);
     }
     play.conclude(receiver, attempt)
 }
@@ -210,8 +214,49 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// Sends one line, and records the reply and the events of the session.
-    fn say(&mut self, stage: Stage, octets: &[u8]) {
+    /// The usual dialogue, up to the first refusal.
+    fn usual(&mut self, attempt: &Attempt) {
+        let conduct = &attempt.conduct;
+        let helo = format!("{} {}\r\n", attempt.verb, attempt.helo);
+        let mail = format!("MAIL FROM:<{}>\r\n", attempt.sender);
+        let rcpt = format!("RCPT TO:<{}>\r\n", attempt.recipient);
+        let data = crate::smtp::client::stuffed(&attempt.message);
+        let go_on = self.say(Stage::Connect, b"") && self.say(Stage::Helo, helo.as_bytes());
+        for _ in 0..conduct.messages * u64::from(go_on) {
+            let whole = self.say(Stage::Mail, mail.as_bytes())
+                && (0..conduct.recipients).all(|_| self.say(Stage::Rcpt, rcpt.as_bytes()))
+                && self.say(Stage::Data, b"DATA\r\n")
+                && self.say(Stage::Eod, &data);
+            if !whole {
+                return;
+            }
+        }
+    }
+
+    /// What the conduct says, up to the first refusal.
+    fn says(&mut self, conduct: &ClientConduct) {
+        let says = conduct.says.iter().map(String::as_str);
+        let (mut stage, greeting) = (Stage::Connect, (!conduct.early).then_some(""));
+        for (nth, said) in greeting.into_iter().chain(says).enumerate() {
+            let of_line = said.lines().filter_map(ClientConduct::stage_of).next_back();
+            let wants_data = self.reply.as_ref().is_some_and(|r| r.code().get() == 354);
+            stage = match of_line {
+                _ if nth == 0 => Stage::Connect,
+                _ if wants_data => Stage::Eod,
+                of_line => of_line.unwrap_or(stage),
+            };
+            let octets = match said {
+                "" => Vec::new(),
+                said => ClientConduct::octets(said),
+            };
+            if !self.say(stage, &octets) {
+                return;
+            }
+        }
+    }
+
+    /// Sends octets, and records the reply and the events of the session. Returns true if the session goes on.
+    fn say(&mut self, stage: Stage, octets: &[u8]) -> bool {
         let (mut input, mut output) = (BytesMut::from(octets), Vec::new());
         while let Step::Pause(pause) | Step::Listen(pause) =
             self.session.advance(&mut input, &mut output, self.lookup)
@@ -230,6 +275,8 @@ impl<'a> Play<'a> {
                 _ => {}
             }
         }
+        let code = self.reply.as_ref().map(Reply::code);
+        code.is_none_or(|code| !code.is_refusal() && code.get() != 221)
     }
 
     fn conclude(self, receiver: &Receiver, attempt: &Attempt) -> Judgement {
@@ -267,16 +314,20 @@ impl<'a> Play<'a> {
     }
 }
 
-/// The last whole reply in the output of one step.
+/// The first refusal in the output of one step, or the last reply.
 fn read_reply(output: &[u8]) -> Option<Reply> {
     let text = String::from_utf8_lossy(output);
-    let lines: Vec<_> = text.lines().collect();
-    let first = lines
-        .iter()
-        .rposition(|l| l.as_bytes().get(3) == Some(&b'-'))
-        .map_or(lines.len().checked_sub(1)?, |end| {
-            let hyphen = |l: &&&str| l.as_bytes().get(3) == Some(&b'-');
-            end + 1 - lines[..=end].iter().rev().take_while(hyphen).count()
-        });
-    Reply::parse(&lines[first..]).ok()
+    let mut lines = Vec::new();
+    let mut last = None;
+    for line in text.lines() {
+        lines.push(line);
+        if line.as_bytes().get(3) == Some(&b'-') {
+            continue;
+        }
+        last = Reply::parse(&std::mem::take(&mut lines)).ok();
+        if last.as_ref().is_some_and(|reply| reply.code().is_refusal()) {
+            break;
+        }
+    }
+    last
 }

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::check::{Attempt, Judgement, judge, judge_remembering};
+use crate::check::{Attempt, Judgement, judge, judge_remembering, memory_of};
 use crate::dns::{Fault, Zones};
-use crate::facts::Memory;
 use crate::scenario::{Expectation, ReceiverProfile, Scenario, SessionExpectation, SessionOutcome};
 use crate::verdict::Verdict;
 
@@ -102,11 +101,13 @@ fn mismatches(
         recipient: recipient.unwrap_or_else(|| scenario.recipient()),
         message: expected.octets(),
         recipients: Arc::new(scenario.recipients()),
+        conduct: expected.conduct.clone(),
+        sent: scenario.sent.as_slice().into(),
     };
     // The sessions of one expectation share what counts: the faults, and what the receiver remembers.
     let (zones, memory) = (
         scenario.zones(Ipv4Addr::LOCALHOST.into()),
-        Arc::<Memory>::default(),
+        Arc::new(memory_of(&profile.receiver, &attempt)),
     );
     let judge = || {
         let (memory, timeout) = (Arc::clone(&memory), profile.dns_timeout);
@@ -114,6 +115,7 @@ fn mismatches(
     };
     for _ in 1..expected.sessions {
         judge();
+        let _ = memory.clock().advance(expected.pause);
     }
     let judgement = judge();
     let reply = judgement.reply.wire_lines().next().unwrap_or_default();

@@ -204,6 +204,7 @@ async fn play_session(
         to: vec![recipient],
         message: expected.octets(),
         timeout: TIMEOUT,
+        conduct: expected.conduct.clone(),
         ..Delivery::default()
     };
     for _ in 1..expected.sessions {
@@ -213,13 +214,17 @@ async fn play_session(
                 Vec::new(),
             ));
         }
+        if !expected.pause.is_zero() {
+            world.advance(expected.pause)?;
+        }
     }
     let dialogue = match deliver(receiver, &delivery).await {
         Ok(dialogue) => dialogue,
         Err(error) => return Ok((vec![format!("the session failed: {error}")], Vec::new())),
     };
     let ended = world.sessions().wait(|log| {
-        log.entry(expected.sessions)
+        // The other connections are open before the last session begins.
+        log.entry(expected.sessions * (expected.conduct.open + 1))
             .map(|e| e.snapshot())
             .filter(|r| r.closed_by.is_some())
     });

@@ -17,6 +17,7 @@ use crate::check::{Attempt, Judgement, judge_by_lookup};
 use crate::facts::Lookup;
 use crate::name::{self, Name, RecordType};
 use crate::scenario::{ReceiverProfile, plain_message};
+use crate::smtp::client::ClientConduct;
 
 /// The parameters of a capture.
 #[derive(Clone, Debug)]
@@ -83,6 +84,8 @@ impl Capture {
             message: plain_message(&self.sender),
             // Nothing is known about the recipient: every mailbox of every domain exists.
             recipients: std::sync::Arc::default(),
+            conduct: ClientConduct::default(),
+            sent: std::sync::Arc::default(),
         };
         let judged =
             |profile: &ReceiverProfile| judge_by_lookup(&profile.receiver, resolver, &attempt);

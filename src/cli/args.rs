@@ -23,6 +23,7 @@ use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 use values::{
     exit_after, http_at, networks, one_line, placement, ports, proxy_mode, size, source, time,
+    unescaped,
 };
 
 /// The mail server that refuses your mail on purpose, says exactly why, and says what would fix it.
@@ -407,6 +408,22 @@ pub(super) struct Send {
     /// File with the message to send [default: a short test message]
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
+    /// What the client says instead of the usual dialogue; can be given more than once. \r and \n are line ends; CRLF is
+    /// added if the text does not end with \n
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["messages", "recipients", "file"], value_parser = unescaped)]
+    pub say: Vec<String>,
+    /// Say the first --say before the greeting, as the client address of the connection
+    #[arg(long, requires = "say")]
+    pub early: bool,
+    /// Number of messages on the connection
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub messages: u64,
+    /// Number of RCPT commands for each recipient
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub recipients: u64,
+    /// Number of other connections to hold open meanwhile
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub open: u64,
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::args::Send;
 use super::{paint, print};
 use crate::error::Error;
-use crate::smtp::client::{Delivery, Dialogue, deliver};
+use crate::smtp::client::{ClientConduct, Delivery, Dialogue, deliver};
 use crate::verdict::Verdict;
 
 /// Maximum time to wait for a reply: longer than a receiver waits for DNS.
@@ -33,6 +33,13 @@ pub(super) async fn run(options: Send) -> Result<bool, Error> {
         to: options.to,
         message,
         timeout: TIMEOUT,
+        conduct: ClientConduct {
+            says: options.say,
+            early: options.early,
+            messages: options.messages,
+            recipients: options.recipients,
+            open: options.open,
+        },
         ..Delivery::default()
     };
     let dialogue = deliver(options.smtp, &delivery)

@@ -14,7 +14,7 @@ use ipnet::IpNet;
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use super::tally::{Tallies, Tally};
+use super::tally::{MOST_COUNTED, SentBefore, Tallies, Tally};
 use crate::error::Error;
 
 /// Maximum number of clients, and of triples. Beyond it, the older half is removed.
@@ -205,6 +205,22 @@ impl Memory {
     /// Records that something happens now; keeps at most the latest `keep` times.
     pub fn happened(&self, tally: Tally, keep: u64) {
         self.tallies.lock().add(tally, keep, self.clock.now());
+    }
+
+    /// Counts messages as sent now, as far as they are not counted yet.
+    pub fn had_sent(&self, sent: &[SentBefore]) {
+        let now = self.clock.now();
+        let mut tallies = self.tallies.lock();
+        for one in sent {
+            let tally = Tally {
+                by: one.by,
+                who: one.who.clone(),
+                refused_by: None,
+            };
+            for _ in tallies.remembered(&tally)..one.messages.min(MOST_COUNTED) {
+                tallies.add(tally.clone(), MOST_COUNTED, now);
+            }
+        }
     }
 
     /// Records a connection. Returns the memory of the client, including this connection.

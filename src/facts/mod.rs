@@ -40,7 +40,7 @@ pub use sender::SenderDomain;
 pub(crate) use spf::REDIRECT;
 pub use spf::{DNS_TERMS, Spf, SpfQuery, SpfResult, SpfStep, VOID_LOOKUPS, check_host};
 pub use tally::{
-    CountBy, EarlierRefusals, MOST_COUNTED, RefusalWindow, Tally, Volume, VolumeWindow,
+    CountBy, EarlierRefusals, MOST_COUNTED, RefusalWindow, SentBefore, Tally, Volume, VolumeWindow,
 };
 
 use std::net::IpAddr;

@@ -1,6 +1,7 @@
 //! Counts of messages and refusals of each sender within a time, by the clock of the world.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -105,6 +106,31 @@ pub struct EarlierRefusals {
     pub times: u64,
 }
 
+/// Messages that a sender had sent before the memory of a receiver begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentBefore {
+    /// The kind of sender.
+    pub(crate) by: CountBy,
+    /// The address, or the organizational domain in lower case.
+    pub(crate) who: String,
+    /// The number of messages.
+    pub(crate) messages: u64,
+}
+
+impl SentBefore {
+    /// Messages from this client address.
+    pub fn from_client(address: IpAddr, messages: u64) -> Self {
+        let (by, who) = (CountBy::Client, address.to_string());
+        Self { by, who, messages }
+    }
+
+    /// Messages from the organizational domain of this name.
+    pub fn from_domain(by: CountBy, domain: &Name, messages: u64) -> Self {
+        let who = organization(domain);
+        Self { by, who, messages }
+    }
+}
+
 /// The key of a count.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Tally {
@@ -119,12 +145,6 @@ pub struct Tally {
 impl Facts {
     /// The address or domain of the sender; `None` if it is not known.
     pub fn counted(&self, by: CountBy) -> Option<String> {
-        let organization = |name: &Name| {
-            let domain = name::organisational_domain(name);
-            domain
-                .unwrap_or_else(|| name::display(name))
-                .to_ascii_lowercase()
-        };
         match by {
             CountBy::Client => Some(self.client_address.to_string()),
             CountBy::SenderDomain => {
@@ -137,6 +157,14 @@ impl Facts {
             }
         }
     }
+}
+
+/// The organizational domain of a name, or the name itself if it has none.
+fn organization(name: &Name) -> String {
+    let domain = name::organisational_domain(name);
+    domain
+        .unwrap_or_else(|| name::display(name))
+        .to_ascii_lowercase()
 }
 
 /// The times of counted events, by key.
@@ -168,6 +196,11 @@ impl Tallies {
             times.pop_front();
             self.total -= 1;
         }
+    }
+
+    /// How often something happened, as far as it is remembered.
+    pub(super) fn remembered(&self, tally: &Tally) -> u64 {
+        self.times.get(tally).map_or(0, |times| times.len() as u64)
     }
 
     /// Drops the older half of the senders.

@@ -375,7 +375,9 @@ impl Builder {
 
         let named = scenario.exchange_names(None);
         let listener_config = self.main_listener.listener_config(profile, &named)?;
-        let memory = Arc::new(Memory::on(Clock::advanced(self.clock)?));
+        let memory = Memory::on(Clock::advanced(self.clock)?);
+        memory.had_sent(&scenario.sent);
+        let memory = Arc::new(memory);
         let main = Arc::new(super::change::session_config(scenario, profile, memory));
         let (exchanges, ports) = (self.exchanges.clone(), self.ports.clone());
         let (smtp_ip, dns_ip) = (smtp_addr.ip(), dns_addr.ip());

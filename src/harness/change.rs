@@ -60,6 +60,7 @@ impl World {
             clock,
         } = &self.start;
         let memory = Memory::on(Clock::advanced(*clock).unwrap_or_default());
+        memory.had_sent(&scenario.sent);
         let main = Arc::new(session_config(scenario, profile, Arc::new(memory)));
         let mut receivers = self.receivers.lock();
         // The listeners of the start are never closed, so that nothing has to be bound here.
@@ -67,7 +68,7 @@ impl World {
             Ok(prepared) => drop(receivers.take(prepared)),
             Err(error) => tracing::error!(%error, "the exchanges stay as they are"),
         }
-        receivers.forget(&main);
+        receivers.forget(scenario, &main);
         let zones = Arc::new(scenario.zones_with(&receivers.places()));
         self.forget(|last| {
             let past = self.zones.load_full();
@@ -215,7 +216,9 @@ impl World {
             let _runtime = self.runtime.enter();
             receivers.prepare(&scenario, &main, &self.profile.load())?
         };
+        main.memory.had_sent(&scenario.sent);
         self.attend(receivers.take(prepared));
+        receivers.had_sent(&scenario.sent);
         let zones = scenario.zones_with(&receivers.places());
         self.receive(&mut receivers, |session_config| {
             session_config.identity = identity(&scenario)

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use super::bind;
 use super::listen::MainListener;
 use crate::error::Error;
-use crate::facts::Memory;
+use crate::facts::{Memory, SentBefore};
 use crate::scenario::{self, Listener, Place, Placement, ReceiverProfile, Scenario};
 use crate::smtp::{ClientSource, Identity, ListenerConfig, SessionConfig, SharedSessionConfig};
 use crate::tls::Tls;
@@ -273,7 +273,7 @@ impl Receivers {
         Ok(Known {
             tls: self.main_listener.starttls_of(&profile, &exchanges)?,
             named: exchanges,
-            memory: Arc::new(Memory::on(Arc::clone(main.memory.clock()))),
+            memory: memory(scenario, main),
             profile,
         })
     }
@@ -372,15 +372,22 @@ impl Receivers {
         prepared.fresh
     }
 
-    /// Makes every receiver forget: their memories are empty, on the clock of the main one.
-    pub(super) fn forget(&mut self, main: &SessionConfig) {
+    /// Makes every receiver forget what happened since the start. The memories are on the clock of the main one.
+    pub(super) fn forget(&mut self, scenario: &Scenario, main: &SessionConfig) {
         for known in self.known.values_mut() {
-            known.memory = Arc::new(Memory::on(Arc::clone(main.memory.clock())));
+            known.memory = memory(scenario, main);
         }
         for own in &mut self.further {
             if let Some((_, identity)) = &own.identity {
                 identity.begin_again();
             }
+        }
+    }
+
+    /// Every receiver counts what senders had sent before.
+    pub(super) fn had_sent(&self, sent: &[SentBefore]) {
+        for known in self.known.values() {
+            known.memory.had_sent(sent);
         }
     }
 
@@ -432,4 +439,11 @@ impl Receivers {
             },
         }
     }
+}
+
+/// The memory of a receiver at the start, on the clock of the main one.
+fn memory(scenario: &Scenario, main: &SessionConfig) -> Arc<Memory> {
+    let memory = Memory::on(Arc::clone(main.memory.clock()));
+    memory.had_sent(&scenario.sent);
+    Arc::new(memory)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::check::{Attempt, judge};
-use crate::scenario::{self, ReceiverProfile, Scenario, plain_message};
+use crate::scenario::{self, ReceiverProfile, Scenario};
 
 const OFFICE: &str = "na01-bn1-obe.outbound.protection.outlook.com";
 
@@ -17,15 +17,8 @@ fn picture(scenario: &str, receiver: &str, client: &str, helo: &str) -> Picture 
 }
 
 fn of(scenario: &Scenario, profile: &ReceiverProfile, client: &str, helo: &str) -> Picture {
-    let attempt = Attempt {
-        client: client.parse().expect("an address"),
-        helo: helo.to_owned(),
-        verb: "EHLO".to_owned(),
-        message: plain_message(&scenario.sender),
-        sender: scenario.sender.clone(),
-        recipient: scenario.recipient(),
-        recipients: std::sync::Arc::default(),
-    };
+    let client = client.parse().expect("an address");
+    let attempt = Attempt::of(scenario, client, helo);
     let zones = scenario.zones(std::net::Ipv4Addr::LOCALHOST.into());
     let judgement = judge(&profile.receiver, &zones, profile.dns_timeout, &attempt);
     Picture::of(&Case::from(&judgement))

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 use std::net::IpAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use super::Scenario;
 use super::shipped::{is_path, stem};
 use crate::dns::Transport;
 use crate::name::{self, Name, RecordType};
+use crate::smtp::client::ClientConduct;
 use crate::verdict::Verdict;
 
 /// One `[[expect]]`.
@@ -47,6 +49,10 @@ pub struct SessionExpectation {
     pub verdict: Option<Verdict>,
     /// The number of times that the session is played; the expectation is about the last one.
     pub sessions: u64,
+    /// The time between the sessions, by the clock of the world.
+    pub pause: Duration,
+    /// How the client deviates from the usual dialogue.
+    pub conduct: ClientConduct,
 }
 
 /// A DNS query and its answer.
@@ -142,6 +148,7 @@ impl SessionExpectation {
         if message.is_some() {
             text.push_str(", with a message of its own");
         }
+        text.push_str(&deviations(&self.conduct));
         if *sessions > 1 {
             let _ = write!(text, ", in session {sessions}");
         }
@@ -181,6 +188,31 @@ impl SessionExpectation {
         }
         mismatches
     }
+}
+
+/// How a client deviates from the usual dialogue, as a part of a sentence.
+fn deviations(conduct: &ClientConduct) -> String {
+    let mut text = String::new();
+    if !conduct.says.is_empty() {
+        let when = if conduct.early {
+            " before the greeting"
+        } else {
+            ""
+        };
+        let says = conduct.says.join(" / ").replace(['\r', '\n'], " ");
+        let _ = write!(text, ", with {says:?}{when}");
+    }
+    let counts = [
+        (conduct.messages, 1, "messages"),
+        (conduct.recipients, 1, "recipients"),
+        (conduct.open, 0, "other connections"),
+    ];
+    for (count, usual, what) in counts {
+        if count != usual {
+            let _ = write!(text, ", with {count} {what}");
+        }
+    }
+    text
 }
 
 /// A short message with only the required fields (RFC 5322 §3.6).

@@ -6,6 +6,7 @@
 mod behaviour;
 mod builtin;
 mod compile;
+mod conduct;
 mod domain;
 mod exchange;
 mod expect;
@@ -23,6 +24,7 @@ mod reader;
 mod receiver;
 mod reference;
 mod report;
+mod sent;
 mod shipped;
 mod source;
 mod values;
@@ -48,6 +50,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::dns::{Fault, Settings, Zone};
+use crate::facts::SentBefore;
 use crate::name;
 use crate::smtp::{ClientSource, Mailboxes, Nat, Recipients};
 
@@ -82,6 +85,8 @@ pub struct Scenario {
     pub listeners: Vec<Listener>,
     /// The DNS faults.
     pub faults: Vec<Fault>,
+    /// What senders had sent before.
+    pub sent: Vec<SentBefore>,
     /// The expectations.
     pub expectations: Vec<Expectation>,
     /// The TOML text that it was read from.

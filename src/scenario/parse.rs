@@ -7,6 +7,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use super::compile::Generator;
+use super::conduct::conduct;
 use super::expect::{DnsExpectation, Expectation, SessionExpectation};
 use super::keys::{EXPECT_ANSWER, EXPECT_REPLY};
 use super::listener::listeners;
@@ -14,6 +15,7 @@ use super::named::named_receiver;
 use super::pool::{Pattern, Pool, Pools};
 use super::reader::{At, Reader};
 use super::report::Mistakes;
+use super::sent::sent;
 use super::values::{address, check_name, domain_name, ranges, record_type};
 use super::{Scenario, domain, source};
 use crate::dns::{Fault, FaultMistake, FaultSpec, Outside, Settings, Transport};
@@ -58,6 +60,11 @@ pub(super) fn read(
         .into_iter()
         .filter_map(|t| fault(t, mistakes))
         .collect();
+    let sent = file
+        .tables("sent", mistakes)
+        .into_iter()
+        .filter_map(|table| sent(table, mistakes))
+        .collect();
     let asks = |table: &DeTable<'_>| table.keys().any(|key| key.get_ref() == "ask");
     let section = |table: &DeTable<'_>| match asks(table) {
         true => &EXPECT_ANSWER,
@@ -81,6 +88,7 @@ pub(super) fn read(
         nat,
         listeners,
         faults,
+        sent,
         expectations: Vec::new(),
     };
     let expectations = expected
@@ -406,6 +414,8 @@ fn session_expectation(
         }
         number.value
     });
+    let pause = table.duration("pause", mistakes).unwrap_or_default();
+    let conduct = conduct(table, mistakes);
     let helo = helo?.value;
     Some(SessionExpectation {
         client: client?,
@@ -420,6 +430,8 @@ fn session_expectation(
         stage,
         verdict,
         sessions,
+        pause,
+        conduct,
     })
 }
 

@@ -14,6 +14,11 @@ use tokio::time::timeout;
 use crate::reply::Reply;
 use crate::stage::Stage;
 
+/// The reply code that asks for the message (RFC 5321 §4.3.2).
+const DATA_EXPECTED: u16 = 354;
+/// The reply code with which the server closes the connection (RFC 5321 §4.2.3).
+const CLOSING: u16 = 221;
+
 /// One session.
 #[derive(Clone, Debug)]
 pub struct Delivery {
@@ -33,6 +38,63 @@ pub struct Delivery {
     pub message: Vec<u8>,
     /// The time limit for each reply.
     pub timeout: Duration,
+    /// The deviations from the usual dialogue.
+    pub conduct: ClientConduct,
+}
+
+/// How a client deviates from the usual dialogue: HELO, MAIL, RCPT, DATA and one message, on one connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientConduct {
+    /// What the client says instead, one string after the reply to the one before. CRLF is added to a string that does not end
+    /// with a line feed; a string with several lines is sent at once.
+    pub says: Vec<String>,
+    /// Whether the client says the first of them before the greeting.
+    pub early: bool,
+    /// The number of messages on the connection.
+    pub messages: u64,
+    /// The number of RCPT commands for each recipient.
+    pub recipients: u64,
+    /// The number of other connections that the client holds open meanwhile.
+    pub open: u64,
+}
+
+impl Default for ClientConduct {
+    fn default() -> Self {
+        Self {
+            says: Vec::new(),
+            early: false,
+            messages: 1,
+            recipients: 1,
+            open: 0,
+        }
+    }
+}
+
+impl ClientConduct {
+    /// The octets of a string that the client says.
+    pub fn octets(said: &str) -> Vec<u8> {
+        let mut octets = said.as_bytes().to_vec();
+        if !said.ends_with('\n') {
+            octets.extend_from_slice(b"\r\n");
+        }
+        octets
+    }
+
+    /// The stage at which the reply to a command refuses; `None` for a command that is of no stage.
+    pub fn stage_of(line: &str) -> Option<Stage> {
+        let verb = line.split_ascii_whitespace().next().unwrap_or_default();
+        let stages = [
+            ("HELO", Stage::Helo),
+            ("EHLO", Stage::Helo),
+            ("MAIL", Stage::Mail),
+            ("RCPT", Stage::Rcpt),
+            ("DATA", Stage::Data),
+        ];
+        let known = stages
+            .into_iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(verb));
+        known.map(|(_, stage)| stage)
+    }
 }
 
 impl Default for Delivery {
@@ -46,6 +108,7 @@ impl Default for Delivery {
             to: Vec::new(),
             message: Vec::new(),
             timeout: Duration::from_secs(60),
+            conduct: ClientConduct::default(),
         }
     }
 }
@@ -69,24 +132,25 @@ pub struct Dialogue {
 /// Errors of the socket; `TimedOut`; `InvalidData` for a line that is not a reply; `UnexpectedEof` if the server closes
 /// without a reply.
 pub async fn deliver(receiver: SocketAddr, delivery: &Delivery) -> io::Result<Dialogue> {
-    let stream = timeout(delivery.timeout, connect(receiver, delivery.local)).await??;
-    let dialogue = Dialogue {
-        local: stream.local_addr().ok(),
-        ..Dialogue::default()
-    };
-    let mut client = Client {
-        stream: BufReader::new(stream),
-        dialogue,
-        timeout: delivery.timeout,
-    };
-    if client.accepts(Stage::Connect).await? && client.transaction(delivery).await? {
-        client.body(&delivery.message).await?;
-        client.accepts(Stage::Eod).await?;
+    let mut others = Vec::new();
+    for _ in 0..delivery.conduct.open {
+        let mut other = Client::connect(receiver, delivery).await?;
+        if other.accepts(Stage::Connect).await? {
+            other.claims(delivery).await?;
+        }
+        others.push(other);
+    }
+    let mut client = Client::connect(receiver, delivery).await?;
+    if delivery.conduct.says.is_empty() {
+        client.usual(delivery).await?;
+    } else {
+        client.says(delivery).await?;
     }
     // A server that closes the connection with its refusal does not read QUIT, which is not an error.
     if client.say("QUIT").await.is_ok() {
         let _ = client.reply().await;
     }
+    drop(others);
     Ok(client.dialogue)
 }
 
@@ -111,27 +175,105 @@ struct Client {
 }
 
 impl Client {
-    /// Sends everything from HELO to DATA. Returns true if the server wants the message.
-    async fn transaction(&mut self, delivery: &Delivery) -> io::Result<bool> {
-        if let Some(address) = delivery.xclient {
-            let address = if address.is_ipv6() {
-                format!("IPV6:{address}")
-            } else {
-                address.to_string()
-            };
-            if !self
-                .asks(&format!("XCLIENT ADDR={address}"), Stage::Connect)
-                .await?
-            {
+    async fn connect(receiver: SocketAddr, delivery: &Delivery) -> io::Result<Self> {
+        let stream = timeout(delivery.timeout, connect(receiver, delivery.local)).await??;
+        let dialogue = Dialogue {
+            local: stream.local_addr().ok(),
+            ..Dialogue::default()
+        };
+        Ok(Self {
+            stream: BufReader::new(stream),
+            dialogue,
+            timeout: delivery.timeout,
+        })
+    }
+
+    /// The usual dialogue.
+    async fn usual(&mut self, delivery: &Delivery) -> io::Result<()> {
+        let greeted = self.accepts(Stage::Connect).await? && self.claims(delivery).await?;
+        let helo = format!("{} {}", delivery.verb, delivery.helo);
+        if !greeted || !self.asks(&helo, Stage::Helo).await? {
+            return Ok(());
+        }
+        for _ in 0..delivery.conduct.messages {
+            if !self.transaction(delivery).await? {
+                return Ok(());
+            }
+            self.body(&delivery.message).await?;
+            if !self.accepts(Stage::Eod).await? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// What the conduct says, up to the first refusal.
+    async fn says(&mut self, delivery: &Delivery) -> io::Result<()> {
+        let ClientConduct { says, early, .. } = &delivery.conduct;
+        let mut says = says.iter();
+        let mut stage = Stage::Connect;
+        if *early && let Some(first) = says.next() {
+            self.say_all(first).await?;
+            if !self.accepts(stage).await? || !self.hear_all(first, &mut stage).await? {
+                return Ok(());
+            }
+        } else if !self.accepts(stage).await? || !self.claims(delivery).await? {
+            return Ok(());
+        }
+        for said in says {
+            self.say_all(said).await?;
+            if !self.hear_all(said, &mut stage).await? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends one string of the conduct.
+    async fn say_all(&mut self, said: &str) -> io::Result<()> {
+        let lines = said.lines().map(|line| ("C", line.to_owned()));
+        self.dialogue.lines.extend(lines);
+        let octets = ClientConduct::octets(said);
+        self.stream.get_mut().write_all(&octets).await
+    }
+
+    /// Reads the replies to one string: one for each line, or one for a whole message. Returns true if none is a refusal.
+    async fn hear_all(&mut self, said: &str, stage: &mut Stage) -> io::Result<bool> {
+        let last = self.dialogue.last.as_ref().map(|reply| reply.code().get());
+        if last == Some(DATA_EXPECTED) {
+            *stage = Stage::Eod;
+            return self.accepts(*stage).await;
+        }
+        for line in said.lines() {
+            *stage = ClientConduct::stage_of(line).unwrap_or(*stage);
+            if !self.accepts(*stage).await? || self.is_dismissed() {
                 return Ok(false);
             }
         }
-        if !self
-            .asks(&format!("{} {}", delivery.verb, delivery.helo), Stage::Helo)
-            .await?
-        {
-            return Ok(false);
-        }
+        Ok(true)
+    }
+
+    /// Whether the last reply ends the session without a refusal.
+    fn is_dismissed(&self) -> bool {
+        let last = self.dialogue.last.as_ref();
+        last.is_some_and(|reply| reply.code().get() == CLOSING)
+    }
+
+    /// Claims a client address with XCLIENT, if the delivery has one.
+    async fn claims(&mut self, delivery: &Delivery) -> io::Result<bool> {
+        let Some(address) = delivery.xclient else {
+            return Ok(true);
+        };
+        let address = match address {
+            IpAddr::V6(address) => format!("IPV6:{address}"),
+            IpAddr::V4(address) => address.to_string(),
+        };
+        let claim = format!("XCLIENT ADDR={address}");
+        self.asks(&claim, Stage::Connect).await
+    }
+
+    /// Sends everything from MAIL to DATA. Returns true if the server wants the message.
+    async fn transaction(&mut self, delivery: &Delivery) -> io::Result<bool> {
         if !self
             .asks(&format!("MAIL FROM:<{}>", delivery.from), Stage::Mail)
             .await?
@@ -139,8 +281,10 @@ impl Client {
             return Ok(false);
         }
         for to in &delivery.to {
-            if !self.asks(&format!("RCPT TO:<{to}>"), Stage::Rcpt).await? {
-                return Ok(false);
+            for _ in 0..delivery.conduct.recipients {
+                if !self.asks(&format!("RCPT TO:<{to}>"), Stage::Rcpt).await? {
+                    return Ok(false);
+                }
             }
         }
         self.asks("DATA", Stage::Data).await

@@ -52,6 +52,7 @@ mod robustness_sockets;
 mod rules_mechanics;
 mod scenarios;
 mod script;
+mod sent;
 #[path = "../skipped/mod.rs"]
 mod skipped;
 mod smtp_settings;

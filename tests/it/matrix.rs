@@ -235,6 +235,8 @@ fn judged(scenario: &str, client: &str, receiver: &ReceiverProfile) -> Judgement
         recipient: scenario.recipient(),
         message: plain_message(&scenario.sender),
         recipients: std::sync::Arc::default(),
+        conduct: martinet::smtp::client::ClientConduct::default(),
+        sent: scenario.sent.as_slice().into(),
     };
     judge(
         &receiver.receiver,

@@ -100,15 +100,7 @@ fn every_remedy_of_the_matrix_cures() {
         let shared = scenario.faults.is_empty().then(anew);
         for client in scenario.clients() {
             for profile in &receivers {
-                let attempt = Attempt {
-                    client: client.address,
-                    helo: client.helo.clone(),
-                    verb: "EHLO".to_owned(),
-                    sender: scenario.sender.clone(),
-                    recipient: scenario.recipient(),
-                    message: plain_message(&scenario.sender),
-                    recipients: std::sync::Arc::default(),
-                };
+                let attempt = Attempt::of(scenario, client.address, &client.helo);
                 let made = shared.is_none().then(anew);
                 let zones = shared.as_ref().or(made.as_ref()).expect("one of both");
                 let judgement = judged(profile, zones, &attempt);
@@ -190,6 +182,8 @@ fn remedies(zones: &str, rules: &str, client: &str, helo: &str) -> Vec<String> {
         recipient: scenario.recipient(),
         message: plain_message("info@example.test"),
         recipients: std::sync::Arc::default(),
+        conduct: martinet::smtp::client::ClientConduct::default(),
+        sent: std::sync::Arc::default(),
     };
     let judgement = judged(&profile, &scenario.zones([127, 0, 0, 1].into()), &attempt);
     assert!(judgement.rule.is_some(), "{judgement:?}");
@@ -419,6 +413,8 @@ fn a_proof_leaves_faults_alone() {
         recipient: scenario.recipient(),
         message: plain_message(&scenario.sender),
         recipients: std::sync::Arc::default(),
+        conduct: martinet::smtp::client::ClientConduct::default(),
+        sent: std::sync::Arc::default(),
     };
     let profile = Arc::new(martinet::scenario::load_receiver("fcrdns").expect("a receiver"));
     let judgement = judged(&profile, &zones, &attempt);
@@ -450,6 +446,8 @@ fn a_header_is_mended_whole() {
             recipient: scenario.recipient(),
             message: format!("{header}\r\nx\r\n").into_bytes(),
             recipients: std::sync::Arc::default(),
+            conduct: martinet::smtp::client::ClientConduct::default(),
+            sent: std::sync::Arc::default(),
         };
         judged(&profile, &scenario.zones([127, 0, 0, 1].into()), &attempt)
     };

@@ -70,6 +70,8 @@ fn the_dry_run_says_what_a_session_meets() {
                 recipient: scenario.recipient(),
                 message: expected.octets(),
                 recipients: std::sync::Arc::default(),
+                conduct: expected.conduct.clone(),
+                sent: scenario.sent.as_slice().into(),
             };
             let zones = scenario.zones([127, 0, 0, 1].into());
             let judgement = judge(&profile.receiver, &zones, Duration::from_secs(5), &attempt);

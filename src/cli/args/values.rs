@@ -149,6 +149,27 @@ pub(super) fn one_line(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// A text in which `\r`, `\n` and `\\` stand for CR, LF and a backslash.
+pub(super) fn unescaped(text: &str) -> Result<String, String> {
+    let mut out = String::new();
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        match (c, c == '\\') {
+            (_, true) => match rest.next() {
+                Some('r') => out.push('\r'),
+                Some('n') => out.push('\n'),
+                Some('\\') => out.push('\\'),
+                other => {
+                    let found = other.map(String::from).unwrap_or_default();
+                    return Err(format!("expected \\r, \\n or \\\\, found \\{found}"));
+                }
+            },
+            (c, false) => out.push(c),
+        }
+    }
+    Ok(out)
+}
+
 /// The minimum limit of the journal.
 const LEAST_KEPT: usize = 1 << 20;
 

@@ -55,6 +55,32 @@ pub(in crate::scenario) static EXPECT_REPLY: Section = Section {
             "The number of times that the session is played in the same world, from 1 to 1000. The expectation is about the last one.",
         )
         .default("1"),
+        key(
+            "pause",
+            Takes::Duration,
+            "\"5m\"",
+            "The time between these sessions, by which the clock of the receivers is advanced.",
+        )
+        .default("\"0s\""),
+        key(
+            "says",
+            Takes::List("a string"),
+            "[\"EHLO mail.example.test\", \"EHLO mx.example.test\"]",
+            "What the client sends in place of the usual dialogue: each string after the reply to the previous one, up to the first refusal. CRLF is added to a string that does not end with a line feed. A string of several lines is sent at once.",
+        )
+        .absent("HELO or EHLO, MAIL, RCPT, DATA and the message"),
+        key("early", Takes::Flag, "true", "Sends the first string of `says` before the greeting.").default("false"),
+        key("messages", Takes::Number, "21", "The number of messages that the client sends on its connection, from 1 to 1000.")
+            .default("1"),
+        key("recipients", Takes::Number, "101", "The number of RCPT commands for the recipient, from 1 to 1000.")
+            .default("1"),
+        key(
+            "open",
+            Takes::Number,
+            "2",
+            "The number of other connections that the client holds open during its session, from 0 to 1000.",
+        )
+        .default("0"),
         NOTE,
     ],
 };

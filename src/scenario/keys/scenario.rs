@@ -58,6 +58,7 @@ pub(in crate::scenario) static SCENARIO: Section = Section {
         ),
         key("listener", Takes::Tables(&LISTENER), "", "Declares a further SMTP listener."),
         key("fault", Takes::Tables(&FAULT), "", "Makes DNS misbehave for a name."),
+        key("sent", Takes::Tables(&SENT), "", "Declares messages that a sender sent earlier."),
         key(
             "expect",
             Takes::Tables(&EXPECT_REPLY),
@@ -109,6 +110,39 @@ pub(in crate::scenario) static DOMAIN: Section = Section {
             "Lists the mailboxes of the domain, in place of those of `[recipients]`. `postmaster` always exists.",
         )
         .absent("those of `[recipients]`"),
+    ],
+};
+
+pub(in crate::scenario) static SENT: Section = Section {
+    title: "[[sent]]",
+    doc: "Messages that a sender sent before the first session. Every receiver counts them as acknowledged when the world starts, so that a rule with `bulk` can apply to the first message of a session. Exactly one of `client`, `sender_domain` and `from_domain` is required.",
+    more: More::Nothing,
+    keys: &[
+        key(
+            "client",
+            ADDRESS,
+            "\"192.0.2.10\"",
+            "The client address that sent the messages.",
+        ),
+        key(
+            "sender_domain",
+            NAME,
+            "\"example.test\"",
+            "The domain of the envelope sender.",
+        ),
+        key(
+            "from_domain",
+            NAME,
+            "\"example.test\"",
+            "The domain of the header field From.",
+        ),
+        key(
+            "messages",
+            Takes::Number,
+            "4999",
+            "The number of messages, from 1 to 10000.",
+        )
+        .required(),
     ],
 };
 

@@ -193,6 +193,8 @@ async fn the_receiver_meets_the_same_faults() {
             recipient: "b@contoso.test".to_owned(),
             message: b"Subject: x\r\n\r\nx\r\n".to_vec(),
             recipients: std::sync::Arc::default(),
+            conduct: martinet::smtp::client::ClientConduct::default(),
+            sent: std::sync::Arc::default(),
         };
         let judgement =
             martinet::check::judge(&receiver.receiver, &zones, Duration::from_secs(5), &attempt);

@@ -142,6 +142,8 @@ fn sender_spf_meets_faults_of_tcp() {
             recipient: "b@contoso.test".to_owned(),
             message: b"Subject: x\r\n\r\nx\r\n".to_vec(),
             recipients: std::sync::Arc::default(),
+            conduct: martinet::smtp::client::ClientConduct::default(),
+            sent: std::sync::Arc::default(),
         };
         judge(
             &receiver.receiver,
