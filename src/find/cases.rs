@@ -4,18 +4,29 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::deviations::{Deviation, deviations};
 use super::input::Said;
 use super::pattern::Pattern;
-use crate::check::{Attempt, Judgement, judge, judge_remembering};
+use crate::check::{Attempt, Judgement, judge, judge_remembering, memory_of};
 use crate::dns::{Fault, Zones};
-use crate::facts::{Memory, Tally};
+use crate::facts::Tally;
 use crate::policy::Rule;
 use crate::policy::check::Check;
 use crate::scenario::{Expectation, ReceiverProfile, Scenario};
+use crate::verdict::Verdict;
 
 /// Maximum number of clients of one scenario: a pool can have thousands with the same result.
 const CLIENTS: usize = 24;
+/// Maximum number of sessions that count before the one with the reply.
+const SESSIONS: u64 = 1000;
+/// The check that defers a client until it comes again.
+const GREYLIST: &str = "greylist";
+/// Its delay, unless a rule says otherwise.
+const DELAY: Duration = Duration::from_secs(5 * 60);
+/// Maximum number of attempts of which deviations from the usual dialogue are tried.
+const DEVIATING: usize = 6;
 
 /// A scenario and an attempt that causes a reply.
 #[derive(Debug)]
@@ -26,6 +37,8 @@ pub(super) struct Case {
     pub(super) own_message: bool,
     /// The number of sessions: the last one gets the reply. More than one for rules that count.
     pub(super) sessions: u64,
+    /// The time between the sessions.
+    pub(super) pause: Duration,
     pub(super) judgement: Judgement,
 }
 
@@ -51,6 +64,7 @@ type Plays = HashMap<(usize, usize), Played>;
 /// The result of an attempt.
 struct Played {
     rule: Option<&'static str>,
+    accepted: bool,
     said: Said,
     /// The number of lines of the reply.
     lines: usize,
@@ -103,8 +117,8 @@ impl<'a> Stage<'a> {
             let is_it = played.is(rule, pattern);
             is_it.then(|| ready.case(profile, attempt))
         });
-        let counts = nth.and_then(|nth| profile.receiver.policy.rules().get(nth));
-        let counts = counts.filter(|rule| rule.bulk.is_some() || rule.escalation.is_some());
+        let asked = nth.and_then(|nth| profile.receiver.policy.rules().get(nth));
+        let counts = asked.filter(|rule| rule.bulk.is_some() || rule.escalation.is_some());
         let again = |counting: &Rule| {
             self.any(profile, |ready, attempt, played| {
                 // A session that another rule refuses counts no message and no violation.
@@ -113,15 +127,54 @@ impl<'a> Stage<'a> {
                     .flatten()
             })
         };
+        let later = || {
+            let delay = profile
+                .receiver
+                .policy
+                .rules()
+                .iter()
+                .find_map(greylisted)?;
+            self.any(profile, |ready, attempt, played| {
+                let may = played.rule == Some(GREYLIST) && rule != Some(GREYLIST);
+                may.then(|| ready.later(profile, attempt, delay, check, pattern))
+                    .flatten()
+            })
+        };
         once.or_else(|| counts.and_then(again))
+            .or_else(later)
+            .or_else(|| self.deviating(profile, asked?, pattern))
+    }
+
+    /// The first deviation from the usual dialogue that gets a reply of this pattern. The clients are those that are accepted
+    /// otherwise, or any if none is.
+    fn deviating(&self, profile: &ReceiverProfile, rule: &Rule, pattern: &Pattern) -> Option<Case> {
+        let (mut sound, mut others) = (Vec::new(), Vec::new());
+        self.any(profile, |ready, attempt, played| {
+            let attempts = match played.rule {
+                None if played.accepted => &mut sound,
+                _ => &mut others,
+            };
+            if attempts.len() < DEVIATING && !ready.attempts[attempt].1 {
+                attempts.push((ready, attempt));
+            }
+            (sound.len() == DEVIATING).then_some(())
+        });
+        let attempts = if sound.is_empty() { others } else { sound };
+        let mut deviating = attempts.into_iter().flat_map(|(ready, attempt)| {
+            let all = deviations(rule, &ready.attempts[attempt].0);
+            all.into_iter().map(move |one| (ready, attempt, one))
+        });
+        deviating.find_map(|(ready, attempt, one)| {
+            ready.deviating(profile, attempt, &one, rule, pattern)
+        })
     }
 
     /// The first attempt of which something can be made. Attempts that `check` and `send` can repeat come first.
-    fn any(
-        &self,
+    fn any<'s, T>(
+        &'s self,
         profile: &ReceiverProfile,
-        make: impl Fn(&Ready<'_>, usize, &Played) -> Option<Case>,
-    ) -> Option<Case> {
+        mut make: impl FnMut(&'s Ready<'a>, usize, &Played) -> Option<T>,
+    ) -> Option<T> {
         let mut played = self.played.borrow_mut();
         let played = played.entry(profile.name.clone()).or_default();
         for own_message in [false, true] {
@@ -132,8 +185,8 @@ impl<'a> Stage<'a> {
                     }
                     let play = || Played::of(&ready.judge(profile, attempt));
                     let played = played.entry((scenario, attempt)).or_insert_with(play);
-                    if let Some(case) = make(ready, attempt, played) {
-                        return Some(case);
+                    if let Some(made) = make(ready, attempt, played) {
+                        return Some(made);
                     }
                 }
             }
@@ -146,7 +199,8 @@ impl Played {
     fn of(judgement: &Judgement) -> Self {
         Self {
             rule: judgement.rule,
-            said: Said::of_text(&judgement.reply.to_string()).swap_remove(0),
+            accepted: judgement.verdict == Verdict::Accept,
+            said: Said::of_reply(judgement.reply.code().get(), &judgement.reply.to_string()),
             lines: judgement.reply.texts().len(),
         }
     }
@@ -164,6 +218,7 @@ impl Ready<'_> {
             attempt: self.attempts[attempt].0.clone(),
             own_message: self.attempts[attempt].1,
             sessions: 1,
+            pause: Duration::ZERO,
             judgement: self.judge(profile, attempt),
         }
     }
@@ -176,24 +231,25 @@ impl Ready<'_> {
         rule: &Rule,
         pattern: &Pattern,
     ) -> Option<Case> {
-        let memory = Arc::new(Memory::default());
+        let memory = Arc::new(memory_of(&profile.receiver, &self.attempts[attempt].0));
         let mut sessions = 0;
         let first = self.judge(profile, attempt).facts;
         if !rule.is_violated_by(&first) {
             return None;
         }
         if let Some(bulk) = &rule.bulk {
-            let by = bulk.by;
-            let who = first.counted(by)?;
-            sessions = bulk.messages.saturating_sub(1);
+            let tally = Tally {
+                by: bulk.by,
+                who: first.counted(bulk.by)?,
+                refused_by: None,
+            };
+            let known = memory.times_within(&tally, bulk.per);
+            sessions = bulk.messages.saturating_sub(1).saturating_sub(known);
+            if sessions > SESSIONS {
+                return None;
+            }
             for _ in 0..sessions {
-                let (who, refused_by) = (who.clone(), None);
-                let tally = Tally {
-                    by,
-                    who,
-                    refused_by,
-                };
-                memory.happened(tally, bulk.messages);
+                memory.happened(tally.clone(), bulk.messages);
             }
         }
         let zones = zones(self.scenario);
@@ -221,6 +277,65 @@ impl Ready<'_> {
         None
     }
 
+    /// Plays an attempt that greylisting defers, and again after its delay.
+    fn later(
+        &self,
+        profile: &ReceiverProfile,
+        attempt: usize,
+        delay: Duration,
+        check: Option<&Check>,
+        pattern: &Pattern,
+    ) -> Option<Case> {
+        let memory = Arc::new(memory_of(&profile.receiver, &self.attempts[attempt].0));
+        let zones = zones(self.scenario);
+        let play = || {
+            let (memory, patience) = (Arc::clone(&memory), profile.dns_timeout);
+            let attempt = &self.attempts[attempt].0;
+            judge_remembering(&profile.receiver, memory, &zones, patience, attempt)
+        };
+        play();
+        let judgement = memory.clock().advance(delay).then(play)?;
+        brings(&judgement, check, pattern).then(|| Case {
+            sessions: 2,
+            pause: delay,
+            judgement,
+            ..self.case(profile, attempt)
+        })
+    }
+
+    /// Plays an attempt with a deviation from the usual dialogue.
+    fn deviating(
+        &self,
+        profile: &ReceiverProfile,
+        attempt: usize,
+        deviation: &Deviation,
+        rule: &Rule,
+        pattern: &Pattern,
+    ) -> Option<Case> {
+        let attempt = Attempt {
+            conduct: deviation.conduct.clone(),
+            ..self.attempts[attempt].0.clone()
+        };
+        let memory = Arc::new(memory_of(&profile.receiver, &attempt));
+        let zones = zones(self.scenario);
+        let play = || {
+            let (memory, patience) = (Arc::clone(&memory), profile.dns_timeout);
+            judge_remembering(&profile.receiver, memory, &zones, patience, &attempt)
+        };
+        for _ in 1..deviation.sessions {
+            play();
+        }
+        let judgement = play();
+        brings(&judgement, Some(rule.check), pattern).then(|| Case {
+            scenario: self.scenario.name.clone(),
+            attempt: attempt.clone(),
+            own_message: false,
+            sessions: deviation.sessions,
+            pause: Duration::ZERO,
+            judgement,
+        })
+    }
+
     fn judge(&self, profile: &ReceiverProfile, attempt: usize) -> Judgement {
         let attempt = &self.attempts[attempt].0;
         let judged = |zones: &Zones| judge(&profile.receiver, zones, profile.dns_timeout, attempt);
@@ -230,6 +345,12 @@ impl Ready<'_> {
             None => judged(&zones(self.scenario)),
         }
     }
+}
+
+/// How long a rule that is greylisting defers a client.
+fn greylisted(rule: &Rule) -> Option<Duration> {
+    let delay = || rule.settings.duration("delay", DELAY);
+    (rule.check.name == GREYLIST).then(delay)
 }
 
 /// Whether a judgement has a reply of this pattern from a rule of this check.
@@ -254,6 +375,7 @@ fn attempts(scenario: &Scenario) -> Vec<(Attempt, bool)> {
             .from_sender(session.sender.clone());
         attempt.verb = session.verb.to_owned();
         attempt.message = session.octets();
+        attempt.conduct = session.conduct.clone();
         if let Some(recipient) = &session.recipient {
             attempt.recipient.clone_from(recipient);
         }
@@ -268,6 +390,7 @@ fn attempts(scenario: &Scenario) -> Vec<(Attempt, bool)> {
                 )
                 && other.helo.eq_ignore_ascii_case(&attempt.helo)
                 && other.message == attempt.message
+                && other.conduct == attempt.conduct
         };
         if !attempts.iter().any(same) {
             attempts.push((attempt, own));

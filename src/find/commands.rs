@@ -1,6 +1,7 @@
 //! Commands that show a reply, ready to copy.
 
 use super::cases::Case;
+use crate::smtp::client::ClientConduct;
 
 /// `check`, where one session without a message of its own is enough; `serve` and `send`. `verify` if no flag can repeat the session.
 pub(super) fn of(case: &Case, receiver: &str) -> Vec<String> {
@@ -20,7 +21,8 @@ pub(super) fn of(case: &Case, receiver: &str) -> Vec<String> {
     let from = format!("--from {}", quoted(&attempt.sender));
     let to = quoted(&attempt.recipient);
     let serve = format!("martinet serve --scenario {scenario} --receiver {receiver}");
-    let send = format!("martinet send {client} {from} --to {to}");
+    let conduct = &attempt.conduct;
+    let send = format!("martinet send {client} {from} --to {to}{}", flags(conduct));
     if case.own_message {
         let lines = message(case).lines().map(quoted).collect::<Vec<_>>();
         let file = format!("printf '%s\\n' {} > message.eml", lines.join(" "));
@@ -30,7 +32,7 @@ pub(super) fn of(case: &Case, receiver: &str) -> Vec<String> {
             repeated(&format!("{send} --file message.eml"), case),
         ];
     }
-    if case.sessions > 1 {
+    if case.sessions > 1 || *conduct != ClientConduct::default() {
         return vec![serve, repeated(&send, case)];
     }
     let check = format!(
@@ -39,11 +41,45 @@ pub(super) fn of(case: &Case, receiver: &str) -> Vec<String> {
     vec![check, serve, send]
 }
 
+/// The flags of `send` for deviations from the usual dialogue.
+fn flags(conduct: &ClientConduct) -> String {
+    let mut flags = String::new();
+    if conduct.early {
+        flags.push_str(" --early");
+    }
+    for said in &conduct.says {
+        let escaped = said.replace('\\', "\\\\");
+        let escaped = escaped.replace('\r', "\\r").replace('\n', "\\n");
+        flags += &format!(" --say {}", quoted(&escaped));
+    }
+    for (name, count, usual) in counts(conduct) {
+        if count != usual {
+            flags += &format!(" --{name} {count}");
+        }
+    }
+    flags
+}
+
+/// The numbers of a conduct by the name of their flag and key, each with the usual one.
+const fn counts(conduct: &ClientConduct) -> [(&'static str, u64, u64); 3] {
+    [
+        ("messages", conduct.messages, 1),
+        ("recipients", conduct.recipients, 1),
+        ("open", conduct.open, 0),
+    ]
+}
+
 /// A command as often as there are sessions.
 fn repeated(command: &str, case: &Case) -> String {
     match case.sessions {
         1 => command.to_owned(),
-        sessions => format!("for i in $(seq {sessions}); do {command}; done"),
+        sessions => {
+            let pause = match case.pause.as_secs() {
+                0 => String::new(),
+                seconds => format!("; sleep {seconds}"),
+            };
+            format!("for i in $(seq {sessions}); do {command}{pause}; done")
+        }
     }
 }
 
@@ -72,6 +108,22 @@ pub(super) fn expectation(case: &Case, receiver: &str) -> String {
     }
     if case.sessions > 1 {
         text += &format!("sessions = {}\n", case.sessions);
+    }
+    if !case.pause.is_zero() {
+        text += &format!("pause    = \"{}s\"\n", case.pause.as_secs());
+    }
+    let conduct = &attempt.conduct;
+    if !conduct.says.is_empty() {
+        let says: Vec<_> = conduct.says.iter().map(|said| toml_text(said)).collect();
+        text += &format!("says     = [{}]\n", says.join(", "));
+    }
+    if conduct.early {
+        text += "early    = true\n";
+    }
+    for (name, count, usual) in counts(conduct) {
+        if count != usual {
+            text += &format!("{name:<8} = {count}\n");
+        }
     }
     if case.own_message {
         text += &format!("message  = {}\n", toml_text(&message(case)));

@@ -105,7 +105,7 @@ impl Said {
     }
 
     /// Removes the codes at the beginning of each line, even if lines were joined.
-    fn of_reply(code: u16, text: &str) -> Self {
+    pub(super) fn of_reply(code: u16, text: &str) -> Self {
         let digits = code.to_string();
         let hyphen = format!("{digits}-");
         let joined = text.starts_with(&hyphen);

@@ -7,6 +7,7 @@
 mod canonical;
 mod cases;
 mod commands;
+mod deviations;
 mod input;
 mod log;
 mod overlap;

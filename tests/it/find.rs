@@ -80,7 +80,7 @@ fn receivers_are_listed_by_their_replies() {
     // The replies stand in one column, however long the names of the rules are.
     let output = martinet(&["list", "receivers", "--reply", "DNS:NR"]);
     let text = String::from_utf8_lossy(&output.stdout);
-    for rule in ["ptr-exists      421 ", "helo-ptr-match  421 "] {
+    for rule in ["ptr-exists  421 ", "iprev       421 "] {
         assert!(text.contains(rule), "{text}");
     }
     let none = martinet(&["list", "receivers", "--reply", "no such words"]);
@@ -257,18 +257,18 @@ fn rules_that_count_have_a_scenario() {
     let best = &found.matches[0];
     assert_eq!(
         (best.receiver.as_str(), best.rule, best.sessions),
-        ("gmail", Some("dmarc-record"), 52)
+        ("gmail", Some("dmarc-record"), 3)
     );
     let commands = best.commands.join("\n");
     for part in [
         "martinet serve",
         "> message.eml",
-        "$(seq 52)",
+        "$(seq 3)",
         "--file message.eml",
     ] {
         assert!(commands.contains(part), "{part}: {commands}");
     }
-    assert!(best.test.contains("sessions = 52"), "{}", best.test);
+    assert!(best.test.contains("sessions = 3"), "{}", best.test);
     let escalated = finder()
         .find(b"553 5.7.2 [TSS09] All messages from 192.0.2.1 will be permanently deferred");
     assert_eq!(
@@ -278,6 +278,52 @@ fn rules_that_count_have_a_scenario() {
         ),
         ("yahoo", 4)
     );
+}
+
+/// A rule about the conduct of a client: the commands and the test say what the client does.
+#[test]
+fn rules_about_conduct_have_a_client() {
+    let cases = [
+        (
+            "421 smtp.orange.fr ME Trop de connexions, veuillez verifier votre configuration. Too many connections, slow down. OFR005_104 [104]",
+            "--open 2",
+            "open     = 2",
+        ),
+        (
+            "421 Max message per connection reached, closing transmission channel",
+            "--messages 21",
+            "messages = 21",
+        ),
+        (
+            "503 5.5.1 Polite people say EHLO first.",
+            "--say 'MAIL FROM:<",
+            "says     = [\"MAIL FROM:<",
+        ),
+        (
+            "554 mx.test cox ESMTP no data before greeting",
+            "--early --say 'EHLO ",
+            "early    = true",
+        ),
+        (
+            "500 5.5.1 Invalid command: Pipelining not supported",
+            "\\r\\nMAIL FROM",
+            "\\u000D\\nMAIL FROM",
+        ),
+    ];
+    for (reply, flag, key) in cases {
+        let found = finder().find(reply.as_bytes());
+        let best = &found.matches[0];
+        let commands = best.commands.join("\n");
+        assert!(commands.contains("martinet send"), "{reply}: {commands}");
+        assert!(commands.contains(flag), "{reply}: {commands}");
+        assert!(best.test.contains(key), "{reply}: {}", best.test);
+    }
+    let later = finder().find(b"550 5.7.1 Email rejected per DMARC policy for shop.example");
+    let zoho = later.matches.iter().find(|one| one.receiver == "zoho");
+    let zoho = zoho.expect("a match of zoho");
+    assert_eq!(zoho.sessions, 2, "{zoho:?}");
+    assert!(zoho.test.contains("pause    = \"300s\""), "{}", zoho.test);
+    assert!(zoho.commands.join(" ").contains("sleep 300"));
 }
 
 /// What was sent is printed, from a notification and from a log line, with or without a match.
