@@ -1,4 +1,4 @@
-//! A copy of a snapshot with other records or without a fault, to find out the effect of a change.
+//! A copy of a snapshot with other records or without faults, for finding out the effect of a change.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,16 +19,16 @@ pub enum Amendment {
     /// Adds a record.
     Add(Name, RData),
     /// Removes a record.
-    Withdraw(Name, RData),
-    /// Leaves a name without data, even below a wildcard.
+    Remove(Name, RData),
+    /// Removes all data of a name, even below a wildcard.
     Clear(Name),
     /// Removes the faults that apply to a name.
-    Mend(Name),
+    RemoveFaults(Name),
 }
 
 impl Zones {
-    /// Returns the snapshot with these changes; `None` if one is impossible: a name outside the zones or below a delegation, or
-    /// data beside a CNAME.
+    /// Returns the snapshot with these changes; `None` if one is impossible: for a name outside the zones or below a
+    /// delegation, or for data alongside a CNAME.
     ///
     /// Unchanged zones are shared. Faults are counted separately, so that queries to the copy do not change the counts of this
     /// snapshot.
@@ -43,7 +43,7 @@ impl Zones {
                     zone.add(&Record::from_rdata(name.clone(), TTL, data.clone()))
                         .ok()?;
                 }
-                Amendment::Withdraw(name, data) => {
+                Amendment::Remove(name, data) => {
                     let record = Record::from_rdata(name.clone(), TTL, data.clone());
                     let (owner, kind, _, data) = node::parts(&record)?;
                     let same = |entry: &node::Entry<'_>| entry.kind == kind && entry.data == &*data;
@@ -52,7 +52,7 @@ impl Zones {
                 Amendment::Clear(name) => {
                     amended.changing(name)?.withdraw(&label::of(name), |_| true)
                 }
-                Amendment::Mend(name) => {
+                Amendment::RemoveFaults(name) => {
                     let name = label::of(name).to_ascii_lowercase();
                     let concerned = |fault: &super::Fault| {
                         [

@@ -1,5 +1,5 @@
-//! Answering: the algorithm of RFC 1034 §4.3.2 over a snapshot, with wildcards (RFC 4592), negative answers
-//! (RFC 2308) and DNAME (RFC 6672).
+//! The algorithm of RFC 1034 §4.3.2 over a snapshot, with wildcards (RFC 4592), negative answers (RFC 2308) and DNAME
+//! (RFC 6672).
 
 use std::borrow::Cow;
 
@@ -33,7 +33,7 @@ impl<'z> Rr<'z> {
     }
 }
 
-/// The three sections with their header bits, as they will be encoded.
+/// The three sections with their header bits.
 #[derive(Clone, Debug)]
 pub(super) struct Sections<'z> {
     pub(super) rcode: ResponseCode,
@@ -44,7 +44,7 @@ pub(super) struct Sections<'z> {
     /// Number of records at the start of the additional section that a referral needs: the addresses of name servers within
     /// the delegated zone (RFC 9471 §3.1).
     pub(super) glue: usize,
-    /// The last name of the answer if it is outside the zones and the settings leave it without an answer.
+    /// The last name of the answer, if it is outside the zones and the settings do not answer it.
     pub(super) left: Option<Vec<u8>>,
 }
 
@@ -64,7 +64,7 @@ impl Sections<'_> {
 }
 
 impl Zones {
-    /// The true answer for a name, in wire form with its case, and a type.
+    /// The true answer to a query for a name in wire form, with its case, and a type.
     pub(super) fn truth(&self, name: &[u8], kind: u16) -> Sections<'_> {
         let mut sections = Sections {
             authoritative: true,
@@ -94,7 +94,7 @@ impl Zones {
         sections
     }
 
-    /// The zone that answers; for DS, the zone above the delegation (RFC 4035 §3.1.4.1).
+    /// The zone that answers the query; for DS, the zone above the delegation (RFC 4035 §3.1.4.1).
     fn zone_for(&self, lower: &[u8], kind: u16) -> Option<&Zone> {
         let zone = self.zone(lower)?;
         let above = || self.zone(label::parent(lower));
@@ -116,8 +116,8 @@ impl Zones {
         sections.left = Some(name);
     }
 
-    /// Addresses of the hosts that MX, NS and SRV records name (RFC 1035 §3.3.9, RFC 2782). In a referral, those of name
-    /// servers within the delegated zone come first.
+    /// Adds the addresses of the hosts in MX, NS and SRV records (RFC 1035 §3.3.9, RFC 2782). In a referral, those of
+    /// name servers within the delegated zone come first.
     fn add_addresses<'z>(&'z self, sections: &mut Sections<'z>) {
         let naming = |rr: &&Rr<'z>| matches!(rr.kind, kind::MX | kind::NS | kind::SRV);
         let (mut within, mut others) = (Vec::new(), Vec::new());
@@ -155,7 +155,7 @@ impl Zones {
             let Some(node) = node.filter(|_| !seen.contains(&lower)) else {
                 continue;
             };
-            // Set by set, so that a set is kept or left out as a whole where not all fit.
+            // In groups, so that a record set is kept or omitted as a whole if not all sets fit.
             let addresses = node.of(kind::A).chain(node.of(kind::AAAA));
             sections
                 .additional
@@ -165,7 +165,7 @@ impl Zones {
     }
 }
 
-/// The node with the addresses of a host: the name itself, even below a delegation (glue), or a wildcard.
+/// The node with the addresses of a host: that of the name itself, even below a delegation (glue), or a wildcard.
 fn addresses_at<'z>(zone: &'z Zone, lower: &[u8]) -> Option<&'z Node> {
     zone.node(lower)
         .or_else(|| match place(zone, lower, kind::A) {
@@ -195,7 +195,7 @@ fn step<'z>(
 ) -> Option<Vec<u8>> {
     match place(zone, lower, kind) {
         Place::Cut(owner, node) => {
-            // A referral: the data stands elsewhere (RFC 1034 §4.3.2 3b). AA stays where a CNAME led here.
+            // A referral: another zone has the data (RFC 1034 §4.3.2 3b). AA remains set if a CNAME led here.
             sections.authoritative = !sections.answers.is_empty();
             sections
                 .authority
@@ -204,7 +204,7 @@ fn step<'z>(
         }
         Place::Redirected(owner, entry) => {
             let target = redirect(name, owner, entry, sections);
-            // The CNAME that the DNAME makes is itself the answer to a question for CNAME (RFC 1034 §3.6.2).
+            // The CNAME synthesised from the DNAME is itself the answer to a query for CNAME (RFC 1034 §3.6.2).
             target.filter(|_| kind != kind::CNAME)
         }
         Place::Nowhere => {
@@ -253,7 +253,7 @@ fn redirect<'z>(
     sections: &mut Sections<'z>,
 ) -> Option<Vec<u8>> {
     let dname = Rr::of(above(name, owner), entry);
-    // A name may pass the same DNAME several times; a set has no duplicates (RFC 2181 §5).
+    // A name can pass the same DNAME several times, but a record set has no duplicates (RFC 2181 §5).
     if !holds(&sections.answers, &dname) {
         sections.answers.push(dname);
     }
@@ -293,7 +293,7 @@ fn at_node<'z>(
         return None;
     }
     let before = sections.answers.len();
-    // The DNAME may be in the answer already, because it led here.
+    // The answer can have the DNAME already, because it led here.
     for entry in node.of(kind) {
         let rr = Rr::of(name, entry);
         if kind != kind::DNAME || !holds(&sections.answers[..before], &rr) {

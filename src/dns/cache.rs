@@ -1,4 +1,4 @@
-//! Answers of one snapshot, by the octets of the request after its id.
+//! Cache of the answers of one snapshot, by the octets of the request after its id.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -6,12 +6,12 @@ use std::sync::{Arc, Weak};
 use super::Zones;
 use crate::journal::DnsExchange;
 
-/// Maximum number of answers. Then all are removed, which costs less than tracking their use.
+/// Maximum number of answers. Beyond it, all are removed, which costs less than tracking their use.
 const ANSWERS: usize = 20_000;
-/// The longest request whose answer is kept, in octets.
+/// Maximum length of a request whose answer is cached, in octets.
 const REQUEST_OCTETS: usize = 300;
 
-/// The answers of one snapshot. Each socket has its own, so that no lock is taken.
+/// The cached answers of one snapshot. Each socket has its own cache, so that no lock is needed.
 #[derive(Default)]
 pub(super) struct Cache {
     answers: HashMap<Box<[u8]>, Arc<DnsExchange>>,
@@ -28,12 +28,12 @@ impl Cache {
         }
     }
 
-    /// The answer to an equal request; its id is that of the earlier request.
+    /// The cached answer to an equal request; its id is that of the earlier request.
     pub(super) fn get(&self, request: &[u8]) -> Option<&Arc<DnsExchange>> {
         self.answers.get(request.get(2..)?)
     }
 
-    /// Keeps an answer, which must be valid as long as the snapshot.
+    /// Caches an answer, which must be valid as long as the snapshot.
     pub(super) fn keep(&mut self, exchange: &Arc<DnsExchange>) {
         if self.answers.len() >= ANSWERS {
             self.answers.clear();

@@ -1,4 +1,4 @@
-//! One query over a real socket, as a resolver sends it, for `verify` and tests.
+//! One query over a real socket, for `verify` and tests.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::Transport;
 use crate::name::{Name, RecordType};
 
-/// Sends one query and returns the response unchanged. A truncated answer is not asked again over TCP.
+/// Sends one query and returns the response unchanged. A truncated answer is not repeated over TCP.
 ///
 /// # Errors
 /// Errors of the socket; `TimedOut` without an answer within `time_limit`; `InvalidData` for an unreadable answer.

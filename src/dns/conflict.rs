@@ -1,4 +1,4 @@
-//! Data that no server loads: records that cannot stand in a zone, or not beside what it holds already.
+//! Data that no server loads: records that are not allowed in a zone, or not together with its other records.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use super::kind;
 use super::node::Node;
 use super::{label, rdata};
 
-/// Types that may stand beside a CNAME: SIG, KEY, NXT, RRSIG and NSEC (RFC 2181 §10.1, RFC 4034 §3, §4).
+/// Types that are allowed alongside a CNAME: SIG, KEY, NXT, RRSIG and NSEC (RFC 2181 §10.1, RFC 4034 §3, §4).
 const BESIDE_CNAME: [u16; 5] = [24, 25, 30, 46, 47];
 
-/// A record that cannot stand in a zone.
+/// A record that is not allowed in a zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conflict {
     owner: Box<[u8]>,
@@ -17,14 +17,14 @@ pub struct Conflict {
     reason: Reason,
 }
 
-/// Why a record cannot stand in a zone.
+/// The reason why a record is not allowed in a zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reason {
     /// The owner is not within the zone with this origin.
     OutOfZone(Box<[u8]>),
-    /// The origin has SOA and NS records, and so no CNAME.
+    /// The origin has SOA and NS records, so it cannot have a CNAME.
     CnameAtOrigin,
-    /// A CNAME is the only record of its name, or one with other data was there before it.
+    /// A name has a CNAME and other data.
     CnameAndOtherData,
     SecondCname,
     SecondDname,
@@ -48,7 +48,7 @@ impl Conflict {
         }
     }
 
-    /// What was expected.
+    /// The expected data.
     pub fn expected(&self) -> String {
         match &self.reason {
             Reason::OutOfZone(origin) => format!("a name within the zone {}", label::text(origin)),
@@ -77,7 +77,7 @@ impl Conflict {
         }
     }
 
-    /// What was found: the owner, and the type where the owner alone is not the mistake.
+    /// The data found: the owner, and the type unless the owner alone is the mistake.
     pub fn found(&self) -> String {
         let owner = label::text(&self.owner);
         match self.reason {
@@ -95,7 +95,8 @@ impl fmt::Display for Conflict {
 
 impl std::error::Error for Conflict {}
 
-/// Why a record cannot stand beside those of its owner. The same record twice is no conflict (RFC 2181 §5).
+/// The reason why a record is not allowed together with those of its owner. A repeated record is not a conflict (RFC
+/// 2181 §5).
 pub(super) fn beside(node: &Node, kind: u16, data: &[u8]) -> Option<Reason> {
     let another = |kind| node.of(kind).any(|entry| entry.data != data);
     match kind {

@@ -15,7 +15,7 @@ pub(super) struct Counters {
     pub(super) forwarded: AtomicU64,
 }
 
-/// The counts at one moment.
+/// A snapshot of the counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
     /// Datagrams received.
@@ -37,7 +37,7 @@ pub struct Counts {
 }
 
 impl Counters {
-    /// Counts so many more.
+    /// Adds to a counter.
     pub(super) fn add(counter: &AtomicU64, more: u64) {
         counter.fetch_add(more, Ordering::Relaxed);
     }

@@ -1,4 +1,5 @@
-//! Deliberate DNS faults: which queries they apply to, and when. Faults are scripted, repeatable and counted.
+//! Deliberate DNS faults: the queries that they apply to, and their schedules. Faults are scripted, repeatable and
+//! counted.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +22,7 @@ macro_rules! actions {
         }
 
         impl Action {
-            /// Every kind, with its default parameter.
+            /// All kinds, each with its default parameter.
             pub(super) const ALL: &[Self] = &[$(Self::$name $(($default))?,)*];
 
             /// The words of all kinds.
@@ -35,11 +36,11 @@ macro_rules! actions {
     };
 }
 
-// Each kind stands here, with its word and the default of its parameter, and `misbehave` says what it does.
+// The table of kinds, each with its word and the default of its parameter; `misbehave` implements them.
 actions! {
     /// RCODE 3 with SOA.
     NxDomain "nxdomain",
-    /// NOERROR without the records asked for.
+    /// NOERROR without the requested records.
     NoData "nodata",
     /// RCODE 2.
     ServFail "servfail",
@@ -51,7 +52,7 @@ actions! {
     FormErr "formerr",
     /// No answer at all.
     Drop "drop",
-    /// The true answer, late, by the delay and jitter of the fault, which every kind can have.
+    /// The true answer after the delay and jitter of the fault, which all kinds can have.
     Delay "delay",
     /// Over UDP, TC without records; over TCP, the true answer.
     Truncate "truncate",
@@ -59,7 +60,7 @@ actions! {
     TcpRefused "tcp-refused",
     /// The TCP connection stays open and silent.
     TcpHang "tcp-hang",
-    /// The answer of a server that is not authoritative: AA clear, nothing in it.
+    /// The answer of a server that is not authoritative: AA clear, all sections empty.
     Lame "lame",
     /// The same with a referral to the root.
     Referral "referral",
@@ -67,13 +68,13 @@ actions! {
     WrongId "wrong-id",
     /// The answer to another question.
     WrongQuestion "wrong-question",
-    /// Wrong data; for A and AAAA even if the zone has none. The address, if given.
+    /// Wrong data, for A and AAAA even if the zone has none; the given address, if there is one.
     WrongAnswer(Option<IpAddr> = None) "wrong-answer",
-    /// Two CNAMEs that lead to each other.
+    /// Two CNAMEs that point to each other.
     CnameLoop "cname-loop",
     /// This number of CNAMEs before the true answer.
     CnameChain(u8 = LINKS) "cname-chain",
-    /// Over UDP, an answer of this size in octets, whatever the client accepts.
+    /// Over UDP, an answer of this size in octets, whatever size the client accepts.
     Oversized(u16 = OVERSIZED) "oversized",
     /// The true answer with this TTL, in seconds.
     Ttl(u32 = 0) "ttl",
@@ -86,16 +87,16 @@ actions! {
 /// An order of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// The zone's order backwards, every time.
+    /// The reverse of the zone's order.
     Fixed,
-    /// Each answer begins one record later than the one before.
+    /// Each answer begins one record later than the previous one.
     RoundRobin,
-    /// Shuffled by the fault's seed and the number of the question.
+    /// Shuffled by the fault's seed and the number of the query.
     Seeded,
 }
 
 impl Order {
-    /// Every order with its word.
+    /// All orders with their words.
     pub(super) const ALL: [(&'static str, Self); 3] = [
         ("fixed", Self::Fixed),
         ("round-robin", Self::RoundRobin),
@@ -111,7 +112,7 @@ impl Order {
 }
 
 impl Action {
-    /// The one transport on which it can happen.
+    /// The only transport that the kind applies to, if there is one.
     pub(super) const fn only(self) -> Option<Transport> {
         match self {
             Self::Truncate | Self::Oversized(_) => Some(Transport::Udp),
@@ -132,16 +133,16 @@ impl Action {
         }
     }
 
-    /// Whether there is no answer that could be late.
+    /// Whether the kind has no answer that could be delayed.
     pub(super) const fn is_silent(self) -> bool {
         matches!(self, Self::Drop | Self::TcpRefused | Self::TcpHang)
     }
 }
 
-/// A fault: the queries that it applies to, and how often.
+/// A fault: the queries that it applies to, and its schedule.
 ///
-/// Of the questions it concerns, those before `from` are answered truthfully; then `times` of every `every` meet it
-/// (all of them where neither is given, only the first `times` where `every` is not).
+/// Of the queries that match, those before `from` get true answers. Then the fault takes effect on `times` of each
+/// `every` queries: on all queries without both settings, and only on the first `times` without `every`.
 ///
 /// ```
 /// use martinet::dns::{Action, Fault};
@@ -155,12 +156,12 @@ pub struct Fault {
     fired: AtomicU64,
 }
 
-/// All of a fault but its counts.
+/// A fault without its counts.
 #[derive(Clone, Debug)]
 struct Aim {
     /// The name, without `*.`.
     name: Name,
-    /// The same in lower case, as it is on the wire.
+    /// The name in lower case, in wire form.
     key: Box<[u8]>,
     suffix: bool,
     record_type: Option<RecordType>,
@@ -178,12 +179,12 @@ struct Aim {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Firing<'f> {
     pub(super) fault: &'f Fault,
-    /// From 0.
+    /// The number of the query, from 0.
     pub(super) nth: u64,
 }
 
 impl Fault {
-    /// Makes a fault for a name, or for all names below one if it begins with `*.`; `None` if that is no name.
+    /// Creates a fault for a name, or for all names below a name if it begins with `*.`; `None` if the name is invalid.
     pub fn new(name: &str, action: Action) -> Option<Self> {
         let (suffix, bare) = match name.strip_prefix("*.") {
             Some("") => (true, "."),
@@ -210,7 +211,7 @@ impl Fault {
         }))
     }
 
-    /// A fault that has met no question yet.
+    /// A fault with counts of 0.
     fn aimed(aim: Aim) -> Self {
         let (seen, fired) = (AtomicU64::new(0), AtomicU64::new(0));
         Self { aim, seen, fired }
@@ -380,7 +381,7 @@ impl Firing<'_> {
             .saturating_add(Duration::from_micros(more))
     }
 
-    /// The number at a place of this firing's own sequence: equal seeds and questions give equal numbers (splitmix64).
+    /// A pseudo-random number for a position: equal seeds and numbers of queries give equal results (splitmix64).
     pub(super) fn chance(&self, place: u64) -> u64 {
         let state = self.fault.aim.seed ^ self.nth.wrapping_mul(0xD1B5_4A32_D192_ED03);
         let state = state.wrapping_add((place + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));

@@ -1,4 +1,4 @@
-//! Numbers of the record types that the answering algorithm knows.
+//! The numbers of the record types that the answering algorithm distinguishes.
 
 pub(super) const A: u16 = 1;
 pub(super) const NS: u16 = 2;

@@ -1,6 +1,6 @@
-//! Names as they are on the wire: labels behind their lengths, ended by the root's zero (RFC 1035 §3.1).
+//! Names in wire form: labels after their lengths, ended by the zero of the root (RFC 1035 §3.1).
 //!
-//! No length octet is a letter, so lower-casing all octets lower-cases the name (RFC 4343).
+//! Length octets are not letters, so lower-casing all octets lower-cases the name (RFC 4343).
 
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 
@@ -8,10 +8,10 @@ use crate::name::{LABEL_OCTETS, Name};
 
 /// The root.
 pub(super) const ROOT: &[u8] = &[0];
-/// Longest name in octets (RFC 1035 §2.3.4).
+/// Maximum length of a name in octets (RFC 1035 §2.3.4).
 pub(super) const WIRE_OCTETS: usize = 255;
 
-/// The name without its first label; the root's is the root.
+/// The name without its first label; the root for the root.
 pub(super) fn parent(name: &[u8]) -> &[u8] {
     match name {
         [0, ..] | [] => name,
@@ -19,17 +19,17 @@ pub(super) fn parent(name: &[u8]) -> &[u8] {
     }
 }
 
-/// The name, then each name above it, the root last.
+/// The name and all names above it, ending with the root.
 pub(super) fn and_above(name: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::successors(Some(name), |name| (name.len() > 1).then(|| parent(name)))
 }
 
-/// Whether a name is `suffix` or stands below it; both in lower case.
+/// Whether a name equals `suffix` or is below it; both in lower case.
 pub(super) fn is_within(name: &[u8], suffix: &[u8]) -> bool {
     name.ends_with(suffix) && and_above(name).any(|above| above.len() == suffix.len())
 }
 
-/// The wire form of a name, its case kept.
+/// The wire form of a name with its case.
 pub(super) fn of(name: &Name) -> Vec<u8> {
     let mut octets = Vec::with_capacity(name.len() + 1);
     for label in name.iter() {
@@ -40,12 +40,12 @@ pub(super) fn of(name: &Name) -> Vec<u8> {
     octets
 }
 
-/// The name of a wire form; the root where it is none.
+/// The name in wire form; the root if the octets are invalid.
 pub(super) fn name(octets: &[u8]) -> Name {
     Name::read(&mut BinDecoder::new(octets)).unwrap_or_else(|_| Name::root())
 }
 
-/// Reads the text of a name; relative to `origin` where it has no final dot, `@` is the origin (RFC 1035 §5.1).
+/// Parses the text of a name, relative to `origin` without a final dot; `@` is the origin (RFC 1035 §5.1).
 pub(super) fn parse(text: &[u8], origin: &[u8]) -> Option<Vec<u8>> {
     match text {
         b"@" => return Some(origin.to_vec()),
@@ -90,7 +90,7 @@ fn close(name: &mut [u8], length_at: usize) -> Option<()> {
     Some(())
 }
 
-/// What stands behind a backslash: `DDD` is an octet, any other X is X (RFC 1035 §5.1).
+/// The octet after a backslash: `DDD` is an octet, any other X is X (RFC 1035 §5.1).
 pub(super) fn unescape(rest: &[u8]) -> Option<(u8, &[u8])> {
     let (first, after) = rest.split_first()?;
     if !first.is_ascii_digit() {
@@ -100,7 +100,7 @@ pub(super) fn unescape(rest: &[u8]) -> Option<(u8, &[u8])> {
     Some((std::str::from_utf8(digits).ok()?.parse().ok()?, &rest[3..]))
 }
 
-/// The name as zone files write it, absolute (RFC 4343 §2.1).
+/// The absolute name in zone file format (RFC 4343 §2.1).
 pub(super) fn text(name: &[u8]) -> String {
     if name.len() <= 1 {
         return ".".to_owned();
@@ -171,7 +171,7 @@ mod tests {
             &name("notexample.test."),
             &name("example.test.")
         ));
-        // The octets of "test." stand at the end of this label, and are no label.
+        // The octets of "test." at the end of this label are not labels.
         assert!(!is_within(&name(r"x\004test."), &name("test.")));
         assert_eq!(of(&super::name(&name("Mail.Test."))), name("Mail.Test."));
     }

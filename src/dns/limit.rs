@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-/// Maximum number of networks. Then all are removed, and each starts with a full allowance.
+/// Maximum number of networks. Beyond it, all are removed, and each starts with a full allowance.
 const NETWORKS: usize = 10_000;
-/// Of the responses over the limit, one in this number is sent with TC and without records, so that a client with a spoofed
-/// address can ask again over TCP.
+/// One in this number of responses over the limit is sent with TC and without records, so that a client whose address
+/// was spoofed can repeat the query over TCP.
 const SLIP: u64 = 2;
 
 /// The treatment of a query.
@@ -32,7 +32,7 @@ pub(super) struct Limiter {
 
 #[derive(Debug)]
 struct Bucket {
-    /// Responses that may still be sent.
+    /// The number of responses that can still be sent.
     left: f64,
     at: Instant,
     refused: u64,

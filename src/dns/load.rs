@@ -1,4 +1,4 @@
-//! Zone text to a zone. Data that no server loads is reported with its line, like a syntax error.
+//! Converts zone text to a zone. Data that no server loads is reported with its line, like a syntax error.
 
 use std::collections::HashMap;
 

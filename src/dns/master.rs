@@ -1,5 +1,5 @@
-//! RFC 1035 §5 master-file text, read entry by entry, so that every mistake has its line, and a large file takes
-//! no more memory than its records.
+//! Zone text in master-file format (RFC 1035 §5). It is read entry by entry, so that each mistake has its line and a
+//! large file needs no more memory than its records.
 
 mod entries;
 mod generate;
@@ -24,10 +24,10 @@ pub struct MasterMistake {
     pub found: String,
 }
 
-/// A record as it was read, in wire form.
+/// A record from zone text, in wire form.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'r> {
-    /// The line it begins on, from 1.
+    /// The line on which it begins, from 1.
     pub line: usize,
     pub(super) owner: &'r [u8],
     pub(super) kind: u16,
@@ -46,18 +46,18 @@ impl Row<'_> {
         self.kind.into()
     }
 
-    /// The host that an NS, MX or SRV record names.
+    /// The host in an NS, MX or SRV record.
     pub fn target(&self) -> Option<Name> {
         rdata::target(self.kind, self.data).map(label::name)
     }
 
-    /// The record as hickory-proto has it; `None` where it cannot read the data.
+    /// The record as a type of hickory-proto; `None` if hickory-proto cannot parse the data.
     pub fn record(&self) -> Option<Record> {
         super::node::record(self.owner, self.kind, self.ttl, self.data)
     }
 }
 
-/// Reads zone text. Every record has the line on which it begins, and every mistake is reported.
+/// Parses zone text. Every record has the line on which it begins, and all mistakes are reported.
 ///
 /// # Errors
 /// All mistakes of the text.
@@ -71,10 +71,10 @@ pub fn parse_master(
     read_master(text.as_bytes(), origin, default_ttl, take).map(|()| records)
 }
 
-/// Reads zone text and passes on each record immediately. The text need not be UTF-8.
+/// Parses zone text and passes each record to `each` immediately. The text need not be UTF-8.
 ///
 /// # Errors
-/// All mistakes of the text. Records without a mistake are passed on all the same.
+/// All mistakes of the text. Records without a mistake are passed on nevertheless.
 pub fn read_master(
     text: &[u8],
     origin: &Name,
@@ -106,15 +106,15 @@ pub fn read_master(
     }
 }
 
-/// State that earlier entries set for later ones.
+/// The state between entries.
 struct Reader {
     origin: Vec<u8>,
     ttl: u32,
-    /// Empty before the first record.
+    /// The last owner; empty before the first record.
     owner: Vec<u8>,
-    /// The text that `owner` was read from, empty where the origin has changed since.
+    /// The text of `owner`; empty if the origin has changed since.
     written: Vec<u8>,
-    /// The data of the record being read.
+    /// The data of the current record.
     data: Vec<u8>,
 }
 
@@ -148,8 +148,7 @@ impl Reader {
     ) -> Result<(), MasterMistake> {
         match (directive, tokens) {
             ("$INCLUDE", _) => {
-                let expected =
-                    "a zone in one piece: $INCLUDE is refused, a scenario reads no further files";
+                let expected = "the whole zone in one text: $INCLUDE is refused, because a scenario reads no further files";
                 Err(entry.mistake(expected, "$INCLUDE"))
             }
             ("$ORIGIN" | "$TTL", [_]) => {
@@ -191,7 +190,7 @@ impl Reader {
             rest = after;
         }
         if self.owner.is_empty() {
-            return Err(entry.mistake("an owner name in the first record", "a blank"));
+            return Err(entry.mistake("an owner name in the first record", "a space"));
         }
         let (ttl, kind, data) = self.head(entry, rest)?;
         self.data(kind, data)
@@ -213,7 +212,7 @@ impl Reader {
         let name = (!token.quoted)
             .then(|| label::parse(token.octets, &self.origin))
             .flatten();
-        // A bad owner leaves none behind: the records below it would go to another name.
+        // An invalid owner is not kept: the following records would be added to another name.
         self.written.clear();
         self.owner =
             name.ok_or_else(|| entry.mistake("a domain name as owner", token::text(&[*token])))?;
@@ -221,7 +220,7 @@ impl Reader {
         Ok(())
     }
 
-    /// TTL and class in either order, each at most once, then the type.
+    /// Reads TTL and class in either order, each at most once, then the type.
     fn head<'k, 't>(
         &self,
         entry: &Entry,

@@ -1,4 +1,4 @@
-//! Writing a response (RFC 1035 §4.1), names compressed.
+//! Encodes a response (RFC 1035 §4.1) with compressed names.
 
 use hickory_proto::op::ResponseCode;
 
@@ -12,7 +12,7 @@ pub(super) const EDNS_UDP_OCTETS: u16 = 1232;
 const PLACES: usize = 64;
 /// Octets of an OPT record without options (RFC 6891 §6.1.2).
 pub(super) const OPT_OCTETS: usize = 11;
-/// The highest offset that a pointer can hold (RFC 1035 §4.1.4).
+/// The maximum offset of a pointer (RFC 1035 §4.1.4).
 const POINTER: usize = 0x3fff;
 
 /// The parts of a response header that come from the request and the settings.
@@ -21,7 +21,7 @@ pub(super) struct Head<'r> {
     /// The first four octets of the request: id and flags.
     pub(super) request: [u8; 4],
     pub(super) recursion_available: bool,
-    /// The question section, empty where it cannot be read.
+    /// The question section; empty if it is unreadable.
     pub(super) question: &'r [u8],
     pub(super) edns: Option<Edns>,
 }
@@ -35,7 +35,7 @@ pub(super) fn write(head: &Head<'_>, sections: &Sections<'_>, truncated: bool) -
     message.octets
 }
 
-/// The message but for its OPT record, which comes last.
+/// The message without its OPT record, which comes last.
 fn written(head: &Head<'_>, sections: &Sections<'_>, truncated: bool) -> Writer {
     let mut message = Writer {
         octets: Vec::with_capacity(512),
@@ -57,10 +57,10 @@ fn written(head: &Head<'_>, sections: &Sections<'_>, truncated: bool) -> Writer 
     message
 }
 
-/// Encodes a response of at most `most` octets, and tells whether it is truncated: first with those of the additional sets
-/// whose absence is no loss that fit (RFC 2181 §9, RFC 9471 §3.2), then without any records and with TC, so that
-/// nobody takes a part for the whole. The addresses that a referral needs are never left out without TC (RFC 9471
-/// §3.1).
+/// Encodes a response of at most `most` octets. Returns whether it is truncated. First, additional record sets that are
+/// not required are omitted if they do not fit (RFC 2181 §9, RFC 9471 §3.2). If that is not enough, the response has no
+/// records and TC set, so that no client takes a part for the whole. The addresses that a referral requires are never
+/// omitted without TC (RFC 9471 §3.1).
 pub(super) fn fit(head: &Head<'_>, sections: &mut Sections<'_>, most: usize) -> (Vec<u8>, bool) {
     let mut octets = write(head, sections, false);
     if octets.len() > most && sections.additional.len() > sections.glue {
@@ -77,8 +77,8 @@ pub(super) fn fit(head: &Head<'_>, sections: &mut Sections<'_>, most: usize) -> 
     (octets, truncated)
 }
 
-/// Keeps the additional sets that fit after the glue, each whole. A set that does not fit is left out, and a smaller set
-/// after it can still fit, as in NSD.
+/// Keeps the additional record sets that fit after the glue, each as a whole. A set that does not fit is omitted, and a
+/// smaller set after it can still fit, as in NSD.
 fn keep_what_fits(head: &Head<'_>, sections: &mut Sections<'_>, most: usize) {
     let optional = sections.additional.split_off(sections.glue);
     let mut message = written(head, sections, false);
@@ -100,7 +100,7 @@ fn keep_what_fits(head: &Head<'_>, sections: &mut Sections<'_>, most: usize) {
 
 struct Writer {
     octets: Vec<u8>,
-    /// Where names begin, whole or in part.
+    /// The offsets of names and of their suffixes.
     places: Vec<u16>,
 }
 
@@ -152,12 +152,12 @@ impl Writer {
         let flags: u16 = if edns.dnssec_ok { 0x8000 } else { 0 };
         self.octets.extend([0, 0, 41]);
         self.octets.extend(EDNS_UDP_OCTETS.to_be_bytes());
-        self.octets.extend([(rcode >> 4) as u8, 0]); // the version is ours: 0
+        self.octets.extend([(rcode >> 4) as u8, 0]); // EDNS version 0
         self.octets.extend(flags.to_be_bytes());
         self.octets.extend([0, 0]);
     }
 
-    /// Writes a name, its end as a pointer where the same labels, in the same case, stand in the message already.
+    /// Writes a name. Its end becomes a pointer if the message already has the same labels in the same case.
     fn name(&mut self, name: &[u8]) {
         let known = label::and_above(name)
             .filter(|above| above.len() > 1)
@@ -179,7 +179,7 @@ impl Writer {
         self.remember(begin);
     }
 
-    /// Remembers where a name begins, and each part of it up to its end or a pointer.
+    /// Stores the offsets of a name and of its suffixes, up to its end or a pointer.
     fn remember(&mut self, mut at: usize) {
         while self.places.len() < PLACES && at <= POINTER {
             match self.octets.get(at) {
@@ -192,7 +192,7 @@ impl Writer {
         }
     }
 
-    /// Whether a name stands at a place of the message, which only names that were written lead to.
+    /// Whether a name is at an offset of the message; only offsets of written names are passed.
     fn stands_at(&self, name: &[u8], at: u16) -> bool {
         let (mut at, mut rest) = (usize::from(at), name);
         loop {
@@ -216,7 +216,7 @@ impl Writer {
     }
 }
 
-/// A header only, for an unreadable request.
+/// A header without a question, for an unreadable request.
 pub(super) fn header_only(request: [u8; 4], rcode: ResponseCode) -> Vec<u8> {
     let head = Head {
         request,

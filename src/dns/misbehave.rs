@@ -81,7 +81,7 @@ impl Zones {
     }
 }
 
-/// A referral to the root servers, as from a server that does not have the zone.
+/// A referral to the root servers, as from a server without the zone.
 fn upwards() -> Sections<'static> {
     let servers = [
         &b"\x01a\x0croot-servers\x03net\x00"[..],
@@ -127,8 +127,8 @@ fn falsify<'z>(
     truth
 }
 
-/// Wrong data instead of the right: documentation addresses, names below martinet.test, another text; for other types, a
-/// changed last octet.
+/// Wrong data: documentation addresses, names below martinet.test, another text; for other types, data with a changed
+/// last octet.
 fn falsified(kind: u16, data: &[u8], address: Option<IpAddr>) -> Vec<u8> {
     let given = match (kind, address) {
         (kind::A, Some(IpAddr::V4(v4))) => Some(v4.octets().to_vec()),

@@ -1,8 +1,8 @@
-//! An authoritative DNS server over the zones of one scenario. Knows no mail.
+//! An authoritative DNS server for the zones of one scenario. It knows nothing about mail.
 //!
-//! Zone text becomes records ([`read_master`]), records become zones ([`Zone`]), zones, faults and settings an immutable
-//! snapshot ([`Zones`]); a snapshot answers questions ([`Zones::answer`]), octets are answered with octets
-//! ([`respond`]()), and sockets carry them ([`serve`]).
+//! [`read_master`] parses zone text to records, [`Zone`] has the records of a zone, and [`Zones`] is an immutable
+//! snapshot of zones, faults and settings. [`Zones::answer`] answers a question, [`respond`]() converts a request to a
+//! response, and [`serve`] owns the sockets.
 
 mod amend;
 mod answer;

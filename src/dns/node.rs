@@ -1,4 +1,4 @@
-//! The records of one owner, packed into octets: a million of them take little more than their text.
+//! The records of one owner, packed into octets: a million records need little more memory than their text.
 
 use hickory_proto::rr::Record;
 use hickory_proto::serialize::binary::{
@@ -7,10 +7,10 @@ use hickory_proto::serialize::binary::{
 
 use super::label;
 
-/// Octets in front of the data: type, TTL, length.
+/// Octets before the data: type, TTL, length.
 const HEAD: usize = 2 + 4 + 2;
 
-/// Records of one owner, in the order given; none at an empty non-terminal (RFC 4592 §2.2.2).
+/// The records of one owner, in the order given; empty at an empty non-terminal (RFC 4592 §2.2.2).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Node(Box<[u8]>);
 
@@ -23,8 +23,8 @@ pub(super) struct Entry<'n> {
 }
 
 impl Node {
-    /// Adds a record. One that is there already is dropped (RFC 2181 §5), and all of a set get the lowest TTL
-    /// (RFC 2181 §5.2).
+    /// Adds a record. A duplicate is dropped (RFC 2181 §5), and all records of a set get the lowest TTL (RFC 2181
+    /// §5.2).
     pub(super) fn add(&mut self, kind: u16, ttl: u32, data: &[u8]) {
         let least = self.of(kind).map(|e| e.ttl).min().unwrap_or(ttl).min(ttl);
         let known = self.of(kind).any(|e| e.data == data);
@@ -93,7 +93,7 @@ fn pack(octets: &mut Vec<u8>, entry: Entry<'_>) {
     octets.extend_from_slice(entry.data);
 }
 
-/// The record as hickory-proto has it; `None` where it cannot read the data.
+/// The record as a type of hickory-proto; `None` if hickory-proto cannot parse the data.
 pub(super) fn record(owner: &[u8], kind: u16, ttl: u32, data: &[u8]) -> Option<Record> {
     let mut octets = owner.to_vec();
     octets.extend(kind.to_be_bytes());
@@ -106,7 +106,7 @@ pub(super) fn record(owner: &[u8], kind: u16, ttl: u32, data: &[u8]) -> Option<R
     Some(record)
 }
 
-/// The parts of a record of hickory-proto: owner, type, TTL, data. `None` where it cannot be encoded.
+/// The parts of a record of hickory-proto: owner, type, TTL, data. `None` if it cannot be encoded.
 pub(super) fn parts(record: &Record) -> Option<(Vec<u8>, u16, u32, Vec<u8>)> {
     let owner = label::of(&record.name);
     let kind = u16::from(record.record_type());

@@ -1,4 +1,4 @@
-//! Reading a request (RFC 1035 §4.1, RFC 6891 §6.1). No octets may panic it.
+//! Parses a request (RFC 1035 §4.1, RFC 6891 §6.1). No input may cause a panic.
 
 use crate::name::LABEL_OCTETS;
 
@@ -7,37 +7,38 @@ pub(super) const HEADER_OCTETS: usize = 12;
 /// The type of the OPT pseudo-record.
 const OPT: u16 = 41;
 
-/// What a request is.
+/// The result of parsing a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Read<'r> {
-    /// Too short for a header, or itself a response: nothing is sent, or two servers might talk for ever.
+    /// Too short for a header, or a response: nothing is sent, because two servers could otherwise answer each other
+    /// forever.
     Ignored,
-    /// A header, and then nothing that can be answered.
+    /// A header, followed by nothing that can be answered.
     Malformed,
-    /// One question, maybe with EDNS.
+    /// One question, with or without EDNS.
     Query(Query<'r>),
 }
 
-/// A request of one question.
+/// A request with one question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Query<'r> {
-    /// The question section as it stands: name, type, class.
+    /// The question section as sent: name, type, class.
     pub(super) question: &'r [u8],
-    /// The name asked for, its case as sent.
+    /// The name of the question, in the case sent.
     pub(super) name: &'r [u8],
     pub(super) kind: u16,
     pub(super) class: u16,
     pub(super) edns: Option<Edns>,
 }
 
-/// What the OPT record says.
+/// The content of an OPT record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Edns {
-    /// The most octets the client takes over UDP.
+    /// The maximum size of an answer over UDP.
     pub(super) size: u16,
     pub(super) version: u8,
     pub(super) dnssec_ok: bool,
-    /// Whether there are options. None is known here: they are ignored (RFC 6891 §6.1.2).
+    /// Whether there are options. This server has none, so they are ignored (RFC 6891 §6.1.2).
     pub(super) options: bool,
 }
 
@@ -46,7 +47,7 @@ pub(super) fn op_code(request: &[u8]) -> u8 {
     request.get(2).map_or(0, |flags| flags >> 3 & 0x0f)
 }
 
-/// Reads a request.
+/// Parses a request.
 pub(super) fn read(request: &[u8]) -> Read<'_> {
     let Some((header, _)) = request.split_first_chunk::<HEADER_OCTETS>() else {
         return Read::Ignored;
@@ -55,7 +56,7 @@ pub(super) fn read(request: &[u8]) -> Read<'_> {
         return Read::Ignored;
     }
     let count = |at: usize| usize::from(u16::from_be_bytes([header[at], header[at + 1]]));
-    // One question (RFC 9619 §4); a query that has answers is none, whatever comes as authority (IXFR, RFC 1995 §3).
+    // Exactly one question (RFC 9619 §4), and no answers; the authority section can have records (IXFR, RFC 1995 §3).
     if count(4) != 1 || (op_code(request) == 0 && count(6) != 0) {
         return Read::Malformed;
     }
@@ -78,7 +79,7 @@ impl<'r> Reader<'r> {
         let (kind, class) = (self.short()?, self.short()?);
         let question = &self.octets[HEADER_OCTETS..self.at];
         for _ in 0..records {
-            // OPT has its place in the additional section only.
+            // OPT is only allowed in the additional section.
             self.record()?.is_none().then_some(())?;
         }
         let mut edns = None;
@@ -98,7 +99,7 @@ impl<'r> Reader<'r> {
         })
     }
 
-    /// The name of a question. Nothing stands before it that a pointer could lead to.
+    /// The name of the question. It cannot have a pointer, because no name precedes it.
     fn question_name(&mut self) -> Option<&'r [u8]> {
         let start = self.at;
         loop {
@@ -113,7 +114,7 @@ impl<'r> Reader<'r> {
         }
     }
 
-    /// Passes over a record; what it says where it is OPT.
+    /// Skips a record; returns the content of an OPT record.
     fn record(&mut self) -> Option<Option<Edns>> {
         let owner = self.at;
         self.skip_name()?;
@@ -140,7 +141,7 @@ impl<'r> Reader<'r> {
         root.then_some(Some(edns))
     }
 
-    /// Passes over a name: a pointer ends it, and has to lead back.
+    /// Skips a name: a pointer ends it, and must point backwards.
     fn skip_name(&mut self) -> Option<()> {
         let start = self.at;
         loop {
@@ -167,7 +168,7 @@ impl<'r> Reader<'r> {
     }
 }
 
-/// How many EDNS options there are; `None` where their lengths do not add up.
+/// The number of EDNS options; `None` if their lengths are inconsistent.
 fn well_formed_options(mut data: &[u8]) -> Option<usize> {
     let mut count = 0;
     while !data.is_empty() {

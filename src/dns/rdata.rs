@@ -1,5 +1,4 @@
-//! Record data: one table of what the data of each type consists of. Reading zone text, printing it, checking octets
-//! and compressing names all go by it.
+//! Record data: one table with the fields of each type, which parsing, printing, validation and name compression use.
 
 mod location;
 mod presentation;
@@ -14,7 +13,7 @@ pub(super) use read::{expected, read, read_unknown, ttl};
 
 use crate::name::RecordType;
 
-/// One part of a record's data.
+/// One field of record data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Field {
     /// Four octets, an IPv4 address.
@@ -33,41 +32,41 @@ enum Field {
     CertType,
     /// A number of four octets.
     Long,
-    /// A time of four octets in seconds, maybe with units.
+    /// A time of four octets in seconds, with optional units.
     Period,
-    /// A moment of four octets, as YYYYMMDDHHmmSS or in seconds (RFC 4034 §3.2).
+    /// A date of four octets, as YYYYMMDDHHmmSS or in seconds (RFC 4034 §3.2).
     Moment,
     /// The number of a record type.
     Type,
-    /// A string behind its length.
+    /// A string with a length octet.
     Text,
-    /// Strings to the end, at least one.
+    /// Strings to the end of the data, at least one.
     Texts,
-    /// One string to the end, without a length.
+    /// One string to the end of the data, without a length.
     Rest,
-    /// Octets to the end in hexadecimal.
+    /// Octets to the end of the data, in hexadecimal.
     Hex,
-    /// Octets to the end in base 64.
+    /// Octets to the end of the data, in base 64.
     Base64,
-    /// Octets behind their length in hexadecimal, `-` for none (RFC 5155 §3.3).
+    /// Octets with a length octet, in hexadecimal; `-` for none (RFC 5155 §3.3).
     Salt,
-    /// Octets behind their length in base 32 hex (RFC 5155 §3.3).
+    /// Octets with a length octet, in base 32 hex (RFC 5155 §3.3).
     Hash,
-    /// Record types to the end, as a bitmap (RFC 4034 §4.1.2).
+    /// Record types to the end of the data, as a bitmap (RFC 4034 §4.1.2).
     Types,
-    /// Eight octets or six as hexadecimal pairs with hyphens (RFC 7043).
+    /// Six or eight octets, as hexadecimal pairs with hyphens (RFC 7043).
     Eui(usize),
     /// Sixty-four bits as four groups (RFC 6742 §2.1.2).
     Locator,
-    /// Service parameters to the end (RFC 9460 §2.1).
+    /// Service parameters to the end of the data (RFC 9460 §2.1).
     Parameters,
     /// A place on Earth (RFC 1876).
     Location,
-    /// Address prefixes to the end (RFC 3123).
+    /// Address prefixes to the end of the data (RFC 3123).
     Prefixes,
-    /// An NSAP address to the end (RFC 1706).
+    /// An NSAP address to the end of the data (RFC 1706).
     Nsap,
-    /// A protocol, and its ports to the end as a bitmap (RFC 1035 §3.4.2).
+    /// A protocol, and its ports to the end of the data as a bitmap (RFC 1035 §3.4.2).
     Services,
     /// The type of a gateway, an algorithm, and the gateway (RFC 4025 §2).
     Gateway,
@@ -75,11 +74,11 @@ enum Field {
     Relay,
     /// A host identity tag, an algorithm, and a public key (RFC 8005 §5).
     Identity,
-    /// Domain names to the end, maybe none.
+    /// Domain names to the end of the data, possibly none.
     Names,
 }
 
-/// What the data of a type consists of; `None` where it is known as octets only.
+/// The fields of a type; `None` for types whose data is opaque.
 fn layout(kind: u16) -> Option<&'static [Field]> {
     use Field::*;
     Some(match kind {
@@ -130,12 +129,12 @@ fn layout(kind: u16) -> Option<&'static [Field]> {
     })
 }
 
-/// Whether names in the data of a type may be compressed: those of RFC 1035, and no others (RFC 3597 §4).
+/// Whether names in the data of a type can be compressed: only those of RFC 1035 (RFC 3597 §4).
 pub(super) fn compressible(kind: u16) -> bool {
     matches!(kind, 2..=9 | 12 | 14 | 15)
 }
 
-/// The name within the data that a client looks up next: of NS, MX, SRV, CNAME and their like.
+/// The name in the data that a client looks up next: in NS, MX, SRV, CNAME and similar records.
 pub(super) fn target(kind: u16, data: &[u8]) -> Option<&[u8]> {
     let at = layout(kind)?
         .iter()
@@ -151,7 +150,7 @@ pub(super) fn target(kind: u16, data: &[u8]) -> Option<&[u8]> {
         .and_then(name_at)
 }
 
-/// The name that octets begin with: no pointers, as zones hold them.
+/// The name at the beginning of octets, without pointers, as in zones.
 fn name_at(octets: &[u8]) -> Option<&[u8]> {
     let mut end = 0;
     loop {
@@ -168,7 +167,7 @@ fn name_at(octets: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The parts of the data that are names (true) and that are not, in order.
+/// The parts of the data in order, each with whether it is a name.
 pub(super) fn names(kind: u16, data: &[u8]) -> Vec<(bool, &[u8])> {
     let mut parts = Vec::new();
     let mut rest = data;
@@ -179,7 +178,7 @@ pub(super) fn names(kind: u16, data: &[u8]) -> Vec<(bool, &[u8])> {
             Field::Text => rest.first().map(|l| 1 + usize::from(*l)),
             _ => None,
         };
-        // What follows the last name is one piece, whatever it is.
+        // Everything after the last name is one part.
         let Some((part, after)) = length.and_then(|length| rest.split_at_checked(length)) else {
             break;
         };
@@ -202,7 +201,7 @@ pub(super) fn type_text(kind: u16) -> String {
     }
 }
 
-/// Types that hickory-proto has no name for.
+/// Types without a name in hickory-proto.
 const FURTHER: &[(u16, &str)] = &[
     (3, "MD"),
     (4, "MF"),
@@ -256,9 +255,9 @@ fn further_type(kind: u16) -> Option<&'static str> {
         .map(|(_, name)| *name)
 }
 
-/// A type by its mnemonic or as TYPE1234, in any case (RFC 3597 §5). Types that only questions have are none.
+/// The type with this mnemonic or TYPE1234, in any case (RFC 3597 §5); `None` for types that only questions have.
 pub(super) fn record_type(word: &str) -> Option<u16> {
-    // The few that zones are full of, without a copy of the word.
+    // The most frequent types, without a copy of the word.
     const FREQUENT: [(&str, u16); 5] =
         [("A", 1), ("PTR", 12), ("AAAA", 28), ("MX", 15), ("TXT", 16)];
     if let Some((_, kind)) = FREQUENT
@@ -283,11 +282,11 @@ pub(super) fn record_type(word: &str) -> Option<u16> {
             .filter(|t| !matches!(t, RecordType::Unknown(_)))?
             .into(),
     };
-    // 0 is reserved, 41 is OPT, 128 to 255 are meta types and questions (RFC 6895 §3.1); ANAME (65305) is no RFC's.
+    // 0 is reserved, 41 is OPT, 128 to 255 are meta types and question types (RFC 6895 §3.1); ANAME (65305) has no RFC.
     (!matches!(kind, 0 | 41 | 128..=255)).then_some(kind)
 }
 
-/// The mnemonics of DNSSEC algorithms (RFC 8624 §3.1), as files have them.
+/// The mnemonics of DNSSEC algorithms (RFC 8624 §3.1), as in zone files.
 const ALGORITHMS: &[(u16, &str)] = &[
     (1, "RSAMD5"),
     (2, "DH"),

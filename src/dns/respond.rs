@@ -1,4 +1,4 @@
-//! Octets in, octets out: one DNS message answered (RFC 1035 §4, RFC 6891). Pure; no octets may panic it.
+//! Converts one request to a response (RFC 1035 §4, RFC 6891). Pure; no input may cause a panic.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -15,9 +15,9 @@ use super::query::{Edns, HEADER_OCTETS, Query, Read, op_code, read};
 use super::{Outside, Transport, Zones, node};
 use crate::name::{Name, RecordType};
 
-/// The most that a UDP answer may have without EDNS (RFC 1035 §4.2.1).
+/// The maximum size of a UDP answer without EDNS (RFC 1035 §4.2.1).
 const PLAIN_UDP_OCTETS: u16 = 512;
-/// Octets of a record beside owner and data: type, class, TTL, length (RFC 1035 §3.2.1).
+/// The octets of a record in addition to owner and data: type, class, TTL, length (RFC 1035 §3.2.1).
 const RECORD_OCTETS: usize = 10;
 /// The type numbers of zone transfers.
 const TRANSFERS: [u16; 2] = [251, 252];
@@ -27,7 +27,7 @@ const TRANSFERS: [u16; 2] = [251, 252];
 pub struct Response {
     /// The octets to send; empty if nothing is sent.
     pub octets: Vec<u8>,
-    /// What to do with it.
+    /// The disposition of the response.
     pub(crate) disposition: Disposition,
     /// The delay before it is sent.
     pub delay: Duration,
@@ -35,11 +35,11 @@ pub struct Response {
     pub rcode: u16,
     /// The fault that took effect; empty without one.
     pub fault: &'static str,
-    /// Whether the same request would get the same answer from this snapshot.
+    /// Whether an equal request gets the same answer from this snapshot.
     pub(super) lasting: bool,
 }
 
-/// What a server does with a response.
+/// The disposition of a response by the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Disposition {
     /// Send it.
@@ -59,14 +59,14 @@ pub enum Disposition {
 
 /// Answers one request.
 ///
-/// Too short for a header, or itself a response: nothing is sent. Unreadable, or not exactly one question: FORMERR.
-/// An opcode other than QUERY: NOTIMP. EDNS of another version: BADVERS (RFC 6891 §6.1.3). A class other than IN, or a
-/// zone transfer that the settings do not allow: REFUSED.
+/// A request that is too short for a header, or a response, gets no response. An unreadable request, or one without
+/// exactly one question, gets FORMERR; an opcode other than QUERY gets NOTIMP; EDNS of another version gets BADVERS
+/// (RFC 6891 §6.1.3); a class other than IN, or a zone transfer that the settings do not allow, gets REFUSED.
 pub fn respond(zones: &Zones, request: &[u8], transport: Transport) -> Response {
     answer(zones, request, transport, false)
 }
 
-/// The same for a client on this machine, which may transfer zones if the settings allow it.
+/// The same for a client on this machine, which can transfer zones if the settings allow it.
 pub(super) fn respond_locally(zones: &Zones, request: &[u8], transport: Transport) -> Response {
     answer(zones, request, transport, true)
 }
@@ -93,7 +93,7 @@ fn answer(zones: &Zones, request: &[u8], transport: Transport, local: bool) -> R
     responder.finish(Sections::of(rcode))
 }
 
-/// FORMERR (or NOTIMP for another opcode) to a request that cannot be read: the header alone.
+/// FORMERR (or NOTIMP for another opcode) for an unreadable request: only a header.
 fn unread(request: &[u8]) -> Response {
     let rcode = if op_code(request) == 0 {
         ResponseCode::FormErr
@@ -152,7 +152,7 @@ fn owned<'a>(record: &Record) -> Option<Rr<'a>> {
     })
 }
 
-/// One request on its way to a response.
+/// A request for which a response is created.
 struct Responder<'a> {
     zones: &'a Zones,
     request: &'a [u8],
@@ -215,9 +215,9 @@ impl<'a> Responder<'a> {
             Action::WrongId => response.octets[..2]
                 .iter_mut()
                 .for_each(|octet| *octet ^= 0x55),
-            // The first letter of the first label, or the type where the question is for the root.
+            // The first letter of the first label, or the type if the question is for the root.
             Action::WrongQuestion => response.octets[HEADER_OCTETS + 1] ^= 1,
-            Action::Malformed => spoil(
+            Action::Malformed => replace_by_pointer_loop(
                 &mut response.octets,
                 HEADER_OCTETS + self.query.question.len(),
             ),
@@ -229,7 +229,7 @@ impl<'a> Responder<'a> {
         response
     }
 
-    /// The message with text in its additional section up to so many octets.
+    /// The message, padded with text in its additional section to this number of octets.
     fn padded(&self, mut sections: Sections<'a>, octets: u16) -> Vec<u8> {
         let string = [&[254][..], &[b'x'; 254]].concat();
         let owner = Cow::Owned(super::label::ROOT.to_vec());
@@ -288,9 +288,9 @@ impl<'a> Responder<'a> {
     }
 }
 
-/// Whether an answer is truncated where the client takes [`EDNS_UDP_OCTETS`]; its records are left out then. Nothing is
-/// encoded where the records are short enough without any compression.
-fn outgrows(name: &[u8], kind: u16, sections: &mut Sections<'_>) -> bool {
+/// Whether an answer is truncated for a client that accepts [`EDNS_UDP_OCTETS`]; then its records are removed. Records
+/// that are short enough even without compression are not encoded.
+fn is_too_large(name: &[u8], kind: u16, sections: &mut Sections<'_>) -> bool {
     let most = usize::from(EDNS_UDP_OCTETS);
     let records = (sections.answers.iter())
         .chain(&sections.authority)
@@ -316,7 +316,7 @@ fn outgrows(name: &[u8], kind: u16, sections: &mut Sections<'_>) -> bool {
     fit(&head, sections, most).1
 }
 
-/// The most octets of the answer (RFC 6891 §6.2.3: a size below 512 counts as 512).
+/// The maximum size of the answer (RFC 6891 §6.2.3: a size below 512 counts as 512).
 fn size(edns: Option<Edns>, transport: Transport) -> usize {
     let most = match (transport, edns) {
         (Transport::Tcp, _) => u16::MAX,
@@ -326,8 +326,8 @@ fn size(edns: Option<Edns>, transport: Transport) -> usize {
     usize::from(most)
 }
 
-/// In place of all records one whose owner is a pointer to itself.
-fn spoil(octets: &mut Vec<u8>, end_of_question: usize) {
+/// Replaces all records by one whose owner is a pointer to itself.
+fn replace_by_pointer_loop(octets: &mut Vec<u8>, end_of_question: usize) {
     octets.truncate(end_of_question);
     let pointer = 0xc000 | u16::try_from(end_of_question).unwrap_or_default();
     octets.extend(pointer.to_be_bytes());
@@ -361,9 +361,9 @@ pub struct Answer {
 }
 
 impl Zones {
-    /// Answers one question of class IN, faults included. CNAMEs are chased within the zones (RFC 2317 delegations
-    /// lead into another zone of the snapshot). A name outside every zone gets what the settings say. Over UDP the client
-    /// offers 1232 octets by EDNS, as resolvers do.
+    /// Answers one question of class IN, including faults. CNAMEs are followed within the zones (RFC 2317 delegations
+    /// point to another zone of the snapshot). The settings decide about a name outside all zones. Over UDP the client
+    /// offers 1232 octets with EDNS, as resolvers do.
     pub fn answer(&self, name: &Name, record_type: RecordType, transport: Transport) -> Answer {
         let (name, kind) = (super::label::of(name), u16::from(record_type));
         let (firing, _) = self.meets(&name, kind, transport, true);
@@ -374,7 +374,7 @@ impl Zones {
         let truncated = match firing.map(|firing| firing.fault.action()) {
             Some(Action::Truncate) => true,
             Some(Action::Oversized(_)) => false, // however much there is, it is sent
-            _ => transport == Transport::Udp && outgrows(&name, kind, &mut sections),
+            _ => transport == Transport::Udp && is_too_large(&name, kind, &mut sections),
         };
         let records = |section: &[Rr<'_>]| {
             let mut records = Vec::with_capacity(section.len());
@@ -409,8 +409,8 @@ impl Zones {
             .map(|firing| firing.fault.action())
     }
 
-    /// The fault that takes effect on a query now, and whether any can apply to it at another time. Faults after the first one
-    /// that takes effect do not count the query. `connecting` includes those that apply to connections.
+    /// The fault that takes effect on a query now, and whether any fault can apply to it at another time. Faults after
+    /// the first one that takes effect do not count the query. `connecting` includes those that apply to connections.
     fn meets(
         &self,
         name: &[u8],
@@ -444,7 +444,7 @@ pub(crate) fn rcode_text(rcode: ResponseCode) -> String {
     }
 }
 
-/// TC and the question alone, which is no longer than the request: for a client over its limit.
+/// A message with TC and only the question, which is no longer than the request, for a client over its limit.
 pub(super) fn truncated(request: &[u8]) -> Option<Vec<u8>> {
     let Read::Query(query) = read(request) else {
         return None;

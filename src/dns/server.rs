@@ -151,9 +151,9 @@ fn exchange(request: &[u8], response: &Response) -> Arc<DnsExchange> {
     })
 }
 
-/// Answers on both sockets until shutdown, and returns when both are closed; answers that wait for their delay or for the
-/// upstream server are abandoned. Every query is recorded in the journal, except those beyond the limit of a client, which
-/// are only counted.
+/// Answers on both sockets until shutdown, and returns when both are closed; answers that are delayed or wait for the
+/// upstream server are dropped. The journal records every query, except those over the limit of a client, which are
+/// only counted.
 pub async fn serve(
     udp: UdpSocket,
     tcp: TcpListener,

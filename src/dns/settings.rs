@@ -8,13 +8,13 @@ pub enum Outside {
     /// RCODE 5, like an authoritative server.
     #[default]
     Refused,
-    /// RCODE 3 from a root zone that contains only the zones; senders treat it as permanent.
+    /// RCODE 3 from a root zone that contains only the zones; senders treat it as a permanent failure.
     NxDomain,
     /// RCODE 2.
     ServFail,
     /// No answer.
     Drop,
-    /// The answer of this server. Only with this setting does the process ask another server.
+    /// The answer of this server. This is the only setting with which the process queries another server.
     Forward(SocketAddr),
 }
 
@@ -44,7 +44,7 @@ impl Default for Limits {
 /// Settings of a snapshot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Names outside the zones; `None` where a file says nothing.
+    /// Names outside the zones; `None` if the file does not specify it.
     pub outside: Option<Outside>,
     /// The RA bit: some clients reject answers without it.
     pub recursion_available: bool,

@@ -80,7 +80,7 @@ pub struct FaultSpec {
     pub fired: u64,
 }
 
-/// A key that a request has to have, and that a file may lack: the file reader reports that itself.
+/// A key that a request must have. A file can lack it, because the file reader reports that itself.
 fn required<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     String::deserialize(deserializer).map(Some)
 }
@@ -307,7 +307,7 @@ impl Reading<'_> {
 
     fn record_type(&mut self) -> Option<RecordType> {
         let text = self.spec.record_type.as_deref()?;
-        // ANY is no type of records, and yet questions have it.
+        // ANY is not a type of records, but of questions.
         let any = text.eq_ignore_ascii_case("ANY").then_some(super::kind::ANY);
         let kind = any.or_else(|| rdata::record_type(text));
         if kind.is_none() {
@@ -330,7 +330,7 @@ impl Reading<'_> {
             (Some(transport), Some(only)) if transport != only => {
                 self.add(
                     "transport",
-                    format!("{}, on which alone it can happen", only.word()),
+                    format!("{}, the only transport of this fault", only.word()),
                     format!("{word:?}"),
                 );
             }

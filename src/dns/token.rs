@@ -1,10 +1,10 @@
-//! The words of zone text, as entries and record data share them.
+//! The tokens of zone text, shared by entries and record data.
 
 use std::borrow::Cow;
 
 use super::label::unescape;
 
-/// One word or quoted string, escapes kept as written.
+/// One word or quoted string, with its escapes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Token<'t> {
     pub(super) octets: &'t [u8],
@@ -12,7 +12,7 @@ pub(super) struct Token<'t> {
 }
 
 impl<'t> Token<'t> {
-    /// The octets that the text stands for: `\DDD` is an octet, `\X` is X (RFC 1035 §5.1).
+    /// The octets of the text: `\DDD` is an octet, `\X` is X (RFC 1035 §5.1).
     pub(super) fn unescaped(&self) -> Option<Cow<'t, [u8]>> {
         if !self.octets.contains(&b'\\') {
             return Some(Cow::Borrowed(self.octets));
@@ -32,7 +32,7 @@ impl<'t> Token<'t> {
         Some(Cow::Owned(octets))
     }
 
-    /// The token as text, for reports and words; empty where it is none.
+    /// The token as text, for keywords and reports; empty if it is not UTF-8.
     pub(super) fn word(&self) -> &'t str {
         std::str::from_utf8(self.octets).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! Zones and what they hold, indexed by name.
+//! Zones and their records, indexed by name.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::{self, Write as _};
@@ -12,32 +12,33 @@ use super::node::{self, Entry, Node};
 use super::{kind, label, rdata};
 use crate::name::{Name, RecordType};
 
-/// TTL of what is supplied where a zone leaves it out, in seconds.
+/// TTL of SOA and NS records that a zone lacks, in seconds.
 const SUPPLIED_TTL: u32 = 60;
-/// The server's own name, where a zone names no other: ns.martinet.test.
+/// The name server of zones without NS records: ns.martinet.test.
 const SERVER: &[u8] = b"\x02ns\x08martinet\x04test\x00";
-/// The mailbox of the supplied SOA: hostmaster.martinet.test.
+/// The mailbox of a generated SOA: hostmaster.martinet.test.
 const MAILBOX: &[u8] = b"\x0ahostmaster\x08martinet\x04test\x00";
-/// Serial, refresh, retry, expire and minimum of the supplied SOA.
+/// Serial, refresh, retry, expire and minimum of a generated SOA.
 const TIMES: [u32; 5] = [1, 3600, 600, 86400, 60];
 
-/// One zone: its origin and its records by owner, in the order given. A copy shares them until one of both changes.
+/// One zone: its origin and its records by owner, in the order given. Copies share the records until one of them
+/// changes.
 #[derive(Clone)]
 pub struct Zone {
-    /// In lower case.
+    /// The origin in lower case.
     pub(super) origin: Box<[u8]>,
     /// Records by owner in lower case; an empty non-terminal has an entry without records (RFC 4592 §2.2.2).
     nodes: Arc<HashMap<Box<[u8]>, Node>>,
-    /// Whether any name has a DNAME: what stands below it is a conflict.
+    /// Whether any name has a DNAME, which conflicts with data below it.
     redirects: bool,
 }
 
 impl Zone {
-    /// Makes a zone of hickory-proto's records; SOA and NS are supplied where the records have none. Duplicates are
+    /// Creates a zone from records of hickory-proto; SOA and NS are added if the records have none. Duplicates are
     /// dropped (RFC 2181 §5).
     ///
     /// # Errors
-    /// Records outside the zone, and data that no server loads: CNAME beside other data, for example.
+    /// Records outside the zone, and data that no server loads, such as other data alongside a CNAME.
     pub fn new(origin: Name, records: Vec<Record>) -> Result<Self, Vec<Conflict>> {
         let mut zone = Self::empty(&origin);
         let added = records.iter().filter_map(|record| zone.add(record).err());
@@ -55,7 +56,7 @@ impl Zone {
         }
     }
 
-    /// Makes a zone without records, to be filled with [`Zone::take`] or [`Zone::add`] and then completed.
+    /// Creates a zone without records, to be filled with [`Zone::take`] or [`Zone::add`] and then completed.
     pub fn empty(origin: &Name) -> Self {
         let origin: Box<[u8]> = label::of(origin).to_ascii_lowercase().into();
         let apex = (origin.clone(), Node::default());
@@ -69,7 +70,7 @@ impl Zone {
     /// Adds a record of hickory-proto.
     ///
     /// # Errors
-    /// It is outside the zone, or cannot stand beside what the zone holds. Then the zone stays as it was.
+    /// The record is outside the zone, or conflicts with the other records. The zone is unchanged.
     pub fn add(&mut self, record: &Record) -> Result<(), Conflict> {
         match node::parts(record) {
             Some((owner, kind, ttl, data)) => self.insert(&owner, kind, ttl, &data),
@@ -77,7 +78,7 @@ impl Zone {
         }
     }
 
-    /// Adds a record as it was read from zone text.
+    /// Adds a record from zone text.
     ///
     /// # Errors
     /// As [`Zone::add`].
@@ -85,7 +86,7 @@ impl Zone {
         self.insert(row.owner, row.kind, row.ttl, row.data)
     }
 
-    /// Why a record of hickory-proto could not be added; `None` where it could.
+    /// The conflict that adding a record of hickory-proto would cause, if any.
     pub(crate) fn conflict(&self, record: &Record) -> Option<Conflict> {
         let (written, kind, _, data) = node::parts(record)?;
         let owner = written.to_ascii_lowercase();
@@ -98,7 +99,7 @@ impl Zone {
         reason.map(|reason| Conflict::new(&written, kind, reason))
     }
 
-    /// The delegation at or above `owner` that would hide a record; none hides the addresses of its own servers.
+    /// The delegation at or above `owner` that would hide a record; addresses of its own servers are not hidden.
     fn delegation(&self, owner: &[u8], kind: u16) -> Option<Box<[u8]>> {
         let cut = label::and_above(owner)
             .take_while(|above| above.len() > self.origin.len())
@@ -142,7 +143,7 @@ impl Zone {
         ))
     }
 
-    /// Supplies SOA and NS where there are none.
+    /// Adds SOA and NS if they are missing.
     pub fn complete(&mut self) {
         let origin = self.origin.clone();
         if !self.nodes[&origin].has(kind::SOA) {
@@ -164,7 +165,7 @@ impl Zone {
         reason.map_or(Ok(()), |reason| Err(Conflict::new(written, kind, reason)))
     }
 
-    /// Why no record of a type can stand at a name in lower case, whatever stands there.
+    /// The reason why a name in lower case cannot have records of a type, whatever its other records.
     fn forbids(&self, owner: &[u8], kind: u16) -> Option<Reason> {
         if !label::is_within(owner, &self.origin) {
             return Some(Reason::OutOfZone(self.origin.clone()));
@@ -186,7 +187,7 @@ impl Zone {
             .map(Into::into)
     }
 
-    /// For each DNAME with data below it, its name and one of the records below; in the order of names.
+    /// For each DNAME with data below it, its name and one of the records below, ordered by name.
     pub(super) fn below_dnames(&self) -> Vec<(Box<[u8]>, Conflict)> {
         let mut found = BTreeMap::new();
         if self.redirects {
@@ -203,7 +204,7 @@ impl Zone {
         found.into_iter().map(conflict).collect()
     }
 
-    /// Puts a record at an owner within the zone, in lower case, or tells why it cannot stand beside the others there.
+    /// Adds a record to an owner within the zone, in lower case, or returns the conflict with the others there.
     fn put(&mut self, owner: Box<[u8]>, kind: u16, ttl: u32, data: &[u8]) -> Option<Reason> {
         let nodes = Arc::make_mut(&mut self.nodes);
         if let Some(node) = nodes.get_mut(&owner) {
@@ -214,7 +215,7 @@ impl Zone {
             }
             return reason;
         }
-        // Above a name that exists, every name does.
+        // All names above a name that exists also exist.
         for above in label::and_above(&owner)
             .skip(1)
             .take_while(|above| above.len() > self.origin.len())
@@ -234,12 +235,12 @@ impl Zone {
         label::name(&self.origin)
     }
 
-    /// How many records it holds.
+    /// The number of records.
     pub fn records(&self) -> usize {
         self.nodes.values().map(|node| node.entries().count()).sum()
     }
 
-    /// Whether it holds records of a type at a name.
+    /// Whether a name has records of a type.
     pub fn has(&self, name: &Name, record_type: RecordType) -> bool {
         let name = label::of(name).to_ascii_lowercase();
         self.node(&name)
@@ -257,7 +258,7 @@ impl Zone {
             .collect()
     }
 
-    /// Makes a name exist, without records.
+    /// Makes a name exist without records.
     pub(super) fn claim(&mut self, name: &[u8]) {
         let nodes = Arc::make_mut(&mut self.nodes);
         for above in label::and_above(name).take_while(|above| above.len() > self.origin.len()) {
@@ -265,7 +266,7 @@ impl Zone {
         }
     }
 
-    /// Whether a record of a type may be added at a name: not below a delegation, and not beside a CNAME.
+    /// Whether a record of a type can be added to a name: not below a delegation, and not alongside a CNAME.
     pub(super) fn permits(&self, name: &Name, record_type: RecordType) -> bool {
         let name = label::of(name).to_ascii_lowercase();
         let cut = label::and_above(&name)
@@ -276,7 +277,7 @@ impl Zone {
         !cut && !alias && record_type != RecordType::CNAME
     }
 
-    /// Takes records of a name away. The name exists from then on, so that no wildcard stands for it.
+    /// Removes records of a name. The name continues to exist, so that no wildcard matches it.
     pub(super) fn withdraw(&mut self, owner: &[u8], which: impl Fn(&Entry<'_>) -> bool) {
         let owner = owner.to_ascii_lowercase();
         self.claim(&owner);
@@ -290,17 +291,17 @@ impl Zone {
         }
     }
 
-    /// Every name with its records.
+    /// All names with their records.
     pub(super) fn nodes(&self) -> impl Iterator<Item = (&[u8], &Node)> {
         self.nodes.iter().map(|(name, node)| (&**name, node))
     }
 
-    /// The records of a name in lower case; `None` where the name does not exist.
+    /// The records of a name in lower case; `None` if the name does not exist.
     pub(super) fn node(&self, name: &[u8]) -> Option<&Node> {
         self.nodes.get(name)
     }
 
-    /// The SOA and its TTL in a negative answer: the lesser of its own and the minimum (RFC 2308 §3).
+    /// The SOA and its TTL for a negative answer: the lesser of its own TTL and its minimum (RFC 2308 §3).
     pub(super) fn negative_soa(&self) -> Option<Entry<'_>> {
         let soa = self.soa()?;
         let minimum = soa
@@ -317,7 +318,7 @@ impl Zone {
         self.node(&self.origin)?.of(kind::SOA).next()
     }
 
-    /// Every record with its owner, the SOA first, in canonical order of names (RFC 4034 §6.1).
+    /// All records with their owners, the SOA first, in canonical order of names (RFC 4034 §6.1).
     pub(super) fn rows(&self) -> Vec<(&[u8], Entry<'_>)> {
         let mut names: Vec<_> = self
             .nodes
@@ -335,7 +336,7 @@ impl Zone {
 
     /// The zone as master-file text (RFC 1035 §5), which [`read_master`](super::read_master) reads back.
     ///
-    /// Names are absolute and in lower case; types without a form of their own are `TYPE1234 \# …` (RFC 3597 §5).
+    /// Names are absolute and in lower case; unknown types are `TYPE1234 \# …` (RFC 3597 §5).
     pub fn to_master(&self) -> String {
         let mut text = format!("$ORIGIN {}\n", label::text(&self.origin));
         for (owner, Entry { kind, ttl, data }) in self.rows() {
@@ -355,7 +356,7 @@ fn canonical(name: &[u8]) -> Vec<&[u8]> {
 }
 
 impl fmt::Debug for Zone {
-    /// The origin and how much there is: a zone may hold a million records.
+    /// Only the origin and the number of names, because a zone can have a million records.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,

@@ -7,7 +7,7 @@ use super::zone::Zone;
 use super::{Fault, Outside, Settings, label};
 use crate::name::Name;
 
-/// An immutable snapshot. Only the faults' counts change.
+/// An immutable snapshot. Only the counts of the faults change.
 #[derive(Debug, Default)]
 pub struct Zones {
     zones: Arc<HashMap<Box<[u8]>, Zone>>,
@@ -15,7 +15,7 @@ pub struct Zones {
     settings: Settings,
     /// The root, where names outside the zones do not exist.
     root: Option<Box<Zone>>,
-    /// Zones that stand in the place of those of the same origin, where a change is tried out.
+    /// Changed copies of zones, which replace those with the same origin while a change is tried.
     changed: Vec<Zone>,
 }
 
@@ -55,7 +55,8 @@ impl Zones {
         }
     }
 
-    /// The same snapshot with this zone added, or in place of the one of the same origin. Faults keep their counts.
+    /// The same snapshot with this zone, which is added or replaces the one with the same origin. Faults keep their
+    /// counts.
     #[must_use]
     pub(crate) fn with_zone(&self, zone: Zone) -> Self {
         let mut zones = HashMap::clone(&self.zones);
@@ -63,7 +64,7 @@ impl Zones {
         self.of_zones(zones)
     }
 
-    /// The same snapshot without the zone of this origin; `None` where there is no such zone.
+    /// The same snapshot without the zone with this origin; `None` if there is none.
     pub(crate) fn without_zone(&self, origin: &Name) -> Option<Self> {
         let mut zones = HashMap::clone(&self.zones);
         zones.remove(&*label::of(origin).to_ascii_lowercase())?;
@@ -86,7 +87,7 @@ impl Zones {
         self.with_faults(self.faults.iter().map(copy).collect())
     }
 
-    /// The zone of this origin.
+    /// The zone with this origin.
     pub fn of_origin(&self, origin: &Name) -> Option<&Zone> {
         self.zones.get(&*label::of(origin).to_ascii_lowercase())
     }
@@ -101,7 +102,7 @@ impl Zones {
         &self.settings
     }
 
-    /// The zones, in no order.
+    /// The zones, in any order.
     pub fn zones(&self) -> impl Iterator<Item = &Zone> {
         self.zones.values()
     }

@@ -1,4 +1,4 @@
-//! Binding of sockets: TCP, and UDP with TCP for DNS, on given ports or in a range.
+//! Binds sockets: TCP, and UDP with TCP for DNS, on given ports or in a range.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use crate::error::Error;
 /// Length of the backlog of connections; the limit of the system applies too.
 const BACKLOG: u32 = 4_096;
 
-/// Binds to the first port of a range that is not in use, where the port of the address is 0.
+/// If the port of the address is 0, binds the first free port of a range.
 pub(super) async fn in_range<T, F: Future<Output = Result<T, Error>>>(
     mut address: SocketAddr,
     ports: Option<&RangeInclusive<u16>>,
@@ -33,12 +33,12 @@ pub(super) async fn in_range<T, F: Future<Output = Result<T, Error>>>(
 /// Binds a TCP listener; the error names the address.
 ///
 /// # Errors
-/// The operating system refuses.
+/// The operating system refuses the address.
 pub async fn bind_tcp(what: &str, address: SocketAddr) -> Result<TcpListener, Error> {
     listen_in(what, address, None)
 }
 
-/// Binds a TCP listener, to the first port of a range that is not in use where the port of the address is 0.
+/// Binds a TCP listener; if the port of the address is 0, on the first free port of a range.
 pub(super) fn listen_in(
     what: &str,
     address: SocketAddr,
@@ -69,11 +69,12 @@ fn none_free(address: SocketAddr, ports: &RangeInclusive<u16>) -> Error {
     let (first, last) = (ports.start(), ports.end());
     Error::unexpected(
         format!("a free port from {first} to {last} on {}", address.ip()),
-        "all of them in use",
+        "none",
     )
 }
 
-/// Listens with a long backlog: with the usual 128 entries the kernel drops clients that consider themselves connected.
+/// Listens with a long backlog: with the default of 128 entries, the kernel drops connections that clients consider
+/// established.
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?
@@ -86,7 +87,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Binds UDP and TCP on the same port. With port 0 the port that TCP gets may be taken for UDP: then another is tried.
+/// Binds UDP and TCP on the same port. With port 0, the port of TCP can be in use for UDP; then another port is tried.
 pub(crate) async fn bind_dns(address: SocketAddr) -> Result<(UdpSocket, TcpListener), Error> {
     const TRIES: usize = 16;
     for attempt in 1.. {

@@ -97,7 +97,7 @@ impl Builder {
 #[derive(Debug)]
 pub struct World {
     world: super::World,
-    /// Gone only while it is dropped.
+    /// `None` only during drop.
     runtime: Option<Runtime>,
 }
 
@@ -168,7 +168,7 @@ impl World {
     fn wait<R>(&self, future: impl Future<Output = R>) -> R {
         self.runtime
             .as_ref()
-            .expect("it is gone only while the world is dropped")
+            .expect("the runtime exists until the world is dropped")
             .block_on(future)
     }
 }
@@ -181,8 +181,8 @@ impl Deref for World {
 }
 
 impl Drop for World {
-    /// The runtime goes without waiting for its tasks; the world inside verifies what is expected of it after that, so
-    /// it is verified here while sessions can still end.
+    /// The runtime is dropped without waiting for its tasks, and the inner world verifies its expectations afterwards.
+    /// Therefore they are verified here, while sessions can still end.
     fn drop(&mut self) {
         let verified = self.world.verify();
         let verified = verified.map_err(|unmet| self.world.ledger.failure(&unmet));

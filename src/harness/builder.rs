@@ -153,13 +153,14 @@ impl Builder {
         self
     }
 
-    /// Sets the range from which SMTP and DNS take a port where theirs is 0. The default is any free port.
+    /// Sets the range of ports for SMTP and DNS servers on port 0. The default is any free port.
     pub fn ports(mut self, ports: RangeInclusive<u16>) -> Self {
         self.ports = Some(ports);
         self
     }
 
-    /// Sets how the exchanges of recipient domains come by addresses and listeners. The default is [`Placement::Automatic`].
+    /// Sets the assignment of addresses and listeners to the exchanges of recipient domains. The default is
+    /// [`Placement::Automatic`].
     pub fn exchanges(mut self, placement: Placement) -> Self {
         self.exchanges = placement;
         self
@@ -196,8 +197,8 @@ impl Builder {
         self
     }
 
-    /// Sets the networks that may use XCLIENT with any listener of the world, in place of those of the receivers. An empty list
-    /// allows it to nobody.
+    /// Sets the networks that can use XCLIENT with all listeners of the world, in place of those of the receivers. With
+    /// an empty list, no client can.
     pub fn xclient_from(mut self, networks: impl Into<Arc<[IpNet]>>) -> Self {
         self.main_listener.xclient = Some(networks.into());
         self
@@ -221,7 +222,7 @@ impl Builder {
         self
     }
 
-    /// Sets how much the journal keeps.
+    /// Sets the limits of the journal.
     pub fn keep(mut self, keep: Retention) -> Self {
         self.keep = keep;
         self
@@ -233,8 +234,8 @@ impl Builder {
         self
     }
 
-    /// Shortens what the receiver waits for DNS and before its greeting to at most this time. Its clock is advanced by the
-    /// rest, so the receiver remembers, and its facts say, what they would after the whole wait.
+    /// Limits the receiver's waits for DNS and before its greeting to this time. The receiver's clock is advanced by
+    /// the rest, so that its memory and its facts are as after the whole wait.
     pub fn longest_wait(mut self, longest: Duration) -> Self {
         self.longest_wait = longest;
         self
@@ -444,18 +445,18 @@ impl Builder {
     }
 }
 
-/// The sockets of a world, and what the sessions on them follow.
+/// The sockets of a world, and the configuration of the sessions on them.
 struct Bound {
     /// The SMTP listeners, the main one first.
     smtp: Vec<(TcpListener, ListenerConfig)>,
     dns: (UdpSocket, TcpListener),
     smtp_addr: SocketAddr,
     dns_addr: SocketAddr,
-    /// The addresses of further SMTP listeners.
+    /// The addresses of additional SMTP listeners.
     further: Vec<SocketAddr>,
     main: Arc<SessionConfig>,
     receivers: Receivers,
-    /// The certificates of the authorities in PEM.
+    /// The CA certificates in PEM.
     authorities: String,
 }
 
@@ -485,7 +486,7 @@ fn ledger(service: &ServerState, dns_queries: &Arc<Log<DnsQuery>>) -> Arc<Ledger
     })
 }
 
-/// The certificates of the authorities, each once, in PEM.
+/// The CA certificates in PEM, without duplicates.
 fn authorities<'a>(tls: impl Iterator<Item = &'a Tls>) -> String {
     let mut authorities: Vec<_> = tls.map(Tls::authority).collect();
     authorities.sort_unstable();

@@ -1,7 +1,7 @@
 //! Changes to a running world. Running sessions keep the receiver and the client address with which they began.
 //!
-//! A change holds one lock from its first look at the world to its `changed` event, so that no concurrent change is lost
-//! and the events are in the order of the changes. No server waits for that lock.
+//! A change holds one lock from its first read of the world to its `changed` event, so that no concurrent change is
+//! lost and the events are in the order of the changes. Servers do not take that lock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::World;
-use super::receivers::{Fresh, Receivers};
+use super::receivers::{NewListeners, Receivers};
 use crate::dns::{Fault, Zone, Zones};
 use crate::error::{Error, Mistake};
 use crate::facts::{Clock, MOST_ADVANCED, Memory};
@@ -18,11 +18,11 @@ use crate::name::{self, Name};
 use crate::scenario::{self, ReceiverProfile, Scenario};
 use crate::smtp::{self, ClientSource, Identity, SessionConfig};
 
-/// TTL of records that a test writes without one, in seconds.
+/// Default TTL of records that a test sets, in seconds.
 const TTL: u32 = 300;
 
 impl World {
-    /// Advances the clock, so that what the receiver remembers is older.
+    /// Advances the clock, which ages the memory of the receiver.
     ///
     /// # Errors
     /// The sum of all advances would exceed 100 years ([`MOST_ADVANCED`]); the clock is unchanged.
@@ -63,10 +63,10 @@ impl World {
         memory.had_sent(&scenario.sent);
         let main = Arc::new(session_config(scenario, profile, Arc::new(memory)));
         let mut receivers = self.receivers.lock();
-        // The listeners of the start are never closed, so that nothing has to be bound here.
+        // Listeners of the start are never closed, so nothing needs to be bound here.
         match receivers.prepare(scenario, &main, profile) {
             Ok(prepared) => drop(receivers.take(prepared)),
-            Err(error) => tracing::error!(%error, "the exchanges stay as they are"),
+            Err(error) => tracing::error!(%error, "the exchanges are unchanged"),
         }
         receivers.forget(scenario, &main);
         let zones = Arc::new(scenario.zones_with(&receivers.places()));
@@ -92,7 +92,7 @@ impl World {
         self.changed("reset", "journal".to_owned());
     }
 
-    /// Forgets what happened, and calls `meanwhile` with the number of the last session before a further one can begin.
+    /// Empties the journal, and calls `meanwhile` with the number of the last session before another one can begin.
     fn forget(&self, meanwhile: impl FnOnce(u64)) {
         let service = &self.service;
         self.ledger.clear();
@@ -125,8 +125,8 @@ impl World {
     /// if the text has none. Other zones, faults and their counts are unchanged.
     ///
     /// # Errors
-    /// The text has mistakes: those that `lint` reports for a zone beside the other zones of the world. Or the zone would hide
-    /// records that a zone above it holds.
+    /// The text has mistakes that `lint` reports for a zone among the other zones of the world, or the zone would hide
+    /// records of a zone above it.
     pub fn set_zone(&self, origin: &str, text: &str) -> Result<(), Error> {
         let name = origin_name(origin)?;
         let _changing = self.changing.lock();
@@ -217,7 +217,7 @@ impl World {
             receivers.prepare(&scenario, &main, &self.profile.load())?
         };
         main.memory.had_sent(&scenario.sent);
-        self.attend(receivers.take(prepared));
+        self.serve_more(receivers.take(prepared));
         receivers.had_sent(&scenario.sent);
         let zones = scenario.zones_with(&receivers.places());
         self.receive(&mut receivers, |session_config| {
@@ -264,13 +264,13 @@ impl World {
     fn receive(&self, receivers: &mut Receivers, change: impl FnOnce(&mut SessionConfig)) {
         let mut session_config = SessionConfig::clone(&self.service.session_config.load());
         change(&mut session_config);
-        session_config.lookup_cache = Arc::default(); // another receiver asks otherwise
+        session_config.lookup_cache = Arc::default(); // another receiver makes other lookups
         receivers.configure(&session_config);
         self.service.session_config.store(Arc::new(session_config));
     }
 
-    /// Serves further listeners. A world that is stopping closes them.
-    fn attend(&self, listeners: Fresh) {
+    /// Serves additional listeners. A world that is stopping closes them.
+    fn serve_more(&self, listeners: NewListeners) {
         let Ok(mut tasks) = self.tasks.try_lock() else {
             return;
         };
@@ -296,7 +296,7 @@ impl World {
     }
 }
 
-/// A mistake in the text of a zone; line 0 where it is of the text as a whole.
+/// A mistake in the text of a zone; line 0 if it concerns the whole text.
 fn zone_mistake(origin: &str, line: usize, expected: String, found: String) -> Mistake {
     Mistake {
         file: origin.to_owned(),
@@ -307,7 +307,7 @@ fn zone_mistake(origin: &str, line: usize, expected: String, found: String) -> M
     }
 }
 
-/// What sessions of the main listener follow.
+/// The configuration for sessions of the main listener.
 pub(super) fn session_config(
     scenario: &Scenario,
     profile: &ReceiverProfile,

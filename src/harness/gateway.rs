@@ -1,4 +1,4 @@
-//! The default gateways of the machine, as the kernel lists them in `/proc/net`. Elsewhere than on Linux none is known.
+//! The default gateways of the machine from `/proc/net`. On other systems than Linux the list is empty.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,8 +11,8 @@ pub(super) fn default_gateways() -> Vec<IpAddr> {
         .collect()
 }
 
-/// The gateway in a line of `/proc/net/route`, if it is of a default route: interface, destination, gateway, flags, reference
-/// count, use, metric, mask. The addresses are numbers of the machine's byte order.
+/// The gateway in a line of `/proc/net/route` with a default route. The fields are interface, destination, gateway,
+/// flags, reference count, use, metric, mask; addresses are numbers in the machine's byte order.
 fn of_route(line: &str) -> Option<Ipv4Addr> {
     let fields: Vec<_> = line.split_ascii_whitespace().collect();
     let address = |field: &str| {
@@ -25,8 +25,8 @@ fn of_route(line: &str) -> Option<Ipv4Addr> {
     gateway.filter(|gateway| everywhere && !gateway.is_unspecified())
 }
 
-/// The gateway in a line of `/proc/net/ipv6_route`, if it is of a default route: destination, its prefix length, source, its
-/// prefix length, next hop.
+/// The gateway in a line of `/proc/net/ipv6_route` with a default route. The fields are destination, its prefix length,
+/// source, its prefix length, next hop.
 fn of_ipv6_route(line: &str) -> Option<Ipv6Addr> {
     let fields: Vec<_> = line.split_ascii_whitespace().collect();
     let address = |field: &str| Some(Ipv6Addr::from(u128::from_str_radix(field, 16).ok()?));

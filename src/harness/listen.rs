@@ -1,4 +1,4 @@
-//! The listeners of a world: the main one, and further ones with receivers and identities of their own.
+//! The listeners of a world: the main one, and additional ones with their own receivers and client addresses.
 
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
@@ -13,21 +13,21 @@ use crate::scenario::{Listener, ReceiverProfile};
 use crate::smtp::{ListenerConfig, ProxyMode, SharedSessionConfig, StartTls};
 use crate::tls::{Authority, Tls};
 
-/// What the main listener does beside plain SMTP. The other listeners have its settings of STARTTLS and XCLIENT.
+/// The settings of the main listener beyond plain SMTP. The other listeners have its settings of STARTTLS and XCLIENT.
 #[derive(Clone, Debug, Default)]
 pub(super) struct MainListener {
     pub(super) proxy: ProxyMode,
-    /// What becomes of STARTTLS, whatever the receiver says.
+    /// The setting of STARTTLS; `None` for that of the receiver.
     pub(super) starttls: Option<StartTls>,
-    /// The networks that may use XCLIENT, whatever the receiver says.
+    /// The networks that can use XCLIENT; `None` for those of the receiver.
     pub(super) xclient: Option<Arc<[IpNet]>>,
-    /// One's own certificate.
+    /// The certificate, if one is given.
     pub(super) tls: Option<Tls>,
-    /// Who signs the certificates that are made.
+    /// The CA that signs generated certificates.
     authority: OnceLock<Arc<Authority>>,
 }
 
-/// A further listener that is bound.
+/// An additional listener that is bound.
 pub(super) struct Bound {
     pub(super) listener: TcpListener,
     pub(super) address: SocketAddr,
@@ -50,7 +50,7 @@ impl MainListener {
         })
     }
 
-    /// TLS for STARTTLS of a receiver with these exchanges; `None` where it does not offer it.
+    /// TLS for STARTTLS of a receiver with these exchanges; `None` if it does not offer STARTTLS.
     pub(super) fn starttls_of(
         &self,
         profile: &ReceiverProfile,
@@ -79,7 +79,7 @@ impl MainListener {
         }
     }
 
-    /// The certificate has the names that clients can know the receiver by: its own, and those in MX records.
+    /// Creates a certificate with all names of the receiver: its own, and those in MX records.
     fn tls(&self, profile: &ReceiverProfile, exchanges: &[String]) -> Result<Tls, Error> {
         if let Some(own) = &self.tls {
             return Ok(own.clone());
@@ -98,7 +98,7 @@ impl MainListener {
         Tls::made(authority, &hosts, settings.tls_fault)
     }
 
-    /// Binds a further listener, whose sessions meet this receiver.
+    /// Binds an additional listener for this receiver.
     pub(super) async fn bind(
         &self,
         spec: &Listener,

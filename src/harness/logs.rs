@@ -1,4 +1,4 @@
-//! The logs of a world, and how the event log comes by what the others have.
+//! The logs of a world, and the sources of the event log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,8 +22,8 @@ pub(super) struct Logs {
 }
 
 impl Logs {
-    /// Makes empty logs. The event log is made of what sessions tell and of DNS queries when somebody looks at it; a journal
-    /// file does not keep events, but their numbers go on in the next process.
+    /// Creates empty logs. The event log takes its entries from sessions and DNS queries when it is read. A journal
+    /// file does not store events, but their numbering continues in the next process.
     pub fn new(
         keep: &Retention,
         journal_store: Option<&Arc<dyn JournalStore>>,
@@ -54,9 +54,9 @@ impl Logs {
             if let Some(last) = asked.last() {
                 taken.store(last.id, Ordering::Relaxed);
             }
-            let mut fresh: Vec<_> = asked.iter().flat_map(asking).chain(told).collect();
-            fresh.sort_by_key(|(at, ..)| *at);
-            let numbered = (first + skipped..).zip(fresh);
+            let mut new: Vec<_> = asked.iter().flat_map(asking).chain(told).collect();
+            new.sort_by_key(|(at, ..)| *at);
+            let numbered = (first + skipped..).zip(new);
             (
                 skipped,
                 numbered
@@ -82,7 +82,7 @@ impl Logs {
     }
 }
 
-/// The event log, whose numbers a journal file hears of.
+/// The event log, whose last number the journal file stores.
 fn event_log(limits: Limits, journal_store: Option<Arc<dyn JournalStore>>) -> Log<Event> {
     match journal_store {
         Some(journal_store) => Log::relayed(limits, move |happenings: &[Arc<Event>]| {
@@ -94,7 +94,7 @@ fn event_log(limits: Limits, journal_store: Option<Arc<dyn JournalStore>>) -> Lo
     }
 }
 
-/// The log of DNS queries, which tells the counts of each, and the event log that there are some.
+/// The log of DNS queries, which counts each query, and informs the event log.
 fn query_log(
     limits: Limits,
     events: &Arc<Log<Event>>,
@@ -114,7 +114,7 @@ fn query_log(
     }))
 }
 
-/// The fault that fired, where one did, and the query.
+/// The fault that took effect, if any, and the query.
 fn asking(query: &Arc<DnsQuery>) -> impl Iterator<Item = (Timestamp, u64, EventKind)> + use<> {
     let fault = query.fault();
     let fired = (!fault.is_empty()).then(|| {
@@ -135,7 +135,7 @@ fn asking(query: &Arc<DnsQuery>) -> impl Iterator<Item = (Timestamp, u64, EventK
         .map(move |what| (at, 0, what))
 }
 
-/// The log of messages, which tells the counts of each.
+/// The log of messages, which counts each message.
 fn message_log(limits: Limits, metrics: &Arc<Metrics>, own: &Arc<MailCounts>) -> Arc<Log<Message>> {
     let (metrics, own) = (Arc::clone(metrics), Arc::clone(own));
     Arc::new(Log::relayed(limits, move |messages: &[Arc<Message>]| {

@@ -66,22 +66,22 @@ pub struct World {
     /// The state that a reset restores.
     start: Start,
     retention: Retention,
-    /// Held by every change from its first look at the world to its `changed` event. Lock order: this, the log of sessions,
-    /// the other logs.
+    /// A change holds it from its first read of the world to its `changed` event. Lock order: this lock, the log of
+    /// sessions, the other logs.
     changing: Mutex<()>,
-    /// The marks of messages that a journal file had.
+    /// The marks of messages in the journal file.
     #[cfg(feature = "http")]
     marks: Vec<StoredMark>,
-    /// What an API keeps beside the world.
+    /// Data of an API for this world.
     #[cfg(feature = "http")]
     beside: std::sync::OnceLock<Box<dyn std::any::Any + Send + Sync>>,
     scenario: ArcSwap<Scenario>,
     profile: ArcSwap<ReceiverProfile>,
     smtp_addr: SocketAddr,
     listeners: Vec<SocketAddr>,
-    /// The receivers beside the main one. Lock order: after `changing`, before the logs.
+    /// The receivers other than the main one. Lock order: after `changing`, before the logs.
     receivers: Mutex<Receivers>,
-    /// The runtime that listeners are bound in.
+    /// The runtime for listeners.
     runtime: tokio::runtime::Handle,
     authorities: String,
     dns_addr: SocketAddr,
@@ -96,12 +96,12 @@ pub struct World {
     tasks: tokio::sync::Mutex<JoinSet<()>>,
 }
 
-/// The state a world starts with.
+/// The state at start.
 #[derive(Debug)]
 struct Start {
     scenario: Arc<Scenario>,
     profile: Arc<ReceiverProfile>,
-    /// How far the receiver's clock is advanced.
+    /// The initial advance of the receiver's clock.
     clock: Duration,
 }
 
@@ -126,19 +126,19 @@ impl World {
         &self.listeners
     }
 
-    /// Where the exchanges of the recipient domains are: their addresses in the DNS, their listeners and receivers.
+    /// The exchanges of the recipient domains: their addresses in the DNS, their listeners and receivers.
     pub fn exchanges(&self) -> Arc<[Place]> {
         self.receivers.lock().places()
     }
 
-    /// The receiver that takes mail for a recipient: that of its domain, or the main one.
+    /// The receiver for a recipient: that of its domain, or the main one.
     pub fn receiver_for(&self, recipient: &str) -> Arc<ReceiverProfile> {
         let named = self.scenario.load().receiver_of(recipient);
         let own = named.and_then(|named| self.receivers.lock().profile(&named));
         own.unwrap_or_else(|| self.receiver())
     }
 
-    /// The receiver of the world that has this name, main or of a recipient domain.
+    /// The receiver with this name, main or of a recipient domain.
     #[cfg(feature = "http")]
     pub(crate) fn receiver_named(&self, name: &str) -> Option<Arc<ReceiverProfile>> {
         let main = Some(self.receiver()).filter(|main| main.name == name);
@@ -161,7 +161,7 @@ impl World {
         self.scenario.load_full()
     }
 
-    /// How much the world keeps of what happened.
+    /// The limits of the journal.
     pub fn retention(&self) -> Retention {
         self.retention
     }
@@ -217,7 +217,7 @@ impl World {
         &self.marks
     }
 
-    /// Has the marks of messages kept in the journal file, where there is one, and those up to a number forgotten.
+    /// Stores marks of messages in the journal file, if there is one, and removes those of messages up to a number.
     #[cfg(feature = "http")]
     pub(crate) fn keep_marks(&self, up_to: u64, marks: Vec<StoredMark>) {
         if let Some(journal_store) = &self.service.journal_store {
@@ -225,11 +225,11 @@ impl World {
         }
     }
 
-    /// What an API keeps beside the world, to end with it: a value of one type, made when it is first asked for.
+    /// Data of an API that lives as long as the world: a value of one type, created at the first use.
     #[cfg(feature = "http")]
     pub(crate) fn beside<T: std::any::Any + Send + Sync + Default>(&self) -> &T {
         let kept = self.beside.get_or_init(|| Box::new(T::default()));
-        kept.downcast_ref().expect("one API keeps one type")
+        kept.downcast_ref().expect("each API has one type of data")
     }
 
     /// Counts of the mail of this world.
@@ -272,7 +272,7 @@ impl World {
         self.close().await;
     }
 
-    /// Stops the world while others hold it too.
+    /// Stops a world that has other owners too.
     pub async fn close(&self) {
         self.shutdown.cancel();
         let mut tasks = self.tasks.lock().await;

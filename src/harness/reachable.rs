@@ -1,9 +1,10 @@
-//! The addresses at which senders reach a listener: what the DNS says of it. Nobody can connect to 0.0.0.0 or `::`.
+//! The addresses of a listener in the DNS, at which senders can reach it. Nobody can connect to 0.0.0.0 or `::`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-/// The addresses of a listener at `listener`. One at 0.0.0.0 or `::` has the `advertised` address; or else that of the DNS server,
-/// since a sender that asks it can reach it; or else one of this machine for each family.
+/// The addresses for a listener at `listener`. A listener at 0.0.0.0 or `::` has the `advertised` address, or else that
+/// of the DNS server, because a sender that queries it can reach it, or else one address of this machine for each
+/// family.
 pub(super) fn addresses(
     listener: IpAddr,
     dns: IpAddr,
@@ -13,7 +14,7 @@ pub(super) fn addresses(
     if !listener.is_unspecified() {
         return vec![listener];
     }
-    // A socket at `::` accepts IPv4, too.
+    // A socket at `::` also accepts IPv4.
     let takes = |address: &IpAddr| listener.is_ipv6() || address.is_ipv4();
     let specific = |address: &IpAddr| !address.is_unspecified() && takes(address);
     if let Some(known) = [advertised, Some(dns)].into_iter().flatten().find(specific) {
@@ -30,13 +31,13 @@ pub(super) fn addresses(
     }
 }
 
-/// An address of this machine, of the family of `any`: the one from which it reaches other networks, or else the first one of an
-/// interface that is up.
+/// An address of this machine in the family of `any`: the source address for other networks, or else the first address
+/// of an interface that is up.
 pub(super) fn of_machine(any: IpAddr) -> Option<IpAddr> {
     source(any).or_else(|| of_interface(any))
 }
 
-/// The source address of the default route. A UDP socket that connects sends nothing.
+/// The source address of the default route. Connecting a UDP socket sends nothing.
 fn source(any: IpAddr) -> Option<IpAddr> {
     let documentation: IpAddr = match any {
         IpAddr::V4(_) => Ipv4Addr::new(192, 0, 2, 1).into(),
@@ -70,7 +71,7 @@ fn of_interface(_any: IpAddr) -> Option<IpAddr> {
     None
 }
 
-/// Whether a sender can be given the address: it is no loopback address, and needs no interface beside it.
+/// Whether a sender can use the address: it is not a loopback address, and does not need an interface.
 fn is_usable(address: &IpAddr) -> bool {
     let link_local = match address {
         IpAddr::V4(v4) => v4.is_link_local(),
@@ -117,7 +118,7 @@ mod tests {
         check("::", "::", None, &own, &own);
         check("::", "0.0.0.0", None, &own[1..], &own[1..]);
         check("::", "192.0.2.53", None, &own, &["192.0.2.53"]);
-        // IPv6 is of no use to a listener at 0.0.0.0.
+        // A listener at 0.0.0.0 cannot use IPv6.
         check(
             "0.0.0.0",
             "2001:db8::53",

@@ -1,4 +1,4 @@
-//! The receivers of a world: who listens where, and what each of them remembers.
+//! The receivers of a world, with their listeners and memories.
 //!
 //! The main listener has the receiver of the world. A `[[listener]]` and an exchange of a recipient domain can have receivers of
 //! their own; each receiver has one memory, however many listeners it has.
@@ -19,24 +19,24 @@ use crate::scenario::{self, Listener, Place, Placement, ReceiverProfile, Scenari
 use crate::smtp::{ClientSource, Identity, ListenerConfig, SessionConfig, SharedSessionConfig};
 use crate::tls::Tls;
 
-/// The receivers beside the one of the main listener, and all listeners but that.
+/// The receivers and listeners other than the main ones.
 #[derive(Debug)]
 pub(super) struct Receivers {
     main_listener: MainListener,
     placement: Placement,
-    /// The ports of listeners where none is chosen.
+    /// The range of ports for listeners on port 0.
     ports: Option<RangeInclusive<u16>>,
     /// The address of the main listener.
     main: SocketAddr,
-    /// Where senders reach the address of the main listener.
+    /// The addresses at which senders reach the main listener.
     reachable: Vec<IpAddr>,
-    /// The listeners of `[[listener]]` with a receiver or client addresses of their own.
+    /// The `[[listener]]` tables with their own receiver or client addresses.
     further: Vec<Own>,
     /// The listeners of exchanges. None is ever closed, so that a reset finds those of the start.
     exchanges: Vec<Exchange>,
-    /// The receivers in use, by the name or path in the file.
+    /// The receivers in use, by name or path in the file.
     known: HashMap<String, Known>,
-    /// Those of the scenario at start, which a reset needs again.
+    /// The receivers of the scenario at start, for a reset.
     first: Option<HashMap<String, Known>>,
     places: Arc<[Place]>,
 }
@@ -46,19 +46,19 @@ pub(super) struct Receivers {
 struct Known {
     profile: Arc<ReceiverProfile>,
     tls: Option<Tls>,
-    /// The names of its exchanges, which its certificate has.
+    /// The names of its exchanges, which are in its certificate.
     named: Vec<String>,
     memory: Arc<Memory>,
 }
 
-/// What the sessions of a listener follow.
+/// The configuration of a listener's sessions.
 #[derive(Clone, Debug)]
 struct Own {
-    /// The receiver by name or path; that of the world where `None`.
+    /// The receiver by name or path; `None` for that of the world.
     receiver: Option<String>,
-    /// Client addresses of its own.
+    /// The client addresses; `None` for those of the world.
     identity: Option<(ClientSource, Arc<Identity>)>,
-    /// TLS where it has the receiver of the world.
+    /// TLS, if the listener has the receiver of the world.
     tls: Option<Tls>,
     session_config: Arc<SharedSessionConfig>,
 }
@@ -68,15 +68,15 @@ struct Own {
 struct Exchange {
     address: SocketAddr,
     own: Own,
-    /// Whether the scenario has an exchange here. Otherwise connections are reset, as no host is there.
+    /// Whether the scenario has an exchange here. Otherwise connections are reset, as if no host had the address.
     used: bool,
-    /// What the listener knows of `used`.
+    /// The flag for the listener: the opposite of `used`.
     unused: Arc<AtomicBool>,
 }
 
 impl Exchange {
-    /// The listener before a scenario says whether it uses it.
-    fn spare(&self) -> Self {
+    /// The listener before a scenario uses it.
+    fn unused_listener(&self) -> Self {
         let used = false;
         Self {
             used,
@@ -85,31 +85,31 @@ impl Exchange {
     }
 }
 
-/// What a listener follows, and its receiver; `None` where those are the main listener's.
+/// The configuration and the receiver of a listener; `None` for those of the main listener.
 type Followed = (
     Option<Arc<SharedSessionConfig>>,
     Option<Arc<ReceiverProfile>>,
 );
 
-/// Listeners that are bound and not yet served.
-pub(super) type Fresh = Vec<(TcpListener, ListenerConfig)>;
+/// Listeners that are bound but not yet served.
+pub(super) type NewListeners = Vec<(TcpListener, ListenerConfig)>;
 
-/// The listeners of exchanges while a scenario is about to get them.
+/// The listeners of exchanges while a scenario is being prepared.
 struct Binding<'r> {
     main_listener: &'r MainListener,
     placement: &'r Placement,
     main: &'r Arc<SessionConfig>,
     /// The receiver of the main listener.
     world: &'r ReceiverProfile,
-    /// The names of its exchanges.
+    /// The names of the exchanges of that receiver.
     named: Vec<String>,
-    /// The listeners that there are.
+    /// The existing listeners.
     exchanges: Vec<Exchange>,
-    fresh: Fresh,
+    new_listeners: NewListeners,
 }
 
 impl Binding<'_> {
-    /// The address of a listener for a receiver: one that there is, or a new one.
+    /// The address of a listener for a receiver: an existing one, or a new one.
     fn listener(&mut self, at: SocketAddr, receiver: Option<&String>) -> Result<SocketAddr, Error> {
         let wanted = |exchange: &Exchange, of_receiver: bool| match at.port() {
             0 if of_receiver => exchange.own.receiver.as_ref() == receiver,
@@ -145,7 +145,7 @@ impl Binding<'_> {
         let listener_config = self
             .main_listener
             .exchange(Arc::clone(&session_config), Arc::clone(&unused));
-        self.fresh.push((listener, listener_config));
+        self.new_listeners.push((listener, listener_config));
         let own = Own {
             receiver: None,
             identity: None,
@@ -161,12 +161,12 @@ impl Binding<'_> {
     }
 }
 
-/// A change of the exchanges that is ready: all that can fail is done.
+/// A prepared change of the exchanges, which can no longer fail.
 pub(super) struct Prepared {
     exchanges: Vec<Exchange>,
     known: HashMap<String, Known>,
     places: Arc<[Place]>,
-    pub(super) fresh: Fresh,
+    pub(super) new_listeners: NewListeners,
 }
 
 impl Receivers {
@@ -196,19 +196,19 @@ impl Receivers {
         }
     }
 
-    /// Where the exchanges of the recipient domains are.
+    /// The places of the exchanges of the recipient domains.
     pub(super) fn places(&self) -> Arc<[Place]> {
         Arc::clone(&self.places)
     }
 
-    /// The receiver of a name or path in the file.
+    /// The receiver with this name or path in the file.
     pub(super) fn profile(&self, named: &str) -> Option<Arc<ReceiverProfile>> {
         self.known
             .get(named)
             .map(|known| Arc::clone(&known.profile))
     }
 
-    /// The receiver of this name other than the main one.
+    /// The receiver with this name, other than the main one.
     #[cfg(feature = "http")]
     pub(super) fn named(&self, name: &str) -> Option<Arc<ReceiverProfile>> {
         let mut profiles = self.known.values().map(|known| &known.profile);
@@ -231,7 +231,7 @@ impl Receivers {
         known.map(|known| Arc::clone(&known.memory))
     }
 
-    /// What a `[[listener]]` follows, and its receiver; `None` where it follows the main listener.
+    /// The configuration and the receiver of a `[[listener]]`; `None` for those of the main listener.
     pub(super) fn further(
         &mut self,
         spec: &Listener,
@@ -278,7 +278,7 @@ impl Receivers {
         })
     }
 
-    /// A receiver whose exchanges have these names now.
+    /// A receiver with new names of its exchanges.
     fn renamed(&self, known: &Known, named: Vec<String>) -> Result<Known, Error> {
         let tls = match known.named == named {
             true => known.tls.clone(),
@@ -291,7 +291,7 @@ impl Receivers {
         })
     }
 
-    /// Loads the receivers of a scenario's exchanges and binds their listeners. Nothing changes yet.
+    /// Loads the receivers of a scenario's exchanges and binds their listeners, without any effect yet.
     ///
     /// # Errors
     /// A receiver cannot be loaded, or an address cannot be bound.
@@ -319,8 +319,12 @@ impl Receivers {
             main,
             world,
             named: scenario.exchange_names(None),
-            exchanges: self.exchanges.iter().map(Exchange::spare).collect(),
-            fresh: Vec::new(),
+            exchanges: self
+                .exchanges
+                .iter()
+                .map(Exchange::unused_listener)
+                .collect(),
+            new_listeners: Vec::new(),
         };
         let mut places = scenario.places(&self.placement, self.main)?;
         for place in &mut places {
@@ -330,7 +334,7 @@ impl Receivers {
         }
         Ok(Prepared {
             exchanges: binding.exchanges,
-            fresh: binding.fresh,
+            new_listeners: binding.new_listeners,
             known,
             places: places
                 .into_iter()
@@ -339,7 +343,7 @@ impl Receivers {
         })
     }
 
-    /// A place with the addresses that the DNS has for it: 0.0.0.0 and `::` stand for those of the machine.
+    /// A place with its addresses in the DNS: 0.0.0.0 and `::` become those of the machine.
     fn reached(&self, place: Place) -> Vec<Place> {
         if !place
             .address
@@ -354,7 +358,7 @@ impl Receivers {
         self.reachable.iter().map(at).collect()
     }
 
-    /// Whether this error means that the system lacks the loopback addresses, so that ports are used in their place.
+    /// Whether this error means that the system does not have the loopback addresses, so that ports are used instead.
     pub(super) fn lacks_addresses(&mut self, error: &Error) -> bool {
         let lacks = self.placement == Placement::Automatic && error.is_address_missing();
         if lacks {
@@ -363,16 +367,16 @@ impl Receivers {
         lacks
     }
 
-    /// Takes a change over. [`Receivers::configure`] makes it effective. Returns the listeners that are to be served.
-    pub(super) fn take(&mut self, prepared: Prepared) -> Fresh {
+    /// Applies a prepared change, which [`Receivers::configure`] makes effective. Returns the listeners to serve.
+    pub(super) fn take(&mut self, prepared: Prepared) -> NewListeners {
         self.exchanges = prepared.exchanges;
         self.first.get_or_insert_with(|| prepared.known.clone());
         self.known = prepared.known;
         self.places = prepared.places;
-        prepared.fresh
+        prepared.new_listeners
     }
 
-    /// Makes every receiver forget what happened since the start. The memories are on the clock of the main one.
+    /// Resets the memories of all receivers to their state at start, on the clock of the main one.
     pub(super) fn forget(&mut self, scenario: &Scenario, main: &SessionConfig) {
         for known in self.known.values_mut() {
             known.memory = memory(scenario, main);
@@ -395,7 +399,7 @@ impl Receivers {
     /// has its own.
     pub(super) fn configure(&mut self, main: &SessionConfig) {
         for known in self.known.values_mut() {
-            // The receiver of the main listener is the same receiver elsewhere.
+            // The receiver of the main listener is the same at other listeners.
             if known.profile.name == main.receiver.name {
                 known.memory = Arc::clone(&main.memory);
             }

@@ -21,7 +21,7 @@ pub(super) struct Restored {
 type Opened = (Restored, Option<Arc<dyn JournalStore>>);
 
 impl Restored {
-    /// Opens the file, if there is to be one.
+    /// Opens the file, if one is configured.
     #[cfg(feature = "journal-file")]
     pub fn open(path: Option<&std::path::Path>, keep: Retention) -> Result<Opened, Error> {
         let Some(path) = path else {
@@ -38,11 +38,11 @@ impl Restored {
         Ok((Self::default(), None))
     }
 
-    /// Without the feature nothing was kept.
+    /// Without the feature, nothing was stored.
     #[cfg(not(feature = "journal-file"))]
     pub fn restore(self, _: &Log<SessionEntry>, _: &Log<Message>, _: &Log<Event>) {}
 
-    /// Without the feature nothing was kept.
+    /// Without the feature, nothing was stored.
     #[cfg(all(feature = "http", not(feature = "journal-file")))]
     pub fn marks(&self) -> Vec<crate::journal::StoredMark> {
         Vec::new()
@@ -78,9 +78,9 @@ impl Restored {
     }
 }
 
-/// Gives messages the numbers they had. A process that was killed may have had no time to write the last of them: those
-/// messages get the numbers that are missing, in the order they were stored. What is older than a number that is missing
-/// all the same was about to be forgotten.
+/// Restores the numbers of messages. A process that was killed may not have written the last numbers: those messages
+/// get the missing numbers in the order of storage. Messages older than a number that is still missing were about to be
+/// removed.
 #[cfg(feature = "journal-file")]
 fn numbered(stored: Vec<(StoredMessage, Option<u64>)>, last: u64) -> Vec<Message> {
     let taken: BTreeSet<u64> = stored.iter().filter_map(|(_, number)| *number).collect();
@@ -105,8 +105,8 @@ fn numbered(stored: Vec<(StoredMessage, Option<u64>)>, last: u64) -> Vec<Message
     all.split_off(gap.map_or(0, |gap| gap + 1))
 }
 
-/// Fills the log of sessions: those that had ended, and between them those that were under way when the process ended, of
-/// which nothing is known but their messages.
+/// Fills the log of sessions: those that had ended, and those that were running when the process ended, of which only
+/// the messages are known.
 #[cfg(feature = "journal-file")]
 fn restore_sessions(
     records: &[(u64, String)],
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(found, expected);
     }
 
-    /// Number and session of what is restored; the session is the place in the file.
+    /// The number and the session of each restored message; the session is the position in the file.
     #[test]
     fn messages_keep_their_numbers() {
         check(&[], 4, &[]);

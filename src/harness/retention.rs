@@ -1,8 +1,8 @@
-//! How much a world keeps.
+//! The limits of the journal of a world.
 
 use crate::journal::Limits;
 
-/// How much a world keeps in its journal. The oldest entries are dropped first, and counted.
+/// The limits of the journal of a world. The oldest entries are dropped first, and counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
     /// Limits of the log of sessions.
@@ -42,7 +42,7 @@ impl Default for Retention {
 }
 
 impl Retention {
-    /// Keeps this many octets of everything together, in the proportions of the default, which is
+    /// Limits the total size to this number of octets, in the proportions of the default, which is
     /// [`Retention::DEFAULT_OCTETS`]; the numbers of entries change in proportion.
     #[must_use]
     pub fn within(octets: usize) -> Self {
@@ -64,6 +64,6 @@ impl Retention {
         }
     }
 
-    /// The octets of everything that is kept by default: 360 MiB.
+    /// The default total size: 360 MiB.
     pub const DEFAULT_OCTETS: usize = (64 + 256 + 8 + 32) << 20;
 }

@@ -17,31 +17,31 @@ use crate::expect::{
 use crate::journal::{DnsQuery, Log, Message};
 use crate::smtp::{SessionEntry, SessionRecord};
 
-/// Sessions that nearly were what was waited for, where a wait for a message tells of them.
+/// Maximum number of sessions that a failed wait for a message reports.
 const NEAR: usize = 3;
 
-/// What earlier waits have given.
+/// The entries that earlier waits have returned.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
     sessions: Mutex<TakenSessions>,
-    /// The number of the last message that was given.
+    /// The number of the last message that was returned.
     message: Mutex<u64>,
 }
 
 #[derive(Debug, Default)]
 struct TakenSessions {
-    /// All up to this number were given, or are gone.
+    /// All sessions up to this number were returned or dropped.
     below: u64,
-    /// Those above it that were given.
+    /// The sessions above it that were returned.
     above: BTreeSet<u64>,
 }
 
 impl TakenSessions {
-    /// Takes the first ended session that was not given.
+    /// Takes the first ended session that was not returned yet.
     fn take(&mut self, entries: &[Arc<SessionEntry>]) -> Option<Arc<SessionEntry>> {
-        let fresh =
+        let untaken =
             |entry: &&Arc<SessionEntry>| entry.id > self.below && !self.above.contains(&entry.id);
-        let entry = entries.iter().filter(fresh).find(|e| e.is_closed())?;
+        let entry = entries.iter().filter(untaken).find(|e| e.is_closed())?;
         self.above.insert(entry.id);
         while self.above.remove(&(self.below + 1)) {
             self.below += 1;
@@ -49,7 +49,7 @@ impl TakenSessions {
         Some(Arc::clone(entry))
     }
 
-    /// Forgets the numbers of sessions that are gone, and gives the number from which on some were not given.
+    /// Forgets the numbers of dropped sessions, and returns the number up to which all were returned.
     fn pass(&mut self, gone: u64) -> u64 {
         if gone > self.below {
             self.below = gone;
@@ -87,11 +87,12 @@ impl World {
             let found = entries.iter().find_map(|entry| entry.look(met));
             found.map(Session::new)
         };
-        self.first(0, "a session as the closure wants it", give)
+        self.first(0, "a session that satisfies the closure", give)
             .await
     }
 
-    /// Waits until `give` takes one of the sessions: those above a number first, then those that change.
+    /// Waits until `give` returns a value for one of the sessions: first for those above a number, then for those that
+    /// change.
     async fn first<R>(
         &self,
         after: u64,
@@ -225,7 +226,7 @@ impl World {
         wait(queries, pattern, self.within(count, after, timeout)).await
     }
 
-    /// How long a wait took that ended without what it waited for.
+    /// The duration of a wait that failed.
     fn waited(&self, stopped: bool, began: Instant) -> Duration {
         if stopped {
             began.elapsed()
@@ -273,7 +274,7 @@ impl World {
         })
     }
 
-    /// Declares an expectation about what happens from now on; dropping the world verifies it.
+    /// Declares an expectation about later events; dropping the world verifies it.
     pub fn expect(&self, expectation: impl Into<Expectation>) {
         self.ledger.mount(expectation.into());
     }

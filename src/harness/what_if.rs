@@ -17,19 +17,20 @@ impl World {
         Attempt::of(&self.scenario(), client, helo)
     }
 
-    /// The address that the next connection to [`World::smtp_addr`] from 127.0.0.1 is taken to come from, before the
-    /// scenario's translation.
+    /// The client address of the next connection from 127.0.0.1 to [`World::smtp_addr`], before the scenario's address
+    /// translation.
     pub fn next_client(&self) -> IpAddr {
         let session_config = self.service.session_config.load();
         let next = session_config.identity.peek(Ipv4Addr::LOCALHOST.into());
         next.translated_from.unwrap_or(next.address)
     }
 
-    /// What the receiver of the recipient's domain would say to a client that came now: with the zones and faults that are served, the
-    /// scenario's translation of addresses, the receiver's clock, and what the receiver remembers.
+    /// Judges a client as the receiver of the recipient's domain would judge it now: with the current zones and faults,
+    /// the scenario's address translation, and the receiver's clock and memory.
     ///
-    /// The attempt leaves no trace: faults count, pools go on and the receiver remembers as if nobody had asked. A client
-    /// that greylisting has yet to see is deferred each time, and one whose first session was long enough ago is accepted.
+    /// The attempt leaves no trace: it does not change the counts of faults, the positions of pools or the memory of
+    /// the receiver. Greylisting therefore defers a new client each time, and accepts a client whose first session was
+    /// long enough ago.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -82,8 +83,8 @@ impl World {
         ))
     }
 
-    /// What an attempt meets now, in copies that nobody else sees. A receiver that the world does not have remembers what the main
-    /// receiver remembers.
+    /// Copies of everything that judges an attempt now. A receiver that the world does not have uses the memory of the
+    /// main receiver.
     fn detached(&self, profile: &ReceiverProfile, attempt: &Attempt) -> Detached {
         let _changing = self.changing.lock();
         let own = self.receivers.lock().memory(&profile.name);
@@ -104,7 +105,7 @@ impl World {
     }
 }
 
-/// Copies of what judges an attempt.
+/// Copies of everything that judges an attempt.
 struct Detached {
     attempt: Attempt,
     memory: Arc<Memory>,

@@ -58,7 +58,7 @@ impl Worlds {
         }
     }
 
-    /// Every world with its name, the main one first.
+    /// All worlds with their names, the main one first.
     pub fn all(&self) -> Vec<(String, Arc<World>)> {
         let others = self.others.read();
         let others = others
@@ -75,8 +75,8 @@ impl Worlds {
         self.others.read().len() + 1
     }
 
-    /// Checks a name: 1 to 64 letters, digits, `-`, `_` and `.`, not beginning with `.`, because `.` and `..` have a meaning
-    /// in paths.
+    /// Checks a name: 1 to 64 letters, digits, `-`, `_` and `.`, not beginning with `.`, because `.` and `..` have a
+    /// special meaning in paths.
     ///
     /// # Errors
     /// The name is not allowed.
@@ -87,7 +87,7 @@ impl Worlds {
             return Ok(());
         }
         Err(Error::unexpected(
-            "1 to 64 letters, digits, -, _ and ., which is not the first",
+            "1 to 64 letters, digits, -, _ and ., not beginning with .",
             format!("{name:?}"),
         ))
     }
@@ -110,7 +110,7 @@ impl Worlds {
         Ok((name, world))
     }
 
-    /// Takes a name that no world has or is about to have.
+    /// Reserves a name that no world has.
     fn reserve(&self, name: Option<String>) -> Result<Reserved<'_>, Error> {
         if let Some(name) = &name {
             Self::check_name(name)?;
@@ -121,14 +121,14 @@ impl Worlds {
             |name: &str| name == MAIN || others.contains_key(name) || starting.contains(name);
         if let Some(name) = name.as_deref().filter(|name| taken(name)) {
             return Err(Error::unexpected(
-                "the name of no other world",
+                "a name that no other world has",
                 format!("{name:?}"),
             ));
         }
         if others.len() + starting.len() >= WORLDS {
             return Err(Error::unexpected(
                 format!("at most {WORLDS} worlds"),
-                "as many already",
+                "one more",
             ));
         }
         let automatic = || loop {
@@ -170,7 +170,7 @@ impl Worlds {
     }
 }
 
-/// A name that is taken while its world starts.
+/// The name of a world that is being started.
 struct Reserved<'w> {
     worlds: &'w Worlds,
     name: String,

@@ -1,4 +1,4 @@
-//! Entries that a log has not formatted yet: a busy server has far more events than anybody reads.
+//! Entries that a log has not formatted yet: a busy server has many more events than anybody reads.
 
 use std::collections::VecDeque;
 
@@ -107,7 +107,7 @@ mod tests {
         }
     }
 
-    /// Pushes tens, looks at the log where told, and compares what it keeps: number and id.
+    /// Appends entries, reads the log at the given points, and compares the kept entries: number and id.
     #[track_caller]
     fn check(
         limits: Limits,
@@ -172,7 +172,7 @@ mod tests {
             &[(4, 4), (5, 5)],
             3,
         );
-        // The newest stays, whatever its size: the log trims it.
+        // The newest item is kept, whatever its size: the log trims it.
         check(limits(2, 900), &[&[1, 2, 3]], 0, &[(2, 2), (3, 3)], 1);
     }
 }

@@ -23,13 +23,13 @@ pub struct DnsQuery {
     pub at: Timestamp,
     /// The address and port that asked.
     pub client: SocketAddr,
-    /// How the query came in.
+    /// The transport of the query.
     pub transport: Transport,
     /// The request and the response; the message id can be that of an earlier, equal query.
     pub exchange: Arc<DnsExchange>,
 }
 
-/// A request and its response as they were on the wire.
+/// A request and its response, as on the wire.
 #[derive(Clone, Debug, Default)]
 pub struct DnsExchange {
     /// The request.
@@ -100,8 +100,8 @@ impl DnsQuery {
         }
     }
 
-    /// The upper bits of the RCODE: those of the OPT record, which this server writes last and without options
-    /// (RFC 6891 §6.1.3).
+    /// The upper bits of the RCODE, which are in the OPT record. This server writes it last and without options (RFC
+    /// 6891 §6.1.3).
     fn extended(&self) -> usize {
         let opt = self
             .exchange
@@ -133,7 +133,7 @@ impl DnsQuery {
     }
 }
 
-/// A query as it is shown.
+/// A query in JSON.
 #[derive(Serialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 struct Shown {
@@ -147,7 +147,7 @@ struct Shown {
     client_address: IpAddr,
     /// The port that asked.
     client_port: u16,
-    /// How the query came in.
+    /// The transport of the query.
     transport: Transport,
     /// The query name, in the case sent; empty if the message has no readable question.
     name: String,
@@ -207,7 +207,7 @@ impl utoipa::ToSchema for DnsQuery {
 }
 
 impl Entry for DnsQuery {
-    /// Counts the octets of the exchange, though equal queries share them.
+    /// Counts the octets of the exchange, although equal queries share them.
     fn octets(&self) -> usize {
         size_of::<Self>()
             + size_of::<DnsExchange>()
@@ -248,10 +248,10 @@ impl Envelope {
     }
 }
 
-/// A message that was accepted, as octets.
+/// An accepted message, as octets.
 #[derive(Clone, Debug, Serialize)]
 pub struct Message {
-    /// Number of the message in this world, from 1.
+    /// The number of the message in this world, from 1.
     pub id: u64,
     /// The number of its session.
     pub session: u64,
@@ -259,9 +259,10 @@ pub struct Message {
     pub at: Timestamp,
     /// The envelope.
     pub envelope: Arc<Envelope>,
-    /// The header fields that the receiver adds above it: Return-Path, Delivered-To, Authentication-Results, Received.
+    /// The header fields that the receiver adds above the message: Return-Path, Delivered-To, Authentication-Results,
+    /// Received.
     pub trace: String,
-    /// The octets between DATA and the final dot, dot-unstuffed, lines ended by CRLF as received.
+    /// The octets between DATA and the final dot, without transparency dots, with CRLF line ends as received.
     #[serde(skip)]
     pub octets: Arc<Vec<u8>>,
 }
@@ -274,13 +275,13 @@ impl Message {
 }
 
 impl Entry for Message {
-    /// Counts the room that the octets take: up to twice their number, as they came in without a size.
+    /// Counts the memory of the octets: up to twice their number, because they were received without a size.
     fn octets(&self) -> usize {
         size_of::<Self>() + self.trace.capacity() + self.octets.capacity() + self.envelope.octets()
     }
 }
 
-/// A duration in milliseconds, as JSON shows it.
+/// A duration in milliseconds, for JSON.
 pub(crate) fn millis<S: serde::Serializer>(
     duration: &Duration,
     serializer: S,

@@ -1,4 +1,4 @@
-//! The event log: everything that happens in a world, in order.
+//! The event log of a world.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
@@ -24,17 +24,17 @@ pub struct Event {
     pub at: Timestamp,
     /// The number of the session; 0 without a session.
     pub session: u64,
-    /// What happened.
+    /// The event.
     #[serde(flatten)]
     pub what: EventKind,
 }
 
-/// What happened.
+/// The kind of an event, with its data.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub enum EventKind {
-    /// A DNS query reached the server, and was answered.
+    /// The DNS server answered a query.
     DnsQuery {
         /// The query and its answer.
         query: Arc<DnsQuery>,
@@ -87,7 +87,7 @@ pub enum EventKind {
     },
     /// A script took effect, or a recipient whose name asks for a reply.
     Scripted {
-        /// Its name or description.
+        /// The name or description.
         what: String,
     },
     /// An allow entry bypassed rules for the client.
@@ -95,7 +95,7 @@ pub enum EventKind {
         /// The reason.
         reason: String,
     },
-    /// Something was refused.
+    /// A command or a message was refused.
     Verdict {
         /// `defer` or `reject`.
         verdict: Verdict,
@@ -177,7 +177,7 @@ pub struct ObservedFacts {
 }
 
 impl ObservedFacts {
-    /// The facts that are known, each as a name and a value.
+    /// The known facts, each as a name and a value.
     fn pairs(&self) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> {
         [
             (
@@ -219,7 +219,7 @@ impl Serialize for ObservedFacts {
 pub struct LateJson(Arc<dyn Fn() -> serde_json::Value + Send + Sync>);
 
 impl LateJson {
-    /// The value that `make` returns at each reading.
+    /// Creates a value that `make` returns at each reading.
     pub fn new(make: impl Fn() -> serde_json::Value + Send + Sync + 'static) -> Self {
         Self(Arc::new(make))
     }
@@ -237,7 +237,7 @@ impl std::fmt::Debug for LateJson {
     }
 }
 
-/// The schema of remedies belongs to the module that makes them.
+/// The schema of remedies is defined by the module that creates them.
 #[cfg(feature = "http")]
 fn remedies_schema() -> utoipa::openapi::Ref {
     utoipa::openapi::Ref::from_schema_name("Remedies")
@@ -265,7 +265,7 @@ impl Event {
 }
 
 impl EventKind {
-    /// The word of every kind.
+    /// The words of all kinds.
     pub const NAMES: [&'static str; 15] = [
         "dns-query",
         "fault",
@@ -284,7 +284,7 @@ impl EventKind {
         "changed",
     ];
 
-    /// The word for it, as in JSON.
+    /// The word of the kind, as in JSON.
     pub fn name(&self) -> &'static str {
         match self {
             Self::DnsQuery { .. } => "dns-query",

@@ -107,7 +107,7 @@ impl File {
             event: AtomicU64::new(rows.last.event),
             reserved: AtomicU64::new(rows.last.event),
         };
-        file.compact_if_wasteful(&mut file.mail.lock());
+        file.compact_if_needed(&mut file.mail.lock());
         let restored = Restored {
             messages,
             sessions: rows.sessions,
@@ -130,12 +130,12 @@ impl File {
         message: &StoredMessage,
     ) -> io::Result<Option<u64>> {
         let key = mail.append(message)?;
-        self.compact_if_wasteful(&mut mail);
+        self.compact_if_needed(&mut mail);
         Ok(key)
     }
 
-    fn compact_if_wasteful(&self, mail: &mut MailFile) {
-        if mail.take_wasteful() {
+    fn compact_if_needed(&self, mail: &mut MailFile) {
+        if mail.needs_copy() {
             self.give(Work::Compact);
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-/// A number that only grows.
+/// A counter that only grows.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
@@ -22,7 +22,7 @@ impl Counter {
     }
 }
 
-/// Counts of the mail of one world; [`Metrics`] may be those of several.
+/// Counts of the mail of one world; [`Metrics`] can belong to several worlds.
 #[derive(Debug, Default)]
 pub struct MailCounts {
     /// Messages accepted.
@@ -113,7 +113,7 @@ impl<const N: usize> Family<N> {
     }
 }
 
-/// Counts by one of a few known words; anything else is counted under the last.
+/// Counters for a fixed list of words; any other word is counted under the last one.
 #[derive(Debug)]
 pub struct LabelledCounter<const N: usize> {
     words: [&'static str; N],
@@ -138,7 +138,7 @@ impl<const N: usize> LabelledCounter<N> {
         self.counts[index].add(1);
     }
 
-    /// Every word with its count so far.
+    /// All words with their counts.
     pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         self.words
             .iter()
@@ -147,7 +147,7 @@ impl<const N: usize> LabelledCounter<N> {
     }
 }
 
-/// The counts of a process, or of one world. Nothing here waits for a lock but a refusal.
+/// The metrics of a process, or of one world. Only refusals need a lock.
 #[derive(Debug)]
 pub struct Metrics {
     /// Connections accepted.
@@ -162,13 +162,13 @@ pub struct Metrics {
     pub ended: LabelledCounter<4>,
     /// DNS queries by RCODE.
     pub queries: LabelledCounter<9>,
-    /// Faults that fired, by kind.
+    /// Faults that took effect, by kind.
     pub faults: Family<1>,
-    /// From the accepted connection to its end.
+    /// The time from accepting a connection to its end.
     pub(crate) session_time: Histogram,
-    /// From octets read to their replies sent, pauses for DNS included.
+    /// The time from reading commands to sending their replies, including waits for DNS.
     pub(crate) reply_time: Histogram,
-    /// From DNS queries read to their answers sent; those that a fault delays or another server is asked for are left out.
+    /// The time from reading DNS queries to sending their answers, without delayed and forwarded ones.
     pub(crate) answer_time: Histogram,
 }
 
@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(
             cumulative.last(),
             Some(&(30.0, 3)),
-            "what is above the last bound is in the count alone"
+            "durations above the last bound are only in the count"
         );
         times.observe_each(Duration::from_millis(2), 10);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Bounded logs of what happened: the oldest entries are dropped first, and counted.
+//! Bounded logs: the oldest entries are dropped first, and counted.
 
 mod backlog;
 mod entry;
@@ -49,8 +49,8 @@ pub struct Log<T> {
     watcher: OnceLock<Relay<T>>,
 }
 
-/// What there has been since it was last asked, as entries numbered from the given number on, and how many of those
-/// numbers are skipped: entries that were dropped before anybody looked.
+/// The new entries, numbered from the given number, and the number of skipped entries: those that were dropped before
+/// the log was read.
 type Supply<T> = Box<dyn Fn(u64) -> (u64, Vec<T>) + Send + Sync>;
 
 /// The function called for each entry: after the log's lock is released, or under the lock for supplied entries.
@@ -67,13 +67,13 @@ impl<T: std::fmt::Debug> std::fmt::Debug for Log<T> {
 
 #[derive(Debug)]
 struct Inner<T> {
-    /// The entries, each with the octets it is counted with.
+    /// The entries, each with its counted size.
     entries: VecDeque<(Arc<T>, usize)>,
     octets: usize,
     dropped: u64,
 }
 
-/// Counts of a log at one moment.
+/// A snapshot of the counts of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
     /// Entries kept.
@@ -347,7 +347,7 @@ impl<T: Entry> Inner<T> {
         entry
     }
 
-    /// Drops entries that never came in: all that are kept are older.
+    /// Skips entries that were dropped before they were added: all kept entries are older.
     fn skip(&mut self, skipped: u64) {
         if skipped > 0 {
             self.dropped += self.entries.len() as u64 + skipped;
@@ -422,7 +422,7 @@ mod tests {
             "{first} went"
         );
         log.grow(1, 100);
-        assert_eq!(log.counts().octets, 8, "what is gone does not grow");
+        assert_eq!(log.counts().octets, 8, "a dropped entry does not grow");
         assert_eq!(log.entries(), [second]);
     }
 }

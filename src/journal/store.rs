@@ -17,7 +17,7 @@ pub struct StoredMessage {
     pub at: Timestamp,
     /// The envelope.
     pub envelope: Arc<Envelope>,
-    /// The header fields that the receiver adds above it.
+    /// The header fields that the receiver adds above the message.
     pub trace: String,
     /// The octets of the message.
     pub octets: Arc<Vec<u8>>,

@@ -372,12 +372,12 @@ pub(crate) fn amendments(change: &Change) -> Vec<Amendment> {
         Change::AddRecord { name, data } => vec![Amendment::Add(name.clone(), data.clone())],
         Change::ReplaceRecord { name, old, data } => {
             let old = old.iter();
-            old.map(|old| Amendment::Withdraw(name.clone(), old.clone()))
+            old.map(|old| Amendment::Remove(name.clone(), old.clone()))
                 .chain([Amendment::Add(name.clone(), data.clone())])
                 .collect()
         }
         Change::Delist { entry, .. } => vec![Amendment::Clear(entry.clone())],
-        Change::MendDns(name) => vec![Amendment::Mend(name.clone())],
+        Change::MendDns(name) => vec![Amendment::RemoveFaults(name.clone())],
         _ => Vec::new(),
     }
 }

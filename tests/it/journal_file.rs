@@ -412,7 +412,7 @@ async fn damage_is_refused_and_a_torn_end_is_cut_off_aloud() {
     assert!(
         run("journal repair")
             .1
-            .contains("another process has it open")
+            .contains("another process has the file open")
     );
     drop(world);
 }
@@ -430,7 +430,7 @@ async fn a_journal_belongs_to_one_world_until_it_is_closed() {
         .expect_err("it is in use");
     let text = error.to_string();
     assert!(
-        text.contains(".sqlite.mail") && text.contains("another process has it open"),
+        text.contains(".sqlite.mail") && text.contains("another process has the file open"),
         "{text}"
     );
     deliver_to(

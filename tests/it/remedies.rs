@@ -31,12 +31,12 @@ fn applied(
             }
             Change::ReplaceRecord { name, old, data } => {
                 for old in old {
-                    amendments.push(Amendment::Withdraw(name.clone(), old.clone()));
+                    amendments.push(Amendment::Remove(name.clone(), old.clone()));
                 }
                 amendments.push(Amendment::Add(name.clone(), data.clone()));
             }
             Change::Delist { entry, .. } => amendments.push(Amendment::Clear(entry.clone())),
-            Change::MendDns(name) => amendments.push(Amendment::Mend(name.clone())),
+            Change::MendDns(name) => amendments.push(Amendment::RemoveFaults(name.clone())),
             Change::SayHelo(Some(helo)) => attempt.helo.clone_from(helo),
             Change::SendFrom(address) => attempt.client = *address,
             Change::AskReceiver(address) => {

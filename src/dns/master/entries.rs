@@ -1,13 +1,13 @@
-//! Master-file text split into entries: tokens with their quoting, parentheses joined, comments left out.
+//! Splits master-file text into entries: tokens with their quoting, with parentheses joined and comments removed.
 
 use super::MasterMistake;
 use crate::dns::token::Token;
 
-/// One entry, maybe of several lines.
+/// One entry, on one or several lines.
 pub(super) struct Entry {
-    /// The line it begins on, from 1.
+    /// The line on which it begins, from 1.
     pub(super) line: usize,
-    /// Whether it begins with a blank: the owner is that of the entry before.
+    /// Whether it begins with a space, so that its owner is that of the previous entry.
     pub(super) blank_owner: bool,
 }
 
@@ -39,7 +39,7 @@ impl<'t> Entries<'t> {
         }
     }
 
-    /// The next entry, its tokens in `tokens`; after a mistake the next line begins anew.
+    /// Reads the next entry into `tokens`. After a mistake, reading continues on the next line.
     pub(super) fn next(
         &mut self,
         tokens: &mut Vec<Token<'t>>,
@@ -84,7 +84,7 @@ impl<'t> Entries<'t> {
     }
 }
 
-/// Takes the tokens of a line; true where a parenthesis stays open.
+/// Reads the tokens of a line. Returns true if a parenthesis is open at its end.
 fn split<'t>(
     line: &'t [u8],
     number: usize,
@@ -130,7 +130,7 @@ fn split<'t>(
     Ok(open)
 }
 
-/// Where a token ends, escapes passed over: the index of the stop, or the length.
+/// The end of a token, with escapes skipped: the index of the stop character, or the length.
 fn end_of(text: &[u8], stop: impl Fn(u8) -> bool) -> usize {
     let mut at = 0;
     while let Some(octet) = text.get(at) {

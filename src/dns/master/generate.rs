@@ -1,4 +1,4 @@
-//! `$GENERATE`, BIND's way to write many records that differ in a number.
+//! `$GENERATE`, BIND's directive for many records that differ in a number.
 
 use std::fmt::Write as _;
 
@@ -6,9 +6,9 @@ use super::entries::Entry;
 use super::{MasterMistake, Reader, Row};
 use crate::dns::token::{self, Token};
 
-/// Most records of one `$GENERATE`: a /16.
+/// Maximum number of records of one `$GENERATE`: a /16.
 const RECORDS: u64 = 65_536;
-/// Most characters that a number is padded to.
+/// Maximum width of a number.
 const WIDTH: usize = 255;
 const RANGE: &str = "$GENERATE first-last[/step] owner type data, of at most 65536 records";
 const MODIFIER: &str =
@@ -62,7 +62,7 @@ fn range_of(word: &str) -> Option<(u32, u32, usize)> {
     (step > 0 && last <= most && count <= RECORDS).then_some((first, last, step as usize))
 }
 
-/// A token with its number: `$`, or `${offset,width,base}`; `$$` and `\$` are dollar signs.
+/// Replaces the number in a token: `$`, or `${offset,width,base}`; `$$` and `\$` are dollar signs.
 fn fill(text: &[u8], number: u32) -> Option<Vec<u8>> {
     let mut filled = Vec::with_capacity(text.len() + 8);
     let mut rest = text;
@@ -111,7 +111,7 @@ fn modified(modifier: &str, number: u32) -> Option<Vec<u8>> {
     Some(text.into_bytes())
 }
 
-/// Hexadecimal digits, the last first, with dots between them; the dots count for the width.
+/// Hexadecimal digits in reverse order, separated by dots; the dots count for the width.
 fn nibbles(mut value: u64, width: usize) -> String {
     let mut text = String::new();
     loop {
@@ -142,7 +142,7 @@ mod tests {
         check("10.0.0.${128}", 7, Some("10.0.0.135"));
         check("${-5,3}x", 7, Some("002x"));
         check("${0,4,x}${0,0,X}${0,0,o}", 26, Some("001a1A32"));
-        // As BIND 9.18's named-checkzone -D prints them.
+        // The output of named-checkzone -D of BIND 9.18.
         check("${0,7,n}", 0x1a, Some("a.1.0.0"));
         check("${0,2,N}", 0xab, Some("B.A"));
         check("a$$b\\$c", 7, Some("a\\$b\\$c"));

@@ -1,4 +1,4 @@
-//! Zone text: entries, parentheses, types, and what is no zone text.
+//! Tests of zone text: entries, parentheses, types, and invalid text.
 
 use super::*;
 use crate::name;
@@ -111,7 +111,7 @@ fn mistakes_have_line_expected_found() {
     check_mistake("a FOO 1", 1, "a record type", "FOO");
     check_mistake("a MX mx", 1, "a preference and a host name", "mx");
     check_mistake("a", 1, "a record type", "nothing");
-    check_mistake("  A 192.0.2.1", 1, "an owner name", "a blank");
+    check_mistake("  A 192.0.2.1", 1, "an owner name", "a space");
     check_mistake("$INCLUDE x.zone", 1, "$INCLUDE is refused", "$INCLUDE");
     check_mistake("$DATE 1", 1, "$ORIGIN, $TTL or $GENERATE", "$DATE");
     check_mistake("$GENERATE 1-2 a A 1", 1, "an IPv4 address", "1");

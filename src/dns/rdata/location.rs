@@ -1,4 +1,4 @@
-//! The data of LOC records: where on Earth a name is (RFC 1876).
+//! The data of LOC records: a location on Earth (RFC 1876).
 
 use super::reader::Reader;
 
@@ -6,9 +6,9 @@ use super::reader::Reader;
 const ORIGIN: u32 = 1 << 31;
 /// Sea level in centimetres above the lowest altitude (RFC 1876 §2).
 const SEA_LEVEL: i64 = 10_000_000;
-/// Size, horizontal and vertical precision where the text has none: 1 m, 10 km, 10 m, in centimetres (RFC 1876 §3).
+/// The defaults of size, horizontal and vertical precision: 1 m, 10 km, 10 m, in centimetres (RFC 1876 §3).
 const PRECISIONS: [u64; 3] = [100, 1_000_000, 1_000];
-/// The largest precision in centimetres: nine times ten to the ninth.
+/// The maximum precision in centimetres: nine times ten to the ninth.
 const PRECISION_MOST: u64 = 9_000_000_000;
 
 /// Reads `d [m [s]] N d [m [s]] E altitude [size [horizontal [vertical]]]`.
@@ -58,7 +58,7 @@ fn angle(reader: &mut Reader<'_, '_>, most: u64, positive: &str, negative: &str)
     Some(if sign { ORIGIN + total } else { ORIGIN - total })
 }
 
-/// A length in centimetres, from metres with or without `m`.
+/// A length in centimetres, parsed from metres with or without `m`.
 fn metres(word: &str) -> Option<u64> {
     fixed(word.strip_suffix(['m', 'M']).unwrap_or(word), 2)
 }
@@ -69,7 +69,7 @@ fn fixed(word: &str, decimals: usize) -> Option<u64> {
     let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
     let legal = digits(whole) && digits(fraction) && fraction.len() <= decimals;
     let text = format!("{whole}{fraction:0<decimals$}");
-    // No more than twelve digits: sums of them stay far below the end of the type.
+    // At most twelve digits, so that sums cannot overflow.
     (legal && !whole.is_empty() && text.len() <= 12).then(|| text.parse().ok())?
 }
 
@@ -83,7 +83,7 @@ fn packed(mut centimetres: u64) -> u8 {
     (centimetres as u8) << 4 | exponent
 }
 
-/// The data as text; `None` where the octets are of no known version, or out of range.
+/// The data as text; `None` for an unknown version, or octets out of range.
 pub(super) fn text(octets: &[u8]) -> Option<String> {
     let (head, values) = octets.split_first_chunk::<4>()?;
     let [version, precisions @ ..] = *head;

@@ -1,4 +1,4 @@
-//! Octets of record data as zone files write them: quoted, in hexadecimal, in base 64.
+//! The presentation of octets in zone files: quoted, in hexadecimal, in base 64.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,7 @@ pub(super) fn short(rest: &mut &[u8]) -> Option<u16> {
     Some(u16::from_be_bytes(take(rest, 2)?.first_chunk().copied()?))
 }
 
-/// A string in quotes: what is not printable, and what would end it, is escaped (RFC 1035 §5.1).
+/// A quoted string, in which unprintable characters, quotes and backslashes are escaped (RFC 1035 §5.1).
 pub(super) fn quoted(octets: &[u8]) -> String {
     let mut text = String::with_capacity(octets.len() + 2);
     text.push('"');

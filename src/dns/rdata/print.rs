@@ -1,4 +1,4 @@
-//! The data of a record as zone files write it.
+//! Prints record data in zone file format.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -6,7 +6,7 @@ use super::presentation::{base64, hexadecimal, quoted, short, take};
 use super::{Field, layout, location, name_at, service, structured, type_text};
 use crate::dns::label;
 
-/// The data as text; as `\# length hexadecimal` where the type's form is not known (RFC 3597 §5).
+/// The data as text; `\# length hexadecimal` for an unknown type (RFC 3597 §5).
 pub(in crate::dns) fn text(kind: u16, data: &[u8]) -> String {
     known(kind, data).unwrap_or_else(|| {
         format!("\\# {} {}", data.len(), hexadecimal(data))
@@ -15,7 +15,7 @@ pub(in crate::dns) fn text(kind: u16, data: &[u8]) -> String {
     })
 }
 
-/// The data in the form of its type; `None` where the type has none, or the octets are not of it.
+/// The data in the format of its type; `None` if the type is unknown, or the octets are invalid.
 pub(super) fn known(kind: u16, data: &[u8]) -> Option<String> {
     let mut rest = data;
     let mut words = Vec::new();

@@ -1,4 +1,4 @@
-//! The data of a record from its text.
+//! Parses record data from zone file format.
 
 use super::reader::{Reader, base64_digit, digits_of, hexadecimal, number};
 use super::{ALGORITHMS, CERTIFICATES, Field, layout, location, print, record_type};
@@ -6,10 +6,10 @@ use super::{service, structured};
 use crate::dns::label;
 use crate::dns::token::Token;
 
-/// Most octets of a record's data (RFC 1035 §3.2.1).
+/// Maximum size of record data in octets (RFC 1035 §3.2.1).
 const DATA_OCTETS: usize = 65_535;
 
-/// Reads the data of a type into `data`; names are relative to `origin`.
+/// Parses the data of a type into `data`; names are relative to `origin`.
 pub(in crate::dns) fn read(
     kind: u16,
     tokens: &[Token],
@@ -28,7 +28,7 @@ pub(in crate::dns) fn read(
     (reader.tokens.is_empty() && data.len() <= DATA_OCTETS).then_some(())
 }
 
-/// Reads data as `\# length hexadecimal` (RFC 3597 §5). Where the type is known, the octets have to be of its form.
+/// Parses data in the form `\# length hexadecimal` (RFC 3597 §5). The octets must be valid if the type is known.
 pub(in crate::dns) fn read_unknown(kind: u16, tokens: &[Token], data: &mut Vec<u8>) -> Option<()> {
     data.clear();
     let (length, digits) = tokens.split_first()?;
@@ -37,7 +37,8 @@ pub(in crate::dns) fn read_unknown(kind: u16, tokens: &[Token], data: &mut Vec<u
     (whole && (layout(kind).is_none() || print::known(kind, data).is_some())).then_some(())
 }
 
-/// A time in seconds: a number, or numbers with the units s, m, h, d and w. One beyond 2^31 - 1 is 0 (RFC 2181 §8).
+/// A time in seconds: a number, or numbers with the units s, m, h, d and w. A value above 2^31 - 1 becomes 0 (RFC 2181
+/// §8).
 pub(in crate::dns) fn ttl(text: &str) -> Option<u32> {
     period(text).map(|seconds| {
         if seconds > i32::MAX as u32 {
@@ -48,7 +49,7 @@ pub(in crate::dns) fn ttl(text: &str) -> Option<u32> {
     })
 }
 
-/// A time in seconds as SOA data have it: up to 2^32 - 1.
+/// A time in seconds in SOA data, up to 2^32 - 1.
 fn period(text: &str) -> Option<u32> {
     if text.bytes().all(|b| b.is_ascii_digit()) {
         return number(text);
@@ -143,7 +144,7 @@ impl Reader<'_, '_> {
         Some(())
     }
 
-    /// Reads a field that is a number, written in digits, as a mnemonic, or as a time.
+    /// Reads a numeric field, written in digits, as a mnemonic, or as a time.
     fn number(&mut self, field: Field) -> Option<()> {
         let word = self.word()?;
         let (value, octets): (u32, usize) = match field {
@@ -238,7 +239,7 @@ impl Reader<'_, '_> {
     }
 }
 
-/// A number, or the mnemonic that stands for it.
+/// A number, or the number of a mnemonic.
 fn mnemonic(word: &str, known: &[(u16, &str)]) -> Option<u16> {
     let named = known
         .iter()
@@ -247,7 +248,7 @@ fn mnemonic(word: &str, known: &[(u16, &str)]) -> Option<u16> {
     named.or_else(|| number(word))
 }
 
-/// YYYYMMDDHHmmSS, or seconds since 1970 (RFC 4034 §3.2). Serial arithmetic: the years after 2106 wrap.
+/// YYYYMMDDHHmmSS, or seconds since 1970 (RFC 4034 §3.2), in serial arithmetic: years after 2106 wrap.
 fn moment(text: &str) -> Option<u32> {
     if text.len() != 14 {
         return number(text);
@@ -268,7 +269,7 @@ fn base32_digit(digit: u8) -> Option<u8> {
         .and_then(|value| u8::try_from(value).ok())
 }
 
-/// What the data of a type looks like, for reports of mistakes.
+/// The expected form of the data of a type, for reports of mistakes.
 pub(in crate::dns) fn expected(kind: u16) -> &'static str {
     match kind {
         1 => "an IPv4 address",

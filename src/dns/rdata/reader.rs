@@ -1,8 +1,8 @@
-//! The tokens of a record, read one after the other, and the forms that several fields share: numbers and digits.
+//! Reads the tokens of a record one after the other, with parsers for numbers and digits that several fields share.
 
 use crate::dns::token::Token;
 
-/// The tokens that are left of a record, and the octets so far.
+/// The remaining tokens of a record, and the octets so far.
 pub(super) struct Reader<'r, 't> {
     pub(super) tokens: &'r [Token<'t>],
     pub(super) origin: &'r [u8],
@@ -24,7 +24,7 @@ impl<'r, 't> Reader<'r, 't> {
     }
 }
 
-/// Digits only: Rust's own parser takes a sign too.
+/// Parses digits only; Rust's parser also accepts a sign.
 pub(super) fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
     text.bytes()
         .all(|b| b.is_ascii_digit())
@@ -32,7 +32,7 @@ pub(super) fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
         .flatten()
 }
 
-/// Reads hexadecimal digits, two an octet, spread over any number of tokens.
+/// Reads hexadecimal digits, two for each octet, from any number of tokens.
 pub(super) fn hexadecimal(tokens: &[Token], octets: &mut Vec<u8>) -> Option<()> {
     let mut high = None;
     for digit in tokens.iter().flat_map(|t| t.octets) {
@@ -45,7 +45,7 @@ pub(super) fn hexadecimal(tokens: &[Token], octets: &mut Vec<u8>) -> Option<()> 
     high.is_none().then_some(())
 }
 
-/// Reads digits of `bits` bits each; at the end come `=` signs or nothing, and no bits are left over.
+/// Reads digits of `bits` bits each, with optional `=` signs at the end; all bits must be used.
 pub(super) fn digits_of(
     tokens: &[Token],
     bits: u32,

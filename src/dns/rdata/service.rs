@@ -20,7 +20,7 @@ const KEYS: [&str; 8] = [
     "dohpath",
 ];
 
-/// Reads `key=value…`; the value may stand in quotes. Octets come in the order of the keys, each key once.
+/// Parses `key=value…`; the value can be quoted. Octets are in the order of the keys, and each key is allowed once.
 pub(super) fn read(mut tokens: &[Token], data: &mut Vec<u8>) -> Option<()> {
     let mut parameters = BTreeMap::new();
     while let Some((token, mut rest)) = tokens.split_first() {
@@ -129,7 +129,7 @@ fn items(value: &[u8]) -> Vec<Vec<u8>> {
     items
 }
 
-/// The parameters as text; `None` where the octets are none.
+/// The parameters as text; `None` if the octets are invalid.
 pub(super) fn text(mut rest: &[u8]) -> Option<String> {
     let mut words = Vec::new();
     while !rest.is_empty() {

@@ -1,4 +1,4 @@
-//! Data whose parts hang on each other: APL, NSAP, WKS, IPSECKEY, AMTRELAY and HIP.
+//! Data whose fields depend on each other: APL, NSAP, WKS, IPSECKEY, AMTRELAY and HIP.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -10,7 +10,7 @@ use crate::dns::token::Token;
 
 /// Protocols of WKS records by name (RFC 1010).
 const PROTOCOLS: [(&str, u8); 2] = [("tcp", 6), ("udp", 17)];
-/// Services of WKS records by name; any other has its port number.
+/// Services of WKS records with names; other services have port numbers.
 const SERVICES: [(&str, u16); 38] = [
     ("echo", 7),
     ("discard", 9),
@@ -98,7 +98,7 @@ pub(super) fn prefixes_text(mut rest: &[u8]) -> Option<String> {
     Some(words.join(" "))
 }
 
-/// Reads an NSAP address: `0x` and hexadecimal digits, dots between them as one likes (RFC 1706 §7).
+/// Parses an NSAP address: `0x` and hexadecimal digits, with optional dots between them (RFC 1706 §7).
 pub(super) fn read_nsap(reader: &mut Reader<'_, '_>) -> Option<()> {
     let word = reader.word()?;
     let digits = word
@@ -163,7 +163,7 @@ pub(super) fn read_relay(reader: &mut Reader<'_, '_>) -> Option<()> {
     read_host(reader, kind)
 }
 
-/// Nothing, written as the root; an IPv4 address, an IPv6 address, or a name: types 0 to 3.
+/// Reads a host of the types 0 to 3: nothing, written as the root; an IPv4 address; an IPv6 address; or a name.
 fn read_host(reader: &mut Reader<'_, '_>, kind: u8) -> Option<()> {
     let token = reader.next().filter(|token| !token.quoted)?;
     match kind {

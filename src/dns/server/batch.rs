@@ -1,4 +1,5 @@
-//! Many datagrams a system call, where the system has such calls: they are most of what an answer costs.
+//! Sends and receives many datagrams in one system call if the system can do that: system calls are most of the cost of
+//! an answer.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,26 +7,27 @@ use std::net::SocketAddr;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-/// The largest request that is read whole.
+/// The maximum length of a request; longer ones are truncated.
 const REQUEST_OCTETS: usize = 4096;
-/// Datagrams a call at first: most servers of tests are asked one thing at a time, and there may be a thousand of them.
+/// Initial number of datagrams in one call: most test servers get one query at a time, and a process can have a
+/// thousand servers.
 const FEW_DATAGRAMS: usize = 4;
-/// Most datagrams a call.
+/// Maximum number of datagrams in one call.
 const DATAGRAMS: usize = 64;
 
-/// What the system is asked to keep for a server that does not get to read: as much as NSD asks for, in octets.
+/// The requested size of the receive buffer, as in NSD, for a server that cannot read in time; in octets.
 #[cfg(target_os = "linux")]
 const QUEUE_OCTETS: usize = 1 << 20;
 
-/// Datagrams as they came in.
+/// The received datagrams.
 pub(super) struct Received {
     buffers: Vec<u8>,
-    /// Length and sender of each.
+    /// The length and the sender of each datagram.
     datagrams: Vec<(usize, SocketAddr)>,
 }
 
 impl Received {
-    /// Makes room for a socket's datagrams, in its queue too.
+    /// Creates the buffers, and enlarges the receive buffer of the socket.
     pub(super) fn new(socket: &UdpSocket) -> Self {
         system::widen(socket);
         Self {
@@ -43,7 +45,7 @@ impl Received {
         self.datagrams.len()
     }
 
-    /// Takes what is there; `WouldBlock` where that is nothing. Where all room was taken, there is more from then on.
+    /// Receives the available datagrams; `WouldBlock` if there are none. After a full batch, the batch size grows.
     pub(super) fn fill(&mut self, socket: &UdpSocket) -> io::Result<()> {
         let room = self.buffers.len() / REQUEST_OCTETS;
         if self.datagrams.len() == room && room < DATAGRAMS {
@@ -56,11 +58,11 @@ impl Received {
     }
 }
 
-/// Datagrams to be sent.
+/// The datagrams to send.
 #[derive(Default)]
 pub(super) struct Outgoing {
     octets: Vec<u8>,
-    /// Where each ends, and whose it is.
+    /// The end of each datagram, and its receiver.
     datagrams: Vec<(usize, SocketAddr)>,
 }
 
@@ -74,7 +76,7 @@ impl Outgoing {
         self.datagrams.clear();
     }
 
-    /// Adds a datagram whose first octets are `id` in place of its own.
+    /// Adds a datagram with its first octets replaced by `id`.
     pub(super) fn push(&mut self, id: [u8; 2], octets: &[u8], client: SocketAddr) {
         self.octets.extend(id);
         self.octets
@@ -82,7 +84,7 @@ impl Outgoing {
         self.datagrams.push((self.octets.len(), client));
     }
 
-    /// Sends all of them, waiting where the socket's buffer is full. One that cannot be sent is left out.
+    /// Sends all datagrams, and waits while the socket's buffer is full. A datagram that cannot be sent is dropped.
     pub(super) async fn send(&self, socket: &UdpSocket) {
         let mut sent = 0;
         while sent < self.datagrams.len() {
@@ -97,7 +99,7 @@ impl Outgoing {
                         return;
                     }
                 }
-                // Of one client: unreachable, or a datagram that is too long for its path.
+                // This concerns one client: it is unreachable, or the datagram is too long for its path.
                 Err(_) => sent += 1,
             }
         }
@@ -119,14 +121,14 @@ mod system {
 
     use super::{QUEUE_OCTETS, REQUEST_OCTETS};
 
-    /// Asks for a longer queue: past the system's limit where the process may, else up to it.
+    /// Enlarges the receive buffer: beyond the system's limit if the process is privileged, otherwise up to the limit.
     pub(super) fn widen(socket: &UdpSocket) {
         let forced = setsockopt(socket, sockopt::RcvBufForce, &QUEUE_OCTETS);
         if forced
             .or_else(|_| setsockopt(socket, sockopt::RcvBuf, &QUEUE_OCTETS))
             .is_err()
         {
-            tracing::debug!("the queue of the DNS socket keeps its length");
+            tracing::debug!("the receive buffer of the DNS socket cannot be enlarged");
         }
     }
 
@@ -169,7 +171,7 @@ mod system {
         })
     }
 
-    /// Sends from the front; how many were taken.
+    /// Sends the first datagrams. Returns the number sent.
     pub(super) fn send(
         socket: &UdpSocket,
         begin: usize,
@@ -203,7 +205,7 @@ mod system {
 
 #[cfg(not(target_os = "linux"))]
 mod system {
-    //! One datagram a call.
+    //! One datagram in one call.
 
     use std::io;
     use std::net::SocketAddr;
@@ -212,7 +214,7 @@ mod system {
 
     use super::REQUEST_OCTETS;
 
-    /// The queue keeps its length.
+    /// The receive buffer is unchanged.
     pub(super) fn widen(_: &UdpSocket) {}
 
     pub(super) fn receive(

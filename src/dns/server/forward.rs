@@ -1,4 +1,4 @@
-//! Questions that another server is asked, where the settings name one: nothing else ever asks outside.
+//! Queries to an upstream server, if the settings name one: the only place where the server queries another one.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,15 +12,15 @@ use super::tcp::framed;
 use crate::dns::query::{HEADER_OCTETS, Read, read};
 use crate::dns::{Transport, Zones};
 
-/// How long the upstream server has for one try.
+/// Timeout of one attempt.
 const TIMEOUT: Duration = Duration::from_millis(2_500);
-/// Tries over UDP.
+/// Number of attempts over UDP.
 const TRIES: usize = 2;
-/// An OPT record that takes 1232 octets (RFC 6891 §6.1.2).
+/// An OPT record for 1232 octets (RFC 6891 §6.1.2).
 const OPT: [u8; 11] = [0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0];
 
-/// What the upstream server says to a request: of its name, or of the name outside that its CNAMEs lead to. `None`
-/// where it does not answer.
+/// The answer of the upstream server to a request for an outside name, or for the outside name at the end of its
+/// CNAMEs. `None` without an answer.
 pub(super) async fn ask(
     upstream: SocketAddr,
     zones: &Zones,
@@ -36,7 +36,7 @@ pub(super) async fn ask(
                 .and_then(Result::ok);
             match reply {
                 Some(reply) if reply[2] & 2 == 0 => return Some(reply),
-                Some(_) => break, // truncated: the whole is asked for, and cut to what the client takes
+                Some(_) => break, // truncated: repeat over TCP, and limit the answer to the client's size
                 None => {}
             }
         }
@@ -47,7 +47,7 @@ pub(super) async fn ask(
         .and_then(Result::ok)
 }
 
-/// A request for the name that is outside.
+/// A request for the outside name.
 fn question(zones: &Zones, request: &[u8]) -> Option<Vec<u8>> {
     let Read::Query(query) = read(request) else {
         return None;
@@ -99,7 +99,7 @@ async fn over_tcp(upstream: SocketAddr, question: &[u8]) -> io::Result<Vec<u8>> 
     }
 }
 
-/// Whether this is a response with the id and the question that were sent (RFC 5452 §4.2, §9.1).
+/// Whether this is a response with the same id and question (RFC 5452 §4.2, §9.1).
 fn answers(reply: &[u8], question: &[u8]) -> bool {
     let end = question.len() - OPT.len();
     let asked = &question[HEADER_OCTETS..end];

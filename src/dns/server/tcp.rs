@@ -20,11 +20,12 @@ use crate::dns::respond::{Disposition, Response};
 use crate::dns::{Transport, Zones};
 use crate::journal::{DnsExchange, Event, Failures};
 
-/// How long a connection may stay silent (RFC 7766 §6.2.3), and how long it may take what it is sent.
+/// Maximum time without input (RFC 7766 §6.2.3), and maximum time for sending an answer.
 const IDLE: Duration = Duration::from_secs(10);
-/// Most connections at a time, whoever made them; a further one waits in the backlog.
+/// Maximum number of concurrent connections of all clients; further ones wait in the backlog.
 const CONNECTIONS: usize = 1_024;
-/// Most answers of one connection that wait for their delay or the upstream server; then no further query is read.
+/// Maximum number of answers of one connection that are delayed or wait for the upstream server; then no further query
+/// is read.
 const WAITING: usize = 256;
 
 /// Accepts connections until dropped.
@@ -56,15 +57,15 @@ pub(super) async fn serve(listener: TcpListener, service: Arc<ServerState>, task
         }
         let service = Arc::clone(&service);
         tasks.spawn(async move {
-            let _ = welcome(stream, client, &service).await;
+            let _ = serve_connection(stream, client, &service).await;
             service.limiter.disconnect(client.ip());
             drop(place);
         });
     }
 }
 
-/// Lets the connection meet the faults that concern every connection, and then talks.
-async fn welcome(
+/// Applies the faults for connections, and otherwise serves the connection.
+async fn serve_connection(
     stream: TcpStream,
     client: SocketAddr,
     service: &Arc<ServerState>,
@@ -81,7 +82,7 @@ async fn welcome(
         if action == Action::TcpRefused {
             return stream.set_zero_linger();
         }
-        return swallow(stream).await;
+        return read_to_end(stream).await;
     }
     let (reader, writer) = stream.into_split();
     let writer = Arc::new(Mutex::new(writer));
@@ -92,12 +93,12 @@ async fn welcome(
         ready: Vec::new(),
         waiting: JoinSet::new(),
     }
-    .converse(reader)
+    .serve_queries(reader)
     .await
 }
 
-/// Reads until the client gives up.
-async fn swallow(mut stream: impl AsyncRead + Unpin) -> io::Result<()> {
+/// Reads until the client closes the connection.
+async fn read_to_end(mut stream: impl AsyncRead + Unpin) -> io::Result<()> {
     tokio::io::copy(&mut stream, &mut tokio::io::sink())
         .await
         .map(|_| ())
@@ -107,16 +108,16 @@ struct Connection<'a> {
     client: SocketAddr,
     service: &'a Arc<ServerState>,
     writer: Arc<Mutex<OwnedWriteHalf>>,
-    /// Framed answers, sent together when no further query is at hand.
+    /// Framed answers, which are sent together when no further query is available.
     ready: Vec<u8>,
-    /// Answers that come later.
+    /// Delayed answers.
     waiting: JoinSet<()>,
 }
 
 impl Connection<'_> {
-    /// Answers as many queries as come. One that is to be answered late does not hold up those behind it: answers go
-    /// out as they are ready (RFC 7766 §6.2.1.1).
-    async fn converse(mut self, reader: OwnedReadHalf) -> io::Result<()> {
+    /// Answers queries until the client ends. A delayed answer does not block later ones: answers are sent as they
+    /// become ready (RFC 7766 §6.2.1.1).
+    async fn serve_queries(mut self, reader: OwnedReadHalf) -> io::Result<()> {
         let mut reader = BufReader::with_capacity(16 << 10, reader);
         let mut request = Vec::new();
         loop {
@@ -139,7 +140,7 @@ impl Connection<'_> {
                 Disposition::Hang => {
                     self.record(&request, &response);
                     self.flush().await?;
-                    return swallow(reader).await;
+                    return read_to_end(reader).await;
                 }
                 Disposition::Transfer(origin) => {
                     self.flush().await?;
@@ -176,18 +177,18 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Closes with RST: what is still to be sent is forgotten.
+    /// Closes the connection with RST; unsent answers are dropped.
     async fn reset(mut self, reader: OwnedReadHalf) -> io::Result<()> {
         self.waiting.shutdown().await;
         let writer = Arc::into_inner(self.writer).map(Mutex::into_inner);
-        // The halves together: a writing half that is dropped alone would close in peace.
+        // The two halves are joined, because dropping only the writing half would close the connection without RST.
         match writer.and_then(|writer| reader.reunite(writer).ok()) {
             Some(stream) => stream.set_zero_linger(),
             None => Ok(()),
         }
     }
 
-    /// The length of the next message; `None` where the client has ended, or stays silent with nothing to wait for.
+    /// The length of the next message; `None` if the client has closed, or is idle and no answer is pending.
     async fn length(&mut self, reader: &mut BufReader<OwnedReadHalf>) -> io::Result<Option<u16>> {
         loop {
             match timeout(IDLE, reader.read_u16()).await {
@@ -273,7 +274,7 @@ impl Connection<'_> {
     }
 }
 
-/// Whether a whole further message has been read.
+/// Whether another whole message is in the buffer.
 fn holds_message(buffer: &[u8]) -> bool {
     let length = buffer
         .first_chunk()
@@ -281,7 +282,7 @@ fn holds_message(buffer: &[u8]) -> bool {
     length.is_some_and(|length| buffer.len() >= 2 + length)
 }
 
-/// A message behind its length (RFC 1035 §4.2.2).
+/// A message with its length before it (RFC 1035 §4.2.2).
 pub(super) fn framed(octets: &[u8]) -> Vec<u8> {
     let length = u16::try_from(octets.len()).unwrap_or(u16::MAX);
     [&length.to_be_bytes(), octets].concat()

@@ -1,4 +1,4 @@
-//! A whole zone over TCP (RFC 5936).
+//! Transfers a whole zone over TCP (RFC 5936).
 
 use std::borrow::Cow;
 
@@ -10,10 +10,10 @@ use crate::dns::message::{Head, write};
 use crate::dns::node::Entry;
 use crate::dns::query::{Read, read};
 
-/// Roughly the octets of record data in one message.
+/// Approximate size of the record data in one message.
 const MESSAGE_OCTETS: usize = 16 << 10;
 
-/// The messages of a transfer: every record between two copies of the SOA (RFC 5936 §2.2).
+/// The messages of a transfer: all records between two copies of the SOA (RFC 5936 §2.2).
 pub(super) fn messages(zones: &Zones, origin: &[u8], request: &[u8]) -> Vec<Vec<u8>> {
     let (Some(zone), Read::Query(query)) = (zones.enclosing(origin), read(request)) else {
         return Vec::new();

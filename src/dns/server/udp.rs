@@ -17,7 +17,7 @@ use crate::dns::respond::{Disposition, Response};
 use crate::dns::{Transport, Zones};
 use crate::journal::DnsExchange;
 
-/// Most answers that wait at a time, for their delay or for the upstream server; further ones are not sent.
+/// Maximum number of answers that are delayed or wait for the upstream server; further ones are dropped.
 const WAITING: usize = 4_096;
 
 /// Answers until dropped.
@@ -33,7 +33,7 @@ pub(super) async fn serve(socket: Arc<UdpSocket>, service: Arc<ServerState>, tas
     };
     let mut received = Received::new(&socket);
     loop {
-        // An error here is another host's ICMP message, not ours: the socket goes on.
+        // An error here comes from an ICMP message of another host, and does not affect the socket.
         if socket.readable().await.is_ok() && received.fill(&socket).is_ok() {
             server.answer(&received).await;
         }
@@ -45,7 +45,7 @@ struct UdpServer {
     service: Arc<ServerState>,
     cache: Cache,
     outgoing: Outgoing,
-    /// What goes to the journal.
+    /// The exchanges for the journal.
     answered: Vec<(Arc<DnsExchange>, SocketAddr)>,
     waiting: Arc<Semaphore>,
     tasks: Tasks,
@@ -55,7 +55,7 @@ impl UdpServer {
     async fn answer(&mut self, received: &Received) {
         let began = Instant::now();
         self.outgoing.clear();
-        // The guard is not kept over an await: a snapshot that is replaced goes as soon as nobody reads it.
+        // The guard is not held across an await, so that a replaced snapshot is freed as soon as nobody reads it.
         {
             let zones = self.service.zones.load();
             self.cache.follow(&zones);
@@ -87,7 +87,7 @@ impl UdpServer {
             .response(client.ip(), per_second, Instant::now())
     }
 
-    /// Over the limit: TC and nothing else, or no answer.
+    /// Over the limit: TC without records, or no answer.
     fn limited(&mut self, request: &[u8], client: SocketAddr, answered: bool) {
         Counters::add(&self.service.counters.limited, 1);
         let Some(octets) = crate::dns::respond::truncated(request).filter(|_| answered) else {

@@ -1,4 +1,4 @@
-//! The truth, by RFC.
+//! True answers, by RFC.
 
 use super::*;
 
@@ -73,7 +73,7 @@ fn rfc2308_negative_answers() {
     );
 }
 
-/// RFC 8020: what does not exist has nothing below it, and what has something below it exists.
+/// RFC 8020: names below a name that does not exist do not exist, and a name with names below it exists.
 #[test]
 fn rfc8020_nothing_below_what_does_not_exist() {
     check("x.nobody.example.test A", "NXDomain aa | SOA");
@@ -158,13 +158,13 @@ fn rfc6672_dname() {
 #[track_caller]
 fn check_in(text: &str, question: &str, expected: &str) {
     let zones = Zones::new(vec![zone("test", text)], Vec::new());
-    // hickory-proto has no form for the data of a DNAME.
+    // hickory-proto has no type for the data of a DNAME.
     let said = said(&ask(&zones, question, Transport::Udp)).replace("AWIEdGVzdAA=", "b.test.");
     assert_eq!(said, expected, "{question}");
 }
 
-/// RFC 6672 §3.2: the CNAME that a DNAME makes answers a question for CNAME itself. One for ANY goes on, as in NSD and
-/// Knot.
+/// RFC 6672 §3.2: the CNAME synthesised from a DNAME answers a question for CNAME itself. A question for ANY follows
+/// it, as in NSD and Knot.
 #[test]
 fn a_cname_question_below_a_dname_stops_at_the_cname() {
     let text = "a DNAME b\nx.b CNAME y.a\ny.b A 192.0.2.1\nw A 192.0.2.2";
@@ -185,7 +185,7 @@ fn a_cname_question_below_a_dname_stops_at_the_cname() {
     );
 }
 
-/// Each DNAME once, however often a name passes it (RFC 2181 §5).
+/// Each DNAME occurs once, even if a name passes it several times (RFC 2181 §5).
 #[test]
 fn the_same_dname_stands_once() {
     let text = "a DNAME b\nx.b CNAME y.A\ny.b A 192.0.2.1\nl DNAME l.l";
@@ -210,7 +210,7 @@ fn the_same_dname_stands_once() {
     assert_eq!(kinds, [39, 5]);
 }
 
-/// Each CNAME once: a set has no duplicates (RFC 2181 §5).
+/// Each CNAME occurs once: a record set has no duplicates (RFC 2181 §5).
 #[test]
 fn a_cname_loop_ends() {
     let links = |question| {
@@ -265,7 +265,7 @@ fn names_outside_the_zones() {
     outside(Outside::Refused, "www.unknown.test A", "Refused |");
     outside(Outside::ServFail, "www.unknown.test A", "ServFail |");
     outside(Outside::NxDomain, "www.unknown.test A", "NXDomain aa | SOA");
-    // RFC 8020: a resolver that learnt that test. does not exist would never ask for example.test.
+    // RFC 8020: a resolver with the answer that test. does not exist would never query example.test.
     outside(Outside::NxDomain, "test A", "NoError aa | SOA");
     outside(Outside::NxDomain, ". A", "NoError aa | SOA");
     outside(Outside::NxDomain, "com A", "NXDomain aa | SOA");

@@ -1,4 +1,4 @@
-//! Every fault, in sections and in octets.
+//! All faults, in sections and in octets.
 
 use std::time::Duration;
 
@@ -281,7 +281,7 @@ fn orders() {
         ["1234", "2341", "3412", "4123", "1234"]
     );
     let seeded = |seed| order(reorder(Order::Seeded).seeded(seed));
-    assert_eq!(seeded(1), seeded(1), "a seed says it all");
+    assert_eq!(seeded(1), seeded(1), "equal seeds give equal answers");
     assert_ne!(seeded(1), seeded(2));
     assert!(
         seeded(1)
@@ -319,7 +319,7 @@ fn delays() {
     assert_eq!(
         (answer.delay.as_secs(), answer.rcode),
         (1, ResponseCode::ServFail),
-        "any answer may be late"
+        "all answers can be delayed"
     );
 }
 
@@ -478,6 +478,6 @@ fn faults_are_replaced_and_go_on_counting() {
     assert_eq!(
         second.faults()[0].as_ref().clone().fired(),
         0,
-        "a copy counts for itself"
+        "a copy has its own counts"
     );
 }

@@ -1,4 +1,4 @@
-//! Answers, octets and faults, over one small world.
+//! Tests of answers, octets and faults, with one small world.
 
 mod answers;
 mod faults;
@@ -90,7 +90,7 @@ fn said(answer: &Answer) -> String {
     format!("{:?}{aa}{answers} |{authority}", answer.rcode)
 }
 
-/// Asks for `name TYPE`.
+/// Queries `name TYPE`.
 fn ask(zones: &Zones, question: &str, transport: Transport) -> Answer {
     let (owner, record_type) = question.split_once(' ').expect("name and type");
     zones.answer(
@@ -100,7 +100,7 @@ fn ask(zones: &Zones, question: &str, transport: Transport) -> Answer {
     )
 }
 
-/// A snapshot is shared between threads.
+/// A snapshot can be shared between threads.
 #[test]
 fn snapshots_are_shared() {
     fn shared<T: Send + Sync>(_: &T) {}

@@ -1,4 +1,4 @@
-//! Octets that nobody sends on purpose.
+//! Random and mutated input.
 
 use super::*;
 use crate::dns::query::{HEADER_OCTETS, op_code};
@@ -21,8 +21,8 @@ fn random(mut state: u64) -> impl FnMut() -> usize {
     }
 }
 
-/// A hundred thousand packets, from whole questions to noise: none panics, and what is no real answer is never longer
-/// than the packet that asked for it.
+/// A hundred thousand packets, from valid questions to noise: none causes a panic, and a refusal is never longer than
+/// the request.
 #[test]
 fn mutated_packets_never_panic_and_never_amplify() {
     let mut random = random(seed(0x6d61_7274));
@@ -85,7 +85,7 @@ fn mutated_packets_never_panic_and_never_amplify() {
     assert!(answered > 10_000 && refused > 10_000 && ignored > 1_000);
 }
 
-/// Random zone text never panics; what it gives as records can be printed and read back.
+/// Random zone text never causes a panic; its records can be printed and parsed again.
 #[test]
 fn random_zone_text_never_panics_and_goes_round() {
     let mut random = random(seed(42));

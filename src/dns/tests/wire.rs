@@ -1,4 +1,4 @@
-//! Octets in, octets out.
+//! Requests and responses as octets.
 
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
@@ -17,7 +17,7 @@ fn pool(addresses: u8) -> Zones {
     )
 }
 
-/// How many addresses fit: the figures for Office 365 names.
+/// The number of addresses that fit: the figures for Office 365 names.
 #[test]
 fn sizes_of_address_sets() {
     let udp = |n, edns| {
@@ -83,7 +83,8 @@ fn the_header_is_an_authoritative_servers() {
     );
 }
 
-/// A zone that delegates to `servers` servers within the delegated zone and as many beside it, each with two addresses.
+/// A zone with a delegation to `servers` servers within the delegated zone and as many outside it, each with two
+/// addresses.
 fn delegation(servers: u8) -> Zones {
     let hosts = (1..=servers).flat_map(|n| [format!("ns{n}.sub"), format!("ns{n}.beside")]);
     let lines =
@@ -94,7 +95,7 @@ fn delegation(servers: u8) -> Zones {
     )
 }
 
-/// RFC 9471 §3: addresses of name servers within the delegated zone that do not fit set TC; of those of others, each
+/// RFC 9471 §3: if addresses of name servers within the delegated zone do not fit, TC is set; of other addresses, each
 /// set that fits is kept.
 #[test]
 fn rfc9471_glue_that_does_not_fit_sets_tc() {
@@ -112,18 +113,22 @@ fn rfc9471_glue_that_does_not_fit_sets_tc() {
     assert_eq!(
         udp(5, None),
         (false, 10, 13),
-        "all of sub, three sets beside"
+        "all of sub, three other sets"
     );
-    assert_eq!(udp(8, None), (true, 0, 0), "not even those");
+    assert_eq!(
+        udp(8, None),
+        (true, 0, 0),
+        "not even the required addresses"
+    );
     assert_eq!(udp(8, Some(1232)), (false, 16, 32));
     assert_eq!(
         udp(12, Some(1232)),
         (false, 24, 34),
-        "an A set fits behind an AAAA set that does not"
+        "an A set fits after an AAAA set that does not"
     );
     assert_eq!(udp(20, Some(1232)), (true, 0, 0));
     assert_eq!(referral(20, None, Transport::Tcp), (false, 40, 80));
-    // A client that cannot use TCP is told so too where a CNAME leads to the delegation.
+    // TC is also set if a CNAME leads to the delegation.
     let text = "alias CNAME www.sub\n".to_owned()
         + &(1..=8)
             .map(|n| format!("sub NS ns{n}.sub\nns{n}.sub A 192.0.2.{n}\nns{n}.sub AAAA ::{n}\n"))
@@ -133,7 +138,7 @@ fn rfc9471_glue_that_does_not_fit_sets_tc() {
     assert!(reply(&zones, &asked, Transport::Udp).metadata.truncation);
 }
 
-/// A set of additional addresses is kept or left out as a whole (RFC 2181 §9), in whatever order its zone has them.
+/// A set of additional addresses is kept or omitted as a whole (RFC 2181 §9), in any order within its zone.
 #[test]
 fn rfc2181_9_additional_sets_are_whole() {
     let beside: String = (1..=6)
@@ -220,7 +225,7 @@ fn with_edns(change: impl FnOnce(&mut Edns)) -> Vec<u8> {
     message.to_vec().expect("a message")
 }
 
-/// RFC 6891 §6.1.3: RCODE 16 is four bits in the header and the rest in OPT, which says the version that is known.
+/// RFC 6891 §6.1.3: RCODE 16 is four bits in the header and the rest in OPT, which has the supported version.
 #[test]
 fn rfc6891_badvers_on_the_wire() {
     let asked = with_edns(|edns| _ = edns.set_version(1));
@@ -231,7 +236,7 @@ fn rfc6891_badvers_on_the_wire() {
         [0, 0, 41, 4, 208, 1, 0, 0, 0, 0, 0]
     );
     let message = Message::from_vec(&octets).expect("a message");
-    // hickory-proto says BADSIG: both are 16.
+    // hickory-proto reports BADSIG: both are 16.
     assert_eq!(
         (
             u16::from(message.metadata.response_code),
@@ -274,8 +279,8 @@ fn rfc6891_two_opt_records_and_broken_options() {
     );
 }
 
-/// RFC 6891 §6.1.2: options that are not known are ignored; so are cookies (RFC 7873 §5.2.1), of whatever length, and
-/// reporting channels (RFC 9567). DO is copied (RFC 3225 §3).
+/// RFC 6891 §6.1.2: unknown options are ignored, including cookies (RFC 7873 §5.2.1) of any length and reporting
+/// channels (RFC 9567). DO is copied (RFC 3225 §3).
 #[test]
 fn edns_options_are_ignored() {
     let plain = reply(&pool(1), &with_edns(|_| {}), Transport::Udp);
@@ -313,7 +318,7 @@ fn edns_options_are_ignored() {
     );
 }
 
-/// Names are compressed only where case and labels are the same; SRV targets never are (RFC 3597 §4).
+/// Names are compressed only if case and labels are equal; SRV targets never are (RFC 3597 §4).
 #[test]
 fn names_are_compressed() {
     let zones = zones(Vec::new());
@@ -358,7 +363,7 @@ fn names_are_compressed() {
     );
 }
 
-/// Every message that we write, hickory-proto reads.
+/// hickory-proto can parse every message of this server.
 #[test]
 fn what_is_written_can_be_read() {
     let zones = zones(Vec::new());

@@ -203,7 +203,7 @@ impl Follower {
                 found = log.wait(|log| Found::look(log, after)) => found,
             };
             match found {
-                Found::Events(fresh) => self.pending = fresh,
+                Found::Events(new) => self.pending = new,
                 Found::Gap(reached) => {
                     self.after = reached;
                     return Some((Ok(gap(after, reached)), self));

@@ -13,12 +13,12 @@ const APPLICATION_ID: u32 = 0x6d72_746e;
 /// `PRAGMA user_version`: the version of tables and of FILE.mail.
 const VERSION: u32 = 1;
 
-/// The header of an SQLite file up to the application id: a text, and numbers of which the user version stands at 60 and
+/// The header of an SQLite file up to the application id: a text and numbers, with the user version at offset 60 and
 /// the application id at 68 (<https://www.sqlite.org/fileformat2.html>).
 const HEADER_OCTETS: usize = 72;
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
-/// Before there is any table, so that the file can give room back.
+/// Set before the tables are created, so that the file can free space.
 const BEFORE: &str = "
 PRAGMA page_size = 16384;
 PRAGMA auto_vacuum = INCREMENTAL;
@@ -102,11 +102,11 @@ fn is_new(path: &Path) -> io::Result<bool> {
 /// The content of the database.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    /// Sessions by their numbers, the oldest first, as JSON.
+    /// Sessions by number, oldest first, as JSON.
     pub sessions: Vec<(u64, String)>,
     /// Marks of messages.
     pub marks: Vec<StoredMark>,
-    /// The last numbers that were given to sessions, messages and events, as far as the database has to know them.
+    /// The last assigned numbers of sessions, messages and events, as far as the database needs them.
     pub last: super::Last,
 }
 
@@ -175,7 +175,7 @@ pub(super) fn mark(transaction: &Transaction<'_>, mark: &StoredMark) -> rusqlite
 }
 
 /// Returns free pages to the file system, if there are many.
-pub(super) fn give_back(connection: &Connection) -> rusqlite::Result<()> {
+pub(super) fn free_pages(connection: &Connection) -> rusqlite::Result<()> {
     let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let (free, all) = (number("freelist_count")?, number("page_count")?);
     if free > FREE_PAGES.max(all / 2) {

@@ -1,9 +1,9 @@
 //! The messages of a journal file: FILE.mail beside the database, where each octet is written once.
 //!
-//! Records are only ever appended: the end of the process in the midst of one leaves a torn record at the end, of a
-//! message that nobody had acknowledged; it is cut off when the file is opened again. The oldest messages are forgotten
-//! by the limits of the message log. Their room is given back by copying what is kept into a new file, which takes the
-//! place of the old one: messages can be appended meanwhile, for what is kept does not change.
+//! Records are only appended. If the process ends while it writes a record, the file ends with an incomplete record of
+//! a message that was not acknowledged; it is cut off when the file is opened again. The limits of the message log
+//! decide which old messages are removed. Their space is freed by copying the other messages to a new file, which
+//! replaces the old one. Messages can be appended meanwhile, because existing records do not change.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::{self, OpenOptions, TryLockError};
@@ -15,10 +15,10 @@ use parking_lot::Mutex;
 use super::record::{self, Found, Scan};
 use crate::journal::{Limits, StoredMessage};
 
-/// Messages from this size on are not copied beside others first.
+/// Minimum size of messages that are not copied to memory before they are written.
 pub(super) const LARGE_OCTETS: usize = 32 << 10;
-/// Octets of forgotten messages that are not worth a copy.
-const WASTE_OCTETS: u64 = 1 << 20;
+/// Size of removed messages that does not justify a copy of the file, in octets.
+const UNUSED_OCTETS: u64 = 1 << 20;
 
 /// The file, open for appending.
 #[derive(Debug)]
@@ -26,38 +26,38 @@ pub(super) struct MailFile {
     path: PathBuf,
     file: fs::File,
     limits: Limits,
-    /// The offset and the length in octets of each message in the file.
+    /// The offset and the length of each kept message, in octets.
     kept: VecDeque<(u64, u64)>,
-    /// The octets of those.
+    /// The total size of the kept messages.
     octets: u64,
-    /// Where the last whole record ends.
+    /// The end of the last complete record.
     end: u64,
-    /// Whether something may stand behind that end: a part of a record that could not be written, nor be cut off.
-    torn: bool,
+    /// Whether there can be octets after the end: a part of a record that could neither be completed nor be cut off.
+    incomplete: bool,
     /// The key of the last message.
     last_key: u64,
-    /// Numbers of messages that are yet to be written.
+    /// Numbers of messages that are not written yet.
     numbers: Vec<(u64, u64)>,
-    /// Messages of sessions up to this number are forgotten.
+    /// Messages of sessions up to this number are removed.
     cleared: u64,
-    /// How many times everything was forgotten.
-    clearings: u64,
-    /// Where the file ends when it is next worth a copy.
+    /// The number of times that everything was removed.
+    clear_count: u64,
+    /// The size of the file at which the next copy is considered.
     copy_at: u64,
     buffer: Vec<u8>,
 }
 
-/// A message that was read again, and the number it had.
+/// A message in the file, with its number if known.
 pub(super) type Kept = (StoredMessage, Option<u64>);
 
 impl MailFile {
-    /// Opens the file, or makes one; returns the latest messages, the oldest first.
+    /// Opens or creates the file; returns the latest messages, oldest first.
     ///
     /// # Errors
-    /// It cannot be read or written, another process has it, or a part of it is no record.
+    /// The file cannot be read or written, is in use by another process, or has a part that is not a record.
     pub(super) fn open(path: &Path, limits: Limits) -> io::Result<(Self, Vec<Kept>)> {
         let file = lock(path)?;
-        let _ = fs::remove_file(new_file(path)); // of a process that ended while it copied
+        let _ = fs::remove_file(new_file(path)); // left by a process that ended during a copy
         let mut mail = Self {
             path: path.to_owned(),
             file,
@@ -65,11 +65,11 @@ impl MailFile {
             kept: VecDeque::new(),
             octets: 0,
             end: 0,
-            torn: false,
+            incomplete: false,
             last_key: 0,
             numbers: Vec::new(),
             cleared: 0,
-            clearings: 0,
+            clear_count: 0,
             copy_at: 0,
             buffer: Vec::new(),
         };
@@ -95,7 +95,7 @@ impl MailFile {
                 }
                 Found::Numbers(numbers) => numbered.extend(numbers),
                 Found::End => break,
-                Found::Torn => {
+                Found::Incomplete => {
                     let octets = file.metadata()?.len() - begin;
                     let file = self.path.display().to_string();
                     tracing::warn!(
@@ -119,7 +119,7 @@ impl MailFile {
         Ok(messages.into_iter().map(numbered).collect())
     }
 
-    /// Counts a message in, and returns how many of the oldest are forgotten for it.
+    /// Adds a message to the kept ones. Returns the number of old messages that are removed for it.
     fn keep(&mut self, begin: u64, octets: u64) -> usize {
         self.kept.push_back((begin, octets));
         self.octets += octets;
@@ -131,8 +131,8 @@ impl MailFile {
         before - self.kept.len()
     }
 
-    /// Appends a message and returns its key: `None` where a reset has forgotten its session. When this returns, it
-    /// survives the end of the process; if it fails, nothing of the message remains.
+    /// Appends a message and returns its key; `None` if a reset has removed its session. When this returns, the message
+    /// survives the end of the process; after a failure, nothing of the message remains.
     pub(super) fn append(&mut self, message: &StoredMessage) -> io::Result<Option<u64>> {
         if message.session <= self.cleared {
             return Ok(None);
@@ -174,28 +174,28 @@ impl MailFile {
         Ok((begin, octets as u64))
     }
 
-    /// Writes parts one after the other, or nothing of them.
+    /// Writes all parts one after the other, or nothing.
     fn write_whole(&mut self, parts: &[&[u8]]) -> io::Result<()> {
-        if self.torn {
+        if self.incomplete {
             self.file.set_len(self.end)?;
         }
         let written = parts.iter().try_for_each(|part| self.file.write_all(part));
         match written {
             Ok(()) => {
-                self.torn = false;
+                self.incomplete = false;
                 self.end += parts.iter().map(|part| part.len() as u64).sum::<u64>();
             }
-            Err(_) => self.torn = self.file.set_len(self.end).is_err(),
+            Err(_) => self.incomplete = self.file.set_len(self.end).is_err(),
         }
         written
     }
 
-    /// Takes in the number that a message got.
+    /// Adds the number of a message.
     pub(super) fn number(&mut self, key: u64, number: u64) {
         self.numbers.push((key, number));
     }
 
-    /// Writes the waiting numbers; if that fails, they wait for the next attempt.
+    /// Writes the pending numbers; after a failure, they remain for the next attempt.
     pub(super) fn write_numbers(&mut self) -> io::Result<()> {
         if self.numbers.is_empty() {
             return Ok(());
@@ -207,55 +207,55 @@ impl MailFile {
         Ok(())
     }
 
-    /// Lets others have the file.
+    /// Releases the lock of the file.
     pub(super) fn release(&self) {
         let _ = self.file.unlock();
     }
 
-    /// Forgets everything, and takes nothing more of sessions up to this number.
+    /// Removes everything, and ignores later messages of sessions up to this number.
     pub(super) fn clear(&mut self, last_session: u64) -> io::Result<()> {
-        (self.end, self.torn, self.cleared) = (0, true, last_session);
+        (self.end, self.incomplete, self.cleared) = (0, true, last_session);
         (self.octets, self.copy_at) = (0, 0);
         self.kept.clear();
         self.numbers.clear();
-        self.clearings += 1;
+        self.clear_count += 1;
         self.file.set_len(0)
     }
 
-    /// Whether forgotten messages take so much room that it is worth a copy to give it back; the next copy is then put
-    /// off until the file has grown by as much again.
-    pub(super) fn take_wasteful(&mut self) -> bool {
+    /// Whether removed messages use enough space to justify a copy. The next copy is then delayed until the file has
+    /// grown by the same size.
+    pub(super) fn needs_copy(&mut self) -> bool {
         let forgotten = self.first();
-        let worth = (self.octets / 2).max(WASTE_OCTETS);
-        let wasteful = forgotten >= worth && self.end >= self.copy_at;
-        if wasteful {
+        let worth = (self.octets / 2).max(UNUSED_OCTETS);
+        let needed = forgotten >= worth && self.end >= self.copy_at;
+        if needed {
             self.copy_at = self.end + worth;
         }
-        wasteful
+        needed
     }
 
-    /// Where the first message that is kept begins.
+    /// The offset of the first kept message.
     fn first(&self) -> u64 {
         self.kept.front().map_or(self.end, |(begin, _)| *begin)
     }
 }
 
-/// Gives the room of forgotten messages back. Others append meanwhile: the lock is held for the last part only.
+/// Frees the space of removed messages. Others can append meanwhile: the lock is only held for the last part.
 pub(super) fn compact(mail: &Mutex<MailFile>) -> io::Result<()> {
-    let (path, first, end, clearings) = {
+    let (path, first, end, clear_count) = {
         let mail = mail.lock();
-        (mail.path.clone(), mail.first(), mail.end, mail.clearings)
+        (mail.path.clone(), mail.first(), mail.end, mail.clear_count)
     };
     let beside = new_file(&path);
     let copied = copy(&path, &beside, first, end).and_then(|(mut source, mut target)| {
         let mut mail = mail.lock();
-        if mail.clearings != clearings {
-            return fs::remove_file(&beside); // everything was forgotten meanwhile
+        if mail.clear_count != clear_count {
+            return fs::remove_file(&beside); // everything was removed meanwhile
         }
         io::copy(&mut (&mut source).take(mail.end - end), &mut target)?;
         fs::rename(&beside, &path)?;
         mail.file = target;
-        mail.torn = false;
+        mail.incomplete = false;
         mail.end -= first;
         mail.kept.iter_mut().for_each(|(begin, _)| *begin -= first);
         mail.copy_at = 0;
@@ -267,7 +267,7 @@ pub(super) fn compact(mail: &Mutex<MailFile>) -> io::Result<()> {
     copied
 }
 
-/// Copies a part of a file into a new one, which is locked.
+/// Copies a part of a file to a new file, which is locked.
 fn copy(from: &Path, to: &Path, begin: u64, end: u64) -> io::Result<(fs::File, fs::File)> {
     let mut source = fs::File::open(from)?;
     let _ = fs::remove_file(to);
@@ -277,7 +277,7 @@ fn copy(from: &Path, to: &Path, begin: u64, end: u64) -> io::Result<(fs::File, f
     Ok((source, target))
 }
 
-/// Where the copy is made.
+/// The path of the copy.
 fn new_file(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
@@ -293,17 +293,17 @@ pub(super) fn lock(path: &Path) -> io::Result<fs::File> {
             .append(true)
             .open(path)?;
         file.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => io::Error::other("another process has it open"),
+            TryLockError::WouldBlock => io::Error::other("another process has the file open"),
             TryLockError::Error(error) => error,
         })?;
-        // The process that had the lock may have replaced the file with a copy after this one opened it.
+        // The process with the lock may have replaced the file by a copy after this process opened it.
         if is_at(&file, path)? {
             return Ok(file);
         }
     }
 }
 
-/// Whether the file is the one of this name.
+/// Whether the open file is the one at this path.
 #[cfg(unix)]
 fn is_at(file: &fs::File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
@@ -312,7 +312,7 @@ fn is_at(file: &fs::File, path: &Path) -> io::Result<bool> {
     Ok((here.dev(), here.ino()) == (there.dev(), there.ino()))
 }
 
-/// A file that is open cannot be replaced.
+/// An open file cannot be replaced on these systems.
 #[cfg(not(unix))]
 fn is_at(_: &fs::File, _: &Path) -> io::Result<bool> {
     Ok(true)

@@ -1,9 +1,9 @@
-//! The records of FILE.mail, and how they are found again.
+//! The records of FILE.mail, and how they are found after damage.
 //!
-//! A record begins with a line: JSON, a blank, and the CRC-32 of the JSON in hexadecimal digits. Behind the line of a
-//! message stand its trace fields, its octets as received, and a line feed; the line has their lengths and their CRC-32.
-//! So a record whose line is whole and whose octets end with the file was torn by the end of the process, and anything
-//! else that cannot be read is damage.
+//! A record begins with a line: JSON, a space, and the CRC-32 of the JSON in hexadecimal digits. The line of a message
+//! is followed by its trace fields, its octets as received, and a line feed; the line has their lengths and their
+//! CRC-32. A record with a complete line whose octets end with the file is incomplete, because the process ended while
+//! writing it. Everything else that cannot be read is damage.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
@@ -13,38 +13,38 @@ use serde::{Deserialize, Serialize};
 
 use crate::journal::{Envelope, StoredMessage};
 
-/// How the line of a message begins.
+/// The beginning of the line of a message.
 pub(super) const MESSAGE: &[u8] = b"{\"session\":";
-/// How the line of numbers begins.
+/// The beginning of the line of a record of numbers.
 const NUMBERS: &[u8] = b"{\"numbers\":";
-/// A blank and the checksum behind the JSON.
+/// The length of a space and the checksum after the JSON.
 const CHECKSUM_OCTETS: usize = 9;
-/// The longest line that is looked for: an envelope of 1000 recipients with their parameters takes two MiB.
+/// Maximum length of a line: an envelope of 1000 recipients with their parameters takes two MiB.
 const LINE_OCTETS: u64 = 16 << 20;
 
-/// What stands before a message.
+/// The line before a message.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Head<E> {
     pub session: u64,
     pub at: Timestamp,
     pub envelope: E,
-    /// What the message is called in the file.
+    /// The key of the message in the file.
     pub key: u64,
-    /// Octets of the trace fields.
+    /// The length of the trace fields in octets.
     pub trace: usize,
-    /// Octets of the message as received.
+    /// The length of the message as received in octets.
     pub octets: usize,
-    /// CRC-32 of both.
+    /// The CRC-32 of both.
     pub crc: u32,
 }
 
-/// The numbers that messages got in their world, by their keys. They are known after the message is stored.
+/// The numbers of messages in their world, by key. They are known only after the message is stored.
 #[derive(Deserialize, Serialize)]
 struct Numbers<N> {
     numbers: N,
 }
 
-/// Writes the line of a message; its octets are to follow.
+/// Writes the line of a message; its octets must follow.
 pub(super) fn write_head(message: &StoredMessage, key: u64, into: &mut Vec<u8>) -> io::Result<()> {
     let mut crc = crc32fast::Hasher::new();
     crc.update(message.trace.as_bytes());
@@ -74,16 +74,16 @@ fn write_line(record: &impl Serialize, into: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-/// What is found at a place of the file.
+/// The result of reading at an offset.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// A message, and its key.
+    /// A message with its key.
     Message(u64, StoredMessage),
     /// Numbers of messages, by their keys.
     Numbers(Vec<(u64, u64)>),
-    /// The beginning of a record that the end of the file cuts off.
-    Torn,
-    /// Something that is no record, and why.
+    /// An incomplete record at the end of the file.
+    Incomplete,
+    /// Octets that are not a record, with the reason.
     Damaged(String),
     /// The end of the file.
     End,
@@ -93,13 +93,13 @@ pub(super) enum Found {
 pub(super) struct Scan<'a> {
     reader: BufReader<&'a fs::File>,
     length: u64,
-    /// Where the next record begins.
+    /// The offset of the next record.
     pub at: u64,
     line: Vec<u8>,
 }
 
 impl<'a> Scan<'a> {
-    /// Begins at the beginning.
+    /// Begins at the beginning of the file.
     pub fn new(file: &'a fs::File) -> io::Result<Self> {
         let mut scan = Self {
             reader: BufReader::with_capacity(256 << 10, file),
@@ -111,13 +111,13 @@ impl<'a> Scan<'a> {
         Ok(scan)
     }
 
-    /// Goes on elsewhere.
+    /// Continues at another offset.
     pub(crate) fn seek(&mut self, at: u64) -> io::Result<()> {
         self.at = at;
         self.reader.seek(SeekFrom::Start(at)).map(|_| ())
     }
 
-    /// Reads a record. What is torn or damaged is not passed over.
+    /// Reads a record. An incomplete or damaged record is not skipped.
     pub fn next(&mut self) -> io::Result<Found> {
         self.line.clear();
         let mut limited = (&mut self.reader).take(LINE_OCTETS);
@@ -128,11 +128,11 @@ impl<'a> Scan<'a> {
         let line_end = self.at + self.line.len() as u64;
         if self.line.last() != Some(&b'\n') {
             let begins = |with: &[u8]| self.line.starts_with(with) || with.starts_with(&self.line);
-            let torn = line_end == self.length && (begins(MESSAGE) || begins(NUMBERS));
-            return Ok(if torn {
-                Found::Torn
+            let incomplete = line_end == self.length && (begins(MESSAGE) || begins(NUMBERS));
+            return Ok(if incomplete {
+                Found::Incomplete
             } else {
-                Found::Damaged("it is no line of JSON".to_owned())
+                Found::Damaged("it is not a line of JSON".to_owned())
             });
         }
         let found = match parse(&self.line[..self.line.len() - 1]) {
@@ -141,7 +141,7 @@ impl<'a> Scan<'a> {
             Ok(Line::Message(head)) => {
                 let size = head.trace.saturating_add(head.octets) as u64;
                 if line_end.saturating_add(size).saturating_add(1) > self.length {
-                    return Ok(Found::Torn);
+                    return Ok(Found::Incomplete);
                 }
                 match self.message(head)? {
                     Ok(found) => {
@@ -188,7 +188,7 @@ impl<'a> Scan<'a> {
             self.line.clear();
             let mut limited = (&mut self.reader).take(LINE_OCTETS);
             let passed = limited.read_until(b'\n', &mut self.line)? as u64;
-            // A record may begin within the line, where the line feed before it was lost.
+            // A record can begin within the line, if the line feed before it is damaged.
             let begin = [MESSAGE, NUMBERS]
                 .into_iter()
                 .flat_map(|with| memchr::memmem::find_iter(&self.line, with))

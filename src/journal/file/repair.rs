@@ -1,4 +1,4 @@
-//! `martinet journal repair`: keeps what can be read of FILE.mail.
+//! `martinet journal repair`: keeps the readable records of FILE.mail.
 
 use std::fs;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -61,7 +61,7 @@ fn mend(path: &Path) -> io::Result<Repaired> {
                 }
                 continue;
             }
-            Found::Torn => "an unfinished record".to_owned(),
+            Found::Incomplete => "an unfinished record".to_owned(),
             Found::Damaged(why) => why,
         };
         scan.recover()?;

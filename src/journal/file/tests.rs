@@ -106,7 +106,7 @@ fn numbers_are_read_again() {
     mail.write_numbers().expect("written");
     let three = key(&mut mail, 3);
     mail.number(three, 9);
-    key(&mut mail, 4); // takes the number of the one before with it
+    key(&mut mail, 4); // also writes the number of the previous message
     key(&mut mail, 5);
     drop(mail);
     let (_, kept) = journal.open(ALL).expect("the file");
@@ -114,7 +114,8 @@ fn numbers_are_read_again() {
     assert_eq!(numbers, [Some(8), Some(7), Some(9), None, None]);
 }
 
-/// Wherever in a record the process ended: the records before it are read again, and the next record is written behind them.
+/// The process can end at any octet of a record: the earlier records are read again, and the next record is written
+/// after them.
 #[test]
 fn a_torn_record_is_cut_off() {
     let journal = Journal::new("torn").holding(&[b"one", b"two"]);
@@ -151,7 +152,8 @@ fn the_latest_are_read() {
     assert_eq!(kept(9, 1), [9]);
 }
 
-/// One octet changed anywhere, but in the last record's end, is refused and nothing is lost; a repair keeps the rest.
+/// Any changed octet is detected, except in the end of the last record, and nothing is lost; a repair keeps the other
+/// records.
 #[test]
 fn damage_is_refused_and_repaired_on_request() {
     let journal = Journal::new("damage").holding(&[b"one", b"two", b"three"]);
@@ -181,7 +183,7 @@ fn damage_is_refused_and_repaired_on_request() {
         assert!(repaired.messages >= 1 && sessions(&kept).len() as u64 == repaired.messages);
         let rest = fs::metadata(journal.mail()).expect("it is there").len();
         assert_eq!(rest + removed, whole.len() as u64);
-        // A line feed that is gone takes the next record's beginning with it into one line, which is found all the same.
+        // A missing line feed joins a line with the beginning of the next record, which is found nevertheless.
         assert!(
             !sessions(&kept).contains(&lost) || repaired.messages == 2,
             "{kept:?}"
@@ -214,7 +216,7 @@ fn what_is_no_journal_is_an_error_and_stays() {
     }
 }
 
-/// The file stays within one and a half times the limit, a copy's worth of waste, and one message.
+/// The size of the file stays below one and a half times the limit, plus the size of unused space and one message.
 #[test]
 fn room_is_given_back_while_others_append() {
     let journal = Journal::new("room");
@@ -227,14 +229,14 @@ fn room_is_given_back_while_others_append() {
     let octets = vec![b'x'; 20_000];
     let (mut copies, mut largest) = (0, 0);
     for session in 1..=1500 {
-        let wasteful = {
+        let needed = {
             let mut mail = mail.lock();
             let key = mail.append(&message(session, &octets)).expect("written");
             mail.number(key.expect("a key"), session + 100);
             mail.write_numbers().expect("written");
-            mail.take_wasteful()
+            mail.needs_copy()
         };
-        if wasteful {
+        if needed {
             compact(&mail).expect("copied");
             copies += 1;
         }
@@ -242,7 +244,10 @@ fn room_is_given_back_while_others_append() {
     }
     assert!(largest < (4 << 20) * 3 / 2 + 200_000, "{largest}");
     assert!((5..20).contains(&copies), "{copies} copies");
-    assert!(journal.open(limits).is_err(), "it is still this process's");
+    assert!(
+        journal.open(limits).is_err(),
+        "this process still has the lock"
+    );
     drop(mail);
     let (_, kept) = journal.open(limits).expect("the file");
     let expected: Vec<u64> = (1500 - kept.len() as u64 + 1..=1500).collect();

@@ -17,9 +17,9 @@ use crate::journal::{Limits, StoredMark, StoredSession};
 /// Maximum number of items in one transaction.
 const BATCH: usize = 2048;
 /// Maximum delay of sessions.
-const GATHERING: Duration = Duration::from_millis(200);
+const BATCH_DELAY: Duration = Duration::from_millis(200);
 /// Time before a failed write is repeated.
-const TIMEOUT: Duration = Duration::from_secs(1);
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 /// Number of sessions after which they are written at once.
 const SESSIONS: usize = 512;
 
@@ -28,13 +28,13 @@ pub(super) struct Writer {
     connection: Connection,
     mail: Arc<Mutex<MailFile>>,
     waiting: Receiver<Work>,
-    /// How many sessions are kept.
+    /// The limits of the stored sessions.
     limits: Limits,
     /// The octets of each session in the database.
     kept: BTreeMap<u64, usize>,
     octets: usize,
     batch: Batch,
-    /// Sessions up to this number are forgotten.
+    /// Sessions up to this number are removed.
     cleared: u64,
     /// The time at which the current batch is written.
     due: Option<Instant>,
@@ -42,15 +42,15 @@ pub(super) struct Writer {
     failing: Option<usize>,
 }
 
-/// What is to be written in one transaction.
+/// The work of one transaction.
 #[derive(Default)]
 struct Batch {
     clear: Option<Last>,
     sessions: Vec<Arc<dyn StoredSession>>,
-    /// Marks of messages up to this number are forgotten.
+    /// Marks of messages up to this number are removed.
     unmarked: u64,
     marks: BTreeMap<u64, StoredMark>,
-    /// Events have numbers up to this one, or will have.
+    /// Event numbers up to this one are used or reserved.
     event: u64,
     done: Vec<oneshot::Sender<io::Result<()>>>,
 }
@@ -93,7 +93,7 @@ impl Writer {
                     .waiting
                     .recv_timeout(due.saturating_duration_since(Instant::now())),
             };
-            let mut hurry = match work {
+            let mut write_now = match work {
                 Ok(work) => self.gather(work),
                 Err(RecvTimeoutError::Timeout) => true,
                 Err(RecvTimeoutError::Disconnected) => {
@@ -105,15 +105,15 @@ impl Writer {
                 let Ok(work) = self.waiting.try_recv() else {
                     break;
                 };
-                hurry |= self.gather(work);
+                write_now |= self.gather(work);
             }
-            hurry |= self.due.is_some_and(|due| due <= Instant::now());
-            hurry |= self.failing.is_none() && self.batch.sessions.len() >= SESSIONS;
-            if hurry {
+            write_now |= self.due.is_some_and(|due| due <= Instant::now());
+            write_now |= self.failing.is_none() && self.batch.sessions.len() >= SESSIONS;
+            if write_now {
                 self.due = None;
                 self.write();
             } else if !self.batch.is_empty() {
-                self.due.get_or_insert_with(|| Instant::now() + GATHERING);
+                self.due.get_or_insert_with(|| Instant::now() + BATCH_DELAY);
             }
         }
     }
@@ -142,7 +142,7 @@ impl Writer {
             Work::Numbers => self.write_numbers(),
             Work::Compact => {
                 if let Err(error) = mail::compact(&self.mail) {
-                    tracing::warn!(%error, "the journal's messages cannot be copied to give room back");
+                    tracing::warn!(%error, "the journal's messages cannot be copied to free space");
                 }
             }
             Work::Clear(last) => {
@@ -163,14 +163,14 @@ impl Writer {
         false
     }
 
-    /// Writes the numbers of messages; where that fails, they are written with the next message.
+    /// Writes the numbers of messages; after a failure, they are written with the next message.
     fn write_numbers(&self) {
         if let Err(error) = self.mail.lock().write_numbers() {
             tracing::error!(%error, "the journal's message numbers cannot be written");
         }
     }
 
-    /// Writes the batch. What cannot be written stays for the next attempt.
+    /// Writes the batch. After a failure, the batch remains for the next attempt.
     fn write(&mut self) {
         let mut batch = std::mem::take(&mut self.batch);
         if batch.is_empty() && batch.done.is_empty() {
@@ -182,7 +182,7 @@ impl Writer {
             Err(error) => Err(io::Error::other(error.to_string())),
         };
         for done in batch.done.drain(..) {
-            // Who asked may have gone away.
+            // The waiting caller may be gone.
             let _ = done.send(outcome());
         }
         match written {
@@ -193,13 +193,13 @@ impl Writer {
             }
             Err(error) => {
                 if self.failing.is_none() {
-                    tracing::error!(%error, "the journal cannot be written: it is tried again every second");
+                    tracing::error!(%error, "the journal cannot be written: a write is tried again every second");
                 }
                 let lost = batch.sessions.len().saturating_sub(SESSIONS);
                 batch.sessions.drain(..lost);
                 *self.failing.get_or_insert_default() += lost;
                 self.batch = batch;
-                self.due = Some(Instant::now() + TIMEOUT);
+                self.due = Some(Instant::now() + RETRY_DELAY);
             }
         }
     }
@@ -226,7 +226,7 @@ impl Writer {
         });
         if written.is_ok() {
             (self.kept, self.octets) = (kept, octets);
-            database::give_back(&self.connection)?;
+            database::free_pages(&self.connection)?;
         } else {
             self.recount();
         }

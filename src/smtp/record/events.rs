@@ -149,9 +149,9 @@ impl EventWriter {
         let known = self.written.iter().zip(&facts.evidence);
         let known = known.take_while(same).count();
         self.written.truncate(known);
-        let fresh = &facts.evidence[known..];
-        self.written.extend(fresh.iter().cloned());
-        fresh
+        let new = &facts.evidence[known..];
+        self.written.extend(new.iter().cloned());
+        new
     }
 }
 

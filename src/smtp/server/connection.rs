@@ -72,8 +72,8 @@ impl<'a> Connection<'a> {
         let span = connection.span(peer);
         match named {
             Ok(_) => {
-                let conversing = connection.converse(shutdown);
-                conversing.instrument(span.clone()).await;
+                let serving = connection.serve(shutdown);
+                serving.instrument(span.clone()).await;
             }
             Err(why) => {
                 let refusing = connection.refuse_proxy(&why);
@@ -201,7 +201,7 @@ impl<'a> Connection<'a> {
         }
     }
 
-    async fn converse(&mut self, shutdown: &CancellationToken) {
+    async fn serve(&mut self, shutdown: &CancellationToken) {
         let secured = match self.listener_config.implicit_tls {
             true => self.secure(shutdown).await,
             false => Ok(()),

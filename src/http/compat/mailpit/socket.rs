@@ -30,26 +30,26 @@ pub(crate) async fn events(
 
 async fn follow(mut socket: WebSocket, app: &App, world: &World) -> Result<(), axum::Error> {
     let mut after = world.messages().last();
-    tell(&mut socket, &stats(app, world)).await?;
+    send(&mut socket, &stats(app, world)).await?;
     loop {
-        let fresh = tokio::select! {
+        let new = tokio::select! {
             () = app.shutdown.cancelled() => return Ok(()),
             () = world.stopped() => return Ok(()),
             said = socket.recv() => match said {
                 Some(Ok(Frame::Close(_)) | Err(_)) | None => return Ok(()),
                 Some(Ok(_)) => continue,
             },
-            fresh = world.messages().wait(|log| Some(log.page(after, BURST)).filter(|page| !page.is_empty())) => fresh,
+            new = world.messages().wait(|log| Some(log.page(after, BURST)).filter(|page| !page.is_empty())) => new,
         };
-        after = fresh.last().map_or(after, |message| message.id);
+        after = new.last().map_or(after, |message| message.id);
         let then = |mails: &mut dyn Iterator<Item = (Arc<Message>, Arc<Mail>)>| {
-            let new = |(message, mail): (Arc<Message>, Arc<Mail>)| json!({ "Type": "new", "Data": summary(&message, &mail, false, &[]) });
-            mails.map(new).collect::<Vec<_>>()
+            let message = |(message, mail): (Arc<Message>, Arc<Mail>)| json!({ "Type": "new", "Data": summary(&message, &mail, false, &[]) });
+            mails.map(message).collect::<Vec<_>>()
         };
-        for new in app.mails.all(fresh, then).await.unwrap_or_default() {
-            tell(&mut socket, &new).await?;
+        for message in app.mails.all(new, then).await.unwrap_or_default() {
+            send(&mut socket, &message).await?;
         }
-        tell(&mut socket, &stats(app, world)).await?;
+        send(&mut socket, &stats(app, world)).await?;
     }
 }
 
@@ -62,6 +62,6 @@ fn stats(app: &App, world: &World) -> Value {
     json!({ "Type": "stats", "Data": { "Total": all.len(), "Unread": unread, "Version": version } })
 }
 
-async fn tell(socket: &mut WebSocket, value: &Value) -> Result<(), axum::Error> {
+async fn send(socket: &mut WebSocket, value: &Value) -> Result<(), axum::Error> {
     socket.send(Frame::Text(value.to_string().into())).await
 }
