@@ -42,7 +42,7 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// An attempt with EHLO, the sender and the recipient that the scenario has for all clients, and a short message.
+    /// An attempt with EHLO, the scenario's sender and recipient for all clients, and a short message.
     pub fn of(scenario: &Scenario, client: IpAddr, helo: &str) -> Self {
         Self {
             client,
@@ -57,7 +57,7 @@ impl Attempt {
         }
     }
 
-    /// The same from another sender, with a message that is from the same one.
+    /// The same attempt from another sender, with a message from that sender.
     #[must_use]
     pub fn from_sender(self, sender: String) -> Self {
         Self {
@@ -121,8 +121,8 @@ pub(crate) fn memory_of(receiver: &Receiver, attempt: &Attempt) -> Memory {
     memory
 }
 
-/// Plays an attempt against a receiver that remembers earlier sessions. The memory and the counts of the faults take in
-/// the attempt: what must not know of it is copied before.
+/// Plays an attempt against a receiver with memory. It changes the memory and the counts of faults; the caller passes
+/// copies if they must not change.
 pub(crate) fn judge_remembering(
     receiver: &Arc<Receiver>,
     memory: Arc<Memory>,
@@ -133,7 +133,7 @@ pub(crate) fn judge_remembering(
     played(receiver, memory, &Resolver::new(zones, timeout), attempt)
 }
 
-/// Plays an attempt against a receiver whose lookups something else answers than zones of a world.
+/// Plays an attempt against a receiver whose lookups are answered by something other than zones.
 pub(crate) fn judge_by_lookup(
     receiver: &Arc<Receiver>,
     lookup: &dyn ReceiverLookup,
@@ -160,10 +160,9 @@ fn played(
     play.conclude(receiver, attempt)
 }
 
-/// The zones and the attempt once a remedy is applied; `None` where the remedy is neither a record nor a HELO name nor a
-/// client address.
+/// The zones and the attempt after a remedy; `None` unless the remedy is a record, a HELO name or a client address.
 ///
-/// Whether a receiver lets a client pass, and how a client behaves in a session, cannot be tried by an attempt.
+/// An attempt cannot try exemptions by the receiver, or changes of the client's behaviour.
 pub fn remedied(zones: &Zones, attempt: &Attempt, remedy: &Remedy) -> Option<(Zones, Attempt)> {
     let mut attempt = attempt.clone();
     for change in &remedy.all_of {

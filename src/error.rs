@@ -1,4 +1,4 @@
-//! The one public error: what went wrong with a file, with the machine, or with a call.
+//! The public error type: mistakes in files, failures of the machine, wrong calls.
 
 use std::fmt;
 use std::io;
@@ -6,7 +6,7 @@ use std::io;
 /// A mistake in a scenario or receiver file: its place, what was expected and what was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
-    /// The file, as the user named it.
+    /// The file, as named by the user.
     pub file: String,
     /// The line, from 1; 0 if the mistake concerns the whole file.
     pub line: usize,
@@ -28,7 +28,7 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// Why martinet could not start, or could not do what was asked.
+/// The reason why martinet could not start, or could not do what was requested.
 ///
 /// `Debug` prints the same report as `Display`: a test that returns an error with `?` shows it readably.
 pub struct Error {
@@ -45,7 +45,7 @@ enum Kind {
         what: String,
         source: io::Error,
     },
-    /// A value was refused: what was expected in its place.
+    /// A value was refused, with the expected value.
     Unexpected {
         expected: String,
         found: String,
@@ -54,14 +54,14 @@ enum Kind {
 }
 
 impl Error {
-    /// Mistakes in files; `report` is the text for a person, with source lines.
+    /// Mistakes in files; `report` is the text with source lines.
     pub(crate) fn mistakes(mistakes: Vec<Mistake>, report: String) -> Self {
         Self {
             kind: Kind::Mistakes { mistakes, report },
         }
     }
 
-    /// The operating system refused; `what` names the address or path.
+    /// The operating system refused; `what` has the address or path.
     pub(crate) fn io(what: impl Into<String>, source: io::Error) -> Self {
         Self {
             kind: Kind::Io {
@@ -71,7 +71,7 @@ impl Error {
         }
     }
 
-    /// A value was refused: what was expected in its place, and the value.
+    /// A value was refused, with what was expected.
     pub(crate) fn unexpected(expected: impl Into<String>, found: impl Into<String>) -> Self {
         Self {
             kind: Kind::Unexpected {
@@ -88,7 +88,7 @@ impl Error {
         }
     }
 
-    /// The mistakes found in files; empty for other errors.
+    /// The mistakes in files; empty for other errors.
     pub fn mistakes_found(&self) -> &[Mistake] {
         match &self.kind {
             Kind::Mistakes { mistakes, .. } => mistakes,
@@ -96,7 +96,7 @@ impl Error {
         }
     }
 
-    /// What was expected and what was found, if one value was refused or a file has mistakes (then for the first one).
+    /// The expected and the found value, if one value was refused or a file has mistakes (then those of the first one).
     pub fn expected_and_found(&self) -> Option<(&str, &str)> {
         match &self.kind {
             Kind::Mistakes { mistakes, .. } => mistakes

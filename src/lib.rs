@@ -84,7 +84,7 @@
 //! ```
 //!
 //! Other languages use the same worlds over HTTP: see the README. `examples/` has a mailer built on lettre, a client on
-//! a raw socket, and a retry queue that meets greylisting.
+//! a raw socket, and a retry queue for greylisting.
 //!
 //! # Features
 //!

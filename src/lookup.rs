@@ -1,5 +1,4 @@
-//! A DNS lookup as a value: its transport, its outcome, and the record of the question with its answers, kept as
-//! evidence.
+//! A DNS lookup as a value: its transport, its outcome, and the question with its answers, which is kept as evidence.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -41,7 +40,7 @@ impl std::fmt::Display for Transport {
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema), schema(as = LookupOutcome))]
 pub enum Outcome {
-    /// At least one record of the type asked for.
+    /// At least one record of the requested type.
     Data,
     /// The name exists, without records of this type (RFC 2308 §2.2).
     NoData,
@@ -49,24 +48,24 @@ pub enum Outcome {
     NxDomain,
     /// The server could not answer (RCODE 2).
     ServFail,
-    /// The server would not answer (RCODE 5), or was not authoritative.
+    /// The server refused to answer (RCODE 5), or was not authoritative.
     Refused,
     /// No answer within the timeout of the receiver.
     Timeout,
 }
 
 impl Outcome {
-    /// True where a later try may tell: SERVFAIL, REFUSED, timeout. Such a failure is never proof of absence.
+    /// Whether a later try can have another result: SERVFAIL, REFUSED, timeout. Such a failure never proves absence.
     pub const fn is_temporary(self) -> bool {
         matches!(self, Self::ServFail | Self::Refused | Self::Timeout)
     }
 
-    /// True where the answer is a proof of absence: NODATA or NXDOMAIN.
+    /// Whether the answer proves absence: NODATA or NXDOMAIN.
     pub const fn is_absent(self) -> bool {
         matches!(self, Self::NoData | Self::NxDomain)
     }
 
-    /// Several lookups of one name as one outcome: data, else a temporary failure, else NODATA, else NXDOMAIN.
+    /// Combines several lookups of one name: data, else a temporary failure, else NODATA, else NXDOMAIN.
     pub(crate) fn combined(outcomes: impl Iterator<Item = Self>) -> Self {
         let rank = |o: Self| match o {
             Self::Data => 3,
@@ -77,7 +76,7 @@ impl Outcome {
         outcomes.max_by_key(|o| rank(*o)).unwrap_or(Self::NxDomain)
     }
 
-    /// The usual word.
+    /// The conventional word.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Data => "data",
@@ -114,7 +113,7 @@ pub struct LookupRecord {
     #[serde(serialize_with = "as_displays")]
     #[cfg_attr(feature = "http", schema(value_type = Vec<String>))]
     pub answers: Vec<RData>,
-    /// The time the answer took, in milliseconds in JSON.
+    /// The time of the lookup, in milliseconds in JSON.
     #[serde(rename = "elapsed_ms", serialize_with = "crate::journal::millis")]
     #[cfg_attr(feature = "http", schema(value_type = f64))]
     pub elapsed: Duration,

@@ -36,14 +36,14 @@ pub struct Cell {
     pub rule: Option<&'static str>,
     /// The reply code.
     pub code: u16,
-    /// The enhanced status code, where the reply has one.
+    /// The enhanced status code, if the reply has one.
     pub enhanced: Option<String>,
-    /// The reply to the first client of the row, as wire lines.
+    /// The reply to the first client of the row, as lines on the wire.
     pub reply: Vec<String>,
 }
 
 impl Cell {
-    /// Whether two clients fare alike: their replies may name their addresses.
+    /// Whether two clients have the same result, although their replies can contain their addresses.
     fn is_like(&self, other: &Self) -> bool {
         self.receiver == other.receiver
             && self.verdict == other.verdict
@@ -104,7 +104,7 @@ fn mismatches(
         conduct: expected.conduct.clone(),
         sent: scenario.sent.as_slice().into(),
     };
-    // The sessions of one expectation share what counts: the faults, and what the receiver remembers.
+    // The sessions of one expectation share the counts of faults and the memory of the receiver.
     let (zones, memory) = (
         scenario.zones(Ipv4Addr::LOCALHOST.into()),
         Arc::new(memory_of(&profile.receiver, &attempt)),

@@ -1,24 +1,23 @@
-//! Domain names: hickory's [`Name`], which keeps case and compares without it (RFC 4343), and the few
-//! questions that mail asks of a name.
+//! Domain names: hickory's [`Name`], which keeps the case and compares without it (RFC 4343), and a few functions that
+//! mail needs.
 
 use std::net::IpAddr;
 
 pub use hickory_proto::rr::{Name, RecordType};
 
-/// Longest label in octets (RFC 1035 §2.3.4).
+/// Maximum length of a label in octets (RFC 1035 §2.3.4).
 pub const LABEL_OCTETS: usize = 63;
-/// Longest name in octets as text (RFC 1035 §2.3.4, less the length octets).
+/// Maximum length of a name in octets as text (RFC 1035 §2.3.4, without the length octets).
 pub const NAME_OCTETS: usize = 253;
 
-/// Reads a name as absolute, with or without its final dot.
+/// Parses an absolute name, with or without its final dot.
 pub fn absolute(text: &str) -> Option<Name> {
     let mut name = Name::from_ascii(text).ok()?;
     name.set_fqdn(true);
     Some(name)
 }
 
-/// Reads labels separated by dots as the octets they are: no escapes, any octet (RFC 2181 §11). SPF macros make
-/// such names.
+/// Parses labels separated by dots, without escapes, as any octets (RFC 2181 §11). SPF macros produce such names.
 pub fn of_octets(text: &str) -> Option<Name> {
     let bare = text.strip_suffix('.').unwrap_or(text);
     let mut name = Name::from_labels(bare.split('.').map(str::as_bytes)).ok()?;
@@ -26,7 +25,7 @@ pub fn of_octets(text: &str) -> Option<Name> {
     Some(name)
 }
 
-/// The name as people write it: without the final dot, its case kept.
+/// The name as text: without the final dot, with its case.
 pub fn display(name: &Name) -> String {
     let mut text = name.to_ascii();
     if text.len() > 1 && text.ends_with('.') {
@@ -42,22 +41,23 @@ pub fn reverse(address: IpAddr) -> Name {
     name
 }
 
-/// An IPv4-mapped IPv6 address (`::ffff:192.0.2.1`) as the IPv4 address it stands for.
+/// Converts an IPv4-mapped IPv6 address (`::ffff:192.0.2.1`) to the IPv4 address.
 pub fn normalise(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
 
 /// The organisational domain by the public suffix list: one label more than the public suffix (RFC 9091 §2.1 practice).
 ///
-/// `None` where the name is itself a public suffix, or has one label. A top-level domain that is not on the list
-/// (`example.test`) counts as a suffix of one label, as the list's prevailing rule `*` says.
+/// `None` if the name is itself a public suffix, or has one label. A top-level domain that is not on the list
+/// (`example.test`) counts as a suffix of one label, by the default rule `*` of the list.
 pub fn organisational_domain(name: &Name) -> Option<String> {
     let text = display(name).to_ascii_lowercase();
     psl::domain_str(&text).map(str::to_owned)
 }
 
-/// Whether a name is under a suffix of the public suffix list. The top-level domains that RFC 2606 sets aside for tests
-/// and examples count: in a scenario they stand for real ones, and a receiver that asks would refuse every name else.
+/// Whether a name is under a suffix of the public suffix list. The top-level domains that RFC 2606 reserves for tests
+/// and examples count, because they represent real ones in a scenario; otherwise a receiver that requires a public
+/// suffix would refuse every name.
 pub fn has_public_suffix(name: &Name) -> bool {
     let text = display(name).to_ascii_lowercase();
     let set_aside = ["test", "example"]
@@ -66,7 +66,7 @@ pub fn has_public_suffix(name: &Name) -> bool {
     set_aside || psl::suffix(text.as_bytes()).is_some_and(|suffix| suffix.is_known())
 }
 
-/// Whether `name` is `suffix` or stands below it.
+/// Whether `name` equals `suffix` or is below it.
 pub fn is_within(name: &Name, suffix: &Name) -> bool {
     suffix.zone_of(name)
 }

@@ -19,10 +19,10 @@ use crate::smtp::{ClientSource, SessionRecord};
 
 /// Maximum time to wait for a reply: longer than a receiver waits for DNS.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// The longest that a receiver waits for DNS or before its greeting: whether it waits is seen, and not for how long.
+/// Maximum time that a receiver waits for DNS or before its greeting: expectations see that it waits, not for how long.
 const WAIT: Duration = Duration::from_secs(1);
-/// Expectations played at a time. Most of their time is spent waiting for DNS timeouts; each takes about six descriptors,
-/// of which a process may usually have 1,024.
+/// Maximum number of concurrent expectations. Most of their time is spent waiting for DNS timeouts; each needs about
+/// six descriptors, and the usual limit of a process is 1,024.
 const AT_A_TIME: usize = 128;
 
 /// The outcome of one expectation.
@@ -52,7 +52,7 @@ pub async fn expectations(scenario: &Scenario) -> Result<Vec<Outcome>, Error> {
     Ok(outcomes.pop().unwrap_or_default())
 }
 
-/// Runs every expectation of several scenarios concurrently and returns the outcomes of each scenario, in their order.
+/// Runs all expectations of several scenarios concurrently and returns the outcomes of each scenario, in their order.
 /// After each expectation, calls `progress` with the number of finished expectations and the total.
 ///
 /// # Errors
@@ -67,7 +67,7 @@ pub async fn all(
         .collect();
     let (mut played, count) = (0, outcomes.iter().map(Vec::len).sum());
     let mut playing = JoinSet::new();
-    // Where DNS misbehaves, receivers wait for it: those scenarios begin first.
+    // Receivers wait for DNS that misbehaves, so scenarios with faults begin first.
     let mut order: Vec<_> = scenarios.iter().enumerate().collect();
     order.sort_by_key(|(_, scenario)| scenario.faults.is_empty());
     let mut left = order.into_iter().flat_map(|(at, scenario)| {
@@ -234,8 +234,8 @@ async fn play_session(
     Ok((compare(expected, &dialogue, &record), lines(&dialogue)))
 }
 
-/// Does what a sender does before it connects (RFC 5321 §5.1): asks for the MX of the recipient's domain and for the addresses of
-/// each host, in the order of preference. Returns the first listener that it comes to.
+/// Does the lookups of a sender before it connects (RFC 5321 §5.1): the MX of the recipient's domain, and the addresses
+/// of each host in the order of preference. Returns the first listener found.
 pub(crate) async fn find_receiver(world: &World, recipient: &str) -> Result<SocketAddr, String> {
     let domain = recipient.rsplit_once('@').map_or("", |(_, domain)| domain);
     let domain = name::absolute(domain).ok_or_else(|| format!("{recipient} has no domain"))?;
@@ -268,7 +268,7 @@ pub(crate) async fn find_receiver(world: &World, recipient: &str) -> Result<Sock
                 addressed = true;
                 let is_there =
                     |place: &&Place| place.exchange == host && place.address == Some(address);
-                // What the text of a zone names stands for the main listener.
+                // Addresses in the text of a zone belong to the main listener.
                 let at = places.iter().find(is_there).map(|place| place.listener);
                 if let Some(listener) = at.unwrap_or_else(|| Some(world.smtp_addr())) {
                     return Ok(listener);

@@ -1,11 +1,11 @@
-//! SMTP replies (RFC 5321 §4.2) and enhanced status codes (RFC 3463): plain values, one writer.
+//! SMTP replies (RFC 5321 §4.2) and enhanced status codes (RFC 3463) as plain values.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// Longest reply line in octets, the CRLF included (RFC 5321 §4.5.3.1.5).
+/// Maximum length of a reply line in octets, including CRLF (RFC 5321 §4.5.3.1.5).
 pub const REPLY_LINE_OCTETS: usize = 512;
 
 /// A three-digit reply code, 2yz to 5yz (RFC 5321 §4.2.1).
@@ -13,7 +13,7 @@ pub const REPLY_LINE_OCTETS: usize = 512;
 pub struct ReplyCode(u16);
 
 impl ReplyCode {
-    /// Makes a code, where `code` is one that RFC 5321 §4.2 allows: 2yz to 5yz, y from 0 to 9.
+    /// Creates a code, if RFC 5321 §4.2 allows it: 2yz to 5yz, with y from 0 to 9.
     pub const fn new(code: u16) -> Option<Self> {
         match code {
             200..=599 => Some(Self(code)),
@@ -31,12 +31,12 @@ impl ReplyCode {
         (self.0 / 100) as u8
     }
 
-    /// The code as it stands on the wire.
+    /// The code as on the wire.
     pub(crate) fn digits(self) -> [u8; 3] {
         [self.0 / 100, self.0 / 10 % 10, self.0 % 10].map(|digit| b'0' + digit as u8)
     }
 
-    /// True for 4yz and 5yz.
+    /// Whether the code is 4yz or 5yz.
     pub const fn is_refusal(self) -> bool {
         self.class() >= 4
     }
@@ -48,7 +48,7 @@ impl fmt::Display for ReplyCode {
     }
 }
 
-/// The subject and detail of an enhanced status code; its class digit is the reply code's.
+/// The subject and the detail of an enhanced status code; its class digit is that of the reply code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EnhancedCode {
     /// The subject: 1 address, 5 protocol, 7 policy… (RFC 3463 §3).
@@ -65,7 +65,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Makes a one-line reply; the enhanced code, if any, stands before the text.
+    /// Creates a one-line reply; the enhanced code, if any, precedes the text.
     pub fn new(code: ReplyCode, enhanced: Option<EnhancedCode>, text: &str) -> Self {
         let line = match enhanced {
             Some(e) => format!("{}.{}.{} {text}", code.class(), e.subject, e.detail),
@@ -74,10 +74,10 @@ impl Reply {
         Self::from_lines(code, vec![line])
     }
 
-    /// Makes a reply of several lines; each line is the text after the code and its separator.
+    /// Creates a reply of several lines; each line is the text after the code and its separator.
     ///
-    /// CR, LF and NUL become spaces and an overlong line is cut, so that no fact quoted in a text
-    /// (a HELO name, a PTR name) can forge a line of its own.
+    /// CR, LF and NUL become spaces and an overlong line is cut, so that no quoted fact (a HELO name, a PTR name) can
+    /// forge another line.
     pub fn from_lines(
         code: ReplyCode,
         lines: impl IntoIterator<Item = impl Into<Cow<'static, str>>>,
@@ -94,11 +94,11 @@ impl Reply {
         Self { code, lines }
     }
 
-    /// Reads reply lines as written on the wire: `554-text`, `554 text`; every line has the same code,
-    /// all but the last a hyphen.
+    /// Parses reply lines as on the wire: `554-text`, `554 text`. Every line must have the same code, and all lines
+    /// except the last one a hyphen.
     ///
     /// # Errors
-    /// A text with what was expected and what was found.
+    /// The expected and the found text.
     pub fn parse<S: AsRef<str>>(lines: &[S]) -> Result<Self, (String, String)> {
         let mut code = None;
         let mut texts = Vec::with_capacity(lines.len());
@@ -112,7 +112,7 @@ impl Reply {
                 let expected = if last {
                     "a space after the code of the last line"
                 } else {
-                    "a hyphen after the code of every line but the last"
+                    "a hyphen after the code of every line except the last one"
                 };
                 return Err((expected.into(), line.to_owned()));
             }
@@ -142,15 +142,15 @@ impl Reply {
             .map(|(_, code)| code)
     }
 
-    /// The lines as written on the wire, without CRLF.
+    /// The lines as on the wire, without CRLF.
     pub fn wire_lines(&self) -> impl Iterator<Item = String> + '_ {
         (0..self.lines.len()).map(|index| self.wire_line(index))
     }
 
-    /// One of the lines as written on the wire, without CRLF.
+    /// One of the lines as on the wire, without CRLF.
     ///
     /// # Panics
-    /// Where the reply has no such line.
+    /// If the reply has no such line.
     pub fn wire_line(&self, index: usize) -> String {
         format!(
             "{}{}{}",
@@ -168,7 +168,7 @@ impl Reply {
         }
     }
 
-    /// Appends the reply's octets, CRLFs included.
+    /// Appends the octets of the reply, including CRLFs.
     pub fn write_to(&self, out: &mut Vec<u8>) {
         for (index, text) in self.lines.iter().enumerate() {
             out.extend_from_slice(&self.code.digits());
@@ -197,12 +197,12 @@ impl Serialize for Reply {
     }
 }
 
-/// The code of a reply kept as wire lines.
+/// The code of a reply that is stored as lines.
 pub(crate) fn code_of(lines: &[String]) -> Option<u16> {
     lines.first()?.get(..3)?.parse().ok()
 }
 
-/// The enhanced status code of a reply kept as wire lines; empty where it has none.
+/// The enhanced status code of a reply that is stored as lines; empty if it has none.
 pub(crate) fn enhanced_of(lines: &[String]) -> String {
     let text = lines.first().and_then(|line| line.get(4..));
     match enhanced_prefix(text.unwrap_or_default()) {
@@ -283,7 +283,7 @@ mod tests {
                 assert_eq!(
                     reply.wire_lines().collect::<Vec<_>>(),
                     lines,
-                    "printing gives back what was read"
+                    "printing and parsing are inverse"
                 );
             }
             (Err((wanted, _)), Err(text)) => assert!(wanted.contains(text), "{wanted}"),

@@ -25,7 +25,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// Every stage, in order.
+    /// All stages, in order.
     pub const ALL: [Stage; 6] = [
         Self::Connect,
         Self::Helo,

@@ -1,4 +1,4 @@
-//! Times as files, requests and the command line write them: `500ms`, `5s`, `2m`, `1h`.
+//! Times as written in files, requests and on the command line: `500ms`, `5s`, `2m`, `1h`.
 
 use std::time::Duration;
 
@@ -17,17 +17,17 @@ pub fn duration(text: &str) -> Option<Duration> {
     }
 }
 
-/// A time in a request. A text that is no time is kept, so that it is reported together with other mistakes.
+/// A time in a request. An invalid text is kept, so that it is reported together with other mistakes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum WrittenTime {
     /// A time.
     Time(Duration),
-    /// A text that is no time.
+    /// A text that is not a time.
     Unreadable(String),
 }
 
 impl WrittenTime {
-    /// The time; zero if the text is no time.
+    /// The time; zero if the text is not a time.
     pub(crate) fn time(&self) -> Duration {
         match self {
             Self::Time(time) => *time,

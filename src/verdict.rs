@@ -1,4 +1,5 @@
-//! What a session or a transaction comes to, who refuses, and what ends a session: plain values.
+//! The verdict of a session or a transaction, the source of a refusal, and the reason why a session ended: plain
+//! values.
 //!
 //! | what happened | verdict |
 //! | --- | --- |
@@ -7,12 +8,12 @@
 //! | something was refused, and the first refusal is a 5yz reply | `reject` |
 //! | nothing was refused, and no message was acknowledged | `none` |
 //!
-//! A refusal is a 4yz or 5yz reply, whatever its source is ([`Source`]). Two replies refuse nothing: the same reply again
-//! after a refusal that stands for the rest of the session, and a 421 that ends an idle session when the world stops or
-//! after a message was acknowledged. A reply that is never sent (`silence`, `close`, `reset`) neither acknowledges nor
-//! refuses.
+//! A refusal is a 4yz or 5yz reply, whatever its source ([`Source`]). Two replies do not count as refusals: the same
+//! reply again after a refusal that applies to the rest of the session, and a 421 that ends an idle session when the
+//! world stops or after a message was acknowledged. A reply that is never sent (`silence`, `close`, `reset`) is neither
+//! an acknowledgement nor a refusal.
 //!
-//! A transaction has a verdict by the same table, of what happened from its MAIL command to its end.
+//! A transaction has a verdict by the same table, for the events from its MAIL command to its end.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::reply::ReplyCode;
 
-/// What a session or a transaction comes to.
+/// The verdict of a session or a transaction.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -40,11 +41,11 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Every verdict.
+    /// All verdicts.
     pub const ALL: [Self; 4] = [Self::None, Self::Accept, Self::Defer, Self::Reject];
 
-    /// The one definition: `refusal` is the code of the first refusal, `acknowledged` whether a message was acknowledged
-    /// with a 2yz reply.
+    /// The definition: `refusal` is the code of the first refusal, and `acknowledged` whether a message was
+    /// acknowledged with a 2yz reply.
     pub fn of(refusal: Option<ReplyCode>, acknowledged: bool) -> Self {
         match refusal.map(ReplyCode::class) {
             Some(4) => Self::Defer,
@@ -64,7 +65,7 @@ impl Verdict {
         }
     }
 
-    /// The word of a sentence: accepted, deferred, rejected, undecided.
+    /// The word in a sentence: accepted, deferred, rejected, undecided.
     pub const fn past(self) -> &'static str {
         match self {
             Self::None => "undecided",
@@ -88,7 +89,7 @@ impl FromStr for Verdict {
     }
 }
 
-/// Who speaks a refusal.
+/// The source of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
@@ -104,7 +105,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// Every source.
+    /// All sources.
     pub const ALL: [Self; 4] = [Self::Rule, Self::Script, Self::Recipient, Self::Protocol];
 
     /// The word used in JSON.
@@ -131,18 +132,18 @@ impl FromStr for Source {
     }
 }
 
-/// What ended a session.
+/// The reason why a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub enum ClosedBy {
-    /// The client said QUIT.
+    /// The client sent QUIT.
     Quit,
     /// The receiver closed the connection with a refusal.
     Refused,
     /// The client closed the connection, or the connection broke.
     Lost,
-    /// The client was silent longer than the receiver waits.
+    /// The client was idle longer than the timeout of the receiver.
     Timeout,
     /// The client made more mistakes than the receiver allows.
     Errors,
@@ -154,7 +155,7 @@ pub enum ClosedBy {
     Proxy,
     /// The TLS handshake failed.
     Tls,
-    /// The listener had no room for another connection.
+    /// The listener had reached its limit of connections.
     Connections,
 }
 

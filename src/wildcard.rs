@@ -1,6 +1,6 @@
 //! Patterns of mailboxes, names and header fields in scenario and receiver files.
 
-/// Whether a text matches a pattern in any case of letters; `*` stands for any text.
+/// Whether a text matches a pattern, ignoring case; `*` matches any text.
 pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.to_lowercase(), text.to_lowercase());
     let Some((first, rest)) = pattern.split_once('*') else {

@@ -1,8 +1,8 @@
 //! Captures the current DNS of a client as a scenario: every lookup of the receivers is sent to a resolver; answers become
 //! zones, and failures become faults.
 //!
-//! This is the one exception to the rule that the process asks no other resolver. Only the commands `capture` and
-//! `check --resolver` use it, and both name the resolver.
+//! This is the only part of the process that queries another resolver. Only the commands `capture` and `check
+//! --resolver` use it, and both name the resolver.
 
 mod resolver;
 mod write;

@@ -1,4 +1,4 @@
-//! Lookups at another resolver. No other module asks one.
+//! Lookups at a resolver outside of the process. No other module does this.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -29,7 +29,7 @@ pub(super) struct Asked {
     pub(super) records: Vec<Record>,
 }
 
-/// A resolver, asked with RD over UDP, and over TCP if the response is truncated. Each lookup is made once.
+/// A resolver, queried with RD over UDP, and over TCP if the response is truncated. Each lookup is made once.
 #[derive(Debug)]
 pub struct OutsideResolver {
     server: SocketAddr,

@@ -1,4 +1,4 @@
-//! An address or a network, as patterns name clients.
+//! An address or a network, as filters use them for clients.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,21 +7,21 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// An address, or a network of them.
+/// An address or a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "http", schema(value_type = String, example = "192.0.2.0/24", pattern = "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"))]
 pub struct Addresses(IpNet);
 
 impl Addresses {
-    /// Whether an address is one of them.
+    /// Whether it contains an address.
     pub fn contains(&self, address: &IpAddr) -> bool {
         self.0.contains(address)
     }
 }
 
 impl Addresses {
-    /// The address, where it is only one.
+    /// The address, if it is only one.
     pub(crate) fn one(&self) -> Option<IpAddr> {
         (self.0.prefix_len() == self.0.max_prefix_len()).then(|| self.0.addr())
     }

@@ -1,18 +1,18 @@
-//! Where an entry differs from a pattern.
+//! The differences between an entry and a filter.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// One condition that was not met.
+/// A condition that does not match.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct Mismatch {
-    /// What it is about: a key of the pattern.
+    /// The field: a key of the filter.
     pub field: &'static str,
-    /// What was looked for.
+    /// The expected value.
     pub expected: String,
-    /// What was there.
+    /// The value of the entry.
     pub found: String,
 }
 
@@ -26,7 +26,7 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// Where something differs from a pattern; or only whether it does, which costs no texts.
+/// Collects differences, or only whether there are any, which needs no texts.
 #[derive(Default)]
 pub(super) struct Differences {
     pub(super) whether: bool,
@@ -42,7 +42,7 @@ impl Differences {
         }
     }
 
-    /// Whether nothing differs.
+    /// Whether there are no differences.
     pub(super) fn none(&self) -> bool {
         !self.any
     }
@@ -91,7 +91,7 @@ pub(super) fn listed<'a>(words: impl Iterator<Item = &'a str>) -> String {
     some_text(&words.join(", "))
 }
 
-/// The conditions as words: what is serialised is what was given.
+/// The conditions as text: the serialized fields are those that were set.
 pub(super) fn describe(
     f: &mut fmt::Formatter<'_>,
     what: &str,

@@ -1,4 +1,4 @@
-//! Expectations: mounted before, counted while the world runs, verified after.
+//! Expectations: declared in advance, counted while the world runs, verified at the end.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use super::{Queries, Sessions};
 use crate::journal::{DnsQuery, Message};
 use crate::smtp::SessionEntry;
 
-/// How long a verification lets sessions under way come to their end.
+/// Maximum time that a verification waits for running sessions to end.
 const GRACE: Duration = Duration::from_millis(200);
-/// Near misses that an outcome tells.
+/// Maximum number of near misses of an outcome.
 const NEAR: usize = 3;
 
-/// What is expected to happen from now on, and how often: at least once unless told otherwise.
+/// A number of sessions, DNS queries or messages that is expected from now on; by default at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expectation {
     name: String,
@@ -66,12 +66,12 @@ impl From<Mail> for Expectation {
 }
 
 impl Expectation {
-    /// Expects sessions, DNS queries or messages of a pattern.
+    /// Expects sessions, DNS queries or messages that match a filter.
     pub fn of(pattern: impl Into<Self>) -> Self {
         pattern.into()
     }
 
-    /// Calls it something, for the report.
+    /// Sets the name for the report.
     #[must_use]
     pub fn named(self, name: &str) -> Self {
         Self {
@@ -80,26 +80,26 @@ impl Expectation {
         }
     }
 
-    /// Exactly so often.
+    /// Expects exactly this number of matches.
     #[must_use]
     pub fn times(self, times: u64) -> Self {
         self.often(Times::exactly(times))
     }
 
-    /// Never.
+    /// Expects no match.
     #[must_use]
     pub fn never(self) -> Self {
         self.times(0)
     }
 
-    /// So often or more.
+    /// Expects at least this number of matches.
     #[must_use]
     pub fn at_least(self, least: u64) -> Self {
         let most = self.times.most;
         self.often(Times { least, most })
     }
 
-    /// So often or less, and perhaps never.
+    /// Expects at most this number of matches, including none.
     #[must_use]
     pub fn at_most(self, most: u64) -> Self {
         self.often(Times {
@@ -108,7 +108,7 @@ impl Expectation {
         })
     }
 
-    /// As often as this.
+    /// Expects this number of matches.
     #[must_use]
     pub fn often(self, times: Times) -> Self {
         Self { times, ..self }
@@ -192,10 +192,10 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Expectations that were not met: the report of a verification.
+/// The expectations that are not met: the report of a verification.
 #[derive(Clone, PartialEq, Eq)]
 pub struct UnmetExpectations {
-    /// Every expectation that was not met.
+    /// The outcomes of these expectations.
     pub outcomes: Vec<Outcome>,
 }
 
@@ -206,7 +206,7 @@ impl fmt::Display for UnmetExpectations {
     }
 }
 
-/// The report, so that a test that returns the error shows it.
+/// The report, which is shown by a test that returns the error.
 impl fmt::Debug for UnmetExpectations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -215,7 +215,7 @@ impl fmt::Debug for UnmetExpectations {
 
 impl std::error::Error for UnmetExpectations {}
 
-/// What a world's expectations and waits watch.
+/// The sources of entries for expectations and waits.
 #[derive(Clone, Debug)]
 pub(crate) struct Sources {
     pub sessions: Arc<Watchers<SessionEntry>>,
@@ -236,7 +236,7 @@ struct Mounted {
     all: Vec<(u64, Arc<Counted>)>,
 }
 
-/// An expectation, and what counts for it.
+/// An expectation and its counter.
 #[derive(Debug)]
 struct Counted {
     expectation: Expectation,
@@ -250,7 +250,7 @@ enum AnyWatching {
     Mail(Watching<Message>),
 }
 
-/// Begins to count what comes from now on.
+/// Begins to count entries from now on.
 fn count<T: Watched>(
     watchers: &Arc<Watchers<T>>,
     pattern: &T::Pattern,
@@ -268,12 +268,12 @@ impl Ledger {
         })
     }
 
-    /// What expectations and waits watch.
+    /// The sources of entries.
     pub fn sources(&self) -> &Sources {
         &self.sources
     }
 
-    /// Mounts an expectation; what has happened already does not count. Gives its number.
+    /// Adds an expectation about later entries, and returns its number.
     pub fn mount(&self, expectation: Expectation) -> u64 {
         let times = expectation.times;
         let Sources {
@@ -297,20 +297,20 @@ impl Ledger {
         id
     }
 
-    /// Whether the expectation of this number is about sessions.
+    /// Whether the expectation with this number is about sessions.
     pub(super) fn is_of_sessions(&self, id: u64) -> bool {
         let mounted = self.mounted.lock();
         let found = mounted.all.iter().find(|(other, _)| *other == id);
         found.is_some_and(|(_, counted)| matches!(counted.expectation.of, Of::Sessions(_)))
     }
 
-    /// How many are mounted.
+    /// The number of expectations.
     #[cfg(feature = "http")]
     pub fn len(&self) -> usize {
         self.mounted.lock().all.len()
     }
 
-    /// Mounts an expectation for a scope.
+    /// Adds an expectation for a scope.
     pub fn guard(self: &Arc<Self>, expectation: Expectation) -> Guard {
         Guard {
             id: self.mount(expectation),
@@ -318,7 +318,7 @@ impl Ledger {
         }
     }
 
-    /// Takes an expectation away; false where there is none of that number.
+    /// Removes an expectation; returns false if none has this number.
     pub fn unmount(&self, id: u64) -> bool {
         let mut mounted = self.mounted.lock();
         let before = mounted.all.len();
@@ -326,13 +326,13 @@ impl Ledger {
         mounted.all.len() < before
     }
 
-    /// Takes all away.
+    /// Removes all expectations.
     pub fn clear(&self) {
         let gone = std::mem::take(&mut self.mounted.lock().all);
         drop(gone);
     }
 
-    /// What became of each so far.
+    /// The outcome of each expectation so far.
     pub fn outcomes(&self) -> Vec<Outcome> {
         let all = self.mounted.lock().all.clone();
         all.iter()
@@ -340,33 +340,33 @@ impl Ledger {
             .collect()
     }
 
-    /// What became of one so far.
+    /// The outcome of one expectation so far.
     pub fn find(&self, id: u64) -> Option<Outcome> {
         let all = self.mounted.lock().all.clone();
         let (_, counted) = all.iter().find(|(other, _)| *other == id)?;
         Some(counted.outcome(id))
     }
 
-    /// Whether each is met so far.
+    /// Whether all expectations are met so far.
     #[cfg(feature = "http")]
     pub fn is_met(&self) -> bool {
         let all = self.mounted.lock().all.clone();
         all.iter().all(|(_, counted)| counted.is_met())
     }
 
-    /// Verifies what `look` gives, with some patience for sessions under way: what a client has heard already may be
-    /// told a moment later where threads run side by side.
+    /// Verifies the outcomes that `look` returns, and repeats that for a limited time while sessions run: a session is
+    /// published shortly after its client has read the last reply.
     fn settled(&self, look: impl Fn() -> Vec<Outcome>) -> Result<(), UnmetExpectations> {
         let deadline = Instant::now() + GRACE;
         loop {
             let mut outcomes = look();
             outcomes.retain(|outcome| !outcome.met);
-            let hopeful =
+            let can_be_met =
                 outcomes.iter().any(|o| o.count < o.times.least) && self.is_anything_under_way();
             if outcomes.is_empty() {
                 return Ok(());
             }
-            if !hopeful || Instant::now() > deadline {
+            if !can_be_met || Instant::now() > deadline {
                 return Err(UnmetExpectations { outcomes });
             }
             std::thread::yield_now();
@@ -383,7 +383,7 @@ impl Ledger {
             .any(|entry| !entry.is_closed())
     }
 
-    /// Verifies all.
+    /// Verifies all expectations.
     pub fn verify(&self) -> Result<(), UnmetExpectations> {
         self.settled(|| self.outcomes())
     }
@@ -429,23 +429,23 @@ impl Counted {
     }
 }
 
-/// An expectation that holds for a scope: dropping it verifies, and takes it away.
+/// An expectation for a scope: dropping the guard verifies and removes the expectation.
 ///
 /// # Panics
-/// Dropping it panics where the expectation was not met, unless the thread panics already.
+/// Dropping panics if the expectation is not met, unless the thread panics already.
 #[derive(Debug)]
-#[must_use = "an expectation that is dropped at once is verified at once; keep the guard as long as it should hold"]
+#[must_use = "dropping the guard verifies the expectation; keep the guard until the end of the scope"]
 pub struct Guard {
     id: u64,
     ledger: Arc<Ledger>,
 }
 
 impl Guard {
-    /// What became of it so far.
+    /// The outcome so far.
     pub fn outcome(&self) -> Outcome {
         self.ledger
             .find(self.id)
-            .unwrap_or_else(|| unreachable!("a guard's expectation stays as long as the guard"))
+            .unwrap_or_else(|| unreachable!("the expectation exists as long as its guard"))
     }
 }
 

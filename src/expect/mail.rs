@@ -1,4 +1,4 @@
-//! Which messages are looked for.
+//! Filters of messages.
 
 use std::fmt;
 
@@ -38,12 +38,12 @@ pub struct Mail {
 }
 
 impl Mail {
-    /// Every message.
+    /// Matches every message.
     pub fn any() -> Self {
         Self::default()
     }
 
-    /// Messages to this recipient.
+    /// Matches messages to this recipient.
     pub fn to(recipient: &str) -> Self {
         Self {
             recipient: Some(recipient.to_owned()),
@@ -51,7 +51,7 @@ impl Mail {
         }
     }
 
-    /// Only those from this sender; empty for the null reverse-path.
+    /// Matches only messages from this sender; empty for the null sender.
     #[must_use]
     pub fn by_sender(self, sender: &str) -> Self {
         Self {
@@ -60,7 +60,7 @@ impl Mail {
         }
     }
 
-    /// Only those that this session brought.
+    /// Matches only messages of this session.
     #[must_use]
     pub fn of_session(self, session: u64) -> Self {
         Self {

@@ -1,5 +1,5 @@
-//! What a test expects of a world: patterns of sessions and DNS queries, assertions, waits that end with evidence, and
-//! expectations that are mounted before and verified after.
+//! Expectations of tests: filters of sessions, messages and DNS queries, assertions, waits that fail with evidence, and
+//! expectations that are declared in advance and verified at the end.
 //!
 //! ```no_run
 //! # async fn test(world: martinet::World) -> Result<(), Box<dyn std::error::Error>> {
@@ -9,7 +9,7 @@
 //! // … the software under test sends; then
 //! let session = world.wait_for_session().await?;
 //! session.assert_rejected().by_rule("helo-ptr-match").with_code(554);
-//! // Dropping the world verifies what is expected of it.
+//! // Dropping the world verifies its expectations.
 //! # Ok(())
 //! # }
 //! ```

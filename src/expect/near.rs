@@ -1,4 +1,4 @@
-//! Near misses: entries that match a pattern in everything but a few conditions.
+//! Near misses: entries that match a filter except for a few conditions.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -10,10 +10,10 @@ use super::Mismatch;
 use super::watch::Watched;
 use crate::journal::Log;
 
-/// The newest entries that are examined for near misses.
+/// Maximum number of entries that are examined for near misses, newest first.
 const EXAMINED: usize = 1_000;
 
-/// Something that was seen and nearly matched.
+/// An entry that nearly matches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct NearMiss {
@@ -32,7 +32,7 @@ impl fmt::Display for NearMiss {
     }
 }
 
-/// The near misses among the newest entries with a number above `after`, the nearest first.
+/// The near misses among the newest entries with a number above `after`, nearest first.
 pub(crate) fn nearest<T: Watched>(
     log: &Log<T>,
     after: u64,

@@ -1,7 +1,7 @@
-//! The pictures that failing tests leave behind.
+//! The pictures of failing tests.
 //!
-//! `MARTINET_PICTURES=1` asks for them; they are written below `martinet/` in the target directory of cargo. Any other value is
-//! the directory to write to.
+//! With `MARTINET_PICTURES=1`, they are written to `martinet/` in the target directory of cargo. Any other value is the
+//! directory to write to.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -13,14 +13,14 @@ use crate::smtp::SessionRecord;
 /// The environment variable.
 const VARIABLE: &str = "MARTINET_PICTURES";
 
-/// The story of a session, for a test that fails because of it. If pictures are asked for, the last line is the path of one.
+/// The story of a session, for a failing test. If pictures are enabled, its last line is the path of one.
 pub(super) fn story(record: &SessionRecord) -> String {
     record.story() + &picture(record)
 }
 
 impl Ledger {
-    /// The report of expectations that are not met, for a test that fails because of them. If pictures are asked for, it has the
-    /// path of one for each session that matches once too often or nearly matches.
+    /// The report of expectations that are not met, for a failing test. If pictures are enabled, it has the path of one
+    /// for each near miss and for each session beyond the expected number.
     pub(crate) fn failure(&self, unmet: &UnmetExpectations) -> String {
         let mut report = unmet.to_string();
         let of_sessions = unmet
@@ -44,7 +44,7 @@ impl Ledger {
     }
 }
 
-/// Draws a session and returns the line that says where; empty if pictures are not asked for.
+/// Draws a session and returns a line with the path; empty if pictures are not enabled.
 fn picture(record: &SessionRecord) -> String {
     let Some(folder) = std::env::var_os(VARIABLE).and_then(folder) else {
         return String::new();
@@ -54,7 +54,7 @@ fn picture(record: &SessionRecord) -> String {
     let written = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&path, svg));
     match written {
         Ok(()) => format!("  picture  {}\n", path.display()),
-        // The test fails for another reason, which this one must not hide.
+        // This error must not hide the reason why the test fails.
         Err(error) => format!("  picture  cannot write {}: {error}\n", path.display()),
     }
 }
@@ -68,7 +68,7 @@ fn folder(value: OsString) -> Option<PathBuf> {
     }
 }
 
-/// The target directory of cargo: a test program is in `target/PROFILE/deps`.
+/// The target directory of cargo: the program of a test is in `target/PROFILE/deps`.
 fn target() -> PathBuf {
     let program = std::env::current_exe().unwrap_or_default();
     let deps = program.ancestors().find(|place| place.ends_with("deps"));
@@ -76,7 +76,7 @@ fn target() -> PathBuf {
     target.map_or_else(|| PathBuf::from("target"), Path::to_path_buf)
 }
 
-/// The name of the running test: that of its thread, beside that of its program without the hash.
+/// The name of the running test: the program without its hash, and the name of the thread.
 fn test() -> String {
     let program = std::env::current_exe().unwrap_or_default();
     let program = program

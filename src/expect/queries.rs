@@ -1,4 +1,4 @@
-//! What is looked for among DNS queries.
+//! Filters of DNS queries.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ use crate::journal::DnsQuery;
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema, utoipa::IntoParams))]
 #[cfg_attr(feature = "http", into_params(parameter_in = Query))]
 pub struct Queries {
-    /// The address that asked, or a network that contains it.
+    /// The client address of the query, or a network that contains it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_address: Option<Addresses>,
     /// The query name, in any case, with or without a trailing dot.
@@ -40,7 +40,7 @@ pub struct Queries {
 }
 
 impl Queries {
-    /// Queries for this name and type.
+    /// Matches queries for this name and type.
     pub fn of(name: &str, record_type: &str) -> Self {
         Self {
             name: Some(name.to_owned()),

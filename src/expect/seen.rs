@@ -1,4 +1,4 @@
-//! A session that a test has in hand, and what it asserts of it.
+//! A snapshot of a session with assertions.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,9 +10,9 @@ use crate::smtp::SessionRecord;
 use crate::stage::Stage;
 use crate::verdict::Verdict;
 
-/// A session as it stood when it was looked at. It reads like a [`SessionRecord`], and asserts.
+/// A snapshot of a session. It dereferences to [`SessionRecord`], and has assertions.
 ///
-/// Every assertion that fails panics at the caller's line and prints the whole session.
+/// A failing assertion panics at the caller's line and prints the whole session.
 #[derive(Clone)]
 pub struct Session(Arc<SessionRecord>);
 
@@ -24,7 +24,7 @@ impl Session {
     /// Asserts that a message was acknowledged and nothing was refused.
     ///
     /// # Panics
-    /// Where no message was, or something was refused.
+    /// If no message was acknowledged, or a command was refused.
     #[track_caller]
     pub fn assert_accepted(&self) -> Asserted<'_> {
         self.asserted(Sessions {
@@ -36,7 +36,7 @@ impl Session {
     /// Asserts that the first refusal was a 4yz reply.
     ///
     /// # Panics
-    /// Where it was not.
+    /// If it was not.
     #[track_caller]
     pub fn assert_deferred(&self) -> Asserted<'_> {
         self.asserted(Sessions {
@@ -48,7 +48,7 @@ impl Session {
     /// Asserts that the first refusal was a 5yz reply.
     ///
     /// # Panics
-    /// Where it was not.
+    /// If it was not.
     #[track_caller]
     pub fn assert_rejected(&self) -> Asserted<'_> {
         self.asserted(Sessions {
@@ -57,13 +57,13 @@ impl Session {
         })
     }
 
-    /// Asserts nothing yet: what follows does.
+    /// Begins assertions without one about the verdict.
     pub fn assert_that(&self) -> Asserted<'_> {
         Asserted(self)
     }
 
     #[track_caller]
-    /// The story, with the path of the picture if one is asked for: what a test says that fails because of the session.
+    /// The story, with the path of the picture if pictures are enabled: the message of a failing test.
     pub(crate) fn failure(&self) -> String {
         pictured::story(self)
     }
@@ -80,31 +80,31 @@ impl Deref for Session {
     }
 }
 
-/// The story of the session: what a failing test should show.
+/// The story of the session, for failing tests.
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.story())
     }
 }
 
-/// Assertions about one session, each of which gives the next.
+/// Assertions about one session, which can be chained.
 #[derive(Clone, Copy, Debug)]
 pub struct Asserted<'a>(&'a Session);
 
 impl Asserted<'_> {
-    /// The rule that refused.
+    /// Asserts that this rule refused.
     ///
     /// # Panics
-    /// Where it did not.
+    /// If it did not.
     #[track_caller]
     pub fn by_rule(self, rule: &str) -> Self {
         self.met(&Sessions::any().by_rule(rule))
     }
 
-    /// The reply code that decided.
+    /// Asserts the decisive reply code.
     ///
     /// # Panics
-    /// Where it was another.
+    /// If the code is another one.
     #[track_caller]
     pub fn with_code(self, code: u16) -> Self {
         let found = self.0.code();
@@ -117,10 +117,10 @@ impl Asserted<'_> {
         self
     }
 
-    /// The enhanced status code of the reply that decided, for example `5.7.25`.
+    /// Asserts the enhanced status code of the decisive reply, for example `5.7.25`.
     ///
     /// # Panics
-    /// Where it was another.
+    /// If the code is another one.
     #[track_caller]
     pub fn with_enhanced(self, code: &str) -> Self {
         let found = self.0.enhanced();
@@ -133,46 +133,46 @@ impl Asserted<'_> {
         self
     }
 
-    /// The stage of the refusal.
+    /// Asserts the stage of the refusal.
     ///
     /// # Panics
-    /// Where it was another.
+    /// If the stage is another one.
     #[track_caller]
     pub fn at_stage(self, stage: Stage) -> Self {
         self.met(&Sessions::any().at_stage(stage))
     }
 
-    /// The HELO/EHLO argument.
+    /// Asserts the argument of HELO or EHLO.
     ///
     /// # Panics
-    /// Where it was another.
+    /// If the argument is another one.
     #[track_caller]
     pub fn saying(self, helo: &str) -> Self {
         self.met(&Sessions::any().saying(helo))
     }
 
-    /// The client address.
+    /// Asserts the client address.
     ///
     /// # Panics
-    /// Where it was another.
+    /// If the address is another one.
     #[track_caller]
     pub fn from_client(self, address: impl Into<IpAddr>) -> Self {
         self.met(&Sessions::any().from_client(address))
     }
 
-    /// The reverse-path.
+    /// Asserts the envelope sender.
     ///
     /// # Panics
-    /// Where it was another.
+    /// If the sender is another one.
     #[track_caller]
     pub fn by_sender(self, sender: &str) -> Self {
         self.met(&Sessions::any().by_sender(sender))
     }
 
-    /// Exactly these recipients were tried, in any order.
+    /// Asserts that the client tried exactly these recipients, in any order.
     ///
     /// # Panics
-    /// Where others were.
+    /// If it tried others.
     #[track_caller]
     pub fn to<S: AsRef<str>>(self, recipients: &[S]) -> Self {
         let sorted = |mut all: Vec<String>| {
@@ -200,10 +200,10 @@ impl Asserted<'_> {
         self
     }
 
-    /// The text of the reply that decided holds this.
+    /// Asserts that the text of the decisive reply contains this text.
     ///
     /// # Panics
-    /// Where it does not.
+    /// If it does not.
     #[track_caller]
     pub fn with_text(self, part: &str) -> Self {
         let reply = self.0.reply.join("\n");
@@ -215,10 +215,10 @@ impl Asserted<'_> {
         self
     }
 
-    /// Everything the pattern says.
+    /// Asserts that the session matches this filter.
     ///
     /// # Panics
-    /// Where the session differs.
+    /// If it does not.
     #[track_caller]
     pub fn met(self, pattern: &Sessions) -> Self {
         let mismatches: Vec<_> = pattern

@@ -1,4 +1,4 @@
-//! What is looked for among sessions, and where one that was found differs.
+//! Filters of sessions, and the differences of a session from a filter.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -99,12 +99,12 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// Every session.
+    /// Matches every session.
     pub fn any() -> Self {
         Self::default()
     }
 
-    /// Sessions in which a message was acknowledged and nothing refused.
+    /// Matches sessions in which a message was acknowledged and nothing was refused.
     pub fn accepted() -> Self {
         Self {
             verdict: Some(Verdict::Accept),
@@ -112,7 +112,7 @@ impl Sessions {
         }
     }
 
-    /// Sessions whose first refusal is a 4yz reply.
+    /// Matches sessions whose first refusal is a 4yz reply.
     pub fn deferred() -> Self {
         Self {
             verdict: Some(Verdict::Defer),
@@ -120,7 +120,7 @@ impl Sessions {
         }
     }
 
-    /// Sessions whose first refusal is a 5yz reply.
+    /// Matches sessions whose first refusal is a 5yz reply.
     pub fn rejected() -> Self {
         Self {
             verdict: Some(Verdict::Reject),
@@ -128,7 +128,7 @@ impl Sessions {
         }
     }
 
-    /// Only those from this client address.
+    /// Matches only sessions from this client address.
     #[must_use]
     pub fn from_client(self, address: impl Into<IpAddr>) -> Self {
         Self {
@@ -137,7 +137,7 @@ impl Sessions {
         }
     }
 
-    /// Only those that said this in HELO or EHLO.
+    /// Matches only sessions with this HELO name.
     #[must_use]
     pub fn saying(self, helo: &str) -> Self {
         Self {
@@ -146,7 +146,7 @@ impl Sessions {
         }
     }
 
-    /// Only those that this receiver judged.
+    /// Matches only sessions with this receiver.
     #[must_use]
     pub fn at_receiver(self, receiver: &str) -> Self {
         Self {
@@ -155,7 +155,7 @@ impl Sessions {
         }
     }
 
-    /// Only those with a transaction that comes to this.
+    /// Matches only sessions with a transaction of this verdict.
     #[must_use]
     pub fn with_transaction(self, verdict: Verdict) -> Self {
         Self {
@@ -164,7 +164,7 @@ impl Sessions {
         }
     }
 
-    /// Only those that this one refused.
+    /// Matches only sessions with a refusal from this source.
     #[must_use]
     pub fn by_source(self, source: Source) -> Self {
         Self {
@@ -173,10 +173,10 @@ impl Sessions {
         }
     }
 
-    /// Only those that this rule refused.
+    /// Matches only sessions with a refusal by this rule.
     ///
     /// # Panics
-    /// Where the catalogue has no such rule.
+    /// If the catalogue has no such rule.
     #[must_use]
     #[track_caller]
     pub fn by_rule(self, rule: &str) -> Self {
@@ -187,7 +187,7 @@ impl Sessions {
         }
     }
 
-    /// Only those refused at this stage.
+    /// Matches only sessions with a refusal at this stage.
     #[must_use]
     pub fn at_stage(self, stage: Stage) -> Self {
         Self {
@@ -196,10 +196,10 @@ impl Sessions {
         }
     }
 
-    /// Only those with this reply code, of a refusal or of the reply to a final dot.
+    /// Matches only sessions with this reply code, of a refusal or of the reply to a final dot.
     ///
     /// # Panics
-    /// Where the code is not from 200 to 599.
+    /// If the code is not from 200 to 599.
     #[must_use]
     #[track_caller]
     pub fn with_code(self, code: u16) -> Self {
@@ -210,10 +210,10 @@ impl Sessions {
         }
     }
 
-    /// Only those with this enhanced status code, of a refusal or of the reply to a final dot.
+    /// Matches only sessions with this enhanced status code, of a refusal or of the reply to a final dot.
     ///
     /// # Panics
-    /// Where it is none.
+    /// If it is not an enhanced status code.
     #[must_use]
     #[track_caller]
     pub fn with_enhanced(self, code: &str) -> Self {
@@ -224,7 +224,7 @@ impl Sessions {
         }
     }
 
-    /// Only those that tried this recipient.
+    /// Matches only sessions that tried this recipient.
     #[must_use]
     pub fn to(self, recipient: &str) -> Self {
         Self {
@@ -233,7 +233,7 @@ impl Sessions {
         }
     }
 
-    /// Only those with a transaction of this sender.
+    /// Matches only sessions with a transaction of this sender.
     #[must_use]
     pub fn by_sender(self, sender: &str) -> Self {
         Self {
@@ -319,7 +319,8 @@ impl Sessions {
         self.compare_replies(record, found);
     }
 
-    /// Whether one refusal, or the reply to one final dot, meets what is said of replies; else where the nearest differs.
+    /// Whether one refusal, or the reply to one final dot, matches the conditions about replies; otherwise the
+    /// differences of the nearest one.
     fn compare_replies(&self, record: &SessionRecord, found: &mut Differences) {
         let said = self.rule.is_some()
             || self.source.is_some()
@@ -390,7 +391,7 @@ impl Sessions {
     }
 }
 
-/// A reply that decided something.
+/// A decisive reply: a refusal, or the reply to a final dot.
 enum Said<'a> {
     Refusal(&'a Refusal),
     Accepted(&'a Transaction),

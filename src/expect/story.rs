@@ -1,4 +1,4 @@
-//! A session as a person would want to read it, in plain text: for assertions that fail, and for export.
+//! A session as plain text for people: for failing assertions, and for export.
 
 use std::fmt::Write;
 
@@ -6,11 +6,11 @@ use crate::name;
 use crate::policy::labelled;
 use crate::smtp::{SessionRecord, Speaker};
 
-/// Records of one DNS answer that are shown.
+/// Maximum number of records shown for one DNS answer.
 const RECORDS: usize = 4;
 
 impl SessionRecord {
-    /// One line: who, what it came to, by which rule, with which reply.
+    /// One line: client, verdict, rule and reply.
     pub fn headline(&self) -> String {
         let refusal = self.refusals.first();
         let by = refusal.map_or(String::new(), |r| {
@@ -36,7 +36,7 @@ impl SessionRecord {
         )
     }
 
-    /// Everything that explains the session: the headline, DNS, the refusals with their remedies, the dialogue.
+    /// The explanation of the session: headline, DNS lookups, refusals with their remedies, dialogue.
     pub fn story(&self) -> String {
         let mut out = format!("{}\n", self.headline());
         for question in &self.evidence {
@@ -85,7 +85,7 @@ impl SessionRecord {
         out
     }
 
-    /// The dialogue, a line each, after `C:` or `S:`.
+    /// The dialogue, one line each, after `C:` or `S:`.
     pub fn transcript(&self) -> String {
         let mut out = String::new();
         for line in self.transcript.iter() {
@@ -106,12 +106,12 @@ impl SessionRecord {
         out
     }
 
-    /// The reply code that decided: of the first refusal, else of the last transaction; `None` before.
+    /// The decisive reply code: that of the first refusal, else of the last transaction; `None` before.
     pub fn code(&self) -> Option<u16> {
         crate::reply::code_of(&self.reply)
     }
 
-    /// The enhanced status code of that reply (RFC 3463), empty where it has none.
+    /// The enhanced status code of that reply (RFC 3463); empty if it has none.
     pub fn enhanced(&self) -> String {
         crate::reply::enhanced_of(&self.reply)
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::words::did_you_mean;
 use super::{Expectation, Mail, Queries, Sessions, Times};
 
-/// What an expectation counts, with the names of its filter. A test reads each of them.
+/// The entries that an expectation counts, with the names of their filters. A test checks each name.
 const KINDS: [(&str, &[&str]); 3] = [
     (
         "sessions",
@@ -34,16 +34,16 @@ const KINDS: [(&str, &[&str]); 3] = [
     ),
     ("mail", &["recipient", "sender", "session", "since"]),
 ];
-/// How often something is expected.
+/// The names for the number of matches.
 const TIMES: [&str; 3] = ["times", "at_least", "at_most"];
-/// The name that `[[expect]]` has for `client_address`.
+/// The name of `client_address` in `[[expect]]`.
 const CLIENT: &str = "client";
 /// The names whose values are numbers.
 const NUMBERS: [&str; 2] = ["code", "session"];
 
-/// Reads conditions of a filter, with the names and values of the HTTP API, and a number of times (`times`, `at_least`, `at_most`).
-/// `client` is short for `client_address`. A first word `queries` or `mail` counts those; otherwise sessions are counted. A value
-/// with spaces stands in quotes.
+/// Parses conditions of a filter, with the names and values of the HTTP API, and a number of matches (`times`,
+/// `at_least`, `at_most`). `client` is short for `client_address`. The first word `queries` or `mail` selects those
+/// entries; otherwise sessions are counted. A value with spaces is quoted.
 impl FromStr for Expectation {
     type Err = String;
 
@@ -102,7 +102,7 @@ impl FromStr for Expectation {
 }
 
 fn read<T: DeserializeOwned>(filter: Map<String, Value>) -> Result<T, String> {
-    // One name at a time, so that a wrong value is reported with its name.
+    // One condition at a time, so that a wrong value is reported with its name.
     for (name, value) in &filter {
         let one = Map::from_iter([(name.clone(), value.clone())]);
         serde_json::from_value::<T>(one.into()).map_err(|e| format!("{name}: {e}"))?;
@@ -110,7 +110,7 @@ fn read<T: DeserializeOwned>(filter: Map<String, Value>) -> Result<T, String> {
     serde_json::from_value(filter.into()).map_err(|e| e.to_string())
 }
 
-/// How often, as it is given.
+/// The number of matches, as written.
 #[derive(Default)]
 struct Counts {
     exactly: Option<u64>,
@@ -140,7 +140,7 @@ impl Counts {
             (None, least, most) => {
                 let least = least.unwrap_or(0);
                 if most.is_some_and(|most| most < least) {
-                    return Err("expected at_most not below at_least".to_owned());
+                    return Err("expected at_most to be at least at_least".to_owned());
                 }
                 Ok(Times { least, most })
             }
@@ -148,7 +148,7 @@ impl Counts {
     }
 }
 
-/// Words between spaces. Quotes hold a value with spaces together.
+/// Splits a text at spaces. Quotes group a value with spaces.
 fn words(text: &str) -> Result<Vec<String>, String> {
     let (mut words, mut word) = (Vec::new(), None::<String>);
     let mut quote = None;
@@ -221,7 +221,7 @@ mod tests {
             ("rule=iprev rule=iprev", "found it twice"),
             ("times=x", "times: expected a number"),
             ("at_least=3 times=1", "found both"),
-            ("at_least=3 at_most=2", "at_most not below at_least"),
+            ("at_least=3 at_most=2", "at_most to be at least at_least"),
             ("helo='a", "closing quote"),
         ] {
             let error = Expectation::from_str(text).expect_err(text);

@@ -1,10 +1,10 @@
-//! How often something is expected.
+//! The expected number of matches.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// An expected number of matches: a range, both ends included.
+/// An expected number of matches: a range, including both ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
@@ -17,7 +17,7 @@ pub struct Times {
     pub most: Option<u64>,
 }
 
-/// Once or more.
+/// At least one match.
 impl Default for Times {
     fn default() -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! Waits with a deadline, and what is told where it passes.
+//! Waits with a deadline, and the report of a wait that fails.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,27 +11,27 @@ use super::near::{NearMiss, nearest};
 use super::watch::{Watch, Watched, Watchers};
 use crate::journal::Log;
 
-/// What was seen, that a failed wait tells: the last ones.
+/// Maximum number of seen entries in the report of a failed wait; the last ones.
 const SEEN: usize = 10;
-/// Near misses that a failed wait tells.
+/// Maximum number of near misses in the report of a failed wait.
 const NEAR: usize = 3;
 
-/// Most entries that a wait gives, where it was for fewer.
+/// Maximum number of entries that a wait for fewer returns.
 pub(crate) const MOST: usize = 1_000;
-/// Nothing of what was waited for came in time. Says what was seen, and what came nearest.
+/// The error of a wait whose entries did not arrive in time. It has the entries seen and the near misses.
 #[derive(Clone)]
 pub struct WaitTimeout {
-    /// What was waited for.
+    /// A description of the filter.
     pub wanted: String,
-    /// How long.
+    /// The time of the wait.
     pub waited: Duration,
-    /// How many were found, of how many wanted.
+    /// The number of matches.
     pub found: u64,
-    /// What was seen, a line each, the last ones.
+    /// The last entries seen, one line each.
     pub seen: Vec<String>,
-    /// What came nearest, the nearest first.
+    /// The near misses, nearest first.
     pub near_misses: Vec<NearMiss>,
-    /// Whether the world stopped meanwhile, which ends a wait at once.
+    /// Whether the world stopped during the wait, which ends a wait at once.
     pub stopped: bool,
 }
 
@@ -46,20 +46,20 @@ impl fmt::Display for WaitTimeout {
             f.write_str("; the world stopped")?;
         }
         if self.seen.is_empty() {
-            return f.write_str("; nothing was seen");
+            return f.write_str("; no entries were seen");
         }
-        f.write_str("; what was seen:")?;
+        f.write_str("; entries seen:")?;
         for line in &self.seen {
             write!(f, "\n    {line}")?;
         }
         if let Some(near) = self.near_misses.first() {
-            write!(f, "\n  the nearest miss: {near}")?;
+            write!(f, "\n  nearest miss: {near}")?;
         }
         Ok(())
     }
 }
 
-/// As for people: a test that returns the error shows this.
+/// The same text as `Display`, which is shown by a test that returns the error.
 impl fmt::Debug for WaitTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -68,23 +68,23 @@ impl fmt::Debug for WaitTimeout {
 
 impl std::error::Error for WaitTimeout {}
 
-/// How long a wait waits, and for how many of which entries.
+/// The limits of a wait.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WaitLimits<'a> {
-    /// The longest time.
+    /// The maximum time.
     pub time: Duration,
     /// Ends a wait at once, when the world stops.
     pub stopped: &'a CancellationToken,
-    /// How many entries.
+    /// The number of entries.
     pub count: usize,
     /// Only entries with a number above this one.
     pub after: u64,
 }
 
-/// Waits until enough entries match, and gives all that do, the oldest first.
+/// Waits until enough entries match, and returns all matching entries, oldest first.
 ///
 /// # Panics
-/// Where the count is 0: that is met at once, whatever happens.
+/// If the count is 0, because such a wait would always succeed.
 pub(crate) async fn wait<T: Watched>(
     watchers: &Arc<Watchers<T>>,
     pattern: &T::Pattern,
@@ -93,10 +93,10 @@ pub(crate) async fn wait<T: Watched>(
     let WaitLimits { count, after, .. } = limits;
     assert!(
         count > 0,
-        "a wait for 0 {pattern} is met at once; expect them never instead"
+        "a wait for 0 {pattern} always succeeds; declare an expectation with never() instead"
     );
     let watch = Watch::keeping(pattern.clone(), after, count, count.max(MOST));
-    let watching = watchers.begin_with_the_past(watch);
+    let watching = watchers.begin_with_existing(watch);
     let began = Instant::now();
     let deadline = sleep(limits.time);
     tokio::pin!(deadline);
@@ -125,7 +125,7 @@ pub(crate) async fn wait<T: Watched>(
     })
 }
 
-/// What a wait tells that ended without what it waited for.
+/// The report of a wait that failed.
 pub(crate) fn missed<T: Watched>(log: &Log<T>, wanted: String, waited: Duration) -> WaitTimeout {
     let mut seen: Vec<_> = log
         .page_back(u64::MAX, SEEN)

@@ -1,8 +1,8 @@
-//! Watches: each looks at an entry of a log once when it comes, and again when it changes, and at no other.
+//! Watches: each one compares an entry of a log once when it is added, and again when it changes.
 //!
-//! A log tells its [`Watchers`] of every entry that is new or has changed. They find the watches that it may concern by
-//! one condition of each pattern, so that a thousand waits cost a session a few look-ups and not a thousand
-//! comparisons. The lock order is: the index, then the entry, then one watch.
+//! A log passes new and changed entries to its [`Watchers`]. They find the watches that an entry can match by one
+//! condition of each filter, so that with a thousand waits a session costs a few lookups instead of a thousand
+//! comparisons. Lock order: the index, then the entry, then one watch.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashMap};
@@ -16,37 +16,37 @@ use tokio::sync::Notify;
 use super::Mismatch;
 use crate::journal::{Entry, Log};
 
-/// Changed entries that a watch of changes keeps until somebody looks.
+/// Maximum number of changed entries that a watch of changes keeps until they are read.
 const CHANGES: usize = 10_000;
-/// Counted entries above which those that the log has dropped are forgotten.
+/// Number of counted entries from which on those that the log has dropped are removed.
 const COUNTED: usize = 1_024;
 
 /// An entry that can be watched.
 pub(crate) trait Watched: Entry + Send + Sync + Sized + 'static {
-    /// What is looked for.
+    /// The filter.
     type Pattern: Clone + PartialEq + std::fmt::Display + std::fmt::Debug + Send + Sync + 'static;
-    /// What is looked at: it does not change meanwhile.
+    /// The view of an entry, which does not change while it is read.
     type View;
 
     /// The number of the entry.
     fn number(&self) -> u64;
-    /// Looks at the entry.
+    /// Calls `look` with the entry.
     fn view<R>(&self, look: impl FnOnce(&Self::View) -> R) -> R;
-    /// Whether patterns can judge it yet.
+    /// Whether filters can be applied to the entry yet.
     fn is_settled(view: &Self::View) -> bool;
-    /// Whether it does not change any more.
+    /// Whether the entry can no longer change.
     fn is_final(view: &Self::View) -> bool;
-    /// The condition by which a pattern is found; `None` where every entry may concern it.
+    /// The condition by which a filter is indexed; `None` if every entry can match it.
     fn key(pattern: &Self::Pattern) -> Option<Key>;
     /// The keys of an entry in these fields.
     fn keys(view: &Self::View, fields: Fields, each: &mut dyn FnMut(Key));
-    /// Whether it meets the pattern.
+    /// Whether the entry matches the filter.
     fn meets(view: &Self::View, pattern: &Self::Pattern) -> bool;
-    /// Where it does not.
+    /// The conditions that do not match.
     fn mismatches(view: &Self::View, pattern: &Self::Pattern) -> Vec<Mismatch>;
-    /// The entry in one line.
+    /// The entry as one line.
     fn line(view: &Self::View) -> String;
-    /// The entry as a person would want to read it.
+    /// The entry as a text for people.
     fn story(view: &Self::View) -> String {
         Self::line(view)
     }
@@ -57,13 +57,13 @@ pub(crate) trait Watched: Entry + Send + Sync + Sized + 'static {
 pub(crate) struct Fields(u32);
 
 impl Fields {
-    /// Whether a field is one of them.
+    /// Whether it contains a field.
     pub fn has(self, field: u8) -> bool {
         self.0 & 1 << field != 0
     }
 }
 
-/// One field with its value, as a hash: what has the same key is compared in full.
+/// A field with the hash of its value. Entries with the same key are compared in full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     field: u8,
@@ -71,7 +71,7 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// The key of a value, without regard to case; `field` is below 32.
+    /// The key of a value, ignoring case; `field` is below 32.
     pub fn new(field: u8, value: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         for octet in value.bytes() {
@@ -102,9 +102,9 @@ pub(crate) struct Watchers<T: Watched> {
 struct Index<T: Watched> {
     fields: Fields,
     keyed: HashMap<Key, Vec<Arc<Watch<T>>>>,
-    /// Those that every settled entry may concern.
+    /// Watches that every settled entry can match.
     rest: Vec<Arc<Watch<T>>>,
-    /// Those of every change.
+    /// Watches of all changes.
     changes: Vec<Arc<Watch<T>>>,
 }
 
@@ -122,29 +122,29 @@ impl<T: Watched> Default for Index<T> {
 /// One watch.
 #[derive(Debug)]
 pub(crate) struct Watch<T: Watched> {
-    /// What is looked for; every change where `None`.
+    /// The filter; `None` for all changes.
     pattern: Option<T::Pattern>,
     /// Only entries with a number above this one.
     after: u64,
     sink: Mutex<Sink<T>>,
-    /// Told when enough was found.
+    /// Notified when there are enough matches.
     enough: Notify,
 }
 
 #[derive(Debug)]
 enum Sink<T> {
-    /// Keeps what is found, `most` entries at most, and tells when they are `enough`.
+    /// Keeps matching entries, at most `most`, and notifies when there are `enough`.
     Keep {
         found: BTreeMap<u64, Arc<T>>,
         enough: usize,
         most: usize,
     },
-    /// Counts what is found, each entry once, and keeps the first beyond `most`.
+    /// Counts matching entries, each once, and keeps the first one beyond `most`.
     Count {
         count: u64,
         most: Option<u64>,
         beyond: Option<Arc<T>>,
-        /// Entries that were counted and may change still.
+        /// Counted entries that can still change.
         counted: BTreeMap<u64, Weak<T>>,
         forget_at: usize,
     },
@@ -160,7 +160,7 @@ impl<T: Watched> Watch<T> {
         })
     }
 
-    /// Keeps what matches, and tells once it is `enough`.
+    /// Keeps matching entries, and notifies when there are `enough`.
     pub fn keeping(pattern: T::Pattern, after: u64, enough: usize, most: usize) -> Arc<Self> {
         let found = BTreeMap::new();
         let sink = Sink::Keep {
@@ -171,7 +171,7 @@ impl<T: Watched> Watch<T> {
         Self::new(Some(pattern), after, sink)
     }
 
-    /// Keeps whatever changes.
+    /// Keeps all changed entries.
     pub fn of_changes() -> Arc<Self> {
         let sink = Sink::Keep {
             found: BTreeMap::new(),
@@ -181,7 +181,7 @@ impl<T: Watched> Watch<T> {
         Self::new(None, 0, sink)
     }
 
-    /// Counts what matches, and keeps the first match beyond `most`.
+    /// Counts matching entries, and keeps the first match beyond `most`.
     pub fn counting(pattern: T::Pattern, after: u64, most: Option<u64>) -> Arc<Self> {
         let sink = Sink::Count {
             count: 0,
@@ -193,7 +193,7 @@ impl<T: Watched> Watch<T> {
         Self::new(Some(pattern), after, sink)
     }
 
-    /// What is looked for; every change where `None`.
+    /// The filter; `None` for all changes.
     pub fn pattern(&self) -> Option<&T::Pattern> {
         self.pattern.as_ref()
     }
@@ -243,7 +243,7 @@ impl<T: Watched> Watch<T> {
                     *beyond = Some(Arc::clone(entry));
                 }
                 if counted.len() > *forget_at {
-                    // Nobody else's entry is locked here: sessions that the log has dropped are forgotten.
+                    // No other entry is locked here, so only sessions that the log has dropped are removed.
                     counted.retain(|_, kept| kept.strong_count() > 0);
                     *forget_at = COUNTED.max(counted.len() * 2);
                 }
@@ -251,7 +251,7 @@ impl<T: Watched> Watch<T> {
         }
     }
 
-    /// What was found and still matches, the oldest first: what changed since and does not is forgotten.
+    /// The kept entries that still match, oldest first; entries that no longer match are removed.
     pub fn found(&self) -> Vec<Arc<T>> {
         let all: Vec<_> = match &*self.sink.lock() {
             Sink::Keep { found, .. } => found.values().cloned().collect(),
@@ -269,7 +269,7 @@ impl<T: Watched> Watch<T> {
         kept
     }
 
-    /// Takes out what changed, the oldest first.
+    /// Takes the changed entries, oldest first.
     pub fn take_changes(&self) -> Vec<Arc<T>> {
         match &mut *self.sink.lock() {
             Sink::Keep { found, .. } => std::mem::take(found).into_values().collect(),
@@ -277,12 +277,12 @@ impl<T: Watched> Watch<T> {
         }
     }
 
-    /// Waits until enough was found, since the last time that this returned.
+    /// Waits until there are enough matches since the last return of this function.
     pub async fn enough(&self) {
         self.enough.notified().await;
     }
 
-    /// How many were counted, and the first beyond the most.
+    /// The number of matches, and the first match beyond the maximum.
     pub fn counted(&self) -> (u64, Option<Arc<T>>) {
         match &*self.sink.lock() {
             Sink::Count { count, beyond, .. } => (*count, beyond.clone()),
@@ -292,7 +292,7 @@ impl<T: Watched> Watch<T> {
 }
 
 impl<T: Watched> Watchers<T> {
-    /// The watches of a log, which tells them of what comes and changes from now on.
+    /// The watches of a log, which receive its new and changed entries from now on.
     pub fn of(log: &Arc<Log<T>>) -> Arc<Self> {
         let watchers = Arc::new(Self {
             log: Arc::clone(log),
@@ -302,18 +302,18 @@ impl<T: Watched> Watchers<T> {
         let told = Arc::downgrade(&watchers);
         log.watched(move |entries| {
             if let Some(watchers) = told.upgrade() {
-                watchers.tell(entries);
+                watchers.notify(entries);
             }
         });
         watchers
     }
 
-    /// The log they watch.
+    /// The log.
     pub fn log(&self) -> &Arc<Log<T>> {
         &self.log
     }
 
-    fn tell(&self, entries: &[Arc<T>]) {
+    fn notify(&self, entries: &[Arc<T>]) {
         if self.count.load(Ordering::Acquire) == 0 {
             return;
         }
@@ -330,7 +330,7 @@ impl<T: Watched> Watchers<T> {
         }
     }
 
-    /// Begins a watch; it ends when what is returned is dropped.
+    /// Begins a watch, which ends when the returned value is dropped.
     pub fn begin(self: &Arc<Self>, watch: Arc<Watch<T>>) -> Watching<T> {
         self.index.write().add(Arc::clone(&watch));
         self.count.fetch_add(1, Ordering::AcqRel);
@@ -340,8 +340,8 @@ impl<T: Watched> Watchers<T> {
         }
     }
 
-    /// As [`Watchers::begin`], and looks at what there is already.
-    pub fn begin_with_the_past(self: &Arc<Self>, watch: Arc<Watch<T>>) -> Watching<T> {
+    /// Like [`Watchers::begin`], and compares the existing entries too.
+    pub fn begin_with_existing(self: &Arc<Self>, watch: Arc<Watch<T>>) -> Watching<T> {
         let watching = self.begin(watch);
         for entry in self.log.after(watching.after) {
             entry.view(|view| {
@@ -401,7 +401,7 @@ impl<T: Watched> Index<T> {
     }
 }
 
-/// A watch while it lasts.
+/// A watch that ends when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Watching<T: Watched> {
     watch: Arc<Watch<T>>,
@@ -409,7 +409,7 @@ pub(crate) struct Watching<T: Watched> {
 }
 
 impl<T: Watched> Watching<T> {
-    /// The log that is watched.
+    /// The log.
     pub fn log(&self) -> &Log<T> {
         self.watchers.log()
     }

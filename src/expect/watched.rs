@@ -1,4 +1,4 @@
-//! What of sessions, DNS queries and messages is watched, and by which condition a pattern is found.
+//! How sessions, DNS queries and messages are watched, and the condition by which each filter is indexed.
 
 use super::mail::Mail;
 use super::watch::{Fields, Key, Watched};
@@ -6,7 +6,7 @@ use super::{Mismatch, Queries, Sessions};
 use crate::journal::{DnsQuery, Message};
 use crate::smtp::{SessionEntry, SessionRecord};
 
-/// The conditions of a pattern that are keys, those that single out most first.
+/// The fields that can be keys, most selective first.
 mod field {
     pub const RECIPIENT: u8 = 0;
     pub const SENDER: u8 = 1;

@@ -1,4 +1,4 @@
-//! The words of patterns: each is checked where it is read, and a wrong one is answered with the nearest right one.
+//! The words of filters: they are checked when they are read, and the error for a wrong word suggests the nearest one.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
@@ -8,7 +8,7 @@ use crate::reply::{ReplyCode, enhanced_prefix};
 use crate::stage::Stage;
 use crate::verdict::{Source, Verdict};
 
-/// The known word that is nearest to a wrong one, if one is near: `; did you mean "iprev"?`
+/// The suggestion of the nearest known word, if one is near: `; did you mean "iprev"?`
 pub(crate) fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let wrong = wrong.to_ascii_lowercase();
     let near = known
@@ -21,7 +21,7 @@ pub(crate) fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a 
     })
 }
 
-/// The mistake of a rule that does not exist.
+/// The error for an unknown rule.
 pub(super) fn no_rule(found: &str) -> String {
     let near = did_you_mean(found, CATALOGUE.iter().map(|check| check.name));
     format!(
@@ -29,23 +29,23 @@ pub(super) fn no_rule(found: &str) -> String {
     )
 }
 
-/// The mistake of a code that no reply has.
+/// The error for an invalid reply code.
 pub(super) fn no_code(found: impl std::fmt::Display) -> String {
     format!("invalid value {found}, expected a reply code from 200 to 599")
 }
 
-/// The mistake of an enhanced status code that is none.
+/// The error for an invalid enhanced status code.
 pub(super) fn no_enhanced(found: &str) -> String {
     format!("invalid value {found:?}, expected an enhanced status code such as 5.7.25")
 }
 
-/// Whether a text is an enhanced status code and nothing else.
+/// Whether a text is exactly an enhanced status code.
 pub(super) fn is_enhanced(text: &str) -> bool {
     enhanced_prefix(text)
         .is_some_and(|(class, code)| text == format!("{class}.{}.{}", code.subject, code.detail))
 }
 
-/// Reads one of a few words.
+/// Parses one of a few words.
 fn word<'de, D: Deserializer<'de>, T: std::str::FromStr>(
     deserializer: D,
     known: &[&'static str],
@@ -95,7 +95,7 @@ pub(super) fn enhanced<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>
     }
 }
 
-/// What a DNS query of a pattern was answered with.
+/// The RCODE in a filter of DNS queries.
 pub(super) fn rcode<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
     const KNOWN: [&str; 8] = [
         "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "BADVERS", "none",
@@ -118,7 +118,7 @@ pub(super) fn rcode<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D
     }
 }
 
-/// The type of a DNS query of a pattern.
+/// The type in a filter of DNS queries.
 pub(super) fn record_type<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
     let text = Option::<String>::deserialize(d)?;
     let is_type = |text: &str| {

@@ -169,7 +169,7 @@ impl<'a> Stage<'a> {
         })
     }
 
-    /// The first attempt of which something can be made. Attempts that `check` and `send` can repeat come first.
+    /// The first attempt with a result. Attempts that `check` and `send` can repeat come first.
     fn any<'s, T>(
         &'s self,
         profile: &ReceiverProfile,

@@ -3,7 +3,8 @@
 use super::cases::Case;
 use crate::smtp::client::ClientConduct;
 
-/// `check`, where one session without a message of its own is enough; `serve` and `send`. `verify` if no flag can repeat the session.
+/// The commands `check`, if one session with the default message is enough, `serve` and `send`; or `verify`, if no flag
+/// can repeat the session.
 pub(super) fn of(case: &Case, receiver: &str) -> Vec<String> {
     let attempt = &case.attempt;
     let (scenario, receiver) = (quoted(&case.scenario), quoted(receiver));
@@ -69,7 +70,7 @@ const fn counts(conduct: &ClientConduct) -> [(&'static str, u64, u64); 3] {
     ]
 }
 
-/// A command as often as there are sessions.
+/// Repeats a command for each session.
 fn repeated(command: &str, case: &Case) -> String {
     match case.sessions {
         1 => command.to_owned(),

@@ -1,5 +1,5 @@
-//! From a bounce to its cause: the receiver with these words, its rule, a scenario and a client that cause the same reply, and
-//! the remedies.
+//! From a bounce to its cause: the receiver with this text, its rule, a scenario and a client that cause the same
+//! reply, and the remedies.
 //!
 //! The patterns are the reply templates of the profiles, so a new profile needs no further work. Scenarios are found by
 //! running them, without a table.
@@ -102,9 +102,9 @@ pub struct Match {
     /// The remedies in this scenario: alternatives, best first.
     #[serde(serialize_with = "alternatives")]
     pub remedies: Remedies,
-    /// The sources of the words: pages of the operator, captures.
+    /// The sources of the text: pages of the operator, captures.
     pub sources: Vec<String>,
-    /// What else is known about the receiver.
+    /// Remarks about the receiver.
     pub notes: String,
 }
 

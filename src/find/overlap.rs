@@ -6,7 +6,7 @@ use memchr::memmem;
 
 use super::piece::{Piece, Value};
 
-/// Minimum number of letters of a part: fewer stand in many texts.
+/// Minimum number of letters of a part: shorter parts occur in many texts.
 const PART: usize = 12;
 /// Number of letters by which the text after a placeholder is recognised.
 const KEY: usize = 6;
@@ -113,7 +113,7 @@ impl<'a> Sequences<'a> {
 /// The octets before a part that are the end of a placeholder's value.
 fn value_before(pieces: &[Piece], part: &Part) -> usize {
     match part.start.0.checked_sub(1).map(|before| &pieces[before]) {
-        // A long text before few letters is more than a value.
+        // A long text before a few letters is not only the value.
         Some(Piece::Any(value)) if part.start.1 == 0 && part.at <= value.most => {
             part.at.min(part.size.letters)
         }
@@ -121,7 +121,7 @@ fn value_before(pieces: &[Piece], part: &Part) -> usize {
     }
 }
 
-/// How far a text follows a pattern from a place within a literal piece on.
+/// The overlap of a text with a pattern, starting at a place within a literal piece.
 fn run(pieces: &[Piece], start: Place, text: &[u8], attempts: &mut u32) -> (Overlap, Place) {
     let mut size = Overlap::default();
     let (mut piece, mut offset) = start;

@@ -7,9 +7,9 @@ use super::piece::{Piece, letters, pieces};
 use crate::policy::Template;
 
 /// Minimum number of letters of a partial match.
-const TELLING: usize = 12;
+const DISTINCTIVE: usize = 12;
 /// Number of letters from which a reply that is cut, or has text after it, counts as complete.
-const UNMISTAKABLE: usize = 24;
+const UNIQUE: usize = 24;
 /// Minimum number of letters to recognise the beginning of a reply.
 const BEGINNING: usize = 5;
 /// Maximum number of attempts at placeholders in one comparison.
@@ -57,7 +57,7 @@ impl Pattern {
         }
     }
 
-    /// The text of the pattern with its placeholders unnamed: the same for the same words.
+    /// The text of the pattern with unnamed placeholders, which is equal for equal words.
     pub(super) fn text(&self) -> String {
         let part = |piece: &Piece| match piece {
             Piece::Literal(text) => text.clone(),
@@ -66,7 +66,7 @@ impl Pattern {
         self.whole.iter().map(part).collect()
     }
 
-    /// Whether the codes of a text are those of the pattern; an enhanced code that one of both lacks does not count.
+    /// Whether the codes of a text are those of the pattern; a missing enhanced code is ignored.
     pub(super) fn has_codes_of(&self, said: &Said) -> bool {
         let enhanced = match (&self.enhanced, &said.enhanced) {
             (Some(mine), Some(theirs)) => mine == theirs,
@@ -88,8 +88,8 @@ impl Pattern {
         let (letters, whole) = (hit.letters, hit.whole);
         let literal = if whole {
             hit.rest == 0
-                || letters >= UNMISTAKABLE
-                || (letters >= TELLING && hit.rest <= 2 * letters)
+                || letters >= UNIQUE
+                || (letters >= DISTINCTIVE && hit.rest <= 2 * letters)
         } else {
             letters >= BEGINNING
         };
@@ -123,14 +123,14 @@ impl Pattern {
     /// The parts of the reply in the text, which can be cut at both ends and in the middle.
     fn fit_parts(&self, said: &Said, sequences: &Sequences<'_>) -> Option<Fit> {
         let Overlap { letters, octets } = sequences.overlap(&self.whole);
-        // Few letters of a reply prove it only beside its code.
-        let telling = letters >= UNMISTAKABLE || (letters >= TELLING && said.code.is_some());
+        // Few letters of a reply are only sufficient together with its code.
+        let distinctive = letters >= UNIQUE || (letters >= DISTINCTIVE && said.code.is_some());
         // Most of the text must be from the reply, because several replies can share a sentence.
         let covers = octets * 10 >= said.canonical.len() * 8;
-        let most = letters >= UNMISTAKABLE || letters * 10 >= self.letters() * 8;
-        (letters >= TELLING && (covers || most)).then_some(Fit {
+        let most = letters >= UNIQUE || letters * 10 >= self.letters() * 8;
+        (letters >= DISTINCTIVE && (covers || most)).then_some(Fit {
             letters,
-            literal: telling && covers,
+            literal: distinctive && covers,
             whole: false,
         })
     }
@@ -183,7 +183,7 @@ fn hit(pieces: &[Piece], text: &str, letters: usize, attempts: &mut u32) -> Opti
                         }
                     }
                     // The text may end within the placeholder.
-                    let cut = (text.len() <= most && letters >= TELLING).then_some(Hit {
+                    let cut = (text.len() <= most && letters >= DISTINCTIVE).then_some(Hit {
                         letters,
                         rest: 0,
                         whole: false,

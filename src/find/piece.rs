@@ -1,4 +1,4 @@
-//! The pieces of a reply template: literal text, and placeholders with what may stand in their place.
+//! The pieces of a reply template: literal text, and placeholders with their possible values.
 
 use super::canonical::canonical;
 
@@ -9,7 +9,7 @@ pub(super) enum Piece {
     Any(Value),
 }
 
-/// What may stand in place of a placeholder.
+/// The possible values of a placeholder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Value {
     /// Minimum number of letters and digits.
@@ -30,7 +30,7 @@ impl Value {
         }
     }
 
-    /// Two values with nothing between.
+    /// Two values without text between them.
     fn and(self, other: Self) -> Self {
         Self {
             least: self.least + other.least,

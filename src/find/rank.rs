@@ -21,7 +21,7 @@ const SAME_TEXT: f64 = 0.5;
 /// Minimum number of words of a template for a comparison.
 const FEWEST_WORDS: usize = 4;
 /// Number of letters that distinguish the beginnings of two replies.
-const TOLD_APART: usize = 16;
+const DISTINCT_PREFIX: usize = 16;
 
 /// A reply of a profile.
 #[derive(Debug)]
@@ -38,11 +38,11 @@ pub(super) struct Candidate {
     pub(super) temporary: bool,
     /// The requirement on the client, in one clause.
     pub(super) demands: &'static str,
-    /// When the receiver gives the reply; the era of the profile where `None`.
+    /// The time in which the receiver gives the reply; `None` for the era of the profile.
     pub(super) era: Option<String>,
     /// Whether only `NAME@ERA` gives this text.
     pub(super) is_variant: bool,
-    /// How certain the text is; the confidence of the profile where `None`.
+    /// The confidence in the text; `None` for the confidence of the profile.
     pub(super) confidence: Option<&'static str>,
     /// Whether the text is the default of its check, not the receiver's.
     pub(super) is_default: bool,
@@ -70,7 +70,7 @@ pub(super) struct Ranked {
 }
 
 impl Ranked {
-    /// A candidate as it stands.
+    /// A literal match of a candidate.
     pub(super) const fn literal(candidate: usize) -> Self {
         Self {
             candidate,
@@ -257,7 +257,7 @@ impl Index {
         let text = |one: &Ranked| self.candidates[one.candidate].pattern.text();
         let texts: HashSet<_> = ranked.iter().filter(best).map(text).collect();
         let is_complete = ranked.iter().filter(best).any(|one| one.whole);
-        let is_short = said.canonical.len() < TOLD_APART;
+        let is_short = said.canonical.len() < DISTINCT_PREFIX;
         let is_shared = texts.len() > 1 && (profiles.len() > 1 || is_short) && !is_complete;
         for one in ranked.iter_mut() {
             let is_other = one.letters < most && !profiles.contains(&profile(one));

@@ -241,7 +241,7 @@ fn address_record(owner: &str, address: IpAddr) -> String {
     }
 }
 
-/// Lines of zone text, by the origin of their zone.
+/// The lines of zone text, by the origin of their zone.
 #[derive(Default)]
 struct Records(BTreeMap<String, String>);
 
@@ -270,7 +270,7 @@ impl Records {
         self.add(origin(domain), record);
     }
 
-    /// Adds the PTR record of the client, and the address of its target where that is not the HELO name.
+    /// Adds the PTR record of the client, and the address of its target if that is not the HELO name.
     fn add_reverse(&mut self, client: &Client, dns: Dns, helo: &str) {
         let elsewhere = match (dns, client.address) {
             (Dns::PtrWithoutAddress, _) => Some(format!("gone.{ELSEWHERE}")),

@@ -1,4 +1,4 @@
-//! The topic of a refusal, for replies with words of no profile.
+//! The topic of a refusal, for replies whose words are in no profile.
 
 use crate::policy::check::{Check, Topic as About};
 

@@ -63,7 +63,7 @@ impl World {
     /// Waits for a session to end, and returns the first one that no earlier call returned.
     ///
     /// # Errors
-    /// No session ended in time, or the world stopped. The error has what was seen.
+    /// No session ended in time, or the world stopped. The error has the sessions seen.
     pub async fn wait_for_session(&self) -> Result<Session, WaitTimeout> {
         let log = self.sessions();
         let below = self.taken.sessions.lock().pass(log.counts().dropped);
@@ -77,7 +77,7 @@ impl World {
     /// Waits until a session, running or ended, satisfies `wanted`, and returns a snapshot of it.
     ///
     /// # Errors
-    /// No session satisfied it in time, or the world stopped. The error has what was seen.
+    /// No session satisfied it in time, or the world stopped. The error has the sessions seen.
     pub async fn wait_until(
         &self,
         wanted: impl Fn(&SessionRecord) -> bool,
@@ -125,7 +125,7 @@ impl World {
     /// Waits until `count` sessions match the filter, and returns all that do, oldest first.
     ///
     /// # Errors
-    /// Fewer matched in time, or the world stopped. The error has what was seen and the near misses.
+    /// Fewer matched in time, or the world stopped. The error has the sessions seen and the near misses.
     ///
     /// # Panics
     /// If `count` is 0.

@@ -1,5 +1,5 @@
-//! A container that has a network of its own already, and may not make another one: martinet serves in that network, and the
-//! files that decide how names are looked up are rewritten and put back.
+//! A container that already has its own network, and cannot create another one: martinet serves in that network, and
+//! the files for name lookups are rewritten and later restored.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use super::files::Files;
 use crate::error::Error;
 
-/// Files that container engines make, and variables that they set.
+/// Files that container engines create, and variables that they set.
 const MARKS: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
 const VARIABLES: [&str; 2] = ["container", "KUBERNETES_SERVICE_HOST"];
 
@@ -26,8 +26,8 @@ pub(super) fn is_container() -> bool {
             .any(|name| std::env::var_os(name).is_some())
 }
 
-/// Whether every network interface ends in another network namespace, as those of a container do. On the machine itself, and with
-/// `--network host`, there are interfaces that do not.
+/// Whether every network interface has its peer in another network namespace, as in a container. On the machine itself,
+/// and with `--network host`, some interfaces do not.
 pub(super) fn owns_network() -> bool {
     let Ok(interfaces) = fs::read_dir("/sys/class/net") else {
         return false;
@@ -44,15 +44,15 @@ pub(super) fn owns_network() -> bool {
 /// Files that are rewritten until the command has ended.
 #[derive(Debug)]
 pub(super) struct Borrowed {
-    /// Each file with what it had; `None` where there was none.
+    /// The original content of each file; `None` if the file did not exist.
     originals: Mutex<Vec<(PathBuf, Option<Vec<u8>>)>>,
 }
 
 impl Borrowed {
-    /// Rewrites the files in place: an engine mounts some of them, so that they cannot be replaced.
+    /// Rewrites the files in place: engines mount some of them, so they cannot be replaced.
     ///
     /// # Errors
-    /// A file cannot be written. What was written is put back.
+    /// A file cannot be written. Files that were written are restored.
     pub(super) fn take(files: &Files) -> Result<Self, Error> {
         let borrowed = Self {
             originals: Mutex::default(),
@@ -68,11 +68,11 @@ impl Borrowed {
         Ok(borrowed)
     }
 
-    /// Puts the files back, once.
+    /// Restores the files, once.
     fn put_back(&self) {
         let mut originals = self.originals.lock();
         for (path, original) in originals.drain(..) {
-            // Nobody is left to tell of a failure.
+            // There is no way to report a failure at this point.
             let _ = match original {
                 Some(octets) => fs::write(&path, octets),
                 None => fs::remove_file(&path),
@@ -80,19 +80,19 @@ impl Borrowed {
         }
     }
 
-    /// Ends every process of the command, and puts the files back.
+    /// Ends all processes of the command, and restores the files.
     pub(super) fn end(&self) {
         end_descendants();
         self.put_back();
     }
 }
 
-/// Makes this process the parent of every process of the command that loses its own.
+/// Makes this process the parent of processes of the command whose parents end.
 pub(super) fn adopt() -> Result<(), Error> {
     set_child_subreaper(true).map_err(|e| Error::io("cannot adopt processes", e.into()))
 }
 
-/// Kills children until there are none: a process whose parent is killed becomes a child.
+/// Kills child processes until there are none: a process whose parent is killed becomes a child of this one.
 fn end_descendants() {
     loop {
         for child in children() {

@@ -1,7 +1,7 @@
-//! The files that decide how names are looked up, private to the command.
+//! The files for name lookups, private to the command.
 //!
-//! They are written to a memory file system and mounted over the machine's. Files that the machine lacks stay missing: without
-//! a resolv.conf, resolvers ask 127.0.0.1.
+//! They are written to a memory file system and mounted over the files of the machine. Files that the machine does not
+//! have remain missing: without a resolv.conf, resolvers query 127.0.0.1.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ const RESOLV_CONF: &str = "nameserver 127.0.0.1\nsearch .\noptions edns0 trust-a
 const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost\n";
 /// Directories of sockets through which a resolver of the machine would answer.
 const MASKED: [&str; 3] = ["/run/nscd", "/var/run/nscd", "/run/systemd/resolve"];
-/// Directories with files for programs that change their root: Postfix as Debian installs it.
+/// Root directories of programs with chroot: Postfix as installed by Debian.
 const ROOTS: [&str; 2] = ["/", "/var/spool/postfix"];
 /// The certificates of the system, on Debian and Alpine, Fedora, and openSUSE.
 const BUNDLES: [&str; 3] = [
@@ -28,7 +28,7 @@ const BUNDLES: [&str; 3] = [
 pub(crate) struct Files {
     /// Each path with its text.
     texts: Vec<(PathBuf, String)>,
-    /// The certificates that the command trusts, with those of the system.
+    /// The CA certificates that the command trusts, together with those of the system.
     pub(crate) bundle: Option<PathBuf>,
 }
 
@@ -62,7 +62,8 @@ impl Files {
 }
 
 impl Files {
-    /// The files that are rewritten in place where nothing can be mounted: those that every resolver reads, and the certificates.
+    /// The files that are rewritten in place if mounting is not possible: those that every resolver reads, and the
+    /// certificates.
     pub(super) fn in_place(&self) -> impl Iterator<Item = (&Path, &str)> {
         let needed = |path: &Path| {
             let resolver =
@@ -76,7 +77,7 @@ impl Files {
     }
 }
 
-/// The switch of name services with files and DNS for hosts.
+/// nsswitch.conf with `files` and `dns` for hosts.
 fn switched(text: &str) -> String {
     let others = text
         .lines()
@@ -86,7 +87,7 @@ fn switched(text: &str) -> String {
     switched
 }
 
-/// Mounts the files, and the process ids of this process.
+/// Mounts the files, and /proc for the process ids of this namespace.
 pub(super) fn mount(files: &Files) -> Result<(), Error> {
     let (none, text) = (None::<&str>, None::<&str>);
     let attempt = |what: &str, done: nix::Result<()>| {
@@ -100,7 +101,7 @@ pub(super) fn mount(files: &Files) -> Result<(), Error> {
         .iter()
         .filter_map(|(path, text)| Some((path.canonicalize().ok()?, text)))
         .collect();
-    // A directory that every machine has and that gets its own contents below.
+    // A directory that exists on every machine and that is mounted again below.
     let store = Path::new("/proc");
     let memory = || {
         mount_at(
@@ -119,14 +120,14 @@ pub(super) fn mount(files: &Files) -> Result<(), Error> {
         let bound = mount_at(Some(&own), path, none, MsFlags::MS_BIND, none);
         attempt(&path.display().to_string(), bound)?;
     }
-    // The file system stays below, where nobody sees it: to unmount it takes 2 ms.
+    // The file system remains mounted below, where it is hidden: unmounting takes 2 ms.
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     attempt(
         "/proc",
         mount_at(Some("proc"), store, Some("proc"), flags, none),
     )?;
     for directory in MASKED.iter().map(Path::new).filter(|path| path.is_dir()) {
-        // The resolv.conf of systemd-resolved is in that directory: it stays as mounted above.
+        // The resolv.conf of systemd-resolved is in that directory, and remains as mounted above.
         if found.iter().any(|(path, _)| path.starts_with(directory)) {
             continue;
         }

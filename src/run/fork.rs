@@ -1,4 +1,4 @@
-//! Children that go on in this program, without starting it again: that takes 4 to 7 ms each time.
+//! Child processes that continue in this program without an exec, which takes 4 to 7 ms each time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -17,7 +17,7 @@ impl Process {
         self.0
     }
 
-    /// Waits for its end. Returns the exit code as a shell shows it.
+    /// Waits until the child has ended. Returns its exit code like a shell.
     pub(super) fn wait(&self) -> u8 {
         loop {
             match waitpid(self.0, None) {
@@ -33,7 +33,7 @@ impl Process {
     }
 }
 
-/// The exit code of a process that has ended, as a shell shows it.
+/// The exit code of a process that has ended, like in a shell.
 pub(super) fn code(status: WaitStatus) -> Option<u8> {
     match status {
         WaitStatus::Exited(_, code) => Some(u8::try_from(code & 0xff).unwrap_or(1)),
@@ -42,7 +42,8 @@ pub(super) fn code(status: WaitStatus) -> Option<u8> {
     }
 }
 
-/// Makes a child that calls `child` and ends with the exit code that it returns. What the closure owns is dropped in this process.
+/// Forks a child that calls `child` and exits with the returned code. Values owned by the closure are dropped in this
+/// process.
 ///
 /// # Errors
 /// This process has other threads, or the kernel refuses.
@@ -51,16 +52,16 @@ pub(super) fn fork(child: impl FnOnce() -> u8) -> Result<Process, Error> {
     let threads = std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
     if threads != 1 {
         return Err(Error::other(format!(
-            "a process of {threads} threads cannot be copied"
+            "a process with {threads} threads cannot fork"
         )));
     }
-    // SAFETY: a copy of a process of several threads may wait for ever for a lock that another thread held. This is the only
-    // thread, so that the child may do whatever this process may do.
+    // SAFETY: after a fork of a process with several threads, the child can wait forever for a lock that another thread
+    // held. This is the only thread, so the child can do everything that this process can do.
     let forked = unsafe { nix::unistd::fork() };
     match forked.map_err(|e| Error::io("cannot make a process", e.into()))? {
         ForkResult::Parent { child } => Ok(Process(child)),
         ForkResult::Child => {
-            // A panic must not return to what this process was doing.
+            // A panic must not continue in the code of this process.
             let code = catch_unwind(AssertUnwindSafe(child));
             std::process::exit(i32::from(code.unwrap_or(1)))
         }
@@ -87,7 +88,7 @@ mod tests {
     #[test]
     fn a_process_of_several_threads_is_not_copied() {
         let forked = std::thread::spawn(|| fork(|| 0)).join().expect("no panic");
-        let error = forked.expect_err("there are two threads at least");
+        let error = forked.expect_err("there are at least two threads");
         assert!(error.to_string().contains("threads"), "{error}");
     }
 }

@@ -1,5 +1,5 @@
-//! The processes between martinet and the command: one makes mounts and process ids, and its child is process 1 of them, which
-//! starts the command. In a container there is one for all of this.
+//! The processes between martinet and the command: one creates namespaces for mounts and process ids, and its child is
+//! process 1 in them, which starts the command. In a container, one process does all of this.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -24,19 +24,19 @@ use crate::error::Error;
 
 /// The octet that starts the command. Any other octet is the number of a signal for it.
 pub(super) const GO: u8 = 0;
-/// What the first process reports when the files are in place.
+/// The report of the first process when the files are in place.
 pub(super) const PREPARED: &str = "prepared";
 
-/// What the first process has to know.
+/// The configuration for the first process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Inside {
     pub(crate) files: Files,
     pub(crate) hostname: String,
-    /// The user of the command; `None` leaves it as it is.
+    /// The user of the command; `None` for the user of this process.
     pub(crate) user: Option<User>,
-    /// Whether this is in a container, where nothing is mounted.
+    /// Whether this is a container, where nothing is mounted.
     pub(crate) contained: bool,
-    /// Variables of the command, and those that it does not get.
+    /// Variables to set for the command, and variables to remove.
     pub(crate) environment: Vec<(String, Option<String>)>,
 }
 
@@ -45,45 +45,45 @@ pub(crate) struct Inside {
 pub(crate) struct User {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
-    /// The name, by which supplementary groups are found; `None` in a user namespace, which has one user only.
+    /// The name, for supplementary groups; `None` in a user namespace with only one user.
     pub(crate) name: Option<String>,
 }
 
-/// The ends of the pipes to martinet that the first process has.
+/// The ends of the pipes to martinet in the first process.
 #[derive(Debug)]
 pub(super) struct Pipes {
-    /// [`Inside`] as a line of JSON, [`GO`], and signals. Its end ends the command.
+    /// Receives [`Inside`] as a line of JSON, [`GO`], and signals. The command is ended when the pipe is closed.
     pub(super) control: File,
-    /// One line: [`PREPARED`], or what is wrong.
+    /// Sends one line: [`PREPARED`], or an error.
     pub(super) status: File,
 }
 
 impl Pipes {
-    /// Tells martinet why there is no command. Returns the exit code.
+    /// Reports to martinet why the command cannot start. Returns the exit code.
     fn refuse(mut self, error: &Error) -> u8 {
-        // If martinet has ended, nobody wants to know.
+        // If martinet has ended, the report is not needed.
         let _ = writeln!(self.status, "{error}");
         2
     }
 }
 
-/// Unshares mounts, process ids and the hostname, and waits for process 1 of them. Returns the exit code.
+/// Creates namespaces for mounts, process ids and the hostname, and waits for process 1 in them. Returns the exit code.
 pub(super) fn isolate(pipes: Pipes, command: &[OsString]) -> u8 {
     let flags = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWUTS;
-    let unshared = outlive_nothing()
+    let unshared = end_with_martinet()
         .and_then(|()| unshare(flags).map_err(|e| failed("make mounts and process ids", e)));
     if let Err(error) = unshared {
         return pipes.refuse(&error);
     }
-    // Only process 1 has the pipes afterwards: its end is seen at once.
-    let init = fork(move || match outlive_nothing() {
+    // Afterwards only process 1 has the pipes, so its end is noticed at once.
+    let init = fork(move || match end_with_martinet() {
         Ok(()) => initialise(pipes, command),
         Err(error) => pipes.refuse(&error),
     });
     init.map_or(2, |init| init.wait())
 }
 
-/// Does what process 1 does, in a container. Returns the exit code.
+/// Does the work of process 1 in a container. Returns the exit code.
 pub(super) fn contain(pipes: Pipes, command: &[OsString]) -> u8 {
     match block_signals().and_then(|()| contain::adopt()) {
         Ok(()) => initialise(pipes, command),
@@ -91,8 +91,8 @@ pub(super) fn contain(pipes: Pipes, command: &[OsString]) -> u8 {
     }
 }
 
-/// Ends with martinet, whatever ends it; the signals of a terminal reach the command by themselves.
-fn outlive_nothing() -> Result<(), Error> {
+/// Makes this process end when martinet ends; the signals of a terminal reach the command directly.
+fn end_with_martinet() -> Result<(), Error> {
     set_pdeathsig(Signal::SIGKILL).map_err(|e| failed("follow martinet", e))?;
     block_signals()
 }
@@ -102,7 +102,7 @@ fn block_signals() -> Result<(), Error> {
     blocked.map_err(|e| failed("block signals", e))
 }
 
-/// A program inherits which signals are blocked: the command has none of them blocked.
+/// Programs inherit blocked signals, so none are blocked for the command.
 fn unblock_signals() -> Result<(), Error> {
     let unblocked = ended_by().thread_unblock();
     unblocked.map_err(|e| failed("unblock signals", e))
@@ -150,7 +150,7 @@ fn initialise(pipes: Pipes, command: &[OsString]) -> u8 {
     code
 }
 
-/// Starts the command when martinet says so, and waits for its end.
+/// Starts the command when martinet requests it, and waits until it has ended.
 fn serve(
     inside: &Inside,
     mut control: BufReader<File>,
@@ -159,7 +159,7 @@ fn serve(
 ) -> u8 {
     let mut go = [0];
     if !matches!(control.read(&mut go), Ok(1)) {
-        return 0; // --probe asks for no more, or martinet has ended
+        return 0; // end of --probe, or martinet has ended
     }
     let started = fork(|| become_command(inside, command));
     let Ok(command) = started.inspect_err(complain) else {
@@ -179,7 +179,7 @@ fn prepare(inside: &Inside) -> Result<Option<Borrowed>, Error> {
     Ok(None)
 }
 
-/// Forwards signals from martinet. When martinet ends, everything here ends.
+/// Forwards signals from martinet. When martinet ends, this process and the command end.
 fn forward(mut control: BufReader<File>, command: Pid, borrowed: Option<Arc<Borrowed>>) {
     let mut octet = [0];
     while let Ok(1) = control.read(&mut octet) {
@@ -193,7 +193,7 @@ fn forward(mut control: BufReader<File>, command: Pid, borrowed: Option<Arc<Borr
     std::process::exit(1);
 }
 
-/// Collects the ends of processes that lost their parents, until the command ends. Returns its exit code.
+/// Reaps orphaned processes until the command ends. Returns its exit code.
 fn reap(command: Pid) -> u8 {
     loop {
         match waitpid(None, None) {
@@ -208,7 +208,7 @@ fn reap(command: Pid) -> u8 {
     }
 }
 
-/// Becomes the command, as its user and with its variables. Returns an exit code, as a shell does, if that is impossible.
+/// Executes the command as its user and with its variables. If that fails, returns an exit code like a shell.
 fn become_command(inside: &Inside, command: &[OsString]) -> u8 {
     let user = inside.user.as_ref().map_or(Ok(()), become_user);
     if let Err(error) = unblock_signals().and(user) {

@@ -1,4 +1,4 @@
-//! Which addresses the sealed network has.
+//! The addresses of the sealed network.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,7 +14,7 @@ use crate::name::{self, RecordType};
 use crate::scenario::{Exchange, ExchangeKind, Expectation, Placement, Scenario};
 use crate::smtp::ClientSource;
 
-/// Longest hostname that Linux takes.
+/// Maximum length of a hostname in Linux.
 const HOSTNAME_OCTETS: usize = 64;
 
 /// The addresses of a scenario within the sealed network.
@@ -26,21 +26,22 @@ pub(crate) struct Layout {
     pub(crate) exchanges: Vec<IpAddr>,
     /// The addresses of exchanges on which nothing listens: connections are refused.
     pub(crate) dead: Vec<IpAddr>,
-    /// How exchanges come by their addresses, where recipient domains have receivers or exchanges of their own.
+    /// The assignment of addresses to exchanges, if recipient domains have their own receivers or exchanges.
     pub(crate) placement: Option<Placement>,
     /// The networks from which the command can connect.
     pub(crate) clients: Vec<IpNet>,
-    /// The source address of connections that are not bound to one, for each address family.
+    /// The default source address of connections, for each address family.
     pub(crate) sources: Vec<IpAddr>,
     /// The hostname: the HELO name of the first client.
     pub(crate) hostname: String,
 }
 
 impl Layout {
-    /// Finds the addresses of a scenario. `source` is the default source address, in place of the first client's.
+    /// Computes the addresses of a scenario. `source` is the default source address instead of that of the first
+    /// client.
     ///
     /// # Errors
-    /// The recipient domains have more exchanges than there are addresses for.
+    /// The recipient domains have more exchanges than there are addresses.
     pub(crate) fn of(scenario: &Scenario, source: Option<IpAddr>) -> Result<Self, Error> {
         let clients = client_addresses(scenario);
         let first = |v4: bool| {
@@ -110,7 +111,7 @@ impl Layout {
     }
 }
 
-/// Every address from which the scenario has a client, in order, before translation.
+/// The addresses of all clients of the scenario, in order, before translation.
 fn client_addresses(scenario: &Scenario) -> Vec<IpAddr> {
     let chosen: Vec<IpAddr> = match &scenario.client {
         ClientSource::Socket => Vec::new(),
@@ -135,7 +136,7 @@ fn client_addresses(scenario: &Scenario) -> Vec<IpAddr> {
     all.filter(|address| seen.insert(*address)).collect()
 }
 
-/// The addresses that `--source random` draws from: the pool from which the scenario takes client addresses, or all pools.
+/// The addresses for `--source random`: the pool of the scenario's client addresses, or all pools.
 pub(crate) fn random_sources(scenario: &Scenario) -> Vec<IpAddr> {
     match &scenario.client {
         ClientSource::Pool { addresses, .. } => addresses.clone(),
@@ -143,7 +144,7 @@ pub(crate) fn random_sources(scenario: &Scenario) -> Vec<IpAddr> {
     }
 }
 
-/// The range that one route makes local: the /24, or the /64 of an IPv6 address.
+/// The network that one route makes local: the /24, or the /64 of an IPv6 address.
 fn around(address: IpAddr) -> IpNet {
     match address {
         IpAddr::V4(v4) => IpNet::V4(Ipv4Net::new_assert(v4, 24).trunc()),
@@ -151,7 +152,7 @@ fn around(address: IpAddr) -> IpNet {
     }
 }
 
-/// An address of a documentation range (RFC 5737, RFC 3849) that no client has, of the family of the first client.
+/// An address in a documentation network (RFC 5737, RFC 3849) that no client has, in the family of the first client.
 fn receiver(first: Option<IpAddr>, clients: &[IpAddr]) -> IpAddr {
     let free = |address: &IpAddr| !clients.contains(address);
     if first.is_none_or(|address| address.is_ipv4()) {
@@ -170,7 +171,7 @@ fn receiver(first: Option<IpAddr>, clients: &[IpAddr]) -> IpAddr {
     }
 }
 
-/// A network of documentation (RFC 5737) or of benchmarks (RFC 2544) in which no client is.
+/// A documentation network (RFC 5737) or a benchmark network (RFC 2544) without clients.
 fn free_network(clients: &[IpAddr]) -> Ipv4Net {
     let candidates = [[198, 51, 100, 0], [203, 0, 113, 0], [198, 18, 25, 0]];
     let mut networks = candidates
@@ -185,7 +186,7 @@ fn free_network(clients: &[IpAddr]) -> Ipv4Net {
     free.unwrap_or(Ipv4Net::new_assert([198, 19, 25, 0].into(), 24))
 }
 
-/// The addresses to which the MX records of the recipient domains lead.
+/// The addresses in the text of zones for the MX hosts of the recipient domains.
 fn written(scenario: &Scenario, receiver: IpAddr) -> Vec<IpAddr> {
     let mut honest = scenario.clone();
     honest.faults.clear();

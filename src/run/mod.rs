@@ -1,8 +1,9 @@
 //! A sealed network for one command: DNS on port 53, SMTP on port 25, and the client addresses of a scenario on the machine.
 //!
-//! The process unshares its network before it starts threads, and serves in it. A copy of it (`inside`), made at once, unshares
-//! mounts and process ids, and makes the first process of the new process ids. That process gives the command its own resolv.conf, hosts,
-//! nsswitch.conf and hostname, starts it, and reaps. The kernel ends every process of the command together with it.
+//! The process creates a network namespace before it starts threads, and serves in it. A fork of it (`inside`), made at
+//! once, creates namespaces for mounts and process ids and forks process 1 in them. That process gives the command its
+//! own resolv.conf, hosts, nsswitch.conf and hostname, starts it, and reaps processes. The kernel ends all processes of
+//! the command together with process 1.
 
 mod contain;
 mod files;

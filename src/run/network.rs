@@ -1,4 +1,4 @@
-//! The addresses and routes of the sealed network, set by rtnetlink.
+//! The addresses and routes of the sealed network, set with rtnetlink.
 
 use std::io;
 use std::net::IpAddr;
@@ -12,15 +12,15 @@ use rtnetlink::{Handle, LinkUnspec, RouteMessageBuilder};
 use super::Layout;
 use crate::error::Error;
 
-/// The loopback device is the first of every network.
+/// The index of the loopback device, which is the first device of every network.
 const LOOPBACK: u32 = 1;
-/// The routing table of local addresses.
+/// The routing table for local addresses.
 const LOCAL: u32 = 255;
 
 /// Brings the loopback device up and makes the addresses of a layout local.
 ///
 /// # Errors
-/// The kernel refuses, for example because a security module takes the rights of a user namespace away.
+/// The kernel refuses, for example because a security module restricts the rights of user namespaces.
 pub(crate) async fn set_up(layout: &Layout) -> Result<(), Error> {
     let (connection, handle, _) =
         rtnetlink::new_connection().map_err(|e| Error::io("cannot open a netlink socket", e))?;
@@ -34,9 +34,10 @@ async fn addresses(handle: &Handle, layout: &Layout) -> Result<(), Error> {
     let up = LinkUnspec::new_with_index(LOOPBACK).up().build();
     let set = handle.link().set(up).execute().await;
     set.map_err(|e| refused("bring the loopback device up", &e))?;
-    // IPv6 checks that an address is on a device, which a route alone does not do. A machine without IPv6 has no such file.
+    // IPv6 requires that a device has the address, and a route alone does not give it one. A machine without IPv6 has
+    // no such file.
     switch("net/ipv6/ip_nonlocal_bind", "1", true)?;
-    // The command keeps its user, and an MTA that is no longer root can still listen.
+    // The command keeps its user, so an MTA that is no longer root must be able to listen on low ports.
     switch("net/ipv4/ip_unprivileged_port_start", "0", false)?;
     for net in &layout.clients {
         route(handle, *net, None, false).await?;
@@ -58,18 +59,18 @@ async fn addresses(handle: &Handle, layout: &Layout) -> Result<(), Error> {
     Ok(())
 }
 
-/// Gives the loopback device an address.
+/// Adds an address to the loopback device.
 pub(super) async fn give_address(handle: &Handle, address: IpAddr) -> Result<(), Error> {
     let prefix = host(address).prefix_len();
     let mut add = handle.address().add(LOOPBACK, address, prefix);
-    // Without this flag an IPv6 address is tentative for a moment, and no route can name it.
+    // Without this flag an IPv6 address is tentative at first, and routes cannot use it.
     let flags = AddressAttribute::Flags(AddressFlags::Nodad);
     add.message_mut().attributes.push(flags);
     let added = add.execute().await;
     added.map_err(|e| refused(&format!("add the address {address}"), &e))
 }
 
-/// Makes later connections to an exchange come from another address.
+/// Changes the source address of later connections to an exchange.
 pub(super) async fn replace_route(
     handle: &Handle,
     exchange: IpAddr,
@@ -78,19 +79,19 @@ pub(super) async fn replace_route(
     route(handle, host(exchange), Some(source), true).await
 }
 
-/// Makes a network local. Connections to it have `source` unless the program binds another address.
+/// Makes a network local. Connections to it have the address `source` unless the program binds another one.
 async fn route(
     handle: &Handle,
     net: IpNet,
     source: Option<IpAddr>,
     replace: bool,
 ) -> Result<(), Error> {
-    let impossible = |e: &dyn std::fmt::Display| Error::other(format!("cannot route {net}: {e}"));
+    let failed = |e: &dyn std::fmt::Display| Error::other(format!("cannot route {net}: {e}"));
     let mut route = RouteMessageBuilder::<IpAddr>::new()
         .destination_prefix(net.network(), net.prefix_len())
-        .map_err(|e| impossible(&e))?;
+        .map_err(|e| failed(&e))?;
     if let Some(source) = source.filter(|source| !source.is_loopback()) {
-        route = route.pref_source(source).map_err(|e| impossible(&e))?;
+        route = route.pref_source(source).map_err(|e| failed(&e))?;
     }
     let route = route
         .output_interface(LOOPBACK)

@@ -1,4 +1,4 @@
-//! The command in its namespaces, as martinet sees it.
+//! The processes of the command, from the side of martinet.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -21,8 +21,8 @@ pub(crate) struct Sealed {
 }
 
 impl Sealed {
-    /// Starts the processes between this one, which must have one thread, and the command: they get ready while martinet does.
-    /// `outer` is a socket that they do not keep.
+    /// Starts the processes between this one, which must have only one thread, and the command. They prepare while
+    /// martinet prepares. `outer` is a socket that they close.
     ///
     /// # Errors
     /// The kernel refuses.
@@ -54,31 +54,33 @@ impl Sealed {
         })
     }
 
-    /// Gives the command its files. It starts with [`Sealed::go`].
+    /// Prepares the files of the command, which [`Sealed::go`] starts.
     ///
     /// # Errors
     /// The kernel refuses.
     pub(crate) fn prepare(&mut self, inside: &Inside) -> Result<(), Error> {
         let line = serde_json::to_string(inside).map_err(|e| Error::other(e.to_string()))?;
-        // Where the other end is gone, the status says why.
+        // If the other end is closed, the status has the reason.
         let _ = self.control.write_all(format!("{line}\n").as_bytes());
         let mut report = String::new();
         let read = BufReader::new(&self.status).read_line(&mut report);
         read.map_err(|e| Error::io("cannot read from process 1", e))?;
         match report.trim_end() {
             PREPARED => Ok(()),
-            "" => Err(Error::other("mounts and process ids cannot be made")),
+            "" => Err(Error::other(
+                "namespaces for mounts and process ids cannot be created",
+            )),
             reason => Err(Error::other(reason)),
         }
     }
 
-    /// Ends without the command, and waits until everything is as it was.
+    /// Ends without starting the command, and waits until everything is restored.
     pub(crate) fn end(self) {
         drop(self.control);
         self.process.wait();
     }
 
-    /// Starts the command. Returns the way to signal it, and the wait for its exit code.
+    /// Starts the command. Returns a handle for signals, and a function that waits for its exit code.
     ///
     /// # Errors
     /// Process 1 has ended.
@@ -95,13 +97,13 @@ impl Sealed {
 pub(crate) struct Control(File);
 
 impl Control {
-    /// Sends a signal to the command; one that has ended gets none.
+    /// Sends a signal to the command, unless it has ended.
     pub(crate) fn signal(&mut self, number: u8) {
         let _ = self.0.write_all(&[number]);
     }
 }
 
-/// A pipe that programs do not inherit.
+/// Creates a pipe that programs do not inherit.
 fn pipe() -> Result<(OwnedFd, OwnedFd), Error> {
     pipe2(OFlag::O_CLOEXEC).map_err(|e| Error::io("cannot make a pipe", e.into()))
 }

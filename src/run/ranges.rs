@@ -1,4 +1,5 @@
-//! Ranges of user and group ids for an unprivileged user, which `newuidmap` and `newgidmap` map: mail servers use several users.
+//! Ranges of user and group ids for an unprivileged user, mapped by `newuidmap` and `newgidmap`, because mail servers
+//! use several users.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -10,7 +11,7 @@ use nix::unistd::{Gid, Pid, Uid, close, pipe2};
 
 use super::fork::{Process, fork};
 
-/// The helper that maps ids. It stays outside of the user namespace, as the programs demand.
+/// The helper process that maps ids. It stays outside of the user namespace, which those programs require.
 pub(super) struct Mapper {
     process: Process,
     go: File,
@@ -37,7 +38,7 @@ impl Mapper {
         })
     }
 
-    /// Maps the ids of this process, which has moved. Returns whether that succeeded.
+    /// Maps the ids of this process, which is in the user namespace. Returns whether that succeeded.
     pub(super) fn map(mut self) -> bool {
         self.go.write_all(b"\n").is_ok() && self.process.wait() == 0
     }

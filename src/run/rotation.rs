@@ -1,9 +1,10 @@
-//! Random source addresses: each connection comes from another one, as an Exchange 2003 server with several addresses sends.
+//! Random source addresses: each connection has another one, as those of an Exchange 2003 server with several
+//! addresses.
 //!
-//! The kernel takes the source address of a connection from the route to its destination. After each accepted connection,
-//! and before its greeting, the route to that exchange gets the next address. The program is left alone, whatever it is written in
-//! and however it is linked. Connections that are made before the route has changed share an address: two that begin within some
-//! tens of microseconds.
+//! The kernel takes the source address of a connection from the route to its destination. After each accepted
+//! connection, and before its greeting, the route to that exchange gets the next address. The program needs no change,
+//! whatever its language and its linking. Connections that begin before the route has changed share an address: two
+//! connections within some tens of microseconds.
 
 use std::net::IpAddr;
 
@@ -16,17 +17,17 @@ use super::network::{give_address, replace_route};
 use crate::error::Error;
 use crate::smtp::{Accepted, ClientSource, Identity, Order};
 
-/// Notices that can wait for the routes; a greeting waits for its own one.
+/// Maximum number of pending notices; a greeting waits for its own notice.
 const NOTICES: usize = 16;
 
-/// Gives each connection a random source address, until it is dropped.
+/// Gives each connection a random source address, until dropped.
 #[derive(Debug)]
 pub(crate) struct Rotation {
     tasks: [JoinHandle<()>; 2],
 }
 
 impl Rotation {
-    /// Sets the first source addresses, and changes them with each notice that comes from the returned channel.
+    /// Sets the first source addresses, and changes them with each notice from the returned channel.
     ///
     /// # Errors
     /// The kernel refuses a route.
@@ -39,7 +40,7 @@ impl Rotation {
             .map_err(|e| Error::io("cannot open a netlink socket", e))?;
         let connection = tokio::spawn(connection);
         for address in &addresses {
-            // A route can name an IPv6 address only if a device has it.
+            // A route can only use an IPv6 address that a device has.
             if address.is_ipv6() && !layout.sources.contains(address) {
                 give_address(&handle, *address).await?;
             }
@@ -88,7 +89,7 @@ struct Turns {
 }
 
 impl Turns {
-    /// Makes the next connection to an exchange come from the next address.
+    /// Makes the next connection to an exchange use the next address.
     async fn next(&self, exchange: IpAddr) -> Result<(), Error> {
         let [v4, v6] = &self.families;
         let family = if exchange.is_ipv4() { v4 } else { v6 };

@@ -1,4 +1,4 @@
-//! How this process gets a network of its own, and what stands in the way where it does not.
+//! Creates the network of its own for this process, and explains why that is not possible.
 
 use std::io;
 use std::path::Path;
@@ -11,21 +11,21 @@ use super::contain;
 use super::ranges::Mapper;
 use crate::error::Error;
 
-/// How the network was made.
+/// The way in which the network was created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tier {
     /// By root.
     Root,
-    /// In a user namespace, without privileges.
+    /// In a user namespace, unprivileged.
     User {
         /// The user outside.
         uid: u32,
         /// The group outside.
         gid: u32,
-        /// Whether the namespace has other users: ranges of ids are mapped.
+        /// Whether other users are mapped: ranges of ids.
         ranges: bool,
     },
-    /// In a container that has its own network. That network is not sealed.
+    /// In a container with its own network, which is not sealed.
     Container,
 }
 
@@ -39,7 +39,7 @@ impl Tier {
         }
     }
 
-    /// Why this tier is used, in one sentence.
+    /// The reason for this tier, in one sentence.
     pub(crate) const fn reason(self) -> &'static str {
         match self {
             Self::Root => "the user is root and can make network namespaces",
@@ -56,7 +56,7 @@ impl Tier {
     }
 }
 
-/// Moves this process, which must have one thread, into a network of its own.
+/// Moves this process, which must have only one thread, to a network of its own.
 ///
 /// # Errors
 /// The kernel refuses; the error says what would help on this machine.
@@ -83,19 +83,20 @@ pub(crate) fn seal() -> Result<Tier, Error> {
     Ok(Tier::User { uid, gid, ranges })
 }
 
-/// Whether the network of this process is that of a container, and of nothing else.
+/// Whether the network of this process belongs to a container, and to nothing else.
 fn contained() -> bool {
     contain::is_container() && contain::owns_network()
 }
 
-/// Maps one user and one group of the outside to an inside one.
+/// Maps one user and one group into the user namespace.
 pub(super) fn map(uid: u32, gid: u32, inside_uid: u32, inside_gid: u32) -> io::Result<()> {
     std::fs::write("/proc/self/setgroups", "deny")?;
     std::fs::write("/proc/self/uid_map", format!("{inside_uid} {uid} 1"))?;
     std::fs::write("/proc/self/gid_map", format!("{inside_gid} {gid} 1"))
 }
 
-/// Adds what would help on this machine to an error of a later step: some security modules refuse only those.
+/// Adds what would help on this machine to an error of a later step, because some security modules refuse only later
+/// steps.
 pub(crate) fn explained(tier: Tier, error: &Error) -> Error {
     let source = std::error::Error::source(error);
     let errno = source.and_then(|source| source.downcast_ref::<io::Error>()?.raw_os_error());
@@ -115,7 +116,7 @@ fn unsealed(what: &str, source: io::Error, root: bool) -> Error {
     ))
 }
 
-/// What of this machine decides whether namespaces can be made.
+/// The settings of this machine that decide whether namespaces can be created.
 #[derive(Clone, Copy, Debug, Default)]
 struct Surroundings {
     /// `/proc/sys/kernel/apparmor_restrict_unprivileged_userns` is 1.

@@ -1,4 +1,4 @@
-//! What stands for TLS in a build without it: types that nothing can be of.
+//! Replacements of TLS types in a build without TLS; they have no values.
 
 use std::convert::Infallible;
 use std::io;
@@ -10,16 +10,16 @@ use crate::error::Error;
 
 fn none<T>() -> Result<T, Error> {
     Err(Error::other(
-        "this build of martinet has no TLS: it wants the feature `tls`",
+        "this build of martinet has no TLS: it needs the feature `tls`",
     ))
 }
 
-/// Who signs the certificates of one world: in this build nobody.
+/// The certificate authority of a world, which does not exist in this build.
 #[derive(Debug)]
 pub struct Authority(Infallible);
 
 impl Authority {
-    /// Makes no authority.
+    /// Returns an error.
     ///
     /// # Errors
     /// Always.
@@ -33,7 +33,7 @@ impl Authority {
     }
 }
 
-/// A listener's TLS: in this build no listener has any.
+/// The TLS of a listener, which does not exist in this build.
 #[derive(Clone, Debug)]
 pub struct Tls(Infallible);
 
@@ -41,12 +41,12 @@ impl Tls {
     /// Makes a certificate.
     ///
     /// # Errors
-    /// Never: there is no authority to make it.
+    /// Always; there is no authority.
     pub fn made(authority: &Authority, _: &[String], _: TlsFault) -> Result<Self, Error> {
         match authority.0 {}
     }
 
-    /// Takes no certificate.
+    /// Returns an error.
     ///
     /// # Errors
     /// Always.
@@ -58,12 +58,12 @@ impl Tls {
         match self.0 {}
     }
 
-    /// What is wrong with it.
+    /// The fault.
     pub fn fault(&self) -> TlsFault {
         match self.0 {}
     }
 
-    /// The authority that a client should trust, as PEM.
+    /// The CA certificate that clients must trust, as PEM.
     pub fn authority(&self) -> &str {
         match self.0 {}
     }
@@ -74,7 +74,7 @@ impl Tls {
     }
 }
 
-/// A connection under TLS, which this build never has.
+/// A connection under TLS, which does not exist in this build.
 pub(crate) struct Secured(pub(super) TcpStream);
 
 impl Secured {
@@ -97,7 +97,7 @@ mod tests {
             .expect_err("no TLS");
         assert_eq!(
             error.to_string(),
-            "this build of martinet has no TLS: it wants the feature `tls`"
+            "this build of martinet has no TLS: it needs the feature `tls`"
         );
     }
 }

@@ -18,7 +18,7 @@ use tokio_rustls::server::TlsStream;
 use super::TlsFault;
 use crate::error::Error;
 
-/// The certificate authority of a world. There is one, because clients look an authority up by its name.
+/// The certificate authority of a world. There is only one, because clients select an authority by its name.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl fmt::Debug for Authority {
@@ -54,7 +54,7 @@ impl Authority {
     }
 }
 
-/// A listener's TLS.
+/// The TLS of a listener.
 #[derive(Clone)]
 pub struct Tls {
     config: Arc<ServerConfig>,
@@ -122,12 +122,12 @@ impl Tls {
         })
     }
 
-    /// What rustls serves with.
+    /// The configuration for rustls.
     pub fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
     }
 
-    /// Does the handshake as the server; gives version and cipher suite beside the connection.
+    /// Performs the handshake as the server; returns the connection with version and cipher suite.
     pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<(Secured, String)> {
         let stream = TlsAcceptor::from(self.config()).accept(stream).await?;
         let session = stream.get_ref().1;
@@ -163,7 +163,7 @@ impl Tls {
 pub(crate) struct Secured(pub(super) TlsStream<TcpStream>);
 
 impl Secured {
-    /// The connection below it.
+    /// The TCP connection below TLS.
     pub(crate) fn tcp(&self) -> &TcpStream {
         self.0.get_ref().0
     }
@@ -202,7 +202,7 @@ mod tests {
                 tls.authority().starts_with("-----BEGIN CERTIFICATE-----"),
                 "{word}"
             );
-            // Trust in the authority is no trust in a certificate that it has not signed.
+            // Trust in the authority does not include a certificate that it has not signed.
             assert_ne!(tls.authority(), tls.certificate(), "{word}");
         }
     }

@@ -147,7 +147,7 @@ async fn a_wait_that_fails_tells_what_was_seen() {
     let nothing = world.wait_for_session().await.expect_err("nobody came");
     assert_eq!(
         nothing.to_string(),
-        "waited 50ms for a session to end, found 0; nothing was seen"
+        "waited 50ms for a session to end, found 0; no entries were seen"
     );
     send(&world, "wrong.test").await;
     let wanted = Sessions::rejected().by_rule("iprev").saying("wrong.test");
@@ -169,7 +169,7 @@ async fn a_wait_that_fails_tells_what_was_seen() {
     has(
         &text,
         &[
-            "the nearest miss: session 1",
+            "nearest miss: session 1",
             "expected rule iprev, found helo-ptr-match",
         ],
     );

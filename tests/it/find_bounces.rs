@@ -185,14 +185,14 @@ fn notification(lines: &[String], width: usize) -> String {
 type Cut = (&'static str, fn(&[String]) -> Option<String>);
 
 /// Minimum number of letters and digits of a cut, without the values of placeholders.
-const TELLING: usize = 20;
+const DISTINCTIVE: usize = 20;
 
 /// What users paste: a part of a reply, without its codes.
 const CUTS: &[Cut] = &[
     ("the first line alone", |lines| part(&lines[..1], 0, 1, 1)),
     ("the longest line alone, without codes", |lines| {
         let longest = lines.iter().max_by_key(|line| bare(line).len())?;
-        telling(bare(longest))
+        distinctive(bare(longest))
     }),
     ("the first half, without codes", |lines| {
         part(lines, 0, 1, 2)
@@ -233,15 +233,15 @@ fn part(lines: &[String], from: usize, to: usize, of: usize) -> Option<String> {
     let text = text.join(" ");
     let words: Vec<_> = text.split_whitespace().collect();
     let cut = words.len() * from / of..words.len() * to / of;
-    telling(&words[cut].join(" "))
+    distinctive(&words[cut].join(" "))
 }
 
 /// The text with values for its placeholders, if it has enough letters besides.
-fn telling(text: &str) -> Option<String> {
+fn distinctive(text: &str) -> Option<String> {
     let placeholder = |token: &str| token.contains('{');
     let own = text.split_whitespace().filter(|token| !placeholder(token));
     let letters = own.flat_map(str::chars).filter(|c| c.is_alphanumeric());
-    (letters.count() >= TELLING).then(|| filled(text))
+    (letters.count() >= DISTINCTIVE).then(|| filled(text))
 }
 
 /// In each form at least 95 of 100 refusals lead to the right operator or software, of parts of replies at least 90 of 100, and

@@ -459,7 +459,7 @@ fn in_foreground() -> bool {
 
 /// The signals that are forwarded.
 struct Signals {
-    hang_up: Signal,
+    hangup: Signal,
     interrupt: Signal,
     quit: Signal,
     terminate: Signal,
@@ -469,7 +469,7 @@ impl Signals {
     fn listen() -> Result<Self, Error> {
         let listen = |kind| signal(kind).map_err(|e| Error::io("cannot wait for signals", e));
         Ok(Self {
-            hang_up: listen(SignalKind::hangup())?,
+            hangup: listen(SignalKind::hangup())?,
             interrupt: listen(SignalKind::interrupt())?,
             quit: listen(SignalKind::quit())?,
             terminate: listen(SignalKind::terminate())?,
@@ -478,7 +478,7 @@ impl Signals {
 
     async fn next(&mut self) -> u8 {
         tokio::select! {
-            _ = self.hang_up.recv() => SIGHUP,
+            _ = self.hangup.recv() => SIGHUP,
             _ = self.interrupt.recv() => SIGINT,
             _ = self.quit.recv() => SIGQUIT,
             _ = self.terminate.recv() => SIGTERM,

@@ -3,7 +3,7 @@ use std::sync::atomic::AtomicU64;
 use super::*;
 use crate::journal::Limits;
 
-/// A number, which patterns single out by itself, and which counts how often it is compared.
+/// An entry with a number, which a filter can select, and which counts its comparisons.
 #[derive(Debug)]
 struct Number {
     id: u64,
@@ -96,11 +96,11 @@ fn the_past_is_looked_at_once() {
     let log = log();
     let watchers = Watchers::of(&log);
     let first = append(&log, 7);
-    let watching = watchers.begin_with_the_past(Watch::keeping(Wanted(0), 0, 3, 10));
+    let watching = watchers.begin_with_existing(Watch::keeping(Wanted(0), 0, 3, 10));
     append(&log, 8);
     log.changed_within(&first);
-    assert_eq!(watching.counted().0, 2, "a change is no further entry");
-    let later = watchers.begin_with_the_past(Watch::keeping(Wanted(0), 1, 3, 10));
+    assert_eq!(watching.counted().0, 2, "a change is not another entry");
+    let later = watchers.begin_with_existing(Watch::keeping(Wanted(0), 1, 3, 10));
     assert_eq!(later.counted().0, 1);
 }
 
