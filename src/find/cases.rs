@@ -26,7 +26,7 @@ const GREYLIST: &str = "greylist";
 /// Its delay, unless a rule says otherwise.
 const DELAY: Duration = Duration::from_secs(5 * 60);
 /// Maximum number of attempts of which deviations from the usual dialogue are tried.
-const DEVIATING: usize = 6;
+const DEVIATING: usize = 12;
 
 /// A scenario and an attempt that causes a reply.
 #[derive(Debug)]
@@ -56,6 +56,8 @@ struct Ready<'a> {
     shared: Option<Zones>,
     /// The attempts, each with whether its message comes from the scenario file.
     attempts: Vec<(Attempt, bool)>,
+    /// The number of its expectations that mail is accepted.
+    accepting: usize,
 }
 
 /// The results of attempts, by the indexes of scenario and attempt.
@@ -76,6 +78,7 @@ impl<'a> Stage<'a> {
             scenario,
             shared: (!scenario.faults.iter().any(Fault::counts)).then(|| zones(scenario)),
             attempts: attempts(scenario),
+            accepting: accepting(scenario),
         };
         let mut scenarios: Vec<_> = scenarios.iter().map(ready).collect();
         // The simplest scenario shows the cause best.
@@ -159,7 +162,9 @@ impl<'a> Stage<'a> {
             }
             (sound.len() == DEVIATING).then_some(())
         });
-        let attempts = if sound.is_empty() { others } else { sound };
+        let mut attempts = if sound.is_empty() { others } else { sound };
+        // A scenario whose clients are accepted distracts least from what a client does.
+        attempts.sort_by_key(|(ready, _)| std::cmp::Reverse(ready.accepting));
         let mut deviating = attempts.into_iter().flat_map(|(ready, attempt)| {
             let all = deviations(rule, &ready.attempts[attempt].0);
             all.into_iter().map(move |one| (ready, attempt, one))
@@ -360,6 +365,14 @@ pub(super) fn brings(judgement: &Judgement, check: Option<&Check>, pattern: &Pat
 
 fn zones(scenario: &Scenario) -> Zones {
     scenario.zones(Ipv4Addr::LOCALHOST.into())
+}
+
+fn accepting(scenario: &Scenario) -> usize {
+    let accepts = |expectation: &&Expectation| match expectation {
+        Expectation::Session(session) => session.reply.starts_with('2'),
+        Expectation::Dns(_) => false,
+    };
+    scenario.expectations.iter().filter(accepts).count()
 }
 
 /// Every client, and the attempts of the expectations.

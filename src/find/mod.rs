@@ -149,16 +149,29 @@ pub struct Finder {
     profiles: Vec<ReceiverProfile>,
     scenarios: Vec<Scenario>,
     index: Index,
+    /// The domains of the scenarios whose mail has a receiver of its own, each with the index of its profile.
+    domains: Vec<(String, usize)>,
 }
 
 impl Finder {
     /// Makes a finder with these profiles and scenarios.
     pub fn new(profiles: Vec<ReceiverProfile>, scenarios: Vec<Scenario>) -> Self {
         let index = Index::of(&profiles);
+        let profile = |named: &str| {
+            let name = named.split('@').next()?;
+            profiles.iter().position(|profile| profile.name == name)
+        };
+        let domains = scenarios.iter().flat_map(|scenario| &scenario.domains);
+        let own = domains.filter_map(|domain| {
+            let name = crate::name::display(&domain.name).to_string();
+            Some((name.to_lowercase(), profile(domain.receiver.as_deref()?)?))
+        });
+        let domains = own.collect();
         Self {
             profiles,
             scenarios,
             index,
+            domains,
         }
     }
 
@@ -176,7 +189,7 @@ impl Finder {
     /// Finds the receivers that give a reply. `input` is the reply, a log line, JSON, or a delivery status notification.
     pub fn find(&self, input: &[u8]) -> Found {
         let input = Input::of(input);
-        let ranked = self.index.rank(&input.said);
+        let ranked = self.index.rank(&input.said, &self.homes(&input.sent));
         let stage = Stage::of(&self.scenarios);
         let shown = ranked.iter().take(MATCHES);
         let matches: Vec<_> = shown.map(|one| self.shown(one, &stage)).collect();
@@ -208,13 +221,31 @@ impl Finder {
     /// The receivers with the words of a reply, and the certainty, best first, without running scenarios.
     pub fn receivers(&self, input: &[u8]) -> Vec<(&ReceiverProfile, Certainty)> {
         let mut found: Vec<(&ReceiverProfile, Certainty)> = Vec::new();
-        for one in self.index.rank(&Input::of(input).said) {
+        let input = Input::of(input);
+        for one in self.index.rank(&input.said, &self.homes(&input.sent)) {
             let profile = &self.profiles[self.index.candidates[one.candidate].profile];
             if !found.iter().any(|(known, _)| known.name == profile.name) {
                 found.push((profile, one.certainty));
             }
         }
         found
+    }
+
+    /// The profiles of the domain that the refused message was sent to.
+    fn homes(&self, sent: &Sent) -> Vec<usize> {
+        let domain = |mailbox: &String| Some(mailbox.rsplit_once('@')?.1.to_owned());
+        let recipient = sent.recipient.as_ref().and_then(domain);
+        let hosts = [sent.receiver.clone(), recipient];
+        let hosts = hosts.into_iter().flatten().map(|host| host.to_lowercase());
+        let of_host = |host: String| {
+            let is_within = move |domain: &str| {
+                let before = host.trim_end_matches('.').strip_suffix(domain);
+                before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
+            };
+            let own = self.domains.iter();
+            own.filter_map(move |(domain, profile)| is_within(domain).then_some(*profile))
+        };
+        hosts.flat_map(of_host).collect()
     }
 
     fn shown(&self, ranked: &Ranked, stage: &Stage<'_>) -> Match {
@@ -314,16 +345,32 @@ impl Finder {
             })
             .into_iter()
             .collect();
+        let with_code = |candidate: &&Candidate| candidate.check.is_some();
         let has_code = |candidate: &&Candidate| {
             let enhanced = said.enhanced.is_none() || said.enhanced == candidate.pattern.enhanced;
-            said.code == Some(candidate.pattern.code) && enhanced && candidate.check.is_some()
+            said.code == Some(candidate.pattern.code) && enhanced
+        };
+        // Without a reply of the same codes, the replies with the nearest code of the same class.
+        let distance = |candidate: &&Candidate| {
+            let code = said
+                .code
+                .filter(|code| code / 100 == candidate.pattern.code / 100)?;
+            Some(code.abs_diff(candidate.pattern.code))
+        };
+        let rules = || candidates.iter().filter(with_code);
+        let least = rules().filter_map(|candidate| distance(&candidate)).min();
+        let is_known = rules().any(|candidate| has_code(&candidate));
+        let because = match is_known {
+            true => "the same codes",
+            false => "the nearest code",
+        };
+        let is_near = |candidate: &&Candidate| match is_known {
+            true => has_code(candidate),
+            false => least.is_some() && distance(candidate) == least,
         };
         let mut seen = std::collections::HashSet::new();
-        let by_code = candidates
-            .iter()
-            .filter(has_code)
-            .filter(|c| seen.insert(c.profile));
-        nearest.extend(by_code.take(NEAREST).map(|c| near(c, "the same codes")));
+        let by_code = rules().filter(is_near).filter(|c| seen.insert(c.profile));
+        nearest.extend(by_code.take(NEAREST).map(|c| near(c, because)));
         nearest
     }
 }

@@ -122,8 +122,9 @@ impl Index {
         }
     }
 
-    /// The candidates that fit one of the replies, best first; one for each rule of a profile.
-    pub(super) fn rank(&self, said: &[Said]) -> Vec<Ranked> {
+    /// The candidates that fit one of the replies, best first; one for each rule of a profile. `homes` are the profiles of the
+    /// domain that the refused message was sent to: words that they have from software are theirs.
+    pub(super) fn rank(&self, said: &[Said], homes: &[usize]) -> Vec<Ranked> {
         let mut ranked: Vec<Ranked> = Vec::new();
         for said in said {
             let sequences = Sequences::of(&said.canonical);
@@ -132,7 +133,10 @@ impl Index {
                 .candidates
                 .iter()
                 .enumerate()
-                .filter_map(|(at, candidate)| self.judge(at, candidate, said, topic, &sequences))
+                .filter_map(|(at, candidate)| {
+                    let is_home = homes.contains(&candidate.profile);
+                    self.judge(at, candidate, is_home, said, topic, &sequences)
+                })
                 .collect();
             self.demote_ambiguous(&mut these, said);
             ranked.extend(these);
@@ -146,6 +150,7 @@ impl Index {
                 .then(other.score.total_cmp(&one.score))
                 .then(one.candidate.cmp(&other.candidate))
         });
+        self.drop_defaults(&mut ranked);
         let mut seen = HashSet::new();
         ranked.retain(|one| {
             let candidate = &self.candidates[one.candidate];
@@ -158,10 +163,22 @@ impl Index {
         ranked
     }
 
+    /// Drops the default texts of checks where a profile has the same text as its own.
+    fn drop_defaults(&self, ranked: &mut Vec<Ranked>) {
+        let candidate = |one: &Ranked| &self.candidates[one.candidate];
+        let own = ranked.iter().map(candidate).filter(|one| !one.is_default);
+        let own: HashSet<_> = own.map(|one| one.pattern.text()).collect();
+        ranked.retain(|one| {
+            let candidate = candidate(one);
+            !candidate.is_default || !own.contains(&candidate.pattern.text())
+        });
+    }
+
     fn judge(
         &self,
         at: usize,
         candidate: &Candidate,
+        is_home: bool,
         said: &Said,
         topic: Option<Topic>,
         sequences: &Sequences<'_>,
@@ -174,16 +191,17 @@ impl Index {
             letters: 0,
             candidate: at,
             certainty,
-            // Software comes before the operators that use it.
+            // Software comes before the operators that use it, unless it is known who refused.
             score: score
-                + if self.software[candidate.profile] {
-                    0.5
-                } else {
-                    0.0
+                + match (is_home, self.software[candidate.profile]) {
+                    (true, _) => 1.0,
+                    (false, true) => 0.5,
+                    (false, false) => 0.0,
                 },
         };
         if let Some(fit) = pattern.fit(said, sequences) {
-            let literal = fit.literal && codes && candidate.proved && !candidate.of_software;
+            let literal =
+                fit.literal && codes && candidate.proved && (!candidate.of_software || is_home);
             let certainty = if literal {
                 Certainty::Literal
             } else {

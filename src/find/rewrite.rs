@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::commands::toml_text;
+use super::cases::Stage;
+use super::commands::{self, toml_text};
 use super::rank::Candidate;
 use super::{Finder, Found, Match, cases};
 use crate::check::{Attempt, judge};
+use crate::facts::CountBy;
 use crate::name::{self, Name};
-use crate::scenario;
+use crate::policy::Bulk;
+use crate::scenario::{self, ReceiverProfile};
 
 /// The client address if the bounce has none (RFC 5737).
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10));
@@ -131,6 +134,15 @@ pub fn scenario_of(finder: &Finder, found: &Found) -> Rewritten {
                 };
             }
         }
+        let conduct = candidates
+            .iter()
+            .find_map(|candidate| of_conduct(found, &client, one, candidate, &profile));
+        if let Some(text) = conduct {
+            return Rewritten {
+                text,
+                same_reply: true,
+            };
+        }
     }
     Rewritten {
         text: write(found, &client, Dns::Right, None),
@@ -138,7 +150,72 @@ pub fn scenario_of(finder: &Finder, found: &Found) -> Rewritten {
     }
 }
 
+/// A scenario in which the client does what the rule is about: it has sent a lot, comes often, or deviates from the usual
+/// dialogue.
+fn of_conduct(
+    found: &Found,
+    client: &Client,
+    one: &Match,
+    candidate: &Candidate,
+    profile: &ReceiverProfile,
+) -> Option<String> {
+    let rule = profile.receiver.policy.rules().get(candidate.nth?)?;
+    let volume = rule.bulk.as_ref().map(|bulk| volume(bulk, client));
+    [Dns::Right, Dns::NoSpf].into_iter().find_map(|dns| {
+        let text = without_expectation(found, client, dns, Some(one));
+        let text = text + volume.as_deref().unwrap_or_default();
+        let scenario = scenario::parse_scenario("bounce", &text).ok()?;
+        let stage = Stage::of(std::slice::from_ref(&scenario));
+        let case = stage.find(profile, candidate.check, candidate.nth, &candidate.pattern)?;
+        let test = commands::expectation(&case, &one.receiver);
+        let (_, test) = test.split_once('\n')?;
+        Some(format!("{text}\n{test}"))
+    })
+}
+
+/// The `[[sent]]` of a sender whom a rule for bulk senders binds.
+fn volume(bulk: &Bulk, client: &Client) -> String {
+    let domain = client
+        .sender
+        .rsplit_once('@')
+        .map_or("", |(_, domain)| domain);
+    let address = client.address.to_string();
+    let (key, who) = match bulk.by {
+        CountBy::Client => ("client", address.as_str()),
+        CountBy::SenderDomain => ("sender_domain", domain),
+        CountBy::FromDomain => ("from_domain", domain),
+    };
+    let messages = bulk.messages.saturating_sub(1);
+    format!(
+        "\n[[sent]]\n{key} = {}\nmessages = {messages}\n",
+        toml_text(who)
+    )
+}
+
 fn write(found: &Found, client: &Client, dns: Dns, of: Option<&Match>) -> String {
+    without_expectation(found, client, dns, of)
+        + &of.map(|one| expectation(client, one)).unwrap_or_default()
+}
+
+fn expectation(client: &Client, one: &Match) -> String {
+    let code: String = one
+        .reply
+        .first()
+        .map(|line| line.chars().take(3).collect())
+        .unwrap_or_default();
+    let rule = one
+        .rule
+        .map(|rule| format!("rule     = \"{rule}\"\n"))
+        .unwrap_or_default();
+    format!(
+        "\n[[expect]]\nclient   = \"{}\"\nhelo     = {}\nreceiver = \"{}\"\nreply    = \"{code}\"\n{rule}",
+        client.address,
+        toml_text(&client.helo),
+        one.receiver
+    )
+}
+
+fn without_expectation(found: &Found, client: &Client, dns: Dns, of: Option<&Match>) -> String {
     let sent = &found.sent;
     let mut text = String::from(
         "# Written by `martinet find --scenario-out` from a bounce. DNS as it was is not in a bounce:\n",
@@ -194,24 +271,6 @@ fn write(found: &Found, client: &Client, dns: Dns, of: Option<&Match>) -> String
         client.address,
         toml_text(&client.helo)
     );
-    if let Some(one) = of {
-        let code: String = one
-            .reply
-            .first()
-            .map(|line| line.chars().take(3).collect())
-            .unwrap_or_default();
-        let rule = one
-            .rule
-            .map(|rule| format!("rule     = \"{rule}\"\n"))
-            .unwrap_or_default();
-        let _ = write!(
-            text,
-            "\n[[expect]]\nclient   = \"{}\"\nhelo     = {}\nreceiver = \"{}\"\nreply    = \"{code}\"\n{rule}",
-            client.address,
-            toml_text(&client.helo),
-            one.receiver
-        );
-    }
     text
 }
 

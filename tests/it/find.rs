@@ -64,6 +64,14 @@ fn words_of_nobody_are_said_to_be_so() {
                 .iter()
                 .all(|one| one.certainty == Certainty::Kind)
     );
+    // A code that no rule has: the replies with the nearest code.
+    let output = martinet(&["find", "559 nothing like it"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        text.contains("the nearest code") && text.contains("55"),
+        "{text}"
+    );
     let output = martinet(&["find", "", "--format", "json"]);
     assert_eq!(output.status.code(), Some(1));
 }
@@ -317,6 +325,10 @@ fn rules_about_conduct_have_a_client() {
         assert!(commands.contains("martinet send"), "{reply}: {commands}");
         assert!(commands.contains(flag), "{reply}: {commands}");
         assert!(best.test.contains(key), "{reply}: {}", best.test);
+        // A sound client, in a scenario that is about nothing else.
+        if best.receiver == "orange" {
+            assert_eq!(best.scenario.as_deref(), Some("one-to-one"), "{reply}");
+        }
     }
     let later = finder().find(b"550 5.7.1 Email rejected per DMARC policy for shop.example");
     let zoho = later.matches.iter().find(|one| one.receiver == "zoho");
@@ -324,6 +336,88 @@ fn rules_about_conduct_have_a_client() {
     assert_eq!(zoho.sessions, 2, "{zoho:?}");
     assert!(zoho.test.contains("pause    = \"300s\""), "{}", zoho.test);
     assert!(zoho.commands.join(" ").contains("sleep 300"));
+}
+
+/// Words of software are an operator's if the bounce says that the operator refused.
+#[test]
+fn the_domain_of_the_recipient_tells_who_refused() {
+    let finder = finder();
+    let words = "421 Refused. Your reverse DNS entry does not resolve.";
+    let best = |text: &str| {
+        let found = finder.receivers(text.as_bytes());
+        let (profile, certainty) = found.first().expect("a match");
+        (profile.name.clone(), *certainty)
+    };
+    assert_eq!(best(words).0, "spamdyke");
+    let logs = [
+        format!(
+            "Nov 26 18:02:11 mx sendmail[4711]: 4AQI2B: to=<c@elsewhere.test>, mailer=esmtp, relay=mx1.free.fr. [212.27.48.7], dsn=4.0.0, reply={words}, stat=Deferred: {words}"
+        ),
+        format!(
+            "Nov 26 18:02:11 mx postfix/smtp[4711]: 4A: to=<c@free.fr>, relay=none, dsn=4.0.0, status=deferred (host mx1.proxad.test[212.27.48.7] refused to talk to me: {words})"
+        ),
+    ];
+    for log in logs {
+        let free = ("free".to_owned(), Certainty::Literal);
+        assert_eq!(best(&log), free, "{log}");
+    }
+    let log = format!("host mx.notfree.fr.test[192.0.2.1] refused to talk to me: {words}");
+    assert_eq!(best(&log).0, "spamdyke");
+    // The default text of a check is no match beside a receiver's own.
+    let found = finder.find(words.as_bytes());
+    let rules: Vec<_> = found
+        .matches
+        .iter()
+        .map(|one| (&one.receiver, one.rule))
+        .collect();
+    assert!(
+        !rules.iter().any(|(name, rule)| {
+            name.as_str() == "spamdyke" && *rule == Some("ptr-country-and-ip")
+        }),
+        "{rules:?}"
+    );
+}
+
+/// The scenario of a bounce has what its client does, and what its sender had sent.
+#[test]
+fn the_scenario_of_a_bounce_has_the_conduct_of_its_client() {
+    let log = |reply: &str| {
+        format!(
+            "Nov 26 18:02:11 mx postfix/smtp[4711]: 4A: to=<c@isp.test>, from=<news@shop.example>, helo=<out7.shop.example>, relay=mx.isp.test[203.0.113.1]:25, status=deferred (host mx.isp.test[203.0.113.1] said: {reply})"
+        )
+    };
+    let finder = finder();
+    for (reply, part) in [
+        (
+            "421 smtp.orange.fr ME Trop de connexions, veuillez verifier votre configuration. Too many connections, slow down. OFR005_104 [104]",
+            "open     = 2",
+        ),
+        (
+            "421-4.7.30 Your email has been rate limited because DKIM authentication didn't pass for this message.",
+            "[[sent]]\nfrom_domain = \"shop.example\"\nmessages = 4999",
+        ),
+        (
+            "503 5.5.1 Polite people say EHLO first.",
+            "says     = [\"MAIL",
+        ),
+    ] {
+        let found = finder.find(log(reply).as_bytes());
+        let rewritten = scenario_of(&finder, &found);
+        assert!(rewritten.same_reply, "{reply}: {}", rewritten.text);
+        assert!(rewritten.text.contains(part), "{}", rewritten.text);
+        assert!(
+            rewritten.text.contains("shop.example"),
+            "{}",
+            rewritten.text
+        );
+        let scenario = scenario::parse_scenario("bounce", &rewritten.text);
+        let scenario = scenario.expect("a sound scenario");
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let outcomes = runtime.block_on(martinet::play::expectations(&scenario));
+        let outcomes = outcomes.expect("play");
+        assert_eq!(outcomes.len(), 1);
+        assert!(outcomes[0].as_expected(), "{:?}", outcomes[0].mismatches);
+    }
 }
 
 /// What was sent is printed, from a notification and from a log line, with or without a match.
