@@ -22,6 +22,12 @@ const PARAMETERS: &[Parameter] = &[
         default: "false",
         doc: "whether a domain with only a SOA record is accepted (Yahoo)",
     },
+    Parameter {
+        name: "mx",
+        kind: Kind::Flag,
+        default: "false",
+        doc: "whether an address in place of an MX record is refused (Facebook)",
+    },
 ];
 
 pub(super) static SENDER: Check = Check {
@@ -64,13 +70,14 @@ pub(super) static FROM: Check = Check {
 
 fn build(settings: &Settings, domain: fn(&Facts) -> Option<&SenderDomain>) -> Judge {
     let (about, soa) = (settings.choice("about", "all"), settings.flag("soa", false));
+    let mx = settings.flag("mx", false);
     Box::new(move |facts| match domain(facts) {
-        Some(domain) => judge(domain, about, soa),
+        Some(domain) => judge(domain, about, soa, mx),
         None => Finding::NotApplicable,
     })
 }
 
-fn judge(sender: &SenderDomain, about: &str, soa: bool) -> Finding {
+fn judge(sender: &SenderDomain, about: &str, soa: bool, mx: bool) -> Finding {
     let domain = name::display(&sender.domain);
     if (about == "null-mx" && !sender.null_mx) || (about == "absence" && sender.null_mx) {
         return Finding::Satisfied;
@@ -83,7 +90,7 @@ fn judge(sender: &SenderDomain, about: &str, soa: bool) -> Finding {
     }
     let outcomes = [
         Some(sender.mx),
-        sender.addresses,
+        sender.addresses.filter(|_| !mx),
         sender.soa.filter(|_| soa),
     ];
     if outcomes.contains(&Some(Outcome::Data)) {
@@ -96,8 +103,9 @@ fn judge(sender: &SenderDomain, about: &str, soa: bool) -> Finding {
         ),
         None => violated(
             format!(
-                "{domain} has no MX record and no address ({})",
-                sender.addresses.unwrap_or(sender.mx)
+                "{domain} has no MX record{} ({})",
+                if mx { "" } else { " and no address" },
+                sender.addresses.filter(|_| !mx).unwrap_or(sender.mx)
             ),
             [Change::AddMx(sender.domain.clone())],
         ),
@@ -156,6 +164,20 @@ mod tests {
             ..Case::default()
         })
         .is(NOT_APPLICABLE);
+        let only_mx = |world| {
+            case(Case {
+                check: "sender-resolves",
+                settings: "mx = true",
+                sender: Some("a@from.test"),
+                world,
+                ..Case::default()
+            })
+        };
+        only_mx("from.test MX mx.from.test").is(SATISFIED);
+        only_mx("from.test A 192.0.2.1")
+            .is(VIOLATED)
+            .because("no MX record (");
+        only_mx("from.test MX SERVFAIL").is(UNAVAILABLE);
     }
 
     #[test]
