@@ -320,9 +320,10 @@ fn count(nth: usize, rule: &Rule, needs: &mut Observations) {
 }
 
 /// The stage at which a rule refuses. `delay_reject` moves rules about the client, but not rules about its conduct, nor
-/// `helo-required`: Postfix's `smtpd_helo_required` is not one of its restrictions, and refuses at MAIL.
+/// `helo-required` and `tls-required`: Postfix's `smtpd_helo_required` and `smtpd_tls_security_level = encrypt` are not
+/// among its restrictions, and refuse at MAIL.
 fn spoken(rule: &Rule, delay_reject: bool) -> Stage {
-    let moved = delay_reject && matches!(rule.check.timing, Timing::Stage | Timing::Tls);
+    let moved = delay_reject && rule.check.timing == Timing::Stage;
     if moved {
         rule.stage.max(Stage::Rcpt)
     } else {

@@ -4,11 +4,14 @@
 use super::reader::Reader;
 use super::report::Mistakes;
 use super::values::reply_with;
+use crate::policy::check::Pattern;
 use crate::smtp::{
     BareNewline, COMMAND_LINE_OCTETS, CORE_PLACEHOLDERS, CoreReplies, CoreReply, DomainTolerance,
-    LocalPart, MistakeOrder, Syntax, TEXT_LINE_OCTETS,
+    LocalPart, LongLine, MistakeOrder, Syntax, TEXT_LINE_OCTETS,
 };
 
+/// Minimum value of `path_octets`: the domain alone can have 255 octets (RFC 5321 §4.5.3.1.2).
+const PATH_OCTETS: usize = 255;
 /// Maximum value of a line limit: a session keeps a whole command line in memory.
 const MOST_LINE_OCTETS: usize = 1 << 20;
 
@@ -31,6 +34,7 @@ pub(super) fn syntax(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Syntax {
         ("invalid_utf8", &mut syntax.invalid_utf8),
         ("repeated_parameters", &mut syntax.repeated_parameters),
         ("extensions_need_ehlo", &mut syntax.extensions_need_ehlo),
+        ("vrfy_path", &mut syntax.vrfy_path),
     ] {
         if let Some(value) = table.flag(key, mistakes) {
             *flag = value;
@@ -54,6 +58,12 @@ pub(super) fn syntax(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Syntax {
         Some("sequence-of-paths") => syntax.order = MistakeOrder::SequenceOfPaths,
         _ => {}
     }
+    match table.choice("long_lines", mistakes) {
+        Some("cut") => syntax.long_lines = LongLine::Cut,
+        Some("split") => syntax.long_lines = LongLine::Split,
+        _ => {}
+    }
+    syntax.forbidden_commands = table.parsed("forbidden_commands", mistakes, Pattern::new);
     lists(&mut table, &mut syntax, mistakes);
     table.finish();
     syntax
@@ -78,6 +88,7 @@ fn lists(table: &mut Reader<'_>, syntax: &mut Syntax, mistakes: &mut Mistakes) {
         syntax.unchecked_parameters = keywords;
     }
     for (key, least, setting) in [
+        ("path_octets", PATH_OCTETS, &mut syntax.path_octets),
         ("line_octets", COMMAND_LINE_OCTETS, &mut syntax.line_octets),
         (
             "text_line_octets",

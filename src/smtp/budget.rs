@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
     TooLarge,
+    ChunkTooLarge,
     NoStorage,
     LineTooLong,
     BareLf,
@@ -90,6 +91,11 @@ impl MailData {
             self.octets.reserve(run.len().max(1024));
         }
         self.octets.extend_from_slice(run);
+    }
+
+    /// Whether octets were discarded.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.is_some()
     }
 
     /// Discards what was kept.

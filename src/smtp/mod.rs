@@ -23,6 +23,7 @@ pub(crate) use protocol::command::AFTER_HELO;
 pub use protocol::extension::{Extension, Extensions, Mechanism};
 pub(crate) use protocol::mailbox::is_mailbox;
 pub use protocol::replies::{CORE_PLACEHOLDERS, CoreReplies, CoreReply};
+pub(crate) use protocol::syntax::LongLine;
 pub use protocol::syntax::{
     BareNewline, COMMAND_LINE_OCTETS, DomainTolerance, LocalPart, MistakeOrder, PATH_LINE_OCTETS,
     Syntax, TEXT_LINE_OCTETS,

@@ -49,6 +49,7 @@ const LINES: &[&str] = &[
     "FOO\u{ff}",
     "NOOP\n",
     "NOOP \u{ff}",
+    "VRFY a",
 ];
 
 /// Paths of MAIL and RCPT.

@@ -5,7 +5,6 @@ use std::fmt;
 
 use crate::dialogue::Exchange;
 use crate::intended;
-use crate::receivers::Receiver;
 use crate::worlds::World;
 
 /// What came out.
@@ -27,26 +26,20 @@ pub struct Report {
 
 impl Report {
     /// Compares one session of one world.
-    pub fn compare(
-        &mut self,
-        world: &World,
-        receiver: &Receiver,
-        real: &[Exchange],
-        ours: &[Exchange],
-    ) {
+    pub fn compare(&mut self, world: &World, profile: &str, real: &[Exchange], ours: &[Exchange]) {
         self.sessions += 1;
         let mut disagrees = false;
         for (real, ours) in real.iter().zip(ours) {
             self.replies += 1;
             *self
                 .codes
-                .entry((receiver.profile.name.clone(), ours.code().to_owned()))
+                .entry((profile.to_owned(), ours.code().to_owned()))
                 .or_default() += 1;
             self.texts += 1;
             if real.code() == ours.code() && text(real) == text(ours) {
                 continue;
             }
-            match intended::explains(&receiver.profile.name, real, ours) {
+            match intended::explains(profile, real, ours) {
                 Some(row) => *self.intended.entry(row.reason).or_default() += 1,
                 None => disagrees = true,
             }
@@ -57,7 +50,7 @@ impl Report {
         }
         if disagrees {
             self.disagreements
-                .push(disagreement(world, receiver, real, ours));
+                .push(disagreement(world, profile, real, ours));
         }
     }
 
@@ -91,17 +84,9 @@ fn text(exchange: &Exchange) -> &str {
     }
 }
 
-fn disagreement(
-    world: &World,
-    receiver: &Receiver,
-    real: &[Exchange],
-    ours: &[Exchange],
-) -> String {
+fn disagreement(world: &World, profile: &str, real: &[Exchange], ours: &[Exchange]) -> String {
     use fmt::Write as _;
-    let mut text = format!(
-        "world {}, {}: {}\n",
-        world.number, receiver.profile.name, world.client
-    );
+    let mut text = format!("world {}, {profile}: {}\n", world.number, world.client);
     for line in world.records.lines().chain(world.faults.lines()) {
         writeln!(text, "    {line}").expect("a string takes text");
     }

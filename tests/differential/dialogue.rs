@@ -10,6 +10,9 @@ use tokio::time::timeout;
 
 use crate::commands::BODY;
 
+/// In place of a command: the client says nothing, and waits for a reply.
+pub const WAIT: &str = "\u{1}wait\u{1}";
+
 /// How long a reply may take: longer than all lookups of a world together.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -62,11 +65,11 @@ pub async fn play(server: SocketAddr, source: IpAddr, commands: &[String]) -> Ve
         if body.is_some() && heard != "354" {
             continue;
         }
-        let reply = match stream
-            .get_mut()
-            .write_all(&octets(body.unwrap_or(command)))
-            .await
-        {
+        let said = match command.as_str() {
+            WAIT => Vec::new(),
+            _ => octets(body.unwrap_or(command)),
+        };
+        let reply = match stream.get_mut().write_all(&said).await {
             Ok(()) => hear(&mut stream).await,
             Err(_) => vec!["<closed>".to_owned()],
         };

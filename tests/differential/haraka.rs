@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::foreign::Foreign;
-use crate::receivers::Program;
+use crate::receivers::{MANY_ERRORS, Program};
 
 /// One process.
 pub const PROGRAM: Program = Program {
@@ -14,6 +14,8 @@ pub const PROGRAM: Program = Program {
     profiles: &[("haraka-all", 2560)],
     at_a_time: 24,
     patient: true,
+    settings: MANY_ERRORS,
+    tables: "",
     start: |foreign, directory| vec![start(foreign, directory)],
 };
 

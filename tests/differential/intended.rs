@@ -1,6 +1,6 @@
 //! What is meant to differ from the real programs: data, each row with its reason.
 
-use crate::dialogue::Exchange;
+use crate::dialogue::{Exchange, WAIT};
 use crate::{intended_haraka, intended_sendmail};
 
 /// One intended difference.
@@ -160,6 +160,34 @@ const ROWS: &[Intended] = &[
         "503 Error: send HELO/EHLO first",
         "503 5.5.1 Error: send HELO/EHLO first",
         "Postfix has no enhanced codes in its replies to ETRN",
+    ),
+    row(
+        "postfix",
+        "EXPN",
+        "500 5.5.2 Error: command not recognized",
+        "530 5.7.0",
+        "RFC 3207 §4 has 530 for every command but NOOP, EHLO, STARTTLS and QUIT; Postfix does not know EXPN",
+    ),
+    row(
+        "postfix",
+        "BDAT",
+        "551 5.0.0 Discarded",
+        "503 5.5.1",
+        "after a chunk that was too large Postfix discards the others; the transaction of the profile has ended",
+    ),
+    row(
+        "exim",
+        "AUTH PLAIN =",
+        "535 Incorrect",
+        "501 Invalid base64",
+        "a response of PLAIN without its two NULs is malformed (RFC 4616 §2); Exim takes it for wrong credentials",
+    ),
+    row(
+        "postfix",
+        WAIT,
+        "<closed>",
+        "421 4.3.2 Service shutting down",
+        "RFC 5321 §3.8 has a server that stops say 421; Postfix's smtpd says nothing",
     ),
     row(
         "exim",

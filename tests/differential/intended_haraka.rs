@@ -375,4 +375,11 @@ pub const ROWS: &[Intended] = &[
         "550 HELO host must be a FQDN",
         "Haraka runs each check of the HELO name once in a session, unless that HELO was refused",
     ),
+    row(
+        "haraka",
+        "RCPT TO:<Postmaster>",
+        "250 recipient <postmaster> OK",
+        "250 recipient <Postmaster> OK",
+        "Haraka repeats postmaster in lower case",
+    ),
 ];

@@ -242,4 +242,11 @@ pub const ROWS: &[Intended] = &[
         "250 2.0.0 Queuing",
         "within a transaction Sendmail takes ETRN, and not one without a domain",
     ),
+    row(
+        "sendmail",
+        "VRFY a",
+        "250 2.1.5 <a@mx.martinet.test>",
+        "252 2.1.5 <a>",
+        "Sendmail completes a local part with its host name, and knows whether the mailbox exists",
+    ),
 ];

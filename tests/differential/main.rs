@@ -14,6 +14,7 @@ mod helo;
 mod intended;
 mod intended_haraka;
 mod intended_sendmail;
+mod limits;
 mod opensmtpd;
 mod postfix;
 mod random;
@@ -50,7 +51,7 @@ const AT_A_TIME: usize = 24;
 #[test]
 fn real_receivers_agree() {
     foreign::agree_within_namespaces("real mail servers", "within_the_lab", || {
-        let (here, missing) = receivers::programs();
+        let (here, missing) = receivers::here(receivers::PROGRAMS);
         (here.len(), missing)
     });
 }
@@ -60,7 +61,7 @@ fn real_receivers_agree() {
 #[ignore = "runs within the namespaces that real_receivers_agree makes"]
 fn within_the_lab() {
     let Some(lab) = foreign::lab() else { return };
-    let (programs, _) = receivers::programs();
+    let (programs, _) = receivers::here(receivers::PROGRAMS);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -141,7 +142,7 @@ async fn play_all(worlds: Vec<World>, receivers: Vec<Receiver>) -> compare::Repo
                 let ours = dialogue::play(receiver.ours(world.client), world.client, commands);
                 let (real, ours) = tokio::join!(real, ours);
                 drop(place);
-                report.compare(&world, receiver, &real, &ours);
+                report.compare(&world, &receiver.profile.name, &real, &ours);
             }
             drop(place);
             report

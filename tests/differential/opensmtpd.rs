@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::foreign::{Foreign, chown};
-use crate::receivers::Program;
+use crate::receivers::{MANY_ERRORS, Program};
 
 /// One daemon.
 pub const PROGRAM: Program = Program {
@@ -14,6 +14,8 @@ pub const PROGRAM: Program = Program {
     profiles: &[("opensmtpd-fcrdns", 2540)],
     at_a_time: 1,
     patient: false,
+    settings: MANY_ERRORS,
+    tables: "",
     start: |foreign, directory| vec![start(foreign, directory)],
 };
 

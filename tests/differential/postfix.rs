@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::foreign::{Foreign, chown};
-use crate::receivers::Program;
+use crate::receivers::{LOW_LIMITS, MANY_ERRORS, Program};
 
 /// Both variants are services of one master.
 pub const PROGRAM: Program = Program {
@@ -14,15 +14,68 @@ pub const PROGRAM: Program = Program {
     profiles: &[("postfix-strict", 2500), ("postfix-no-delay", 2510)],
     at_a_time: 24,
     patient: true,
+    settings: MANY_ERRORS,
+    tables: "",
     start: |foreign, directory| {
-        let delayed = [
-            "smtpd_delay_reject=yes",
-            "smtpd_sender_restrictions=reject_unknown_sender_domain",
-        ];
-        let variants: [(u16, &[&str]); 2] = [(2500, &delayed), (2510, &["smtpd_delay_reject=no"])];
+        let variants: [(u16, &[&str]); 2] = [(2500, &STRICT), (2510, &["smtpd_delay_reject=no"])];
         vec![start(foreign, directory, &variants)]
     },
 };
+
+/// With limits that a session reaches.
+pub const LIMITED: Program = Program {
+    profiles: &[("postfix-strict", 2600)],
+    settings: LOW_LIMITS,
+    start: |foreign, directory| {
+        let limits = [
+            "smtpd_hard_error_limit=3",
+            "smtpd_recipient_limit=2",
+            "smtpd_timeout=2s",
+            "message_size_limit=4000",
+        ];
+        let options = [&STRICT[..], &limits].concat();
+        vec![start(foreign, directory, &[(2600, &options)])]
+    },
+    ..PROGRAM
+};
+
+/// With encryption required.
+pub const SECURED: Program = Program {
+    profiles: &[("postfix-strict", 2640)],
+    settings: "smtp.max_errors = 100\nsmtp.starttls = \"offered\"\n",
+    tables: "[[rule]]\ncheck = \"tls-required\"\nfail = \"530 5.7.0 Must issue a STARTTLS command first\"\n",
+    start: |foreign, directory| {
+        let (certificate, key) = certificate(directory);
+        let certificate = format!("smtpd_tls_cert_file={}", certificate.display());
+        let key = format!("smtpd_tls_key_file={}", key.display());
+        let encrypted = ["smtpd_tls_security_level=encrypt", &certificate, &key];
+        let options = [&STRICT[..], &encrypted].concat();
+        vec![start(foreign, directory, &[(2640, &options)])]
+    },
+    ..PROGRAM
+};
+
+/// Makes a certificate and its key.
+fn certificate(directory: &Path) -> (PathBuf, PathBuf) {
+    let (certificate, key) = (directory.join("certificate.pem"), directory.join("key.pem"));
+    let status = Command::new("openssl")
+        .args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2".split(' '))
+        .args(["-subj", "/CN=mx.martinet.test", "-out"])
+        .arg(&certificate)
+        .arg("-keyout")
+        .arg(&key)
+        .stderr(Stdio::null())
+        .status()
+        .expect("openssl runs");
+    assert!(status.success(), "openssl makes a certificate");
+    (certificate, key)
+}
+
+/// What makes Postfix judge as `postfix-strict` does.
+const STRICT: [&str; 2] = [
+    "smtpd_delay_reject=yes",
+    "smtpd_sender_restrictions=reject_unknown_sender_domain",
+];
 
 /// Settings that all variants share. Nothing sleeps, nothing is limited, no client is trusted.
 const MAIN: &str = "
@@ -115,6 +168,7 @@ defer unix - - n - 0 bounce
 proxymap unix - - n - - proxymap
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
+tlsmgr unix - - n 1000? 1 tlsmgr
 "
 }
 

@@ -6,7 +6,7 @@ use std::process::Child;
 use std::sync::Arc;
 use std::time::Duration;
 
-use martinet::scenario::{ReceiverProfile, Scenario, load_receiver, parse_scenario};
+use martinet::scenario::{ReceiverProfile, Scenario, parse_receiver, parse_scenario};
 use martinet::smtp::ClientSource;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -37,12 +37,51 @@ pub struct Program {
     pub at_a_time: usize,
     /// Whether its patience with DNS can be set, so that worlds with names that time out can be played.
     pub patient: bool,
+    /// Lines that replace those of the same keys in the profiles, as the real program is configured.
+    pub settings: &'static str,
+    /// What is added to the profiles.
+    pub tables: &'static str,
     /// Starts it, with a directory of its own.
     pub start: fn(&Foreign, &Path) -> Vec<Child>,
 }
 
+impl Program {
+    /// The text of a profile with the settings and tables of the program.
+    fn adapted(&self, profile: &str) -> String {
+        let keys: Vec<_> = self
+            .settings
+            .lines()
+            .filter_map(|line| line.split_once(" ="))
+            .collect();
+        let replaced = |line: &&str| {
+            keys.iter()
+                .any(|(key, _)| line.starts_with(&format!("{key} =")))
+        };
+        let kept: Vec<_> = profile.lines().filter(|line| !replaced(line)).collect();
+        format!("{}{}\n{}", self.settings, kept.join("\n"), self.tables)
+    }
+}
+
+/// Mistakes that a session may make: the real programs are configured likewise.
+pub const MANY_ERRORS: &str = "smtp.max_errors = 100\n";
+
+/// Limits that a session of [`crate::limits`] reaches.
+pub const LOW_LIMITS: &str = "\
+smtp.max_errors = 3
+smtp.max_recipients = 2
+smtp.size = 4000
+smtp.command_timeout = \"2s\"
+smtp.data_timeout = \"2s\"
+";
+
+/// Programs whose limits are low.
+pub const LIMITED: [Program; 2] = [postfix::LIMITED, exim::LIMITED];
+
+/// Programs that offer STARTTLS, and AUTH where that takes no other program.
+pub const SECURED: [Program; 2] = [postfix::SECURED, exim::SECURED];
+
 /// Every program that is compared.
-const PROGRAMS: [Program; 5] = [
+pub const PROGRAMS: [Program; 5] = [
     postfix::PROGRAM,
     exim::PROGRAM,
     opensmtpd::PROGRAM,
@@ -50,13 +89,13 @@ const PROGRAMS: [Program; 5] = [
     haraka::PROGRAM,
 ];
 
-/// The programs that are here, and why the others are not. `MARTINET_PROGRAMS=exim,postfix` names those that are wanted.
-pub fn programs() -> (Vec<(Program, Foreign)>, Vec<String>) {
+/// Those of the programs that are here, and why the others are not. `MARTINET_PROGRAMS=exim,postfix` names those that are wanted.
+pub fn here(programs: impl IntoIterator<Item = Program>) -> (Vec<(Program, Foreign)>, Vec<String>) {
     let wanted = std::env::var("MARTINET_PROGRAMS").unwrap_or_default();
     let is_wanted =
         |program: &Program| wanted.is_empty() || wanted.split(',').any(|name| name == program.name);
     let (mut here, mut missing) = (Vec::new(), Vec::new());
-    for program in PROGRAMS.into_iter().filter(is_wanted) {
+    for program in programs.into_iter().filter(is_wanted) {
         match Foreign::find(program.needs) {
             Ok(foreign) => here.push((program, foreign)),
             Err(why) => missing.push(format!("the comparison with {}: {why}", program.name)),
@@ -99,9 +138,6 @@ impl Drop for Daemon {
     }
 }
 
-/// Mistakes that a session may make: the real programs are configured likewise.
-const MAX_ERRORS: usize = 100;
-
 /// Starts martinet with every profile, and the DNS server that the real receivers ask. They stand for one round of worlds.
 pub async fn start(programs: &[(Program, Foreign)], worlds: &[World]) -> Vec<Receiver> {
     let scenario = scenario(&worlds.iter().collect::<Vec<_>>());
@@ -115,10 +151,10 @@ pub async fn start(programs: &[(Program, Foreign)], worlds: &[World]) -> Vec<Rec
             "{}/scenarios/receivers/{name}.toml",
             env!("CARGO_MANIFEST_DIR")
         );
-        let mut profile = load_receiver(&path).unwrap_or_else(|error| panic!("{error}"));
+        let text = program.adapted(&std::fs::read_to_string(&path).expect("a profile"));
+        let mut profile = parse_receiver(name, &text).unwrap_or_else(|error| panic!("{error}"));
         profile.dns_timeout = LOOKUP_TIMEOUT;
         let receiver = Arc::get_mut(&mut profile.receiver).expect("nobody else has the receiver");
-        receiver.settings.max_errors = MAX_ERRORS;
         receiver.settings.xclient.clear();
         let mut builder = martinet::World::builder()
             .with_scenario(scenario.clone())

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::foreign::{Foreign, chown};
-use crate::receivers::Program;
+use crate::receivers::{MANY_ERRORS, Program};
 
 /// One daemon.
 pub const PROGRAM: Program = Program {
@@ -18,6 +18,8 @@ pub const PROGRAM: Program = Program {
     profiles: &[("sendmail-rdns", 2550)],
     at_a_time: 24,
     patient: true,
+    settings: MANY_ERRORS,
+    tables: "",
     start: |foreign, directory| vec![start(foreign, directory)],
 };
 

@@ -55,6 +55,7 @@ mod script;
 mod sent;
 #[path = "../skipped/mod.rs"]
 mod skipped;
+mod smtp_limits;
 mod smtp_settings;
 mod spf;
 mod tracing;

@@ -91,6 +91,9 @@ pub(crate) fn parse(line: &[u8], syntax: &Syntax) -> Result<Command, Mistake> {
     if !syntax.invalid_utf8 && matches!(text, Cow::Owned(_)) {
         return Err(CoreReply::BadUtf8.into());
     }
+    if syntax.forbids(&text) {
+        return Err(CoreReply::ForbiddenCommand.into());
+    }
     let end = text.find([' ', '\t']).unwrap_or(text.len());
     let (verb, argument) = text.split_at(end);
     let mut upper = [0; 8];
@@ -129,7 +132,12 @@ fn of_verb(verb: &[u8], argument: &str, syntax: &Syntax) -> Result<Command, Mist
         b"NOOP" => Ok(Command::Noop),
         b"HELP" => Ok(Command::Help),
         b"VRFY" if argument.is_empty() => Err(CoreReply::VrfySyntax.into()),
-        b"VRFY" => Ok(Command::Vrfy(argument.to_owned())),
+        b"VRFY" => {
+            if syntax.vrfy_path {
+                path::vrfy(argument, syntax)?;
+            }
+            Ok(Command::Vrfy(argument.to_owned()))
+        }
         b"EXPN" => Ok(Command::Expn),
         b"XCLIENT" => xclient::parse(argument).map(Command::Xclient),
         b"BDAT" => bdat(argument),
@@ -187,7 +195,7 @@ fn bdat(argument: &str) -> Result<Command, Mistake> {
 /// `AUTH mechanism [initial-response]` (RFC 4954 §4).
 fn auth(argument: &str) -> Result<Command, Mistake> {
     let mut words = argument.split_ascii_whitespace();
-    let mechanism = words.next().map(str::to_ascii_uppercase);
+    let mechanism = words.next().map(str::to_owned);
     let initial = words.next().map(str::to_owned);
     match (mechanism, words.next()) {
         (Some(mechanism), None) => Ok(Command::Auth { mechanism, initial }),
@@ -279,7 +287,7 @@ mod tests {
                 initial: initial.map(str::to_owned),
             })
         };
-        check("AUTH plain", auth(None));
+        check("AUTH PLAIN", auth(None));
         check("AUTH PLAIN =", auth(Some("=")));
         check("AUTH", Err(CoreReply::AuthSyntax));
         check(

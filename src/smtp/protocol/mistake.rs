@@ -32,6 +32,15 @@ impl Mistake {
         )
     }
 
+    /// Whether the first word of the line is a command that the receiver does not know.
+    pub(crate) fn is_unknown_command(&self) -> bool {
+        self.is_unrecognised()
+            || matches!(
+                self.reply,
+                CoreReply::NotImplemented | CoreReply::LhloNotOffered
+            )
+    }
+
     /// The mistake with the value of a placeholder.
     pub(crate) fn quoting(mut self, placeholder: &'static str, text: impl Into<String>) -> Self {
         self.quotes.push((placeholder, text.into()));

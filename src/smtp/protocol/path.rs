@@ -31,6 +31,7 @@ struct Side {
     operand: CoreReply,
     brackets: CoreReply,
     unclosed: CoreReply,
+    too_long: CoreReply,
     flaw: fn(PathFlaw) -> CoreReply,
 }
 
@@ -40,6 +41,7 @@ const MAIL: Side = Side {
     operand: CoreReply::MailOperand,
     brackets: CoreReply::SenderBrackets,
     unclosed: CoreReply::SenderUnclosed,
+    too_long: CoreReply::SenderTooLong,
     flaw: |flaw| match flaw {
         PathFlaw::Malformed => CoreReply::SenderSyntax,
         PathFlaw::Domain => CoreReply::SenderDomain,
@@ -54,6 +56,7 @@ const RCPT: Side = Side {
     operand: CoreReply::RcptOperand,
     brackets: CoreReply::RecipientBrackets,
     unclosed: CoreReply::RecipientUnclosed,
+    too_long: CoreReply::RecipientTooLong,
     flaw: |flaw| match flaw {
         PathFlaw::Malformed => CoreReply::RecipientSyntax,
         PathFlaw::Domain => CoreReply::RecipientDomain,
@@ -88,6 +91,18 @@ pub(crate) fn rcpt(argument: &str, syntax: &Syntax) -> Result<(String, Parameter
     Ok((forward_path.to_owned(), parameters))
 }
 
+/// The number of octets of a path that `{beginning}` quotes.
+const BEGINNING_OCTETS: usize = 64;
+
+/// Checks that the argument of VRFY is a forward-path, with or without its angle brackets (RFC 5321 §4.1.1.6 has a string).
+pub(crate) fn vrfy(argument: &str, syntax: &Syntax) -> Result<(), Mistake> {
+    let syntax = Syntax {
+        brackets: false,
+        ..syntax.clone()
+    };
+    rcpt(&format!("{}{argument}", RCPT.keyword), &syntax).map(|_| ())
+}
+
 /// The text after the colon.
 struct Operand<'a> {
     /// The whole text after the colon.
@@ -102,6 +117,12 @@ struct Operand<'a> {
 
 impl<'a> Operand<'a> {
     fn mailbox(&self, side: &Side, syntax: &Syntax) -> Result<&'a str, Mistake> {
+        if self.path.len() > syntax.path_octets {
+            let mut ends = (0..=BEGINNING_OCTETS).rev();
+            let beginning = ends.find_map(|end| self.path.get(..end));
+            let mistake = self.mistake(side.too_long);
+            return Err(mistake.quoting("beginning", beginning.unwrap_or_default()));
+        }
         mailbox::read(self.path, syntax).map_err(|flaw| self.mistake((side.flaw)(flaw)))
     }
 

@@ -82,6 +82,8 @@ core_replies! {
         "ETRN within a transaction",
     UnknownCommand "unknown_command" "500 5.5.2 Error: command not recognized"
         "an unknown command",
+    ForbiddenCommand "forbidden_command" "221 2.7.0 Error: I can break rules, too. Goodbye."
+        "a line whose first word forbidden_commands matches",
     EmptyLine "empty_line" "500 5.5.2 Error: command not recognized"
         "an empty line",
     NotImplemented "not_implemented" "502 5.5.1 Error: command not implemented"
@@ -91,7 +93,7 @@ core_replies! {
     LmtpOnly "lmtp_only" "500 5.5.1 Error: this is LMTP, say LHLO"
         "HELO or EHLO to a listener that speaks LMTP",
     LineTooLong "line_too_long" "500 5.5.2 Error: line too long"
-        "a command line beyond line_octets, or a text line beyond 1000 octets",
+        "a command line beyond line_octets, or a text line beyond text_line_octets",
     BareLf "bare_lf" "500 5.5.2 Error: bare <LF> received"
         "a command that ends with a bare LF, if bare LFs are refused",
     BareLfInData "bare_lf_in_data" "550 5.5.2 Error: bare <LF> received"
@@ -120,6 +122,8 @@ core_replies! {
         "a malformed reverse-path",
     SenderUnclosed "sender_unclosed" "501 5.1.7 Bad sender address syntax"
         "a reverse-path without its closing bracket",
+    SenderTooLong "sender_too_long" "501 5.1.7 Bad sender address syntax"
+        "a reverse-path beyond path_octets",
     SenderDomain "sender_domain" "501 5.1.7 Bad sender address syntax"
         "a reverse-path whose domain is missing or malformed",
     SenderLiteral "sender_literal" "501 5.1.7 Bad sender address syntax"
@@ -130,6 +134,8 @@ core_replies! {
         "a malformed forward-path",
     RecipientUnclosed "recipient_unclosed" "501 5.1.3 Bad recipient address syntax"
         "a forward-path without its closing bracket",
+    RecipientTooLong "recipient_too_long" "501 5.1.3 Bad recipient address syntax"
+        "a forward-path beyond path_octets",
     RecipientDomain "recipient_domain" "501 5.1.3 Bad recipient address syntax"
         "a forward-path whose domain is missing or malformed",
     RecipientLiteral "recipient_literal" "501 5.1.3 Bad recipient address syntax"
@@ -214,6 +220,8 @@ core_replies! {
         "a SIZE in MAIL above the limit of the receiver",
     MessageTooLarge "message_too_large" "552 5.3.4 Error: message exceeds the size limit"
         "a message above the size limit of the receiver",
+    ChunkTooLarge "chunk_too_large" "552 5.3.4 Error: message exceeds the size limit"
+        "a chunk of BDAT that makes the message larger than the size limit of the receiver",
     NoStorage "no_storage" "452 4.3.1 Insufficient system storage"
         "a message that cannot be stored",
     StartTlsReady "starttls" "220 2.0.0 Ready to start TLS"
@@ -259,7 +267,9 @@ core_replies! {
     ProxyRefused "proxy_refused" "421 4.3.0 Server local error"
         "a PROXY header that is malformed, missing or unexpected",
     TooManyErrors "too_many_errors" "421 4.7.0 Error: too many errors"
-        "a client that reaches max_errors",
+        "a client that reaches max_errors; a text with `{mistake}` takes the place of the reply to the first mistake beyond max_errors, and has the code of that reply",
+    TooManyUnknown "too_many_unknown" "421 4.7.0 Error: too many errors"
+        "a client that reaches max_errors by unknown commands alone; a file that sets `too_many_errors` and not this key uses the text of `too_many_errors`",
     Timeout "timeout" "421 4.4.2 Error: timeout exceeded"
         "a client that is silent too long",
     DataTimeout "data_timeout" "421 4.4.2 Error: timeout exceeded"
@@ -280,6 +290,14 @@ pub const CORE_PLACEHOLDERS: &[(&str, &str)] = &[
     (
         "line",
         "the line as sent, if the command is unknown or malformed",
+    ),
+    (
+        "beginning",
+        "the first 64 octets of the path of MAIL or RCPT, without its angle bracket",
+    ),
+    (
+        "mistake",
+        "the text of the reply to the last mistake, in `too_many_errors`",
     ),
     ("path", "the path of MAIL or RCPT as sent"),
     ("parameter", "the parameter of MAIL or RCPT as sent"),

@@ -1,5 +1,7 @@
 //! The syntax that a receiver accepts, more or less than RFC 5321 allows: `[syntax]` of a receiver file.
 
+use crate::policy::check::Pattern;
+
 /// The maximum length of a command line in octets, including CRLF (RFC 5321 §4.5.3.1.4).
 pub const COMMAND_LINE_OCTETS: usize = 512;
 /// The octets that extensions add to a MAIL or RCPT line (RFC 5321 §4.5.3.1.11; RFC 3461 §4 adds 500).
@@ -58,6 +60,18 @@ impl DomainTolerance {
     ];
 }
 
+/// What happens to a command line that exceeds the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) enum LongLine {
+    /// The whole line is discarded and refused. MAIL, RCPT and AUTH can have 500 octets more (RFC 5321 §4.5.3.1.11).
+    #[default]
+    Refuse,
+    /// The beginning of the line is the command, and the rest is discarded (Postfix `line_length_limit`).
+    Cut,
+    /// The beginning of the line is refused, and the rest is another command (Exim).
+    Split,
+}
+
 /// The mistake that is reported if a command is both malformed and out of sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum MistakeOrder {
@@ -101,8 +115,16 @@ pub struct Syntax {
     pub utf8_paths: bool,
     /// Whether a command can have invalid UTF-8, which is kept as U+FFFD.
     pub invalid_utf8: bool,
-    /// The maximum length of a command line in octets, including CRLF; MAIL, RCPT and AUTH can have 500 more.
+    /// The maximum length of a command line in octets, including CRLF.
     pub line_octets: usize,
+    /// What happens to a longer line.
+    pub(crate) long_lines: LongLine,
+    /// The maximum length of a path in octets, without its angle brackets.
+    pub(crate) path_octets: usize,
+    /// Whether the argument of VRFY must be a forward-path.
+    pub(crate) vrfy_path: bool,
+    /// Matches the first words of lines that end the session: words of other protocols.
+    pub(crate) forbidden_commands: Option<Pattern>,
     /// The maximum length of a text line of a message in octets, including CRLF.
     pub text_line_octets: usize,
     /// Whether a parameter can be repeated.
@@ -133,11 +155,42 @@ impl Default for Syntax {
             utf8_paths: false,
             invalid_utf8: false,
             line_octets: COMMAND_LINE_OCTETS,
+            long_lines: LongLine::default(),
+            path_octets: usize::MAX,
+            vrfy_path: false,
+            forbidden_commands: None,
             text_line_octets: TEXT_LINE_OCTETS,
             repeated_parameters: false,
             extensions_need_ehlo: false,
             unchecked_parameters: Vec::new(),
             order: MistakeOrder::default(),
         }
+    }
+}
+
+impl Syntax {
+    /// The longest line that begins with a verb, in octets.
+    pub(crate) fn line_octets_of(&self, line: &[u8]) -> usize {
+        let longer = ["MAIL", "RCPT", "AUTH"].iter().any(|verb| {
+            line.get(..verb.len())
+                .is_some_and(|v| v.eq_ignore_ascii_case(verb.as_bytes()))
+        });
+        match self.long_lines {
+            LongLine::Refuse if longer => self.line_octets + EXTENSION_OCTETS,
+            _ => self.line_octets,
+        }
+    }
+
+    /// The longest line of any verb, in octets.
+    pub(crate) fn most_line_octets(&self) -> usize {
+        self.line_octets_of(b"MAIL")
+    }
+
+    /// Whether a line begins with a word that ends the session.
+    pub(crate) fn forbids(&self, line: &str) -> bool {
+        let word = line.split_ascii_whitespace().next().unwrap_or_default();
+        self.forbidden_commands
+            .as_ref()
+            .is_some_and(|pattern| pattern.matches(word))
     }
 }

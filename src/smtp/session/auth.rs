@@ -8,6 +8,7 @@ use md5::Md5;
 
 use crate::reply::{Reply, ReplyCode};
 use crate::smtp::protocol::extension::Mechanism;
+use crate::smtp::protocol::mistake::Mistake;
 use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::script::{Point, ScriptContext};
 use crate::smtp::session::{Session, State};
@@ -56,7 +57,7 @@ impl Session {
         if !self.client.has_helo() {
             return Some(CoreReply::AuthBeforeHelo);
         }
-        let offered = self.setup.settings().auth.is_some();
+        let offered = self.setup.settings().auth.is_some() && self.takes_extensions();
         (!offered).then_some(CoreReply::AuthNotOffered)
     }
 
@@ -80,12 +81,11 @@ impl Session {
         if let Some(mistake) = mistake {
             return self.mistake(mistake, output);
         }
-        let Some(mechanism) = settings
-            .mechanisms
-            .iter()
-            .find(|known| known.word() == mechanism)
+        let mut offered = settings.mechanisms.iter();
+        let Some(mechanism) = offered.find(|known| known.word().eq_ignore_ascii_case(mechanism))
         else {
-            return self.mistake(CoreReply::AuthMechanism, output);
+            let mistake = Mistake::from(CoreReply::AuthMechanism).quoting("argument", mechanism);
+            return self.mistake(mistake, output);
         };
         let context = ScriptContext {
             auth: Some((*mechanism, initial.is_some())),

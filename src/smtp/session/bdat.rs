@@ -4,7 +4,7 @@ use bytes::BytesMut;
 
 use crate::facts::ReceiverLookup;
 use crate::reply::Reply;
-use crate::smtp::budget::MailData;
+use crate::smtp::budget::{Flaw, MailData};
 use crate::smtp::protocol::data::flaw;
 use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::session::event::Speaker;
@@ -116,12 +116,16 @@ impl Session {
                 None => self.end_after_errors(output),
             };
         };
-        if !chunk.last {
+        if !chunk.last && !data.is_lost() {
             self.state = State::Chunked(open, data);
             let octets = chunk.size.to_string();
             return self.answer_with(CoreReply::Chunk, &[("octets", octets)], output);
         }
         let (octets, lost) = data.into_octets();
+        let lost = lost.map(|lost| match lost {
+            Flaw::TooLarge => Flaw::ChunkTooLarge,
+            other => other,
+        });
         let flaw = lost.or_else(|| {
             if open.binary {
                 None

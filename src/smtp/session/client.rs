@@ -32,6 +32,8 @@ pub(crate) struct Client {
     xclient_helo: Option<(Verb, String)>,
     /// The refusal that was decided at connect and that each command gets, and whether a command has got it already.
     held: Option<(Refusal, bool)>,
+    /// The number of unknown commands of the session.
+    pub(super) unknown_commands: u64,
     /// The client address whose connection the memory of the receiver counts, and that memory.
     connected: Option<(IpAddr, Arc<Memory>)>,
 }
@@ -41,6 +43,7 @@ impl Client {
         Self {
             facts: Facts::of_receiver(client.address, receiver_name),
             deferrals: DeferIfPermit::default(),
+            unknown_commands: 0,
             helo: HeloState::None,
             before: None,
             xclient_helo: None,

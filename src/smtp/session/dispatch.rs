@@ -1,7 +1,7 @@
 //! Command lines: cut from the input, parsed, and passed to the method of their command (RFC 5321 §4.1, §4.5.3.1).
 //!
-//! A line that is too long is discarded to its end and answered once, however it is cut into packets. The journal keeps its
-//! beginning and its length.
+//! A line that is too long is discarded to its end and answered once, however it is cut into packets; or it is cut or split, as the receiver does.
+//! The journal keeps its beginning and its length.
 
 use std::borrow::Cow;
 
@@ -12,9 +12,7 @@ use crate::smtp::Extension;
 use crate::smtp::protocol::command::{self, Command};
 use crate::smtp::protocol::mistake::Mistake;
 use crate::smtp::protocol::replies::CoreReply;
-use crate::smtp::protocol::syntax::{
-    BareNewline, EXTENSION_OCTETS, MistakeOrder, PATH_LINE_OCTETS,
-};
+use crate::smtp::protocol::syntax::{BareNewline, LongLine, MistakeOrder, PATH_LINE_OCTETS};
 use crate::smtp::script::{Point, ScriptContext};
 use crate::smtp::session::auth::AUTH_LINE_OCTETS;
 use crate::smtp::session::event::Speaker;
@@ -33,6 +31,8 @@ pub(crate) struct OverlongLine {
     state: State,
     /// The beginning of the line, as the transcript shows it.
     beginning: String,
+    /// What stands for the line, where the receiver cuts it.
+    kept: Option<Vec<u8>>,
     /// The length so far, in octets.
     octets: usize,
 }
@@ -54,25 +54,39 @@ impl Session {
     ) -> bool {
         let end = memchr::memchr(b'\n', input).map(|end| end + 1);
         let octets = end.unwrap_or(input.len());
-        let passing = matches!(self.state, State::Passing(_)) || octets > self.line_octets();
-        if passing {
-            self.pass_over(&input[..octets]);
-            input.advance(octets);
-            if end.is_some() {
-                self.end_of_overlong_line(output);
+        let most = self.line_octets();
+        match self.state {
+            State::Passing(_) => {}
+            _ if octets <= most => {
+                if end.is_some() {
+                    let line = input.split_to(octets);
+                    self.line(&line, octets, !input.is_empty(), output, lookup);
+                }
+                return end.is_some();
             }
-        } else if end.is_some() {
-            let line = input.split_to(octets);
-            self.line(&line, !input.is_empty(), output, lookup);
+            _ if self.long_lines() == LongLine::Split => {
+                let beginning = input.split_to(most);
+                self.dialogue
+                    .record(Speaker::Client, &shortened(&beginning, most));
+                self.mistake(CoreReply::LineTooLong, output);
+                return true;
+            }
+            _ => {}
+        }
+        self.pass_over(&input[..octets], most);
+        input.advance(octets);
+        if end.is_some() {
+            self.end_of_overlong_line(!input.is_empty(), output, lookup);
         }
         end.is_some()
     }
 
-    /// Handles one line, including its line end: limits and line ends first, then syntax, then the state. `more` means that
-    /// the client did not wait for the reply.
+    /// Handles one line, including its line end: limits and line ends first, then syntax, then the state. `octets` is its length as it was sent,
+    /// and `more` means that the client did not wait for the reply.
     pub(crate) fn line(
         &mut self,
         line: &[u8],
+        octets: usize,
         more: bool,
         output: &mut Vec<u8>,
         lookup: &dyn ReceiverLookup,
@@ -83,7 +97,7 @@ impl Session {
         };
         self.at = self.stage();
         let masked = self.masked(text);
-        let masked = masked.map_or_else(|| shortened(text), Cow::Owned);
+        let masked = masked.map_or_else(|| shortened(text, octets), Cow::Owned);
         self.dialogue.record(Speaker::Client, &masked);
         if bare
             && self
@@ -98,13 +112,8 @@ impl Session {
         if matches!(self.state, State::Auth(_)) {
             return self.auth_response(text, output);
         }
-        let longer = ["MAIL", "RCPT", "AUTH"].iter().any(|verb| {
-            text.get(..4)
-                .is_some_and(|v| v.eq_ignore_ascii_case(verb.as_bytes()))
-        });
         let syntax = &self.setup.settings().syntax;
-        let most = syntax.line_octets + if longer { EXTENSION_OCTETS } else { 0 };
-        if line.len() > most {
+        if syntax.long_lines == LongLine::Refuse && line.len() > syntax.line_octets_of(text) {
             return self.mistake(CoreReply::LineTooLong, output);
         }
         let command = command::parse(text, syntax);
@@ -124,7 +133,7 @@ impl Session {
         if more && self.had_to_wait(&command) && self.out_of_step(text, output) {
             return;
         }
-        if self.refuses_command(&command, output) {
+        if self.refuses_command(&command, output) || self.lacks_tls(&command, output) {
             return;
         }
         match command {
@@ -135,6 +144,9 @@ impl Session {
 
     /// Handles a line that is not a command.
     fn no_command(&mut self, mistake: Mistake, line: &[u8], output: &mut Vec<u8>) {
+        if mistake.reply == CoreReply::ForbiddenCommand {
+            return self.answer_with(mistake.reply, &mistake.quotes, output);
+        }
         let unknown = mistake.is_unrecognised();
         if unknown && command::is_late_proxy_header(line) {
             return self.refuse_proxy("it is not at the beginning of the connection", output);
@@ -204,9 +216,6 @@ impl Session {
 
     /// The table from command to method.
     fn command(&mut self, command: Command, output: &mut Vec<u8>, lookup: &dyn ReceiverLookup) {
-        if self.lacks_tls(&command, output) {
-            return;
-        }
         if let Some(mistake) = self.against_helo(&command) {
             return self.mistake(mistake, output);
         }
@@ -369,11 +378,19 @@ impl Session {
         if matches!(self.state, State::Auth(_)) {
             AUTH_LINE_OCTETS
         } else {
-            self.setup.settings().syntax.line_octets + EXTENSION_OCTETS
+            self.setup.settings().syntax.most_line_octets()
         }
     }
 
-    fn pass_over(&mut self, octets: &[u8]) {
+    /// What becomes of a line that is too long. A response of AUTH is refused, always.
+    fn long_lines(&self) -> LongLine {
+        match self.state {
+            State::Auth(_) => LongLine::Refuse,
+            _ => self.setup.settings().syntax.long_lines,
+        }
+    }
+
+    fn pass_over(&mut self, octets: &[u8], most: usize) {
         if let State::Passing(passed) = &mut self.state {
             passed.octets += octets.len();
             return;
@@ -382,25 +399,38 @@ impl Session {
         let beginning = self
             .masked(beginning)
             .unwrap_or_else(|| String::from_utf8_lossy(beginning).into_owned());
+        let kept = (self.long_lines() == LongLine::Cut)
+            .then(|| [&octets[..most.min(octets.len())], b"\r\n"].concat());
         let state = std::mem::replace(&mut self.state, State::Idle);
         self.state = State::Passing(Box::new(OverlongLine {
             state,
             beginning,
+            kept,
             octets: octets.len(),
         }));
     }
 
     /// Handles the end of a line that was too long, and returns to the state before it. It ends an AUTH exchange (RFC
     /// 4954 §4).
-    fn end_of_overlong_line(&mut self, output: &mut Vec<u8>) {
+    fn end_of_overlong_line(
+        &mut self,
+        more: bool,
+        output: &mut Vec<u8>,
+        lookup: &dyn ReceiverLookup,
+    ) {
         let State::Passing(passed) = std::mem::replace(&mut self.state, State::Idle) else {
             return;
         };
         let OverlongLine {
             state,
             beginning,
+            kept,
             octets,
         } = *passed;
+        if let Some(line) = kept {
+            self.state = state;
+            return self.line(&line, octets, more, output, lookup);
+        }
         self.dialogue
             .record(Speaker::Client, &format!("{beginning}… ({octets} octets)"));
         match state {
@@ -428,14 +458,11 @@ fn stage_of(command: &Result<Command, Mistake>) -> Option<Stage> {
 }
 
 /// A line as the transcript shows it: its beginning and its length.
-pub(crate) fn shortened(line: &[u8]) -> Cow<'_, str> {
+pub(crate) fn shortened(line: &[u8], octets: usize) -> Cow<'_, str> {
     match line.get(..TRANSCRIPT_LINE_OCTETS) {
-        Some(beginning) if line.len() > TRANSCRIPT_LINE_OCTETS => format!(
-            "{}… ({} octets)",
-            String::from_utf8_lossy(beginning),
-            line.len()
-        )
-        .into(),
+        Some(beginning) if line.len() > TRANSCRIPT_LINE_OCTETS => {
+            format!("{}… ({octets} octets)", String::from_utf8_lossy(beginning)).into()
+        }
         _ => String::from_utf8_lossy(line),
     }
 }

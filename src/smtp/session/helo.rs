@@ -157,6 +157,7 @@ impl Session {
             return self.mistake(CoreReply::TlsActive, output);
         }
         match self.setup.starttls() {
+            _ if !self.takes_extensions() => self.mistake(CoreReply::StartTlsNotOffered, output),
             StartTls::Offered if self.setup.listener.tls => {
                 if self
                     .script(Point::StartTls, ScriptContext::default(), output)

@@ -428,10 +428,14 @@ impl Session {
 
     /// Whether an extension is offered at this point of the session.
     pub(crate) fn offers(&self, extension: Extension) -> bool {
+        let possible = extension != Extension::RequireTls || self.client.facts.conduct.tls;
+        possible && self.takes_extensions() && self.setup.settings().extensions.offers(extension)
+    }
+
+    /// Whether extensions can be used at this point: some receivers take them only after EHLO.
+    pub(crate) fn takes_extensions(&self) -> bool {
         let said = self.client.facts.helo.as_ref().map(|helo| helo.verb);
         let announced = self.client.has_helo() && said.is_some_and(|verb| verb != Verb::Helo);
-        let possible = (extension != Extension::RequireTls || self.client.facts.conduct.tls)
-            && (announced || !self.setup.settings().syntax.extensions_need_ehlo);
-        possible && self.setup.settings().extensions.offers(extension)
+        announced || !self.setup.settings().syntax.extensions_need_ehlo
     }
 }

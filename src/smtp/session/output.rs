@@ -79,6 +79,14 @@ impl Session {
             return;
         }
         let mistake = mistake.into();
+        let unknown = mistake.is_unknown_command();
+        self.client.unknown_commands += u64::from(unknown);
+        if unknown && self.is_beyond_errors(self.client.unknown_commands) {
+            return self.end(output, self.too_many_unknown(), ClosedBy::Errors);
+        }
+        if self.is_beyond_errors(self.client.facts.conduct.errors) {
+            return self.end_with_mistake(&mistake, output);
+        }
         self.answer_with(mistake.reply, &mistake.quotes, output);
         self.end_after_errors(output);
     }
@@ -86,9 +94,59 @@ impl Session {
     /// Ends the session after too many mistakes.
     pub(crate) fn end_after_errors(&mut self, output: &mut Vec<u8>) {
         let open = !matches!(self.state, State::Closed);
-        if open && self.client.facts.conduct.errors >= self.setup.settings().max_errors as u64 {
-            self.end(output, CoreReply::TooManyErrors, ClosedBy::Errors);
+        let (errors, most) = (
+            self.client.facts.conduct.errors,
+            self.setup.settings().max_errors as u64,
+        );
+        if !open || errors < most || self.ends_with_mistake() {
+            return;
         }
+        let reply = match self.client.unknown_commands == errors {
+            true => self.too_many_unknown(),
+            false => CoreReply::TooManyErrors,
+        };
+        self.end(output, reply, ClosedBy::Errors);
+    }
+
+    /// The reply to too many unknown commands.
+    fn too_many_unknown(&self) -> CoreReply {
+        match self
+            .setup
+            .settings()
+            .replies
+            .is_own(CoreReply::TooManyUnknown)
+        {
+            true => CoreReply::TooManyUnknown,
+            false => CoreReply::TooManyErrors,
+        }
+    }
+
+    /// Whether the last reply to a mistake takes the place of that mistake's own reply.
+    fn ends_with_mistake(&self) -> bool {
+        let replies = &self.setup.settings().replies;
+        let template = replies.template(CoreReply::TooManyErrors, true);
+        template
+            .pattern()
+            .texts()
+            .iter()
+            .any(|text| text.contains("{mistake}"))
+    }
+
+    /// Whether a receiver that ends the session in place of the reply to a mistake has seen enough of them.
+    fn is_beyond_errors(&self, mistakes: u64) -> bool {
+        mistakes > self.setup.settings().max_errors as u64 && self.ends_with_mistake()
+    }
+
+    /// Ends the session in place of the reply to a mistake, with the code of that reply.
+    fn end_with_mistake(&mut self, mistake: &Mistake, output: &mut Vec<u8>) {
+        let own = self.core(mistake.reply, &mistake.quotes);
+        let text = own.texts().first().map(ToString::to_string);
+        let text = text.unwrap_or_default();
+        let last = self.core(CoreReply::TooManyErrors, &[("mistake", text)]);
+        let reply = Reply::from_lines(own.code(), last.texts().to_vec());
+        self.dialogue.say(&reply, output);
+        self.protocol_refuses(reply);
+        self.close(ClosedBy::Errors);
     }
 
     pub(crate) fn end(&mut self, output: &mut Vec<u8>, reply: CoreReply, by: ClosedBy) {

@@ -126,18 +126,19 @@ impl Session {
 
     /// Evaluates the rules that require TLS, for commands that RFC 3207 §4 forbids without it. MAIL is judged with the other
     /// rules of its stage.
-    pub(crate) fn lacks_tls(&mut self, command: &Command, output: &mut Vec<u8>) -> bool {
-        let demands = matches!(
-            command,
-            Command::Rcpt { .. }
-                | Command::Data
-                | Command::Bdat { .. }
-                | Command::Auth { .. }
-                | Command::Rset
-                | Command::Vrfy(_)
-                | Command::Expn
-                | Command::Etrn(_)
-        );
+    pub(crate) fn lacks_tls(
+        &mut self,
+        command: &Result<Command, Mistake>,
+        output: &mut Vec<u8>,
+    ) -> bool {
+        const DEMAND: [&str; 8] = [
+            "RCPT", "DATA", "BDAT", "AUTH", "RSET", "VRFY", "EXPN", "ETRN",
+        ];
+        let demands = match command {
+            Ok(command) => DEMAND.contains(&command.word()),
+            // The rules of the stage judge a well-formed MAIL.
+            Err(mistake) => mistake.is_of("MAIL") || DEMAND.iter().any(|verb| mistake.is_of(verb)),
+        };
         if !demands || self.client.facts.conduct.tls {
             return false;
         }

@@ -395,6 +395,7 @@ impl Session {
 fn to_flaw(flaw: Flaw) -> CoreReply {
     match flaw {
         Flaw::TooLarge => CoreReply::MessageTooLarge,
+        Flaw::ChunkTooLarge => CoreReply::ChunkTooLarge,
         Flaw::NoStorage => CoreReply::NoStorage,
         Flaw::LineTooLong => CoreReply::LineTooLong,
         Flaw::BareLf => CoreReply::BareLfInData,

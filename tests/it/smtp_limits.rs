@@ -1,0 +1,188 @@
+//! What a receiver file can say of long lines and paths, of too many mistakes, of chunks, and of other protocols.
+
+use rstest::rstest;
+
+use crate::script::Stage;
+
+#[track_caller]
+fn play(receiver: &str, script: &str) {
+    Stage {
+        receiver: &format!(
+            "title = \"t\"\nsmtp.xclient = []\nsmtp.extensions = [\"CHUNKING\"]\n{receiver}"
+        ),
+        ..Stage::default()
+    }
+    .play(&format!("S: 220 mx.martinet.test ESMTP martinet\n{script}"));
+}
+
+/// A line of so many octets, without its CRLF.
+fn line(beginning: &str, octets: usize) -> String {
+    format!("{beginning}{}", "x".repeat(octets - beginning.len()))
+}
+
+#[rstest]
+#[case::refused("", "S: 500 Error: line too long\nC: NOOP\nS: 250 Ok")]
+// The beginning is NOOP with an argument.
+#[case::cut("[syntax]\nlong_lines = \"cut\"", "S: 250 Ok\nC: NOOP\nS: 250 Ok")]
+// The rest is a further command, which is unknown.
+#[case::split(
+    "[syntax]\nlong_lines = \"split\"",
+    "S: 500 Error: line too long\nS: 500 5.5.2 Error: command not recognized\nC: NOOP\nS: 250 Ok"
+)]
+fn long_lines(#[case] syntax: &str, #[case] expected: &str) {
+    let expected = expected.replace("500 5.5.2", "500");
+    for octets in [600, 5000] {
+        let long = line("NOOP ", octets);
+        let mut script = format!("C: {long}\n{expected}");
+        if syntax.contains("split") && octets == 5000 {
+            // 5,002 octets are nine pieces of 512 and a rest.
+            let pieces = "S: 500 Error: line too long\n".repeat(9);
+            script = script.replacen("S: 500 Error: line too long\n", &pieces, 1);
+        }
+        play(syntax, &script);
+    }
+}
+
+#[test]
+fn a_line_that_is_cut_loses_its_end() {
+    // The closing bracket is behind the limit.
+    let mail = format!("{}@from.test>", line("MAIL FROM:<", 505));
+    play(
+        "[syntax]\nlong_lines = \"cut\"",
+        &format!(
+            "C: {mail}\nS: 501 Bad sender address syntax\nC: MAIL FROM:<a@from.test>\nS: 250 Ok"
+        ),
+    );
+}
+
+#[test]
+fn rfc5321_4_5_3_1_3_long_paths() {
+    let (fits, long) = (line("", 246), line("", 247));
+    let quoted = "x".repeat(64);
+    play(
+        "[syntax]\npath_octets = 256\n[replies]\nsender_too_long = \"501 {argument}: too long: {beginning}...\"",
+        &format!(
+            "C: MAIL FROM:<{long}@from.test>
+             S: 501 <{long}@from.test>: too long: {quoted}...
+             C: MAIL FROM:<{fits}@from.test>
+             S: 250 Ok
+             C: RCPT TO:<{long}@from.test>
+             S: 501 Bad recipient address syntax
+             C: RCPT TO:<{fits}@from.test>
+             S: 250 Ok"
+        ),
+    );
+}
+
+#[test]
+fn vrfy_takes_a_path() {
+    play(
+        "[syntax]\nvrfy_path = true\nunqualified = false\n[replies]\nrecipient_unqualified = \"501 {argument}: a domain, please\"",
+        "C: VRFY a
+         S: 501 a: a domain, please
+         C: VRFY <a@from.test>
+         S: 252 Cannot VRFY user, but will accept message and attempt delivery",
+    );
+}
+
+#[test]
+fn words_of_other_protocols() {
+    let syntax = "[syntax]\nforbidden_commands = '^(GET|POST)$|^[^A-Z]'";
+    for first in ["GET / HTTP/1.1", "post", "*", "<html>"] {
+        play(
+            syntax,
+            &format!("C: {first}\nS: 221 Error: I can break rules, too. Goodbye.\nS: (closed)"),
+        );
+    }
+    play(syntax, "C: GETS\nS: 500 Error: command not recognized");
+}
+
+const AS_EXIM: &str = "smtp.max_errors = 2
+[replies]
+too_many_errors = [\"501-{mistake}\", \"501 Too many syntax or protocol errors\"]
+too_many_unknown = \"500 Too many unrecognized commands\"";
+
+#[rstest]
+// The text stands before the last reply, which has the code of the mistake.
+#[case(
+    "C: DATA
+     S: 503 Error: need MAIL command
+     C: FOO
+     S: 500 Error: command not recognized
+     C: DATA
+     S: 503-Error: need MAIL command
+     S: 503 Too many syntax or protocol errors
+     S: (closed)"
+)]
+#[case(
+    "C: FOO
+     S: 500 Error: command not recognized
+     C: FOO
+     S: 500 Error: command not recognized
+     C: NOOP
+     S: 250 Ok
+     C: FOO
+     S: 500 Too many unrecognized commands
+     S: (closed)"
+)]
+fn too_many_mistakes_as_exim(#[case] script: &str) {
+    play(AS_EXIM, script);
+}
+
+#[rstest]
+#[case(
+    "C: FOO
+     S: 500 Error: command not recognized
+     S: 421 too many unknown commands
+     S: (closed)"
+)]
+#[case(
+    "C: DATA
+     S: 503 Error: need MAIL command
+     S: 421 Error: too many errors
+     S: (closed)"
+)]
+fn unknown_commands_have_words_of_their_own(#[case] script: &str) {
+    play(
+        "smtp.max_errors = 1\n[replies]\ntoo_many_unknown = \"421 too many unknown commands\"",
+        script,
+    );
+}
+
+#[test]
+fn rfc3030_a_chunk_that_is_too_large_ends_the_transaction() {
+    play(
+        "smtp.size = 1000\n[replies]\nchunk_too_large = \"552 Chunk exceeds message size limit\"",
+        &format!(
+            "C: EHLO a.test
+             S: 250-mx.martinet.test
+             S: 250 CHUNKING
+             C: MAIL FROM:<a@from.test>
+             S: 250 Ok
+             C: RCPT TO:<b@contoso.test>
+             S: 250 Ok
+             C: BDAT 1202
+             C: {}
+             S: 552 Chunk exceeds message size limit
+             C: BDAT 0 LAST
+             S: 503 Error: need MAIL command",
+            line("", 1200)
+        ),
+    );
+}
+
+#[test]
+fn rfc3207_4_a_malformed_command_needs_tls_too() {
+    play(
+        "delay_reject = true\n[[rule]]\ncheck = \"tls-required\"\nfail = \"530 5.7.0 Must issue a STARTTLS command first\"",
+        "C: AUTH
+         S: 530 5.7.0 Must issue a STARTTLS command first
+         C: EHLO a.test
+         S: 250-mx.martinet.test
+         S: 250 CHUNKING
+         C: MAIL FROM:
+         S: 530 5.7.0 Must issue a STARTTLS command first
+         C: MAIL FROM:<a@from.test>
+         S: 530 5.7.0 Must issue a STARTTLS command first",
+    );
+}
