@@ -1,4 +1,4 @@
-//! Worlds by the thousand, and the API over 100,000 stored messages. `cargo bench --bench api`.
+//! Measures thousands of worlds, and the API with 100,000 stored messages. `cargo bench --bench api`.
 //!
 //! Memory is the resident set of this process, read from /proc.
 
@@ -29,7 +29,7 @@ fn main() {
 }
 
 async fn thousand_worlds() {
-    // What every world shares, files and code, is there before the first is measured.
+    // The code and files that all worlds share are loaded before the first world is measured.
     let warm = World::builder()
         .scenario("one-to-one")
         .receiver("helo-equals-ptr")
@@ -63,7 +63,7 @@ async fn thousand_worlds() {
     drop(warm);
 }
 
-/// The same by `POST /api/v1/worlds`, one after the other, each on a connection of its own; then each is deleted.
+/// The same with `POST /api/v1/worlds`, one after the other, each on its own connection; then each world is deleted.
 async fn thousand_worlds_over_http() {
     let address = api(World::builder().start().await.expect("a world")).await;
     let body = r#"{"scenario": "one-to-one", "receiver": "helo-equals-ptr"}"#;
@@ -95,7 +95,7 @@ async fn thousand_worlds_over_http() {
     );
 }
 
-/// Serves a world's API; gives its address.
+/// Serves a world's API; returns its address.
 async fn api(world: World) -> SocketAddr {
     let listener = bind_tcp("HTTP", SocketAddr::from(([127, 0, 0, 1], 0)))
         .await
@@ -186,7 +186,7 @@ async fn get(address: SocketAddr, path: &str) -> usize {
     .await
 }
 
-/// Sends a request that lacks what every one has; gives the octets of the answer.
+/// Sends a request, with the header fields that every request needs added; returns the octets of the response.
 async fn ask(address: SocketAddr, request: &str, status: &str) -> usize {
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     let request = request.replacen("\r\n", "\r\nHost: localhost\r\nConnection: close\r\n", 1);
@@ -202,7 +202,7 @@ async fn ask(address: SocketAddr, request: &str, status: &str) -> usize {
     octets.len()
 }
 
-/// Octets of memory that this process has.
+/// The resident memory of this process, in octets.
 fn resident() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     statm

@@ -1,4 +1,4 @@
-//! hickory-server over one zone file, for `benches/dns.sh`: prints its address and serves until it is killed.
+//! hickory-server with one zone file, for `benches/dns.sh`: prints its address and serves until it is killed.
 //!
 //!     hickory ORIGIN ZONE_FILE
 
@@ -28,7 +28,7 @@ fn main() -> Result<(), Failure> {
         InMemoryZoneHandler::<TokioRuntimeProvider>::new(origin.clone(), records, kind, transfers)?;
     let mut catalog = Catalog::new();
     catalog.upsert(origin.into(), vec![Arc::new(handler)]);
-    // One thread, as the server that it is compared with has one core.
+    // One thread, because the other server has one core too.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

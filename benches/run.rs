@@ -1,4 +1,5 @@
-//! How soon `martinet run` starts its command. `cargo bench --bench run`, as root or as a user who can make namespaces.
+//! Measures how soon `martinet run` starts its command. `cargo bench --bench run`, as root or as a user who can make
+//! namespaces.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -16,7 +17,7 @@ fn main() {
     }
     print!("{}", String::from_utf8_lossy(&probe.stdout));
     for scenario in ["one-to-one", "office365", "internet-2026"] {
-        // In turn, so that a slow moment of the machine meets both.
+        // Alternating, so that a slow moment of the machine affects both.
         let (mut alone, mut inside) = (Vec::new(), Vec::new());
         for _ in 0..RUNS {
             alone.push(time_to_line(&mut Command::new("echo")));

@@ -1,7 +1,7 @@
-//! How soon `serve` is ready, and what judging adds to a session. `cargo bench --bench session`.
+//! Measures how soon `serve` is ready, and what rules add to the time of a session. `cargo bench --bench session`.
 //!
-//! Judged and unjudged sessions alternate over real sockets in one process, so that a slow moment of the machine
-//! meets both; the medians are compared.
+//! Sessions with and without rules alternate over real sockets in one process, so that a slow moment of the machine
+//! affects both; the medians are compared.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -28,7 +28,7 @@ fn main() {
     runtime.block_on(everything());
 }
 
-/// A receiver that asks block lists and SPF and has every check of the HELO, beside `lenient`.
+/// A receiver with block lists, SPF and every HELO check, to compare with `lenient`.
 async fn everything() {
     let lenient = load_receiver("lenient").expect("a receiver");
     let all = parse_receiver("all", &all_rules()).expect("a receiver");
@@ -59,7 +59,7 @@ async fn everything() {
 }
 
 fn helo_checks() -> impl Iterator<Item = &'static Check> {
-    // helo-literal-match and helo-bad-ip pass over names; they are judged all the same.
+    // helo-literal-match and helo-bad-ip do not apply to names, but are evaluated.
     CATALOGUE
         .iter()
         .copied()
@@ -78,7 +78,7 @@ fn all_rules() -> String {
     text
 }
 
-/// The client that passes all of it.
+/// The client that passes all rules.
 fn all_good() -> Scenario {
     let text = "title = \"good\"\n[[domain]]\nname = \"contoso.test\"\n\
         [[zone]]\norigin = \"example.test.\"\ntext = \"\"\"\n@ TXT \"v=spf1 include:spf.example.test -all\"\n\
@@ -147,7 +147,7 @@ async fn judging() {
     );
 }
 
-/// Sessions with two worlds in turn: the median of each, the first tenth left out.
+/// Alternates sessions between two worlds: the median of each, without the first tenth.
 async fn in_turn(plain: &World, strict: &World) -> (Duration, Duration) {
     let (mut without, mut with) = (Vec::new(), Vec::new());
     for round in 0..SESSIONS {

@@ -1,7 +1,7 @@
-//! What open waits cost the SMTP server: sessions a second without waits, and with waits of different filters that look
-//! at all sessions kept (no cursor) and match none of them. `cargo bench --bench waits`.
+//! Measures what open waits cost the SMTP server: sessions per second without waits, and with waits of different
+//! filters that read all stored sessions (no cursor) and match none of them. `cargo bench --bench waits`.
 //!
-//! Clients, server and waits share one process; rounds without and with waits take turns.
+//! Clients, server and waits share one process; rounds without and with waits alternate.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -78,7 +78,7 @@ async fn measure() {
     }
 }
 
-/// Sessions a second, a connection a message.
+/// Sessions per second, with one connection for each message.
 async fn rate(smtp: SocketAddr, time: Duration) -> f64 {
     let (began, sent) = (Instant::now(), Arc::new(AtomicU64::new(0)));
     let mut clients = JoinSet::new();
@@ -120,7 +120,7 @@ async fn session(smtp: SocketAddr) {
     }
 }
 
-/// Opens waits, and returns once each has been taken in.
+/// Opens waits, and returns once the server has read each request.
 async fn open(http: SocketAddr, waits: usize) -> Vec<TcpStream> {
     let mut open = Vec::with_capacity(waits);
     for index in 0..waits {
@@ -132,7 +132,7 @@ async fn open(http: SocketAddr, waits: usize) -> Vec<TcpStream> {
         stream.write_all(request.as_bytes()).await.expect("written");
         open.push(stream);
     }
-    // A request on the last connection's heels: those before it have been read by then.
+    // One more request on the last connection: when it is answered, the server has read the others.
     let mut last = TcpStream::connect(http).await.expect("a connection");
     let ask = "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     last.write_all(ask.as_bytes()).await.expect("written");
@@ -140,7 +140,7 @@ async fn open(http: SocketAddr, waits: usize) -> Vec<TcpStream> {
     open
 }
 
-/// A filter that no session of the load meets; each is another.
+/// A filter that no session of the load matches; every number gives another filter.
 fn filter(index: usize) -> String {
     match index % 10 {
         0 => format!("recipient=user{index}@contoso.test"),
@@ -156,7 +156,7 @@ fn filter(index: usize) -> String {
     }
 }
 
-/// How many of the waits have not been answered.
+/// The number of waits without a response.
 fn still_open(open: &[TcpStream]) -> usize {
     let answered = |stream: &&TcpStream| stream.try_read(&mut [0; 64]).is_err();
     open.iter().filter(answered).count()

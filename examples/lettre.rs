@@ -1,4 +1,5 @@
-//! A mailer built on lettre meets a receiver that wants HELO = PTR, and one that does not. `cargo run --example lettre`
+//! A mailer built on lettre sends to a receiver that requires HELO = PTR, and to one that does not. `cargo run
+//! --example lettre`
 
 use std::error::Error;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! A session spoken by hand over a socket. `cargo run --example raw_socket`
+//! A session written by hand over a socket. `cargo run --example raw_socket`
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
@@ -14,7 +14,7 @@ pub fn main() -> Result<(), Box<dyn Error>> {
         .receiver("postfix-strict")
         .start()?;
     let mut stream = BufReader::new(TcpStream::connect(world.smtp_addr())?);
-    // Postfix speaks what it has against a client at RCPT (`smtpd_delay_reject`).
+    // Postfix refuses a client at RCPT (`smtpd_delay_reject`).
     for command in [
         "",
         "EHLO mail.example.test",

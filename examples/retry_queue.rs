@@ -1,5 +1,5 @@
-//! A retry queue against greylisting: five minutes pass in no time, for queue and receiver alike.
-//! `cargo run --example retry_queue`
+//! A retry queue and greylisting: the test advances both clocks by five minutes without waiting. `cargo run --example
+//! retry_queue`
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -10,7 +10,7 @@ use martinet::expect::{Expectation, Sessions};
 use martinet::scenario::parse_receiver;
 use martinet::smtp::client::{Delivery, deliver};
 
-/// The software under test: tries again after a 4yz reply, waiting twice as long each time.
+/// The software under test: retries after a 4yz reply, and doubles the delay each time.
 struct Queue {
     waiting: VecDeque<(Duration, Delivery)>,
     /// The queue's own clock, which the test advances.

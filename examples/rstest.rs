@@ -1,4 +1,4 @@
-//! A world for each case, by a fixture of rstest. As a program it plays one case: `cargo run --example rstest`
+//! Makes a world for each case with a fixture of rstest. As a program it plays one case: `cargo run --example rstest`
 
 use std::error::Error;
 
@@ -36,7 +36,7 @@ fn play(world: &blocking::World, helo: &str, rule: Option<&str>) -> Result<(), B
     Ok(())
 }
 
-/// The software under test stands here. This one is martinet's own SMTP client.
+/// Replace this with the software under test. Here it is martinet's own SMTP client.
 fn send_mail(world: &World, helo: &str) -> Result<(), Box<dyn Error>> {
     let delivery = Delivery {
         helo: helo.to_owned(),

@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_no_time_is_kept() {
+    fn a_text_that_is_not_a_time_is_kept() {
         let read = |text: &str| serde_json::from_str::<WrittenTime>(text).expect("a string");
         assert_eq!(read("\"2m\""), WrittenTime::Time(Duration::from_secs(120)));
         assert_eq!(read("\"soon\""), WrittenTime::Unreadable("soon".to_owned()));

@@ -1,5 +1,5 @@
-//! The data of a message, by DATA and by BDAT: the first octet chooses receiver and command, the second how the rest is
-//! cut into packets. Whatever is sent, what is accepted is what was sent before the only end of data there is.
+//! The data of a message, by DATA and by BDAT: the first octet selects receiver and command, the second how the rest is
+//! cut into packets. An accepted message is always what was sent before the only valid end of the data.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -1,4 +1,4 @@
-//! Any octets as a DNS request: no panic, no amplification, and hickory-proto reads what is answered.
+//! Any octets as a DNS request: no panic, no amplification, and hickory-proto can parse the response.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Any octets as zone text: no panic, and what is loaded is printed and read back as it is.
+//! Any octets as zone text: no panic, and loaded records are the same after printing and loading them again.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The first octets of a connection, as a PROXY header: however they are cut, they are the same header, or none.
+//! The first octets of a connection, as a PROXY header: the result does not depend on packet borders.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|octets: &[u8]| {

@@ -1,4 +1,4 @@
-//! A whole session: the first octet chooses the receiver, the second how the rest is cut into packets.
+//! A whole session: the first octet selects the receiver, the second how the rest is cut into packets.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn who_else_can_reach_it_is_told() {
+    fn reports_who_else_can_reach_the_server() {
         said("", &[]);
         said("--smtp [::1]:25 --dns 127.0.0.2:53 --http off", &[]);
         said(

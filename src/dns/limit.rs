@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_allowance_is_the_networks_and_comes_back() {
+    fn the_allowance_belongs_to_a_network_and_recovers() {
         let (limiter, now) = (Limiter::default(), Instant::now());
         let ask = |client: &str, at| limiter.response(client.parse().expect("an address"), 2, at);
         assert_eq!(ask("198.51.100.1", now), Allowance::Answer);

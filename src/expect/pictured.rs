@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pictures_go_below_the_target_directory_or_where_the_variable_says() {
+    fn pictures_are_below_the_target_directory_or_that_of_the_variable() {
         assert_eq!(folder(OsString::new()), None);
         assert_eq!(folder("drawn".into()), Some(PathBuf::from("drawn")));
         let target = folder("1".into()).expect("a folder");

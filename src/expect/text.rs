@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_say_what_was_meant() {
+    fn mistakes_suggest_the_intended_word() {
         for (text, part) in [
             ("verdct=reject", "did you mean \"verdict\"?"),
             ("rule=iprv", "rule: invalid value \"iprv\""),

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_found_out_is_found_again() {
+    fn lookups_are_cached() {
         let (lookup_cache, zones) = (LookupCache::default(), zones("mail", Vec::new()));
         let first = facts(&lookup_cache, &zones, None, "mail.example.test");
         let second = facts(&lookup_cache, &zones, None, "mail.example.test");
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn where_dns_misbehaves_each_asks_for_itself() {
+    fn zones_with_faults_are_not_cached() {
         let fault = Fault::new("mail.example.test", Action::ServFail)
             .expect("a name")
             .times(1);
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_told_is_not_taken_for_found_out() {
+    fn known_values_are_not_cached_as_lookups() {
         let (lookup_cache, zones) = (LookupCache::default(), zones("mail", Vec::new()));
         let told = Iprev::told(name::absolute("told.test"), None, false);
         let first = facts(
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_an_end_to_what_is_kept() {
+    fn the_cache_has_a_limit() {
         let (lookup_cache, zones) = (LookupCache::default(), zones("mail", Vec::new()));
         for n in 0..=HELOS {
             facts(&lookup_cache, &zones, None, &format!("h{n}.example.test"));

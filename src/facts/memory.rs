@@ -434,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_stops_at_its_bound_and_says_so() {
+    fn a_clock_stops_at_its_bound_and_reports_it() {
         let clock = Clock::default();
         assert!(clock.advance(MOST_ADVANCED - Duration::from_secs(1)));
         assert!(!clock.advance(Duration::from_secs(2)), "beyond the bound");

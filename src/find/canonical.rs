@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn words_leave_links_out() {
+    fn links_are_not_words() {
         assert_eq!(
             words("No PTR record, see https://example.test/x 554 a1"),
             ["no", "ptr", "record", "see", "a1"]

@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sentence_that_stands_twice_is_taken_in_order() {
+    fn a_repeated_sentence_is_matched_in_order() {
         let twice = "Please authenticate the sender. Results: {what}. To authenticate the sender visit {id} now, gsmtp";
         let text = "Results: none. To authenticate the sender visit x now, gsmtp";
         let (found, length) = overlap(twice, text);

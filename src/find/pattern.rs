@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_placeholder_matches_what_may_stand_there() {
+    fn a_placeholder_matches_its_possible_values() {
         let template = [
             "550-5.7.1 no {helo} here",
             "550 5.7.1 [{ip}] is not welcome at {mx}",

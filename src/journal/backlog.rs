@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_takes_in_what_waits_and_counts_what_went() {
+    fn the_log_reads_waiting_events_and_counts_dropped_ones() {
         let limits = |entries, octets| Limits { entries, octets };
         let pushed: &[&[u64]] = &[&[1, 2], &[3], &[4, 5]];
         check(

@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_is_told_and_then_one_a_second() {
+    fn the_first_failure_is_logged_and_then_one_per_second() {
         let (mut failures, start) = (Failures::default(), Instant::now());
         let mut count = |ms| failures.count(start + Duration::from_millis(ms));
         let told = [0, 10, 999, 1000, 1001, 5000].map(&mut count);

@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_go_first_and_are_counted() {
+    fn the_oldest_are_dropped_first_and_counted() {
         let limits = |entries, octets| Limits { entries, octets };
         check(limits(2, 100), &["a", "b", "c"], &["b", "c"], 1);
         check(limits(9, 4), &["aa", "bb", "cc"], &["bb", "cc"], 1);

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn names_break_behind_dots() {
+    fn names_break_after_dots() {
         let name = "mail-bn1lp0150.outbound.protection.outlook.com";
         let expected = ["mail-bn1lp0150.outbound.", "protection.outlook.com"];
         assert_eq!(wrapped(name, 30, 3), expected);

@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_delayed_reply_has_its_delay_and_what_a_client_waits_for_has_none() {
+    fn a_delayed_reply_has_a_delay_and_other_replies_have_none() {
         let step = |at: i64, actor: Actor| Step {
             at: jiff::SignedDuration::from_millis(at),
             actor,

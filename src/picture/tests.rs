@@ -43,7 +43,7 @@ fn check(file: &str, found: &str) {
 }
 
 #[test]
-fn the_seeds_cases_are_drawn_as_they_were_looked_at() {
+fn the_example_cases_are_drawn_as_approved() {
     let branded = "mail.branded.test";
     let message_of_2016 = "NAM02-BL2-obe.outbound.protection.outlook.com";
     let cases = [

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_may_say_what_it_is() {
+    fn a_file_can_declare_its_kind() {
         check(
             "kind = \"receiver\"\n[[pool]]\n[[zone]]",
             Some(Kind::Receiver),

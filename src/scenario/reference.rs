@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn documented_defaults_are_what_the_reader_takes() {
+    fn documented_defaults_are_those_of_the_reader() {
         let mut checked = 0;
         for file in [&SCENARIO, &RECEIVER] {
             compare(file, file, &mut checked);

@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_claimed_is_given_back() {
+    fn claimed_memory_is_released() {
         let budget = Arc::new(MessageBudget::new(10));
         let data = || MailData::new(8, Some(Arc::clone(&budget)));
         let (mut first, mut second) = (data(), data());

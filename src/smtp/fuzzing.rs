@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn smtp_proto_agrees_but_for_what_is_intended() {
+    fn smtp_proto_agrees_except_for_intended_differences() {
         let mut state = 20_261_125;
         let mut found: Vec<String> = Vec::new();
         for _ in 0..200_000 {

@@ -89,7 +89,7 @@ mod tests {
     use crate::smtp::StartTls;
 
     #[tokio::test]
-    async fn who_wants_tls_is_told() {
+    async fn tls_is_an_error_without_the_feature() {
         let error = World::builder()
             .starttls(StartTls::Offered)
             .start()

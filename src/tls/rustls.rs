@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_certificate() {
+    fn invalid_certificates() {
         assert!(Tls::own("x", "y").is_err());
         let (one, other) = (
             KeyPair::generate().expect("a key"),

@@ -1,4 +1,4 @@
-//! One question with its two answers, and what can be observed of them.
+//! One question with its two answers, and the properties of them that rows use.
 
 use hickory_proto::op::Message;
 use hickory_proto::rr::{Name, RData, Record, RecordType};
@@ -8,7 +8,7 @@ use crate::compare::{set, summary, text};
 use crate::questions::Question;
 use crate::zones::Zone;
 
-/// The number of the type DNAME, which hickory-proto has no name for.
+/// The number of the type DNAME, for which hickory-proto has no name.
 const DNAME: u16 = 39;
 
 /// A question and its answers.
@@ -26,12 +26,12 @@ pub struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// Whether this is the type that was asked for.
+    /// Whether this is the type of the question.
     pub fn asks(&self, kind: RecordType) -> bool {
         self.question.record_type == kind
     }
 
-    /// Whether our answer section has all records of theirs, and perhaps more.
+    /// Whether our answer section has all records of theirs, and possibly more.
     pub fn ours_goes_on(&self) -> bool {
         let known = set(&self.ours.answers);
         let all = set(&self.theirs.answers);
@@ -48,38 +48,39 @@ impl Case<'_> {
         last_is(self.ours, kind)
     }
 
-    /// Whether their authority section has records of a type and no others.
+    /// Whether their authority section has only records of one type, and at least one.
     pub fn their_authority_is(&self, kind: RecordType) -> bool {
         let records = &self.theirs.authorities;
         records.iter().all(|record| record.record_type() == kind)
     }
 
-    /// Whether both agree but for the additional section.
+    /// Whether both agree except for the additional section.
     pub fn agree_without_additional(&self) -> bool {
         summary(self.ours, false) == summary(self.theirs, false)
     }
 
-    /// Whether both agree once each record of a section of theirs stands once, which it does not.
+    /// Whether both agree after duplicates within their sections are removed, and they have such duplicates.
     pub fn agree_without_doubles(&self, additional: bool) -> bool {
         let single = without_doubles(self.theirs);
         let doubled = summary(&single, true) != summary(self.theirs, true);
         doubled && summary(self.ours, additional) == summary(&single, additional)
     }
 
-    /// The additional records that they do not have.
+    /// The additional records that they lack.
     pub fn additional_of_ours(&self) -> Vec<&Record> {
         let theirs = &self.theirs.additionals;
         let ours = self.ours.additionals.iter();
         ours.filter(|record| !theirs.contains(record)).collect()
     }
 
-    /// Whether a name is in another zone than the question: each zone here has its own last two labels, but for a child
+    /// Whether a name is in another zone than the question: each zone here has its own last two labels, except a child
     /// and its parent.
     pub fn is_elsewhere(&self, name: &Name) -> bool {
         last_labels(&name.to_string()) != last_labels(&self.question.name)
     }
 
-    /// Whether our answer has a DNAME record that redirects: it stands above the name that is asked for at the time.
+    /// Whether our answer has a DNAME record that redirects: its owner is above the name that is looked up at that
+    /// point.
     pub fn ours_is_redirected(&self) -> bool {
         let dnames = self.ours.answers.iter().filter(|r| is_dname(r));
         let aliases = || {
@@ -96,7 +97,7 @@ impl Case<'_> {
         })
     }
 
-    /// Whether they have a record that a wildcard made, which ours does not have.
+    /// Whether they have a record from a wildcard that ours does not have.
     pub fn they_use_a_wildcard(&self) -> bool {
         let ours = set(&self.ours.answers);
         let more = self.theirs.answers.iter().chain(&self.theirs.authorities);
@@ -104,7 +105,7 @@ impl Case<'_> {
         more.any(|record| self.is_below_a_wildcard(&record.name))
     }
 
-    /// Whether there is a wildcard at the origin of the zone, or above the name within it.
+    /// Whether there is a wildcard at the origin of the zone, or between the origin and the name.
     pub fn is_below_a_wildcard(&self, name: &Name) -> bool {
         let has = |name: &str| {
             let mut nodes = self.zones.iter().flat_map(|zone| zone.nodes.keys());
@@ -120,7 +121,7 @@ impl Case<'_> {
         false
     }
 
-    /// The name that was asked for.
+    /// The name of the question.
     pub fn name(&self) -> Name {
         Name::from_ascii(&self.question.name).expect("a name was asked for")
     }

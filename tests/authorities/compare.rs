@@ -1,4 +1,4 @@
-//! Two answers side by side: what has to agree, and the report of what does not.
+//! Compares two answers: what must agree, and the report of differences.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,25 +10,25 @@ use crate::case::{Case, is_dname};
 use crate::questions::Question;
 use crate::{hickory, intended};
 
-/// Most disagreements that are written out.
+/// Maximum number of differences in the report.
 const WRITTEN: usize = 25;
 
-/// What came out.
+/// The result.
 #[derive(Default)]
 pub struct Report {
     /// Answers compared, by server and RCODE.
     pub answers: BTreeMap<(&'static str, String), usize>,
-    /// Differences that are meant, by server and reason.
+    /// Intended differences, by server and reason.
     pub intended: BTreeMap<(&'static str, &'static str), usize>,
-    /// Questions whose answers the size decided about, asked again over TCP, by server.
+    /// Questions whose answers depended on the size limit and were asked again over TCP, by server.
     pub again: BTreeMap<&'static str, usize>,
-    /// Everything else.
+    /// All other differences.
     pub disagreements: Vec<String>,
 }
 
 impl Report {
-    /// Compares two answers to one question. Where the size decides about them, both are asked `again` over TCP, as a
-    /// client does: those answers have to agree, and ours over UDP has to be a sound part of ours over TCP.
+    /// Compares two answers to one question. If they depend on the size limit, both servers are asked `again` over TCP,
+    /// as a client does: those answers must agree, and our answer over UDP must be a valid part of ours over TCP.
     pub fn compare(&mut self, case: &Case, again: impl FnOnce() -> (Message, Message)) {
         let (server, question, ours) = (case.server, case.question, case.ours);
         *self
@@ -65,7 +65,7 @@ impl Report {
         }
     }
 
-    /// Their answer with the habits of the server undone.
+    /// Their answer after the peculiarities of the server are reverted.
     fn without_habits(&mut self, case: &Case) -> Message {
         let mut theirs = case.theirs.clone();
         for habit in intended::habits(case.server) {
@@ -112,8 +112,8 @@ fn agree(case: &Case) -> bool {
     summary(case.ours, additional) == summary(case.theirs, additional)
 }
 
-/// What NSD adds to an answer is a setting, which is off; what it adds to a referral has to agree. hickory-server adds
-/// nothing to a referral, and to an answer the addresses of the first host of the set.
+/// NSD adds nothing to an answer, because that setting is off; what it adds to a referral must agree. hickory-server
+/// adds nothing to a referral, and to an answer the addresses of the first host of the set.
 fn compares_additional(server: &str, ours: &Message) -> bool {
     match server {
         "knot" => true,
@@ -122,15 +122,16 @@ fn compares_additional(server: &str, ours: &Message) -> bool {
     }
 }
 
-/// Why an answer over UDP is no sound part of the one over TCP. With TC it has no records, and more to say than fits; without
-/// TC it has all answers, all of the authority section, and the addresses of name servers within a delegated zone.
+/// Why an answer over UDP is not a valid part of the one over TCP; `None` if it is. With TC it has no records, and the
+/// full answer does not fit; without TC it has all answers, the whole authority section, and the addresses of name
+/// servers within a delegated zone.
 fn unsound(question: &Question, part: &Message, whole: &Message) -> Option<&'static str> {
     let mut needed = whole.clone();
     needed.additionals.retain(|record| is_glue(record, whole));
     if part.metadata.truncation {
         let empty =
             part.answers.is_empty() && part.authorities.is_empty() && part.additionals.is_empty();
-        // hickory-proto compresses names a little otherwise.
+        // hickory-proto compresses names slightly differently.
         let octets = needed.to_vec().map_or(0, |octets| octets.len());
         return match (empty, octets * 5 > question.size * 4) {
             (false, _) => Some("TC with records"),
@@ -158,7 +159,7 @@ fn is_glue(record: &Record, referral: &Message) -> bool {
     })
 }
 
-/// Everything that has to agree, as text: sections are sets, names have no case.
+/// Everything that must agree, as text: sections are sets, names are in lower case.
 pub fn summary(message: &Message, additional: bool) -> String {
     let additional = if additional {
         &message.additionals[..]
@@ -204,7 +205,7 @@ pub fn set(section: &[Record]) -> Vec<String> {
     records
 }
 
-/// A record without case. The data of a DNAME are octets for hickory-proto, so that their case goes first.
+/// A record in lower case. For hickory-proto the data of a DNAME are octets, so their case is changed first.
 pub fn text(record: &Record) -> String {
     match &record.data {
         RData::Unknown { rdata, .. } if is_dname(record) => {

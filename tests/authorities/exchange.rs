@@ -11,7 +11,7 @@ use crate::questions::Question;
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Asks, and reads the answer.
+/// Sends a query, and reads the answer.
 pub fn ask(server: SocketAddr, question: &Question, tcp: bool) -> io::Result<Message> {
     let octets = if tcp {
         over_tcp(server, &question.octets)
@@ -22,7 +22,7 @@ pub fn ask(server: SocketAddr, question: &Question, tcp: bool) -> io::Result<Mes
         .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.to_string()))
 }
 
-/// Sends a datagram and takes the one that comes back.
+/// Sends a datagram and returns the one that comes back.
 pub fn over_udp(server: SocketAddr, octets: &[u8], timeout: Duration) -> io::Result<Vec<u8>> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     socket.set_read_timeout(Some(timeout))?;

@@ -1,4 +1,4 @@
-//! NSD and Knot, unpacked by `scripts/test.sh` or the machine's own, on ports of loopback.
+//! NSD and Knot, installed by `scripts/test.sh` or by the machine, on ports of loopback.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use crate::exchange::over_udp;
 use crate::zones::Zone;
 
-/// How long a server may take to begin.
+/// How long a server may take to start.
 const BEGIN: Duration = Duration::from_secs(30);
 
 /// A running server, stopped when dropped.
@@ -25,11 +25,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts NSD, or says what is not there.
+    /// Starts NSD, or returns what is missing.
     pub fn nsd(directory: &Path, zones: &[Zone]) -> Result<Self, String> {
         let address = free();
         let at = directory.display();
-        // NSD would add the zone's NS set to every answer; its rate limit would drop some.
+        // By default NSD adds the zone's NS set to every answer, and its rate limit drops some.
         let mut text = format!(
             "server:\n server-count: 1\n ip-address: 127.0.0.1@{}\n username: \"\"\n chroot: \"\"\n zonesdir: \"{at}\"\n database: \"\"\n pidfile: \"{at}/nsd.pid\"\n zonelistfile: \"{at}/nsd.list\"\n xfrdfile: \"{at}/nsd.state\"\n xfrdir: \"{at}\"\n rrl-ratelimit: 0\n minimal-responses: yes\nremote-control:\n control-enable: no\n",
             address.port()
@@ -44,7 +44,7 @@ impl Server {
         Self::start("nsd", "usr/sbin/nsd", &arguments, address, directory)
     }
 
-    /// Starts Knot, or says what is not there.
+    /// Starts Knot, or returns what is missing.
     pub fn knot(directory: &Path, zones: &[Zone]) -> Result<Self, String> {
         let address = free();
         let at = directory.display();
@@ -102,7 +102,7 @@ impl Server {
         })
     }
 
-    /// Waits until it answers for a zone: asks until it does.
+    /// Repeats a query until the server answers for a zone.
     pub fn wait(&mut self, origin: &str) {
         use hickory_proto::op::{Message, MessageType, OpCode, Query};
         let mut message = Message::new(1, MessageType::Query, OpCode::Query);
@@ -131,7 +131,7 @@ impl Server {
 }
 
 impl Drop for Server {
-    /// NSD and Knot end their own children where they are asked to end.
+    /// NSD and Knot end their children themselves when they get a signal.
     fn drop(&mut self) {
         let process = Pid::from_raw(self.child.id().cast_signed());
         let _ = kill(process, Signal::SIGTERM);
@@ -139,7 +139,7 @@ impl Drop for Server {
     }
 }
 
-/// A port that is free now, over UDP and TCP.
+/// A port that is free for UDP and TCP.
 fn free() -> SocketAddr {
     loop {
         let udp = UdpSocket::bind("127.0.0.1:0").expect("a port");

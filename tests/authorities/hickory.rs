@@ -1,4 +1,4 @@
-//! hickory-server, a dev-dependency, in this process: the authority that every machine has.
+//! hickory-server, a dev-dependency, in this process: an authority that is available on every machine.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use crate::zones::Zone;
 
 /// The name of the server in reports.
 pub const NAME: &str = "hickory-server";
-/// The TTL of all records, as [`crate::zones::write`] has it.
+/// The TTL of all records, as in [`crate::zones::write`].
 const TTL: u32 = 300;
 /// How long a TCP connection may be idle.
 const IDLE: Duration = Duration::from_secs(5);
-/// Responses that a TCP connection may hold back.
+/// Maximum number of responses that a TCP connection may have waiting.
 const HELD_BACK: usize = 16;
 
 /// Serves the zones on a port of loopback until the server is dropped.
@@ -65,8 +65,8 @@ fn loaded(zone: &Zone, origin: &Name) -> InMemoryZoneHandler {
     handler
 }
 
-/// A line of a zone as a record. hickory-proto reads no DNAME, no DS without its DNSSEC feature, and no unknown types
-/// (RFC 3597): their data is octets.
+/// A line of a zone as a record. hickory-proto cannot parse DNAME, DS without its DNSSEC feature, or unknown types (RFC
+/// 3597): their data is octets.
 fn record(owner: &str, line: &str) -> Record {
     let name = Name::from_ascii(owner).expect("an owner");
     let (kind, text) = line.split_once(' ').expect("a type and data");

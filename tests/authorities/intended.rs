@@ -1,4 +1,4 @@
-//! What is meant to differ from the other authorities: data, each row with its reason.
+//! Intended differences from the other authorities: data, each row with its reason.
 
 use hickory_proto::op::Message;
 use hickory_proto::rr::{RData, Record, RecordType};
@@ -6,36 +6,36 @@ use hickory_proto::rr::{RData, Record, RecordType};
 use crate::case::{Case, aliases, is_dname, leads_below_itself};
 use crate::hickory;
 
-/// A difference that is meant to be. A row says when it holds as narrowly as it can, so that it hides nothing else.
+/// An intended difference. The condition of a row is as narrow as possible, so that the row hides nothing else.
 pub struct Intended {
-    /// Why.
+    /// The reason.
     pub reason: &'static str,
     /// The servers that differ.
     servers: &'static [&'static str],
     holds: fn(&Case) -> bool,
 }
 
-/// A habit of a server that is undone before its answers are compared, so that everything else of them is.
+/// A peculiarity of a server that is reverted before its answers are compared, so that everything else is compared.
 pub struct Habit {
-    /// What it is.
+    /// The description.
     pub reason: &'static str,
     server: &'static str,
     undo: fn(&Case, &mut Message),
 }
 
-/// The row that explains why two answers differ, if one does.
+/// The row that explains why two answers differ, if there is one.
 pub fn explains(case: &Case) -> Option<&'static Intended> {
     let mut rows = INTENDED.iter();
     rows.find(|row| row.servers.contains(&case.server) && (row.holds)(case))
 }
 
-/// The habits of a server.
+/// The peculiarities of a server.
 pub fn habits(server: &str) -> impl Iterator<Item = &'static Habit> {
     HABITS.iter().filter(move |habit| habit.server == server)
 }
 
 impl Habit {
-    /// Undoes it in an answer.
+    /// Reverts it in an answer.
     pub fn undo(&self, case: &Case, theirs: &mut Message) {
         (self.undo)(case, theirs);
     }

@@ -1,8 +1,9 @@
-//! The differential test of the DNS server: hickory-server, NSD and Knot beside martinet, over the same random zones.
+//! The differential test of the DNS server: hickory-server, NSD, Knot and martinet serve the same random zones.
 //!
-//! Each question goes to all of them. Header flags, RCODE, EDNS and the records of each section have to agree, but for
-//! the short list of differences that are meant ([`intended`]). hickory-server runs in this process, on every machine; NSD and
-//! Knot where they are. `MARTINET_SEED` makes other zones and questions, `MARTINET_QUESTIONS` more or fewer.
+//! All of them get each question. Header flags, RCODE, EDNS and the records of each section must agree, except for a
+//! short list of intended differences ([`intended`]). hickory-server runs in this process, on every machine; NSD and
+//! Knot run if they are installed. `MARTINET_SEED` selects other zones and questions, `MARTINET_QUESTIONS` their
+//! number.
 
 mod case;
 mod compare;
@@ -24,9 +25,9 @@ use martinet::scenario::load_scenario;
 use foreign::Server;
 use random::Random;
 
-/// The seed unless told otherwise.
+/// The default seed.
 const SEED: u64 = 20_261_121;
-/// The number of questions unless told otherwise.
+/// The default number of questions.
 const QUESTIONS: u64 = 12_000;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,15 +11,15 @@ use crate::zones::Zone;
 pub struct Question {
     /// The message.
     pub octets: Vec<u8>,
-    /// The name asked for.
+    /// The name of the question.
     pub name: String,
-    /// The type asked for.
+    /// The type of the question.
     pub record_type: RecordType,
-    /// Whether it goes over TCP.
+    /// Whether it is sent over TCP.
     pub tcp: bool,
-    /// The most octets of the answer over UDP.
+    /// Maximum size of the answer over UDP, in octets.
     pub size: usize,
-    /// The version of EDNS, where there is any.
+    /// The version of EDNS, if the query has EDNS.
     pub version: Option<u8>,
 }
 

@@ -1,5 +1,5 @@
-//! Random zones, legal for every server: wildcards, empty non-terminals, delegations at depth with much and little glue,
-//! aliases and DNAMEs in chains, in circles and across zones, large sets.
+//! Random zones that every server loads: wildcards, empty non-terminals, delegations at several depths with much and
+//! little glue, aliases and DNAMEs in chains, in circles and across zones, large sets.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,11 +11,11 @@ use crate::random::Random;
 pub struct Zone {
     /// Its origin, with the final dot.
     pub origin: String,
-    /// Owners, absolute, and what they have: lines of type and data.
+    /// Absolute owner names, and their records: lines of type and data.
     pub nodes: BTreeMap<String, Vec<String>>,
-    /// Names below which another server answers.
+    /// Names for which another server is authoritative, with everything below them.
     pub cuts: Vec<String>,
-    /// Names below which a DNAME leads elsewhere.
+    /// Names with a DNAME that redirects everything below them.
     pub dnames: Vec<String>,
 }
 
@@ -47,7 +47,7 @@ pub fn random(random: &mut Random) -> Vec<Zone> {
     zones
 }
 
-/// A zone of which everything is found in another one: its origin has a DNAME.
+/// A zone whose origin has a DNAME, so that everything is found in another zone.
 fn renamed() -> Zone {
     let origin = "renamed.example.".to_owned();
     let apex = [
@@ -108,7 +108,7 @@ fn add(zone: &mut Zone, owner: String, random: &mut Random) {
             .to_ascii_lowercase()
             .ends_with(&format!(".{}", cut.to_ascii_lowercase()))
     });
-    // No wildcard owns a delegation or another label's place: what that means is disputed.
+    // No wildcard owns a delegation or is in the middle of a name: their meaning is disputed.
     let starred = owner.trim_start_matches("*.").contains('*');
     if zone.nodes.keys().any(same) || below_cut || starred {
         return;
@@ -122,7 +122,7 @@ fn add(zone: &mut Zone, owner: String, random: &mut Random) {
     match random.weighted(&[(60, "data"), (22, "alias"), (10, "cut"), (12, "dname")]) {
         "alias" => _ = zone.nodes.insert(owner, vec![format!("CNAME {host}")]),
         "cut" if !owner.starts_with('*') && bare => cut(zone, owner, random),
-        // What a DNAME at a wildcard means is disputed (RFC 6672 §3.3).
+        // The meaning of a DNAME at a wildcard is disputed (RFC 6672 §3.3).
         "dname" if !owner.starts_with('*') && bare => {
             let target = match random.below(4) {
                 0 => host,
@@ -153,7 +153,7 @@ fn add(zone: &mut Zone, owner: String, random: &mut Random) {
     }
 }
 
-/// A delegation with one to nine name servers within it, some beside it, and one elsewhere.
+/// A delegation with one to nine name servers within it, some outside it in the same zone, and one in another zone.
 fn cut(zone: &mut Zone, owner: String, random: &mut Random) {
     let mut servers = vec!["NS ns2.elsewhere.invalid.".to_owned()];
     for number in 0..random.pick(&[1, 1, 2, 3, 9]) {
@@ -175,7 +175,7 @@ fn cut(zone: &mut Zone, owner: String, random: &mut Random) {
     zone.cuts.push(owner);
 }
 
-/// A name that records lead to: here, in another zone, or nowhere.
+/// A name as the target of a record: in this zone, in another zone, or nonexistent.
 fn host(zone: &Zone, random: &mut Random) -> String {
     let label = random.pick(&LABELS).replace('*', "star");
     match random.below(10) {

@@ -1,14 +1,14 @@
-//! Commands and errors beside HELO: what is malformed, out of sequence, unknown or not offered, and whole messages.
+//! Commands and errors apart from HELO: malformed, out of sequence, unknown or not offered, and whole messages.
 //!
-//! A character below U+0100 stands for the octet of that number, so that lines may hold any octets. A line that ends with
-//! LF is sent as it is, any other gets CRLF. A line that begins with [`BODY`] is sent only after 354.
+//! A character below U+0100 is the octet with that number, so that lines can have any octets. A line that ends with LF
+//! is sent unchanged, any other line gets CRLF. A line that starts with [`BODY`] is sent only after 354.
 
 use crate::random::Random;
 
-/// What begins a message: it is sent only after 354.
+/// The start of a message: it is sent only after 354.
 pub const BODY: &str = "\u{1}body\u{1}";
 
-/// One line each; the client is none that a rule refuses, or is in any state.
+/// One line each; the client is accepted by all rules, or may be in any state.
 const LINES: &[&str] = &[
     "NOOP",
     "NOOP x",
@@ -89,7 +89,7 @@ const PATHS: &[&str] = &[
     "<a@from.test> RET=FULL",
 ];
 
-/// Whole messages after RCPT, and what may be wrong with them.
+/// Whole messages after RCPT, with possible mistakes.
 const MESSAGES: &[&str] = &[
     "Subject: a\r\n\r\nb\r\n.\r\n",
     ".\r\n",
@@ -98,7 +98,7 @@ const MESSAGES: &[&str] = &[
     "..a\r\n.\r\n",
 ];
 
-/// Sessions of a client that is whom it claims to be, each with every kind of mistake.
+/// Sessions of a correctly configured client, each with every kind of mistake.
 pub fn scripts(helo: &str) -> Vec<Vec<String>> {
     let line = |text: &str| text.to_owned();
     let hello = format!("EHLO {helo}");
@@ -178,7 +178,7 @@ pub fn scripts(helo: &str) -> Vec<Vec<String>> {
     scripts
 }
 
-/// Puts commands and errors into a session, at any place before QUIT.
+/// Inserts commands and errors into a session, at any position before QUIT.
 pub fn sprinkle(commands: &mut Vec<String>, random: &mut Random) {
     let mut messages = Vec::new();
     for _ in 0..random.weighted(&[(35, 0), (35, 1), (20, 2), (10, 4)]) {
@@ -193,7 +193,7 @@ pub fn sprinkle(commands: &mut Vec<String>, random: &mut Random) {
             _ => commands.insert(at, said),
         }
     }
-    // Last, so that nothing comes between DATA and its message.
+    // Inserted last, so that nothing comes between DATA and its message.
     if let Some(message) = messages.pop() {
         let at = random.below(commands.len());
         commands.splice(at..at, ["DATA".to_owned(), message]);

@@ -1,4 +1,4 @@
-//! Two dialogues side by side: what has to agree, and the report of what does not.
+//! Compares two dialogues: what must agree, and the report of differences.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use crate::dialogue::Exchange;
 use crate::intended;
 use crate::worlds::World;
 
-/// What came out.
+/// The result.
 #[derive(Default)]
 pub struct Report {
     /// Sessions compared.
@@ -18,9 +18,9 @@ pub struct Report {
     pub texts: usize,
     /// Replies by profile and code.
     pub codes: BTreeMap<(String, String), usize>,
-    /// Replies that are meant to differ, by reason.
+    /// Intended differences, by reason.
     pub intended: BTreeMap<&'static str, usize>,
-    /// Everything else: world, session and both dialogues.
+    /// All other differences: world, session and both dialogues.
     pub disagreements: Vec<String>,
 }
 
@@ -44,7 +44,7 @@ impl Report {
                 None => disagrees = true,
             }
             if real.code() != ours.code() {
-                // From here on the two sessions are in different states.
+                // From here on the two servers are in different states.
                 break;
             }
         }
@@ -54,7 +54,7 @@ impl Report {
         }
     }
 
-    /// Adds what another report has.
+    /// Adds another report.
     pub fn add(&mut self, other: Self) {
         self.sessions += other.sessions;
         self.replies += other.replies;
@@ -69,7 +69,7 @@ impl Report {
     }
 }
 
-/// The text of a reply without what is new in each session: queue ids, and the time in Exim's greeting.
+/// The text of a reply without the parts that change in each session: queue ids, and the time in Exim's greeting.
 fn text(exchange: &Exchange) -> &str {
     let text = exchange.text();
     if let Some((before, _)) = text.split_once(" Message accepted for delivery") {

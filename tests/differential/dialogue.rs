@@ -1,4 +1,4 @@
-//! Sessions played to the end: after a refusal the client goes on, so that what stays refused is seen too.
+//! Sessions played to the end: after a refusal the client continues, so that later refusals are compared too.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -19,14 +19,14 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 /// A command and its reply.
 #[derive(Clone, Debug)]
 pub struct Exchange {
-    /// What the client said; empty for the greeting.
+    /// The command of the client; empty for the greeting.
     pub command: String,
-    /// The reply as on the wire; one line `<…>` where there was none.
+    /// The reply as on the wire; one line `<…>` if there is none.
     pub reply: Vec<String>,
 }
 
 impl Exchange {
-    /// The reply code, or what stands for it.
+    /// The reply code, or the line that replaces it.
     pub fn code(&self) -> &str {
         let first = &self.reply[0];
         if first.starts_with('<') {
@@ -36,13 +36,13 @@ impl Exchange {
         }
     }
 
-    /// The text of the first line, behind the code.
+    /// The text of the first line, after the code.
     pub fn text(&self) -> &str {
         self.reply[0].get(4..).unwrap_or_default()
     }
 }
 
-/// Plays the commands from one address to another, and hears every reply.
+/// Plays the commands from one address to another, and reads every reply.
 pub async fn play(server: SocketAddr, source: IpAddr, commands: &[String]) -> Vec<Exchange> {
     let mut dialogue = Vec::new();
     let mut stream = match connect(server, source).await {

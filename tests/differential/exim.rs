@@ -1,4 +1,4 @@
-//! The real Exim as a receiver: a daemon in the foreground, its configuration and spool in a directory of the test's.
+//! The real Exim as a receiver: a daemon in the foreground, with configuration and spool in a directory of the test.
 
 use std::fs;
 use std::path::Path;
@@ -98,7 +98,7 @@ queue_only
 acl_smtp_rcpt = rcpt
 ";
 
-/// Starts an Exim; `settings` stand in the main section, `acl` is its ACL for RCPT.
+/// Starts an Exim; `settings` are lines of the main section, `acl` is its ACL for RCPT.
 fn start(foreign: &Foreign, lab: &Path, port: u16, settings: &str, acl: &str) -> Child {
     let directory = lab.join(format!("exim-{port}"));
     let spool = directory.join("spool");

@@ -1,4 +1,4 @@
-//! Where a foreign program is, and how to enter the network that it is to run in.
+//! Finds foreign programs, and enters the network in which they run.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -6,9 +6,9 @@ use std::process::Command;
 
 use crate::skipped;
 
-/// The variable that tells the test binary that it runs within its namespaces.
+/// The variable that is set when the test binary runs within its namespaces.
 const INSIDE: &str = "MARTINET_LAB";
-/// The variables that are handed to the inside.
+/// The variables that are passed into the namespaces.
 const PASSED: [&str; 4] = [
     "MARTINET_SEED",
     "MARTINET_WORLDS",
@@ -16,13 +16,13 @@ const PASSED: [&str; 4] = [
     "RUST_BACKTRACE",
 ];
 
-/// The root below which a program is: unpacked by `scripts/test.sh`, or the machine's own.
+/// The root directory of a program: installed by `scripts/test.sh`, or the machine's own.
 pub struct Foreign {
     root: PathBuf,
 }
 
 impl Foreign {
-    /// Finds what a program consists of, or says what is not there.
+    /// Finds the files of a program, or returns what is missing.
     pub fn find(needed: &[&str]) -> Result<Self, String> {
         let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/foreign");
         let has_all = |root: &&Path| needed.iter().all(|program| root.join(program).exists());
@@ -42,12 +42,12 @@ impl Foreign {
         }
     }
 
-    /// The path of a file of theirs.
+    /// The path of one of the program's files.
     pub fn path(&self, below: &str) -> PathBuf {
         self.root.join(below)
     }
 
-    /// Where the dynamic linker finds their libraries.
+    /// Where the dynamic linker finds the program's libraries.
     pub fn libraries(&self) -> OsString {
         let own = format!("lib/{}-linux-gnu", std::env::consts::ARCH);
         let beside = self.path("usr").join(&own);
@@ -73,9 +73,9 @@ pub fn chown(owner: &str, mode: &str, path: &Path) {
     }
 }
 
-/// A command that runs this test binary's `test` in namespaces of its own, as root.
+/// A command that runs this test binary's `test` in new namespaces, as root.
 ///
-/// The variables of [`PASSED`] are handed over; sudo keeps none by itself.
+/// The variables of [`PASSED`] are passed explicitly, because sudo keeps none.
 fn within_namespaces(test: &str) -> Command {
     const UNSHARE: [&str; 7] = [
         "unshare",
@@ -106,8 +106,8 @@ fn within_namespaces(test: &str) -> Command {
     command
 }
 
-/// Runs this test binary's ignored `test` in namespaces, if they can be made here and one of the programs is here. `programs` returns how many there
-/// are, and why others are missing.
+/// Runs this test binary's ignored `test` in namespaces, if this machine can make them and has one of the programs.
+/// `programs` returns how many programs there are, and why others are missing.
 pub fn agree_within_namespaces(
     what: &str,
     test: &str,
@@ -128,7 +128,7 @@ pub fn agree_within_namespaces(
     );
 }
 
-/// The directory of the lab, within the namespaces of [`within_namespaces`]; `None` elsewhere.
+/// The directory of the lab, within the namespaces of [`within_namespaces`]; `None` outside.
 pub fn lab() -> Option<PathBuf> {
     if std::env::var_os(INSIDE).is_none() {
         println!("skipped: not within the lab");
@@ -137,7 +137,7 @@ pub fn lab() -> Option<PathBuf> {
     Some(std::env::var_os("LAB").expect("lab.sh sets LAB").into())
 }
 
-/// Whether namespaces can be made here.
+/// Whether this machine can make namespaces.
 fn namespaces() -> Result<(), String> {
     let root = user_id() == "0";
     let (program, arguments): (_, &[&str]) = if root {

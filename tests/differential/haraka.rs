@@ -1,4 +1,5 @@
-//! The real Haraka as a receiver: node in the foreground, with its own plugins for reverse DNS and HELO, and one of ours.
+//! The real Haraka as a receiver: node in the foreground, with Haraka's plugins for reverse DNS and HELO, and one of
+//! the test.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +20,7 @@ pub const PROGRAM: Program = Program {
     start: |foreign, directory| vec![start(foreign, directory)],
 };
 
-/// Files of its configuration, below its directory. Every check of the two plugins refuses.
+/// Files of its configuration, below its directory. Every check of the two plugins is set to refuse.
 const FILES: &[(&str, &str)] = &[
     ("config/me", "mx.martinet.test\n"),
     ("config/plugins", "lab\nfcrdns\nhelo.checks\n"),
@@ -28,7 +29,7 @@ const FILES: &[(&str, &str)] = &[
         "config/smtp.ini",
         "listen=198.51.100.25:2560,[2001:db8::25]:2560\nnodes=0\n",
     ),
-    // Haraka's own, which it has no defaults for.
+    // Haraka's own values, for which it has no defaults.
     (
         "config/connection.ini",
         "[main]\nsmtputf8=true\n[haproxy]\nenabled=false\n[headers]\nadd_received=true\nclean_auth_results=true\nmax_lines=1000\n\
@@ -47,8 +48,8 @@ const FILES: &[(&str, &str)] = &[
     ("plugins/lab.js", LAB),
 ];
 
-/// Haraka takes the documentation networks for private ones, which its plugins skip, and knows no top-level domain `test`.
-/// Every recipient is its own.
+/// Haraka treats the documentation networks as private ones, which its plugins skip, and does not know the top-level
+/// domain `test`. It accepts every recipient.
 const LAB: &str = "'use strict'
 const net_utils = require('haraka-net-utils')
 const tlds = require('haraka-tld')
@@ -72,7 +73,7 @@ fn start(foreign: &Foreign, directory: &Path) -> Child {
         fs::write(path, text).expect("a file");
     }
     fs::create_dir_all(directory.join("queue")).expect("a directory");
-    // Where the machine's Node is too old for Haraka, npm has put a newer one beside it.
+    // If the machine's Node is too old for Haraka, npm has installed a newer one next to it.
     let beside = foreign.path("haraka/node_modules/.bin/node");
     let node = if beside.exists() {
         beside

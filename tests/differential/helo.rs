@@ -1,11 +1,11 @@
-//! HELO and EHLO arguments of every kind, and what DNS says of them.
+//! HELO and EHLO arguments of every kind, and their DNS data.
 
 use std::net::IpAddr;
 
 use crate::random::Random;
 use crate::worlds::{ELSEWHERE_4, ELSEWHERE_6, World};
 
-/// The kinds of argument, and how often each comes.
+/// The kinds of argument, and how often each occurs.
 const KINDS: &[(usize, &str)] = &[
     (20, "ptr name"),
     (4, "second ptr name"),
@@ -39,13 +39,13 @@ const KINDS: &[(usize, &str)] = &[
     (3, "illegal"),
 ];
 
-/// Makes up an argument; `label` keeps the names of two helos apart.
+/// Makes an argument; `label` keeps the names of two HELOs distinct.
 pub fn random(world: &mut World, random: &mut Random, label: &str) -> String {
     let kind = random.weighted(KINDS);
     resolving(world, kind, label).unwrap_or_else(|| textual(world, random, kind, label))
 }
 
-/// Helos that differ in what DNS says.
+/// HELO names that differ in their DNS data.
 fn resolving(world: &mut World, kind: &str, label: &str) -> Option<String> {
     let name = world.host(label);
     let (own, _) = world.families();
@@ -88,7 +88,7 @@ fn resolving(world: &mut World, kind: &str, label: &str) -> Option<String> {
     Some(name)
 }
 
-/// Helos that differ in how they are written.
+/// HELO arguments that differ in their form.
 fn textual(world: &mut World, random: &mut Random, kind: &str, label: &str) -> String {
     let client = world.client;
     match kind {

@@ -1,23 +1,23 @@
-//! What is meant to differ from the real programs: data, each row with its reason.
+//! Intended differences from the real programs: data, each row with its reason.
 
 use crate::dialogue::{Exchange, WAIT};
 use crate::{intended_haraka, intended_sendmail};
 
 /// One intended difference.
 pub struct Intended {
-    /// What the profile's name begins with.
+    /// The start of the profile's name.
     profile: &'static str,
-    /// What the command begins with.
+    /// The start of the command.
     command: &'static str,
-    /// What the real reply begins with.
+    /// The start of the real reply.
     real: &'static str,
-    /// What martinet's reply begins with.
+    /// The start of martinet's reply.
     ours: &'static str,
-    /// Why.
+    /// The reason.
     pub reason: &'static str,
 }
 
-/// A row.
+/// Makes a row.
 pub const fn row(
     profile: &'static str,
     command: &'static str,
@@ -268,7 +268,7 @@ const ROWS: &[Intended] = &[
     ),
 ];
 
-/// The row that explains why two replies differ, if one does.
+/// The row that explains why two replies differ, if there is one.
 pub fn explains(profile: &str, real: &Exchange, ours: &Exchange) -> Option<&'static Intended> {
     let mut rows = ROWS
         .iter()

@@ -1,4 +1,4 @@
-//! What is meant to differ from Haraka: data, each row with its reason.
+//! Intended differences from Haraka: data, each row with its reason.
 
 use crate::intended::{Intended, row};
 

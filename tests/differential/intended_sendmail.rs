@@ -1,4 +1,4 @@
-//! What is meant to differ from Sendmail: data, each row with its reason.
+//! Intended differences from Sendmail: data, each row with its reason.
 
 use crate::intended::{Intended, row};
 

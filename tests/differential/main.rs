@@ -1,8 +1,8 @@
-//! The differential test: real mail servers beside martinet's profiles of them, in the same random worlds.
+//! The differential test: real mail servers and martinet's profiles of them, in the same random worlds.
 //!
-//! All of them resolve through martinet's own DNS, in a network that holds nothing else, and hear the same sessions
-//! from the same addresses. Codes and enhanced codes have to agree everywhere, texts where the profile has them.
-//! `MARTINET_SEED` makes other worlds, `MARTINET_WORLDS` more or fewer; `MARTINET_PROGRAMS` names the programs.
+//! All of them use martinet's DNS server, in a network with nothing else, and get the same sessions from the same
+//! addresses. Codes and enhanced codes must agree everywhere, texts where the profile has them. `MARTINET_SEED` selects
+//! other worlds, `MARTINET_WORLDS` their number; `MARTINET_PROGRAMS` names the programs.
 
 mod commands;
 mod compare;
@@ -41,11 +41,11 @@ use random::Random;
 use receivers::Receiver;
 use worlds::{ROUND, SOUND, World};
 
-/// The seed unless told otherwise.
+/// The default seed.
 const SEED: u64 = 20_261_121;
-/// The number of worlds unless told otherwise.
+/// The default number of worlds.
 const WORLDS: usize = 400;
-/// Worlds played at a time. Most of the time is lookups that nobody answers.
+/// Number of worlds played at the same time. Most of the time is spent on lookups that time out.
 const AT_A_TIME: usize = 24;
 
 #[test]
@@ -56,7 +56,7 @@ fn real_receivers_agree() {
     });
 }
 
-/// The inside of [`real_receivers_agree`], which starts it.
+/// The part of [`real_receivers_agree`] that runs in the namespaces.
 #[test]
 #[ignore = "runs within the namespaces that real_receivers_agree makes"]
 fn within_the_lab() {

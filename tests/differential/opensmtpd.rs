@@ -1,4 +1,5 @@
-//! The real OpenSMTPD as a receiver: its daemon in the foreground. Its paths are compiled in; lab.sh mounts them anew.
+//! The real OpenSMTPD as a receiver: its daemon in the foreground. Its paths are compiled in; lab.sh mounts other
+//! directories there.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +20,7 @@ pub const PROGRAM: Program = Program {
     start: |foreign, directory| vec![start(foreign, directory)],
 };
 
-/// The filters of the profile. Mail is relayed to where nobody listens: it stays in the queue.
+/// The filters of the profile. Mail is relayed to a port without a listener, so it stays in the queue.
 const CONFIGURATION: &str = r#"
 smtp max-message-size 36700160
 filter "norev" phase connect match !rdns disconnect "550 no rDNS"

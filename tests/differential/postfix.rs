@@ -1,4 +1,4 @@
-//! The real Postfix as a receiver: its own master, configuration and queue, in a directory of the test's.
+//! The real Postfix as a receiver: its master process, configuration and queue are in a directory of the test.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub const PROGRAM: Program = Program {
     },
 };
 
-/// With limits that a session reaches.
+/// Postfix with limits that a session reaches.
 pub const LIMITED: Program = Program {
     profiles: &[("postfix-strict", 2600)],
     settings: LOW_LIMITS,
@@ -39,7 +39,7 @@ pub const LIMITED: Program = Program {
     ..PROGRAM
 };
 
-/// With encryption required.
+/// Postfix with encryption required.
 pub const SECURED: Program = Program {
     profiles: &[("postfix-strict", 2640)],
     settings: "smtp.max_errors = 100\nsmtp.starttls = \"offered\"\n",
@@ -77,7 +77,7 @@ const STRICT: [&str; 2] = [
     "smtpd_sender_restrictions=reject_unknown_sender_domain",
 ];
 
-/// Settings that all variants share. Nothing sleeps, nothing is limited, no client is trusted.
+/// Settings that all variants share: no delays, no limits, no trusted clients.
 const MAIN: &str = "
 compatibility_level = 3.6
 myhostname = mx.martinet.test

@@ -1,10 +1,10 @@
-//! Reproducible chance: splitmix64.
+//! Reproducible random choices: splitmix64.
 
 /// A generator; equal seeds give equal choices.
 pub struct Random(u64);
 
 impl Random {
-    /// Begins at a seed.
+    /// Starts with a seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -27,7 +27,7 @@ impl Random {
         self.below(100) < percent
     }
 
-    /// One of several, each as often as its weight says.
+    /// One of several, chosen by weight.
     pub fn weighted<T: Copy>(&mut self, choices: &[(usize, T)]) -> T {
         let mut at = self.below(choices.iter().map(|(weight, _)| weight).sum());
         for (weight, choice) in choices {
@@ -39,7 +39,7 @@ impl Random {
         unreachable!("the place lies within the weights")
     }
 
-    /// One of several, each as often as any other.
+    /// One of several, all equally likely.
     pub fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len())]
     }

@@ -1,4 +1,4 @@
-//! The receivers: each a real program, and martinet with the profile of that program.
+//! The receivers: real programs, and martinet with their profiles.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -18,30 +18,30 @@ use crate::{exim, haraka, opensmtpd, postfix, sendmail};
 /// Where the receivers listen.
 pub const HOST_4: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 25));
 const HOST_6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x25));
-/// Where the one resolver listens, as lab.sh writes it into resolv.conf.
+/// Where the resolver listens; lab.sh writes the same address into resolv.conf.
 pub const DNS: ([u8; 4], u16) = ([198, 51, 100, 53], 53);
-/// How long a lookup is waited for, as lab.sh and the configuration of Exim have it.
+/// The timeout of a lookup, as set by lab.sh and in the configuration of Exim.
 pub const LOOKUP_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long a daemon may take until it listens.
+/// How long a daemon may take to listen.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A foreign program, and the profiles that stand for it.
+/// A foreign program, and its profiles.
 pub struct Program {
     /// Its name.
     pub name: &'static str,
-    /// The files that it consists of, below the root of foreign programs.
+    /// Its files, below the root of foreign programs.
     pub needs: &'static [&'static str],
-    /// The profiles, and where the real program listens for each; martinet listens one port above.
+    /// The profiles, and the port of the real program for each; martinet listens one port above.
     pub profiles: &'static [(&'static str, u16)],
-    /// The sessions that it has at a time.
+    /// Maximum number of sessions at the same time.
     pub at_a_time: usize,
-    /// Whether its patience with DNS can be set, so that worlds with names that time out can be played.
+    /// Whether its DNS timeout can be set, so that worlds with names that time out can be played.
     pub patient: bool,
-    /// Lines that replace those of the same keys in the profiles, as the real program is configured.
+    /// Lines that replace those with the same keys in the profiles, to match the configuration of the real program.
     pub settings: &'static str,
-    /// What is added to the profiles.
+    /// Text to append to the profiles.
     pub tables: &'static str,
-    /// Starts it, with a directory of its own.
+    /// Starts it, with its own directory.
     pub start: fn(&Foreign, &Path) -> Vec<Child>,
 }
 
@@ -62,7 +62,7 @@ impl Program {
     }
 }
 
-/// Mistakes that a session may make: the real programs are configured likewise.
+/// A number of mistakes that no session reaches; the real programs have the same setting.
 pub const MANY_ERRORS: &str = "smtp.max_errors = 100\n";
 
 /// Limits that a session of [`crate::limits`] reaches.
@@ -89,7 +89,7 @@ pub const PROGRAMS: [Program; 5] = [
     haraka::PROGRAM,
 ];
 
-/// Those of the programs that are here, and why the others are not. `MARTINET_PROGRAMS=exim,postfix` names those that are wanted.
+/// The programs that are installed, and why the others are missing. `MARTINET_PROGRAMS=exim,postfix` selects programs.
 pub fn here(programs: impl IntoIterator<Item = Program>) -> (Vec<(Program, Foreign)>, Vec<String>) {
     let wanted = std::env::var("MARTINET_PROGRAMS").unwrap_or_default();
     let is_wanted =
@@ -104,13 +104,13 @@ pub fn here(programs: impl IntoIterator<Item = Program>) -> (Vec<(Program, Forei
     (here, missing)
 }
 
-/// A real receiver and martinet in its place.
+/// A real receiver and martinet with its profile.
 pub struct Receiver {
     /// The name of the profile.
     pub profile: ReceiverProfile,
     /// Whether worlds with names that time out are played.
     pub patient: bool,
-    /// Places for sessions with the real program.
+    /// Limits the number of sessions with the real program.
     pub places: Semaphore,
     port: u16,
     world: martinet::World,
@@ -138,7 +138,7 @@ impl Drop for Daemon {
     }
 }
 
-/// Starts martinet with every profile, and the DNS server that the real receivers ask. They stand for one round of worlds.
+/// Starts martinet with every profile, and the DNS server for the real receivers. They run for one round of worlds.
 pub async fn start(programs: &[(Program, Foreign)], worlds: &[World]) -> Vec<Receiver> {
     let scenario = scenario(&worlds.iter().collect::<Vec<_>>());
     let mut receivers = Vec::new();
@@ -183,7 +183,7 @@ pub async fn stop(receivers: Vec<Receiver>) {
     }
 }
 
-/// Starts the real programs; they stand for all rounds.
+/// Starts the real programs; they run for all rounds.
 pub async fn real(programs: &[(Program, Foreign)], lab: &Path) -> Vec<Daemon> {
     let mut daemons = Vec::new();
     for (program, foreign) in programs {
@@ -198,7 +198,7 @@ pub async fn real(programs: &[(Program, Foreign)], lab: &Path) -> Vec<Daemon> {
     daemons
 }
 
-/// Waits until something listens.
+/// Waits until a server listens.
 pub async fn listening(address: SocketAddr) {
     let connects = async {
         while TcpStream::connect(address).await.is_err() {
@@ -209,7 +209,7 @@ pub async fn listening(address: SocketAddr) {
     listens.unwrap_or_else(|_| panic!("nothing listens on {address}"));
 }
 
-/// One scenario of all worlds: the root zone, so that no name lies outside it.
+/// The scenario of all worlds: it has the root zone, so that no name is outside.
 pub fn scenario(worlds: &[&World]) -> Scenario {
     let mut zone = String::new();
     let mut faults = String::new();

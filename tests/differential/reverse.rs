@@ -1,11 +1,11 @@
-//! The client's PTR records, and the addresses of the names they lead to.
+//! The client's PTR records, and the addresses of the PTR names.
 
 use std::net::IpAddr;
 
 use crate::random::Random;
 use crate::worlds::{ELSEWHERE_4, ELSEWHERE_6, World};
 
-/// Makes up PTR records.
+/// Makes PTR records.
 pub fn random(world: &mut World, random: &mut Random) {
     let owner = world.reverse();
     let names = match random.weighted(&[(7, 0), (3, 1), (4, 2), (60, 3), (14, 4), (6, 5), (6, 6)]) {
@@ -18,7 +18,7 @@ pub fn random(world: &mut World, random: &mut Random) {
         3 | 6 => 1,
         names => names - 2,
     };
-    // RFC 2317: the name of the record is an alias within a zone of the client's owner.
+    // RFC 2317: the name of the record is an alias into a zone of the client's owner.
     let owner = if random.chance(12) {
         let target = world.host("7.0-25");
         world.record(&owner, &format!("CNAME {target}."));

@@ -1,4 +1,4 @@
-//! The real rspamd: one process with the modules whose symbols the profile has, and Debian's settings for them.
+//! The real rspamd: one process with the modules for the profile's symbols, and Debian's settings for them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,7 @@ use crate::foreign::{Foreign, chown};
 use crate::receivers::{DNS, HOST_4};
 use crate::scores::{Case, Scorer, request};
 
-/// Symbols are asked for over HTTP, as a mail server does with what it knows of the client.
+/// Requests symbols over HTTP, as a mail server does, with the client's data.
 pub const SCORER: Scorer = Scorer {
     name: "rspamd",
     needs: &["usr/bin/rspamd", "usr/share/rspamd/plugins/hfilter.lua"],
@@ -22,9 +22,9 @@ pub const SCORER: Scorer = Scorer {
 fn start(foreign: &Foreign, directory: &Path) -> Child {
     let configuration = directory.join("rspamd.conf");
     fs::write(&configuration, configured(foreign, directory)).expect("rspamd.conf");
-    // Debian's list takes half a minute to compile; the modules here do not look at it.
+    // Debian's list takes half a minute to compile; the modules here do not use it.
     fs::write(directory.join("tlds"), "test\n").expect("a file");
-    // What rules/rspamd.lua begins with, without the rules.
+    // The start of rules/rspamd.lua, without the rules.
     fs::write(
         directory.join("lab.lua"),
         "require \"global_functions\" ()\n",
@@ -99,7 +99,7 @@ async fn ask(case: &Case) -> Result<BTreeSet<String>, String> {
         case.sender,
         case.recipient,
     );
-    // Postfix's {client_name} is `unknown` without one, and rspamd's milter leaves that out.
+    // Postfix's {client_name} is `unknown` if there is none, and rspamd's milter leaves that out.
     if let Some(name) = &case.hostname {
         head += &format!("Hostname: {name}\r\n");
     }

@@ -1,7 +1,8 @@
-//! Programs that score, beside martinet's profiles of them: which symbols they find in the same random worlds.
+//! Compares scoring programs with martinet's profiles of them: the symbols that they find in the same random worlds.
 //!
-//! rspamd and SpamAssassin judge what a mail server tells them: the client address, its name, HELO, the envelope. The name
-//! is what Postfix would tell: what the system's resolver makes of the address, verified, as smtpd_peer.c does it.
+//! rspamd and SpamAssassin judge what a mail server passes to them: the client address, its name, HELO, the envelope.
+//! The name is what Postfix would pass: the name that the system's resolver has for the address, verified, as in
+//! smtpd_peer.c.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -28,22 +29,22 @@ use crate::scores_compare::Report;
 use crate::worlds::{ROUND, World};
 use crate::{SEED, WORLDS, number, rspamd, scores_worlds, spamassassin};
 
-/// Worlds at a time, for each program.
+/// Number of worlds at the same time, for each program.
 const AT_A_TIME: usize = 16;
-/// How long a program may think about one message.
+/// How long a program may take for one message.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A program that scores, and its profile of the same name.
+/// A scoring program, and its profile of the same name.
 pub struct Scorer {
     /// Its name, and that of the profile.
     pub name: &'static str,
-    /// The files that it consists of, below the root of foreign programs.
+    /// Its files, below the root of foreign programs.
     pub needs: &'static [&'static str],
     /// Where it listens.
     pub port: u16,
-    /// Starts it, with a directory of its own.
+    /// Starts it, with its own directory.
     pub start: fn(&Foreign, &Path) -> Child,
-    /// Asks it for the symbols of a case.
+    /// Requests the symbols of a case.
     pub ask: for<'a> fn(&'a Case) -> Answer<'a>,
 }
 
@@ -52,11 +53,11 @@ pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<BTreeSet<String>, Strin
 
 const SCORERS: [Scorer; 2] = [rspamd::SCORER, spamassassin::SCORER];
 
-/// What a mail server tells of a client and its message.
+/// What a mail server passes about a client and its message.
 pub struct Case {
     /// The client address.
     pub client: IpAddr,
-    /// What it said in HELO.
+    /// The HELO name.
     pub helo: String,
     /// Its verified name, if it has one.
     pub hostname: Option<String>,
@@ -86,7 +87,7 @@ impl Case {
     }
 }
 
-/// The name of a client that Postfix works with: the first of the address, if that leads back.
+/// The name that Postfix uses for a client: the first PTR name, if it leads back to the address.
 async fn verified_name(client: IpAddr) -> Option<String> {
     let name = first_words(&["hosts", &client.to_string()]).await;
     let name = name.first()?.get(1)?.clone();
@@ -103,7 +104,7 @@ async fn verified_name(client: IpAddr) -> Option<String> {
     addresses.iter().any(is_own).then_some(name)
 }
 
-/// What Postfix takes for a host's name (valid_hostname.c).
+/// Whether Postfix accepts a host name (valid_hostname.c).
 fn valid_hostname(name: &str) -> bool {
     let label = |label: &str| {
         let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -114,7 +115,7 @@ fn valid_hostname(name: &str) -> bool {
     name.len() <= 255 && !numeric && name.split('.').all(label)
 }
 
-/// The words of the lines that the system's resolver answers.
+/// The words in the lines that the system's resolver prints.
 async fn first_words(arguments: &[&str]) -> Vec<Vec<String>> {
     let mut command = Command::new("getent");
     command.args(arguments);
@@ -127,7 +128,7 @@ async fn first_words(arguments: &[&str]) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// Sends a request and reads until the other side closes.
+/// Sends a request and reads until the server closes.
 pub async fn request(address: SocketAddr, request: &str) -> Result<String, String> {
     let exchange = async {
         let mut stream = TcpStream::connect(address).await?;
@@ -143,7 +144,7 @@ pub async fn request(address: SocketAddr, request: &str) -> Result<String, Strin
     }
 }
 
-/// The programs that are here, and why the others are not.
+/// The programs on this machine, and why the others are missing.
 fn programs() -> (Vec<(Scorer, Foreign)>, Vec<String>) {
     let wanted = std::env::var("MARTINET_PROGRAMS").unwrap_or_default();
     let is_wanted =
@@ -166,7 +167,7 @@ fn real_scores_agree() {
     });
 }
 
-/// The inside of [`real_scores_agree`], which starts it.
+/// The part of [`real_scores_agree`] that runs in the namespaces.
 #[test]
 #[ignore = "runs within the namespaces that real_scores_agree makes"]
 fn within_the_lab() {
@@ -218,11 +219,11 @@ async fn compare_all(lab: &Path) -> Report {
     report
 }
 
-/// A profile whose score always refuses, so that its refusal names every symbol.
+/// A profile whose score always refuses, so that the reply contains every symbol.
 pub struct Profile {
     /// The program.
     pub scorer: Scorer,
-    /// The symbols that the profile knows.
+    /// The symbols in the profile.
     pub symbols: BTreeSet<String>,
     receiver: ReceiverProfile,
 }
@@ -254,7 +255,7 @@ impl Profile {
         }
     }
 
-    /// The symbols that martinet finds, or the reply of the SMTP front that refuses before.
+    /// The symbols that martinet finds, or the reply of an earlier SMTP rule that refuses.
     fn judge(
         &self,
         zones: &Zones,

@@ -1,4 +1,4 @@
-//! The symbols of a real program beside those of its profile, and the report of what differs.
+//! Compares the symbols of a real program with those of its profile, and reports differences.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -6,20 +6,20 @@ use std::fmt;
 use crate::scores::{Case, Profile};
 use crate::scores_intended::explains;
 
-/// What came out.
+/// The result.
 #[derive(Default)]
 pub struct Report {
     /// Worlds played.
     pub worlds: usize,
-    /// Cases that the profile's SMTP front refuses before it scores.
+    /// Cases that an SMTP rule of the profile refuses before the score.
     pub unjudged: usize,
     /// Cases compared, by program.
     pub cases: BTreeMap<&'static str, usize>,
     /// How often a symbol was found by both.
     pub both: BTreeMap<(&'static str, String), usize>,
-    /// Symbols that are meant to differ, by reason.
+    /// Intended differences, by reason.
     pub intended: BTreeMap<&'static str, usize>,
-    /// How often a symbol was found by one only, with no reason: the program, the symbol, and who found it.
+    /// How often only one of them found a symbol, without a reason: program, symbol, and which one found it.
     pub differences: BTreeMap<(&'static str, String, &'static str), usize>,
     /// The cases with such a symbol.
     pub disagreements: Vec<String>,
@@ -72,7 +72,7 @@ impl Report {
         }
     }
 
-    /// Adds what another report has.
+    /// Adds another report.
     pub fn add(&mut self, other: Self) {
         self.worlds += other.worlds;
         self.unjudged += other.unjudged;

@@ -1,15 +1,15 @@
-//! What is meant to differ from the programs that score: data, each row with its reason.
+//! Intended differences from the scoring programs: data, each row with its reason.
 
 use crate::scores::Case;
 
 /// One intended difference.
 struct Intended {
     program: &'static str,
-    /// What the symbol begins with.
+    /// The start of the symbol.
     symbol: &'static str,
-    /// Whether the real program finds it and martinet does not; either way where it is `None`.
+    /// Whether only the real program finds it, or only martinet; `None` for both cases.
     by_real: Option<bool>,
-    /// In which cases.
+    /// The condition on a case.
     when: fn(&Case) -> bool,
     reason: &'static str,
 }

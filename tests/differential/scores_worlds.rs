@@ -1,4 +1,4 @@
-//! Random worlds for the programs that score: names of dynamic ranges, and SPF.
+//! Random worlds for the scoring programs: names of dynamic ranges, and SPF.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use crate::random::Random;
 use crate::reverse;
 use crate::worlds::{self, World};
 
-/// Words that rspamd or SpamAssassin take for signs, of a dynamic range or against one, and some that neither knows.
+/// Words that rspamd or SpamAssassin treat as signs for or against a dynamic range, and some that neither uses.
 const WORDS: &[&str] = &[
     "nat",
     "homeuser",
@@ -73,7 +73,7 @@ const WORDS: &[&str] = &[
     "wireless",
 ];
 
-/// Names of the kinds that SpamAssassin's rules are about, each of one operator.
+/// Names that SpamAssassin's rules match, each of one operator.
 const OPERATORS: &[&str] = &[
     "h0002a5d76857.ne.client2.attbi.com",
     "CPE00e0184f0eba-CM014490118324.cpe.net.cable.rogers.com",
@@ -104,10 +104,10 @@ const OPERATORS: &[&str] = &[
     "50-203-126-142-static.hfc.comcastbusiness.net",
 ];
 
-/// The receiver's name, which is of no single world.
+/// The receiver's name, which belongs to no single world.
 const MX: &str = "mx.martinet.test";
 
-/// A client, its names and what it says.
+/// A client, its names and what it sends.
 pub fn random(number: usize, random: &mut Random) -> (World, Said) {
     let mut world = World::bare(number, random);
     if random.chance(60) {
@@ -139,7 +139,7 @@ pub fn random(number: usize, random: &mut Random) -> (World, Said) {
     (world, Said { helo, sender })
 }
 
-/// What the client says.
+/// The names that the client sends.
 pub struct Said {
     /// In HELO or EHLO.
     pub helo: String,
@@ -147,7 +147,7 @@ pub struct Said {
     pub sender: String,
 }
 
-/// A name such as providers make up for a range.
+/// A name such as providers generate for a range.
 fn dynamic(world: &World, random: &mut Random, label: &str) -> String {
     let [a, b, c, d] = numbers(world.client);
     let (word, other) = (random.pick(WORDS), random.pick(WORDS));
@@ -172,7 +172,7 @@ fn dynamic(world: &World, random: &mut Random, label: &str) -> String {
     world.host(&host)
 }
 
-/// A HELO name that no host outside a private network has, or nearly an address.
+/// A HELO name of a private network, or one that is almost an address.
 fn peculiar(world: &World, random: &mut Random) -> String {
     let [a, b, c, d] = numbers(world.client);
     let kinds = [
@@ -245,7 +245,7 @@ fn spf(world: &mut World, random: &mut Random, name: &str) {
     world.record(name, &format!("TXT \"{text}\""));
 }
 
-/// Whether zone text may have records of a name.
+/// Whether zone text can have records of a name.
 fn is_host(name: &str) -> bool {
     let label = |label: &str| {
         let legal = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);

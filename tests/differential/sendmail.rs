@@ -1,4 +1,5 @@
-//! The real Sendmail as a receiver: its daemon in the foreground, its configuration made by m4 from its own macros.
+//! The real Sendmail as a receiver: its daemon in the foreground, with a configuration that m4 makes from Sendmail's
+//! macros.
 
 use std::fs;
 use std::path::Path;
@@ -23,7 +24,7 @@ pub const PROGRAM: Program = Program {
     start: |foreign, directory| vec![start(foreign, directory)],
 };
 
-/// What the profile stands for. Mail stays in the queue; nothing is limited.
+/// The configuration that the profile models. Mail stays in the queue; nothing is limited.
 const MACROS: &str = "divert(0)dnl
 OSTYPE(`linux')dnl
 define(`confDOMAIN_NAME', `mx.martinet.test')dnl
@@ -49,7 +50,7 @@ fn start(foreign: &Foreign, directory: &Path) -> Child {
     let queue = directory.join("queue");
     fs::create_dir_all(&queue).expect("a directory");
     chown("root:root", "700", &queue);
-    // The program as it is packed runs with a group of its own, and then the linker ignores LD_LIBRARY_PATH.
+    // The packaged program has its own group (set-group-ID), and then the linker ignores LD_LIBRARY_PATH.
     let program = directory.join("sendmail");
     fs::copy(foreign.path("usr/libexec/sendmail/sendmail"), &program).expect("a copy");
     chown("root:root", "755", &program);
@@ -66,7 +67,7 @@ fn start(foreign: &Foreign, directory: &Path) -> Child {
         .expect("Sendmail runs")
 }
 
-/// What m4 makes of the macros.
+/// The output of m4.
 fn configured(foreign: &Foreign, directory: &Path) -> Vec<u8> {
     let define = |name: &str, value: &Path| format!("define(`{name}', `{}')dnl\n", value.display());
     let macros = directory.join("sendmail.mc");

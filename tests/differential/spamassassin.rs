@@ -1,4 +1,4 @@
-//! The real SpamAssassin: spamd with the rule files of Debian that hold the profile's rules.
+//! The real SpamAssassin: spamd with those rule files of Debian that have the profile's rules.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,7 @@ use crate::foreign::{Foreign, chown};
 use crate::receivers::{DNS, HOST_4};
 use crate::scores::{Case, Scorer, request};
 
-/// Symbols are asked for as spamc does, of a message with the Received header that Postfix writes.
+/// Requests symbols as spamc does, for a message with the Received header that Postfix writes.
 pub const SCORER: Scorer = Scorer {
     name: "spamassassin",
     needs: &["usr/sbin/spamd", "usr/share/spamassassin/20_dynrdns.cf"],
@@ -34,8 +34,8 @@ loadplugin Mail::SpamAssassin::Plugin::RelayEval
 loadplugin Mail::SpamAssassin::Plugin::SPF
 ";
 
-/// The one rule of 20_head_tests.cf without that file's hundreds of others, and the lab's network. Debian's 4.0.1 has the
-/// function of RCVD_NUMERIC_HELO and no rule that calls it; this one is of SpamAssassin 3.4.
+/// The one rule of 20_head_tests.cf without the hundreds of others in that file, and the lab's network. Debian's 4.0.1
+/// has the function of RCVD_NUMERIC_HELO but no rule that calls it; this rule is from SpamAssassin 3.4.
 const SITE: &str = "
 header RCVD_NUMERIC_HELO eval:check_for_numeric_helo()
 header RCVD_HELO_IP_MISMATCH eval:helo_ip_mismatch()
@@ -63,7 +63,7 @@ fn start(foreign: &Foreign, directory: &Path) -> Child {
     let log = fs::File::create(directory.join("log")).expect("a file");
     let libraries = foreign.path("usr/share/perl5");
     Command::new("perl")
-        // spamd demands taint mode, which ignores PERL5LIB.
+        // spamd requires taint mode, which ignores PERL5LIB.
         .args(["-T", "-I", &libraries.to_string_lossy()])
         .arg(foreign.path("usr/sbin/spamd"))
         .args([

@@ -1,4 +1,4 @@
-//! Random worlds: a client, what DNS says of it, and what it says of itself. Equal seeds give equal worlds.
+//! Random worlds: a client, its DNS data, and what it sends. Equal seeds give equal worlds.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,17 +10,17 @@ use crate::helo;
 use crate::random::Random;
 use crate::reverse;
 
-/// An address of IPv4 that is no world's client.
+/// An IPv4 address that is not the client of any world.
 pub const ELSEWHERE_4: &str = "198.51.100.7";
 /// The name of the client whose names all agree.
 pub const SOUND: &str = "sound.test";
 /// The same for IPv6.
 pub const ELSEWHERE_6: &str = "2001:db8::7";
-/// So many worlds of a hundred have their first failing name time out instead: it costs real seconds. About one in four
-/// of them has a failing name.
+/// In this percentage of worlds, the first failing name times out instead, which costs real seconds. About one world in
+/// four has a failing name.
 const SLOW_IN_HUNDRED: usize = 25;
 
-/// Worlds of a round: the documentation ranges hold 500 addresses, for three worlds in five.
+/// Worlds of a round: the documentation ranges have 500 addresses, for three in five worlds.
 pub const ROUND: usize = 800;
 
 /// One client and its DNS. All worlds of a round share one set of zones: their names and addresses differ.
@@ -35,14 +35,14 @@ pub struct World {
     pub faults: String,
     /// The PTR names, in order.
     pub ptr_names: Vec<String>,
-    /// What the client says.
+    /// What the client sends.
     pub commands: Vec<String>,
     /// Whether a question may still be made to time out.
     pub slow: bool,
 }
 
 impl World {
-    /// Makes the world of a number.
+    /// Makes the world with a number.
     pub fn random(number: usize, random: &mut Random) -> Self {
         let mut world = Self::bare(number, random);
         reverse::random(&mut world, random);
@@ -52,7 +52,7 @@ impl World {
 
     /// A client without records and without commands.
     pub fn bare(number: usize, random: &mut Random) -> Self {
-        // Three in five are IPv4: the documentation ranges hold 500 addresses.
+        // Three in five are IPv4: the documentation ranges have 500 addresses.
         let client = if number % 5 < 3 {
             client_4(number % ROUND)
         } else {
@@ -97,7 +97,7 @@ impl World {
 
     /// Adds a record; `name` has no final dot.
     pub fn record(&mut self, name: &str, data: &str) {
-        // A name may come twice in a world; beside a CNAME stands nothing else.
+        // A name may occur twice in a world; a CNAME must be the only record of its name.
         let owner = format!("{name}. ");
         let mut present = self
             .records
@@ -109,7 +109,7 @@ impl World {
         writeln!(self.records, "{name}. {data}").expect("a string takes text");
     }
 
-    /// Adds the address record for the client, or for somebody else of the client's family.
+    /// Adds the address record of the client, or of another address in the client's family.
     pub fn address(&mut self, name: &str, own: bool) {
         let data = match (self.client, own) {
             (IpAddr::V4(client), true) => format!("A {client}"),
@@ -120,7 +120,7 @@ impl World {
         self.record(name, &data);
     }
 
-    /// Has questions for a name answered otherwise; every type where `kind` is empty.
+    /// Makes the server answer questions for a name differently; every type if `kind` is empty.
     pub fn fault(&mut self, name: &str, kind: &str, action: &str) {
         let kind = if kind.is_empty() {
             String::new()
@@ -143,7 +143,7 @@ impl World {
         }
     }
 
-    /// SERVFAIL, or a timeout where this world is to have one.
+    /// SERVFAIL, or a timeout if this world has one.
     pub fn failure(&mut self) -> &'static str {
         if std::mem::take(&mut self.slow) {
             "drop"
@@ -182,7 +182,7 @@ fn client_6(number: usize) -> IpAddr {
     .into()
 }
 
-/// What the client says, QUIT at the end.
+/// The commands of the client, with QUIT at the end.
 fn session(world: &mut World, random: &mut Random) -> Vec<String> {
     let helo = helo::random(world, random, "h");
     let verb = if random.chance(12) { "HELO" } else { "EHLO" };
@@ -213,7 +213,7 @@ fn session(world: &mut World, random: &mut Random) -> Vec<String> {
     commands
 }
 
-/// A reverse-path, and what DNS says of its domain.
+/// A sender address, and the DNS data of its domain.
 pub fn sender(world: &mut World, random: &mut Random) -> String {
     let domain = world.host("from");
     let kinds = [

@@ -1,8 +1,8 @@
-//! Mistakes in files: file, line, expected, found, all at once.
+//! Mistakes in files: all are reported at once, with file, line, expected and found.
 
 use martinet::scenario::{load_receiver, load_scenario, parse_receiver, parse_scenario};
 
-/// Each mistake as `line: expected … | found`, where the text names a part of what was expected.
+/// Compares mistakes with (line, part of expected, part of found).
 #[track_caller]
 fn check(error: martinet::Error, expected: &[(usize, &str, &str)]) {
     assert!(error.is_scenario(), "{error}");
@@ -98,7 +98,7 @@ fn addresses_and_names() {
     );
 }
 
-/// What would mean nothing is a mistake at its own line.
+/// A value without any meaning is a mistake at its own line.
 #[test]
 fn sources_without_addresses_and_seeds_without_use() {
     let pool =
@@ -430,7 +430,7 @@ fn senders_and_domains() {
 }
 
 #[test]
-fn rules_that_never_speak() {
+fn rules_that_never_apply() {
     let rule = |text: &str| format!("title = \"t\"\n[[rule]]\n{text}");
     receiver(
         &rule("check = \"iprev\"\nstage = \"mail\"\nafter = \"each-command\""),

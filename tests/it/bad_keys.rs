@@ -1,4 +1,4 @@
-//! Keys of the wrong file, misspelt keys, and networks with host bits: each is one mistake at its line.
+//! Keys of the wrong kind of file, misspelt keys, and networks with host bits: each is one mistake at its line.
 
 use super::bad_input::{receiver, scenario};
 

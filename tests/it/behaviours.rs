@@ -1,4 +1,4 @@
-//! What a remedy asks a client to do differently is done over sockets, and the rule that refused passes.
+//! A client follows the remedies that change its behaviour, over sockets, and the rule that refused it passes.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ brisbane._domainkey TXT \"v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMl
 '''
 ";
 
-/// What a client sends at once; after each, it waits for the reply.
+/// The data that a client sends at once; after each item, it waits for the reply.
 type Turns = Vec<String>;
 
 fn turns(lines: &[&str]) -> Turns {
@@ -36,7 +36,7 @@ const GOOD: [&str; 5] = [
     "Subject: x\r\n\r\nx\r\n.",
 ];
 
-/// A good client that sends this message.
+/// A correct client that sends this message.
 fn message(text: &str) -> Turns {
     let mut turns = turns(&GOOD);
     turns[4] = format!("{text}.\r\n");
@@ -120,7 +120,7 @@ fn with(at: usize, line: &str) -> Turns {
 #[case::greylist("[[rule]]\ncheck = \"greylist\"\ndelay = \"5m\"", (true, turns(&GOOD)), Behaviour::RetryAfter(Duration::from_secs(300)))]
 #[case::sign("[[rule]]\ncheck = \"dkim\"", (true, message(&unsigned())), Behaviour::Sign("football.example.com".to_owned()))]
 #[tokio::test]
-async fn a_changed_behaviour_cures_over_sockets(
+async fn a_changed_behaviour_is_accepted_over_sockets(
     #[case] rules: &str,
     #[case] (awaits, refused): (bool, Turns),
     #[case] behaviour: Behaviour,
@@ -128,7 +128,7 @@ async fn a_changed_behaviour_cures_over_sockets(
     let world = world(rules).await;
     let mut first = play(&world, awaits, &refused).await;
     if first.starts_with("250") {
-        // Only a second session is one too many.
+        // Only the second session exceeds the limit.
         first = play(&world, awaits, &refused).await;
     }
     assert!(!first.starts_with("250"), "{first}");
@@ -149,7 +149,7 @@ async fn a_changed_behaviour_cures_over_sockets(
         _ => turns(&GOOD),
     };
     if let Behaviour::RetryAfter(wait) = behaviour {
-        // A second too early is refused still.
+        // One second too early is still refused.
         world
             .advance(wait - Duration::from_secs(2))
             .expect("a clock");

@@ -1,4 +1,4 @@
-//! `martinet capture` and `check --resolver`: a resolver on loopback, which is martinet itself.
+//! `martinet capture` and `check --resolver`: the resolver is martinet itself, on loopback.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::Command;
@@ -10,7 +10,7 @@ use martinet::check::{Attempt, judge};
 use martinet::dns::Outside;
 use martinet::scenario::{self, ReceiverProfile, Scenario};
 
-/// How a receiver judges: verdict, stage, rule, code.
+/// The judgement of a receiver: verdict, stage, rule, code.
 type Fate = (String, String, Option<&'static str>, u16);
 
 fn fates(
@@ -66,7 +66,7 @@ pub(crate) async fn captured(
     captured.await.expect("no panic")
 }
 
-/// Scenarios of every kind of DNS that receivers look at.
+/// Scenarios with every kind of DNS data that receivers look up.
 pub(crate) const ROUND_TRIPS: &[&str] = &[
     "one-to-one",
     "no-ptr",
@@ -86,7 +86,8 @@ pub(crate) const ROUND_TRIPS: &[&str] = &[
     "generic-ptr",
 ];
 
-/// Captures the first client of a scenario that martinet serves, through a resolver: every receiver judges it alike.
+/// Captures the first client of a scenario that martinet serves, through a resolver: every receiver must give it the
+/// same verdict.
 pub(crate) async fn round_trip(
     profiles: &[ReceiverProfile],
     name: &str,
@@ -117,7 +118,7 @@ pub(crate) async fn round_trip(
 
 /// A scenario that martinet serves, captured through its own DNS, gets the same verdicts from every receiver.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_captured_is_judged_alike() {
+async fn captured_scenarios_get_the_same_verdicts() {
     let profiles = scenario::list_receivers().expect("receivers");
     for name in ROUND_TRIPS {
         let (world, original) = served(name).await;
@@ -125,7 +126,7 @@ async fn what_is_captured_is_judged_alike() {
     }
 }
 
-/// Failures become faults, each of its kind; what is not asked for is not asked.
+/// Failures become faults of the same kind; options that are not given cause no queries.
 #[tokio::test(flavor = "multi_thread")]
 async fn failures_are_captured_as_faults() {
     let (world, _) = served("ptr-servfail").await;
@@ -150,7 +151,7 @@ async fn failures_are_captured_as_faults() {
     assert!(text.contains("do   = \"drop\""), "{text}");
 }
 
-/// Each RCODE of a failure is a fault of the same RCODE, for each type that is asked.
+/// Each failing RCODE is a fault with the same RCODE, for each type that is asked.
 #[tokio::test(flavor = "multi_thread")]
 async fn rcodes_are_captured() {
     for (action, owner) in [

@@ -1,4 +1,4 @@
-//! `martinet capture` through Unbound, which other people wrote, on loopback: its only source is martinet's DNS server.
+//! `martinet capture` through Unbound, an independent resolver, on loopback: its only source is martinet's DNS server.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ struct Unbound {
 }
 
 impl Unbound {
-    /// Starts Unbound with an authority as the server of all names, or says what is not there.
+    /// Starts Unbound with an authority as the server of all names, or returns what is missing.
     fn start(name: &str, authority: SocketAddr) -> Result<Self, String> {
         let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/foreign");
         let roots = [unpacked.clone(), PathBuf::from("/")];
@@ -67,7 +67,7 @@ impl Unbound {
         Ok(unbound)
     }
 
-    /// Waits until it answers for a name of its own.
+    /// Waits until it answers for one of its own names.
     fn wait(&mut self) -> Result<(), String> {
         let request = b"\x4d\x54\x01\0\0\x01\0\0\0\0\0\0\x09localhost\0\0\x01\0\x01";
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|e| e.to_string())?;
@@ -124,9 +124,9 @@ fn configuration(directory: &Path, address: SocketAddr, authority: SocketAddr) -
     )
 }
 
-/// The same verdicts from every receiver, when a resolver with a cache and a mind of its own stands between.
+/// Every receiver gives the same verdict when an independent resolver with a cache is in between.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_captured_through_unbound_is_judged_alike() {
+async fn scenarios_captured_through_unbound_get_the_same_verdicts() {
     let profiles = scenario::list_receivers().expect("receivers");
     for name in ROUND_TRIPS {
         let (world, original) = served(name).await;
@@ -138,9 +138,9 @@ async fn what_is_captured_through_unbound_is_judged_alike() {
     }
 }
 
-/// Servers that answer nothing, or with an RCODE, are failures behind a resolver too: never absence.
+/// Servers that do not answer, or answer with an error RCODE, are failures through a resolver too, never absence.
 #[tokio::test(flavor = "multi_thread")]
-async fn failures_behind_unbound_are_faults() {
+async fn failures_through_unbound_are_faults() {
     for name in ["ptr-timeout", "ptr-servfail", "forward-servfail"] {
         let (world, original) = served(name).await;
         let unbound = match Unbound::start(&format!("failing-{name}"), world.dns_addr()) {

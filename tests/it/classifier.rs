@@ -1,6 +1,6 @@
-//! What receivers say of PTR and HELO, put to a bounce classifier that others wrote: Sisimai, as Debian packages it
-//! (libsisimai-perl 4.25). That version has no reason of its own for a missing PTR record: such refusals, and those of a HELO
-//! name, are `blocked`.
+//! Gives the receivers' replies about PTR and HELO to an independent bounce classifier: Sisimai, as Debian packages it
+//! (libsisimai-perl 4.25). That version has no separate reason for a missing PTR record: such refusals, and those of a
+//! HELO name, are `blocked`.
 
 use std::fmt::Write as _;
 use std::process::Command;
@@ -9,8 +9,8 @@ use martinet::scenario;
 
 use crate::skipped::skip;
 
-/// Replies that Sisimai 4.25 takes for something else (`syntaxerror`, `norelaying`), or knows no reason for (`onhold`): receiver, check, its
-/// reason, separated by tabs. `MARTINET_BLESS=1` writes the file anew.
+/// Replies that Sisimai 4.25 classifies as something else (`syntaxerror`, `norelaying`), or for which it finds no
+/// reason (`onhold`): receiver, check, Sisimai's reason, separated by tabs. `MARTINET_BLESS=1` rewrites the file.
 const EXCEPTIONS: &str = "tests/data/sisimai-4.25.tsv";
 
 const SCRIPT: &str = r#"

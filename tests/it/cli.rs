@@ -1,4 +1,4 @@
-//! The command line as other programs call it: output, exit codes.
+//! The command line as other programs use it: output and exit codes.
 
 use std::process::{Command, Output};
 
@@ -282,7 +282,7 @@ fn matrix_in_every_format() {
 }
 
 #[test]
-fn verify_tells_what_is_not_as_expected() {
+fn verify_reports_unexpected_results() {
     let file = std::env::temp_dir().join(format!("martinet-verify-{}.toml", std::process::id()));
     let scenario = "title = \"t\"\n[[domain]]\nname = \"contoso.test\"\n[[expect]]\nclient = \"192.0.2.1\"\nhelo = \"x.test\"\nreceiver = \"lenient\"\nreply = \"550\"\nrule = \"iprev\"\n";
     std::fs::write(&file, scenario).expect("a file");
@@ -308,9 +308,9 @@ fn verify_tells_what_is_not_as_expected() {
     std::fs::remove_file(&file).expect("removed");
 }
 
-/// What would never match, or guard nothing, is a usage error at start.
+/// Values that would never match, or protect nothing, are usage errors at start.
 #[test]
-fn serve_checks_what_guards_http() {
+fn serve_checks_the_options_of_http_access() {
     for (arguments, said) in [
         (["--http-token", ""], "found an empty one"),
         (["--http-token", "two words"], "without spaces"),
@@ -349,11 +349,11 @@ fn serve_checks_what_guards_http() {
     );
 }
 
-/// The story of the README: who is refused, why, and what cures it.
+/// The example of the README: which clients are refused, why, and what fixes it.
 #[test]
-fn demo_tells_its_story_and_succeeds() {
+fn demo_prints_its_sessions_and_succeeds() {
     let text = check(&["demo"], 0, &[]);
-    // Sentences are broken into lines.
+    // Sentences are wrapped into lines.
     let flowing = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for part in [
         "1. One server",
@@ -386,7 +386,7 @@ fn demo_tells_its_story_and_succeeds() {
 }
 
 #[test]
-fn demo_serves_on_until_it_is_told_to_stop() {
+fn demo_serves_until_it_is_stopped() {
     use std::io::{BufRead, BufReader, Read, Write};
     let mut child = Command::new(env!("CARGO_BIN_EXE_martinet"))
         .args(["demo", "--serve"])
@@ -420,7 +420,7 @@ fn demo_serves_on_until_it_is_told_to_stop() {
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }
 
-/// The line is for terminals only: `check` compares what a pipe gets.
+/// The progress line is for terminals only: `check` compares the output to a pipe.
 #[test]
 fn verify_counts_on_a_terminal() {
     use std::io::Read;
@@ -433,7 +433,7 @@ fn verify_counts_on_a_terminal() {
         .spawn()
         .expect("martinet runs");
     assert!(child.wait().expect("it ends").success());
-    // A terminal hands over what was written piece by piece, and ends with an error once nobody holds its other end.
+    // A terminal returns the output in pieces, and an error after the other end is closed.
     let (mut terminal, mut said, mut piece) =
         (std::fs::File::from(pty.master), Vec::new(), [0; 4096]);
     while let Ok(octets @ 1..) = terminal.read(&mut piece) {

@@ -35,7 +35,7 @@ fn verify_takes_names_and_plays_each_scenario_once() {
 }
 
 #[test]
-fn verify_says_which_name_was_meant() {
+fn verify_suggests_the_intended_name() {
     check(
         &["verify", "ofice365"],
         2,
@@ -44,7 +44,7 @@ fn verify_says_which_name_was_meant() {
     check(&["verify", "./ofice365"], 2, &["cannot read ./ofice365"]);
 }
 
-/// What differs in message alone differs by its number.
+/// Expectations that differ only in their message get numbers.
 #[test]
 fn no_two_sentences_of_a_scenario_are_the_same() {
     for scenario in list_scenarios().expect("scenarios") {
@@ -60,8 +60,8 @@ fn no_two_sentences_of_a_scenario_are_the_same() {
     }
 }
 
-/// Clients of these scenarios are refused often, and always as expected: no case fails. Some expectations are about faults
-/// that count, about later sessions, or about messages of their own.
+/// Clients of these scenarios are often refused, and always as expected: no case fails. Some expectations are about
+/// faults with counts, about later sessions, or have their own message.
 #[test]
 fn matrix_fails_no_case_of_shipped_scenarios() {
     let names = [

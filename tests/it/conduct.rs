@@ -1,5 +1,5 @@
-//! Rules of conduct and of memory over real sockets: turns, foreign words, limits, greylisting, what comes above a
-//! message.
+//! Rules about conduct and memory over real sockets: pipelining, other protocols, limits, greylisting, header fields
+//! before a message.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn world(scenario: &str, receiver: &str) -> World {
         .expect("a world")
 }
 
-/// A client that can do everything wrong.
+/// A client that can make every mistake.
 struct Talk(BufReader<TcpStream>);
 
 impl Talk {
@@ -59,13 +59,13 @@ impl Talk {
         }
     }
 
-    /// Says one line and hears the reply.
+    /// Sends one line and reads the reply.
     async fn ask(&mut self, line: &str) -> String {
         self.say(&format!("{line}\r\n")).await;
         self.hear().await
     }
 
-    /// Everything up to a recipient, of which the last reply counts.
+    /// Sends everything up to RCPT, and returns the last reply.
     async fn try_recipient(world: &World, helo: &str, sender: &str) -> String {
         let mut talk = Self::with(world).await;
         talk.hear().await;
@@ -80,7 +80,7 @@ impl Talk {
 }
 
 #[tokio::test]
-async fn an_early_talker_is_told() {
+async fn an_early_talker_is_refused() {
     let rule = "greeting = [\"{mx} one\", \"two\"]\n[[rule]]\ncheck = \"pregreet\"\nwait = \"300ms\"\nteaser = true";
     let world = world("one-to-one", rule).await;
     let mut patient = Talk::with(&world).await;
@@ -110,7 +110,7 @@ async fn an_early_talker_is_put_off_until_rcpt() {
 }
 
 #[tokio::test]
-async fn rfc2920_who_does_not_wait_is_out_of_step() {
+async fn rfc2920_unannounced_pipelining_is_refused() {
     let world = world(
         "one-to-one",
         "smtp.xclient = []\n[[rule]]\ncheck = \"sync\"",

@@ -1,4 +1,4 @@
-//! The program as it is used in containers: health checks, addresses that others can reach, ports that can be published.
+//! The program in containers: health checks, addresses that others can reach, ports that can be published.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
@@ -37,7 +37,7 @@ impl Serve {
         Self { child, ready }
     }
 
-    /// The HTTP server on loopback, wherever it listens.
+    /// The address of the HTTP server on loopback, for any listening address.
     fn http(&self) -> String {
         let http = self.ready["http"].as_str().expect("an address");
         let (_, port) = http.rsplit_once(':').expect("a port");
@@ -108,7 +108,7 @@ fn health_checks_need_no_other_program() {
     }
 }
 
-/// `--wait` begins before the server does: the port is free until then.
+/// `--wait` starts before the server: the port is still free.
 #[test]
 fn a_health_check_can_wait_for_the_server() {
     let free = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -137,9 +137,10 @@ fn the_ready_line_has_hosts_and_ports() {
     );
 }
 
-/// A world on 0.0.0.0 is shown as the asker reaches the server: through a published port, or by a service name.
+/// A world on 0.0.0.0 has the address by which the client reached the server: through a published port, or by a service
+/// name.
 #[test]
-fn worlds_are_shown_as_the_asker_reaches_them() {
+fn worlds_have_addresses_that_the_client_can_reach() {
     let serve = Serve::start(&["--bind", "0.0.0.0", "--http-host", "martinet"]);
     for (host, shown) in [("martinet:8025", "martinet"), ("127.0.0.1:9", "127.0.0.1")] {
         let (status, world) = serve.ask("POST", "/api/v1/worlds", host, &json!({}));
@@ -161,8 +162,8 @@ fn worlds_are_shown_as_the_asker_reaches_them() {
     }
 }
 
-/// Checks the addresses that the DNS server on this machine has for the exchange of contoso.test: that of `expected`, or some at
-/// which the SMTP server answers.
+/// Checks the addresses that the DNS server on this machine has for the exchange of contoso.test: that of `expected`,
+/// or addresses at which the SMTP server answers.
 async fn finds_exchange(server: &Value, expected: Option<&str>) {
     let port = |key: &str| u16::try_from(server[key].as_u64().expect("a port")).expect("a port");
     let name = absolute("mx.contoso.test").expect("a name");
@@ -187,7 +188,7 @@ async fn finds_exchange(server: &Value, expected: Option<&str>) {
     }
 }
 
-/// Where SMTP listens on all addresses, the DNS has one to which a sender can connect.
+/// If SMTP listens on all addresses, the DNS has an address to which a sender can connect.
 #[tokio::test]
 async fn the_dns_has_an_address_to_connect_to() {
     for (bind, advertise, expected) in [
@@ -208,7 +209,7 @@ async fn the_dns_has_an_address_to_connect_to() {
     }
 }
 
-/// Three ports in a row that nobody uses now.
+/// Three consecutive free ports.
 fn three_ports() -> u16 {
     (0..100)
         .find_map(|_| {
@@ -263,7 +264,8 @@ fn xclient(address: &Value) -> (bool, String) {
     (offered, reply.to_owned())
 }
 
-/// As Postfix: `smtpd_authorized_xclient_hosts` decides for every receiver, and who is not in it gets 550 and no offer.
+/// As in Postfix, `smtpd_authorized_xclient_hosts` decides for every receiver; other clients get 550 and no offer of
+/// XCLIENT.
 #[test]
 fn xclient_is_for_the_networks_that_are_given() {
     let accepted = (true, "220 mx.martinet.test ESMTP martinet".to_owned());
@@ -297,7 +299,7 @@ fn xclient_is_for_the_networks_that_are_given() {
             expected,
             "{networks:?}: another world"
         );
-        // The mail server of a domain with a receiver of its own.
+        // The mail server of a domain with its own receiver.
         let own = serve.ready["exchanges"].as_array().expect("exchanges");
         let own = own
             .iter()
@@ -383,8 +385,8 @@ fn variables_of_mailpit_are_reported() {
     }
 }
 
-/// Serves in a network namespace with two default gateways, and sends as one of them. The kernel takes no own address as a
-/// gateway, but keeps a gateway whose address becomes its own.
+/// Serves in a network namespace with two default gateways, and sends as one of them. The kernel does not accept a
+/// local address as a gateway, but keeps a gateway whose address becomes local.
 #[cfg(target_os = "linux")]
 const AS_GATEWAY: &str = r#"
 set -e
@@ -421,7 +423,7 @@ for time in 1 2 3; do send 10.1.2.10:1025 10.1.2.1; done
 wait
 "#;
 
-/// One warning for a process, in words that say what to do; none where the scenario has the client addresses.
+/// The process warns once and says what to do; it does not warn if the scenario assigns the client addresses.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_gateway_as_the_client_is_reported_once() {

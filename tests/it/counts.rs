@@ -1,4 +1,4 @@
-//! Rules that bind heavy senders only, and rules whose replies become harder, on the clock of a world.
+//! Rules that apply only to heavy senders, and rules whose replies become harder, with the clock of a world.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ async fn world(rules: &str) -> World {
         .expect("a world")
 }
 
-/// Sends one message from a From domain, and gives the reply that decided.
+/// Sends one message with a From domain, and returns the deciding reply.
 async fn send(world: &World, from: &str, sender: &str, recipients: usize) -> String {
     let delivery = Delivery {
         helo: "mail.example.test".to_owned(),
@@ -51,7 +51,7 @@ const BULK: &str = "[[rule]]\ncheck = \"tls-required\"\nstage = \"eod\"\nfail = 
                     bulk = { messages = 3, per = \"24h\", by = \"from-domain\" }\n";
 
 #[tokio::test]
-async fn a_rule_binds_heavy_senders_only() {
+async fn a_rule_applies_to_heavy_senders_only() {
     let world = world(BULK).await;
     let example = || send(&world, "news@mail.example.test", "a@example.test", 1);
     assert_eq!(example().await, "250 2.0.0");
@@ -68,7 +68,7 @@ async fn a_rule_binds_heavy_senders_only() {
         "250 2.0.0",
         "another From domain"
     );
-    // The first message is a day old now, the second is not; refused ones do not count.
+    // The first message is a day old now, the second is not; refused messages do not count.
     advance(&world, 23 * HOUR);
     assert_eq!(example().await, "250 2.0.0");
     assert_eq!(example().await, "550 5.7.2");
@@ -131,7 +131,7 @@ async fn the_same_fault_is_deferred_first_and_rejected_later() {
 }
 
 #[tokio::test]
-async fn a_transaction_counts_once_and_asking_leaves_no_trace() {
+async fn a_transaction_counts_once_and_a_check_counts_nothing() {
     let world = world(&ESCALATING.replace("421 4.7.29", "451 4.7.29")).await;
     let client = CLIENT.into();
     for _ in 0..5 {
@@ -199,9 +199,9 @@ fn mistakes_of_counts() {
     }
 }
 
-/// Whom a rule counts decides when it can speak: without `stage`, it speaks from then on.
+/// The earliest stage of a rule depends on what it counts by: without `stage`, the rule applies from there on.
 #[test]
-fn a_rule_waits_until_it_knows_whom_it_binds() {
+fn a_rule_waits_until_the_sender_is_known() {
     let text = "title = \"t\"\n[[rule]]\ncheck = \"iprev\"\nbulk = { messages = 5 }\n";
     let profile = parse_receiver("r.toml", text).expect("a receiver");
     assert_eq!(profile.receiver.policy.rules()[0].stage.name(), "eod");

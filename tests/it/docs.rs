@@ -1,4 +1,4 @@
-//! What the documents say of the code is true.
+//! The documents agree with the code.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,7 +7,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect(path)
 }
 
-/// Every RFC that the sources cite stands in docs/rfcs.md.
+/// docs/rfcs.md lists every RFC that the sources cite.
 #[test]
 fn every_rfc_is_listed() {
     let listed = read("docs/rfcs.md");
@@ -59,7 +59,7 @@ fn every_scenario_and_receiver_is_in_the_catalogue() {
     }
 }
 
-/// docs/files.md is what the reader's own tables say; `MARTINET_BLESS=1` writes it anew.
+/// docs/files.md agrees with the reader's tables; `MARTINET_BLESS=1` rewrites it.
 #[test]
 fn files_reference() {
     let expected = martinet::scenario::reference();
@@ -73,7 +73,7 @@ fn files_reference() {
     );
 }
 
-/// The README counts receivers, rules and reply texts as they are; `MARTINET_BLESS=1` writes the counts anew.
+/// The README has the right numbers of receivers, rules and reply texts; `MARTINET_BLESS=1` rewrites them.
 #[test]
 fn counts_of_receivers_and_texts() {
     let profiles = martinet::scenario::list_receivers().expect("receivers");

@@ -1,4 +1,4 @@
-//! Recipient domains with receivers of their own: what the DNS says of them, who listens, and who remembers what.
+//! Recipient domains with their own receivers: their DNS records, listeners and memories.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -59,7 +59,7 @@ async fn send(to: SocketAddr, recipient: &str, helo: &str) -> Dialogue {
 }
 
 #[tokio::test]
-async fn each_domain_meets_its_receiver() {
+async fn mail_for_each_domain_reaches_its_receiver() {
     for placement in [Placement::Automatic, Placement::Ports(None)] {
         let world = world(placement).await;
         assert_eq!(listeners(&world, "plain.test"), [Some(world.smtp_addr())]);
@@ -93,7 +93,7 @@ async fn each_domain_meets_its_receiver() {
     }
 }
 
-/// What a receiver remembers, it remembers on all its listeners, and no other receiver does.
+/// A receiver has one memory for all its listeners, separate from other receivers.
 #[tokio::test]
 async fn each_receiver_has_one_memory() {
     let file = "title = \"t\"\nreceiver = \"lenient\"\n\
@@ -106,7 +106,7 @@ async fn each_receiver_has_one_memory() {
         .await
         .expect("a world");
     let at = |domain| listeners(&world, domain)[0].expect("a listener");
-    // The recipient is accepted when its receiver has been asked for it once before.
+    // The recipient is accepted because its receiver saw it once before.
     let recipient = "after-1-accept@other.test";
     let mut refused = Vec::new();
     for domain in ["a.test", "c.test", "b.test", "c.test"] {
@@ -151,7 +151,7 @@ async fn a_reset_and_another_scenario_bring_their_exchanges() {
         .set_scenario(load_scenario("one-to-one").expect("a scenario"))
         .expect("the scenario is taken");
     assert_eq!(world.exchanges().len(), 1);
-    // No domain of the scenario has this exchange: nobody answers there.
+    // No domain of the scenario has this exchange, so connections to it fail.
     let mut gone = tokio::net::TcpStream::connect(strict)
         .await
         .expect("the listener is kept for a reset");
@@ -211,9 +211,9 @@ fn the_file_says_where_mail_goes_and_lint_reports_contradictions() {
     }
 }
 
-/// Every client of the scenario sends to every domain over real sockets; the what-if agrees with each reply.
+/// Every client of the scenario sends to every domain over real sockets; the what-if gives the same replies.
 #[tokio::test]
-async fn internet_2026_judges_as_the_what_if_says() {
+async fn internet_2026_gives_the_verdicts_of_check() {
     let scenario = load_scenario("internet-2026").expect("a scenario");
     let clients = scenario.clients();
     let world = World::builder()

@@ -20,7 +20,7 @@ use rstest::{fixture, rstest};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// A world as most tests want it: one server, one name, the strictest receiver.
+/// A typical world of a test: one server, one name, the strictest receiver.
 #[fixture]
 fn world() -> martinet::harness::blocking::World {
     World::blocking()
@@ -54,7 +54,7 @@ fn send_blocking(world: &World, helo: &str) -> Dialogue {
     runtime.block_on(send(world, helo))
 }
 
-/// What a panic says.
+/// The text of a panic.
 fn complaint(then: impl FnOnce()) -> String {
     let payload = catch_unwind(AssertUnwindSafe(then)).expect_err("it panics");
     payload
@@ -136,7 +136,7 @@ async fn each_wait_gives_the_next_session() -> Result<(), Box<dyn std::error::Er
 }
 
 #[tokio::test]
-async fn a_wait_that_fails_tells_what_was_seen() {
+async fn a_failed_wait_reports_the_entries_seen() {
     let timeout = Duration::from_millis(50);
     let world = World::builder()
         .receiver("helo-equals-ptr")
@@ -266,7 +266,7 @@ async fn expectations_are_counted_and_verified_on_drop() {
 }
 
 #[tokio::test]
-async fn who_never_came_and_who_asked_first() {
+async fn clients_that_never_connect_and_queries_before_a_session() {
     let world = World::builder()
         .scenario("one-to-one")
         .start()
@@ -397,9 +397,9 @@ async fn a_world_changes_while_it_runs() {
     assert_eq!(changes, 6);
 }
 
-/// The event log explains a refusal by itself: who, which lookups, what facts, which rule, which reply.
+/// The event log alone explains a refusal: client, lookups, facts, rule and reply.
 #[tokio::test]
-async fn the_event_log_tells_everything_in_order() {
+async fn the_event_log_has_everything_in_order() {
     let world = World::builder()
         .scenario("no-ptr")
         .receiver("fcrdns")
@@ -439,14 +439,15 @@ async fn the_event_log_tells_everything_in_order() {
     assert_eq!(world.events().counts().dropped, 0);
 }
 
-/// A second EHLO of the same name asks anew, and the event log has both answers: the first failed, the second did not.
+/// A second EHLO with the same name makes new lookups, and the event log has both answers: the first failed, the second
+/// did not.
 #[tokio::test]
-async fn lookups_of_a_second_helo_are_told_again() {
+async fn lookups_of_a_second_helo_are_recorded_again() {
     let builder = World::builder()
         .scenario("one-to-one")
         .receiver("helo-resolves-to-client");
     let world = builder.start().await.expect("a world");
-    // The PTR name leads there first; then the HELO.
+    // The forward lookup of the PTR name comes first; then the HELO name.
     let once = dns::Fault::new("mail.example.test", dns::Action::ServFail).expect("a name");
     world.set_faults(vec![once.of_type(RecordType::A).from_question(2).times(1)]);
     let mut stream = TcpStream::connect(world.smtp_addr()).await.expect("open");

@@ -47,7 +47,7 @@ fn a_cut_reply_is_found_by_one_command() {
 }
 
 #[test]
-fn words_of_nobody_are_said_to_be_so() {
+fn unknown_words_are_reported_as_unknown() {
     let output = martinet(&[
         "find",
         "557 5.9.9 The weather has no PTR record of its liking today",
@@ -422,7 +422,7 @@ fn the_scenario_of_a_bounce_has_the_conduct_of_its_client() {
 
 /// What was sent is printed, from a notification and from a log line, with or without a match.
 #[test]
-fn what_was_sent_is_printed() {
+fn sent_lines_are_printed() {
     let dsn = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/bounce.eml");
     let output = martinet(&["find", dsn]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

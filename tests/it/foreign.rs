@@ -1,6 +1,6 @@
 //! Foreign programs against a running `serve`: dig, swaks, Python's smtplib, Postfix's smtp-source.
 //!
-//! A program that is not on the machine is a printed skip; where `MARTINET_FOREIGN=required`, a failure.
+//! A program that is not installed is a printed skip; with `MARTINET_FOREIGN=required` it is a failure.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -18,7 +18,7 @@ impl Serve {
         Self::start_with(scenario, receiver, &[])
     }
 
-    /// The same with further arguments.
+    /// The same with more arguments.
     pub fn start_with(scenario: &str, receiver: &str, further: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_martinet"))
             .args([
@@ -56,7 +56,7 @@ impl Serve {
         }
     }
 
-    /// Where a further listener is, by its word in the ready line.
+    /// The address of another listener, by its key in the ready line.
     pub fn address(&self, word: &str) -> &str {
         self.ready[word].as_str().expect("a listener")
     }
@@ -73,7 +73,7 @@ impl Drop for Serve {
     }
 }
 
-/// Runs a program and gives its output; `None` where it is not on the machine.
+/// Runs a program and returns its output; `None` if it is not installed.
 pub fn run(program: &str, arguments: &[&str]) -> Option<String> {
     match Command::new(program)
         .args(arguments)
@@ -190,7 +190,8 @@ fn swaks_is_refused_and_accepted() {
     );
 }
 
-/// The client address is the socket's: Linux has all of 127/8, so a source address is an identity.
+/// The client address is that of the socket: Linux has all of 127/8, so different source addresses are different
+/// clients.
 #[test]
 #[cfg(target_os = "linux")]
 fn smtplib_binds_its_source_address() {

@@ -1,5 +1,5 @@
-//! Foreign programs and the whole SMTP front: STARTTLS, implicit TLS, AUTH, XCLIENT, PROXY, with swaks, smtplib, curl,
-//! msmtp, nodemailer, and HAProxy in front.
+//! Foreign programs and all SMTP features: STARTTLS, implicit TLS, AUTH, XCLIENT, PROXY, with swaks, smtplib, curl,
+//! msmtp, nodemailer, and HAProxy as a proxy.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::foreign::{Serve, has, run};
 
-/// A directory of one test, removed with it.
+/// The directory of one test, removed with it.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -46,7 +46,7 @@ tls_only = true
 check = \"tls-required\"
 ";
 
-/// A receiver with STARTTLS, implicit TLS and AUTH, and the authority that clients have to trust.
+/// A receiver with STARTTLS, implicit TLS and AUTH, and the authority that clients must trust.
 fn front(scratch: &Scratch) -> Serve {
     let receiver = scratch.write("receiver.toml", RECEIVER);
     let directory = scratch.0.to_str().expect("a path");
@@ -57,7 +57,7 @@ fn front(scratch: &Scratch) -> Serve {
     )
 }
 
-/// What swaks prints; `None` where swaks is not installed.
+/// The output of swaks; `None` if swaks is not installed.
 fn swaks(server: &str, further: &[&str]) -> Option<String> {
     let usual = [
         "--server",
@@ -336,12 +336,12 @@ impl Drop for Proxy {
 }
 
 #[test]
-fn haproxy_in_front_tells_the_client() {
+fn haproxy_passes_the_client_address() {
     if run("haproxy", &["-v"]).is_none() {
         return;
     }
     let scratch = Scratch::new("haproxy");
-    // The client is 127.0.0.9 before the proxy: HAProxy tells that, or the receiver would see the proxy's own address.
+    // The client is 127.0.0.9 for the proxy: HAProxy sends this address, otherwise the receiver would see the proxy's.
     let zone = "title = \"t\"\n[[domain]]\nname = \"contoso.test\"\n[[pool]]\nname = \"p\"\naddresses = [\"127.0.0.9\"]\n\
                 ptr = \"mail.example.test.\"\nhelo = \"mail.example.test\"\n[client]\nfrom = \"socket\"\n";
     let scenario = scratch.write("scenario.toml", zone);
@@ -381,7 +381,7 @@ print(send('127.0.0.9'), send('127.0.0.10'))
     }
 }
 
-/// A port that nobody listens on now. HAProxy cannot take port 0 and say which it got.
+/// A free port. HAProxy cannot take port 0 and report which port it got.
 fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address").port()

@@ -31,7 +31,7 @@ impl Drop for Served {
     }
 }
 
-/// What was answered.
+/// The response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,

@@ -1,4 +1,4 @@
-//! `scenarios`, `receivers` and `lint` over HTTP: the built-in files, and what is wrong with a file.
+//! `scenarios`, `receivers` and `lint` over HTTP: the built-in files, and the mistakes of a file.
 
 use serde_json::{Value, json};
 

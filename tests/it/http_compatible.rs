@@ -1,4 +1,4 @@
-//! Mailpit's and MailHog's message APIs: shapes, traps, and what a hostile message may not do.
+//! Mailpit's and MailHog's message APIs: their formats, known mistakes of both, and hostile messages.
 
 use serde_json::{Value, json};
 
@@ -102,7 +102,7 @@ async fn mailpit_lists_and_shows() {
 #[tokio::test]
 async fn mailpit_headers_and_texts_of_the_latest() {
     let served = served().await;
-    // What stands in the message and nothing else: the client wrote a subject, the receiver the rest.
+    // Only the fields of the message: the client wrote Subject, the receiver the rest.
     let headers = served.get("/api/v1/message/latest/headers").await.json();
     let names: Vec<_> = headers.as_object().expect("an object").keys().collect();
     assert_eq!(
@@ -148,7 +148,7 @@ async fn mailpit_headers_and_texts_of_the_latest() {
     );
 }
 
-/// What a stranger sent is a download or a sealed page (MailHog's CVE-2022-50908, smtp4dev #1148).
+/// Content from outside is a download or a sandboxed page (MailHog's CVE-2022-50908, smtp4dev #1148).
 #[tokio::test]
 async fn hostile_parts_stay_harmless() {
     let served = served().await;
@@ -213,9 +213,9 @@ async fn mailpit_searches() {
     assert_eq!(served.get("/api/v1/messages").await.json()["total"], 1);
 }
 
-/// A body that cannot be read must not delete all (Mailpit does).
+/// A request body that cannot be parsed must not delete everything (as it does in Mailpit).
 #[tokio::test]
-async fn mailpit_deletes_what_is_named_in_either_encoding() {
+async fn mailpit_deletes_named_messages_in_either_encoding() {
     let served = served().await;
     let total = async || served.get("/api/v1/messages").await.json()["total"].clone();
     let json_type = "Content-Type: application/json\r\n";
@@ -283,7 +283,7 @@ async fn mailpit_sends_through_the_receiver() {
     );
     assert_eq!(message["Attachments"][0]["FileName"], "a.pdf");
     assert_eq!(served.get("/api/v1/tags").await.json(), json!(["mine"]));
-    // CR in an address became a header of its own in Mailpit (CVE-2026-23829).
+    // In Mailpit, CR in an address became a separate header field (CVE-2026-23829).
     for field in ["From", "To"] {
         let mut bad = mail.clone();
         let mailbox = json!({ "Email": "a@example.test\r\nBcc: x@y.test" });
@@ -307,7 +307,7 @@ async fn mailpit_sends_through_the_receiver() {
             "{name:?}"
         );
     }
-    // Each of many at once gets the number of its own message.
+    // Each of many concurrent requests gets the number of its own message.
     let sending = (0..20).map(|n| {
         let (served, mut own) = (&served, mail.clone());
         own["Subject"] = format!("number {n}").into();
@@ -335,9 +335,9 @@ async fn mailpit_sends_through_the_receiver() {
     );
 }
 
-/// A message that cannot be parsed is stored all the same, and served raw.
+/// A message that cannot be parsed is stored and served raw.
 #[tokio::test]
-async fn octets_that_are_no_message() {
+async fn octets_that_are_not_a_message() {
     let served = Served::start("one-to-one", "lenient").await;
     served
         .deliver("mail.example.test", b"\xff\xfe no header\r\n\0")
@@ -422,7 +422,7 @@ async fn mailhog_lists_searches_and_deletes() {
     assert_eq!(served.get("/api/v2/messages").await.json()["total"], 1);
 }
 
-/// A base address with a path works: each world has both APIs below its own.
+/// A base address can have a path: each world has both APIs below its own.
 #[tokio::test]
 async fn each_world_has_both_apis() {
     let served = served().await;

@@ -1,4 +1,4 @@
-//! Server-sent events: a client that cannot have what it missed is told so at once.
+//! Server-sent events: a client that missed events that are no longer stored gets a `gap` event at once.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::http::Served;
 
 const MESSAGE: &[u8] = b"Subject: x\r\n\r\nbody\r\n";
 
-/// A stream of events, an event at a time.
+/// A stream of events, read one by one.
 struct Events {
     stream: TcpStream,
     read: String,
@@ -75,7 +75,7 @@ async fn served() -> (Served, u64) {
     (served, last)
 }
 
-/// As after a restart: the numbers began anew, and all that is kept is new to the client.
+/// As after a restart: the numbers start again, and all stored events are new to the client.
 #[tokio::test]
 async fn an_id_beyond_the_end_is_a_gap() {
     let (served, _) = served().await;
@@ -97,7 +97,7 @@ async fn an_id_beyond_the_end_is_a_gap() {
 }
 
 #[tokio::test]
-async fn an_id_older_than_what_is_kept_is_a_gap() {
+async fn an_id_older_than_the_log_is_a_gap() {
     let (served, last) = served().await;
     served.worlds.main().events().clear();
     let last = last.max(served.worlds.main().events().last());
@@ -112,13 +112,13 @@ async fn an_id_older_than_what_is_kept_is_a_gap() {
     assert_eq!(events.next().await.0, last + 1, "and goes on");
 }
 
-/// The last id itself, and none at all, are no gaps.
+/// The last id, and no id at all, are not gaps.
 #[tokio::test]
-async fn where_nothing_is_missing_there_is_no_gap() {
+async fn without_missing_events_there_is_no_gap() {
     let (served, last) = served().await;
     for fields in [format!("Last-Event-ID: {last}\r\n"), String::new()] {
         let mut events = Events::open(&served, "", &fields).await;
-        // The stream stands where it began once its head has been read.
+        // The position of the stream is fixed once its header has been read.
         let mut head = [0; 15];
         events.stream.read_exact(&mut head).await.expect("a head");
         served.deliver("mail.example.test", MESSAGE).await;

@@ -1,4 +1,4 @@
-//! Safe by default: the holes that neighbouring tools had, each with a test.
+//! Safe by default: vulnerabilities of similar tools, each with a test.
 
 use martinet::World;
 use martinet::http::{Credentials, Options};
@@ -11,7 +11,7 @@ async fn guarded(options: Options) -> Served {
     Served::of(World::builder().start().await.expect("a world"), options).await
 }
 
-/// Who is slow with its headers or its body is sent away (the clock runs ahead while nobody has anything to do).
+/// A client that is slow with its header or its body is disconnected (the paused clock advances while all tasks wait).
 #[tokio::test(start_paused = true)]
 async fn slow_headers_and_bodies_end() {
     let served = guarded(Options::default()).await;
@@ -44,7 +44,7 @@ async fn slow_headers_and_bodies_end() {
     assert_eq!(served.get("/livez").await.status, 200, "others are served");
 }
 
-/// Sends octets as they are, and returns what comes back until the server closes.
+/// Sends octets unchanged, and returns everything until the server closes.
 async fn raw(served: &Served, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(served.address)
         .await
@@ -56,7 +56,7 @@ async fn raw(served: &Served, request: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// Paths that read a body, paths that ignore one, and no paths at all.
+/// Paths that read a body, paths that ignore one, and unknown paths.
 const ANY_PATH: [(&str, &str); 7] = [
     ("PUT", "/api/v1/receiver"),
     ("POST", "/api/v1/faults"),
@@ -83,7 +83,7 @@ async fn a_slow_body_gets_408_on_every_path() {
     }
 }
 
-/// A chunked body says nothing of its size beforehand.
+/// A chunked body does not announce its size.
 #[tokio::test]
 async fn a_large_body_gets_413_on_every_path() {
     let served = guarded(Options::default()).await;
@@ -118,7 +118,7 @@ async fn a_large_body_gets_413_on_every_path() {
     }
 }
 
-/// RFC 9112 §3.2: no Host, two of them, or one that is no host.
+/// RFC 9112 §3.2: no Host, two of them, or an invalid one.
 #[tokio::test]
 async fn rfc9112_host_fields() {
     let served = guarded(Options::default()).await;
@@ -139,10 +139,10 @@ async fn rfc9112_host_fields() {
         ("GET /livez HTTP/1.1", b"Host: localhost\xff\r\n", "400"),
         ("GET /livez HTTP/1.1", b"Host: user@localhost\r\n", "400"),
         ("GET /livez HTTP/1.1", b"Host: localhost\r\n", "200"),
-        // HTTP/1.0 knows no Host field; a browser never speaks it.
+        // HTTP/1.0 has no Host field; browsers never use it.
         ("GET /livez HTTP/1.0", b"", "200"),
         ("GET /livez HTTP/1.0", b"Host: evil.example\r\n", "421"),
-        // The target counts where it names a host (RFC 9112 §3.2.2).
+        // If the target has a host, that host counts (RFC 9112 §3.2.2).
         (
             "GET http://localhost/livez HTTP/1.1",
             b"Host: localhost\r\n",
@@ -172,7 +172,7 @@ async fn rfc9112_host_fields() {
     }
 }
 
-/// A name that is rebound to this address asks by its own name.
+/// A name that is rebound to this address is still in the Host field.
 #[tokio::test]
 async fn dns_rebinding_is_refused() {
     let served = guarded(Options {
@@ -195,7 +195,7 @@ async fn dns_rebinding_is_refused() {
     }
 }
 
-/// Pages of other sites cannot ask, follow events or open a socket (Mailpit's CVE-2026-22689).
+/// Pages of other sites cannot send requests, follow events or open a socket (Mailpit's CVE-2026-22689).
 #[tokio::test]
 async fn pages_of_other_sites_are_refused() {
     let served = guarded(Options::default()).await;
@@ -310,7 +310,7 @@ async fn credentials_are_asked_for_and_checked() {
     }
 }
 
-/// RFC 9110 §11.6.1: a challenge for each scheme that is accepted, and none for one that is not.
+/// RFC 9110 §11.6.1: there is a challenge for each accepted scheme, and for no other.
 #[tokio::test]
 async fn challenges_are_those_accepted() {
     let basic = Credentials::Basic("user:pass".to_owned());
@@ -382,7 +382,7 @@ async fn large_and_slow_requests_end() {
     );
 }
 
-/// No file of the server is read for a request: not a scenario, not a zone, not a receiver named in a scenario.
+/// No request makes the server read a file: not a scenario, not a zone, not a receiver that a scenario names.
 #[tokio::test]
 async fn files_are_not_read_over_http() {
     let served = guarded(Options::default()).await;
@@ -404,7 +404,7 @@ async fn files_are_not_read_over_http() {
         let world = served.send_json("POST", "/api/v1/worlds", &body).await;
         assert_eq!(world.status, 400, "{body}");
     }
-    // The answer does not tell whether the server has the file.
+    // The response does not reveal whether the file exists.
     let mut answers = Vec::new();
     for path in ["/etc/passwd", "/etc/nosuch"] {
         let body =
@@ -416,7 +416,8 @@ async fn files_are_not_read_over_http() {
     assert!(answers[0].contains("reads no files"), "{}", answers[0]);
 }
 
-/// Nothing that a request or a message names is fetched (Mailpit's CVE-2026-21859, CVE-2026-27808, CVE-2026-23845).
+/// The server fetches nothing that a request or a message names (Mailpit's CVE-2026-21859, CVE-2026-27808,
+/// CVE-2026-23845).
 #[tokio::test]
 async fn nothing_is_fetched_or_delivered_elsewhere() {
     let served = guarded(Options::default()).await;

@@ -1,4 +1,4 @@
-//! What the Mailpit API says of messages that lack fields, hide recipients, or have very many parts.
+//! The Mailpit API for messages that lack fields, have blind recipients, or have very many parts.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,8 +24,8 @@ async fn of(messages: &[&str]) -> Served {
     served
 }
 
-/// A message of 30,000 parts is read beside the server: one thread serves HTTP, SMTP and DNS here, and answers
-/// commands and questions while four requests wait for the message.
+/// A message of 30,000 parts is parsed on a separate thread: one thread serves HTTP, SMTP and DNS here, and answers
+/// commands and queries while four requests wait for the message.
 #[tokio::test]
 async fn a_message_of_30_000_parts_stalls_neither_smtp_nor_dns() {
     let mut message = "Content-Type: multipart/mixed; boundary=b\r\n\r\n".to_owned();
@@ -90,7 +90,7 @@ async fn a_message_of_30_000_parts_stalls_neither_smtp_nor_dns() {
     assert_eq!(parts, 30_000);
 }
 
-/// What a message lacks is not made up.
+/// Missing fields are not invented.
 #[tokio::test]
 async fn a_message_without_from_and_date_has_none() {
     let served = of(&["Subject: bare\r\n\r\nx\r\n"]).await;
@@ -131,7 +131,7 @@ async fn a_message_without_from_and_date_has_none() {
 }
 
 #[tokio::test]
-async fn headers_stand_as_they_were_sent() {
+async fn headers_are_unchanged() {
     let served = of(&["X-B: 2\r\nx-a: 1\r\nX-B: 1\r\nDate: Sat, 21 Nov 2026 08:00 +0000\r\nFrom: a@example.test\r\n\r\nx\r\n"]).await;
     let headers = served.get("/api/v1/message/1/headers").await.json();
     assert_eq!(
@@ -145,7 +145,7 @@ async fn headers_stand_as_they_were_sent() {
     );
 }
 
-/// Who only the envelope names is a blind recipient; `addressed:` looks at every field of addresses.
+/// A recipient that is only in the envelope is a blind recipient; `addressed:` searches every address field.
 #[tokio::test]
 async fn searches_look_at_every_field_of_addresses() {
     let served = of(&[
@@ -159,7 +159,7 @@ async fn searches_look_at_every_field_of_addresses() {
         ("addressed:help@", &[1]),
         ("addressed:carl@", &[2]),
         ("addressed:dora@", &[3]),
-        // b@contoso.test stands in the envelope of all three, and in To of two.
+        // b@contoso.test is in the envelope of all three, and in To of two.
         ("addressed:b@contoso.test", &[3, 2, 1]),
         ("to:b@contoso.test", &[3, 2]),
         ("bcc:b@contoso.test", &[1]),
@@ -201,7 +201,7 @@ async fn searches_look_at_every_field_of_addresses() {
     assert_eq!(second["Bcc"], json!([]));
 }
 
-/// A part that says attachment is one, whatever its type; each part can be fetched as it was before encoding.
+/// A part with the disposition attachment is an attachment, whatever its type; each part can be fetched decoded.
 #[tokio::test]
 async fn parts_are_served_decoded() {
     let served = of(&["Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nthe text\r\n--b\r\nContent-Type: text/plain\r\n\

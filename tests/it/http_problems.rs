@@ -1,10 +1,10 @@
-//! What problems say: about what was sent, in words of whoever sent it.
+//! Problems are about the request, in the client's terms.
 
 use serde_json::{Value, json};
 
 use super::http::Served;
 
-/// Paths with a mistake: the status, the field, and parts of what was expected and found.
+/// Paths with a mistake: the status, the field, and parts of expected and found.
 const MISTAKES: [(&str, u16, &str, &str, &str); 12] = [
     (
         "/api/v1/sessions?foo=1",
@@ -151,7 +151,7 @@ async fn mistakes_in_bodies_are_problems() {
     assert_eq!(mistakes["mistakes"][0]["line"], 1);
 }
 
-/// Requests with a mistake, and the beginning of the detail.
+/// Requests with a mistake, and the start of the detail.
 fn mistaken() -> [(&'static str, &'static str, Value, &'static str); 10] {
     [
         (
@@ -213,7 +213,7 @@ fn mistaken() -> [(&'static str, &'static str, Value, &'static str); 10] {
 }
 
 #[tokio::test]
-async fn problems_speak_of_what_was_sent() {
+async fn problems_name_parts_of_the_request() {
     let served = Served::start("one-to-one", "lenient").await;
     for (method, path, body, detail) in mistaken() {
         let answer = served.send_json(method, path, &body).await;

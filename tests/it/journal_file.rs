@@ -1,4 +1,4 @@
-//! A journal in a file: what was acknowledged survives `kill -9`, and is read again.
+//! A journal in a file: acknowledged messages survive `kill -9`, and are loaded again.
 
 mod process;
 
@@ -17,7 +17,7 @@ use martinet::smtp::client::{Delivery, deliver};
 
 use super::http::{Served, deliver_to};
 
-/// A file of its own, removed when dropped.
+/// The file of one test, removed when dropped.
 struct Journal(PathBuf);
 
 impl Journal {
@@ -122,7 +122,7 @@ async fn a_world_reads_its_journal_again() {
     holds_nothing_before(3, &journal).await;
 }
 
-/// A reset is of the file, too: it has no session with a lower number, and no message.
+/// A reset applies to the file, too: it has no session with a lower number, and no message.
 async fn holds_nothing_before(first: u64, journal: &Journal) {
     let empty = open(journal).await;
     let kept: Vec<_> = empty
@@ -140,7 +140,7 @@ async fn holds_nothing_before(first: u64, journal: &Journal) {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_journal_is_an_environment_error() {
+async fn a_file_that_is_not_a_journal_is_an_environment_error() {
     let journal = Journal::new("broken");
     std::fs::write(
         &journal.0,
@@ -158,7 +158,7 @@ async fn a_file_that_is_no_journal_is_an_environment_error() {
     );
 }
 
-/// Nothing of a database that is not ours is touched, and the error says what to do.
+/// A database of another program is not changed, and the error says what to do.
 #[track_caller]
 fn refused(journal: &Journal, expected: &[&str]) {
     let before = std::fs::read(&journal.0).expect("a file");
@@ -212,7 +212,7 @@ async fn a_journal_of_a_newer_version_is_refused() {
     );
 }
 
-/// Numbers of messages, and the marks of Mailpit's API, survive; so do the numbers of events, which are not kept.
+/// Numbers of messages, and the marks of Mailpit's API, survive; so do the numbers of events, which are not stored.
 #[tokio::test]
 async fn numbers_and_marks_survive_a_restart() {
     let journal = Journal::new("marks");
@@ -275,7 +275,7 @@ async fn numbers_and_marks_survive_a_restart() {
         Some(first + 4),
         "numbers go on"
     );
-    // A reset forgets the marks in the file as well.
+    // A reset removes the marks from the file as well.
     world.reset_journal();
     drop(world);
     served.worlds.close().await;
@@ -294,7 +294,7 @@ async fn numbers_and_marks_survive_a_restart() {
     );
 }
 
-/// The files stay within the bounds of memory, and give back what is over.
+/// The files have the limits of the memory, and shrink again.
 #[tokio::test]
 async fn the_files_have_the_bounds_of_memory() {
     let journal = Journal::new("bounds");
@@ -349,9 +349,9 @@ async fn the_files_have_the_bounds_of_memory() {
     );
 }
 
-/// Damage in the midst is refused, and mended when somebody asks for it; a torn end is cut off with a warning.
+/// Damage in the middle is refused, and repaired on request; an incomplete record at the end is cut off with a warning.
 #[tokio::test]
-async fn damage_is_refused_and_a_torn_end_is_cut_off_aloud() {
+async fn damage_is_refused_and_an_incomplete_end_is_cut_off_with_a_warning() {
     let journal = Journal::new("damage");
     let world = open(&journal).await;
     for subject in ["one", "two", "three"] {

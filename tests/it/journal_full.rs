@@ -1,4 +1,4 @@
-//! A journal on a disk that is full: a small tmpfs in a mount namespace of the program's own.
+//! A journal on a full disk: a small tmpfs in a mount namespace of the program.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::http::ask;
 use crate::skipped::skip;
 
-/// `martinet serve` with its journal on a file system of two megabytes that nobody else sees.
+/// `martinet serve` with its journal on a file system of two megabytes that only this process sees.
 struct Served {
     child: Child,
     directory: PathBuf,
@@ -58,13 +58,13 @@ impl Served {
         })
     }
 
-    /// A file as the program sees it.
+    /// The path by which the program sees a file.
     fn file(&self, name: &str) -> PathBuf {
         let path = format!("/proc/{}/root{}", self.child.id(), self.directory.display());
         PathBuf::from(path).join(name)
     }
 
-    /// Takes all the room there is.
+    /// Fills the file system.
     fn fill(&self) {
         let mut filler = std::fs::File::create(self.file("filler")).expect("a file");
         while filler.write_all(&[0; 4096]).is_ok() {}
@@ -88,7 +88,7 @@ impl Served {
         ask(self.http, "GET", path, "", b"").await.json()
     }
 
-    /// Ends the program and returns what it logged.
+    /// Ends the program and returns its log.
     fn kill(&mut self) -> String {
         self.child.kill().expect("SIGKILL");
         let mut log = String::new();
@@ -108,14 +108,14 @@ impl Drop for Served {
 }
 
 #[tokio::test]
-async fn a_full_disk_gets_452_and_publishes_nothing_that_was_not_said() {
+async fn a_full_disk_gets_452_and_no_250_is_published() {
     let Some(mut served) = Served::start() else {
         return skip("a full disk: a tmpfs cannot be mounted in a namespace here");
     };
     assert!(served.send("before").await.starts_with("250 "));
     served.fill();
     for _ in 0..2 {
-        // The last page of the file may have room for one small message.
+        // The last page of the file may have space for one small message.
         served.send(&"full".repeat(1000)).await;
     }
     let refused = served.send(&"never".repeat(1000)).await;
@@ -186,7 +186,7 @@ async fn a_full_disk_gets_452_and_publishes_nothing_that_was_not_said() {
     }
 }
 
-/// Where a file is copied to.
+/// The path to which a file is copied.
 fn copy(name: &str) -> PathBuf {
     std::env::temp_dir().join(format!("martinet-copy-{}-{name}", std::process::id()))
 }

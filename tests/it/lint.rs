@@ -1,4 +1,4 @@
-//! Warnings of `lint`: what can be used, but probably is not meant. `--strict` makes each a mistake.
+//! Warnings of `lint`: files that can be used, but probably not as intended. `--strict` makes each warning a mistake.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ fn file(name: &str, text: &str) -> PathBuf {
     path
 }
 
-/// Each warning as line, part of what was expected, part of what was found; `--strict` reports the same as mistakes.
+/// Each warning as line, part of expected, part of found; `--strict` reports the same as mistakes.
 #[track_caller]
 fn check(name: &str, text: &str, expected: &[(usize, &str, &str)]) {
     let path = file(name, text);
@@ -114,7 +114,7 @@ fn faults_on_names_in_no_zone() {
     ] {
         check("held", &fault(zone, name), &[]);
     }
-    // Pools make zones too.
+    // Pools generate zones too.
     let pool = format!("{}ptr = \"out.farm.test\"\n", pool("a", "\"192.0.2.1\""));
     for name in ["1.2.0.192.in-addr.arpa", "out.farm.test"] {
         check("generated", &fault(&pool, name), &[]);
@@ -218,7 +218,7 @@ fn reply_text_beyond_ascii() {
     check("not-offered", &with("without = \"SMTPUTF8\""), &expected);
 }
 
-/// A warning in one file is reported beside a mistake in another.
+/// A warning in one file is reported together with a mistake in another.
 #[test]
 fn every_file_is_read() {
     let path = file("two", "title = \"t\"\n");

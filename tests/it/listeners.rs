@@ -1,4 +1,4 @@
-//! Listeners: PROXY headers, TLS, LMTP, IPv6, identities and receivers of their own; scripts over real sockets.
+//! Listeners: PROXY headers, TLS, LMTP, IPv6, client addresses and receivers of a listener; scripts over real sockets.
 
 mod tls;
 
@@ -47,7 +47,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
         self.0.get_mut().write_all(octets).await.expect("written");
     }
 
-    /// The next reply, its lines joined by `|`; what the end of the connection looks like in its place.
+    /// The next reply, its lines joined by `|`; or a description of the end of the connection.
     async fn hear(&mut self) -> String {
         let mut lines = Vec::new();
         loop {
@@ -229,7 +229,7 @@ async fn listeners_with_receivers_and_identities_of_their_own() {
 }
 
 #[tokio::test]
-async fn scripts_misbehave_as_they_are_told() {
+async fn scripts_misbehave_as_written() {
     let world = world(
         "[[script]]\nstage = \"rcpt\"\nrecipient = \"*@busy.test\"\ntimes = 2\nreply = \"451 4.7.1 later\"\n\
          [[script]]\nstage = \"rcpt\"\nrecipient = \"third@*\"\nevery = 3\nreply = \"550 5.1.1 every third\"\n\

@@ -1,5 +1,5 @@
-//! Integration tests, one binary: dialogues by RFC section, conduct, bad input, the command line, every scenario, foreign
-//! clients.
+//! Integration tests, in one binary: dialogues by RFC section, conduct, mistakes in files, the command line, every
+//! scenario, foreign clients.
 
 mod bad_input;
 mod bad_keys;

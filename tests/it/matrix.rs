@@ -1,6 +1,6 @@
-//! The matrix of DNS scenarios against implementations, row by row and column by column: what each implementation
-//! makes of a client, as its source says. A cell with `?` is inferred there, not read; one with `~` depends on the
-//! order of the resolver's answer, of which ours is the order of the zone.
+//! The matrix of DNS scenarios and implementations, row by row and column by column: how each implementation judges a
+//! client, according to its source. A cell with `?` is inferred, not read in the source; one with `~` depends on the
+//! order of the resolver's answer, which here is the order of the zone.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use martinet::scenario::{
 };
 use martinet::verdict::Verdict;
 
-/// A column: its name, the receiver that stands for it, and how its judgement is worded.
+/// A column: its name, its receiver, and the terms of its judgement.
 struct Column {
     name: &'static str,
     receiver: ReceiverProfile,
@@ -81,7 +81,7 @@ fn sendmail(judgement: &Judgement) -> String {
         .to_owned()
 }
 
-/// 1 for a match, 0 for none, -1 where DNS failed, as its filters have it.
+/// 1 for a match, 0 for none, -1 if DNS failed, as in its filters.
 fn opensmtpd(judgement: &Judgement) -> String {
     let iprev = judgement.facts.iprev.as_ref().expect("looked up");
     match (
@@ -120,7 +120,7 @@ fn iprev(judgement: &Judgement) -> String {
 }
 
 /// Each row: its number, the scenario, and the eight cells.
-/// Row 13 of Postfix and Exim is as the differential test found it: Exim 4.96 takes such a name.
+/// Row 13 of Postfix and Exim follows the differential test: Exim 4.96 accepts such a name.
 const ROWS: &[(&str, &str, &str)] = &[
     (
         "1",

@@ -1,4 +1,4 @@
-//! The page at `/`: static files under a strict policy. What it shows is tested in a browser (`tests/page`).
+//! The page at `/`: static files under a strict policy. Its views are tested in a browser (`tests/page`).
 
 use super::http::Served;
 

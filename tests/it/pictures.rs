@@ -1,4 +1,4 @@
-//! `sessions/{id}/picture`: why a session was refused, drawn over HTTP; and the pictures that failing tests leave behind.
+//! `sessions/{id}/picture`: why a session was refused, drawn over HTTP; and the pictures that failing tests write.
 
 use martinet::World;
 use martinet::expect::{Expectation, Sessions};
@@ -43,7 +43,7 @@ async fn a_refusal_is_drawn_with_its_timeline() {
 }
 
 #[tokio::test]
-async fn what_a_hostile_client_says_is_text() {
+async fn hostile_input_is_escaped() {
     let served = Served::start("one-to-one", "helo-strict").await;
     served.deliver("<script>alert(1)</script>", b"").await;
     served.get("/api/v1/wait?verdict=reject").await;
@@ -72,7 +72,7 @@ async fn a_remedy_is_drawn_as_the_receiver_would_judge_after_it() {
         let answer = remedy(number).await;
         assert_eq!(answer.status, status, "{number}: {}", answer.text());
     }
-    // Another receiver is in force: the remedies of the session are still those of its receiver, and none is drawn.
+    // Another receiver is active: the remedies of the session are still those of its own receiver, and none is drawn.
     let other = serde_json::json!({ "receiver": "lenient" });
     served.send_json("PUT", "/api/v1/receiver", &other).await;
     let page = served.get("/api/v1/sessions/1/picture").await.text();
@@ -80,12 +80,12 @@ async fn a_remedy_is_drawn_as_the_receiver_would_judge_after_it() {
     assert!(!page.contains(accepted), "{page}");
 }
 
-/// The environment variable that makes the test below fail; its value says in which way.
+/// The environment variable that makes the test below fail; its value selects the way.
 const FAILS: &str = "MARTINET_TEST_FAILS";
 
-/// Passes, unless another test runs it again to see it fail.
+/// Passes, unless another test runs it with the variable to see it fail.
 #[tokio::test]
-async fn it_fails_when_it_is_told_to() {
+async fn fails_on_request() {
     let Ok(how) = std::env::var(FAILS) else {
         return;
     };
@@ -109,7 +109,7 @@ async fn it_fails_when_it_is_told_to() {
 #[test]
 fn a_failing_test_says_where_the_picture_is() {
     let folder = std::env::temp_dir().join(format!("martinet-pictures-{}", std::process::id()));
-    let test = "pictures::it_fails_when_it_is_told_to";
+    let test = "pictures::fails_on_request";
     let run = |how: &str, pictures: &std::path::Path| {
         let program = std::env::current_exe().expect("this program");
         let mut command = std::process::Command::new(program);
@@ -119,7 +119,7 @@ fn a_failing_test_says_where_the_picture_is() {
         assert!(!output.status.success(), "{how}: it passes");
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
-    let path = folder.join("it-pictures-it_fails_when_it_is_told_to-session-1.svg");
+    let path = folder.join("it-pictures-fails_on_request-session-1.svg");
     for how in ["verdict", "code", "attempt", "expectation"] {
         let said = run(how, &folder);
         let line = format!("  picture  {}\n", path.display());

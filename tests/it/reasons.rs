@@ -1,4 +1,4 @@
-//! The reasons of sessions that do not end in order, and of connections that are not accepted.
+//! The reasons of sessions that end abnormally, and of connections that are not accepted.
 
 use rstest::rstest;
 use std::io::{BufRead, BufReader, Read};
@@ -21,7 +21,7 @@ async fn world(receiver: &str) -> World {
     world.expect("a world")
 }
 
-/// A client that says lines and hears the last line of each reply.
+/// A client that sends lines and reads the last line of each reply.
 async fn client(world: &World, lines: &[&str]) -> Client {
     let stream = tokio::net::TcpStream::connect(world.smtp_addr()).await;
     let mut client = tokio::io::BufReader::new(stream.expect("a connection"));
@@ -99,7 +99,7 @@ async fn a_failed_handshake_has_a_reason() {
     check(&ended(&leaving).await, ClosedBy::Tls, expected);
 }
 
-/// A program that runs out of descriptors says so in its log and its journal, and goes on when there are some again.
+/// A program without free descriptors reports that in its log and its journal, and continues when there are some again.
 #[cfg(target_os = "linux")]
 #[rstest]
 #[case::smtp("smtp", "cannot accept a connection")]

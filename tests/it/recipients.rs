@@ -1,4 +1,4 @@
-//! `[recipients]`: mailboxes that do not exist are refused, in the receiver's own words.
+//! `[recipients]`: mailboxes that do not exist are refused, with the receiver's text.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -38,7 +38,7 @@ async fn sent(to: SocketAddr, recipient: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn unknown_recipients_get_the_words_of_their_receiver() {
+async fn unknown_recipients_get_the_text_of_their_receiver() {
     let scenario = parse_scenario("few.toml", FILE).expect("a scenario");
     let world = World::builder()
         .with_scenario(scenario)
@@ -61,7 +61,7 @@ async fn unknown_recipients_get_the_words_of_their_receiver() {
                 "550 5.1.1 <nobody@contoso.test>: Recipient address rejected: {unknown}"
             )),
         ),
-        // The local part asks for its own reply.
+        // The local part requests its own reply.
         (
             "451-4.3.0@contoso.test",
             Some("451 4.3.0 <451-4.3.0@contoso.test> asked for this".to_owned()),
@@ -89,9 +89,9 @@ async fn unknown_recipients_get_the_words_of_their_receiver() {
     world.close().await;
 }
 
-/// `check` says what a session would be told.
+/// `check` gives the reply that a session would get.
 #[test]
-fn a_judgement_knows_the_recipients() {
+fn check_rejects_unknown_recipients() {
     let scenario = parse_scenario("few.toml", FILE).expect("a scenario");
     let postfix = load_receiver("postfix-default").expect("a receiver");
     let catch_all = parse_receiver(
@@ -133,7 +133,7 @@ fn a_mailbox_with_a_space_is_a_mistake() {
     );
 }
 
-/// DATA after unknown recipients only has the reply of a transaction without valid recipients (RFC 5321 §3.3).
+/// DATA after only unknown recipients gets the reply of a transaction without valid recipients (RFC 5321 §3.3).
 #[test]
 fn data_after_unknown_recipients() {
     let receiver = "title = \"t\"\nsmtp.extensions = []\n[replies]\nno_valid_recipients = \"503 all refused: {refused}\"\ndata_without_rcpt = \"503 none named\"";

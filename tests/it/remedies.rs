@@ -1,4 +1,4 @@
-//! Every remedy that any receiver shows to any client of any scenario cures: it is applied by hand, and the receiver
+//! Every remedy that any receiver shows to any client of any scenario works: the test applies it, and the receiver
 //! judges again.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use martinet::scenario::{
     parse_scenario, plain_message,
 };
 
-/// What a remedy leads to: the zones, the attempt and the receiver as they are with it.
+/// The state with a remedy: the zones, the attempt and the receiver.
 fn applied(
     remedy: &Remedy,
     rule: &str,
@@ -56,10 +56,10 @@ fn applied(
     (zones, attempt, profile)
 }
 
-/// Clients of one scenario that one rule of one receiver refuses and whose remedies are applied.
+/// Clients of one scenario that one rule of one receiver refuses, and whose remedies are applied.
 const ALIKE: usize = 3;
 
-/// Whether a remedy stands for a change in the session that an attempt cannot make.
+/// Whether a remedy changes the session in a way that an attempt cannot.
 fn needs_another_session(remedy: &Remedy) -> bool {
     remedy
         .all_of
@@ -87,7 +87,7 @@ fn no_foreign_record(remedy: &Remedy, zones: &Zones) {
 }
 
 #[test]
-fn every_remedy_of_the_matrix_cures() {
+fn every_remedy_of_the_matrix_is_accepted() {
     let (scenarios, receivers) = (
         list_scenarios().expect("the scenarios"),
         list_receivers().expect("the receivers"),
@@ -95,7 +95,7 @@ fn every_remedy_of_the_matrix_cures() {
     let (mut kinds, mut refused, mut only_asking) = (BTreeMap::<_, usize>::new(), 0, 0);
     let mut seen = BTreeMap::new();
     for scenario in &scenarios {
-        // Faults count who asks: each attempt meets them anew. Without faults the zones are the same for all.
+        // Faults count queries: each attempt needs fresh counts. Without faults the zones are the same for all.
         let anew = || scenario.zones([127, 0, 0, 1].into());
         let shared = scenario.faults.is_empty().then(anew);
         for client in scenario.clients() {
@@ -105,7 +105,7 @@ fn every_remedy_of_the_matrix_cures() {
                 let zones = shared.as_ref().or(made.as_ref()).expect("one of both");
                 let judgement = judged(profile, zones, &attempt);
                 let Some(rule) = judgement.rule else { continue };
-                // A pool of hundreds of hosts meets the same rule for the same reason hundreds of times.
+                // Hundreds of hosts of a pool are refused by the same rule for the same reason.
                 let alike = seen
                     .entry((&scenario.name, &profile.name, rule))
                     .or_insert(0);
@@ -199,7 +199,7 @@ fn zones(reverse: &str, example: &str) -> String {
 }
 
 #[test]
-fn what_belongs_together_is_one_remedy() {
+fn changes_that_belong_together_are_one_remedy() {
     let zones = zones("99 PTR a.example.test.", "a A 192.0.2.99");
     assert_eq!(
         remedies(
@@ -217,7 +217,7 @@ fn what_belongs_together_is_one_remedy() {
 }
 
 #[test]
-fn what_stands_already_is_not_added() {
+fn existing_records_are_not_added() {
     let zones = zones("99 PTR a.example.test.", "mail A 192.0.2.10");
     assert_eq!(
         remedies(
@@ -234,7 +234,7 @@ fn what_stands_already_is_not_added() {
 }
 
 #[test]
-fn a_record_stands_where_a_cname_leads() {
+fn a_record_is_added_at_the_target_of_a_cname() {
     let zones = zones(
         "10 CNAME 10.0-31.2.0.192.in-addr.arpa.\n9.0-31 PTR x.example.test.",
         "mail A 192.0.2.10",
@@ -254,7 +254,7 @@ fn a_record_stands_where_a_cname_leads() {
 }
 
 #[test]
-fn nothing_is_published_that_is_not_the_clients() {
+fn remedies_publish_only_names_of_the_client() {
     let zones = zones("99 PTR a.example.test.", "out A 192.0.2.10");
     for helo in [
         "localhost",
@@ -282,7 +282,7 @@ fn nothing_is_published_that_is_not_the_clients() {
 
 #[test]
 fn another_address_has_to_pass_too() {
-    // 192.0.2.9, where the name leads, has no PTR record either.
+    // The target of the name, 192.0.2.9, has no PTR record either.
     let zones = zones("99 PTR a.example.test.", "mail A 192.0.2.9");
     let all = remedies(
         &zones,
@@ -294,7 +294,7 @@ fn another_address_has_to_pass_too() {
         !all.iter().any(|remedy| remedy.contains("send from")),
         "{all:?}"
     );
-    // A private address is no way out.
+    // A private address is not a solution.
     let zones = format!(
         "{}[[zone]]\norigin = \"10.in-addr.arpa.\"\ntext = \"\"\"\n9.0.0 PTR mail.example.test.\n\"\"\"\n",
         self::zones("10 PTR mail.example.test.", "mail A 10.0.0.9")
@@ -340,7 +340,7 @@ fn an_spf_record_that_authorizes_is_written_out() {
 }
 
 #[test]
-fn the_only_ptr_name_replaces_those_that_stand() {
+fn a_single_ptr_name_replaces_the_existing_ones() {
     let zones = zones(
         "10 PTR a.example.test.",
         "mail A 192.0.2.10\na A 192.0.2.11",
@@ -355,7 +355,7 @@ fn the_only_ptr_name_replaces_those_that_stand() {
 }
 
 #[test]
-fn a_block_list_entry_goes_also_where_a_wildcard_made_it() {
+fn a_block_list_entry_of_a_wildcard_is_removed_too() {
     let zones = format!(
         "{}[[zone]]\norigin = \"bl.example.test.\"\ntext = \"\"\"\n*.2.0.192 A 127.0.0.2\n\"\"\"\n",
         zones("", "mail A 192.0.2.10")
@@ -371,7 +371,7 @@ fn a_block_list_entry_goes_also_where_a_wildcard_made_it() {
     );
 }
 
-/// What an attempt alone cannot do, a session does: the facts after a changed behaviour pass the rule.
+/// If an attempt cannot make the change, a session can: the facts after the changed behaviour pass the rule.
 #[test]
 fn a_changed_session_passes() {
     use martinet::facts::{Facts, Greylist, Seen};
@@ -399,9 +399,9 @@ fn a_changed_session_passes() {
     assert_eq!((facts.conduct.messages, facts.conduct.recipients), (9, 5));
 }
 
-/// Remedies are read as often as anybody likes, and asking for them leaves the counts of faults alone.
+/// Remedies can be read any number of times, without changing the counts of faults.
 #[test]
-fn a_proof_leaves_faults_alone() {
+fn verifying_a_remedy_does_not_count_for_faults() {
     let scenario = load_scenario("flapping").expect("a scenario");
     let zones = scenario.zones([127, 0, 0, 1].into());
     let client = scenario.clients().remove(0);
@@ -431,8 +431,8 @@ fn a_proof_leaves_faults_alone() {
     assert_eq!(seen(), before);
 }
 
-/// The faults of a header belong together: one remedy names them all, it is proved on the message, and who follows it is
-/// accepted.
+/// The faults of a header belong together: one remedy names all of them, it is verified with the message, and a client
+/// that follows it is accepted.
 #[test]
 fn a_header_is_mended_whole() {
     let zones = zones("10 PTR mail.example.test.", "mail A 192.0.2.10");

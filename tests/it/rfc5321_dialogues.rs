@@ -99,7 +99,7 @@ fn s4_1_4_a_second_ehlo_resets_the_transaction() {
 }
 
 #[test]
-fn s4_2_4_commands_not_known_and_not_implemented() {
+fn s4_2_4_unknown_and_unimplemented_commands() {
     Stage::default().play(
         "S: 220 mx.martinet.test ESMTP martinet
          C: EHLO

@@ -1,4 +1,4 @@
-//! Hostile octets, without sockets: lines, line ends, numbers that lie. `docs/robustness.md` is the table.
+//! Hostile octets, without sockets: lines, line ends, wrong sizes. `docs/robustness.md` has the table.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -15,17 +15,17 @@ use martinet::smtp::{
 
 use crate::script::Stage;
 
-/// What a session came to: its replies, and what was published of it.
+/// The outcome of a session: its replies, and what was published about it.
 struct Played {
     replies: Vec<String>,
     events: SessionEvents,
-    /// The most that waited in the input, and that was said at once.
+    /// Maximum number of octets that waited in the input, and that were sent at once.
     most: (usize, usize),
     closed: bool,
 }
 
 impl Played {
-    /// Plays packets to a receiver, given as TOML.
+    /// Plays packets to a receiver, which is given as TOML.
     fn with<'a>(receiver: &str, packets: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let profile =
             parse_receiver("r", &format!("title = \"t\"\n{receiver}")).expect("a receiver");
@@ -121,9 +121,10 @@ fn each(octets: &[u8]) -> impl Iterator<Item = &[u8]> {
     octets.chunks(1)
 }
 
-/// RFC 5321 §4.5.3.1.4: a line too long is answered once, wherever packets cut it, and what follows is a command again.
+/// RFC 5321 §4.5.3.1.4: an overlong line gets one reply, whatever the packet borders, and the next line is a command
+/// again.
 #[test]
-fn lines_too_long_are_passed_over_and_told() {
+fn overlong_lines_are_skipped_and_recorded() {
     let line = |verb: &str, octets: usize| {
         format!("{verb}{}\r\n", "x".repeat(octets - verb.len() - 2)).into_bytes()
     };
@@ -159,7 +160,7 @@ fn lines_too_long_are_passed_over_and_told() {
 }
 
 #[test]
-fn an_endless_line_is_not_kept() {
+fn an_endless_line_is_not_stored() {
     let packets = vec![vec![b'x'; 60_000]; 100];
     let end = [&b"\r\nNOOP\r\n"[..]];
     let played = Played::with("", packets.iter().map(Vec::as_slice).chain(end));
@@ -172,7 +173,7 @@ fn an_endless_line_is_not_kept() {
 }
 
 #[test]
-fn text_lines_too_long_are_refused_at_the_dot() {
+fn overlong_text_lines_are_refused_at_the_dot() {
     for (octets, code) in [(998, "250"), (999, "500"), (100_000, "500")] {
         let text = "x".repeat(octets);
         let octets = [ENVELOPE, b"DATA\r\n", text.as_bytes(), b"\r\n.\r\nNOOP\r\n"].concat();
@@ -190,7 +191,7 @@ fn text_lines_too_long_are_refused_at_the_dot() {
 }
 
 #[test]
-fn octets_that_no_command_holds() {
+fn octets_not_allowed_in_commands() {
     Stage::default().play(
         "S: 220 mx.martinet.test ESMTP martinet
          C: NO\\0OP
@@ -217,7 +218,7 @@ fn octets_that_no_command_holds() {
     );
 }
 
-/// Forms that some server took for the end of data (CVE-2023-51764 and its like), and NUL variants.
+/// Forms that some servers accepted as the end of data (CVE-2023-51764 and similar), and variants with NUL.
 const SMUGGLED: [&str; 16] = [
     "\n.\n",
     "\n.\r\n",
@@ -237,10 +238,10 @@ const SMUGGLED: [&str; 16] = [
     "\n\n.\n\n",
 ];
 
-/// No setting takes any of them for the end of data: there is one transaction, and what was smuggled is text in it.
-/// Where bare newlines pass, the journal says so.
+/// No setting accepts any of them as the end of data: there is one transaction, and the smuggled commands are text in
+/// it. If bare line ends are accepted, the journal records them.
 #[test]
-fn forms_of_smtp_smuggling_end_nothing() {
+fn no_form_of_smtp_smuggling_ends_the_data() {
     let smuggled = "MAIL FROM:<evil@example.test>\r\nRCPT TO:<b@contoso.test>\r\nDATA\r\nevil\r\n";
     for form in SMUGGLED {
         let octets = [
@@ -281,7 +282,7 @@ fn forms_of_smtp_smuggling_end_nothing() {
 }
 
 #[test]
-fn bdat_sizes_that_lie() {
+fn wrong_bdat_sizes() {
     for (chunk, codes) in [
         ("BDAT 4 LAST\r\nQUIT\r\n", &["250", "500"][..]),
         ("BDAT 4294967295 LAST\r\nQUIT\r\nNOOP\r\n", &[]),
@@ -306,9 +307,9 @@ fn bdat_sizes_that_lie() {
     }
 }
 
-/// RFC 3030 §2: the octets of a chunk are no commands, also where a refusal stands, or comes with the chunk.
+/// RFC 3030 §2: the octets of a chunk are not commands, even after a refusal or if they come with the chunk.
 #[test]
-fn refused_chunks_are_no_commands() {
+fn refused_chunks_are_not_commands() {
     let chunk = b"BDAT 12 LAST\r\nQUIT\r\nNOOP\r\nNOOP\r\n";
     for (stage, codes) in [
         ("helo", ["220", "554", "503", "503", "503", "503"]),
@@ -340,9 +341,9 @@ fn refused_chunks_are_no_commands() {
     );
 }
 
-/// RFC 1870: what was announced is refused at MAIL; what comes is measured all the same.
+/// RFC 1870: an announced size is refused at MAIL; the actual size is checked too.
 #[test]
-fn sizes_that_lie() {
+fn wrong_sizes() {
     for (announced, sent, codes) in [
         ("SIZE=10", 90, &["250", "250", "354", "250"][..]),
         ("SIZE=10", 110, &["250", "250", "354", "552"]),
@@ -366,7 +367,7 @@ fn sizes_that_lie() {
     }
 }
 
-/// 100,000 recipients: 1,000 are taken, the rest gets 452; neither replies nor records grow with them.
+/// 100,000 recipients: 1,000 are accepted, the rest get 452; neither replies nor records grow with them.
 #[test]
 fn a_hundred_thousand_recipients() {
     let burst: Vec<u8> = (0..2000)
@@ -390,7 +391,8 @@ fn a_hundred_thousand_recipients() {
     assert!(played.said().len() <= 400, "the transcript has its limit");
 }
 
-/// A burst of commands with long replies, or with many facts, is answered in parts: the client has to take the first.
+/// A burst of commands with long replies, or with many facts, is answered in parts: the client must read the first
+/// part.
 #[test]
 fn a_burst_is_answered_in_parts() {
     for (line, most) in [

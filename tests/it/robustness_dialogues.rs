@@ -1,9 +1,10 @@
-//! Mutated dialogues through the session: nothing panics, every reply is one, there are never more replies than lines,
-//! and it makes no difference how the octets are cut into packets.
+//! Mutated dialogues through the session: nothing panics, every reply is valid, there are never more replies than
+//! lines, and packet borders make no difference.
 
 use crate::robustness_player::{Ground, RECEIVERS};
 
-/// Dialogues that are mutated: lines end with CRLF, and `\n` within one is an LF.
+/// Dialogues to mutate: lines end with CRLF, and `
+/// ` within one is an LF.
 const DIALOGUES: [&str; 12] = [
     "EHLO mail.example.test|MAIL FROM:<a@example.test>|RCPT TO:<b@contoso.test>|DATA|Subject: x||..dot|.|QUIT",
     "EHLO mail.example.test|MAIL FROM:<a@example.test> SIZE=100 BODY=8BITMIME|RCPT TO:<b@contoso.test>|BDAT 6|abcd|BDAT 3 LAST|x|NOOP",
@@ -19,7 +20,7 @@ const DIALOGUES: [&str; 12] = [
     "VRFY a|EXPN b|HELP|ETRN c|TURN|NOOP x|EHLO|MAIL FROM:<\"a b\"@example.test> RET=HDRS ENVID=+20|RCPT TO:<b> NOTIFY=NEVER",
 ];
 
-/// What is put in: line ends that are none, forms of the end of data, octets that belong nowhere, numbers that lie.
+/// Inserted octets: invalid line ends, forms of the end of data, octets that are not allowed anywhere, wrong numbers.
 const TOKENS: [&[u8]; 24] = [
     b"\r\n",
     b"\n",
@@ -108,7 +109,7 @@ impl Chance {
     }
 }
 
-/// Plays so many dialogues, from one seed.
+/// Plays a number of dialogues from one seed.
 fn play(seed: u64, count: usize) -> usize {
     let (ground, mut chance) = (Ground::new(), Chance(seed));
     let mut messages = 0;
@@ -125,7 +126,7 @@ fn play(seed: u64, count: usize) -> usize {
         whole
             .is_sound(&octets)
             .unwrap_or_else(|why| panic!("{why}: {}", told()));
-        // In a debug build one in sixteen goes octet by octet, the others in packets of any size.
+        // In a debug build one in sixteen is sent octet by octet, the others in packets of any size.
         let at_once = if !cfg!(debug_assertions) || round % 16 == 0 {
             1
         } else {
@@ -142,8 +143,8 @@ fn play(seed: u64, count: usize) -> usize {
     messages
 }
 
-/// 100,000 in a release build, where each goes octet by octet too; 3,000 in a debug build, which is far slower.
-/// `MARTINET_DIALOGUES` tells how many, `MARTINET_SEED` which.
+/// 100,000 in a release build, where each is also sent octet by octet; 3,000 in a debug build, which is far slower.
+/// `MARTINET_DIALOGUES` sets the number, `MARTINET_SEED` the seed.
 #[test]
 fn mutated_dialogues_whole_and_cut() {
     let of = |name: &str, usual: u64| {

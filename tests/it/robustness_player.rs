@@ -1,5 +1,5 @@
-//! Plays octets to a session without sockets, cut in any way, and looks at what came back: for the dialogues that are
-//! mutated in `robustness_dialogues`, and for the fuzz targets, which share this file.
+//! Plays octets to a session without sockets, with any packet borders, and checks the output: for the mutated dialogues
+//! of `robustness_dialogues`, and for the fuzz targets, which share this file.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use martinet::smtp::{
 };
 use martinet::verdict::ClosedBy;
 
-/// The receivers that are played against: between them they offer everything, and refuse in every way.
+/// The receivers of the tests: together they offer every extension, and refuse in every way.
 pub const RECEIVERS: [&str; 4] = [
     "title = \"open\"",
     "title = \"narrow\"\nsmtp.size = 300\nsmtp.max_recipients = 3\nsmtp.max_errors = 4\nsyntax.bare_lf = \"accept\"\nsyntax.bare_cr = \"accept\"
@@ -34,14 +34,14 @@ pub struct Ground {
     zones: Zones,
 }
 
-/// What a dialogue came to.
+/// The outcome of a dialogue.
 #[derive(PartialEq, Eq)]
 pub struct Outcome {
-    /// Everything that was replied.
+    /// All replies.
     pub output: Vec<u8>,
-    /// What was published, in words: lines, transactions with their messages, refusals, the end.
+    /// The published events, as text: lines, transactions with their messages, refusals, the end.
     pub events: Vec<String>,
-    /// Replies that the transactions of LMTP may add.
+    /// Number of additional replies that the transactions of LMTP may have.
     recipients: usize,
 }
 
@@ -61,7 +61,7 @@ impl Ground {
         }
     }
 
-    /// Plays octets to the receiver of this number, at most so many at a time; odd rounds are LMTP.
+    /// Plays octets to the receiver with this number, at most so many at a time; odd rounds are LMTP.
     pub fn play(&self, number: usize, octets: &[u8], at_once: usize) -> Outcome {
         let resolver = Resolver::new(&self.zones, Duration::from_secs(5));
         let client = ClientAddress::fixed([192, 0, 2, 10].into());
@@ -119,7 +119,7 @@ struct Play {
 }
 
 impl Play {
-    /// Goes on until more input is wanted; false where the connection has ended.
+    /// Continues until more input is needed; returns false when the connection has ended.
     fn advance(&mut self, resolver: &Resolver<'_>) -> bool {
         loop {
             let step = self
@@ -135,7 +135,7 @@ impl Play {
                 Step::Read => return true,
                 Step::Close => return false,
                 Step::Pause(_) | Step::Listen(_) | Step::Store => {}
-                // As if the client had waited: what came in the same packet comes under TLS.
+                // As if the client had waited: the rest of the packet is read under TLS.
                 Step::StartTls => self.session.secured("TLS".to_owned(), 0, &mut self.output),
                 Step::Flush => {
                     if self.session.take_send_mode().end.is_some() {
@@ -188,7 +188,7 @@ impl std::fmt::Debug for Outcome {
 }
 
 impl Outcome {
-    /// Whether the replies are replies, and not more than the client asked for: one for each line, a greeting, and a 421.
+    /// Whether the replies are valid, and not more than expected: one for each line, a greeting, and a 421.
     pub fn is_sound(&self, octets: &[u8]) -> Result<(), String> {
         let text = std::str::from_utf8(&self.output)
             .map_err(|e| format!("replies that are no text: {e}"))?;

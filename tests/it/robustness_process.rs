@@ -1,5 +1,5 @@
-//! The program itself under hostile clients: its memory, ten thousand connections, its end. Linux only: memory is read
-//! from /proc, and the program is stopped with kill(1).
+//! The program under hostile clients: its memory, ten thousand connections, its end. Linux only: memory is read from
+//! /proc, and the program is stopped with a signal.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -18,12 +18,12 @@ use tokio::net::TcpSocket;
 struct Serve {
     child: Child,
     smtp: SocketAddr,
-    /// Kept, so that it lasts as long as the program.
+    /// Kept here so that it exists as long as the program.
     _receiver: tempfile::Receiver,
 }
 
 mod tempfile {
-    //! A receiver file that goes with the test.
+    //! A receiver file that is removed with the test.
 
     use std::path::PathBuf;
 
@@ -102,7 +102,7 @@ impl Serve {
         stream
     }
 
-    /// Sends SIGTERM and gives the exit code, and how long it took.
+    /// Sends SIGTERM and returns the exit code, and how long it took.
     fn terminate(&mut self) -> (Option<i32>, Duration) {
         let start = Instant::now();
         let process = Pid::from_raw(self.child.id().cast_signed());
@@ -146,14 +146,14 @@ fn hear(stream: &mut BufReader<TcpStream>) -> String {
     }
 }
 
-/// Hears a reply that has to begin so.
+/// Reads a reply that must start with this text.
 #[track_caller]
 fn expect(stream: &mut BufReader<TcpStream>, code: &str) {
     let said = hear(stream);
     assert!(said.starts_with(code), "expected {code}, heard {said:?}");
 }
 
-/// A message goes through.
+/// Sends a message, which is accepted.
 fn serves(serve: &Serve) {
     let mut stream = serve.connect();
     say(&mut stream, b"EHLO mail.example.test\r\nMAIL FROM:<a@example.test>\r\nRCPT TO:<b@contoso.test>\r\nDATA\r\n");
@@ -181,7 +181,7 @@ fn descriptors() -> usize {
 const MIB: usize = 1 << 20;
 const GREETING: &[u8; 37] = b"220 mx.martinet.test ESMTP martinet\r\n";
 
-/// 10,000 connections at a time stay below 300 MiB, and are served. `MARTINET_IDLE` asks for another number of them.
+/// 10,000 concurrent connections need less than 300 MiB, and are served. `MARTINET_IDLE` sets another number.
 #[tokio::test]
 async fn ten_thousand_idle_connections() {
     let wanted = std::env::var("MARTINET_IDLE")
@@ -220,7 +220,7 @@ async fn ten_thousand_idle_connections() {
     serves(&serve);
 }
 
-/// A connection that has its greeting. It comes from 127.0.0.2, whose ports nobody else uses.
+/// A connection that has its greeting. It comes from 127.0.0.2, whose ports are otherwise unused.
 async fn greeted(address: SocketAddr) -> tokio::net::TcpStream {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket
@@ -233,10 +233,10 @@ async fn greeted(address: SocketAddr) -> tokio::net::TcpStream {
     stream
 }
 
-/// Everything a client can have the program keep, twenty times at once: endless lines, endless data, chunks that never
-/// end, recipients without number, replies that nobody reads. It stays within the octets that docs/robustness.md states.
+/// Everything that a client can make the program store, twenty times at once: endless lines, endless data, chunks that
+/// never end, countless recipients, replies that are never read. It stays within the limits in docs/robustness.md.
 #[test]
-fn greedy_clients_stay_within_the_stated_octets() {
+fn twenty_clients_stay_within_the_memory_bounds() {
     const CLIENTS: usize = 20;
     const STATED: usize = 8 * MIB;
     let serve = Serve::start(
@@ -269,7 +269,7 @@ fn greedy_clients_stay_within_the_stated_octets() {
             .get_ref()
             .set_write_timeout(Some(Duration::from_millis(500)))
             .expect("a timeout");
-        // Where nobody reads the replies, not everything can be written.
+        // If replies are not read, not everything can be written.
         let _ = stream.get_mut().write_all(&octets);
         most = most.max(serve.resident());
         kept.push(stream);
@@ -284,7 +284,7 @@ fn greedy_clients_stay_within_the_stated_octets() {
     assert!(most < empty + CLIENTS * STATED, "{} KiB", most >> 10);
 }
 
-/// Who reads the ready line may stop the process at once.
+/// A program that reads the ready line may stop the process at once.
 #[test]
 fn sigterm_right_after_the_ready_line_ends_in_order() {
     for _ in 0..20 {
@@ -293,7 +293,7 @@ fn sigterm_right_after_the_ready_line_ends_in_order() {
     }
 }
 
-/// SIGTERM: 421 to who is idle, a chance for who is in a transaction, not for ever; exit code 0.
+/// SIGTERM: 421 to idle clients, a limited time for clients in a transaction; exit code 0.
 #[test]
 fn sigterm_ends_in_order() {
     let mut serve = Serve::start("sigterm", "", &[]);

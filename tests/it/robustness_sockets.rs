@@ -1,4 +1,4 @@
-//! Hostile clients over real sockets: those that are slow, silent, many, gone, or not done when they should be.
+//! Hostile clients over real sockets: clients that are slow, silent, many, or disconnect early.
 
 mod bounds;
 
@@ -38,7 +38,7 @@ async fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Reads until the text ends so; what came, where the connection ends before.
+/// Reads until the text ends like this; returns what came if the connection ends before.
 async fn read_until(stream: &mut TcpStream, end: &str) -> String {
     let mut octets = Vec::new();
     while !octets.ends_with(end.as_bytes())
@@ -57,7 +57,7 @@ async fn rest(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&octets).into_owned()
 }
 
-/// Lets octets arrive that were written: where time is paused, it would leap ahead of them.
+/// Waits until written octets arrive: a paused clock would advance before them.
 async fn arrived() {
     for _ in 0..200 {
         tokio::task::yield_now().await;
@@ -74,7 +74,7 @@ async fn ended(world: &World, session: u64) -> SessionRecord {
         .await
 }
 
-/// A message goes through, as from a client that means well.
+/// Sends a message as a normal client does.
 async fn serves(world: &World) {
     let delivery = Delivery {
         helo: "mail.example.test".to_owned(),
@@ -90,9 +90,10 @@ async fn serves(world: &World) {
     assert!(dialogue.refused.is_none(), "{:?}", dialogue.refused);
 }
 
-/// RFC 5321 §4.5.3.2: the time of a command is one, however many octets come within it. Five minutes pass in no time.
+/// RFC 5321 §4.5.3.2: a command has one timeout, however many octets arrive within it. The paused clock skips the five
+/// minutes.
 #[tokio::test(start_paused = true)]
-async fn an_octet_a_minute_does_not_buy_time() {
+async fn an_octet_a_minute_does_not_extend_the_timeout() {
     let world = world("").await;
     let mut stream = connect(world.smtp_addr()).await;
     assert_eq!(
@@ -126,9 +127,9 @@ async fn an_octet_a_minute_does_not_buy_time() {
     assert_eq!(ended(&world, 1).await.closed_by, Some(ClosedBy::Timeout));
 }
 
-/// The time begins anew with each command, and data has its own: whoever goes on is not cut off.
+/// The timeout starts again with each command, and data has its own: a client that continues is not disconnected.
 #[tokio::test(start_paused = true)]
-async fn who_says_a_command_every_four_minutes_is_heard() {
+async fn a_command_every_four_minutes_is_served() {
     let world = world("smtp.data_timeout = \"3m\"").await;
     let mut stream = connect(world.smtp_addr()).await;
     read_until(&mut stream, "\r\n").await;
@@ -158,9 +159,10 @@ async fn who_says_a_command_every_four_minutes_is_heard() {
     assert_eq!(read_until(&mut stream, "\r\n").await, "250 2.0.0 Ok\r\n");
 }
 
-/// Who asks and asks, and never reads a reply, is held back by TCP, then loses its session; others are served meanwhile.
+/// A client that sends commands and never reads replies is blocked by TCP, then loses its session; others are served
+/// meanwhile.
 #[tokio::test]
-async fn who_never_reads_replies_is_cut_off() {
+async fn a_client_that_never_reads_replies_is_disconnected() {
     let world = world("smtp.command_timeout = \"300ms\"").await;
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4096).expect("a small buffer");
@@ -181,7 +183,7 @@ async fn who_never_reads_replies_is_cut_off() {
 }
 
 #[tokio::test]
-async fn octets_behind_quit_are_nothing() {
+async fn octets_after_quit_are_ignored() {
     let world = world("").await;
     let mut stream = connect(world.smtp_addr()).await;
     let after = "MAIL FROM:<evil@example.test>\r\n".repeat(3000);
@@ -201,7 +203,7 @@ async fn octets_behind_quit_are_nothing() {
     );
 }
 
-/// What speaks HTTP or TLS to SMTP is told so in SMTP, and sent away when it goes on.
+/// A client that speaks HTTP or TLS on the SMTP port gets SMTP replies, and is disconnected if it continues.
 #[tokio::test]
 async fn other_protocols_on_the_plain_port() {
     let helo = [
@@ -234,7 +236,7 @@ async fn other_protocols_on_the_plain_port() {
     }
 }
 
-/// Plain text, and records that are none, on the port that is TLS from its first octet.
+/// Plain text, and invalid records, on the port with implicit TLS.
 #[tokio::test]
 async fn other_protocols_on_the_tls_port() {
     let listener = Listener {
@@ -262,7 +264,7 @@ async fn other_protocols_on_the_tls_port() {
     serves(&world).await;
 }
 
-/// Beyond the limit everybody gets 421; those who were there first are served, and a place that is left is taken.
+/// Beyond the limit each client gets 421; earlier clients are served, and a free place is used again.
 #[tokio::test]
 async fn floods_beyond_the_limit_get_421() {
     let world = builder("").connections(20).start().await.expect("a world");
@@ -285,7 +287,7 @@ async fn floods_beyond_the_limit_get_421() {
             );
         }
     }
-    // Those who stay beyond the lobby's places hear the same.
+    // Clients beyond the 256 waiting places get the same reply.
     let mut staying = Vec::new();
     for _ in 0..300 {
         let mut stream = connect(world.smtp_addr()).await;
@@ -320,7 +322,7 @@ async fn floods_beyond_the_limit_get_421() {
     {}
 }
 
-/// Clients that reset, at once and half-way, leave sessions that are lost, and nothing else.
+/// Clients that reset the connection, at once or later, leave lost sessions and nothing else.
 #[tokio::test]
 async fn resets_at_any_point() {
     let world = world("").await;
@@ -338,9 +340,9 @@ async fn resets_at_any_point() {
     assert_eq!(world.messages().counts().kept, 1);
 }
 
-/// Connecting to nobody is what a stopped world looks like.
+/// Connecting to a stopped world fails in this way.
 #[tokio::test]
-async fn stopping_tells_who_is_idle_and_waits_for_who_is_not() {
+async fn stopping_closes_idle_sessions_and_waits_for_transactions() {
     let world = world("").await;
     let (address, mut idle) = (world.smtp_addr(), connect(world.smtp_addr()).await);
     read_until(&mut idle, "\r\n").await;

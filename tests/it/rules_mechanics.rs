@@ -1,4 +1,4 @@
-//! What rules do around their check: stage, consequence, delay, deferral, bypass.
+//! How rules work apart from their check: stage, consequence, delay, deferral, allow entries.
 
 use rstest::rstest;
 
@@ -55,7 +55,7 @@ fn after_a_refused_greeting() {
     );
 }
 
-/// Sendmail decides at connect and refuses each command that is not exempt; the greeting and HELO are answered as usual.
+/// Sendmail decides at connect and refuses each command that is not exempt; greeting and HELO are answered as usual.
 #[test]
 fn a_refused_client_may_greet_and_is_refused_at_each_command() {
     check(
@@ -90,9 +90,9 @@ fn a_refused_client_may_greet_and_is_refused_at_each_command() {
     );
 }
 
-/// What is decided later than at connect goes on as RFC 5321 suggests: 421 closes.
+/// A decision after connect follows RFC 5321: 421 closes.
 #[test]
-fn each_command_is_refused_only_by_what_is_decided_at_connect() {
+fn each_command_is_refused_only_by_rules_at_connect() {
     let rule = "[[rule]]\ncheck = \"ptr-exists\"\nfail = \"421 no PTR\"";
     check(
         "no-ptr",
@@ -110,7 +110,7 @@ fn each_command_is_refused_only_by_what_is_decided_at_connect() {
     );
 }
 
-/// A client that is refused at each command is found by its sender, at the stage of the command.
+/// A client that is refused at each command can be found by its sender, at the stage of the command.
 #[tokio::test]
 async fn a_refused_command_is_recorded() {
     let world = martinet::World::builder()
@@ -137,7 +137,8 @@ async fn a_refused_command_is_recorded() {
     assert_eq!(transaction.verdict, martinet::verdict::Verdict::Reject);
 }
 
-/// RFC 5321 §4.5.1: a receiver may exempt postmaster from its rules, the delayed ones too; VRFY and ETRN are judged as Postfix does.
+/// RFC 5321 §4.5.1: a receiver may exempt postmaster from its rules, delayed ones included; VRFY and ETRN are judged as
+/// in Postfix.
 #[test]
 fn postmaster_is_exempt() {
     let rules = "delay_reject = true\nsmtp.with = [\"ETRN\"]\n[[allow]]\nrecipients = [\"postmaster\"]\n[[rule]]\ncheck = \"ptr-exists\"\nfail = \"550 no PTR\"";
@@ -172,7 +173,8 @@ fn postmaster_is_exempt() {
     );
 }
 
-/// Extensions that need EHLO are not there after HELO; what is not offered is said before an argument is missed.
+/// Extensions that need EHLO are not available after HELO; a command that is not offered is refused before a missing
+/// argument.
 #[test]
 fn extensions_that_need_ehlo() {
     let receiver = "title = \"t\"\nsmtp.xclient = []\n[syntax]\nextensions_need_ehlo = true\n";
@@ -196,9 +198,9 @@ fn extensions_that_need_ehlo() {
     );
 }
 
-/// RFC 5321 §4.1.1.11: a parameter that is not offered is refused before a rule asks about the sender.
+/// RFC 5321 §4.1.1.11: a parameter that is not offered is refused before a rule judges the sender.
 #[test]
-fn a_parameter_that_is_not_offered_is_no_matter_of_the_rules() {
+fn a_parameter_that_is_not_offered_is_not_judged_by_rules() {
     check(
         "one-to-one",
         "192.0.2.10",
@@ -218,7 +220,7 @@ fn a_parameter_that_is_not_offered_is_no_matter_of_the_rules() {
 
 /// RFC 5321 §4.1.4: a refused HELO leaves the session as it was: without one, or with the one that was accepted.
 #[test]
-fn a_refused_helo_is_no_helo() {
+fn a_refused_helo_does_not_count() {
     let rule = "[[rule]]\ncheck = \"helo-ptr-match\"\nfail = \"550 no\"";
     check(
         "one-to-one",
@@ -330,7 +332,7 @@ fn bypasses(#[case] allow: &str, #[case] passes: bool) {
 
 /// A PTR name that does not lead back is the client's own claim, and allows nothing.
 #[test]
-fn an_unverified_ptr_name_is_no_bypass() {
+fn an_unverified_ptr_name_is_not_allowed() {
     check(
         "forward-elsewhere",
         "192.0.2.10",
@@ -395,7 +397,7 @@ fn a_refusal_at_the_end_of_data() {
     );
 }
 
-/// A rule that demands TLS speaks at the stage that its receiver gives it, and at no earlier command (Gmail 5.7.29).
+/// A rule that requires TLS refuses at its stage, and at no earlier command (Gmail 5.7.29).
 #[test]
 fn tls_demanded_at_the_end_of_data() {
     let rule = "[[rule]]\ncheck = \"tls-required\"\nstage = \"eod\"\nfail = \"550 5.7.29 not sent over TLS\"";
@@ -419,7 +421,7 @@ fn tls_demanded_at_the_end_of_data() {
     );
 }
 
-/// A score speaks where the last of its parts knows its facts, and is reported where a file lets it speak earlier.
+/// A score refuses at the stage at which its last part has its facts; a file that sets an earlier stage is reported.
 #[test]
 fn a_score_at_rcpt() {
     let score = |stage: &str, part: &str| {

@@ -1,4 +1,4 @@
-//! Every shipped scenario is its own test, played over real sockets; and the dry run says the same.
+//! Every built-in scenario is a test, played over real sockets; and the dry run gives the same replies.
 
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ fn every_scenario_has_a_source_and_several_receivers() {
 }
 
 #[test]
-fn the_dry_run_says_what_a_session_meets() {
+fn a_dry_run_gives_the_replies_of_a_session() {
     for scenario in list_scenarios().expect("the shipped scenarios have no mistakes") {
         let sentences = scenario.sentences();
         for (expectation, sentence) in scenario.expectations.iter().zip(&sentences) {

@@ -1,4 +1,4 @@
-//! Dialogues as scripts: `C:` lines are sent, `S:` lines have to come back, compared whole.
+//! Dialogues as scripts: `C:` lines are sent, `S:` lines must come back, compared in full.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use martinet::facts::Resolver;
 use martinet::scenario::{load_scenario, parse_receiver, parse_scenario};
 use martinet::smtp::{ClientAddress, Session, SessionEvents, Step};
 
-/// What a script plays against.
+/// The scenario and receiver of a script.
 pub struct Stage<'a> {
     /// The name of a built-in scenario, or the text of one.
     pub scenario: &'a str,
@@ -28,8 +28,9 @@ impl Default for Stage<'_> {
 }
 
 impl Stage<'_> {
-    /// Plays a script and gives the session's events. Client lines may hold `\r`, `\n` and `\0` as escapes; each gets
-    /// CRLF unless it ends in `\`. The same script fed octet by octet has to give the same.
+    /// Plays a script and returns the session's events. Client lines may have `\r`, `
+    /// ` and `\0` as escapes; each gets CRLF unless it ends in `\`. The same script sent octet by octet must give the
+    /// same result.
     #[track_caller]
     pub fn play(&self, script: &str) -> SessionEvents {
         let (whole, events) = self.run(script, usize::MAX);
@@ -84,7 +85,7 @@ fn advance(
         step = session.advance(input, &mut output, resolver);
     }
     for line in String::from_utf8(output).expect("replies are text").lines() {
-        // A challenge may be empty; a script's line does not end in a blank.
+        // A challenge may be empty; a line of a script does not end in a blank.
         said.push_str(&format!("S: {}\n", line.trim_end()));
     }
     if step == Step::Close && !said.ends_with("S: (closed)\n") {

@@ -1,4 +1,5 @@
-//! What a sender had sent before, and clients that deviate from the usual dialogue: in scenario files and with `send`.
+//! Earlier messages of a sender (`[[sent]]`), and clients that deviate from the usual dialogue: in scenario files and
+//! with `send`.
 
 use std::process::Command;
 use std::time::Duration;
@@ -82,13 +83,13 @@ async fn messages_sent_before_count_until_their_time_is_over() {
     assert_eq!(code(&world).await, "250 2.0.0");
     world.set_scenario(with.clone()).expect("the scenario");
     assert_eq!(code(&world).await, "421-4.7.3", "of the new scenario");
-    // What is counted already is not counted twice.
+    // Messages that are counted already are not counted twice.
     world.set_scenario(with).expect("the scenario");
     assert_eq!(code(&world).await, "421-4.7.3");
 }
 
 #[test]
-fn mistakes_in_what_was_sent_are_reported() {
+fn mistakes_in_sent_are_reported() {
     let report = |sent: &str| {
         let parsed = parse_scenario("t", &format!("{FILE}{sent}"));
         parsed.expect_err("a mistake").to_string()
@@ -155,7 +156,7 @@ fn says(texts: &[&str]) -> ClientConduct {
 }
 
 #[tokio::test]
-async fn a_client_says_what_it_is_told() {
+async fn a_client_sends_the_given_lines() {
     let conduct = says(&[
         "NOOP\r\nNOOP",
         "EHLO mail.example.test",
@@ -189,7 +190,7 @@ async fn a_client_says_what_it_is_told() {
     ]);
     let (_, last) = with("lenient", conduct).await;
     assert!(last.starts_with("250"), "{last}");
-    // A refusal ends it, and 221 does.
+    // A refusal ends it, and so does 221.
     let (dialogue, last) = with("postfix-default", says(&["GET / HTTP/1.1", "NOOP"])).await;
     assert!(last.starts_with("221 2.7.0"), "{last}");
     assert!(dialogue.refused.is_none());

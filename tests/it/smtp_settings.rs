@@ -1,4 +1,4 @@
-//! What a receiver file can say of an empty HELO, STARTTLS, AUTH, scripts and idle clients; and of numbers in pools.
+//! Settings in receiver files for an empty HELO, STARTTLS, AUTH, scripts and idle clients; and numbers in pools.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use martinet::smtp::{ClientAddress, Session};
 
 use crate::script::Stage;
 
-/// Settings that make replies short, and scripts free of XCLIENT.
+/// Settings for short replies, and for scripts without XCLIENT.
 const SHORT: &str = "smtp.xclient = []\nsmtp.extensions = []\n";
 
 #[track_caller]
@@ -58,7 +58,7 @@ fn empty_helo_by_rule() {
 }
 
 #[test]
-fn empty_helo_is_taken() {
+fn empty_helo_is_accepted() {
     play(
         "[syntax]\nempty_helo = true",
         "C: HELO
@@ -122,7 +122,7 @@ fn rfc3207_starttls_after_helo() {
 }
 
 #[test]
-fn what_opensmtpd_forbids_and_takes() {
+fn syntax_that_opensmtpd_refuses_and_accepts() {
     play(
         "syntax.repeated_helo = false\nsyntax.noop_argument = false\nsyntax.domains = [\"empty\"]\nsyntax.unchecked_parameters = [\"NOTIFY\"]",
         "C: EHLO a.test
@@ -340,7 +340,7 @@ fn rfc5321_3_8_a_421_to_a_message_ends_the_session() {
 }
 
 #[test]
-fn own_words_for_idle_clients() {
+fn own_texts_for_idle_clients() {
     let both = "[replies]\ntimeout = \"421 4.4.2 {mx} waits for no one\"\ndata_timeout = \"421 4.4.1 {mx} misses the rest\"";
     assert_eq!(
         idle(both, ""),
@@ -381,7 +381,7 @@ fn scripts_ask_about_tls() {
     }
 }
 
-/// The last line that a client hears that says no more.
+/// The last line that a client reads after it has stopped sending.
 fn idle(receiver: &str, said: &str) -> String {
     let text = format!("title = \"t\"\n{SHORT}{receiver}");
     let profile = parse_receiver("r", &text).expect("a receiver");

@@ -1,4 +1,4 @@
-//! SPF against the openspf test suite of RFC 7208, where its file is present.
+//! SPF with the openspf test suite for RFC 7208, if its file is present.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -46,7 +46,7 @@ impl OneOrMore {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Entry {
-    /// `TIMEOUT`: every type that has no entry of its own gets no answer.
+    /// `TIMEOUT`: types without an entry get no answer.
     Word(String),
     Record(HashMap<String, Value>),
 }
@@ -96,7 +96,7 @@ impl World<'_> {
             entries.iter().filter_map(record).collect::<Vec<_>>()
         };
         let mut values = of(&record_type.to_string());
-        // Records of type SPF are served as TXT, unless TXT is given.
+        // Records of type SPF are served as TXT, unless the suite has TXT too.
         if record_type == RecordType::TXT && values.is_empty() {
             values = of("SPF");
         }
@@ -142,7 +142,7 @@ fn data(record_type: RecordType, value: &Value) -> Option<RData> {
             Value::List(pair) => name(&pair[1].text()).map(|n| RData::MX(MX::new(0, n))),
             _ => None,
         },
-        // A character of the file beyond ASCII stands for the octet of that number (ISO 8859-1).
+        // A character of the file beyond ASCII is the octet with that number (ISO 8859-1).
         RecordType::TXT => {
             let octets: Vec<u8> = value
                 .text()

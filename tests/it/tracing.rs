@@ -1,4 +1,5 @@
-//! What is logged: a session as a span with one event at its end, commands and DNS queries at debug, nothing when off.
+//! The log: a session is a span with one event at its end, commands and DNS queries are at debug, nothing is logged
+//! when it is off.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -25,7 +26,7 @@ impl Write for Lines {
     }
 }
 
-/// What is logged at a level while a client is refused and a DNS fault fires; everything runs on this thread.
+/// The log output at a level while a client is refused and a DNS fault applies; everything runs on this thread.
 async fn logged(level: &str) -> Vec<String> {
     let lines = Lines::default();
     let writer = lines.clone();

@@ -1,4 +1,4 @@
-//! What a session and its transactions come to: every row of the table in `martinet::verdict`.
+//! The verdicts of a session and its transactions: every row of the table in `martinet::verdict`.
 
 use martinet::World;
 use martinet::expect::{Sessions, Source, Verdict};
@@ -8,7 +8,7 @@ use martinet::verdict::ClosedBy;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-/// A receiver that refuses by everybody who can.
+/// A receiver in which every source of a refusal refuses.
 const RECEIVER: &str = r#"
 title = "t"
 smtp.max_recipients = 2
@@ -36,10 +36,10 @@ raw = "250 2.0.0 taken"
 
 const MESSAGE: &str = "DATA|Subject: x\r\n\r\nx\r\n.";
 
-/// How a client leaves.
+/// How a client ends the session.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Leaves {
-    /// It says QUIT.
+    /// It sends QUIT.
     Quit,
     /// It closes the connection.
     Lost,
@@ -59,7 +59,7 @@ async fn start(proxy: ProxyMode) -> World {
         .expect("a world")
 }
 
-/// Plays lines, each after the reply to the one before; `|` stands between them.
+/// Sends lines, each after the reply to the line before; `|` separates them.
 async fn play(world: &World, dialogue: &str, leaves: Leaves) -> SessionRecord {
     let id = world.sessions().last() + 1;
     let stream = TcpStream::connect(world.smtp_addr()).await;
@@ -88,7 +88,7 @@ async fn play(world: &World, dialogue: &str, leaves: Leaves) -> SessionRecord {
     ended.await.snapshot()
 }
 
-/// The last line of a reply; nothing where the connection is closed.
+/// The last line of a reply; empty if the connection is closed.
 async fn hear(stream: &mut BufReader<TcpStream>) -> String {
     loop {
         let mut line = String::new();
@@ -124,7 +124,7 @@ fn compare(
         "{row}\n{}",
         record.story()
     );
-    // What is recorded can be found: by the verdict of the session, and by that of each transaction.
+    // Sessions can be found by their verdict, and by that of each transaction.
     let mut patterns = vec![Sessions {
         verdict: Some(verdict),
         ..Sessions::default()
@@ -149,7 +149,7 @@ fn compare(
     }
 }
 
-/// A dialogue, how the client leaves it, the verdict of the session, its refusal, and the verdicts of its transactions.
+/// A dialogue, how the client ends it, the verdict of the session, its refusal, and the verdicts of its transactions.
 type Row = (String, Leaves, Verdict, &'static str, &'static [Verdict]);
 
 const HELO: &str = "EHLO mail.example.test";
@@ -166,7 +166,7 @@ fn sent() -> String {
     format!("{}|{MESSAGE}", open())
 }
 
-/// A transaction with a recipient that asks for its reply.
+/// A transaction with a recipient that requests its reply.
 fn magic(local: &str) -> String {
     format!("{HELO}|{MAIL}|RCPT TO:<{local}@contoso.test>")
 }
@@ -242,7 +242,7 @@ fn refused_by_choice() -> Vec<Row> {
             "script 450 4.7.1 helo",
             &[],
         ),
-        // Recipients that ask for it.
+        // Recipients that request it.
         (
             magic("550-5.1.1"),
             Quit,
@@ -313,7 +313,7 @@ fn refused_by_the_protocol() -> Vec<Row> {
             "protocol 421 4.4.2 rcpt",
             &[Accept, Defer],
         ),
-        // One message taken, one refused.
+        // One message accepted, one refused.
         (
             format!("{}|{MAIL}|RCPT TO:<550-5.1.1@contoso.test>", sent()),
             Quit,
@@ -379,7 +379,7 @@ async fn a_connection_beyond_the_limit_is_a_deferred_session() {
 }
 
 #[tokio::test]
-async fn a_world_that_stops_refuses_only_what_is_under_way() {
+async fn a_world_that_stops_refuses_only_open_transactions() {
     for (dialogue, verdict, refused, transactions) in [
         ("EHLO mail.example.test", Verdict::None, "", vec![]),
         (
@@ -396,7 +396,7 @@ async fn a_world_that_stops_refuses_only_what_is_under_way() {
 }
 
 #[tokio::test]
-async fn a_refusal_that_stands_is_told_once() {
+async fn a_repeated_refusal_is_recorded_once() {
     let receiver = "title = \"t\"\n[[rule]]\ncheck = \"ptr-exists\"\nstage = \"connect\"";
     let world = World::builder()
         .scenario("no-ptr")

@@ -1,4 +1,4 @@
-//! Waits and expectations: what counts stays counted, bounds are refused, and names are checked.
+//! Waits and expectations: counted entries stay counted, values out of range are refused, and names are checked.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -48,7 +48,7 @@ async fn forgetful() -> World {
 }
 
 #[tokio::test]
-async fn what_happened_stays_counted() {
+async fn earlier_entries_stay_counted() {
     let world = forgetful().await;
     world.expect(Expectation::of(Sessions::any().by_sender("bob@example.test")).never());
     world.expect(Expectation::of(Sessions::accepted()).times(12));
@@ -85,7 +85,7 @@ async fn ask(world: &World, name: &str) {
 }
 
 #[tokio::test]
-async fn a_session_counts_once_and_each_verdict_when_it_comes() {
+async fn a_session_counts_once_and_each_verdict_when_it_changes() {
     let world = World::builder().receiver("lenient").start().await;
     let world = world.expect("a world");
     world.expect(Expectation::of(Sessions::accepted()).times(1));
@@ -240,7 +240,7 @@ async fn bounds_are_named_and_names_are_checked() {
 }
 
 #[test]
-fn rust_says_that_there_is_no_such_rule() {
+fn rust_reports_an_unknown_rule() {
     let says = |what: fn() -> Sessions| {
         let panic = std::panic::catch_unwind(what).expect_err("a panic");
         panic.downcast_ref::<String>().cloned().unwrap_or_default()
@@ -268,7 +268,7 @@ async fn a_wait_ends_with_its_world() {
     let any = Queries::default();
     let in_rust = world.wait_for_queries_within(&any, 1, 0, patient);
     let removed = async {
-        // The map, this test, and each request that waits hold the world.
+        // The map, this test, and each waiting request hold a reference to the world.
         while Arc::strong_count(&world) < 4 {
             tokio::task::yield_now().await;
         }

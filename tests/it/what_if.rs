@@ -1,4 +1,4 @@
-//! What-ifs against a running world: judged with what the world serves and remembers now, and leaving no trace.
+//! What-ifs of a running world: they use its current zones and memory, and change nothing.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::http::{Served, deliver_to};
 const GREYLIST: &str = "title = \"t\"\n[[rule]]\ncheck = \"greylist\"\ndelay = \"5m\"";
 
 #[tokio::test]
-async fn a_what_if_meets_the_zones_faults_and_receiver_of_now() {
+async fn a_what_if_uses_the_current_zones_faults_and_receiver() {
     let world = World::builder().scenario("one-to-one").receiver("fcrdns");
     let world = world.start().await.expect("a world");
     let client = "192.0.2.10".parse().expect("an address");
@@ -62,7 +62,7 @@ async fn a_what_if_meets_the_zones_faults_and_receiver_of_now() {
 }
 
 #[tokio::test]
-async fn a_what_if_knows_what_the_receiver_remembers_and_teaches_it_nothing() {
+async fn a_what_if_reads_the_memory_and_does_not_change_it() {
     let receiver = parse_receiver("greylist", GREYLIST).expect("a receiver");
     let world = World::builder().with_receiver(receiver);
     let world = world.start().await.expect("a world");
@@ -136,7 +136,7 @@ async fn lenient_and_strict() -> Served {
 }
 
 #[tokio::test]
-async fn over_http_a_what_if_is_of_the_world_in_the_path() {
+async fn over_http_a_what_if_uses_the_world_in_the_path() {
     let served = lenient_and_strict().await;
     let first = |answer: Value| answer["judgements"][0].clone();
     let asked = "check?client_address=192.0.2.10&helo=wrong.test";
@@ -153,7 +153,7 @@ async fn over_http_a_what_if_is_of_the_world_in_the_path() {
             "accept",
             "fcrdns",
         ),
-        // A scenario in the question: nothing of the world.
+        // The request has a scenario: the world is not used.
         (
             format!("/api/v1/{asked}&scenario=office365"),
             "reject",
@@ -190,7 +190,7 @@ async fn over_http_a_what_if_is_of_the_world_in_the_path() {
 }
 
 #[tokio::test]
-async fn over_http_a_what_if_brings_a_receiver_or_a_message() {
+async fn over_http_a_what_if_can_have_a_receiver_or_a_message() {
     let served = lenient_and_strict().await;
     let first = |answer: Value| answer["judgements"][0].clone();
     let post = async |body: Value| {
@@ -307,7 +307,7 @@ async fn the_command_asks_a_running_world() {
 }
 
 #[tokio::test]
-async fn what_the_command_cannot_ask() {
+async fn combinations_that_the_command_refuses() {
     let served = lenient_and_strict().await;
     let main = format!("http://{}", served.address);
     let strict = format!("{main}/worlds/strict");

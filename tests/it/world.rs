@@ -1,4 +1,4 @@
-//! A world as a whole: its journal, its end.
+//! A world as a whole: its journal and its end.
 
 use std::io;
 use std::time::Duration;
@@ -22,7 +22,7 @@ fn delivery(helo: &str) -> Delivery {
 }
 
 #[tokio::test]
-async fn the_journal_tells_the_session() {
+async fn the_journal_has_the_session() {
     let world = World::builder()
         .scenario("one-to-one")
         .receiver("helo-equals-ptr")
@@ -166,9 +166,9 @@ async fn read_until(stream: &mut TcpStream, end: &[u8]) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&octets).into_owned())
 }
 
-/// RFC 5321 §4.5.3.2: a silent client gets 421, and the journal says why the session ended.
+/// RFC 5321 §4.5.3.2: a silent client gets 421, and the journal has the reason for the end of the session.
 #[tokio::test]
-async fn a_silent_client_is_told_and_closed() {
+async fn a_silent_client_gets_421() {
     let receiver = martinet::scenario::parse_receiver(
         "impatient",
         "title = \"t\"\nsmtp.command_timeout = \"50ms\"",
@@ -194,9 +194,9 @@ async fn a_silent_client_is_told_and_closed() {
     assert_eq!(world.sessions().wait(closed).await, ClosedBy::Timeout);
 }
 
-/// No octets from a socket may end the world: random ones, then a session as usual.
+/// No octets from a socket may stop the world: random ones, then a normal session.
 #[tokio::test]
-async fn random_octets_leave_the_world_standing() {
+async fn random_octets_do_not_stop_the_world() {
     let world = World::builder()
         .scenario("one-to-one")
         .receiver("helo-equals-ptr")
@@ -232,7 +232,7 @@ async fn random_octets_leave_the_world_standing() {
     assert!(dialogue.refused.is_none());
 }
 
-/// A world whose waits are shortened says what it would say after them, and its clock has gone on.
+/// A world with shortened waits gives the replies from after the waits, and its clock has advanced.
 #[tokio::test]
 async fn a_shortened_wait_is_a_whole_one_by_the_clock() {
     let world = World::builder()

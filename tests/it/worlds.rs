@@ -1,4 +1,4 @@
-//! Worlds over HTTP: changes at the same time, what a reset resets, names, and what one world has of another.
+//! Worlds over HTTP: concurrent changes, resets, names, and isolation between worlds.
 
 mod reset;
 
@@ -15,7 +15,7 @@ use super::http::{Served, deliver_to};
 
 const MESSAGE: &[u8] = b"Subject: x\r\n\r\nx\r\n";
 
-/// A client that says one line after another.
+/// A client that sends one line after another.
 struct Talk(BufReader<TcpStream>);
 
 impl Talk {
@@ -73,7 +73,7 @@ async fn mistake(served: &Served, method: &str, path: &str, body: Value) -> (u16
     (answer.status, text("field"), text("detail"))
 }
 
-/// Of changes at the same time none is lost, whatever they change.
+/// No concurrent change is lost, whatever it changes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn changes_at_the_same_time_are_all_made() {
     const ZONES: usize = 64;
@@ -147,7 +147,7 @@ async fn zones_are_shown_replaced_and_removed() {
         listed.to_string().contains("outlook.com"),
         "{listed}: {origin}"
     );
-    // What GET gives PUT takes, and nothing changes by it.
+    // PUT accepts what GET returns, and changes nothing.
     for zone in listed["zones"].as_array().expect("a list") {
         let path = format!("/api/v1/zones/{}", zone["origin"].as_str().expect("a name"));
         let shown = served.get(&path).await.json();
@@ -155,7 +155,7 @@ async fn zones_are_shown_replaced_and_removed() {
         assert_eq!(served.get(&path).await.json(), shown, "{path}");
     }
     assert_eq!(served.get("/api/v1/zones").await.json(), listed);
-    // A zone has the records that were put, and no others.
+    // The zone has only the records of the PUT.
     answer(
         &served,
         "PUT",
@@ -185,7 +185,7 @@ async fn zones_are_shown_replaced_and_removed() {
 }
 
 #[tokio::test]
-async fn client_addresses_are_shown_as_they_are_put() {
+async fn client_addresses_are_returned_as_put() {
     let served = Served::start("one-to-one", "lenient").await;
     let path = "/api/v1/client";
     for client in [
@@ -221,7 +221,7 @@ async fn client_addresses_are_shown_as_they_are_put() {
         let new = mistake(&served, "POST", "/api/v1/worlds", body.clone()).await;
         assert_eq!((new.0, new.1.as_str()), (400, field), "{body}");
     }
-    // Random is not one after the other.
+    // Random order differs from sequential order.
     let addresses: Vec<_> = (1..=9).map(|n| format!("192.0.2.{n}")).collect();
     let body =
         json!({ "client": { "pool": { "addresses": addresses, "order": "random", "seed": 7 } } });
@@ -260,7 +260,7 @@ async fn names_of_worlds() {
             200
         );
     }
-    // Automatic names pass over those that were given.
+    // Automatic names skip existing ones.
     let mut made = Vec::new();
     for _ in 0..3 {
         made.push(answer(&served, "POST", "/api/v1/worlds", json!({})).await["name"].clone());
@@ -304,7 +304,7 @@ async fn a_clock_is_advanced_or_the_advance_is_refused() {
     assert!(far.is_err(), "a clock cannot start there either");
 }
 
-/// What Mailpit's API marks, and what it counts, is of one world, also where a later one has its ports.
+/// Mailpit's marks and counts belong to one world, also if a later world has the same ports.
 #[tokio::test]
 async fn marks_and_counts_are_of_one_world() {
     let served = Served::start("one-to-one", "lenient").await;

@@ -1,4 +1,4 @@
-//! docs/mta.md, run: each guide's files are written, its commands run, and what they print is compared with what the guide shows.
+//! Runs docs/mta.md: writes each guide's files, runs its commands, and compares their output with the guide.
 
 #![cfg(target_os = "linux")]
 
@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 const GUIDE: &str = include_str!("../../docs/mta.md");
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-/// What stands for any text in the output that the guide shows, at the end of a line or as a line.
+/// Matches any text in the output of the guide, at the end of a line or as a whole line.
 const ANYTHING: &str = "…";
 
 /// A mail server of the guide.
@@ -76,7 +76,7 @@ fn haraka() {
     });
 }
 
-/// No part of the guide is left out by the tests above, but for the last one, which says why there is none.
+/// The tests above run every part of the guide, except the last one, which says why it has none.
 #[test]
 fn every_server_of_the_guide_has_a_test() {
     let titles: Vec<_> = GUIDE
@@ -101,7 +101,7 @@ fn every_server_of_the_guide_has_a_test() {
 enum Block<'g> {
     /// A file, with its name.
     File(&'g str, String),
-    /// Commands, and what of their output the guide shows.
+    /// Commands, and the part of their output that the guide shows.
     Commands(String, Option<String>),
 }
 
@@ -116,7 +116,7 @@ fn follow(server: &Server) {
         directory.0.join("five.toml"),
     )
     .expect("a copy");
-    // The scenario of one guide is used by the others.
+    // The other guides use the scenario of one guide.
     let shared = blocks("Postfix").into_iter().filter(|block| match block {
         Block::File(name, _) => name.ends_with(".toml"),
         Block::Commands(..) => false,
@@ -143,7 +143,7 @@ fn follow(server: &Server) {
     }
 }
 
-/// Why the guide cannot be followed here.
+/// Why this machine cannot follow the guide.
 fn possible(server: &Server) -> Result<(), String> {
     if !nix::unistd::geteuid().is_root() {
         return Err("the tests do not run as root".to_owned());
@@ -173,7 +173,7 @@ fn possible(server: &Server) -> Result<(), String> {
     }
 }
 
-/// A command on the machine that has the mail server.
+/// A command on the machine with the mail server.
 fn machine(server: &Server, directory: &Path) -> Command {
     let mut command = Command::new("unshare");
     command
@@ -245,7 +245,7 @@ fn blocks(title: &str) -> Vec<Block<'static>> {
     blocks
 }
 
-/// The first line that the guide shows and that the output does not have after the earlier ones.
+/// The first line in the guide that the output does not have after the earlier ones.
 fn first_missing<'s>(shown: &'s str, output: &str) -> Option<&'s str> {
     let mut printed = output.lines();
     shown.lines().filter(|line| *line != ANYTHING).find(|line| {
@@ -257,7 +257,7 @@ fn first_missing<'s>(shown: &'s str, output: &str) -> Option<&'s str> {
     })
 }
 
-/// A directory that ends with the test.
+/// A directory that is removed with the test.
 struct Directory(PathBuf);
 
 impl Directory {
@@ -320,7 +320,7 @@ fn unprivileged(server: &Server, configuration: &str, settings: &str, send: &str
     fs::create_dir_all(&files).expect("a directory");
     fs::copy(env!("CARGO_BIN_EXE_martinet"), files.join("martinet-copy")).expect("a copy");
     let name = configuration.rsplit('/').next().expect("a name");
-    // Exim's options come before its sections, and the last setting counts in Postfix.
+    // Exim's options come before its sections; in Postfix the last setting counts.
     let text = match title {
         "Exim" => format!("{settings}{text}"),
         _ => format!("{text}{settings}"),

@@ -1,11 +1,11 @@
-//! A container in which no namespace can be made, and which has a network of its own.
+//! A container that cannot make namespaces, and has its own network.
 
 use std::process::{Command, Output, Stdio};
 
 use super::{Caller, SENDER, callers, ended, program, python};
 
-/// Makes what a container engine makes, without CAP_SYS_ADMIN, and runs a script in it. `$martinet` is the program, and
-/// /etc/resolv.conf names 192.0.2.53.
+/// Sets up what a container engine sets up, without CAP_SYS_ADMIN, and runs a script in it. `$martinet` is the program,
+/// and /etc/resolv.conf names 192.0.2.53.
 const CONTAINER: &str = r#"
 set -e
 ip link set lo up
@@ -72,7 +72,7 @@ fn a_container_uses_its_own_network() {
         send.replace("contoso.test", "gmail.com")
     );
     check(&domains, &["127.0.25.", "gmail.com", "1 met, 0 not"]);
-    // A nameserver of the container stands in the way.
+    // A nameserver of the container uses the port.
     let taken = r#"
         mkfifo /run/bound
         python3 -c 'import socket, time
@@ -113,7 +113,7 @@ fn resolv_conf_is_put_back_after_kill_9() {
     check(script, &["nameserver 192.0.2.53", "none is left"]);
 }
 
-/// An end by a signal puts the file back, too, and ends daemons.
+/// The end by a signal restores the file, too, and ends daemons.
 #[test]
 fn resolv_conf_is_put_back_after_a_signal() {
     if !possible() {

@@ -9,7 +9,7 @@ const BRANDED: [&str; 4] = [
     "helo-equals-ptr",
 ];
 
-/// Sends `count` messages one after the other, whatever becomes of them.
+/// Sends `count` messages one after the other, whatever their outcome.
 fn sends(count: usize) -> String {
     format!(
         "for i in $(seq {count}); do python3 {SENDER} postmaster@contoso.test mail.branded.test; done; exit 0"
@@ -17,7 +17,7 @@ fn sends(count: usize) -> String {
 }
 
 #[test]
-fn what_is_expected_decides_the_exit_code() {
+fn expectations_decide_the_exit_code() {
     if !python() {
         return;
     }
@@ -49,7 +49,7 @@ fn what_is_expected_decides_the_exit_code() {
             0,
             &["1 met, 0 not"],
         );
-        // The scenario expects two sessions of this receiver, and one address sends.
+        // The scenario expects two sessions of this receiver, and only one address sends.
         run(
             &["--verify"],
             1,

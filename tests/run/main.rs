@@ -19,7 +19,7 @@ const OFFICE365: &str = "na01-bn1-obe.outbound.protection.outlook.com";
 /// The user `nobody` of every Linux.
 const NOBODY: u32 = 65_534;
 
-/// Who runs martinet.
+/// The user that runs martinet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Caller {
     Root,
@@ -44,7 +44,7 @@ fn program() -> &'static std::path::Path {
     static COPY: OnceLock<std::path::PathBuf> = OnceLock::new();
     COPY.get_or_init(|| {
         let path = std::env::temp_dir().join("martinet-run-test");
-        // Tests of other processes copy the same program: each writes its own file and renames it.
+        // Tests in other processes copy the same program: each writes its own file and renames it.
         let own = path.with_extension(std::process::id().to_string());
         std::fs::copy(env!("CARGO_BIN_EXE_martinet"), &own).expect("a copy");
         std::fs::rename(&own, &path).expect("a rename");
@@ -52,8 +52,8 @@ fn program() -> &'static std::path::Path {
     })
 }
 
-/// The callers that can seal a network here. A caller that cannot, as no other program can, is recorded as skipped, with the
-/// reason of `--probe`.
+/// The callers that can seal a network on this machine. A caller for which no program could do it is recorded as
+/// skipped, with the reason that `--probe` gives.
 fn callers(test: &str) -> Vec<Caller> {
     let root = nix::unistd::geteuid().is_root();
     let possible = |caller: &Caller| {
@@ -110,7 +110,7 @@ fn check(caller: Caller, arguments: &[&str], code: i32, parts: &[&str]) -> Strin
     ended(&format!("{caller:?} {arguments:?}"), &output, code, parts)
 }
 
-/// Demands the exit code, and these parts in what was printed; returns that.
+/// Requires the exit code, and these parts in the output; returns the output.
 #[track_caller]
 fn ended(what: &str, output: &Output, code: i32, parts: &[&str]) -> String {
     let text = format!(
@@ -126,7 +126,8 @@ fn ended(what: &str, output: &Output, code: i32, parts: &[&str]) -> String {
     text
 }
 
-/// Whether Python is here for the sender; a missing one is skipped, or fails where foreign programs are required.
+/// Whether Python is installed for the sender; if not, the test is skipped, or fails where foreign programs are
+/// required.
 fn python() -> bool {
     let found = Command::new("python3").arg("--version").output().is_ok();
     if !found {
@@ -136,7 +137,7 @@ fn python() -> bool {
 }
 
 #[test]
-fn a_sender_that_looks_mx_up_meets_the_receiver() {
+fn a_sender_that_looks_up_mx_reaches_the_receiver() {
     if !python() {
         return;
     }
@@ -157,7 +158,7 @@ fn a_sender_that_looks_mx_up_meets_the_receiver() {
             0,
             &["accepted", "207.46.163.149", "198.51.100.25:25"],
         );
-        // An address that the scenario gives no names, in the same range.
+        // An address in the same range for which the scenario has no names.
         check(
             caller,
             &[&fcrdns[..], &to, &["207.46.163.7"]].concat(),
@@ -175,7 +176,7 @@ fn a_sender_that_looks_mx_up_meets_the_receiver() {
 
 /// Each recipient domain has its own receiver on port 25 of its own address.
 #[test]
-fn each_domain_meets_its_own_receiver() {
+fn mail_for_each_domain_reaches_its_own_receiver() {
     if !python() {
         return;
     }
@@ -219,7 +220,7 @@ ptr = "mail.example.test."
 helo = "mail.example.test"
 "#;
 
-/// martinet is the only nameserver: it says of a name in no zone that there is none, as a resolver does, unless the scenario has
+/// martinet is the only nameserver: like a resolver, it answers NXDOMAIN for a name in no zone, unless the scenario has
 /// another setting.
 #[test]
 fn names_outside_do_not_exist() {
@@ -301,7 +302,7 @@ fn the_command_has_its_own_files_and_variables() {
                 "http://127.0.0.1:8025 198.51.100.25:25 edns0 trust-ad",
             ],
         );
-        // The loopback device is the only one, or the one beside those that the kernel makes in each network.
+        // Loopback is the only device, except those that the kernel makes in each network.
         assert!(!text.contains("eth0"), "{text}");
     }
     if callers("another user").contains(&Caller::Root) {
@@ -315,7 +316,7 @@ fn the_command_has_its_own_files_and_variables() {
 }
 
 #[test]
-fn nothing_leaves_the_network_and_nothing_is_left() {
+fn nothing_leaves_the_network_and_no_process_remains() {
     if !python() {
         return;
     }
@@ -328,7 +329,7 @@ fn nothing_leaves_the_network_and_nothing_is_left() {
             0,
             &["sealed", "unreachable"],
         );
-        // A daemon that has left the session of the command ends with it.
+        // A daemon that has left the session of the command ends with the command.
         let mark = format!("martinet-left-{caller:?}");
         let daemon = format!(
             "read up < <(setsid bash -c 'echo up; exec -a {mark} sleep 301 >/dev/null'); exit 3"
@@ -415,7 +416,7 @@ fn a_killed_martinet_takes_the_command_with_it() {
         out.read_line(&mut String::new()).expect("a line");
         child.kill().expect("a signal");
         child.wait().expect("an end");
-        // The pipe ends when the last process of the command has ended.
+        // The pipe is closed when the last process of the command has ended.
         out.read_to_end(&mut Vec::new())
             .expect("the end of the pipe");
     }

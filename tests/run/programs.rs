@@ -1,5 +1,5 @@
-//! Programs that look MX records up by their own resolvers, unmodified: Node (c-ares), Go (its own), Java (JNDI). Python is in
-//! the other tests.
+//! Unmodified programs that look MX records up with their own resolvers: Node (c-ares), Go (its own), Java (JNDI).
+//! Python is in the other tests.
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! What is on the machine while a command runs, and after many runs: the same as before.
+//! The machine has the same state while a command runs, and after many runs, as before.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 use super::{Caller, SENDER, callers, check, python, run_by, running};
 
-/// What of the machine's network and mounts a process here sees.
+/// The network and mounts of the machine that a process here sees.
 #[derive(Debug, PartialEq, Eq)]
 struct Machine {
     /// Local addresses and ports of sockets that listen, and of connections.
@@ -31,7 +31,7 @@ impl Machine {
             .iter()
             .flat_map(|kind| words(&format!("/proc/net/{kind}"), 1));
         Self {
-            // Of other tests, too: only those that martinet is asked to use, and port 25, are compared.
+            // Other tests add some, too: only the addresses that martinet uses here, and port 25, are compared.
             sockets: sockets
                 .filter(|at| at.ends_with(":0019") || at.ends_with(":0035"))
                 .collect(),
@@ -49,7 +49,7 @@ impl Machine {
     }
 }
 
-/// Files and directories of martinet's that are left in the places for temporary files.
+/// Files and directories of martinet that remain in the places for temporary files.
 fn files() -> BTreeSet<std::path::PathBuf> {
     let places = [std::env::temp_dir(), "/run".into(), "/dev/shm".into()];
     let entries = places
@@ -57,7 +57,7 @@ fn files() -> BTreeSet<std::path::PathBuf> {
         .filter_map(|place| std::fs::read_dir(place).ok())
         .flatten()
         .flatten();
-    // The tests have files of their own there, which begin with the name as well.
+    // The tests have files there, whose names start in the same way.
     entries
         .map(|entry| entry.path())
         .filter(|path| path.to_string_lossy().contains("martinet."))
@@ -69,7 +69,7 @@ fn a_hundred_runs_leave_nothing() {
     for caller in callers("a hundred runs") {
         let (machine, before) = (Machine::look(), files());
         let mark = format!("martinet-hundred-{caller:?}");
-        // Every run leaves a daemon behind, and every third is killed.
+        // Every run starts a daemon, and every third run is killed.
         let script = format!(
             "setsid bash -c 'exec -a {mark} sleep 302' >/dev/null 2>&1 & echo up; [ $0 = go ] || sleep 303"
         );
@@ -96,7 +96,7 @@ fn a_hundred_runs_leave_nothing() {
             }
             let ended = child.wait().expect("an end");
             assert!(killed || ended.success(), "{caller:?}, run {run}: {ended}");
-            // The pipe ends with the last process that has it.
+            // The pipe is closed with the last process that has it.
             out.read_to_end(&mut Vec::new())
                 .expect("the end of the pipe");
         }
@@ -113,8 +113,8 @@ fn a_hundred_runs_leave_nothing() {
     }
 }
 
-/// The sockets of a process and of its descendants that are in the machine's own network: protocol, local and remote address, state.
-/// Other tests open sockets there at the same time, so only the sockets that these processes hold count.
+/// The sockets of a process and its descendants in the machine's own network: protocol, local and remote address,
+/// state. Other tests open sockets there at the same time, so only the sockets of these processes count.
 fn sockets_outside(process: u32) -> BTreeSet<String> {
     let held = sockets_of(&family(process));
     let kinds = [
@@ -146,7 +146,7 @@ fn family(process: u32) -> BTreeSet<u32> {
     let parents: Vec<(u32, u32)> = processes
         .filter_map(|entry| {
             let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
-            // The name, in parentheses, can hold anything; the state and the parent follow it.
+            // The name, in parentheses, can contain anything; the state and the parent follow it.
             let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?;
             let process = entry.file_name().to_string_lossy().parse().ok()?;
             Some((process, parent.parse().ok()?))
@@ -182,8 +182,8 @@ fn sockets_of(processes: &BTreeSet<u32>) -> BTreeSet<String> {
         .collect()
 }
 
-/// The listener of the page is the only socket that martinet, the command and its children have in the machine's network, of
-/// whatever protocol, while the command sends and listens itself.
+/// The listener of the page is the only socket, of any protocol, that martinet, the command and its children have in
+/// the machine's network, while the command sends and listens.
 #[test]
 fn the_page_is_the_only_socket_outside() {
     const BOTH: &str = "import socket, subprocess, sys
@@ -197,7 +197,7 @@ sys.stdin.readline()";
     if !python() {
         return;
     }
-    // What is looked for is found: here it is a socket of this process.
+    // The search works: here it finds a socket of this process.
     let ours = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a socket");
     let port = ours.local_addr().expect("an address").port();
     let here = sockets_outside(std::process::id());
@@ -281,7 +281,7 @@ fn the_code_of_a_command_that_a_signal_ends() {
                 &[],
             );
         }
-        // An expectation that is not met decides, whatever ends the command.
+        // An expectation that is not met decides, however the command ends.
         let unmet = [
             "--expect",
             "verdict=accept",
@@ -326,7 +326,7 @@ fn without_a_command_there_is_a_shell() {
     }
 }
 
-/// A closed terminal ends the command as a hang-up does, and everything with it.
+/// A closed terminal ends the command and everything with it, as a hang-up does.
 #[test]
 fn a_closed_terminal_ends_the_command() {
     if !python() {
@@ -361,7 +361,7 @@ fn a_closed_terminal_ends_the_command() {
     }
 }
 
-/// Exchanges that have IPv6 addresses only, and MX records in the text of a zone, are on port 25 as others are.
+/// Exchanges that have only IPv6 addresses, and MX records in the text of a zone, are on port 25 like others.
 #[test]
 fn exchanges_by_ipv6_and_by_zone_text() {
     if !python() {
@@ -425,8 +425,8 @@ addresses = ["192.0.2.10", "2001:db8::10"]
 helo = "mail.example.test"
 "#;
 
-/// A session is printed in one write, so that what the command prints meanwhile does not come into a line of it. Each write to a
-/// datagram socket is a message of its own.
+/// A session is printed in one write, so that output of the command does not mix with its lines. Each write to a
+/// datagram socket is a separate message.
 #[test]
 fn a_session_is_printed_in_one_write() {
     if !python() {

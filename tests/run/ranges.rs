@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use super::{Caller, callers, ended, program, skipped};
 
-/// Gives `nobody` ranges, and runs a script as that user. What is mounted ends with the namespace.
+/// Gives `nobody` ranges, and runs a script as that user. The mounts end with the namespace.
 const RANGES: &str = r#"
 set -e
 mount -t tmpfs -o mode=1777 none /mnt

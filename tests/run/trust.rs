@@ -1,10 +1,11 @@
-//! Programs that verify TLS certificates, unmodified: the certificates that the command trusts are the system's with martinet's own.
+//! Unmodified programs that verify TLS certificates: for the command, the trusted certificates are the system's and
+//! martinet's.
 
 use std::process::Command;
 
 use super::{callers, check, python, skipped};
 
-/// STARTTLS on port 25 of each exchange, TLS from the first octet on port 465, verified by name.
+/// STARTTLS on port 25 of each exchange, implicit TLS on port 465, verified by name.
 const VERIFY: &str = "import smtplib, ssl, sys
 context = ssl.create_default_context()
 def send(smtp):
@@ -40,7 +41,7 @@ address = "198.51.100.1:465"
 tls = "implicit"
 "#;
 
-/// The files of a test, which end with it.
+/// The files of a test, removed with it.
 struct Files(std::path::PathBuf);
 
 impl Files {
@@ -69,7 +70,7 @@ impl Drop for Files {
     }
 }
 
-/// Certificates in the bundle of the machine; without a bundle, there is nothing to add to.
+/// Certificates in the bundle of the machine; without a bundle there is nothing to extend.
 fn certificates() -> Option<usize> {
     let found = std::fs::read_to_string("/etc/ssl/certs/ca-certificates.crt")
         .or_else(|_| std::fs::read_to_string("/etc/pki/tls/certs/ca-bundle.crt"))
@@ -122,7 +123,7 @@ fn programs_trust_the_receivers_and_the_system() {
     }
 }
 
-/// The machine itself trusts what it did before, and a certificate that martinet breaks on purpose is not trusted.
+/// The machine's own trust does not change, and a certificate that martinet breaks on purpose is not trusted.
 #[test]
 fn a_broken_certificate_is_not_trusted() {
     let (true, Some(before)) = (python(), certificates()) else {

@@ -1,5 +1,5 @@
-//! What a test leaves out. A test runner does not show what a passing test prints, so each skip is written to the file that
-//! `MARTINET_SKIPS` names, too; `scripts/test.sh` prints that file at its end.
+//! Skipped parts of tests. A test runner does not show the output of a passing test, so each skip is also written to
+//! the file that `MARTINET_SKIPS` names; `scripts/test.sh` prints that file at its end.
 
 use std::io::Write;
 
@@ -19,7 +19,7 @@ pub fn record(what: &str) {
             .create(true)
             .append(true)
             .open(file);
-        // One write: tests run at the same time.
+        // One write, because tests run concurrently.
         file.and_then(|mut file| file.write_all(format!("{what}\n").as_bytes()))
             .expect("MARTINET_SKIPS names a file that can be written");
     }

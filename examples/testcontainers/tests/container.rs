@@ -10,7 +10,7 @@ use testcontainers::{ContainerAsync, ImageExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// A running container, and the ports of this machine that lead to it.
+/// A running container, and the ports of this machine that are forwarded to it.
 struct Running {
     _container: ContainerAsync<Martinet>,
     smtp: u16,
@@ -46,7 +46,7 @@ fn free_port() -> u16 {
     listener.local_addr().expect("an address").port()
 }
 
-/// Sends a text to a port of this machine, and reads to the end.
+/// Sends a text to a port of this machine, and reads the whole response.
 async fn ask(port: u16, text: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
     stream.write_all(text.as_bytes()).await?;

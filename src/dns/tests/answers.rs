@@ -187,7 +187,7 @@ fn a_cname_question_below_a_dname_stops_at_the_cname() {
 
 /// Each DNAME occurs once, even if a name passes it several times (RFC 2181 §5).
 #[test]
-fn the_same_dname_stands_once() {
+fn the_same_dname_is_added_once() {
     let text = "a DNAME b\nx.b CNAME y.A\ny.b A 192.0.2.1\nl DNAME l.l";
     check_in(
         text,

@@ -140,7 +140,7 @@ fn schedules() {
 }
 
 #[test]
-fn a_fault_meets_only_its_questions() {
+fn a_fault_applies_only_to_its_questions() {
     let zones = zones(vec![
         fault("*.Example.test", Action::ServFail)
             .of_type(RecordType::TXT)
@@ -413,7 +413,7 @@ fn mistakes_of_actions() {
 }
 
 #[test]
-fn mistakes_of_what_a_fault_concerns() {
+fn mistakes_in_the_selection_of_a_fault() {
     assert_eq!(
         keys(FaultSpec {
             transport: Some("tcp".to_owned()),
@@ -461,7 +461,7 @@ fn mistakes_of_what_a_fault_concerns() {
 }
 
 #[test]
-fn faults_are_replaced_and_go_on_counting() {
+fn replaced_faults_continue_their_counts() {
     let first = zones(vec![fault("mail.example.test", Action::ServFail).times(2)]);
     ask(&first, "mail.example.test A", Transport::Udp);
     let second =

@@ -87,7 +87,7 @@ fn mutated_packets_never_panic_and_never_amplify() {
 
 /// Random zone text never causes a panic; its records can be printed and parsed again.
 #[test]
-fn random_zone_text_never_panics_and_goes_round() {
+fn random_zone_text_never_panics_and_round_trips() {
     let mut random = random(seed(42));
     let origin = name("example.test");
     let mut records = 0;

@@ -365,7 +365,7 @@ fn names_are_compressed() {
 
 /// hickory-proto can parse every message of this server.
 #[test]
-fn what_is_written_can_be_read() {
+fn encoded_messages_can_be_parsed() {
     let zones = zones(Vec::new());
     for line in ZONE.lines().filter(|l| !l.is_empty()) {
         let owner = line

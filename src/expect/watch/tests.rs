@@ -92,7 +92,7 @@ fn an_entry_is_compared_with_the_watches_that_it_may_concern() {
 }
 
 #[test]
-fn the_past_is_looked_at_once() {
+fn existing_entries_are_read_once() {
     let log = log();
     let watchers = Watchers::of(&log);
     let first = append(&log, 7);
@@ -105,7 +105,7 @@ fn the_past_is_looked_at_once() {
 }
 
 #[test]
-fn what_was_counted_stays_counted() {
+fn counted_entries_stay_counted() {
     let log = log();
     let watchers = Watchers::of(&log);
     let watching = watchers.begin(Watch::counting(Wanted(0), 0, Some(2)));

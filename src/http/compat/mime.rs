@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_as_they_stand() {
+    fn fields_are_unchanged() {
         let section = b"From x\r\n lost\r\nX-One: a\r\n\tb \r\nsubject:c\r\nX-ONE: \xff\r\n: none\r\nEmpty:\r\n folded\r\n\r\n";
         let expected = [
             ("X-One", "a b"),
@@ -451,7 +451,7 @@ mod tests {
     /// The disposition attachment decides, whatever the part has otherwise: text, a Content-ID, or alternatives around
     /// it.
     #[test]
-    fn what_says_attachment_is_attached() {
+    fn a_part_with_disposition_attachment_is_an_attachment() {
         let inner = "Content-Type: text/plain\r\nContent-Disposition: attachment; filename=a.txt\r\nContent-ID: <1@x>\r\n\r\nattached\r\n";
         for (kind, before) in [
             ("mixed", "--x\r\nContent-Type: text/plain\r\n\r\nshown\r\n"),

@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_shown_as_the_asker_reaches_them() {
+    fn addresses_are_those_that_the_client_can_reach() {
         for (address, host, expected) in [
             ("127.0.0.1:25", Some("mail"), "127.0.0.1:25"),
             ("0.0.0.0:25", None, "0.0.0.0:25"),

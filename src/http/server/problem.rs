@@ -312,7 +312,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_keeps_what_was_expected_and_found() {
+    fn an_error_has_expected_and_found() {
         let error = Error::unexpected("a name, found in the file", "\"found x\"");
         let problem = Problem::of("name", &error).0;
         assert_eq!(problem.expected, "a name, found in the file");
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn serde_speaks_json() {
+    fn serde_errors_use_the_words_of_json() {
         for (text, detail) in [
             (
                 "invalid type: integer `5`, expected a string at line 1 column 3",

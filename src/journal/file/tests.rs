@@ -66,7 +66,7 @@ fn sessions(kept: &[Kept]) -> Vec<u64> {
 }
 
 #[test]
-fn messages_are_read_again_whatever_they_hold() {
+fn messages_with_any_content_are_loaded() {
     let journal = Journal::new("again");
     let large = vec![b'\n'; LARGE_OCTETS];
     let sent = [
@@ -117,7 +117,7 @@ fn numbers_are_read_again() {
 /// The process can end at any octet of a record: the earlier records are read again, and the next record is written
 /// after them.
 #[test]
-fn a_torn_record_is_cut_off() {
+fn an_incomplete_record_is_cut_off() {
     let journal = Journal::new("torn").holding(&[b"one", b"two"]);
     let whole = fs::read(journal.mail()).expect("read");
     let first = whole.len() / 2;
@@ -197,7 +197,7 @@ fn damage_is_refused_and_repaired_on_request() {
 }
 
 #[test]
-fn what_is_no_journal_is_an_error_and_stays() {
+fn a_file_that_is_not_a_journal_is_an_error_and_unchanged() {
     let journal = Journal::new("stranger");
     for octets in [
         b"a letter".to_vec(),

@@ -246,7 +246,7 @@ mod tests {
 
     /// Results of Exim 4.96.
     #[test]
-    fn characters_only() {
+    fn only_characters_are_checked() {
         let check = |helo| {
             case(Case {
                 check: "helo-syntax",

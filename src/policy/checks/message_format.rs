@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_rule_names_and_nothing_else() {
+    fn only_the_listed_faults_are_refused() {
         let only = "missing = [\"message-id\"]\nmalformed = [\"message-id\"]";
         check("", only, VIOLATED)
             .because("malformed: no Message-ID field")

@@ -179,7 +179,7 @@ mod tests {
         temp = \"as_fail\"";
 
     #[test]
-    fn parts_that_bear_on_each_other() {
+    fn parts_that_depend_on_each_other() {
         let check = |helo, world| {
             case(Case {
                 check: "score",

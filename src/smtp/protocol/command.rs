@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn octets_that_no_command_holds() {
+    fn octets_not_allowed_in_commands() {
         let mistake = |line: &[u8]| parse(line, &Syntax::default()).map_err(|m| m.reply);
         let control = Err(CoreReply::ControlCharacters);
         assert_eq!(mistake(b"MAIL FROM:<a@example.test\r\n250 x>"), control);

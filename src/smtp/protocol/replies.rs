@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn an_own_reply_stands_as_it_is() {
+    fn a_custom_reply_is_unchanged() {
         let mut replies = CoreReplies::default();
         let own =
             Template::parse_with(&["250 {command} it is"], CORE_PLACEHOLDERS).expect("a reply");

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gateway_that_is_judged_as_the_client_is_reported() {
+    fn a_gateway_judged_as_the_client_is_reported() {
         use AddressSource::{Fixed, Pool, Proxy, Socket, Xclient};
         check("172.17.0.1", "172.17.0.1", Socket, "a.test", true);
         check("::ffff:172.17.0.1", "172.17.0.1", Socket, "a.test", true);

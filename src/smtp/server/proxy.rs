@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_header() {
+    fn malformed_headers() {
         let first = |octets: &[u8]| begin(&mut BytesMut::from(octets));
         assert_eq!(first(b"EHLO x\r\n"), Beginning::Absent);
         assert_eq!(

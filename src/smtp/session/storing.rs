@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_stored_gets_452_and_nothing_says_250() {
+    fn a_message_that_cannot_be_stored_gets_452_and_never_250() {
         use Protocol::{Lmtp, Smtp};
         check("", Smtp, true, KEPT, Verdict::Accept);
         check("", Lmtp, true, &KEPT.repeat(2), Verdict::Accept);

@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn rfc8601_what_was_observed() {
+    fn rfc8601_results_are_those_observed() {
         let world = Table::new(
             "10.2.0.192.in-addr.arpa PTR mail.example.test\nmail.example.test A 192.0.2.10\n\
              mail.example.test TXT v=spf1 a -all\nexample.test TXT v=spf1 -all",
@@ -319,7 +319,7 @@ Received: from mail.example.test (mail.example.test [192.0.2.10])
     }
 
     #[test]
-    fn claims_cannot_leave_their_place() {
+    fn claims_cannot_add_header_fields() {
         let world = Table::new("");
         let mut facts = facts(
             "2001:db8::1",

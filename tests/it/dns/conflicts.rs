@@ -1,10 +1,10 @@
-//! Data that no server loads is an error in files, at start, and in a running world.
+//! Records that no server loads are an error in files, at start, and in a running world.
 
 use martinet::scenario::parse_scenario;
 
 use super::*;
 
-/// Text that no server loads, with the line and a part of what is said of it.
+/// Text that no server loads, with the line and a part of the message.
 const REFUSED: &[(&str, usize, &str)] = &[
     (
         "a CNAME b\na A 192.0.2.1",
@@ -19,7 +19,7 @@ const REFUSED: &[(&str, usize, &str)] = &[
     ("a.other.test. A 192.0.2.1", 1, "a name within the zone"),
 ];
 
-/// A pool whose PTR records stand beside this text of its reverse zone.
+/// A pool whose PTR records are generated into the same reverse zone as this text.
 fn pool(reverse: &str) -> String {
     format!(
         "title = \"t\"\n[[pool]]\nname = \"p\"\naddresses = [\"192.0.2.8-11\"]\nptr = \"out{{n}}.example.test.\"\nhelo = \"out.example.test\"\n[[zone]]\norigin = \"2.0.192.in-addr.arpa\"\ntext = \"\"\"\n{reverse}\n\"\"\"\n"
@@ -43,7 +43,8 @@ fn files_with_such_data_are_refused_at_the_line() {
 #[test]
 fn generated_records_are_checked_against_zone_text() {
     parse_scenario("t", &pool("8 TXT x\n20 CNAME x.test.")).expect("nothing clashes");
-    // RFC 2317: the PTR records of two hosts lead elsewhere, and a generated one cannot stand beside them.
+    // RFC 2317: the PTR records of two hosts are aliases to another zone, and a generated record cannot be added to an
+    // alias.
     let error =
         parse_scenario("t", &pool("9 CNAME 9.8-11\n10 CNAME 10.8-11")).expect_err("clashes");
     let [mistake] = error.mistakes_found() else {
@@ -86,7 +87,7 @@ fn lint_and_serve_refuse_such_a_file() {
     std::fs::remove_dir_all(&directory).expect("removed");
 }
 
-/// What `PUT /zones` does: the world stays as it was.
+/// `PUT /zones` refuses the zone: the world does not change.
 #[tokio::test]
 async fn a_running_world_refuses_such_a_zone() {
     let world = world(&pool("8 TXT x")).await;
@@ -105,13 +106,14 @@ async fn a_running_world_refuses_such_a_zone() {
     assert!(error.to_string().contains(part), "{error}");
     let answer = ask(world.dns_addr(), "out2.example.test", Transport::Udp).await;
     assert_eq!(said(&answer.expect("an answer")), "NoError 192.0.2.9");
-    // A zone that is set has its own records and no generated ones, so that there is nothing to clash with.
+    // A zone that was set has only its own records and no generated ones, so nothing conflicts.
     world
         .set_zone("2.0.192.in-addr.arpa", "9 CNAME 9.8-11")
         .expect("a zone");
 }
 
-/// A zone that would hide what a zone above it holds is refused as `lint` refuses both together; a delegation is no obstacle.
+/// A zone that would hide records of its parent zone is refused, as `lint` refuses both together; a delegation is
+/// permitted.
 #[tokio::test]
 async fn a_zone_that_hides_records_is_refused() {
     let scenario = format!(

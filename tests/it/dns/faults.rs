@@ -1,4 +1,4 @@
-//! Faults as clients meet them, and as the receiver does.
+//! Faults as clients see them, and as the receiver sees them.
 
 use martinet::dns::{Action, Fault};
 use martinet::smtp::client::{Delivery, deliver};
@@ -35,7 +35,7 @@ async fn a_connection_is_reset() {
     assert_eq!(journalled(&world, 3).await, ["", "tcp-refused", ""]);
 }
 
-/// For every name: nothing is read, the connection is reset as soon as it is made, once.
+/// For every name: the server reads nothing and resets the connection at once, one time.
 #[tokio::test]
 async fn every_connection_is_reset() {
     let world = world(&zone(
@@ -87,7 +87,7 @@ async fn a_connection_hangs() {
         .expect("the second connection is served");
 }
 
-/// What clients see of answers that no resolver takes.
+/// Answers that no resolver accepts, as clients see them.
 #[tokio::test]
 async fn wrong_ids_and_malformed_packets() {
     let world = world(&zone("")).await;
@@ -145,10 +145,10 @@ async fn faults_are_set_while_running() {
     );
 }
 
-/// The receiver's own PTR lookup meets the same faults. Whatever may be otherwise at the next try is 4yz, and the
-/// evidence names the fault.
+/// Faults apply to the receiver's PTR lookup too. A failure that may be temporary gives a 4yz reply, and the evidence
+/// names the fault.
 #[tokio::test]
-async fn the_receiver_meets_the_same_faults() {
+async fn faults_apply_to_the_receiver_too() {
     for (lines, code, outcome) in [
         ("do = \"servfail\"", "451", "servfail"),
         ("do = \"refused\"", "451", "refused"),
@@ -215,7 +215,7 @@ async fn the_receiver_meets_the_same_faults() {
     }
 }
 
-/// The same over SMTP, with TCP as the only way to a truncated answer, and that way closed.
+/// The same over SMTP: the answer is truncated, and TCP fails.
 #[tokio::test]
 async fn truncated_and_tcp_refused_is_deferred() {
     for (action, verdict) in [
@@ -259,7 +259,7 @@ async fn truncated_and_tcp_refused_is_deferred() {
     }
 }
 
-/// An answer that waits for its delay holds the socket: it must not hold the port beyond its world.
+/// An answer that waits for its delay uses the socket: it must not keep the port open after its world has ended.
 #[tokio::test]
 async fn a_world_that_ends_gives_its_ports_back() {
     let world = world(&fault("do = \"delay\"\ndelay = \"20s\"")).await;

@@ -1,4 +1,4 @@
-//! `/api/v1/faults`, and the same of other worlds.
+//! `/api/v1/faults`, and the same for other worlds.
 
 use serde_json::{Value, json};
 
@@ -44,7 +44,7 @@ async fn faults_are_listed_replaced_added_and_removed() {
         { "name": "*.", "do": "wrong-answer", "address": "203.0.113.1", "seen": 1, "fired": 1 },
     ] });
     assert_eq!(listed, expected);
-    // What GET gives PUT takes; the counts begin again.
+    // PUT accepts what GET returns; the counts start again.
     let again = served.send_json("PUT", FAULTS, &listed).await;
     assert_eq!(again.status, 200, "{}", again.text());
     let mut begun = expected;
@@ -98,7 +98,7 @@ async fn each_world_has_its_own_faults() {
 }
 
 #[tokio::test]
-async fn mistakes_change_nothing_and_are_all_told() {
+async fn mistakes_change_nothing_and_are_all_reported() {
     let served = served().await;
     let kept = json!({ "name": "*.", "do": "servfail" });
     served.send_json("POST", FAULTS, &kept).await;

@@ -18,7 +18,7 @@ use martinet::name::{RecordType, absolute};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
-/// Longer than anything here takes.
+/// Longer than any step of these tests takes.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 async fn world(text: &str) -> World {
@@ -31,7 +31,7 @@ async fn world(text: &str) -> World {
         .expect("a world")
 }
 
-/// A scenario of one zone, with other tables behind it.
+/// A scenario with one zone, followed by other tables.
 fn zone(more: &str) -> String {
     let text = "mail A 192.0.2.10\nmany A 192.0.2.1\nmany A 192.0.2.2\nlost CNAME www.elsewhere.test.\n@ MX 10 mail";
     format!("title = \"t\"\n[[zone]]\norigin = \"example.test\"\ntext = '''\n{text}\n'''\n{more}\n")
@@ -78,7 +78,7 @@ async fn receive(stream: &mut TcpStream) -> Message {
     Message::from_vec(&octets).expect("a message")
 }
 
-/// What the journal has of faults, in order, as soon as there are so many queries.
+/// The faults in the journal, in order, once it has this number of queries.
 async fn journalled(world: &World, queries: usize) -> Vec<&'static str> {
     let all = |log: &martinet::journal::Log<martinet::journal::DnsQuery>| {
         let entries = log.entries();
@@ -124,7 +124,7 @@ async fn replacing_a_snapshot_loses_no_query() {
     assert_eq!(world.dns_counts().udp, u64::from(QUERIES));
 }
 
-/// What is too short, a response, or unreadable is counted, and the server stands.
+/// Messages that are too short, are responses, or cannot be parsed are counted, and the server continues.
 #[tokio::test]
 async fn bad_packets_are_counted() {
     let world = world(&zone("")).await;

@@ -72,7 +72,7 @@ async fn dropped() {
     assert_eq!(rcodes, ["none", "NOERROR"]);
 }
 
-/// `forward` asks the named server, and nothing else does: what it says is handed on, also at the end of a CNAME.
+/// Only `forward` asks the named server: its answers are passed on, also at the end of a CNAME.
 #[tokio::test]
 async fn forwarded() {
     let addresses: String = (1..=60)
@@ -139,7 +139,7 @@ async fn an_upstream_that_is_not_there_is_servfail() {
     );
 }
 
-/// What a container wants to know of its host is a zone like any other.
+/// The names that a container looks up about its host are an ordinary zone.
 #[tokio::test]
 async fn names_of_hosts_by_scenario() {
     let more = "[dns]\noutside = \"nxdomain\"\n[[zone]]\norigin = \"docker.internal\"\ntext = \"host A 172.17.0.1\"";

@@ -1,4 +1,4 @@
-//! The receiver's own lookups: they go the way a stub resolver goes, over UDP, and over TCP where an answer is truncated.
+//! The receiver's own lookups work like those of a stub resolver: over UDP, and over TCP if an answer is truncated.
 
 use martinet::check::{Attempt, judge};
 use martinet::dns::Zones;
@@ -11,7 +11,7 @@ use super::*;
 /// How long the receiver waits.
 const RECEIVER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Zones whose TXT set of `big.example.test` has some 4 KB, an SPF record among it, with these faults.
+/// Zones whose TXT set of `big.example.test` has some 4 KB, including an SPF record, with these faults.
 fn zones(faults: &str) -> Zones {
     let more: String = (0..16)
         .map(|n| format!("big TXT \"{n:02}{}\"\n", "x".repeat(240)))
@@ -54,7 +54,7 @@ const BIG: &str = "big.example.test";
 const SMALL: &str = "small.example.test";
 
 #[test]
-fn a_large_answer_comes_over_tcp_and_meets_its_faults() {
+fn a_large_answer_comes_over_tcp_with_the_faults_of_tcp() {
     check(BIG, &[], Outcome::Data, "", 0);
     check(SMALL, &[], Outcome::Data, "", 0);
     let tcp = |word| format!("do = \"{word}\"\ntransport = \"tcp\"");
@@ -102,7 +102,7 @@ fn both_transports_share_the_timeout() {
     );
 }
 
-/// The figure is the one on the wire: what fits into 1232 octets does not go over TCP, one octet more does.
+/// The limit is the size on the wire: 1232 octets fit into UDP, and one octet more needs TCP.
 #[test]
 fn the_size_is_that_of_the_message() {
     for (length, over_tcp) in [(1231, false), (1232, false), (1233, true)] {
@@ -128,9 +128,9 @@ fn the_size_is_that_of_the_message() {
     }
 }
 
-/// What fails for dig fails for the receiver's rules too.
+/// Lookups that fail for dig fail for the receiver's rules too.
 #[test]
-fn sender_spf_meets_faults_of_tcp() {
+fn faults_of_tcp_apply_to_sender_spf() {
     let receiver =
         parse_receiver("r", "title = \"t\"\n[[rule]]\ncheck = \"sender-spf\"").expect("a receiver");
     let verdict = |domain: &str, faults: &str| {

@@ -28,7 +28,7 @@ async fn rfc7766_pipelined_queries() {
     for id in 0..500 {
         assert_eq!(receive(&mut stream).await.metadata.id, id);
     }
-    // A client that has sent everything may close its side: what it asked is answered.
+    // A client may close its sending side after its last query: all queries are answered.
     send(&mut stream, &queries[..3]).await;
     stream.shutdown().await.expect("closed");
     for id in 0..3 {
@@ -36,7 +36,7 @@ async fn rfc7766_pipelined_queries() {
     }
 }
 
-/// RFC 7766 §6.2.1.1: an answer that takes long does not hold up those behind it.
+/// RFC 7766 §6.2.1.1: a slow answer does not delay the following ones.
 #[tokio::test]
 async fn rfc7766_answers_out_of_order() {
     let world = world(&zone(
@@ -79,7 +79,7 @@ async fn transfer(settings: &str, record_type: RecordType) -> Vec<Message> {
 }
 
 #[tokio::test]
-async fn rfc5936_transfers_are_refused_unless_told() {
+async fn rfc5936_transfers_are_refused_by_default() {
     let refused = transfer("", RecordType::AXFR).await;
     assert_eq!(refused.iter().map(said).collect::<Vec<_>>(), ["Refused"]);
     let zone = transfer("[dns]\naxfr = \"loopback\"", RecordType::AXFR).await;
@@ -93,7 +93,7 @@ async fn rfc5936_transfers_are_refused_unless_told() {
     assert_eq!(records[0].record_type(), RecordType::SOA);
 }
 
-/// A zone of several messages: the first repeats the question, all have the id.
+/// A zone in several messages: the first repeats the question, all have the id.
 #[tokio::test]
 async fn rfc5936_a_large_zone() {
     let hosts: String = (0..3000)
@@ -124,7 +124,7 @@ async fn rfc5936_a_large_zone() {
     assert!(messages > 3);
 }
 
-/// An independent client takes the zone, and loads what it took.
+/// An independent client transfers the zone, and loads the result.
 #[test]
 fn dig_transfers_a_zone() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");

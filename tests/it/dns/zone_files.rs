@@ -1,10 +1,10 @@
-//! Zone files as other servers write them, loaded unchanged, printed, and read back.
+//! Zone files as other servers write them: loaded unchanged, printed, and loaded again.
 
 use martinet::dns::Zone;
 
 use super::*;
 
-/// As BIND's `named-compilezone -s relative`, NSD and Knot write them: every type that they write in a form of its own.
+/// As BIND's `named-compilezone -s relative`, NSD and Knot write them: every type with a text form of its own.
 const FILE: &str = include_str!("../../data/foreign.zone");
 
 fn load(text: &[u8]) -> Zone {
@@ -13,7 +13,7 @@ fn load(text: &[u8]) -> Zone {
 }
 
 #[test]
-fn every_type_goes_round() {
+fn every_type_round_trips() {
     let zone = load(FILE.as_bytes());
     let printed = zone.to_master();
     println!("{printed}");
@@ -63,7 +63,7 @@ fn latin_1_comments() {
 }
 
 #[tokio::test]
-async fn a_file_beside_the_scenario() {
+async fn a_zone_file_relative_to_the_scenario() {
     let directory = std::env::temp_dir().join(format!("martinet-zone-{}", std::process::id()));
     std::fs::create_dir_all(&directory).expect("a directory");
     std::fs::write(directory.join("foreign.zone"), FILE).expect("a file");

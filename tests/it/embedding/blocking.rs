@@ -14,7 +14,7 @@ async fn a_blocking_world_in_async_code_names_the_way_out() {
     );
 }
 
-/// A world in a test that panics already must not panic again: that would abort the process.
+/// A world in a panicking test must not panic again: that would abort the process.
 #[test]
 fn a_world_stops_inside_a_panicking_test() {
     let mut address = None;

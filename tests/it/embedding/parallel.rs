@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Two hundred tests at once, each with a world of its own: none sees another's sessions.
+/// Two hundred tests at once, each with its own world: none sees another's sessions.
 #[test]
 fn two_hundred_tests_in_parallel() {
     let tests: Vec<_> = (0..200_u8)
@@ -49,7 +49,7 @@ impl Own for martinet::expect::Session {
     }
 }
 
-/// A thousand worlds in one process, each on ports of its own.
+/// A thousand worlds in one process, each on its own ports.
 #[tokio::test]
 async fn a_thousand_worlds() {
     let began = Instant::now();

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_world_says_which_domain_meets_which_receiver() {
+async fn a_world_lists_the_receiver_of_each_domain() {
     let served = Served::start("one-to-one", "lenient").await;
     let text = "title = \"t\"\nreceiver = \"lenient\"\n[[domain]]\nname = \"plain.test\"\n[[domain]]\nname = \"strict.test\"\nreceiver = \"fcrdns\"\n\
                 [[domain]]\nname = \"dead.test\"\nmx = { name = \"mx.dead.test\", dead = true, addresses = [\"192.0.2.25\"] }\n";
@@ -32,7 +32,7 @@ async fn a_world_says_which_domain_meets_which_receiver() {
     deliver_to(at, "x.test", MESSAGE).await;
     let session = served.get("/api/v1/worlds/mail/sessions/1").await.json();
     assert_eq!(session["receiver"], "fcrdns", "{session}");
-    // Nobody listens there, so that nobody is met.
+    // Nothing listens there, so no connection succeeds.
     let dead = of("dead.test");
     assert_eq!(dead["preference"], 10);
     assert!(dead["address"].is_string(), "{dead}");

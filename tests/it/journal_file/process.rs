@@ -1,4 +1,4 @@
-//! A process that is killed loses nothing that it acknowledged.
+//! A killed process loses no acknowledged message.
 
 use super::*;
 
@@ -38,7 +38,7 @@ fn serve(journal: &Journal) -> (Child, SocketAddr) {
     )
 }
 
-/// Twenty clients send until the server is killed in their midst; every message that got its 250 is there afterwards.
+/// Twenty clients send until the server is killed; every message that got its 250 is there afterwards.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_9_loses_nothing_that_was_acknowledged() {
     let journal = Journal::new("kill");
@@ -58,7 +58,7 @@ async fn kill_9_loses_nothing_that_was_acknowledged() {
                         message: format!("Subject: {subject}\r\n\r\nx\r\n").into_bytes(),
                         ..Delivery::default()
                     };
-                    // An error is the kill; a dialogue may also have ended before its last reply.
+                    // The kill causes an error; a dialogue may also have ended before its last reply.
                     let Ok(dialogue) = deliver(smtp, &delivery).await else {
                         break;
                     };

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A handshake that trusts the world's authorities and nobody else.
+/// A handshake that trusts only the world's authorities.
 async fn secure(
     stream: TcpStream,
     world: &World,
@@ -41,7 +41,7 @@ async fn rfc3207_starttls() {
         .await
         .expect("a handshake");
     let mut talk = Talk(BufReader::new(stream));
-    // RFC 3207 §4.2: the HELO is forgotten, and XCLIENT, AUTH and the transaction with it.
+    // RFC 3207 §4.2: the HELO is forgotten, as are XCLIENT, AUTH and the transaction.
     assert_eq!(
         world
             .sessions()
@@ -73,14 +73,14 @@ async fn rfc3207_starttls() {
         .await;
     assert!(record.tls.starts_with("TLSv1_3 TLS13_"), "{}", record.tls);
     assert!(record.facts.conduct.tls);
-    // What the remedy of the refusal asks for is what this client did.
+    // This client has done what the remedy of the refusal asks for.
     let remedy = record.refusals[0].remedies[0].to_string();
     assert_eq!(remedy, "send STARTTLS before MAIL (RFC 3207)");
 }
 
-/// CVE-2011-0411: what came in clear text behind STARTTLS is not taken for commands under TLS.
+/// CVE-2011-0411: clear text after STARTTLS is not read as commands under TLS.
 #[tokio::test]
-async fn rfc3207_plaintext_behind_starttls_is_thrown_away() {
+async fn rfc3207_plaintext_after_starttls_is_discarded() {
     let world = world(
         "smtp.starttls = \"offered\"\n[[rule]]\ncheck = \"sync\"\nfail = \"554 out of step\"",
     )

@@ -1,10 +1,10 @@
-//! Bounds of what is kept.
+//! Limits of stored data.
 
 use super::*;
 
-/// A message ten times too large, by DATA and by BDAT: read to its end, not kept, refused; the session goes on.
+/// A message ten times too large, by DATA and by BDAT: read to its end, discarded, refused; the session continues.
 #[tokio::test]
-async fn a_message_beyond_the_limit_is_read_and_not_kept() {
+async fn a_message_over_the_limit_is_read_and_discarded() {
     let world = world("smtp.size = 1000000").await;
     let mut stream = connect(world.smtp_addr()).await;
     read_until(&mut stream, "\r\n").await;
@@ -41,7 +41,8 @@ async fn a_message_beyond_the_limit_is_read_and_not_kept() {
     }
 }
 
-/// The journal keeps what its bounds allow, the newest; what it dropped is counted, and nobody is refused for it.
+/// The journal keeps the latest entries within its limits; dropped entries are counted, and no client is refused
+/// because of them.
 #[tokio::test]
 async fn journals_stay_within_their_bounds() {
     let limits = |entries, octets| Limits { entries, octets };
@@ -92,9 +93,9 @@ async fn journals_stay_within_their_bounds() {
     );
 }
 
-/// What messages under way take has one bound for all sessions; what is turned away may come again (RFC 5321 §4.2.2).
+/// All sessions share one limit for messages being received; a client that gets 452 may try again (RFC 5321 §4.2.2).
 #[tokio::test]
-async fn messages_under_way_share_one_bound() {
+async fn messages_being_received_share_one_limit() {
     let keep = Retention {
         under_way: 40_000,
         ..Retention::default()

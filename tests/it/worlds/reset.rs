@@ -1,8 +1,8 @@
-//! What a reset resets.
+//! The effect of a reset.
 
 use super::*;
 
-/// The whole state that requests change.
+/// The whole state that requests can change.
 async fn state(served: &Served) -> Vec<Value> {
     let mut state = Vec::new();
     for path in [
@@ -60,7 +60,7 @@ async fn change(served: &Served) {
     }
 }
 
-/// A reset brings back everything that can be changed; one of the journal leaves it all.
+/// A reset restores everything that can be changed; a reset of the journal leaves all of it.
 #[tokio::test]
 async fn a_reset_is_of_everything_or_of_the_journal() {
     let text = "title = \"t\"\n[[domain]]\nname = \"contoso.test\"\n[[zone]]\norigin = \"example.test\"\ntext = \"mail A 192.0.2.1\"\n\
@@ -83,7 +83,7 @@ async fn a_reset_is_of_everything_or_of_the_journal() {
     assert_eq!(served.ask("POST", path, "", b"").await.status, 204);
     assert_eq!(counts(&served).await, [Some(0); 4]);
     let mut after = state(&served).await;
-    // The one thing that sessions count.
+    // Only sessions change this.
     (after[5]["faults"], ()) = (changed[5]["faults"].clone(), ());
     assert_eq!(after, changed, "nothing but the journal");
     assert!(served.worlds.main().now() > std::time::Duration::from_secs(3600));
@@ -107,7 +107,7 @@ async fn a_reset_is_of_everything_or_of_the_journal() {
     assert!(served.worlds.main().now() < std::time::Duration::from_secs(3600));
     let events = served.get("/api/v1/events").await.json();
     assert_eq!(events["events"][0]["detail"], "everything");
-    // The pool begins with its first address, and the receiver knows nobody.
+    // The pool starts with its first address, and the receiver's memory is empty.
     let clients = async || {
         deliver_to(
             served.worlds.main().smtp_addr(),
@@ -138,8 +138,8 @@ async fn a_reset_is_of_everything_or_of_the_journal() {
     assert_eq!((status, field.as_str()), (400, "keep_journal"));
 }
 
-/// A session that is under way across a reset belongs to the side on which it began: it ends as it would have, and what
-/// comes after has no message, event, session, count of a fault or memory of it.
+/// A session that runs during a reset belongs to the time before: it ends as it would have, and afterwards there is no
+/// message, event, session, fault count or memory of it.
 #[tokio::test]
 async fn a_session_stays_on_its_side_of_a_reset() {
     let text = "title = \"t\"\n[[domain]]\nname = \"contoso.test\"\n[[zone]]\norigin = \"example.test\"\ntext = \"mail A 192.0.2.1\\n@ MX 10 mail\"\n\

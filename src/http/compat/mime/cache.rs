@@ -138,7 +138,7 @@ mod tests {
 
     /// A message of 100,000 parts is cached like any other, and parsed once for all concurrent requests.
     #[test]
-    fn those_who_ask_at_once_share_one_reading() {
+    fn concurrent_requests_share_one_parse() {
         let mut octets = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n".to_vec();
         for _ in 0..100_000 {
             octets.extend_from_slice(b"--b\r\nContent-Type: image/png\r\n\r\nx\r\n");
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_journal_dropped_is_forgotten() {
+    fn messages_dropped_by_the_journal_leave_the_cache() {
         let cache = Cache::of(1 << 20);
         for id in 1..100 {
             cache.read(&message(id));

@@ -53,7 +53,7 @@ fn rfc9112_no_hosts() {
 }
 
 #[test]
-fn what_the_options_take() {
+fn values_of_the_options() {
     for (given, kept) in [
         ("http://localhost:5173", Some("http://localhost:5173")),
         ("HTTP://LocalHost:80", Some("http://localhost")),
