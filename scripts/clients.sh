@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The tests of the clients in clients/, each against the program of this checkout. Installs what they need below
+# Runs the tests of the clients in clients/ with the program of this checkout. Installs their dependencies below
 # target/foreign with pip and npm.
 #
-# What is missing is a printed skip; with MARTINET_FOREIGN=required, a failure.
+# A missing program is a printed skip; with MARTINET_FOREIGN=required, a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 home=$PWD/target/foreign

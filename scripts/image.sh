@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
-# Builds the container image with buildah and tries it with podman, in network and mount namespaces of its own: what the image
-# says of itself, its user, a read-only root, health, an SMTP session from another container, worlds, a journal, SIGTERM.
+# Builds the container image with buildah and tests it with podman, in new network and mount namespaces: the image's
+# metadata, its user, a read-only root, health, an SMTP session from another container, worlds, a journal, SIGTERM.
 #
 #   scripts/image.sh [PROGRAM]
 #
-# PROGRAM is a static one (scripts/static.sh); without it a debug build is linked so. MARTINET_IMAGE_OCTETS limits its compressed
-# size. No registry is asked: PROGRAM takes the place of the stage of the Dockerfile that compiles. What is missing is a printed
-# skip; with MARTINET_FOREIGN=required, a failure. A machine that forbids namespaces is a printed skip in any case.
+# PROGRAM is statically linked (scripts/static.sh); the default is a static debug build. MARTINET_IMAGE_OCTETS limits the compressed
+# size of the image. No registry is used: PROGRAM replaces the stage of the Dockerfile that compiles. A missing program is a printed
+# skip; with MARTINET_FOREIGN=required, a failure. If the machine forbids namespaces, that is always a printed skip.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/skips.sh
 
-# The crate for testcontainers, with dependencies of its own.
+# The crate for testcontainers, which has separate dependencies.
 rust_testcontainers() {
     CARGO_TARGET_DIR=$PWD/target/testcontainers cargo test --quiet --locked --manifest-path examples/testcontainers/Cargo.toml "$@"
 }
 
-# What the modules for testcontainers are tried with.
+# The programs for the tests of the testcontainers modules.
 install() {
     local home=target/foreign
     if [ -x "$home/python/bin/pip" ] && ! "$home/python/bin/python" -c 'import testcontainers' 2>/dev/null; then
@@ -39,7 +39,7 @@ if [ "${MARTINET_INSIDE:-}" != yes ]; then
     [ $# -gt 0 ] || bash scripts/static.sh dev target/static
     install
     work=$(mktemp -d)
-    # What podman mounted and started lives in the namespaces, and ends with them.
+    # Mounts and processes of podman are in the namespaces, and end with them.
     trap 'as_root rm -rf "$work"' EXIT
     as_root env MARTINET_INSIDE=yes MARTINET_SKIPS="${MARTINET_SKIPS:-}" \
         ${MARTINET_IMAGE_OCTETS:+"MARTINET_IMAGE_OCTETS=$MARTINET_IMAGE_OCTETS"} unshare --mount --net --pid --fork --kill-child --mount-proc \
@@ -51,7 +51,7 @@ work=$2
 address=192.0.2.25
 client=192.0.2.10
 
-# podman without systemd, in cgroups that it is not allowed to divide.
+# podman without systemd, in cgroups without delegation.
 configure() {
     mount --make-rprivate /
     if mountpoint -q /sys/fs/cgroup && [ "$(stat -f -c %T /sys/fs/cgroup)" != cgroup2fs ]; then
@@ -59,7 +59,7 @@ configure() {
         mount -t cgroup2 none /sys/fs/cgroup || forbidden "the container image: this machine forbids cgroup2"
     fi
     mkdir -p "$work/run" /var/lib/cni
-    # The bridge plugin keeps the addresses that it gave there, also those of containers that ended with their namespaces.
+    # The bridge plugin stores the assigned addresses there, including those of containers that ended with their namespaces.
     mount -t tmpfs none /var/lib/cni
     cat >"$work/containers.conf" <<CONFIGURATION
 [containers]
@@ -82,7 +82,7 @@ CONFIGURATION
     export CONTAINERS_CONF=$work/containers.conf CONTAINERS_STORAGE_CONF=$work/storage.conf
 }
 
-# Two network namespaces with a cable between them: the addresses of docker/scenarios/sender.toml.
+# Two network namespaces with a veth pair between them: the addresses of docker/scenarios/sender.toml.
 connect() {
     ip link set lo up
     mount -t tmpfs none /run/netns 2>/dev/null || { mkdir -p /run/netns && mount -t tmpfs none /run/netns; }
@@ -97,7 +97,7 @@ connect() {
     ip -n sender link set cable up
 }
 
-# The last stage of the Dockerfile, with the program where the first one would have left it.
+# The last stage of the Dockerfile, with the program at the path to which the first stage writes it.
 build() {
     mkdir -p "$work/build/martinet/target/static" "$work/build/empty"
     cp "$program" "$work/build/martinet/target/static/martinet"
@@ -106,12 +106,12 @@ build() {
         --build-arg VERSION=0.0.0-test --build-arg REVISION=test --tag martinet --file "$work/Containerfile" "$work/build" >/dev/null
 }
 
-# Without systemd podman reports for each container that it has no timer for the health check.
+# Without systemd, podman reports for each container that the health check has no timer.
 podman() { command podman --log-level fatal "$@"; }
 is() { [ "$2" = "$3" ] || { echo "$1: expected $3, found $2" >&2; exit 1; }; }
 shows() { printf '%s' "$2" | grep -qF -- "$3" || { printf '%s: expected %s, found:\n%s\n' "$1" "$3" "$2" >&2; exit 1; }; }
 inspect() { podman inspect --format "$2" "$1"; }
-# Runs the image in the network of the server or of the sender, with a root that cannot be written.
+# Runs the image in the network of the server or of the sender, with a read-only root.
 run() { local place=$1; shift; podman run --quiet --network "ns:/run/netns/$place" --read-only --read-only-tmpfs=false --cap-drop all \
     --security-opt no-new-privileges "$@"; }
 api() { ip netns exec sender curl -fsS --noproxy '*' "http://$address:8025/api/v1/$1" "${@:2}"; }
@@ -161,7 +161,7 @@ judges_another_container() {
     shows "the accepted message" "$(api 'wait/mail?recipient=b@contoso.test')" '"matched":true'
 }
 
-# A sender that has no other nameserver finds the mail exchanger: the address that martinet listens on.
+# A sender without another nameserver finds the mail exchanger: the address on which martinet listens.
 answers_dns() {
     have dig || { echo "dig is not here: the answers of DNS are not looked at"; return; }
     is "MX" "$(ip netns exec sender dig +short "@$address" contoso.test MX)" "10 mx.contoso.test."
@@ -187,8 +187,8 @@ stops() {
     podman rm server >/dev/null
 }
 
-# A journal in a volume is written by the image's user, and read again by the next container. The servers are on 0.0.0.0, and the
-# exchange in the DNS is the address of the container.
+# The image's user writes a journal in a volume, and the next container loads it. The servers listen on 0.0.0.0, and the DNS has
+# the address of the container for the exchange.
 keeps_a_journal() {
     for run in first second; do
         run server --detach --name server --volume kept:/journal --env MARTINET_JOURNAL=/journal/martinet.db --env MARTINET_RECEIVER=lenient \
@@ -202,8 +202,8 @@ keeps_a_journal() {
     podman volume rm kept >/dev/null
 }
 
-# docker/compose.yaml by podman-compose, with the image that was built. The order of the start is given here, because podman tells nobody
-# that a container is healthy without systemd; and the page is asked at its own address, because a published port does not answer
+# docker/compose.yaml with podman-compose, with the image that was built. This script sets the order of the start, because without systemd podman does
+# not report that a container is healthy. It requests the page at the container's address, because a published port does not answer
 # with podman 4.3.
 composes() {
     local compose=$PWD/target/foreign/python/bin/podman-compose page said
@@ -223,7 +223,7 @@ composes() {
     echo "docker/compose.yaml: podman-compose runs it, and the sender is judged by its own address"
 }
 
-# The modules for testcontainers, with podman's service in place of Docker's. Published ports need the bridge plugin and iptables.
+# The modules for testcontainers, with podman's service instead of Docker's. Published ports need the bridge plugin and iptables.
 serves_testcontainers() {
     local python=$PWD/target/foreign/python/bin/python
     { [ -x /usr/lib/cni/bridge ] && have iptables; } || { record "testcontainers: no CNI plugins or iptables here"; return 0; }

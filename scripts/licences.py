@@ -1,4 +1,4 @@
-"""Reads `cargo metadata` and fails where a dependency's licence is not one that a library's users can live with."""
+"""Reads `cargo metadata` and fails if the licence of a dependency is not permissive enough for the users of a library."""
 
 import json
 import re

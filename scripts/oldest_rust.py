@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks `rust-version` of Cargo.toml: the highest that a dependency asks for, so no lower one builds. Reads `cargo metadata`.
+"""Checks `rust-version` of Cargo.toml: it must be the highest version that a dependency needs. Reads `cargo metadata`.
 
 That the code itself builds with it is checked by the job oldest-rust, which has that compiler.
 """
@@ -14,7 +14,7 @@ def number(version):
 
 metadata = json.load(sys.stdin)
 own = next(package for package in metadata["packages"] if package["id"] in metadata["workspace_members"])
-# What only tests need binds nobody who depends on the library.
+# Dependencies of tests only do not matter to users of the library.
 needed, edges = set(), {node["id"]: node["deps"] for node in metadata["resolve"]["nodes"]}
 queue = [own["id"]]
 while queue:

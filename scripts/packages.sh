@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Makes the packages and tries each one in a fresh place: an archive of the program, the wheel in a virtual environment, the
+# Makes the packages and tests each one in a clean environment: an archive of the program, the wheel in a virtual environment, the
 # npm packages in an empty folder, the Debian package in a copy of this machine's root.
 #
 #   scripts/packages.sh [PROFILE [FOLDER]]
 #
-# With the profile "dev", the default, the debug build is packed; a release has "dist". FOLDER, target/packages by default,
-# has the packages afterwards. What is missing is a printed skip; with MARTINET_FOREIGN=required, a failure.
+# With the profile "dev", the default, the debug build is packed; a release uses "dist". The packages are written to FOLDER, by default
+# target/packages. A missing program is a printed skip; with MARTINET_FOREIGN=required, a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/skips.sh
@@ -21,7 +21,7 @@ version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 is() { [ "$2" = "$3" ] || { echo "$1: expected $3, found $2" >&2; exit 1; }; }
 shows() { printf '%s' "$2" | grep -qF -- "$3" || { printf '%s: expected %s, found:\n%s\n' "$1" "$3" "$2" >&2; exit 1; }; }
 
-# The program with its manual page and completions: what a release has for each platform, and what the Debian package has.
+# The program with its manual page and completions, for the archive of each platform and for the Debian package.
 archive() {
     local name=martinet-$version-$(uname -m)-linux
     local top=$work/$name
@@ -34,11 +34,11 @@ archive() {
     "$program" completions zsh >"$top/share/zsh/vendor-completions/_martinet"
     "$program" completions fish >"$top/share/fish/vendor_completions.d/martinet.fish"
     tar -czf "$folder/$name.tar.gz" -C "$work" "$name"
-    # cargo-deb takes its files from here.
+    # cargo-deb reads the files from here.
     rm -rf target/archive && mv "$top" target/archive
 }
 
-# maturin calls cargo as scripts/static.sh does, so that the program is the same.
+# maturin calls cargo in the same way as scripts/static.sh, so that the program is the same.
 wheel() {
     if have python3 && [ ! -x "$home/python/bin/maturin" ]; then
         [ -x "$home/python/bin/pip" ] || python3 -m venv "$home/python"
@@ -73,7 +73,7 @@ npm_packages() {
     rm -f "$folder"/*.tgz
     (cd "$work/npm" && npm pack --silent --pack-destination "$folder" . "./platforms/$platform" >/dev/null)
     mkdir "$work/fresh"
-    # The platform's package is optional: npm takes it from the other tarball, not from the registry.
+    # The package for the platform is optional: npm installs it from the other tarball, not from the registry.
     (cd "$work/fresh" && echo '{"private":true,"type":"module"}' >package.json &&
         npm install --silent --offline --no-audit --no-fund --ignore-scripts "$folder/martinet-$platform-$version.tgz" "$folder/martinet-$version.tgz")
     is "npm's program" "$(cd "$work/fresh" && PATH=$(dirname "$(command -v node)"):/usr/bin:/bin npx --offline martinet --version)" "martinet $version"
@@ -81,7 +81,7 @@ npm_packages() {
     (cd "$work/fresh" && node --test readme.test.mjs >"$work/node" 2>&1) || { cat "$work/node"; exit 1; }
 }
 
-# No shared library is needed, so no package is either. The units' scripts are debhelper's.
+# The package has no dependencies, because the program needs no shared library. debhelper wrote the scripts for the unit.
 debian_package() {
     export PATH=$home/cargo/bin:$PATH
     if have cargo && have dpkg-deb && ! have cargo-deb; then
@@ -105,7 +105,7 @@ debian_package() {
     installs
 }
 
-# AppArmor reads the profile, where it is new enough to know user namespaces.
+# AppArmor parses the profile, if its version supports user namespaces.
 profile() {
     local text=$work/unpacked/usr/share/martinet/apparmor
     [ -f /etc/apparmor.d/abi/4.0 ] && have apparmor_parser ||
@@ -113,7 +113,7 @@ profile() {
     apparmor_parser --skip-kernel-load --skip-cache "$text"
 }
 
-# dpkg installs, removes and purges the package in a copy of this machine's root that is thrown away. systemd reads the unit there.
+# dpkg installs, removes and purges the package in a temporary copy of this machine's root. systemd verifies the unit there.
 installs() {
     have systemd-analyze || record "the systemd unit is not verified: no systemd-analyze here"
     as_root unshare --mount true 2>/dev/null || { record "the Debian package is not installed: this machine forbids namespaces"; return 0; }

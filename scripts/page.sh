@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The page in a real browser: Debian's Chromium, driven by npm's playwright-core, with axe-core for accessibility. Both are
-# installed below target/foreign with fixed versions; playwright-core brings no browser of its own.
+# Tests the page in a real browser: Debian's Chromium, driven by npm's playwright-core, with axe-core for accessibility. Both are
+# installed below target/foreign with fixed versions; playwright-core contains no browser.
 #
-# What is missing is a printed skip; with MARTINET_FOREIGN=required, a failure.
+# A missing program is a printed skip; with MARTINET_FOREIGN=required, a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 modules=$PWD/target/foreign/page
@@ -33,7 +33,7 @@ if [ ! -d "$modules/node_modules/playwright-core" ] || [ ! -d "$modules/node_mod
 fi
 cargo build --quiet
 export MARTINET_PROGRAM=${CARGO_TARGET_DIR:-target}/debug/martinet
-# One file after the other, for the machine's sake. Node 18, which Debian 12 has, knows no --test-timeout and no --test-concurrency.
+# One file after the other, to limit the load. Node 18 of Debian 12 has no --test-timeout and no --test-concurrency.
 for file in tests/page/*.test.mjs; do
     timeout 900 "$node" --test "$file"
 done

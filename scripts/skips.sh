@@ -1,9 +1,9 @@
-# For the scripts beside this file: which programs are here, and what is skipped without them.
+# Functions for the other scripts: which programs are installed, and what is skipped without them.
 
 have() { command -v "$1" >/dev/null 2>&1; }
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; elif have sudo; then sudo -n "$@"; else return 1; fi; }
 
-# Records a skip for the end of scripts/test.sh.
+# Records a skip, which scripts/test.sh prints at its end.
 record() {
     echo "skipped: $1"
     [ -z "${MARTINET_SKIPS:-}" ] || echo "$1" >>"$MARTINET_SKIPS"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks how the code is laid out: no file over 500 lines, no function over 80, no imports in a circle.
+"""Checks the structure of the code: no file over 500 lines, no function over 80, no imports in a circle.
 
 Every function that ARCHITECTURE.md names exists.
 
@@ -23,10 +23,10 @@ LONG_FILES: set[str] = set()
 # Functions with more lines.
 LONG_FUNCTIONS: set[str] = set()
 
-# The most public items and public fields. They only get fewer.
+# Maximum numbers of public items and public fields. Lower them when there are fewer.
 PUBLIC = {"items": 950, "fields": 950}
 
-# Neighbours that use each other.
+# Files in the same folder that import each other.
 CIRCLES: set[str] = set()
 
 # Names in ARCHITECTURE.md that other crates define.
@@ -52,7 +52,7 @@ def read(path):
 
 
 def long_functions(path, text):
-    """The functions over the limit. rustfmt ends each at the indentation at which it begins."""
+    """The functions over the limit. With rustfmt, the last line of a function has the indentation of the first."""
     lines = text.splitlines()
     for number, line in enumerate(lines):
         begin = FUNCTION.match(line)
@@ -98,7 +98,7 @@ def paths_of(tree):
 
 
 class Modules:
-    """The modules of the library with the paths that they name."""
+    """The modules of the library with the paths that they use."""
 
     def __init__(self):
         self.uses, self.exports = {}, {}
@@ -125,7 +125,7 @@ class Modules:
         self.uses[module], self.exports[module] = uses, exports
 
     def resolve(self, module, segments, depth=0):
-        """The module that defines what a path names; None for other crates."""
+        """The module that defines the item of a path; None for other crates."""
         at, rest = module, list(segments)
         if rest[0] == "crate":
             at, rest = (), rest[1:]
@@ -153,7 +153,7 @@ class Modules:
                     yield module, used
 
     def circles(self):
-        """For each folder, the neighbours within it that use each other, directly or not."""
+        """For each folder, the files within it that import each other, directly or indirectly."""
         edges = set(self.edges())
         for parent in sorted({module[:-1] for module in self.uses if module}):
             depth = len(parent)
@@ -167,7 +167,7 @@ class Modules:
 
 
 def strongly_connected(graph):
-    """The sets of nodes that reach each other."""
+    """The strongly connected sets of nodes."""
 
     def reached(start):
         found, queue = set(), [start]
@@ -188,7 +188,7 @@ def strongly_connected(graph):
 
 
 def names_without_code(texts):
-    """The names in the walks and the lock order of ARCHITECTURE.md that no code has: a function, type, module, variant or file."""
+    """The names in the walkthroughs and the lock order of ARCHITECTURE.md that are not in the code: a function, type, module, variant or file."""
     code = "\n".join(text for path, text in texts.items() if path.startswith("src/"))
     known = set(re.findall(r"\b(?:fn|struct|enum|trait|type|mod|const|static)\s+(\w+)", code))
     known |= set(re.findall(r"^\s+(?:pub(?:\([^)]*\))? )?(\w+): ", code, re.M))  # fields
@@ -211,7 +211,7 @@ def public_lines(texts):
 
 
 def compare(what, found, known):
-    """Prints what is new and what is no longer so. Returns the number of both."""
+    """Prints new and obsolete entries. Returns the number of both."""
     for item in sorted(found - known):
         print(f"{what}: {item}")
     for item in sorted(known - found):

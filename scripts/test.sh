@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Formatting, lints, documentation, licences, all tests, and foreign clients against a running server.
+# Checks formatting, lints, documentation and licences, and runs all tests, with foreign clients and a running server.
 #
-# Installs what the foreign clients need with apt where it can, and says so where it cannot: then their tests are
-# skipped, and the end of the output says what was skipped and why. With CI=true a missing client is a failure.
+# Installs the foreign clients with apt if possible, and otherwise prints that it cannot: then their tests are
+# skipped, and the end of the output lists the skips with reasons. With CI=true a missing client is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,7 +25,7 @@ install_clients() {
     perl -MNet::SSLeay -e1 2>/dev/null || missing+=(libnet-ssleay-perl)
     perl -MAuthen::SASL -e1 2>/dev/null || missing+=(libauthen-sasl-perl)
     perl -MSisimai -e1 2>/dev/null || missing+=(libsisimai-perl)
-    # What spamd needs, which is unpacked below. Without libmail-spf-perl it has no SPF.
+    # The dependencies of spamd, which is unpacked below. Without libmail-spf-perl it has no SPF.
     perl -MHTML::Parser -MNet::DNS -MNetAddr::IP -MHTTP::Date -MMail::SPF -e1 2>/dev/null ||
         missing+=(libhtml-parser-perl libnet-dns-perl libnetaddr-ip-perl libhttp-date-perl libmail-spf-perl)
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
@@ -62,7 +62,7 @@ install_clients() {
 # not installed. dnsperf is for benches/dns.sh.
 unpack_servers() {
     [ -x "$foreign/usr/lib/postfix/sbin/master" ] || unpack postfix
-    # Each mail server has a program `sendmail`, and the last one unpacked has the name: Postfix's is kept apart.
+    # Each mail server has a program `sendmail`, and the last one unpacked overwrites it: Postfix's is copied to another name.
     [ -x "$foreign/usr/lib/postfix/sendmail" ] || { unpack postfix && cp -p "$foreign/usr/sbin/sendmail" "$foreign/usr/lib/postfix/"; }
     [ -x "$foreign/usr/sbin/exim4" ] || unpack exim4-daemon-light
     [ -x "$foreign/usr/sbin/smtpd" ] || unpack opensmtpd
@@ -86,7 +86,7 @@ unpack() {
     rm -f "$foreign"/*.deb
 }
 
-# The libraries that the unpacked programs lack on this machine: installed, or unpacked beside them where that fails.
+# The libraries that the unpacked programs need and this machine lacks: installed, or unpacked with the programs if that fails.
 unpack_libraries() {
     local lacking
     lacking=$(lacking_libraries)
@@ -98,12 +98,12 @@ unpack_libraries() {
     as_root apt-get -qq install -y --no-install-recommends "${packages[@]}" >/dev/null || unpack "${packages[@]}"
 }
 
-# The library packages that packages depend on.
+# The library packages among the dependencies of packages.
 libraries_of() {
     apt-cache depends "$@" | awk '/^ *Depends: lib/ && $2 !~ /^libc6|^libc-|^libgcc|^libjs-/ { print $2 }' | sort -u
 }
 
-# The names of shared libraries that nothing provides.
+# The names of missing shared libraries.
 lacking_libraries() {
     LD_LIBRARY_PATH="$PWD/$foreign/usr/lib/postfix:$PWD/$foreign/usr/lib/rspamd:$PWD/$foreign/usr/lib/$(uname -m)-linux-gnu:$PWD/$foreign/lib/$(uname -m)-linux-gnu" \
         ldd "$foreign"/usr/sbin/{smtp-source,exim4,smtpd,nsd,knotd,unbound} "$foreign"/usr/libexec/sendmail/sendmail "$foreign"/usr/lib/postfix/sbin/{master,smtpd,cleanup} \
@@ -119,7 +119,7 @@ summary() {
 }
 trap summary EXIT
 
-# The test of 10,000 connections needs as many descriptors in the server, and in the test.
+# The test with 10,000 connections needs this many descriptors in the server and in the test.
 [ "$(ulimit -n)" = unlimited ] || [ "$(ulimit -n)" -ge 16384 ] || ulimit -n 16384 || true
 
 step "foreign clients"
@@ -133,7 +133,7 @@ if ! have smtp-source && [ -x "$foreign/usr/sbin/smtp-source" ]; then
     export LD_LIBRARY_PATH="$PWD/$foreign/usr/lib/postfix:$PWD/$foreign/usr/lib/$(uname -m)-linux-gnu${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 fi
 [ "${CI:-}" = true ] && export MARTINET_FOREIGN=required
-# A thousand worlds take about a minute, and another one beside the programs that score.
+# A thousand worlds take about a minute, and another minute with the scoring programs.
 [ "${CI:-}" = true ] && export MARTINET_WORLDS="${MARTINET_WORLDS:-1000}"
 
 step "formatting"
@@ -147,7 +147,7 @@ for features in "" dkim http journal-file tls; do
     cargo clippy --quiet --lib --no-default-features --features "$features" -- -D warnings
 done
 
-# In the same target directory, so that the dependencies are checked once.
+# The same target directory, so that the dependencies are checked once.
 step "fuzz targets"
 if have c++; then
     cargo check --quiet --locked --manifest-path fuzz/Cargo.toml --target-dir target

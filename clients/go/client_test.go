@@ -20,7 +20,7 @@ func send(world *World) error {
 	return smtp.SendMail(world.SMTP, nil, "a@example.test", []string{"b@contoso.test"}, []byte("Subject: x\r\n\r\nIt works.\r\n"))
 }
 
-// said stands for a test that fails: it keeps what a failed assertion prints.
+// said replaces a test that fails: it keeps the output of a failed assertion.
 type said struct {
 	text   string
 	failed bool
@@ -44,7 +44,7 @@ func (s *said) Fatalf(format string, arguments ...any) {
 	panic(ended{})
 }
 
-// failure runs a test that must fail, and returns what it says.
+// failure runs a test that must fail, and returns its output.
 func failure(t *testing.T, test func(TB)) string {
 	t.Helper()
 	said := &said{}
@@ -210,7 +210,7 @@ func TestDNSQueriesAreRecorded(t *testing.T) {
 	}
 }
 
-// The program must end with the last world: nothing may outlive the tests.
+// The program must end with the last world: no process may remain after the tests.
 func TestProcessEndsWithItsLastWorld(t *testing.T) {
 	t.Setenv("MARTINET", "")
 	server, err := Serve()
@@ -241,7 +241,7 @@ func TestProgramThatIsMissingOrDoesNotStartIsNamed(t *testing.T) {
 	contains(t, fmt.Sprint(err), "the program martinet is not installed: set MARTINET_BINARY")
 }
 
-// goTest runs `go test` in a folder, with the module's name known there.
+// goTest runs `go test` in a folder, which gets a go.mod that names the module.
 func goTest(t *testing.T, folder string, arguments ...string) (string, error) {
 	t.Helper()
 	command := exec.Command("go", append([]string{"test"}, arguments...)...)
@@ -283,7 +283,7 @@ func TestExampleFailsReadably(t *testing.T) {
 	contains(t, output, "failing_test.go:16: expected a session with verdict accept, found reject, iprev, 550", "PTR: NXDOMAIN", "550 5.7.25")
 }
 
-// The client is checked against the description of the API, so that neither changes alone.
+// The client is compared with the OpenAPI document, so that neither changes alone.
 func TestEveryFieldIsInTheDescription(t *testing.T) {
 	t.Parallel()
 	world := New(t, Options{})

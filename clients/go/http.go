@@ -29,8 +29,8 @@ func (p *Problem) Error() string {
 	return fmt.Sprintf("%d %s", p.Status, text)
 }
 
-// Call sends a request to the API, with path below /api/v1, and reads its answer into result: JSON, or text for *string.
-// A body or a result that is nil is left out. The error of a refused request is a *Problem.
+// Call sends a request to the API, with path below /api/v1, and decodes the response into result: JSON, or text for *string.
+// Body and result may be nil. The error of a refused request is a *Problem.
 func (s *Server) Call(method, path string, body, result any) error {
 	status, content, err := s.call(method, path, body)
 	if err != nil {

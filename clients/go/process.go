@@ -36,8 +36,8 @@ type Server struct {
 	stop func()
 }
 
-// Serve returns the server at the variable MARTINET, otherwise a new process on free ports. The arguments are further
-// ones of `martinet serve`.
+// Serve returns the server at the variable MARTINET, otherwise a new process on free ports. The arguments are additional
+// arguments of `martinet serve`.
 func Serve(arguments ...string) (*Server, error) {
 	if url := os.Getenv("MARTINET"); url != "" {
 		return At(url), nil
@@ -95,7 +95,7 @@ func start(arguments []string) (*Server, error) {
 	return &Server{URL: url, stop: stop}, nil
 }
 
-// wait returns the URL in the ready file, once it is there.
+// wait waits for the ready file, and returns the URL in it.
 func wait(ready string, ended <-chan struct{}, said *output) (string, error) {
 	deadline := time.After(startTime)
 	look := time.NewTicker(5 * time.Millisecond)
@@ -104,7 +104,7 @@ func wait(ready string, ended <-chan struct{}, said *output) (string, error) {
 		var line struct {
 			URL string `json:"http_url"`
 		}
-		// The server renames the file into place: it is whole or not there.
+		// The server renames the file into place, so that it is complete if it exists.
 		if text, err := os.ReadFile(ready); err == nil {
 			err = json.Unmarshal(text, &line)
 			return line.URL, err
@@ -119,7 +119,7 @@ func wait(ready string, ended <-chan struct{}, said *output) (string, error) {
 	}
 }
 
-// output keeps what a process says, for the reader in another goroutine.
+// output keeps the output of a process, for a reader in another goroutine.
 type output struct {
 	mutex sync.Mutex
 	text  bytes.Buffer

@@ -29,19 +29,19 @@ func (s Session) text(what string) string {
 	return text
 }
 
-// AssertAccepted fails the test with the story unless a message was acknowledged and nothing refused.
+// AssertAccepted fails the test and prints the session unless a message was acknowledged and nothing refused.
 func (s Session) AssertAccepted() {
 	s.world.t.Helper()
 	s.assert("accept", Reply{})
 }
 
-// AssertRejected fails the test with the story unless a 5yz reply refused the session, by this rule and with these codes.
+// AssertRejected fails the test and prints the session unless a 5yz reply refused the session, by this rule and with these codes.
 func (s Session) AssertRejected(wanted Reply) {
 	s.world.t.Helper()
 	s.assert("reject", wanted)
 }
 
-// AssertDeferred fails the test with the story unless a 4yz reply refused the session, by this rule and with these codes.
+// AssertDeferred fails the test and prints the session unless a 4yz reply refused the session, by this rule and with these codes.
 func (s Session) AssertDeferred(wanted Reply) {
 	s.world.t.Helper()
 	s.assert("defer", wanted)

@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// run starts a command that ends with this process, even if the process is killed. The kernel takes the end of the thread
-// that started the command for the end of the process, so the thread is kept until then.
+// run starts a command that ends with this process, even if the process is killed. For the kernel, the process ends with the thread
+// that started the command, so the thread is kept until then.
 func run(command *exec.Cmd) (<-chan struct{}, error) {
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	started, ended := make(chan error), make(chan struct{})

@@ -48,7 +48,7 @@ type World struct {
 	told   map[int]bool
 }
 
-// New gives the test a world. At the end of the test its expectations are verified, a failed test logs the story of each
+// New gives the test a world. At the end of the test its expectations are verified, a failed test logs each
 // session, and the world is deleted.
 func New(t TB, options Options) *World {
 	t.Helper()
@@ -72,7 +72,7 @@ func (s *Server) World(t TB, options Options) *World {
 }
 
 // ExistingWorld gives the test a world that exists: "main" is the one that the server started with. At the end of the test its
-// expectations are verified and a failed test logs the story of each session, but the world is not deleted.
+// expectations are verified and a failed test logs each session, but the world is not deleted.
 func (s *Server) ExistingWorld(t TB, name string) *World {
 	t.Helper()
 	world := &World{server: s, t: t, Timeout: DefaultTimeout, told: map[int]bool{}}
@@ -198,7 +198,7 @@ func (w *World) wait(kind string, count int, filter, result any) {
 	}
 }
 
-// outcome reads an answer that is 417 where something expected has not happened.
+// outcome reads a response, which is 417 if something expected has not happened.
 func (w *World) outcome(path string, into any) ([]byte, error) {
 	status, content, err := w.server.call(http.MethodGet, "/worlds/"+url.PathEscape(w.Name)+path, nil)
 	if err == nil && status >= 400 && status != http.StatusExpectationFailed {
@@ -231,7 +231,7 @@ func (w *World) owned(sessions []Session) []Session {
 	return sessions
 }
 
-// Expect declares an expectation about the sessions that follow; the end of the test verifies it.
+// Expect declares an expectation about the sessions that follow; it is verified at the end of the test.
 func (w *World) Expect(name string, sessions Filter, times Times) {
 	w.t.Helper()
 	body := map[string]any{"name": name, "sessions": sessions, "times": times}
@@ -252,7 +252,7 @@ func (w *World) Verify() {
 	}
 }
 
-// Advance advances the clock of the world: what the receiver remembers is older then.
+// Advance advances the clock of the world: the entries in the receiver's memory get older.
 func (w *World) Advance(by time.Duration) {
 	w.t.Helper()
 	w.must(http.MethodPost, "/clock", map[string]any{"advance": fmt.Sprintf("%dms", by.Milliseconds())}, nil)
@@ -303,8 +303,8 @@ func (w *World) ResetJournal() {
 	w.must(http.MethodPost, "/reset?only=journal", nil, nil)
 }
 
-// shared is the process that the worlds of New share. It ends with the last of them: a process of tests has no end that
-// it could wait for.
+// shared is the process that the worlds of New share. It ends with the last of them, because Go has no hook for the end of
+// a test process.
 var shared process
 
 type process struct {

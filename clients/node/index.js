@@ -224,17 +224,17 @@ export class Session {
     return this.#world.call("GET", `/sessions/${this.id}/picture.svg`, { text: true });
   }
 
-  /** Throws the story unless a message was acknowledged and nothing refused. */
+  /** Throws an error with the session unless a message was acknowledged and nothing refused. */
   async assertAccepted() {
     return this.#assert("accept", {});
   }
 
-  /** Throws the story unless a 5yz reply refused the session, by this rule and with these codes. */
+  /** Throws an error with the session unless a 5yz reply refused the session, by this rule and with these codes. */
   async assertRejected(wanted = {}) {
     return this.#assert("reject", wanted);
   }
 
-  /** Throws the story unless a 4yz reply refused the session, by this rule and with these codes. */
+  /** Throws an error with the session unless a 4yz reply refused the session, by this rule and with these codes. */
   async assertDeferred(wanted = {}) {
     return this.#assert("defer", wanted);
   }

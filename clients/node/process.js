@@ -1,4 +1,4 @@
-// Starts the program `martinet serve`, or finds a server that runs already.
+// Starts the program `martinet serve`, or finds a running server.
 
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -9,7 +9,7 @@ import { delimiter, join } from "node:path";
 
 const START_MS = 30_000;
 
-/** The path of the program: `MARTINET_BINARY`, that of the platform's package, or the first one on the path. */
+/** The path of the program: `MARTINET_BINARY`, the one in the package for the platform, or the first one on the path. */
 export function findBinary() {
   const named = process.env.MARTINET_BINARY;
   if (named) {
@@ -40,7 +40,7 @@ export async function start(args = []) {
   });
   failed.catch(() => {});
   const stop = async () => {
-    // Without a reference the event loop would end before the process does.
+    // Without this reference the event loop would end before the process ends.
     child.ref();
     child.kill();
     await ended;
@@ -61,14 +61,14 @@ export async function start(args = []) {
   }
 }
 
-/** The content of the ready file, once it is there. */
+/** Waits for the ready file, and returns its content. */
 async function contents(folder, file) {
   const changes = watch(folder, { signal: AbortSignal.timeout(START_MS) });
   const read = async () => {
     const text = await readFile(file, "utf8").catch(() => "");
     return text.trimEnd().endsWith("}") ? JSON.parse(text) : null;
   };
-  // The watch stands before the first look, so that no change is missed.
+  // The watch starts before the first read, so that no change is missed.
   const next = changes[Symbol.asyncIterator]();
   let changed = next.next();
   for (;;) {

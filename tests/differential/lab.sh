@@ -1,10 +1,10 @@
 #!/bin/sh
-# Runs a command in a network of its own: documentation addresses on the loopback device, one resolver, no other
-# source of names, the users that mail servers want, and empty directories where they write. Begins within new network, mount and PID namespaces:
+# Runs a command in a separate network: documentation addresses on the loopback device, one resolver, no other
+# source of names, the users that mail servers need, and empty directories where they write. Must be started in new network, mount and PID namespaces:
 #
 #     unshare --net --mount --pid --fork --kill-child --mount-proc tests/differential/lab.sh COMMAND…
 #
-# What is mounted and added here ends with the namespaces. $LAB is a directory for the command's files.
+# Mounts and addresses end with the namespaces. $LAB is a directory for the command's files.
 set -e
 
 ip link set lo up
@@ -30,9 +30,9 @@ for user in postfix postdrop Debian-exim opensmtpd opensmtpq; do
     grep -q "^$user:" "$LAB/group" || echo "$user:x:$number:" >>"$LAB/group"
     number=$((number + 1))
 done
-# Sockets and spools at paths that are compiled in. A cache of names outside has its socket in /run, and would answer
-# past the resolver here.
-# The mechanisms that a machine has for SASL decide how Sendmail refuses AUTH: here there are none, on any machine.
+# Sockets and spools at compiled-in paths. A name cache of the machine has its socket in /run, and would bypass
+# the resolver here.
+# Sendmail's refusal of AUTH depends on the installed SASL mechanisms: here there are none, on any machine.
 for directory in /run /var/lib /var/spool /usr/lib/sasl2 /usr/lib/*/sasl2; do
     [ ! -d "$directory" ] || mount -t tmpfs -o mode=755 none "$directory"
 done

@@ -1,4 +1,4 @@
-"""Lints helm/martinet with Helm's own library, renders it, and looks at what comes out.
+"""Lints helm/martinet with Helm's own library, renders it, and checks the output.
 
 Usage: chart.py CHART. The library is PyPI's helm-python-sdk; nothing asks a cluster.
 """

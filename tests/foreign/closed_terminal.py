@@ -11,7 +11,7 @@ import sys
 word, command = sys.argv[1].encode(), sys.argv[2:]
 pid, terminal = pty.fork()
 if pid == 0:
-    # A test that was started by nohup would have the command ignore the hang-up.
+    # Under nohup, the command would inherit that SIGHUP is ignored.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     os.execv(command[0], command)
 seen = b""

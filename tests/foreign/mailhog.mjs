@@ -1,4 +1,4 @@
-// npm mailhog against a running server: list, search, latest, parts, delete.
+// Tests a running server with npm mailhog: list, search, latest, parts, delete.
 import assert from "node:assert/strict";
 import mailhog from "mailhog";
 import { send } from "./smtp.mjs";

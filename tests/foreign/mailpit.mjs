@@ -1,4 +1,4 @@
-// npm mailpit-api against a running server: list, search, get, raw, headers, part, wait, marks, send, delete.
+// Tests a running server with npm mailpit-api: list, search, get, raw, headers, part, wait, marks, send, delete.
 import assert from "node:assert/strict";
 import { MailpitClient } from "mailpit-api";
 import { send } from "./smtp.mjs";

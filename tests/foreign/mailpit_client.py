@@ -1,4 +1,4 @@
-"""PyPI mailpit-api-client against a running server: list, get, headers, attachment, wait, delete."""
+"""Tests a running server with PyPI mailpit-api-client: list, get, headers, attachment, wait, delete."""
 
 import os
 import smtplib

@@ -1,5 +1,5 @@
-// The Node module for testcontainers, against the engine at DOCKER_HOST. Runs where the package `testcontainers` and a link
-// to clients/node are installed.
+// Tests the Node module for testcontainers with the engine at DOCKER_HOST. Needs the package `testcontainers` and a link
+// to clients/node.
 import net from "node:net";
 import { MartinetContainer } from "martinet/testcontainers";
 

@@ -1,4 +1,4 @@
-"""The Python module for testcontainers, against the engine at DOCKER_HOST."""
+"""Tests the Python module for testcontainers with the engine at DOCKER_HOST."""
 
 import pathlib
 import smtplib
@@ -17,7 +17,7 @@ with MartinetContainer("localhost/martinet:latest", scenario="no-ptr", receiver=
     world.wait_for_session().assert_rejected(rule="iprev", code=550)
 print("testcontainers for Python: refused by iprev")
 
-# A scenario without client addresses: through a published port, the client is the gateway of the bridge, and the server says so.
+# A scenario without client addresses: through a published port, the client is the gateway of the bridge, and the server reports that.
 SCENARIOS = pathlib.Path(__file__).parents[2] / "docker" / "scenarios"
 container = MartinetContainer("localhost/martinet:latest", scenario="./sender.toml").with_volume_mapping(str(SCENARIOS), "/scenarios")
 with container:

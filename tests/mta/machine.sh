@@ -1,10 +1,10 @@
 #!/bin/sh
-# Runs a command on a machine on which the unpacked mail servers are installed: their files lie over those of this machine, their users
-# exist, and what they write goes to memory. Begins within new mount and PID namespaces, as root:
+# Runs a command as if the unpacked mail servers were installed: their files are mounted over those of this machine, their users
+# exist, and their output is written to memory. Must be started in new mount and PID namespaces, as root:
 #
 #     unshare --mount --pid --fork --kill-child --mount-proc tests/mta/machine.sh SENDMAIL COMMAND…
 #
-# SENDMAIL is the program that the machine has as `sendmail`. What is mounted here ends with the namespaces.
+# SENDMAIL is the program that becomes `sendmail`. The mounts end with the namespaces.
 set -e
 foreign=$(readlink -f "$(dirname "$0")/../../target/foreign")
 sendmail=$1
@@ -19,10 +19,10 @@ for directory in etc var usr; do
         none /$directory
 done
 mount -t tmpfs -o mode=755 none /run
-# Libraries of /lib: where the machine has none, they are unpacked beside the programs.
+# Libraries of /lib: if the machine lacks them, they are unpacked with the programs.
 [ ! -d "$foreign/lib" ] || cp -a "$foreign/lib/." /usr/lib/
 ln -sf "$sendmail" /usr/sbin/sendmail
-# Haraka, and the Node that npm has put beside it where the machine's is too old.
+# Haraka, and the Node that npm installed next to it if the machine's is too old.
 for program in haraka node; do
     [ ! -e "$foreign/haraka/node_modules/.bin/$program" ] || ln -sf "$foreign/haraka/node_modules/.bin/$program" /usr/bin/
 done
@@ -34,7 +34,7 @@ for user in postfix postdrop Debian-exim opensmtpd opensmtpq smmta smmsp; do
     grep -q "^$user:" /etc/group || echo "$user:x:$number:" >>/etc/group
     number=$((number + 1))
 done
-# What the packages do when they are installed.
+# The steps of the packages' installation scripts.
 chown postfix:postfix /var/lib/postfix
 cp /usr/share/postfix/master.cf.dist /etc/postfix/master.cf
 chgrp postdrop /usr/sbin/postdrop /usr/sbin/postqueue

@@ -1,4 +1,4 @@
-// Chromium, and what each page of it is watched for: errors, dialogs, requests to others.
+// Starts Chromium, and watches each page for errors, dialogs and requests to other origins.
 import { createRequire } from "node:module";
 
 const require = createRequire(`${process.env.MARTINET_PAGE_MODULES ?? `${process.cwd()}/target/foreign/page`}/`);
@@ -11,7 +11,7 @@ export const launch = async () => {
 };
 export const close = () => browser.close();
 
-/** Opens a page; `faults` collects what must not happen. */
+/** Opens a page; `faults` collects forbidden events. */
 export async function open(base, address, { width = 1280, height = 860, scheme = "light", ...more } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, reducedMotion: "reduce", ...more });
   const page = await context.newPage();
@@ -32,7 +32,7 @@ export async function open(base, address, { width = 1280, height = 860, scheme =
   return page;
 }
 
-/** Waits for a view: its title is that of the document. */
+/** Waits for a view, whose title becomes that of the document. */
 export async function arrive(page, title) {
   await page.waitForFunction((text) => document.title.startsWith(text), title);
 }

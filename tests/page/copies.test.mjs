@@ -1,4 +1,4 @@
-// What a session can be copied as: each copy is run against the server, and finds what the session came to.
+// The forms in which a session can be copied: each copy is run with the server, and gives the verdict of the session.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -39,7 +39,7 @@ async function copies(id) {
   return found;
 }
 
-/** Runs a program; what it printed and its exit code. */
+/** Runs a program; returns its output and its exit code. */
 async function result(command, arguments_, options = {}) {
   try {
     const { stdout, stderr } = await run(command, arguments_, { cwd: folder, env: { ...process.env, MARTINET: server.base }, timeout: 60000, ...options });
@@ -108,7 +108,7 @@ test("the Rust copy compiles", async () => {
   for (const id of [1, 2, 3]) {
     const { Rust } = await copies(id);
     assert.match(Rust, /^#\[tokio::test\]\n/);
-    // Without the attribute, which needs tokio beside the library: what calls the library is what is checked.
+    // Without the attribute, which needs tokio as a dependency: only the calls of the library are checked.
     all.push(`mod copy_${id} {\nuse super::send_mail;\n${Rust.replace("#[tokio::test]\n", "#[allow(dead_code)]\n")}}`);
   }
   await writeFile(join(folder, "copied.rs"), `${all.join("\n")}

@@ -1,4 +1,4 @@
-// How the views are laid out: at 200 % zoom, on paper, and without motion.
+// The layout of the views: at 200 % zoom, on paper, and with reduced motion.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
@@ -27,7 +27,7 @@ async function eachView(page, look) {
   }
 }
 
-/** What of a page is not to be had: beyond an edge that nothing scrolls to, or cut off without a word. */
+/** The parts of a page that cannot be reached: beyond an edge without scrolling, or cut off without an ellipsis. */
 function missing() {
   const found = [];
   const root = document.documentElement;
@@ -42,7 +42,7 @@ function missing() {
     if (width > 0 && !around && (left < -1 || right > root.clientWidth + 1)) found.push(`outside: ${name(element)}`);
     const style = getComputedStyle(element);
     const cut = ["hidden", "clip"].includes(style.overflowX) && element.scrollWidth > element.clientWidth + 1 && style.clipPath === "none";
-    // A cell of a list ends with an ellipsis, and the row leads to the whole.
+    // A cell of a list ends with an ellipsis, and the row opens the full text.
     if (cut && style.textOverflow !== "ellipsis") found.push(`cut: ${name(element)}`);
     const overlaid = ["hidden", "clip"].includes(style.overflowY) && element.scrollHeight > element.clientHeight + 1 && style.clipPath === "none"
       && !element.matches("html, body, main.fills, main.fills > .page") && element.clientHeight > 0 && style.textOverflow !== "ellipsis";
@@ -100,7 +100,7 @@ test("a session on paper: the picture whole, no navigation", async () => {
     assert.deepEqual((await page.evaluate(missing)).filter((fault) => !fault.startsWith("cut below")), [], address);
     const [paper, ink] = await page.evaluate(() => [getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]);
     assert.deepEqual([paper, ink], ["rgb(255, 255, 255)", "rgb(0, 0, 0)"], "black on white, whatever the scheme");
-    // All of it: the lines of the dialogue, and in the picture's page what each remedy makes.
+    // Everything: the lines of the dialogue, and on the picture's page the result of each remedy.
     const said = await page.locator(address.startsWith("#") ? ".dialogue .step" : "#timeline ~ * tbody tr").evaluateAll((rows) => rows.map((row) => row.checkVisibility() && row.getBoundingClientRect().height > 0));
     assert.ok(said.length > 5 && said.every(Boolean), JSON.stringify(said));
     const scrolls = await page.evaluate(() => [...document.querySelectorAll("main *")].filter((each) =>

@@ -1,4 +1,4 @@
-// The page in a real browser: live, by keyboard, accessible, unmoved by hostile mail, and quick with many rows.
+// The page in a real browser: live updates, keyboard, accessibility, hostile mail, and speed with many rows.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
@@ -115,7 +115,7 @@ test("each view by keyboard alone", async () => {
   await keyboard.press("Enter");
   await page.locator(".headline.reject").waitFor();
   assert.match(page.url(), /client_address=207\.46\.163\.149&helo=na01/, "the question can be sent to somebody");
-  // The matrix: cell by cell, and into the what-if of one.
+  // The matrix: from cell to cell, and to the what-if of one.
   await go("x", "Matrix");
   await page.locator("table.matrix").waitFor();
   await tabTo("a.cell");
@@ -258,7 +258,7 @@ test("100,000 sessions scroll like few, and 2,000 are painted soon after their d
   });
   let total = 100000;
   let asked = 0;
-  // The API's answers for a log of this length, by the same cursor: a server keeps fewer sessions unless it is embedded.
+  // The API's responses for a log of this length, with the same cursor: a server keeps fewer sessions unless it is embedded.
   await context.route(/\/api\/v1\/sessions\?/, (route) => {
     asked += 1;
     const query = new URL(route.request().url()).searchParams;

@@ -1,4 +1,4 @@
-// Draws the screenshots of docs/page.md anew: `node tests/page/pictures.mjs` after `bash scripts/page.sh`. Look at them then.
+// Makes the screenshots of docs/page.md: `node tests/page/pictures.mjs` after `bash scripts/page.sh`. Check them afterwards.
 import { fileURLToPath } from "node:url";
 
 import { arrive, close, launch, open } from "./browser.mjs";
@@ -9,7 +9,7 @@ const folder = fileURLToPath(new URL("../../docs/pictures/", import.meta.url));
 await launch();
 const server = await start("--scenario", "office365", "--receiver", "helo-equals-ptr");
 
-/** Sessions of several kinds, of which the first is rejected and the last accepted. */
+/** Sessions of several kinds; the first is rejected and the last accepted. */
 async function play() {
   const from = (address, ...lines) => speak(server.smtp, [`XCLIENT ADDR=${address}`, ...lines, "QUIT"]);
   const whole = (helo) => [`EHLO ${helo}`, "MAIL FROM:<someone@fabrikam.test>", "RCPT TO:<b@contoso.test>", "DATA", `${message}\r\n.`];

@@ -1,4 +1,4 @@
-// A server of its own for each file of tests, and senders for it.
+// A separate server for each file of tests, and clients that send to it.
 import { spawn } from "node:child_process";
 import net from "node:net";
 
@@ -32,7 +32,7 @@ export async function start(...options) {
   };
 }
 
-/** Sends lines, each after the reply to the one before; returns what the server said. */
+/** Sends lines, each after the reply to the one before; returns the server's output. */
 export async function speak(address, lines) {
   const at = address.lastIndexOf(":");
   const socket = net.connect(Number(address.slice(at + 1)), address.slice(0, at));
@@ -81,7 +81,7 @@ export async function flood(address, helo, from, to) {
         socket.end("QUIT\r\n");
         resolve();
       }
-      // A few messages at a time are under way.
+      // A few messages at a time are in flight.
       while (sent < to && sent - from < (replies - 2) / 4 + 20) {
         socket.write(one(sent));
         sent += 1;

@@ -1,12 +1,12 @@
-// The views of the page, and what is in the world that they show.
+// The views of the page, and the content of the world that they show.
 import { speak } from "./server.mjs";
 
 export const OFFICE = "na01-bn1-obe.outbound.protection.outlook.com";
 export const HONEST = "mail-bn1lp0149.outbound.protection.outlook.com";
-/** What a reply looks like in a log of somebody's mail server. */
+/** A reply in the log of a mail server. */
 export const BOUNCE = "550 5.7.1 Client host rejected: cannot find your reverse hostname, [192.0.2.10]";
 export const HOSTILE = "<script>alert('helo')</script>";
-/** Every view, by its address and the beginning of its title. Session 1 was rejected, message 1 has HTML and parts. */
+/** Every view, by its address and the start of its title. Session 1 was rejected, message 1 has HTML and parts. */
 export const views = (world = "") => [
   [`#${world}/sessions`, "Sessions"], [`#${world}/sessions?verdict=reject`, "Sessions"], [`#${world}/sessions/1`, "Session 1"],
   [`#${world}/mail`, "Mail"], [`#${world}/mail/1`, "Message 1"], [`#${world}/mail/1?show=headers`, "Message 1"],

@@ -1,6 +1,6 @@
 //go:build failing
 
-// A test that fails, to show how its output reads: go test -tags failing ./example
+// A test that fails, to show its output: go test -tags failing ./example
 package example
 
 import (

@@ -1,6 +1,6 @@
 // Package testcontainers is a module for testcontainers-go: martinet as a container.
 //
-// It is written to the shape of the modules for Python, Node and Rust, and not tested.
+// It follows the modules for Python, Node and Rust, and was not tested.
 package testcontainers
 
 import (

@@ -5,7 +5,7 @@ import martinet.MartinetWorld;
 import martinet.World;
 import org.junit.jupiter.api.Test;
 
-/** Tests that fail, to show how their output reads. */
+/** Tests that fail, to show their output. */
 class FailingTest {
     @Test
     @MartinetWorld(scenario = "no-ptr", receiver = "fcrdns")

@@ -40,7 +40,7 @@ def test_an_accepted_message_is_found(martinet_world):
 
 
 @pytest.mark.martinet(scenario="no-ptr", receiver="fcrdns")
-def test_a_wrong_assertion_tells_the_story(martinet_world):
+def test_a_wrong_assertion_prints_the_session(martinet_world):
     with pytest.raises(smtplib.SMTPResponseException):
         send(martinet_world)
     session = martinet_world.wait_for_session()
@@ -125,7 +125,7 @@ def test_the_same_for_asyncio(martinet, anyio_backend):
 
 
 def test_every_field_and_path_is_in_the_description(martinet):
-    """The client is checked against the description of the API, so that neither changes alone."""
+    """The client is compared with the OpenAPI document, so that neither changes alone."""
     with urllib.request.urlopen(f"{martinet.url}/api/openapi.json") as answer:
         described = json.load(answer)
     schemas = described["components"]["schemas"]

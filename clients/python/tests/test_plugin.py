@@ -1,4 +1,4 @@
-"""The plugin as a user meets it: a test run of its own, its report read as text."""
+"""The plugin in a separate test run, whose report is read as text."""
 
 import os
 import re
@@ -34,7 +34,7 @@ def test_the_test_of_the_readme_passes(tmp_path, martinet):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_failure_reads_as_a_story(tmp_path, martinet):
+def test_a_failure_prints_the_session(tmp_path, martinet):
     done = run(tmp_path, FAILING, "--martinet-url", martinet.url)
     assert done.returncode == 1, done.stdout + done.stderr
     for part in ("expected a session with verdict accept, found reject, iprev, 550", "martinet session 1", "PTR: NXDOMAIN", "550 5.7.25"):

@@ -18,7 +18,7 @@ class Error(Exception):
 
 
 class WaitTimeout(AssertionError):
-    """Too few sessions, messages or queries matched in time. The text has what was seen and the near misses."""
+    """Too few sessions, messages or queries matched in time. The text has the entries seen and the near misses."""
 
     def __init__(self, result: Json):
         self.result = result
@@ -66,7 +66,7 @@ class Transaction:
 
 @dataclass(frozen=True)
 class Session:
-    """An SMTP session. `raw` has everything that the server says about it."""
+    """An SMTP session. `raw` has all fields of the API."""
 
     id: int
     verdict: str
@@ -97,15 +97,15 @@ class Session:
         return self.world._text(f"/sessions/{self.id}/picture.svg")
 
     def assert_accepted(self) -> "Session":
-        """Fail with the story unless a message was acknowledged and nothing refused."""
+        """Fail with the session as text unless a message was acknowledged and nothing refused."""
         return self._assert("accept")
 
     def assert_rejected(self, rule: Optional[str] = None, code: Optional[int] = None, enhanced: Optional[str] = None) -> "Session":
-        """Fail with the story unless a 5yz reply refused the session, by this rule and with these codes."""
+        """Fail with the session as text unless a 5yz reply refused the session, by this rule and with these codes."""
         return self._assert("reject", rule, code, enhanced)
 
     def assert_deferred(self, rule: Optional[str] = None, code: Optional[int] = None, enhanced: Optional[str] = None) -> "Session":
-        """Fail with the story unless a 4yz reply refused the session, by this rule and with these codes."""
+        """Fail with the session as text unless a 4yz reply refused the session, by this rule and with these codes."""
         return self._assert("defer", rule, code, enhanced)
 
     def _assert(self, verdict: str, rule: Optional[str] = None, code: Optional[int] = None, enhanced: Optional[str] = None) -> "Session":
@@ -228,7 +228,7 @@ class World:
             raise AssertionError(outcomes["report"])
 
     def advance(self, by: str) -> None:
-        """Advance the clock of the world by a duration such as "5m": what the receiver remembers is older then."""
+        """Advance the clock of the world by a duration such as "5m": the entries in the receiver's memory get older."""
         self._call("POST", "/clock", {"advance": by})
 
     def set_receiver(self, receiver: Union[str, Json]) -> None:
@@ -335,7 +335,7 @@ class Server:
         url = f"{self.url}/api/v1{path}" + (f"?{urlencode(words)}" if words else "")
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
-        # The server is on this machine: a proxy that is configured for other hosts must not get its requests.
+        # The server is on this machine: a configured proxy must not get the requests.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             return opener.open(request).read()

@@ -1,4 +1,4 @@
-"""Starts the program `martinet serve`, or finds a server that runs already."""
+"""Starts the program `martinet serve`, or finds a running server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ START_SECONDS = 30.0
 
 
 def find_binary() -> str:
-    """Return the path of the program: `MARTINET_BINARY`, that of this package, or the first one on the path.
+    """Return the path of the program: `MARTINET_BINARY`, the one in this package, or the first one on the path.
 
     Raises `Error` if there is none.
     """

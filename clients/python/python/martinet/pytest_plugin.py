@@ -5,7 +5,7 @@
         send_mail(martinet_world.smtp_host, martinet_world.smtp_port)
         martinet_world.wait_for_session().assert_rejected(rule="helo-ptr-match")
 
-If a test fails, its report has the story of each session of its world, and the picture of each refused one in a file.
+If a test fails, its report has each session of its world, and the picture of each refused one in a file.
 With pytest-xdist, each worker has its own server, unless `--martinet-url` or `MARTINET` names one.
 """
 
@@ -39,7 +39,7 @@ def martinet(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 @pytest.fixture
 def martinet_world(martinet: Server, request: pytest.FixtureRequest) -> Iterator[World]:
-    """A world of its own for this test; its expectations are verified at the end."""
+    """A separate world for this test; its expectations are verified at the end."""
     marker = request.node.get_closest_marker("martinet")
     with martinet.world(**(marker.kwargs if marker else {})) as world:
         request.node._martinet_world = world

@@ -33,7 +33,7 @@ class MartinetContainer(DockerContainer):
         self.waiting_for(HttpWaitStrategy(HTTP_PORT, "/readyz").for_status_code(200))
 
     def get_exposed_smtp_port(self) -> int:
-        """Return the port of this host that leads to the SMTP server."""
+        """Return the port of this host that is forwarded to the SMTP server."""
         return int(self.get_exposed_port(SMTP_PORT))
 
     def get_http_url(self) -> str:

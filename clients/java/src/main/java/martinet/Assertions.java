@@ -4,11 +4,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Predicate;
 
-/** Assertions about sessions; a failure prints the story of the session. */
+/** Assertions about sessions; a failure prints the session. */
 public final class Assertions {
     private Assertions() {}
 
-    /** Begins assertions about a session. */
+    /** Starts assertions about a session. */
     public static SessionAssert assertThat(Session session) {
         return new SessionAssert(session);
     }

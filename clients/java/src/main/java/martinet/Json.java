@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-/** JSON (RFC 8259) as maps, lists, strings, numbers and booleans. Java's own library has none, and a test needs no other one for this. */
+/** JSON (RFC 8259) as maps, lists, strings, numbers and booleans. Java has no JSON reader, and this avoids a dependency. */
 final class Json {
     private final String text;
     private int at;
@@ -148,7 +148,7 @@ final class Json {
         while (at < text.length() && "+-.eE0123456789".indexOf(text.charAt(at)) >= 0) at++;
         var digits = text.substring(begin, at);
         try {
-            // The largest unsigned number of 64 bits is beyond long.
+            // The largest unsigned 64-bit number does not fit into long.
             return digits.matches("-?\\d{1,18}") ? Long.valueOf(digits) : new BigDecimal(digits);
         } catch (NumberFormatException wrong) {
             throw unexpected("a value");

@@ -15,7 +15,7 @@ import org.junit.platform.commons.support.AnnotationSupport;
  * The JUnit 5 extension: one server for all tests, and one {@link World} for each test that has a parameter of this type.
  *
  * <p>{@link MartinetWorld} registers it. With {@code @RegisterExtension} it has the scenario and receiver of {@link #scenario} and
- * {@link #receiver} where no annotation names others. A test that fails has the story of each session among its suppressed exceptions.
+ * {@link #receiver} if no annotation sets others. A test that fails has each session among its suppressed exceptions.
  */
 public final class MartinetExtension implements ParameterResolver, AfterEachCallback, TestExecutionExceptionHandler {
     private static final Namespace NAMESPACE = Namespace.create(MartinetExtension.class);
@@ -97,7 +97,7 @@ public final class MartinetExtension implements ParameterResolver, AfterEachCall
         }
     }
 
-    /** The story of a session, as part of a failure. It has no stack trace: it was thrown nowhere. */
+    /** A session as part of a failure. It has no stack trace, because it is never thrown. */
     private static final class Story extends Exception {
         private static final long serialVersionUID = 1;
 

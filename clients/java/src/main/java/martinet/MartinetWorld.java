@@ -8,7 +8,7 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 import org.junit.jupiter.api.extension.ExtendWith;
 
-/** Gives each test a {@link World} of its own as a parameter. At a method it takes precedence over the one at the class. */
+/** Gives each test its own {@link World} as a parameter. An annotation of a method takes precedence over that of the class. */
 @Documented
 @Inherited
 @Retention(RetentionPolicy.RUNTIME)

@@ -6,9 +6,9 @@ import java.util.List;
  * A DNS query with its answer.
  *
  * @param id its number
- * @param clientAddress the address that asked
- * @param name the name asked for
- * @param type the type asked for
+ * @param clientAddress the address of the client
+ * @param name the name in the question
+ * @param type the type in the question
  * @param rcode the RCODE of the answer
  * @param answers the records of the answer section
  */

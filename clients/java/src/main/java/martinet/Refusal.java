@@ -12,7 +12,7 @@ import java.util.List;
  * @param enhanced the enhanced status code
  * @param reply the lines of the reply
  * @param temporary whether the reply is 4yz
- * @param why the reason in words
+ * @param why the reason as text
  * @param remedies the alternatives that fix it
  */
 public record Refusal(

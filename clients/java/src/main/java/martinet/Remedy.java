@@ -6,8 +6,8 @@ import java.util.Map;
 /**
  * One way to fix a refusal.
  *
- * @param text what to do, in words
- * @param allOf the changes, which belong together
+ * @param text the instruction
+ * @param allOf the changes, all of which are needed
  */
 public record Remedy(String text, List<Map<String, Object>> allOf) {
     static Remedy of(Object view) {

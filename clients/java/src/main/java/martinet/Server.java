@@ -90,7 +90,7 @@ public final class Server implements AutoCloseable {
     private static String waitUntilReady(Process process, Path ready, Path log) throws IOException {
         var deadline = System.nanoTime() + START.toNanos();
         while (!Files.exists(ready)) {
-            // The wait ends at once if the process does.
+            // The wait ends at once if the process ends.
             if (ended(process, 5)) {
                 throw new MartinetException("martinet serve ended with " + process.exitValue() + ": " + Files.readString(log).strip());
             }
@@ -117,7 +117,7 @@ public final class Server implements AutoCloseable {
         return url;
     }
 
-    /** Creates a world on free ports. A name that is null is martinet's default; both may be TOML text. */
+    /** Creates a world on free ports. If a name is null, martinet's default is used; both may be TOML text. */
     public World world(String scenario, String receiver) {
         var options = new java.util.LinkedHashMap<String, Object>();
         if (scenario != null) options.put("scenario", scenario);
@@ -138,14 +138,14 @@ public final class Server implements AutoCloseable {
         if (!ended(process, START.toMillis())) process.destroyForcibly();
     }
 
-    /** Sends a request to the API, with a path below {@code /api/v1}, and returns the text of the answer. */
+    /** Sends a request to the API, with a path below {@code /api/v1}, and returns the text of the response. */
     public String text(String method, String path, Object body) {
         var answer = ask(method, path, body);
         if (answer.statusCode() < 400) return answer.body();
         throw problem(answer);
     }
 
-    /** Reads an answer that is 417 where something expected has not happened. */
+    /** Reads a response, which is 417 if something expected has not happened. */
     Map<String, Object> outcome(String path) {
         var answer = ask("GET", path, null);
         if (answer.statusCode() < 400 || answer.statusCode() == 417) return Json.object(Json.read(answer.body()));

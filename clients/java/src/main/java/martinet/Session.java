@@ -3,7 +3,7 @@ package martinet;
 import java.util.List;
 import java.util.Map;
 
-/** An SMTP session. {@link #raw} has everything that the API says about it. */
+/** An SMTP session. {@link #raw} has all fields of the API. */
 public final class Session {
     private final World world;
     private final Map<String, Object> raw;
@@ -18,7 +18,7 @@ public final class Session {
         return Json.number(raw.get("id"));
     }
 
-    /** Returns what the session came to. */
+    /** Returns the verdict of the session. */
     public Verdict verdict() {
         return Verdict.of(raw.get("verdict"));
     }
@@ -28,7 +28,7 @@ public final class Session {
         return (String) raw.get("client_address");
     }
 
-    /** Returns the name that the client said with HELO or EHLO. */
+    /** Returns the argument of HELO or EHLO. */
     public String helo() {
         return (String) raw.get("helo");
     }
@@ -78,7 +78,7 @@ public final class Session {
         return Json.list(raw.get("transactions")).stream().map(Transaction::of).toList();
     }
 
-    /** Returns everything that the API says about the session. */
+    /** Returns all fields that the API has for the session. */
     public Map<String, Object> raw() {
         return raw;
     }
@@ -98,7 +98,7 @@ public final class Session {
         return world.text("GET", "/sessions/" + id() + "/picture.svg");
     }
 
-    /** Returns the story for a failure, and notes that it was printed. */
+    /** Returns the session as text for a failure, and notes that it was printed. */
     String told() {
         world.told(id());
         return story();

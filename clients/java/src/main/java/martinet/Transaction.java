@@ -7,7 +7,7 @@ import java.util.List;
  *
  * @param sender the envelope sender
  * @param recipients the envelope recipients
- * @param verdict what it came to
+ * @param verdict its verdict
  * @param reply the lines of the last reply
  * @param message the number of the accepted message, 0 without one
  */

@@ -2,7 +2,7 @@ package martinet;
 
 import java.util.Locale;
 
-/** What a session or a transaction came to. */
+/** The verdict of a session or a transaction. */
 public enum Verdict {
     /** Nothing was refused, and no message acknowledged. */
     NONE,

@@ -117,7 +117,7 @@ public final class World implements AutoCloseable {
         if (!Boolean.TRUE.equals(outcomes.get("met"))) throw new AssertionError(outcomes.get("report"));
     }
 
-    /** Advances the clock of the world: what the receiver remembers is older then. */
+    /** Advances the clock of the world: the entries in the receiver's memory get older. */
     public void advance(Duration by) {
         call("POST", "/clock", Map.of("advance", by.toMillis() + "ms"));
     }

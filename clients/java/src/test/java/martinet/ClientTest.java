@@ -31,7 +31,7 @@ class ClientTest {
     @RegisterExtension
     static MartinetExtension extension = new MartinetExtension().scenario("one-to-one").receiver("lenient");
 
-    /** Sends a message, whatever the server says to it. */
+    /** Sends a message, whatever the server replies. */
     static void send(World world) throws IOException {
         var message = "EHLO mail.example.test\r\nMAIL FROM:<a@example.test>\r\nRCPT TO:<b@contoso.test>\r\nDATA\r\nSubject: x\r\n\r\nIt works.\r\n.\r\nQUIT\r\n";
         try (var client = new Socket(world.smtpHost(), world.smtpPort())) {
@@ -165,7 +165,7 @@ class ClientTest {
         }
     }
 
-    /** The client is checked against the description of the API, so that neither changes alone. */
+    /** The client is compared with the OpenAPI document, so that neither changes alone. */
     @Test
     void everyFieldAndPathIsInTheDescription(Server server) throws Exception {
         var request = HttpRequest.newBuilder(URI.create(server.url() + "/api/openapi.json")).build();

@@ -10,7 +10,7 @@ import org.testcontainers.utility.DockerImageName;
  * The image {@code martinet}, ready when {@code /readyz} says that all servers accept connections. Its files are below
  * {@code /scenarios}.
  *
- * <p>Written to the shape of the modules for Python, Node and Rust, and not tested.
+ * <p>It follows the modules for Python, Node and Rust, and was not tested.
  */
 public class MartinetContainer extends GenericContainer<MartinetContainer> {
     /** The port of the SMTP server in the container. */
@@ -48,7 +48,7 @@ public class MartinetContainer extends GenericContainer<MartinetContainer> {
         return getHost();
     }
 
-    /** Returns the port of this host that leads to the SMTP server. */
+    /** Returns the port of this host that is forwarded to the SMTP server. */
     public int getSmtpPort() {
         return getMappedPort(SMTP_PORT);
     }
@@ -58,7 +58,7 @@ public class MartinetContainer extends GenericContainer<MartinetContainer> {
         return "http://" + getHost() + ":" + getMappedPort(HTTP_PORT);
     }
 
-    /** Returns the main world. Send to {@link #getSmtpHost} and {@link #getSmtpPort}: the world knows the address within the container. */
+    /** Returns the main world. Send to {@link #getSmtpHost} and {@link #getSmtpPort}: the world has the address within the container. */
     public World world() {
         return Server.at(getHttpUrl()).existingWorld("main");
     }
