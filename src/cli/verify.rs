@@ -15,7 +15,10 @@ use crate::scenario::{self, Scenario};
 pub(super) async fn run(options: Verify) -> Result<bool, Error> {
     let scenarios = scenarios(&options.scenarios)?;
     let mut progress = Progress::new(options.format);
-    let played = play::all(&scenarios, |played, all| progress.tell(played, all)).await;
+    let played = play::all(&scenarios, |played, all| {
+        progress.show_progress(played, all)
+    })
+    .await;
     progress.clear();
     let mut results = Vec::new();
     for (scenario, outcomes) in scenarios.iter().zip(played?) {
@@ -46,7 +49,7 @@ impl Progress {
         }
     }
 
-    fn tell(&mut self, played: usize, all: usize) {
+    fn show_progress(&mut self, played: usize, all: usize) {
         if self.shown {
             // A closed terminal does not change the outcomes.
             let _ = write!(std::io::stderr(), "\r{played} of {all} expectations played");

@@ -151,14 +151,14 @@ impl Action {
 /// ```
 #[derive(Debug)]
 pub struct Fault {
-    aim: Aim,
+    scope: Scope,
     seen: AtomicU64,
     fired: AtomicU64,
 }
 
 /// A fault without its counts.
 #[derive(Clone, Debug)]
-struct Aim {
+struct Scope {
     /// The name, without `*.`.
     name: Name,
     /// The name in lower case, in wire form.
@@ -195,7 +195,7 @@ impl Fault {
             .then(|| crate::name::absolute(bare))
             .flatten()?;
         let key = label::of(&name).to_ascii_lowercase().into();
-        Some(Self::aimed(Aim {
+        Some(Self::with_scope(Scope {
             name,
             key,
             suffix,
@@ -212,98 +212,98 @@ impl Fault {
     }
 
     /// A fault with counts of 0.
-    fn aimed(aim: Aim) -> Self {
+    fn with_scope(scope: Scope) -> Self {
         let (seen, fired) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { aim, seen, fired }
+        Self { scope, seen, fired }
     }
 
     /// Limits the fault to this type.
     #[must_use]
     pub fn of_type(mut self, record_type: RecordType) -> Self {
-        self.aim.record_type = Some(record_type);
+        self.scope.record_type = Some(record_type);
         self
     }
 
     /// Limits the fault to this transport.
     #[must_use]
     pub fn over(mut self, transport: Transport) -> Self {
-        self.aim.transport = Some(transport);
+        self.scope.transport = Some(transport);
         self
     }
 
     /// Starts with this query, from 1.
     #[must_use]
     pub fn from_question(mut self, from: u64) -> Self {
-        self.aim.from = from.max(1);
+        self.scope.from = from.max(1);
         self
     }
 
     /// Takes effect this number of times.
     #[must_use]
     pub fn times(mut self, times: u64) -> Self {
-        self.aim.times = Some(times);
+        self.scope.times = Some(times);
         self
     }
 
     /// Repeats after this number of queries.
     #[must_use]
     pub fn every(mut self, every: u64) -> Self {
-        self.aim.every = Some(every.max(1));
+        self.scope.every = Some(every.max(1));
         self
     }
 
     /// Delays the answer by `delay` and up to `jitter` more, by the seed and the number of the query.
     #[must_use]
     pub fn delayed(mut self, delay: Duration, jitter: Duration) -> Self {
-        self.aim.delay = delay;
-        self.aim.jitter = jitter;
+        self.scope.delay = delay;
+        self.scope.jitter = jitter;
         self
     }
 
     /// Sets the seed of jitter and order; 1 by default.
     #[must_use]
     pub fn seeded(mut self, seed: u64) -> Self {
-        self.aim.seed = seed;
+        self.scope.seed = seed;
         self
     }
 
     /// The kind.
     pub fn action(&self) -> Action {
-        self.aim.action
+        self.scope.action
     }
 
     /// The name as in files, with `*.` for all names below.
     pub fn pattern(&self) -> String {
-        match (self.aim.suffix, self.aim.name.is_root()) {
+        match (self.scope.suffix, self.scope.name.is_root()) {
             (true, true) => "*.".to_owned(),
-            (true, false) => format!("*.{}", self.aim.name),
-            (false, _) => self.aim.name.to_string(),
+            (true, false) => format!("*.{}", self.scope.name),
+            (false, _) => self.scope.name.to_string(),
         }
     }
 
     /// The type; all types if `None`.
     pub fn record_type(&self) -> Option<RecordType> {
-        self.aim.record_type
+        self.scope.record_type
     }
 
     /// The transport; both if `None`.
     pub fn transport(&self) -> Option<Transport> {
-        self.aim.transport
+        self.scope.transport
     }
 
     /// Whether the effect depends on the number of earlier queries.
     pub fn counts(&self) -> bool {
-        self.aim.from > 1 || self.aim.times.is_some()
+        self.scope.from > 1 || self.scope.times.is_some()
     }
 
     /// `from`, `times` and `every`.
     pub fn schedule(&self) -> (u64, Option<u64>, Option<u64>) {
-        (self.aim.from, self.aim.times, self.aim.every)
+        (self.scope.from, self.scope.times, self.scope.every)
     }
 
     /// Delay, jitter and seed.
     pub(crate) fn timing(&self) -> (Duration, Duration, u64) {
-        (self.aim.delay, self.aim.jitter, self.aim.seed)
+        (self.scope.delay, self.scope.jitter, self.scope.seed)
     }
 
     /// The number of queries that it applied to so far.
@@ -318,30 +318,31 @@ impl Fault {
 
     /// Whether it can apply to queries for this name, in lower case.
     pub(super) fn concerns(&self, name: &[u8], kind: u16, transport: Transport) -> bool {
-        let named = if self.aim.suffix {
-            name.len() > self.aim.key.len() && label::is_within(name, &self.aim.key)
+        let named = if self.scope.suffix {
+            name.len() > self.scope.key.len() && label::is_within(name, &self.scope.key)
         } else {
-            *name == *self.aim.key
+            *name == *self.scope.key
         };
         named
-            && self.aim.record_type.is_none_or(|t| u16::from(t) == kind)
-            && self.aim.transport.is_none_or(|t| t == transport)
-            && self.aim.action.only().is_none_or(|t| t == transport)
+            && self.scope.record_type.is_none_or(|t| u16::from(t) == kind)
+            && self.scope.transport.is_none_or(|t| t == transport)
+            && self.scope.action.only().is_none_or(|t| t == transport)
     }
 
     /// Whether it applies to every TCP connection before a query is read.
     pub(super) fn concerns_connections(&self) -> bool {
-        let all = self.aim.suffix && self.aim.name.is_root() && self.aim.record_type.is_none();
-        all && self.aim.transport != Some(Transport::Udp)
-            && self.aim.action.only() == Some(Transport::Tcp)
+        let all =
+            self.scope.suffix && self.scope.name.is_root() && self.scope.record_type.is_none();
+        all && self.scope.transport != Some(Transport::Udp)
+            && self.scope.action.only() == Some(Transport::Tcp)
     }
 
     /// Counts a query, exactly even with several threads. Returns the firing if the fault takes effect on it.
     pub(super) fn fires(&self) -> Option<Firing<'_>> {
         let nth = self.seen.fetch_add(1, Ordering::Relaxed);
-        let since = nth.checked_sub(self.aim.from - 1)?;
-        let within = self.aim.every.map_or(since, |every| since % every);
-        if self.aim.times.is_some_and(|times| within >= times) {
+        let since = nth.checked_sub(self.scope.from - 1)?;
+        let within = self.scope.every.map_or(since, |every| since % every);
+        if self.scope.times.is_some_and(|times| within >= times) {
             return None;
         }
         self.fired.fetch_add(1, Ordering::Relaxed);
@@ -362,28 +363,28 @@ impl Fault {
 impl Clone for Fault {
     /// A copy has its own counts.
     fn clone(&self) -> Self {
-        Self::aimed(self.aim.clone())
+        Self::with_scope(self.scope.clone())
     }
 }
 
 impl Firing<'_> {
     /// The delay of the answer.
     pub(super) fn delay(&self) -> Duration {
-        let most = u64::try_from(self.fault.aim.jitter.as_micros()).unwrap_or(u64::MAX);
+        let most = u64::try_from(self.fault.scope.jitter.as_micros()).unwrap_or(u64::MAX);
         let more = if most == 0 {
             0
         } else {
             self.chance(0) % most.saturating_add(1)
         };
         self.fault
-            .aim
+            .scope
             .delay
             .saturating_add(Duration::from_micros(more))
     }
 
     /// A pseudo-random number for a position: equal seeds and numbers of queries give equal results (splitmix64).
     pub(super) fn chance(&self, place: u64) -> u64 {
-        let state = self.fault.aim.seed ^ self.nth.wrapping_mul(0xD1B5_4A32_D192_ED03);
+        let state = self.fault.scope.seed ^ self.nth.wrapping_mul(0xD1B5_4A32_D192_ED03);
         let state = state.wrapping_add((place + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

@@ -164,7 +164,10 @@ impl Writer {
             .find_map(|above| {
                 Some((
                     above.len(),
-                    *self.places.iter().find(|at| self.stands_at(above, **at))?,
+                    *self
+                        .places
+                        .iter()
+                        .find(|at| self.has_name_at(above, **at))?,
                 ))
             });
         let Some((length, at)) = known else {
@@ -193,7 +196,7 @@ impl Writer {
     }
 
     /// Whether a name is at an offset of the message; only offsets of written names are passed.
-    fn stands_at(&self, name: &[u8], at: u16) -> bool {
+    fn has_name_at(&self, name: &[u8], at: u16) -> bool {
         let (mut at, mut rest) = (usize::from(at), name);
         loop {
             match (self.octets.get(at), self.octets.get(at + 1)) {

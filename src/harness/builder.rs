@@ -344,7 +344,7 @@ impl Builder {
             #[cfg(feature = "http")]
             marks,
             #[cfg(feature = "http")]
-            beside: std::sync::OnceLock::new(),
+            extension: std::sync::OnceLock::new(),
             scenario: ArcSwap::new(scenario),
             profile: ArcSwap::new(profile),
             smtp_addr: bound.smtp_addr,

@@ -74,7 +74,7 @@ pub struct World {
     marks: Vec<StoredMark>,
     /// Data of an API for this world.
     #[cfg(feature = "http")]
-    beside: std::sync::OnceLock<Box<dyn std::any::Any + Send + Sync>>,
+    extension: std::sync::OnceLock<Box<dyn std::any::Any + Send + Sync>>,
     scenario: ArcSwap<Scenario>,
     profile: ArcSwap<ReceiverProfile>,
     smtp_addr: SocketAddr,
@@ -227,8 +227,8 @@ impl World {
 
     /// Data of an API that lives as long as the world: a value of one type, created at the first use.
     #[cfg(feature = "http")]
-    pub(crate) fn beside<T: std::any::Any + Send + Sync + Default>(&self) -> &T {
-        let kept = self.beside.get_or_init(|| Box::new(T::default()));
+    pub(crate) fn extension<T: std::any::Any + Send + Sync + Default>(&self) -> &T {
+        let kept = self.extension.get_or_init(|| Box::new(T::default()));
         kept.downcast_ref().expect("each API has one type of data")
     }
 

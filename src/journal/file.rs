@@ -85,8 +85,8 @@ impl File {
             move |error| Error::io(what, error)
         };
         let connection = database::open(path).map_err(failed(path))?;
-        let beside = mail_beside(path);
-        let (mail, messages) = MailFile::open(&beside, messages).map_err(failed(&beside))?;
+        let mail_path = mail_path_of(path);
+        let (mail, messages) = MailFile::open(&mail_path, messages).map_err(failed(&mail_path))?;
         let rows = database::read(&connection, sessions).map_err(io::Error::other);
         let rows = rows.map_err(failed(path))?;
         let mail = Arc::new(Mutex::new(mail));
@@ -142,10 +142,10 @@ impl File {
 }
 
 /// The file of the messages.
-fn mail_beside(path: &Path) -> PathBuf {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".mail");
-    beside.into()
+fn mail_path_of(path: &Path) -> PathBuf {
+    let mut mail_path = path.as_os_str().to_owned();
+    mail_path.push(".mail");
+    mail_path.into()
 }
 
 impl JournalStore for File {

@@ -122,7 +122,7 @@ impl<T: Entry> Log<T> {
     }
 
     /// Calls the watcher for entries that have been added.
-    fn tell(&self, entries: &[Arc<T>]) {
+    fn notify(&self, entries: &[Arc<T>]) {
         if let Some(relay) = &self.relay {
             relay(entries);
         }
@@ -160,7 +160,7 @@ impl<T: Entry> Log<T> {
     /// Appends an entry and wakes the waits; `make` gets the number of the entry.
     pub fn append(&self, make: impl FnOnce(u64) -> T) -> Arc<T> {
         let entry = self.lock().append(make, self.limits);
-        self.tell(std::slice::from_ref(&entry));
+        self.notify(std::slice::from_ref(&entry));
         entry
     }
 
@@ -170,7 +170,7 @@ impl<T: Entry> Log<T> {
         let entry = make(inner.next())?;
         let entry = inner.append(|_| entry, self.limits);
         drop(inner);
-        self.tell(std::slice::from_ref(&entry));
+        self.notify(std::slice::from_ref(&entry));
         Some(entry)
     }
 
@@ -182,7 +182,7 @@ impl<T: Entry> Log<T> {
             .map(|make| inner.append(make, self.limits))
             .collect();
         drop(inner);
-        self.tell(&entries);
+        self.notify(&entries);
     }
 
     /// Loads entries of an earlier process, oldest first, numbered from `first`.

@@ -109,7 +109,7 @@ impl Policy {
         delay_reject: bool,
         record: Observations,
     ) -> Self {
-        rules.sort_by_key(|rule| spoken(rule, delay_reject));
+        rules.sort_by_key(|rule| refusal_stage(rule, delay_reject));
         let mut needs = record;
         needs.iprev |= !rules.is_empty() && allow.iter().any(|a| !a.ptr_suffixes.is_empty());
         for (nth, rule) in rules.iter().enumerate() {
@@ -155,7 +155,7 @@ impl Policy {
             && self
                 .rules
                 .iter()
-                .filter(|rule| spoken(rule, self.delay_reject) <= stage)
+                .filter(|rule| refusal_stage(rule, self.delay_reject) <= stage)
                 .all(|rule| passes(rule, after) || !passes(rule, before))
     }
 
@@ -206,9 +206,9 @@ impl Policy {
             }
             match rule.judge(facts) {
                 Finding::Violated(violation) => {
-                    let spoken = Spoken::of(nth, rule, by);
+                    let staged = StagedRule::of(nth, rule, by);
                     let reply = rule.reply_to_violation(nth, facts);
-                    Some(spoken.refusal(reply, false, violation, facts, values))
+                    Some(staged.refusal(reply, false, violation, facts, values))
                 }
                 _ => None,
             }
@@ -219,7 +219,7 @@ impl Policy {
     pub(crate) fn judges_at(&self, stage: Stage) -> bool {
         self.rules
             .iter()
-            .any(|rule| spoken(rule, self.delay_reject) == stage)
+            .any(|rule| refusal_stage(rule, self.delay_reject) == stage)
     }
 
     /// The bypasses.
@@ -241,46 +241,49 @@ impl Policy {
         stage: Stage,
         facts: &Facts,
         values: &Values<'_>,
-        standing: &mut DeferIfPermit,
+        defer_if_permit: &mut DeferIfPermit,
     ) -> Option<Refusal> {
-        standing.deferred.retain(|(at, _)| *at != stage);
+        defer_if_permit.deferred.retain(|(at, _)| *at != stage);
         for (nth, rule) in self
             .rules
             .iter()
             .enumerate()
-            .filter(|(_, rule)| spoken(rule, self.delay_reject) == stage)
+            .filter(|(_, rule)| refusal_stage(rule, self.delay_reject) == stage)
         {
-            let spoken = Spoken::of(nth, rule, stage);
+            let staged = StagedRule::of(nth, rule, stage);
             if let Some(reason) = self.bypass(stage, rule.check, facts) {
-                standing.allowed = Some(reason);
+                defer_if_permit.allowed = Some(reason);
                 continue;
             }
             match rule.judge(facts) {
                 Finding::Satisfied | Finding::NotApplicable => {}
                 Finding::Violated(violation) => {
                     let reply = rule.reply_to_violation(nth, facts);
-                    return Some(spoken.refusal(reply, false, violation, facts, values));
+                    return Some(staged.refusal(reply, false, violation, facts, values));
                 }
                 Finding::Deferred(complaint) => {
-                    return Some(spoken.refusal(&rule.error, false, complaint, facts, values));
+                    return Some(staged.refusal(&rule.error, false, complaint, facts, values));
                 }
                 Finding::Unavailable(failure) => match rule.temp {
                     TempPolicy::Ignore => {}
                     TempPolicy::AsFail => {
-                        return Some(spoken.refusal(&rule.fail, true, failure, facts, values));
+                        return Some(staged.refusal(&rule.fail, true, failure, facts, values));
                     }
                     TempPolicy::DeferNow => {
-                        return Some(spoken.refusal(&rule.error, true, failure, facts, values));
+                        return Some(staged.refusal(&rule.error, true, failure, facts, values));
                     }
                     TempPolicy::DeferIfPermit => {
-                        let deferral = spoken.refusal(&rule.error, true, failure, facts, values);
-                        standing.deferred.push((stage, deferral));
+                        let deferral = staged.refusal(&rule.error, true, failure, facts, values);
+                        defer_if_permit.deferred.push((stage, deferral));
                     }
                 },
             }
         }
         // No rule at RCPT refuses, so a pending deferral takes effect now (Postfix DEFER_IF_PERMIT).
-        let mut waiting = standing.deferred.iter().filter(|_| stage >= Stage::Rcpt);
+        let mut waiting = defer_if_permit
+            .deferred
+            .iter()
+            .filter(|_| stage >= Stage::Rcpt);
         let (_, deferral) = waiting.find(|(_, deferral)| {
             let check = self.rules[deferral.nth].check;
             self.bypass(stage, check, facts).is_none()
@@ -322,7 +325,7 @@ fn count(nth: usize, rule: &Rule, needs: &mut Observations) {
 /// The stage at which a rule refuses. `delay_reject` moves rules about the client, but not rules about its conduct, nor
 /// `helo-required` and `tls-required`: Postfix's `smtpd_helo_required` and `smtpd_tls_security_level = encrypt` are not
 /// among its restrictions, and refuse at MAIL.
-fn spoken(rule: &Rule, delay_reject: bool) -> Stage {
+fn refusal_stage(rule: &Rule, delay_reject: bool) -> Stage {
     let moved = delay_reject && rule.check.timing == Timing::Stage;
     if moved {
         rule.stage.max(Stage::Rcpt)
@@ -332,13 +335,13 @@ fn spoken(rule: &Rule, delay_reject: bool) -> Stage {
 }
 
 /// A rule of a policy with the stage at which it refuses.
-struct Spoken<'a> {
+struct StagedRule<'a> {
     nth: usize,
     rule: &'a Rule,
     stage: Stage,
 }
 
-impl<'a> Spoken<'a> {
+impl<'a> StagedRule<'a> {
     fn of(nth: usize, rule: &'a Rule, stage: Stage) -> Self {
         Self { nth, rule, stage }
     }

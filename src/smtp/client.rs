@@ -214,7 +214,7 @@ impl Client {
         let mut stage = Stage::Connect;
         if *early && let Some(first) = says.next() {
             self.say_all(first).await?;
-            if !self.accepts(stage).await? || !self.hear_all(first, &mut stage).await? {
+            if !self.accepts(stage).await? || !self.read_replies(first, &mut stage).await? {
                 return Ok(());
             }
         } else if !self.accepts(stage).await? || !self.claims(delivery).await? {
@@ -222,7 +222,7 @@ impl Client {
         }
         for said in says {
             self.say_all(said).await?;
-            if !self.hear_all(said, &mut stage).await? {
+            if !self.read_replies(said, &mut stage).await? {
                 return Ok(());
             }
         }
@@ -238,7 +238,7 @@ impl Client {
     }
 
     /// Reads the replies to one string: one for each line, or one for a whole message. Returns true if none is a refusal.
-    async fn hear_all(&mut self, said: &str, stage: &mut Stage) -> io::Result<bool> {
+    async fn read_replies(&mut self, said: &str, stage: &mut Stage) -> io::Result<bool> {
         let last = self.dialogue.last.as_ref().map(|reply| reply.code().get());
         if last == Some(DATA_EXPECTED) {
             *stage = Stage::Eod;

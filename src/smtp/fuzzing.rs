@@ -164,13 +164,18 @@ pub fn xclient(argument: &[u8]) {
     let Ok(argument) = std::str::from_utf8(argument) else {
         return;
     };
-    let Ok(told) = xclient::parse(argument) else {
+    let Ok(attributes) = xclient::parse(argument) else {
         return;
     };
-    let _ = told.names();
-    for value in [&told.name, &told.reverse_name, &told.helo, &told.login]
-        .into_iter()
-        .flatten()
+    let _ = attributes.names();
+    for value in [
+        &attributes.name,
+        &attributes.reverse_name,
+        &attributes.helo,
+        &attributes.login,
+    ]
+    .into_iter()
+    .flatten()
     {
         if let xclient::Value::Known(text) = value {
             assert!(

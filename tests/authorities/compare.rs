@@ -35,7 +35,7 @@ impl Report {
             .answers
             .entry((server, format!("{:?}", ours.metadata.response_code)))
             .or_default() += 1;
-        let theirs = &self.without_habits(case);
+        let theirs = &self.without_peculiarities(case);
         let case = &Case { theirs, ..*case };
         if agree(case) {
             return;
@@ -48,7 +48,7 @@ impl Report {
         }
         *self.again.entry(server).or_default() += 1;
         let (whole, other) = again();
-        if let Some(fault) = unsound(question, ours, &whole) {
+        if let Some(fault) = invalid_part(question, ours, &whole) {
             let theirs = &whole;
             self.disagree(&Case { theirs, ..*case }, fault);
         }
@@ -58,7 +58,7 @@ impl Report {
             theirs,
             ..*case
         };
-        let theirs = &self.without_habits(whole);
+        let theirs = &self.without_peculiarities(whole);
         let agreed = self.judge(&Case { theirs, ..*whole }, "again over tcp");
         if agreed && header(case.ours, false) != header(case.theirs, false) {
             self.disagree(case, "headers over udp");
@@ -66,13 +66,13 @@ impl Report {
     }
 
     /// Their answer after the peculiarities of the server are reverted.
-    fn without_habits(&mut self, case: &Case) -> Message {
+    fn without_peculiarities(&mut self, case: &Case) -> Message {
         let mut theirs = case.theirs.clone();
-        for habit in intended::habits(case.server) {
+        for peculiarity in intended::peculiarities(case.server) {
             let before = summary(&theirs, false);
-            habit.undo(case, &mut theirs);
+            peculiarity.undo(case, &mut theirs);
             if summary(&theirs, false) != before {
-                let seen = self.intended.entry((case.server, habit.reason));
+                let seen = self.intended.entry((case.server, peculiarity.reason));
                 *seen.or_default() += 1;
             }
         }
@@ -125,7 +125,7 @@ fn compares_additional(server: &str, ours: &Message) -> bool {
 /// Why an answer over UDP is not a valid part of the one over TCP; `None` if it is. With TC it has no records, and the
 /// full answer does not fit; without TC it has all answers, the whole authority section, and the addresses of name
 /// servers within a delegated zone.
-fn unsound(question: &Question, part: &Message, whole: &Message) -> Option<&'static str> {
+fn invalid_part(question: &Question, part: &Message, whole: &Message) -> Option<&'static str> {
     let mut needed = whole.clone();
     needed.additionals.retain(|record| is_glue(record, whole));
     if part.metadata.truncation {

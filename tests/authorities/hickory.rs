@@ -23,7 +23,7 @@ const TTL: u32 = 300;
 /// How long a TCP connection may be idle.
 const IDLE: Duration = Duration::from_secs(5);
 /// Maximum number of responses that a TCP connection may have waiting.
-const HELD_BACK: usize = 16;
+const MAX_WAITING_RESPONSES: usize = 16;
 
 /// Serves the zones on a port of loopback until the server is dropped.
 pub async fn start(zones: &[Zone]) -> (SocketAddr, Server<Catalog>) {
@@ -37,7 +37,7 @@ pub async fn start(zones: &[Zone]) -> (SocketAddr, Server<Catalog>) {
     let (udp, tcp) = bound().await;
     let address = udp.local_addr().expect("an address");
     server.register_socket(udp);
-    server.register_listener(tcp, IDLE, HELD_BACK);
+    server.register_listener(tcp, IDLE, MAX_WAITING_RESPONSES);
     (address, server)
 }
 

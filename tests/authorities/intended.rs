@@ -16,7 +16,7 @@ pub struct Intended {
 }
 
 /// A peculiarity of a server that is reverted before its answers are compared, so that everything else is compared.
-pub struct Habit {
+pub struct Peculiarity {
     /// The description.
     pub reason: &'static str,
     server: &'static str,
@@ -30,19 +30,21 @@ pub fn explains(case: &Case) -> Option<&'static Intended> {
 }
 
 /// The peculiarities of a server.
-pub fn habits(server: &str) -> impl Iterator<Item = &'static Habit> {
-    HABITS.iter().filter(move |habit| habit.server == server)
+pub fn peculiarities(server: &str) -> impl Iterator<Item = &'static Peculiarity> {
+    PECULIARITIES
+        .iter()
+        .filter(move |peculiarity| peculiarity.server == server)
 }
 
-impl Habit {
+impl Peculiarity {
     /// Reverts it in an answer.
     pub fn undo(&self, case: &Case, theirs: &mut Message) {
         (self.undo)(case, theirs);
     }
 }
 
-const HABITS: &[Habit] = &[
-    Habit {
+const PECULIARITIES: &[Peculiarity] = &[
+    Peculiarity {
         reason: "AA in referrals, which are no answers of the zone (RFC 1034 §4.3.1)",
         server: hickory::NAME,
         undo: |_, theirs| {
@@ -52,7 +54,7 @@ const HABITS: &[Habit] = &[
             }
         },
     },
-    Habit {
+    Peculiarity {
         reason: "a question for the NS set of a delegation has it as an answer with AA, not as a referral",
         server: hickory::NAME,
         undo: |case, theirs| {
@@ -64,7 +66,7 @@ const HABITS: &[Habit] = &[
             }
         },
     },
-    Habit {
+    Peculiarity {
         reason: "DO is not copied (RFC 3225 §3)",
         server: hickory::NAME,
         undo: |case, theirs| {
@@ -78,7 +80,7 @@ const HABITS: &[Habit] = &[
             }
         },
     },
-    Habit {
+    Peculiarity {
         reason: "an answer with TC has lost its OPT record (RFC 6891 §7 wants one)",
         server: hickory::NAME,
         undo: |case, theirs| {
@@ -87,12 +89,12 @@ const HABITS: &[Habit] = &[
             }
         },
     },
-    Habit {
+    Peculiarity {
         reason: "CD is copied, which means nothing without DNSSEC; NSD and Knot leave it out",
         server: hickory::NAME,
         undo: |_, theirs| theirs.metadata.checking_disabled = false,
     },
-    Habit {
+    Peculiarity {
         reason: "an answer with the SOA record has the NS set in the authority section",
         server: hickory::NAME,
         undo: |case, theirs| {
@@ -103,7 +105,7 @@ const HABITS: &[Habit] = &[
             }
         },
     },
-    Habit {
+    Peculiarity {
         reason: "the SOA record of a negative answer keeps its TTL (RFC 2308 §3 wants the least)",
         server: hickory::NAME,
         undo: |_, theirs| {

@@ -179,7 +179,7 @@ pub fn scripts(helo: &str) -> Vec<Vec<String>> {
 }
 
 /// Inserts commands and errors into a session, at any position before QUIT.
-pub fn sprinkle(commands: &mut Vec<String>, random: &mut Random) {
+pub fn insert_mistakes(commands: &mut Vec<String>, random: &mut Random) {
     let mut messages = Vec::new();
     for _ in 0..random.weighted(&[(35, 0), (35, 1), (20, 2), (10, 4)]) {
         let at = random.below(commands.len());

@@ -16,7 +16,7 @@ pub const PROGRAM: Program = Program {
         ("exim-verify-helo", 2530),
     ],
     at_a_time: 24,
-    patient: true,
+    can_time_out: true,
     settings: MANY_ERRORS,
     tables: "",
     start: |foreign, directory| {

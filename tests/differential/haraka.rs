@@ -14,7 +14,7 @@ pub const PROGRAM: Program = Program {
     needs: &["haraka/node_modules/Haraka/bin/haraka"],
     profiles: &[("haraka-all", 2560)],
     at_a_time: 24,
-    patient: true,
+    can_time_out: true,
     settings: MANY_ERRORS,
     tables: "",
     start: |foreign, directory| vec![start(foreign, directory)],

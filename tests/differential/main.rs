@@ -134,7 +134,7 @@ async fn play_all(worlds: Vec<World>, receivers: Vec<Receiver>) -> compare::Repo
             let slow = world.faults.contains("drop");
             for receiver in receivers
                 .iter()
-                .filter(|receiver| receiver.patient || !slow)
+                .filter(|receiver| receiver.can_time_out || !slow)
             {
                 let commands = &world.commands;
                 let place = receiver.places.acquire().await;

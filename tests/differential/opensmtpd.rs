@@ -14,7 +14,7 @@ pub const PROGRAM: Program = Program {
     needs: &["usr/sbin/smtpd"],
     profiles: &[("opensmtpd-fcrdns", 2540)],
     at_a_time: 1,
-    patient: false,
+    can_time_out: false,
     settings: MANY_ERRORS,
     tables: "",
     start: |foreign, directory| vec![start(foreign, directory)],

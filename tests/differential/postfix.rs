@@ -13,7 +13,7 @@ pub const PROGRAM: Program = Program {
     needs: &["usr/lib/postfix/sbin/master"],
     profiles: &[("postfix-strict", 2500), ("postfix-no-delay", 2510)],
     at_a_time: 24,
-    patient: true,
+    can_time_out: true,
     settings: MANY_ERRORS,
     tables: "",
     start: |foreign, directory| {

@@ -36,7 +36,7 @@ pub struct Program {
     /// Maximum number of sessions at the same time.
     pub at_a_time: usize,
     /// Whether its DNS timeout can be set, so that worlds with names that time out can be played.
-    pub patient: bool,
+    pub can_time_out: bool,
     /// Lines that replace those with the same keys in the profiles, to match the configuration of the real program.
     pub settings: &'static str,
     /// Text to append to the profiles.
@@ -109,7 +109,7 @@ pub struct Receiver {
     /// The name of the profile.
     pub profile: ReceiverProfile,
     /// Whether worlds with names that time out are played.
-    pub patient: bool,
+    pub can_time_out: bool,
     /// Limits the number of sessions with the real program.
     pub places: Semaphore,
     port: u16,
@@ -167,7 +167,7 @@ pub async fn start(programs: &[(Program, Foreign)], worlds: &[World]) -> Vec<Rec
         let world = builder.start().await.expect("a world starts");
         receivers.push(Receiver {
             profile,
-            patient: program.patient,
+            can_time_out: program.can_time_out,
             places: Semaphore::new(program.at_a_time),
             port: *port,
             world,

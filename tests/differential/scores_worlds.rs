@@ -128,7 +128,7 @@ pub fn random(number: usize, random: &mut Random) -> (World, Said) {
     let helo = match random.below(5) {
         4 if random.chance(50) => random.pick(OPERATORS).to_owned(),
         0 => dynamic(&world, random, "h"),
-        1 => peculiar(&world, random),
+        1 => special_helo(&world, random),
         _ => helo::random(&mut world, random, "h"),
     };
     spf(&mut world, random, &helo);
@@ -173,7 +173,7 @@ fn dynamic(world: &World, random: &mut Random, label: &str) -> String {
 }
 
 /// A HELO name of a private network, or one that is almost an address.
-fn peculiar(world: &World, random: &mut Random) -> String {
+fn special_helo(world: &World, random: &mut Random) -> String {
     let [a, b, c, d] = numbers(world.client);
     let kinds = [
         "speedtouch.lan",

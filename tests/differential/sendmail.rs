@@ -18,7 +18,7 @@ pub const PROGRAM: Program = Program {
     ],
     profiles: &[("sendmail-rdns", 2550)],
     at_a_time: 24,
-    patient: true,
+    can_time_out: true,
     settings: MANY_ERRORS,
     tables: "",
     start: |foreign, directory| vec![start(foreign, directory)],

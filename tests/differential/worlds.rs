@@ -18,7 +18,7 @@ pub const SOUND: &str = "sound.test";
 pub const ELSEWHERE_6: &str = "2001:db8::7";
 /// In this percentage of worlds, the first failing name times out instead, which costs real seconds. About one world in
 /// four has a failing name.
-const SLOW_IN_HUNDRED: usize = 25;
+const TIMEOUT_PERCENT: usize = 25;
 
 /// Worlds of a round: the documentation ranges have 500 addresses, for three in five worlds.
 pub const ROUND: usize = 800;
@@ -58,7 +58,7 @@ impl World {
         } else {
             client_6(number % ROUND)
         };
-        let slow = random.chance(SLOW_IN_HUNDRED);
+        let slow = random.chance(TIMEOUT_PERCENT);
         Self {
             number,
             client,
@@ -208,7 +208,7 @@ fn session(world: &mut World, random: &mut Random) -> Vec<String> {
         "early" => commands = [&[rcpt, "NOOP".to_owned()], &first[..]].concat(),
         _ => {}
     }
-    commands::sprinkle(&mut commands, random);
+    commands::insert_mistakes(&mut commands, random);
     commands.push("QUIT".to_owned());
     commands
 }

@@ -11,15 +11,15 @@ use martinet::dns::Outside;
 use martinet::scenario::{self, ReceiverProfile, Scenario};
 
 /// The judgement of a receiver: verdict, stage, rule, code.
-type Fate = (String, String, Option<&'static str>, u16);
+type Decision = (String, String, Option<&'static str>, u16);
 
-fn fates(
+fn decisions(
     scenario: &Scenario,
     profiles: &[ReceiverProfile],
     client: IpAddr,
     helo: &str,
     sender: &str,
-) -> Vec<Fate> {
+) -> Vec<Decision> {
     let attempt = Attempt::of(scenario, client, helo).from_sender(sender.to_owned());
     let one = |profile: &ReceiverProfile| {
         let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
@@ -103,8 +103,8 @@ pub(crate) async fn round_trip(
     let captured = captured(resolver, address, helo, sender).await;
     let again = scenario::parse_scenario("captured", &captured.text)
         .unwrap_or_else(|error| panic!("{name}: {error}\n{}", captured.text));
-    let expected = fates(original, profiles, address, helo, sender);
-    let got = fates(&again, profiles, address, helo, sender);
+    let expected = decisions(original, profiles, address, helo, sender);
+    let got = decisions(&again, profiles, address, helo, sender);
     for (expected, got) in expected.iter().zip(&got) {
         assert_eq!(got, expected, "{name}\n{}", captured.text);
     }

@@ -24,9 +24,9 @@ async fn world(scenario: &str, receiver: &str) -> World {
 }
 
 /// A client that can make every mistake.
-struct Talk(BufReader<TcpStream>);
+struct TestClient(BufReader<TcpStream>);
 
-impl Talk {
+impl TestClient {
     async fn with(world: &World) -> Self {
         Self(BufReader::new(
             TcpStream::connect(world.smtp_addr())
@@ -44,7 +44,7 @@ impl Talk {
     }
 
     /// The next reply, its lines joined by `|`.
-    async fn hear(&mut self) -> String {
+    async fn read_reply(&mut self) -> String {
         let mut lines = Vec::new();
         loop {
             let mut line = String::new();
@@ -62,13 +62,13 @@ impl Talk {
     /// Sends one line and reads the reply.
     async fn ask(&mut self, line: &str) -> String {
         self.say(&format!("{line}\r\n")).await;
-        self.hear().await
+        self.read_reply().await
     }
 
     /// Sends everything up to RCPT, and returns the last reply.
     async fn try_recipient(world: &World, helo: &str, sender: &str) -> String {
         let mut talk = Self::with(world).await;
-        talk.hear().await;
+        talk.read_reply().await;
         for line in [format!("EHLO {helo}"), format!("MAIL FROM:<{sender}>")] {
             let reply = talk.ask(&line).await;
             if !reply.starts_with("250") {
@@ -83,28 +83,31 @@ impl Talk {
 async fn an_early_talker_is_refused() {
     let rule = "greeting = [\"{mx} one\", \"two\"]\n[[rule]]\ncheck = \"pregreet\"\nwait = \"300ms\"\nteaser = true";
     let world = world("one-to-one", rule).await;
-    let mut patient = Talk::with(&world).await;
-    assert_eq!(patient.hear().await, "220-mx.martinet.test one|220 two");
-    let mut hasty = Talk::with(&world).await;
+    let mut patient = TestClient::with(&world).await;
+    assert_eq!(
+        patient.read_reply().await,
+        "220-mx.martinet.test one|220 two"
+    );
+    let mut hasty = TestClient::with(&world).await;
     hasty.say("EHLO mail.example.test\r\n").await;
     assert_eq!(
-        hasty.hear().await,
+        hasty.read_reply().await,
         "220-mx.martinet.test one|521 5.5.1 Protocol error"
     );
-    assert_eq!(hasty.hear().await, "(closed)");
+    assert_eq!(hasty.read_reply().await, "(closed)");
 }
 
 #[tokio::test]
 async fn an_early_talker_is_put_off_until_rcpt() {
     let rule = "[[rule]]\ncheck = \"pregreet\"\nwait = \"300ms\"\nstage = \"rcpt\"\nfail = \"550 5.5.1 Protocol error\"";
     let world = world("one-to-one", rule).await;
-    let mut hasty = Talk::with(&world).await;
+    let mut hasty = TestClient::with(&world).await;
     hasty
         .say("EHLO mail.example.test\r\nMAIL FROM:<a@example.test>\r\nRCPT TO:<b@contoso.test>\r\n")
         .await;
     let mut last = String::new();
     for _ in 0..4 {
-        last = hasty.hear().await;
+        last = hasty.read_reply().await;
     }
     assert_eq!(last, "550 5.5.1 Protocol error");
 }
@@ -116,24 +119,24 @@ async fn rfc2920_unannounced_pipelining_is_refused() {
         "smtp.xclient = []\n[[rule]]\ncheck = \"sync\"",
     )
     .await;
-    let mut good = Talk::with(&world).await;
-    good.hear().await;
+    let mut good = TestClient::with(&world).await;
+    good.read_reply().await;
     good.ask("EHLO mail.example.test").await;
     good.say("MAIL FROM:<a@example.test>\r\nRCPT TO:<b@contoso.test>\r\nDATA\r\n")
         .await;
     for expected in ["250", "250", "354"] {
-        assert!(good.hear().await.starts_with(expected));
+        assert!(good.read_reply().await.starts_with(expected));
     }
     for burst in [
         "EHLO mail.example.test\r\nMAIL FROM:<a@example.test>\r\n",
         "HELO mail.example.test\r\nRSET\r\n",
         "NOOP\r\nNOOP\r\n",
     ] {
-        let mut bad = Talk::with(&world).await;
-        bad.hear().await;
+        let mut bad = TestClient::with(&world).await;
+        bad.read_reply().await;
         bad.say(burst).await;
         assert_eq!(
-            bad.hear().await,
+            bad.read_reply().await,
             "554 5.5.0 Error: SMTP protocol synchronization",
             "{burst}"
         );
@@ -143,15 +146,15 @@ async fn rfc2920_unannounced_pipelining_is_refused() {
 #[tokio::test]
 async fn other_protocols_are_sent_away() {
     let world = world("one-to-one", "[[rule]]\ncheck = \"non-smtp-command\"").await;
-    let mut browser = Talk::with(&world).await;
-    browser.hear().await;
+    let mut browser = TestClient::with(&world).await;
+    browser.read_reply().await;
     assert_eq!(
         browser.ask("FROB").await,
         "500 5.5.2 Error: command not recognized"
     );
     browser.say("GET / HTTP/1.1\r\nHost: mx\r\n\r\n").await;
     assert_eq!(
-        browser.hear().await,
+        browser.read_reply().await,
         "221 2.7.0 Error: I can break rules, too. Goodbye."
     );
     let mut rest = String::new();
@@ -170,8 +173,8 @@ async fn a_bare_line_feed_is_refused_in_the_receivers_words() {
         "syntax.bare_lf = \"normalize\"\nsyntax.bare_cr = \"normalize\"\n[[rule]]\ncheck = \"bare-lf\"",
     )
     .await;
-    let mut talk = Talk::with(&world).await;
-    talk.hear().await;
+    let mut talk = TestClient::with(&world).await;
+    talk.read_reply().await;
     talk.ask("EHLO mail.example.test").await;
     talk.ask("MAIL FROM:<a@example.test>").await;
     talk.ask("RCPT TO:<b@contoso.test>").await;
@@ -191,7 +194,7 @@ async fn rfc6647_greylisting_on_an_advanced_clock() {
         "[[rule]]\ncheck = \"greylist\"\ndelay = \"5m\"",
     )
     .await;
-    let attempt = || Talk::try_recipient(&world, "mail.example.test", "a@example.test");
+    let attempt = || TestClient::try_recipient(&world, "mail.example.test", "a@example.test");
     assert_eq!(
         attempt().await,
         "451 4.7.1 Greylisting in action, please come back in 00:05:00"
@@ -207,7 +210,7 @@ async fn rfc6647_greylisting_on_an_advanced_clock() {
         .advance(Duration::from_secs(61))
         .expect("within the bound");
     assert!(attempt().await.starts_with("250"));
-    let other = Talk::try_recipient(&world, "mail.example.test", "other@example.test").await;
+    let other = TestClient::try_recipient(&world, "mail.example.test", "other@example.test").await;
     assert!(other.starts_with("451"), "{other}");
     world.reset();
     assert!(
@@ -222,12 +225,14 @@ async fn limits_of_connections_messages_and_recipients() {
                  [[rule]]\ncheck = \"limits\"\nmessages = 1\nfail = \"421 one message only\"\n\
                  [[rule]]\ncheck = \"limits\"\nrecipients = 2\nfail = \"452 4.5.3 enough\"";
     let world = world("one-to-one", rules).await;
-    let mut first = Talk::with(&world).await;
-    let mut second = Talk::with(&world).await;
-    assert!(first.hear().await.starts_with("220") && second.hear().await.starts_with("220"));
-    let mut third = Talk::with(&world).await;
+    let mut first = TestClient::with(&world).await;
+    let mut second = TestClient::with(&world).await;
+    assert!(
+        first.read_reply().await.starts_with("220") && second.read_reply().await.starts_with("220")
+    );
+    let mut third = TestClient::with(&world).await;
     assert_eq!(
-        third.hear().await,
+        third.read_reply().await,
         "421 4.7.0 mx.martinet.test Error: too many connections"
     );
     first.ask("EHLO mail.example.test").await;
@@ -245,7 +250,7 @@ async fn limits_of_connections_messages_and_recipients() {
         first.ask("MAIL FROM:<a@example.test>").await,
         "421 one message only"
     );
-    assert_eq!(first.hear().await, "(closed)");
+    assert_eq!(first.read_reply().await, "(closed)");
 }
 
 #[tokio::test]
@@ -254,19 +259,19 @@ async fn helo_names_of_a_client_are_remembered() {
         "[[rule]]\ncheck = \"helo-stable\"\nscope = \"client\"\nfail = \"450 you were {earlier}\"";
     let stable = world("one-to-one", rules).await;
     assert!(
-        Talk::try_recipient(&stable, "mail.example.test", "")
+        TestClient::try_recipient(&stable, "mail.example.test", "")
             .await
             .starts_with("250")
     );
     assert_eq!(
-        Talk::try_recipient(&stable, "other.test", "").await,
+        TestClient::try_recipient(&stable, "other.test", "").await,
         "450 you were mail.example.test"
     );
     stable
         .advance(Duration::from_secs(3601))
         .expect("within the bound");
     assert!(
-        Talk::try_recipient(&stable, "new.test", "")
+        TestClient::try_recipient(&stable, "new.test", "")
             .await
             .starts_with("250")
     );
@@ -278,11 +283,13 @@ async fn helo_names_of_a_client_are_remembered() {
     .await;
     for helo in ["a.test", "b.test", "mail.example.test"] {
         assert!(
-            Talk::try_recipient(&two, helo, "").await.starts_with("250"),
+            TestClient::try_recipient(&two, helo, "")
+                .await
+                .starts_with("250"),
             "{helo}"
         );
     }
-    let third = Talk::try_recipient(&two, "c.test", "").await;
+    let third = TestClient::try_recipient(&two, "c.test", "").await;
     assert_eq!(
         third,
         "450 service permits 2 unverifyable sending IPs - c.test is not 192.0.2.10"
@@ -293,8 +300,8 @@ async fn helo_names_of_a_client_are_remembered() {
 async fn rfc8601_an_accepted_message_carries_its_results() {
     let rules = "[[rule]]\ncheck = \"sender-spf\"\n[[rule]]\ncheck = \"dmarc\"";
     let world = world("one-to-one", rules).await;
-    let mut talk = Talk::with(&world).await;
-    talk.hear().await;
+    let mut talk = TestClient::with(&world).await;
+    talk.read_reply().await;
     talk.ask("EHLO mail.example.test").await;
     talk.ask("MAIL FROM:<a@example.test>").await;
     talk.ask("RCPT TO:<b@contoso.test>").await;

@@ -9,7 +9,7 @@ use martinet::scenario::{self, Scenario};
 use tokio::task::JoinSet;
 
 /// The replies that no scenario causes, each with its reason: receiver, rule, and whether the reply is for a DNS failure.
-const LEFT: &[(&str, &str, bool, &str)] = &[
+const NEVER_SENT: &[(&str, &str, bool, &str)] = &[
     (
         "haraka-all",
         "helo-ip-match",
@@ -136,6 +136,6 @@ async fn every_found_scenario_gives_its_reply_over_sockets() {
         found.len(),
         without.len()
     );
-    let known: Vec<_> = LEFT.iter().map(|row| (row.0, row.1, row.2)).collect();
+    let known: Vec<_> = NEVER_SENT.iter().map(|row| (row.0, row.1, row.2)).collect();
     assert_eq!(left, known, "the replies without a scenario");
 }

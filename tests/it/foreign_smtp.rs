@@ -47,7 +47,7 @@ check = \"tls-required\"
 ";
 
 /// A receiver with STARTTLS, implicit TLS and AUTH, and the authority that clients must trust.
-fn front(scratch: &Scratch) -> Serve {
+fn start_server(scratch: &Scratch) -> Serve {
     let receiver = scratch.write("receiver.toml", RECEIVER);
     let directory = scratch.0.to_str().expect("a path");
     Serve::start_with(
@@ -75,7 +75,7 @@ fn swaks(server: &str, further: &[&str]) -> Option<String> {
 #[test]
 fn swaks_with_tls_and_auth() {
     let scratch = Scratch::new("swaks");
-    let serve = front(&scratch);
+    let serve = start_server(&scratch);
     let authority = scratch.path("ca.pem");
     let verified = ["--tls-ca-path", &authority, "--tls-verify"];
     let Some(plain) = swaks(&serve.smtp, &[]) else {
@@ -149,7 +149,7 @@ fn swaks_with_xclient() {
 
 #[test]
 fn swaks_with_proxy() {
-    let behind = Serve::start_with("one-to-one", "fcrdns", &["--proxy", "required"]);
+    let proxied = Serve::start_with("one-to-one", "fcrdns", &["--proxy", "required"]);
     for (version, family) in [("1", "TCP4"), ("2", "AF_INET")] {
         let proxied = |address: &str| {
             let proxy = [
@@ -168,7 +168,7 @@ fn swaks_with_proxy() {
                 "--proxy-dest-port",
                 "25",
             ];
-            swaks(&behind.smtp, &[&proxy[..], &to].concat())
+            swaks(&proxied.smtp, &[&proxy[..], &to].concat())
         };
         let Some(accepted) = proxied("192.0.2.10") else {
             return;
@@ -182,7 +182,7 @@ fn swaks_with_proxy() {
 #[test]
 fn smtplib_with_starttls_and_auth() {
     let scratch = Scratch::new("smtplib");
-    let serve = front(&scratch);
+    let serve = start_server(&scratch);
     let script = "
 import smtplib, ssl, sys
 context = ssl.create_default_context(cafile=sys.argv[2])
@@ -215,7 +215,7 @@ with smtplib.SMTP_SSL('localhost', int(sys.argv[3]), context=context) as smtp:
 #[test]
 fn curl_sends_mail() {
     let scratch = Scratch::new("curl");
-    let serve = front(&scratch);
+    let serve = start_server(&scratch);
     let mail = scratch.write("mail", "Subject: x\r\n\r\n.x\r\n");
     let authority = scratch.path("ca.pem");
     let curl = |url: &str, further: &[&str]| {
@@ -258,7 +258,7 @@ fn curl_sends_mail() {
 #[test]
 fn msmtp_sends_mail() {
     let scratch = Scratch::new("msmtp");
-    let serve = front(&scratch);
+    let serve = start_server(&scratch);
     let mail = scratch.write("mail", "Subject: x\n\n.x\n");
     let authority = scratch.path("ca.pem");
     let msmtp = |password: &str| {
@@ -282,7 +282,7 @@ fn msmtp_sends_mail() {
 #[test]
 fn nodemailer_sends_mail() {
     let scratch = Scratch::new("nodemailer");
-    let serve = front(&scratch);
+    let serve = start_server(&scratch);
     let script = "
 const ca = require('fs').readFileSync(process.argv[2]);
 const transport = require('nodemailer').createTransport({

@@ -32,9 +32,9 @@ async fn world(receiver: &str) -> World {
     builder(receiver).start().await.expect("a world")
 }
 
-struct Talk<S>(BufReader<S>);
+struct TestClient<S>(BufReader<S>);
 
-impl Talk<TcpStream> {
+impl TestClient<TcpStream> {
     async fn with(address: std::net::SocketAddr) -> Self {
         Self(BufReader::new(
             TcpStream::connect(address).await.expect("a connection"),
@@ -42,13 +42,13 @@ impl Talk<TcpStream> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> TestClient<S> {
     async fn say(&mut self, octets: &[u8]) {
         self.0.get_mut().write_all(octets).await.expect("written");
     }
 
     /// The next reply, its lines joined by `|`; or a description of the end of the connection.
-    async fn hear(&mut self) -> String {
+    async fn read_reply(&mut self) -> String {
         let mut lines = Vec::new();
         loop {
             let mut line = String::new();
@@ -67,12 +67,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
 
     async fn ask(&mut self, line: &str) -> String {
         self.say(format!("{line}\r\n").as_bytes()).await;
-        self.hear().await
+        self.read_reply().await
     }
 
     /// Greeting, EHLO, MAIL, and the reply to a recipient.
     async fn recipient(&mut self, recipient: &str) -> String {
-        self.hear().await;
+        self.read_reply().await;
         self.ask("EHLO mail.example.test").await;
         self.ask("MAIL FROM:<a@example.test>").await;
         self.ask(&format!("RCPT TO:<{recipient}>")).await
@@ -86,8 +86,8 @@ async fn rfc2033_lmtp() {
         ..Listener::default()
     };
     let world = builder("").listen(listener).start().await.expect("a world");
-    let mut talk = Talk::with(world.listeners()[0]).await;
-    talk.hear().await;
+    let mut talk = TestClient::with(world.listeners()[0]).await;
+    talk.read_reply().await;
     assert_eq!(
         talk.ask("EHLO mail.example.test").await,
         "500 5.5.1 Error: this is LMTP, say LHLO"
@@ -104,15 +104,15 @@ async fn rfc2033_lmtp() {
     talk.ask("DATA").await;
     assert_eq!(talk.ask("Subject: x\r\n\r\nx\r\n.").await, "250 2.0.0 Ok");
     assert_eq!(
-        talk.hear().await,
+        talk.read_reply().await,
         "250 2.0.0 Ok",
         "one reply for each recipient"
     );
     assert_eq!(talk.ask("NOOP").await, "250 2.0.0 Ok");
     let message = world.messages().entry(1).expect("a message");
     assert!(message.trace.contains("with LMTP id"), "{}", message.trace);
-    let mut smtp = Talk::with(world.smtp_addr()).await;
-    smtp.hear().await;
+    let mut smtp = TestClient::with(world.smtp_addr()).await;
+    smtp.read_reply().await;
     assert_eq!(
         smtp.ask("LHLO mail.example.test").await,
         "502 5.5.1 Error: command not implemented"
@@ -124,9 +124,9 @@ async fn the_proxy_protocol() {
     let rule = "[[rule]]\ncheck = \"iprev\"\nstage = \"mail\"\nfail = \"550 [{ip}]\"";
     let header = b"PROXY TCP4 198.51.100.1 192.0.2.25 40000 25\r\n";
     let judged = |world: World, header: &'static [u8]| async move {
-        let mut talk = Talk::with(world.smtp_addr()).await;
+        let mut talk = TestClient::with(world.smtp_addr()).await;
         talk.say(header).await;
-        let greeting = talk.hear().await;
+        let greeting = talk.read_reply().await;
         if !greeting.starts_with("220") {
             return greeting;
         }
@@ -162,8 +162,8 @@ async fn the_proxy_protocol() {
     );
 
     let off = world(ProxyMode::Off).await;
-    let mut talk = Talk::with(off.smtp_addr()).await;
-    talk.hear().await;
+    let mut talk = TestClient::with(off.smtp_addr()).await;
+    talk.read_reply().await;
     assert_eq!(
         talk.ask("PROXY TCP4 198.51.100.1 192.0.2.25 40000 25")
             .await,
@@ -203,20 +203,23 @@ async fn listeners_with_receivers_and_identities_of_their_own() {
         .await
         .expect("a world");
     assert!(
-        Talk::with(world.smtp_addr())
+        TestClient::with(world.smtp_addr())
             .await
             .recipient("b@contoso.test")
             .await
             .starts_with("250")
     );
     assert!(
-        Talk::with(world.listeners()[1])
+        TestClient::with(world.listeners()[1])
             .await
             .recipient("b@contoso.test")
             .await
             .starts_with("250")
     );
-    let refused = Talk::with(world.listeners()[0]).await.hear().await;
+    let refused = TestClient::with(world.listeners()[0])
+        .await
+        .read_reply()
+        .await;
     assert!(
         refused.starts_with("220") || refused.starts_with("550"),
         "{refused}"
@@ -242,7 +245,7 @@ async fn scripts_misbehave_as_written() {
     .await;
     let tries = |recipient: &'static str| {
         let address = world.smtp_addr();
-        async move { Talk::with(address).await.recipient(recipient).await }
+        async move { TestClient::with(address).await.recipient(recipient).await }
     };
     for expected in ["451 4.7.1 later", "451 4.7.1 later", "250 2.1.5 Ok"] {
         assert_eq!(tries("b@busy.test").await, expected);
@@ -250,8 +253,8 @@ async fn scripts_misbehave_as_written() {
     for expected in ["250 2.1.5 Ok", "250 2.1.5 Ok", "550 5.1.1 every third"] {
         assert_eq!(tries("third@contoso.test").await, expected);
     }
-    let mut slow = Talk::with(world.smtp_addr()).await;
-    slow.hear().await;
+    let mut slow = TestClient::with(world.smtp_addr()).await;
+    slow.read_reply().await;
     slow.ask("EHLO mail.example.test").await;
     slow.ask("MAIL FROM:<slow@example.test>").await;
     slow.ask("RCPT TO:<b@contoso.test>").await;
@@ -265,8 +268,8 @@ async fn scripts_misbehave_as_written() {
     );
     let kept = world.messages().wait(|log| log.entry(1)).await;
     assert_eq!(kept.envelope.sender, "slow@example.test");
-    let mut garbage = Talk::with(world.smtp_addr()).await;
-    garbage.hear().await;
+    let mut garbage = TestClient::with(world.smtp_addr()).await;
+    garbage.read_reply().await;
     assert_eq!(garbage.ask("EHLO garbage.test").await, "xyzzy");
 }
 
@@ -275,7 +278,7 @@ async fn recipients_get_what_their_name_asks_for() {
     let world = world("").await;
     let tries = |recipient: &'static str| {
         let address = world.smtp_addr();
-        async move { Talk::with(address).await.recipient(recipient).await }
+        async move { TestClient::with(address).await.recipient(recipient).await }
     };
     assert_eq!(
         tries("550-5.1.1@contoso.test").await,
@@ -304,7 +307,7 @@ async fn recipients_get_what_their_name_asks_for() {
         start.elapsed() >= Duration::from_millis(130),
         "fourteen octets at a hundredth of a second"
     );
-    let mut dot = Talk::with(world.smtp_addr()).await;
+    let mut dot = TestClient::with(world.smtp_addr()).await;
     assert!(
         dot.recipient("eod-554-5.7.1@contoso.test")
             .await
@@ -315,7 +318,7 @@ async fn recipients_get_what_their_name_asks_for() {
         dot.ask("x\r\n.").await,
         "554 5.7.1 <eod-554-5.7.1@contoso.test> asked for this"
     );
-    let gone = Talk::with(world.smtp_addr())
+    let gone = TestClient::with(world.smtp_addr())
         .await
         .recipient("421@contoso.test")
         .await;
@@ -326,16 +329,16 @@ async fn recipients_get_what_their_name_asks_for() {
 #[tokio::test]
 async fn a_world_that_stops_lets_transactions_end() {
     let world = world("").await;
-    let mut idle = Talk::with(world.smtp_addr()).await;
-    idle.hear().await;
-    let mut busy = Talk::with(world.smtp_addr()).await;
+    let mut idle = TestClient::with(world.smtp_addr()).await;
+    idle.read_reply().await;
+    let mut busy = TestClient::with(world.smtp_addr()).await;
     busy.recipient("b@contoso.test").await;
     busy.ask("DATA").await;
     let messages = Arc::clone(world.messages());
     let stopping = tokio::spawn(world.stop());
-    assert_eq!(idle.hear().await, "421 4.3.2 Service shutting down");
+    assert_eq!(idle.read_reply().await, "421 4.3.2 Service shutting down");
     assert_eq!(busy.ask("Subject: x\r\n\r\nx\r\n.").await, "250 2.0.0 Ok");
-    assert_eq!(busy.hear().await, "421 4.3.2 Service shutting down");
+    assert_eq!(busy.read_reply().await, "421 4.3.2 Service shutting down");
     stopping.await.expect("stopped");
     assert_eq!(messages.counts().kept, 1);
 }
@@ -347,8 +350,8 @@ async fn starttls_by_the_builder() {
         .start()
         .await
         .expect("a world");
-    let mut talk = Talk::with(world.smtp_addr()).await;
-    talk.hear().await;
+    let mut talk = TestClient::with(world.smtp_addr()).await;
+    talk.read_reply().await;
     assert!(
         talk.ask("EHLO mail.example.test")
             .await

@@ -25,16 +25,16 @@ async fn world(receiver: &str) -> World {
 async fn client(world: &World, lines: &[&str]) -> Client {
     let stream = tokio::net::TcpStream::connect(world.smtp_addr()).await;
     let mut client = tokio::io::BufReader::new(stream.expect("a connection"));
-    hear(&mut client).await;
+    read_reply(&mut client).await;
     for line in lines {
         let line = format!("{line}\r\n");
         client.write_all(line.as_bytes()).await.expect("sent");
-        hear(&mut client).await;
+        read_reply(&mut client).await;
     }
     client
 }
 
-async fn hear(client: &mut Client) {
+async fn read_reply(client: &mut Client) {
     let mut line = String::new();
     while line.as_bytes().get(3) != Some(&b' ') {
         line.clear();
@@ -153,7 +153,7 @@ async fn a_failed_accept_has_a_reason(#[case] server: &str, #[case] logged: &str
     let reason = event["reason"].as_str().expect("a reason");
     assert!(reason.contains("Too many open files"), "{reason}");
     let greeted = tokio::net::TcpStream::connect(address("smtp")).await;
-    hear(&mut tokio::io::BufReader::new(
+    read_reply(&mut tokio::io::BufReader::new(
         greeted.expect("a connection"),
     ))
     .await;

@@ -80,7 +80,7 @@ impl Ground {
             secured: false,
         };
         let mut play = Play {
-            session: Session::new(receiver, Arc::default(), client, peer, 1).behind(front),
+            session: Session::new(receiver, Arc::default(), client, peer, 1).on_listener(front),
             input: BytesMut::new(),
             output: Vec::new(),
             outcome: Outcome {

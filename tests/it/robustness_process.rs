@@ -98,7 +98,7 @@ impl Serve {
             .set_read_timeout(Some(Duration::from_secs(30)))
             .expect("a timeout");
         let mut stream = BufReader::new(stream);
-        assert!(hear(&mut stream).starts_with("220"), "a greeting");
+        assert!(read_reply(&mut stream).starts_with("220"), "a greeting");
         stream
     }
 
@@ -136,7 +136,7 @@ fn say(stream: &mut BufReader<TcpStream>, octets: &[u8]) {
 }
 
 /// The next reply, its last line.
-fn hear(stream: &mut BufReader<TcpStream>) -> String {
+fn read_reply(stream: &mut BufReader<TcpStream>) -> String {
     loop {
         let mut line = String::new();
         stream.read_line(&mut line).expect("a reply");
@@ -149,7 +149,7 @@ fn hear(stream: &mut BufReader<TcpStream>) -> String {
 /// Reads a reply that must start with this text.
 #[track_caller]
 fn expect(stream: &mut BufReader<TcpStream>, code: &str) {
-    let said = hear(stream);
+    let said = read_reply(stream);
     assert!(said.starts_with(code), "expected {code}, heard {said:?}");
 }
 
@@ -238,7 +238,7 @@ async fn greeted(address: SocketAddr) -> tokio::net::TcpStream {
 #[test]
 fn twenty_clients_stay_within_the_memory_bounds() {
     const CLIENTS: usize = 20;
-    const STATED: usize = 8 * MIB;
+    const MEMORY_PER_CLIENT: usize = 8 * MIB;
     let serve = Serve::start(
         "greedy",
         "smtp.size = 1000000\nsmtp.command_timeout = \"60s\"",
@@ -281,7 +281,11 @@ fn twenty_clients_stay_within_the_memory_bounds() {
         most >> 10,
         empty >> 10
     );
-    assert!(most < empty + CLIENTS * STATED, "{} KiB", most >> 10);
+    assert!(
+        most < empty + CLIENTS * MEMORY_PER_CLIENT,
+        "{} KiB",
+        most >> 10
+    );
 }
 
 /// A program that reads the ready line may stop the process at once.

@@ -38,7 +38,7 @@ const MESSAGE: &str = "DATA|Subject: x\r\n\r\nx\r\n.";
 
 /// How a client ends the session.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Leaves {
+enum ClientEnd {
     /// It sends QUIT.
     Quit,
     /// It closes the connection.
@@ -60,27 +60,27 @@ async fn start(proxy: ProxyMode) -> World {
 }
 
 /// Sends lines, each after the reply to the line before; `|` separates them.
-async fn play(world: &World, dialogue: &str, leaves: Leaves) -> SessionRecord {
+async fn play(world: &World, dialogue: &str, client_end: ClientEnd) -> SessionRecord {
     let id = world.sessions().last() + 1;
     let stream = TcpStream::connect(world.smtp_addr()).await;
     let mut stream = BufReader::new(stream.expect("a connection"));
     let lines = dialogue.split('|').filter(|line| !line.is_empty());
     if !dialogue.starts_with("PROXY") {
-        hear(&mut stream).await;
+        read_reply(&mut stream).await;
     }
     for line in lines {
         let octets = format!("{line}\r\n");
         stream.write_all(octets.as_bytes()).await.expect("written");
-        hear(&mut stream).await;
+        read_reply(&mut stream).await;
     }
-    match leaves {
-        Leaves::Quit => {
+    match client_end {
+        ClientEnd::Quit => {
             stream.write_all(b"QUIT\r\n").await.expect("written");
-            hear(&mut stream).await;
+            read_reply(&mut stream).await;
         }
-        Leaves::Lost => drop(stream),
-        Leaves::Waits => while !hear(&mut stream).await.is_empty() {},
-        Leaves::Stopped => world.close().await,
+        ClientEnd::Lost => drop(stream),
+        ClientEnd::Waits => while !read_reply(&mut stream).await.is_empty() {},
+        ClientEnd::Stopped => world.close().await,
     }
     let ended = world
         .sessions()
@@ -89,7 +89,7 @@ async fn play(world: &World, dialogue: &str, leaves: Leaves) -> SessionRecord {
 }
 
 /// The last line of a reply; empty if the connection is closed.
-async fn hear(stream: &mut BufReader<TcpStream>) -> String {
+async fn read_reply(stream: &mut BufReader<TcpStream>) -> String {
     loop {
         let mut line = String::new();
         match stream.read_line(&mut line).await {
@@ -150,7 +150,7 @@ fn compare(
 }
 
 /// A dialogue, how the client ends it, the verdict of the session, its refusal, and the verdicts of its transactions.
-type Row = (String, Leaves, Verdict, &'static str, &'static [Verdict]);
+type Row = (String, ClientEnd, Verdict, &'static str, &'static [Verdict]);
 
 const HELO: &str = "EHLO mail.example.test";
 const MAIL: &str = "MAIL FROM:<a@example.test>";
@@ -173,7 +173,7 @@ fn magic(local: &str) -> String {
 
 /// Nothing was refused, and no message acknowledged.
 fn nothing_happened() -> Vec<Row> {
-    use Leaves::{Lost, Quit};
+    use ClientEnd::{Lost, Quit};
     use Verdict::None;
     vec![
         // Nothing was refused, and no message acknowledged.
@@ -190,7 +190,7 @@ fn nothing_happened() -> Vec<Row> {
 
 /// A message was acknowledged.
 fn accepted() -> Vec<Row> {
-    use Leaves::{Lost, Quit, Waits};
+    use ClientEnd::{Lost, Quit, Waits};
     use Verdict::{Accept, None};
     vec![
         // A message was acknowledged.
@@ -216,7 +216,7 @@ fn accepted() -> Vec<Row> {
 
 /// A rule, a script or a recipient refuses.
 fn refused_by_choice() -> Vec<Row> {
-    use Leaves::{Quit, Waits};
+    use ClientEnd::{Quit, Waits};
     use Verdict::{Defer, Reject};
     vec![
         // A rule.
@@ -263,7 +263,7 @@ fn refused_by_choice() -> Vec<Row> {
 
 /// The SMTP server itself refuses: sequence, syntax, limits, timeouts. In the last row, a recipient refuses after a message was accepted.
 fn refused_by_the_protocol() -> Vec<Row> {
-    use Leaves::{Quit, Waits};
+    use ClientEnd::{Quit, Waits};
     use Verdict::{Accept, Defer, Reject};
     vec![
         // The SMTP server itself: sequence, syntax, limits, timeouts.
@@ -333,9 +333,9 @@ async fn each_row_of_the_table() {
         refused_by_choice(),
         refused_by_the_protocol(),
     ];
-    for (dialogue, leaves, verdict, refused, transactions) in rows.into_iter().flatten() {
-        let record = play(&world, &dialogue, leaves).await;
-        let row = format!("{dialogue} {leaves:?}");
+    for (dialogue, client_end, verdict, refused, transactions) in rows.into_iter().flatten() {
+        let record = play(&world, &dialogue, client_end).await;
+        let row = format!("{dialogue} {client_end:?}");
         compare(&row, &record, verdict, refused, transactions);
     }
     let counted: Vec<_> = world.metrics().ended.counts().collect();
@@ -349,7 +349,7 @@ async fn each_row_of_the_table() {
 #[tokio::test]
 async fn a_bad_proxy_header_is_a_refusal() {
     let world = start(ProxyMode::Required).await;
-    let record = play(&world, "PROXY NONSENSE", Leaves::Waits).await;
+    let record = play(&world, "PROXY NONSENSE", ClientEnd::Waits).await;
     let refused = "protocol 421 4.3.0 connect";
     compare("PROXY", &record, Verdict::Defer, refused, &[]);
     assert_eq!(record.closed_by, Some(ClosedBy::Proxy));
@@ -362,7 +362,7 @@ async fn a_connection_beyond_the_limit_is_a_deferred_session() {
     let first = tokio::net::TcpStream::connect(world.smtp_addr()).await;
     let first = first.expect("a connection");
     first.readable().await.expect("a greeting");
-    let record = play(&world, "EHLO mail.example.test", Leaves::Waits).await;
+    let record = play(&world, "EHLO mail.example.test", ClientEnd::Waits).await;
     let refused = "protocol 421 4.7.0 connect";
     compare("the second", &record, Verdict::Defer, refused, &[]);
     assert_eq!(record.closed_by, Some(ClosedBy::Connections));
@@ -390,7 +390,7 @@ async fn a_world_that_stops_refuses_only_open_transactions() {
         ),
     ] {
         let world = start(ProxyMode::Off).await;
-        let record = play(&world, dialogue, Leaves::Stopped).await;
+        let record = play(&world, dialogue, ClientEnd::Stopped).await;
         compare(dialogue, &record, verdict, refused, &transactions);
     }
 }
@@ -404,7 +404,7 @@ async fn a_repeated_refusal_is_recorded_once() {
         .start()
         .await
         .expect("a world");
-    let record = play(&world, "EHLO a.test|MAIL FROM:<a@a.test>", Leaves::Quit).await;
+    let record = play(&world, "EHLO a.test|MAIL FROM:<a@a.test>", ClientEnd::Quit).await;
     assert_eq!(record.refusals.len(), 1, "{}", record.story());
     assert_eq!(record.refusals[0].source, Source::Rule);
     assert_eq!(record.verdict, Verdict::Reject);

@@ -28,7 +28,7 @@ async fn send(world: &World, sender: &str) {
 }
 
 /// A world that keeps three sessions, messages and queries.
-async fn forgetful() -> World {
+async fn small_journal() -> World {
     let three = Limits {
         entries: 3,
         octets: 64 << 20,
@@ -49,7 +49,7 @@ async fn forgetful() -> World {
 
 #[tokio::test]
 async fn earlier_entries_stay_counted() {
-    let world = forgetful().await;
+    let world = small_journal().await;
     world.expect(Expectation::of(Sessions::any().by_sender("bob@example.test")).never());
     world.expect(Expectation::of(Sessions::accepted()).times(12));
     world.expect(Expectation::of(Mail::to("b@contoso.test")).times(12));
@@ -108,7 +108,7 @@ async fn a_session_counts_once_and_each_verdict_when_it_changes() {
 
 #[tokio::test]
 async fn mail_and_queries_are_waited_for() {
-    let world = Arc::new(forgetful().await);
+    let world = Arc::new(small_journal().await);
     let waiting = Arc::clone(&world);
     let mail = tokio::spawn(async move {
         let mail = Mail::to("B@contoso.test").by_sender("second@example.test");

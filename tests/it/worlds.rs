@@ -16,9 +16,9 @@ use super::http::{Served, deliver_to};
 const MESSAGE: &[u8] = b"Subject: x\r\n\r\nx\r\n";
 
 /// A client that sends one line after another.
-struct Talk(BufReader<TcpStream>);
+struct TestClient(BufReader<TcpStream>);
 
-impl Talk {
+impl TestClient {
     async fn with(world: &World) -> Self {
         let stream = TcpStream::connect(world.smtp_addr())
             .await
@@ -27,7 +27,7 @@ impl Talk {
     }
 
     /// The last line of a reply.
-    async fn hear(&mut self) -> String {
+    async fn read_reply(&mut self) -> String {
         loop {
             let mut line = String::new();
             self.0.read_line(&mut line).await.expect("a line");
@@ -40,7 +40,7 @@ impl Talk {
     async fn ask(&mut self, line: &str) -> String {
         let octets = format!("{line}\r\n");
         self.0.write_all(octets.as_bytes()).await.expect("sent");
-        self.hear().await
+        self.read_reply().await
     }
 
     async fn message(&mut self) {

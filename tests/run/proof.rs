@@ -19,7 +19,7 @@ struct Machine {
 }
 
 impl Machine {
-    fn look() -> Self {
+    fn observe() -> Self {
         let lines = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
         let words = |path: &str, word: usize| -> BTreeSet<String> {
             let text = lines(path);
@@ -67,7 +67,7 @@ fn files() -> BTreeSet<std::path::PathBuf> {
 #[test]
 fn a_hundred_runs_leave_nothing() {
     for caller in callers("a hundred runs") {
-        let (machine, before) = (Machine::look(), files());
+        let (machine, before) = (Machine::observe(), files());
         let mark = format!("martinet-hundred-{caller:?}");
         // Every run starts a daemon, and every third run is killed.
         let script = format!(
@@ -108,7 +108,7 @@ fn a_hundred_runs_leave_nothing() {
             );
             std::thread::yield_now();
         }
-        assert_eq!(Machine::look(), machine, "{caller:?}");
+        assert_eq!(Machine::observe(), machine, "{caller:?}");
         assert_eq!(files(), before, "{caller:?}");
     }
 }
@@ -236,7 +236,7 @@ fn nothing_listens_or_connects_outside() {
         return;
     }
     for caller in callers("nothing outside") {
-        let machine = Machine::look();
+        let machine = Machine::observe();
         let script =
             format!("python3 {SENDER} postmaster@contoso.test mail.example.test; read wait");
         let mut child = run_by(caller)
@@ -259,7 +259,7 @@ fn nothing_listens_or_connects_outside() {
         let mut line = String::new();
         out.read_line(&mut line).expect("a line");
         assert_eq!(line, "accepted\n");
-        assert_eq!(Machine::look(), machine, "{caller:?}");
+        assert_eq!(Machine::observe(), machine, "{caller:?}");
         child
             .stdin
             .take()

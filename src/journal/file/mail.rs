@@ -246,14 +246,14 @@ pub(super) fn compact(mail: &Mutex<MailFile>) -> io::Result<()> {
         let mail = mail.lock();
         (mail.path.clone(), mail.first(), mail.end, mail.clear_count)
     };
-    let beside = new_file(&path);
-    let copied = copy(&path, &beside, first, end).and_then(|(mut source, mut target)| {
+    let new_path = new_file(&path);
+    let copied = copy(&path, &new_path, first, end).and_then(|(mut source, mut target)| {
         let mut mail = mail.lock();
         if mail.clear_count != clear_count {
-            return fs::remove_file(&beside); // everything was removed meanwhile
+            return fs::remove_file(&new_path); // everything was removed meanwhile
         }
         io::copy(&mut (&mut source).take(mail.end - end), &mut target)?;
-        fs::rename(&beside, &path)?;
+        fs::rename(&new_path, &path)?;
         mail.file = target;
         mail.incomplete = false;
         mail.end -= first;
@@ -262,7 +262,7 @@ pub(super) fn compact(mail: &Mutex<MailFile>) -> io::Result<()> {
         Ok(())
     });
     if copied.is_err() {
-        let _ = fs::remove_file(&beside);
+        let _ = fs::remove_file(&new_path);
     }
     copied
 }

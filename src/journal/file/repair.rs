@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::record::{Found, Scan};
-use super::{mail, mail_beside};
+use super::{mail, mail_path_of};
 use crate::error::Error;
 
 /// The result of a repair.
@@ -39,7 +39,7 @@ pub struct Damaged {
 /// # Errors
 /// The file does not exist, is in use by a process, has no record, or cannot be read or written.
 pub fn repair(journal: &Path) -> Result<Repaired, Error> {
-    let file = mail_beside(journal);
+    let file = mail_path_of(journal);
     let failed = |error| Error::io(format!("cannot repair {}", file.display()), error);
     mend(&file).map_err(failed)
 }
@@ -87,13 +87,13 @@ fn mend(path: &Path) -> io::Result<Repaired> {
 
 /// Copies the file, and replaces it with these parts of it. Returns the path of the copy.
 fn replace(path: &Path, mut file: &fs::File, parts: &[(u64, u64)]) -> io::Result<PathBuf> {
-    let beside = |ending: &str| {
+    let sibling = |ending: &str| {
         let mut name = path.as_os_str().to_owned();
         name.push(ending);
         PathBuf::from(name)
     };
     let (copy, mut target) = (1..)
-        .map(|n| beside(&format!(".damaged-{n}")))
+        .map(|n| sibling(&format!(".damaged-{n}")))
         .find_map(|name| match fs::File::create_new(&name) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => None,
             created => Some(created.map(|target| (name, target))),
@@ -102,7 +102,7 @@ fn replace(path: &Path, mut file: &fs::File, parts: &[(u64, u64)]) -> io::Result
     file.seek(SeekFrom::Start(0))?;
     io::copy(&mut file, &mut target)?;
     target.sync_all()?;
-    let new = beside(".new");
+    let new = sibling(".new");
     let mut mended = fs::File::create(&new)?;
     for (begin, end) in parts {
         file.seek(SeekFrom::Start(*begin))?;

@@ -54,7 +54,7 @@ pub(super) static CHECK: Check = Check {
 fn build(settings: &Settings) -> Judge {
     let mode = settings.choice("mode", "exact");
     let network = mode != "exact";
-    let pardoned: fn(IpAddr) -> bool = match mode {
+    let exempt: fn(IpAddr) -> bool = match mode {
         "network-or-private" => is_private,
         "network-or-shared" => |address| is_private(address) || is_shared(address),
         _ => |_| false,
@@ -69,16 +69,11 @@ fn build(settings: &Settings) -> Judge {
         Some(helo) if !ipv6 && (facts.client_address.is_ipv6() || helo.argument.contains(':')) => {
             Finding::NotApplicable
         }
-        _ => judge(facts, about, network, pardoned),
+        _ => judge(facts, about, network, exempt),
     })
 }
 
-fn judge(
-    facts: &Facts,
-    about: &[HeloKind],
-    network: bool,
-    pardoned: fn(IpAddr) -> bool,
-) -> Finding {
+fn judge(facts: &Facts, about: &[HeloKind], network: bool, exempt: fn(IpAddr) -> bool) -> Finding {
     let Some(helo) = facts.helo.as_ref().filter(|h| about.contains(&h.kind)) else {
         return Finding::NotApplicable;
     };
@@ -86,7 +81,7 @@ fn judge(
         return Finding::NotApplicable;
     };
     let client = facts.client_address;
-    if address == client || (network && same_network(address, client)) || pardoned(address) {
+    if address == client || (network && same_network(address, client)) || exempt(address) {
         return Finding::Satisfied;
     }
     let why = format!("the HELO is {address}, but the client address is {client}");

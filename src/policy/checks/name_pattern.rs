@@ -107,7 +107,7 @@ impl Patterns {
     }
 
     /// The reason why the name is refused, if it is.
-    fn objection(&self, name: &str) -> Option<String> {
+    fn mismatch(&self, name: &str) -> Option<String> {
         let first = |patterns: &[Pattern]| {
             let found = patterns.iter().find(|p| p.matches(name));
             found.map(|pattern| pattern.as_str().to_owned())
@@ -141,12 +141,12 @@ fn judge_ptr(patterns: &Patterns, verified: bool, facts: &Facts) -> Finding {
     let Some(name) = name.map(name::display) else {
         return Finding::NotApplicable;
     };
-    match patterns.objection(&name) {
+    match patterns.mismatch(&name) {
         None => Finding::Satisfied,
-        Some(objection) => {
+        Some(mismatch) => {
             let target = super::ptr_exists::named(facts);
             violated(
-                format!("the PTR name {name} {objection}"),
+                format!("the PTR name {name} {mismatch}"),
                 [
                     Change::PointPtr { address, target },
                     Change::AskReceiver(address),
@@ -161,10 +161,10 @@ fn judge_helo(patterns: &Patterns, brackets: bool, facts: &Facts, helo: &Helo) -
         true => helo.argument.clone(),
         false => helo.argument.replace(['[', ']'], ""),
     };
-    match patterns.objection(&text) {
+    match patterns.mismatch(&text) {
         None => Finding::Satisfied,
-        Some(objection) => violated(
-            format!("the HELO {} {objection}", helo.argument),
+        Some(mismatch) => violated(
+            format!("the HELO {} {mismatch}", helo.argument),
             [
                 super::helo_syntax::better(facts),
                 Change::AskReceiver(facts.client_address),

@@ -232,13 +232,21 @@ pub async fn serve(
                     let (service, listener_config) =
                         (Arc::clone(&service), Arc::clone(&listener_config));
                     turned_away.spawn(async move {
-                        Connection::turn_away(stream, peer, &service, &listener_config, true).await;
+                        Connection::reject_connection(
+                            stream,
+                            peer,
+                            &service,
+                            &listener_config,
+                            true,
+                        )
+                        .await;
                         drop(permit);
                     });
                 }
                 // The reply goes into the empty buffer of the socket, and the connection ends at once.
                 Err(_) => {
-                    Connection::turn_away(stream, peer, &service, &listener_config, false).await
+                    Connection::reject_connection(stream, peer, &service, &listener_config, false)
+                        .await
                 }
             },
         }

@@ -23,7 +23,7 @@ pub(crate) struct Chunk {
     /// The reply if BDAT was refused.
     refusal: Option<Reply>,
     /// An earlier refusal that stays in force after the chunk.
-    stuck: Option<Reply>,
+    refusing_all: Option<Reply>,
 }
 
 impl Chunk {
@@ -47,13 +47,13 @@ impl Session {
     /// Handles BDAT. Its octets follow immediately, whatever the reply (RFC 3030 §2), and are not commands.
     pub(crate) fn bdat(&mut self, size: usize, last: bool, output: &mut Vec<u8>) {
         let refusal = self.refuse_chunk(output);
-        let (mut open, mut stuck) = (None, None);
+        let (mut open, mut refusing_all) = (None, None);
         match (&refusal, std::mem::replace(&mut self.state, State::Idle)) {
             (_, State::Closed) => {
                 self.state = State::Closed;
                 return;
             }
-            (_, State::Stuck(reply)) => stuck = Some(reply),
+            (_, State::RefusingAll(reply)) => refusing_all = Some(reply),
             (None, State::Transaction(transaction)) => {
                 open = Some((transaction, self.setup.mail_data()))
             }
@@ -70,7 +70,7 @@ impl Session {
             remaining: size,
             last,
             refusal,
-            stuck,
+            refusing_all,
         });
     }
 
@@ -78,7 +78,7 @@ impl Session {
     fn refuse_chunk(&mut self, output: &mut Vec<u8>) -> Option<Reply> {
         match &self.state {
             State::Chunked(..) => return None,
-            State::Stuck(reply) => return Some(reply.clone()),
+            State::RefusingAll(reply) => return Some(reply.clone()),
             _ if self.client.holds_refusal() => return self.say_held_refusal(&mut Vec::new()),
             State::Transaction(open) if open.has_recipients() => {
                 // The rules of the stage data are evaluated at the first chunk.
@@ -111,8 +111,8 @@ impl Session {
             if let Some(reply) = chunk.refusal {
                 self.dialogue.say(&reply, output);
             }
-            return match chunk.stuck {
-                Some(reply) => self.state = State::Stuck(reply),
+            return match chunk.refusing_all {
+                Some(reply) => self.state = State::RefusingAll(reply),
                 None => self.end_after_errors(output),
             };
         };

@@ -49,7 +49,7 @@ impl Dialogue {
     pub(super) fn say(&mut self, reply: &Reply, output: &mut Vec<u8>) {
         let begin = output.len();
         reply.write_to(output);
-        if self.is_mute() {
+        if self.is_silent() {
             return;
         }
         for line in output[begin..].split_inclusive(|octet| *octet == b'\n') {
@@ -92,7 +92,7 @@ impl Dialogue {
     }
 
     /// Whether replies are suppressed.
-    pub(super) fn is_mute(&self) -> bool {
+    pub(super) fn is_silent(&self) -> bool {
         self.mode.is_some_and(|mode| mode.mute)
     }
 

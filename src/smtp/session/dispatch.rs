@@ -118,7 +118,7 @@ impl Session {
         }
         let command = command::parse(text, syntax);
         self.at = stage_of(&command).unwrap_or(self.at);
-        if let State::Stuck(reply) = &self.state
+        if let State::RefusingAll(reply) = &self.state
             && !self.quits(&command)
             && !(matches!(&command, Ok(Command::Xclient(_))) && self.setup.may_xclient())
         {
@@ -130,7 +130,7 @@ impl Session {
                 _ => self.dialogue.say(&reply, output),
             };
         }
-        if more && self.had_to_wait(&command) && self.out_of_step(text, output) {
+        if more && self.must_wait(&command) && self.out_of_step(text, output) {
             return;
         }
         if self.refuses_command(&command, output) || self.lacks_tls(&command, output) {

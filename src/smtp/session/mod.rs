@@ -110,7 +110,7 @@ pub(crate) enum State {
     /// STARTTLS was accepted; nothing is sent before the handshake is complete.
     Handshake,
     /// A refusal is in force: everything except QUIT gets this reply.
-    Stuck(Reply),
+    RefusingAll(Reply),
     /// A line that is too long is being discarded.
     Passing(Box<OverlongLine>),
     /// The session has ended.
@@ -168,7 +168,7 @@ impl Session {
 
     /// Sets the listener of the session.
     #[must_use]
-    pub fn behind(mut self, listener: ListenerMode) -> Self {
+    pub fn on_listener(mut self, listener: ListenerMode) -> Self {
         self.client.facts.conduct.tls = listener.secured;
         self.setup.listener = listener;
         self
@@ -231,7 +231,7 @@ impl Session {
     }
 
     /// Refuses a connection beyond the limit of the listener: a reply instead of the greeting, and the end.
-    pub(crate) fn turn_away(&mut self, output: &mut Vec<u8>) {
+    pub(crate) fn reject_connection(&mut self, output: &mut Vec<u8>) {
         let reply = self.core(CoreReply::TooManyConnections, &[]);
         self.dialogue.say(&reply, output);
         let why = "the listener has reached its limit of connections".to_owned();
@@ -392,7 +392,7 @@ impl Session {
     /// Ends the transaction. No other function does.
     pub(crate) fn reset(&mut self) {
         self.abandon();
-        if !matches!(self.state, State::Stuck(_) | State::Closed) {
+        if !matches!(self.state, State::RefusingAll(_) | State::Closed) {
             self.state = State::Idle;
         }
         self.client.facts.forget_sender();

@@ -20,7 +20,7 @@ impl Session {
 
     /// Records a refusal without a rule. A reply that is never sent is not a refusal.
     pub(crate) fn refuses(&mut self, source: Source, reply: Reply, why: String) {
-        if self.dialogue.is_mute() || !reply.code().is_refusal() {
+        if self.dialogue.is_silent() || !reply.code().is_refusal() {
             return;
         }
         let refusal = Refusal::without_rule(source, self.at, reply, why);

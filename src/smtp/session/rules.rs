@@ -37,7 +37,7 @@ impl Session {
             client.hold_refusal(refusal);
             return None;
         }
-        Some(self.speak(refusal, output))
+        Some(self.send_refusal(refusal, output))
     }
 
     /// Sends the refusal that was decided at connect in reply to a command, if there is one. Returns true if it did.
@@ -105,7 +105,7 @@ impl Session {
         let values = self.setup.values(&[]);
         let refusal = policy.judge_conduct(stage, &self.client.facts, &values)?;
         self.dialogue.observed(&self.client.facts);
-        Some(self.speak(refusal, output))
+        Some(self.send_refusal(refusal, output))
     }
 
     /// Records a bare LF or CR and evaluates the rules about it. The first one of a session is in the journal even without a
@@ -147,7 +147,7 @@ impl Session {
         let refusal = policy.judge_tls(self.stage(), &self.client.facts, &values);
         match refusal {
             Some(refusal) => {
-                self.speak(refusal, output);
+                self.send_refusal(refusal, output);
                 true
             }
             None => false,
@@ -228,7 +228,7 @@ impl Session {
         }
     }
 
-    fn speak(&mut self, refusal: Refusal, output: &mut Vec<u8>) -> Reply {
+    fn send_refusal(&mut self, refusal: Refusal, output: &mut Vec<u8>) -> Reply {
         let stage = refusal.stage;
         self.refuse_at(refusal, stage, output)
     }
@@ -242,18 +242,18 @@ impl Session {
         let reply = refusal.reply.clone();
         self.dialogue.say(&reply, output);
         let after = refusal.after;
-        if !self.dialogue.is_mute() {
+        if !self.dialogue.is_silent() {
             self.record_refusal(refusal);
         }
         match after {
             After::Close => self.close(ClosedBy::Refused),
             After::Sticky503 => {
                 self.abandon();
-                self.state = State::Stuck(self.core(CoreReply::AccessDenied, &[]));
+                self.state = State::RefusingAll(self.core(CoreReply::AccessDenied, &[]));
             }
             After::Repeat => {
                 self.abandon();
-                self.state = State::Stuck(reply.clone());
+                self.state = State::RefusingAll(reply.clone());
             }
             After::EachCommand | After::Continue => {}
         }
@@ -262,7 +262,7 @@ impl Session {
 
     /// Whether the client must wait for the reply to this command: after the commands of RFC 2920 §3.1 that end a
     /// group, and after each command without PIPELINING. QUIT ends the session.
-    pub(crate) fn had_to_wait(&self, command: &Result<Command, Mistake>) -> bool {
+    pub(crate) fn must_wait(&self, command: &Result<Command, Mistake>) -> bool {
         let extended = self
             .client
             .facts

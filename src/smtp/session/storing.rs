@@ -40,7 +40,7 @@ impl Session {
         let reply = self.core(CoreReply::NoStorage, &[]);
         self.dialogue.say(&reply, output);
         self.protocol_refuses(reply.clone());
-        self.say_again(envelope.recipients.len(), &reply, output);
+        self.repeat_reply(envelope.recipients.len(), &reply, output);
         self.end_transaction(envelope, reply, None);
     }
 }
@@ -69,7 +69,7 @@ mod tests {
         let client = ClientAddress::fixed([192, 0, 2, 10].into());
         let peer = SocketAddr::from(([127, 0, 0, 1], 40_000));
         let mut session = Session::new(receiver, std::sync::Arc::default(), client, peer, 1)
-            .behind(ListenerMode {
+            .on_listener(ListenerMode {
                 protocol,
                 ..ListenerMode::default()
             })
@@ -119,11 +119,11 @@ mod tests {
         }
         let said = events.lines().filter(|(from, _)| *from == Speaker::Server);
         let said: String = said.map(|(_, line)| format!("{line}\r\n")).collect();
-        let behind = |text: &str| {
+        let after = |text: &str| {
             let (_, rest) = text.split_once("354 ").unwrap_or_else(|| panic!("{text}"));
             rest.split_once("\r\n").expect("a line").1.to_owned()
         };
-        (behind(&sent), behind(&said), outcomes)
+        (after(&sent), after(&said), outcomes)
     }
 
     const FULL: &str = "452 4.3.1 Insufficient system storage\r\n";

@@ -266,7 +266,7 @@ impl Session {
         if let Some(bare) = bare
             && let Some(reply) = self.bare_newline(bare, Stage::Eod, output)
         {
-            self.say_again(open.envelope.recipients.len(), &reply, output);
+            self.repeat_reply(open.envelope.recipients.len(), &reply, output);
             return self.end_transaction(open.envelope, reply, None);
         }
         match data::finish(octets, flaw, &self.setup.settings().syntax) {
@@ -275,7 +275,7 @@ impl Session {
                 let ends = matches!(reply.code().get(), 421 | 521);
                 self.dialogue.say(&reply, output);
                 self.protocol_refuses(reply.clone());
-                self.say_again(open.envelope.recipients.len(), &reply, output);
+                self.repeat_reply(open.envelope.recipients.len(), &reply, output);
                 self.end_transaction(open.envelope, reply, None);
                 if ends {
                     self.close(ClosedBy::Refused);
@@ -303,7 +303,7 @@ impl Session {
             if self.setup.receiver.policy.needs().observes_message() {
                 self.proofs.keep_message(octets);
             }
-            self.say_again(open.envelope.recipients.len(), &reply, output);
+            self.repeat_reply(open.envelope.recipients.len(), &reply, output);
             return self.end_transaction(open.envelope, reply, None);
         }
         let before = self.dialogue.mark(output);
@@ -323,7 +323,7 @@ impl Session {
                 reply
             }
         };
-        self.say_again(open.envelope.recipients.len(), &reply, output);
+        self.repeat_reply(open.envelope.recipients.len(), &reply, output);
         if reply.code().is_refusal() {
             return self.end_transaction(open.envelope, reply, None);
         }
@@ -351,7 +351,7 @@ impl Session {
     }
 
     /// Repeats the reply for each recipient in LMTP (RFC 2033 §4.2).
-    pub(crate) fn say_again(&mut self, recipients: usize, reply: &Reply, output: &mut Vec<u8>) {
+    pub(crate) fn repeat_reply(&mut self, recipients: usize, reply: &Reply, output: &mut Vec<u8>) {
         if self.setup.is_lmtp() {
             for _ in 1..recipients {
                 self.dialogue.say(reply, output);
@@ -365,7 +365,7 @@ impl Session {
         reply: Reply,
         message: Option<AcceptedMessage>,
     ) {
-        let reply = Some(reply).filter(|_| !self.dialogue.is_mute());
+        let reply = Some(reply).filter(|_| !self.dialogue.is_silent());
         let acknowledged =
             message.is_some() && reply.as_ref().is_some_and(|r| r.code().class() == 2);
         if acknowledged {

@@ -28,8 +28,8 @@ async fn secure(
 #[tokio::test]
 async fn rfc3207_starttls() {
     let world = world("smtp.starttls = \"offered\"\n[[rule]]\ncheck = \"tls-required\"").await;
-    let mut talk = Talk::with(world.smtp_addr()).await;
-    talk.hear().await;
+    let mut talk = TestClient::with(world.smtp_addr()).await;
+    talk.read_reply().await;
     let extensions = talk.ask("EHLO mail.example.test").await;
     assert!(extensions.contains("|250 STARTTLS"), "{extensions}");
     assert_eq!(
@@ -40,7 +40,7 @@ async fn rfc3207_starttls() {
     let stream = secure(talk.0.into_inner(), &world, "mx.martinet.test")
         .await
         .expect("a handshake");
-    let mut talk = Talk(BufReader::new(stream));
+    let mut talk = TestClient(BufReader::new(stream));
     // RFC 3207 §4.2: the HELO is forgotten, as are XCLIENT, AUTH and the transaction.
     assert_eq!(
         world
@@ -85,17 +85,17 @@ async fn rfc3207_plaintext_after_starttls_is_discarded() {
         "smtp.starttls = \"offered\"\n[[rule]]\ncheck = \"sync\"\nfail = \"554 out of step\"",
     )
     .await;
-    let mut talk = Talk::with(world.smtp_addr()).await;
-    talk.hear().await;
+    let mut talk = TestClient::with(world.smtp_addr()).await;
+    talk.read_reply().await;
     talk.ask("EHLO mail.example.test").await;
     talk.say(b"STARTTLS\r\nMAIL FROM:<evil@example.test>\r\n")
         .await;
-    assert_eq!(talk.hear().await, "220 2.0.0 Ready to start TLS");
+    assert_eq!(talk.read_reply().await, "220 2.0.0 Ready to start TLS");
     let stream = secure(talk.0.into_inner(), &world, "mx.martinet.test")
         .await
         .expect("a handshake");
-    let mut talk = Talk(BufReader::new(stream));
-    assert_eq!(talk.hear().await, "554 out of step");
+    let mut talk = TestClient(BufReader::new(stream));
+    assert_eq!(talk.read_reply().await, "554 out of step");
     talk.ask("EHLO mail.example.test").await;
     let record = world.sessions().entry(1).expect("a session").snapshot();
     assert!(
@@ -123,8 +123,8 @@ async fn tls_with_something_wrong() {
             "smtp.starttls = \"offered\"\nsmtp.tls_fault = \"{fault}\""
         ))
         .await;
-        let mut talk = Talk::with(world.smtp_addr()).await;
-        talk.hear().await;
+        let mut talk = TestClient::with(world.smtp_addr()).await;
+        talk.read_reply().await;
         talk.ask("EHLO mail.example.test").await;
         talk.ask("STARTTLS").await;
         let handshake = secure(talk.0.into_inner(), &world, name).await;
@@ -146,8 +146,8 @@ async fn tls_with_something_wrong() {
         }
     }
     let refused = world("smtp.starttls = \"refused\"").await;
-    let mut talk = Talk::with(refused.smtp_addr()).await;
-    talk.hear().await;
+    let mut talk = TestClient::with(refused.smtp_addr()).await;
+    talk.read_reply().await;
     talk.ask("EHLO mail.example.test").await;
     assert_eq!(
         talk.ask("STARTTLS").await,
@@ -165,19 +165,19 @@ async fn rfc8314_implicit_tls_and_garbage_on_it() {
     let stream = TcpStream::connect(world.listeners()[0])
         .await
         .expect("a connection");
-    let mut talk = Talk(BufReader::new(
+    let mut talk = TestClient(BufReader::new(
         secure(stream, &world, "127.0.0.1")
             .await
             .expect("a handshake"),
     ));
-    assert!(talk.hear().await.starts_with("220"));
+    assert!(talk.read_reply().await.starts_with("220"));
     assert!(
         !talk
             .ask("EHLO mail.example.test")
             .await
             .contains("STARTTLS")
     );
-    let mut plain = Talk::with(world.listeners()[0]).await;
+    let mut plain = TestClient::with(world.listeners()[0]).await;
     plain.say(b"EHLO mail.example.test\r\n").await;
     let mut rest = Vec::new();
     let _ = plain.0.read_to_end(&mut rest).await;

@@ -11,7 +11,7 @@ async fn a_message_over_the_limit_is_read_and_discarded() {
     let begin = "EHLO a.test\r\nMAIL FROM:<a@example.test>\r\nRCPT TO:<b@contoso.test>\r\n";
     let text = format!("{}\r\n", "x".repeat(98)).repeat(5000);
     let size = 10 * text.len();
-    for (command, before, behind) in [
+    for (command, before, after) in [
         (
             "DATA\r\n".to_owned(),
             "354 End data with <CR><LF>.<CR><LF>\r\n",
@@ -32,7 +32,7 @@ async fn a_message_over_the_limit_is_read_and_discarded() {
             stream.write_all(text.as_bytes()).await.expect("written");
         }
         serves(&world).await;
-        stream.write_all(behind.as_bytes()).await.expect("written");
+        stream.write_all(after.as_bytes()).await.expect("written");
         let said = read_until(&mut stream, "250 2.0.0 Ok\r\n").await;
         assert_eq!(
             said,

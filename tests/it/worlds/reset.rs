@@ -158,8 +158,8 @@ async fn a_session_stays_on_its_side_of_a_reset() {
         deliver_to(world.smtp_addr(), "x.test", MESSAGE).await;
         assert_eq!(world.faults()[0].fired(), 1, "the only time");
 
-        let mut straddling = Talk::with(world).await;
-        assert!(straddling.hear().await.starts_with("220"));
+        let mut straddling = TestClient::with(world).await;
+        assert!(straddling.read_reply().await.starts_with("220"));
         straddling.ask("EHLO x.test").await;
         assert_eq!(served.ask("POST", path, "", b"").await.status, 204);
         let everything = path == "/api/v1/reset";
@@ -168,13 +168,13 @@ async fn a_session_stays_on_its_side_of_a_reset() {
         straddling.message().await;
         assert_eq!(world.faults()[0].fired(), u64::from(!everything), "{path}");
         if everything {
-            let mut new = Talk::with(world).await;
-            assert!(new.hear().await.starts_with("220"));
+            let mut new = TestClient::with(world).await;
+            assert!(new.read_reply().await.starts_with("220"));
             new.ask("EHLO x.test").await;
             let reply = new.ask("MAIL FROM:<a@example.test>").await;
             assert!(reply.starts_with("450"), "the fault is its own: {reply}");
             straddling.quit().await;
-            let reply = Talk::with(world).await.hear().await;
+            let reply = TestClient::with(world).await.read_reply().await;
             assert!(reply.starts_with("421"), "one is open still: {reply}");
             new.quit().await;
         } else {

@@ -81,7 +81,7 @@ pub(super) fn of_scenario(
             continue;
         };
         let profile = scenario::load_receiver(&session.receiver)?;
-        if !met_receivers(scenario, main, session)?.contains(&profile.name) {
+        if !reached_receivers(scenario, main, session)?.contains(&profile.name) {
             continue;
         }
         let attempt = attempt(scenario, session);
@@ -112,7 +112,7 @@ fn attempt(scenario: &Scenario, session: &SessionExpectation) -> Attempt {
 }
 
 /// The receivers that an expectation can have: that of the recipient's domain, or of any domain.
-fn met_receivers(
+fn reached_receivers(
     scenario: &Scenario,
     main: &ReceiverProfile,
     session: &SessionExpectation,

@@ -86,7 +86,7 @@ impl Marks {
     /// Reads or changes the marks of a world.
     fn with<R>(&self, world: &World, then: impl FnOnce(&mut Marked) -> R) -> R {
         let gone = world.messages().counts().dropped;
-        let mut marked = world.beside::<Mutex<Marked>>().lock();
+        let mut marked = world.extension::<Mutex<Marked>>().lock();
         if !std::mem::replace(&mut marked.restored, true) {
             marked.restore(world.marks());
         }
