@@ -20,6 +20,8 @@ mod examples;
 mod extensions;
 mod find;
 mod find_bounces;
+#[cfg(unix)]
+mod find_commands;
 mod find_played;
 mod foreign;
 mod foreign_smtp;
