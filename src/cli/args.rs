@@ -408,11 +408,11 @@ pub(super) struct Send {
     /// File with the message to send [default: a short test message]
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// What the client says instead of the usual dialogue; can be given more than once. \r and \n are line ends; CRLF is
+    /// Text to send instead of the usual commands; can be given more than once. \r and \n are line ends; CRLF is
     /// added if the text does not end with \n
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["messages", "recipients", "file"], value_parser = unescaped)]
     pub say: Vec<String>,
-    /// Say the first --say before the greeting, as the client address of the connection
+    /// Send the first --say before the greeting; --client is then only the source address, never XCLIENT
     #[arg(long, requires = "say")]
     pub early: bool,
     /// Number of messages on the connection
