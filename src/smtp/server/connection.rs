@@ -85,7 +85,7 @@ impl<'a> Connection<'a> {
 
     /// Refuses a connection beyond the limit. With time granted, the client may still send, so that its system does not
     /// discard the reply.
-    pub(crate) async fn reject_connection(
+    pub(crate) async fn reject(
         stream: TcpStream,
         peer: SocketAddr,
         service: &'a ServerState,
@@ -94,7 +94,7 @@ impl<'a> Connection<'a> {
     ) {
         let mut connection = Self::begin(stream, peer, None, service, listener_config);
         let span = connection.span(peer);
-        connection.session.reject_connection(&mut connection.output);
+        connection.session.reject(&mut connection.output);
         let sending = connection.flush(SendMode::default());
         let sent = timeout(LINGER, sending.instrument(span.clone())).await;
         let mut wire = std::mem::replace(&mut connection.wire, MaybeTlsStream::Gone);

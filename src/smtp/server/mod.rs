@@ -190,14 +190,14 @@ pub async fn serve(
     let permits = Arc::new(Semaphore::new(service.max_connections));
     let refusal_permits = Arc::new(Semaphore::new(TURNED_AWAY));
     let mut sessions = JoinSet::new();
-    let (mut turned_away, mut failures) = (JoinSet::new(), Failures::default());
+    let (mut rejected, mut failures) = (JoinSet::new(), Failures::default());
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
         while sessions.try_join_next().is_some() {}
-        while turned_away.try_join_next().is_some() {}
+        while rejected.try_join_next().is_some() {}
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -231,23 +231,13 @@ pub async fn serve(
                 Ok(permit) => {
                     let (service, listener_config) =
                         (Arc::clone(&service), Arc::clone(&listener_config));
-                    turned_away.spawn(async move {
-                        Connection::reject_connection(
-                            stream,
-                            peer,
-                            &service,
-                            &listener_config,
-                            true,
-                        )
-                        .await;
+                    rejected.spawn(async move {
+                        Connection::reject(stream, peer, &service, &listener_config, true).await;
                         drop(permit);
                     });
                 }
                 // The reply goes into the empty buffer of the socket, and the connection ends at once.
-                Err(_) => {
-                    Connection::reject_connection(stream, peer, &service, &listener_config, false)
-                        .await
-                }
+                Err(_) => Connection::reject(stream, peer, &service, &listener_config, false).await,
             },
         }
         if sessions.len() >= BUSY_SESSIONS {
@@ -260,5 +250,5 @@ pub async fn serve(
     })
     .await;
     sessions.shutdown().await;
-    turned_away.shutdown().await;
+    rejected.shutdown().await;
 }

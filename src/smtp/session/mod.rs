@@ -231,7 +231,7 @@ impl Session {
     }
 
     /// Refuses a connection beyond the limit of the listener: a reply instead of the greeting, and the end.
-    pub(crate) fn reject_connection(&mut self, output: &mut Vec<u8>) {
+    pub(crate) fn reject(&mut self, output: &mut Vec<u8>) {
         let reply = self.core(CoreReply::TooManyConnections, &[]);
         self.dialogue.say(&reply, output);
         let why = "the listener has reached its limit of connections".to_owned();
