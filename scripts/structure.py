@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks the structure of the code: no file over 500 lines, no function over 80, no imports in a circle.
 
-Every function that ARCHITECTURE.md names exists.
+Every function that ARCHITECTURE.md names exists. No name has a home-made metaphor in place of the word of the field (`METAPHORS`).
 
 Two neighbours in a folder, files or folders, never use each other, whatever lies between; a folder may use its parent, and the parent re-exports
 it. Paths are followed through re-exports to the module that defines the item. What exceeds a limit today is listed below; the lists only get shorter:
@@ -31,6 +31,13 @@ CIRCLES: set[str] = set()
 
 # Names in ARCHITECTURE.md that other crates define.
 OTHERS = {"ArcSwap"}
+
+# Words that names used instead of those of RFCs, Postfix and Rust: a listener was a door, a deadline the patience of a client.
+METAPHORS = set(
+    "cure cures deed deposit desk door fate habit habits happening hear heard hopeful hurry keeper lobby manner occasion patience reception "
+    "recollection remark spoken sprinkle swallow teller telling torn wasteful welcome".split()
+)
+NAME = re.compile(r"\b(?:fn|struct|enum|trait|type|mod|const|static|let mut|let|for)\s+([A-Za-z_]\w*)|\b([a-z_]\w*): |^\s+([A-Z]\w+)(?:[,({]| =)|\|(\w+)\|", re.M)
 
 FUNCTION = re.compile(r'^( *)(?:pub(?:\([^)]*\))? )?(?:const |async |unsafe |extern "C" )*fn (\w+)')
 TEST = re.compile(
@@ -210,6 +217,15 @@ def public_lines(texts):
     return {"items": sum(map(bool, map(item.match, code))), "fields": sum(map(bool, map(field.match, code)))}
 
 
+def metaphors(path, text):
+    """The declared names, public or local, that have a word of METAPHORS."""
+    code = re.sub(r'"(?:[^"\\]|\\.)*"', '""', re.sub(r"//[^\n]*", "", text), flags=re.S)
+    for match in NAME.finditer(code):
+        name = match[match.lastindex]
+        if METAPHORS & {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}:
+            yield f"{path}: {name}"
+
+
 def compare(what, found, known):
     """Prints new and obsolete entries. Returns the number of both."""
     for item in sorted(found - known):
@@ -232,6 +248,9 @@ def main():
             wrong += 1
     for name in sorted(set(names_without_code(texts))):
         print(f"ARCHITECTURE.md names what no code has: {name}")
+        wrong += 1
+    for name in sorted({name for path, text in texts.items() for name in metaphors(path, text)}):
+        print(f"a metaphor in a name, use the word of the field: {name}")
         wrong += 1
     for path, text in texts.items():
         if path.startswith("src/policy/checks/") and re.search(r"\*\*(Checks|Basis|Beyond)\*\*", text):

@@ -113,9 +113,9 @@ fn row(out: &mut String, label: &str, text: &str) {
 }
 
 /// A number with its noun: `1 file`, `2 files`.
-pub(in crate::cli) fn counted(count: usize, noun: &str) -> String {
+pub(in crate::cli) fn counted(count: usize, unit: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{plural}")
+    format!("{count} {unit}{plural}")
 }
 
 /// The questions and answers, a line for each.

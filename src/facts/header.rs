@@ -460,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mended_header_has_the_fault_no_more() {
+    fn a_fixed_header_no_longer_has_the_fault() {
         let message = b"From: a@x.test, b@y.test\r\nstray\r\nSubject: 1\r\nSubject: 2\r\nDate: x\r\n\r\nbody\r\n";
         let missing = mended(message, &HeaderFault::Missing("message-id"));
         assert_eq!(Header::read(&missing).times("message-id"), 1);

@@ -248,24 +248,24 @@ mod tests {
 
     #[test]
     fn how_often() {
-        let spoken = |often: Schedule| (1..=6).filter(|n| often.holds(*n)).collect::<Vec<_>>();
-        assert_eq!(spoken(Schedule::default()), [1, 2, 3, 4, 5, 6]);
+        let applies_to = |often: Schedule| (1..=6).filter(|n| often.holds(*n)).collect::<Vec<_>>();
+        assert_eq!(applies_to(Schedule::default()), [1, 2, 3, 4, 5, 6]);
         assert_eq!(
-            spoken(Schedule {
+            applies_to(Schedule {
                 attempt: Some(2),
                 ..Schedule::default()
             }),
             [2]
         );
         assert_eq!(
-            spoken(Schedule {
+            applies_to(Schedule {
                 times: Some(3),
                 ..Schedule::default()
             }),
             [1, 2, 3]
         );
         assert_eq!(
-            spoken(Schedule {
+            applies_to(Schedule {
                 every: Some(3),
                 ..Schedule::default()
             }),
@@ -277,6 +277,6 @@ mod tests {
         };
         let count = (1..=1000).filter(|n| seeded.holds(*n)).count();
         assert!((400..600).contains(&count), "{count} of 1000");
-        assert_eq!(spoken(seeded), spoken(seeded));
+        assert_eq!(applies_to(seeded), applies_to(seeded));
     }
 }

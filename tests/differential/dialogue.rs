@@ -54,15 +54,15 @@ pub async fn play(server: SocketAddr, source: IpAddr, commands: &[String]) -> Ve
             }];
         }
     };
-    let greeting = hear(&mut stream).await;
+    let greeting = read_reply(&mut stream).await;
     dialogue.push(Exchange {
         command: String::new(),
         reply: greeting,
     });
     for command in commands {
-        let heard = dialogue.last().map_or("", Exchange::code);
+        let last_code = dialogue.last().map_or("", Exchange::code);
         let body = command.strip_prefix(BODY);
-        if body.is_some() && heard != "354" {
+        if body.is_some() && last_code != "354" {
             continue;
         }
         let said = match command.as_str() {
@@ -70,7 +70,7 @@ pub async fn play(server: SocketAddr, source: IpAddr, commands: &[String]) -> Ve
             _ => octets(body.unwrap_or(command)),
         };
         let reply = match stream.get_mut().write_all(&said).await {
-            Ok(()) => hear(&mut stream).await,
+            Ok(()) => read_reply(&mut stream).await,
             Err(_) => vec!["<closed>".to_owned()],
         };
         let ended = reply[0].starts_with('<');
@@ -107,7 +107,7 @@ async fn connect(server: SocketAddr, source: IpAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-async fn hear(stream: &mut BufReader<TcpStream>) -> Vec<String> {
+async fn read_reply(stream: &mut BufReader<TcpStream>) -> Vec<String> {
     match timeout(TIMEOUT, reply(stream)).await {
         Ok(Ok(reply)) => reply,
         Ok(Err(_)) => vec!["<closed>".to_owned()],

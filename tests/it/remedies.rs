@@ -434,7 +434,7 @@ fn verifying_a_remedy_does_not_count_for_faults() {
 /// The faults of a header belong together: one remedy names all of them, it is verified with the message, and a client
 /// that follows it is accepted.
 #[test]
-fn a_header_is_mended_whole() {
+fn one_remedy_fixes_every_fault_of_a_header() {
     let zones = zones("10 PTR mail.example.test.", "mail A 192.0.2.10");
     let (scenario, profile) = world(&zones, "[[rule]]\ncheck = \"message-format\"");
     let judged_with = |header: &str| {

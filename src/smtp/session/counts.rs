@@ -8,7 +8,7 @@ use crate::verdict::Source;
 impl Session {
     /// Reads the counts that rules need, as far as the client and the envelope are known. A receiver without such rules
     /// does not take the lock of the memory.
-    pub(crate) fn recall_counts(&mut self) {
+    pub(crate) fn load_counts(&mut self) {
         let needs = self.setup.receiver.policy.needs();
         if needs.volumes.is_empty() && needs.refusals.is_empty() {
             return;

@@ -25,7 +25,7 @@ impl Session {
 
     /// Evaluates the rules of a stage like [`Session::refuse`], and returns the reply.
     pub(crate) fn refuse_with(&mut self, stage: Stage, output: &mut Vec<u8>) -> Option<Reply> {
-        self.recall_counts();
+        self.load_counts();
         let Self { setup, client, .. } = self;
         let values = setup.values(&[]);
         let (refusal, allowed) = client.judge(&setup.receiver.policy, stage, &values);
@@ -100,7 +100,7 @@ impl Session {
         output: &mut Vec<u8>,
     ) -> Option<Reply> {
         note(&mut self.client.facts.conduct);
-        self.recall_counts();
+        self.load_counts();
         let policy = &self.setup.receiver.policy;
         let values = self.setup.values(&[]);
         let refusal = policy.judge_conduct(stage, &self.client.facts, &values)?;
