@@ -1,4 +1,4 @@
-//! Limits and security: errors, sizes, recipients and patience of a session, servers that end, STARTTLS and AUTH.
+//! Limits and security: errors, sizes, recipients and timeouts of a session, a stop of the server, STARTTLS and AUTH.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ fn real_limits_agree() {
     );
 }
 
-/// The inside of [`real_limits_agree`], which starts it.
+/// The part of [`real_limits_agree`] that runs in the namespaces.
 #[test]
 #[ignore = "runs within the namespaces that real_limits_agree makes"]
 fn within_the_lab() {
@@ -50,7 +50,8 @@ fn within_the_lab() {
     });
 }
 
-/// Plays sessions of a sound client with the programs and their profiles, and a last one that ends because the receiver does.
+/// Plays sessions of a correctly configured client with the programs and their profiles, and a last one during which
+/// the receivers are stopped.
 async fn agree(
     programs: [Program; 2],
     scripts: Vec<Vec<String>>,
@@ -96,7 +97,7 @@ async fn stopped(programs: &[(Program, Foreign)], world: World) -> compare::Repo
     report
 }
 
-/// Sends SIGTERM to the processes that hold sessions, as a master that stops does.
+/// Sends SIGTERM to the processes with sessions, as a stopping master process does.
 fn terminate_sessions() {
     let processes = std::fs::read_dir("/proc").expect("/proc");
     for process in processes.flatten() {
@@ -118,7 +119,7 @@ fn session(lines: &[&str]) -> Vec<String> {
         .collect()
 }
 
-/// How long a session goes on before the receivers are stopped.
+/// How long a session runs before the receivers are stopped.
 const IDLE: Duration = Duration::from_secs(1);
 const MAIL: &str = "MAIL FROM:<a@from.test>";
 const RCPT: &str = "RCPT TO:<postmaster@contoso.test>";
@@ -128,7 +129,7 @@ fn body(text: &str) -> String {
     format!("{BODY}{text}\r\n.\r\n")
 }
 
-/// Sessions that reach a limit, and what comes after it.
+/// Sessions that reach a limit, with the commands after it.
 fn limits() -> Vec<Vec<String>> {
     let long = |octets: usize| "x".repeat(octets);
     let message = |octets: usize| {
@@ -198,7 +199,7 @@ fn limits() -> Vec<Vec<String>> {
 /// Lengths of lines and paths in octets.
 const LENGTHS: [usize; 5] = [600, 1100, 2100, 5000, 20_000];
 
-/// Sessions with a command, a path, a text line and a HELO name of so many octets.
+/// Sessions with a command, a path, a text line and a HELO name of these lengths.
 fn long_lines(octets: usize) -> [Vec<String>; 5] {
     let long = "x".repeat(octets);
     let sender = format!("MAIL FROM:<{long}@from.test>");
@@ -213,7 +214,7 @@ fn long_lines(octets: usize) -> [Vec<String>; 5] {
     ]
 }
 
-/// Sessions with a receiver that offers STARTTLS and AUTH, or demands them.
+/// Sessions with a receiver that offers or requires STARTTLS and AUTH.
 fn security() -> Vec<Vec<String>> {
     vec![
         session(&[

@@ -1,4 +1,4 @@
-//! The commands that `martinet find` prints bring the reply: `check`, and `serve` with `send`.
+//! The commands that `martinet find` prints cause the reply: `check`, and `serve` with `send`.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -8,7 +8,7 @@ use martinet::find::{Finder, Match};
 
 const MARTINET: &str = env!("CARGO_BIN_EXE_martinet");
 
-/// What a command of `find` prints, run by a shell in this directory with further flags.
+/// Output of a command of `find`, run by a shell in this directory with additional flags.
 fn run(command: &str, flags: &str, directory: &Path) -> String {
     let command = command.replace("martinet send", &format!("'{MARTINET}' send {flags}"));
     let command = command.replace("martinet check", &format!("'{MARTINET}' check {flags}"));
@@ -20,7 +20,7 @@ fn run(command: &str, flags: &str, directory: &Path) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Starts `serve` on ports of its own, and returns it with its SMTP address.
+/// Starts `serve` on free ports, and returns it with its SMTP address.
 fn serve(command: &str) -> (Child, String) {
     let ports = "--smtp 127.0.0.1:0 --dns 127.0.0.1:0 --http 127.0.0.1:0";
     let command = command.replacen("martinet", &format!("exec '{MARTINET}'"), 1);
@@ -68,7 +68,7 @@ fn printed_commands_bring_the_reply() {
         "221 2.7.0 Error: I can break rules, too. Goodbye.",
         "452 4.5.3 CON-T4 http://postmaster.facebook.com/response_codes?ip=192.0.2.1#con",
         "550 HELO host host_mismatch(a.test / b.test)",
-        // A message of its own, three times, after 4,999 others.
+        // The same message three times, after 4,999 others.
         "550 5.7.40 Your message was blocked because the sending domain doesn't have a DMARC record",
     ];
     for reply in replies {

@@ -1,4 +1,4 @@
-//! What a receiver file can say of long lines and paths, of too many mistakes, of chunks, and of other protocols.
+//! Settings in receiver files for long lines and paths, mistakes, chunks, and other protocols.
 
 use rstest::rstest;
 
@@ -15,16 +15,16 @@ fn play(receiver: &str, script: &str) {
     .play(&format!("S: 220 mx.martinet.test ESMTP martinet\n{script}"));
 }
 
-/// A line of so many octets, without its CRLF.
+/// A line with this number of octets, without its CRLF.
 fn line(beginning: &str, octets: usize) -> String {
     format!("{beginning}{}", "x".repeat(octets - beginning.len()))
 }
 
 #[rstest]
 #[case::refused("", "S: 500 Error: line too long\nC: NOOP\nS: 250 Ok")]
-// The beginning is NOOP with an argument.
+// The first part is NOOP with an argument.
 #[case::cut("[syntax]\nlong_lines = \"cut\"", "S: 250 Ok\nC: NOOP\nS: 250 Ok")]
-// The rest is a further command, which is unknown.
+// The rest is another command, which is unknown.
 #[case::split(
     "[syntax]\nlong_lines = \"split\"",
     "S: 500 Error: line too long\nS: 500 5.5.2 Error: command not recognized\nC: NOOP\nS: 250 Ok"
@@ -45,7 +45,7 @@ fn long_lines(#[case] syntax: &str, #[case] expected: &str) {
 
 #[test]
 fn a_line_that_is_cut_loses_its_end() {
-    // The closing bracket is behind the limit.
+    // The closing bracket is after the limit.
     let mail = format!("{}@from.test>", line("MAIL FROM:<", 505));
     play(
         "[syntax]\nlong_lines = \"cut\"",
@@ -103,7 +103,7 @@ too_many_errors = [\"501-{mistake}\", \"501 Too many syntax or protocol errors\"
 too_many_unknown = \"500 Too many unrecognized commands\"";
 
 #[rstest]
-// The text stands before the last reply, which has the code of the mistake.
+// The text precedes the last reply, which has the code of the mistake.
 #[case(
     "C: DATA
      S: 503 Error: need MAIL command
