@@ -111,3 +111,27 @@ pub(super) struct Envelope<'a> {
     pub(super) spf: Option<&'a Spf>,
     pub(super) sender_domain: &'a str,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::Facts;
+
+    #[test]
+    fn one_signature_that_passes_is_enough() {
+        let signature = |result| Dkim {
+            domain: "example.test".to_owned(),
+            selector: "s".to_owned(),
+            result,
+            why: String::new(),
+        };
+        let passed = |results: Option<&[AuthResult]>| {
+            let mut facts = Facts::new(std::net::Ipv4Addr::LOCALHOST.into());
+            facts.dkim = results.map(|results| results.iter().map(|r| signature(*r)).collect());
+            facts.dkim_passed()
+        };
+        assert!(!passed(None) && !passed(Some(&[])));
+        assert!(!passed(Some(&[AuthResult::Fail, AuthResult::TempError])));
+        assert!(passed(Some(&[AuthResult::Fail, AuthResult::Pass])));
+    }
+}

@@ -8,6 +8,7 @@ use mail_parser::MessageParser;
 use serde::Serialize;
 
 use super::hostname_mistake;
+use crate::facts::message_id::{is_dot_atom, is_message_id};
 use crate::name;
 
 /// The fields that a message can have at most once (RFC 5322 §3.6), in lower case.
@@ -322,29 +323,6 @@ fn is_address(text: &str) -> bool {
         }
     };
     (quoted || is_dot_atom(local)) && domain_sound
-}
-
-/// Exactly one `msg-id` of RFC 5322 §3.6.4.
-fn is_message_id(text: &str) -> bool {
-    let inner = text
-        .strip_prefix('<')
-        .and_then(|text| text.strip_suffix('>'));
-    let Some((left, right)) = inner.and_then(|inner| inner.split_once('@')) else {
-        return false;
-    };
-    let quoted = left.len() > 2 && left.starts_with('"') && left.ends_with('"');
-    let literal = right.len() > 2 && right.starts_with('[') && right.ends_with(']');
-    let plain = |text: &str| !text.contains(['<', '>', ' ', '\t', '@']);
-    (quoted || is_dot_atom(left)) && (literal || is_dot_atom(right)) && plain(right)
-}
-
-/// `dot-atom-text` of RFC 5322 §3.2.3.
-fn is_dot_atom(text: &str) -> bool {
-    let atext = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c);
-    !text.is_empty()
-        && text
-            .split('.')
-            .all(|atom| !atom.is_empty() && atom.chars().all(atext))
 }
 
 #[cfg(test)]

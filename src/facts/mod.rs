@@ -14,6 +14,7 @@ mod iprev;
 mod listing;
 pub(crate) mod lookup;
 mod memory;
+mod message_id;
 mod resolver;
 mod sender;
 mod spf;

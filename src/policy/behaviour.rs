@@ -213,3 +213,57 @@ pub(super) fn title(name: &str) -> String {
         _ => words.join("-"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::Volume;
+
+    #[test]
+    fn times_as_receiver_files_write_them() {
+        for (milliseconds, expected) in [
+            (0, "0s"),
+            (1, "1ms"),
+            (1_500, "1500ms"),
+            (30_000, "30s"),
+            (60_000, "1m"),
+            (90_000, "90s"),
+            (3_600_000, "1h"),
+            (5_400_000, "90m"),
+        ] {
+            assert_eq!(span(Duration::from_millis(milliseconds)), expected);
+        }
+    }
+
+    #[test]
+    fn a_wait_is_rounded_up_to_seconds() {
+        let text = |wait| Behaviour::RetryAfter(wait).to_string();
+        assert!(text(Duration::from_millis(3_723_000)).contains("after 01:02:03,"));
+        assert!(text(Duration::from_millis(3_722_001)).contains("after 01:02:03,"));
+        assert!(text(Duration::from_secs(36_000)).contains("after 10:00:00,"));
+    }
+
+    #[test]
+    fn fewer_messages_count_for_the_same_kind_of_sender_and_time() {
+        let (hour, day) = (Duration::from_secs(3600), Duration::from_secs(86_400));
+        let volume = |by, per| Volume {
+            by,
+            per,
+            messages: 9,
+        };
+        let mut facts = Facts::new(std::net::Ipv4Addr::LOCALHOST.into());
+        facts.volumes = vec![
+            volume(CountBy::Client, hour),
+            volume(CountBy::Client, day),
+            volume(CountBy::FromDomain, hour),
+        ];
+        let fewer = Behaviour::SendFewer {
+            most: 4,
+            per: hour,
+            by: CountBy::Client,
+        };
+        fewer.apply(&mut facts);
+        let counts: Vec<_> = facts.volumes.iter().map(|volume| volume.messages).collect();
+        assert_eq!(counts, [4, 9, 9]);
+    }
+}

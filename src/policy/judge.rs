@@ -381,3 +381,57 @@ impl<'a> StagedRule<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::check::Settings;
+    use crate::policy::checks;
+
+    #[track_caller]
+    fn needs_header(rule: impl FnOnce(&mut Rule)) -> bool {
+        let check = checks::find("ptr-exists").expect("a check of the catalogue");
+        let mut one = Rule::new(check, &Settings::default());
+        rule(&mut one);
+        let allow = Vec::new();
+        let policy = Policy::new(vec![one], allow, false, Observations::default());
+        policy.needs().header
+    }
+
+    #[test]
+    fn a_count_by_from_domain_needs_the_header() {
+        let per = std::time::Duration::from_secs(60);
+        let bulk = |by| {
+            needs_header(|rule| {
+                rule.bulk = Some(Bulk {
+                    messages: 5,
+                    per,
+                    by,
+                })
+            })
+        };
+        let escalation = |by| {
+            needs_header(|rule| {
+                rule.escalation = Some(crate::policy::Escalation {
+                    after: 1,
+                    per,
+                    by,
+                    first: None,
+                })
+            })
+        };
+        assert!(!needs_header(|_| {}));
+        assert!(!bulk(CountBy::Client) && bulk(CountBy::FromDomain));
+        assert!(!escalation(CountBy::Client) && escalation(CountBy::FromDomain));
+    }
+
+    #[test]
+    fn bypasses_are_kept() {
+        let allow = crate::policy::Allow {
+            recipients: vec!["postmaster".to_owned()],
+            ..crate::policy::Allow::default()
+        };
+        let policy = Policy::new(Vec::new(), vec![allow], false, Observations::default());
+        assert_eq!(policy.allows().len(), 1);
+    }
+}

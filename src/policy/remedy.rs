@@ -405,3 +405,32 @@ impl Serialize for Remedies {
         self.view().serialize(serializer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_change_names() {
+        let address = "192.0.2.10".parse().expect("an address");
+        let name = crate::name::absolute("mail.example.test").expect("a name");
+        let point = Change::PointName {
+            name: name.clone(),
+            address,
+        };
+        let view = point.view();
+        assert_eq!(view.name.as_deref(), Some("mail.example.test."));
+        assert_eq!(view.record_type.as_deref(), Some("A"));
+        assert_eq!(view.data.as_deref(), Some("192.0.2.10"));
+        let view = Change::PointPtr {
+            address,
+            target: Some(name),
+        }
+        .view();
+        assert_eq!(view.record_type.as_deref(), Some("PTR"));
+        let view = Change::SayHelo(Some("mail.example.test".to_owned())).view();
+        assert_eq!(view.helo.as_deref(), Some("mail.example.test"));
+        let view = Change::SendFrom(address).view();
+        assert_eq!(view.address.as_deref(), Some("192.0.2.10"));
+    }
+}

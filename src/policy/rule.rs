@@ -385,4 +385,19 @@ mod tests {
         assert!(variant("until 2012").is_of("2003") && !variant("until 2012").is_of("2013"));
         assert!(variant("2021, web.de").is_of("2021") && !variant("relaying").is_of("2021"));
     }
+
+    #[test]
+    fn an_escalation_as_a_sentence() {
+        let escalation = Escalation {
+            after: 3,
+            per: Duration::from_secs(3600),
+            by: CountBy::Client,
+            first: None,
+        };
+        let text = escalation.to_string();
+        assert!(
+            text.starts_with("for the first 3 violations of ") && text.ends_with(" within 1h"),
+            "{text}"
+        );
+    }
 }

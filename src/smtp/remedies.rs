@@ -1,20 +1,20 @@
 //! Verification of remedies: each one is applied to a copy of the zones, or to the session, and the same receiver
 //! judges again. A remedy that does not help is not shown.
 
+mod memory;
 mod owned;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use memory::remember;
 use owned::{can_be_owned, is_public, is_reverse};
 
 use hickory_proto::rr::RData;
 use hickory_proto::rr::rdata::{A, AAAA, MX, PTR, TXT};
 
 use crate::dns::Amendment;
-use crate::facts::{
-    CountBy, Facts, Header, Lookup, ReceiverLookup, ResolverSnapshot, Verb, mended,
-};
+use crate::facts::{Facts, Header, Lookup, ReceiverLookup, ResolverSnapshot, Verb, mended};
 use crate::name::{self, Name, RecordType};
 use crate::policy::{Behaviour, Change, Remedy};
 use crate::smtp::Receiver;
@@ -337,32 +337,6 @@ impl Case {
                     .all(|kind| resolver.ask(&name, *kind).outcome.is_absent());
                 absent.then_some(name)
             })
-    }
-}
-
-/// Carries the receiver's memory of the client over to the client that is judged again.
-fn remember(before: &Facts, after: &mut Facts) {
-    if before.client_address != after.client_address {
-        // For another address, the memory has only this connection.
-        let none = before
-            .history
-            .as_ref()
-            .map(|_| crate::facts::History::default());
-        (after.history, after.greylist) = (none, None);
-        let new = after.volumes.iter_mut();
-        for volume in new.filter(|volume| volume.by == CountBy::Client) {
-            volume.messages = 1;
-        }
-        return;
-    }
-    after.history.clone_from(&before.history);
-    let (Some(history), Some(helo)) = (&mut after.history, &after.helo) else {
-        return;
-    };
-    let said = helo.argument.to_ascii_lowercase();
-    history.helos.retain(|(other, _)| *other != said);
-    if helo.contains(after.client_address) {
-        history.unverified.retain(|other| *other != said);
     }
 }
 

@@ -186,3 +186,71 @@ fn rfc3207_4_a_malformed_command_needs_tls_too() {
          S: 530 5.7.0 Must issue a STARTTLS command first",
     );
 }
+
+#[test]
+fn quit_with_an_argument_ends_a_refused_session_where_the_receiver_takes_it() {
+    let refused = "[[rule]]\ncheck = \"helo-fqdn\"\nafter = \"503\"\nfail = \"550 5.7.1 no\"\n";
+    let dialogue = |last: &str| {
+        format!(
+            "C: EHLO a
+             S: 550 5.7.1 no
+             C: QUIT now
+             {last}"
+        )
+    };
+    let denied = "S: 503 Error: access denied, only QUIT is accepted";
+    play(refused, &dialogue(denied));
+    play(
+        &format!("{refused}[replies]\nquit_syntax = \"221 Bye\""),
+        &dialogue("S: 221 Bye\nS: (closed)"),
+    );
+}
+
+#[test]
+fn a_malformed_mail_before_helo_is_out_of_sequence() {
+    play(
+        "[syntax]\norder = \"sequence\"\n[[rule]]\ncheck = \"helo-required\"\nfail = \"503 5.5.1 say HELO\"",
+        "C: MAIL FROM:<a@
+         S: 503 Error: send HELO/EHLO first
+         C: HELO a.test
+         S: 250 mx.martinet.test
+         C: MAIL FROM:<a@
+         S: 501 Bad sender address syntax",
+    );
+}
+
+#[test]
+fn a_rule_about_conduct_speaks_from_its_stage_on() {
+    play(
+        "[[rule]]\ncheck = \"limits\"\nerrors = 1\nstage = \"data\"\nfail = \"421 4.7.0 {mx} too many errors\"",
+        "C: HELO a.test
+         S: 250 mx.martinet.test
+         C: FOO
+         S: 500 Error: command not recognized
+         C: MAIL FROM:<a@from.test>
+         S: 250 Ok
+         C: FOO
+         S: 500 Error: command not recognized
+         C: RCPT TO:<b@contoso.test>
+         S: 250 Ok
+         C: FOO
+         S: 421 4.7.0 mx.martinet.test too many errors
+         S: (closed)",
+    );
+}
+
+#[test]
+fn rfc3030_the_chunk_behind_bdat_is_in_step() {
+    play(
+        "[[rule]]\ncheck = \"sync\"\nstage = \"helo\"\nfail = \"554 5.5.1 wait for the reply\"",
+        "C: EHLO a.test
+         S: 250-mx.martinet.test
+         S: 250 CHUNKING
+         C: MAIL FROM:<a@from.test>
+         S: 250 Ok
+         C: RCPT TO:<b@contoso.test>
+         S: 250 Ok
+         C: BDAT 5 LAST\\r\\nabc\\r\\n\\
+         S: 250 Ok",
+    );
+}

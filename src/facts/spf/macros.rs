@@ -281,4 +281,28 @@ mod tests {
             "1.0.b.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6._spf.example.com";
         check("%{ir}.%{v}._spf.%{d2}", "2001:db8::cb01", nibbles);
     }
+
+    #[test]
+    fn rfc7208_7_2_letters_and_characters_of_explanations_only() {
+        for (text, elsewhere, in_explanations) in [
+            ("%{i}", true, true),
+            ("%{c}", false, true),
+            ("%{r}", false, true),
+            ("%{t}", false, true),
+            ("%{x}", false, false),
+            ("%{d0}", false, false),
+            ("%{d1r.}", true, true),
+            ("%{d!}", false, false),
+            ("a b", false, true),
+            ("a\tb", false, false),
+            ("\u{fc}", false, false),
+        ] {
+            let read = |explanation| MacroString::parse(text, explanation).is_some();
+            assert_eq!(
+                (read(false), read(true)),
+                (elsewhere, in_explanations),
+                "{text}"
+            );
+        }
+    }
 }

@@ -340,3 +340,20 @@ impl Settings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::checks;
+
+    #[test]
+    fn an_example_of_a_choice_is_another_word_than_the_default() {
+        let parameters = checks::CATALOGUE.iter().flat_map(|check| check.parameters);
+        let choices = parameters.filter(|p| matches!(p.kind, Kind::Choice(_) | Kind::Flag));
+        for parameter in choices {
+            let default = parameter.default.trim_matches('"');
+            let example = parameter.example();
+            assert_ne!(example.trim_matches('"'), default, "{}", parameter.name);
+        }
+    }
+}

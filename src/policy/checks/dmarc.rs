@@ -154,6 +154,8 @@ fn quoting(finding: Finding, dmarc: &Dmarc) -> Finding {
 
 #[cfg(all(test, feature = "dkim"))]
 mod tests {
+    use super::authenticated;
+    use crate::facts::{AuthResult, Dkim, Facts};
     use crate::policy::checks::test::{Case, Outcome, SATISFIED, UNAVAILABLE, VIOLATED, case};
 
     const UNSIGNED: &str = "From: Joe <joe@mail.example.com>\r\nSubject: x\r\n\r\nHi.\r\n";
@@ -171,6 +173,23 @@ mod tests {
             ..Case::default()
         })
         .is(expected)
+    }
+
+    #[test]
+    fn only_signatures_that_pass_authenticate() {
+        let facts = |result| {
+            let mut facts = Facts::new(std::net::Ipv4Addr::LOCALHOST.into());
+            facts.dkim = Some(vec![Dkim {
+                domain: "example.com".to_owned(),
+                selector: "s".to_owned(),
+                result,
+                why: String::new(),
+            }]);
+            facts
+        };
+        let domains = |result| authenticated(&facts(result)).collect::<Vec<_>>();
+        assert_eq!(domains(AuthResult::Pass), ["example.com"]);
+        assert!(domains(AuthResult::Fail).is_empty());
     }
 
     #[test]

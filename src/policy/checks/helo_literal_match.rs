@@ -146,6 +146,8 @@ mod tests {
         check("192.0.2.99", bare).is(SATISFIED);
         check("[198.51.100.7]", bare).is(NOT_APPLICABLE);
         check("[198.51.100.7]", "about = \"both\"").is(VIOLATED);
+        check("198.51.100.7", "about = \"both\"").is(VIOLATED);
+        check("192.0.2.10", "about = \"both\"").is(SATISFIED);
         check("[IPv6:2001:db8::7]", "ipv6 = false").is(NOT_APPLICABLE);
         check("[192.0.2.11]", "ipv6 = false").is(VIOLATED);
     }

@@ -215,4 +215,36 @@ mod tests {
         check("[192.0.2.10]", "", "any").is(NOT_APPLICABLE);
         check("not valid", &format!("{PTR} m.test"), "any").is(VIOLATED);
     }
+
+    #[test]
+    fn a_verified_name_of_the_same_organisation() {
+        let world = format!("{PTR} a.example.test\na.example.test A 192.0.2.10");
+        check("b.example.test", &world, "verified").is(VIOLATED);
+        check("b.example.test", &world, "verified-organisation").is(SATISFIED);
+        check("b.other.test", &world, "verified-organisation").is(VIOLATED);
+        // The PTR name is not verified.
+        let world = format!("{PTR} a.example.test\na.example.test A 192.0.2.99");
+        check("b.example.test", &world, "verified-organisation").is(VIOLATED);
+        check("b.example.test", &world, "organisation").is(SATISFIED);
+    }
+
+    #[test]
+    fn another_address_of_the_helo_name_is_a_remedy() {
+        let remedied = |conduct| {
+            case(Case {
+                check: "helo-ptr-match",
+                helo: Some("mail.other.test"),
+                world: &format!("{PTR} a.example.test"),
+                conduct,
+                ..Case::default()
+            })
+            .is(VIOLATED)
+        };
+        remedied(|facts| {
+            let helo = facts.helo.as_mut().expect("a HELO");
+            let helo = std::sync::Arc::make_mut(helo);
+            helo.addresses = vec![facts.client_address, [192, 0, 2, 11].into()];
+        })
+        .remedied_by("send from 192.0.2.11");
+    }
 }

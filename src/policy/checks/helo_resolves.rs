@@ -119,6 +119,7 @@ mod tests {
         };
         check("mail.example.test A 203.0.113.1", "").is(SATISFIED);
         check("mail.example.test AAAA 2001:db8::1", "").is(SATISFIED);
+        check("mail.example.test A 203.0.113.1", "overlong = true").is(SATISFIED);
         check("mail.example.test MX mx.example.test", "").is(SATISFIED);
         check("mail.example.test MX mx.example.test", "mx = false")
             .is(VIOLATED)

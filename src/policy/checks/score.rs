@@ -233,4 +233,22 @@ mod tests {
         let failing = "10.2.0.192.in-addr.arpa PTR SERVFAIL";
         check(both, "mail.example.test", failing, SATISFIED);
     }
+
+    #[test]
+    fn a_sum_that_reaches_a_threshold() {
+        let check = |settings: &str| {
+            case(Case {
+                check: "score",
+                settings: &format!("{settings}\n{WEIGHTS}"),
+                world: "10.2.0.192.in-addr.arpa PTR mail.example.test",
+                helo: Some("192.0.2.10"),
+                ..Case::default()
+            })
+        };
+        // The bare address weighs 3.0, and it is no fully qualified name: 2.0.
+        check("reject = 5.0").is(VIOLATED);
+        check("reject = 5.01").is(SATISFIED);
+        check("reject = 6.0\ndefer = 5.0").is(DEFERRED);
+        check("reject = 6.0\ndefer = 5.01").is(SATISFIED);
+    }
 }

@@ -7,7 +7,8 @@ use std::borrow::Cow;
 
 use crate::facts::Verb;
 use crate::smtp::protocol::mistake::Mistake;
-use crate::smtp::protocol::path::{self, Parameters};
+use crate::smtp::protocol::parameters::{self, Parameters};
+use crate::smtp::protocol::path;
 use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::protocol::syntax::Syntax;
 use crate::smtp::protocol::xclient::{self, Xclient};
@@ -181,7 +182,7 @@ fn bdat(argument: &str) -> Result<Command, Mistake> {
     let mut words = argument.split_ascii_whitespace();
     let octets = words
         .next()
-        .and_then(path::octets)
+        .and_then(parameters::octets)
         .filter(|octets| *octets <= BDAT_OCTETS)
         .ok_or_else(syntax)?;
     let last = match (words.next(), words.next()) {

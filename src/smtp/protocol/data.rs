@@ -286,4 +286,44 @@ mod tests {
         assert_eq!(finish(&line(100), 99), Err(Flaw::TooLarge));
         assert!(finish(&line(100), 100).is_ok());
     }
+
+    #[test]
+    fn a_last_line_without_its_end_has_the_same_limit() {
+        assert_eq!(flaw(&[b'x'; 10], 10), None);
+        assert_eq!(flaw(&[b'x'; 11], 10), Some(Flaw::LineTooLong));
+        assert_eq!(flaw(&[b'x'; 12], 10), Some(Flaw::LineTooLong));
+    }
+
+    #[test]
+    fn a_bare_lf_alone_is_no_bare_cr() {
+        let syntax = Syntax {
+            bare_lf: BareNewline::Accept,
+            bare_cr: BareNewline::Reject,
+            ..Syntax::default()
+        };
+        let finish = |octets: &[u8]| finish(octets.to_vec(), Some(Flaw::BareLf), &syntax);
+        assert_eq!(finish(b"a\nb\r\n").as_deref(), Ok(&b"a\nb\r\n"[..]));
+        assert_eq!(finish(b"a\nb\rc\r\n"), Err(Flaw::BareCr));
+    }
+
+    #[test]
+    fn octets_are_kept_back_only_as_far_as_they_may_end_the_data() {
+        let mut collector = Collector::new(MailData::new(5000, None));
+        let mut input = BytesMut::from(&b"0123456789\r\n"[..]);
+        assert!(!collector.take(&mut input));
+        // CRLF may begin the end of data, and two octets before it cannot be told apart yet.
+        assert_eq!((&input[..], collector.received()), (&b"89\r\n"[..], 8));
+        input.extend_from_slice(b"\r\n");
+        assert!(!collector.take(&mut input));
+        assert_eq!((&input[..], collector.received()), (&b"\r\n\r\n"[..], 10));
+        input.extend_from_slice(b".\r\nQUIT\r\n");
+        assert!(collector.take(&mut input));
+        assert_eq!(&input[..], b"QUIT\r\n");
+        assert_eq!(collector.into_octets(1000).0, b"0123456789\r\n\r\n");
+        // CR is kept back with what follows it.
+        let mut collector = Collector::new(MailData::new(5000, None));
+        let mut input = BytesMut::from(&b"012345\r\n.\r"[..]);
+        assert!(!collector.take(&mut input));
+        assert_eq!((&input[..], collector.received()), (&b"\r\n.\r"[..], 6));
+    }
 }

@@ -6,6 +6,7 @@ pub(crate) mod data;
 pub(crate) mod extension;
 pub(crate) mod mailbox;
 pub(crate) mod mistake;
+pub(crate) mod parameters;
 pub(crate) mod path;
 pub(crate) mod replies;
 pub(crate) mod syntax;

@@ -54,3 +54,62 @@ pub(super) fn is_public(address: IpAddr) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_somebody_can_own() {
+        for (text, expected) in [
+            ("mail.example.com", true),
+            ("example.com", true),
+            ("mail.example.test", true),
+            ("10.2.0.192.in-addr.arpa", true),
+            ("1.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa", true),
+            ("9.15.172.in-addr.arpa", true),
+            ("9.32.172.in-addr.arpa", true),
+            ("com", false),
+            ("co.uk", false),
+            ("localhost", false),
+            ("mail.localhost", false),
+            ("mail.localdomain", false),
+            ("printer.local", false),
+            ("notlocal.test", true),
+            ("1.0.0.10.in-addr.arpa", false),
+            ("1.1.168.192.in-addr.arpa", false),
+            ("1.0.0.127.in-addr.arpa", false),
+            ("9.16.172.in-addr.arpa", false),
+            ("9.31.172.in-addr.arpa", false),
+        ] {
+            let name = name::absolute(text).expect("a name");
+            assert_eq!(can_be_owned(&name), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_that_the_world_sees() {
+        for (text, expected) in [
+            ("192.0.2.10", true),
+            ("10.0.0.1", false),
+            ("172.16.0.1", false),
+            ("192.168.1.1", false),
+            ("127.0.0.1", false),
+            ("169.254.0.1", false),
+            ("0.0.0.0", false),
+            ("2001:db8::1", true),
+            ("::1", false),
+            ("::", false),
+            ("fc00::1", false),
+            ("fd12::1", false),
+            ("fe80::1", false),
+            ("febf::1", false),
+        ] {
+            assert_eq!(
+                is_public(text.parse().expect("an address")),
+                expected,
+                "{text}"
+            );
+        }
+    }
+}

@@ -12,37 +12,14 @@ use crate::smtp::Extension;
 use crate::smtp::protocol::command::{self, Command};
 use crate::smtp::protocol::mistake::Mistake;
 use crate::smtp::protocol::replies::CoreReply;
-use crate::smtp::protocol::syntax::{BareNewline, LongLine, MistakeOrder, PATH_LINE_OCTETS};
+use crate::smtp::protocol::syntax::{BareNewline, LongLine, MistakeOrder};
 use crate::smtp::script::{Point, ScriptContext};
-use crate::smtp::session::auth::AUTH_LINE_OCTETS;
 use crate::smtp::session::event::Speaker;
 use crate::smtp::session::open::Mail;
+use crate::smtp::session::overlong::shortened;
 use crate::smtp::session::{Protocol, Session, State};
 use crate::stage::Stage;
 use crate::verdict::ClosedBy;
-
-/// Maximum number of octets of a line in the transcript: enough for every line within the limits.
-const TRANSCRIPT_LINE_OCTETS: usize = PATH_LINE_OCTETS;
-
-/// A line that is too long and is being discarded.
-#[derive(Debug)]
-pub(crate) struct OverlongLine {
-    /// The state before it.
-    state: State,
-    /// The beginning of the line, as the transcript shows it.
-    beginning: String,
-    /// What stands for the line, where the receiver cuts it.
-    kept: Option<Vec<u8>>,
-    /// The length so far, in octets.
-    octets: usize,
-}
-
-impl OverlongLine {
-    /// The state before the line.
-    pub(crate) fn into_state(self) -> State {
-        self.state
-    }
-}
 
 impl Session {
     /// Handles one command line. Returns false if the input has no complete line.
@@ -345,7 +322,7 @@ impl Session {
     }
 
     /// The text for the journal in place of a line with credentials (RFC 4954).
-    fn masked(&self, text: &[u8]) -> Option<String> {
+    pub(super) fn masked(&self, text: &[u8]) -> Option<String> {
         if self
             .setup
             .receiver
@@ -372,76 +349,6 @@ impl Session {
             String::from_utf8_lossy(&mechanism[..mechanism.len().min(20)])
         ))
     }
-
-    /// The maximum length of the next line.
-    fn line_octets(&self) -> usize {
-        if matches!(self.state, State::Auth(_)) {
-            AUTH_LINE_OCTETS
-        } else {
-            self.setup.settings().syntax.most_line_octets()
-        }
-    }
-
-    /// What becomes of a line that is too long. A response of AUTH is refused, always.
-    fn long_lines(&self) -> LongLine {
-        match self.state {
-            State::Auth(_) => LongLine::Refuse,
-            _ => self.setup.settings().syntax.long_lines,
-        }
-    }
-
-    fn pass_over(&mut self, octets: &[u8], most: usize) {
-        if let State::Passing(passed) = &mut self.state {
-            passed.octets += octets.len();
-            return;
-        }
-        let beginning = octets[..octets.len().min(TRANSCRIPT_LINE_OCTETS)].trim_ascii_end();
-        let beginning = self
-            .masked(beginning)
-            .unwrap_or_else(|| String::from_utf8_lossy(beginning).into_owned());
-        let kept = (self.long_lines() == LongLine::Cut)
-            .then(|| [&octets[..most.min(octets.len())], b"\r\n"].concat());
-        let state = std::mem::replace(&mut self.state, State::Idle);
-        self.state = State::Passing(Box::new(OverlongLine {
-            state,
-            beginning,
-            kept,
-            octets: octets.len(),
-        }));
-    }
-
-    /// Handles the end of a line that was too long, and returns to the state before it. It ends an AUTH exchange (RFC
-    /// 4954 §4).
-    fn end_of_overlong_line(
-        &mut self,
-        more: bool,
-        output: &mut Vec<u8>,
-        lookup: &dyn ReceiverLookup,
-    ) {
-        let State::Passing(passed) = std::mem::replace(&mut self.state, State::Idle) else {
-            return;
-        };
-        let OverlongLine {
-            state,
-            beginning,
-            kept,
-            octets,
-        } = *passed;
-        if let Some(line) = kept {
-            self.state = state;
-            return self.line(&line, octets, more, output, lookup);
-        }
-        self.dialogue
-            .record(Speaker::Client, &format!("{beginning}… ({octets} octets)"));
-        match state {
-            State::Auth(_) => self.mistake(CoreReply::AuthLineTooLong, output),
-            state => {
-                self.state = state;
-                self.at = self.stage();
-                self.mistake(CoreReply::LineTooLong, output);
-            }
-        }
-    }
 }
 
 /// The stage of a command that has one.
@@ -457,17 +364,23 @@ fn stage_of(command: &Result<Command, Mistake>) -> Option<Stage> {
     }
 }
 
-/// A line as the transcript shows it: its beginning and its length.
-pub(crate) fn shortened(line: &[u8], octets: usize) -> Cow<'_, str> {
-    match line.get(..TRANSCRIPT_LINE_OCTETS) {
-        Some(beginning) if line.len() > TRANSCRIPT_LINE_OCTETS => {
-            format!("{}… ({octets} octets)", String::from_utf8_lossy(beginning)).into()
-        }
-        _ => String::from_utf8_lossy(line),
-    }
-}
-
 fn is_auth(line: &[u8]) -> bool {
     line.get(..4)
         .is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_malformed_command_has_a_stage_if_it_is_known() {
+        let stage = |verb: &str| {
+            let mistake = Mistake::from(CoreReply::SenderSyntax).quoting("command", verb);
+            stage_of(&Err(mistake))
+        };
+        assert_eq!(stage("MAIL"), Some(Stage::Mail));
+        assert_eq!(stage("RCPT"), Some(Stage::Rcpt));
+        assert_eq!(stage("FOO"), None);
+    }
 }

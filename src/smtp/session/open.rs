@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::journal::Envelope;
 use crate::reply::{Reply, ReplyCode};
-use crate::smtp::protocol::path::Parameters;
+use crate::smtp::protocol::parameters::Parameters;
 use crate::smtp::session::dialogue::Mark;
 use crate::smtp::session::event::AcceptedMessage;
 use crate::verdict::Verdict;

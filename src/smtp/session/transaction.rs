@@ -10,7 +10,7 @@ use crate::smtp::Extension;
 use crate::smtp::budget::Flaw;
 use crate::smtp::protocol::data::{self, Collector};
 use crate::smtp::protocol::mistake::Mistake;
-use crate::smtp::protocol::path::Parameters;
+use crate::smtp::protocol::parameters::Parameters;
 use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::script::{Point, ScriptContext};
 use crate::smtp::session::event::{AcceptedMessage, SessionEvent, Speaker};
