@@ -190,6 +190,20 @@ const ROWS: &[Intended] = &[
         "RFC 5321 §3.8 has a server that stops say 421; Postfix's smtpd says nothing",
     ),
     row(
+        "postfix-no-delay",
+        "VRFY",
+        "450 4.7.1 <",
+        "252 2.0.0",
+        "a deferral of the HELO name (defer_if_permit) applies at VRFY too; the profile applies it at RCPT",
+    ),
+    row(
+        "postfix-strict",
+        "VRFY",
+        "252 2.0.0",
+        "450 4.7.1 <",
+        "before MAIL Postfix does not always keep a deferral of the HELO name (defer_if_permit) at VRFY",
+    ),
+    row(
         "exim",
         "DATA",
         "503-All RCPT",

@@ -382,4 +382,32 @@ pub const ROWS: &[Intended] = &[
         "250 recipient <Postmaster> OK",
         "Haraka repeats postmaster in lower case",
     ),
+    row(
+        "haraka",
+        "EHLO",
+        "550 HELO host has no forward DNS match",
+        "550 HELO host",
+        "Haraka runs each check of the HELO name once in a session, unless that HELO was refused",
+    ),
+    row(
+        "haraka",
+        "HELO",
+        "550 HELO host has no forward DNS match",
+        "550 HELO host",
+        "Haraka runs each check of the HELO name once in a session, unless that HELO was refused",
+    ),
+    row(
+        "haraka",
+        "EHLO",
+        "550 HELO host does not match rDNS",
+        "550 HELO host must be a FQDN",
+        "Haraka runs each check of the HELO name once in a session, unless that HELO was refused",
+    ),
+    row(
+        "haraka",
+        "HELO",
+        "550 HELO host does not match rDNS",
+        "550 HELO host must be a FQDN",
+        "Haraka runs each check of the HELO name once in a session, unless that HELO was refused",
+    ),
 ];

@@ -249,4 +249,18 @@ pub const ROWS: &[Intended] = &[
         "252 2.1.5 <a>",
         "Sendmail completes a local part with its host name, and knows whether the mailbox exists",
     ),
+    row(
+        "sendmail",
+        "MAIL FROM:<@r.test:",
+        "553 5.1.8 <@r.test:",
+        "553 5.1.8 <a@",
+        "Sendmail repeats the path with its source route",
+    ),
+    row(
+        "sendmail",
+        "MAIL FROM:<a@from.test> RET=FULL",
+        "501 5.5.0 Duplicate RET",
+        "",
+        "Sendmail remembers RET of a MAIL that it refused",
+    ),
 ];

@@ -29,6 +29,7 @@ impl Session {
         // A parameter that is not offered is refused before any rule judges the sender, like a malformed one.
         let lacks_helo = self.client.lacks_helo(&self.setup.receiver.policy);
         if let Some(mistake) = self.not_offered(&mail.parameters).filter(|_| !lacks_helo) {
+            let mistake = quoting_path(mistake, &mail.sender, &mail.parameters);
             self.mistake(mistake, output);
             return self.mail_was_refused(mail.sender);
         }
@@ -117,7 +118,9 @@ impl Session {
             .iter()
             .find(|(extension, _)| !self.offers(*extension));
         match lacking {
-            Some((Extension::SmtpUtf8, _)) => Some(CoreReply::NoSmtpUtf8.into()),
+            Some((Extension::SmtpUtf8, said)) => {
+                Some(Mistake::from(CoreReply::NoSmtpUtf8).quoting_parameter(said))
+            }
             Some((Extension::BinaryMime, said)) => {
                 Some(Mistake::from(CoreReply::BodySyntax).quoting_parameter(said))
             }
@@ -137,6 +140,7 @@ impl Session {
     pub(crate) fn rcpt(&mut self, recipient: String, parameters: Parameters, output: &mut Vec<u8>) {
         let most = self.setup.settings().max_recipients;
         if let Some(mistake) = self.not_offered(&parameters) {
+            let mistake = quoting_path(mistake, &recipient, &parameters);
             return self.mistake(mistake, output);
         }
         if let Some(reply) = self.out_of_sequence("RCPT") {
@@ -392,6 +396,13 @@ impl Session {
 }
 
 /// The reply to data with a flaw.
+/// The mistake with the path and the whole argument of MAIL or RCPT.
+fn quoting_path(mistake: Mistake, path: &str, parameters: &Parameters) -> Mistake {
+    let path = format!("<{path}>");
+    let argument = [&[path.clone()], &parameters.said[..]].concat().join(" ");
+    mistake.quoting("path", path).quoting("argument", argument)
+}
+
 fn to_flaw(flaw: Flaw) -> CoreReply {
     match flaw {
         Flaw::TooLarge => CoreReply::MessageTooLarge,
