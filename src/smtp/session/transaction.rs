@@ -399,7 +399,9 @@ impl Session {
 /// The mistake with the path and the whole argument of MAIL or RCPT.
 fn quoting_path(mistake: Mistake, path: &str, parameters: &Parameters) -> Mistake {
     let path = format!("<{path}>");
-    let argument = [&[path.clone()], &parameters.said[..]].concat().join(" ");
+    let words = parameters.said.iter().map(String::as_str);
+    let argument: Vec<_> = std::iter::once(path.as_str()).chain(words).collect();
+    let argument = argument.join(" ");
     mistake.quoting("path", path).quoting("argument", argument)
 }
 
