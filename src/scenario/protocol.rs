@@ -4,7 +4,6 @@
 use super::reader::Reader;
 use super::report::Mistakes;
 use super::values::reply_with;
-use crate::policy::check::Pattern;
 use crate::smtp::{
     BareNewline, COMMAND_LINE_OCTETS, CORE_PLACEHOLDERS, CoreReplies, CoreReply, DomainTolerance,
     LocalPart, LongLine, MistakeOrder, Syntax, TEXT_LINE_OCTETS,
@@ -63,7 +62,6 @@ pub(super) fn syntax(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Syntax {
         Some("split") => syntax.long_lines = LongLine::Split,
         _ => {}
     }
-    syntax.forbidden_commands = table.parsed("forbidden_commands", mistakes, Pattern::new);
     lists(&mut table, &mut syntax, mistakes);
     table.finish();
     syntax

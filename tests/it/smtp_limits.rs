@@ -85,18 +85,6 @@ fn vrfy_takes_a_path() {
     );
 }
 
-#[test]
-fn words_of_other_protocols() {
-    let syntax = "[syntax]\nforbidden_commands = '^(GET|POST)$|^[^A-Z]'";
-    for first in ["GET / HTTP/1.1", "post", "*", "<html>"] {
-        play(
-            syntax,
-            &format!("C: {first}\nS: 221 Error: I can break rules, too. Goodbye.\nS: (closed)"),
-        );
-    }
-    play(syntax, "C: GETS\nS: 500 Error: command not recognized");
-}
-
 const AS_EXIM: &str = "smtp.max_errors = 2
 [replies]
 too_many_errors = [\"501-{mistake}\", \"501 Too many syntax or protocol errors\"]

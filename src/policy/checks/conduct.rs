@@ -122,7 +122,7 @@ fn is_foreign(line: &str, forbidden: &[String]) -> bool {
         .iter()
         .any(|known| known.eq_ignore_ascii_case(word))
         || !line.starts_with(|c: char| c.is_ascii_alphabetic())
-        || word.ends_with(':')
+        || word.contains(':')
 }
 
 /// Applies only if `syntax.bare_lf` and `syntax.bare_cr` of the receiver accept the octet.

@@ -82,8 +82,6 @@ core_replies! {
         "ETRN within a transaction",
     UnknownCommand "unknown_command" "500 5.5.2 Error: command not recognized"
         "an unknown command",
-    ForbiddenCommand "forbidden_command" "221 2.7.0 Error: I can break rules, too. Goodbye."
-        "a line whose first word forbidden_commands matches",
     EmptyLine "empty_line" "500 5.5.2 Error: command not recognized"
         "an empty line",
     NotImplemented "not_implemented" "502 5.5.1 Error: command not implemented"

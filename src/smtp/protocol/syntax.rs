@@ -1,7 +1,5 @@
 //! The syntax that a receiver accepts, more or less than RFC 5321 allows: `[syntax]` of a receiver file.
 
-use crate::policy::check::Pattern;
-
 /// The maximum length of a command line in octets, including CRLF (RFC 5321 §4.5.3.1.4).
 pub const COMMAND_LINE_OCTETS: usize = 512;
 /// The octets that extensions add to a MAIL or RCPT line (RFC 5321 §4.5.3.1.11; RFC 3461 §4 adds 500).
@@ -123,8 +121,6 @@ pub struct Syntax {
     pub(crate) path_octets: usize,
     /// Whether the argument of VRFY must be a forward-path.
     pub(crate) vrfy_path: bool,
-    /// Matches the first words of lines that end the session: words of other protocols.
-    pub(crate) forbidden_commands: Option<Pattern>,
     /// The maximum length of a text line of a message in octets, including CRLF.
     pub text_line_octets: usize,
     /// Whether a parameter can be repeated.
@@ -158,7 +154,6 @@ impl Default for Syntax {
             long_lines: LongLine::default(),
             path_octets: usize::MAX,
             vrfy_path: false,
-            forbidden_commands: None,
             text_line_octets: TEXT_LINE_OCTETS,
             repeated_parameters: false,
             extensions_need_ehlo: false,
@@ -184,13 +179,5 @@ impl Syntax {
     /// The longest line of any verb, in octets.
     pub(crate) fn most_line_octets(&self) -> usize {
         self.line_octets_of(b"MAIL")
-    }
-
-    /// Whether a line begins with a word that ends the session.
-    pub(crate) fn forbids(&self, line: &str) -> bool {
-        let word = line.split_ascii_whitespace().next().unwrap_or_default();
-        self.forbidden_commands
-            .as_ref()
-            .is_some_and(|pattern| pattern.matches(word))
     }
 }

@@ -121,9 +121,6 @@ impl Session {
 
     /// Handles a line that is not a command.
     fn no_command(&mut self, mistake: Mistake, line: &[u8], output: &mut Vec<u8>) {
-        if mistake.reply == CoreReply::ForbiddenCommand {
-            return self.answer_with(mistake.reply, &mistake.quotes, output);
-        }
         let unknown = mistake.is_unrecognised();
         if unknown && command::is_late_proxy_header(line) {
             return self.refuse_proxy("it is not at the beginning of the connection", output);
