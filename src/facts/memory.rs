@@ -207,7 +207,7 @@ impl Memory {
         self.tallies.lock().add(tally, keep, self.clock.now());
     }
 
-    /// Counts messages as sent now, as far as they are not counted yet.
+    /// Counts what each sender had sent before the first session, as sent now. Messages that count already are not counted again.
     pub fn had_sent(&self, sent: &[SentBefore]) {
         let now = self.clock.now();
         let mut tallies = self.tallies.lock();

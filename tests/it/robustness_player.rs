@@ -61,7 +61,7 @@ impl Ground {
         }
     }
 
-    /// Plays octets to the receiver with this number, at most so many at a time; odd rounds are LMTP.
+    /// Sends octets to receiver `number`, counted in rounds, in blocks of at most `at_once` octets. The receivers of every second round speak LMTP.
     pub fn play(&self, number: usize, octets: &[u8], at_once: usize) -> Outcome {
         let resolver = Resolver::new(&self.zones, Duration::from_secs(5));
         let client = ClientAddress::fixed([192, 0, 2, 10].into());

@@ -1,8 +1,8 @@
 //! Verifies DKIM and DMARC of a message with mail-auth and the zones of the world.
 //!
 //! mail-auth queries its cache before its resolver. Here the cache *is* the world: it answers every name through
-//! [`Lookup`], including absence and failure. The resolver behind it, which has no name server, is therefore never
-//! used, nothing leaves the process, and the futures are ready at the first poll.
+//! [`Lookup`], including names that do not exist and lookups that fail. mail-auth therefore never uses its own resolver, which has no
+//! name server: no query leaves the process, and the futures are ready at the first poll.
 
 use std::borrow::Borrow;
 use std::cell::RefCell;

@@ -1,6 +1,6 @@
 //! The page at `/`: static files that use only the API.
 //!
-//! The files are served as they are, without a build step. The content security policy forbids other origins.
+//! The server sends the files unchanged; they need no build step. The content security policy forbids other origins.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! `pregreet`, `sync`, `non-smtp-command` and `bare-lf`: the client follows the syntax and the sequence of SMTP.
 //!
-//! Rules about conduct refuse as soon as they are violated, from their stage on: with `stage = "rcpt"` the refusal
-//! waits for RCPT, like postscreen's `enforce`; at the default stage it is the reply to the command.
+//! A rule about conduct refuses at the first violation, but not before its stage: with `stage = "rcpt"` the refusal is the
+//! reply to RCPT, like postscreen's `enforce`; with the default stage it is the reply to the command that violates the rule.
 
 use std::time::Duration;
 
