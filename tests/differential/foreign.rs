@@ -129,12 +129,22 @@ pub fn agree_within_namespaces(
 }
 
 /// The directory of the lab, within the namespaces of [`within_namespaces`]; `None` outside.
-pub fn lab() -> Option<PathBuf> {
+fn lab() -> Option<PathBuf> {
     if std::env::var_os(INSIDE).is_none() {
         println!("skipped: not within the lab");
         return None;
     }
     Some(std::env::var_os("LAB").expect("lab.sh sets LAB").into())
+}
+
+/// Runs the part of a test that needs the namespaces, if this process runs in them.
+pub fn run_in_the_lab(part: impl AsyncFnOnce(&Path)) {
+    let Some(lab) = lab() else { return };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(part(&lab));
 }
 
 /// Whether this machine can make namespaces.

@@ -28,18 +28,13 @@ fn real_limits_agree() {
 #[test]
 #[ignore = "runs within the namespaces that real_limits_agree makes"]
 fn within_the_lab() {
-    let Some(lab) = foreign::lab() else { return };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    runtime.block_on(async {
+    foreign::run_in_the_lab(async |lab| {
         let mut report = compare::Report::default();
         for (programs, scripts) in [
             (receivers::LIMITED, limits()),
             (receivers::SECURED, security()),
         ] {
-            report.add(agree(programs, scripts, &lab).await);
+            report.add(agree(programs, scripts, lab).await);
         }
         println!("{report}");
         assert!(

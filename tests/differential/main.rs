@@ -60,13 +60,8 @@ fn real_receivers_agree() {
 #[test]
 #[ignore = "runs within the namespaces that real_receivers_agree makes"]
 fn within_the_lab() {
-    let Some(lab) = foreign::lab() else { return };
-    let (programs, _) = receivers::here(receivers::PROGRAMS);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    runtime.block_on(async {
+    foreign::run_in_the_lab(async |lab| {
+        let (programs, _) = receivers::here(receivers::PROGRAMS);
         let (seed, worlds) = (
             number("MARTINET_SEED", SEED),
             number("MARTINET_WORLDS", WORLDS as u64),
@@ -81,7 +76,7 @@ fn within_the_lab() {
             "{count} worlds of MARTINET_SEED={seed}, {slow} of them with a name that times out"
         );
         let began = Instant::now();
-        let _real = receivers::real(&programs, &lab).await;
+        let _real = receivers::real(&programs, lab).await;
         let sound = commands::scripts(SOUND).into_iter().enumerate();
         let mut worlds: Vec<_> = sound
             .map(|(number, commands)| World::sound(number, commands))

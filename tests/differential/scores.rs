@@ -171,18 +171,15 @@ fn real_scores_agree() {
 #[test]
 #[ignore = "runs within the namespaces that real_scores_agree makes"]
 fn within_the_lab() {
-    let Some(lab) = foreign::lab() else { return };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let report = runtime.block_on(compare_all(&lab));
-    println!("{report}");
-    assert!(
-        report.disagreements.is_empty(),
-        "{} disagreements",
-        report.disagreements.len()
-    );
+    foreign::run_in_the_lab(async |lab| {
+        let report = compare_all(lab).await;
+        println!("{report}");
+        assert!(
+            report.disagreements.is_empty(),
+            "{} disagreements",
+            report.disagreements.len()
+        );
+    });
 }
 
 async fn compare_all(lab: &Path) -> Report {

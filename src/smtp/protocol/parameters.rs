@@ -180,23 +180,8 @@ fn is_original_recipient(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::smtp::protocol::path::{mail, rcpt};
-
-    #[track_caller]
-    fn sender(argument: &str, expected: Result<&str, CoreReply>) {
-        let got = mail(argument, &Syntax::default())
-            .map_err(|m| m.reply)
-            .map(|(path, _)| path);
-        assert_eq!(got, expected.map(str::to_owned), "{argument}");
-    }
-
-    #[track_caller]
-    fn recipient(argument: &str, expected: Result<&str, CoreReply>) {
-        let got = rcpt(argument, &Syntax::default())
-            .map_err(|m| m.reply)
-            .map(|(path, _)| path);
-        assert_eq!(got, expected.map(str::to_owned), "{argument}");
-    }
+    use crate::smtp::protocol::path::mail;
+    use crate::smtp::protocol::path::tests::{recipient, sender};
 
     #[track_caller]
     fn read(words: &str, size: usize, flags: (bool, bool, bool), needs: &[Extension]) {

@@ -185,23 +185,27 @@ fn closing_bracket(path: &str) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     #[track_caller]
-    fn sender(argument: &str, expected: Result<&str, CoreReply>) {
-        let got = mail(argument, &Syntax::default())
-            .map_err(|m| m.reply)
-            .map(|(path, _)| path);
+    fn check(
+        argument: &str,
+        got: Result<(String, Parameters), Mistake>,
+        expected: Result<&str, CoreReply>,
+    ) {
+        let got = got.map(|(path, _)| path).map_err(|mistake| mistake.reply);
         assert_eq!(got, expected.map(str::to_owned), "{argument}");
     }
 
     #[track_caller]
-    fn recipient(argument: &str, expected: Result<&str, CoreReply>) {
-        let got = rcpt(argument, &Syntax::default())
-            .map_err(|m| m.reply)
-            .map(|(path, _)| path);
-        assert_eq!(got, expected.map(str::to_owned), "{argument}");
+    pub(in crate::smtp::protocol) fn sender(argument: &str, expected: Result<&str, CoreReply>) {
+        check(argument, mail(argument, &Syntax::default()), expected);
+    }
+
+    #[track_caller]
+    pub(in crate::smtp::protocol) fn recipient(argument: &str, expected: Result<&str, CoreReply>) {
+        check(argument, rcpt(argument, &Syntax::default()), expected);
     }
 
     #[test]
