@@ -292,6 +292,13 @@ fn hmac_md5(key: &str, message: &str) -> String {
         .collect()
 }
 
+/// Whether a line is AUTH. Some receivers accept spaces before a command.
+pub(super) fn is_auth(line: &[u8]) -> bool {
+    line.trim_ascii_start()
+        .get(..4)
+        .is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,6 +14,7 @@ use crate::smtp::protocol::mistake::Mistake;
 use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::protocol::syntax::{BareNewline, LongLine, MistakeOrder};
 use crate::smtp::script::{Point, ScriptContext};
+use crate::smtp::session::auth::is_auth;
 use crate::smtp::session::event::Speaker;
 use crate::smtp::session::open::Mail;
 use crate::smtp::session::overlong::shortened;
@@ -41,8 +42,9 @@ impl Session {
                 }
                 return end.is_some();
             }
-            _ if self.long_lines() == LongLine::Split => {
+            _ if self.long_lines(input) == LongLine::Split => {
                 let beginning = input.split_to(most);
+                self.at = self.stage();
                 self.dialogue
                     .record(Speaker::Client, &shortened(&beginning, most));
                 self.mistake(CoreReply::LineTooLong, output);
@@ -359,11 +361,6 @@ fn stage_of(command: &Result<Command, Mistake>) -> Option<Stage> {
         Err(mistake) if mistake.is_of("RCPT") => Some(Stage::Rcpt),
         _ => None,
     }
-}
-
-fn is_auth(line: &[u8]) -> bool {
-    line.get(..4)
-        .is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH"))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::facts::ReceiverLookup;
 use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::protocol::syntax::{LongLine, PATH_LINE_OCTETS};
-use crate::smtp::session::auth::AUTH_LINE_OCTETS;
+use crate::smtp::session::auth::{AUTH_LINE_OCTETS, is_auth};
 use crate::smtp::session::event::Speaker;
 use crate::smtp::session::{Session, State};
 
@@ -19,7 +19,7 @@ pub(crate) struct OverlongLine {
     state: State,
     /// The beginning of the line, as the transcript shows it.
     beginning: String,
-    /// What stands for the line, where the receiver cuts it.
+    /// The line that the receiver handles, if it cuts long lines.
     kept: Option<Vec<u8>>,
     /// The length so far, in octets.
     octets: usize,
@@ -42,14 +42,17 @@ impl Session {
         }
     }
 
-    /// What becomes of a line that is too long. A response of AUTH is refused, always.
-    pub(super) fn long_lines(&self) -> LongLine {
+    /// What happens to a line that is too long. AUTH and its responses are always refused whole, because the transcript does not show
+    /// credentials, and the rest of a line does not say that it is one.
+    pub(super) fn long_lines(&self, line: &[u8]) -> LongLine {
         match self.state {
             State::Auth(_) => LongLine::Refuse,
+            _ if is_auth(line) => LongLine::Refuse,
             _ => self.setup.settings().syntax.long_lines,
         }
     }
 
+    /// Discards octets of a line that is too long, and keeps its beginning.
     pub(super) fn pass_over(&mut self, octets: &[u8], most: usize) {
         if let State::Passing(passed) = &mut self.state {
             passed.octets += octets.len();
@@ -59,7 +62,7 @@ impl Session {
         let beginning = self
             .masked(beginning)
             .unwrap_or_else(|| String::from_utf8_lossy(beginning).into_owned());
-        let kept = (self.long_lines() == LongLine::Cut)
+        let kept = (self.long_lines(octets) == LongLine::Cut)
             .then(|| [&octets[..most.min(octets.len())], b"\r\n"].concat());
         let state = std::mem::replace(&mut self.state, State::Idle);
         self.state = State::Passing(Box::new(OverlongLine {
