@@ -146,6 +146,13 @@ fn limits() -> Vec<Vec<String>> {
         ]),
         session(&["DATA", "DATA", "FOO", "RCPT TO:<a@b.test>", "NOOP"]),
         session(&[
+            "BDAT 0 LAST",
+            "BDAT 0 LAST",
+            "BDAT 0 LAST",
+            "BDAT 0 LAST",
+            "NOOP",
+        ]),
+        session(&[
             MAIL,
             RCPT,
             RCPT,

@@ -129,6 +129,19 @@ too_many_unknown = \"500 Too many unrecognized commands\"";
      S: 500 Too many unrecognized commands
      S: (closed)"
 )]
+#[case(
+    "C: EHLO a.test
+     S: 250-mx.martinet.test
+     S: 250 CHUNKING
+     C: BDAT 0 LAST
+     S: 503 Error: need MAIL command
+     C: BDAT 0 LAST
+     S: 503 Error: need MAIL command
+     C: BDAT 0 LAST
+     S: 503-Error: need MAIL command
+     S: 503 Too many syntax or protocol errors
+     S: (closed)"
+)]
 fn too_many_mistakes_as_exim(#[case] script: &str) {
     play(AS_EXIM, script);
 }

@@ -93,7 +93,7 @@ impl Session {
         }
         let mistake = self.data_mistake("BDAT", self.data_out_of_sequence()?);
         self.client.facts.conduct.errors += 1;
-        let reply = self.core(mistake.reply, &mistake.quotes);
+        let reply = self.reply_to(&mistake);
         self.protocol_refuses(reply.clone());
         Some(reply)
     }

@@ -85,7 +85,10 @@ impl Session {
             return self.end(output, self.too_many_unknown(), ClosedBy::Errors);
         }
         if self.is_beyond_errors(self.client.facts.conduct.errors) {
-            return self.end_with_mistake(&mistake, output);
+            let reply = self.reply_to(&mistake);
+            self.dialogue.say(&reply, output);
+            self.protocol_refuses(reply);
+            return self.close(ClosedBy::Errors);
         }
         self.answer_with(mistake.reply, &mistake.quotes, output);
         self.end_after_errors(output);
@@ -98,7 +101,14 @@ impl Session {
             self.client.facts.conduct.errors,
             self.setup.settings().max_errors as u64,
         );
-        if !open || errors < most || self.ends_with_mistake() {
+        if !open || errors < most {
+            return;
+        }
+        if self.ends_with_mistake() {
+            // The reply to the mistake was the last one.
+            if errors > most {
+                self.close(ClosedBy::Errors);
+            }
             return;
         }
         let reply = match self.client.unknown_commands == errors {
@@ -137,16 +147,16 @@ impl Session {
         mistakes > self.setup.settings().max_errors as u64 && self.ends_with_mistake()
     }
 
-    /// Ends the session in place of the reply to a mistake, with the code of that reply.
-    fn end_with_mistake(&mut self, mistake: &Mistake, output: &mut Vec<u8>) {
+    /// The reply to a mistake that is counted already. It can be the last reply of the session, with the code of the mistake.
+    pub(crate) fn reply_to(&self, mistake: &Mistake) -> Reply {
         let own = self.core(mistake.reply, &mistake.quotes);
+        if !self.is_beyond_errors(self.client.facts.conduct.errors) {
+            return own;
+        }
         let text = own.texts().first().map(ToString::to_string);
-        let text = text.unwrap_or_default();
-        let last = self.core(CoreReply::TooManyErrors, &[("mistake", text)]);
-        let reply = Reply::from_lines(own.code(), last.texts().to_vec());
-        self.dialogue.say(&reply, output);
-        self.protocol_refuses(reply);
-        self.close(ClosedBy::Errors);
+        let quotes = [("mistake", text.unwrap_or_default())];
+        let last = self.core(CoreReply::TooManyErrors, &quotes);
+        Reply::from_lines(own.code(), last.texts().to_vec())
     }
 
     pub(crate) fn end(&mut self, output: &mut Vec<u8>, reply: CoreReply, by: ClosedBy) {
