@@ -220,8 +220,10 @@ impl<'a> Play<'a> {
         let mail = format!("MAIL FROM:<{}>\r\n", attempt.sender);
         let rcpt = format!("RCPT TO:<{}>\r\n", attempt.recipient);
         let data = crate::smtp::client::stuffed(&attempt.message);
-        let go_on = self.say(Stage::Connect, b"") && self.say(Stage::Helo, helo.as_bytes());
-        for _ in 0..conduct.messages * u64::from(go_on) {
+        if !(self.say(Stage::Connect, b"") && self.say(Stage::Helo, helo.as_bytes())) {
+            return;
+        }
+        for _ in 0..conduct.messages {
             let whole = self.say(Stage::Mail, mail.as_bytes())
                 && (0..conduct.recipients).all(|_| self.say(Stage::Rcpt, rcpt.as_bytes()))
                 && self.say(Stage::Data, b"DATA\r\n")
