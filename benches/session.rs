@@ -49,11 +49,11 @@ async fn everything() {
         .last()
         .expect("a session")
         .snapshot();
-    assert!(record.refusals.is_empty(), "{:?}", record.refusals);
+    assert!(record.refusals().is_empty(), "{:?}", record.refusals());
     println!(
         "session by lenient: {without:?}; by SPF, DNSBL, FCrDNS and {} helo checks ({} lookups): {with:?}",
         helo_checks().count(),
-        record.evidence.len()
+        record.evidence().len()
     );
     println!("they add {:?}", with.saturating_sub(without));
 }
@@ -138,7 +138,7 @@ async fn judging() {
         .snapshot();
     println!(
         "session without facts or rules: {without:?}; judged by fcrdns ({} lookups): {with:?}",
-        record.evidence.len()
+        record.evidence().len()
     );
     println!(
         "judging adds {:?} (medians of {} each)",

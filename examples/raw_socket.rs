@@ -43,7 +43,7 @@ pub fn main() -> Result<(), Box<dyn Error>> {
         .at_stage(Stage::Rcpt)
         .saying("mail.example.test")
         .to(&["b@contoso.test"]);
-    for remedy in session.refusals[0].remedies.iter() {
+    for remedy in session.refusals()[0].remedies.iter() {
         println!("remedy: {remedy}");
     }
     Ok(())

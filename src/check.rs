@@ -163,7 +163,11 @@ fn played(
 /// The zones and the attempt after a remedy; `None` unless the remedy is a record, a HELO name or a client address.
 ///
 /// An attempt cannot try exemptions by the receiver, or changes of the client's behaviour.
-pub fn remedied(zones: &Zones, attempt: &Attempt, remedy: &Remedy) -> Option<(Zones, Attempt)> {
+pub(crate) fn remedied(
+    zones: &Zones,
+    attempt: &Attempt,
+    remedy: &Remedy,
+) -> Option<(Zones, Attempt)> {
     let mut attempt = attempt.clone();
     for change in &remedy.all_of {
         match change {

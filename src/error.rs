@@ -97,7 +97,7 @@ impl Error {
     }
 
     /// The expected and the found value, if one value was refused or a file has mistakes (then those of the first one).
-    pub fn expected_and_found(&self) -> Option<(&str, &str)> {
+    pub(crate) fn expected_and_found(&self) -> Option<(&str, &str)> {
         match &self.kind {
             Kind::Mistakes { mistakes, .. } => mistakes
                 .first()

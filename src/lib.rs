@@ -23,7 +23,7 @@
 //!
 //! let session = world.wait_for_session().await?;
 //! session.assert_rejected().by_rule("helo-ptr-match").with_code(554);
-//! println!("{}", session.refusals[0].remedies[0]); // add this PTR record: …
+//! println!("{}", session.refusals()[0].remedies[0]); // add this PTR record: …
 //! # Ok(())
 //! # }
 //! ```
@@ -103,8 +103,14 @@
 //!
 //! Each uses only those before it; the session, in `smtp`, is the core. Values ([`reply`], [`name`], [`stage`],
 //! [`lookup`], [`verdict`], [`time`], [`error`]), [`journal`], [`dns`], [`facts`], [`policy`], [`smtp`], [`scenario`], [`check`], [`matrix`],
-//! [`capture`], `find`, [`picture`], [`expect`], [`harness`],
+//! [`capture`], `find`, `picture`, [`expect`], [`harness`],
 //! [`play`], `http`, `cli`.
+
+#![warn(unreachable_pub, unnameable_types)]
+#![cfg_attr(
+    not(feature = "cli"),
+    allow(dead_code, unused_imports, reason = "only the program uses everything")
+)]
 
 pub mod capture;
 pub mod check;
@@ -123,7 +129,7 @@ pub mod journal;
 pub mod lookup;
 pub mod matrix;
 pub mod name;
-pub mod picture;
+mod picture;
 pub mod play;
 pub mod policy;
 pub mod reply;

@@ -56,12 +56,12 @@ pub enum Outcome {
 
 impl Outcome {
     /// Whether a later try can have another result: SERVFAIL, REFUSED, timeout. Such a failure never proves absence.
-    pub const fn is_temporary(self) -> bool {
+    pub(crate) const fn is_temporary(self) -> bool {
         matches!(self, Self::ServFail | Self::Refused | Self::Timeout)
     }
 
     /// Whether the answer proves absence: NODATA or NXDOMAIN.
-    pub const fn is_absent(self) -> bool {
+    pub(crate) const fn is_absent(self) -> bool {
         matches!(self, Self::NoData | Self::NxDomain)
     }
 

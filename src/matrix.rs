@@ -14,18 +14,18 @@ use crate::verdict::Verdict;
 #[derive(Debug, Serialize)]
 pub struct Row {
     /// The scenario.
-    pub scenario: String,
+    pub(crate) scenario: String,
     /// The client addresses.
-    pub clients: Vec<IpAddr>,
+    pub(crate) clients: Vec<IpAddr>,
     /// The HELO name.
-    pub helo: String,
+    pub(crate) helo: String,
     /// One cell for each receiver.
-    pub cells: Vec<Cell>,
+    pub(crate) cells: Vec<Cell>,
 }
 
 /// One cell.
 #[derive(Clone, Debug, Serialize)]
-pub struct Cell {
+pub(crate) struct Cell {
     /// The receiver.
     pub receiver: String,
     /// `accept`, `defer` or `reject`.
@@ -56,7 +56,7 @@ impl Cell {
 
 /// An expectation of a scenario about a session, judged without sending mail.
 #[derive(Clone, Debug)]
-pub struct Judged<'a> {
+pub(crate) struct Judged<'a> {
     /// The expectation in one sentence.
     pub expected: String,
     /// The client address, after NAT.
@@ -68,7 +68,10 @@ pub struct Judged<'a> {
 }
 
 /// Judges the expectations of a scenario about these receivers, in the order of the scenario.
-pub fn expectations<'a>(scenario: &'a Scenario, profiles: &[ReceiverProfile]) -> Vec<Judged<'a>> {
+pub(crate) fn expectations<'a>(
+    scenario: &'a Scenario,
+    profiles: &[ReceiverProfile],
+) -> Vec<Judged<'a>> {
     let all = scenario.expectations.iter().zip(scenario.sentences());
     let judged = all.filter_map(|(expectation, expected)| {
         let Expectation::Session(session) = expectation else {

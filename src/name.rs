@@ -6,9 +6,9 @@ use std::net::IpAddr;
 pub use hickory_proto::rr::{Name, RecordType};
 
 /// Maximum length of a label in octets (RFC 1035 §2.3.4).
-pub const LABEL_OCTETS: usize = 63;
+pub(crate) const LABEL_OCTETS: usize = 63;
 /// Maximum length of a name in octets as text (RFC 1035 §2.3.4, without the length octets).
-pub const NAME_OCTETS: usize = 253;
+pub(crate) const NAME_OCTETS: usize = 253;
 
 /// Parses an absolute name, with or without its final dot.
 pub fn absolute(text: &str) -> Option<Name> {
@@ -42,7 +42,7 @@ pub fn reverse(address: IpAddr) -> Name {
 }
 
 /// Converts an IPv4-mapped IPv6 address (`::ffff:192.0.2.1`) to the IPv4 address.
-pub fn normalise(address: IpAddr) -> IpAddr {
+pub(crate) fn normalise(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
 
@@ -58,7 +58,7 @@ pub fn organisational_domain(name: &Name) -> Option<String> {
 /// Whether a name is under a suffix of the public suffix list. The top-level domains that RFC 2606 reserves for tests
 /// and examples count, because they represent real ones in a scenario; otherwise a receiver that requires a public
 /// suffix would refuse every name.
-pub fn has_public_suffix(name: &Name) -> bool {
+pub(crate) fn has_public_suffix(name: &Name) -> bool {
     let text = display(name).to_ascii_lowercase();
     let set_aside = ["test", "example"]
         .iter()
@@ -67,7 +67,7 @@ pub fn has_public_suffix(name: &Name) -> bool {
 }
 
 /// Whether `name` equals `suffix` or is below it.
-pub fn is_within(name: &Name, suffix: &Name) -> bool {
+pub(crate) fn is_within(name: &Name, suffix: &Name) -> bool {
     suffix.zone_of(name)
 }
 

@@ -27,7 +27,7 @@ const AT_A_TIME: usize = 128;
 
 /// The outcome of one expectation.
 #[derive(Clone, Debug, Serialize)]
-pub struct Outcome {
+pub struct PlayedExpectation {
     /// The expectation in one sentence.
     pub expected: String,
     /// The differences; empty if the expectation was met.
@@ -36,7 +36,7 @@ pub struct Outcome {
     pub dialogue: Vec<String>,
 }
 
-impl Outcome {
+impl PlayedExpectation {
     /// Whether the expectation was met.
     pub fn as_expected(&self) -> bool {
         self.mismatches.is_empty()
@@ -47,7 +47,7 @@ impl Outcome {
 ///
 /// # Errors
 /// A receiver does not exist, or the environment fails. An unmet expectation is not an error.
-pub async fn expectations(scenario: &Scenario) -> Result<Vec<Outcome>, Error> {
+pub async fn expectations(scenario: &Scenario) -> Result<Vec<PlayedExpectation>, Error> {
     let mut outcomes = all(std::slice::from_ref(scenario), |_, _| {}).await?;
     Ok(outcomes.pop().unwrap_or_default())
 }
@@ -60,8 +60,8 @@ pub async fn expectations(scenario: &Scenario) -> Result<Vec<Outcome>, Error> {
 pub async fn all(
     scenarios: &[Scenario],
     mut progress: impl FnMut(usize, usize),
-) -> Result<Vec<Vec<Outcome>>, Error> {
-    let mut outcomes: Vec<Vec<Option<Outcome>>> = scenarios
+) -> Result<Vec<Vec<PlayedExpectation>>, Error> {
+    let mut outcomes: Vec<Vec<Option<PlayedExpectation>>> = scenarios
         .iter()
         .map(|scenario| vec![None; scenario.expectations.len()])
         .collect();
@@ -111,12 +111,12 @@ async fn play(
     scenario: Scenario,
     expectation: &Expectation,
     expected: String,
-) -> Result<Outcome, Error> {
+) -> Result<PlayedExpectation, Error> {
     let (mismatches, dialogue) = match expectation {
         Expectation::Session(session) => play_session(scenario, session).await?,
         Expectation::Dns(question) => play_dns(scenario, question).await?,
     };
-    Ok(Outcome {
+    Ok(PlayedExpectation {
         expected,
         mismatches,
         dialogue,

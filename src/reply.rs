@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 /// Maximum length of a reply line in octets, including CRLF (RFC 5321 §4.5.3.1.5).
-pub const REPLY_LINE_OCTETS: usize = 512;
+pub(crate) const REPLY_LINE_OCTETS: usize = 512;
 
 /// A three-digit reply code, 2yz to 5yz (RFC 5321 §4.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,7 +37,7 @@ impl ReplyCode {
     }
 
     /// Whether the code is 4yz or 5yz.
-    pub const fn is_refusal(self) -> bool {
+    pub(crate) const fn is_refusal(self) -> bool {
         self.class() >= 4
     }
 }
@@ -66,7 +66,7 @@ pub struct Reply {
 
 impl Reply {
     /// Creates a one-line reply; the enhanced code, if any, precedes the text.
-    pub fn new(code: ReplyCode, enhanced: Option<EnhancedCode>, text: &str) -> Self {
+    pub(crate) fn new(code: ReplyCode, enhanced: Option<EnhancedCode>, text: &str) -> Self {
         let line = match enhanced {
             Some(e) => format!("{}.{}.{} {text}", code.class(), e.subject, e.detail),
             None => text.to_owned(),
@@ -78,7 +78,7 @@ impl Reply {
     ///
     /// CR, LF and NUL become spaces and an overlong line is cut, so that no quoted fact (a HELO name, a PTR name) can
     /// forge another line.
-    pub fn from_lines(
+    pub(crate) fn from_lines(
         code: ReplyCode,
         lines: impl IntoIterator<Item = impl Into<Cow<'static, str>>>,
     ) -> Self {
@@ -135,7 +135,7 @@ impl Reply {
     }
 
     /// The first enhanced status code in the lines, for example `5.7.25`.
-    pub fn enhanced(&self) -> Option<EnhancedCode> {
+    pub(crate) fn enhanced(&self) -> Option<EnhancedCode> {
         self.lines
             .iter()
             .find_map(|line| enhanced_prefix(line))
@@ -169,7 +169,7 @@ impl Reply {
     }
 
     /// Appends the octets of the reply, including CRLFs.
-    pub fn write_to(&self, out: &mut Vec<u8>) {
+    pub(crate) fn write_to(&self, out: &mut Vec<u8>) {
         for (index, text) in self.lines.iter().enumerate() {
             out.extend_from_slice(&self.code.digits());
             out.push(self.separator(index));
@@ -212,7 +212,7 @@ pub(crate) fn enhanced_of(lines: &[String]) -> String {
 }
 
 /// Splits off a leading enhanced status code: its class digit and the code.
-pub fn enhanced_prefix(text: &str) -> Option<(u8, EnhancedCode)> {
+pub(crate) fn enhanced_prefix(text: &str) -> Option<(u8, EnhancedCode)> {
     let token = text.split(' ').next()?;
     let mut parts = token.split('.');
     let (class, subject, detail) = (parts.next()?, parts.next()?, parts.next()?);

@@ -26,7 +26,7 @@ pub enum Stage {
 
 impl Stage {
     /// All stages, in order.
-    pub const ALL: [Stage; 6] = [
+    pub(crate) const ALL: [Stage; 6] = [
         Self::Connect,
         Self::Helo,
         Self::Mail,

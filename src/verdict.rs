@@ -42,11 +42,11 @@ pub enum Verdict {
 
 impl Verdict {
     /// All verdicts.
-    pub const ALL: [Self; 4] = [Self::None, Self::Accept, Self::Defer, Self::Reject];
+    pub(crate) const ALL: [Self; 4] = [Self::None, Self::Accept, Self::Defer, Self::Reject];
 
     /// The definition: `refusal` is the code of the first refusal, and `acknowledged` whether a message was
     /// acknowledged with a 2yz reply.
-    pub fn of(refusal: Option<ReplyCode>, acknowledged: bool) -> Self {
+    pub(crate) fn of(refusal: Option<ReplyCode>, acknowledged: bool) -> Self {
         match refusal.map(ReplyCode::class) {
             Some(4) => Self::Defer,
             Some(5) => Self::Reject,
@@ -106,7 +106,7 @@ pub enum Source {
 
 impl Source {
     /// All sources.
-    pub const ALL: [Self; 4] = [Self::Rule, Self::Script, Self::Recipient, Self::Protocol];
+    pub(crate) const ALL: [Self; 4] = [Self::Rule, Self::Script, Self::Recipient, Self::Protocol];
 
     /// The word used in JSON.
     pub const fn name(self) -> &'static str {

@@ -7,7 +7,7 @@
 mod resolver;
 mod write;
 
-pub use resolver::OutsideResolver;
+pub(crate) use resolver::OutsideResolver;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};

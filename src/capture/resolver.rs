@@ -31,7 +31,7 @@ pub(super) struct Asked {
 
 /// A resolver, queried with RD over UDP, and over TCP if the response is truncated. Each lookup is made once.
 #[derive(Debug)]
-pub struct OutsideResolver {
+pub(crate) struct OutsideResolver {
     server: SocketAddr,
     timeout: Duration,
     /// Zones without lookups, which count as empty.
@@ -47,7 +47,7 @@ struct Asks {
 
 impl OutsideResolver {
     /// Makes a resolver with a time limit and with zones without lookups.
-    pub fn new(server: SocketAddr, timeout: Duration, passed_over: Vec<Name>) -> Self {
+    pub(crate) fn new(server: SocketAddr, timeout: Duration, passed_over: Vec<Name>) -> Self {
         Self {
             server,
             timeout,

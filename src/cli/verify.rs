@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::args::{Verify, VerifyFormat};
 use super::{paint, print, print_json};
 use crate::error::Error;
-use crate::play::{self, Outcome};
+use crate::play::{self, PlayedExpectation};
 use crate::scenario::{self, Scenario};
 
 pub(super) async fn run(options: Verify) -> Result<bool, Error> {
@@ -67,7 +67,7 @@ impl Progress {
 struct Line {
     scenario: String,
     #[serde(flatten)]
-    outcome: Outcome,
+    outcome: PlayedExpectation,
 }
 
 fn scenarios(named: &[String]) -> Result<Vec<Scenario>, Error> {

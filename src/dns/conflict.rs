@@ -11,7 +11,7 @@ const BESIDE_CNAME: [u16; 5] = [24, 25, 30, 46, 47];
 
 /// A record that is not allowed in a zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conflict {
+pub(crate) struct Conflict {
     owner: Box<[u8]>,
     kind: u16,
     reason: Reason,
@@ -49,7 +49,7 @@ impl Conflict {
     }
 
     /// The expected data.
-    pub fn expected(&self) -> String {
+    pub(crate) fn expected(&self) -> String {
         match &self.reason {
             Reason::OutOfZone(origin) => format!("a name within the zone {}", label::text(origin)),
             Reason::CnameAtOrigin => {
@@ -78,7 +78,7 @@ impl Conflict {
     }
 
     /// The data found: the owner, and the type unless the owner alone is the mistake.
-    pub fn found(&self) -> String {
+    pub(crate) fn found(&self) -> String {
         let owner = label::text(&self.owner);
         match self.reason {
             Reason::OutOfZone(_) => owner,

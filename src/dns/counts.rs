@@ -31,7 +31,7 @@ pub struct Counts {
     /// Queries over the rate limit of the client: dropped, or answered with TC only.
     pub limited: u64,
     /// TCP connections closed at once because their client had too many.
-    pub(crate) refused_connections: u64,
+    pub refused_connections: u64,
     /// Queries forwarded to the upstream server.
     pub forwarded: u64,
 }

@@ -297,7 +297,7 @@ impl Fault {
     }
 
     /// `from`, `times` and `every`.
-    pub fn schedule(&self) -> (u64, Option<u64>, Option<u64>) {
+    pub(crate) fn schedule(&self) -> (u64, Option<u64>, Option<u64>) {
         (self.scope.from, self.scope.times, self.scope.every)
     }
 

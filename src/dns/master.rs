@@ -75,7 +75,7 @@ pub fn parse_master(
 ///
 /// # Errors
 /// All mistakes of the text. Records without a mistake are passed on nevertheless.
-pub fn read_master(
+pub(crate) fn read_master(
     text: &[u8],
     origin: &Name,
     default_ttl: u32,

@@ -1,8 +1,8 @@
 //! An authoritative DNS server for the zones of one scenario. It knows nothing about mail.
 //!
-//! [`read_master`] parses zone text to records, [`Zone`] has the records of a zone, and [`Zones`] is an immutable
-//! snapshot of zones, faults and settings. [`Zones::answer`] answers a question, [`respond`]() converts a request to a
-//! response, and [`serve`] owns the sockets.
+//! `read_master` parses zone text to records, [`Zone`] has the records of a zone, and [`Zones`] is an immutable
+//! snapshot of zones, faults and settings. [`Zones::answer`] answers a question, [`respond`](respond()) converts a request to a
+//! response, and `serve` owns the sockets.
 
 mod amend;
 mod answer;
@@ -32,15 +32,15 @@ mod zone;
 mod zones;
 
 pub use amend::Amendment;
-pub use conflict::Conflict;
+pub(crate) use conflict::Conflict;
 pub use counts::Counts;
 pub use fault::{Action, Fault, Order};
-pub use master::{MasterMistake, Row, parse_master, read_master};
+pub use master::{MasterMistake, Row, parse_master};
 pub(crate) use respond::rcode_text;
 pub use respond::{Answer, Disposition, Response, respond};
-pub use server::{ServerState, serve};
+pub(crate) use server::{ServerState, serve};
 pub use settings::{Limits, Outside, Settings};
-pub use spec::{FaultMistake, FaultSpec};
+pub(crate) use spec::{FaultMistake, FaultSpec};
 pub use zone::Zone;
 pub use zones::Zones;
 

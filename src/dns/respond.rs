@@ -28,7 +28,7 @@ pub struct Response {
     /// The octets to send; empty if nothing is sent.
     pub octets: Vec<u8>,
     /// The disposition of the response.
-    pub(crate) disposition: Disposition,
+    pub disposition: Disposition,
     /// The delay before it is sent.
     pub delay: Duration,
     /// The RCODE with its extension (RFC 6891 §6.1.3).

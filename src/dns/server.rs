@@ -27,7 +27,7 @@ const FORMERR: u16 = 1;
 
 /// The state that all sockets of a server share.
 #[derive(Debug)]
-pub struct ServerState {
+pub(crate) struct ServerState {
     zones: Arc<ArcSwap<Zones>>,
     journal: Arc<Log<DnsQuery>>,
     events: Arc<Log<Event>>,
@@ -38,7 +38,7 @@ pub struct ServerState {
 
 impl ServerState {
     /// Makes a server from zones, journal, event log and metrics.
-    pub fn new(
+    pub(crate) fn new(
         zones: Arc<ArcSwap<Zones>>,
         journal: Arc<Log<DnsQuery>>,
         events: Arc<Log<Event>>,
@@ -55,7 +55,7 @@ impl ServerState {
     }
 
     /// The counts.
-    pub fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> Counts {
         self.counters.read()
     }
 
@@ -154,7 +154,7 @@ fn exchange(request: &[u8], response: &Response) -> Arc<DnsExchange> {
 /// Answers on both sockets until shutdown, and returns when both are closed; answers that are delayed or wait for the
 /// upstream server are dropped. The journal records every query, except those over the limit of a client, which are
 /// only counted.
-pub async fn serve(
+pub(crate) async fn serve(
     udp: UdpSocket,
     tcp: TcpListener,
     service: Arc<ServerState>,

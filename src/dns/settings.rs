@@ -27,9 +27,9 @@ impl Outside {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Maximum number of UDP answers per second to one client network (IPv4 /24, IPv6 /56); 0 for no limit.
-    pub responses_per_second: u32,
+    pub(crate) responses_per_second: u32,
     /// Maximum number of concurrent TCP connections of one client address; 0 for no limit.
-    pub tcp_connections: u32,
+    pub(crate) tcp_connections: u32,
 }
 
 impl Default for Limits {

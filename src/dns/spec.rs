@@ -14,32 +14,32 @@ use crate::time::WrittenTime;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema), schema(as = FaultView))]
 #[serde(deny_unknown_fields)]
-pub struct FaultSpec {
+pub(crate) struct FaultSpec {
     /// A domain name, or `*.` and a domain name for all names below it.
     #[cfg_attr(feature = "http", schema(example = "*.example.test"))]
-    pub name: String,
+    pub(crate) name: String,
     /// The record type of the queries that it applies to, such as `PTR`; all types by default.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
-    pub record_type: Option<String>,
+    pub(crate) record_type: Option<String>,
     /// The transport, `udp` or `tcp`; both by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub transport: Option<String>,
+    pub(crate) transport: Option<String>,
     /// The kind of fault.
     #[serde(rename = "do", deserialize_with = "required")]
     #[cfg_attr(feature = "http", schema(value_type = String, example = "servfail"))]
-    pub action: Option<String>,
+    pub(crate) action: Option<String>,
     /// The number of the first query that it applies to, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "http", schema(minimum = 1))]
-    pub from: Option<u64>,
+    pub(crate) from: Option<u64>,
     /// The number of queries that it applies to; all by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "http", schema(minimum = 0))]
-    pub times: Option<u64>,
+    pub(crate) times: Option<u64>,
     /// It applies to `times` queries out of every `every`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "http", schema(minimum = 1))]
-    pub every: Option<u64>,
+    pub(crate) every: Option<u64>,
     /// The delay of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "http", schema(value_type = Option<String>, example = "3s"))]
@@ -51,33 +51,33 @@ pub struct FaultSpec {
     /// The seed of `jitter` and `order`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "http", schema(minimum = 0))]
-    pub seed: Option<u64>,
+    pub(crate) seed: Option<u64>,
     /// The TTL for the kind `ttl`, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "http", schema(minimum = 0))]
-    pub ttl: Option<u64>,
+    pub(crate) ttl: Option<u64>,
     /// The number of CNAME records for the kind `cname-chain`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "http", schema(minimum = 1))]
-    pub length: Option<u64>,
+    pub(crate) length: Option<u64>,
     /// The size of the answer for the kind `oversized`, in octets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "http", schema(minimum = 513))]
-    pub octets: Option<u64>,
+    pub(crate) octets: Option<u64>,
     /// The order of the records for the kind `reorder`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub order: Option<String>,
+    pub(crate) order: Option<String>,
     /// The address in the answer for the kind `wrong-answer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<String>,
+    pub(crate) address: Option<String>,
     /// The number of queries that matched name, type and transport. PUT and POST ignore it and start from 0.
     #[serde(default)]
     #[cfg_attr(feature = "http", schema(minimum = 0))]
-    pub seen: u64,
+    pub(crate) seen: u64,
     /// The number of queries that it took effect on. PUT and POST ignore it and start from 0.
     #[serde(default)]
     #[cfg_attr(feature = "http", schema(minimum = 0))]
-    pub fired: u64,
+    pub(crate) fired: u64,
 }
 
 /// A key that a request must have. A file can lack it, because the file reader reports that itself.
@@ -87,7 +87,7 @@ fn required<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>
 
 /// A mistake in one key of a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FaultMistake {
+pub(crate) struct FaultMistake {
     /// The key.
     pub key: &'static str,
     /// What was expected.
@@ -101,7 +101,7 @@ impl FaultSpec {
     ///
     /// # Errors
     /// All mistakes, each with its key.
-    pub fn build(&self) -> Result<Fault, Vec<FaultMistake>> {
+    pub(crate) fn build(&self) -> Result<Fault, Vec<FaultMistake>> {
         let mut reading = Reading {
             spec: self,
             mistakes: Vec::new(),
@@ -144,7 +144,7 @@ impl FaultSpec {
     }
 
     /// The written form of a fault.
-    pub fn of(fault: &Fault) -> Self {
+    pub(crate) fn of(fault: &Fault) -> Self {
         let (from, times, every) = fault.schedule();
         let (delay, jitter, seed) = fault.timing();
         let seeded = !jitter.is_zero() || fault.action() == Action::Reorder(Order::Seeded);

@@ -34,29 +34,7 @@ pub struct Zone {
 }
 
 impl Zone {
-    /// Creates a zone from records of hickory-proto; SOA and NS are added if the records have none. Duplicates are
-    /// dropped (RFC 2181 §5).
-    ///
-    /// # Errors
-    /// Records outside the zone, and data that no server loads, such as other data alongside a CNAME.
-    pub fn new(origin: Name, records: Vec<Record>) -> Result<Self, Vec<Conflict>> {
-        let mut zone = Self::empty(&origin);
-        let added = records.iter().filter_map(|record| zone.add(record).err());
-        let mut conflicts: Vec<_> = added.collect();
-        conflicts.extend(
-            zone.below_dnames()
-                .into_iter()
-                .map(|(_, conflict)| conflict),
-        );
-        zone.complete();
-        if conflicts.is_empty() {
-            Ok(zone)
-        } else {
-            Err(conflicts)
-        }
-    }
-
-    /// Creates a zone without records, to be filled with [`Zone::take`] or [`Zone::add`] and then completed.
+    /// Creates a zone without records, to be filled with `Zone::take` or `Zone::add` and then completed.
     pub fn empty(origin: &Name) -> Self {
         let origin: Box<[u8]> = label::of(origin).to_ascii_lowercase().into();
         let apex = (origin.clone(), Node::default());
@@ -71,7 +49,7 @@ impl Zone {
     ///
     /// # Errors
     /// The record is outside the zone, or conflicts with the other records. The zone is unchanged.
-    pub fn add(&mut self, record: &Record) -> Result<(), Conflict> {
+    pub(crate) fn add(&mut self, record: &Record) -> Result<(), Conflict> {
         match node::parts(record) {
             Some((owner, kind, ttl, data)) => self.insert(&owner, kind, ttl, &data),
             None => Ok(()),
@@ -82,7 +60,7 @@ impl Zone {
     ///
     /// # Errors
     /// As [`Zone::add`].
-    pub fn take(&mut self, row: &Row<'_>) -> Result<(), Conflict> {
+    pub(crate) fn take(&mut self, row: &Row<'_>) -> Result<(), Conflict> {
         self.insert(row.owner, row.kind, row.ttl, row.data)
     }
 
@@ -334,7 +312,7 @@ impl Zone {
         rows
     }
 
-    /// The zone as master-file text (RFC 1035 §5), which [`read_master`](super::read_master) reads back.
+    /// The zone as master-file text (RFC 1035 §5), which `read_master` reads back.
     ///
     /// Names are absolute and in lower case; unknown types are `TYPE1234 \# …` (RFC 3597 §5).
     pub fn to_master(&self) -> String {

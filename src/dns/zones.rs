@@ -88,7 +88,7 @@ impl Zones {
     }
 
     /// The zone with this origin.
-    pub fn of_origin(&self, origin: &Name) -> Option<&Zone> {
+    pub(crate) fn of_origin(&self, origin: &Name) -> Option<&Zone> {
         self.zones.get(&*label::of(origin).to_ascii_lowercase())
     }
 

@@ -110,7 +110,7 @@ impl Expectation {
 
     /// Expects this number of matches.
     #[must_use]
-    pub fn often(self, times: Times) -> Self {
+    pub(crate) fn often(self, times: Times) -> Self {
         Self { times, ..self }
     }
 }
@@ -132,7 +132,7 @@ impl fmt::Display for Expectation {
 /// The outcome of an expectation so far.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
-pub struct Outcome {
+pub struct ExpectationStatus {
     /// The number of the expectation in this world, from 1.
     pub id: u64,
     /// A description of the expectation.
@@ -173,7 +173,7 @@ impl Violation {
     }
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for ExpectationStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = if self.met { "met" } else { "not met" };
         write!(
@@ -196,7 +196,7 @@ impl fmt::Display for Outcome {
 #[derive(Clone, PartialEq, Eq)]
 pub struct UnmetExpectations {
     /// The outcomes of these expectations.
-    pub outcomes: Vec<Outcome>,
+    pub outcomes: Vec<ExpectationStatus>,
 }
 
 impl fmt::Display for UnmetExpectations {
@@ -261,7 +261,7 @@ fn count<T: Watched>(
 }
 
 impl Ledger {
-    pub fn new(sources: Sources) -> Arc<Self> {
+    pub(crate) fn new(sources: Sources) -> Arc<Self> {
         Arc::new(Self {
             sources,
             mounted: Mutex::default(),
@@ -269,12 +269,12 @@ impl Ledger {
     }
 
     /// The sources of entries.
-    pub fn sources(&self) -> &Sources {
+    pub(crate) fn sources(&self) -> &Sources {
         &self.sources
     }
 
     /// Adds an expectation about later entries, and returns its number.
-    pub fn mount(&self, expectation: Expectation) -> u64 {
+    pub(crate) fn mount(&self, expectation: Expectation) -> u64 {
         let times = expectation.times;
         let Sources {
             sessions,
@@ -306,12 +306,12 @@ impl Ledger {
 
     /// The number of expectations.
     #[cfg(feature = "http")]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.mounted.lock().all.len()
     }
 
     /// Adds an expectation for a scope.
-    pub fn guard(self: &Arc<Self>, expectation: Expectation) -> Guard {
+    pub(crate) fn guard(self: &Arc<Self>, expectation: Expectation) -> Guard {
         Guard {
             id: self.mount(expectation),
             ledger: Arc::clone(self),
@@ -319,7 +319,7 @@ impl Ledger {
     }
 
     /// Removes an expectation; returns false if none has this number.
-    pub fn unmount(&self, id: u64) -> bool {
+    pub(crate) fn unmount(&self, id: u64) -> bool {
         let mut mounted = self.mounted.lock();
         let before = mounted.all.len();
         mounted.all.retain(|(other, _)| *other != id);
@@ -327,13 +327,13 @@ impl Ledger {
     }
 
     /// Removes all expectations.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         let gone = std::mem::take(&mut self.mounted.lock().all);
         drop(gone);
     }
 
     /// The outcome of each expectation so far.
-    pub fn outcomes(&self) -> Vec<Outcome> {
+    pub(crate) fn outcomes(&self) -> Vec<ExpectationStatus> {
         let all = self.mounted.lock().all.clone();
         all.iter()
             .map(|(id, counted)| counted.outcome(*id))
@@ -341,7 +341,7 @@ impl Ledger {
     }
 
     /// The outcome of one expectation so far.
-    pub fn find(&self, id: u64) -> Option<Outcome> {
+    pub(crate) fn find(&self, id: u64) -> Option<ExpectationStatus> {
         let all = self.mounted.lock().all.clone();
         let (_, counted) = all.iter().find(|(other, _)| *other == id)?;
         Some(counted.outcome(id))
@@ -349,14 +349,14 @@ impl Ledger {
 
     /// Whether all expectations are met so far.
     #[cfg(feature = "http")]
-    pub fn is_met(&self) -> bool {
+    pub(crate) fn is_met(&self) -> bool {
         let all = self.mounted.lock().all.clone();
         all.iter().all(|(_, counted)| counted.is_met())
     }
 
     /// Verifies the outcomes that `look` returns, and repeats that for a limited time while sessions run: a session is
     /// published shortly after its client has read the last reply.
-    fn settled(&self, look: impl Fn() -> Vec<Outcome>) -> Result<(), UnmetExpectations> {
+    fn settled(&self, look: impl Fn() -> Vec<ExpectationStatus>) -> Result<(), UnmetExpectations> {
         let deadline = Instant::now() + GRACE;
         loop {
             let mut outcomes = look();
@@ -384,7 +384,7 @@ impl Ledger {
     }
 
     /// Verifies all expectations.
-    pub fn verify(&self) -> Result<(), UnmetExpectations> {
+    pub(crate) fn verify(&self) -> Result<(), UnmetExpectations> {
         self.settled(|| self.outcomes())
     }
 }
@@ -400,7 +400,7 @@ impl Counted {
         self.expectation.times.holds(count)
     }
 
-    fn outcome(&self, id: u64) -> Outcome {
+    fn outcome(&self, id: u64) -> ExpectationStatus {
         match &self.watching {
             AnyWatching::Sessions(watching) => self.outcome_of(id, watching),
             AnyWatching::Queries(watching) => self.outcome_of(id, watching),
@@ -408,7 +408,7 @@ impl Counted {
         }
     }
 
-    fn outcome_of<T: Watched>(&self, id: u64, watching: &Watching<T>) -> Outcome {
+    fn outcome_of<T: Watched>(&self, id: u64, watching: &Watching<T>) -> ExpectationStatus {
         let (count, beyond) = watching.counted();
         let times = self.expectation.times;
         let near_misses = match watching.pattern() {
@@ -417,7 +417,7 @@ impl Counted {
             }
             _ => Vec::new(),
         };
-        Outcome {
+        ExpectationStatus {
             id,
             expected: self.expectation.to_string(),
             times,
@@ -442,7 +442,7 @@ pub struct Guard {
 
 impl Guard {
     /// The outcome so far.
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> ExpectationStatus {
         self.ledger
             .find(self.id)
             .unwrap_or_else(|| unreachable!("the expectation exists as long as its guard"))

@@ -77,7 +77,7 @@ impl Mail {
     }
 
     /// The conditions that a message does not meet.
-    pub fn mismatches(&self, message: &Message) -> Vec<Mismatch> {
+    pub(crate) fn mismatches(&self, message: &Message) -> Vec<Mismatch> {
         let mut found = Differences::default();
         self.compare(message, &mut found);
         found.into_list()

@@ -57,7 +57,7 @@ impl Queries {
     }
 
     /// The conditions that a query does not meet.
-    pub fn mismatches(&self, query: &DnsQuery) -> Vec<Mismatch> {
+    pub(crate) fn mismatches(&self, query: &DnsQuery) -> Vec<Mismatch> {
         let mut found = Differences::default();
         self.compare(query, &mut found);
         found.into_list()

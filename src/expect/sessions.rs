@@ -250,7 +250,7 @@ impl Sessions {
     }
 
     /// The conditions that a session does not meet.
-    pub fn mismatches(&self, record: &SessionRecord) -> Vec<Mismatch> {
+    pub(crate) fn mismatches(&self, record: &SessionRecord) -> Vec<Mismatch> {
         let mut found = Differences::default();
         self.compare(record, &mut found);
         found.into_list()

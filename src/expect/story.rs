@@ -11,7 +11,7 @@ const RECORDS: usize = 4;
 
 impl SessionRecord {
     /// One line: client, verdict, rule and reply.
-    pub fn headline(&self) -> String {
+    pub(crate) fn headline(&self) -> String {
         let refusal = self.refusals.first();
         let by = refusal.map_or(String::new(), |r| {
             format!(" at {} by {}", r.stage, r.speaker())

@@ -29,7 +29,7 @@ impl Default for Times {
 
 impl Times {
     /// Exactly `count` matches.
-    pub const fn exactly(times: u64) -> Self {
+    pub(crate) const fn exactly(times: u64) -> Self {
         Self {
             least: times,
             most: Some(times),
@@ -37,7 +37,7 @@ impl Times {
     }
 
     /// Whether a count is in the range.
-    pub fn holds(self, count: u64) -> bool {
+    pub(crate) fn holds(self, count: u64) -> bool {
         count >= self.least && self.most.is_none_or(|most| count <= most)
     }
 }

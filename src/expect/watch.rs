@@ -58,7 +58,7 @@ pub(crate) struct Fields(u32);
 
 impl Fields {
     /// Whether it contains a field.
-    pub fn has(self, field: u8) -> bool {
+    pub(crate) fn has(self, field: u8) -> bool {
         self.0 & 1 << field != 0
     }
 }
@@ -72,7 +72,7 @@ pub(crate) struct Key {
 
 impl Key {
     /// The key of a value, ignoring case; `field` is below 32.
-    pub fn new(field: u8, value: &str) -> Self {
+    pub(crate) fn new(field: u8, value: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         for octet in value.bytes() {
             hasher.write_u8(octet.to_ascii_lowercase());
@@ -82,7 +82,7 @@ impl Key {
     }
 
     /// The key of a number.
-    pub fn of_number(field: u8, number: u64) -> Self {
+    pub(crate) fn of_number(field: u8, number: u64) -> Self {
         Self {
             field,
             hash: number,
@@ -161,7 +161,12 @@ impl<T: Watched> Watch<T> {
     }
 
     /// Keeps matching entries, and notifies when there are `enough`.
-    pub fn keeping(pattern: T::Pattern, after: u64, enough: usize, most: usize) -> Arc<Self> {
+    pub(crate) fn keeping(
+        pattern: T::Pattern,
+        after: u64,
+        enough: usize,
+        most: usize,
+    ) -> Arc<Self> {
         let found = BTreeMap::new();
         let sink = Sink::Keep {
             found,
@@ -172,7 +177,7 @@ impl<T: Watched> Watch<T> {
     }
 
     /// Keeps all changed entries.
-    pub fn of_changes() -> Arc<Self> {
+    pub(crate) fn of_changes() -> Arc<Self> {
         let sink = Sink::Keep {
             found: BTreeMap::new(),
             enough: 1,
@@ -182,7 +187,7 @@ impl<T: Watched> Watch<T> {
     }
 
     /// Counts matching entries, and keeps the first match beyond `most`.
-    pub fn counting(pattern: T::Pattern, after: u64, most: Option<u64>) -> Arc<Self> {
+    pub(crate) fn counting(pattern: T::Pattern, after: u64, most: Option<u64>) -> Arc<Self> {
         let sink = Sink::Count {
             count: 0,
             most,
@@ -194,12 +199,12 @@ impl<T: Watched> Watch<T> {
     }
 
     /// The filter; `None` for all changes.
-    pub fn pattern(&self) -> Option<&T::Pattern> {
+    pub(crate) fn pattern(&self) -> Option<&T::Pattern> {
         self.pattern.as_ref()
     }
 
     /// Only entries with a number above this one count.
-    pub fn after(&self) -> u64 {
+    pub(crate) fn after(&self) -> u64 {
         self.after
     }
 
@@ -252,7 +257,7 @@ impl<T: Watched> Watch<T> {
     }
 
     /// The kept entries that still match, oldest first; entries that no longer match are removed.
-    pub fn found(&self) -> Vec<Arc<T>> {
+    pub(crate) fn found(&self) -> Vec<Arc<T>> {
         let all: Vec<_> = match &*self.sink.lock() {
             Sink::Keep { found, .. } => found.values().cloned().collect(),
             Sink::Count { .. } => Vec::new(),
@@ -270,7 +275,7 @@ impl<T: Watched> Watch<T> {
     }
 
     /// Takes the changed entries, oldest first.
-    pub fn take_changes(&self) -> Vec<Arc<T>> {
+    pub(crate) fn take_changes(&self) -> Vec<Arc<T>> {
         match &mut *self.sink.lock() {
             Sink::Keep { found, .. } => std::mem::take(found).into_values().collect(),
             Sink::Count { .. } => Vec::new(),
@@ -278,12 +283,12 @@ impl<T: Watched> Watch<T> {
     }
 
     /// Waits until there are enough matches since the last return of this function.
-    pub async fn enough(&self) {
+    pub(crate) async fn enough(&self) {
         self.enough.notified().await;
     }
 
     /// The number of matches, and the first match beyond the maximum.
-    pub fn counted(&self) -> (u64, Option<Arc<T>>) {
+    pub(crate) fn counted(&self) -> (u64, Option<Arc<T>>) {
         match &*self.sink.lock() {
             Sink::Count { count, beyond, .. } => (*count, beyond.clone()),
             Sink::Keep { found, .. } => (found.len() as u64, None),
@@ -293,7 +298,7 @@ impl<T: Watched> Watch<T> {
 
 impl<T: Watched> Watchers<T> {
     /// The watches of a log, which receive its new and changed entries from now on.
-    pub fn of(log: &Arc<Log<T>>) -> Arc<Self> {
+    pub(crate) fn of(log: &Arc<Log<T>>) -> Arc<Self> {
         let watchers = Arc::new(Self {
             log: Arc::clone(log),
             count: AtomicUsize::new(0),
@@ -309,7 +314,7 @@ impl<T: Watched> Watchers<T> {
     }
 
     /// The log.
-    pub fn log(&self) -> &Arc<Log<T>> {
+    pub(crate) fn log(&self) -> &Arc<Log<T>> {
         &self.log
     }
 
@@ -331,7 +336,7 @@ impl<T: Watched> Watchers<T> {
     }
 
     /// Begins a watch, which ends when the returned value is dropped.
-    pub fn begin(self: &Arc<Self>, watch: Arc<Watch<T>>) -> Watching<T> {
+    pub(crate) fn begin(self: &Arc<Self>, watch: Arc<Watch<T>>) -> Watching<T> {
         self.index.write().add(Arc::clone(&watch));
         self.count.fetch_add(1, Ordering::AcqRel);
         Watching {
@@ -341,7 +346,7 @@ impl<T: Watched> Watchers<T> {
     }
 
     /// Like [`Watchers::begin`], and compares the existing entries too.
-    pub fn begin_with_existing(self: &Arc<Self>, watch: Arc<Watch<T>>) -> Watching<T> {
+    pub(crate) fn begin_with_existing(self: &Arc<Self>, watch: Arc<Watch<T>>) -> Watching<T> {
         let watching = self.begin(watch);
         for entry in self.log.after(watching.after) {
             entry.view(|view| {
@@ -410,7 +415,7 @@ pub(crate) struct Watching<T: Watched> {
 
 impl<T: Watched> Watching<T> {
     /// The log.
-    pub fn log(&self) -> &Log<T> {
+    pub(crate) fn log(&self) -> &Log<T> {
         self.watchers.log()
     }
 }

@@ -8,21 +8,21 @@ use crate::smtp::{SessionEntry, SessionRecord};
 
 /// The fields that can be keys, most selective first.
 mod field {
-    pub const RECIPIENT: u8 = 0;
-    pub const SENDER: u8 = 1;
-    pub const HELO: u8 = 2;
-    pub const CLIENT: u8 = 3;
-    pub const RULE: u8 = 4;
-    pub const ENHANCED: u8 = 5;
-    pub const CODE: u8 = 6;
-    pub const STAGE: u8 = 7;
-    pub const SOURCE: u8 = 8;
-    pub const TRANSACTION: u8 = 9;
-    pub const VERDICT: u8 = 10;
-    pub const NAME: u8 = 11;
-    pub const TYPE: u8 = 12;
-    pub const RCODE: u8 = 13;
-    pub const SESSION: u8 = 14;
+    pub(crate) const RECIPIENT: u8 = 0;
+    pub(super) const SENDER: u8 = 1;
+    pub(super) const HELO: u8 = 2;
+    pub(super) const CLIENT: u8 = 3;
+    pub(crate) const RULE: u8 = 4;
+    pub(crate) const ENHANCED: u8 = 5;
+    pub(crate) const CODE: u8 = 6;
+    pub(crate) const STAGE: u8 = 7;
+    pub(crate) const SOURCE: u8 = 8;
+    pub(crate) const TRANSACTION: u8 = 9;
+    pub(crate) const VERDICT: u8 = 10;
+    pub(super) const NAME: u8 = 11;
+    pub(crate) const TYPE: u8 = 12;
+    pub(super) const RCODE: u8 = 13;
+    pub(crate) const SESSION: u8 = 14;
 }
 
 fn text(field: u8, value: Option<&String>) -> Option<Key> {

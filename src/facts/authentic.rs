@@ -6,18 +6,18 @@
 #[cfg(feature = "dkim")]
 mod verify;
 
-#[cfg(feature = "dkim")]
-pub(super) use verify::observe;
+use std::time::Duration;
 
 use serde::Serialize;
 
+use super::Lookup;
 #[cfg(feature = "dkim")]
 use super::Spf;
 
 /// The result of a verification, in the words of RFC 8601 §2.7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum AuthResult {
+pub(crate) enum AuthResult {
     /// Nothing to verify.
     None,
     /// Verified.
@@ -34,7 +34,7 @@ pub enum AuthResult {
 
 impl AuthResult {
     /// The word of RFC 8601.
-    pub const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Pass => "pass",
@@ -47,6 +47,29 @@ impl AuthResult {
 }
 
 impl super::Facts {
+    /// Verifies DKIM and DMARC of a message. Returns the time of the lookups.
+    #[cfg(feature = "dkim")]
+    pub(super) fn authenticate(&mut self, message: &[u8], lookup: &dyn Lookup) -> Duration {
+        let sender = self.sender.as_deref().unwrap_or_default();
+        let helo = self.helo.as_ref().map_or("", |helo| helo.argument.as_str());
+        // For the null sender, the domain is that of the HELO identity (RFC 7489 §3.1.2, RFC 7208 §2.4).
+        let sender_domain = sender.rsplit_once('@').map_or(helo, |(_, domain)| domain);
+        let envelope = Envelope {
+            spf: self.spf_sender.as_ref(),
+            sender_domain,
+        };
+        let (dkim, dmarc, elapsed) =
+            verify::observe(message, &envelope, lookup, &mut self.evidence);
+        (self.dkim, self.dmarc) = (Some(dkim), Some(dmarc));
+        elapsed
+    }
+
+    /// Verifies nothing: without the feature `dkim`, no rule needs these facts.
+    #[cfg(not(feature = "dkim"))]
+    pub(super) fn authenticate(&mut self, _: &[u8], _: &dyn Lookup) -> Duration {
+        Duration::ZERO
+    }
+
     /// The domain of the From header field; empty if it is not known.
     pub(crate) fn author_domain_text(&self) -> String {
         let header = self.header.as_ref();
@@ -77,28 +100,28 @@ impl super::Facts {
 
 /// One DKIM signature of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Dkim {
+pub(crate) struct Dkim {
     /// The signing domain (`d=`); empty if the signature cannot be parsed.
-    pub domain: String,
+    pub(crate) domain: String,
     /// The selector (`s=`).
     pub(crate) selector: String,
     /// The result of its verification.
-    pub result: AuthResult,
+    pub(crate) result: AuthResult,
     /// The reason why it did not pass; empty if it did.
-    pub why: String,
+    pub(crate) why: String,
 }
 
 /// DMARC of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Dmarc {
+pub(crate) struct Dmarc {
     /// The domain of the From header field; empty if there is none, or more than one.
     pub(crate) from_domain: String,
     /// Whether a record was found for it.
-    pub record: bool,
+    pub(crate) record: bool,
     /// The policy that applies: `none`, `quarantine` or `reject`.
-    pub policy: &'static str,
+    pub(crate) policy: &'static str,
     /// The result.
-    pub result: AuthResult,
+    pub(crate) result: AuthResult,
     /// Whether SPF passed, for an aligned domain.
     pub(crate) spf_aligned: bool,
     /// Whether a DKIM signature passed, of an aligned domain.

@@ -17,7 +17,7 @@ const HELOS: usize = 1024;
 /// The cached lookups of a receiver about client addresses and HELO names, like those of a receiver with a caching resolver.
 /// The cache is valid for one snapshot of zones without faults, in which the same query always has the same answer.
 #[derive(Debug, Default)]
-pub struct LookupCache {
+pub(crate) struct LookupCache {
     known: RwLock<Known>,
 }
 
@@ -52,7 +52,7 @@ pub(super) struct HeloSeen {
 
 impl LookupCache {
     /// The view of the cache for these zones; `None` if they have faults.
-    pub fn of<'a>(&'a self, zones: &'a Arc<Zones>) -> Option<CachedLookups<'a>> {
+    pub(crate) fn of<'a>(&'a self, zones: &'a Arc<Zones>) -> Option<CachedLookups<'a>> {
         zones.faults().is_empty().then_some(CachedLookups {
             lookup_cache: self,
             zones,
@@ -60,7 +60,7 @@ impl LookupCache {
     }
 }
 
-/// A view of a [`LookupCache`] for one snapshot.
+/// The earlier lookups in one snapshot of zones.
 #[derive(Clone, Copy, Debug)]
 pub struct CachedLookups<'a> {
     lookup_cache: &'a LookupCache,

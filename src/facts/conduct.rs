@@ -30,7 +30,7 @@ impl BareLineEnd {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Conduct {
     /// Whether the client sent data before the greeting was complete (RFC 5321 §3.1).
-    pub pregreet: bool,
+    pub(crate) pregreet: bool,
     /// The command after which the client sent more data without waiting (RFC 2920 §3.1); empty without one.
     pub(crate) unsynchronised: String,
     /// A line in another protocol; empty without one.
@@ -42,15 +42,15 @@ pub struct Conduct {
     /// Whether the last HELO was refused and no earlier one is in force.
     pub(crate) helo_refused: bool,
     /// Number of transactions, including the current one.
-    pub messages: u64,
+    pub(crate) messages: u64,
     /// Number of RCPT commands in the current transaction.
-    pub recipients: u64,
+    pub(crate) recipients: u64,
     /// Number of mistakes that the receiver answered with an error.
-    pub errors: u64,
+    pub(crate) errors: u64,
     /// Whether the session is under TLS (RFC 3207).
     pub tls: bool,
     /// The authenticated user (RFC 4954); empty without one.
-    pub login: String,
+    pub(crate) login: String,
 }
 
 impl Conduct {
@@ -67,9 +67,9 @@ impl Conduct {
 
 /// The delay of the greeting that detects early talkers (postscreen, Sendmail `greet_pause`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pregreet {
+pub(crate) struct Pregreet {
     /// The delay.
-    pub wait: Duration,
+    pub(crate) wait: Duration,
     /// Whether the first line of a multi-line greeting is sent before the delay, as postscreen does.
-    pub teaser: bool,
+    pub(crate) teaser: bool,
 }

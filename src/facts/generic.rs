@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 /// Words that providers put into names of dynamic ranges.
-pub const KEYWORDS: &[&str] = &[
+pub(crate) const KEYWORDS: &[&str] = &[
     "adsl",
     "broadband",
     "cable",
@@ -27,11 +27,11 @@ pub const KEYWORDS: &[&str] = &[
 ];
 
 /// Words that exempt a name, as in Haraka and SpamAssassin.
-pub const EXEMPTIONS: &[&str] = &["static", "business", "fix", "fixip"];
+pub(crate) const EXEMPTIONS: &[&str] = &["static", "business", "fix", "fixip"];
 
 /// Whether words of dynamic ranges make a name generic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keywords {
+pub(crate) enum Keywords {
     /// The words do not count.
     Ignored,
     /// The words count in a name that also has a digit: `dsl-7.example.test`, not `host.example.test`.
@@ -42,7 +42,7 @@ pub enum Keywords {
 
 /// The reason why a name is generic.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum GenericMatch {
+pub(crate) enum GenericMatch {
     /// The name has this number of octets of the client address.
     Octets(usize),
     /// The name has the client address in hexadecimal.
@@ -54,7 +54,7 @@ pub enum GenericMatch {
 /// Searches the labels left of the organisational domain for octets of the client address (at least `least` of them in
 /// any order, with or without leading zeros, or all of them in hexadecimal) and, by `keywords`, for words of dynamic
 /// ranges.
-pub fn generic_pattern(
+pub(crate) fn generic_pattern(
     name: &str,
     client: IpAddr,
     least: usize,

@@ -12,7 +12,7 @@ use crate::facts::message_id::{is_dot_atom, is_message_id};
 use crate::name;
 
 /// The fields that a message can have at most once (RFC 5322 §3.6), in lower case.
-pub const SINGLE_FIELDS: &[&str] = &[
+pub(crate) const SINGLE_FIELDS: &[&str] = &[
     "date",
     "from",
     "sender",
@@ -28,7 +28,7 @@ pub const SINGLE_FIELDS: &[&str] = &[
 
 /// A field that a message can have at most once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Field {
+pub(crate) struct Field {
     /// The name in lower case.
     pub name: &'static str,
     /// The number of such fields in the header.
@@ -42,9 +42,9 @@ pub struct Field {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Header {
     /// The fields that the header has, of those that are allowed once.
-    pub fields: Vec<Field>,
+    pub(crate) fields: Vec<Field>,
     /// The addresses in From.
-    pub from: Vec<String>,
+    pub(crate) from: Vec<String>,
     /// The domain of the only address in From; `None` if From has no address, or several.
     #[serde(serialize_with = "name::as_optional_text")]
     pub(crate) from_domain: Option<Name>,
@@ -118,7 +118,7 @@ impl Header {
     }
 
     /// The field with this name, if the header has it.
-    pub fn field(&self, name: &str) -> Option<&Field> {
+    pub(crate) fn field(&self, name: &str) -> Option<&Field> {
         self.fields.iter().find(|field| field.name == name)
     }
 
@@ -144,7 +144,7 @@ impl Header {
 }
 
 /// The message without this fault, as its sender would write it.
-pub fn mended(message: &[u8], fault: &HeaderFault) -> Vec<u8> {
+pub(crate) fn mended(message: &[u8], fault: &HeaderFault) -> Vec<u8> {
     let end = header_end(message);
     let (mut mended, mut seen) = (Vec::new(), 0);
     for raw in raw_fields(&message[..end]) {

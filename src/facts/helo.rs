@@ -40,7 +40,7 @@ impl Verb {
 /// The kind of a HELO argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum HeloKind {
+pub(crate) enum HeloKind {
     /// A domain name.
     Name,
     /// An address literal, `[192.0.2.1]` or `[IPv6:2001:db8::1]` (RFC 5321 §4.1.3).
@@ -55,17 +55,17 @@ pub enum HeloKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Helo {
     /// HELO, EHLO or LHLO.
-    pub verb: Verb,
+    pub(crate) verb: Verb,
     /// The argument as sent.
-    pub argument: String,
+    pub(crate) argument: String,
     /// The kind.
-    pub kind: HeloKind,
+    pub(crate) kind: HeloKind,
     /// The address of a literal or bare address; IPv4-mapped addresses as IPv4.
-    pub address: Option<IpAddr>,
+    pub(crate) address: Option<IpAddr>,
     /// The reason why it is invalid; empty if it is valid.
-    pub mistake: String,
+    pub(crate) mistake: String,
     /// The addresses of the name.
-    pub addresses: Vec<IpAddr>,
+    pub(crate) addresses: Vec<IpAddr>,
     /// The outcome of the address lookup; `None` if no rule needs it.
     pub(crate) addresses_outcome: Option<Outcome>,
     /// The outcome of the MX lookup; `None` if no rule needs it.
@@ -79,7 +79,7 @@ pub struct Helo {
 
 /// A host of an MX record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct MxHost {
+pub(crate) struct MxHost {
     /// The host.
     #[serde(serialize_with = "name::as_text")]
     pub name: Name,
@@ -184,7 +184,7 @@ impl Helo {
     }
 
     /// The relation of the name to the PTR names; `None` if the HELO is not a name.
-    pub fn relation(&self, iprev: &Iprev) -> Option<Relation> {
+    pub(crate) fn relation(&self, iprev: &Iprev) -> Option<Relation> {
         let helo = self.name()?;
         let same = |name: &Name| name == helo;
         let organisation = name::organisational_domain(helo);
@@ -245,21 +245,21 @@ pub struct Relation {
     /// Equals the first PTR name.
     pub(crate) equals_first: bool,
     /// Equals some PTR name.
-    pub equals_any: bool,
+    pub(crate) equals_any: bool,
     /// Equals a PTR name that leads back to the client address.
     pub(crate) equals_verified: bool,
     /// Shares the organisational domain with some PTR name (public suffix list).
     pub(crate) same_organisation: bool,
     /// Shares the organisational domain with a verified name.
-    pub verified_organisation: bool,
+    pub(crate) verified_organisation: bool,
     /// Shares the last two labels with some PTR name (qpsmtpd).
     pub(crate) last_two_labels: bool,
     /// One name equals the other, or is below it.
-    pub suffix: bool,
+    pub(crate) suffix: bool,
 }
 
 /// The address in an address literal with brackets. `IPv6:` is required for IPv6 (RFC 5321 §4.1.3), in any case.
-pub fn address_literal(text: &str) -> Option<IpAddr> {
+pub(crate) fn address_literal(text: &str) -> Option<IpAddr> {
     let inner = text.strip_prefix('[')?.strip_suffix(']')?;
     match inner.get(..5) {
         Some(tag) if tag.eq_ignore_ascii_case("IPv6:") => {

@@ -5,7 +5,7 @@ use crate::name::{LABEL_OCTETS, NAME_OCTETS};
 /// The reason why a text is not a host name (RFC 1123 §2.1, RFC 5321 §2.3.5), or `None` if it is one.
 ///
 /// One trailing dot is tolerated; `_` where `underscore` is set.
-pub fn hostname_mistake(text: &str, underscore: bool) -> Option<String> {
+pub(crate) fn hostname_mistake(text: &str, underscore: bool) -> Option<String> {
     mistake_within(NAME_OCTETS, text, underscore)
 }
 

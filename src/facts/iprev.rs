@@ -17,7 +17,7 @@ use crate::name::{self, Name, RecordType};
 /// The address families of the forward query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum ForwardFamily {
+pub(crate) enum ForwardFamily {
     /// That of the client address: A for IPv4, AAAA for IPv6 (RFC 8601, Postfix, OpenSMTPD).
     #[default]
     Client,
@@ -27,7 +27,7 @@ pub enum ForwardFamily {
 
 /// The meaning of a PTR name without addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum ForwardNxdomain {
+pub(crate) enum ForwardNxdomain {
     /// The names disagree: fail (RFC 8601 §3).
     #[default]
     Fail,
@@ -37,7 +37,7 @@ pub enum ForwardNxdomain {
 
 /// The meaning of a temporary failure if another name matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum AnyTempfail {
+pub(crate) enum AnyTempfail {
     /// The match counts (RFC 8601).
     #[default]
     Ignored,
@@ -57,24 +57,24 @@ pub enum Relaxed {
 
 /// The parameters of the procedure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IprevSettings {
+pub(crate) struct IprevSettings {
     /// Maximum number of PTR names to look up, in answer order.
-    pub ptr_names: usize,
+    pub(crate) ptr_names: usize,
     /// The PTR names that are looked up.
-    pub names: PtrNames,
+    pub(crate) names: PtrNames,
     /// Families of the forward query.
-    pub forward_family: ForwardFamily,
+    pub(crate) forward_family: ForwardFamily,
     /// Meaning of a forward name without addresses.
-    pub forward_nxdomain: ForwardNxdomain,
+    pub(crate) forward_nxdomain: ForwardNxdomain,
     /// Meaning of a temporary failure if another name matches.
-    pub any_tempfail: AnyTempfail,
+    pub(crate) any_tempfail: AnyTempfail,
     /// The comparison of addresses.
-    pub relaxed: Relaxed,
+    pub(crate) relaxed: Relaxed,
 }
 
 /// The PTR names that can be host names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum PtrNames {
+pub(crate) enum PtrNames {
     /// Valid host names, including those with `_`: Exim looks up no others, and glibc and Postfix ignore others in PTR
     /// records.
     #[default]
@@ -94,7 +94,7 @@ impl PtrNames {
     ];
 
     /// Whether a name is looked up.
-    pub fn count(self, name: &Name) -> bool {
+    pub(crate) fn count(self, name: &Name) -> bool {
         let text = name::display(name);
         match self {
             Self::Host => hostname_mistake(&text, true).is_none(),
@@ -146,17 +146,17 @@ impl IprevResult {
 
 /// The forward lookup of one PTR name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Forward {
+pub(crate) struct Forward {
     /// The PTR name.
     #[serde(serialize_with = "name::as_text")]
-    pub name: Name,
+    pub(crate) name: Name,
     /// Its addresses.
-    pub addresses: Vec<IpAddr>,
+    pub(crate) addresses: Vec<IpAddr>,
     /// The outcome; data in either family counts as data. NXDOMAIN if the name is not a host name.
-    pub outcome: Outcome,
+    pub(crate) outcome: Outcome,
     /// Whether a lookup of this name failed temporarily and none returned an address: Exim uses the addresses of one
     /// family if the other lookup fails.
-    pub temporary: bool,
+    pub(crate) temporary: bool,
     /// Whether an address is the client address.
     pub(crate) confirms: bool,
 }
@@ -167,17 +167,17 @@ pub struct Iprev {
     /// The result.
     pub result: IprevResult,
     /// The outcome of the reverse lookup.
-    pub reverse: Outcome,
+    pub(crate) reverse: Outcome,
     /// The PTR names in answer order, unconfirmed.
     #[serde(serialize_with = "name::as_texts")]
-    pub ptr_names: Vec<Name>,
+    pub(crate) ptr_names: Vec<Name>,
     /// The first PTR name that leads back.
     #[serde(serialize_with = "name::as_optional_text")]
-    pub verified_name: Option<Name>,
+    pub(crate) verified_name: Option<Name>,
     /// The forward lookup of each name that was tried.
-    pub forwards: Vec<Forward>,
+    pub(crate) forwards: Vec<Forward>,
     /// The result in one sentence.
-    pub explanation: String,
+    pub(crate) explanation: String,
 }
 
 impl Iprev {
@@ -219,14 +219,6 @@ impl Iprev {
     /// as in Postfix).
     pub(crate) fn host_names(&self) -> impl Iterator<Item = &Name> {
         self.ptr_names.iter().filter(|n| PtrNames::Host.count(n))
-    }
-
-    /// The same for the names that were looked up.
-    pub fn tried_host_names(&self) -> impl Iterator<Item = &Name> {
-        self.forwards
-            .iter()
-            .map(|f| &f.name)
-            .filter(|n| PtrNames::Host.count(n))
     }
 
     /// The verified names.

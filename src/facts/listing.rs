@@ -24,7 +24,7 @@ pub enum Subject {
 
 /// The result of one list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Listing {
+pub(crate) struct Listing {
     /// The subject.
     pub subject: Subject,
     /// The list.

@@ -25,11 +25,11 @@ const OF_ONE_CLIENT: usize = 1_000;
 const FORGOTTEN: Duration = Duration::from_secs(36 * 24 * 3600);
 
 /// Maximum sum of all advances: 100 years, which is exact in milliseconds everywhere.
-pub const MOST_ADVANCED: Duration = Duration::from_secs(36_525 * 24 * 3600);
+pub(crate) const MOST_ADVANCED: Duration = Duration::from_secs(36_525 * 24 * 3600);
 
 /// The time since the start of the world, plus all advances.
 #[derive(Debug)]
-pub struct Clock {
+pub(crate) struct Clock {
     start: Instant,
     advanced_ns: AtomicU64,
 }
@@ -48,7 +48,7 @@ impl Clock {
     ///
     /// # Errors
     /// The advance exceeds [`MOST_ADVANCED`].
-    pub fn advanced(by: Duration) -> Result<Self, Error> {
+    pub(crate) fn advanced(by: Duration) -> Result<Self, Error> {
         let clock = Self::default();
         if clock.advance(by) {
             Ok(clock)
@@ -61,7 +61,7 @@ impl Clock {
     }
 
     /// The time since the clock was made, advances included.
-    pub fn now(&self) -> Duration {
+    pub(crate) fn now(&self) -> Duration {
         self.start.elapsed() + Duration::from_nanos(self.advanced_ns.load(Ordering::Relaxed))
     }
 
@@ -75,7 +75,7 @@ impl Clock {
 
     /// Advances the clock. Returns false, without a change, if the sum of all advances would exceed [`MOST_ADVANCED`].
     #[must_use]
-    pub fn advance(&self, by: Duration) -> bool {
+    pub(crate) fn advance(&self, by: Duration) -> bool {
         let add = |advanced: u64| {
             let sum = Duration::from_nanos(advanced).checked_add(by)?;
             let allowed = sum <= MOST_ADVANCED;
@@ -89,38 +89,38 @@ impl Clock {
 
 /// The memory of one client address.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct History {
+pub(crate) struct History {
     /// Number of open connections, including the current one.
-    pub open: u64,
+    pub(crate) open: u64,
     /// The ages of its connections, including the current one, latest first, in milliseconds.
     #[serde(serialize_with = "millis")]
-    pub connections: Vec<Duration>,
+    pub(crate) connections: Vec<Duration>,
     /// The other HELO names that it used, with the age of the last use.
     #[serde(serialize_with = "names")]
-    pub helos: Vec<(String, Duration)>,
+    pub(crate) helos: Vec<(String, Duration)>,
     /// The HELO names that it used and that do not resolve to it, including the current one.
     pub(crate) unverified: Vec<String>,
 }
 
 /// The greylisting state of a client and envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// The time since the first try, in milliseconds.
     #[serde(rename = "age_ms", serialize_with = "crate::journal::millis")]
-    pub age: Duration,
+    pub(crate) age: Duration,
     /// Whether the first try was in an earlier session.
-    pub earlier_session: bool,
+    pub(crate) earlier_session: bool,
 }
 
 /// The key of greylisting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Greylist {
+pub(crate) struct Greylist {
     /// The client address.
-    pub client: Seen,
+    pub(crate) client: Seen,
     /// Client address, sender and recipient.
-    pub triple: Seen,
+    pub(crate) triple: Seen,
     /// The same with the /24 (IPv6: /64) of the client address, for senders that retry from a neighbour.
-    pub network_triple: Seen,
+    pub(crate) network_triple: Seen,
 }
 
 /// The memory of a receiver.
@@ -153,7 +153,7 @@ struct First {
 
 impl Memory {
     /// Makes an empty memory with this clock, which the receivers of a world share.
-    pub fn on(clock: impl Into<Arc<Clock>>) -> Self {
+    pub(crate) fn on(clock: impl Into<Arc<Clock>>) -> Self {
         Self {
             clock: clock.into(),
             ..Self::default()
@@ -182,7 +182,7 @@ impl Memory {
     }
 
     /// The clock.
-    pub fn clock(&self) -> &Arc<Clock> {
+    pub(crate) fn clock(&self) -> &Arc<Clock> {
         &self.clock
     }
 
@@ -203,12 +203,12 @@ impl Memory {
     }
 
     /// Records that something happens now; keeps at most the latest `keep` times.
-    pub fn happened(&self, tally: Tally, keep: u64) {
+    pub(crate) fn happened(&self, tally: Tally, keep: u64) {
         self.tallies.lock().add(tally, keep, self.clock.now());
     }
 
     /// Counts what each sender had sent before the first session, as sent now. Messages that count already are not counted again.
-    pub fn had_sent(&self, sent: &[SentBefore]) {
+    pub(crate) fn had_sent(&self, sent: &[SentBefore]) {
         let now = self.clock.now();
         let mut tallies = self.tallies.lock();
         for one in sent {
@@ -224,7 +224,7 @@ impl Memory {
     }
 
     /// Records a connection. Returns the memory of the client, including this connection.
-    pub fn connected(&self, client: IpAddr) -> History {
+    pub(crate) fn connected(&self, client: IpAddr) -> History {
         self.with(client, |known, now| {
             known.open += 1;
             keep(&mut known.connections, now);
@@ -233,7 +233,7 @@ impl Memory {
     }
 
     /// Records a HELO name and whether it resolves to the client. Returns the memory of the client.
-    pub fn helo(&self, client: IpAddr, name: &str, unverified: bool) -> History {
+    pub(crate) fn helo(&self, client: IpAddr, name: &str, unverified: bool) -> History {
         let name = name.to_ascii_lowercase();
         self.with(client, |known, now| {
             remember(&mut known.helos, &name, now);
@@ -252,7 +252,13 @@ impl Memory {
     }
 
     /// Records a try of a recipient, and returns its greylisting state.
-    pub fn tried(&self, client: IpAddr, sender: &str, recipient: &str, session: u64) -> Greylist {
+    pub(crate) fn tried(
+        &self,
+        client: IpAddr,
+        sender: &str,
+        recipient: &str,
+        session: u64,
+    ) -> Greylist {
         let now = self.clock.now();
         let paths = Some((sender.to_ascii_lowercase(), recipient.to_ascii_lowercase()));
         let network = network_of(client);

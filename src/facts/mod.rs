@@ -21,28 +21,33 @@ mod spf;
 mod tally;
 
 pub use crate::lookup::{LookupRecord, Outcome};
-pub use authentic::{AuthResult, Dkim, Dmarc};
-pub use cache::{CachedLookups, LookupCache};
-pub use conduct::{BareLineEnd, Conduct, Pregreet};
-pub use generic::{GenericMatch, Keywords, exempt, generic_pattern};
-pub(crate) use header::mended;
-pub use header::{Field, Header, HeaderFault, SINGLE_FIELDS};
-pub use helo::{Helo, HeloKind, MxHost, Relation, Verb, address_literal};
-pub use hostname::hostname_mistake;
-pub use iprev::{
-    AnyTempfail, Forward, ForwardFamily, ForwardNxdomain, Iprev, IprevResult, IprevSettings,
-    PtrNames, Relaxed,
+pub(crate) use authentic::{AuthResult, Dkim, Dmarc};
+pub use cache::CachedLookups;
+pub(crate) use cache::LookupCache;
+pub(crate) use conduct::Pregreet;
+pub use conduct::{BareLineEnd, Conduct};
+pub use generic::exempt;
+pub(crate) use generic::{GenericMatch, Keywords, generic_pattern};
+pub use header::{Header, HeaderFault};
+pub(crate) use header::{SINGLE_FIELDS, mended};
+pub use helo::{Helo, Relation, Verb};
+pub(crate) use helo::{HeloKind, address_literal};
+pub(crate) use hostname::hostname_mistake;
+pub(crate) use iprev::{
+    AnyTempfail, Forward, ForwardFamily, ForwardNxdomain, IprevSettings, PtrNames,
 };
-pub use listing::{Listing, Subject};
+pub use iprev::{Iprev, IprevResult, Relaxed};
+pub(crate) use listing::Listing;
+pub use listing::Subject;
 pub use lookup::Lookup;
-pub use memory::{Clock, Greylist, History, MOST_ADVANCED, Memory, Seen};
+pub use memory::Memory;
+pub(crate) use memory::{Clock, Greylist, History, MOST_ADVANCED, Seen};
 pub use resolver::{ReceiverLookup, Resolver, ResolverSnapshot};
-pub use sender::SenderDomain;
-pub(crate) use spf::REDIRECT;
-pub use spf::{DNS_TERMS, Spf, SpfQuery, SpfResult, SpfStep, VOID_LOOKUPS, check_host};
-pub use tally::{
-    CountBy, EarlierRefusals, MOST_COUNTED, RefusalWindow, SentBefore, Tally, Volume, VolumeWindow,
-};
+pub(crate) use sender::SenderDomain;
+pub(crate) use spf::{DNS_TERMS, REDIRECT, VOID_LOOKUPS};
+pub use spf::{Spf, SpfQuery, SpfResult, SpfStep, check_host};
+pub use tally::{CountBy, SentBefore};
+pub(crate) use tally::{EarlierRefusals, MOST_COUNTED, RefusalWindow, Tally, Volume, VolumeWindow};
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -57,9 +62,9 @@ use cache::{ClientSeen, HeloSeen};
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Observations {
     /// Look up the PTR names and their addresses.
-    pub iprev: bool,
+    pub(crate) iprev: bool,
     /// Look up the addresses of the HELO name.
-    pub helo_addresses: bool,
+    pub(crate) helo_addresses: bool,
     /// Look up the MX records of the HELO name.
     pub(crate) helo_mx: bool,
     /// Look up the addresses of the MX hosts of the HELO name.
@@ -69,25 +74,25 @@ pub struct Observations {
     /// Evaluate SPF for the MAIL FROM identity (RFC 7208 §2.4).
     pub(crate) spf_sender: bool,
     /// Look up whether mail can be sent to the domain of the envelope sender.
-    pub sender_domain: bool,
+    pub(crate) sender_domain: bool,
     /// Verify DKIM and DMARC of a message (RFC 6376, RFC 9989).
-    pub message: bool,
+    pub(crate) message: bool,
     /// Read the header of a message (RFC 5322 §3.6).
-    pub header: bool,
+    pub(crate) header: bool,
     /// Look up the domain of the From header field.
     pub(crate) from_domain: bool,
     /// Remember the client from one session to the next.
-    pub history: bool,
+    pub(crate) history: bool,
     /// Remember triples of client, sender and recipient.
-    pub greylist: bool,
+    pub(crate) greylist: bool,
     /// Count messages of a sender.
     pub(crate) volumes: Vec<VolumeWindow>,
     /// Count refusals of a sender by a rule.
-    pub refusals: Vec<RefusalWindow>,
+    pub(crate) refusals: Vec<RefusalWindow>,
     /// Delay the greeting, to detect clients that do not wait.
-    pub pregreet: Option<Pregreet>,
+    pub(crate) pregreet: Option<Pregreet>,
     /// Block lists for the client address (RFC 5782 §2.1).
-    pub lists: Vec<Name>,
+    pub(crate) lists: Vec<Name>,
     /// Block lists for the HELO name (RFC 5782 §2.2).
     pub(crate) helo_lists: Vec<Name>,
     /// Block lists for the domain of the envelope sender.
@@ -153,29 +158,29 @@ pub struct Facts {
     #[serde(skip)]
     pub(crate) receiver_name: String,
     /// The client address; IPv4-mapped addresses as IPv4.
-    pub client_address: IpAddr,
+    pub(crate) client_address: IpAddr,
     /// Reverse lookup and its confirmation; `None` before.
-    pub iprev: Option<Arc<Iprev>>,
+    pub(crate) iprev: Option<Arc<Iprev>>,
     /// The HELO argument; `None` before HELO.
-    pub helo: Option<Arc<Helo>>,
+    pub(crate) helo: Option<Arc<Helo>>,
     /// The relation of the HELO name to the PTR names; `None` if one of them is not known or the HELO is not a name.
-    pub relation: Option<Relation>,
+    pub(crate) relation: Option<Relation>,
     /// SPF of the HELO identity; `None` if no rule needs it.
     pub(crate) spf_helo: Option<Arc<Spf>>,
     /// SPF of the MAIL FROM identity; `None` if no rule needs it.
     pub(crate) spf_sender: Option<Spf>,
     /// The lookups about the domain of the sender; `None` if no rule needs them.
-    pub sender_domain: Option<SenderDomain>,
+    pub(crate) sender_domain: Option<SenderDomain>,
     /// The DNSBL results for the client address, the HELO name and the domain of the sender.
     pub(crate) listings: Vec<Listing>,
     /// The conduct of the client in this session.
-    pub conduct: Conduct,
+    pub(crate) conduct: Conduct,
     /// The memory of the client; `None` if no rule needs it.
-    pub history: Option<History>,
+    pub(crate) history: Option<History>,
     /// The greylisting state; `None` if no rule needs it.
-    pub greylist: Option<Greylist>,
+    pub(crate) greylist: Option<Greylist>,
     /// The header of the message; `None` before the final dot, or if no rule needs it.
-    pub header: Option<Header>,
+    pub(crate) header: Option<Header>,
     /// The lookups about the domain of the From header field; `None` without one, or if no rule needs them.
     pub(crate) from_domain: Option<SenderDomain>,
     /// The number of messages of the sender, for each window that a rule needs.
@@ -185,19 +190,19 @@ pub struct Facts {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) earlier_refusals: Vec<EarlierRefusals>,
     /// The DKIM signatures of the message; `None` before the final dot, or if no rule needs them.
-    pub dkim: Option<Vec<Dkim>>,
+    pub(crate) dkim: Option<Vec<Dkim>>,
     /// DMARC of the message; `None` before the final dot, or if no rule needs it.
-    pub dmarc: Option<Dmarc>,
+    pub(crate) dmarc: Option<Dmarc>,
     /// The envelope sender; `None` before MAIL, empty for the null sender.
-    pub sender: Option<String>,
+    pub(crate) sender: Option<String>,
     /// The current recipient.
-    pub recipient: Option<String>,
+    pub(crate) recipient: Option<String>,
     /// PTR names given by XCLIENT, which need no lookup.
     #[serde(skip)]
-    pub told: Option<Iprev>,
+    pub(crate) told: Option<Iprev>,
     /// All DNS lookups for these facts, in order.
     #[serde(skip)]
-    pub evidence: Vec<Arc<LookupRecord>>,
+    pub(crate) evidence: Vec<Arc<LookupRecord>>,
     /// Number of lookups about the client address; a later HELO replaces the others.
     #[serde(skip)]
     client_evidence: usize,
@@ -236,6 +241,26 @@ impl Facts {
             recipient: None,
             evidence: Vec::new(),
         }
+    }
+
+    /// The client address; an IPv4-mapped address as IPv4.
+    pub fn client_address(&self) -> IpAddr {
+        self.client_address
+    }
+
+    /// The reverse lookup and its confirmation; `None` if no rule needs them.
+    pub fn iprev(&self) -> Option<&Iprev> {
+        self.iprev.as_deref()
+    }
+
+    /// The HELO argument and what was observed of it; `None` before HELO.
+    pub fn helo(&self) -> Option<&Helo> {
+        self.helo.as_deref()
+    }
+
+    /// The conduct of the client in this session.
+    pub fn conduct(&self) -> &Conduct {
+        &self.conduct
     }
 
     /// The same for a receiver with this name.
@@ -366,29 +391,6 @@ impl Facts {
             elapsed += self.authenticate(message, lookup);
         }
         elapsed
-    }
-
-    /// Verifies DKIM and DMARC.
-    #[cfg(feature = "dkim")]
-    fn authenticate(&mut self, message: &[u8], lookup: &dyn Lookup) -> Duration {
-        let sender = self.sender.as_deref().unwrap_or_default();
-        let helo = self.helo.as_ref().map_or("", |helo| helo.argument.as_str());
-        // For the null sender, the domain is that of the HELO identity (RFC 7489 §3.1.2, RFC 7208 §2.4).
-        let sender_domain = sender.rsplit_once('@').map_or(helo, |(_, domain)| domain);
-        let envelope = authentic::Envelope {
-            spf: self.spf_sender.as_ref(),
-            sender_domain,
-        };
-        let (dkim, dmarc, elapsed) =
-            authentic::observe(message, &envelope, lookup, &mut self.evidence);
-        (self.dkim, self.dmarc) = (Some(dkim), Some(dmarc));
-        elapsed
-    }
-
-    /// Verifies nothing: without the feature `dkim`, no rule needs these facts.
-    #[cfg(not(feature = "dkim"))]
-    fn authenticate(&mut self, _: &[u8], _: &dyn Lookup) -> Duration {
-        Duration::ZERO
     }
 
     /// Discards the facts of the transaction.

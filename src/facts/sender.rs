@@ -11,18 +11,18 @@ use crate::name::{self, Name, RecordType};
 
 /// The lookups about the domain of the sender.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SenderDomain {
+pub(crate) struct SenderDomain {
     /// The domain.
     #[serde(serialize_with = "name::as_text")]
-    pub domain: Name,
+    pub(crate) domain: Name,
     /// The outcome of the MX lookup.
-    pub mx: Outcome,
+    pub(crate) mx: Outcome,
     /// Whether the domain has a null MX (RFC 7505).
     pub(crate) null_mx: bool,
     /// The outcome of the address lookup; only without MX (RFC 5321 §5.1).
-    pub addresses: Option<Outcome>,
+    pub(crate) addresses: Option<Outcome>,
     /// The outcome of the SOA lookup; only without addresses too (Yahoo).
-    pub soa: Option<Outcome>,
+    pub(crate) soa: Option<Outcome>,
 }
 
 pub(super) fn observe(

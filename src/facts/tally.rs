@@ -11,7 +11,7 @@ use crate::name::{self, Name};
 use crate::stage::Stage;
 
 /// Maximum count of one sender.
-pub const MOST_COUNTED: u64 = 10_000;
+pub(crate) const MOST_COUNTED: u64 = 10_000;
 /// Maximum number of times of all senders together. Beyond it, those of the least active senders are removed.
 const REMEMBERED: usize = 1_000_000;
 
@@ -63,7 +63,7 @@ impl CountBy {
 
 /// A number of messages that a rule needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct VolumeWindow {
+pub(crate) struct VolumeWindow {
     /// The kind of sender.
     pub by: CountBy,
     /// The time in which they count.
@@ -74,7 +74,7 @@ pub struct VolumeWindow {
 
 /// A number of refusals that a rule needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RefusalWindow {
+pub(crate) struct RefusalWindow {
     /// The index of the rule in its policy.
     pub rule: usize,
     /// The kind of sender.
@@ -87,7 +87,7 @@ pub struct RefusalWindow {
 
 /// The number of acknowledged messages of a sender within a time, including the current one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Volume {
+pub(crate) struct Volume {
     /// The kind of sender.
     pub by: CountBy,
     /// The time, in milliseconds.
@@ -99,7 +99,7 @@ pub struct Volume {
 
 /// The number of earlier refusals of a sender by a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct EarlierRefusals {
+pub(crate) struct EarlierRefusals {
     /// The index of the rule in its policy.
     pub rule: usize,
     /// The number of refusals.
@@ -133,18 +133,18 @@ impl SentBefore {
 
 /// The key of a count.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// The kind of sender.
-    pub by: CountBy,
+    pub(crate) by: CountBy,
     /// The address or domain.
-    pub who: String,
+    pub(crate) who: String,
     /// The receiver and the index of the refusing rule; `None` if messages are counted.
     pub(crate) refused_by: Option<(String, usize)>,
 }
 
 impl Facts {
     /// The address or domain of the sender; `None` if it is not known.
-    pub fn counted(&self, by: CountBy) -> Option<String> {
+    pub(crate) fn counted(&self, by: CountBy) -> Option<String> {
         match by {
             CountBy::Client => Some(self.client_address.to_string()),
             CountBy::SenderDomain => {

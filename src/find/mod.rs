@@ -121,7 +121,7 @@ fn alternatives<S: serde::Serializer>(
 
 /// A near reply, if nothing matches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Near {
+pub(crate) struct Near {
     /// The receiver.
     pub receiver: String,
     /// The rule.
@@ -138,7 +138,7 @@ pub struct Found {
     /// The matches, best first.
     pub matches: Vec<Match>,
     /// If nothing matches, the nearest replies by code, and a generic receiver with the same behaviour.
-    pub nearest: Vec<Near>,
+    pub(crate) nearest: Vec<Near>,
     /// The details of the refused message in the input.
     pub sent: Sent,
 }
@@ -377,7 +377,10 @@ impl Finder {
 
 /// The replies of a profile that contain the words of a pattern, each with its rule. Case, punctuation and placeholders are
 /// ignored.
-pub fn replies_with(profile: &ReceiverProfile, pattern: &str) -> Vec<(&'static str, Vec<String>)> {
+pub(crate) fn replies_with(
+    profile: &ReceiverProfile,
+    pattern: &str,
+) -> Vec<(&'static str, Vec<String>)> {
     let wanted = canonical::canonical(pattern);
     let mut found: Vec<(&'static str, Vec<String>)> = Vec::new();
     for rule in profile.receiver.policy.rules() {

@@ -35,7 +35,7 @@ use crate::smtp::{
 use crate::tls::Tls;
 
 /// Default maximum number of concurrent SMTP connections.
-pub const CONNECTIONS: usize = 1_000;
+pub(crate) const CONNECTIONS: usize = 1_000;
 /// Default time limit of waits.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -242,7 +242,7 @@ impl Builder {
     }
 
     /// Announces each accepted connection. Its greeting is sent after the notice is dropped.
-    pub fn announce(mut self, accepted: mpsc::Sender<Accepted>) -> Self {
+    pub(crate) fn announce(mut self, accepted: mpsc::Sender<Accepted>) -> Self {
         self.accepted = Some(accepted);
         self
     }
@@ -260,7 +260,7 @@ impl Builder {
     }
 
     /// Sets the metrics, which several worlds can share.
-    pub fn metrics(mut self, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn metrics(mut self, metrics: Arc<Metrics>) -> Self {
         self.metrics = Some(metrics);
         self
     }

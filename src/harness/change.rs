@@ -25,7 +25,7 @@ impl World {
     /// Advances the clock, which ages the memory of the receiver.
     ///
     /// # Errors
-    /// The sum of all advances would exceed 100 years ([`MOST_ADVANCED`]); the clock is unchanged.
+    /// The sum of all advances would exceed 100 years; the clock is unchanged.
     pub fn advance(&self, by: Duration) -> Result<(), Error> {
         let _changing = self.changing.lock();
         if !self

@@ -24,7 +24,7 @@ pub(super) struct Logs {
 impl Logs {
     /// Creates empty logs. The event log takes its entries from sessions and DNS queries when it is read. A journal
     /// file does not store events, but their numbering continues in the next process.
-    pub fn new(
+    pub(super) fn new(
         keep: &Retention,
         journal_store: Option<&Arc<dyn JournalStore>>,
         metrics: &Arc<Metrics>,

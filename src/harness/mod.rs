@@ -21,7 +21,8 @@ mod worlds;
 #[cfg(all(feature = "cli", target_os = "linux"))]
 pub(crate) use bind::bind_dns;
 pub use bind::bind_tcp;
-pub use builder::{Builder, CONNECTIONS, TIMEOUT};
+pub(crate) use builder::CONNECTIONS;
+pub use builder::{Builder, TIMEOUT};
 pub use retention::Retention;
 pub use worlds::{WORLDS, Worlds};
 
@@ -162,7 +163,7 @@ impl World {
     }
 
     /// The limits of the journal.
-    pub fn retention(&self) -> Retention {
+    pub(crate) fn retention(&self) -> Retention {
         self.retention
     }
 

@@ -23,7 +23,7 @@ type Opened = (Restored, Option<Arc<dyn JournalStore>>);
 impl Restored {
     /// Opens the file, if one is configured.
     #[cfg(feature = "journal-file")]
-    pub fn open(path: Option<&std::path::Path>, keep: Retention) -> Result<Opened, Error> {
+    pub(super) fn open(path: Option<&std::path::Path>, keep: Retention) -> Result<Opened, Error> {
         let Some(path) = path else {
             return Ok((Self::default(), None));
         };
@@ -34,29 +34,29 @@ impl Restored {
 
     /// Without the feature there is no file.
     #[cfg(not(feature = "journal-file"))]
-    pub fn open(_: Retention) -> Result<Opened, Error> {
+    pub(crate) fn open(_: Retention) -> Result<Opened, Error> {
         Ok((Self::default(), None))
     }
 
     /// Without the feature, nothing was stored.
     #[cfg(not(feature = "journal-file"))]
-    pub fn restore(self, _: &Log<SessionEntry>, _: &Log<Message>, _: &Log<Event>) {}
+    pub(crate) fn restore(self, _: &Log<SessionEntry>, _: &Log<Message>, _: &Log<Event>) {}
 
     /// Without the feature, nothing was stored.
     #[cfg(all(feature = "http", not(feature = "journal-file")))]
-    pub fn marks(&self) -> Vec<crate::journal::StoredMark> {
+    pub(crate) fn marks(&self) -> Vec<crate::journal::StoredMark> {
         Vec::new()
     }
 
     /// The marks of messages.
     #[cfg(all(feature = "http", feature = "journal-file"))]
-    pub fn marks(&self) -> Vec<crate::journal::StoredMark> {
+    pub(super) fn marks(&self) -> Vec<crate::journal::StoredMark> {
         self.restored.marks.clone()
     }
 
     /// Fills the logs. Sessions and messages keep their numbers.
     #[cfg(feature = "journal-file")]
-    pub fn restore(
+    pub(crate) fn restore(
         self,
         sessions: &Log<SessionEntry>,
         messages: &Log<Message>,

@@ -43,7 +43,7 @@ impl Default for Retention {
 
 impl Retention {
     /// Limits the total size to this number of octets, in the proportions of the default, which is
-    /// [`Retention::DEFAULT_OCTETS`]; the numbers of entries change in proportion.
+    /// `Retention::DEFAULT_OCTETS`; the numbers of entries change in proportion.
     #[must_use]
     pub fn within(octets: usize) -> Self {
         let share = |usual: usize| {
@@ -65,5 +65,5 @@ impl Retention {
     }
 
     /// The default total size: 360 MiB.
-    pub const DEFAULT_OCTETS: usize = (64 + 256 + 8 + 32) << 20;
+    pub(crate) const DEFAULT_OCTETS: usize = (64 + 256 + 8 + 32) << 20;
 }

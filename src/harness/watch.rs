@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep};
 
 use super::World;
 use crate::expect::{
-    Expectation, Guard, Mail, Outcome, Queries, Session, Sessions, UnmetExpectations, WaitLimits,
-    WaitTimeout, Watch, missed, nearest, wait,
+    Expectation, ExpectationStatus, Guard, Mail, Queries, Session, Sessions, UnmetExpectations,
+    WaitLimits, WaitTimeout, Watch, missed, nearest, wait,
 };
 use crate::journal::{DnsQuery, Log, Message};
 use crate::smtp::{SessionEntry, SessionRecord};
@@ -285,7 +285,7 @@ impl World {
     }
 
     /// The outcome of every expectation so far.
-    pub fn outcomes(&self) -> Vec<Outcome> {
+    pub fn outcomes(&self) -> Vec<ExpectationStatus> {
         self.ledger.outcomes()
     }
 
@@ -298,7 +298,7 @@ impl World {
     }
 
     /// A snapshot of every session that matches, oldest first.
-    pub fn sessions_like(&self, pattern: &Sessions) -> Vec<Session> {
+    pub(crate) fn sessions_like(&self, pattern: &Sessions) -> Vec<Session> {
         let met = |record: &SessionRecord| pattern.matches(record).then(|| record.clone());
         self.sessions()
             .entries()

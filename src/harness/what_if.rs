@@ -61,7 +61,7 @@ impl World {
 
     /// Judges an attempt after a remedy, which is applied to a copy of the zones or to the attempt. `None` if the remedy cannot be
     /// applied. The world is unchanged.
-    pub fn check_remedied(
+    pub(crate) fn check_remedied(
         &self,
         profile: &ReceiverProfile,
         attempt: &Attempt,

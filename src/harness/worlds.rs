@@ -45,7 +45,7 @@ impl Worlds {
     }
 
     /// The metrics of all worlds, including deleted ones.
-    pub fn metrics(&self) -> &Arc<Metrics> {
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }
 
@@ -80,7 +80,7 @@ impl Worlds {
     ///
     /// # Errors
     /// The name is not allowed.
-    pub fn check_name(name: &str) -> Result<(), Error> {
+    pub(crate) fn check_name(name: &str) -> Result<(), Error> {
         let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
         let fits = (1..=64).contains(&name.len()) && !name.starts_with('.');
         if fits && name.bytes().all(plain) {
@@ -95,7 +95,7 @@ impl Worlds {
     /// Starts another world, under this name or an unused one.
     ///
     /// # Errors
-    /// Those of [`Builder::start`] and [`Worlds::check_name`]; the name is in use, or there are too many worlds.
+    /// Those of [`Builder::start`]; the name is not valid or in use, or there are too many worlds.
     pub async fn add(
         &self,
         name: Option<String>,

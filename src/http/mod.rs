@@ -11,9 +11,11 @@ mod description;
 mod page;
 mod server;
 
-pub use server::guard::{Credentials, Options, host_name, origin};
-pub use server::placement::{Placement, host_and_port, shown};
-pub use server::problem::Problem;
+pub(crate) use server::guard::host_name;
+pub use server::guard::{Credentials, Options, origin};
+pub(crate) use server::placement::host_and_port;
+pub use server::placement::{Placement, shown};
+pub(crate) use server::problem::Problem;
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use super::Limits;
 
 /// An item of a [`Backlog`], which becomes entries of a log when the log is read.
-pub trait Waiting {
+pub(crate) trait Waiting {
     /// The number of entries that it becomes.
     fn entries(&self) -> usize;
     /// The approximate memory that it uses, in octets.
@@ -16,7 +16,7 @@ pub trait Waiting {
 
 /// A bounded queue. The oldest items are dropped first, and their entries are counted.
 #[derive(Debug)]
-pub struct Backlog<T> {
+pub(crate) struct Backlog<T> {
     inner: Mutex<Inner<T>>,
     limits: Limits,
 }
@@ -31,7 +31,7 @@ struct Inner<T> {
 
 impl<T: Waiting> Backlog<T> {
     /// Makes an empty queue with the limits of its log.
-    pub fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         let inner = Inner {
             waiting: VecDeque::new(),
             entries: 0,
@@ -45,7 +45,7 @@ impl<T: Waiting> Backlog<T> {
     }
 
     /// Appends an item.
-    pub fn push(&self, what: T) {
+    pub(crate) fn push(&self, what: T) {
         let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let (entries, octets) = (narrow(what.entries()), narrow(what.octets()));
         let mut inner = self.inner.lock();
@@ -65,7 +65,7 @@ impl<T: Waiting> Backlog<T> {
     }
 
     /// Removes all items, oldest first, and returns the number of entries dropped before them.
-    pub fn take(&self) -> (u64, impl Iterator<Item = T> + use<T>) {
+    pub(crate) fn take(&self) -> (u64, impl Iterator<Item = T> + use<T>) {
         let mut inner = self.inner.lock();
         (inner.entries, inner.octets) = (0, 0);
         let (skipped, waiting) = (

@@ -26,12 +26,12 @@ pub struct DnsQuery {
     /// The transport of the query.
     pub transport: Transport,
     /// The request and the response; the message id can be that of an earlier, equal query.
-    pub exchange: Arc<DnsExchange>,
+    pub(crate) exchange: Arc<DnsExchange>,
 }
 
 /// A request and its response, as on the wire.
 #[derive(Clone, Debug, Default)]
-pub struct DnsExchange {
+pub(crate) struct DnsExchange {
     /// The request.
     pub request: Box<[u8]>,
     /// The response; empty if nothing was sent.

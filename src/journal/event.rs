@@ -157,23 +157,23 @@ pub enum EventKind {
 #[derive(Clone, Debug)]
 pub struct ObservedFacts {
     /// The client address that the rules use.
-    pub client_address: IpAddr,
+    pub(crate) client_address: IpAddr,
     /// The result of the iprev procedure.
-    pub iprev: Option<&'static str>,
+    pub(crate) iprev: Option<&'static str>,
     /// The PTR name that leads back to the client address.
-    pub verified_name: Option<Name>,
+    pub(crate) verified_name: Option<Name>,
     /// The HELO argument.
-    pub helo: Option<String>,
+    pub(crate) helo: Option<String>,
     /// SPF of the HELO identity.
     pub(crate) spf_helo: Option<&'static str>,
     /// SPF of the MAIL FROM identity.
     pub(crate) spf_sender: Option<&'static str>,
     /// The envelope sender.
-    pub sender: Option<String>,
+    pub(crate) sender: Option<String>,
     /// The character that ended a line alone.
-    pub bare_newline: Option<&'static str>,
+    pub(crate) bare_newline: Option<&'static str>,
     /// The result of DMARC.
-    pub dmarc: Option<&'static str>,
+    pub(crate) dmarc: Option<&'static str>,
 }
 
 impl ObservedFacts {

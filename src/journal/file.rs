@@ -28,7 +28,7 @@ use tokio::sync::oneshot;
 use super::{JournalStore, Last, Limits, StoredMark, StoredMessage, StoredSession};
 use crate::error::Error;
 use mail::MailFile;
-pub use repair::{Repaired, repair};
+pub(crate) use repair::{Repaired, repair};
 use writer::Writer;
 
 /// Number of event numbers that are reserved together; a killed process leaves at most this many unused.
@@ -47,7 +47,7 @@ pub struct File {
 
 /// The content of a file when it was opened.
 #[derive(Debug, Default)]
-pub struct Restored {
+pub(crate) struct Restored {
     /// The messages in the order of storage, with their numbers if known.
     pub messages: Vec<(StoredMessage, Option<u64>)>,
     /// Sessions that had ended, by their numbers, as JSON.
@@ -75,7 +75,7 @@ impl File {
     ///
     /// # Errors
     /// A file cannot be opened, is not a journal, is damaged, or is in use by another process.
-    pub fn open(
+    pub(crate) fn open(
         path: &Path,
         messages: Limits,
         sessions: Limits,

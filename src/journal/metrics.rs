@@ -26,7 +26,7 @@ impl Counter {
 #[derive(Debug, Default)]
 pub struct MailCounts {
     /// Messages accepted.
-    pub messages: Counter,
+    pub(crate) messages: Counter,
     /// Total size of the accepted messages, in octets.
     pub(crate) message_octets: Counter,
     /// Refusals.
@@ -35,14 +35,14 @@ pub struct MailCounts {
 
 /// A histogram of durations.
 #[derive(Debug, Default)]
-pub struct Histogram {
+pub(crate) struct Histogram {
     buckets: [AtomicU64; BOUNDS.len()],
     count: Counter,
     sum_us: Counter,
 }
 
 /// The upper bounds of the buckets, in seconds.
-pub const BOUNDS: [f64; 13] = [
+pub(crate) const BOUNDS: [f64; 13] = [
     0.000_01, 0.000_05, 0.000_1, 0.000_25, 0.001, 0.002_5, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0, 30.0,
 ];
 
@@ -67,7 +67,7 @@ impl Histogram {
     }
 
     /// The number of observations up to each bound.
-    pub fn cumulative(&self) -> Vec<(f64, u64)> {
+    pub(crate) fn cumulative(&self) -> Vec<(f64, u64)> {
         let mut sum = 0;
         let up_to = |(bound, bucket): (&f64, &AtomicU64)| {
             sum += bucket.load(Ordering::Relaxed);
@@ -77,12 +77,12 @@ impl Histogram {
     }
 
     /// The number of observations.
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.count.get()
     }
 
     /// The sum of the observed durations, in seconds.
-    pub fn sum(&self) -> f64 {
+    pub(crate) fn sum(&self) -> f64 {
         Duration::from_micros(self.sum_us.get()).as_secs_f64()
     }
 }
@@ -151,19 +151,19 @@ impl<const N: usize> LabelledCounter<N> {
 #[derive(Debug)]
 pub struct Metrics {
     /// Connections accepted.
-    pub sessions: Counter,
+    pub(crate) sessions: Counter,
     /// Messages accepted.
-    pub messages: Counter,
+    pub(crate) messages: Counter,
     /// Total size of the accepted messages, in octets.
     pub(crate) message_octets: Counter,
     /// Refusals by verdict, source, rule and stage.
-    pub refusals: Family<4>,
+    pub(crate) refusals: Family<4>,
     /// Sessions that ended, by verdict.
     pub ended: LabelledCounter<4>,
     /// DNS queries by RCODE.
-    pub queries: LabelledCounter<9>,
+    pub(crate) queries: LabelledCounter<9>,
     /// Faults that took effect, by kind.
-    pub faults: Family<1>,
+    pub(crate) faults: Family<1>,
     /// The time from accepting a connection to its end.
     pub(crate) session_time: Histogram,
     /// The time from reading commands to sending their replies, including waits for DNS.

@@ -9,13 +9,15 @@ pub mod file;
 mod metrics;
 mod store;
 
-pub use backlog::{Backlog, Waiting};
-pub(crate) use entry::millis;
-pub use entry::{DnsExchange, DnsQuery, Envelope, Message};
+pub(crate) use backlog::{Backlog, Waiting};
+pub(crate) use entry::{DnsExchange, millis};
+pub use entry::{DnsQuery, Envelope, Message};
 pub use event::{Event, EventKind, LateJson, ObservedFacts};
 pub use failures::Failures;
-pub use metrics::{BOUNDS, Counter, Family, Histogram, LabelledCounter, MailCounts, Metrics};
-pub use store::{JournalStore, Last, StoredMark, StoredMessage, StoredSession};
+pub(crate) use metrics::Histogram;
+pub use metrics::{Counter, Family, LabelledCounter, MailCounts, Metrics};
+pub use store::Last;
+pub(crate) use store::{JournalStore, StoredMark, StoredMessage, StoredSession};
 
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
@@ -133,7 +135,8 @@ impl<T: Entry> Log<T> {
     }
 
     /// Adds the supplied entries.
-    pub fn catch_up(&self) {
+    #[cfg(test)]
+    pub(crate) fn catch_up(&self) {
         drop(self.lock());
     }
 
@@ -186,7 +189,7 @@ impl<T: Entry> Log<T> {
     }
 
     /// Loads entries of an earlier process, oldest first, numbered from `first`.
-    pub fn restore(&self, first: u64, entries: Vec<T>) {
+    pub(crate) fn restore(&self, first: u64, entries: Vec<T>) {
         let mut inner = self.lock();
         inner.dropped = first.saturating_sub(1);
         for entry in entries {

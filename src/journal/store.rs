@@ -10,7 +10,7 @@ use super::Envelope;
 
 /// A message to store before it is acknowledged.
 #[derive(Clone, Debug)]
-pub struct StoredMessage {
+pub(crate) struct StoredMessage {
     /// The number of its session.
     pub session: u64,
     /// The time of the final dot.
@@ -24,7 +24,7 @@ pub struct StoredMessage {
 }
 
 /// A session to store.
-pub trait StoredSession: Send + Sync + std::fmt::Debug {
+pub(crate) trait StoredSession: Send + Sync + std::fmt::Debug {
     /// The number of the session.
     fn id(&self) -> u64;
     /// The session as JSON.
@@ -33,7 +33,7 @@ pub trait StoredSession: Send + Sync + std::fmt::Debug {
 
 /// The marks of a message in the Mailpit and MailHog APIs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StoredMark {
+pub(crate) struct StoredMark {
     /// The number of the message.
     pub message: u64,
     /// Whether it was read.
@@ -56,7 +56,7 @@ pub struct Last {
 }
 
 /// A store that outlives the process.
-pub trait JournalStore: Send + Sync + std::fmt::Debug {
+pub(crate) trait JournalStore: Send + Sync + std::fmt::Debug {
     /// Stores a message and returns its key, or `None` if a reset has removed its session. When this returns, the message can be
     /// acknowledged (250); if it fails, nothing of the message is stored. It waits for concurrent calls and for the disk.
     fn message(&self, message: &StoredMessage) -> io::Result<Option<u64>>;

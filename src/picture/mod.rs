@@ -34,41 +34,41 @@ use crate::verdict::Verdict;
 
 #[cfg(feature = "cli")]
 pub(crate) use escape::Escaped;
-pub use remedies::RemedyPicture;
-pub use session::steps;
-pub use style::STYLE;
-pub use timeline::{Actor, Step};
+pub(crate) use remedies::RemedyPicture;
+pub(crate) use session::steps;
+pub(crate) use style::STYLE;
+pub(crate) use timeline::{Actor, Step};
 
 /// The data of a picture: an ended session, or the judgement of a client without a session.
 #[derive(Clone, Debug)]
-pub struct Case<'a> {
+pub(crate) struct Case<'a> {
     /// The receiver's name.
-    pub receiver: &'a str,
+    pub(crate) receiver: &'a str,
     /// The verdict.
-    pub verdict: Verdict,
+    pub(crate) verdict: Verdict,
     /// The stage of the refusal; `None` without a refusal.
-    pub stage: Option<Stage>,
+    pub(crate) stage: Option<Stage>,
     /// The rule that refused; empty without one.
-    pub rule: &'a str,
+    pub(crate) rule: &'a str,
     /// The reason of the refusal; empty without one.
-    pub why: &'a str,
+    pub(crate) why: &'a str,
     /// The decisive reply, as lines on the wire.
-    pub reply: Vec<String>,
+    pub(crate) reply: Vec<String>,
     /// The client address.
-    pub client_address: IpAddr,
+    pub(crate) client_address: IpAddr,
     /// The observed facts.
-    pub facts: &'a Facts,
+    pub(crate) facts: &'a Facts,
     /// The receiver's lookups.
-    pub evidence: &'a [Arc<LookupRecord>],
+    pub(crate) evidence: &'a [Arc<LookupRecord>],
     /// The remedies of the refusal, best first.
-    pub remedies: Vec<RemedyPicture>,
+    pub(crate) remedies: Vec<RemedyPicture>,
     /// The steps of the session in order of time; empty for a judgement without a session.
-    pub steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
 }
 
 /// A picture, ready to be drawn.
 #[derive(Clone, Debug)]
-pub struct Picture {
+pub(crate) struct Picture {
     sentence: String,
     verdict: Verdict,
     reply: Vec<String>,
@@ -119,7 +119,7 @@ impl<'a> Case<'a> {
 
 impl Picture {
     /// Composes the picture of a case.
-    pub fn of(case: &Case<'_>) -> Self {
+    pub(crate) fn of(case: &Case<'_>) -> Self {
         Self {
             sentence: sentence::of(case),
             verdict: case.verdict,
@@ -131,25 +131,14 @@ impl Picture {
         }
     }
 
-    /// One sentence: the source of the refusal, its stage and its reason.
-    pub fn sentence(&self) -> &str {
-        &self.sentence
-    }
-
     /// The identity strip as a standalone SVG document.
-    pub fn svg(&self) -> String {
+    pub(crate) fn svg(&self) -> String {
         svg::document(self)
     }
 
     /// Every part as one HTML document, which can be printed.
-    pub fn html(&self) -> String {
+    pub(crate) fn html(&self) -> String {
         html::document(self)
-    }
-
-    /// The strip in words, a line for each edge: the text alternative of the SVG.
-    pub fn text(&self) -> String {
-        let lines = self.lanes.iter().flat_map(lanes::Lane::sentences);
-        lines.map(|line| line + "\n").collect()
     }
 }
 

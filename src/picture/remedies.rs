@@ -6,7 +6,7 @@ use crate::policy::{Remedies, Remedy};
 
 /// A remedy with the picture of the session after it.
 #[derive(Clone, Debug)]
-pub struct RemedyPicture {
+pub(crate) struct RemedyPicture {
     /// The remedy, as an instruction.
     pub text: String,
     /// The picture after the remedy; `None` if the session was not judged again.
@@ -15,7 +15,7 @@ pub struct RemedyPicture {
 
 impl RemedyPicture {
     /// A remedy without a picture of its effect.
-    pub fn of(remedy: &Remedy) -> Self {
+    pub(crate) fn of(remedy: &Remedy) -> Self {
         Self {
             text: remedy.to_string(),
             after: None,
@@ -35,7 +35,11 @@ impl Case<'_> {
     /// The case with each remedy tried: `judge` returns the judgement after a remedy, or `None` if the remedy cannot be
     /// tried.
     #[must_use]
-    pub fn trying(self, remedies: &Remedies, judge: impl Fn(&Remedy) -> Option<Judgement>) -> Self {
+    pub(crate) fn trying(
+        self,
+        remedies: &Remedies,
+        judge: impl Fn(&Remedy) -> Option<Judgement>,
+    ) -> Self {
         let tried = |remedy: &Remedy| RemedyPicture::tried(remedy, judge(remedy).as_ref());
         Self {
             remedies: remedies.iter().map(tried).collect(),

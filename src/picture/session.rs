@@ -38,7 +38,7 @@ impl<'a> Case<'a> {
 }
 
 /// The steps of a session, from its events and from the DNS queries of its peer, in order of time.
-pub fn steps(
+pub(crate) fn steps(
     record: &SessionRecord,
     events: &[Arc<Event>],
     queries: &[Arc<DnsQuery>],

@@ -5,7 +5,7 @@
 /// The three verdict colours are from the Okabe-Ito palette (blue-green, orange, vermilion) in two shades, one for each
 /// colour scheme, so that people with colour blindness can distinguish them. Each colour has a mark beside it, and
 /// edges also differ in their dashes.
-pub const STYLE: &str = ":root{color-scheme:light dark;--paper:#fff;--ink:#1b1f24;--soft:#57606a;--line:#8c959f;--node:#f6f8fa;--accept:#00694f;--defer:#8a5a00;--reject:#b03a00;--none:#57606a}
+pub(crate) const STYLE: &str = ":root{color-scheme:light dark;--paper:#fff;--ink:#1b1f24;--soft:#57606a;--line:#8c959f;--node:#f6f8fa;--accept:#00694f;--defer:#8a5a00;--reject:#b03a00;--none:#57606a}
 @media(prefers-color-scheme:dark){:root{--paper:#0f1318;--ink:#e6edf3;--soft:#9aa5b1;--line:#6e7781;--node:#1a2028;--accept:#3fc79a;--defer:#f0b23e;--reject:#ff8a4c;--none:#9aa5b1}}
 @media print{:root{--paper:#fff;--ink:#000;--soft:#333;--line:#666;--node:#fff;--accept:#00503c;--defer:#6b4600;--reject:#8a2d00;--none:#333}}
 .picture text{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;fill:var(--ink)}

@@ -7,7 +7,7 @@ use super::escape::Escaped;
 
 /// The actor of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Actor {
+pub(crate) enum Actor {
     /// The client sent a command.
     Client,
     /// The receiver sent a reply.
@@ -20,19 +20,19 @@ pub enum Actor {
 
 /// One step of a session.
 #[derive(Clone, Debug)]
-pub struct Step {
+pub(crate) struct Step {
     /// The time since the start of the session; negative before it.
-    pub at: jiff::SignedDuration,
+    pub(crate) at: jiff::SignedDuration,
     /// The actor.
     pub(crate) actor: Actor,
     /// The command or query, and the reply or answer.
-    pub text: String,
+    pub(crate) text: String,
     /// The duration of a lookup, or of the receiver's delay of a reply.
-    pub took: Duration,
+    pub(crate) took: Duration,
     /// The DNS fault that took effect; empty if none did.
-    pub fault: String,
+    pub(crate) fault: String,
     /// Whether the step is the refusal.
-    pub refusal: bool,
+    pub(crate) refusal: bool,
 }
 
 /// The steps as rows of a table with a column for each lane.

@@ -217,7 +217,7 @@ pub(super) fn title(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::Volume;
+    use crate::facts::{Greylist, Seen, Volume};
 
     #[test]
     fn times_as_receiver_files_write_them() {
@@ -265,5 +265,32 @@ mod tests {
         fewer.apply(&mut facts);
         let counts: Vec<_> = facts.volumes.iter().map(|volume| volume.messages).collect();
         assert_eq!(counts, [4, 9, 9]);
+    }
+
+    /// If an attempt cannot make the change, a session can: the facts after the changed behaviour pass the rule.
+    #[test]
+    fn a_changed_session_passes() {
+        let seen = |seconds| Seen {
+            age: Duration::from_secs(seconds),
+            earlier_session: false,
+        };
+        let mut facts = Facts::new([192, 0, 2, 10].into());
+        facts.greylist = Some(Greylist {
+            client: seen(9),
+            triple: seen(1),
+            network_triple: seen(1),
+        });
+        Behaviour::RetryAfter(Duration::from_secs(299)).apply(&mut facts);
+        let known = facts.greylist.expect("it stays").triple;
+        assert_eq!((known.age.as_secs(), known.earlier_session), (300, true));
+        Behaviour::StartTls.apply(&mut facts);
+        assert!(facts.conduct.tls);
+        (facts.conduct.messages, facts.conduct.recipients) = (9, 7);
+        Behaviour::StayWithin {
+            most: 5,
+            what: "recipients",
+        }
+        .apply(&mut facts);
+        assert_eq!((facts.conduct.messages, facts.conduct.recipients), (9, 5));
     }
 }

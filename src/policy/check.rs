@@ -2,7 +2,8 @@
 
 mod settings;
 
-pub use settings::{Kind, Parameter, Pattern, Points, Setting, Settings, Weight};
+pub use settings::{Kind, Parameter, Settings};
+pub(crate) use settings::{Pattern, Points, Setting, Weight};
 
 use std::net::IpAddr;
 
@@ -15,30 +16,28 @@ use crate::stage::Stage;
 pub struct Check {
     /// The name used in files and verdicts.
     pub name: &'static str,
-    /// The number in the catalogue.
-    pub number: u8,
     /// The subject of its demand.
     pub(crate) topic: Topic,
     /// The earliest stage at which its facts are known, and the default stage of its rules.
-    pub stage: Stage,
+    pub(crate) stage: Stage,
     /// The time at which its rules are judged, besides their stage.
     pub(crate) timing: Timing,
     /// The demand.
-    pub checks: &'static str,
+    pub(crate) checks: &'static str,
     /// The RFC section or the named operator practice.
     pub(crate) basis: &'static str,
     /// How far it goes beyond RFC 5321 §4.1.4.
-    pub beyond: &'static str,
+    pub(crate) beyond: &'static str,
     /// The parameters.
-    pub parameters: &'static [Parameter],
+    pub(crate) parameters: &'static [Parameter],
     /// The default reply to a violation.
-    pub fail: &'static [&'static str],
+    pub(crate) fail: &'static [&'static str],
     /// The default reply after a temporary DNS failure.
-    pub error: &'static [&'static str],
+    pub(crate) error: &'static [&'static str],
     /// The observations that the check needs with these settings.
-    pub needs: fn(&Settings) -> Observations,
+    pub(crate) needs: fn(&Settings) -> Observations,
     /// Builds the judge for these settings.
-    pub build: fn(&Settings) -> Judge,
+    pub(crate) build: fn(&Settings) -> Judge,
 }
 
 impl Check {
@@ -82,7 +81,7 @@ impl std::fmt::Debug for Check {
 
 /// The subject of a check's demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Topic {
+pub(crate) enum Topic {
     /// The PTR names of the client address.
     Ptr,
     /// The PTR names, and whether they lead back to the client address.
@@ -117,7 +116,7 @@ pub enum Topic {
 
 /// The time at which the rules of a check are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Timing {
+pub(crate) enum Timing {
     /// At their stage. `delay_reject` moves it to RCPT.
     Stage,
     /// From their stage on, as soon as the conduct of the client violates them.
@@ -130,7 +129,7 @@ pub enum Timing {
 
 /// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Finding {
+pub(crate) enum Finding {
     /// The demand is met.
     Satisfied,
     /// The demand is not met.
@@ -145,7 +144,7 @@ pub enum Finding {
 
 /// The demand that was not met, with remedies.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Complaint {
+pub(crate) struct Complaint {
     /// The reason in one sentence, without a full stop.
     pub why: String,
     /// The proposed remedies, best first.
@@ -155,7 +154,7 @@ pub struct Complaint {
 }
 
 /// A check with its settings, ready to judge.
-pub type Judge = Box<dyn Fn(&Facts) -> Finding + Send + Sync>;
+pub(crate) type Judge = Box<dyn Fn(&Facts) -> Finding + Send + Sync>;
 
 /// The observations of a check that needs only the commands of the client: none.
 pub(super) fn nothing(_: &Settings) -> Observations {

@@ -43,10 +43,10 @@ pub struct Refusal {
     pub remedies: Remedies,
     /// The index of the rule in its policy.
     #[serde(skip)]
-    pub nth: usize,
+    pub(crate) nth: usize,
     /// The next step of the session.
     #[serde(skip)]
-    pub after: After,
+    pub(crate) after: After,
 }
 
 impl Refusal {
@@ -95,7 +95,7 @@ impl Refusal {
 
 /// State between stages: deferrals that apply if nothing else refuses (Postfix `defer_if_permit`).
 #[derive(Clone, Debug, Default)]
-pub struct DeferIfPermit {
+pub(crate) struct DeferIfPermit {
     deferred: Vec<(Stage, Refusal)>,
     /// The reason why rules were bypassed, if an allow entry matched.
     pub allowed: Option<String>,
@@ -103,7 +103,7 @@ pub struct DeferIfPermit {
 
 impl Policy {
     /// Creates a policy. `record` has observations for the journal that no rule needs.
-    pub fn new(
+    pub(crate) fn new(
         mut rules: Vec<Rule>,
         allow: Vec<Allow>,
         delay_reject: bool,
@@ -141,7 +141,7 @@ impl Policy {
 
     /// Whether a rule accepts these facts, and no rule that refuses at or before `stage` refuses them but accepts
     /// `before`.
-    pub fn helps(&self, nth: usize, stage: Stage, before: &Facts, after: &Facts) -> bool {
+    pub(crate) fn helps(&self, nth: usize, stage: Stage, before: &Facts, after: &Facts) -> bool {
         let passes = |rule: &Rule, facts: &Facts| {
             let allowed = |allow: &Allow| allow.reason(rule.check, facts).is_some();
             let found = match rule.judge(facts) {
@@ -223,7 +223,7 @@ impl Policy {
     }
 
     /// The bypasses.
-    pub fn allows(&self) -> &[Allow] {
+    pub(crate) fn allows(&self) -> &[Allow] {
         &self.allow
     }
 
@@ -236,7 +236,7 @@ impl Policy {
     /// Evaluates the rules of one stage. `None` if none refuses.
     ///
     /// Evaluating a stage again (a second EHLO, another RCPT) discards its earlier deferrals.
-    pub fn judge(
+    pub(crate) fn judge(
         &self,
         stage: Stage,
         facts: &Facts,

@@ -10,7 +10,10 @@ mod rule;
 mod template;
 
 pub use behaviour::Behaviour;
-pub use judge::{DeferIfPermit, Policy, Refusal};
-pub use remedy::{Change, Remedies, RemediesView, Remedy, labelled};
-pub use rule::{After, Allow, Bulk, Escalation, Rule, TempPolicy, Variant};
+pub(crate) use judge::DeferIfPermit;
+pub use judge::{Policy, Refusal};
+pub use remedy::{Change, ChangeView, Remedies, Remedy};
+pub(crate) use remedy::{RemediesView, labelled};
+pub(crate) use rule::{After, Allow, Bulk, TempPolicy};
+pub use rule::{Escalation, Rule, Variant};
 pub use template::{Template, Values};

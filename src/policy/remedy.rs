@@ -275,7 +275,7 @@ impl fmt::Display for Remedy {
 
 /// The changes of remedies with their labels: "remedy" for the first, "and" for a further change of the same remedy,
 /// and "or" for the first change of an alternative.
-pub fn labelled(remedies: &[Remedy]) -> impl Iterator<Item = (&'static str, &Change)> {
+pub(crate) fn labelled(remedies: &[Remedy]) -> impl Iterator<Item = (&'static str, &Change)> {
     remedies.iter().enumerate().flat_map(|(nth, remedy)| {
         let label = move |place| match (nth, place) {
             (0, 0) => "remedy",
@@ -290,7 +290,7 @@ pub fn labelled(remedies: &[Remedy]) -> impl Iterator<Item = (&'static str, &Cha
 /// A remedy in JSON.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema), schema(as = Remedy))]
-pub struct RemedyView {
+pub(crate) struct RemedyView {
     /// The changes as text on one line.
     pub text: String,
     /// The changes; all of them are needed.
@@ -300,7 +300,7 @@ pub struct RemedyView {
 /// Remedies in JSON.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema), schema(as = Remedies))]
-pub struct RemediesView {
+pub(crate) struct RemediesView {
     /// The alternatives, best first; each of them is enough.
     pub one_of: Vec<RemedyView>,
 }
@@ -331,7 +331,7 @@ impl Remedies {
     }
 
     /// Remedies that are verified already.
-    pub fn proved(remedies: Vec<Remedy>) -> Self {
+    pub(crate) fn proved(remedies: Vec<Remedy>) -> Self {
         Self(Arc::new(Proof {
             proved: OnceLock::from(remedies),
             open: Mutex::default(),
@@ -352,7 +352,7 @@ impl Remedies {
     }
 
     /// The remedies in JSON.
-    pub fn view(&self) -> RemediesView {
+    pub(crate) fn view(&self) -> RemediesView {
         let one_of = self.iter().map(|remedy| RemedyView {
             text: remedy.to_string(),
             all_of: remedy.all_of.iter().map(Change::view).collect(),

@@ -16,7 +16,7 @@ use crate::wildcard;
 
 /// What a rule does after a temporary DNS failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum TempPolicy {
+pub(crate) enum TempPolicy {
     /// Sends the `error` reply at once (4yz).
     #[default]
     DeferNow,
@@ -30,7 +30,7 @@ pub enum TempPolicy {
 
 /// What the session does after a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum After {
+pub(crate) enum After {
     /// Closes the connection with the reply.
     Close,
     /// Replies 503 to every command except QUIT (RFC 5321 §3.1, RFC 7504).
@@ -47,7 +47,7 @@ pub enum After {
 impl After {
     /// The default by RFC 5321: a refused greeting waits for QUIT (§3.1), 421 and 521 close the connection (§3.8, RFC
     /// 7504 §3), and a later refusal leaves the session unchanged (§4.1.4).
-    pub fn usual(stage: Stage, code: u16) -> Self {
+    pub(crate) fn usual(stage: Stage, code: u16) -> Self {
         match (stage, code) {
             (_, 221 | 421 | 521) => Self::Close,
             (Stage::Connect, _) => Self::Sticky503,
@@ -58,7 +58,7 @@ impl After {
 
 /// A condition that limits a rule to bulk senders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bulk {
+pub(crate) struct Bulk {
     /// The minimum number of messages, including the current one.
     pub messages: u64,
     /// The time in which they are counted.
@@ -161,37 +161,37 @@ impl Variant {
 /// A check with its settings, as a receiver uses it.
 pub struct Rule {
     /// The check, as a row of the catalogue.
-    pub check: &'static Check,
+    pub(crate) check: &'static Check,
     /// The parameters that were set.
-    pub settings: Settings,
+    pub(crate) settings: Settings,
     /// The stage of its refusal, unless `delay_reject` moves it.
-    pub stage: Stage,
+    pub(crate) stage: Stage,
     /// The reply to a violation.
-    pub fail: Template,
+    pub(crate) fail: Template,
     /// The reply after a temporary DNS failure.
-    pub error: Template,
+    pub(crate) error: Template,
     /// The treatment of a temporary failure.
-    pub temp: TempPolicy,
+    pub(crate) temp: TempPolicy,
     /// What the session does after a refusal; `None` for [`After::usual`].
-    pub after: Option<After>,
+    pub(crate) after: Option<After>,
     /// The bulk senders to which the rule is limited; all senders if `None`.
-    pub bulk: Option<Bulk>,
+    pub(crate) bulk: Option<Bulk>,
     /// The escalation; `fail` for every violation if `None`.
-    pub escalation: Option<Escalation>,
+    pub(crate) escalation: Option<Escalation>,
     /// Whether the text is modelled, not captured from a real receiver.
-    pub modelled: bool,
+    pub(crate) modelled: bool,
     /// Whether the receiver file sets `fail`; otherwise it is the default of the check.
     pub(crate) has_own_fail: bool,
     /// The same for `error`.
     pub(crate) has_own_error: bool,
     /// The era in which the receiver gives this reply; `None` for the era of its profile.
-    pub era: Option<String>,
+    pub(crate) era: Option<String>,
     /// The confidence in the text; `None` for the confidence of its profile.
-    pub confidence: Option<&'static str>,
+    pub(crate) confidence: Option<&'static str>,
     /// Texts of the rule from other times, or from other hosts.
-    pub variants: Vec<Variant>,
+    pub(crate) variants: Vec<Variant>,
     /// The observations that the rule needs.
-    pub needs: Observations,
+    pub(crate) needs: Observations,
     judge: Judge,
 }
 
@@ -222,8 +222,38 @@ impl Rule {
         }
     }
 
+    /// The check, as a row of the catalogue.
+    pub fn check(&self) -> &'static Check {
+        self.check
+    }
+
+    /// The stage of its refusal, unless `delay_reject` moves it.
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// The reply to a violation.
+    pub fn fail(&self) -> &Template {
+        &self.fail
+    }
+
+    /// Whether the text is modelled, not captured from a real receiver.
+    pub fn is_modelled(&self) -> bool {
+        self.modelled
+    }
+
+    /// The escalation; `None` if every violation gets [`Rule::fail`].
+    pub fn escalation(&self) -> Option<&Escalation> {
+        self.escalation.as_ref()
+    }
+
+    /// Texts of the rule from other times, or from other hosts.
+    pub fn variants(&self) -> &[Variant] {
+        &self.variants
+    }
+
     /// Judges the facts.
-    pub fn judge(&self, facts: &Facts) -> Finding {
+    pub(crate) fn judge(&self, facts: &Facts) -> Finding {
         let Some(bulk) = &self.bulk else {
             return (self.judge)(facts);
         };
@@ -240,7 +270,7 @@ impl Rule {
     }
 
     /// Whether these facts violate the demand, even if the rule does not apply to the sender.
-    pub fn is_violated_by(&self, facts: &Facts) -> bool {
+    pub(crate) fn is_violated_by(&self, facts: &Facts) -> bool {
         matches!((self.judge)(facts), Finding::Violated(_))
     }
 
@@ -279,17 +309,17 @@ impl fmt::Debug for Rule {
 
 /// A bypass: a client that matches any condition is not judged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Allow {
+pub(crate) struct Allow {
     /// Client addresses.
-    pub addresses: Vec<IpNet>,
+    pub(crate) addresses: Vec<IpNet>,
     /// Suffixes of the *verified* name. A PTR name alone is only the client's own claim, and exempts nobody.
     pub(crate) ptr_suffixes: Vec<Name>,
     /// Suffixes of the HELO name, which is also only a claim, for receivers that trust it.
     pub(crate) helo_suffixes: Vec<Name>,
     /// Patterns of recipients, for rules at RCPT.
-    pub recipients: Vec<String>,
+    pub(crate) recipients: Vec<String>,
     /// The checks that are skipped; all checks if empty.
-    pub checks: Vec<&'static Check>,
+    pub(crate) checks: Vec<&'static Check>,
 }
 
 impl Allow {
@@ -313,7 +343,7 @@ impl Allow {
     }
 
     /// The reason why the client bypasses `check`, if it does.
-    pub fn reason(&self, check: &Check, facts: &Facts) -> Option<String> {
+    pub(crate) fn reason(&self, check: &Check, facts: &Facts) -> Option<String> {
         if !self.concerns(check) {
             return None;
         }

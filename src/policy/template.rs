@@ -16,7 +16,7 @@ pub struct Values<'a> {
 }
 
 /// The placeholders with their descriptions.
-pub const PLACEHOLDERS: &[(&str, &str)] = &[
+pub(crate) const PLACEHOLDERS: &[(&str, &str)] = &[
     ("ip", "the client address"),
     ("ptr", "the first PTR name, \"unknown\" without one"),
     (

@@ -71,7 +71,7 @@ pub fn list_receivers() -> Result<Vec<ReceiverProfile>, Error> {
 ///
 /// # Errors
 /// A name that no built-in scenario has, all mistakes of all files, or a file that cannot be read.
-pub fn load_scenarios(named: &[String]) -> Result<Vec<Scenario>, Error> {
+pub(crate) fn load_scenarios(named: &[String]) -> Result<Vec<Scenario>, Error> {
     let known = names("");
     let (mut built_in, mut paths) = (Vec::new(), Vec::new());
     for name in named {

@@ -27,14 +27,14 @@ pub struct Domain {
     /// The receiver by name or path; `None` for that of the scenario.
     pub receiver: Option<String>,
     /// The mail servers.
-    pub servers: MailServers,
+    pub(crate) servers: MailServers,
     /// The mailboxes; `None` for those of all domains of the scenario.
-    pub recipients: Option<Vec<Mailboxes>>,
+    pub(crate) recipients: Option<Vec<Mailboxes>>,
 }
 
 /// The mail servers of a domain in the DNS (RFC 5321 §5.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MailServers {
+pub(crate) enum MailServers {
     /// The host `mx` in the domain.
     Usual,
     /// The hosts of MX records.
@@ -48,7 +48,7 @@ pub enum MailServers {
 
 /// A mail server with an MX record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MailServer {
+pub(crate) struct MailServer {
     /// The host name.
     pub name: Name,
     /// The preference of the MX record; senders try the lowest first.

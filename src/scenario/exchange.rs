@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::name::{self, Name, RecordType};
 
 /// The default loopback network for the addresses of exchanges.
-pub const EXCHANGES: Ipv4Net = match Ipv4Net::new(Ipv4Addr::new(127, 0, 25, 0), 24) {
+pub(crate) const EXCHANGES: Ipv4Net = match Ipv4Net::new(Ipv4Addr::new(127, 0, 25, 0), 24) {
     Ok(network) => network,
     Err(_) => panic!("24 is a prefix length"),
 };
@@ -23,23 +23,23 @@ pub const EXCHANGES: Ipv4Net = match Ipv4Net::new(Ipv4Addr::new(127, 0, 25, 0), 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
     /// The recipient domain.
-    pub domain: Name,
+    pub(crate) domain: Name,
     /// The preference of the MX record; `None` for a domain without MX records, which is its own exchange (RFC 5321
     /// §5.1).
-    pub preference: Option<u16>,
+    pub(crate) preference: Option<u16>,
     /// The name of the host.
-    pub name: Name,
+    pub(crate) name: Name,
     /// The addresses in the file; empty if the world assigns one.
-    pub addresses: Vec<IpAddr>,
+    pub(crate) addresses: Vec<IpAddr>,
     /// The receiver by name or path; `None` for that of the world.
-    pub receiver: Option<String>,
+    pub(crate) receiver: Option<String>,
     /// The kind of its listener.
-    pub kind: ExchangeKind,
+    pub(crate) kind: ExchangeKind,
 }
 
 /// The kind of listener at the addresses of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExchangeKind {
+pub(crate) enum ExchangeKind {
     /// The main listener of the world, for a domain with only a name.
     Main,
     /// A listener of its own.
@@ -208,7 +208,7 @@ impl Scenario {
     }
 
     /// The distinct names of the exchanges of a receiver; `None` for the receiver of the world.
-    pub fn exchange_names(&self, receiver: Option<&str>) -> Vec<String> {
+    pub(crate) fn exchange_names(&self, receiver: Option<&str>) -> Vec<String> {
         let all = self.exchanges().into_iter();
         let own = all.filter(|exchange| exchange.receiver.as_deref() == receiver);
         let names: BTreeSet<_> = own.map(|exchange| name::display(&exchange.name)).collect();

@@ -97,7 +97,7 @@ impl Scenario {
 
 /// The outcome of a session for the comparison.
 #[derive(Clone, Copy, Debug)]
-pub struct SessionOutcome<'a> {
+pub(crate) struct SessionOutcome<'a> {
     /// The first line of the decisive reply, as on the wire.
     pub reply: &'a str,
     /// The rule that refused.
@@ -159,7 +159,7 @@ impl SessionExpectation {
     }
 
     /// The differences between the expectation and the outcome of a session; empty if it is met.
-    pub fn mismatches(&self, found: &SessionOutcome<'_>) -> Vec<String> {
+    pub(crate) fn mismatches(&self, found: &SessionOutcome<'_>) -> Vec<String> {
         let mut mismatches = Vec::new();
         let mut check = |what: &str, wanted: &str, got: &str, met: bool| {
             if !met {

@@ -67,7 +67,7 @@ pub fn lint(paths: &[PathBuf], strict: bool) -> Result<Linted, Error> {
 ///
 /// # Errors
 /// All mistakes.
-pub fn lint_text(text: &str) -> Result<Linted, Error> {
+pub(crate) fn lint_text(text: &str) -> Result<Linted, Error> {
     let Examined {
         mut mistakes,
         content,

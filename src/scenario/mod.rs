@@ -31,19 +31,25 @@ mod values;
 mod warnings;
 mod words;
 
-pub use crate::time::duration;
+pub(crate) use crate::time::duration;
+pub(crate) use builtin::load_scenarios;
 pub use builtin::{
-    list_receivers, list_scenarios, load_receiver, load_scenario, load_scenarios, parse_receiver,
-    parse_scenario,
+    list_receivers, list_scenarios, load_receiver, load_scenario, parse_receiver, parse_scenario,
 };
-pub use domain::{Domain, MailServer, MailServers};
-pub use exchange::{EXCHANGES, Exchange, ExchangeKind, Place, Placement};
-pub use expect::{DnsExpectation, Expectation, SessionExpectation, SessionOutcome, plain_message};
-pub use lint::{Linted, lint, lint_text};
+pub use domain::Domain;
+pub(crate) use domain::MailServers;
+pub(crate) use exchange::ExchangeKind;
+pub use exchange::{Exchange, Place, Placement};
+pub(crate) use expect::SessionOutcome;
+pub use expect::{DnsExpectation, Expectation, SessionExpectation, plain_message};
+pub(crate) use lint::lint_text;
+pub use lint::{Linted, lint};
 pub use listener::Listener;
-pub use pool::{Pattern, Pool, addresses};
+pub(crate) use pool::Pool;
+pub use pool::addresses;
 pub use receiver::ReceiverProfile;
-pub use reference::{KeyReference, key_reference, reference};
+pub use reference::reference;
+pub(crate) use reference::{KeyReference, key_reference};
 pub(crate) use source::zone_text;
 
 use std::net::IpAddr;
@@ -60,7 +66,7 @@ pub struct Scenario {
     /// The name: the file name without directory and extension.
     pub name: String,
     /// The title, in one line.
-    pub title: String,
+    pub(crate) title: String,
     /// The sources that describe it.
     pub sources: Vec<String>,
     /// The default receiver.
@@ -68,21 +74,21 @@ pub struct Scenario {
     /// The recipient domains, whose mail goes to the receiver or to one of their own.
     pub domains: Vec<Domain>,
     /// The mailboxes of all recipient domains; `None` if every mailbox exists.
-    pub known_recipients: Option<Vec<Mailboxes>>,
+    pub(crate) known_recipients: Option<Vec<Mailboxes>>,
     /// The default envelope sender.
     pub sender: String,
     /// The zones in the file.
-    pub zones: Vec<Zone>,
+    pub(crate) zones: Vec<Zone>,
     /// The settings of the DNS server.
     pub dns: Settings,
     /// Pools of sending hosts.
-    pub pools: Vec<Pool>,
+    pub(crate) pools: Vec<Pool>,
     /// The source of client addresses.
-    pub client: ClientSource,
+    pub(crate) client: ClientSource,
     /// Address translations of clients.
-    pub nat: Vec<Nat>,
+    pub(crate) nat: Vec<Nat>,
     /// Additional SMTP listeners.
-    pub listeners: Vec<Listener>,
+    pub(crate) listeners: Vec<Listener>,
     /// The DNS faults.
     pub faults: Vec<Fault>,
     /// What senders had sent before.

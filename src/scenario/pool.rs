@@ -12,23 +12,23 @@ const ADDRESSES: usize = 65_536;
 
 /// Sending hosts that share a HELO name, or a pattern of names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pool {
+pub(crate) struct Pool {
     /// The name, for `[client] from`.
-    pub name: String,
+    pub(crate) name: String,
     /// The addresses, in order.
-    pub addresses: Vec<IpAddr>,
+    pub(crate) addresses: Vec<IpAddr>,
     /// The number of the first address, for `{n}`.
-    pub first_number: u32,
+    pub(crate) first_number: u32,
     /// Patterns of the PTR names of each address; empty for none.
-    pub ptr: Vec<Pattern>,
+    pub(crate) ptr: Vec<Pattern>,
     /// The pattern of the HELO name of each address.
-    pub helo: Pattern,
+    pub(crate) helo: Pattern,
     /// The addresses of the HELO name.
-    pub helo_addresses: Vec<IpAddr>,
+    pub(crate) helo_addresses: Vec<IpAddr>,
     /// The TXT record at the HELO name.
-    pub spf: Option<String>,
+    pub(crate) spf: Option<String>,
     /// Whether the PTR names have address records.
-    pub forward: bool,
+    pub(crate) forward: bool,
 }
 
 /// The pools of a file being read.
@@ -44,7 +44,7 @@ pub(super) struct Pools {
 
 impl Pool {
     /// Each address with its number.
-    pub fn hosts(&self) -> impl Iterator<Item = (usize, IpAddr)> + '_ {
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = (usize, IpAddr)> + '_ {
         (self.first_number as usize..).zip(self.addresses.iter().copied())
     }
 }
@@ -52,7 +52,7 @@ impl Pool {
 /// A name with placeholders: `{a}` to `{d}` for the octets of an IPv4 address (`{d:03}` padded with zeros), `{n}` for
 /// the number within the pool, `{ip}` for the address with dashes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern {
+pub(crate) struct Pattern {
     parts: Vec<Part>,
 }
 
@@ -66,7 +66,7 @@ enum Part {
 
 impl Pattern {
     /// Reads a pattern.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((before, from)) = rest.split_once('{') {
@@ -80,7 +80,7 @@ impl Pattern {
     }
 
     /// The text for one address.
-    pub fn fill(&self, position: usize, address: IpAddr) -> String {
+    pub(crate) fn fill(&self, position: usize, address: IpAddr) -> String {
         let octets = match address {
             IpAddr::V4(v4) => v4.octets().to_vec(),
             IpAddr::V6(v6) => v6.octets()[12..].to_vec(),
@@ -95,7 +95,7 @@ impl Pattern {
     }
 
     /// The name for one address; `None` if the text is not a valid name.
-    pub fn name(&self, position: usize, address: IpAddr) -> Option<Name> {
+    pub(crate) fn name(&self, position: usize, address: IpAddr) -> Option<Name> {
         name::absolute(&self.fill(position, address))
     }
 }

@@ -10,28 +10,28 @@ use crate::policy::checks::CATALOGUE;
 
 /// One key in the reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyReference {
+pub(crate) struct KeyReference {
     /// The key.
-    pub name: String,
+    pub(crate) name: String,
     /// The section of the key, for example `[[pool]] in scenario files`.
-    pub place: String,
+    pub(crate) place: String,
     /// The type of its value.
-    pub takes: String,
+    pub(crate) takes: String,
     /// The meaning of a missing key.
     pub(crate) absent: String,
     /// An example line of a file.
-    pub example: String,
+    pub(crate) example: String,
     /// The effect.
-    pub doc: String,
+    pub(crate) doc: String,
     /// The RFC section or program that the key follows; empty for martinet's own keys.
-    pub follows: String,
+    pub(crate) follows: String,
 }
 
 /// All keys with this name: a key, `section.key` such as `smtp.size`, or a parameter of a check.
 ///
 /// # Errors
 /// The name is unknown: the known names, and the nearest one.
-pub fn key_reference(name: &str) -> Result<Vec<KeyReference>, String> {
+pub(crate) fn key_reference(name: &str) -> Result<Vec<KeyReference>, String> {
     let mut found = Vec::new();
     let mut names = Vec::new();
     for (file, sections) in files() {

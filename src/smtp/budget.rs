@@ -17,14 +17,14 @@ pub(crate) enum Flaw {
 
 /// The limit for all messages that the sessions of a world are receiving, in octets.
 #[derive(Debug)]
-pub struct MessageBudget {
+pub(crate) struct MessageBudget {
     most: usize,
     used: AtomicUsize,
 }
 
 impl MessageBudget {
     /// Makes a budget of `octets`.
-    pub fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self {
             most,
             used: AtomicUsize::new(0),
@@ -32,7 +32,7 @@ impl MessageBudget {
     }
 
     /// The octets in use.
-    pub fn used(&self) -> usize {
+    pub(crate) fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
     }
 

@@ -81,7 +81,7 @@ impl ClientConduct {
     }
 
     /// The stage at which the reply to a command refuses; `None` for a command that is of no stage.
-    pub fn stage_of(line: &str) -> Option<Stage> {
+    pub(crate) fn stage_of(line: &str) -> Option<Stage> {
         let verb = line.split_ascii_whitespace().next().unwrap_or_default();
         let stages = [
             ("HELO", Stage::Helo),
@@ -381,7 +381,7 @@ fn invalid(text: String) -> io::Error {
 const FINAL_DOT: &[u8] = b".\r\n";
 
 /// The message as it is sent: CRLF line ends, dots doubled, and the final dot (RFC 5321 §4.5.2).
-pub fn stuffed(message: &[u8]) -> Vec<u8> {
+pub(crate) fn stuffed(message: &[u8]) -> Vec<u8> {
     let mut octets = Vec::with_capacity(message.len() + 64);
     let body = message.strip_suffix(b"\n").unwrap_or(message);
     if !message.is_empty() {

@@ -64,7 +64,7 @@ pub enum Order {
 
 /// Network address translation of client addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Nat {
+pub(crate) struct Nat {
     /// The inside networks.
     pub from: Vec<IpNet>,
     /// The public address.
@@ -109,11 +109,11 @@ impl AddressSource {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ClientAddress {
     /// The address.
-    pub address: IpAddr,
+    pub(crate) address: IpAddr,
     /// The source.
-    pub source: AddressSource,
+    pub(crate) source: AddressSource,
     /// The address before NAT; `None` without NAT.
-    pub translated_from: Option<IpAddr>,
+    pub(crate) translated_from: Option<IpAddr>,
 }
 
 impl ClientAddress {
@@ -133,7 +133,7 @@ impl ClientAddress {
 
 /// Assigns client addresses to connections.
 #[derive(Debug, Default)]
-pub struct Identity {
+pub(crate) struct Identity {
     source: ClientSource,
     nat: Vec<Nat>,
     connections: AtomicU64,
@@ -141,7 +141,7 @@ pub struct Identity {
 
 impl Identity {
     /// Makes an assignment.
-    pub fn new(source: ClientSource, nat: Vec<Nat>) -> Self {
+    pub(crate) fn new(source: ClientSource, nat: Vec<Nat>) -> Self {
         Self {
             source,
             nat,
@@ -155,7 +155,7 @@ impl Identity {
     }
 
     /// The client address of the next connection, which comes from `peer`.
-    pub fn next(&self, peer: IpAddr) -> ClientAddress {
+    pub(crate) fn next(&self, peer: IpAddr) -> ClientAddress {
         self.numbered(peer, || self.connections.fetch_add(1, Ordering::Relaxed))
     }
 

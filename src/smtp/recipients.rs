@@ -17,7 +17,7 @@ pub struct Recipients {
 /// One mailbox, or a pattern in which `*` matches any text: `info@contoso.test`, `sales-*@contoso.test`, `postmaster`.
 /// Without a domain it applies to every domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mailboxes {
+pub(crate) struct Mailboxes {
     local: String,
     domain: Option<String>,
 }
@@ -59,7 +59,7 @@ impl Mailboxes {
 impl Recipients {
     /// Takes the mailboxes of all domains, and those of each recipient domain by its name in lower case. `None` means every
     /// mailbox for all domains, and the mailboxes of all domains for one domain.
-    pub fn new(
+    pub(crate) fn new(
         known: Option<Vec<Mailboxes>>,
         domains: HashMap<String, Option<Vec<Mailboxes>>>,
     ) -> Self {

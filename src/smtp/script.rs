@@ -13,7 +13,7 @@ use crate::wildcard;
 
 /// The points of a session at which a script can take effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Point {
+pub(crate) enum Point {
     /// The greeting.
     Connect,
     /// The reply to HELO, EHLO or LHLO.
@@ -84,40 +84,40 @@ pub struct SendMode {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
     /// The point of the session.
-    pub point: Point,
+    pub(crate) point: Point,
     /// The condition; every session if all lists are empty.
-    pub when: Condition,
+    pub(crate) when: Condition,
     /// The opportunities that the script uses.
-    pub often: Schedule,
+    pub(crate) often: Schedule,
     /// The reply that replaces that of the receiver.
-    pub reply: Option<Template>,
+    pub(crate) reply: Option<Template>,
     /// The octets to send instead of a reply; CRLF is added.
-    pub raw: Option<String>,
+    pub(crate) raw: Option<String>,
     /// How the reply is sent.
     pub(crate) send_mode: SendMode,
 }
 
 /// The condition of a script: every list that is not empty must match.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Condition {
+pub(crate) struct Condition {
     /// Envelope recipients; `*` matches any octets.
-    pub recipients: Vec<String>,
+    pub(crate) recipients: Vec<String>,
     /// Envelope senders.
-    pub senders: Vec<String>,
+    pub(crate) senders: Vec<String>,
     /// HELO names.
-    pub helos: Vec<String>,
+    pub(crate) helos: Vec<String>,
     /// Client addresses.
-    pub clients: Vec<IpNet>,
+    pub(crate) clients: Vec<IpNet>,
     /// Header fields of the message, `Subject: urgent*`; known at the final dot.
-    pub headers: Vec<String>,
+    pub(crate) headers: Vec<String>,
     /// The verbs of the current HELO.
-    pub verbs: Vec<Verb>,
+    pub(crate) verbs: Vec<Verb>,
     /// Whether the session is under TLS.
-    pub tls: Option<bool>,
+    pub(crate) tls: Option<bool>,
     /// Mechanisms of AUTH.
-    pub mechanisms: Vec<Mechanism>,
+    pub(crate) mechanisms: Vec<Mechanism>,
     /// Whether AUTH has an initial response.
-    pub initial_response: Option<bool>,
+    pub(crate) initial_response: Option<bool>,
 }
 
 /// What a condition can use in addition to the facts of the session.
@@ -141,7 +141,7 @@ impl<'a> ScriptContext<'a> {
 
 /// The scope in which a schedule counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum CountPer {
+pub(crate) enum CountPer {
     /// All sessions since the start or the last reset.
     #[default]
     World,
@@ -162,7 +162,7 @@ impl CountPer {
 
 /// The opportunities that a script uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Schedule {
+pub(crate) struct Schedule {
     /// Only the opportunity with this number, from 1.
     pub attempt: Option<u64>,
     /// Only this many first opportunities.

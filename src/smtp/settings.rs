@@ -23,30 +23,30 @@ pub enum StartTls {
 
 /// The settings of AUTH.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Auth {
+pub(crate) struct Auth {
     /// The mechanisms offered, in order.
-    pub mechanisms: Vec<Mechanism>,
+    pub(crate) mechanisms: Vec<Mechanism>,
     /// Which credentials are accepted.
-    pub outcome: AuthOutcome,
+    pub(crate) outcome: AuthOutcome,
     /// Whether MAIL requires authentication (530).
-    pub required: bool,
+    pub(crate) required: bool,
     /// Whether AUTH is offered under TLS only (538 otherwise).
-    pub tls_only: bool,
+    pub(crate) tls_only: bool,
     /// The mechanisms that accept an initial response (RFC 4954 §4).
-    pub initial_response: Vec<Mechanism>,
+    pub(crate) initial_response: Vec<Mechanism>,
     /// The treatment of other initial responses.
-    pub unwanted_response: UnwantedResponse,
+    pub(crate) unwanted_response: UnwantedResponse,
     /// The two challenges of LOGIN, before their encoding.
-    pub login_challenges: [String; 2],
+    pub(crate) login_challenges: [String; 2],
     /// Whether the authentication is kept after another HELO or EHLO.
-    pub kept_at_ehlo: bool,
+    pub(crate) kept_at_ehlo: bool,
     /// Whether the journal keeps the credentials; otherwise it has `<credentials>` instead.
-    pub keep_credentials: bool,
+    pub(crate) keep_credentials: bool,
 }
 
 /// The treatment of an initial response that the mechanism does not accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum UnwantedResponse {
+pub(crate) enum UnwantedResponse {
     /// AUTH is refused with 501 (RFC 4954 §4).
     #[default]
     Refused,
@@ -56,7 +56,7 @@ pub enum UnwantedResponse {
 
 /// The credentials that are accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AuthOutcome {
+pub(crate) enum AuthOutcome {
     /// All credentials.
     Any,
     /// The passwords of these users.
@@ -71,43 +71,43 @@ pub enum AuthOutcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The host name; `{mx}` in replies.
-    pub hostname: String,
+    pub(crate) hostname: String,
     /// The text lines of the greeting, `{mx}` replaced.
-    pub greeting: Vec<String>,
+    pub(crate) greeting: Vec<String>,
     /// Maximum size of a message in octets (RFC 1870).
     pub(crate) max_message_octets: usize,
     /// Maximum number of recipients of a transaction (RFC 5321 §4.5.3.1.8: at least 100).
-    pub max_recipients: usize,
+    pub(crate) max_recipients: usize,
     /// Number of mistakes after which the session ends with 421.
-    pub max_errors: usize,
+    pub(crate) max_errors: usize,
     /// The extensions offered.
-    pub extensions: Extensions,
+    pub(crate) extensions: Extensions,
     /// The tolerated syntax.
-    pub syntax: Syntax,
+    pub(crate) syntax: Syntax,
     /// The replies that do not come from rules.
-    pub replies: CoreReplies,
+    pub(crate) replies: CoreReplies,
     /// Time limit for a command (RFC 5321 §4.5.3.2.7).
-    pub command_timeout: Duration,
+    pub(crate) command_timeout: Duration,
     /// Time limit between blocks of data (RFC 5321 §4.5.3.2.5).
-    pub data_timeout: Duration,
+    pub(crate) data_timeout: Duration,
     /// Maximum number of transcript lines; further lines are only counted.
     pub(crate) transcript_lines: usize,
     /// AUTH (RFC 4954); not offered if `None`.
-    pub auth: Option<Auth>,
+    pub(crate) auth: Option<Auth>,
     /// STARTTLS (RFC 3207), if the listener has TLS.
-    pub starttls: StartTls,
+    pub(crate) starttls: StartTls,
     /// The commands that require an accepted HELO or EHLO.
-    pub helo_first: Vec<&'static str>,
+    pub(crate) helo_first: Vec<&'static str>,
     /// A deliberate TLS fault.
-    pub tls_fault: TlsFault,
+    pub(crate) tls_fault: TlsFault,
     /// The scripts; the first one that applies takes effect.
-    pub scripts: Vec<Script>,
+    pub(crate) scripts: Vec<Script>,
     /// Whether recipients such as `550-5.1.1@…` get the reply that their name asks for.
-    pub magic_recipients: bool,
+    pub(crate) magic_recipients: bool,
     /// Whether mailboxes that the recipient domains do not have are accepted.
-    pub any_recipient: bool,
+    pub(crate) any_recipient: bool,
     /// Whether recipients at other domains than the recipient domains are accepted.
-    pub any_domain: bool,
+    pub(crate) any_domain: bool,
     /// Peers that may use XCLIENT.
     pub xclient: Vec<IpNet>,
 }

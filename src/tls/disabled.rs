@@ -16,19 +16,19 @@ fn none<T>() -> Result<T, Error> {
 
 /// The certificate authority of a world, which does not exist in this build.
 #[derive(Debug)]
-pub struct Authority(Infallible);
+pub(crate) struct Authority(Infallible);
 
 impl Authority {
     /// Returns an error.
     ///
     /// # Errors
     /// Always.
-    pub fn new() -> Result<Self, Error> {
+    pub(crate) fn new() -> Result<Self, Error> {
         none()
     }
 
     /// Its certificate, as PEM.
-    pub fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         match self.0 {}
     }
 }
@@ -42,7 +42,7 @@ impl Tls {
     ///
     /// # Errors
     /// Always; there is no authority.
-    pub fn made(authority: &Authority, _: &[String], _: TlsFault) -> Result<Self, Error> {
+    pub(crate) fn made(authority: &Authority, _: &[String], _: TlsFault) -> Result<Self, Error> {
         match authority.0 {}
     }
 

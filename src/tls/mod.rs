@@ -5,14 +5,14 @@ mod disabled;
 #[cfg(feature = "tls")]
 mod rustls;
 
-#[cfg(feature = "tls")]
-pub(crate) use self::rustls::Secured;
-#[cfg(feature = "tls")]
-pub use self::rustls::{Authority, Tls};
 #[cfg(not(feature = "tls"))]
-pub(crate) use disabled::Secured;
+pub use self::disabled::Tls;
 #[cfg(not(feature = "tls"))]
-pub use disabled::{Authority, Tls};
+pub(crate) use self::disabled::{Authority, Secured};
+#[cfg(feature = "tls")]
+pub use self::rustls::Tls;
+#[cfg(feature = "tls")]
+pub(crate) use self::rustls::{Authority, Secured};
 
 use std::io;
 use std::pin::Pin;

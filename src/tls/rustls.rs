@@ -19,7 +19,7 @@ use super::TlsFault;
 use crate::error::Error;
 
 /// The certificate authority of a world. There is only one, because clients select an authority by its name.
-pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl fmt::Debug for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,7 +32,7 @@ impl Authority {
     ///
     /// # Errors
     /// The operating system provides no random octets.
-    pub fn new() -> Result<Self, Error> {
+    pub(crate) fn new() -> Result<Self, Error> {
         let bad =
             |e: rcgen::Error| Error::other(format!("cannot make a certificate authority: {e}"));
         let mut root = CertificateParams::default();
@@ -49,7 +49,7 @@ impl Authority {
     }
 
     /// The CA certificate, as PEM.
-    pub fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         self.0.as_ref().pem()
     }
 }
@@ -76,7 +76,11 @@ impl Tls {
     ///
     /// # Errors
     /// A host name is not allowed in a certificate.
-    pub fn made(authority: &Authority, hosts: &[String], fault: TlsFault) -> Result<Self, Error> {
+    pub(crate) fn made(
+        authority: &Authority,
+        hosts: &[String],
+        fault: TlsFault,
+    ) -> Result<Self, Error> {
         let bad = |e: &dyn fmt::Display| {
             let hosts = hosts.join(", ");
             Error::other(format!("cannot make a certificate for {hosts}: {e}"))
@@ -144,7 +148,7 @@ impl Tls {
     }
 
     /// The fault.
-    pub fn fault(&self) -> TlsFault {
+    pub(crate) fn fault(&self) -> TlsFault {
         self.fault
     }
 

@@ -138,7 +138,7 @@ async fn a_changed_behaviour_is_accepted_over_sockets(
         .wait_for_sessions(&Sessions::any().by_rule(rule), 1)
         .await;
     let seen = seen.expect("a refusal");
-    let remedies = &seen[0].refusals[0].remedies;
+    let remedies = &seen[0].refusals()[0].remedies;
     let change = Change::Behave(behaviour.clone());
     let shown = remedies
         .iter()

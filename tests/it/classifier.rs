@@ -34,12 +34,12 @@ fn refusals_of_ptr_and_helo_are_classified() {
             continue;
         }
         for (nth, rule) in profile.receiver.policy.rules().iter().enumerate() {
-            let about = rule.check.name;
+            let about = rule.check().name;
             if !(about.starts_with("ptr-") || about == "iprev" || about.starts_with("helo-")) {
                 continue;
             }
-            let own = (!rule.modelled).then_some(&rule.fail);
-            let others = rule.variants.iter().filter(|variant| !variant.modelled);
+            let own = (!rule.is_modelled()).then_some(rule.fail());
+            let others = rule.variants().iter().filter(|variant| !variant.modelled);
             let texts = own.into_iter().chain(others.map(|variant| &variant.fail));
             for (text, template) in texts.enumerate() {
                 let reply: Vec<_> = template

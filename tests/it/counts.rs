@@ -103,7 +103,7 @@ async fn the_remedy_of_a_heavy_sender_is_to_send_less() {
         .wait_for_sessions(&refused, 1)
         .await
         .expect("a session");
-    let remedies = sessions[0].refusals[0].remedies.clone();
+    let remedies = sessions[0].refusals()[0].remedies.clone();
     let fewer =
         |change: &Change| matches!(change, Change::Behave(Behaviour::SendFewer { most: 2, .. }));
     let found = remedies
@@ -204,6 +204,6 @@ fn mistakes_of_counts() {
 fn a_rule_waits_until_the_sender_is_known() {
     let text = "title = \"t\"\n[[rule]]\ncheck = \"iprev\"\nbulk = { messages = 5 }\n";
     let profile = parse_receiver("r.toml", text).expect("a receiver");
-    assert_eq!(profile.receiver.policy.rules()[0].stage.name(), "eod");
+    assert_eq!(profile.receiver.policy.rules()[0].stage().name(), "eod");
     assert!(load_receiver("bulk-sender-rules").is_ok());
 }

@@ -81,13 +81,13 @@ fn counts_of_receivers_and_texts() {
     for profile in &profiles {
         for rule in profile.receiver.policy.rules() {
             rules += 1;
-            let text = rule.fail.pattern().to_string();
-            let invented = rule.modelled || profile.group == "generic";
+            let text = rule.fail().pattern().to_string();
+            let invented = rule.is_modelled() || profile.group == "generic";
             let texts = if invented { &mut modelled } else { &mut real };
             texts.insert(text);
-            let first = rule.escalation.iter().flat_map(|known| &known.first);
+            let first = rule.escalation().and_then(|known| known.first.as_ref());
             texts.extend(first.map(|first| first.pattern().to_string()));
-            for variant in &rule.variants {
+            for variant in rule.variants() {
                 let texts = if variant.modelled {
                     &mut modelled
                 } else {

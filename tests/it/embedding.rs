@@ -112,7 +112,7 @@ async fn each_wait_gives_the_next_session() -> Result<(), Box<dyn std::error::Er
         .with_code(554)
         .with_enhanced("5.7.1")
         .saying("wrong.test");
-    let address: IpAddr = first.client_address;
+    let address: IpAddr = first.client_address();
     world
         .wait_for_session()
         .await?
@@ -129,9 +129,9 @@ async fn each_wait_gives_the_next_session() -> Result<(), Box<dyn std::error::Er
         .await?;
     assert_eq!(both.len(), 2);
     let until = world
-        .wait_until(|session| session.helo == "wrong.test")
+        .wait_until(|session| session.helo() == "wrong.test")
         .await?;
-    assert_eq!(until.id, 1);
+    assert_eq!(until.id(), 1);
     Ok(())
 }
 

@@ -84,8 +84,8 @@ async fn a_world_reads_its_journal_again() {
     );
     assert_eq!(again.transcript(), before[0].transcript());
     assert_eq!(
-        again.refusals[0].remedies[0].to_string(),
-        before[0].refusals[0].remedies[0].to_string()
+        again.refusals()[0].remedies[0].to_string(),
+        before[0].refusals()[0].remedies[0].to_string()
     );
     assert_eq!(
         world.wait_for_message().await.expect("it is there").raw(),
@@ -108,10 +108,10 @@ async fn a_world_reads_its_journal_again() {
     )
     .await;
     let third = world
-        .wait_until(|session| session.id == 3 && session.closed_by.is_some())
+        .wait_until(|session| session.id() == 3 && session.closed_by().is_some())
         .await
         .expect("numbers go on");
-    assert_eq!(third.transactions[0].message, Some(2));
+    assert_eq!(third.transactions()[0].message, Some(2));
     assert!(
         world.events().page(0, 1)[0].id > events,
         "events are numbered on"

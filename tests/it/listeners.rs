@@ -174,14 +174,14 @@ async fn the_proxy_protocol() {
         .wait(|log| {
             log.entry(1)
                 .map(|e| e.snapshot())
-                .filter(|r| r.closed_by.is_some())
+                .filter(|r| r.closed_by().is_some())
         })
         .await;
     assert_eq!(
-        (record.closed_by, record.scripted.len()),
+        (record.closed_by(), record.scripted().len()),
         (Some(ClosedBy::Proxy), 1),
         "{:?}",
-        record.scripted
+        record.scripted()
     );
 }
 
@@ -228,7 +228,7 @@ async fn listeners_with_receivers_and_identities_of_their_own() {
         .sessions()
         .wait(|log| log.entry(3).map(|e| e.snapshot()))
         .await;
-    assert_eq!(record.client_address.to_string(), "198.51.100.1");
+    assert_eq!(record.client_address().to_string(), "198.51.100.1");
 }
 
 #[tokio::test]

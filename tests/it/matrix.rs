@@ -83,7 +83,7 @@ fn sendmail(judgement: &Judgement) -> String {
 
 /// 1 for a match, 0 for none, -1 if DNS failed, as in its filters.
 fn opensmtpd(judgement: &Judgement) -> String {
-    let iprev = judgement.facts.iprev.as_ref().expect("looked up");
+    let iprev = judgement.facts.iprev().expect("looked up");
     match (
         judgement.verdict,
         serde_json::to_value(iprev.result).expect("a word").as_str(),
@@ -111,7 +111,7 @@ fn haraka(judgement: &Judgement) -> String {
 }
 
 fn iprev(judgement: &Judgement) -> String {
-    let result = judgement.facts.iprev.as_ref().expect("looked up").result;
+    let result = judgement.facts.iprev().expect("looked up").result;
     serde_json::to_value(result)
         .expect("a word")
         .as_str()

@@ -43,17 +43,17 @@ async fn read_reply(client: &mut Client) {
 }
 
 async fn ended(world: &World) -> SessionRecord {
-    let ended = world.wait_until(|session| session.closed_by.is_some());
+    let ended = world.wait_until(|session| session.closed_by().is_some());
     SessionRecord::clone(&ended.await.expect("it ends"))
 }
 
 #[track_caller]
 fn check(record: &SessionRecord, by: ClosedBy, reason: &str) {
-    assert_eq!(record.closed_by, Some(by));
+    assert_eq!(record.closed_by(), Some(by));
     assert!(
-        record.closed_reason.contains(reason),
+        record.closed_reason().contains(reason),
         "{}",
-        record.closed_reason
+        record.closed_reason()
     );
 }
 
@@ -88,9 +88,9 @@ async fn a_failed_handshake_has_a_reason() {
     let record = ended(&speaking).await;
     check(&record, ClosedBy::Tls, "TLS handshake: ");
     assert!(
-        record.closed_reason.len() > "TLS handshake: ".len() + 5,
+        record.closed_reason().len() > "TLS handshake: ".len() + 5,
         "{}",
-        record.closed_reason
+        record.closed_reason()
     );
 
     let leaving = world(receiver).await;

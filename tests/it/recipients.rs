@@ -84,8 +84,8 @@ async fn unknown_recipients_get_the_text_of_their_receiver() {
         .last()
         .expect("a session")
         .snapshot();
-    assert_eq!(session.verdict, Verdict::Reject);
-    assert_eq!(session.refusals[0].source, Source::Protocol);
+    assert_eq!(session.verdict(), Verdict::Reject);
+    assert_eq!(session.refusals()[0].source, Source::Protocol);
     world.close().await;
 }
 

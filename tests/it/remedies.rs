@@ -4,12 +4,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
-use std::time::Duration;
 
 use martinet::check::{Attempt, Judgement, judge};
 use martinet::dns::{Amendment, Zones};
 use martinet::name;
-use martinet::policy::{Behaviour, Change, Remedy};
+use martinet::policy::{Change, Remedy};
 use martinet::scenario::{
     ReceiverProfile, Scenario, list_receivers, list_scenarios, load_scenario, parse_receiver,
     parse_scenario, plain_message,
@@ -369,34 +368,6 @@ fn a_block_list_entry_of_a_wildcard_is_removed_too() {
         ),
         ["have 192.0.2.10 removed from bl.example.test", ASK]
     );
-}
-
-/// If an attempt cannot make the change, a session can: the facts after the changed behaviour pass the rule.
-#[test]
-fn a_changed_session_passes() {
-    use martinet::facts::{Facts, Greylist, Seen};
-    let seen = |seconds| Seen {
-        age: Duration::from_secs(seconds),
-        earlier_session: false,
-    };
-    let mut facts = Facts::new([192, 0, 2, 10].into());
-    facts.greylist = Some(Greylist {
-        client: seen(9),
-        triple: seen(1),
-        network_triple: seen(1),
-    });
-    Behaviour::RetryAfter(Duration::from_secs(299)).apply(&mut facts);
-    let known = facts.greylist.expect("it stays").triple;
-    assert_eq!((known.age.as_secs(), known.earlier_session), (300, true));
-    Behaviour::StartTls.apply(&mut facts);
-    assert!(facts.conduct.tls);
-    (facts.conduct.messages, facts.conduct.recipients) = (9, 7);
-    Behaviour::StayWithin {
-        most: 5,
-        what: "recipients",
-    }
-    .apply(&mut facts);
-    assert_eq!((facts.conduct.messages, facts.conduct.recipients), (9, 5));
 }
 
 /// Remedies can be read any number of times, without changing the counts of faults.

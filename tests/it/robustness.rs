@@ -274,7 +274,7 @@ fn no_form_of_smtp_smuggling_ends_the_data() {
                 );
                 let told = played
                     .facts()
-                    .is_some_and(|facts| facts.conduct.bare_newline.is_some());
+                    .is_some_and(|facts| facts.conduct().bare_newline.is_some());
                 assert_eq!(told, bare, "the journal has it: {form:?} {setting}");
             }
         }

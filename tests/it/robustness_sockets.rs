@@ -124,7 +124,7 @@ async fn an_octet_a_minute_does_not_extend_the_timeout() {
         took >= Duration::from_secs(300) && took < Duration::from_secs(420),
         "{took:?}"
     );
-    assert_eq!(ended(&world, 1).await.closed_by, Some(ClosedBy::Timeout));
+    assert_eq!(ended(&world, 1).await.closed_by(), Some(ClosedBy::Timeout));
 }
 
 /// The timeout starts again with each command, and data has its own: a client that continues is not disconnected.
@@ -178,7 +178,7 @@ async fn a_client_that_never_reads_replies_is_disconnected() {
             () = async { serves(&world).await; ended(&world, 1).await; } => {}
         }
     });
-    assert_eq!(record.closed_by, Some(ClosedBy::Lost));
+    assert_eq!(record.closed_by(), Some(ClosedBy::Lost));
     assert_eq!(world.messages().counts().kept, 1);
 }
 
@@ -198,7 +198,7 @@ async fn octets_after_quit_are_ignored() {
     );
     let record = ended(&world, 1).await;
     assert_eq!(
-        (record.closed_by, record.transcript.len()),
+        (record.closed_by(), record.transcript_lines().count()),
         (Some(ClosedBy::Quit), 3)
     );
 }
@@ -257,7 +257,7 @@ async fn other_protocols_on_the_tls_port() {
         let said = rest(&mut stream).await;
         assert!(!said.contains("220"), "no greeting in clear text: {said}");
         assert_eq!(
-            ended(&world, session as u64 + 1).await.closed_by,
+            ended(&world, session as u64 + 1).await.closed_by(),
             Some(ClosedBy::Tls)
         );
     }
@@ -300,7 +300,7 @@ async fn floods_beyond_the_limit_get_421() {
     let entries = world.sessions().entries();
     let turned_away = entries.iter().filter(|entry| {
         entry.look(|record| {
-            record.closed_by == Some(ClosedBy::Connections) && record.code() == Some(421)
+            record.closed_by() == Some(ClosedBy::Connections) && record.code() == Some(421)
         })
     });
     assert_eq!(turned_away.count(), 1300, "each one is a session");
@@ -334,7 +334,10 @@ async fn resets_at_any_point() {
         stream.set_zero_linger().expect("a reset");
     }
     for session in 1..=200 {
-        assert_eq!(ended(&world, session).await.closed_by, Some(ClosedBy::Lost));
+        assert_eq!(
+            ended(&world, session).await.closed_by(),
+            Some(ClosedBy::Lost)
+        );
     }
     serves(&world).await;
     assert_eq!(world.messages().counts().kept, 1);

@@ -127,12 +127,12 @@ async fn a_refused_command_is_recorded() {
     let reply = sent.expect("a session").last.expect("a reply");
     assert_eq!(reply.code().get(), 550);
     let session = world.wait_for_session().await.expect("a session");
-    assert_eq!(session.sender, "a@example.test");
-    let refusal = &session.refusals[0];
+    assert_eq!(session.sender(), "a@example.test");
+    let refusal = &session.refusals()[0];
     assert_eq!((refusal.rule, refusal.stage.name()), ("ptr-exists", "mail"));
-    assert_eq!(session.refusals.len(), 1);
-    let [transaction] = &session.transactions[..] else {
-        panic!("one transaction, found {:?}", session.transactions);
+    assert_eq!(session.refusals().len(), 1);
+    let [transaction] = session.transactions() else {
+        panic!("one transaction, found {:?}", session.transactions());
     };
     assert_eq!(transaction.verdict, martinet::verdict::Verdict::Reject);
 }

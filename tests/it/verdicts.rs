@@ -102,7 +102,7 @@ async fn read_reply(stream: &mut BufReader<TcpStream>) -> String {
 
 /// The first refusal as `source code enhanced stage`.
 fn refusal(record: &SessionRecord) -> String {
-    record.refusals.first().map_or(String::new(), |refusal| {
+    record.refusals().first().map_or(String::new(), |refusal| {
         let enhanced = refusal.enhanced().unwrap_or_default();
         let code = refusal.reply.code();
         format!("{} {code} {enhanced} {}", refusal.source, refusal.stage)
@@ -117,9 +117,9 @@ fn compare(
     refused: &str,
     transactions: &[Verdict],
 ) {
-    let found: Vec<_> = record.transactions.iter().map(|t| t.verdict).collect();
+    let found: Vec<_> = record.transactions().iter().map(|t| t.verdict).collect();
     assert_eq!(
-        (record.verdict, refusal(record).as_str(), found.as_slice()),
+        (record.verdict(), refusal(record).as_str(), found.as_slice()),
         (verdict, refused, transactions),
         "{row}\n{}",
         record.story()
@@ -134,7 +134,7 @@ fn compare(
             .iter()
             .map(|v| Sessions::any().with_transaction(*v)),
     );
-    if let Some(first) = record.refusals.first() {
+    if let Some(first) = record.refusals().first() {
         patterns.push(Sessions {
             verdict: Some(verdict),
             source: Some(first.source),
@@ -352,7 +352,7 @@ async fn a_bad_proxy_header_is_a_refusal() {
     let record = play(&world, "PROXY NONSENSE", ClientEnd::Waits).await;
     let refused = "protocol 421 4.3.0 connect";
     compare("PROXY", &record, Verdict::Defer, refused, &[]);
-    assert_eq!(record.closed_by, Some(ClosedBy::Proxy));
+    assert_eq!(record.closed_by(), Some(ClosedBy::Proxy));
 }
 
 #[tokio::test]
@@ -365,9 +365,9 @@ async fn a_connection_beyond_the_limit_is_a_deferred_session() {
     let record = play(&world, "EHLO mail.example.test", ClientEnd::Waits).await;
     let refused = "protocol 421 4.7.0 connect";
     compare("the second", &record, Verdict::Defer, refused, &[]);
-    assert_eq!(record.closed_by, Some(ClosedBy::Connections));
-    assert_eq!(record.client_address.to_string(), "192.0.2.10");
-    let said: Vec<_> = record.transcript.iter().map(|line| line.text).collect();
+    assert_eq!(record.closed_by(), Some(ClosedBy::Connections));
+    assert_eq!(record.client_address().to_string(), "192.0.2.10");
+    let said: Vec<_> = record.transcript_lines().map(|line| line.text).collect();
     assert_eq!(said, ["421 4.7.0 Error: too many connections"]);
     let counted: Vec<_> = world.metrics().ended.counts().collect();
     assert_eq!(
@@ -405,7 +405,7 @@ async fn a_repeated_refusal_is_recorded_once() {
         .await
         .expect("a world");
     let record = play(&world, "EHLO a.test|MAIL FROM:<a@a.test>", ClientEnd::Quit).await;
-    assert_eq!(record.refusals.len(), 1, "{}", record.story());
-    assert_eq!(record.refusals[0].source, Source::Rule);
-    assert_eq!(record.verdict, Verdict::Reject);
+    assert_eq!(record.refusals().len(), 1, "{}", record.story());
+    assert_eq!(record.refusals()[0].source, Source::Rule);
+    assert_eq!(record.verdict(), Verdict::Reject);
 }

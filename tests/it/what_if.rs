@@ -118,7 +118,7 @@ async fn a_what_if_comes_from_the_next_client_and_is_translated() {
     )
     .await;
     let session = world.wait_for_session().await.expect("a session");
-    assert_eq!(session.translated_from, Some(next));
+    assert_eq!(session.translated_from(), Some(next));
 }
 
 /// A server with a lenient main world and a world named strict.

@@ -39,22 +39,22 @@ async fn the_journal_has_the_session() {
         world.sessions().wait(move |log| {
             log.entry(n)
                 .map(|e| e.snapshot())
-                .filter(|r| r.closed_by == Some(ClosedBy::Quit))
+                .filter(|r| r.closed_by() == Some(ClosedBy::Quit))
         })
     };
     let (good, bad) = (ended(1).await, ended(2).await);
     assert_eq!(
-        (good.verdict, bad.verdict),
+        (good.verdict(), bad.verdict()),
         (Verdict::Accept, Verdict::Reject)
     );
-    assert_eq!(good.transactions[0].message, Some(1));
-    assert_eq!(bad.refusals[0].rule, "helo-ptr-match");
+    assert_eq!(good.transactions()[0].message, Some(1));
+    assert_eq!(bad.refusals()[0].rule, "helo-ptr-match");
     assert_eq!(
-        good.transcript.get(0).map(|l| l.text),
+        good.transcript_lines().next().map(|l| l.text),
         Some("220 mx.martinet.test ESMTP martinet")
     );
     assert!(
-        bad.transactions
+        bad.transactions()
             .iter()
             .all(|t| t.verdict == Verdict::Reject)
     );
@@ -189,7 +189,7 @@ async fn a_silent_client_gets_421() {
         "220 mx.martinet.test ESMTP martinet\r\n421 4.4.2 Error: timeout exceeded\r\n"
     );
     let closed = |log: &martinet::journal::Log<martinet::smtp::SessionEntry>| {
-        log.entry(1).and_then(|e| e.snapshot().closed_by)
+        log.entry(1).and_then(|e| e.snapshot().closed_by())
     };
     assert_eq!(world.sessions().wait(closed).await, ClosedBy::Timeout);
 }

@@ -1,6 +1,7 @@
 //! Random and mutated input.
 
 use super::*;
+use crate::dns::master::read_master;
 use crate::dns::query::{HEADER_OCTETS, op_code};
 
 fn seed(default: u64) -> u64 {

@@ -14,11 +14,11 @@ use super::{Lookup, LookupRecord};
 use evaluate::Evaluation;
 
 /// Maximum number of terms with DNS lookups (RFC 7208 §4.6.4).
-pub const DNS_TERMS: u32 = 10;
+pub(crate) const DNS_TERMS: u32 = 10;
 /// The term of a step for the modifier.
 pub(crate) const REDIRECT: &str = "redirect";
 /// Maximum number of void lookups (RFC 7208 §4.6.4).
-pub const VOID_LOOKUPS: u32 = 2;
+pub(crate) const VOID_LOOKUPS: u32 = 2;
 
 /// The identities of an evaluation.
 #[derive(Clone, Copy, Debug)]
@@ -74,9 +74,9 @@ pub struct Spf {
     /// The result.
     pub result: SpfResult,
     /// The domain whose record was evaluated.
-    pub domain: String,
+    pub(crate) domain: String,
     /// The directive that matched; empty if none did.
-    pub mechanism: String,
+    pub(crate) mechanism: String,
     /// The explanation of a fail (`exp=`); empty without one.
     pub explanation: String,
     /// The reason for temperror and permerror; empty otherwise.
@@ -87,17 +87,17 @@ pub struct Spf {
     pub(crate) void_lookups: u32,
     /// The time of the lookups, one after the other.
     #[serde(rename = "elapsed_ms", serialize_with = "crate::journal::millis")]
-    pub elapsed: Duration,
+    pub(crate) elapsed: Duration,
     /// The terms that were evaluated, in the order in which their evaluation ended.
     #[serde(skip)]
-    pub steps: Vec<SpfStep>,
+    pub(crate) steps: Vec<SpfStep>,
 }
 
 /// A term that was evaluated, with the counts at its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpfStep {
     /// The domain of its record.
-    pub domain: String,
+    pub(crate) domain: String,
     /// The term; `redirect` for that modifier.
     pub(crate) term: String,
     /// Number of terms with DNS lookups so far.

@@ -59,7 +59,7 @@ pub(crate) enum PoolOrder {
 
 impl Client {
     /// Converts the request, or reports the wrong field.
-    pub fn source(self) -> Result<ClientSource, Problem> {
+    pub(crate) fn source(self) -> Result<ClientSource, Problem> {
         let source = match self {
             Self::Socket => ClientSource::Socket,
             Self::Address(address) => ClientSource::Fixed(address),

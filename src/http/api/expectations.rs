@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::expect::{Expectation, Mail, Outcome, Queries, Sessions, Times};
+use crate::expect::{Expectation, ExpectationStatus, Mail, Queries, Sessions, Times};
 use crate::http::App;
 use crate::http::server::extract::{Body, Id, Object, TheWorld};
 use crate::http::server::problem::{BodyMistakes, Problem};
@@ -57,11 +57,11 @@ struct Outcomes {
     /// A report as text, one paragraph for each expectation.
     report: String,
     /// The outcome of each expectation, with its count and near misses.
-    expectations: Vec<Outcome>,
+    expectations: Vec<ExpectationStatus>,
 }
 
-impl From<Vec<Outcome>> for Outcomes {
-    fn from(expectations: Vec<Outcome>) -> Self {
+impl From<Vec<ExpectationStatus>> for Outcomes {
+    fn from(expectations: Vec<ExpectationStatus>) -> Self {
         let mut report = String::new();
         for outcome in &expectations {
             let _ = writeln!(report, "{outcome}");
@@ -84,13 +84,13 @@ async fn list(TheWorld(world): TheWorld) -> Json<Outcomes> {
 
 /// Declare an expectation, which counts what happens afterwards
 #[utoipa::path(post, path = "/expectations", tag = "expect", request_body = Declared, responses(
-    (status = 201, description = "The expectation is declared", body = Outcome),
+    (status = 201, description = "The expectation is declared", body = ExpectationStatus),
     BodyMistakes,
 ))]
 async fn declare(
     TheWorld(world): TheWorld,
     Body(declared): Body<Declared>,
-) -> Result<(StatusCode, Json<Outcome>), Problem> {
+) -> Result<(StatusCode, Json<ExpectationStatus>), Problem> {
     let Declared {
         name,
         sessions,
@@ -169,10 +169,10 @@ async fn verify(TheWorld(world): TheWorld) -> (StatusCode, Json<Outcomes>) {
 
 /// Show one expectation with its outcome so far
 #[utoipa::path(get, path = "/expectations/{id}", tag = "expect", params(("id" = u64, Path, description = "Its number")), responses(
-    (status = 200, description = "The outcome", body = Outcome),
+    (status = 200, description = "The outcome", body = ExpectationStatus),
     (status = 404, description = "No expectation has this number", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn one(TheWorld(world): TheWorld, Id(id): Id) -> Result<Json<Outcome>, Problem> {
+async fn one(TheWorld(world): TheWorld, Id(id): Id) -> Result<Json<ExpectationStatus>, Problem> {
     let none = || Problem::not_found("id", "the number of an expectation", &id.to_string());
     world.ledger().find(id).map(Json).ok_or_else(none)
 }

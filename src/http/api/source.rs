@@ -49,7 +49,7 @@ const INLINE: &str = "builtin:/inline";
 
 impl Source {
     /// Reads a scenario.
-    pub fn scenario(&self) -> Result<Scenario, Problem> {
+    pub(crate) fn scenario(&self) -> Result<Scenario, Problem> {
         let scenario = match self.read("scenario")? {
             Read::Name(name) => {
                 scenario::load_scenario(name).map_err(|error| Problem::of("scenario", &error))
@@ -63,7 +63,7 @@ impl Source {
     }
 
     /// Reads a receiver.
-    pub fn receiver(&self) -> Result<ReceiverProfile, Problem> {
+    pub(crate) fn receiver(&self) -> Result<ReceiverProfile, Problem> {
         match self.read("receiver")? {
             Read::Name(name) => {
                 scenario::load_receiver(name).map_err(|error| Problem::of("receiver", &error))

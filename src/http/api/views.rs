@@ -14,73 +14,73 @@ use crate::verdict::{ClosedBy, Source, Verdict};
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct SessionView {
     /// The number of the session in this world, from 1.
-    pub id: u64,
+    pub(crate) id: u64,
     /// The time at which the connection was accepted.
     #[schema(value_type = String, format = DateTime)]
-    pub started: Timestamp,
+    pub(crate) started: Timestamp,
     /// The time at which the session ended; absent while it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
-    pub ended: Option<Timestamp>,
+    pub(crate) ended: Option<Timestamp>,
     /// The address and port of the connection.
-    pub peer: String,
+    pub(crate) peer: String,
     /// The client address that the rules use.
-    pub client_address: String,
+    pub(crate) client_address: String,
     /// The source of the client address.
-    pub client_source: AddressSource,
+    pub(crate) client_source: AddressSource,
     /// The name of the receiver that judges the session.
-    pub receiver: String,
+    pub(crate) receiver: String,
     /// The client address before NAT; absent without NAT.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub translated_from: Option<String>,
+    pub(crate) translated_from: Option<String>,
     /// The clock of the world when the connection was accepted, in milliseconds.
     pub(crate) clock_ms: f64,
     /// The argument of the last HELO or EHLO; empty before.
-    pub helo: String,
+    pub(crate) helo: String,
     /// The envelope sender of the last transaction; empty for the null sender.
-    pub sender: String,
+    pub(crate) sender: String,
     /// The recipients in RCPT commands, accepted or not.
-    pub recipients: Vec<String>,
+    pub(crate) recipients: Vec<String>,
     /// The verdict so far: `accept` after an acknowledged message without a refusal, `defer` or `reject` by the class of
     /// the first refusal, `none` otherwise.
-    pub verdict: Verdict,
+    pub(crate) verdict: Verdict,
     /// The reply code of the first refusal, or of the reply to the final dot; absent before.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<u16>,
+    pub(crate) code: Option<u16>,
     /// The source of the first refusal; absent without a refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub source: Option<Source>,
+    pub(crate) source: Option<Source>,
     /// The rule of the first refusal; absent if no rule refused.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rule: Option<&'static str>,
+    pub(crate) rule: Option<&'static str>,
     /// The stage of the first refusal; absent without a refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub stage: Option<Stage>,
+    pub(crate) stage: Option<Stage>,
     /// The reply of the first refusal, or the reply to the final dot, line by line.
-    pub reply: Vec<String>,
+    pub(crate) reply: Vec<String>,
     /// All refusals.
-    pub refusals: Vec<RefusalView>,
+    pub(crate) refusals: Vec<RefusalView>,
     /// The reason why rules were bypassed; empty if none were.
-    pub allowed: String,
+    pub(crate) allowed: String,
     /// The completed transactions.
-    pub transactions: Vec<TransactionView>,
+    pub(crate) transactions: Vec<TransactionView>,
     /// What ended the session; absent while it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub closed_by: Option<ClosedBy>,
+    pub(crate) closed_by: Option<ClosedBy>,
     /// The reason of a lost connection or a failed TLS handshake; absent if the session ended in order.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub closed_reason: String,
+    pub(crate) closed_reason: String,
     /// The facts about the client; absent in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
-    pub facts: Option<Value>,
+    pub(crate) facts: Option<Value>,
     /// The DNS lookups of the receiver with their answers; absent in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
-    pub evidence: Option<Value>,
+    pub(crate) evidence: Option<Value>,
     /// The dialogue; absent in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub transcript: Option<Vec<LineView>>,
+    pub(crate) transcript: Option<Vec<LineView>>,
     /// The number of lines that the transcript does not keep.
     pub(crate) transcript_dropped: u64,
 }
@@ -178,7 +178,7 @@ impl SessionView {
     }
 
     /// The session with facts, evidence and transcript.
-    pub fn whole(record: &SessionRecord) -> Self {
+    pub(crate) fn whole(record: &SessionRecord) -> Self {
         let (facts, evidence) = match record.archived.as_deref() {
             Some((facts, evidence)) => (
                 without_nulls(facts.clone()),

@@ -25,7 +25,7 @@ pub(crate) struct Mails {
 
 impl Mails {
     /// Parses messages one after the other on a blocking thread, and applies `then` to them.
-    pub async fn all<R: Send + 'static>(
+    pub(crate) async fn all<R: Send + 'static>(
         &self,
         messages: Vec<Arc<Message>>,
         then: impl FnOnce(&mut dyn Iterator<Item = (Arc<Message>, Arc<Mail>)>) -> R + Send + 'static,
@@ -42,7 +42,7 @@ impl Mails {
     }
 
     /// Parses one message on a blocking thread, and applies `then` to it.
-    pub async fn one<R: Send + 'static>(
+    pub(crate) async fn one<R: Send + 'static>(
         &self,
         message: Arc<Message>,
         then: impl FnOnce(&Message, &Mail) -> R + Send + 'static,
@@ -60,52 +60,52 @@ pub(crate) type Mailbox = (String, String);
 #[derive(Debug, Default)]
 pub(crate) struct Mail {
     /// The header fields in order, unfolded, with their names as sent.
-    pub fields: Vec<(String, String)>,
+    pub(crate) fields: Vec<(String, String)>,
     /// The decoded subject.
-    pub subject: String,
+    pub(crate) subject: String,
     /// The Message-ID without angle brackets.
     pub(crate) message_id: String,
-    pub from: Vec<Mailbox>,
-    pub to: Vec<Mailbox>,
-    pub cc: Vec<Mailbox>,
-    pub bcc: Vec<Mailbox>,
+    pub(crate) from: Vec<Mailbox>,
+    pub(crate) to: Vec<Mailbox>,
+    pub(crate) cc: Vec<Mailbox>,
+    pub(crate) bcc: Vec<Mailbox>,
     pub(crate) reply_to: Vec<Mailbox>,
     /// The Date field (RFC 3339), if it is valid.
-    pub date: Option<String>,
+    pub(crate) date: Option<String>,
     /// The text, or the text within the HTML.
-    pub text: String,
+    pub(crate) text: String,
     /// The HTML; empty if the message has none.
-    pub html: String,
+    pub(crate) html: String,
     /// The parts that are attached or inline.
-    pub parts: Vec<Part>,
+    pub(crate) parts: Vec<Part>,
     /// The positions of the header section and the body of each part without parts; empty for a message without parts.
-    pub leaves: Vec<(Range<usize>, Range<usize>)>,
+    pub(crate) leaves: Vec<(Range<usize>, Range<usize>)>,
     /// The position of the body.
-    pub body: usize,
+    pub(crate) body: usize,
     /// The size of the whole message.
-    pub size: usize,
+    pub(crate) size: usize,
 }
 
 /// A part other than the message text.
 #[derive(Debug)]
 pub(crate) struct Part {
     /// The number of the part within the message.
-    pub id: usize,
+    pub(crate) id: usize,
     /// The position of the part in the message, with its header section.
     place: Range<usize>,
     /// The file name without dangerous characters; empty without one.
-    pub file_name: String,
+    pub(crate) file_name: String,
     /// The content type, for example `image/png`.
     pub(crate) content_type: String,
     /// The Content-ID without angle brackets; empty without one.
     pub(crate) content_id: String,
     /// Whether the part is to be shown within the text.
-    pub inline: bool,
+    pub(crate) inline: bool,
     /// The decoded size.
-    pub size: usize,
+    pub(crate) size: usize,
     pub(crate) md5: String,
     pub(crate) sha1: String,
-    pub sha256: String,
+    pub(crate) sha256: String,
 }
 
 impl Mail {
@@ -140,7 +140,7 @@ impl Mail {
     }
 
     /// The first field with this name.
-    pub fn field(&self, wanted: &str) -> Option<&str> {
+    pub(crate) fn field(&self, wanted: &str) -> Option<&str> {
         let found = self
             .fields
             .iter()
@@ -227,9 +227,9 @@ pub(crate) fn fields(section: &[u8]) -> Vec<(String, String)> {
 /// The content of a part.
 pub(crate) struct Contents {
     pub(crate) content_type: String,
-    pub file_name: String,
+    pub(crate) file_name: String,
     /// The decoded content.
-    pub octets: Vec<u8>,
+    pub(crate) octets: Vec<u8>,
 }
 
 /// Any part by its number. An attached part is parsed alone if the result is the same.

@@ -34,7 +34,7 @@ impl Blocking {
     ///
     /// # Errors
     /// 500 if the work panicked.
-    pub async fn run<R: Send + 'static>(
+    pub(crate) async fn run<R: Send + 'static>(
         &self,
         work: impl FnOnce() -> R + Send + 'static,
     ) -> Result<R, Problem> {

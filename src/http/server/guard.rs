@@ -29,7 +29,7 @@ const BODY_TIME: Duration = Duration::from_secs(15);
 pub struct Options {
     /// Accepted credentials; if empty, the API requires none.
     pub credentials: Vec<Credentials>,
-    /// Accepted host names, in addition to `localhost` and addresses; see [`host_name`].
+    /// Accepted host names, in addition to `localhost` and addresses.
     pub hosts: Vec<String>,
     /// Origins whose pages may use the API, in the form of [`origin`]; none by default.
     pub origins: Vec<String>,
@@ -114,7 +114,7 @@ impl Credentials {
 ///
 /// # Errors
 /// The expected form, as text: a port, a scheme or a wildcard would never match a request.
-pub fn host_name(text: &str) -> Result<String, String> {
+pub(crate) fn host_name(text: &str) -> Result<String, String> {
     let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
     let bare = text.trim_start_matches('[').trim_end_matches(']');
     if !text.is_empty() && text.bytes().all(plain) || bare.parse::<IpAddr>().is_ok() {

@@ -94,7 +94,7 @@ impl Page {
     }
 
     /// One page of the entries that `matches`.
-    pub fn of<T: Entry>(
+    pub(crate) fn of<T: Entry>(
         &self,
         log: &Log<T>,
         id: impl Fn(&T) -> u64,

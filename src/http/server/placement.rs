@@ -38,7 +38,7 @@ pub fn shown(address: SocketAddr, host: Option<&str>) -> String {
 }
 
 /// Splits an address into host, without brackets, and port.
-pub fn host_and_port(address: &str) -> Option<(String, u16)> {
+pub(crate) fn host_and_port(address: &str) -> Option<(String, u16)> {
     let (host, port) = address.rsplit_once(':')?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
     Some((host.to_owned(), port.parse().ok()?))

@@ -12,7 +12,7 @@ use crate::expect::did_you_mean;
 /// A mistake of the client, or a failure of the environment.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 #[serde(transparent)]
-pub struct Problem(Box<Details>);
+pub(crate) struct Problem(Box<Details>);
 
 /// The fields of a problem.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -65,7 +65,7 @@ struct Located {
 
 impl Problem {
     /// Makes a problem.
-    pub fn new(status: StatusCode, detail: &str) -> Self {
+    pub(crate) fn new(status: StatusCode, detail: &str) -> Self {
         Self(Box::new(Details {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or_default().to_owned(),
@@ -80,7 +80,7 @@ impl Problem {
 
     /// Names the field, what was expected there and what was found.
     #[must_use]
-    pub fn about(mut self, field: &str, expected: &str, found: &str) -> Self {
+    pub(crate) fn about(mut self, field: &str, expected: &str, found: &str) -> Self {
         self.0.field = field.to_owned();
         self.0.expected = expected.to_owned();
         self.0.found = found.to_owned();
@@ -88,14 +88,14 @@ impl Problem {
     }
 
     /// A value in the request is wrong.
-    pub fn mistake(field: &str, expected: &str, found: &str) -> Self {
+    pub(crate) fn mistake(field: &str, expected: &str, found: &str) -> Self {
         let detail = format!("expected {expected}, found {found}");
         Self::new(StatusCode::BAD_REQUEST, &detail).about(field, expected, found)
     }
 
     /// For an unknown field: lists these fields too, and names the nearest one.
     #[must_use]
-    pub fn near(mut self, further: &[&str]) -> Self {
+    pub(crate) fn near(mut self, further: &[&str]) -> Self {
         if !self.0.found.starts_with("unknown field") {
             return self;
         }

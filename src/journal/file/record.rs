@@ -25,17 +25,17 @@ const LINE_OCTETS: u64 = 16 << 20;
 /// The line before a message.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Head<E> {
-    pub session: u64,
-    pub at: Timestamp,
-    pub envelope: E,
+    pub(crate) session: u64,
+    pub(crate) at: Timestamp,
+    pub(crate) envelope: E,
     /// The key of the message in the file.
-    pub key: u64,
+    pub(crate) key: u64,
     /// The length of the trace fields in octets.
-    pub trace: usize,
+    pub(crate) trace: usize,
     /// The length of the message as received in octets.
-    pub octets: usize,
+    pub(crate) octets: usize,
     /// The CRC-32 of both.
-    pub crc: u32,
+    pub(crate) crc: u32,
 }
 
 /// The numbers of messages in their world, by key. They are known only after the message is stored.
@@ -100,7 +100,7 @@ pub(super) struct Scan<'a> {
 
 impl<'a> Scan<'a> {
     /// Begins at the beginning of the file.
-    pub fn new(file: &'a fs::File) -> io::Result<Self> {
+    pub(super) fn new(file: &'a fs::File) -> io::Result<Self> {
         let mut scan = Self {
             reader: BufReader::with_capacity(256 << 10, file),
             length: file.metadata()?.len(),
@@ -118,7 +118,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Reads a record. An incomplete or damaged record is not skipped.
-    pub fn next(&mut self) -> io::Result<Found> {
+    pub(super) fn next(&mut self) -> io::Result<Found> {
         self.line.clear();
         let mut limited = (&mut self.reader).take(LINE_OCTETS);
         limited.read_until(b'\n', &mut self.line)?;

@@ -12,7 +12,7 @@ use crate::error::Error;
 
 /// The result of a repair.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Repaired {
+pub(crate) struct Repaired {
     /// The file with the messages.
     pub file: PathBuf,
     /// The number of messages after the repair.
@@ -25,7 +25,7 @@ pub struct Repaired {
 
 /// A part of a file that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Damaged {
+pub(crate) struct Damaged {
     /// Its offset.
     pub at: u64,
     /// Its length in octets.
@@ -38,7 +38,7 @@ pub struct Damaged {
 ///
 /// # Errors
 /// The file does not exist, is in use by a process, has no record, or cannot be read or written.
-pub fn repair(journal: &Path) -> Result<Repaired, Error> {
+pub(crate) fn repair(journal: &Path) -> Result<Repaired, Error> {
     let file = mail_path_of(journal);
     let failed = |error| Error::io(format!("cannot repair {}", file.display()), error);
     mend(&file).map_err(failed)

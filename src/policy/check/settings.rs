@@ -59,11 +59,11 @@ const PATTERN_OCTETS: usize = 1 << 18;
 
 /// A case-insensitive regular expression over ASCII. Copies share the compiled form.
 #[derive(Clone, Debug)]
-pub struct Pattern(Regex);
+pub(crate) struct Pattern(Regex);
 
 impl Pattern {
     /// Compiles a pattern; `None` if it is invalid, or needs too much memory.
-    pub fn new(text: &str) -> Option<Self> {
+    pub(crate) fn new(text: &str) -> Option<Self> {
         RegexBuilder::new(text)
             .case_insensitive(true)
             .unicode(false)
@@ -74,12 +74,12 @@ impl Pattern {
     }
 
     /// Whether the pattern matches a part of a name.
-    pub fn matches(&self, name: &str) -> bool {
+    pub(crate) fn matches(&self, name: &str) -> bool {
         self.0.is_match(name.as_bytes())
     }
 
     /// The text that was compiled.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         self.0.as_str()
     }
 }
@@ -132,7 +132,7 @@ impl Parameter {
 
 /// The value of a parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Setting {
+pub(crate) enum Setting {
     /// Of [`Kind::Flag`].
     Flag(bool),
     /// Of [`Kind::Count`].
@@ -157,7 +157,7 @@ pub enum Setting {
 
 /// A score in hundredths, so that sums are exact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Points(pub i64);
+pub(crate) struct Points(pub i64);
 
 impl std::ops::Add for Points {
     type Output = Self;
@@ -181,19 +181,19 @@ impl fmt::Display for Points {
 
 /// A check with the points that its violation adds to a score.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Weight {
+pub(crate) struct Weight {
     /// The receiver's name of the part, for example `HFILTER_HELO_BAREIP`.
-    pub symbol: String,
+    pub(crate) symbol: String,
     /// The check.
-    pub check: &'static Check,
+    pub(crate) check: &'static Check,
     /// Its parameters.
-    pub settings: Settings,
+    pub(crate) settings: Settings,
     /// The points that a violation adds.
-    pub score: Points,
+    pub(crate) score: Points,
     /// The symbols that cancel the points if one of them is found.
-    pub unless: Vec<String>,
+    pub(crate) unless: Vec<String>,
     /// The group of which only the first symbol counts.
-    pub group: Option<String>,
+    pub(crate) group: Option<String>,
     /// Whether a temporary DNS failure counts as a violation.
     pub(crate) temp_as_fail: bool,
 }
@@ -239,7 +239,7 @@ pub struct Settings {
 
 impl Settings {
     /// Sets a parameter. The kind of the value must be that of the parameter, which the file reader ensures.
-    pub fn set(&mut self, parameter: &'static Parameter, setting: Setting) {
+    pub(crate) fn set(&mut self, parameter: &'static Parameter, setting: Setting) {
         self.set.insert(parameter.name, setting);
     }
 
@@ -292,7 +292,7 @@ impl Settings {
     }
 
     /// A score, or `default`.
-    pub fn points(&self, name: &str, default: Points) -> Points {
+    pub(crate) fn points(&self, name: &str, default: Points) -> Points {
         match self.set.get(name) {
             Some(Setting::Points(value)) => *value,
             _ => default,
@@ -300,7 +300,7 @@ impl Settings {
     }
 
     /// The weighted checks of a score.
-    pub fn weights(&self) -> &[Weight] {
+    pub(crate) fn weights(&self) -> &[Weight] {
         self.set
             .values()
             .find_map(|setting| match setting {
@@ -325,7 +325,7 @@ impl Settings {
     }
 
     /// The regular expressions of a list; empty if not set.
-    pub fn patterns(&self, name: &str) -> Vec<Pattern> {
+    pub(crate) fn patterns(&self, name: &str) -> Vec<Pattern> {
         match self.set.get(name) {
             Some(Setting::Patterns(value)) => value.clone(),
             _ => Vec::new(),

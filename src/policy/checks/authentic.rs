@@ -22,7 +22,6 @@ pub(super) fn message(_: &Settings) -> Observations {
 
 pub(super) static DKIM: Check = Check {
     name: "dkim",
-    number: 32,
     topic: Topic::Dkim,
     stage: Stage::Eod,
     timing: Timing::Stage,
@@ -38,7 +37,6 @@ pub(super) static DKIM: Check = Check {
 
 pub(super) static SPF_OR_DKIM: Check = Check {
     name: "spf-or-dkim",
-    number: 32,
     topic: Topic::Dkim,
     stage: Stage::Eod,
     timing: Timing::Stage,
@@ -72,7 +70,6 @@ pub(super) static SPF_OR_DKIM: Check = Check {
 
 pub(super) static IPV6_AUTH: Check = Check {
     name: "ipv6-auth",
-    number: 33,
     topic: Topic::Dkim,
     stage: Stage::Eod,
     timing: Timing::Stage,
@@ -97,7 +94,6 @@ pub(super) static IPV6_AUTH: Check = Check {
 
 pub(super) static DMARC: Check = Check {
     name: "dmarc",
-    number: 32,
     topic: Topic::Dmarc,
     stage: Stage::Eod,
     timing: Timing::Stage,

@@ -17,7 +17,6 @@ const FORBIDDEN: &[&str] = &["CONNECT", "GET", "POST"];
 
 pub(super) static PREGREET: Check = Check {
     name: "pregreet",
-    number: 1,
     topic: Topic::Other,
     stage: Stage::Connect,
     timing: Timing::Conduct,
@@ -61,7 +60,6 @@ pub(super) static PREGREET: Check = Check {
 /// RFC 2920 forbids pipelining that is not offered, and pipelining after EHLO and DATA.
 pub(super) static SYNC: Check = Check {
     name: "sync",
-    number: 2,
     topic: Topic::Other,
     stage: Stage::Connect,
     timing: Timing::Conduct,
@@ -85,7 +83,6 @@ pub(super) static SYNC: Check = Check {
 
 pub(super) static NON_SMTP: Check = Check {
     name: "non-smtp-command",
-    number: 3,
     topic: Topic::Other,
     stage: Stage::Connect,
     timing: Timing::Conduct,
@@ -128,7 +125,6 @@ fn is_foreign(line: &str, forbidden: &[String]) -> bool {
 /// Applies only if `syntax.bare_lf` and `syntax.bare_cr` of the receiver accept the octet.
 pub(super) static BARE_LF: Check = Check {
     name: "bare-lf",
-    number: 4,
     topic: Topic::Other,
     stage: Stage::Connect,
     timing: Timing::Conduct,

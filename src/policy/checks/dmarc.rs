@@ -11,7 +11,6 @@ use crate::stage::Stage;
 
 pub(super) static RECORD: Check = Check {
     name: "dmarc-record",
-    number: 32,
     topic: Topic::Dmarc,
     stage: Stage::Eod,
     timing: Timing::Stage,
@@ -40,7 +39,6 @@ pub(super) static RECORD: Check = Check {
 
 pub(super) static ALIGNMENT: Check = Check {
     name: "dmarc-alignment",
-    number: 32,
     topic: Topic::Dmarc,
     stage: Stage::Eod,
     timing: Timing::Stage,

@@ -7,7 +7,6 @@ use crate::stage::Stage;
 
 pub(super) static CHECK: Check = Check {
     name: "helo-bare-ip",
-    number: 14,
     topic: Topic::Helo,
     stage: Stage::Helo,
     timing: Timing::Stage,

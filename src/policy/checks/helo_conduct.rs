@@ -14,7 +14,6 @@ const WINDOW: Duration = Duration::from_secs(3600);
 
 pub(super) static STABLE: Check = Check {
     name: "helo-stable",
-    number: 27,
     topic: Topic::Helo,
     stage: Stage::Helo,
     timing: Timing::Stage,
@@ -84,7 +83,6 @@ fn other_of_client(facts: &Facts, window: Duration) -> Option<String> {
 
 pub(super) static PROTO: Check = Check {
     name: "helo-proto",
-    number: 28,
     topic: Topic::Helo,
     stage: Stage::Helo,
     timing: Timing::Stage,

@@ -6,7 +6,6 @@ use crate::stage::Stage;
 
 pub(super) static CHECK: Check = Check {
     name: "helo-fqdn",
-    number: 18,
     topic: Topic::Helo,
     stage: Stage::Helo,
     timing: Timing::Stage,

@@ -10,7 +10,6 @@ use crate::stage::Stage;
 
 pub(super) static CHECK: Check = Check {
     name: "helo-ip-match",
-    number: 23,
     topic: Topic::HeloAddress,
     stage: Stage::Helo,
     timing: Timing::Stage,

@@ -10,7 +10,6 @@ use crate::stage::Stage;
 
 pub(super) static CHECK: Check = Check {
     name: "helo-is-me",
-    number: 20,
     topic: Topic::Helo,
     stage: Stage::Helo,
     timing: Timing::Stage,

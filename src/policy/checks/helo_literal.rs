@@ -9,7 +9,6 @@ use crate::stage::Stage;
 
 pub(super) static ALLOWED: Check = Check {
     name: "helo-literal-allowed",
-    number: 15,
     topic: Topic::Helo,
     stage: Stage::Helo,
     timing: Timing::Stage,
@@ -34,7 +33,6 @@ pub(super) static ALLOWED: Check = Check {
 
 pub(super) static BAD_IP: Check = Check {
     name: "helo-bad-ip",
-    number: 17,
     topic: Topic::Helo,
     stage: Stage::Helo,
     timing: Timing::Stage,

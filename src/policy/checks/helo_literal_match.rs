@@ -13,7 +13,6 @@ use crate::stage::Stage;
 
 pub(super) static CHECK: Check = Check {
     name: "helo-literal-match",
-    number: 16,
     topic: Topic::Helo,
     stage: Stage::Helo,
     timing: Timing::Stage,

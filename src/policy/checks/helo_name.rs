@@ -22,7 +22,6 @@ const PRIVATE: &[&str] = &[
 
 pub(super) static TLD: Check = Check {
     name: "helo-tld",
-    number: 19,
     topic: Topic::Helo,
     stage: Stage::Helo,
     timing: Timing::Stage,
@@ -75,7 +74,6 @@ pub(super) static TLD: Check = Check {
 
 pub(super) static BADLIST: Check = Check {
     name: "helo-badlist",
-    number: 21,
     topic: Topic::Helo,
     stage: Stage::Helo,
     timing: Timing::Stage,

@@ -34,7 +34,6 @@ const RESERVED: &[&str] = &[
 
 pub(super) static CHECK: Check = Check {
     name: "helo-not-reserved",
-    number: 22,
     topic: Topic::Helo,
     stage: Stage::Helo,
     timing: Timing::Stage,

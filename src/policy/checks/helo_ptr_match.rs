@@ -12,7 +12,6 @@ use crate::stage::Stage;
 /// Office 365 never satisfies the mode `any`.
 pub(super) static CHECK: Check = Check {
     name: "helo-ptr-match",
-    number: 24,
     topic: Topic::HeloPtr,
     stage: Stage::Helo,
     timing: Timing::Stage,

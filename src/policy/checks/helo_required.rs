@@ -6,7 +6,6 @@ use crate::stage::Stage;
 
 pub(super) static CHECK: Check = Check {
     name: "helo-required",
-    number: 12,
     topic: Topic::Helo,
     stage: Stage::Mail,
     timing: Timing::Helo,

@@ -9,7 +9,6 @@ use crate::stage::Stage;
 
 pub(super) static CHECK: Check = Check {
     name: "helo-resolves",
-    number: 22,
     topic: Topic::HeloAddress,
     stage: Stage::Helo,
     timing: Timing::Stage,

@@ -12,7 +12,6 @@ use crate::stage::Stage;
 
 pub(super) static CHECK: Check = Check {
     name: "helo-syntax",
-    number: 13,
     topic: Topic::Helo,
     stage: Stage::Helo,
     timing: Timing::Stage,

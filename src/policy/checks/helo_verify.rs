@@ -10,7 +10,6 @@ use crate::stage::Stage;
 /// fails counts as unverified; `error` is sent if the lookup of the client's own names fails and nothing else verifies.
 pub(super) static CHECK: Check = Check {
     name: "helo-verify",
-    number: 25,
     topic: Topic::HeloAddress,
     stage: Stage::Helo,
     timing: Timing::Stage,

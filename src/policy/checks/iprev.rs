@@ -11,7 +11,6 @@ use crate::stage::Stage;
 
 pub(super) static CHECK: Check = Check {
     name: "iprev",
-    number: 7,
     topic: Topic::Iprev,
     stage: Stage::Connect,
     timing: Timing::Stage,

@@ -23,7 +23,6 @@ const fn limit(name: &'static str, doc: &'static str) -> Parameter {
 
 pub(super) static LIMITS: Check = Check {
     name: "limits",
-    number: 36,
     topic: Topic::Limits,
     stage: Stage::Connect,
     timing: Timing::Conduct,
@@ -108,7 +107,6 @@ pub(super) static LIMITS: Check = Check {
 
 pub(super) static TLS: Check = Check {
     name: "tls-required",
-    number: 34,
     topic: Topic::Tls,
     stage: Stage::Mail,
     timing: Timing::Tls,

@@ -41,7 +41,6 @@ const PARAMETERS: &[Parameter] = &[
 /// `error` is sent if `errors = "report"` and a list does not answer.
 pub(super) static CLIENT: Check = Check {
     name: "dnsbl",
-    number: 10,
     topic: Topic::List,
     stage: Stage::Connect,
     timing: Timing::Stage,
@@ -60,7 +59,6 @@ pub(super) static CLIENT: Check = Check {
 
 pub(super) static HELO: Check = Check {
     name: "rhsbl-helo",
-    number: 11,
     topic: Topic::List,
     stage: Stage::Helo,
     timing: Timing::Stage,
@@ -79,7 +77,6 @@ pub(super) static HELO: Check = Check {
 
 pub(super) static SENDER: Check = Check {
     name: "rhsbl-sender",
-    number: 11,
     topic: Topic::List,
     stage: Stage::Mail,
     timing: Timing::Stage,

@@ -12,7 +12,6 @@ const DELAY: Duration = Duration::from_secs(5 * 60);
 
 pub(super) static GREYLIST: Check = Check {
     name: "greylist",
-    number: 35,
     topic: Topic::Greylist,
     stage: Stage::Rcpt,
     timing: Timing::Stage,
@@ -98,7 +97,6 @@ fn hours(time: Duration) -> String {
 /// The reply has no enhanced code, as captured.
 pub(super) static UNVERIFIABLE: Check = Check {
     name: "unverifiable-per-ip",
-    number: 38,
     topic: Topic::Other,
     stage: Stage::Helo,
     timing: Timing::Stage,

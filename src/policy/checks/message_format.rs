@@ -15,7 +15,6 @@ const BY_RFC5322: &str =
 
 pub(super) static CHECK: Check = Check {
     name: "message-format",
-    number: 32,
     topic: Topic::Other,
     stage: Stage::Eod,
     timing: Timing::Stage,

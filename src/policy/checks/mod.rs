@@ -34,7 +34,7 @@ mod spf;
 #[cfg(test)]
 mod test;
 
-pub use score::REJECT;
+pub(crate) use score::REJECT;
 
 use crate::policy::check::Check;
 

@@ -30,7 +30,6 @@ const REQUIRED: Parameter = Parameter {
 
 pub(super) static PTR: Check = Check {
     name: "ptr-pattern",
-    number: 8,
     topic: Topic::Ptr,
     stage: Stage::Connect,
     timing: Timing::Stage,
@@ -60,7 +59,6 @@ pub(super) static PTR: Check = Check {
 
 pub(super) static HELO: Check = Check {
     name: "helo-pattern",
-    number: 26,
     topic: Topic::Helo,
     stage: Stage::Helo,
     timing: Timing::Stage,

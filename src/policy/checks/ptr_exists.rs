@@ -12,7 +12,6 @@ use crate::stage::Stage;
 /// Only the names that `[iprev]` looks up count: Postfix reads only the first name.
 pub(super) static CHECK: Check = Check {
     name: "ptr-exists",
-    number: 5,
     topic: Topic::Ptr,
     stage: Stage::Connect,
     timing: Timing::Stage,

@@ -38,7 +38,6 @@ const PARAMETERS: &[Parameter] = &[
 
 pub(super) static PTR: Check = Check {
     name: "ptr-generic",
-    number: 8,
     topic: Topic::Ptr,
     stage: Stage::Connect,
     timing: Timing::Stage,
@@ -57,7 +56,6 @@ pub(super) static PTR: Check = Check {
 
 pub(super) static HELO: Check = Check {
     name: "helo-dynamic",
-    number: 26,
     topic: Topic::Helo,
     stage: Stage::Helo,
     timing: Timing::Stage,

@@ -8,7 +8,6 @@ use crate::stage::Stage;
 
 pub(super) static COUNTRY: Check = Check {
     name: "ptr-country-and-ip",
-    number: 9,
     topic: Topic::Ptr,
     stage: Stage::Connect,
     timing: Timing::Stage,
@@ -61,7 +60,6 @@ fn country(facts: &Facts) -> Finding {
 
 pub(super) static IPV6: Check = Check {
     name: "ipv6-ptr",
-    number: 33,
     topic: Topic::Iprev,
     stage: Stage::Connect,
     timing: Timing::Stage,

@@ -10,7 +10,6 @@ use crate::stage::Stage;
 /// `iprev` judges a name that leads to another address, so that each case can have a reply of its own.
 pub(super) static CHECK: Check = Check {
     name: "ptr-resolves",
-    number: 7,
     topic: Topic::Ptr,
     stage: Stage::Connect,
     timing: Timing::Stage,

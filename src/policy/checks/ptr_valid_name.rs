@@ -11,7 +11,6 @@ use crate::stage::Stage;
 
 pub(super) static CHECK: Check = Check {
     name: "ptr-valid-name",
-    number: 6,
     topic: Topic::Ptr,
     stage: Stage::Connect,
     timing: Timing::Stage,

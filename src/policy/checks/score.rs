@@ -8,12 +8,11 @@ use crate::policy::check::{
 use crate::stage::Stage;
 
 /// The default threshold.
-pub const REJECT: Points = Points(1500);
+pub(crate) const REJECT: Points = Points(1500);
 
 /// `fail` is sent if the sum reaches the threshold `reject`, `error` if it reaches the threshold `defer`.
 pub(super) static CHECK: Check = Check {
     name: "score",
-    number: 37,
     topic: Topic::Other,
     stage: Stage::Eod,
     timing: Timing::Stage,

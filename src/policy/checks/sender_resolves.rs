@@ -32,7 +32,6 @@ const PARAMETERS: &[Parameter] = &[
 
 pub(super) static SENDER: Check = Check {
     name: "sender-resolves",
-    number: 30,
     topic: Topic::SenderDomain,
     stage: Stage::Mail,
     timing: Timing::Stage,
@@ -51,7 +50,6 @@ pub(super) static SENDER: Check = Check {
 
 pub(super) static FROM: Check = Check {
     name: "from-header-resolves",
-    number: 32,
     topic: Topic::Other,
     stage: Stage::Eod,
     timing: Timing::Stage,

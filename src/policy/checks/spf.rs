@@ -44,7 +44,6 @@ const NULL_SENDER: Parameter = Parameter {
 
 pub(super) static HELO: Check = Check {
     name: "helo-spf",
-    number: 29,
     topic: Topic::HeloSpf,
     stage: Stage::Helo,
     timing: Timing::Stage,
@@ -64,7 +63,6 @@ pub(super) static HELO: Check = Check {
 /// For the null sender, the identity is postmaster at the HELO name (RFC 7208 §2.4).
 pub(super) static SENDER: Check = Check {
     name: "sender-spf",
-    number: 31,
     topic: Topic::SenderSpf,
     stage: Stage::Mail,
     timing: Timing::Stage,

@@ -26,7 +26,7 @@ const REPLY: Takes = Takes::List("a reply line such as 550 5.7.25 No PTR record 
 
 /// One section of a file: the top level, or a table.
 #[derive(Debug)]
-pub struct Section {
+pub(crate) struct Section {
     /// The header in a file: `[[pool]]`; empty for the top level.
     pub title: &'static str,
     /// The description, in one sentence.
@@ -39,7 +39,7 @@ pub struct Section {
 
 /// Keys of a section that its table does not name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum More {
+pub(super) enum More {
     /// None.
     Nothing,
     /// The parameters of the check that its key `check` names.
@@ -50,24 +50,24 @@ pub enum More {
 
 /// One key of a section.
 #[derive(Clone, Copy, Debug)]
-pub struct Key {
+pub(super) struct Key {
     /// The key as written in a file.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The type of its value.
-    pub takes: Takes,
+    pub(crate) takes: Takes,
     /// The meaning of a missing key.
     pub(crate) absent: Absent,
     /// An example value as written in a file.
-    pub example: &'static str,
+    pub(crate) example: &'static str,
     /// The effect, in one sentence.
-    pub doc: &'static str,
+    pub(crate) doc: &'static str,
     /// The RFC section or the program that the key follows; empty for martinet's own keys.
-    pub follows: &'static str,
+    pub(crate) follows: &'static str,
 }
 
 /// The type of a value.
 #[derive(Clone, Copy, Debug)]
-pub enum Takes {
+pub(crate) enum Takes {
     /// A string with this content, for example `an address`.
     Text(&'static str),
     /// A string with this content, or a list of such strings.
@@ -96,7 +96,7 @@ pub enum Takes {
 
 /// The meaning of a missing key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Absent {
+pub(crate) enum Absent {
     /// The key is required.
     Required,
     /// This value, as written in a file.
@@ -107,14 +107,14 @@ pub enum Absent {
 
 impl Section {
     /// The key with this name.
-    pub fn key(&self, name: &str) -> Option<&'static Key> {
+    pub(super) fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)
     }
 }
 
 impl Takes {
     /// The type in words, for documentation and reports of mistakes.
-    pub fn words(&self) -> String {
+    pub(super) fn words(&self) -> String {
         match self {
             Self::Text(content) | Self::Either(content) => (*content).to_owned(),
             Self::List(content) => format!("{content}, or a list of them"),

@@ -2,7 +2,7 @@
 
 /// One extension, by the keyword of its EHLO line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extension {
+pub(crate) enum Extension {
     /// RFC 2920.
     Pipelining,
     /// RFC 6152.
@@ -50,7 +50,7 @@ impl Extension {
     ];
 
     /// The keyword.
-    pub const fn keyword(self) -> &'static str {
+    pub(crate) const fn keyword(self) -> &'static str {
         match self {
             Self::Pipelining => "PIPELINING",
             Self::EightBitMime => "8BITMIME",
@@ -85,19 +85,19 @@ impl Extensions {
     pub const NONE: Self = Self(0);
 
     /// Whether the extension is offered.
-    pub const fn offers(self, extension: Extension) -> bool {
+    pub(crate) const fn offers(self, extension: Extension) -> bool {
         self.0 & (1 << extension as u16) != 0
     }
 
     /// The set with this extension.
     #[must_use]
-    pub const fn with(self, extension: Extension) -> Self {
+    pub(crate) const fn with(self, extension: Extension) -> Self {
         Self(self.0 | 1 << extension as u16)
     }
 
     /// The set without this extension. BINARYMIME is removed with CHUNKING, which it requires (RFC 3030 §3).
     #[must_use]
-    pub const fn without(self, extension: Extension) -> Self {
+    pub(crate) const fn without(self, extension: Extension) -> Self {
         let without = Self(self.0 & !(1 << extension as u16));
         match extension {
             Extension::Chunking => Self(without.0 & !(1 << Extension::BinaryMime as u16)),
@@ -131,7 +131,7 @@ impl Default for Extensions {
 
 /// A SASL mechanism.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mechanism {
+pub(crate) enum Mechanism {
     /// RFC 4616.
     Plain,
     /// LOGIN, which many clients use.
@@ -153,7 +153,7 @@ impl Mechanism {
     }
 
     /// The name in the EHLO reply.
-    pub const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Plain => "PLAIN",
             Self::Login => "LOGIN",

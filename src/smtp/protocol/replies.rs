@@ -10,37 +10,37 @@ macro_rules! core_replies {
     ($($name:ident $key:literal $default:literal $doc:literal,)*) => {
         /// A core reply.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum CoreReply {
+        pub(crate) enum CoreReply {
             $(#[doc = $doc] $name,)*
         }
 
         impl CoreReply {
             /// Every core reply, in the order of their keys in documents.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
+            pub(crate) const ALL: &[Self] = &[$(Self::$name,)*];
 
             /// The key in `[replies]`.
-            pub const fn key(self) -> &'static str {
+            pub(crate) const fn key(self) -> &'static str {
                 match self { $(Self::$name => $key,)* }
             }
 
             /// The default reply without the key, as on the wire. Its enhanced code is omitted if the receiver does not
             /// offer ENHANCEDSTATUSCODES (RFC 2034).
-            pub const fn default_text(self) -> &'static str {
+            pub(crate) const fn default_text(self) -> &'static str {
                 match self { $(Self::$name => $default,)* }
             }
 
             /// The default in the syntax of a receiver file.
-            pub const fn quoted_default(self) -> &'static str {
+            pub(crate) const fn quoted_default(self) -> &'static str {
                 match self { $(Self::$name => concat!("\"", $default, "\""),)* }
             }
 
             /// The use of the reply, as a sentence.
-            pub const fn sentence(self) -> &'static str {
+            pub(crate) const fn sentence(self) -> &'static str {
                 match self { $(Self::$name => concat!("The reply to ", $doc, "."),)* }
             }
 
             /// The use of the reply.
-            pub const fn doc(self) -> &'static str {
+            pub(crate) const fn doc(self) -> &'static str {
                 match self { $(Self::$name => $doc,)* }
             }
         }
@@ -279,7 +279,7 @@ core_replies! {
 }
 
 /// The placeholders of core replies beside those of rules, and what each stands for.
-pub const CORE_PLACEHOLDERS: &[(&str, &str)] = &[
+pub(crate) const CORE_PLACEHOLDERS: &[(&str, &str)] = &[
     ("command", "the command, in capitals"),
     (
         "argument",
@@ -310,11 +310,6 @@ pub const CORE_PLACEHOLDERS: &[(&str, &str)] = &[
 ];
 
 impl CoreReply {
-    /// The core reply with this key.
-    pub fn of_key(key: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|reply| reply.key() == key)
-    }
-
     /// Whether a reply may have this code: the class of a greeting, an intermediate reply, a success or a refusal
     /// cannot change. A command that is not offered or accepted can still get a 2yz reply (VRFY, EXPN, HELP, ETRN), and
     /// the other way round.
@@ -352,7 +347,7 @@ struct Text {
 
 /// The core replies of a receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CoreReplies {
+pub(crate) struct CoreReplies {
     texts: Arc<Vec<Text>>,
     /// The replies that the receiver file sets.
     own: Vec<CoreReply>,
@@ -372,7 +367,7 @@ impl Default for CoreReplies {
 
 impl CoreReplies {
     /// Replaces one reply. It is sent with exactly the enhanced code that its text has.
-    pub fn set(&mut self, reply: CoreReply, template: Template) {
+    pub(crate) fn set(&mut self, reply: CoreReply, template: Template) {
         let bare = template.clone();
         let text = Text {
             whole: template,
@@ -383,12 +378,12 @@ impl CoreReplies {
     }
 
     /// Whether the receiver file sets this reply.
-    pub fn is_own(&self, reply: CoreReply) -> bool {
+    pub(crate) fn is_own(&self, reply: CoreReply) -> bool {
         self.own.contains(&reply)
     }
 
     /// The text of a reply, with its placeholders.
-    pub fn template(&self, reply: CoreReply, enhanced: bool) -> &Template {
+    pub(crate) fn template(&self, reply: CoreReply, enhanced: bool) -> &Template {
         let text = &self.texts[reply as usize];
         if enhanced { &text.whole } else { &text.bare }
     }
@@ -432,7 +427,11 @@ mod tests {
             assert_eq!(whole.to_string(), reply.default_text());
             assert_eq!(bare.enhanced(), None, "{}", reply.key());
             assert!(reply.may_have(whole.code()), "{}", reply.key());
-            assert_eq!(CoreReply::of_key(reply.key()), Some(*reply));
+            let of_key: Vec<_> = CoreReply::ALL
+                .iter()
+                .filter(|other| other.key() == reply.key())
+                .collect();
+            assert_eq!(of_key, [reply]);
         }
     }
 

@@ -1,18 +1,18 @@
 //! The syntax that a receiver accepts, more or less than RFC 5321 allows: `[syntax]` of a receiver file.
 
 /// The maximum length of a command line in octets, including CRLF (RFC 5321 §4.5.3.1.4).
-pub const COMMAND_LINE_OCTETS: usize = 512;
+pub(crate) const COMMAND_LINE_OCTETS: usize = 512;
 /// The octets that extensions add to a MAIL or RCPT line (RFC 5321 §4.5.3.1.11; RFC 3461 §4 adds 500).
 pub(crate) const EXTENSION_OCTETS: usize = 500;
 /// The maximum length of a MAIL or RCPT line, unless the receiver accepts longer ones.
-pub const PATH_LINE_OCTETS: usize = COMMAND_LINE_OCTETS + EXTENSION_OCTETS;
+pub(crate) const PATH_LINE_OCTETS: usize = COMMAND_LINE_OCTETS + EXTENSION_OCTETS;
 /// The maximum length of a text line in octets, including CRLF (RFC 5321 §4.5.3.1.6).
-pub const TEXT_LINE_OCTETS: usize = 1000;
+pub(crate) const TEXT_LINE_OCTETS: usize = 1000;
 
 /// The treatment of a bare LF or a bare CR. Only CRLF `.` CRLF ends the data (RFC 5321 §4.1.1.4): no setting permits
 /// SMTP smuggling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum BareNewline {
+pub(crate) enum BareNewline {
     /// Refused: RFC 5321 §2.3.8 forbids both.
     #[default]
     Reject,
@@ -24,7 +24,7 @@ pub enum BareNewline {
 
 /// The syntax of a local part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum LocalPart {
+pub(crate) enum LocalPart {
     /// `Dot-string / Quoted-string` (RFC 5321 §4.1.2).
     #[default]
     Rfc5321,
@@ -34,7 +34,7 @@ pub enum LocalPart {
 
 /// Deviations from `Domain` of RFC 5321 §4.1.2 that are accepted in MAIL and RCPT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DomainTolerance {
+pub(crate) enum DomainTolerance {
     /// `_`.
     Underscore,
     /// A dot at the end.
@@ -72,7 +72,7 @@ pub(crate) enum LongLine {
 
 /// The mistake that is reported if a command is both malformed and out of sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum MistakeOrder {
+pub(crate) enum MistakeOrder {
     /// The malformed argument.
     #[default]
     Syntax,
@@ -86,35 +86,35 @@ pub enum MistakeOrder {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Syntax {
     /// Whether HELO, EHLO and LHLO are accepted without an argument; the rules judge the empty argument.
-    pub empty_helo: bool,
+    pub(crate) empty_helo: bool,
     /// Whether a second HELO or EHLO is accepted.
-    pub repeated_helo: bool,
+    pub(crate) repeated_helo: bool,
     /// Whether NOOP can have an argument.
-    pub noop_argument: bool,
+    pub(crate) noop_argument: bool,
     /// Whether a path requires angle brackets.
-    pub brackets: bool,
+    pub(crate) brackets: bool,
     /// Whether spaces are accepted between `FROM:` or `TO:` and the path, which RFC 5321 §3.3 forbids.
-    pub space_after_colon: bool,
+    pub(crate) space_after_colon: bool,
     /// Whether spaces are accepted before a command.
-    pub leading_space: bool,
+    pub(crate) leading_space: bool,
     /// The treatment of a bare LF.
-    pub bare_lf: BareNewline,
+    pub(crate) bare_lf: BareNewline,
     /// The treatment of a bare CR in a message.
-    pub bare_cr: BareNewline,
+    pub(crate) bare_cr: BareNewline,
     /// The syntax of a local part.
-    pub local_part: LocalPart,
+    pub(crate) local_part: LocalPart,
     /// Whether a local part is accepted without a domain. `postmaster` in RCPT always is (RFC 5321 §4.1.1.3).
-    pub unqualified: bool,
+    pub(crate) unqualified: bool,
     /// The tolerances in domains.
-    pub domains: Vec<DomainTolerance>,
+    pub(crate) domains: Vec<DomainTolerance>,
     /// Whether a domain can be an address literal.
-    pub address_literals: bool,
+    pub(crate) address_literals: bool,
     /// Whether a path can have UTF-8 without SMTPUTF8 in MAIL (RFC 6531 §3.4).
-    pub utf8_paths: bool,
+    pub(crate) utf8_paths: bool,
     /// Whether a command can have invalid UTF-8, which is kept as U+FFFD.
-    pub invalid_utf8: bool,
+    pub(crate) invalid_utf8: bool,
     /// The maximum length of a command line in octets, including CRLF.
-    pub line_octets: usize,
+    pub(crate) line_octets: usize,
     /// What happens to a longer line.
     pub(crate) long_lines: LongLine,
     /// The maximum length of a path in octets, without its angle brackets.
@@ -122,15 +122,15 @@ pub struct Syntax {
     /// Whether the argument of VRFY must be a forward-path.
     pub(crate) vrfy_path: bool,
     /// The maximum length of a text line of a message in octets, including CRLF.
-    pub text_line_octets: usize,
+    pub(crate) text_line_octets: usize,
     /// Whether a parameter can be repeated.
-    pub repeated_parameters: bool,
+    pub(crate) repeated_parameters: bool,
     /// Whether an extension can be used only after EHLO.
-    pub extensions_need_ehlo: bool,
+    pub(crate) extensions_need_ehlo: bool,
     /// Parameters of MAIL and RCPT whose values are not checked.
-    pub unchecked_parameters: Vec<String>,
+    pub(crate) unchecked_parameters: Vec<String>,
     /// The mistake that is reported first.
-    pub order: MistakeOrder,
+    pub(crate) order: MistakeOrder,
 }
 
 impl Default for Syntax {

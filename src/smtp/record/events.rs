@@ -24,7 +24,7 @@ use crate::smtp::session::event::{SessionEvent, Speaker};
 /// the record and, for the last event of a session, the whole record. The limit of the log therefore limits the backlog
 /// as well, and events that the backlog drops are counted as dropped by the log.
 #[derive(Debug)]
-pub struct PendingEvents {
+pub(crate) struct PendingEvents {
     session: Arc<SessionEntry>,
     at: Timestamp,
     /// The range of lines in the transcript.
@@ -67,12 +67,12 @@ impl PendingEvents {
     }
 
     /// The number of the session.
-    pub fn session(&self) -> u64 {
+    pub(crate) fn session(&self) -> u64 {
         self.session.id
     }
 
     /// The time at which they were published.
-    pub fn at(&self) -> Timestamp {
+    pub(crate) fn at(&self) -> Timestamp {
         self.at
     }
 

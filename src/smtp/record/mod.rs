@@ -1,5 +1,6 @@
 //! The record of a session in the journal.
 
+mod accessors;
 pub(crate) mod events;
 pub(crate) mod restore;
 pub(crate) mod transcript;
@@ -41,50 +42,50 @@ pub struct Transaction {
 #[derive(Clone, Debug, Serialize)]
 pub struct SessionRecord {
     /// The number of the session in this world, from 1.
-    pub id: u64,
+    pub(crate) id: u64,
     /// The time at which the connection was accepted.
-    pub started: Timestamp,
+    pub(crate) started: Timestamp,
     /// The time at which the session ended; `null` while it runs.
-    pub ended: Option<Timestamp>,
+    pub(crate) ended: Option<Timestamp>,
     /// The peer of the socket.
-    pub peer: SocketAddr,
+    pub(crate) peer: SocketAddr,
     /// The client address that the rules use.
-    pub client_address: IpAddr,
+    pub(crate) client_address: IpAddr,
     /// The source of the client address.
-    pub client_source: AddressSource,
+    pub(crate) client_source: AddressSource,
     /// The client address before NAT; `null` without NAT.
-    pub translated_from: Option<IpAddr>,
+    pub(crate) translated_from: Option<IpAddr>,
     /// The name of the receiver that judges the session.
-    pub receiver: String,
+    pub(crate) receiver: String,
     /// TLS version and cipher suite; empty in clear text.
-    pub tls: String,
+    pub(crate) tls: String,
     /// The clock of the world when the connection was accepted: the time since its start, including advances.
     #[serde(rename = "clock_ms", serialize_with = "crate::journal::millis")]
-    pub clock: Duration,
+    pub(crate) clock: Duration,
     /// The argument of the last HELO or EHLO; empty before.
-    pub helo: String,
+    pub(crate) helo: String,
     /// The envelope sender of the last transaction; empty before, and for the null sender.
-    pub sender: String,
+    pub(crate) sender: String,
     /// The recipients in RCPT commands, accepted or not.
-    pub recipients: Vec<String>,
+    pub(crate) recipients: Vec<String>,
     /// The verdict so far, as defined in [`crate::verdict`].
-    pub verdict: Verdict,
+    pub(crate) verdict: Verdict,
     /// The reply of the first refusal, or else of the last transaction.
-    pub reply: Vec<String>,
+    pub(crate) reply: Vec<String>,
     /// All refusals, with source, rule, stage, reply and remedies.
-    pub refusals: Vec<Refusal>,
+    pub(crate) refusals: Vec<Refusal>,
     /// The reason why rules were bypassed; empty if none were.
-    pub allowed: String,
+    pub(crate) allowed: String,
     /// The facts about the client.
-    pub facts: Facts,
+    pub(crate) facts: Facts,
     /// The DNS lookups of the receiver with their answers.
-    pub evidence: Vec<Arc<LookupRecord>>,
+    pub(crate) evidence: Vec<Arc<LookupRecord>>,
     /// The scripts that took effect.
-    pub scripted: Vec<String>,
+    pub(crate) scripted: Vec<String>,
     /// The completed transactions.
-    pub transactions: Vec<Transaction>,
+    pub(crate) transactions: Vec<Transaction>,
     /// The dialogue.
-    pub transcript: Transcript,
+    pub(crate) transcript: Transcript,
     /// The number of lines that the transcript does not keep.
     pub(crate) transcript_dropped: u64,
     /// The size of the stored transactions in octets.
@@ -94,12 +95,12 @@ pub struct SessionRecord {
     #[serde(skip)]
     octets: usize,
     /// What ended the session; `null` while it runs.
-    pub closed_by: Option<ClosedBy>,
+    pub(crate) closed_by: Option<ClosedBy>,
     /// The reason of a lost connection or a failed TLS handshake; empty if the session ended in order.
-    pub closed_reason: String,
+    pub(crate) closed_reason: String,
     /// Facts and evidence as JSON, for a session of an earlier process that was loaded from a journal file.
     #[serde(skip)]
-    pub archived: Option<Box<(serde_json::Value, serde_json::Value)>>,
+    pub(crate) archived: Option<Box<(serde_json::Value, serde_json::Value)>>,
 }
 
 impl SessionRecord {

@@ -16,12 +16,12 @@ use crate::verdict::{ClosedBy, Source, Verdict};
 
 impl SessionEntry {
     /// A session that ended in an earlier process; `record` is what [`SessionRecord`] serialises to.
-    pub fn restored(id: u64, record: &Value) -> Self {
+    pub(crate) fn restored(id: u64, record: &Value) -> Self {
         Self::of(restored(id, record))
     }
 
     /// A session that was running when the process ended; only its messages are known.
-    pub fn interrupted(id: u64, messages: &[&Message]) -> Self {
+    pub(crate) fn interrupted(id: u64, messages: &[&Message]) -> Self {
         let mut record = restored(id, &Value::Null);
         record.closed_by = Some(ClosedBy::Lost);
         record.closed_reason = "the process ended".to_owned();

@@ -22,7 +22,7 @@ pub struct TranscriptLine<'a> {
 
 /// A dialogue. All lines share one text, because most transcripts are never read.
 #[derive(Clone, Debug, Default)]
-pub struct Transcript {
+pub(crate) struct Transcript {
     text: String,
     lines: Vec<Line>,
 }
@@ -53,17 +53,12 @@ impl Transcript {
     }
 
     /// The number of lines.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.lines.len()
     }
 
-    /// Whether there are no lines.
-    pub fn is_empty(&self) -> bool {
-        self.lines.is_empty()
-    }
-
     /// The line at an index, from 0.
-    pub fn get(&self, index: usize) -> Option<TranscriptLine<'_>> {
+    pub(crate) fn get(&self, index: usize) -> Option<TranscriptLine<'_>> {
         let Line { at, from, end } = *self.lines.get(index)?;
         let begin = index
             .checked_sub(1)
@@ -77,7 +72,7 @@ impl Transcript {
     }
 
     /// The lines in order.
-    pub fn iter(&self) -> impl Iterator<Item = TranscriptLine<'_>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = TranscriptLine<'_>> {
         (0..self.len()).filter_map(|index| self.get(index))
     }
 }
@@ -114,10 +109,7 @@ mod tests {
                 .collect::<Vec<_>>(),
             said
         );
-        assert_eq!(
-            (transcript.len(), transcript.is_empty(), transcript.get(3)),
-            (3, false, None)
-        );
+        assert_eq!((transcript.len(), transcript.get(3)), (3, None));
         let json = serde_json::to_string(&transcript).expect("JSON");
         assert!(
             json.starts_with(r#"[{"at":"1970-01-01T00:00:00Z","from":"server","text":"220 mx"}"#),

@@ -9,14 +9,14 @@ use crate::smtp::{AddressSource, SessionRecord};
 
 /// The default gateways of the machine, and whether a session from one of them was reported.
 #[derive(Debug, Default)]
-pub struct Gateways {
+pub(crate) struct Gateways {
     addresses: Vec<IpAddr>,
     reported: AtomicBool,
 }
 
 impl Gateways {
     /// Creates a value that has not reported yet.
-    pub fn new(addresses: Vec<IpAddr>) -> Self {
+    pub(crate) fn new(addresses: Vec<IpAddr>) -> Self {
         Self {
             addresses,
             reported: AtomicBool::new(false),

@@ -46,39 +46,39 @@ const BUSY_SESSIONS: usize = 64;
 
 /// What all sessions of a listener share.
 #[derive(Debug)]
-pub struct ServerState {
+pub(crate) struct ServerState {
     /// The name of the world, for the log.
-    pub world: String,
+    pub(crate) world: String,
     /// The receiver of the main listener and the source of client addresses; a change applies to later connections.
     pub(crate) session_config: Arc<SharedSessionConfig>,
     /// The zones of the world.
-    pub zones: Arc<ArcSwap<Zones>>,
+    pub(crate) zones: Arc<ArcSwap<Zones>>,
     /// The last reset, which separates earlier sessions from later ones.
     pub(crate) last_reset: Arc<LastReset>,
     /// The log of sessions.
-    pub sessions: Arc<Log<SessionEntry>>,
+    pub(crate) sessions: Arc<Log<SessionEntry>>,
     /// The log of messages.
-    pub messages: Arc<Log<Message>>,
+    pub(crate) messages: Arc<Log<Message>>,
     /// The event log.
-    pub events: Arc<Log<Event>>,
+    pub(crate) events: Arc<Log<Event>>,
     /// Events of sessions that the event log has not read yet.
-    pub pending: Arc<Backlog<PendingEvents>>,
+    pub(crate) pending: Arc<Backlog<PendingEvents>>,
     /// The metrics, which several worlds can share.
-    pub metrics: Arc<Metrics>,
+    pub(crate) metrics: Arc<Metrics>,
     /// The counts of this world.
-    pub mail_counts: Arc<MailCounts>,
+    pub(crate) mail_counts: Arc<MailCounts>,
     /// The memory budget of incoming messages.
-    pub budget: Arc<MessageBudget>,
+    pub(crate) budget: Arc<MessageBudget>,
     /// The journal file, in which messages are stored before they are acknowledged.
     pub(crate) journal_store: Option<Arc<dyn JournalStore>>,
     /// Maximum number of concurrent connections; further ones get 421.
     pub(crate) max_connections: usize,
     /// Maximum time that a session waits for DNS or before its greeting; the receiver's clock skips the rest.
-    pub longest_wait: Duration,
+    pub(crate) longest_wait: Duration,
     /// Where accepted connections are announced before their greeting.
-    pub accepted: Option<mpsc::Sender<Accepted>>,
+    pub(crate) accepted: Option<mpsc::Sender<Accepted>>,
     /// The default gateways of the machine, which several worlds can share: one of them reports that it meets one as a client.
-    pub gateways: Arc<Gateways>,
+    pub(crate) gateways: Arc<Gateways>,
 }
 
 impl ServerState {
@@ -118,19 +118,19 @@ pub struct ListenerConfig {
     /// Its receiver and source of client addresses; those of the world if `None`.
     pub(crate) session_config: Option<Arc<SharedSessionConfig>>,
     /// The protocol.
-    pub protocol: Protocol,
+    pub(crate) protocol: Protocol,
     /// Whether connections begin with a PROXY header.
-    pub proxy: ProxyMode,
+    pub(crate) proxy: ProxyMode,
     /// The setting of STARTTLS; that of the receiver if `None`.
-    pub starttls: Option<StartTls>,
+    pub(crate) starttls: Option<StartTls>,
     /// The networks that may use XCLIENT; those of the receiver if `None`.
-    pub xclient: Option<Arc<[IpNet]>>,
+    pub(crate) xclient: Option<Arc<[IpNet]>>,
     /// TLS; `None` if the listener has none, or its receiver brings its own.
-    pub tls: Option<Tls>,
+    pub(crate) tls: Option<Tls>,
     /// Whether the listener uses implicit TLS (RFC 8314 §3.3).
-    pub implicit_tls: bool,
+    pub(crate) implicit_tls: bool,
     /// Whether the current scenario does not use the listener. Its connections are then reset.
-    pub unused: Arc<AtomicBool>,
+    pub(crate) unused: Arc<AtomicBool>,
 }
 
 impl ListenerConfig {
@@ -158,29 +158,29 @@ impl ListenerConfig {
 }
 
 /// The session configuration behind listeners. A replaced configuration applies to later connections.
-pub type SharedSessionConfig = ArcSwap<SessionConfig>;
+pub(crate) type SharedSessionConfig = ArcSwap<SessionConfig>;
 
 /// The configuration of a session from its beginning to its end.
 #[derive(Clone, Debug)]
-pub struct SessionConfig {
+pub(crate) struct SessionConfig {
     /// The receiver.
-    pub receiver: Arc<Receiver>,
+    pub(crate) receiver: Arc<Receiver>,
     /// The memory of the receiver about its clients. All listeners of a receiver share it; receivers do not.
-    pub memory: Arc<Memory>,
+    pub(crate) memory: Arc<Memory>,
     /// TLS for listeners that have none of their own.
-    pub tls: Option<Tls>,
+    pub(crate) tls: Option<Tls>,
     /// The assignment of client addresses.
-    pub identity: Arc<Identity>,
+    pub(crate) identity: Arc<Identity>,
     /// The timeout of the receiver for DNS lookups.
     pub(crate) lookup_timeout: Duration,
     /// The mailboxes of the recipient domains.
-    pub recipients: Arc<Recipients>,
+    pub(crate) recipients: Arc<Recipients>,
     /// The cache of earlier lookups.
     pub(crate) lookup_cache: Arc<LookupCache>,
 }
 
 /// Serves sessions until shutdown. Idle sessions then get 421, and all get a limited time to end.
-pub async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
     service: Arc<ServerState>,
     listener_config: ListenerConfig,
@@ -213,7 +213,7 @@ pub async fn serve(
             continue;
         }
         if let Some(notices) = &service.accepted {
-            announce(notices, &stream, peer).await;
+            announce(notices, &stream).await;
         }
         match Arc::clone(&permits).try_acquire_owned() {
             Ok(permit) => {

@@ -10,7 +10,7 @@ use crate::dns::Zones;
 /// The last reset of a world. A session that was running continues, but leaves no trace afterwards: no message, no event,
 /// and no fault count if the faults were reset as well.
 #[derive(Debug, Default)]
-pub struct LastReset {
+pub(crate) struct LastReset {
     /// The number of the last session before the journal was emptied.
     session: AtomicU64,
     /// The number of the last session before the zones were reset.

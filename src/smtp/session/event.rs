@@ -74,11 +74,11 @@ pub enum SessionEvent {
 #[derive(Clone, Debug)]
 pub struct AcceptedMessage {
     /// The header fields that the receiver adds above the message.
-    pub trace: Trace,
+    pub(crate) trace: Trace,
     /// The octets of the message.
     pub octets: Arc<Vec<u8>>,
     /// The key of the message in the journal file; `None` without a file.
-    pub key: Option<u64>,
+    pub(crate) key: Option<u64>,
 }
 
 /// A position in the events.

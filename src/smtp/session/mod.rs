@@ -246,7 +246,7 @@ impl Session {
     }
 
     /// Whether a transaction is open.
-    pub fn in_transaction(&self) -> bool {
+    pub(crate) fn in_transaction(&self) -> bool {
         matches!(
             self.state,
             State::Transaction(_) | State::Data(..) | State::Chunk(_) | State::Chunked(..)

@@ -11,7 +11,7 @@ use crate::name;
 
 /// The header fields of one message; the last one is dated when the message is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trace {
+pub(crate) struct Trace {
     fields: String,
     dated: Option<Timestamp>,
 }

@@ -252,10 +252,10 @@ async fn truncated_and_tcp_refused_is_deferred() {
             .wait(|log| {
                 log.entry(1)
                     .map(|e| e.snapshot())
-                    .filter(|r| r.closed_by.is_some())
+                    .filter(|r| r.closed_by().is_some())
             })
             .await;
-        assert_eq!(ended.verdict.name(), verdict, "{action}");
+        assert_eq!(ended.verdict().name(), verdict, "{action}");
     }
 }
 

@@ -113,7 +113,7 @@ async fn kill_9_loses_nothing_that_was_acknowledged() {
         .iter()
         .filter(|e| {
             e.snapshot()
-                .transactions
+                .transactions()
                 .iter()
                 .any(|t| t.message == Some(0))
         })

@@ -48,7 +48,7 @@ async fn rfc3207_starttls() {
             .entry(1)
             .expect("a session")
             .snapshot()
-            .closed_by,
+            .closed_by(),
         None
     );
     let extensions = talk.ask("EHLO mail.example.test").await;
@@ -68,13 +68,17 @@ async fn rfc3207_starttls() {
         .wait(|log| {
             log.entry(1)
                 .map(|e| e.snapshot())
-                .filter(|r| r.closed_by == Some(ClosedBy::Quit))
+                .filter(|r| r.closed_by() == Some(ClosedBy::Quit))
         })
         .await;
-    assert!(record.tls.starts_with("TLSv1_3 TLS13_"), "{}", record.tls);
-    assert!(record.facts.conduct.tls);
+    assert!(
+        record.tls().starts_with("TLSv1_3 TLS13_"),
+        "{}",
+        record.tls()
+    );
+    assert!(record.facts().conduct().tls);
     // This client has done what the remedy of the refusal asks for.
-    let remedy = record.refusals[0].remedies[0].to_string();
+    let remedy = record.refusals()[0].remedies[0].to_string();
     assert_eq!(remedy, "send STARTTLS before MAIL (RFC 3207)");
 }
 
@@ -100,11 +104,10 @@ async fn rfc3207_plaintext_after_starttls_is_discarded() {
     let record = world.sessions().entry(1).expect("a session").snapshot();
     assert!(
         record
-            .transcript
-            .iter()
+            .transcript_lines()
             .all(|line| !line.text.contains("evil")),
         "{:?}",
-        record.transcript
+        record.transcript()
     );
 }
 
@@ -138,7 +141,7 @@ async fn tls_with_something_wrong() {
             drop(handshake);
             let ended = world
                 .sessions()
-                .wait(|log| log.entry(1).and_then(|e| e.snapshot().closed_by));
+                .wait(|log| log.entry(1).and_then(|e| e.snapshot().closed_by()));
             assert!(
                 [ClosedBy::Tls, ClosedBy::Lost].contains(&ended.await),
                 "{fault}"

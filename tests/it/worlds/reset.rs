@@ -182,7 +182,8 @@ async fn a_session_stays_on_its_side_of_a_reset() {
             deliver_to(world.smtp_addr(), "x.test", MESSAGE).await;
         }
         let last = world.sessions().last();
-        let closed = world.wait_until(|session| session.id == last && session.closed_by.is_some());
+        let closed =
+            world.wait_until(|session| session.id() == last && session.closed_by().is_some());
         closed.await.expect("the last one ends");
         let sessions = served.get("/api/v1/sessions").await.json();
         assert_eq!(sessions["sessions"][0]["id"], 3, "{path}: {sessions}");

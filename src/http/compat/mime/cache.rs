@@ -43,7 +43,7 @@ impl Cache {
     }
 
     /// The parsed message, from the cache or parsed once, outside the lock, for all concurrent requests.
-    pub fn read(&self, message: &Arc<Message>) -> Arc<Mail> {
+    pub(super) fn read(&self, message: &Arc<Message>) -> Arc<Mail> {
         let address = Arc::as_ptr(message).addr();
         let reading = {
             let mut known = self.known.lock();
