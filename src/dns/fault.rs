@@ -80,6 +80,8 @@ actions! {
     Ttl(u32 = 0) "ttl",
     /// The records of each set in another order.
     Reorder(Order = Order::Fixed) "reorder",
+    /// One record of each set, and the next one with each query, as some load balancers do.
+    SingleRecord "single-record",
     /// A malformed message: a name that points to itself.
     Malformed "malformed",
 }

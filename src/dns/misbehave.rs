@@ -70,6 +70,11 @@ impl Zones {
                 }
                 sections
             }
+            Action::SingleRecord => {
+                let mut sections = self.truth(name, kind);
+                sections.answers = one_of_each_set(&sections.answers, firing.nth);
+                sections
+            }
         }
     }
 
@@ -212,6 +217,13 @@ fn chain<'z>(mut truth: Sections<'z>, name: &[u8], links: u8) -> Sections<'z> {
     answers.append(&mut truth.answers);
     truth.answers = answers;
     truth
+}
+
+fn one_of_each_set<'z>(answers: &[Rr<'z>], nth: u64) -> Vec<Rr<'z>> {
+    answers
+        .chunk_by(|a, b| a.owner == b.owner && a.kind == b.kind)
+        .map(|set| set[(nth % set.len() as u64) as usize].clone())
+        .collect()
 }
 
 fn reorder(set: &mut [Rr<'_>], order: Order, firing: Firing<'_>) {

@@ -42,6 +42,7 @@ fn sections() {
     check(Action::Oversized(4096), "NoError aa A 192.0.2.10 |");
     check(Action::Ttl(0), "NoError aa A 192.0.2.10 |");
     check(Action::Reorder(Order::Fixed), "NoError aa A 192.0.2.10 |");
+    check(Action::SingleRecord, "NoError aa A 192.0.2.10 |");
     check(
         Action::CnameLoop,
         "NoError aa CNAME c1.chain.martinet.test. CNAME mail.example.test. |",
@@ -280,6 +281,8 @@ fn orders() {
         order(reorder(Order::RoundRobin)),
         ["1234", "2341", "3412", "4123", "1234"]
     );
+    let single = order(fault("*.", Action::SingleRecord));
+    assert_eq!(single, ["1", "2", "3", "4", "1"]);
     let seeded = |seed| order(reorder(Order::Seeded).seeded(seed));
     assert_eq!(seeded(1), seeded(1), "equal seeds give equal answers");
     assert_ne!(seeded(1), seeded(2));

@@ -171,6 +171,7 @@ async fn faults_apply_to_the_receiver_too() {
         ("do = \"truncate\"", "250", "data"),
         ("do = \"ttl\"\nttl = 0", "250", "data"),
         ("do = \"reorder\"\norder = \"fixed\"", "250", "data"),
+        ("do = \"single-record\"", "250", "data"),
         (
             "do = \"delay\"\ndelay = \"10ms\"\njitter = \"5ms\"",
             "250",
