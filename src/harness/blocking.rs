@@ -10,7 +10,7 @@
 //! let mut greeting = String::new();
 //! BufReader::new(TcpStream::connect(world.smtp_addr())?).read_line(&mut greeting)?;
 //! assert!(greeting.starts_with("220 "));
-//! assert_eq!(world.wait_for_session()?.closed_by, Some(martinet::verdict::ClosedBy::Lost));
+//! assert_eq!(world.wait_for_session()?.closed_by(), Some(martinet::verdict::ClosedBy::Lost));
 //! # Ok(())
 //! # }
 //! ```
