@@ -157,7 +157,7 @@ impl ClientSeen {
 mod tests {
     use super::*;
     use crate::dns::{Action, Fault, Zone};
-    use crate::facts::{Facts, Observations, Resolver};
+    use crate::facts::{Facts, HeloObservations, Observations, Resolver};
     use crate::name;
 
     const CLIENT: [u8; 4] = [192, 0, 2, 10];
@@ -188,7 +188,7 @@ mod tests {
     ) -> Facts {
         let needs = Observations {
             iprev: true,
-            helo_addresses: true,
+            helo: HeloObservations::ADDRESSES,
             ..Observations::default()
         };
         let resolver = Resolver::remembering(zones, Duration::from_secs(5), lookup_cache);

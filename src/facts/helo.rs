@@ -77,6 +77,32 @@ pub struct Helo {
     name: Option<Name>,
 }
 
+/// The observations of a HELO name that a check needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct HeloObservations {
+    /// Look up its addresses.
+    pub(crate) addresses: bool,
+    /// Look up its MX records.
+    pub(crate) mx: bool,
+    /// Look up the addresses of its MX hosts, with `mx`.
+    pub(crate) mx_addresses: bool,
+}
+
+impl HeloObservations {
+    /// Only the addresses of the name.
+    pub(crate) const ADDRESSES: Self = Self {
+        addresses: true,
+        mx: false,
+        mx_addresses: false,
+    };
+
+    pub(super) fn add(&mut self, other: Self) {
+        self.addresses |= other.addresses;
+        self.mx |= other.mx;
+        self.mx_addresses |= other.mx_addresses;
+    }
+}
+
 /// A host of an MX record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct MxHost {
@@ -152,7 +178,7 @@ impl Helo {
             return Duration::ZERO;
         };
         let before = evidence.len();
-        if needs.helo_addresses {
+        if needs.helo.addresses {
             let questions = [
                 lookup.ask(&name, RecordType::A),
                 lookup.ask(&name, RecordType::AAAA),
@@ -166,10 +192,10 @@ impl Helo {
             evidence.extend(questions);
         }
         let mut hosts = Vec::new();
-        if needs.helo_mx {
+        if needs.helo.mx {
             let question = lookup.ask(&name, RecordType::MX);
             self.mx_outcome = Some(question.outcome);
-            if needs.helo_mx_addresses {
+            if needs.helo.mx_addresses {
                 hosts = mx_hosts(&question);
             }
             evidence.push(question);
@@ -210,7 +236,11 @@ impl Helo {
 }
 
 impl MxHost {
-    fn observe(name: Name, lookup: &dyn Lookup, evidence: &mut Vec<Arc<LookupRecord>>) -> Self {
+    pub(super) fn observe(
+        name: Name,
+        lookup: &dyn Lookup,
+        evidence: &mut Vec<Arc<LookupRecord>>,
+    ) -> Self {
         let questions = [RecordType::A, RecordType::AAAA].map(|kind| lookup.ask(&name, kind));
         let addresses = questions.iter().flat_map(|question| question.addresses());
         let host = Self {
@@ -224,7 +254,7 @@ impl MxHost {
 }
 
 /// The hosts in an MX answer, without the root of a null MX (RFC 7505).
-fn mx_hosts(question: &LookupRecord) -> Vec<Name> {
+pub(super) fn mx_hosts(question: &LookupRecord) -> Vec<Name> {
     let exchange = |data: &RData| match data {
         RData::MX(mx) if !mx.exchange.is_root() => Some(mx.exchange.clone()),
         _ => None,
@@ -234,7 +264,7 @@ fn mx_hosts(question: &LookupRecord) -> Vec<Name> {
 }
 
 /// The time of concurrent lookups.
-fn slowest(questions: &[Arc<LookupRecord>]) -> Duration {
+pub(super) fn slowest(questions: &[Arc<LookupRecord>]) -> Duration {
     let times = questions.iter().map(|question| question.elapsed);
     times.max().unwrap_or_default()
 }
@@ -385,11 +415,14 @@ mod tests {
         let mut evidence = Vec::new();
         let table = Table::new("m.test A 192.0.2.1\nm.test AAAA SERVFAIL\nt.test A timeout");
         let addresses = Observations {
-            helo_addresses: true,
+            helo: HeloObservations::ADDRESSES,
             ..Observations::default()
         };
         let both = Observations {
-            helo_mx: true,
+            helo: HeloObservations {
+                mx: true,
+                ..HeloObservations::ADDRESSES
+            },
             ..addresses.clone()
         };
         let mut helo = Helo::parse(Verb::Ehlo, "m.test");

@@ -31,7 +31,7 @@ pub(crate) use generic::{GenericMatch, Keywords, generic_pattern};
 pub use header::{Header, HeaderFault};
 pub(crate) use header::{SINGLE_FIELDS, mended};
 pub use helo::{Helo, Relation, Verb};
-pub(crate) use helo::{HeloKind, address_literal};
+pub(crate) use helo::{HeloKind, HeloObservations, address_literal};
 pub(crate) use hostname::hostname_mistake;
 pub(crate) use iprev::{
     AnyTempfail, Forward, ForwardFamily, ForwardNxdomain, IprevSettings, PtrNames,
@@ -43,7 +43,7 @@ pub use lookup::Lookup;
 pub use memory::Memory;
 pub(crate) use memory::{Clock, Greylist, History, MOST_ADVANCED, Seen};
 pub use resolver::{ReceiverLookup, Resolver, ResolverSnapshot};
-pub(crate) use sender::SenderDomain;
+pub(crate) use sender::{SenderDomain, SenderObservations};
 pub(crate) use spf::{DNS_TERMS, REDIRECT, VOID_LOOKUPS};
 pub use spf::{Spf, SpfQuery, SpfResult, SpfStep, check_host};
 pub use tally::{CountBy, SentBefore};
@@ -63,18 +63,14 @@ use cache::{ClientSeen, HeloSeen};
 pub struct Observations {
     /// Look up the PTR names and their addresses.
     pub(crate) iprev: bool,
-    /// Look up the addresses of the HELO name.
-    pub(crate) helo_addresses: bool,
-    /// Look up the MX records of the HELO name.
-    pub(crate) helo_mx: bool,
-    /// Look up the addresses of the MX hosts of the HELO name.
-    pub(crate) helo_mx_addresses: bool,
+    /// Look up the HELO name.
+    pub(crate) helo: HeloObservations,
     /// Evaluate SPF for the HELO identity (RFC 7208 §2.3).
     pub(crate) spf_helo: bool,
     /// Evaluate SPF for the MAIL FROM identity (RFC 7208 §2.4).
     pub(crate) spf_sender: bool,
-    /// Look up whether mail can be sent to the domain of the envelope sender.
-    pub(crate) sender_domain: bool,
+    /// Look up the domain of the envelope sender.
+    pub(crate) sender: SenderObservations,
     /// Verify DKIM and DMARC of a message (RFC 6376, RFC 9989).
     pub(crate) message: bool,
     /// Read the header of a message (RFC 5322 §3.6).
@@ -106,12 +102,10 @@ impl Observations {
     /// not change.
     pub fn add(&mut self, other: &Self) {
         self.iprev |= other.iprev;
-        self.helo_addresses |= other.helo_addresses;
-        self.helo_mx |= other.helo_mx;
-        self.helo_mx_addresses |= other.helo_mx_addresses;
+        self.helo.add(other.helo);
         self.spf_helo |= other.spf_helo;
         self.spf_sender |= other.spf_sender;
-        self.sender_domain |= other.sender_domain;
+        self.sender.add(other.sender);
         self.message |= other.message;
         self.header |= other.header;
         self.from_domain |= other.from_domain;
@@ -138,7 +132,7 @@ impl Observations {
 
     /// Whether anything is observed at MAIL.
     pub(crate) fn observes_sender(&self) -> bool {
-        self.spf_sender || self.sender_domain || !self.sender_lists.is_empty()
+        self.spf_sender || self.sender.any() || !self.sender_lists.is_empty()
     }
 }
 
@@ -353,8 +347,8 @@ impl Facts {
             .map_or(Duration::ZERO, |spf| spf.elapsed);
         let domain = sender.rsplit_once('@').map_or("", |(_, domain)| domain);
         if let Some(name) = name::absolute(domain).filter(|_| !domain.is_empty()) {
-            if needs.sender_domain {
-                let (observed, took) = sender::observe(&name, lookup, &mut evidence);
+            if needs.sender.any() {
+                let (observed, took) = sender::observe(&name, needs.sender, lookup, &mut evidence);
                 self.sender_domain = Some(observed);
                 elapsed = elapsed.max(took);
             }
@@ -382,7 +376,8 @@ impl Facts {
         if needs.from_domain {
             let domain = self.header.as_ref().and_then(|h| h.from_domain.clone());
             self.from_domain = domain.map(|domain| {
-                let (observed, took) = sender::observe(&domain, lookup, &mut self.evidence);
+                let needs = SenderObservations::DOMAIN;
+                let (observed, took) = sender::observe(&domain, needs, lookup, &mut self.evidence);
                 elapsed += took;
                 observed
             });

@@ -18,7 +18,8 @@ use super::report::Mistakes;
 use super::shipped;
 use super::values::networks;
 use crate::facts::{
-    AnyTempfail, ForwardFamily, ForwardNxdomain, IprevSettings, Observations, PtrNames, Relaxed,
+    AnyTempfail, ForwardFamily, ForwardNxdomain, HeloObservations, IprevSettings, Observations,
+    PtrNames, Relaxed,
 };
 use crate::policy::{Policy, Rule};
 use crate::smtp::{AFTER_HELO, Extension, Extensions, Receiver, Settings as Smtp, StartTls};
@@ -141,7 +142,10 @@ fn policy(file: &mut Reader<'_>, era: Option<&str>, mistakes: &mut Mistakes) -> 
     let record = record.unwrap_or_else(|| vec!["iprev", "helo"]);
     let wants = Observations {
         iprev: record.contains(&"iprev"),
-        helo_addresses: record.contains(&"helo"),
+        helo: HeloObservations {
+            addresses: record.contains(&"helo"),
+            ..HeloObservations::default()
+        },
         iprev_settings: iprev(file, mistakes),
         ..Observations::default()
     };

@@ -1,7 +1,7 @@
 //! `helo-ip-match`: the client address is among the addresses of the HELO name.
 
 use super::helo_literal_match;
-use crate::facts::{Facts, Helo, HeloKind, Observations, Outcome};
+use crate::facts::{Facts, Helo, HeloKind, HeloObservations, Observations, Outcome};
 use crate::policy::Change;
 use crate::policy::check::{
     Check, Finding, Judge, Kind, Parameter, Settings, Timing, Topic, literal, unavailable, violated,
@@ -25,7 +25,7 @@ pub(super) static CHECK: Check = Check {
     fail: &["550 5.7.1 <{helo}>: Helo command rejected: it does not resolve to {ip}"],
     error: &["450 4.7.1 <{helo}>: Helo command rejected: DNS lookup failed, try again later"],
     needs: |_| Observations {
-        helo_addresses: true,
+        helo: HeloObservations::ADDRESSES,
         iprev: true,
         ..Observations::default()
     },

@@ -7,7 +7,7 @@ use hickory_proto::rr::rdata::{A, AAAA};
 use ipnet::IpNet;
 
 use super::helo_syntax;
-use crate::facts::{Facts, Observations};
+use crate::facts::{Facts, HeloObservations, Observations};
 use crate::name::{self, Name};
 use crate::policy::Change;
 use crate::policy::check::{
@@ -57,9 +57,11 @@ pub(super) static CHECK: Check = Check {
     fail: &["550 5.7.1 <{helo}>: Helo command rejected: {what} is in reserved address space"],
     error: &["450 4.7.1 <{helo}>: Helo command rejected: cannot look up its addresses"],
     needs: |_| Observations {
-        helo_addresses: true,
-        helo_mx: true,
-        helo_mx_addresses: true,
+        helo: HeloObservations {
+            addresses: true,
+            mx: true,
+            mx_addresses: true,
+        },
         ..Observations::default()
     },
     build,

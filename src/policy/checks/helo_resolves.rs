@@ -1,6 +1,6 @@
 //! `helo-resolves`: the HELO name has an address (or MX).
 
-use crate::facts::{Facts, Observations, Outcome};
+use crate::facts::{Facts, HeloObservations, Observations, Outcome};
 use crate::policy::Change;
 use crate::policy::check::{
     Check, Finding, Judge, Kind, Parameter, Settings, Timing, Topic, unavailable, violated,
@@ -38,8 +38,11 @@ pub(super) static CHECK: Check = Check {
     fail: &["550 5.7.1 <{helo}>: Helo command rejected: Host not found"],
     error: &["450 4.7.1 <{helo}>: Helo command rejected: Host not found"],
     needs: |_| Observations {
-        helo_addresses: true,
-        helo_mx: true,
+        helo: HeloObservations {
+            addresses: true,
+            mx: true,
+            mx_addresses: false,
+        },
         ..Observations::default()
     },
     build,

@@ -1,6 +1,6 @@
 //! `helo-verify`: any of Exim's three ways to verify a HELO name.
 
-use crate::facts::{Facts, Helo, IprevResult, Observations};
+use crate::facts::{Facts, Helo, HeloObservations, IprevResult, Observations};
 use crate::name;
 use crate::policy::Change;
 use crate::policy::check::{Check, Finding, Timing, Topic, unavailable, violated};
@@ -20,7 +20,7 @@ pub(super) static CHECK: Check = Check {
     fail: &["550 EHLO argument does not match calling host"],
     error: &["451 Temporary local problem - please try later"],
     needs: |_| Observations {
-        helo_addresses: true,
+        helo: HeloObservations::ADDRESSES,
         iprev: true,
         ..Observations::default()
     },

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::facts::{Facts, Observations, Seen};
+use crate::facts::{Facts, HeloObservations, Observations, Seen};
 use crate::policy::check::{Check, Finding, Kind, Parameter, Settings, Timing, Topic, complaint};
 use crate::policy::{Behaviour, Change};
 use crate::stage::Stage;
@@ -113,7 +113,7 @@ pub(super) static UNVERIFIABLE: Check = Check {
     error: &["450 service temporarily cannot verify {helo}"],
     needs: |_| Observations {
         history: true,
-        helo_addresses: true,
+        helo: HeloObservations::ADDRESSES,
         ..Observations::default()
     },
     build: |settings| {

@@ -1,7 +1,7 @@
 //! `sender-resolves` and `from-header-resolves`: mail can be sent to the domain of the envelope sender, or of the From
 //! header field.
 
-use crate::facts::{Facts, Observations, Outcome, SenderDomain};
+use crate::facts::{Facts, Observations, Outcome, SenderDomain, SenderObservations};
 use crate::name;
 use crate::policy::Change;
 use crate::policy::check::{
@@ -42,7 +42,7 @@ pub(super) static SENDER: Check = Check {
     fail: &["550 5.1.8 <{sender}>: Sender address rejected: Domain not found"],
     error: &["450 4.1.8 <{sender}>: Sender address rejected: Domain not found"],
     needs: |_| Observations {
-        sender_domain: true,
+        sender: SenderObservations::DOMAIN,
         ..Observations::default()
     },
     build: |settings| build(settings, |facts| facts.sender_domain.as_ref()),
