@@ -32,6 +32,14 @@ const RESERVED: &[&str] = &[
     "ff00::/8",
 ];
 
+/// The parameter that replaces [`RESERVED`].
+pub(super) const NETWORKS: Parameter = Parameter {
+    name: "networks",
+    kind: Kind::Networks,
+    default: "loopback, private, link-local, shared, multicast and unspecified space",
+    doc: "the reserved address space",
+};
+
 pub(super) static CHECK: Check = Check {
     name: "helo-not-reserved",
     topic: Topic::Helo,
@@ -47,12 +55,7 @@ pub(super) static CHECK: Check = Check {
             default: "\"both\"",
             doc: "which addresses: those of the name (check_helo_a_access), of its MX hosts (check_helo_mx_access), or both",
         },
-        Parameter {
-            name: "networks",
-            kind: Kind::Networks,
-            default: "loopback, private, link-local, shared, multicast and unspecified space",
-            doc: "the reserved address space",
-        },
+        NETWORKS,
     ],
     fail: &["550 5.7.1 <{helo}>: Helo command rejected: {what} is in reserved address space"],
     error: &["450 4.7.1 <{helo}>: Helo command rejected: cannot look up its addresses"],
@@ -70,11 +73,17 @@ pub(super) static CHECK: Check = Check {
 fn build(settings: &Settings) -> Judge {
     let of = settings.choice("of", "both");
     let (own, mx) = (of != "mx", of != "name");
+    let networks = networks(settings);
+    Box::new(move |facts| judge(facts, own, mx, &networks))
+}
+
+/// The reserved address space of a rule.
+pub(super) fn networks(settings: &Settings) -> Vec<IpNet> {
     let mut networks = settings.networks("networks");
     if !settings.is_set("networks") {
         networks.extend(RESERVED.iter().filter_map(|net| net.parse::<IpNet>().ok()));
     }
-    Box::new(move |facts| judge(facts, own, mx, &networks))
+    networks
 }
 
 fn judge(facts: &Facts, own: bool, mx: bool, networks: &[IpNet]) -> Finding {
@@ -129,7 +138,7 @@ fn judge(facts: &Facts, own: bool, mx: bool, networks: &[IpNet]) -> Finding {
 }
 
 /// Proposes the client address instead of the reserved address of the name.
-fn move_to(name: &Name, reserved: &IpAddr, client: IpAddr) -> Change {
+pub(super) fn move_to(name: &Name, reserved: &IpAddr, client: IpAddr) -> Change {
     let data = |address: IpAddr| match address {
         IpAddr::V4(v4) => RData::A(A(v4)),
         IpAddr::V6(v6) => RData::AAAA(AAAA(v6)),
@@ -147,7 +156,7 @@ fn move_to(name: &Name, reserved: &IpAddr, client: IpAddr) -> Change {
     }
 }
 
-fn quoting(finding: Finding, what: String) -> Finding {
+pub(super) fn quoting(finding: Finding, what: String) -> Finding {
     match finding {
         Finding::Violated(mut complaint) => {
             complaint.quotes.push(("what", what));

@@ -29,6 +29,7 @@ mod ptr_more;
 mod ptr_resolves;
 mod ptr_valid_name;
 mod score;
+mod sender_not_reserved;
 mod sender_resolves;
 mod spf;
 #[cfg(test)]
@@ -75,6 +76,7 @@ pub static CATALOGUE: &[&Check] = &[
     &helo_conduct::PROTO,
     &spf::HELO,
     &sender_resolves::SENDER,
+    &sender_not_reserved::CHECK,
     &spf::SENDER,
     &authentic::DKIM,
     &authentic::SPF_OR_DKIM,
