@@ -16,6 +16,17 @@ rust_testcontainers() {
     CARGO_TARGET_DIR=$PWD/target/testcontainers cargo test --quiet --locked --manifest-path examples/testcontainers/Cargo.toml "$@"
 }
 
+# A root file system with the packages of docker/postfix/Dockerfile, which a registry of images would supply.
+debian_with_postfix() {
+    local root
+    root=$(as_root mktemp -d)
+    as_root debootstrap --variant=minbase --include=postfix bookworm "$root" >/dev/null && as_root chmod 755 "$root" &&
+        as_root tar -C "$root" --exclude=./var/cache/apt/archives --exclude=./dev -cf "$1.part" . && mv "$1.part" "$1"
+    local made=$?
+    as_root rm -rf "$root"
+    return $made
+}
+
 # The programs for the tests of the testcontainers modules.
 install() {
     local home=target/foreign
@@ -27,6 +38,9 @@ install() {
     fi
     if have npm && [ ! -d "$home/node/node_modules/testcontainers" ]; then
         npm install --prefix "$home/node" --silent --no-audit --no-fund testcontainers@10 || echo "npm could not install testcontainers"
+    fi
+    if have debootstrap && [ ! -f "$home/debian-postfix.tar" ]; then
+        debian_with_postfix "$PWD/$home/debian-postfix.tar" || echo "debootstrap could not make a Debian with Postfix"
     fi
     rust_testcontainers --no-run || echo "cargo could not build examples/testcontainers"
 }
@@ -223,6 +237,35 @@ composes() {
     echo "docker/compose.yaml: podman-compose runs it, and the sender is judged by its own address"
 }
 
+# docker/compose.postfix.yaml. Its Dockerfile installs Postfix in Debian's image; here both come from debootstrap. Postfix gets the message from the
+# command of its container, because podman exec does not work in a chroot.
+composes_postfix() {
+    local compose=$PWD/target/foreign/python/bin/podman-compose root=target/foreign/debian-postfix.tar page helo verdict session sender
+    { [ -x /usr/lib/cni/bridge ] && have iptables; } || { record "docker/compose.postfix.yaml: no CNI plugins or iptables here"; return 0; }
+    [ -x "$compose" ] || { record "docker/compose.postfix.yaml: podman-compose is not installed"; return 0; }
+    [ -f "$root" ] || { record "docker/compose.postfix.yaml: debootstrap could not make a Debian with Postfix"; return 0; }
+    podman import --quiet "$root" localhost/debian-postfix >/dev/null
+    sed -e 's,^FROM .*,FROM localhost/debian-postfix,' -e '/^RUN/,/lists/d' docker/postfix/Dockerfile >"$work/Containerfile"
+    buildah bud --quiet --isolation chroot --format docker --layers=false --tag docker_postfix --file "$work/Containerfile" docker/postfix >/dev/null
+    compose() { "$compose" --file "$PWD/docker/compose.postfix.yaml" "$@" 2>"$work/composed" || { cat "$work/composed" >&2; return 1; }; }
+    compose up --no-build --detach martinet >/dev/null
+    page=$(inspect docker_martinet_1 '{{.NetworkSettings.Networks.docker_page.IPAddress}}')
+    "$program" readyz --wait --http "$page:8025" || { podman logs docker_martinet_1; exit 1; }
+    while read -r helo verdict; do
+        POSTFIX_HELO=$helo compose run --rm -T --no-deps postfix \
+            sh -c 'echo "Subject: x" | sendmail -f a@example.test b@contoso.test && exec start' >"$work/postfix.log" &
+        sender=$!
+        session=$(curl -fsS --noproxy '*' "http://$page:8025/api/v1/wait?verdict=$verdict&recipient=b@contoso.test&timeout_ms=30000") ||
+            { cat "$work/postfix.log"; exit 1; }
+        shows "the session of Postfix as $helo" "$session" '"client_address":"192.0.2.10"'
+        shows "its HELO name" "$session" "\"helo\":\"$helo\""
+        podman stop --latest >/dev/null
+        wait "$sender" || true
+    done <<<$'mail.example.test accept\nwrong.test reject'
+    compose down >/dev/null
+    echo "docker/compose.postfix.yaml: podman-compose runs it; Postfix is accepted, and with POSTFIX_HELO=wrong.test refused"
+}
+
 # The modules for testcontainers, with podman's service instead of Docker's. Published ports need the bridge plugin and iptables.
 serves_testcontainers() {
     local python=$PWD/target/foreign/python/bin/python
@@ -263,5 +306,6 @@ makes_worlds
 stops
 keeps_a_journal
 composes
+composes_postfix
 serves_testcontainers
 echo "image: builds, runs as 65532 with a read-only root, judges another container, stops"

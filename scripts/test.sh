@@ -37,6 +37,7 @@ install_clients() {
     have crun || missing+=(crun)
     [ -x /usr/lib/cni/bridge ] || missing+=(containernetworking-plugins)
     have iptables || missing+=(iptables)
+    have debootstrap || missing+=(debootstrap)
     have mount || missing+=(mount)
     have unshare && have setpriv || missing+=(util-linux)
     have newuidmap || missing+=(uidmap)
