@@ -33,9 +33,13 @@ pub(crate) trait Watched: Entry + Send + Sync + Sized + 'static {
     /// Calls `look` with the entry.
     fn view<R>(&self, look: impl FnOnce(&Self::View) -> R) -> R;
     /// Whether filters can be applied to the entry yet.
-    fn is_settled(view: &Self::View) -> bool;
+    fn is_settled(_: &Self::View) -> bool {
+        true
+    }
     /// Whether the entry can no longer change.
-    fn is_final(view: &Self::View) -> bool;
+    fn is_final(_: &Self::View) -> bool {
+        true
+    }
     /// The condition by which a filter is indexed; `None` if every entry can match it.
     fn key(pattern: &Self::Pattern) -> Option<Key>;
     /// The keys of an entry in these fields.

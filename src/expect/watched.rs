@@ -165,14 +165,6 @@ impl Watched for DnsQuery {
         look(self)
     }
 
-    fn is_settled(_: &Self) -> bool {
-        true
-    }
-
-    fn is_final(_: &Self) -> bool {
-        true
-    }
-
     fn key(pattern: &Queries) -> Option<Key> {
         let name = pattern.name.as_ref().map(|name| name.trim_end_matches('.'));
         let client = pattern
@@ -225,14 +217,6 @@ impl Watched for Message {
 
     fn view<R>(&self, look: impl FnOnce(&Self) -> R) -> R {
         look(self)
-    }
-
-    fn is_settled(_: &Self) -> bool {
-        true
-    }
-
-    fn is_final(_: &Self) -> bool {
-        true
     }
 
     fn key(pattern: &Mail) -> Option<Key> {

@@ -23,7 +23,7 @@ use martinet::World;
 use martinet::scenario::load_scenario;
 
 use foreign::Server;
-use random::Random;
+use random::{Random, number};
 
 /// The default seed.
 const SEED: u64 = 20_261_121;
@@ -96,13 +96,4 @@ async fn real_authorities_agree() {
         "{} disagreements",
         report.disagreements.len()
     );
-}
-
-fn number(variable: &str, default: u64) -> u64 {
-    match std::env::var(variable) {
-        Ok(text) => text
-            .parse()
-            .unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")),
-        Err(_) => default,
-    }
 }

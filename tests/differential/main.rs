@@ -37,7 +37,7 @@ use std::time::Instant;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use random::Random;
+use random::{Random, number};
 use receivers::Receiver;
 use worlds::{ROUND, SOUND, World};
 
@@ -102,16 +102,6 @@ fn within_the_lab() {
             report.disagreements.len()
         );
     });
-}
-
-/// A number from the environment.
-fn number(variable: &str, default: u64) -> u64 {
-    match std::env::var(variable) {
-        Ok(text) => text
-            .parse()
-            .unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")),
-        Err(_) => default,
-    }
 }
 
 async fn play_all(worlds: Vec<World>, receivers: Vec<Receiver>) -> compare::Report {

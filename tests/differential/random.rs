@@ -44,3 +44,13 @@ impl Random {
         choices[self.below(choices.len())]
     }
 }
+
+/// A number from the environment, such as a seed.
+pub fn number(variable: &str, default: u64) -> u64 {
+    match std::env::var(variable) {
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")),
+        Err(_) => default,
+    }
+}

@@ -35,12 +35,6 @@ impl Watched for Number {
     fn view<R>(&self, look: impl FnOnce(&Self) -> R) -> R {
         look(self)
     }
-    fn is_settled(_: &Self) -> bool {
-        true
-    }
-    fn is_final(_: &Self) -> bool {
-        true
-    }
     fn key(pattern: &Wanted) -> Option<Key> {
         (pattern.0 > 0).then_some(Key::of_number(0, pattern.0))
     }

@@ -148,19 +148,7 @@ pub(super) static BARE_LF: Check = Check {
 
 #[cfg(test)]
 mod tests {
-    use crate::facts::Facts;
-    use crate::policy::checks::test::{Case, SATISFIED, VIOLATED, case};
-
-    #[track_caller]
-    fn check(check: &str, settings: &str, expected: &str, conduct: fn(&mut Facts)) {
-        case(Case {
-            check,
-            settings,
-            conduct,
-            ..Case::default()
-        })
-        .is(expected);
-    }
+    use crate::policy::checks::test::{SATISFIED, VIOLATED, check_conduct as check};
 
     #[test]
     fn turns() {

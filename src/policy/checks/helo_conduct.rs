@@ -111,18 +111,7 @@ pub(super) static PROTO: Check = Check {
 mod tests {
     use super::*;
     use crate::facts::{History, Verb};
-    use crate::policy::checks::test::{Case, SATISFIED, VIOLATED, case};
-
-    #[track_caller]
-    fn check(check: &str, settings: &str, expected: &str, conduct: fn(&mut Facts)) {
-        case(Case {
-            check,
-            settings,
-            conduct,
-            ..Case::default()
-        })
-        .is(expected);
-    }
+    use crate::policy::checks::test::{SATISFIED, VIOLATED, check_conduct as check};
 
     #[test]
     fn in_a_session() {

@@ -78,6 +78,18 @@ impl Outcome {
     }
 }
 
+/// A judgement of facts that are set and not observed.
+#[track_caller]
+pub(super) fn check_conduct(check: &str, settings: &str, expected: &str, conduct: fn(&mut Facts)) {
+    case(Case {
+        check,
+        settings,
+        conduct,
+        ..Case::default()
+    })
+    .is(expected);
+}
+
 #[track_caller]
 pub(super) fn case(case: Case<'_>) -> Outcome {
     let check = find(case.check).expect("a check of the catalogue");
