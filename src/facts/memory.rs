@@ -124,6 +124,9 @@ pub(crate) struct Greylist {
 }
 
 /// The memory of a receiver.
+///
+/// Lock order: `triples`, `counts`, `tallies`, which only a copy of the memory holds at the same time. No other lock is taken while one of
+/// them is held.
 #[derive(Debug, Default)]
 pub struct Memory {
     clock: Arc<Clock>,

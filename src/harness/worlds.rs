@@ -20,7 +20,7 @@ type Others = BTreeMap<String, Arc<World>>;
 pub struct Worlds {
     main: Arc<World>,
     others: RwLock<Others>,
-    /// Names of worlds that start.
+    /// Names of worlds that start. Lock order: before `others`.
     starting: Mutex<BTreeSet<String>>,
     made: AtomicU64,
     metrics: Arc<Metrics>,

@@ -17,6 +17,7 @@ pub(crate) trait Waiting {
 /// A bounded queue. The oldest items are dropped first, and their entries are counted.
 #[derive(Debug)]
 pub(crate) struct Backlog<T> {
+    /// No other lock is taken while it is held. A log that reads the backlog holds its own lock.
     inner: Mutex<Inner<T>>,
     limits: Limits,
 }

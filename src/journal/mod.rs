@@ -43,6 +43,7 @@ pub trait Entry {
 
 /// A bounded log. Entries are numbered from 1 in the order of arrival.
 pub struct Log<T> {
+    /// Lock order: the log of sessions, the log of events, the record of a session, the logs of messages and of DNS queries.
     inner: Mutex<Inner<T>>,
     changed: Notify,
     limits: Limits,

@@ -283,6 +283,7 @@ const TRANSACTION_OCTETS: usize = 4 << 20;
 pub struct SessionEntry {
     /// The number of the session in this world, from 1.
     pub id: u64,
+    /// Lock order: after the logs of sessions and events, before the log of messages, to which the messages of the session are appended.
     record: Mutex<SessionRecord>,
     /// Octets added since the journal was last informed.
     grown: AtomicUsize,
