@@ -56,7 +56,7 @@ pub(super) async fn run(mut options: Box<Serve>) -> Result<bool, Error> {
     let worlds = Worlds::new(listeners(builder, &options)?.start().await?);
     let world = worlds.main();
     if let Some(directory) = &options.tls_dir {
-        write_whole(&directory.join("ca.pem"), world.authorities())?;
+        write_whole(&directory.join("ca.pem"), world.ca_pem())?;
     }
 
     let ready = Ready::new(

@@ -204,7 +204,7 @@ impl Builder {
         self
     }
 
-    /// Sets the certificate. Without it, a certificate is generated, and [`World::authorities`] returns its CA.
+    /// Sets the certificate. Without it, a certificate is generated, and [`World::ca_pem`] returns its CA.
     pub fn tls(mut self, tls: Tls) -> Self {
         self.main_listener.tls = Some(tls);
         self
@@ -349,7 +349,7 @@ impl Builder {
             profile: ArcSwap::new(profile),
             smtp_addr: bound.smtp_addr,
             listeners: bound.further,
-            authorities: bound.authorities,
+            ca_pem: bound.ca_pem,
             dns_addr: bound.dns_addr,
             zones,
             ledger: ledger(&service, &dns_queries),
@@ -410,7 +410,7 @@ impl Builder {
             .map(|bound| &bound.listener_config)
             .chain([&listener_config]);
         let tls = configs.filter_map(|config| config.tls.as_ref());
-        let authorities = authorities(tls.chain(receivers.tls()));
+        let ca_pem = ca_pem(tls.chain(receivers.tls()));
         let addresses = further.iter().map(|bound| bound.address).collect();
         let main_listener = [(smtp, listener_config)].into_iter();
         let others = further
@@ -424,7 +424,7 @@ impl Builder {
             further: addresses,
             main,
             receivers,
-            authorities,
+            ca_pem,
         })
     }
 
@@ -457,7 +457,7 @@ struct Bound {
     main: Arc<SessionConfig>,
     receivers: Receivers,
     /// The CA certificates in PEM.
-    authorities: String,
+    ca_pem: String,
 }
 
 /// Spawns the DNS server, and the SMTP server of each listener.
@@ -487,9 +487,9 @@ fn ledger(service: &ServerState, dns_queries: &Arc<Log<DnsQuery>>) -> Arc<Ledger
 }
 
 /// The CA certificates in PEM, without duplicates.
-fn authorities<'a>(tls: impl Iterator<Item = &'a Tls>) -> String {
-    let mut authorities: Vec<_> = tls.map(Tls::authority).collect();
-    authorities.sort_unstable();
-    authorities.dedup();
-    authorities.concat()
+fn ca_pem<'a>(tls: impl Iterator<Item = &'a Tls>) -> String {
+    let mut certificates: Vec<_> = tls.map(Tls::authority).collect();
+    certificates.sort_unstable();
+    certificates.dedup();
+    certificates.concat()
 }

@@ -84,7 +84,7 @@ pub struct World {
     receivers: Mutex<Receivers>,
     /// The runtime for listeners.
     runtime: tokio::runtime::Handle,
-    authorities: String,
+    ca_pem: String,
     dns_addr: SocketAddr,
     zones: Arc<ArcSwap<Zones>>,
     service: Arc<ServerState>,
@@ -148,8 +148,8 @@ impl World {
 
     /// The CA certificates that clients must trust for STARTTLS and implicit TLS, as PEM; empty without TLS, or with a
     /// given certificate.
-    pub fn authorities(&self) -> &str {
-        &self.authorities
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
     }
 
     /// The address of the DNS server, for UDP and TCP.

@@ -34,7 +34,7 @@ pub(crate) struct Files {
 
 impl Files {
     /// Reads the files of the machine that are kept in part.
-    pub(crate) fn new(hostname: &str, authorities: &str) -> Self {
+    pub(crate) fn new(hostname: &str, ca_pem: &str) -> Self {
         let mut texts = Vec::new();
         let nsswitch = std::fs::read_to_string("/etc/nsswitch.conf").unwrap_or_default();
         let files = [
@@ -50,12 +50,9 @@ impl Files {
             }
         }
         let bundle = BUNDLES.iter().map(PathBuf::from).find(|path| path.exists());
-        if let Some(path) = bundle.as_ref().filter(|_| !authorities.is_empty()) {
+        if let Some(path) = bundle.as_ref().filter(|_| !ca_pem.is_empty()) {
             let theirs = std::fs::read_to_string(path).unwrap_or_default();
-            texts.push((
-                path.clone(),
-                format!("{}\n{authorities}", theirs.trim_end()),
-            ));
+            texts.push((path.clone(), format!("{}\n{ca_pem}", theirs.trim_end())));
         }
         Self { texts, bundle }
     }

@@ -168,7 +168,7 @@ impl Setup<'_> {
             let outer = tokio::net::TcpListener::from_std(outer);
             listeners.push(outer.map_err(|e| Error::io("cannot listen for HTTP", e))?);
         }
-        let inside = self.inside(user, worlds.main().authorities());
+        let inside = self.inside(user, worlds.main().ca_pem());
         sealed.prepare(&inside).map_err(explained)?;
         eprint!("{}", self.started(worlds.main(), address));
         let expectations = std::mem::take(&mut self.expectations);
@@ -225,8 +225,8 @@ impl Setup<'_> {
         builder.start().await
     }
 
-    fn inside(&self, user: Option<User>, authorities: &str) -> Inside {
-        let files = Files::new(&self.layout.hostname, authorities);
+    fn inside(&self, user: Option<User>, ca_pem: &str) -> Inside {
+        let files = Files::new(&self.layout.hostname, ca_pem);
         let smtp = SocketAddr::new(self.layout.receiver, run::SMTP);
         let set = |name: &str, value: String| (name.to_owned(), Some(value));
         let mut environment = vec![

@@ -9,7 +9,7 @@ async fn secure(
     name: &str,
 ) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = rustls::RootCertStore::empty();
-    for authority in CertificateDer::pem_slice_iter(world.authorities().as_bytes()) {
+    for authority in CertificateDer::pem_slice_iter(world.ca_pem().as_bytes()) {
         roots.add(authority.expect("PEM")).expect("an authority");
     }
     let config = rustls::ClientConfig::builder_with_provider(Arc::new(
