@@ -108,8 +108,8 @@
 
 #![warn(unreachable_pub, unnameable_types)]
 #![cfg_attr(
-    not(feature = "cli"),
-    allow(dead_code, unused_imports, reason = "only the program uses everything")
+    not(all(feature = "cli", target_os = "linux")),
+    allow(dead_code, unused_imports, reason = "only the program on Linux uses everything")
 )]
 
 pub mod capture;
