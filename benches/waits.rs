@@ -63,15 +63,15 @@ async fn measure() {
             let began = Instant::now();
             let open = open(http, waits).await;
             let opened = began.elapsed();
-            let beside = rate(smtp, ROUND).await;
+            let with_waits = rate(smtp, ROUND).await;
             assert_eq!(still_open(&open), waits, "no wait is to end");
             drop(open);
             println!(
-                "  {alone:.0}/s alone, {beside:.0}/s beside {waits} waits, opened in {opened:?}"
+                "  {alone:.0}/s alone, {with_waits:.0}/s beside {waits} waits, opened in {opened:?}"
             );
-            ratios.push(beside / alone);
+            ratios.push(with_waits / alone);
             without.push(alone);
-            with.push(beside);
+            with.push(with_waits);
         }
         let (without, with, ratio) = (median(without), median(with), median(ratios));
         println!("{waits} waits: {with:.0}/s beside {without:.0}/s, ratio {ratio:.3}");
@@ -107,8 +107,8 @@ async fn session(smtp: SocketAddr) {
         ("Subject: x\r\n\r\nx\r\n.\r\nQUIT\r\n", "221"),
     ];
     let mut buffer = Vec::with_capacity(1024);
-    for (said, until) in dialogue {
-        stream.write_all(said.as_bytes()).await.expect("written");
+    for (line, until) in dialogue {
+        stream.write_all(line.as_bytes()).await.expect("written");
         buffer.clear();
         while !buffer
             .split(|octet| *octet == b'\n')

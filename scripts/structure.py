@@ -34,8 +34,8 @@ OTHERS = {"ArcSwap"}
 
 # Words that names used instead of those of RFCs, Postfix and Rust: a listener was a door, a deadline the patience of a client.
 METAPHORS = set(
-    "cure cures deed deposit desk door fate habit habits happening hear heard hopeful hurry keeper lobby manner occasion patience reception "
-    "recollection remark spoken sprinkle swallow teller telling torn wasteful welcome".split()
+    "beside cure cures deed deposit desk door fate habit habits happening hear heard hopeful hurry keeper lobby manner occasion patience proof proofs prove "
+    "prover reception recollection remark said spoken sprinkle swallow teller telling told torn wasteful welcome".split()
 )
 NAME = re.compile(r"\b(?:fn|struct|enum|trait|type|mod|const|static|let mut|let|for)\s+([A-Za-z_]\w*)|\b([a-z_]\w*): |^\s+([A-Z]\w+)(?:[,({]| =)|\|(\w+)\|", re.M)
 

@@ -242,17 +242,20 @@ impl<'a> Play<'a> {
     fn says(&mut self, conduct: &ClientConduct) {
         let says = conduct.says.iter().map(String::as_str);
         let (mut stage, greeting) = (Stage::Connect, (!conduct.early).then_some(""));
-        for (nth, said) in greeting.into_iter().chain(says).enumerate() {
-            let of_line = said.lines().filter_map(ClientConduct::stage_of).next_back();
+        for (nth, input) in greeting.into_iter().chain(says).enumerate() {
+            let of_line = input
+                .lines()
+                .filter_map(ClientConduct::stage_of)
+                .next_back();
             let wants_data = self.reply.as_ref().is_some_and(|r| r.code().get() == 354);
             stage = match of_line {
                 _ if nth == 0 => Stage::Connect,
                 _ if wants_data => Stage::Eod,
                 of_line => of_line.unwrap_or(stage),
             };
-            let octets = match said {
+            let octets = match input {
                 "" => Vec::new(),
-                said => ClientConduct::octets(said),
+                input => ClientConduct::octets(input),
             };
             if !self.say(stage, &octets) {
                 return;

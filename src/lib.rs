@@ -109,7 +109,11 @@
 #![warn(unreachable_pub, unnameable_types)]
 #![cfg_attr(
     not(all(feature = "cli", target_os = "linux")),
-    allow(dead_code, unused_imports, reason = "only the program on Linux uses everything")
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "only the program on Linux uses everything"
+    )
 )]
 
 pub mod capture;

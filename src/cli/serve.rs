@@ -235,8 +235,8 @@ fn guard(options: &Serve) -> http::Options {
 
 /// Writes a file so that a reader sees all of it or nothing.
 fn write_whole(file: &Path, text: &str) -> Result<(), Error> {
-    let beside = file.with_extension("tmp");
-    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, file));
+    let temporary = file.with_extension("tmp");
+    let written = std::fs::write(&temporary, text).and_then(|()| std::fs::rename(&temporary, file));
     written.map_err(|e| Error::io(format!("cannot write {}", file.display()), e))
 }
 
@@ -280,7 +280,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn said(words: &str, expected: &[&str]) {
+    fn check(words: &str, expected: &[&str]) {
         let arguments =
             Arguments::try_parse_from(format!("martinet serve {words}").split_whitespace())
                 .expect("arguments");
@@ -292,19 +292,19 @@ mod tests {
 
     #[test]
     fn reports_who_else_can_reach_the_server() {
-        said("", &[]);
-        said("--smtp [::1]:25 --dns 127.0.0.2:53 --http off", &[]);
-        said(
+        check("", &[]);
+        check("--smtp [::1]:25 --dns 127.0.0.2:53 --http off", &[]);
+        check(
             "--smtp 0.0.0.0:25",
             &["SMTP on 0.0.0.0:25 can be reached from other machines; martinet is for tests only"],
         );
         let http = "HTTP on [::]:8025 can be reached from other machines";
         let open = ", and requires no credentials (--http-auth, --http-token)";
-        said(
+        check(
             "--http [::]:8025",
             &[&format!("{http}{open}; martinet is for tests only")],
         );
-        said(
+        check(
             "--http [::]:8025 --http-token t",
             &[&format!("{http}; martinet is for tests only")],
         );

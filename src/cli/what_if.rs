@@ -112,7 +112,7 @@ fn by_resolver(resolver: SocketAddr, attempt: &Attempt) -> Capture {
 
 /// The judgement of one receiver in the response of a world.
 #[derive(Debug, Deserialize)]
-struct Told {
+struct RemoteJudgement {
     verdict: Verdict,
     stage: Stage,
     #[serde(default)]
@@ -129,7 +129,7 @@ struct Told {
     remedies: RemediesView,
 }
 
-impl Told {
+impl RemoteJudgement {
     fn text(&self) -> String {
         Explanation {
             verdict: self.verdict,
@@ -164,18 +164,21 @@ async fn of_world(options: &Check, world: &WorldUrl) -> Result<bool, Error> {
     let judgements = &answer["judgements"];
     let unreadable =
         |error: &dyn std::fmt::Display| Error::other(format!("cannot parse the response: {error}"));
-    let told = Vec::<Told>::deserialize(judgements).map_err(|error| unreadable(&error))?;
+    let remote =
+        Vec::<RemoteJudgement>::deserialize(judgements).map_err(|error| unreadable(&error))?;
     match options.format {
         CheckFormat::Json if all => print_json(judgements)?,
         CheckFormat::Json => print_json(&judgements[0])?,
         CheckFormat::Svg => print(&world.post_for_text("check/picture.svg", &question).await?),
         CheckFormat::Html => print(&world.post_for_text("check/picture", &question).await?),
         CheckFormat::Human => {
-            let texts: Vec<_> = told.iter().map(Told::text).collect();
+            let texts: Vec<_> = remote.iter().map(RemoteJudgement::text).collect();
             print(&texts.join("\n"));
         }
     }
-    Ok(told.iter().all(|told| told.verdict == Verdict::Accept))
+    Ok(remote
+        .iter()
+        .all(|remote| remote.verdict == Verdict::Accept))
 }
 
 /// A receiver for the API: its name, or the text of its file, because the server does not read files of clients.

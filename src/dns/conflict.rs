@@ -7,7 +7,7 @@ use super::node::Node;
 use super::{label, rdata};
 
 /// Types that are allowed alongside a CNAME: SIG, KEY, NXT, RRSIG and NSEC (RFC 2181 §10.1, RFC 4034 §3, §4).
-const BESIDE_CNAME: [u16; 5] = [24, 25, 30, 46, 47];
+const ALLOWED_WITH_CNAME: [u16; 5] = [24, 25, 30, 46, 47];
 
 /// A record that is not allowed in a zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,18 +97,18 @@ impl std::error::Error for Conflict {}
 
 /// The reason why a record is not allowed together with those of its owner. A repeated record is not a conflict (RFC
 /// 2181 §5).
-pub(super) fn beside(node: &Node, kind: u16, data: &[u8]) -> Option<Reason> {
+pub(super) fn with_node(node: &Node, kind: u16, data: &[u8]) -> Option<Reason> {
     let another = |kind| node.of(kind).any(|entry| entry.data != data);
     match kind {
         kind::CNAME if another(kind::CNAME) => Some(Reason::SecondCname),
         kind::CNAME => {
-            let foreign = |other: u16| other != kind::CNAME && !BESIDE_CNAME.contains(&other);
-            let beside = node.entries().any(|entry| foreign(entry.kind));
-            beside.then_some(Reason::CnameAndOtherData)
+            let foreign = |other: u16| other != kind::CNAME && !ALLOWED_WITH_CNAME.contains(&other);
+            let others = node.entries().any(|entry| foreign(entry.kind));
+            others.then_some(Reason::CnameAndOtherData)
         }
         kind::SOA if another(kind::SOA) => Some(Reason::SecondSoa),
         kind::DNAME if another(kind::DNAME) => Some(Reason::SecondDname),
-        _ if BESIDE_CNAME.contains(&kind) => None,
+        _ if ALLOWED_WITH_CNAME.contains(&kind) => None,
         _ => node.has(kind::CNAME).then_some(Reason::CnameAndOtherData),
     }
 }

@@ -110,10 +110,10 @@ mod tests {
     fn check(client: &str, per_second: u32, expected: [usize; 3]) {
         let (limiter, now) = (Limiter::default(), Instant::now());
         let client = client.parse().expect("an address");
-        let said: Vec<_> = (0..10)
+        let allowances: Vec<_> = (0..10)
             .map(|_| limiter.response(client, per_second, now))
             .collect();
-        let count = |wanted| said.iter().filter(|a| **a == wanted).count();
+        let count = |wanted| allowances.iter().filter(|a| **a == wanted).count();
         let counts = [Allowance::Answer, Allowance::Truncated, Allowance::Nothing].map(count);
         assert_eq!(counts, expected, "{client} at {per_second}/s");
     }

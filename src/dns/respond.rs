@@ -128,17 +128,17 @@ pub(super) fn complete(
         transport,
     };
     let mut sections = zones.truth(query.name, query.kind);
-    let said = upstream.and_then(|octets| Message::from_vec(octets).ok());
-    let Some(said) = said else {
+    let answer = upstream.and_then(|octets| Message::from_vec(octets).ok());
+    let Some(answer) = answer else {
         return responder.finish(Sections::of(ResponseCode::ServFail));
     };
-    sections.rcode = said.metadata.response_code;
+    sections.rcode = answer.metadata.response_code;
     sections
         .answers
-        .extend(said.answers.iter().filter_map(owned));
+        .extend(answer.answers.iter().filter_map(owned));
     sections
         .authority
-        .extend(said.authorities.iter().filter_map(owned));
+        .extend(answer.authorities.iter().filter_map(owned));
     responder.finish(sections)
 }
 

@@ -95,8 +95,8 @@ impl ServerState {
         transport: Transport,
     ) -> Response {
         Counters::add(&self.counters.forwarded, 1);
-        let said = forward::ask(upstream, zones, request, transport).await;
-        complete(zones, request, transport, said.as_deref())
+        let answer = forward::ask(upstream, zones, request, transport).await;
+        complete(zones, request, transport, answer.as_deref())
     }
 
     /// Writes queries to the journal.

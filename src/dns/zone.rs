@@ -71,7 +71,7 @@ impl Zone {
         let reason = self.forbids(&owner, kind).or_else(|| {
             let delegated = || self.delegation(&owner, kind).map(Reason::Delegated);
             let node = self.node(&owner);
-            node.and_then(|node| conflict::beside(node, kind, &data))
+            node.and_then(|node| conflict::with_node(node, kind, &data))
                 .or_else(delegated)
         });
         reason.map(|reason| Conflict::new(&written, kind, reason))
@@ -186,7 +186,7 @@ impl Zone {
     fn put(&mut self, owner: Box<[u8]>, kind: u16, ttl: u32, data: &[u8]) -> Option<Reason> {
         let nodes = Arc::make_mut(&mut self.nodes);
         if let Some(node) = nodes.get_mut(&owner) {
-            let reason = conflict::beside(node, kind, data);
+            let reason = conflict::with_node(node, kind, data);
             if reason.is_none() {
                 node.add(kind, ttl, data);
                 self.redirects |= kind == kind::DNAME;

@@ -322,27 +322,27 @@ impl Sessions {
     /// Whether one refusal, or the reply to one final dot, matches the conditions about replies; otherwise the
     /// differences of the nearest one.
     fn compare_replies(&self, record: &SessionRecord, found: &mut Differences) {
-        let said = self.rule.is_some()
+        let judges_replies = self.rule.is_some()
             || self.source.is_some()
             || self.stage.is_some()
             || self.code.is_some()
             || self.enhanced.is_some();
-        if !said || found.whether && found.any {
+        if !judges_replies || found.whether && found.any {
             return;
         }
-        let refusals = record.refusals.iter().map(Said::Refusal);
+        let refusals = record.refusals.iter().map(DecisiveReply::Refusal);
         let accepted = record
             .transactions
             .iter()
             .filter(|t| t.verdict == Verdict::Accept)
-            .map(Said::Accepted);
+            .map(DecisiveReply::Accepted);
         let mut nearest: Option<Differences> = None;
-        for said in refusals.chain(accepted).chain([Said::Nothing]) {
+        for reply in refusals.chain(accepted).chain([DecisiveReply::Nothing]) {
             let mut differs = Differences {
                 whether: found.whether,
                 ..Differences::default()
             };
-            self.compare_reply(&said, &mut differs);
+            self.compare_reply(&reply, &mut differs);
             if !differs.any {
                 return;
             }
@@ -357,8 +357,8 @@ impl Sessions {
         found.list.extend(nearest.into_iter().flat_map(|d| d.list));
     }
 
-    fn compare_reply(&self, said: &Said<'_>, found: &mut Differences) {
-        let refusal = said.refusal();
+    fn compare_reply(&self, reply: &DecisiveReply<'_>, found: &mut Differences) {
+        let refusal = reply.refusal();
         let rule = refusal.and_then(Refusal::by_rule).unwrap_or("none");
         found.compare("rule", &self.rule, |wanted| *wanted == rule, || rule);
         let source = refusal.map(|r| r.source);
@@ -375,7 +375,7 @@ impl Sessions {
             |wanted| stage == Some(*wanted),
             || stage.map_or("none", Stage::name),
         );
-        let code = said.code();
+        let code = reply.code();
         found.compare(
             "code",
             &self.code,
@@ -385,20 +385,20 @@ impl Sessions {
         found.compare(
             "enhanced",
             &self.enhanced,
-            |wanted| said.enhanced() == *wanted,
-            || some_text(&said.enhanced()),
+            |wanted| reply.enhanced() == *wanted,
+            || some_text(&reply.enhanced()),
         );
     }
 }
 
 /// A decisive reply: a refusal, or the reply to a final dot.
-enum Said<'a> {
+enum DecisiveReply<'a> {
     Refusal(&'a Refusal),
     Accepted(&'a Transaction),
     Nothing,
 }
 
-impl Said<'_> {
+impl DecisiveReply<'_> {
     fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Refusal(refusal) => Some(refusal),

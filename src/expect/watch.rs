@@ -308,9 +308,9 @@ impl<T: Watched> Watchers<T> {
             count: AtomicUsize::new(0),
             index: RwLock::default(),
         });
-        let told = Arc::downgrade(&watchers);
+        let weak = Arc::downgrade(&watchers);
         log.watched(move |entries| {
-            if let Some(watchers) = told.upgrade() {
+            if let Some(watchers) = weak.upgrade() {
                 watchers.notify(entries);
             }
         });

@@ -90,9 +90,9 @@ impl CachedLookups<'_> {
                 .clients
                 .get(&address)
                 .filter(|(client, _)| client.has(iprev))?;
-            let said =
+            let is_same =
                 |seen: &&Arc<HeloSeen>| seen.helo.verb == verb && seen.helo.argument == argument;
-            helos.iter().find(said).map(Arc::clone)
+            helos.iter().find(is_same).map(Arc::clone)
         })
     }
 
@@ -183,7 +183,7 @@ mod tests {
     fn facts(
         lookup_cache: &LookupCache,
         zones: &Arc<Zones>,
-        told: Option<Iprev>,
+        xclient_iprev: Option<Iprev>,
         helo: &str,
     ) -> Facts {
         let needs = Observations {
@@ -193,7 +193,7 @@ mod tests {
         };
         let resolver = Resolver::remembering(zones, Duration::from_secs(5), lookup_cache);
         let mut facts = Facts {
-            told,
+            xclient_iprev,
             ..Facts::new(CLIENT.into())
         };
         facts.observe_client(&needs, &resolver);
@@ -264,16 +264,21 @@ mod tests {
     #[test]
     fn known_values_are_not_cached_as_lookups() {
         let (lookup_cache, zones) = (LookupCache::default(), zones("mail", Vec::new()));
-        let told = Iprev::told(name::absolute("told.test"), None, false);
+        let xclient_iprev = Iprev::from_xclient(name::absolute("told.test"), None, false);
         let first = facts(
             &lookup_cache,
             &zones,
-            Some(told.clone()),
+            Some(xclient_iprev.clone()),
             "mail.example.test",
         );
         let second = facts(&lookup_cache, &zones, None, "mail.example.test");
         check(&first, &second, false, false);
-        let third = facts(&lookup_cache, &zones, Some(told), "mail.example.test");
+        let third = facts(
+            &lookup_cache,
+            &zones,
+            Some(xclient_iprev),
+            "mail.example.test",
+        );
         check(&second, &third, false, false);
         assert_eq!(first.relation, third.relation);
         assert_ne!(second.relation, third.relation);

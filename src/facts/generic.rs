@@ -35,7 +35,7 @@ pub(crate) enum Keywords {
     /// The words do not count.
     Ignored,
     /// The words count in a name that also has a digit: `dsl-7.example.test`, not `host.example.test`.
-    BesideDigits,
+    WithDigits,
     /// The words count in every name.
     Alone,
 }
@@ -119,7 +119,7 @@ fn octets_in(host: &str, octets: &[u8; 4]) -> usize {
 fn keyword(host: &str, keywords: Keywords) -> Option<&'static str> {
     let counts = match keywords {
         Keywords::Ignored => false,
-        Keywords::BesideDigits => host.contains(|c: char| c.is_ascii_digit()),
+        Keywords::WithDigits => host.contains(|c: char| c.is_ascii_digit()),
         Keywords::Alone => true,
     };
     if !counts {
@@ -145,7 +145,7 @@ mod tests {
     fn check(name: &str, expected: Option<GenericMatch>) {
         let client = "192.0.2.10".parse().expect("an address");
         assert_eq!(
-            generic_pattern(name, client, 3, Keywords::BesideDigits),
+            generic_pattern(name, client, 3, Keywords::WithDigits),
             expected,
             "{name}"
         );

@@ -182,7 +182,11 @@ pub struct Iprev {
 
 impl Iprev {
     /// PTR names given by XCLIENT NAME and REVERSE_NAME, without lookups.
-    pub fn told(ptr_name: Option<Name>, verified_name: Option<Name>, temporary: bool) -> Self {
+    pub fn from_xclient(
+        ptr_name: Option<Name>,
+        verified_name: Option<Name>,
+        temporary: bool,
+    ) -> Self {
         let (result, reverse) = match (&ptr_name, &verified_name) {
             _ if temporary => (IprevResult::Temperror, Outcome::ServFail),
             (_, Some(_)) => (IprevResult::Pass, Outcome::Data),

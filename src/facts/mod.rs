@@ -193,7 +193,7 @@ pub struct Facts {
     pub(crate) recipient: Option<String>,
     /// PTR names given by XCLIENT, which need no lookup.
     #[serde(skip)]
-    pub(crate) told: Option<Iprev>,
+    pub(crate) xclient_iprev: Option<Iprev>,
     /// All DNS lookups for these facts, in order.
     #[serde(skip)]
     pub(crate) evidence: Vec<Arc<LookupRecord>>,
@@ -211,7 +211,7 @@ impl Facts {
         let client_address = name::normalise(client_address);
         Self {
             client_evidence: 0,
-            told: None,
+            xclient_iprev: None,
             helo_evidence: 0,
             relation: None,
             spf_helo: None,
@@ -272,11 +272,18 @@ impl Facts {
         lookup: &dyn ReceiverLookup,
     ) -> Duration {
         let address = self.client_address;
-        let cached_lookups = lookup.cached_lookups().filter(|_| self.told.is_none());
+        let cached_lookups = lookup
+            .cached_lookups()
+            .filter(|_| self.xclient_iprev.is_none());
         let seen = cached_lookups
             .and_then(|cached_lookups| cached_lookups.client(address))
             .unwrap_or_else(|| {
-                let seen = Arc::new(ClientSeen::look(address, self.told.take(), needs, lookup));
+                let seen = Arc::new(ClientSeen::look(
+                    address,
+                    self.xclient_iprev.take(),
+                    needs,
+                    lookup,
+                ));
                 cached_lookups.inspect(|cached_lookups| cached_lookups.keep_client(address, &seen));
                 seen
             });
@@ -423,12 +430,12 @@ impl ClientSeen {
     /// Looks a client up; names given by XCLIENT are not looked up.
     fn look(
         address: IpAddr,
-        told: Option<Iprev>,
+        xclient_iprev: Option<Iprev>,
         needs: &Observations,
         lookup: &dyn Lookup,
     ) -> Self {
         let (mut evidence, mut elapsed) = (Vec::new(), Duration::ZERO);
-        let iprev = told.or_else(|| {
+        let iprev = xclient_iprev.or_else(|| {
             let settings = needs.iprev.then_some(&needs.iprev_settings)?;
             let (iprev, took) = iprev::observe(address, settings, lookup, &mut evidence);
             elapsed = took;

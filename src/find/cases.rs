@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::deviations::{Deviation, deviations};
-use super::input::Said;
+use super::input::QuotedReply;
 use super::pattern::Pattern;
 use crate::check::{Attempt, Judgement, judge, judge_remembering, memory_of};
 use crate::dns::{Fault, Zones};
@@ -67,7 +67,7 @@ type Plays = HashMap<(usize, usize), Played>;
 struct Played {
     rule: Option<&'static str>,
     accepted: bool,
-    said: Said,
+    quoted: QuotedReply,
     /// The number of lines of the reply.
     lines: usize,
 }
@@ -205,14 +205,17 @@ impl Played {
         Self {
             rule: judgement.rule,
             accepted: judgement.verdict == Verdict::Accept,
-            said: Said::of_reply(judgement.reply.code().get(), &judgement.reply.to_string()),
+            quoted: QuotedReply::of_reply(
+                judgement.reply.code().get(),
+                &judgement.reply.to_string(),
+            ),
             lines: judgement.reply.texts().len(),
         }
     }
 
     /// Whether the reply is of this pattern, from a rule of this check.
     fn is(&self, rule: Option<&str>, pattern: &Pattern) -> bool {
-        self.rule == rule && self.lines == pattern.lines.len() && pattern.is(&self.said)
+        self.rule == rule && self.lines == pattern.lines.len() && pattern.is(&self.quoted)
     }
 }
 

@@ -48,8 +48,8 @@ fn flags(conduct: &ClientConduct) -> String {
     if conduct.early {
         flags.push_str(" --early");
     }
-    for said in &conduct.says {
-        let escaped = said.replace('\\', "\\\\");
+    for input in &conduct.says {
+        let escaped = input.replace('\\', "\\\\");
         let escaped = escaped.replace('\r', "\\r").replace('\n', "\\n");
         flags += &format!(" --say {}", quoted(&escaped));
     }
@@ -115,7 +115,7 @@ pub(super) fn expectation(case: &Case, receiver: &str) -> String {
     }
     let conduct = &attempt.conduct;
     if !conduct.says.is_empty() {
-        let says: Vec<_> = conduct.says.iter().map(|said| toml_text(said)).collect();
+        let says: Vec<_> = conduct.says.iter().map(|input| toml_text(input)).collect();
         text += &format!("says     = [{}]\n", says.join(", "));
     }
     if conduct.early {

@@ -16,7 +16,7 @@ const LEVELS: usize = 16;
 
 /// A reply of a receiver.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Said {
+pub(super) struct QuotedReply {
     /// The reply code, if known.
     pub(super) code: Option<u16>,
     /// The enhanced status code.
@@ -32,7 +32,7 @@ pub(super) struct Said {
 /// A parsed input.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Input {
-    pub(super) said: Vec<Said>,
+    pub(super) replies: Vec<QuotedReply>,
     pub(super) sent: Sent,
 }
 
@@ -47,17 +47,22 @@ impl Input {
             of_message(trimmed.as_bytes())
         } else {
             Self {
-                said: Said::of_text(trimmed),
+                replies: QuotedReply::of_text(trimmed),
                 sent: super::log::sent(trimmed),
             }
         };
-        let address = || input.said.iter().find_map(|said| address(&said.text));
+        let address = || {
+            input
+                .replies
+                .iter()
+                .find_map(|quoted| address(&quoted.text))
+        };
         input.sent.client = input.sent.client.or_else(address);
         input
     }
 }
 
-impl Said {
+impl QuotedReply {
     /// All replies in a text, or the whole text if it has no reply code.
     pub(super) fn of_text(text: &str) -> Vec<Self> {
         let text = unquoted(text);
@@ -74,9 +79,10 @@ impl Said {
                 .find(|(next, other)| *next > at && *other != code && is_line_start(&text, *next));
             let limit = next.map_or(text.len(), |(next, _)| *next);
             end = end_of(&text, at, limit);
-            let said = Self::of_reply(code, &text[at..end]);
-            if !said.canonical.is_empty() && !replies.contains(&said) && replies.len() < REPLIES {
-                replies.push(said);
+            let quoted = Self::of_reply(code, &text[at..end]);
+            if !quoted.canonical.is_empty() && !replies.contains(&quoted) && replies.len() < REPLIES
+            {
+                replies.push(quoted);
             }
         }
         if replies.is_empty() {
@@ -87,10 +93,10 @@ impl Said {
 
     /// Splits a reply into its codes and its text.
     pub(super) fn of_parts(code: Option<u16>, enhanced: Option<String>, text: &str) -> Self {
-        let mut said = Self::of_text(text).swap_remove(0);
-        said.code = said.code.or(code);
-        said.enhanced = said.enhanced.or(enhanced);
-        said
+        let mut quoted = Self::of_text(text).swap_remove(0);
+        quoted.code = quoted.code.or(code);
+        quoted.enhanced = quoted.enhanced.or(enhanced);
+        quoted
     }
 
     fn of_reply_text(text: &str) -> Self {
@@ -277,7 +283,9 @@ fn gather(json: &serde_json::Value, input: &mut Input, levels: usize) {
     match json {
         serde_json::Value::Array(all) if all.iter().any(serde_json::Value::is_string) => {
             let lines: Vec<_> = all.iter().filter_map(serde_json::Value::as_str).collect();
-            input.said.extend(Said::of_text(&lines.join("\n")));
+            input
+                .replies
+                .extend(QuotedReply::of_text(&lines.join("\n")));
         }
         serde_json::Value::Array(all) => all.iter().for_each(|one| gather(one, input, levels)),
         serde_json::Value::Object(map) => {
@@ -303,8 +311,8 @@ fn gather(json: &serde_json::Value, input: &mut Input, levels: usize) {
                         if REPLY_KEYS.contains(&key.to_lowercase().as_str()) =>
                     {
                         input
-                            .said
-                            .push(Said::of_parts(code, enhanced.clone(), text));
+                            .replies
+                            .push(QuotedReply::of_parts(code, enhanced.clone(), text));
                     }
                     serde_json::Value::String(_) => {}
                     other => gather(other, input, levels),
@@ -356,7 +364,7 @@ fn is_message(text: &str) -> bool {
 fn of_message(octets: &[u8]) -> Input {
     let Some(message) = MessageParser::default().parse(octets) else {
         return Input {
-            said: Said::of_text(&String::from_utf8_lossy(octets)),
+            replies: QuotedReply::of_text(&String::from_utf8_lossy(octets)),
             sent: Sent::default(),
         };
     };
@@ -385,14 +393,16 @@ fn of_message(octets: &[u8]) -> Input {
             _ => {}
         }
     }
-    if texts.is_empty() && input.said.is_empty() {
+    if texts.is_empty() && input.replies.is_empty() {
         texts.push(String::from_utf8_lossy(octets).into_owned());
     }
     for text in texts {
-        for said in Said::of_text(&text) {
+        for quoted in QuotedReply::of_text(&text) {
             // A text without a code can be any sentence of the notification.
-            if (said.code.is_some() || input.said.is_empty()) && !input.said.contains(&said) {
-                input.said.push(said);
+            if (quoted.code.is_some() || input.replies.is_empty())
+                && !input.replies.contains(&quoted)
+            {
+                input.replies.push(quoted);
             }
         }
     }
@@ -435,8 +445,8 @@ fn of_status(text: &str, input: &mut Input) {
             "arrival-date" => sent.time = sent.time.take().or(Some(text.to_owned())),
             "diagnostic-code" => {
                 // One field has all lines of a reply, each with its code.
-                let said = Said::of_parts(None, enhanced.clone(), &value(text));
-                input.said.push(said);
+                let quoted = QuotedReply::of_parts(None, enhanced.clone(), &value(text));
+                input.replies.push(quoted);
             }
             _ => {}
         }

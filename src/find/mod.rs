@@ -189,7 +189,7 @@ impl Finder {
     /// Finds the receivers that give a reply. `input` is the reply, a log line, JSON, or a delivery status notification.
     pub fn find(&self, input: &[u8]) -> Found {
         let input = Input::of(input);
-        let ranked = self.index.rank(&input.said, &self.homes(&input.sent));
+        let ranked = self.index.rank(&input.replies, &self.homes(&input.sent));
         let stage = Stage::of(&self.scenarios);
         let shown = ranked.iter().take(MATCHES);
         let matches: Vec<_> = shown.map(|one| self.shown(one, &stage)).collect();
@@ -222,7 +222,7 @@ impl Finder {
     pub fn receivers(&self, input: &[u8]) -> Vec<(&ReceiverProfile, Certainty)> {
         let mut found: Vec<(&ReceiverProfile, Certainty)> = Vec::new();
         let input = Input::of(input);
-        for one in self.index.rank(&input.said, &self.homes(&input.sent)) {
+        for one in self.index.rank(&input.replies, &self.homes(&input.sent)) {
             let profile = &self.profiles[self.index.candidates[one.candidate].profile];
             if !found.iter().any(|(known, _)| known.name == profile.name) {
                 found.push((profile, one.certainty));
@@ -326,10 +326,10 @@ impl Finder {
             reply: candidate.pattern.lines.clone(),
         };
         let candidates = &self.index.candidates;
-        let Some(said) = input.said.iter().max_by_key(|said| said.words.len()) else {
+        let Some(quoted) = input.replies.iter().max_by_key(|quoted| quoted.words.len()) else {
             return Vec::new();
         };
-        let topic = Topic::of_words(&said.words);
+        let topic = Topic::of_words(&quoted.words);
         let is_generic = |candidate: &&Candidate| {
             let about = candidate.check.and_then(Topic::of_check);
             self.profiles[candidate.profile].group == "generic" && topic.is_some() && about == topic
@@ -347,12 +347,13 @@ impl Finder {
             .collect();
         let with_code = |candidate: &&Candidate| candidate.check.is_some();
         let has_code = |candidate: &&Candidate| {
-            let enhanced = said.enhanced.is_none() || said.enhanced == candidate.pattern.enhanced;
-            said.code == Some(candidate.pattern.code) && enhanced
+            let enhanced =
+                quoted.enhanced.is_none() || quoted.enhanced == candidate.pattern.enhanced;
+            quoted.code == Some(candidate.pattern.code) && enhanced
         };
         // Without a reply of the same codes, the replies with the nearest code of the same class.
         let distance = |candidate: &&Candidate| {
-            let code = said
+            let code = quoted
                 .code
                 .filter(|code| code / 100 == candidate.pattern.code / 100)?;
             Some(code.abs_diff(candidate.pattern.code))

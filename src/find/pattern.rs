@@ -1,7 +1,7 @@
 //! Reply templates as patterns: a placeholder matches every value that it can have.
 
 use super::canonical::{without_enhanced, words};
-use super::input::Said;
+use super::input::QuotedReply;
 use super::overlap::{Overlap, Sequences};
 use super::piece::{Piece, letters, pieces};
 use crate::policy::Template;
@@ -67,23 +67,23 @@ impl Pattern {
     }
 
     /// Whether the codes of a text are those of the pattern; a missing enhanced code is ignored.
-    pub(super) fn has_codes_of(&self, said: &Said) -> bool {
-        let enhanced = match (&self.enhanced, &said.enhanced) {
+    pub(super) fn has_codes_of(&self, quoted: &QuotedReply) -> bool {
+        let enhanced = match (&self.enhanced, &quoted.enhanced) {
             (Some(mine), Some(theirs)) => mine == theirs,
             _ => true,
         };
-        enhanced && said.code.is_none_or(|code| code == self.code)
+        enhanced && quoted.code.is_none_or(|code| code == self.code)
     }
 
     /// The quality of a match of the words; codes are ignored.
-    pub(super) fn fit(&self, said: &Said, sequences: &Sequences<'_>) -> Option<Fit> {
+    pub(super) fn fit(&self, quoted: &QuotedReply, sequences: &Sequences<'_>) -> Option<Fit> {
         let mut attempts = ATTEMPTS;
-        let text = said.canonical.as_str();
+        let text = quoted.canonical.as_str();
         if self.letters() == 0 || text.is_empty() {
             return None;
         }
         let Some(hit) = hit(&self.whole, text, 0, &mut attempts) else {
-            return self.fit_parts(said, sequences);
+            return self.fit_parts(quoted, sequences);
         };
         let (letters, whole) = (hit.letters, hit.whole);
         let literal = if whole {
@@ -101,14 +101,14 @@ impl Pattern {
         };
         enough
             .then_some(fit)
-            .or_else(|| self.fit_parts(said, sequences))
+            .or_else(|| self.fit_parts(quoted, sequences))
     }
 
     /// Whether a reply is one of this pattern, with nothing left out or added.
-    pub(super) fn is(&self, said: &Said) -> bool {
+    pub(super) fn is(&self, quoted: &QuotedReply) -> bool {
         let mut attempts = ATTEMPTS;
-        let hit = hit(&self.whole, &said.canonical, 0, &mut attempts);
-        said.code == Some(self.code)
+        let hit = hit(&self.whole, &quoted.canonical, 0, &mut attempts);
+        quoted.code == Some(self.code)
             && hit.is_some_and(|hit| hit.whole && (hit.rest == 0 || self.ends_open()))
     }
 
@@ -121,12 +121,12 @@ impl Pattern {
     }
 
     /// The parts of the reply in the text, which can be cut at both ends and in the middle.
-    fn fit_parts(&self, said: &Said, sequences: &Sequences<'_>) -> Option<Fit> {
+    fn fit_parts(&self, quoted: &QuotedReply, sequences: &Sequences<'_>) -> Option<Fit> {
         let Overlap { letters, octets } = sequences.overlap(&self.whole);
         // Few letters of a reply are only sufficient together with its code.
-        let distinctive = letters >= UNIQUE || (letters >= DISTINCTIVE && said.code.is_some());
+        let distinctive = letters >= UNIQUE || (letters >= DISTINCTIVE && quoted.code.is_some());
         // Most of the text must be from the reply, because several replies can share a sentence.
-        let covers = octets * 10 >= said.canonical.len() * 8;
+        let covers = octets * 10 >= quoted.canonical.len() * 8;
         let most = letters >= UNIQUE || letters * 10 >= self.letters() * 8;
         (letters >= DISTINCTIVE && (covers || most)).then_some(Fit {
             letters,
@@ -218,8 +218,11 @@ mod tests {
     #[track_caller]
     fn fit(template: &[&str], text: &str) -> Option<Fit> {
         let pattern = Pattern::of(&Template::parse(template).expect("a template"));
-        let said = Said::of_text(text).into_iter().next().expect("a reply");
-        pattern.fit(&said, &Sequences::of(&said.canonical))
+        let quoted = QuotedReply::of_text(text)
+            .into_iter()
+            .next()
+            .expect("a reply");
+        pattern.fit(&quoted, &Sequences::of(&quoted.canonical))
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Certainty;
-use super::input::Said;
+use super::input::QuotedReply;
 use super::overlap::Sequences;
 use super::pattern::Pattern;
 use super::topic::Topic;
@@ -47,7 +47,7 @@ pub(super) struct Candidate {
     /// Whether the text is the default of its check, not the receiver's.
     pub(super) is_default: bool,
     /// Whether the words are those of the receiver, not modelled.
-    proved: bool,
+    is_literal: bool,
     /// Whether the words are those of software that many operators use.
     of_software: bool,
     pub(super) pattern: Arc<Pattern>,
@@ -124,21 +124,21 @@ impl Index {
 
     /// The candidates that fit one of the replies, best first; one for each rule of a profile. `homes` are the profiles of the
     /// domain that the refused message was sent to: words that they have from software are theirs.
-    pub(super) fn rank(&self, said: &[Said], homes: &[usize]) -> Vec<Ranked> {
+    pub(super) fn rank(&self, quoted: &[QuotedReply], homes: &[usize]) -> Vec<Ranked> {
         let mut ranked: Vec<Ranked> = Vec::new();
-        for said in said {
-            let sequences = Sequences::of(&said.canonical);
-            let topic = Topic::of_words(&said.words);
+        for quoted in quoted {
+            let sequences = Sequences::of(&quoted.canonical);
+            let topic = Topic::of_words(&quoted.words);
             let mut these: Vec<_> = self
                 .candidates
                 .iter()
                 .enumerate()
                 .filter_map(|(at, candidate)| {
                     let is_home = homes.contains(&candidate.profile);
-                    self.judge(at, candidate, is_home, said, topic, &sequences)
+                    self.judge(at, candidate, is_home, quoted, topic, &sequences)
                 })
                 .collect();
-            self.demote_ambiguous(&mut these, said);
+            self.demote_ambiguous(&mut these, quoted);
             ranked.extend(these);
         }
         let best = ranked.iter().map(|one| one.certainty).min();
@@ -179,12 +179,12 @@ impl Index {
         at: usize,
         candidate: &Candidate,
         is_home: bool,
-        said: &Said,
+        quoted: &QuotedReply,
         topic: Option<Topic>,
         sequences: &Sequences<'_>,
     ) -> Option<Ranked> {
         let pattern = &candidate.pattern;
-        let codes = pattern.has_codes_of(said);
+        let codes = pattern.has_codes_of(quoted);
         let ranked = |certainty, score: f64| Ranked {
             fits: false,
             whole: false,
@@ -199,9 +199,9 @@ impl Index {
                     (false, false) => 0.0,
                 },
         };
-        if let Some(fit) = pattern.fit(said, sequences) {
+        if let Some(fit) = pattern.fit(quoted, sequences) {
             let literal =
-                fit.literal && codes && candidate.proved && (!candidate.of_software || is_home);
+                fit.literal && codes && candidate.is_literal && (!candidate.of_software || is_home);
             let certainty = if literal {
                 Certainty::Literal
             } else {
@@ -217,28 +217,28 @@ impl Index {
                 ..ranked(certainty, coverage)
             });
         }
-        let same_class = said
+        let same_class = quoted
             .code
             .is_none_or(|code| code / 100 == pattern.code / 100);
-        let shared = self.shared(pattern, said);
+        let shared = self.shared(pattern, quoted);
         if same_class && shared > 0.0 {
             return Some(ranked(Certainty::Words, shared * 10.0));
         }
-        let same_code = said.code == Some(pattern.code);
+        let same_code = quoted.code == Some(pattern.code);
         let of_topic = topic.is_some() && candidate.check.and_then(Topic::of_check) == topic;
-        let same_enhanced = said.enhanced.is_some() && said.enhanced == pattern.enhanced;
+        let same_enhanced = quoted.enhanced.is_some() && quoted.enhanced == pattern.enhanced;
         (same_code
             && of_topic
-            && (same_enhanced || said.enhanced.is_none() || pattern.enhanced.is_none()))
+            && (same_enhanced || quoted.enhanced.is_none() || pattern.enhanced.is_none()))
         .then(|| ranked(Certainty::Kind, if same_enhanced { 2.0 } else { 1.0 }))
     }
 
     /// The common words, weighted by rarity; 0 if the words are not the same.
-    fn shared(&self, pattern: &Pattern, said: &Said) -> f64 {
+    fn shared(&self, pattern: &Pattern, quoted: &QuotedReply) -> f64 {
         if pattern.words.len() < FEWEST_WORDS {
             return 0.0;
         }
-        let theirs: HashSet<_> = said.words.iter().collect();
+        let theirs: HashSet<_> = quoted.words.iter().collect();
         let mine: HashSet<_> = pattern.words.iter().collect();
         let weight = |words: &mut dyn Iterator<Item = &&String>| {
             words.map(|word| self.rarity(word)).sum::<f64>()
@@ -263,7 +263,7 @@ impl Index {
 
     /// Lowers matches that prove nothing: another reply has more of the text or is complete, or the text is a part of the
     /// replies of several receivers.
-    fn demote_ambiguous(&self, ranked: &mut [Ranked], said: &Said) {
+    fn demote_ambiguous(&self, ranked: &mut [Ranked], quoted: &QuotedReply) {
         let fits = |one: &&Ranked| one.fits;
         let most = ranked.iter().filter(fits).map(|one| one.letters).max();
         let Some(most) = most else {
@@ -275,7 +275,7 @@ impl Index {
         let text = |one: &Ranked| self.candidates[one.candidate].pattern.text();
         let texts: HashSet<_> = ranked.iter().filter(best).map(text).collect();
         let is_complete = ranked.iter().filter(best).any(|one| one.whole);
-        let is_short = said.canonical.len() < DISTINCT_PREFIX;
+        let is_short = quoted.canonical.len() < DISTINCT_PREFIX;
         let is_shared = texts.len() > 1 && (profiles.len() > 1 || is_short) && !is_complete;
         for one in ranked.iter_mut() {
             let is_other = one.letters < most && !profiles.contains(&profile(one));
@@ -299,7 +299,7 @@ fn of_profile(at: usize, profile: &ReceiverProfile) -> Vec<Candidate> {
         is_variant: false,
         confidence: None,
         is_default: false,
-        proved: true,
+        is_literal: true,
         of_software: false,
         pattern: Arc::new(Pattern::of(template)),
     };
@@ -321,7 +321,7 @@ fn of_profile(at: usize, profile: &ReceiverProfile) -> Vec<Candidate> {
                 demands: rule.check.checks,
                 era: rule.era.clone(),
                 confidence: rule.confidence,
-                proved: !rule.modelled,
+                is_literal: !rule.modelled,
                 ..candidate(first)
             });
         }
@@ -343,7 +343,7 @@ fn of_profile(at: usize, profile: &ReceiverProfile) -> Vec<Candidate> {
                 is_variant: variant.is_some(),
                 is_default: variant.is_none() && !own,
                 confidence: rule.confidence,
-                proved: match variant {
+                is_literal: match variant {
                     Some(variant) => !variant.modelled,
                     None => !rule.modelled && own,
                 },

@@ -34,16 +34,16 @@ impl Logs {
         let events = Arc::new(event_log(keep.events, journal_store.cloned()));
         let dns_queries = query_log(keep.dns_queries, &events, metrics);
         let pending = Arc::new(Backlog::new(keep.events));
-        let (queries, told, taken) = (
+        let (queries, backlog, taken) = (
             Arc::clone(&dns_queries),
             Arc::clone(&pending),
             AtomicU64::new(0),
         );
         events.supplied(move |first| {
-            let (skipped, pending) = told.take();
+            let (skipped, pending) = backlog.take();
             let pending =
                 pending.filter(|events: &PendingEvents| !last_reset.is_after(events.session()));
-            let told = pending.flat_map(|events: PendingEvents| {
+            let of_sessions = pending.flat_map(|events: PendingEvents| {
                 let (at, session) = (events.at(), events.session());
                 events
                     .into_kinds()
@@ -54,7 +54,7 @@ impl Logs {
             if let Some(last) = asked.last() {
                 taken.store(last.id, Ordering::Relaxed);
             }
-            let mut new: Vec<_> = asked.iter().flat_map(asking).chain(told).collect();
+            let mut new: Vec<_> = asked.iter().flat_map(asking).chain(of_sessions).collect();
             new.sort_by_key(|(at, ..)| *at);
             let numbered = (first + skipped..).zip(new);
             (
@@ -100,7 +100,7 @@ fn query_log(
     events: &Arc<Log<Event>>,
     metrics: &Arc<Metrics>,
 ) -> Arc<Log<DnsQuery>> {
-    let (told, metrics) = (Arc::downgrade(events), Arc::clone(metrics));
+    let (event_log, metrics) = (Arc::downgrade(events), Arc::clone(metrics));
     Arc::new(Log::relayed(limits, move |queries: &[Arc<DnsQuery>]| {
         for query in queries {
             metrics.queries.count(&query.rcode());
@@ -108,7 +108,7 @@ fn query_log(
                 metrics.faults.count([query.fault()]);
             }
         }
-        if let Some(events) = told.upgrade() {
+        if let Some(events) = event_log.upgrade() {
             events.touch();
         }
     }))

@@ -239,12 +239,12 @@ impl Envelope {
                 .map(|text| size_of::<String>() + text.len())
                 .sum::<usize>()
         };
-        let said = self
+        let of_recipients = self
             .recipient_parameters
             .iter()
             .map(|all| size_of::<Vec<String>>() + texts(all))
             .sum::<usize>();
-        self.sender.len() + texts(&self.recipients) + texts(&self.parameters) + said
+        self.sender.len() + texts(&self.recipients) + texts(&self.parameters) + of_recipients
     }
 }
 

@@ -48,8 +48,8 @@ pub(crate) fn steps(
         .refusals
         .first()
         .map(|refusal| refusal.reply.wire_lines().collect::<Vec<_>>());
-    let told = events.iter().filter(|event| event.session == record.id);
-    let told = told.filter_map(|event| {
+    let of_session = events.iter().filter(|event| event.session == record.id);
+    let of_session = of_session.filter_map(|event| {
         let (actor, text, took, fault) = match &event.what {
             EventKind::Command { text } => (Actor::Client, text.to_string(), Duration::ZERO, ""),
             EventKind::Reply { text } => (Actor::Receiver, text.to_string(), Duration::ZERO, ""),
@@ -90,7 +90,7 @@ pub(crate) fn steps(
         fault: query.fault().to_owned(),
         refusal: false,
     });
-    let mut steps: Vec<_> = told.chain(asked).collect();
+    let mut steps: Vec<_> = of_session.chain(asked).collect();
     steps.sort_by_key(|step| step.at);
     delayed(&mut steps);
     steps

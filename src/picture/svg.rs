@@ -74,12 +74,12 @@ fn draw(lane: &Lane, top: i32, out: &mut String) -> i32 {
     let mut row = first;
     let root = height(&lane.root);
     // The identity is drawn beside its first branch.
-    let beside = lane.branches.first().map_or(root, row_height).max(root);
-    let root_top = first + (beside - root) / 2;
+    let height = lane.branches.first().map_or(root, row_height).max(root);
+    let root_top = first + (height - root) / 2;
     for branch in &lane.branches {
         let tall = row_height(branch).max(if row == first { root } else { 0 });
         let middle = row + tall / 2;
-        let from = (COLUMNS[0] + NODE_WIDTH, first + beside / 2);
+        let from = (COLUMNS[0] + NODE_WIDTH, first + height / 2);
         hop(branch, 1, from, middle, out);
         row += tall + 10;
     }

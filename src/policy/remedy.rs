@@ -306,48 +306,48 @@ pub(crate) struct RemediesView {
 }
 
 /// Verifies proposals: returns those that help, as concrete changes.
-type Prover = Box<dyn FnOnce(Vec<Remedy>) -> Vec<Remedy> + Send>;
+type Verifier = Box<dyn FnOnce(Vec<Remedy>) -> Vec<Remedy> + Send>;
 
 /// The remedies of a refusal: alternatives, each of which fixes it.
 ///
 /// They are verified when they are read for the first time, with the zones at the time of the refusal. A session
 /// therefore only pays for keeping the data of the verification.
 #[derive(Clone, Default)]
-pub struct Remedies(Arc<Proof>);
+pub struct Remedies(Arc<Verification>);
 
 #[derive(Default)]
-struct Proof {
-    proved: OnceLock<Vec<Remedy>>,
-    open: Mutex<(Vec<Remedy>, Option<Prover>)>,
+struct Verification {
+    verified: OnceLock<Vec<Remedy>>,
+    open: Mutex<(Vec<Remedy>, Option<Verifier>)>,
 }
 
 impl Remedies {
     /// The proposals of a check, which are not shown before they are verified.
     pub(super) fn proposed(proposals: Vec<Remedy>) -> Self {
-        Self(Arc::new(Proof {
-            proved: OnceLock::new(),
+        Self(Arc::new(Verification {
+            verified: OnceLock::new(),
             open: Mutex::new((proposals, None)),
         }))
     }
 
     /// Remedies that are verified already.
-    pub(crate) fn proved(remedies: Vec<Remedy>) -> Self {
-        Self(Arc::new(Proof {
-            proved: OnceLock::from(remedies),
+    pub(crate) fn verified(remedies: Vec<Remedy>) -> Self {
+        Self(Arc::new(Verification {
+            verified: OnceLock::from(remedies),
             open: Mutex::default(),
         }))
     }
 
     /// Sets the function that verifies the proposals.
-    pub(crate) fn prove_by(
+    pub(crate) fn verify_with(
         &self,
-        prover: impl FnOnce(Vec<Remedy>) -> Vec<Remedy> + Send + 'static,
+        verifier: impl FnOnce(Vec<Remedy>) -> Vec<Remedy> + Send + 'static,
     ) {
-        self.0.open.lock().1 = Some(Box::new(prover));
+        self.0.open.lock().1 = Some(Box::new(verifier));
     }
 
     /// Verifies the remedies, unless that is done already.
-    pub(crate) fn prove(&self) {
+    pub(crate) fn verify(&self) {
         _ = self.len();
     }
 
@@ -368,7 +368,7 @@ impl From<RemediesView> for Remedies {
         let remedy = |remedy: RemedyView| Remedy {
             all_of: remedy.all_of.into_iter().map(Change::Restored).collect(),
         };
-        Self::proved(view.one_of.into_iter().map(remedy).collect())
+        Self::verified(view.one_of.into_iter().map(remedy).collect())
     }
 }
 
@@ -376,9 +376,9 @@ impl Deref for Remedies {
     type Target = [Remedy];
 
     fn deref(&self) -> &[Remedy] {
-        self.0.proved.get_or_init(|| {
-            let (proposals, prover) = std::mem::take(&mut *self.0.open.lock());
-            prover.map(|prove| prove(proposals)).unwrap_or_default()
+        self.0.verified.get_or_init(|| {
+            let (proposals, verifier) = std::mem::take(&mut *self.0.open.lock());
+            verifier.map(|verify| verify(proposals)).unwrap_or_default()
         })
     }
 }
@@ -393,7 +393,7 @@ impl Eq for Remedies {}
 
 impl fmt::Debug for Remedies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.proved.get() {
+        match self.0.verified.get() {
             Some(remedies) => remedies.fmt(f),
             None => f.write_str("Remedies(not read yet)"),
         }

@@ -127,8 +127,8 @@ fn initialise(pipes: Pipes, command: &[OsString]) -> u8 {
     let mut control = BufReader::new(control);
     let mut line = String::new();
     // An incomplete line means that martinet has ended.
-    let told = control.read_line(&mut line);
-    let Some(inside) = told.ok().and_then(|_| serde_json::from_str(&line).ok()) else {
+    let read = control.read_line(&mut line);
+    let Some(inside) = read.ok().and_then(|_| serde_json::from_str(&line).ok()) else {
         return 0;
     };
     let borrowed = match prepare(&inside) {

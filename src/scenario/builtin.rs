@@ -202,9 +202,9 @@ fn examine(file: &Path, text: &str, usual: Kind, only: bool) -> Examined {
     }
     let stray = |key: &str| evidence.stray(key, kind);
     let reader = Reader::with_strays(table, 0..0, kind.section(), stray, &mut mistakes);
-    let beside = file.parent().filter(|_| !file.starts_with(shipped::PREFIX));
+    let folder = file.parent().filter(|_| !file.starts_with(shipped::PREFIX));
     let content = match kind {
-        Kind::Scenario => parse::read(&stem(file), reader, beside, &mut mistakes)
+        Kind::Scenario => parse::read(&stem(file), reader, folder, &mut mistakes)
             .map(|scenario| Content::Scenario(Box::new(scenario))),
         Kind::Receiver => receiver::read(&stem(file), reader, &mut mistakes).map(Content::Receiver),
     };

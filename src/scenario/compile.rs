@@ -34,7 +34,7 @@ pub(crate) struct Clash {
 
 impl Clash {
     /// The expected text of the zone, and the generated records.
-    pub(crate) fn told(&self) -> (String, String) {
+    pub(crate) fn expected_and_found(&self) -> (String, String) {
         let Self { conflict, more, .. } = self;
         let expected = format!("{}, in the text of the zone", conflict.expected());
         let found = match more {

@@ -76,7 +76,7 @@ impl Domain {
 /// Reads all `[[domain]]` tables, and returns their positions.
 pub(super) fn domains(
     file: &mut Reader<'_>,
-    beside: Option<&Path>,
+    folder: Option<&Path>,
     mistakes: &mut Mistakes,
 ) -> (Vec<Domain>, Vec<Range<usize>>) {
     let (domains, spans): (Vec<Domain>, Vec<_>) = file
@@ -84,7 +84,7 @@ pub(super) fn domains(
         .into_iter()
         .filter_map(|table| {
             let span = table.span();
-            Some((domain(table, beside, mistakes)?, span))
+            Some((domain(table, folder, mistakes)?, span))
         })
         .unzip();
     for (at, (one, span)) in domains.iter().zip(&spans).enumerate() {
@@ -96,15 +96,15 @@ pub(super) fn domains(
     (domains, spans)
 }
 
-fn domain(mut table: Reader<'_>, beside: Option<&Path>, mistakes: &mut Mistakes) -> Option<Domain> {
+fn domain(mut table: Reader<'_>, folder: Option<&Path>, mistakes: &mut Mistakes) -> Option<Domain> {
     table.require("name", mistakes);
     let name = table.parsed("name", mistakes, domain_name);
-    let receiver = named_receiver(&mut table, beside, mistakes);
+    let receiver = named_receiver(&mut table, folder, mistakes);
     let listed = table.value("addresses").map(Spanned::span);
     let addresses = table.parsed_list("addresses", mistakes, address);
     let mx = table.value("mx");
     let servers = mx.map_or(MailServers::Usual, |value| {
-        mail_servers(value, beside, mistakes)
+        mail_servers(value, folder, mistakes)
     });
     let recipients = mailboxes(&mut table, "recipients", mistakes);
     table.finish();
@@ -139,7 +139,7 @@ pub(super) fn mailboxes(
 /// Reads `mx`: one host or a list of hosts; an empty list means that there is no MX record.
 fn mail_servers(
     value: &Spanned<DeValue<'_>>,
-    beside: Option<&Path>,
+    folder: Option<&Path>,
     mistakes: &mut Mistakes,
 ) -> MailServers {
     let values: Vec<_> = match value.get_ref() {
@@ -159,7 +159,7 @@ fn mail_servers(
             DeValue::String(_) => written(value, usual, mistakes),
             DeValue::Table(inner) => {
                 let table = Reader::new(inner, value.span(), &MAIL_SERVER, mistakes);
-                tabled(table, usual, beside, mistakes)
+                tabled(table, usual, folder, mistakes)
             }
             _ => {
                 wrong_type(value, MX, mistakes);
@@ -213,7 +213,7 @@ fn written(
 fn tabled(
     mut table: Reader<'_>,
     usual: u16,
-    beside: Option<&Path>,
+    folder: Option<&Path>,
     mistakes: &mut Mistakes,
 ) -> Option<MailServer> {
     table.require("name", mistakes);
@@ -222,7 +222,7 @@ fn tabled(
     });
     let preference = table.number_as("preference", mistakes);
     let addresses = table.parsed_list("addresses", mistakes, address);
-    let receiver = named_receiver(&mut table, beside, mistakes);
+    let receiver = named_receiver(&mut table, folder, mistakes);
     let dead = table.flag("dead", mistakes).unwrap_or(false);
     table.finish();
     Some(MailServer {

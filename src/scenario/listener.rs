@@ -44,25 +44,25 @@ impl Default for Listener {
 pub(super) fn listeners(
     file: &mut Reader<'_>,
     pools: &Pools,
-    beside: Option<&Path>,
+    folder: Option<&Path>,
     mistakes: &mut Mistakes,
 ) -> Vec<Listener> {
     file.tables("listener", mistakes)
         .into_iter()
-        .map(|table| listener(table, pools, beside, mistakes))
+        .map(|table| listener(table, pools, folder, mistakes))
         .collect()
 }
 
 fn listener(
     mut table: Reader<'_>,
     pools: &Pools,
-    beside: Option<&Path>,
+    folder: Option<&Path>,
     mistakes: &mut Mistakes,
 ) -> Listener {
     let usual = Listener::default();
     let parse = |text: &str| text.parse::<SocketAddr>().ok();
     let address = table.parsed("address", mistakes, parse);
-    let receiver = named_receiver(&mut table, beside, mistakes);
+    let receiver = named_receiver(&mut table, folder, mistakes);
     let client = identity("client", &mut table, pools, mistakes);
     let protocol = table.choice("protocol", mistakes);
     let proxy = table.choice("proxy", mistakes);

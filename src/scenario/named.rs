@@ -11,7 +11,7 @@ use super::words::unknown;
 /// The receiver under the key `receiver`: the name of a built-in one, or a path relative to the file.
 pub(super) fn named_receiver(
     table: &mut Reader<'_>,
-    beside: Option<&Path>,
+    folder: Option<&Path>,
     mistakes: &mut Mistakes,
 ) -> Option<String> {
     let At { value, span } = table.string("receiver", mistakes)?;
@@ -34,12 +34,12 @@ pub(super) fn named_receiver(
         return Some(value);
     }
     // Text from an HTTP request has no directory, and must not reveal which files the server has.
-    let Some(beside) = beside else {
+    let Some(folder) = folder else {
         let expected = "the name of a built-in receiver: this scenario reads no files";
         mistakes.add(span, expected, format!("the path {value:?}"));
         return None;
     };
-    let path = beside.join(&value);
+    let path = folder.join(&value);
     if let Err(cause) = std::fs::File::open(&path) {
         let found = format!("{}: {cause}", path.display());
         mistakes.add(span, "a receiver file that can be read", found);

@@ -31,7 +31,7 @@ const SENDER: &str = "sender@example.test";
 pub(super) fn read(
     name: &str,
     mut file: Reader<'_>,
-    beside: Option<&Path>,
+    folder: Option<&Path>,
     mistakes: &mut Mistakes,
 ) -> Option<Scenario> {
     let title = file.required("title", mistakes).map(|t| t.value);
@@ -43,18 +43,18 @@ pub(super) fn read(
         .collect();
     file.string("kind", mistakes);
     let receiver =
-        named_receiver(&mut file, beside, mistakes).unwrap_or_else(|| RECEIVER.to_owned());
+        named_receiver(&mut file, folder, mistakes).unwrap_or_else(|| RECEIVER.to_owned());
     let mailbox = |text: &str| smtp::is_mailbox(text).then(|| text.to_owned());
     let sender = file.parsed("sender", mistakes, mailbox);
     let sender = sender.unwrap_or_else(|| SENDER.to_owned());
-    let (domains, domain_spans) = domain::domains(&mut file, beside, mistakes);
+    let (domains, domain_spans) = domain::domains(&mut file, folder, mistakes);
     let known_recipients = recipients(&mut file, mistakes);
-    let zones = source::zones(&mut file, beside, mistakes);
+    let zones = source::zones(&mut file, folder, mistakes);
     domain::contradictions(&domains, &domain_spans, &zones, mistakes);
     let dns = dns(&mut file, mistakes);
     let pools = pools(&mut file, mistakes);
     let (client, nat) = source::client(&mut file, &pools, mistakes);
-    let listeners = listeners(&mut file, &pools, beside, mistakes);
+    let listeners = listeners(&mut file, &pools, folder, mistakes);
     let faults = file
         .tables("fault", mistakes)
         .into_iter()
@@ -93,7 +93,7 @@ pub(super) fn read(
     };
     let expectations = expected
         .into_iter()
-        .filter_map(|table| expect(table, &scenario, beside, mistakes));
+        .filter_map(|table| expect(table, &scenario, folder, mistakes));
     scenario.expectations = expectations.collect();
     clashes(&scenario, &domain_spans, &pools.spans, mistakes);
     title.map(|_| scenario)
@@ -111,7 +111,7 @@ fn clashes(
             Generator::Domain(index) => domains.get(index),
             Generator::Pool(index) => pools.get(index),
         };
-        let (expected, found) = clash.told();
+        let (expected, found) = clash.expected_and_found();
         mistakes.add(span.cloned().unwrap_or_default(), expected, found);
     }
 }
@@ -337,13 +337,13 @@ fn transport(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Transpor
 fn expect(
     mut table: Reader<'_>,
     scenario: &Scenario,
-    beside: Option<&Path>,
+    folder: Option<&Path>,
     mistakes: &mut Mistakes,
 ) -> Option<Expectation> {
     let expectation = if table.is(&EXPECT_ANSWER) {
         dns_expectation(&mut table, mistakes).map(Expectation::Dns)
     } else {
-        session_expectation(&mut table, scenario, beside, mistakes)
+        session_expectation(&mut table, scenario, folder, mistakes)
             .map(|s| Expectation::Session(Box::new(s)))
     };
     table.string("note", mistakes);
@@ -382,7 +382,7 @@ const MOST_SESSIONS: u64 = 1000;
 fn session_expectation(
     table: &mut Reader<'_>,
     scenario: &Scenario,
-    beside: Option<&Path>,
+    folder: Option<&Path>,
     mistakes: &mut Mistakes,
 ) -> Option<SessionExpectation> {
     for key in ["client", "helo", "reply"] {
@@ -398,7 +398,7 @@ fn session_expectation(
     let sender = text(table, "sender", mistakes).unwrap_or_else(|| scenario.sender.clone());
     let recipient = text(table, "recipient", mistakes);
     let message = text(table, "message", mistakes);
-    let receiver = named_receiver(table, beside, mistakes).unwrap_or_else(|| {
+    let receiver = named_receiver(table, folder, mistakes).unwrap_or_else(|| {
         let default = scenario.recipient();
         let recipient = recipient.as_deref().unwrap_or(&default);
         scenario.receiver_for(recipient)

@@ -45,7 +45,7 @@ impl Place {
 /// Reads all `[[zone]]` tables, and checks that each name is in only one zone.
 pub(super) fn zones(
     file: &mut Reader<'_>,
-    beside: Option<&Path>,
+    folder: Option<&Path>,
     mistakes: &mut Mistakes,
 ) -> Vec<Zone> {
     let mut tables = file.tables("zone", mistakes);
@@ -66,7 +66,7 @@ pub(super) fn zones(
         origins.push(origin);
     }
     let known: HashSet<Name> = origins.iter().flatten().cloned().collect();
-    let read = |(table, origin)| zone(table, origin, &known, beside, mistakes);
+    let read = |(table, origin)| zone(table, origin, &known, folder, mistakes);
     tables.into_iter().zip(origins).filter_map(read).collect()
 }
 
@@ -74,7 +74,7 @@ fn zone(
     mut table: Reader<'_>,
     origin: Option<Name>,
     origins: &HashSet<Name>,
-    beside: Option<&Path>,
+    folder: Option<&Path>,
     mistakes: &mut Mistakes,
 ) -> Option<Zone> {
     let ttl = table.number_as("ttl", mistakes).unwrap_or(TTL);
@@ -90,7 +90,7 @@ fn zone(
             let place = place(&text, mistakes);
             (text.value.into_bytes(), place)
         }
-        (None, Some(path)) => (octets_of_file(&path, beside, mistakes)?, Place::File(path)),
+        (None, Some(path)) => (octets_of_file(&path, folder, mistakes)?, Place::File(path)),
         (Some(_), Some(path)) => {
             mistakes.add(path.span, "text or file", "both");
             return None;
@@ -125,10 +125,10 @@ fn place(text: &At<String>, mistakes: &Mistakes) -> Place {
 
 fn octets_of_file(
     path: &At<String>,
-    beside: Option<&Path>,
+    folder: Option<&Path>,
     mistakes: &mut Mistakes,
 ) -> Option<Vec<u8>> {
-    let Some(beside) = beside else {
+    let Some(folder) = folder else {
         mistakes.add(
             path.span.clone(),
             "text: a built-in scenario reads no files",
@@ -136,7 +136,7 @@ fn octets_of_file(
         );
         return None;
     };
-    match std::fs::read(beside.join(&path.value)) {
+    match std::fs::read(folder.join(&path.value)) {
         Ok(octets) => Some(octets),
         Err(cause) => {
             mistakes.add(

@@ -72,9 +72,9 @@ impl Default for ClientConduct {
 
 impl ClientConduct {
     /// The octets of a string that the client says.
-    pub fn octets(said: &str) -> Vec<u8> {
-        let mut octets = said.as_bytes().to_vec();
-        if !said.ends_with('\n') {
+    pub fn octets(input: &str) -> Vec<u8> {
+        let mut octets = input.as_bytes().to_vec();
+        if !input.ends_with('\n') {
             octets.extend_from_slice(b"\r\n");
         }
         octets
@@ -220,9 +220,9 @@ impl Client {
         } else if !self.accepts(stage).await? || !self.claims(delivery).await? {
             return Ok(());
         }
-        for said in says {
-            self.say_all(said).await?;
-            if !self.read_replies(said, &mut stage).await? {
+        for input in says {
+            self.say_all(input).await?;
+            if !self.read_replies(input, &mut stage).await? {
                 return Ok(());
             }
         }
@@ -230,21 +230,21 @@ impl Client {
     }
 
     /// Sends one string of the conduct.
-    async fn say_all(&mut self, said: &str) -> io::Result<()> {
-        let lines = said.lines().map(|line| ("C", line.to_owned()));
+    async fn say_all(&mut self, input: &str) -> io::Result<()> {
+        let lines = input.lines().map(|line| ("C", line.to_owned()));
         self.dialogue.lines.extend(lines);
-        let octets = ClientConduct::octets(said);
+        let octets = ClientConduct::octets(input);
         self.stream.get_mut().write_all(&octets).await
     }
 
     /// Reads the replies to one string: one for each line, or one for a whole message. Returns true if none is a refusal.
-    async fn read_replies(&mut self, said: &str, stage: &mut Stage) -> io::Result<bool> {
+    async fn read_replies(&mut self, input: &str, stage: &mut Stage) -> io::Result<bool> {
         let last = self.dialogue.last.as_ref().map(|reply| reply.code().get());
         if last == Some(DATA_EXPECTED) {
             *stage = Stage::Eod;
             return self.accepts(*stage).await;
         }
-        for line in said.lines() {
+        for line in input.lines() {
             *stage = ClientConduct::stage_of(line).unwrap_or(*stage);
             if !self.accepts(*stage).await? || self.is_dismissed() {
                 return Ok(false);
@@ -324,8 +324,8 @@ impl Client {
             .lines()
             .map(|line| line.trim_end_matches('\r').to_owned())
             .collect();
-        let said = lines.iter().map(|line| ("S", line.clone()));
-        self.dialogue.lines.extend(said);
+        let input = lines.iter().map(|line| ("S", line.clone()));
+        self.dialogue.lines.extend(input);
         whole??;
         let unreadable = |(expected, found)| format!("expected {expected}, found {found}");
         Reply::parse(&lines).map_err(|mistake| invalid(unreadable(mistake)))

@@ -20,11 +20,11 @@ pub fn command(line: &[u8]) {
         Ok(Command::Mail {
             reverse_path,
             parameters,
-        }) => [vec![reverse_path.clone()], parameters.said.clone()].concat(),
+        }) => [vec![reverse_path.clone()], parameters.as_sent.clone()].concat(),
         Ok(Command::Rcpt {
             forward_path,
             parameters,
-        }) => [vec![forward_path.clone()], parameters.said.clone()].concat(),
+        }) => [vec![forward_path.clone()], parameters.as_sent.clone()].concat(),
         Ok(Command::Helo(_, argument)) => vec![argument.clone()],
         _ => Vec::new(),
     };

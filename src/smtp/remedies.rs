@@ -44,18 +44,18 @@ pub(crate) struct Case {
 impl Case {
     /// The remedies that help, as concrete changes, without unnecessary ones. Asking the receiver for an exception
     /// always helps.
-    pub(crate) fn prove(&self, proposals: Vec<Remedy>) -> Vec<Remedy> {
+    pub(crate) fn verify(&self, proposals: Vec<Remedy>) -> Vec<Remedy> {
         let ask = Change::AskReceiver(self.facts.client_address);
-        let mut proved: Vec<Remedy> = Vec::new();
+        let mut verified: Vec<Remedy> = Vec::new();
         for proposal in proposals.iter().filter(|p| p.all_of != [ask.clone()]) {
             let remedy = self.first_remedy(proposal);
-            proved.extend(remedy.filter(|remedy| !proved.contains(remedy)));
+            verified.extend(remedy.filter(|remedy| !verified.contains(remedy)));
         }
-        if proved.is_empty() {
-            proved.extend(self.last_resort());
+        if verified.is_empty() {
+            verified.extend(self.last_resort());
         }
-        proved.push(ask.into());
-        proved
+        verified.push(ask.into());
+        verified
     }
 
     /// The first concrete form of a proposed change that helps.
@@ -136,10 +136,10 @@ impl Case {
             Change::SayHelo(Some(helo)) => Some((Verb::Ehlo, helo.as_str())),
             _ => None,
         });
-        let said = before.helo.as_ref();
-        let helo = match (helo, said) {
-            (Some((_, helo)), Some(said)) => Some((said.verb, helo)),
-            (helo, said) => helo.or(said.map(|said| (said.verb, said.argument.as_str()))),
+        let previous = before.helo.as_ref();
+        let helo = match (helo, previous) {
+            (Some((_, helo)), Some(previous)) => Some((previous.verb, helo)),
+            (helo, previous) => helo.or(previous.map(|helo| (helo.verb, helo.argument.as_str()))),
         };
         let address = address.unwrap_or(before.client_address);
         let mut facts = Facts::of_receiver(address, &before.receiver_name);
@@ -187,8 +187,8 @@ impl Case {
                 *address != self.facts.client_address && is_public(*address)
             }
             Change::SayHelo(Some(helo)) => {
-                let said = self.facts.helo.as_ref();
-                !said.is_some_and(|said| said.argument.eq_ignore_ascii_case(helo))
+                let previous = self.facts.helo.as_ref();
+                !previous.is_some_and(|previous| previous.argument.eq_ignore_ascii_case(helo))
             }
             _ => true,
         }
@@ -238,8 +238,10 @@ impl Case {
                     .map(name::display)
                     .collect::<Vec<_>>();
                 let literal = literal(self.facts.client_address);
-                let said = names.into_iter().chain([literal]);
-                said.map(|helo| vec![Change::SayHelo(Some(helo))]).collect()
+                let claims = names.into_iter().chain([literal]);
+                claims
+                    .map(|helo| vec![Change::SayHelo(Some(helo))])
+                    .collect()
             }
             change => vec![vec![change.clone()]],
         }

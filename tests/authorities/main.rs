@@ -73,12 +73,12 @@ async fn real_authorities_agree() {
         for _ in 0..count {
             let question = &questions::random(&zones, &mut random);
             let ask = |server, tcp| exchange::ask(server, question, tcp).expect("an answer");
-            let said = &ask(ours, question.tcp);
+            let answer = &ask(ours, question.tcp);
             for (server, address) in &servers {
                 let case = case::Case {
                     server,
                     question,
-                    ours: said,
+                    ours: answer,
                     theirs: &ask(*address, question.tcp),
                     zones: &zones,
                 };

@@ -116,8 +116,8 @@ pub fn scripts(helo: &str) -> Vec<Vec<String>> {
     };
     let paths = |command: &str, before: &[String]| {
         let each = PATHS.iter().flat_map(|path| {
-            let said = format!("{command}{path}");
-            [before, &[said, line("RSET")]].concat()
+            let with_path = format!("{command}{path}");
+            [before, &[with_path, line("RSET")]].concat()
         });
         [vec![hello.clone()], each.collect(), vec![line("QUIT")]].concat()
     };
@@ -183,14 +183,14 @@ pub fn insert_mistakes(commands: &mut Vec<String>, random: &mut Random) {
     let mut messages = Vec::new();
     for _ in 0..random.weighted(&[(35, 0), (35, 1), (20, 2), (10, 4)]) {
         let at = random.below(commands.len());
-        let said = match random.below(4) {
+        let command = match random.below(4) {
             0 => format!("MAIL FROM:{}", random.pick(PATHS)),
             1 => format!("RCPT TO:{}", random.pick(PATHS)),
             _ => random.pick(LINES).to_owned(),
         };
-        match said.as_str() {
+        match command.as_str() {
             "DATA" => messages.push(format!("{BODY}{}", random.pick(MESSAGES))),
-            _ => commands.insert(at, said),
+            _ => commands.insert(at, command),
         }
     }
     // Inserted last, so that nothing comes between DATA and its message.

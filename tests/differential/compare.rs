@@ -98,8 +98,9 @@ fn disagreement(world: &World, profile: &str, real: &[Exchange], ours: &[Exchang
         if pair > 0 {
             writeln!(text, "  C {}", one.command).expect("a string takes text");
         }
-        let reply =
-            |said: Option<&Exchange>| said.map_or("(ended)".to_owned(), |e| e.reply[0].clone());
+        let reply = |exchange: Option<&Exchange>| {
+            exchange.map_or("(ended)".to_owned(), |e| e.reply[0].clone())
+        };
         let (real, ours) = (reply(real.get(pair)), reply(ours.get(pair)));
         if real == ours {
             writeln!(text, "  = {real}").expect("a string takes text");

@@ -65,11 +65,11 @@ pub async fn play(server: SocketAddr, source: IpAddr, commands: &[String]) -> Ve
         if body.is_some() && last_code != "354" {
             continue;
         }
-        let said = match command.as_str() {
+        let octets = match command.as_str() {
             WAIT => Vec::new(),
             _ => octets(body.unwrap_or(command)),
         };
-        let reply = match stream.get_mut().write_all(&said).await {
+        let reply = match stream.get_mut().write_all(&octets).await {
             Ok(()) => read_reply(&mut stream).await,
             Err(_) => vec!["<closed>".to_owned()],
         };

@@ -50,8 +50,8 @@ impl Foreign {
     /// Where the dynamic linker finds the program's libraries.
     pub fn libraries(&self) -> OsString {
         let own = format!("lib/{}-linux-gnu", std::env::consts::ARCH);
-        let beside = self.path("usr").join(&own);
-        let mut paths = vec![self.path("usr/lib/postfix"), beside, self.path(&own)];
+        let in_usr = self.path("usr").join(&own);
+        let mut paths = vec![self.path("usr/lib/postfix"), in_usr, self.path(&own)];
         paths.extend(
             std::env::var_os("LD_LIBRARY_PATH")
                 .iter()

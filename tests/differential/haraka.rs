@@ -74,12 +74,8 @@ fn start(foreign: &Foreign, directory: &Path) -> Child {
     }
     fs::create_dir_all(directory.join("queue")).expect("a directory");
     // If the machine's Node is too old for Haraka, npm has installed a newer one next to it.
-    let beside = foreign.path("haraka/node_modules/.bin/node");
-    let node = if beside.exists() {
-        beside
-    } else {
-        "node".into()
-    };
+    let newer = foreign.path("haraka/node_modules/.bin/node");
+    let node = if newer.exists() { newer } else { "node".into() };
     Command::new(node)
         .arg(foreign.path("haraka/node_modules/Haraka/bin/haraka"))
         .arg("-c")

@@ -70,12 +70,12 @@ pub struct Case {
 }
 
 impl Case {
-    async fn of(world: World, said: scores_worlds::Said) -> Self {
+    async fn of(world: World, claims: scores_worlds::Claims) -> Self {
         Self {
             client: world.client,
-            helo: said.helo,
+            helo: claims.helo,
             hostname: verified_name(world.client).await,
-            sender: said.sender,
+            sender: claims.sender,
             recipient: "postmaster@contoso.test".to_owned(),
             world,
         }
@@ -275,7 +275,7 @@ impl Profile {
     }
 }
 
-async fn play(made: Vec<(World, scores_worlds::Said)>, profiles: Arc<Vec<Profile>>) -> Report {
+async fn play(made: Vec<(World, scores_worlds::Claims)>, profiles: Arc<Vec<Profile>>) -> Report {
     let worlds: Vec<_> = made.iter().map(|(world, _)| world).collect();
     let scenario = Arc::new(scenario(&worlds));
     let zones = Arc::new(scenario.zones(HOST_4));
@@ -287,7 +287,7 @@ async fn play(made: Vec<(World, scores_worlds::Said)>, profiles: Arc<Vec<Profile
         .expect("a world starts");
     let places = Arc::new(Semaphore::new(AT_A_TIME));
     let mut tasks = JoinSet::new();
-    for (world, said) in made {
+    for (world, claims) in made {
         let place = Arc::clone(&places).acquire_owned().await;
         let (profiles, zones, scenario) = (
             Arc::clone(&profiles),
@@ -296,7 +296,7 @@ async fn play(made: Vec<(World, scores_worlds::Said)>, profiles: Arc<Vec<Profile
         );
         tasks.spawn(async move {
             let mut report = Report::default();
-            let case = Case::of(world, said).await;
+            let case = Case::of(world, claims).await;
             report.worlds += 1;
             for profile in profiles.iter() {
                 match profile.judge(&zones, &scenario, &case) {

@@ -108,7 +108,7 @@ const OPERATORS: &[&str] = &[
 const MX: &str = "mx.martinet.test";
 
 /// A client, its names and what it sends.
-pub fn random(number: usize, random: &mut Random) -> (World, Said) {
+pub fn random(number: usize, random: &mut Random) -> (World, Claims) {
     let mut world = World::bare(number, random);
     if random.chance(60) {
         let operator = random.chance(15);
@@ -136,11 +136,11 @@ pub fn random(number: usize, random: &mut Random) -> (World, Said) {
     if let Some((_, domain)) = sender.split_once('@').map(|(a, b)| (a, b.to_owned())) {
         spf(&mut world, random, &domain);
     }
-    (world, Said { helo, sender })
+    (world, Claims { helo, sender })
 }
 
 /// The names that the client sends.
-pub struct Said {
+pub struct Claims {
     /// In HELO or EHLO.
     pub helo: String,
     /// In MAIL; empty for the null sender.

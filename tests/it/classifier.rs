@@ -62,12 +62,12 @@ fn refusals_of_ptr_and_helo_are_classified() {
         .arg(&directory)
         .output()
         .expect("perl runs");
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
     std::fs::remove_dir_all(&directory).expect("the directory goes");
     let mut other = String::new();
     let mut replies = String::new();
     for (recipient, receiver, check, reply) in &written {
-        let line = told
+        let line = stdout
             .lines()
             .find_map(|line| line.strip_prefix(recipient.as_str()));
         let reason = line.map_or("nothing", str::trim);
@@ -83,8 +83,8 @@ fn refusals_of_ptr_and_helo_are_classified() {
     }
     let excepted = std::fs::read_to_string(&path).expect("the exceptions");
     assert!(
-        told.contains("\tblocked"),
-        "{told}{}",
+        stdout.contains("\tblocked"),
+        "{stdout}{}",
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(written.len() > 40, "{} replies", written.len());
@@ -114,17 +114,17 @@ fn filled(line: &str) -> String {
 
 /// A notification as Postfix writes it.
 fn notification(recipient: &str, reply: &[String]) -> String {
-    let said = reply.join(" ");
-    let class = &said[..1];
+    let text = reply.join(" ");
+    let class = &text[..1];
     format!(
         "From MAILER-DAEMON Thu Nov 26 01:02:03 2026\nReturn-Path: <>\nReceived: by out.shop.example (Postfix)\n\tid 4Kx1T72tQ9z1; Thu, 26 Nov 2026 01:02:03 +0000 (UTC)\n\
          Date: Thu, 26 Nov 2026 01:02:03 +0000 (UTC)\nFrom: MAILER-DAEMON@out.shop.example (Mail Delivery System)\nSubject: Undelivered Mail Returned to Sender\nTo: news@shop.example\n\
          Auto-Submitted: auto-replied\nMIME-Version: 1.0\nContent-Type: multipart/report; report-type=delivery-status;\n\tboundary=\"4Kx1T65kRJz1/out.shop.example\"\nMessage-Id: <1@out.shop.example>\n\n\
          This is a MIME-encapsulated message.\n\n--4Kx1T65kRJz1/out.shop.example\nContent-Description: Notification\nContent-Type: text/plain; charset=us-ascii\n\n\
-         This is the mail system at host out.shop.example.\n\n<{recipient}>: host mx.isp.example[203.0.113.25] said: {said} (in reply to RCPT TO command)\n\n\
+         This is the mail system at host out.shop.example.\n\n<{recipient}>: host mx.isp.example[203.0.113.25] said: {text} (in reply to RCPT TO command)\n\n\
          --4Kx1T65kRJz1/out.shop.example\nContent-Description: Delivery report\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; out.shop.example\n\
          X-Postfix-Queue-ID: 4Kx1T65kRJz1\nX-Postfix-Sender: rfc822; news@shop.example\nArrival-Date: Thu, 26 Nov 2026 01:02:02 +0000 (UTC)\n\n\
-         Final-Recipient: rfc822; {recipient}\nOriginal-Recipient: rfc822;{recipient}\nAction: failed\nStatus: {class}.0.0\nRemote-MTA: dns; mx.isp.example\nDiagnostic-Code: smtp; {said}\n\n\
+         Final-Recipient: rfc822; {recipient}\nOriginal-Recipient: rfc822;{recipient}\nAction: failed\nStatus: {class}.0.0\nRemote-MTA: dns; mx.isp.example\nDiagnostic-Code: smtp; {text}\n\n\
          --4Kx1T65kRJz1/out.shop.example\nContent-Description: Undelivered Message\nContent-Type: message/rfc822\n\n\
          Return-Path: <news@shop.example>\nFrom: News <news@shop.example>\nTo: {recipient}\nSubject: News\nDate: Thu, 26 Nov 2026 01:02:02 +0000\nMessage-ID: <1@shop.example>\n\nHello.\n\n\
          --4Kx1T65kRJz1/out.shop.example--\n"

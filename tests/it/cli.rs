@@ -311,7 +311,7 @@ fn verify_reports_unexpected_results() {
 /// Values that would never match, or protect nothing, are usage errors at start.
 #[test]
 fn serve_checks_the_options_of_http_access() {
-    for (arguments, said) in [
+    for (arguments, expected) in [
         (["--http-token", ""], "found an empty one"),
         (["--http-token", "two words"], "without spaces"),
         (["--http-auth", "user:"], "expected user:password"),
@@ -327,7 +327,7 @@ fn serve_checks_the_options_of_http_access() {
         (["--http-origin", "*"], "expected an origin"),
         (["--http-origin", "null"], "expected an origin"),
     ] {
-        check(&[&["serve"][..], &arguments].concat(), 2, &[said]);
+        check(&[&["serve"][..], &arguments].concat(), 2, &[expected]);
     }
     let output = Command::new(env!("CARGO_BIN_EXE_martinet"))
         .args([
@@ -393,8 +393,8 @@ fn demo_serves_until_it_is_stopped() {
         .stdout(std::process::Stdio::piped())
         .spawn()
         .expect("martinet runs");
-    let mut said = BufReader::new(child.stdout.take().expect("stdout")).lines();
-    let line = said
+    let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
+    let line = lines
         .by_ref()
         .map(|line| line.expect("text"))
         .find(|line| line.contains("curl http://"))
@@ -434,12 +434,15 @@ fn verify_counts_on_a_terminal() {
         .expect("martinet runs");
     assert!(child.wait().expect("it ends").success());
     // A terminal returns the output in pieces, and an error after the other end is closed.
-    let (mut terminal, mut said, mut piece) =
+    let (mut terminal, mut output, mut piece) =
         (std::fs::File::from(pty.master), Vec::new(), [0; 4096]);
     while let Ok(octets @ 1..) = terminal.read(&mut piece) {
-        said.extend_from_slice(&piece[..octets]);
+        output.extend_from_slice(&piece[..octets]);
     }
-    let said = String::from_utf8_lossy(&said);
-    assert!(said.contains("\r8 of 8 expectations played"), "{said:?}");
-    assert!(said.ends_with("\r\x1b[K"), "{said:?}");
+    let output = String::from_utf8_lossy(&output);
+    assert!(
+        output.contains("\r8 of 8 expectations played"),
+        "{output:?}"
+    );
+    assert!(output.ends_with("\r\x1b[K"), "{output:?}");
 }

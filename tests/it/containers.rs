@@ -99,11 +99,11 @@ fn health_checks_need_no_other_program() {
         &["livez", "--http", &http],
     ] {
         let output = martinet(arguments);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+        let shown = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {shown}");
         assert!(
-            said.contains(&format!("no answer from http://{http}/")),
-            "{said}"
+            shown.contains(&format!("no answer from http://{http}/")),
+            "{shown}"
         );
     }
 }
@@ -257,10 +257,10 @@ fn xclient(address: &Value) -> (bool, String) {
     stream
         .write_all(b"EHLO a.test\r\nXCLIENT ADDR=192.0.2.10\r\nQUIT\r\n")
         .expect("commands");
-    let mut said = String::new();
-    stream.read_to_string(&mut said).expect("replies");
-    let offered = said.contains("XCLIENT NAME ADDR");
-    let reply = said.lines().rev().nth(1).expect("a reply to XCLIENT");
+    let mut shown = String::new();
+    stream.read_to_string(&mut shown).expect("replies");
+    let offered = shown.contains("XCLIENT NAME ADDR");
+    let reply = shown.lines().rev().nth(1).expect("a reply to XCLIENT");
     (offered, reply.to_owned())
 }
 
@@ -322,9 +322,9 @@ fn wrong_networks_are_usage_errors() {
         ),
     ] {
         let output = martinet(&["serve", "--xclient-from", networks]);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(said.contains(expected), "{said}");
+        let shown = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{shown}");
+        assert!(shown.contains(expected), "{shown}");
     }
 }
 
@@ -332,9 +332,9 @@ fn wrong_networks_are_usage_errors() {
 fn wrong_ranges_are_usage_errors() {
     for range in ["20000", "20999-20000", "0-5", "a-b"] {
         let output = martinet(&["serve", "--worlds-ports", range]);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(said.contains("two ports such as 20000-20999"), "{said}");
+        let shown = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{shown}");
+        assert!(shown.contains("two ports such as 20000-20999"), "{shown}");
     }
 }
 
@@ -373,15 +373,15 @@ fn variables_of_mailpit_are_reported() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("martinet runs");
-    let mut said = String::new();
+    let mut shown = String::new();
     let mut stderr = child.stderr.take().expect("a pipe");
-    stderr.read_to_string(&mut said).expect("text");
+    stderr.read_to_string(&mut shown).expect("text");
     assert_eq!(child.wait().expect("an end").code(), Some(0));
     for notice in [
         "MP_SMTP_BIND_ADDR is a variable of Mailpit and has no effect here; use MARTINET_SMTP",
         "MP_MAX_MESSAGES is a variable of Mailpit and has no effect here",
     ] {
-        assert!(said.contains(notice), "{said}");
+        assert!(shown.contains(notice), "{shown}");
     }
 }
 
@@ -446,14 +446,14 @@ fn a_gateway_as_the_client_is_reported_once() {
     let Ok(output) = output else {
         return skip("no unshare here");
     };
-    let said = String::from_utf8_lossy(&output.stderr);
+    let shown = String::from_utf8_lossy(&output.stderr);
     if !String::from_utf8_lossy(&output.stdout).starts_with("prepared") {
         return skip(&format!(
-            "no network namespace can be prepared here: {said}"
+            "no network namespace can be prepared here: {shown}"
         ));
     }
-    assert!(output.status.success(), "{said}");
-    let (first, others) = said.split_once("second").expect("two parts");
+    assert!(output.status.success(), "{shown}");
+    let (first, others) = shown.split_once("second").expect("two parts");
     let (second, third) = others.split_once("third").expect("three parts");
     let warnings = |text: &str, address: &str| {
         let warning =
@@ -464,7 +464,7 @@ fn a_gateway_as_the_client_is_reported_once() {
             text.contains(&warning) && text.contains(&format!("--xclient-from {address}")),
         )
     };
-    assert_eq!(warnings(first, "10.1.2.1"), (1, true), "{said}");
-    assert_eq!(warnings(second, "fd01::1"), (1, true), "{said}");
-    assert_eq!(warnings(third, ""), (0, false), "{said}");
+    assert_eq!(warnings(first, "10.1.2.1"), (1, true), "{shown}");
+    assert_eq!(warnings(second, "fd01::1"), (1, true), "{shown}");
+    assert_eq!(warnings(third, ""), (0, false), "{shown}");
 }

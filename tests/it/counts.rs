@@ -148,12 +148,16 @@ async fn a_transaction_counts_once_and_a_check_counts_nothing() {
     let transaction = format!("MAIL FROM:<a@example.test>\r\n{recipients}RSET\r\n");
     let octets =
         format!("EHLO mail.example.test\r\n{transaction}{transaction}{transaction}QUIT\r\n");
-    let mut said = String::new();
+    let mut replies = String::new();
     let (mut read, mut write) = session.split();
     write.write_all(octets.as_bytes()).await.expect("written");
-    read.read_to_string(&mut said).await.expect("read");
-    let count = |text: &str| said.matches(text).count();
-    assert_eq!((count("451 4.7.29"), count("550 5.7.29")), (8, 4), "{said}");
+    read.read_to_string(&mut replies).await.expect("read");
+    let count = |text: &str| replies.matches(text).count();
+    assert_eq!(
+        (count("451 4.7.29"), count("550 5.7.29")),
+        (8, 4),
+        "{replies}"
+    );
     let judgement = world.check(&world.attempt(client, "mail.example.test"));
     assert_eq!(judgement.verdict.name(), "reject");
 }

@@ -197,12 +197,12 @@ fn rfc4954_auth() {
             "credentials are not told: {line}"
         );
     }
-    let told: Vec<_> = lines()
+    let lines_with_auth: Vec<_> = lines()
         .filter(|line| line.contains("credentials"))
         .collect();
     let plain = "AUTH PLAIN <credentials>";
     assert_eq!(
-        told,
+        lines_with_auth,
         [
             plain,
             "<credentials>",
@@ -290,7 +290,7 @@ fn xclient_in_its_breadth() {
     let helo = "C: EHLO x.test
         S: 250-mx.martinet.test
         S: 250 XCLIENT NAME ADDR PORT PROTO HELO LOGIN REVERSE_NAME DESTADDR DESTPORT\n";
-    let told = |attributes: &str, reply: &str| {
+    let check = |attributes: &str, reply: &str| {
         play(
             rules,
             &format!(
@@ -302,15 +302,15 @@ fn xclient_in_its_breadth() {
             ),
         );
     };
-    told("ADDR=192.0.2.10", "250 Ok");
-    told("ADDR=198.51.100.1", "550 unknown [198.51.100.1]");
-    told("ADDR=198.51.100.1 NAME=told.example.test", "250 Ok");
-    told(
+    check("ADDR=192.0.2.10", "250 Ok");
+    check("ADDR=198.51.100.1", "550 unknown [198.51.100.1]");
+    check("ADDR=198.51.100.1 NAME=told.example.test", "250 Ok");
+    check(
         "ADDR=198.51.100.1 NAME=[UNAVAILABLE] REVERSE_NAME=ptr.example.test",
         "550 ptr.example.test [198.51.100.1]",
     );
-    told("NAME=[TEMPUNAVAIL]", "451 later");
-    told("ADDR=IPV6:2001:db8::9", "550 unknown [2001:db8::9]");
+    check("NAME=[TEMPUNAVAIL]", "451 later");
+    check("ADDR=IPV6:2001:db8::9", "550 unknown [2001:db8::9]");
     play(
         rules,
         &format!(

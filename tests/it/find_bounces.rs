@@ -112,33 +112,33 @@ type Form = (&'static str, fn(&[String]) -> String);
 const FORMS: &[Form] = &[
     ("reply", |lines| lines.join("\r\n")),
     ("Postfix log", |lines| {
-        let said = lines.join(" ");
+        let reply = lines.join(" ");
         format!(
-            "Nov 26 02:00:00 out postfix/smtp[4242]: 4Kx1T65kRJz1: to=<someone@isp.example>, relay=mx-in-07.isp.example[203.0.113.25]:25, delay=0.9, delays=0.1/0/0.5/0.3, dsn=5.0.0, status=bounced (host mx-in-07.isp.example[203.0.113.25] said: {said} (in reply to RCPT TO command))"
+            "Nov 26 02:00:00 out postfix/smtp[4242]: 4Kx1T65kRJz1: to=<someone@isp.example>, relay=mx-in-07.isp.example[203.0.113.25]:25, delay=0.9, delays=0.1/0/0.5/0.3, dsn=5.0.0, status=bounced (host mx-in-07.isp.example[203.0.113.25] said: {reply} (in reply to RCPT TO command))"
         )
     }),
     ("Exim log", |lines| {
-        let said = lines.join("\\n");
+        let reply = lines.join("\\n");
         format!(
-            "2026-11-26 02:00:00 1uXyZa-000000001Ab-0 ** someone@isp.example R=dnslookup T=remote_smtp H=mx-in-07.isp.example [203.0.113.25] X=TLS1.3:TLS_AES_256_GCM_SHA384:256 CV=yes: SMTP error from remote mail server after RCPT TO:<someone@isp.example>: {said}"
+            "2026-11-26 02:00:00 1uXyZa-000000001Ab-0 ** someone@isp.example R=dnslookup T=remote_smtp H=mx-in-07.isp.example [203.0.113.25] X=TLS1.3:TLS_AES_256_GCM_SHA384:256 CV=yes: SMTP error from remote mail server after RCPT TO:<someone@isp.example>: {reply}"
         )
     }),
     ("Sendmail log", |lines| {
-        let said = lines.join(" ");
+        let reply = lines.join(" ");
         format!(
-            "Nov 26 02:00:00 out sendmail[4242]: 5AQ2001: to=<someone@isp.example>, ctladdr=<news@shop.example> (1000/1000), delay=00:00:01, xdelay=00:00:01, mailer=esmtp, pri=120000, relay=mx-in-07.isp.example. [203.0.113.25], dsn=5.0.0, reply={said}, stat=Service unavailable"
+            "Nov 26 02:00:00 out sendmail[4242]: 5AQ2001: to=<someone@isp.example>, ctladdr=<news@shop.example> (1000/1000), delay=00:00:01, xdelay=00:00:01, mailer=esmtp, pri=120000, relay=mx-in-07.isp.example. [203.0.113.25], dsn=5.0.0, reply={reply}, stat=Service unavailable"
         )
     }),
     ("qmail log", |lines| {
-        let said = lines.join("/").replace(' ', "_");
+        let reply = lines.join("/").replace(' ', "_");
         format!(
-            "@4000000065a delivery 7: failure: 203.0.113.25_does_not_like_recipient./Remote_host_said:_{said}/Giving_up_on_203.0.113.25./"
+            "@4000000065a delivery 7: failure: 203.0.113.25_does_not_like_recipient./Remote_host_said:_{reply}/Giving_up_on_203.0.113.25./"
         )
     }),
     ("OpenSMTPD log", |lines| {
-        let said = lines.join(" ");
+        let reply = lines.join(" ");
         format!(
-            "Nov 26 02:00:00 out smtpd[4242]: 5a12 mta delivery evpid=1a2b from=<news@shop.example> to=<someone@isp.example> rcpt=<-> source=\"192.0.2.1\" relay=\"203.0.113.25 (mx-in-07.isp.example)\" delay=1s result=\"PermFail\" stat=\"{said}\""
+            "Nov 26 02:00:00 out smtpd[4242]: 5a12 mta delivery evpid=1a2b from=<news@shop.example> to=<someone@isp.example> rcpt=<-> source=\"192.0.2.1\" relay=\"203.0.113.25 (mx-in-07.isp.example)\" delay=1s result=\"PermFail\" stat=\"{reply}\""
         )
     }),
     ("nodemailer error", |lines| {
@@ -146,9 +146,9 @@ const FORMS: &[Form] = &[
         serde_json::json!({"code": "EENVELOPE", "response": lines.join("\n"), "responseCode": code, "command": "RCPT TO"}).to_string()
     }),
     ("Exchange notification text", |lines| {
-        let said = lines.join(" ");
+        let reply = lines.join(" ");
         format!(
-            "Delivery has failed to these recipients or groups:\n\nsomeone@isp.example\nYour message wasn't delivered.\n\nDiagnostic information for administrators:\n\nGenerating server: out.shop.example\n\nsomeone@isp.example\nRemote Server returned '{said}'\n\nOriginal message headers:\n\nReceived: from app.shop.example (10.0.0.7)\n"
+            "Delivery has failed to these recipients or groups:\n\nsomeone@isp.example\nYour message wasn't delivered.\n\nDiagnostic information for administrators:\n\nGenerating server: out.shop.example\n\nsomeone@isp.example\nRemote Server returned '{reply}'\n\nOriginal message headers:\n\nReceived: from app.shop.example (10.0.0.7)\n"
         )
     }),
     ("delivery status notification", |lines| {
@@ -161,10 +161,10 @@ const FORMS: &[Form] = &[
 
 /// A notification as Postfix writes it, its lines folded.
 fn notification(lines: &[String], width: usize) -> String {
-    let said = lines.join(" ");
+    let reply = lines.join(" ");
     let mut folded = String::new();
     let mut length = 0;
-    for word in said.split(' ') {
+    for word in reply.split(' ') {
         if length + word.len() > width {
             folded.push_str("\n   ");
             length = 0;

@@ -84,11 +84,12 @@ fn fits(template: &str, line: &str) -> bool {
 
 /// Whether a dialogue has the reply, all lines of it in a row.
 fn says(dialogue: &[String], reply: &[String]) -> bool {
-    let said: Vec<_> = dialogue
+    let replies: Vec<_> = dialogue
         .iter()
         .filter_map(|line| line.strip_prefix("S: "))
         .collect();
-    said.windows(reply.len())
+    replies
+        .windows(reply.len())
         .any(|lines| reply.iter().zip(lines).all(|(t, line)| fits(t, line)))
 }
 

@@ -212,11 +212,11 @@ def send(source):
 print(send('127.1.2.3'))
 print(send('127.1.2.4'))
 ";
-    let said = run("python3", &["-c", script, serve.smtp_port()]);
+    let output = run("python3", &["-c", script, serve.smtp_port()]);
     std::fs::remove_file(&scenario).expect("removed");
-    let Some(said) = said else { return };
+    let Some(output) = output else { return };
     assert_eq!(
-        said,
+        output,
         "accepted\n550 5.7.25 Reverse DNS validation failed.\n"
     );
 }

@@ -194,7 +194,7 @@ with smtplib.SMTP_SSL('localhost', int(sys.argv[3]), context=context) as smtp:
     print(smtp.noop())
 ";
     let smtps = serve.address("smtps").rsplit(':').next().expect("a port");
-    let Some(said) = run(
+    let Some(output) = run(
         "python3",
         &[
             "-c",
@@ -207,7 +207,7 @@ with smtplib.SMTP_SSL('localhost', int(sys.argv[3]), context=context) as smtp:
         return;
     };
     assert_eq!(
-        said,
+        output,
         "(235, b'2.7.0 Authentication successful')\n{}\n(250, b'2.0.0 Ok')\n"
     );
 }
@@ -240,10 +240,10 @@ fn curl_sends_mail() {
         "tim:tanstaaf tanstaaf",
     ];
     let starttls = format!("smtp://localhost:{}/mail.example.test", serve.smtp_port());
-    let Some(said) = curl(&starttls, &verified) else {
+    let Some(output) = curl(&starttls, &verified) else {
         return;
     };
-    assert_eq!(said, "", "curl says nothing where all is well");
+    assert_eq!(output, "", "curl says nothing where all is well");
     let smtps = serve.address("smtps").rsplit(':').next().expect("a port");
     let implicit = format!("smtps://localhost:{smtps}/mail.example.test");
     assert_eq!(curl(&implicit, &verified).expect("curl runs"), "");
@@ -269,10 +269,10 @@ fn msmtp_sends_mail() {
         );
         run("msmtp", &["--version"]).and_then(|_| run("sh", &["-c", &script]))
     };
-    let Some(said) = msmtp("tanstaaf tanstaaf") else {
+    let Some(output) = msmtp("tanstaaf tanstaaf") else {
         return;
     };
-    assert_eq!(said, "", "msmtp says nothing where all is well");
+    assert_eq!(output, "", "msmtp says nothing where all is well");
     has(
         &msmtp("wrong").expect("msmtp runs"),
         &["535 5.7.8 Error: authentication failed"],
@@ -312,11 +312,11 @@ transport.sendMail({ from: 'a@example.test', to: ['b@contoso.test', '550-5.1.1@c
             ],
         )
     };
-    let Some(said) = node("tanstaaf tanstaaf") else {
+    let Some(output) = node("tanstaaf tanstaaf") else {
         return;
     };
     has(
-        &said,
+        &output,
         &["[ 'b@contoso.test' ] [ '550-5.1.1@contoso.test' ] 250 2.0.0 Ok"],
     );
     has(
@@ -373,10 +373,10 @@ def send(source):
         return str(e.smtp_code)
 print(send('127.0.0.9'), send('127.0.0.10'))
 ";
-        let Some(said) = run("python3", &["-c", script, &port.to_string()]) else {
+        let Some(output) = run("python3", &["-c", script, &port.to_string()]) else {
             return;
         };
-        assert_eq!(said, "accepted 550\n", "{send}");
+        assert_eq!(output, "accepted 550\n", "{send}");
         drop(proxy);
     }
 }

@@ -219,10 +219,10 @@ async fn problems_name_parts_of_the_request() {
         let answer = served.send_json(method, path, &body).await;
         let problem = answer.json();
         assert_eq!(answer.status, 400, "{body}: {problem}");
-        let said = problem["detail"].as_str().expect("a detail");
+        let found = problem["detail"].as_str().expect("a detail");
         assert!(
-            said.starts_with(detail),
-            "{body}: {said:?} is not {detail:?}"
+            found.starts_with(detail),
+            "{body}: {found:?} is not {detail:?}"
         );
         let text = answer.text();
         for never in [

@@ -121,9 +121,9 @@ fn a_failing_test_says_where_the_picture_is() {
     };
     let path = folder.join("it-pictures-fails_on_request-session-1.svg");
     for how in ["verdict", "code", "attempt", "expectation"] {
-        let said = run(how, &folder);
+        let output = run(how, &folder);
         let line = format!("  picture  {}\n", path.display());
-        assert!(said.contains(&line), "{how}: {said}");
+        assert!(output.contains(&line), "{how}: {output}");
         let svg = std::fs::read_to_string(&path).expect("the picture");
         assert!(
             svg.starts_with("<svg ") && svg.contains("helo-ptr-match"),
@@ -132,6 +132,6 @@ fn a_failing_test_says_where_the_picture_is() {
         std::fs::remove_file(&path).expect("it is removed");
     }
     std::fs::remove_dir(&folder).expect("nothing else is in it");
-    let said = run("verdict", std::path::Path::new(""));
-    assert!(!said.contains("  picture  "), "{said}");
+    let output = run("verdict", std::path::Path::new(""));
+    assert!(!output.contains("  picture  "), "{output}");
 }

@@ -77,7 +77,7 @@ impl Played {
             .collect()
     }
 
-    fn said(&self) -> Vec<&str> {
+    fn replies(&self) -> Vec<&str> {
         self.events
             .lines()
             .filter(|(from, _)| *from == Speaker::Client)
@@ -128,7 +128,7 @@ fn overlong_lines_are_skipped_and_recorded() {
     let line = |verb: &str, octets: usize| {
         format!("{verb}{}\r\n", "x".repeat(octets - verb.len() - 2)).into_bytes()
     };
-    for (octets, codes, told) in [
+    for (octets, codes, ending) in [
         (line("NOOP ", 512), ["220", "250", "250"], "x"),
         (line("NOOP ", 513), ["220", "500", "250"], "x"),
         (line("MAIL FROM:<", 1012), ["220", "501", "250"], "x"),
@@ -154,7 +154,11 @@ fn overlong_lines_are_skipped_and_recorded() {
             Played::with("", each(&octets)),
         ] {
             assert_eq!(played.codes(), codes);
-            assert!(played.said()[0].ends_with(told), "{:?}", played.said());
+            assert!(
+                played.replies()[0].ends_with(ending),
+                "{:?}",
+                played.replies()
+            );
         }
     }
 }
@@ -167,7 +171,7 @@ fn an_endless_line_is_not_stored() {
     assert_eq!(played.codes(), ["220", "500", "250"]);
     assert_eq!(played.most.0, 0, "nothing of it waits in the input");
     assert_eq!(
-        played.said()[0].chars().count(),
+        played.replies()[0].chars().count(),
         1012 + "… (6000002 octets)".chars().count()
     );
 }
@@ -272,10 +276,10 @@ fn no_form_of_smtp_smuggling_ends_the_data() {
                     messages.iter().all(|m| m.windows(5).any(|w| w == b"evil@")),
                     "{form:?} {setting}"
                 );
-                let told = played
+                let ending = played
                     .facts()
                     .is_some_and(|facts| facts.conduct().bare_newline.is_some());
-                assert_eq!(told, bare, "the journal has it: {form:?} {setting}");
+                assert_eq!(ending, bare, "the journal has it: {form:?} {setting}");
             }
         }
     }
@@ -388,7 +392,10 @@ fn a_hundred_thousand_recipients() {
         "{} octets of replies at once",
         played.most.1
     );
-    assert!(played.said().len() <= 400, "the transcript has its limit");
+    assert!(
+        played.replies().len() <= 400,
+        "the transcript has its limit"
+    );
 }
 
 /// A burst of commands with long replies, or with many facts, is answered in parts: the client must read the first

@@ -117,7 +117,7 @@ fn play(seed: u64, count: usize) -> usize {
         let octets = chance.dialogue();
         let number = chance.below(2 * RECEIVERS.len());
         let whole = ground.play(number, &octets, usize::MAX);
-        let told = || {
+        let seed = || {
             format!(
                 "seed {seed}, dialogue {round}, receiver {number}: {}",
                 octets.escape_ascii()
@@ -125,7 +125,7 @@ fn play(seed: u64, count: usize) -> usize {
         };
         whole
             .is_sound(&octets)
-            .unwrap_or_else(|why| panic!("{why}: {}", told()));
+            .unwrap_or_else(|why| panic!("{why}: {}", seed()));
         // In a debug build one in sixteen is sent octet by octet, the others in packets of any size.
         let at_once = if !cfg!(debug_assertions) || round % 16 == 0 {
             1
@@ -133,7 +133,7 @@ fn play(seed: u64, count: usize) -> usize {
             8 + chance.below(120)
         };
         let split = ground.play(number, &octets, at_once);
-        assert_eq!(split, whole, "{at_once} octets at once: {}", told());
+        assert_eq!(split, whole, "{at_once} octets at once: {}", seed());
         messages += whole
             .events
             .iter()

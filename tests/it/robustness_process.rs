@@ -149,8 +149,8 @@ fn read_reply(stream: &mut BufReader<TcpStream>) -> String {
 /// Reads a reply that must start with this text.
 #[track_caller]
 fn expect(stream: &mut BufReader<TcpStream>, code: &str) {
-    let said = read_reply(stream);
-    assert!(said.starts_with(code), "expected {code}, heard {said:?}");
+    let reply = read_reply(stream);
+    assert!(reply.starts_with(code), "expected {code}, heard {reply:?}");
 }
 
 /// Sends a message, which is accepted.

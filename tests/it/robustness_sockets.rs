@@ -254,8 +254,11 @@ async fn other_protocols_on_the_tls_port() {
         let mut stream = connect(world.listeners()[0]).await;
         let _ = stream.write_all(octets).await;
         let _ = stream.shutdown().await;
-        let said = rest(&mut stream).await;
-        assert!(!said.contains("220"), "no greeting in clear text: {said}");
+        let replies = rest(&mut stream).await;
+        assert!(
+            !replies.contains("220"),
+            "no greeting in clear text: {replies}"
+        );
         assert_eq!(
             ended(&world, session as u64 + 1).await.closed_by(),
             Some(ClosedBy::Tls)
@@ -280,9 +283,9 @@ async fn floods_beyond_the_limit_get_421() {
             let address = world.smtp_addr();
             flood.spawn(async move { rest(&mut connect(address).await).await });
         }
-        while let Some(said) = flood.join_next().await {
+        while let Some(replies) = flood.join_next().await {
             assert_eq!(
-                said.expect("no panic"),
+                replies.expect("no panic"),
                 "421 4.7.0 Error: too many connections\r\n"
             );
         }

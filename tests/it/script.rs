@@ -59,16 +59,16 @@ impl Stage<'_> {
             1,
         )
         .with_recipients(&Arc::new(scenario.recipients()));
-        let (mut input, mut said) = (BytesMut::new(), String::new());
-        advance(&mut session, &mut input, &resolver, &mut said);
+        let (mut input, mut dialogue) = (BytesMut::new(), String::new());
+        advance(&mut session, &mut input, &resolver, &mut dialogue);
         for line in script.lines().filter_map(|l| l.trim().strip_prefix("C:")) {
-            said.push_str(&format!("C:{line}\n"));
+            dialogue.push_str(&format!("C:{line}\n"));
             for octets in octets(line.strip_prefix(' ').unwrap_or(line)).chunks(chunk) {
                 input.extend_from_slice(octets);
-                advance(&mut session, &mut input, &resolver, &mut said);
+                advance(&mut session, &mut input, &resolver, &mut dialogue);
             }
         }
-        (said, session.take_events())
+        (dialogue, session.take_events())
     }
 }
 
@@ -76,7 +76,7 @@ fn advance(
     session: &mut Session,
     input: &mut BytesMut,
     resolver: &Resolver<'_>,
-    said: &mut String,
+    dialogue: &mut String,
 ) {
     let mut output = Vec::new();
     let mut step = session.advance(input, &mut output, resolver);
@@ -86,10 +86,10 @@ fn advance(
     }
     for line in String::from_utf8(output).expect("replies are text").lines() {
         // A challenge may be empty; a line of a script does not end in a blank.
-        said.push_str(&format!("S: {}\n", line.trim_end()));
+        dialogue.push_str(&format!("S: {}\n", line.trim_end()));
     }
-    if step == Step::Close && !said.ends_with("S: (closed)\n") {
-        said.push_str("S: (closed)\n");
+    if step == Step::Close && !dialogue.ends_with("S: (closed)\n") {
+        dialogue.push_str("S: (closed)\n");
     }
 }
 

@@ -165,10 +165,10 @@ async fn a_client_sends_the_given_lines() {
     ]);
     let (dialogue, last) = with("lenient", conduct).await;
     assert!(last.starts_with("250"), "{last}");
-    let said = dialogue.lines.iter().filter(|(who, _)| *who == "C");
-    let said: Vec<_> = said.map(|(_, line)| line.as_str()).collect();
+    let lines = dialogue.lines.iter().filter(|(who, _)| *who == "C");
+    let lines: Vec<_> = lines.map(|(_, line)| line.as_str()).collect();
     assert_eq!(
-        said,
+        lines,
         [
             "NOOP",
             "NOOP",

@@ -154,11 +154,11 @@ fn scripts_count_per_session_or_client() {
     ] {
         let memory = Arc::default();
         let profile = parse_receiver("r", &receiver(per)).expect("a receiver");
-        let mut said = Vec::new();
+        let mut replies = Vec::new();
         for _ in 0..2 {
-            said.extend(mail_replies(&profile.receiver, &memory, "192.0.2.10"));
+            replies.extend(mail_replies(&profile.receiver, &memory, "192.0.2.10"));
         }
-        assert_eq!(said, expected, "{per}");
+        assert_eq!(replies, expected, "{per}");
         let other = mail_replies(&profile.receiver, &memory, "192.0.2.11");
         let first = if per == "world" { "250" } else { "451" };
         assert_eq!(other[1], first, "{per}: another client");
@@ -382,7 +382,7 @@ fn scripts_ask_about_tls() {
 }
 
 /// The last line that a client reads after it has stopped sending.
-fn idle(receiver: &str, said: &str) -> String {
+fn idle(receiver: &str, input: &str) -> String {
     let text = format!("title = \"t\"\n{SHORT}{receiver}");
     let profile = parse_receiver("r", &text).expect("a receiver");
     let zones = load_scenario("one-to-one")
@@ -393,7 +393,7 @@ fn idle(receiver: &str, said: &str) -> String {
     let peer = ([127, 0, 0, 1], 40_000).into();
     let receiver = Arc::clone(&profile.receiver);
     let mut session = Session::new(receiver, Arc::default(), client, peer, 1);
-    let (mut input, mut output) = (BytesMut::from(said), Vec::new());
+    let (mut input, mut output) = (BytesMut::from(input), Vec::new());
     session.advance(&mut input, &mut output, &resolver);
     session.timed_out(&mut output);
     last_line(output)

@@ -171,12 +171,12 @@ impl Lookup for World<'_> {
 
 #[test]
 fn rfc7208_test_suite() {
-    let beside = concat!(
+    let default = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../shared/data/spf/rfc7208-tests.yml"
     );
-    let path =
-        std::env::var_os("MARTINET_SPF_TESTS").map_or_else(|| PathBuf::from(beside), PathBuf::from);
+    let path = std::env::var_os("MARTINET_SPF_TESTS")
+        .map_or_else(|| PathBuf::from(default), PathBuf::from);
     let Ok(text) = std::fs::read_to_string(&path) else {
         let name = path.file_name().unwrap_or_default().display();
         crate::skipped::record(&format!("the test suite of RFC 7208: {name} is not here"));

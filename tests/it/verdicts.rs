@@ -367,8 +367,8 @@ async fn a_connection_beyond_the_limit_is_a_deferred_session() {
     compare("the second", &record, Verdict::Defer, refused, &[]);
     assert_eq!(record.closed_by(), Some(ClosedBy::Connections));
     assert_eq!(record.client_address().to_string(), "192.0.2.10");
-    let said: Vec<_> = record.transcript_lines().map(|line| line.text).collect();
-    assert_eq!(said, ["421 4.7.0 Error: too many connections"]);
+    let lines: Vec<_> = record.transcript_lines().map(|line| line.text).collect();
+    assert_eq!(lines, ["421 4.7.0 Error: too many connections"]);
     let counted: Vec<_> = world.metrics().ended.counts().collect();
     assert_eq!(
         counted,

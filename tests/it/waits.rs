@@ -224,8 +224,8 @@ async fn bounds_are_named_and_names_are_checked() {
         assert_eq!(answer.status, 400, "{path}: {}", answer.text());
         let problem = answer.json();
         assert_eq!(problem["field"], field, "{path}: {problem}");
-        let said = problem["expected"].as_str().unwrap_or_default();
-        assert!(said.contains(expected), "{path}: {problem}");
+        let expected_text = problem["expected"].as_str().unwrap_or_default();
+        assert!(expected_text.contains(expected), "{path}: {problem}");
     }
     let typo = json!({"sessions": {"rule": "ipref"}, "times": {"most": 0}});
     let problem = served

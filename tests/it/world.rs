@@ -181,11 +181,11 @@ async fn a_silent_client_gets_421() {
     let mut stream = TcpStream::connect(world.smtp_addr())
         .await
         .expect("a connection");
-    let said = read_until(&mut stream, b"exceeded\r\n")
+    let replies = read_until(&mut stream, b"exceeded\r\n")
         .await
         .expect("replies");
     assert_eq!(
-        said,
+        replies,
         "220 mx.martinet.test ESMTP martinet\r\n421 4.4.2 Error: timeout exceeded\r\n"
     );
     let closed = |log: &martinet::journal::Log<martinet::smtp::SessionEntry>| {

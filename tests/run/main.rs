@@ -4,8 +4,8 @@
 
 mod container;
 mod expected;
+mod isolation;
 mod programs;
-mod proof;
 mod ranges;
 #[path = "../skipped/mod.rs"]
 mod skipped;
@@ -67,13 +67,13 @@ fn callers(test: &str) -> Vec<Caller> {
             .arg("--probe")
             .output()
             .expect("martinet runs");
-        let said = String::from_utf8_lossy(&probe.stderr);
+        let stderr = String::from_utf8_lossy(&probe.stderr);
         if !probe.status.success() {
             assert!(
                 !a_network_can_be_made(*caller),
-                "{test}, by {caller:?}: other programs can make a network here, martinet says {said}"
+                "{test}, by {caller:?}: other programs can make a network here, martinet says {stderr}"
             );
-            crate::skipped::record(&format!("run, {test}, by {caller:?}: {}", said.trim()));
+            crate::skipped::record(&format!("run, {test}, by {caller:?}: {}", stderr.trim()));
         }
         probe.status.success()
     };

@@ -5,7 +5,7 @@ use super::*;
 #[track_caller]
 fn check(question: &str, expected: &str) {
     assert_eq!(
-        said(&ask(&zones(Vec::new()), question, Transport::Udp)),
+        summary(&ask(&zones(Vec::new()), question, Transport::Udp)),
         expected,
         "{question}"
     );
@@ -51,9 +51,9 @@ fn rfc4035_the_parent_answers_for_ds() {
         (answer.answers.len(), answer.authoritative),
         (1, true),
         "{}",
-        said(&answer)
+        summary(&answer)
     );
-    assert!(said(&answer).len() <= ds.len() + 20);
+    assert!(summary(&answer).len() <= ds.len() + 20);
     check("deep.sub.example.test DS", "NoError | NS");
 }
 
@@ -159,8 +159,8 @@ fn rfc6672_dname() {
 fn check_in(text: &str, question: &str, expected: &str) {
     let zones = Zones::new(vec![zone("test", text)], Vec::new());
     // hickory-proto has no type for the data of a DNAME.
-    let said = said(&ask(&zones, question, Transport::Udp)).replace("AWIEdGVzdAA=", "b.test.");
-    assert_eq!(said, expected, "{question}");
+    let found = summary(&ask(&zones, question, Transport::Udp)).replace("AWIEdGVzdAA=", "b.test.");
+    assert_eq!(found, expected, "{question}");
 }
 
 /// RFC 6672 §3.2: the CNAME synthesised from a DNAME answers a question for CNAME itself. A question for ANY follows
@@ -254,7 +254,7 @@ fn outside(outside: Outside, question: &str, expected: &str) {
         ..Settings::default()
     });
     assert_eq!(
-        said(&ask(&zones, question, Transport::Udp)),
+        summary(&ask(&zones, question, Transport::Udp)),
         expected,
         "{outside:?} {question}"
     );
@@ -275,7 +275,7 @@ fn names_outside_the_zones() {
         ..Settings::default()
     });
     let ds = ask(&zones, "example.test DS", Transport::Udp);
-    assert_eq!(said(&ds), "NoError aa | SOA");
+    assert_eq!(summary(&ds), "NoError aa | SOA");
     assert_eq!(ds.authority[0].name.to_ascii(), ".");
     let below = ask(&zones, "mail.example.test DS", Transport::Udp);
     assert_eq!(below.authority[0].name.to_ascii(), "example.test.");

@@ -11,7 +11,7 @@ fn check(action: Action, expected: &str) {
     let zones = zones(vec![fault("mail.example.test", action)]);
     let transport = action.only().unwrap_or(Transport::Udp);
     let answer = ask(&zones, "mail.example.test A", transport);
-    assert_eq!(said(&answer), expected);
+    assert_eq!(summary(&answer), expected);
     assert_eq!(answer.fault, Some(action));
     let response = respond(
         &zones,
@@ -57,7 +57,7 @@ fn wrong(question: &str, address: Option<&str>, expected: &str) {
     let address = address.map(|a| a.parse().expect("an address"));
     let zones = zones(vec![fault("*.", Action::WrongAnswer(address))]);
     let answer = ask(&zones, question, Transport::Udp);
-    assert_eq!(said(&answer), expected, "{question}");
+    assert_eq!(summary(&answer), expected, "{question}");
     assert!(
         answer.additional.is_empty(),
         "true addresses of wrong hosts"

@@ -78,7 +78,7 @@ fn reply(zones: &Zones, request: &[u8], transport: Transport) -> Message {
 }
 
 /// RCODE, AA, then the answer section, `|`, and the types of the authority section.
-fn said(answer: &Answer) -> String {
+fn summary(answer: &Answer) -> String {
     let data = |r: &hickory_proto::rr::Record| format!(" {} {}", r.record_type(), r.data);
     let answers: String = answer.answers.iter().map(data).collect();
     let authority: String = answer

@@ -141,14 +141,14 @@ fn rfc9471_glue_that_does_not_fit_sets_tc() {
 /// A set of additional addresses is kept or omitted as a whole (RFC 2181 §9), in any order within its zone.
 #[test]
 fn rfc2181_9_additional_sets_are_whole() {
-    let beside: String = (1..=6)
+    let others: String = (1..=6)
         .map(|n| {
             let host = format!("ns{n}.beside");
             let address = |m| format!("{host} AAAA 2001:db8::{m}\n{host} A 192.0.2.{m}\n");
             format!("sub NS {host}\n") + &(1..=3).map(address).collect::<String>()
         })
         .collect();
-    let zones = Zones::new(vec![zone("example.test", &beside)], Vec::new());
+    let zones = Zones::new(vec![zone("example.test", &others)], Vec::new());
     for size in 512..=1232 {
         let asked = request("www.sub.example.test", RecordType::A, Some(size));
         let octets = respond(&zones, &asked, Transport::Udp).octets;

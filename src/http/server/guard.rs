@@ -87,7 +87,7 @@ impl Credentials {
     }
 
     /// Whether an Authorization field has these credentials. Empty credentials never match.
-    fn proved_by(&self, field: &str) -> bool {
+    fn are_in(&self, field: &str) -> bool {
         let (scheme, value) = field.split_once(' ').unwrap_or((field, ""));
         let same = |a: &[u8], b: &[u8]| !b.is_empty() && bool::from(a.ct_eq(b));
         match self {
@@ -253,8 +253,8 @@ fn pass(options: &Options, request: &Request) -> Result<Passed, Box<Response>> {
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    let proved = options.credentials.iter().any(|c| c.proved_by(field));
-    if !options.credentials.is_empty() && !open && !proved {
+    let has_credentials = options.credentials.iter().any(|c| c.are_in(field));
+    if !options.credentials.is_empty() && !open && !has_credentials {
         return Err(Box::new(unauthorized(options)));
     }
     Ok(Passed::Request)

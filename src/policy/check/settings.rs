@@ -312,11 +312,11 @@ impl Settings {
 
     /// The parameters that were set, as written in a file; the parts of a score are left out.
     pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
-        let told = self
+        let settings = self
             .set
             .iter()
             .filter(|(_, setting)| !matches!(setting, Setting::Weights(_)));
-        told.map(|(name, setting)| format!("{name} = {setting}"))
+        settings.map(|(name, setting)| format!("{name} = {setting}"))
     }
 
     /// Whether a parameter was set.

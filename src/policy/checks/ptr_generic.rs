@@ -90,7 +90,7 @@ impl Engine {
                 settings.flag("lone_keywords", false),
             ) {
                 (false, _) => Keywords::Ignored,
-                (true, false) => Keywords::BesideDigits,
+                (true, false) => Keywords::WithDigits,
                 (true, true) => Keywords::Alone,
             },
             exempt: settings.flag("exempt", true),

@@ -17,9 +17,9 @@ impl Mistake {
     }
 
     /// The mistake with the malformed parameter.
-    pub(crate) fn quoting_parameter(self, said: &str) -> Self {
-        let (keyword, value) = said.split_once('=').unwrap_or((said, ""));
-        self.quoting("parameter", said)
+    pub(crate) fn quoting_parameter(self, parameter: &str) -> Self {
+        let (keyword, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        self.quoting("parameter", parameter)
             .quoting("keyword", keyword)
             .quoting("value", value)
     }

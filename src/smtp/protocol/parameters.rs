@@ -18,7 +18,7 @@ pub(crate) struct Parameters {
     /// AUTH= (RFC 4954 §5).
     pub(crate) auth: bool,
     /// The parameters as sent, in order.
-    pub(crate) said: Vec<String>,
+    pub(crate) as_sent: Vec<String>,
     /// The required extensions, each with its parameter as sent.
     pub(crate) needs: Vec<(Extension, String)>,
 }
@@ -71,7 +71,7 @@ pub(super) fn parameters(
             Err(reply) => return Err(mistake(reply)),
         }
         seen.push(upper);
-        parameters.said.push(word.to_owned());
+        parameters.as_sent.push(word.to_owned());
     }
     Ok(parameters)
 }
@@ -208,7 +208,7 @@ mod tests {
                 .collect::<Vec<_>>(),
             needs
         );
-        assert_eq!(parameters.said.join(" "), words);
+        assert_eq!(parameters.as_sent.join(" "), words);
     }
 
     #[test]

@@ -104,7 +104,7 @@ struct Operand<'a> {
     /// The whole text after the colon.
     all: &'a str,
     /// The path as sent.
-    said: &'a str,
+    as_sent: &'a str,
     /// The path without its angle brackets.
     path: &'a str,
     /// The parameters.
@@ -124,7 +124,7 @@ impl<'a> Operand<'a> {
 
     fn mistake(&self, reply: CoreReply) -> Mistake {
         Mistake::from(reply)
-            .quoting("path", self.said)
+            .quoting("path", self.as_sent)
             .quoting("argument", self.all)
     }
 }
@@ -136,27 +136,27 @@ fn operand<'a>(argument: &'a str, side: &Side, syntax: &Syntax) -> Result<Operan
         .filter(|(keyword, _)| keyword.eq_ignore_ascii_case(side.keyword))
         .map(|(_, after)| after)
         .ok_or(side.syntax)?;
-    let said = after.trim_ascii_start();
-    if said.is_empty() {
+    let operand = after.trim_ascii_start();
+    if operand.is_empty() {
         return Err(side.operand.into());
     }
-    if said.len() < after.len() && !syntax.space_after_colon {
+    if operand.len() < after.len() && !syntax.space_after_colon {
         return Err(side.syntax.into());
     }
     let quoted = |reply: CoreReply| {
         Mistake::from(reply)
-            .quoting("path", said)
-            .quoting("argument", said)
+            .quoting("path", operand)
+            .quoting("argument", operand)
     };
-    let Some(path) = said.strip_prefix('<') else {
+    let Some(path) = operand.strip_prefix('<') else {
         if syntax.brackets {
             return Err(side.brackets.into());
         }
-        let end = said.find([' ', '\t']).unwrap_or(said.len());
-        let (path, rest) = said.split_at(end);
+        let end = operand.find([' ', '\t']).unwrap_or(operand.len());
+        let (path, rest) = operand.split_at(end);
         return Ok(Operand {
-            all: said,
-            said: path,
+            all: operand,
+            as_sent: path,
             path,
             rest,
         });
@@ -167,8 +167,8 @@ fn operand<'a>(argument: &'a str, side: &Side, syntax: &Syntax) -> Result<Operan
         return Err(quoted((side.flaw)(PathFlaw::Malformed)));
     }
     Ok(Operand {
-        all: said,
-        said: &said[..end + 2],
+        all: operand,
+        as_sent: &operand[..end + 2],
         path: &path[..end],
         rest,
     })

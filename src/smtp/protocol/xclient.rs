@@ -32,7 +32,7 @@ pub(crate) struct Xclient {
     pub(crate) helo: Option<Value>,
     pub(crate) login: Option<Value>,
     /// The attributes as sent.
-    pub(crate) said: Vec<String>,
+    pub(crate) as_sent: Vec<String>,
 }
 
 impl Xclient {
@@ -47,7 +47,11 @@ impl Xclient {
         let temporary =
             [self.name.as_ref(), Some(reverse)].contains(&Some(&Value::TemporarilyUnavailable));
         let verified = self.name.as_ref().and_then(|value| read(value).flatten());
-        Some(Iprev::told(read(reverse).flatten(), verified, temporary))
+        Some(Iprev::from_xclient(
+            read(reverse).flatten(),
+            verified,
+            temporary,
+        ))
     }
 }
 
@@ -59,7 +63,7 @@ pub(crate) fn parse(text: &str) -> Result<Xclient, Mistake> {
     let mut xclient = Xclient::default();
     for word in text.split_ascii_whitespace() {
         attribute(word, &mut xclient)?;
-        xclient.said.push(word.to_owned());
+        xclient.as_sent.push(word.to_owned());
     }
     Ok(xclient)
 }

@@ -81,8 +81,8 @@ impl PendingEvents {
         let mut kinds = Vec::with_capacity(self.entries());
         let mut taken = self.lines.start;
         self.session.look(|record| {
-            let said = |index| record.transcript.get(index);
-            let mut lines = self.lines.filter_map(said).map(|line| {
+            let line_at = |index| record.transcript.get(index);
+            let mut lines = self.lines.filter_map(line_at).map(|line| {
                 let text = Arc::from(line.text);
                 match line.from {
                     Speaker::Client => EventKind::Command { text },

@@ -414,7 +414,7 @@ impl SessionEntry {
                 .collect::<Vec<_>>()
         });
         for remedies in &remedies {
-            remedies.prove();
+            remedies.verify();
         }
         self.look(look)
     }
@@ -456,7 +456,7 @@ mod tests {
 
     /// Verification must not hold the lock of the record, because that would block the session.
     #[test]
-    fn remedies_are_proved_without_the_lock() {
+    fn remedies_are_verified_without_the_lock() {
         let client = ClientAddress::fixed([192, 0, 2, 10].into());
         let entry = Arc::new(SessionEntry::new(
             1,
@@ -467,9 +467,9 @@ mod tests {
         ));
         let reply = Reply::parse(&["550 no"]).expect("a reply");
         let refusal = Refusal::without_rule(Source::Protocol, Stage::Rcpt, reply, "no".to_owned());
-        let (proved, session) = (Arc::new(AtomicUsize::new(0)), Arc::clone(&entry));
-        let count = Arc::clone(&proved);
-        refusal.remedies.prove_by(move |proposals| {
+        let (verified, session) = (Arc::new(AtomicUsize::new(0)), Arc::clone(&entry));
+        let count = Arc::clone(&verified);
+        refusal.remedies.verify_with(move |proposals| {
             assert!(session.record.try_lock().is_some(), "the session is locked");
             count.fetch_add(1, Ordering::Relaxed);
             proposals
@@ -480,7 +480,7 @@ mod tests {
             assert_eq!(remedies, 0);
         }
         assert_eq!(
-            proved.load(Ordering::Relaxed),
+            verified.load(Ordering::Relaxed),
             1,
             "remedies are verified once"
         );

@@ -79,7 +79,7 @@ fn restored(id: u64, value: &Value) -> SessionRecord {
         .map(transaction)
         .collect();
     for line in list(&value["transcript"]) {
-        record.transcript.push(said(line));
+        record.transcript.push(transcript_line(line));
     }
     record.transcript_dropped = value["transcript_dropped"].as_u64().unwrap_or_default();
     record.closed_reason = text("closed_reason");
@@ -143,7 +143,7 @@ fn transaction(value: &Value) -> Transaction {
     }
 }
 
-fn said(value: &Value) -> TranscriptLine<'_> {
+fn transcript_line(value: &Value) -> TranscriptLine<'_> {
     let from = if value["from"] == "client" {
         Speaker::Client
     } else {

@@ -90,13 +90,13 @@ mod tests {
     #[test]
     fn lines_are_read_back() {
         let at = Timestamp::UNIX_EPOCH;
-        let said = [
+        let lines = [
             (Speaker::Server, "220 mx"),
             (Speaker::Client, ""),
             (Speaker::Client, "EHLO bücher.test"),
         ];
         let mut transcript = Transcript::default();
-        for (from, text) in said {
+        for (from, text) in lines {
             assert_eq!(
                 transcript.push(TranscriptLine { at, from, text }),
                 size_of::<Line>() + text.len()
@@ -107,7 +107,7 @@ mod tests {
                 .iter()
                 .map(|line| (line.from, line.text))
                 .collect::<Vec<_>>(),
-            said
+            lines
         );
         assert_eq!((transcript.len(), transcript.get(3)), (3, None));
         let json = serde_json::to_string(&transcript).expect("JSON");

@@ -21,10 +21,10 @@ pub(super) fn remember(before: &Facts, after: &mut Facts) {
     let (Some(history), Some(helo)) = (&mut after.history, &after.helo) else {
         return;
     };
-    let said = helo.argument.to_ascii_lowercase();
-    history.helos.retain(|(other, _)| *other != said);
+    let name = helo.argument.to_ascii_lowercase();
+    history.helos.retain(|(other, _)| *other != name);
     if helo.contains(after.client_address) {
-        history.unverified.retain(|other| *other != said);
+        history.unverified.retain(|other| *other != name);
     }
 }
 

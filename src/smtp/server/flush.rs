@@ -150,8 +150,9 @@ impl Connection<'_> {
             }
         }
         if tracing::enabled!(tracing::Level::DEBUG) {
-            let said = events.lines();
-            said.filter(|(from, _)| *from == Speaker::Client)
+            let lines = events.lines();
+            lines
+                .filter(|(from, _)| *from == Speaker::Client)
                 .for_each(|(_, command)| tracing::debug!(command));
         }
         let id = entry.id;

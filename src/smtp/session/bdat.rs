@@ -82,10 +82,10 @@ impl Session {
             _ if self.client.holds_refusal() => return self.say_held_refusal(&mut Vec::new()),
             State::Transaction(open) if open.has_recipients() => {
                 // The rules of the stage data are evaluated at the first chunk.
-                let mut said = Vec::new();
-                let reply = self.refuse_with(Stage::Data, &mut said);
+                let mut refusal_output = Vec::new();
+                let reply = self.refuse_with(Stage::Data, &mut refusal_output);
                 if matches!(self.state, State::Closed) {
-                    output.extend_from_slice(&said);
+                    output.extend_from_slice(&refusal_output);
                 }
                 return reply;
             }

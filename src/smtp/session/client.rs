@@ -87,11 +87,11 @@ impl Client {
 
     /// Marks the stored refusal as sent. Returns true the first time.
     pub(super) fn mark_refusal_sent(&mut self) -> bool {
-        let told = self
+        let was_sent = self
             .held
             .as_mut()
-            .map(|(_, told)| std::mem::replace(told, true));
-        told == Some(false)
+            .map(|(_, was_sent)| std::mem::replace(was_sent, true));
+        was_sent == Some(false)
     }
 
     /// Ends the connection in the memory of the receiver.

@@ -289,8 +289,8 @@ impl Session {
     /// The mistake of a command that the state of HELO does not allow.
     fn against_helo(&self, command: &Command) -> Option<Mistake> {
         let settings = self.setup.settings();
-        let (word, said) = (command.word(), self.client.has_helo());
-        let reply = if said {
+        let (word, has_helo) = (command.word(), self.client.has_helo());
+        let reply = if has_helo {
             let lmtp = self.setup.is_lmtp();
             let again = matches!(command, Command::Helo(verb, _) if lmtp == (*verb == Verb::Lhlo))
                 && !settings.syntax.repeated_helo;

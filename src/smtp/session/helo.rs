@@ -198,7 +198,7 @@ impl Session {
             let hostname = &self.setup.settings().hostname;
             let facts = &mut self.client.facts;
             *facts = Facts::of_receiver(client.address, hostname);
-            (facts.told, facts.conduct.tls) = (given, tls);
+            (facts.xclient_iprev, facts.conduct.tls) = (given, tls);
             self.dialogue.push(SessionEvent::Renamed(client));
         }
         self.forget_helo();

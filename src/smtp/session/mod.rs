@@ -12,13 +12,13 @@ pub(crate) mod magic;
 pub(crate) mod open;
 pub(crate) mod output;
 mod overlong;
-pub(crate) mod proofs;
 pub(crate) mod rules;
 pub(crate) mod script;
 pub(crate) mod setup;
 pub(crate) mod storing;
 pub(crate) mod trace;
 pub(crate) mod transaction;
+pub(crate) mod unverified;
 
 pub use setup::{ListenerMode, Protocol};
 
@@ -41,8 +41,8 @@ use crate::smtp::session::dialogue::Dialogue;
 use crate::smtp::session::event::{SessionEvent, SessionEvents};
 use crate::smtp::session::open::{Mail, Open, Received, Storing, Transactions};
 use crate::smtp::session::overlong::OverlongLine;
-use crate::smtp::session::proofs::Proofs;
 use crate::smtp::session::setup::Setup;
+use crate::smtp::session::unverified::UnverifiedRemedies;
 use crate::smtp::{ClientAddress, Extension, Receiver, Recipients};
 use crate::stage::Stage;
 use crate::verdict::{ClosedBy, Source};
@@ -79,7 +79,7 @@ pub struct Session {
     /// The results of the transactions.
     transactions: Transactions,
     /// Refusals whose remedies are not yet verified.
-    proofs: Proofs,
+    unverified: UnverifiedRemedies,
     /// For each script with `per = "session"`, the number of its opportunities so far.
     script_counts: Vec<u64>,
     /// The meaning of the next octets.
@@ -157,7 +157,7 @@ impl Session {
             dialogue,
             client,
             transactions: Transactions::default(),
-            proofs: Proofs::default(),
+            unverified: UnverifiedRemedies::default(),
             script_counts: Vec::new(),
             state: State::Idle,
             due: Due::Client,
@@ -266,7 +266,7 @@ impl Session {
         lookup: &dyn ReceiverLookup,
     ) -> Step {
         let step = self.run(input, output, lookup);
-        self.proofs.prove(lookup);
+        self.unverified.verify(lookup);
         step
     }
 
@@ -349,7 +349,7 @@ impl Session {
 
     /// The events since the last call.
     pub fn take_events(&mut self) -> SessionEvents {
-        self.proofs.prove_by_session();
+        self.unverified.verify_in_session();
         std::mem::take(self.dialogue.events())
     }
 
@@ -435,8 +435,8 @@ impl Session {
 
     /// Whether extensions can be used at this point: some receivers take them only after EHLO.
     pub(crate) fn takes_extensions(&self) -> bool {
-        let said = self.client.facts.helo.as_ref().map(|helo| helo.verb);
-        let announced = self.client.has_helo() && said.is_some_and(|verb| verb != Verb::Helo);
+        let verb = self.client.facts.helo.as_ref().map(|helo| helo.verb);
+        let announced = self.client.has_helo() && verb.is_some_and(|verb| verb != Verb::Helo);
         announced || !self.setup.settings().syntax.extensions_need_ehlo
     }
 }

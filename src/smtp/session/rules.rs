@@ -236,7 +236,8 @@ impl Session {
     /// Sends the reply of a refusal at a stage that may be later than that of its rule.
     fn refuse_at(&mut self, refusal: Refusal, stage: Stage, output: &mut Vec<u8>) -> Reply {
         let Self { setup, client, .. } = self;
-        self.proofs.keep(&refusal, &setup.receiver, &client.facts);
+        self.unverified
+            .keep(&refusal, &setup.receiver, &client.facts);
         self.count_refusal(&refusal);
         let refusal = Refusal { stage, ..refusal };
         let reply = refusal.reply.clone();

@@ -117,13 +117,13 @@ mod tests {
                 outcomes.push(*verdict);
             }
         }
-        let said = events.lines().filter(|(from, _)| *from == Speaker::Server);
-        let said: String = said.map(|(_, line)| format!("{line}\r\n")).collect();
+        let transcript = events.lines().filter(|(from, _)| *from == Speaker::Server);
+        let transcript: String = transcript.map(|(_, line)| format!("{line}\r\n")).collect();
         let after = |text: &str| {
             let (_, rest) = text.split_once("354 ").unwrap_or_else(|| panic!("{text}"));
             rest.split_once("\r\n").expect("a line").1.to_owned()
         };
-        (after(&sent), after(&said), outcomes)
+        (after(&sent), after(&transcript), outcomes)
     }
 
     const FULL: &str = "452 4.3.1 Insufficient system storage\r\n";
@@ -134,9 +134,9 @@ mod tests {
     #[track_caller]
     fn check(more: &str, protocol: Protocol, stored: bool, replies: &str, verdict: Verdict) {
         let receiver = format!("title = \"t\"\n{more}");
-        let (sent, said, outcomes) = play(&receiver, protocol, stored);
+        let (sent, transcript, outcomes) = play(&receiver, protocol, stored);
         assert_eq!(sent.split("221").next(), Some(replies));
-        assert_eq!(said, sent, "the transcript has what was sent");
+        assert_eq!(transcript, sent, "the transcript has what was sent");
         assert_eq!(outcomes, [verdict]);
     }
 

@@ -80,12 +80,12 @@ impl Session {
         let Parameters {
             smtputf8,
             binary,
-            said,
+            as_sent,
             ..
         } = parameters;
         let envelope = Envelope {
             sender,
-            parameters: said,
+            parameters: as_sent,
             ..Envelope::default()
         };
         self.state = State::Transaction(Open {
@@ -111,27 +111,28 @@ impl Session {
     /// The reply to a parameter of an extension that was not offered (RFC 5321 §4.1.1.11).
     fn not_offered(&self, parameters: &Parameters) -> Option<Mistake> {
         let settings = self.setup.settings();
-        let unknown =
-            |said: &str| Mistake::from(CoreReply::UnknownParameter).quoting_parameter(said);
+        let unknown = |parameter: &str| {
+            Mistake::from(CoreReply::UnknownParameter).quoting_parameter(parameter)
+        };
         let lacking = parameters
             .needs
             .iter()
             .find(|(extension, _)| !self.offers(*extension));
         match lacking {
-            Some((Extension::SmtpUtf8, said)) => {
-                Some(Mistake::from(CoreReply::NoSmtpUtf8).quoting_parameter(said))
+            Some((Extension::SmtpUtf8, parameter)) => {
+                Some(Mistake::from(CoreReply::NoSmtpUtf8).quoting_parameter(parameter))
             }
-            Some((Extension::BinaryMime, said)) => {
-                Some(Mistake::from(CoreReply::BodySyntax).quoting_parameter(said))
+            Some((Extension::BinaryMime, parameter)) => {
+                Some(Mistake::from(CoreReply::BodySyntax).quoting_parameter(parameter))
             }
-            Some((_, said)) => Some(unknown(said)),
+            Some((_, parameter)) => Some(unknown(parameter)),
             None if parameters.auth && settings.auth.is_none() => {
                 let is_auth = |word: &&String| {
                     word.get(..5)
                         .is_some_and(|key| key.eq_ignore_ascii_case("AUTH="))
                 };
-                let said = parameters.said.iter().find(is_auth);
-                Some(unknown(said.map_or("AUTH", String::as_str)))
+                let parameter = parameters.as_sent.iter().find(is_auth);
+                Some(unknown(parameter.map_or("AUTH", String::as_str)))
             }
             None => None,
         }
@@ -186,7 +187,7 @@ impl Session {
             return;
         }
         open.envelope.recipients.push(recipient);
-        open.envelope.recipient_parameters.push(parameters.said);
+        open.envelope.recipient_parameters.push(parameters.as_sent);
         if scripted.is_none() {
             self.answer(CoreReply::Rcpt, output);
         }
@@ -195,9 +196,9 @@ impl Session {
     /// Refuses a recipient that the receiver does not take, and returns the reply.
     fn refuse_unknown(&mut self, recipient: &str, output: &mut Vec<u8>) -> Option<Reply> {
         let reply = self.setup.refusal_of_recipient(recipient)?;
-        let said = self.core(reply, &[]);
+        let sent = self.core(reply, &[]);
         self.answer(reply, output);
-        Some(said)
+        Some(sent)
     }
 
     fn observe_recipient(&mut self, recipient: &str) {
@@ -305,7 +306,7 @@ impl Session {
         let Received { open, octets } = received;
         if let Some(reply) = self.refuse_with(Stage::Eod, output) {
             if self.setup.receiver.policy.needs().observes_message() {
-                self.proofs.keep_message(octets);
+                self.unverified.keep_message(octets);
             }
             self.repeat_reply(open.envelope.recipients.len(), &reply, output);
             return self.end_transaction(open.envelope, reply, None);
@@ -395,11 +396,10 @@ impl Session {
     }
 }
 
-/// The reply to data with a flaw.
 /// The mistake with the path and the whole argument of MAIL or RCPT.
 fn quoting_path(mistake: Mistake, path: &str, parameters: &Parameters) -> Mistake {
     let path = format!("<{path}>");
-    let words = parameters.said.iter().map(String::as_str);
+    let words = parameters.as_sent.iter().map(String::as_str);
     let argument: Vec<_> = std::iter::once(path.as_str()).chain(words).collect();
     let argument = argument.join(" ");
     mistake.quoting("path", path).quoting("argument", argument)

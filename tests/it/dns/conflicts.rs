@@ -79,10 +79,13 @@ fn lint_and_serve_refuse_such_a_file() {
             .args(arguments)
             .output()
             .expect("martinet runs");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned()
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned()
             + &String::from_utf8_lossy(&output.stdout);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?} {said}");
-        assert!(said.contains("no other data alongside a CNAME"), "{said}");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?} {stderr}");
+        assert!(
+            stderr.contains("no other data alongside a CNAME"),
+            "{stderr}"
+        );
     }
     std::fs::remove_dir_all(&directory).expect("removed");
 }
@@ -105,7 +108,7 @@ async fn a_running_world_refuses_such_a_zone() {
     let part = "zone 2.0.192.in-addr.arpa. holds it";
     assert!(error.to_string().contains(part), "{error}");
     let answer = ask(world.dns_addr(), "out2.example.test", Transport::Udp).await;
-    assert_eq!(said(&answer.expect("an answer")), "NoError 192.0.2.9");
+    assert_eq!(summary(&answer.expect("an answer")), "NoError 192.0.2.9");
     // A zone that was set has only its own records and no generated ones, so nothing conflicts.
     world
         .set_zone("2.0.192.in-addr.arpa", "9 CNAME 9.8-11")
@@ -133,12 +136,12 @@ async fn a_zone_that_hides_records_is_refused() {
         (expected, "a.sub.parent.test. A")
     );
     let answer = ask(world.dns_addr(), "a.sub.parent.test", Transport::Udp).await;
-    assert_eq!(said(&answer.expect("an answer")), "NoError 192.0.2.1");
+    assert_eq!(summary(&answer.expect("an answer")), "NoError 192.0.2.1");
     world
         .set_zone("child.parent.test", "@ A 192.0.2.4\nns A 192.0.2.2")
         .expect("it is delegated");
     let answer = ask(world.dns_addr(), "child.parent.test", Transport::Udp).await;
-    assert_eq!(said(&answer.expect("an answer")), "NoError 192.0.2.4");
+    assert_eq!(summary(&answer.expect("an answer")), "NoError 192.0.2.4");
 }
 
 #[test]

@@ -13,7 +13,7 @@ fn fault(lines: &str) -> String {
 async fn a_connection_is_reset() {
     let world = world(&fault("do = \"tcp-refused\"")).await;
     assert_eq!(
-        said(
+        summary(
             &ask(world.dns_addr(), "mail.example.test", Transport::Udp)
                 .await
                 .expect("UDP")
@@ -25,7 +25,7 @@ async fn a_connection_is_reset() {
         .expect_err("no answer");
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
     assert_eq!(
-        said(
+        summary(
             &ask(world.dns_addr(), "many.example.test", Transport::Tcp)
                 .await
                 .expect("another")
@@ -117,7 +117,7 @@ async fn wrong_ids_and_malformed_packets() {
 async fn faults_are_set_while_running() {
     let world = world(&fault("do = \"servfail\"\ntimes = 1")).await;
     let rcode = async || {
-        said(
+        summary(
             &ask(world.dns_addr(), "mail.example.test", Transport::Udp)
                 .await
                 .expect("an answer"),

@@ -11,7 +11,7 @@ async fn served() -> Served {
 
 async fn rcode(served: &Served) -> String {
     let dns = served.worlds.main().dns_addr();
-    said(
+    summary(
         &ask(dns, "mail.example.test", Transport::Udp)
             .await
             .expect("an answer"),
@@ -86,12 +86,12 @@ async fn each_world_has_its_own_faults() {
     let path = "/api/v1/worlds/mine/faults";
     assert_eq!(served.send_json("POST", path, &fault).await.status, 201);
     let mine = served.worlds.find("mine").expect("a world");
-    let said = said(
+    let found = summary(
         &ask(mine.dns_addr(), "mail.example.test", Transport::Udp)
             .await
             .expect("an answer"),
     );
-    assert_eq!(said, "ServFail");
+    assert_eq!(found, "ServFail");
     assert_eq!(rcode(&served).await, "NoError 192.0.2.10");
     assert_eq!(served.get(path).await.json()["faults"][0]["fired"], 1);
     assert_eq!(served.get(FAULTS).await.json(), json!({ "faults": [] }));

@@ -50,7 +50,7 @@ async fn ask(server: SocketAddr, name: &str, transport: Transport) -> std::io::R
 }
 
 /// RCODE and the data of the answer section.
-fn said(message: &Message) -> String {
+fn summary(message: &Message) -> String {
     let data: Vec<_> = message.answers.iter().map(|r| r.data.to_string()).collect();
     format!("{:?} {}", message.metadata.response_code, data.join(" "))
         .trim_end()
@@ -118,7 +118,7 @@ async fn replacing_a_snapshot_loses_no_query() {
             .expect("an answer");
         let message = Message::from_vec(&reply[..received.expect("received")]).expect("a message");
         assert_eq!(message.metadata.id, id);
-        *seen.entry(said(&message)).or_insert(0) += 1;
+        *seen.entry(summary(&message)).or_insert(0) += 1;
     }
     assert_eq!(seen.len(), 2, "{seen:?}");
     assert_eq!(world.dns_counts().udp, u64::from(QUERIES));

@@ -4,7 +4,7 @@ use super::*;
 
 #[track_caller]
 fn check(found: &Message, expected: &str) {
-    assert_eq!(said(found), expected);
+    assert_eq!(summary(found), expected);
 }
 
 #[tokio::test]

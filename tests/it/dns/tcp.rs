@@ -81,7 +81,7 @@ async fn transfer(settings: &str, record_type: RecordType) -> Vec<Message> {
 #[tokio::test]
 async fn rfc5936_transfers_are_refused_by_default() {
     let refused = transfer("", RecordType::AXFR).await;
-    assert_eq!(refused.iter().map(said).collect::<Vec<_>>(), ["Refused"]);
+    assert_eq!(refused.iter().map(summary).collect::<Vec<_>>(), ["Refused"]);
     let zone = transfer("[dns]\naxfr = \"loopback\"", RecordType::AXFR).await;
     let records: Vec<_> = zone.iter().flat_map(|m| &m.answers).collect();
     assert_eq!(

@@ -97,5 +97,5 @@ async fn a_zone_file_relative_to_the_scenario() {
     let answer = ask(world.dns_addr(), "known.example.test", Transport::Udp)
         .await
         .expect("an answer");
-    assert_eq!(said(&answer), "NoError 192.0.2.1");
+    assert_eq!(summary(&answer), "NoError 192.0.2.1");
 }

@@ -33,9 +33,9 @@ async fn a_message_over_the_limit_is_read_and_discarded() {
         }
         serves(&world).await;
         stream.write_all(after.as_bytes()).await.expect("written");
-        let said = read_until(&mut stream, "250 2.0.0 Ok\r\n").await;
+        let replies = read_until(&mut stream, "250 2.0.0 Ok\r\n").await;
         assert_eq!(
-            said,
+            replies,
             "552 5.3.4 Error: message exceeds the size limit\r\n250 2.0.0 Ok\r\n"
         );
     }

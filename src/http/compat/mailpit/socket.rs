@@ -35,7 +35,7 @@ async fn follow(mut socket: WebSocket, app: &App, world: &World) -> Result<(), a
         let new = tokio::select! {
             () = app.shutdown.cancelled() => return Ok(()),
             () = world.stopped() => return Ok(()),
-            said = socket.recv() => match said {
+            frame = socket.recv() => match frame {
                 Some(Ok(Frame::Close(_)) | Err(_)) | None => return Ok(()),
                 Some(Ok(_)) => continue,
             },

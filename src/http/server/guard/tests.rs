@@ -89,24 +89,24 @@ fn values_of_the_options() {
     for pair in ["", "user", "user:", ":pass", "user:a\nb"] {
         assert!(Credentials::basic(pair).is_err(), "{pair:?}");
     }
-    assert!(!Credentials::Bearer(String::new()).proved_by("Bearer "));
-    assert!(!Credentials::Basic(String::new()).proved_by("Basic "));
+    assert!(!Credentials::Bearer(String::new()).are_in("Bearer "));
+    assert!(!Credentials::Basic(String::new()).are_in("Basic "));
 }
 
 #[test]
 fn credentials() {
     let basic = Credentials::Basic("user:pass".to_owned());
-    assert!(basic.proved_by("Basic dXNlcjpwYXNz") && basic.proved_by("basic dXNlcjpwYXNz"));
+    assert!(basic.are_in("Basic dXNlcjpwYXNz") && basic.are_in("basic dXNlcjpwYXNz"));
     assert!(
-        !basic.proved_by("Basic dXNlcjpwYXNy")
-            && !basic.proved_by("Bearer user:pass")
-            && !basic.proved_by("")
+        !basic.are_in("Basic dXNlcjpwYXNy")
+            && !basic.are_in("Bearer user:pass")
+            && !basic.are_in("")
     );
     let bearer = Credentials::Bearer("token".to_owned());
     assert!(
-        bearer.proved_by("Bearer token")
-            && !bearer.proved_by("Bearer toke")
-            && !bearer.proved_by("Basic token")
+        bearer.are_in("Bearer token")
+            && !bearer.are_in("Bearer toke")
+            && !bearer.are_in("Basic token")
     );
     assert_eq!(format!("{basic:?}"), "Basic(…)");
 }

@@ -9,11 +9,11 @@ use crate::smtp::remedies::Case;
 
 /// The remedies that are not verified yet, each with the data for that.
 #[derive(Debug, Default)]
-pub(crate) struct Proofs {
+pub(crate) struct UnverifiedRemedies {
     waiting: Vec<(Remedies, Case)>,
 }
 
-impl Proofs {
+impl UnverifiedRemedies {
     /// Stores the data for verifying the remedies of a refusal.
     pub(super) fn keep(&mut self, refusal: &Refusal, receiver: &Arc<Receiver>, facts: &Facts) {
         let case = Case {
@@ -36,24 +36,24 @@ impl Proofs {
 
     /// Adds the current zones to new refusals for verifying their remedies. If that needs the message, remedies are
     /// verified at once, because a refused message is not kept; otherwise when they are read.
-    pub(super) fn prove(&mut self, lookup: &dyn ReceiverLookup) {
+    pub(super) fn verify(&mut self, lookup: &dyn ReceiverLookup) {
         for (remedies, case) in self.waiting.drain(..) {
             let case = Case {
                 world: lookup.snapshot(),
                 ..case
             };
             let at_once = case.message.is_some();
-            remedies.prove_by(move |proposals| case.prove(proposals));
+            remedies.verify_with(move |proposals| case.verify(proposals));
             if at_once {
-                remedies.prove();
+                remedies.verify();
             }
         }
     }
 
     /// The same without zones, as after a TLS handshake: only the session can change then.
-    pub(super) fn prove_by_session(&mut self) {
+    pub(super) fn verify_in_session(&mut self) {
         for (remedies, case) in self.waiting.drain(..) {
-            remedies.prove_by(move |proposals| case.prove(proposals));
+            remedies.verify_with(move |proposals| case.verify(proposals));
         }
     }
 }
