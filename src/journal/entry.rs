@@ -227,11 +227,21 @@ pub struct Envelope {
     pub recipients: Vec<String>,
     /// The parameters of MAIL as sent, for example `RET=HDRS`.
     pub parameters: Vec<String>,
-    /// The parameters of each accepted RCPT as sent, for example `NOTIFY=NEVER`.
+    /// The parameters of each accepted RCPT as sent, for example `NOTIFY=NEVER`; empty if none has parameters.
     pub recipient_parameters: Vec<Vec<String>>,
 }
 
 impl Envelope {
+    /// Adds an accepted recipient. Most have no parameters, and then no list of them is kept.
+    pub(crate) fn push_recipient(&mut self, recipient: String, parameters: Vec<String>) {
+        if !parameters.is_empty() || !self.recipient_parameters.is_empty() {
+            self.recipient_parameters
+                .resize_with(self.recipients.len(), Vec::new);
+            self.recipient_parameters.push(parameters);
+        }
+        self.recipients.push(recipient);
+    }
+
     /// The approximate memory that it uses beyond its own size.
     pub(crate) fn octets(&self) -> usize {
         let texts = |all: &[String]| {
@@ -287,4 +297,21 @@ pub(crate) fn millis<S: serde::Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(duration.as_secs_f64() * 1e3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_of_recipients_are_listed_if_one_has_any() {
+        let mut envelope = Envelope::default();
+        let notify = vec!["NOTIFY=NEVER".to_owned()];
+        envelope.push_recipient("a@contoso.test".to_owned(), Vec::new());
+        assert!(envelope.recipient_parameters.is_empty());
+        envelope.push_recipient("b@contoso.test".to_owned(), notify.clone());
+        envelope.push_recipient("c@contoso.test".to_owned(), Vec::new());
+        assert_eq!(envelope.recipient_parameters, [vec![], notify, vec![]]);
+        assert_eq!(envelope.recipients.len(), 3);
+    }
 }

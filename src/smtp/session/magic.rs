@@ -1,5 +1,6 @@
 //! Magic recipients: the local part asks for a reply, a delay or the end of the connection.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::reply::{EnhancedCode, Reply, ReplyCode};
@@ -66,8 +67,11 @@ impl Magic {
     fn of(recipient: &str) -> Option<Self> {
         let local = recipient
             .rsplit_once('@')
-            .map_or(recipient, |(local, _)| local)
-            .to_ascii_lowercase();
+            .map_or(recipient, |(local, _)| local);
+        let local = match local.bytes().any(|octet| octet.is_ascii_uppercase()) {
+            true => Cow::Owned(local.to_ascii_lowercase()),
+            false => Cow::Borrowed(local),
+        };
         let send_mode = |send_mode| Some(Self::SendMode(send_mode));
         let end = |end| {
             send_mode(SendMode {
@@ -76,7 +80,7 @@ impl Magic {
                 ..SendMode::default()
             })
         };
-        match local.as_str() {
+        match &*local {
             "close" => return end(End::Close),
             "reset" => return end(End::Reset),
             "silence" => {

@@ -186,8 +186,7 @@ impl Session {
             open.refused = reply.texts().first().map(|text| text.to_string());
             return;
         }
-        open.envelope.recipients.push(recipient);
-        open.envelope.recipient_parameters.push(parameters.as_sent);
+        open.envelope.push_recipient(recipient, parameters.as_sent);
         if scripted.is_none() {
             self.answer(CoreReply::Rcpt, output);
         }
