@@ -6,14 +6,15 @@ mod tcp;
 mod transfer;
 mod udp;
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::counts::{Counters, Counts};
 use super::limit::Limiter;
@@ -160,8 +161,9 @@ pub(crate) async fn serve(
     service: Arc<ServerState>,
     shutdown: CancellationToken,
 ) {
+    let (running, mut all_ended) = mpsc::channel(1);
     let tasks = Tasks {
-        tracker: TaskTracker::new(),
+        running,
         shutdown: shutdown.clone(),
     };
     tokio::select! {
@@ -169,22 +171,25 @@ pub(crate) async fn serve(
         () = udp::serve(Arc::new(udp), Arc::clone(&service), tasks.clone()) => {}
         () = tcp::serve(tcp, service, tasks.clone()) => {}
     }
-    tasks.tracker.close();
-    tasks.tracker.wait().await;
+    drop(tasks);
+    // Nothing is sent: the channel is closed when the last task has dropped its sender.
+    let _ = all_ended.recv().await;
 }
 
 /// Connections and delayed answers, which end with the server.
 #[derive(Clone, Debug)]
 struct Tasks {
-    tracker: TaskTracker,
+    /// Each task holds a copy until it ends.
+    running: mpsc::Sender<Infallible>,
     shutdown: CancellationToken,
 }
 
 impl Tasks {
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let shutdown = self.shutdown.clone();
-        self.tracker.spawn(async move {
+        let (shutdown, running) = (self.shutdown.clone(), self.running.clone());
+        tokio::spawn(async move {
             shutdown.run_until_cancelled(task).await;
+            drop(running);
         });
     }
 }
