@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use regex::bytes::{Regex, RegexBuilder};
+use regex_lite::{Regex, RegexBuilder};
 
 use super::Check;
 
@@ -66,7 +66,6 @@ impl Pattern {
     pub(crate) fn new(text: &str) -> Option<Self> {
         RegexBuilder::new(text)
             .case_insensitive(true)
-            .unicode(false)
             .size_limit(PATTERN_OCTETS)
             .build()
             .ok()
@@ -75,7 +74,7 @@ impl Pattern {
 
     /// Whether the pattern matches a part of a name.
     pub(crate) fn matches(&self, name: &str) -> bool {
-        self.0.is_match(name.as_bytes())
+        self.0.is_match(name)
     }
 
     /// The text that was compiled.
