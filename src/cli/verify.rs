@@ -1,4 +1,4 @@
-//! `martinet verify`: plays every [[expect]] over real SMTP and DNS sockets.
+//! `martinet verify`: plays every `[[expect]]` over real SMTP and DNS sockets.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
