@@ -30,6 +30,7 @@ install_clients() {
         missing+=(libhtml-parser-perl libnet-dns-perl libnetaddr-ip-perl libhttp-date-perl libmail-spf-perl)
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
     have javac || missing+=(default-jdk-headless)
+    have c++ || missing+=(g++)
     have go || missing+=(golang-go)
     [ -f /usr/share/java/junit-platform-console.jar ] || missing+=(junit5)
     have buildah || missing+=(buildah)
