@@ -291,8 +291,8 @@ async fn records(
     record_type: RecordType,
 ) -> Result<Vec<RData>, String> {
     let (server, udp) = (world.dns_addr(), Transport::Udp);
-    let asked = dns::client::ask(server, owner, record_type, udp, Some(1232), TIMEOUT).await;
-    let reply = asked.map_err(|e| format!("{record_type} of {owner}: {e}"))?;
+    let result = dns::client::ask(server, owner, record_type, udp, Some(1232), TIMEOUT).await;
+    let reply = result.map_err(|e| format!("{record_type} of {owner}: {e}"))?;
     Ok(reply
         .answers
         .into_iter()

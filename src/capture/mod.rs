@@ -57,14 +57,14 @@ impl Capture {
         let resolver = self.resolver(profiles);
         let judgements = self.judge(&resolver, profiles);
         self.ask_more(&resolver);
-        let asked = resolver.asked();
+        let lookups = resolver.lookups();
         Captured {
-            text: write::scenario(self, &asked, &judgements),
-            failures: asked
+            text: write::scenario(self, &lookups, &judgements),
+            failures: lookups
                 .iter()
-                .filter(|one| one.lookup.outcome.is_temporary())
+                .filter(|answered| answered.lookup.outcome.is_temporary())
                 .count(),
-            questions: asked.len(),
+            questions: lookups.len(),
             judgements,
         }
     }

@@ -23,7 +23,7 @@ const LINKS: usize = 16;
 
 /// A lookup with its answer.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
+pub(super) struct AnsweredLookup {
     pub(super) lookup: Arc<LookupRecord>,
     /// The answer section, including CNAMEs.
     pub(super) records: Vec<Record>,
@@ -36,12 +36,12 @@ pub(crate) struct OutsideResolver {
     timeout: Duration,
     /// Zones without lookups, which count as empty.
     passed_over: Vec<Name>,
-    asked: Mutex<Asks>,
+    lookups: Mutex<Lookups>,
 }
 
 #[derive(Debug, Default)]
-struct Asks {
-    order: Vec<Asked>,
+struct Lookups {
+    order: Vec<AnsweredLookup>,
     places: HashMap<(Name, RecordType), usize>,
 }
 
@@ -52,16 +52,16 @@ impl OutsideResolver {
             server,
             timeout,
             passed_over,
-            asked: Mutex::default(),
+            lookups: Mutex::default(),
         }
     }
 
     /// All lookups so far, in order.
-    pub(super) fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().order.clone()
+    pub(super) fn lookups(&self) -> Vec<AnsweredLookup> {
+        self.lookups.lock().order.clone()
     }
 
-    fn resolve(&self, name: &Name, record_type: RecordType) -> Asked {
+    fn resolve(&self, name: &Name, record_type: RecordType) -> AnsweredLookup {
         let began = Instant::now();
         let result = self.exchange(name, record_type);
         let (outcome, records) = match result {
@@ -77,7 +77,7 @@ impl OutsideResolver {
         let answers = records
             .iter()
             .filter(|record| record.record_type() == record_type);
-        Asked {
+        AnsweredLookup {
             lookup: Arc::new(LookupRecord {
                 name: name.clone(),
                 record_type,
@@ -149,15 +149,15 @@ impl ReceiverLookup for OutsideResolver {}
 impl Lookup for OutsideResolver {
     fn ask(&self, name: &Name, record_type: RecordType) -> Arc<LookupRecord> {
         let key = (name.to_lowercase(), record_type);
-        let mut asked = self.asked.lock();
-        if let Some(place) = asked.places.get(&key) {
-            return Arc::clone(&asked.order[*place].lookup);
+        let mut lookups = self.lookups.lock();
+        if let Some(place) = lookups.places.get(&key) {
+            return Arc::clone(&lookups.order[*place].lookup);
         }
         let passed_over = self
             .passed_over
             .iter()
             .any(|zone| name::is_within(name, zone));
-        if passed_over || asked.order.len() >= QUESTIONS {
+        if passed_over || lookups.order.len() >= QUESTIONS {
             return Arc::new(LookupRecord {
                 name: name.clone(),
                 record_type,
@@ -169,9 +169,9 @@ impl Lookup for OutsideResolver {
         }
         let answer = self.resolve(name, record_type);
         let lookup = Arc::clone(&answer.lookup);
-        let place = asked.order.len();
-        asked.places.insert(key, place);
-        asked.order.push(answer);
+        let place = lookups.order.len();
+        lookups.places.insert(key, place);
+        lookups.order.push(answer);
         lookup
     }
 }

@@ -7,15 +7,19 @@ use hickory_proto::rr::{RData, Record};
 use hickory_proto::serialize::binary::BinEncodable;
 
 use super::Capture;
-use super::resolver::Asked;
+use super::resolver::AnsweredLookup;
 use crate::check::Judgement;
 use crate::lookup::Outcome;
 use crate::name::{self, Name, RecordType};
 
 /// Writes the scenario.
-pub(super) fn scenario(capture: &Capture, asked: &[Asked], judgements: &[Judgement]) -> String {
-    let records: BTreeMap<(String, RecordType), Vec<String>> = records(asked);
-    let apexes = apexes(asked);
+pub(super) fn scenario(
+    capture: &Capture,
+    lookups: &[AnsweredLookup],
+    judgements: &[Judgement],
+) -> String {
+    let records: BTreeMap<(String, RecordType), Vec<String>> = records(lookups);
+    let apexes = apexes(lookups);
     let helo = text(&capture.helo);
     let mut out = format!(
         "# Captured by `martinet capture` from the resolver {}.\ntitle  = {}\nsender = {}\n\n[[domain]]\nname = \"contoso.test\"\n",
@@ -38,8 +42,8 @@ pub(super) fn scenario(capture: &Capture, asked: &[Asked], judgements: &[Judgeme
             text(origin)
         );
     }
-    for one in asked {
-        fault(&mut out, one, &records, &zones);
+    for answered in lookups {
+        fault(&mut out, answered, &records, &zones);
     }
     let _ = write!(
         out,
@@ -63,9 +67,9 @@ pub(super) fn scenario(capture: &Capture, asked: &[Asked], judgements: &[Judgeme
 }
 
 /// The records of all answers, by owner and type.
-fn records(asked: &[Asked]) -> BTreeMap<(String, RecordType), Vec<String>> {
+fn records(lookups: &[AnsweredLookup]) -> BTreeMap<(String, RecordType), Vec<String>> {
     let mut records: BTreeMap<(String, RecordType), Vec<String>> = BTreeMap::new();
-    for record in asked.iter().flat_map(|one| &one.records) {
+    for record in lookups.iter().flat_map(|answered| &answered.records) {
         let key = (owner(&record.name), record.record_type());
         // In the order of the answer, because some receivers use the first name only.
         let (known, data) = (records.entry(key).or_default(), data(record));
@@ -77,8 +81,8 @@ fn records(asked: &[Asked]) -> BTreeMap<(String, RecordType), Vec<String>> {
 }
 
 /// Names with a SOA record: each is the apex of a zone.
-fn apexes(asked: &[Asked]) -> Vec<String> {
-    let records = asked.iter().flat_map(|one| &one.records);
+fn apexes(lookups: &[AnsweredLookup]) -> Vec<String> {
+    let records = lookups.iter().flat_map(|answered| &answered.records);
     let soa = records.filter(|record| record.record_type() == RecordType::SOA);
     soa.map(|record| owner(&record.name)).collect()
 }
@@ -103,17 +107,17 @@ fn origin(owner: &str, apexes: &[String]) -> String {
 /// A fault for a lookup that the zones would answer differently.
 fn fault(
     out: &mut String,
-    one: &Asked,
+    answered: &AnsweredLookup,
     records: &BTreeMap<(String, RecordType), Vec<String>>,
     zones: &BTreeMap<String, String>,
 ) {
-    let (name, record_type) = (owner(&one.lookup.name), one.lookup.record_type);
+    let (name, record_type) = (owner(&answered.lookup.name), answered.lookup.record_type);
     let is_owner = records.keys().any(|(owner, _)| *owner == name);
     let is_above = records
         .keys()
         .any(|(owner, _)| owner.ends_with(&format!(".{name}")));
     let is_apex = zones.contains_key(&name);
-    let action = match one.lookup.outcome {
+    let action = match answered.lookup.outcome {
         Outcome::Data => return,
         Outcome::ServFail => "servfail",
         Outcome::Refused => "refused",

@@ -154,7 +154,7 @@ impl Question {
     /// The question and the answer as in a zone file.
     pub(super) fn text(&self) -> String {
         let name = self.name.strip_suffix('.').unwrap_or(&self.name);
-        let asked = format!(
+        let question = format!(
             "{} {}",
             if name.is_empty() { "." } else { name },
             self.record_type
@@ -168,7 +168,7 @@ impl Question {
                     Duration::from_secs_f64(self.elapsed_ms.max(0.0) / 1e3)
                 )
             };
-            return format!("{asked}: {}{waited}", self.outcome);
+            return format!("{question}: {}{waited}", self.outcome);
         }
         let shown = &self.answers[..self.answers.len().min(RECORDS)];
         let more = self.answers.len().saturating_sub(RECORDS);
@@ -177,6 +177,6 @@ impl Question {
         } else {
             String::new()
         };
-        format!("{asked}: {}{more}", shown.join(", "))
+        format!("{question}: {}{more}", shown.join(", "))
     }
 }

@@ -65,11 +65,11 @@ pub(super) struct Ready {
 impl Ready {
     pub(super) fn new(world: &World, options: &Serve, http: Option<SocketAddr>) -> Self {
         let shown = |address: SocketAddr| http::shown(address, options.advertise.as_deref());
-        let asked = [options.smtps.map(|_| "smtps"), options.lmtp.map(|_| "lmtp")];
+        let from_options = [options.smtps.map(|_| "smtps"), options.lmtp.map(|_| "lmtp")];
         let own = world.scenario().listeners.len();
         let words = (1..=own)
             .map(|n| format!("listener{n}"))
-            .chain(asked.into_iter().flatten().map(str::to_owned));
+            .chain(from_options.into_iter().flatten().map(str::to_owned));
         let addresses = world.listeners().iter().map(ToString::to_string);
         Self {
             further: words.zip(addresses).collect(),

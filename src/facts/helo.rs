@@ -201,12 +201,12 @@ impl Helo {
             evidence.push(question);
         }
         let first = slowest(&evidence[before..]);
-        let asked = evidence.len();
+        let before_addresses = evidence.len();
         self.mx_hosts = hosts
             .into_iter()
             .map(|host| MxHost::observe(host, lookup, evidence))
             .collect();
-        first + slowest(&evidence[asked..])
+        first + slowest(&evidence[before_addresses..])
     }
 
     /// The relation of the name to the PTR names; `None` if the HELO is not a name.

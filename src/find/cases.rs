@@ -120,8 +120,8 @@ impl<'a> Stage<'a> {
             let is_it = played.is(rule, pattern);
             is_it.then(|| ready.case(profile, attempt))
         });
-        let asked = nth.and_then(|nth| profile.receiver.policy.rules().get(nth));
-        let counts = asked.filter(|rule| rule.bulk.is_some() || rule.escalation.is_some());
+        let policy_rule = nth.and_then(|nth| profile.receiver.policy.rules().get(nth));
+        let counts = policy_rule.filter(|rule| rule.bulk.is_some() || rule.escalation.is_some());
         let again = |counting: &Rule| {
             self.any(profile, |ready, attempt, played| {
                 // A session that another rule refuses counts no message and no violation.
@@ -145,7 +145,7 @@ impl<'a> Stage<'a> {
         };
         once.or_else(|| counts.and_then(again))
             .or_else(later)
-            .or_else(|| self.deviating(profile, asked?, pattern))
+            .or_else(|| self.deviating(profile, policy_rule?, pattern))
     }
 
     /// The first deviation from the usual dialogue that gets a reply of this pattern. The clients are those that are accepted

@@ -50,11 +50,15 @@ impl Logs {
                     .into_iter()
                     .map(move |what| (at, session, what))
             });
-            let asked = queries.after(taken.load(Ordering::Relaxed));
-            if let Some(last) = asked.last() {
+            let new_queries = queries.after(taken.load(Ordering::Relaxed));
+            if let Some(last) = new_queries.last() {
                 taken.store(last.id, Ordering::Relaxed);
             }
-            let mut new: Vec<_> = asked.iter().flat_map(asking).chain(of_sessions).collect();
+            let mut new: Vec<_> = new_queries
+                .iter()
+                .flat_map(events_of_query)
+                .chain(of_sessions)
+                .collect();
             new.sort_by_key(|(at, ..)| *at);
             let numbered = (first + skipped..).zip(new);
             (
@@ -115,7 +119,9 @@ fn query_log(
 }
 
 /// The fault that took effect, if any, and the query.
-fn asking(query: &Arc<DnsQuery>) -> impl Iterator<Item = (Timestamp, u64, EventKind)> + use<> {
+fn events_of_query(
+    query: &Arc<DnsQuery>,
+) -> impl Iterator<Item = (Timestamp, u64, EventKind)> + use<> {
     let fault = query.fault();
     let fired = (!fault.is_empty()).then(|| {
         let (name, record_type) = (query.name(), query.record_type());

@@ -337,10 +337,10 @@ impl World {
             panic!("expected a connection after a lookup of {domain} MX, found no connection");
         };
         let queries = self.dns_queries().entries();
-        let asked = |q: &&Arc<crate::journal::DnsQuery>| {
+        let is_mx_query = |q: &&Arc<crate::journal::DnsQuery>| {
             q.record_type() == "MX" && bare(&q.name()) == bare(domain)
         };
-        let at: Option<Timestamp> = queries.iter().find(asked).map(|q| q.at);
+        let at: Option<Timestamp> = queries.iter().find(is_mx_query).map(|q| q.at);
         let seen: Vec<_> = queries
             .iter()
             .map(|q| format!("\n    {} {}", q.at, q.headline()))

@@ -20,7 +20,7 @@ pub(super) enum State {
     /// The identity does not lead to the next node, but no rule refused for that reason.
     Weak,
     /// No rule examined the edge.
-    NotAsked,
+    NotExamined,
 }
 
 impl State {
@@ -30,7 +30,7 @@ impl State {
             Self::Held => "held",
             Self::Broken => "broken",
             Self::Weak => "did not hold, and no rule refused for it",
-            Self::NotAsked => "not examined by any rule",
+            Self::NotExamined => "not examined by any rule",
         }
     }
 
@@ -39,7 +39,7 @@ impl State {
             Self::Held => "held",
             Self::Broken => "broken",
             Self::Weak => "weak",
-            Self::NotAsked => "unasked",
+            Self::NotExamined => "unasked",
         }
     }
 }
@@ -436,7 +436,7 @@ fn unasked(question: &str, node: &str) -> Branch {
         edge: Edge {
             question: question.to_owned(),
             answer: String::new(),
-            state: State::NotAsked,
+            state: State::NotExamined,
             rule: String::new(),
         },
         node: format!("{node}: not examined"),

@@ -72,12 +72,12 @@ pub(crate) fn steps(
             refusal: refused,
         })
     });
-    let asked = queries.iter().filter(|query| {
+    let sender_queries = queries.iter().filter(|query| {
         query.client.ip() == record.peer.ip()
             && record.ended.is_none_or(|end| query.at <= end)
             && since(query.at) >= -jiff::SignedDuration::try_from(BEFORE).unwrap_or_default()
     });
-    let asked = asked.map(|query| Step {
+    let query_steps = sender_queries.map(|query| Step {
         at: since(query.at),
         actor: Actor::SenderDns,
         text: format!(
@@ -90,7 +90,7 @@ pub(crate) fn steps(
         fault: query.fault().to_owned(),
         refusal: false,
     });
-    let mut steps: Vec<_> = of_session.chain(asked).collect();
+    let mut steps: Vec<_> = of_session.chain(query_steps).collect();
     steps.sort_by_key(|step| step.at);
     delayed(&mut steps);
     steps
@@ -112,11 +112,11 @@ fn delayed(steps: &mut [Step]) {
 }
 
 fn lookup_text(lookup: &LookupRecord) -> String {
-    let asked = format!("{} {}", name::display(&lookup.name), lookup.record_type);
+    let question = format!("{} {}", name::display(&lookup.name), lookup.record_type);
     match lookup.answers.first() {
-        None => format!("{asked}: {}", lookup.outcome),
-        Some(first) if lookup.answers.len() == 1 => format!("{asked}: {first}"),
-        Some(first) => format!("{asked}: {first} and {} more", lookup.answers.len() - 1),
+        None => format!("{question}: {}", lookup.outcome),
+        Some(first) if lookup.answers.len() == 1 => format!("{question}: {first}"),
+        Some(first) => format!("{question}: {first} and {} more", lookup.answers.len() - 1),
     }
 }
 

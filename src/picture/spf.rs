@@ -43,10 +43,10 @@ pub(super) fn of(case: &Case<'_>) -> Vec<Tree> {
         ("HELO", case.facts.spf_helo.as_deref()),
         ("MAIL FROM", case.facts.spf_sender.as_ref()),
     ];
-    let asked = identities
+    let evaluated = identities
         .into_iter()
         .filter_map(|(identity, spf)| Some((identity, spf?)));
-    asked
+    evaluated
         .map(|(identity, spf)| tree(identity, spf, case.evidence))
         .collect()
 }
@@ -120,7 +120,8 @@ impl<'a> Reader<'a> {
         let word = bare.split([':', '=', '/']).next().unwrap_or_default();
         let word = word.to_ascii_lowercase();
         let step = self.take(domain, if word == REDIRECT { &word } else { text });
-        let asks = ["include", "a", "mx", "ptr", "exists", REDIRECT].contains(&word.as_str());
+        let needs_lookup =
+            ["include", "a", "mx", "ptr", "exists", REDIRECT].contains(&word.as_str());
         let target = bare.split_once([':', '=']).map(|(_, target)| target);
         let leads_on = word == "include" || word == REDIRECT;
         let below = target
@@ -129,7 +130,7 @@ impl<'a> Reader<'a> {
         Term {
             text: text.to_owned(),
             counts: step
-                .filter(|_| asks)
+                .filter(|_| needs_lookup)
                 .map(|step| counts(step.dns_terms, step.void_lookups))
                 .unwrap_or_default(),
             matched: depth == 0 && !self.mechanism.is_empty() && self.mechanism == text,

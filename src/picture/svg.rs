@@ -92,7 +92,7 @@ fn hop(branch: &Branch, column: usize, from: (i32, i32), middle: i32, out: &mut 
     let left = COLUMNS[column];
     edge(&branch.edge, from, (left, middle), out);
     let class = match branch.edge.state {
-        State::NotAsked => "ghost",
+        State::NotExamined => "ghost",
         _ => "node",
     };
     let tall = height(&branch.node);

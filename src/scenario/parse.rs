@@ -65,8 +65,8 @@ pub(super) fn read(
         .into_iter()
         .filter_map(|table| sent(table, mistakes))
         .collect();
-    let asks = |table: &DeTable<'_>| table.keys().any(|key| key.get_ref() == "ask");
-    let section = |table: &DeTable<'_>| match asks(table) {
+    let has_question = |table: &DeTable<'_>| table.keys().any(|key| key.get_ref() == "ask");
+    let section = |table: &DeTable<'_>| match has_question(table) {
         true => &EXPECT_ANSWER,
         false => &EXPECT_REPLY,
     };
@@ -352,11 +352,11 @@ fn expect(
 }
 
 fn dns_expectation(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<DnsExpectation> {
-    let asked = |text: &str| {
+    let parse_question = |text: &str| {
         let (owner, kind) = text.split_once(' ')?;
         Some((domain_name(owner)?, record_type(kind.trim())?))
     };
-    let asked = table.parsed("ask", mistakes, asked);
+    let question = table.parsed("ask", mistakes, parse_question);
     let transport = transport(table, mistakes).unwrap_or(Transport::Udp);
     let edns = table
         .number_as("edns", mistakes)
@@ -364,7 +364,7 @@ fn dns_expectation(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Dn
     let answers = table.number_as("answers", mistakes);
     let truncated = table.flag("truncated", mistakes);
     let rcode = table.choice("rcode", mistakes).map(str::to_owned);
-    let (name, record_type) = asked?;
+    let (name, record_type) = question?;
     Some(DnsExpectation {
         name,
         record_type,

@@ -24,7 +24,7 @@ pub(super) struct Reader<'a> {
     table: &'a DeTable<'a>,
     span: Range<usize>,
     section: &'static Section,
-    asked: Vec<&'static str>,
+    read_keys: Vec<&'static str>,
     /// Missing keys that the file has in misspelt form.
     misspelt: Vec<String>,
 }
@@ -59,7 +59,7 @@ impl<'a> Reader<'a> {
             table,
             span,
             section,
-            asked: Vec::new(),
+            read_keys: Vec::new(),
             misspelt: Vec::new(),
         };
         if section.more == More::Anything {
@@ -124,7 +124,7 @@ impl<'a> Reader<'a> {
     }
 
     fn get(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
-        self.asked.push(key);
+        self.read_keys.push(key);
         self.find(key)
     }
 
@@ -384,10 +384,10 @@ impl<'a> Reader<'a> {
             self.section
                 .keys
                 .iter()
-                .all(|key| self.asked.contains(&key.name)),
+                .all(|key| self.read_keys.contains(&key.name)),
             "{} declares keys that nothing reads: {:?} were read",
             self.section.title,
-            self.asked
+            self.read_keys
         );
     }
 }

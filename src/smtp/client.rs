@@ -136,7 +136,7 @@ pub async fn deliver(receiver: SocketAddr, delivery: &Delivery) -> io::Result<Di
     for _ in 0..delivery.conduct.open {
         let mut other = Client::connect(receiver, delivery).await?;
         if other.accepts(Stage::Connect).await? {
-            other.claims(delivery).await?;
+            other.send_xclient(delivery).await?;
         }
         others.push(other);
     }
@@ -190,9 +190,9 @@ impl Client {
 
     /// The usual dialogue.
     async fn usual(&mut self, delivery: &Delivery) -> io::Result<()> {
-        let greeted = self.accepts(Stage::Connect).await? && self.claims(delivery).await?;
+        let greeted = self.accepts(Stage::Connect).await? && self.send_xclient(delivery).await?;
         let helo = format!("{} {}", delivery.verb, delivery.helo);
-        if !greeted || !self.asks(&helo, Stage::Helo).await? {
+        if !greeted || !self.send_command(&helo, Stage::Helo).await? {
             return Ok(());
         }
         for _ in 0..delivery.conduct.messages {
@@ -217,7 +217,7 @@ impl Client {
             if !self.accepts(stage).await? || !self.read_replies(first, &mut stage).await? {
                 return Ok(());
             }
-        } else if !self.accepts(stage).await? || !self.claims(delivery).await? {
+        } else if !self.accepts(stage).await? || !self.send_xclient(delivery).await? {
             return Ok(());
         }
         for input in says {
@@ -260,7 +260,7 @@ impl Client {
     }
 
     /// Claims a client address with XCLIENT, if the delivery has one.
-    async fn claims(&mut self, delivery: &Delivery) -> io::Result<bool> {
+    async fn send_xclient(&mut self, delivery: &Delivery) -> io::Result<bool> {
         let Some(address) = delivery.xclient else {
             return Ok(true);
         };
@@ -268,29 +268,32 @@ impl Client {
             IpAddr::V6(address) => format!("IPV6:{address}"),
             IpAddr::V4(address) => address.to_string(),
         };
-        let claim = format!("XCLIENT ADDR={address}");
-        self.asks(&claim, Stage::Connect).await
+        let xclient = format!("XCLIENT ADDR={address}");
+        self.send_command(&xclient, Stage::Connect).await
     }
 
     /// Sends everything from MAIL to DATA. Returns true if the server wants the message.
     async fn transaction(&mut self, delivery: &Delivery) -> io::Result<bool> {
         if !self
-            .asks(&format!("MAIL FROM:<{}>", delivery.from), Stage::Mail)
+            .send_command(&format!("MAIL FROM:<{}>", delivery.from), Stage::Mail)
             .await?
         {
             return Ok(false);
         }
         for to in &delivery.to {
             for _ in 0..delivery.conduct.recipients {
-                if !self.asks(&format!("RCPT TO:<{to}>"), Stage::Rcpt).await? {
+                if !self
+                    .send_command(&format!("RCPT TO:<{to}>"), Stage::Rcpt)
+                    .await?
+                {
                     return Ok(false);
                 }
             }
         }
-        self.asks("DATA", Stage::Data).await
+        self.send_command("DATA", Stage::Data).await
     }
 
-    async fn asks(&mut self, command: &str, stage: Stage) -> io::Result<bool> {
+    async fn send_command(&mut self, command: &str, stage: Stage) -> io::Result<bool> {
         self.say(command).await?;
         self.accepts(stage).await
     }

@@ -221,12 +221,14 @@ impl Condition {
 
     /// Outside AUTH there is neither a mechanism nor an initial response.
     fn holds_auth(&self, auth: Option<(Mechanism, bool)>) -> bool {
-        let asks = !self.mechanisms.is_empty() || self.initial_response.is_some();
+        let needs_auth = !self.mechanisms.is_empty() || self.initial_response.is_some();
         let holds = |(mechanism, initial): (Mechanism, bool)| {
             (self.mechanisms.is_empty() || self.mechanisms.contains(&mechanism))
-                && self.initial_response.is_none_or(|asked| asked == initial)
+                && self
+                    .initial_response
+                    .is_none_or(|expected| expected == initial)
         };
-        !asks || auth.is_some_and(holds)
+        !needs_auth || auth.is_some_and(holds)
     }
 
     fn has_field(&self, message: &[u8]) -> bool {
@@ -237,8 +239,8 @@ impl Condition {
             .unwrap_or_default()
             .replace("\r\n\t", " ")
             .replace("\r\n ", " ");
-        let asked = |field: &str| self.headers.iter().any(|p| wildcard::matches(p, field));
-        header.lines().any(asked)
+        let is_named = |field: &str| self.headers.iter().any(|p| wildcard::matches(p, field));
+        header.lines().any(is_named)
     }
 }
 

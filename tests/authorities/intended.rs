@@ -70,13 +70,13 @@ const PECULIARITIES: &[Peculiarity] = &[
         reason: "DO is not copied (RFC 3225 §3)",
         server: hickory::NAME,
         undo: |case, theirs| {
-            let asked = case
+            let dnssec_ok = case
                 .ours
                 .edns
                 .as_ref()
                 .is_some_and(|edns| edns.flags().dnssec_ok);
             if let Some(edns) = &mut theirs.edns {
-                edns.set_dnssec_ok(asked);
+                edns.set_dnssec_ok(dnssec_ok);
             }
         },
     },

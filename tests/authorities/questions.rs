@@ -63,16 +63,16 @@ pub fn random(zones: &[Zone], random: &mut Random) -> Question {
     if random.chance(60) {
         let mut edns = Edns::new();
         let offered = random.pick(&[0, 512, 600, 1232, 1232, 4096]);
-        let asked = u8::from(random.chance(2));
+        let edns_version = u8::from(random.chance(2));
         edns.set_max_payload(offered)
-            .set_version(asked)
+            .set_version(edns_version)
             .set_dnssec_ok(random.chance(20));
         if random.chance(10) {
             let code = random.pick(&[65_001, 18, 26_946]);
             edns.options_mut()
                 .insert(EdnsOption::Unknown(code, vec![7; random.below(20)]));
         }
-        (size, version) = (usize::from(offered.clamp(512, 1232)), Some(asked));
+        (size, version) = (usize::from(offered.clamp(512, 1232)), Some(edns_version));
         message.edns = Some(edns);
     }
     let octets = message.to_vec().expect("a message");

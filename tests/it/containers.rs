@@ -171,8 +171,8 @@ async fn finds_exchange(server: &Value, expected: Option<&str>) {
     for record_type in [RecordType::A, RecordType::AAAA] {
         let dns = (Ipv4Addr::LOCALHOST, port("dns_port")).into();
         let timeout = Duration::from_secs(5);
-        let asked = ask(dns, &name, record_type, Transport::Udp, None, timeout);
-        let answers = asked.await.expect("an answer").answers;
+        let response = ask(dns, &name, record_type, Transport::Udp, None, timeout);
+        let answers = response.await.expect("an answer").answers;
         found.extend(answers.iter().filter_map(|record| record.data.ip_addr()));
     }
     if let Some(expected) = expected {

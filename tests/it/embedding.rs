@@ -461,8 +461,8 @@ async fn lookups_of_a_second_helo_are_recorded_again() {
     let session = world.wait_for_session().await.expect("a session");
     let entries = world.events().entries();
     let outcomes = entries.iter().filter_map(|event| match &event.what {
-        EventKind::Lookup(asked) if asked.record_type == RecordType::A => {
-            Some(asked.outcome.word())
+        EventKind::Lookup(lookup) if lookup.record_type == RecordType::A => {
+            Some(lookup.outcome.word())
         }
         _ => None,
     });

@@ -300,7 +300,7 @@ async fn metrics_count_what_happened() {
     );
     for _ in 0..2 {
         // The first has been counted when the second is answered.
-        let asked = martinet::dns::client::ask(
+        let response = martinet::dns::client::ask(
             dns,
             &name,
             RecordType::A,
@@ -308,7 +308,7 @@ async fn metrics_count_what_happened() {
             None,
             Duration::from_secs(5),
         );
-        asked.await.expect("an answer");
+        response.await.expect("an answer");
     }
     let metrics = served.get("/metrics").await.text();
     let answered = metrics

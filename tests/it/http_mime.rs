@@ -63,7 +63,7 @@ async fn a_message_of_30_000_parts_stalls_neither_smtp_nor_dns() {
         smtp.read_line(&mut line).await.expect("a reply");
         assert_eq!(line, "250 2.0.0 Ok\r\n");
         let timeout = Duration::from_secs(5);
-        let asked = client::ask(
+        let response = client::ask(
             world.dns_addr(),
             &name,
             RecordType::A,
@@ -71,7 +71,7 @@ async fn a_message_of_30_000_parts_stalls_neither_smtp_nor_dns() {
             None,
             timeout,
         );
-        assert_eq!(asked.await.expect("an answer").answers.len(), 1);
+        assert_eq!(response.await.expect("an answer").answers.len(), 1);
         longest = longest.max(round.elapsed());
         rounds += 1;
     };

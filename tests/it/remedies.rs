@@ -91,7 +91,7 @@ fn every_remedy_of_the_matrix_is_accepted() {
         list_scenarios().expect("the scenarios"),
         list_receivers().expect("the receivers"),
     );
-    let (mut kinds, mut refused, mut only_asking) = (BTreeMap::<_, usize>::new(), 0, 0);
+    let (mut kinds, mut refused, mut only_contact) = (BTreeMap::<_, usize>::new(), 0, 0);
     let mut seen = BTreeMap::new();
     for scenario in &scenarios {
         // Faults count queries: each attempt needs fresh counts. Without faults the zones are the same for all.
@@ -114,7 +114,7 @@ fn every_remedy_of_the_matrix_is_accepted() {
                 }
                 refused += 1;
                 assert!(!judgement.remedies.is_empty());
-                only_asking += usize::from(judgement.remedies.len() == 1);
+                only_contact += usize::from(judgement.remedies.len() == 1);
                 for remedy in judgement.remedies.iter() {
                     no_foreign_record(remedy, zones);
                     for change in &remedy.all_of {
@@ -145,7 +145,7 @@ fn every_remedy_of_the_matrix_is_accepted() {
             }
         }
     }
-    println!("{refused} refusals, {only_asking} with nothing but to ask the receiver, {kinds:?}");
+    println!("{refused} refusals, {only_contact} with nothing but to ask the receiver, {kinds:?}");
     assert!(refused > 500, "{refused}");
     for kind in [
         "add-record",

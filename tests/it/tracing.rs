@@ -46,8 +46,8 @@ async fn logged(level: &str) -> Vec<String> {
         .expect("a world");
     let name = absolute("mail.example.test").expect("a name");
     let (kind, transport, timeout) = (RecordType::A, Transport::Udp, Duration::from_secs(10));
-    let asked = dns::client::ask(world.dns_addr(), &name, kind, transport, None, timeout);
-    asked.await.expect("an answer");
+    let response = dns::client::ask(world.dns_addr(), &name, kind, transport, None, timeout);
+    response.await.expect("an answer");
     let delivery = Delivery {
         helo: "wrong.test".to_owned(),
         to: vec!["b@contoso.test".to_owned()],

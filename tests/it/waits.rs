@@ -80,8 +80,8 @@ async fn earlier_entries_stay_counted() {
 async fn ask(world: &World, name: &str) {
     let name = absolute(name).expect("a name");
     let (kind, transport, timeout) = (RecordType::A, Transport::Udp, Duration::from_secs(10));
-    let asked = dns::client::ask(world.dns_addr(), &name, kind, transport, None, timeout);
-    asked.await.expect("an answer");
+    let response = dns::client::ask(world.dns_addr(), &name, kind, transport, None, timeout);
+    response.await.expect("an answer");
 }
 
 #[tokio::test]

@@ -139,23 +139,27 @@ async fn lenient_and_strict() -> Served {
 async fn over_http_a_what_if_uses_the_world_in_the_path() {
     let served = lenient_and_strict().await;
     let first = |answer: Value| answer["judgements"][0].clone();
-    let asked = "check?client_address=192.0.2.10&helo=wrong.test";
+    let check_path = "check?client_address=192.0.2.10&helo=wrong.test";
     for (path, verdict, receiver) in [
-        (format!("/api/v1/{asked}"), "accept", "lenient"),
-        (format!("/api/v1/worlds/main/{asked}"), "accept", "lenient"),
+        (format!("/api/v1/{check_path}"), "accept", "lenient"),
         (
-            format!("/api/v1/worlds/strict/{asked}"),
+            format!("/api/v1/worlds/main/{check_path}"),
+            "accept",
+            "lenient",
+        ),
+        (
+            format!("/api/v1/worlds/strict/{check_path}"),
             "reject",
             "helo-equals-ptr",
         ),
         (
-            format!("/api/v1/{asked}&receiver=fcrdns"),
+            format!("/api/v1/{check_path}&receiver=fcrdns"),
             "accept",
             "fcrdns",
         ),
         // The request has a scenario: the world is not used.
         (
-            format!("/api/v1/{asked}&scenario=office365"),
+            format!("/api/v1/{check_path}&scenario=office365"),
             "reject",
             "fcrdns",
         ),

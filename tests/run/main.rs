@@ -390,8 +390,9 @@ fn the_page_is_outside_and_signals_arrive() {
         }
         let address = page.expect("the page");
         let mut stream = std::net::TcpStream::connect(&address).expect("the page answers");
-        let asked = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-        stream.write_all(asked.as_bytes()).expect("a request");
+        let request =
+            format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("a request");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");

@@ -102,9 +102,9 @@ async fn over_tcp(upstream: SocketAddr, question: &[u8]) -> io::Result<Vec<u8>> 
 /// Whether this is a response with the same id and question (RFC 5452 §4.2, §9.1).
 fn answers(reply: &[u8], question: &[u8]) -> bool {
     let end = question.len() - OPT.len();
-    let asked = &question[HEADER_OCTETS..end];
+    let question_section = &question[HEADER_OCTETS..end];
     let echoed = reply
         .get(HEADER_OCTETS..end)
-        .is_some_and(|echo| echo.eq_ignore_ascii_case(asked));
+        .is_some_and(|echo| echo.eq_ignore_ascii_case(question_section));
     echoed && reply[..2] == question[..2] && reply[2] & 0x80 != 0
 }

@@ -56,12 +56,12 @@ fn sizes_of_address_sets() {
 
 #[test]
 fn the_header_is_an_authoritative_servers() {
-    let asked = request(
+    let query = request(
         "Na01-BN1-obe.outbound.protection.outlook.com",
         RecordType::A,
         None,
     );
-    let message = reply(&pool(1), &asked, Transport::Udp);
+    let message = reply(&pool(1), &query, Transport::Udp);
     let header = message.metadata;
     assert!(header.authoritative && header.recursion_desired && !header.recursion_available);
     assert_eq!((header.id, header.message_type), (7, MessageType::Response));
@@ -77,7 +77,7 @@ fn the_header_is_an_authoritative_servers() {
         ..Settings::default()
     });
     assert!(
-        reply(&available, &asked, Transport::Udp)
+        reply(&available, &query, Transport::Udp)
             .metadata
             .recursion_available
     );
@@ -100,8 +100,8 @@ fn delegation(servers: u8) -> Zones {
 #[test]
 fn rfc9471_glue_that_does_not_fit_sets_tc() {
     let referral = |servers, edns, transport| {
-        let asked = request("www.sub.example.test", RecordType::A, edns);
-        let message = reply(&delegation(servers), &asked, transport);
+        let query = request("www.sub.example.test", RecordType::A, edns);
+        let message = reply(&delegation(servers), &query, transport);
         (
             message.metadata.truncation,
             message.authorities.len(),
@@ -134,8 +134,8 @@ fn rfc9471_glue_that_does_not_fit_sets_tc() {
             .map(|n| format!("sub NS ns{n}.sub\nns{n}.sub A 192.0.2.{n}\nns{n}.sub AAAA ::{n}\n"))
             .collect::<String>();
     let zones = Zones::new(vec![zone("example.test", &text)], Vec::new());
-    let asked = request("alias.example.test", RecordType::A, None);
-    assert!(reply(&zones, &asked, Transport::Udp).metadata.truncation);
+    let query = request("alias.example.test", RecordType::A, None);
+    assert!(reply(&zones, &query, Transport::Udp).metadata.truncation);
 }
 
 /// A set of additional addresses is kept or omitted as a whole (RFC 2181 §9), in any order within its zone.
@@ -150,8 +150,8 @@ fn rfc2181_9_additional_sets_are_whole() {
         .collect();
     let zones = Zones::new(vec![zone("example.test", &others)], Vec::new());
     for size in 512..=1232 {
-        let asked = request("www.sub.example.test", RecordType::A, Some(size));
-        let octets = respond(&zones, &asked, Transport::Udp).octets;
+        let query = request("www.sub.example.test", RecordType::A, Some(size));
+        let octets = respond(&zones, &query, Transport::Udp).octets;
         assert!(octets.len() <= usize::from(size));
         let message = Message::from_vec(&octets).expect("a message");
         assert!(!message.metadata.truncation, "nothing of these is needed");
@@ -228,8 +228,8 @@ fn with_edns(change: impl FnOnce(&mut Edns)) -> Vec<u8> {
 /// RFC 6891 §6.1.3: RCODE 16 is four bits in the header and the rest in OPT, which has the supported version.
 #[test]
 fn rfc6891_badvers_on_the_wire() {
-    let asked = with_edns(|edns| _ = edns.set_version(1));
-    let octets = respond(&pool(1), &asked, Transport::Udp).octets;
+    let query = with_edns(|edns| _ = edns.set_version(1));
+    let octets = respond(&pool(1), &query, Transport::Udp).octets;
     assert_eq!(octets[3] & 0x0f, 0);
     assert_eq!(
         octets[octets.len() - 11..],
@@ -291,8 +291,8 @@ fn edns_options_are_ignored() {
         (18, vec![0; 5]),
         (65_001, Vec::new()),
     ] {
-        let asked = with_edns(|edns| edns.options_mut().insert(EdnsOption::Unknown(code, data)));
-        let message = reply(&pool(1), &asked, Transport::Udp);
+        let query = with_edns(|edns| edns.options_mut().insert(EdnsOption::Unknown(code, data)));
+        let message = reply(&pool(1), &query, Transport::Udp);
         assert_eq!(message.answers, plain.answers);
         assert_eq!(
             message
@@ -304,13 +304,13 @@ fn edns_options_are_ignored() {
             None
         );
         assert!(
-            !respond(&pool(1), &asked, Transport::Udp).lasting,
+            !respond(&pool(1), &query, Transport::Udp).lasting,
             "each cookie would fill the cache"
         );
     }
-    let asked = with_edns(|edns| _ = edns.set_dnssec_ok(true));
+    let query = with_edns(|edns| _ = edns.set_dnssec_ok(true));
     assert!(
-        reply(&pool(1), &asked, Transport::Udp)
+        reply(&pool(1), &query, Transport::Udp)
             .edns
             .expect("EDNS")
             .flags()
@@ -382,8 +382,8 @@ fn encoded_messages_can_be_parsed() {
             RecordType::DS,
         ] {
             let name = format!("{}.example.test", owner.trim_matches('.'));
-            let asked = request(name.trim_start_matches('.'), kind, Some(1232));
-            reply(&zones, &asked, Transport::Udp);
+            let query = request(name.trim_start_matches('.'), kind, Some(1232));
+            reply(&zones, &query, Transport::Udp);
         }
     }
 }

@@ -36,15 +36,15 @@ pub(in crate::facts) fn observe(
 ) -> (Vec<Dkim>, Dmarc, Duration) {
     let world = World {
         lookup,
-        asked: RefCell::new(Vec::new()),
+        lookups: RefCell::new(Vec::new()),
     };
     let (dkim, dmarc) = match AuthenticatedMessage::parse(message) {
         Some(parsed) => verify(&parsed, envelope, &world),
         None => (Vec::new(), to_dmarc(&DmarcOutput::default(), false)),
     };
-    let asked = world.asked.into_inner();
-    let elapsed = asked.iter().map(|question| question.elapsed).sum();
-    evidence.extend(asked);
+    let lookups = world.lookups.into_inner();
+    let elapsed = lookups.iter().map(|question| question.elapsed).sum();
+    evidence.extend(lookups);
     (dkim, dmarc, elapsed)
 }
 
@@ -170,7 +170,7 @@ fn to_dmarc(output: &DmarcOutput, record: bool) -> Dmarc {
 /// The zones of the world in place of mail-auth's cache.
 struct World<'a> {
     lookup: &'a dyn Lookup,
-    asked: RefCell<Vec<Arc<LookupRecord>>>,
+    lookups: RefCell<Vec<Arc<LookupRecord>>>,
 }
 
 impl World<'_> {
@@ -188,7 +188,7 @@ impl World<'_> {
                 mail_auth::Error::Dns(DnsError::Resolver(question.outcome.to_string())),
             ),
         };
-        self.asked.borrow_mut().push(question);
+        self.lookups.borrow_mut().push(question);
         answer
     }
 }

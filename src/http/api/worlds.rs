@@ -79,7 +79,7 @@ struct ExchangeView {
 }
 
 impl ExchangeView {
-    fn of(place: &Place, main: &str, host: &Asked) -> Self {
+    fn of(place: &Place, main: &str, host: &RequestedHost) -> Self {
         let receiver = place.receiver.as_deref().unwrap_or(main);
         Self {
             domain: name::display(&place.domain),
@@ -94,7 +94,7 @@ impl ExchangeView {
 
 impl WorldView {
     /// The view of a world for a client that reaches this server as `host`.
-    fn of(name: &str, world: &World, host: &Asked) -> Self {
+    fn of(name: &str, world: &World, host: &RequestedHost) -> Self {
         let of = |address| host.reaches(address);
         let (smtp, dns) = (of(world.smtp_addr()), of(world.dns_addr()));
         let split = |address: &str| host_and_port(address).unwrap_or_default();
@@ -129,12 +129,12 @@ struct WorldList {
 
 /// List the worlds, the main one first
 #[utoipa::path(get, path = "/worlds", tag = "worlds", responses((status = 200, description = "The worlds", body = WorldList)))]
-async fn list(State(app): State<Arc<App>>, asked: Asked) -> Json<WorldList> {
+async fn list(State(app): State<Arc<App>>, host: RequestedHost) -> Json<WorldList> {
     let worlds = app.worlds.all();
     Json(WorldList {
         worlds: worlds
             .iter()
-            .map(|(name, world)| WorldView::of(name, world, &asked))
+            .map(|(name, world)| WorldView::of(name, world, &host))
             .collect(),
     })
 }
@@ -162,7 +162,7 @@ struct NewWorld {
 ))]
 async fn create(
     State(app): State<Arc<App>>,
-    asked: Asked,
+    host: RequestedHost,
     Body(new): Body<NewWorld>,
 ) -> Result<(StatusCode, Json<WorldView>), Problem> {
     let NewWorld {
@@ -205,7 +205,7 @@ async fn create(
         .map_err(|error| Problem::of("name", &error))?;
     Ok((
         StatusCode::CREATED,
-        Json(WorldView::of(&name, &world, &asked)),
+        Json(WorldView::of(&name, &world, &host)),
     ))
 }
 
@@ -216,13 +216,13 @@ async fn create(
 ))]
 async fn one(
     State(app): State<Arc<App>>,
-    asked: Asked,
+    host: RequestedHost,
     Name(name): Name,
 ) -> Result<Json<WorldView>, Problem> {
     let world = app.worlds.find(&name);
     let none = || Problem::not_found("name", "the name of a world", &name);
     world
-        .map(|world| Json(WorldView::of(&name, &world, &asked)))
+        .map(|world| Json(WorldView::of(&name, &world, &host)))
         .ok_or_else(none)
 }
 
@@ -247,16 +247,16 @@ async fn remove(State(app): State<Arc<App>>, Name(name): Name) -> Result<StatusC
 }
 
 /// The host by which a request reaches this server.
-struct Asked(Option<String>);
+struct RequestedHost(Option<String>);
 
-impl Asked {
+impl RequestedHost {
     /// An address as the client should use it.
     fn reaches(&self, address: SocketAddr) -> String {
         shown(address, self.0.as_deref())
     }
 }
 
-impl FromRequestParts<Arc<App>> for Asked {
+impl FromRequestParts<Arc<App>> for RequestedHost {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {

@@ -222,7 +222,7 @@ enum Passed {
 
 fn pass(options: &Options, request: &Request) -> Result<Passed, Box<Response>> {
     let refuse = |problem: Problem| Err(Box::new(problem.into_response()));
-    let authority = match asked(request) {
+    let authority = match requested_authority(request) {
         Ok(authority) => authority,
         Err(problem) => return refuse(problem),
     };
@@ -324,7 +324,7 @@ async fn whole(request: Request) -> Result<Request, Problem> {
 /// # Errors
 /// 400 if Host is missing, repeated or not a host (RFC 9112 §3.2). A Host field must be valid even if the
 /// request-target overrides it.
-fn asked(request: &Request) -> Result<Option<Authority>, Problem> {
+fn requested_authority(request: &Request) -> Result<Option<Authority>, Problem> {
     let fields: Vec<_> = request.headers().get_all(header::HOST).iter().collect();
     let expected = "one Host field with a host and an optional port";
     let wrong = |found: &str| Err(Problem::mistake("Host", expected, found));

@@ -188,15 +188,12 @@ pub(super) fn publish(facts: &Facts, dmarc: &Dmarc, policy: &str) -> Option<Chan
     let name = name::of_octets(&format!("_dmarc.{}", dmarc.from_domain))
         .filter(|_| !dmarc.from_domain.is_empty())?;
     let data = RData::TXT(TXT::new(vec![format!("v=DMARC1; p={policy}")]));
-    let mut asked = facts
-        .evidence
-        .iter()
-        .filter(|question| question.name == name);
-    let old = asked.find(|question| !question.answers.is_empty());
+    let mut lookups = facts.evidence.iter().filter(|lookup| lookup.name == name);
+    let old = lookups.find(|lookup| !lookup.answers.is_empty());
     Some(match old {
-        Some(question) => Change::ReplaceRecord {
+        Some(lookup) => Change::ReplaceRecord {
             name,
-            old: question.answers.clone(),
+            old: lookup.answers.clone(),
             data,
         },
         None => Change::AddRecord { name, data },

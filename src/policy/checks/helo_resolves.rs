@@ -74,8 +74,8 @@ fn judge(facts: &Facts, mx: bool, trailing_dot: bool) -> Finding {
             [super::helo_syntax::better(facts)],
         );
     }
-    let asked = [helo.addresses_outcome, helo.mx_outcome.filter(|_| mx)];
-    let outcomes = || asked.iter().flatten();
+    let observed = [helo.addresses_outcome, helo.mx_outcome.filter(|_| mx)];
+    let outcomes = || observed.iter().flatten();
     if outcomes().any(|o| *o == Outcome::Data) {
         return Finding::Satisfied;
     }

@@ -12,7 +12,7 @@ use crate::verdict::Source;
 impl Session {
     /// Applies the request in the name of a recipient.
     pub(crate) fn magic(&mut self, recipient: &str, output: &mut Vec<u8>) -> Option<Reply> {
-        let asked = Magic::of(recipient).filter(|_| self.setup.settings().magic_recipients)?;
+        let magic = Magic::of(recipient).filter(|_| self.setup.settings().magic_recipients)?;
         let enhanced = |code: ReplyCode, enhanced: Option<EnhancedCode>| {
             Reply::new(
                 code,
@@ -20,10 +20,10 @@ impl Session {
                 &format!("<{recipient}> asked for this"),
             )
         };
-        let (reply, send_mode) = match asked {
+        let (reply, send_mode) = match magic {
             Magic::Reply(code, detail) => (Some(enhanced(code, detail)), None),
             Magic::AtTheDot(code, detail) => {
-                self.transactions.ask(enhanced(code, detail));
+                self.transactions.request_reply(enhanced(code, detail));
                 (None, None)
             }
             Magic::AcceptAfter(times) => {

@@ -397,7 +397,7 @@ impl Session {
             self.state = State::Idle;
         }
         self.client.facts.forget_sender();
-        self.transactions.take_asked();
+        self.transactions.take_requested_reply();
     }
 
     /// Records a transaction that ends without a reply to its message.

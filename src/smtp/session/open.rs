@@ -57,7 +57,7 @@ pub(crate) struct Transactions {
     /// The code of the first refusal since the last MAIL.
     refused: Option<ReplyCode>,
     /// The reply to the final dot that a recipient asked for.
-    asked: Option<Reply>,
+    requested_reply: Option<Reply>,
     /// The rules that escalate and the transactions in which they last refused.
     counted: Vec<(usize, u64)>,
     /// Whether a message was acknowledged.
@@ -76,13 +76,13 @@ impl Transactions {
     }
 
     /// Records the reply to the final dot that a recipient asks for.
-    pub(super) fn ask(&mut self, reply: Reply) {
-        self.asked = Some(reply);
+    pub(super) fn request_reply(&mut self, reply: Reply) {
+        self.requested_reply = Some(reply);
     }
 
     /// The reply to the final dot that a recipient asked for, once.
-    pub(super) fn take_asked(&mut self) -> Option<Reply> {
-        self.asked.take()
+    pub(super) fn take_requested_reply(&mut self) -> Option<Reply> {
+        self.requested_reply.take()
     }
 
     /// Ends a transaction. Returns its verdict.

@@ -311,14 +311,14 @@ impl Session {
             return self.end_transaction(open.envelope, reply, None);
         }
         let before = self.dialogue.mark(output);
-        let asked = self.transactions.take_asked();
+        let requested = self.transactions.take_requested_reply();
         let reply = match (
             self.script(Point::Eod, ScriptContext::of_message(&octets), output),
-            asked,
+            requested,
         ) {
             (Some(scripted), _) => scripted,
-            (None, asked) => {
-                let reply = asked.unwrap_or_else(|| self.core(CoreReply::Message, &[]));
+            (None, requested) => {
+                let reply = requested.unwrap_or_else(|| self.core(CoreReply::Message, &[]));
                 self.dialogue.say(&reply, output);
                 if reply.code().is_refusal() {
                     let why = "a recipient asks for this reply to the final dot".to_owned();

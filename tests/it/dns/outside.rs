@@ -114,9 +114,9 @@ async fn forwarded() {
         check(&answer("mail.example.test").await, "NoError 192.0.2.10");
     }
     assert_eq!(world.dns_counts().forwarded, 10);
-    let asked = upstream.dns_queries().entries();
+    let queries = upstream.dns_queries().entries();
     assert!(
-        asked.iter().all(|q| !q.name().ends_with("example.test.")),
+        queries.iter().all(|q| !q.name().ends_with("example.test.")),
         "only names outside are asked for"
     );
 }

@@ -149,7 +149,7 @@ mod tests {
             ..Message::clone(&message(1))
         });
         let cache = Cache::default();
-        let asking: Vec<_> = std::thread::scope(|scope| {
+        let mails: Vec<_> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..4)
                 .map(|_| scope.spawn(|| cache.read(&message)))
                 .collect();
@@ -158,12 +158,12 @@ mod tests {
                 .map(|thread| thread.join().expect("no panic"));
             joined.collect()
         });
-        assert_eq!(asking[0].parts.len(), 100_000);
+        assert_eq!(mails[0].parts.len(), 100_000);
         assert!(
-            asking.iter().all(|mail| Arc::ptr_eq(mail, &asking[0])),
+            mails.iter().all(|mail| Arc::ptr_eq(mail, &mails[0])),
             "read once"
         );
-        assert!(Arc::ptr_eq(&cache.read(&message), &asking[0]), "remembered");
+        assert!(Arc::ptr_eq(&cache.read(&message), &mails[0]), "remembered");
         let known = cache.known.lock();
         assert!(known.octets <= OCTETS && known.reading.is_empty());
     }
