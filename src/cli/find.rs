@@ -60,22 +60,22 @@ fn text(found: &Found) -> String {
         return nothing(found) + &sent;
     }
     let mut out = String::new();
-    for one in found.matches.iter().take(EXPLAINED) {
-        let _ = writeln!(out, "{}", explained(one));
+    for matched in found.matches.iter().take(EXPLAINED) {
+        let _ = writeln!(out, "{}", explained(matched));
     }
     let others = found.matches.iter().skip(EXPLAINED);
     let mut others = others.peekable();
     if others.peek().is_some() {
         let _ = writeln!(out, "{}also{:#}", paint::HEADING, paint::HEADING);
     }
-    for one in others {
+    for matched in others {
         let _ = writeln!(
             out,
             "  {} ({}, {}): {}",
-            one.receiver,
-            one.rule.unwrap_or("SMTP server"),
-            certainty(one.certainty),
-            one.reply.first().map_or("", String::as_str)
+            matched.receiver,
+            matched.rule.unwrap_or("SMTP server"),
+            certainty(matched.certainty),
+            matched.reply.first().map_or("", String::as_str)
         );
     }
     out + &sent
@@ -122,7 +122,7 @@ const fn certainty(certainty: Certainty) -> &'static str {
     }
 }
 
-fn explained(one: &Match) -> String {
+fn explained(matched: &Match) -> String {
     let mut out = String::new();
     let mut row = |label: &str, text: &str| {
         if !text.is_empty() {
@@ -134,12 +134,12 @@ fn explained(one: &Match) -> String {
         &format!(
             "{}{}{:#}: {}",
             paint::HEADING,
-            one.receiver,
+            matched.receiver,
             paint::HEADING,
-            one.title
+            matched.title
         ),
     );
-    let sure = match one.certainty {
+    let sure = match matched.certainty {
         Certainty::Literal => "literal: text and codes are this receiver's",
         Certainty::Words => {
             "same words: codes or details differ, or other receivers use the same software"
@@ -149,48 +149,48 @@ fn explained(one: &Match) -> String {
     row("match", sure);
     row(
         "era",
-        &format!("{} (confidence: {})", one.era, one.confidence),
+        &format!("{} (confidence: {})", matched.era, matched.confidence),
     );
-    let at = one
+    let at = matched
         .stage
         .map(|stage| format!(" at {stage}"))
         .unwrap_or_default();
     row(
         "rule",
-        &format!("{}{at}", one.rule.unwrap_or("the SMTP server itself")),
+        &format!("{}{at}", matched.rule.unwrap_or("the SMTP server itself")),
     );
-    row("requires", one.requires);
-    if one.temporary {
+    row("requires", matched.requires);
+    if matched.temporary {
         row("", "the reply is for a temporary DNS failure");
     }
-    for (i, line) in one.reply.iter().enumerate() {
+    for (i, line) in matched.reply.iter().enumerate() {
         row(if i == 0 { "reply" } else { "" }, line);
     }
-    match (&one.scenario, one.client, &one.helo) {
+    match (&matched.scenario, matched.client, &matched.helo) {
         (Some(scenario), Some(client), Some(helo)) => {
             row(
                 "scenario",
                 &format!(
                     "{scenario}: client {client}, HELO name {helo}{}",
-                    nth(one.sessions)
+                    nth(matched.sessions)
                 ),
             );
         }
         _ => row("scenario", "no built-in scenario causes this reply"),
     }
-    for (i, command) in one.commands.iter().enumerate() {
+    for (i, command) in matched.commands.iter().enumerate() {
         row(if i == 0 { "commands" } else { "" }, command);
     }
-    for (i, line) in one.test.lines().enumerate() {
+    for (i, line) in matched.test.lines().enumerate() {
         row(if i == 0 { "test" } else { "" }, line);
     }
-    for (label, change) in paint::changes(&one.remedies) {
+    for (label, change) in paint::changes(&matched.remedies) {
         row(label, &change);
     }
-    for (i, line) in one.notes.lines().enumerate() {
+    for (i, line) in matched.notes.lines().enumerate() {
         row(if i == 0 { "notes" } else { "" }, line);
     }
-    for (i, source) in one.sources.iter().enumerate() {
+    for (i, source) in matched.sources.iter().enumerate() {
         row(if i == 0 { "sources" } else { "" }, source);
     }
     out

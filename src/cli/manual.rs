@@ -24,7 +24,7 @@ pub(super) fn page() -> Result<bool, Error> {
         .map_err(failed)?;
     for subcommand in command
         .get_subcommands()
-        .filter(|one| one.get_name() != "help" && !one.is_hide_set())
+        .filter(|subcommand| subcommand.get_name() != "help" && !subcommand.is_hide_set())
     {
         let name = format!("martinet {}", subcommand.get_name());
         let page = clap_mangen::Man::new(subcommand.clone().display_name(&name));

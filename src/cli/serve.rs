@@ -117,7 +117,7 @@ fn bind(options: &mut Serve) {
 
 /// Finds variables of Mailpit, which a container that replaces Mailpit may still set.
 fn mailpit_variables(names: impl Iterator<Item = String>) -> Vec<String> {
-    const OURS: [(&str, &str); 6] = [
+    const REPLACEMENTS: [(&str, &str); 6] = [
         ("MP_SMTP_BIND_ADDR", "MARTINET_SMTP"),
         ("MP_UI_BIND_ADDR", "MARTINET_HTTP"),
         ("MP_UI_AUTH", "MARTINET_HTTP_AUTH"),
@@ -127,9 +127,9 @@ fn mailpit_variables(names: impl Iterator<Item = String>) -> Vec<String> {
     ];
     let mut names: Vec<_> = names.filter(|name| name.starts_with("MP_")).collect();
     names.sort();
-    let notice = |name: String| match OURS.iter().find(|(theirs, _)| *theirs == name) {
-        Some((_, ours)) => {
-            format!("{name} is a variable of Mailpit and has no effect here; use {ours}")
+    let notice = |name: String| match REPLACEMENTS.iter().find(|(variable, _)| *variable == name) {
+        Some((_, replacement)) => {
+            format!("{name} is a variable of Mailpit and has no effect here; use {replacement}")
         }
         None => format!("{name} is a variable of Mailpit and has no effect here"),
     };
@@ -218,8 +218,8 @@ fn notices(options: &Serve) -> Vec<String> {
 }
 
 fn guard(options: &Serve) -> http::Options {
-    let given = options.http_auth.iter().chain(&options.http_token);
-    let credentials = given.cloned().collect();
+    let credentials = options.http_auth.iter().chain(&options.http_token);
+    let credentials = credentials.cloned().collect();
     http::Options {
         credentials,
         hosts: options.http_host.clone(),

@@ -52,7 +52,7 @@ fn of_scenario(options: &Check) -> Result<bool, Error> {
         None => scenario.recipient_at(&profile.name),
     };
     attempt.recipient = recipient(&profiles[0]);
-    let one = |profile: &ReceiverProfile| {
+    let judge_by = |profile: &ReceiverProfile| {
         // The counts of faults begin at 0 for each receiver.
         let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
         let recipient = recipient(profile);
@@ -64,7 +64,7 @@ fn of_scenario(options: &Check) -> Result<bool, Error> {
     };
     let judgements: Vec<_> = match options.resolver {
         Some(resolver) => by_resolver(resolver, &attempt).check(&profiles),
-        None => profiles.iter().map(one).collect(),
+        None => profiles.iter().map(judge_by).collect(),
     };
     match (options.format, all) {
         (CheckFormat::Json, true) => print_json(&judgements)?,

@@ -135,7 +135,7 @@ fn falsify<'z>(
 /// Wrong data: documentation addresses, names below martinet.test, another text; for other types, data with a changed
 /// last octet.
 fn falsified(kind: u16, data: &[u8], address: Option<IpAddr>) -> Vec<u8> {
-    let given = match (kind, address) {
+    let replacement = match (kind, address) {
         (kind::A, Some(IpAddr::V4(v4))) => Some(v4.octets().to_vec()),
         (kind::AAAA, Some(IpAddr::V6(v6))) => Some(v6.octets().to_vec()),
         _ => None,
@@ -152,7 +152,7 @@ fn falsified(kind: u16, data: &[u8], address: Option<IpAddr>) -> Vec<u8> {
             .octets()
             .to_vec()
     };
-    match (given, kind) {
+    match (replacement, kind) {
         (Some(address), _) => address,
         (None, kind::A) => other([v4(255), v4(254)]),
         (None, kind::AAAA) => other([v6(0xffff), v6(0xfffe)]),

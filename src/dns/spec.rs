@@ -239,7 +239,7 @@ impl Reading<'_> {
             let found = format!("seed = {seed} without them");
             self.add("seed", "jitter or order = \"seeded\" with a seed", found);
         }
-        for (key, given, belongs) in [
+        for (key, is_set, is_allowed) in [
             ("delay", spec.delay.is_some(), !silent),
             ("jitter", spec.jitter.is_some(), !silent),
             ("ttl", spec.ttl.is_some(), parameter == Some("ttl")),
@@ -252,7 +252,7 @@ impl Reading<'_> {
                 parameter == Some("address"),
             ),
         ] {
-            if given && !belongs {
+            if is_set && !is_allowed {
                 self.add(key, format!("no {key} with do = {word:?}"), key);
             }
         }

@@ -30,10 +30,10 @@ impl Addresses {
 impl FromStr for Addresses {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let one = text
+        let address = text
             .parse::<IpAddr>()
             .map(|a| IpNet::from(a.to_canonical()));
-        one.or_else(|_| text.parse()).map(Self).map_err(|_| {
+        address.or_else(|_| text.parse()).map(Self).map_err(|_| {
             format!("invalid value {text:?}, expected an address such as 192.0.2.1 or a network such as 192.0.2.0/24")
         })
     }

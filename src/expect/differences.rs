@@ -98,10 +98,10 @@ pub(super) fn describe(
     pattern: &impl Serialize,
 ) -> fmt::Result {
     f.write_str(what)?;
-    let Ok(serde_json::Value::Object(given)) = serde_json::to_value(pattern) else {
+    let Ok(serde_json::Value::Object(conditions)) = serde_json::to_value(pattern) else {
         return Ok(());
     };
-    for (i, (key, value)) in given.iter().enumerate() {
+    for (i, (key, value)) in conditions.iter().enumerate() {
         let value = value
             .as_str()
             .map_or_else(|| value.to_string(), str::to_owned);

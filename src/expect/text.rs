@@ -104,8 +104,8 @@ impl FromStr for Expectation {
 fn read<T: DeserializeOwned>(filter: Map<String, Value>) -> Result<T, String> {
     // One condition at a time, so that a wrong value is reported with its name.
     for (name, value) in &filter {
-        let one = Map::from_iter([(name.clone(), value.clone())]);
-        serde_json::from_value::<T>(one.into()).map_err(|e| format!("{name}: {e}"))?;
+        let condition = Map::from_iter([(name.clone(), value.clone())]);
+        serde_json::from_value::<T>(condition.into()).map_err(|e| format!("{name}: {e}"))?;
     }
     serde_json::from_value(filter.into()).map_err(|e| e.to_string())
 }

@@ -253,7 +253,7 @@ impl<T: Watched> Watch<T> {
                 }
                 if counted.len() > *forget_at {
                     // No other entry is locked here, so only sessions that the log has dropped are removed.
-                    counted.retain(|_, kept| kept.strong_count() > 0);
+                    counted.retain(|_, entry| entry.strong_count() > 0);
                     *forget_at = COUNTED.max(counted.len() * 2);
                 }
             }

@@ -91,7 +91,9 @@ impl<'a> Stage<'a> {
                     + scenario.listeners.len()
                     + scenario.domains.len();
                 let clients = scenario.clients();
-                let is_ipv6 = clients.first().is_some_and(|one| one.address.is_ipv6());
+                let is_ipv6 = clients
+                    .first()
+                    .is_some_and(|client| client.address.is_ipv6());
                 (
                     is_ipv6,
                     extras,
@@ -167,10 +169,11 @@ impl<'a> Stage<'a> {
         attempts.sort_by_key(|(ready, _)| std::cmp::Reverse(ready.accepting));
         let mut deviating = attempts.into_iter().flat_map(|(ready, attempt)| {
             let all = deviations(rule, &ready.attempts[attempt].0);
-            all.into_iter().map(move |one| (ready, attempt, one))
+            all.into_iter()
+                .map(move |deviation| (ready, attempt, deviation))
         });
-        deviating.find_map(|(ready, attempt, one)| {
-            ready.deviating(profile, attempt, &one, rule, pattern)
+        deviating.find_map(|(ready, attempt, deviation)| {
+            ready.deviating(profile, attempt, &deviation, rule, pattern)
         })
     }
 

@@ -115,12 +115,14 @@ impl QuotedReply {
         let digits = code.to_string();
         let hyphen = format!("{digits}-");
         let joined = text.starts_with(&hyphen);
-        let (mut kept, mut enhanced) = (String::with_capacity(text.len()), None);
+        let (mut without_codes, mut enhanced) = (String::with_capacity(text.len()), None);
         let mut at_start = true;
         for token in text.split_whitespace() {
             let mut token = token;
-            let bare = token == digits && (kept.is_empty() || joined);
-            if bare || token.starts_with(&hyphen) || (kept.is_empty() && token.starts_with(&digits))
+            let bare = token == digits && (without_codes.is_empty() || joined);
+            if bare
+                || token.starts_with(&hyphen)
+                || (without_codes.is_empty() && token.starts_with(&digits))
             {
                 token = token[3..].trim_start_matches(['-', ':', '#']);
                 at_start = true;
@@ -133,15 +135,15 @@ impl QuotedReply {
                 continue;
             }
             at_start &= token.is_empty();
-            kept.push_str(token);
-            kept.push(' ');
+            without_codes.push_str(token);
+            without_codes.push(' ');
         }
         Self {
             code: Some(code),
             enhanced,
-            canonical: canonical(&kept),
-            words: words(&kept),
-            text: kept,
+            canonical: canonical(&without_codes),
+            words: words(&without_codes),
+            text: without_codes,
         }
     }
 }
@@ -287,7 +289,7 @@ fn gather(json: &serde_json::Value, input: &mut Input, levels: usize) {
                 .replies
                 .extend(QuotedReply::of_text(&lines.join("\n")));
         }
-        serde_json::Value::Array(all) => all.iter().for_each(|one| gather(one, input, levels)),
+        serde_json::Value::Array(all) => all.iter().for_each(|value| gather(value, input, levels)),
         serde_json::Value::Object(map) => {
             let text = |keys: &[&str]| {
                 let values = map

@@ -192,7 +192,7 @@ impl Finder {
         let ranked = self.index.rank(&input.replies, &self.homes(&input.sent));
         let stage = Stage::of(&self.scenarios);
         let shown = ranked.iter().take(MATCHES);
-        let matches: Vec<_> = shown.map(|one| self.shown(one, &stage)).collect();
+        let matches: Vec<_> = shown.map(|ranked| self.shown(ranked, &stage)).collect();
         Found {
             nearest: if matches.is_empty() {
                 self.nearest(&input)
@@ -208,11 +208,11 @@ impl Finder {
     pub fn known(&self, receiver: &str) -> Vec<Match> {
         let stage = Stage::of(&self.scenarios);
         let candidates = self.index.candidates.iter().enumerate();
-        let today = candidates.filter(|(_, one)| {
-            one.check.is_some()
-                && !one.is_variant
-                && !one.is_default
-                && self.profiles[one.profile].name == receiver
+        let today = candidates.filter(|(_, candidate)| {
+            candidate.check.is_some()
+                && !candidate.is_variant
+                && !candidate.is_default
+                && self.profiles[candidate.profile].name == receiver
         });
         let known = today.map(|(at, _)| self.shown(&Ranked::literal(at), &stage));
         known.collect()
@@ -222,10 +222,10 @@ impl Finder {
     pub fn receivers(&self, input: &[u8]) -> Vec<(&ReceiverProfile, Certainty)> {
         let mut found: Vec<(&ReceiverProfile, Certainty)> = Vec::new();
         let input = Input::of(input);
-        for one in self.index.rank(&input.replies, &self.homes(&input.sent)) {
-            let profile = &self.profiles[self.index.candidates[one.candidate].profile];
+        for ranked in self.index.rank(&input.replies, &self.homes(&input.sent)) {
+            let profile = &self.profiles[self.index.candidates[ranked.candidate].profile];
             if !found.iter().any(|(known, _)| known.name == profile.name) {
-                found.push((profile, one.certainty));
+                found.push((profile, ranked.certainty));
             }
         }
         found

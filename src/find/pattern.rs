@@ -69,7 +69,7 @@ impl Pattern {
     /// Whether the codes of a text are those of the pattern; a missing enhanced code is ignored.
     pub(super) fn has_codes_of(&self, quoted: &QuotedReply) -> bool {
         let enhanced = match (&self.enhanced, &quoted.enhanced) {
-            (Some(mine), Some(theirs)) => mine == theirs,
+            (Some(expected), Some(found)) => expected == found,
             _ => true,
         };
         enhanced && quoted.code.is_none_or(|code| code == self.code)

@@ -129,7 +129,7 @@ impl Index {
         for quoted in quoted {
             let sequences = Sequences::of(&quoted.canonical);
             let topic = Topic::of_words(&quoted.words);
-            let mut these: Vec<_> = self
+            let mut of_reply: Vec<_> = self
                 .candidates
                 .iter()
                 .enumerate()
@@ -138,8 +138,8 @@ impl Index {
                     self.judge(at, candidate, is_home, quoted, topic, &sequences)
                 })
                 .collect();
-            self.demote_ambiguous(&mut these, quoted);
-            ranked.extend(these);
+            self.demote_ambiguous(&mut of_reply, quoted);
+            ranked.extend(of_reply);
         }
         let best = ranked.iter().map(|one| one.certainty).min();
         // A match of the same kind is useless if the words are known.
@@ -238,18 +238,18 @@ impl Index {
         if pattern.words.len() < FEWEST_WORDS {
             return 0.0;
         }
-        let theirs: HashSet<_> = quoted.words.iter().collect();
-        let mine: HashSet<_> = pattern.words.iter().collect();
+        let quoted_words: HashSet<_> = quoted.words.iter().collect();
+        let pattern_words: HashSet<_> = pattern.words.iter().collect();
         let weight = |words: &mut dyn Iterator<Item = &&String>| {
             words.map(|word| self.rarity(word)).sum::<f64>()
         };
-        let both = weight(&mut mine.intersection(&theirs));
-        let (of_mine, of_theirs) = (
-            both / weight(&mut mine.iter()),
-            both / weight(&mut theirs.iter()),
+        let common = weight(&mut pattern_words.intersection(&quoted_words));
+        let (pattern_share, quoted_share) = (
+            common / weight(&mut pattern_words.iter()),
+            common / weight(&mut quoted_words.iter()),
         );
-        if of_mine >= SAME_WORDS && of_theirs >= SAME_TEXT {
-            of_mine.min(of_theirs)
+        if pattern_share >= SAME_WORDS && quoted_share >= SAME_TEXT {
+            pattern_share.min(quoted_share)
         } else {
             0.0
         }

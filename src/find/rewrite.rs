@@ -104,10 +104,11 @@ pub fn scenario_of(finder: &Finder, found: &Found) -> Rewritten {
         helo: helo.unwrap_or_else(|| HELO.to_owned()),
         sender: sender.unwrap_or_else(|| "sender@example.test".to_owned()),
     };
-    for one in found.matches.iter().take(TRIED) {
+    for matched in found.matches.iter().take(TRIED) {
         let candidates = &finder.index.candidates;
         let of_match = |candidate: &&Candidate| {
-            candidate.pattern.lines == one.reply && finder.receiver_name(candidate) == one.receiver
+            candidate.pattern.lines == matched.reply
+                && finder.receiver_name(candidate) == matched.receiver
         };
         let candidates: Vec<_> = candidates.iter().filter(of_match).collect();
         let Some(profile) = candidates
@@ -117,7 +118,7 @@ pub fn scenario_of(finder: &Finder, found: &Found) -> Rewritten {
             continue;
         };
         for dns in Dns::ALL {
-            let text = write(found, &client, dns, Some(one));
+            let text = write(found, &client, dns, Some(matched));
             let Ok(scenario) = scenario::parse_scenario("bounce", &text) else {
                 continue;
             };
@@ -136,7 +137,7 @@ pub fn scenario_of(finder: &Finder, found: &Found) -> Rewritten {
         }
         let conduct = candidates
             .iter()
-            .find_map(|candidate| of_conduct(found, &client, one, candidate, &profile));
+            .find_map(|candidate| of_conduct(found, &client, matched, candidate, &profile));
         if let Some(text) = conduct {
             return Rewritten {
                 text,
@@ -155,19 +156,19 @@ pub fn scenario_of(finder: &Finder, found: &Found) -> Rewritten {
 fn of_conduct(
     found: &Found,
     client: &Client,
-    one: &Match,
+    matched: &Match,
     candidate: &Candidate,
     profile: &ReceiverProfile,
 ) -> Option<String> {
     let rule = profile.receiver.policy.rules().get(candidate.nth?)?;
     let volume = rule.bulk.as_ref().map(|bulk| volume(bulk, client));
     [Dns::Right, Dns::NoSpf].into_iter().find_map(|dns| {
-        let text = without_expectation(found, client, dns, Some(one));
+        let text = without_expectation(found, client, dns, Some(matched));
         let text = text + volume.as_deref().unwrap_or_default();
         let scenario = scenario::parse_scenario("bounce", &text).ok()?;
         let stage = Stage::of(std::slice::from_ref(&scenario));
         let case = stage.find(profile, candidate.check, candidate.nth, &candidate.pattern)?;
-        let test = commands::expectation(&case, &one.receiver);
+        let test = commands::expectation(&case, &matched.receiver);
         let (_, test) = test.split_once('\n')?;
         Some(format!("{text}\n{test}"))
     })
@@ -194,16 +195,18 @@ fn volume(bulk: &Bulk, client: &Client) -> String {
 
 fn write(found: &Found, client: &Client, dns: Dns, of: Option<&Match>) -> String {
     without_expectation(found, client, dns, of)
-        + &of.map(|one| expectation(client, one)).unwrap_or_default()
+        + &of
+            .map(|matched| expectation(client, matched))
+            .unwrap_or_default()
 }
 
-fn expectation(client: &Client, one: &Match) -> String {
-    let code: String = one
+fn expectation(client: &Client, matched: &Match) -> String {
+    let code: String = matched
         .reply
         .first()
         .map(|line| line.chars().take(3).collect())
         .unwrap_or_default();
-    let rule = one
+    let rule = matched
         .rule
         .map(|rule| format!("rule     = \"{rule}\"\n"))
         .unwrap_or_default();
@@ -211,7 +214,7 @@ fn expectation(client: &Client, one: &Match) -> String {
         "\n[[expect]]\nclient   = \"{}\"\nhelo     = {}\nreceiver = \"{}\"\nreply    = \"{code}\"\n{rule}",
         client.address,
         toml_text(&client.helo),
-        one.receiver
+        matched.receiver
     )
 }
 
@@ -243,8 +246,8 @@ fn without_expectation(found: &Found, client: &Client, dns: Dns, of: Option<&Mat
         "title    = {}",
         toml_text(&format!("Refused by {to}{at}"))
     );
-    if let Some(one) = of {
-        let _ = writeln!(text, "receiver = \"{}\"", one.receiver);
+    if let Some(matched) = of {
+        let _ = writeln!(text, "receiver = \"{}\"", matched.receiver);
     }
     let _ = writeln!(
         text,

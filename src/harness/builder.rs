@@ -289,7 +289,7 @@ impl Builder {
         let places = bound.receivers.places();
         let zones = Arc::new(ArcSwap::from_pointee(scenario.zones_with(&places)));
         let metrics = self.metrics.unwrap_or_default();
-        let (kept, journal_store) = Restored::open(
+        let (restored, journal_store) = Restored::open(
             #[cfg(feature = "journal-file")]
             self.journal.as_deref(),
             self.keep,
@@ -297,8 +297,8 @@ impl Builder {
         let last_reset = Arc::<LastReset>::default();
         let logs = Logs::new(&self.keep, journal_store.as_ref(), &metrics, &last_reset);
         #[cfg(feature = "http")]
-        let marks = kept.marks();
-        kept.restore(&logs.sessions, &logs.messages, &logs.events);
+        let marks = restored.marks();
+        restored.restore(&logs.sessions, &logs.messages, &logs.events);
         let service = Arc::new(ServerState {
             world: self.name,
             session_config: Arc::new(SharedSessionConfig::new(bound.main)),
@@ -415,7 +415,7 @@ impl Builder {
         let main_listener = [(smtp, listener_config)].into_iter();
         let others = further
             .into_iter()
-            .map(|one| (one.listener, one.listener_config));
+            .map(|bound| (bound.listener, bound.listener_config));
         Ok(Bound {
             smtp: main_listener.chain(others).chain(served).collect(),
             dns: (udp, tcp),

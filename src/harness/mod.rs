@@ -229,8 +229,8 @@ impl World {
     /// Data of an API that lives as long as the world: a value of one type, created at the first use.
     #[cfg(feature = "http")]
     pub(crate) fn extension<T: std::any::Any + Send + Sync + Default>(&self) -> &T {
-        let kept = self.extension.get_or_init(|| Box::new(T::default()));
-        kept.downcast_ref().expect("each API has one type of data")
+        let data = self.extension.get_or_init(|| Box::new(T::default()));
+        data.downcast_ref().expect("each API has one type of data")
     }
 
     /// Counts of the mail of this world.

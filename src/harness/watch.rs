@@ -97,20 +97,20 @@ impl World {
         &self,
         after: u64,
         wanted: &str,
-        give: impl Fn(&[Arc<SessionEntry>]) -> Option<R>,
+        find: impl Fn(&[Arc<SessionEntry>]) -> Option<R>,
     ) -> Result<R, WaitTimeout> {
         let began = Instant::now();
         let watching = self.ledger.sources().sessions.begin(Watch::of_changes());
         let log = self.sessions();
-        if let Some(given) = give(&log.after(after)) {
-            return Ok(given);
+        if let Some(found) = find(&log.after(after)) {
+            return Ok(found);
         }
         let deadline = sleep(self.wait_timeout);
         tokio::pin!(deadline);
         let stopped = loop {
             tokio::select! {
-                () = watching.enough() => if let Some(given) = give(&watching.take_changes()) {
-                    return Ok(given);
+                () = watching.enough() => if let Some(found) = find(&watching.take_changes()) {
+                    return Ok(found);
                 },
                 () = &mut deadline => break false,
                 () = self.shutdown.cancelled() => break true,

@@ -89,8 +89,8 @@ impl World {
         let _changing = self.changing.lock();
         let own = self.receivers.lock().memory(&profile.name);
         let session_config = self.service.session_config.load();
-        let given = ClientAddress::fixed(attempt.client);
-        let client = session_config.identity.translated(given).address;
+        let untranslated = ClientAddress::fixed(attempt.client);
+        let client = session_config.identity.translated(untranslated).address;
         let memory = own.unwrap_or_else(|| Arc::clone(&session_config.memory));
         let memory = memory.detached(client);
         let attempt = Attempt {

@@ -188,7 +188,7 @@ mod tests {
                     has_body,
                     "{method} {path}"
                 );
-                let given: HashSet<_> = operation["parameters"]
+                let described: HashSet<_> = operation["parameters"]
                     .as_array()
                     .into_iter()
                     .flatten()
@@ -200,7 +200,7 @@ mod tests {
                     .skip(1)
                     .filter_map(|rest| rest.split('}').next())
                     .collect();
-                assert_eq!(given, named, "{path}");
+                assert_eq!(described, named, "{path}");
             }
         }
         assert!(names.contains("get_sessions") && names.contains("get_worlds_world_sessions"));

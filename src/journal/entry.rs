@@ -65,8 +65,8 @@ impl DnsQuery {
 
     fn question(&self) -> Option<Query> {
         let request = &self.exchange.request;
-        let one = request.get(4..6) == Some(&[0, 1]);
-        one.then(|| Query::read(&mut BinDecoder::new(request).clone(HEADER)).ok())?
+        let has_one_question = request.get(4..6) == Some(&[0, 1]);
+        has_one_question.then(|| Query::read(&mut BinDecoder::new(request).clone(HEADER)).ok())?
     }
 
     /// The query name, in the case sent; empty if the message has no readable question.

@@ -189,14 +189,14 @@ impl Policy {
         by: Stage,
         facts: &Facts,
         values: &Values<'_>,
-        speaks: impl Fn(&Rule) -> bool,
+        applies: impl Fn(&Rule) -> bool,
     ) -> Option<Refusal> {
-        let mut mine = self
+        let mut applicable = self
             .rules
             .iter()
             .enumerate()
-            .filter(|(_, rule)| speaks(rule));
-        mine.find_map(|(nth, rule)| {
+            .filter(|(_, rule)| applies(rule));
+        applicable.find_map(|(nth, rule)| {
             if self
                 .allow
                 .iter()

@@ -69,8 +69,8 @@ pub(crate) struct Bulk {
 
 impl Bulk {
     fn binds(&self, facts: &Facts) -> bool {
-        let mine = |volume: &&Volume| volume.by == self.by && volume.per == self.per;
-        let volume = facts.volumes.iter().find(mine);
+        let matches = |volume: &&Volume| volume.by == self.by && volume.per == self.per;
+        let volume = facts.volumes.iter().find(matches);
         volume.is_some_and(|volume| volume.messages >= self.messages)
     }
 
@@ -279,11 +279,11 @@ impl Rule {
         let Some(escalation) = &self.escalation else {
             return &self.fail;
         };
-        let mine = facts
+        let earlier = facts
             .earlier_refusals
             .iter()
-            .find(|known| known.rule == nth);
-        match mine.is_none_or(|known| known.times < escalation.after) {
+            .find(|earlier| earlier.rule == nth);
+        match earlier.is_none_or(|earlier| earlier.times < escalation.after) {
             true => escalation.first.as_ref().unwrap_or(&self.error),
             false => &self.fail,
         }

@@ -51,8 +51,11 @@ impl Files {
         }
         let bundle = BUNDLES.iter().map(PathBuf::from).find(|path| path.exists());
         if let Some(path) = bundle.as_ref().filter(|_| !ca_pem.is_empty()) {
-            let theirs = std::fs::read_to_string(path).unwrap_or_default();
-            texts.push((path.clone(), format!("{}\n{ca_pem}", theirs.trim_end())));
+            let system_bundle = std::fs::read_to_string(path).unwrap_or_default();
+            texts.push((
+                path.clone(),
+                format!("{}\n{ca_pem}", system_bundle.trim_end()),
+            ));
         }
         Self { texts, bundle }
     }

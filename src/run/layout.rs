@@ -45,8 +45,8 @@ impl Layout {
     pub(crate) fn of(scenario: &Scenario, source: Option<IpAddr>) -> Result<Self, Error> {
         let clients = client_addresses(scenario);
         let first = |v4: bool| {
-            let given = source.filter(|address| address.is_ipv4() == v4);
-            given.or_else(|| clients.iter().copied().find(|a| a.is_ipv4() == v4))
+            let chosen = source.filter(|address| address.is_ipv4() == v4);
+            chosen.or_else(|| clients.iter().copied().find(|a| a.is_ipv4() == v4))
         };
         let leading = source.or_else(|| clients.first().copied());
         let receiver = receiver(leading, &clients);
@@ -127,10 +127,13 @@ fn client_addresses(scenario: &Scenario) -> Vec<IpAddr> {
         .pools
         .iter()
         .flat_map(|pool| pool.addresses.clone());
-    let expected = scenario.expectations.iter().filter_map(|one| match one {
-        Expectation::Session(session) => Some(session.client),
-        Expectation::Dns(_) => None,
-    });
+    let expected = scenario
+        .expectations
+        .iter()
+        .filter_map(|expectation| match expectation {
+            Expectation::Session(session) => Some(session.client),
+            Expectation::Dns(_) => None,
+        });
     let mut seen = HashSet::new();
     let all = chosen.into_iter().chain(pools).chain(expected);
     all.filter(|address| seen.insert(*address)).collect()

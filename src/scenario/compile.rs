@@ -107,7 +107,7 @@ impl Scenario {
         each: &mut dyn FnMut(Generator, Record, &Name),
     ) {
         let mut done = HashSet::new();
-        let given = exchange::given(&self.domains);
+        let specified_addresses = exchange::specified_addresses(&self.domains);
         for (index, domain) in self.domains.iter().enumerate() {
             let mut add = |record, origin: &Name| each(Generator::Domain(index), record, origin);
             let written = |zone: &Zone| zone.has(&domain.name, RecordType::MX);
@@ -121,8 +121,13 @@ impl Scenario {
                     if host.is_root() || !done.insert(host.clone()) {
                         continue;
                     }
-                    let given = given.get(&host).map(Vec::as_slice);
-                    self.generate_addresses(domain, &host, &exchanges.of(&host, given), &mut add);
+                    let specified_addresses = specified_addresses.get(&host).map(Vec::as_slice);
+                    self.generate_addresses(
+                        domain,
+                        &host,
+                        &exchanges.of(&host, specified_addresses),
+                        &mut add,
+                    );
                 }
             }
         }

@@ -134,9 +134,9 @@ impl Scenario {
             .flat_map(|d| self.exchanges_of(d))
             .collect();
         // An exchange that several domains share has the addresses from all of them.
-        let mut given: HashMap<Name, Vec<IpAddr>> = HashMap::new();
+        let mut addresses_by_name: HashMap<Name, Vec<IpAddr>> = HashMap::new();
         for exchange in &all {
-            let addresses = given.entry(exchange.name.clone()).or_default();
+            let addresses = addresses_by_name.entry(exchange.name.clone()).or_default();
             for address in &exchange.addresses {
                 if !addresses.contains(address) {
                     addresses.push(*address);
@@ -144,7 +144,10 @@ impl Scenario {
             }
         }
         for exchange in &mut all {
-            let addresses = given.get(&exchange.name).cloned().unwrap_or_default();
+            let addresses = addresses_by_name
+                .get(&exchange.name)
+                .cloned()
+                .unwrap_or_default();
             if exchange.kind == ExchangeKind::Main && !addresses.is_empty() {
                 exchange.kind = ExchangeKind::Own;
             }
@@ -451,25 +454,31 @@ pub(super) fn hosts(domain: &Domain) -> Vec<(Option<u16>, Name)> {
 }
 
 /// The addresses that the domains of a file specify for hosts. A missing host has no address in the file.
-pub(super) fn given(domains: &[Domain]) -> HashMap<&Name, Vec<IpAddr>> {
-    let mut given: HashMap<&Name, Vec<IpAddr>> = HashMap::new();
+pub(super) fn specified_addresses(domains: &[Domain]) -> HashMap<&Name, Vec<IpAddr>> {
+    let mut specified_addresses: HashMap<&Name, Vec<IpAddr>> = HashMap::new();
     for domain in domains {
         match &domain.servers {
             MailServers::Usual | MailServers::Null => {}
             MailServers::Implicit(addresses) if addresses.is_empty() => {}
             MailServers::Implicit(addresses) => {
-                given.entry(&domain.name).or_default().extend(addresses);
+                specified_addresses
+                    .entry(&domain.name)
+                    .or_default()
+                    .extend(addresses);
             }
             MailServers::Mx(servers) => {
                 for server in servers {
                     if let Some(addresses) = &server.addresses {
-                        given.entry(&server.name).or_default().extend(addresses);
+                        specified_addresses
+                            .entry(&server.name)
+                            .or_default()
+                            .extend(addresses);
                     }
                 }
             }
         }
     }
-    given
+    specified_addresses
 }
 
 /// A place in one line: `10 mx1.example.test 192.0.2.1`.

@@ -115,13 +115,13 @@ impl Evidence {
         if self.stated == Some(kind) {
             return format!("it says kind = {:?}", kind.word());
         }
-        let (mine, other) = (self.keys(kind), self.keys(kind.other()));
-        match (self.leaning, mine.is_empty()) {
-            (Some(leaning), _) if leaning == kind => format!("it has {}", listed(mine)),
+        let (own_keys, other_keys) = (self.keys(kind), self.keys(kind.other()));
+        match (self.leaning, own_keys.is_empty()) {
+            (Some(leaning), _) if leaning == kind => format!("it has {}", listed(own_keys)),
             (_, false) => format!(
                 "{} and {} do not decide; add the key kind",
-                listed(mine),
-                listed(other)
+                listed(own_keys),
+                listed(other_keys)
             ),
             (_, true) => format!("{} is expected here", kind.word()),
         }

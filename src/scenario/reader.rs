@@ -96,7 +96,7 @@ impl<'a> Reader<'a> {
             let check = check.and_then(checks::find);
             let parameters = CATALOGUE
                 .iter()
-                .filter(|one| check.is_none_or(|check| check == **one))
+                .filter(|candidate| check.is_none_or(|check| check == **candidate))
                 .flat_map(|check| check.parameters.iter().map(|p| p.name));
             known.extend(parameters);
         }

@@ -17,9 +17,9 @@ pub(super) fn sent(mut table: Reader<'_>, mistakes: &mut Mistakes) -> Option<Sen
         }
         number.value
     });
-    let given = SENDERS.iter().filter(|key| table.has(key)).count();
-    if given != 1 {
-        let found = if given == 0 { "none" } else { "several" };
+    let senders = SENDERS.iter().filter(|key| table.has(key)).count();
+    if senders != 1 {
+        let found = if senders == 0 { "none" } else { "several" };
         let expected = "one of client, sender_domain and from_domain";
         mistakes.add(table.span(), expected, found);
     }

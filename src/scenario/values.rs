@@ -58,8 +58,8 @@ pub(super) fn networks_of(strings: Vec<At<String>>, mistakes: &mut Mistakes) -> 
 
 /// An address or a network; IPv4-mapped addresses are normalised.
 fn network(text: &str) -> Option<IpNet> {
-    let one = || address(text).map(IpNet::from);
-    text.parse::<IpNet>().ok().or_else(one)
+    let single_address = || address(text).map(IpNet::from);
+    text.parse::<IpNet>().ok().or_else(single_address)
 }
 
 /// The addresses of ranges under a key; `None` if the key is missing or wrong, so that nothing that depends on the

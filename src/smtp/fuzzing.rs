@@ -16,7 +16,7 @@ use crate::smtp::server::proxy::{self, Beginning};
 /// If a property does not hold.
 pub fn command(line: &[u8]) {
     let parsed = command::parse(line, &Syntax::default());
-    let kept = match &parsed {
+    let texts = match &parsed {
         Ok(Command::Mail {
             reverse_path,
             parameters,
@@ -29,7 +29,7 @@ pub fn command(line: &[u8]) {
         _ => Vec::new(),
     };
     let sound = |text: &String| !text.chars().any(|c| c.is_ascii_control() && c != '\t');
-    assert!(kept.iter().all(sound), "control characters in {kept:?}");
+    assert!(texts.iter().all(sound), "control characters in {texts:?}");
     if let Some(difference) = unintended(line, &parsed) {
         panic!("{difference}");
     }
@@ -41,7 +41,7 @@ struct Opinions<'a> {
     line: &'a str,
     ours: &'a Result<Command, Mistake>,
     /// The result of smtp-proto, with the address of MAIL and RCPT.
-    theirs: Result<Option<String>, smtp_proto::Error>,
+    reference: Result<Option<String>, smtp_proto::Error>,
 }
 
 /// An intended difference: its reason, and whether it explains the two results.
@@ -59,7 +59,9 @@ const INTENDED: &[Intended] = &[
     ),
     (
         "smtp-proto unescapes quoted strings and resolves source routes; paths are kept here as the client sent them",
-        |o| o.ours.is_ok() && o.theirs.is_ok() && (o.line.contains('"') || o.line.contains("<@")),
+        |o| {
+            o.ours.is_ok() && o.reference.is_ok() && (o.line.contains('"') || o.line.contains("<@"))
+        },
     ),
     (
         "smtp-proto has no upper limits: domains follow RFC 5321 §4.1.2 and RFC 1035 §2.3.4 here",
@@ -127,8 +129,8 @@ fn unintended(line: &[u8], ours: &Result<Command, Mistake>) -> Option<String> {
     // Parameters have tests of their own: smtp-proto has extensions that no receiver here offers.
     let line = String::from_utf8_lossy(line);
     let whole = format!("{line}\r\n");
-    let theirs = smtp_proto::Request::parse(&mut whole.as_bytes().iter());
-    let theirs = theirs.map(|request| match request {
+    let reference = smtp_proto::Request::parse(&mut whole.as_bytes().iter());
+    let reference = reference.map(|request| match request {
         smtp_proto::Request::Mail { from } => Some(from.address.into_owned()),
         smtp_proto::Request::Rcpt { to } => Some(to.address.into_owned()),
         _ => None,
@@ -138,21 +140,21 @@ fn unintended(line: &[u8], ours: &Result<Command, Mistake>) -> Option<String> {
         Ok(Command::Rcpt { forward_path, .. }) => Some(forward_path),
         _ => None,
     };
-    let agree = match (&theirs, ours) {
+    let agree = match (&reference, ours) {
         (Ok(address), Ok(_)) => address.as_ref() == ours_path,
-        (theirs, ours) => theirs.is_ok() == ours.is_ok(),
+        (reference, ours) => reference.is_ok() == ours.is_ok(),
     };
     let opinions = Opinions {
         line: &line,
         ours,
-        theirs,
+        reference,
     };
     if agree || INTENDED.iter().any(|(_, explains)| explains(&opinions)) {
         return None;
     }
     Some(format!(
         "{line:?}: {:?} here, {:?} in smtp-proto",
-        ours, opinions.theirs
+        ours, opinions.reference
     ))
 }
 

@@ -20,7 +20,7 @@ pub struct Case<'a> {
     /// The answer of martinet.
     pub ours: &'a Message,
     /// The answer of the other server.
-    pub theirs: &'a Message,
+    pub real: &'a Message,
     /// The zones that both serve.
     pub zones: &'a [Zone],
 }
@@ -31,16 +31,16 @@ impl Case<'_> {
         self.question.record_type == kind
     }
 
-    /// Whether our answer section has all records of theirs, and possibly more.
+    /// Whether our answer section has all records of the other, and possibly more.
     pub fn ours_goes_on(&self) -> bool {
         let known = set(&self.ours.answers);
-        let all = set(&self.theirs.answers);
+        let all = set(&self.real.answers);
         all.iter().all(|record| known.contains(record))
     }
 
     /// Whether their answer section ends with an alias that was not followed.
     pub fn they_stop_at_an_alias(&self) -> bool {
-        last_is(self.theirs, RecordType::CNAME)
+        last_is(self.real, RecordType::CNAME)
     }
 
     /// Whether our answer section ends with a record of a type.
@@ -50,27 +50,27 @@ impl Case<'_> {
 
     /// Whether their authority section has only records of one type, and at least one.
     pub fn their_authority_is(&self, kind: RecordType) -> bool {
-        let records = &self.theirs.authorities;
+        let records = &self.real.authorities;
         records.iter().all(|record| record.record_type() == kind)
     }
 
     /// Whether both agree except for the additional section.
     pub fn agree_without_additional(&self) -> bool {
-        summary(self.ours, false) == summary(self.theirs, false)
+        summary(self.ours, false) == summary(self.real, false)
     }
 
     /// Whether both agree after duplicates within their sections are removed, and they have such duplicates.
     pub fn agree_without_doubles(&self, additional: bool) -> bool {
-        let single = without_doubles(self.theirs);
-        let doubled = summary(&single, true) != summary(self.theirs, true);
+        let single = without_doubles(self.real);
+        let doubled = summary(&single, true) != summary(self.real, true);
         doubled && summary(self.ours, additional) == summary(&single, additional)
     }
 
     /// The additional records that they lack.
     pub fn additional_of_ours(&self) -> Vec<&Record> {
-        let theirs = &self.theirs.additionals;
+        let real = &self.real.additionals;
         let ours = self.ours.additionals.iter();
-        ours.filter(|record| !theirs.contains(record)).collect()
+        ours.filter(|record| !real.contains(record)).collect()
     }
 
     /// Whether a name is in another zone than the question: each zone here has its own last two labels, except a child
@@ -100,7 +100,7 @@ impl Case<'_> {
     /// Whether they have a record from a wildcard that ours does not have.
     pub fn they_use_a_wildcard(&self) -> bool {
         let ours = set(&self.ours.answers);
-        let more = self.theirs.answers.iter().chain(&self.theirs.authorities);
+        let more = self.real.answers.iter().chain(&self.real.authorities);
         let mut more = more.filter(|record| !ours.contains(&text(record)));
         more.any(|record| self.is_below_a_wildcard(&record.name))
     }

@@ -35,13 +35,13 @@ impl Report {
             .answers
             .entry((server, format!("{:?}", ours.metadata.response_code)))
             .or_default() += 1;
-        let theirs = &self.without_peculiarities(case);
-        let case = &Case { theirs, ..*case };
+        let real = &self.without_peculiarities(case);
+        let case = &Case { real, ..*case };
         if agree(case) {
             return;
         }
         let cut = |message: &Message| message.metadata.truncation;
-        let sized = cut(ours) || cut(theirs) || case.agree_without_additional();
+        let sized = cut(ours) || cut(real) || case.agree_without_additional();
         if question.tcp || !sized {
             self.judge(case, "");
             return;
@@ -49,34 +49,34 @@ impl Report {
         *self.again.entry(server).or_default() += 1;
         let (whole, other) = again();
         if let Some(fault) = invalid_part(question, ours, &whole) {
-            let theirs = &whole;
-            self.disagree(&Case { theirs, ..*case }, fault);
+            let real = &whole;
+            self.disagree(&Case { real, ..*case }, fault);
         }
-        let (ours, theirs) = (&whole, &other);
+        let (ours, real) = (&whole, &other);
         let whole = &Case {
             ours,
-            theirs,
+            real,
             ..*case
         };
-        let theirs = &self.without_peculiarities(whole);
-        let agreed = self.judge(&Case { theirs, ..*whole }, "again over tcp");
-        if agreed && header(case.ours, false) != header(case.theirs, false) {
+        let real = &self.without_peculiarities(whole);
+        let agreed = self.judge(&Case { real, ..*whole }, "again over tcp");
+        if agreed && header(case.ours, false) != header(case.real, false) {
             self.disagree(case, "headers over udp");
         }
     }
 
     /// Their answer after the peculiarities of the server are reverted.
     fn without_peculiarities(&mut self, case: &Case) -> Message {
-        let mut theirs = case.theirs.clone();
+        let mut real = case.real.clone();
         for peculiarity in intended::peculiarities(case.server) {
-            let before = summary(&theirs, false);
-            peculiarity.undo(case, &mut theirs);
-            if summary(&theirs, false) != before {
+            let before = summary(&real, false);
+            peculiarity.undo(case, &mut real);
+            if summary(&real, false) != before {
                 let seen = self.intended.entry((case.server, peculiarity.reason));
                 *seen.or_default() += 1;
             }
         }
-        theirs
+        real
     }
 
     /// Whether two answers agree; if not, the difference is counted or reported.
@@ -94,14 +94,14 @@ impl Report {
     fn disagree(&mut self, case: &Case, how: &str) {
         let question = case.question;
         self.disagreements.push(format!(
-            "{}: {} {} {}{:?} {how}\n  ours   {}\n  theirs {}",
+            "{}: {} {} {}{:?} {how}\n  ours {}\n  real {}",
             case.server,
             question.name,
             question.record_type,
             if question.tcp { "tcp " } else { "" },
             question.version.map(|version| (version, question.size)),
             summary(case.ours, true),
-            summary(case.theirs, true),
+            summary(case.real, true),
         ));
     }
 }
@@ -109,7 +109,7 @@ impl Report {
 /// Whether two answers are equal in everything that is compared.
 fn agree(case: &Case) -> bool {
     let additional = compares_additional(case.server, case.ours);
-    summary(case.ours, additional) == summary(case.theirs, additional)
+    summary(case.ours, additional) == summary(case.real, additional)
 }
 
 /// NSD adds nothing to an answer, because that setting is off; what it adds to a referral must agree. hickory-server

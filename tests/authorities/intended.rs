@@ -38,8 +38,8 @@ pub fn peculiarities(server: &str) -> impl Iterator<Item = &'static Peculiarity>
 
 impl Peculiarity {
     /// Reverts it in an answer.
-    pub fn undo(&self, case: &Case, theirs: &mut Message) {
-        (self.undo)(case, theirs);
+    pub fn undo(&self, case: &Case, real: &mut Message) {
+        (self.undo)(case, real);
     }
 }
 
@@ -47,35 +47,35 @@ const PECULIARITIES: &[Peculiarity] = &[
     Peculiarity {
         reason: "AA in referrals, which are no answers of the zone (RFC 1034 §4.3.1)",
         server: hickory::NAME,
-        undo: |_, theirs| {
+        undo: |_, real| {
             let delegates = |r: &Record| r.record_type() == RecordType::NS;
-            if theirs.answers.is_empty() && theirs.authorities.iter().any(delegates) {
-                theirs.metadata.authoritative = false;
+            if real.answers.is_empty() && real.authorities.iter().any(delegates) {
+                real.metadata.authoritative = false;
             }
         },
     },
     Peculiarity {
         reason: "a question for the NS set of a delegation has it as an answer with AA, not as a referral",
         server: hickory::NAME,
-        undo: |case, theirs| {
+        undo: |case, real| {
             let ours = case.ours;
             let delegated = !ours.metadata.authoritative && ours.answers.is_empty();
-            if delegated && case.asks(RecordType::NS) && theirs.authorities.is_empty() {
-                std::mem::swap(&mut theirs.answers, &mut theirs.authorities);
-                theirs.metadata.authoritative = false;
+            if delegated && case.asks(RecordType::NS) && real.authorities.is_empty() {
+                std::mem::swap(&mut real.answers, &mut real.authorities);
+                real.metadata.authoritative = false;
             }
         },
     },
     Peculiarity {
         reason: "DO is not copied (RFC 3225 §3)",
         server: hickory::NAME,
-        undo: |case, theirs| {
+        undo: |case, real| {
             let dnssec_ok = case
                 .ours
                 .edns
                 .as_ref()
                 .is_some_and(|edns| edns.flags().dnssec_ok);
-            if let Some(edns) = &mut theirs.edns {
+            if let Some(edns) = &mut real.edns {
                 edns.set_dnssec_ok(dnssec_ok);
             }
         },
@@ -83,24 +83,23 @@ const PECULIARITIES: &[Peculiarity] = &[
     Peculiarity {
         reason: "an answer with TC has lost its OPT record (RFC 6891 §7 wants one)",
         server: hickory::NAME,
-        undo: |case, theirs| {
-            if theirs.metadata.truncation && theirs.edns.is_none() {
-                theirs.edns.clone_from(&case.ours.edns);
+        undo: |case, real| {
+            if real.metadata.truncation && real.edns.is_none() {
+                real.edns.clone_from(&case.ours.edns);
             }
         },
     },
     Peculiarity {
         reason: "CD is copied, which means nothing without DNSSEC; NSD and Knot leave it out",
         server: hickory::NAME,
-        undo: |_, theirs| theirs.metadata.checking_disabled = false,
+        undo: |_, real| real.metadata.checking_disabled = false,
     },
     Peculiarity {
         reason: "an answer with the SOA record has the NS set in the authority section",
         server: hickory::NAME,
-        undo: |case, theirs| {
-            if case.asks(RecordType::SOA) && !theirs.answers.is_empty() {
-                theirs
-                    .authorities
+        undo: |case, real| {
+            if case.asks(RecordType::SOA) && !real.answers.is_empty() {
+                real.authorities
                     .retain(|r| r.record_type() != RecordType::NS);
             }
         },
@@ -108,8 +107,8 @@ const PECULIARITIES: &[Peculiarity] = &[
     Peculiarity {
         reason: "the SOA record of a negative answer keeps its TTL (RFC 2308 §3 wants the least)",
         server: hickory::NAME,
-        undo: |_, theirs| {
-            for record in &mut theirs.authorities {
+        undo: |_, real| {
+            for record in &mut real.authorities {
                 if let RData::SOA(soa) = &record.data {
                     record.ttl = record.ttl.min(soa.minimum);
                 }
@@ -125,8 +124,8 @@ const INTENDED: &[Intended] = &[
         holds: |case| {
             aliases(case.ours) == 16
                 && case.ours_goes_on()
-                && (1..=5).contains(&aliases(case.theirs))
-                && case.theirs.answers.iter().any(leads_below_itself)
+                && (1..=5).contains(&aliases(case.real))
+                && case.real.answers.iter().any(leads_below_itself)
         },
     },
     Intended {
@@ -135,16 +134,14 @@ const INTENDED: &[Intended] = &[
         holds: |case| {
             case.asks(RecordType::ANY)
                 && case.ours_ends_with(RecordType::HINFO)
-                && case.ours.authorities == case.theirs.authorities
+                && case.ours.authorities == case.real.authorities
         },
     },
     Intended {
         reason: "a CNAME is followed into another zone of the server (RFC 1034 §4.3.2 3a); Knot stays in the zone",
         servers: &["knot"],
         holds: |case| {
-            case.they_stop_at_an_alias()
-                && case.ours_goes_on()
-                && case.theirs.authorities.is_empty()
+            case.they_stop_at_an_alias() && case.ours_goes_on() && case.real.authorities.is_empty()
         },
     },
     Intended {
@@ -155,7 +152,7 @@ const INTENDED: &[Intended] = &[
                 && case.ours.authorities.is_empty()
                 && case.their_authority_is(RecordType::SOA)
                 && case.ours_goes_on()
-                && !case.theirs.answers.is_empty()
+                && !case.real.answers.is_empty()
                 && case.ours_ends_with(RecordType::DS)
         },
     },
@@ -178,7 +175,7 @@ const INTENDED: &[Intended] = &[
         servers: &["knot"],
         holds: |case| {
             let child = |name: String| name.eq_ignore_ascii_case("child.one.test.");
-            let delegations = &case.theirs.authorities;
+            let delegations = &case.real.authorities;
             case.they_stop_at_an_alias()
                 && case.ours_goes_on()
                 && case.their_authority_is(RecordType::NS)
@@ -198,15 +195,13 @@ const INTENDED: &[Intended] = &[
     Intended {
         reason: "a DNAME redirects (RFC 6672); for hickory-server the type is like any other",
         servers: &[hickory::NAME],
-        holds: |case| case.ours_is_redirected() && !case.theirs.answers.iter().any(is_dname),
+        holds: |case| case.ours_is_redirected() && !case.real.answers.iter().any(is_dname),
     },
     Intended {
         reason: "an alias is followed to its end, and a negative end is told (RFC 2308 §2.1); hickory-server stays in the zone, follows seven, and has neither NXDOMAIN nor SOA",
         servers: &[hickory::NAME],
         holds: |case| {
-            case.they_stop_at_an_alias()
-                && case.ours_goes_on()
-                && case.theirs.authorities.is_empty()
+            case.they_stop_at_an_alias() && case.ours_goes_on() && case.real.authorities.is_empty()
         },
     },
     Intended {
@@ -214,9 +209,9 @@ const INTENDED: &[Intended] = &[
         servers: &[hickory::NAME],
         holds: |case| {
             !case.asks(RecordType::NS)
-                && aliases(case.theirs) > 0
+                && aliases(case.real) > 0
                 && case
-                    .theirs
+                    .real
                     .answers
                     .last()
                     .is_some_and(|r| r.record_type() == RecordType::NS)
@@ -232,9 +227,9 @@ const INTENDED: &[Intended] = &[
         servers: &[hickory::NAME],
         holds: |case| {
             let rcode = |message: &Message| u16::from(message.metadata.response_code);
-            (rcode(case.ours), rcode(case.theirs)) == (0, 3)
+            (rcode(case.ours), rcode(case.real)) == (0, 3)
                 && (case.ours.answers.is_empty() || case.asks(RecordType::ANY))
-                && case.theirs.answers.is_empty()
+                && case.real.answers.is_empty()
                 && case.is_below_a_wildcard(&case.name())
         },
     },
@@ -243,7 +238,7 @@ const INTENDED: &[Intended] = &[
         servers: &[hickory::NAME],
         holds: |case| {
             case.asks(RecordType::DS)
-                && case.theirs.answers.is_empty()
+                && case.real.answers.is_empty()
                 && case.their_authority_is(RecordType::SOA)
                 && case.ours.metadata.authoritative
         },

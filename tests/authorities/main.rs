@@ -79,7 +79,7 @@ async fn real_authorities_agree() {
                     server,
                     question,
                     ours: answer,
-                    theirs: &ask(*address, question.tcp),
+                    real: &ask(*address, question.tcp),
                     zones: &zones,
                 };
                 let again = || (ask(ours, true), ask(*address, true));

@@ -433,19 +433,19 @@ fn a_session_is_printed_in_one_write() {
         return;
     }
     for caller in callers("one write") {
-        let (ours, theirs) = UnixDatagram::pair().expect("a pair of sockets");
+        let (parent_end, child_end) = UnixDatagram::pair().expect("a pair of sockets");
         let mut command = run_by(caller);
         command
             .args(["--http", "off", "--scenario", "one-to-one", "--", "python3"])
             .args([SENDER, "postmaster@contoso.test", "wrong.test"])
             .stdout(Stdio::null())
-            .stderr(Stdio::from(OwnedFd::from(theirs)));
+            .stderr(Stdio::from(OwnedFd::from(child_end)));
         command.status().expect("martinet runs");
         drop(command);
-        ours.set_nonblocking(true).expect("a socket");
+        parent_end.set_nonblocking(true).expect("a socket");
         let mut octets = vec![0; 64 * 1024];
         let mut writes = Vec::new();
-        while let Ok(length) = ours.recv(&mut octets) {
+        while let Ok(length) = parent_end.recv(&mut octets) {
             if length == 0 {
                 break;
             }

@@ -68,11 +68,11 @@ pub(super) fn read_prefixes(reader: &mut Reader<'_, '_>) -> Option<()> {
             _ => return None,
         };
         let length = number::<u8>(length).filter(|length| *length <= most)?;
-        let kept = octets.iter().rposition(|o| *o != 0).map_or(0, |at| at + 1);
+        let afd_length = octets.iter().rposition(|o| *o != 0).map_or(0, |at| at + 1);
         let family: u16 = number(family)?;
         reader.data.extend(family.to_be_bytes());
-        reader.data.extend([length, negated | kept as u8]);
-        reader.data.extend_from_slice(&octets[..kept]);
+        reader.data.extend([length, negated | afd_length as u8]);
+        reader.data.extend_from_slice(&octets[..afd_length]);
     }
     Some(())
 }
@@ -82,16 +82,16 @@ pub(super) fn prefixes_text(mut rest: &[u8]) -> Option<String> {
     let mut words = Vec::new();
     while !rest.is_empty() {
         let head = *take(&mut rest, 4)?.first_chunk::<4>()?;
-        let kept = take(&mut rest, usize::from(head[3] & 0x7f))?;
+        let afd_part = take(&mut rest, usize::from(head[3] & 0x7f))?;
         let mut octets = [0_u8; 16];
-        octets.get_mut(..kept.len())?.copy_from_slice(kept);
+        octets.get_mut(..afd_part.len())?.copy_from_slice(afd_part);
         let (address, most): (IpAddr, u8) =
-            match (u16::from_be_bytes([head[0], head[1]]), kept.len()) {
+            match (u16::from_be_bytes([head[0], head[1]]), afd_part.len()) {
                 (1, ..=4) => (IpAddr::from(*octets.first_chunk::<4>()?), 32),
                 (2, ..=16) => (IpAddr::from(octets), 128),
                 _ => return None,
             };
-        (head[2] <= most && kept.last() != Some(&0)).then_some(())?;
+        (head[2] <= most && afd_part.last() != Some(&0)).then_some(())?;
         let mark = if head[3] & 0x80 == 0 { "" } else { "!" };
         words.push(format!("{mark}{}:{address}/{}", head[1], head[2]));
     }

@@ -114,7 +114,7 @@ fn wrong_answers() {
 #[track_caller]
 fn fires(fault: Fault, expected: &str) {
     let zones = zones(vec![fault]);
-    let one = |_| {
+    let mark_fired = |_| {
         if ask(&zones, "mail.example.test A", Transport::Udp)
             .fault
             .is_some()
@@ -124,7 +124,10 @@ fn fires(fault: Fault, expected: &str) {
             '.'
         }
     };
-    assert_eq!((0..expected.len()).map(one).collect::<String>(), expected);
+    assert_eq!(
+        (0..expected.len()).map(mark_fired).collect::<String>(),
+        expected
+    );
 }
 
 #[test]

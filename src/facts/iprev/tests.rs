@@ -39,7 +39,7 @@ fn rows_of_the_matrix() {
     };
     let mail_auth =
         || settings(|s| (s.ptr_names, s.forward_nxdomain) = (2, ForwardNxdomain::Permerror));
-    let one = || settings(|s| s.ptr_names = 1);
+    let one_ptr_name = || settings(|s| s.ptr_names = 1);
 
     check("", rfc(), Permerror);
     check(&format!("{PTR} NODATA"), rfc(), Permerror);
@@ -82,7 +82,7 @@ fn rows_of_the_matrix() {
     );
     let second = format!("{PTR} a.test b.test\na.test A 192.0.2.99\nb.test A 192.0.2.10");
     check(&second, rfc(), Pass);
-    check(&second, one(), Fail);
+    check(&second, one_ptr_name(), Fail);
     let third = format!(
         "{PTR} a.test b.test c.test\na.test A 192.0.2.98\nb.test A 192.0.2.99\nc.test A 192.0.2.10"
     );

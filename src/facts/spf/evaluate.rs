@@ -336,14 +336,16 @@ impl<'a> Evaluation<'a> {
     fn explain(&mut self, target: &MacroString, domain: &str) -> Option<String> {
         let target = self.expand(target, domain);
         let records = self.ask(&name::of_octets(&target)?, RecordType::TXT).ok()?;
-        let [one] = records
+        let [record] = records
             .iter()
             .filter_map(text)
             .collect::<Vec<_>>()
             .try_into()
             .ok()?;
-        let one = String::from_utf8(one).ok().filter(|text| text.is_ascii())?;
-        let explanation = MacroString::parse(&one, true)?;
+        let record = String::from_utf8(record)
+            .ok()
+            .filter(|text| text.is_ascii())?;
+        let explanation = MacroString::parse(&record, true)?;
         let validated = self.validated_for(&explanation, domain);
         Some(explanation.expand(&self.values(domain, &validated)))
     }

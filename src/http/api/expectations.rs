@@ -105,12 +105,12 @@ async fn declare(
             &format!("{times}"),
         ));
     }
-    let mut given: Vec<(&str, Expectation)> = Vec::new();
-    given.extend(sessions.map(|Object(sessions)| ("sessions", sessions.into())));
-    given.extend(queries.map(|Object(queries)| ("queries", queries.into())));
-    given.extend(mail.map(|Object(mail)| ("mail", mail.into())));
-    let expectation = match given.len() {
-        1 => given.remove(0).1,
+    let mut expectations: Vec<(&str, Expectation)> = Vec::new();
+    expectations.extend(sessions.map(|Object(sessions)| ("sessions", sessions.into())));
+    expectations.extend(queries.map(|Object(queries)| ("queries", queries.into())));
+    expectations.extend(mail.map(|Object(mail)| ("mail", mail.into())));
+    let expectation = match expectations.len() {
+        1 => expectations.remove(0).1,
         0 => {
             return Err(Problem::mistake(
                 "sessions",
@@ -119,9 +119,9 @@ async fn declare(
             ));
         }
         _ => {
-            let found: Vec<_> = given.iter().map(|(key, _)| *key).collect();
+            let found: Vec<_> = expectations.iter().map(|(key, _)| *key).collect();
             return Err(Problem::mistake(
-                given[1].0,
+                expectations[1].0,
                 "one of sessions, queries and mail",
                 &found.join(" and "),
             ));

@@ -269,13 +269,13 @@ fn root_body(parsed: &mail_parser::Message<'_>) -> usize {
 }
 
 fn mailboxes(field: Option<&Address<'_>>) -> Vec<Mailbox> {
-    let one = |addr: &Addr<'_>| {
+    let mailbox = |addr: &Addr<'_>| {
         (
             addr.name().unwrap_or_default().to_owned(),
             addr.address().unwrap_or_default().to_owned(),
         )
     };
-    field.map_or_else(Vec::new, |address| address.iter().map(one).collect())
+    field.map_or_else(Vec::new, |address| address.iter().map(mailbox).collect())
 }
 
 /// The date by RFC 5322 §3.3, where the seconds are optional; mail-parser requires them.
@@ -396,7 +396,7 @@ mod tests {
 
     #[test]
     fn names_of_attachments_are_names() {
-        for (given, kept) in [
+        for (name, expected) in [
             ("report.pdf", "report.pdf"),
             ("../../etc/passwd", "passwd"),
             ("..\\..\\boot.ini", "boot.ini"),
@@ -408,7 +408,7 @@ mod tests {
             ("x\r\nSet-Cookie: y", "xSet-Cookie: y"),
             ("..", ""),
         ] {
-            assert_eq!(harmless(given), kept);
+            assert_eq!(harmless(name), expected);
         }
     }
 

@@ -118,7 +118,7 @@ fn of_pairs<T: DeserializeOwned>(pairs: &[Pair]) -> Result<T, Problem> {
         let field = error.path().to_string();
         let field = if field == "." { String::new() } else { field };
         let text = error.inner().to_string();
-        let given = pairs
+        let found = pairs
             .iter()
             .find(|(key, _)| *key == field)
             .map_or("", |(_, value)| value.as_str());
@@ -130,7 +130,7 @@ fn of_pairs<T: DeserializeOwned>(pairs: &[Pair]) -> Result<T, Problem> {
             "provided string was not `true` or `false`" => "true or false",
             _ => return Problem::unreadable(&field, &text),
         };
-        Problem::mistake(&field, expected, &format!("{given:?}"))
+        Problem::mistake(&field, expected, &format!("{found:?}"))
     })
 }
 
@@ -201,11 +201,11 @@ pub(crate) async fn octets(request: Request, app: &Arc<App>) -> Result<Bytes, Pr
 /// # Errors
 /// 415 if it is not.
 pub(crate) fn json_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let given = headers
+    let content_type = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    let essence = given
+    let essence = content_type
         .split(';')
         .next()
         .unwrap_or_default()
@@ -223,6 +223,10 @@ pub(crate) fn json_type(headers: &HeaderMap) -> Result<(), Problem> {
     Err(wrong.about(
         "Content-Type",
         "application/json",
-        if given.is_empty() { "none" } else { given },
+        if content_type.is_empty() {
+            "none"
+        } else {
+            content_type
+        },
     ))
 }

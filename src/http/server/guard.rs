@@ -93,7 +93,7 @@ impl Credentials {
         match self {
             Self::Basic(expected) if scheme.eq_ignore_ascii_case("basic") => STANDARD
                 .decode(value.trim())
-                .is_ok_and(|given| same(&given, expected.as_bytes())),
+                .is_ok_and(|decoded| same(&decoded, expected.as_bytes())),
             Self::Bearer(expected) if scheme.eq_ignore_ascii_case("bearer") => {
                 same(value.trim().as_bytes(), expected.as_bytes())
             }
@@ -357,8 +357,8 @@ fn known_host(options: &Options, host: &str) -> bool {
 fn foreign(options: &Options, headers: &HeaderMap, own: Option<&Authority>) -> Option<String> {
     if let Some(origin) = headers.get(header::ORIGIN) {
         let text = String::from_utf8_lossy(origin.as_bytes()).into_owned();
-        let theirs = text.split_once("://").map_or("", |(_, rest)| rest);
-        let same = own.is_some_and(|own| own.as_str().eq_ignore_ascii_case(theirs));
+        let origin_authority = text.split_once("://").map_or("", |(_, rest)| rest);
+        let same = own.is_some_and(|own| own.as_str().eq_ignore_ascii_case(origin_authority));
         return (!same && !allowed(options, origin)).then_some(text);
     }
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);

@@ -48,14 +48,14 @@ pub(super) struct MailFile {
 }
 
 /// A message in the file, with its number if known.
-pub(super) type Kept = (StoredMessage, Option<u64>);
+pub(super) type NumberedMessage = (StoredMessage, Option<u64>);
 
 impl MailFile {
     /// Opens or creates the file; returns the latest messages, oldest first.
     ///
     /// # Errors
     /// The file cannot be read or written, is in use by another process, or has a part that is not a record.
-    pub(super) fn open(path: &Path, limits: Limits) -> io::Result<(Self, Vec<Kept>)> {
+    pub(super) fn open(path: &Path, limits: Limits) -> io::Result<(Self, Vec<NumberedMessage>)> {
         let file = lock(path)?;
         let _ = fs::remove_file(new_file(path)); // left by a process that ended during a copy
         let mut mail = Self {
@@ -77,7 +77,7 @@ impl MailFile {
         Ok((mail, kept))
     }
 
-    fn read(&mut self) -> io::Result<Vec<Kept>> {
+    fn read(&mut self) -> io::Result<Vec<NumberedMessage>> {
         let (mut messages, mut numbered) = (VecDeque::new(), HashMap::new());
         let file = self.file.try_clone()?;
         let mut scan = Scan::new(&file)?;

@@ -2,7 +2,7 @@ use std::fs;
 
 use jiff::Timestamp;
 
-use super::mail::{Kept, LARGE_OCTETS, compact};
+use super::mail::{LARGE_OCTETS, NumberedMessage, compact};
 use super::*;
 use crate::journal::Envelope;
 
@@ -22,7 +22,7 @@ impl Journal {
         self.0.join("journal.mail")
     }
 
-    fn open(&self, limits: Limits) -> io::Result<(MailFile, Vec<Kept>)> {
+    fn open(&self, limits: Limits) -> io::Result<(MailFile, Vec<NumberedMessage>)> {
         MailFile::open(&self.mail(), limits)
     }
 
@@ -61,7 +61,7 @@ fn message(session: u64, octets: &[u8]) -> StoredMessage {
     }
 }
 
-fn sessions(kept: &[Kept]) -> Vec<u64> {
+fn sessions(kept: &[NumberedMessage]) -> Vec<u64> {
     kept.iter().map(|(message, _)| message.session).collect()
 }
 

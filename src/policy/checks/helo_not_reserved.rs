@@ -207,9 +207,9 @@ mod tests {
             check(&format!("{NAME} AAAA {address}"), "of = \"name\"", VIOLATED);
         }
         check(&format!("{NAME} A 172.32.0.1"), "", SATISFIED);
-        let mine = "networks = [\"203.0.113.9\"]";
-        check(&format!("{NAME} A 127.0.0.1"), mine, SATISFIED);
-        check(&format!("{NAME} A 203.0.113.9"), mine, VIOLATED);
+        let networks = "networks = [\"203.0.113.9\"]";
+        check(&format!("{NAME} A 127.0.0.1"), networks, SATISFIED);
+        check(&format!("{NAME} A 203.0.113.9"), networks, VIOLATED);
         check(&format!("{NAME} A timeout"), "", UNAVAILABLE);
         check(
             &format!("{NAME} A 10.0.0.1\n{NAME} AAAA SERVFAIL"),

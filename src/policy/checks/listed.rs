@@ -115,22 +115,22 @@ fn build(settings: &Settings, subject: Subject) -> Judge {
         listing.codes.iter().any(code)
     };
     Box::new(move |facts| {
-        let mine = || {
+        let relevant = || {
             facts
                 .listings
                 .iter()
                 .filter(|l| l.subject == subject && zones.contains(&l.zone))
         };
-        let listing: Vec<_> = mine().filter(|l| counts(l)).collect();
+        let listing: Vec<_> = relevant().filter(|l| counts(l)).collect();
         if let Some(first) = listing
             .first()
             .filter(|_| listing.len() as u64 >= threshold)
         {
             return listed(facts, first);
         }
-        match mine().find(|l| report && l.is_unknown()) {
+        match relevant().find(|l| report && l.is_unknown()) {
             Some(listing) => silent(listing),
-            None if mine().next().is_none() => Finding::NotApplicable,
+            None if relevant().next().is_none() => Finding::NotApplicable,
             None => Finding::Satisfied,
         }
     })

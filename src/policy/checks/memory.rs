@@ -122,8 +122,10 @@ pub(super) static UNVERIFIABLE: Check = Check {
             let (Some(history), Some(helo)) = (&facts.history, &facts.helo) else {
                 return Finding::NotApplicable;
             };
-            let mine = helo.argument.to_ascii_lowercase();
-            if history.unverified.len() as u64 <= permitted || !history.unverified.contains(&mine) {
+            let helo_name = helo.argument.to_ascii_lowercase();
+            if history.unverified.len() as u64 <= permitted
+                || !history.unverified.contains(&helo_name)
+            {
                 return Finding::Satisfied;
             }
             let why = format!(

@@ -68,10 +68,12 @@ impl Connection<'_> {
     async fn store_message(&mut self) -> io::Result<Option<u64>> {
         let (at, session) = (Timestamp::now(), self.entry.id);
         // Messages of sessions from before a reset are not stored.
-        let kept = !self.service.last_reset.is_after(session);
-        let (Some(journal_store), Some(storing), true) =
-            (&self.service.journal_store, self.session.storing(), kept)
-        else {
+        let is_current = !self.service.last_reset.is_after(session);
+        let (Some(journal_store), Some(storing), true) = (
+            &self.service.journal_store,
+            self.session.storing(),
+            is_current,
+        ) else {
             return Ok(None);
         };
         let message = StoredMessage {
@@ -87,8 +89,8 @@ impl Connection<'_> {
             0
         };
         for _ in 0..tries {
-            if let Some(kept) = journal_store.try_message(&message) {
-                return kept;
+            if let Some(stored) = journal_store.try_message(&message) {
+                return stored;
             }
             yield_now().await;
         }

@@ -189,8 +189,8 @@ impl Session {
         if self.in_transaction() {
             return self.mistake(CoreReply::InTransaction, output);
         }
-        let given = xclient.names();
-        let again = xclient.address.is_some() || given.is_some();
+        let iprev = xclient.names();
+        let again = xclient.address.is_some() || iprev.is_some();
         if again {
             let tls = self.client.facts.conduct.tls;
             let address = xclient.address.unwrap_or(self.client.facts.client_address);
@@ -198,7 +198,7 @@ impl Session {
             let hostname = &self.setup.settings().hostname;
             let facts = &mut self.client.facts;
             *facts = Facts::of_receiver(client.address, hostname);
-            (facts.xclient_iprev, facts.conduct.tls) = (given, tls);
+            (facts.xclient_iprev, facts.conduct.tls) = (iprev, tls);
             self.dialogue.push(SessionEvent::Renamed(client));
         }
         self.forget_helo();

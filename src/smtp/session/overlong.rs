@@ -20,7 +20,7 @@ pub(crate) struct OverlongLine {
     /// The beginning of the line, as the transcript shows it.
     beginning: String,
     /// The line that the receiver handles, if it cuts long lines.
-    kept: Option<Vec<u8>>,
+    cut_line: Option<Vec<u8>>,
     /// The length so far, in octets.
     octets: usize,
 }
@@ -62,13 +62,13 @@ impl Session {
         let beginning = self
             .masked(beginning)
             .unwrap_or_else(|| String::from_utf8_lossy(beginning).into_owned());
-        let kept = (self.long_lines(octets) == LongLine::Cut)
+        let cut_line = (self.long_lines(octets) == LongLine::Cut)
             .then(|| [&octets[..most.min(octets.len())], b"\r\n"].concat());
         let state = std::mem::replace(&mut self.state, State::Idle);
         self.state = State::Passing(Box::new(OverlongLine {
             state,
             beginning,
-            kept,
+            cut_line,
             octets: octets.len(),
         }));
     }
@@ -87,10 +87,10 @@ impl Session {
         let OverlongLine {
             state,
             beginning,
-            kept,
+            cut_line,
             octets,
         } = *passed;
-        if let Some(line) = kept {
+        if let Some(line) = cut_line {
             self.state = state;
             return self.line(&line, octets, more, output, lookup);
         }

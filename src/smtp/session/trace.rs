@@ -155,7 +155,9 @@ fn results(facts: &Facts, address: &str, verified: Option<&str>, fields: &mut St
     match facts.dkim.as_deref() {
         None => {}
         Some([]) => result(&["dkim=none"]),
-        Some(signatures) => signatures.iter().for_each(|one| dkim(one, &mut result)),
+        Some(signatures) => signatures
+            .iter()
+            .for_each(|signature| dkim(signature, &mut result)),
     }
     if let Some(dmarc) = &facts.dmarc {
         let policy = if dmarc.record {
@@ -223,14 +225,14 @@ fn value(text: &str) -> Cow<'_, str> {
 
 /// A claim of the client where a domain is expected: characters that could end the field or begin a comment become `?`.
 fn printable(claim: &str) -> String {
-    let kept = |c: char| {
+    let replace_unprintable = |c: char| {
         if c.is_alphanumeric() || "[]:.-_".contains(c) {
             c
         } else {
             '?'
         }
     };
-    let claim: String = claim.chars().take(255).map(kept).collect();
+    let claim: String = claim.chars().take(255).map(replace_unprintable).collect();
     if claim.is_empty() {
         "unknown".to_owned()
     } else {

@@ -80,14 +80,14 @@ async fn faults_are_listed_replaced_added_and_removed() {
 #[tokio::test]
 async fn each_world_has_its_own_faults() {
     let served = served().await;
-    let mine = json!({ "name": "mine", "scenario": "one-to-one" });
-    served.send_json("POST", "/api/v1/worlds", &mine).await;
+    let new_world = json!({ "name": "mine", "scenario": "one-to-one" });
+    served.send_json("POST", "/api/v1/worlds", &new_world).await;
     let fault = json!({ "name": "*.example.test", "do": "servfail" });
     let path = "/api/v1/worlds/mine/faults";
     assert_eq!(served.send_json("POST", path, &fault).await.status, 201);
-    let mine = served.worlds.find("mine").expect("a world");
+    let world = served.worlds.find("mine").expect("a world");
     let found = summary(
-        &ask(mine.dns_addr(), "mail.example.test", Transport::Udp)
+        &ask(world.dns_addr(), "mail.example.test", Transport::Udp)
             .await
             .expect("an answer"),
     );

@@ -52,8 +52,8 @@ async fn worlds_share_nothing() {
         "client": { "address": "192.0.2.77" },
     });
     let answer = served.send_json("POST", "/api/v1/worlds", &inline).await;
-    let mine = answer.json();
-    assert_eq!(answer.status, 201, "{mine}");
+    let created = answer.json();
+    assert_eq!(answer.status, 201, "{created}");
     let other = served
         .send_json(
             "POST",
@@ -68,7 +68,7 @@ async fn worlds_share_nothing() {
             .and_then(|a| a.parse().ok())
             .expect("an address")
     };
-    deliver_to(smtp(&mine), "x.test", MESSAGE).await;
+    deliver_to(smtp(&created), "x.test", MESSAGE).await;
     deliver_to(smtp(&other), "y.test", MESSAGE).await;
     let status = async |method: &str, path: &str| served.ask(method, path, "", b"").await.status;
     let rule = async |path: &str| served.get(path).await.json()["sessions"][0]["code"].clone();
@@ -92,7 +92,7 @@ async fn worlds_share_nothing() {
         (Some(0), Some(1)),
         "a reset is of one world"
     );
-    deliver_to(smtp(&mine), "x.test", MESSAGE).await;
+    deliver_to(smtp(&created), "x.test", MESSAGE).await;
     assert_eq!(
         rule("/api/v1/worlds/mine/sessions").await,
         451,
@@ -110,7 +110,7 @@ async fn worlds_share_nothing() {
     assert_eq!(again.status, 400, "{}", again.text());
     assert_eq!(status("DELETE", "/api/v1/worlds/mine").await, 204);
     assert!(
-        TcpStream::connect(smtp(&mine)).await.is_err(),
+        TcpStream::connect(smtp(&created)).await.is_err(),
         "its ports are closed"
     );
     assert_eq!(status("DELETE", "/api/v1/worlds/mine").await, 404);

@@ -48,7 +48,7 @@ async fn kill_9_loses_nothing_that_was_acknowledged() {
         .map(|client| {
             let acknowledged = Arc::clone(&acknowledged);
             tokio::spawn(async move {
-                let mut mine = Vec::new();
+                let mut subjects = Vec::new();
                 for n in 0.. {
                     let subject = format!("{client}-{n}");
                     let delivery = Delivery {
@@ -65,11 +65,11 @@ async fn kill_9_loses_nothing_that_was_acknowledged() {
                     if dialogue.refused.is_none()
                         && dialogue.last.is_some_and(|reply| reply.code().get() == 250)
                     {
-                        mine.push(subject);
+                        subjects.push(subject);
                         acknowledged.fetch_add(1, Ordering::Relaxed);
                     }
                 }
-                mine
+                subjects
             })
         })
         .collect();

@@ -103,7 +103,7 @@ pub(crate) async fn send(
 /// The number of the message that arrived from this address in a session with a greater number.
 async fn taken(world: &World, before: u64, local: Option<SocketAddr>) -> Option<u64> {
     let local = local?;
-    let mine = |record: &SessionRecord| {
+    let message_of_connection = |record: &SessionRecord| {
         let peer = record.peer;
         let same =
             peer.port() == local.port() && peer.ip().to_canonical() == local.ip().to_canonical();
@@ -112,7 +112,9 @@ async fn taken(world: &World, before: u64, local: Option<SocketAddr>) -> Option<
     };
     let found = world.sessions().wait(|log| {
         let sessions = log.after(before);
-        sessions.iter().find_map(|entry| entry.look(mine))
+        sessions
+            .iter()
+            .find_map(|entry| entry.look(message_of_connection))
     });
     tokio::time::timeout(world.wait_timeout(), found).await.ok()
 }

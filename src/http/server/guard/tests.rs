@@ -54,7 +54,7 @@ fn rfc9112_no_hosts() {
 
 #[test]
 fn values_of_the_options() {
-    for (given, kept) in [
+    for (input, expected) in [
         ("http://localhost:5173", Some("http://localhost:5173")),
         ("HTTP://LocalHost:80", Some("http://localhost")),
         ("https://a.example:443", Some("https://a.example")),
@@ -69,9 +69,9 @@ fn values_of_the_options() {
         ("http://", None),
         ("://a", None),
     ] {
-        assert_eq!(origin(given).ok().as_deref(), kept, "{given}");
+        assert_eq!(origin(input).ok().as_deref(), expected, "{input}");
     }
-    for (given, kept) in [
+    for (input, expected) in [
         ("Martinet", Some("martinet")),
         ("a_b.internal", Some("a_b.internal")),
         ("[::1]", Some("[::1]")),
@@ -81,7 +81,7 @@ fn values_of_the_options() {
         ("", None),
         ("a b", None),
     ] {
-        assert_eq!(host_name(given).ok().as_deref(), kept, "{given}");
+        assert_eq!(host_name(input).ok().as_deref(), expected, "{input}");
     }
     for token in ["", " ", "two words", "\u{e9}", "a\n"] {
         assert!(Credentials::bearer(token).is_err(), "{token:?}");
