@@ -116,7 +116,7 @@ pub fn judge(
 pub(crate) fn memory_of(receiver: &Receiver, attempt: &Attempt) -> Memory {
     let memory = Memory::default();
     if !receiver.policy.needs().volumes.is_empty() {
-        memory.had_sent(&attempt.sent);
+        memory.add_sent_before(&attempt.sent);
     }
     memory
 }

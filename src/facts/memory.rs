@@ -14,7 +14,7 @@ use ipnet::IpNet;
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use super::tally::{MOST_COUNTED, SentBefore, Tallies, Tally};
+use super::sender_counts::{CountKey, MOST_COUNTED, SenderCounts, SentBefore};
 use crate::error::Error;
 
 /// Maximum number of clients, and of triples. Beyond it, the older half is removed.
@@ -125,7 +125,7 @@ pub(crate) struct Greylist {
 
 /// The memory of a receiver.
 ///
-/// Lock order: `triples`, `counts`, `tallies`, which only a copy of the memory holds at the same time. No other lock is taken while one of
+/// Lock order: `triples`, `counts`, `sender_counts`, which only a copy of the memory holds at the same time. No other lock is taken while one of
 /// them is held.
 #[derive(Debug, Default)]
 pub struct Memory {
@@ -133,7 +133,7 @@ pub struct Memory {
     clients: Mutex<HashMap<IpAddr, Client>>,
     triples: Mutex<HashMap<Triple, First>>,
     counts: Mutex<HashMap<String, u64>>,
-    tallies: Mutex<Tallies>,
+    sender_counts: Mutex<SenderCounts>,
 }
 
 type Triple = (IpNet, Option<(String, String)>);
@@ -180,7 +180,7 @@ impl Memory {
             clients: Mutex::new(known.map(|known| (client, known)).into_iter().collect()),
             triples: Mutex::new(related),
             counts: Mutex::new(self.counts.lock().clone()),
-            tallies: Mutex::new(self.tallies.lock().clone()),
+            sender_counts: Mutex::new(self.sender_counts.lock().clone()),
         }
     }
 
@@ -201,27 +201,27 @@ impl Memory {
     }
 
     /// Returns the number of times that something happened within a time before now.
-    pub(crate) fn times_within(&self, tally: &Tally, per: Duration) -> u64 {
-        self.tallies.lock().within(tally, per, self.clock.now())
+    pub(crate) fn times_within(&self, key: &CountKey, per: Duration) -> u64 {
+        self.sender_counts.lock().within(key, per, self.clock.now())
     }
 
     /// Records that something happens now; keeps at most the latest `keep` times.
-    pub(crate) fn happened(&self, tally: Tally, keep: u64) {
-        self.tallies.lock().add(tally, keep, self.clock.now());
+    pub(crate) fn record_event(&self, key: CountKey, keep: u64) {
+        self.sender_counts.lock().add(key, keep, self.clock.now());
     }
 
     /// Counts what each sender had sent before the first session, as sent now. Messages that count already are not counted again.
-    pub(crate) fn had_sent(&self, sent: &[SentBefore]) {
+    pub(crate) fn add_sent_before(&self, sent: &[SentBefore]) {
         let now = self.clock.now();
-        let mut tallies = self.tallies.lock();
-        for one in sent {
-            let tally = Tally {
-                by: one.by,
-                who: one.who.clone(),
+        let mut sender_counts = self.sender_counts.lock();
+        for sender in sent {
+            let key = CountKey {
+                by: sender.by,
+                who: sender.who.clone(),
                 refused_by: None,
             };
-            for _ in tallies.remembered(&tally)..one.messages.min(MOST_COUNTED) {
-                tallies.add(tally.clone(), MOST_COUNTED, now);
+            for _ in sender_counts.total_of(&key)..sender.messages.min(MOST_COUNTED) {
+                sender_counts.add(key.clone(), MOST_COUNTED, now);
             }
         }
     }

@@ -17,8 +17,8 @@ mod memory;
 mod message_id;
 mod resolver;
 mod sender;
+mod sender_counts;
 mod spf;
-mod tally;
 
 pub use crate::lookup::{LookupRecord, Outcome};
 pub(crate) use authentic::{AuthResult, Dkim, Dmarc};
@@ -44,10 +44,12 @@ pub use memory::Memory;
 pub(crate) use memory::{Clock, Greylist, History, MOST_ADVANCED, Seen};
 pub use resolver::{ReceiverLookup, Resolver, ResolverSnapshot};
 pub(crate) use sender::{SenderDomain, SenderObservations};
+pub use sender_counts::{CountBy, SentBefore};
+pub(crate) use sender_counts::{
+    CountKey, EarlierRefusals, MOST_COUNTED, RefusalWindow, Volume, VolumeWindow,
+};
 pub(crate) use spf::{DNS_TERMS, REDIRECT, VOID_LOOKUPS};
 pub use spf::{Spf, SpfQuery, SpfResult, SpfStep, check_host};
-pub use tally::{CountBy, SentBefore};
-pub(crate) use tally::{EarlierRefusals, MOST_COUNTED, RefusalWindow, Tally, Volume, VolumeWindow};
 
 use std::net::IpAddr;
 use std::sync::Arc;

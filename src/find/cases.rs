@@ -11,7 +11,7 @@ use super::input::QuotedReply;
 use super::pattern::Pattern;
 use crate::check::{Attempt, Judgement, judge, judge_remembering, memory_of};
 use crate::dns::{Fault, Zones};
-use crate::facts::Tally;
+use crate::facts::CountKey;
 use crate::policy::Rule;
 use crate::policy::check::Check;
 use crate::scenario::{Expectation, ReceiverProfile, Scenario};
@@ -249,18 +249,18 @@ impl Ready<'_> {
             return None;
         }
         if let Some(bulk) = &rule.bulk {
-            let tally = Tally {
+            let key = CountKey {
                 by: bulk.by,
-                who: first.counted(bulk.by)?,
+                who: first.sender_key(bulk.by)?,
                 refused_by: None,
             };
-            let known = memory.times_within(&tally, bulk.per);
+            let known = memory.times_within(&key, bulk.per);
             sessions = bulk.messages.saturating_sub(1).saturating_sub(known);
             if sessions > SESSIONS {
                 return None;
             }
             for _ in 0..sessions {
-                memory.happened(tally.clone(), bulk.messages);
+                memory.record_event(key.clone(), bulk.messages);
             }
         }
         let zones = zones(self.scenario);

@@ -377,7 +377,7 @@ impl Builder {
         let named = scenario.exchange_names(None);
         let listener_config = self.main_listener.listener_config(profile, &named)?;
         let memory = Memory::on(Clock::advanced(self.clock)?);
-        memory.had_sent(&scenario.sent);
+        memory.add_sent_before(&scenario.sent);
         let memory = Arc::new(memory);
         let main = Arc::new(super::change::session_config(scenario, profile, memory));
         let (exchanges, ports) = (self.exchanges.clone(), self.ports.clone());

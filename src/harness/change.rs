@@ -60,7 +60,7 @@ impl World {
             clock,
         } = &self.start;
         let memory = Memory::on(Clock::advanced(*clock).unwrap_or_default());
-        memory.had_sent(&scenario.sent);
+        memory.add_sent_before(&scenario.sent);
         let main = Arc::new(session_config(scenario, profile, Arc::new(memory)));
         let mut receivers = self.receivers.lock();
         // Listeners of the start are never closed, so nothing needs to be bound here.
@@ -216,9 +216,9 @@ impl World {
             let _runtime = self.runtime.enter();
             receivers.prepare(&scenario, &main, &self.profile.load())?
         };
-        main.memory.had_sent(&scenario.sent);
+        main.memory.add_sent_before(&scenario.sent);
         self.serve_more(receivers.take(prepared));
-        receivers.had_sent(&scenario.sent);
+        receivers.add_sent_before(&scenario.sent);
         let zones = scenario.zones_with(&receivers.places());
         self.receive(&mut receivers, |session_config| {
             session_config.identity = identity(&scenario)

@@ -389,9 +389,9 @@ impl Receivers {
     }
 
     /// Every receiver counts what senders had sent before.
-    pub(super) fn had_sent(&self, sent: &[SentBefore]) {
+    pub(super) fn add_sent_before(&self, sent: &[SentBefore]) {
         for known in self.known.values() {
-            known.memory.had_sent(sent);
+            known.memory.add_sent_before(sent);
         }
     }
 
@@ -448,6 +448,6 @@ impl Receivers {
 /// The memory of a receiver at the start, on the clock of the main one.
 fn memory(scenario: &Scenario, main: &SessionConfig) -> Arc<Memory> {
     let memory = Memory::on(Arc::clone(main.memory.clock()));
-    memory.had_sent(&scenario.sent);
+    memory.add_sent_before(&scenario.sent);
     Arc::new(memory)
 }

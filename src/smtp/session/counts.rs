@@ -1,6 +1,6 @@
 //! The counts of a session in the receiver's memory: acknowledged messages, and refusals by rules that escalate.
 
-use crate::facts::{CountBy, EarlierRefusals, Tally, Volume};
+use crate::facts::{CountBy, CountKey, EarlierRefusals, Volume};
 use crate::policy::Refusal;
 use crate::smtp::session::Session;
 use crate::verdict::Source;
@@ -14,20 +14,20 @@ impl Session {
             return;
         }
         let volumes = needs.volumes.iter().filter_map(|window| {
-            let tally = self.tally(window.by, None)?;
+            let count_key = self.count_key(window.by, None)?;
             Some(Volume {
                 by: window.by,
                 per: window.per,
-                messages: self.setup.memory.times_within(&tally, window.per) + 1,
+                messages: self.setup.memory.times_within(&count_key, window.per) + 1,
             })
         });
         let volumes = volumes.collect();
         let refusals = needs.refusals.iter().filter_map(|window| {
-            let tally = self.tally(window.by, Some(window.rule))?;
+            let count_key = self.count_key(window.by, Some(window.rule))?;
             // The refusals of this transaction count once, and only for later transactions.
             let now = self.client.facts.conduct.messages;
             let own = u64::from(self.transactions.is_counted(window.rule, now));
-            let times = self.setup.memory.times_within(&tally, window.per);
+            let times = self.setup.memory.times_within(&count_key, window.per);
             Some(EarlierRefusals {
                 rule: window.rule,
                 times: times.saturating_sub(own),
@@ -51,8 +51,8 @@ impl Session {
                 .map(|window| window.most)
                 .max()
                 .unwrap_or_default();
-            if let Some(tally) = self.tally(window.by, None).filter(|_| first) {
-                self.setup.memory.happened(tally, most);
+            if let Some(count_key) = self.count_key(window.by, None).filter(|_| first) {
+                self.setup.memory.record_event(count_key, most);
             }
         }
     }
@@ -70,16 +70,16 @@ impl Session {
         if !self.transactions.count(window.rule, now) {
             return;
         }
-        if let Some(tally) = self.tally(window.by, Some(window.rule)) {
+        if let Some(count_key) = self.count_key(window.by, Some(window.rule)) {
             // One more than the rule's maximum, because those of the present transaction do not count yet.
-            self.setup.memory.happened(tally, window.most + 1);
+            self.setup.memory.record_event(count_key, window.most + 1);
         }
     }
 
-    fn tally(&self, by: CountBy, rule: Option<usize>) -> Option<Tally> {
-        Some(Tally {
+    fn count_key(&self, by: CountBy, rule: Option<usize>) -> Option<CountKey> {
+        Some(CountKey {
             by,
-            who: self.client.facts.counted(by)?,
+            who: self.client.facts.sender_key(by)?,
             refused_by: rule.map(|rule| (self.setup.receiver.name.clone(), rule)),
         })
     }

@@ -133,7 +133,7 @@ impl SentBefore {
 
 /// The key of a count.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Tally {
+pub(crate) struct CountKey {
     /// The kind of sender.
     pub(crate) by: CountBy,
     /// The address or domain.
@@ -144,7 +144,7 @@ pub(crate) struct Tally {
 
 impl Facts {
     /// The address or domain of the sender; `None` if it is not known.
-    pub(crate) fn counted(&self, by: CountBy) -> Option<String> {
+    pub(crate) fn sender_key(&self, by: CountBy) -> Option<String> {
         match by {
             CountBy::Client => Some(self.client_address.to_string()),
             CountBy::SenderDomain => {
@@ -169,15 +169,15 @@ fn organization(name: &Name) -> String {
 
 /// The times of counted events, by key.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tallies {
-    times: HashMap<Tally, VecDeque<Duration>>,
+pub(super) struct SenderCounts {
+    times: HashMap<CountKey, VecDeque<Duration>>,
     total: usize,
 }
 
-impl Tallies {
+impl SenderCounts {
     /// The number of events within a time before now.
-    pub(super) fn within(&self, tally: &Tally, per: Duration, now: Duration) -> u64 {
-        let times = self.times.get(tally);
+    pub(super) fn within(&self, key: &CountKey, per: Duration, now: Duration) -> u64 {
+        let times = self.times.get(key);
         let recent = |at: &&Duration| now.saturating_sub(**at) < per;
         times.map_or(0, |times| {
             times.iter().rev().take_while(recent).count() as u64
@@ -185,11 +185,11 @@ impl Tallies {
     }
 
     /// Records an event now, and keeps at most the latest `keep` times.
-    pub(super) fn add(&mut self, tally: Tally, keep: u64, now: Duration) {
+    pub(super) fn add(&mut self, key: CountKey, keep: u64, now: Duration) {
         if self.total >= REMEMBERED {
             self.make_room();
         }
-        let times = self.times.entry(tally).or_default();
+        let times = self.times.entry(key).or_default();
         times.push_back(now);
         self.total += 1;
         if times.len() as u64 > keep {
@@ -199,8 +199,8 @@ impl Tallies {
     }
 
     /// How often something happened, as far as it is remembered.
-    pub(super) fn remembered(&self, tally: &Tally) -> u64 {
-        self.times.get(tally).map_or(0, |times| times.len() as u64)
+    pub(super) fn total_of(&self, key: &CountKey) -> u64 {
+        self.times.get(key).map_or(0, |times| times.len() as u64)
     }
 
     /// Drops the older half of the senders.
@@ -219,8 +219,8 @@ impl Tallies {
 mod tests {
     use super::*;
 
-    fn tally(who: &str) -> Tally {
-        Tally {
+    fn key(who: &str) -> CountKey {
+        CountKey {
             by: CountBy::Client,
             who: who.to_owned(),
             refused_by: None,
@@ -229,24 +229,28 @@ mod tests {
 
     #[test]
     fn times_within_a_window() {
-        let (mut tallies, seconds) = (Tallies::default(), Duration::from_secs);
+        let (mut sender_counts, seconds) = (SenderCounts::default(), Duration::from_secs);
         for at in [1, 10, 20] {
-            tallies.add(tally("a"), 3, seconds(at));
+            sender_counts.add(key("a"), 3, seconds(at));
         }
-        let within =
-            |tallies: &Tallies, per, now| tallies.within(&tally("a"), seconds(per), seconds(now));
-        assert_eq!(within(&tallies, 100, 20), 3);
+        let within = |sender_counts: &SenderCounts, per, now| {
+            sender_counts.within(&key("a"), seconds(per), seconds(now))
+        };
+        assert_eq!(within(&sender_counts, 100, 20), 3);
         assert_eq!(
-            within(&tallies, 10, 20),
+            within(&sender_counts, 10, 20),
             1,
             "a window ends before its length has passed"
         );
-        assert_eq!(within(&tallies, 11, 20), 2);
-        assert_eq!(within(&tallies, 10, 40), 0);
-        assert_eq!(tallies.within(&tally("b"), seconds(100), seconds(20)), 0);
-        tallies.add(tally("a"), 3, seconds(21));
+        assert_eq!(within(&sender_counts, 11, 20), 2);
+        assert_eq!(within(&sender_counts, 10, 40), 0);
         assert_eq!(
-            (within(&tallies, 100, 21), tallies.total),
+            sender_counts.within(&key("b"), seconds(100), seconds(20)),
+            0
+        );
+        sender_counts.add(key("a"), 3, seconds(21));
+        assert_eq!(
+            (within(&sender_counts, 100, 21), sender_counts.total),
             (3, 3),
             "the oldest are removed"
         );
@@ -254,17 +258,28 @@ mod tests {
 
     #[test]
     fn memory_has_a_bound() {
-        let mut tallies = Tallies::default();
+        let mut sender_counts = SenderCounts::default();
         for at in 0..=REMEMBERED as u64 {
-            tallies.add(tally(&(at / 100).to_string()), 100, Duration::from_secs(at));
+            sender_counts.add(key(&(at / 100).to_string()), 100, Duration::from_secs(at));
         }
-        assert!(tallies.total <= REMEMBERED / 2 + 101, "{}", tallies.total);
-        assert_eq!(
-            tallies.total,
-            tallies.times.values().map(VecDeque::len).sum::<usize>()
+        assert!(
+            sender_counts.total <= REMEMBERED / 2 + 101,
+            "{}",
+            sender_counts.total
         );
-        let last = tally(&(REMEMBERED / 100).to_string());
+        assert_eq!(
+            sender_counts.total,
+            sender_counts
+                .times
+                .values()
+                .map(VecDeque::len)
+                .sum::<usize>()
+        );
+        let last = key(&(REMEMBERED / 100).to_string());
         let now = Duration::from_secs(REMEMBERED as u64);
-        assert_eq!(tallies.within(&last, Duration::from_secs(1000), now), 1);
+        assert_eq!(
+            sender_counts.within(&last, Duration::from_secs(1000), now),
+            1
+        );
     }
 }
