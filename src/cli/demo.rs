@@ -42,17 +42,17 @@ pub(super) async fn run(options: Demo) -> Result<bool, Error> {
     ));
     let as_expected = Demonstration::new(&world).play().await?;
     match http {
-        Some(listener) => stay(world, listener).await?,
+        Some(listener) => run_until_signal(world, listener).await?,
         None => {
             world.stop().await;
-            print(&go_on());
+            print(&further_commands());
         }
     }
     Ok(as_expected)
 }
 
 /// Keeps the world running until a signal arrives.
-async fn stay(world: World, listener: TcpListener) -> Result<(), Error> {
+async fn run_until_signal(world: World, listener: TcpListener) -> Result<(), Error> {
     let at = listener
         .local_addr()
         .map_err(|e| Error::io("cannot read a local address", e))?;
@@ -80,7 +80,7 @@ async fn stay(world: World, listener: TcpListener) -> Result<(), Error> {
     Ok(())
 }
 
-fn go_on() -> String {
+fn further_commands() -> String {
     let (heading, dim) = (paint::HEADING, paint::DIM);
     let rows = [
         (

@@ -64,7 +64,7 @@ fn written(head: &Head<'_>, sections: &Sections<'_>, truncated: bool) -> Writer 
 pub(super) fn fit(head: &Head<'_>, sections: &mut Sections<'_>, most: usize) -> (Vec<u8>, bool) {
     let mut octets = write(head, sections, false);
     if octets.len() > most && sections.additional.len() > sections.glue {
-        keep_what_fits(head, sections, most);
+        fit_additional(head, sections, most);
         octets = write(head, sections, false);
     }
     let truncated = octets.len() > most;
@@ -79,7 +79,7 @@ pub(super) fn fit(head: &Head<'_>, sections: &mut Sections<'_>, most: usize) -> 
 
 /// Keeps the additional record sets that fit after the glue, each as a whole. A set that does not fit is omitted, and a
 /// smaller set after it can still fit, as in NSD.
-fn keep_what_fits(head: &Head<'_>, sections: &mut Sections<'_>, most: usize) {
+fn fit_additional(head: &Head<'_>, sections: &mut Sections<'_>, most: usize) {
     let optional = sections.additional.split_off(sections.glue);
     let mut message = written(head, sections, false);
     let most = most.saturating_sub(head.edns.map_or(0, |_| OPT_OCTETS));

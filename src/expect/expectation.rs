@@ -356,13 +356,16 @@ impl Ledger {
 
     /// Verifies the outcomes that `look` returns, and repeats that for a limited time while sessions run: a session is
     /// published shortly after its client has read the last reply.
-    fn settled(&self, look: impl Fn() -> Vec<ExpectationStatus>) -> Result<(), UnmetExpectations> {
+    fn verify_settled(
+        &self,
+        look: impl Fn() -> Vec<ExpectationStatus>,
+    ) -> Result<(), UnmetExpectations> {
         let deadline = Instant::now() + GRACE;
         loop {
             let mut outcomes = look();
             outcomes.retain(|outcome| !outcome.met);
             let can_be_met =
-                outcomes.iter().any(|o| o.count < o.times.least) && self.is_anything_under_way();
+                outcomes.iter().any(|o| o.count < o.times.least) && self.has_open_session();
             if outcomes.is_empty() {
                 return Ok(());
             }
@@ -373,7 +376,7 @@ impl Ledger {
         }
     }
 
-    fn is_anything_under_way(&self) -> bool {
+    fn has_open_session(&self) -> bool {
         self.sources
             .sessions
             .log()
@@ -385,7 +388,7 @@ impl Ledger {
 
     /// Verifies all expectations.
     pub(crate) fn verify(&self) -> Result<(), UnmetExpectations> {
-        self.settled(|| self.outcomes())
+        self.verify_settled(|| self.outcomes())
     }
 }
 
@@ -453,7 +456,7 @@ impl Drop for Guard {
     fn drop(&mut self) {
         let verified = self
             .ledger
-            .settled(|| self.ledger.find(self.id).into_iter().collect());
+            .verify_settled(|| self.ledger.find(self.id).into_iter().collect());
         let failure = verified.map_err(|unmet| self.ledger.failure(&unmet));
         self.ledger.unmount(self.id);
         if let Err(failure) = failure

@@ -144,9 +144,9 @@ impl Header {
 }
 
 /// The message without this fault, as its sender would write it.
-pub(crate) fn mended(message: &[u8], fault: &HeaderFault) -> Vec<u8> {
+pub(crate) fn without_fault(message: &[u8], fault: &HeaderFault) -> Vec<u8> {
     let end = header_end(message);
-    let (mut mended, mut seen) = (Vec::new(), 0);
+    let (mut without_fault, mut seen) = (Vec::new(), 0);
     for raw in raw_fields(&message[..end]) {
         let line = unfolded(raw);
         let field = split(&line);
@@ -162,7 +162,7 @@ pub(crate) fn mended(message: &[u8], fault: &HeaderFault) -> Vec<u8> {
             _ => true,
         };
         if keep {
-            mended.extend_from_slice(raw);
+            without_fault.extend_from_slice(raw);
         }
     }
     let from = || {
@@ -172,21 +172,21 @@ pub(crate) fn mended(message: &[u8], fault: &HeaderFault) -> Vec<u8> {
     };
     let added = match fault {
         HeaderFault::Missing(name) | HeaderFault::Malformed(name) => {
-            Some((*name, sound(name, from)))
+            Some((*name, valid_value(name, from)))
         }
         HeaderFault::SeveralFrom => Some(("from", format!("<{}>", from()))),
         HeaderFault::Doubled(_) | HeaderFault::StrayLine => None,
     };
     if let Some((name, value)) = added {
-        mended.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+        without_fault.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
     }
-    mended.extend_from_slice(b"\r\n");
-    mended.extend_from_slice(message.get(body_start(message, end)..).unwrap_or_default());
-    mended
+    without_fault.extend_from_slice(b"\r\n");
+    without_fault.extend_from_slice(message.get(body_start(message, end)..).unwrap_or_default());
+    without_fault
 }
 
 /// A valid value for a field.
-fn sound(name: &str, from: impl Fn() -> String) -> String {
+fn valid_value(name: &str, from: impl Fn() -> String) -> String {
     match name {
         "date" => DATE.to_owned(),
         "message-id" | "in-reply-to" | "references" => MESSAGE_ID.to_owned(),
@@ -440,26 +440,26 @@ mod tests {
     #[test]
     fn a_fixed_header_no_longer_has_the_fault() {
         let message = b"From: a@x.test, b@y.test\r\nstray\r\nSubject: 1\r\nSubject: 2\r\nDate: x\r\n\r\nbody\r\n";
-        let missing = mended(message, &HeaderFault::Missing("message-id"));
+        let missing = without_fault(message, &HeaderFault::Missing("message-id"));
         assert_eq!(Header::read(&missing).times("message-id"), 1);
         assert!(missing.ends_with(b"\r\n\r\nbody\r\n"));
-        let doubled = mended(message, &HeaderFault::Doubled("subject"));
+        let doubled = without_fault(message, &HeaderFault::Doubled("subject"));
         assert_eq!(Header::read(&doubled).times("subject"), 1);
-        let date = Header::read(&mended(message, &HeaderFault::Malformed("date")));
+        let date = Header::read(&without_fault(message, &HeaderFault::Malformed("date")));
         assert_eq!(
             date.field("date").map(|f| (f.count, f.mistake.as_str())),
             Some((1, ""))
         );
         assert_eq!(
-            Header::read(&mended(message, &HeaderFault::SeveralFrom)).from,
+            Header::read(&without_fault(message, &HeaderFault::SeveralFrom)).from,
             ["a@x.test"]
         );
         assert_eq!(
-            Header::read(&mended(message, &HeaderFault::StrayLine)).stray_line,
+            Header::read(&without_fault(message, &HeaderFault::StrayLine)).stray_line,
             ""
         );
         assert_eq!(
-            Header::read(&mended(b"", &HeaderFault::Missing("from"))).times("from"),
+            Header::read(&without_fault(b"", &HeaderFault::Missing("from"))).times("from"),
             1
         );
     }

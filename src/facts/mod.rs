@@ -29,7 +29,7 @@ pub use conduct::{BareLineEnd, Conduct};
 pub use generic::exempt;
 pub(crate) use generic::{GenericMatch, Keywords, generic_pattern};
 pub use header::{Header, HeaderFault};
-pub(crate) use header::{SINGLE_FIELDS, mended};
+pub(crate) use header::{SINGLE_FIELDS, without_fault};
 pub use helo::{Helo, Relation, Verb};
 pub(crate) use helo::{HeloKind, HeloObservations, address_literal};
 pub(crate) use hostname::hostname_mistake;

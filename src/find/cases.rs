@@ -277,7 +277,7 @@ impl Ready<'_> {
             if judgement.rule != Some(rule.check.name) {
                 return None;
             }
-            if brings(&judgement, Some(rule.check), pattern) {
+            if has_reply_of(&judgement, Some(rule.check), pattern) {
                 return Some(Case {
                     sessions,
                     judgement,
@@ -306,7 +306,7 @@ impl Ready<'_> {
         };
         play();
         let judgement = memory.clock().advance(delay).then(play)?;
-        brings(&judgement, check, pattern).then(|| Case {
+        has_reply_of(&judgement, check, pattern).then(|| Case {
             sessions: 2,
             pause: delay,
             judgement,
@@ -337,7 +337,7 @@ impl Ready<'_> {
             play();
         }
         let judgement = play();
-        brings(&judgement, Some(rule.check), pattern).then(|| Case {
+        has_reply_of(&judgement, Some(rule.check), pattern).then(|| Case {
             scenario: self.scenario.name.clone(),
             attempt: attempt.clone(),
             own_message: false,
@@ -365,7 +365,11 @@ fn greylisted(rule: &Rule) -> Option<Duration> {
 }
 
 /// Whether a judgement has a reply of this pattern from a rule of this check.
-pub(super) fn brings(judgement: &Judgement, check: Option<&Check>, pattern: &Pattern) -> bool {
+pub(super) fn has_reply_of(
+    judgement: &Judgement,
+    check: Option<&Check>,
+    pattern: &Pattern,
+) -> bool {
     Played::of(judgement).is(check.map(|check| check.name), pattern)
 }
 

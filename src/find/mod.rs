@@ -189,7 +189,9 @@ impl Finder {
     /// Finds the receivers that give a reply. `input` is the reply, a log line, JSON, or a delivery status notification.
     pub fn find(&self, input: &[u8]) -> Found {
         let input = Input::of(input);
-        let ranked = self.index.rank(&input.replies, &self.homes(&input.sent));
+        let ranked = self
+            .index
+            .rank(&input.replies, &self.recipient_profiles(&input.sent));
         let stage = Stage::of(&self.scenarios);
         let shown = ranked.iter().take(MATCHES);
         let matches: Vec<_> = shown.map(|ranked| self.shown(ranked, &stage)).collect();
@@ -222,7 +224,10 @@ impl Finder {
     pub fn receivers(&self, input: &[u8]) -> Vec<(&ReceiverProfile, Certainty)> {
         let mut found: Vec<(&ReceiverProfile, Certainty)> = Vec::new();
         let input = Input::of(input);
-        for ranked in self.index.rank(&input.replies, &self.homes(&input.sent)) {
+        for ranked in self
+            .index
+            .rank(&input.replies, &self.recipient_profiles(&input.sent))
+        {
             let profile = &self.profiles[self.index.candidates[ranked.candidate].profile];
             if !found.iter().any(|(known, _)| known.name == profile.name) {
                 found.push((profile, ranked.certainty));
@@ -232,7 +237,7 @@ impl Finder {
     }
 
     /// The profiles of the domain that the refused message was sent to.
-    fn homes(&self, sent: &Sent) -> Vec<usize> {
+    fn recipient_profiles(&self, sent: &Sent) -> Vec<usize> {
         let domain = |mailbox: &String| Some(mailbox.rsplit_once('@')?.1.to_owned());
         let recipient = sent.recipient.as_ref().and_then(domain);
         let hosts = [sent.receiver.clone(), recipient];

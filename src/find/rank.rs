@@ -122,9 +122,9 @@ impl Index {
         }
     }
 
-    /// The candidates that fit one of the replies, best first; one for each rule of a profile. `homes` are the profiles of the
-    /// domain that the refused message was sent to: words that they have from software are theirs.
-    pub(super) fn rank(&self, quoted: &[QuotedReply], homes: &[usize]) -> Vec<Ranked> {
+    /// The candidates that fit one of the replies, best first; one for each rule of a profile. `recipient_profiles` are the
+    /// profiles of the domain that the refused message was sent to: words that they have from software are theirs.
+    pub(super) fn rank(&self, quoted: &[QuotedReply], recipient_profiles: &[usize]) -> Vec<Ranked> {
         let mut ranked: Vec<Ranked> = Vec::new();
         for quoted in quoted {
             let sequences = Sequences::of(&quoted.canonical);
@@ -134,8 +134,15 @@ impl Index {
                 .iter()
                 .enumerate()
                 .filter_map(|(at, candidate)| {
-                    let is_home = homes.contains(&candidate.profile);
-                    self.judge(at, candidate, is_home, quoted, topic, &sequences)
+                    let is_recipient_profile = recipient_profiles.contains(&candidate.profile);
+                    self.judge(
+                        at,
+                        candidate,
+                        is_recipient_profile,
+                        quoted,
+                        topic,
+                        &sequences,
+                    )
                 })
                 .collect();
             self.demote_ambiguous(&mut of_reply, quoted);
@@ -178,7 +185,7 @@ impl Index {
         &self,
         at: usize,
         candidate: &Candidate,
-        is_home: bool,
+        is_recipient_profile: bool,
         quoted: &QuotedReply,
         topic: Option<Topic>,
         sequences: &Sequences<'_>,
@@ -193,15 +200,17 @@ impl Index {
             certainty,
             // Software comes before the operators that use it, unless it is known who refused.
             score: score
-                + match (is_home, self.software[candidate.profile]) {
+                + match (is_recipient_profile, self.software[candidate.profile]) {
                     (true, _) => 1.0,
                     (false, true) => 0.5,
                     (false, false) => 0.0,
                 },
         };
         if let Some(fit) = pattern.fit(quoted, sequences) {
-            let literal =
-                fit.literal && codes && candidate.is_literal && (!candidate.of_software || is_home);
+            let literal = fit.literal
+                && codes
+                && candidate.is_literal
+                && (!candidate.of_software || is_recipient_profile);
             let certainty = if literal {
                 Certainty::Literal
             } else {

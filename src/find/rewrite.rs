@@ -125,10 +125,10 @@ pub fn scenario_of(finder: &Finder, found: &Found) -> Rewritten {
             let zones = scenario.zones(Ipv4Addr::LOCALHOST.into());
             let attempt = Attempt::of(&scenario, client.address, &client.helo);
             let judgement = judge(&profile.receiver, &zones, profile.dns_timeout, &attempt);
-            let mut brings = candidates
+            let mut reply_matches = candidates
                 .iter()
-                .map(|c| cases::brings(&judgement, c.check, &c.pattern));
-            if brings.any(|brings| brings) {
+                .map(|c| cases::has_reply_of(&judgement, c.check, &c.pattern));
+            if reply_matches.any(|matches| matches) {
                 return Rewritten {
                     text,
                     same_reply: true,

@@ -152,7 +152,7 @@ impl Strip<'_> {
 
     fn client(&self) -> Lane {
         let branches = match &self.facts.iprev {
-            None => vec![unasked("PTR", "PTR names")],
+            None => vec![unexamined("PTR", "PTR names")],
             Some(iprev) if iprev.ptr_names.is_empty() => vec![Branch {
                 edge: self.edge(Subject::Ptr, false, "PTR", iprev.reverse.word()),
                 node: "no PTR name".to_owned(),
@@ -186,7 +186,7 @@ impl Strip<'_> {
                 next: Some(Box::new(
                     match iprev.forwards.iter().find(|f| f.name == *name) {
                         Some(forward) => self.forward(iprev, forward),
-                        None => unasked("A, AAAA", "addresses"),
+                        None => unexamined("A, AAAA", "addresses"),
                     },
                 )),
             })
@@ -260,7 +260,7 @@ impl Strip<'_> {
 
     fn helo_addresses(&self, helo: &Helo) -> Branch {
         let Some(outcome) = helo.addresses_outcome else {
-            return unasked("A, AAAA", "addresses");
+            return unexamined("A, AAAA", "addresses");
         };
         let answer = match outcome {
             Outcome::Data => "",
@@ -334,7 +334,7 @@ impl Strip<'_> {
             });
         }
         if branches.is_empty() {
-            branches.push(unasked("SPF", "result"));
+            branches.push(unexamined("SPF", "result"));
         }
         Some(Lane {
             title: "MAIL FROM",
@@ -421,7 +421,7 @@ impl Strip<'_> {
             })
             .collect();
         if more > 0 {
-            branches.push(unasked_more(more));
+            branches.push(unexamined_more(more));
         }
         Some(Lane {
             title: "block lists",
@@ -431,7 +431,7 @@ impl Strip<'_> {
     }
 }
 
-fn unasked(question: &str, node: &str) -> Branch {
+fn unexamined(question: &str, node: &str) -> Branch {
     Branch {
         edge: Edge {
             question: question.to_owned(),
@@ -444,7 +444,7 @@ fn unasked(question: &str, node: &str) -> Branch {
     }
 }
 
-fn unasked_more(more: usize) -> Branch {
+fn unexamined_more(more: usize) -> Branch {
     Branch {
         edge: Edge {
             question: "list".to_owned(),

@@ -115,7 +115,7 @@ fn edge(edge: &Edge, from: (i32, i32), to: (i32, i32), out: &mut String) {
     let lines = wrapped(above.trim(), EDGE_TEXT, 2);
     for (index, line) in lines.iter().enumerate() {
         let y = y2 - 6 - 13 * i32::try_from(lines.len() - 1 - index).unwrap_or(0);
-        label("edge-text", middle, y - cross_room(edge), line, out);
+        label("edge-text", middle, y - cross_height(edge), line, out);
     }
     if edge.state == State::Broken {
         let _ = writeln!(
@@ -129,7 +129,7 @@ fn edge(edge: &Edge, from: (i32, i32), to: (i32, i32), out: &mut String) {
 }
 
 /// The height of the ✕ above the line.
-fn cross_room(edge: &Edge) -> i32 {
+fn cross_height(edge: &Edge) -> i32 {
     if edge.state == State::Broken { 8 } else { 0 }
 }
 

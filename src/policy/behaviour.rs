@@ -157,7 +157,7 @@ impl fmt::Display for Behaviour {
                     "send at most {most} messages within {time} from {sender}"
                 )
             }
-            Self::MendHeader(fault) => mend(fault, f),
+            Self::MendHeader(fault) => fmt_correction(fault, f),
             Self::KeepVerb(verb) => write!(f, "stay with {}", verb.word()),
         }
     }
@@ -174,7 +174,7 @@ pub(super) fn span(time: Duration) -> String {
     }
 }
 
-fn mend(fault: &HeaderFault, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn fmt_correction(fault: &HeaderFault, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match fault {
         HeaderFault::Missing(name) => {
             write!(f, "add one {} header field (RFC 5322 §3.6)", title(name))

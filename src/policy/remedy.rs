@@ -178,7 +178,7 @@ fn text(data: &RData) -> String {
 
 impl Change {
     /// Whether the change is only one of the client or the receiver in the session, so that no lookup changes.
-    pub(crate) fn leaves_lookups_alone(&self) -> bool {
+    pub(crate) fn changes_no_lookup(&self) -> bool {
         matches!(self, Self::Behave(_) | Self::AskReceiver(_))
     }
 

@@ -46,7 +46,7 @@ async fn addresses(handle: &Handle, layout: &Layout) -> Result<(), Error> {
         if source.is_loopback() {
             continue;
         }
-        give_address(handle, *source).await?;
+        add_address(handle, *source).await?;
     }
     let exchanges = layout.exchanges.iter().chain(&layout.dead);
     for exchange in exchanges.filter(|e| !e.is_loopback()) {
@@ -60,7 +60,7 @@ async fn addresses(handle: &Handle, layout: &Layout) -> Result<(), Error> {
 }
 
 /// Adds an address to the loopback device.
-pub(super) async fn give_address(handle: &Handle, address: IpAddr) -> Result<(), Error> {
+pub(super) async fn add_address(handle: &Handle, address: IpAddr) -> Result<(), Error> {
     let prefix = host(address).prefix_len();
     let mut add = handle.address().add(LOOPBACK, address, prefix);
     // Without this flag an IPv6 address is tentative at first, and routes cannot use it.

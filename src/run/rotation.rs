@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::Layout;
-use super::network::{give_address, replace_route};
+use super::network::{add_address, replace_route};
 use crate::error::Error;
 use crate::smtp::{Accepted, ClientSource, Identity, Order};
 
@@ -42,7 +42,7 @@ impl Rotation {
         for address in &addresses {
             // A route can only use an IPv6 address that a device has.
             if address.is_ipv6() && !layout.sources.contains(address) {
-                give_address(&handle, *address).await?;
+                add_address(&handle, *address).await?;
             }
         }
         let turns = Turns {

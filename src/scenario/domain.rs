@@ -251,7 +251,7 @@ pub(super) fn contradictions(
             let expected = "mx here, or MX records in the text of the zone";
             mistakes.add(span.clone(), expected, format!("both for {shown}"));
         }
-        for (place, receiver, dead) in taken(domain) {
+        for (place, receiver, dead) in used_places(domain) {
             let other = places.iter().find(|(other, ..)| *other == place);
             if let Some((_, other, was_dead)) = other
                 && (*other != receiver || *was_dead != dead)
@@ -282,7 +282,7 @@ impl Place<'_> {
 }
 
 /// The hosts and addresses of a domain, each with its receiver and whether nothing listens there.
-fn taken(domain: &Domain) -> Vec<(Place<'_>, Option<&str>, bool)> {
+fn used_places(domain: &Domain) -> Vec<(Place<'_>, Option<&str>, bool)> {
     let of_domain = domain.receiver.as_deref();
     match &domain.servers {
         MailServers::Usual | MailServers::Null => Vec::new(),

@@ -14,7 +14,7 @@ use hickory_proto::rr::RData;
 use hickory_proto::rr::rdata::{A, AAAA, MX, PTR, TXT};
 
 use crate::dns::Amendment;
-use crate::facts::{Facts, Header, Lookup, ReceiverLookup, ResolverSnapshot, Verb, mended};
+use crate::facts::{Facts, Header, Lookup, ReceiverLookup, ResolverSnapshot, Verb, without_fault};
 use crate::name::{self, Name, RecordType};
 use crate::policy::{Behaviour, Change, Remedy};
 use crate::smtp::Receiver;
@@ -106,7 +106,7 @@ impl Case {
     /// The facts as the receiver would observe them; `None` if a change is impossible.
     fn facts_after(&self, changes: &[Change]) -> Option<Facts> {
         let mut facts = (*self.facts).clone();
-        if !changes.iter().all(Change::leaves_lookups_alone) {
+        if !changes.iter().all(Change::changes_no_lookup) {
             let amendments: Vec<_> = changes.iter().flat_map(amendments).collect();
             let world = self.world.as_ref()?.amended(&amendments)?;
             facts = self.observed(changes, &world.resolver());
@@ -115,7 +115,7 @@ impl Case {
         for change in changes {
             match (change, &mut message) {
                 (Change::Behave(Behaviour::MendHeader(fault)), Some(message)) => {
-                    *message = mended(message, fault);
+                    *message = without_fault(message, fault);
                     facts.header = Some(Header::read(message));
                 }
                 (Change::Behave(behaviour), _) => behaviour.apply(&mut facts),

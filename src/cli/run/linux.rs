@@ -434,7 +434,7 @@ async fn follow(sealed: Sealed, world: &World, started: impl FnOnce()) -> Result
             () = printer.follow(&sessions) => {}
         }
     };
-    expected::settled(world).await;
+    expected::wait_for_sessions_to_end(world).await;
     printer.catch_up(&sessions);
     Ok(code)
 }

@@ -270,10 +270,13 @@ impl<'a> Evaluation<'a> {
             }
         });
         let names: Vec<_> = names.take(NAMES).collect();
-        names.into_iter().filter(|n| self.leads_back(n)).collect()
+        names
+            .into_iter()
+            .filter(|n| self.resolves_to_client(n))
+            .collect()
     }
 
-    fn leads_back(&mut self, name: &Name) -> bool {
+    fn resolves_to_client(&mut self, name: &Name) -> bool {
         let records = self.ask(name, self.family()).unwrap_or_default();
         records.iter().any(|r| address(r) == Some(self.query.ip))
     }

@@ -295,21 +295,21 @@ fn date(parsed: &mail_parser::Message<'_>, fields: &[(String, String)]) -> Optio
     date.map(mail_parser::DateTime::to_rfc3339)
 }
 
-fn says_attachment(part: &MessagePart<'_>) -> bool {
+fn is_attachment(part: &MessagePart<'_>) -> bool {
     part.content_disposition()
         .is_some_and(|d| d.is_attachment())
 }
 
 /// mail-parser takes any text within multipart/alternative for the body, even a part with the disposition attachment.
 fn body_text(parsed: &mail_parser::Message<'_>) -> String {
-    let shown = |id: &u32| parsed.part(*id).is_some_and(|part| !says_attachment(part));
+    let shown = |id: &u32| parsed.part(*id).is_some_and(|part| !is_attachment(part));
     let position = parsed.text_body.iter().position(shown);
     let text = position.and_then(|position| parsed.body_text(position));
     text.map(std::borrow::Cow::into_owned).unwrap_or_default()
 }
 
 fn body_html(parsed: &mail_parser::Message<'_>) -> String {
-    let mut bodies = parsed.html_bodies().filter(|part| !says_attachment(part));
+    let mut bodies = parsed.html_bodies().filter(|part| !is_attachment(part));
     let own = bodies.find_map(|part| match &part.body {
         PartType::Html(html) => Some(html.clone().into_owned()),
         _ => None,
@@ -321,9 +321,8 @@ fn body_html(parsed: &mail_parser::Message<'_>) -> String {
 fn parts(parsed: &mail_parser::Message<'_>) -> Vec<Part> {
     let attached: std::collections::BTreeSet<_> = parsed.attachments.iter().copied().collect();
     let all = (0_u32..).zip(&parsed.parts);
-    let wanted = all.filter(|(id, part)| {
-        attached.contains(id) || !part.is_multipart() && says_attachment(part)
-    });
+    let wanted = all
+        .filter(|(id, part)| attached.contains(id) || !part.is_multipart() && is_attachment(part));
     wanted
         .map(|(id, part)| part_of(id as usize, part))
         .collect()
@@ -338,7 +337,7 @@ fn part_of(id: usize, part: &MessagePart<'_>) -> Part {
         file_name: file_name(part),
         content_type: content_type(part),
         content_id: part.content_id().unwrap_or_default().to_owned(),
-        inline: !says_attachment(part)
+        inline: !is_attachment(part)
             && (part.content_disposition().is_some_and(|d| d.is_inline())
                 || part.content_id().is_some()),
         size: octets.len(),

@@ -41,10 +41,10 @@ pub(crate) struct Damaged {
 pub(crate) fn repair(journal: &Path) -> Result<Repaired, Error> {
     let file = mail_path_of(journal);
     let failed = |error| Error::io(format!("cannot repair {}", file.display()), error);
-    mend(&file).map_err(failed)
+    repair_file(&file).map_err(failed)
 }
 
-fn mend(path: &Path) -> io::Result<Repaired> {
+fn repair_file(path: &Path) -> io::Result<Repaired> {
     fs::metadata(path)?; // a missing file is an error; opening would create it
     let file = mail::lock(path)?;
     let (mut scan, mut messages) = (Scan::new(&file)?, 0);
@@ -103,12 +103,12 @@ fn replace(path: &Path, mut file: &fs::File, parts: &[(u64, u64)]) -> io::Result
     io::copy(&mut file, &mut target)?;
     target.sync_all()?;
     let new = sibling(".new");
-    let mut mended = fs::File::create(&new)?;
+    let mut repaired_file = fs::File::create(&new)?;
     for (begin, end) in parts {
         file.seek(SeekFrom::Start(*begin))?;
-        io::copy(&mut file.take(end - begin), &mut mended)?;
+        io::copy(&mut file.take(end - begin), &mut repaired_file)?;
     }
-    mended.sync_all()?;
+    repaired_file.sync_all()?;
     fs::rename(&new, path)?;
     Ok(copy)
 }

@@ -111,13 +111,13 @@ fn build(settings: &Settings, spf: fn(&Facts) -> Option<&Spf>) -> Judge {
             SpfResult::Neutral => false,
             SpfResult::Pass => return Finding::Satisfied,
             SpfResult::TempError => {
-                let mend = name::of_octets(&spf.domain).map(Change::MendDns);
+                let correction = name::of_octets(&spf.domain).map(Change::MendDns);
                 return unavailable(
                     format!(
                         "the SPF result of {} is temperror: {}",
                         spf.domain, spf.problem
                     ),
-                    mend,
+                    correction,
                 );
             }
         };

@@ -211,7 +211,7 @@ impl<'a> Connection<'a> {
             Err(error) => Err(error),
         };
         if let Err(error) = ended {
-            self.session.failed(ClosedBy::Lost, lost(&error));
+            self.session.failed(ClosedBy::Lost, lost_reason(&error));
         }
     }
 
@@ -303,8 +303,10 @@ impl<'a> Connection<'a> {
             Ok(suite) if self.listener_config.implicit_tls => self.session.under_tls(suite),
             Ok(suite) => self.session.secured(suite, discarded, &mut self.output),
             Err(error) => {
-                self.session
-                    .failed(ClosedBy::Tls, format!("TLS handshake: {}", lost(&error)));
+                self.session.failed(
+                    ClosedBy::Tls,
+                    format!("TLS handshake: {}", lost_reason(&error)),
+                );
                 return Err(error);
             }
         }
@@ -407,7 +409,7 @@ impl<'a> Connection<'a> {
 }
 
 /// The reason why a connection is lost.
-fn lost(error: &io::Error) -> String {
+fn lost_reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => "the client closed the connection".to_owned(),
         io::ErrorKind::TimedOut => "the client took too long".to_owned(),

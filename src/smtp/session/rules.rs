@@ -159,7 +159,7 @@ impl Session {
         match (verb, &self.state) {
             ("MAIL", State::Transaction(_) | State::Chunked(..)) => Some(CoreReply::NestedMail),
             ("MAIL", _)
-                if self.client.lacks_helo(&self.setup.receiver.policy) || self.must_say_helo() =>
+                if self.client.lacks_helo(&self.setup.receiver.policy) || self.requires_helo() =>
             {
                 Some(CoreReply::HeloFirst)
             }
@@ -186,7 +186,7 @@ impl Session {
     }
 
     /// Whether a rule requires a HELO that the client has not sent.
-    fn must_say_helo(&self) -> bool {
+    fn requires_helo(&self) -> bool {
         let mut rules = self.setup.receiver.policy.rules().iter();
         let listed = self.setup.settings().helo_first.contains(&"MAIL");
         self.client.helo() == HeloState::None

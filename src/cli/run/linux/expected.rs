@@ -56,7 +56,7 @@ impl Expected {
 }
 
 /// Waits until the sessions of a command that has ended are over: the receiver may not have read their last octets yet.
-pub(super) async fn settled(world: &World) {
+pub(super) async fn wait_for_sessions_to_end(world: &World) {
     let over = world.sessions().wait(|log| {
         log.entries()
             .iter()

@@ -51,8 +51,8 @@ async fn find(
     let Ok(id) = id.parse() else {
         return Ok(None);
     };
-    let there = |_: &Arc<Message>| app.mailpit.with(world, |marked| marked.is_there(id));
-    Ok(world.messages().entry(id).filter(there))
+    let exists = |_: &Arc<Message>| app.mailpit.with(world, |marked| marked.exists(id));
+    Ok(world.messages().entry(id).filter(exists))
 }
 
 pub(crate) async fn show(

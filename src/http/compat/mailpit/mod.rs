@@ -128,7 +128,7 @@ impl Marked {
         StoredMark {
             message: id,
             read: self.read.contains(&id),
-            deleted: !self.is_there(id),
+            deleted: !self.exists(id),
             tags: self.tags(id),
         }
     }
@@ -167,19 +167,19 @@ impl Marked {
         self.tags = self.tags.split_off(&(gone + 1));
     }
 
-    fn is_there(&self, id: u64) -> bool {
+    fn exists(&self, id: u64) -> bool {
         id > self.below && !self.deleted.contains(&id)
     }
 
     fn delete_all(&mut self, last: u64) {
         self.deletions += last.saturating_sub(self.below + self.deleted.len() as u64);
-        let there = (self.below + 1..=last).filter(|id| !self.deleted.contains(id));
-        self.changed.extend(there);
+        let remaining = (self.below + 1..=last).filter(|id| !self.deleted.contains(id));
+        self.changed.extend(remaining);
         self.forget_below(last);
     }
 
     fn delete(&mut self, id: u64, last: u64) {
-        if id <= last && self.is_there(id) {
+        if id <= last && self.exists(id) {
             self.deletions += 1;
             self.deleted.insert(id);
             self.read.remove(&id);
@@ -203,7 +203,7 @@ impl Marked {
 pub(crate) fn shown(app: &App, world: &World) -> Vec<Arc<Message>> {
     app.mailpit.with(world, |marked| {
         let mut messages = world.messages().after(marked.below);
-        messages.retain(|message| marked.is_there(message.id));
+        messages.retain(|message| marked.exists(message.id));
         messages
     })
 }
@@ -218,9 +218,9 @@ pub(crate) fn hide_all(app: &App, world: &World) {
 pub(crate) fn hide(app: &App, world: &World, id: u64) -> bool {
     let last = world.messages().last();
     app.mailpit.with(world, |marked| {
-        let there = id <= last && marked.is_there(id);
+        let exists = id <= last && marked.exists(id);
         marked.delete(id, last);
-        there
+        exists
     })
 }
 

@@ -89,7 +89,7 @@ pub(crate) async fn send(
         let lines: Vec<_> = reply.wire_lines().collect();
         return failed(format!("refused at {stage}: {}", lines.join(" / ")));
     }
-    let Some(id) = taken(&world, before, dialogue.local).await else {
+    let Some(id) = number_of_message(&world, before, dialogue.local).await else {
         return failed("the message is not kept any more".to_owned());
     };
     if !mail.tags.is_empty() {
@@ -101,7 +101,7 @@ pub(crate) async fn send(
 }
 
 /// The number of the message that arrived from this address in a session with a greater number.
-async fn taken(world: &World, before: u64, local: Option<SocketAddr>) -> Option<u64> {
+async fn number_of_message(world: &World, before: u64, local: Option<SocketAddr>) -> Option<u64> {
     let local = local?;
     let message_of_connection = |record: &SessionRecord| {
         let peer = record.peer;
