@@ -205,8 +205,8 @@ fn answer_to(
         io::Error::new(io::ErrorKind::InvalidData, error.to_string())
     };
     let message = Message::from_vec(octets).map_err(|error| unreadable(&error))?;
-    let asks = |query: &Query| query.name() == name && query.query_type() == record_type;
-    let is_answer = message.metadata.id == id && message.queries.iter().all(asks);
+    let has_question = |query: &Query| query.name() == name && query.query_type() == record_type;
+    let is_answer = message.metadata.id == id && message.queries.iter().all(has_question);
     Ok(is_answer.then_some(message))
 }
 

@@ -104,9 +104,9 @@ fn human(rows: &[Row], profiles: &[ReceiverProfile]) -> String {
     }
     let columns = table.column_max_content_widths();
     let wide: usize = columns.iter().map(|width| usize::from(*width) + 2).sum();
-    let room = table.width().map_or(PIPE, usize::from);
-    if wide > room {
-        return grouped(rows, room);
+    let max_width = table.width().map_or(PIPE, usize::from);
+    if wide > max_width {
+        return grouped(rows, max_width);
     }
     format!("{table}\n")
 }
@@ -115,7 +115,7 @@ fn human(rows: &[Row], profiles: &[ReceiverProfile]) -> String {
 const PIPE: usize = 120;
 
 /// The layout for tables wider than the terminal: for each client its outcomes, and for each outcome the receivers.
-fn grouped(rows: &[Row], room: usize) -> String {
+fn grouped(rows: &[Row], max_width: usize) -> String {
     let mut out = String::new();
     let mut last = "";
     for row in rows {
@@ -127,7 +127,7 @@ fn grouped(rows: &[Row], room: usize) -> String {
         last = &row.scenario;
         let (addresses, helo) = (clients(&row.clients), &row.helo);
         let line = format!("  {addresses}, saying {helo}");
-        let _ = match line.chars().count() <= room {
+        let _ = match line.chars().count() <= max_width {
             true => writeln!(out, "{line}"),
             false => writeln!(out, "  {addresses},\n    saying {helo}"),
         };
@@ -143,7 +143,7 @@ fn grouped(rows: &[Row], room: usize) -> String {
         }
         outcomes.sort_by_key(|(_, receivers)| std::cmp::Reverse(receivers.len()));
         for (cell, receivers) in outcomes {
-            outcome(cell, &receivers, room, &mut out);
+            outcome(cell, &receivers, max_width, &mut out);
         }
     }
     out.push_str("\n✓ accepted  ◷ deferred  ✕ rejected\n");
@@ -151,14 +151,14 @@ fn grouped(rows: &[Row], room: usize) -> String {
 }
 
 /// One outcome with its receivers, wrapped.
-fn outcome(cell: &matrix::Cell, receivers: &[&str], room: usize, out: &mut String) {
+fn outcome(cell: &matrix::Cell, receivers: &[&str], max_width: usize, out: &mut String) {
     let style = paint::style(cell.verdict);
     let label = format!("{} {}", mark(cell.verdict), text(cell));
     let _ = write!(out, "    {style}{label:<LABEL$}{style:#}");
     let mut column = 4 + LABEL.max(label.chars().count());
     for (place, receiver) in receivers.iter().enumerate() {
         let end = if place + 1 < receivers.len() { "," } else { "" };
-        if column + 1 + receiver.len() + end.len() > room && column > 4 + LABEL {
+        if column + 1 + receiver.len() + end.len() > max_width && column > 4 + LABEL {
             let _ = write!(out, "\n{:1$}", "", 4 + LABEL);
             column = 4 + LABEL;
         }

@@ -54,8 +54,8 @@ impl Limiter {
             at: now,
             refused: 0,
         });
-        let earned = now.saturating_duration_since(bucket.at).as_secs_f64() * most;
-        (bucket.left, bucket.at) = ((bucket.left + earned).min(most), now);
+        let refilled = now.saturating_duration_since(bucket.at).as_secs_f64() * most;
+        (bucket.left, bucket.at) = ((bucket.left + refilled).min(most), now);
         if bucket.left >= 1.0 {
             bucket.left -= 1.0;
             return Allowance::Answer;

@@ -89,12 +89,12 @@ impl SessionRecord {
     pub fn transcript(&self) -> String {
         let mut out = String::new();
         for line in self.transcript.iter() {
-            let who = if line.from == Speaker::Client {
+            let speaker = if line.from == Speaker::Client {
                 'C'
             } else {
                 'S'
             };
-            let _ = writeln!(out, "{who}: {}", line.text);
+            let _ = writeln!(out, "{speaker}: {}", line.text);
         }
         if self.transcript_dropped > 0 {
             let _ = writeln!(

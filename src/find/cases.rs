@@ -124,7 +124,7 @@ impl<'a> Stage<'a> {
         });
         let policy_rule = nth.and_then(|nth| profile.receiver.policy.rules().get(nth));
         let counts = policy_rule.filter(|rule| rule.bulk.is_some() || rule.escalation.is_some());
-        let again = |counting: &Rule| {
+        let repeated = |counting: &Rule| {
             self.any(profile, |ready, attempt, played| {
                 // A session that another rule refuses counts no message and no violation.
                 let may = played.rule.is_none_or(|refused| Some(refused) == rule);
@@ -145,7 +145,7 @@ impl<'a> Stage<'a> {
                     .flatten()
             })
         };
-        once.or_else(|| counts.and_then(again))
+        once.or_else(|| counts.and_then(repeated))
             .or_else(later)
             .or_else(|| self.deviating(profile, policy_rule?, pattern))
     }

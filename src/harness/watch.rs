@@ -39,9 +39,9 @@ struct TakenSessions {
 impl TakenSessions {
     /// Takes the first ended session that was not returned yet.
     fn take(&mut self, entries: &[Arc<SessionEntry>]) -> Option<Arc<SessionEntry>> {
-        let untaken =
+        let is_free =
             |entry: &&Arc<SessionEntry>| entry.id > self.below && !self.above.contains(&entry.id);
-        let entry = entries.iter().filter(untaken).find(|e| e.is_closed())?;
+        let entry = entries.iter().filter(is_free).find(|e| e.is_closed())?;
         self.above.insert(entry.id);
         while self.above.remove(&(self.below + 1)) {
             self.below += 1;
@@ -67,11 +67,11 @@ impl World {
     pub async fn wait_for_session(&self) -> Result<Session, WaitTimeout> {
         let log = self.sessions();
         let below = self.taken.sessions.lock().pass(log.counts().dropped);
-        let give = |entries: &[Arc<SessionEntry>]| {
+        let find = |entries: &[Arc<SessionEntry>]| {
             let entry = self.taken.sessions.lock().take(entries)?;
             Some(Session::new(entry.snapshot()))
         };
-        self.first(below, "a session to end", give).await
+        self.first(below, "a session to end", find).await
     }
 
     /// Waits until a session, running or ended, satisfies `wanted`, and returns a snapshot of it.
@@ -83,15 +83,15 @@ impl World {
         wanted: impl Fn(&SessionRecord) -> bool,
     ) -> Result<Session, WaitTimeout> {
         let met = |record: &SessionRecord| wanted(record).then(|| record.clone());
-        let give = |entries: &[Arc<SessionEntry>]| {
+        let find = |entries: &[Arc<SessionEntry>]| {
             let found = entries.iter().find_map(|entry| entry.look(met));
             found.map(Session::new)
         };
-        self.first(0, "a session that satisfies the closure", give)
+        self.first(0, "a session that satisfies the closure", find)
             .await
     }
 
-    /// Waits until `give` returns a value for one of the sessions: first for those above a number, then for those that
+    /// Waits until `find` returns a value for one of the sessions: first for those above a number, then for those that
     /// change.
     async fn first<R>(
         &self,
@@ -371,10 +371,10 @@ impl World {
             found.len()
         );
         for pair in found.windows(2) {
-            let apart = pair[1].clock.saturating_sub(pair[0].clock);
+            let interval = pair[1].clock.saturating_sub(pair[0].clock);
             assert!(
-                apart >= least,
-                "expected {least:?} or more between tries, found {apart:?}\n    {}\n    {}",
+                interval >= least,
+                "expected {least:?} or more between tries, found {interval:?}\n    {}\n    {}",
                 pair[0].headline(),
                 pair[1].headline()
             );

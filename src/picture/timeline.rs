@@ -67,13 +67,13 @@ pub(super) fn table(steps: &[Step]) -> String {
 
 /// The text of a step, with a bar for its duration relative to the longest one.
 fn cell(step: &Step, longest: Duration) -> String {
-    let who = match step.actor {
+    let actor = match step.actor {
         Actor::SenderDns => "sender asks: ",
         Actor::ReceiverDns => "receiver asks: ",
         Actor::Client | Actor::Receiver => "",
     };
     let mark = if step.refusal { "✕ " } else { "" };
-    let mut cell = format!("{mark}{who}{}", Escaped(&step.text));
+    let mut cell = format!("{mark}{actor}{}", Escaped(&step.text));
     if !step.fault.is_empty() {
         let _ = write!(cell, " (fault: {})", Escaped(&step.fault));
     }

@@ -266,8 +266,8 @@ impl fmt::Display for Remedy {
     /// The changes on one line, joined by "and".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, change) in self.all_of.iter().enumerate() {
-            let and = if i == 0 { "" } else { "; and " };
-            write!(f, "{and}{change}")?;
+            let separator = if i == 0 { "" } else { "; and " };
+            write!(f, "{separator}{change}")?;
         }
         Ok(())
     }

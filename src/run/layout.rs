@@ -191,9 +191,9 @@ fn free_network(clients: &[IpAddr]) -> Ipv4Net {
 
 /// The addresses in the text of zones for the MX hosts of the recipient domains.
 fn written(scenario: &Scenario, receiver: IpAddr) -> Vec<IpAddr> {
-    let mut honest = scenario.clone();
-    honest.faults.clear();
-    let zones = honest.zones(receiver);
+    let mut without_faults = scenario.clone();
+    without_faults.faults.clear();
+    let zones = without_faults.zones(receiver);
     let resolver = Resolver::new(&zones, Duration::MAX);
     let mut addresses = Vec::new();
     for domain in &scenario.domains {

@@ -25,9 +25,9 @@ pub(crate) async fn set_up(layout: &Layout) -> Result<(), Error> {
     let (connection, handle, _) =
         rtnetlink::new_connection().map_err(|e| Error::io("cannot open a netlink socket", e))?;
     let connection = tokio::spawn(connection);
-    let done = addresses(&handle, layout).await;
+    let result = addresses(&handle, layout).await;
     connection.abort();
-    done
+    result
 }
 
 async fn addresses(handle: &Handle, layout: &Layout) -> Result<(), Error> {

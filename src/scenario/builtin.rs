@@ -213,8 +213,8 @@ fn examine(file: &Path, text: &str, usual: Kind, only: bool) -> Examined {
 
 /// Reads text without a file as the kind that its keys show.
 pub(super) fn examine_text(text: &str) -> Examined {
-    let nowhere = Path::new(shipped::PREFIX).join("text");
-    examine(&nowhere, text, Kind::Scenario, false)
+    let path = Path::new(shipped::PREFIX).join("text");
+    examine(&path, text, Kind::Scenario, false)
 }
 
 /// Reads all files, and compares their names and titles.
@@ -225,10 +225,10 @@ pub(super) fn examine_files(paths: &[PathBuf]) -> Result<Vec<Examined>, Error> {
     let mut files = Vec::new();
     let mut seen: HashMap<(Kind, String), PathBuf> = HashMap::new();
     let mut titles: HashMap<String, PathBuf> = HashMap::new();
-    let mut done = HashSet::new();
+    let mut examined = HashSet::new();
     for file in toml_files(paths)? {
         // Overlapping directories contain the same files.
-        if !done.insert(file.canonicalize().unwrap_or_else(|_| file.clone())) {
+        if !examined.insert(file.canonicalize().unwrap_or_else(|_| file.clone())) {
             continue;
         }
         let text = std::fs::read_to_string(&file)

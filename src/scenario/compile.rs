@@ -82,8 +82,8 @@ impl Scenario {
             return clashes; // generated records never conflict with each other
         }
         let zones: HashMap<Name, &Zone> = self.zones.iter().map(|z| (z.origin(), z)).collect();
-        let anywhere = ExchangeAddresses::one(IpAddr::from([127, 0, 0, 1]));
-        self.generate(&anywhere, &mut |by, record, _| {
+        let loopback = ExchangeAddresses::one(IpAddr::from([127, 0, 0, 1]));
+        self.generate(&loopback, &mut |by, record, _| {
             let enclosing = above(&record.name, |name| zones.get(name).copied());
             let Some(conflict) = enclosing.and_then(|zone| zone.conflict(&record)) else {
                 return;
@@ -106,7 +106,7 @@ impl Scenario {
         exchanges: &ExchangeAddresses,
         each: &mut dyn FnMut(Generator, Record, &Name),
     ) {
-        let mut done = HashSet::new();
+        let mut hosts_done = HashSet::new();
         let specified_addresses = exchange::specified_addresses(&self.domains);
         for (index, domain) in self.domains.iter().enumerate() {
             let mut add = |record, origin: &Name| each(Generator::Domain(index), record, origin);
@@ -118,7 +118,7 @@ impl Scenario {
                         let record = Record::from_rdata(domain.name.clone(), TTL, mx);
                         add(record, &domain.name);
                     }
-                    if host.is_root() || !done.insert(host.clone()) {
+                    if host.is_root() || !hosts_done.insert(host.clone()) {
                         continue;
                     }
                     let specified_addresses = specified_addresses.get(&host).map(Vec::as_slice);

@@ -122,13 +122,13 @@ fn pools(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Pools {
         let whole = table.span();
         let named = table.required("name", mistakes);
         let name = named.as_ref().map(|name| name.value.clone());
-        let twice = pools
+        let repeated = pools
             .read
             .iter()
             .map(|pool| &pool.name)
             .chain(&pools.broken);
         if let Some(At { value, span }) = named
-            && twice.into_iter().any(|other| *other == value)
+            && repeated.into_iter().any(|other| *other == value)
         {
             let found = format!("a second pool {value:?}");
             mistakes.add(span, "a name that no other pool has", found);

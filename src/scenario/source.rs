@@ -158,9 +158,9 @@ pub(crate) fn zone_text(
     origins: &HashSet<Name>,
 ) -> (Zone, Vec<MasterMistake>) {
     let (mut suspects, mut glue) = (Vec::new(), HashSet::new());
-    let alone = origins.iter().all(|other| other == origin);
+    let is_only_origin = origins.iter().all(|other| other == origin);
     let (zone, mut mistakes) = Zone::load_each(octets, origin, ttl, |row| {
-        if alone {
+        if is_only_origin {
             return;
         }
         let owner = row.owner();

@@ -47,12 +47,12 @@ pub(super) fn unknown(what: &str, found: &str, words: &[&str]) -> Unknown {
 /// The nearest word to a misspelt one, if any is near.
 pub(super) fn nearest<'a>(found: &str, words: &[&'a str]) -> Option<&'a str> {
     let found = plain(found);
-    let slips = words
+    let edits = words
         .iter()
         .map(|word| (strsim::damerau_levenshtein(&found, &plain(word)), *word));
-    let (slips, word) = slips.min()?;
+    let (edits, word) = edits.min()?;
     // One edit for each three letters, and at most two.
-    (slips <= (found.len().max(plain(word).len()) / 3).min(2)).then_some(word)
+    (edits <= (found.len().max(plain(word).len()) / 3).min(2)).then_some(word)
 }
 
 /// A word in lower case without separators.

@@ -45,38 +45,49 @@ impl Case {
     /// The remedies that help, as concrete changes, without unnecessary ones. Asking the receiver for an exception
     /// always helps.
     pub(crate) fn verify(&self, proposals: Vec<Remedy>) -> Vec<Remedy> {
-        let ask = Change::AskReceiver(self.facts.client_address);
+        let ask_receiver = Change::AskReceiver(self.facts.client_address);
         let mut verified: Vec<Remedy> = Vec::new();
-        for proposal in proposals.iter().filter(|p| p.all_of != [ask.clone()]) {
+        for proposal in proposals
+            .iter()
+            .filter(|p| p.all_of != [ask_receiver.clone()])
+        {
             let remedy = self.first_remedy(proposal);
             verified.extend(remedy.filter(|remedy| !verified.contains(remedy)));
         }
         if verified.is_empty() {
             verified.extend(self.last_resort());
         }
-        verified.push(ask.into());
+        verified.push(ask_receiver.into());
         verified
     }
 
     /// The first concrete form of a proposed change that helps.
     fn first_remedy(&self, proposal: &Remedy) -> Option<Remedy> {
-        let mut ways: Vec<Vec<Change>> = vec![Vec::new()];
+        let mut alternatives: Vec<Vec<Change>> = vec![Vec::new()];
         for change in &proposal.all_of {
             let definite = self.definite(change);
-            ways = ways
+            alternatives = alternatives
                 .iter()
-                .flat_map(|way| definite.iter().map(move |more| [&way[..], more].concat()))
+                .flat_map(|changes| {
+                    definite
+                        .iter()
+                        .map(move |more| [&changes[..], more].concat())
+                })
                 .take(CANDIDATES * CANDIDATES)
                 .collect();
         }
-        ways.into_iter().find_map(|way| self.remedy_of(way))
+        alternatives
+            .into_iter()
+            .find_map(|changes| self.remedy_of(changes))
     }
 
     /// A new name for the client, with its PTR record, address record and HELO name.
     fn last_resort(&self) -> Option<Remedy> {
         let names = self.world.as_ref()?;
-        let ways = self.names(names).into_iter().map(|name| self.named(&name));
-        ways.into_iter().find_map(|way| self.remedy_of(way))
+        let alternatives = self.names(names).into_iter().map(|name| self.named(&name));
+        alternatives
+            .into_iter()
+            .find_map(|changes| self.remedy_of(changes))
     }
 
     /// The changes that help, without the unnecessary ones.
@@ -205,9 +216,9 @@ impl Case {
                 let names = named.chain(self.names(world)).take(CANDIDATES);
                 names
                     .flat_map(|name| {
-                        let way = self.named(&name);
-                        let alone = self.named_alone(&name);
-                        [way, alone]
+                        let changes = self.named(&name);
+                        let with_only_ptr = self.named_alone(&name);
+                        [changes, with_only_ptr]
                     })
                     .collect()
             }
@@ -266,12 +277,12 @@ impl Case {
 
     /// The same changes, with the name as the only PTR name.
     fn named_alone(&self, name: &Name) -> Vec<Change> {
-        let mut way = self.named(name);
-        if let (Some(world), Some(first)) = (&self.world, way.first_mut()) {
+        let mut changes = self.named(name);
+        if let (Some(world), Some(first)) = (&self.world, changes.first_mut()) {
             let reverse = name::reverse(self.facts.client_address);
             *first = replace(world, &reverse, RData::PTR(PTR(name.clone())), |_| true);
         }
-        way
+        changes
     }
 
     /// Names that the client has or could have, best first.

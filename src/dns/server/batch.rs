@@ -47,8 +47,8 @@ impl Received {
 
     /// Receives the available datagrams; `WouldBlock` if there are none. After a full batch, the batch size grows.
     pub(super) fn fill(&mut self, socket: &UdpSocket) -> io::Result<()> {
-        let room = self.buffers.len() / REQUEST_OCTETS;
-        if self.datagrams.len() == room && room < DATAGRAMS {
+        let capacity = self.buffers.len() / REQUEST_OCTETS;
+        if self.datagrams.len() == capacity && capacity < DATAGRAMS {
             self.buffers = vec![0; DATAGRAMS * REQUEST_OCTETS];
         }
         self.datagrams.clear();
@@ -123,8 +123,8 @@ mod system {
 
     /// Enlarges the receive buffer: beyond the system's limit if the process is privileged, otherwise up to the limit.
     pub(super) fn widen(socket: &UdpSocket) {
-        let forced = setsockopt(socket, sockopt::RcvBufForce, &QUEUE_OCTETS);
-        if forced
+        let result = setsockopt(socket, sockopt::RcvBufForce, &QUEUE_OCTETS);
+        if result
             .or_else(|_| setsockopt(socket, sockopt::RcvBuf, &QUEUE_OCTETS))
             .is_err()
         {
@@ -150,11 +150,11 @@ mod system {
             MsgFlags::MSG_DONTWAIT,
             None,
         )?;
-        let nobody = SocketAddr::from(([0, 0, 0, 0], 0));
+        let unspecified = SocketAddr::from(([0, 0, 0, 0], 0));
         datagrams.extend(received.map(|m| {
             (
                 m.bytes,
-                m.address.as_ref().and_then(address).unwrap_or(nobody),
+                m.address.as_ref().and_then(address).unwrap_or(unspecified),
             )
         }));
         Ok(())

@@ -83,8 +83,8 @@ fn verify(
 fn authenticator() -> &'static MessageAuthenticator {
     static AUTHENTICATOR: OnceLock<MessageAuthenticator> = OnceLock::new();
     AUTHENTICATOR.get_or_init(|| {
-        let nobody = ResolverConfig::from_parts(None, Vec::new(), Vec::new());
-        MessageAuthenticator::new(nobody, ResolverOpts::default())
+        let no_servers = ResolverConfig::from_parts(None, Vec::new(), Vec::new());
+        MessageAuthenticator::new(no_servers, ResolverOpts::default())
             .expect("a resolver without servers needs nothing")
     })
 }

@@ -226,10 +226,10 @@ impl MailFile {
     /// grown by the same size.
     pub(super) fn needs_copy(&mut self) -> bool {
         let forgotten = self.first();
-        let worth = (self.octets / 2).max(UNUSED_OCTETS);
-        let needed = forgotten >= worth && self.end >= self.copy_at;
+        let threshold = (self.octets / 2).max(UNUSED_OCTETS);
+        let needed = forgotten >= threshold && self.end >= self.copy_at;
         if needed {
-            self.copy_at = self.end + worth;
+            self.copy_at = self.end + threshold;
         }
         needed
     }

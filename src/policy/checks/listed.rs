@@ -139,7 +139,7 @@ fn build(settings: &Settings, subject: Subject) -> Judge {
 fn listed(facts: &Facts, listing: &Listing) -> Finding {
     let zone = name::display(&listing.zone);
     let codes: Vec<_> = listing.codes.iter().map(ToString::to_string).collect();
-    let who = match listing.subject {
+    let subject = match listing.subject {
         Subject::Client => facts.client_address.to_string(),
         Subject::Helo => facts
             .helo
@@ -148,14 +148,14 @@ fn listed(facts: &Facts, listing: &Listing) -> Finding {
             .unwrap_or_default(),
         Subject::Sender => facts.sender.clone().unwrap_or_default(),
     };
-    let why = format!("{zone} lists {who} ({})", codes.join(", "));
+    let why = format!("{zone} lists {subject} ({})", codes.join(", "));
     let mut complaint = complaint(
         why,
         [
             Change::Delist {
                 zone: listing.zone.clone(),
                 entry: listing.entry.clone(),
-                listed: who,
+                listed: subject,
             },
             Change::AskReceiver(facts.client_address),
         ],

@@ -292,9 +292,9 @@ impl Session {
         let (word, has_helo) = (command.word(), self.client.has_helo());
         let reply = if has_helo {
             let lmtp = self.setup.is_lmtp();
-            let again = matches!(command, Command::Helo(verb, _) if lmtp == (*verb == Verb::Lhlo))
+            let is_repeated = matches!(command, Command::Helo(verb, _) if lmtp == (*verb == Verb::Lhlo))
                 && !settings.syntax.repeated_helo;
-            again.then_some(CoreReply::HeloRepeated)
+            is_repeated.then_some(CoreReply::HeloRepeated)
         } else {
             settings
                 .helo_first

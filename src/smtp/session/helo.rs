@@ -190,8 +190,8 @@ impl Session {
             return self.mistake(CoreReply::InTransaction, output);
         }
         let iprev = xclient.names();
-        let again = xclient.address.is_some() || iprev.is_some();
-        if again {
+        let is_new_client = xclient.address.is_some() || iprev.is_some();
+        if is_new_client {
             let tls = self.client.facts.conduct.tls;
             let address = xclient.address.unwrap_or(self.client.facts.client_address);
             let client = ClientAddress::of(address, AddressSource::Xclient);
@@ -210,7 +210,11 @@ impl Session {
             Some(Value::Known(helo)) => Some((xclient.verb.unwrap_or(Verb::Ehlo), helo)),
             _ => None,
         });
-        self.due = if again { Due::Client } else { Due::Wait };
+        self.due = if is_new_client {
+            Due::Client
+        } else {
+            Due::Wait
+        };
     }
 }
 
