@@ -22,7 +22,7 @@ function rustTest(session, { scenario, receiver }) {
   const asserted = { accept: "assert_accepted", defer: "assert_deferred", reject: "assert_rejected" }[session.verdict];
   const rule = session.rule ? `.by_rule(${rust(session.rule)})` : "";
   const code = session.code && session.verdict !== "accept" ? `.with_code(${session.code})` : "";
-  const check = asserted ? `session.${asserted}()${rule}${code};` : "assert_eq!(session.verdict, martinet::verdict::Verdict::None);";
+  const check = asserted ? `session.${asserted}()${rule}${code};` : "assert_eq!(session.verdict(), martinet::verdict::Verdict::None);";
   return `#[tokio::test]
 async fn ${word(session)}() -> Result<(), Box<dyn std::error::Error>> {
     let client = martinet::smtp::ClientSource::Fixed(${rust(session.client_address)}.parse()?);
