@@ -72,7 +72,10 @@ impl Zones {
             }
             Action::SingleRecord => {
                 let mut sections = self.truth(name, kind);
-                sections.answers = one_of_each_set(&sections.answers, firing.nth);
+                if !sections.answers.is_empty() {
+                    sections.answers = one_of_each_set(&sections.answers, firing.nth);
+                    sections.additional.clear(); // addresses of the hosts in the other records
+                }
                 sections
             }
         }

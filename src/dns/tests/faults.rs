@@ -286,6 +286,9 @@ fn orders() {
     );
     let single = order(fault("*.", Action::SingleRecord));
     assert_eq!(single, ["1", "2", "3", "4", "1"]);
+    let fault = fault("*.", Action::SingleRecord);
+    let mx = ask(&zones(vec![fault]), "example.test MX", Transport::Udp);
+    assert_eq!((mx.answers.len(), mx.additional.len()), (1, 0));
     let seeded = |seed| order(reorder(Order::Seeded).seeded(seed));
     assert_eq!(seeded(1), seeded(1), "equal seeds give equal answers");
     assert_ne!(seeded(1), seeded(2));
