@@ -80,7 +80,7 @@ pub(super) fn observe(
         let before = evidence.len();
         let itself = MxHost::observe(domain.clone(), lookup, evidence);
         addresses = Some(itself.outcome);
-        mx_hosts.extend(needs.mx_addresses.then_some(itself));
+        mx_hosts.extend((needs.mx_addresses && mx.is_absent()).then_some(itself));
         elapsed += slowest(&evidence[before..]);
     }
     if addresses.is_some_and(Outcome::is_absent) {

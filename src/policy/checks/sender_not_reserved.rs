@@ -101,6 +101,8 @@ mod tests {
         check(&format!("{mx}b.test A SERVFAIL"), "").is(UNAVAILABLE);
         check(&format!("{mx}b.test A NXDOMAIN"), "").is(SATISFIED);
         check("from.test MX timeout", "").is(UNAVAILABLE);
+        // Whether the domain itself is the mail host is unknown.
+        check("from.test MX SERVFAIL\nfrom.test A 10.0.0.1", "").is(UNAVAILABLE);
         check("from.test MX .", "").is(SATISFIED);
         check("from.test A 10.0.0.1", "")
             .is(VIOLATED)
