@@ -46,6 +46,7 @@ fn build(settings: &Settings) -> Judge {
                     format!("{what} has the address {address}, which is in reserved address space"),
                     [
                         move_to(&host.name, address, facts.client_address),
+                        Change::AddMx(sender.domain.clone()),
                         Change::AskReceiver(facts.client_address),
                     ],
                 );
@@ -106,7 +107,8 @@ mod tests {
         check("from.test MX .", "").is(SATISFIED);
         check("from.test A 10.0.0.1", "")
             .is(VIOLATED)
-            .because("from.test has the address 10.0.0.1");
+            .because("from.test has the address 10.0.0.1")
+            .remedied_by("MX record for from.test");
         check("from.test A 192.0.2.1", "").is(SATISFIED);
         check("", "").is(SATISFIED);
     }
