@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 pub use hickory_proto::rr::{Name, RecordType};
+use structured_public_domains::DomainInfo;
 
 /// Maximum length of a label in octets (RFC 1035 §2.3.4).
 pub(crate) const LABEL_OCTETS: usize = 63;
@@ -51,19 +52,45 @@ pub(crate) fn normalise(address: IpAddr) -> IpAddr {
 /// `None` if the name is itself a public suffix, or has one label. A top-level domain that is not on the list
 /// (`example.test`) counts as a suffix of one label, by the default rule `*` of the list.
 pub fn organisational_domain(name: &Name) -> Option<String> {
-    let text = display(name).to_ascii_lowercase();
-    psl::domain_str(&text).map(str::to_owned)
+    let text = display(name);
+    registrable(&text).map(str::to_ascii_lowercase)
+}
+
+/// The end of a name that is its organisational domain. `text` has no final dot.
+pub(crate) fn registrable(text: &str) -> Option<&str> {
+    let labels = public_suffix(text)?
+        .registrable_domain()?
+        .split('.')
+        .count();
+    let before = text.rmatch_indices('.').nth(labels - 1);
+    Some(before.map_or(text, |(dot, _)| &text[dot + 1..]))
 }
 
 /// Whether a name is under a suffix of the public suffix list. The top-level domains that RFC 2606 reserves for tests
 /// and examples count, because they represent real ones in a scenario; otherwise a receiver that requires a public
 /// suffix would refuse every name.
 pub(crate) fn has_public_suffix(name: &Name) -> bool {
-    let text = display(name).to_ascii_lowercase();
-    let set_aside = ["test", "example"]
-        .iter()
-        .any(|top| text.rsplit('.').next() == Some(top));
-    set_aside || psl::suffix(text.as_bytes()).is_some_and(|suffix| suffix.is_known())
+    let text = display(name);
+    let top = text.rsplit('.').next().unwrap_or_default();
+    let set_aside = ["test", "example"].iter();
+    set_aside
+        .copied()
+        .any(|word| top.eq_ignore_ascii_case(word))
+        || public_suffix(&text).is_some_and(|suffix| suffix.is_known())
+}
+
+/// What the public suffix list says of a name. The list has U-labels, and names in DNS have A-labels (RFC 5890 §2.3.2.1).
+fn public_suffix(text: &str) -> Option<DomainInfo> {
+    let is_a_label = |label: &str| {
+        label
+            .as_bytes()
+            .get(..4)
+            .is_some_and(|ace| ace.eq_ignore_ascii_case(b"xn--"))
+    };
+    match text.split('.').any(is_a_label) {
+        true => structured_public_domains::lookup(&idna::domain_to_unicode(text).0),
+        false => structured_public_domains::lookup(text),
+    }
 }
 
 /// Whether `name` equals `suffix` or is below it.
@@ -115,14 +142,52 @@ mod tests {
 
     #[test]
     fn organisational_domains() {
-        let org = |n: &str| organisational_domain(&name(n));
-        assert_eq!(
-            org("mail-bl2.outbound.protection.Outlook.com").as_deref(),
-            Some("outlook.com")
-        );
-        assert_eq!(org("a.b.co.uk").as_deref(), Some("b.co.uk"));
-        assert_eq!(org("co.uk"), None);
-        assert_eq!(org("mail.example.test").as_deref(), Some("example.test"));
+        for (full, expected) in [
+            (
+                "mail-bl2.outbound.protection.Outlook.com",
+                Some("outlook.com"),
+            ),
+            ("a.b.co.uk", Some("b.co.uk")),
+            ("B.co.uk", Some("b.co.uk")),
+            ("co.uk", None),
+            ("uk", None),
+            ("mail.example.test", Some("example.test")),
+            ("test", None),
+            // A wildcard rule, and its exception.
+            ("a.b.c.ck", Some("b.c.ck")),
+            ("a.www.ck", Some("www.ck")),
+            // A rule of a private suffix.
+            ("a.b.github.io", Some("b.github.io")),
+            // The rules 公司.cn and 中国.
+            ("a.b.xn--55qx5d.cn", Some("b.xn--55qx5d.cn")),
+            ("a.b.XN--55QX5D.CN", Some("b.xn--55qx5d.cn")),
+            ("a.xn--85x722f.xn--fiqs8s", Some("xn--85x722f.xn--fiqs8s")),
+            // Not Punycode.
+            ("a.xn--zz--.com", Some("xn--zz--.com")),
+            ("_dmarc.b.co.uk", Some("b.co.uk")),
+        ] {
+            assert_eq!(
+                organisational_domain(&name(full)).as_deref(),
+                expected,
+                "{full}"
+            );
+        }
+        assert_eq!(organisational_domain(&Name::root()), None);
+    }
+
+    #[test]
+    fn public_suffixes() {
+        for (full, expected) in [
+            ("mail.example.com", true),
+            ("mail.example.Test", true),
+            ("example.example", true),
+            ("mail.example.localdomain", false),
+            ("a.b.xn--55qx5d.cn", true),
+            ("a.xn--p1ai", true),
+            ("a.xn--zz--", false),
+        ] {
+            assert_eq!(has_public_suffix(&name(full)), expected, "{full}");
+        }
     }
 
     #[test]

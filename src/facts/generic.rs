@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::name;
+
 /// Words that providers put into names of dynamic ranges.
 pub(crate) const KEYWORDS: &[&str] = &[
     "adsl",
@@ -87,7 +89,7 @@ pub fn exempt(name: &str) -> bool {
 /// The labels left of the organisational domain in lower case; the whole name if it has none.
 fn host_part(name: &str) -> String {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
-    let host = psl::domain_str(&name)
+    let host = name::registrable(&name)
         .and_then(|domain| name.strip_suffix(domain))
         .map(str::to_owned);
     host.unwrap_or(name)

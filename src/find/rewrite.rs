@@ -378,7 +378,7 @@ impl Records {
 /// The zone of a name: its organisational domain, or the name itself without one.
 fn origin(host: &str) -> String {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
-    let domain = psl::domain_str(&host).map(str::to_owned).unwrap_or(host);
+    let domain = name::registrable(&host).map(str::to_owned).unwrap_or(host);
     let origin: Option<Name> = name::absolute(&domain);
     origin.map_or_else(|| format!("{domain}."), |origin| origin.to_ascii())
 }
