@@ -3,6 +3,7 @@
 //! Facts are gathered once per stage through one interface ([`Lookup`]), each with its evidence: the query, the answer and the
 //! time. Data, NODATA, NXDOMAIN, SERVFAIL, REFUSED and timeout stay distinct to the end ([`Outcome`]).
 
+mod address_list;
 mod authentic;
 mod cache;
 mod conduct;
