@@ -7,7 +7,7 @@ use crate::smtp::protocol::mistake::Mistake;
 use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::protocol::syntax::Syntax;
 use crate::smtp::protocol::xclient;
-use crate::smtp::server::proxy::{self, Beginning};
+use crate::smtp::server::proxy::header::{self, Beginning};
 
 /// A command line is a command or a mistake. Its paths have no octets that a header field forbids, and smtp-proto
 /// parses the line alike, except for the intended differences (`INTENDED`).
@@ -195,12 +195,12 @@ pub fn xclient(argument: &[u8]) {
 /// If a property does not hold.
 pub fn proxy(octets: &[u8], cut: usize) {
     let mut whole = BytesMut::from(octets);
-    let beginning = proxy::begin(&mut whole);
+    let beginning = header::begin(&mut whole);
     let mut part = BytesMut::from(&octets[..cut.min(octets.len())]);
-    match proxy::begin(&mut part) {
+    match header::begin(&mut part) {
         Beginning::Incomplete => {
             part.extend_from_slice(&octets[cut.min(octets.len())..]);
-            assert_eq!((proxy::begin(&mut part), part), (beginning, whole));
+            assert_eq!((header::begin(&mut part), part), (beginning, whole));
         }
         // The rest of an overlong or malformed header can be malformed for another reason.
         Beginning::Malformed(_) => assert!(
