@@ -145,7 +145,7 @@ step "lints"
 cargo clippy --quiet --all-targets -- -D warnings
 
 step "features apart"
-for features in "" dkim http journal-file tls; do
+for features in "" cram-md5 dkim find http journal-file proxy tls fuzzing; do
     cargo clippy --quiet --lib --no-default-features --features "$features" -- -D warnings
 done
 

@@ -96,6 +96,8 @@
 //! | `journal-file` | journals in a file, which outlive the process |
 //! | `tls` | STARTTLS and implicit TLS; without it, a listener with TLS is an error |
 //! | `dkim` | the rules that verify DKIM and DMARC; without it, a receiver with such a rule is an error |
+//! | `proxy` | listeners behind a proxy that sends a PROXY header; without it, a listener with `proxy` is an error |
+//! | `cram-md5` | AUTH CRAM-MD5; without it, a receiver that offers it is an error |
 //!
 //! Most tests need none of them: `martinet = { version = "0.1", default-features = false }`.
 //!
@@ -149,5 +151,6 @@ mod wildcard;
 
 pub use error::Error;
 pub use harness::World;
+#[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub use smtp::fuzzing;

@@ -42,7 +42,7 @@ impl MainListener {
         exchanges: &[String],
     ) -> Result<ListenerConfig, Error> {
         Ok(ListenerConfig {
-            proxy: self.proxy,
+            proxy: self.proxy.check()?,
             starttls: self.starttls,
             xclient: self.xclient.clone(),
             tls: self.starttls_of(profile, exchanges)?,
@@ -119,7 +119,7 @@ impl MainListener {
         let listener_config = ListenerConfig {
             session_config,
             protocol,
-            proxy,
+            proxy: proxy.check()?,
             tls,
             implicit_tls,
             starttls: self.starttls,

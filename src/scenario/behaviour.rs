@@ -6,7 +6,7 @@ use toml::Spanned;
 
 use super::reader::{At, Reader, string};
 use super::report::Mistakes;
-use super::values::{networks, reply};
+use super::values::{needing, networks, reply};
 use crate::facts::Verb;
 use crate::smtp::{
     Auth, AuthOutcome, Condition, CountPer, End, Mechanism, Point, Schedule, Script, SendMode,
@@ -21,7 +21,7 @@ const CHALLENGE_OCTETS: usize = 375;
 /// Reads `[auth]`; without it, AUTH is not offered.
 pub(super) fn auth(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Auth> {
     let mut table = file.table("auth", mistakes)?;
-    let mechanisms = table.parsed_list("mechanisms", mistakes, mechanism);
+    let mechanisms = offered(&mut table, mistakes);
     let users = users(&mut table, mistakes);
     let span = table.span();
     let outcome = table.choice("accept", mistakes);
@@ -54,6 +54,19 @@ pub(super) fn auth(file: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Aut
     };
     table.finish();
     Some(auth)
+}
+
+/// The mechanisms that EHLO offers.
+fn offered(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Option<Vec<Mechanism>> {
+    let at = table.value("mechanisms").map(Spanned::span);
+    let mechanisms = table.parsed_list("mechanisms", mistakes, mechanism)?;
+    for mechanism in &mechanisms {
+        if let Some((feature, at)) = mechanism.missing_feature().zip(at.clone()) {
+            let expected = "mechanisms that this build has";
+            mistakes.add(at, expected, needing(mechanism.word(), feature));
+        }
+    }
+    Some(mechanisms)
 }
 
 fn mechanism(text: &str) -> Option<Mechanism> {
@@ -250,5 +263,21 @@ fn send_mode(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> SendMode {
         split: table.flag("split", mistakes).unwrap_or(false),
         mute: instead.is_some(),
         end: end(instead).or_else(|| end(after)),
+    }
+}
+
+#[cfg(all(test, not(feature = "cram-md5")))]
+mod tests {
+    #[test]
+    fn cram_md5_is_reported_in_a_build_without_it() {
+        let file = "title = \"Login\"\n[auth]\nmechanisms = [\"PLAIN\", \"CRAM-MD5\"]\n";
+        let report = crate::scenario::parse_receiver("login", file)
+            .expect_err("no mechanism is left out in silence")
+            .to_string();
+        assert!(
+            report.contains("which needs martinet's Cargo feature \"cram-md5\"")
+                && report.contains("3 |"),
+            "{report}"
+        );
     }
 }

@@ -3,11 +3,14 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use toml::Spanned;
+
 use super::named::named_receiver;
 use super::pool::Pools;
 use super::reader::Reader;
 use super::report::Mistakes;
 use super::source::identity;
+use super::values::needing;
 use crate::smtp::{ClientSource, Protocol, ProxyMode};
 
 /// An additional listener.
@@ -65,7 +68,7 @@ fn listener(
     let receiver = named_receiver(&mut table, folder, mistakes);
     let client = identity("client", &mut table, pools, mistakes);
     let protocol = table.choice("protocol", mistakes);
-    let proxy = table.choice("proxy", mistakes);
+    let proxy = proxy(&mut table, mistakes);
     let tls = table.choice("tls", mistakes);
     table.finish();
     Listener {
@@ -77,11 +80,21 @@ fn listener(
         } else {
             Protocol::Smtp
         },
-        proxy: match proxy {
-            Some("optional") => ProxyMode::Optional,
-            Some("required") => ProxyMode::Required,
-            _ => ProxyMode::Off,
-        },
+        proxy,
         implicit_tls: tls == Some("implicit"),
     }
+}
+
+fn proxy(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> ProxyMode {
+    let at = table.value("proxy").map(Spanned::span);
+    let word = table.choice("proxy", mistakes);
+    let mode = match word {
+        Some("optional") => ProxyMode::Optional,
+        Some("required") => ProxyMode::Required,
+        _ => ProxyMode::Off,
+    };
+    if let (Some(feature), Some(word), Some(at)) = (mode.missing_feature(), word, at) {
+        mistakes.add(at, "\"off\"", needing(word, feature));
+    }
+    mode
 }

@@ -189,12 +189,14 @@ pub(super) fn usable_check(named: At<String>, mistakes: &mut Mistakes) -> Option
     let span = named.span.clone();
     let check = check(named, mistakes)?;
     if let Some(feature) = check.missing_feature() {
-        let found = format!(
-            "{:?}, which needs martinet's Cargo feature {feature:?}",
-            check.name
-        );
+        let found = needing(check.name, feature);
         mistakes.add(span, "a check that this build has", found);
         return None;
     }
     Some(check)
+}
+
+/// A word of a file that needs a Cargo feature, which this build lacks.
+pub(super) fn needing(word: &str, feature: &str) -> String {
+    format!("{word:?}, which needs martinet's Cargo feature {feature:?}")
 }

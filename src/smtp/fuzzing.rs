@@ -1,5 +1,6 @@
 //! Functions for the fuzz targets, each with the properties that must hold. Not part of the public API.
 
+#[cfg(feature = "proxy")]
 use bytes::BytesMut;
 
 use crate::smtp::protocol::command::{self, Command};
@@ -7,6 +8,7 @@ use crate::smtp::protocol::mistake::Mistake;
 use crate::smtp::protocol::replies::CoreReply;
 use crate::smtp::protocol::syntax::Syntax;
 use crate::smtp::protocol::xclient;
+#[cfg(feature = "proxy")]
 use crate::smtp::server::proxy::header::{self, Beginning};
 
 /// A command line is a command or a mistake. Its paths have no octets that a header field forbids, and smtp-proto
@@ -193,6 +195,7 @@ pub fn xclient(argument: &[u8]) {
 ///
 /// # Panics
 /// If a property does not hold.
+#[cfg(feature = "proxy")]
 pub fn proxy(octets: &[u8], cut: usize) {
     let mut whole = BytesMut::from(octets);
     let beginning = header::begin(&mut whole);

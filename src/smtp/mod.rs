@@ -6,6 +6,7 @@
 mod budget;
 pub mod client;
 mod client_address;
+#[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 pub(crate) mod protocol;

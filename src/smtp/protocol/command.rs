@@ -209,11 +209,10 @@ fn alone(command: Command, argument: &str, syntax: CoreReply) -> Result<Command,
     }
 }
 
-/// Whether a command line is a PROXY header after the beginning of the connection.
+/// Whether a command line is a PROXY header after the beginning of the connection. Version 2 begins with two empty lines
+/// and these octets.
 pub(crate) fn is_late_proxy_header(line: &[u8]) -> bool {
-    line.starts_with(b"PROXY ")
-        || line == b"\0"
-        || ppp::v2::PROTOCOL_PREFIX.ends_with(line) && line.starts_with(b"\0\r\nQUIT")
+    line.starts_with(b"PROXY ") || matches!(line, b"\0" | b"\0\r\nQUIT\n")
 }
 
 #[cfg(test)]

@@ -152,6 +152,11 @@ impl Mechanism {
         !matches!(self, Self::CramMd5)
     }
 
+    /// The Cargo feature that the mechanism needs and this build lacks.
+    pub(crate) fn missing_feature(self) -> Option<&'static str> {
+        (self == Self::CramMd5 && !cfg!(feature = "cram-md5")).then_some("cram-md5")
+    }
+
     /// The name in the EHLO reply.
     pub(crate) const fn word(self) -> &'static str {
         match self {

@@ -1,8 +1,20 @@
 //! The PROXY protocol, versions 1 and 2 (specification by HAProxy), with which a proxy gives the address of its client.
+//! Without the feature `proxy`, a listener with it is a mistake.
 
+#[cfg(feature = "proxy")]
 pub(crate) mod header;
 
+#[cfg(not(feature = "proxy"))]
+use std::net::SocketAddr;
+
+#[cfg(not(feature = "proxy"))]
+use bytes::BytesMut;
+#[cfg(feature = "proxy")]
 pub(crate) use header::client;
+#[cfg(not(feature = "proxy"))]
+use tokio::net::TcpStream;
+
+use crate::error::Error;
 
 /// The use of PROXY headers by a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -14,4 +26,60 @@ pub enum ProxyMode {
     Optional,
     /// Every connection must begin with a header.
     Required,
+}
+
+impl ProxyMode {
+    /// The Cargo feature that this mode needs and this build lacks.
+    pub(crate) fn missing_feature(self) -> Option<&'static str> {
+        (self != Self::Off && !cfg!(feature = "proxy")).then_some("proxy")
+    }
+
+    /// Returns an error if this build lacks the PROXY protocol and the mode needs it.
+    pub(crate) fn check(self) -> Result<Self, Error> {
+        match self.missing_feature() {
+            None => Ok(self),
+            Some(feature) => Err(Error::other(format!(
+                "this build of martinet has no PROXY protocol: it needs the feature `{feature}`"
+            ))),
+        }
+    }
+}
+
+/// Reads nothing: without the feature `proxy`, the mode of every listener is [`ProxyMode::Off`].
+#[cfg(not(feature = "proxy"))]
+pub(crate) async fn client(
+    _: &mut TcpStream,
+    _: &mut BytesMut,
+    _: ProxyMode,
+) -> Result<Option<SocketAddr>, String> {
+    Ok(None)
+}
+
+#[cfg(all(test, not(feature = "proxy")))]
+mod tests {
+    use super::*;
+    use crate::{World, scenario};
+
+    #[tokio::test]
+    async fn a_listener_with_proxy_is_an_error_without_the_feature() {
+        let world = World::builder().proxy(ProxyMode::Optional);
+        let error = world.start().await.expect_err("no PROXY protocol");
+        assert_eq!(
+            error.to_string(),
+            "this build of martinet has no PROXY protocol: it needs the feature `proxy`"
+        );
+    }
+
+    #[test]
+    fn a_scenario_with_proxy_is_reported_without_the_feature() {
+        let file = "title = \"x\"\n[[listener]]\naddress = \"127.0.0.1:0\"\nproxy = \"required\"\n";
+        let report = scenario::parse_scenario("behind-a-proxy", file)
+            .expect_err("no PROXY protocol")
+            .to_string();
+        assert!(
+            report.contains("which needs martinet's Cargo feature \"proxy\"")
+                && report.contains("4 |"),
+            "{report}"
+        );
+    }
 }
