@@ -279,7 +279,7 @@ fn xoauth2(text: &str) -> Option<Credentials> {
     })
 }
 
-/// HMAC-MD5 (RFC 2104) in hexadecimal.
+/// The keyed digest (RFC 2195 §2) in hexadecimal.
 #[cfg(feature = "cram-md5")]
 fn hmac_md5(key: &str, message: &str) -> String {
     use hmac::{Hmac, KeyInit, Mac};
