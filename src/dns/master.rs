@@ -71,7 +71,7 @@ pub fn parse_master(
     read_master(text.as_bytes(), origin, default_ttl, take).map(|()| records)
 }
 
-/// Parses zone text and passes each record to `each` immediately. The text need not be UTF-8.
+/// Parses zone text and passes each record to `take` immediately. The text need not be UTF-8.
 ///
 /// # Errors
 /// All mistakes of the text. Records without a mistake are passed on nevertheless.

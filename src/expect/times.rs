@@ -28,7 +28,7 @@ impl Default for Times {
 }
 
 impl Times {
-    /// Exactly `count` matches.
+    /// Exactly this number of matches.
     pub(crate) const fn exactly(times: u64) -> Self {
         Self {
             least: times,

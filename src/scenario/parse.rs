@@ -27,7 +27,7 @@ const RECEIVER: &str = "fcrdns";
 /// The default sender.
 const SENDER: &str = "sender@example.test";
 
-/// Reads a scenario file; `file` of a zone is relative to the directory `beside`.
+/// Reads a scenario file; `file` of a zone is relative to `folder`.
 pub(super) fn read(
     name: &str,
     mut file: Reader<'_>,

@@ -23,7 +23,7 @@ pub(crate) struct MessageBudget {
 }
 
 impl MessageBudget {
-    /// Makes a budget of `octets`.
+    /// Makes a budget of `most` octets.
     pub(crate) fn new(most: usize) -> Self {
         Self {
             most,
