@@ -220,23 +220,12 @@ fn rule_text(rule: &Rule) -> String {
     wide_row(&mut out, RULE_LABEL, "  requires", rule.check.checks);
     wide_row(&mut out, RULE_LABEL, "  RFC basis", rule.check.beyond);
     wide_rows(&mut out, RULE_LABEL, "  settings", rule.settings.lines());
+    if rule.once {
+        wide_row(&mut out, RULE_LABEL, "  judged", "once in a session");
+    }
     let bulk = rule.bulk.iter().map(ToString::to_string);
     wide_rows(&mut out, RULE_LABEL, "  binds", bulk);
-    let parts = rule.settings.weights().iter().map(|weight| {
-        let with: Vec<_> = weight.settings.lines().collect();
-        let with = if with.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", with.join(", "))
-        };
-        format!(
-            "{:>5} {} where {} is violated{with}",
-            weight.score.to_string(),
-            weight.symbol,
-            weight.check.name
-        )
-    });
-    wide_rows(&mut out, RULE_LABEL, "  adds", parts);
+    wide_rows(&mut out, RULE_LABEL, "  adds", parts(rule));
     wide_rows(
         &mut out,
         RULE_LABEL,
@@ -276,6 +265,24 @@ fn rule_text(rule: &Rule) -> String {
     };
     wide_rows(&mut out, RULE_LABEL, label, temporary);
     out.trim_end().to_owned()
+}
+
+/// The parts of a score, each with what it adds.
+fn parts(rule: &Rule) -> impl Iterator<Item = String> {
+    rule.settings.weights().iter().map(|weight| {
+        let with: Vec<_> = weight.settings.lines().collect();
+        let with = if with.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", with.join(", "))
+        };
+        format!(
+            "{:>5} {} where {} is violated{with}",
+            weight.score.to_string(),
+            weight.symbol,
+            weight.check.name
+        )
+    })
 }
 
 fn scenario_text(scenario: &Scenario) -> String {

@@ -235,21 +235,31 @@ impl Policy {
 
     /// Evaluates the rules of one stage. `None` if none refuses.
     ///
-    /// Evaluating a stage again (a second EHLO, another RCPT) discards its earlier deferrals.
+    /// Evaluating a stage again (a second EHLO, another RCPT) discards its earlier deferrals, but for those of rules that are
+    /// judged once. `judged_once` has the numbers of such rules that the session has judged.
     pub(crate) fn judge(
         &self,
         stage: Stage,
         facts: &Facts,
         values: &Values<'_>,
         defer_if_permit: &mut DeferIfPermit,
+        judged_once: &mut Vec<usize>,
     ) -> Option<Refusal> {
-        defer_if_permit.deferred.retain(|(at, _)| *at != stage);
+        let stands = |deferral: &Refusal| self.rules[deferral.nth].once;
+        let deferred = &mut defer_if_permit.deferred;
+        deferred.retain(|(at, deferral)| *at != stage || stands(deferral));
         for (nth, rule) in self
             .rules
             .iter()
             .enumerate()
             .filter(|(_, rule)| refusal_stage(rule, self.delay_reject) == stage)
         {
+            if rule.once {
+                if judged_once.contains(&nth) {
+                    continue;
+                }
+                judged_once.push(nth);
+            }
             let staged = StagedRule::of(nth, rule, stage);
             if let Some(reason) = self.bypass(stage, rule.check, facts) {
                 defer_if_permit.allowed = Some(reason);

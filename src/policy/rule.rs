@@ -174,6 +174,8 @@ pub struct Rule {
     pub(crate) temp: TempPolicy,
     /// What the session does after a refusal; `None` for [`After::usual`].
     pub(crate) after: Option<After>,
+    /// Whether the rule is judged once in a session, whatever the client sends later.
+    pub(crate) once: bool,
     /// The bulk senders to which the rule is limited; all senders if `None`.
     pub(crate) bulk: Option<Bulk>,
     /// The escalation; `fail` for every violation if `None`.
@@ -209,6 +211,7 @@ impl Rule {
             error: read(check.error),
             temp: TempPolicy::default(),
             after: None,
+            once: false,
             bulk: None,
             escalation: None,
             modelled: false,

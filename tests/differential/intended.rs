@@ -194,7 +194,14 @@ const ROWS: &[Intended] = &[
         "VRFY",
         "450 4.7.1 <",
         "252 2.0.0",
-        "a deferral of the HELO name (defer_if_permit) applies at VRFY too; the profile applies it at RCPT",
+        "a deferral of the HELO name (defer_if_permit) applies at VRFY and ETRN too; the profile applies it at RCPT",
+    ),
+    row(
+        "postfix-no-delay",
+        "ETRN",
+        "450 4.7.1 <",
+        "459 <",
+        "a deferral of the HELO name (defer_if_permit) applies at VRFY and ETRN too; the profile applies it at RCPT",
     ),
     row(
         "postfix-strict",

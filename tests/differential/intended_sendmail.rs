@@ -70,9 +70,9 @@ pub const ROWS: &[Intended] = &[
     row(
         "sendmail",
         "RCPT TO:",
-        "550 5.7.1 <",
+        "550 5.7.1 ",
         "250 2.1.5",
-        "block_bad_helo does not recognise a literal with the client's own IPv6 address",
+        "block_bad_helo does not recognise IPv6 literals, not even one with the client's own address",
     ),
     row(
         "sendmail",

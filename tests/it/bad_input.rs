@@ -436,6 +436,10 @@ fn rules_that_never_apply() {
         &rule("check = \"iprev\"\nstage = \"mail\"\nafter = \"each-command\""),
         &[(5, "a rule with stage = \"connect\"", "each-command")],
     );
+    receiver(
+        &rule("check = \"bare-lf\"\nonce = true"),
+        &[(4, "a check that is judged at a stage", "bare-lf")],
+    );
     for check in ["dnsbl", "rhsbl-helo", "rhsbl-sender"] {
         receiver(
             &rule(&format!("check = \"{check}\"")),

@@ -23,6 +23,12 @@ const NEVER_SENT: &[(&str, &str, bool, &str)] = &[
         "the same: no HELO name comes so far whose addresses matter",
     ),
     (
+        "haraka-all",
+        "helo-stable",
+        false,
+        "each check runs once: the reply needs an earlier HELO that another check refused, and the client stops at a refusal",
+    ),
+    (
         "helo-equals-ptr",
         "helo-bare-ip",
         false,

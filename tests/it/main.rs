@@ -52,6 +52,7 @@ mod robustness_player;
 mod robustness_process;
 mod robustness_sockets;
 mod rules_mechanics;
+mod rules_once;
 mod scenarios;
 mod script;
 mod sent;

@@ -59,6 +59,14 @@ pub(in crate::scenario) static RULE: Section = Section {
         .follows("Postfix defer_if_permit, unknown_address_tempfail_action"),
         AFTER,
         key(
+            "once",
+            Takes::Flag,
+            "true",
+            "Judges the client once in a session: after a later command, such as a second EHLO, the rule is skipped, even if it refused the first one.",
+        )
+        .default("false")
+        .follows("Haraka helo.checks"),
+        key(
             "bulk",
             Takes::Table(&BULK),
             "{ messages = 5, per = \"24h\", by = \"from-domain\" }",

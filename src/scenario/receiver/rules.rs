@@ -6,7 +6,7 @@ use toml::Spanned;
 
 use crate::facts::{CountBy, MOST_COUNTED};
 use crate::name::{self, Name};
-use crate::policy::check::{Check, Kind, Parameter, Pattern, Setting, Settings, Weight};
+use crate::policy::check::{Check, Kind, Parameter, Pattern, Setting, Settings, Timing, Weight};
 use crate::policy::checks::REJECT;
 use crate::policy::{After, Allow, Bulk, Escalation, Rule, TempPolicy, Variant};
 use crate::reply::ReplyCode;
@@ -39,6 +39,16 @@ fn after_of_rule(stage: Stage, table: &mut Reader<'_>, mistakes: &mut Mistakes) 
         mistakes.add(at?, expected, "\"each-command\"".to_owned());
     }
     Some(after)
+}
+
+fn once(check: &Check, table: &mut Reader<'_>, mistakes: &mut Mistakes) -> bool {
+    let at = table.value("once").map(Spanned::span);
+    let once = table.flag("once", mistakes).unwrap_or(false);
+    if let Some(at) = at.filter(|_| once && check.timing != Timing::Stage) {
+        let expected = "a check that is judged at a stage";
+        mistakes.add(at, expected, format!("once = true with {}", check.name));
+    }
+    once
 }
 
 pub(super) fn rule(
@@ -74,6 +84,7 @@ pub(super) fn rule(
     };
     own_replies(&mut rule, &mut table, mistakes);
     rule.after = after_of_rule(rule.stage, &mut table, mistakes).or(default_after);
+    rule.once = once(check, &mut table, mistakes);
     rule.modelled = table.flag("modelled", mistakes).unwrap_or(false);
     rule.era = table.string("era", mistakes).map(|era| era.value);
     rule.confidence = table.choice("confidence", mistakes);

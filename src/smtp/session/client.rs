@@ -25,6 +25,8 @@ pub(crate) struct Client {
     pub(super) facts: Facts,
     /// The deferrals that apply if nothing else refuses.
     deferrals: DeferIfPermit,
+    /// The rules that were judged, of those that are judged once in a session.
+    judged_once: Vec<usize>,
     helo: HeloState,
     /// The facts and deferrals before a later HELO, because a refused HELO changes nothing (RFC 5321 §4.1.4).
     before: Option<Box<(Facts, DeferIfPermit)>>,
@@ -43,6 +45,7 @@ impl Client {
         Self {
             facts: Facts::of_receiver(client.address, receiver_name),
             deferrals: DeferIfPermit::default(),
+            judged_once: Vec::new(),
             unknown_commands: 0,
             helo: HeloState::None,
             before: None,
@@ -108,7 +111,8 @@ impl Client {
         stage: Stage,
         values: &Values<'_>,
     ) -> (Option<Refusal>, Option<String>) {
-        let refusal = policy.judge(stage, &self.facts, values, &mut self.deferrals);
+        let (deferrals, judged_once) = (&mut self.deferrals, &mut self.judged_once);
+        let refusal = policy.judge(stage, &self.facts, values, deferrals, judged_once);
         (refusal, self.deferrals.allowed.take())
     }
 
@@ -211,6 +215,7 @@ impl Client {
         self.facts.conduct.helo_refused = false;
         self.before = None;
         self.deferrals = DeferIfPermit::default();
+        self.judged_once.clear();
     }
 
     /// Sets the HELO that XCLIENT gives: it takes effect as if the client had sent it before the greeting.
