@@ -135,6 +135,13 @@ const ROWS: &[Intended] = &[
     ),
     row(
         "exim",
+        "DATA",
+        "503 Valid RCPT",
+        "503 valid RCPT",
+        "after several refused RCPT commands with different replies Exim has a capital letter",
+    ),
+    row(
+        "exim",
         "MAIL FROM:",
         "501 <a@from.test> ",
         "552 ",
