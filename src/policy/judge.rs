@@ -254,16 +254,16 @@ impl Policy {
             .enumerate()
             .filter(|(_, rule)| refusal_stage(rule, self.delay_reject) == stage)
         {
-            if rule.once {
-                if judged_once.contains(&nth) {
-                    continue;
-                }
-                judged_once.push(nth);
+            if rule.once && judged_once.contains(&nth) {
+                continue;
             }
             let staged = StagedRule::of(nth, rule, stage);
             if let Some(reason) = self.bypass(stage, rule.check, facts) {
                 defer_if_permit.allowed = Some(reason);
                 continue;
+            }
+            if rule.once {
+                judged_once.push(nth);
             }
             match rule.judge(facts) {
                 Finding::Satisfied | Finding::NotApplicable => {}

@@ -67,6 +67,7 @@ fn printed_commands_bring_the_reply() {
         "500 5.5.1 Invalid command: Pipelining not supported",
         "221 2.7.0 Error: I can break rules, too. Goodbye.",
         "452 4.5.3 CON-T4 http://postmaster.facebook.com/response_codes?ip=192.0.2.1#con",
+        "450 Reject due to policy violations.",
         // The same message three times, after 4,999 others.
         "550 5.7.40 Your message was blocked because the sending domain doesn't have a DMARC record",
     ];

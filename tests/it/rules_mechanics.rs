@@ -4,11 +4,11 @@ use rstest::rstest;
 
 use crate::script::Stage;
 
-const GREETING: &str = "S: 220 mx.martinet.test ESMTP martinet\n";
+pub(crate) const GREETING: &str = "S: 220 mx.martinet.test ESMTP martinet\n";
 const CLOSED: &str = "smtp.xclient = []\nsmtp.extensions = []\n";
 
 #[track_caller]
-fn check(scenario: &str, client: &str, rules: &str, script: &str) {
+pub(crate) fn check(scenario: &str, client: &str, rules: &str, script: &str) {
     let receiver = format!("title = \"t\"\n{CLOSED}{rules}");
     Stage {
         scenario,

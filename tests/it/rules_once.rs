@@ -1,19 +1,6 @@
 //! Rules that are judged once in a session (`once = true`).
 
-use crate::script::Stage;
-
-const GREETING: &str = "S: 220 mx.martinet.test ESMTP martinet\n";
-
-#[track_caller]
-fn check(scenario: &str, client: &str, rules: &str, script: &str) {
-    let receiver = format!("title = \"t\"\nsmtp.xclient = []\nsmtp.extensions = []\n{rules}");
-    Stage {
-        scenario,
-        receiver: &receiver,
-        client,
-    }
-    .play(script);
-}
+use crate::rules_mechanics::{GREETING, check};
 
 /// A rule with `once` is judged at the first HELO that reaches it, whether it refuses that one or not.
 #[test]
@@ -66,6 +53,34 @@ fn rules_that_are_judged_once() {
              S: 250 Ok
              C: RCPT TO:<b@contoso.test>
              S: 450 later"
+        ),
+    );
+}
+
+/// A recipient that bypasses the rule does not use it up.
+#[test]
+fn a_bypass_is_no_judgement() {
+    check(
+        "no-ptr",
+        "192.0.2.10",
+        "[[allow]]
+         recipients = [\"postmaster@*\"]
+         [[rule]]
+         check = \"ptr-exists\"
+         stage = \"rcpt\"
+         once = true
+         fail = \"550 no PTR\"",
+        &format!(
+            "{GREETING}C: EHLO mail.example.test
+             S: 250 mx.martinet.test
+             C: MAIL FROM:<>
+             S: 250 Ok
+             C: RCPT TO:<postmaster@contoso.test>
+             S: 250 Ok
+             C: RCPT TO:<b@contoso.test>
+             S: 550 no PTR
+             C: RCPT TO:<c@contoso.test>
+             S: 250 Ok"
         ),
     );
 }
