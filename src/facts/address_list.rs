@@ -3,25 +3,36 @@
 use std::str::Chars;
 
 /// The addresses of a list of mailboxes and groups, each as it stands in angle brackets or without them, less comments
-/// and an obsolete route (§4.4). A mailbox without an address gives its name, which is not an address.
+/// and an obsolete route (§4.4). A mailbox without an address, or with anything after it, is given as it was written, and a
+/// list with a group that does not end as a whole: that is no address.
 pub(super) fn addresses(list: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut mailbox = Mailbox::default();
-    let mut rest = list.chars();
+    let (mut rest, mut begin, mut in_group) = (list.chars(), 0, false);
     while let Some(c) = rest.next() {
+        let at = list.len() - rest.as_str().len();
         match c {
-            '(' => skip_comment(&mut rest),
+            '(' => mailbox.is_malformed |= !skip_comment(&mut rest),
             '"' => mailbox.part().push_str(&through(c, '"', &mut rest)),
             '[' => mailbox.part().push_str(&through(c, ']', &mut rest)),
-            '<' => mailbox.bracketed = Some(String::new()),
-            '>' => mailbox.is_closed = true,
-            // Before a colon stands the name of a group, or the route of an address.
-            ':' if mailbox.is_route() || mailbox.bracketed.is_none() => mailbox.part().clear(),
-            ',' | ';' if !mailbox.is_open() => found.extend(std::mem::take(&mut mailbox).address()),
+            '<' => mailbox.open(),
+            '>' => mailbox.close(),
+            ':' if mailbox.is_route() => mailbox.part().clear(),
+            ':' if mailbox.bracketed.is_none() => {
+                mailbox.bare.clear();
+                (begin, in_group) = (at, true);
+            }
+            ',' | ';' if !mailbox.is_open() => {
+                found.extend(std::mem::take(&mut mailbox).address(&list[begin..at - 1]));
+                (begin, in_group) = (at, in_group && c == ',');
+            }
             _ => mailbox.part().push(c),
         }
     }
-    found.extend(mailbox.address());
+    if in_group {
+        return vec![list.trim().to_owned()];
+    }
+    found.extend(mailbox.address(&list[begin..]));
     found
 }
 
@@ -32,21 +43,33 @@ struct Mailbox {
     bare: String,
     /// What stands in angle brackets.
     bracketed: Option<String>,
-    /// Whether the brackets are closed.
-    is_closed: bool,
+    /// The length of the name, once the brackets are closed.
+    closed_after: Option<usize>,
+    /// Whether a bracket is missing or superfluous, or a comment does not end.
+    is_malformed: bool,
 }
 
 impl Mailbox {
     /// The part to which the next character belongs.
     fn part(&mut self) -> &mut String {
         match &mut self.bracketed {
-            Some(bracketed) if !self.is_closed => bracketed,
+            Some(bracketed) if self.closed_after.is_none() => bracketed,
             _ => &mut self.bare,
         }
     }
 
+    fn open(&mut self) {
+        self.is_malformed |= self.bracketed.is_some();
+        self.bracketed.get_or_insert_default();
+    }
+
+    fn close(&mut self) {
+        self.is_malformed |= !self.is_open();
+        self.closed_after = Some(self.bare.len());
+    }
+
     fn is_open(&self) -> bool {
-        self.bracketed.is_some() && !self.is_closed
+        self.bracketed.is_some() && self.closed_after.is_none()
     }
 
     /// Whether an obsolete route stands in open brackets: `<@a.test,@b.test:`.
@@ -55,10 +78,18 @@ impl Mailbox {
         self.is_open() && bracketed.trim_start().starts_with('@')
     }
 
-    fn address(self) -> Option<String> {
-        let parts = [self.bracketed.unwrap_or_default(), self.bare];
-        let mut texts = parts.iter().map(|part| part.trim());
-        texts.find(|text| !text.is_empty()).map(str::to_owned)
+    /// The address, or the mailbox as it was `written`; `None` if both are empty.
+    fn address(self, written: &str) -> Option<String> {
+        let after = self.closed_after.map_or("", |end| &self.bare[end..]);
+        let is_sound = !self.is_malformed && !self.is_open() && after.trim().is_empty();
+        let bracketed = self.bracketed.as_deref().map(str::trim);
+        let text = match bracketed.unwrap_or(self.bare.trim()) {
+            "" if self.bare.trim().is_empty() => "",
+            "" => written,
+            address if is_sound => address,
+            _ => written,
+        };
+        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
     }
 }
 
@@ -76,8 +107,8 @@ fn through(first: char, last: char, rest: &mut Chars<'_>) -> String {
     text
 }
 
-/// Skips the rest of a comment, and the comments in it (§3.2.2).
-fn skip_comment(rest: &mut Chars<'_>) {
+/// Skips the rest of a comment, and the comments in it (§3.2.2). Returns whether it ends.
+fn skip_comment(rest: &mut Chars<'_>) -> bool {
     let mut depth = 1;
     while depth > 0 {
         match rest.next() {
@@ -85,9 +116,10 @@ fn skip_comment(rest: &mut Chars<'_>) {
             Some(')') => depth -= 1,
             Some('\\') => drop(rest.next()),
             Some(_) => {}
-            None => return,
+            None => return false,
         }
     }
+    true
 }
 
 #[cfg(test)]
@@ -118,11 +150,18 @@ mod tests {
             ("<>", &[]),
             ("", &[]),
             ("Joe", &["Joe"]),
-            ("Joe <>", &["Joe"]),
+            ("Joe <>", &["Joe <>"]),
+            ("joe@x.test <>", &["joe@x.test <>"]),
+            ("joe>@x.test", &["joe>@x.test"]),
+            ("<a@x.test> b@y.test", &["<a@x.test> b@y.test"]),
+            ("<a@x.test> (Joe), b@y.test", &["a@x.test", "b@y.test"]),
+            ("<a@x.test> <b@y.test>", &["<a@x.test> <b@y.test>"]),
+            ("mailto:a@x.test", &["mailto:a@x.test"]),
+            ("Team: a@x.test, b@x.test", &["Team: a@x.test, b@x.test"]),
             ("<a@x.test, b@y.test>", &["a@x.test, b@y.test"]),
-            ("<joe@x.test", &["joe@x.test"]),
+            ("<joe@x.test", &["<joe@x.test"]),
             ("\"Joe <joe@x.test>", &["\"Joe <joe@x.test>"]),
-            ("(Joe <joe@x.test>", &[]),
+            ("joe@x.test (Joe", &["joe@x.test (Joe"]),
             ("\\", &["\\"]),
         ] {
             assert_eq!(addresses(list), expected, "{list}");
