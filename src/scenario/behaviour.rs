@@ -265,19 +265,3 @@ fn send_mode(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> SendMode {
         end: end(instead).or_else(|| end(after)),
     }
 }
-
-#[cfg(all(test, not(feature = "cram-md5")))]
-mod tests {
-    #[test]
-    fn cram_md5_is_reported_in_a_build_without_it() {
-        let file = "title = \"Login\"\n[auth]\nmechanisms = [\"PLAIN\", \"CRAM-MD5\"]\n";
-        let report = crate::scenario::parse_receiver("login", file)
-            .expect_err("no mechanism is left out in silence")
-            .to_string();
-        assert!(
-            report.contains("which needs martinet's Cargo feature \"cram-md5\"")
-                && report.contains("3 |"),
-            "{report}"
-        );
-    }
-}

@@ -10,6 +10,8 @@ mod conduct;
 mod domain;
 mod exchange;
 mod expect;
+#[cfg(test)]
+mod features;
 mod keys;
 mod kind;
 mod lint;

@@ -318,20 +318,3 @@ fn extensions(table: &mut Reader<'_>, mistakes: &mut Mistakes) -> Extensions {
         }
     }
 }
-
-#[cfg(all(test, not(feature = "dkim")))]
-mod tests {
-    #[test]
-    fn a_rule_that_verifies_messages_is_reported_in_a_build_without_dkim() {
-        let file =
-            "title = \"Signed\"\n[[rule]]\ncheck = \"ptr-exists\"\n[[rule]]\ncheck = \"dkim\"\n";
-        let report = crate::scenario::parse_receiver("signed", file)
-            .expect_err("no rule is left out in silence")
-            .to_string();
-        assert!(
-            report.contains("which needs martinet's Cargo feature \"dkim\"")
-                && report.contains("5 |"),
-            "{report}"
-        );
-    }
-}

@@ -58,7 +58,7 @@ pub(crate) async fn client(
 #[cfg(all(test, not(feature = "proxy")))]
 mod tests {
     use super::*;
-    use crate::{World, scenario};
+    use crate::World;
 
     #[tokio::test]
     async fn a_listener_with_proxy_is_an_error_without_the_feature() {
@@ -67,19 +67,6 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "this build of martinet has no PROXY protocol: it needs the feature `proxy`"
-        );
-    }
-
-    #[test]
-    fn a_scenario_with_proxy_is_reported_without_the_feature() {
-        let file = "title = \"x\"\n[[listener]]\naddress = \"127.0.0.1:0\"\nproxy = \"required\"\n";
-        let report = scenario::parse_scenario("behind-a-proxy", file)
-            .expect_err("no PROXY protocol")
-            .to_string();
-        assert!(
-            report.contains("which needs martinet's Cargo feature \"proxy\"")
-                && report.contains("4 |"),
-            "{report}"
         );
     }
 }
